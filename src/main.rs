@@ -1,0 +1,2 @@
+//! Watches the snapshot directory of a spiking-network benchmark and shows its neuron operations live.
+fn main() {}
