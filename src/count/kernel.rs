@@ -1,0 +1,163 @@
+//! Two blocks of membrane potentials in, the number of changed elements out. Knows no files.
+//!
+//! An element has changed where `(pre - post) != 0` in IEEE arithmetic, as NeuroBench 2.3.0 counts
+//! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`.
+
+/// Elements counted into one 32-bit counter, which the compiler keeps in vector registers.
+const CHUNK: usize = 4096;
+
+/// The width of the potentials, in native byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// IEEE half precision.
+    F16,
+    /// IEEE single precision.
+    F32,
+    /// IEEE double precision.
+    F64,
+}
+
+impl Width {
+    /// Bytes of an element.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::F16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// Counts the elements of two blocks that changed. Both hold whole elements in native byte order,
+    /// at any alignment; what one has more than the other is not looked at.
+    pub fn changed(self, pre: &[u8], post: &[u8]) -> u64 {
+        match self {
+            Self::F16 => count::<2>(pre, post, half_changed),
+            Self::F32 => {
+                count::<4>(pre, post, |pre, post| f32::from_ne_bytes(pre) - f32::from_ne_bytes(post) != 0.0)
+            }
+            Self::F64 => {
+                count::<8>(pre, post, |pre, post| f64::from_ne_bytes(pre) - f64::from_ne_bytes(post) != 0.0)
+            }
+        }
+    }
+}
+
+/// Without converting to a wider float: a half is unchanged where the patterns are equal and finite, or
+/// both are zeros of either sign. A difference of two different halves never rounds to zero.
+fn half_changed(pre: [u8; 2], post: [u8; 2]) -> bool {
+    let (pre, post) = (u16::from_ne_bytes(pre), u16::from_ne_bytes(post));
+    let equal_and_finite = (pre == post) & ((pre & 0x7fff) < 0x7c00);
+    let both_zero = (pre | post) & 0x7fff == 0;
+    !(equal_and_finite | both_zero)
+}
+
+#[inline(always)]
+fn count<const SIZE: usize>(
+    pre: &[u8],
+    post: &[u8],
+    changed: impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
+) -> u64 {
+    let (pre, post) = (pre.as_chunks::<SIZE>().0, post.as_chunks::<SIZE>().0);
+    let chunks = pre.chunks(CHUNK).zip(post.chunks(CHUNK));
+    chunks
+        .map(|(pre, post)| {
+            let count: u32 = pre.iter().zip(post).map(|(&pre, &post)| u32::from(changed(pre, post))).sum();
+            u64::from(count)
+        })
+        .sum()
+}
+
+/// Reverses the bytes of each element of `size` bytes.
+pub fn swap_bytes(block: &mut [u8], size: usize) {
+    match size {
+        2 => block.as_chunks_mut::<2>().0.iter_mut().for_each(|element| element.reverse()),
+        4 => block.as_chunks_mut::<4>().0.iter_mut().for_each(|element| element.reverse()),
+        8 => block.as_chunks_mut::<8>().0.iter_mut().for_each(|element| element.reverse()),
+        _ => {}
+    }
+}
+
+/// Counts the set bits among the first `bits` of a block packed by `numpy.packbits`, whose first
+/// element is the highest bit of the first byte.
+pub fn set_bits(block: &[u8], bits: u64) -> u64 {
+    let whole = usize::try_from(bits / 8).unwrap_or(usize::MAX).min(block.len());
+    let (words, rest) = block[..whole].as_chunks::<8>();
+    let mut count: u64 = words.iter().map(|&word| u64::from(u64::from_ne_bytes(word).count_ones())).sum();
+    count += rest.iter().map(|&byte| u64::from(byte.count_ones())).sum::<u64>();
+    if let Some(&last) = block.get(whole) {
+        let padding = 8 - (bits % 8) as u32;
+        count += u64::from((u32::from(last) >> padding).count_ones());
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+    use proptest::prelude::*;
+
+    fn bytes<const N: usize, T: Copy>(values: &[T], to_bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+        values.iter().flat_map(|&value| to_bytes(value)).collect()
+    }
+
+    #[test]
+    fn nan_and_the_difference_of_infinities_count() {
+        let pre = [f32::NAN, f32::INFINITY, f32::INFINITY, 0.0, -0.0, 1.0, f32::MIN_POSITIVE / 2.0, 1.0];
+        let post = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 0.0, 1.0, 0.0, 1.0 + f32::EPSILON];
+        assert_eq!(Width::F32.changed(&bytes(&pre, f32::to_ne_bytes), &bytes(&post, f32::to_ne_bytes)), 5);
+        let (pre, post) = (pre.map(f64::from), post.map(f64::from));
+        assert_eq!(Width::F64.changed(&bytes(&pre, f64::to_ne_bytes), &bytes(&post, f64::to_ne_bytes)), 5);
+    }
+
+    #[test]
+    fn every_half_against_the_specials_is_as_subtraction_in_half_precision() {
+        let specials =
+            [0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x3c00, 0x7bff, 0x7c00, 0xfc00, 0x7e00, 0xfe01];
+        for pre in 0..=u16::MAX {
+            for post in specials.into_iter().chain([pre, pre ^ 1, pre ^ 0x8000]) {
+                // Half subtraction is exact in single precision up to one rounding, which never gives zero.
+                let difference = f16::from_f32(f16::from_bits(pre).to_f32() - f16::from_bits(post).to_f32());
+                let expected = difference.to_f32() != 0.0;
+                assert_eq!(
+                    half_changed(pre.to_ne_bytes(), post.to_ne_bytes()),
+                    expected,
+                    "{pre:04x} {post:04x}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn padding_bits_are_not_counted() {
+        assert_eq!(set_bits(&[0xff, 0xff], 11), 11);
+        assert_eq!(set_bits(&[0xff, 0x1f], 11), 8);
+        assert_eq!(set_bits(&[0xff], 8), 8);
+        assert_eq!(set_bits(&[], 0), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_of_any_length_and_alignment_count_as_one_by_one(
+            elements in prop::collection::vec((any::<u32>(), any::<u32>(), any::<bool>()), 0..9000),
+            offset in 0_usize..8,
+        ) {
+            let (mut pre, mut post) = (vec![0; offset], vec![0; offset]);
+            let mut expected = 0;
+            for (a, b, same) in elements {
+                let b = if same { a } else { b };
+                pre.extend(a.to_ne_bytes());
+                post.extend(b.to_ne_bytes());
+                expected += u64::from(f32::from_bits(a) - f32::from_bits(b) != 0.0);
+            }
+            prop_assert_eq!(Width::F32.changed(&pre[offset..], &post[offset..]), expected);
+        }
+
+        #[test]
+        fn bits_count_as_one_by_one(block in prop::collection::vec(any::<u8>(), 0..100), cut in 0_u64..8) {
+            let bits = (block.len() as u64 * 8).saturating_sub(cut);
+            let expected = (0..bits).filter(|bit| block[(bit / 8) as usize] >> (7 - bit % 8) & 1 == 1).count();
+            prop_assert_eq!(set_bits(&block, bits), expected as u64);
+        }
+    }
+}

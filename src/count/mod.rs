@@ -1,0 +1,73 @@
+//! Membrane updates of a batch, counted from its potentials as a stream.
+
+mod kernel;
+mod stream;
+mod transpose;
+
+pub use kernel::Width;
+
+use crate::snapshot::{Batch, LayerShape, SnapshotError};
+use std::sync::Arc;
+
+/// What one batch adds to the figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchCount {
+    /// Samples in the batch.
+    pub samples: u64,
+    /// The layers' names and shapes, in the order of `layers`.
+    pub shapes: Arc<[LayerShape]>,
+    /// The counts of each layer.
+    pub layers: Vec<LayerCount>,
+}
+
+/// What one batch adds to the figures of one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LayerCount {
+    /// Membrane updates: elements of the first step, and changed elements of the later ones.
+    pub updates: u64,
+    /// Elements of all steps.
+    pub dense: u64,
+}
+
+/// Buffers that a counting thread uses again for each batch.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    first: Vec<u8>,
+    second: Vec<u8>,
+}
+
+impl Scratch {
+    fn first(&mut self, bytes: usize) -> &mut [u8] {
+        grown(&mut self.first, bytes)
+    }
+
+    fn both(&mut self, bytes: usize) -> (&mut [u8], &mut [u8]) {
+        self.both_of(bytes, bytes)
+    }
+
+    fn both_of(&mut self, first: usize, second: usize) -> (&mut [u8], &mut [u8]) {
+        (grown(&mut self.first, first), grown(&mut self.second, second))
+    }
+}
+
+/// Buffers only grow, so that no block pays for fresh memory twice.
+fn grown(buffer: &mut Vec<u8>, bytes: usize) -> &mut [u8] {
+    if buffer.len() < bytes {
+        buffer.resize(bytes, 0);
+    }
+    &mut buffer[..bytes]
+}
+
+/// Counts a batch, reading and verifying all of it.
+///
+/// # Errors
+/// Where any layer cannot be read whole; nothing of the batch may be added then.
+pub fn count_batch(batch: &Batch, scratch: &mut Scratch) -> Result<BatchCount, SnapshotError> {
+    let layers = batch
+        .layers
+        .iter()
+        .map(|layer| Ok(LayerCount { updates: stream::updates(layer, scratch)?, dense: layer.elements }))
+        .collect::<Result<_, _>>()?;
+    let shapes = batch.layers.iter().map(|layer| layer.layer_shape()).collect();
+    Ok(BatchCount { samples: batch.samples, shapes, layers })
+}

@@ -1,0 +1,6 @@
+//! Reads the snapshot directory of a spiking-network benchmark and counts its neuron operations.
+pub mod cost;
+pub mod count;
+pub mod history;
+pub mod snapshot;
+pub mod tally;

@@ -1,0 +1,423 @@
+//! A batch: the membrane potentials of every layer, for some samples, opened and checked.
+
+use super::member::{Container, Encoding, Member};
+use super::npy::{Header, Kind, Order, elements};
+use super::zip::{self, MAX_MEMBERS};
+use super::{LayerShape, Manifest, SnapshotError, open_regular};
+use ndarray::ArrayD;
+use ndarray_npy::{ReadNpyExt, ReadableElement};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The largest `samples` or `.shape` member that is read, in bytes.
+const MAX_SMALL_ARRAY: u64 = 16 << 10;
+
+/// One array of a batch: its header, and where its elements can be read.
+#[derive(Debug, Clone)]
+pub struct Array {
+    /// Where the bytes are.
+    pub member: Member,
+    /// What they mean.
+    pub header: Header,
+}
+
+/// The form in which a layer's membrane potentials were written. All arrays are `[T, B, …]`: time
+/// steps, then the batch's samples, then one sample's neurons.
+#[derive(Debug, Clone)]
+pub enum Form {
+    /// Potentials after each step; the ones before a step are those after the step before it.
+    Trace(Array),
+    /// Potentials before and after each step.
+    Pair {
+        /// Before each step; row 0 is never looked at.
+        pre: Array,
+        /// After each step.
+        post: Array,
+    },
+    /// One bit an element of the flattened `[T - 1, B, …]`, set where the potential changed.
+    Bits(Array),
+}
+
+/// One layer of a batch.
+#[derive(Debug, Clone)]
+pub struct BatchLayer {
+    /// The layer's qualified name.
+    pub name: String,
+    /// `[T, B, …]`.
+    pub shape: Vec<u64>,
+    /// Elements of `[T, B, …]`.
+    pub elements: u64,
+    /// How its potentials are given.
+    pub form: Form,
+}
+
+impl BatchLayer {
+    /// Time steps.
+    pub fn steps(&self) -> u64 {
+        self.shape[0]
+    }
+
+    /// The layer's name and one sample's neurons.
+    pub fn layer_shape(&self) -> LayerShape {
+        let neurons = (self.elements > 0).then(|| self.shape[2..].to_vec());
+        LayerShape { name: self.name.clone(), neurons }
+    }
+}
+
+/// A batch that is ready to be counted: every header read, every shape checked.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Samples in the batch.
+    pub samples: u64,
+    /// The layers: those of the manifest in its order, then the others by name.
+    pub layers: Vec<BatchLayer>,
+    /// Members that the format does not know, which are not read.
+    pub ignored: Vec<String>,
+}
+
+impl Batch {
+    /// Opens an `.npz` file or a directory of `.npy` files and checks it, against the manifest too
+    /// where there is one.
+    ///
+    /// # Errors
+    /// Where anything in it is missing, unreadable or contradictory. A batch is one unit: nothing of
+    /// one with an error may be counted.
+    pub fn open(path: &Path, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
+        let metadata = path.symlink_metadata().map_err(|error| SnapshotError::io("it", &error))?;
+        let members = if metadata.is_dir() {
+            directory_members(path)?
+        } else {
+            zip::members(open_regular(path).map_err(|error| SnapshotError::io("it", &error))?)?
+        };
+        Self::from_members(members, manifest)
+    }
+
+    fn from_members(members: Vec<Member>, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
+        let mut samples = None;
+        let mut ignored = Vec::new();
+        let mut parts: BTreeMap<String, Parts> = BTreeMap::new();
+        for member in members {
+            let slot = match role(&member.name) {
+                Role::Samples => &mut samples,
+                Role::Of(layer, part) => parts.entry(layer.to_owned()).or_default().slot(part),
+                Role::Unknown => {
+                    ignored.push(member.name);
+                    continue;
+                }
+            };
+            *slot = Some(member);
+        }
+        if parts.is_empty() && samples.is_none() {
+            return Err(SnapshotError::new(
+                "it has neither a layer nor the number of samples",
+                "write <layer>.post for every layer, and samples",
+            ));
+        }
+        let mut layers =
+            parts.into_iter().map(|(name, parts)| parts.layer(&name)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(manifest) = manifest {
+            let rank: HashMap<&str, usize> =
+                manifest.layers.iter().enumerate().map(|(rank, layer)| (layer.name.as_str(), rank)).collect();
+            layers.sort_by_key(|layer| rank.get(layer.name.as_str()).copied().unwrap_or(usize::MAX));
+            manifest.check(&layers.iter().map(BatchLayer::layer_shape).collect::<Vec<_>>())?;
+        }
+        let samples = match samples {
+            Some(member) => scalar_samples(&member)?,
+            None => samples_from_axes(&layers, manifest)?,
+        };
+        Ok(Self { samples, layers, ignored })
+    }
+}
+
+/// Without a `samples` member, the length of axis 1 is the number of samples.
+///
+/// The first layer of the manifest decides; without a manifest no layer is the first (an archive has
+/// an order, a directory none), so all must agree.
+fn samples_from_axes(layers: &[BatchLayer], manifest: Option<&Manifest>) -> Result<u64, SnapshotError> {
+    let first = &layers[0];
+    let declared =
+        manifest.is_some_and(|manifest| manifest.layers.iter().any(|layer| layer.name == first.name));
+    match layers.iter().find(|layer| layer.shape[1] != first.shape[1]) {
+        Some(other) if !declared => Err(SnapshotError::new(
+            format!(
+                "it has no samples member, and axis 1 is {} in {} but {} in {}",
+                first.shape[1], first.name, other.shape[1], other.name
+            ),
+            "add the integer scalar samples",
+        )),
+        _ => Ok(first.shape[1]),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Post,
+    Pre,
+    Changed,
+    Shape,
+}
+
+enum Role<'a> {
+    Samples,
+    Of(&'a str, Part),
+    Unknown,
+}
+
+/// The layer is all before the last dot, since module names have dots of their own.
+fn role(name: &str) -> Role<'_> {
+    if name == "samples" {
+        return Role::Samples;
+    }
+    match name.rsplit_once('.') {
+        Some((layer, "post")) => Role::Of(layer, Part::Post),
+        Some((layer, "pre")) => Role::Of(layer, Part::Pre),
+        Some((layer, "changed")) => Role::Of(layer, Part::Changed),
+        Some((layer, "shape")) => Role::Of(layer, Part::Shape),
+        _ => Role::Unknown,
+    }
+}
+
+/// The members of one layer.
+#[derive(Debug, Default)]
+struct Parts {
+    post: Option<Member>,
+    pre: Option<Member>,
+    changed: Option<Member>,
+    shape: Option<Member>,
+}
+
+impl Parts {
+    fn slot(&mut self, part: Part) -> &mut Option<Member> {
+        match part {
+            Part::Post => &mut self.post,
+            Part::Pre => &mut self.pre,
+            Part::Changed => &mut self.changed,
+            Part::Shape => &mut self.shape,
+        }
+    }
+
+    fn layer(self, name: &str) -> Result<BatchLayer, SnapshotError> {
+        let (form, shape) = match self {
+            Self { post: Some(post), pre: None, changed: None, shape: None } => {
+                let post = potentials(post)?;
+                let shape = post.header.shape.clone();
+                (Form::Trace(post), shape)
+            }
+            Self { post: Some(post), pre: Some(pre), changed: None, shape: None } => {
+                let (pre, post) = (potentials(pre)?, potentials(post)?);
+                check_pair(name, &pre, &post)?;
+                let shape = post.header.shape.clone();
+                (Form::Pair { pre, post }, shape)
+            }
+            Self { post: None, pre: None, changed: Some(changed), shape: Some(shape) } => {
+                let shape = declared_shape(&shape)?;
+                (Form::Bits(packed_bits(changed, &shape)?), shape)
+            }
+            Self { post: None, changed: None, .. } => {
+                return Err(SnapshotError::new(
+                    format!("layer {name:?} has neither .post nor .changed"),
+                    "write <layer>.post, or <layer>.changed with <layer>.shape",
+                ));
+            }
+            Self { post: None, pre: None, shape: None, .. } => {
+                return Err(SnapshotError::new(
+                    format!("{name}.changed is there without {name}.shape"),
+                    "write the shape [T, B, …] as <layer>.shape",
+                ));
+            }
+            _ => {
+                return Err(SnapshotError::new(
+                    format!("layer {name:?} is in two forms at once"),
+                    "write either .post (with .pre if need be) or .changed with .shape",
+                ));
+            }
+        };
+        if shape.len() < 2 {
+            return Err(SnapshotError::new(
+                format!("layer {name:?} has shape {shape:?}"),
+                "the first axes must be time steps and samples: [T, B, …]",
+            ));
+        }
+        let elements = elements(&shape).map_err(|error| error.of_member(name))?;
+        Ok(BatchLayer { name: name.to_owned(), shape, elements, form })
+    }
+}
+
+fn check_pair(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotError> {
+    let advice = "write .pre and .post alike";
+    if pre.header.shape != post.header.shape {
+        return Err(SnapshotError::new(
+            format!("{name}.pre has shape {:?} and {name}.post {:?}", pre.header.shape, post.header.shape),
+            advice,
+        ));
+    }
+    if pre.header.dtype.size != post.header.dtype.size {
+        return Err(SnapshotError::new(
+            format!("{name}.pre is {} and {name}.post {}", pre.header.dtype, post.header.dtype),
+            advice,
+        ));
+    }
+    Ok(())
+}
+
+fn read_header(member: Member) -> Result<Array, SnapshotError> {
+    let header = Header::read(&mut member.reader()?).map_err(|error| name_member(error, &member))?;
+    let needed = header.data_bytes().map_err(|error| error.of_member(&member.name))? + header.data_offset;
+    if member.size < needed {
+        return Err(SnapshotError::new(
+            format!("{} has {} bytes, and its header declares {needed}", member.name, member.size),
+            "it may have been cut off while it was written: write the batch again",
+        ));
+    }
+    if member.size > needed {
+        return Err(SnapshotError::new(
+            format!("{} has {} bytes behind its last element", member.name, member.size - needed),
+            "write the batch again with numpy.savez",
+        ));
+    }
+    Ok(Array { member, header })
+}
+
+/// Reading errors already name the member; those of the header's text do not.
+fn name_member(error: SnapshotError, member: &Member) -> SnapshotError {
+    if error.what.starts_with(&member.name) { error } else { error.of_member(&member.name) }
+}
+
+fn potentials(member: Member) -> Result<Array, SnapshotError> {
+    let array = read_header(member)?;
+    if array.header.dtype.kind == Kind::Float {
+        return Ok(array);
+    }
+    Err(SnapshotError::new(
+        format!("{} is {}, not a membrane potential", array.member.name, array.header.dtype),
+        "save it as float16, float32 or float64",
+    ))
+}
+
+/// The packed bits of `[T - 1, B, …]`.
+fn packed_bits(member: Member, shape: &[u64]) -> Result<Array, SnapshotError> {
+    let array = read_header(member)?;
+    let name = array.member.name.clone();
+    let dtype = array.header.dtype;
+    if (dtype.kind, dtype.size) != (Kind::Unsigned, 1) {
+        return Err(SnapshotError::new(
+            format!("{name} is {dtype}, not packed bits"),
+            "pack it with numpy.packbits, which gives uint8",
+        ));
+    }
+    if array.header.order == Order::Fortran && array.header.shape.len() > 1 {
+        return Err(SnapshotError::new(format!("{name} is in Fortran order"), "pack the flattened array"));
+    }
+    let later_steps = shape.first().map_or(0, |steps| steps.saturating_sub(1));
+    let bits = std::iter::once(later_steps).chain(shape.iter().skip(1).copied()).collect::<Vec<_>>();
+    let needed = elements(&bits).map_err(|error| error.of_member(&name))?.div_ceil(8);
+    let found = array.header.elements()?;
+    if found != needed {
+        return Err(SnapshotError::new(
+            format!("{name} has {found} bytes, and shape {shape:?} needs {needed}"),
+            "pack the changes of steps 1 to T - 1, flattened",
+        ));
+    }
+    Ok(array)
+}
+
+/// The integers of a small array, whatever their width.
+fn small_integers(member: &Member) -> Result<(Header, Vec<i128>), SnapshotError> {
+    let array = read_header(member.clone())?;
+    if array.member.size > MAX_SMALL_ARRAY {
+        return Err(SnapshotError::new(
+            format!("{} has {} bytes, far too many", member.name, array.member.size),
+            "write a few integers",
+        ));
+    }
+    let mut bytes = vec![0; array.member.size as usize];
+    let mut reader = member.reader()?;
+    reader.fill(&mut bytes)?;
+    reader.finish()?;
+    let dtype = array.header.dtype;
+    let values = match (dtype.kind, dtype.size) {
+        (Kind::Signed, 1) => read_small::<i8>(&bytes),
+        (Kind::Signed, 2) => read_small::<i16>(&bytes),
+        (Kind::Signed, 4) => read_small::<i32>(&bytes),
+        (Kind::Signed, _) => read_small::<i64>(&bytes),
+        (Kind::Unsigned, 1) => read_small::<u8>(&bytes),
+        (Kind::Unsigned, 2) => read_small::<u16>(&bytes),
+        (Kind::Unsigned, 4) => read_small::<u32>(&bytes),
+        (Kind::Unsigned, _) => read_small::<u64>(&bytes),
+        (Kind::Float, _) => {
+            return Err(SnapshotError::new(
+                format!("{} is {dtype}, not an integer", member.name),
+                "save it as int64",
+            ));
+        }
+    };
+    let values = values
+        .map_err(|error| SnapshotError::new(format!("{}: {error}", member.name), "save it as int64"))?;
+    Ok((array.header, values))
+}
+
+fn read_small<T: ReadableElement + Into<i128>>(bytes: &[u8]) -> Result<Vec<i128>, ndarray_npy::ReadNpyError> {
+    Ok(ArrayD::<T>::read_npy(bytes)?.into_iter().map(Into::into).collect())
+}
+
+fn scalar_samples(member: &Member) -> Result<u64, SnapshotError> {
+    let (_, values) = small_integers(member)?;
+    match values.as_slice() {
+        [value] => u64::try_from(*value).map_err(|_| {
+            SnapshotError::new(format!("samples is {value}"), "write the number of samples in the batch")
+        }),
+        _ => Err(SnapshotError::new(
+            format!("samples has {} values", values.len()),
+            "write one integer, the number of samples in the batch",
+        )),
+    }
+}
+
+fn declared_shape(member: &Member) -> Result<Vec<u64>, SnapshotError> {
+    let (_, values) = small_integers(member)?;
+    values
+        .iter()
+        .map(|&axis| u64::try_from(axis))
+        .collect::<Result<_, _>>()
+        .map_err(|_| SnapshotError::new(format!("{} is {values:?}", member.name), "axes cannot be negative"))
+}
+
+/// The `.npy` files of a directory batch, by name.
+fn directory_members(directory: &Path) -> Result<Vec<Member>, SnapshotError> {
+    let io_error = |error: &std::io::Error| SnapshotError::io("it", error);
+    let mut names = Vec::new();
+    for entry in directory.read_dir().map_err(|error| io_error(&error))? {
+        let name = entry.map_err(|error| io_error(&error))?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if !name.starts_with('.')
+            && let Some(stem) = name.strip_suffix(".npy")
+        {
+            names.push(stem.to_owned());
+            if names.len() > MAX_MEMBERS {
+                return Err(SnapshotError::new(
+                    format!("it has more than {MAX_MEMBERS} members"),
+                    "write fewer layers to a batch",
+                ));
+            }
+        }
+    }
+    names.sort_unstable();
+    names.into_iter().map(|name| file_member(directory, name)).collect()
+}
+
+fn file_member(directory: &Path, name: String) -> Result<Member, SnapshotError> {
+    let path = directory.join(format!("{name}.npy"));
+    let metadata = path.symlink_metadata().map_err(|error| SnapshotError::io(&name, &error))?;
+    if !metadata.is_file() {
+        return Err(SnapshotError::new(format!("{name}.npy is not a regular file"), "write it as one"));
+    }
+    let size = metadata.len();
+    Ok(Member {
+        name,
+        container: Container::File(path),
+        range: 0..size,
+        encoding: Encoding::Stored,
+        size,
+        crc: None,
+    })
+}

@@ -1,0 +1,27 @@
+//! Reads a small JSON document of a run (`manifest.json`, `end.json`) whole, within a limit.
+
+use super::{SnapshotError, open_regular};
+use std::io::Read;
+use std::path::Path;
+
+/// The largest `manifest.json` or `end.json` that is read, in bytes: room for 100,000 layers.
+pub const MAX_DOCUMENT_BYTES: u64 = 32 << 20;
+
+/// Reads a document of at most [`MAX_DOCUMENT_BYTES`].
+///
+/// # Errors
+/// Where it cannot be opened, is not a regular file, or is too large.
+pub fn read_document(path: &Path) -> Result<Vec<u8>, SnapshotError> {
+    let file = open_regular(path).map_err(|error| SnapshotError::io("it", &error))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_DOCUMENT_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| SnapshotError::io("it", &error))?;
+    if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
+        return Err(SnapshotError::new(
+            format!("larger than {} MiB", MAX_DOCUMENT_BYTES >> 20),
+            "write only the fields of the format",
+        ));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,198 @@
+//! One array file of a batch, inside an `.npz` or on its own, read as a stream of decoded bytes.
+
+use super::{SnapshotError, open_regular};
+use flate2::bufread::DeflateDecoder;
+use rawzip::{FileReader, RangeReader};
+use std::io::{self, BufReader, Read};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Compressed bytes read at a time.
+const DEFLATED_BLOCK: usize = 256 << 10;
+
+/// How the bytes of a member are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Stored,
+    Deflated,
+}
+
+/// The file that a member's bytes are in.
+#[derive(Debug, Clone)]
+pub(super) enum Container {
+    /// An archive that all members of the batch share, open.
+    Archive(Arc<FileReader>),
+    /// A file of its own, opened for each reading: a batch may have more layers than a process may
+    /// have open files.
+    File(PathBuf),
+}
+
+/// One `.npy` of a batch: where its bytes are. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Member {
+    pub(super) name: String,
+    pub(super) container: Container,
+    /// Where the (encoded) bytes lie in the file.
+    pub(super) range: Range<u64>,
+    pub(super) encoding: Encoding,
+    /// Decoded bytes, as declared; checked when the member is read.
+    pub(super) size: u64,
+    /// The CRC-32 of the decoded bytes, where the container has one.
+    pub(super) crc: Option<u32>,
+}
+
+impl Member {
+    /// The member's name, without `.npy`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Decoded bytes, as declared.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Opens the member at its first byte, to be read whole and verified by [`MemberReader::finish`].
+    ///
+    /// # Errors
+    /// Where the file cannot be opened.
+    pub fn reader(&self) -> Result<MemberReader, SnapshotError> {
+        Ok(MemberReader {
+            name: self.name.clone(),
+            source: self.source(0)?,
+            remaining: self.size,
+            checksum: self.crc.map(|expected| (crc32fast::Hasher::new(), expected)),
+        })
+    }
+
+    /// Opens the member `offset` decoded bytes in, without verifying what is read.
+    ///
+    /// For a second pass over bytes that another reader verifies.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened or the bytes before `offset` cannot be decoded.
+    pub fn reader_from(&self, offset: u64) -> Result<MemberReader, SnapshotError> {
+        let stored = self.encoding == Encoding::Stored;
+        let mut reader = MemberReader {
+            name: self.name.clone(),
+            source: self.source(if stored { offset } else { 0 })?,
+            remaining: self.size - if stored { offset } else { 0 },
+            checksum: None,
+        };
+        if !stored {
+            reader.skip(offset)?;
+        }
+        Ok(reader)
+    }
+
+    fn source(&self, offset: u64) -> Result<Source, SnapshotError> {
+        let file = match &self.container {
+            Container::Archive(file) => Arc::clone(file),
+            Container::File(path) => {
+                let file = open_regular(path).map_err(|error| SnapshotError::io(&self.name, &error))?;
+                Arc::new(FileReader::from(file))
+            }
+        };
+        let range = self.range.start.saturating_add(offset).min(self.range.end)..self.range.end;
+        let bytes = RangeReader::new(file, range);
+        Ok(match self.encoding {
+            Encoding::Stored => Source::Stored(bytes),
+            Encoding::Deflated => Source::Deflated(Box::new(DeflateDecoder::new(BufReader::with_capacity(
+                DEFLATED_BLOCK,
+                bytes,
+            )))),
+        })
+    }
+}
+
+#[derive(Debug)]
+enum Source {
+    Stored(RangeReader<Arc<FileReader>>),
+    Deflated(Box<DeflateDecoder<BufReader<RangeReader<Arc<FileReader>>>>>),
+}
+
+/// A stream of a member's decoded bytes.
+#[derive(Debug)]
+pub struct MemberReader {
+    name: String,
+    source: Source,
+    remaining: u64,
+    checksum: Option<(crc32fast::Hasher, u32)>,
+}
+
+impl MemberReader {
+    /// Fills `buffer` with the next bytes.
+    ///
+    /// # Errors
+    /// Where the member ends before that, cannot be read, or cannot be inflated.
+    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<(), SnapshotError> {
+        if buffer.len() as u64 > self.remaining {
+            return Err(self.ends_early());
+        }
+        let result = match &mut self.source {
+            Source::Stored(source) => source.read_exact(buffer),
+            Source::Deflated(source) => source.read_exact(buffer),
+        };
+        result.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.ends_early(),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => SnapshotError::new(
+                format!("{}: the compressed data are corrupt", self.name),
+                "write the batch again",
+            ),
+            _ => SnapshotError::io(&self.name, &error),
+        })?;
+        self.remaining -= buffer.len() as u64;
+        if let Some((hasher, _)) = &mut self.checksum {
+            hasher.update(buffer);
+        }
+        Ok(())
+    }
+
+    /// Reads over the next `bytes` bytes.
+    ///
+    /// # Errors
+    /// As [`MemberReader::fill`].
+    pub fn skip(&mut self, bytes: u64) -> Result<(), SnapshotError> {
+        let mut scratch = [0; 16 << 10];
+        let mut left = bytes;
+        while left > 0 {
+            let block = left.min(scratch.len() as u64) as usize;
+            self.fill(&mut scratch[..block])?;
+            left -= block as u64;
+        }
+        Ok(())
+    }
+
+    /// Reads whatever is left and verifies the whole.
+    ///
+    /// # Errors
+    /// Where the member has more or fewer bytes than declared, or their CRC-32 is another.
+    pub fn finish(mut self) -> Result<(), SnapshotError> {
+        self.skip(self.remaining)?;
+        if let Source::Deflated(source) = &mut self.source
+            && !matches!(source.read(&mut [0]), Ok(0))
+        {
+            return Err(SnapshotError::new(
+                format!("{}: inflates to more than the size it declares", self.name),
+                "write the batch again",
+            ));
+        }
+        if let Some((hasher, expected)) = self.checksum
+            && hasher.finalize() != expected
+        {
+            return Err(SnapshotError::new(
+                format!("{}: the data are corrupt (their CRC-32 does not match)", self.name),
+                "write the batch again",
+            ));
+        }
+        Ok(())
+    }
+
+    fn ends_early(&self) -> SnapshotError {
+        SnapshotError::new(
+            format!("{}: the data end early", self.name),
+            "it may have been cut off while it was written: write the batch again",
+        )
+    }
+}

@@ -1,0 +1,85 @@
+//! What is on disk: the manifest, the end of a run, and batches of membrane potentials, checked.
+//!
+//! Nothing here watches a directory or counts an operation. Opening a batch reads the headers of all
+//! its members and checks them against one another; the data are read later, as a stream, by whoever
+//! counts them. The format is described in `docs/format.md`.
+
+mod batch;
+mod document;
+mod end;
+mod manifest;
+mod member;
+mod name;
+mod npy;
+mod zip;
+
+pub use batch::{Array, Batch, BatchLayer, Form};
+pub use document::{MAX_DOCUMENT_BYTES, read_document};
+pub use end::{End, OfficialOperations, OfficialResults};
+pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
+pub use member::{Member, MemberReader};
+pub use name::{EntryName, classify};
+pub use npy::{Dtype, Header, Kind, Order};
+
+use std::io;
+use std::path::Path;
+
+/// Why something on disk could not be read: what was wrong, and what the user can do about it.
+///
+/// The file is named by whoever reports the error, since a batch may have been renamed meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; {advice}")]
+pub struct SnapshotError {
+    /// What was wrong, naming the member where there is one.
+    pub what: String,
+    /// What to do about it, in the imperative.
+    pub advice: String,
+}
+
+impl SnapshotError {
+    /// An error from its two halves.
+    pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what: what.into(), advice: advice.into() }
+    }
+
+    /// An error of the operating system while reading `what`.
+    pub fn io(what: impl std::fmt::Display, error: &io::Error) -> Self {
+        let advice = match error.kind() {
+            io::ErrorKind::PermissionDenied => "give this user permission to read it",
+            io::ErrorKind::NotFound => "write it again if it should be counted",
+            _ => "check the disk or the network share; it is tried again when the file changes",
+        };
+        Self::new(format!("cannot read {what}: {error}"), advice)
+    }
+
+    /// The same error, said of one member of a batch.
+    #[must_use]
+    pub fn of_member(mut self, member: &str) -> Self {
+        self.what = format!("{member}: {}", self.what);
+        self
+    }
+}
+
+/// Opens a regular file for reading, never blocking and never following a symbolic link.
+///
+/// A snapshot directory may come from somebody else: a FIFO or a device in the place of a batch must
+/// neither hang the reader nor be read.
+///
+/// # Errors
+/// Where the file cannot be opened or is not a regular file.
+pub(crate) fn open_regular(path: &Path) -> io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
+}

@@ -1,0 +1,113 @@
+//! The members of an `.npz` file, from its central directory.
+
+use super::SnapshotError;
+use super::member::{Container, Encoding, Member};
+use rawzip::{CompressionMethod, ErrorKind, FileReader, ZipLocator};
+use std::collections::HashSet;
+use std::fs::File;
+use std::sync::Arc;
+
+/// The most members that a batch may have.
+pub(super) const MAX_MEMBERS: usize = 100_000;
+
+/// The most bytes that the names of all members of a batch may have together.
+const MAX_NAME_BYTES: usize = 16 << 20;
+
+/// The buffer for central directory records: room for any name that a sane writer gives.
+const RECORD_BUFFER: usize = rawzip::RECOMMENDED_BUFFER_SIZE;
+
+/// Lists the `.npy` members of a zip archive, in the order of its central directory.
+///
+/// # Errors
+/// Where it has no end yet, is corrupt or encrypted, uses another compression than deflate, has a
+/// member twice, or its members overlap.
+pub(super) fn members(file: File) -> Result<Vec<Member>, SnapshotError> {
+    let length = file.metadata().map_err(|error| SnapshotError::io("it", &error))?.len();
+    let file = Arc::new(FileReader::from(file));
+    let mut buffer = vec![0; RECORD_BUFFER];
+    let archive = ZipLocator::new()
+        .locate_in_reader(Arc::clone(&file), &mut buffer, length)
+        .map_err(|(_, error)| zip_error(&error))?;
+    let mut found = Vec::new();
+    let mut names = HashSet::new();
+    let mut name_bytes = 0;
+    let mut entries = archive.entries(&mut buffer);
+    let mut count = 0;
+    while let Some(entry) = entries.next_entry().map_err(|error| zip_error(&error))? {
+        count += 1;
+        if entry.is_dir() {
+            continue;
+        }
+        let path = entry.file_path();
+        let name = str::from_utf8(path.as_ref()).map_err(|_| corrupt("the name of a member is not UTF-8"))?;
+        let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else { continue };
+        name_bytes += name.len();
+        if found.len() == MAX_MEMBERS || name_bytes > MAX_NAME_BYTES {
+            return Err(corrupt(format!("it has more than {MAX_MEMBERS} members, or absurdly long names")));
+        }
+        if !names.insert(name.clone()) {
+            return Err(corrupt(format!("member {name:?} is in it twice")));
+        }
+        if entry.flags().is_encrypted() {
+            return Err(corrupt(format!("member {name:?} is encrypted")));
+        }
+        let encoding = match entry.compression_method() {
+            CompressionMethod::STORE => Encoding::Stored,
+            CompressionMethod::DEFLATE => Encoding::Deflated,
+            method => {
+                return Err(SnapshotError::new(
+                    format!("member {name:?} has compression method {}", method.as_u16()),
+                    "use numpy.savez or numpy.savez_compressed, which store or deflate",
+                ));
+            }
+        };
+        found.push((entry.wayfinder(), entry.crc32(), encoding, name));
+    }
+    if count != archive.entries_hint() {
+        return Err(corrupt(format!("it lists {count} members and declares {}", archive.entries_hint())));
+    }
+    let mut members = Vec::with_capacity(found.len());
+    for (wayfinder, crc, encoding, name) in found {
+        let entry = archive.get_entry(wayfinder).map_err(|error| zip_error(&error).of_member(&name))?;
+        let (start, end) = entry.compressed_data_range();
+        let size = wayfinder.uncompressed_size_hint();
+        if end > length || (encoding == Encoding::Stored && end - start != size) {
+            return Err(corrupt(format!("member {name:?} does not lie where the archive says")));
+        }
+        members.push(Member {
+            name,
+            container: Container::Archive(Arc::clone(&file)),
+            range: start..end,
+            encoding,
+            size,
+            crc: Some(crc),
+        });
+    }
+    check_overlap(&members)?;
+    Ok(members)
+}
+
+/// Members that share bytes let a small file stand for a huge one.
+fn check_overlap(members: &[Member]) -> Result<(), SnapshotError> {
+    let mut by_start: Vec<&Member> = members.iter().filter(|member| !member.range.is_empty()).collect();
+    by_start.sort_unstable_by_key(|member| member.range.start);
+    match by_start.windows(2).find(|pair| pair[0].range.end > pair[1].range.start) {
+        Some(pair) => Err(corrupt(format!("members {:?} and {:?} overlap", pair[0].name, pair[1].name))),
+        None => Ok(()),
+    }
+}
+
+fn zip_error(error: &rawzip::Error) -> SnapshotError {
+    match error.kind() {
+        ErrorKind::MissingEndOfCentralDirectory => SnapshotError::new(
+            "not a zip archive, or one without its end",
+            "it may have been cut off while it was written: write the batch again",
+        ),
+        ErrorKind::IO(error) => SnapshotError::io("it", error),
+        _ => corrupt(format!("the zip archive is corrupt ({error})")),
+    }
+}
+
+fn corrupt(what: impl Into<String>) -> SnapshotError {
+    SnapshotError::new(what, "write the batch again with numpy.savez")
+}

@@ -1,0 +1,220 @@
+//! Adds the counts of batches, each once, and gives the sums. Knows no threads and no prices.
+
+use crate::count::{BatchCount, LayerCount};
+use crate::snapshot::LayerShape;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// How many layer counts are kept so that a batch can be taken out again: 16 MiB of them.
+const MAX_KEPT_COUNTS: usize = 1 << 20;
+
+/// The sums of one layer over all batches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerSums {
+    /// The layer's qualified name.
+    pub name: String,
+    /// One sample's neurons, as last seen; `None` where only empty arrays were seen.
+    pub neurons: Option<Vec<u64>>,
+    /// Membrane updates.
+    pub updates: u128,
+    /// Elements of all steps.
+    pub dense: u128,
+}
+
+/// One batch as it was added.
+#[derive(Debug, Clone)]
+struct Kept {
+    samples: u64,
+    layers: Arc<[usize]>,
+    counts: Vec<LayerCount>,
+}
+
+/// The sums over all batches.
+#[derive(Debug, Default)]
+pub struct Tally {
+    layers: Vec<LayerSums>,
+    index: HashMap<String, usize>,
+    layer_sets: HashMap<Arc<[LayerShape]>, Arc<[usize]>>,
+    samples: u128,
+    batches: u64,
+    kept: BTreeMap<u64, Kept>,
+    kept_counts: usize,
+}
+
+impl Tally {
+    /// Adds a batch; returns the indices of its layers in [`Tally::layers`], in the batch's order.
+    ///
+    /// The number must not have been added before: take it out first with [`Tally::remove`].
+    pub fn add(&mut self, number: u64, batch: &BatchCount) -> Arc<[usize]> {
+        let layers = self.indices(&batch.shapes);
+        for (&layer, count) in layers.iter().zip(&batch.layers) {
+            let sums = &mut self.layers[layer];
+            sums.updates += u128::from(count.updates);
+            sums.dense += u128::from(count.dense);
+        }
+        self.samples += u128::from(batch.samples);
+        self.batches += 1;
+        self.kept_counts += batch.layers.len() + 1;
+        let kept = Kept { samples: batch.samples, layers: Arc::clone(&layers), counts: batch.layers.clone() };
+        self.kept.insert(number, kept);
+        while self.kept_counts > MAX_KEPT_COUNTS
+            && let Some((_, forgotten)) = self.kept.pop_first()
+        {
+            self.kept_counts -= forgotten.counts.len() + 1;
+        }
+        layers
+    }
+
+    /// Takes a batch out again; returns its samples, layers and counts, or `None` where it is too long
+    /// ago to be remembered (or was never added).
+    pub fn remove(&mut self, number: u64) -> Option<(u64, Arc<[usize]>, Vec<LayerCount>)> {
+        let Kept { samples, layers, counts } = self.kept.remove(&number)?;
+        for (&layer, count) in layers.iter().zip(&counts) {
+            let sums = &mut self.layers[layer];
+            sums.updates -= u128::from(count.updates);
+            sums.dense -= u128::from(count.dense);
+        }
+        self.samples -= u128::from(samples);
+        self.batches -= 1;
+        self.kept_counts -= counts.len() + 1;
+        Some((samples, layers, counts))
+    }
+
+    /// The layers, in the order in which they were first seen.
+    pub fn layers(&self) -> &[LayerSums] {
+        &self.layers
+    }
+
+    /// Samples in all batches.
+    pub fn samples(&self) -> u128 {
+        self.samples
+    }
+
+    /// Batches added.
+    pub fn batches(&self) -> u64 {
+        self.batches
+    }
+
+    fn indices(&mut self, shapes: &Arc<[LayerShape]>) -> Arc<[usize]> {
+        if let Some(indices) = self.layer_sets.get(shapes) {
+            return Arc::clone(indices);
+        }
+        let indices: Arc<[usize]> = shapes.iter().map(|shape| self.layer(shape)).collect();
+        self.layer_sets.insert(Arc::clone(shapes), Arc::clone(&indices));
+        indices
+    }
+
+    fn layer(&mut self, shape: &LayerShape) -> usize {
+        if let Some(&index) = self.index.get(&shape.name) {
+            if shape.neurons.is_some() {
+                self.layers[index].neurons.clone_from(&shape.neurons);
+            }
+            return index;
+        }
+        let index = self.layers.len();
+        self.index.insert(shape.name.clone(), index);
+        self.layers.push(LayerSums {
+            name: shape.name.clone(),
+            neurons: shape.neurons.clone(),
+            updates: 0,
+            dense: 0,
+        });
+        index
+    }
+}
+
+/// The quotient of two integers as the nearest 64-bit float, as Python's `/` gives it.
+///
+/// NeuroBench divides Python integers; converting both to floats first would round twice where they
+/// have more than 53 bits. Without a denominator the quotient is 0, as NeuroBench reports for no samples.
+pub fn quotient(numerator: u128, denominator: u128) -> f64 {
+    const EXACT: u128 = 1 << 53;
+    if denominator == 0 || numerator == 0 {
+        return 0.0;
+    }
+    if numerator <= EXACT && denominator <= EXACT {
+        return numerator as f64 / denominator as f64;
+    }
+    // Scale the numerator as far as it goes: the integer quotient then has more bits than a float,
+    // and its lowest bit stands for all the rest that was cut off.
+    let shift = numerator.leading_zeros();
+    let scaled = numerator << shift;
+    let sticky = u128::from(scaled % denominator != 0);
+    ((scaled / denominator) | sticky) as f64 * 2_f64.powi(-shift.cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn batch(samples: u64, layers: &[(&str, u64, u64)]) -> BatchCount {
+        let shape = |name: &str| LayerShape { name: name.into(), neurons: Some(vec![2]) };
+        BatchCount {
+            samples,
+            shapes: layers.iter().map(|layer| shape(layer.0)).collect(),
+            layers: layers.iter().map(|layer| LayerCount { updates: layer.1, dense: layer.2 }).collect(),
+        }
+    }
+
+    #[test]
+    fn layers_may_differ_from_batch_to_batch_and_batches_can_be_taken_out() {
+        let mut tally = Tally::default();
+        tally.add(0, &batch(2, &[("a", 1, 4), ("b", 2, 4)]));
+        tally.add(1, &batch(3, &[("b", 5, 6), ("c", 7, 8)]));
+        assert_eq!((tally.samples(), tally.batches()), (5, 2));
+        assert_eq!(tally.layers()[1].updates, 7);
+        let (samples, layers, counts) = tally.remove(0).expect("it was added");
+        assert_eq!((samples, &*layers, counts.len()), (2, &[0, 1][..], 2));
+        assert_eq!((tally.layers()[0].updates, tally.layers()[1].dense), (0, 6));
+        assert!(tally.remove(0).is_none());
+    }
+
+    #[test]
+    fn memory_for_taking_out_is_bounded_and_sums_stay() {
+        let names: Vec<String> = (0..100_000).map(|layer| layer.to_string()).collect();
+        let layers: Vec<(&str, u64, u64)> =
+            names.iter().map(|name| (name.as_str(), u64::MAX, u64::MAX)).collect();
+        let wide = batch(1, &layers);
+        let mut tally = Tally::default();
+        for number in 0..12 {
+            tally.add(number, &wide);
+        }
+        assert!(tally.kept_counts <= MAX_KEPT_COUNTS);
+        assert!(tally.remove(0).is_none() && tally.remove(11).is_some());
+        assert_eq!(tally.layers()[0].updates, 11 * u128::from(u64::MAX));
+    }
+
+    #[test]
+    fn quotients_round_once() {
+        assert_eq!(quotient(0, 0), 0.0);
+        assert_eq!(quotient(5_317_064, 192), 27693.041666666668);
+        // Python: (2**53 + 1) / 1 == 9007199254740992.0 and (2**54 + 3) / 2 == 9007199254740994.0
+        assert_eq!(quotient((1 << 53) + 1, 1), 9007199254740992.0);
+        assert_eq!(quotient((1 << 54) + 3, 2), 9007199254740994.0);
+        // Python: (10**30 + 7) / (3 * 10**18 + 1) == 333333333333.3333
+        assert_eq!(quotient(10_u128.pow(30) + 7, 3 * 10_u128.pow(18) + 1), 333333333333.3333);
+    }
+
+    proptest! {
+        /// The nearest float is the one whose distance, compared exactly in integers, is least.
+        #[test]
+        fn no_neighbour_is_nearer(numerator in (1_u128 << 60)..(1 << 90), denominator in 1_u128..(1 << 30)) {
+            let found = quotient(numerator, denominator);
+            // Floats of this size (2^30 to 2^90) times 2^60 are integers only while below 2^113 or so.
+            let distance = |value: f64| {
+                let (mantissa, exponent) = (value.to_bits() & ((1 << 52) - 1) | (1 << 52), (value.to_bits() >> 52) as i32 - 1075);
+                // |numerator - value * denominator|, scaled by 2^-min(exponent, 0).
+                let scale = (-exponent).max(0) as u32;
+                if scale > 30 { return None; }
+                let product = (u128::from(mantissa) * denominator) << exponent.max(0);
+                Some((numerator << scale).abs_diff(product))
+            };
+            if let (Some(at), Some(above), Some(below)) =
+                (distance(found), distance(found.next_up()), distance(found.next_down()))
+            {
+                prop_assert!(at <= above && at <= below);
+            }
+        }
+    }
+}
