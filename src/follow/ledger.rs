@@ -1,0 +1,730 @@
+//! The ledger of a run's batches: which are waited for, being read, counted or set aside.
+//!
+//! Pure bookkeeping: it is told what the directory holds and what came of reading a batch, and it says
+//! what to read next. A batch is read when it looks whole, again only when its contents changed, and
+//! set aside only when it could not be read and has stopped changing.
+
+use super::scan::{Found, Identity, Shape};
+use crate::snapshot::{EntryName, LayerShape, SnapshotError};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long a directory batch must be left alone before it is read: it has no mark that says it is
+/// whole. One that is read too early is read again when it changes.
+const DIRECTORY_REST: Duration = Duration::from_millis(500);
+
+/// The least time between two attempts at a batch that is still changing.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
+
+/// A batch to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The batch number.
+    pub number: u64,
+    /// Its name in the directory.
+    pub name: String,
+    /// The state in which it was seen.
+    pub identity: Identity,
+}
+
+/// What came of reading a batch.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was to be read.
+    pub job: Job,
+    /// The state in which it was found afterwards; `None` where it was gone.
+    pub after: Option<Identity>,
+    /// The layers that were counted, or why nothing was.
+    pub result: Result<Arc<[LayerShape]>, SnapshotError>,
+}
+
+/// What the ledger makes of an outcome, or of time that has passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The count is to be added, after the one it replaces was taken out.
+    Add {
+        /// Whether an earlier count of the same batch is to be taken out.
+        replaces: bool,
+    },
+    /// Nothing of it is to be added, now; it is looked at again.
+    Wait,
+    /// Nothing of it is to be added; the reason is a problem to be shown.
+    SetAside(SnapshotError),
+}
+
+/// What a full scan changed besides the queue.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Batches with a problem, by name.
+    pub problems: Vec<(String, SnapshotError)>,
+    /// Batches whose problem is gone with them.
+    pub solved: Vec<String>,
+}
+
+/// The account of a run: evidence that its figures are whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Account {
+    /// Batches seen.
+    pub seen: u64,
+    /// Batches whose count is in the figures.
+    pub counted: u64,
+    /// Batches that are being written, queued or being read.
+    pub waiting: u64,
+    /// Batches that cannot be counted.
+    pub set_aside: u64,
+    /// Bytes of the batches that wait.
+    pub waiting_bytes: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not readable yet; the reason of the last attempt at this identity, where there was one.
+    Waiting(Option<SnapshotError>),
+    /// In the queue.
+    Ready,
+    /// Being read.
+    Reading,
+    Counted,
+    SetAside,
+    /// Gone before it was counted.
+    Lost,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    is_directory: bool,
+    identity: Identity,
+    state: State,
+    /// When the contents were last seen to change.
+    changed_at: Instant,
+    /// No attempt before this.
+    not_before: Instant,
+    /// Whether it was old already when it was first seen, so that there is nothing to wait for.
+    quiet: bool,
+    /// The layers of the count that is in the figures; `None` where none is.
+    counted: Option<Arc<[LayerShape]>>,
+}
+
+/// The ledger of a run.
+#[derive(Debug)]
+pub struct Ledger {
+    settle: Duration,
+    entries: HashMap<String, Entry>,
+    /// The name under which each number is read.
+    owners: HashMap<u64, String>,
+    ready: BTreeSet<(u64, String)>,
+    waiting: HashSet<String>,
+    reading: usize,
+    account: Account,
+}
+
+impl Ledger {
+    /// An empty ledger; `settle` is how long a batch that cannot be read must have stopped changing
+    /// before it is set aside.
+    pub fn new(settle: Duration) -> Self {
+        Self {
+            settle,
+            entries: HashMap::new(),
+            owners: HashMap::new(),
+            ready: BTreeSet::new(),
+            waiting: HashSet::new(),
+            reading: 0,
+            account: Account::default(),
+        }
+    }
+
+    /// The account as it stands.
+    pub fn account(&self) -> Account {
+        self.account
+    }
+
+    /// Batches that are waited for, by name: those to look at again soon.
+    pub fn waiting(&self) -> impl Iterator<Item = &str> {
+        self.waiting.iter().map(String::as_str)
+    }
+
+    /// Whether a batch is queued or being read.
+    pub fn is_busy(&self) -> bool {
+        self.reading > 0 || !self.ready.is_empty()
+    }
+
+    /// Notes a batch as it is now. `whole` says that an event told it is complete.
+    ///
+    /// Returns a problem where its name alone, or what kind of thing it is, keeps it from being read.
+    pub fn observe(
+        &mut self,
+        found: &Found,
+        whole: bool,
+        now: Instant,
+        clock: SystemTime,
+    ) -> Option<SnapshotError> {
+        let (EntryName::BatchFile(number) | EntryName::BatchDirectory(number)) = found.meaning else {
+            return None;
+        };
+        if let Some(entry) = self.entries.get_mut(&found.name) {
+            let unchanged = entry.identity.same_contents(&found.identity);
+            let readable_again = match entry.state {
+                State::SetAside => entry.identity != found.identity,
+                State::Lost => true,
+                _ => false,
+            };
+            if unchanged && !readable_again {
+                if whole && matches!(entry.state, State::Waiting(None)) {
+                    self.make_ready(&found.name);
+                }
+                return None;
+            }
+            // While it is being read, the reader finds out by itself.
+            if !matches!(entry.state, State::Reading) {
+                self.account_for(&found.name, false);
+                let entry = self.entries.get_mut(&found.name)?;
+                entry.identity = found.identity;
+                entry.changed_at = now;
+                entry.quiet = false;
+                entry.state = State::Waiting(None);
+                self.waiting.insert(found.name.clone());
+                self.ready.remove(&(number, found.name.clone()));
+                self.account_for(&found.name, true);
+                return self.admit(found, number, whole, now);
+            }
+            return None;
+        }
+        let quiet = found.identity.is_quiet(self.settle, clock);
+        let entry = Entry {
+            number,
+            is_directory: found.shape == Shape::Directory,
+            identity: found.identity,
+            state: State::Waiting(None),
+            changed_at: now,
+            not_before: now,
+            quiet,
+            counted: None,
+        };
+        self.entries.insert(found.name.clone(), entry);
+        self.waiting.insert(found.name.clone());
+        self.account.seen += 1;
+        self.account_for(&found.name, true);
+        self.admit(found, number, whole, now)
+    }
+
+    /// Queues a changed batch where it may be read, or says why it never may in this form.
+    fn admit(&mut self, found: &Found, number: u64, whole: bool, now: Instant) -> Option<SnapshotError> {
+        let refusal = match (&found.meaning, found.shape) {
+            (_, Shape::Other(what)) => Some(SnapshotError::new(
+                format!("it is {what}, which is not followed"),
+                "put the batch itself in its place",
+            )),
+            (EntryName::BatchFile(_), Shape::Directory) => {
+                Some(SnapshotError::new("it is a directory, and its name says .npz", "drop the suffix"))
+            }
+            (EntryName::BatchDirectory(_), Shape::File) => {
+                Some(SnapshotError::new("it is a file without a suffix", "name it .npz"))
+            }
+            _ => self.owned_by_another(number, &found.name).map(|owner| {
+                SnapshotError::new(
+                    format!("batch number {number} is there twice, and {owner} is the one that counts"),
+                    "give this batch a number of its own, or delete it",
+                )
+            }),
+        };
+        if let Some(refusal) = refusal {
+            self.set_state(&found.name, State::SetAside);
+            return Some(refusal);
+        }
+        self.owners.insert(number, found.name.clone());
+        let entry = &self.entries[&found.name];
+        let may_be_whole = found.shape == Shape::File && now >= entry.not_before;
+        if may_be_whole || whole || entry.quiet {
+            self.make_ready(&found.name);
+        }
+        None
+    }
+
+    fn owned_by_another(&self, number: u64, name: &str) -> Option<String> {
+        self.owners.get(&number).filter(|owner| *owner != name).cloned()
+    }
+
+    /// Compares the ledger with all that the directory holds: what is new or changed is noted, a batch
+    /// that is gone before it was counted is a problem, one that was counted stays counted.
+    pub fn reconcile(&mut self, found: &[Found], now: Instant, clock: SystemTime) -> Reconciled {
+        let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
+        let mut changes = Reconciled::default();
+        for name in self.absent(&present, |state| matches!(state, State::Waiting(_) | State::Ready)) {
+            let problem = self.vanished(&name);
+            changes.problems.extend(problem.map(|problem| (name, problem)));
+        }
+        for found in found {
+            let problem = self.observe(found, false, now, clock);
+            changes.problems.extend(problem.map(|problem| (found.name.clone(), problem)));
+        }
+        for name in self.absent(&present, |state| matches!(state, State::SetAside | State::Lost)) {
+            if self.forget(&name) {
+                changes.solved.push(name);
+            }
+        }
+        changes
+    }
+
+    fn absent(&self, present: &HashSet<&str>, in_state: impl Fn(&State) -> bool) -> Vec<String> {
+        let absent =
+            |(name, entry): &(&String, &Entry)| !present.contains(name.as_str()) && in_state(&entry.state);
+        self.entries.iter().filter(absent).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Forgets a batch that is gone and was never counted, unless that is a loss.
+    fn forget(&mut self, name: &str) -> bool {
+        let entry = &self.entries[name];
+        let number = entry.number;
+        let renamed = self.owned_by_another(number, name).is_some();
+        if entry.counted.is_some() || (matches!(entry.state, State::Lost) && !renamed) {
+            return false;
+        }
+        self.account_for(name, false);
+        self.account.seen -= 1;
+        self.entries.remove(name);
+        if !renamed {
+            self.owners.remove(&number);
+        }
+        true
+    }
+
+    /// A batch is gone; a problem unless its count is in the figures. Its number is free again.
+    fn vanished(&mut self, name: &str) -> Option<SnapshotError> {
+        let entry = &self.entries[name];
+        if entry.counted.is_some() {
+            self.set_state(name, State::Counted);
+            return None;
+        }
+        self.owners.remove(&entry.number);
+        self.set_state(name, State::Lost);
+        Some(SnapshotError::new(
+            "it was deleted before it could be counted",
+            "write it again if it should count",
+        ))
+    }
+
+    /// Whether a batch of this name is known and not counted.
+    pub fn awaits(&self, name: &str) -> bool {
+        self.entries.get(name).is_some_and(|entry| entry.counted.is_none())
+    }
+
+    /// Takes up to `most` batches from the queue, in the order of their numbers, to be read.
+    pub fn take_ready(&mut self, most: usize) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        while jobs.len() < most
+            && let Some((number, name)) = self.ready.pop_first()
+        {
+            self.set_state(&name, State::Reading);
+            let identity = self.entries[&name].identity;
+            jobs.push(Job { number, name, identity });
+        }
+        jobs
+    }
+
+    /// Judges what came of reading a batch.
+    pub fn settle(&mut self, outcome: &Outcome, now: Instant) -> Verdict {
+        let name = &outcome.job.name;
+        let Some(entry) = self.entries.get_mut(name) else { return Verdict::Wait };
+        let after = match outcome.after {
+            Some(after) => after,
+            // What was read whole and verified was there; what was not is lost.
+            None if outcome.result.is_ok() => outcome.job.identity,
+            None => return self.vanished(name).map_or(Verdict::Wait, Verdict::SetAside),
+        };
+        if !after.same_contents(&outcome.job.identity) {
+            self.account.waiting_bytes =
+                self.account.waiting_bytes.saturating_sub(entry.identity.size).saturating_add(after.size);
+            entry.identity = after;
+            entry.changed_at = now;
+            entry.not_before = now + BETWEEN_ATTEMPTS;
+            entry.quiet = false;
+            self.set_state(name, State::Waiting(None));
+            return Verdict::Wait;
+        }
+        entry.identity = after;
+        match &outcome.result {
+            Ok(shapes) => {
+                let replaces = entry.counted.replace(Arc::clone(shapes)).is_some();
+                self.set_state(name, State::Counted);
+                Verdict::Add { replaces }
+            }
+            Err(reason) if entry.quiet || now.duration_since(entry.changed_at) >= self.settle => {
+                let reason = reason.clone();
+                self.set_state(name, State::SetAside);
+                Verdict::SetAside(reason)
+            }
+            Err(reason) => {
+                entry.not_before = now + BETWEEN_ATTEMPTS;
+                let reason = reason.clone();
+                self.set_state(name, State::Waiting(Some(reason)));
+                Verdict::Wait
+            }
+        }
+    }
+
+    /// Lets time pass: queues what has rested long enough, and sets aside what could not be read and
+    /// has stopped changing. Returns the latter.
+    pub fn tick(&mut self, now: Instant) -> Vec<(String, SnapshotError)> {
+        let mut set_aside = Vec::new();
+        let waiting: Vec<String> = self.waiting.iter().cloned().collect();
+        for name in waiting {
+            let entry = &self.entries[&name];
+            let rested = now.duration_since(entry.changed_at);
+            match &entry.state {
+                State::Waiting(Some(reason)) if rested >= self.settle => {
+                    set_aside.push((name.clone(), reason.clone()));
+                    self.set_state(&name, State::SetAside);
+                }
+                State::Waiting(None) if now >= entry.not_before => {
+                    if !entry.is_directory || rested >= DIRECTORY_REST.min(self.settle) {
+                        self.make_ready(&name);
+                    }
+                }
+                _ => {}
+            }
+        }
+        set_aside
+    }
+
+    /// Checks every counted batch again, after the manifest changed: those that fail are set aside, and
+    /// their numbers and names are returned for their counts to be taken out.
+    pub fn recheck(
+        &mut self,
+        check: impl Fn(&[LayerShape]) -> Result<(), SnapshotError>,
+    ) -> Vec<(u64, String, SnapshotError)> {
+        let mut verdicts: HashMap<Arc<[LayerShape]>, Result<(), SnapshotError>> = HashMap::new();
+        let mut failed = Vec::new();
+        for (name, entry) in &self.entries {
+            let Some(shapes) = &entry.counted else { continue };
+            let verdict = verdicts.entry(Arc::clone(shapes)).or_insert_with(|| check(shapes));
+            if let Err(reason) = verdict {
+                failed.push((entry.number, name.clone(), reason.clone()));
+            }
+        }
+        failed.sort_unstable_by_key(|failure| failure.0);
+        for (_, name, _) in &failed {
+            self.account_for(name, false);
+            if let Some(entry) = self.entries.get_mut(name) {
+                entry.counted = None;
+                if !matches!(entry.state, State::Reading) {
+                    entry.state = State::SetAside;
+                }
+            }
+            self.account_for(name, true);
+        }
+        failed
+    }
+
+    /// Reads every batch that was set aside again, after what it was checked against changed. Returns
+    /// their names.
+    pub fn retry_set_aside(&mut self) -> Vec<String> {
+        let names: Vec<String> = self
+            .entries
+            .iter()
+            .filter(|(name, entry)| {
+                matches!(entry.state, State::SetAside) && self.owners.get(&entry.number) == Some(name)
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &names {
+            self.make_ready(name);
+        }
+        names
+    }
+
+    fn make_ready(&mut self, name: &str) {
+        let number = self.entries[name].number;
+        self.set_state(name, State::Ready);
+        self.ready.insert((number, name.to_owned()));
+    }
+
+    fn set_state(&mut self, name: &str, state: State) {
+        self.account_for(name, false);
+        let Some(entry) = self.entries.get_mut(name) else { return };
+        if matches!(entry.state, State::Reading) {
+            self.reading -= 1;
+        }
+        if matches!(state, State::Reading) {
+            self.reading += 1;
+        }
+        if matches!(state, State::Waiting(_)) {
+            self.waiting.insert(name.to_owned());
+        } else {
+            self.waiting.remove(name);
+        }
+        if !matches!(state, State::Ready) {
+            self.ready.remove(&(entry.number, name.to_owned()));
+        }
+        entry.state = state;
+        self.account_for(name, true);
+    }
+
+    /// Adds an entry to the account, or takes it out.
+    fn account_for(&mut self, name: &str, add: bool) {
+        let Some(entry) = self.entries.get(name) else { return };
+        let waits = matches!(entry.state, State::Waiting(_) | State::Ready | State::Reading);
+        let column = if waits {
+            &mut self.account.waiting
+        } else if entry.counted.is_some() {
+            &mut self.account.counted
+        } else {
+            &mut self.account.set_aside
+        };
+        let bytes = if waits { entry.identity.size } else { 0 };
+        if add {
+            *column += 1;
+            self.account.waiting_bytes = self.account.waiting_bytes.saturating_add(bytes);
+        } else {
+            *column -= 1;
+            self.account.waiting_bytes = self.account.waiting_bytes.saturating_sub(bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::follow::look;
+    use std::fs;
+    use std::path::Path;
+
+    const SETTLE: Duration = Duration::from_secs(2);
+
+    /// A ledger over a real directory, with a clock of its own.
+    struct Bench {
+        directory: tempfile::TempDir,
+        ledger: Ledger,
+        now: Instant,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().expect("a directory");
+            Self { directory, ledger: Ledger::new(SETTLE), now: Instant::now() }
+        }
+
+        fn path(&self, name: &str) -> std::path::PathBuf {
+            self.directory.path().join(name)
+        }
+
+        fn write(&self, name: &str, contents: &str) {
+            fs::write(self.path(name), contents).expect("a file");
+        }
+
+        fn wait(&mut self, time: Duration) {
+            self.now += time;
+        }
+
+        fn scan(&mut self) -> Reconciled {
+            let found = crate::follow::scan(self.directory.path()).expect("a scan");
+            self.ledger.reconcile(&found, self.now, SystemTime::now())
+        }
+
+        fn names_ready(&mut self) -> Vec<Job> {
+            self.ledger.take_ready(usize::MAX)
+        }
+
+        fn finish(&mut self, job: Job, result: Result<(), &str>) -> Verdict {
+            let after = look(self.directory.path(), &job.name).map(|found| found.identity);
+            let result = match result {
+                Ok(()) => Ok(shapes()),
+                Err(what) => Err(SnapshotError::new(what, "")),
+            };
+            self.ledger.settle(&Outcome { job, after, result }, self.now)
+        }
+
+        fn counts(&self) -> (u64, u64, u64, u64) {
+            let account = self.ledger.account();
+            assert_eq!(account.seen, account.counted + account.waiting + account.set_aside);
+            assert!(account.waiting > 0 || account.waiting_bytes == 0);
+            (account.seen, account.counted, account.waiting, account.set_aside)
+        }
+    }
+
+    fn shapes() -> Arc<[LayerShape]> {
+        Arc::new([LayerShape { name: "a".into(), neurons: Some(vec![1]) }])
+    }
+
+    #[test]
+    fn a_batch_is_read_once_and_again_only_when_it_changes() {
+        let mut bench = Bench::new();
+        bench.write("batch-1.npz", "one");
+        bench.write("batch-0.npz", "zero");
+        bench.scan();
+        let jobs = bench.names_ready();
+        assert_eq!(jobs.iter().map(|job| job.number).collect::<Vec<_>>(), [0, 1], "in order of number");
+        assert_eq!(bench.counts(), (2, 0, 2, 0));
+        for job in jobs {
+            assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+        }
+        bench.scan();
+        assert!(bench.names_ready().is_empty());
+        bench.write("batch-1.npz", "one again");
+        bench.scan();
+        let job = bench.names_ready().pop().expect("it changed");
+        assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: true });
+        fs::remove_file(bench.path("batch-0.npz")).expect("removed");
+        assert_eq!(bench.scan(), Reconciled::default());
+        assert_eq!(bench.counts(), (2, 2, 0, 0), "a deleted batch that was counted stays counted");
+    }
+
+    #[test]
+    fn an_unreadable_batch_waits_while_it_changes_and_is_then_set_aside_until_it_changes() {
+        let mut bench = Bench::new();
+        bench.write("batch-0.npz", "half");
+        bench.scan();
+        let job = bench.names_ready().pop().expect("ready");
+        assert_eq!(bench.finish(job, Err("no end")), Verdict::Wait);
+        bench.wait(SETTLE / 2);
+        assert!(bench.ledger.tick(bench.now).is_empty());
+        bench.write("batch-0.npz", "half and more");
+        bench.scan();
+        let job = bench.names_ready().pop().expect("it changed");
+        assert_eq!(bench.finish(job, Err("no end")), Verdict::Wait);
+        bench.wait(SETTLE - Duration::from_millis(1));
+        assert!(bench.ledger.tick(bench.now).is_empty());
+        bench.wait(Duration::from_millis(1));
+        assert_eq!(bench.ledger.tick(bench.now).len(), 1);
+        assert_eq!(bench.counts(), (1, 0, 0, 1));
+        bench.scan();
+        assert!(bench.names_ready().is_empty());
+        bench.write("batch-0.npz", "half and more, whole");
+        bench.scan();
+        let job = bench.names_ready().pop().expect("it changed");
+        assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+        assert_eq!(bench.counts(), (1, 1, 0, 0));
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_not_added() {
+        let mut bench = Bench::new();
+        bench.write("batch-0.npz", "before");
+        bench.scan();
+        let job = bench.names_ready().pop().expect("ready");
+        bench.write("batch-0.npz", "after, longer");
+        assert_eq!(bench.finish(job, Ok(())), Verdict::Wait);
+        assert_eq!(bench.counts(), (1, 0, 1, 0));
+        bench.wait(BETWEEN_ATTEMPTS);
+        bench.ledger.tick(bench.now);
+        let job = bench.names_ready().pop().expect("again");
+        assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+    }
+
+    #[test]
+    fn an_old_batch_that_cannot_be_read_is_set_aside_at_once() {
+        let mut bench = Bench::new();
+        bench.write("batch-0.npz", "half");
+        let old = SystemTime::now() - Duration::from_secs(60);
+        fs::File::options()
+            .write(true)
+            .open(bench.path("batch-0.npz"))
+            .expect("open")
+            .set_modified(old)
+            .expect("time");
+        bench.scan();
+        let job = bench.names_ready().pop().expect("ready");
+        assert!(matches!(bench.finish(job, Err("no end")), Verdict::SetAside(_)));
+    }
+
+    #[test]
+    fn a_directory_rests_before_it_is_read_unless_it_was_renamed_into_place() {
+        let mut bench = Bench::new();
+        fs::create_dir(bench.path("batch-0")).expect("a directory");
+        bench.write("batch-0/a.post.npy", "x");
+        bench.scan();
+        assert!(bench.names_ready().is_empty());
+        bench.wait(DIRECTORY_REST);
+        bench.ledger.tick(bench.now);
+        assert_eq!(bench.names_ready().len(), 1);
+        fs::create_dir(bench.path("batch-1")).expect("a directory");
+        let found = look(bench.directory.path(), "batch-1").expect("it is there");
+        bench.ledger.observe(&found, true, bench.now, SystemTime::now());
+        assert_eq!(bench.names_ready().len(), 1);
+    }
+
+    #[test]
+    fn a_number_counts_once_and_a_renamed_batch_takes_its_number_along() {
+        let mut bench = Bench::new();
+        bench.write("batch-1.npz", "x");
+        bench.write("batch-01.npz", "y");
+        let changes = bench.scan();
+        assert_eq!(changes.problems.len(), 1);
+        assert!(changes.problems[0].1.what.contains("twice"), "{changes:?}");
+        assert_eq!(bench.names_ready().len(), 1);
+        assert_eq!(bench.counts(), (2, 0, 1, 1));
+
+        let mut bench = Bench::new();
+        bench.write("batch-1.npz", "x");
+        bench.scan();
+        fs::rename(bench.path("batch-1.npz"), bench.path("batch-000001.npz")).expect("renamed");
+        let changes = bench.scan();
+        assert_eq!(changes.solved, ["batch-1.npz"]);
+        assert_eq!(bench.names_ready().pop().expect("ready").name, "batch-000001.npz");
+        assert_eq!(bench.counts(), (1, 0, 1, 0));
+    }
+
+    #[test]
+    fn a_batch_deleted_before_it_was_counted_is_a_problem_until_it_comes_back() {
+        let mut bench = Bench::new();
+        bench.write("batch-1.npz", "x");
+        bench.scan();
+        fs::remove_file(bench.path("batch-1.npz")).expect("removed");
+        assert_eq!(bench.scan().problems.len(), 1);
+        assert_eq!((bench.scan(), bench.counts()), (Reconciled::default(), (1, 0, 0, 1)));
+        bench.write("batch-1.npz", "x");
+        bench.scan();
+        assert_eq!(bench.names_ready().len(), 1);
+
+        bench.write("batch-2.npz", "x");
+        bench.scan();
+        let job = bench.names_ready().pop().expect("ready");
+        fs::remove_file(bench.path("batch-2.npz")).expect("removed");
+        assert!(matches!(bench.finish(job, Err("gone")), Verdict::SetAside(_)));
+    }
+
+    #[test]
+    fn a_set_aside_batch_that_is_deleted_is_no_problem_any_more() {
+        let mut bench = Bench::new();
+        fs::create_dir(bench.path("batch-1.npz")).expect("a directory");
+        bench.write("batch-2", "a file");
+        assert_eq!(bench.scan().problems.len(), 2);
+        assert_eq!(bench.counts(), (2, 0, 0, 2));
+        fs::remove_dir(bench.path("batch-1.npz")).expect("removed");
+        assert_eq!(bench.scan().solved, ["batch-1.npz"]);
+        assert_eq!(bench.counts(), (1, 0, 0, 1));
+    }
+
+    #[test]
+    fn a_changed_manifest_takes_out_what_does_not_match_and_reads_again_what_was_set_aside() {
+        let mut bench = Bench::new();
+        bench.write("batch-0.npz", "x");
+        bench.scan();
+        let job = bench.names_ready().pop().expect("ready");
+        bench.finish(job, Ok(()));
+        assert!(bench.ledger.recheck(|_| Ok(())).is_empty());
+        let out = bench.ledger.recheck(|_| Err(SnapshotError::new("no", "")));
+        assert_eq!((out.len(), bench.counts()), (1, (1, 0, 0, 1)));
+        assert_eq!(bench.ledger.retry_set_aside(), ["batch-0.npz"]);
+        let job = bench.names_ready().pop().expect("ready");
+        assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_pipes_are_never_read() {
+        let mut bench = Bench::new();
+        std::os::unix::fs::symlink(Path::new("/dev/zero"), bench.path("batch-0.npz")).expect("a link");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            bench.path("batch-1.npz"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .expect("a pipe");
+        assert_eq!(bench.scan().problems.len(), 2);
+        assert!(bench.names_ready().is_empty());
+    }
+}

@@ -1,0 +1,12 @@
+//! Follows a run's directory: which batches are there, which are ready, which were counted.
+//!
+//! File-system events are only hints that say where to look; the [`Ledger`], checked against what the
+//! directory really holds, is the truth. Nothing here knows what is inside a batch.
+
+mod ledger;
+mod scan;
+mod watcher;
+
+pub use ledger::{Account, Job, Ledger, Outcome, Reconciled, Verdict};
+pub use scan::{Found, Identity, Shape, look, scan};
+pub use watcher::{Hint, Watcher, events_missing_because};

@@ -1,0 +1,188 @@
+//! What a directory holds now: its entries of a run, and the identity of each.
+
+use crate::snapshot::{EntryName, classify};
+use std::fs::Metadata;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// What tells one state of a file (or of a directory of files) from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The inode, where the system has one.
+    inode: u64,
+    /// Bytes; of a directory, the sum over its files.
+    pub size: u64,
+    /// When the contents last changed; of a directory, the newest of all.
+    pub modified: SystemTime,
+    /// When owner, permissions or links last changed (seconds, nanoseconds), where the system says.
+    changed: (i64, i64),
+    /// A hash over the files of a directory.
+    files: u64,
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let (inode, changed) = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.ino(), (metadata.ctime(), metadata.ctime_nsec()))
+        };
+        #[cfg(not(unix))]
+        let (inode, changed) = (0, (0, 0));
+        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        Self { inode, size: metadata.len(), modified, changed, files: 0 }
+    }
+
+    /// Whether both stand for the same contents: a change of permissions or links is none.
+    pub fn same_contents(&self, other: &Self) -> bool {
+        (self.inode, self.size, self.modified, self.files)
+            == (other.inode, other.size, other.modified, other.files)
+    }
+
+    /// Whether nothing was written for at least `settle`, by the clock of this machine.
+    pub fn is_quiet(&self, settle: Duration, now: SystemTime) -> bool {
+        now.duration_since(self.modified).is_ok_and(|age| age >= settle)
+    }
+}
+
+/// What kind of thing an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// Neither, and never opened: what it is.
+    Other(&'static str),
+}
+
+/// An entry of the directory that belongs to a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its name in the directory.
+    pub name: String,
+    /// What the name stands for.
+    pub meaning: EntryName,
+    /// What kind of thing it is.
+    pub shape: Shape,
+    /// Its present state.
+    pub identity: Identity,
+}
+
+/// Lists the entries of a directory that belong to a run; temporary and foreign ones are left out, and
+/// so is what vanishes meanwhile.
+///
+/// # Errors
+/// Where the directory cannot be listed.
+pub fn scan(directory: &Path) -> io::Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for entry in directory.read_dir()? {
+        if let Some(entry) = entry?.file_name().to_str().and_then(|name| look(directory, name)) {
+            found.push(entry);
+        }
+    }
+    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// Looks at one entry; `None` where it is gone or does not belong to a run.
+pub fn look(directory: &Path, name: &str) -> Option<Found> {
+    let meaning = classify(name);
+    if matches!(meaning, EntryName::Temporary | EntryName::Foreign) {
+        return None;
+    }
+    let path = directory.join(name);
+    let metadata = path.symlink_metadata().ok()?;
+    let mut identity = Identity::of(&metadata);
+    let shape = shape_of(&metadata);
+    if shape == Shape::Directory {
+        add_files(&path, &mut identity);
+    }
+    Some(Found { name: name.to_owned(), meaning, shape, identity })
+}
+
+fn shape_of(metadata: &Metadata) -> Shape {
+    if metadata.is_file() {
+        Shape::File
+    } else if metadata.is_dir() {
+        Shape::Directory
+    } else if metadata.is_symlink() {
+        Shape::Other("a symbolic link")
+    } else {
+        Shape::Other("a pipe, socket or device")
+    }
+}
+
+/// Adds the files of a directory batch to the identity of the directory. One that cannot be listed
+/// keeps its own; opening it says why.
+fn add_files(directory: &Path, identity: &mut Identity) {
+    let Ok(entries) = directory.read_dir() else { return };
+    let mut files: Vec<_> = entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| Some((entry.file_name(), Identity::of(&entry.metadata().ok()?))))
+        .collect();
+    files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let mut hasher = DefaultHasher::new();
+    identity.size = 0;
+    for (name, file) in files {
+        (name, file.inode, file.size, file.modified).hash(&mut hasher);
+        identity.size = identity.size.saturating_add(file.size);
+        identity.modified = identity.modified.max(file.modified);
+        identity.changed = identity.changed.max(file.changed);
+    }
+    identity.files = hasher.finish();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_scan_finds_what_belongs_to_a_run_and_nothing_else() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for name in
+            ["manifest.json", "batch-1.npz", ".batch-2.npz", "batch-3.npz.tmp", "notes.txt", "odd.npz"]
+        {
+            fs::write(directory.path().join(name), name).expect("a file");
+        }
+        fs::create_dir(directory.path().join("batch-000004")).expect("a directory");
+        let names: Vec<String> =
+            scan(directory.path()).expect("a scan").into_iter().map(|found| found.name).collect();
+        assert_eq!(names, ["batch-000004", "batch-1.npz", "manifest.json", "odd.npz"]);
+    }
+
+    #[test]
+    fn the_files_of_a_directory_batch_are_part_of_its_identity() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let batch = directory.path().join("batch-0");
+        fs::create_dir(&batch).expect("a directory");
+        fs::write(batch.join("a.post.npy"), "one").expect("a file");
+        let before = look(directory.path(), "batch-0").expect("it is there").identity;
+        assert_eq!(before.size, 3);
+        let again = look(directory.path(), "batch-0").expect("it is there").identity;
+        assert!(before.same_contents(&again));
+        fs::write(batch.join("a.post.npy"), "three").expect("a file");
+        let after = look(directory.path(), "batch-0").expect("it is there").identity;
+        assert!(!before.same_contents(&after));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_changed_permissions() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("batch-1.npz");
+        fs::write(&file, "x").expect("a file");
+        symlink(&file, directory.path().join("batch-2.npz")).expect("a link");
+        let link = look(directory.path(), "batch-2.npz").expect("it is there");
+        assert_eq!(link.shape, Shape::Other("a symbolic link"));
+        let before = look(directory.path(), "batch-1.npz").expect("it is there").identity;
+        std::thread::sleep(Duration::from_millis(20));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("permissions");
+        let after = look(directory.path(), "batch-1.npz").expect("it is there").identity;
+        assert!(before.same_contents(&after) && before != after);
+    }
+}

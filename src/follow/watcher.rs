@@ -1,0 +1,145 @@
+//! File-system events (notify), turned into hints where to look.
+
+use crossbeam_channel::Sender;
+use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use std::path::{Path, PathBuf};
+
+/// Where to look, and why. Never more than a hint: events can be missing, late or merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// Something happened to these paths.
+    Touched(Vec<PathBuf>),
+    /// These paths are whole: closed after writing, or renamed into place.
+    Whole(Vec<PathBuf>),
+    /// Anything may have happened: look at everything.
+    Anything,
+    /// There will be no more events: the reason.
+    Lost(String),
+}
+
+/// Watches one directory, without its sub-directories, for as long as it lives.
+///
+/// Sub-directories are left to the scan: their first files race the watch that is set on them, and a
+/// run of many directory batches would use up the system's watches.
+#[derive(Debug)]
+pub struct Watcher {
+    _watcher: RecommendedWatcher,
+}
+
+impl Watcher {
+    /// Watches `directory` and sends hints to `hints`.
+    ///
+    /// # Errors
+    /// Where the system has no events for it, in words for the user.
+    pub fn new(directory: &Path, hints: Sender<Hint>) -> Result<Self, String> {
+        let handler = move |event: notify::Result<Event>| {
+            if let Some(hint) = hint_of(event) {
+                // The receiver is gone only when the program ends.
+                let _ = hints.send(hint);
+            }
+        };
+        let mut watcher = notify::recommended_watcher(handler).map_err(|error| in_words(&error))?;
+        watcher.watch(directory, RecursiveMode::NonRecursive).map_err(|error| in_words(&error))?;
+        Ok(Self { _watcher: watcher })
+    }
+}
+
+fn hint_of(event: notify::Result<Event>) -> Option<Hint> {
+    let event = match event {
+        Ok(event) => event,
+        Err(error) if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) => {
+            return Some(Hint::Lost(in_words(&error)));
+        }
+        Err(_) => return Some(Hint::Anything),
+    };
+    // An overflow of the queue is told by an event that has the flag and no paths.
+    if event.need_rescan() || event.paths.is_empty() {
+        return Some(Hint::Anything);
+    }
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Hint::Whole(event.paths)),
+        // Our own reading comes back as an access.
+        EventKind::Access(_) => None,
+        EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => {
+            Some(Hint::Whole(event.paths))
+        }
+        _ => Some(Hint::Touched(event.paths)),
+    }
+}
+
+fn in_words(error: &notify::Error) -> String {
+    match &error.kind {
+        notify::ErrorKind::MaxFilesWatch => {
+            "the system's limit of watched files is reached (fs.inotify.max_user_watches)".into()
+        }
+        notify::ErrorKind::Io(error) => format!("the system gives no file events ({error})"),
+        _ => format!("the system gives no file events ({error})"),
+    }
+}
+
+/// Why a file system sends no events of what other machines write, where it is one that does not.
+///
+/// Such file systems give neither events nor an error, so only their type tells.
+#[cfg(target_os = "linux")]
+pub fn events_missing_because(directory: &Path) -> Option<String> {
+    const SILENT: [(u32, &str); 10] = [
+        (0x6969, "NFS"),
+        (0xff53_4d42, "CIFS"),
+        (0xfe53_4d42, "SMB2"),
+        (0x517b, "SMB"),
+        (0x6573_5546, "FUSE"),
+        (0x0102_1997, "9P"),
+        (0x0bd0_0bd0, "Lustre"),
+        (0x4750_4653, "GPFS"),
+        (0x00c3_6400, "CephFS"),
+        (0x1983_0326, "BeeGFS"),
+    ];
+    let kind = rustix::fs::statfs(directory).ok()?.f_type;
+    // The type's width and sign differ between architectures; the lowest 32 bits are the magic number.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::unnecessary_cast)]
+    let kind = kind as u32;
+    let (_, name) = SILENT.iter().find(|(magic, _)| *magic == kind)?;
+    Some(format!("{name} sends no events of what other machines write"))
+}
+
+/// Elsewhere no such file systems are known.
+#[cfg(not(target_os = "linux"))]
+pub fn events_missing_because(_directory: &Path) -> Option<String> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use notify::event::{CreateKind, Flag};
+
+    #[test]
+    fn an_overflow_without_paths_means_anything() {
+        let event = Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        assert_eq!(hint_of(Ok(event)), Some(Hint::Anything));
+        assert_eq!(hint_of(Ok(Event::new(EventKind::Any))), Some(Hint::Anything));
+        let with_path = Event::new(EventKind::Other).set_flag(Flag::Rescan).add_path("x".into());
+        assert_eq!(hint_of(Ok(with_path)), Some(Hint::Anything));
+    }
+
+    #[test]
+    fn reading_is_no_hint_and_closing_after_writing_says_whole() {
+        let event = |kind| Ok(Event::new(kind).add_path("batch-1.npz".into()));
+        assert_eq!(hint_of(event(EventKind::Access(AccessKind::Open(AccessMode::Read)))), None);
+        assert_eq!(hint_of(event(EventKind::Access(AccessKind::Close(AccessMode::Read)))), None);
+        let paths = vec![PathBuf::from("batch-1.npz")];
+        let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        assert_eq!(hint_of(event(closed)), Some(Hint::Whole(paths.clone())));
+        assert_eq!(hint_of(event(EventKind::Create(CreateKind::File))), Some(Hint::Touched(paths)));
+    }
+
+    #[test]
+    fn the_watch_limit_is_told_from_other_errors() {
+        let limit = notify::Error::new(notify::ErrorKind::MaxFilesWatch);
+        assert!(
+            matches!(hint_of(Err(limit)), Some(Hint::Lost(reason)) if reason.contains("max_user_watches"))
+        );
+        assert_eq!(hint_of(Err(notify::Error::generic("x"))), Some(Hint::Anything));
+    }
+}

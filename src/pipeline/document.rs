@@ -1,0 +1,86 @@
+//! A small JSON document of a run that may appear, change, or be half-written when it is looked at.
+
+use crate::follow::{Found, Identity};
+use crate::snapshot::{SnapshotError, read_document};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// What came of reading a document.
+pub(super) enum Reading<T, E> {
+    /// Nothing new.
+    Nothing,
+    /// It was read.
+    Parsed(T),
+    /// It cannot be read, and has stopped changing.
+    Failed(E),
+}
+
+/// The state of one document.
+pub(super) struct Document {
+    settle: Duration,
+    identity: Option<Identity>,
+    changed_at: Instant,
+    quiet: bool,
+    state: State,
+}
+
+#[derive(PartialEq, Eq)]
+enum State {
+    Absent,
+    Unread,
+    /// It could not be read in its present state, which may not be its last.
+    Failing,
+    Done,
+}
+
+impl Document {
+    pub(super) fn new(settle: Duration) -> Self {
+        let changed_at = Instant::now();
+        Self { settle, identity: None, changed_at, quiet: false, state: State::Absent }
+    }
+
+    /// Notes the document as it is now.
+    pub(super) fn observe(&mut self, found: &Found, now: Instant, clock: SystemTime) {
+        if self.identity == Some(found.identity) {
+            return;
+        }
+        self.quiet = self.identity.is_none() && found.identity.is_quiet(self.settle, clock);
+        self.identity = Some(found.identity);
+        self.changed_at = now;
+        self.state = State::Unread;
+    }
+
+    /// Whether it is there and could not be read yet.
+    pub(super) fn is_failing(&self) -> bool {
+        self.state == State::Failing
+    }
+
+    /// Reads it where it is new or changed; a failure is told only once it has stopped changing.
+    pub(super) fn read<T, E: From<SnapshotError>>(
+        &mut self,
+        path: &Path,
+        now: Instant,
+        parse: impl Fn(&[u8]) -> Result<T, E>,
+    ) -> Reading<T, E> {
+        let rested = self.quiet || now.duration_since(self.changed_at) >= self.settle;
+        match self.state {
+            State::Absent | State::Done => return Reading::Nothing,
+            State::Failing if !rested => return Reading::Nothing,
+            State::Unread | State::Failing => {}
+        }
+        match read_document(path).map_err(E::from).and_then(|bytes| parse(&bytes)) {
+            Ok(parsed) => {
+                self.state = State::Done;
+                Reading::Parsed(parsed)
+            }
+            Err(error) if rested => {
+                self.state = State::Done;
+                Reading::Failed(error)
+            }
+            Err(_) => {
+                self.state = State::Failing;
+                Reading::Nothing
+            }
+        }
+    }
+}

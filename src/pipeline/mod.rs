@@ -1,0 +1,626 @@
+//! Runs the way of a snapshot: follows the directory, has ready batches counted by a few threads, and
+//! sends what came of it as updates.
+//!
+//! One thread owns the ledger and selects over commands, hints, finished counts and time. It never
+//! reads a batch itself, so that a large one delays nothing but its own figures.
+
+mod document;
+mod update;
+mod worker;
+
+pub use update::{Presence, Problem, Severity, Update, Watching};
+
+use crate::follow::{
+    Account, Found, Hint, Ledger, Outcome, Verdict, Watcher, events_missing_because, look, scan,
+};
+use crate::snapshot::{End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use document::{Document, Reading};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use worker::{Counted, Task, Workers};
+
+/// How soon a batch that is waited for is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How often the directory itself is looked at: whether it is there, and still the same.
+const ROOT_CHECK: Duration = Duration::from_millis(500);
+
+/// The least time between two full scans beside events.
+const SCAN_BESIDE_EVENTS: Duration = Duration::from_secs(5);
+
+/// The time between two full scans where there are no events and the user gave none.
+const SCAN_WITHOUT_EVENTS: Duration = Duration::from_secs(1);
+
+/// A full scan may take at most one part in so many of the time.
+const SCAN_SHARE: u32 = 20;
+
+/// How long the last batches may take after the order to finish.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
+/// More hints than this at once are answered by one scan.
+const MANY_HINTS: usize = 256;
+
+/// Updates that may wait for the front-end before the pipeline waits for it.
+const UPDATES_AHEAD: usize = 1024;
+
+/// When the pipeline ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// When all that was there at the start is counted or set aside.
+    Once,
+    /// Never; it goes on until it is told to finish.
+    Live,
+}
+
+/// What to follow and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The run's directory; it need not exist yet.
+    pub directory: PathBuf,
+    /// When to end.
+    pub mode: Mode,
+    /// Scan at this interval instead of using file events.
+    pub poll: Option<Duration>,
+    /// How long an unreadable file must have stopped changing before it is set aside.
+    pub settle: Duration,
+    /// Threads that count.
+    pub threads: usize,
+}
+
+/// What the front-end can tell a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Forget all counts and read everything again.
+    Restart,
+    /// Scan once more, count what is there, and end.
+    Finish,
+}
+
+/// A running pipeline.
+#[derive(Debug)]
+pub struct Pipeline {
+    commands: Sender<Command>,
+    updates: Receiver<Vec<Update>>,
+}
+
+impl Pipeline {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// Where the system gives no thread, or the current directory that a relative path needs is gone.
+    pub fn start(options: Options) -> std::io::Result<Self> {
+        let directory: Arc<Path> = std::path::absolute(&options.directory)?.into();
+        let (commands, command_receiver) = unbounded();
+        let (update_sender, updates) = bounded(UPDATES_AHEAD);
+        let workers = Workers::start(options.threads.max(1))?;
+        let engine = Engine::new(options, directory, workers, command_receiver, update_sender);
+        std::thread::Builder::new().name("pipeline".into()).spawn(move || engine.run())?;
+        Ok(Self { commands, updates })
+    }
+
+    /// Tells the pipeline something; does nothing once it has ended.
+    pub fn tell(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+
+    /// The updates, in groups that belong together: the figures are only right between groups. The
+    /// channel closes when the pipeline has ended.
+    pub fn updates(&self) -> &Receiver<Vec<Update>> {
+        &self.updates
+    }
+}
+
+/// The thread that owns the ledger.
+struct Engine {
+    options: Options,
+    directory: Arc<Path>,
+    commands: Receiver<Command>,
+    updates: Sender<Vec<Update>>,
+    /// Updates since the last group was sent.
+    pending: Vec<Update>,
+    workers: Workers,
+    hints: (Sender<Hint>, Receiver<Hint>),
+    watcher: Option<Watcher>,
+    presence: Option<Presence>,
+    /// Tells one directory from another of the same name.
+    root: Option<(u64, Option<SystemTime>)>,
+    ledger: Ledger,
+    account: Account,
+    manifest_document: Document,
+    end_document: Document,
+    manifest: Option<Arc<Manifest>>,
+    /// Why the run must not be counted at all.
+    refused: bool,
+    /// Counts the restarts, so that what was read for an earlier tally is not added to this one.
+    epoch: u64,
+    scanned: bool,
+    next_scan: Instant,
+    next_root_check: Instant,
+    finish_by: Option<Instant>,
+    known_ignored: HashSet<Vec<String>>,
+    known_misnamed: HashSet<String>,
+}
+
+impl Engine {
+    fn new(
+        options: Options,
+        directory: Arc<Path>,
+        workers: Workers,
+        commands: Receiver<Command>,
+        updates: Sender<Vec<Update>>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            ledger: Ledger::new(options.settle),
+            manifest_document: Document::new(options.settle),
+            end_document: Document::new(options.settle),
+            options,
+            directory,
+            commands,
+            updates,
+            pending: Vec::new(),
+            workers,
+            hints: unbounded(),
+            watcher: None,
+            presence: None,
+            root: None,
+            account: Account::default(),
+            manifest: None,
+            refused: false,
+            epoch: 0,
+            scanned: false,
+            next_scan: now,
+            next_root_check: now,
+            finish_by: None,
+            known_ignored: HashSet::new(),
+            known_misnamed: HashSet::new(),
+        }
+    }
+
+    fn run(mut self) {
+        loop {
+            self.let_time_pass(Instant::now());
+            self.dispatch();
+            let done = self.is_done(Instant::now());
+            if done {
+                self.pending.push(Update::Ended);
+            }
+            if self.send().is_err() || done {
+                return;
+            }
+            let wake = self.next_wake().saturating_duration_since(Instant::now());
+            let (commands, hints, counted) =
+                (self.commands.clone(), self.hints.1.clone(), self.workers.counted.clone());
+            select! {
+                recv(commands) -> command => match command {
+                    Ok(command) => self.obey(command),
+                    Err(_) => return,
+                },
+                recv(hints) -> hint => self.follow_hints(hint.into_iter().chain(hints.try_iter())),
+                recv(counted) -> done => {
+                    done.into_iter().chain(counted.try_iter()).for_each(|counted| self.settle(counted));
+                }
+                default(wake) => {}
+            }
+        }
+    }
+
+    /// Sends what changed as one group.
+    fn send(&mut self) -> Result<(), ()> {
+        if self.ledger.account() != self.account {
+            self.account = self.ledger.account();
+            self.pending.push(Update::Account(self.account));
+        }
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        self.updates.send(std::mem::take(&mut self.pending)).map_err(|_| ())
+    }
+
+    fn next_wake(&self) -> Instant {
+        let mut wake = self.next_root_check.min(self.next_scan);
+        if self.ledger.waiting().next().is_some() || self.is_reading_documents() {
+            wake = wake.min(Instant::now() + LOOK_AGAIN);
+        }
+        self.finish_by.map_or(wake, |deadline| wake.min(deadline))
+    }
+
+    fn is_reading_documents(&self) -> bool {
+        self.manifest_document.is_failing() || self.end_document.is_failing()
+    }
+
+    fn is_done(&self, now: Instant) -> bool {
+        let present = matches!(self.presence, Some(Presence::Present));
+        let idle = !present || (self.scanned && (self.refused || !self.ledger.is_busy()));
+        match (self.finish_by, self.options.mode) {
+            (Some(deadline), _) => idle || now >= deadline,
+            (None, Mode::Once) => {
+                idle && self.ledger.waiting().next().is_none() && !self.is_reading_documents()
+            }
+            (None, Mode::Live) => false,
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Restart => self.restart("as you asked"),
+            Command::Finish => {
+                self.watcher = None;
+                self.finish_by = Some(Instant::now() + FINISH_WITHIN);
+                self.scan(Instant::now());
+            }
+        }
+    }
+
+    fn restart(&mut self, why: &str) {
+        self.epoch += 1;
+        self.ledger = Ledger::new(self.options.settle);
+        self.manifest_document = Document::new(self.options.settle);
+        self.end_document = Document::new(self.options.settle);
+        self.manifest = None;
+        self.refused = false;
+        self.scanned = false;
+        self.known_ignored.clear();
+        self.known_misnamed.clear();
+        self.next_scan = Instant::now();
+        self.pending.push(Update::Restarted(why.to_owned()));
+    }
+
+    /// Does what is due: looks at the directory, at what is waited for, or at everything.
+    fn let_time_pass(&mut self, now: Instant) {
+        if now >= self.next_root_check {
+            self.next_root_check = now + ROOT_CHECK;
+            self.check_root(now);
+        }
+        if self.presence != Some(Presence::Present) {
+            return;
+        }
+        if now >= self.next_scan
+            && self.finish_by.is_none()
+            && !(self.options.mode == Mode::Once && self.scanned)
+        {
+            self.scan(now);
+        }
+        self.look_at_waiting(now);
+        for (name, problem) in self.ledger.tick(now) {
+            self.problem(name, problem);
+        }
+        self.read_documents(now);
+    }
+
+    /// Notices a directory that appears, vanishes, or is another one of the same name.
+    fn check_root(&mut self, now: Instant) {
+        let (presence, root) = root_of(&self.directory);
+        if presence == Presence::Present && self.root.is_some() && root.is_some() && root != self.root {
+            self.watcher = None;
+            self.restart("the directory was replaced by another of the same name");
+        }
+        if self.presence.as_ref() == Some(&presence) {
+            if presence == Presence::Present && self.watcher.is_none() && self.root != root {
+                self.watch();
+            }
+            self.root = root.or(self.root);
+            return;
+        }
+        if presence == Presence::Present {
+            self.root = root;
+            self.watch();
+            self.next_scan = now;
+        } else {
+            self.watcher = None;
+        }
+        self.presence = Some(presence.clone());
+        self.pending.push(Update::Directory(presence));
+    }
+
+    /// Watches first and scans then, so that nothing falls in between.
+    fn watch(&mut self) {
+        if self.options.mode == Mode::Once || self.finish_by.is_some() {
+            return;
+        }
+        let why = match (self.options.poll, events_missing_because(&self.directory)) {
+            (Some(_), _) => Some("as you asked".to_owned()),
+            (None, Some(why)) => Some(why),
+            (None, None) => match Watcher::new(&self.directory, self.hints.0.clone()) {
+                Ok(watcher) => {
+                    self.watcher = Some(watcher);
+                    None
+                }
+                Err(why) => Some(why),
+            },
+        };
+        self.announce_watching(why);
+    }
+
+    fn announce_watching(&mut self, polling_because: Option<String>) {
+        self.pending.push(Update::Watching(match polling_because {
+            Some(why) => Watching::Polling { every: self.scan_interval(), why },
+            None => Watching::Events,
+        }));
+        self.next_scan = Instant::now();
+    }
+
+    fn scan_interval(&self) -> Duration {
+        match (self.options.poll, &self.watcher) {
+            (Some(interval), _) => interval,
+            (None, Some(_)) => SCAN_BESIDE_EVENTS,
+            (None, None) => SCAN_WITHOUT_EVENTS,
+        }
+    }
+
+    fn scan(&mut self, now: Instant) {
+        let started = Instant::now();
+        let found = match scan(&self.directory) {
+            Ok(found) => found,
+            Err(error) => {
+                self.next_scan = now + ROOT_CHECK;
+                self.check_root(now);
+                if self.presence == Some(Presence::Present) {
+                    self.presence = Some(Presence::Missing(format!("it cannot be listed: {error}")));
+                    self.pending.extend(self.presence.clone().map(Update::Directory));
+                }
+                return;
+            }
+        };
+        self.scanned = true;
+        self.note_documents(&found, now);
+        self.note_misnamed(&found);
+        // The manifest is read before any batch is queued that must be checked against it.
+        self.read_documents(now);
+        let changes = self.ledger.reconcile(&found, now, SystemTime::now());
+        for (name, problem) in changes.problems {
+            self.problem(name, problem);
+        }
+        self.pending.extend(changes.solved.into_iter().map(Update::Solved));
+        let pause = self.scan_interval().max(started.elapsed() * SCAN_SHARE);
+        self.next_scan = Instant::now() + pause;
+    }
+
+    fn note_documents(&mut self, found: &[Found], now: Instant) {
+        for found in found {
+            match found.meaning {
+                EntryName::Manifest => self.manifest_document.observe(found, now, SystemTime::now()),
+                EntryName::End => self.end_document.observe(found, now, SystemTime::now()),
+                _ => {}
+            }
+        }
+    }
+
+    fn note_misnamed(&mut self, found: &[Found]) {
+        for found in found {
+            if found.meaning == EntryName::Misnamed && self.known_misnamed.insert(found.name.clone()) {
+                self.notice(
+                    found.name.clone(),
+                    SnapshotError::new(
+                        "it is not counted, since its name gives no batch number",
+                        "name it batch-N.npz if it is a batch",
+                    ),
+                );
+            }
+        }
+    }
+
+    fn follow_hints(&mut self, hints: impl Iterator<Item = Hint>) {
+        let mut names: Vec<(String, bool)> = Vec::new();
+        let mut everything = false;
+        for hint in hints {
+            let (paths, whole) = match hint {
+                Hint::Touched(paths) => (paths, false),
+                Hint::Whole(paths) => (paths, true),
+                Hint::Anything => {
+                    everything = true;
+                    continue;
+                }
+                Hint::Lost(why) => {
+                    self.watcher = None;
+                    self.announce_watching(Some(why));
+                    continue;
+                }
+            };
+            for path in paths {
+                match path.strip_prefix(&self.directory).ok().and_then(|rest| rest.to_str()) {
+                    Some("") => self.next_root_check = Instant::now(),
+                    Some(name) if !name.contains(std::path::MAIN_SEPARATOR) => {
+                        names.push((name.to_owned(), whole))
+                    }
+                    _ => {}
+                }
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        if everything || names.len() > MANY_HINTS {
+            self.scan(Instant::now());
+        }
+        for (name, whole) in names {
+            self.look_at(&name, whole);
+        }
+    }
+
+    fn look_at(&mut self, name: &str, whole: bool) {
+        let now = Instant::now();
+        match look(&self.directory, name) {
+            Some(found) => {
+                self.note_documents(std::slice::from_ref(&found), now);
+                self.note_misnamed(std::slice::from_ref(&found));
+                if let Some(problem) = self.ledger.observe(&found, whole, now, SystemTime::now()) {
+                    self.problem(found.name, problem);
+                }
+            }
+            // Only a full scan tells a batch that was renamed from one that was deleted.
+            None if self.ledger.awaits(name) => self.next_scan = now,
+            None => {}
+        }
+    }
+
+    fn look_at_waiting(&mut self, now: Instant) {
+        let waiting: Vec<String> = self.ledger.waiting().take(MANY_HINTS).map(str::to_owned).collect();
+        for name in waiting {
+            self.look_at(&name, false);
+        }
+        for name in ["manifest.json", "end.json"] {
+            if self.is_reading_documents()
+                && let Some(found) = look(&self.directory, name)
+            {
+                self.note_documents(&[found], now);
+            }
+        }
+    }
+
+    fn read_documents(&mut self, now: Instant) {
+        let path = self.directory.join("manifest.json");
+        match self.manifest_document.read(&path, now, parse_manifest) {
+            Reading::Nothing => {}
+            Reading::Parsed(manifest) => self.take_manifest(manifest),
+            Reading::Failed(ManifestError::Newer(error)) => {
+                self.refused = true;
+                self.problem("manifest.json".into(), error.clone());
+                self.pending.push(Update::Refused(error));
+            }
+            Reading::Failed(ManifestError::Unusable(error)) => self.problem("manifest.json".into(), error),
+        }
+        let path = self.directory.join("end.json");
+        match self.end_document.read(&path, now, End::parse) {
+            Reading::Nothing => {}
+            Reading::Parsed(end) => {
+                self.pending.push(Update::Solved("end.json".into()));
+                self.pending.push(Update::End(end));
+            }
+            Reading::Failed(error) => {
+                self.problem("end.json".into(), error);
+                self.pending.push(Update::End(End::default()));
+            }
+        }
+    }
+
+    fn take_manifest(&mut self, manifest: Manifest) {
+        let manifest = Arc::new(manifest);
+        let checks_changed = match &self.manifest {
+            Some(old) => !old.checked_part().eq(manifest.checked_part()),
+            None => true,
+        };
+        self.manifest = Some(Arc::clone(&manifest));
+        self.refused = false;
+        self.pending.push(Update::Solved("manifest.json".into()));
+        self.pending.push(Update::Manifest(Arc::clone(&manifest)));
+        if !checks_changed {
+            return;
+        }
+        for (number, name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
+            self.pending.push(Update::Withdrawn { number });
+            self.problem(name, reason);
+        }
+        self.pending.extend(self.ledger.retry_set_aside().into_iter().map(Update::Solved));
+    }
+
+    /// Gives the workers what is ready, a little more than they can have in hand.
+    fn dispatch(&mut self) {
+        let past_finish = self.finish_by.is_some_and(|deadline| Instant::now() >= deadline);
+        if self.refused || past_finish {
+            return;
+        }
+        let room = self.workers.room();
+        for job in self.ledger.take_ready(room) {
+            let (directory, manifest) = (Arc::clone(&self.directory), self.manifest.clone());
+            self.workers.give(Task { epoch: self.epoch, job, directory, manifest });
+        }
+    }
+
+    fn settle(&mut self, counted: Counted) {
+        self.workers.took_back();
+        if counted.epoch != self.epoch {
+            return;
+        }
+        let Counted { job, after, result, .. } = counted;
+        let (name, number, identity) = (job.name.clone(), job.number, job.identity);
+        let (shapes, added) = match result {
+            Ok(read) => (self.still_valid(&read.count.shapes), Some(read)),
+            Err(error) => (Err(error), None),
+        };
+        let verdict = self.ledger.settle(&Outcome { job, after, result: shapes }, Instant::now());
+        match (verdict, added) {
+            (Verdict::Add { replaces }, Some(read)) => {
+                self.pending.push(Update::Solved(name.clone()));
+                self.note_ignored(&name, read.ignored);
+                self.pending.push(Update::Counted {
+                    number,
+                    name,
+                    modified: identity.modified,
+                    bytes: identity.size,
+                    replaces,
+                    count: read.count,
+                });
+            }
+            (Verdict::SetAside(problem), _) => self.problem(name, problem),
+            (Verdict::Add { .. } | Verdict::Wait, _) => {}
+        }
+    }
+
+    /// The manifest may have changed while a batch was read that was checked against the one before.
+    fn still_valid(&self, shapes: &Arc<[LayerShape]>) -> Result<Arc<[LayerShape]>, SnapshotError> {
+        if let Some(manifest) = &self.manifest {
+            manifest.check(shapes)?;
+        }
+        Ok(Arc::clone(shapes))
+    }
+
+    fn note_ignored(&mut self, name: &str, ignored: Vec<String>) {
+        if !ignored.is_empty() && self.known_ignored.insert(ignored.clone()) {
+            let some: Vec<&str> = ignored.iter().take(5).map(String::as_str).collect();
+            self.notice(
+                name.to_owned(),
+                SnapshotError::new(
+                    format!(
+                        "members that the format does not know are not read, here and later: {}",
+                        some.join(", ")
+                    ),
+                    "name potentials <layer>.post, <layer>.pre or <layer>.changed",
+                ),
+            );
+        }
+    }
+
+    fn problem(&mut self, path: String, error: SnapshotError) {
+        self.pending.push(Update::Problem(Problem {
+            path,
+            reason: error.to_string(),
+            severity: Severity::SetAside,
+        }));
+    }
+
+    fn notice(&mut self, path: String, error: SnapshotError) {
+        self.pending.push(Update::Problem(Problem {
+            path,
+            reason: error.to_string(),
+            severity: Severity::Notice,
+        }));
+    }
+}
+
+fn parse_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    Manifest::parse(bytes)
+}
+
+fn root_of(directory: &Path) -> (Presence, Option<(u64, Option<SystemTime>)>) {
+    let metadata = match directory.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return (Presence::Missing("it does not exist yet".into()), None);
+        }
+        Err(error) => return (Presence::Missing(format!("it cannot be looked at: {error}")), None),
+    };
+    if !metadata.is_dir() {
+        return (Presence::Missing("it is not a directory".into()), None);
+    }
+    if let Err(error) = directory.read_dir() {
+        return (Presence::Missing(format!("it cannot be listed: {error}")), None);
+    }
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let inode = 0;
+    (Presence::Present, Some((inode, metadata.created().ok())))
+}

@@ -1,0 +1,95 @@
+//! What a pipeline tells its front-end.
+
+use crate::count::BatchCount;
+use crate::follow::Account;
+use crate::snapshot::{End, Manifest, SnapshotError};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Whether the run's directory is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It is, and can be listed.
+    Present,
+    /// It is not, or cannot be used: why.
+    Missing(String),
+}
+
+/// How changes in the directory are noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watching {
+    /// By file events, with a slow scan beside them.
+    Events,
+    /// By scanning.
+    Polling {
+        /// The interval.
+        every: Duration,
+        /// Why not by events.
+        why: String,
+    },
+}
+
+/// How grave a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something is missing from the figures, or may be.
+    SetAside,
+    /// The figures are whole, but the user should know.
+    Notice,
+}
+
+/// Something about a file that the user should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, by its name in the run's directory.
+    pub path: String,
+    /// What is wrong and what to do.
+    pub reason: String,
+    /// How grave it is.
+    pub severity: Severity,
+}
+
+/// One change. They come in groups; the figures are only right between groups.
+#[derive(Debug, Clone)]
+pub enum Update {
+    /// The directory appeared or vanished.
+    Directory(Presence),
+    /// How changes are noticed from now on.
+    Watching(Watching),
+    /// The manifest was read, or read again.
+    Manifest(Arc<Manifest>),
+    /// The benchmark is over.
+    End(End),
+    /// A batch is to be added.
+    Counted {
+        /// The batch number.
+        number: u64,
+        /// Its name in the directory.
+        name: String,
+        /// When it was written.
+        modified: SystemTime,
+        /// Its bytes on disk.
+        bytes: u64,
+        /// Whether an earlier count of the same number is to be taken out first.
+        replaces: bool,
+        /// What it adds.
+        count: BatchCount,
+    },
+    /// A batch that was added is to be taken out.
+    Withdrawn {
+        /// The batch number.
+        number: u64,
+    },
+    /// A problem with a file; it replaces an earlier one with the same file.
+    Problem(Problem),
+    /// Whatever the problem with this file was, it is no more.
+    Solved(String),
+    /// The run must not be counted: why.
+    Refused(SnapshotError),
+    /// All counts are void, everything is read again: why.
+    Restarted(String),
+    /// The account as it stands now.
+    Account(Account),
+    /// The pipeline has ended; nothing follows.
+    Ended,
+}

@@ -1,0 +1,94 @@
+//! The threads that open and count batches.
+
+use crate::count::{BatchCount, Scratch, count_batch};
+use crate::follow::{Identity, Job, look};
+use crate::snapshot::{Batch, Manifest, SnapshotError};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Batches in the hands of each worker: one that it counts and a few that it has next.
+const IN_HAND: usize = 4;
+
+/// A batch to be counted.
+pub(super) struct Task {
+    pub(super) epoch: u64,
+    pub(super) job: Job,
+    pub(super) directory: Arc<Path>,
+    pub(super) manifest: Option<Arc<Manifest>>,
+}
+
+/// What reading a batch gave.
+pub(super) struct Read {
+    pub(super) count: BatchCount,
+    /// Members that the format does not know.
+    pub(super) ignored: Vec<String>,
+}
+
+/// A batch that a worker is done with.
+pub(super) struct Counted {
+    pub(super) epoch: u64,
+    pub(super) job: Job,
+    /// Its state after it was read; `None` where it is gone.
+    pub(super) after: Option<Identity>,
+    pub(super) result: Result<Read, SnapshotError>,
+}
+
+/// The workers, and how much they have in hand.
+pub(super) struct Workers {
+    tasks: Sender<Task>,
+    pub(super) counted: Receiver<Counted>,
+    capacity: usize,
+    in_hand: usize,
+}
+
+impl Workers {
+    /// Starts the threads; they end when this is dropped.
+    pub(super) fn start(threads: usize) -> std::io::Result<Self> {
+        let (tasks, task_receiver) = unbounded();
+        let (counted_sender, counted) = unbounded();
+        for index in 0..threads {
+            let (tasks, counted) = (task_receiver.clone(), counted_sender.clone());
+            std::thread::Builder::new()
+                .name(format!("count-{index}"))
+                .spawn(move || work(&tasks, &counted))?;
+        }
+        Ok(Self { tasks, counted, capacity: threads * IN_HAND, in_hand: 0 })
+    }
+
+    /// How many more tasks they can be given.
+    pub(super) fn room(&self) -> usize {
+        self.capacity - self.in_hand
+    }
+
+    pub(super) fn give(&mut self, task: Task) {
+        self.in_hand += 1;
+        // The workers live as long as the sender.
+        let _ = self.tasks.send(task);
+    }
+
+    pub(super) fn took_back(&mut self) {
+        self.in_hand -= 1;
+    }
+}
+
+fn work(tasks: &Receiver<Task>, counted: &Sender<Counted>) {
+    let mut scratch = Scratch::default();
+    for Task { epoch, job, directory, manifest } in tasks {
+        let path = directory.join(&job.name);
+        // A fault of this program in one batch must not end a run of days.
+        let result = catch_unwind(AssertUnwindSafe(|| read(&path, manifest.as_deref(), &mut scratch)))
+            .unwrap_or_else(|_| Err(SnapshotError::new("a fault of neurotop itself", "please report it")));
+        let after = look(&directory, &job.name).map(|found| found.identity);
+        if counted.send(Counted { epoch, job, after, result }).is_err() {
+            return;
+        }
+    }
+}
+
+fn read(path: &Path, manifest: Option<&Manifest>, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
+    let batch = Batch::open(path, manifest)?;
+    let count = count_batch(&batch, scratch)?;
+    Ok(Read { count, ignored: batch.ignored })
+}
