@@ -1,8 +1,23 @@
-//! Reads the snapshot directory of a spiking-network benchmark and counts its neuron operations.
+//! neurotop: the neuron operations of a running spiking-network benchmark, live and exact.
+//!
+//! The way of a snapshot is one direction, with no way back: [`follow`] (directory → batches that are
+//! ready) → [`snapshot`] (open, check) → [`count`] (changed elements) → [`tally`] (add, once) →
+//! [`dashboard`] (draw) and [`report`] (export). [`pipeline`] runs it, [`run`] holds what came of it.
+//!
+//! The library serves the command of the same name; its interface may change with any version.
+
+pub mod cli;
+pub mod command;
+pub mod config;
 pub mod cost;
 pub mod count;
+pub mod dashboard;
 pub mod follow;
 pub mod history;
+pub mod pace;
 pub mod pipeline;
+pub mod report;
+pub mod run;
 pub mod snapshot;
 pub mod tally;
+pub mod text;

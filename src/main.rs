@@ -1,2 +1,15 @@
-//! Watches the snapshot directory of a spiking-network benchmark and shows its neuron operations live.
-fn main() {}
+//! The `neurotop` command.
+
+use clap::Parser;
+use neurotop::cli::Cli;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match neurotop::command::run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("neurotop: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

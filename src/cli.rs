@@ -1,0 +1,174 @@
+//! The command line.
+
+use crate::cost::CostRule;
+use crate::report::{Export, Format};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  neurotop demo                                   watch a bundled real run
+  neurotop runs/exp1                              watch a run live
+  neurotop watch runs/exp1 --export exp1.json     and write its figures on exit
+  neurotop watch /nfs/runs/exp1 --poll 5          on a network drive
+  neurotop summary runs/exp1 --format json        the figures, without a dashboard
+  neurotop summary runs/exp1 --cost RLeaky:subtract=5
+
+Exit codes:
+  0  all that was seen is counted
+  1  nothing could be done, or an export could not be written
+  2  the command line is wrong
+  3  counted, but something was set aside (each file is named)";
+
+/// Watches the neuron operations of a running spiking-network benchmark.
+///
+/// A NeuroBench benchmark dumps the membrane potentials of each batch into a directory; neurotop counts
+/// each dump as it comes and shows effective and dense neuron operations and sparsity, for each layer
+/// and in total. The figures equal NeuroBench's own, bit for bit.
+#[derive(Debug, Parser)]
+#[command(name = "neurotop", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do; without it, `watch`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// `neurotop DIR` is `neurotop watch DIR`.
+    #[command(flatten)]
+    pub watch: Option<WatchArgs>,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch a run live, in a dashboard, and leave with its figures
+    Watch(WatchArgs),
+    /// Count a run once and print its figures
+    Summary(SummaryArgs),
+    /// Watch a bundled real run: a trained network on 192 handwritten digits
+    Demo(DemoArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// The arguments of `watch`.
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    /// The run's directory; it is waited for if it does not exist yet
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Scan every SECONDS instead of relying on file events, for network drives
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub poll: Option<Duration>,
+    /// Call a run stalled when nothing came for SECONDS
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub stall_after: Duration,
+    /// Leave when the run is over
+    #[arg(long)]
+    pub exit_when_finished: bool,
+}
+
+/// The arguments of `summary`.
+#[derive(Debug, Clone, Args)]
+pub struct SummaryArgs {
+    /// The run's directory
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The format on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// The arguments of `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Seconds between two batches
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
+    pub pace: Duration,
+    /// Also write the figures to FILE on exit, as .json, .csv, .md or .txt; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub export: Vec<Export>,
+    /// Leave as soon as the run is over
+    #[arg(long)]
+    pub exit_when_finished: bool,
+}
+
+/// What every command says about a run.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Also write the figures to FILE, as .json, .csv, .md or .txt; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub export: Vec<Export>,
+    /// Price what NeuroBench does not: operations of one update; repeatable
+    #[arg(long, value_name = "NEURON:RESET=OPS")]
+    pub cost: Vec<CostRule>,
+    /// The neuron of layers that the manifest lacks: of all of them, or of one; repeatable
+    #[arg(long, value_name = "[LAYER=]NEURON")]
+    pub neuron: Vec<String>,
+    /// The reset mechanism of layers that the manifest lacks; repeatable
+    #[arg(long, value_name = "[LAYER=]RESET")]
+    pub reset: Vec<String>,
+    /// Read this configuration instead of the one in the user's configuration directory
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set an unreadable file aside when it has not changed for SECONDS
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "2")]
+    pub settle: Duration,
+    /// Count with N threads [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if !(0.01..=1e9).contains(&seconds) {
+        return Err("give between 0.01 and 1,000,000,000 seconds".into());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bare_directory_is_watched() {
+        let cli = Cli::try_parse_from(["neurotop", "runs/exp1", "--poll", "0.5"]).expect("valid");
+        assert!(cli.command.is_none());
+        let watch = cli.watch.expect("arguments of watch");
+        assert_eq!((watch.dir, watch.poll), (PathBuf::from("runs/exp1"), Some(Duration::from_millis(500))));
+    }
+
+    #[test]
+    fn wrong_values_are_usage_errors() {
+        for wrong in [
+            &["neurotop", "watch"][..],
+            &["neurotop", "watch", "x", "--export", "x.pdf"],
+            &["neurotop", "watch", "x", "--cost", "Leaky:zero=9"],
+            &["neurotop", "watch", "x", "--poll", "0"],
+            &["neurotop", "watch", "x", "--poll", "NaN"],
+            &["neurotop", "summary", "x", "--format", "xml"],
+            &["neurotop", "summary", "x", "--threads", "0"],
+        ] {
+            assert!(Cli::try_parse_from(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

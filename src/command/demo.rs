@@ -1,0 +1,93 @@
+//! `neurotop demo`: replays a bundled real run into a temporary directory and watches it.
+
+use super::session::{Following, Session};
+use super::signals::leave_signals;
+use super::watch::watch_session;
+use crate::cli::{DemoArgs, RunArgs};
+use crate::dashboard::Options;
+use crate::pipeline::Mode;
+use anyhow::Context;
+use include_dir::{Dir, File, include_dir};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A NeuroBench benchmark of a trained network on 192 handwritten digits, as it was recorded.
+static RUN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/demo-run");
+
+/// How long the finished dashboard stays where nobody presses a key.
+const CLOSE_AFTER: Duration = Duration::from_secs(20);
+
+/// How soon the writer notices that it is no longer wanted.
+const CHECK: Duration = Duration::from_millis(50);
+
+pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let signals = leave_signals()?;
+    let directory =
+        tempfile::Builder::new().prefix("neurotop-demo-").tempdir().context("no temporary directory")?;
+    let following =
+        Following { mode: Mode::Live, poll: None, stall_after: Duration::from_secs(30).max(args.pace * 3) };
+    let run = RunArgs {
+        export: args.export.clone(),
+        cost: Vec::new(),
+        neuron: Vec::new(),
+        reset: Vec::new(),
+        config: None,
+        settle: Duration::from_secs(2),
+        threads: None,
+    };
+    let session = Session::start(directory.path(), &run, &following)?;
+    let leave = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (path, leave) = (directory.path().to_owned(), Arc::clone(&leave));
+        std::thread::Builder::new().name("demo".into()).spawn(move || replay(&path, args.pace, &leave))?
+    };
+    let options = Options {
+        exit_when_finished: args.exit_when_finished,
+        close_after: Some(CLOSE_AFTER),
+        exports: args.export,
+    };
+    let code = watch_session(session, &signals, options);
+    leave.store(true, Ordering::Relaxed);
+    let written =
+        writer.join().unwrap_or_else(|_| Err(std::io::Error::other("the writer of the run failed")));
+    directory.close().context("the temporary directory cannot be removed")?;
+    written.context("the run cannot be written to the temporary directory")?;
+    code
+}
+
+/// Writes the run as a benchmark would: the manifest, a batch every `pace`, the end.
+fn replay(directory: &Path, pace: Duration, leave: &AtomicBool) -> std::io::Result<()> {
+    let mut batches: Vec<&File<'_>> =
+        RUN.files().filter(|file| file.path().extension().is_some_and(|suffix| suffix == "npz")).collect();
+    batches.sort_unstable_by_key(|file| file.path());
+    let first = RUN.get_file("manifest.json").into_iter();
+    let last = RUN.get_file("end.json").into_iter();
+    for file in first.chain(batches).chain(last) {
+        let is_batch = file.path().extension().is_some_and(|suffix| suffix == "npz");
+        if is_batch && !pause(pace, leave) {
+            return Ok(());
+        }
+        let name = file.path().file_name().unwrap_or_default();
+        let mut temporary = std::ffi::OsString::from(".");
+        temporary.push(name);
+        std::fs::write(directory.join(&temporary), file.contents())?;
+        std::fs::rename(directory.join(&temporary), directory.join(name))?;
+    }
+    Ok(())
+}
+
+/// Waits; returns whether to go on.
+fn pause(time: Duration, leave: &AtomicBool) -> bool {
+    let until = std::time::Instant::now() + time;
+    while !leave.load(Ordering::Relaxed) {
+        let left = until.saturating_duration_since(std::time::Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        std::thread::sleep(left.min(CHECK));
+    }
+    false
+}

@@ -1,0 +1,65 @@
+//! `neurotop watch DIR`: the dashboard, and the figures on leaving.
+
+use super::session::{Following, Session};
+use super::signals::leave_signals;
+use super::{finish, plain};
+use crate::cli::WatchArgs;
+use crate::dashboard::{self, Inputs, Options, Screen, take_faults};
+use crate::pipeline::Mode;
+use crate::report::{Export, Format, Summary};
+use crossbeam_channel::Receiver;
+use std::io::IsTerminal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
+    let following = Following { mode: Mode::Live, poll: args.poll, stall_after: args.stall_after };
+    let signals = leave_signals()?;
+    let session = Session::start(&args.dir, &args.run, &following)?;
+    let options =
+        Options { exit_when_finished: args.exit_when_finished, close_after: None, exports: args.run.export };
+    watch_session(session, &signals, options)
+}
+
+/// Shows a session until it is left, then prints and exports its figures, whatever ended it.
+pub(super) fn watch_session(
+    mut session: Session,
+    signals: &Receiver<i32>,
+    options: Options,
+) -> anyhow::Result<ExitCode> {
+    let exports = options.exports.clone();
+    let shown = catch_unwind(AssertUnwindSafe(|| show(&mut session, signals, options)));
+    // Whatever happened, the figures counted so far are the user's.
+    let shown =
+        shown.unwrap_or_else(|_| Err(anyhow::anyhow!("a fault of neurotop itself; please report it")));
+    for fault in take_faults() {
+        eprintln!("neurotop: {fault}");
+    }
+    leave(session, signals, &exports, shown)
+}
+
+fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) -> anyhow::Result<()> {
+    if !std::io::stdout().is_terminal() {
+        options.exit_when_finished |= options.close_after.is_some();
+        return plain::watch(session, options.exit_when_finished, signals);
+    }
+    let mut screen = Screen::take(&format!("neurotop {}", session.run.name()))?;
+    let inputs = Inputs { events: dashboard::terminal_events()?, signals: signals.clone() };
+    dashboard::show(screen.terminal(), &mut session.run, &session.pipeline, &inputs, &options)
+}
+
+fn leave(
+    mut session: Session,
+    signals: &Receiver<i32>,
+    exports: &[Export],
+    shown: anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    finish::drain(&mut session, signals);
+    let summary = Summary::of(&session.run, SystemTime::now());
+    let all_written = finish::write_exports(exports, &summary);
+    finish::print(&summary, Format::Text)?;
+    finish::name_problems(&summary);
+    shown?;
+    Ok(finish::exit_code(&summary, all_written))
+}

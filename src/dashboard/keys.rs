@@ -1,0 +1,175 @@
+//! The one table of keys: it drives what they do and prints the help.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+/// What the user can ask of the dashboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Leave, with the figures.
+    Quit,
+    /// Show or hide the help.
+    Help,
+    /// Show or hide the list of problems.
+    Problems,
+    /// Back to the overview.
+    Back,
+    /// Freeze the view, or let it go on.
+    Pause,
+    /// Start the tally over.
+    Restart,
+    /// Write the exports now.
+    Export,
+    /// Move the selection by so many rows.
+    Move(i32),
+    /// Move the selection by a page, down or up.
+    Page(i32),
+    /// To the first row.
+    First,
+    /// To the last row.
+    Last,
+    /// Sort by the column to the left or right.
+    SortColumn(i32),
+    /// Turn the order around.
+    SortReverse,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Binding {
+    keys: &'static [(KeyCode, KeyModifiers)],
+    /// What it does.
+    pub action: Action,
+    /// The keys, for people.
+    pub label: &'static str,
+    /// What it does, for people.
+    pub help: &'static str,
+    /// A word for the line at the bottom, where the key is shown there.
+    pub hint: Option<&'static str>,
+}
+
+const NONE: KeyModifiers = KeyModifiers::NONE;
+const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
+
+const fn binding(
+    keys: &'static [(KeyCode, KeyModifiers)],
+    action: Action,
+    label: &'static str,
+    help: &'static str,
+    hint: Option<&'static str>,
+) -> Binding {
+    Binding { keys, action, label, help, hint }
+}
+
+/// All keys.
+pub const BINDINGS: [Binding; 16] = [
+    binding(
+        &[(KeyCode::Char('q'), NONE), (KeyCode::Char('c'), CONTROL)],
+        Action::Quit,
+        "q, Ctrl-C",
+        "leave, print the summary and write the exports",
+        Some("quit"),
+    ),
+    binding(
+        &[(KeyCode::Char('?'), NONE), (KeyCode::F(1), NONE)],
+        Action::Help,
+        "?",
+        "show or hide this help",
+        Some("help"),
+    ),
+    binding(
+        &[(KeyCode::Char('!'), NONE)],
+        Action::Problems,
+        "!",
+        "show or hide the problems: what was set aside, and why",
+        Some("problems"),
+    ),
+    binding(&[(KeyCode::Esc, NONE)], Action::Back, "Esc", "back to the overview", None),
+    binding(
+        &[(KeyCode::Char('p'), NONE), (KeyCode::Char(' '), NONE)],
+        Action::Pause,
+        "p, Space",
+        "freeze the view, or let it go on; counting never stops",
+        Some("pause"),
+    ),
+    binding(&[(KeyCode::Char('e'), NONE)], Action::Export, "e", "write the exports now", Some("export")),
+    binding(
+        &[(KeyCode::Char('r'), NONE)],
+        Action::Restart,
+        "r",
+        "start the tally over: forget all counts and read the directory again",
+        Some("restart"),
+    ),
+    binding(
+        &[(KeyCode::Char('>'), NONE), (KeyCode::Right, NONE), (KeyCode::Char('l'), NONE)],
+        Action::SortColumn(1),
+        "→ > l",
+        "sort the layers by the next column",
+        None,
+    ),
+    binding(
+        &[(KeyCode::Char('<'), NONE), (KeyCode::Left, NONE), (KeyCode::Char('h'), NONE)],
+        Action::SortColumn(-1),
+        "← < h",
+        "sort the layers by the column before",
+        Some("sort"),
+    ),
+    binding(&[(KeyCode::Char('o'), NONE)], Action::SortReverse, "o", "turn the order around", None),
+    binding(&[(KeyCode::Down, NONE), (KeyCode::Char('j'), NONE)], Action::Move(1), "↓ j", "next row", None),
+    binding(&[(KeyCode::Up, NONE), (KeyCode::Char('k'), NONE)], Action::Move(-1), "↑ k", "row before", None),
+    binding(
+        &[(KeyCode::PageDown, NONE), (KeyCode::Char('f'), CONTROL)],
+        Action::Page(1),
+        "PgDn",
+        "a page down",
+        None,
+    ),
+    binding(
+        &[(KeyCode::PageUp, NONE), (KeyCode::Char('b'), CONTROL)],
+        Action::Page(-1),
+        "PgUp",
+        "a page up",
+        None,
+    ),
+    binding(&[(KeyCode::Home, NONE), (KeyCode::Char('g'), NONE)], Action::First, "Home g", "first row", None),
+    binding(&[(KeyCode::End, NONE), (KeyCode::Char('G'), NONE)], Action::Last, "End G", "last row", None),
+];
+
+/// What a key event asks for.
+pub fn action(event: &KeyEvent) -> Option<Action> {
+    if event.kind == KeyEventKind::Release {
+        return None;
+    }
+    // Terminals differ in whether they report Shift with a character that needs it.
+    let modifiers = match event.code {
+        KeyCode::Char(_) => event.modifiers - KeyModifiers::SHIFT,
+        _ => event.modifiers,
+    };
+    let key = (event.code, modifiers);
+    BINDINGS.iter().find(|binding| binding.keys.contains(&key)).map(|binding| binding.action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_key_has_two_meanings() {
+        let mut seen = HashSet::new();
+        for key in BINDINGS.iter().flat_map(|binding| binding.keys) {
+            assert!(seen.insert(key), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_found_whatever_the_terminal_says_of_shift() {
+        let press = |code, modifiers| action(&KeyEvent::new(code, modifiers));
+        assert_eq!(press(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Action::Help));
+        assert_eq!(press(KeyCode::Char('?'), NONE), Some(Action::Help));
+        assert_eq!(press(KeyCode::Char('c'), CONTROL), Some(Action::Quit));
+        assert_eq!(press(KeyCode::Char('c'), NONE), None);
+        let mut released = KeyEvent::new(KeyCode::Char('q'), NONE);
+        released.kind = KeyEventKind::Release;
+        assert_eq!(action(&released), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! Takes the terminal over and gives it back, whatever happens.
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+};
+use std::io::{self, Stdout, stdout};
+use std::panic::{self, PanicHookInfo};
+use std::sync::Mutex;
+
+/// What the panics of any thread said while the screen could not show it.
+static FAULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Holds the terminal in raw mode on its alternate screen; dropping it gives the terminal back, also
+/// while a panic unwinds.
+#[derive(Debug)]
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    /// Takes the terminal over. Messages of panics are kept for [`take_faults`] from now on.
+    ///
+    /// # Errors
+    /// Where standard output is no terminal that can be steered.
+    pub fn take(title: &str) -> io::Result<Self> {
+        panic::set_hook(Box::new(keep_fault));
+        enable_raw_mode()?;
+        let screen = execute!(stdout(), EnterAlternateScreen, SetTitle(title))
+            .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
+        match screen {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                give_back();
+                Err(error)
+            }
+        }
+    }
+
+    /// The terminal to draw on.
+    pub fn terminal(&mut self) -> &mut Terminal<CrosstermBackend<Stdout>> {
+        &mut self.terminal
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+        let _ = panic::take_hook();
+    }
+}
+
+/// A terminal that is gone cannot be given back, and that is no error.
+fn give_back() {
+    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+    let _ = disable_raw_mode();
+}
+
+fn keep_fault(info: &PanicHookInfo<'_>) {
+    if let Ok(mut faults) = FAULTS.lock() {
+        faults.push(info.to_string());
+    }
+}
+
+/// Takes what panics said while the screen was taken.
+pub fn take_faults() -> Vec<String> {
+    FAULTS.lock().map(|mut faults| std::mem::take(&mut *faults)).unwrap_or_default()
+}

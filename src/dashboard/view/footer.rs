@@ -1,0 +1,89 @@
+//! The lines at the bottom: the account of the batches, problems, a message, the keys.
+
+use super::super::keys::BINDINGS;
+use super::super::state::State;
+use super::{Scene, problems};
+use crate::text::{elide, thousands};
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
+
+/// Lines of the footer.
+pub(super) fn height(area: Rect) -> u16 {
+    match area.height {
+        0..6 => 0,
+        6..9 => 1,
+        _ => 2,
+    }
+}
+
+/// Draws the footer.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State) {
+    let [account, keys] = Layout::vertical([Constraint::Length(1); 2]).areas(area);
+    draw_account(frame, account, scene);
+    match state.message(scene.now) {
+        Some(message) => {
+            let message = elide(message, usize::from(keys.width).saturating_sub(2));
+            frame.render_widget(Line::styled(format!(" {message}"), scene.theme.accent), keys);
+        }
+        None => draw_keys(frame, keys, scene, state),
+    }
+}
+
+fn draw_account(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
+    let account = &scene.moment.summary.account;
+    let mut parts = vec![Span::styled(
+        format!(
+            " {} seen  {} counted  {} waiting  ",
+            thousands(account.seen.into()),
+            thousands(account.counted.into()),
+            thousands(account.waiting.into())
+        ),
+        scene.theme.dim,
+    )];
+    let set_aside = format!("{} set aside ", thousands(account.set_aside.into()));
+    parts
+        .push(Span::styled(set_aside, if account.set_aside > 0 { scene.theme.bad } else { scene.theme.dim }));
+    let line = Line::from(parts);
+    let (state, style) = match (problems::count(scene), scene.moment.summary.complete) {
+        (0, true) => ("complete ".to_owned(), scene.theme.good),
+        (0, false) => ("no problems ".to_owned(), scene.theme.dim),
+        (1, _) => ("1 problem: press ! ".to_owned(), scene.theme.bad),
+        (count, _) => (format!("{} problems: press ! ", thousands(count as u128)), scene.theme.bad),
+    };
+    let together = line.width() + state.width() <= usize::from(area.width);
+    // Where only one fits, a problem goes before the account.
+    if together || problems::count(scene) == 0 {
+        frame.render_widget(line, area);
+    }
+    if together || problems::count(scene) > 0 {
+        let width = (state.width() as u16).min(area.width);
+        let place = Rect { x: area.right() - width, width, ..area };
+        frame.render_widget(Paragraph::new(Line::styled(state, style)).alignment(Alignment::Right), place);
+    }
+}
+
+fn draw_keys(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State) {
+    let mut spans = Vec::new();
+    let mut used = 1;
+    if let Some(closes_at) = state.closes_at {
+        let left = closes_at.saturating_duration_since(scene.now).as_secs() + 1;
+        let text = format!(" closes in {left} s, any key to stay ");
+        used += text.width();
+        spans.push(Span::styled(text, scene.theme.selected));
+    }
+    for binding in BINDINGS.iter() {
+        let Some(hint) = binding.hint else { continue };
+        let key = binding.label.split([',', ' ']).next().unwrap_or(binding.label);
+        let width = key.width() + hint.width() + 3;
+        if used + width > usize::from(area.width) {
+            break;
+        }
+        used += width;
+        spans.push(Span::styled(format!(" {key}"), scene.theme.accent));
+        spans.push(Span::styled(format!(" {hint} "), scene.theme.dim));
+    }
+    frame.render_widget(Line::from(spans), area);
+}

@@ -1,0 +1,151 @@
+//! The header: which run, what state it is in, how far it is.
+
+use super::Scene;
+use super::meter::meter;
+use crate::pipeline::{Presence, Watching};
+use crate::run::Status;
+use crate::text::{bytes, elide, span, thousands};
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns of the progress meter, where the header has one.
+const METER: u16 = 30;
+
+/// Lines of the header.
+pub(super) fn height(area: Rect, scene: &Scene<'_>) -> u16 {
+    match area.height {
+        0..4 => 1,
+        _ if scene.framed => 3,
+        _ => 2,
+    }
+}
+
+/// Draws the header; its lines fall away from the bottom where there is no room.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, paused: bool) {
+    let first = Rect { height: area.height.min(1), ..area };
+    let below = |lines: u16| Rect { y: area.y + lines, height: 1, ..area }.intersection(area);
+    let badge = badge(scene, paused);
+    let room = usize::from(area.width).saturating_sub(badge.width() + 13);
+    let name = elide(&scene.moment.summary.run.name, room);
+    let title = Line::from(vec![
+        Span::styled(" neurotop ", scene.theme.accent),
+        Span::raw(" "),
+        Span::styled(name, scene.theme.strong),
+    ]);
+    frame.render_widget(title, first);
+    frame.render_widget(Paragraph::new(badge).alignment(Alignment::Right), first);
+    if scene.framed {
+        draw_producer(frame, below(1), scene);
+        draw_progress(frame, below(2), scene);
+    } else {
+        draw_progress(frame, below(1), scene);
+    }
+}
+
+fn badge(scene: &Scene<'_>, paused: bool) -> Line<'static> {
+    let theme = scene.theme;
+    let (mark, text, style) = match (&scene.moment.refused, scene.moment.status) {
+        (Some(_), _) => ("✗", "refused".to_owned(), theme.bad),
+        (None, Status::Waiting) => ("○", "waiting".to_owned(), theme.dim),
+        (None, Status::Live) => ("●", "live".to_owned(), theme.good),
+        (None, Status::Stalled(time)) => ("◌", format!("stalled for {}", span(time)), theme.warn),
+        (None, Status::Finished) => ("✓", "finished".to_owned(), theme.good),
+    };
+    let mut spans = vec![Span::styled(format!("{mark} {text} "), style)];
+    if paused {
+        spans.insert(0, Span::styled(" paused ", theme.selected));
+        spans.insert(1, Span::raw(" "));
+    }
+    Line::from(spans)
+}
+
+fn draw_producer(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
+    let watching = match (&scene.moment.presence, &scene.moment.watching) {
+        (Some(Presence::Missing(why)), _) => Span::styled(format!("directory gone: {why} "), scene.theme.bad),
+        (_, Some(Watching::Polling { every, why })) => {
+            Span::styled(format!("scans every {:.0?} ({why}) ", every), scene.theme.dim)
+        }
+        _ => Span::raw(""),
+    };
+    let room = usize::from(area.width).saturating_sub(watching.width() + 2);
+    let producer = scene.moment.summary.run.producer.as_deref().unwrap_or("");
+    frame.render_widget(Line::styled(format!(" {}", elide(producer, room)), scene.theme.dim), area);
+    frame.render_widget(Paragraph::new(Line::from(watching)).alignment(Alignment::Right), area);
+}
+
+fn draw_progress(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
+    let run = &scene.moment.summary.run;
+    let ratio = progress(run.batches, run.expected_batches)
+        .or_else(|| progress(run.samples.try_into().unwrap_or(u64::MAX), run.expected_samples));
+    let of = |expected: Option<u64>| {
+        expected.map_or(String::new(), |count| format!("/{}", thousands(count.into())))
+    };
+    let counts = format!(
+        " {}{} batches  {}{} samples ",
+        thousands(run.batches.into()),
+        of(run.expected_batches),
+        thousands(run.samples),
+        of(run.expected_samples),
+    );
+    let mut right = Vec::new();
+    if let Some(ratio) = ratio {
+        right.push(format!("{:.0} %", (ratio * 100.0).floor()));
+    }
+    match scene.moment.time_left {
+        Some(left) => right.push(format!("ETA {}", span(left))),
+        None if scene.moment.waiting_bytes > 0 => {
+            right.push(format!("{} waiting", bytes(scene.moment.waiting_bytes)))
+        }
+        None => {}
+    }
+    let right = format!(" {} ", right.join("  "));
+    let room = usize::from(area.width).saturating_sub(counts.width() + right.width());
+    frame.render_widget(Line::raw(counts.clone()), area);
+    if counts.width() + right.width() <= usize::from(area.width) {
+        frame.render_widget(Paragraph::new(right.clone()).alignment(Alignment::Right), area);
+    }
+    if let (Some(ratio), true) = (ratio, room >= 6) {
+        let left = area.x + counts.width() as u16;
+        let width = (room as u16).min(if scene.framed { u16::MAX } else { METER });
+        let place = Rect { x: left, width, ..area };
+        frame.render_widget(meter(ratio, width, scene.theme.accent, scene.theme.dim), place);
+    }
+}
+
+fn progress(done: u64, expected: Option<u64>) -> Option<f64> {
+    expected.filter(|&expected| expected > 0).map(|expected| (done as f64 / expected as f64).min(1.0))
+}
+
+/// Draws, in the place of the figures, what is waited for.
+pub(super) fn draw_waiting(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
+    let moment = scene.moment;
+    let (what, style): (String, Style) = match (&moment.refused, &moment.presence) {
+        (Some(why), _) => (format!("manifest.json: {why}"), scene.theme.bad),
+        (None, Some(Presence::Missing(why))) => {
+            (format!("Waiting for the directory: {why}."), scene.theme.warn)
+        }
+        (None, _) if moment.summary.account.waiting > 0 => {
+            (format!("Reading {} batches.", moment.summary.account.waiting), scene.theme.strong)
+        }
+        (None, _) => ("Waiting for the first batch.".to_owned(), scene.theme.strong),
+    };
+    let lines = vec![
+        Line::raw(""),
+        Line::styled(what, style),
+        Line::raw(""),
+        Line::styled(
+            "A benchmark writes manifest.json and then batch-000000.npz, batch-000001.npz, …",
+            scene.theme.dim,
+        ),
+        Line::styled(
+            "into this directory; every figure appears as soon as the first of them is whole.",
+            scene.theme.dim,
+        ),
+    ];
+    let text = Paragraph::new(lines).alignment(Alignment::Center).wrap(ratatui::widgets::Wrap { trim: true });
+    frame.render_widget(text, area);
+}

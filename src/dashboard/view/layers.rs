@@ -1,0 +1,200 @@
+//! The table of layers: where the operations go.
+
+use super::super::state::{COLUMNS, Column, State};
+use super::meter::trend;
+use super::{Scene, block, title};
+use crate::report::LayerFigures;
+use crate::tally::quotient;
+use crate::text::{compact, decimal, elide, percent, printable, thousands};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Rect};
+use ratatui::text::{Line, Text};
+use ratatui::widgets::{Cell, Row, Table, TableState};
+use unicode_width::UnicodeWidthStr;
+
+/// The least room for a layer's name.
+const NAME_LEAST: u16 = 8;
+
+/// The least room for a trend.
+const TREND_LEAST: u16 = 8;
+
+/// The columns in the order in which they are given up where there is no room.
+const GIVEN_UP: [Column; 7] = [
+    Column::Trend,
+    Column::Reset,
+    Column::Cost,
+    Column::Neuron,
+    Column::Dense,
+    Column::Share,
+    Column::Sparsity,
+];
+
+/// Lines that the table would like to have.
+pub(super) fn height(scene: &Scene<'_>) -> u16 {
+    u16::try_from(scene.moment.summary.layers.len()).unwrap_or(u16::MAX).saturating_add(3)
+}
+
+/// Draws the table; only rows that are seen are built.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
+    let layers = &scene.moment.summary.layers;
+    let inner = if scene.framed {
+        let order = match (state.sort.column, state.sort.descending) {
+            (None, false) => " in the order of the model ".to_owned(),
+            (None, true) => " in the model's order, last first ".to_owned(),
+            (Some(column), _) => format!(" by {} ", heading(column)),
+        };
+        let block = block(title(format!("Layers ({})", thousands(layers.len() as u128)), scene), scene)
+            .title(Line::styled(order, scene.theme.dim).right_aligned());
+        let inner = block.inner(area);
+        frame.render_widget(block, area);
+        inner
+    } else {
+        area
+    };
+    let rows = usize::from(inner.height.saturating_sub(1));
+    state.clamp(layers.len(), 0, rows);
+    let order = state.sort.order(layers);
+    let first = first_row(state.selected, rows, layers.len());
+    let shown: Vec<&LayerFigures> = order.iter().skip(first).take(rows).map(|&at| &layers[at]).collect();
+    let columns = columns(inner.width, state.sort.column, &shown, scene);
+    let widths: Vec<Constraint> = columns.iter().map(|(_, width)| Constraint::Length(*width)).collect();
+    let header = Row::new(columns.iter().map(|&(column, _)| head(column, state, scene)));
+    let body = shown
+        .iter()
+        .map(|layer| Row::new(columns.iter().map(|&(column, width)| cell(column, width, layer, scene))));
+    let table =
+        Table::new(body, widths).header(header).column_spacing(1).row_highlight_style(scene.theme.selected);
+    let mut selection = TableState::new().with_selected((rows > 0).then(|| state.selected - first));
+    frame.render_stateful_widget(table, inner, &mut selection);
+}
+
+/// The first row that is shown so that the selected one is, with some rows around it.
+fn first_row(selected: usize, rows: usize, layers: usize) -> usize {
+    selected.saturating_sub(rows / 2).min(layers.saturating_sub(rows))
+}
+
+/// The columns that fit, and their widths.
+fn columns(
+    width: u16,
+    sorted: Option<Column>,
+    shown: &[&LayerFigures],
+    scene: &Scene<'_>,
+) -> Vec<(Column, u16)> {
+    // The mark of the sorted column needs a place beside its heading.
+    let mark = |column| if sorted == Some(column) { 2 } else { 0 };
+    let mut columns: Vec<(Column, u16)> = COLUMNS
+        .into_iter()
+        .map(|column| (column, column_width(column, mark(column), shown, scene)))
+        .collect();
+    let needed = |columns: &[(Column, u16)]| columns.iter().map(|(_, width)| width + 1).sum::<u16>();
+    for given_up in GIVEN_UP {
+        if needed(&columns) <= width + 1 {
+            break;
+        }
+        columns.retain(|&(column, _)| column != given_up);
+    }
+    // What is left goes to the names as far as they need it, then to the trend.
+    let mut spare = (width + 1).saturating_sub(needed(&columns));
+    let longest = shown.iter().map(|layer| printable(&layer.name).width()).max().unwrap_or(0) as u16;
+    let has_trend = columns.iter().any(|(column, _)| *column == Column::Trend);
+    for (column, width) in &mut columns {
+        let more = match column {
+            Column::Name if has_trend => longest.saturating_sub(*width).min(spare),
+            Column::Name | Column::Trend => spare,
+            _ => 0,
+        };
+        *width += more;
+        spare -= more;
+    }
+    columns
+}
+
+fn column_width(column: Column, mark: usize, shown: &[&LayerFigures], scene: &Scene<'_>) -> u16 {
+    let widest = |least: usize, most: usize| {
+        let text = |layer: &&LayerFigures| figure(column, layer, scene).width();
+        let head = heading(column).width() + mark;
+        shown.iter().map(text).max().unwrap_or(0).clamp(least.max(head), most) as u16
+    };
+    match column {
+        Column::Name => NAME_LEAST,
+        Column::Neuron => widest(6, 14),
+        Column::Reset => widest(5, 10),
+        Column::Trend => TREND_LEAST,
+        _ => widest(4, 30),
+    }
+}
+
+fn heading(column: Column) -> &'static str {
+    match column {
+        Column::Name => "layer",
+        Column::Neuron => "neuron",
+        Column::Reset => "reset",
+        Column::Cost => "cost",
+        Column::Effective => "effective",
+        Column::Dense => "dense",
+        Column::Sparsity => "sparsity",
+        Column::Share => "share",
+        Column::Trend => "trend",
+    }
+}
+
+fn is_text(column: Column) -> bool {
+    matches!(column, Column::Name | Column::Neuron | Column::Reset | Column::Trend)
+}
+
+fn head<'a>(column: Column, state: &State, scene: &Scene<'_>) -> Cell<'a> {
+    let mark = match state.sort.column == Some(column) {
+        true if state.sort.descending => " ▼",
+        true => " ▲",
+        false => "",
+    };
+    let line = Line::styled(format!("{}{mark}", heading(column)), scene.theme.dim);
+    Cell::new(if is_text(column) { line } else { line.right_aligned() })
+}
+
+fn cell<'a>(column: Column, width: u16, layer: &LayerFigures, scene: &Scene<'_>) -> Cell<'a> {
+    let theme = scene.theme;
+    let style = match column {
+        Column::Name => theme.strong,
+        Column::Trend => theme.running,
+        Column::Cost if layer.ops_per_update.is_none() => theme.warn,
+        Column::Neuron | Column::Reset | Column::Cost => theme.dim,
+        _ => ratatui::style::Style::new(),
+    };
+    let text = match column {
+        Column::Trend => trend(&per_batch(layer, scene), usize::from(width)),
+        _ => elide(&figure(column, layer, scene), usize::from(width)),
+    };
+    let line = Line::styled(text, style);
+    Cell::new(Text::from(if is_text(column) { line } else { line.right_aligned() }))
+}
+
+fn figure(column: Column, layer: &LayerFigures, scene: &Scene<'_>) -> String {
+    let unknown = || "?".to_owned();
+    let none = || "–".to_owned();
+    let per_sample = |value: Option<f64>| {
+        value.map_or_else(none, |value| if scene.framed { decimal(value, 2) } else { compact(value) })
+    };
+    match column {
+        Column::Name => layer.name.clone(),
+        Column::Neuron => layer.neuron.clone().unwrap_or_else(unknown),
+        Column::Reset => layer.reset.clone().unwrap_or_else(unknown),
+        Column::Cost => layer.ops_per_update.map_or("none".into(), |ops| thousands(ops.into())),
+        Column::Effective => per_sample(layer.effective_ops_per_sample),
+        Column::Dense => per_sample(layer.dense_ops_per_sample),
+        Column::Sparsity => layer.sparsity.map_or_else(none, percent),
+        Column::Share => {
+            let whole = scene.moment.summary.total.effective_ops;
+            let share = layer.effective_ops.filter(|_| whole > 0).map(|part| quotient(part, whole));
+            share.map_or_else(none, percent)
+        }
+        Column::Trend => String::new(),
+    }
+}
+
+/// Updates per sample over the batches; the price, which is the same for all, changes no trend.
+fn per_batch(layer: &LayerFigures, scene: &Scene<'_>) -> Vec<f64> {
+    let Some(index) = layer.index else { return Vec::new() };
+    let points = scene.history.points().iter();
+    points.map(|point| quotient(point.layers.get(index).map_or(0, |sums| sums.0), point.samples)).collect()
+}

@@ -1,0 +1,79 @@
+//! A meter: how much of a whole, as a line.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+/// A line of `width` columns of which `ratio` is heavy.
+pub(super) fn meter(ratio: f64, width: u16, style: Style, rest: Style) -> Line<'static> {
+    let filled = (ratio.clamp(0.0, 1.0) * f64::from(width)).round() as usize;
+    // A beginning shows as one, and only the whole as the whole.
+    let filled = match filled {
+        0 if ratio > 0.0 => 1,
+        full if full == usize::from(width) && ratio < 1.0 => full.saturating_sub(1),
+        other => other,
+    };
+    let filled = filled.min(width.into());
+    Line::from(vec![
+        Span::styled("━".repeat(filled), style),
+        Span::styled("─".repeat(usize::from(width) - filled), rest),
+    ])
+}
+
+/// A trend as a row of blocks, the highest of them the largest value; `width` columns at the most.
+pub(super) fn trend(values: &[f64], width: usize) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let values: Vec<f64> = thinned(values, width);
+    let (low, high) = bounds(&values);
+    let level = |value: f64| {
+        if high > low { ((value - low) / (high - low) * 7.0).round() as usize } else { 3 }
+    };
+    values.iter().map(|&value| BLOCKS[level(value).min(7)]).collect()
+}
+
+/// The least and the greatest value.
+pub(super) fn bounds(values: &[f64]) -> (f64, f64) {
+    values
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
+}
+
+/// Means of as many groups as there are columns, where there are more values than columns.
+fn thinned(values: &[f64], width: usize) -> Vec<f64> {
+    if values.len() <= width || width == 0 {
+        return values.iter().copied().take(width).collect();
+    }
+    (0..width)
+        .map(|column| {
+            let group = &values[column * values.len() / width..(column + 1) * values.len() / width];
+            group.iter().sum::<f64>() / group.len() as f64
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(ratio: f64, width: u16) -> String {
+        meter(ratio, width, Style::new(), Style::new()).spans.into_iter().map(|span| span.content).collect()
+    }
+
+    #[test]
+    fn a_beginning_shows_and_only_the_whole_is_whole() {
+        assert_eq!(text(0.0, 4), "────");
+        assert_eq!(text(0.001, 4), "━───");
+        assert_eq!(text(0.999, 4), "━━━─");
+        assert_eq!(text(1.0, 4), "━━━━");
+        assert_eq!(text(2.0, 4), "━━━━");
+        assert_eq!(text(0.5, 0), "");
+    }
+
+    #[test]
+    fn a_trend_fits_its_width() {
+        assert_eq!(trend(&[1.0, 2.0, 3.0], 8), "▁▅█");
+        assert_eq!(trend(&[5.0, 5.0], 8), "▄▄");
+        assert_eq!(trend(&[0.0, 0.0, 7.0, 7.0], 2), "▁█");
+        assert_eq!(trend(&[], 8), "");
+        assert_eq!(trend(&[1.0], 0), "");
+    }
+}

@@ -1,0 +1,114 @@
+//! What is on the screen: the pages, and where each widget goes at each size of the terminal.
+
+mod charts;
+mod classes;
+mod footer;
+mod header;
+mod help;
+mod layers;
+mod meter;
+mod problems;
+mod totals;
+
+use super::state::{Moment, Page, State};
+use super::theme::Theme;
+use crate::history::History;
+use crate::run::{Run, Status};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::widgets::{Block, BorderType};
+use std::time::{Instant, SystemTime};
+
+/// From here on there is room for frames around the widgets.
+const FRAMED: (u16, u16) = (60, 18);
+
+/// From here on the classes stand beside the layers.
+const WIDE: u16 = 150;
+
+/// All that a widget needs to be drawn.
+struct Scene<'a> {
+    moment: &'a Moment,
+    history: &'a History,
+    theme: &'a Theme,
+    now: Instant,
+    /// Whether the widgets have frames.
+    framed: bool,
+}
+
+/// Draws a run, or what was frozen of it when the view was paused.
+pub fn draw_run(frame: &mut Frame<'_>, run: &Run, state: &mut State, theme: &Theme) {
+    let now = Instant::now();
+    match state.frozen.take() {
+        Some(frozen) => {
+            draw(frame, &frozen.0, &frozen.1, state, theme, now, true);
+            state.frozen = Some(frozen);
+        }
+        None => draw(frame, &Moment::of(run, SystemTime::now()), run.history(), state, theme, now, false),
+    }
+}
+
+/// Draws one moment of a run; a pure function of its arguments, except that the state's selection is
+/// kept within what there is.
+pub fn draw(
+    frame: &mut Frame<'_>,
+    moment: &Moment,
+    history: &History,
+    state: &mut State,
+    theme: &Theme,
+    now: Instant,
+    paused: bool,
+) {
+    let area = frame.area();
+    let framed = area.width >= FRAMED.0 && area.height >= FRAMED.1;
+    let scene = Scene { moment, history, theme, now, framed };
+    let [top, body, bottom] = Layout::vertical([
+        Constraint::Length(header::height(area, &scene)),
+        Constraint::Fill(1),
+        Constraint::Length(footer::height(area)),
+    ])
+    .areas(area);
+    header::draw(frame, top, &scene, paused);
+    match state.page {
+        Page::Overview => overview(frame, body, &scene, state),
+        Page::Problems => problems::draw(frame, body, &scene, state),
+        Page::Help => help::draw(frame, body, &scene, state),
+    }
+    footer::draw(frame, bottom, &scene, state);
+}
+
+fn overview(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
+    if scene.moment.status == Status::Waiting && scene.moment.summary.layers.is_empty() {
+        return header::draw_waiting(frame, area, scene);
+    }
+    let [top, rest] =
+        Layout::vertical([Constraint::Length(totals::height(scene.framed)), Constraint::Fill(1)]).areas(area);
+    totals::draw(frame, top, scene);
+    if !scene.framed {
+        return layers::draw(frame, rest, scene, state);
+    }
+    // The layers take what they need, the charts what is left, and neither is starved.
+    let charts_least = 7.max(rest.height * 2 / 5).min(rest.height / 2);
+    let wanted = layers::height(scene).clamp(5, rest.height.saturating_sub(charts_least).max(5));
+    let [upper, lower] = Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(rest);
+    let beside = [Constraint::Fill(1), Constraint::Length(classes::WIDTH)];
+    if area.width >= WIDE {
+        let [table, classes] = Layout::horizontal(beside).areas(upper);
+        layers::draw(frame, table, scene, state);
+        classes::draw(frame, classes, scene);
+        return charts::draw(frame, lower, scene);
+    }
+    layers::draw(frame, upper, scene, state);
+    let [classes, charts] = Layout::horizontal([beside[1], beside[0]]).areas(lower);
+    classes::draw(frame, classes, scene);
+    charts::draw(frame, charts, scene);
+}
+
+/// The frame around a widget; its title is in the first line of the area either way.
+fn block<'a>(title: impl Into<ratatui::text::Line<'a>>, scene: &Scene<'_>) -> Block<'a> {
+    Block::bordered().border_type(BorderType::Rounded).border_style(scene.theme.dim).title(title.into())
+}
+
+/// The title of a widget.
+fn title<'a>(text: impl Into<String>, scene: &Scene<'_>) -> ratatui::text::Line<'a> {
+    ratatui::text::Line::styled(format!(" {} ", text.into()), scene.theme.accent)
+}

@@ -1,0 +1,107 @@
+//! The list of problems: what was set aside and why, what the producer warns of, what disagrees.
+
+use super::super::state::State;
+use super::{Scene, block, title};
+use crate::report::Agreement;
+use crate::text::printable;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// How many entries there are to list.
+pub(super) fn count(scene: &Scene<'_>) -> usize {
+    let summary = &scene.moment.summary;
+    let differs = matches!(summary.agreement, Agreement::Differs { .. });
+    summary.problems.len()
+        + summary.run.warnings.len()
+        + usize::from(differs)
+        + usize::from(scene.moment.refused.is_some() && summary.problems.is_empty())
+}
+
+/// Draws the list, which scrolls by lines.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
+    let block = block(title(format!("Problems ({})", count(scene)), scene), scene);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let lines = lines(scene, usize::from(inner.width));
+    state.clamp(scene.moment.summary.layers.len(), lines.len(), usize::from(inner.height));
+    let seen: Vec<Line<'_>> = lines.into_iter().skip(state.scroll).take(usize::from(inner.height)).collect();
+    frame.render_widget(Paragraph::new(seen), inner);
+}
+
+fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+    let (summary, theme) = (&scene.moment.summary, scene.theme);
+    let mut lines = Vec::new();
+    let mut entry = |head: String, head_style: Style, text: &str| {
+        lines.push(Line::styled(head, head_style));
+        lines.extend(
+            wrapped(text, width.saturating_sub(2))
+                .into_iter()
+                .map(|line| Line::from(vec![Span::raw("  "), Span::raw(line)])),
+        );
+    };
+    for problem in &summary.problems {
+        let (what, style) = match problem.severity {
+            "set_aside" => ("set aside", theme.bad),
+            _ => ("note", theme.warn),
+        };
+        entry(format!("{what}  {}", printable(&problem.path)), style, &printable(&problem.reason));
+    }
+    if let Agreement::Differs { differences } = &summary.agreement {
+        entry("not equal to NeuroBench's own results".into(), theme.bad, &differences.join("; "));
+    }
+    for warning in &summary.run.warnings {
+        entry("the producer warns".into(), theme.warn, &printable(warning));
+    }
+    if lines.is_empty() {
+        lines.push(Line::styled("None: every batch that was seen is counted or waits its turn.", theme.good));
+    }
+    lines
+}
+
+/// Breaks text into lines of at most `width` columns, between words where it can.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() && word.width() <= width {
+            line.push_str(word);
+        } else if line.width() + 1 + word.width() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            push_word(&mut lines, word, width);
+        }
+    }
+    lines
+}
+
+/// Starts a new line with a word, and more of them where the word alone is too long.
+fn push_word(lines: &mut Vec<String>, word: &str, width: usize) {
+    let mut line = String::new();
+    for character in word.chars() {
+        if line.width() + character.width().unwrap_or(0) > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        line.push(character);
+    }
+    lines.push(line);
+    lines.retain(|line| !line.is_empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_between_words_and_long_words_within() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefghij kl", 4), ["abcd", "efgh", "ij", "kl"]);
+        assert_eq!(wrapped("", 4), [""]);
+        assert_eq!(wrapped("ab", 0), ["a", "b"]);
+    }
+}

@@ -1,0 +1,125 @@
+//! Writes a summary in a format, to a string or atomically to a file.
+
+use super::{Style, Summary, csv, json, table};
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The format of a summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables for a terminal.
+    Text,
+    /// The JSON schema `neurotop.summary/1`.
+    Json,
+    /// A row for each layer, neuron class and the total.
+    Csv,
+    /// Markdown tables.
+    Md,
+}
+
+impl Format {
+    /// The summary in this format.
+    ///
+    /// # Errors
+    /// Where it cannot be written so.
+    pub fn render(self, summary: &Summary) -> anyhow::Result<String> {
+        match self {
+            Self::Text => Ok(table::table(summary, Style::Text)),
+            Self::Json => json::json(summary),
+            Self::Csv => csv::csv(summary),
+            Self::Md => Ok(table::table(summary, Style::Markdown)),
+        }
+    }
+}
+
+/// A file to write the summary to; its suffix says the format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    path: PathBuf,
+    format: Format,
+}
+
+impl FromStr for Export {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let path = PathBuf::from(text);
+        let suffix = path.extension().and_then(|suffix| suffix.to_str()).map(str::to_ascii_lowercase);
+        let format = match suffix.as_deref() {
+            Some("json") => Format::Json,
+            Some("csv") => Format::Csv,
+            Some("md") => Format::Md,
+            Some("txt") => Format::Text,
+            _ => return Err(format!("{text:?} does not end in .json, .csv, .md or .txt")),
+        };
+        Ok(Self { path, format })
+    }
+}
+
+impl Export {
+    /// A JSON file in the current directory, named after a run.
+    pub fn named_after(run: &str) -> Self {
+        let safe = |character: char| {
+            if character.is_alphanumeric() || "-_".contains(character) { character } else { '-' }
+        };
+        let name: String = run.chars().take(80).map(safe).collect();
+        Self { path: PathBuf::from(format!("{name}-neurotop.json")), format: Format::Json }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Checks that the file can be written at all, so that a typing error shows at the start of a run
+    /// and not at its end.
+    ///
+    /// # Errors
+    /// Where its directory does not exist, or the path is a directory itself.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if self.path.is_dir() {
+            bail!("--export {}: it is a directory; name a file in it", self.path.display());
+        }
+        let directory = self.directory();
+        if !directory.is_dir() {
+            bail!(
+                "--export {}: there is no directory {}; create it first",
+                self.path.display(),
+                directory.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes the summary: to a temporary file beside the file, then renamed over it.
+    ///
+    /// # Errors
+    /// Where the disk is full, the directory is gone or not writable; the file is then as it was.
+    pub fn write(&self, summary: &Summary) -> anyhow::Result<()> {
+        let text = self.format.render(summary)?;
+        self.replace_with(&text).with_context(|| format!("cannot write the export {}", self.path.display()))
+    }
+
+    fn replace_with(&self, text: &str) -> std::io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".neurotop-export-");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // As any program creates a file; the umask takes away what the user wants away.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.tempfile_in(self.directory())?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    fn directory(&self) -> &Path {
+        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+}

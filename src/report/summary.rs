@@ -1,0 +1,430 @@
+//! The figures of a run at one moment: the one type that every format, and the screen, is made from.
+
+use crate::cost::{Cost, PricedBy};
+use crate::follow::Account;
+use crate::pipeline::Severity;
+use crate::run::{Run, Status};
+use crate::snapshot::OfficialOperations;
+use crate::tally::{LayerSums, quotient};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+/// The schema of the JSON form.
+pub const SCHEMA: &str = "neurotop.summary/1";
+
+/// The figures of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// What made it.
+    pub tool: Tool,
+    /// The run.
+    pub run: RunFigures,
+    /// Sums over all priced layers; updates over all layers.
+    pub total: TotalFigures,
+    /// Sums by the neuron's class, as NeuroBench sums them.
+    #[serde(serialize_with = "as_map")]
+    pub neurons: Vec<ClassFigures>,
+    /// The layers: the manifest's in its order, then the others as first seen.
+    pub layers: Vec<LayerFigures>,
+    /// The figures under the keys of NeuroBench's `save_benchmark_results`.
+    pub neurobench: NeuroBenchFigures,
+    /// Whether NeuroBench's own results, where `end.json` has them, agree.
+    pub agreement: Agreement,
+    /// Evidence that the figures are whole.
+    pub account: AccountFigures,
+    /// Whether the run is over, nothing waits and nothing was set aside.
+    pub complete: bool,
+    /// What was set aside, and what else the user should know.
+    pub problems: Vec<ProblemFigures>,
+}
+
+/// The program that made a summary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tool {
+    /// `neurotop`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// What a run is and how far it got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunFigures {
+    /// Its name.
+    pub name: String,
+    /// `running`, `finished` or `stalled`.
+    pub status: &'static str,
+    /// Samples counted.
+    pub samples: u128,
+    /// Batches counted.
+    pub batches: u64,
+    /// Samples expected, where known.
+    pub expected_samples: Option<u64>,
+    /// Batches expected, where known.
+    pub expected_batches: Option<u64>,
+    /// What wrote it, where known.
+    pub producer: Option<String>,
+    /// What the producer noticed that can make NeuroBench's figures misleading.
+    pub warnings: Vec<String>,
+}
+
+/// The sums over the layers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TotalFigures {
+    /// Effective operations of the priced layers.
+    pub effective_ops: u128,
+    /// Dense operations of the priced layers.
+    pub dense_ops: u128,
+    /// Effective operations per sample.
+    pub effective_ops_per_sample: f64,
+    /// Dense operations per sample.
+    pub dense_ops_per_sample: f64,
+    /// 1 - effective / dense; `None` where dense is 0.
+    pub sparsity: Option<f64>,
+    /// Membrane updates of all layers.
+    pub updates: u128,
+    /// Elements of all steps of all layers.
+    pub dense_updates: u128,
+    /// Layers without a price, which the operations leave out.
+    pub unpriced_layers: usize,
+}
+
+/// The sums over the layers of one neuron class. Operations are `None` where none of them is priced.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassFigures {
+    /// The class name.
+    #[serde(skip)]
+    pub neuron: String,
+    /// Effective operations.
+    pub effective_ops: Option<u128>,
+    /// Dense operations.
+    pub dense_ops: Option<u128>,
+    /// Effective operations per sample.
+    pub effective_ops_per_sample: Option<f64>,
+    /// Dense operations per sample.
+    pub dense_ops_per_sample: Option<f64>,
+    /// 1 - effective / dense.
+    pub sparsity: Option<f64>,
+    /// Membrane updates.
+    pub updates: u128,
+    /// Elements of all steps.
+    pub dense_updates: u128,
+    /// Its layers.
+    pub layers: usize,
+}
+
+/// The sums of one layer. Operations are `None` where it has no price.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerFigures {
+    /// Its index in the tally, for the history; `None` before it was in a batch.
+    #[serde(skip)]
+    pub index: Option<usize>,
+    /// Its qualified name.
+    pub name: String,
+    /// The class name of its neuron, where known.
+    pub neuron: Option<String>,
+    /// Its reset mechanism, where known.
+    pub reset: Option<String>,
+    /// Operations of one update.
+    pub ops_per_update: Option<u64>,
+    /// `neurobench` or `user`.
+    pub priced_by: Option<&'static str>,
+    /// Membrane updates.
+    pub updates: u128,
+    /// Elements of all steps.
+    pub dense_updates: u128,
+    /// Effective operations.
+    pub effective_ops: Option<u128>,
+    /// Dense operations.
+    pub dense_ops: Option<u128>,
+    /// Effective operations per sample.
+    pub effective_ops_per_sample: Option<f64>,
+    /// Dense operations per sample.
+    pub dense_ops_per_sample: Option<f64>,
+    /// 1 - effective / dense.
+    pub sparsity: Option<f64>,
+}
+
+/// The figures as NeuroBench names them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NeuroBenchFigures {
+    /// Its first metric.
+    #[serde(rename = "NeuronOperations")]
+    pub neuron_operations: NeuronOperations,
+    /// Its second metric: updates per sample.
+    #[serde(rename = "MembraneUpdates")]
+    pub membrane_updates: f64,
+}
+
+/// NeuroBench's `NeuronOperations`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NeuronOperations {
+    /// Effective operations per sample.
+    #[serde(rename = "Effective Neuron Ops")]
+    pub effective: f64,
+    /// Dense operations per sample.
+    #[serde(rename = "Neuron Dense Ops")]
+    pub dense: f64,
+}
+
+/// Whether NeuroBench's own results agree with these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "lowercase")]
+pub enum Agreement {
+    /// There are no results of NeuroBench's own.
+    Unknown,
+    /// There are, but not all batches are counted yet.
+    Pending,
+    /// They are equal, bit for bit.
+    Agrees,
+    /// They are not.
+    Differs {
+        /// In what, one sentence each.
+        differences: Vec<String>,
+    },
+}
+
+/// The account of the batches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountFigures {
+    /// Seen.
+    pub seen: u64,
+    /// Counted.
+    pub counted: u64,
+    /// Waiting to be whole or to be read.
+    pub waiting: u64,
+    /// Set aside.
+    pub set_aside: u64,
+}
+
+/// A problem with a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProblemFigures {
+    /// The file.
+    pub path: String,
+    /// What is wrong and what to do.
+    pub reason: String,
+    /// `set_aside` where it keeps something out of the figures, `notice` where it does not.
+    pub severity: &'static str,
+}
+
+impl Summary {
+    /// The figures of a run at `now`.
+    pub fn of(run: &Run, now: SystemTime) -> Self {
+        let layers = layers(run);
+        let total = total(&layers, run.tally().samples());
+        let neurobench = NeuroBenchFigures {
+            neuron_operations: NeuronOperations {
+                effective: total.effective_ops_per_sample,
+                dense: total.dense_ops_per_sample,
+            },
+            membrane_updates: quotient(total.updates, run.tally().samples()),
+        };
+        let Account { seen, counted, waiting, set_aside, .. } = run.account();
+        Self {
+            schema: SCHEMA,
+            tool: Tool { name: "neurotop", version: env!("CARGO_PKG_VERSION") },
+            run: run_figures(run, now),
+            agreement: agreement(run, &neurobench, &total),
+            total,
+            neurons: classes(&layers, run.tally().samples()),
+            layers,
+            neurobench,
+            account: AccountFigures { seen, counted, waiting, set_aside },
+            complete: run.is_complete(),
+            problems: problems(run),
+        }
+    }
+
+    /// Whether something was set aside.
+    pub fn has_set_aside(&self) -> bool {
+        self.account.set_aside > 0 || self.problems.iter().any(|problem| problem.severity == "set_aside")
+    }
+}
+
+fn run_figures(run: &Run, now: SystemTime) -> RunFigures {
+    let manifest = run.manifest();
+    RunFigures {
+        name: run.name().to_owned(),
+        status: match run.status(now) {
+            Status::Waiting | Status::Live => "running",
+            Status::Stalled(_) => "stalled",
+            Status::Finished => "finished",
+        },
+        samples: run.tally().samples(),
+        batches: run.tally().batches(),
+        expected_samples: run.expected_samples(),
+        expected_batches: run.expected_batches(),
+        producer: manifest.and_then(|manifest| manifest.producer.clone()),
+        warnings: manifest.map(|manifest| manifest.warnings.clone()).unwrap_or_default(),
+    }
+}
+
+fn layers(run: &Run) -> Vec<LayerFigures> {
+    let seen = run.tally().layers();
+    let index: HashMap<&str, usize> =
+        seen.iter().enumerate().map(|(index, layer)| (layer.name.as_str(), index)).collect();
+    let samples = run.tally().samples();
+    let mut shown = vec![false; seen.len()];
+    let mut figures = Vec::new();
+    for entry in run.manifest().iter().flat_map(|manifest| &manifest.layers) {
+        let at = index.get(entry.name.as_str()).copied();
+        if let Some(at) = at {
+            shown[at] = true;
+        }
+        let cost = run.cost(Some(&entry.neuron), Some(&entry.reset));
+        let sums = at.map(|at| &seen[at]);
+        figures.push(layer(at, &entry.name, (Some(&entry.neuron), Some(&entry.reset)), cost, sums, samples));
+    }
+    for (at, sums) in seen.iter().enumerate().filter(|(at, _)| !shown[*at]) {
+        let (neuron, reset) = run.neuron_and_reset(&sums.name);
+        let cost = run.cost(neuron, reset);
+        figures.push(layer(Some(at), &sums.name, (neuron, reset), cost, Some(sums), samples));
+    }
+    figures
+}
+
+fn layer(
+    index: Option<usize>,
+    name: &str,
+    (neuron, reset): (Option<&str>, Option<&str>),
+    cost: Option<Cost>,
+    sums: Option<&LayerSums>,
+    samples: u128,
+) -> LayerFigures {
+    let (updates, dense_updates) = sums.map_or((0, 0), |sums| (sums.updates, sums.dense));
+    let priced = |updates: u128| cost.map(|cost| updates.saturating_mul(u128::from(cost.ops_per_update)));
+    let (effective_ops, dense_ops) = (priced(updates), priced(dense_updates));
+    LayerFigures {
+        index,
+        name: name.to_owned(),
+        neuron: neuron.map(str::to_owned),
+        reset: reset.map(str::to_owned),
+        ops_per_update: cost.map(|cost| cost.ops_per_update),
+        priced_by: cost.map(|cost| match cost.priced_by {
+            PricedBy::NeuroBench => "neurobench",
+            PricedBy::User => "user",
+        }),
+        updates,
+        dense_updates,
+        effective_ops,
+        dense_ops,
+        effective_ops_per_sample: effective_ops.map(|ops| quotient(ops, samples)),
+        dense_ops_per_sample: dense_ops.map(|ops| quotient(ops, samples)),
+        sparsity: effective_ops.zip(dense_ops).and_then(|(effective, dense)| sparsity(effective, dense)),
+    }
+}
+
+/// 1 - effective / dense; `None` where dense is 0.
+pub fn sparsity(effective: u128, dense: u128) -> Option<f64> {
+    (dense > 0).then(|| 1.0 - quotient(effective, dense))
+}
+
+fn total(layers: &[LayerFigures], samples: u128) -> TotalFigures {
+    let effective_ops = layers.iter().filter_map(|layer| layer.effective_ops).sum();
+    let dense_ops = layers.iter().filter_map(|layer| layer.dense_ops).sum();
+    TotalFigures {
+        effective_ops,
+        dense_ops,
+        effective_ops_per_sample: quotient(effective_ops, samples),
+        dense_ops_per_sample: quotient(dense_ops, samples),
+        sparsity: sparsity(effective_ops, dense_ops),
+        updates: layers.iter().map(|layer| layer.updates).sum(),
+        dense_updates: layers.iter().map(|layer| layer.dense_updates).sum(),
+        unpriced_layers: layers.iter().filter(|layer| layer.ops_per_update.is_none()).count(),
+    }
+}
+
+fn classes(layers: &[LayerFigures], samples: u128) -> Vec<ClassFigures> {
+    let mut by_class: BTreeMap<&str, Vec<&LayerFigures>> = BTreeMap::new();
+    let mut order = Vec::new();
+    for layer in layers {
+        let Some(neuron) = layer.neuron.as_deref() else { continue };
+        let class = by_class.entry(neuron).or_default();
+        if class.is_empty() {
+            order.push(neuron);
+        }
+        class.push(layer);
+    }
+    order.into_iter().map(|neuron| class(neuron, &by_class[neuron], samples)).collect()
+}
+
+fn class(neuron: &str, layers: &[&LayerFigures], samples: u128) -> ClassFigures {
+    let sum = |ops: fn(&LayerFigures) -> Option<u128>| {
+        layers.iter().filter_map(|layer| ops(layer)).reduce(|a, b| a + b)
+    };
+    let (effective_ops, dense_ops) = (sum(|layer| layer.effective_ops), sum(|layer| layer.dense_ops));
+    ClassFigures {
+        neuron: neuron.to_owned(),
+        effective_ops,
+        dense_ops,
+        effective_ops_per_sample: effective_ops.map(|ops| quotient(ops, samples)),
+        dense_ops_per_sample: dense_ops.map(|ops| quotient(ops, samples)),
+        sparsity: effective_ops.zip(dense_ops).and_then(|(effective, dense)| sparsity(effective, dense)),
+        updates: layers.iter().map(|layer| layer.updates).sum(),
+        dense_updates: layers.iter().map(|layer| layer.dense_updates).sum(),
+        layers: layers.len(),
+    }
+}
+
+fn agreement(run: &Run, ours: &NeuroBenchFigures, total: &TotalFigures) -> Agreement {
+    let Some(end) = run.end() else { return Agreement::Unknown };
+    let Some(results) = end.neurobench.as_ref() else { return Agreement::Unknown };
+    if results.neuron_operations.is_none() && results.membrane_updates.is_none() {
+        return Agreement::Unknown;
+    }
+    if run.account().waiting > 0 {
+        return Agreement::Pending;
+    }
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, theirs: f64, ours: f64| {
+        let difference = || format!("{what}: NeuroBench reports {theirs:?}, counted {ours:?}");
+        differences.extend((theirs != ours).then(difference));
+    };
+    if let Some(theirs) = results.membrane_updates {
+        compare("MembraneUpdates", theirs, ours.membrane_updates);
+    }
+    match results.neuron_operations {
+        Some(OfficialOperations::Figures { effective, dense }) => {
+            compare("Effective Neuron Ops", effective, ours.neuron_operations.effective);
+            compare("Neuron Dense Ops", dense, ours.neuron_operations.dense);
+        }
+        Some(OfficialOperations::Failed(value)) => {
+            differences.push(format!("NeuroBench's NeuronOperations failed, and it reports {value:?}"));
+        }
+        None => {}
+    }
+    if differences.is_empty() {
+        return Agreement::Agrees;
+    }
+    if total.unpriced_layers > 0 {
+        differences.push(format!("NeuroBench does not price {} of the layers", total.unpriced_layers));
+    }
+    if let Some(samples) = end.samples.filter(|&samples| u128::from(samples) != run.tally().samples()) {
+        differences.push(format!("the end says {samples} samples, counted {}", run.tally().samples()));
+    }
+    Agreement::Differs { differences }
+}
+
+fn problems(run: &Run) -> Vec<ProblemFigures> {
+    let mut problems: Vec<_> = run.problems().collect();
+    problems.sort_by_key(|problem| problem.severity);
+    problems
+        .into_iter()
+        .map(|problem| ProblemFigures {
+            path: problem.path.clone(),
+            reason: problem.reason.clone(),
+            severity: match problem.severity {
+                Severity::SetAside => "set_aside",
+                Severity::Notice => "notice",
+            },
+        })
+        .collect()
+}
+
+fn as_map<S: serde::Serializer>(classes: &[ClassFigures], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(classes.iter().map(|class| (&class.neuron, class)))
+}

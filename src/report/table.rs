@@ -1,0 +1,217 @@
+//! The summary as tables for people: plain text for a terminal, or Markdown.
+
+use super::{Agreement, Summary};
+use crate::text::{decimal, percent, printable, thousands};
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
+
+/// How tables are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// With rules, for a terminal.
+    Text,
+    /// GitHub's Markdown.
+    Markdown,
+}
+
+/// The summary with its account, tables by layer and by neuron class, and NeuroBench's figures.
+pub fn table(summary: &Summary, style: Style) -> String {
+    let mut parts =
+        vec![heading(summary, style), "Operations per sample, by layer and by neuron:".to_owned()];
+    parts.push(layers(summary, style));
+    if summary.neurons.len() > 1 {
+        parts.push(classes(summary, style));
+    }
+    parts.push(figures(summary, style));
+    let notes = notes(summary, style);
+    if !notes.is_empty() {
+        parts.push(notes);
+    }
+    parts.join("\n\n") + "\n"
+}
+
+fn heading(summary: &Summary, style: Style) -> String {
+    let run = &summary.run;
+    let of = |expected: Option<u64>| {
+        expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
+    };
+    let name = safe(&run.name, style);
+    let title = match style {
+        Style::Text => format!("neurotop · {name} · {}", run.status),
+        Style::Markdown => format!("# {name}"),
+    };
+    let account = &summary.account;
+    let lines = [
+        run.producer.as_deref().map(|producer| format!("Produced by {}.", safe(producer, style))),
+        Some(format!(
+            "{}{} batches, {}{} samples.",
+            thousands(run.batches.into()),
+            of(run.expected_batches),
+            thousands(run.samples),
+            of(run.expected_samples),
+        )),
+        Some(format!(
+            "{}: {} batches seen, {} counted, {} waiting, {} set aside.",
+            if summary.complete { "Complete" } else { "NOT complete" },
+            account.seen,
+            account.counted,
+            account.waiting,
+            account.set_aside,
+        )),
+    ];
+    let separator = if style == Style::Markdown { "\n\n" } else { "\n" };
+    std::iter::once(title).chain(lines.into_iter().flatten()).collect::<Vec<_>>().join(separator)
+}
+
+fn layers(summary: &Summary, style: Style) -> String {
+    let total = &summary.total;
+    let mut rows: Vec<Vec<String>> = summary
+        .layers
+        .iter()
+        .map(|layer| {
+            vec![
+                safe(&layer.name, style),
+                layer.neuron.as_deref().map_or("?".into(), |neuron| safe(neuron, style)),
+                layer.reset.as_deref().map_or("?".into(), |reset| safe(reset, style)),
+                layer.ops_per_update.map_or("unpriced".into(), |ops| ops.to_string()),
+                per_sample(layer.effective_ops_per_sample),
+                per_sample(layer.dense_ops_per_sample),
+                ratio(layer.sparsity),
+                ratio(share(layer.effective_ops, total.effective_ops)),
+            ]
+        })
+        .collect();
+    rows.push(vec![
+        "total".into(),
+        String::new(),
+        String::new(),
+        String::new(),
+        per_sample(Some(total.effective_ops_per_sample)),
+        per_sample(Some(total.dense_ops_per_sample)),
+        ratio(total.sparsity),
+        ratio(share(Some(total.effective_ops), total.effective_ops)),
+    ]);
+    draw(["layer", "neuron", "reset", "cost", "effective", "dense", "sparsity", "share"], 3, rows, style)
+}
+
+fn classes(summary: &Summary, style: Style) -> String {
+    let rows = summary
+        .neurons
+        .iter()
+        .map(|class| {
+            vec![
+                safe(&class.neuron, style),
+                class.layers.to_string(),
+                per_sample(class.effective_ops_per_sample),
+                per_sample(class.dense_ops_per_sample),
+                ratio(class.sparsity),
+                ratio(share(class.effective_ops, summary.total.effective_ops)),
+            ]
+        })
+        .collect();
+    draw(["neuron", "layers", "effective", "dense", "sparsity", "share"], 1, rows, style)
+}
+
+/// Draws a table whose first `text_columns` hold text; the rest hold figures, aligned to the right.
+fn draw<const COLUMNS: usize>(
+    header: [&str; COLUMNS],
+    text_columns: usize,
+    rows: Vec<Vec<String>>,
+    style: Style,
+) -> String {
+    let mut table = Table::new();
+    table.load_preset(match style {
+        Style::Text => presets::UTF8_HORIZONTAL_ONLY,
+        Style::Markdown => presets::ASCII_MARKDOWN,
+    });
+    if style == Style::Text {
+        for between_rows in [
+            TableComponent::HorizontalLines,
+            TableComponent::LeftBorderIntersections,
+            TableComponent::MiddleIntersections,
+            TableComponent::RightBorderIntersections,
+        ] {
+            table.remove_style(between_rows);
+        }
+    }
+    table.set_header(header).add_rows(rows);
+    if style == Style::Text {
+        // Two columns apart: the table fits a terminal of 80 columns.
+        table.column_iter_mut().for_each(|column| {
+            column.set_padding((0, 1));
+        });
+    }
+    for column in table.column_iter_mut().skip(text_columns) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt()
+}
+
+/// NeuroBench's figures, every digit of them.
+fn figures(summary: &Summary, style: Style) -> String {
+    let ours = &summary.neurobench;
+    let mut lines = vec![
+        format!("Effective Neuron Ops  {:?} per sample", ours.neuron_operations.effective),
+        format!("Neuron Dense Ops      {:?} per sample", ours.neuron_operations.dense),
+        format!("Membrane Updates      {:?} per sample", ours.membrane_updates),
+    ];
+    lines.extend(match &summary.agreement {
+        Agreement::Unknown => vec![],
+        Agreement::Pending => vec!["NeuroBench's own results wait for the last batches.".to_owned()],
+        Agreement::Agrees => vec!["Equal to NeuroBench's own results, bit for bit.".to_owned()],
+        Agreement::Differs { differences } => {
+            std::iter::once("NOT equal to NeuroBench's own results:".to_owned())
+                .chain(differences.iter().map(|difference| format!("  {difference}")))
+                .collect()
+        }
+    });
+    match style {
+        Style::Text => lines.join("\n"),
+        Style::Markdown => format!("```text\n{}\n```", lines.join("\n")),
+    }
+}
+
+fn notes(summary: &Summary, style: Style) -> String {
+    let unpriced = summary.layers.iter().filter(|layer| layer.ops_per_update.is_none()).map(|layer| {
+        let of = match (&layer.neuron, &layer.reset) {
+            (Some(neuron), Some(reset)) => {
+                format!(
+                    "NeuroBench has no cost for {neuron}:{reset}; give one with --cost {neuron}:{reset}=OPS"
+                )
+            }
+            _ => "its neuron or reset mechanism is unknown; give them with --neuron and --reset".to_owned(),
+        };
+        format!("{} is unpriced and left out of the operations: {of}", layer.name)
+    });
+    let problems = summary.problems.iter().map(|problem| {
+        let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
+        format!("{}: {what}{}", problem.path, problem.reason)
+    });
+    let warnings = summary.run.warnings.iter().map(|warning| format!("the producer warns: {warning}"));
+    unpriced
+        .chain(problems)
+        .chain(warnings)
+        .map(|note| format!("- {}", safe(&note, style)))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn safe(text: &str, style: Style) -> String {
+    let text = printable(text);
+    match style {
+        Style::Text => text.into_owned(),
+        Style::Markdown => text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;"),
+    }
+}
+
+fn per_sample(value: Option<f64>) -> String {
+    value.map_or("–".into(), |value| decimal(value, 2))
+}
+
+fn ratio(value: Option<f64>) -> String {
+    value.map_or("–".into(), percent)
+}
+
+/// A layer's or class's part of the effective operations.
+fn share(part: Option<u128>, whole: u128) -> Option<f64> {
+    part.filter(|_| whole > 0).map(|part| crate::tally::quotient(part, whole))
+}

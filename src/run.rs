@@ -1,0 +1,319 @@
+//! The state of a run as a front-end knows it: the sums, the account, the problems.
+
+use crate::cost::{Cost, Costs, LayerDefaults};
+use crate::follow::Account;
+use crate::history::History;
+use crate::pace::Pace;
+use crate::pipeline::{Presence, Problem, Severity, Update, Watching};
+use crate::snapshot::{End, Manifest, SnapshotError};
+use crate::tally::Tally;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// How long `end.json` is waited for after all that was expected is counted.
+const WAIT_FOR_END: Duration = Duration::from_secs(2);
+
+/// What the user says about a run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The name of a run whose manifest gives none.
+    pub name: String,
+    /// What an update costs.
+    pub costs: Costs,
+    /// Neurons of layers that the manifest lacks.
+    pub neurons: LayerDefaults,
+    /// Reset mechanisms of layers that the manifest lacks.
+    pub resets: LayerDefaults,
+    /// A run that is not over and has written nothing for this long is stalled.
+    pub stall_after: Duration,
+    /// Whether batches count as written when they arrive, too: not so for a summary, where they
+    /// all arrive now.
+    pub live: bool,
+}
+
+/// Whether a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// No batch yet.
+    Waiting,
+    /// Batches come.
+    Live,
+    /// It is not over, and nothing came for this long.
+    Stalled(Duration),
+    /// It is over: `end.json` is there, or all that was expected is counted.
+    Finished,
+}
+
+/// The state of a run.
+#[derive(Debug)]
+pub struct Run {
+    settings: Settings,
+    manifest: Option<Arc<Manifest>>,
+    end: Option<End>,
+    tally: Tally,
+    history: History,
+    problems: BTreeMap<String, Problem>,
+    account: Account,
+    presence: Option<Presence>,
+    watching: Option<Watching>,
+    refused: Option<SnapshotError>,
+    restarted: Option<String>,
+    pace: Pace,
+    last_activity: Option<SystemTime>,
+    bytes: u64,
+    ended: bool,
+}
+
+impl Run {
+    /// A run of which nothing is known yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            manifest: None,
+            end: None,
+            tally: Tally::default(),
+            history: History::default(),
+            problems: BTreeMap::new(),
+            account: Account::default(),
+            presence: None,
+            watching: None,
+            refused: None,
+            restarted: None,
+            pace: Pace::default(),
+            last_activity: None,
+            bytes: 0,
+            ended: false,
+        }
+    }
+
+    /// Applies a group of updates, which came at `now`.
+    pub fn apply(&mut self, updates: Vec<Update>, now: SystemTime) {
+        for update in updates {
+            self.apply_one(update, now);
+        }
+    }
+
+    fn apply_one(&mut self, update: Update, now: SystemTime) {
+        match update {
+            Update::Directory(presence) => self.presence = Some(presence),
+            Update::Watching(watching) => self.watching = Some(watching),
+            Update::Manifest(manifest) => {
+                self.refused = None;
+                self.manifest = Some(manifest);
+            }
+            Update::End(end) => self.end = Some(end),
+            Update::Counted { number, name, modified, bytes, replaces, count } => {
+                if replaces && !self.take_out(number) {
+                    self.add_problem(Problem {
+                        path: name,
+                        reason: "it changed after it was counted, too long ago to count it again; start the tally over"
+                            .into(),
+                        severity: Severity::SetAside,
+                    });
+                    return;
+                }
+                let layers = self.tally.add(number, &count);
+                self.history.add(number, count.samples, &layers, &count.layers);
+                self.pace.note(modified);
+                self.bytes = self.bytes.saturating_add(bytes);
+                let activity = if self.settings.live { modified.max(now) } else { modified };
+                self.last_activity = self.last_activity.max(Some(activity));
+            }
+            Update::Withdrawn { number } => {
+                self.take_out(number);
+            }
+            Update::Problem(problem) => self.add_problem(problem),
+            Update::Solved(path) => {
+                self.problems.remove(&path);
+            }
+            Update::Refused(why) => self.refused = Some(why),
+            Update::Restarted(why) => self.restart(why),
+            Update::Account(account) => self.account = account,
+            Update::Ended => self.ended = true,
+        }
+    }
+
+    fn add_problem(&mut self, problem: Problem) {
+        self.problems.insert(problem.path.clone(), problem);
+    }
+
+    fn restart(&mut self, why: String) {
+        let fresh = Self::new(self.settings.clone());
+        let (presence, watching) = (self.presence.take(), self.watching.take());
+        *self = Self { presence, watching, restarted: Some(why), ..fresh };
+    }
+
+    fn take_out(&mut self, number: u64) -> bool {
+        match self.tally.remove(number) {
+            Some((samples, layers, counts)) => {
+                self.history.remove(number, samples, &layers, &counts);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The run's name.
+    pub fn name(&self) -> &str {
+        let declared = self.manifest.as_ref().and_then(|manifest| manifest.run.as_deref());
+        declared.unwrap_or(&self.settings.name)
+    }
+
+    /// The manifest, once it was read.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_deref()
+    }
+
+    /// The end of the run, once it was read.
+    pub fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
+    /// The sums.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The figures over the batches.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The account of the batches.
+    pub fn account(&self) -> Account {
+        self.account
+    }
+
+    /// The problems, by file.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.values()
+    }
+
+    /// Why the run must not be counted, where it must not.
+    pub fn refused(&self) -> Option<&SnapshotError> {
+        self.refused.as_ref()
+    }
+
+    /// Whether the directory is there; `None` before it was looked at.
+    pub fn presence(&self) -> Option<&Presence> {
+        self.presence.as_ref()
+    }
+
+    /// How changes are noticed; `None` before that is known.
+    pub fn watching(&self) -> Option<&Watching> {
+        self.watching.as_ref()
+    }
+
+    /// Why the tally was last started over, where it was.
+    pub fn restarted(&self) -> Option<&str> {
+        self.restarted.as_deref()
+    }
+
+    /// Whether the pipeline has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Bytes counted.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The neuron and reset mechanism of a layer: the manifest's, else the user's.
+    pub fn neuron_and_reset(&self, layer: &str) -> (Option<&str>, Option<&str>) {
+        let entry =
+            self.manifest().and_then(|manifest| manifest.layers.iter().find(|entry| entry.name == layer));
+        match entry {
+            Some(entry) => (Some(&entry.neuron), Some(&entry.reset)),
+            None => (self.settings.neurons.of(layer), self.settings.resets.of(layer)),
+        }
+    }
+
+    /// The cost of an update of a neuron with a reset mechanism.
+    pub fn cost(&self, neuron: Option<&str>, reset: Option<&str>) -> Option<Cost> {
+        self.settings.costs.of(neuron?, reset?)
+    }
+
+    /// Batches that are expected, where that is known: what the end says, else the manifest.
+    pub fn expected_batches(&self) -> Option<u64> {
+        self.manifest().and_then(|manifest| manifest.expected_batches)
+    }
+
+    /// Samples that are expected, where that is known.
+    pub fn expected_samples(&self) -> Option<u64> {
+        self.manifest().and_then(|manifest| manifest.expected_samples)
+    }
+
+    /// Whether all that was expected is counted.
+    fn expectations_met(&self) -> bool {
+        match (self.expected_batches(), self.expected_samples()) {
+            (Some(batches), _) => self.tally.batches() >= batches,
+            (None, Some(samples)) => self.tally.samples() >= u128::from(samples),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether the run goes on.
+    pub fn status(&self, now: SystemTime) -> Status {
+        if self.end.is_some() || self.expectations_met() {
+            return Status::Finished;
+        }
+        let Some(last) = self.last_activity else { return Status::Waiting };
+        let silent = now.duration_since(last).unwrap_or_default();
+        if silent >= self.settings.stall_after { Status::Stalled(silent) } else { Status::Live }
+    }
+
+    /// Whether there is nothing to wait for any more.
+    ///
+    /// `end.json` may come a moment before the last batches (a copy in alphabetical order reversed) or
+    /// a moment after them, so both are waited for a little.
+    pub fn is_over(&self, now: SystemTime) -> bool {
+        if self.status(now) != Status::Finished || self.account.waiting > 0 {
+            return false;
+        }
+        let silent = self.last_activity.and_then(|last| now.duration_since(last).ok());
+        let silent_for = |time: Duration| silent.is_none_or(|silent| silent >= time);
+        match &self.end {
+            Some(End { batches: Some(batches), .. }) if self.account.seen < *batches => {
+                silent_for(self.settings.stall_after)
+            }
+            Some(_) => true,
+            None => silent_for(WAIT_FOR_END),
+        }
+    }
+
+    /// Whether the figures are whole: the run is over, all its batches are counted, nothing waits and
+    /// nothing was set aside.
+    pub fn is_complete(&self) -> bool {
+        let all_written = match self.end.as_ref().map(|end| end.batches) {
+            Some(Some(batches)) => self.tally.batches() >= batches,
+            Some(None) => true,
+            None => self.expectations_met(),
+        };
+        let nothing_missing = self.account.waiting == 0 && self.account.set_aside == 0;
+        all_written && nothing_missing && self.set_aside().next().is_none()
+    }
+
+    /// The problems that keep something out of the figures.
+    pub fn set_aside(&self) -> impl Iterator<Item = &Problem> {
+        self.problems().filter(|problem| problem.severity == Severity::SetAside)
+    }
+
+    /// The time left, where the pace and what is to come are known.
+    pub fn time_left(&self, now: SystemTime) -> Option<Duration> {
+        if self.status(now) != Status::Live {
+            return None;
+        }
+        let counted = self.tally.batches();
+        let left = match (self.expected_batches(), self.expected_samples()) {
+            (Some(batches), _) => batches.saturating_sub(counted) as f64,
+            (None, Some(samples)) => {
+                let done = self.tally.samples() as f64;
+                (samples as f64 - done).max(0.0) * counted as f64 / done.max(1.0)
+            }
+            (None, None) => return None,
+        };
+        self.pace.left(left, now)
+    }
+}
