@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 /// What came of reading a document.
-pub(super) enum Reading<T, E> {
+pub(super) enum Reading<T> {
     /// Nothing new.
     Nothing,
     /// It was read.
     Parsed(T),
     /// It cannot be read, and has stopped changing.
-    Failed(E),
+    Failed(SnapshotError),
 }
 
 /// The state of one document.
@@ -56,19 +56,19 @@ impl Document {
     }
 
     /// Reads it where it is new or changed; a failure is told only once it has stopped changing.
-    pub(super) fn read<T, E: From<SnapshotError>>(
+    pub(super) fn read<T>(
         &mut self,
         path: &Path,
         now: Instant,
-        parse: impl Fn(&[u8]) -> Result<T, E>,
-    ) -> Reading<T, E> {
+        parse: impl Fn(&[u8]) -> Result<T, SnapshotError>,
+    ) -> Reading<T> {
         let rested = self.quiet || now.duration_since(self.changed_at) >= self.settle;
         match self.state {
             State::Absent | State::Done => return Reading::Nothing,
             State::Failing if !rested => return Reading::Nothing,
             State::Unread | State::Failing => {}
         }
-        match read_document(path).map_err(E::from).and_then(|bytes| parse(&bytes)) {
+        match read_document(path).and_then(|bytes| parse(&bytes)) {
             Ok(parsed) => {
                 self.state = State::Done;
                 Reading::Parsed(parsed)

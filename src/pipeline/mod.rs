@@ -474,13 +474,13 @@ impl Engine {
         let path = self.directory.join("manifest.json");
         match self.manifest_document.read(&path, now, parse_manifest) {
             Reading::Nothing => {}
-            Reading::Parsed(manifest) => self.take_manifest(manifest),
-            Reading::Failed(ManifestError::Newer(error)) => {
+            Reading::Parsed(Ok(manifest)) => self.take_manifest(manifest),
+            Reading::Parsed(Err(newer)) => {
                 self.refused = true;
-                self.problem("manifest.json".into(), error.clone());
-                self.pending.push(Update::Refused(error));
+                self.problem("manifest.json".into(), newer.clone());
+                self.pending.push(Update::Refused(newer));
             }
-            Reading::Failed(ManifestError::Unusable(error)) => self.problem("manifest.json".into(), error),
+            Reading::Failed(error) => self.problem("manifest.json".into(), error),
         }
         let path = self.directory.join("end.json");
         match self.end_document.read(&path, now, End::parse) {
@@ -600,8 +600,14 @@ impl Engine {
     }
 }
 
-fn parse_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    Manifest::parse(bytes)
+/// That a manifest is of a newer version is certain at once; anything else that is wrong with it may
+/// only mean that it is still being written.
+fn parse_manifest(bytes: &[u8]) -> Result<Result<Manifest, SnapshotError>, SnapshotError> {
+    match Manifest::parse(bytes) {
+        Ok(manifest) => Ok(Ok(manifest)),
+        Err(ManifestError::Newer(error)) => Ok(Err(error)),
+        Err(ManifestError::Unusable(error)) => Err(error),
+    }
 }
 
 fn root_of(directory: &Path) -> (Presence, Option<(u64, Option<SystemTime>)>) {

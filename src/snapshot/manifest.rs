@@ -65,12 +65,6 @@ pub enum ManifestError {
     Newer(SnapshotError),
 }
 
-impl From<SnapshotError> for ManifestError {
-    fn from(error: SnapshotError) -> Self {
-        Self::Unusable(error)
-    }
-}
-
 /// The fields that say what the document is, read before the rest so that a newer version is refused
 /// as newer, whatever else has changed in it.
 #[derive(Deserialize)]
