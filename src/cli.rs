@@ -2,8 +2,9 @@
 
 use crate::cost::CostRule;
 use crate::report::{Export, Format};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,18 +30,33 @@ Exit codes:
 /// and in total. The figures equal NeuroBench's own, bit for bit.
 #[derive(Debug, Parser)]
 #[command(name = "neurotop", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    arg_required_else_help = true
-)]
+#[command(override_usage = "neurotop [watch] [OPTIONS] <DIR>\n       neurotop <COMMAND> [OPTIONS] …")]
+#[command(arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do; without it, `watch`.
+    /// What to do.
     #[command(subcommand)]
-    pub command: Option<Command>,
-    /// `neurotop DIR` is `neurotop watch DIR`.
-    #[command(flatten)]
-    pub watch: Option<WatchArgs>,
+    pub command: Command,
+}
+
+impl Cli {
+    /// Parses a command line whose first word is the program; `neurotop DIR` is `neurotop watch DIR`.
+    ///
+    /// # Errors
+    /// Where it is wrong, or asks for help or the version.
+    pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut words: Vec<OsString> = words.into_iter().collect();
+        if words.get(1).is_some_and(|first| !is_own_word(first)) {
+            words.insert(1, "watch".into());
+        }
+        Self::try_parse_from(words)
+    }
+}
+
+/// Whether a first word is a subcommand, or asks for help or the version.
+fn is_own_word(word: &OsStr) -> bool {
+    let Some(word) = word.to_str() else { return false };
+    let own = ["help", "-h", "--help", "-V", "--version"];
+    own.contains(&word) || Cli::command().find_subcommand(word).is_some()
 }
 
 /// The subcommands.
@@ -142,7 +158,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+
+    fn parse(words: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::from_words(std::iter::once("neurotop").chain(words.iter().copied()).map(OsString::from))
+    }
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -151,24 +170,42 @@ mod tests {
 
     #[test]
     fn a_bare_directory_is_watched() {
-        let cli = Cli::try_parse_from(["neurotop", "runs/exp1", "--poll", "0.5"]).expect("valid");
-        assert!(cli.command.is_none());
-        let watch = cli.watch.expect("arguments of watch");
-        assert_eq!((watch.dir, watch.poll), (PathBuf::from("runs/exp1"), Some(Duration::from_millis(500))));
+        for words in [&["runs/exp1"][..], &["watch", "runs/exp1"], &["--poll", "0.5", "runs/exp1"]] {
+            let Command::Watch(args) = parse(words).expect("valid").command else { panic!("{words:?}") };
+            assert_eq!(args.dir, PathBuf::from("runs/exp1"));
+            assert_eq!(args.poll.is_some(), words.len() > 2);
+        }
+        let Command::Watch(args) = parse(&["./demo"]).expect("valid").command else { panic!("a directory") };
+        assert_eq!(args.dir, PathBuf::from("./demo"));
+        assert!(matches!(parse(&["demo"]).expect("valid").command, Command::Demo(_)));
+    }
+
+    #[test]
+    fn help_and_version_are_no_directories() {
+        use clap::error::ErrorKind;
+        for (word, kind) in [
+            ("--help", ErrorKind::DisplayHelp),
+            ("-V", ErrorKind::DisplayVersion),
+            ("help", ErrorKind::DisplayHelp),
+        ] {
+            assert_eq!(parse(&[word]).unwrap_err().kind(), kind, "{word}");
+        }
+        assert_eq!(parse(&[]).unwrap_err().kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
     }
 
     #[test]
     fn wrong_values_are_usage_errors() {
         for wrong in [
-            &["neurotop", "watch"][..],
-            &["neurotop", "watch", "x", "--export", "x.pdf"],
-            &["neurotop", "watch", "x", "--cost", "Leaky:zero=9"],
-            &["neurotop", "watch", "x", "--poll", "0"],
-            &["neurotop", "watch", "x", "--poll", "NaN"],
-            &["neurotop", "summary", "x", "--format", "xml"],
-            &["neurotop", "summary", "x", "--threads", "0"],
+            &["watch"][..],
+            &["x", "y"],
+            &["x", "--export", "x.pdf"],
+            &["x", "--cost", "Leaky:zero=9"],
+            &["x", "--poll", "0"],
+            &["x", "--poll", "NaN"],
+            &["summary", "x", "--format", "xml"],
+            &["summary", "x", "--threads", "0"],
         ] {
-            assert!(Cli::try_parse_from(wrong).is_err(), "{wrong:?}");
+            assert!(parse(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod cost;
 pub mod count;
 pub mod dashboard;
+pub mod fault;
 pub mod follow;
 pub mod history;
 pub mod pace;

@@ -1,11 +1,11 @@
 //! The `neurotop` command.
 
-use clap::Parser;
 use neurotop::cli::Cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match neurotop::command::run(Cli::parse()) {
+    let cli = Cli::from_words(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    match neurotop::command::run(cli) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("neurotop: {error:#}");

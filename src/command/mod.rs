@@ -19,14 +19,10 @@ use std::process::ExitCode;
 /// Where nothing could be done; the exit code is 1 then.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Some(Command::Watch(args)) => watch::watch(args),
-        Some(Command::Summary(args)) => summary::summary(args),
-        Some(Command::Demo(args)) => demo::demo(args),
-        Some(Command::Completions { shell }) => completions::completions(shell),
-        Some(Command::Man) => man::man(),
-        None => match cli.watch {
-            Some(args) => watch::watch(args),
-            None => anyhow::bail!("name a run's directory, or see --help"),
-        },
+        Command::Watch(args) => watch::watch(args),
+        Command::Summary(args) => summary::summary(args),
+        Command::Demo(args) => demo::demo(args),
+        Command::Completions { shell } => completions::completions(shell),
+        Command::Man => man::man(),
     }
 }

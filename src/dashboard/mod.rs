@@ -12,6 +12,7 @@ pub use terminal::{Screen, take_faults};
 pub use theme::Theme;
 pub use view::draw;
 
+use crate::fault;
 use crate::pipeline::{Command, Pipeline, Update};
 use crate::report::{Export, Summary};
 use crate::run::Run;
@@ -90,6 +91,9 @@ where
             terminal.draw(|frame| view::draw_run(frame, run, &mut state, &theme))?;
             changed = false;
             next_frame = Instant::now() + FRAME;
+        }
+        if run.tally().batches() > 0 {
+            fault::point("dashboard");
         }
         if now >= next_tick {
             changed = true;

@@ -8,11 +8,15 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
 };
 use std::io::{self, Stdout, stdout};
-use std::panic::{self, PanicHookInfo};
-use std::sync::Mutex;
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once};
 
 /// What the panics of any thread said while the screen could not show it.
 static FAULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Whether the screen is taken, so that what is printed would be lost.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Holds the terminal in raw mode on its alternate screen; dropping it gives the terminal back, also
 /// while a panic unwinds.
@@ -27,8 +31,9 @@ impl Screen {
     /// # Errors
     /// Where standard output is no terminal that can be steered.
     pub fn take(title: &str) -> io::Result<Self> {
-        panic::set_hook(Box::new(keep_fault));
+        keep_faults();
         enable_raw_mode()?;
+        TAKEN.store(true, Ordering::SeqCst);
         let screen = execute!(stdout(), EnterAlternateScreen, SetTitle(title))
             .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
         match screen {
@@ -49,20 +54,27 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
-        let _ = panic::take_hook();
     }
 }
 
 /// A terminal that is gone cannot be given back, and that is no error.
 fn give_back() {
+    TAKEN.store(false, Ordering::SeqCst);
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
 }
 
-fn keep_fault(info: &PanicHookInfo<'_>) {
-    if let Ok(mut faults) = FAULTS.lock() {
-        faults.push(info.to_string());
-    }
+/// From now on the messages of panics are kept while the screen is taken. The hook stays: it cannot be
+/// changed while a panic unwinds.
+fn keep_faults() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |info| match FAULTS.lock() {
+            Ok(mut faults) if TAKEN.load(Ordering::SeqCst) => faults.push(info.to_string()),
+            _ => print(info),
+        }));
+    });
 }
 
 /// Takes what panics said while the screen was taken.

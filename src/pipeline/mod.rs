@@ -10,6 +10,7 @@ mod worker;
 
 pub use update::{Presence, Problem, Severity, Update, Watching};
 
+use crate::fault;
 use crate::follow::{
     Account, Found, Hint, Ledger, Outcome, Verdict, Watcher, events_missing_because, look, scan,
 };
@@ -530,6 +531,7 @@ impl Engine {
     }
 
     fn settle(&mut self, counted: Counted) {
+        fault::point("pipeline");
         self.workers.took_back();
         if counted.epoch != self.epoch {
             return;

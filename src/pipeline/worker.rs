@@ -1,6 +1,7 @@
 //! The threads that open and count batches.
 
 use crate::count::{BatchCount, Scratch, count_batch};
+use crate::fault;
 use crate::follow::{Identity, Job, look};
 use crate::snapshot::{Batch, Manifest, SnapshotError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -88,6 +89,7 @@ fn work(tasks: &Receiver<Task>, counted: &Sender<Counted>) {
 }
 
 fn read(path: &Path, manifest: Option<&Manifest>, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
+    fault::point("count");
     let batch = Batch::open(path, manifest)?;
     let count = count_batch(&batch, scratch)?;
     Ok(Read { count, ignored: batch.ignored })

@@ -12,16 +12,17 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::{Cell, Row, Table, TableState};
 use unicode_width::UnicodeWidthStr;
 
-/// The least room for a layer's name.
+/// The least room for a layer's name, and the most that is kept for it before other columns are given up.
 const NAME_LEAST: u16 = 8;
+const NAME_KEPT: u16 = 14;
 
 /// The least room for a trend.
 const TREND_LEAST: u16 = 8;
 
 /// The columns in the order in which they are given up where there is no room.
 const GIVEN_UP: [Column; 7] = [
-    Column::Trend,
     Column::Reset,
+    Column::Trend,
     Column::Cost,
     Column::Neuron,
     Column::Dense,
@@ -95,7 +96,7 @@ fn columns(
     }
     // What is left goes to the names as far as they need it, then to the trend.
     let mut spare = (width + 1).saturating_sub(needed(&columns));
-    let longest = shown.iter().map(|layer| printable(&layer.name).width()).max().unwrap_or(0) as u16;
+    let longest = longest_name(shown);
     let has_trend = columns.iter().any(|(column, _)| *column == Column::Trend);
     for (column, width) in &mut columns {
         let more = match column {
@@ -109,6 +110,11 @@ fn columns(
     columns
 }
 
+fn longest_name(shown: &[&LayerFigures]) -> u16 {
+    let longest = shown.iter().map(|layer| printable(&layer.name).width()).max().unwrap_or(0);
+    u16::try_from(longest).unwrap_or(u16::MAX)
+}
+
 fn column_width(column: Column, mark: usize, shown: &[&LayerFigures], scene: &Scene<'_>) -> u16 {
     let widest = |least: usize, most: usize| {
         let text = |layer: &&LayerFigures| figure(column, layer, scene).width();
@@ -116,7 +122,7 @@ fn column_width(column: Column, mark: usize, shown: &[&LayerFigures], scene: &Sc
         shown.iter().map(text).max().unwrap_or(0).clamp(least.max(head), most) as u16
     };
     match column {
-        Column::Name => NAME_LEAST,
+        Column::Name => longest_name(shown).clamp(NAME_LEAST, NAME_KEPT),
         Column::Neuron => widest(6, 14),
         Column::Reset => widest(5, 10),
         Column::Trend => TREND_LEAST,

@@ -1,0 +1,404 @@
+//! The dashboard in a real pseudo-terminal: figures are read off the screen, keys are typed, signals
+//! are sent, and the terminal is as it was afterwards.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use neurotop::text::decimal;
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, SlavePty, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// neurotop in a terminal.
+struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    /// Held open so that the terminal's settings can be looked at after the program has ended.
+    _slave: Box<dyn SlavePty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    keys: Box<dyn Write + Send>,
+    screen: Arc<Mutex<vt100::Parser>>,
+    settings_before: String,
+}
+
+impl Terminal {
+    fn start(columns: u16, rows: u16, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+        let settings_before = settings(&*pair.master);
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_neurotop"));
+        command.args(args);
+        command.env("TERM", "xterm-256color");
+        command.env("XDG_CONFIG_HOME", "/nonexistent");
+        command.env_remove("NO_COLOR");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).expect("it starts");
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 1000)));
+        let mut output = pair.master.try_clone_reader().expect("its output");
+        let parser = Arc::clone(&screen);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 8192];
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                parser.lock().expect("the screen").process(&bytes[..count]);
+            }
+        });
+        let keys = pair.master.take_writer().expect("its input");
+        Self { master: pair.master, _slave: pair.slave, child, keys, screen, settings_before }
+    }
+
+    fn contents(&self) -> String {
+        self.screen.lock().expect("the screen").screen().contents()
+    }
+
+    /// The whole of what was printed on the normal screen, rows above the visible ones too.
+    fn printed(&self) -> String {
+        let mut parser = self.screen.lock().expect("the screen");
+        parser.screen_mut().set_scrollback(usize::MAX);
+        let mut above = parser.screen().contents();
+        let hidden = parser.screen().scrollback();
+        parser.screen_mut().set_scrollback(0);
+        let below = parser.screen().contents();
+        if hidden > 0 {
+            above.push('\n');
+        }
+        above + &below
+    }
+
+    #[track_caller]
+    fn until(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let contents = self.contents();
+            if condition(&contents) {
+                return contents;
+            }
+            assert!(Instant::now() < deadline, "{what} is not on the screen:\n{contents}");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[track_caller]
+    fn until_shown(&self, text: &str) -> String {
+        self.until(text, |contents| contents.contains(text))
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("typed");
+        self.keys.flush().expect("typed");
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        self.screen.lock().expect("the screen").screen_mut().set_size(rows, columns);
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        self.master.resize(size).expect("a new size");
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid =
+            self.child.process_id().and_then(|pid| Pid::from_raw(pid.cast_signed())).expect("a process");
+        kill_process(pid, signal).expect("sent");
+    }
+
+    /// Waits for the end and checks that the terminal is as it was before.
+    #[track_caller]
+    fn ends(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("its state") {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.contents());
+            sleep(Duration::from_millis(20));
+        };
+        // The last output may still be on its way to the parser.
+        sleep(Duration::from_millis(200));
+        let screen = self.screen.lock().expect("the screen");
+        assert!(!screen.screen().alternate_screen(), "it left the alternate screen");
+        assert!(!screen.screen().hide_cursor(), "it showed the cursor again");
+        drop(screen);
+        assert_eq!(settings(&*self.master), self.settings_before, "the terminal's settings");
+        status
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+/// The settings of a terminal, as `stty` knows them.
+fn settings(master: &dyn MasterPty) -> String {
+    let name = master.tty_name().expect("a name");
+    let output = Command::new("stty").arg("-g").arg("-F").arg(name).output().expect("stty runs");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of text")
+}
+
+/// A run that is copied batch by batch, and its figures after each.
+struct Replay {
+    from: PathBuf,
+    to: PathBuf,
+    batches: Vec<PathBuf>,
+    expected: Value,
+}
+
+impl Replay {
+    fn new(from: PathBuf, to: &Path) -> Self {
+        let batches = support::batches(&from);
+        let expected = support::json(&from.join("expected.json"));
+        Self { from, to: to.to_owned(), batches, expected }
+    }
+
+    fn copy(&self, name: &str) {
+        fs::copy(self.from.join(name), self.to.join(name)).expect("a copy");
+    }
+
+    fn copy_batch(&self, number: usize) {
+        let path = &self.batches[number];
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let temporary = self.to.join(format!(".{name}"));
+        fs::copy(path, &temporary).expect("a copy");
+        fs::rename(temporary, self.to.join(&*name)).expect("renamed");
+    }
+
+    /// The figures after a batch, as the screen shows them.
+    fn shown_after(&self, number: usize) -> [String; 2] {
+        let running = &self.expected["running"][number];
+        ["Effective Neuron Ops", "Neuron Dense Ops"]
+            .map(|key| decimal(running[key].as_f64().expect("a figure"), 2))
+    }
+}
+
+fn assert_export(path: &Path, expected: &Value) {
+    let json = support::json(path);
+    assert_eq!(json["neurobench"]["NeuronOperations"], expected["NeuronOperations"]);
+    assert_eq!(json["neurobench"]["MembraneUpdates"], expected["MembraneUpdates"]);
+    assert_eq!(json["account"]["counted"], expected["batches"]);
+    for (name, figures) in expected["layers"].as_object().expect("layers") {
+        let layers = json["layers"].as_array().expect("layers");
+        let ours = layers.iter().find(|layer| layer["name"] == *name).expect("the layer");
+        assert_eq!(
+            (&ours["updates"], &ours["effective_ops"]),
+            (&figures["updates"], &figures["effective_ops"])
+        );
+    }
+}
+
+#[test]
+fn a_run_is_followed_batch_by_batch_and_left_by_q() {
+    for (name, columns, rows) in
+        [("conv-mixed-digits", 80, 24), ("alpha-zero", 120, 40), ("one-step", 40, 10)]
+    {
+        let place = tempfile::tempdir().expect("a directory");
+        let run = place.path().join("run");
+        fs::create_dir(&run).expect("a directory");
+        let export = place.path().join("summary.json");
+        let replay = Replay::new(support::golden(name), &run);
+        let mut terminal =
+            Terminal::start(columns, rows, &["watch", text(&run), "--export", text(&export)], &[]);
+        terminal.until_shown("Waiting for the first batch");
+        replay.copy("manifest.json");
+        for number in 0..replay.batches.len() {
+            replay.copy_batch(number);
+            let [effective, dense] = replay.shown_after(number);
+            let counted = format!("{}/{} batches", number + 1, replay.batches.len());
+            terminal.until(&format!("{effective} and {dense} after batch {number}"), |screen| {
+                screen.contains(&effective) && screen.contains(&dense) && screen.contains(&counted)
+            });
+        }
+        terminal.until_shown("finished");
+        terminal.press("q");
+        assert_eq!(terminal.ends().exit_code(), 0);
+        let printed = terminal.printed();
+        let figure = format!(
+            "{:?} per sample",
+            replay.expected["NeuronOperations"]["Effective Neuron Ops"].as_f64().expect("a figure")
+        );
+        assert!(printed.contains(&figure), "{figure} is not in the summary:\n{printed}");
+        assert_export(&export, &replay.expected);
+    }
+}
+
+#[test]
+fn signals_leave_as_q_does() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let place = tempfile::tempdir().expect("a directory");
+        let run = place.path().join("run");
+        fs::create_dir(&run).expect("a directory");
+        let (json, csv) = (place.path().join("summary.json"), place.path().join("summary.csv"));
+        let replay = Replay::new(support::golden("leaky-zero"), &run);
+        let args = ["watch", text(&run), "--export", text(&json), "--export", text(&csv)];
+        let mut terminal = Terminal::start(80, 24, &args, &[]);
+        replay.copy("manifest.json");
+        for number in 0..replay.batches.len() {
+            replay.copy_batch(number);
+        }
+        terminal.until_shown(&replay.shown_after(replay.batches.len() - 1)[0]);
+        terminal.signal(signal);
+        assert_eq!(terminal.ends().exit_code(), 0, "{signal:?}");
+        assert!(terminal.printed().contains("Operations per sample"), "{signal:?}: {}", terminal.printed());
+        assert_export(&json, &replay.expected);
+        assert!(fs::read_to_string(&csv).expect("a file").contains("total,leaky-zero"), "{signal:?}");
+    }
+}
+
+#[test]
+fn a_fault_of_the_dashboard_leaves_the_figures_and_the_terminal() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    support::copy_run(&support::golden("leaky-zero"), &run);
+    let export = place.path().join("summary.json");
+    let args = ["watch", text(&run), "--export", text(&export)];
+    let mut terminal = Terminal::start(80, 24, &args, &[("NEUROTOP_FAULT", "dashboard")]);
+    assert_eq!(terminal.ends().exit_code(), 1);
+    let printed = terminal.printed();
+    assert!(
+        printed.contains("a fault was provoked: dashboard") && printed.contains("please report it"),
+        "{printed}"
+    );
+    assert_export(&export, &support::json(&support::golden("leaky-zero").join("expected.json")));
+}
+
+#[test]
+fn a_fault_of_the_pipeline_ends_with_what_was_counted() {
+    let place = tempfile::tempdir().expect("a directory");
+    let export = place.path().join("summary.json");
+    let golden = support::golden("leaky-zero");
+    let args = ["watch", text(&golden), "--export", text(&export)];
+    let mut terminal = Terminal::start(80, 24, &args, &[("NEUROTOP_FAULT", "pipeline")]);
+    assert_eq!(terminal.ends().exit_code(), 1);
+    assert!(terminal.printed().contains("counting ended unexpectedly"), "{}", terminal.printed());
+    assert_eq!(support::json(&export)["complete"], false);
+}
+
+#[test]
+fn a_fault_in_counting_sets_the_batch_aside() {
+    let golden = support::golden("leaky-zero");
+    let args = ["watch", text(&golden), "--exit-when-finished"];
+    let mut terminal = Terminal::start(80, 24, &args, &[("NEUROTOP_FAULT", "count")]);
+    terminal.until_shown("3 problems");
+    terminal.press("!");
+    terminal.until_shown("a fault of neurotop itself");
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 3);
+}
+
+#[test]
+fn keys_change_the_view_and_never_the_counting() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    fs::create_dir(&run).expect("a directory");
+    let replay = Replay::new(support::golden("conv-mixed-digits"), &run);
+    let mut terminal = Terminal::start(80, 24, &["--stall-after", "1000", text(&run)], &[]);
+    replay.copy("manifest.json");
+    replay.copy_batch(0);
+    let first = replay.shown_after(0)[0].clone();
+    terminal.until_shown(&first);
+    terminal.press("?");
+    terminal.until_shown("leave, print the summary");
+    terminal.press("\x1b");
+    terminal.until_shown("By neuron");
+    terminal.press("!");
+    terminal.until_shown("Problems (0)");
+    terminal.press("!");
+    terminal.until_shown("By neuron");
+    terminal.press("\x1b[C\x1b[C\x1b[C\x1b[C\x1b[C");
+    terminal.until_shown("by effective");
+    let screen = terminal.until_shown("effective ▼");
+    let place_of = |layer: &str| screen.find(layer).unwrap_or_else(|| panic!("{layer}:\n{screen}"));
+    assert!(place_of("features.1") < place_of("features.4") && place_of("features.4") < place_of("head.lif"));
+    terminal.press("o");
+    let screen = terminal.until_shown("effective ▲");
+    assert!(screen.find("head.lif") < screen.find("features.4"), "{screen}");
+    terminal.press("p");
+    terminal.until_shown("paused");
+    replay.copy_batch(1);
+    sleep(Duration::from_millis(500));
+    assert!(terminal.contents().contains(&first), "a paused view does not change");
+    terminal.press("p");
+    terminal.until_shown(&replay.shown_after(1)[0]);
+    terminal.press("r");
+    terminal.until_shown(&replay.shown_after(1)[0]);
+    for (columns, rows) in [(40, 10), (300, 80), (20, 4), (1, 1), (80, 24)] {
+        terminal.resize(columns, rows);
+        sleep(Duration::from_millis(150));
+    }
+    terminal.until_shown(&replay.shown_after(1)[0]);
+    terminal.press("\x03");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
+fn e_exports_at_once() {
+    let place = tempfile::tempdir().expect("a directory");
+    let export = place.path().join("now.md");
+    let golden = support::golden("leaky-zero");
+    let mut terminal = Terminal::start(80, 24, &[text(&golden), "--export", text(&export)], &[]);
+    terminal.until_shown("complete");
+    terminal.press("e");
+    terminal.until_shown("wrote");
+    assert!(fs::read_to_string(&export).expect("a file").starts_with("# leaky-zero"));
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
+fn a_finished_run_is_left_where_that_is_asked_for() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    support::copy_run(&support::demo_run(), &run);
+    let mut terminal = Terminal::start(80, 24, &[text(&run), "--exit-when-finished"], &[]);
+    assert_eq!(terminal.ends().exit_code(), 0);
+    assert!(terminal.printed().contains("Equal to NeuroBench's own results"), "{}", terminal.printed());
+}
+
+#[test]
+fn the_demo_shows_a_real_run_and_leaves_nothing_behind() {
+    let place = tempfile::tempdir().expect("a directory");
+    let export = place.path().join("demo.json");
+    let args = ["demo", "--pace", "0.05", "--export", text(&export), "--exit-when-finished"];
+    let mut terminal = Terminal::start(80, 24, &args, &[("TMPDIR", text(place.path()))]);
+    terminal.until_shown("digits-snn");
+    assert_eq!(terminal.ends().exit_code(), 0);
+    assert_export(&export, &support::json(&support::demo_run().join("expected.json")));
+    let left: Vec<_> = fs::read_dir(place.path())
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert_eq!(left, ["demo.json"]);
+}
+
+#[test]
+fn no_color_is_respected() {
+    let golden = support::golden("leaky-zero");
+    let colours = |environment: &[(&str, &str)]| {
+        let mut terminal = Terminal::start(80, 24, &[text(&golden)], environment);
+        terminal.until_shown("complete");
+        let screen = terminal.screen.lock().expect("the screen").screen().clone();
+        let cells = (0..24).flat_map(|row| (0..80).map(move |column| (row, column)));
+        let coloured = cells.filter(|&(row, column)| {
+            screen.cell(row, column).is_some_and(|cell| cell.fgcolor() != vt100::Color::Default)
+        });
+        let count = coloured.count();
+        terminal.press("q");
+        terminal.ends();
+        count
+    };
+    assert_eq!(colours(&[("NO_COLOR", "1")]), 0);
+    assert!(colours(&[]) > 0);
+}
