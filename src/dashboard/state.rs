@@ -118,6 +118,8 @@ pub struct State {
     pub frozen: Option<Box<(Moment, History)>>,
     /// When the demonstration ends by itself.
     pub closes_at: Option<Instant>,
+    /// The last row of the layers and of the list, at the last draw.
+    last_rows: (usize, usize),
     message: Option<(String, Instant)>,
 }
 
@@ -131,6 +133,7 @@ impl Default for State {
             page_rows: 1,
             frozen: None,
             closes_at: None,
+            last_rows: (usize::MAX, usize::MAX),
             message: None,
         }
     }
@@ -182,8 +185,9 @@ impl State {
     /// Keeps the selection and the scroll within what there is.
     pub fn clamp(&mut self, layers: usize, lines: usize, rows: usize) {
         self.page_rows = rows;
-        self.selected = self.selected.min(layers.saturating_sub(1));
-        self.scroll = self.scroll.min(lines.saturating_sub(rows));
+        self.last_rows = (layers.saturating_sub(1), lines.saturating_sub(rows));
+        self.selected = self.selected.min(self.last_rows.0);
+        self.scroll = self.scroll.min(self.last_rows.1);
     }
 
     /// Says something for a few seconds.
@@ -207,8 +211,11 @@ impl State {
     }
 
     fn go(&mut self, to: impl Fn(usize) -> usize) {
-        let place = if self.page == Page::Overview { &mut self.selected } else { &mut self.scroll };
-        *place = to(*place);
+        let (place, last) = match self.page {
+            Page::Overview => (&mut self.selected, self.last_rows.0),
+            Page::Problems | Page::Help => (&mut self.scroll, self.last_rows.1),
+        };
+        *place = to(*place).min(last);
     }
 
     /// Walks over "as in the model" and the sortable columns, in a circle.

@@ -78,11 +78,14 @@ fn chart(
     let wide_enough = usize::from(area.width) > name.len() + 28;
     let block = if wide_enough { block.title(legend.right_aligned()) } else { block };
     let (low, high) = padded(bounds(&values));
+    // Dots are easy to see, and too large for many of them.
+    let crowded = series.single.len() > usize::from(area.width) / 3;
+    let marker = if crowded { Marker::Braille } else { Marker::Dot };
     let dataset = |data, graph_type, marker, style: Style| {
         Dataset::default().data(data).graph_type(graph_type).marker(marker).style(style)
     };
     let chart = Chart::new(vec![
-        dataset(&series.single, GraphType::Scatter, Marker::Dot, scene.theme.single),
+        dataset(&series.single, GraphType::Scatter, marker, scene.theme.single),
         dataset(&series.running, GraphType::Line, Marker::Braille, scene.theme.running),
     ])
     .block(block)

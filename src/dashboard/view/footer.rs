@@ -34,19 +34,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
 
 fn draw_account(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let account = &scene.moment.summary.account;
-    let mut parts = vec![Span::styled(
-        format!(
-            " {} seen  {} counted  {} waiting  ",
-            thousands(account.seen.into()),
-            thousands(account.counted.into()),
-            thousands(account.waiting.into())
-        ),
-        scene.theme.dim,
-    )];
-    let set_aside = format!("{} set aside ", thousands(account.set_aside.into()));
-    parts
-        .push(Span::styled(set_aside, if account.set_aside > 0 { scene.theme.bad } else { scene.theme.dim }));
-    let line = Line::from(parts);
+    let number = |count: u64| thousands(count.into());
+    let long = format!(
+        " {} seen  {} counted  {} waiting  ",
+        number(account.seen),
+        number(account.counted),
+        number(account.waiting)
+    );
+    let short = format!(" {}/{} counted  ", number(account.counted), number(account.seen));
+    let set_aside = format!("{} set aside ", number(account.set_aside));
+    let counts = if long.width() + set_aside.width() <= usize::from(area.width) { long } else { short };
+    let set_aside_style = if account.set_aside > 0 { scene.theme.bad } else { scene.theme.dim };
+    let line =
+        Line::from(vec![Span::styled(counts, scene.theme.dim), Span::styled(set_aside, set_aside_style)]);
     let (state, style) = match (problems::count(scene), scene.moment.summary.complete) {
         (0, true) => ("complete ".to_owned(), scene.theme.good),
         (0, false) => ("no problems ".to_owned(), scene.theme.dim),

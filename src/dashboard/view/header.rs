@@ -4,7 +4,7 @@ use super::Scene;
 use super::meter::meter;
 use crate::pipeline::{Presence, Watching};
 use crate::run::Status;
-use crate::text::{bytes, elide, span, thousands};
+use crate::text::{bytes, compact, decimal, elide, span, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -29,12 +29,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, paused:
     let first = Rect { height: area.height.min(1), ..area };
     let below = |lines: u16| Rect { y: area.y + lines, height: 1, ..area }.intersection(area);
     let badge = badge(scene, paused);
-    let room = usize::from(area.width).saturating_sub(badge.width() + 13);
-    let name = elide(&scene.moment.summary.run.name, room);
+    let brand = if scene.framed { " neurotop " } else { "" };
+    let room = usize::from(area.width).saturating_sub(badge.width() + brand.len() + 2);
     let title = Line::from(vec![
-        Span::styled(" neurotop ", scene.theme.accent),
-        Span::raw(" "),
-        Span::styled(name, scene.theme.strong),
+        Span::styled(brand, scene.theme.accent),
+        Span::styled(format!(" {}", elide(&scene.moment.summary.run.name, room)), scene.theme.strong),
     ]);
     frame.render_widget(title, first);
     frame.render_widget(Paragraph::new(badge).alignment(Alignment::Right), first);
@@ -65,7 +64,9 @@ fn badge(scene: &Scene<'_>, paused: bool) -> Line<'static> {
 
 fn draw_producer(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let watching = match (&scene.moment.presence, &scene.moment.watching) {
-        (Some(Presence::Missing(why)), _) => Span::styled(format!("directory gone: {why} "), scene.theme.bad),
+        (Some(Presence::Missing(why)), _) if scene.moment.summary.run.batches > 0 => {
+            Span::styled(format!("directory gone: {why} "), scene.theme.bad)
+        }
         (_, Some(Watching::Polling { every, why })) => {
             Span::styled(format!("scans every {:.0?} ({why}) ", every), scene.theme.dim)
         }
@@ -81,16 +82,6 @@ fn draw_progress(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let run = &scene.moment.summary.run;
     let ratio = progress(run.batches, run.expected_batches)
         .or_else(|| progress(run.samples.try_into().unwrap_or(u64::MAX), run.expected_samples));
-    let of = |expected: Option<u64>| {
-        expected.map_or(String::new(), |count| format!("/{}", thousands(count.into())))
-    };
-    let counts = format!(
-        " {}{} batches  {}{} samples ",
-        thousands(run.batches.into()),
-        of(run.expected_batches),
-        thousands(run.samples),
-        of(run.expected_samples),
-    );
     let mut right = Vec::new();
     if let Some(ratio) = ratio {
         right.push(format!("{:.0} %", (ratio * 100.0).floor()));
@@ -103,6 +94,7 @@ fn draw_progress(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
         None => {}
     }
     let right = format!(" {} ", right.join("  "));
+    let counts = counts(scene, usize::from(area.width).saturating_sub(right.width()));
     let room = usize::from(area.width).saturating_sub(counts.width() + right.width());
     frame.render_widget(Line::raw(counts.clone()), area);
     if counts.width() + right.width() <= usize::from(area.width) {
@@ -114,6 +106,21 @@ fn draw_progress(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
         let place = Rect { x: left, width, ..area };
         frame.render_widget(meter(ratio, width, scene.theme.accent, scene.theme.dim), place);
     }
+}
+
+/// Batches and samples, as much of them as fits into `room` columns.
+fn counts(scene: &Scene<'_>, room: usize) -> String {
+    let run = &scene.moment.summary.run;
+    let of = |expected: Option<u64>, text: fn(f64) -> String| {
+        expected.map_or(String::new(), |count| format!("/{}", text(count as f64)))
+    };
+    let whole = |count: f64| decimal(count, 0);
+    let batches = format!(" {}{} batches ", thousands(run.batches.into()), of(run.expected_batches, whole));
+    let samples = |text: fn(f64) -> String| {
+        format!(" {}{} samples ", text(run.samples as f64), of(run.expected_samples, text))
+    };
+    let choices = [format!("{batches}{}", samples(whole)), format!("{batches}{}", samples(compact)), batches];
+    choices.into_iter().find(|choice| choice.width() <= room).unwrap_or_default()
 }
 
 fn progress(done: u64, expected: Option<u64>) -> Option<f64> {
@@ -133,19 +140,17 @@ pub(super) fn draw_waiting(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>)
         }
         (None, _) => ("Waiting for the first batch.".to_owned(), scene.theme.strong),
     };
-    let lines = vec![
-        Line::raw(""),
-        Line::styled(what, style),
-        Line::raw(""),
-        Line::styled(
-            "A benchmark writes manifest.json and then batch-000000.npz, batch-000001.npz, …",
-            scene.theme.dim,
-        ),
-        Line::styled(
-            "into this directory; every figure appears as soon as the first of them is whole.",
-            scene.theme.dim,
-        ),
-    ];
+    let mut lines = vec![Line::raw(""), Line::styled(what, style)];
+    if moment.refused.is_none() {
+        lines.push(Line::raw(""));
+        lines.extend(
+            [
+                "A benchmark writes manifest.json and then batch-000000.npz, batch-000001.npz, …",
+                "into this directory; the figures appear as soon as the first batch is whole.",
+            ]
+            .map(|line| Line::styled(line, scene.theme.dim)),
+        );
+    }
     let text = Paragraph::new(lines).alignment(Alignment::Center).wrap(ratatui::widgets::Wrap { trim: true });
     frame.render_widget(text, area);
 }

@@ -2,9 +2,11 @@
 
 use super::super::keys::BINDINGS;
 use super::super::state::State;
+use super::wrap::wrapped;
 use super::{Scene, block, title};
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -13,20 +15,28 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     let block = block(title("Keys", scene), scene);
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let lines = lines(scene);
+    let lines = lines(scene, usize::from(inner.width));
     state.clamp(scene.moment.summary.layers.len(), lines.len(), usize::from(inner.height));
     let seen: Vec<Line<'_>> = lines.into_iter().skip(state.scroll).take(usize::from(inner.height)).collect();
     frame.render_widget(Paragraph::new(seen), inner);
 }
 
-fn lines(scene: &Scene<'_>) -> Vec<Line<'static>> {
+/// Columns of the keys and terms.
+const LABEL: usize = 10;
+
+fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
     let theme = scene.theme;
-    let keys = BINDINGS.iter().map(|binding| {
-        Line::from(vec![
-            Span::styled(format!(" {:<10} ", binding.label), theme.accent),
-            Span::raw(binding.help),
-        ])
-    });
+    let entry = |label: &str, label_style: Style, text: &str| -> Vec<Line<'static>> {
+        let text = wrapped(text, width.saturating_sub(LABEL + 2)).into_iter();
+        text.enumerate()
+            .map(|(at, line)| {
+                let label = if at == 0 { label } else { "" };
+                let label = Span::styled(format!(" {label:<LABEL$} "), label_style);
+                Line::from(vec![label, Span::raw(line)])
+            })
+            .collect()
+    };
+    let keys = BINDINGS.iter().flat_map(|binding| entry(binding.label, theme.accent, binding.help));
     let terms = [
         ("effective", "operations of the membrane updates that changed a potential"),
         ("dense", "operations if every neuron were updated at every time step"),
@@ -35,8 +45,6 @@ fn lines(scene: &Scene<'_>) -> Vec<Line<'static>> {
         ("cost", "operations of one update, by NeuroBench or by --cost"),
         ("trend", "membrane updates per sample, over the batches"),
     ];
-    let terms = terms.into_iter().map(|(term, meaning)| {
-        Line::from(vec![Span::styled(format!(" {term:<10} "), theme.strong), Span::raw(meaning)])
-    });
+    let terms = terms.into_iter().flat_map(|(term, meaning)| entry(term, theme.strong, meaning));
     keys.chain(std::iter::once(Line::raw(""))).chain(terms).collect()
 }

@@ -14,7 +14,10 @@ use unicode_width::UnicodeWidthStr;
 
 /// The least room for a layer's name, and the most that is kept for it before other columns are given up.
 const NAME_LEAST: u16 = 8;
-const NAME_KEPT: u16 = 14;
+const NAME_KEPT: u16 = 18;
+
+/// From here on, decimals only take room.
+const LARGE: f64 = 100_000.0;
 
 /// The least room for a trend.
 const TREND_LEAST: u16 = 8;
@@ -179,7 +182,10 @@ fn figure(column: Column, layer: &LayerFigures, scene: &Scene<'_>) -> String {
     let unknown = || "?".to_owned();
     let none = || "–".to_owned();
     let per_sample = |value: Option<f64>| {
-        value.map_or_else(none, |value| if scene.framed { decimal(value, 2) } else { compact(value) })
+        value.map_or_else(none, |value| match scene.framed {
+            true => decimal(value, decimals(scene)),
+            false => compact(value),
+        })
     };
     match column {
         Column::Name => layer.name.clone(),
@@ -196,6 +202,11 @@ fn figure(column: Column, layer: &LayerFigures, scene: &Scene<'_>) -> String {
         }
         Column::Trend => String::new(),
     }
+}
+
+/// The same for every figure, so that they are aligned.
+fn decimals(scene: &Scene<'_>) -> usize {
+    if scene.moment.summary.total.dense_ops_per_sample >= LARGE { 0 } else { 2 }
 }
 
 /// Updates per sample over the batches; the price, which is the same for all, changes no trend.

@@ -9,6 +9,7 @@ mod layers;
 mod meter;
 mod problems;
 mod totals;
+mod wrap;
 
 use super::state::{Moment, Page, State};
 use super::theme::Theme;

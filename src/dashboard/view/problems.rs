@@ -1,6 +1,7 @@
 //! The list of problems: what was set aside and why, what the producer warns of, what disagrees.
 
 use super::super::state::State;
+use super::wrap::wrapped;
 use super::{Scene, block, title};
 use crate::report::Agreement;
 use crate::text::printable;
@@ -9,7 +10,6 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How many entries there are to list.
 pub(super) fn count(scene: &Scene<'_>) -> usize {
@@ -60,48 +60,4 @@ fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
         lines.push(Line::styled("None: every batch that was seen is counted or waits its turn.", theme.good));
     }
     lines
-}
-
-/// Breaks text into lines of at most `width` columns, between words where it can.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always a line");
-        if line.is_empty() && word.width() <= width {
-            line.push_str(word);
-        } else if line.width() + 1 + word.width() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            push_word(&mut lines, word, width);
-        }
-    }
-    lines
-}
-
-/// Starts a new line with a word, and more of them where the word alone is too long.
-fn push_word(lines: &mut Vec<String>, word: &str, width: usize) {
-    let mut line = String::new();
-    for character in word.chars() {
-        if line.width() + character.width().unwrap_or(0) > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        line.push(character);
-    }
-    lines.push(line);
-    lines.retain(|line| !line.is_empty());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_broken_between_words_and_long_words_within() {
-        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrapped("abcdefghij kl", 4), ["abcd", "efgh", "ij", "kl"]);
-        assert_eq!(wrapped("", 4), [""]);
-        assert_eq!(wrapped("ab", 0), ["a", "b"]);
-    }
 }
