@@ -139,7 +139,7 @@ pub fn quotient(numerator: u128, denominator: u128) -> f64 {
     // and its lowest bit stands for all the rest that was cut off.
     let shift = numerator.leading_zeros();
     let scaled = numerator << shift;
-    let sticky = u128::from(scaled % denominator != 0);
+    let sticky = u128::from(!scaled.is_multiple_of(denominator));
     ((scaled / denominator) | sticky) as f64 * 2_f64.powi(-shift.cast_signed())
 }
 

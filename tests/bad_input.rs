@@ -398,11 +398,11 @@ fn permissions_are_named() {
     }
     assert_set_aside("unreadable", "batch-000001.npz", &["cannot read", "ermission"], |run| {
         let path = support::write_batch(run, 1, &small_batch(), Archive::Stored);
-        fs::set_permissions(path, fs::Permissions::from_mode(0)).expect("permissions");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o0)).expect("permissions");
     });
     let run = tempfile::tempdir().expect("a directory");
     support::small_run(run.path(), 1);
-    fs::set_permissions(run.path(), fs::Permissions::from_mode(0)).expect("permissions");
+    fs::set_permissions(run.path(), fs::Permissions::from_mode(0o0)).expect("permissions");
     let outcome = summary(run.path(), &[]);
     fs::set_permissions(run.path(), fs::Permissions::from_mode(0o700)).expect("permissions");
     assert_eq!(outcome.code, 1);

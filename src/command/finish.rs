@@ -5,7 +5,7 @@ use crate::pipeline::{Command, Update};
 use crate::report::{Export, Format, Summary};
 use crate::text::printable;
 use crossbeam_channel::{Receiver, after, never, select};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -69,8 +69,11 @@ pub(super) fn print(summary: &Summary, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names what was set aside on standard error.
-pub(super) fn name_problems(summary: &Summary) {
+/// Names what was set aside on standard error, unless the user has just read it on standard output.
+pub(super) fn name_problems(summary: &Summary, printed: Option<Format>) {
+    if printed == Some(Format::Text) && std::io::stdout().is_terminal() {
+        return;
+    }
     for problem in &summary.problems {
         let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
         eprintln!("neurotop: {}: {what}{}", printable(&problem.path), printable(&problem.reason));

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 /// The least time between two lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
+/// The time before the first line: what is there already is counted first.
+const FIRST_LINE: Duration = Duration::from_millis(300);
+
 /// Prints progress until a signal, the end of the run (where asked for), or a closed pipe.
 pub(super) fn watch(
     session: &mut Session,
@@ -19,20 +22,13 @@ pub(super) fn watch(
     signals: &Receiver<i32>,
 ) -> anyhow::Result<()> {
     let updates = session.pipeline.updates().clone();
-    let mut last_line = String::new();
-    let mut next_line = Instant::now();
+    let mut printer = Printer { last: String::new(), next: Instant::now() + FIRST_LINE };
     loop {
-        if Instant::now() >= next_line {
-            let line = line(session);
-            if line != last_line {
-                if writeln!(std::io::stdout(), "{line}").is_err() {
-                    return Ok(());
-                }
-                last_line = line;
-            }
-            next_line = Instant::now() + BETWEEN_LINES;
+        let over = exit_when_finished && session.run.is_over(SystemTime::now());
+        if (over || Instant::now() >= printer.next) && printer.print(session).is_err() {
+            return Ok(());
         }
-        if exit_when_finished && session.run.is_over(SystemTime::now()) {
+        if over {
             return Ok(());
         }
         select! {
@@ -41,8 +37,27 @@ pub(super) fn watch(
                 _ => anyhow::bail!("counting ended unexpectedly; please report it"),
             },
             recv(signals) -> _ => return Ok(()),
-            default(next_line.saturating_duration_since(Instant::now())) => {}
+            default(printer.next.saturating_duration_since(Instant::now())) => {}
         }
+    }
+}
+
+struct Printer {
+    last: String,
+    next: Instant,
+}
+
+impl Printer {
+    /// Prints where the run is, unless that was printed last.
+    fn print(&mut self, session: &Session) -> std::io::Result<()> {
+        let line = line(session);
+        self.next = Instant::now() + BETWEEN_LINES;
+        if line == self.last {
+            return Ok(());
+        }
+        writeln!(std::io::stdout(), "{line}")?;
+        self.last = line;
+        Ok(())
     }
 }
 

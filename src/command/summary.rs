@@ -32,7 +32,7 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     }
     let summary = Summary::of(run, SystemTime::now());
     if run.manifest().is_none() && summary.account.seen == 0 {
-        finish::name_problems(&summary);
+        finish::name_problems(&summary, None);
         bail!(
             "{} holds neither manifest.json nor a batch-N.npz; is it the right directory?",
             args.dir.display()
@@ -40,7 +40,7 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     }
     finish::print(&summary, args.format)?;
     let all_written = finish::write_exports(&args.run.export, &summary);
-    finish::name_problems(&summary);
+    finish::name_problems(&summary, Some(args.format));
     Ok(finish::exit_code(&summary, all_written))
 }
 

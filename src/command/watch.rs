@@ -59,7 +59,7 @@ fn leave(
     let summary = Summary::of(&session.run, SystemTime::now());
     let all_written = finish::write_exports(exports, &summary);
     finish::print(&summary, Format::Text)?;
-    finish::name_problems(&summary);
+    finish::name_problems(&summary, Some(Format::Text));
     shown?;
     Ok(finish::exit_code(&summary, all_written))
 }

@@ -377,10 +377,11 @@ impl Ledger {
                     set_aside.push((name.clone(), reason.clone()));
                     self.set_state(&name, State::SetAside);
                 }
-                State::Waiting(None) if now >= entry.not_before => {
-                    if !entry.is_directory || rested >= DIRECTORY_REST.min(self.settle) {
-                        self.make_ready(&name);
-                    }
+                State::Waiting(None)
+                    if now >= entry.not_before
+                        && (!entry.is_directory || rested >= DIRECTORY_REST.min(self.settle)) =>
+                {
+                    self.make_ready(&name);
                 }
                 _ => {}
             }
