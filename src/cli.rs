@@ -82,6 +82,7 @@ pub enum Command {
 pub struct WatchArgs {
     /// The run's directory; it is waited for if it does not exist yet
     pub dir: PathBuf,
+    /// What every command says about a run.
     #[command(flatten)]
     pub run: RunArgs,
     /// Scan every SECONDS instead of relying on file events, for network drives
@@ -100,6 +101,7 @@ pub struct WatchArgs {
 pub struct SummaryArgs {
     /// The run's directory
     pub dir: PathBuf,
+    /// What every command says about a run.
     #[command(flatten)]
     pub run: RunArgs,
     /// The format on standard output
