@@ -35,14 +35,19 @@ const SCAN_BESIDE_EVENTS: Duration = Duration::from_secs(5);
 /// The time between two full scans where there are no events and the user gave none.
 const SCAN_WITHOUT_EVENTS: Duration = Duration::from_secs(1);
 
-/// A full scan may take at most one part in so many of the time.
+/// A full scan may take at most one part in so many of the time, and of the time in which events ask
+/// for it.
 const SCAN_SHARE: u32 = 20;
+const ASKED_SCAN_SHARE: u32 = 4;
 
 /// How long the last batches may take after the order to finish.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 
 /// More hints than this at once are answered by one scan.
-const MANY_HINTS: usize = 256;
+const MANY_HINTS: usize = 4096;
+
+/// The most waiting batches that are looked at between two scans.
+const MANY_WAITING: usize = 256;
 
 /// Updates that may wait for the front-end before the pipeline waits for it.
 const UPDATES_AHEAD: usize = 1024;
@@ -139,6 +144,9 @@ struct Engine {
     epoch: u64,
     scanned: bool,
     next_scan: Instant,
+    /// No scan that events ask for before this.
+    no_scan_before: Instant,
+    next_look: Instant,
     next_root_check: Instant,
     finish_by: Option<Instant>,
     known_ignored: HashSet<Vec<String>>,
@@ -174,6 +182,8 @@ impl Engine {
             epoch: 0,
             scanned: false,
             next_scan: now,
+            no_scan_before: now,
+            next_look: now,
             next_root_check: now,
             finish_by: None,
             known_ignored: HashSet::new(),
@@ -224,7 +234,7 @@ impl Engine {
     fn next_wake(&self) -> Instant {
         let mut wake = self.next_root_check.min(self.next_scan);
         if self.ledger.waiting().next().is_some() || self.is_reading_documents() {
-            wake = wake.min(Instant::now() + LOOK_AGAIN);
+            wake = wake.min(self.next_look);
         }
         self.finish_by.map_or(wake, |deadline| wake.min(deadline))
     }
@@ -258,6 +268,7 @@ impl Engine {
 
     fn restart(&mut self, why: &str) {
         self.epoch += 1;
+        self.workers.forget_before(self.epoch);
         self.ledger = Ledger::new(self.options.settle);
         self.manifest_document = Document::new(self.options.settle);
         self.end_document = Document::new(self.options.settle);
@@ -285,11 +296,19 @@ impl Engine {
         {
             self.scan(now);
         }
-        self.look_at_waiting(now);
-        for (name, problem) in self.ledger.tick(now) {
-            self.problem(name, problem);
+        if now >= self.next_look {
+            self.next_look = now + LOOK_AGAIN;
+            self.look_at_waiting(now);
+            for (name, problem) in self.ledger.tick(now) {
+                self.problem(name, problem);
+            }
         }
         self.read_documents(now);
+    }
+
+    /// A scan is wanted soon; many events that ask for one share it.
+    fn ask_for_scan(&mut self) {
+        self.next_scan = self.next_scan.min(Instant::now().max(self.no_scan_before));
     }
 
     /// Notices a directory that appears, vanishes, or is another one of the same name.
@@ -376,8 +395,9 @@ impl Engine {
             self.problem(name, problem);
         }
         self.pending.extend(changes.solved.into_iter().map(Update::Solved));
-        let pause = self.scan_interval().max(started.elapsed() * SCAN_SHARE);
-        self.next_scan = Instant::now() + pause;
+        let (took, ended) = (started.elapsed(), Instant::now());
+        self.next_scan = ended + self.scan_interval().max(took * SCAN_SHARE);
+        self.no_scan_before = ended + took * ASKED_SCAN_SHARE;
     }
 
     fn note_documents(&mut self, found: &[Found], now: Instant) {
@@ -434,7 +454,7 @@ impl Engine {
         names.sort_unstable();
         names.dedup();
         if everything || names.len() > MANY_HINTS {
-            self.scan(Instant::now());
+            return self.ask_for_scan();
         }
         for (name, whole) in names {
             self.look_at(&name, whole);
@@ -452,13 +472,13 @@ impl Engine {
                 }
             }
             // Only a full scan tells a batch that was renamed from one that was deleted.
-            None if self.ledger.awaits(name) => self.next_scan = now,
+            None if self.ledger.awaits(name) => self.ask_for_scan(),
             None => {}
         }
     }
 
     fn look_at_waiting(&mut self, now: Instant) {
-        let waiting: Vec<String> = self.ledger.waiting().take(MANY_HINTS).map(str::to_owned).collect();
+        let waiting: Vec<String> = self.ledger.waiting().take(MANY_WAITING).map(str::to_owned).collect();
         for name in waiting {
             self.look_at(&name, false);
         }

@@ -8,9 +8,10 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Batches in the hands of each worker: one that it counts and a few that it has next.
-const IN_HAND: usize = 4;
+/// Batches in the hands of each worker: enough small ones to be busy while the pipeline scans.
+const IN_HAND: usize = 64;
 
 /// A batch to be counted.
 pub(super) struct Task {
@@ -42,6 +43,8 @@ pub(super) struct Workers {
     pub(super) counted: Receiver<Counted>,
     capacity: usize,
     in_hand: usize,
+    /// Tasks of an earlier epoch are not worth their reading.
+    epoch: Arc<AtomicU64>,
 }
 
 impl Workers {
@@ -49,13 +52,13 @@ impl Workers {
     pub(super) fn start(threads: usize) -> std::io::Result<Self> {
         let (tasks, task_receiver) = unbounded();
         let (counted_sender, counted) = unbounded();
+        let epoch = Arc::new(AtomicU64::new(0));
         for index in 0..threads {
-            let (tasks, counted) = (task_receiver.clone(), counted_sender.clone());
-            std::thread::Builder::new()
-                .name(format!("count-{index}"))
-                .spawn(move || work(&tasks, &counted))?;
+            let (tasks, counted, epoch) = (task_receiver.clone(), counted_sender.clone(), Arc::clone(&epoch));
+            let work = move || work(&tasks, &counted, &epoch);
+            std::thread::Builder::new().name(format!("count-{index}")).spawn(work)?;
         }
-        Ok(Self { tasks, counted, capacity: threads * IN_HAND, in_hand: 0 })
+        Ok(Self { tasks, counted, capacity: threads * IN_HAND, in_hand: 0, epoch })
     }
 
     /// How many more tasks they can be given.
@@ -69,14 +72,26 @@ impl Workers {
         let _ = self.tasks.send(task);
     }
 
+    /// Tasks of earlier epochs come back unread from now on.
+    pub(super) fn forget_before(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+    }
+
     pub(super) fn took_back(&mut self) {
         self.in_hand -= 1;
     }
 }
 
-fn work(tasks: &Receiver<Task>, counted: &Sender<Counted>) {
+fn work(tasks: &Receiver<Task>, counted: &Sender<Counted>, current: &AtomicU64) {
     let mut scratch = Scratch::default();
     for Task { epoch, job, directory, manifest } in tasks {
+        if epoch < current.load(Ordering::Relaxed) {
+            let result = Err(SnapshotError::new("it was to be counted for an earlier tally", "wait"));
+            if counted.send(Counted { epoch, job, after: None, result }).is_err() {
+                return;
+            }
+            continue;
+        }
         let path = directory.join(&job.name);
         // A fault of this program in one batch must not end a run of days.
         let result = catch_unwind(AssertUnwindSafe(|| read(&path, manifest.as_deref(), &mut scratch)))
