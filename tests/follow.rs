@@ -398,3 +398,29 @@ fn what_the_format_does_not_know_is_noted_once() {
     assert_eq!(problems.len(), 1);
     assert!(problems[0].severity == Severity::Notice && problems[0].reason.contains("lif.spikes"));
 }
+
+#[test]
+fn a_producer_that_keeps_few_batches_is_told_what_is_counted() {
+    let run = directory();
+    let told = || fs::read_to_string(run.path().join(".neurotop-counted.json")).unwrap_or_default();
+    put(run.path(), 0);
+    let mut watch = Watch::start(run.path());
+    watch.until_counted(1);
+    watch.nothing_more();
+    assert_eq!(told(), "", "nobody asked for it");
+    let manifest = r#"{"format": "neurotop", "version": 1, "keep": 2, "layers": []}"#;
+    fs::write(run.path().join("manifest.json"), manifest).expect("a manifest");
+    for number in [1, 2, 5] {
+        put(run.path(), number);
+    }
+    watch.until_counted(4);
+    watch.nothing_more();
+    let told: serde_json::Value = serde_json::from_str(&told()).expect("JSON");
+    assert_eq!(
+        told,
+        serde_json::json!({"format": "neurotop.counted", "version": 1, "batches": [[0, 2], [5, 5]]})
+    );
+    fs::remove_file(run.path().join("batch-000000.npz")).expect("removed");
+    watch.nothing_more();
+    watch.until_counted(4);
+}

@@ -121,7 +121,7 @@ where
                     }
                     match handle(&event, &mut state, run) {
                         Some(Request::Quit) => return Ok(()),
-                        Some(Request::Restart) => pipeline.tell(Command::Restart),
+                        Some(Request::Restart) => restart(run, pipeline, &mut state),
                         Some(Request::Export) => export(&options.exports, run, &mut state),
                         None => {}
                     }
@@ -162,6 +162,14 @@ fn take_updates(run: &mut Run, pipeline: &Pipeline, first: Option<Vec<Update>>) 
         bail!("counting ended unexpectedly; please report it");
     }
     Ok(())
+}
+
+fn restart(run: &Run, pipeline: &Pipeline, state: &mut State) {
+    if run.manifest().is_some_and(|manifest| manifest.keep.is_some()) {
+        let why = "not started over: the producer deletes counted batches, and they would be lost";
+        return state.say(why, Instant::now());
+    }
+    pipeline.tell(Command::Restart);
 }
 
 fn export(exports: &[Export], run: &Run, state: &mut State) {

@@ -4,6 +4,7 @@
 //! One thread owns the ledger and selects over commands, hints, finished counts and time. It never
 //! reads a batch itself, so that a large one delays nothing but its own figures.
 
+mod acknowledge;
 mod document;
 mod update;
 mod worker;
@@ -15,6 +16,7 @@ use crate::follow::{
     Account, Found, Hint, Ledger, Outcome, Verdict, Watcher, events_missing_because, look, scan,
 };
 use crate::snapshot::{End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError};
+use acknowledge::Acknowledgement;
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use document::{Document, Reading};
 use std::collections::HashSet;
@@ -138,6 +140,7 @@ struct Engine {
     manifest_document: Document,
     end_document: Document,
     manifest: Option<Arc<Manifest>>,
+    acknowledgement: Acknowledgement,
     /// Why the run must not be counted at all.
     refused: bool,
     /// Counts the restarts, so that what was read for an earlier tally is not added to this one.
@@ -178,6 +181,7 @@ impl Engine {
             root: None,
             account: Account::default(),
             manifest: None,
+            acknowledgement: Acknowledgement::new(),
             refused: false,
             epoch: 0,
             scanned: false,
@@ -236,6 +240,9 @@ impl Engine {
         if self.ledger.waiting().next().is_some() || self.is_reading_documents() {
             wake = wake.min(self.next_look);
         }
+        if let (true, Some(due)) = (self.acknowledges(), self.acknowledgement.due()) {
+            wake = wake.min(due);
+        }
         self.finish_by.map_or(wake, |deadline| wake.min(deadline))
     }
 
@@ -273,6 +280,7 @@ impl Engine {
         self.manifest_document = Document::new(self.options.settle);
         self.end_document = Document::new(self.options.settle);
         self.manifest = None;
+        self.acknowledgement = Acknowledgement::new();
         self.refused = false;
         self.scanned = false;
         self.known_ignored.clear();
@@ -304,6 +312,28 @@ impl Engine {
             }
         }
         self.read_documents(now);
+        self.acknowledge(now);
+    }
+
+    /// Whether the producer waits to be told what is counted. A count that is not kept, as that of a
+    /// summary, tells it nothing.
+    fn acknowledges(&self) -> bool {
+        let keeps = self.manifest.as_ref().is_some_and(|manifest| manifest.keep.is_some());
+        keeps && self.options.mode == Mode::Live
+    }
+
+    fn acknowledge(&mut self, now: Instant) {
+        if self.acknowledges()
+            && let Err(error) = self.acknowledgement.write(&self.directory, now)
+        {
+            self.notice(
+                ".neurotop-counted.json".into(),
+                SnapshotError::new(
+                    format!("the producer cannot be told what is counted, and keeps all batches: {error}"),
+                    "give this user permission to write into the run's directory",
+                ),
+            );
+        }
     }
 
     /// A scan is wanted soon; many events that ask for one share it.
@@ -531,6 +561,7 @@ impl Engine {
             return;
         }
         for (number, name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
+            self.acknowledgement.remove(number);
             self.pending.push(Update::Withdrawn { number });
             self.problem(name, reason);
         }
@@ -565,6 +596,7 @@ impl Engine {
         let verdict = self.ledger.settle(&Outcome { job, after, result: shapes }, Instant::now());
         match (verdict, added) {
             (Verdict::Add { replaces }, Some(read)) => {
+                self.acknowledgement.add(number);
                 self.pending.push(Update::Solved(name.clone()));
                 self.note_ignored(&name, read.ignored);
                 self.pending.push(Update::Counted {

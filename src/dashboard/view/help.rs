@@ -3,22 +3,15 @@
 use super::super::keys::BINDINGS;
 use super::super::state::State;
 use super::wrap::wrapped;
-use super::{Scene, block, title};
+use super::{Scene, list};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
 
 /// Draws the help, which scrolls.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
-    let block = block(title("Keys", scene), scene);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let lines = lines(scene, usize::from(inner.width));
-    state.clamp(scene.moment.summary.layers.len(), lines.len(), usize::from(inner.height));
-    let seen: Vec<Line<'_>> = lines.into_iter().skip(state.scroll).take(usize::from(inner.height)).collect();
-    frame.render_widget(Paragraph::new(seen), inner);
+    list(frame, area, "Keys".into(), |width| lines(scene, width), scene, state);
 }
 
 /// Columns of the keys and terms.

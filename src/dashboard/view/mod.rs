@@ -17,7 +17,8 @@ use crate::history::History;
 use crate::run::{Run, Status};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::widgets::{Block, BorderType};
+use ratatui::text::Line;
+use ratatui::widgets::{Block, BorderType, Paragraph};
 use std::time::{Instant, SystemTime};
 
 /// From here on there is room for frames around the widgets.
@@ -105,11 +106,29 @@ fn overview(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut St
 }
 
 /// The frame around a widget; its title is in the first line of the area either way.
-fn block<'a>(title: impl Into<ratatui::text::Line<'a>>, scene: &Scene<'_>) -> Block<'a> {
+fn block<'a>(title: impl Into<Line<'a>>, scene: &Scene<'_>) -> Block<'a> {
     Block::bordered().border_type(BorderType::Rounded).border_style(scene.theme.dim).title(title.into())
 }
 
+/// Draws a list of lines that scrolls, in a frame; `lines` makes them for a width.
+fn list(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    name: String,
+    lines: impl Fn(usize) -> Vec<Line<'static>>,
+    scene: &Scene<'_>,
+    state: &mut State,
+) {
+    let block = block(title(name, scene), scene);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let (lines, rows) = (lines(usize::from(inner.width)), usize::from(inner.height));
+    state.clamp(scene.moment.summary.layers.len(), lines.len(), rows);
+    let seen: Vec<Line<'_>> = lines.into_iter().skip(state.scroll).take(rows).collect();
+    frame.render_widget(Paragraph::new(seen), inner);
+}
+
 /// The title of a widget.
-fn title<'a>(text: impl Into<String>, scene: &Scene<'_>) -> ratatui::text::Line<'a> {
-    ratatui::text::Line::styled(format!(" {} ", text.into()), scene.theme.accent)
+fn title<'a>(text: impl Into<String>, scene: &Scene<'_>) -> Line<'a> {
+    Line::styled(format!(" {} ", text.into()), scene.theme.accent)
 }

@@ -2,14 +2,13 @@
 
 use super::super::state::State;
 use super::wrap::wrapped;
-use super::{Scene, block, title};
+use super::{Scene, list};
 use crate::report::Agreement;
 use crate::text::printable;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
 
 /// How many entries there are to list.
 pub(super) fn count(scene: &Scene<'_>) -> usize {
@@ -23,13 +22,7 @@ pub(super) fn count(scene: &Scene<'_>) -> usize {
 
 /// Draws the list, which scrolls by lines.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
-    let block = block(title(format!("Problems ({})", count(scene)), scene), scene);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let lines = lines(scene, usize::from(inner.width));
-    state.clamp(scene.moment.summary.layers.len(), lines.len(), usize::from(inner.height));
-    let seen: Vec<Line<'_>> = lines.into_iter().skip(state.scroll).take(usize::from(inner.height)).collect();
-    frame.render_widget(Paragraph::new(seen), inner);
+    list(frame, area, format!("Problems ({})", count(scene)), |width| lines(scene, width), scene, state);
 }
 
 fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {

@@ -1,0 +1,137 @@
+//! Tells a producer that deletes counted batches which ones are counted.
+//!
+//! A producer that writes `"keep": N` in its manifest deletes all but its newest N batches, and only
+//! those that this file in the run's directory names. It begins with a dot, so that no reader takes it
+//! for a part of the run.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The file's name.
+const NAME: &str = ".neurotop-counted.json";
+
+/// The least time between two writings.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+/// The numbers of the counted batches, and what of them is on disk.
+#[derive(Debug)]
+pub(super) struct Acknowledgement {
+    counted: Ranges,
+    changed: bool,
+    not_before: Instant,
+}
+
+impl Acknowledgement {
+    pub(super) fn new() -> Self {
+        Self { counted: Ranges::default(), changed: false, not_before: Instant::now() }
+    }
+
+    pub(super) fn add(&mut self, number: u64) {
+        self.counted.insert(number);
+        self.changed = true;
+    }
+
+    pub(super) fn remove(&mut self, number: u64) {
+        self.counted.remove(number);
+        self.changed = true;
+    }
+
+    /// When there is something to write; `None` where there is not.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.changed.then_some(self.not_before)
+    }
+
+    /// Writes the numbers into the run's directory where it is time to.
+    ///
+    /// # Errors
+    /// Where the directory cannot be written to; it is tried again with the next batch.
+    pub(super) fn write(&mut self, directory: &Path, now: Instant) -> io::Result<()> {
+        if self.due().is_none_or(|due| now < due) {
+            return Ok(());
+        }
+        self.changed = false;
+        self.not_before = now + BETWEEN;
+        let document = serde_json::json!({
+            "format": "neurotop.counted", "version": 1,
+            "batches": self.counted.0.iter().map(|(first, last)| [first, last]).collect::<Vec<_>>(),
+        });
+        let mut file = tempfile::Builder::new().prefix(".neurotop-counted-").tempfile_in(directory)?;
+        file.write_all(document.to_string().as_bytes())?;
+        file.persist(directory.join(NAME)).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// A set of numbers as ranges: first to last, both included.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Ranges(BTreeMap<u64, u64>);
+
+impl Ranges {
+    fn insert(&mut self, number: u64) {
+        let before = self.0.range(..=number).next_back().map(|(&first, &last)| (first, last));
+        let mut range = (number, number);
+        if let Some((first, last)) = before {
+            if number <= last {
+                return;
+            }
+            if last + 1 == number {
+                range.0 = first;
+            }
+        }
+        if let Some(last) = number.checked_add(1).and_then(|next| self.0.remove(&next)) {
+            range.1 = last;
+        }
+        self.0.insert(range.0, range.1);
+    }
+
+    fn remove(&mut self, number: u64) {
+        let Some((&first, &last)) = self.0.range(..=number).next_back().filter(|(_, last)| number <= **last)
+        else {
+            return;
+        };
+        self.0.remove(&first);
+        if first < number {
+            self.0.insert(first, number - 1);
+        }
+        if number < last {
+            self.0.insert(number + 1, last);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn ranges_are_a_set(steps in prop::collection::vec((any::<bool>(), 0_u64..30), 0..200)) {
+            let (mut ranges, mut set) = (Ranges::default(), BTreeSet::new());
+            for (add, number) in steps {
+                if add {
+                    ranges.insert(number);
+                    set.insert(number);
+                } else {
+                    ranges.remove(number);
+                    set.remove(&number);
+                }
+            }
+            let numbers: BTreeSet<u64> = ranges.0.iter().flat_map(|(&first, &last)| first..=last).collect();
+            prop_assert_eq!(numbers, set);
+            let apart = ranges.0.iter().zip(ranges.0.iter().skip(1)).all(|((_, last), (next, _))| last + 1 < *next);
+            prop_assert!(apart, "{:?}", ranges);
+        }
+    }
+
+    #[test]
+    fn the_largest_number_is_one_too() {
+        let mut ranges = Ranges::default();
+        ranges.insert(u64::MAX);
+        ranges.insert(u64::MAX - 1);
+        assert_eq!(ranges.0, BTreeMap::from([(u64::MAX - 1, u64::MAX)]));
+    }
+}
