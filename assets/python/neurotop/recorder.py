@@ -154,6 +154,13 @@ class _Layer:
         """Reset mechanism as NeuroBench reads it: the string, not ``reset_mechanism_val``."""
         return str(getattr(self.module, "_reset_mechanism", "none"))
 
+    def dtype(self) -> torch.dtype:
+        """The smallest dtype that holds all steps (a step may come in another precision)."""
+        import torch
+
+        dtypes = {potential.dtype for potential in self.post + self.pre[1:]}
+        return functools.reduce(torch.promote_types, dtypes)
+
     def pre_is_previous_post(self) -> bool:
         """Whether each step began with the very tensor that the step before ended with."""
         return all(pre is post for pre, post in zip(self.pre[1:], self.post))
@@ -486,8 +493,10 @@ def _encode(layers: Iterable[_Layer], form: str, samples: int) -> Iterator[_Memb
             yield _no_steps(layer.name, samples)
         elif form == "bits" or flushes:
             shape = (len(layer.post), *layer.post[0].shape)
-            changed = _changed_as_neurobench(layer) if flushes else _changed(layer)
-            yield _Member.of(f"{layer.name}.changed", np.packbits(changed))
+            packed = _changed_as_neurobench(layer) if flushes else _changed(layer)
+            bits = (shape[0] - 1) * layer.post[0].numel()
+            name = f"{layer.name}.changed"
+            yield _Member(name, np.dtype(np.uint8), ((bits + 7) // 8,), packed)
             yield _Member.of(f"{layer.name}.shape", np.array(shape, dtype=np.int64))
         else:
             yield from _potentials(layer, with_pre=form == "pair")
@@ -502,7 +511,7 @@ def _potentials(layer: _Layer, with_pre: bool) -> Iterator[_Member]:
     """``<layer>.post`` and, asked for or needed, ``<layer>.pre``: f2, f4 or f8, ``[T, B, ...]``."""
     import torch
 
-    dtype = functools.reduce(torch.promote_types, {t.dtype for t in layer.post + layer.pre[1:]})
+    dtype = layer.dtype()
     if dtype == torch.bfloat16:  # NumPy has none; widening keeps which differences are zero
         dtype = torch.float32
     numpy_dtype = torch.empty(0, dtype=dtype).numpy().dtype
@@ -527,25 +536,27 @@ def _rows(steps: List[torch.Tensor], dtype: torch.dtype) -> Iterator[np.ndarray]
         yield step.detach().to(dtype).contiguous().numpy()
 
 
-def _changed(layer: _Layer) -> np.ndarray:
-    """Which elements changed: bool, ``[T-1, B * ...]``, True where ``pre - post`` is nonzero.
+def _changed(layer: _Layer) -> Iterator[np.ndarray]:
+    """Which elements changed: one bit each of ``[T-1, B, ...]``, set where ``pre - post`` != 0.
 
     The subtraction matters: NaN counts and so does ``inf - inf``, which ``pre != post`` misses.
-    One step at a time stays in the cache, where stacking whole layers does not.
+    Eight steps at a time fill whole bytes whatever the layer's size, and stay in the cache.
     """
     import torch
 
-    post = layer.post[0]
-    steps = len(layer.post) - 1
-    changed = torch.empty((steps, *post.shape), dtype=torch.bool, device=post.device)
-    with torch.no_grad():
-        for step in range(steps):
-            difference = layer.pre[step + 1] - layer.post[step + 1]
-            torch.ne(difference, 0, out=changed[step])
-    return changed.cpu().numpy().reshape(steps, -1)
+    first = layer.post[0]
+    difference = torch.empty(first.shape, dtype=layer.dtype(), device=first.device)
+    changed = torch.empty((8, *first.shape), dtype=torch.bool, device=first.device)
+    for begin in range(1, len(layer.post), 8):
+        with torch.no_grad():  # not around the yield, which would leak it into the caller
+            pairs = list(zip(layer.pre[begin : begin + 8], layer.post[begin : begin + 8]))
+            for row, (pre, post) in zip(changed, pairs):
+                torch.sub(pre, post, out=difference)
+                row.copy_(difference)  # to bool: NaN is True; quicker than comparing with 0
+        yield np.packbits(changed[: len(pairs)].cpu().numpy())
 
 
-def _changed_as_neurobench(layer: _Layer) -> np.ndarray:
+def _changed_as_neurobench(layer: _Layer) -> Iterator[np.ndarray]:
     """As `_changed`, by the very operations of NeuroBench.
 
     Where torch flushes subnormal numbers, each thread does so by its own setting, so that the
@@ -553,12 +564,9 @@ def _changed_as_neurobench(layer: _Layer) -> np.ndarray:
     """
     import torch
 
-    steps = len(layer.post) - 1
-    if steps == 0:
-        return np.empty((0, layer.post[0].numel()), dtype=bool)
-    with torch.no_grad():
+    if len(layer.post) > 1:
         difference = torch.stack(layer.pre[1:]) - torch.stack(layer.post[1:])
-        return torch.ne(difference, 0).cpu().numpy().reshape(steps, -1)
+        yield np.packbits(torch.ne(difference, 0).cpu().numpy())
 
 
 def _flushes_subnormals() -> bool:
@@ -574,7 +582,7 @@ def _flushes_subnormals() -> bool:
 
 def _write_npz(path: Path, members: Iterable[_Member]) -> None:
     """Write a stored (not deflated) ``.npz`` in one pass, without gathering an array first."""
-    with open(path, "wb", buffering=1 << 20) as file, zipfile.ZipFile(file, "w") as archive:
+    with open(path, "wb", buffering=1 << 16) as file, zipfile.ZipFile(file, "w") as archive:
         for member in members:
             header = _npy_header(member)
             info = zipfile.ZipInfo(f"{member.name}.npy")
