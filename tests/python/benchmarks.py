@@ -70,14 +70,15 @@ def loader(
 
 
 def benchmark(
-    net: torch.nn.Module,
+    net: torch.nn.Module | SNNTorchModel,
     recorder: Optional[type],
     data: Optional[DataLoader] = None,
     grad: bool = False,
 ) -> Outcome:
     """Run NeuroBench with its two metrics of neurons, the recorder between them."""
     metrics = [NeuronOperations, *([recorder] if recorder else []), MembraneUpdates, LayerUpdates]
-    bench = Benchmark(SNNTorchModel(net), data or loader(), [], [], [[], metrics])
+    model = net if isinstance(net, SNNTorchModel) else SNNTorchModel(net)
+    bench = Benchmark(model, data or loader(), [], [], [[], metrics])
     with torch.set_grad_enabled(grad):
         results = bench.run(quiet=True)
     counted = bench.workload_metric_manager.metrics

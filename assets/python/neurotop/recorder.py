@@ -965,7 +965,7 @@ class _Run:
             **({"keep": self.options.keep} if self.options.keep else {}),
             **({"world_size": self.directory.world_size} if several else {}),
             "warnings": list(self._warnings.values()),
-            "layers": list(self._layers.values()),
+            "layers": [dict(layer) for layer in self._layers.values()],
         }
 
     def _prune(self) -> None:
