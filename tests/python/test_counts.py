@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import recount
 import torch
-from benchmarks import FORMS, Outcome, loader, recorded, summary
+from benchmarks import FORMS, Outcome, benchmark, loader, recorded, summary
 from networks import (
     ResetInside,
     SameChildName,
@@ -21,10 +21,14 @@ from networks import (
     dense,
     neuron,
 )
+from neurobench.benchmarks import Benchmark
+from neurobench.metrics.workload import NeuronOperations
+from neurobench.models import SNNTorchModel
 from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+import neurotop
 from neurotop import RecorderWarning
 
 NEURONS = ("Leaky", "Synaptic", "Lapicque", "Alpha")
@@ -145,8 +149,6 @@ def test_every_form_has_the_same_counts(outcomes: Dict[str, Outcome]) -> None:
 
 
 def test_results_are_those_without_the_recorder(tmp_path: Path) -> None:
-    from benchmarks import benchmark
-
     net, data = dense(), loader()
     without = benchmark(net, None, data)
     for form in FORMS:
@@ -158,12 +160,6 @@ def test_results_are_those_without_the_recorder(tmp_path: Path) -> None:
 def test_verbose_results_are_those_without_the_recorder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from neurobench.benchmarks import Benchmark
-    from neurobench.metrics.workload import NeuronOperations
-    from neurobench.models import SNNTorchModel
-
-    import neurotop
-
     net, data = dense(), loader()
     printed = []
     for metrics in ([NeuronOperations], [NeuronOperations, neurotop.Recorder(tmp_path / "run")]):

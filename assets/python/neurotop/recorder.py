@@ -23,6 +23,7 @@ its first batch to its end (`_Run`), and the two ways in (`Recording`, `Recorder
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import json
 import os
@@ -802,7 +803,7 @@ class _Run:
         self._on_disk: List[int] = []
         self._batches = 0
         self._samples = 0
-        self._stopped = False
+        self.stopped = False
 
     @property
     def path(self) -> Path:
@@ -837,7 +838,7 @@ class _Run:
         traps : iterable of warnings
             What there is to say about the network as a whole.
         """
-        if self._stopped or self.directory is None:
+        if self.stopped or self.directory is None:
             return
         number = self._batches * self.directory.world_size + self.directory.rank
         with self._guarded(f"cannot write {batch_name(number)}"):
@@ -863,7 +864,7 @@ class _Run:
     def note(self, traps: Iterable[_Trap]) -> None:
         """Warn between two batches, in the manifest too."""
         self.warn(traps)
-        if self._unsaid and self._manifest is not None and not self._stopped:
+        if self._unsaid and self._manifest is not None and not self.stopped:
             with self._guarded("cannot write manifest.json"):
                 self._write_manifest()
         self.say()
@@ -873,7 +874,7 @@ class _Run:
 
         A recording that stopped has no end: the directory does not hold the whole run.
         """
-        if self._stopped or self.directory is None:
+        if self.stopped or self.directory is None:
             return
         with self._guarded("cannot write end.json"):
             self._prune()
@@ -888,7 +889,7 @@ class _Run:
         try:
             yield
         except Exception as error:  # a recorder's own fault must not end a benchmark either
-            self._stopped = True
+            self.stopped = True
             reason = str(error) if isinstance(error, RecorderError) else _explain(error)
             text = f"neurotop {doing} in {self.path}: {reason}"
             if self.options.strict:
@@ -1119,6 +1120,8 @@ class Recording:
         for hook in self._hooks:
             hook.remove()
         if kind is not None:
+            if self._run.stopped:  # the user has been told, perhaps by this very exception
+                return
             text = f"the program stopped with {kind.__name__}: {error}"
             self._run.note([(("exception", ""), text)])
             return
@@ -1277,7 +1280,11 @@ class _BenchmarkRun:
 
         def unwrap() -> None:
             self._unwrap = lambda: None
-            manager.run_metrics, manager.clean_results = run_metrics, clean_results
+            for method in (run_metrics, clean_results):
+                if inspect.ismethod(method):  # the class's own shows again
+                    delattr(manager, method.__name__)
+                else:  # another recorder's wrapper was there first
+                    setattr(manager, method.__name__, method)
 
         self._unwrap = unwrap
         manager.run_metrics = run_metrics_then_look
