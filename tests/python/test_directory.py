@@ -76,6 +76,30 @@ def test_running_a_benchmark_again_records_again(tmp_path: Path) -> None:
     assert "run_metrics" not in vars(bench.workload_metric_manager), "NeuroBench is as it was"
 
 
+def test_two_recorders_in_one_benchmark(tmp_path: Path) -> None:
+    both = [neurotop.Recorder(tmp_path / form, form=form, strict=True) for form in ("bits", "pair")]
+    metrics = [both[0], NeuronOperations, both[1]]
+    bench = Benchmark(SNNTorchModel(dense()), loader(), [], [], [[], metrics])
+    with torch.no_grad():
+        results = bench.run(quiet=True)
+    assert list(results) == ["NeuronOperations"]
+    assert recount.end(tmp_path / "bits") == recount.end(tmp_path / "pair")
+    assert recount.updates(tmp_path / "bits") == recount.updates(tmp_path / "pair")
+    assert list(recount.end(tmp_path / "bits")["neurobench"]) == ["NeuronOperations"]
+    assert "run_metrics" not in vars(bench.workload_metric_manager), "NeuroBench is as it was"
+
+
+def test_a_metric_called_by_something_else_than_neurobench(tmp_path: Path) -> None:
+    net, (frames, labels) = dense(), next(iter(loader()))
+    model, metric = SNNTorchModel(net), neurotop.Recorder(tmp_path / "run", strict=True)()
+    model.register_hooks()
+    with pytest.warns(RecorderWarning, match="not the end of the run"), torch.no_grad():
+        metric(model, model(frames), (frames, labels))
+    model.cleanup_hooks()
+    assert on_disk(tmp_path / "run") == [0]
+    assert not (tmp_path / "run" / "end.json").exists()
+
+
 def test_exist_ok_replaces_the_run_and_nothing_else(tmp_path: Path) -> None:
     run = record_all(dense(), loader(), tmp_path / "run")
     acknowledge(run, [0, 2])
@@ -297,6 +321,15 @@ def test_rank_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     run = recorded(dense(), tmp_path, "trace").run
     assert on_disk(run) == [1, 4, 7]
     assert not (run / "end.json").exists(), "two ranks are still to finish"
+
+
+def test_rank_from_torch_distributed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    assert on_disk(recorded(dense(), tmp_path, "trace").run) == [0, 2, 4]
 
 
 def test_ranks_must_run_the_same_model(tmp_path: Path) -> None:

@@ -541,20 +541,24 @@ def _changed(layer: _Layer) -> Iterator[np.ndarray]:
     """Which elements changed: one bit each of ``[T-1, B, ...]``, set where ``pre - post`` != 0.
 
     The subtraction matters: NaN counts and so does ``inf - inf``, which ``pre != post`` misses.
-    Eight steps at a time fill whole bytes whatever the layer's size, and stay in the cache.
+    Eight steps at a time fill whole bytes whatever the layer's size, and stay in the cache. NumPy
+    does this in one thread: as quick as torch's threads, which on a busy machine wait for each
+    other in every step.
     """
     import torch
 
-    first = layer.post[0]
-    difference = torch.empty(first.shape, dtype=layer.dtype(), device=first.device)
-    changed = torch.empty((8, *first.shape), dtype=torch.bool, device=first.device)
-    for begin in range(1, len(layer.post), 8):
-        with torch.no_grad():  # not around the yield, which would leak it into the caller
-            pairs = list(zip(layer.pre[begin : begin + 8], layer.post[begin : begin + 8]))
-            for row, (pre, post) in zip(changed, pairs):
-                torch.sub(pre, post, out=difference)
-                row.copy_(difference)  # to bool: NaN is True; quicker than comparing with 0
-        yield np.packbits(changed[: len(pairs)].cpu().numpy())
+    dtype = torch.float64 if layer.dtype() == torch.float64 else torch.float32
+    post = list(_rows(layer.post, dtype))
+    pre = post if layer.pre_is_previous_post() else list(_rows(layer.pre[1:], dtype))
+    difference = np.empty_like(post[0])
+    changed = np.empty((8, *post[0].shape), dtype=bool)
+    for begin in range(0, len(post) - 1, 8):
+        pairs = list(zip(pre[begin : begin + 8], post[begin + 1 : begin + 9]))
+        with np.errstate(all="ignore"):  # not around the yield, which would leak it to the caller
+            for row, (before, after) in zip(changed, pairs):
+                np.subtract(before, after, out=difference)
+                np.not_equal(difference, 0, out=row)
+        yield np.packbits(changed[: len(pairs)])
 
 
 def _changed_as_neurobench(layer: _Layer) -> Iterator[np.ndarray]:
@@ -1225,6 +1229,7 @@ class _BenchmarkRun:
         self.run = _Run(options)
         self._error: Optional[RecorderError] = None
         self._failed: set[str] = set()
+        self._wrapped = False
         self._unwrap: Callable[[], None] = lambda: None
 
     def begin(self, caller: FrameType) -> None:
@@ -1234,9 +1239,8 @@ class _BenchmarkRun:
         manager = caller.f_locals.get("self")
         if isinstance(manager, WorkloadMetricManager):
             loader = caller.f_back.f_locals.get("dataloader") if caller.f_back else None
-            self._wrap(manager)
         else:
-            loader = None
+            manager = loader = None
             text = (
                 "this version of NeuroBench does not call the recorder as expected: the batches "
                 "are recorded, but not the end of the run (end.json)."
@@ -1244,6 +1248,8 @@ class _BenchmarkRun:
             self.run.warn([(("manager", ""), text)])
         self.run.expected = _expected(loader, _rank_and_world(self.run.options)[1])
         self.run.begin()
+        if manager is not None:
+            self._wrap(manager)
         if self.run.directory is not None:
             print(f"Recording to {self.run.path}; watch it with: neurotop watch {self.run.path}")
 
@@ -1254,6 +1260,8 @@ class _BenchmarkRun:
             layers = _neurobench_layers(net, hooks)
             self.run.batch(layers, samples, _network_traps(net, hooks))
         except RecorderError as error:
+            if not self._wrapped:
+                raise
             self._error = error  # NeuroBench would swallow it here: _after_metrics raises it
 
     def abandon(self) -> None:
@@ -1279,14 +1287,14 @@ class _BenchmarkRun:
                 clean_results()
 
         def unwrap() -> None:
-            self._unwrap = lambda: None
+            self._wrapped, self._unwrap = False, lambda: None
             for method in (run_metrics, clean_results):
                 if inspect.ismethod(method):  # the class's own shows again
                     delattr(manager, method.__name__)
                 else:  # another recorder's wrapper was there first
                     setattr(manager, method.__name__, method)
 
-        self._unwrap = unwrap
+        self._wrapped, self._unwrap = True, unwrap
         manager.run_metrics = run_metrics_then_look
         manager.clean_results = finish_then_clean_results
 
