@@ -272,7 +272,7 @@ def test_a_layer_called_with_two_shapes(tmp_path: Path) -> None:
 
     recorder = neurotop.Recorder(tmp_path / "run")
     bench = Benchmark(SNNTorchModel(TwoShapes()), loader(), [], [], [[], [recorder]])
-    with pytest.warns(RecorderWarning, match="different shapes in one batch"), torch.no_grad():
+    with pytest.warns(RecorderWarning, match=r"called with shapes \(4, 8\) and \(4, 6\)"), torch.no_grad():
         bench.run(quiet=True)
     assert recount.updates(recorder.directory)["lif"] == (0, 0)
     assert recount.updates(recorder.directory)["layers.1"].effective > 0

@@ -170,17 +170,16 @@ class _Layer:
         """Why the steps cannot be one ``[T, B, ...]`` array of floats, or None."""
         import torch
 
-        shapes = {tuple(post.shape) for post in self.post}
-        if len(shapes) > 1:
-            return f"it was called with different shapes in one batch ({sorted(shapes)})"
+        shape = self.post[0].shape
+        others = [tuple(post.shape) for post in self.post if post.shape != shape]
+        if others:
+            return f"it was called with shapes {tuple(shape)} and {others[0]} in one batch"
         if len(self.pre) != len(self.post):
             return f"its hooks saw {len(self.pre)} steps begin and {len(self.post)} end"
-        if any(pre.shape != self.post[0].shape for pre in self.pre[1:]):
+        if any(pre.shape != shape for pre in self.pre[1:]):
             return "its potential changed shape between two steps"
-        recordable = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-        others = {str(post.dtype) for post in self.post if post.dtype not in recordable}
-        if others:
-            return f"its potential is {', '.join(sorted(others))}, not a float of 16, 32 or 64 bits"
+        if self.dtype() not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+            return f"its potential is {self.dtype()}, not a float of 16, 32 or 64 bits"
         return None
 
 
@@ -534,7 +533,9 @@ def _rows(steps: List[torch.Tensor], dtype: torch.dtype) -> Iterator[np.ndarray]
     if steps[0].device.type != "cpu":
         steps = list(torch.stack([step.detach() for step in steps]).cpu())
     for step in steps:
-        yield step.detach().to(dtype).contiguous().numpy()
+        if step.dtype != dtype or step.requires_grad:
+            step = step.detach().to(dtype)
+        yield np.ascontiguousarray(step.numpy())
 
 
 def _changed(layer: _Layer) -> Iterator[np.ndarray]:
