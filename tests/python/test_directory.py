@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import json
 import os
@@ -299,7 +300,7 @@ def test_two_processes_record_into_one_run(tmp_path: Path, neurotop_command: str
     for process in ranks:
         out, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
-        results.append(eval(out.splitlines()[-1]))  # what this test's own program printed
+        results.append(ast.literal_eval(out.splitlines()[-1]))
 
     assert on_disk(run) == [0, 1, 2, 3, 4, 5, 7], "rank 0 has 3 batches, rank 1 has 4"
     end = recount.end(run)
