@@ -1,10 +1,10 @@
 """Measure what recording costs: NeuroBench with NeuronOperations alone against each form of it.
 
 Runs NeuroBench's DVS-Gesture network (3 convolutions and a linear layer with Leaky layers of 4096,
-2048, 1024 and 11 neurons; 100 time steps, batch size 16) on synthetic events. Every round runs each variant once, in an order
-that turns from round to round, so that a machine that slows down slows all of them. Printed are
-the medians of the rounds' own ratios, and the ratio of the fastest runs, which a busy machine
-disturbs least. Needs neurobench, snntorch and torch:
+2048, 1024 and 11 neurons; 100 time steps, batch size 16) on synthetic events. Every round runs each
+variant once, in an order that turns from round to round, so that a machine that slows down slows
+all of them. Printed are the medians of the rounds' own ratios, and the ratio of the fastest runs,
+which a busy machine disturbs least. Needs neurobench, snntorch and torch:
 
     python benches/recorder_overhead.py --rounds 9
 """
@@ -28,7 +28,7 @@ from neurobench.models import SNNTorchModel
 from torch.utils.data import DataLoader, TensorDataset
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "assets" / "python"))
-import neurotop  # noqa: E402 - the module of this checkout, installed or not
+import neurotop
 
 FRAME = (2, 32, 32)
 STEPS = 100

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 import snntorch as snn
 import torch
@@ -131,7 +131,9 @@ def main() -> None:
         results = benchmark.run()
     for name, value in results.items():
         print(f"{name}: {value}")
-    print(f"\nThe same figures, counted from the record:\n\n    neurotop summary {recorder.directory}")
+    print(
+        f"\nThe same figures, counted from the record:\n\n    neurotop summary {recorder.directory}"
+    )
 
 
 if __name__ == "__main__":

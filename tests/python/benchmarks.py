@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import torch
 from neurobench.benchmarks import Benchmark
 from neurobench.metrics.abstract import AccumulatedMetric
 from neurobench.metrics.workload import MembraneUpdates, NeuronOperations
 from neurobench.models import SNNTorchModel
-from recount import Updates
 from torch.utils.data import DataLoader, TensorDataset
 
 import neurotop
+from recount import Updates
 
 FORMS = ("trace", "pair", "bits")
 
@@ -28,7 +28,7 @@ class LayerUpdates(AccumulatedMetric):
         self.reset()
 
     def reset(self) -> None:
-        self.layers: List[List[int]] = []
+        self.layers: list[list[int]] = []
 
     def __call__(self, model: Any, preds: Any, data: Any) -> str:
         hooks = [hook for hook in model.activation_hooks if hook.spiking]
@@ -52,9 +52,9 @@ class Outcome(NamedTuple):
     """One recorded benchmark: where, NeuroBench's results, and what it counted by layer."""
 
     run: Path
-    results: Dict[str, Any]
-    layers: List[Updates]
-    by_class: Dict[str, int]
+    results: dict[str, Any]
+    layers: list[Updates]
+    by_class: dict[str, int]
 
 
 def loader(
@@ -71,8 +71,8 @@ def loader(
 
 def benchmark(
     net: torch.nn.Module | SNNTorchModel,
-    recorder: Optional[type],
-    data: Optional[DataLoader] = None,
+    recorder: type | None,
+    data: DataLoader | None = None,
     grad: bool = False,
 ) -> Outcome:
     """Run NeuroBench with its two metrics of neurons, the recorder between them."""
@@ -90,7 +90,7 @@ def benchmark(
     )
 
 
-def summary(command: str, run: Path) -> Dict[str, Any]:
+def summary(command: str, run: Path) -> dict[str, Any]:
     """What the command counts: ``neurotop summary DIR --format json``."""
     arguments = [command, "summary", str(run), "--format", "json"]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
@@ -99,7 +99,7 @@ def summary(command: str, run: Path) -> Dict[str, Any]:
 
 
 def recorded(
-    net: torch.nn.Module, directory: Path, form: str, data: Optional[DataLoader] = None
+    net: torch.nn.Module, directory: Path, form: str, data: DataLoader | None = None
 ) -> Outcome:
     """A benchmark recorded in one form; anything that would stop the recording is raised."""
     recorder = neurotop.Recorder(directory / form, form=form, strict=True)

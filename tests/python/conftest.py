@@ -17,7 +17,7 @@ torch.set_num_threads(1)  # the tests' networks are small: threads would only ge
 
 @pytest.fixture(scope="session")
 def neurotop_command() -> str:
-    """The built command: NEUROTOP_BIN, else the release or debug build of this checkout, else the PATH's."""
+    """The built command: NEUROTOP_BIN, else a build of this checkout, else the PATH's."""
     given = os.environ.get("NEUROTOP_BIN")
     built = [ROOT / "target" / profile / "neurotop" for profile in ("release", "debug")]
     found = [given] if given else [str(path) for path in built if path.exists()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any
 
 import snntorch as snn
 import torch
@@ -21,7 +21,7 @@ class Stepwise(nn.Module):
             if isinstance(module, snn.SpikingNeuron) and hasattr(module, "reset_mem"):
                 module.reset_mem()
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, None]:
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
         return self.layers(x), None
 
 
@@ -74,7 +74,7 @@ class SameChildName(Stepwise):
         self.left.fc, self.left.lif = nn.Linear(8, 6), neuron("Leaky")
         self.right.fc, self.right.lif = nn.Linear(6, 4), neuron("Leaky", "zero")
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, None]:
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
         hidden = self.left.lif(self.left.fc(x))
         return self.right.lif(self.right.fc(hidden * 0)), None
 
@@ -86,7 +86,7 @@ class UsedTwice(Stepwise):
         super().__init__()
         self.fc, self.lif = nn.Linear(8, 8), neuron("Leaky")
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, None]:
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
         return self.lif(self.fc(self.lif(self.fc(x)))), None
 
 
@@ -99,7 +99,7 @@ class SharedLayer(Stepwise):
         self.one = nn.Sequential(nn.Linear(8, 6), shared)
         self.two = nn.Sequential(nn.Linear(6, 6), shared)
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, None]:
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
         return self.two(self.one(x)), None
 
 
@@ -118,7 +118,7 @@ class CalledInSomeBatches(Stepwise):
         super().__init__(nn.Linear(8, 6), neuron("Leaky"))
         self.extra = neuron("Leaky")
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, None]:
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
         spikes = self.layers(x)
         return (self.extra(spikes) if len(x) == 4 else spikes), None
 
@@ -130,7 +130,7 @@ class ResetInside(Stepwise):
         super().__init__(nn.Linear(8, 6), neuron("Leaky"))
         self.step = 0
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, None]:
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
         self.step += 1
         current = self.layers[0](x)
         if self.step % 3 == 0:
@@ -146,7 +146,7 @@ class Nested(nn.Module):
         super().__init__()
         self.block = nn.Sequential(nn.Linear(8, 6), neuron("Leaky"))
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, None]:
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
         return self.block(x), None
 
 
@@ -161,7 +161,7 @@ class ExternalState(nn.Module):
     def reset(self) -> None:
         self.mem = self.lif.reset_mem()
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         spikes, self.mem = self.lif(self.fc(x), self.mem)
         return spikes, self.mem
 

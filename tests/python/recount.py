@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,17 +16,17 @@ class Updates(NamedTuple):
     dense: int
 
 
-def manifest(run: Path) -> Dict[str, Any]:
+def manifest(run: Path) -> dict[str, Any]:
     """The run's manifest."""
     return json.loads((run / "manifest.json").read_text(encoding="utf-8"))
 
 
-def end(run: Path) -> Dict[str, Any]:
+def end(run: Path) -> dict[str, Any]:
     """The run's end."""
     return json.loads((run / "end.json").read_text(encoding="utf-8"))
 
 
-def batches(run: Path) -> Dict[int, Dict[str, np.ndarray]]:
+def batches(run: Path) -> dict[int, dict[str, np.ndarray]]:
     """All members of all batches by the batch's number; pickles are refused."""
     found = {}
     for path in sorted(run.glob("batch-*.npz")):
@@ -40,7 +40,7 @@ def samples(run: Path) -> int:
     return sum(int(batch["samples"]) for batch in batches(run).values())
 
 
-def updates(run: Path) -> Dict[str, Updates]:
+def updates(run: Path) -> dict[str, Updates]:
     """Effective and dense updates of each layer of the manifest."""
     total = {layer["name"]: Updates(0, 0) for layer in manifest(run)["layers"]}
     for batch in batches(run).values():
@@ -50,7 +50,7 @@ def updates(run: Path) -> Dict[str, Updates]:
     return total
 
 
-def _layer_updates(batch: Dict[str, np.ndarray], name: str) -> Updates:
+def _layer_updates(batch: dict[str, np.ndarray], name: str) -> Updates:
     if f"{name}.changed" in batch:
         shape = batch[f"{name}.shape"]
         first, dense = int(np.prod(shape[1:])), int(np.prod(shape))

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable
 
 import numpy as np
 import pytest
-import recount
 import torch
+from neurobench.benchmarks import Benchmark
+from neurobench.metrics.workload import NeuronOperations
+from neurobench.models import SNNTorchModel
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import neurotop
+import recount
 from benchmarks import FORMS, Outcome, benchmark, loader, recorded, summary
 from networks import (
     ResetInside,
@@ -21,14 +29,6 @@ from networks import (
     dense,
     neuron,
 )
-from neurobench.benchmarks import Benchmark
-from neurobench.metrics.workload import NeuronOperations
-from neurobench.models import SNNTorchModel
-from sklearn.datasets import load_digits
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
-
-import neurotop
 from neurotop import RecorderWarning
 
 NEURONS = ("Leaky", "Synaptic", "Lapicque", "Alpha")
@@ -51,7 +51,7 @@ def digits() -> DataLoader:
     return DataLoader(TensorDataset(frames, torch.zeros(20)), batch_size=8)
 
 
-def network_cases() -> Dict[str, Callable[[], tuple[nn.Module, DataLoader]]]:
+def network_cases() -> dict[str, Callable[[], tuple[nn.Module, DataLoader]]]:
     """What is benchmarked: a name, and how to make the network and its data."""
 
     def floats(dtype: torch.dtype) -> Callable[[], tuple[nn.Module, DataLoader]]:
@@ -90,7 +90,7 @@ def special_values() -> DataLoader:
 @pytest.fixture(scope="module", params=list(network_cases()))
 def outcomes(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Dict[str, Outcome]:
+) -> dict[str, Outcome]:
     """One network's benchmark, recorded in every form."""
     directory = tmp_path_factory.mktemp("runs")
     torch.manual_seed(0)
@@ -101,7 +101,7 @@ def outcomes(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_recount_agrees_with_neurobench(outcomes: Dict[str, Outcome], form: str) -> None:
+def test_recount_agrees_with_neurobench(outcomes: dict[str, Outcome], form: str) -> None:
     run, results, layers, by_class = outcomes[form]
     counted = recount.updates(run)
     assert list(counted.values()) == layers
@@ -126,7 +126,7 @@ def test_recount_agrees_with_neurobench(outcomes: Dict[str, Outcome], form: str)
 
 @pytest.mark.parametrize("form", FORMS)
 def test_command_agrees_with_neurobench(
-    outcomes: Dict[str, Outcome], form: str, neurotop_command: str
+    outcomes: dict[str, Outcome], form: str, neurotop_command: str
 ) -> None:
     run, results, layers, by_class = outcomes[form]
     told = summary(neurotop_command, run)
@@ -143,7 +143,7 @@ def test_command_agrees_with_neurobench(
     assert told["problems"] == []
 
 
-def test_every_form_has_the_same_counts(outcomes: Dict[str, Outcome]) -> None:
+def test_every_form_has_the_same_counts(outcomes: dict[str, Outcome]) -> None:
     counts = {form: recount.updates(outcome.run) for form, outcome in outcomes.items()}
     assert counts["trace"] == counts["pair"] == counts["bits"]
 
@@ -192,9 +192,7 @@ def test_forms_write_what_they_say(tmp_path: Path) -> None:
         (torch.float64, np.float64),
     ],
 )
-def test_potentials_keep_their_precision(
-    tmp_path: Path, dtype: torch.dtype, stored: type
-) -> None:
+def test_potentials_keep_their_precision(tmp_path: Path, dtype: torch.dtype, stored: type) -> None:
     run = recorded(dense(dtype=dtype), tmp_path, "trace", loader(dtype=dtype)).run
     first = recount.batches(run)[0]["layers.1.post"]
     assert first.dtype == stored

@@ -11,18 +11,13 @@ import sys
 import textwrap
 import warnings
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import pytest
-import recount
 import torch
-from benchmarks import benchmark, loader, recorded, summary
-from conftest import ROOT
-from networks import CalledInSomeBatches, NeverCalled, dense
 from neurobench.benchmarks import Benchmark
 from neurobench.metrics.workload import NeuronOperations
 from neurobench.models import SNNTorchModel
-from test_plain import record_all, run_batch
 from torch.utils.data import (
     DataLoader,
     DistributedSampler,
@@ -32,21 +27,26 @@ from torch.utils.data import (
 )
 
 import neurotop
+import recount
+from benchmarks import benchmark, loader, recorded, summary
+from conftest import ROOT
+from networks import CalledInSomeBatches, NeverCalled, dense
 from neurotop import RecorderError, RecorderWarning, recorder
+from test_plain import record_all, run_batch
 
 
-def acknowledge(run: Path, *ranges: List[int]) -> None:
+def acknowledge(run: Path, *ranges: list[int]) -> None:
     """Say what a watching neurotop has counted."""
     counted = {"format": "neurotop.counted", "version": 1, "batches": list(ranges)}
     (run / ".neurotop-counted.json").write_text(json.dumps(counted))
 
 
-def on_disk(run: Path) -> List[int]:
+def on_disk(run: Path) -> list[int]:
     """Numbers of the batches that are there."""
     return list(recount.batches(run))
 
 
-def visible(run: Path) -> List[str]:
+def visible(run: Path) -> list[str]:
     """Names of the run that a reader may look at."""
     return sorted(entry.name for entry in run.iterdir() if not entry.name.startswith("."))
 
@@ -230,7 +230,7 @@ def test_keep_deletes_nothing_that_is_not_acknowledged(tmp_path: Path) -> None:
     ],
 )
 def test_keep_deletes_the_oldest_that_are_acknowledged(
-    tmp_path: Path, counted: List[List[int]], kept: List[int]
+    tmp_path: Path, counted: list[list[int]], kept: list[int]
 ) -> None:
     net = dense()
     with neurotop.record(net, tmp_path / "run", keep=2, strict=True) as rec:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
-import recount
 import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+import neurotop
+import recount
 from benchmarks import FORMS, benchmark, loader, recorded, summary
 from networks import (
     CalledInSomeBatches,
@@ -20,10 +24,6 @@ from networks import (
     convolutional,
     dense,
 )
-from torch import nn
-from torch.utils.data import DataLoader
-
-import neurotop
 from neurotop import RecorderError, RecorderWarning
 
 NETWORKS = {"dense": dense, "used-twice": UsedTwice, "reset-inside": ResetInside}
@@ -76,7 +76,7 @@ def test_the_end_has_no_results_of_neurobench(tmp_path: Path) -> None:
 
 
 def test_name_and_expected_counts(tmp_path: Path) -> None:
-    options: Dict[str, Any] = {"name": "my run", "expected_batches": 3, "expected_samples": 10}
+    options: dict[str, Any] = {"name": "my run", "expected_batches": 3, "expected_samples": 10}
     manifest = recount.manifest(record_all(dense(), loader(), tmp_path / "run", **options))
     assert manifest["run"] == "my run"
     assert (manifest["expected_batches"], manifest["expected_samples"]) == (3, 10)
@@ -203,7 +203,7 @@ def test_samples_must_be_a_count(tmp_path: Path, samples: Any) -> None:
         {"expected_batches": -1},
     ],
 )
-def test_impossible_options(tmp_path: Path, options: Dict[str, Any]) -> None:
+def test_impossible_options(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="|".join(options)):
         neurotop.record(dense(), tmp_path / "run", **options)
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple
 
 import pytest
-import recount
 import snntorch as snn
 import torch
+from neurobench.benchmarks import Benchmark
+from neurobench.metrics.workload import NeuronOperations
+from neurobench.models import SNNTorchModel
+from torch import nn
+from torch.utils.data import DataLoader
+
+import neurotop
+import recount
 from benchmarks import FORMS, Outcome, benchmark, loader, recorded, summary
 from networks import (
     CalledInSomeBatches,
@@ -23,13 +30,6 @@ from networks import (
     dense,
     neuron,
 )
-from neurobench.benchmarks import Benchmark
-from neurobench.metrics.workload import NeuronOperations
-from neurobench.models import SNNTorchModel
-from torch import nn
-from torch.utils.data import DataLoader
-
-import neurotop
 from neurotop import RecorderError, RecorderWarning
 
 
@@ -37,7 +37,7 @@ class Told(NamedTuple):
     """A recorded benchmark and what the user was told."""
 
     outcome: Outcome
-    warnings: List[str]
+    warnings: list[str]
 
 
 def told(run: Callable[[], Outcome]) -> Told:
@@ -49,7 +49,7 @@ def told(run: Callable[[], Outcome]) -> Told:
 
 
 def told_once(
-    net: Any, directory: Path, form: str, words: str, data: Optional[DataLoader] = None
+    net: Any, directory: Path, form: str, words: str, data: DataLoader | None = None
 ) -> Outcome:
     """Record, and require exactly one warning, with these words, in the manifest too."""
     outcome, said = told(lambda: recorded(net, directory, form, data))
@@ -272,7 +272,10 @@ def test_a_layer_called_with_two_shapes(tmp_path: Path) -> None:
 
     recorder = neurotop.Recorder(tmp_path / "run")
     bench = Benchmark(SNNTorchModel(TwoShapes()), loader(), [], [], [[], [recorder]])
-    with pytest.warns(RecorderWarning, match=r"called with shapes \(4, 8\) and \(4, 6\)"), torch.no_grad():
+    with (
+        pytest.warns(RecorderWarning, match=r"called with shapes \(4, 8\) and \(4, 6\)"),
+        torch.no_grad(),
+    ):
         bench.run(quiet=True)
     assert recount.updates(recorder.directory)["lif"] == (0, 0)
     assert recount.updates(recorder.directory)["layers.1"].effective > 0

@@ -14,7 +14,6 @@ import sys
 import termios
 import time
 from pathlib import Path
-from typing import Tuple
 
 from conftest import ROOT
 
@@ -42,7 +41,7 @@ print(json.dumps(benchmark(convolutional(), recorder, data).results))
 """
 
 
-def spawn_in_terminal(arguments: list[str]) -> Tuple[int, int]:
+def spawn_in_terminal(arguments: list[str]) -> tuple[int, int]:
     """Start a command in a pseudo-terminal of 120 by 40; its process id and the terminal."""
     process, terminal = pty.fork()
     if process == 0:
@@ -52,7 +51,7 @@ def spawn_in_terminal(arguments: list[str]) -> Tuple[int, int]:
     return process, terminal
 
 
-def screen_until_exit(process: int, terminal: int, seconds: float) -> Tuple[str, int]:
+def screen_until_exit(process: int, terminal: int, seconds: float) -> tuple[str, int]:
     """All that was drawn until the command left by itself, and its exit code."""
     drawn, deadline = b"", time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -33,12 +33,13 @@ import sys
 import time
 import warnings
 import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
@@ -63,7 +64,9 @@ PRICED = frozenset(
 STATE_FUNCTION_RESETS = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"}
 
 _RUN_FILES = re.compile(r"manifest\.json|end\.json|batch-\d+(\.npz)?|\.neurotop-.*")
-_TEMPORARY_FILES = re.compile(r"\.(manifest\.json|end\.json|batch-\d+\.npz|\.neurotop-.*)(\.\d+)?\.tmp")
+_TEMPORARY_FILES = re.compile(
+    r"\.(manifest\.json|end\.json|batch-\d+\.npz|\.neurotop-.*)(\.\d+)?\.tmp"
+)
 
 
 class RecorderWarning(UserWarning):
@@ -80,15 +83,15 @@ class _Options:
 
     directory: Path
     form: str = "trace"
-    name: Optional[str] = None
-    keep: Optional[int] = None
+    name: str | None = None
+    keep: int | None = None
     exist_ok: bool = False
     strict: bool = False
     external_state: bool = False
-    rank: Optional[int] = None
-    world_size: Optional[int] = None
-    expected_batches: Optional[int] = None
-    expected_samples: Optional[int] = None
+    rank: int | None = None
+    world_size: int | None = None
+    expected_batches: int | None = None
+    expected_samples: int | None = None
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
@@ -140,8 +143,8 @@ class _Layer:
 
     name: str
     module: torch.nn.Module
-    pre: List[torch.Tensor] = field(default_factory=list)
-    post: List[torch.Tensor] = field(default_factory=list)
+    pre: list[torch.Tensor] = field(default_factory=list)
+    post: list[torch.Tensor] = field(default_factory=list)
     called: bool = False
     hooked: bool = True
 
@@ -166,7 +169,7 @@ class _Layer:
         """Whether each step began with the very tensor that the step before ended with."""
         return all(pre is post for pre, post in zip(self.pre[1:], self.post))
 
-    def defect(self) -> Optional[str]:
+    def defect(self) -> str | None:
         """Why the steps cannot be one ``[T, B, ...]`` array of floats, or None."""
         import torch
 
@@ -191,8 +194,8 @@ class _MembraneHook:
 
     def __init__(self, name: str, module: torch.nn.Module) -> None:
         self.layer = _Layer(name, module)
-        self._before: Optional[torch.Tensor] = None
-        self._last: Optional[torch.Tensor] = None
+        self._before: torch.Tensor | None = None
+        self._last: torch.Tensor | None = None
         self._handles = [
             module.register_forward_pre_hook(self._enter),
             module.register_forward_hook(self._leave),
@@ -233,21 +236,21 @@ def _is_spiking(module: object) -> bool:
     return isinstance(module, snntorch.SpikingNeuron)
 
 
-def _qualified_names(net: torch.nn.Module) -> Dict[int, List[str]]:
+def _qualified_names(net: torch.nn.Module) -> dict[int, list[str]]:
     """All qualified names of each module by its identity; a shared module has several."""
-    names: Dict[int, List[str]] = {}
+    names: dict[int, list[str]] = {}
     for name, module in net.named_modules(remove_duplicate=False):
         names.setdefault(id(module), []).append(name or type(module).__name__)
     return names
 
 
-def _neurobench_layers(net: torch.nn.Module, hooks: Iterable[Any]) -> List[_Layer]:
+def _neurobench_layers(net: torch.nn.Module, hooks: Iterable[Any]) -> list[_Layer]:
     """The spiking layers as NeuroBench's own hooks saw them, then those it does not hook.
 
     A layer that NeuroBench hooked twice is listed twice, because NeuroBench counts it twice.
     """
     names = _qualified_names(net)
-    seen: Dict[int, int] = {}
+    seen: dict[int, int] = {}
     layers = []
     for hook in hooks:
         if not hook.spiking:
@@ -265,7 +268,7 @@ def _neurobench_layers(net: torch.nn.Module, hooks: Iterable[Any]) -> List[_Laye
 # --- What NeuroBench will make of them -----------------------------------------------------------
 
 #: A warning: what it is about (it is given once), and the sentence for the user.
-_Trap = Tuple[Tuple[str, str], str]
+_Trap = tuple[tuple[str, str], str]
 
 
 def _layer_traps(layer: _Layer) -> Iterator[_Trap]:
@@ -372,7 +375,7 @@ def _network_traps(net: torch.nn.Module, hooks: Iterable[Any]) -> Iterator[_Trap
         The model's activation hooks.
     """
     names = _qualified_names(net)
-    hooked: Dict[int, int] = {}
+    hooked: dict[int, int] = {}
     for hook in hooks:
         hooked[id(hook.layer)] = hooked.get(id(hook.layer), 0) + 1
         if not hook.spiking:
@@ -394,7 +397,7 @@ def _network_traps(net: torch.nn.Module, hooks: Iterable[Any]) -> Iterator[_Trap
         yield from _double_count_traps(own, hooked.get(id(module), 0))
 
 
-def _double_count_traps(names: List[str], hooks: int) -> Iterator[_Trap]:
+def _double_count_traps(names: list[str], hooks: int) -> Iterator[_Trap]:
     """A layer whose every step NeuroBench counts more than once."""
     if hooks > len(names):
         yield (
@@ -454,7 +457,7 @@ class _Member:
 
     name: str
     dtype: np.dtype
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     chunks: Iterable[np.ndarray]
 
     @classmethod
@@ -523,7 +526,7 @@ def _potentials(layer: _Layer, with_pre: bool) -> Iterator[_Member]:
         yield _Member(f"{layer.name}.pre", numpy_dtype, shape, _rows(pre, dtype))
 
 
-def _rows(steps: List[torch.Tensor], dtype: torch.dtype) -> Iterator[np.ndarray]:
+def _rows(steps: list[torch.Tensor], dtype: torch.dtype) -> Iterator[np.ndarray]:
     """The steps as C-ordered NumPy arrays, without a copy where they already are.
 
     Steps on another device come over in one transfer, which is quicker than one for each.
@@ -666,14 +669,14 @@ class _RunDirectory:
             if _RUN_FILES.fullmatch(entry.name) or _TEMPORARY_FILES.fullmatch(entry.name):
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
-    def read_manifest(self) -> Optional[Dict[str, Any]]:
+    def read_manifest(self) -> dict[str, Any] | None:
         """The manifest, or None where there is none yet."""
         try:
             return json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
 
-    def write_json(self, name: str, content: Dict[str, Any]) -> None:
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file atomically."""
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
         with self._renamed(name) as temporary:
@@ -722,7 +725,7 @@ class _RunDirectory:
         finally:
             _delete(lock)
 
-    def counted(self) -> List[Tuple[int, int]]:
+    def counted(self) -> list[tuple[int, int]]:
         """Inclusive ranges of batch numbers that a watching neurotop has counted."""
         try:
             content = json.loads((self.path / COUNTED_FILE).read_text(encoding="utf-8"))
@@ -732,7 +735,7 @@ class _RunDirectory:
         except (OSError, ValueError, KeyError, TypeError):
             return []  # nothing is acknowledged by a file that is absent or not understood
 
-    def end(self, part: Dict[str, Any]) -> None:
+    def end(self, part: dict[str, Any]) -> None:
         """Write ``end.json``; of several ranks the last one to finish does."""
         if self.world_size == 1:
             self.write_json("end.json", part)
@@ -799,13 +802,13 @@ class _Run:
 
     def __init__(self, options: _Options) -> None:
         self.options = options
-        self.directory: Optional[_RunDirectory] = None
-        self.expected: Dict[str, int] = {}
-        self._layers: Dict[str, Dict[str, Any]] = {}
-        self._warnings: Dict[Tuple[str, str], str] = {}
-        self._unsaid: List[str] = []
-        self._manifest: Optional[Dict[str, Any]] = None
-        self._on_disk: List[int] = []
+        self.directory: _RunDirectory | None = None
+        self.expected: dict[str, int] = {}
+        self._layers: dict[str, dict[str, Any]] = {}
+        self._warnings: dict[tuple[str, str], str] = {}
+        self._unsaid: list[str] = []
+        self._manifest: dict[str, Any] | None = None
+        self._on_disk: list[int] = []
         self._batches = 0
         self._samples = 0
         self.stopped = False
@@ -831,7 +834,7 @@ class _Run:
                 self._warnings[key] = text
                 self._unsaid.append(text)
 
-    def batch(self, layers: List[_Layer], samples: int, traps: Iterable[_Trap] = ()) -> None:
+    def batch(self, layers: list[_Layer], samples: int, traps: Iterable[_Trap] = ()) -> None:
         """Write one batch, unless the recording has stopped.
 
         Parameters
@@ -874,7 +877,7 @@ class _Run:
                 self._write_manifest()
         self.say()
 
-    def finish(self, official: Optional[Dict[str, Any]] = None) -> None:
+    def finish(self, official: dict[str, Any] | None = None) -> None:
         """Write ``end.json``, with NeuroBench's own results where there are any.
 
         A recording that stopped has no end: the directory does not hold the whole run.
@@ -884,7 +887,7 @@ class _Run:
         with self._guarded("cannot write end.json"):
             self._prune()
             self._write_manifest()
-            part: Dict[str, Any] = {"samples": self._samples, "batches": self._batches}
+            part: dict[str, Any] = {"samples": self._samples, "batches": self._batches}
             self.directory.end({**part, "neurobench": official} if official else part)
         self.say()
 
@@ -913,7 +916,7 @@ class _Run:
         except (OSError, RecorderError):
             pass  # the user is told on the terminal; a full disk has no room for more
 
-    def _batch_traps(self, layers: List[_Layer]) -> Iterator[_Trap]:
+    def _batch_traps(self, layers: list[_Layer]) -> Iterator[_Trap]:
         for layer in layers:
             yield from _layer_traps(layer)
             if layer.post and list(layer.post[0].shape[1:]) != self._layers[layer.name]["shape"]:
@@ -930,7 +933,7 @@ class _Run:
                 "NeuroBench's own operations, whatever form= says.",
             )
 
-    def _learn(self, layers: List[_Layer]) -> None:
+    def _learn(self, layers: list[_Layer]) -> None:
         """Add what a batch tells about the layers to what the manifest says of them."""
         for layer in layers:
             entry = {"name": layer.name, "neuron": layer.neuron, "reset": layer.reset}
@@ -938,7 +941,7 @@ class _Run:
             if layer.post:
                 known.setdefault("shape", list(layer.post[0].shape[1:]))
 
-    def _members(self, layers: List[_Layer], samples: int) -> Iterator[_Member]:
+    def _members(self, layers: list[_Layer], samples: int) -> Iterator[_Member]:
         """The batch's arrays: every layer of the manifest, also one that lost its hooks."""
         yield from _encode(layers, self.options.form, samples)
         present = {layer.name for layer in layers}
@@ -959,7 +962,7 @@ class _Run:
                 self.directory.write_json("manifest.json", merged)
         self._manifest = content
 
-    def _manifest_content(self) -> Dict[str, Any]:
+    def _manifest_content(self) -> dict[str, Any]:
         assert self.directory is not None
         several = self.directory.world_size > 1
         return {
@@ -986,7 +989,7 @@ class _Run:
                 self._on_disk.remove(number)
 
 
-def _rank_and_world(options: _Options) -> Tuple[int, int]:
+def _rank_and_world(options: _Options) -> tuple[int, int]:
     """This process's rank and the number of processes: given, torch.distributed, environment."""
     if options.rank is not None and options.world_size is not None:
         return int(options.rank), int(options.world_size)
@@ -1001,7 +1004,7 @@ def _rank_and_world(options: _Options) -> Tuple[int, int]:
     return 0, 1
 
 
-def _merge_manifests(existing: Dict[str, Any], own: Dict[str, Any]) -> Dict[str, Any]:
+def _merge_manifests(existing: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """Another rank's manifest with what this rank adds to it.
 
     Raises
@@ -1024,7 +1027,7 @@ def _merge_manifests(existing: Dict[str, Any], own: Dict[str, Any]) -> Dict[str,
     return {**existing, "layers": list(layers.values()), "warnings": existing["warnings"] + new}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _producer() -> str:
     """Who wrote the run: versions of the recorder and of what it listened to."""
     versions = [f"neurotop {__version__}"]
@@ -1061,7 +1064,7 @@ class Recording:
     def __init__(self, net: torch.nn.Module, options: _Options) -> None:
         self._net = net
         self._run = _Run(options)
-        self._hooks: List[_MembraneHook] = []
+        self._hooks: list[_MembraneHook] = []
 
     @property
     def directory(self) -> Path:
@@ -1110,7 +1113,9 @@ class Recording:
             if any(layer.called for layer in layers):
                 self._run.batch(layers, int(samples))
             else:
-                text = "rec.batch() was called, but no layer was since the last one: nothing written"
+                text = (
+                    "rec.batch() was called, but no layer was since the last one: nothing written"
+                )
                 self._run.note([(("empty", ""), text)])
         finally:
             for hook in self._hooks:
@@ -1118,9 +1123,9 @@ class Recording:
 
     def __exit__(
         self,
-        kind: Optional[type],
-        error: Optional[BaseException],
-        _traceback: Optional[TracebackType],
+        kind: type | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
     ) -> None:
         for hook in self._hooks:
             hook.remove()
@@ -1141,15 +1146,15 @@ def record(
     directory: str | os.PathLike[str],
     *,
     form: str = "trace",
-    name: Optional[str] = None,
-    keep: Optional[int] = None,
+    name: str | None = None,
+    keep: int | None = None,
     exist_ok: bool = False,
     strict: bool = False,
     external_state: bool = False,
-    rank: Optional[int] = None,
-    world_size: Optional[int] = None,
-    expected_batches: Optional[int] = None,
-    expected_samples: Optional[int] = None,
+    rank: int | None = None,
+    world_size: int | None = None,
+    expected_batches: int | None = None,
+    expected_samples: int | None = None,
 ) -> Recording:
     """Record a snnTorch network without NeuroBench.
 
@@ -1228,7 +1233,7 @@ class _BenchmarkRun:
     def __init__(self, options: _Options, name: str) -> None:
         self.name = name
         self.run = _Run(options)
-        self._error: Optional[RecorderError] = None
+        self._error: RecorderError | None = None
         self._failed: set[str] = set()
         self._wrapped = False
         self._unwrap: Callable[[], None] = lambda: None
@@ -1318,7 +1323,7 @@ class _BenchmarkRun:
             raise error
 
 
-def _expected(loader: Any, world_size: int) -> Dict[str, int]:
+def _expected(loader: Any, world_size: int) -> dict[str, int]:
     """How many batches and samples a ``DataLoader`` will give, where that is certain.
 
     Of several processes each knows its own part only. With torch's ``DistributedSampler`` all
@@ -1344,7 +1349,7 @@ def _expected(loader: Any, world_size: int) -> Dict[str, int]:
         return {}
 
 
-def _official_results(manager: Any, own_name: str) -> Dict[str, Any]:
+def _official_results(manager: Any, own_name: str) -> dict[str, Any]:
     """NeuroBench's workload results as JSON values, by the names of their metrics' classes."""
     results = {}
     for name, metric in manager.metrics.items():
@@ -1369,17 +1374,17 @@ def _json_value(value: Any) -> Any:
     return value if isinstance(value, (bool, int, str)) or value is None else None
 
 
-def Recorder(  # noqa: N802 - stands in a list of metric classes
+def Recorder(
     directory: str | os.PathLike[str],
     *,
     form: str = "trace",
-    name: Optional[str] = None,
-    keep: Optional[int] = None,
+    name: str | None = None,
+    keep: int | None = None,
     exist_ok: bool = False,
     strict: bool = False,
     external_state: bool = False,
-    rank: Optional[int] = None,
-    world_size: Optional[int] = None,
+    rank: int | None = None,
+    world_size: int | None = None,
 ) -> type:
     """Make a NeuroBench workload metric that records the run for the dashboard.
 
@@ -1451,7 +1456,7 @@ def Recorder(  # noqa: N802 - stands in a list of metric classes
 
         def __init__(self) -> None:
             super().__init__(requires_hooks=True)
-            self._benchmark_run: Optional[_BenchmarkRun] = None
+            self._benchmark_run: _BenchmarkRun | None = None
 
         def reset(self) -> None:
             """Begin a run: NeuroBench calls this once, before the first batch."""
@@ -1461,7 +1466,7 @@ def Recorder(  # noqa: N802 - stands in a list of metric classes
             self._benchmark_run.begin(sys._getframe(1))
             type(self).directory = self._benchmark_run.run.path
 
-        def __call__(self, model: Any, preds: torch.Tensor, data: Tuple[torch.Tensor, ...]) -> str:
+        def __call__(self, model: Any, preds: torch.Tensor, data: tuple[torch.Tensor, ...]) -> str:
             """Record one batch of ``data[0].size(0)`` samples."""
             if self._benchmark_run is None:
                 self.reset()
