@@ -68,6 +68,11 @@ pub enum Command {
     Summary(SummaryArgs),
     /// Watch a bundled real run: a trained network on 192 handwritten digits
     Demo(DemoArgs),
+    /// Print the Python module that records a run, as one file
+    #[command(
+        after_help = "Save it where Python finds it, for those who have only this command:\n  neurotop recorder > neurotop_recorder.py"
+    )]
+    Recorder,
     /// Print a completion script for a shell
     Completions {
         /// The shell

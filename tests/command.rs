@@ -243,6 +243,13 @@ fn a_signal_ends_progress_lines_with_the_figures() {
 }
 
 #[test]
+fn the_recorder_is_printed_as_it_is() {
+    let output = neurotop().arg("recorder").output().expect("it runs");
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/python/neurotop/recorder.py");
+    assert_eq!(text(&output.stdout), fs::read_to_string(module).expect("the module"));
+}
+
+#[test]
 fn completions_the_manual_and_the_help() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = neurotop().args(["completions", shell]).output().expect("it runs");

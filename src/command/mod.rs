@@ -5,6 +5,7 @@ mod demo;
 mod finish;
 mod man;
 mod plain;
+mod recorder;
 mod session;
 mod signals;
 mod summary;
@@ -22,6 +23,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Watch(args) => watch::watch(args),
         Command::Summary(args) => summary::summary(args),
         Command::Demo(args) => demo::demo(args),
+        Command::Recorder => recorder::recorder(),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import snntorch as snn
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -211,3 +212,21 @@ def test_impossible_options(tmp_path: Path, options: dict[str, Any]) -> None:
 def test_not_a_module(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="torch.nn.Module"):
         neurotop.record("net", tmp_path / "run")  # type: ignore[arg-type]
+
+
+def test_a_layer_of_varying_shape_is_counted_and_the_manifest_names_none(
+    tmp_path: Path, neurotop_command: str
+) -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), snn.Leaky(beta=0.9, init_hidden=True))
+    with pytest.warns(RecorderWarning, match="other shapes in other batches"):
+        with neurotop.record(net, tmp_path / "run", strict=True) as rec:
+            for size in (8, 6, 8):
+                net[1].reset_mem()
+                for _ in range(3):
+                    net(torch.rand(2, 1, size, size))
+                rec.batch(2)
+    assert "shape" not in recount.manifest(tmp_path / "run")["layers"][0]
+    told = summary(neurotop_command, tmp_path / "run")
+    counted = recount.updates(tmp_path / "run")["1"]
+    assert told["complete"] is True
+    assert (told["layers"][0]["updates"], told["layers"][0]["dense_updates"]) == tuple(counted)

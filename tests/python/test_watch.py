@@ -15,7 +15,12 @@ import termios
 import time
 from pathlib import Path
 
+import neurotop
+import recount
+from benchmarks import loader
 from conftest import ROOT
+from networks import dense
+from test_plain import record_all, run_batch
 
 BENCHMARK = """
 import sys, time
@@ -89,3 +94,37 @@ def test_a_benchmark_is_followed_live(tmp_path: Path, neurotop_command: str) -> 
     assert told["run"]["status"] == "finished" and told["complete"] is True
     assert told["account"] == {**told["account"], "seen": 6, "counted": 6, "set_aside": 0}
     assert "live-digits" in drawn, "the screen showed the run by its name"
+
+
+def acknowledged(run: Path, number: int) -> bool:
+    """Whether the watching command has told that it counted a batch."""
+    try:
+        told = json.loads((run / ".neurotop-counted.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    return any(first <= number <= last for first, last in told["batches"])
+
+
+def test_a_long_run_keeps_few_batches_and_loses_no_count(
+    tmp_path: Path, neurotop_command: str
+) -> None:
+    run, exported = tmp_path / "run", tmp_path / "out.json"
+    arguments = [str(run), "--export", str(exported), "--exit-when-finished"]
+    watcher = subprocess.Popen([neurotop_command, "watch", *arguments], stdout=subprocess.DEVNULL)
+    net, data = dense(), loader(samples=40)
+    with neurotop.record(net, run, keep=2, strict=True) as rec:
+        for number, (frames, _) in enumerate(data):
+            run_batch(net, frames)
+            rec.batch(len(frames))
+            deadline = time.monotonic() + 30
+            while not acknowledged(run, number) and time.monotonic() < deadline:
+                time.sleep(0.02)
+    assert watcher.wait(timeout=60) == 0
+    assert sorted(recount.batches(run)) == [8, 9]
+
+    whole = record_all(net, data, tmp_path / "whole")
+    told = json.loads(exported.read_text(encoding="utf-8"))
+    assert told["complete"] is True and told["account"]["counted"] == 10
+    for layer in told["layers"]:
+        counted = recount.updates(whole)[layer["name"]]
+        assert (layer["updates"], layer["dense_updates"]) == tuple(counted)

@@ -805,6 +805,7 @@ class _Run:
         self.directory: _RunDirectory | None = None
         self.expected: dict[str, int] = {}
         self._layers: dict[str, dict[str, Any]] = {}
+        self._varying: set[str] = set()
         self._warnings: dict[tuple[str, str], str] = {}
         self._unsaid: list[str] = []
         self._manifest: dict[str, Any] | None = None
@@ -919,11 +920,11 @@ class _Run:
     def _batch_traps(self, layers: list[_Layer]) -> Iterator[_Trap]:
         for layer in layers:
             yield from _layer_traps(layer)
-            if layer.post and list(layer.post[0].shape[1:]) != self._layers[layer.name]["shape"]:
+            if layer.name in self._varying:
                 yield (
                     ("shape", layer.name),
-                    f"layer '{layer.name}' has other shapes in other batches: the manifest names "
-                    "the first; the counts are exact.",
+                    f"layer '{layer.name}' has other shapes in other batches, so the manifest names "
+                    "none; the counts are exact.",
                 )
         if _flushes_subnormals():
             yield (
@@ -938,8 +939,13 @@ class _Run:
         for layer in layers:
             entry = {"name": layer.name, "neuron": layer.neuron, "reset": layer.reset}
             known = self._layers.setdefault(layer.name, entry)
-            if layer.post:
-                known.setdefault("shape", list(layer.post[0].shape[1:]))
+            if not layer.post or layer.name in self._varying:
+                continue
+            shape = list(layer.post[0].shape[1:])
+            if known.setdefault("shape", shape) != shape:
+                # A reader sets aside a batch that contradicts the manifest.
+                self._varying.add(layer.name)
+                del known["shape"]
 
     def _members(self, layers: list[_Layer], samples: int) -> Iterator[_Member]:
         """The batch's arrays: every layer of the manifest, also one that lost its hooks."""
