@@ -20,6 +20,19 @@ pub struct Point {
     pub layers: Vec<(u128, u128)>,
 }
 
+/// The operations of some consecutive batches, over all priced layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PricedPoint {
+    /// How many batches it stands for.
+    pub batches: u64,
+    /// Their samples.
+    pub samples: u128,
+    /// Effective operations.
+    pub effective: u128,
+    /// Dense operations.
+    pub dense: u128,
+}
+
 /// The series, in the order of the batch numbers.
 #[derive(Debug, Clone, Default)]
 pub struct History {
@@ -68,6 +81,23 @@ impl History {
     /// The points, in the order of the batch numbers.
     pub fn points(&self) -> &[Point] {
         &self.points
+    }
+
+    /// The points in operations: `prices` are the priced layers' indices in the tally and their
+    /// operations of an update.
+    pub fn priced<'a>(&'a self, prices: &'a [(usize, u128)]) -> impl Iterator<Item = PricedPoint> + 'a {
+        self.points.iter().map(|point| {
+            let sums = |layer: usize| point.layers.get(layer).copied().unwrap_or((0, 0));
+            let operations = |updates: fn((u128, u128)) -> u128| {
+                prices.iter().map(|&(layer, price)| updates(sums(layer)).saturating_mul(price)).sum()
+            };
+            PricedPoint {
+                batches: point.batches,
+                samples: point.samples,
+                effective: operations(|sums| sums.0),
+                dense: operations(|sums| sums.1),
+            }
+        })
     }
 
     /// The point that a batch belongs to, made where there is none.

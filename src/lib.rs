@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod convergence;
 pub mod cost;
 pub mod count;
 pub mod dashboard;

@@ -83,10 +83,18 @@ fn line(session: &Session) -> String {
         of(summary.run.expected_batches),
         thousands(summary.run.samples),
         of(summary.run.expected_samples),
-        decimal(summary.total.effective_ops_per_sample, 2),
+        effective(&summary),
         decimal(summary.total.dense_ops_per_sample, 2),
         summary.total.sparsity.map_or("–".into(), percent),
         summary.account.waiting,
         summary.account.set_aside,
     )
+}
+
+fn effective(summary: &Summary) -> String {
+    let figure = decimal(summary.total.effective_ops_per_sample, 2);
+    match summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative) {
+        Some(relative) if relative > 0.0 => format!("{figure} (± {})", percent(relative)),
+        _ => figure,
+    }
 }

@@ -1,5 +1,6 @@
 //! The figures of a run at one moment: the one type that every format, and the screen, is made from.
 
+use crate::convergence::{Uncertainty, of_ratio};
 use crate::cost::{Cost, PricedBy};
 use crate::follow::Account;
 use crate::pipeline::Severity;
@@ -90,6 +91,8 @@ pub struct TotalFigures {
     pub dense_updates: u128,
     /// Layers without a price, which the operations leave out.
     pub unpriced_layers: usize,
+    /// How far the effective operations per sample may still move; `None` for fewer than two batches.
+    pub uncertainty: Option<Uncertainty>,
 }
 
 /// The sums over the layers of one neuron class. Operations are `None` where none of them is priced.
@@ -215,7 +218,8 @@ impl Summary {
     /// The figures of a run at `now`.
     pub fn of(run: &Run, now: SystemTime) -> Self {
         let layers = layers(run);
-        let total = total(&layers, run.tally().samples());
+        let mut total = total(&layers, run.tally().samples());
+        total.uncertainty = uncertainty(run, &layers);
         let neurobench = NeuroBenchFigures {
             neuron_operations: NeuronOperations {
                 effective: total.effective_ops_per_sample,
@@ -237,6 +241,11 @@ impl Summary {
             complete: run.is_complete(),
             problems: problems(run),
         }
+    }
+
+    /// The priced layers: indices in the tally, operations of an update.
+    pub fn prices(&self) -> Vec<(usize, u128)> {
+        prices(&self.layers)
     }
 
     /// Whether something was set aside.
@@ -335,7 +344,28 @@ fn total(layers: &[LayerFigures], samples: u128) -> TotalFigures {
         updates: layers.iter().map(|layer| layer.updates).sum(),
         dense_updates: layers.iter().map(|layer| layer.dense_updates).sum(),
         unpriced_layers: layers.iter().filter(|layer| layer.ops_per_update.is_none()).count(),
+        uncertainty: None,
     }
+}
+
+/// The priced layers: indices in the tally, operations of an update.
+fn prices(layers: &[LayerFigures]) -> Vec<(usize, u128)> {
+    layers.iter().filter_map(|layer| Some((layer.index?, layer.ops_per_update?.into()))).collect()
+}
+
+fn uncertainty(run: &Run, layers: &[LayerFigures]) -> Option<Uncertainty> {
+    let of =
+        |part: f64, whole: Option<u64>| whole.filter(|&whole| whole > 0).map(|whole| part / whole as f64);
+    let fraction = if run.is_complete() {
+        Some(1.0)
+    } else {
+        let by_samples = of(run.tally().samples() as f64, run.expected_samples());
+        by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
+    };
+    let prices = prices(layers);
+    let units: Vec<(f64, f64)> =
+        run.history().priced(&prices).map(|point| (point.effective as f64, point.samples as f64)).collect();
+    of_ratio(&units, fraction)
 }
 
 fn classes(layers: &[LayerFigures], samples: u128) -> Vec<ClassFigures> {

@@ -150,7 +150,11 @@ fn draw<const COLUMNS: usize>(
 fn figures(summary: &Summary, style: Style) -> String {
     let ours = &summary.neurobench;
     let mut lines = vec![
-        format!("Effective Neuron Ops  {:?} per sample", ours.neuron_operations.effective),
+        format!(
+            "Effective Neuron Ops  {:?} per sample{}",
+            ours.neuron_operations.effective,
+            still_moving(summary)
+        ),
         format!("Neuron Dense Ops      {:?} per sample", ours.neuron_operations.dense),
         format!("Membrane Updates      {:?} per sample", ours.membrane_updates),
     ];
@@ -168,6 +172,17 @@ fn figures(summary: &Summary, style: Style) -> String {
         Style::Text => lines.join("\n"),
         Style::Markdown => format!("```text\n{}\n```", lines.join("\n")),
     }
+}
+
+/// How far the figure may still move, while it may.
+fn still_moving(summary: &Summary) -> String {
+    let moving = summary.total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0);
+    moving.map_or(String::new(), |uncertainty| {
+        let within = uncertainty
+            .relative
+            .map_or(String::new(), |part| format!(", stable to within {}", percent(part)));
+        format!(" ± {} (95 %{within})", decimal(uncertainty.half_width, 2))
+    })
 }
 
 fn notes(summary: &Summary, style: Style) -> String {

@@ -28,32 +28,20 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
 
 /// The effective operations per sample and the sparsity of all priced layers.
 fn series(scene: &Scene<'_>) -> (Series, Series) {
-    let prices: Vec<(usize, u128)> = scene
-        .moment
-        .summary
-        .layers
-        .iter()
-        .filter_map(|layer| Some((layer.index?, u128::from(layer.ops_per_update?))))
-        .collect();
+    let prices = scene.moment.summary.prices();
     let empty = || Series { running: Vec::new(), single: Vec::new() };
     let (mut operations, mut sparsities) = (empty(), empty());
     let (mut batches, mut samples, mut effective, mut dense) = (0, 0, 0, 0);
-    for point in scene.history.points() {
-        let (mut in_effective, mut in_dense) = (0, 0);
-        for &(index, price) in &prices {
-            let (updates, elements) = point.layers.get(index).copied().unwrap_or((0, 0));
-            in_effective += updates.saturating_mul(price);
-            in_dense += elements.saturating_mul(price);
-        }
+    for point in scene.history.priced(&prices) {
         batches += point.batches;
         samples += point.samples;
-        effective += in_effective;
-        dense += in_dense;
+        effective += point.effective;
+        dense += point.dense;
         let at = batches as f64;
         operations.running.push((at, quotient(effective, samples)));
-        operations.single.push((at, quotient(in_effective, point.samples)));
+        operations.single.push((at, quotient(point.effective, point.samples)));
         sparsities.running.extend(sparsity(effective, dense).map(|value| (at, value)));
-        sparsities.single.extend(sparsity(in_effective, in_dense).map(|value| (at, value)));
+        sparsities.single.extend(sparsity(point.effective, point.dense).map(|value| (at, value)));
     }
     (operations, sparsities)
 }

@@ -3,7 +3,7 @@
 use super::meter::meter;
 use super::{Scene, block, title};
 use crate::report::Agreement;
-use crate::text::{decimal, percent};
+use crate::text::{compact, decimal, percent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -28,7 +28,7 @@ fn draw_framed(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
     let total = &scene.moment.summary.total;
     let figures: [(&str, String, Style); 4] = [
-        ("effective ops", decimal(total.effective_ops_per_sample, 2), scene.theme.strong),
+        ("effective ops", effective(scene, usize::from(inner.width / 4)), scene.theme.strong),
         ("dense ops", decimal(total.dense_ops_per_sample, 2), scene.theme.strong),
         (
             "membrane updates",
@@ -44,6 +44,15 @@ fn draw_framed(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
         frame.render_widget(Line::styled(format!(" {value}"), style), value_cells[at]);
     }
     draw_gauge(frame, gauge, scene);
+}
+
+/// The effective operations per sample, with how far they may still move where `room` allows.
+fn effective(scene: &Scene<'_>, room: usize) -> String {
+    let total = &scene.moment.summary.total;
+    let figure = decimal(total.effective_ops_per_sample, 2);
+    let moving = total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0);
+    let with = moving.map(|uncertainty| format!("{figure} ± {}", compact(uncertainty.half_width)));
+    with.filter(|with| with.width() < room).unwrap_or(figure)
 }
 
 /// How many of the dense operations are effective.
@@ -66,11 +75,19 @@ fn draw_gauge(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
 /// Whether NeuroBench's own results agree.
 fn agreement(scene: &Scene<'_>) -> Line<'static> {
     match &scene.moment.summary.agreement {
-        Agreement::Unknown => Line::raw(""),
+        Agreement::Unknown => stability(scene),
         Agreement::Pending => Line::styled(" NeuroBench has reported ", scene.theme.dim),
         Agreement::Agrees => Line::styled(" = NeuroBench's own result ", scene.theme.good),
         Agreement::Differs { .. } => Line::styled(" ≠ NeuroBench's own result ", scene.theme.bad),
     }
+}
+
+/// Whether the figure can be trusted yet.
+fn stability(scene: &Scene<'_>) -> Line<'static> {
+    let relative = scene.moment.summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative);
+    relative.filter(|&relative| relative > 0.0).map_or(Line::raw(""), |relative| {
+        Line::styled(format!(" stable to within {} ", percent(relative)), scene.theme.dim)
+    })
 }
 
 fn draw_lines(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
