@@ -216,7 +216,7 @@ impl Engine {
                 },
                 recv(hints) -> hint => self.follow_hints(hint.into_iter().chain(hints.try_iter())),
                 recv(counted) -> done => {
-                    done.into_iter().chain(counted.try_iter()).for_each(|counted| self.settle(counted));
+                    done.into_iter().chain(counted.try_iter()).flatten().for_each(|counted| self.settle(counted));
                 }
                 default(wake) => {}
             }

@@ -9,9 +9,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Batches in the hands of each worker: enough small ones to be busy while the pipeline scans.
 const IN_HAND: usize = 64;
+
+/// Small batches are handed in together, so that thousands a second do not wake the pipeline each; none
+/// is held back longer than a fraction of a frame.
+const TOGETHER: usize = 32;
+const HOLD_BACK: Duration = Duration::from_millis(1);
 
 /// A batch to be counted.
 pub(super) struct Task {
@@ -40,7 +46,7 @@ pub(super) struct Counted {
 /// The workers, and how much they have in hand.
 pub(super) struct Workers {
     tasks: Sender<Task>,
-    pub(super) counted: Receiver<Counted>,
+    pub(super) counted: Receiver<Vec<Counted>>,
     capacity: usize,
     in_hand: usize,
     /// Tasks of an earlier epoch are not worth their reading.
@@ -82,25 +88,45 @@ impl Workers {
     }
 }
 
-fn work(tasks: &Receiver<Task>, counted: &Sender<Counted>, current: &AtomicU64) {
+fn work(tasks: &Receiver<Task>, counted: &Sender<Vec<Counted>>, current: &AtomicU64) {
     let mut scratch = Scratch::default();
-    for Task { epoch, job, directory, manifest } in tasks {
-        if epoch < current.load(Ordering::Relaxed) {
-            let result = Err(SnapshotError::new("it was to be counted for an earlier tally", "wait"));
-            if counted.send(Counted { epoch, job, after: None, result }).is_err() {
-                return;
+    let mut done = Vec::new();
+    let mut since = Instant::now();
+    loop {
+        let task = match tasks.try_recv() {
+            Ok(task) => task,
+            Err(_) => {
+                // Whoever has nothing more to do first hands in what is done.
+                if !done.is_empty() && counted.send(std::mem::take(&mut done)).is_err() {
+                    return;
+                }
+                let Ok(task) = tasks.recv() else { return };
+                task
             }
-            continue;
+        };
+        if done.is_empty() {
+            since = Instant::now();
         }
-        let path = directory.join(&job.name);
-        // A fault of this program in one batch must not end a run of days.
-        let result = catch_unwind(AssertUnwindSafe(|| read(&path, manifest.as_deref(), &mut scratch)))
-            .unwrap_or_else(|_| Err(SnapshotError::new("a fault of neurotop itself", "please report it")));
-        let after = look(&directory, &job.name).map(|found| found.identity);
-        if counted.send(Counted { epoch, job, after, result }).is_err() {
+        done.push(count(task, current, &mut scratch));
+        let full = done.len() >= TOGETHER || since.elapsed() >= HOLD_BACK;
+        if full && counted.send(std::mem::take(&mut done)).is_err() {
             return;
         }
     }
+}
+
+fn count(task: Task, current: &AtomicU64, scratch: &mut Scratch) -> Counted {
+    let Task { epoch, job, directory, manifest } = task;
+    if epoch < current.load(Ordering::Relaxed) {
+        let result = Err(SnapshotError::new("it was to be counted for an earlier tally", "wait"));
+        return Counted { epoch, job, after: None, result };
+    }
+    let path = directory.join(&job.name);
+    // A fault of this program in one batch must not end a run of days.
+    let result = catch_unwind(AssertUnwindSafe(|| read(&path, manifest.as_deref(), scratch)))
+        .unwrap_or_else(|_| Err(SnapshotError::new("a fault of neurotop itself", "please report it")));
+    let after = look(&directory, &job.name).map(|found| found.identity);
+    Counted { epoch, job, after, result }
 }
 
 fn read(path: &Path, manifest: Option<&Manifest>, scratch: &mut Scratch) -> Result<Read, SnapshotError> {

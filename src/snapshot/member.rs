@@ -11,6 +11,10 @@ use std::sync::Arc;
 /// Compressed bytes read at a time.
 const DEFLATED_BLOCK: usize = 256 << 10;
 
+/// Stored bytes read ahead: a header and a small array cost one system call. Blocks larger than this are
+/// read straight into the reader's own buffer.
+const STORED_AHEAD: usize = 512;
+
 /// How the bytes of a member are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -97,7 +101,7 @@ impl Member {
         let range = self.range.start.saturating_add(offset).min(self.range.end)..self.range.end;
         let bytes = RangeReader::new(file, range);
         Ok(match self.encoding {
-            Encoding::Stored => Source::Stored(bytes),
+            Encoding::Stored => Source::Stored(BufReader::with_capacity(STORED_AHEAD, bytes)),
             Encoding::Deflated => Source::Deflated(Box::new(DeflateDecoder::new(BufReader::with_capacity(
                 DEFLATED_BLOCK,
                 bytes,
@@ -108,7 +112,7 @@ impl Member {
 
 #[derive(Debug)]
 enum Source {
-    Stored(RangeReader<Arc<FileReader>>),
+    Stored(BufReader<RangeReader<Arc<FileReader>>>),
     Deflated(Box<DeflateDecoder<BufReader<RangeReader<Arc<FileReader>>>>>),
 }
 
