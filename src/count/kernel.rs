@@ -3,7 +3,10 @@
 //! An element has changed where `(pre - post) != 0` in IEEE arithmetic, as NeuroBench 2.3.0 counts
 //! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`.
 
-/// Elements counted into one 32-bit counter, which the compiler keeps in vector registers.
+use std::iter::Sum;
+
+/// Elements counted into one small counter, which the compiler keeps in vector registers: few enough for
+/// 16 bits.
 const CHUNK: usize = 4096;
 
 /// The width of the potentials, in native byte order.
@@ -31,13 +34,13 @@ impl Width {
     /// at any alignment; what one has more than the other is not looked at.
     pub fn changed(self, pre: &[u8], post: &[u8]) -> u64 {
         match self {
-            Self::F16 => count::<2>(pre, post, half_changed),
-            Self::F32 => {
-                count::<4>(pre, post, |pre, post| f32::from_ne_bytes(pre) - f32::from_ne_bytes(post) != 0.0)
-            }
-            Self::F64 => {
-                count::<8>(pre, post, |pre, post| f64::from_ne_bytes(pre) - f64::from_ne_bytes(post) != 0.0)
-            }
+            Self::F16 => count::<2, u16>(pre, post, half_changed),
+            Self::F32 => count::<4, u32>(pre, post, |pre, post| {
+                f32::from_ne_bytes(pre) - f32::from_ne_bytes(post) != 0.0
+            }),
+            Self::F64 => count::<8, u64>(pre, post, |pre, post| {
+                f64::from_ne_bytes(pre) - f64::from_ne_bytes(post) != 0.0
+            }),
         }
     }
 }
@@ -51,20 +54,19 @@ fn half_changed(pre: [u8; 2], post: [u8; 2]) -> bool {
     !(equal_and_finite | both_zero)
 }
 
+/// Counters of the elements' own width fill the vector registers as the elements do.
 #[inline(always)]
-fn count<const SIZE: usize>(
+fn count<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
     pre: &[u8],
     post: &[u8],
     changed: impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
 ) -> u64 {
     let (pre, post) = (pre.as_chunks::<SIZE>().0, post.as_chunks::<SIZE>().0);
     let chunks = pre.chunks(CHUNK).zip(post.chunks(CHUNK));
-    chunks
-        .map(|(pre, post)| {
-            let count: u32 = pre.iter().zip(post).map(|(&pre, &post)| u32::from(changed(pre, post))).sum();
-            u64::from(count)
-        })
-        .sum()
+    let in_chunk = |(pre, post): (&[[u8; SIZE]], &[[u8; SIZE]])| -> u64 {
+        pre.iter().zip(post).map(|(&pre, &post)| Counter::from(changed(pre, post))).sum::<Counter>().into()
+    };
+    chunks.map(in_chunk).sum()
 }
 
 /// Reverses the bytes of each element of `size` bytes.

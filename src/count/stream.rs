@@ -107,15 +107,20 @@ fn trace(post: &Array, step: u64, scratch: &mut Scratch) -> Result<u64, Snapshot
         elements.skip(step)?;
         return in_lockstep(&mut before, elements, scratch, |pre, post| width.changed(pre, post));
     }
-    let kept = step_bytes as usize;
-    let buffer = scratch.first(kept + BLOCK);
-    elements.fill(&mut buffer[..kept])?;
+    // Whole steps are read in turns into two buffers, so that none is copied to stay for the next.
+    let step_bytes = step_bytes as usize;
+    let steps_together = (BLOCK / step_bytes.max(1)).max(1);
+    let (mut before, mut after) = scratch.both(steps_together * step_bytes);
+    elements.fill(&mut before[..step_bytes])?;
+    let mut last = 0;
     let mut changed = 0;
     while elements.left > 0 {
-        let length = elements.block(BLOCK) * width.bytes();
-        elements.fill(&mut buffer[kept..kept + length])?;
-        changed += width.changed(&buffer[..length], &buffer[kept..kept + length]);
-        buffer.copy_within(length..length + kept, 0);
+        let length = elements.block(after.len()) * width.bytes();
+        elements.fill(&mut after[..length])?;
+        changed += width.changed(&before[last..last + step_bytes], &after[..step_bytes]);
+        changed += width.changed(&after[..length - step_bytes], &after[step_bytes..length]);
+        last = length - step_bytes;
+        std::mem::swap(&mut before, &mut after);
     }
     elements.finish()?;
     Ok(changed)
