@@ -119,7 +119,13 @@ pub const BINDINGS: [Binding; 19] = [
         "show or hide the problems: what was set aside, and why",
         Some("problems"),
     ),
-    binding(&[(KeyCode::Esc, NONE)], Action::Back, "Esc", "back to the overview", None),
+    binding(
+        &[(KeyCode::Esc, NONE)],
+        Action::Back,
+        "Esc",
+        "back to the overview; there: show all layers again",
+        None,
+    ),
     binding(
         &[(KeyCode::Char('p'), NONE), (KeyCode::Char(' '), NONE)],
         Action::Pause,

@@ -4,7 +4,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
-use ratatui::crossterm::style::Print;
+use ratatui::crossterm::style::{Print, force_color_output};
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
 };
@@ -48,6 +48,8 @@ impl Screen {
     /// Where standard output is no terminal that can be steered.
     pub fn take(title: &str, mouse: Mouse) -> io::Result<Self> {
         keep_faults();
+        // NO_COLOR chooses the theme, which the user can change; crossterm would drop the colours of any.
+        force_color_output(true);
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         let capture = if mouse == Mouse::Captured { CAPTURE_MOUSE } else { "" };

@@ -75,10 +75,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     frame.render_stateful_widget(table, inner, &mut selection);
     if shown.is_empty() && !state.filter.is_empty() {
         let row = Rect { y: inner.y.saturating_add(1), height: 1, ..inner }.intersection(inner);
-        frame.render_widget(
-            Line::styled("No name of a layer matches; / changes the filter.", scene.theme.dim),
-            row,
-        );
+        frame.render_widget(Line::styled("No layer's name matches the filter.", scene.theme.dim), row);
     }
 }
 
