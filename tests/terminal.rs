@@ -138,6 +138,7 @@ impl Terminal {
         assert!(!screen.screen().hide_cursor(), "it showed the cursor again");
         let mouse = screen.screen().mouse_protocol_mode();
         assert_eq!(mouse, vt100::MouseProtocolMode::None, "it gave the mouse back");
+        assert!(!screen.screen().bracketed_paste(), "it gave pasting back");
         drop(screen);
         assert_eq!(settings(&*self.master), self.settings_before, "the terminal's settings");
         status
@@ -486,7 +487,7 @@ fn a_filter_is_typed_kept_and_cleared() {
         terminal.until("Esc shows all layers", |screen| {
             screen.contains("features.4") && !screen.contains("FEAT")
         });
-        terminal.press("/head");
+        terminal.press("\x1b[200~q\n\x1b[201~/\x1b[200~head\nq\x1b[201~");
         terminal.until_shown("/head");
         terminal.press("\x1b");
         terminal.until("Esc clears", |screen| screen.contains("features.4") && !screen.contains("/head"));

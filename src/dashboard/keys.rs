@@ -250,6 +250,13 @@ pub fn action(event: &KeyEvent, mode: Mode) -> Option<Action> {
     }
 }
 
+/// What pasted text asks for: the first line of it is typed where something is typed, and it is never
+/// taken for keys that ask for something.
+pub fn pasted(text: &str, mode: Mode) -> impl Iterator<Item = Action> {
+    let line = if mode == Mode::Typing { text.trim_start().lines().next() } else { None };
+    line.unwrap_or_default().chars().filter(|character| !character.is_control()).map(Action::Type)
+}
+
 /// The character that a key types.
 fn typed((code, modifiers): (KeyCode, KeyModifiers)) -> Option<Action> {
     // Where AltGr makes a character, it is reported as Control and Alt.
@@ -285,6 +292,13 @@ mod tests {
         let mut released = KeyEvent::new(KeyCode::Char('q'), NONE);
         released.kind = KeyEventKind::Release;
         assert_eq!(action(&released, Mode::Commands), None);
+    }
+
+    #[test]
+    fn pasted_text_is_typed_and_never_a_command() {
+        assert_eq!(pasted("q", Mode::Commands).count(), 0);
+        let typed: Vec<Action> = pasted("\na\u{1b}\nq", Mode::Typing).collect();
+        assert_eq!(typed, [Action::Type('a')]);
     }
 
     #[test]

@@ -163,6 +163,9 @@ fn handle(event: &Event, state: &mut State, run: &Run) -> Option<Request> {
     match event {
         Event::Key(key) => state.update(keys::action(key, state.mode)?, run, SystemTime::now()),
         Event::Mouse(mouse) => state.update(keys::mouse_action(mouse)?, run, SystemTime::now()),
+        Event::Paste(text) => {
+            keys::pasted(text, state.mode).find_map(|action| state.update(action, run, SystemTime::now()))
+        }
         // The next draw asks the terminal for its size.
         _ => None,
     }

@@ -3,6 +3,7 @@
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::style::{Print, force_color_output};
 use ratatui::crossterm::terminal::{
@@ -53,8 +54,9 @@ impl Screen {
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         let capture = if mouse == Mouse::Captured { CAPTURE_MOUSE } else { "" };
-        let screen = execute!(stdout(), EnterAlternateScreen, SetTitle(title), Print(capture))
-            .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
+        let screen =
+            execute!(stdout(), EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))
+                .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
         match screen {
             Ok(terminal) => Ok(Self { terminal }),
             Err(error) => {
@@ -79,7 +81,7 @@ impl Drop for Screen {
 /// A terminal that is gone cannot be given back, and that is no error.
 fn give_back() {
     TAKEN.store(false, Ordering::SeqCst);
-    let _ = execute!(stdout(), Print(RELEASE_MOUSE), LeaveAlternateScreen, Show);
+    let _ = execute!(stdout(), Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
 }
 

@@ -39,9 +39,10 @@ pub(super) fn summary(scene: &Scene<'_>, state: &State, room: usize) -> String {
 /// Draws the line in which a filter is typed: the text, then what comes of it, then the keys.
 pub(super) fn draw_input(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State) {
     let width = usize::from(area.width);
-    // At least a third is left for what is typed.
-    let result = result(scene, state, width * 2 / 3);
-    let text = tail(&printable(state.filter.text()), width.saturating_sub(result.width() + 3));
+    let typed = printable(state.filter.text());
+    // What is typed has at least a third.
+    let result = result(scene, state, width.saturating_sub((typed.width() + 3).min(width / 3)));
+    let text = tail(&typed, width.saturating_sub(result.width() + 3));
     let mut line = Line::from(vec![Span::styled(" /", scene.theme.accent), Span::raw(text)]);
     let cursor = Position::new(area.x.saturating_add(line.width() as u16), area.y);
     if area.contains(cursor) {
@@ -59,7 +60,7 @@ pub(super) fn draw_input(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, s
     frame.render_widget(line, area);
 }
 
-/// How many layers the filter shows, or why it filters nothing, in less than `room` columns.
+/// How many layers the filter shows, or why it filters nothing, in at most `room` columns.
 fn result(scene: &Scene<'_>, state: &State, room: usize) -> Span<'static> {
     let layers = &scene.moment.summary.layers;
     let (choices, style) = match state.filter.fault() {
@@ -69,7 +70,7 @@ fn result(scene: &Scene<'_>, state: &State, room: usize) -> Span<'static> {
         ),
         None => (vec![format!(" {} ", counts(state.shown(layers).len(), layers.len()))], scene.theme.dim),
     };
-    let fitting = choices.into_iter().find(|choice| choice.width() < room);
+    let fitting = choices.into_iter().find(|choice| choice.width() <= room);
     Span::styled(fitting.unwrap_or_default(), style)
 }
 
