@@ -376,6 +376,10 @@ fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
     assert!(state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[7].name));
     state.update(Action::Back, &run, at(0));
     assert_eq!(state.shown(&layers).len(), 60, "Esc on the overview shows all layers again");
+    assert!(
+        state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[7].name),
+        "still selected"
+    );
     state.update(Action::Filter, &run, at(0));
     state.update(Action::Type('0'), &run, at(0));
     state.update(Action::EraseAll, &run, at(0));

@@ -206,16 +206,9 @@ fn export(exports: &[Export], run: &Run, state: &mut State) {
     state.say(format!("wrote {}", written.join(", ")), Instant::now());
 }
 
-/// Copies the figures that are shown of the selected layer, which are old ones while the view is paused.
+/// Copies the figures that are shown of the selected layer.
 fn copy_selected(run: &Run, state: &mut State) {
-    let live;
-    let summary = match &state.frozen {
-        Some(frozen) => &frozen.0.summary,
-        None => {
-            live = Summary::of(run, SystemTime::now());
-            &live
-        }
-    };
+    let summary = state.summary(run, SystemTime::now());
     let message = match state.selected_layer(&summary.layers) {
         None => "nothing to copy: no layer is selected".to_owned(),
         Some(layer) => match copy(layer, &mut std::io::stdout()) {
@@ -223,5 +216,6 @@ fn copy_selected(run: &Run, state: &mut State) {
             Err(error) => format!("not copied: {error}"),
         },
     };
+    drop(summary);
     state.say(message, Instant::now());
 }

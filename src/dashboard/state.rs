@@ -8,6 +8,7 @@ use crate::pipeline::{Presence, Watching};
 use crate::report::{LayerFigures, Summary};
 use crate::run::{Run, Status};
 use ratatui::layout::{Position, Rect};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -197,7 +198,7 @@ impl State {
             Action::Copy => return Some(Request::Copy),
             Action::Help => self.toggle(Page::Help),
             Action::Problems => self.toggle(Page::Problems),
-            Action::Back if self.page == Page::Overview => self.filter_by(String::new()),
+            Action::Back if self.page == Page::Overview => self.filter_by(String::new(), run, now),
             Action::Back => self.show(Page::Overview),
             Action::Pause => {
                 self.frozen = match self.frozen.take() {
@@ -218,17 +219,17 @@ impl State {
                 self.show(Page::Overview);
                 self.mode = Mode::Typing;
             }
-            Action::Type(character) => self.filter_by(format!("{}{character}", self.filter.text())),
+            Action::Type(character) => self.filter_by(format!("{}{character}", self.filter.text()), run, now),
             Action::Erase => {
                 let mut text = self.filter.text().to_owned();
                 text.pop();
-                self.filter_by(text);
+                self.filter_by(text, run, now);
             }
-            Action::EraseAll => self.filter_by(String::new()),
+            Action::EraseAll => self.filter_by(String::new(), run, now),
             Action::KeepFilter => self.mode = Mode::Commands,
             Action::ClearFilter => {
                 self.mode = Mode::Commands;
-                self.filter_by(String::new());
+                self.filter_by(String::new(), run, now);
             }
             Action::Theme => {
                 self.look.theme = self.look.theme.next();
@@ -238,6 +239,14 @@ impl State {
             Action::Scroll(rows) => self.scroll_by(rows as isize),
         }
         None
+    }
+
+    /// The figures that are shown of a run, which are old ones while the view is paused.
+    pub fn summary(&self, run: &Run, now: SystemTime) -> Cow<'_, Summary> {
+        match &self.frozen {
+            Some(frozen) => Cow::Borrowed(&frozen.0.summary),
+            None => Cow::Owned(Summary::of(run, now)),
+        }
     }
 
     /// The indices of the layers that are shown, in the order in which they are.
@@ -305,11 +314,16 @@ impl State {
         *place = to(*place).min(last);
     }
 
-    fn filter_by(&mut self, text: String) {
-        if text != self.filter.text() {
-            self.filter = Filter::new(text);
-            self.selected = 0;
+    /// Filters the layers; the selected one stays so while it is shown.
+    fn filter_by(&mut self, text: String, run: &Run, now: SystemTime) {
+        if text == self.filter.text() {
+            return;
         }
+        let layers = self.summary(run, now).into_owned().layers;
+        let selected = self.shown(&layers).get(self.selected).copied();
+        self.filter = Filter::new(text);
+        let row = self.shown(&layers).iter().position(|&at| Some(at) == selected);
+        self.selected = row.unwrap_or(0);
     }
 
     fn click(&mut self, position: Position) {
