@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::cost::CostRule;
+use crate::dashboard::{Mouse, Symbols, ThemeName};
 use crate::report::{Export, Format};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -99,6 +100,9 @@ pub struct WatchArgs {
     /// Leave when the run is over
     #[arg(long)]
     pub exit_when_finished: bool,
+    /// What the dashboard looks like.
+    #[command(flatten)]
+    pub look: LookArgs,
 }
 
 /// The arguments of `summary`.
@@ -126,6 +130,35 @@ pub struct DemoArgs {
     /// Leave as soon as the run is over
     #[arg(long)]
     pub exit_when_finished: bool,
+    /// What the dashboard looks like.
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// What the dashboard looks like.
+#[derive(Debug, Clone, Args)]
+pub struct LookArgs {
+    /// The theme of the dashboard [default: the configuration's, or dark; monochrome with NO_COLOR]
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub theme: Option<ThemeName>,
+    /// Draw the dashboard in ASCII only [default: where the locale is not UTF-8]
+    #[arg(long)]
+    pub ascii: bool,
+    /// Leave the mouse to the terminal, to select text with
+    #[arg(long)]
+    pub no_mouse: bool,
+}
+
+impl LookArgs {
+    /// The symbols, where they are asked for.
+    pub fn symbols(&self) -> Option<Symbols> {
+        self.ascii.then_some(Symbols::Ascii)
+    }
+
+    /// Whose the mouse is.
+    pub fn mouse(&self) -> Mouse {
+        if self.no_mouse { Mouse::Left } else { Mouse::Captured }
+    }
 }
 
 /// What every command says about a run.
@@ -208,6 +241,8 @@ mod tests {
             &["x", "--export", "x.pdf"],
             &["x", "--cost", "Leaky:zero=9"],
             &["x", "--poll", "0"],
+            &["x", "--theme", "solarized"],
+            &["summary", "x", "--theme", "dark"],
             &["x", "--poll", "NaN"],
             &["summary", "x", "--format", "xml"],
             &["summary", "x", "--threads", "0"],

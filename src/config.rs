@@ -1,6 +1,7 @@
 //! The configuration file: `config.toml` in the user's configuration directory.
 
 use crate::cost::CostRule;
+use crate::dashboard::ThemeName;
 use anyhow::{Context, anyhow};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::Deserialize;
@@ -14,6 +15,8 @@ pub struct Config {
     /// Operations of one update, by `NEURON:RESET`.
     #[serde(default)]
     pub cost: BTreeMap<String, u64>,
+    /// The theme of the dashboard.
+    pub theme: Option<ThemeName>,
 }
 
 impl Config {
@@ -79,6 +82,14 @@ mod tests {
         {
             assert!(Config::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_theme_is_one_that_there_is() {
+        let config = Config::parse("theme = \"colour-blind\"").expect("a configuration");
+        assert_eq!(config.theme, Some(ThemeName::ColourBlind));
+        let error = Config::parse("theme = \"solarized\"").unwrap_err().to_string();
+        assert!(error.contains("solarized") && error.contains("monochrome"), "{error}");
     }
 
     #[test]

@@ -4,14 +4,18 @@ mod support;
 
 use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
-use neurotop::dashboard::{Action, Column, Moment, Page, Sort, State, Theme, draw};
+use neurotop::dashboard::{
+    Action, COLUMNS, Column, Depth, Look, Mode, Moment, Page, Sort, State, Symbols, ThemeName, draw, row,
+};
 use neurotop::follow::Account;
 use neurotop::pipeline::{Presence, Problem, Severity, Update, Watching};
 use neurotop::run::{Run, Settings};
 use neurotop::snapshot::{Batch, End, LayerShape, Manifest, SnapshotError};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::style::Color;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Color, Modifier};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -115,17 +119,7 @@ fn screen_of(columns: u16, rows: u16, run: &Run, state: &mut State, now: SystemT
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
     let paused = state.frozen.is_some();
     terminal
-        .draw(|frame| {
-            draw(
-                frame,
-                &Moment::of(run, now),
-                run.history(),
-                state,
-                &Theme::colours(),
-                Instant::now(),
-                paused,
-            )
-        })
+        .draw(|frame| draw(frame, &Moment::of(run, now), run.history(), state, Instant::now(), paused))
         .expect("drawn");
     terminal.backend().clone()
 }
@@ -280,26 +274,253 @@ fn what_has_no_figure_sorts_last_either_way() {
     assert_eq!(order[0], 8);
 }
 
+/// The colours of what is written on a screen.
+fn foregrounds(run: &Run, look: Look) -> HashSet<Color> {
+    let screen = screen_of(80, 24, run, &mut State::new(look), at(24));
+    let written = screen.buffer().content().iter().filter(|cell| cell.symbol() != " ");
+    written.map(|cell| cell.fg).collect()
+}
+
+fn themed(theme: ThemeName, depth: Depth) -> Look {
+    Look { theme, depth, ..Look::default() }
+}
+
 #[test]
 fn colours_say_what_words_say_too() {
-    let foregrounds = |run: &Run, theme: Theme| {
-        let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a terminal");
-        let moment = Moment::of(run, at(24));
-        terminal
-            .draw(|frame| {
-                draw(frame, &moment, run.history(), &mut State::default(), &theme, Instant::now(), false)
-            })
-            .expect("drawn");
-        let cells = terminal.backend().buffer().content().to_vec();
-        cells
-            .into_iter()
-            .filter(|cell| cell.symbol() != " ")
-            .map(|cell| cell.fg)
-            .collect::<std::collections::HashSet<_>>()
-    };
-    assert!(foregrounds(&demo(12), Theme::colours()).contains(&Color::Green));
-    assert!(foregrounds(&many_layers(3), Theme::colours()).contains(&Color::Red));
+    assert!(foregrounds(&demo(12), Look::default()).contains(&Color::Green));
+    assert!(foregrounds(&many_layers(3), Look::default()).contains(&Color::Red));
     for run in [demo(12), many_layers(3)] {
-        assert_eq!(foregrounds(&run, Theme::plain()), [Color::Reset].into());
+        assert_eq!(foregrounds(&run, themed(ThemeName::Monochrome, Depth::True)), [Color::Reset].into());
     }
+}
+
+#[test]
+fn themes_use_the_colours_that_the_terminal_has() {
+    let run = many_layers(3);
+    let safe = |depth| foregrounds(&run, themed(ThemeName::ColourBlind, depth));
+    assert!(safe(Depth::True).contains(&Color::Rgb(213, 94, 0)), "vermillion is what is wrong");
+    assert!(safe(Depth::Palette).contains(&Color::Indexed(166)));
+    let sixteen = safe(Depth::Sixteen);
+    assert!(sixteen.contains(&Color::Yellow) && !sixteen.contains(&Color::Red), "{sixteen:?}");
+    assert!(foregrounds(&run, themed(ThemeName::Light, Depth::True)).contains(&Color::Rgb(175, 0, 0)));
+}
+
+#[test]
+fn a_theme_changes_colours_and_nothing_else() {
+    let run = demo(12);
+    let mut state = State::default();
+    let dark = screen_of(80, 24, &run, &mut state, at(24)).to_string();
+    for theme in [ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome, ThemeName::Dark] {
+        assert!(state.update(Action::Theme, &run, at(24)).is_none());
+        assert_eq!(state.look.theme, theme);
+        let said = state.message(Instant::now()).expect("a message").to_owned();
+        assert!(said.contains(&theme.name()), "{said}");
+        let screen = screen_of(80, 24, &run, &mut State::new(state.look), at(24)).to_string();
+        assert_eq!(screen, dark);
+    }
+}
+
+/// A state in which a filter is being typed.
+fn typing(text: &str, run: &Run) -> State {
+    let mut state = State::default();
+    state.update(Action::Filter, run, at(0));
+    for character in text.chars() {
+        state.update(Action::Type(character), run, at(0));
+    }
+    state
+}
+
+#[test]
+fn layers_are_filtered_as_the_filter_is_typed_and_when_it_is_kept() {
+    let run = many_layers(60);
+    for (columns, rows) in [(40, 10), (80, 24), (120, 40)] {
+        let mut state = typing("stage1.block0[1-3]", &run);
+        assert_screen("filter-typing", columns, rows, &run, &mut state, at(200));
+        state.update(Action::KeepFilter, &run, at(200));
+        assert_screen("filter-kept", columns, rows, &run, &mut state, at(200));
+        let mut state = typing("stage1(", &run);
+        assert_screen("filter-invalid", columns, rows, &run, &mut state, at(200));
+    }
+    let mut state = typing("no such layer", &run);
+    state.update(Action::KeepFilter, &run, at(200));
+    assert_screen("filter-nothing", 80, 24, &run, &mut state, at(200));
+    assert_screen("filter-nothing", 40, 10, &run, &mut state, at(200));
+    for rows in [1, 2, 5, 7] {
+        let screen = screen_of(40, rows, &run, &mut state, at(200)).to_string();
+        assert!(screen.contains("/no such") || rows == 1, "a filter is never out of sight:\n{screen}");
+    }
+}
+
+#[test]
+fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
+    let run = many_layers(60);
+    let layers = Moment::of(&run, at(0)).summary.layers;
+    let mut state = State::default();
+    state.selected = 59;
+    state.update(Action::Help, &run, at(0));
+    state.update(Action::Filter, &run, at(0));
+    assert_eq!((state.page, state.mode), (Page::Overview, Mode::Typing));
+    for character in "BLOCK07x".chars() {
+        state.update(Action::Type(character), &run, at(0));
+    }
+    assert_eq!(state.shown(&layers).len(), 0);
+    assert!(state.selected_layer(&layers).is_none());
+    state.update(Action::Erase, &run, at(0));
+    assert_eq!(state.shown(&layers), [7, 27, 47]);
+    state.update(Action::KeepFilter, &run, at(0));
+    assert_eq!(state.mode, Mode::Commands);
+    state.update(Action::SortReverse, &run, at(0));
+    state.update(Action::Last, &run, at(0));
+    screen_of(80, 24, &run, &mut state, at(5));
+    assert_eq!(state.selected, 2);
+    assert!(state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[7].name));
+    state.update(Action::Back, &run, at(0));
+    assert_eq!(state.shown(&layers).len(), 60, "Esc on the overview shows all layers again");
+    assert!(
+        state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[7].name),
+        "still selected"
+    );
+    state.update(Action::Filter, &run, at(0));
+    state.update(Action::Type('0'), &run, at(0));
+    state.update(Action::EraseAll, &run, at(0));
+    assert!(state.filter.is_empty() && state.mode == Mode::Typing);
+    state.update(Action::Type('0'), &run, at(0));
+    state.update(Action::ClearFilter, &run, at(0));
+    assert!(state.filter.is_empty() && state.mode == Mode::Commands);
+}
+
+/// The place of a heading at the last draw, and what is written there.
+fn heading_of(column: Column, state: &State, screen: &TestBackend) -> Option<(Rect, String)> {
+    let area = state.places.headings.iter().find(|(other, _)| *other == column)?.1;
+    let cells = (area.left()..area.right()).map(|x| screen.buffer()[(x, area.y)].symbol());
+    Some((area, cells.collect()))
+}
+
+#[test]
+fn a_click_on_a_heading_sorts_by_it_and_again_reverses() {
+    let run = many_layers(60);
+    for ((columns, rows), column) in SIZES.into_iter().flat_map(|size| COLUMNS.map(|column| (size, column))) {
+        let mut state = State::default();
+        let screen = screen_of(columns, rows, &run, &mut state, at(200));
+        let Some((area, _)) = heading_of(column, &state, &screen) else { continue };
+        let mut click = |x: u16, y: u16| {
+            state.update(Action::Click(Position::new(x, y)), &run, at(200));
+            let screen = screen_of(columns, rows, &run, &mut state, at(200));
+            (state.sort, heading_of(column, &state, &screen))
+        };
+        let (sort, heading) = click(area.x, area.y);
+        if column == Column::Trend {
+            assert_eq!(sort.column, None, "the trend cannot be sorted by");
+            continue;
+        }
+        assert_eq!(sort, Sort::by(Some(column)));
+        let (area, text) = heading.expect("the sorted column is shown");
+        assert!(text.contains(['▼', '▲']), "{column:?} at {columns}x{rows}: {text:?}");
+        assert_eq!(click(area.right() - 1, area.y).0.descending, !sort.descending, "again reverses");
+    }
+}
+
+#[test]
+fn a_click_on_a_row_selects_it_and_the_row_stays_under_the_mouse() {
+    let run = many_layers(60);
+    for (columns, rows) in [(40, 10), (80, 24), (120, 40)] {
+        let mut state = scrolled();
+        screen_of(columns, rows, &run, &mut state, at(200));
+        let area = state.places.rows;
+        for y in area.top()..area.bottom() {
+            let before = screen_of(columns, rows, &run, &mut state, at(200)).to_string();
+            state.update(Action::Click(Position::new(area.x + 5, y)), &run, at(200));
+            let screen = screen_of(columns, rows, &run, &mut state, at(200));
+            assert_eq!(screen.to_string(), before, "nothing but the selection has changed");
+            for row in area.top()..area.bottom() {
+                let reversed = screen.buffer()[(area.x, row)].modifier.contains(Modifier::REVERSED);
+                assert_eq!(reversed, row == y);
+            }
+        }
+        let selected = state.selected;
+        state.update(Action::Click(Position::new(0, 0)), &run, at(200));
+        assert_eq!(state.selected, selected, "nothing is at the corner");
+    }
+}
+
+#[test]
+fn the_wheel_scrolls_what_is_shown_and_no_further() {
+    let run = many_layers(60);
+    let mut state = State::default();
+    screen_of(80, 24, &run, &mut state, at(200));
+    let seen = usize::from(state.places.rows.height);
+    let mut firsts = Vec::new();
+    for _ in 0..30 {
+        state.update(Action::Scroll(3), &run, at(200));
+        let screen = screen_of(80, 24, &run, &mut state, at(200));
+        firsts.push(state.first_row(60, seen));
+        let selected = (0..80).any(|x| {
+            (state.places.rows.top()..state.places.rows.bottom())
+                .any(|y| screen.buffer()[(x, y)].modifier.contains(Modifier::REVERSED))
+        });
+        assert!(selected, "the selected row stays in sight");
+    }
+    assert_eq!((firsts[0], firsts[1], firsts[29]), (3, 6, 60 - seen));
+    for _ in 0..30 {
+        state.update(Action::Scroll(-3), &run, at(200));
+    }
+    assert_eq!(state.first_row(60, seen), 0);
+    // Of a list that fits nothing is out of sight.
+    let (few, mut state) = (demo(3), State::default());
+    screen_of(120, 40, &few, &mut state, at(200));
+    state.update(Action::Scroll(3), &few, at(200));
+    assert_eq!(state.selected, 0);
+}
+
+#[test]
+fn the_help_scrolls_by_the_wheel() {
+    let run = demo(1);
+    let mut state = on(Page::Help);
+    screen_of(40, 10, &run, &mut state, at(1));
+    state.update(Action::Scroll(3), &run, at(1));
+    assert_eq!(state.scroll, 3);
+    state.update(Action::Scroll(-9), &run, at(1));
+    assert_eq!(state.scroll, 0);
+}
+
+#[test]
+fn ascii_is_all_that_is_drawn_where_there_is_nothing_else() {
+    let ascii = || State::new(Look { symbols: Symbols::Ascii, ..Look::default() });
+    let runs = [empty(), demo(7), demo(12), many_layers(60)];
+    for run in &runs {
+        for page in [Page::Overview, Page::Problems, Page::Help] {
+            for (columns, rows) in SIZES {
+                let mut state = ascii();
+                (state.page, state.sort) = (page, Sort::by(Some(Column::Share)));
+                let screen = screen_of(columns, rows, run, &mut state, at(200));
+                let odd = screen.buffer().content().iter().find(|cell| !cell.symbol().is_ascii());
+                assert!(odd.is_none(), "{odd:?}");
+            }
+        }
+    }
+    for (columns, rows) in [(40, 10), (80, 24), (120, 40)] {
+        assert_screen("ascii", columns, rows, &runs[1], &mut ascii(), at(13));
+    }
+    let mut state = ascii();
+    state.page = Page::Help;
+    assert_screen("ascii-help", 80, 24, &runs[1], &mut state, at(13));
+    state = ascii();
+    state.sort = Sort::by(Some(Column::Share));
+    assert_screen("ascii-many-layers", 80, 24, &runs[3], &mut state, at(200));
+}
+
+#[test]
+fn a_row_is_copied_with_every_digit_and_cannot_steer_a_terminal() {
+    let layers = Moment::of(&demo(7), at(0)).summary.layers;
+    let cells: Vec<String> = row(&layers[0]).split('\t').map(str::to_owned).collect();
+    assert_eq!(cells.len(), 7);
+    assert_eq!(cells[0], layers[0].name);
+    assert_eq!(cells[4].parse::<f64>().ok(), layers[0].effective_ops_per_sample, "every digit");
+    assert_eq!(cells[6].parse::<f64>().ok(), layers[0].sparsity, "every digit");
+    let mut strange = Moment::of(&many_layers(3), at(0)).summary.layers.remove(2);
+    strange.name = "a\tb\n\u{1b}]52;c;eA==\u{7}".into();
+    let text = row(&strange);
+    assert!(text.ends_with("\tRLeaky\tsubtract\t\t\t\t"), "a figure that is not known is empty: {text:?}");
+    assert_eq!(text.matches('\t').count(), 6);
+    assert!(!text.contains(['\n', '\u{1b}', '\u{7}']), "{text:?}");
 }

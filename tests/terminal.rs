@@ -4,10 +4,12 @@
 
 mod support;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use neurotop::text::decimal;
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, SlavePty, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -27,6 +29,8 @@ struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
     screen: Arc<Mutex<vt100::Parser>>,
+    /// All that was written, of which the screen shows what came of it.
+    output: Arc<Mutex<Vec<u8>>>,
     settings_before: String,
 }
 
@@ -39,22 +43,28 @@ impl Terminal {
         command.args(args);
         command.env("TERM", "xterm-256color");
         command.env("XDG_CONFIG_HOME", "/nonexistent");
-        command.env_remove("NO_COLOR");
+        for name in ["NO_COLOR", "COLORTERM", "LC_ALL", "LC_CTYPE"] {
+            command.env_remove(name);
+        }
+        command.env("LANG", "C.UTF-8");
         for (name, value) in environment {
             command.env(name, value);
         }
         let child = pair.slave.spawn_command(command).expect("it starts");
         let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 1000)));
-        let mut output = pair.master.try_clone_reader().expect("its output");
+        let mut reader = pair.master.try_clone_reader().expect("its output");
         let parser = Arc::clone(&screen);
+        let output = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&output);
         std::thread::spawn(move || {
             let mut bytes = [0; 8192];
-            while let Ok(count @ 1..) = output.read(&mut bytes) {
+            while let Ok(count @ 1..) = reader.read(&mut bytes) {
+                written.lock().expect("the output").extend_from_slice(&bytes[..count]);
                 parser.lock().expect("the screen").process(&bytes[..count]);
             }
         });
         let keys = pair.master.take_writer().expect("its input");
-        Self { master: pair.master, _slave: pair.slave, child, keys, screen, settings_before }
+        Self { master: pair.master, _slave: pair.slave, child, keys, screen, output, settings_before }
     }
 
     fn contents(&self) -> String {
@@ -126,6 +136,9 @@ impl Terminal {
         let screen = self.screen.lock().expect("the screen");
         assert!(!screen.screen().alternate_screen(), "it left the alternate screen");
         assert!(!screen.screen().hide_cursor(), "it showed the cursor again");
+        let mouse = screen.screen().mouse_protocol_mode();
+        assert_eq!(mouse, vt100::MouseProtocolMode::None, "it gave the mouse back");
+        assert!(!screen.screen().bracketed_paste(), "it gave pasting back");
         drop(screen);
         assert_eq!(settings(&*self.master), self.settings_before, "the terminal's settings");
         status
@@ -383,22 +396,201 @@ fn the_demo_shows_a_real_run_and_leaves_nothing_behind() {
     assert_eq!(left, ["demo.json"]);
 }
 
-#[test]
-fn no_color_is_respected() {
+/// The colours of the letters on a screen.
+fn colours(terminal: &Terminal) -> HashSet<String> {
+    let screen = terminal.screen.lock().expect("the screen").screen().clone();
+    let (rows, columns) = screen.size();
+    let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+    let cells = cells.filter_map(|(row, column)| screen.cell(row, column));
+    cells.filter(|cell| cell.has_contents()).map(|cell| format!("{:?}", cell.fgcolor())).collect()
+}
+
+/// The colours at the start, once a run is shown.
+fn colours_of(args: &[&str], environment: &[(&str, &str)]) -> HashSet<String> {
     let golden = support::golden("leaky-zero");
-    let colours = |environment: &[(&str, &str)]| {
-        let mut terminal = Terminal::start(80, 24, &[text(&golden)], environment);
-        terminal.until_shown("complete");
-        let screen = terminal.screen.lock().expect("the screen").screen().clone();
-        let cells = (0..24).flat_map(|row| (0..80).map(move |column| (row, column)));
-        let coloured = cells.filter(|&(row, column)| {
-            screen.cell(row, column).is_some_and(|cell| cell.fgcolor() != vt100::Color::Default)
+    let args: Vec<&str> = [text(&golden)].into_iter().chain(args.iter().copied()).collect();
+    let mut terminal = Terminal::start(80, 24, &args, environment);
+    terminal.until_shown("complete");
+    let colours = colours(&terminal);
+    terminal.press("q");
+    terminal.ends();
+    colours
+}
+
+#[test]
+fn no_color_is_respected_unless_a_theme_is_asked_for() {
+    assert_eq!(colours_of(&[], &[("NO_COLOR", "1")]), ["Default".to_owned()].into());
+    assert!(colours_of(&[], &[]).len() > 1);
+    assert!(colours_of(&["--theme", "dark"], &[("NO_COLOR", "1")]).len() > 1);
+}
+
+#[test]
+fn a_theme_comes_from_the_command_line_or_the_configuration_and_t_changes_it() {
+    let place = tempfile::tempdir().expect("a directory");
+    let config = place.path().join("config.toml");
+    fs::write(&config, "theme = \"colour-blind\"\n").expect("a file");
+    let green = "Rgb(0, 158, 115)".to_owned();
+    let configured = ["--config", text(&config)];
+    assert!(colours_of(&configured, &[("COLORTERM", "truecolor")]).contains(&green));
+    assert!(colours_of(&configured, &[]).contains("Idx(36)"), "the palette of xterm-256color");
+    assert!(!colours_of(&configured, &[("TERM", "xterm")]).contains("Idx(36)"));
+    let args = ["--config", text(&config), "--theme", "monochrome"];
+    assert_eq!(colours_of(&args, &[]), ["Default".to_owned()].into());
+
+    let golden = support::golden("leaky-zero");
+    let mut terminal = Terminal::start(80, 24, &["--theme", "light", text(&golden)], &[]);
+    terminal.until_shown("complete");
+    for theme in ["colour-blind", "monochrome", "dark", "light"] {
+        let before = colours(&terminal);
+        terminal.press("t");
+        terminal.until_shown(&format!("theme: {theme}"));
+        assert_ne!(colours(&terminal), before);
+    }
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+
+    fs::write(&config, "theme = \"solarized\"\n").expect("a file");
+    let mut terminal = Terminal::start(80, 24, &[text(&golden), "--config", text(&config)], &[]);
+    assert_eq!(terminal.ends().exit_code(), 1);
+    let printed = terminal.printed();
+    assert!(printed.contains("solarized") && printed.contains("monochrome"), "{printed}");
+}
+
+#[test]
+fn a_filter_is_typed_kept_and_cleared() {
+    for (columns, rows) in [(80, 24), (40, 10)] {
+        let golden = support::golden("conv-mixed-digits");
+        let mut terminal = Terminal::start(columns, rows, &[text(&golden)], &[]);
+        terminal.until("all layers", |screen| screen.contains("features.1") && screen.contains("features.4"));
+        terminal.press("/");
+        terminal.until_shown("Enter keep");
+        // Letters that are keys otherwise are text now.
+        terminal.press("qe?");
+        terminal
+            .until("no layer is called so", |screen| screen.contains("/qe?") && !screen.contains("features"));
+        terminal.press("\x15FEATURES.(1|9)");
+        let screen = terminal.until("one layer", |screen| {
+            screen.contains("features.1") && !screen.contains("features.4") && screen.contains("1 of ")
         });
-        let count = coloured.count();
-        terminal.press("q");
-        terminal.ends();
-        count
+        assert!(!screen.contains("head.lif"), "{screen}");
+        terminal.press("\x7f");
+        terminal.until("an invalid pattern hides nothing", |screen| {
+            screen.contains("unclosed group") && screen.contains("features.4")
+        });
+        terminal.press(")\r");
+        terminal.until("the filter is kept and seen", |screen| {
+            !screen.contains("Enter keep")
+                && screen.contains("/FEATURES.(1|9)")
+                && !screen.contains("features.4")
+        });
+        terminal.press("\x1b");
+        terminal.until("Esc shows all layers", |screen| {
+            screen.contains("features.4") && !screen.contains("FEAT")
+        });
+        terminal.press("\x1b[200~q\n\x1b[201~/\x1b[200~head\nq\x1b[201~");
+        terminal.until_shown("/head");
+        terminal.press("\x1b");
+        terminal.until("Esc clears", |screen| screen.contains("features.4") && !screen.contains("/head"));
+        terminal.press("/\x03");
+        assert_eq!(terminal.ends().exit_code(), 0);
+    }
+}
+
+/// A press of a mouse button at a text on the screen, or a notch of the wheel, as SGR reports it.
+fn mouse(screen: &str, button: u8, text: &str) -> String {
+    let found = screen.lines().enumerate().find_map(|(y, line)| {
+        // Columns are characters here: nothing on these screens is wider.
+        line.find(text).map(|at| (line[..at].chars().count() + 1, y + 1))
+    });
+    let (x, y) = found.unwrap_or_else(|| panic!("{text} is not on the screen:\n{screen}"));
+    let press = format!("\x1b[<{button};{x};{y}M");
+    // A wheel is never let go.
+    if button < 64 { format!("{press}\x1b[<{button};{x};{y}m") } else { press }
+}
+
+/// The text of the row that is selected.
+fn selected(terminal: &Terminal) -> String {
+    let screen = terminal.screen.lock().expect("the screen").screen().clone();
+    let (rows, columns) = screen.size();
+    let inverse = |row: u16| {
+        let cells = (0..columns).filter_map(|column| screen.cell(row, column));
+        cells.filter(|cell| cell.inverse()).map(|cell| cell.contents().to_owned()).collect::<String>()
     };
-    assert_eq!(colours(&[("NO_COLOR", "1")]), 0);
-    assert!(colours(&[]) > 0);
+    (0..rows).map(inverse).collect()
+}
+
+#[test]
+fn the_mouse_sorts_selects_and_scrolls_and_is_given_back() {
+    let golden = support::golden("conv-mixed-digits");
+    let mut terminal = Terminal::start(80, 24, &[text(&golden)], &[]);
+    let screen = terminal.until_shown("complete");
+    let heading =
+        screen.lines().find(|line| line.contains("neuron") && line.contains("cost")).expect("headings");
+    let at = heading[..heading.find("effective").expect("a heading")].chars().count();
+    let y = screen.lines().position(|line| line == heading).expect("a row") + 1;
+    terminal.press(&format!("\x1b[<0;{};{y}M", at + 1));
+    let screen = terminal.until_shown("effective ▼");
+    terminal.press(&mouse(&screen, 0, "effective ▼"));
+    let screen = terminal.until_shown("effective ▲");
+    terminal.press(&mouse(&screen, 0, "features.4"));
+    terminal.until("a row is selected", |_| selected(&terminal).contains("features.4"));
+    terminal.press("?");
+    let screen = terminal.until_shown("leave, print the summary");
+    terminal.press(&mouse(&screen, 65, "freeze"));
+    let screen = terminal.until("the help scrolls", |screen| !screen.contains("leave, print the summary"));
+    terminal.press(&mouse(&screen, 64, "freeze"));
+    terminal.until_shown("leave, print the summary");
+    let captured = |terminal: &Terminal| {
+        terminal.screen.lock().expect("the screen").screen().mouse_protocol_mode()
+            != vt100::MouseProtocolMode::None
+    };
+    assert!(captured(&terminal));
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+
+    let mut terminal = Terminal::start(80, 24, &[text(&golden), "--no-mouse"], &[]);
+    terminal.until_shown("complete");
+    assert!(!captured(&terminal), "the terminal keeps its mouse");
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
+fn y_copies_the_selected_layer_through_the_terminal() {
+    let golden = support::golden("conv-mixed-digits");
+    let mut terminal = Terminal::start(80, 24, &[text(&golden)], &[]);
+    terminal.until_shown("complete");
+    terminal.press("/4\ry");
+    terminal.until_shown("copied features.4");
+    let output = terminal.output.lock().expect("the output").clone();
+    let output = String::from_utf8_lossy(&output).into_owned();
+    let copied =
+        output.split("\x1b]52;c;").nth(1).and_then(|rest| rest.split('\x1b').next()).expect("OSC 52");
+    let copied = BASE64_STANDARD.decode(copied).expect("base64");
+    let copied = String::from_utf8(copied).expect("text");
+    let cells: Vec<&str> = copied.split('\t').collect();
+    let layer = &support::json(&golden.join("expected.json"))["layers"]["features.4"];
+    let samples = support::json(&golden.join("expected.json"))["samples"].as_f64().expect("samples");
+    let effective = layer["effective_ops"].as_f64().expect("a figure") / samples;
+    assert_eq!((cells.len(), cells[0]), (7, "features.4"));
+    assert_eq!(cells[4], format!("{effective:?}"), "every digit: {copied}");
+    terminal.press("/nothing\ry");
+    terminal.until_shown("nothing to copy");
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
+fn ascii_is_drawn_where_it_is_asked_for_or_the_locale_has_no_more() {
+    let golden = support::golden("conv-mixed-digits");
+    for (args, environment) in
+        [(&["--ascii"][..], &[][..]), (&[], &[("LC_ALL", "C")]), (&[], &[("LANG", "POSIX")])]
+    {
+        let args: Vec<&str> = [text(&golden)].into_iter().chain(args.iter().copied()).collect();
+        let mut terminal = Terminal::start(80, 24, &args, environment);
+        let screen = terminal.until_shown("complete");
+        assert!(screen.is_ascii() && screen.contains("+ Layers"), "{screen}");
+        terminal.press("q");
+        assert_eq!(terminal.ends().exit_code(), 0);
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::session::{Following, Session};
 use super::signals::leave_signals;
-use super::watch::watch_session;
+use super::watch::{look, watch_session};
 use crate::cli::{DemoArgs, RunArgs};
 use crate::dashboard::Options;
 use crate::pipeline::Mode;
@@ -48,6 +48,8 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         exit_when_finished: args.exit_when_finished,
         close_after: Some(CLOSE_AFTER),
         exports: args.export,
+        look: look(&args.look, &session),
+        mouse: args.look.mouse(),
     };
     let code = watch_session(session, &signals, options);
     leave.store(true, Ordering::Relaxed);

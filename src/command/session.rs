@@ -3,6 +3,7 @@
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::cost::{Costs, LayerDefaults};
+use crate::dashboard::ThemeName;
 use crate::pipeline::{Mode, Options, Pipeline};
 use crate::run::{Run, Settings};
 use crate::snapshot::{EntryName, classify};
@@ -14,6 +15,8 @@ use std::time::Duration;
 pub(super) struct Session {
     pub(super) run: Run,
     pub(super) pipeline: Pipeline,
+    /// The theme that the configuration file asks for.
+    pub(super) theme: Option<ThemeName>,
 }
 
 /// How a session follows its directory.
@@ -51,7 +54,7 @@ impl Session {
                 .map_or(1, std::num::NonZeroUsize::get),
         };
         let pipeline = Pipeline::start(options).context("cannot start to count")?;
-        Ok(Self { run: Run::new(settings), pipeline })
+        Ok(Self { run: Run::new(settings), pipeline, theme: config.theme })
     }
 }
 

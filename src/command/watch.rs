@@ -3,8 +3,8 @@
 use super::session::{Following, Session};
 use super::signals::leave_signals;
 use super::{finish, plain};
-use crate::cli::WatchArgs;
-use crate::dashboard::{self, Inputs, Options, Screen, take_faults};
+use crate::cli::{LookArgs, WatchArgs};
+use crate::dashboard::{self, Inputs, Look, Options, Screen, Wishes, take_faults};
 use crate::pipeline::Mode;
 use crate::report::{Export, Format, Summary};
 use crossbeam_channel::Receiver;
@@ -17,9 +17,20 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let following = Following { mode: Mode::Live, poll: args.poll, stall_after: args.stall_after };
     let signals = leave_signals()?;
     let session = Session::start(&args.dir, &args.run, &following)?;
-    let options =
-        Options { exit_when_finished: args.exit_when_finished, close_after: None, exports: args.run.export };
+    let options = Options {
+        exit_when_finished: args.exit_when_finished,
+        close_after: None,
+        exports: args.run.export,
+        look: look(&args.look, &session),
+        mouse: args.look.mouse(),
+    };
     watch_session(session, &signals, options)
+}
+
+/// What the dashboard looks like, by the command line, the configuration and the environment.
+pub(super) fn look(args: &LookArgs, session: &Session) -> Look {
+    let wishes = Wishes { theme: args.theme, configured: session.theme, symbols: args.symbols() };
+    Look::from_environment(wishes)
 }
 
 /// Shows a session until it is left, then prints and exports its figures, whatever ended it.
@@ -44,7 +55,7 @@ fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) ->
         options.exit_when_finished |= options.close_after.is_some();
         return plain::watch(session, options.exit_when_finished, signals);
     }
-    let mut screen = Screen::take(&format!("neurotop {}", session.run.name()))?;
+    let mut screen = Screen::take(&format!("neurotop {}", session.run.name()), options.mouse)?;
     let inputs = Inputs { events: dashboard::terminal_events()?, signals: signals.clone() };
     dashboard::show(screen.terminal(), &mut session.run, &session.pipeline, &inputs, &options)
 }

@@ -1,21 +1,30 @@
 //! The live dashboard: takes updates and keys, and draws when something has changed.
 
+mod copy;
+mod filter;
 mod keys;
+mod look;
 mod state;
+mod symbols;
 mod terminal;
 mod theme;
 mod view;
 
-pub use keys::{Action, BINDINGS, Binding};
-pub use state::{COLUMNS, Column, Moment, Page, Request, Sort, State};
-pub use terminal::{Screen, take_faults};
-pub use theme::Theme;
+pub use copy::{copy, row};
+pub use filter::Filter;
+pub use keys::{Action, BINDINGS, Binding, EDITS, Mode};
+pub use look::{Look, Wishes};
+pub use state::{COLUMNS, Column, Moment, Page, Places, Request, Sort, State};
+pub use symbols::Symbols;
+pub use terminal::{Mouse, Screen, take_faults};
+pub use theme::{Depth, Theme, ThemeName};
 pub use view::draw;
 
 use crate::fault;
 use crate::pipeline::{Command, Pipeline, Update};
 use crate::report::{Export, Summary};
 use crate::run::Run;
+use crate::text::printable;
 use anyhow::bail;
 use crossbeam_channel::{Receiver, never, select_biased, unbounded};
 use ratatui::Terminal;
@@ -38,12 +47,16 @@ pub struct Options {
     pub close_after: Option<Duration>,
     /// What `e` writes.
     pub exports: Vec<Export>,
+    /// What it looks like at the start.
+    pub look: Look,
+    /// Whose the mouse is.
+    pub mouse: Mouse,
 }
 
 /// Where input comes from.
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// Keys and changes of size; the channel closes when the terminal is gone.
+    /// Keys, the mouse and changes of size; the channel closes when the terminal is gone.
     pub events: Receiver<Event>,
     /// Signals that ask to leave.
     pub signals: Receiver<i32>,
@@ -79,8 +92,7 @@ pub fn show<B: Backend>(
 where
     B::Error: Send + Sync + 'static,
 {
-    let theme = Theme::from_environment();
-    let mut state = State::default();
+    let mut state = State::new(options.look);
     let mut events = inputs.events.clone();
     let mut stay = false;
     let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
@@ -88,7 +100,7 @@ where
     loop {
         let now = Instant::now();
         if changed && now >= next_frame {
-            terminal.draw(|frame| view::draw_run(frame, run, &mut state, &theme))?;
+            terminal.draw(|frame| view::draw_run(frame, run, &mut state))?;
             changed = false;
             next_frame = Instant::now() + FRAME;
         }
@@ -115,7 +127,7 @@ where
             recv(events) -> event => match event {
                 Ok(event) => {
                     changed = true;
-                    if is_key_press(&event) {
+                    if is_of_the_user(&event) {
                         stay = true;
                         state.closes_at = None;
                     }
@@ -123,6 +135,7 @@ where
                         Some(Request::Quit) => return Ok(()),
                         Some(Request::Restart) => restart(run, pipeline, &mut state),
                         Some(Request::Export) => export(&options.exports, run, &mut state),
+                        Some(Request::Copy) => copy_selected(run, &mut state),
                         None => {}
                     }
                 }
@@ -139,13 +152,20 @@ where
     }
 }
 
-fn is_key_press(event: &Event) -> bool {
-    matches!(event, Event::Key(key) if key.kind != KeyEventKind::Release)
+fn is_of_the_user(event: &Event) -> bool {
+    match event {
+        Event::Key(key) => key.kind != KeyEventKind::Release,
+        event => matches!(event, Event::Mouse(_)),
+    }
 }
 
 fn handle(event: &Event, state: &mut State, run: &Run) -> Option<Request> {
     match event {
-        Event::Key(key) => state.update(keys::action(key)?, run, SystemTime::now()),
+        Event::Key(key) => state.update(keys::action(key, state.mode)?, run, SystemTime::now()),
+        Event::Mouse(mouse) => state.update(keys::mouse_action(mouse)?, run, SystemTime::now()),
+        Event::Paste(text) => {
+            keys::pasted(text, state.mode).find_map(|action| state.update(action, run, SystemTime::now()))
+        }
         // The next draw asks the terminal for its size.
         _ => None,
     }
@@ -184,4 +204,18 @@ fn export(exports: &[Export], run: &Run, state: &mut State) {
         }
     }
     state.say(format!("wrote {}", written.join(", ")), Instant::now());
+}
+
+/// Copies the figures that are shown of the selected layer.
+fn copy_selected(run: &Run, state: &mut State) {
+    let summary = state.summary(run, SystemTime::now());
+    let message = match state.selected_layer(&summary.layers) {
+        None => "nothing to copy: no layer is selected".to_owned(),
+        Some(layer) => match copy(layer, &mut std::io::stdout()) {
+            Ok(()) => format!("copied {}, if the terminal allows it", printable(&layer.name)),
+            Err(error) => format!("not copied: {error}"),
+        },
+    };
+    drop(summary);
+    state.say(message, Instant::now());
 }

@@ -1,10 +1,14 @@
-//! What the user has made of the view: which page, which order, which row.
+//! What the user has made of the view: which page, which order, which layers, which row, which look.
 
-use super::keys::Action;
+use super::filter::Filter;
+use super::keys::{Action, Mode};
+use super::look::Look;
 use crate::history::History;
 use crate::pipeline::{Presence, Watching};
 use crate::report::{LayerFigures, Summary};
 use crate::run::{Run, Status};
+use ratatui::layout::{Position, Rect};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -101,9 +105,26 @@ pub struct Sort {
     pub descending: bool,
 }
 
+/// Where the last draw put what can be clicked on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The headings of the table of layers.
+    pub headings: Vec<(Column, Rect)>,
+    /// Its rows, as many as have a layer.
+    pub rows: Rect,
+}
+
 /// The state of the view.
 #[derive(Debug)]
 pub struct State {
+    /// What it looks like.
+    pub look: Look,
+    /// What keys are for.
+    pub mode: Mode,
+    /// Which layers are shown.
+    pub filter: Filter,
+    /// Where the last draw put what can be clicked on.
+    pub places: Places,
     /// What fills the screen.
     pub page: Page,
     /// The order of the layers.
@@ -118,6 +139,8 @@ pub struct State {
     pub frozen: Option<Box<(Moment, History)>>,
     /// When the demonstration ends by itself.
     pub closes_at: Option<Instant>,
+    /// The first row shown of the table of layers.
+    first: usize,
     /// The last row of the layers and of the list, at the last draw.
     last_rows: (usize, usize),
     message: Option<(String, Instant)>,
@@ -126,6 +149,10 @@ pub struct State {
 impl Default for State {
     fn default() -> Self {
         Self {
+            look: Look::default(),
+            mode: Mode::Commands,
+            filter: Filter::default(),
+            places: Places::default(),
             page: Page::Overview,
             sort: Sort { column: None, descending: false },
             selected: 0,
@@ -133,6 +160,7 @@ impl Default for State {
             page_rows: 1,
             frozen: None,
             closes_at: None,
+            first: 0,
             last_rows: (usize::MAX, usize::MAX),
             message: None,
         }
@@ -148,9 +176,16 @@ pub enum Request {
     Restart,
     /// Write the exports.
     Export,
+    /// Copy the figures of the selected layer.
+    Copy,
 }
 
 impl State {
+    /// The state at the start.
+    pub fn new(look: Look) -> Self {
+        Self { look, ..Self::default() }
+    }
+
     /// Applies an action; `run` is what the view shows.
     pub fn update(&mut self, action: Action, run: &Run, now: SystemTime) -> Option<Request> {
         match action {
@@ -160,8 +195,10 @@ impl State {
                 return Some(Request::Restart);
             }
             Action::Export => return Some(Request::Export),
+            Action::Copy => return Some(Request::Copy),
             Action::Help => self.toggle(Page::Help),
             Action::Problems => self.toggle(Page::Problems),
+            Action::Back if self.page == Page::Overview => self.filter_by(String::new(), run, now),
             Action::Back => self.show(Page::Overview),
             Action::Pause => {
                 self.frozen = match self.frozen.take() {
@@ -178,8 +215,67 @@ impl State {
             Action::Last => self.go(|_| usize::MAX),
             Action::SortColumn(step) => self.sort_by_neighbour(step),
             Action::SortReverse => self.sort.descending = !self.sort.descending,
+            Action::Filter => {
+                self.show(Page::Overview);
+                self.mode = Mode::Typing;
+            }
+            Action::Type(character) => self.filter_by(format!("{}{character}", self.filter.text()), run, now),
+            Action::Erase => {
+                let mut text = self.filter.text().to_owned();
+                text.pop();
+                self.filter_by(text, run, now);
+            }
+            Action::EraseAll => self.filter_by(String::new(), run, now),
+            Action::KeepFilter => self.mode = Mode::Commands,
+            Action::ClearFilter => {
+                self.mode = Mode::Commands;
+                self.filter_by(String::new(), run, now);
+            }
+            Action::Theme => {
+                self.look.theme = self.look.theme.next();
+                self.say(format!("theme: {}", self.look.theme.name()), Instant::now());
+            }
+            Action::Click(position) => self.click(position),
+            Action::Scroll(rows) => self.scroll_by(rows as isize),
         }
         None
+    }
+
+    /// The figures that are shown of a run, which are old ones while the view is paused.
+    pub fn summary(&self, run: &Run, now: SystemTime) -> Cow<'_, Summary> {
+        match &self.frozen {
+            Some(frozen) => Cow::Borrowed(&frozen.0.summary),
+            None => Cow::Owned(Summary::of(run, now)),
+        }
+    }
+
+    /// The indices of the layers that are shown, in the order in which they are.
+    pub fn shown(&self, layers: &[LayerFigures]) -> Vec<usize> {
+        let mut order = self.sort.order(layers);
+        order.retain(|&at| self.filter.shows(&layers[at].name));
+        order
+    }
+
+    /// The selected layer.
+    pub fn selected_layer<'a>(&self, layers: &'a [LayerFigures]) -> Option<&'a LayerFigures> {
+        self.shown(layers).get(self.selected).map(|&at| &layers[at])
+    }
+
+    /// The first row of the table of layers to be shown, so that the selected one is. It stays where it is
+    /// while it can, so that rows stay under the mouse.
+    pub fn first_row(&mut self, layers: usize, rows: usize) -> usize {
+        let (selected, first) = (self.selected, self.first);
+        let first = if selected < first && first - selected < rows {
+            selected
+        } else if selected >= first + rows && selected - first < 2 * rows {
+            selected + 1 - rows
+        } else if (first..first + rows).contains(&selected) {
+            first
+        } else {
+            selected.saturating_sub(rows / 2)
+        };
+        self.first = first.min(layers.saturating_sub(rows));
+        self.first
     }
 
     /// Keeps the selection and the scroll within what there is.
@@ -218,6 +314,45 @@ impl State {
         *place = to(*place).min(last);
     }
 
+    /// Filters the layers; the selected one stays so while it is shown.
+    fn filter_by(&mut self, text: String, run: &Run, now: SystemTime) {
+        if text == self.filter.text() {
+            return;
+        }
+        let layers = self.summary(run, now).into_owned().layers;
+        let selected = self.shown(&layers).get(self.selected).copied();
+        self.filter = Filter::new(text);
+        let row = self.shown(&layers).iter().position(|&at| Some(at) == selected);
+        self.selected = row.unwrap_or(0);
+    }
+
+    fn click(&mut self, position: Position) {
+        let heading = self.places.headings.iter().find(|(_, area)| area.contains(position));
+        match heading {
+            Some(&(Column::Trend, _)) => {}
+            Some(&(column, _)) if self.sort.column == Some(column) => {
+                self.sort.descending = !self.sort.descending;
+            }
+            Some(&(column, _)) => self.sort = Sort::by(Some(column)),
+            None if self.places.rows.contains(position) => {
+                self.selected =
+                    (self.first + usize::from(position.y - self.places.rows.y)).min(self.last_rows.0);
+            }
+            None => {}
+        }
+    }
+
+    /// Scrolls what is shown; the selected layer stays in sight.
+    fn scroll_by(&mut self, rows: isize) {
+        if self.page != Page::Overview {
+            return self.go(|row| row.saturating_add_signed(rows));
+        }
+        let seen = self.page_rows.max(1);
+        let last_first = (self.last_rows.0.saturating_add(1)).saturating_sub(seen);
+        self.first = self.first.saturating_add_signed(rows).min(last_first);
+        self.selected = self.selected.clamp(self.first, self.first + seen - 1).min(self.last_rows.0);
+    }
+
     /// Walks over "as in the model" and the sortable columns, in a circle.
     fn sort_by_neighbour(&mut self, step: i32) {
         let choices: Vec<Option<Column>> = std::iter::once(None)
@@ -225,14 +360,18 @@ impl State {
             .collect();
         let at = choices.iter().position(|&choice| choice == self.sort.column).unwrap_or(0);
         let next = (at as i32 + step).rem_euclid(choices.len() as i32) as usize;
-        let column = choices[next];
-        // Figures are asked for from the top, names from the start of the alphabet.
-        let is_text = matches!(column, None | Some(Column::Name | Column::Neuron | Column::Reset));
-        self.sort = Sort { column, descending: !is_text };
+        self.sort = Sort::by(choices[next]);
     }
 }
 
 impl Sort {
+    /// The order in which a column is asked for first: figures from the top, names from the start of the
+    /// alphabet.
+    pub fn by(column: Option<Column>) -> Self {
+        let is_text = matches!(column, None | Some(Column::Name | Column::Neuron | Column::Reset));
+        Self { column, descending: !is_text }
+    }
+
     /// The indices of the layers in this order; ties stay as in the model, and what has no figure
     /// comes last either way.
     pub fn order(self, layers: &[LayerFigures]) -> Vec<usize> {

@@ -3,7 +3,9 @@
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use ratatui::crossterm::execute;
+use ratatui::crossterm::style::{Print, force_color_output};
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
 };
@@ -18,6 +20,21 @@ static FAULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Whether the screen is taken, so that what is printed would be lost.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// Clicks and the wheel, in the form that knows no bounds (SGR). crossterm's own command asks for every
+/// movement of the mouse as well, which is much to send over ssh for nothing.
+const CAPTURE_MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
+const RELEASE_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// Whose the mouse is while the screen is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mouse {
+    /// The dashboard's.
+    #[default]
+    Captured,
+    /// The terminal's, to select text with.
+    Left,
+}
+
 /// Holds the terminal in raw mode on its alternate screen; dropping it gives the terminal back, also
 /// while a panic unwinds.
 #[derive(Debug)]
@@ -30,12 +47,16 @@ impl Screen {
     ///
     /// # Errors
     /// Where standard output is no terminal that can be steered.
-    pub fn take(title: &str) -> io::Result<Self> {
+    pub fn take(title: &str, mouse: Mouse) -> io::Result<Self> {
         keep_faults();
+        // NO_COLOR chooses the theme, which the user can change; crossterm would drop the colours of any.
+        force_color_output(true);
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        let screen = execute!(stdout(), EnterAlternateScreen, SetTitle(title))
-            .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
+        let capture = if mouse == Mouse::Captured { CAPTURE_MOUSE } else { "" };
+        let screen =
+            execute!(stdout(), EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))
+                .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
         match screen {
             Ok(terminal) => Ok(Self { terminal }),
             Err(error) => {
@@ -60,7 +81,7 @@ impl Drop for Screen {
 /// A terminal that is gone cannot be given back, and that is no error.
 fn give_back() {
     TAKEN.store(false, Ordering::SeqCst);
-    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+    let _ = execute!(stdout(), Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
 }
 

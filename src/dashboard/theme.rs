@@ -1,6 +1,119 @@
-//! The styles of the dashboard, by what they mean.
+//! The styles of the dashboard, by what they mean, and the themes that give them.
 
+use clap::ValueEnum;
 use ratatui::style::{Color, Modifier, Style};
+use serde::Deserialize;
+
+/// The themes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ThemeName {
+    /// The terminal's own colours, for a dark background
+    #[default]
+    Dark,
+    /// Deep colours, for a light background
+    Light,
+    /// Okabe and Ito's colours, told apart by the colour-blind, for either background
+    #[value(alias = "color-blind")]
+    #[serde(alias = "color-blind")]
+    ColourBlind,
+    /// No colours
+    Monochrome,
+}
+
+impl ThemeName {
+    /// The theme after this one, in a circle.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Dark => Self::Light,
+            Self::Light => Self::ColourBlind,
+            Self::ColourBlind => Self::Monochrome,
+            Self::Monochrome => Self::Dark,
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// How many colours a terminal has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// The sixteen that its user has chosen.
+    #[default]
+    Sixteen,
+    /// The palette of 256.
+    Palette,
+    /// All of 24 bits.
+    True,
+}
+
+impl Depth {
+    /// What `COLORTERM` and `TERM` say.
+    pub fn of(colorterm: Option<&str>, term: Option<&str>) -> Self {
+        let term = term.unwrap_or_default();
+        match colorterm {
+            Some("truecolor" | "24bit") => Self::True,
+            _ if term.contains("direct") => Self::True,
+            _ if term.contains("256color") => Self::Palette,
+            _ => Self::Sixteen,
+        }
+    }
+}
+
+/// A colour at every depth.
+#[derive(Debug, Clone, Copy)]
+struct Shade {
+    rgb: (u8, u8, u8),
+    palette: u8,
+    sixteen: Color,
+}
+
+const fn shade(rgb: (u8, u8, u8), palette: u8, sixteen: Color) -> Shade {
+    Shade { rgb, palette, sixteen }
+}
+
+impl Shade {
+    fn at(self, depth: Depth) -> Color {
+        match depth {
+            Depth::Sixteen => self.sixteen,
+            Depth::Palette => Color::Indexed(self.palette),
+            Depth::True => Color::Rgb(self.rgb.0, self.rgb.1, self.rgb.2),
+        }
+    }
+}
+
+/// The colours of a theme that has its own.
+struct Shades {
+    accent: Shade,
+    good: Shade,
+    warn: Shade,
+    bad: Shade,
+    running: Shade,
+    single: Shade,
+}
+
+const LIGHT: Shades = Shades {
+    accent: shade((0, 95, 135), 24, Color::Blue),
+    good: shade((0, 95, 0), 22, Color::Green),
+    warn: shade((135, 0, 135), 90, Color::Magenta),
+    bad: shade((175, 0, 0), 124, Color::Red),
+    running: shade((0, 95, 135), 24, Color::Blue),
+    single: shade((135, 95, 0), 94, Color::Magenta),
+};
+
+/// Of the palette of M. Okabe and K. Ito (2008) those that can be read on black and on white, and beside
+/// them their orange for dots. Of sixteen colours, blue and yellow are told apart by the most people.
+const COLOUR_BLIND: Shades = Shades {
+    accent: shade((0, 114, 178), 31, Color::Cyan),
+    good: shade((0, 158, 115), 36, Color::LightBlue),
+    warn: shade((204, 121, 167), 175, Color::Magenta),
+    bad: shade((213, 94, 0), 166, Color::Yellow),
+    running: shade((0, 114, 178), 31, Color::Cyan),
+    single: shade((230, 159, 0), 214, Color::Yellow),
+};
 
 /// Styles by meaning. Every distinction that matters has a word or a mark of its own besides its
 /// colour, so that nothing is lost without colours.
@@ -27,8 +140,18 @@ pub struct Theme {
 }
 
 impl Theme {
+    /// The styles of a theme on a terminal with so many colours.
+    pub fn new(name: ThemeName, depth: Depth) -> Self {
+        match name {
+            ThemeName::Dark => Self::dark(),
+            ThemeName::Light => Self::plain().shaded(&LIGHT, depth),
+            ThemeName::ColourBlind => Self::plain().shaded(&COLOUR_BLIND, depth),
+            ThemeName::Monochrome => Self::plain(),
+        }
+    }
+
     /// The terminal's own sixteen colours, which its user has chosen for its background.
-    pub fn colours() -> Self {
+    fn dark() -> Self {
         let plain = Self::plain();
         Self {
             accent: plain.accent.fg(Color::Cyan),
@@ -41,8 +164,21 @@ impl Theme {
         }
     }
 
+    fn shaded(self, shades: &Shades, depth: Depth) -> Self {
+        Self {
+            accent: self.accent.fg(shades.accent.at(depth)),
+            good: self.good.fg(shades.good.at(depth)),
+            warn: self.warn.fg(shades.warn.at(depth)),
+            bad: self.bad.fg(shades.bad.at(depth)),
+            running: self.running.fg(shades.running.at(depth)),
+            // Bright enough by its colour, and too faint on a light background if dimmed as well.
+            single: Style::new().fg(shades.single.at(depth)),
+            ..self
+        }
+    }
+
     /// No colour at all.
-    pub fn plain() -> Self {
+    fn plain() -> Self {
         let style = Style::new();
         Self {
             accent: style.add_modifier(Modifier::BOLD),
@@ -56,12 +192,64 @@ impl Theme {
             single: style.add_modifier(Modifier::DIM),
         }
     }
+}
 
-    /// As the environment asks: none where `NO_COLOR` is set and not empty (<https://no-color.org>).
-    pub fn from_environment() -> Self {
-        match std::env::var_os("NO_COLOR") {
-            Some(value) if !value.is_empty() => Self::plain(),
-            _ => Self::colours(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The contrast of two colours (WCAG 2).
+    fn contrast(a: (u8, u8, u8), b: (u8, u8, u8)) -> f64 {
+        let linear = |value: u8| {
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let luminance = |(r, g, b)| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) + 0.05;
+        let (a, b) = (luminance(a), luminance(b));
+        a.max(b) / a.min(b)
+    }
+
+    fn texts(shades: &Shades) -> [Shade; 5] {
+        [shades.accent, shades.good, shades.warn, shades.bad, shades.running]
+    }
+
+    #[test]
+    fn text_can_be_read_on_its_background() {
+        for shade in texts(&LIGHT) {
+            assert!(contrast(shade.rgb, (255, 255, 255)) >= 5.0, "{shade:?}");
         }
+        for shade in texts(&COLOUR_BLIND) {
+            for background in [(0, 0, 0), (255, 255, 255)] {
+                assert!(contrast(shade.rgb, background) >= 3.0, "{shade:?} on {background:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_good_and_what_is_wrong_differ_at_every_depth() {
+        for depth in [Depth::Sixteen, Depth::Palette, Depth::True] {
+            for name in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind] {
+                let theme = Theme::new(name, depth);
+                assert!(theme.good.fg.is_some() && theme.good.fg != theme.bad.fg, "{name:?} {depth:?}");
+                assert_ne!(theme.running.fg, theme.single.fg, "{name:?} {depth:?}");
+            }
+        }
+        let safe = Theme::new(ThemeName::ColourBlind, Depth::True);
+        assert_eq!(
+            (safe.good.fg, safe.bad.fg),
+            (Some(Color::Rgb(0, 158, 115)), Some(Color::Rgb(213, 94, 0)))
+        );
+        let palette = Theme::new(ThemeName::ColourBlind, Depth::Palette);
+        assert_eq!(palette.good.fg, Some(Color::Indexed(36)));
+    }
+
+    #[test]
+    fn themes_follow_one_another_in_a_circle() {
+        let mut theme = ThemeName::default();
+        for name in ["light", "colour-blind", "monochrome", "dark"] {
+            theme = theme.next();
+            assert_eq!(theme.name(), name);
+        }
+        assert_eq!(Theme::new(ThemeName::Monochrome, Depth::True).bad.fg, None);
     }
 }

@@ -1,5 +1,6 @@
 //! The total sparsity and operations over the batches.
 
+use super::super::symbols::Symbols;
 use super::meter::bounds;
 use super::{Scene, block, title};
 use crate::report::sparsity;
@@ -59,15 +60,16 @@ fn chart(
     let Some(last) = series.running.last().map(|point| point.0) else {
         return frame.render_widget(block, area);
     };
+    let line = if scene.symbols == Symbols::Unicode { "━" } else { "*" };
     let legend = Line::from(vec![
-        Span::styled(" ━ running", scene.theme.running),
+        Span::styled(format!(" {line} running"), scene.theme.running),
         Span::styled(" · batch ", scene.theme.single),
     ]);
     let wide_enough = usize::from(area.width) > name.len() + 28;
     let block = if wide_enough { block.title(legend.right_aligned()) } else { block };
     let (low, high) = padded(bounds(&values));
-    // Dots are easy to see, and too large for many of them.
-    let crowded = series.single.len() > usize::from(area.width) / 3;
+    // Dots are easy to see, and too large for many of them; in ASCII there is nothing smaller.
+    let crowded = series.single.len() > usize::from(area.width) / 3 && scene.symbols == Symbols::Unicode;
     let marker = if crowded { Marker::Braille } else { Marker::Dot };
     let dataset = |data, graph_type, marker, style: Style| {
         Dataset::default().data(data).graph_type(graph_type).marker(marker).style(style)

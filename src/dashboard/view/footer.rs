@@ -1,8 +1,8 @@
 //! The lines at the bottom: the account of the batches, problems, a message, the keys.
 
-use super::super::keys::BINDINGS;
+use super::super::keys::{BINDINGS, Mode};
 use super::super::state::State;
-use super::{Scene, problems};
+use super::{Scene, filter, problems};
 use crate::text::{elide, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
@@ -10,20 +10,28 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
-/// Lines of the footer.
-pub(super) fn height(area: Rect) -> u16 {
+/// Lines of the footer. A filter is never out of sight.
+pub(super) fn height(area: Rect, state: &State) -> u16 {
+    let filter = u16::from(has_filter(state));
     match area.height {
-        0..6 => 0,
-        6..9 => 1,
+        0..6 => filter,
+        6..9 => 1 + filter,
         _ => 2,
     }
 }
 
+fn has_filter(state: &State) -> bool {
+    state.mode == Mode::Typing || !state.filter.is_empty()
+}
+
 /// Draws the footer.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State) {
-    let [account, keys] = Layout::vertical([Constraint::Length(1); 2]).areas(area);
+    let account_lines = if area.height == 1 && has_filter(state) { 0 } else { 1 };
+    let [account, keys] =
+        Layout::vertical([Constraint::Length(account_lines), Constraint::Length(1)]).areas(area);
     draw_account(frame, account, scene);
     match state.message(scene.now) {
+        _ if state.mode == Mode::Typing => filter::draw_input(frame, keys, scene, state),
         Some(message) => {
             let message = elide(message, usize::from(keys.width).saturating_sub(2));
             frame.render_widget(Line::styled(format!(" {message}"), scene.theme.accent), keys);
@@ -74,9 +82,16 @@ fn draw_keys(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State
         used += text.width();
         spans.push(Span::styled(text, scene.theme.selected));
     }
+    // With frames the filter is in the title of the layers.
+    if !scene.framed && !state.filter.is_empty() {
+        let text = filter::summary(scene, state, usize::from(area.width).saturating_sub(2));
+        used += text.width();
+        spans.push(Span::styled(text, scene.theme.warn));
+    }
     for binding in BINDINGS.iter() {
         let Some(hint) = binding.hint else { continue };
-        let key = binding.label.split([',', ' ']).next().unwrap_or(binding.label);
+        let label = scene.symbols.label(binding.label);
+        let key = label.split([',', ' ']).next().unwrap_or(&label);
         let width = key.width() + hint.width() + 3;
         if used + width > usize::from(area.width) {
             break;

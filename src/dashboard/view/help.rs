@@ -1,6 +1,6 @@
 //! The keys, from the table that drives them.
 
-use super::super::keys::BINDINGS;
+use super::super::keys::{BINDINGS, MOUSE};
 use super::super::state::State;
 use super::wrap::wrapped;
 use super::{Scene, list};
@@ -29,7 +29,10 @@ fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
             })
             .collect()
     };
-    let keys = BINDINGS.iter().flat_map(|binding| entry(binding.label, theme.accent, binding.help));
+    let keys = BINDINGS
+        .iter()
+        .flat_map(|binding| entry(&scene.symbols.label(binding.label), theme.accent, binding.help));
+    let mouse = MOUSE.into_iter().flat_map(|(what, help)| entry(what, theme.accent, help));
     let terms = [
         ("effective", "operations of the membrane updates that changed a potential"),
         ("dense", "operations if every neuron were updated at every time step"),
@@ -39,5 +42,5 @@ fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
         ("trend", "membrane updates per sample, over the batches"),
     ];
     let terms = terms.into_iter().flat_map(|(term, meaning)| entry(term, theme.strong, meaning));
-    keys.chain(std::iter::once(Line::raw(""))).chain(terms).collect()
+    keys.chain(mouse).chain(std::iter::once(Line::raw(""))).chain(terms).collect()
 }

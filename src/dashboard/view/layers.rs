@@ -1,8 +1,8 @@
 //! The table of layers: where the operations go.
 
-use super::super::state::{COLUMNS, Column, State};
+use super::super::state::{COLUMNS, Column, Places, State};
 use super::meter::trend;
-use super::{Scene, block, title};
+use super::{Scene, block, filter, title};
 use crate::report::LayerFigures;
 use crate::tally::quotient;
 use crate::text::{compact, decimal, elide, percent, printable, thousands};
@@ -41,14 +41,17 @@ pub(super) fn height(scene: &Scene<'_>) -> u16 {
 /// Draws the table; only rows that are seen are built.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
     let layers = &scene.moment.summary.layers;
+    let order = state.shown(layers);
     let inner = if scene.framed {
-        let order = match (state.sort.column, state.sort.descending) {
+        let sorted = match (state.sort.column, state.sort.descending) {
             (None, false) => " in the order of the model ".to_owned(),
             (None, true) => " in the model's order, last first ".to_owned(),
             (Some(column), _) => format!(" by {} ", heading(column)),
         };
-        let block = block(title(format!("Layers ({})", thousands(layers.len() as u128)), scene), scene)
-            .title(Line::styled(order, scene.theme.dim).right_aligned());
+        let sorted = Line::styled(sorted, scene.theme.dim).right_aligned();
+        let room = usize::from(area.width).saturating_sub(sorted.width() + 6);
+        let name = filter::title(&state.filter, order.len(), layers.len(), room);
+        let block = block(title(name, scene), scene).title(sorted);
         let inner = block.inner(area);
         frame.render_widget(block, area);
         inner
@@ -56,11 +59,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
         area
     };
     let rows = usize::from(inner.height.saturating_sub(1));
-    state.clamp(layers.len(), 0, rows);
-    let order = state.sort.order(layers);
-    let first = first_row(state.selected, rows, layers.len());
+    state.clamp(order.len(), 0, rows);
+    let first = state.first_row(order.len(), rows);
     let shown: Vec<&LayerFigures> = order.iter().skip(first).take(rows).map(|&at| &layers[at]).collect();
     let columns = columns(inner.width, state.sort.column, &shown, scene);
+    state.places = places(inner, &columns, shown.len());
     let widths: Vec<Constraint> = columns.iter().map(|(_, width)| Constraint::Length(*width)).collect();
     let header = Row::new(columns.iter().map(|&(column, _)| head(column, state, scene)));
     let body = shown
@@ -68,13 +71,25 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
         .map(|layer| Row::new(columns.iter().map(|&(column, width)| cell(column, width, layer, scene))));
     let table =
         Table::new(body, widths).header(header).column_spacing(1).row_highlight_style(scene.theme.selected);
-    let mut selection = TableState::new().with_selected((rows > 0).then(|| state.selected - first));
+    let mut selection = TableState::new().with_selected((!shown.is_empty()).then(|| state.selected - first));
     frame.render_stateful_widget(table, inner, &mut selection);
+    if shown.is_empty() && !state.filter.is_empty() {
+        let row = Rect { y: inner.y.saturating_add(1), height: 1, ..inner }.intersection(inner);
+        frame.render_widget(Line::styled("No layer's name matches the filter.", scene.theme.dim), row);
+    }
 }
 
-/// The first row that is shown so that the selected one is, with some rows around it.
-fn first_row(selected: usize, rows: usize, layers: usize) -> usize {
-    selected.saturating_sub(rows / 2).min(layers.saturating_sub(rows))
+/// Where the headings and the rows are.
+fn places(inner: Rect, columns: &[(Column, u16)], rows: usize) -> Places {
+    let mut x = inner.x;
+    let heading = |&(column, width): &(Column, u16)| {
+        let area = Rect { x, y: inner.y, width, height: 1 }.intersection(inner);
+        x = x.saturating_add(width + 1);
+        (column, area)
+    };
+    let headings = columns.iter().map(heading).collect();
+    let below = Rect { y: inner.y.saturating_add(1), height: rows as u16, ..inner };
+    Places { headings, rows: below.intersection(inner) }
 }
 
 /// The columns that fit, and their widths.

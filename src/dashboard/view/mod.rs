@@ -2,6 +2,7 @@
 
 mod charts;
 mod classes;
+mod filter;
 mod footer;
 mod header;
 mod help;
@@ -11,7 +12,8 @@ mod problems;
 mod totals;
 mod wrap;
 
-use super::state::{Moment, Page, State};
+use super::state::{Moment, Page, Places, State};
+use super::symbols::Symbols;
 use super::theme::Theme;
 use crate::history::History;
 use crate::run::{Run, Status};
@@ -32,41 +34,43 @@ struct Scene<'a> {
     moment: &'a Moment,
     history: &'a History,
     theme: &'a Theme,
+    symbols: Symbols,
     now: Instant,
     /// Whether the widgets have frames.
     framed: bool,
 }
 
 /// Draws a run, or what was frozen of it when the view was paused.
-pub fn draw_run(frame: &mut Frame<'_>, run: &Run, state: &mut State, theme: &Theme) {
+pub fn draw_run(frame: &mut Frame<'_>, run: &Run, state: &mut State) {
     let now = Instant::now();
     match state.frozen.take() {
         Some(frozen) => {
-            draw(frame, &frozen.0, &frozen.1, state, theme, now, true);
+            draw(frame, &frozen.0, &frozen.1, state, now, true);
             state.frozen = Some(frozen);
         }
-        None => draw(frame, &Moment::of(run, SystemTime::now()), run.history(), state, theme, now, false),
+        None => draw(frame, &Moment::of(run, SystemTime::now()), run.history(), state, now, false),
     }
 }
 
 /// Draws one moment of a run; a pure function of its arguments, except that the state's selection is
-/// kept within what there is.
+/// kept within what there is, and that the state remembers what is where.
 pub fn draw(
     frame: &mut Frame<'_>,
     moment: &Moment,
     history: &History,
     state: &mut State,
-    theme: &Theme,
     now: Instant,
     paused: bool,
 ) {
     let area = frame.area();
     let framed = area.width >= FRAMED.0 && area.height >= FRAMED.1;
-    let scene = Scene { moment, history, theme, now, framed };
+    let (theme, symbols) = (state.look.styles(), state.look.symbols);
+    let scene = Scene { moment, history, theme: &theme, symbols, now, framed };
+    state.places = Places::default();
     let [top, body, bottom] = Layout::vertical([
         Constraint::Length(header::height(area, &scene)),
         Constraint::Fill(1),
-        Constraint::Length(footer::height(area)),
+        Constraint::Length(footer::height(area, state)),
     ])
     .areas(area);
     header::draw(frame, top, &scene, paused);
@@ -76,6 +80,7 @@ pub fn draw(
         Page::Help => help::draw(frame, body, &scene, state),
     }
     footer::draw(frame, bottom, &scene, state);
+    symbols.apply(frame.buffer_mut());
 }
 
 fn overview(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {

@@ -1,0 +1,131 @@
+//! Which layers the table shows: those whose names hold what the user typed.
+
+use crate::text::printable;
+use regex::{Regex, RegexBuilder};
+
+/// The longest filter; what is longer was pasted by mistake.
+const LONGEST: usize = 200;
+
+/// The most bytes that a compiled pattern may take, so that `a{9999}{9999}` costs nothing.
+const COMPILED: usize = 1 << 20;
+
+/// What makes a filter a regular expression. A dot alone does not: the names of layers are full of them.
+const METACHARACTERS: [char; 13] = ['\\', '*', '+', '?', '(', ')', '[', ']', '{', '}', '|', '^', '$'];
+
+/// A filter as it was typed, and what it means.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    text: String,
+    pattern: Pattern,
+}
+
+#[derive(Debug, Clone, Default)]
+enum Pattern {
+    #[default]
+    Everything,
+    Substring(String),
+    Regex(Regex),
+    /// Not a regular expression, and why.
+    Invalid(String),
+}
+
+impl Filter {
+    /// A filter by the text that was typed.
+    pub fn new(text: impl Into<String>) -> Self {
+        let text: String = text.into().chars().take(LONGEST).collect();
+        let pattern = Pattern::of(&text);
+        Self { text, pattern }
+    }
+
+    /// What was typed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether nothing was typed.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Why the filter is no regular expression, where it looks like one and is none.
+    pub fn fault(&self) -> Option<&str> {
+        match &self.pattern {
+            Pattern::Invalid(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Whether a layer of this name is shown. An invalid pattern hides nothing.
+    pub fn shows(&self, name: &str) -> bool {
+        // What is matched is what is seen.
+        let name = printable(name);
+        match &self.pattern {
+            Pattern::Everything | Pattern::Invalid(_) => true,
+            Pattern::Substring(part) => name.to_lowercase().contains(part),
+            Pattern::Regex(regex) => regex.is_match(&name),
+        }
+    }
+}
+
+impl Pattern {
+    fn of(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::Everything;
+        }
+        if !text.contains(METACHARACTERS) {
+            return Self::Substring(text.to_lowercase());
+        }
+        match RegexBuilder::new(text).case_insensitive(true).size_limit(COMPILED).build() {
+            Ok(regex) => Self::Regex(regex),
+            Err(error) => Self::Invalid(reason(&error)),
+        }
+    }
+}
+
+/// The last line of the library's message, which has the reason; the others draw the pattern.
+fn reason(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(_) => "too large".to_owned(),
+        error => {
+            let text = error.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shows(filter: &str, name: &str) -> bool {
+        Filter::new(filter).shows(name)
+    }
+
+    #[test]
+    fn plain_text_is_a_part_of_a_name() {
+        assert!(shows("", "lif1") && shows("LIF", "lif1") && shows("lif", "net.LIF1"));
+        assert!(shows("ures.1", "features.1") && !shows("ures.1", "features21"), "a dot is a dot");
+        assert!(!shows("conv", "lif1"));
+    }
+
+    #[test]
+    fn metacharacters_make_a_regular_expression() {
+        assert!(shows("^lif[12]$", "LIF1") && !shows("^lif[12]$", "lif3"));
+        assert!(shows("conv|head", "head.lif") && !shows("conv|head", "lif"));
+        assert!(shows(r"block0.\.", "block01.lif"));
+    }
+
+    #[test]
+    fn an_invalid_pattern_says_why_and_hides_nothing() {
+        for (pattern, why) in
+            [("conv(", "unclosed group"), ("[", "unclosed character class"), ("*", "repetition")]
+        {
+            let filter = Filter::new(pattern);
+            assert!(filter.fault().is_some_and(|fault| fault.contains(why)), "{:?}", filter.fault());
+            assert!(filter.shows("lif"));
+        }
+        assert_eq!(Filter::new("a{999}{999}{999}").fault(), Some("too large"));
+        assert!(Filter::new("x".repeat(10_000)).text().len() == LONGEST);
+    }
+}

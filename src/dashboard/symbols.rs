@@ -1,0 +1,84 @@
+//! The symbols that are drawn, and what stands for them on a terminal that has ASCII only.
+
+use ratatui::buffer::Buffer;
+
+/// What a terminal can show.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Symbols {
+    /// Lines, blocks and dots of Unicode.
+    #[default]
+    Unicode,
+    /// ASCII only.
+    Ascii,
+}
+
+impl Symbols {
+    /// What a locale says, the name of a character set at its end. A system without a locale says
+    /// nothing, and most of those show Unicode.
+    pub fn of(locale: Option<&str>) -> Self {
+        let Some(locale) = locale else { return Self::Unicode };
+        let locale = locale.to_ascii_lowercase();
+        if locale.contains("utf-8") || locale.contains("utf8") { Self::Unicode } else { Self::Ascii }
+    }
+
+    /// The label of a key: arrows are called by their names where there are none.
+    pub fn label(self, label: &str) -> String {
+        match self {
+            Self::Unicode => label.to_owned(),
+            Self::Ascii => {
+                let names = [("→", "Right"), ("←", "Left"), ("↓", "Down"), ("↑", "Up")];
+                names.iter().fold(label.to_owned(), |label, (arrow, name)| label.replace(arrow, name))
+            }
+        }
+    }
+
+    /// Makes what was drawn fit for the terminal. One pass over the whole screen, so that no widget can
+    /// forget a symbol, nor a library's widget bring one in.
+    pub fn apply(self, buffer: &mut Buffer) {
+        if self == Self::Unicode {
+            return;
+        }
+        for cell in &mut buffer.content {
+            if !cell.symbol().is_ascii() {
+                let ascii = cell.symbol().chars().next().map_or(' ', ascii);
+                cell.set_char(ascii);
+            }
+        }
+    }
+}
+
+/// The ASCII character that stands for another.
+fn ascii(symbol: char) -> char {
+    match symbol {
+        '─' => '-',
+        '━' => '=',
+        '│' => '|',
+        '╭' | '╮' | '╰' | '╯' | '└' | '┌' | '┐' | '┘' => '+',
+        '▁' => '.',
+        '▂' => ':',
+        '▃' => '-',
+        '▄' => '=',
+        '▅' => '+',
+        '▆' => '*',
+        '▇' => '#',
+        '█' => '@',
+        '\u{2800}'..='\u{28ff}' => '*',
+        '•' | '·' => '.',
+        '●' => '*',
+        '○' | '◌' => 'o',
+        '✓' => '+',
+        '✗' => 'x',
+        '▲' | '↑' => '^',
+        '▼' | '↓' => 'v',
+        '→' => '>',
+        '←' => '<',
+        '≠' => '!',
+        '–' | '—' => '-',
+        '…' => '~',
+        '’' => '\'',
+        '×' => 'x',
+        '±' => '~',
+        // Of a name, which the terminal could not show.
+        _ => '?',
+    }
+}
