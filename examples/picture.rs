@@ -21,10 +21,8 @@ struct Picture {
     until: &'static str,
 }
 
-const PICTURES: [Picture; 2] = [
-    Picture { name: "overview", columns: 100, rows: 28, steps: &[], until: "9/12 batches" },
-    Picture { name: "help", columns: 100, rows: 30, steps: &[("5/12 batches", "?")], until: "Keys" },
-];
+const PICTURES: [Picture; 1] =
+    [Picture { name: "overview", columns: 100, rows: 28, steps: &[], until: "9/12 batches" }];
 
 /// The size of a cell and the margin, in pixels.
 const CELL: (f64, f64) = (8.4, 18.0);
