@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::condition::Condition;
 use crate::cost::CostRule;
 use crate::dashboard::{Mouse, Symbols, ThemeName};
 use crate::report::{Export, Format};
@@ -22,7 +23,8 @@ Exit codes:
   0  all that was seen is counted
   1  nothing could be done, or an export could not be written
   2  the command line is wrong
-  3  counted, but something was set aside (each file is named)";
+  3  counted, but something was set aside (each file is named)
+  4  counted, and a --fail-if holds (each is named)";
 
 /// Watches the neuron operations of a running spiking-network benchmark.
 ///
@@ -167,6 +169,10 @@ pub struct RunArgs {
     /// Also write the figures to FILE, as .json, .csv, .md or .txt; repeatable
     #[arg(long, value_name = "FILE")]
     pub export: Vec<Export>,
+    /// Exit with code 4 where this holds in the end, as in 'sparsity<0.9', 'layer:lif1.sparsity<50%' or
+    /// 'effective_ops_per_sample>3e6'; repeatable
+    #[arg(long, value_name = "CONDITION")]
+    pub fail_if: Vec<Condition>,
     /// Price what NeuroBench does not: operations of one update; repeatable
     #[arg(long, value_name = "NEURON:RESET=OPS")]
     pub cost: Vec<CostRule>,
@@ -241,6 +247,7 @@ mod tests {
             &["x", "--export", "x.pdf"],
             &["x", "--cost", "Leaky:zero=9"],
             &["x", "--poll", "0"],
+            &["x", "--fail-if", "colour<1"],
             &["x", "--theme", "solarized"],
             &["summary", "x", "--theme", "dark"],
             &["x", "--poll", "NaN"],

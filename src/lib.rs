@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod condition;
 pub mod config;
 pub mod convergence;
 pub mod cost;

@@ -243,6 +243,37 @@ fn a_signal_ends_progress_lines_with_the_figures() {
 }
 
 #[test]
+fn a_condition_that_holds_fails_the_check() {
+    let run = support::golden("conv-mixed-digits");
+    let check = |conditions: &[&str]| {
+        let args: Vec<&str> = conditions.iter().flat_map(|condition| ["--fail-if", *condition]).collect();
+        let output = summary(&run, &args);
+        (output.status.code(), text(&output.stderr))
+    };
+    // Its figures: 10028 of 11904 operations per sample.
+    assert_eq!(
+        check(&["sparsity<0.15", "effective_ops_per_sample>10028", "membrane_updates!=2496.2"]),
+        (Some(0), String::new())
+    );
+    let (code, named) =
+        check(&["sparsity<16%", "layer:head.lif.updates==540", "neuron:Synaptic.dense_ops<1"]);
+    assert_eq!(code, Some(4));
+    assert!(
+        named.contains("sparsity<16%: it is 0.157") && named.contains("updates==540: it is 540"),
+        "{named}"
+    );
+    assert!(!named.contains("Synaptic"), "{named}");
+    let (code, named) = check(&["layer:lif9.sparsity<0.1"]);
+    assert!(code == Some(4) && named.contains("there is no layer \"lif9\""), "{named}");
+    assert_eq!(check(&["sparsity<lots"]).0, Some(2));
+    let unpriced = summary(&support::golden("unpriced-rleaky"), &["--fail-if", "layer:net.3.sparsity<0.1"]);
+    assert!(unpriced.status.code() == Some(4) && text(&unpriced.stderr).contains("has no value"));
+    let watch =
+        neurotop().args(["watch", "--exit-when-finished", "--fail-if", "sparsity<0.9"]).arg(&run).output();
+    assert_eq!(watch.expect("it runs").status.code(), Some(4));
+}
+
+#[test]
 fn the_recorder_is_printed_as_it_is() {
     let output = neurotop().arg("recorder").output().expect("it runs");
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/python/neurotop/recorder.py");

@@ -31,6 +31,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         Following { mode: Mode::Live, poll: None, stall_after: Duration::from_secs(30).max(args.pace * 3) };
     let run = RunArgs {
         export: args.export.clone(),
+        fail_if: Vec::new(),
         cost: Vec::new(),
         neuron: Vec::new(),
         reset: Vec::new(),
@@ -51,7 +52,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         look: look(&args.look, &session),
         mouse: args.look.mouse(),
     };
-    let code = watch_session(session, &signals, options);
+    let code = watch_session(session, &signals, options, &[]);
     leave.store(true, Ordering::Relaxed);
     let written =
         writer.join().unwrap_or_else(|_| Err(std::io::Error::other("the writer of the run failed")));

@@ -1,6 +1,7 @@
 //! The end of every command: the last batches, the exports, the tables, the exit code.
 
 use super::session::Session;
+use crate::condition::Condition;
 use crate::pipeline::{Command, Update};
 use crate::report::{Export, Format, Summary};
 use crate::text::printable;
@@ -11,6 +12,9 @@ use std::time::{Duration, SystemTime};
 
 /// Counted, but something was set aside.
 const SET_ASIDE: u8 = 3;
+
+/// Counted, and a condition of `--fail-if` holds.
+const FAILED: u8 = 4;
 
 /// How long the last batches may take before the user is told what is going on.
 const SAY_AFTER: Duration = Duration::from_millis(400);
@@ -80,10 +84,22 @@ pub(super) fn name_problems(summary: &Summary, printed: Option<Format>) {
     }
 }
 
+/// Names the conditions that hold on standard error. Returns whether any does.
+pub(super) fn name_failures(conditions: &[Condition], summary: &Summary) -> bool {
+    let failures: Vec<String> =
+        conditions.iter().filter_map(|condition| condition.failure(summary)).collect();
+    for failure in &failures {
+        eprintln!("neurotop: failed: {}", printable(failure));
+    }
+    !failures.is_empty()
+}
+
 /// The exit code that the figures deserve.
-pub(super) fn exit_code(summary: &Summary, all_written: bool) -> ExitCode {
+pub(super) fn exit_code(summary: &Summary, all_written: bool, failed: bool) -> ExitCode {
     if !all_written {
         ExitCode::FAILURE
+    } else if failed {
+        ExitCode::from(FAILED)
     } else if summary.has_set_aside() {
         ExitCode::from(SET_ASIDE)
     } else {

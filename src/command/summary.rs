@@ -41,7 +41,8 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     finish::print(&summary, args.format)?;
     let all_written = finish::write_exports(&args.run.export, &summary);
     finish::name_problems(&summary, Some(args.format));
-    Ok(finish::exit_code(&summary, all_written))
+    let failed = finish::name_failures(&args.run.fail_if, &summary);
+    Ok(finish::exit_code(&summary, all_written, failed))
 }
 
 /// Takes updates until the pipeline has ended, with a progress bar on standard error.

@@ -4,6 +4,7 @@ use super::session::{Following, Session};
 use super::signals::leave_signals;
 use super::{finish, plain};
 use crate::cli::{LookArgs, WatchArgs};
+use crate::condition::Condition;
 use crate::dashboard::{self, Inputs, Look, Options, Screen, Wishes, take_faults};
 use crate::pipeline::Mode;
 use crate::report::{Export, Format, Summary};
@@ -24,7 +25,7 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
         look: look(&args.look, &session),
         mouse: args.look.mouse(),
     };
-    watch_session(session, &signals, options)
+    watch_session(session, &signals, options, &args.run.fail_if)
 }
 
 /// What the dashboard looks like, by the command line, the configuration and the environment.
@@ -38,6 +39,7 @@ pub(super) fn watch_session(
     mut session: Session,
     signals: &Receiver<i32>,
     options: Options,
+    fail_if: &[Condition],
 ) -> anyhow::Result<ExitCode> {
     let exports = options.exports.clone();
     let shown = catch_unwind(AssertUnwindSafe(|| show(&mut session, signals, options)));
@@ -47,7 +49,7 @@ pub(super) fn watch_session(
     for fault in take_faults() {
         eprintln!("neurotop: {fault}");
     }
-    leave(session, signals, &exports, shown)
+    leave(session, signals, &exports, fail_if, shown)
 }
 
 fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) -> anyhow::Result<()> {
@@ -64,6 +66,7 @@ fn leave(
     mut session: Session,
     signals: &Receiver<i32>,
     exports: &[Export],
+    fail_if: &[Condition],
     shown: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     finish::drain(&mut session, signals);
@@ -71,6 +74,7 @@ fn leave(
     let all_written = finish::write_exports(exports, &summary);
     finish::print(&summary, Format::Text)?;
     finish::name_problems(&summary, Some(Format::Text));
+    let failed = finish::name_failures(fail_if, &summary);
     shown?;
-    Ok(finish::exit_code(&summary, all_written))
+    Ok(finish::exit_code(&summary, all_written, failed))
 }
