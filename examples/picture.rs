@@ -5,24 +5,21 @@
 use anyhow::{Context, Result, bail};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use std::fmt::Write as _;
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use vt100::{Cell, Color, Parser, Screen};
 
-/// A picture to be taken: keys are typed once the text is on the screen, and the picture is taken once
-/// the last text is.
+/// A picture to be taken once the text is on the screen.
 struct Picture {
     name: &'static str,
     columns: u16,
     rows: u16,
-    steps: &'static [(&'static str, &'static str)],
     until: &'static str,
 }
 
-const PICTURES: [Picture; 1] =
-    [Picture { name: "overview", columns: 100, rows: 28, steps: &[], until: "9/12 batches" }];
+const PICTURES: [Picture; 1] = [Picture { name: "overview", columns: 100, rows: 28, until: "9/12 batches" }];
 
 /// The size of a cell and the margin, in pixels.
 const CELL: (f64, f64) = (8.4, 18.0);
@@ -55,7 +52,7 @@ fn take(picture: &Picture) -> Result<Screen> {
     run.env_remove("NO_COLOR");
     let mut child = pair.slave.spawn_command(run)?;
     let parser = Arc::new(Mutex::new(Parser::new(picture.rows, picture.columns, 0)));
-    let (mut output, mut keys) = (pair.master.try_clone_reader()?, pair.master.take_writer()?);
+    let mut output = pair.master.try_clone_reader()?;
     let feed = Arc::clone(&parser);
     std::thread::spawn(move || {
         let mut bytes = [0; 8192];
@@ -74,10 +71,6 @@ fn take(picture: &Picture) -> Result<Screen> {
         }
         bail!("{text:?} does not appear")
     };
-    for (text, typed) in picture.steps {
-        until(text)?;
-        keys.write_all(typed.as_bytes())?;
-    }
     let screen = until(picture.until)?;
     child.kill()?;
     Ok(screen)

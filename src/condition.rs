@@ -1,6 +1,7 @@
 //! A condition on the figures that makes a script's check fail: `sparsity<0.9`.
 
-use crate::report::Summary;
+use crate::report::{Summary, Sums};
+use crate::tally::quotient;
 use std::fmt;
 use std::str::FromStr;
 
@@ -145,53 +146,32 @@ impl Condition {
     }
 
     fn value(&self, summary: &Summary) -> Result<f64, String> {
-        let samples = summary.run.samples;
-        let figures = match &self.scope {
-            Scope::Total => {
-                let total = &summary.total;
-                [
-                    total.sparsity,
-                    Some(total.effective_ops_per_sample),
-                    Some(total.dense_ops_per_sample),
-                    Some(total.effective_ops as f64),
-                    Some(total.dense_ops as f64),
-                    Some(total.updates as f64),
-                    Some(total.dense_updates as f64),
-                    Some(summary.neurobench.membrane_updates),
-                ]
-            }
+        let sums = self.sums(summary)?;
+        let value = match self.field {
+            Field::Sparsity => sums.sparsity,
+            Field::EffectivePerSample => sums.effective_ops_per_sample,
+            Field::DensePerSample => sums.dense_ops_per_sample,
+            Field::Effective => sums.effective_ops.map(|ops| ops as f64),
+            Field::Dense => sums.dense_ops.map(|ops| ops as f64),
+            Field::Updates => Some(sums.updates as f64),
+            Field::DenseUpdates => Some(sums.dense_updates as f64),
+            Field::MembraneUpdates => Some(quotient(sums.updates, summary.run.samples)),
+        };
+        value.ok_or_else(|| "it has no value (nothing priced, or nothing counted)".to_owned())
+    }
+
+    fn sums(&self, summary: &Summary) -> Result<Sums, String> {
+        match &self.scope {
+            Scope::Total => Ok(summary.total.sums()),
             Scope::Layer(name) => {
                 let layer = summary.layers.iter().find(|layer| layer.name == *name);
-                let layer = layer.ok_or_else(|| format!("there is no layer {name:?}"))?;
-                [
-                    layer.sparsity,
-                    layer.effective_ops_per_sample,
-                    layer.dense_ops_per_sample,
-                    layer.effective_ops.map(|ops| ops as f64),
-                    layer.dense_ops.map(|ops| ops as f64),
-                    Some(layer.updates as f64),
-                    Some(layer.dense_updates as f64),
-                    Some(crate::tally::quotient(layer.updates, samples)),
-                ]
+                layer.map(|layer| layer.sums()).ok_or_else(|| format!("there is no layer {name:?}"))
             }
             Scope::Neuron(name) => {
                 let class = summary.neurons.iter().find(|class| class.neuron == *name);
-                let class = class.ok_or_else(|| format!("there is no neuron {name:?}"))?;
-                [
-                    class.sparsity,
-                    class.effective_ops_per_sample,
-                    class.dense_ops_per_sample,
-                    class.effective_ops.map(|ops| ops as f64),
-                    class.dense_ops.map(|ops| ops as f64),
-                    Some(class.updates as f64),
-                    Some(class.dense_updates as f64),
-                    Some(crate::tally::quotient(class.updates, samples)),
-                ]
+                class.map(|class| class.sums()).ok_or_else(|| format!("there is no neuron {name:?}"))
             }
-        };
-        let at = FIELDS.iter().position(|(_, field)| *field == self.field);
-        at.and_then(|at| figures[at])
-            .ok_or_else(|| "it has no value (nothing priced, or nothing counted)".to_owned())
+        }
     }
 }
 

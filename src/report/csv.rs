@@ -1,6 +1,6 @@
 //! The summary as CSV: a row for each layer, each neuron class and the total.
 
-use super::Summary;
+use super::{Summary, Sums};
 use csv::Writer;
 
 const HEADER: [&str; 14] = [
@@ -29,59 +29,29 @@ pub fn csv(summary: &Summary) -> anyhow::Result<String> {
     writer.write_record(HEADER)?;
     let samples = summary.run.samples.to_string();
     let complete = summary.complete.to_string();
-    let mut row = |names: [&str; 4], figures: [String; 8]| {
+    let mut row = |names: [&str; 4], ops_per_update: Option<u64>, sums: Sums| {
+        let figures = [
+            cell(ops_per_update),
+            sums.updates.to_string(),
+            sums.dense_updates.to_string(),
+            cell(sums.effective_ops),
+            cell(sums.dense_ops),
+            cell(sums.effective_ops_per_sample),
+            cell(sums.dense_ops_per_sample),
+            cell(sums.sparsity),
+        ];
         let cells = names.into_iter().map(guarded).chain(figures).chain([samples.clone(), complete.clone()]);
         writer.write_record(cells)
     };
     for layer in &summary.layers {
-        row(
-            [
-                "layer",
-                &layer.name,
-                layer.neuron.as_deref().unwrap_or(""),
-                layer.reset.as_deref().unwrap_or(""),
-            ],
-            [
-                cell(layer.ops_per_update),
-                layer.updates.to_string(),
-                layer.dense_updates.to_string(),
-                cell(layer.effective_ops),
-                cell(layer.dense_ops),
-                cell(layer.effective_ops_per_sample),
-                cell(layer.dense_ops_per_sample),
-                cell(layer.sparsity),
-            ],
-        )?;
+        let (neuron, reset) = (layer.neuron.as_deref(), layer.reset.as_deref());
+        let names = ["layer", &layer.name, neuron.unwrap_or(""), reset.unwrap_or("")];
+        row(names, layer.ops_per_update, layer.sums())?;
     }
     for class in &summary.neurons {
-        row(
-            ["neuron", &class.neuron, &class.neuron, ""],
-            [
-                String::new(),
-                class.updates.to_string(),
-                class.dense_updates.to_string(),
-                cell(class.effective_ops),
-                cell(class.dense_ops),
-                cell(class.effective_ops_per_sample),
-                cell(class.dense_ops_per_sample),
-                cell(class.sparsity),
-            ],
-        )?;
+        row(["neuron", &class.neuron, &class.neuron, ""], None, class.sums())?;
     }
-    let total = &summary.total;
-    row(
-        ["total", &summary.run.name, "", ""],
-        [
-            String::new(),
-            total.updates.to_string(),
-            total.dense_updates.to_string(),
-            total.effective_ops.to_string(),
-            total.dense_ops.to_string(),
-            total.effective_ops_per_sample.to_string(),
-            total.dense_ops_per_sample.to_string(),
-            cell(total.sparsity),
-        ],
-    )?;
+    row(["total", &summary.run.name, "", ""], None, summary.total.sums())?;
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 

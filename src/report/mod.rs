@@ -8,7 +8,7 @@ mod table;
 
 pub use export::{Export, Format};
 pub use summary::{
-    Agreement, ClassFigures, LayerFigures, NeuroBenchFigures, ProblemFigures, SCHEMA, Summary, TotalFigures,
-    sparsity,
+    Agreement, ClassFigures, LayerFigures, NeuroBenchFigures, ProblemFigures, SCHEMA, Summary, Sums,
+    TotalFigures, sparsity,
 };
 pub use table::{Style, table};

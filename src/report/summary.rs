@@ -151,6 +151,71 @@ pub struct LayerFigures {
     pub sparsity: Option<f64>,
 }
 
+/// The figures that a layer, a neuron class and the total have in common; operations are `None` where they
+/// need a price that is not there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sums {
+    /// Membrane updates.
+    pub updates: u128,
+    /// Elements of all steps.
+    pub dense_updates: u128,
+    /// Effective operations.
+    pub effective_ops: Option<u128>,
+    /// Dense operations.
+    pub dense_ops: Option<u128>,
+    /// Effective operations per sample.
+    pub effective_ops_per_sample: Option<f64>,
+    /// Dense operations per sample.
+    pub dense_ops_per_sample: Option<f64>,
+    /// 1 - effective / dense.
+    pub sparsity: Option<f64>,
+}
+
+impl TotalFigures {
+    /// The figures that layers, classes and the total have in common.
+    pub fn sums(&self) -> Sums {
+        Sums {
+            updates: self.updates,
+            dense_updates: self.dense_updates,
+            effective_ops: Some(self.effective_ops),
+            dense_ops: Some(self.dense_ops),
+            effective_ops_per_sample: Some(self.effective_ops_per_sample),
+            dense_ops_per_sample: Some(self.dense_ops_per_sample),
+            sparsity: self.sparsity,
+        }
+    }
+}
+
+impl ClassFigures {
+    /// The figures that layers, classes and the total have in common.
+    pub fn sums(&self) -> Sums {
+        Sums {
+            updates: self.updates,
+            dense_updates: self.dense_updates,
+            effective_ops: self.effective_ops,
+            dense_ops: self.dense_ops,
+            effective_ops_per_sample: self.effective_ops_per_sample,
+            dense_ops_per_sample: self.dense_ops_per_sample,
+            sparsity: self.sparsity,
+        }
+    }
+}
+
+impl LayerFigures {
+    /// The figures that layers, classes and the total have in common.
+    pub fn sums(&self) -> Sums {
+        Sums {
+            updates: self.updates,
+            dense_updates: self.dense_updates,
+            effective_ops: self.effective_ops,
+            dense_ops: self.dense_ops,
+            effective_ops_per_sample: self.effective_ops_per_sample,
+            dense_ops_per_sample: self.dense_ops_per_sample,
+            sparsity: self.sparsity,
+        }
+    }
+}
+
 /// The figures as NeuroBench names them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NeuroBenchFigures {

@@ -52,11 +52,6 @@ impl Member {
         &self.name
     }
 
-    /// Decoded bytes, as declared.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
     /// Opens the member at its first byte, to be read whole and verified by [`MemberReader::finish`].
     ///
     /// # Errors
