@@ -17,6 +17,9 @@ const NEUROBENCH: [(&str, &str, u64); 8] = [
     ("Alpha", "zero", 24),
 ];
 
+/// The highest cost that can be given, so that no sum of operations overflows.
+const MAX_COST: u64 = 1_000_000_000;
+
 /// Who says what an update costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PricedBy {
@@ -50,10 +53,14 @@ impl CostRule {
     /// A cost for a neuron and reset mechanism that NeuroBench does not price.
     ///
     /// # Errors
-    /// Where a name is empty, or NeuroBench does price it: its figures are what neurotop equals.
+    /// Where a name is empty, the cost is beyond any neuron's, or NeuroBench does price it: its figures
+    /// are what neurotop equals.
     pub fn new(neuron: &str, reset: &str, ops_per_update: u64) -> Result<Self, String> {
         if neuron.is_empty() || reset.is_empty() {
             return Err("a cost needs a neuron and a reset mechanism, as in RLeaky:subtract=5".into());
+        }
+        if ops_per_update > MAX_COST {
+            return Err(format!("an update costs at most {MAX_COST} operations, not {ops_per_update}"));
         }
         match neurobench_cost(neuron, reset) {
             Some(official) => Err(format!(
@@ -152,7 +159,7 @@ mod tests {
         assert_eq!(costs.of("RLeaky", "zero"), None);
         assert_eq!(costs.of("Alpha", "zero").map(|cost| cost.ops_per_update), Some(24));
         assert!("Leaky:zero=5".parse::<CostRule>().unwrap_err().contains("NeuroBench prices"));
-        for text in ["", "RLeaky=5", "RLeaky:subtract", "RLeaky:subtract=-1", ":zero=1", "RLeaky:=1"] {
+        for text in ["", "RLeaky=5", "RLeaky:subtract", "RLeaky:subtract=-1", ":zero=1", "RLeaky:=1", "A:b=1000000001"] {
             assert!(text.parse::<CostRule>().is_err(), "{text}");
         }
     }

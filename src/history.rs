@@ -18,18 +18,9 @@ pub struct Point {
     pub samples: u128,
     /// The layers' sums, by index in the tally; layers first seen later are absent.
     pub layers: Vec<(u128, u128)>,
-}
-
-/// The operations of some consecutive batches, over all priced layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PricedPoint {
-    /// How many batches it stands for.
-    pub batches: u64,
-    /// Their samples.
-    pub samples: u128,
-    /// Effective operations.
+    /// Effective operations of all priced layers.
     pub effective: u128,
-    /// Dense operations.
+    /// Dense operations of all priced layers.
     pub dense: u128,
 }
 
@@ -39,6 +30,8 @@ pub struct History {
     points: Vec<Point>,
     /// Batches that a point may stand for.
     stride: u64,
+    /// Operations of an update, by index in the tally; 0 without a price.
+    prices: Vec<u64>,
 }
 
 impl History {
@@ -54,8 +47,12 @@ impl History {
             if point.layers.len() <= layer {
                 point.layers.resize(layer + 1, (0, 0));
             }
-            point.layers[layer].0 += u128::from(count.updates);
-            point.layers[layer].1 += u128::from(count.dense);
+            let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
+            point.layers[layer].0 += updates;
+            point.layers[layer].1 += dense;
+            let price = price(&self.prices, layer);
+            point.effective += updates * price;
+            point.dense += dense * price;
         }
         if self.points.len() > MAX_POINTS {
             self.halve();
@@ -70,8 +67,12 @@ impl History {
         point.batches -= 1;
         point.samples -= u128::from(samples);
         for (&layer, count) in layers.iter().zip(counts) {
-            point.layers[layer].0 -= u128::from(count.updates);
-            point.layers[layer].1 -= u128::from(count.dense);
+            let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
+            point.layers[layer].0 -= updates;
+            point.layers[layer].1 -= dense;
+            let price = price(&self.prices, layer);
+            point.effective -= updates * price;
+            point.dense -= dense * price;
         }
         if point.batches == 0 {
             self.points.remove(position);
@@ -83,21 +84,25 @@ impl History {
         &self.points
     }
 
-    /// The points in operations: `prices` are the priced layers' indices in the tally and their
-    /// operations of an update.
-    pub fn priced<'a>(&'a self, prices: &'a [(usize, u128)]) -> impl Iterator<Item = PricedPoint> + 'a {
-        self.points.iter().map(|point| {
-            let sums = |layer: usize| point.layers.get(layer).copied().unwrap_or((0, 0));
-            let operations = |updates: fn((u128, u128)) -> u128| {
-                prices.iter().map(|&(layer, price)| updates(sums(layer)).saturating_mul(price)).sum()
+    /// Prices the layers from now on and prices anew what is there: operations of an update by index in
+    /// the tally, 0 for a layer without a price.
+    pub fn reprice(&mut self, prices: Vec<u64>) {
+        if prices == self.prices {
+            return;
+        }
+        self.prices = prices;
+        for point in &mut self.points {
+            let priced = |sums: fn(&(u128, u128)) -> u128| {
+                let layers = point.layers.iter().enumerate();
+                layers.map(|(layer, updates)| sums(updates) * price(&self.prices, layer)).sum()
             };
-            PricedPoint {
-                batches: point.batches,
-                samples: point.samples,
-                effective: operations(|sums| sums.0),
-                dense: operations(|sums| sums.1),
-            }
-        })
+            (point.effective, point.dense) = (priced(|sums| sums.0), priced(|sums| sums.1));
+        }
+    }
+
+    /// The prices, by index in the tally.
+    pub fn prices(&self) -> &[u64] {
+        &self.prices
     }
 
     /// The point that a batch belongs to, made where there is none.
@@ -110,7 +115,7 @@ impl History {
                 return after - 1;
             }
         }
-        let empty = Point { first: number, last: number, batches: 0, samples: 0, layers: Vec::new() };
+        let empty = Point { first: number, last: number, batches: 0, samples: 0, layers: Vec::new(), effective: 0, dense: 0 };
         self.points.insert(after, empty);
         after
     }
@@ -128,11 +133,17 @@ impl History {
     }
 }
 
+fn price(prices: &[u64], layer: usize) -> u128 {
+    prices.get(layer).copied().unwrap_or(0).into()
+}
+
 impl Point {
     fn join(&mut self, next: &Self) {
         self.last = next.last;
         self.batches += next.batches;
         self.samples += next.samples;
+        self.effective += next.effective;
+        self.dense += next.dense;
         if self.layers.len() < next.layers.len() {
             self.layers.resize(next.layers.len(), (0, 0));
         }
@@ -164,10 +175,22 @@ mod tests {
         assert_eq!(history.points().len(), 2);
     }
 
+    #[test]
+    fn operations_follow_the_prices() {
+        let mut history = History::default();
+        history.add(0, 1, &[0], &count(3));
+        assert_eq!(history.points()[0].effective, 0, "without a price");
+        history.reprice(vec![4]);
+        assert_eq!((history.points()[0].effective, history.points()[0].dense), (12, 16));
+        history.add(1, 1, &[0], &count(5));
+        assert_eq!(history.points()[1].effective, 20);
+    }
+
     proptest! {
         #[test]
         fn points_are_bounded_ordered_and_lose_nothing(mut numbers in prop::collection::hash_set(0_u64..5000, 0..3000)) {
             let mut history = History::default();
+            history.reprice(vec![3]);
             for &number in &numbers {
                 history.add(number, 2, &[0], &count(number));
             }
@@ -180,6 +203,8 @@ mod tests {
             prop_assert!(points.len() <= MAX_POINTS);
             prop_assert!(points.windows(2).all(|pair| pair[0].last < pair[1].first));
             prop_assert_eq!(points.iter().map(|point| point.batches).sum::<u64>(), numbers.len() as u64);
+            prop_assert!(points.iter().all(|point| point.effective == 3 * point.layers[0].0));
+            prop_assert!(points.iter().all(|point| point.dense == 3 * point.layers[0].1));
             let updates: u128 = points.iter().map(|point| point.layers[0].0).sum();
             prop_assert_eq!(updates, numbers.iter().map(|&number| u128::from(number)).sum::<u128>());
         }

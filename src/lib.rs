@@ -21,6 +21,8 @@ pub mod pace;
 pub mod pipeline;
 pub mod report;
 pub mod run;
+pub mod runs;
 pub mod snapshot;
 pub mod tally;
 pub mod text;
+pub mod watch;

@@ -6,8 +6,8 @@ use crate::history::History;
 use crate::pace::Pace;
 use crate::pipeline::{Presence, Problem, Severity, Update, Watching};
 use crate::snapshot::{End, Manifest, SnapshotError};
-use crate::tally::Tally;
-use std::collections::BTreeMap;
+use crate::tally::{LayerSums, Tally};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -50,6 +50,8 @@ pub enum Status {
 pub struct Run {
     settings: Settings,
     manifest: Option<Arc<Manifest>>,
+    /// The manifest's layers by name.
+    declared: HashMap<String, usize>,
     end: Option<End>,
     tally: Tally,
     history: History,
@@ -63,6 +65,9 @@ pub struct Run {
     last_activity: Option<SystemTime>,
     bytes: u64,
     ended: bool,
+    /// The batch with the highest number, as it was last counted.
+    newest: Option<(u64, String)>,
+    revision: u64,
 }
 
 impl Run {
@@ -71,6 +76,7 @@ impl Run {
         Self {
             settings,
             manifest: None,
+            declared: HashMap::new(),
             end: None,
             tally: Tally::default(),
             history: History::default(),
@@ -84,11 +90,14 @@ impl Run {
             last_activity: None,
             bytes: 0,
             ended: false,
+            newest: None,
+            revision: 0,
         }
     }
 
     /// Applies a group of updates, which came at `now`.
     pub fn apply(&mut self, updates: Vec<Update>, now: SystemTime) {
+        self.revision += 1;
         for update in updates {
             self.apply_one(update, now);
         }
@@ -100,7 +109,10 @@ impl Run {
             Update::Watching(watching) => self.watching = Some(watching),
             Update::Manifest(manifest) => {
                 self.refused = None;
+                let layers = manifest.layers.iter().enumerate();
+                self.declared = layers.map(|(at, layer)| (layer.name.clone(), at)).collect();
                 self.manifest = Some(manifest);
+                self.reprice();
             }
             Update::End(end) => self.end = Some(end),
             Update::Counted { number, name, modified, bytes, replaces, count } => {
@@ -114,6 +126,12 @@ impl Run {
                     return;
                 }
                 let layers = self.tally.add(number, &count);
+                if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
+                    self.newest = Some((number, name));
+                }
+                if self.tally.layers().len() > self.history.prices().len() {
+                    self.reprice();
+                }
                 self.history.add(number, count.samples, &layers, &count.layers);
                 self.pace.note(modified);
                 self.bytes = self.bytes.saturating_add(bytes);
@@ -134,6 +152,16 @@ impl Run {
         }
     }
 
+    /// Tells the history what an update of each layer costs.
+    fn reprice(&mut self) {
+        let price = |layer: &LayerSums| {
+            let (neuron, reset) = self.neuron_and_reset(&layer.name);
+            self.cost(neuron, reset).map_or(0, |cost| cost.ops_per_update)
+        };
+        let prices = self.tally.layers().iter().map(price).collect();
+        self.history.reprice(prices);
+    }
+
     fn add_problem(&mut self, problem: Problem) {
         self.problems.insert(problem.path.clone(), problem);
     }
@@ -141,7 +169,8 @@ impl Run {
     fn restart(&mut self, why: String) {
         let fresh = Self::new(self.settings.clone());
         let (presence, watching) = (self.presence.take(), self.watching.take());
-        *self = Self { presence, watching, restarted: Some(why), ..fresh };
+        let revision = self.revision;
+        *self = Self { presence, watching, restarted: Some(why), revision, ..fresh };
     }
 
     fn take_out(&mut self, number: u64) -> bool {
@@ -210,6 +239,22 @@ impl Run {
         self.restarted.as_deref()
     }
 
+    /// The name of the batch with the highest number, as it was last counted.
+    pub fn newest_batch(&self) -> Option<&str> {
+        self.newest.as_ref().map(|newest| newest.1.as_str())
+    }
+
+    /// Another number after every change.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether nothing of a run was ever there.
+    pub fn is_blank(&self) -> bool {
+        let documents = self.manifest.is_none() && self.end.is_none() && self.refused.is_none();
+        documents && self.account.seen == 0 && self.tally.batches() == 0
+    }
+
     /// Whether the pipeline has ended.
     pub fn has_ended(&self) -> bool {
         self.ended
@@ -222,9 +267,8 @@ impl Run {
 
     /// The neuron and reset mechanism of a layer: the manifest's, else the user's.
     pub fn neuron_and_reset(&self, layer: &str) -> (Option<&str>, Option<&str>) {
-        let entry =
-            self.manifest().and_then(|manifest| manifest.layers.iter().find(|entry| entry.name == layer));
-        match entry {
+        let declared = self.declared.get(layer).zip(self.manifest());
+        match declared.and_then(|(&at, manifest)| manifest.layers.get(at)) {
             Some(entry) => (Some(&entry.neuron), Some(&entry.reset)),
             None => (self.settings.neurons.of(layer), self.settings.resets.of(layer)),
         }

@@ -5,7 +5,8 @@ mod support;
 use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
-    Action, COLUMNS, Column, Depth, Look, Mode, Moment, Page, Sort, State, Symbols, ThemeName, draw, row,
+    Action, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Request, Sort, State, Symbols,
+    ThemeName, View, draw, row,
 };
 use neurotop::follow::Account;
 use neurotop::pipeline::{Presence, Problem, Severity, Update, Watching};
@@ -115,25 +116,36 @@ fn many_layers(layers: usize) -> Run {
     run
 }
 
-fn screen_of(columns: u16, rows: u16, run: &Run, state: &mut State, now: SystemTime) -> TestBackend {
+/// One run alone, as it is shown.
+fn contents<'a>(run: &'a Run, moment: &'a Moment) -> Contents<'a> {
+    Contents { moment, history: run.history(), rows: &[], shown: 0, baseline: None, left_out: 0, paused: false }
+}
+
+fn draw_on(columns: u16, rows: u16, contents: &Contents<'_>, state: &mut State) -> TestBackend {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
-    let paused = state.frozen.is_some();
-    terminal
-        .draw(|frame| draw(frame, &Moment::of(run, now), run.history(), state, Instant::now(), paused))
-        .expect("drawn");
+    terminal.draw(|frame| draw(frame, contents, state, Instant::now())).expect("drawn");
     terminal.backend().clone()
 }
 
-fn on(page: Page) -> State {
+fn screen_of(columns: u16, rows: u16, run: &Run, state: &mut State, now: SystemTime) -> TestBackend {
+    draw_on(columns, rows, &contents(run, &Moment::of(run, now)), state)
+}
+
+/// What an action asks for, and what it makes of the state.
+fn act(state: &mut State, action: Action, run: &Run) -> Option<Request> {
+    state.update(action, &contents(run, &Moment::of(run, at(0))))
+}
+
+fn on(view: View) -> State {
     let mut state = State::default();
-    state.page = page;
+    state.view = view;
     state
 }
 
 fn scrolled() -> State {
     let mut state = State::default();
     state.sort = Sort { column: Some(Column::Share), descending: true };
-    state.selected = 30;
+    state.layers.selected = 30;
     state
 }
 
@@ -173,7 +185,7 @@ fn many_layers_scroll_and_sort() {
 fn the_list_of_problems() {
     let run = many_layers(3);
     for (columns, rows) in SIZES {
-        let mut state = on(Page::Problems);
+        let mut state = on(View::Problems);
         assert_screen("problems", columns, rows, &run, &mut state, at(200));
     }
 }
@@ -181,7 +193,7 @@ fn the_list_of_problems() {
 #[test]
 fn the_help() {
     for (columns, rows) in SIZES {
-        let mut state = on(Page::Help);
+        let mut state = on(View::Help);
         assert_screen("help", columns, rows, &demo(1), &mut state, at(1));
     }
 }
@@ -202,10 +214,13 @@ fn a_stalled_and_paused_run_that_is_polled() {
     let mut run = demo(3);
     let why = "NFS sends no events of what other machines write".to_owned();
     run.apply(vec![Update::Watching(Watching::Polling { every: Duration::from_secs(1), why })], at(4));
-    let mut state = State::default();
-    assert!(state.update(Action::Pause, &run, at(100)).is_none());
-    assert_screen("stalled", 80, 24, &run, &mut state, at(100));
-    assert_screen("stalled", 40, 10, &run, &mut state, at(100));
+    assert_eq!(act(&mut State::default(), Action::Pause, &run), Some(Request::Pause));
+    for (columns, rows) in [(80, 24), (40, 10)] {
+        let moment = Moment::of(&run, at(100));
+        let paused = Contents { paused: true, ..contents(&run, &moment) };
+        let screen = draw_on(columns, rows, &paused, &mut State::default());
+        insta::assert_snapshot!(format!("stalled-{columns}x{rows}"), screen);
+    }
 }
 
 #[test]
@@ -215,14 +230,14 @@ fn an_end_that_differs() {
     run.apply(vec![Update::End(End::parse(end).expect("an end"))], at(10));
     let mut state = State::default();
     assert_screen("differs", 80, 24, &run, &mut state, at(10));
-    state.page = Page::Problems;
+    state.view = View::Problems;
     assert_screen("differs-problems", 80, 24, &run, &mut state, at(10));
 }
 
 #[test]
 fn nothing_is_too_small_and_nothing_steers_the_terminal() {
     for run in [empty(), demo(12), many_layers(30)] {
-        for page in [Page::Overview, Page::Problems, Page::Help] {
+        for page in [View::Overview, View::Problems, View::Help] {
             for columns in [0, 1, 2, 7, 19, 33, 59, 60, 61, 149, 150] {
                 for rows in [0, 1, 2, 3, 4, 5, 6, 8, 9, 11, 17, 18, 19, 23] {
                     let mut state = on(page);
@@ -248,17 +263,17 @@ fn every_row_of_a_long_table_can_be_reached() {
         let screen = screen_of(160, 24, &run, &mut state, at(5)).to_string();
         let name = format!("stage{}.block{:02}", layer / 20, layer % 20);
         assert!(screen.contains(&name), "{name} is not shown with row {layer} selected:\n{screen}");
-        assert_eq!(state.selected, layer);
-        state.update(Action::Move(1), &run, at(5));
+        assert_eq!(state.layers.selected, layer);
+        act(&mut state, Action::Go(Motion::Rows(1)), &run);
     }
     screen_of(160, 24, &run, &mut state, at(5));
-    assert_eq!(state.selected, 59, "there is nothing below the last row");
-    state.update(Action::First, &run, at(5));
-    assert_eq!(state.selected, 0);
-    state.update(Action::Last, &run, at(5));
-    state.update(Action::Page(-1), &run, at(5));
+    assert_eq!(state.layers.selected, 59, "there is nothing below the last row");
+    act(&mut state, Action::Go(Motion::First), &run);
+    assert_eq!(state.layers.selected, 0);
+    act(&mut state, Action::Go(Motion::Last), &run);
+    act(&mut state, Action::Go(Motion::Pages(-1)), &run);
     screen_of(160, 24, &run, &mut state, at(5));
-    assert!(state.selected < 59 && state.selected > 0);
+    assert!(state.layers.selected < 59 && state.layers.selected > 0);
 }
 
 #[test]
@@ -311,7 +326,7 @@ fn a_theme_changes_colours_and_nothing_else() {
     let mut state = State::default();
     let dark = screen_of(80, 24, &run, &mut state, at(24)).to_string();
     for theme in [ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome, ThemeName::Dark] {
-        assert!(state.update(Action::Theme, &run, at(24)).is_none());
+        assert!(act(&mut state, Action::Theme, &run).is_none());
         assert_eq!(state.look.theme, theme);
         let said = state.message(Instant::now()).expect("a message").to_owned();
         assert!(said.contains(&theme.name()), "{said}");
@@ -323,9 +338,9 @@ fn a_theme_changes_colours_and_nothing_else() {
 /// A state in which a filter is being typed.
 fn typing(text: &str, run: &Run) -> State {
     let mut state = State::default();
-    state.update(Action::Filter, run, at(0));
+    act(&mut state, Action::Filter, run);
     for character in text.chars() {
-        state.update(Action::Type(character), run, at(0));
+        act(&mut state, Action::Type(character), run);
     }
     state
 }
@@ -336,13 +351,13 @@ fn layers_are_filtered_as_the_filter_is_typed_and_when_it_is_kept() {
     for (columns, rows) in [(40, 10), (80, 24), (120, 40)] {
         let mut state = typing("stage1.block0[1-3]", &run);
         assert_screen("filter-typing", columns, rows, &run, &mut state, at(200));
-        state.update(Action::KeepFilter, &run, at(200));
+        act(&mut state, Action::KeepFilter, &run);
         assert_screen("filter-kept", columns, rows, &run, &mut state, at(200));
         let mut state = typing("stage1(", &run);
         assert_screen("filter-invalid", columns, rows, &run, &mut state, at(200));
     }
     let mut state = typing("no such layer", &run);
-    state.update(Action::KeepFilter, &run, at(200));
+    act(&mut state, Action::KeepFilter, &run);
     assert_screen("filter-nothing", 80, 24, &run, &mut state, at(200));
     assert_screen("filter-nothing", 40, 10, &run, &mut state, at(200));
     for rows in [1, 2, 5, 7] {
@@ -356,36 +371,36 @@ fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
     let run = many_layers(60);
     let layers = Moment::of(&run, at(0)).summary.layers;
     let mut state = State::default();
-    state.selected = 59;
-    state.update(Action::Help, &run, at(0));
-    state.update(Action::Filter, &run, at(0));
-    assert_eq!((state.page, state.mode), (Page::Overview, Mode::Typing));
+    state.layers.selected = 59;
+    act(&mut state, Action::Toggle(View::Help), &run);
+    act(&mut state, Action::Filter, &run);
+    assert_eq!((state.view, state.mode), (View::Overview, Mode::Typing));
     for character in "BLOCK07x".chars() {
-        state.update(Action::Type(character), &run, at(0));
+        act(&mut state, Action::Type(character), &run);
     }
     assert_eq!(state.shown(&layers).len(), 0);
     assert!(state.selected_layer(&layers).is_none());
-    state.update(Action::Erase, &run, at(0));
+    act(&mut state, Action::Erase, &run);
     assert_eq!(state.shown(&layers), [7, 27, 47]);
-    state.update(Action::KeepFilter, &run, at(0));
+    act(&mut state, Action::KeepFilter, &run);
     assert_eq!(state.mode, Mode::Commands);
-    state.update(Action::SortReverse, &run, at(0));
-    state.update(Action::Last, &run, at(0));
+    act(&mut state, Action::SortReverse, &run);
+    act(&mut state, Action::Go(Motion::Last), &run);
     screen_of(80, 24, &run, &mut state, at(5));
-    assert_eq!(state.selected, 2);
+    assert_eq!(state.layers.selected, 2);
     assert!(state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[7].name));
-    state.update(Action::Back, &run, at(0));
+    act(&mut state, Action::Back, &run);
     assert_eq!(state.shown(&layers).len(), 60, "Esc on the overview shows all layers again");
     assert!(
         state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[7].name),
         "still selected"
     );
-    state.update(Action::Filter, &run, at(0));
-    state.update(Action::Type('0'), &run, at(0));
-    state.update(Action::EraseAll, &run, at(0));
+    act(&mut state, Action::Filter, &run);
+    act(&mut state, Action::Type('0'), &run);
+    act(&mut state, Action::EraseAll, &run);
     assert!(state.filter.is_empty() && state.mode == Mode::Typing);
-    state.update(Action::Type('0'), &run, at(0));
-    state.update(Action::ClearFilter, &run, at(0));
+    act(&mut state, Action::Type('0'), &run);
+    act(&mut state, Action::ClearFilter, &run);
     assert!(state.filter.is_empty() && state.mode == Mode::Commands);
 }
 
@@ -404,7 +419,7 @@ fn a_click_on_a_heading_sorts_by_it_and_again_reverses() {
         let screen = screen_of(columns, rows, &run, &mut state, at(200));
         let Some((area, _)) = heading_of(column, &state, &screen) else { continue };
         let mut click = |x: u16, y: u16| {
-            state.update(Action::Click(Position::new(x, y)), &run, at(200));
+            act(&mut state, Action::Click(Position::new(x, y)), &run);
             let screen = screen_of(columns, rows, &run, &mut state, at(200));
             (state.sort, heading_of(column, &state, &screen))
         };
@@ -429,7 +444,7 @@ fn a_click_on_a_row_selects_it_and_the_row_stays_under_the_mouse() {
         let area = state.places.rows;
         for y in area.top()..area.bottom() {
             let before = screen_of(columns, rows, &run, &mut state, at(200)).to_string();
-            state.update(Action::Click(Position::new(area.x + 5, y)), &run, at(200));
+            act(&mut state, Action::Click(Position::new(area.x + 5, y)), &run);
             let screen = screen_of(columns, rows, &run, &mut state, at(200));
             assert_eq!(screen.to_string(), before, "nothing but the selection has changed");
             for row in area.top()..area.bottom() {
@@ -437,9 +452,9 @@ fn a_click_on_a_row_selects_it_and_the_row_stays_under_the_mouse() {
                 assert_eq!(reversed, row == y);
             }
         }
-        let selected = state.selected;
-        state.update(Action::Click(Position::new(0, 0)), &run, at(200));
-        assert_eq!(state.selected, selected, "nothing is at the corner");
+        let selected = state.layers.selected;
+        act(&mut state, Action::Click(Position::new(0, 0)), &run);
+        assert_eq!(state.layers.selected, selected, "nothing is at the corner");
     }
 }
 
@@ -451,9 +466,9 @@ fn the_wheel_scrolls_what_is_shown_and_no_further() {
     let seen = usize::from(state.places.rows.height);
     let mut firsts = Vec::new();
     for _ in 0..30 {
-        state.update(Action::Scroll(3), &run, at(200));
+        act(&mut state, Action::Scroll(3), &run);
         let screen = screen_of(80, 24, &run, &mut state, at(200));
-        firsts.push(state.first_row(60, seen));
+        firsts.push(state.layers.settle(60, seen));
         let selected = (0..80).any(|x| {
             (state.places.rows.top()..state.places.rows.bottom())
                 .any(|y| screen.buffer()[(x, y)].modifier.contains(Modifier::REVERSED))
@@ -462,25 +477,25 @@ fn the_wheel_scrolls_what_is_shown_and_no_further() {
     }
     assert_eq!((firsts[0], firsts[1], firsts[29]), (3, 6, 60 - seen));
     for _ in 0..30 {
-        state.update(Action::Scroll(-3), &run, at(200));
+        act(&mut state, Action::Scroll(-3), &run);
     }
-    assert_eq!(state.first_row(60, seen), 0);
+    assert_eq!(state.layers.settle(60, seen), 0);
     // Of a list that fits nothing is out of sight.
     let (few, mut state) = (demo(3), State::default());
     screen_of(120, 40, &few, &mut state, at(200));
-    state.update(Action::Scroll(3), &few, at(200));
-    assert_eq!(state.selected, 0);
+    act(&mut state, Action::Scroll(3), &few);
+    assert_eq!(state.layers.selected, 0);
 }
 
 #[test]
 fn the_help_scrolls_by_the_wheel() {
     let run = demo(1);
-    let mut state = on(Page::Help);
+    let mut state = on(View::Help);
     screen_of(40, 10, &run, &mut state, at(1));
-    state.update(Action::Scroll(3), &run, at(1));
-    assert_eq!(state.scroll, 3);
-    state.update(Action::Scroll(-9), &run, at(1));
-    assert_eq!(state.scroll, 0);
+    act(&mut state, Action::Scroll(3), &run);
+    assert_eq!(state.lines.first, 3);
+    act(&mut state, Action::Scroll(-9), &run);
+    assert_eq!(state.lines.first, 0);
 }
 
 #[test]
@@ -488,10 +503,10 @@ fn ascii_is_all_that_is_drawn_where_there_is_nothing_else() {
     let ascii = || State::new(Look { symbols: Symbols::Ascii, ..Look::default() });
     let runs = [empty(), demo(7), demo(12), many_layers(60)];
     for run in &runs {
-        for page in [Page::Overview, Page::Problems, Page::Help] {
+        for page in [View::Overview, View::Problems, View::Help] {
             for (columns, rows) in SIZES {
                 let mut state = ascii();
-                (state.page, state.sort) = (page, Sort::by(Some(Column::Share)));
+                (state.view, state.sort) = (page, Sort::by(Some(Column::Share)));
                 let screen = screen_of(columns, rows, run, &mut state, at(200));
                 let odd = screen.buffer().content().iter().find(|cell| !cell.symbol().is_ascii());
                 assert!(odd.is_none(), "{odd:?}");
@@ -502,7 +517,7 @@ fn ascii_is_all_that_is_drawn_where_there_is_nothing_else() {
         assert_screen("ascii", columns, rows, &runs[1], &mut ascii(), at(13));
     }
     let mut state = ascii();
-    state.page = Page::Help;
+    state.view = View::Help;
     assert_screen("ascii-help", 80, 24, &runs[1], &mut state, at(13));
     state = ascii();
     state.sort = Sort::by(Some(Column::Share));

@@ -3,7 +3,7 @@
 mod support;
 
 use neurotop::cost::{Costs, LayerDefaults};
-use neurotop::pipeline::{Command, Mode, Options, Pipeline, Presence, Severity, Watching};
+use neurotop::pipeline::{Command, Mode, Options, Pipelines, Presence, Severity, Watching};
 use neurotop::report::Summary;
 use neurotop::run::{Run, Settings, Status};
 use std::fs::{self, File};
@@ -16,9 +16,9 @@ use support::{Archive, SMALL, small_batch};
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A pipeline and what came of it.
+/// A run that is followed, and what came of it.
 struct Watch {
-    pipeline: Pipeline,
+    pipelines: Pipelines,
     run: Run,
 }
 
@@ -36,19 +36,15 @@ impl Watch {
             stall_after: Duration::from_secs(30),
             live: true,
         };
-        let options = Options {
-            directory: directory.to_owned(),
-            mode: Mode::Live,
-            poll,
-            settle: Duration::from_millis(400),
-            threads: 2,
-        };
-        Self { pipeline: Pipeline::start(options).expect("a pipeline"), run: Run::new(settings) }
+        let options = Options { mode: Mode::Live, poll, settle: Duration::from_millis(400), threads: 2 };
+        let mut pipelines = Pipelines::start(options).expect("threads");
+        pipelines.follow(directory).expect("a pipeline");
+        Self { pipelines, run: Run::new(settings) }
     }
 
     fn take(&mut self, patience: Duration) {
-        if let Ok(group) = self.pipeline.updates().recv_timeout(patience) {
-            self.run.apply(group, SystemTime::now());
+        if let Ok(group) = self.pipelines.groups().recv_timeout(patience) {
+            self.run.apply(group.updates, SystemTime::now());
         }
     }
 
@@ -347,7 +343,7 @@ fn the_tally_starts_over_when_it_is_told_to() {
     let mut watch = Watch::start(run.path());
     watch.until_counted(3);
     fs::remove_file(run.path().join("batch-000001.npz")).expect("removed");
-    watch.pipeline.tell(Command::Restart);
+    watch.pipelines.tell(0, Command::Restart);
     watch.until("it starts over", |run| run.restarted().is_some());
     watch.until_counted(2);
     assert!(watch.run.manifest().is_some());
@@ -360,10 +356,11 @@ fn the_order_to_finish_counts_what_is_there_and_ends() {
     let mut watch = Watch::start_with(run.path(), Some(Duration::from_secs(3600)));
     watch.until_counted(3);
     put(run.path(), 3);
-    watch.pipeline.tell(Command::Finish);
+    watch.pipelines.tell(0, Command::Finish);
     watch.until("it ends", Run::has_ended);
     watch.until_counted(4);
-    assert!(watch.pipeline.updates().recv_timeout(PATIENCE).is_err(), "the channel is closed");
+    put(run.path(), 4);
+    watch.nothing_more();
 }
 
 #[test]

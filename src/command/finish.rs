@@ -2,8 +2,9 @@
 
 use super::session::Session;
 use crate::condition::Condition;
-use crate::pipeline::{Command, Update};
-use crate::report::{Export, Format, Summary};
+use crate::pipeline::{Group, Update};
+use crate::report::{Export, Format, Summary, render};
+use crate::runs::Runs;
 use crate::text::printable;
 use crossbeam_channel::{Receiver, after, never, select};
 use std::io::{IsTerminal, Write};
@@ -22,16 +23,16 @@ const SAY_AFTER: Duration = Duration::from_millis(400);
 /// The longest that the end may take.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 
-/// Tells the pipeline to finish and takes its last updates; a signal cuts that short.
+/// Tells the pipelines to finish and takes their last updates; a signal cuts that short.
 pub(super) fn drain(session: &mut Session, signals: &Receiver<i32>) {
-    session.pipeline.tell(Command::Finish);
-    let updates = session.pipeline.updates().clone();
+    session.watch.finish();
+    let groups = session.watch.groups().clone();
     let give_up = after(GIVE_UP_AFTER);
     let mut say = after(SAY_AFTER);
-    while !session.run.has_ended() {
+    while !session.watch.runs.have_ended() {
         select! {
-            recv(updates) -> group => match group {
-                Ok(group) => session.run.apply(group, SystemTime::now()),
+            recv(groups) -> group => match group {
+                Ok(group) => session.watch.apply(group),
                 Err(_) => return,
             },
             recv(say) -> _ => {
@@ -44,16 +45,22 @@ pub(super) fn drain(session: &mut Session, signals: &Receiver<i32>) {
     }
 }
 
-/// Whether the pipeline has ended although nobody told it to: a fault of this program.
-pub(super) fn ended_by_itself(group: &[Update]) -> bool {
-    group.iter().any(|update| matches!(update, Update::Ended))
+/// The figures of all runs.
+pub(super) fn summaries(runs: &Runs) -> Vec<Summary> {
+    let now = SystemTime::now();
+    runs.iter().map(|entry| Summary::of(&entry.run, now)).collect()
+}
+
+/// Whether a pipeline has ended although nobody told it to: a fault of this program.
+pub(super) fn ended_by_itself(group: &Group) -> bool {
+    group.updates.iter().any(|update| matches!(update, Update::Ended))
 }
 
 /// Writes the exports and names each that failed on standard error. Returns whether all were written.
-pub(super) fn write_exports(exports: &[Export], summary: &Summary) -> bool {
+pub(super) fn write_exports(exports: &[Export], summaries: &[Summary]) -> bool {
     let mut written = true;
     for export in exports {
-        match export.write(summary) {
+        match export.write(summaries) {
             Ok(()) => eprintln!("neurotop: wrote {}", export.path().display()),
             Err(error) => {
                 written = false;
@@ -64,9 +71,9 @@ pub(super) fn write_exports(exports: &[Export], summary: &Summary) -> bool {
     written
 }
 
-/// Prints the summary on standard output, which may be gone.
-pub(super) fn print(summary: &Summary, format: Format) -> anyhow::Result<()> {
-    let text = format.render(summary)?;
+/// Prints the summaries on standard output, which may be gone.
+pub(super) fn print(summaries: &[Summary], format: Format) -> anyhow::Result<()> {
+    let text = render(format, summaries)?;
     let mut stdout = std::io::stdout().lock();
     // A closed pipe or terminal is no reason to fail: the exports are written all the same.
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -74,33 +81,43 @@ pub(super) fn print(summary: &Summary, format: Format) -> anyhow::Result<()> {
 }
 
 /// Names what was set aside on standard error, unless the user has just read it on standard output.
-pub(super) fn name_problems(summary: &Summary, printed: Option<Format>) {
+pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
     if printed == Some(Format::Text) && std::io::stdout().is_terminal() {
         return;
     }
-    for problem in &summary.problems {
-        let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
-        eprintln!("neurotop: {}: {what}{}", printable(&problem.path), printable(&problem.reason));
+    for summary in summaries {
+        let run = prefix(summaries, summary);
+        for problem in &summary.problems {
+            let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
+            eprintln!("neurotop: {run}{}: {what}{}", printable(&problem.path), printable(&problem.reason));
+        }
     }
 }
 
 /// Names the conditions that hold on standard error. Returns whether any does.
-pub(super) fn name_failures(conditions: &[Condition], summary: &Summary) -> bool {
-    let failures: Vec<String> =
-        conditions.iter().filter_map(|condition| condition.failure(summary)).collect();
-    for failure in &failures {
-        eprintln!("neurotop: failed: {}", printable(failure));
+pub(super) fn name_failures(conditions: &[Condition], summaries: &[Summary]) -> bool {
+    let mut failed = false;
+    for summary in summaries {
+        for failure in conditions.iter().filter_map(|condition| condition.failure(summary)) {
+            failed = true;
+            eprintln!("neurotop: failed: {}{}", prefix(summaries, summary), printable(&failure));
+        }
     }
-    !failures.is_empty()
+    failed
+}
+
+/// Which of several runs is meant.
+fn prefix(summaries: &[Summary], summary: &Summary) -> String {
+    if summaries.len() > 1 { format!("{}: ", printable(&summary.run.name)) } else { String::new() }
 }
 
 /// The exit code that the figures deserve.
-pub(super) fn exit_code(summary: &Summary, all_written: bool, failed: bool) -> ExitCode {
+pub(super) fn exit_code(summaries: &[Summary], all_written: bool, failed: bool) -> ExitCode {
     if !all_written {
         ExitCode::FAILURE
     } else if failed {
         ExitCode::from(FAILED)
-    } else if summary.has_set_aside() {
+    } else if summaries.iter().any(Summary::has_set_aside) {
         ExitCode::from(SET_ASIDE)
     } else {
         ExitCode::SUCCESS

@@ -1,11 +1,13 @@
 //! `watch` where standard output is no terminal: a line of progress whenever something has changed.
 
 use super::finish::ended_by_itself;
-use super::session::Session;
 use crate::report::Summary;
 use crate::run::Status;
+use crate::runs::Entry;
 use crate::text::{decimal, percent, printable, span, thousands};
+use crate::watch::Watch;
 use crossbeam_channel::{Receiver, select};
+use std::collections::HashMap;
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,23 +19,24 @@ const FIRST_LINE: Duration = Duration::from_millis(300);
 
 /// Prints progress until a signal, the end of the run (where asked for), or a closed pipe.
 pub(super) fn watch(
-    session: &mut Session,
+    watch: &mut Watch,
     exit_when_finished: bool,
     signals: &Receiver<i32>,
 ) -> anyhow::Result<()> {
-    let updates = session.pipeline.updates().clone();
-    let mut printer = Printer { last: String::new(), next: Instant::now() + FIRST_LINE };
+    let groups = watch.groups().clone();
+    let mut printer = Printer { last: HashMap::new(), next: Instant::now() + FIRST_LINE };
     loop {
-        let over = exit_when_finished && session.run.is_over(SystemTime::now());
-        if (over || Instant::now() >= printer.next) && printer.print(session).is_err() {
+        let over = exit_when_finished && watch.runs.are_over(SystemTime::now());
+        if (over || Instant::now() >= printer.next) && printer.print(watch).is_err() {
             return Ok(());
         }
         if over {
             return Ok(());
         }
         select! {
-            recv(updates) -> group => match group {
-                Ok(group) if !ended_by_itself(&group) => session.run.apply(group, SystemTime::now()),
+            recv(watch.found()) -> found => watch.take_found(found.ok())?,
+            recv(groups) -> group => match group {
+                Ok(group) if !ended_by_itself(&group) => watch.apply(group),
                 _ => anyhow::bail!("counting ended unexpectedly; please report it"),
             },
             recv(signals) -> _ => return Ok(()),
@@ -43,26 +46,29 @@ pub(super) fn watch(
 }
 
 struct Printer {
-    last: String,
+    /// The last line of each run, by its number.
+    last: HashMap<usize, String>,
     next: Instant,
 }
 
 impl Printer {
-    /// Prints where the run is, unless that was printed last.
-    fn print(&mut self, session: &Session) -> std::io::Result<()> {
-        let line = line(session);
+    /// Prints where each run is, unless that was printed last of it.
+    fn print(&mut self, watch: &Watch) -> std::io::Result<()> {
         self.next = Instant::now() + BETWEEN_LINES;
-        if line == self.last {
-            return Ok(());
+        for number in watch.runs.listed() {
+            let Some(entry) = watch.runs.get(number) else { continue };
+            let line = line(entry);
+            if self.last.get(&number) != Some(&line) {
+                writeln!(std::io::stdout(), "{line}")?;
+                self.last.insert(number, line);
+            }
         }
-        writeln!(std::io::stdout(), "{line}")?;
-        self.last = line;
         Ok(())
     }
 }
 
-fn line(session: &Session) -> String {
-    let run = &session.run;
+fn line(entry: &Entry) -> String {
+    let run = &entry.run;
     let now = SystemTime::now();
     let summary = Summary::of(run, now);
     let state = match run.status(now) {

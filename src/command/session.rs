@@ -1,20 +1,20 @@
-//! A run that a command looks at: its settings, its pipeline and its state.
+//! The runs that a command looks at, with the settings of its command line and the configuration.
 
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::cost::{Costs, LayerDefaults};
 use crate::dashboard::ThemeName;
-use crate::pipeline::{Mode, Options, Pipeline};
-use crate::run::{Run, Settings};
-use crate::snapshot::{EntryName, classify};
+use crate::follow::{is_run, runs_inside};
+use crate::pipeline::{Mode, Options};
+use crate::run::Settings;
+use crate::watch::Watch;
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::Duration;
 
-/// A run, and what keeps it up to date.
+/// The runs, and what else the configuration says.
 pub(super) struct Session {
-    pub(super) run: Run,
-    pub(super) pipeline: Pipeline,
+    pub(super) watch: Watch,
     /// The theme that the configuration file asks for.
     pub(super) theme: Option<ThemeName>,
 }
@@ -27,12 +27,12 @@ pub(super) struct Following {
 }
 
 impl Session {
-    /// Checks the user's settings and starts to follow a directory.
+    /// Checks the user's settings and starts to follow a directory: a run, or, live, a directory of runs.
     pub(super) fn start(directory: &Path, args: &RunArgs, following: &Following) -> anyhow::Result<Self> {
         for export in &args.export {
             export.check()?;
         }
-        check_directory(directory)?;
+        check_directory(directory, following.mode)?;
         let config = Config::load(args.config.as_deref())?;
         let rules = config.cost_rules()?.into_iter().chain(args.cost.iter().cloned());
         let settings = Settings {
@@ -44,7 +44,6 @@ impl Session {
             live: following.mode == Mode::Live,
         };
         let options = Options {
-            directory: directory.to_owned(),
             mode: following.mode,
             poll: following.poll,
             settle: args.settle,
@@ -53,8 +52,8 @@ impl Session {
                 .or(std::thread::available_parallelism().ok())
                 .map_or(1, std::num::NonZeroUsize::get),
         };
-        let pipeline = Pipeline::start(options).context("cannot start to count")?;
-        Ok(Self { run: Run::new(settings), pipeline, theme: config.theme })
+        let watch = Watch::start(directory, settings, options).context("cannot start to count")?;
+        Ok(Self { watch, theme: config.theme })
     }
 }
 
@@ -66,8 +65,8 @@ fn run_name(directory: &Path) -> String {
     name.unwrap_or_else(|| directory.display().to_string())
 }
 
-/// Refuses what can never become a run.
-fn check_directory(directory: &Path) -> anyhow::Result<()> {
+/// Refuses what can never become a run, and, where one run is to be counted, several.
+fn check_directory(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     let Ok(metadata) = directory.metadata() else { return Ok(()) };
     if !metadata.is_dir() {
         bail!(
@@ -75,35 +74,20 @@ fn check_directory(directory: &Path) -> anyhow::Result<()> {
             directory.display()
         );
     }
-    let runs = runs_inside(directory);
-    if !is_run(directory) && !runs.is_empty() {
-        let listed = runs.iter().take(8).map(|run| format!("  {}", directory.join(run).display()));
+    if mode == Mode::Live || is_run(directory) {
+        return Ok(());
+    }
+    let mut runs = runs_inside(directory);
+    if !runs.is_empty() {
+        runs.sort_unstable();
+        let listed = runs.iter().take(8).map(|run| format!("  {}", run.display()));
         let more =
             if runs.len() > 8 { format!("\n  … and {} more", runs.len() - 8) } else { String::new() };
         bail!(
-            "{} is a directory of runs; name one of them:\n{}{more}",
+            "{} is a directory of runs; name one of them, or watch them all with neurotop watch:\n{}{more}",
             directory.display(),
             listed.collect::<Vec<_>>().join("\n")
         );
     }
     Ok(())
-}
-
-fn is_run(directory: &Path) -> bool {
-    let Ok(entries) = directory.read_dir() else { return false };
-    entries.filter_map(Result::ok).any(|entry| {
-        let meaning = classify(&entry.file_name().to_string_lossy());
-        !matches!(meaning, EntryName::Foreign | EntryName::Temporary | EntryName::Misnamed)
-    })
-}
-
-fn runs_inside(directory: &Path) -> Vec<String> {
-    let Ok(entries) = directory.read_dir() else { return Vec::new() };
-    let mut runs: Vec<String> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().join("manifest.json").is_file())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    runs.sort_unstable();
-    runs
 }

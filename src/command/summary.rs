@@ -23,7 +23,7 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     let following = Following { mode: Mode::Once, poll: None, stall_after: STALL_AFTER };
     let mut session = Session::start(&args.dir, &args.run, &following)?;
     count_all(&mut session)?;
-    let run = &session.run;
+    let run = &session.watch.runs.shown().run;
     if let Some(why) = run.refused() {
         bail!("{}: manifest.json: {why}", args.dir.display());
     }
@@ -32,35 +32,36 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     }
     let summary = Summary::of(run, SystemTime::now());
     if run.manifest().is_none() && summary.account.seen == 0 {
-        finish::name_problems(&summary, None);
+        finish::name_problems(&[summary], None);
         bail!(
             "{} holds neither manifest.json nor a batch-N.npz; is it the right directory?",
             args.dir.display()
         );
     }
-    finish::print(&summary, args.format)?;
-    let all_written = finish::write_exports(&args.run.export, &summary);
-    finish::name_problems(&summary, Some(args.format));
-    let failed = finish::name_failures(&args.run.fail_if, &summary);
-    Ok(finish::exit_code(&summary, all_written, failed))
+    let summaries = [summary];
+    finish::print(&summaries, args.format)?;
+    let all_written = finish::write_exports(&args.run.export, &summaries);
+    finish::name_problems(&summaries, Some(args.format));
+    let failed = finish::name_failures(&args.run.fail_if, &summaries);
+    Ok(finish::exit_code(&summaries, all_written, failed))
 }
 
 /// Takes updates until the pipeline has ended, with a progress bar on standard error.
 fn count_all(session: &mut Session) -> anyhow::Result<()> {
     let signals = leave_signals()?;
-    let updates = session.pipeline.updates().clone();
+    let groups = session.watch.groups().clone();
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
         "{spinner} {wide_bar} {pos} of {len} batches, {msg}, {eta} left",
     )?);
-    while !session.run.has_ended() {
+    while !session.watch.runs.have_ended() {
         select! {
-            recv(updates) -> group => match group {
-                Ok(group) => session.run.apply(group, SystemTime::now()),
+            recv(groups) -> group => match group {
+                Ok(group) => session.watch.apply(group),
                 Err(_) => bail!("counting ended unexpectedly; please report it"),
             },
             recv(signals) -> _ => bail!("interrupted before all batches were counted"),
         }
-        show(&bar, &session.run);
+        show(&bar, &session.watch.runs.shown().run);
     }
     bar.finish_and_clear();
     Ok(())

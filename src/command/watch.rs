@@ -7,12 +7,11 @@ use crate::cli::{LookArgs, WatchArgs};
 use crate::condition::Condition;
 use crate::dashboard::{self, Inputs, Look, Options, Screen, Wishes, take_faults};
 use crate::pipeline::Mode;
-use crate::report::{Export, Format, Summary};
+use crate::report::{Export, Format};
 use crossbeam_channel::Receiver;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let following = Following { mode: Mode::Live, poll: args.poll, stall_after: args.stall_after };
@@ -55,11 +54,11 @@ pub(super) fn watch_session(
 fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) -> anyhow::Result<()> {
     if !std::io::stdout().is_terminal() {
         options.exit_when_finished |= options.close_after.is_some();
-        return plain::watch(session, options.exit_when_finished, signals);
+        return plain::watch(&mut session.watch, options.exit_when_finished, signals);
     }
-    let mut screen = Screen::take(&format!("neurotop {}", session.run.name()), options.mouse)?;
+    let mut screen = Screen::take(&format!("neurotop {}", session.watch.runs.shown().run.name()), options.mouse)?;
     let inputs = Inputs { events: dashboard::terminal_events()?, signals: signals.clone() };
-    dashboard::show(screen.terminal(), &mut session.run, &session.pipeline, &inputs, &options)
+    dashboard::show(screen.terminal(), &mut session.watch, &inputs, &options)
 }
 
 fn leave(
@@ -70,11 +69,11 @@ fn leave(
     shown: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     finish::drain(&mut session, signals);
-    let summary = Summary::of(&session.run, SystemTime::now());
-    let all_written = finish::write_exports(exports, &summary);
-    finish::print(&summary, Format::Text)?;
-    finish::name_problems(&summary, Some(Format::Text));
-    let failed = finish::name_failures(fail_if, &summary);
+    let summaries = finish::summaries(&session.watch.runs);
+    let all_written = finish::write_exports(exports, &summaries);
+    finish::print(&summaries, Format::Text)?;
+    finish::name_problems(&summaries, Some(Format::Text));
+    let failed = finish::name_failures(fail_if, &summaries);
     shown?;
-    Ok(finish::exit_code(&summary, all_written, failed))
+    Ok(finish::exit_code(&summaries, all_written, failed))
 }

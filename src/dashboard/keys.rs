@@ -1,5 +1,7 @@
 //! The one table of keys and of the mouse: it drives what they do and prints the help.
 
+use super::cursor::Motion;
+use super::state::View;
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
@@ -23,26 +25,30 @@ pub enum Mode {
 pub enum Action {
     /// Leave, with the figures.
     Quit,
-    /// Show or hide the help.
-    Help,
-    /// Show or hide the list of problems.
-    Problems,
+    /// Show a view.
+    View(View),
+    /// Show the next view, or the one before.
+    NextView(i32),
+    /// Show a view, or the overview where it is shown already.
+    Toggle(View),
+    /// Open what is selected.
+    Open,
     /// Back to the overview.
     Back,
+    /// Show the next run, or the one before.
+    NextRun(i32),
+    /// Compare the other runs with this one, or no more.
+    Baseline,
     /// Freeze the view, or let it go on.
     Pause,
     /// Start the tally over.
     Restart,
     /// Write the exports now.
     Export,
-    /// Move the selection by so many rows.
-    Move(i32),
-    /// Move the selection by a page, down or up.
-    Page(i32),
-    /// To the first row.
-    First,
-    /// To the last row.
-    Last,
+    /// Move in the list or the text that is shown.
+    Go(Motion),
+    /// To the left or right: the column that sorts, the layer beside, the cursor of the charts.
+    Side(i32),
     /// Sort by the column to the left or right.
     SortColumn(i32),
     /// Turn the order around.
@@ -59,11 +65,23 @@ pub enum Action {
     KeepFilter,
     /// Show all layers again.
     ClearFilter,
+    /// Zoom the charts in or out.
+    Zoom(i32),
+    /// Move the part of the run that the charts show.
+    Pan(i32),
+    /// Show the whole run in the charts.
+    Whole,
+    /// Linear or logarithmic.
+    Scale,
+    /// Running figures, those of single batches, or both.
+    Lines,
     /// Copy the figures of the selected layer.
     Copy,
+    /// Leave out what can be left out, or no more.
+    Compact,
     /// The next theme.
     Theme,
-    /// What was clicked on: a heading sorts, a row is selected.
+    /// What was clicked on: a view's name, a heading, a row, a chart.
     Click(Position),
     /// Scroll what is shown by so many rows.
     Scroll(i32),
@@ -97,104 +115,46 @@ const fn binding(
 }
 
 /// All keys.
-pub const BINDINGS: [Binding; 19] = [
-    binding(
-        &[(KeyCode::Char('q'), NONE), (KeyCode::Char('c'), CONTROL)],
-        Action::Quit,
-        "q, Ctrl-C",
-        "leave, print the summary and write the exports",
-        Some("quit"),
-    ),
-    binding(
-        &[(KeyCode::Char('?'), NONE), (KeyCode::F(1), NONE)],
-        Action::Help,
-        "?",
-        "show or hide this help",
-        Some("help"),
-    ),
-    binding(
-        &[(KeyCode::Char('!'), NONE)],
-        Action::Problems,
-        "!",
-        "show or hide the problems: what was set aside, and why",
-        Some("problems"),
-    ),
-    binding(
-        &[(KeyCode::Esc, NONE)],
-        Action::Back,
-        "Esc",
-        "back to the overview; there: show all layers again",
-        None,
-    ),
-    binding(
-        &[(KeyCode::Char('p'), NONE), (KeyCode::Char(' '), NONE)],
-        Action::Pause,
-        "p, Space",
-        "freeze the view, or let it go on; counting never stops",
-        Some("pause"),
-    ),
+pub const BINDINGS: [Binding; 39] = [
+    binding(&[(KeyCode::Char('q'), NONE), (KeyCode::Char('c'), CONTROL)], Action::Quit, "q, Ctrl-C", "leave, print the summary and write the exports", Some("quit")),
+    binding(&[(KeyCode::Char('1'), NONE)], Action::View(View::Overview), "1", "the overview: totals, layers, neurons and small charts", None),
+    binding(&[(KeyCode::Char('2'), NONE)], Action::View(View::Layer), "2", "the selected layer: time steps, neurons, membrane potentials", None),
+    binding(&[(KeyCode::Char('3'), NONE)], Action::View(View::Charts), "3", "charts over the batches", None),
+    binding(&[(KeyCode::Char('4'), NONE)], Action::View(View::Runs), "4", "all runs", None),
+    binding(&[(KeyCode::Char('5'), NONE), (KeyCode::Char('!'), NONE)], Action::Toggle(View::Problems), "5 !", "the problems: what was set aside, and why", Some("problems")),
+    binding(&[(KeyCode::Char('6'), NONE), (KeyCode::Char('?'), NONE), (KeyCode::F(1), NONE)], Action::Toggle(View::Help), "? 6", "this help", Some("help")),
+    binding(&[(KeyCode::Tab, NONE)], Action::NextView(1), "Tab", "the next view", Some("view")),
+    binding(&[(KeyCode::BackTab, NONE), (KeyCode::BackTab, KeyModifiers::SHIFT)], Action::NextView(-1), "Shift-Tab", "the view before", None),
+    binding(&[(KeyCode::Enter, NONE)], Action::Open, "Enter", "open the selected layer or run; in the charts: draw the selected line, or no more", Some("open")),
+    binding(&[(KeyCode::Esc, NONE)], Action::Back, "Esc", "back to the overview; there: show all layers again", None),
+    binding(&[(KeyCode::Char('J'), NONE)], Action::NextRun(1), "J", "the next run", None),
+    binding(&[(KeyCode::Char('K'), NONE)], Action::NextRun(-1), "K", "the run before", None),
+    binding(&[(KeyCode::Char('b'), NONE)], Action::Baseline, "b", "compare the other runs with this one, or no more", None),
+    binding(&[(KeyCode::Char('p'), NONE), (KeyCode::Char(' '), NONE)], Action::Pause, "p, Space", "freeze the view, or let it go on; counting never stops", Some("pause")),
     binding(&[(KeyCode::Char('e'), NONE)], Action::Export, "e", "write the exports now", Some("export")),
-    binding(
-        &[(KeyCode::Char('r'), NONE)],
-        Action::Restart,
-        "r",
-        "start the tally over: forget all counts and read the directory again",
-        Some("restart"),
-    ),
-    binding(
-        &[(KeyCode::Char('>'), NONE), (KeyCode::Right, NONE), (KeyCode::Char('l'), NONE)],
-        Action::SortColumn(1),
-        "→ > l",
-        "sort the layers by the next column",
-        None,
-    ),
-    binding(
-        &[(KeyCode::Char('<'), NONE), (KeyCode::Left, NONE), (KeyCode::Char('h'), NONE)],
-        Action::SortColumn(-1),
-        "← < h",
-        "sort the layers by the column before",
-        Some("sort"),
-    ),
+    binding(&[(KeyCode::Char('r'), NONE)], Action::Restart, "r", "start the tally over: forget all counts and read the directory again", None),
+    binding(&[(KeyCode::Right, NONE), (KeyCode::Char('l'), NONE)], Action::Side(1), "→ l", "sort by the next column; the next layer; the cursor of the charts", None),
+    binding(&[(KeyCode::Left, NONE), (KeyCode::Char('h'), NONE)], Action::Side(-1), "← h", "the same to the left", None),
+    binding(&[(KeyCode::Char('>'), NONE)], Action::SortColumn(1), ">", "sort the layers by the next column", None),
+    binding(&[(KeyCode::Char('<'), NONE)], Action::SortColumn(-1), "<", "sort the layers by the column before", Some("sort")),
     binding(&[(KeyCode::Char('o'), NONE)], Action::SortReverse, "o", "turn the order around", None),
-    binding(
-        &[(KeyCode::Char('/'), NONE)],
-        Action::Filter,
-        "/",
-        "filter the layers by a part of their names or a regular expression; Enter keeps it, Esc clears it",
-        Some("filter"),
-    ),
-    binding(
-        &[(KeyCode::Char('y'), NONE)],
-        Action::Copy,
-        "y",
-        "copy the selected layer's figures, through the terminal (OSC 52)",
-        Some("copy"),
-    ),
-    binding(
-        &[(KeyCode::Char('t'), NONE)],
-        Action::Theme,
-        "t",
-        "the next theme: dark, light, colour-blind, monochrome",
-        Some("theme"),
-    ),
-    binding(&[(KeyCode::Down, NONE), (KeyCode::Char('j'), NONE)], Action::Move(1), "↓ j", "next row", None),
-    binding(&[(KeyCode::Up, NONE), (KeyCode::Char('k'), NONE)], Action::Move(-1), "↑ k", "row before", None),
-    binding(
-        &[(KeyCode::PageDown, NONE), (KeyCode::Char('f'), CONTROL)],
-        Action::Page(1),
-        "PgDn",
-        "a page down",
-        None,
-    ),
-    binding(
-        &[(KeyCode::PageUp, NONE), (KeyCode::Char('b'), CONTROL)],
-        Action::Page(-1),
-        "PgUp",
-        "a page up",
-        None,
-    ),
-    binding(&[(KeyCode::Home, NONE), (KeyCode::Char('g'), NONE)], Action::First, "Home g", "first row", None),
-    binding(&[(KeyCode::End, NONE), (KeyCode::Char('G'), NONE)], Action::Last, "End G", "last row", None),
+    binding(&[(KeyCode::Char('/'), NONE)], Action::Filter, "/", "filter the layers by a part of their names or a regular expression; Enter keeps it, Esc clears it", Some("filter")),
+    binding(&[(KeyCode::Char('y'), NONE)], Action::Copy, "y", "copy the selected layer's figures, through the terminal (OSC 52)", Some("copy")),
+    binding(&[(KeyCode::Char('+'), NONE), (KeyCode::Char('='), NONE)], Action::Zoom(1), "+", "charts: zoom in", None),
+    binding(&[(KeyCode::Char('-'), NONE)], Action::Zoom(-1), "-", "charts: zoom out", None),
+    binding(&[(KeyCode::Char('['), NONE)], Action::Pan(-1), "[", "charts: earlier batches", None),
+    binding(&[(KeyCode::Char(']'), NONE)], Action::Pan(1), "]", "charts: later batches", None),
+    binding(&[(KeyCode::Char('0'), NONE)], Action::Whole, "0", "charts: the whole run, without a cursor", None),
+    binding(&[(KeyCode::Char('L'), NONE)], Action::Scale, "L", "charts: linear or logarithmic", None),
+    binding(&[(KeyCode::Char('m'), NONE)], Action::Lines, "m", "charts: running figures, single batches, or both", None),
+    binding(&[(KeyCode::Char('c'), NONE)], Action::Compact, "c", "leave out frames and charts, or no more", None),
+    binding(&[(KeyCode::Char('t'), NONE)], Action::Theme, "t", "the next theme: dark, light, colour-blind, monochrome", Some("theme")),
+    binding(&[(KeyCode::Down, NONE), (KeyCode::Char('j'), NONE)], Action::Go(Motion::Rows(1)), "↓ j", "next row", None),
+    binding(&[(KeyCode::Up, NONE), (KeyCode::Char('k'), NONE)], Action::Go(Motion::Rows(-1)), "↑ k", "row before", None),
+    binding(&[(KeyCode::PageDown, NONE), (KeyCode::Char('f'), CONTROL)], Action::Go(Motion::Pages(1)), "PgDn", "a page down", None),
+    binding(&[(KeyCode::PageUp, NONE), (KeyCode::Char('b'), CONTROL)], Action::Go(Motion::Pages(-1)), "PgUp", "a page up", None),
+    binding(&[(KeyCode::Home, NONE), (KeyCode::Char('g'), NONE)], Action::Go(Motion::First), "Home g", "first row", None),
+    binding(&[(KeyCode::End, NONE), (KeyCode::Char('G'), NONE)], Action::Go(Motion::Last), "End G", "last row", None),
 ];
 
 /// The keys that are no text while a filter is typed.
@@ -213,9 +173,10 @@ pub const EDITS: [Binding; 5] = [
 ];
 
 /// What the mouse does, for people.
-pub const MOUSE: [(&str, &str); 2] = [
-    ("click", "on a heading: sort by it, again: turn the order around; on a row: select it"),
-    ("wheel", "scroll the layers, the problems or this help"),
+pub const MOUSE: [(&str, &str); 3] = [
+    ("click", "on a view's name: show it; on a heading: sort by it, again: turn the order around"),
+    ("", "on a row: select it, again: open it; on a chart: read the values off there"),
+    ("wheel", "scroll what is shown; zoom the charts"),
 ];
 
 /// What a mouse event asks for.
@@ -285,8 +246,8 @@ mod tests {
     #[test]
     fn keys_are_found_whatever_the_terminal_says_of_shift() {
         let press = |code, modifiers| action(&KeyEvent::new(code, modifiers), Mode::Commands);
-        assert_eq!(press(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Action::Help));
-        assert_eq!(press(KeyCode::Char('?'), NONE), Some(Action::Help));
+        assert_eq!(press(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Action::Toggle(View::Help)));
+        assert_eq!(press(KeyCode::Char('?'), NONE), Some(Action::Toggle(View::Help)));
         assert_eq!(press(KeyCode::Char('c'), CONTROL), Some(Action::Quit));
         assert_eq!(press(KeyCode::Char('c'), NONE), None);
         let mut released = KeyEvent::new(KeyCode::Char('q'), NONE);

@@ -1,30 +1,38 @@
 //! The live dashboard: takes updates and keys, and draws when something has changed.
 
+mod charting;
+mod columns;
 mod copy;
+mod cursor;
 mod filter;
 mod keys;
 mod look;
+mod moment;
 mod state;
 mod symbols;
 mod terminal;
 mod theme;
 mod view;
 
+pub use charting::{Charting, Lines, Scale, Subject};
+pub use columns::{COLUMNS, Column, Sort};
 pub use copy::{copy, row};
+pub use cursor::{Cursor, Motion, Scroll};
 pub use filter::Filter;
 pub use keys::{Action, BINDINGS, Binding, EDITS, Mode};
 pub use look::{Look, Wishes};
-pub use state::{COLUMNS, Column, Moment, Page, Places, Request, Sort, State};
+pub use moment::{Board, Contents, Moment, RunRow};
+pub use state::{Places, Request, State, View};
 pub use symbols::Symbols;
 pub use terminal::{Mouse, Screen, take_faults};
 pub use theme::{Depth, Theme, ThemeName};
 pub use view::draw;
 
 use crate::fault;
-use crate::pipeline::{Command, Pipeline, Update};
+use crate::pipeline::{Group, Update};
 use crate::report::{Export, Summary};
-use crate::run::Run;
 use crate::text::printable;
+use crate::watch::Watch;
 use anyhow::bail;
 use crossbeam_channel::{Receiver, never, select_biased, unbounded};
 use ratatui::Terminal;
@@ -78,48 +86,37 @@ pub fn terminal_events() -> std::io::Result<Receiver<Event>> {
     Ok(receiver)
 }
 
-/// Shows a run until the user, a signal or its end closes the dashboard.
+/// Shows runs until the user, a signal or their end closes the dashboard.
 ///
 /// # Errors
 /// Where the terminal cannot be drawn on, or counting has ended by itself.
 pub fn show<B: Backend>(
     terminal: &mut Terminal<B>,
-    run: &mut Run,
-    pipeline: &Pipeline,
+    watch: &mut Watch,
     inputs: &Inputs,
     options: &Options,
 ) -> anyhow::Result<()>
 where
     B::Error: Send + Sync + 'static,
 {
-    let mut state = State::new(options.look);
+    let board = Board::new(&watch.runs, SystemTime::now());
+    let mut dashboard = Dashboard { state: State::new(options.look), board, watch, options, stay: false };
     let mut events = inputs.events.clone();
-    let mut stay = false;
+    let groups = dashboard.watch.groups().clone();
     let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
     let mut changed = true;
     loop {
         let now = Instant::now();
         if changed && now >= next_frame {
-            terminal.draw(|frame| view::draw_run(frame, run, &mut state))?;
+            dashboard.draw(terminal, now)?;
             changed = false;
             next_frame = Instant::now() + FRAME;
-        }
-        if run.tally().batches() > 0 {
-            fault::point("dashboard");
         }
         if now >= next_tick {
             changed = true;
             next_tick = now + TICK;
         }
-        if run.is_over(SystemTime::now()) {
-            if options.exit_when_finished {
-                return Ok(());
-            }
-            if !stay && let Some(after) = options.close_after {
-                state.closes_at.get_or_insert(now + after);
-            }
-        }
-        if state.closes_at.is_some_and(|closes_at| now >= closes_at) {
+        if dashboard.is_to_close(now) {
             return Ok(());
         }
         let wake = if changed { next_frame } else { next_tick };
@@ -127,28 +124,154 @@ where
             recv(events) -> event => match event {
                 Ok(event) => {
                     changed = true;
-                    if is_of_the_user(&event) {
-                        stay = true;
-                        state.closes_at = None;
-                    }
-                    match handle(&event, &mut state, run) {
-                        Some(Request::Quit) => return Ok(()),
-                        Some(Request::Restart) => restart(run, pipeline, &mut state),
-                        Some(Request::Export) => export(&options.exports, run, &mut state),
-                        Some(Request::Copy) => copy_selected(run, &mut state),
-                        None => {}
+                    if dashboard.take_event(&event) == Next::Leave {
+                        return Ok(());
                     }
                 }
                 // The terminal is gone or gives no events; a signal can still end the dashboard.
                 Err(_) => events = never(),
             },
             recv(inputs.signals) -> _ => return Ok(()),
-            recv(pipeline.updates()) -> group => {
+            recv(dashboard.watch.found()) -> found => {
                 changed = true;
-                take_updates(run, pipeline, group.ok())?;
+                dashboard.watch.take_found(found.ok())?;
+            }
+            recv(groups) -> group => {
+                changed = true;
+                dashboard.take_groups(group.ok())?;
             }
             default(wake.saturating_duration_since(Instant::now())) => {}
         }
+    }
+}
+
+/// Whether the dashboard goes on.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Leave,
+}
+
+/// What the loop turns on.
+struct Dashboard<'a> {
+    state: State,
+    board: Board,
+    watch: &'a mut Watch,
+    options: &'a Options,
+    /// Whether somebody is there, so that the dashboard does not close by itself.
+    stay: bool,
+}
+
+impl Dashboard<'_> {
+    fn draw<B: Backend>(&mut self, terminal: &mut Terminal<B>, now: Instant) -> anyhow::Result<()>
+    where
+        B::Error: Send + Sync + 'static,
+    {
+        self.board.refresh(&self.watch.runs, SystemTime::now());
+        let (contents, state) = (self.board.contents(&self.watch.runs), &mut self.state);
+        terminal.draw(|frame| view::draw(frame, &contents, state, now))?;
+        if self.watch.runs.shown().run.tally().batches() > 0 {
+            fault::point("dashboard");
+        }
+        Ok(())
+    }
+
+    fn is_to_close(&mut self, now: Instant) -> bool {
+        if self.watch.runs.are_over(SystemTime::now()) {
+            if self.options.exit_when_finished {
+                return true;
+            }
+            if let (false, Some(after)) = (self.stay, self.options.close_after) {
+                self.state.closes_at.get_or_insert(now + after);
+            }
+        }
+        self.state.closes_at.is_some_and(|closes_at| now >= closes_at)
+    }
+
+    fn take_event(&mut self, event: &Event) -> Next {
+        if is_of_the_user(event) {
+            self.stay = true;
+            self.state.closes_at = None;
+        }
+        for action in actions(event, self.state.mode) {
+            // An action concerns what is on the screen, which may be older than what is known.
+            let contents = self.board.contents(&self.watch.runs);
+            match self.state.update(action, &contents) {
+                Some(request) if self.fulfil(request) == Next::Leave => return Next::Leave,
+                _ => {}
+            }
+        }
+        Next::GoOn
+    }
+
+    fn fulfil(&mut self, request: Request) -> Next {
+        match request {
+            Request::Quit => return Next::Leave,
+            Request::Pause => self.board.pause(&self.watch.runs),
+            Request::Restart => self.restart(),
+            Request::Export => self.export(),
+            Request::Copy => self.copy_selected(),
+            Request::Show(run) => {
+                self.board.go_on();
+                self.watch.runs.show(run);
+                self.board.refresh(&self.watch.runs, SystemTime::now());
+            }
+            Request::Mark(run) => self.watch.runs.mark(run),
+        }
+        Next::GoOn
+    }
+
+    /// Applies a group of updates and those that have come meanwhile, so that a burst costs one draw.
+    fn take_groups(&mut self, first: Option<Group>) -> anyhow::Result<()> {
+        let more: Vec<Group> = self.watch.groups().try_iter().take(64).collect();
+        let mut ended = first.is_none();
+        for group in first.into_iter().chain(more) {
+            ended |= group.updates.iter().any(|update| matches!(update, Update::Ended));
+            self.watch.apply(group);
+        }
+        if ended {
+            bail!("counting ended unexpectedly; please report it");
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        let run = &self.watch.runs.shown().run;
+        if run.manifest().is_some_and(|manifest| manifest.keep.is_some()) {
+            let why = "not started over: the producer deletes counted batches, and they would be lost";
+            return self.state.say(why, Instant::now());
+        }
+        self.board.go_on();
+        self.watch.restart_shown();
+    }
+
+    fn export(&mut self) {
+        let runs = &self.watch.runs;
+        let default = [Export::named_after(runs.shown().run.name())];
+        let exports = if self.options.exports.is_empty() { &default } else { &self.options.exports[..] };
+        let now = SystemTime::now();
+        let summaries: Vec<Summary> = runs.iter().map(|entry| Summary::of(&entry.run, now)).collect();
+        let mut written = Vec::new();
+        for export in exports {
+            match export.write(&summaries) {
+                Ok(()) => written.push(export.path().display().to_string()),
+                Err(error) => return self.state.say(format!("{error:#}"), Instant::now()),
+            }
+        }
+        self.state.say(format!("wrote {}", written.join(", ")), Instant::now());
+    }
+
+    /// Copies the figures that are shown of the selected layer.
+    fn copy_selected(&mut self) {
+        let contents = self.board.contents(&self.watch.runs);
+        let message = match self.state.selected_layer(&contents.moment.summary.layers) {
+            None => "nothing to copy: no layer is selected".to_owned(),
+            Some(layer) => match copy(layer, &mut std::io::stdout()) {
+                Ok(()) => format!("copied {}, if the terminal allows it", printable(&layer.name)),
+                Err(error) => format!("not copied: {error}"),
+            },
+        };
+        self.state.say(message, Instant::now());
     }
 }
 
@@ -159,63 +282,13 @@ fn is_of_the_user(event: &Event) -> bool {
     }
 }
 
-fn handle(event: &Event, state: &mut State, run: &Run) -> Option<Request> {
+/// What an event asks for.
+fn actions(event: &Event, mode: Mode) -> Vec<Action> {
     match event {
-        Event::Key(key) => state.update(keys::action(key, state.mode)?, run, SystemTime::now()),
-        Event::Mouse(mouse) => state.update(keys::mouse_action(mouse)?, run, SystemTime::now()),
-        Event::Paste(text) => {
-            keys::pasted(text, state.mode).find_map(|action| state.update(action, run, SystemTime::now()))
-        }
+        Event::Key(key) => keys::action(key, mode).into_iter().collect(),
+        Event::Mouse(mouse) => keys::mouse_action(mouse).into_iter().collect(),
+        Event::Paste(text) => keys::pasted(text, mode).collect(),
         // The next draw asks the terminal for its size.
-        _ => None,
+        _ => Vec::new(),
     }
-}
-
-/// Applies a group of updates and those that have come meanwhile, so that a burst costs one draw.
-fn take_updates(run: &mut Run, pipeline: &Pipeline, first: Option<Vec<Update>>) -> anyhow::Result<()> {
-    let mut ended = first.is_none();
-    for group in first.into_iter().chain(pipeline.updates().try_iter().take(64)) {
-        ended |= group.iter().any(|update| matches!(update, Update::Ended));
-        run.apply(group, SystemTime::now());
-    }
-    if ended {
-        bail!("counting ended unexpectedly; please report it");
-    }
-    Ok(())
-}
-
-fn restart(run: &Run, pipeline: &Pipeline, state: &mut State) {
-    if run.manifest().is_some_and(|manifest| manifest.keep.is_some()) {
-        let why = "not started over: the producer deletes counted batches, and they would be lost";
-        return state.say(why, Instant::now());
-    }
-    pipeline.tell(Command::Restart);
-}
-
-fn export(exports: &[Export], run: &Run, state: &mut State) {
-    let default = [Export::named_after(run.name())];
-    let exports = if exports.is_empty() { &default } else { exports };
-    let summary = Summary::of(run, SystemTime::now());
-    let mut written = Vec::new();
-    for export in exports {
-        match export.write(&summary) {
-            Ok(()) => written.push(export.path().display().to_string()),
-            Err(error) => return state.say(format!("{error:#}"), Instant::now()),
-        }
-    }
-    state.say(format!("wrote {}", written.join(", ")), Instant::now());
-}
-
-/// Copies the figures that are shown of the selected layer.
-fn copy_selected(run: &Run, state: &mut State) {
-    let summary = state.summary(run, SystemTime::now());
-    let message = match state.selected_layer(&summary.layers) {
-        None => "nothing to copy: no layer is selected".to_owned(),
-        Some(layer) => match copy(layer, &mut std::io::stdout()) {
-            Ok(()) => format!("copied {}, if the terminal allows it", printable(&layer.name)),
-            Err(error) => format!("not copied: {error}"),
-        },
-    };
-    drop(summary);
-    state.say(message, Instant::now());
 }

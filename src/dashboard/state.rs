@@ -1,121 +1,75 @@
-//! What the user has made of the view: which page, which order, which layers, which row, which look.
+//! What the user has made of the dashboard: which view, which order, which layers, which row, which look.
 
+use super::charting::{Charting, Subject, places};
+use super::columns::{COLUMNS, Column, Sort};
+use super::cursor::{Cursor, Motion, Scroll};
 use super::filter::Filter;
 use super::keys::{Action, Mode};
 use super::look::Look;
-use crate::history::History;
-use crate::pipeline::{Presence, Watching};
-use crate::report::{LayerFigures, Summary};
-use crate::run::{Run, Status};
+use super::moment::Contents;
+use crate::report::LayerFigures;
 use ratatui::layout::{Position, Rect};
-use std::borrow::Cow;
-use std::cmp::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// How long a message stays.
 const MESSAGE_FOR: Duration = Duration::from_secs(5);
 
-/// All that is shown of a run at one moment, except its history.
-#[derive(Debug, Clone)]
-pub struct Moment {
-    /// The figures.
-    pub summary: Summary,
-    /// Whether the run goes on.
-    pub status: Status,
-    /// Time left, where it is known.
-    pub time_left: Option<Duration>,
-    /// Whether the directory is there.
-    pub presence: Option<Presence>,
-    /// How changes are noticed.
-    pub watching: Option<Watching>,
-    /// Bytes that wait to be counted.
-    pub waiting_bytes: u64,
-    /// Why the run must not be counted.
-    pub refused: Option<String>,
-}
-
-impl Moment {
-    /// What is to be shown of a run at `now`.
-    pub fn of(run: &Run, now: SystemTime) -> Self {
-        Self {
-            summary: Summary::of(run, now),
-            status: run.status(now),
-            time_left: run.time_left(now),
-            presence: run.presence().cloned(),
-            watching: run.watching().cloned(),
-            waiting_bytes: run.account().waiting_bytes,
-            refused: run.refused().map(ToString::to_string),
-        }
-    }
-}
-
 /// What fills the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page {
-    /// Totals, layers, classes and charts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum View {
+    /// Totals, layers, classes and small charts.
+    #[default]
     Overview,
+    /// One layer: its figures, time steps, neurons and membrane potentials.
+    Layer,
+    /// Operations and sparsity over the batches.
+    Charts,
+    /// All runs.
+    Runs,
     /// The list of problems.
     Problems,
     /// The keys.
     Help,
 }
 
-/// A column of the table of layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Column {
-    /// The layer's name.
-    Name,
-    /// The neuron's class.
-    Neuron,
-    /// The reset mechanism.
-    Reset,
-    /// Operations of one update.
-    Cost,
-    /// Effective operations per sample.
-    Effective,
-    /// Dense operations per sample.
-    Dense,
-    /// 1 - effective / dense.
-    Sparsity,
-    /// The part of the total effective operations.
-    Share,
-    /// Operations per sample over the batches.
-    Trend,
-}
+impl View {
+    /// All views, in the order of their numbers, which begin with 1.
+    pub const ALL: [Self; 6] =
+        [Self::Overview, Self::Layer, Self::Charts, Self::Runs, Self::Problems, Self::Help];
 
-/// The columns in the order in which they are shown. The trend cannot be sorted by.
-pub const COLUMNS: [Column; 9] = [
-    Column::Name,
-    Column::Neuron,
-    Column::Reset,
-    Column::Cost,
-    Column::Effective,
-    Column::Dense,
-    Column::Sparsity,
-    Column::Share,
-    Column::Trend,
-];
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Layer => "Layer",
+            Self::Charts => "Charts",
+            Self::Runs => "Runs",
+            Self::Problems => "Problems",
+            Self::Help => "Help",
+        }
+    }
 
-/// The order of the layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sort {
-    /// By this column; `None` is the order of the model.
-    pub column: Option<Column>,
-    /// From the largest to the smallest.
-    pub descending: bool,
+    fn neighbour(self, step: i32) -> Self {
+        let at = Self::ALL.iter().position(|&view| view == self).unwrap_or(0);
+        Self::ALL[(at as i32 + step).rem_euclid(Self::ALL.len() as i32) as usize]
+    }
 }
 
 /// Where the last draw put what can be clicked on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Places {
+    /// The names of the views.
+    pub tabs: Vec<(View, Rect)>,
     /// The headings of the table of layers.
     pub headings: Vec<(Column, Rect)>,
-    /// Its rows, as many as have a layer.
+    /// The rows of the view's list, as many as there are.
     pub rows: Rect,
+    /// A chart, and the places in the run of its first and last column.
+    pub plot: Option<(Rect, (f64, f64))>,
 }
 
-/// The state of the view.
-#[derive(Debug)]
+/// The state of the dashboard.
+#[derive(Debug, Default)]
 pub struct State {
     /// What it looks like.
     pub look: Look,
@@ -126,58 +80,43 @@ pub struct State {
     /// Where the last draw put what can be clicked on.
     pub places: Places,
     /// What fills the screen.
-    pub page: Page,
+    pub view: View,
+    /// Whether everything that can be is left out, for small panes.
+    pub compact: bool,
     /// The order of the layers.
     pub sort: Sort,
-    /// The selected row of the table of layers.
-    pub selected: usize,
-    /// The first row shown of the list of problems or of the help.
-    pub scroll: usize,
-    /// Rows of the list that the last draw had room for.
-    pub page_rows: usize,
-    /// What is shown while the view is paused.
-    pub frozen: Option<Box<(Moment, History)>>,
+    /// Where the user is in the table of layers.
+    pub layers: Cursor,
+    /// Where the user is in the list of runs.
+    pub runs: Cursor,
+    /// Where the user is in the list of what can be drawn in the charts.
+    pub subjects: Cursor,
+    /// Where the user is in the problems or the help.
+    pub lines: Scroll,
+    /// The charts.
+    pub charts: Charting,
     /// When the demonstration ends by itself.
     pub closes_at: Option<Instant>,
-    /// The first row shown of the table of layers.
-    first: usize,
-    /// The last row of the layers and of the list, at the last draw.
-    last_rows: (usize, usize),
     message: Option<(String, Instant)>,
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            look: Look::default(),
-            mode: Mode::Commands,
-            filter: Filter::default(),
-            places: Places::default(),
-            page: Page::Overview,
-            sort: Sort { column: None, descending: false },
-            selected: 0,
-            scroll: 0,
-            page_rows: 1,
-            frozen: None,
-            closes_at: None,
-            first: 0,
-            last_rows: (usize::MAX, usize::MAX),
-            message: None,
-        }
-    }
-}
-
-/// What an action asks of the program beyond the view.
+/// What an action asks of the program beyond the state of the dashboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// Leave.
     Quit,
+    /// Freeze the view, or let it go on.
+    Pause,
     /// Start the tally over.
     Restart,
     /// Write the exports.
     Export,
     /// Copy the figures of the selected layer.
     Copy,
+    /// Show this run.
+    Show(usize),
+    /// Compare the others with this run, or no more.
+    Mark(usize),
 }
 
 impl State {
@@ -186,67 +125,50 @@ impl State {
         Self { look, ..Self::default() }
     }
 
-    /// Applies an action; `run` is what the view shows.
-    pub fn update(&mut self, action: Action, run: &Run, now: SystemTime) -> Option<Request> {
+    /// Applies an action to what is shown.
+    pub fn update(&mut self, action: Action, contents: &Contents<'_>) -> Option<Request> {
         match action {
             Action::Quit => return Some(Request::Quit),
-            Action::Restart => {
-                self.frozen = None;
-                return Some(Request::Restart);
-            }
+            Action::Restart => return Some(Request::Restart),
             Action::Export => return Some(Request::Export),
             Action::Copy => return Some(Request::Copy),
-            Action::Help => self.toggle(Page::Help),
-            Action::Problems => self.toggle(Page::Problems),
-            Action::Back if self.page == Page::Overview => self.filter_by(String::new(), run, now),
-            Action::Back => self.show(Page::Overview),
-            Action::Pause => {
-                self.frozen = match self.frozen.take() {
-                    Some(_) => None,
-                    None => Some(Box::new((Moment::of(run, now), run.history().clone()))),
-                };
-            }
-            Action::Move(rows) => self.go(|row| row.saturating_add_signed(rows as isize)),
-            Action::Page(pages) => {
-                let rows = pages as isize * self.page_rows.max(1) as isize;
-                self.go(|row| row.saturating_add_signed(rows));
-            }
-            Action::First => self.go(|_| 0),
-            Action::Last => self.go(|_| usize::MAX),
+            Action::Pause => return Some(Request::Pause),
+            Action::View(view) => self.show(view),
+            Action::NextView(step) => self.show(self.view.neighbour(step)),
+            Action::Toggle(view) if self.view == view => self.show(View::Overview),
+            Action::Toggle(view) => self.show(view),
+            Action::Open => return self.open(contents),
+            Action::Back if self.view == View::Overview => self.filter_by(String::new(), contents),
+            Action::Back => self.show(View::Overview),
+            Action::NextRun(step) => return self.neighbouring_run(step, contents),
+            Action::Baseline => return self.run_in_question(contents).map(Request::Mark),
+            Action::Go(motion) => self.go(motion),
+            Action::Side(step) => self.go_aside(step, contents),
             Action::SortColumn(step) => self.sort_by_neighbour(step),
             Action::SortReverse => self.sort.descending = !self.sort.descending,
             Action::Filter => {
-                self.show(Page::Overview);
+                self.show(View::Overview);
                 self.mode = Mode::Typing;
             }
-            Action::Type(character) => self.filter_by(format!("{}{character}", self.filter.text()), run, now),
-            Action::Erase => {
-                let mut text = self.filter.text().to_owned();
-                text.pop();
-                self.filter_by(text, run, now);
+            Action::Type(_)
+            | Action::Erase
+            | Action::EraseAll
+            | Action::KeepFilter
+            | Action::ClearFilter => {
+                self.edit_filter(action, contents);
             }
-            Action::EraseAll => self.filter_by(String::new(), run, now),
-            Action::KeepFilter => self.mode = Mode::Commands,
-            Action::ClearFilter => {
-                self.mode = Mode::Commands;
-                self.filter_by(String::new(), run, now);
+            Action::Zoom(_) | Action::Pan(_) | Action::Whole | Action::Scale | Action::Lines => {
+                self.change_charts(action, contents);
             }
+            Action::Compact => self.compact = !self.compact,
             Action::Theme => {
                 self.look.theme = self.look.theme.next();
                 self.say(format!("theme: {}", self.look.theme.name()), Instant::now());
             }
-            Action::Click(position) => self.click(position),
-            Action::Scroll(rows) => self.scroll_by(rows as isize),
+            Action::Click(position) => return self.click(position, contents),
+            Action::Scroll(rows) => self.scroll_by(rows, contents),
         }
         None
-    }
-
-    /// The figures that are shown of a run, which are old ones while the view is paused.
-    pub fn summary(&self, run: &Run, now: SystemTime) -> Cow<'_, Summary> {
-        match &self.frozen {
-            Some(frozen) => Cow::Borrowed(&frozen.0.summary),
-            None => Cow::Owned(Summary::of(run, now)),
-        }
     }
 
     /// The indices of the layers that are shown, in the order in which they are.
@@ -258,32 +180,13 @@ impl State {
 
     /// The selected layer.
     pub fn selected_layer<'a>(&self, layers: &'a [LayerFigures]) -> Option<&'a LayerFigures> {
-        self.shown(layers).get(self.selected).map(|&at| &layers[at])
+        self.shown(layers).get(self.layers.selected).map(|&at| &layers[at])
     }
 
-    /// The first row of the table of layers to be shown, so that the selected one is. It stays where it is
-    /// while it can, so that rows stay under the mouse.
-    pub fn first_row(&mut self, layers: usize, rows: usize) -> usize {
-        let (selected, first) = (self.selected, self.first);
-        let first = if selected < first && first - selected < rows {
-            selected
-        } else if selected >= first + rows && selected - first < 2 * rows {
-            selected + 1 - rows
-        } else if (first..first + rows).contains(&selected) {
-            first
-        } else {
-            selected.saturating_sub(rows / 2)
-        };
-        self.first = first.min(layers.saturating_sub(rows));
-        self.first
-    }
-
-    /// Keeps the selection and the scroll within what there is.
-    pub fn clamp(&mut self, layers: usize, lines: usize, rows: usize) {
-        self.page_rows = rows;
-        self.last_rows = (layers.saturating_sub(1), lines.saturating_sub(rows));
-        self.selected = self.selected.min(self.last_rows.0);
-        self.scroll = self.scroll.min(self.last_rows.1);
+    /// What can be drawn in the charts: the total, then the layers that are shown.
+    pub fn subjects(&self, layers: &[LayerFigures]) -> Vec<Subject> {
+        let layers = self.shown(layers).into_iter().map(|at| Subject::Layer(layers[at].name.clone()));
+        std::iter::once(Subject::Total).chain(layers).collect()
     }
 
     /// Says something for a few seconds.
@@ -297,60 +200,155 @@ impl State {
         (now.duration_since(*since) < MESSAGE_FOR).then_some(message)
     }
 
-    fn toggle(&mut self, page: Page) {
-        self.show(if self.page == page { Page::Overview } else { page });
+    /// Shows a view.
+    pub fn show(&mut self, view: View) {
+        if self.view != view {
+            self.view = view;
+            self.lines = Scroll::default();
+        }
     }
 
-    fn show(&mut self, page: Page) {
-        self.page = page;
-        self.scroll = 0;
+    fn go(&mut self, motion: Motion) {
+        match self.view {
+            View::Overview | View::Layer => self.layers.go(motion),
+            View::Charts => self.subjects.go(motion),
+            View::Runs => self.runs.go(motion),
+            View::Problems | View::Help => self.lines.go(motion),
+        }
     }
 
-    fn go(&mut self, to: impl Fn(usize) -> usize) {
-        let (place, last) = match self.page {
-            Page::Overview => (&mut self.selected, self.last_rows.0),
-            Page::Problems | Page::Help => (&mut self.scroll, self.last_rows.1),
-        };
-        *place = to(*place).min(last);
+    /// What lies to the left and right depends on the view.
+    fn go_aside(&mut self, step: i32, contents: &Contents<'_>) {
+        match self.view {
+            View::Overview => self.sort_by_neighbour(step),
+            View::Layer => self.layers.go(Motion::Rows(step)),
+            View::Charts => self.charts.step(step, contents.history),
+            View::Runs | View::Problems | View::Help => self.show(self.view.neighbour(step)),
+        }
+    }
+
+    /// Opens what is selected.
+    fn open(&mut self, contents: &Contents<'_>) -> Option<Request> {
+        match self.view {
+            View::Overview => self.show(View::Layer),
+            View::Charts => {
+                let subjects = self.subjects(&contents.moment.summary.layers);
+                if let Some(subject) = subjects.into_iter().nth(self.subjects.selected) {
+                    self.charts.toggle(subject);
+                }
+            }
+            View::Runs => {
+                self.show(View::Overview);
+                return contents.rows.get(self.runs.selected).map(|row| Request::Show(row.number));
+            }
+            View::Layer | View::Problems | View::Help => {}
+        }
+        None
+    }
+
+    /// The selected run in the list of runs, elsewhere the one in front.
+    fn run_in_question(&self, contents: &Contents<'_>) -> Option<usize> {
+        match self.view {
+            View::Runs => contents.rows.get(self.runs.selected).map(|row| row.number),
+            _ => Some(contents.shown),
+        }
+    }
+
+    fn neighbouring_run(&mut self, step: i32, contents: &Contents<'_>) -> Option<Request> {
+        let at = contents.rows.iter().position(|row| row.number == contents.shown)?;
+        let next = (at as i32 + step).rem_euclid(contents.rows.len() as i32) as usize;
+        self.runs.selected = next;
+        Some(Request::Show(contents.rows[next].number))
+    }
+
+    fn change_charts(&mut self, action: Action, contents: &Contents<'_>) {
+        let batches = places(contents.history).last().copied().unwrap_or(1.0);
+        self.show(View::Charts);
+        match action {
+            Action::Zoom(step) => self.charts.zoom(step, batches),
+            Action::Pan(step) => self.charts.pan(step, batches),
+            Action::Whole => self.charts.show_whole(),
+            Action::Scale => self.charts.change_scale(),
+            Action::Lines => self.charts.change_lines(),
+            _ => {}
+        }
+    }
+
+    fn edit_filter(&mut self, action: Action, contents: &Contents<'_>) {
+        let mut text = self.filter.text().to_owned();
+        match action {
+            Action::Type(character) => text.push(character),
+            Action::Erase => drop(text.pop()),
+            Action::EraseAll => text.clear(),
+            Action::ClearFilter => {
+                self.mode = Mode::Commands;
+                text.clear();
+            }
+            Action::KeepFilter => self.mode = Mode::Commands,
+            _ => {}
+        }
+        self.filter_by(text, contents);
     }
 
     /// Filters the layers; the selected one stays so while it is shown.
-    fn filter_by(&mut self, text: String, run: &Run, now: SystemTime) {
+    fn filter_by(&mut self, text: String, contents: &Contents<'_>) {
         if text == self.filter.text() {
             return;
         }
-        let layers = self.summary(run, now).into_owned().layers;
-        let selected = self.shown(&layers).get(self.selected).copied();
+        let layers = &contents.moment.summary.layers;
+        let selected = self.shown(layers).get(self.layers.selected).copied();
         self.filter = Filter::new(text);
-        let row = self.shown(&layers).iter().position(|&at| Some(at) == selected);
-        self.selected = row.unwrap_or(0);
+        let row = self.shown(layers).iter().position(|&at| Some(at) == selected);
+        self.layers.selected = row.unwrap_or(0);
     }
 
-    fn click(&mut self, position: Position) {
-        let heading = self.places.headings.iter().find(|(_, area)| area.contains(position));
-        match heading {
-            Some(&(Column::Trend, _)) => {}
-            Some(&(column, _)) if self.sort.column == Some(column) => {
-                self.sort.descending = !self.sort.descending;
+    fn click(&mut self, position: Position, contents: &Contents<'_>) -> Option<Request> {
+        if let Some(&(view, _)) = self.places.tabs.iter().find(|(_, area)| area.contains(position)) {
+            self.show(view);
+            return None;
+        }
+        if let Some(&(column, _)) = self.places.headings.iter().find(|(_, area)| area.contains(position)) {
+            self.sort_by_heading(column);
+            return None;
+        }
+        if let Some((area, (start, end))) = self.places.plot.filter(|(area, _)| area.contains(position)) {
+            let part = f64::from(position.x - area.x) / f64::from(area.width.saturating_sub(1).max(1));
+            self.charts.point(start + part * (end - start), contents.history);
+            return None;
+        }
+        if !self.places.rows.contains(position) {
+            return None;
+        }
+        let place = usize::from(position.y - self.places.rows.y);
+        let again = match self.view {
+            View::Overview => self.layers.click(place),
+            View::Charts => {
+                self.subjects.click(place);
+                true
             }
-            Some(&(column, _)) => self.sort = Sort::by(Some(column)),
-            None if self.places.rows.contains(position) => {
-                self.selected =
-                    (self.first + usize::from(position.y - self.places.rows.y)).min(self.last_rows.0);
-            }
-            None => {}
+            View::Runs => self.runs.click(place),
+            View::Layer | View::Problems | View::Help => false,
+        };
+        if again { self.open(contents) } else { None }
+    }
+
+    fn sort_by_heading(&mut self, column: Column) {
+        match column {
+            Column::Trend => {}
+            column if self.sort.column == Some(column) => self.sort.descending = !self.sort.descending,
+            column => self.sort = Sort::by(Some(column)),
         }
     }
 
-    /// Scrolls what is shown; the selected layer stays in sight.
-    fn scroll_by(&mut self, rows: isize) {
-        if self.page != Page::Overview {
-            return self.go(|row| row.saturating_add_signed(rows));
+    /// Scrolls what is shown; the selected row stays in sight.
+    fn scroll_by(&mut self, rows: i32, contents: &Contents<'_>) {
+        match self.view {
+            View::Overview => self.layers.scroll(rows),
+            View::Runs => self.runs.scroll(rows),
+            View::Layer => self.layers.go(Motion::Rows(rows.signum())),
+            View::Charts => self.change_charts(Action::Zoom(-rows.signum()), contents),
+            View::Problems | View::Help => self.lines.go(Motion::Rows(rows)),
         }
-        let seen = self.page_rows.max(1);
-        let last_first = (self.last_rows.0.saturating_add(1)).saturating_sub(seen);
-        self.first = self.first.saturating_add_signed(rows).min(last_first);
-        self.selected = self.selected.clamp(self.first, self.first + seen - 1).min(self.last_rows.0);
     }
 
     /// Walks over "as in the model" and the sortable columns, in a circle.
@@ -361,50 +359,5 @@ impl State {
         let at = choices.iter().position(|&choice| choice == self.sort.column).unwrap_or(0);
         let next = (at as i32 + step).rem_euclid(choices.len() as i32) as usize;
         self.sort = Sort::by(choices[next]);
-    }
-}
-
-impl Sort {
-    /// The order in which a column is asked for first: figures from the top, names from the start of the
-    /// alphabet.
-    pub fn by(column: Option<Column>) -> Self {
-        let is_text = matches!(column, None | Some(Column::Name | Column::Neuron | Column::Reset));
-        Self { column, descending: !is_text }
-    }
-
-    /// The indices of the layers in this order; ties stay as in the model, and what has no figure
-    /// comes last either way.
-    pub fn order(self, layers: &[LayerFigures]) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..layers.len()).collect();
-        match self.column {
-            None if self.descending => order.reverse(),
-            None => {}
-            Some(column) => order.sort_by(|&a, &b| self.compare(column, &layers[a], &layers[b])),
-        }
-        order
-    }
-
-    fn compare(self, column: Column, a: &LayerFigures, b: &LayerFigures) -> Ordering {
-        match column {
-            Column::Name => self.directed(Some(&a.name), Some(&b.name)),
-            Column::Neuron => self.directed(a.neuron.as_ref(), b.neuron.as_ref()),
-            Column::Reset => self.directed(a.reset.as_ref(), b.reset.as_ref()),
-            Column::Cost => self.directed(a.ops_per_update, b.ops_per_update),
-            Column::Effective | Column::Share | Column::Trend => {
-                self.directed(a.effective_ops, b.effective_ops)
-            }
-            Column::Dense => self.directed(a.dense_ops, b.dense_ops),
-            Column::Sparsity => self.directed(a.sparsity, b.sparsity),
-        }
-    }
-
-    fn directed<T: PartialOrd>(self, a: Option<T>, b: Option<T>) -> Ordering {
-        match (a, b) {
-            (Some(a), Some(b)) => {
-                let ordering = a.partial_cmp(&b).unwrap_or(Ordering::Equal);
-                if self.descending { ordering.reverse() } else { ordering }
-            }
-            (a, b) => b.is_some().cmp(&a.is_some()),
-        }
     }
 }

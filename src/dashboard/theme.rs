@@ -93,6 +93,7 @@ struct Shades {
     bad: Shade,
     running: Shade,
     single: Shade,
+    series: [Shade; 6],
 }
 
 const LIGHT: Shades = Shades {
@@ -102,6 +103,14 @@ const LIGHT: Shades = Shades {
     bad: shade((175, 0, 0), 124, Color::Red),
     running: shade((0, 95, 135), 24, Color::Blue),
     single: shade((135, 95, 0), 94, Color::Magenta),
+    series: [
+        shade((0, 95, 135), 24, Color::Blue),
+        shade((175, 0, 0), 124, Color::Red),
+        shade((0, 95, 0), 22, Color::Green),
+        shade((135, 0, 135), 90, Color::Magenta),
+        shade((135, 95, 0), 94, Color::Yellow),
+        shade((0, 0, 0), 16, Color::Black),
+    ],
 };
 
 /// Of the palette of M. Okabe and K. Ito (2008) those that can be read on black and on white, and beside
@@ -113,6 +122,14 @@ const COLOUR_BLIND: Shades = Shades {
     bad: shade((213, 94, 0), 166, Color::Yellow),
     running: shade((0, 114, 178), 31, Color::Cyan),
     single: shade((230, 159, 0), 214, Color::Yellow),
+    series: [
+        shade((0, 114, 178), 31, Color::Cyan),
+        shade((213, 94, 0), 166, Color::Yellow),
+        shade((0, 158, 115), 36, Color::LightBlue),
+        shade((204, 121, 167), 175, Color::Magenta),
+        shade((230, 159, 0), 214, Color::Red),
+        shade((86, 180, 233), 74, Color::Green),
+    ],
 };
 
 /// Styles by meaning. Every distinction that matters has a word or a mark of its own besides its
@@ -137,6 +154,10 @@ pub struct Theme {
     pub running: Style,
     /// The marks of single batches.
     pub single: Style,
+    /// Lines that are told apart in the charts.
+    pub series: [Style; 6],
+    /// What steps back behind a line of the same colour.
+    pub behind: Style,
 }
 
 impl Theme {
@@ -160,6 +181,15 @@ impl Theme {
             bad: plain.bad.fg(Color::Red),
             running: plain.running.fg(Color::Cyan),
             single: plain.single.fg(Color::Blue),
+            series: [
+                Color::Cyan,
+                Color::Yellow,
+                Color::Green,
+                Color::Magenta,
+                Color::LightBlue,
+                Color::LightRed,
+            ]
+            .map(|color| Style::new().fg(color)),
             ..plain
         }
     }
@@ -173,6 +203,7 @@ impl Theme {
             running: self.running.fg(shades.running.at(depth)),
             // Bright enough by its colour, and too faint on a light background if dimmed as well.
             single: Style::new().fg(shades.single.at(depth)),
+            series: shades.series.map(|shade| Style::new().fg(shade.at(depth))),
             ..self
         }
     }
@@ -190,6 +221,8 @@ impl Theme {
             selected: style.add_modifier(Modifier::REVERSED),
             running: style,
             single: style.add_modifier(Modifier::DIM),
+            series: [style; 6],
+            behind: style.add_modifier(Modifier::DIM),
         }
     }
 }

@@ -3,10 +3,12 @@
 //! File-system events are only hints that say where to look; the [`Ledger`], checked against what the
 //! directory really holds, is the truth. Nothing here knows what is inside a batch.
 
+mod finder;
 mod ledger;
 mod scan;
 mod watcher;
 
+pub use finder::{Discovery, MAX_RUNS, find_runs, runs_inside};
 pub use ledger::{Account, Job, Ledger, Outcome, Reconciled, Verdict};
-pub use scan::{Found, Identity, Shape, look, scan};
+pub use scan::{Found, Identity, Shape, is_run, look, scan};
 pub use watcher::{Hint, Watcher, events_missing_because};

@@ -87,6 +87,15 @@ pub fn scan(directory: &Path) -> io::Result<Vec<Found>> {
     Ok(found)
 }
 
+/// Whether a directory holds a manifest, an end or a batch, so that it is a run itself.
+pub fn is_run(directory: &Path) -> bool {
+    let Ok(entries) = directory.read_dir() else { return false };
+    entries.filter_map(Result::ok).any(|entry| {
+        let meaning = classify(&entry.file_name().to_string_lossy());
+        !matches!(meaning, EntryName::Foreign | EntryName::Temporary | EntryName::Misnamed)
+    })
+}
+
 /// Looks at one entry; `None` where it is gone or does not belong to a run.
 pub fn look(directory: &Path, name: &str) -> Option<Found> {
     let meaning = classify(name);

@@ -6,9 +6,11 @@
 
 mod acknowledge;
 mod document;
+mod pipelines;
 mod update;
 mod worker;
 
+pub use pipelines::{Group, Pipelines};
 pub use update::{Presence, Problem, Severity, Update, Watching};
 
 use crate::fault;
@@ -17,13 +19,14 @@ use crate::follow::{
 };
 use crate::snapshot::{End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError};
 use acknowledge::Acknowledgement;
-use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use document::{Document, Reading};
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use worker::{Counted, Task, Workers};
+use worker::{Counted, Pool, Task, Workers};
 
 /// How soon a batch that is waited for is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -51,9 +54,6 @@ const MANY_HINTS: usize = 4096;
 /// The most waiting batches that are looked at between two scans.
 const MANY_WAITING: usize = 256;
 
-/// Updates that may wait for the front-end before the pipeline waits for it.
-const UPDATES_AHEAD: usize = 1024;
-
 /// When the pipeline ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -63,11 +63,9 @@ pub enum Mode {
     Live,
 }
 
-/// What to follow and how.
+/// How to follow runs.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The run's directory; it need not exist yet.
-    pub directory: PathBuf,
     /// When to end.
     pub mode: Mode,
     /// Scan at this interval instead of using file events.
@@ -87,37 +85,49 @@ pub enum Command {
     Finish,
 }
 
-/// A running pipeline.
+/// The running pipeline of one run; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Pipeline {
+struct Pipeline {
     commands: Sender<Command>,
-    updates: Receiver<Vec<Update>>,
 }
 
 impl Pipeline {
-    /// Starts the threads.
-    ///
-    /// # Errors
-    /// Where the system gives no thread, or the current directory that a relative path needs is gone.
-    pub fn start(options: Options) -> std::io::Result<Self> {
-        let directory: Arc<Path> = std::path::absolute(&options.directory)?.into();
-        let (commands, command_receiver) = unbounded();
-        let (update_sender, updates) = bounded(UPDATES_AHEAD);
-        let workers = Workers::start(options.threads.max(1))?;
-        let engine = Engine::new(options, directory, workers, command_receiver, update_sender);
-        std::thread::Builder::new().name("pipeline".into()).spawn(move || engine.run())?;
-        Ok(Self { commands, updates })
+    fn start(
+        options: Options,
+        directory: &Path,
+        run: usize,
+        pool: Pool,
+        groups: Sender<Group>,
+    ) -> std::io::Result<Self> {
+        let directory: Arc<Path> = std::path::absolute(directory)?.into();
+        let (commands, receiver) = unbounded();
+        let engine = Engine::new(options, directory, Workers::of(pool), receiver, Output { run, groups });
+        std::thread::Builder::new().name("pipeline".into()).spawn(move || {
+            let groups = engine.output.clone();
+            // The front-end must learn of a fault of this program, too.
+            if catch_unwind(AssertUnwindSafe(|| engine.run())).is_err() {
+                let _ = groups.send(vec![Update::Ended]);
+            }
+        })?;
+        Ok(Self { commands })
     }
 
-    /// Tells the pipeline something; does nothing once it has ended.
-    pub fn tell(&self, command: Command) {
+    fn tell(&self, command: Command) {
         let _ = self.commands.send(command);
     }
+}
 
-    /// The updates, in groups that belong together: the figures are only right between groups. The
-    /// channel closes when the pipeline has ended.
-    pub fn updates(&self) -> &Receiver<Vec<Update>> {
-        &self.updates
+/// Where a pipeline's updates go.
+#[derive(Clone)]
+struct Output {
+    run: usize,
+    groups: Sender<Group>,
+}
+
+impl Output {
+    /// Fails where nobody wants updates any more.
+    fn send(&self, updates: Vec<Update>) -> Result<(), ()> {
+        self.groups.send(Group { run: self.run, updates }).map_err(|_| ())
     }
 }
 
@@ -126,7 +136,7 @@ struct Engine {
     options: Options,
     directory: Arc<Path>,
     commands: Receiver<Command>,
-    updates: Sender<Vec<Update>>,
+    output: Output,
     /// Updates since the last group was sent.
     pending: Vec<Update>,
     workers: Workers,
@@ -162,7 +172,7 @@ impl Engine {
         directory: Arc<Path>,
         workers: Workers,
         commands: Receiver<Command>,
-        updates: Sender<Vec<Update>>,
+        output: Output,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -172,7 +182,7 @@ impl Engine {
             options,
             directory,
             commands,
-            updates,
+            output,
             pending: Vec::new(),
             workers,
             hints: unbounded(),
@@ -232,7 +242,7 @@ impl Engine {
         if self.pending.is_empty() {
             return Ok(());
         }
-        self.updates.send(std::mem::take(&mut self.pending)).map_err(|_| ())
+        self.output.send(std::mem::take(&mut self.pending))
     }
 
     fn next_wake(&self) -> Instant {

@@ -1,4 +1,4 @@
-//! The threads that open and count batches.
+//! The threads that open and count batches, shared by the pipelines of all runs.
 
 use crate::count::{BatchCount, Scratch, count_batch};
 use crate::fault;
@@ -27,6 +27,14 @@ pub(super) struct Task {
     pub(super) manifest: Option<Arc<Manifest>>,
 }
 
+/// A task and who wants to know what came of it.
+struct Ordered {
+    task: Task,
+    /// The epoch that the pipeline is in by now.
+    current: Arc<AtomicU64>,
+    reply: Sender<Vec<Counted>>,
+}
+
 /// What reading a batch gave.
 pub(super) struct Read {
     pub(super) count: BatchCount,
@@ -43,39 +51,56 @@ pub(super) struct Counted {
     pub(super) result: Result<Read, SnapshotError>,
 }
 
-/// The workers, and how much they have in hand.
+/// The counting threads; they end when this and all pipelines that use it are dropped.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    tasks: Sender<Ordered>,
+    threads: usize,
+}
+
+impl Pool {
+    /// Starts the threads, one at the least.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(threads: usize) -> std::io::Result<Self> {
+        let threads = threads.max(1);
+        let (tasks, receiver) = unbounded();
+        for index in 0..threads {
+            let receiver = receiver.clone();
+            std::thread::Builder::new().name(format!("count-{index}")).spawn(move || work(&receiver))?;
+        }
+        Ok(Self { tasks, threads })
+    }
+}
+
+/// What one pipeline sees of the counting threads: what it gave them and what comes back.
 pub(super) struct Workers {
-    tasks: Sender<Task>,
+    pool: Pool,
+    reply: Sender<Vec<Counted>>,
     pub(super) counted: Receiver<Vec<Counted>>,
-    capacity: usize,
     in_hand: usize,
     /// Tasks of an earlier epoch are not worth their reading.
     epoch: Arc<AtomicU64>,
 }
 
 impl Workers {
-    /// Starts the threads; they end when this is dropped.
-    pub(super) fn start(threads: usize) -> std::io::Result<Self> {
-        let (tasks, task_receiver) = unbounded();
-        let (counted_sender, counted) = unbounded();
-        let epoch = Arc::new(AtomicU64::new(0));
-        for index in 0..threads {
-            let (tasks, counted, epoch) = (task_receiver.clone(), counted_sender.clone(), Arc::clone(&epoch));
-            let work = move || work(&tasks, &counted, &epoch);
-            std::thread::Builder::new().name(format!("count-{index}")).spawn(work)?;
-        }
-        Ok(Self { tasks, counted, capacity: threads * IN_HAND, in_hand: 0, epoch })
+    /// The workers of a pool.
+    pub(super) fn of(pool: Pool) -> Self {
+        let (reply, counted) = unbounded();
+        Self { pool, reply, counted, in_hand: 0, epoch: Arc::default() }
     }
 
     /// How many more tasks they can be given.
     pub(super) fn room(&self) -> usize {
-        self.capacity - self.in_hand
+        self.pool.threads * IN_HAND - self.in_hand
     }
 
     pub(super) fn give(&mut self, task: Task) {
         self.in_hand += 1;
-        // The workers live as long as the sender.
-        let _ = self.tasks.send(task);
+        let (current, reply) = (Arc::clone(&self.epoch), self.reply.clone());
+        // The workers live as long as the pool.
+        let _ = self.pool.tasks.send(Ordered { task, current, reply });
     }
 
     /// Tasks of earlier epochs come back unread from now on.
@@ -88,29 +113,58 @@ impl Workers {
     }
 }
 
-fn work(tasks: &Receiver<Task>, counted: &Sender<Vec<Counted>>, current: &AtomicU64) {
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.forget_before(u64::MAX);
+    }
+}
+
+fn work(orders: &Receiver<Ordered>) {
     let mut scratch = Scratch::default();
-    let mut done = Vec::new();
-    let mut since = Instant::now();
+    let mut done = Done::default();
     loop {
-        let task = match tasks.try_recv() {
-            Ok(task) => task,
+        let order = match orders.try_recv() {
+            Ok(order) => order,
             Err(_) => {
                 // Whoever has nothing more to do first hands in what is done.
-                if !done.is_empty() && counted.send(std::mem::take(&mut done)).is_err() {
-                    return;
-                }
-                let Ok(task) = tasks.recv() else { return };
-                task
+                done.hand_in();
+                let Ok(order) = orders.recv() else { return };
+                order
             }
         };
-        if done.is_empty() {
-            since = Instant::now();
+        let Ordered { task, current, reply } = order;
+        let started = Instant::now();
+        let counted = count(task, &current, &mut scratch);
+        done.add(counted, started, reply);
+    }
+}
+
+/// What is counted and not yet handed in, all of it for one pipeline.
+#[derive(Default)]
+struct Done {
+    counted: Vec<Counted>,
+    reply: Option<Sender<Vec<Counted>>>,
+    since: Option<Instant>,
+}
+
+impl Done {
+    fn add(&mut self, counted: Counted, started: Instant, reply: Sender<Vec<Counted>>) {
+        if self.reply.as_ref().is_some_and(|other| !other.same_channel(&reply)) {
+            self.hand_in();
         }
-        done.push(count(task, current, &mut scratch));
-        let full = done.len() >= TOGETHER || since.elapsed() >= HOLD_BACK;
-        if full && counted.send(std::mem::take(&mut done)).is_err() {
-            return;
+        let since = *self.since.get_or_insert(started);
+        self.reply = Some(reply);
+        self.counted.push(counted);
+        if self.counted.len() >= TOGETHER || since.elapsed() >= HOLD_BACK {
+            self.hand_in();
+        }
+    }
+
+    fn hand_in(&mut self) {
+        self.since = None;
+        if let Some(reply) = self.reply.take() {
+            // A pipeline that has ended wants nothing more.
+            let _ = reply.send(std::mem::take(&mut self.counted));
         }
     }
 }

@@ -27,9 +27,29 @@ const HEADER: [&str; 14] = [
 pub fn csv(summary: &Summary) -> anyhow::Result<String> {
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(HEADER)?;
+    for row in rows(summary) {
+        writer.write_record(row)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// Several summaries: the same rows, with the run's name in a column before them.
+pub(super) fn runs(summaries: &[Summary]) -> anyhow::Result<String> {
+    let mut writer = Writer::from_writer(Vec::new());
+    writer.write_record(["run"].into_iter().chain(HEADER))?;
+    for summary in summaries {
+        let run = guarded(&summary.run.name);
+        for row in rows(summary) {
+            writer.write_record([run.clone()].into_iter().chain(row))?;
+        }
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+fn rows(summary: &Summary) -> Vec<Vec<String>> {
     let samples = summary.run.samples.to_string();
     let complete = summary.complete.to_string();
-    let mut row = |names: [&str; 4], ops_per_update: Option<u64>, sums: Sums| {
+    let row = |names: [&str; 4], ops_per_update: Option<u64>, sums: Sums| -> Vec<String> {
         let figures = [
             cell(ops_per_update),
             sums.updates.to_string(),
@@ -40,19 +60,20 @@ pub fn csv(summary: &Summary) -> anyhow::Result<String> {
             cell(sums.dense_ops_per_sample),
             cell(sums.sparsity),
         ];
-        let cells = names.into_iter().map(guarded).chain(figures).chain([samples.clone(), complete.clone()]);
-        writer.write_record(cells)
+        let ends = [samples.clone(), complete.clone()];
+        names.into_iter().map(guarded).chain(figures).chain(ends).collect()
     };
-    for layer in &summary.layers {
+    let layers = summary.layers.iter().map(|layer| {
         let (neuron, reset) = (layer.neuron.as_deref(), layer.reset.as_deref());
         let names = ["layer", &layer.name, neuron.unwrap_or(""), reset.unwrap_or("")];
-        row(names, layer.ops_per_update, layer.sums())?;
-    }
-    for class in &summary.neurons {
-        row(["neuron", &class.neuron, &class.neuron, ""], None, class.sums())?;
-    }
-    row(["total", &summary.run.name, "", ""], None, summary.total.sums())?;
-    Ok(String::from_utf8(writer.into_inner()?)?)
+        row(names, layer.ops_per_update, layer.sums())
+    });
+    let classes = summary
+        .neurons
+        .iter()
+        .map(|class| row(["neuron", &class.neuron, &class.neuron, ""], None, class.sums()));
+    let total = row(["total", &summary.run.name, "", ""], None, summary.total.sums());
+    layers.chain(classes).chain(std::iter::once(total)).collect()
 }
 
 fn cell(value: Option<impl ToString>) -> String {

@@ -1,6 +1,6 @@
 //! Writes a summary in a format, to a string or atomically to a file.
 
-use super::{Style, Summary, csv, json, table};
+use super::{Style, Summary, csv, json, several, table};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use std::io::Write;
@@ -94,12 +94,12 @@ impl Export {
         Ok(())
     }
 
-    /// Writes the summary: to a temporary file beside the file, then renamed over it.
+    /// Writes the summary, or several in one document: to a temporary file beside the file, then renamed over it.
     ///
     /// # Errors
     /// Where the disk is full, the directory is gone or not writable; the file is then as it was.
-    pub fn write(&self, summary: &Summary) -> anyhow::Result<()> {
-        let text = self.format.render(summary)?;
+    pub fn write(&self, summaries: &[Summary]) -> anyhow::Result<()> {
+        let text = several::render(self.format, summaries)?;
         self.replace_with(&text).with_context(|| format!("cannot write the export {}", self.path.display()))
     }
 

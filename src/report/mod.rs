@@ -3,6 +3,7 @@
 mod csv;
 mod export;
 mod json;
+mod several;
 mod summary;
 mod table;
 
@@ -11,4 +12,5 @@ pub use summary::{
     Agreement, ClassFigures, LayerFigures, NeuroBenchFigures, ProblemFigures, SCHEMA, Summary, Sums,
     TotalFigures, sparsity,
 };
+pub use several::render;
 pub use table::{Style, table};

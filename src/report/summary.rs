@@ -284,7 +284,7 @@ impl Summary {
     pub fn of(run: &Run, now: SystemTime) -> Self {
         let layers = layers(run);
         let mut total = total(&layers, run.tally().samples());
-        total.uncertainty = uncertainty(run, &layers);
+        total.uncertainty = uncertainty(run);
         let neurobench = NeuroBenchFigures {
             neuron_operations: NeuronOperations {
                 effective: total.effective_ops_per_sample,
@@ -306,11 +306,6 @@ impl Summary {
             complete: run.is_complete(),
             problems: problems(run),
         }
-    }
-
-    /// The priced layers: indices in the tally, operations of an update.
-    pub fn prices(&self) -> Vec<(usize, u128)> {
-        prices(&self.layers)
     }
 
     /// Whether something was set aside.
@@ -413,12 +408,7 @@ fn total(layers: &[LayerFigures], samples: u128) -> TotalFigures {
     }
 }
 
-/// The priced layers: indices in the tally, operations of an update.
-fn prices(layers: &[LayerFigures]) -> Vec<(usize, u128)> {
-    layers.iter().filter_map(|layer| Some((layer.index?, layer.ops_per_update?.into()))).collect()
-}
-
-fn uncertainty(run: &Run, layers: &[LayerFigures]) -> Option<Uncertainty> {
+fn uncertainty(run: &Run) -> Option<Uncertainty> {
     let of =
         |part: f64, whole: Option<u64>| whole.filter(|&whole| whole > 0).map(|whole| part / whole as f64);
     let fraction = if run.is_complete() {
@@ -427,9 +417,8 @@ fn uncertainty(run: &Run, layers: &[LayerFigures]) -> Option<Uncertainty> {
         let by_samples = of(run.tally().samples() as f64, run.expected_samples());
         by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
     };
-    let prices = prices(layers);
-    let units: Vec<(f64, f64)> =
-        run.history().priced(&prices).map(|point| (point.effective as f64, point.samples as f64)).collect();
+    let points = run.history().points().iter();
+    let units: Vec<(f64, f64)> = points.map(|point| (point.effective as f64, point.samples as f64)).collect();
     of_ratio(&units, fraction)
 }
 

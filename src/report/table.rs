@@ -111,6 +111,34 @@ fn classes(summary: &Summary, style: Style) -> String {
     draw(["neuron", "layers", "effective", "dense", "sparsity", "share"], 1, rows, style)
 }
 
+/// Several runs: a table with a row for each, then what there is to say about each.
+pub(super) fn runs(summaries: &[Summary], style: Style) -> String {
+    let rows = summaries
+        .iter()
+        .map(|summary| {
+            vec![
+                safe(&summary.run.name, style),
+                summary.run.status.to_owned(),
+                if summary.complete { "yes" } else { "NO" }.to_owned(),
+                thousands(summary.run.samples),
+                per_sample(Some(summary.total.effective_ops_per_sample)),
+                per_sample(Some(summary.total.dense_ops_per_sample)),
+                ratio(summary.total.sparsity),
+            ]
+        })
+        .collect();
+    let header = ["run", "state", "complete", "samples", "effective", "dense", "sparsity"];
+    let title = if style == Style::Markdown { "# Runs" } else { "neurotop · runs, operations per sample" };
+    let mut parts = vec![title.to_owned(), draw(header, 3, rows, style)];
+    for summary in summaries {
+        let notes = notes(summary, style);
+        if !notes.is_empty() {
+            parts.push(format!("{}:\n{notes}", safe(&summary.run.name, style)));
+        }
+    }
+    parts.join("\n\n") + "\n"
+}
+
 /// Draws a table whose first `text_columns` hold text; the rest hold figures, aligned to the right.
 fn draw<const COLUMNS: usize>(
     header: [&str; COLUMNS],

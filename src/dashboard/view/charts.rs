@@ -1,96 +1,307 @@
-//! The total sparsity and operations over the batches.
+//! The charts: operations per sample and sparsity over the batches, of the total and of layers, together.
 
+use super::super::charting::{Lines, Scale, Subject, nearest, places};
+use super::super::state::State;
 use super::super::symbols::Symbols;
-use super::meter::bounds;
-use super::{Scene, block, title};
+use super::super::theme::ThemeName;
+use super::plot::{Curve, Plot, Shape, dots};
+use super::{Scene, block, plot, title};
 use crate::report::sparsity;
 use crate::tally::quotient;
-use crate::text::compact;
+use crate::text::{compact, decimal, elide, percent, thousands};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Direction, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
+use ratatui::widgets::{Row, Table, TableState};
 
-/// One figure over the batches: up to each batch, and in it alone.
+/// Columns of the list of what can be drawn, and the width from which on it is there.
+const LIST: u16 = 28;
+const WITH_LIST: u16 = 90;
+
+/// From here on the charts stand beside one another.
+const BESIDE: u16 = 150;
+
+/// The figures of one subject over the batches.
 struct Series {
+    name: String,
+    /// What stands for its curve where there are no colours.
+    mark: char,
+    style: Style,
+    operations: Figures,
+    sparsities: Figures,
+}
+
+/// Places in the run and values.
+#[derive(Default)]
+struct Figures {
+    /// Of all batches up to the place.
     running: Vec<(f64, f64)>,
+    /// Of the batches at the place alone.
     single: Vec<(f64, f64)>,
 }
 
-/// Draws both charts beside one another.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
-    let [first, second] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
-    let (operations, sparsities) = series(scene);
-    chart(frame, first, "Effective ops/sample", &operations, compact, scene);
-    chart(frame, second, "Sparsity", &sparsities, |value| format!("{:.1} %", value * 100.0), scene);
+/// One of the two charts.
+struct Chart<'a> {
+    name: &'a str,
+    figures: fn(&Series) -> &Figures,
+    scale: Scale,
+    label: &'a dyn Fn(f64) -> String,
 }
 
-/// The effective operations per sample and the sparsity of all priced layers.
-fn series(scene: &Scene<'_>) -> (Series, Series) {
-    let prices = scene.moment.summary.prices();
-    let empty = || Series { running: Vec::new(), single: Vec::new() };
-    let (mut operations, mut sparsities) = (empty(), empty());
-    let (mut batches, mut samples, mut effective, mut dense) = (0, 0, 0, 0);
-    for point in scene.history.priced(&prices) {
-        batches += point.batches;
-        samples += point.samples;
-        effective += point.effective;
-        dense += point.dense;
-        let at = batches as f64;
-        operations.running.push((at, quotient(effective, samples)));
-        operations.single.push((at, quotient(point.effective, point.samples)));
-        sparsities.running.extend(sparsity(effective, dense).map(|value| (at, value)));
-        sparsities.single.extend(sparsity(point.effective, point.dense).map(|value| (at, value)));
+/// Draws the charts, the list of what can be drawn in them, and the values at the cursor.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
+    let all = series(scene, state);
+    let list = if scene.framed && area.width >= WITH_LIST { LIST } else { 0 };
+    let [list, rest] = Layout::horizontal([Constraint::Length(list), Constraint::Fill(1)]).areas(area);
+    let legend = (all.len() as u16 + 1).min(area.height / 3);
+    let [charts, legend] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(legend)]).areas(rest);
+    draw_list(frame, list, scene, state);
+    let operations = Chart {
+        name: if state.charts.scale == Scale::Linear { "Effective ops/sample" } else { "Effective ops/sample, log" },
+        figures: |series| &series.operations,
+        scale: state.charts.scale,
+        label: &compact,
+    };
+    let sparsities = Chart {
+        name: "Sparsity",
+        figures: |series| &series.sparsities,
+        scale: Scale::Linear,
+        label: &|value| format!("{:.1} %", value * 100.0),
+    };
+    // A small terminal has room for one.
+    let both = charts.height >= 14 || rest.width >= BESIDE;
+    let direction = if rest.width >= BESIDE { Direction::Horizontal } else { Direction::Vertical };
+    let share = [Constraint::Fill(1), Constraint::Fill(u16::from(both))];
+    let [first, second] = Layout::new(direction, share).areas(charts);
+    let graph = draw_chart(frame, first, &operations, &all, scene, state);
+    state.places.plot = graph.map(|graph| (graph, state.charts.window(last_place(scene))));
+    if both {
+        draw_chart(frame, second, &sparsities, &all, scene, state);
     }
-    (operations, sparsities)
+    draw_values(frame, legend, &all, list.width == 0, scene, state);
 }
 
-fn chart(
+fn last_place(scene: &Scene<'_>) -> f64 {
+    scene.history.points().iter().map(|point| point.batches).sum::<u64>().max(1) as f64
+}
+
+/// The figures of what is overlaid, in the order in which it was asked for.
+fn series(scene: &Scene<'_>, state: &State) -> Vec<Series> {
+    let places = places(scene.history);
+    let subjects = state.charts.overlaid.iter().enumerate();
+    subjects.map(|(at, subject)| one_series(at, subject, &places, scene)).collect()
+}
+
+fn one_series(at: usize, subject: &Subject, places: &[f64], scene: &Scene<'_>) -> Series {
+    let (name, layer) = match subject {
+        Subject::Total => ("total".to_owned(), None),
+        Subject::Layer(name) => {
+            let layers = &scene.moment.summary.layers;
+            (name.clone(), Some(layers.iter().find(|layer| layer.name == *name)))
+        }
+    };
+    let mut series = Series {
+        name,
+        mark: char::from_digit(at as u32 + 1, 10).unwrap_or('*'),
+        style: scene.theme.series[at % scene.theme.series.len()],
+        operations: Figures::default(),
+        sparsities: Figures::default(),
+    };
+    let priced = layer.map(|layer| layer.and_then(|layer| Some((layer.index?, layer.ops_per_update?))));
+    let (mut samples, mut effective, mut dense) = (0, 0, 0);
+    for (point, &at) in scene.history.points().iter().zip(places) {
+        let own = match priced {
+            None => (point.effective, point.dense),
+            Some(None) => break,
+            Some(Some((index, price))) => {
+                let sums = point.layers.get(index).copied().unwrap_or((0, 0));
+                (sums.0 * u128::from(price), sums.1 * u128::from(price))
+            }
+        };
+        samples += point.samples;
+        effective += own.0;
+        dense += own.1;
+        series.operations.running.push((at, quotient(effective, samples)));
+        series.operations.single.push((at, quotient(own.0, point.samples)));
+        series.sparsities.running.extend(sparsity(effective, dense).map(|value| (at, value)));
+        series.sparsities.single.extend(sparsity(own.0, own.1).map(|value| (at, value)));
+    }
+    series
+}
+
+fn draw_chart(
     frame: &mut Frame<'_>,
     area: Rect,
-    name: &str,
-    series: &Series,
-    label: impl Fn(f64) -> String,
+    chart: &Chart<'_>,
+    all: &[Series],
     scene: &Scene<'_>,
+    state: &State,
+) -> Option<Rect> {
+    let inner = framed(frame, area, chart.name, zoom(scene, state), scene);
+    if all.iter().all(|series| (chart.figures)(series).single.is_empty()) {
+        frame.render_widget(Line::styled(" nothing to draw yet", scene.theme.dim), inner);
+        return None;
+    }
+    let curves: Vec<Curve> =
+        all.iter().flat_map(|series| curves(series, (chart.figures)(series), inner.width, scene, state)).collect();
+    let window = state.charts.window(last_place(scene));
+    let plot =
+        Plot { curves: &curves, window, scale: chart.scale, cursor: state.charts.cursor, label: chart.label };
+    Some(plot::draw(frame, inner, &plot, scene))
+}
+
+/// Draws a frame with a title and a note, or only the title where there are no frames.
+fn framed(frame: &mut Frame<'_>, area: Rect, name: &str, note: String, scene: &Scene<'_>) -> Rect {
+    if scene.framed {
+        let note = Line::styled(note, scene.theme.dim).right_aligned();
+        let block = block(title(name, scene), scene).title(note);
+        let inner = block.inner(area);
+        frame.render_widget(block, area);
+        return inner;
+    }
+    let [head, inner] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    frame.render_widget(Line::styled(format!(" {name}{note}"), scene.theme.accent), head);
+    inner
+}
+
+fn zoom(scene: &Scene<'_>, state: &State) -> String {
+    if !state.charts.is_zoomed() {
+        return String::new();
+    }
+    let (start, end) = state.charts.window(last_place(scene));
+    format!(" batches {start:.0} to {end:.0} of {:.0} ", last_place(scene))
+}
+
+/// Dots for single batches, lines for what runs on; without colours each curve is drawn in its own mark.
+fn curves(
+    series: &Series,
+    figures: &Figures,
+    width: u16,
+    scene: &Scene<'_>,
+    state: &State,
+) -> Vec<Curve> {
+    let lines = state.charts.lines;
+    let marked = state.charts.overlaid.len() > 1
+        && (state.look.theme == ThemeName::Monochrome || scene.symbols == Symbols::Ascii);
+    let mut curves = Vec::new();
+    if lines != Lines::Running {
+        let marker = if marked { Marker::Custom(series.mark) } else { dots(figures.single.len(), width, scene.symbols) };
+        // Dots step back only where there are lines before them.
+        let style = if lines == Lines::Both { series.style.patch(scene.theme.behind) } else { series.style };
+        let points = figures.single.clone();
+        curves.push(Curve { points, shape: Shape::Dots, marker, style });
+    }
+    if lines != Lines::Single {
+        let marker = if marked { Marker::Custom(series.mark) } else { Marker::Braille };
+        let points = figures.running.clone();
+        curves.push(Curve { points, shape: Shape::Line, marker, style: series.style });
+    }
+    curves
+}
+
+/// The total and the layers; a mark shows which are drawn.
+fn draw_list(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
+    if area.width == 0 {
+        return;
+    }
+    let note = Line::styled(" Enter draws ", scene.theme.dim).right_aligned();
+    let block = block(title("Lines", scene), scene).title(note);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let subjects = state.subjects(&scene.moment.summary.layers);
+    let first = state.subjects.settle(subjects.len(), usize::from(inner.height));
+    let seen = subjects.iter().skip(first).take(usize::from(inner.height));
+    let rows: Vec<Row<'_>> = seen
+        .map(|subject| {
+            let name = match subject {
+                Subject::Total => "total",
+                Subject::Layer(name) => name,
+            };
+            let drawn = state.charts.overlaid.iter().position(|other| other == subject);
+            let (mark, style) = match drawn {
+                Some(at) => (format!("{}", at + 1), scene.theme.series[at % scene.theme.series.len()]),
+                None => (" ".to_owned(), scene.theme.dim),
+            };
+            let name = elide(name, usize::from(inner.width.saturating_sub(3)));
+            Row::new([Line::styled(format!("{mark} {name}"), style)])
+        })
+        .collect();
+    state.places.rows = Rect { height: rows.len() as u16, ..inner };
+    let table = Table::new(rows, [Constraint::Fill(1)]).row_highlight_style(scene.theme.selected);
+    let mut selection = TableState::new().with_selected(Some(state.subjects.selected - first));
+    frame.render_stateful_widget(table, inner, &mut selection);
+}
+
+/// The values at the cursor, or the newest ones.
+fn draw_values(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    all: &[Series],
+    listless: bool,
+    scene: &Scene<'_>,
+    state: &mut State,
 ) {
-    let values: Vec<f64> = series.running.iter().chain(&series.single).map(|point| point.1).collect();
-    let block = block(title(name, scene), scene);
-    let Some(last) = series.running.last().map(|point| point.0) else {
-        return frame.render_widget(block, area);
+    if area.height == 0 {
+        return;
+    }
+    let places = places(scene.history);
+    let at = match state.charts.cursor {
+        Some(at) => nearest(&places, at),
+        None => places.len().saturating_sub(1),
     };
-    let line = if scene.symbols == Symbols::Unicode { "━" } else { "*" };
-    let legend = Line::from(vec![
-        Span::styled(format!(" {line} running"), scene.theme.running),
-        Span::styled(" · batch ", scene.theme.single),
-    ]);
-    let wide_enough = usize::from(area.width) > name.len() + 28;
-    let block = if wide_enough { block.title(legend.right_aligned()) } else { block };
-    let (low, high) = padded(bounds(&values));
-    // Dots are easy to see, and too large for many of them; in ASCII there is nothing smaller.
-    let crowded = series.single.len() > usize::from(area.width) / 3 && scene.symbols == Symbols::Unicode;
-    let marker = if crowded { Marker::Braille } else { Marker::Dot };
-    let dataset = |data, graph_type, marker, style: Style| {
-        Dataset::default().data(data).graph_type(graph_type).marker(marker).style(style)
+    let lines = std::iter::once(place_line(at, listless, scene, state))
+        .chain(all.iter().map(|series| value_line(series, places.get(at), usize::from(area.width), scene)));
+    for (line, row) in lines.zip(area.rows()) {
+        frame.render_widget(line, row);
+    }
+}
+
+/// Which batches the values are of.
+fn place_line(at: usize, listless: bool, scene: &Scene<'_>, state: &mut State) -> Line<'static> {
+    let mut spans = vec![match scene.history.points().get(at) {
+        Some(point) if point.first == point.last => {
+            Span::raw(format!(" batch number {}, {} samples", point.first, thousands(point.samples)))
+        }
+        Some(point) => Span::raw(format!(
+            " batch numbers {} to {}, {} samples",
+            point.first,
+            point.last,
+            thousands(point.samples)
+        )),
+        None => Span::raw(" no batch yet"),
+    }];
+    if state.charts.cursor.is_none() {
+        spans.push(Span::styled(", the newest", scene.theme.dim));
+    }
+    if listless {
+        let subjects = state.subjects(&scene.moment.summary.layers);
+        state.subjects.settle(subjects.len(), 1);
+        let name = match subjects.get(state.subjects.selected) {
+            Some(Subject::Layer(name)) => elide(name, 20),
+            _ => "total".to_owned(),
+        };
+        spans.push(Span::styled(format!("  Enter: {name}"), scene.theme.accent));
+    }
+    Line::from(spans)
+}
+
+fn value_line(series: &Series, place: Option<&f64>, width: usize, scene: &Scene<'_>) -> Line<'static> {
+    let value = |points: &[(f64, f64)]| {
+        let place = place?;
+        points.iter().find(|point| point.0 == *place).map(|point| point.1)
     };
-    let chart = Chart::new(vec![
-        dataset(&series.single, GraphType::Scatter, marker, scene.theme.single),
-        dataset(&series.running, GraphType::Line, Marker::Braille, scene.theme.running),
+    let figure = |points: &[(f64, f64)], text: fn(f64) -> String| value(points).map_or("–".to_owned(), text);
+    let precise: fn(f64) -> String = if width >= 90 { |value| decimal(value, 2) } else { compact };
+    let room = width.saturating_sub(66).clamp(8, 28);
+    let name = elide(&series.name, room);
+    Line::from(vec![
+        Span::styled(format!(" {} {name:<room$} ", series.mark), series.style),
+        Span::raw(format!("{:>12}", figure(&series.operations.running, precise))),
+        Span::styled(format!(" batch {:>12}  ", figure(&series.operations.single, precise)), scene.theme.dim),
+        Span::raw(format!("{:>9}", figure(&series.sparsities.running, percent))),
+        Span::styled(format!(" batch {:>9}", figure(&series.sparsities.single, percent)), scene.theme.dim),
     ])
-    .block(block)
-    .legend_position(None)
-    .x_axis(axis([1.0_f64.min(last), last.max(2.0)], ["1".to_owned(), format!("{last:.0}")], scene))
-    .y_axis(axis([low, high], [label(low), label(high)], scene));
-    frame.render_widget(chart, area);
-}
-
-fn axis<'a>(range: [f64; 2], labels: [String; 2], scene: &Scene<'_>) -> Axis<'a> {
-    Axis::default().bounds(range).labels(labels.map(Line::from)).style(scene.theme.dim)
-}
-
-/// Some room above and below, and a range at all where all values are equal.
-fn padded((low, high): (f64, f64)) -> (f64, f64) {
-    let room = if high > low { (high - low) * 0.08 } else { (high.abs() * 0.05).max(0.01) };
-    (low - room, high + room)
 }

@@ -1,7 +1,8 @@
 //! The header: which run, what state it is in, how far it is.
 
-use super::Scene;
+use super::super::state::State;
 use super::meter::meter;
+use super::{Scene, tabs};
 use crate::pipeline::{Presence, Watching};
 use crate::run::Status;
 use crate::text::{bytes, compact, decimal, elide, span, thousands};
@@ -15,6 +16,9 @@ use unicode_width::UnicodeWidthStr;
 /// Columns of the progress meter, where the header has one.
 const METER: u16 = 30;
 
+/// From here on the name of the program is in the header.
+const BRANDED: u16 = 100;
+
 /// Lines of the header.
 pub(super) fn height(area: Rect, scene: &Scene<'_>) -> u16 {
     match area.height {
@@ -25,12 +29,18 @@ pub(super) fn height(area: Rect, scene: &Scene<'_>) -> u16 {
 }
 
 /// Draws the header; its lines fall away from the bottom where there is no room.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, paused: bool) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
     let first = Rect { height: area.height.min(1), ..area };
     let below = |lines: u16| Rect { y: area.y + lines, height: 1, ..area }.intersection(area);
-    let badge = badge(scene, paused);
-    let brand = if scene.framed { " neurotop " } else { "" };
-    let room = usize::from(area.width).saturating_sub(badge.width() + brand.len() + 2);
+    let badge = badge(scene);
+    let brand = if scene.framed && area.width >= BRANDED { " neurotop " } else { "" };
+    let taken = usize::from(area.width).saturating_sub(badge.width() + brand.len() + 1);
+    // A long name gives way to the views' names, down to a third of its room.
+    let name = scene.moment.summary.run.name.width().clamp(4, (taken / 3).max(4));
+    let left = first.x + (brand.len() + name + 3) as u16;
+    let room = Rect { x: left, width: (taken.saturating_sub(name + 2)) as u16, ..first }.intersection(first);
+    let tabs = usize::from(if scene.framed { tabs::draw(frame, room, scene, state) } else { 0 });
+    let room = if tabs > 0 { name } else { taken.saturating_sub(1) };
     let title = Line::from(vec![
         Span::styled(brand, scene.theme.accent),
         Span::styled(format!(" {}", elide(&scene.moment.summary.run.name, room)), scene.theme.strong),
@@ -45,7 +55,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, paused:
     }
 }
 
-fn badge(scene: &Scene<'_>, paused: bool) -> Line<'static> {
+fn badge(scene: &Scene<'_>) -> Line<'static> {
     let theme = scene.theme;
     let (mark, text, style) = match (&scene.moment.refused, scene.moment.status) {
         (Some(_), _) => ("✗", "refused".to_owned(), theme.bad),
@@ -55,7 +65,7 @@ fn badge(scene: &Scene<'_>, paused: bool) -> Line<'static> {
         (None, Status::Finished) => ("✓", "finished".to_owned(), theme.good),
     };
     let mut spans = vec![Span::styled(format!("{mark} {text} "), style)];
-    if paused {
+    if scene.paused {
         spans.insert(0, Span::styled(" paused ", theme.selected));
         spans.insert(1, Span::raw(" "));
     }

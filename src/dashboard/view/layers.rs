@@ -1,6 +1,7 @@
 //! The table of layers: where the operations go.
 
-use super::super::state::{COLUMNS, Column, Places, State};
+use super::super::columns::{COLUMNS, Column};
+use super::super::state::State;
 use super::meter::trend;
 use super::{Scene, block, filter, title};
 use crate::report::LayerFigures;
@@ -59,11 +60,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
         area
     };
     let rows = usize::from(inner.height.saturating_sub(1));
-    state.clamp(order.len(), 0, rows);
-    let first = state.first_row(order.len(), rows);
+    let first = state.layers.settle(order.len(), rows);
     let shown: Vec<&LayerFigures> = order.iter().skip(first).take(rows).map(|&at| &layers[at]).collect();
     let columns = columns(inner.width, state.sort.column, &shown, scene);
-    state.places = places(inner, &columns, shown.len());
+    note_places(inner, &columns, shown.len(), state);
     let widths: Vec<Constraint> = columns.iter().map(|(_, width)| Constraint::Length(*width)).collect();
     let header = Row::new(columns.iter().map(|&(column, _)| head(column, state, scene)));
     let body = shown
@@ -71,7 +71,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
         .map(|layer| Row::new(columns.iter().map(|&(column, width)| cell(column, width, layer, scene))));
     let table =
         Table::new(body, widths).header(header).column_spacing(1).row_highlight_style(scene.theme.selected);
-    let mut selection = TableState::new().with_selected((!shown.is_empty()).then(|| state.selected - first));
+    let mut selection = TableState::new().with_selected((!shown.is_empty()).then(|| state.layers.selected - first));
     frame.render_stateful_widget(table, inner, &mut selection);
     if shown.is_empty() && !state.filter.is_empty() {
         let row = Rect { y: inner.y.saturating_add(1), height: 1, ..inner }.intersection(inner);
@@ -79,17 +79,17 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     }
 }
 
-/// Where the headings and the rows are.
-fn places(inner: Rect, columns: &[(Column, u16)], rows: usize) -> Places {
+/// Notes where the headings and the rows are.
+fn note_places(inner: Rect, columns: &[(Column, u16)], rows: usize, state: &mut State) {
     let mut x = inner.x;
     let heading = |&(column, width): &(Column, u16)| {
         let area = Rect { x, y: inner.y, width, height: 1 }.intersection(inner);
         x = x.saturating_add(width + 1);
         (column, area)
     };
-    let headings = columns.iter().map(heading).collect();
+    state.places.headings = columns.iter().map(heading).collect();
     let below = Rect { y: inner.y.saturating_add(1), height: rows as u16, ..inner };
-    Places { headings, rows: below.intersection(inner) }
+    state.places.rows = below.intersection(inner);
 }
 
 /// The columns that fit, and their widths.

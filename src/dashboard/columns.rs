@@ -1,0 +1,94 @@
+//! The columns of the table of layers, and the order that they give it.
+
+use crate::report::LayerFigures;
+use std::cmp::Ordering;
+
+/// A column of the table of layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// The layer's name.
+    Name,
+    /// The neuron's class.
+    Neuron,
+    /// The reset mechanism.
+    Reset,
+    /// Operations of one update.
+    Cost,
+    /// Effective operations per sample.
+    Effective,
+    /// Dense operations per sample.
+    Dense,
+    /// 1 - effective / dense.
+    Sparsity,
+    /// The part of the total effective operations.
+    Share,
+    /// Operations per sample over the batches.
+    Trend,
+}
+
+/// The columns in the order in which they are shown. The trend cannot be sorted by.
+pub const COLUMNS: [Column; 9] = [
+    Column::Name,
+    Column::Neuron,
+    Column::Reset,
+    Column::Cost,
+    Column::Effective,
+    Column::Dense,
+    Column::Sparsity,
+    Column::Share,
+    Column::Trend,
+];
+
+/// The order of the layers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sort {
+    /// By this column; `None` is the order of the model.
+    pub column: Option<Column>,
+    /// From the largest to the smallest.
+    pub descending: bool,
+}
+
+impl Sort {
+    /// The order in which a column is asked for first: figures from the top, names from the start of the
+    /// alphabet.
+    pub fn by(column: Option<Column>) -> Self {
+        let is_text = matches!(column, None | Some(Column::Name | Column::Neuron | Column::Reset));
+        Self { column, descending: !is_text }
+    }
+
+    /// The indices of the layers in this order; ties stay as in the model, and what has no figure
+    /// comes last either way.
+    pub fn order(self, layers: &[LayerFigures]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..layers.len()).collect();
+        match self.column {
+            None if self.descending => order.reverse(),
+            None => {}
+            Some(column) => order.sort_by(|&a, &b| self.compare(column, &layers[a], &layers[b])),
+        }
+        order
+    }
+
+    fn compare(self, column: Column, a: &LayerFigures, b: &LayerFigures) -> Ordering {
+        match column {
+            Column::Name => self.directed(Some(&a.name), Some(&b.name)),
+            Column::Neuron => self.directed(a.neuron.as_ref(), b.neuron.as_ref()),
+            Column::Reset => self.directed(a.reset.as_ref(), b.reset.as_ref()),
+            Column::Cost => self.directed(a.ops_per_update, b.ops_per_update),
+            Column::Effective | Column::Share | Column::Trend => {
+                self.directed(a.effective_ops, b.effective_ops)
+            }
+            Column::Dense => self.directed(a.dense_ops, b.dense_ops),
+            Column::Sparsity => self.directed(a.sparsity, b.sparsity),
+        }
+    }
+
+    fn directed<T: PartialOrd>(self, a: Option<T>, b: Option<T>) -> Ordering {
+        match (a, b) {
+            (Some(a), Some(b)) => {
+                let ordering = a.partial_cmp(&b).unwrap_or(Ordering::Equal);
+                if self.descending { ordering.reverse() } else { ordering }
+            }
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! All that is shown of the runs at one moment: the figures of the one in front, a row for each, and what
+//! is kept of them while the view is paused.
+
+use crate::history::History;
+use crate::pipeline::{Presence, Watching};
+use crate::report::Summary;
+use crate::run::{Run, Status};
+use crate::runs::{Entry, Runs};
+use std::time::{Duration, SystemTime};
+
+/// All that is shown of one run at one moment, except its history.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// The figures.
+    pub summary: Summary,
+    /// Whether the run goes on.
+    pub status: Status,
+    /// Time left, where it is known.
+    pub time_left: Option<Duration>,
+    /// Whether the directory is there.
+    pub presence: Option<Presence>,
+    /// How changes are noticed.
+    pub watching: Option<Watching>,
+    /// Bytes that wait to be counted.
+    pub waiting_bytes: u64,
+    /// Why the run must not be counted.
+    pub refused: Option<String>,
+    /// The batch with the highest number.
+    pub newest_batch: Option<String>,
+}
+
+impl Moment {
+    /// What is to be shown of a run at `now`.
+    pub fn of(run: &Run, now: SystemTime) -> Self {
+        Self {
+            summary: Summary::of(run, now),
+            status: run.status(now),
+            time_left: run.time_left(now),
+            presence: run.presence().cloned(),
+            watching: run.watching().cloned(),
+            waiting_bytes: run.account().waiting_bytes,
+            refused: run.refused().map(ToString::to_string),
+            newest_batch: run.newest_batch().map(str::to_owned),
+        }
+    }
+
+    /// Lets time pass where nothing else has changed.
+    fn pass(&mut self, run: &Run, now: SystemTime) {
+        self.status = run.status(now);
+        self.time_left = run.time_left(now);
+    }
+}
+
+/// What the list of runs shows of one.
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    /// Its number.
+    pub number: usize,
+    /// Its name.
+    pub name: String,
+    /// Whether it goes on.
+    pub status: Status,
+    /// The part of it that is counted, where it is known what to expect.
+    pub progress: Option<f64>,
+    /// Batches counted.
+    pub batches: u64,
+    /// Samples counted.
+    pub samples: u128,
+    /// Effective operations per sample.
+    pub effective: f64,
+    /// Dense operations per sample.
+    pub dense: f64,
+    /// 1 - effective / dense; `None` where dense is 0.
+    pub sparsity: Option<f64>,
+    /// Batches set aside, and other problems.
+    pub problems: usize,
+    /// Whether its figures are whole.
+    pub complete: bool,
+    /// Whether it must not be counted.
+    pub refused: bool,
+}
+
+impl RunRow {
+    fn of(number: usize, entry: &Entry, summary: &Summary, now: SystemTime) -> Self {
+        let run = &entry.run;
+        let part = |done: f64, whole: Option<u64>| {
+            whole.filter(|&whole| whole > 0).map(|whole| (done / whole as f64).min(1.0))
+        };
+        let progress = part(run.tally().batches() as f64, run.expected_batches())
+            .or_else(|| part(run.tally().samples() as f64, run.expected_samples()));
+        Self {
+            number,
+            name: run.name().to_owned(),
+            status: run.status(now),
+            progress,
+            batches: summary.run.batches,
+            samples: summary.run.samples,
+            effective: summary.total.effective_ops_per_sample,
+            dense: summary.total.dense_ops_per_sample,
+            sparsity: summary.total.sparsity,
+            problems: summary.problems.len(),
+            complete: summary.complete,
+            refused: run.refused().is_some(),
+        }
+    }
+}
+
+/// What is drawn, borrowed from where it is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<'a> {
+    /// The run in front.
+    pub moment: &'a Moment,
+    /// Its figures over the batches.
+    pub history: &'a History,
+    /// All runs, in the order in which they are listed.
+    pub rows: &'a [RunRow],
+    /// The number of the run in front.
+    pub shown: usize,
+    /// The number of the run that the others are compared with.
+    pub baseline: Option<usize>,
+    /// Runs that are not followed, since there are too many.
+    pub left_out: usize,
+    /// Whether it is kept as it was.
+    pub paused: bool,
+}
+
+/// A figure and the revision of the run that it was made from.
+#[derive(Debug)]
+struct At<T> {
+    revision: u64,
+    number: usize,
+    figures: T,
+}
+
+/// Keeps what is shown, and makes it again only where the run has changed.
+#[derive(Debug)]
+pub struct Board {
+    front: At<Moment>,
+    rows: Vec<RunRow>,
+    revisions: Vec<u64>,
+    frozen: Option<Box<Frozen>>,
+}
+
+#[derive(Debug)]
+struct Frozen {
+    moment: Moment,
+    history: History,
+    rows: Vec<RunRow>,
+    shown: usize,
+}
+
+impl Board {
+    /// What is to be shown of the runs at `now`.
+    pub fn new(runs: &Runs, now: SystemTime) -> Self {
+        let mut board = Self {
+            front: Self::front(runs, now),
+            rows: Vec::new(),
+            revisions: Vec::new(),
+            frozen: None,
+        };
+        board.refresh(runs, now);
+        board
+    }
+
+    fn front(runs: &Runs, now: SystemTime) -> At<Moment> {
+        let run = &runs.shown().run;
+        At { revision: run.revision(), number: runs.shown_number(), figures: Moment::of(run, now) }
+    }
+
+    /// Makes again what has changed by `now`.
+    pub fn refresh(&mut self, runs: &Runs, now: SystemTime) {
+        let run = &runs.shown().run;
+        if (self.front.number, self.front.revision) == (runs.shown_number(), run.revision()) {
+            self.front.figures.pass(run, now);
+        } else {
+            self.front = Self::front(runs, now);
+        }
+        self.refresh_rows(runs, now);
+    }
+
+    fn refresh_rows(&mut self, runs: &Runs, now: SystemTime) {
+        let mut kept: std::collections::HashMap<usize, (u64, RunRow)> = self
+            .rows
+            .drain(..)
+            .zip(self.revisions.drain(..))
+            .map(|(row, revision)| (row.number, (revision, row)))
+            .collect();
+        for number in runs.listed() {
+            let Some(entry) = runs.get(number) else { continue };
+            let revision = entry.run.revision();
+            let row = match kept.remove(&number) {
+                Some((at, row)) if at == revision => RunRow { status: entry.run.status(now), ..row },
+                _ if number == self.front.number => {
+                    RunRow::of(number, entry, &self.front.figures.summary, now)
+                }
+                _ => RunRow::of(number, entry, &Summary::of(&entry.run, now), now),
+            };
+            self.rows.push(row);
+            self.revisions.push(revision);
+        }
+    }
+
+    /// What is to be drawn.
+    pub fn contents<'a>(&'a self, runs: &'a Runs) -> Contents<'a> {
+        let (baseline, left_out) = (runs.baseline(), runs.left_out());
+        match &self.frozen {
+            Some(frozen) => Contents {
+                moment: &frozen.moment,
+                history: &frozen.history,
+                rows: &frozen.rows,
+                shown: frozen.shown,
+                baseline,
+                left_out,
+                paused: true,
+            },
+            None => Contents {
+                moment: &self.front.figures,
+                history: runs.shown().run.history(),
+                rows: &self.rows,
+                shown: self.front.number,
+                baseline,
+                left_out,
+                paused: false,
+            },
+        }
+    }
+
+    /// Keeps what is shown as it is, or lets it go on.
+    pub fn pause(&mut self, runs: &Runs) {
+        self.frozen = match self.frozen.take() {
+            Some(_) => None,
+            None => Some(Box::new(Frozen {
+                moment: self.front.figures.clone(),
+                history: runs.shown().run.history().clone(),
+                rows: self.rows.clone(),
+                shown: self.front.number,
+            })),
+        };
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&mut self) {
+        self.frozen = None;
+    }
+}

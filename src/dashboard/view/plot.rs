@@ -1,0 +1,193 @@
+//! Curves over the batches of a run, with axes and a cursor.
+
+use super::super::charting::Scale;
+use super::super::symbols::Symbols;
+use super::Scene;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style};
+use ratatui::symbols::Marker;
+use ratatui::text::Line;
+use ratatui::widgets::canvas::{Canvas, Context, Line as Segment, Points};
+use unicode_width::UnicodeWidthStr;
+
+/// The least distance between two labels of the axis of the values, in rows.
+const LABEL_EVERY: u16 = 4;
+
+/// How points become a curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A line through them.
+    Line,
+    /// Dots only.
+    Dots,
+}
+
+/// Points in the order of their places, drawn alike.
+#[derive(Debug, Clone)]
+pub(super) struct Curve {
+    /// Place in the run, in batches, and value.
+    pub(super) points: Vec<(f64, f64)>,
+    pub(super) shape: Shape,
+    pub(super) marker: Marker,
+    pub(super) style: Style,
+}
+
+/// What is drawn into an area.
+pub(super) struct Plot<'a> {
+    pub(super) curves: &'a [Curve],
+    /// The places of the first and the last column.
+    pub(super) window: (f64, f64),
+    pub(super) scale: Scale,
+    /// The place that values are read off at.
+    pub(super) cursor: Option<f64>,
+    /// How a value is written at the axis.
+    pub(super) label: &'a dyn Fn(f64) -> String,
+}
+
+/// Draws a plot; returns where its curves are.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &Scene<'_>) -> Rect {
+    let curves = visible(plot);
+    let range = padded(bounds(curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1))));
+    let [upper, lower] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+    let labels = labels(plot, range, upper.height);
+    let width = labels.iter().map(|label| label.1.width()).max().unwrap_or(0) as u16;
+    let columns = [Constraint::Length(width), Constraint::Length(1), Constraint::Fill(1)];
+    let [label_area, axis, graph] = Layout::horizontal(columns).areas(upper);
+    for (row, text) in labels {
+        let place = Rect { y: upper.y + row, height: 1, ..label_area };
+        frame.render_widget(Line::styled(text, scene.theme.dim).right_aligned(), place);
+    }
+    for y in axis.top()..axis.bottom() {
+        frame.buffer_mut().set_string(axis.x, y, "│", scene.theme.dim);
+    }
+    let canvas = Canvas::default()
+        .x_bounds([plot.window.0, plot.window.1.max(plot.window.0 + 1.0)])
+        .y_bounds([range.0, range.1])
+        .paint(|context| {
+            for (curve, mark) in curves.iter().zip(marks()) {
+                paint(context, curve, mark);
+            }
+        });
+    frame.render_widget(canvas, graph);
+    restyle(frame, graph, &curves);
+    draw_places(frame, Rect { x: graph.x, width: graph.width, ..lower }, plot, scene);
+    draw_cursor(frame, graph, plot, scene);
+    graph
+}
+
+/// The part of the curves that is in sight, in the units of the axis. On a logarithmic scale there is no
+/// place for zero.
+fn visible(plot: &Plot<'_>) -> Vec<Curve> {
+    let (start, end) = plot.window;
+    let seen = |curve: &Curve| {
+        let points = curve.points.iter().filter(|point| start <= point.0 && point.0 <= end);
+        let points = points.map(|&(at, value)| (at, transformed(value, plot.scale)));
+        Curve { points: points.filter(|point| point.1.is_finite()).collect(), ..curve.clone() }
+    };
+    plot.curves.iter().map(seen).collect()
+}
+
+fn transformed(value: f64, scale: Scale) -> f64 {
+    if scale == Scale::Logarithmic { value.log10() } else { value }
+}
+
+/// The canvas knows colours only, so each curve has one that stands for its style while it is drawn.
+fn marks() -> impl Iterator<Item = Color> {
+    (0..=u8::MAX).map(Color::Indexed)
+}
+
+fn paint(context: &mut Context<'_>, curve: &Curve, color: Color) {
+    context.layer();
+    context.marker(curve.marker);
+    match curve.shape {
+        Shape::Dots => context.draw(&Points { coords: &curve.points, color }),
+        Shape::Line if curve.points.len() == 1 => context.draw(&Points { coords: &curve.points, color }),
+        Shape::Line => {
+            for pair in curve.points.windows(2) {
+                let ((x1, y1), (x2, y2)) = (pair[0], pair[1]);
+                context.draw(&Segment { x1, y1, x2, y2, color });
+            }
+        }
+    }
+}
+
+/// Gives the cells of each curve its style.
+fn restyle(frame: &mut Frame<'_>, graph: Rect, curves: &[Curve]) {
+    for position in graph.positions() {
+        let cell = &mut frame.buffer_mut()[position];
+        if let Some((curve, _)) = curves.iter().zip(marks()).find(|(_, mark)| *mark == cell.fg) {
+            cell.fg = Color::Reset;
+            cell.set_style(curve.style);
+        }
+    }
+}
+
+/// The rows and texts of the labels of the values.
+fn labels(plot: &Plot<'_>, range: (f64, f64), rows: u16) -> Vec<(u16, String)> {
+    if rows == 0 {
+        return Vec::new();
+    }
+    let steps = ((rows - 1) / LABEL_EVERY).clamp(1, 8);
+    let text = |value: f64| {
+        (plot.label)(if plot.scale == Scale::Logarithmic { 10_f64.powf(value) } else { value })
+    };
+    let label = |step: u16| {
+        let row = ((rows - 1) as f64 * f64::from(step) / f64::from(steps)).round();
+        let part = row / f64::from((rows - 1).max(1));
+        (row as u16, text(range.1 - part * (range.1 - range.0)))
+    };
+    if rows == 1 { vec![(0, text(range.1))] } else { (0..=steps).map(label).collect() }
+}
+
+/// The first and the last place, and that of the cursor.
+fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &Scene<'_>) {
+    let (start, end) = plot.window;
+    frame.render_widget(Line::styled(format!("{start:.0}"), scene.theme.dim), area);
+    frame.render_widget(Line::styled(format!("{end:.0}"), scene.theme.dim).right_aligned(), area);
+    if let Some((column, at)) = cursor_column(area, plot) {
+        let text = format!("{at:.0}");
+        let left = column.saturating_sub(text.width() as u16 / 2).max(area.x);
+        let left = left.min(area.right().saturating_sub(text.width() as u16));
+        let place = Rect { x: left, width: text.width() as u16, ..area }.intersection(area);
+        frame.render_widget(Line::styled(text, scene.theme.accent), place);
+    }
+}
+
+fn cursor_column(area: Rect, plot: &Plot<'_>) -> Option<(u16, f64)> {
+    let (start, end) = plot.window;
+    let at = plot.cursor.filter(|at| (start..=end).contains(at) && area.width > 0)?;
+    let part = if end > start { (at - start) / (end - start) } else { 0.0 };
+    Some((area.x + (part * f64::from(area.width - 1)).round() as u16, at))
+}
+
+/// The cursor stands behind the curves.
+fn draw_cursor(frame: &mut Frame<'_>, graph: Rect, plot: &Plot<'_>, scene: &Scene<'_>) {
+    let Some((column, _)) = cursor_column(graph, plot) else { return };
+    for y in graph.top()..graph.bottom() {
+        let cell = &mut frame.buffer_mut()[(column, y)];
+        if matches!(cell.symbol(), " " | "\u{2800}") {
+            cell.set_symbol("│").set_style(scene.theme.accent);
+        }
+    }
+}
+
+/// Large dots are easy to see, and too large for many of them; in ASCII there is nothing smaller.
+pub(super) fn dots(points: usize, width: u16, symbols: Symbols) -> Marker {
+    let crowded = points > usize::from(width) / 3 && symbols == Symbols::Unicode;
+    if crowded { Marker::Braille } else { Marker::Dot }
+}
+
+/// The least and the greatest value.
+fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    if low <= high { (low, high) } else { (0.0, 1.0) }
+}
+
+/// Some room above and below, and a range at all where all values are equal.
+fn padded((low, high): (f64, f64)) -> (f64, f64) {
+    let room = if high > low { (high - low) * 0.08 } else { (high.abs() * 0.05).max(0.01) };
+    (low - room, high + room)
+}

@@ -1,0 +1,153 @@
+//! Finds the runs in a directory of runs, those that are there and those that come.
+
+use super::scan::is_run;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs::DirEntry;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+/// The time between two looks where the user gave none, and the least part of the time between looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_SHARE: u32 = 20;
+
+/// The most runs that are followed: each takes a thread or two and a watch of the system.
+pub const MAX_RUNS: usize = 200;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Discovery {
+    /// A run, by its directory.
+    Run(PathBuf),
+    /// So many more runs than are followed.
+    TooMany(usize),
+}
+
+/// The runs in a directory: sub-directories that hold a manifest or a batch. Symbolic links are not
+/// followed. The newest come first, and the rest are left out where there are too many.
+pub fn runs_inside(directory: &Path) -> Vec<PathBuf> {
+    runs_beside(directory, &HashSet::new()).into_iter().map(|(name, _)| directory.join(name)).collect()
+}
+
+fn runs_beside(directory: &Path, known: &HashSet<OsString>) -> Vec<(OsString, SystemTime)> {
+    let Ok(entries) = directory.read_dir() else { return Vec::new() };
+    let mut runs: Vec<(OsString, SystemTime)> =
+        entries.filter_map(Result::ok).filter_map(|entry| run_of(&entry, known)).collect();
+    runs.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    runs
+}
+
+/// The name and age of an entry that is a run and not known yet.
+fn run_of(entry: &DirEntry, known: &HashSet<OsString>) -> Option<(OsString, SystemTime)> {
+    let name = entry.file_name();
+    let hidden = name.as_encoded_bytes().starts_with(b".") || name.as_encoded_bytes().ends_with(b".tmp");
+    if hidden || known.contains(&name) || !entry.file_type().ok()?.is_dir() || !is_run(&entry.path()) {
+        return None;
+    }
+    let modified = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    Some((name, modified))
+}
+
+/// Looks for runs in a thread of its own until the directory turns out to be a run itself, or nobody
+/// listens any more.
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn find_runs(directory: &Path, every: Option<Duration>) -> std::io::Result<Receiver<Discovery>> {
+    let (sender, receiver) = bounded(MAX_RUNS);
+    let directory = std::path::absolute(directory)?;
+    let every = every.unwrap_or(LOOK_EVERY);
+    std::thread::Builder::new().name("finder".into()).spawn(move || find(&directory, every, &sender))?;
+    Ok(receiver)
+}
+
+fn find(directory: &Path, every: Duration, sender: &Sender<Discovery>) {
+    let mut known = HashSet::new();
+    let mut followed = 0;
+    while !is_run(directory) {
+        let started = Instant::now();
+        let found = runs_beside(directory, &known);
+        let fresh = !found.is_empty();
+        for (name, _) in found {
+            known.insert(name.clone());
+            if followed < MAX_RUNS {
+                followed += 1;
+                if sender.send(Discovery::Run(directory.join(name))).is_err() {
+                    return;
+                }
+            }
+        }
+        let left_out = known.len() - followed;
+        if fresh && left_out > 0 && sender.send(Discovery::TooMany(left_out)).is_err() {
+            return;
+        }
+        std::thread::sleep(every.max(started.elapsed() * LOOK_SHARE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn make_run(directory: &Path, name: &str) -> PathBuf {
+        let run = directory.join(name);
+        fs::create_dir_all(&run).expect("a directory");
+        fs::write(run.join("manifest.json"), "{}").expect("a file");
+        run
+    }
+
+    fn next(found: &Receiver<Discovery>) -> Discovery {
+        found.recv_timeout(Duration::from_secs(20)).expect("something is found")
+    }
+
+    #[test]
+    fn runs_that_are_there_and_that_come_are_found_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let first = make_run(directory.path(), "exp1");
+        for foreign in [".hidden", "copy.tmp"] {
+            make_run(directory.path(), foreign);
+        }
+        fs::create_dir(directory.path().join("empty")).expect("a directory");
+        fs::write(directory.path().join("notes.txt"), "").expect("a file");
+        let found = find_runs(directory.path(), Some(Duration::from_millis(20))).expect("a thread");
+        assert_eq!(next(&found), Discovery::Run(first));
+        let second = directory.path().join("empty");
+        fs::write(second.join("batch-3.npz"), "").expect("a file");
+        assert_eq!(next(&found), Discovery::Run(second));
+        assert!(found.recv_timeout(Duration::from_millis(200)).is_err(), "each is found once");
+    }
+
+    #[test]
+    fn a_directory_that_becomes_a_run_has_no_runs_inside() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let found = find_runs(directory.path(), Some(Duration::from_millis(20))).expect("a thread");
+        fs::write(directory.path().join("batch-0.npz"), "").expect("a file");
+        make_run(directory.path(), "inner");
+        assert!(found.recv_timeout(Duration::from_secs(20)).is_err(), "the finder ends and finds nothing");
+    }
+
+    #[test]
+    fn the_newest_are_followed_where_there_are_too_many() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for number in 0..MAX_RUNS + 3 {
+            make_run(directory.path(), &format!("exp{number}"));
+        }
+        let found = find_runs(directory.path(), Some(Duration::from_millis(20))).expect("a thread");
+        for _ in 0..MAX_RUNS {
+            assert!(matches!(next(&found), Discovery::Run(_)));
+        }
+        assert_eq!(next(&found), Discovery::TooMany(3));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_runs_are_not_followed() {
+        let (directory, elsewhere) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let outside = make_run(elsewhere.path(), "outside");
+        std::os::unix::fs::symlink(outside, directory.path().join("link")).expect("a link");
+        assert_eq!(runs_inside(directory.path()), Vec::<PathBuf>::new());
+    }
+}

@@ -1,0 +1,68 @@
+//! The pipelines of all runs that are followed: they share the counting threads and one channel.
+
+use super::worker::Pool;
+use super::{Command, Options, Pipeline, Update};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::path::Path;
+
+/// Groups that may wait for the front-end before the pipelines wait for it.
+const GROUPS_AHEAD: usize = 1024;
+
+/// Updates of one run that belong together: the figures are only right between groups.
+#[derive(Debug)]
+pub struct Group {
+    /// The run, by the number that [`Pipelines::follow`] gave it.
+    pub run: usize,
+    /// Its updates.
+    pub updates: Vec<Update>,
+}
+
+/// The pipelines, in the order in which they were started.
+#[derive(Debug)]
+pub struct Pipelines {
+    options: Options,
+    pool: Pool,
+    members: Vec<Pipeline>,
+    sender: Sender<Group>,
+    groups: Receiver<Group>,
+}
+
+impl Pipelines {
+    /// Starts the counting threads; no run is followed yet.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(options: Options) -> std::io::Result<Self> {
+        let (sender, groups) = bounded(GROUPS_AHEAD);
+        let pool = Pool::start(options.threads)?;
+        Ok(Self { options, pool, members: Vec::new(), sender, groups })
+    }
+
+    /// Follows one run more; returns its number, which counts from 0. The directory need not exist yet.
+    ///
+    /// # Errors
+    /// Where the system gives no thread, or the current directory that a relative path needs is gone.
+    pub fn follow(&mut self, directory: &Path) -> std::io::Result<usize> {
+        let run = self.members.len();
+        let (pool, groups) = (self.pool.clone(), self.sender.clone());
+        self.members.push(Pipeline::start(self.options.clone(), directory, run, pool, groups)?);
+        Ok(run)
+    }
+
+    /// Tells the pipeline of one run something; does nothing once it has ended.
+    pub fn tell(&self, run: usize, command: Command) {
+        if let Some(member) = self.members.get(run) {
+            member.tell(command);
+        }
+    }
+
+    /// Tells all of them something.
+    pub fn tell_all(&self, command: Command) {
+        self.members.iter().for_each(|member| member.tell(command));
+    }
+
+    /// The updates of all runs.
+    pub fn groups(&self) -> &Receiver<Group> {
+        &self.groups
+    }
+}
