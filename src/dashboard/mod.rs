@@ -29,6 +29,7 @@ pub use theme::{Depth, Theme, ThemeName};
 pub use view::draw;
 
 use crate::fault;
+use crate::follow::Discovery;
 use crate::pipeline::{Group, Update};
 use crate::report::{Export, Summary};
 use crate::text::printable;
@@ -134,7 +135,7 @@ where
             recv(inputs.signals) -> _ => return Ok(()),
             recv(dashboard.watch.found()) -> found => {
                 changed = true;
-                dashboard.watch.take_found(found.ok())?;
+                dashboard.take_found(found.ok())?;
             }
             recv(groups) -> group => {
                 changed = true;
@@ -219,6 +220,15 @@ impl Dashboard<'_> {
             Request::Mark(run) => self.watch.runs.mark(run),
         }
         Next::GoOn
+    }
+
+    fn take_found(&mut self, found: Option<Discovery>) -> anyhow::Result<()> {
+        self.watch.take_found(found)?;
+        // Whoever names a directory of runs wants to choose one.
+        if self.watch.runs.are_several() && !self.stay {
+            self.state.show(View::Runs);
+        }
+        Ok(())
     }
 
     /// Applies a group of updates and those that have come meanwhile, so that a burst costs one draw.

@@ -4,7 +4,7 @@ use super::super::charting::{Lines, Scale, Subject, nearest, places};
 use super::super::state::State;
 use super::super::symbols::Symbols;
 use super::super::theme::ThemeName;
-use super::plot::{Curve, Plot, Shape, dots};
+use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots};
 use super::{Scene, block, plot, title};
 use crate::report::sparsity;
 use crate::tally::quotient;
@@ -47,6 +47,7 @@ struct Chart<'a> {
     name: &'a str,
     figures: fn(&Series) -> &Figures,
     scale: Scale,
+    limits: (f64, f64),
     label: &'a dyn Fn(f64) -> String,
 }
 
@@ -63,12 +64,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
         name: if state.charts.scale == Scale::Linear { "Effective ops/sample" } else { "Effective ops/sample, log" },
         figures: |series| &series.operations,
         scale: state.charts.scale,
+        limits: OPERATIONS,
         label: &compact,
     };
     let sparsities = Chart {
         name: "Sparsity",
         figures: |series| &series.sparsities,
         scale: Scale::Linear,
+        limits: SPARSITIES,
         label: &|value| format!("{:.1} %", value * 100.0),
     };
     // A small terminal has room for one.
@@ -148,8 +151,8 @@ fn draw_chart(
     let curves: Vec<Curve> =
         all.iter().flat_map(|series| curves(series, (chart.figures)(series), inner.width, scene, state)).collect();
     let window = state.charts.window(last_place(scene));
-    let plot =
-        Plot { curves: &curves, window, scale: chart.scale, cursor: state.charts.cursor, label: chart.label };
+    let &Chart { scale, limits, label, .. } = chart;
+    let plot = Plot { curves: &curves, window, scale, limits, cursor: state.charts.cursor, label };
     Some(plot::draw(frame, inner, &plot, scene))
 }
 
@@ -290,18 +293,24 @@ fn place_line(at: usize, listless: bool, scene: &Scene<'_>, state: &mut State) -
 
 fn value_line(series: &Series, place: Option<&f64>, width: usize, scene: &Scene<'_>) -> Line<'static> {
     let value = |points: &[(f64, f64)]| {
-        let place = place?;
-        points.iter().find(|point| point.0 == *place).map(|point| point.1)
+        let at = points.partition_point(|point| Some(&point.0) < place);
+        points.get(at).filter(|point| Some(&point.0) == place).map(|point| point.1)
     };
     let figure = |points: &[(f64, f64)], text: fn(f64) -> String| value(points).map_or("–".to_owned(), text);
-    let precise: fn(f64) -> String = if width >= 90 { |value| decimal(value, 2) } else { compact };
-    let room = width.saturating_sub(66).clamp(8, 28);
-    let name = elide(&series.name, room);
+    let (operations, sparsities) = (&series.operations, &series.sparsities);
+    let roomy = width >= 100;
+    let precise: fn(f64) -> String = if roomy { |value| decimal(value, 2) } else { compact };
+    let (captions, room) = if roomy { ([" effective ", " sparsity "], width - 78) } else { ([" ", " "], 12) };
+    let single = |text: String, width: usize| Span::styled(format!(" batch {text:>width$} "), scene.theme.dim);
+    let digits = if roomy { 14 } else { 6 };
+    let room = room.min(40);
     Line::from(vec![
-        Span::styled(format!(" {} {name:<room$} ", series.mark), series.style),
-        Span::raw(format!("{:>12}", figure(&series.operations.running, precise))),
-        Span::styled(format!(" batch {:>12}  ", figure(&series.operations.single, precise)), scene.theme.dim),
-        Span::raw(format!("{:>9}", figure(&series.sparsities.running, percent))),
-        Span::styled(format!(" batch {:>9}", figure(&series.sparsities.single, percent)), scene.theme.dim),
+        Span::styled(format!(" {} {:<room$}", series.mark, elide(&series.name, room)), series.style),
+        Span::styled(captions[0], scene.theme.dim),
+        Span::raw(format!("{:>digits$}", figure(&operations.running, precise))),
+        single(figure(&operations.single, precise), digits),
+        Span::styled(captions[1], scene.theme.dim),
+        Span::raw(format!("{:>8}", figure(&sparsities.running, percent))),
+        single(figure(&sparsities.single, percent), 8),
     ])
 }

@@ -14,6 +14,10 @@ use unicode_width::UnicodeWidthStr;
 /// The least distance between two labels of the axis of the values, in rows.
 const LABEL_EVERY: u16 = 4;
 
+/// Between what operations and sparsities can be.
+pub(super) const OPERATIONS: (f64, f64) = (0.0, f64::INFINITY);
+pub(super) const SPARSITIES: (f64, f64) = (0.0, 1.0);
+
 /// How points become a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -39,6 +43,8 @@ pub(super) struct Plot<'a> {
     /// The places of the first and the last column.
     pub(super) window: (f64, f64),
     pub(super) scale: Scale,
+    /// The least and the greatest value that there can be.
+    pub(super) limits: (f64, f64),
     /// The place that values are read off at.
     pub(super) cursor: Option<f64>,
     /// How a value is written at the axis.
@@ -48,7 +54,9 @@ pub(super) struct Plot<'a> {
 /// Draws a plot; returns where its curves are.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &Scene<'_>) -> Rect {
     let curves = visible(plot);
-    let range = padded(bounds(curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1))));
+    let values = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
+    let limit = |value| transformed(value, plot.scale);
+    let range = padded(bounds(values), (limit(plot.limits.0), limit(plot.limits.1)));
     let [upper, lower] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     let labels = labels(plot, range, upper.height);
     let width = labels.iter().map(|label| label.1.width()).max().unwrap_or(0) as u16;
@@ -186,8 +194,8 @@ fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
     if low <= high { (low, high) } else { (0.0, 1.0) }
 }
 
-/// Some room above and below, and a range at all where all values are equal.
-fn padded((low, high): (f64, f64)) -> (f64, f64) {
+/// Some room above and below as far as there can be values, and a range at all where all values are equal.
+fn padded((low, high): (f64, f64), limits: (f64, f64)) -> (f64, f64) {
     let room = if high > low { (high - low) * 0.08 } else { (high.abs() * 0.05).max(0.01) };
-    (low - room, high + room)
+    ((low - room).max(limits.0.min(low)), (high + room).min(limits.1.max(high)))
 }

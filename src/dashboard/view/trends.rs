@@ -2,7 +2,7 @@
 
 use super::super::charting::{Scale, places};
 use super::super::symbols::Symbols;
-use super::plot::{Curve, Plot, Shape, dots};
+use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots};
 use super::{Scene, block, plot, title};
 use crate::report::sparsity;
 use crate::tally::quotient;
@@ -22,8 +22,9 @@ struct Series {
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let [first, second] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
     let (operations, sparsities) = series(scene);
-    chart(frame, first, "Effective ops/sample", &operations, &compact, scene);
-    chart(frame, second, "Sparsity", &sparsities, &|value| format!("{:.1} %", value * 100.0), scene);
+    chart(frame, first, "Effective ops/sample", &operations, OPERATIONS, &compact, scene);
+    let percentage = |value: f64| format!("{:.1} %", value * 100.0);
+    chart(frame, second, "Sparsity", &sparsities, SPARSITIES, &percentage, scene);
 }
 
 /// The effective operations per sample and the sparsity of all priced layers.
@@ -48,6 +49,7 @@ fn chart(
     area: Rect,
     name: &str,
     series: &Series,
+    limits: (f64, f64),
     label: &dyn Fn(f64) -> String,
     scene: &Scene<'_>,
 ) {
@@ -75,7 +77,13 @@ fn chart(
         curve(&series.single, Shape::Dots, marker, scene.theme.single),
         curve(&series.running, Shape::Line, Marker::Braille, scene.theme.running),
     ];
-    let plot =
-        Plot { curves: &curves, window: (1.0_f64.min(last), last), scale: Scale::Linear, cursor: None, label };
+    let plot = Plot {
+        curves: &curves,
+        window: (1.0_f64.min(last), last),
+        scale: Scale::Linear,
+        limits,
+        cursor: None,
+        label,
+    };
     plot::draw(frame, inner, &plot, scene);
 }
