@@ -5,8 +5,12 @@ use crate::snapshot::LayerShape;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// How many layer counts are kept so that a batch can be taken out again: 16 MiB of them.
-const MAX_KEPT_COUNTS: usize = 1 << 20;
+/// How many numbers are kept so that batches can be taken out again: 16 MiB of them.
+const MAX_KEPT_NUMBERS: usize = 1 << 21;
+
+/// How many sums by step there are in all layers together, so that batches with ever other layers do not
+/// take ever more memory: 16 MiB of them.
+const MAX_STEP_SUMS: usize = 1 << 20;
 
 /// The sums of one layer over all batches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,27 @@ pub struct LayerSums {
     pub updates: u128,
     /// Elements of all steps.
     pub dense: u128,
+    /// The updates of each time step, over the batches that have it; see
+    /// [`LayerCount::updates_by_step`] for the steps that are left out.
+    pub updates_by_step: Vec<u128>,
+}
+
+impl LayerSums {
+    fn add(&mut self, count: &LayerCount) {
+        self.updates += u128::from(count.updates);
+        self.dense += u128::from(count.dense);
+        for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
+            *sum += u128::from(updates);
+        }
+    }
+
+    fn remove(&mut self, count: &LayerCount) {
+        self.updates -= u128::from(count.updates);
+        self.dense -= u128::from(count.dense);
+        for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
+            *sum -= u128::from(updates);
+        }
+    }
 }
 
 /// One batch as it was added.
@@ -27,6 +52,14 @@ struct Kept {
     samples: u64,
     layers: Arc<[usize]>,
     counts: Vec<LayerCount>,
+}
+
+impl Kept {
+    /// The memory that it takes, as a number of 64-bit numbers.
+    fn numbers(&self) -> usize {
+        let of_layer = |count: &LayerCount| size_of::<LayerCount>() / 8 + count.updates_by_step.len();
+        size_of::<Self>() / 8 + self.counts.iter().map(of_layer).sum::<usize>()
+    }
 }
 
 /// The sums over all batches.
@@ -38,7 +71,8 @@ pub struct Tally {
     samples: u128,
     batches: u64,
     kept: BTreeMap<u64, Kept>,
-    kept_counts: usize,
+    kept_numbers: usize,
+    step_sums: usize,
 }
 
 impl Tally {
@@ -48,19 +82,18 @@ impl Tally {
     pub fn add(&mut self, number: u64, batch: &BatchCount) -> Arc<[usize]> {
         let layers = self.indices(&batch.shapes);
         for (&layer, count) in layers.iter().zip(&batch.layers) {
-            let sums = &mut self.layers[layer];
-            sums.updates += u128::from(count.updates);
-            sums.dense += u128::from(count.dense);
+            self.make_room(layer, count.updates_by_step.len());
+            self.layers[layer].add(count);
         }
         self.samples += u128::from(batch.samples);
         self.batches += 1;
-        self.kept_counts += batch.layers.len() + 1;
         let kept = Kept { samples: batch.samples, layers: Arc::clone(&layers), counts: batch.layers.clone() };
+        self.kept_numbers += kept.numbers();
         self.kept.insert(number, kept);
-        while self.kept_counts > MAX_KEPT_COUNTS
+        while self.kept_numbers > MAX_KEPT_NUMBERS
             && let Some((_, forgotten)) = self.kept.pop_first()
         {
-            self.kept_counts -= forgotten.counts.len() + 1;
+            self.kept_numbers -= forgotten.numbers();
         }
         layers
     }
@@ -68,15 +101,14 @@ impl Tally {
     /// Takes a batch out again; returns its samples, layers and counts, or `None` where it is too long
     /// ago to be remembered (or was never added).
     pub fn remove(&mut self, number: u64) -> Option<(u64, Arc<[usize]>, Vec<LayerCount>)> {
-        let Kept { samples, layers, counts } = self.kept.remove(&number)?;
+        let kept = self.kept.remove(&number)?;
+        self.kept_numbers -= kept.numbers();
+        let Kept { samples, layers, counts } = kept;
         for (&layer, count) in layers.iter().zip(&counts) {
-            let sums = &mut self.layers[layer];
-            sums.updates -= u128::from(count.updates);
-            sums.dense -= u128::from(count.dense);
+            self.layers[layer].remove(count);
         }
         self.samples -= u128::from(samples);
         self.batches -= 1;
-        self.kept_counts -= counts.len() + 1;
         Some((samples, layers, counts))
     }
 
@@ -104,6 +136,15 @@ impl Tally {
         indices
     }
 
+    /// Makes sums for so many steps of a layer. Once there are no more to be had, no layer gets any more,
+    /// so that what is added is what is taken out again.
+    fn make_room(&mut self, layer: usize, steps: usize) {
+        let sums = &mut self.layers[layer].updates_by_step;
+        let more = steps.saturating_sub(sums.len()).min(MAX_STEP_SUMS - self.step_sums);
+        self.step_sums += more;
+        sums.resize(sums.len() + more, 0);
+    }
+
     fn layer(&mut self, shape: &LayerShape) -> usize {
         if let Some(&index) = self.index.get(&shape.name) {
             if shape.neurons.is_some() {
@@ -118,6 +159,7 @@ impl Tally {
             neurons: shape.neurons.clone(),
             updates: 0,
             dense: 0,
+            updates_by_step: Vec::new(),
         });
         index
     }
@@ -148,12 +190,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn count(updates: u64, dense: u64) -> LayerCount {
+        LayerCount { updates, dense, updates_by_step: Vec::new() }
+    }
+
     fn batch(samples: u64, layers: &[(&str, u64, u64)]) -> BatchCount {
         let shape = |name: &str| LayerShape { name: name.into(), neurons: Some(vec![2]) };
         BatchCount {
             samples,
             shapes: layers.iter().map(|layer| shape(layer.0)).collect(),
-            layers: layers.iter().map(|layer| LayerCount { updates: layer.1, dense: layer.2 }).collect(),
+            layers: layers.iter().map(|&(_, updates, dense)| count(updates, dense)).collect(),
         }
     }
 
@@ -180,9 +226,25 @@ mod tests {
         for number in 0..12 {
             tally.add(number, &wide);
         }
-        assert!(tally.kept_counts <= MAX_KEPT_COUNTS);
+        assert!(tally.kept_numbers <= MAX_KEPT_NUMBERS);
         assert!(tally.remove(0).is_none() && tally.remove(11).is_some());
         assert_eq!(tally.layers()[0].updates, 11 * u128::from(u64::MAX));
+    }
+
+    #[test]
+    fn sums_by_step_are_bounded_whatever_layers_come() {
+        let mut tally = Tally::default();
+        let count = LayerCount { updates: 4096, dense: 4096, updates_by_step: vec![1; 4096] };
+        for number in 0..300 {
+            let name = number.to_string();
+            let batch = BatchCount { layers: vec![count.clone()], ..batch(1, &[(&name, 0, 0)]) };
+            tally.add(number, &batch);
+        }
+        let steps: usize = tally.layers().iter().map(|layer| layer.updates_by_step.len()).sum();
+        assert_eq!(steps, MAX_STEP_SUMS);
+        assert!(tally.layers().iter().all(|layer| layer.updates == 4096));
+        assert!((0..300).all(|number| tally.remove(number).is_some()));
+        assert!(tally.layers().iter().all(|layer| layer.updates_by_step.iter().all(|&sum| sum == 0)));
     }
 
     #[test]
@@ -196,7 +258,58 @@ mod tests {
         assert_eq!(quotient(10_u128.pow(30) + 7, 3 * 10_u128.pow(18) + 1), 333333333333.3333);
     }
 
+    /// Layers of few names, with any steps.
+    fn any_layers() -> impl Strategy<Value = BTreeMap<u8, Vec<u64>>> {
+        prop::collection::btree_map(
+            0_u8..4,
+            prop::collection::vec(any::<u32>().prop_map(u64::from), 0..6),
+            0..4,
+        )
+    }
+
+    fn with_steps(layers: &BTreeMap<u8, Vec<u64>>) -> BatchCount {
+        let names: Vec<String> = layers.keys().map(u8::to_string).collect();
+        let names: Vec<(&str, u64, u64)> = names.iter().map(|name| (name.as_str(), 0, 0)).collect();
+        let count = |steps: &Vec<u64>| LayerCount {
+            updates: steps.iter().sum(),
+            dense: 1 << 40,
+            updates_by_step: steps.clone(),
+        };
+        BatchCount { layers: layers.values().map(count).collect(), ..batch(1, &names) }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_taken_out_leaves_the_sums_of_the_others(
+            batches in prop::collection::vec((any_layers(), any::<bool>()), 0..20),
+        ) {
+            let mut tally = Tally::default();
+            for (number, (layers, _)) in batches.iter().enumerate() {
+                tally.add(number as u64, &with_steps(layers));
+            }
+            for (number, (layers, _)) in batches.iter().enumerate().filter(|(_, batch)| !batch.1) {
+                let (_, _, counts) = tally.remove(number as u64).expect("it was added");
+                prop_assert_eq!(counts, with_steps(layers).layers);
+            }
+            let mut expected: BTreeMap<String, Vec<u128>> = BTreeMap::new();
+            for (layers, stays) in &batches {
+                for (name, steps) in layers {
+                    let sums = expected.entry(name.to_string()).or_default();
+                    sums.resize(sums.len().max(steps.len()), 0);
+                    for (sum, &step) in sums.iter_mut().zip(steps).filter(|_| *stays) {
+                        *sum += u128::from(step);
+                    }
+                }
+            }
+            let found = tally.layers().iter().map(|layer| (layer.name.clone(), layer.updates_by_step.clone()));
+            prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), expected);
+            for layer in tally.layers() {
+                prop_assert_eq!(layer.updates, layer.updates_by_step.iter().sum::<u128>());
+            }
+            let kept: usize = tally.kept.values().map(Kept::numbers).sum();
+            prop_assert_eq!(tally.kept_numbers, kept);
+        }
+
         /// The nearest float is the one whose distance, compared exactly in integers, is least.
         #[test]
         fn no_neighbour_is_nearer(numerator in (1_u128 << 60)..(1 << 90), denominator in 1_u128..(1 << 30)) {

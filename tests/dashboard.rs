@@ -93,7 +93,11 @@ fn many_layers(layers: usize) -> Run {
     for number in 0..40 {
         let count = |layer: usize| {
             let dense = 1_000_000_000 * (layer as u64 + 1);
-            LayerCount { updates: dense / (2 + (layer as u64 * 7 + number) % 9), dense }
+            LayerCount {
+                updates: dense / (2 + (layer as u64 * 7 + number) % 9),
+                dense,
+                updates_by_step: Vec::new(),
+            }
         };
         let count = BatchCount {
             samples: 640,

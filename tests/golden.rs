@@ -10,6 +10,7 @@ use neurotop::report::Summary;
 use neurotop::run::{Run, Settings};
 use neurotop::snapshot::{Batch, Manifest};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -74,9 +75,32 @@ fn assert_figures(name: &str, summary: &Summary, expected: &Value) {
     }
 }
 
+/// The updates of each layer by step, over all batches of a golden run as recorded.
+fn reference_by_step(name: &str) -> BTreeMap<String, Vec<u128>> {
+    let mut layers: BTreeMap<String, Vec<u128>> = BTreeMap::new();
+    for path in support::batches(&support::golden(name)) {
+        let members = support::read_batch(&path);
+        for (layer, pre, post) in support::layers(&members) {
+            let updates = support::updates_by_step(pre, post);
+            let sums = layers.entry(layer).or_default();
+            sums.resize(sums.len().max(updates.len()), 0);
+            sums.iter_mut().zip(updates).for_each(|(sum, updates)| *sum += u128::from(updates));
+        }
+    }
+    layers
+}
+
+fn assert_steps(name: &str, summary: &Summary, expected: &BTreeMap<String, Vec<u128>>) {
+    for layer in &summary.layers {
+        assert_eq!(layer.updates_by_step, expected[&layer.name], "{name}: {}", layer.name);
+        assert_eq!(layer.updates_by_step.iter().sum::<u128>(), layer.updates, "{name}: {}", layer.name);
+    }
+}
+
 fn assert_golden(name: &str, form: &str, batches: &[PathBuf]) {
     let run = support::golden(name);
     let expected = support::json(&run.join("expected.json"));
+    let by_step = reference_by_step(name);
     let name = format!("{name} as {form}");
     let running = expected.get("running").and_then(Value::as_array);
     let mut checked = 0;
@@ -89,6 +113,7 @@ fn assert_golden(name: &str, form: &str, batches: &[PathBuf]) {
     });
     assert_eq!(checked, running.map_or(0, Vec::len), "{name}");
     assert_figures(&name, &summary, &expected);
+    assert_steps(&name, &summary, &by_step);
 }
 
 /// Writes every golden run in another form and counts that.

@@ -3,7 +3,7 @@
 
 mod support;
 
-use neurotop::count::{Scratch, count_batch};
+use neurotop::count::{LayerCount, Scratch, count_batch};
 use neurotop::snapshot::{Batch, End, Manifest};
 use proptest::prelude::*;
 use std::path::Path;
@@ -135,4 +135,25 @@ fn a_small_file_that_declares_a_huge_array() {
     let batch = Batch::open(&path, None).expect("valid");
     let count = count_batch(&batch, &mut Scratch::default()).expect("a count");
     assert_eq!((count.layers[0].updates, count.layers[0].dense), (1 << 60, 1 << 60));
+    assert_eq!(count.layers[0].updates_by_step, [1 << 60]);
+}
+
+#[test]
+fn a_small_file_that_declares_a_billion_steps() {
+    let run = tempfile::tempdir().expect("a directory");
+    // A billion steps without neurons need no bytes, and must not take memory.
+    let steps = 1_000_000_000;
+    let empty = support::Npy { shape: vec![steps, 4, 0], ..support::Npy::potentials(&[0], []) };
+    let shape = support::Npy::integers(&[2], &[steps as i64, 0]);
+    let mut members = Members::from([
+        ("bits.changed".to_owned(), support::Npy::packed(&[])),
+        ("bits.shape".to_owned(), shape),
+        ("fortran.post".to_owned(), support::Npy { fortran: true, ..empty.clone() }),
+        ("trace.post".to_owned(), empty),
+    ]);
+    members.insert("samples".into(), support::Npy::integers(&[], &[4]));
+    let path = support::write_batch(run.path(), 0, &members, Archive::Stored);
+    let batch = Batch::open(&path, None).expect("valid");
+    let count = count_batch(&batch, &mut Scratch::default()).expect("a count");
+    assert_eq!(count.layers, vec![LayerCount::default(); 3]);
 }

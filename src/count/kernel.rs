@@ -1,9 +1,10 @@
-//! Two blocks of membrane potentials in, the number of changed elements out. Knows no files.
+//! Two blocks of membrane potentials in, the number of changed elements out. Knows no files and no steps.
 //!
 //! An element has changed where `(pre - post) != 0` in IEEE arithmetic, as NeuroBench 2.3.0 counts
 //! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`.
 
 use std::iter::Sum;
+use std::ops::Range;
 
 /// Elements counted into one small counter, which the compiler keeps in vector registers: few enough for
 /// 16 bits.
@@ -35,14 +36,27 @@ impl Width {
     pub fn changed(self, pre: &[u8], post: &[u8]) -> u64 {
         match self {
             Self::F16 => count::<2, u16>(pre, post, half_changed),
-            Self::F32 => count::<4, u32>(pre, post, |pre, post| {
-                f32::from_ne_bytes(pre) - f32::from_ne_bytes(post) != 0.0
-            }),
-            Self::F64 => count::<8, u64>(pre, post, |pre, post| {
-                f64::from_ne_bytes(pre) - f64::from_ne_bytes(post) != 0.0
-            }),
+            Self::F32 => count::<4, u32>(pre, post, single_changed),
+            Self::F64 => count::<8, u64>(pre, post, double_changed),
         }
     }
+
+    /// Adds one to each counter whose element changed, of as many elements as there are counters.
+    pub fn add_changed(self, pre: &[u8], post: &[u8], counters: &mut [u64]) {
+        match self {
+            Self::F16 => add(pre, post, counters, half_changed),
+            Self::F32 => add(pre, post, counters, single_changed),
+            Self::F64 => add(pre, post, counters, double_changed),
+        }
+    }
+}
+
+fn single_changed(pre: [u8; 4], post: [u8; 4]) -> bool {
+    f32::from_ne_bytes(pre) - f32::from_ne_bytes(post) != 0.0
+}
+
+fn double_changed(pre: [u8; 8], post: [u8; 8]) -> bool {
+    f64::from_ne_bytes(pre) - f64::from_ne_bytes(post) != 0.0
 }
 
 /// Without converting to a wider float: a half is unchanged where the patterns are equal and finite, or
@@ -69,6 +83,19 @@ fn count<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
     chunks.map(in_chunk).sum()
 }
 
+#[inline(always)]
+fn add<const SIZE: usize>(
+    pre: &[u8],
+    post: &[u8],
+    counters: &mut [u64],
+    changed: impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
+) {
+    let elements = pre.as_chunks::<SIZE>().0.iter().zip(post.as_chunks::<SIZE>().0);
+    for ((&pre, &post), counter) in elements.zip(counters) {
+        *counter += u64::from(changed(pre, post));
+    }
+}
+
 /// Reverses the bytes of each element of `size` bytes.
 pub fn swap_bytes(block: &mut [u8], size: usize) {
     match size {
@@ -79,9 +106,15 @@ pub fn swap_bytes(block: &mut [u8], size: usize) {
     }
 }
 
-/// Counts the set bits among the first `bits` of a block packed by `numpy.packbits`, whose first
-/// element is the highest bit of the first byte.
-pub fn set_bits(block: &[u8], bits: u64) -> u64 {
+/// Counts the set bits in a range of a block packed by `numpy.packbits`, whose first element is the
+/// highest bit of the first byte.
+pub fn set_bits(block: &[u8], bits: Range<u64>) -> u64 {
+    let skipped = bits.start / 8;
+    let block = usize::try_from(skipped).ok().and_then(|skipped| block.get(skipped..)).unwrap_or_default();
+    leading_set_bits(block, bits.end - 8 * skipped) - leading_set_bits(block, bits.start % 8)
+}
+
+fn leading_set_bits(block: &[u8], bits: u64) -> u64 {
     let whole = usize::try_from(bits / 8).unwrap_or(usize::MAX).min(block.len());
     let (words, rest) = block[..whole].as_chunks::<8>();
     let mut count: u64 = words.iter().map(|&word| u64::from(u64::from_ne_bytes(word).count_ones())).sum();
@@ -132,10 +165,10 @@ mod tests {
 
     #[test]
     fn padding_bits_are_not_counted() {
-        assert_eq!(set_bits(&[0xff, 0xff], 11), 11);
-        assert_eq!(set_bits(&[0xff, 0x1f], 11), 8);
-        assert_eq!(set_bits(&[0xff], 8), 8);
-        assert_eq!(set_bits(&[], 0), 0);
+        assert_eq!(set_bits(&[0xff, 0xff], 0..11), 11);
+        assert_eq!(set_bits(&[0xff, 0x1f], 0..11), 8);
+        assert_eq!(set_bits(&[0xff], 0..8), 8);
+        assert_eq!(set_bits(&[], 0..0), 0);
     }
 
     proptest! {
@@ -152,14 +185,25 @@ mod tests {
                 post.extend(b.to_ne_bytes());
                 expected += u64::from(f32::from_bits(a) - f32::from_bits(b) != 0.0);
             }
-            prop_assert_eq!(Width::F32.changed(&pre[offset..], &post[offset..]), expected);
+            let (pre, post) = (&pre[offset..], &post[offset..]);
+            prop_assert_eq!(Width::F32.changed(pre, post), expected);
+            let mut counters = vec![1; pre.len() / 4];
+            Width::F32.add_changed(pre, post, &mut counters);
+            prop_assert_eq!(counters.iter().map(|counter| counter - 1).sum::<u64>(), expected);
+            let each = |at: usize| 1 + Width::F32.changed(&pre[4 * at..][..4], &post[4 * at..][..4]);
+            prop_assert!(counters.iter().enumerate().all(|(at, &counter)| counter == each(at)));
         }
 
         #[test]
-        fn bits_count_as_one_by_one(block in prop::collection::vec(any::<u8>(), 0..100), cut in 0_u64..8) {
-            let bits = (block.len() as u64 * 8).saturating_sub(cut);
-            let expected = (0..bits).filter(|bit| block[(bit / 8) as usize] >> (7 - bit % 8) & 1 == 1).count();
-            prop_assert_eq!(set_bits(&block, bits), expected as u64);
+        fn bits_count_as_one_by_one(
+            block in prop::collection::vec(any::<u8>(), 0..100),
+            ends in any::<(prop::sample::Index, prop::sample::Index)>(),
+        ) {
+            let bits = block.len() * 8 + 1;
+            let (one, other) = (ends.0.index(bits) as u64, ends.1.index(bits) as u64);
+            let range = one.min(other)..one.max(other);
+            let is_set = |bit: &u64| block[(bit / 8) as usize] >> (7 - bit % 8) & 1 == 1;
+            prop_assert_eq!(set_bits(&block, range.clone()), range.filter(is_set).count() as u64);
         }
     }
 }

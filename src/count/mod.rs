@@ -1,13 +1,21 @@
 //! Membrane updates of a batch, counted from its potentials as a stream.
 
 mod kernel;
+mod steps;
 mod stream;
 mod transpose;
 
 pub use kernel::Width;
 
-use crate::snapshot::{Batch, LayerShape, SnapshotError};
+use crate::snapshot::{Batch, BatchLayer, LayerShape, SnapshotError};
 use std::sync::Arc;
+use steps::StepCounter;
+
+/// The most time steps of a layer that are counted one by one.
+pub const MAX_LAYER_STEPS: usize = 4096;
+
+/// The most time steps that are counted one by one in all layers of a batch together.
+pub const MAX_BATCH_STEPS: usize = 1 << 20;
 
 /// What one batch adds to the figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +29,17 @@ pub struct BatchCount {
 }
 
 /// What one batch adds to the figures of one layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LayerCount {
     /// Membrane updates: elements of the first step, and changed elements of the later ones.
     pub updates: u64,
     /// Elements of all steps.
     pub dense: u64,
+    /// The updates of each time step. Their sum is `updates`, unless the layer has more steps than
+    /// are counted one by one: the first [`MAX_LAYER_STEPS`], and no more than its equal share of
+    /// [`MAX_BATCH_STEPS`] among the batch's layers. The updates of the steps after those are in
+    /// `updates` only. Empty where there are no elements.
+    pub updates_by_step: Vec<u64>,
 }
 
 /// Buffers that a counting thread uses again for each batch.
@@ -63,11 +76,19 @@ fn grown(buffer: &mut Vec<u8>, bytes: usize) -> &mut [u8] {
 /// # Errors
 /// Where any layer cannot be read whole; nothing of the batch may be added then.
 pub fn count_batch(batch: &Batch, scratch: &mut Scratch) -> Result<BatchCount, SnapshotError> {
-    let layers = batch
-        .layers
-        .iter()
-        .map(|layer| Ok(LayerCount { updates: stream::updates(layer, scratch)?, dense: layer.elements }))
-        .collect::<Result<_, _>>()?;
+    let count = |layer| count_layer(layer, batch.layers.len(), scratch);
+    let layers = batch.layers.iter().map(count).collect::<Result<_, _>>()?;
     let shapes = batch.layers.iter().map(|layer| layer.layer_shape()).collect();
     Ok(BatchCount { samples: batch.samples, shapes, layers })
+}
+
+/// Counts one of the `layers` of a batch.
+fn count_layer(
+    layer: &BatchLayer,
+    layers: usize,
+    scratch: &mut Scratch,
+) -> Result<LayerCount, SnapshotError> {
+    let mut counter = StepCounter::new(layer, layers);
+    stream::changes(layer, scratch, &mut counter)?;
+    Ok(counter.finish(layer.elements))
 }

@@ -1,12 +1,12 @@
-//! Counts the membrane updates of one layer from streams of its potentials, through bounded buffers.
+//! Streams one layer's potentials, those before beside those after each step, through bounded buffers
+//! into a sink.
 //!
-//! The first step of `[T, B, …]` counts every element; each later step counts the elements whose
-//! potential before it differs from the one after it. What lies next to what in the file depends on the
-//! memory order: in C order a step is contiguous, in Fortran order the steps of one neuron are.
+//! What lies next to what in the file depends on the memory order of `[T, B, …]`: in C order a step is
+//! contiguous, in Fortran order the steps of one neuron are.
 
 use super::Scratch;
-use super::kernel::{Width, set_bits, swap_bytes};
-use super::transpose::count_mixed_orders;
+use super::kernel::{Width, swap_bytes};
+use super::transpose::mixed_orders;
 use crate::snapshot::{Array, BatchLayer, Form, MemberReader, Order, SnapshotError};
 
 /// Bytes read at a time: large enough for the system calls, small enough for the cache.
@@ -15,28 +15,54 @@ pub(super) const BLOCK: usize = 1 << 20;
 /// The largest step that is kept to compare the next one with; larger ones are read twice.
 const MAX_KEPT_STEP: u64 = 4 << 20;
 
-/// Counts the updates of a layer, reading and verifying every byte of it.
+/// What is made of the changes of a layer.
+///
+/// Each element of the later steps is given once, in one of the two ways. Elements of the first step
+/// may be given too: they have no step before them, and what they are compared with means nothing.
+pub(crate) trait Sink {
+    /// Elements before and after a step, in native byte order, of which the first is element `at` of
+    /// the array in this memory order. As many as `post` has; both begin at the same element.
+    fn potentials(&mut self, order: Order, at: u64, width: Width, pre: &[u8], post: &[u8]);
+
+    /// So many elements in C order, of which the first is element `at`: the bits of the block, the
+    /// highest first, set where the element changed.
+    fn bits(&mut self, at: u64, block: &[u8], bits: u64);
+
+    /// Looked at before each block.
+    ///
+    /// # Errors
+    /// Where no more is wanted.
+    fn go_on(&self) -> Result<(), SnapshotError> {
+        Ok(())
+    }
+}
+
+/// Gives all changes of a layer to a sink, reading and verifying every byte of it.
 ///
 /// # Errors
-/// Where the data cannot be read, end early or are corrupt.
-pub(super) fn updates(layer: &BatchLayer, scratch: &mut Scratch) -> Result<u64, SnapshotError> {
-    let first_step = layer.elements.checked_div(layer.steps()).unwrap_or(0);
-    let changed = match &layer.form {
-        Form::Bits(array) => bits(array, layer.elements - first_step, scratch)?,
-        Form::Trace(post) if post.header.order == Order::C => trace(post, first_step, scratch)?,
-        Form::Trace(post) => fortran_trace(post, layer.steps(), scratch)?,
-        Form::Pair { pre, post } => match (pre.header.order, post.header.order) {
-            (Order::C, Order::C) => pair(pre, post, first_step, scratch)?,
-            (Order::Fortran, Order::Fortran) => fortran_pair(pre, post, layer.steps(), scratch)?,
-            _ => count_mixed_orders(pre, post, first_step, scratch)?,
-        },
-    };
-    Ok(first_step + changed)
+/// Where the data cannot be read, end early or are corrupt, or the sink wants no more.
+pub(crate) fn changes(
+    layer: &BatchLayer,
+    scratch: &mut Scratch,
+    sink: &mut dyn Sink,
+) -> Result<(), SnapshotError> {
+    let step = layer.step_elements();
+    match &layer.form {
+        Form::Bits(array) => bits(array, step, layer.elements - step, scratch, sink),
+        Form::Trace(post) if post.header.order == Order::C => trace(post, step, scratch, sink),
+        Form::Trace(post) => fortran_trace(post, scratch, sink),
+        Form::Pair { pre, post } if pre.header.order == post.header.order => {
+            pair(pre, post, step, scratch, sink)
+        }
+        Form::Pair { pre, post } => mixed_orders(pre, post, scratch, sink),
+    }
 }
 
 /// The elements of an array in native byte order, a block at a time.
 pub(super) struct Elements {
     reader: MemberReader,
+    /// The place of the next element in the file.
+    pub(super) at: u64,
     /// Elements left to read.
     pub(super) left: u64,
     pub(super) width: Width,
@@ -64,7 +90,7 @@ impl Elements {
             4 => Width::F32,
             _ => Width::F64,
         };
-        Ok(Self { reader, left, width, swapped: dtype.swapped })
+        Ok(Self { reader, at: 0, left, width, swapped: dtype.swapped })
     }
 
     /// How many elements the next block of at most `bytes` bytes has.
@@ -78,14 +104,19 @@ impl Elements {
         if self.swapped {
             swap_bytes(buffer, self.width.bytes());
         }
-        self.left -= (buffer.len() / self.width.bytes()) as u64;
+        self.pass((buffer.len() / self.width.bytes()) as u64);
         Ok(())
     }
 
-    pub(super) fn skip(&mut self, elements: u64) -> Result<(), SnapshotError> {
+    fn skip(&mut self, elements: u64) -> Result<(), SnapshotError> {
         self.reader.skip(elements * self.width.bytes() as u64)?;
-        self.left -= elements;
+        self.pass(elements);
         Ok(())
+    }
+
+    fn pass(&mut self, elements: u64) {
+        self.at += elements;
+        self.left -= elements;
     }
 
     pub(super) fn finish(self) -> Result<(), SnapshotError> {
@@ -94,18 +125,17 @@ impl Elements {
 }
 
 /// A trace in C order: each element against the one a step before it.
-fn trace(post: &Array, step: u64, scratch: &mut Scratch) -> Result<u64, SnapshotError> {
+fn trace(post: &Array, step: u64, scratch: &mut Scratch, sink: &mut dyn Sink) -> Result<(), SnapshotError> {
     let mut elements = Elements::new(post)?;
     let width = elements.width;
     if elements.left <= step {
-        elements.finish()?;
-        return Ok(0);
+        return elements.finish();
     }
     let step_bytes = step * width.bytes() as u64;
     if step_bytes > MAX_KEPT_STEP {
         let mut before = Elements::unverified(post)?;
-        elements.skip(step)?;
-        return in_lockstep(&mut before, elements, scratch, |pre, post| width.changed(pre, post));
+        skip(&mut elements, step, sink)?;
+        return in_lockstep(&mut before, elements, Order::C, scratch, sink);
     }
     // Whole steps are read in turns into two buffers, so that none is copied to stay for the next.
     let step_bytes = step_bytes as usize;
@@ -113,116 +143,108 @@ fn trace(post: &Array, step: u64, scratch: &mut Scratch) -> Result<u64, Snapshot
     let (mut before, mut after) = scratch.both(steps_together * step_bytes);
     elements.fill(&mut before[..step_bytes])?;
     let mut last = 0;
-    let mut changed = 0;
     while elements.left > 0 {
-        let length = elements.block(after.len()) * width.bytes();
+        sink.go_on()?;
+        let (at, length) = (elements.at, elements.block(after.len()) * width.bytes());
         elements.fill(&mut after[..length])?;
-        changed += width.changed(&before[last..last + step_bytes], &after[..step_bytes]);
-        changed += width.changed(&after[..length - step_bytes], &after[step_bytes..length]);
+        sink.potentials(Order::C, at, width, &before[last..last + step_bytes], &after[..step_bytes]);
         last = length - step_bytes;
+        if last > 0 {
+            sink.potentials(Order::C, at + step, width, &after[..last], &after[step_bytes..length]);
+        }
         std::mem::swap(&mut before, &mut after);
     }
-    elements.finish()?;
-    Ok(changed)
+    elements.finish()
 }
 
-/// Pairs in C order, of which the first step is not looked at.
-fn pair(pre: &Array, post: &Array, step: u64, scratch: &mut Scratch) -> Result<u64, SnapshotError> {
+/// Pairs in the same order; in C order the first step is not looked at.
+fn pair(
+    pre: &Array,
+    post: &Array,
+    step: u64,
+    scratch: &mut Scratch,
+    sink: &mut dyn Sink,
+) -> Result<(), SnapshotError> {
     let (mut before, mut after) = (Elements::new(pre)?, Elements::new(post)?);
-    let width = after.width;
-    before.skip(step)?;
-    after.skip(step)?;
-    let changed = in_lockstep(&mut before, after, scratch, |pre, post| width.changed(pre, post))?;
-    before.finish()?;
-    Ok(changed)
+    let order = post.header.order;
+    if order == Order::C {
+        skip(&mut before, step, sink)?;
+        skip(&mut after, step, sink)?;
+    }
+    in_lockstep(&mut before, after, order, scratch, sink)?;
+    before.finish()
 }
 
-/// A trace in Fortran order: each element against its predecessor, except at the start of a neuron's
-/// run of `steps` elements.
-fn fortran_trace(post: &Array, steps: u64, scratch: &mut Scratch) -> Result<u64, SnapshotError> {
+/// A trace in Fortran order: each element against its predecessor. The first of each `T` elements is
+/// one of the first step.
+fn fortran_trace(post: &Array, scratch: &mut Scratch, sink: &mut dyn Sink) -> Result<(), SnapshotError> {
     let mut elements = Elements::new(post)?;
     let width = elements.width;
     let size = width.bytes();
     let buffer = scratch.first(size + BLOCK);
-    let mut changed = 0;
-    let mut position = 0;
     if elements.left > 0 {
         elements.fill(&mut buffer[..size])?;
-        position = 1;
     }
     while elements.left > 0 {
-        let length = elements.block(BLOCK) * size;
+        sink.go_on()?;
+        let (at, length) = (elements.at, elements.block(BLOCK) * size);
         elements.fill(&mut buffer[size..size + length])?;
-        let (pre, post) = (&buffer[..length], &buffer[size..size + length]);
-        changed += width.changed(pre, post) - changed_in_first_steps(width, pre, post, position, steps);
-        position += (length / size) as u64;
+        sink.potentials(Order::Fortran, at, width, &buffer[..length], &buffer[size..size + length]);
         buffer.copy_within(length..length + size, 0);
     }
-    elements.finish()?;
-    Ok(changed)
+    elements.finish()
 }
 
-/// Pairs in Fortran order.
-fn fortran_pair(pre: &Array, post: &Array, steps: u64, scratch: &mut Scratch) -> Result<u64, SnapshotError> {
-    let (mut before, after) = (Elements::new(pre)?, Elements::new(post)?);
-    let width = after.width;
-    let mut position = 0;
-    let changed = in_lockstep(&mut before, after, scratch, |pre, post| {
-        let first_steps = changed_in_first_steps(width, pre, post, position, steps);
-        position += (post.len() / width.bytes()) as u64;
-        width.changed(pre, post) - first_steps
-    })?;
-    before.finish()?;
-    Ok(changed)
-}
-
-/// Of a block in Fortran order that begins at element `position`: the changed elements that belong to a
-/// first step, where the comparison means nothing.
-fn changed_in_first_steps(width: Width, pre: &[u8], post: &[u8], position: u64, steps: u64) -> u64 {
-    let size = width.bytes();
-    let mut next = (steps - position % steps) % steps;
-    let mut changed = 0;
-    while next < (post.len() / size) as u64 {
-        let at = next as usize * size;
-        changed += width.changed(&pre[at..at + size], &post[at..at + size]);
-        next += steps;
+/// Reads over elements.
+fn skip(elements: &mut Elements, count: u64, sink: &dyn Sink) -> Result<(), SnapshotError> {
+    let mut left = count;
+    while left > 0 {
+        sink.go_on()?;
+        let block = left.min(BLOCK as u64);
+        elements.skip(block)?;
+        left -= block;
     }
-    changed
+    Ok(())
 }
 
-/// Counts over two streams of equal length, a block of each at a time, and verifies the second.
+/// Two streams that are as far from their ends, a block of each at a time; verifies the second.
 fn in_lockstep(
     before: &mut Elements,
     mut after: Elements,
+    order: Order,
     scratch: &mut Scratch,
-    mut count: impl FnMut(&[u8], &[u8]) -> u64,
-) -> Result<u64, SnapshotError> {
+    sink: &mut dyn Sink,
+) -> Result<(), SnapshotError> {
     let (pre, post) = scratch.both(BLOCK);
-    let mut changed = 0;
     while after.left > 0 {
-        let length = after.block(BLOCK) * after.width.bytes();
+        sink.go_on()?;
+        let (at, length) = (after.at, after.block(BLOCK) * after.width.bytes());
         before.fill(&mut pre[..length])?;
         after.fill(&mut post[..length])?;
-        changed += count(&pre[..length], &post[..length]);
+        sink.potentials(order, at, after.width, &pre[..length], &post[..length]);
     }
-    after.finish()?;
-    Ok(changed)
+    after.finish()
 }
 
-/// Changes packed to bits.
-fn bits(array: &Array, bits: u64, scratch: &mut Scratch) -> Result<u64, SnapshotError> {
+/// Changes packed to bits, of which the first is element `at`.
+fn bits(
+    array: &Array,
+    at: u64,
+    bits: u64,
+    scratch: &mut Scratch,
+    sink: &mut dyn Sink,
+) -> Result<(), SnapshotError> {
     let mut reader = array.member.reader()?;
     reader.skip(array.header.data_offset)?;
     let buffer = scratch.first(BLOCK);
-    let mut bits_left = bits;
-    let mut changed = 0;
-    while bits_left > 0 {
-        let length = bits_left.div_ceil(8).min(BLOCK as u64) as usize;
+    let mut given = 0;
+    while given < bits {
+        sink.go_on()?;
+        let length = (bits - given).div_ceil(8).min(BLOCK as u64) as usize;
         reader.fill(&mut buffer[..length])?;
-        let counted = bits_left.min(length as u64 * 8);
-        changed += set_bits(&buffer[..length], counted);
-        bits_left -= counted;
+        let in_block = (bits - given).min(length as u64 * 8);
+        sink.bits(at + given, &buffer[..length], in_block);
+        given += in_block;
     }
-    reader.finish()?;
-    Ok(changed)
+    reader.finish()
 }

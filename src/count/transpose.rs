@@ -1,4 +1,4 @@
-//! Counts pairs of which one array is in C order and the other in Fortran order, in bounded memory.
+//! Pairs of which one array is in C order and the other in Fortran order, in bounded memory.
 //!
 //! NumPy saves an array in Fortran order only where it was laid out so; a pair of both orders is rare,
 //! but it is valid. Element `i` of one file then belongs to a far-away element of the other. A window of
@@ -6,71 +6,70 @@
 //! several passes.
 
 use super::Scratch;
-use super::stream::{BLOCK, Elements};
+use super::stream::{BLOCK, Elements, Sink};
 use crate::snapshot::{Array, Order, SnapshotError};
+use std::ops::Range;
 
 /// Bytes of the array that is held.
 const WINDOW: usize = 16 << 20;
 
-/// Counts the changed elements of the later steps. Exactly one of the arrays is in Fortran order.
+/// Gives the elements of both arrays to the sink, in C order. Exactly one of the arrays is in Fortran
+/// order.
 ///
 /// # Errors
-/// Where the data cannot be read, end early or are corrupt.
-pub(super) fn count_mixed_orders(
+/// Where the data cannot be read, end early or are corrupt, or the sink wants no more.
+pub(super) fn mixed_orders(
     pre: &Array,
     post: &Array,
-    step: u64,
     scratch: &mut Scratch,
-) -> Result<u64, SnapshotError> {
+    sink: &mut dyn Sink,
+) -> Result<(), SnapshotError> {
     let (held, streamed) = if pre.header.order == Order::Fortran { (pre, post) } else { (post, pre) };
     let mut windows = Elements::new(held)?;
     let size = windows.width.bytes();
-    let mut changed = 0;
-    let mut start = 0;
     while windows.left > 0 {
-        let length = windows.block(WINDOW) * size;
-        let (window, block) = scratch.both_of(length.min(WINDOW), BLOCK);
-        windows.fill(&mut window[..length])?;
-        changed += count_window(&window[..length], start, streamed, step, block)?;
-        start += (length / size) as u64;
+        sink.go_on()?;
+        let (start, length) = (windows.at, windows.block(WINDOW) * size);
+        let (window, blocks) = scratch.both_of(length, 2 * BLOCK);
+        windows.fill(window)?;
+        give_window(window, start, streamed, blocks.split_at_mut(BLOCK), sink)?;
     }
-    windows.finish()?;
-    if start == 0 {
+    if windows.at == 0 {
         Elements::new(streamed)?.finish()?;
     }
-    Ok(changed)
+    windows.finish()
 }
 
-/// Counts the elements that lie in a window of the Fortran-ordered array, beginning at its element
+/// Gives the elements that lie in a window of the Fortran-ordered array, beginning at its element
 /// `start`, while the C-ordered array streams past.
-fn count_window(
+fn give_window(
     window: &[u8],
     start: u64,
     streamed: &Array,
-    step: u64,
-    block: &mut [u8],
-) -> Result<u64, SnapshotError> {
+    (block, gathered): (&mut [u8], &mut [u8]),
+    sink: &mut dyn Sink,
+) -> Result<(), SnapshotError> {
     let mut elements = Elements::new(streamed)?;
     let width = elements.width;
     let size = width.bytes();
-    let end = start + (window.len() / size) as u64;
+    let held = start..start + (window.len() / size) as u64;
     let mut place = Odometer::new(&streamed.header.shape);
-    let mut position = 0;
-    let mut changed = 0;
     while elements.left > 0 {
-        let length = elements.block(block.len()) * size;
-        elements.fill(&mut block[..length])?;
-        for element in block[..length].chunks_exact(size) {
-            if position >= step && (start..end).contains(&place.fortran) {
-                let at = (place.fortran - start) as usize * size;
-                changed += width.changed(&window[at..at + size], element);
+        sink.go_on()?;
+        let (at, count) = (elements.at, elements.block(block.len()));
+        elements.fill(&mut block[..count * size])?;
+        let mut next = 0;
+        while next < count {
+            let run = place.gather(window, &held, &mut gathered[next * size..count * size], size);
+            let bytes = next * size..(next + run) * size;
+            if run > 0 {
+                // The sink only compares, so that either array may be the one before.
+                sink.potentials(Order::C, at + next as u64, width, &gathered[bytes.clone()], &block[bytes]);
             }
-            position += 1;
-            place.advance();
+            next += run + place.pass_outside(&held, count - next - run);
         }
     }
-    elements.finish()?;
-    Ok(changed)
+    elements.finish()
 }
 
 /// Walks the elements of an array in C order and knows the place of each in Fortran order.
@@ -102,6 +101,34 @@ impl Odometer {
             self.fortran -= (*length - 1) * *distance;
             *index = 0;
         }
+    }
+}
+
+impl Odometer {
+    /// Copies elements of a window, which holds a range of the Fortran-ordered array, to `gathered` until
+    /// it is full or the next one is not held; returns how many.
+    fn gather(&mut self, window: &[u8], held: &Range<u64>, gathered: &mut [u8], size: usize) -> usize {
+        let mut count = 0;
+        for element in gathered.chunks_exact_mut(size) {
+            if !held.contains(&self.fortran) {
+                break;
+            }
+            let from = (self.fortran - held.start) as usize * size;
+            element.copy_from_slice(&window[from..from + size]);
+            count += 1;
+            self.advance();
+        }
+        count
+    }
+
+    /// Goes over at most `most` elements that are not held; returns how many.
+    fn pass_outside(&mut self, held: &Range<u64>, most: usize) -> usize {
+        let mut count = 0;
+        while count < most && !held.contains(&self.fortran) {
+            count += 1;
+            self.advance();
+        }
+        count
     }
 }
 

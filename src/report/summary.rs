@@ -139,6 +139,10 @@ pub struct LayerFigures {
     pub updates: u128,
     /// Elements of all steps.
     pub dense_updates: u128,
+    /// Membrane updates of each time step; empty before any was counted, and without the steps that
+    /// [`LayerCount::updates_by_step`](crate::count::LayerCount::updates_by_step) leaves out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub updates_by_step: Vec<u128>,
     /// Effective operations.
     pub effective_ops: Option<u128>,
     /// Dense operations.
@@ -379,6 +383,7 @@ fn layer(
         }),
         updates,
         dense_updates,
+        updates_by_step: sums.map(|sums| sums.updates_by_step.clone()).unwrap_or_default(),
         effective_ops,
         dense_ops,
         effective_ops_per_sample: effective_ops.map(|ops| quotient(ops, samples)),

@@ -57,6 +57,11 @@ impl BatchLayer {
         self.shape[0]
     }
 
+    /// Elements of one time step; 0 where there is none.
+    pub fn step_elements(&self) -> u64 {
+        self.elements.checked_div(self.steps()).unwrap_or(0)
+    }
+
     /// The layer's name and one sample's neurons.
     pub fn layer_shape(&self) -> LayerShape {
         let neurons = (self.elements > 0).then(|| self.shape[2..].to_vec());

@@ -273,12 +273,15 @@ pub fn changes(pre: Option<&Npy>, post: &Npy) -> ArrayD<bool> {
     ndarray::Zip::from(&before).and(after).map_collect(|&pre, &post| pre - post != 0.0)
 }
 
-/// The reference count of a layer: updates and elements.
-pub fn reference(pre: Option<&Npy>, post: &Npy) -> (u64, u64) {
-    let elements = post.shape.iter().product::<usize>() as u64;
-    let first = elements.checked_div(post.shape[0] as u64).unwrap_or(0);
-    let changed = changes(pre, post).iter().filter(|&&changed| changed).count() as u64;
-    (first + changed, elements)
+/// The reference count of a layer: the updates of each step. The first counts every element.
+pub fn updates_by_step(pre: Option<&Npy>, post: &Npy) -> Vec<u64> {
+    if post.shape[0] == 0 || post.shape.contains(&0) {
+        return Vec::new();
+    }
+    let first = post.shape[1..].iter().product::<usize>() as u64;
+    let changes = changes(pre, post);
+    let later = changes.axis_iter(Axis(0)).map(|step| step.iter().filter(|&&changed| changed).count() as u64);
+    std::iter::once(first).chain(later).collect()
 }
 
 /// The batch with its layers as packed bits.

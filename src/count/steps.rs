@@ -1,0 +1,129 @@
+//! Membrane updates by time step: the sink that counts.
+
+use super::kernel::{Width, set_bits};
+use super::stream::Sink;
+use super::{LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS};
+use crate::snapshot::{BatchLayer, Order};
+use std::ops::Range;
+
+/// In Fortran order, the changes of this many neighbours or more are added up side by side, however few
+/// steps there are.
+const MIN_PERIOD: u64 = 256;
+
+/// How many steps of a layer are counted one by one, in a batch of so many layers. What a file declares
+/// without the data to it must not take memory.
+fn kept_steps(layer: &BatchLayer, layers: usize) -> usize {
+    if layer.elements == 0 {
+        return 0;
+    }
+    let share = (MAX_BATCH_STEPS / layers.max(1)).max(1);
+    usize::try_from(layer.steps()).unwrap_or(usize::MAX).min(MAX_LAYER_STEPS).min(share)
+}
+
+/// The changed elements of a layer, by step.
+pub(super) struct StepCounter {
+    /// Elements of a step.
+    step: u64,
+    steps: u64,
+    /// Steps that are counted one by one.
+    kept: usize,
+    /// C order: the changes of each step that is kept. Fortran order: of each place in a period that
+    /// belongs to such a step.
+    counters: Vec<u64>,
+    /// Fortran order: a number of elements after which the steps repeat.
+    period: u64,
+    /// Changes of the steps that are not kept.
+    later: u64,
+}
+
+impl StepCounter {
+    /// A counter for one of the `layers` of a batch.
+    pub(super) fn new(layer: &BatchLayer, layers: usize) -> Self {
+        let (steps, kept) = (layer.steps(), kept_steps(layer, layers));
+        Self { step: layer.step_elements(), steps, kept, counters: vec![0; kept], period: steps, later: 0 }
+    }
+
+    /// The counts; all elements of the first step count, whatever was compared in it.
+    pub(super) fn finish(mut self, elements: u64) -> LayerCount {
+        for place in self.kept..self.counters.len() {
+            self.counters[place % self.kept] += self.counters[place];
+        }
+        self.counters.truncate(self.kept);
+        if let Some(first) = self.counters.first_mut() {
+            *first = self.step;
+        }
+        LayerCount {
+            updates: self.counters.iter().sum::<u64>() + self.later,
+            dense: elements,
+            updates_by_step: self.counters,
+        }
+    }
+
+    /// The changes of a step.
+    fn of_step(&mut self, step: u64) -> &mut u64 {
+        let kept = usize::try_from(step).ok().and_then(|step| self.counters.get_mut(step));
+        kept.unwrap_or(&mut self.later)
+    }
+
+    /// The elements `at` and after in C order up to `end`, of one step that is kept or of all the others.
+    fn piece(&self, at: u64, end: u64) -> (u64, Range<u64>) {
+        let step = at / self.step;
+        let kept = step < self.kept as u64;
+        (step, at..if kept { end.min((step + 1) * self.step) } else { end })
+    }
+
+    fn in_c_order(&mut self, at: u64, end: u64, changed: impl Fn(Range<u64>) -> u64) {
+        let mut next = at.max(self.step);
+        while next < end {
+            let (step, piece) = self.piece(next, end);
+            next = piece.end;
+            *self.of_step(step) += changed(piece.start - at..piece.end - at);
+        }
+    }
+
+    /// Repeats short runs of steps to a longer period, so that few loops are short.
+    fn lay_out_period(&mut self) {
+        if self.kept as u64 == self.steps && self.period < MIN_PERIOD {
+            self.period = MIN_PERIOD.next_multiple_of(self.steps);
+            self.counters.resize(self.period as usize, 0);
+        }
+    }
+
+    fn in_fortran_order(&mut self, at: u64, width: Width, pre: &[u8], post: &[u8]) {
+        self.lay_out_period();
+        let size = width.bytes();
+        let end = at + (post.len() / size) as u64;
+        let mut next = at;
+        while next < end {
+            let place = next % self.period;
+            let kept = self.counters.get_mut(usize::try_from(place).unwrap_or(usize::MAX)..);
+            let kept = kept.filter(|kept| !kept.is_empty());
+            let run = kept.as_ref().map_or(self.period - place, |kept| kept.len() as u64).min(end - next);
+            let bytes = (next - at) as usize * size..(next - at + run) as usize * size;
+            let (pre, post) = (&pre[bytes.clone()], &post[bytes]);
+            match kept {
+                Some(kept) => width.add_changed(pre, post, kept),
+                None => self.later += width.changed(pre, post),
+            }
+            next += run;
+        }
+    }
+}
+
+impl Sink for StepCounter {
+    fn potentials(&mut self, order: Order, at: u64, width: Width, pre: &[u8], post: &[u8]) {
+        let size = width.bytes();
+        let bytes = |piece: Range<u64>| piece.start as usize * size..piece.end as usize * size;
+        match order {
+            Order::C => self.in_c_order(at, at + (post.len() / size) as u64, |piece| {
+                let bytes = bytes(piece);
+                width.changed(&pre[bytes.clone()], &post[bytes])
+            }),
+            Order::Fortran => self.in_fortran_order(at, width, pre, post),
+        }
+    }
+
+    fn bits(&mut self, at: u64, block: &[u8], bits: u64) {
+        self.in_c_order(at, at + bits, |piece| set_bits(block, piece));
+    }
+}
