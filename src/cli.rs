@@ -2,7 +2,7 @@
 
 use crate::condition::Condition;
 use crate::cost::CostRule;
-use crate::dashboard::{Mouse, Symbols, ThemeName};
+use crate::dashboard::ThemeName;
 use crate::report::{Export, Format};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -71,6 +71,11 @@ pub enum Command {
     Summary(SummaryArgs),
     /// Watch a bundled real run: a trained network on 192 handwritten digits
     Demo(DemoArgs),
+    /// Print the default configuration file, to begin one with, or check one
+    #[command(
+        after_help = "To begin with:\n  neurotop config > \"$(neurotop config --path)\"     where its directory exists"
+    )]
+    Config(ConfigArgs),
     /// Print the Python module that records a run, as one file
     #[command(
         after_help = "Save it where Python finds it, for those who have only this command:\n  neurotop recorder > neurotop_recorder.py"
@@ -96,12 +101,9 @@ pub struct WatchArgs {
     /// Scan every SECONDS instead of relying on file events, for network drives
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub poll: Option<Duration>,
-    /// Call a run stalled when nothing came for SECONDS
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
-    pub stall_after: Duration,
-    /// Leave when the run is over
-    #[arg(long)]
-    pub exit_when_finished: bool,
+    /// When to leave.
+    #[command(flatten)]
+    pub end: EndArgs,
     /// What the dashboard looks like.
     #[command(flatten)]
     pub look: LookArgs,
@@ -115,26 +117,61 @@ pub struct SummaryArgs {
     /// What every command says about a run.
     #[command(flatten)]
     pub run: RunArgs,
-    /// The format on standard output
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// The format on standard output [default: text]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// What can be shown.
+    #[command(flatten)]
+    pub symbols: SymbolArgs,
 }
 
 /// The arguments of `demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
-    /// Seconds between two batches
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
-    pub pace: Duration,
+    /// Seconds between two batches [default: 1]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub pace: Option<Duration>,
     /// Also write the figures to FILE on exit, as .json, .csv, .md or .txt; repeatable
     #[arg(long, value_name = "FILE")]
     pub export: Vec<Export>,
-    /// Leave as soon as the run is over
-    #[arg(long)]
-    pub exit_when_finished: bool,
+    /// Read this configuration instead of the one in the user's configuration directory
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// When to leave.
+    #[command(flatten)]
+    pub end: EndArgs,
     /// What the dashboard looks like.
     #[command(flatten)]
     pub look: LookArgs,
+}
+
+/// The arguments of `config`.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// Print where the configuration file is looked for
+    #[arg(long, conflicts_with = "check")]
+    pub path: bool,
+    /// Say whether FILE, or else the configuration file where it is looked for, is right
+    #[arg(long, value_name = "FILE")]
+    pub check: Option<Option<PathBuf>>,
+}
+
+/// When the dashboard is left.
+#[derive(Debug, Clone, Args)]
+pub struct EndArgs {
+    /// Leave when the run is over
+    #[arg(long, overrides_with = "no_exit_when_finished")]
+    exit_when_finished: bool,
+    /// Stay when the run is over, whatever the configuration says
+    #[arg(long, overrides_with = "exit_when_finished")]
+    no_exit_when_finished: bool,
+}
+
+impl EndArgs {
+    /// Whether to leave when the run is over, where that is said.
+    pub fn exit_when_finished(&self) -> Option<bool> {
+        either(self.exit_when_finished, self.no_exit_when_finished)
+    }
 }
 
 /// What the dashboard looks like.
@@ -143,28 +180,60 @@ pub struct LookArgs {
     /// The theme of the dashboard [default: the configuration's, or dark; monochrome with NO_COLOR]
     #[arg(long, value_name = "NAME", value_enum)]
     pub theme: Option<ThemeName>,
-    /// Draw the dashboard in ASCII only [default: where the locale is not UTF-8]
-    #[arg(long)]
-    pub ascii: bool,
+    /// What can be shown.
+    #[command(flatten)]
+    pub symbols: SymbolArgs,
+    /// Use the mouse, whatever the configuration says
+    #[arg(long, overrides_with = "no_mouse")]
+    mouse: bool,
     /// Leave the mouse to the terminal, to select text with
-    #[arg(long)]
-    pub no_mouse: bool,
+    #[arg(long, overrides_with = "mouse")]
+    no_mouse: bool,
+    /// Start without frames and charts, for small panes
+    #[arg(long, overrides_with = "no_compact")]
+    compact: bool,
+    /// Start with frames and charts, whatever the configuration says
+    #[arg(long, overrides_with = "compact")]
+    no_compact: bool,
 }
 
 impl LookArgs {
-    /// The symbols, where they are asked for.
-    pub fn symbols(&self) -> Option<Symbols> {
-        self.ascii.then_some(Symbols::Ascii)
+    /// Whether to use the mouse, where that is said.
+    pub fn mouse(&self) -> Option<bool> {
+        either(self.mouse, self.no_mouse)
     }
 
-    /// Whose the mouse is.
-    pub fn mouse(&self) -> Mouse {
-        if self.no_mouse { Mouse::Left } else { Mouse::Captured }
+    /// Whether to start without frames and charts, where that is said.
+    pub fn compact(&self) -> Option<bool> {
+        either(self.compact, self.no_compact)
     }
 }
 
-/// What every command says about a run.
+/// What the terminal can show.
 #[derive(Debug, Clone, Args)]
+pub struct SymbolArgs {
+    /// Show ASCII only [default: where the locale is not UTF-8, and on the console of Linux]
+    #[arg(long, overrides_with = "no_ascii")]
+    ascii: bool,
+    /// Show Unicode, whatever the configuration and the locale say
+    #[arg(long, overrides_with = "ascii")]
+    no_ascii: bool,
+}
+
+impl SymbolArgs {
+    /// Whether to show ASCII only, where that is said.
+    pub fn ascii(&self) -> Option<bool> {
+        either(self.ascii, self.no_ascii)
+    }
+}
+
+/// What an option and its opposite say.
+fn either(yes: bool, no: bool) -> Option<bool> {
+    (yes || no).then_some(yes)
+}
+
+/// What every command says about a run.
+#[derive(Debug, Clone, Default, Args)]
 pub struct RunArgs {
     /// Also write the figures to FILE, as .json, .csv, .md or .txt; repeatable
     #[arg(long, value_name = "FILE")]
@@ -185,16 +254,26 @@ pub struct RunArgs {
     /// Read this configuration instead of the one in the user's configuration directory
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Set an unreadable file aside when it has not changed for SECONDS
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "2")]
-    pub settle: Duration,
+    /// Call a run stalled when nothing came for SECONDS [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub stall_after: Option<Duration>,
+    /// Set an unreadable file aside when it has not changed for SECONDS [default: 2]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub settle: Option<Duration>,
     /// Count with N threads [default: one for each core]
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    time(text.parse().map_err(|_| "not a number of seconds".to_owned())?)
+}
+
+/// A time of so many seconds.
+///
+/// # Errors
+/// Where it is too short or too long for anything that can be asked for.
+pub fn time(seconds: f64) -> Result<Duration, String> {
     if !(0.01..=1e9).contains(&seconds) {
         return Err("give between 0.01 and 1,000,000,000 seconds".into());
     }
@@ -224,6 +303,19 @@ mod tests {
         let Command::Watch(args) = parse(&["./demo"]).expect("valid").command else { panic!("a directory") };
         assert_eq!(args.dir, PathBuf::from("./demo"));
         assert!(matches!(parse(&["demo"]).expect("valid").command, Command::Demo(_)));
+    }
+
+    #[test]
+    fn of_an_option_and_its_opposite_the_last_counts() {
+        for (words, expected) in [
+            (&["x"][..], None),
+            (&["x", "--ascii"], Some(true)),
+            (&["x", "--ascii", "--no-ascii"], Some(false)),
+            (&["x", "--no-ascii", "--ascii"], Some(true)),
+        ] {
+            let Command::Watch(args) = parse(words).expect("valid").command else { panic!("{words:?}") };
+            assert_eq!(args.look.symbols.ascii(), expected, "{words:?}");
+        }
     }
 
     #[test]

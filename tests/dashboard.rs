@@ -122,7 +122,15 @@ fn many_layers(layers: usize) -> Run {
 
 /// One run alone, as it is shown.
 fn contents<'a>(run: &'a Run, moment: &'a Moment) -> Contents<'a> {
-    Contents { moment, history: run.history(), rows: &[], shown: 0, baseline: None, left_out: 0, paused: false }
+    Contents {
+        moment,
+        history: run.history(),
+        rows: &[],
+        shown: 0,
+        baseline: None,
+        left_out: 0,
+        paused: false,
+    }
 }
 
 fn draw_on(columns: u16, rows: u16, contents: &Contents<'_>, state: &mut State) -> TestBackend {

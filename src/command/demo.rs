@@ -2,10 +2,12 @@
 
 use super::session::{Following, Session};
 use super::signals::leave_signals;
-use super::watch::{look, watch_session};
+use super::watch::{exit_when_finished, options, watch_session};
 use crate::cli::{DemoArgs, RunArgs};
+use crate::config::Config;
 use crate::dashboard::Options;
 use crate::pipeline::Mode;
+use crate::settings::{PACE, RunSettings, STALL_AFTER};
 use anyhow::Context;
 use include_dir::{Dir, File, include_dir};
 use std::path::Path;
@@ -27,30 +29,26 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let signals = leave_signals()?;
     let directory =
         tempfile::Builder::new().prefix("neurotop-demo-").tempdir().context("no temporary directory")?;
-    let following =
-        Following { mode: Mode::Live, poll: None, stall_after: Duration::from_secs(30).max(args.pace * 3) };
-    let run = RunArgs {
-        export: args.export.clone(),
+    let config = Config::load(args.config.as_deref())?;
+    let pace = args.pace.or(config.pace).unwrap_or(PACE);
+    let applies = RunSettings {
+        // What the configuration says of the user's runs is not said of this one.
+        exports: args.export,
         fail_if: Vec::new(),
-        cost: Vec::new(),
-        neuron: Vec::new(),
-        reset: Vec::new(),
-        config: None,
-        settle: Duration::from_secs(2),
-        threads: None,
+        stall_after: STALL_AFTER.max(pace * 3),
+        ..RunSettings::new(RunArgs::default(), &config)
     };
-    let session = Session::start(directory.path(), &run, &following)?;
+    let session = Session::start(directory.path(), &applies, &Following { mode: Mode::Live, poll: None })?;
     let leave = Arc::new(AtomicBool::new(false));
     let writer = {
         let (path, leave) = (directory.path().to_owned(), Arc::clone(&leave));
-        std::thread::Builder::new().name("demo".into()).spawn(move || replay(&path, args.pace, &leave))?
+        std::thread::Builder::new().name("demo".into()).spawn(move || replay(&path, pace, &leave))?
     };
     let options = Options {
-        exit_when_finished: args.exit_when_finished,
+        exit_when_finished: exit_when_finished(&args.end, &config),
         close_after: Some(CLOSE_AFTER),
-        exports: args.export,
-        look: look(&args.look, &session),
-        mouse: args.look.mouse(),
+        exports: applies.exports,
+        ..options(&args.look, &config)?
     };
     let code = watch_session(session, &signals, options, &[]);
     leave.store(true, Ordering::Relaxed);

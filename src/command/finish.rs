@@ -1,13 +1,15 @@
 //! The end of every command: the last batches, the exports, the tables, the exit code.
 
+use super::output;
 use super::session::Session;
 use crate::condition::Condition;
+use crate::dashboard::Symbols;
 use crate::pipeline::{Group, Update};
 use crate::report::{Export, Format, Summary, render};
 use crate::runs::Runs;
 use crate::text::printable;
 use crossbeam_channel::{Receiver, after, never, select};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -71,12 +73,13 @@ pub(super) fn write_exports(exports: &[Export], summaries: &[Summary]) -> bool {
     written
 }
 
-/// Prints the summaries on standard output, which may be gone.
-pub(super) fn print(summaries: &[Summary], format: Format) -> anyhow::Result<()> {
+/// Prints the summaries on standard output, which may be gone. What is for people is in symbols that can be
+/// shown, what is for programs as it is in a file.
+pub(super) fn print(summaries: &[Summary], format: Format, symbols: Symbols) -> anyhow::Result<()> {
     let text = render(format, summaries)?;
-    let mut stdout = std::io::stdout().lock();
+    let symbols = if format == Format::Text { symbols } else { Symbols::Unicode };
     // A closed pipe or terminal is no reason to fail: the exports are written all the same.
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = output::print(&text, symbols);
     Ok(())
 }
 

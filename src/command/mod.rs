@@ -1,9 +1,11 @@
 //! The subcommands, one file each, and what they share.
 
 mod completions;
+mod config;
 mod demo;
 mod finish;
 mod man;
+mod output;
 mod plain;
 mod recorder;
 mod session;
@@ -23,6 +25,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Watch(args) => watch::watch(args),
         Command::Summary(args) => summary::summary(args),
         Command::Demo(args) => demo::demo(args),
+        Command::Config(args) => config::config(args),
         Command::Recorder => recorder::recorder(),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),

@@ -1,6 +1,8 @@
 //! `watch` where standard output is no terminal: a line of progress whenever something has changed.
 
 use super::finish::ended_by_itself;
+use super::output;
+use crate::dashboard::Symbols;
 use crate::report::Summary;
 use crate::run::Status;
 use crate::runs::Entry;
@@ -8,7 +10,6 @@ use crate::text::{decimal, percent, printable, span, thousands};
 use crate::watch::Watch;
 use crossbeam_channel::{Receiver, select};
 use std::collections::HashMap;
-use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The least time between two lines.
@@ -21,10 +22,11 @@ const FIRST_LINE: Duration = Duration::from_millis(300);
 pub(super) fn watch(
     watch: &mut Watch,
     exit_when_finished: bool,
+    symbols: Symbols,
     signals: &Receiver<i32>,
 ) -> anyhow::Result<()> {
     let groups = watch.groups().clone();
-    let mut printer = Printer { last: HashMap::new(), next: Instant::now() + FIRST_LINE };
+    let mut printer = Printer { symbols, last: HashMap::new(), next: Instant::now() + FIRST_LINE };
     loop {
         let over = exit_when_finished && watch.runs.are_over(SystemTime::now());
         if (over || Instant::now() >= printer.next) && printer.print(watch).is_err() {
@@ -46,6 +48,7 @@ pub(super) fn watch(
 }
 
 struct Printer {
+    symbols: Symbols,
     /// The last line of each run, by its number.
     last: HashMap<usize, String>,
     next: Instant,
@@ -59,7 +62,7 @@ impl Printer {
             let Some(entry) = watch.runs.get(number) else { continue };
             let line = line(entry);
             if self.last.get(&number) != Some(&line) {
-                writeln!(std::io::stdout(), "{line}")?;
+                output::print(&format!("{line}\n"), self.symbols)?;
                 self.last.insert(number, line);
             }
         }

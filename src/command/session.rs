@@ -1,59 +1,53 @@
-//! The runs that a command looks at, with the settings of its command line and the configuration.
+//! The runs that a command looks at.
 
-use crate::cli::RunArgs;
-use crate::config::Config;
 use crate::cost::{Costs, LayerDefaults};
-use crate::dashboard::ThemeName;
 use crate::follow::{is_run, runs_inside};
 use crate::pipeline::{Mode, Options};
 use crate::run::Settings;
+use crate::settings::RunSettings;
 use crate::watch::Watch;
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::Duration;
 
-/// The runs, and what else the configuration says.
+/// The runs.
 pub(super) struct Session {
     pub(super) watch: Watch,
-    /// The theme that the configuration file asks for.
-    pub(super) theme: Option<ThemeName>,
 }
 
 /// How a session follows its directory.
 pub(super) struct Following {
     pub(super) mode: Mode,
     pub(super) poll: Option<Duration>,
-    pub(super) stall_after: Duration,
 }
 
 impl Session {
     /// Checks the user's settings and starts to follow a directory: a run, or, live, a directory of runs.
-    pub(super) fn start(directory: &Path, args: &RunArgs, following: &Following) -> anyhow::Result<Self> {
-        for export in &args.export {
+    pub(super) fn start(
+        directory: &Path,
+        applies: &RunSettings,
+        following: &Following,
+    ) -> anyhow::Result<Self> {
+        for export in &applies.exports {
             export.check()?;
         }
         check_directory(directory, following.mode)?;
-        let config = Config::load(args.config.as_deref())?;
-        let rules = config.cost_rules()?.into_iter().chain(args.cost.iter().cloned());
         let settings = Settings {
             name: run_name(directory),
-            costs: Costs::with_rules(rules),
-            neurons: LayerDefaults::parse(&args.neuron),
-            resets: LayerDefaults::parse(&args.reset),
-            stall_after: following.stall_after,
+            costs: Costs::with_rules(applies.costs.iter().cloned()),
+            neurons: LayerDefaults::parse(&applies.neurons),
+            resets: LayerDefaults::parse(&applies.resets),
+            stall_after: applies.stall_after,
             live: following.mode == Mode::Live,
         };
         let options = Options {
             mode: following.mode,
             poll: following.poll,
-            settle: args.settle,
-            threads: args
-                .threads
-                .or(std::thread::available_parallelism().ok())
-                .map_or(1, std::num::NonZeroUsize::get),
+            settle: applies.settle,
+            threads: applies.threads,
         };
         let watch = Watch::start(directory, settings, options).context("cannot start to count")?;
-        Ok(Self { watch, theme: config.theme })
+        Ok(Self { watch })
     }
 }
 
@@ -81,8 +75,7 @@ fn check_directory(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     if !runs.is_empty() {
         runs.sort_unstable();
         let listed = runs.iter().take(8).map(|run| format!("  {}", run.display()));
-        let more =
-            if runs.len() > 8 { format!("\n  … and {} more", runs.len() - 8) } else { String::new() };
+        let more = if runs.len() > 8 { format!("\n  and {} more", runs.len() - 8) } else { String::new() };
         bail!(
             "{} is a directory of runs; name one of them, or watch them all with neurotop watch:\n{}{more}",
             directory.display(),

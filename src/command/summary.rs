@@ -4,25 +4,29 @@ use super::finish;
 use super::session::{Following, Session};
 use super::signals::leave_signals;
 use crate::cli::SummaryArgs;
+use crate::config::Config;
+use crate::dashboard::Symbols;
 use crate::pipeline::{Mode, Presence};
 use crate::report::Summary;
 use crate::run::Run;
+use crate::settings::{FORMAT, RunSettings, symbols};
 use anyhow::bail;
 use crossbeam_channel::select;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
-
-/// A run that is not over and has written nothing for this long is stalled.
-const STALL_AFTER: Duration = Duration::from_secs(30);
+use std::time::SystemTime;
 
 pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     if !args.dir.exists() {
         bail!("{} does not exist; name the directory that holds the batches", args.dir.display());
     }
-    let following = Following { mode: Mode::Once, poll: None, stall_after: STALL_AFTER };
-    let mut session = Session::start(&args.dir, &args.run, &following)?;
-    count_all(&mut session)?;
+    let config = Config::load(args.run.config.as_deref())?;
+    let (symbols, format) =
+        (symbols(&args.symbols, &config), args.format.or(config.format).unwrap_or(FORMAT));
+    let applies = RunSettings::new(args.run, &config);
+    let following = Following { mode: Mode::Once, poll: None };
+    let mut session = Session::start(&args.dir, &applies, &following)?;
+    count_all(&mut session, symbols)?;
     let run = &session.watch.runs.shown().run;
     if let Some(why) = run.refused() {
         bail!("{}: manifest.json: {why}", args.dir.display());
@@ -39,20 +43,18 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let summaries = [summary];
-    finish::print(&summaries, args.format)?;
-    let all_written = finish::write_exports(&args.run.export, &summaries);
-    finish::name_problems(&summaries, Some(args.format));
-    let failed = finish::name_failures(&args.run.fail_if, &summaries);
+    finish::print(&summaries, format, symbols)?;
+    let all_written = finish::write_exports(&applies.exports, &summaries);
+    finish::name_problems(&summaries, Some(format));
+    let failed = finish::name_failures(&applies.fail_if, &summaries);
     Ok(finish::exit_code(&summaries, all_written, failed))
 }
 
 /// Takes updates until the pipeline has ended, with a progress bar on standard error.
-fn count_all(session: &mut Session) -> anyhow::Result<()> {
+fn count_all(session: &mut Session, symbols: Symbols) -> anyhow::Result<()> {
     let signals = leave_signals()?;
     let groups = session.watch.groups().clone();
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
-        "{spinner} {wide_bar} {pos} of {len} batches, {msg}, {eta} left",
-    )?);
+    let bar = ProgressBar::new(0).with_style(style(symbols)?);
     while !session.watch.runs.have_ended() {
         select! {
             recv(groups) -> group => match group {
@@ -65,6 +67,15 @@ fn count_all(session: &mut Session) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+fn style(symbols: Symbols) -> anyhow::Result<ProgressStyle> {
+    let style =
+        ProgressStyle::with_template("{spinner} {wide_bar} {pos} of {len} batches, {msg}, {eta} left")?;
+    Ok(match symbols {
+        Symbols::Unicode => style,
+        Symbols::Ascii => style.tick_chars("|/-\\ ").progress_chars("#>-"),
+    })
 }
 
 fn show(bar: &ProgressBar, run: &Run) {

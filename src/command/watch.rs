@@ -3,34 +3,47 @@
 use super::session::{Following, Session};
 use super::signals::leave_signals;
 use super::{finish, plain};
-use crate::cli::{LookArgs, WatchArgs};
+use crate::cli::{EndArgs, LookArgs, WatchArgs};
 use crate::condition::Condition;
-use crate::dashboard::{self, Inputs, Look, Options, Screen, Wishes, take_faults};
+use crate::config::Config;
+use crate::dashboard::{self, Inputs, Options, Screen, Symbols, take_faults};
 use crate::pipeline::Mode;
 use crate::report::{Export, Format};
+use crate::settings::{self, RunSettings};
 use crossbeam_channel::Receiver;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
-    let following = Following { mode: Mode::Live, poll: args.poll, stall_after: args.stall_after };
+    let config = Config::load(args.run.config.as_deref())?;
+    let following = Following { mode: Mode::Live, poll: args.poll.or(config.poll) };
     let signals = leave_signals()?;
-    let session = Session::start(&args.dir, &args.run, &following)?;
+    let applies = RunSettings::new(args.run, &config);
+    let session = Session::start(&args.dir, &applies, &following)?;
     let options = Options {
-        exit_when_finished: args.exit_when_finished,
-        close_after: None,
-        exports: args.run.export,
-        look: look(&args.look, &session),
-        mouse: args.look.mouse(),
+        exit_when_finished: exit_when_finished(&args.end, &config),
+        exports: applies.exports,
+        ..options(&args.look, &config)?
     };
-    watch_session(session, &signals, options, &args.run.fail_if)
+    watch_session(session, &signals, options, &applies.fail_if)
 }
 
-/// What the dashboard looks like, by the command line, the configuration and the environment.
-pub(super) fn look(args: &LookArgs, session: &Session) -> Look {
-    let wishes = Wishes { theme: args.theme, configured: session.theme, symbols: args.symbols() };
-    Look::from_environment(wishes)
+/// Whether to leave when the run is over.
+pub(super) fn exit_when_finished(args: &EndArgs, config: &Config) -> bool {
+    args.exit_when_finished().or(config.exit_when_finished).unwrap_or(false)
+}
+
+/// What the dashboard looks like and which keys it has.
+pub(super) fn options(args: &LookArgs, config: &Config) -> anyhow::Result<Options> {
+    Ok(Options {
+        look: settings::look(args, config),
+        mouse: settings::mouse(args, config),
+        compact: args.compact().or(config.compact).unwrap_or(false),
+        keys: Arc::new(config.key_table()?),
+        ..Options::default()
+    })
 }
 
 /// Shows a session until it is left, then prints and exports its figures, whatever ended it.
@@ -40,7 +53,7 @@ pub(super) fn watch_session(
     options: Options,
     fail_if: &[Condition],
 ) -> anyhow::Result<ExitCode> {
-    let exports = options.exports.clone();
+    let after = After { exports: options.exports.clone(), fail_if, symbols: options.look.symbols };
     let shown = catch_unwind(AssertUnwindSafe(|| show(&mut session, signals, options)));
     // Whatever happened, the figures counted so far are the user's.
     let shown =
@@ -48,32 +61,40 @@ pub(super) fn watch_session(
     for fault in take_faults() {
         eprintln!("neurotop: {fault}");
     }
-    leave(session, signals, &exports, fail_if, shown)
+    leave(session, signals, &after, shown)
 }
 
 fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) -> anyhow::Result<()> {
     if !std::io::stdout().is_terminal() {
         options.exit_when_finished |= options.close_after.is_some();
-        return plain::watch(&mut session.watch, options.exit_when_finished, signals);
+        let symbols = options.look.symbols;
+        return plain::watch(&mut session.watch, options.exit_when_finished, symbols, signals);
     }
-    let mut screen = Screen::take(&format!("neurotop {}", session.watch.runs.shown().run.name()), options.mouse)?;
+    let mut screen =
+        Screen::take(&format!("neurotop {}", session.watch.runs.shown().run.name()), options.mouse)?;
     let inputs = Inputs { events: dashboard::terminal_events()?, signals: signals.clone() };
     dashboard::show(screen.terminal(), &mut session.watch, &inputs, &options)
+}
+
+/// What is done after the dashboard.
+struct After<'a> {
+    exports: Vec<Export>,
+    fail_if: &'a [Condition],
+    symbols: Symbols,
 }
 
 fn leave(
     mut session: Session,
     signals: &Receiver<i32>,
-    exports: &[Export],
-    fail_if: &[Condition],
+    after: &After<'_>,
     shown: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     finish::drain(&mut session, signals);
     let summaries = finish::summaries(&session.watch.runs);
-    let all_written = finish::write_exports(exports, &summaries);
-    finish::print(&summaries, Format::Text)?;
+    let all_written = finish::write_exports(&after.exports, &summaries);
+    finish::print(&summaries, Format::Text, after.symbols)?;
     finish::name_problems(&summaries, Some(Format::Text));
-    let failed = finish::name_failures(fail_if, &summaries);
+    let failed = finish::name_failures(after.fail_if, &summaries);
     shown?;
     Ok(finish::exit_code(&summaries, all_written, failed))
 }

@@ -1,6 +1,9 @@
-//! The one table of keys and of the mouse: it drives what they do and prints the help.
+//! The one table of keys and of the mouse: it drives what they do, and the help, the line at the bottom
+//! and the default configuration are made from it.
 
 use super::cursor::Motion;
+use super::key::Key;
+use super::key_table::KeyTable;
 use super::state::View;
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -88,88 +91,157 @@ pub enum Action {
 }
 
 /// A row of the table.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Binding {
-    keys: &'static [(KeyCode, KeyModifiers)],
+    /// Its name in the configuration file.
+    pub name: &'static str,
+    /// The keys that ask for it where the configuration file says nothing, as they are written there.
+    pub keys: &'static [&'static str],
     /// What it does.
     pub action: Action,
-    /// The keys, for people.
-    pub label: &'static str,
     /// What it does, for people.
     pub help: &'static str,
     /// A word for the line at the bottom, where the key is shown there.
     pub hint: Option<&'static str>,
 }
 
-const NONE: KeyModifiers = KeyModifiers::NONE;
-const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
-
 const fn binding(
-    keys: &'static [(KeyCode, KeyModifiers)],
+    name: &'static str,
+    keys: &'static [&'static str],
     action: Action,
-    label: &'static str,
     help: &'static str,
     hint: Option<&'static str>,
 ) -> Binding {
-    Binding { keys, action, label, help, hint }
+    Binding { name, keys, action, help, hint }
+}
+
+/// The action of this name.
+pub fn named(name: &str) -> Option<&'static Binding> {
+    BINDINGS.iter().find(|binding| binding.name == name)
 }
 
 /// All keys.
-pub const BINDINGS: [Binding; 39] = [
-    binding(&[(KeyCode::Char('q'), NONE), (KeyCode::Char('c'), CONTROL)], Action::Quit, "q, Ctrl-C", "leave, print the summary and write the exports", Some("quit")),
-    binding(&[(KeyCode::Char('1'), NONE)], Action::View(View::Overview), "1", "the overview: totals, layers, neurons and small charts", None),
-    binding(&[(KeyCode::Char('2'), NONE)], Action::View(View::Layer), "2", "the selected layer: time steps, neurons, membrane potentials", None),
-    binding(&[(KeyCode::Char('3'), NONE)], Action::View(View::Charts), "3", "charts over the batches", None),
-    binding(&[(KeyCode::Char('4'), NONE)], Action::View(View::Runs), "4", "all runs", None),
-    binding(&[(KeyCode::Char('5'), NONE), (KeyCode::Char('!'), NONE)], Action::Toggle(View::Problems), "5 !", "the problems: what was set aside, and why", Some("problems")),
-    binding(&[(KeyCode::Char('6'), NONE), (KeyCode::Char('?'), NONE), (KeyCode::F(1), NONE)], Action::Toggle(View::Help), "? 6", "this help", Some("help")),
-    binding(&[(KeyCode::Tab, NONE)], Action::NextView(1), "Tab", "the next view", Some("view")),
-    binding(&[(KeyCode::BackTab, NONE), (KeyCode::BackTab, KeyModifiers::SHIFT)], Action::NextView(-1), "Shift-Tab", "the view before", None),
-    binding(&[(KeyCode::Enter, NONE)], Action::Open, "Enter", "open the selected layer or run; in the charts: draw the selected line, or no more", Some("open")),
-    binding(&[(KeyCode::Esc, NONE)], Action::Back, "Esc", "back to the overview; there: show all layers again", None),
-    binding(&[(KeyCode::Char('J'), NONE)], Action::NextRun(1), "J", "the next run", None),
-    binding(&[(KeyCode::Char('K'), NONE)], Action::NextRun(-1), "K", "the run before", None),
-    binding(&[(KeyCode::Char('b'), NONE)], Action::Baseline, "b", "compare the other runs with this one, or no more", None),
-    binding(&[(KeyCode::Char('p'), NONE), (KeyCode::Char(' '), NONE)], Action::Pause, "p, Space", "freeze the view, or let it go on; counting never stops", Some("pause")),
-    binding(&[(KeyCode::Char('e'), NONE)], Action::Export, "e", "write the exports now", Some("export")),
-    binding(&[(KeyCode::Char('r'), NONE)], Action::Restart, "r", "start the tally over: forget all counts and read the directory again", None),
-    binding(&[(KeyCode::Right, NONE), (KeyCode::Char('l'), NONE)], Action::Side(1), "→ l", "sort by the next column; the next layer; the cursor of the charts", None),
-    binding(&[(KeyCode::Left, NONE), (KeyCode::Char('h'), NONE)], Action::Side(-1), "← h", "the same to the left", None),
-    binding(&[(KeyCode::Char('>'), NONE)], Action::SortColumn(1), ">", "sort the layers by the next column", None),
-    binding(&[(KeyCode::Char('<'), NONE)], Action::SortColumn(-1), "<", "sort the layers by the column before", Some("sort")),
-    binding(&[(KeyCode::Char('o'), NONE)], Action::SortReverse, "o", "turn the order around", None),
-    binding(&[(KeyCode::Char('/'), NONE)], Action::Filter, "/", "filter the layers by a part of their names or a regular expression; Enter keeps it, Esc clears it", Some("filter")),
-    binding(&[(KeyCode::Char('y'), NONE)], Action::Copy, "y", "copy the selected layer's figures, through the terminal (OSC 52)", Some("copy")),
-    binding(&[(KeyCode::Char('+'), NONE), (KeyCode::Char('='), NONE)], Action::Zoom(1), "+", "charts: zoom in", None),
-    binding(&[(KeyCode::Char('-'), NONE)], Action::Zoom(-1), "-", "charts: zoom out", None),
-    binding(&[(KeyCode::Char('['), NONE)], Action::Pan(-1), "[", "charts: earlier batches", None),
-    binding(&[(KeyCode::Char(']'), NONE)], Action::Pan(1), "]", "charts: later batches", None),
-    binding(&[(KeyCode::Char('0'), NONE)], Action::Whole, "0", "charts: the whole run, without a cursor", None),
-    binding(&[(KeyCode::Char('L'), NONE)], Action::Scale, "L", "charts: linear or logarithmic", None),
-    binding(&[(KeyCode::Char('m'), NONE)], Action::Lines, "m", "charts: running figures, single batches, or both", None),
-    binding(&[(KeyCode::Char('c'), NONE)], Action::Compact, "c", "leave out frames and charts, or no more", None),
-    binding(&[(KeyCode::Char('t'), NONE)], Action::Theme, "t", "the next theme: dark, light, colour-blind, monochrome", Some("theme")),
-    binding(&[(KeyCode::Down, NONE), (KeyCode::Char('j'), NONE)], Action::Go(Motion::Rows(1)), "↓ j", "next row", None),
-    binding(&[(KeyCode::Up, NONE), (KeyCode::Char('k'), NONE)], Action::Go(Motion::Rows(-1)), "↑ k", "row before", None),
-    binding(&[(KeyCode::PageDown, NONE), (KeyCode::Char('f'), CONTROL)], Action::Go(Motion::Pages(1)), "PgDn", "a page down", None),
-    binding(&[(KeyCode::PageUp, NONE), (KeyCode::Char('b'), CONTROL)], Action::Go(Motion::Pages(-1)), "PgUp", "a page up", None),
-    binding(&[(KeyCode::Home, NONE), (KeyCode::Char('g'), NONE)], Action::Go(Motion::First), "Home g", "first row", None),
-    binding(&[(KeyCode::End, NONE), (KeyCode::Char('G'), NONE)], Action::Go(Motion::Last), "End G", "last row", None),
+pub static BINDINGS: [Binding; 39] = [
+    binding(
+        "quit",
+        &["q", "ctrl-c"],
+        Action::Quit,
+        "leave, print the summary and write the exports",
+        Some("quit"),
+    ),
+    binding(
+        "view-overview",
+        &["1"],
+        Action::View(View::Overview),
+        "the overview: totals, layers, neurons and small charts",
+        None,
+    ),
+    binding(
+        "view-layer",
+        &["2"],
+        Action::View(View::Layer),
+        "the selected layer: time steps, neurons, membrane potentials",
+        None,
+    ),
+    binding("view-charts", &["3"], Action::View(View::Charts), "charts over the batches", None),
+    binding("view-runs", &["4"], Action::View(View::Runs), "all runs", None),
+    binding(
+        "view-problems",
+        &["5", "!"],
+        Action::Toggle(View::Problems),
+        "the problems: what was set aside, and why",
+        Some("problems"),
+    ),
+    binding("view-help", &["?", "6", "f1"], Action::Toggle(View::Help), "this help", Some("help")),
+    binding("view-next", &["tab"], Action::NextView(1), "the next view", Some("view")),
+    binding("view-previous", &["shift-tab"], Action::NextView(-1), "the view before", None),
+    binding(
+        "open",
+        &["enter"],
+        Action::Open,
+        "open the selected layer or run; in the charts: draw the selected line, or no more",
+        Some("open"),
+    ),
+    binding("back", &["esc"], Action::Back, "back to the overview; there: show all layers again", None),
+    binding("run-next", &["J"], Action::NextRun(1), "the next run", None),
+    binding("run-previous", &["K"], Action::NextRun(-1), "the run before", None),
+    binding("baseline", &["b"], Action::Baseline, "compare the other runs with this one, or no more", None),
+    binding(
+        "pause",
+        &["p", "space"],
+        Action::Pause,
+        "freeze the view, or let it go on; counting never stops",
+        Some("pause"),
+    ),
+    binding("export", &["e"], Action::Export, "write the exports now", Some("export")),
+    binding(
+        "restart",
+        &["r"],
+        Action::Restart,
+        "start the tally over: forget all counts and read the directory again",
+        None,
+    ),
+    binding(
+        "right",
+        &["right", "l"],
+        Action::Side(1),
+        "sort by the next column; the next layer; the cursor of the charts",
+        None,
+    ),
+    binding("left", &["left", "h"], Action::Side(-1), "the same to the left", None),
+    binding("sort-next", &[">"], Action::SortColumn(1), "sort the layers by the next column", None),
+    binding(
+        "sort-previous",
+        &["<"],
+        Action::SortColumn(-1),
+        "sort the layers by the column before",
+        Some("sort"),
+    ),
+    binding("sort-reverse", &["o"], Action::SortReverse, "turn the order around", None),
+    binding(
+        "filter",
+        &["/"],
+        Action::Filter,
+        "filter the layers by a part of their names or a regular expression; Enter keeps it, Esc clears it",
+        Some("filter"),
+    ),
+    binding(
+        "copy",
+        &["y"],
+        Action::Copy,
+        "copy the selected layer's figures, through the terminal (OSC 52)",
+        Some("copy"),
+    ),
+    binding("zoom-in", &["+", "="], Action::Zoom(1), "charts: zoom in", None),
+    binding("zoom-out", &["minus"], Action::Zoom(-1), "charts: zoom out", None),
+    binding("earlier", &["["], Action::Pan(-1), "charts: earlier batches", None),
+    binding("later", &["]"], Action::Pan(1), "charts: later batches", None),
+    binding("whole-run", &["0"], Action::Whole, "charts: the whole run, without a cursor", None),
+    binding("scale", &["L"], Action::Scale, "charts: linear or logarithmic", None),
+    binding("lines", &["m"], Action::Lines, "charts: running figures, single batches, or both", None),
+    binding("compact", &["c"], Action::Compact, "leave out frames and charts, or no more", None),
+    binding(
+        "theme",
+        &["t"],
+        Action::Theme,
+        "the next theme: dark, light, colour-blind, monochrome",
+        Some("theme"),
+    ),
+    binding("down", &["down", "j"], Action::Go(Motion::Rows(1)), "next row", None),
+    binding("up", &["up", "k"], Action::Go(Motion::Rows(-1)), "row before", None),
+    binding("page-down", &["pgdn", "ctrl-f"], Action::Go(Motion::Pages(1)), "a page down", None),
+    binding("page-up", &["pgup", "ctrl-b"], Action::Go(Motion::Pages(-1)), "a page up", None),
+    binding("first", &["home", "g"], Action::Go(Motion::First), "first row", None),
+    binding("last", &["end", "G"], Action::Go(Motion::Last), "last row", None),
 ];
 
 /// The keys that are no text while a filter is typed.
-pub const EDITS: [Binding; 5] = [
-    binding(&[(KeyCode::Enter, NONE)], Action::KeepFilter, "Enter", "keep the filter", Some("keep")),
-    binding(&[(KeyCode::Esc, NONE)], Action::ClearFilter, "Esc", "show all layers", Some("clear")),
-    binding(
-        &[(KeyCode::Backspace, NONE), (KeyCode::Char('h'), CONTROL)],
-        Action::Erase,
-        "Backspace",
-        "take back a character",
-        None,
-    ),
-    binding(&[(KeyCode::Char('u'), CONTROL)], Action::EraseAll, "Ctrl-U", "take back all", None),
-    binding(&[(KeyCode::Char('c'), CONTROL)], Action::Quit, "Ctrl-C", "leave", None),
+pub static EDITS: [Binding; 5] = [
+    binding("keep", &["enter"], Action::KeepFilter, "keep the filter", Some("keep")),
+    binding("clear", &["esc"], Action::ClearFilter, "show all layers", Some("clear")),
+    binding("erase", &["backspace", "ctrl-h"], Action::Erase, "take back a character", None),
+    binding("erase-all", &["ctrl-u"], Action::EraseAll, "take back all", None),
+    binding("leave", &["ctrl-c"], Action::Quit, "leave", None),
 ];
 
 /// What the mouse does, for people.
@@ -192,22 +264,14 @@ pub fn mouse_action(event: &MouseEvent) -> Option<Action> {
 }
 
 /// What a key event asks for.
-pub fn action(event: &KeyEvent, mode: Mode) -> Option<Action> {
+pub fn action(event: &KeyEvent, mode: Mode, table: &KeyTable) -> Option<Action> {
     if event.kind == KeyEventKind::Release {
         return None;
     }
-    // Terminals differ in whether they report Shift with a character that needs it.
-    let modifiers = match event.code {
-        KeyCode::Char(_) => event.modifiers - KeyModifiers::SHIFT,
-        _ => event.modifiers,
-    };
-    let key = (event.code, modifiers);
-    let bound = |bindings: &[Binding]| {
-        bindings.iter().find(|binding| binding.keys.contains(&key)).map(|binding| binding.action)
-    };
+    let key = Key::of(event);
     match mode {
-        Mode::Commands => bound(&BINDINGS),
-        Mode::Typing => bound(&EDITS).or(typed(key)),
+        Mode::Commands => table.action(key),
+        Mode::Typing => KeyTable::edits().action(key).or(typed(key)),
     }
 }
 
@@ -219,9 +283,9 @@ pub fn pasted(text: &str, mode: Mode) -> impl Iterator<Item = Action> {
 }
 
 /// The character that a key types.
-fn typed((code, modifiers): (KeyCode, KeyModifiers)) -> Option<Action> {
+fn typed(Key { code, modifiers }: Key) -> Option<Action> {
     // Where AltGr makes a character, it is reported as Control and Alt.
-    let makes_text = modifiers.is_empty() || modifiers == CONTROL | KeyModifiers::ALT;
+    let makes_text = modifiers.is_empty() || modifiers == KeyModifiers::CONTROL | KeyModifiers::ALT;
     match code {
         KeyCode::Char(character) if makes_text && !character.is_control() => Some(Action::Type(character)),
         _ => None,
@@ -233,26 +297,35 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
+    const NONE: KeyModifiers = KeyModifiers::NONE;
+    const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
+
+    fn commands(code: KeyCode, modifiers: KeyModifiers) -> Option<Action> {
+        action(&KeyEvent::new(code, modifiers), Mode::Commands, &KeyTable::default())
+    }
+
     #[test]
-    fn no_key_has_two_meanings() {
-        for bindings in [&BINDINGS[..], &EDITS] {
-            let mut seen = HashSet::new();
-            for key in bindings.iter().flat_map(|binding| binding.keys) {
-                assert!(seen.insert(key), "{key:?}");
-            }
+    fn every_action_has_a_name_of_its_own() {
+        let mut names = HashSet::new();
+        for binding in &BINDINGS {
+            assert!(names.insert(binding.name), "{}", binding.name);
+            assert_eq!(named(binding.name), Some(binding));
         }
+        assert_eq!(named("fly"), None);
     }
 
     #[test]
     fn keys_are_found_whatever_the_terminal_says_of_shift() {
-        let press = |code, modifiers| action(&KeyEvent::new(code, modifiers), Mode::Commands);
-        assert_eq!(press(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Action::Toggle(View::Help)));
-        assert_eq!(press(KeyCode::Char('?'), NONE), Some(Action::Toggle(View::Help)));
-        assert_eq!(press(KeyCode::Char('c'), CONTROL), Some(Action::Quit));
-        assert_eq!(press(KeyCode::Char('c'), NONE), None);
+        assert_eq!(commands(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Action::Toggle(View::Help)));
+        assert_eq!(commands(KeyCode::Char('?'), NONE), Some(Action::Toggle(View::Help)));
+        for modifiers in [NONE, KeyModifiers::SHIFT] {
+            assert_eq!(commands(KeyCode::BackTab, modifiers), Some(Action::NextView(-1)));
+        }
+        assert_eq!(commands(KeyCode::Char('c'), CONTROL), Some(Action::Quit));
+        assert_eq!(commands(KeyCode::Char('c'), NONE), Some(Action::Compact));
         let mut released = KeyEvent::new(KeyCode::Char('q'), NONE);
         released.kind = KeyEventKind::Release;
-        assert_eq!(action(&released, Mode::Commands), None);
+        assert_eq!(action(&released, Mode::Commands, &KeyTable::default()), None);
     }
 
     #[test]
@@ -264,7 +337,8 @@ mod tests {
 
     #[test]
     fn keys_are_text_while_a_filter_is_typed() {
-        let press = |code, modifiers| action(&KeyEvent::new(code, modifiers), Mode::Typing);
+        let press =
+            |code, modifiers| action(&KeyEvent::new(code, modifiers), Mode::Typing, &KeyTable::default());
         assert_eq!(press(KeyCode::Char('q'), NONE), Some(Action::Type('q')));
         assert_eq!(press(KeyCode::Char('Q'), KeyModifiers::SHIFT), Some(Action::Type('Q')));
         assert_eq!(press(KeyCode::Char('['), CONTROL | KeyModifiers::ALT), Some(Action::Type('[')));

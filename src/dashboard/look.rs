@@ -22,7 +22,7 @@ pub struct Wishes {
     pub theme: Option<ThemeName>,
     /// The theme of the configuration file.
     pub configured: Option<ThemeName>,
-    /// The symbols of the command line.
+    /// The symbols of the command line or the configuration file.
     pub symbols: Option<Symbols>,
 }
 
@@ -32,17 +32,20 @@ impl Look {
         Self::choose(wishes, |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
-    /// The same for any environment. `NO_COLOR` (<https://no-color.org>) goes before the configuration
-    /// file, and the command line before both.
+    /// The same for any environment. `NO_COLOR` (<https://no-color.org>) and a terminal without colours go
+    /// before the theme of the configuration file, and the command line before all.
     pub fn choose(wishes: Wishes, variable: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let colourless = variable("NO_COLOR").map(|_| ThemeName::Monochrome);
+        let term = variable("TERM");
+        let depth = Depth::of(variable("COLORTERM").as_deref(), term.as_deref());
+        let is_colourless = depth == Depth::Mono || variable("NO_COLOR").is_some();
+        let colourless = is_colourless.then_some(ThemeName::Monochrome);
         Self {
             theme: wishes.theme.or(colourless).or(wishes.configured).unwrap_or_default(),
-            depth: Depth::of(variable("COLORTERM").as_deref(), variable("TERM").as_deref()),
+            depth,
             symbols: wishes.symbols.unwrap_or_else(|| {
                 let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
-                Symbols::of(locale.as_deref())
+                Symbols::of(locale.as_deref(), term.as_deref())
             }),
         }
     }
@@ -68,7 +71,8 @@ mod tests {
         let theme = |theme, configured, variables: &[(&str, &str)]| {
             look(Wishes { theme, configured, symbols: None }, variables).theme
         };
-        let (none, no_color) = (&[("NO_COLOR", "")][..], &[("NO_COLOR", "1")][..]);
+        let colours = ("TERM", "xterm");
+        let (none, no_color) = (&[colours, ("NO_COLOR", "")][..], &[colours, ("NO_COLOR", "1")][..]);
         assert_eq!(theme(None, None, none), ThemeName::Dark);
         assert_eq!(theme(None, Some(ThemeName::Light), none), ThemeName::Light);
         assert_eq!(theme(None, Some(ThemeName::Light), no_color), ThemeName::Monochrome);
@@ -87,6 +91,9 @@ mod tests {
         assert_eq!(symbols(&[("LANG", "en_US.UTF-8"), ("LC_ALL", "C")]), Symbols::Ascii);
         assert_eq!(symbols(&[("LANG", "POSIX"), ("LC_CTYPE", "UTF-8"), ("LC_ALL", "")]), Symbols::Unicode);
         assert_eq!(symbols(&[("LANG", "de_DE.ISO-8859-1")]), Symbols::Ascii);
+        assert_eq!(symbols(&[("LANG", "C.UTF-8"), ("TERM", "linux")]), Symbols::Ascii);
+        let wished = Wishes { symbols: Some(Symbols::Unicode), ..Wishes::default() };
+        assert_eq!(look(wished, &[("TERM", "linux")]).symbols, Symbols::Unicode);
         let asked = Wishes { symbols: Some(Symbols::Ascii), ..Wishes::default() };
         assert_eq!(look(asked, &[("LANG", "C.UTF-8")]).symbols, Symbols::Ascii);
     }
@@ -100,5 +107,20 @@ mod tests {
         assert_eq!(depth(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]), Depth::True);
         assert_eq!(depth(&[("COLORTERM", "24bit")]), Depth::True);
         assert_eq!(depth(&[("COLORTERM", "yes")]), Depth::Sixteen);
+        for term in ["linux", "vt525", "vte", "tmux", "ansi"] {
+            assert_eq!(depth(&[("TERM", term)]), Depth::Sixteen, "{term}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_without_colours_is_given_none() {
+        for term in ["dumb", "vt100", "vt220", "vt102-w", "xterm-mono", "linux-m", "unknown", ""] {
+            let look = look(Wishes::default(), &[("TERM", term)]);
+            assert_eq!((look.depth, look.theme), (Depth::Mono, ThemeName::Monochrome), "{term}");
+        }
+        assert_eq!(look(Wishes::default(), &[]).theme, ThemeName::Monochrome);
+        assert_eq!(look(Wishes::default(), &[("COLORTERM", "truecolor")]).theme, ThemeName::Dark);
+        let asked = Wishes { theme: Some(ThemeName::Light), ..Wishes::default() };
+        assert_eq!(look(asked, &[("TERM", "vt100")]).styles().bad.fg, Some(ratatui::style::Color::Red));
     }
 }

@@ -5,6 +5,8 @@ mod columns;
 mod copy;
 mod cursor;
 mod filter;
+mod key;
+mod key_table;
 mod keys;
 mod look;
 mod moment;
@@ -19,7 +21,9 @@ pub use columns::{COLUMNS, Column, Sort};
 pub use copy::{copy, row};
 pub use cursor::{Cursor, Motion, Scroll};
 pub use filter::Filter;
-pub use keys::{Action, BINDINGS, Binding, EDITS, Mode};
+pub use key::Key;
+pub use key_table::{Conflict, KeyTable, Rebound, Row};
+pub use keys::{Action, BINDINGS, Binding, EDITS, Mode, named};
 pub use look::{Look, Wishes};
 pub use moment::{Board, Contents, Moment, RunRow};
 pub use state::{Places, Request, State, View};
@@ -39,6 +43,7 @@ use crossbeam_channel::{Receiver, never, select_biased, unbounded};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The least time between two draws.
@@ -60,6 +65,10 @@ pub struct Options {
     pub look: Look,
     /// Whose the mouse is.
     pub mouse: Mouse,
+    /// Whether it starts without frames and charts.
+    pub compact: bool,
+    /// Which keys ask for what.
+    pub keys: Arc<KeyTable>,
 }
 
 /// Where input comes from.
@@ -101,7 +110,9 @@ where
     B::Error: Send + Sync + 'static,
 {
     let board = Board::new(&watch.runs, SystemTime::now());
-    let mut dashboard = Dashboard { state: State::new(options.look), board, watch, options, stay: false };
+    let mut state = State::new(options.look);
+    (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
+    let mut dashboard = Dashboard { state, board, watch, options, stay: false };
     let mut events = inputs.events.clone();
     let groups = dashboard.watch.groups().clone();
     let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
@@ -194,7 +205,7 @@ impl Dashboard<'_> {
             self.stay = true;
             self.state.closes_at = None;
         }
-        for action in actions(event, self.state.mode) {
+        for action in actions(event, &self.state) {
             // An action concerns what is on the screen, which may be older than what is known.
             let contents = self.board.contents(&self.watch.runs);
             match self.state.update(action, &contents) {
@@ -293,11 +304,11 @@ fn is_of_the_user(event: &Event) -> bool {
 }
 
 /// What an event asks for.
-fn actions(event: &Event, mode: Mode) -> Vec<Action> {
+fn actions(event: &Event, state: &State) -> Vec<Action> {
     match event {
-        Event::Key(key) => keys::action(key, mode).into_iter().collect(),
+        Event::Key(key) => keys::action(key, state.mode, &state.keys).into_iter().collect(),
         Event::Mouse(mouse) => keys::mouse_action(mouse).into_iter().collect(),
-        Event::Paste(text) => keys::pasted(text, mode).collect(),
+        Event::Paste(text) => keys::pasted(text, state.mode).collect(),
         // The next draw asks the terminal for its size.
         _ => Vec::new(),
     }

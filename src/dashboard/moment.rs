@@ -152,12 +152,8 @@ struct Frozen {
 impl Board {
     /// What is to be shown of the runs at `now`.
     pub fn new(runs: &Runs, now: SystemTime) -> Self {
-        let mut board = Self {
-            front: Self::front(runs, now),
-            rows: Vec::new(),
-            revisions: Vec::new(),
-            frozen: None,
-        };
+        let mut board =
+            Self { front: Self::front(runs, now), rows: Vec::new(), revisions: Vec::new(), frozen: None };
         board.refresh(runs, now);
         board
     }

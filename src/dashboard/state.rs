@@ -4,11 +4,13 @@ use super::charting::{Charting, Subject, places};
 use super::columns::{COLUMNS, Column, Sort};
 use super::cursor::{Cursor, Motion, Scroll};
 use super::filter::Filter;
+use super::key_table::KeyTable;
 use super::keys::{Action, Mode};
 use super::look::Look;
 use super::moment::Contents;
 use crate::report::LayerFigures;
 use ratatui::layout::{Position, Rect};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a message stays.
@@ -73,6 +75,8 @@ pub struct Places {
 pub struct State {
     /// What it looks like.
     pub look: Look,
+    /// Which keys ask for what.
+    pub keys: Arc<KeyTable>,
     /// What keys are for.
     pub mode: Mode,
     /// Which layers are shown.
@@ -150,11 +154,7 @@ impl State {
                 self.show(View::Overview);
                 self.mode = Mode::Typing;
             }
-            Action::Type(_)
-            | Action::Erase
-            | Action::EraseAll
-            | Action::KeepFilter
-            | Action::ClearFilter => {
+            Action::Type(_) | Action::Erase | Action::EraseAll | Action::KeepFilter | Action::ClearFilter => {
                 self.edit_filter(action, contents);
             }
             Action::Zoom(_) | Action::Pan(_) | Action::Whole | Action::Scale | Action::Lines => {

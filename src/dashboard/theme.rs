@@ -2,11 +2,9 @@
 
 use clap::ValueEnum;
 use ratatui::style::{Color, Modifier, Style};
-use serde::Deserialize;
 
 /// The themes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ThemeName {
     /// The terminal's own colours, for a dark background
     #[default]
@@ -15,7 +13,6 @@ pub enum ThemeName {
     Light,
     /// Okabe and Ito's colours, told apart by the colour-blind, for either background
     #[value(alias = "color-blind")]
-    #[serde(alias = "color-blind")]
     ColourBlind,
     /// No colours
     Monochrome,
@@ -41,6 +38,8 @@ impl ThemeName {
 /// How many colours a terminal has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Depth {
+    /// None that it tells of; a theme with colours that is asked for all the same uses sixteen.
+    Mono,
     /// The sixteen that its user has chosen.
     #[default]
     Sixteen,
@@ -58,9 +57,20 @@ impl Depth {
             Some("truecolor" | "24bit") => Self::True,
             _ if term.contains("direct") => Self::True,
             _ if term.contains("256color") => Self::Palette,
+            None if is_mono(term) => Self::Mono,
             _ => Self::Sixteen,
         }
     }
+}
+
+/// Whether a terminal of this name has no colours, as far as names tell: terminfo's entries `dumb`, of DEC's
+/// terminals before the VT525, and those that end in `-m` or `-mono`.
+fn is_mono(term: &str) -> bool {
+    let is_of_dec = || {
+        let digits = term.strip_prefix("vt").map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count());
+        digits.is_some_and(|digits| digits > 0) && !term.starts_with("vt525")
+    };
+    matches!(term, "" | "dumb" | "unknown") || term.ends_with("-m") || term.ends_with("-mono") || is_of_dec()
 }
 
 /// A colour at every depth.
@@ -78,7 +88,7 @@ const fn shade(rgb: (u8, u8, u8), palette: u8, sixteen: Color) -> Shade {
 impl Shade {
     fn at(self, depth: Depth) -> Color {
         match depth {
-            Depth::Sixteen => self.sixteen,
+            Depth::Mono | Depth::Sixteen => self.sixteen,
             Depth::Palette => Color::Indexed(self.palette),
             Depth::True => Color::Rgb(self.rgb.0, self.rgb.1, self.rgb.2),
         }

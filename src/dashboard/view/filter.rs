@@ -1,7 +1,7 @@
 //! The filter of the layers: the line in which it is typed, and how it is shown once it is kept.
 
 use super::super::filter::Filter;
-use super::super::keys::EDITS;
+use super::super::key_table::KeyTable;
 use super::super::state::State;
 use super::Scene;
 use crate::text::{elide, printable, thousands};
@@ -50,10 +50,10 @@ pub(super) fn draw_input(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, s
     }
     line.push_span(Span::raw(" "));
     line.push_span(result);
-    for binding in &EDITS {
-        let Some(hint) = binding.hint else { continue };
-        if line.width() + binding.label.width() + hint.width() + 3 <= width {
-            line.push_span(Span::styled(format!(" {}", binding.label), scene.theme.accent));
+    for row in KeyTable::edits().rows() {
+        let (Some(hint), Some(key)) = (row.binding.hint, row.first_label()) else { continue };
+        if line.width() + key.width() + hint.width() + 3 <= width {
+            line.push_span(Span::styled(format!(" {key}"), scene.theme.accent));
             line.push_span(Span::styled(format!(" {hint} "), scene.theme.dim));
         }
     }

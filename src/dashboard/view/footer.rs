@@ -1,7 +1,7 @@
 //! The lines at the bottom: the account of the batches, problems, a message, the keys.
 
-use super::super::keys::{BINDINGS, Mode};
-use super::super::state::State;
+use super::super::keys::Mode;
+use super::super::state::{State, View};
 use super::{Scene, filter, problems};
 use crate::text::{elide, thousands};
 use ratatui::Frame;
@@ -29,7 +29,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     let account_lines = if area.height == 1 && has_filter(state) { 0 } else { 1 };
     let [account, keys] =
         Layout::vertical([Constraint::Length(account_lines), Constraint::Length(1)]).areas(area);
-    draw_account(frame, account, scene);
+    draw_account(frame, account, scene, state);
     match state.message(scene.now) {
         _ if state.mode == Mode::Typing => filter::draw_input(frame, keys, scene, state),
         Some(message) => {
@@ -40,7 +40,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     }
 }
 
-fn draw_account(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
+fn draw_account(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State) {
     let account = &scene.moment.summary.account;
     let number = |count: u64| thousands(count.into());
     let long = format!(
@@ -55,11 +55,13 @@ fn draw_account(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let set_aside_style = if account.set_aside > 0 { scene.theme.bad } else { scene.theme.dim };
     let line =
         Line::from(vec![Span::styled(counts, scene.theme.dim), Span::styled(set_aside, set_aside_style)]);
+    let key = state.keys.of_view(View::Problems);
+    let press = key.map_or(" ".to_owned(), |key| format!(": press {} ", scene.symbols.label(&key)));
     let (state, style) = match (problems::count(scene), scene.moment.summary.complete) {
         (0, true) => ("complete ".to_owned(), scene.theme.good),
         (0, false) => ("no problems ".to_owned(), scene.theme.dim),
-        (1, _) => ("1 problem: press ! ".to_owned(), scene.theme.bad),
-        (count, _) => (format!("{} problems: press ! ", thousands(count as u128)), scene.theme.bad),
+        (1, _) => (format!("1 problem{press}"), scene.theme.bad),
+        (count, _) => (format!("{} problems{press}", thousands(count as u128)), scene.theme.bad),
     };
     let together = line.width() + state.width() <= usize::from(area.width);
     // Where only one fits, a problem goes before the account.
@@ -88,10 +90,9 @@ fn draw_keys(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State
         used += text.width();
         spans.push(Span::styled(text, scene.theme.warn));
     }
-    for binding in BINDINGS.iter() {
-        let Some(hint) = binding.hint else { continue };
-        let label = scene.symbols.label(binding.label);
-        let key = label.split([',', ' ']).next().unwrap_or(&label);
+    for row in state.keys.rows() {
+        let (Some(hint), Some(key)) = (row.binding.hint, row.first_label()) else { continue };
+        let key = scene.symbols.label(&key);
         let width = key.width() + hint.width() + 3;
         if used + width > usize::from(area.width) {
             break;

@@ -1,37 +1,45 @@
-//! The keys, from the table that drives them.
+//! The keys, from the table that drives them, and the terms.
 
-use super::super::keys::{BINDINGS, MOUSE};
+use super::super::key_table::{KeyTable, Row};
+use super::super::keys::MOUSE;
 use super::super::state::State;
 use super::wrap::wrapped;
 use super::{Scene, list};
+use crate::text::elide;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
 
 /// Draws the help, which scrolls.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
-    list(frame, area, "Keys".into(), |width| lines(scene, width), scene, state);
+    let keys = Arc::clone(&state.keys);
+    list(frame, area, "Keys".into(), |width| lines(&keys, scene, width), scene, state);
 }
 
-/// Columns of the keys and terms.
-const LABEL: usize = 10;
+/// The least and the most columns of the keys and terms.
+const LABELS: (usize, usize) = (10, 24);
 
-fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+fn lines(keys: &KeyTable, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
     let theme = scene.theme;
+    // An action without a key is none that can be asked for.
+    let label = |row: &Row| Some((scene.symbols.label(&row.label()?), row.binding.help));
+    let keys: Vec<(String, &str)> = keys.rows().iter().filter_map(label).collect();
+    let longest = keys.iter().map(|(label, _)| label.width()).max().unwrap_or(0);
+    let label_width = longest.clamp(LABELS.0, LABELS.1);
     let entry = |label: &str, label_style: Style, text: &str| -> Vec<Line<'static>> {
-        let text = wrapped(text, width.saturating_sub(LABEL + 2)).into_iter();
+        let text = wrapped(text, width.saturating_sub(label_width + 2)).into_iter();
         text.enumerate()
             .map(|(at, line)| {
                 let label = if at == 0 { label } else { "" };
-                let label = Span::styled(format!(" {label:<LABEL$} "), label_style);
+                let label = Span::styled(format!(" {label:<label_width$} "), label_style);
                 Line::from(vec![label, Span::raw(line)])
             })
             .collect()
     };
-    let keys = BINDINGS
-        .iter()
-        .flat_map(|binding| entry(&scene.symbols.label(binding.label), theme.accent, binding.help));
+    let keys = keys.iter().flat_map(|(label, help)| entry(&elide(label, label_width), theme.accent, help));
     let mouse = MOUSE.into_iter().flat_map(|(what, help)| entry(what, theme.accent, help));
     let terms = [
         ("effective", "operations of the membrane updates that changed a potential"),

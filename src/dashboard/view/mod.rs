@@ -55,8 +55,19 @@ pub fn draw(frame: &mut Frame<'_>, contents: &Contents<'_>, state: &mut State, n
     let (theme, symbols) = (state.look.styles(), state.look.symbols);
     let &Contents { moment, history, rows, shown, baseline, left_out, paused } = contents;
     let framed = !state.compact && area.width >= FRAMED.0 && area.height >= FRAMED.1;
-    let scene =
-        Scene { moment, history, rows, shown, baseline, left_out, paused, theme: &theme, symbols, now, framed };
+    let scene = Scene {
+        moment,
+        history,
+        rows,
+        shown,
+        baseline,
+        left_out,
+        paused,
+        theme: &theme,
+        symbols,
+        now,
+        framed,
+    };
     state.places = Places::default();
     let [top, body, bottom] = Layout::vertical([
         Constraint::Length(header::height(area, &scene)),

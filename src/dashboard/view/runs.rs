@@ -25,8 +25,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
             runs => format!(" {} older ones are not followed ", thousands(runs as u128)),
         };
         let name = format!("Runs ({})", thousands(scene.rows.len() as u128));
-        let block = block(title(name, scene), scene)
-            .title(Line::styled(left_out, scene.theme.warn).right_aligned());
+        let block =
+            block(title(name, scene), scene).title(Line::styled(left_out, scene.theme.warn).right_aligned());
         let inner = block.inner(area);
         frame.render_widget(block, area);
         inner
@@ -75,26 +75,23 @@ fn headings(width: u16) -> Vec<Heading> {
 
 fn line<'a>(row: &RunRow, headings: &[Heading], scene: &Scene<'_>) -> Row<'a> {
     let theme = scene.theme;
-    let figure: fn(f64) -> String = if headings.iter().any(|heading| heading.1 == 15) {
-        |value| decimal(value, 2)
-    } else {
-        compact
-    };
+    let figure: fn(f64) -> String =
+        if headings.iter().any(|heading| heading.1 == 15) { |value| decimal(value, 2) } else { compact };
     let known = |text: String| if row.samples > 0 { text } else { "–".to_owned() };
     let cells = headings.iter().map(|&(heading, _, is_figure)| {
         let (text, style) = match heading {
             "" => (marks(row, scene), theme.accent),
             "run" => (elide(&row.name, 60), theme.strong),
             "state" => state_of(row, scene),
-            "done" => (row.progress.map_or("–".into(), |part| format!("{:.0} %", (part * 100.0).floor())), Style::new()),
+            "done" => (
+                row.progress.map_or("–".into(), |part| format!("{:.0} %", (part * 100.0).floor())),
+                Style::new(),
+            ),
             "samples" => (thousands(row.samples), Style::new()),
             "effective" => (known(figure(row.effective)), Style::new()),
             "dense" => (known(figure(row.dense)), Style::new()),
             "sparsity" => (row.sparsity.map_or("–".into(), percent), theme.accent),
-            _ => (
-                thousands(row.problems as u128),
-                if row.problems > 0 { theme.bad } else { theme.dim },
-            ),
+            _ => (thousands(row.problems as u128), if row.problems > 0 { theme.bad } else { theme.dim }),
         };
         let line = Line::styled(text, style);
         if is_figure { line.right_aligned() } else { line }

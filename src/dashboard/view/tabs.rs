@@ -1,4 +1,4 @@
-//! The names of the views: where the user is, and where else there is to go.
+//! The names of the views and their keys: where the user is, and where else there is to go.
 
 use super::super::state::{State, View};
 use super::{Scene, problems};
@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
 
-/// Draws the views' numbers and names as far as they fit into the line, and notes where they are; returns
+/// Draws the views' keys and names as far as they fit into the line, and notes where they are; returns
 /// the columns that they take.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) -> u16 {
     let all = labels(scene, state, |_| true);
@@ -37,16 +37,17 @@ fn width(labels: &[(View, String)]) -> u16 {
 }
 
 fn labels(scene: &Scene<'_>, state: &State, named: impl Fn(View) -> bool) -> Vec<(View, String)> {
-    let label = |(at, view): (usize, View)| {
-        let (number, name) = (at + 1, view.name());
+    let label = |view: View| {
+        let key = state.keys.of_view(view).map_or("-".to_owned(), |key| scene.symbols.label(&key));
+        let name = view.name();
         let count = match view {
             View::Problems if problems::count(scene) > 0 => format!(" ({})", problems::count(scene)),
             View::Runs if scene.rows.len() > 1 => format!(" ({})", scene.rows.len()),
             _ => String::new(),
         };
-        let text = if named(view) { format!(" {number} {name}{count} ") } else { format!(" {number} ") };
+        let text = if named(view) { format!(" {key} {name}{count} ") } else { format!(" {key} ") };
         (view, text)
     };
     debug_assert!(View::ALL.contains(&state.view));
-    View::ALL.into_iter().enumerate().map(label).collect()
+    View::ALL.into_iter().map(label).collect()
 }

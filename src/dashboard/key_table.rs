@@ -1,0 +1,186 @@
+//! Which keys ask for what: the table of keys, as the configuration file changes it.
+
+use super::key::Key;
+use super::keys::{Action, BINDINGS, Binding, EDITS};
+use super::state::View;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+/// The keys of some actions, by the actions' names.
+pub type Rebound = BTreeMap<&'static str, Vec<Key>>;
+
+/// A row of the table: an action and the keys that ask for it, of which there may be none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// What is asked for.
+    pub binding: &'static Binding,
+    keys: Vec<Key>,
+}
+
+impl Row {
+    fn new(binding: &'static Binding) -> Self {
+        let keys = binding.keys.iter().filter_map(|key| key.parse().ok()).collect();
+        Self { binding, keys }
+    }
+
+    /// The keys for people, where there are any.
+    pub fn label(&self) -> Option<String> {
+        let labels: Vec<String> = self.keys.iter().map(|key| key.label()).collect();
+        (!labels.is_empty()).then(|| labels.join(" "))
+    }
+
+    /// The first key for people, where there is one.
+    pub fn first_label(&self) -> Option<String> {
+        self.keys.first().map(|key| key.label())
+    }
+}
+
+/// One key that asks for two things.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the key {key} is bound to {} and to {}; bind one of them to another key, or to none: {} = []", .actions[0], .actions[1], .actions[1])]
+pub struct Conflict {
+    /// The key.
+    pub key: Key,
+    /// The names of the actions.
+    pub actions: [&'static str; 2],
+}
+
+/// All actions with the keys that ask for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyTable {
+    rows: Vec<Row>,
+}
+
+impl Default for KeyTable {
+    fn default() -> Self {
+        Self { rows: BINDINGS.iter().map(Row::new).collect() }
+    }
+}
+
+impl KeyTable {
+    /// The table with other keys for some actions. Ctrl-C leaves whatever is said of it.
+    ///
+    /// # Errors
+    /// Where two actions would have the same key.
+    pub fn new(rebound: &Rebound) -> Result<Self, Conflict> {
+        let mut table = Self::default();
+        for row in &mut table.rows {
+            if let Some(keys) = rebound.get(row.binding.name) {
+                row.keys.clone_from(keys);
+            }
+            if row.binding.action == Action::Quit && !row.keys.contains(&Key::CTRL_C) {
+                row.keys.push(Key::CTRL_C);
+            }
+        }
+        table.check()?;
+        Ok(table)
+    }
+
+    /// The keys while a filter is typed.
+    pub fn edits() -> &'static Self {
+        static TABLE: LazyLock<KeyTable> =
+            LazyLock::new(|| KeyTable { rows: EDITS.iter().map(Row::new).collect() });
+        &TABLE
+    }
+
+    fn check(&self) -> Result<(), Conflict> {
+        let mut bound = HashMap::new();
+        for row in &self.rows {
+            for &key in &row.keys {
+                match bound.insert(key, row.binding.name) {
+                    Some(other) if other != row.binding.name => {
+                        return Err(Conflict { key, actions: [other, row.binding.name] });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// What a key asks for.
+    pub fn action(&self, key: Key) -> Option<Action> {
+        self.rows.iter().find(|row| row.keys.contains(&key)).map(|row| row.binding.action)
+    }
+
+    /// The key that shows a view, for people: a digit where there is one.
+    pub fn of_view(&self, view: View) -> Option<String> {
+        let shows = |row: &&Row| matches!(row.binding.action, Action::View(shown) | Action::Toggle(shown) if shown == view);
+        let row = self.rows.iter().find(shows)?;
+        let is_digit = |label: &String| label.chars().all(|character| character.is_ascii_digit());
+        row.keys.iter().map(|key| key.label()).find(is_digit).or_else(|| row.first_label())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(texts: &[&str]) -> Vec<Key> {
+        texts.iter().map(|text| text.parse().expect("a key")).collect()
+    }
+
+    fn key(text: &str) -> Key {
+        text.parse().expect("a key")
+    }
+
+    #[test]
+    fn the_default_keys_are_keys_without_a_conflict() {
+        for (table, bindings) in [(&KeyTable::default(), &BINDINGS[..]), (KeyTable::edits(), &EDITS)] {
+            assert_eq!(table.check(), Ok(()));
+            for (row, binding) in table.rows().iter().zip(bindings) {
+                assert_eq!(row.keys, keys(binding.keys), "{}", binding.name);
+            }
+        }
+    }
+
+    #[test]
+    fn actions_can_have_other_keys_or_none() {
+        let rebound = Rebound::from([
+            ("quit", keys(&["x"])),
+            ("view-charts", keys(&["q", "f3"])),
+            ("pause", keys(&[])),
+            ("first", keys(&["home", "home"])),
+        ]);
+        let table = KeyTable::new(&rebound).expect("a table");
+        for (text, action) in [
+            ("x", Some(Action::Quit)),
+            ("ctrl-c", Some(Action::Quit)),
+            ("q", Some(Action::View(View::Charts))),
+            ("f3", Some(Action::View(View::Charts))),
+            ("3", None),
+            ("p", None),
+            ("space", None),
+            ("e", Some(Action::Export)),
+        ] {
+            assert_eq!(table.action(key(text)), action, "{text}");
+        }
+        let label =
+            |name: &str| table.rows().iter().find(|row| row.binding.name == name).and_then(Row::label);
+        assert_eq!(label("quit").as_deref(), Some("x Ctrl-C"));
+        assert_eq!(label("pause"), None);
+        assert_eq!(table.of_view(View::Charts).as_deref(), Some("q"));
+        assert_eq!(table.of_view(View::Help).as_deref(), Some("6"));
+    }
+
+    #[test]
+    fn a_key_that_asks_for_two_things_is_refused() {
+        let conflict = |name, text: &str| KeyTable::new(&Rebound::from([(name, keys(&[text]))])).unwrap_err();
+        let error = conflict("view-charts", "p").to_string();
+        for part in ["the key p", "view-charts", "pause = []"] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert_eq!(conflict("copy", "ctrl-c").actions, ["quit", "copy"]);
+    }
+
+    #[test]
+    fn there_is_always_a_key_to_leave() {
+        let table = KeyTable::new(&Rebound::from([("quit", Vec::new())])).expect("a table");
+        assert_eq!(table.action(Key::CTRL_C), Some(Action::Quit));
+    }
+}

@@ -1,0 +1,91 @@
+//! What applies: the command line goes before the configuration file, and that before the defaults.
+//! What can be given repeatedly adds up, the command line's last.
+
+use crate::cli::{LookArgs, RunArgs, SymbolArgs};
+use crate::condition::Condition;
+use crate::config::Config;
+use crate::cost::CostRule;
+use crate::dashboard::{Look, Mouse, Symbols, Wishes};
+use crate::report::{Export, Format};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// When an unreadable file is set aside.
+pub const SETTLE: Duration = Duration::from_secs(2);
+
+/// When a run is stalled.
+pub const STALL_AFTER: Duration = Duration::from_secs(30);
+
+/// The time between two batches of the demo.
+pub const PACE: Duration = Duration::from_secs(1);
+
+/// The format of `summary`.
+pub const FORMAT: Format = Format::Text;
+
+/// What applies to a run.
+#[derive(Debug, Clone)]
+pub struct RunSettings {
+    /// Files to write the figures to.
+    pub exports: Vec<Export>,
+    /// Conditions that fail a script's check.
+    pub fail_if: Vec<Condition>,
+    /// What updates cost.
+    pub costs: Vec<CostRule>,
+    /// The neuron of layers that the manifest lacks.
+    pub neurons: Vec<String>,
+    /// The reset mechanism of layers that the manifest lacks.
+    pub resets: Vec<String>,
+    /// When it is stalled.
+    pub stall_after: Duration,
+    /// When an unreadable file is set aside.
+    pub settle: Duration,
+    /// Threads that count.
+    pub threads: usize,
+}
+
+impl RunSettings {
+    /// What the command line, the configuration and the defaults say.
+    pub fn new(args: RunArgs, config: &Config) -> Self {
+        let threads = args.threads.or(config.threads).or_else(|| std::thread::available_parallelism().ok());
+        Self {
+            exports: both(&config.export, args.export),
+            fail_if: both(&config.fail_if, args.fail_if),
+            costs: both(&config.cost, args.cost),
+            neurons: both(&config.neuron, args.neuron),
+            resets: both(&config.reset, args.reset),
+            stall_after: args.stall_after.or(config.stall_after).unwrap_or(STALL_AFTER),
+            settle: args.settle.or(config.settle).unwrap_or(SETTLE),
+            threads: threads.map_or(1, NonZeroUsize::get),
+        }
+    }
+}
+
+/// Of two for the same thing the later counts.
+fn both<T: Clone>(configured: &[T], mut given: Vec<T>) -> Vec<T> {
+    given.splice(..0, configured.iter().cloned());
+    given
+}
+
+/// Whose the mouse is.
+pub fn mouse(args: &LookArgs, config: &Config) -> Mouse {
+    if args.mouse().or(config.mouse).unwrap_or(true) { Mouse::Captured } else { Mouse::Left }
+}
+
+/// What the dashboard looks like.
+pub fn look(args: &LookArgs, config: &Config) -> Look {
+    Look::from_environment(Wishes {
+        theme: args.theme,
+        configured: config.theme,
+        symbols: wished_symbols(&args.symbols, config),
+    })
+}
+
+/// What the terminal can show.
+pub fn symbols(args: &SymbolArgs, config: &Config) -> Symbols {
+    Look::from_environment(Wishes { symbols: wished_symbols(args, config), ..Wishes::default() }).symbols
+}
+
+fn wished_symbols(args: &SymbolArgs, config: &Config) -> Option<Symbols> {
+    let ascii = args.ascii().or(config.ascii)?;
+    Some(if ascii { Symbols::Ascii } else { Symbols::Unicode })
+}
