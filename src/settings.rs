@@ -1,13 +1,14 @@
 //! What applies: the command line goes before the configuration file, and that before the defaults.
 //! What can be given repeatedly adds up, the command line's last.
 
-use crate::cli::{LookArgs, RunArgs, SymbolArgs};
+use crate::cli::{DemoArgs, EndArgs, LookArgs, RunArgs, SummaryArgs, SymbolArgs, WatchArgs};
 use crate::condition::Condition;
 use crate::config::Config;
 use crate::cost::CostRule;
-use crate::dashboard::{Look, Mouse, Symbols, Wishes};
+use crate::dashboard::{Conflict, Look, Mouse, Options, Symbols, Wishes};
 use crate::report::{Export, Format};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// When an unreadable file is set aside.
@@ -66,17 +67,38 @@ fn both<T: Clone>(configured: &[T], mut given: Vec<T>) -> Vec<T> {
     given
 }
 
-/// Whose the mouse is.
-pub fn mouse(args: &LookArgs, config: &Config) -> Mouse {
-    if args.mouse().or(config.mouse).unwrap_or(true) { Mouse::Captured } else { Mouse::Left }
+/// How often to scan, where that is said.
+pub fn poll(args: &WatchArgs, config: &Config) -> Option<Duration> {
+    args.poll.or(config.poll)
 }
 
-/// What the dashboard looks like.
-pub fn look(args: &LookArgs, config: &Config) -> Look {
-    Look::from_environment(Wishes {
-        theme: args.theme,
-        configured: config.theme,
-        symbols: wished_symbols(&args.symbols, config),
+/// The time between two batches of the demo.
+pub fn pace(args: &DemoArgs, config: &Config) -> Duration {
+    args.pace.or(config.pace).unwrap_or(PACE)
+}
+
+/// The format of `summary` on standard output.
+pub fn format(args: &SummaryArgs, config: &Config) -> Format {
+    args.format.or(config.format).unwrap_or(FORMAT)
+}
+
+/// How the dashboard ends, what it looks like and which keys it has.
+///
+/// # Errors
+/// Where two actions have the same key.
+pub fn dashboard(end: &EndArgs, look: &LookArgs, config: &Config) -> Result<Options, Conflict> {
+    let uses_mouse = look.mouse().or(config.mouse).unwrap_or(true);
+    Ok(Options {
+        exit_when_finished: end.exit_when_finished().or(config.exit_when_finished).unwrap_or(false),
+        look: Look::from_environment(Wishes {
+            theme: look.theme,
+            configured: config.theme,
+            symbols: wished_symbols(&look.symbols, config),
+        }),
+        mouse: if uses_mouse { Mouse::Captured } else { Mouse::Left },
+        compact: look.compact().or(config.compact).unwrap_or(false),
+        keys: Arc::new(config.key_table()?),
+        ..Options::default()
     })
 }
 

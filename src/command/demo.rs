@@ -2,12 +2,12 @@
 
 use super::session::{Following, Session};
 use super::signals::leave_signals;
-use super::watch::{exit_when_finished, options, watch_session};
+use super::watch::watch_session;
 use crate::cli::{DemoArgs, RunArgs};
 use crate::config::Config;
 use crate::dashboard::Options;
 use crate::pipeline::Mode;
-use crate::settings::{PACE, RunSettings, STALL_AFTER};
+use crate::settings::{self, RunSettings, STALL_AFTER};
 use anyhow::Context;
 use include_dir::{Dir, File, include_dir};
 use std::path::Path;
@@ -30,7 +30,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let directory =
         tempfile::Builder::new().prefix("neurotop-demo-").tempdir().context("no temporary directory")?;
     let config = Config::load(args.config.as_deref())?;
-    let pace = args.pace.or(config.pace).unwrap_or(PACE);
+    let pace = settings::pace(&args, &config);
     let applies = RunSettings {
         // What the configuration says of the user's runs is not said of this one.
         exports: args.export,
@@ -45,10 +45,9 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         std::thread::Builder::new().name("demo".into()).spawn(move || replay(&path, pace, &leave))?
     };
     let options = Options {
-        exit_when_finished: exit_when_finished(&args.end, &config),
         close_after: Some(CLOSE_AFTER),
         exports: applies.exports,
-        ..options(&args.look, &config)?
+        ..settings::dashboard(&args.end, &args.look, &config)?
     };
     let code = watch_session(session, &signals, options, &[]);
     leave.store(true, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use crate::dashboard::Symbols;
 use crate::pipeline::{Mode, Presence};
 use crate::report::Summary;
 use crate::run::Run;
-use crate::settings::{FORMAT, RunSettings, symbols};
+use crate::settings::{self, RunSettings};
 use anyhow::bail;
 use crossbeam_channel::select;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,8 +21,7 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
         bail!("{} does not exist; name the directory that holds the batches", args.dir.display());
     }
     let config = Config::load(args.run.config.as_deref())?;
-    let (symbols, format) =
-        (symbols(&args.symbols, &config), args.format.or(config.format).unwrap_or(FORMAT));
+    let (symbols, format) = (settings::symbols(&args.symbols, &config), settings::format(&args, &config));
     let applies = RunSettings::new(args.run, &config);
     let following = Following { mode: Mode::Once, poll: None };
     let mut session = Session::start(&args.dir, &applies, &following)?;

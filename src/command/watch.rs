@@ -3,7 +3,7 @@
 use super::session::{Following, Session};
 use super::signals::leave_signals;
 use super::{finish, plain};
-use crate::cli::{EndArgs, LookArgs, WatchArgs};
+use crate::cli::WatchArgs;
 use crate::condition::Condition;
 use crate::config::Config;
 use crate::dashboard::{self, Inputs, Options, Screen, Symbols, take_faults};
@@ -14,36 +14,16 @@ use crossbeam_channel::Receiver;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.run.config.as_deref())?;
-    let following = Following { mode: Mode::Live, poll: args.poll.or(config.poll) };
+    let following = Following { mode: Mode::Live, poll: settings::poll(&args, &config) };
     let signals = leave_signals()?;
     let applies = RunSettings::new(args.run, &config);
     let session = Session::start(&args.dir, &applies, &following)?;
-    let options = Options {
-        exit_when_finished: exit_when_finished(&args.end, &config),
-        exports: applies.exports,
-        ..options(&args.look, &config)?
-    };
+    let options =
+        Options { exports: applies.exports, ..settings::dashboard(&args.end, &args.look, &config)? };
     watch_session(session, &signals, options, &applies.fail_if)
-}
-
-/// Whether to leave when the run is over.
-pub(super) fn exit_when_finished(args: &EndArgs, config: &Config) -> bool {
-    args.exit_when_finished().or(config.exit_when_finished).unwrap_or(false)
-}
-
-/// What the dashboard looks like and which keys it has.
-pub(super) fn options(args: &LookArgs, config: &Config) -> anyhow::Result<Options> {
-    Ok(Options {
-        look: settings::look(args, config),
-        mouse: settings::mouse(args, config),
-        compact: args.compact().or(config.compact).unwrap_or(false),
-        keys: Arc::new(config.key_table()?),
-        ..Options::default()
-    })
 }
 
 /// Shows a session until it is left, then prints and exports its figures, whatever ended it.

@@ -245,7 +245,10 @@ mod tests {
             ("threads = 0", &["line 1", "nonzero"]),
             ("threads = -1", &["line 1", "-1"]),
             ("ascii = 1", &["line 1", "boolean"]),
-            ("export = [\n\"a.json\",\n\"a.pdf\"]", &["line 3", ".json, .csv, .md or .txt"]),
+            (
+                "export = [\n\"a.json\",\n\"a.pdf\"]",
+                &["line 1", "\"a.pdf\" does not end in .json, .csv, .md or .txt"],
+            ),
             ("export = 3", &["line 1", "a text or a list of texts"]),
             ("fail-if = \"colour<1\"", &["line 1", "colour"]),
             ("[cost]\n\"Leaky:zero\" = 5", &["line 2", "NeuroBench prices"]),
