@@ -18,6 +18,7 @@ Examples:
   neurotop watch /nfs/runs/exp1 --poll 5          on a network drive
   neurotop summary runs/exp1 --format json        the figures, without a dashboard
   neurotop summary runs/exp1 --cost RLeaky:subtract=5
+  neurotop config                                 the configuration file: every option, the keys
 
 Exit codes:
   0  all that was seen is counted
@@ -71,9 +72,9 @@ pub enum Command {
     Summary(SummaryArgs),
     /// Watch a bundled real run: a trained network on 192 handwritten digits
     Demo(DemoArgs),
-    /// Print the default configuration file, to begin one with, or check one
+    /// Print the default configuration file, with every option in it, or check one
     #[command(
-        after_help = "To begin with:\n  neurotop config > \"$(neurotop config --path)\"     where its directory exists"
+        after_help = "To begin one (its directory must exist, and what the file has is lost):\n  neurotop config > \"$(neurotop config --path)\""
     )]
     Config(ConfigArgs),
     /// Print the Python module that records a run, as one file

@@ -425,6 +425,15 @@ fn no_color_is_respected_unless_a_theme_is_asked_for() {
 }
 
 #[test]
+fn a_terminal_without_colours_gets_none_unless_a_theme_is_asked_for() {
+    for term in ["vt100", "vt220", "xterm-mono", "linux-m", ""] {
+        assert_eq!(colours_of(&[], &[("TERM", term)]), ["Default".to_owned()].into(), "{term}");
+    }
+    assert!(colours_of(&["--theme", "dark"], &[("TERM", "vt100")]).len() > 1);
+    assert!(colours_of(&[], &[("TERM", "linux")]).len() > 1);
+}
+
+#[test]
 fn a_theme_comes_from_the_command_line_or_the_configuration_and_t_changes_it() {
     let place = tempfile::tempdir().expect("a directory");
     let config = place.path().join("config.toml");
@@ -583,14 +592,82 @@ fn y_copies_the_selected_layer_through_the_terminal() {
 #[test]
 fn ascii_is_drawn_where_it_is_asked_for_or_the_locale_has_no_more() {
     let golden = support::golden("conv-mixed-digits");
-    for (args, environment) in
-        [(&["--ascii"][..], &[][..]), (&[], &[("LC_ALL", "C")]), (&[], &[("LANG", "POSIX")])]
-    {
+    for (args, environment) in [
+        (&["--ascii"][..], &[][..]),
+        (&[], &[("LC_ALL", "C")]),
+        (&[], &[("LANG", "POSIX")]),
+        (&[], &[("TERM", "linux")]),
+    ] {
         let args: Vec<&str> = [text(&golden)].into_iter().chain(args.iter().copied()).collect();
         let mut terminal = Terminal::start(80, 24, &args, environment);
         let screen = terminal.until_shown("complete");
         assert!(screen.is_ascii() && screen.contains("+ Layers"), "{screen}");
         terminal.press("q");
         assert_eq!(terminal.ends().exit_code(), 0);
+        let printed = terminal.printed();
+        assert!(printed.is_ascii() && printed.contains("\n-----"), "the summary too:\n{printed}");
     }
+}
+
+/// The help's line about something.
+fn line_about<'a>(screen: &'a str, what: &str) -> &'a str {
+    screen.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}:\n{screen}"))
+}
+
+#[test]
+fn keys_are_those_of_the_configuration() {
+    let place = tempfile::tempdir().expect("a directory");
+    let config = place.path().join("config.toml");
+    let keys = "[keys]\nquit = \"x\"\nview-charts = [\"f3\", \"q\"]\npause = []\nzoom-in = \"ctrl-right\"\n";
+    fs::write(&config, keys).expect("a file");
+    let golden = support::golden("leaky-zero");
+    let mut terminal = Terminal::start(120, 60, &[text(&golden), "--config", text(&config)], &[]);
+    let screen = terminal.until_shown("complete");
+    assert!(screen.contains(" F3 Charts ") && screen.contains(" x quit "), "{screen}");
+    assert!(!screen.contains("pause"), "{screen}");
+    terminal.press("?");
+    let screen = terminal.until_shown("leave, print the summary");
+    for (what, keys) in [
+        ("leave, print the summary", "│ x Ctrl-C "),
+        ("charts over the batches", "│ F3 q "),
+        ("charts: zoom in", "│ Ctrl-→ "),
+        ("the next view", "│ Tab "),
+    ] {
+        assert!(line_about(&screen, what).starts_with(keys), "{keys}:\n{screen}");
+    }
+    assert!(!screen.contains("freeze the view"), "{screen}");
+    // F3 as terminals send it, and back; then the other key of the same view, which left once.
+    for key in ["\x1bOR", "q"] {
+        terminal.press(key);
+        terminal.until("the charts", |_| selected(&terminal).contains("F3 Charts"));
+        terminal.press("?");
+        terminal.until_shown("leave, print the summary");
+    }
+    terminal.press("x");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
+fn the_dashboard_starts_as_the_configuration_says() {
+    let place = tempfile::tempdir().expect("a directory");
+    let config = place.path().join("config.toml");
+    fs::write(&config, "compact = true\nmouse = false\npoll = 7\n").expect("a file");
+    let golden = support::golden("leaky-zero");
+    for (args, is_framed) in [(&[][..], false), (&["--no-compact"], true)] {
+        let args = [&[text(&golden), "--config", text(&config)][..], args].concat();
+        let mut terminal = Terminal::start(80, 24, &args, &[]);
+        let screen = terminal.until_shown("complete");
+        assert_eq!(screen.contains('╭'), is_framed, "{screen}");
+        assert_eq!(screen.contains("scans every 7s"), is_framed, "{screen}");
+        terminal.press("c");
+        terminal.until("c changes it", |screen| screen.contains('╭') != is_framed);
+        terminal.press("q");
+        assert_eq!(terminal.ends().exit_code(), 0);
+        let output = terminal.output.lock().expect("the output").clone();
+        assert!(!String::from_utf8_lossy(&output).contains("\x1b[?1000h"), "the mouse is left alone");
+    }
+    let mut terminal = Terminal::start(80, 24, &[text(&golden), "--compact"], &[]);
+    assert!(!terminal.until_shown("complete").contains('╭'));
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
 }
