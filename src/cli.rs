@@ -178,7 +178,8 @@ impl EndArgs {
 /// What the dashboard looks like.
 #[derive(Debug, Clone, Args)]
 pub struct LookArgs {
-    /// The theme of the dashboard [default: the configuration's, or dark; monochrome with NO_COLOR]
+    /// The theme of the dashboard [default: the configuration's, or dark; monochrome with NO_COLOR and on a
+    /// terminal without colours]
     #[arg(long, value_name = "NAME", value_enum)]
     pub theme: Option<ThemeName>,
     /// What can be shown.

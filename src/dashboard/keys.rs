@@ -152,7 +152,13 @@ pub static BINDINGS: [Binding; 39] = [
         "the problems: what was set aside, and why",
         Some("problems"),
     ),
-    binding("view-help", &["?", "6", "f1"], Action::Toggle(View::Help), "this help", Some("help")),
+    binding(
+        "view-help",
+        &["?", "6", "f1"],
+        Action::Toggle(View::Help),
+        "the help: keys and terms",
+        Some("help"),
+    ),
     binding("view-next", &["tab"], Action::NextView(1), "the next view", Some("view")),
     binding("view-previous", &["shift-tab"], Action::NextView(-1), "the view before", None),
     binding(
