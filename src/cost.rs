@@ -159,7 +159,15 @@ mod tests {
         assert_eq!(costs.of("RLeaky", "zero"), None);
         assert_eq!(costs.of("Alpha", "zero").map(|cost| cost.ops_per_update), Some(24));
         assert!("Leaky:zero=5".parse::<CostRule>().unwrap_err().contains("NeuroBench prices"));
-        for text in ["", "RLeaky=5", "RLeaky:subtract", "RLeaky:subtract=-1", ":zero=1", "RLeaky:=1", "A:b=1000000001"] {
+        for text in [
+            "",
+            "RLeaky=5",
+            "RLeaky:subtract",
+            "RLeaky:subtract=-1",
+            ":zero=1",
+            "RLeaky:=1",
+            "A:b=1000000001",
+        ] {
             assert!(text.parse::<CostRule>().is_err(), "{text}");
         }
     }

@@ -115,7 +115,15 @@ impl History {
                 return after - 1;
             }
         }
-        let empty = Point { first: number, last: number, batches: 0, samples: 0, layers: Vec::new(), effective: 0, dense: 0 };
+        let empty = Point {
+            first: number,
+            last: number,
+            batches: 0,
+            samples: 0,
+            layers: Vec::new(),
+            effective: 0,
+            dense: 0,
+        };
         self.points.insert(after, empty);
         after
     }

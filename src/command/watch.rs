@@ -56,7 +56,8 @@ fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) ->
         options.exit_when_finished |= options.close_after.is_some();
         return plain::watch(&mut session.watch, options.exit_when_finished, signals);
     }
-    let mut screen = Screen::take(&format!("neurotop {}", session.watch.runs.shown().run.name()), options.mouse)?;
+    let mut screen =
+        Screen::take(&format!("neurotop {}", session.watch.runs.shown().run.name()), options.mouse)?;
     let inputs = Inputs { events: dashboard::terminal_events()?, signals: signals.clone() };
     dashboard::show(screen.terminal(), &mut session.watch, &inputs, &options)
 }

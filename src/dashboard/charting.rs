@@ -184,7 +184,8 @@ pub fn places(history: &History) -> Vec<f64> {
 /// The index of the place that is nearest; places ascend.
 pub fn nearest(places: &[f64], at: f64) -> usize {
     let after = places.partition_point(|&place| place < at);
-    match (after.checked_sub(1).map(|before| at - places[before]), places.get(after).map(|place| place - at)) {
+    match (after.checked_sub(1).map(|before| at - places[before]), places.get(after).map(|place| place - at))
+    {
         (Some(before), Some(next)) if before <= next => after - 1,
         (Some(_), None) => after - 1,
         _ => after,

@@ -150,11 +150,7 @@ impl State {
                 self.show(View::Overview);
                 self.mode = Mode::Typing;
             }
-            Action::Type(_)
-            | Action::Erase
-            | Action::EraseAll
-            | Action::KeepFilter
-            | Action::ClearFilter => {
+            Action::Type(_) | Action::Erase | Action::EraseAll | Action::KeepFilter | Action::ClearFilter => {
                 self.edit_filter(action, contents);
             }
             Action::Zoom(_) | Action::Pan(_) | Action::Whole | Action::Scale | Action::Lines => {

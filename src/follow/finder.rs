@@ -45,7 +45,8 @@ fn run_of(entry: &DirEntry, known: &HashSet<OsString>) -> Option<(OsString, Syst
     if hidden || known.contains(&name) || !entry.file_type().ok()?.is_dir() || !is_run(&entry.path()) {
         return None;
     }
-    let modified = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    let modified =
+        entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
     Some((name, modified))
 }
 

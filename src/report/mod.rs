@@ -8,9 +8,9 @@ mod summary;
 mod table;
 
 pub use export::{Export, Format};
+pub use several::render;
 pub use summary::{
     Agreement, ClassFigures, LayerFigures, NeuroBenchFigures, ProblemFigures, SCHEMA, Summary, Sums,
     TotalFigures, sparsity,
 };
-pub use several::render;
 pub use table::{Style, table};

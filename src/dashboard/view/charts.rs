@@ -57,11 +57,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     let list = if scene.framed && area.width >= WITH_LIST { LIST } else { 0 };
     let [list, rest] = Layout::horizontal([Constraint::Length(list), Constraint::Fill(1)]).areas(area);
     let legend = (all.len() as u16 + 1).min(area.height / 3);
-    let [charts, legend] =
-        Layout::vertical([Constraint::Fill(1), Constraint::Length(legend)]).areas(rest);
+    let [charts, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(legend)]).areas(rest);
     draw_list(frame, list, scene, state);
     let operations = Chart {
-        name: if state.charts.scale == Scale::Linear { "Effective ops/sample" } else { "Effective ops/sample, log" },
+        name: if state.charts.scale == Scale::Linear {
+            "Effective ops/sample"
+        } else {
+            "Effective ops/sample, log"
+        },
         figures: |series| &series.operations,
         scale: state.charts.scale,
         limits: OPERATIONS,
@@ -148,8 +151,10 @@ fn draw_chart(
         frame.render_widget(Line::styled(" nothing to draw yet", scene.theme.dim), inner);
         return None;
     }
-    let curves: Vec<Curve> =
-        all.iter().flat_map(|series| curves(series, (chart.figures)(series), inner.width, scene, state)).collect();
+    let curves: Vec<Curve> = all
+        .iter()
+        .flat_map(|series| curves(series, (chart.figures)(series), inner.width, scene, state))
+        .collect();
     let window = state.charts.window(last_place(scene));
     let &Chart { scale, limits, label, .. } = chart;
     let plot = Plot { curves: &curves, window, scale, limits, cursor: state.charts.cursor, label };
@@ -179,19 +184,17 @@ fn zoom(scene: &Scene<'_>, state: &State) -> String {
 }
 
 /// Dots for single batches, lines for what runs on; without colours each curve is drawn in its own mark.
-fn curves(
-    series: &Series,
-    figures: &Figures,
-    width: u16,
-    scene: &Scene<'_>,
-    state: &State,
-) -> Vec<Curve> {
+fn curves(series: &Series, figures: &Figures, width: u16, scene: &Scene<'_>, state: &State) -> Vec<Curve> {
     let lines = state.charts.lines;
     let marked = state.charts.overlaid.len() > 1
         && (state.look.theme == ThemeName::Monochrome || scene.symbols == Symbols::Ascii);
     let mut curves = Vec::new();
     if lines != Lines::Running {
-        let marker = if marked { Marker::Custom(series.mark) } else { dots(figures.single.len(), width, scene.symbols) };
+        let marker = if marked {
+            Marker::Custom(series.mark)
+        } else {
+            dots(figures.single.len(), width, scene.symbols)
+        };
         // Dots step back only where there are lines before them.
         let style = if lines == Lines::Both { series.style.patch(scene.theme.behind) } else { series.style };
         let points = figures.single.clone();
@@ -298,12 +301,16 @@ fn value_line(series: &Series, place: Option<&f64>, width: usize, scene: &Scene<
     };
     let figure = |points: &[(f64, f64)], text: fn(f64) -> String| value(points).map_or("–".to_owned(), text);
     let (operations, sparsities) = (&series.operations, &series.sparsities);
-    let roomy = width >= 100;
+    // The figures of the single batch give way first, then the captions.
+    let (roomy, single_too) = (width >= 100, width >= 60);
     let precise: fn(f64) -> String = if roomy { |value| decimal(value, 2) } else { compact };
-    let (captions, room) = if roomy { ([" effective ", " sparsity "], width - 78) } else { ([" ", " "], 12) };
-    let single = |text: String, width: usize| Span::styled(format!(" batch {text:>width$} "), scene.theme.dim);
+    let captions = if roomy { [" effective ", " sparsity "] } else { [" ", " "] };
     let digits = if roomy { 14 } else { 6 };
-    let room = room.min(40);
+    let room = if roomy { (width - 78).min(40) } else { width.saturating_sub(50).clamp(8, 28) };
+    let single = |text: String, width: usize| {
+        let text = if single_too { format!(" batch {text:>width$} ") } else { String::new() };
+        Span::styled(text, scene.theme.dim)
+    };
     Line::from(vec![
         Span::styled(format!(" {} {:<room$}", series.mark, elide(&series.name, room)), series.style),
         Span::styled(captions[0], scene.theme.dim),

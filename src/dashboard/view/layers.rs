@@ -71,7 +71,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
         .map(|layer| Row::new(columns.iter().map(|&(column, width)| cell(column, width, layer, scene))));
     let table =
         Table::new(body, widths).header(header).column_spacing(1).row_highlight_style(scene.theme.selected);
-    let mut selection = TableState::new().with_selected((!shown.is_empty()).then(|| state.layers.selected - first));
+    let mut selection =
+        TableState::new().with_selected((!shown.is_empty()).then(|| state.layers.selected - first));
     frame.render_stateful_widget(table, inner, &mut selection);
     if shown.is_empty() && !state.filter.is_empty() {
         let row = Rect { y: inner.y.saturating_add(1), height: 1, ..inner }.intersection(inner);

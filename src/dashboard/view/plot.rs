@@ -137,9 +137,8 @@ fn labels(plot: &Plot<'_>, range: (f64, f64), rows: u16) -> Vec<(u16, String)> {
         return Vec::new();
     }
     let steps = ((rows - 1) / LABEL_EVERY).clamp(1, 8);
-    let text = |value: f64| {
-        (plot.label)(if plot.scale == Scale::Logarithmic { 10_f64.powf(value) } else { value })
-    };
+    let text =
+        |value: f64| (plot.label)(if plot.scale == Scale::Logarithmic { 10_f64.powf(value) } else { value });
     let label = |step: u16| {
         let row = ((rows - 1) as f64 * f64::from(step) / f64::from(steps)).round();
         let part = row / f64::from((rows - 1).max(1));
@@ -188,9 +187,8 @@ pub(super) fn dots(points: usize, width: u16, symbols: Symbols) -> Marker {
 
 /// The least and the greatest value.
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
+    let (low, high) = values
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     if low <= high { (low, high) } else { (0.0, 1.0) }
 }
 

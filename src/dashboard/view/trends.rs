@@ -66,12 +66,8 @@ fn chart(
     let block = if wide_enough { block.title(legend.right_aligned()) } else { block };
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let curve = |points: &[(f64, f64)], shape, marker, style| Curve {
-        points: points.to_vec(),
-        shape,
-        marker,
-        style,
-    };
+    let curve =
+        |points: &[(f64, f64)], shape, marker, style| Curve { points: points.to_vec(), shape, marker, style };
     let marker = dots(series.single.len(), area.width, scene.symbols);
     let curves = [
         curve(&series.single, Shape::Dots, marker, scene.theme.single),
