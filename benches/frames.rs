@@ -60,7 +60,8 @@ impl Scenery {
         let shapes: Arc<[LayerShape]> = (0..layers)
             .map(|layer| LayerShape { name: name(layer), neurons: Some(vec![64, 8, 8]) })
             .collect();
-        let entry = |layer: usize| serde_json::json!({"name": name(layer), "neuron": "Leaky", "reset": "zero"});
+        let entry =
+            |layer: usize| serde_json::json!({"name": name(layer), "neuron": "Leaky", "reset": "zero"});
         let manifest = serde_json::json!({"format": "neurotop", "version": 1, "run": "bench",
             "expected_batches": 1_000_000, "layers": (0..layers).map(entry).collect::<Vec<_>>()});
         let manifest = Arc::new(Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest"));

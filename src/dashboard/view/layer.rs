@@ -4,7 +4,7 @@
 use super::super::inspector::Portrayal;
 use super::super::state::State;
 use super::{Scene, bars, block, neurons, title};
-use crate::portrait::{Portrait, Potentials, Range};
+use crate::portrait::{FiniteRange, Portrait, Potentials};
 use crate::report::LayerFigures;
 use crate::tally::quotient;
 use crate::text::{decimal, elide, percent, printable, thousands};
@@ -238,7 +238,7 @@ fn draw_potentials(frame: &mut Frame<'_>, area: Rect, potentials: &Potentials, s
 }
 
 /// The highest bin beside that of rest, in which most neurons often are: it would press all others down.
-fn highest_beside_rest(bins: &[f64], range: Range) -> f64 {
+fn highest_beside_rest(bins: &[f64], range: FiniteRange) -> f64 {
     let place = (0.0 - range.min) / (range.max - range.min) * bins.len() as f64;
     let beside = bins.iter().enumerate().filter(|&(at, _)| place.floor() != at as f64);
     let highest = beside.map(|(_, &count)| count).fold(0.0, f64::max);
