@@ -3,6 +3,7 @@
 //! The way of a snapshot is one direction, with no way back: [`follow`] (directory → batches that are
 //! ready) → [`snapshot`] (open, check) → [`count`] (changed elements) → [`tally`] (add, once) →
 //! [`dashboard`] (draw) and [`report`] (export). [`pipeline`] runs it, [`run`] holds what came of it.
+//! [`portrait`] reads one layer of one batch again, when asked.
 //!
 //! The library serves the command of the same name; its interface may change with any version.
 
@@ -20,6 +21,7 @@ pub mod history;
 pub mod nearest;
 pub mod pace;
 pub mod pipeline;
+pub mod portrait;
 pub mod report;
 pub mod run;
 pub mod runs;

@@ -194,6 +194,11 @@ impl Run {
         self.manifest.as_deref()
     }
 
+    /// The manifest, to be held elsewhere.
+    pub fn shared_manifest(&self) -> Option<Arc<Manifest>> {
+        self.manifest.clone()
+    }
+
     /// The end of the run, once it was read.
     pub fn end(&self) -> Option<&End> {
         self.end.as_ref()

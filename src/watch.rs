@@ -49,20 +49,21 @@ impl Watch {
         self.runs.apply(group, SystemTime::now());
     }
 
-    /// Follows a run that was found; without one there will be no more.
+    /// Follows runs that were found; without a discovery there will be no more.
     ///
     /// # Errors
     /// Where the system gives no thread.
     pub fn take_found(&mut self, found: Option<Discovery>) -> std::io::Result<()> {
-        match found {
-            Some(Discovery::Run(directory)) => {
-                self.pipelines.follow(&directory)?;
-                let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                self.runs.add(&directory, Settings { name, ..self.settings.clone() });
-            }
-            Some(Discovery::TooMany(runs)) => self.runs.leave_out(runs),
-            None => self.found = never(),
+        let Some(found) = found else {
+            self.found = never();
+            return Ok(());
+        };
+        for directory in found.runs {
+            self.pipelines.follow(&directory)?;
+            let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.runs.add(&directory, Settings { name, ..self.settings.clone() });
         }
+        self.runs.leave_out(found.left_out);
         Ok(())
     }
 

@@ -5,12 +5,13 @@ mod support;
 use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
-    Action, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Request, Sort, State, Symbols,
-    ThemeName, View, draw, row,
+    Action, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, Request, RunRow, Sitter,
+    Sort, State, Symbols, ThemeName, View, draw, row,
 };
 use neurotop::follow::Account;
 use neurotop::pipeline::{Presence, Problem, Severity, Update, Watching};
-use neurotop::run::{Run, Settings};
+use neurotop::portrait::portrait;
+use neurotop::run::{Run, Settings, Status};
 use neurotop::snapshot::{Batch, End, LayerShape, Manifest, SnapshotError};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -18,6 +19,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 /// When the first batch was written.
@@ -125,6 +127,8 @@ fn contents<'a>(run: &'a Run, moment: &'a Moment) -> Contents<'a> {
     Contents {
         moment,
         history: run.history(),
+        layers: run.tally().layers(),
+        portrait: None,
         rows: &[],
         shown: 0,
         baseline: None,
@@ -249,7 +253,7 @@ fn an_end_that_differs() {
 #[test]
 fn nothing_is_too_small_and_nothing_steers_the_terminal() {
     for run in [empty(), demo(12), many_layers(30)] {
-        for page in [View::Overview, View::Problems, View::Help] {
+        for page in View::ALL {
             for columns in [0, 1, 2, 7, 19, 33, 59, 60, 61, 149, 150] {
                 for rows in [0, 1, 2, 3, 4, 5, 6, 8, 9, 11, 17, 18, 19, 23] {
                     let mut state = on(page);
@@ -515,7 +519,7 @@ fn ascii_is_all_that_is_drawn_where_there_is_nothing_else() {
     let ascii = || State::new(Look { symbols: Symbols::Ascii, ..Look::default() });
     let runs = [empty(), demo(7), demo(12), many_layers(60)];
     for run in &runs {
-        for page in [View::Overview, View::Problems, View::Help] {
+        for page in View::ALL {
             for (columns, rows) in SIZES {
                 let mut state = ascii();
                 (state.view, state.sort) = (page, Sort::by(Some(Column::Share)));
@@ -550,4 +554,233 @@ fn a_row_is_copied_with_every_digit_and_cannot_steer_a_terminal() {
     assert!(text.ends_with("\tRLeaky\tsubtract\t\t\t\t"), "a figure that is not known is empty: {text:?}");
     assert_eq!(text.matches('\t').count(), 6);
     assert!(!text.contains(['\n', '\u{1b}', '\u{7}']), "{text:?}");
+}
+
+/// A run whose layers' trends differ, drawn in the charts.
+fn charted(run: &Run, actions: &[Action]) -> State {
+    let mut state = on(View::Charts);
+    screen_of(120, 40, run, &mut state, at(200));
+    for action in actions {
+        act(&mut state, *action, run);
+    }
+    state
+}
+
+/// The total and two layers.
+const THREE_LINES: [Action; 4] =
+    [Action::Go(Motion::Rows(1)), Action::Open, Action::Go(Motion::Rows(1)), Action::Open];
+
+#[test]
+fn charts_of_several_lines_at_every_size() {
+    let run = demo(12);
+    for (columns, rows) in SIZES {
+        assert_screen("charts", columns, rows, &run, &mut charted(&run, &[]), at(24));
+        assert_screen("charts-lines", columns, rows, &run, &mut charted(&run, &THREE_LINES), at(24));
+    }
+}
+
+#[test]
+fn charts_are_zoomed_and_read_off_at_a_cursor() {
+    let run = many_layers(9);
+    let actions =
+        [Action::Scale, Action::Lines, Action::Zoom(1), Action::Pan(-1), Action::Side(-1), Action::Side(-1)];
+    let actions: Vec<Action> = THREE_LINES.into_iter().chain(actions).collect();
+    for (columns, rows) in SIZES {
+        assert_screen("charts-zoomed", columns, rows, &run, &mut charted(&run, &actions), at(200));
+    }
+    let mut state = charted(&run, &actions);
+    assert!(state.charts.is_zoomed() && state.charts.cursor.is_some());
+    act(&mut state, Action::Whole, &run);
+    assert!(!state.charts.is_zoomed() && state.charts.cursor.is_none());
+}
+
+#[test]
+fn a_layer_without_a_price_has_no_line_and_says_so() {
+    let run = many_layers(3);
+    let mut state = charted(&run, &[Action::Open, Action::Go(Motion::Rows(3)), Action::Open]);
+    let screen = screen_of(120, 40, &run, &mut state, at(200)).to_string();
+    assert!(screen.contains("nothing to draw yet"), "{screen}");
+}
+
+#[test]
+fn a_click_on_a_chart_sets_the_cursor_and_the_wheel_zooms() {
+    let run = demo(12);
+    let mut state = charted(&run, &[]);
+    screen_of(120, 40, &run, &mut state, at(24));
+    let (graph, window) = state.places.plot.expect("a chart");
+    assert_eq!(window, (1.0, 12.0));
+    act(&mut state, Action::Click(Position::new(graph.x, graph.y + 1)), &run);
+    assert_eq!(state.charts.cursor, Some(1.0));
+    act(&mut state, Action::Click(Position::new(graph.right() - 1, graph.y + 1)), &run);
+    assert_eq!(state.charts.cursor, Some(12.0));
+    act(&mut state, Action::Scroll(-3), &run);
+    assert!(state.charts.is_zoomed());
+    act(&mut state, Action::Scroll(3), &run);
+    assert!(!state.charts.is_zoomed());
+    let rows = state.places.rows;
+    act(&mut state, Action::Click(Position::new(rows.x, rows.y + 2)), &run);
+    assert_eq!(state.charts.overlaid.len(), 2, "a click on a line's name draws it");
+}
+
+/// Runs in every state.
+fn rows() -> Vec<RunRow> {
+    let row = |number: usize, name: &str, status, part: f64| RunRow {
+        number,
+        name: name.into(),
+        status,
+        progress: (part > 0.0).then_some(part),
+        batches: (12.0 * part) as u64,
+        samples: (192.0 * part) as u128,
+        effective: 27_693.04,
+        dense: 31_820.0,
+        sparsity: (part > 0.0).then_some(0.1297),
+        problems: number % 2,
+        complete: part == 1.0,
+        refused: false,
+    };
+    let mut rows = vec![
+        row(3, "baseline-seed0", Status::Finished, 1.0),
+        row(1, "threshold-1.5", Status::Live, 0.5),
+        row(0, "a-run-with-a-name-that-is-longer-than-any-column-could-ever-be", Status::Waiting, 0.0),
+        row(2, "odd\u{1b}[2J", Status::Stalled(Duration::from_secs(400)), 0.25),
+    ];
+    rows.push(RunRow { refused: true, ..row(4, "newer", Status::Waiting, 0.0) });
+    rows
+}
+
+#[test]
+fn the_list_of_runs_at_every_size() {
+    let (run, rows) = (demo(6), rows());
+    let moment = Moment::of(&run, at(12));
+    let several =
+        Contents { rows: &rows, shown: 1, baseline: Some(3), left_out: 7, ..contents(&run, &moment) };
+    for (columns, height) in SIZES {
+        let mut state = on(View::Runs);
+        state.runs.selected = 1;
+        let screen = draw_on(columns, height, &several, &mut state);
+        insta::assert_snapshot!(format!("runs-{columns}x{height}"), screen);
+    }
+}
+
+#[test]
+fn runs_are_chosen_marked_and_walked_through() {
+    let (run, rows) = (demo(6), rows());
+    let moment = Moment::of(&run, at(12));
+    let several = Contents { rows: &rows, shown: 1, ..contents(&run, &moment) };
+    let mut state = on(View::Runs);
+    draw_on(120, 40, &several, &mut state);
+    state.update(Action::Go(Motion::Last), &several);
+    assert_eq!(state.update(Action::Baseline, &several), Some(Request::Mark(4)));
+    assert_eq!(state.update(Action::Open, &several), Some(Request::Show(4)));
+    assert_eq!(state.view, View::Overview);
+    assert_eq!(state.update(Action::Baseline, &several), Some(Request::Mark(1)), "the one in front");
+    assert_eq!(state.update(Action::NextRun(1), &several), Some(Request::Show(0)), "as they are listed");
+    assert_eq!(state.update(Action::NextRun(-1), &several), Some(Request::Show(3)));
+    let mut state = on(View::Runs);
+    draw_on(120, 40, &several, &mut state);
+    let area = state.places.rows;
+    let click = Action::Click(Position::new(area.x + 3, area.y + 2));
+    assert_eq!(state.update(click, &several), None, "a click selects");
+    assert_eq!(state.update(click, &several), Some(Request::Show(0)), "another one opens");
+}
+
+#[test]
+fn views_are_reached_by_number_by_tab_and_by_click() {
+    let run = demo(3);
+    let mut state = State::default();
+    let mut seen = vec![state.view];
+    for _ in 1..View::ALL.len() {
+        act(&mut state, Action::NextView(1), &run);
+        seen.push(state.view);
+    }
+    assert_eq!(seen, View::ALL);
+    act(&mut state, Action::NextView(1), &run);
+    assert_eq!(state.view, View::Overview, "in a circle");
+    act(&mut state, Action::NextView(-1), &run);
+    assert_eq!(state.view, View::Help);
+    screen_of(120, 40, &run, &mut state, at(6));
+    assert_eq!(state.places.tabs.len(), View::ALL.len());
+    for (view, area) in state.places.tabs.clone() {
+        act(&mut state, Action::Click(area.as_position()), &run);
+        assert_eq!(state.view, view);
+    }
+    act(&mut state, Action::Back, &run);
+    act(&mut state, Action::Open, &run);
+    assert_eq!(state.view, View::Layer, "Enter opens the selected layer");
+}
+
+#[test]
+fn the_compact_mode_leaves_frames_and_charts_out() {
+    let run = demo(7);
+    let mut state = State::default();
+    act(&mut state, Action::Compact, &run);
+    assert_screen("compact", 80, 24, &run, &mut state, at(13));
+    assert_screen("compact", 120, 40, &run, &mut state, at(13));
+}
+
+/// A layer of the demo's run in its newest batch, and a portrait of it.
+fn portrayal(run: &Run, layer: &str) -> Portrayal {
+    let batch = run.newest_batch().expect("a batch").to_owned();
+    let sitter = Sitter { directory: support::demo_run(), batch, layer: layer.into() };
+    let path = sitter.directory.join(&sitter.batch);
+    let found = portrait(&path, run.manifest(), layer, &mut Scratch::default(), &AtomicBool::new(false));
+    Portrayal { sitter, result: found.map_err(|error| error.to_string()) }
+}
+
+#[test]
+fn one_layer_at_every_size() {
+    let run = demo(7);
+    let moment = Moment::of(&run, at(13));
+    for (selected, layer) in [(0, "lif1"), (3, "out")] {
+        let portrait = portrayal(&run, layer);
+        for (columns, rows) in SIZES {
+            let mut state = on(View::Layer);
+            state.layers.selected = selected;
+            let contents = Contents { portrait: Some(&portrait), ..contents(&run, &moment) };
+            let screen = draw_on(columns, rows, &contents, &mut state);
+            insta::assert_snapshot!(format!("layer-{layer}-{columns}x{rows}"), screen);
+        }
+    }
+}
+
+#[test]
+fn a_layer_without_a_portrait_says_why() {
+    let run = demo(7);
+    let moment = Moment::of(&run, at(13));
+    let screen = |portrait: Option<&Portrayal>| {
+        let contents = Contents { portrait, ..contents(&run, &moment) };
+        draw_on(120, 40, &contents, &mut on(View::Layer)).to_string()
+    };
+    assert!(screen(None).contains("reading the newest batch"));
+    let of_another = portrayal(&run, "out");
+    assert!(screen(Some(&of_another)).contains("reading the newest batch"), "never another layer's");
+    let mut gone = portrayal(&run, "lif1");
+    gone.result = Err("batch-000006.npz is\u{1b}[2J gone".into());
+    assert!(screen(Some(&gone)).contains("is\\u{1b}[2J gone"));
+    let mut silent = portrayal(&run, "lif1");
+    if let Ok(portrait) = &mut silent.result {
+        portrait.potentials = None;
+        portrait.rates = None;
+    }
+    let screen = screen(Some(&silent));
+    assert!(screen.contains("packed bits") && screen.contains("too many neurons"), "{screen}");
+}
+
+#[test]
+fn the_map_of_neurons_has_colours_where_there_are_any() {
+    let run = demo(7);
+    let (moment, portrait) = (Moment::of(&run, at(13)), portrayal(&run, "lif1"));
+    let symbols = |look: Look| -> HashSet<String> {
+        let contents = Contents { portrait: Some(&portrait), ..contents(&run, &moment) };
+        let mut state = State::new(look);
+        state.view = View::Layer;
+        let screen = draw_on(120, 40, &contents, &mut state);
+        screen.buffer().content().iter().map(|cell| cell.symbol().to_owned()).collect()
+    };
+    let (halves, shades) = (symbols(themed(ThemeName::Dark, Depth::True)), symbols(Look::default()));
+    assert!(halves.contains("▀") && !halves.contains("▒"), "half blocks with two colours");
+    assert!(!shades.contains("▀") && shades.contains("▒"), "sixteen colours are too few");
+    assert!(symbols(themed(ThemeName::Monochrome, Depth::True)).contains("▒"));
+    let ascii = symbols(Look { symbols: Symbols::Ascii, ..Look::default() });
+    assert!(ascii.iter().all(|symbol| symbol.is_ascii()), "{ascii:?}");
 }

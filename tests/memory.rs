@@ -4,24 +4,16 @@
 mod support;
 
 use neurotop::count::{Scratch, count_batch};
+use neurotop::portrait::portrait;
 use neurotop::snapshot::Batch;
-use std::fs::File;
-use std::io::Write;
-use support::Npy;
+use std::sync::atomic::AtomicBool;
+use support::write_zeros;
 
 /// The most memory that this process ever had, in KiB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("the status of this process");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
-}
-
-/// A potential of all zeros, as a file with a hole: it takes no room on disk.
-fn write_zeros(path: &std::path::Path, shape: [usize; 3]) {
-    let header = Npy { descr: "<f8".into(), fortran: false, shape: shape.to_vec(), data: Vec::new() }.bytes();
-    let mut file = File::create(path).expect("a file");
-    file.write_all(&header).expect("a header");
-    file.set_len((header.len() + 8 * shape.iter().product::<usize>()) as u64).expect("a hole");
 }
 
 #[test]
@@ -42,4 +34,10 @@ fn a_gigabyte_needs_no_more_than_its_buffers() {
     assert_eq!(dense, 80_000_000);
     let grown = peak() - before;
     assert!(grown < 16 << 10, "counting 768 MB took {grown} KiB");
+    for layer in ["small-steps", "large-steps", "pair"] {
+        let found = portrait(&path, None, layer, &mut Scratch::default(), &AtomicBool::new(false));
+        assert!(found.expect("a portrait").rates.is_some());
+    }
+    let grown = peak() - before;
+    assert!(grown < 24 << 10, "the portraits took {grown} KiB");
 }

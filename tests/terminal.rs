@@ -671,3 +671,78 @@ fn the_dashboard_starts_as_the_configuration_says() {
     terminal.press("q");
     assert_eq!(terminal.ends().exit_code(), 0);
 }
+
+#[test]
+fn every_view_is_reached_by_key_and_by_mouse() {
+    let mut terminal = Terminal::start(120, 40, &[text(&support::demo_run())], &[]);
+    terminal.until_shown("27,693.04");
+    terminal.press("\r");
+    terminal.until_shown("layer 1 of 4");
+    let screen = terminal.until_shown("at rest");
+    assert!(screen.contains("Updates by time step") && screen.contains("batch-…11.npz"), "{screen}");
+    terminal.press("\x1b[C");
+    terminal.until_shown("layer 2 of 4");
+    terminal.press("j");
+    terminal.until_shown("layer 3 of 4");
+    terminal.press("3");
+    terminal.until_shown("batch number 11, 16 samples, the newest");
+    terminal.press("j\r");
+    terminal.until_shown("2 lif1 ");
+    terminal.press("L");
+    terminal.until_shown("Effective ops/sample, log");
+    terminal.press("h");
+    terminal.until("the cursor", |screen| screen.contains("batch number 11, 16 samples  "));
+    terminal.press("h+");
+    terminal.until_shown("batch number 10, 16 samples");
+    terminal.until_shown("of 12 ╮");
+    terminal.press("0");
+    let screen = terminal.until_shown("the newest");
+    terminal.press(&mouse(&screen, 0, "4 Runs"));
+    let screen = terminal.until_shown("Runs (1)");
+    assert!(screen.contains("✓ complete"), "{screen}");
+    terminal.press("\t");
+    terminal.until_shown("Problems (0)");
+    terminal.press("\x1b[Z");
+    terminal.until_shown("Runs (1)");
+    terminal.press("1c");
+    terminal.until("no frames", |screen| !screen.contains("Total, per sample") && screen.contains("trend"));
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
+fn a_directory_of_runs_is_a_list_that_grows_and_is_exported_together() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (runs, export) = (place.path().join("runs"), place.path().join("all.json"));
+    for name in ["leaky-zero", "alpha-zero"] {
+        support::copy_run(&support::golden(name), &runs.join(name));
+    }
+    let mut terminal = Terminal::start(120, 40, &[text(&runs), "--export", text(&export)], &[]);
+    let screen = terminal.until_shown("Runs (2)");
+    assert!(screen.find("alpha-zero") < screen.find("leaky-zero"), "{screen}");
+    terminal.until("their totals", |screen| screen.contains("2,633.45") && screen.contains("452.00"));
+    support::copy_run(&support::golden("synaptic-zero"), &runs.join("synaptic-zero"));
+    terminal.until_shown("1,136.73");
+    terminal.press("G\r");
+    terminal
+        .until("the last one in front", |screen| screen.contains("Layers (") && screen.contains("1,136.73"));
+    terminal.press("J");
+    terminal.until("the first one", |screen| screen.contains("Layers (") && screen.contains("2,633.45"));
+    terminal.press("K");
+    terminal.until("the last one again", |screen| screen.contains("Layers (") && screen.contains("1,136.73"));
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+    let printed = terminal.printed();
+    for figure in ["alpha-zero", "leaky-zero", "synaptic-zero", "2,633.45", "452.00", "1,136.73"] {
+        assert!(printed.contains(figure), "{figure}:\n{printed}");
+    }
+    let exported = support::json(&export);
+    assert_eq!(exported["schema"], "neurotop.summaries/1");
+    let names: Vec<&str> = exported["runs"]
+        .as_array()
+        .expect("runs")
+        .iter()
+        .filter_map(|run| run["run"]["name"].as_str())
+        .collect();
+    assert_eq!(names, ["alpha-zero", "leaky-zero", "synaptic-zero"]);
+}

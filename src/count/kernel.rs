@@ -41,12 +41,13 @@ impl Width {
         }
     }
 
-    /// Adds one to each counter whose element changed, of as many elements as there are counters.
-    pub fn add_changed(self, pre: &[u8], post: &[u8], counters: &mut [u64]) {
+    /// Adds the changed elements of each run of so many elements to its counter, as far as there are
+    /// counters; the last run may be shorter.
+    pub fn add_changed(self, pre: &[u8], post: &[u8], run: usize, counters: &mut [u64]) {
         match self {
-            Self::F16 => add(pre, post, counters, half_changed),
-            Self::F32 => add(pre, post, counters, single_changed),
-            Self::F64 => add(pre, post, counters, double_changed),
+            Self::F16 => add::<2, u16>(pre, post, run, counters, half_changed),
+            Self::F32 => add::<4, u32>(pre, post, run, counters, single_changed),
+            Self::F64 => add::<8, u64>(pre, post, run, counters, double_changed),
         }
     }
 }
@@ -75,7 +76,15 @@ fn count<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
     post: &[u8],
     changed: impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
 ) -> u64 {
-    let (pre, post) = (pre.as_chunks::<SIZE>().0, post.as_chunks::<SIZE>().0);
+    count_elements::<SIZE, Counter>(pre.as_chunks().0, post.as_chunks().0, &changed)
+}
+
+#[inline(always)]
+fn count_elements<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
+    pre: &[[u8; SIZE]],
+    post: &[[u8; SIZE]],
+    changed: &impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
+) -> u64 {
     let chunks = pre.chunks(CHUNK).zip(post.chunks(CHUNK));
     let in_chunk = |(pre, post): (&[[u8; SIZE]], &[[u8; SIZE]])| -> u64 {
         pre.iter().zip(post).map(|(&pre, &post)| Counter::from(changed(pre, post))).sum::<Counter>().into()
@@ -84,15 +93,22 @@ fn count<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
 }
 
 #[inline(always)]
-fn add<const SIZE: usize>(
+fn add<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
     pre: &[u8],
     post: &[u8],
+    run: usize,
     counters: &mut [u64],
     changed: impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
 ) {
-    let elements = pre.as_chunks::<SIZE>().0.iter().zip(post.as_chunks::<SIZE>().0);
-    for ((&pre, &post), counter) in elements.zip(counters) {
-        *counter += u64::from(changed(pre, post));
+    let (pre, post) = (pre.as_chunks::<SIZE>().0, post.as_chunks::<SIZE>().0);
+    if run == 1 {
+        for ((&pre, &post), counter) in pre.iter().zip(post).zip(counters) {
+            *counter += u64::from(changed(pre, post));
+        }
+        return;
+    }
+    for ((pre, post), counter) in pre.chunks(run).zip(post.chunks(run)).zip(counters) {
+        *counter += count_elements::<SIZE, Counter>(pre, post, &changed);
     }
 }
 
@@ -176,6 +192,7 @@ mod tests {
         fn blocks_of_any_length_and_alignment_count_as_one_by_one(
             elements in prop::collection::vec((any::<u32>(), any::<u32>(), any::<bool>()), 0..9000),
             offset in 0_usize..8,
+            run in prop_oneof![1_usize..4, 1_usize..9000],
         ) {
             let (mut pre, mut post) = (vec![0; offset], vec![0; offset]);
             let mut expected = 0;
@@ -187,11 +204,12 @@ mod tests {
             }
             let (pre, post) = (&pre[offset..], &post[offset..]);
             prop_assert_eq!(Width::F32.changed(pre, post), expected);
-            let mut counters = vec![1; pre.len() / 4];
-            Width::F32.add_changed(pre, post, &mut counters);
+            let mut counters = vec![1; (pre.len() / 4).div_ceil(run)];
+            Width::F32.add_changed(pre, post, run, &mut counters);
             prop_assert_eq!(counters.iter().map(|counter| counter - 1).sum::<u64>(), expected);
-            let each = |at: usize| 1 + Width::F32.changed(&pre[4 * at..][..4], &post[4 * at..][..4]);
-            prop_assert!(counters.iter().enumerate().all(|(at, &counter)| counter == each(at)));
+            for ((pre, post), counter) in pre.chunks(4 * run).zip(post.chunks(4 * run)).zip(counters) {
+                prop_assert_eq!(counter, 1 + Width::F32.changed(pre, post));
+            }
         }
 
         #[test]

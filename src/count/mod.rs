@@ -6,6 +6,8 @@ mod stream;
 mod transpose;
 
 pub use kernel::Width;
+pub(crate) use stream::{Sink, changes, each_block};
+pub(crate) use transpose::Odometer;
 
 use crate::snapshot::{Batch, BatchLayer, LayerShape, SnapshotError};
 use std::sync::Arc;
@@ -89,6 +91,6 @@ fn count_layer(
     scratch: &mut Scratch,
 ) -> Result<LayerCount, SnapshotError> {
     let mut counter = StepCounter::new(layer, layers);
-    stream::changes(layer, scratch, &mut counter)?;
+    changes(layer, scratch, &mut counter)?;
     Ok(counter.finish(layer.elements))
 }

@@ -59,25 +59,21 @@ impl StepCounter {
         }
     }
 
-    /// The changes of a step.
-    fn of_step(&mut self, step: u64) -> &mut u64 {
-        let kept = usize::try_from(step).ok().and_then(|step| self.counters.get_mut(step));
-        kept.unwrap_or(&mut self.later)
-    }
-
-    /// The elements `at` and after in C order up to `end`, of one step that is kept or of all the others.
-    fn piece(&self, at: u64, end: u64) -> (u64, Range<u64>) {
-        let step = at / self.step;
-        let kept = step < self.kept as u64;
-        (step, at..if kept { end.min((step + 1) * self.step) } else { end })
-    }
-
-    fn in_c_order(&mut self, at: u64, end: u64, changed: impl Fn(Range<u64>) -> u64) {
-        let mut next = at.max(self.step);
-        while next < end {
-            let (step, piece) = self.piece(next, end);
-            next = piece.end;
-            *self.of_step(step) += changed(piece.start - at..piece.end - at);
+    /// Cuts the elements `at` and after in C order, up to `end`, at the steps. `add` adds the changes in a
+    /// range of them, counted from `at`, to counters of so many elements each.
+    fn in_c_order(&mut self, at: u64, end: u64, mut add: impl FnMut(Range<u64>, u64, &mut [u64])) {
+        let mut next = at.max(self.step).min(end);
+        let first_later = (self.kept as u64).saturating_mul(self.step).min(end);
+        while next < first_later {
+            // A block begins anywhere in a step; what follows that step is whole steps.
+            let (step, within) = (next / self.step, next % self.step);
+            let piece_end =
+                if within == 0 { first_later } else { first_later.min(next - within + self.step) };
+            add(next - at..piece_end - at, self.step, &mut self.counters[step as usize..]);
+            next = piece_end;
+        }
+        if next < end {
+            add(next - at..end - at, u64::MAX, std::slice::from_mut(&mut self.later));
         }
     }
 
@@ -102,7 +98,7 @@ impl StepCounter {
             let bytes = (next - at) as usize * size..(next - at + run) as usize * size;
             let (pre, post) = (&pre[bytes.clone()], &post[bytes]);
             match kept {
-                Some(kept) => width.add_changed(pre, post, kept),
+                Some(kept) => width.add_changed(pre, post, 1, kept),
                 None => self.later += width.changed(pre, post),
             }
             next += run;
@@ -112,18 +108,24 @@ impl StepCounter {
 
 impl Sink for StepCounter {
     fn potentials(&mut self, order: Order, at: u64, width: Width, pre: &[u8], post: &[u8]) {
-        let size = width.bytes();
-        let bytes = |piece: Range<u64>| piece.start as usize * size..piece.end as usize * size;
-        match order {
-            Order::C => self.in_c_order(at, at + (post.len() / size) as u64, |piece| {
-                let bytes = bytes(piece);
-                width.changed(&pre[bytes.clone()], &post[bytes])
-            }),
-            Order::Fortran => self.in_fortran_order(at, width, pre, post),
+        if order == Order::Fortran {
+            self.in_fortran_order(at, width, pre, post);
+            return;
         }
+        let size = width.bytes();
+        self.in_c_order(at, at + (post.len() / size) as u64, |piece, run, counters| {
+            let bytes = piece.start as usize * size..piece.end as usize * size;
+            let run = usize::try_from(run).unwrap_or(usize::MAX);
+            width.add_changed(&pre[bytes.clone()], &post[bytes], run, counters);
+        });
     }
 
     fn bits(&mut self, at: u64, block: &[u8], bits: u64) {
-        self.in_c_order(at, at + bits, |piece| set_bits(block, piece));
+        self.in_c_order(at, at + bits, |piece, run, counters| {
+            let starts = std::iter::successors(Some(piece.start), |start| start.checked_add(run));
+            for (start, counter) in starts.take_while(|&start| start < piece.end).zip(counters) {
+                *counter += set_bits(block, start..piece.end.min(start.saturating_add(run)));
+            }
+        });
     }
 }

@@ -124,6 +124,26 @@ impl Elements {
     }
 }
 
+/// Gives all elements of an array, in native byte order and the order of the file, a block at a time;
+/// reads and verifies every byte of it.
+///
+/// # Errors
+/// Where the data cannot be read, end early or are corrupt, or as `take` returns.
+pub(crate) fn each_block(
+    array: &Array,
+    scratch: &mut Scratch,
+    mut take: impl FnMut(Width, &[u8]) -> Result<(), SnapshotError>,
+) -> Result<(), SnapshotError> {
+    let mut elements = Elements::new(array)?;
+    let buffer = scratch.first(BLOCK);
+    while elements.left > 0 {
+        let length = elements.block(BLOCK) * elements.width.bytes();
+        elements.fill(&mut buffer[..length])?;
+        take(elements.width, &buffer[..length])?;
+    }
+    elements.finish()
+}
+
 /// A trace in C order: each element against the one a step before it.
 fn trace(post: &Array, step: u64, scratch: &mut Scratch, sink: &mut dyn Sink) -> Result<(), SnapshotError> {
     let mut elements = Elements::new(post)?;

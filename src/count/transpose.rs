@@ -73,14 +73,15 @@ fn give_window(
 }
 
 /// Walks the elements of an array in C order and knows the place of each in Fortran order.
-struct Odometer {
+pub(crate) struct Odometer {
     /// For each axis, the last one first: its index, length and distance in Fortran order.
     axes: Vec<(u64, u64, u64)>,
-    fortran: u64,
+    /// The place in Fortran order.
+    pub(crate) fortran: u64,
 }
 
 impl Odometer {
-    fn new(shape: &[u64]) -> Self {
+    pub(crate) fn new(shape: &[u64]) -> Self {
         let mut distance = 1;
         let mut axes = Vec::with_capacity(shape.len());
         for &length in shape {
@@ -91,7 +92,7 @@ impl Odometer {
         Self { axes, fortran: 0 }
     }
 
-    fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         for (index, length, distance) in &mut self.axes {
             *index += 1;
             if *index < *length {

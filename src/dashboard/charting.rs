@@ -33,6 +33,16 @@ pub enum Subject {
     Layer(String),
 }
 
+impl Subject {
+    /// Whether it is this layer, or the total where there is none.
+    pub fn is(&self, layer: Option<&str>) -> bool {
+        match self {
+            Self::Total => layer.is_none(),
+            Self::Layer(name) => layer == Some(name),
+        }
+    }
+}
+
 /// The most lines that are told apart.
 pub const MAX_OVERLAID: usize = 6;
 

@@ -5,6 +5,8 @@ mod columns;
 mod copy;
 mod cursor;
 mod filter;
+mod heat;
+mod inspector;
 mod key;
 mod key_table;
 mod keys;
@@ -21,6 +23,7 @@ pub use columns::{COLUMNS, Column, Sort};
 pub use copy::{copy, row};
 pub use cursor::{Cursor, Motion, Scroll};
 pub use filter::Filter;
+pub use inspector::{Inspector, Portrayal, Sitter};
 pub use key::Key;
 pub use key_table::{Conflict, KeyTable, Rebound, Row};
 pub use keys::{Action, BINDINGS, Binding, EDITS, Mode, named};
@@ -110,11 +113,12 @@ where
     B::Error: Send + Sync + 'static,
 {
     let board = Board::new(&watch.runs, SystemTime::now());
+    let inspector = Inspector::start()?;
     let mut state = State::new(options.look);
     (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
-    let mut dashboard = Dashboard { state, board, watch, options, stay: false };
+    let mut dashboard = Dashboard { state, board, watch, inspector, options, stay: false };
     let mut events = inputs.events.clone();
-    let groups = dashboard.watch.groups().clone();
+    let (groups, portraits) = (dashboard.watch.groups().clone(), dashboard.inspector.answers().clone());
     let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
     let mut changed = true;
     loop {
@@ -152,6 +156,10 @@ where
                 changed = true;
                 dashboard.take_groups(group.ok())?;
             }
+            recv(portraits) -> portrait => {
+                changed = true;
+                portrait.into_iter().for_each(|portrait| dashboard.inspector.take(portrait));
+            }
             default(wake.saturating_duration_since(Instant::now())) => {}
         }
     }
@@ -169,6 +177,7 @@ struct Dashboard<'a> {
     state: State,
     board: Board,
     watch: &'a mut Watch,
+    inspector: Inspector,
     options: &'a Options,
     /// Whether somebody is there, so that the dashboard does not close by itself.
     stay: bool,
@@ -180,12 +189,30 @@ impl Dashboard<'_> {
         B::Error: Send + Sync + 'static,
     {
         self.board.refresh(&self.watch.runs, SystemTime::now());
-        let (contents, state) = (self.board.contents(&self.watch.runs), &mut self.state);
+        let state = &mut self.state;
+        let contents = self.board.contents(&self.watch.runs, self.inspector.newest());
         terminal.draw(|frame| view::draw(frame, &contents, state, now))?;
+        self.inspect();
         if self.watch.runs.shown().run.tally().batches() > 0 {
             fault::point("dashboard");
         }
         Ok(())
+    }
+
+    /// Has a portrait made of the layer that is looked at, in the newest batch.
+    fn inspect(&mut self) {
+        if self.state.view != View::Layer {
+            return self.inspector.want(None);
+        }
+        let entry = self.watch.runs.shown();
+        let moment = self.board.contents(&self.watch.runs, None).moment;
+        let layer = self.state.selected_layer(&moment.summary.layers);
+        let wanted = layer.zip(moment.newest_batch.as_ref()).map(|(layer, batch)| {
+            let (directory, layer) = (entry.directory.clone(), layer.name.clone());
+            let sitter = Sitter { directory, batch: batch.clone(), layer };
+            (sitter, entry.run.shared_manifest())
+        });
+        self.inspector.want(wanted);
     }
 
     fn is_to_close(&mut self, now: Instant) -> bool {
@@ -207,7 +234,7 @@ impl Dashboard<'_> {
         }
         for action in actions(event, &self.state) {
             // An action concerns what is on the screen, which may be older than what is known.
-            let contents = self.board.contents(&self.watch.runs);
+            let contents = self.board.contents(&self.watch.runs, self.inspector.newest());
             match self.state.update(action, &contents) {
                 Some(request) if self.fulfil(request) == Next::Leave => return Next::Leave,
                 _ => {}
@@ -284,7 +311,7 @@ impl Dashboard<'_> {
 
     /// Copies the figures that are shown of the selected layer.
     fn copy_selected(&mut self) {
-        let contents = self.board.contents(&self.watch.runs);
+        let contents = self.board.contents(&self.watch.runs, None);
         let message = match self.state.selected_layer(&contents.moment.summary.layers) {
             None => "nothing to copy: no layer is selected".to_owned(),
             Some(layer) => match copy(layer, &mut std::io::stdout()) {

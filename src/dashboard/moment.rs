@@ -1,11 +1,13 @@
 //! All that is shown of the runs at one moment: the figures of the one in front, a row for each, and what
 //! is kept of them while the view is paused.
 
+use super::inspector::Portrayal;
 use crate::history::History;
 use crate::pipeline::{Presence, Watching};
 use crate::report::Summary;
 use crate::run::{Run, Status};
 use crate::runs::{Entry, Runs};
+use crate::tally::LayerSums;
 use std::time::{Duration, SystemTime};
 
 /// All that is shown of one run at one moment, except its history.
@@ -33,7 +35,7 @@ impl Moment {
     /// What is to be shown of a run at `now`.
     pub fn of(run: &Run, now: SystemTime) -> Self {
         Self {
-            summary: Summary::of(run, now),
+            summary: Summary::without_steps(run, now),
             status: run.status(now),
             time_left: run.time_left(now),
             presence: run.presence().cloned(),
@@ -112,6 +114,10 @@ pub struct Contents<'a> {
     pub moment: &'a Moment,
     /// Its figures over the batches.
     pub history: &'a History,
+    /// Its layers' sums, with those by time step.
+    pub layers: &'a [LayerSums],
+    /// A layer of it, seen closely.
+    pub portrait: Option<&'a Portrayal>,
     /// All runs, in the order in which they are listed.
     pub rows: &'a [RunRow],
     /// The number of the run in front.
@@ -145,6 +151,7 @@ pub struct Board {
 struct Frozen {
     moment: Moment,
     history: History,
+    layers: Vec<LayerSums>,
     rows: Vec<RunRow>,
     shown: usize,
 }
@@ -189,20 +196,22 @@ impl Board {
                 _ if number == self.front.number => {
                     RunRow::of(number, entry, &self.front.figures.summary, now)
                 }
-                _ => RunRow::of(number, entry, &Summary::of(&entry.run, now), now),
+                _ => RunRow::of(number, entry, &Summary::without_steps(&entry.run, now), now),
             };
             self.rows.push(row);
             self.revisions.push(revision);
         }
     }
 
-    /// What is to be drawn.
-    pub fn contents<'a>(&'a self, runs: &'a Runs) -> Contents<'a> {
+    /// What is to be drawn, with the newest portrait of a layer.
+    pub fn contents<'a>(&'a self, runs: &'a Runs, portrait: Option<&'a Portrayal>) -> Contents<'a> {
         let (baseline, left_out) = (runs.baseline(), runs.left_out());
         match &self.frozen {
             Some(frozen) => Contents {
                 moment: &frozen.moment,
                 history: &frozen.history,
+                layers: &frozen.layers,
+                portrait,
                 rows: &frozen.rows,
                 shown: frozen.shown,
                 baseline,
@@ -212,6 +221,8 @@ impl Board {
             None => Contents {
                 moment: &self.front.figures,
                 history: runs.shown().run.history(),
+                layers: runs.shown().run.tally().layers(),
+                portrait,
                 rows: &self.rows,
                 shown: self.front.number,
                 baseline,
@@ -228,6 +239,7 @@ impl Board {
             None => Some(Box::new(Frozen {
                 moment: self.front.figures.clone(),
                 history: runs.shown().run.history().clone(),
+                layers: runs.shown().run.tally().layers().to_vec(),
                 rows: self.rows.clone(),
                 shown: self.front.number,
             })),

@@ -174,6 +174,9 @@ impl State {
     /// The indices of the layers that are shown, in the order in which they are.
     pub fn shown(&self, layers: &[LayerFigures]) -> Vec<usize> {
         let mut order = self.sort.order(layers);
+        if self.filter.is_empty() {
+            return order;
+        }
         order.retain(|&at| self.filter.shows(&layers[at].name));
         order
     }
@@ -183,10 +186,9 @@ impl State {
         self.shown(layers).get(self.layers.selected).map(|&at| &layers[at])
     }
 
-    /// What can be drawn in the charts: the total, then the layers that are shown.
-    pub fn subjects(&self, layers: &[LayerFigures]) -> Vec<Subject> {
-        let layers = self.shown(layers).into_iter().map(|at| Subject::Layer(layers[at].name.clone()));
-        std::iter::once(Subject::Total).chain(layers).collect()
+    /// What can be drawn in the charts: the total (`None`), then the layers that are shown, by index.
+    pub fn subjects(&self, layers: &[LayerFigures]) -> Vec<Option<usize>> {
+        std::iter::once(None).chain(self.shown(layers).into_iter().map(Some)).collect()
     }
 
     /// Says something for a few seconds.
@@ -232,9 +234,11 @@ impl State {
         match self.view {
             View::Overview => self.show(View::Layer),
             View::Charts => {
-                let subjects = self.subjects(&contents.moment.summary.layers);
-                if let Some(subject) = subjects.into_iter().nth(self.subjects.selected) {
-                    self.charts.toggle(subject);
+                let layers = &contents.moment.summary.layers;
+                match self.subjects(layers).get(self.subjects.selected) {
+                    Some(None) => self.charts.toggle(Subject::Total),
+                    Some(&Some(at)) => self.charts.toggle(Subject::Layer(layers[at].name.clone())),
+                    None => {}
                 }
             }
             View::Runs => {

@@ -1,7 +1,7 @@
 //! Finds the runs in a directory of runs, those that are there and those that come.
 
 use super::scan::is_run;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::DirEntry;
@@ -15,13 +15,13 @@ const LOOK_SHARE: u32 = 20;
 /// The most runs that are followed: each takes a thread or two and a watch of the system.
 pub const MAX_RUNS: usize = 200;
 
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Discovery {
-    /// A run, by its directory.
-    Run(PathBuf),
-    /// So many more runs than are followed.
-    TooMany(usize),
+/// What a look found that was not there before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Discovery {
+    /// The directories of runs.
+    pub runs: Vec<PathBuf>,
+    /// How many more runs there are by now than are followed.
+    pub left_out: usize,
 }
 
 /// The runs in a directory: sub-directories that hold a manifest or a batch. Symbolic links are not
@@ -56,7 +56,7 @@ fn run_of(entry: &DirEntry, known: &HashSet<OsString>) -> Option<(OsString, Syst
 /// # Errors
 /// Where the system gives no thread.
 pub fn find_runs(directory: &Path, every: Option<Duration>) -> std::io::Result<Receiver<Discovery>> {
-    let (sender, receiver) = bounded(MAX_RUNS);
+    let (sender, receiver) = unbounded();
     let directory = std::path::absolute(directory)?;
     let every = every.unwrap_or(LOOK_EVERY);
     std::thread::Builder::new().name("finder".into()).spawn(move || find(&directory, every, &sender))?;
@@ -65,22 +65,21 @@ pub fn find_runs(directory: &Path, every: Option<Duration>) -> std::io::Result<R
 
 fn find(directory: &Path, every: Duration, sender: &Sender<Discovery>) {
     let mut known = HashSet::new();
-    let mut followed = 0;
+    let (mut followed, mut left_out) = (0, 0);
     while !is_run(directory) {
         let started = Instant::now();
-        let found = runs_beside(directory, &known);
-        let fresh = !found.is_empty();
-        for (name, _) in found {
-            known.insert(name.clone());
+        let mut found = Discovery::default();
+        for (name, _) in runs_beside(directory, &known) {
             if followed < MAX_RUNS {
                 followed += 1;
-                if sender.send(Discovery::Run(directory.join(name))).is_err() {
-                    return;
-                }
+                found.runs.push(directory.join(&name));
             }
+            known.insert(name);
         }
-        let left_out = known.len() - followed;
-        if fresh && left_out > 0 && sender.send(Discovery::TooMany(left_out)).is_err() {
+        found.left_out = known.len() - followed;
+        let anything = !found.runs.is_empty() || found.left_out > left_out;
+        left_out = found.left_out;
+        if anything && sender.send(found).is_err() {
             return;
         }
         std::thread::sleep(every.max(started.elapsed() * LOOK_SHARE));
@@ -113,10 +112,10 @@ mod tests {
         fs::create_dir(directory.path().join("empty")).expect("a directory");
         fs::write(directory.path().join("notes.txt"), "").expect("a file");
         let found = find_runs(directory.path(), Some(Duration::from_millis(20))).expect("a thread");
-        assert_eq!(next(&found), Discovery::Run(first));
+        assert_eq!(next(&found).runs, [first]);
         let second = directory.path().join("empty");
         fs::write(second.join("batch-3.npz"), "").expect("a file");
-        assert_eq!(next(&found), Discovery::Run(second));
+        assert_eq!(next(&found).runs, [second]);
         assert!(found.recv_timeout(Duration::from_millis(200)).is_err(), "each is found once");
     }
 
@@ -136,10 +135,8 @@ mod tests {
             make_run(directory.path(), &format!("exp{number}"));
         }
         let found = find_runs(directory.path(), Some(Duration::from_millis(20))).expect("a thread");
-        for _ in 0..MAX_RUNS {
-            assert!(matches!(next(&found), Discovery::Run(_)));
-        }
-        assert_eq!(next(&found), Discovery::TooMany(3));
+        let found = next(&found);
+        assert_eq!((found.runs.len(), found.left_out), (MAX_RUNS, 3));
     }
 
     #[cfg(unix)]

@@ -131,6 +131,8 @@ pub struct LayerFigures {
     pub neuron: Option<String>,
     /// Its reset mechanism, where known.
     pub reset: Option<String>,
+    /// One sample's neurons, where known.
+    pub shape: Option<Vec<u64>>,
     /// Operations of one update.
     pub ops_per_update: Option<u64>,
     /// `neurobench` or `user`.
@@ -286,6 +288,17 @@ pub struct ProblemFigures {
 impl Summary {
     /// The figures of a run at `now`.
     pub fn of(run: &Run, now: SystemTime) -> Self {
+        let mut summary = Self::without_steps(run, now);
+        for layer in &mut summary.layers {
+            if let Some(index) = layer.index {
+                layer.updates_by_step.clone_from(&run.tally().layers()[index].updates_by_step);
+            }
+        }
+        summary
+    }
+
+    /// The same without the updates by step, which take much to copy for each screen.
+    pub fn without_steps(run: &Run, now: SystemTime) -> Self {
         let layers = layers(run);
         let mut total = total(&layers, run.tally().samples());
         total.uncertainty = uncertainty(run);
@@ -350,7 +363,10 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
         }
         let cost = run.cost(Some(&entry.neuron), Some(&entry.reset));
         let sums = at.map(|at| &seen[at]);
-        figures.push(layer(at, &entry.name, (Some(&entry.neuron), Some(&entry.reset)), cost, sums, samples));
+        let figures_of =
+            layer(at, &entry.name, (Some(&entry.neuron), Some(&entry.reset)), cost, sums, samples);
+        let shape = figures_of.shape.or_else(|| entry.shape.clone());
+        figures.push(LayerFigures { shape, ..figures_of });
     }
     for (at, sums) in seen.iter().enumerate().filter(|(at, _)| !shown[*at]) {
         let (neuron, reset) = run.neuron_and_reset(&sums.name);
@@ -376,6 +392,7 @@ fn layer(
         name: name.to_owned(),
         neuron: neuron.map(str::to_owned),
         reset: reset.map(str::to_owned),
+        shape: sums.and_then(|sums| sums.neurons.clone()),
         ops_per_update: cost.map(|cost| cost.ops_per_update),
         priced_by: cost.map(|cost| match cost.priced_by {
             PricedBy::NeuroBench => "neurobench",
@@ -383,7 +400,7 @@ fn layer(
         }),
         updates,
         dense_updates,
-        updates_by_step: sums.map(|sums| sums.updates_by_step.clone()).unwrap_or_default(),
+        updates_by_step: Vec::new(),
         effective_ops,
         dense_ops,
         effective_ops_per_sample: effective_ops.map(|ops| quotient(ops, samples)),

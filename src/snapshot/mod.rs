@@ -19,7 +19,7 @@ pub use end::{End, OfficialOperations, OfficialResults};
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
 pub use member::{Member, MemberReader};
 pub use name::{EntryName, classify};
-pub use npy::{Dtype, Header, Kind, Order};
+pub use npy::{Dtype, Header, Kind, Order, elements};
 
 use std::io;
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! What the tests share: the golden runs, arrays in every form, and an independent reference count.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
+pub mod arrays;
+
 use half::f16;
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, ShapeBuilder, Slice};
 use ndarray_npy::WriteNpyExt;
@@ -170,7 +172,7 @@ impl Npy {
     }
 
     /// The values, exactly: a wider float holds each narrower one.
-    fn values(&self) -> ArrayD<f64> {
+    pub fn values(&self) -> ArrayD<f64> {
         let big = self.descr.starts_with('>');
         self.elements().map(|element| {
             let mut element = element.clone();
@@ -355,6 +357,14 @@ pub fn small_run(run: &Path, batches: usize) {
     for number in 0..batches {
         write_batch(run, number, &small_batch(), Archive::Stored);
     }
+}
+
+/// A potential of all zeros, as a file with a hole: it takes no room on disk.
+pub fn write_zeros(path: &Path, shape: [usize; 3]) {
+    let header = Npy { descr: "<f8".into(), fortran: false, shape: shape.to_vec(), data: Vec::new() }.bytes();
+    let mut file = File::create(path).expect("a file");
+    file.write_all(&header).expect("a header");
+    file.set_len((header.len() + 8 * shape.iter().product::<usize>()) as u64).expect("a hole");
 }
 
 /// The bytes of a scalar as `ndarray-npy` writes it.

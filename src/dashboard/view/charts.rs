@@ -23,6 +23,9 @@ const WITH_LIST: u16 = 90;
 /// From here on the charts stand beside one another.
 const BESIDE: u16 = 150;
 
+/// The name of all priced layers together.
+const TOTAL: &str = "total";
+
 /// The figures of one subject over the batches.
 struct Series {
     name: String,
@@ -103,7 +106,7 @@ fn series(scene: &Scene<'_>, state: &State) -> Vec<Series> {
 
 fn one_series(at: usize, subject: &Subject, places: &[f64], scene: &Scene<'_>) -> Series {
     let (name, layer) = match subject {
-        Subject::Total => ("total".to_owned(), None),
+        Subject::Total => (TOTAL.to_owned(), None),
         Subject::Layer(name) => {
             let layers = &scene.moment.summary.layers;
             (name.clone(), Some(layers.iter().find(|layer| layer.name == *name)))
@@ -217,21 +220,19 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut S
     let block = block(title("Lines", scene), scene).title(note);
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let subjects = state.subjects(&scene.moment.summary.layers);
+    let layers = &scene.moment.summary.layers;
+    let subjects = state.subjects(layers);
     let first = state.subjects.settle(subjects.len(), usize::from(inner.height));
     let seen = subjects.iter().skip(first).take(usize::from(inner.height));
     let rows: Vec<Row<'_>> = seen
         .map(|subject| {
-            let name = match subject {
-                Subject::Total => "total",
-                Subject::Layer(name) => name,
-            };
-            let drawn = state.charts.overlaid.iter().position(|other| other == subject);
+            let layer = subject.map(|at| layers[at].name.as_str());
+            let drawn = state.charts.overlaid.iter().position(|other| other.is(layer));
             let (mark, style) = match drawn {
-                Some(at) => (format!("{}", at + 1), scene.theme.series[at % scene.theme.series.len()]),
+                Some(at) => ((at + 1).to_string(), scene.theme.series[at % scene.theme.series.len()]),
                 None => (" ".to_owned(), scene.theme.dim),
             };
-            let name = elide(name, usize::from(inner.width.saturating_sub(3)));
+            let name = elide(layer.unwrap_or(TOTAL), usize::from(inner.width.saturating_sub(3)));
             Row::new([Line::styled(format!("{mark} {name}"), style)])
         })
         .collect();
@@ -283,12 +284,11 @@ fn place_line(at: usize, listless: bool, scene: &Scene<'_>, state: &mut State) -
         spans.push(Span::styled(", the newest", scene.theme.dim));
     }
     if listless {
-        let subjects = state.subjects(&scene.moment.summary.layers);
+        let layers = &scene.moment.summary.layers;
+        let subjects = state.subjects(layers);
         state.subjects.settle(subjects.len(), 1);
-        let name = match subjects.get(state.subjects.selected) {
-            Some(Subject::Layer(name)) => elide(name, 20),
-            _ => "total".to_owned(),
-        };
+        let selected = subjects.get(state.subjects.selected).copied().flatten();
+        let name = elide(selected.map_or(TOTAL, |at| &layers[at].name), 20);
         spans.push(Span::styled(format!("  Enter: {name}"), scene.theme.accent));
     }
     Line::from(spans)
@@ -301,13 +301,16 @@ fn value_line(series: &Series, place: Option<&f64>, width: usize, scene: &Scene<
     };
     let figure = |points: &[(f64, f64)], text: fn(f64) -> String| value(points).map_or("–".to_owned(), text);
     let (operations, sparsities) = (&series.operations, &series.sparsities);
-    let roomy = width >= 100;
+    // The figures of the single batch give way first, then the captions.
+    let (roomy, single_too) = (width >= 100, width >= 60);
     let precise: fn(f64) -> String = if roomy { |value| decimal(value, 2) } else { compact };
-    let (captions, room) = if roomy { ([" effective ", " sparsity "], width - 78) } else { ([" ", " "], 12) };
-    let single =
-        |text: String, width: usize| Span::styled(format!(" batch {text:>width$} "), scene.theme.dim);
+    let captions = if roomy { [" effective ", " sparsity "] } else { [" ", " "] };
     let digits = if roomy { 14 } else { 6 };
-    let room = room.min(40);
+    let room = if roomy { (width - 78).min(40) } else { width.saturating_sub(50).clamp(8, 28) };
+    let single = |text: String, width: usize| {
+        let text = if single_too { format!(" batch {text:>width$} ") } else { String::new() };
+        Span::styled(text, scene.theme.dim)
+    };
     Line::from(vec![
         Span::styled(format!(" {} {:<room$}", series.mark, elide(&series.name, room)), series.style),
         Span::styled(captions[0], scene.theme.dim),

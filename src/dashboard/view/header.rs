@@ -19,6 +19,9 @@ const METER: u16 = 30;
 /// From here on the name of the program is in the header.
 const BRANDED: u16 = 100;
 
+/// From here on the views' names are, even where there are no frames.
+const TABBED: u16 = 60;
+
 /// Lines of the header.
 pub(super) fn height(area: Rect, scene: &Scene<'_>) -> u16 {
     match area.height {
@@ -39,7 +42,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     let name = scene.moment.summary.run.name.width().clamp(4, (taken / 3).max(4));
     let left = first.x + (brand.len() + name + 3) as u16;
     let room = Rect { x: left, width: (taken.saturating_sub(name + 2)) as u16, ..first }.intersection(first);
-    let tabs = usize::from(if scene.framed { tabs::draw(frame, room, scene, state) } else { 0 });
+    let with_tabs = scene.framed || area.width >= TABBED;
+    let tabs = usize::from(if with_tabs { tabs::draw(frame, room, scene, state) } else { 0 });
     let room = if tabs > 0 { name } else { taken.saturating_sub(1) };
     let title = Line::from(vec![
         Span::styled(brand, scene.theme.accent),

@@ -1,11 +1,273 @@
-//! One layer: its figures.
+//! One layer: its figures, the updates in each time step, and, of the newest batch, its neurons and
+//! membrane potentials.
 
+use super::super::inspector::Portrayal;
 use super::super::state::State;
-use super::{Scene, layers};
+use super::{Scene, bars, block, neurons, title};
+use crate::portrait::{FiniteRange, Portrait, Potentials};
+use crate::report::LayerFigures;
+use crate::tally::quotient;
+use crate::text::{decimal, elide, percent, printable, thousands};
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+use unicode_width::UnicodeWidthStr;
+
+/// From here on the three pictures stand beside one another.
+const WIDE: u16 = 110;
 
 /// Draws the selected layer.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
-    layers::draw(frame, area, scene, state);
+    let layers = &scene.moment.summary.layers;
+    let shown = state.shown(layers);
+    state.layers.settle(shown.len(), usize::from(area.height));
+    let Some(layer) = shown.get(state.layers.selected).map(|&at| &layers[at]) else {
+        let what =
+            if layers.is_empty() { "No layer is known yet." } else { "No layer's name matches the filter." };
+        return frame.render_widget(Line::styled(format!(" {what}"), scene.theme.dim), area);
+    };
+    let portrait = scene.portrait.filter(|portrayal| portrayal.sitter.layer == layer.name);
+    let place = format!("{} of {}", state.layers.selected + 1, shown.len());
+    if scene.framed {
+        return draw_framed(frame, area, layer, &place, portrait, scene);
+    }
+    let [facts, steps, potentials] =
+        Layout::vertical([Constraint::Length(3), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+    frame.render_widget(Paragraph::new(short_facts(layer, &place, area.width, scene)), facts);
+    draw_steps(frame, steps, layer, scene);
+    if let Some(Ok(Portrait { potentials: Some(found), .. })) = portrait.map(|portrayal| &portrayal.result) {
+        frame.render_widget(statistics(found, potentials.width, scene), potentials);
+    }
+}
+
+fn draw_framed(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    layer: &LayerFigures,
+    place: &str,
+    portrait: Option<&Portrayal>,
+    scene: &Scene<'_>,
+) {
+    let [facts, rest] = Layout::vertical([Constraint::Length(5), Constraint::Fill(1)]).areas(area);
+    draw_facts(frame, facts, layer, place, portrait, scene);
+    let [steps, map, histogram] = if area.width >= WIDE {
+        Layout::horizontal([Constraint::Fill(1); 3]).areas(rest)
+    } else {
+        let [left, map] = Layout::horizontal([Constraint::Fill(1); 2]).areas(rest);
+        let [steps, histogram] = Layout::vertical([Constraint::Fill(1); 2]).areas(left);
+        [steps, map, histogram]
+    };
+    let inner = titled(frame, steps, "Updates by time step", "all batches", scene);
+    draw_steps(frame, inner, layer, scene);
+    let batch = portrait.map_or(String::new(), |portrayal| portrayal.sitter.batch.clone());
+    let map = titled(frame, map, "Neurons by update rate", &batch, scene);
+    let histogram = titled(frame, histogram, "Membrane potentials", &batch, scene);
+    match portrait.map(|portrayal| &portrayal.result) {
+        None => {
+            let what =
+                if scene.moment.newest_batch.is_some() { "reading the newest batch" } else { "no batch yet" };
+            say(frame, map, what, scene);
+            say(frame, histogram, what, scene);
+        }
+        Some(Err(why)) => {
+            say(frame, map, why, scene);
+            say(frame, histogram, why, scene);
+        }
+        Some(Ok(portrait)) => {
+            neurons::draw(frame, map, portrait, scene);
+            match &portrait.potentials {
+                Some(potentials) => draw_potentials(frame, histogram, potentials, scene),
+                None => say(frame, histogram, "the batch has packed bits, which carry no potentials", scene),
+            }
+        }
+    }
+}
+
+/// Draws a frame with a title and, where there is room, a note.
+fn titled(frame: &mut Frame<'_>, area: Rect, name: &str, note: &str, scene: &Scene<'_>) -> Rect {
+    let room = usize::from(area.width).saturating_sub(name.width() + 8);
+    let note = if room >= 12 { format!(" {} ", elide(note, room)) } else { String::new() };
+    let block = block(title(name, scene), scene).title(Line::styled(note, scene.theme.dim).right_aligned());
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    inner
+}
+
+fn say(frame: &mut Frame<'_>, area: Rect, what: &str, scene: &Scene<'_>) {
+    let text = Paragraph::new(printable(what).into_owned()).style(scene.theme.dim).wrap(Wrap { trim: true });
+    frame.render_widget(text, area);
+}
+
+fn draw_facts(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    layer: &LayerFigures,
+    place: &str,
+    portrait: Option<&Portrayal>,
+    scene: &Scene<'_>,
+) {
+    let room = usize::from(area.width).saturating_sub(place.width() + 24);
+    let name = title(elide(&layer.name, room), scene);
+    let walk = Line::styled(format!(" layer {place}, ← → for others "), scene.theme.dim).right_aligned();
+    let block = block(name, scene).title(walk);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let cells = facts(layer, portrait, scene);
+    let rows: [Rect; 3] = Layout::vertical([Constraint::Length(1); 3]).areas(inner);
+    for (row, facts) in rows.into_iter().zip(cells.chunks(4)) {
+        let columns: [Rect; 4] = Layout::horizontal([Constraint::Fill(1); 4]).areas(row);
+        for (place, fact) in columns.into_iter().zip(facts) {
+            let room = usize::from(place.width).saturating_sub(1);
+            // A label that takes the room of its value gives way to it.
+            let label = [fact.label, fact.short, ""]
+                .into_iter()
+                .find(|label| label.width() + fact.value.width() + 2 <= room)
+                .unwrap_or("");
+            let label = if label.is_empty() { String::new() } else { format!("{label} ") };
+            let value = elide(&fact.value, room.saturating_sub(label.width()));
+            let line = Line::from(vec![
+                Span::raw(" "),
+                Span::styled(label, scene.theme.dim),
+                Span::styled(value, scene.theme.strong),
+            ]);
+            frame.render_widget(line, place);
+        }
+    }
+}
+
+/// A figure with its label, and a shorter one for where there is less room.
+struct Fact {
+    label: &'static str,
+    short: &'static str,
+    value: String,
+}
+
+/// What is known of the layer whatever its neurons do, then what they did.
+fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) -> Vec<Fact> {
+    let none = || "–".to_owned();
+    let per_sample = |value: Option<f64>| value.map_or_else(none, |value| decimal(value, 2));
+    let whole = scene.moment.summary.total.effective_ops;
+    let share = layer.effective_ops.filter(|_| whole > 0).map(|part| quotient(part, whole));
+    let steps = portrait.and_then(|portrayal| portrayal.result.as_ref().ok()).map(|portrait| portrait.steps);
+    let shape = layer.shape.as_ref().map_or_else(none, |shape| {
+        let axes: Vec<String> = shape.iter().map(u64::to_string).collect();
+        if axes.is_empty() { "1".to_owned() } else { axes.join("×") }
+    });
+    let cost =
+        layer.ops_per_update.map_or("none".into(), |ops| format!("{} ops/update", thousands(ops.into())));
+    let per_sample_updates = decimal(quotient(layer.updates, scene.moment.summary.run.samples), 2);
+    [
+        ("neuron", "", layer.neuron.clone().unwrap_or_else(|| "?".into())),
+        ("reset", "", layer.reset.clone().unwrap_or_else(|| "?".into())),
+        ("cost", "", cost),
+        ("neurons", "", shape),
+        ("time steps", "steps", steps.map_or_else(none, |steps| thousands(steps.into()))),
+        ("updates", "upd.", thousands(layer.updates)),
+        ("of dense", "of", thousands(layer.dense_updates)),
+        ("share of effective", "share", share.map_or_else(none, percent)),
+        ("effective/sample", "eff.", per_sample(layer.effective_ops_per_sample)),
+        ("dense/sample", "dense", per_sample(layer.dense_ops_per_sample)),
+        ("updates/sample", "upd.", per_sample_updates),
+        ("sparsity", "", layer.sparsity.map_or_else(none, percent)),
+    ]
+    .map(|(label, short, value)| Fact { label, short, value })
+    .into()
+}
+
+/// The most important of them in three lines.
+fn short_facts(layer: &LayerFigures, place: &str, width: u16, scene: &Scene<'_>) -> Vec<Line<'static>> {
+    let known = |value: &Option<String>| value.as_deref().map_or("?".to_owned(), |value| elide(value, 12));
+    let per_sample = |value: Option<f64>| value.map_or("–".to_owned(), |value| decimal(value, 2));
+    let room = usize::from(width).saturating_sub(place.width() + 3);
+    vec![
+        Line::from(vec![
+            Span::styled(format!(" {}", elide(&layer.name, room)), scene.theme.accent),
+            Span::styled(format!(" {place}"), scene.theme.dim),
+        ]),
+        Line::raw(format!(
+            " {}:{} {} of {} ops",
+            known(&layer.neuron),
+            known(&layer.reset),
+            per_sample(layer.effective_ops_per_sample),
+            per_sample(layer.dense_ops_per_sample),
+        )),
+        Line::raw(format!(
+            " {} sparse, {} updates",
+            layer.sparsity.map_or("–".into(), percent),
+            thousands(layer.updates)
+        )),
+    ]
+}
+
+/// The part of the neurons that is updated in each step. All are in the first, by definition; it is drawn
+/// as high as the highest of the others.
+fn draw_steps(frame: &mut Frame<'_>, area: Rect, layer: &LayerFigures, scene: &Scene<'_>) {
+    let by_step = layer.index.and_then(|at| scene.layers.get(at)).map(|sums| &sums.updates_by_step[..]);
+    let by_step = by_step.unwrap_or_default();
+    let Some(&all) = by_step.first().filter(|&&all| all > 0) else {
+        return say(frame, area, "no membrane update yet", scene);
+    };
+    let shares: Vec<f64> = by_step.iter().map(|&updates| quotient(updates, all)).collect();
+    let highest = shares.iter().skip(1).copied().fold(0.0, f64::max);
+    let [bars, axis] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+    bars::draw(frame, bars, &shares, if highest > 0.0 { highest } else { 1.0 }, scene.theme.running);
+    let kept: u128 = by_step.iter().sum();
+    let last = match by_step.len() {
+        steps if kept < layer.updates => format!("step {steps} of more "),
+        steps => format!("step {steps} "),
+    };
+    let scale = format!("1: all, then at most {}", percent(highest));
+    frame.render_widget(Line::styled(last.clone(), scene.theme.dim).right_aligned(), axis);
+    if scale.width() + last.width() < usize::from(axis.width) {
+        frame.render_widget(Line::styled(scale, scene.theme.dim), axis);
+    }
+}
+
+fn draw_potentials(frame: &mut Frame<'_>, area: Rect, potentials: &Potentials, scene: &Scene<'_>) {
+    let [bars, axis, text] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(1), Constraint::Length(1)]).areas(area);
+    if let Some(range) = potentials.range {
+        let bins: Vec<f64> =
+            potentials.bins(usize::from(bars.width)).into_iter().map(|count| count as f64).collect();
+        bars::draw(frame, bars, &bins, highest_beside_rest(&bins, range), scene.theme.running);
+        frame.render_widget(Line::styled(format!("{:.4}", range.min), scene.theme.dim), axis);
+        frame.render_widget(Line::styled(format!("{:.4}", range.max), scene.theme.dim).right_aligned(), axis);
+    }
+    frame.render_widget(statistics(potentials, text.width, scene), text);
+}
+
+/// The highest bin beside that of rest, in which most neurons often are: it would press all others down.
+fn highest_beside_rest(bins: &[f64], range: FiniteRange) -> f64 {
+    let place = (0.0 - range.min) / (range.max - range.min) * bins.len() as f64;
+    let beside = bins.iter().enumerate().filter(|&(at, _)| place.floor() != at as f64);
+    let highest = beside.map(|(_, &count)| count).fold(0.0, f64::max);
+    if highest > 0.0 { highest } else { bins.iter().copied().fold(0.0, f64::max) }
+}
+
+/// Range, mean and share at rest, as much of it as fits, and what is no number first.
+fn statistics(potentials: &Potentials, width: u16, scene: &Scene<'_>) -> Line<'static> {
+    let infinite = potentials.positive_infinity + potentials.negative_infinity;
+    let odd = [(potentials.nan, "NaN"), (infinite, "infinite")];
+    let mut parts: Vec<Span<'static>> = odd
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| Span::styled(format!(" {} {what}", thousands(count.into())), scene.theme.bad))
+        .collect();
+    if let Some(range) = potentials.range {
+        parts.push(Span::raw(format!(" mean {:.4}", range.mean)));
+    }
+    if let Some(share) = potentials.share_at_rest() {
+        parts.push(Span::raw(format!(" {} at rest", percent(share))));
+    }
+    if let Some(range) = potentials.range {
+        parts.push(Span::styled(format!(" {:.3} to {:.3}", range.min, range.max), scene.theme.dim));
+    }
+    let mut line = Line::default();
+    for part in parts {
+        if line.width() + part.width() <= usize::from(width) {
+            line.push_span(part);
+        }
+    }
+    line
 }

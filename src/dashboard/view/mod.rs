@@ -1,5 +1,6 @@
 //! What is on the screen: the pages, and where each widget goes at each size of the terminal.
 
+mod bars;
 mod charts;
 mod classes;
 mod filter;
@@ -9,6 +10,7 @@ mod help;
 mod layer;
 mod layers;
 mod meter;
+mod neurons;
 mod overview;
 mod plot;
 mod problems;
@@ -18,11 +20,14 @@ mod totals;
 mod trends;
 mod wrap;
 
+use super::inspector::Portrayal;
+use super::look::Look;
 use super::moment::{Contents, Moment, RunRow};
 use super::state::{Places, State, View};
 use super::symbols::Symbols;
 use super::theme::Theme;
 use crate::history::History;
+use crate::tally::LayerSums;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
@@ -36,12 +41,15 @@ const FRAMED: (u16, u16) = (60, 18);
 struct Scene<'a> {
     moment: &'a Moment,
     history: &'a History,
+    layers: &'a [LayerSums],
+    portrait: Option<&'a Portrayal>,
     rows: &'a [RunRow],
     shown: usize,
     baseline: Option<usize>,
     left_out: usize,
     paused: bool,
     theme: &'a Theme,
+    look: Look,
     symbols: Symbols,
     now: Instant,
     /// Whether the widgets have frames.
@@ -53,17 +61,20 @@ struct Scene<'a> {
 pub fn draw(frame: &mut Frame<'_>, contents: &Contents<'_>, state: &mut State, now: Instant) {
     let area = frame.area();
     let (theme, symbols) = (state.look.styles(), state.look.symbols);
-    let &Contents { moment, history, rows, shown, baseline, left_out, paused } = contents;
+    let &Contents { moment, history, layers, portrait, rows, shown, baseline, left_out, paused } = contents;
     let framed = !state.compact && area.width >= FRAMED.0 && area.height >= FRAMED.1;
     let scene = Scene {
         moment,
         history,
+        layers,
+        portrait,
         rows,
         shown,
         baseline,
         left_out,
         paused,
         theme: &theme,
+        look: state.look,
         symbols,
         now,
         framed,

@@ -14,6 +14,9 @@ use ratatui::widgets::{Row, Table, TableState};
 /// From here on, figures are written out.
 const ROOMY: u16 = 100;
 
+/// The heading of the names, which take what room there is.
+const NAME: &str = "run";
+
 /// A column: its heading, its width, and whether it holds figures.
 type Heading = (&'static str, u16, bool);
 
@@ -35,7 +38,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     };
     let seen = usize::from(inner.height.saturating_sub(1));
     let first = state.runs.settle(scene.rows.len(), seen);
-    let headings = headings(inner.width);
+    let mut headings = headings(inner.width);
+    let others: u16 = headings.iter().map(|heading| heading.1 + 1).sum();
+    for heading in headings.iter_mut().filter(|heading| heading.0 == NAME) {
+        heading.1 = inner.width.saturating_sub(others);
+    }
     let rows: Vec<Row<'_>> =
         scene.rows.iter().skip(first).take(seen).map(|row| line(row, &headings, scene)).collect();
     let below = Rect { y: inner.y.saturating_add(1), height: rows.len() as u16, ..inner };
@@ -44,10 +51,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
         let line = Line::styled(text, scene.theme.dim);
         if is_figure { line.right_aligned() } else { line }
     });
-    let widths = headings.iter().map(|&(_, width, _)| match width {
-        0 => Constraint::Fill(1),
-        width => Constraint::Length(width),
-    });
+    let widths = headings.iter().map(|heading| Constraint::Length(heading.1));
     let table = Table::new(rows, widths)
         .header(Row::new(head))
         .column_spacing(1)
@@ -61,8 +65,8 @@ fn headings(width: u16) -> Vec<Heading> {
     let figure = if width >= ROOMY { 15 } else { 7 };
     let all: [(Heading, u16); 9] = [
         (("", 2, false), 0),
-        (("run", 0, false), 0),
-        (("state", 12, false), 0),
+        ((NAME, 0, false), 0),
+        (("state", if width >= 50 { 12 } else { 1 }, false), 0),
         (("done", 5, true), 46),
         (("samples", 11, true), 80),
         (("effective", figure.max(9), true), 0),
@@ -75,13 +79,13 @@ fn headings(width: u16) -> Vec<Heading> {
 
 fn line<'a>(row: &RunRow, headings: &[Heading], scene: &Scene<'_>) -> Row<'a> {
     let theme = scene.theme;
-    let figure: fn(f64) -> String =
-        if headings.iter().any(|heading| heading.1 == 15) { |value| decimal(value, 2) } else { compact };
+    let roomy = headings.iter().any(|heading| heading.0 == "effective" && heading.1 > 10);
+    let figure: fn(f64) -> String = if roomy { |value| decimal(value, 2) } else { compact };
     let known = |text: String| if row.samples > 0 { text } else { "–".to_owned() };
-    let cells = headings.iter().map(|&(heading, _, is_figure)| {
+    let cells = headings.iter().map(|&(heading, width, is_figure)| {
         let (text, style) = match heading {
             "" => (marks(row, scene), theme.accent),
-            "run" => (elide(&row.name, 60), theme.strong),
+            NAME => (elide(&row.name, usize::from(width)), theme.strong),
             "state" => state_of(row, scene),
             "done" => (
                 row.progress.map_or("–".into(), |part| format!("{:.0} %", (part * 100.0).floor())),

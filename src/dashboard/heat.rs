@@ -1,0 +1,68 @@
+//! Colours that stand for a share: dark for little, bright for much.
+
+use super::theme::Depth;
+use ratatui::style::Color;
+
+/// Stations of viridis (S. van der Walt and N. Smith, 2015), which is even to the eye and can be told
+/// apart by the colour-blind; beside each the nearest of the palette of 256.
+const VIRIDIS: [((u8, u8, u8), u8); 9] = [
+    ((68, 1, 84), 53),
+    ((71, 44, 122), 54),
+    ((59, 81, 139), 60),
+    ((44, 113, 142), 24),
+    ((33, 144, 141), 30),
+    ((39, 173, 129), 36),
+    ((92, 200, 99), 77),
+    ((170, 220, 50), 148),
+    ((253, 231, 37), 220),
+];
+
+/// Characters that stand for a share where there are no colours.
+const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
+
+/// The colour of a share between 0 and 1; `None` on a terminal that has too few of them.
+pub(super) fn colour(share: f64, depth: Depth) -> Option<Color> {
+    let place = share.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
+    let (at, part) = (place.floor() as usize, place.fract());
+    match depth {
+        Depth::Mono | Depth::Sixteen => None,
+        Depth::Palette => Some(Color::Indexed(VIRIDIS[place.round() as usize].1)),
+        Depth::True => {
+            let (low, high) = (VIRIDIS[at].0, VIRIDIS[(at + 1).min(VIRIDIS.len() - 1)].0);
+            let mix = |low: u8, high: u8| {
+                (f64::from(low) + (f64::from(high) - f64::from(low)) * part).round() as u8
+            };
+            Some(Color::Rgb(mix(low.0, high.0), mix(low.1, high.1), mix(low.2, high.2)))
+        }
+    }
+}
+
+/// The character of a share between 0 and 1. Only nothing at all is a blank.
+pub(super) fn shade(share: f64) -> char {
+    let steps = (SHADES.len() - 1) as f64;
+    let level = (share.clamp(0.0, 1.0) * steps).ceil() as usize;
+    SHADES[level.min(SHADES.len() - 1)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_is_brighter_and_nothing_is_blank() {
+        assert_eq!(colour(0.0, Depth::True), Some(Color::Rgb(68, 1, 84)));
+        assert_eq!(colour(1.0, Depth::True), Some(Color::Rgb(253, 231, 37)));
+        assert_eq!(colour(2.0, Depth::Palette), Some(Color::Indexed(220)));
+        assert_eq!(colour(0.5, Depth::Sixteen), None);
+        assert_eq!((shade(0.0), shade(0.001), shade(1.0)), (' ', '░', '█'));
+        let levels: Vec<u32> = (0..=100)
+            .map(|percent| match colour(f64::from(percent) / 100.0, Depth::True) {
+                Some(Color::Rgb(red, green, blue)) => {
+                    u32::from(red) * 299 + u32::from(green) * 587 + u32::from(blue) * 114
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(levels.windows(2).all(|pair| pair[0] <= pair[1] + 500), "{levels:?}");
+    }
+}

@@ -1,0 +1,113 @@
+//! A portrait of one layer in one batch, read on demand: which neurons were updated, and where their
+//! potentials lay. Streams the layer's arrays in bounded memory, as counting does.
+
+mod histogram;
+mod potentials;
+mod rates;
+
+pub use potentials::{FiniteRange, Potentials};
+
+use crate::count::{Scratch, changes, each_block};
+use crate::snapshot::{Array, Batch, BatchLayer, Form, Manifest, SnapshotError, elements};
+use potentials::Statistics;
+use rates::RateCounter;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The most neurons whose updates are counted one by one.
+pub const MAX_NEURONS: u64 = 1 << 21;
+
+/// How many layers an error names.
+const NAMED_LAYERS: usize = 20;
+
+/// One layer in one batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Portrait {
+    /// One sample's neurons: the layer's `[T, B, …]` without the first two axes.
+    pub shape: Vec<u64>,
+    /// Samples: `B`.
+    pub samples: u64,
+    /// Time steps: `T`.
+    pub steps: u64,
+    /// The membrane updates of each neuron, in C order over `shape`, summed over the samples and over the
+    /// steps 1 to `T` - 1, so that each is at most `B * (T - 1)`. The first step, in which every element
+    /// counts by definition, is left out: it says nothing about a neuron. `None` for a layer of more than
+    /// [`MAX_NEURONS`].
+    pub rates: Option<Vec<u64>>,
+    /// Where the potentials after each step lay, the first step's too; `None` for packed bits, which have
+    /// none.
+    pub potentials: Option<Potentials>,
+}
+
+/// Reads a portrait of a layer of the batch at `path`.
+///
+/// `cancel` is looked at before each block; once it is set, this returns with an error.
+///
+/// # Errors
+/// Where the batch cannot be opened, has no such layer, or the layer cannot be read whole.
+pub fn portrait(
+    path: &Path,
+    manifest: Option<&Manifest>,
+    layer: &str,
+    scratch: &mut Scratch,
+    cancel: &AtomicBool,
+) -> Result<Portrait, SnapshotError> {
+    go_on(cancel)?;
+    let batch = Batch::open(path, manifest)?;
+    let found = batch.layers.iter().find(|found| found.name == layer);
+    let layer = found.ok_or_else(|| no_such_layer(layer, &batch.layers))?;
+    let rates = match elements(&layer.shape[2..]) {
+        Ok(neurons) if neurons <= MAX_NEURONS => Some(rates(layer, neurons, scratch, cancel)?),
+        _ => None,
+    };
+    let potentials = match &layer.form {
+        Form::Trace(post) | Form::Pair { post, .. } => Some(potentials(post, scratch, cancel)?),
+        Form::Bits(_) => None,
+    };
+    Ok(Portrait {
+        shape: layer.shape[2..].to_vec(),
+        samples: layer.shape[1],
+        steps: layer.steps(),
+        rates,
+        potentials,
+    })
+}
+
+fn rates(
+    layer: &BatchLayer,
+    neurons: u64,
+    scratch: &mut Scratch,
+    cancel: &AtomicBool,
+) -> Result<Vec<u64>, SnapshotError> {
+    let mut counter = RateCounter::new(layer, neurons, cancel);
+    changes(layer, scratch, &mut counter)?;
+    Ok(counter.finish())
+}
+
+fn potentials(post: &Array, scratch: &mut Scratch, cancel: &AtomicBool) -> Result<Potentials, SnapshotError> {
+    let mut statistics = Statistics::default();
+    each_block(post, scratch, |width, block| {
+        go_on(cancel)?;
+        statistics.add(width, block);
+        Ok(())
+    })?;
+    Ok(statistics.finish())
+}
+
+fn go_on(cancel: &AtomicBool) -> Result<(), SnapshotError> {
+    if cancel.load(Ordering::Relaxed) {
+        return Err(SnapshotError::new("reading it was cancelled", "ask for it again"));
+    }
+    Ok(())
+}
+
+fn no_such_layer(layer: &str, layers: &[BatchLayer]) -> SnapshotError {
+    let names: Vec<String> =
+        layers.iter().take(NAMED_LAYERS).map(|layer| format!("{:?}", layer.name)).collect();
+    let more = match layers.len().saturating_sub(NAMED_LAYERS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let has = if names.is_empty() { "no layers".into() } else { names.join(", ") + &more };
+    SnapshotError::new(format!("layer {layer:?} is not in it; it has {has}"), "choose another layer or batch")
+}

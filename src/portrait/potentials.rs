@@ -1,0 +1,212 @@
+//! Where the membrane potentials of a layer lay: figures that one pass over the elements gives.
+
+use super::histogram::Buckets;
+use crate::count::Width;
+
+/// The potentials of a layer in one batch, after each of all its steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Potentials {
+    /// Elements.
+    pub count: u64,
+    /// Those that are finite.
+    pub finite: u64,
+    /// Those that are not a number.
+    pub nan: u64,
+    /// Those that are positive infinity.
+    pub positive_infinity: u64,
+    /// Those that are negative infinity.
+    pub negative_infinity: u64,
+    /// Those that equal 0 (of either sign), the resting potential of snnTorch's neurons.
+    pub at_rest: u64,
+    /// The lowest, highest and mean finite potential; `None` where there is none.
+    pub range: Option<FiniteRange>,
+    buckets: Buckets,
+}
+
+/// The lowest, highest and mean finite potential.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FiniteRange {
+    /// The lowest.
+    pub min: f64,
+    /// The highest.
+    pub max: f64,
+    /// The mean.
+    pub mean: f64,
+}
+
+impl Potentials {
+    /// The part of all elements that is at rest; `None` where there are no elements.
+    pub fn share_at_rest(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.at_rest as f64 / self.count as f64)
+    }
+
+    /// A histogram of the finite potentials in so many equal bins from the lowest to the highest; all are
+    /// in the first bin where these are equal. The sum of the bins is `finite`.
+    ///
+    /// A potential is known to 1/128 of its value; where a bin begins or ends within that, its elements
+    /// are spread in proportion.
+    pub fn bins(&self, bins: usize) -> Vec<u64> {
+        match self.range {
+            Some(FiniteRange { min, max, .. }) => self.buckets.bins(min, max, bins),
+            None => vec![0; bins],
+        }
+    }
+}
+
+/// Gathers the figures, a block after the other.
+#[derive(Debug)]
+pub(super) struct Statistics {
+    count: u64,
+    finite: u64,
+    nan: u64,
+    positive_infinity: u64,
+    at_rest: u64,
+    min: f64,
+    max: f64,
+    mean: f64,
+    buckets: Buckets,
+}
+
+impl Default for Statistics {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            finite: 0,
+            nan: 0,
+            positive_infinity: 0,
+            at_rest: 0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            mean: 0.0,
+            buckets: Buckets::default(),
+        }
+    }
+}
+
+impl Statistics {
+    /// Adds a block of elements in native byte order.
+    pub(super) fn add(&mut self, width: Width, block: &[u8]) {
+        match width {
+            Width::F16 => self.add_values(block.as_chunks().0.iter().map(|&half| from_half(half))),
+            Width::F32 => {
+                self.add_values(block.as_chunks().0.iter().map(|&single| f32::from_ne_bytes(single).into()));
+            }
+            Width::F64 => {
+                self.add_values(block.as_chunks().0.iter().map(|&double| f64::from_ne_bytes(double)));
+            }
+        }
+    }
+
+    fn add_values(&mut self, values: impl ExactSizeIterator<Item = f64> + Clone) {
+        // In local variables, which the compiler can keep in registers beside the buckets in memory.
+        let (mut finite, mut sum, mut at_rest, mut min, mut max) = (0, 0.0, 0, self.min, self.max);
+        for value in values.clone() {
+            if value.is_finite() {
+                finite += 1;
+                sum += value;
+                at_rest += u64::from(value == 0.0);
+                min = if value < min { value } else { min };
+                max = if value > max { value } else { max };
+                self.buckets.add(value);
+            } else {
+                self.nan += u64::from(value.is_nan());
+                self.positive_infinity += u64::from(value == f64::INFINITY);
+            }
+        }
+        (self.min, self.max) = (min, max);
+        self.at_rest += at_rest;
+        self.count += values.len() as u64;
+        self.add_to_mean(finite, sum, values);
+    }
+
+    /// A mean of means, weighted: neither a long sum of small numbers nor one of huge numbers spoils it.
+    fn add_to_mean(&mut self, finite: u64, sum: f64, values: impl Iterator<Item = f64>) {
+        if finite == 0 {
+            return;
+        }
+        let mean = if sum.is_finite() {
+            sum / finite as f64
+        } else {
+            values.filter(|value| value.is_finite()).map(|value| value / finite as f64).sum()
+        };
+        let weight = finite as f64 / (self.finite + finite) as f64;
+        self.mean = self.mean * (1.0 - weight) + mean * weight;
+        self.finite += finite;
+    }
+
+    /// The figures of all blocks.
+    pub(super) fn finish(self) -> Potentials {
+        let Self { count, finite, nan, positive_infinity, at_rest, min, max, mean, buckets } = self;
+        // Rounding must not carry the mean of equal potentials out of their range.
+        let range = (finite > 0).then(|| FiniteRange { min, max, mean: mean.clamp(min, max) });
+        Potentials {
+            count,
+            finite,
+            nan,
+            positive_infinity,
+            negative_infinity: count - finite - nan - positive_infinity,
+            at_rest,
+            range,
+            buckets,
+        }
+    }
+}
+
+/// The value of a half. Its exponent and fraction, moved to their places in single precision, make a
+/// number that is too small by the difference of the two biases.
+fn from_half(half: [u8; 2]) -> f64 {
+    let half = u16::from_ne_bytes(half);
+    let magnitude = match half & 0x7fff {
+        0x7c00 => f64::INFINITY,
+        bits if bits > 0x7c00 => f64::NAN,
+        bits => f64::from(f32::from_bits(u32::from(bits) << 13)) * 2_f64.powi(127 - 15),
+    };
+    if half >> 15 == 1 { -magnitude } else { magnitude }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+
+    #[test]
+    fn every_half_has_its_value() {
+        for bits in 0..=u16::MAX {
+            let (ours, expected) = (from_half(bits.to_ne_bytes()), f16::from_bits(bits).to_f64());
+            assert!(ours.to_bits() == expected.to_bits() || ours.is_nan() && expected.is_nan(), "{bits:04x}");
+        }
+    }
+
+    fn of(blocks: &[&[f64]]) -> Potentials {
+        let mut statistics = Statistics::default();
+        for block in blocks {
+            let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_ne_bytes()).collect();
+            statistics.add(Width::F64, &bytes);
+        }
+        statistics.finish()
+    }
+
+    #[test]
+    fn huge_and_tiny_potentials_have_a_mean() {
+        let range = of(&[&[f64::MAX, f64::MAX], &[f64::MAX, f64::MIN]]).range.expect("finite ones");
+        assert!((range.mean / f64::MAX - 0.5).abs() < 1e-15, "{range:?}");
+        let tenth = vec![0.1; 100_000];
+        let range = of(&[&tenth, &[0.1], &tenth]).range.expect("finite ones");
+        assert_eq!((range.min, range.max), (0.1, 0.1));
+        assert_eq!(range.mean, 0.1);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_counted_and_left_out() {
+        let found = of(&[&[f64::NAN, f64::INFINITY, 1.0, -0.0], &[f64::NEG_INFINITY, f64::INFINITY, 3.0]]);
+        assert_eq!((found.count, found.finite, found.nan), (7, 3, 1));
+        assert_eq!((found.positive_infinity, found.negative_infinity, found.at_rest), (2, 1, 1));
+        let range = found.range.expect("finite ones");
+        assert_eq!((range.min, range.max), (0.0, 3.0));
+        assert!((range.mean - 4.0 / 3.0).abs() < 1e-15);
+        assert_eq!(found.bins(3), [1, 1, 1]);
+        let none = of(&[&[f64::NAN]]);
+        assert_eq!((none.range, none.bins(2)), (None, vec![0, 0]));
+        assert_eq!(of(&[]).share_at_rest(), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! The membrane updates of each neuron: a sink of changes.
+
+use super::go_on;
+use crate::count::{Odometer, Sink, Width};
+use crate::snapshot::{BatchLayer, Order, SnapshotError};
+use std::sync::atomic::AtomicBool;
+
+/// In C order, the changes of this many neighbours or more are added up side by side, however few
+/// neurons there are.
+const MIN_PERIOD: u64 = 256;
+
+/// The changed elements of each neuron of a layer, without the first step.
+pub(super) struct RateCounter<'a> {
+    shape: &'a [u64],
+    steps: u64,
+    samples: u64,
+    /// Elements of a step.
+    step: u64,
+    neurons: u64,
+    /// The order of the elements that were given.
+    order: Order,
+    /// C order: the changes of each place in a period, a multiple of the neurons, after which they repeat.
+    /// Fortran order: of each neuron, counted in this order.
+    counters: Vec<u64>,
+    cancel: &'a AtomicBool,
+}
+
+impl<'a> RateCounter<'a> {
+    pub(super) fn new(layer: &'a BatchLayer, neurons: u64, cancel: &'a AtomicBool) -> Self {
+        let period = if neurons == 0 { 0 } else { MIN_PERIOD.max(neurons).next_multiple_of(neurons) };
+        Self {
+            shape: &layer.shape[2..],
+            steps: layer.steps(),
+            samples: layer.shape[1],
+            step: layer.step_elements(),
+            neurons,
+            order: Order::C,
+            counters: vec![0; period as usize],
+            cancel,
+        }
+    }
+
+    /// The changes of each neuron, in C order.
+    pub(super) fn finish(mut self) -> Vec<u64> {
+        let neurons = self.neurons as usize;
+        for place in neurons..self.counters.len() {
+            self.counters[place % neurons] += self.counters[place];
+        }
+        self.counters.truncate(neurons);
+        if self.order == Order::C {
+            return self.counters;
+        }
+        let mut place = Odometer::new(self.shape);
+        let in_c_order = |_| {
+            let rate = self.counters[place.fortran as usize];
+            place.advance();
+            rate
+        };
+        (0..neurons).map(in_c_order).collect()
+    }
+
+    fn in_c_order(&mut self, at: u64, width: Width, pre: &[u8], post: &[u8]) {
+        let size = width.bytes();
+        let end = at + (post.len() / size) as u64;
+        let mut next = at.max(self.step);
+        while next < end {
+            let place = (next % self.counters.len() as u64) as usize;
+            let counters = &mut self.counters[place..];
+            let run = (counters.len() as u64).min(end - next);
+            let bytes = (next - at) as usize * size..(next - at + run) as usize * size;
+            width.add_changed(&pre[bytes.clone()], &post[bytes], 1, counters);
+            next += run;
+        }
+    }
+
+    /// The steps of one neuron and sample are next to each other, the first one first.
+    fn in_fortran_order(&mut self, at: u64, width: Width, pre: &[u8], post: &[u8]) {
+        let size = width.bytes();
+        let end = at + (post.len() / size) as u64;
+        let mut next = at;
+        while next < end {
+            let step = next % self.steps;
+            let first = next + u64::from(step == 0);
+            let last = end.min(next - step + self.steps);
+            if first < last {
+                let bytes = (first - at) as usize * size..(last - at) as usize * size;
+                let neuron = (next / self.steps / self.samples) as usize;
+                self.counters[neuron] += width.changed(&pre[bytes.clone()], &post[bytes]);
+            }
+            next = last;
+        }
+    }
+}
+
+impl Sink for RateCounter<'_> {
+    fn potentials(&mut self, order: Order, at: u64, width: Width, pre: &[u8], post: &[u8]) {
+        self.order = order;
+        match order {
+            Order::C => self.in_c_order(at, width, pre, post),
+            Order::Fortran => self.in_fortran_order(at, width, pre, post),
+        }
+    }
+
+    fn bits(&mut self, at: u64, block: &[u8], bits: u64) {
+        let period = self.counters.len();
+        let mut place = (at % period as u64) as usize;
+        let bits = block.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).zip(0..bits);
+        for (bit, _) in bits {
+            self.counters[place] += u64::from(bit);
+            place = if place + 1 == period { 0 } else { place + 1 };
+        }
+    }
+
+    fn go_on(&self) -> Result<(), SnapshotError> {
+        go_on(self.cancel)
+    }
+}
