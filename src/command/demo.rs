@@ -1,5 +1,6 @@
 //! `neurotop demo`: replays a bundled real run into a temporary directory and watches it.
 
+use super::check::Checks;
 use super::session::{Following, Session};
 use super::signals::leave_signals;
 use super::watch::{look, watch_session};
@@ -52,7 +53,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         look: look(&args.look, &session),
         mouse: args.look.mouse(),
     };
-    let code = watch_session(session, &signals, options, &[]);
+    let code = watch_session(session, &signals, options, &Checks::default());
     leave.store(true, Ordering::Relaxed);
     let written =
         writer.join().unwrap_or_else(|_| Err(std::io::Error::other("the writer of the run failed")));

@@ -29,10 +29,7 @@ pub(super) struct Following {
 impl Session {
     /// Checks the user's settings and starts to follow a directory.
     pub(super) fn start(directory: &Path, args: &RunArgs, following: &Following) -> anyhow::Result<Self> {
-        for export in &args.export {
-            export.check()?;
-        }
-        check_directory(directory)?;
+        check(directory, args)?;
         let config = Config::load(args.config.as_deref())?;
         let rules = config.cost_rules()?.into_iter().chain(args.cost.iter().cloned());
         let settings = Settings {
@@ -64,6 +61,14 @@ fn run_name(directory: &Path) -> String {
     let name =
         absolute.ok().and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
     name.unwrap_or_else(|| directory.display().to_string())
+}
+
+/// Refuses exports that cannot be written, and what can never become a run.
+pub(super) fn check(directory: &Path, args: &RunArgs) -> anyhow::Result<()> {
+    for export in &args.export {
+        export.check()?;
+    }
+    check_directory(directory)
 }
 
 /// Refuses what can never become a run.

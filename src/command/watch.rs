@@ -1,10 +1,10 @@
 //! `neurotop watch DIR`: the dashboard, and the figures on leaving.
 
-use super::session::{Following, Session};
+use super::check::{Checks, open_baseline};
+use super::session::{Following, Session, check};
 use super::signals::leave_signals;
 use super::{finish, plain};
 use crate::cli::{LookArgs, WatchArgs};
-use crate::condition::Condition;
 use crate::dashboard::{self, Inputs, Look, Options, Screen, Wishes, take_faults};
 use crate::pipeline::Mode;
 use crate::report::{Export, Format, Summary};
@@ -16,7 +16,10 @@ use std::time::SystemTime;
 
 pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let following = Following { mode: Mode::Live, poll: args.poll, stall_after: args.stall_after };
+    check(&args.dir, &args.run)?;
+    let baseline = open_baseline(args.baseline.as_deref(), &args.run)?;
     let signals = leave_signals()?;
+    let checks = Checks::new(baseline, &args.run, &signals)?;
     let session = Session::start(&args.dir, &args.run, &following)?;
     let options = Options {
         exit_when_finished: args.exit_when_finished,
@@ -25,7 +28,7 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
         look: look(&args.look, &session),
         mouse: args.look.mouse(),
     };
-    watch_session(session, &signals, options, &args.run.fail_if)
+    watch_session(session, &signals, options, &checks)
 }
 
 /// What the dashboard looks like, by the command line, the configuration and the environment.
@@ -39,7 +42,7 @@ pub(super) fn watch_session(
     mut session: Session,
     signals: &Receiver<i32>,
     options: Options,
-    fail_if: &[Condition],
+    checks: &Checks,
 ) -> anyhow::Result<ExitCode> {
     let exports = options.exports.clone();
     let shown = catch_unwind(AssertUnwindSafe(|| show(&mut session, signals, options)));
@@ -49,7 +52,7 @@ pub(super) fn watch_session(
     for fault in take_faults() {
         eprintln!("neurotop: {fault}");
     }
-    leave(session, signals, &exports, fail_if, shown)
+    leave(session, signals, &exports, checks, shown)
 }
 
 fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) -> anyhow::Result<()> {
@@ -66,15 +69,16 @@ fn leave(
     mut session: Session,
     signals: &Receiver<i32>,
     exports: &[Export],
-    fail_if: &[Condition],
+    checks: &Checks,
     shown: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     finish::drain(&mut session, signals);
-    let summary = Summary::of(&session.run, SystemTime::now());
+    let mut summary = Summary::of(&session.run, SystemTime::now());
+    checks.apply(&mut summary);
     let all_written = finish::write_exports(exports, &summary);
     finish::print(&summary, Format::Text)?;
     finish::name_problems(&summary, Some(Format::Text));
-    let failed = finish::name_failures(fail_if, &summary);
+    finish::name_failures(summary.failed.as_deref(), Some(Format::Text));
     shown?;
-    Ok(finish::exit_code(&summary, all_written, failed))
+    Ok(finish::exit_code(all_written, summary.failed.as_deref(), summary.has_set_aside()))
 }

@@ -24,7 +24,7 @@ const HEADER: [&str; 14] = [
 ///
 /// # Errors
 /// Where a row cannot be written.
-pub fn csv(summary: &Summary) -> anyhow::Result<String> {
+pub(super) fn csv(summary: &Summary) -> anyhow::Result<String> {
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(HEADER)?;
     let samples = summary.run.samples.to_string();
@@ -55,11 +55,12 @@ pub fn csv(summary: &Summary) -> anyhow::Result<String> {
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-fn cell(value: Option<impl ToString>) -> String {
+/// A cell; what has no value is empty.
+pub(super) fn cell(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 /// A spreadsheet runs a cell that begins like a formula; names come from strangers' files.
-fn guarded(text: &str) -> String {
+pub(super) fn guarded(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }

@@ -1,11 +1,11 @@
-//! The summary as JSON.
+//! A report as JSON.
 
-use super::Summary;
+use serde::Serialize;
 
-/// The summary as an indented JSON object, with a line feed at the end.
+/// A report as an indented JSON object, with a line feed at the end.
 ///
 /// # Errors
 /// Where a figure cannot be written as JSON.
-pub fn json(summary: &Summary) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(summary)? + "\n")
+pub(super) fn json(report: &impl Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(report)? + "\n")
 }
