@@ -4,6 +4,7 @@ use crate::condition::Condition;
 use crate::cost::CostRule;
 use crate::dashboard::{Mouse, Symbols, ThemeName};
 use crate::report::{Export, Format};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::{OsStr, OsString};
@@ -18,13 +19,26 @@ Examples:
   neurotop watch /nfs/runs/exp1 --poll 5          on a network drive
   neurotop summary runs/exp1 --format json        the figures, without a dashboard
   neurotop summary runs/exp1 --cost RLeaky:subtract=5
+  neurotop summary runs/exp2 --baseline exp1.json --fail-if 'vs-baseline>+2%'
+  neurotop compare exp1.json runs/exp2            two runs side by side, and the changes
 
 Exit codes:
   0  all that was seen is counted
   1  nothing could be done, or an export could not be written
   2  the command line is wrong
   3  counted, but something was set aside (each file is named)
-  4  counted, and a --fail-if holds (each is named)";
+  4  counted, and a --fail-if holds or cannot be decided (each is named)
+Of several, 1 goes before 4, and 4 before 3.";
+
+const CONDITIONS: &str = "\
+Conditions of --fail-if are SUBJECT<BOUND, with <, <=, >, >=, == or !=. The subject is
+  FIGURE              in total, compared with a number; sparsity also with a percentage
+  vs-baseline.FIGURE  its relative change from the baseline, compared with a percentage
+  vs-baseline         that of effective_ops_per_sample
+  layer:NAME.…        any of these, of one layer
+  neuron:CLASS.…      any of these, of one neuron class
+FIGURE is sparsity, effective_ops_per_sample, dense_ops_per_sample, membrane_updates (per sample),
+effective_ops, dense_ops, updates or dense_updates. What has no value in the end fails, too.";
 
 /// Watches the neuron operations of a running spiking-network benchmark.
 ///
@@ -51,7 +65,9 @@ impl Cli {
         if words.get(1).is_some_and(|first| !is_own_word(first)) {
             words.insert(1, "watch".into());
         }
-        Self::try_parse_from(words)
+        let cli = Self::try_parse_from(words)?;
+        cli.command.check()?;
+        Ok(cli)
     }
 }
 
@@ -66,9 +82,14 @@ fn is_own_word(word: &OsStr) -> bool {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch a run live, in a dashboard, and leave with its figures
+    #[command(after_help = CONDITIONS)]
     Watch(WatchArgs),
     /// Count a run once and print its figures
+    #[command(after_help = CONDITIONS)]
     Summary(SummaryArgs),
+    /// Compare runs: the figures of each NEW beside those of BASE, and the changes
+    #[command(after_help = CONDITIONS)]
+    Compare(CompareArgs),
     /// Watch a bundled real run: a trained network on 192 handwritten digits
     Demo(DemoArgs),
     /// Print the Python module that records a run, as one file
@@ -85,6 +106,24 @@ pub enum Command {
     Man,
 }
 
+impl Command {
+    /// Checks that there is a baseline where a condition needs one.
+    fn check(&self) -> Result<(), clap::Error> {
+        let (run, baseline) = match self {
+            Self::Watch(args) => (&args.run, &args.baseline),
+            Self::Summary(args) => (&args.run, &args.baseline),
+            _ => return Ok(()),
+        };
+        match run.fail_if.iter().find(|condition| condition.needs_baseline()) {
+            Some(condition) if baseline.is_none() => Err(Cli::command().error(
+                ErrorKind::MissingRequiredArgument,
+                format!("--fail-if '{condition}' needs --baseline PATH, the run to compare with"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The arguments of `watch`.
 #[derive(Debug, Clone, Args)]
 pub struct WatchArgs {
@@ -93,6 +132,9 @@ pub struct WatchArgs {
     /// What every command says about a run.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Also show the changes from this run: its directory, or its summary that was exported as .json
+    #[arg(long, value_name = "PATH")]
+    pub baseline: Option<PathBuf>,
     /// Scan every SECONDS instead of relying on file events, for network drives
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub poll: Option<Duration>,
@@ -112,6 +154,25 @@ pub struct WatchArgs {
 pub struct SummaryArgs {
     /// The run's directory
     pub dir: PathBuf,
+    /// What every command says about a run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Also show the changes from this run: its directory, or its summary that was exported as .json
+    #[arg(long, value_name = "PATH")]
+    pub baseline: Option<PathBuf>,
+    /// The format on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// The arguments of `compare`.
+#[derive(Debug, Clone, Args)]
+pub struct CompareArgs {
+    /// The run to compare with: its directory, or its summary that was exported as .json
+    pub base: PathBuf,
+    /// The runs to compare, likewise
+    #[arg(required = true)]
+    pub new: Vec<PathBuf>,
     /// What every command says about a run.
     #[command(flatten)]
     pub run: RunArgs,
@@ -170,7 +231,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub export: Vec<Export>,
     /// Exit with code 4 where this holds in the end, as in 'sparsity<0.9', 'layer:lif1.sparsity<50%' or
-    /// 'effective_ops_per_sample>3e6'; repeatable
+    /// 'vs-baseline>+2%'; repeatable
     #[arg(long, value_name = "CONDITION")]
     pub fail_if: Vec<Condition>,
     /// Price what NeuroBench does not: operations of one update; repeatable
@@ -240,6 +301,18 @@ mod tests {
     }
 
     #[test]
+    fn a_change_takes_a_baseline() {
+        let condition = ["--fail-if", "vs-baseline>2%"];
+        for words in
+            [&["x", "--baseline", "y"][..], &["summary", "x", "--baseline", "y"], &["compare", "x", "y"]]
+        {
+            assert!(parse(&[words, &condition].concat()).is_ok(), "{words:?}");
+        }
+        let error = parse(&[&["x"][..], &condition].concat()).unwrap_err().to_string();
+        assert!(error.contains("'vs-baseline>2%' needs --baseline"), "{error}");
+    }
+
+    #[test]
     fn wrong_values_are_usage_errors() {
         for wrong in [
             &["watch"][..],
@@ -253,6 +326,11 @@ mod tests {
             &["x", "--poll", "NaN"],
             &["summary", "x", "--format", "xml"],
             &["summary", "x", "--threads", "0"],
+            &["summary", "x", "--fail-if", "sparsity<90"],
+            &["summary", "x", "--fail-if", "vs-baseline>2%"],
+            &["x", "--fail-if", "layer:a.vs-baseline.sparsity<-2%"],
+            &["compare", "x"],
+            &["compare", "x", "y", "--baseline", "z"],
         ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }

@@ -3,6 +3,7 @@
 use super::session::{Following, Session};
 use super::signals::leave_signals;
 use super::watch::{look, watch_session};
+use crate::checks::Checks;
 use crate::cli::{DemoArgs, RunArgs};
 use crate::dashboard::Options;
 use crate::pipeline::Mode;
@@ -51,8 +52,9 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         exports: args.export,
         look: look(&args.look, &session),
         mouse: args.look.mouse(),
+        checks: Checks::default(),
     };
-    let code = watch_session(session, &signals, options, &[]);
+    let code = watch_session(session, &signals, options);
     leave.store(true, Ordering::Relaxed);
     let written =
         writer.join().unwrap_or_else(|_| Err(std::io::Error::other("the writer of the run failed")));

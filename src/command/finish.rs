@@ -1,9 +1,8 @@
 //! The end of every command: the last batches, the exports, the tables, the exit code.
 
 use super::session::Session;
-use crate::condition::Condition;
 use crate::pipeline::{Group, Update};
-use crate::report::{Export, Format, Summary, render};
+use crate::report::{Colours, Comparison, Export, Failure, Format, Report, Summary};
 use crate::runs::Runs;
 use crate::text::printable;
 use crossbeam_channel::{Receiver, after, never, select};
@@ -14,7 +13,7 @@ use std::time::{Duration, SystemTime};
 /// Counted, but something was set aside.
 const SET_ASIDE: u8 = 3;
 
-/// Counted, and a condition of `--fail-if` holds.
+/// Counted, and a condition of `--fail-if` holds or cannot be decided.
 const FAILED: u8 = 4;
 
 /// How long the last batches may take before the user is told what is going on.
@@ -57,10 +56,10 @@ pub(super) fn ended_by_itself(group: &Group) -> bool {
 }
 
 /// Writes the exports and names each that failed on standard error. Returns whether all were written.
-pub(super) fn write_exports(exports: &[Export], summaries: &[Summary]) -> bool {
+pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
     let mut written = true;
     for export in exports {
-        match export.write(summaries) {
+        match export.write(report) {
             Ok(()) => eprintln!("neurotop: wrote {}", export.path().display()),
             Err(error) => {
                 written = false;
@@ -71,18 +70,30 @@ pub(super) fn write_exports(exports: &[Export], summaries: &[Summary]) -> bool {
     written
 }
 
-/// Prints the summaries on standard output, which may be gone.
-pub(super) fn print(summaries: &[Summary], format: Format) -> anyhow::Result<()> {
-    let text = render(format, summaries)?;
+/// Prints a report on standard output, which may be gone.
+pub(super) fn print(report: &impl Report, format: Format) -> anyhow::Result<()> {
+    let text = report.render(format, colours())?;
     let mut stdout = std::io::stdout().lock();
     // A closed pipe or terminal is no reason to fail: the exports are written all the same.
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     Ok(())
 }
 
+/// Whether standard output shows colours, and the user wants them (<https://no-color.org>).
+fn colours() -> Colours {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let unable = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    if std::io::stdout().is_terminal() && !unwanted && !unable { Colours::On } else { Colours::Off }
+}
+
+/// Whether the user has just read it on standard output.
+fn was_read(printed: Option<Format>) -> bool {
+    printed == Some(Format::Text) && std::io::stdout().is_terminal()
+}
+
 /// Names what was set aside on standard error, unless the user has just read it on standard output.
 pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
-    if printed == Some(Format::Text) && std::io::stdout().is_terminal() {
+    if was_read(printed) {
         return;
     }
     for summary in summaries {
@@ -94,30 +105,42 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
     }
 }
 
-/// Names the conditions that hold on standard error. Returns whether any does.
-pub(super) fn name_failures(conditions: &[Condition], summaries: &[Summary]) -> bool {
-    let mut failed = false;
-    for summary in summaries {
-        for failure in conditions.iter().filter_map(|condition| condition.failure(summary)) {
-            failed = true;
-            eprintln!("neurotop: failed: {}{}", prefix(summaries, summary), printable(&failure));
-        }
-    }
-    failed
-}
-
 /// Which of several runs is meant.
 fn prefix(summaries: &[Summary], summary: &Summary) -> String {
     if summaries.len() > 1 { format!("{}: ", printable(&summary.run.name)) } else { String::new() }
 }
 
-/// The exit code that the figures deserve.
-pub(super) fn exit_code(summaries: &[Summary], all_written: bool, failed: bool) -> ExitCode {
+/// The same for the runs of a comparison.
+pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
+    if was_read(Some(printed)) {
+        return;
+    }
+    for run in comparison.runs() {
+        for what in &run.set_aside {
+            eprintln!("neurotop: {}: set aside: {}", printable(&run.source), printable(what));
+        }
+    }
+}
+
+/// Names the conditions that hold on standard error, with the run where there are several, unless the user
+/// has just read them.
+pub(super) fn name_failures(run: Option<&str>, failures: Option<&[Failure]>, printed: Option<Format>) {
+    if was_read(printed) {
+        return;
+    }
+    for failure in failures.into_iter().flatten() {
+        let run = run.map_or(String::new(), |run| format!("{}: ", printable(run)));
+        eprintln!("neurotop: failed: {run}{}", printable(&failure.to_string()));
+    }
+}
+
+/// The exit code that the figures deserve: of several, the first here.
+pub(super) fn exit_code(all_written: bool, failures: Option<&[Failure]>, set_aside: bool) -> ExitCode {
     if !all_written {
         ExitCode::FAILURE
-    } else if failed {
+    } else if failures.is_some_and(|failures| !failures.is_empty()) {
         ExitCode::from(FAILED)
-    } else if summaries.iter().any(Summary::has_set_aside) {
+    } else if set_aside {
         ExitCode::from(SET_ASIDE)
     } else {
         ExitCode::SUCCESS

@@ -1,6 +1,9 @@
 //! The subcommands, one file each, and what they share.
 
+mod check;
+mod compare;
 mod completions;
+mod count;
 mod demo;
 mod finish;
 mod man;
@@ -22,6 +25,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Watch(args) => watch::watch(args),
         Command::Summary(args) => summary::summary(args),
+        Command::Compare(args) => compare::compare(args),
         Command::Demo(args) => demo::demo(args),
         Command::Recorder => recorder::recorder(),
         Command::Completions { shell } => completions::completions(shell),

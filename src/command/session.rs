@@ -29,10 +29,7 @@ pub(super) struct Following {
 impl Session {
     /// Checks the user's settings and starts to follow a directory: a run, or, live, a directory of runs.
     pub(super) fn start(directory: &Path, args: &RunArgs, following: &Following) -> anyhow::Result<Self> {
-        for export in &args.export {
-            export.check()?;
-        }
-        check_directory(directory, following.mode)?;
+        check(directory, args, following.mode)?;
         let config = Config::load(args.config.as_deref())?;
         let rules = config.cost_rules()?.into_iter().chain(args.cost.iter().cloned());
         let settings = Settings {
@@ -63,6 +60,14 @@ fn run_name(directory: &Path) -> String {
     let name =
         absolute.ok().and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
     name.unwrap_or_else(|| directory.display().to_string())
+}
+
+/// Refuses exports that cannot be written, and what can never become a run.
+pub(super) fn check(directory: &Path, args: &RunArgs, mode: Mode) -> anyhow::Result<()> {
+    for export in &args.export {
+        export.check()?;
+    }
+    check_directory(directory, mode)
 }
 
 /// Refuses what can never become a run, and, where one run is to be counted, several.

@@ -417,7 +417,7 @@ mod tests {
         assert_eq!(press(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Action::Toggle(View::Help)));
         assert_eq!(press(KeyCode::Char('?'), NONE), Some(Action::Toggle(View::Help)));
         assert_eq!(press(KeyCode::Char('c'), CONTROL), Some(Action::Quit));
-        assert_eq!(press(KeyCode::Char('c'), NONE), None);
+        assert_eq!(press(KeyCode::Char('x'), NONE), None);
         let mut released = KeyEvent::new(KeyCode::Char('q'), NONE);
         released.kind = KeyEventKind::Release;
         assert_eq!(action(&released, Mode::Commands), None);

@@ -1,0 +1,40 @@
+//! `neurotop compare BASE NEW…`: counts or reads runs, each once, and prints how their figures differ.
+
+use super::count::Source;
+use super::finish;
+use super::signals::leave_signals;
+use crate::checks::failures;
+use crate::cli::CompareArgs;
+use crate::report::{Baseline, Comparison, Failure, Figures};
+use std::process::ExitCode;
+
+pub(super) fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
+    for export in &args.run.export {
+        export.check()?;
+    }
+    let base = Source::open(&args.base, &args.run)?;
+    let others = args.new.iter().map(|path| Source::open(path, &args.run));
+    let others = others.collect::<anyhow::Result<Vec<_>>>()?;
+    let signals = leave_signals()?;
+    let base = base.baseline(&args.run, &signals)?;
+    let others = others.into_iter().map(|source| Ok((source.name(), source.figures(&args.run, &signals)?)));
+    let others = others.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut comparison = Comparison::of(&base, &others);
+    comparison.failed = all_failures(&args, &base, &others);
+    finish::print(&comparison, args.format)?;
+    let all_written = finish::write_exports(&args.run.export, &comparison);
+    finish::name_set_aside(&comparison, args.format);
+    finish::name_failures(None, comparison.failed.as_deref(), Some(args.format));
+    let set_aside = comparison.runs().any(|run| !run.set_aside.is_empty());
+    Ok(finish::exit_code(all_written, comparison.failed.as_deref(), set_aside))
+}
+
+/// The conditions that any of the runs fails; `None` where there are no conditions.
+fn all_failures(args: &CompareArgs, base: &Baseline, others: &[(String, Figures)]) -> Option<Vec<Failure>> {
+    let mut all = Vec::new();
+    for (source, new) in others {
+        let failures = failures(&args.run.fail_if, new, Some(base))?;
+        all.extend(failures.into_iter().map(|failure| Failure { new: Some(source.clone()), ..failure }));
+    }
+    Some(all)
+}
