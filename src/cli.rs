@@ -18,6 +18,8 @@ Examples:
   neurotop watch /nfs/runs/exp1 --poll 5          on a network drive
   neurotop summary runs/exp1 --format json        the figures, without a dashboard
   neurotop summary runs/exp1 --cost RLeaky:subtract=5
+  neurotop summary runs/exp2 --baseline exp1.json --fail-if 'vs-baseline>+2%'
+  neurotop compare exp1.json runs/exp2            two runs side by side, and the changes
   neurotop config                                 the configuration file: every option, the keys
 
 Exit codes:
@@ -25,7 +27,18 @@ Exit codes:
   1  nothing could be done, or an export could not be written
   2  the command line is wrong
   3  counted, but something was set aside (each file is named)
-  4  counted, and a --fail-if holds (each is named)";
+  4  counted, and a --fail-if holds or cannot be decided (each is named)
+Of several, 1 goes before 4, and 4 before 3.";
+
+const CONDITIONS: &str = "\
+Conditions of --fail-if are SUBJECT<BOUND, with <, <=, >, >=, == or !=. The subject is
+  FIGURE              in total, compared with a number; sparsity also with a percentage
+  vs-baseline.FIGURE  its relative change from the baseline, compared with a percentage
+  vs-baseline         that of effective_ops_per_sample
+  layer:NAME.…        any of these, of one layer
+  neuron:CLASS.…      any of these, of one neuron class
+FIGURE is sparsity, effective_ops_per_sample, dense_ops_per_sample, membrane_updates (per sample),
+effective_ops, dense_ops, updates or dense_updates. What has no value in the end fails, too.";
 
 /// Watches the neuron operations of a running spiking-network benchmark.
 ///
@@ -67,9 +80,14 @@ fn is_own_word(word: &OsStr) -> bool {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch a run live, in a dashboard, and leave with its figures
+    #[command(after_help = CONDITIONS)]
     Watch(WatchArgs),
     /// Count a run once and print its figures
+    #[command(after_help = CONDITIONS)]
     Summary(SummaryArgs),
+    /// Compare runs: the figures of each NEW beside those of BASE, and the changes
+    #[command(after_help = CONDITIONS)]
+    Compare(CompareArgs),
     /// Watch a bundled real run: a trained network on 192 handwritten digits
     Demo(DemoArgs),
     /// Print the default configuration file, with every option in it, or check one
@@ -99,6 +117,9 @@ pub struct WatchArgs {
     /// What every command says about a run.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Also show the changes from this run: its directory, or its summary that was exported as .json
+    #[arg(long, value_name = "PATH")]
+    pub baseline: Option<PathBuf>,
     /// Scan every SECONDS instead of relying on file events, for network drives
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub poll: Option<Duration>,
@@ -118,12 +139,28 @@ pub struct SummaryArgs {
     /// What every command says about a run.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Also show the changes from this run: its directory, or its summary that was exported as .json
+    #[arg(long, value_name = "PATH")]
+    pub baseline: Option<PathBuf>,
     /// The format on standard output [default: text]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// What can be shown.
+}
+
+/// The arguments of `compare`.
+#[derive(Debug, Clone, Args)]
+pub struct CompareArgs {
+    /// The run to compare with: its directory, or its summary that was exported as .json
+    pub base: PathBuf,
+    /// The runs to compare, likewise
+    #[arg(required = true)]
+    pub new: Vec<PathBuf>,
+    /// What every command says about a run.
     #[command(flatten)]
-    pub symbols: SymbolArgs,
+    pub run: RunArgs,
+    /// The format on standard output [default: text]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
 }
 
 /// The arguments of `demo`.
@@ -138,6 +175,9 @@ pub struct DemoArgs {
     /// Read this configuration instead of the one in the user's configuration directory
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// What can be shown.
+    #[command(flatten)]
+    pub symbols: SymbolArgs,
     /// When to leave.
     #[command(flatten)]
     pub end: EndArgs,
@@ -182,9 +222,6 @@ pub struct LookArgs {
     /// terminal without colours]
     #[arg(long, value_name = "NAME", value_enum)]
     pub theme: Option<ThemeName>,
-    /// What can be shown.
-    #[command(flatten)]
-    pub symbols: SymbolArgs,
     /// Use the mouse, whatever the configuration says
     #[arg(long, overrides_with = "no_mouse")]
     mouse: bool,
@@ -212,7 +249,7 @@ impl LookArgs {
 }
 
 /// What the terminal can show.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct SymbolArgs {
     /// Show ASCII only [default: where the locale is not UTF-8, and on the console of Linux]
     #[arg(long, overrides_with = "no_ascii")]
@@ -241,7 +278,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub export: Vec<Export>,
     /// Exit with code 4 where this holds in the end, as in 'sparsity<0.9', 'layer:lif1.sparsity<50%' or
-    /// 'effective_ops_per_sample>3e6'; repeatable
+    /// 'vs-baseline>+2%'; repeatable
     #[arg(long, value_name = "CONDITION")]
     pub fail_if: Vec<Condition>,
     /// Price what NeuroBench does not: operations of one update; repeatable
@@ -265,6 +302,9 @@ pub struct RunArgs {
     /// Count with N threads [default: one for each core]
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
+    /// What can be shown.
+    #[command(flatten)]
+    pub symbols: SymbolArgs,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -316,7 +356,7 @@ mod tests {
             (&["x", "--no-ascii", "--ascii"], Some(true)),
         ] {
             let Command::Watch(args) = parse(words).expect("valid").command else { panic!("{words:?}") };
-            assert_eq!(args.look.symbols.ascii(), expected, "{words:?}");
+            assert_eq!(args.run.symbols.ascii(), expected, "{words:?}");
         }
     }
 
@@ -347,6 +387,9 @@ mod tests {
             &["x", "--poll", "NaN"],
             &["summary", "x", "--format", "xml"],
             &["summary", "x", "--threads", "0"],
+            &["summary", "x", "--fail-if", "sparsity<90"],
+            &["compare", "x"],
+            &["compare", "x", "y", "--baseline", "z"],
         ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }

@@ -1,9 +1,11 @@
-//! A condition on the figures that makes a script's check fail: `sparsity<0.9`.
+//! A condition on the figures that makes a script's check fail: `sparsity<0.9`, `vs-baseline>+2%`.
 
-use crate::report::{Summary, Sums};
-use crate::tally::quotient;
+use crate::report::{Baseline, Change, Failure, Figure, Figures, Part};
 use std::fmt;
 use std::str::FromStr;
+
+/// What a change from the baseline is called.
+const BASELINE: &str = "vs-baseline";
 
 /// The operators, the longer ones first so that `<=` is not taken for `<`.
 const OPERATORS: [(&str, Operator); 6] = [
@@ -13,18 +15,6 @@ const OPERATORS: [(&str, Operator); 6] = [
     ("!=", Operator::Unequal),
     ("<", Operator::Less),
     (">", Operator::Greater),
-];
-
-/// The figures that can be asked for.
-const FIELDS: [(&str, Field); 8] = [
-    ("sparsity", Field::Sparsity),
-    ("effective_ops_per_sample", Field::EffectivePerSample),
-    ("dense_ops_per_sample", Field::DensePerSample),
-    ("effective_ops", Field::Effective),
-    ("dense_ops", Field::Dense),
-    ("updates", Field::Updates),
-    ("dense_updates", Field::DenseUpdates),
-    ("membrane_updates", Field::MembraneUpdates),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,18 +27,6 @@ enum Operator {
     Unequal,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
-    Sparsity,
-    EffectivePerSample,
-    DensePerSample,
-    Effective,
-    Dense,
-    Updates,
-    DenseUpdates,
-    MembraneUpdates,
-}
-
 /// What a figure is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
@@ -57,12 +35,25 @@ enum Scope {
     Neuron(String),
 }
 
+/// What is compared with the bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    /// A figure.
+    Value(Figure),
+    /// The relative change of a figure from the baseline.
+    Change(Figure),
+}
+
 /// A condition under which the figures are not what they should be.
+///
+/// It is written `SUBJECT OPERATOR BOUND`. The subject is a figure, or `vs-baseline` for the relative
+/// change of `effective_ops_per_sample`, or `vs-baseline.FIGURE` for that of another one; `layer:NAME.` or
+/// `neuron:CLASS.` before it makes it that of a layer or class instead of the total.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     text: String,
     scope: Scope,
-    field: Field,
+    measure: Measure,
     operator: Operator,
     bound: f64,
 }
@@ -71,12 +62,12 @@ impl FromStr for Condition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (figure, operator, bound) = split(text).ok_or_else(|| {
+        let (subject, operator, bound) = split(text).ok_or_else(|| {
             format!("{text:?} is not of the form FIGURE<BOUND, as in sparsity<0.9 or layer:lif1.sparsity<50%")
         })?;
-        let (scope, field) = scope_and_field(figure)?;
-        let bound = number(bound).ok_or_else(|| format!("{bound:?} in {text:?} is not a number"))?;
-        Ok(Self { text: text.to_owned(), scope, field, operator, bound })
+        let (scope, measure) = scope_and_measure(subject)?;
+        let bound = bound_of(measure, bound)?;
+        Ok(Self { text: text.to_owned(), scope, measure, operator, bound })
     }
 }
 
@@ -93,44 +84,122 @@ fn split(text: &str) -> Option<(&str, Operator, &str)> {
     Some((text[..end - sign.len()].trim(), operator, text[end..].trim()))
 }
 
-fn scope_and_field(figure: &str) -> Result<(Scope, Field), String> {
+fn scope_and_measure(subject: &str) -> Result<(Scope, Measure), String> {
     let named = |rest: &str, scope: fn(String) -> Scope| {
-        let (name, field) =
-            rest.rsplit_once('.').ok_or_else(|| format!("{figure:?} lacks a figure behind a dot"))?;
-        Ok((scope(name.to_owned()), field_of(field)?))
+        let lacking = || format!("{subject:?} lacks a figure behind a dot, as in {subject}.sparsity");
+        let (name, measure) = name_and_measure(rest)?.ok_or_else(lacking)?;
+        Ok((scope(name.to_owned()), measure))
     };
-    if let Some(rest) = figure.strip_prefix("layer:") {
+    if let Some(rest) = subject.strip_prefix("layer:") {
         named(rest, Scope::Layer)
-    } else if let Some(rest) = figure.strip_prefix("neuron:") {
+    } else if let Some(rest) = subject.strip_prefix("neuron:") {
         named(rest, Scope::Neuron)
     } else {
-        Ok((Scope::Total, field_of(figure)?))
+        Ok((Scope::Total, measure_of(subject)?))
     }
 }
 
-fn field_of(name: &str) -> Result<Field, String> {
-    let known = FIELDS.iter().find(|(field, _)| *field == name).map(|(_, field)| *field);
-    known.ok_or_else(|| {
-        let names: Vec<&str> = FIELDS.iter().map(|(field, _)| *field).collect();
-        format!("there is no figure {name:?}; there are {}", names.join(", "))
+/// Reads from the end, since a layer's name has dots of its own; `None` where there is none.
+fn name_and_measure(text: &str) -> Result<Option<(&str, Measure)>, String> {
+    let Some((name, last)) = text.rsplit_once('.') else { return Ok(None) };
+    match name.strip_suffix(BASELINE).and_then(|name| name.strip_suffix('.')) {
+        Some(name) => Ok(Some((name, Measure::Change(figure_of(last)?)))),
+        None => Ok(Some((name, measure_of(last)?))),
+    }
+}
+
+fn measure_of(text: &str) -> Result<Measure, String> {
+    match text.strip_prefix(BASELINE) {
+        Some("") => Ok(Measure::Change(Figure::EffectivePerSample)),
+        Some(rest) if rest.starts_with('.') => Ok(Measure::Change(figure_of(&rest[1..])?)),
+        _ => Ok(Measure::Value(figure_of(text)?)),
+    }
+}
+
+fn figure_of(name: &str) -> Result<Figure, String> {
+    Figure::named(name).ok_or_else(|| {
+        let names: Vec<&str> = Figure::ALL.iter().map(|(name, _)| *name).collect();
+        format!("there is no figure {name:?}; there are {}, and {BASELINE}", names.join(", "))
     })
 }
 
-/// A finite number, or a percentage.
-fn number(text: &str) -> Option<f64> {
-    let (digits, divisor) = text.strip_suffix('%').map_or((text, 1.0), |digits| (digits.trim(), 100.0));
-    digits.parse().ok().map(|number: f64| number / divisor).filter(|number| number.is_finite())
+fn bound_of(measure: Measure, text: &str) -> Result<f64, String> {
+    let percentage = text.strip_suffix('%').map(str::trim);
+    match (measure, percentage) {
+        (Measure::Change(_), Some(digits)) => percent(digits),
+        (Measure::Change(_), None) => {
+            number(text)?;
+            Err(format!("every change from the baseline is relative: did you mean {text}%?"))
+        }
+        (Measure::Value(Figure::Sparsity), Some(digits)) => in_unit(percent(digits)?, text),
+        (Measure::Value(Figure::Sparsity), None) => in_unit(number(text)?, text),
+        (Measure::Value(figure), Some(_)) => Err(format!(
+            "{} is no percentage; only sparsity and {BASELINE} are compared with one",
+            figure.name()
+        )),
+        (Measure::Value(_), None) => number(text),
+    }
+}
+
+/// Refuses a bound that no sparsity can be beyond, or none can be within.
+fn in_unit(bound: f64, text: &str) -> Result<f64, String> {
+    match bound {
+        _ if (0.0..=1.0).contains(&bound) => Ok(bound),
+        _ if (0.0..=100.0).contains(&bound) && !text.ends_with('%') => {
+            Err(format!("a sparsity is between 0 and 1, or 0% and 100%: did you mean {text}%?"))
+        }
+        _ => Err(format!("a sparsity is between 0 and 1, or 0% and 100%, and {text} is not")),
+    }
+}
+
+/// A hundredth of a decimal number, rounded once: 12.9 % is the float nearest to 0.129.
+fn percent(digits: &str) -> Result<f64, String> {
+    let number = number(digits)?;
+    Ok(format!("{digits}e-2").parse().unwrap_or(number / 100.0))
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| format!("{text:?} is not a number"))
 }
 
 impl Condition {
+    /// Whether it is about a change, which takes a baseline.
+    pub fn needs_baseline(&self) -> bool {
+        matches!(self.measure, Measure::Change(_))
+    }
+
     /// Why the check fails, if the condition holds; `None` if it does not.
     ///
-    /// A figure that has no value fails the check too, so that a typing error never passes it.
-    pub fn failure(&self, summary: &Summary) -> Option<String> {
-        match self.value(summary) {
-            Ok(value) if self.holds(value) => Some(format!("{self}: it is {value}")),
-            Ok(_) => None,
-            Err(why) => Some(format!("{self}: {why}")),
+    /// What has no value fails the check too, so that a typing error never passes it.
+    pub fn failure(&self, run: &Figures, baseline: Option<&Baseline>) -> Option<Failure> {
+        let reason = match self.decide(run, baseline) {
+            Ok(reason) => reason?,
+            Err(why) => why,
+        };
+        Some(Failure { new: None, condition: self.text.clone(), reason })
+    }
+
+    /// What the figure is, where the condition holds.
+    fn decide(&self, run: &Figures, baseline: Option<&Baseline>) -> Result<Option<String>, String> {
+        match self.measure {
+            Measure::Value(figure) => {
+                let value = value(self.part(run)?, figure)?;
+                Ok(self.holds(value).then(|| format!("it is {value}")))
+            }
+            Measure::Change(figure) => {
+                let baseline = baseline.ok_or("there is no baseline; give one with --baseline")?;
+                let in_baseline = |why| format!("in the baseline {}: {why}", baseline.source());
+                let base = self.part(baseline.figures()).and_then(|part| value(part, figure));
+                let base = base.map_err(in_baseline)?;
+                let new = value(self.part(run)?, figure)?;
+                let change = Change { figure, base: Some(base), new: Some(new) };
+                let relative = change.relative().ok_or_else(|| {
+                    format!("it is {new}, and a change from 0 in the baseline has no percentage")
+                })?;
+                let said = || format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
+                Ok(self.holds(relative).then(said))
+            }
         }
     }
 
@@ -145,44 +214,36 @@ impl Condition {
         }
     }
 
-    fn value(&self, summary: &Summary) -> Result<f64, String> {
-        let sums = self.sums(summary)?;
-        let value = match self.field {
-            Field::Sparsity => sums.sparsity,
-            Field::EffectivePerSample => sums.effective_ops_per_sample,
-            Field::DensePerSample => sums.dense_ops_per_sample,
-            Field::Effective => sums.effective_ops.map(|ops| ops as f64),
-            Field::Dense => sums.dense_ops.map(|ops| ops as f64),
-            Field::Updates => Some(sums.updates as f64),
-            Field::DenseUpdates => Some(sums.dense_updates as f64),
-            Field::MembraneUpdates => Some(quotient(sums.updates, summary.run.samples)),
+    fn part<'a>(&self, run: &'a Figures) -> Result<&'a Part, String> {
+        let find = |parts: &'a [Part], name: &str, what: &str| {
+            let found = parts.iter().find(|part| part.name == name);
+            found.ok_or_else(|| format!("there is no {what} {name:?}"))
         };
-        value.ok_or_else(|| "it has no value (nothing priced, or nothing counted)".to_owned())
-    }
-
-    fn sums(&self, summary: &Summary) -> Result<Sums, String> {
         match &self.scope {
-            Scope::Total => Ok(summary.total.sums()),
-            Scope::Layer(name) => {
-                let layer = summary.layers.iter().find(|layer| layer.name == *name);
-                layer.map(|layer| layer.sums()).ok_or_else(|| format!("there is no layer {name:?}"))
-            }
-            Scope::Neuron(name) => {
-                let class = summary.neurons.iter().find(|class| class.neuron == *name);
-                class.map(|class| class.sums()).ok_or_else(|| format!("there is no neuron {name:?}"))
-            }
+            Scope::Total => Ok(&run.total),
+            Scope::Layer(name) => find(&run.layers, name, "layer"),
+            Scope::Neuron(name) => find(&run.neurons, name, "neuron"),
         }
     }
+}
+
+fn value(part: &Part, figure: Figure) -> Result<f64, String> {
+    let value = part.value(figure);
+    value.ok_or_else(|| "it has no value (nothing priced, or nothing counted)".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Sums;
     use proptest::prelude::*;
+
+    fn parse(text: &str) -> Condition {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
 
     #[test]
     fn conditions_are_parsed() {
-        let parse = |text: &str| text.parse::<Condition>().unwrap_or_else(|error| panic!("{text}: {error}"));
         let condition = parse("sparsity<0.9");
         assert_eq!(
             (condition.scope, condition.operator, condition.bound),
@@ -196,25 +257,157 @@ mod tests {
         assert_eq!(parse("updates==4").operator, Operator::Equal);
         assert_eq!(parse("updates!=4").operator, Operator::Unequal);
         assert_eq!(parse("updates<=4").operator, Operator::AtMost);
-        for wrong in [
-            "",
-            "<",
-            "sparsity",
-            "sparsity<",
-            "sparsity<x",
-            "sparsity=1",
-            "colour<1",
-            "layer:a<1",
-            "sparsity<NaN",
+    }
+
+    #[test]
+    fn changes_are_parsed() {
+        for (text, scope, figure, bound) in [
+            ("vs-baseline>+2%", Scope::Total, Figure::EffectivePerSample, 0.02),
+            ("vs-baseline.sparsity < -1 %", Scope::Total, Figure::Sparsity, -0.01),
+            ("layer:a.b.vs-baseline>150%", Scope::Layer("a.b".into()), Figure::EffectivePerSample, 1.5),
+            ("layer:a.b.vs-baseline.updates>=0%", Scope::Layer("a.b".into()), Figure::Updates, 0.0),
+            ("neuron:Leaky.vs-baseline.dense_ops!=0%", Scope::Neuron("Leaky".into()), Figure::Dense, 0.0),
         ] {
-            assert!(wrong.parse::<Condition>().is_err(), "{wrong}");
+            let condition = parse(text);
+            assert!(condition.needs_baseline(), "{text}");
+            let parsed = (condition.scope, condition.measure, condition.bound);
+            assert_eq!(parsed, (scope, Measure::Change(figure), bound), "{text}");
         }
+        assert!(!parse("sparsity<90%").needs_baseline());
+        // A layer may be named like the word, as long as a figure follows.
+        assert_eq!(parse("layer:vs-baseline.updates>1").scope, Scope::Layer("vs-baseline".into()));
+    }
+
+    #[test]
+    fn percentages_round_once() {
+        assert_eq!(parse("sparsity<12.9%").bound, 0.129);
+        assert_eq!(parse("sparsity<5e-1%").bound, 0.005);
+        assert_eq!(parse("vs-baseline>.7%").bound, 0.007);
+        assert_eq!((parse("sparsity<100%").bound, parse("sparsity>0").bound), (1.0, 0.0));
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_advice() {
+        for (wrong, says) in [
+            ("", "not of the form"),
+            ("<", "there is no figure \"\""),
+            ("sparsity", "not of the form"),
+            ("sparsity<", "is not a number"),
+            ("sparsity<x", "is not a number"),
+            ("sparsity=1", "not of the form"),
+            ("colour<1", "there is no figure \"colour\"; there are sparsity, "),
+            ("layer:a<1", "\"layer:a\" lacks a figure behind a dot, as in layer:a.sparsity"),
+            ("layer:vs-baseline<1%", "lacks a figure"),
+            ("sparsity<NaN", "is not a number"),
+            ("sparsity<90", "did you mean 90%?"),
+            ("layer:a.sparsity>1.5", "did you mean 1.5%?"),
+            ("sparsity<900", "between 0 and 1, or 0% and 100%, and 900 is not"),
+            ("sparsity<101%", "between 0 and 1, or 0% and 100%, and 101% is not"),
+            ("sparsity<-0.1", "between 0 and 1"),
+            ("updates<50%", "updates is no percentage"),
+            ("vs-baseline>+2", "every change from the baseline is relative: did you mean +2%?"),
+            ("vs-baseline>", "is not a number"),
+            ("vs-baseline.colour>1%", "there is no figure \"colour\""),
+            ("vs-baselines>1%", "there is no figure \"vs-baselines\""),
+            ("layer:a.vs-baseline.colour>1%", "there is no figure \"colour\""),
+            ("vs-baseline>inf%", "is not a number"),
+        ] {
+            let error = wrong.parse::<Condition>().expect_err(wrong);
+            assert!(error.contains(says), "{wrong}: {error}");
+        }
+    }
+
+    /// A run of one unpriced layer `u` and one layer `a`, which is the total.
+    fn run(effective: u64, dense: u64) -> Figures {
+        let sums = |ops: Option<u64>| Sums {
+            updates: effective.into(),
+            dense_updates: dense.into(),
+            effective_ops: ops.map(u128::from),
+            dense_ops: ops.map(|_| dense.into()),
+            effective_ops_per_sample: ops.map(|ops| ops as f64),
+            dense_ops_per_sample: ops.map(|_| dense as f64),
+            sparsity: ops.filter(|_| dense > 0).map(|ops| 1.0 - ops as f64 / dense as f64),
+        };
+        let part = |name: &str, ops| Part { name: name.into(), kind: None, sums: sums(ops), samples: 1 };
+        Figures {
+            name: "r".into(),
+            samples: 1,
+            batches: 1,
+            complete: true,
+            set_aside: Vec::new(),
+            total: part("r", Some(effective)),
+            neurons: vec![part("Leaky", Some(effective))],
+            layers: vec![part("a", Some(effective)), part("u", None)],
+        }
+    }
+
+    fn reason(condition: &str, (base, new): (u64, u64)) -> Option<String> {
+        let baseline = Baseline::new("base.json", run(base, 200));
+        parse(condition).failure(&run(new, 200), Some(&baseline)).map(|failure| failure.reason)
+    }
+
+    #[test]
+    fn a_change_is_relative_to_the_baseline() {
+        assert_eq!(reason("vs-baseline>+2%", (100, 102)), None);
+        assert_eq!(reason("vs-baseline>=2%", (100, 102)), Some("it is +2.0000 %, from 100 to 102".into()));
+        assert_eq!(reason("vs-baseline>+2%", (100, 50)), None);
+        assert_eq!(
+            reason("layer:a.vs-baseline<-10%", (100, 50)),
+            Some("it is -50.0000 %, from 100 to 50".into())
+        );
+        // From 50 % to 40 % is a fifth less.
+        assert_eq!(reason("vs-baseline.sparsity<-20.1%", (100, 120)), None);
+        let fell = reason("neuron:Leaky.vs-baseline.sparsity<-19.9%", (100, 120)).expect("it fell");
+        assert!(fell.contains("from 0.5 to 0.4"), "{fell}");
+        assert_eq!(reason("vs-baseline!=0%", (0, 0)), None);
+    }
+
+    #[test]
+    fn what_cannot_be_decided_fails_and_says_why() {
+        let why = |condition, figures| reason(condition, figures).expect("it fails");
+        let from_0 = why("vs-baseline>+2%", (0, 7));
+        assert!(from_0.contains("it is 7") && from_0.contains("from 0"), "{from_0}");
+        assert!(reason("vs-baseline<-2%", (0, 7)).is_some(), "also where it could not hold");
+        assert!(
+            why("layer:b.vs-baseline>1%", (1, 1)).starts_with("in the baseline base.json: there is no layer")
+        );
+        assert!(why("layer:u.vs-baseline>1%", (1, 1)).contains("it has no value"));
+        assert!(why("layer:u.sparsity>1%", (1, 1)).contains("it has no value"));
+        assert!(why("neuron:Alpha.updates>1", (1, 1)).contains("there is no neuron \"Alpha\""));
+        let alone = parse("vs-baseline>1%").failure(&run(1, 1), None).expect("it fails");
+        assert!(alone.reason.contains("--baseline"), "{}", alone.reason);
     }
 
     proptest! {
         #[test]
         fn no_text_is_too_strange(text in "\\PC{0,30}[<>=!]{0,3}\\PC{0,10}") {
             let _ = text.parse::<Condition>();
+        }
+
+        /// Any name, any figure, as a value or a change, is what was written.
+        #[test]
+        fn conditions_are_read_as_they_were_written(
+            name in "\\PC{1,20}", layer: bool, change: bool, figure in 0..Figure::ALL.len(), bound in -500..500_i32,
+        ) {
+            prop_assume!(!name.ends_with(".vs-baseline"));
+            let (word, figure) = Figure::ALL[figure];
+            let (scope, prefix) = match layer {
+                true => (Scope::Layer(name.clone()), format!("layer:{name}.")),
+                false => (Scope::Total, String::new()),
+            };
+            let (measure, subject, unit) = match change {
+                true => (Measure::Change(figure), format!("vs-baseline.{word}"), "%"),
+                false => (Measure::Value(figure), word.to_owned(), ""),
+            };
+            let text = format!("{prefix}{subject}>={bound}{unit}");
+            if measure == Measure::Value(Figure::Sparsity) && !(0..=1).contains(&bound) {
+                prop_assert!(text.parse::<Condition>().is_err());
+            } else {
+                let condition = parse(&text);
+                let expected = f64::from(bound) / if change { 100.0 } else { 1.0 };
+                prop_assert_eq!((condition.scope, condition.measure), (scope, measure));
+                prop_assert_eq!((condition.operator, condition.bound), (Operator::AtLeast, expected));
+            }
         }
     }
 }

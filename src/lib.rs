@@ -7,6 +7,7 @@
 //!
 //! The library serves the command of the same name; its interface may change with any version.
 
+pub mod checks;
 pub mod cli;
 pub mod command;
 pub mod condition;

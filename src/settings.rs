@@ -1,13 +1,14 @@
 //! What applies: the command line goes before the configuration file, and that before the defaults.
 //! What can be given repeatedly adds up, the command line's last.
 
-use crate::cli::{DemoArgs, EndArgs, LookArgs, RunArgs, SummaryArgs, SymbolArgs, WatchArgs};
+use crate::cli::{DemoArgs, EndArgs, LookArgs, RunArgs, SymbolArgs, WatchArgs};
 use crate::condition::Condition;
 use crate::config::Config;
 use crate::cost::CostRule;
 use crate::dashboard::{Conflict, Look, Mouse, Options, Symbols, Wishes};
 use crate::report::{Export, Format};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub const STALL_AFTER: Duration = Duration::from_secs(30);
 /// The time between two batches of the demo.
 pub const PACE: Duration = Duration::from_secs(1);
 
-/// The format of `summary`.
+/// The format on standard output.
 pub const FORMAT: Format = Format::Text;
 
 /// What applies to a run.
@@ -42,6 +43,8 @@ pub struct RunSettings {
     pub settle: Duration,
     /// Threads that count.
     pub threads: usize,
+    /// What the terminal can show.
+    pub symbols: Symbols,
 }
 
 impl RunSettings {
@@ -57,6 +60,7 @@ impl RunSettings {
             stall_after: args.stall_after.or(config.stall_after).unwrap_or(STALL_AFTER),
             settle: args.settle.or(config.settle).unwrap_or(SETTLE),
             threads: threads.map_or(1, NonZeroUsize::get),
+            symbols: symbols(&args.symbols, config),
         }
     }
 }
@@ -77,24 +81,32 @@ pub fn pace(args: &DemoArgs, config: &Config) -> Duration {
     args.pace.or(config.pace).unwrap_or(PACE)
 }
 
-/// The format of `summary` on standard output.
-pub fn format(args: &SummaryArgs, config: &Config) -> Format {
-    args.format.or(config.format).unwrap_or(FORMAT)
+/// The format on standard output.
+pub fn format(given: Option<Format>, config: &Config) -> Format {
+    given.or(config.format).unwrap_or(FORMAT)
+}
+
+/// The run to compare with, where there is one.
+pub fn baseline<'a>(given: Option<&'a Path>, config: &'a Config) -> Option<&'a Path> {
+    given.or(config.baseline.as_deref())
 }
 
 /// How the dashboard ends, what it looks like and which keys it has.
 ///
 /// # Errors
 /// Where two actions have the same key.
-pub fn dashboard(end: &EndArgs, look: &LookArgs, config: &Config) -> Result<Options, Conflict> {
+pub fn dashboard(
+    run: &RunSettings,
+    end: &EndArgs,
+    look: &LookArgs,
+    config: &Config,
+) -> Result<Options, Conflict> {
+    let wishes = Wishes { theme: look.theme, configured: config.theme, symbols: Some(run.symbols) };
     let uses_mouse = look.mouse().or(config.mouse).unwrap_or(true);
     Ok(Options {
         exit_when_finished: end.exit_when_finished().or(config.exit_when_finished).unwrap_or(false),
-        look: Look::from_environment(Wishes {
-            theme: look.theme,
-            configured: config.theme,
-            symbols: wished_symbols(&look.symbols, config),
-        }),
+        exports: run.exports.clone(),
+        look: Look::from_environment(wishes),
         mouse: if uses_mouse { Mouse::Captured } else { Mouse::Left },
         compact: look.compact().or(config.compact).unwrap_or(false),
         keys: Arc::new(config.key_table()?),
@@ -103,11 +115,8 @@ pub fn dashboard(end: &EndArgs, look: &LookArgs, config: &Config) -> Result<Opti
 }
 
 /// What the terminal can show.
-pub fn symbols(args: &SymbolArgs, config: &Config) -> Symbols {
-    Look::from_environment(Wishes { symbols: wished_symbols(args, config), ..Wishes::default() }).symbols
-}
-
-fn wished_symbols(args: &SymbolArgs, config: &Config) -> Option<Symbols> {
-    let ascii = args.ascii().or(config.ascii)?;
-    Some(if ascii { Symbols::Ascii } else { Symbols::Unicode })
+fn symbols(args: &SymbolArgs, config: &Config) -> Symbols {
+    let ascii = args.ascii().or(config.ascii);
+    let wished = ascii.map(|ascii| if ascii { Symbols::Ascii } else { Symbols::Unicode });
+    Look::from_environment(Wishes { symbols: wished, ..Wishes::default() }).symbols
 }

@@ -6,7 +6,7 @@ mod support;
 use assert_cmd::Command;
 use neurotop::cli::{Cli, Command as Subcommand, WatchArgs};
 use neurotop::config::{Config, FIELDS};
-use neurotop::dashboard::{Key, Mouse, Symbols};
+use neurotop::dashboard::{Conflict, Key, Mouse, Options, Symbols};
 use neurotop::settings::{self, RunSettings};
 use std::collections::BTreeSet;
 use std::fs;
@@ -66,6 +66,10 @@ fn watch_args(words: &[&str]) -> WatchArgs {
     }
 }
 
+fn dashboard(args: WatchArgs, config: &Config) -> Result<Options, Conflict> {
+    settings::dashboard(&RunSettings::new(args.run, config), &args.end, &args.look, config)
+}
+
 /// What applies, as text, by a configuration and a command line.
 type Applies = fn(WatchArgs, &Config) -> String;
 
@@ -83,7 +87,7 @@ struct Row {
     applies: Applies,
 }
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 15] = [
     Row {
         name: "export",
         line: "export = \"a.json\"",
@@ -99,6 +103,17 @@ const ROWS: [Row; 14] = [
         words: &["--fail-if", "dense_ops<1"],
         by_both: "3",
         applies: |args, config| run(|run| run.fail_if.len().to_string())(args, config),
+    },
+    Row {
+        name: "baseline",
+        line: "baseline = \"a.json\"",
+        by_file: "a.json",
+        words: &["--baseline", "b"],
+        by_both: "b",
+        applies: |args, config| {
+            let baseline = settings::baseline(args.baseline.as_deref(), config).expect("a path");
+            baseline.display().to_string()
+        },
     },
     Row {
         name: "cost",
@@ -164,12 +179,7 @@ const ROWS: [Row; 14] = [
         by_file: "true",
         words: &["--no-exit-when-finished"],
         by_both: "false",
-        applies: |args, config| {
-            settings::dashboard(&args.end, &args.look, config)
-                .expect("options")
-                .exit_when_finished
-                .to_string()
-        },
+        applies: |args, config| dashboard(args, config).expect("options").exit_when_finished.to_string(),
     },
     Row {
         name: "theme",
@@ -180,7 +190,7 @@ const ROWS: [Row; 14] = [
         applies: |args, config| {
             // Whatever the environment of the tests says of colours.
             let asked = args.look.theme.or(config.theme).expect("a theme");
-            let look = settings::dashboard(&args.end, &args.look, config).expect("options").look;
+            let look = dashboard(args, config).expect("options").look;
             assert!(look.theme == asked || look.theme.name() == "monochrome");
             asked.name()
         },
@@ -192,8 +202,7 @@ const ROWS: [Row; 14] = [
         words: &["--no-ascii"],
         by_both: "false",
         applies: |args, config| {
-            let look = settings::dashboard(&args.end, &args.look, config).expect("options").look;
-            assert_eq!(settings::symbols(&args.look.symbols, config), look.symbols);
+            let look = dashboard(args, config).expect("options").look;
             (look.symbols == Symbols::Ascii).to_string()
         },
     },
@@ -204,7 +213,7 @@ const ROWS: [Row; 14] = [
         words: &["--mouse"],
         by_both: "Captured",
         applies: |args, config| {
-            let mouse: Mouse = settings::dashboard(&args.end, &args.look, config).expect("options").mouse;
+            let mouse: Mouse = dashboard(args, config).expect("options").mouse;
             format!("{mouse:?}")
         },
     },
@@ -214,9 +223,7 @@ const ROWS: [Row; 14] = [
         by_file: "true",
         words: &["--no-compact"],
         by_both: "false",
-        applies: |args, config| {
-            settings::dashboard(&args.end, &args.look, config).expect("options").compact.to_string()
-        },
+        applies: |args, config| dashboard(args, config).expect("options").compact.to_string(),
     },
 ];
 
@@ -237,7 +244,7 @@ fn every_option_of_the_file_applies_and_the_command_line_goes_before_it() {
 fn what_the_command_line_turns_on_is_on() {
     let config = Config::parse("mouse = false\n").expect("a configuration");
     let args = watch_args(&["--ascii", "--compact", "--no-mouse", "--exit-when-finished"]);
-    let options = settings::dashboard(&args.end, &args.look, &config).expect("options");
+    let options = dashboard(args, &config).expect("options");
     assert!(options.compact && options.exit_when_finished && options.mouse == Mouse::Left);
     assert_eq!(options.look.symbols, Symbols::Ascii);
 }
@@ -275,6 +282,30 @@ fn the_command_reads_the_file() {
     for file in ["from-file.json", "from-words.csv"] {
         assert!(directory.path().join(file).is_file(), "{file}");
     }
+}
+
+#[test]
+fn a_condition_on_the_change_takes_a_baseline_wherever_they_are_said() {
+    let golden = support::golden("conv-mixed-digits");
+    let golden = words(&golden);
+    let baseline = format!("baseline = {golden:?}\n");
+    let condition = "fail-if = \"vs-baseline>2%\"\n";
+    for (config, args, code) in [
+        (condition, &[][..], 2),
+        (condition, &["--baseline", golden], 0),
+        (&baseline, &["--fail-if", "vs-baseline>2%"], 0),
+        (&format!("{baseline}{condition}"), &[], 0),
+        ("", &["--fail-if", "vs-baseline>2%"], 2),
+    ] {
+        for command in [&["summary"][..], &["watch", "--exit-when-finished"]] {
+            let output = output(config, &[command, &[golden], args].concat());
+            assert_eq!(output.status.code(), Some(code), "{config} {args:?}: {}", text(&output.stderr));
+            assert!(code == 0 || text(&output.stderr).contains("'vs-baseline>2%' needs --baseline"));
+        }
+    }
+    assert!(output(condition, &["compare", golden, golden]).status.success());
+    let csv = stdout("format = \"csv\"", &["compare", golden, golden]);
+    assert!(csv.starts_with("base,") || csv.contains(",base"), "{csv}");
 }
 
 #[test]
@@ -380,7 +411,7 @@ fn keys_of_the_file_are_those_of_the_dashboard() {
     let config = Config::parse("[keys]\nquit = \"x\"\nzoom-in = []\nview-charts = [\"f3\", \"q\"]\n")
         .expect("a configuration");
     let args = watch_args(&[]);
-    let keys = settings::dashboard(&args.end, &args.look, &config).expect("options").keys;
+    let keys = dashboard(args, &config).expect("options").keys;
     let action = |key: &str| keys.action(key.parse::<Key>().expect("a key"));
     assert_eq!(action("x"), action("ctrl-c"));
     assert_eq!(action("q"), action("f3"));

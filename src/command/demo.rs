@@ -26,19 +26,19 @@ const CLOSE_AFTER: Duration = Duration::from_secs(20);
 const CHECK: Duration = Duration::from_millis(50);
 
 pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let config = &Config::load(args.config.as_deref())?;
     let signals = leave_signals()?;
     let directory =
         tempfile::Builder::new().prefix("neurotop-demo-").tempdir().context("no temporary directory")?;
-    let config = Config::load(args.config.as_deref())?;
-    let pace = settings::pace(&args, &config);
-    let applies = RunSettings {
+    let pace = settings::pace(&args, config);
+    let given = RunArgs { symbols: args.symbols, ..RunArgs::default() };
+    let run = RunSettings {
         // What the configuration says of the user's runs is not said of this one.
         exports: args.export,
-        fail_if: Vec::new(),
         stall_after: STALL_AFTER.max(pace * 3),
-        ..RunSettings::new(RunArgs::default(), &config)
+        ..RunSettings::new(given, config)
     };
-    let session = Session::start(directory.path(), &applies, &Following { mode: Mode::Live, poll: None })?;
+    let session = Session::start(directory.path(), &run, &Following { mode: Mode::Live, poll: None })?;
     let leave = Arc::new(AtomicBool::new(false));
     let writer = {
         let (path, leave) = (directory.path().to_owned(), Arc::clone(&leave));
@@ -46,10 +46,9 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let options = Options {
         close_after: Some(CLOSE_AFTER),
-        exports: applies.exports,
-        ..settings::dashboard(&args.end, &args.look, &config)?
+        ..settings::dashboard(&run, &args.end, &args.look, config)?
     };
-    let code = watch_session(session, &signals, options, &[]);
+    let code = watch_session(session, &signals, options);
     leave.store(true, Ordering::Relaxed);
     let written =
         writer.join().unwrap_or_else(|_| Err(std::io::Error::other("the writer of the run failed")));

@@ -2,10 +2,9 @@
 
 use super::output;
 use super::session::Session;
-use crate::condition::Condition;
-use crate::dashboard::Symbols;
+use crate::dashboard::{Look, Symbols, ThemeName, Wishes};
 use crate::pipeline::{Group, Update};
-use crate::report::{Export, Format, Summary, render};
+use crate::report::{Colours, Comparison, Export, Failure, Format, Report, Summary};
 use crate::runs::Runs;
 use crate::text::printable;
 use crossbeam_channel::{Receiver, after, never, select};
@@ -16,7 +15,7 @@ use std::time::{Duration, SystemTime};
 /// Counted, but something was set aside.
 const SET_ASIDE: u8 = 3;
 
-/// Counted, and a condition of `--fail-if` holds.
+/// Counted, and a condition of `--fail-if` holds or cannot be decided.
 const FAILED: u8 = 4;
 
 /// How long the last batches may take before the user is told what is going on.
@@ -59,10 +58,10 @@ pub(super) fn ended_by_itself(group: &Group) -> bool {
 }
 
 /// Writes the exports and names each that failed on standard error. Returns whether all were written.
-pub(super) fn write_exports(exports: &[Export], summaries: &[Summary]) -> bool {
+pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
     let mut written = true;
     for export in exports {
-        match export.write(summaries) {
+        match export.write(report) {
             Ok(()) => eprintln!("neurotop: wrote {}", export.path().display()),
             Err(error) => {
                 written = false;
@@ -73,19 +72,30 @@ pub(super) fn write_exports(exports: &[Export], summaries: &[Summary]) -> bool {
     written
 }
 
-/// Prints the summaries on standard output, which may be gone. What is for people is in symbols that can be
+/// Prints a report on standard output, which may be gone. What is for people is in symbols that can be
 /// shown, what is for programs as it is in a file.
-pub(super) fn print(summaries: &[Summary], format: Format, symbols: Symbols) -> anyhow::Result<()> {
-    let text = render(format, summaries)?;
+pub(super) fn print(report: &impl Report, format: Format, symbols: Symbols) -> anyhow::Result<()> {
+    let text = report.render(format, colours())?;
     let symbols = if format == Format::Text { symbols } else { Symbols::Unicode };
     // A closed pipe or terminal is no reason to fail: the exports are written all the same.
     let _ = output::print(&text, symbols);
     Ok(())
 }
 
+/// Whether standard output shows colours, and the user wants them.
+fn colours() -> Colours {
+    let theme = Look::from_environment(Wishes::default()).theme;
+    if std::io::stdout().is_terminal() && theme != ThemeName::Monochrome { Colours::On } else { Colours::Off }
+}
+
+/// Whether the user has just read it on standard output.
+fn was_read(printed: Option<Format>) -> bool {
+    printed == Some(Format::Text) && std::io::stdout().is_terminal()
+}
+
 /// Names what was set aside on standard error, unless the user has just read it on standard output.
 pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
-    if printed == Some(Format::Text) && std::io::stdout().is_terminal() {
+    if was_read(printed) {
         return;
     }
     for summary in summaries {
@@ -97,30 +107,42 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
     }
 }
 
-/// Names the conditions that hold on standard error. Returns whether any does.
-pub(super) fn name_failures(conditions: &[Condition], summaries: &[Summary]) -> bool {
-    let mut failed = false;
-    for summary in summaries {
-        for failure in conditions.iter().filter_map(|condition| condition.failure(summary)) {
-            failed = true;
-            eprintln!("neurotop: failed: {}{}", prefix(summaries, summary), printable(&failure));
-        }
-    }
-    failed
-}
-
 /// Which of several runs is meant.
 fn prefix(summaries: &[Summary], summary: &Summary) -> String {
     if summaries.len() > 1 { format!("{}: ", printable(&summary.run.name)) } else { String::new() }
 }
 
-/// The exit code that the figures deserve.
-pub(super) fn exit_code(summaries: &[Summary], all_written: bool, failed: bool) -> ExitCode {
+/// The same for the runs of a comparison.
+pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
+    if was_read(Some(printed)) {
+        return;
+    }
+    for run in comparison.runs() {
+        for what in &run.set_aside {
+            eprintln!("neurotop: {}: set aside: {}", printable(&run.source), printable(what));
+        }
+    }
+}
+
+/// Names the conditions that hold on standard error, with the run where there are several, unless the user
+/// has just read them.
+pub(super) fn name_failures(run: Option<&str>, failures: Option<&[Failure]>, printed: Option<Format>) {
+    if was_read(printed) {
+        return;
+    }
+    for failure in failures.into_iter().flatten() {
+        let run = run.map_or(String::new(), |run| format!("{}: ", printable(run)));
+        eprintln!("neurotop: failed: {run}{}", printable(&failure.to_string()));
+    }
+}
+
+/// The exit code that the figures deserve: of several, the first here.
+pub(super) fn exit_code(all_written: bool, failures: Option<&[Failure]>, set_aside: bool) -> ExitCode {
     if !all_written {
         ExitCode::FAILURE
-    } else if failed {
+    } else if failures.is_some_and(|failures| !failures.is_empty()) {
         ExitCode::from(FAILED)
-    } else if summaries.iter().any(Summary::has_set_aside) {
+    } else if set_aside {
         ExitCode::from(SET_ASIDE)
     } else {
         ExitCode::SUCCESS

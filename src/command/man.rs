@@ -21,9 +21,12 @@ pub(super) fn man() -> anyhow::Result<ExitCode> {
         let heading = format!(".SH \"NEUROTOP {}\"\n", subcommand.get_name().to_uppercase());
         roff.write_all(heading.as_bytes())?;
         let page = Man::new(subcommand.clone());
-        for render in
-            [Man::render_synopsis_section, Man::render_description_section, Man::render_options_section]
-        {
+        for render in [
+            Man::render_synopsis_section,
+            Man::render_description_section,
+            Man::render_options_section,
+            Man::render_extra_section,
+        ] {
             let mut section = Vec::new();
             render(&page, &mut section)?;
             // The sections of a subcommand stand one level lower.

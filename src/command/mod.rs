@@ -1,7 +1,10 @@
 //! The subcommands, one file each, and what they share.
 
+mod check;
+mod compare;
 mod completions;
 mod config;
+mod count;
 mod demo;
 mod finish;
 mod man;
@@ -24,6 +27,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Watch(args) => watch::watch(args),
         Command::Summary(args) => summary::summary(args),
+        Command::Compare(args) => compare::compare(args),
         Command::Demo(args) => demo::demo(args),
         Command::Config(args) => config::config(args),
         Command::Recorder => recorder::recorder(),

@@ -23,29 +23,18 @@ pub(super) struct Following {
 
 impl Session {
     /// Checks the user's settings and starts to follow a directory: a run, or, live, a directory of runs.
-    pub(super) fn start(
-        directory: &Path,
-        applies: &RunSettings,
-        following: &Following,
-    ) -> anyhow::Result<Self> {
-        for export in &applies.exports {
-            export.check()?;
-        }
-        check_directory(directory, following.mode)?;
+    pub(super) fn start(directory: &Path, run: &RunSettings, following: &Following) -> anyhow::Result<Self> {
+        check(directory, run, following.mode)?;
         let settings = Settings {
             name: run_name(directory),
-            costs: Costs::with_rules(applies.costs.iter().cloned()),
-            neurons: LayerDefaults::parse(&applies.neurons),
-            resets: LayerDefaults::parse(&applies.resets),
-            stall_after: applies.stall_after,
+            costs: Costs::with_rules(run.costs.iter().cloned()),
+            neurons: LayerDefaults::parse(&run.neurons),
+            resets: LayerDefaults::parse(&run.resets),
+            stall_after: run.stall_after,
             live: following.mode == Mode::Live,
         };
-        let options = Options {
-            mode: following.mode,
-            poll: following.poll,
-            settle: applies.settle,
-            threads: applies.threads,
-        };
+        let options =
+            Options { mode: following.mode, poll: following.poll, settle: run.settle, threads: run.threads };
         let watch = Watch::start(directory, settings, options).context("cannot start to count")?;
         Ok(Self { watch })
     }
@@ -57,6 +46,14 @@ fn run_name(directory: &Path) -> String {
     let name =
         absolute.ok().and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
     name.unwrap_or_else(|| directory.display().to_string())
+}
+
+/// Refuses exports that cannot be written, and what can never become a run.
+pub(super) fn check(directory: &Path, run: &RunSettings, mode: Mode) -> anyhow::Result<()> {
+    for export in &run.exports {
+        export.check()?;
+    }
+    check_directory(directory, mode)
 }
 
 /// Refuses what can never become a run, and, where one run is to be counted, several.

@@ -1,14 +1,15 @@
 //! `neurotop watch DIR`: the dashboard, and the figures on leaving.
 
-use super::session::{Following, Session};
+use super::check::{checks, open_baseline};
+use super::session::{Following, Session, check};
 use super::signals::leave_signals;
 use super::{finish, plain};
+use crate::checks::Checks;
 use crate::cli::WatchArgs;
-use crate::condition::Condition;
 use crate::config::Config;
 use crate::dashboard::{self, Inputs, Options, Screen, Symbols, take_faults};
 use crate::pipeline::Mode;
-use crate::report::{Export, Format};
+use crate::report::{Export, Format, Summaries, Summary};
 use crate::settings::{self, RunSettings};
 use crossbeam_channel::Receiver;
 use std::io::IsTerminal;
@@ -16,14 +17,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(args.run.config.as_deref())?;
-    let following = Following { mode: Mode::Live, poll: settings::poll(&args, &config) };
+    let config = &Config::load(args.run.config.as_deref())?;
+    let following = Following { mode: Mode::Live, poll: settings::poll(&args, config) };
+    let run = RunSettings::new(args.run, config);
+    check(&args.dir, &run, Mode::Live)?;
+    let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;
-    let applies = RunSettings::new(args.run, &config);
-    let session = Session::start(&args.dir, &applies, &following)?;
-    let options =
-        Options { exports: applies.exports, ..settings::dashboard(&args.end, &args.look, &config)? };
-    watch_session(session, &signals, options, &applies.fail_if)
+    let checks = checks(baseline, &run, &signals)?;
+    let session = Session::start(&args.dir, &run, &following)?;
+    let options = Options { checks, ..settings::dashboard(&run, &args.end, &args.look, config)? };
+    watch_session(session, &signals, options)
 }
 
 /// Shows a session until it is left, then prints and exports its figures, whatever ended it.
@@ -31,9 +34,12 @@ pub(super) fn watch_session(
     mut session: Session,
     signals: &Receiver<i32>,
     options: Options,
-    fail_if: &[Condition],
 ) -> anyhow::Result<ExitCode> {
-    let after = After { exports: options.exports.clone(), fail_if, symbols: options.look.symbols };
+    let after = After {
+        exports: options.exports.clone(),
+        checks: options.checks.clone(),
+        symbols: options.look.symbols,
+    };
     let shown = catch_unwind(AssertUnwindSafe(|| show(&mut session, signals, options)));
     // Whatever happened, the figures counted so far are the user's.
     let shown =
@@ -56,25 +62,32 @@ fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) ->
     dashboard::show(screen.terminal(), &mut session.watch, &inputs, &options)
 }
 
-/// What is done after the dashboard.
-struct After<'a> {
+/// What there is to do after the dashboard.
+struct After {
     exports: Vec<Export>,
-    fail_if: &'a [Condition],
+    checks: Checks,
     symbols: Symbols,
 }
 
 fn leave(
     mut session: Session,
     signals: &Receiver<i32>,
-    after: &After<'_>,
+    after: &After,
     shown: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     finish::drain(&mut session, signals);
-    let summaries = finish::summaries(&session.watch.runs);
-    let all_written = finish::write_exports(&after.exports, &summaries);
-    finish::print(&summaries, Format::Text, after.symbols)?;
+    let mut summaries = finish::summaries(&session.watch.runs);
+    summaries.iter_mut().for_each(|summary| after.checks.apply(summary));
+    let report = Summaries(&summaries);
+    let all_written = finish::write_exports(&after.exports, &report);
+    finish::print(&report, Format::Text, after.symbols)?;
     finish::name_problems(&summaries, Some(Format::Text));
-    let failed = finish::name_failures(after.fail_if, &summaries);
+    for summary in &summaries {
+        let run = (summaries.len() > 1).then_some(summary.run.name.as_str());
+        finish::name_failures(run, summary.failed.as_deref(), Some(Format::Text));
+    }
     shown?;
-    Ok(finish::exit_code(&summaries, all_written, failed))
+    let failures: Vec<_> = summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
+    let set_aside = summaries.iter().any(Summary::has_set_aside);
+    Ok(finish::exit_code(all_written, Some(&failures), set_aside))
 }

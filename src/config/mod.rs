@@ -30,6 +30,8 @@ pub struct Config {
     /// Files to write the figures to.
     #[serde(deserialize_with = "values::list")]
     pub export: Vec<Export>,
+    /// The run to compare with.
+    pub baseline: Option<PathBuf>,
     /// Conditions that fail a script's check.
     #[serde(deserialize_with = "values::list")]
     pub fail_if: Vec<Condition>,
@@ -55,7 +57,7 @@ pub struct Config {
     pub poll: Option<Duration>,
     /// Whether to leave when the run is over.
     pub exit_when_finished: Option<bool>,
-    /// The format of `summary` on standard output.
+    /// The format of `summary` and `compare` on standard output.
     #[serde(deserialize_with = "values::choice")]
     pub format: Option<Format>,
     /// The time between two batches of the demo.
@@ -76,8 +78,9 @@ pub struct Config {
 }
 
 /// The names of the fields of [`Config`] in a file.
-pub const FIELDS: [&str; 17] = [
+pub const FIELDS: [&str; 18] = [
     "export",
+    "baseline",
     "fail-if",
     "cost",
     "neuron",

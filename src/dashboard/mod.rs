@@ -35,10 +35,11 @@ pub use terminal::{Mouse, Screen, take_faults};
 pub use theme::{Depth, Theme, ThemeName};
 pub use view::draw;
 
+use crate::checks::Checks;
 use crate::fault;
 use crate::follow::Discovery;
 use crate::pipeline::{Group, Update};
-use crate::report::{Export, Summary};
+use crate::report::{Export, Summaries, Summary};
 use crate::text::printable;
 use crate::watch::Watch;
 use anyhow::bail;
@@ -72,6 +73,8 @@ pub struct Options {
     pub compact: bool,
     /// Which keys ask for what.
     pub keys: Arc<KeyTable>,
+    /// What the figures are held against.
+    pub checks: Checks,
 }
 
 /// Where input comes from.
@@ -298,10 +301,11 @@ impl Dashboard<'_> {
         let default = [Export::named_after(runs.shown().run.name())];
         let exports = if self.options.exports.is_empty() { &default } else { &self.options.exports[..] };
         let now = SystemTime::now();
-        let summaries: Vec<Summary> = runs.iter().map(|entry| Summary::of(&entry.run, now)).collect();
+        let mut summaries: Vec<Summary> = runs.iter().map(|entry| Summary::of(&entry.run, now)).collect();
+        summaries.iter_mut().for_each(|summary| self.options.checks.apply(summary));
         let mut written = Vec::new();
         for export in exports {
-            match export.write(&summaries) {
+            match export.write(&Summaries(&summaries)) {
                 Ok(()) => written.push(export.path().display().to_string()),
                 Err(error) => return self.state.say(format!("{error:#}"), Instant::now()),
             }

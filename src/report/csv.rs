@@ -24,7 +24,7 @@ const HEADER: [&str; 14] = [
 ///
 /// # Errors
 /// Where a row cannot be written.
-pub fn csv(summary: &Summary) -> anyhow::Result<String> {
+pub(super) fn csv(summary: &Summary) -> anyhow::Result<String> {
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(HEADER)?;
     for row in rows(summary) {
@@ -34,7 +34,7 @@ pub fn csv(summary: &Summary) -> anyhow::Result<String> {
 }
 
 /// Several summaries: the same rows, with the run's name in a column before them.
-pub(super) fn runs(summaries: &[Summary]) -> anyhow::Result<String> {
+pub(super) fn several(summaries: &[Summary]) -> anyhow::Result<String> {
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(["run"].into_iter().chain(HEADER))?;
     for summary in summaries {
@@ -76,11 +76,12 @@ fn rows(summary: &Summary) -> Vec<Vec<String>> {
     layers.chain(classes).chain(std::iter::once(total)).collect()
 }
 
-fn cell(value: Option<impl ToString>) -> String {
+/// A cell; what has no value is empty.
+pub(super) fn cell(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 /// A spreadsheet runs a cell that begins like a formula; names come from strangers' files.
-fn guarded(text: &str) -> String {
+pub(super) fn guarded(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }

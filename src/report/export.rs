@@ -1,41 +1,54 @@
-//! Writes a summary in a format, to a string or atomically to a file.
+//! Writes a report in a format, to a string or atomically to a file.
 
-use super::{Style, Summary, csv, json, several, table};
+use super::Style;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The format of a summary.
+/// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Tables for a terminal.
     Text,
-    /// The JSON schema `neurotop.summary/1`.
+    /// All figures, with every digit.
     Json,
     /// A row for each layer, neuron class and the total.
     Csv,
     /// Markdown tables.
+    #[value(alias = "markdown")]
     Md,
 }
 
-impl Format {
-    /// The summary in this format.
-    ///
-    /// # Errors
-    /// Where it cannot be written so.
-    pub fn render(self, summary: &Summary) -> anyhow::Result<String> {
+/// Whether a text has colours, which only a terminal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    /// It has none.
+    Off,
+    /// It has.
+    On,
+}
+
+impl Colours {
+    pub(super) fn style(self) -> Style {
         match self {
-            Self::Text => Ok(table::table(summary, Style::Text)),
-            Self::Json => json::json(summary),
-            Self::Csv => csv::csv(summary),
-            Self::Md => Ok(table::table(summary, Style::Markdown)),
+            Self::Off => Style::Text,
+            Self::On => Style::Coloured,
         }
     }
 }
 
-/// A file to write the summary to; its suffix says the format.
+/// What can be printed and exported: the figures of a run, or a comparison of runs.
+pub trait Report {
+    /// The report in a format; only text has colours.
+    ///
+    /// # Errors
+    /// Where it cannot be written so.
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String>;
+}
+
+/// A file to write a report to; its suffix says the format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
     path: PathBuf,
@@ -94,12 +107,12 @@ impl Export {
         Ok(())
     }
 
-    /// Writes the summary, or several in one document: to a temporary file beside the file, then renamed over it.
+    /// Writes a report: to a temporary file beside the file, then renamed over it.
     ///
     /// # Errors
     /// Where the disk is full, the directory is gone or not writable; the file is then as it was.
-    pub fn write(&self, summaries: &[Summary]) -> anyhow::Result<()> {
-        let text = several::render(self.format, summaries)?;
+    pub fn write(&self, report: &impl Report) -> anyhow::Result<()> {
+        let text = report.render(self.format, Colours::Off)?;
         self.replace_with(&text).with_context(|| format!("cannot write the export {}", self.path.display()))
     }
 

@@ -1,16 +1,34 @@
-//! What a researcher leaves with: the figures as JSON, CSV, Markdown or text, on the screen or in files.
+//! What a researcher leaves with: the figures as JSON, CSV, Markdown or text, on the screen or in files, and
+//! how they differ from those of other runs.
 
+mod baseline;
+mod change;
+mod comparison;
 mod csv;
+mod draw;
 mod export;
+mod figure;
+mod figures;
 mod json;
+mod read;
 mod several;
 mod summary;
 mod table;
 
-pub use export::{Export, Format};
-pub use several::render;
+pub use baseline::Baseline;
+pub use change::{Change, Direction};
+pub use comparison::{
+    Against, COMPARISON_SCHEMA, Changes, Compared, ComparedRun, Comparison, FigureChanges, PartChanges,
+    Presence,
+};
+pub use export::{Colours, Export, Format, Report};
+pub use figure::Figure;
+pub use figures::{Figures, Kind, Part};
+pub use read::read_figures;
+pub use several::Summaries;
 pub use summary::{
-    Agreement, ClassFigures, LayerFigures, NeuroBenchFigures, ProblemFigures, SCHEMA, Summary, Sums,
+    Agreement, ClassFigures, Failure, LayerFigures, NeuroBenchFigures, ProblemFigures, SCHEMA, Summary, Sums,
     TotalFigures, sparsity,
 };
-pub use table::{Style, table};
+
+use draw::Style;

@@ -1,5 +1,6 @@
 //! The figures of a run at one moment: the one type that every format, and the screen, is made from.
 
+use super::{Against, Colours, Format, Report, Style, csv, json, table};
 use crate::convergence::{Uncertainty, of_ratio};
 use crate::cost::{Cost, PricedBy};
 use crate::follow::Account;
@@ -7,8 +8,9 @@ use crate::pipeline::Severity;
 use crate::run::{Run, Status};
 use crate::snapshot::OfficialOperations;
 use crate::tally::{LayerSums, quotient};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::time::SystemTime;
 
 /// The schema of the JSON form.
@@ -40,6 +42,12 @@ pub struct Summary {
     pub complete: bool,
     /// What was set aside, and what else the user should know.
     pub problems: Vec<ProblemFigures>,
+    /// How the figures differ from the baseline's, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Against>,
+    /// The user's conditions that hold, or that cannot be decided; `None` where none was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Vec<Failure>>,
 }
 
 /// The program that made a summary.
@@ -49,6 +57,13 @@ pub struct Tool {
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
+}
+
+impl Tool {
+    /// This program.
+    pub fn this() -> Self {
+        Self { name: "neurotop", version: env!("CARGO_PKG_VERSION") }
+    }
 }
 
 /// What a run is and how far it got.
@@ -159,21 +174,26 @@ pub struct LayerFigures {
 
 /// The figures that a layer, a neuron class and the total have in common; operations are `None` where they
 /// need a price that is not there.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct Sums {
     /// Membrane updates.
     pub updates: u128,
     /// Elements of all steps.
     pub dense_updates: u128,
     /// Effective operations.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub effective_ops: Option<u128>,
     /// Dense operations.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub dense_ops: Option<u128>,
     /// Effective operations per sample.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub effective_ops_per_sample: Option<f64>,
     /// Dense operations per sample.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub dense_ops_per_sample: Option<f64>,
     /// 1 - effective / dense.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub sparsity: Option<f64>,
 }
 
@@ -285,6 +305,38 @@ pub struct ProblemFigures {
     pub severity: &'static str,
 }
 
+/// A condition of the user's that holds, or that cannot be decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// In a comparison, the run that it is about, as the user named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<String>,
+    /// The condition, as the user wrote it.
+    pub condition: String,
+    /// Why it fails.
+    pub reason: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(new) = &self.new {
+            write!(f, "{new}: ")?;
+        }
+        write!(f, "{}: {}", self.condition, self.reason)
+    }
+}
+
+impl Report for Summary {
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
+        match format {
+            Format::Text => Ok(table::table(self, colours.style())),
+            Format::Json => json::json(self),
+            Format::Csv => csv::csv(self),
+            Format::Md => Ok(table::table(self, Style::Markdown)),
+        }
+    }
+}
+
 impl Summary {
     /// The figures of a run at `now`.
     pub fn of(run: &Run, now: SystemTime) -> Self {
@@ -312,7 +364,7 @@ impl Summary {
         let Account { seen, counted, waiting, set_aside, .. } = run.account();
         Self {
             schema: SCHEMA,
-            tool: Tool { name: "neurotop", version: env!("CARGO_PKG_VERSION") },
+            tool: Tool::this(),
             run: run_figures(run, now),
             agreement: agreement(run, &neurobench, &total),
             total,
@@ -322,6 +374,8 @@ impl Summary {
             account: AccountFigures { seen, counted, waiting, set_aside },
             complete: run.is_complete(),
             problems: problems(run),
+            baseline: None,
+            failed: None,
         }
     }
 

@@ -1,20 +1,12 @@
 //! The summary as tables for people: plain text for a terminal, or Markdown.
 
+use super::comparison::against;
+use super::draw::{Style, bullets, draw, failed, per_sample, ratio, safe};
 use super::{Agreement, Summary};
-use crate::text::{decimal, percent, printable, thousands};
-use comfy_table::{CellAlignment, Table, TableComponent, presets};
-
-/// How tables are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// With rules, for a terminal.
-    Text,
-    /// GitHub's Markdown.
-    Markdown,
-}
+use crate::text::{decimal, percent, thousands};
 
 /// The summary with its account, tables by layer and by neuron class, and NeuroBench's figures.
-pub fn table(summary: &Summary, style: Style) -> String {
+pub(super) fn table(summary: &Summary, style: Style) -> String {
     let mut parts =
         vec![heading(summary, style), "Operations per sample, by layer and by neuron:".to_owned()];
     parts.push(layers(summary, style));
@@ -22,11 +14,15 @@ pub fn table(summary: &Summary, style: Style) -> String {
         parts.push(classes(summary, style));
     }
     parts.push(figures(summary, style));
-    let notes = notes(summary, style);
-    if !notes.is_empty() {
-        parts.push(notes);
-    }
+    parts.extend(remarks(summary, style));
     parts.join("\n\n") + "\n"
+}
+
+/// What there is to say beside the figures: the baseline, what is wrong, which conditions hold.
+pub(super) fn remarks(summary: &Summary, style: Style) -> Vec<String> {
+    let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
+    let notes = Some(notes(summary, style)).filter(|notes| !notes.is_empty());
+    baseline.chain(notes).chain(failed(summary.failed.as_deref(), style)).collect()
 }
 
 fn heading(summary: &Summary, style: Style) -> String {
@@ -36,7 +32,7 @@ fn heading(summary: &Summary, style: Style) -> String {
     };
     let name = safe(&run.name, style);
     let title = match style {
-        Style::Text => format!("neurotop · {name} · {}", run.status),
+        Style::Text | Style::Coloured => format!("neurotop · {name} · {}", run.status),
         Style::Markdown => format!("# {name}"),
     };
     let account = &summary.account;
@@ -111,69 +107,6 @@ fn classes(summary: &Summary, style: Style) -> String {
     draw(["neuron", "layers", "effective", "dense", "sparsity", "share"], 1, rows, style)
 }
 
-/// Several runs: a table with a row for each, then what there is to say about each.
-pub(super) fn runs(summaries: &[Summary], style: Style) -> String {
-    let rows = summaries
-        .iter()
-        .map(|summary| {
-            vec![
-                safe(&summary.run.name, style),
-                summary.run.status.to_owned(),
-                if summary.complete { "yes" } else { "NO" }.to_owned(),
-                thousands(summary.run.samples),
-                per_sample(Some(summary.total.effective_ops_per_sample)),
-                per_sample(Some(summary.total.dense_ops_per_sample)),
-                ratio(summary.total.sparsity),
-            ]
-        })
-        .collect();
-    let header = ["run", "state", "complete", "samples", "effective", "dense", "sparsity"];
-    let title = if style == Style::Markdown { "# Runs" } else { "neurotop · runs, operations per sample" };
-    let mut parts = vec![title.to_owned(), draw(header, 3, rows, style)];
-    for summary in summaries {
-        let notes = notes(summary, style);
-        if !notes.is_empty() {
-            parts.push(format!("{}:\n{notes}", safe(&summary.run.name, style)));
-        }
-    }
-    parts.join("\n\n") + "\n"
-}
-
-/// Draws a table whose first `text_columns` hold text; the rest hold figures, aligned to the right.
-fn draw<const COLUMNS: usize>(
-    header: [&str; COLUMNS],
-    text_columns: usize,
-    rows: Vec<Vec<String>>,
-    style: Style,
-) -> String {
-    let mut table = Table::new();
-    table.load_preset(match style {
-        Style::Text => presets::UTF8_HORIZONTAL_ONLY,
-        Style::Markdown => presets::ASCII_MARKDOWN,
-    });
-    if style == Style::Text {
-        for between_rows in [
-            TableComponent::HorizontalLines,
-            TableComponent::LeftBorderIntersections,
-            TableComponent::MiddleIntersections,
-            TableComponent::RightBorderIntersections,
-        ] {
-            table.remove_style(between_rows);
-        }
-    }
-    table.set_header(header).add_rows(rows);
-    if style == Style::Text {
-        // Two columns apart: the table fits a terminal of 80 columns.
-        table.column_iter_mut().for_each(|column| {
-            column.set_padding((0, 1));
-        });
-    }
-    for column in table.column_iter_mut().skip(text_columns) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.trim_fmt()
-}
-
 /// NeuroBench's figures, every digit of them.
 fn figures(summary: &Summary, style: Style) -> String {
     let ours = &summary.neurobench;
@@ -197,7 +130,7 @@ fn figures(summary: &Summary, style: Style) -> String {
         }
     });
     match style {
-        Style::Text => lines.join("\n"),
+        Style::Text | Style::Coloured => lines.join("\n"),
         Style::Markdown => format!("```text\n{}\n```", lines.join("\n")),
     }
 }
@@ -230,28 +163,7 @@ fn notes(summary: &Summary, style: Style) -> String {
         format!("{}: {what}{}", problem.path, problem.reason)
     });
     let warnings = summary.run.warnings.iter().map(|warning| format!("the producer warns: {warning}"));
-    unpriced
-        .chain(problems)
-        .chain(warnings)
-        .map(|note| format!("- {}", safe(&note, style)))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-fn safe(text: &str, style: Style) -> String {
-    let text = printable(text);
-    match style {
-        Style::Text => text.into_owned(),
-        Style::Markdown => text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;"),
-    }
-}
-
-fn per_sample(value: Option<f64>) -> String {
-    value.map_or("–".into(), |value| decimal(value, 2))
-}
-
-fn ratio(value: Option<f64>) -> String {
-    value.map_or("–".into(), percent)
+    bullets(unpriced.chain(problems).chain(warnings), style)
 }
 
 /// A layer's or class's part of the effective operations.

@@ -1,0 +1,49 @@
+//! `neurotop compare BASE NEW…`: counts or reads runs, each once, and prints how their figures differ.
+
+use super::count::Source;
+use super::finish;
+use super::signals::leave_signals;
+use crate::checks::failures;
+use crate::cli::CompareArgs;
+use crate::condition::Condition;
+use crate::config::Config;
+use crate::report::{Baseline, Comparison, Failure, Figures};
+use crate::settings::{self, RunSettings};
+use std::process::ExitCode;
+
+pub(super) fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
+    let config = &Config::load(args.run.config.as_deref())?;
+    let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
+    for export in &run.exports {
+        export.check()?;
+    }
+    let base = Source::open(&args.base, &run)?;
+    let others = args.new.iter().map(|path| Source::open(path, &run));
+    let others = others.collect::<anyhow::Result<Vec<_>>>()?;
+    let signals = leave_signals()?;
+    let base = base.baseline(&run, &signals)?;
+    let others = others.into_iter().map(|source| Ok((source.name(), source.figures(&run, &signals)?)));
+    let others = others.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut comparison = Comparison::of(&base, &others);
+    comparison.failed = all_failures(&run.fail_if, &base, &others);
+    finish::print(&comparison, format, run.symbols)?;
+    let all_written = finish::write_exports(&run.exports, &comparison);
+    finish::name_set_aside(&comparison, format);
+    finish::name_failures(None, comparison.failed.as_deref(), Some(format));
+    let set_aside = comparison.runs().any(|run| !run.set_aside.is_empty());
+    Ok(finish::exit_code(all_written, comparison.failed.as_deref(), set_aside))
+}
+
+/// The conditions that any of the runs fails; `None` where there are no conditions.
+fn all_failures(
+    conditions: &[Condition],
+    base: &Baseline,
+    others: &[(String, Figures)],
+) -> Option<Vec<Failure>> {
+    let mut all = Vec::new();
+    for (source, new) in others {
+        let failures = failures(conditions, new, Some(base))?;
+        all.extend(failures.into_iter().map(|failure| Failure { new: Some(source.clone()), ..failure }));
+    }
+    Some(all)
+}

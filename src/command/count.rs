@@ -1,0 +1,110 @@
+//! Counts a run once, with a progress bar: for `summary`, `compare` and baselines.
+
+use super::finish;
+use super::session::{Following, Session, check};
+use crate::dashboard::Symbols;
+use crate::pipeline::{Mode, Presence};
+use crate::report::{Baseline, Figures, Summary, read_figures};
+use crate::run::Run;
+use crate::settings::RunSettings;
+use anyhow::bail;
+use crossbeam_channel::{Receiver, select};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::Path;
+use std::time::SystemTime;
+
+/// A run as the user names it: a directory that is yet to be counted, or an exported summary.
+pub(super) struct Source<'a> {
+    path: &'a Path,
+    exported: Option<Figures>,
+}
+
+impl<'a> Source<'a> {
+    /// Reads an exported summary, and looks whether a directory can be counted: what can be wrong with any
+    /// run is to show before one is counted.
+    pub(super) fn open(path: &'a Path, run: &RunSettings) -> anyhow::Result<Self> {
+        let exported = if path.is_dir() {
+            check(path, run, Mode::Once)?;
+            None
+        } else {
+            Some(read_figures(path)?)
+        };
+        Ok(Self { path, exported })
+    }
+
+    /// The path, as the user named it.
+    pub(super) fn name(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+
+    /// Its figures.
+    pub(super) fn figures(self, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Figures> {
+        match self.exported {
+            Some(figures) => Ok(figures),
+            None => Ok(Figures::of(&count(self.path, run, signals)?)),
+        }
+    }
+
+    /// Its figures, to compare others with.
+    pub(super) fn baseline(self, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Baseline> {
+        Ok(Baseline::new(self.name(), self.figures(run, signals)?))
+    }
+}
+
+/// The summary of a run's directory, counted once.
+pub(super) fn count(directory: &Path, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Summary> {
+    let mut session = Session::start(directory, run, &Following { mode: Mode::Once, poll: None })?;
+    count_all(&mut session, run.symbols, signals)?;
+    let run = &session.watch.runs.shown().run;
+    if let Some(why) = run.refused() {
+        bail!("{}: manifest.json: {why}", directory.display());
+    }
+    if let Some(Presence::Missing(why)) = run.presence() {
+        bail!("{}: {why}", directory.display());
+    }
+    let summary = Summary::of(run, SystemTime::now());
+    if run.manifest().is_none() && summary.account.seen == 0 {
+        finish::name_problems(&[summary], None);
+        bail!(
+            "{} holds neither manifest.json nor a batch-N.npz; is it the right directory?",
+            directory.display()
+        );
+    }
+    Ok(summary)
+}
+
+/// Takes updates until the pipeline has ended, with a progress bar on standard error.
+fn count_all(session: &mut Session, symbols: Symbols, signals: &Receiver<i32>) -> anyhow::Result<()> {
+    let groups = session.watch.groups().clone();
+    let bar = ProgressBar::new(0).with_style(style(symbols)?);
+    while !session.watch.runs.have_ended() {
+        select! {
+            recv(groups) -> group => match group {
+                Ok(group) => session.watch.apply(group),
+                Err(_) => bail!("counting ended unexpectedly; please report it"),
+            },
+            recv(signals) -> _ => bail!("interrupted before all batches were counted"),
+        }
+        show(&bar, &session.watch.runs.shown().run);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn style(symbols: Symbols) -> anyhow::Result<ProgressStyle> {
+    let style =
+        ProgressStyle::with_template("{spinner} {wide_bar} {pos} of {len} batches, {msg}, {eta} left")?;
+    Ok(match symbols {
+        Symbols::Unicode => style,
+        Symbols::Ascii => style.tick_chars("|/-\\ ").progress_chars("#>-"),
+    })
+}
+
+fn show(bar: &ProgressBar, run: &Run) {
+    let account = run.account();
+    bar.set_length(account.seen);
+    bar.set_position(account.counted + account.set_aside);
+    if !bar.is_hidden() {
+        bar.set_message(crate::text::bytes(run.bytes()));
+    }
+}
