@@ -11,6 +11,7 @@ use neurotop::dashboard::{
 use neurotop::follow::Account;
 use neurotop::pipeline::{Presence, Problem, Severity, Update, Watching};
 use neurotop::portrait::portrait;
+use neurotop::report::{Baseline, Figures, Summary};
 use neurotop::run::{Run, Settings, Status};
 use neurotop::snapshot::{Batch, End, LayerShape, Manifest, SnapshotError};
 use ratatui::Terminal;
@@ -132,6 +133,7 @@ fn contents<'a>(run: &'a Run, moment: &'a Moment) -> Contents<'a> {
         rows: &[],
         shown: 0,
         baseline: None,
+        marked: None,
         left_out: 0,
         paused: false,
     }
@@ -652,8 +654,15 @@ fn rows() -> Vec<RunRow> {
 fn the_list_of_runs_at_every_size() {
     let (run, rows) = (demo(6), rows());
     let moment = Moment::of(&run, at(12));
-    let several =
-        Contents { rows: &rows, shown: 1, baseline: Some(3), left_out: 7, ..contents(&run, &moment) };
+    let baseline = baseline();
+    let several = Contents {
+        rows: &rows,
+        shown: 1,
+        baseline: Some(&baseline),
+        marked: Some(3),
+        left_out: 7,
+        ..contents(&run, &moment)
+    };
     for (columns, height) in SIZES {
         let mut state = on(View::Runs);
         state.runs.selected = 1;
@@ -783,4 +792,49 @@ fn the_map_of_neurons_has_colours_where_there_are_any() {
     assert!(symbols(themed(ThemeName::Monochrome, Depth::True)).contains("▒"));
     let ascii = symbols(Look { symbols: Symbols::Ascii, ..Look::default() });
     assert!(ascii.iter().all(|symbol| symbol.is_ascii()), "{ascii:?}");
+}
+
+/// The demo's run after its first batches, to compare later ones with.
+fn baseline() -> Baseline {
+    let summary = Summary::of(&demo(4), at(8));
+    Baseline::new("baseline-seed0", Figures::of(&summary))
+}
+
+#[test]
+fn every_figure_is_compared_with_the_baseline() {
+    let run = demo(12);
+    let (moment, baseline) = (Moment::of(&run, at(24)), baseline());
+    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    for view in [View::Overview, View::Layer] {
+        for (columns, rows) in SIZES {
+            let screen = draw_on(columns, rows, &compared, &mut on(view));
+            insta::assert_snapshot!(format!("compared-{}-{columns}x{rows}", view.name()), screen);
+        }
+    }
+    let with = draw_on(120, 40, &compared, &mut State::default()).to_string();
+    assert!(with.contains("against digits-snn"), "{with}");
+    let itself = Contents { marked: Some(0), ..compared };
+    let alone = draw_on(120, 40, &itself, &mut State::default()).to_string();
+    assert!(!alone.contains("against"), "a run is not compared with itself");
+}
+
+#[test]
+fn a_gain_and_a_loss_have_a_colour_and_a_sign() {
+    let run = demo(12);
+    let (moment, baseline) = (Moment::of(&run, at(24)), baseline());
+    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    let screen = draw_on(120, 40, &compared, &mut State::default());
+    let buffer = screen.buffer();
+    let mut signs = Vec::new();
+    for y in 4..8 {
+        for x in 0..120 {
+            let cell = &buffer[(x, y)];
+            if matches!(cell.symbol(), "+" | "-") {
+                signs.push((cell.symbol().to_owned(), cell.fg));
+            }
+        }
+    }
+    // Fewer effective operations and updates, more sparsity: all of them gains.
+    let gain = |sign: &str| (sign.to_owned(), Color::Green);
+    assert_eq!(signs, [gain("-"), gain("-"), gain("+")]);
 }

@@ -106,7 +106,7 @@ pub fn show<B: Backend>(
 where
     B::Error: Send + Sync + 'static,
 {
-    let board = Board::new(&watch.runs, SystemTime::now());
+    let board = Board::new(&watch.runs, options.checks.baseline.clone(), SystemTime::now());
     let inspector = Inspector::start()?;
     let state = State::new(options.look);
     let mut dashboard = Dashboard { state, board, watch, inspector, options, stay: false };

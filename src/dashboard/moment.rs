@@ -4,7 +4,7 @@
 use super::inspector::Portrayal;
 use crate::history::History;
 use crate::pipeline::{Presence, Watching};
-use crate::report::Summary;
+use crate::report::{Baseline, Figures, Summary};
 use crate::run::{Run, Status};
 use crate::runs::{Entry, Runs};
 use crate::tally::LayerSums;
@@ -122,8 +122,10 @@ pub struct Contents<'a> {
     pub rows: &'a [RunRow],
     /// The number of the run in front.
     pub shown: usize,
-    /// The number of the run that the others are compared with.
-    pub baseline: Option<usize>,
+    /// What the runs are compared with.
+    pub baseline: Option<&'a Baseline>,
+    /// The number of the run that the others are compared with, where it is one of them.
+    pub marked: Option<usize>,
     /// Runs that are not followed, since there are too many.
     pub left_out: usize,
     /// Whether it is kept as it was.
@@ -144,6 +146,9 @@ pub struct Board {
     front: At<Moment>,
     rows: Vec<RunRow>,
     revisions: Vec<u64>,
+    /// The baseline that the user named at the start.
+    named: Option<Baseline>,
+    marked: Option<At<Baseline>>,
     frozen: Option<Box<Frozen>>,
 }
 
@@ -157,10 +162,16 @@ struct Frozen {
 }
 
 impl Board {
-    /// What is to be shown of the runs at `now`.
-    pub fn new(runs: &Runs, now: SystemTime) -> Self {
-        let mut board =
-            Self { front: Self::front(runs, now), rows: Vec::new(), revisions: Vec::new(), frozen: None };
+    /// What is to be shown of the runs at `now`, compared with a baseline where the user named one.
+    pub fn new(runs: &Runs, baseline: Option<Baseline>, now: SystemTime) -> Self {
+        let mut board = Self {
+            front: Self::front(runs, now),
+            rows: Vec::new(),
+            revisions: Vec::new(),
+            named: baseline,
+            marked: None,
+            frozen: None,
+        };
         board.refresh(runs, now);
         board
     }
@@ -179,6 +190,20 @@ impl Board {
             self.front = Self::front(runs, now);
         }
         self.refresh_rows(runs, now);
+        self.refresh_baseline(runs, now);
+    }
+
+    fn refresh_baseline(&mut self, runs: &Runs, now: SystemTime) {
+        let marked = runs.baseline().and_then(|number| Some((number, &runs.get(number)?.run)));
+        let Some((number, run)) = marked else {
+            self.marked = None;
+            return;
+        };
+        let revision = run.revision();
+        if self.marked.as_ref().is_none_or(|kept| (kept.number, kept.revision) != (number, revision)) {
+            let figures = Figures::of(&Summary::without_steps(run, now));
+            self.marked = Some(At { revision, number, figures: Baseline::new(run.name(), figures) });
+        }
     }
 
     fn refresh_rows(&mut self, runs: &Runs, now: SystemTime) {
@@ -205,7 +230,11 @@ impl Board {
 
     /// What is to be drawn, with the newest portrait of a layer.
     pub fn contents<'a>(&'a self, runs: &'a Runs, portrait: Option<&'a Portrayal>) -> Contents<'a> {
-        let (baseline, left_out) = (runs.baseline(), runs.left_out());
+        let (marked, left_out) = (runs.baseline(), runs.left_out());
+        let baseline = match &self.marked {
+            Some(marked) => Some(&marked.figures),
+            None => self.named.as_ref(),
+        };
         match &self.frozen {
             Some(frozen) => Contents {
                 moment: &frozen.moment,
@@ -215,6 +244,7 @@ impl Board {
                 rows: &frozen.rows,
                 shown: frozen.shown,
                 baseline,
+                marked,
                 left_out,
                 paused: true,
             },
@@ -226,6 +256,7 @@ impl Board {
                 rows: &self.rows,
                 shown: self.front.number,
                 baseline,
+                marked,
                 left_out,
                 paused: false,
             },
