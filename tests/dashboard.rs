@@ -838,3 +838,66 @@ fn a_gain_and_a_loss_have_a_colour_and_a_sign() {
     let gain = |sign: &str| (sign.to_owned(), Color::Green);
     assert_eq!(signs, [gain("-"), gain("-"), gain("+")]);
 }
+
+/// The styles of a screen: for each row its runs of cells that look alike, then what the letters stand for.
+fn styles_of(screen: &TestBackend) -> String {
+    let buffer = screen.buffer();
+    let mut known: Vec<String> = Vec::new();
+    let mut rows = String::new();
+    for y in 0..buffer.area.height {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for x in 0..buffer.area.width {
+            let cell = &buffer[(x, y)];
+            let style = format!("{:?} on {:?} {:?}", cell.fg, cell.bg, cell.modifier);
+            let at = known.iter().position(|other| *other == style).unwrap_or_else(|| {
+                known.push(style);
+                known.len() - 1
+            });
+            match runs.last_mut() {
+                Some((last, length)) if *last == at => *length += 1,
+                _ => runs.push((at, 1)),
+            }
+        }
+        let runs: Vec<String> = runs.into_iter().map(|(at, length)| format!("{length}×{at}")).collect();
+        rows += &format!("{}\n", runs.join(" "));
+    }
+    let legend: Vec<String> = known.iter().enumerate().map(|(at, style)| format!("{at}: {style}")).collect();
+    format!("{rows}{}\n", legend.join("\n"))
+}
+
+#[test]
+fn every_view_in_every_theme() {
+    let run = demo(12);
+    let (moment, baseline, portrait) = (Moment::of(&run, at(24)), baseline(), portrayal(&run, "lif1"));
+    let rows = rows();
+    let contents = Contents {
+        baseline: Some(&baseline),
+        portrait: Some(&portrait),
+        rows: &rows,
+        shown: 1,
+        marked: Some(3),
+        ..contents(&run, &moment)
+    };
+    for view in View::ALL {
+        for theme in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome] {
+            let mut styles = String::new();
+            for (columns, height) in SIZES {
+                let mut state = State::new(themed(theme, Depth::Palette));
+                state.show(View::Charts);
+                state.update(Action::Go(Motion::Rows(1)), &contents);
+                state.update(Action::Open, &contents);
+                state.show(view);
+                let screen = draw_on(columns, height, &contents, &mut state);
+                styles += &format!("{columns}x{height}\n{}\n", styles_of(&screen));
+                // What is written differs by theme only where colours alone would tell things apart.
+                if matches!(view, View::Layer | View::Charts)
+                    && matches!(theme, ThemeName::ColourBlind | ThemeName::Monochrome)
+                {
+                    let name = format!("theme-{}-{}-{columns}x{height}", theme.name(), view.name());
+                    insta::assert_snapshot!(name, screen);
+                }
+            }
+            insta::assert_snapshot!(format!("styles-{}-{}", theme.name(), view.name()), styles);
+        }
+    }
+}
