@@ -5,20 +5,22 @@ mod support;
 use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
-    Action, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, Request, RunRow, Sitter,
-    Sort, State, Symbols, ThemeName, View, draw, row,
+    Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, Request, RunRow,
+    Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
 };
 use neurotop::follow::Account;
-use neurotop::pipeline::{Presence, Problem, Severity, Update, Watching};
+use neurotop::pipeline::{Group, Presence, Problem, Severity, Update, Watching};
 use neurotop::portrait::portrait;
 use neurotop::report::{Baseline, Figures, Summary};
 use neurotop::run::{Run, Settings, Status};
+use neurotop::runs::Runs;
 use neurotop::snapshot::{Batch, End, LayerShape, Manifest, SnapshotError};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier};
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
@@ -899,5 +901,51 @@ fn every_view_in_every_theme() {
             }
             insta::assert_snapshot!(format!("styles-{}-{}", theme.name(), view.name()), styles);
         }
+    }
+}
+
+#[test]
+fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
+    let settings = || Settings {
+        name: "exp1".into(),
+        costs: Costs::default(),
+        neurons: LayerDefaults::default(),
+        resets: LayerDefaults::default(),
+        stall_after: Duration::from_secs(30),
+        live: false,
+    };
+    let mut runs = Runs::new(Path::new("exp1"), settings());
+    let mut board = Board::new(&runs, None, at(0));
+    let shapes = |names: &[&str]| -> Arc<[LayerShape]> {
+        names.iter().map(|name| LayerShape { name: (*name).into(), neurons: Some(vec![4]) }).collect()
+    };
+    let batch = |number: u64, names: &[&str]| {
+        let count = LayerCount { updates: 3 + number, dense: 64, updates_by_step: vec![3 + number] };
+        let layers = names.iter().map(|_| count.clone()).collect();
+        counted(number, BatchCount { samples: 2, shapes: shapes(names), layers })
+    };
+    let manifest = serde_json::json!({"format": "neurotop", "version": 1, "layers": [
+        {"name": "b", "neuron": "Alpha", "reset": "zero"}, {"name": "a", "neuron": "Leaky", "reset": "zero"}]});
+    let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
+    let groups = [
+        vec![batch(0, &["a"])],
+        vec![batch(1, &["a"]), account(2, 3, 0)],
+        vec![Update::Manifest(Arc::new(manifest))],
+        vec![batch(2, &["a", "b"])],
+        vec![batch(3, &["a", "b"]), account(4, 0, 1)],
+        vec![Update::Withdrawn { number: 3 }],
+        vec![Update::Restarted("as you asked".into())],
+        vec![batch(0, &["c"])],
+        vec![Update::End(End::default())],
+    ];
+    for updates in groups {
+        runs.apply(Group { run: 0, updates }, at(9));
+        board.refresh(&runs, at(9));
+        let contents = board.contents(&runs, None);
+        let (shown, row) = (&contents.moment.summary, &contents.rows[0]);
+        assert_eq!(*shown, Summary::without_steps(&runs.shown().run, at(9)));
+        let total = &shown.total;
+        assert_eq!((row.effective, row.dense), (total.effective_ops_per_sample, total.dense_ops_per_sample));
+        assert_eq!((row.sparsity, row.problems), (total.sparsity, shown.problems.len()));
     }
 }

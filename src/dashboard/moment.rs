@@ -4,10 +4,10 @@
 use super::inspector::Portrayal;
 use crate::history::History;
 use crate::pipeline::{Presence, Watching};
-use crate::report::{Baseline, Figures, Summary};
+use crate::report::{Baseline, Figures, Summary, sparsity};
 use crate::run::{Run, Status};
 use crate::runs::{Entry, Runs};
-use crate::tally::LayerSums;
+use crate::tally::{LayerSums, quotient};
 use std::time::{Duration, SystemTime};
 
 /// All that is shown of one run at one moment, except its history.
@@ -44,6 +44,17 @@ impl Moment {
             refused: run.refused().map(ToString::to_string),
             newest_batch: run.newest_batch().map(str::to_owned),
         }
+    }
+
+    /// Brings what is shown of a run up to date where its layers are the same.
+    fn bring_up_to(&mut self, run: &Run, now: SystemTime) {
+        self.summary.bring_up_to(run, now);
+        self.presence.clone_from(&run.presence().cloned());
+        self.watching.clone_from(&run.watching().cloned());
+        self.waiting_bytes = run.account().waiting_bytes;
+        self.refused = run.refused().map(ToString::to_string);
+        self.newest_batch = run.newest_batch().map(str::to_owned);
+        self.pass(run, now);
     }
 
     /// Lets time pass where nothing else has changed.
@@ -83,25 +94,27 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    fn of(number: usize, entry: &Entry, summary: &Summary, now: SystemTime) -> Self {
+    /// Without a whole summary of the run: there may be hundreds of them.
+    fn of(number: usize, entry: &Entry, now: SystemTime) -> Self {
         let run = &entry.run;
         let part = |done: f64, whole: Option<u64>| {
             whole.filter(|&whole| whole > 0).map(|whole| (done / whole as f64).min(1.0))
         };
         let progress = part(run.tally().batches() as f64, run.expected_batches())
             .or_else(|| part(run.tally().samples() as f64, run.expected_samples()));
+        let (samples, (effective, dense)) = (run.tally().samples(), run.operations());
         Self {
             number,
             name: run.name().to_owned(),
             status: run.status(now),
             progress,
-            batches: summary.run.batches,
-            samples: summary.run.samples,
-            effective: summary.total.effective_ops_per_sample,
-            dense: summary.total.dense_ops_per_sample,
-            sparsity: summary.total.sparsity,
-            problems: summary.problems.len(),
-            complete: summary.complete,
+            batches: run.tally().batches(),
+            samples,
+            effective: quotient(effective, samples),
+            dense: quotient(dense, samples),
+            sparsity: sparsity(effective, dense),
+            problems: run.problems().count(),
+            complete: run.is_complete(),
             refused: run.refused().is_some(),
         }
     }
@@ -136,8 +149,15 @@ pub struct Contents<'a> {
 #[derive(Debug)]
 struct At<T> {
     revision: u64,
+    structure: u64,
     number: usize,
     figures: T,
+}
+
+impl<T> At<T> {
+    fn new(number: usize, run: &Run, figures: T) -> Self {
+        Self { revision: run.revision(), structure: run.structure(), number, figures }
+    }
 }
 
 /// Keeps what is shown, and makes it again only where the run has changed.
@@ -178,16 +198,19 @@ impl Board {
 
     fn front(runs: &Runs, now: SystemTime) -> At<Moment> {
         let run = &runs.shown().run;
-        At { revision: run.revision(), number: runs.shown_number(), figures: Moment::of(run, now) }
+        At::new(runs.shown_number(), run, Moment::of(run, now))
     }
 
     /// Makes again what has changed by `now`.
     pub fn refresh(&mut self, runs: &Runs, now: SystemTime) {
-        let run = &runs.shown().run;
-        if (self.front.number, self.front.revision) == (runs.shown_number(), run.revision()) {
-            self.front.figures.pass(run, now);
-        } else {
+        let (number, run) = (runs.shown_number(), &runs.shown().run);
+        if (self.front.number, self.front.structure) != (number, run.structure()) {
             self.front = Self::front(runs, now);
+        } else if self.front.revision != run.revision() {
+            self.front.figures.bring_up_to(run, now);
+            self.front.revision = run.revision();
+        } else {
+            self.front.figures.pass(run, now);
         }
         self.refresh_rows(runs, now);
         self.refresh_baseline(runs, now);
@@ -202,7 +225,7 @@ impl Board {
         let revision = run.revision();
         if self.marked.as_ref().is_none_or(|kept| (kept.number, kept.revision) != (number, revision)) {
             let figures = Figures::of(&Summary::without_steps(run, now));
-            self.marked = Some(At { revision, number, figures: Baseline::new(run.name(), figures) });
+            self.marked = Some(At::new(number, run, Baseline::new(run.name(), figures)));
         }
     }
 
@@ -218,10 +241,7 @@ impl Board {
             let revision = entry.run.revision();
             let row = match kept.remove(&number) {
                 Some((at, row)) if at == revision => RunRow { status: entry.run.status(now), ..row },
-                _ if number == self.front.number => {
-                    RunRow::of(number, entry, &self.front.figures.summary, now)
-                }
-                _ => RunRow::of(number, entry, &Summary::without_steps(&entry.run, now), now),
+                _ => RunRow::of(number, entry, now),
             };
             self.rows.push(row);
             self.revisions.push(revision);
