@@ -73,7 +73,7 @@ impl Scenery {
             let updates = vec![Update::Manifest(Arc::clone(&manifest))];
             runs.apply(Group { run, updates }, SystemTime::now());
         }
-        let board = Board::new(&runs, SystemTime::now());
+        let board = Board::new(&runs, None, SystemTime::now());
         let terminal = Terminal::new(TestBackend::new(200, 50)).expect("a terminal");
         let mut scenery = Self { runs, board, state: State::default(), terminal, shapes, next: 0 };
         for _ in 0..BATCHES {

@@ -68,6 +68,7 @@ pub struct Run {
     /// The batch with the highest number, as it was last counted.
     newest: Option<(u64, String)>,
     revision: u64,
+    structure: u64,
 }
 
 impl Run {
@@ -92,6 +93,7 @@ impl Run {
             ended: false,
             newest: None,
             revision: 0,
+            structure: 0,
         }
     }
 
@@ -154,6 +156,7 @@ impl Run {
 
     /// Tells the history what an update of each layer costs.
     fn reprice(&mut self) {
+        self.structure += 1;
         let price = |layer: &LayerSums| {
             let (neuron, reset) = self.neuron_and_reset(&layer.name);
             self.cost(neuron, reset).map_or(0, |cost| cost.ops_per_update)
@@ -169,8 +172,8 @@ impl Run {
     fn restart(&mut self, why: String) {
         let fresh = Self::new(self.settings.clone());
         let (presence, watching) = (self.presence.take(), self.watching.take());
-        let revision = self.revision;
-        *self = Self { presence, watching, restarted: Some(why), revision, ..fresh };
+        let (revision, structure) = (self.revision, self.structure + 1);
+        *self = Self { presence, watching, restarted: Some(why), revision, structure, ..fresh };
     }
 
     fn take_out(&mut self, number: u64) -> bool {
@@ -254,6 +257,11 @@ impl Run {
         self.revision
     }
 
+    /// Another number after every change of which layers there are or what they are.
+    pub fn structure(&self) -> u64 {
+        self.structure
+    }
+
     /// Whether nothing of a run was ever there.
     pub fn is_blank(&self) -> bool {
         let documents = self.manifest.is_none() && self.end.is_none() && self.refused.is_none();
@@ -282,6 +290,14 @@ impl Run {
     /// The cost of an update of a neuron with a reset mechanism.
     pub fn cost(&self, neuron: Option<&str>, reset: Option<&str>) -> Option<Cost> {
         self.settings.costs.of(neuron?, reset?)
+    }
+
+    /// Effective and dense operations of all priced layers.
+    pub fn operations(&self) -> (u128, u128) {
+        let priced = self.tally.layers().iter().zip(self.history.prices());
+        priced.fold((0, 0), |(effective, dense), (layer, &price)| {
+            (effective + layer.updates * u128::from(price), dense + layer.dense * u128::from(price))
+        })
     }
 
     /// Batches that are expected, where that is known: what the end says, else the manifest.

@@ -5,19 +5,22 @@ mod support;
 use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
-    Action, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, Request, RunRow, Sitter,
-    Sort, State, Symbols, ThemeName, View, draw, row,
+    Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, Request, RunRow,
+    Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
 };
 use neurotop::follow::Account;
-use neurotop::pipeline::{Presence, Problem, Severity, Update, Watching};
+use neurotop::pipeline::{Group, Presence, Problem, Severity, Update, Watching};
 use neurotop::portrait::portrait;
+use neurotop::report::{Baseline, Figures, Summary};
 use neurotop::run::{Run, Settings, Status};
+use neurotop::runs::Runs;
 use neurotop::snapshot::{Batch, End, LayerShape, Manifest, SnapshotError};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier};
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
@@ -132,6 +135,7 @@ fn contents<'a>(run: &'a Run, moment: &'a Moment) -> Contents<'a> {
         rows: &[],
         shown: 0,
         baseline: None,
+        marked: None,
         left_out: 0,
         paused: false,
     }
@@ -652,8 +656,15 @@ fn rows() -> Vec<RunRow> {
 fn the_list_of_runs_at_every_size() {
     let (run, rows) = (demo(6), rows());
     let moment = Moment::of(&run, at(12));
-    let several =
-        Contents { rows: &rows, shown: 1, baseline: Some(3), left_out: 7, ..contents(&run, &moment) };
+    let baseline = baseline();
+    let several = Contents {
+        rows: &rows,
+        shown: 1,
+        baseline: Some(&baseline),
+        marked: Some(3),
+        left_out: 7,
+        ..contents(&run, &moment)
+    };
     for (columns, height) in SIZES {
         let mut state = on(View::Runs);
         state.runs.selected = 1;
@@ -783,4 +794,158 @@ fn the_map_of_neurons_has_colours_where_there_are_any() {
     assert!(symbols(themed(ThemeName::Monochrome, Depth::True)).contains("▒"));
     let ascii = symbols(Look { symbols: Symbols::Ascii, ..Look::default() });
     assert!(ascii.iter().all(|symbol| symbol.is_ascii()), "{ascii:?}");
+}
+
+/// The demo's run after its first batches, to compare later ones with.
+fn baseline() -> Baseline {
+    let summary = Summary::of(&demo(4), at(8));
+    Baseline::new("baseline-seed0", Figures::of(&summary))
+}
+
+#[test]
+fn every_figure_is_compared_with_the_baseline() {
+    let run = demo(12);
+    let (moment, baseline) = (Moment::of(&run, at(24)), baseline());
+    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    for view in [View::Overview, View::Layer] {
+        for (columns, rows) in SIZES {
+            let screen = draw_on(columns, rows, &compared, &mut on(view));
+            insta::assert_snapshot!(format!("compared-{}-{columns}x{rows}", view.name()), screen);
+        }
+    }
+    let with = draw_on(120, 40, &compared, &mut State::default()).to_string();
+    assert!(with.contains("against digits-snn"), "{with}");
+    let itself = Contents { marked: Some(0), ..compared };
+    let alone = draw_on(120, 40, &itself, &mut State::default()).to_string();
+    assert!(!alone.contains("against"), "a run is not compared with itself");
+}
+
+#[test]
+fn a_gain_and_a_loss_have_a_colour_and_a_sign() {
+    let run = demo(12);
+    let (moment, baseline) = (Moment::of(&run, at(24)), baseline());
+    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    let screen = draw_on(120, 40, &compared, &mut State::default());
+    let buffer = screen.buffer();
+    let mut signs = Vec::new();
+    for y in 4..8 {
+        for x in 0..120 {
+            let cell = &buffer[(x, y)];
+            if matches!(cell.symbol(), "+" | "-") {
+                signs.push((cell.symbol().to_owned(), cell.fg));
+            }
+        }
+    }
+    // Fewer effective operations and updates, more sparsity: all of them gains.
+    let gain = |sign: &str| (sign.to_owned(), Color::Green);
+    assert_eq!(signs, [gain("-"), gain("-"), gain("+")]);
+}
+
+/// The styles of a screen: for each row its runs of cells that look alike, then what the letters stand for.
+fn styles_of(screen: &TestBackend) -> String {
+    let buffer = screen.buffer();
+    let mut known: Vec<String> = Vec::new();
+    let mut rows = String::new();
+    for y in 0..buffer.area.height {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for x in 0..buffer.area.width {
+            let cell = &buffer[(x, y)];
+            let style = format!("{:?} on {:?} {:?}", cell.fg, cell.bg, cell.modifier);
+            let at = known.iter().position(|other| *other == style).unwrap_or_else(|| {
+                known.push(style);
+                known.len() - 1
+            });
+            match runs.last_mut() {
+                Some((last, length)) if *last == at => *length += 1,
+                _ => runs.push((at, 1)),
+            }
+        }
+        let runs: Vec<String> = runs.into_iter().map(|(at, length)| format!("{length}×{at}")).collect();
+        rows += &format!("{}\n", runs.join(" "));
+    }
+    let legend: Vec<String> = known.iter().enumerate().map(|(at, style)| format!("{at}: {style}")).collect();
+    format!("{rows}{}\n", legend.join("\n"))
+}
+
+#[test]
+fn every_view_in_every_theme() {
+    let run = demo(12);
+    let (moment, baseline, portrait) = (Moment::of(&run, at(24)), baseline(), portrayal(&run, "lif1"));
+    let rows = rows();
+    let contents = Contents {
+        baseline: Some(&baseline),
+        portrait: Some(&portrait),
+        rows: &rows,
+        shown: 1,
+        marked: Some(3),
+        ..contents(&run, &moment)
+    };
+    for view in View::ALL {
+        for theme in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome] {
+            let mut styles = String::new();
+            for (columns, height) in SIZES {
+                let mut state = State::new(themed(theme, Depth::Palette));
+                state.show(View::Charts);
+                state.update(Action::Go(Motion::Rows(1)), &contents);
+                state.update(Action::Open, &contents);
+                state.show(view);
+                let screen = draw_on(columns, height, &contents, &mut state);
+                styles += &format!("{columns}x{height}\n{}\n", styles_of(&screen));
+                // What is written differs by theme only where colours alone would tell things apart.
+                if matches!(view, View::Layer | View::Charts)
+                    && matches!(theme, ThemeName::ColourBlind | ThemeName::Monochrome)
+                {
+                    let name = format!("theme-{}-{}-{columns}x{height}", theme.name(), view.name());
+                    insta::assert_snapshot!(name, screen);
+                }
+            }
+            insta::assert_snapshot!(format!("styles-{}-{}", theme.name(), view.name()), styles);
+        }
+    }
+}
+
+#[test]
+fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
+    let settings = || Settings {
+        name: "exp1".into(),
+        costs: Costs::default(),
+        neurons: LayerDefaults::default(),
+        resets: LayerDefaults::default(),
+        stall_after: Duration::from_secs(30),
+        live: false,
+    };
+    let mut runs = Runs::new(Path::new("exp1"), settings());
+    let mut board = Board::new(&runs, None, at(0));
+    let shapes = |names: &[&str]| -> Arc<[LayerShape]> {
+        names.iter().map(|name| LayerShape { name: (*name).into(), neurons: Some(vec![4]) }).collect()
+    };
+    let batch = |number: u64, names: &[&str]| {
+        let count = LayerCount { updates: 3 + number, dense: 64, updates_by_step: vec![3 + number] };
+        let layers = names.iter().map(|_| count.clone()).collect();
+        counted(number, BatchCount { samples: 2, shapes: shapes(names), layers })
+    };
+    let manifest = serde_json::json!({"format": "neurotop", "version": 1, "layers": [
+        {"name": "b", "neuron": "Alpha", "reset": "zero"}, {"name": "a", "neuron": "Leaky", "reset": "zero"}]});
+    let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
+    let groups = [
+        vec![batch(0, &["a"])],
+        vec![batch(1, &["a"]), account(2, 3, 0)],
+        vec![Update::Manifest(Arc::new(manifest))],
+        vec![batch(2, &["a", "b"])],
+        vec![batch(3, &["a", "b"]), account(4, 0, 1)],
+        vec![Update::Withdrawn { number: 3 }],
+        vec![Update::Restarted("as you asked".into())],
+        vec![batch(0, &["c"])],
+        vec![Update::End(End::default())],
+    ];
+    for updates in groups {
+        runs.apply(Group { run: 0, updates }, at(9));
+        board.refresh(&runs, at(9));
+        let contents = board.contents(&runs, None);
+        let (shown, row) = (&contents.moment.summary, &contents.rows[0]);
+        assert_eq!(*shown, Summary::without_steps(&runs.shown().run, at(9)));
+        let total = &shown.total;
+        assert_eq!((row.effective, row.dense), (total.effective_ops_per_sample, total.dense_ops_per_sample));
+        assert_eq!((row.sparsity, row.problems), (total.sparsity, shown.problems.len()));
+    }
 }

@@ -16,28 +16,50 @@ pub enum Column {
     Cost,
     /// Effective operations per sample.
     Effective,
+    /// How far those are from the baseline's.
+    EffectiveChange,
     /// Dense operations per sample.
     Dense,
+    /// How far those are from the baseline's.
+    DenseChange,
     /// 1 - effective / dense.
     Sparsity,
+    /// How far that is from the baseline's.
+    SparsityChange,
     /// The part of the total effective operations.
     Share,
     /// Operations per sample over the batches.
     Trend,
 }
 
-/// The columns in the order in which they are shown. The trend cannot be sorted by.
-pub const COLUMNS: [Column; 9] = [
+/// The columns in the order in which they are shown.
+pub const COLUMNS: [Column; 12] = [
     Column::Name,
     Column::Neuron,
     Column::Reset,
     Column::Cost,
     Column::Effective,
+    Column::EffectiveChange,
     Column::Dense,
+    Column::DenseChange,
     Column::Sparsity,
+    Column::SparsityChange,
     Column::Share,
     Column::Trend,
 ];
+
+impl Column {
+    /// Whether the layers can be sorted by it: not by what has more values than one, nor by changes, which
+    /// come and go with the baseline.
+    pub fn sorts(self) -> bool {
+        self != Self::Trend && !self.is_change()
+    }
+
+    /// Whether it is there only beside a baseline.
+    pub fn is_change(self) -> bool {
+        matches!(self, Self::EffectiveChange | Self::DenseChange | Self::SparsityChange)
+    }
+}
 
 /// The order of the layers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,11 +96,11 @@ impl Sort {
             Column::Neuron => self.directed(a.neuron.as_ref(), b.neuron.as_ref()),
             Column::Reset => self.directed(a.reset.as_ref(), b.reset.as_ref()),
             Column::Cost => self.directed(a.ops_per_update, b.ops_per_update),
-            Column::Effective | Column::Share | Column::Trend => {
+            Column::Effective | Column::EffectiveChange | Column::Share | Column::Trend => {
                 self.directed(a.effective_ops, b.effective_ops)
             }
-            Column::Dense => self.directed(a.dense_ops, b.dense_ops),
-            Column::Sparsity => self.directed(a.sparsity, b.sparsity),
+            Column::Dense | Column::DenseChange => self.directed(a.dense_ops, b.dense_ops),
+            Column::Sparsity | Column::SparsityChange => self.directed(a.sparsity, b.sparsity),
         }
     }
 

@@ -115,7 +115,7 @@ pub fn show<B: Backend>(
 where
     B::Error: Send + Sync + 'static,
 {
-    let board = Board::new(&watch.runs, SystemTime::now());
+    let board = Board::new(&watch.runs, options.checks.baseline.clone(), SystemTime::now());
     let inspector = Inspector::start()?;
     let mut state = State::new(options.look);
     (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));

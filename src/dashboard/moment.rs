@@ -4,10 +4,10 @@
 use super::inspector::Portrayal;
 use crate::history::History;
 use crate::pipeline::{Presence, Watching};
-use crate::report::Summary;
+use crate::report::{Baseline, Figures, Summary, sparsity};
 use crate::run::{Run, Status};
 use crate::runs::{Entry, Runs};
-use crate::tally::LayerSums;
+use crate::tally::{LayerSums, quotient};
 use std::time::{Duration, SystemTime};
 
 /// All that is shown of one run at one moment, except its history.
@@ -44,6 +44,17 @@ impl Moment {
             refused: run.refused().map(ToString::to_string),
             newest_batch: run.newest_batch().map(str::to_owned),
         }
+    }
+
+    /// Brings what is shown of a run up to date where its layers are the same.
+    fn bring_up_to(&mut self, run: &Run, now: SystemTime) {
+        self.summary.bring_up_to(run, now);
+        self.presence.clone_from(&run.presence().cloned());
+        self.watching.clone_from(&run.watching().cloned());
+        self.waiting_bytes = run.account().waiting_bytes;
+        self.refused = run.refused().map(ToString::to_string);
+        self.newest_batch = run.newest_batch().map(str::to_owned);
+        self.pass(run, now);
     }
 
     /// Lets time pass where nothing else has changed.
@@ -83,25 +94,27 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    fn of(number: usize, entry: &Entry, summary: &Summary, now: SystemTime) -> Self {
+    /// Without a whole summary of the run: there may be hundreds of them.
+    fn of(number: usize, entry: &Entry, now: SystemTime) -> Self {
         let run = &entry.run;
         let part = |done: f64, whole: Option<u64>| {
             whole.filter(|&whole| whole > 0).map(|whole| (done / whole as f64).min(1.0))
         };
         let progress = part(run.tally().batches() as f64, run.expected_batches())
             .or_else(|| part(run.tally().samples() as f64, run.expected_samples()));
+        let (samples, (effective, dense)) = (run.tally().samples(), run.operations());
         Self {
             number,
             name: run.name().to_owned(),
             status: run.status(now),
             progress,
-            batches: summary.run.batches,
-            samples: summary.run.samples,
-            effective: summary.total.effective_ops_per_sample,
-            dense: summary.total.dense_ops_per_sample,
-            sparsity: summary.total.sparsity,
-            problems: summary.problems.len(),
-            complete: summary.complete,
+            batches: run.tally().batches(),
+            samples,
+            effective: quotient(effective, samples),
+            dense: quotient(dense, samples),
+            sparsity: sparsity(effective, dense),
+            problems: run.problems().count(),
+            complete: run.is_complete(),
             refused: run.refused().is_some(),
         }
     }
@@ -122,8 +135,10 @@ pub struct Contents<'a> {
     pub rows: &'a [RunRow],
     /// The number of the run in front.
     pub shown: usize,
-    /// The number of the run that the others are compared with.
-    pub baseline: Option<usize>,
+    /// What the runs are compared with.
+    pub baseline: Option<&'a Baseline>,
+    /// The number of the run that the others are compared with, where it is one of them.
+    pub marked: Option<usize>,
     /// Runs that are not followed, since there are too many.
     pub left_out: usize,
     /// Whether it is kept as it was.
@@ -134,8 +149,15 @@ pub struct Contents<'a> {
 #[derive(Debug)]
 struct At<T> {
     revision: u64,
+    structure: u64,
     number: usize,
     figures: T,
+}
+
+impl<T> At<T> {
+    fn new(number: usize, run: &Run, figures: T) -> Self {
+        Self { revision: run.revision(), structure: run.structure(), number, figures }
+    }
 }
 
 /// Keeps what is shown, and makes it again only where the run has changed.
@@ -144,6 +166,9 @@ pub struct Board {
     front: At<Moment>,
     rows: Vec<RunRow>,
     revisions: Vec<u64>,
+    /// The baseline that the user named at the start.
+    named: Option<Baseline>,
+    marked: Option<At<Baseline>>,
     frozen: Option<Box<Frozen>>,
 }
 
@@ -157,28 +182,51 @@ struct Frozen {
 }
 
 impl Board {
-    /// What is to be shown of the runs at `now`.
-    pub fn new(runs: &Runs, now: SystemTime) -> Self {
-        let mut board =
-            Self { front: Self::front(runs, now), rows: Vec::new(), revisions: Vec::new(), frozen: None };
+    /// What is to be shown of the runs at `now`, compared with a baseline where the user named one.
+    pub fn new(runs: &Runs, baseline: Option<Baseline>, now: SystemTime) -> Self {
+        let mut board = Self {
+            front: Self::front(runs, now),
+            rows: Vec::new(),
+            revisions: Vec::new(),
+            named: baseline,
+            marked: None,
+            frozen: None,
+        };
         board.refresh(runs, now);
         board
     }
 
     fn front(runs: &Runs, now: SystemTime) -> At<Moment> {
         let run = &runs.shown().run;
-        At { revision: run.revision(), number: runs.shown_number(), figures: Moment::of(run, now) }
+        At::new(runs.shown_number(), run, Moment::of(run, now))
     }
 
     /// Makes again what has changed by `now`.
     pub fn refresh(&mut self, runs: &Runs, now: SystemTime) {
-        let run = &runs.shown().run;
-        if (self.front.number, self.front.revision) == (runs.shown_number(), run.revision()) {
-            self.front.figures.pass(run, now);
-        } else {
+        let (number, run) = (runs.shown_number(), &runs.shown().run);
+        if (self.front.number, self.front.structure) != (number, run.structure()) {
             self.front = Self::front(runs, now);
+        } else if self.front.revision != run.revision() {
+            self.front.figures.bring_up_to(run, now);
+            self.front.revision = run.revision();
+        } else {
+            self.front.figures.pass(run, now);
         }
         self.refresh_rows(runs, now);
+        self.refresh_baseline(runs, now);
+    }
+
+    fn refresh_baseline(&mut self, runs: &Runs, now: SystemTime) {
+        let marked = runs.baseline().and_then(|number| Some((number, &runs.get(number)?.run)));
+        let Some((number, run)) = marked else {
+            self.marked = None;
+            return;
+        };
+        let revision = run.revision();
+        if self.marked.as_ref().is_none_or(|kept| (kept.number, kept.revision) != (number, revision)) {
+            let figures = Figures::of(&Summary::without_steps(run, now));
+            self.marked = Some(At::new(number, run, Baseline::new(run.name(), figures)));
+        }
     }
 
     fn refresh_rows(&mut self, runs: &Runs, now: SystemTime) {
@@ -193,10 +241,7 @@ impl Board {
             let revision = entry.run.revision();
             let row = match kept.remove(&number) {
                 Some((at, row)) if at == revision => RunRow { status: entry.run.status(now), ..row },
-                _ if number == self.front.number => {
-                    RunRow::of(number, entry, &self.front.figures.summary, now)
-                }
-                _ => RunRow::of(number, entry, &Summary::without_steps(&entry.run, now), now),
+                _ => RunRow::of(number, entry, now),
             };
             self.rows.push(row);
             self.revisions.push(revision);
@@ -205,7 +250,11 @@ impl Board {
 
     /// What is to be drawn, with the newest portrait of a layer.
     pub fn contents<'a>(&'a self, runs: &'a Runs, portrait: Option<&'a Portrayal>) -> Contents<'a> {
-        let (baseline, left_out) = (runs.baseline(), runs.left_out());
+        let (marked, left_out) = (runs.baseline(), runs.left_out());
+        let baseline = match &self.marked {
+            Some(marked) => Some(&marked.figures),
+            None => self.named.as_ref(),
+        };
         match &self.frozen {
             Some(frozen) => Contents {
                 moment: &frozen.moment,
@@ -215,6 +264,7 @@ impl Board {
                 rows: &frozen.rows,
                 shown: frozen.shown,
                 baseline,
+                marked,
                 left_out,
                 paused: true,
             },
@@ -226,6 +276,7 @@ impl Board {
                 rows: &self.rows,
                 shown: self.front.number,
                 baseline,
+                marked,
                 left_out,
                 paused: false,
             },

@@ -338,7 +338,7 @@ impl State {
 
     fn sort_by_heading(&mut self, column: Column) {
         match column {
-            Column::Trend => {}
+            column if !column.sorts() => {}
             column if self.sort.column == Some(column) => self.sort.descending = !self.sort.descending,
             column => self.sort = Sort::by(Some(column)),
         }
@@ -358,7 +358,7 @@ impl State {
     /// Walks over "as in the model" and the sortable columns, in a circle.
     fn sort_by_neighbour(&mut self, step: i32) {
         let choices: Vec<Option<Column>> = std::iter::once(None)
-            .chain(COLUMNS.into_iter().filter(|&column| column != Column::Trend).map(Some))
+            .chain(COLUMNS.into_iter().filter(|column| column.sorts()).map(Some))
             .collect();
         let at = choices.iter().position(|&choice| choice == self.sort.column).unwrap_or(0);
         let next = (at as i32 + step).rem_euclid(choices.len() as i32) as usize;

@@ -2,14 +2,14 @@
 
 use super::{Against, Colours, Format, Report, Style, csv, json, table};
 use crate::convergence::{Uncertainty, of_ratio};
-use crate::cost::{Cost, PricedBy};
+use crate::cost::PricedBy;
 use crate::follow::Account;
 use crate::pipeline::Severity;
 use crate::run::{Run, Status};
 use crate::snapshot::OfficialOperations;
 use crate::tally::{LayerSums, quotient};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -351,15 +351,33 @@ impl Summary {
 
     /// The same without the updates by step, which take much to copy for each screen.
     pub fn without_steps(run: &Run, now: SystemTime) -> Self {
-        let layers = layers(run);
-        let mut total = total(&layers, run.tally().samples());
+        Self::around(layers(run), run, now)
+    }
+
+    /// Makes these the figures of the same run later on: where there are thousands of layers, most of the
+    /// work would be to copy their names again. Layers are the same as long as [`Run::structure`] is.
+    pub fn bring_up_to(&mut self, run: &Run, now: SystemTime) {
+        let mut layers = std::mem::take(&mut self.layers);
+        let samples = run.tally().samples();
+        for layer in &mut layers {
+            if let Some(sums) = layer.index.and_then(|at| run.tally().layers().get(at)) {
+                layer.set_sums(sums, samples);
+            }
+        }
+        *self = Self::around(layers, run, now);
+    }
+
+    /// All that is made from the layers and the run.
+    fn around(layers: Vec<LayerFigures>, run: &Run, now: SystemTime) -> Self {
+        let samples = run.tally().samples();
+        let mut total = total(&layers, samples);
         total.uncertainty = uncertainty(run);
         let neurobench = NeuroBenchFigures {
             neuron_operations: NeuronOperations {
                 effective: total.effective_ops_per_sample,
                 dense: total.dense_ops_per_sample,
             },
-            membrane_updates: quotient(total.updates, run.tally().samples()),
+            membrane_updates: quotient(total.updates, samples),
         };
         let Account { seen, counted, waiting, set_aside, .. } = run.account();
         Self {
@@ -368,7 +386,7 @@ impl Summary {
             run: run_figures(run, now),
             agreement: agreement(run, &neurobench, &total),
             total,
-            neurons: classes(&layers, run.tally().samples()),
+            neurons: classes(&layers, samples),
             layers,
             neurobench,
             account: AccountFigures { seen, counted, waiting, set_aside },
@@ -411,55 +429,66 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
     let mut shown = vec![false; seen.len()];
     let mut figures = Vec::new();
     for entry in run.manifest().iter().flat_map(|manifest| &manifest.layers) {
-        let at = index.get(entry.name.as_str()).copied();
-        if let Some(at) = at {
+        let mut layer = LayerFigures::new(&entry.name, Some(&entry.neuron), Some(&entry.reset), run);
+        layer.shape.clone_from(&entry.shape);
+        if let Some(&at) = index.get(entry.name.as_str()) {
             shown[at] = true;
+            layer.index = Some(at);
+            layer.set_sums(&seen[at], samples);
         }
-        let cost = run.cost(Some(&entry.neuron), Some(&entry.reset));
-        let sums = at.map(|at| &seen[at]);
-        let figures_of =
-            layer(at, &entry.name, (Some(&entry.neuron), Some(&entry.reset)), cost, sums, samples);
-        let shape = figures_of.shape.or_else(|| entry.shape.clone());
-        figures.push(LayerFigures { shape, ..figures_of });
+        figures.push(layer);
     }
     for (at, sums) in seen.iter().enumerate().filter(|(at, _)| !shown[*at]) {
         let (neuron, reset) = run.neuron_and_reset(&sums.name);
-        let cost = run.cost(neuron, reset);
-        figures.push(layer(Some(at), &sums.name, (neuron, reset), cost, Some(sums), samples));
+        let mut layer = LayerFigures::new(&sums.name, neuron, reset, run);
+        layer.index = Some(at);
+        layer.set_sums(sums, samples);
+        figures.push(layer);
     }
     figures
 }
 
-fn layer(
-    index: Option<usize>,
-    name: &str,
-    (neuron, reset): (Option<&str>, Option<&str>),
-    cost: Option<Cost>,
-    sums: Option<&LayerSums>,
-    samples: u128,
-) -> LayerFigures {
-    let (updates, dense_updates) = sums.map_or((0, 0), |sums| (sums.updates, sums.dense));
-    let priced = |updates: u128| cost.map(|cost| updates.saturating_mul(u128::from(cost.ops_per_update)));
-    let (effective_ops, dense_ops) = (priced(updates), priced(dense_updates));
-    LayerFigures {
-        index,
-        name: name.to_owned(),
-        neuron: neuron.map(str::to_owned),
-        reset: reset.map(str::to_owned),
-        shape: sums.and_then(|sums| sums.neurons.clone()),
-        ops_per_update: cost.map(|cost| cost.ops_per_update),
-        priced_by: cost.map(|cost| match cost.priced_by {
-            PricedBy::NeuroBench => "neurobench",
-            PricedBy::User => "user",
-        }),
-        updates,
-        dense_updates,
-        updates_by_step: Vec::new(),
-        effective_ops,
-        dense_ops,
-        effective_ops_per_sample: effective_ops.map(|ops| quotient(ops, samples)),
-        dense_ops_per_sample: dense_ops.map(|ops| quotient(ops, samples)),
-        sparsity: effective_ops.zip(dense_ops).and_then(|(effective, dense)| sparsity(effective, dense)),
+impl LayerFigures {
+    /// A layer of which nothing was counted.
+    fn new(name: &str, neuron: Option<&str>, reset: Option<&str>, run: &Run) -> Self {
+        let cost = run.cost(neuron, reset);
+        let nothing = cost.map(|_| 0);
+        let per_sample = cost.map(|_| 0.0);
+        Self {
+            index: None,
+            name: name.to_owned(),
+            neuron: neuron.map(str::to_owned),
+            reset: reset.map(str::to_owned),
+            shape: None,
+            ops_per_update: cost.map(|cost| cost.ops_per_update),
+            priced_by: cost.map(|cost| match cost.priced_by {
+                PricedBy::NeuroBench => "neurobench",
+                PricedBy::User => "user",
+            }),
+            updates: 0,
+            dense_updates: 0,
+            updates_by_step: Vec::new(),
+            effective_ops: nothing,
+            dense_ops: nothing,
+            effective_ops_per_sample: per_sample,
+            dense_ops_per_sample: per_sample,
+            sparsity: None,
+        }
+    }
+
+    /// The figures that follow from the sums over so many samples.
+    fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
+        let price = self.ops_per_update.map(u128::from);
+        let priced = |updates: u128| price.map(|price| updates.saturating_mul(price));
+        (self.updates, self.dense_updates) = (sums.updates, sums.dense);
+        (self.effective_ops, self.dense_ops) = (priced(sums.updates), priced(sums.dense));
+        self.effective_ops_per_sample = self.effective_ops.map(|ops| quotient(ops, samples));
+        self.dense_ops_per_sample = self.dense_ops.map(|ops| quotient(ops, samples));
+        self.sparsity =
+            self.effective_ops.zip(self.dense_ops).and_then(|(effective, dense)| sparsity(effective, dense));
+        if sums.neurons.is_some() && self.shape != sums.neurons {
+            self.shape.clone_from(&sums.neurons);
+        }
     }
 }
 
@@ -499,17 +528,16 @@ fn uncertainty(run: &Run) -> Option<Uncertainty> {
 }
 
 fn classes(layers: &[LayerFigures], samples: u128) -> Vec<ClassFigures> {
-    let mut by_class: BTreeMap<&str, Vec<&LayerFigures>> = BTreeMap::new();
-    let mut order = Vec::new();
+    // There are few classes, so that looking through them is quickest.
+    let mut classes: Vec<(&str, Vec<&LayerFigures>)> = Vec::new();
     for layer in layers {
         let Some(neuron) = layer.neuron.as_deref() else { continue };
-        let class = by_class.entry(neuron).or_default();
-        if class.is_empty() {
-            order.push(neuron);
+        match classes.iter_mut().find(|(known, _)| *known == neuron) {
+            Some((_, layers)) => layers.push(layer),
+            None => classes.push((neuron, vec![layer])),
         }
-        class.push(layer);
     }
-    order.into_iter().map(|neuron| class(neuron, &by_class[neuron], samples)).collect()
+    classes.into_iter().map(|(neuron, layers)| class(neuron, &layers, samples)).collect()
 }
 
 fn class(neuron: &str, layers: &[&LayerFigures], samples: u128) -> ClassFigures {

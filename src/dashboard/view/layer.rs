@@ -3,9 +3,9 @@
 
 use super::super::inspector::Portrayal;
 use super::super::state::State;
-use super::{Scene, bars, block, neurons, title};
+use super::{Scene, bars, block, changes, neurons, title};
 use crate::portrait::{FiniteRange, Portrait, Potentials};
-use crate::report::LayerFigures;
+use crate::report::{Figure, LayerFigures};
 use crate::tally::quotient;
 use crate::text::{decimal, elide, percent, printable, thousands};
 use ratatui::Frame;
@@ -122,15 +122,19 @@ fn draw_facts(
             // A label that takes the room of its value gives way to it.
             let label = [fact.label, fact.short, ""]
                 .into_iter()
-                .find(|label| label.width() + fact.value.width() + 2 <= room)
+                .find(|label| label.width() + fact.width() + 2 <= room)
                 .unwrap_or("");
             let label = if label.is_empty() { String::new() } else { format!("{label} ") };
             let value = elide(&fact.value, room.saturating_sub(label.width()));
-            let line = Line::from(vec![
+            let mut line = Line::from(vec![
                 Span::raw(" "),
                 Span::styled(label, scene.theme.dim),
                 Span::styled(value, scene.theme.strong),
             ]);
+            for change in fact.change.iter().cloned() {
+                line.push_span(Span::raw(" "));
+                line.push_span(change);
+            }
             frame.render_widget(line, place);
         }
     }
@@ -141,6 +145,14 @@ struct Fact {
     label: &'static str,
     short: &'static str,
     value: String,
+    /// How far it is from the baseline's.
+    change: Option<Span<'static>>,
+}
+
+impl Fact {
+    fn width(&self) -> usize {
+        self.value.width() + self.change.as_ref().map_or(0, |change| change.width() + 1)
+    }
 }
 
 /// What is known of the layer whatever its neurons do, then what they did.
@@ -149,7 +161,9 @@ fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) 
     let per_sample = |value: Option<f64>| value.map_or_else(none, |value| decimal(value, 2));
     let whole = scene.moment.summary.total.effective_ops;
     let share = layer.effective_ops.filter(|_| whole > 0).map(|part| quotient(part, whole));
-    let steps = portrait.and_then(|portrayal| portrayal.result.as_ref().ok()).map(|portrait| portrait.steps);
+    let counted = by_step(layer, scene).len() as u64;
+    let portrait = portrait.and_then(|portrayal| portrayal.result.as_ref().ok());
+    let steps = portrait.map(|portrait| portrait.steps).or((counted > 0).then_some(counted));
     let shape = layer.shape.as_ref().map_or_else(none, |shape| {
         let axes: Vec<String> = shape.iter().map(u64::to_string).collect();
         if axes.is_empty() { "1".to_owned() } else { axes.join("×") }
@@ -171,7 +185,17 @@ fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) 
         ("updates/sample", "upd.", per_sample_updates),
         ("sparsity", "", layer.sparsity.map_or_else(none, percent)),
     ]
-    .map(|(label, short, value)| Fact { label, short, value })
+    .map(|(label, short, value)| {
+        let figure = match label {
+            "effective/sample" => Some(Figure::EffectivePerSample),
+            "dense/sample" => Some(Figure::DensePerSample),
+            "updates/sample" => Some(Figure::MembraneUpdates),
+            "sparsity" => Some(Figure::Sparsity),
+            _ => None,
+        };
+        let change = figure.and_then(|figure| changes::of_layer(figure, &layer.name, &layer.sums(), scene));
+        Fact { label, short, value, change: change.map(|change| changes::span(&change, scene)) }
+    })
     .into()
 }
 
@@ -200,11 +224,16 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, scene: &Scene<'_>)
     ]
 }
 
+/// The updates of each time step, over all batches.
+fn by_step<'a>(layer: &LayerFigures, scene: &'a Scene<'_>) -> &'a [u128] {
+    let sums = layer.index.and_then(|at| scene.layers.get(at));
+    sums.map(|sums| &sums.updates_by_step[..]).unwrap_or_default()
+}
+
 /// The part of the neurons that is updated in each step. All are in the first, by definition; it is drawn
 /// as high as the highest of the others.
 fn draw_steps(frame: &mut Frame<'_>, area: Rect, layer: &LayerFigures, scene: &Scene<'_>) {
-    let by_step = layer.index.and_then(|at| scene.layers.get(at)).map(|sums| &sums.updates_by_step[..]);
-    let by_step = by_step.unwrap_or_default();
+    let by_step = by_step(layer, scene);
     let Some(&all) = by_step.first().filter(|&&all| all > 0) else {
         return say(frame, area, "no membrane update yet", scene);
     };

@@ -3,8 +3,8 @@
 use super::super::columns::{COLUMNS, Column};
 use super::super::state::State;
 use super::meter::trend;
-use super::{Scene, block, filter, title};
-use crate::report::LayerFigures;
+use super::{Scene, block, changes, filter, title};
+use crate::report::{Change, Figure, LayerFigures};
 use crate::tally::quotient;
 use crate::text::{compact, decimal, elide, percent, printable, thousands};
 use ratatui::Frame;
@@ -24,14 +24,17 @@ const LARGE: f64 = 100_000.0;
 const TREND_LEAST: u16 = 8;
 
 /// The columns in the order in which they are given up where there is no room.
-const GIVEN_UP: [Column; 7] = [
+const GIVEN_UP: [Column; 10] = [
     Column::Reset,
     Column::Trend,
     Column::Cost,
     Column::Neuron,
+    Column::DenseChange,
     Column::Dense,
     Column::Share,
+    Column::SparsityChange,
     Column::Sparsity,
+    Column::EffectiveChange,
 ];
 
 /// Lines that the table would like to have.
@@ -104,6 +107,7 @@ fn columns(
     let mark = |column| if sorted == Some(column) { 2 } else { 0 };
     let mut columns: Vec<(Column, u16)> = COLUMNS
         .into_iter()
+        .filter(|column| scene.baseline.is_some() || !column.is_change())
         .map(|column| (column, column_width(column, mark(column), shown, scene)))
         .collect();
     let needed = |columns: &[(Column, u16)]| columns.iter().map(|(_, width)| width + 1).sum::<u16>();
@@ -158,6 +162,7 @@ fn heading(column: Column) -> &'static str {
         Column::Effective => "effective",
         Column::Dense => "dense",
         Column::Sparsity => "sparsity",
+        Column::EffectiveChange | Column::DenseChange | Column::SparsityChange => "change",
         Column::Share => "share",
         Column::Trend => "trend",
     }
@@ -183,6 +188,9 @@ fn cell<'a>(column: Column, width: u16, layer: &LayerFigures, scene: &Scene<'_>)
         Column::Name => theme.strong,
         Column::Trend => theme.running,
         Column::Cost if layer.ops_per_update.is_none() => theme.warn,
+        column if column.is_change() => {
+            change(column, layer, scene).map_or(theme.dim, |change| changes::style(&change, scene))
+        }
         Column::Neuron | Column::Reset | Column::Cost => theme.dim,
         _ => ratatui::style::Style::new(),
     };
@@ -217,7 +225,20 @@ fn figure(column: Column, layer: &LayerFigures, scene: &Scene<'_>) -> String {
             share.map_or_else(none, percent)
         }
         Column::Trend => String::new(),
+        Column::EffectiveChange | Column::DenseChange | Column::SparsityChange => {
+            change(column, layer, scene).map_or_else(none, |change| change.text())
+        }
     }
+}
+
+/// How far a figure is from the baseline's.
+fn change(column: Column, layer: &LayerFigures, scene: &Scene<'_>) -> Option<Change> {
+    let figure = match column {
+        Column::EffectiveChange => Figure::EffectivePerSample,
+        Column::DenseChange => Figure::DensePerSample,
+        _ => Figure::Sparsity,
+    };
+    changes::of_layer(figure, &layer.name, &layer.sums(), scene)
 }
 
 /// The same for every figure, so that they are aligned.

@@ -1,6 +1,7 @@
 //! What is on the screen: the pages, and where each widget goes at each size of the terminal.
 
 mod bars;
+mod changes;
 mod charts;
 mod classes;
 mod filter;
@@ -27,6 +28,7 @@ use super::state::{Places, State, View};
 use super::symbols::Symbols;
 use super::theme::Theme;
 use crate::history::History;
+use crate::report::Baseline;
 use crate::tally::LayerSums;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -45,7 +47,10 @@ struct Scene<'a> {
     portrait: Option<&'a Portrayal>,
     rows: &'a [RunRow],
     shown: usize,
-    baseline: Option<usize>,
+    /// What the runs are compared with, and the one in front unless it is that itself.
+    base: Option<&'a Baseline>,
+    baseline: Option<&'a Baseline>,
+    marked: Option<usize>,
     left_out: usize,
     paused: bool,
     theme: &'a Theme,
@@ -61,7 +66,8 @@ struct Scene<'a> {
 pub fn draw(frame: &mut Frame<'_>, contents: &Contents<'_>, state: &mut State, now: Instant) {
     let area = frame.area();
     let (theme, symbols) = (state.look.styles(), state.look.symbols);
-    let &Contents { moment, history, layers, portrait, rows, shown, baseline, left_out, paused } = contents;
+    let &Contents { moment, history, layers, portrait, rows, shown, baseline, marked, left_out, paused } =
+        contents;
     let framed = !state.compact && area.width >= FRAMED.0 && area.height >= FRAMED.1;
     let scene = Scene {
         moment,
@@ -70,7 +76,9 @@ pub fn draw(frame: &mut Frame<'_>, contents: &Contents<'_>, state: &mut State, n
         portrait,
         rows,
         shown,
-        baseline,
+        base: baseline,
+        baseline: baseline.filter(|_| marked != Some(shown)),
+        marked,
         left_out,
         paused,
         theme: &theme,

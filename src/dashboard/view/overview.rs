@@ -24,7 +24,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     let charts_least = 7.max(rest.height * 2 / 5).min(rest.height / 2);
     let wanted = layers::height(scene).clamp(5, rest.height.saturating_sub(charts_least).max(5));
     let [upper, lower] = Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(rest);
-    let beside = [Constraint::Fill(1), Constraint::Length(classes::WIDTH)];
+    let beside = [Constraint::Fill(1), Constraint::Length(classes::width(scene))];
     if area.width >= WIDE {
         let [table, classes] = Layout::horizontal(beside).areas(upper);
         layers::draw(frame, table, scene, state);

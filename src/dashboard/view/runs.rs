@@ -2,7 +2,8 @@
 
 use super::super::moment::RunRow;
 use super::super::state::State;
-use super::{Scene, block, title};
+use super::{Scene, block, changes, title};
+use crate::report::{Change, Figure};
 use crate::run::Status;
 use crate::text::{compact, decimal, elide, percent, span, thousands};
 use ratatui::Frame;
@@ -16,6 +17,13 @@ const ROOMY: u16 = 100;
 
 /// The heading of the names, which take what room there is.
 const NAME: &str = "run";
+
+/// The least room for a name.
+const NAME_LEAST: u16 = 14;
+
+/// The headings of what is compared with the baseline.
+const EFFECTIVE_CHANGE: &str = "change";
+const SPARSITY_CHANGE: &str = "change ";
 
 /// A column: its heading, its width, and whether it holds figures.
 type Heading = (&'static str, u16, bool);
@@ -38,11 +46,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     };
     let seen = usize::from(inner.height.saturating_sub(1));
     let first = state.runs.settle(scene.rows.len(), seen);
-    let mut headings = headings(inner.width);
-    let others: u16 = headings.iter().map(|heading| heading.1 + 1).sum();
-    for heading in headings.iter_mut().filter(|heading| heading.0 == NAME) {
-        heading.1 = inner.width.saturating_sub(others);
-    }
+    let headings = headings(inner.width, scene);
     let rows: Vec<Row<'_>> =
         scene.rows.iter().skip(first).take(seen).map(|row| line(row, &headings, scene)).collect();
     let below = Rect { y: inner.y.saturating_add(1), height: rows.len() as u16, ..inner };
@@ -60,21 +64,42 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     frame.render_stateful_widget(table, inner, &mut selection);
 }
 
-/// The columns that there is room for.
-fn headings(width: u16) -> Vec<Heading> {
+/// The columns that there is room for, those that matter least given up first; the names take what is left.
+fn headings(width: u16, scene: &Scene<'_>) -> Vec<Heading> {
     let figure = if width >= ROOMY { 15 } else { 7 };
-    let all: [(Heading, u16); 9] = [
-        (("", 2, false), 0),
-        ((NAME, 0, false), 0),
-        (("state", if width >= 50 { 12 } else { 1 }, false), 0),
-        (("done", 5, true), 46),
-        (("samples", 11, true), 80),
-        (("effective", figure.max(9), true), 0),
-        (("dense", figure, true), 60),
-        (("sparsity", 8, true), 40),
-        (("problems", 8, true), 70),
+    // Each with its rank: the lowest goes first.
+    let all: [(Heading, u8); 11] = [
+        (("", 2, false), 9),
+        ((NAME, 0, false), 9),
+        (("state", if width >= 50 { 12 } else { 1 }, false), 9),
+        (("done", 5, true), 5),
+        (("samples", 11, true), 1),
+        (("effective", figure.max(9), true), 9),
+        ((EFFECTIVE_CHANGE, 9, true), 8),
+        (("dense", figure, true), 3),
+        (("sparsity", 8, true), 7),
+        ((SPARSITY_CHANGE, 9, true), 4),
+        (("problems", 8, true), 2),
     ];
-    all.into_iter().filter(|&(_, from)| width >= from).map(|(heading, _)| heading).collect()
+    let is_change = |heading: Heading| matches!(heading.0, EFFECTIVE_CHANGE | SPARSITY_CHANGE);
+    let mut kept: Vec<(Heading, u8)> =
+        all.into_iter().filter(|&(heading, _)| scene.base.is_some() || !is_change(heading)).collect();
+    let room = |kept: &[(Heading, u8)]| {
+        let others: u16 = kept.iter().map(|(heading, _)| heading.1 + 1).sum();
+        (width + 1).saturating_sub(others)
+    };
+    for rank in 1..9 {
+        if room(&kept) >= NAME_LEAST {
+            break;
+        }
+        kept.retain(|&(_, of)| of != rank);
+    }
+    let names = room(&kept);
+    let widened = |(heading, _): (Heading, u8)| match heading {
+        (NAME, _, is_figure) => (NAME, names, is_figure),
+        heading => heading,
+    };
+    kept.into_iter().map(widened).collect()
 }
 
 fn line<'a>(row: &RunRow, headings: &[Heading], scene: &Scene<'_>) -> Row<'a> {
@@ -93,6 +118,8 @@ fn line<'a>(row: &RunRow, headings: &[Heading], scene: &Scene<'_>) -> Row<'a> {
             ),
             "samples" => (thousands(row.samples), Style::new()),
             "effective" => (known(figure(row.effective)), Style::new()),
+            EFFECTIVE_CHANGE => change(Figure::EffectivePerSample, Some(row.effective), row, scene),
+            SPARSITY_CHANGE => change(Figure::Sparsity, row.sparsity, row, scene),
             "dense" => (known(figure(row.dense)), Style::new()),
             "sparsity" => (row.sparsity.map_or("–".into(), percent), theme.accent),
             _ => (thousands(row.problems as u128), if row.problems > 0 { theme.bad } else { theme.dim }),
@@ -103,10 +130,18 @@ fn line<'a>(row: &RunRow, headings: &[Heading], scene: &Scene<'_>) -> Row<'a> {
     Row::new(cells.collect::<Vec<_>>())
 }
 
+/// How far a run is from the baseline; the baseline itself is not compared.
+fn change(figure: Figure, new: Option<f64>, row: &RunRow, scene: &Scene<'_>) -> (String, Style) {
+    let base = scene.base.filter(|_| scene.marked != Some(row.number) && row.samples > 0);
+    let Some(base) = base else { return (String::new(), Style::new()) };
+    let change = Change { figure, base: base.total().value(figure), new };
+    (change.text(), changes::style(&change, scene))
+}
+
 /// Whether a run is the one in front, and whether the others are compared with it.
 fn marks(row: &RunRow, scene: &Scene<'_>) -> String {
     let shown = if row.number == scene.shown { "→" } else { " " };
-    let baseline = if scene.baseline == Some(row.number) { "=" } else { " " };
+    let baseline = if scene.marked == Some(row.number) { "=" } else { " " };
     format!("{shown}{baseline}")
 }
 

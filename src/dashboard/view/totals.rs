@@ -1,9 +1,9 @@
 //! The totals: operations per sample, sparsity, membrane updates.
 
 use super::meter::meter;
-use super::{Scene, block, title};
-use crate::report::Agreement;
-use crate::text::{compact, decimal, percent};
+use super::{Scene, block, changes, title};
+use crate::report::{Agreement, Change, Figure};
+use crate::text::{compact, decimal, elide, percent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -21,38 +21,75 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
 }
 
 fn draw_framed(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
-    let block = block(title("Total, per sample", scene), scene).title(agreement(scene).right_aligned());
+    let name = match scene.baseline {
+        Some(baseline) => format!("Total, per sample, against {}", elide(baseline.name(), 24)),
+        None => "Total, per sample".to_owned(),
+    };
+    let block = block(title(name, scene), scene).title(agreement(scene).right_aligned());
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let [labels, values, gauge] =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
     let total = &scene.moment.summary.total;
-    let figures: [(&str, String, Style); 4] = [
-        ("effective ops", effective(scene, usize::from(inner.width / 4)), scene.theme.strong),
-        ("dense ops", decimal(total.dense_ops_per_sample, 2), scene.theme.strong),
-        (
-            "membrane updates",
-            decimal(scene.moment.summary.neurobench.membrane_updates, 2),
-            scene.theme.strong,
-        ),
-        ("sparsity", total.sparsity.map_or("–".into(), percent), scene.theme.accent),
+    let strong = scene.theme.strong;
+    let updates = scene.moment.summary.neurobench.membrane_updates;
+    let figures: [(&str, Figure, Style); 4] = [
+        ("effective ops", Figure::EffectivePerSample, strong),
+        ("dense ops", Figure::DensePerSample, strong),
+        ("membrane updates", Figure::MembraneUpdates, strong),
+        ("sparsity", Figure::Sparsity, scene.theme.accent),
     ];
     let columns = Layout::horizontal([Constraint::Fill(1); 4]);
     let (label_cells, value_cells) = (columns.split(labels), columns.split(values));
-    for (at, (label, value, style)) in figures.into_iter().enumerate() {
+    for (at, (label, figure, style)) in figures.into_iter().enumerate() {
+        let choices = match figure {
+            Figure::EffectivePerSample => effective(scene),
+            Figure::DensePerSample => written(total.dense_ops_per_sample),
+            Figure::MembraneUpdates => written(updates),
+            _ => vec![total.sparsity.map_or("–".into(), percent)],
+        };
+        let change = changes::of_total(figure, scene);
         frame.render_widget(Line::styled(format!(" {label}"), scene.theme.dim), label_cells[at]);
-        frame.render_widget(Line::styled(format!(" {value}"), style), value_cells[at]);
+        frame.render_widget(
+            value_line(&choices, change, style, value_cells[at].width, scene),
+            value_cells[at],
+        );
     }
     draw_gauge(frame, gauge, scene);
 }
 
-/// The effective operations per sample, with how far they may still move where `room` allows.
-fn effective(scene: &Scene<'_>, room: usize) -> String {
+/// A figure, written out or short.
+fn written(value: f64) -> Vec<String> {
+    vec![decimal(value, 2), compact(value)]
+}
+
+/// The effective operations per sample, with how far they may still move where there is room.
+fn effective(scene: &Scene<'_>) -> Vec<String> {
     let total = &scene.moment.summary.total;
-    let figure = decimal(total.effective_ops_per_sample, 2);
-    let moving = total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0);
-    let with = moving.map(|uncertainty| format!("{figure} ± {}", compact(uncertainty.half_width)));
-    with.filter(|with| with.width() < room).unwrap_or(figure)
+    let mut choices = written(total.effective_ops_per_sample);
+    if let Some(uncertainty) = total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0) {
+        choices.insert(0, format!("{} ± {}", choices[0], compact(uncertainty.half_width)));
+    }
+    choices
+}
+
+/// The longest of the choices that fits, and behind it how far the figure is from the baseline's.
+fn value_line(
+    choices: &[String],
+    change: Option<Change>,
+    style: Style,
+    width: u16,
+    scene: &Scene<'_>,
+) -> Line<'static> {
+    let change = change.map(|change| changes::span(&change, scene));
+    let room = usize::from(width).saturating_sub(change.as_ref().map_or(1, |change| change.width() + 2));
+    let fitting = choices.iter().find(|choice| choice.width() <= room).or(choices.last());
+    let mut line = Line::styled(format!(" {}", fitting.map_or("", String::as_str)), style);
+    if let Some(change) = change {
+        line.push_span(Span::raw(" "));
+        line.push_span(change.patch_style(scene.theme.strong));
+    }
+    line
 }
 
 /// How many of the dense operations are effective.
@@ -101,22 +138,34 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
         (
             "effective",
             total.effective_ops_per_sample,
+            Figure::EffectivePerSample,
             Span::styled(format!("{sparsity} sparse "), scene.theme.accent),
         ),
-        ("dense", total.dense_ops_per_sample, unpriced),
+        ("dense", total.dense_ops_per_sample, Figure::DensePerSample, unpriced),
     ];
     let rows = Layout::vertical([Constraint::Length(1); 2]).split(area);
-    for ((label, value, mark), row) in lines.into_iter().zip(rows.iter()) {
-        draw_line(frame, *row, label, &decimal(value, 2), mark, scene);
+    for ((label, value, figure, mark), row) in lines.into_iter().zip(rows.iter()) {
+        let change = changes::of_total(figure, scene).map(|change| changes::span(&change, scene));
+        draw_line(frame, *row, (label, &decimal(value, 2), change), mark, scene);
     }
 }
 
-/// A figure at the left and a mark at the right; the unit gives way first, then the mark.
-fn draw_line(frame: &mut Frame<'_>, row: Rect, label: &str, value: &str, mark: Span<'_>, scene: &Scene<'_>) {
-    let figure = Line::from(vec![
+/// A figure with its change at the left and a mark at the right; the unit gives way first, then the mark.
+fn draw_line(
+    frame: &mut Frame<'_>,
+    row: Rect,
+    (label, value, change): (&str, &str, Option<Span<'_>>),
+    mark: Span<'_>,
+    scene: &Scene<'_>,
+) {
+    let mut figure = Line::from(vec![
         Span::styled(format!(" {label} "), scene.theme.dim),
         Span::styled(value.to_owned(), scene.theme.strong),
     ]);
+    if let Some(change) = change {
+        figure.push_span(Span::raw(" "));
+        figure.push_span(change);
+    }
     let unit = Span::styled(" ops/sample", scene.theme.dim);
     let (width, figure_width) = (usize::from(row.width), figure.width());
     let mark_fits = figure_width + 1 + mark.width() <= width;
