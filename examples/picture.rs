@@ -1,25 +1,76 @@
-//! Takes the pictures in `docs/pictures`: runs the demo in a pseudo-terminal and draws its screen as SVG.
+//! Takes the pictures in `docs/pictures`: runs the dashboard in a pseudo-terminal and draws its screen as SVG.
 //!
 //! `cargo build --release && cargo run --release --example picture`
 
 use anyhow::{Context, Result, bail};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use std::fmt::Write as _;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use vt100::{Cell, Color, Parser, Screen};
 
-/// A picture to be taken once the text is on the screen.
+/// The size of the terminal.
+const SIZE: (u16, u16) = (110, 30);
+
+/// A picture to be taken.
 struct Picture {
     name: &'static str,
-    columns: u16,
-    rows: u16,
+    arguments: Vec<String>,
+    /// Texts that are waited for, and the keys that are pressed then.
+    steps: &'static [(&'static str, &'static str)],
+    /// What is on the screen when the picture is taken.
     until: &'static str,
 }
 
-const PICTURES: [Picture; 1] = [Picture { name: "overview", columns: 100, rows: 28, until: "9/12 batches" }];
+/// The four main views.
+fn pictures(runs: &Path) -> [Picture; 4] {
+    let demo_run = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-run");
+    let directory = |path: &Path| vec![path.to_string_lossy().into_owned()];
+    [
+        Picture {
+            name: "overview",
+            arguments: ["demo", "--pace", "0.4"].map(str::to_owned).into(),
+            steps: &[],
+            until: "9/12 batches",
+        },
+        Picture {
+            name: "layer",
+            arguments: directory(&demo_run),
+            steps: &[("27,693.04", "2")],
+            until: "at rest",
+        },
+        Picture {
+            name: "charts",
+            arguments: directory(&demo_run),
+            steps: &[("27,693.04", "3j\rj\rj\r"), ("4 syn ", "hhhh")],
+            until: "batch number 8",
+        },
+        Picture {
+            name: "runs",
+            arguments: directory(runs),
+            steps: &[("27,693.04", "gb")],
+            until: "+1.17 pp",
+        },
+    ]
+}
+
+/// Copies of the demo's run at different stages, as a benchmark of several seeds would leave them.
+fn stage_runs(directory: &Path) -> Result<()> {
+    let demo_run = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-run");
+    let manifest = std::fs::read_to_string(demo_run.join("manifest.json"))?;
+    for (name, batches) in [("seed-0", 0..4), ("seed-1", 0..12), ("seed-2", 3..9), ("seed-3", 6..12)] {
+        let run = directory.join(name);
+        std::fs::create_dir(&run)?;
+        std::fs::write(run.join("manifest.json"), manifest.replace("digits-snn", name))?;
+        for number in batches {
+            let batch = format!("batch-{number:06}.npz");
+            std::fs::copy(demo_run.join(&batch), run.join(&batch))?;
+        }
+    }
+    Ok(())
+}
 
 /// The size of a cell and the margin, in pixels.
 const CELL: (f64, f64) = (8.4, 18.0);
@@ -27,7 +78,9 @@ const MARGIN: f64 = 14.0;
 
 fn main() -> Result<()> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
-    for picture in PICTURES {
+    let runs = tempfile::tempdir()?;
+    stage_runs(runs.path())?;
+    for picture in pictures(runs.path()) {
         let screen = take(&picture).with_context(|| format!("the picture {}", picture.name))?;
         let path = directory.join(format!("{}.svg", picture.name));
         std::fs::write(&path, svg(&screen))?;
@@ -44,15 +97,19 @@ fn command() -> Result<PathBuf> {
 }
 
 fn take(picture: &Picture) -> Result<Screen> {
-    let size = PtySize { rows: picture.rows, cols: picture.columns, pixel_width: 0, pixel_height: 0 };
+    let (columns, rows) = SIZE;
+    let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
     let pair = native_pty_system().openpty(size)?;
     let mut run = CommandBuilder::new(command()?);
-    run.args(["demo", "--pace", "0.4"]);
+    run.args(&picture.arguments);
     run.env("TERM", "xterm-256color");
+    run.env("COLORTERM", "truecolor");
+    run.env("LANG", "C.UTF-8");
     run.env_remove("NO_COLOR");
     let mut child = pair.slave.spawn_command(run)?;
-    let parser = Arc::new(Mutex::new(Parser::new(picture.rows, picture.columns, 0)));
+    let parser = Arc::new(Mutex::new(Parser::new(rows, columns, 0)));
     let mut output = pair.master.try_clone_reader()?;
+    let mut keys = pair.master.take_writer()?;
     let feed = Arc::clone(&parser);
     std::thread::spawn(move || {
         let mut bytes = [0; 8192];
@@ -69,9 +126,17 @@ fn take(picture: &Picture) -> Result<Screen> {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        bail!("{text:?} does not appear")
+        bail!("{text:?} does not appear:\n{}", parser.lock().expect("the screen").screen().contents())
     };
-    let screen = until(picture.until)?;
+    for (text, pressed) in picture.steps {
+        until(text)?;
+        keys.write_all(pressed.as_bytes())?;
+        keys.flush()?;
+    }
+    until(picture.until)?;
+    // What the keys still change is drawn within a frame or two.
+    std::thread::sleep(Duration::from_millis(300));
+    let screen = parser.lock().expect("the screen").screen().clone();
     child.kill()?;
     Ok(screen)
 }
@@ -101,6 +166,50 @@ fn cell(screen: &Screen, row: u16, column: u16) -> &Cell {
     screen.cell(row, column).expect("within the screen")
 }
 
+/// Whether a symbol is drawn as what it shows: fonts lack it, or leave gaps between blocks.
+fn is_drawn(symbol: char) -> bool {
+    matches!(symbol, '\u{2800}'..='\u{28ff}' | '▀'..='█')
+}
+
+/// A braille pattern as dots, a block as a rectangle.
+fn dots_and_blocks(symbol: char, x: f64, y: f64, fill: &str, opacity: &str) -> String {
+    let (width, height) = CELL;
+    match symbol {
+        '\u{2800}'..='\u{28ff}' => {
+            // Column, row and bit of each dot.
+            const DOTS: [(f64, f64); 8] = [
+                (0.0, 0.0),
+                (0.0, 1.0),
+                (0.0, 2.0),
+                (1.0, 0.0),
+                (1.0, 1.0),
+                (1.0, 2.0),
+                (0.0, 3.0),
+                (1.0, 3.0),
+            ];
+            let bits = symbol as u32 - 0x2800;
+            let dot = |(bit, (column, row)): (usize, &(f64, f64))| {
+                let (cx, cy) = (x + (0.25 + 0.5 * column) * width, y + (0.125 + 0.25 * row) * height);
+                (bits >> bit & 1 == 1).then(|| {
+                    format!("<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"1.2\" fill=\"{fill}\"{opacity}/>\n")
+                })
+            };
+            DOTS.iter().enumerate().filter_map(dot).collect()
+        }
+        '▀'..='█' => {
+            let part = f64::from(symbol as u32 - 0x2580) / 8.0;
+            let (top, height) =
+                if symbol == '▀' { (y, height / 2.0) } else { (y + (1.0 - part) * height, part * height) };
+            // A little wider than the cell, so that nothing shines through between two.
+            let width = width + 0.4;
+            format!(
+                "<rect x=\"{x:.1}\" y=\"{top:.2}\" width=\"{width:.1}\" height=\"{height:.2}\" fill=\"{fill}\"{opacity}/>\n"
+            )
+        }
+        _ => String::new(),
+    }
+}
+
 /// What makes one run of cells differ from the next.
 fn style(screen: &Screen, row: u16, column: u16) -> (Color, Color, bool, bool, bool) {
     let cell = cell(screen, row, column);
@@ -118,20 +227,28 @@ fn draw(svg: &mut String, screen: &Screen, row: u16, columns: std::ops::Range<u1
         .collect();
     let (x, y) = (MARGIN + f64::from(columns.start) * CELL.0, MARGIN + f64::from(row) * CELL.1);
     let width = f64::from(columns.end - columns.start) * CELL.0;
-    let (foreground, _, bold, dim, inverse) = style(screen, row, columns.start);
-    if inverse {
+    let (foreground, background, bold, dim, inverse) = style(screen, row, columns.start);
+    if inverse || background != Color::Default {
+        let fill = colour(if inverse { foreground } else { background });
         let _ = writeln!(
             svg,
-            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"#d8dae0\"/>",
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"{fill}\"/>",
             CELL.1
         );
     }
     if text.trim().is_empty() {
         return;
     }
-    let fill = if inverse { "#16181d" } else { colour(foreground) };
-    let weight = if bold { " font-weight=\"bold\"" } else { "" };
+    let fill = if inverse { "#16181d".to_owned() } else { colour(foreground) };
     let opacity = if dim { " opacity=\"0.6\"" } else { "" };
+    for (at, symbol) in text.chars().enumerate() {
+        svg.push_str(&dots_and_blocks(symbol, x + at as f64 * CELL.0, y, &fill, opacity));
+    }
+    let text: String = text.chars().map(|symbol| if is_drawn(symbol) { ' ' } else { symbol }).collect();
+    if text.trim().is_empty() {
+        return;
+    }
+    let weight = if bold { " font-weight=\"bold\"" } else { "" };
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
     let baseline = y + CELL.1 * 0.74;
     let _ = writeln!(
@@ -140,13 +257,15 @@ fn draw(svg: &mut String, screen: &Screen, row: u16, columns: std::ops::Range<u1
     );
 }
 
-fn colour(colour: Color) -> &'static str {
+fn colour(colour: Color) -> String {
     match colour {
-        Color::Idx(1 | 9) => "#ef6b73",
-        Color::Idx(2 | 10) => "#8ccf7e",
-        Color::Idx(4 | 12) => "#67a6f0",
-        Color::Idx(5 | 13) => "#c68aee",
-        Color::Idx(6 | 14) => "#6cd3d6",
-        _ => "#d8dae0",
+        Color::Idx(1 | 9) => "#ef6b73".into(),
+        Color::Idx(2 | 10) => "#8ccf7e".into(),
+        Color::Idx(3 | 11) => "#e5c76b".into(),
+        Color::Idx(4 | 12) => "#67a6f0".into(),
+        Color::Idx(5 | 13) => "#c68aee".into(),
+        Color::Idx(6 | 14) => "#6cd3d6".into(),
+        Color::Rgb(red, green, blue) => format!("#{red:02x}{green:02x}{blue:02x}"),
+        Color::Default | Color::Idx(_) => "#d8dae0".into(),
     }
 }

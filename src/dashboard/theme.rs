@@ -221,14 +221,17 @@ impl Theme {
     /// No colour at all.
     fn plain() -> Self {
         let style = Style::new();
+        // What stands on a frame takes over its style where it has none of its own.
+        let bold = style.add_modifier(Modifier::BOLD).remove_modifier(Modifier::DIM);
         Self {
-            accent: style.add_modifier(Modifier::BOLD),
-            strong: style.add_modifier(Modifier::BOLD),
+            accent: bold,
+            strong: bold,
             dim: style.add_modifier(Modifier::DIM),
-            good: style,
-            warn: style.add_modifier(Modifier::BOLD),
-            bad: style.add_modifier(Modifier::BOLD),
-            selected: style.add_modifier(Modifier::REVERSED),
+            good: style.remove_modifier(Modifier::DIM),
+            warn: bold,
+            bad: bold,
+            // Whatever is in the row: reversed colours of its own would be patches.
+            selected: style.fg(Color::Reset).add_modifier(Modifier::REVERSED).remove_modifier(Modifier::DIM),
             running: style,
             single: style.add_modifier(Modifier::DIM),
             series: [style; 6],
