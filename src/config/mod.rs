@@ -10,7 +10,7 @@ use crate::cost::CostRule;
 use crate::dashboard::{Conflict, KeyTable, Rebound, ThemeName};
 use crate::nearest::unknown;
 use crate::report::{Export, Format};
-use crate::text::elide;
+use crate::text::{elide, printable};
 use anyhow::{Context, anyhow};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::Deserialize;
@@ -111,6 +111,7 @@ pub struct ConfigError {
 impl ConfigError {
     fn new(text: &str, at: Option<Range<usize>>, message: &str) -> Self {
         let message = message.split('\n').collect::<Vec<_>>().join("; ");
+        let message = printable(&message).into_owned();
         Self { line: at.and_then(|at| line(text, at.start)), message }
     }
 
@@ -291,7 +292,8 @@ mod tests {
             for text in [text, format!("{field} = {value}"), format!("{field} = [{value:?}]"),
                          format!("[{field}]\n{value:?} = {value:?}"), format!("[keys]\nquit = {value:?}")] {
                 if let Err(error) = Config::parse(&text) {
-                    prop_assert!(!error.to_string().is_empty());
+                    let error = error.to_string();
+                    prop_assert!(!error.is_empty() && !error.chars().any(char::is_control), "{error:?}");
                 }
             }
         }
