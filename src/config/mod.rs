@@ -258,6 +258,8 @@ mod tests {
             ("[cost]\n\"Leaky:zero\" = 5", &["line 2", "NeuroBench prices"]),
             ("[cost]\nRLeaky = 5", &["line 2", "NEURON:RESET"]),
             ("[cost]\n\"A:b\" = -1", &["line 2", "-1"]),
+            ("[cost]\npoll = 5", &["line 2", "put options above"]),
+            ("[keys]\npoll = 5", &["line 2", "no action \"poll\"", "put options above"]),
             ("cost = 3", &["line 1", "NEURON:RESET"]),
             ("[keys]\nfly = \"f\"", &["line 2 (fly = \"f\"): ", "no action \"fly\"", "view-charts"]),
             ("[keys]\nview-chart = \"f\"", &["did you mean view-charts?"]),

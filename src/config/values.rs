@@ -1,5 +1,6 @@
 //! How the values of a configuration file are read: as those of the command line.
 
+use super::FIELDS;
 use crate::cli::time;
 use crate::cost::CostRule;
 use crate::dashboard::{BINDINGS, Binding, Key, Rebound, named};
@@ -131,15 +132,20 @@ pub(super) fn costs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Co
         type Value = CostRule;
 
         fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<CostRule, D::Error> {
-            let operations = u64::deserialize(deserializer)?;
             let (neuron, reset) = self.0.split_once(':').ok_or_else(|| {
-                D::Error::custom(format!("{:?} is not of the form \"NEURON:RESET\"", self.0))
+                let misplaced = misplaced(&self.0);
+                D::Error::custom(format!("{:?} is not of the form \"NEURON:RESET\"{misplaced}", self.0))
             })?;
-            CostRule::new(neuron, reset, operations).map_err(D::Error::custom)
+            CostRule::new(neuron, reset, u64::deserialize(deserializer)?).map_err(D::Error::custom)
         }
     }
 
     deserializer.deserialize_map(Table)
+}
+
+/// What there is to say of an option that stands below a heading, where it belongs to that.
+fn misplaced(name: &str) -> &'static str {
+    if FIELDS.contains(&name) { "; put options above the first heading in brackets" } else { "" }
 }
 
 /// A table of `ACTION = KEY` and `ACTION = [KEY, …]`.
@@ -174,7 +180,8 @@ pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rebound
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             let name = String::deserialize(deserializer)?;
             let names: Vec<&str> = BINDINGS.iter().map(|binding| binding.name).collect();
-            named(&name).map(Self).ok_or_else(|| D::Error::custom(unknown("action", &name, &names)))
+            let unknown = || unknown("action", &name, &names) + misplaced(&name);
+            named(&name).map(Self).ok_or_else(|| D::Error::custom(unknown()))
         }
     }
 
