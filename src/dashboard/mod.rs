@@ -26,12 +26,12 @@ pub use filter::Filter;
 pub use inspector::{Inspector, Portrayal, Sitter};
 pub use key::Key;
 pub use key_table::{Conflict, KeyTable, Rebound, Row};
-pub use keys::{Action, BINDINGS, Binding, EDITS, Mode, named};
+pub use keys::{Action, BINDINGS, Binding, EDITS, Hint, Mode, named};
 pub use look::{Look, Wishes};
 pub use moment::{Board, Contents, Moment, RunRow};
 pub use state::{Places, Request, State, View};
 pub use symbols::Symbols;
-pub use terminal::{Mouse, Screen, take_faults};
+pub use terminal::{Frames, Mouse, Screen, take_faults};
 pub use theme::{Depth, Theme, ThemeName};
 pub use view::draw;
 
