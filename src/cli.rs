@@ -14,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   neurotop demo                                   watch a bundled real run
   neurotop runs/exp1                              watch a run live
+  neurotop runs                                   watch all runs in a directory
   neurotop watch runs/exp1 --export exp1.json     and write its figures on exit
   neurotop watch /nfs/runs/exp1 --poll 5          on a network drive
   neurotop summary runs/exp1 --format json        the figures, without a dashboard
