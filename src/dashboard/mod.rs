@@ -43,7 +43,7 @@ use crate::report::{Export, Summaries, Summary};
 use crate::text::printable;
 use crate::watch::Watch;
 use anyhow::bail;
-use crossbeam_channel::{Receiver, never, select_biased, unbounded};
+use crossbeam_channel::{Receiver, Sender, never, select_biased, unbounded};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
@@ -119,7 +119,8 @@ where
     let inspector = Inspector::start()?;
     let mut state = State::new(options.look);
     (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
-    let mut dashboard = Dashboard { state, board, watch, inspector, options, stay: false };
+    let (said, messages) = unbounded();
+    let mut dashboard = Dashboard { state, board, watch, inspector, said, options, stay: false };
     let mut events = inputs.events.clone();
     let (groups, portraits) = (dashboard.watch.groups().clone(), dashboard.inspector.answers().clone());
     let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
@@ -159,6 +160,10 @@ where
                 changed = true;
                 dashboard.take_groups(group.ok())?;
             }
+            recv(messages) -> message => {
+                changed = true;
+                message.into_iter().for_each(|message| dashboard.state.say(message, Instant::now()));
+            }
             recv(portraits) -> portrait => {
                 changed = true;
                 portrait.into_iter().for_each(|portrait| dashboard.inspector.take(portrait));
@@ -181,6 +186,8 @@ struct Dashboard<'a> {
     board: Board,
     watch: &'a mut Watch,
     inspector: Inspector,
+    /// What threads beside the loop have to say.
+    said: Sender<String>,
     options: &'a Options,
     /// Whether somebody is there, so that the dashboard does not close by itself.
     stay: bool,
@@ -296,21 +303,24 @@ impl Dashboard<'_> {
         self.watch.restart_shown();
     }
 
+    /// Writes the exports in a thread of its own, since a disk may take its time.
     fn export(&mut self) {
         let runs = &self.watch.runs;
-        let default = [Export::named_after(runs.shown().run.name())];
-        let exports = if self.options.exports.is_empty() { &default } else { &self.options.exports[..] };
+        let exports = match self.options.exports.as_slice() {
+            [] => vec![Export::named_after(runs.shown().run.name())],
+            exports => exports.to_vec(),
+        };
         let now = SystemTime::now();
         let mut summaries: Vec<Summary> = runs.iter().map(|entry| Summary::of(&entry.run, now)).collect();
-        summaries.iter_mut().for_each(|summary| self.options.checks.apply(summary));
-        let mut written = Vec::new();
-        for export in exports {
-            match export.write(&Summaries(&summaries)) {
-                Ok(()) => written.push(export.path().display().to_string()),
-                Err(error) => return self.state.say(format!("{error:#}"), Instant::now()),
-            }
+        let (checks, said) = (self.options.checks.clone(), self.said.clone());
+        let write = move || {
+            summaries.iter_mut().for_each(|summary| checks.apply(summary));
+            // Nobody listens once the dashboard is closed.
+            let _ = said.send(write_exports(&exports, &summaries));
+        };
+        if let Err(error) = std::thread::Builder::new().name("export".into()).spawn(write) {
+            self.state.say(format!("not exported: {error}"), Instant::now());
         }
-        self.state.say(format!("wrote {}", written.join(", ")), Instant::now());
     }
 
     /// Copies the figures that are shown of the selected layer.
@@ -325,6 +335,18 @@ impl Dashboard<'_> {
         };
         self.state.say(message, Instant::now());
     }
+}
+
+/// Writes exports; returns what there is to say of it.
+fn write_exports(exports: &[Export], summaries: &[Summary]) -> String {
+    let mut written = Vec::new();
+    for export in exports {
+        match export.write(&Summaries(summaries)) {
+            Ok(()) => written.push(export.path().display().to_string()),
+            Err(error) => return format!("{error:#}"),
+        }
+    }
+    format!("wrote {}", written.join(", "))
 }
 
 fn is_of_the_user(event: &Event) -> bool {
