@@ -92,6 +92,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Watch a bundled real run: a trained network on 192 handwritten digits
     Demo(DemoArgs),
+    /// Measure how fast this machine reads and counts
+    Bench(BenchArgs),
     /// Print the Python module that records a run, as one file
     #[command(
         after_help = "Save it where Python finds it, for those who have only this command:\n  neurotop recorder > neurotop_recorder.py"
@@ -198,6 +200,23 @@ pub struct DemoArgs {
     pub look: LookArgs,
 }
 
+/// The arguments of `bench`.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// Bytes of potentials in each run that is written to measure with, as in 400M or 2G
+    #[arg(long, value_name = "BYTES", value_parser = byte_size, default_value = "256M")]
+    pub size: u64,
+    /// Write the runs into DIR instead of the temporary directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Rounds of which the median is taken
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub rounds: std::num::NonZeroUsize,
+    /// Count with N threads [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+}
+
 /// What the dashboard looks like.
 #[derive(Debug, Clone, Args)]
 pub struct LookArgs {
@@ -262,6 +281,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+/// Bytes, with a decimal prefix or none.
+fn byte_size(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1_000),
+        Some((at, 'M')) => (&text[..at], 1_000_000),
+        Some((at, 'G')) => (&text[..at], 1_000_000_000),
+        _ => (text, 1),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    bytes.filter(|&bytes| bytes > 0).ok_or_else(|| "give a number of bytes, as in 400M or 2G".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,6 +316,16 @@ mod tests {
         let Command::Watch(args) = parse(&["./demo"]).expect("valid").command else { panic!("a directory") };
         assert_eq!(args.dir, PathBuf::from("./demo"));
         assert!(matches!(parse(&["demo"]).expect("valid").command, Command::Demo(_)));
+    }
+
+    #[test]
+    fn sizes_have_prefixes() {
+        for (text, bytes) in [("5", 5), ("40k", 40_000), ("2M", 2_000_000), ("3G", 3_000_000_000)] {
+            let Command::Bench(args) = parse(&["bench", "--size", text]).expect("valid").command else {
+                panic!("{text}")
+            };
+            assert_eq!(args.size, bytes);
+        }
     }
 
     #[test]
@@ -326,6 +367,9 @@ mod tests {
             &["x", "--poll", "NaN"],
             &["summary", "x", "--format", "xml"],
             &["summary", "x", "--threads", "0"],
+            &["bench", "--size", "0"],
+            &["bench", "--size", "4X"],
+            &["bench", "--size", "99999999999G"],
             &["summary", "x", "--fail-if", "sparsity<90"],
             &["summary", "x", "--fail-if", "vs-baseline>2%"],
             &["x", "--fail-if", "layer:a.vs-baseline.sparsity<-2%"],
