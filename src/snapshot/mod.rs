@@ -5,6 +5,7 @@
 //! counts them. The format is described in `docs/format.md`.
 
 mod batch;
+mod contents;
 mod document;
 mod end;
 mod manifest;

@@ -82,7 +82,9 @@ fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> 
                 }
                 Update::Problem(problem) => bail!("{}: {}", problem.path, problem.reason),
                 Update::Ended if updates == expected => return Ok(started.elapsed()),
-                Update::Ended => bail!("{updates} updates were counted instead of {expected}; please report it"),
+                Update::Ended => {
+                    bail!("{updates} updates were counted instead of {expected}; please report it")
+                }
                 _ => {}
             }
         }

@@ -84,8 +84,7 @@ pub(super) fn write_run(
     let layers = serde_json::json!([{"name": "lif", "neuron": "Leaky", "reset": "zero"}]);
     let manifest = serde_json::json!({"format": "neurotop", "version": 1, "layers": layers});
     std::fs::write(run.join("manifest.json"), manifest.to_string())?;
-    let files: Vec<PathBuf> =
-        (0..batches).map(|number| run.join(format!("batch-{number:06}.npz"))).collect();
+    let files: Vec<PathBuf> = (0..batches).map(|number| run.join(format!("batch-{number:06}.npz"))).collect();
     for file in &files {
         go_on()?;
         std::fs::write(file, &archive)?;
@@ -140,8 +139,7 @@ fn add(
     array: &[u8],
     method: CompressionMethod,
 ) -> anyhow::Result<()> {
-    let (mut entry, config) =
-        archive.new_file(&format!("{name}.npy")).compression_method(method).start()?;
+    let (mut entry, config) = archive.new_file(&format!("{name}.npy")).compression_method(method).start()?;
     let output = if method == CompressionMethod::DEFLATE {
         let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::default()));
         writer.write_all(array)?;
