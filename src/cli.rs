@@ -96,6 +96,8 @@ pub enum Command {
         after_help = "To begin one (its directory must exist, and what the file has is lost):\n  neurotop config > \"$(neurotop config --path)\""
     )]
     Config(ConfigArgs),
+    /// Measure how fast this machine reads and counts
+    Bench(BenchArgs),
     /// Print the Python module that records a run, as one file
     #[command(
         after_help = "Save it where Python finds it, for those who have only this command:\n  neurotop recorder > neurotop_recorder.py"
@@ -216,6 +218,23 @@ impl EndArgs {
     }
 }
 
+/// The arguments of `bench`.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// Bytes of potentials in each run that is written to measure with, as in 400M or 2G
+    #[arg(long, value_name = "BYTES", value_parser = byte_size, default_value = "256M")]
+    pub size: u64,
+    /// Write the runs into DIR instead of the temporary directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Rounds of which the median is taken
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub rounds: std::num::NonZeroUsize,
+    /// Count with N threads [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+}
+
 /// What the dashboard looks like.
 #[derive(Debug, Clone, Args)]
 pub struct LookArgs {
@@ -323,6 +342,18 @@ pub fn time(seconds: f64) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+/// Bytes, with a decimal prefix or none.
+fn byte_size(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1_000),
+        Some((at, 'M')) => (&text[..at], 1_000_000),
+        Some((at, 'G')) => (&text[..at], 1_000_000_000),
+        _ => (text, 1),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    bytes.filter(|&bytes| bytes > 0).ok_or_else(|| "give a number of bytes, as in 400M or 2G".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,6 +393,16 @@ mod tests {
     }
 
     #[test]
+    fn sizes_have_prefixes() {
+        for (text, bytes) in [("5", 5), ("40k", 40_000), ("2M", 2_000_000), ("3G", 3_000_000_000)] {
+            let Command::Bench(args) = parse(&["bench", "--size", text]).expect("valid").command else {
+                panic!("{text}")
+            };
+            assert_eq!(args.size, bytes);
+        }
+    }
+
+    #[test]
     fn help_and_version_are_no_directories() {
         use clap::error::ErrorKind;
         for (word, kind) in [
@@ -388,6 +429,9 @@ mod tests {
             &["x", "--poll", "NaN"],
             &["summary", "x", "--format", "xml"],
             &["summary", "x", "--threads", "0"],
+            &["bench", "--size", "0"],
+            &["bench", "--size", "4X"],
+            &["bench", "--size", "99999999999G"],
             &["summary", "x", "--fail-if", "sparsity<90"],
             &["compare", "x"],
             &["compare", "x", "y", "--baseline", "z"],

@@ -1,5 +1,6 @@
 //! The subcommands, one file each, and what they share.
 
+mod bench;
 mod check;
 mod compare;
 mod completions;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Compare(args) => compare::compare(args),
         Command::Demo(args) => demo::demo(args),
         Command::Config(args) => config::config(args),
+        Command::Bench(args) => bench::bench(args),
         Command::Recorder => recorder::recorder(),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),

@@ -518,7 +518,7 @@ impl Engine {
     }
 
     fn look_at_waiting(&mut self, now: Instant) {
-        let waiting: Vec<String> = self.ledger.waiting().take(MANY_WAITING).map(str::to_owned).collect();
+        let waiting: Vec<String> = self.ledger.waiting().take(MANY_WAITING).collect();
         for name in waiting {
             self.look_at(&name, false);
         }
