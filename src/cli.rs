@@ -4,6 +4,7 @@ use crate::condition::Condition;
 use crate::cost::CostRule;
 use crate::dashboard::ThemeName;
 use crate::report::{Export, Format};
+use crate::watch::Place;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::{OsStr, OsString};
@@ -126,12 +127,40 @@ pub struct WatchArgs {
     /// Scan every SECONDS instead of relying on file events, for network drives
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub poll: Option<Duration>,
+    /// What becomes of what is counted.
+    #[command(flatten)]
+    pub keep: KeepArgs,
     /// When to leave.
     #[command(flatten)]
     pub end: EndArgs,
     /// What the dashboard looks like.
     #[command(flatten)]
     pub look: LookArgs,
+}
+
+/// What becomes of what is counted.
+#[derive(Debug, Clone, Default, Args)]
+pub struct KeepArgs {
+    /// Keep the progress in FILE, to go on from there; none for nowhere [default: in the directory for state]
+    #[arg(long, value_name = "FILE", value_parser = place)]
+    pub state: Option<Place>,
+    /// Delete batches once they are counted and the progress is safely on disk
+    #[arg(long, overrides_with = "no_prune")]
+    prune: bool,
+    /// Delete nothing, whatever the configuration says
+    #[arg(long, overrides_with = "prune")]
+    no_prune: bool,
+}
+
+impl KeepArgs {
+    /// Whether to delete batches, where that is said.
+    pub fn prune(&self) -> Option<bool> {
+        either(self.prune, self.no_prune)
+    }
+}
+
+fn place(text: &str) -> Result<Place, std::convert::Infallible> {
+    Ok(Place::from(text.to_owned()))
 }
 
 /// The arguments of `summary`.

@@ -2,6 +2,7 @@
 
 use crate::count::{BatchCount, LayerCount};
 use crate::snapshot::LayerShape;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ const MAX_KEPT_BYTES: usize = 12 << 20;
 const MAX_STEP_SUMS: usize = 1 << 20;
 
 /// The sums of one layer over all batches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerSums {
     /// The layer's qualified name.
     pub name: String,
@@ -124,6 +125,22 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// A tally of so many batches and samples with these sums, as it was at another time. No batch of it
+    /// can be taken out again. `None` where a layer is in it twice.
+    pub fn restore(layers: Vec<LayerSums>, samples: u128, batches: u64) -> Option<Self> {
+        let index: HashMap<String, usize> =
+            layers.iter().enumerate().map(|(index, layer)| (layer.name.clone(), index)).collect();
+        let step_sums = layers.iter().map(|layer| layer.updates_by_step.len()).sum();
+        (index.len() == layers.len()).then(|| Self {
+            layers,
+            index,
+            samples,
+            batches,
+            step_sums,
+            ..Self::default()
+        })
+    }
+
     /// Adds a batch; returns the indices of its layers in [`Tally::layers`], in the batch's order.
     ///
     /// The number must not have been added before: take it out first with [`Tally::remove`].

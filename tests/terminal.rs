@@ -32,6 +32,8 @@ struct Terminal {
     /// All that was written, of which the screen shows what came of it.
     output: Arc<Mutex<Vec<u8>>>,
     settings_before: String,
+    /// Where it keeps its progress.
+    _state: tempfile::TempDir,
 }
 
 impl Terminal {
@@ -43,6 +45,8 @@ impl Terminal {
         command.args(args);
         command.env("TERM", "xterm-256color");
         command.env("XDG_CONFIG_HOME", "/nonexistent");
+        let state = tempfile::tempdir().expect("a directory");
+        command.env("XDG_STATE_HOME", state.path());
         for name in ["NO_COLOR", "COLORTERM", "LC_ALL", "LC_CTYPE"] {
             command.env_remove(name);
         }
@@ -64,7 +68,16 @@ impl Terminal {
             }
         });
         let keys = pair.master.take_writer().expect("its input");
-        Self { master: pair.master, _slave: pair.slave, child, keys, screen, output, settings_before }
+        Self {
+            master: pair.master,
+            _slave: pair.slave,
+            child,
+            keys,
+            screen,
+            output,
+            settings_before,
+            _state: state,
+        }
     }
 
     fn contents(&self) -> String {

@@ -11,6 +11,7 @@ use crate::dashboard::{Conflict, KeyTable, Rebound, ThemeName};
 use crate::nearest::unknown;
 use crate::report::{Export, Format};
 use crate::text::{elide, printable};
+use crate::watch::Place;
 use anyhow::{Context, anyhow};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::Deserialize;
@@ -52,6 +53,10 @@ pub struct Config {
     pub settle: Option<Duration>,
     /// Threads that count.
     pub threads: Option<NonZeroUsize>,
+    /// Where to keep the progress.
+    pub state: Option<Place>,
+    /// Whether to delete batches that are counted.
+    pub prune: Option<bool>,
     /// How often to scan.
     #[serde(deserialize_with = "values::seconds")]
     pub poll: Option<Duration>,
@@ -78,7 +83,7 @@ pub struct Config {
 }
 
 /// The names of the fields of [`Config`] in a file.
-pub const FIELDS: [&str; 18] = [
+pub const FIELDS: [&str; 20] = [
     "export",
     "baseline",
     "fail-if",
@@ -88,6 +93,8 @@ pub const FIELDS: [&str; 18] = [
     "stall-after",
     "settle",
     "threads",
+    "state",
+    "prune",
     "poll",
     "exit-when-finished",
     "format",

@@ -41,7 +41,7 @@ use crate::follow::Discovery;
 use crate::pipeline::{Group, Update};
 use crate::report::{Export, Summaries, Summary};
 use crate::text::printable;
-use crate::watch::Watch;
+use crate::watch::{Known, Watch};
 use anyhow::bail;
 use crossbeam_channel::{Receiver, Sender, never, select_biased, unbounded};
 use ratatui::Terminal;
@@ -121,6 +121,7 @@ where
     (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
     let (said, messages) = unbounded();
     let mut dashboard = Dashboard { state, board, watch, inspector, said, options, stay: false };
+    dashboard.say_what_was_kept();
     let mut events = inputs.events.clone();
     let (groups, portraits) = (dashboard.watch.groups().clone(), dashboard.inspector.answers().clone());
     let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
@@ -225,6 +226,13 @@ impl Dashboard<'_> {
         self.inspector.want(wanted);
     }
 
+    fn say_what_was_kept(&mut self) {
+        let remarks = self.watch.take_remarks();
+        if !remarks.is_empty() {
+            self.state.say(remarks.join("; "), Instant::now());
+        }
+    }
+
     fn is_to_close(&mut self, now: Instant) -> bool {
         if self.watch.runs.are_over(SystemTime::now()) {
             if self.options.exit_when_finished {
@@ -270,8 +278,9 @@ impl Dashboard<'_> {
         Next::GoOn
     }
 
-    fn take_found(&mut self, found: Option<Discovery>) -> anyhow::Result<()> {
+    fn take_found(&mut self, found: Option<Discovery<Known>>) -> anyhow::Result<()> {
         self.watch.take_found(found)?;
+        self.say_what_was_kept();
         // Whoever names a directory of runs wants to choose one.
         if self.watch.runs.are_several() && !self.stay {
             self.state.show(View::Runs);
@@ -285,6 +294,13 @@ impl Dashboard<'_> {
         let mut ended = first.is_none();
         for group in first.into_iter().chain(more) {
             ended |= group.updates.iter().any(|update| matches!(update, Update::Ended));
+            let restarted = group.updates.iter().find_map(|update| match update {
+                Update::Restarted(why) => Some(format!("started over: {why}")),
+                _ => None,
+            });
+            if let Some(why) = restarted {
+                self.state.say(why, Instant::now());
+            }
             self.watch.apply(group);
         }
         if ended {
@@ -295,8 +311,9 @@ impl Dashboard<'_> {
 
     fn restart(&mut self) {
         let run = &self.watch.runs.shown().run;
-        if run.manifest().is_some_and(|manifest| manifest.keep.is_some()) {
-            let why = "not started over: the producer deletes counted batches, and they would be lost";
+        let deleted = run.manifest().is_some_and(|manifest| manifest.keep.is_some()) || self.watch.prunes();
+        if deleted {
+            let why = "not started over: counted batches are deleted, and would be lost";
             return self.state.say(why, Instant::now());
         }
         self.board.go_on();

@@ -6,6 +6,7 @@
 
 use super::scan::{Found, Identity, Shape};
 use crate::snapshot::{BatchName, EntryName, LayerShape, SnapshotError};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -77,6 +78,39 @@ pub struct Account {
     pub waiting_bytes: u64,
 }
 
+/// The counted batches of a ledger, to be kept for another time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountedBatches {
+    /// The sets of layers that batches have, each once.
+    shapes: Vec<Vec<LayerShape>>,
+    /// Each batch with the state in which it was counted, and its layers by their place.
+    batches: Vec<(BatchName, Identity, u32)>,
+}
+
+impl CountedBatches {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// The names and states of the batches.
+    pub fn iter(&self) -> impl Iterator<Item = (BatchName, &Identity)> {
+        self.batches.iter().map(|(name, identity, _)| (*name, identity))
+    }
+
+    /// Whether all that it says can be: each number once, each place one that there is.
+    pub fn is_sound(&self) -> bool {
+        let numbers: HashSet<u64> = self.batches.iter().map(|(name, ..)| name.number).collect();
+        let places = self.batches.iter().all(|(.., place)| (*place as usize) < self.shapes.len());
+        places && numbers.len() == self.batches.len()
+    }
+}
+
 #[derive(Debug)]
 enum State {
     /// Not readable yet; the reason of the last attempt at this identity, where there was one.
@@ -138,6 +172,45 @@ impl Ledger {
             reading: 0,
             account: Account::default(),
         }
+    }
+
+    /// A ledger in which these batches are counted.
+    pub fn restore(settle: Duration, counted: &CountedBatches, now: Instant) -> Self {
+        let mut ledger = Self::new(settle);
+        let shapes: Vec<Arc<[LayerShape]>> =
+            counted.shapes.iter().map(|shapes| shapes.clone().into()).collect();
+        for (name, identity, place) in &counted.batches {
+            let Some(shapes) = shapes.get(*place as usize) else { continue };
+            let place = ledger.place_of(shapes);
+            let entry = Entry {
+                identity: *identity,
+                state: State::Counted,
+                changed_at: now,
+                not_before: now,
+                quiet: true,
+                is_directory: !name.is_file(),
+                counted: Some(place),
+            };
+            ledger.entries.insert(*name, entry);
+            ledger.owners.insert(name.number, *name);
+        }
+        let batches = ledger.entries.len() as u64;
+        ledger.account = Account { seen: batches, counted: batches, ..Account::default() };
+        ledger
+    }
+
+    /// The counted batches; `None` while one of them is read again, since nobody knows then in which of
+    /// its states it is in the figures.
+    pub fn counted(&self) -> Option<CountedBatches> {
+        let mut batches = Vec::with_capacity(self.entries.len());
+        for (name, entry) in &self.entries {
+            match (entry.counted, &entry.state) {
+                (Some(place), State::Counted) => batches.push((*name, entry.identity, place)),
+                (Some(_), _) => return None,
+                (None, _) => {}
+            }
+        }
+        Some(CountedBatches { shapes: self.shapes.iter().map(|shapes| shapes.to_vec()).collect(), batches })
     }
 
     /// The account as it stands.

@@ -1,5 +1,7 @@
 //! What a name in a run's directory stands for.
 
+use serde::{Deserialize, Serialize};
+
 /// What an entry of a run's directory is, by its name alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryName {
@@ -46,7 +48,7 @@ pub fn classify(name: &str) -> EntryName {
 
 /// The name of a batch, whose every form it can give back: `batch-`, a number in so many digits, and
 /// perhaps `.npz`. Names are kept for every batch of a run, so they take no memory of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BatchName {
     /// The batch number.
     pub number: u64,
@@ -55,6 +57,11 @@ pub struct BatchName {
 }
 
 impl BatchName {
+    /// Whether it is a batch in one file.
+    pub fn is_file(&self) -> bool {
+        self.is_file
+    }
+
     /// The name of a batch; `None` where it is not one.
     pub fn parse(name: &str) -> Option<Self> {
         let (number, is_file) = match classify(name) {

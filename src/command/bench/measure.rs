@@ -2,7 +2,7 @@
 
 use super::interrupted;
 use super::write::Written;
-use crate::pipeline::{Mode, Options, Pipelines, Update};
+use crate::pipeline::{Keeping, Mode, Options, Pipelines, Update};
 use anyhow::bail;
 use crossbeam_channel::{Receiver, select};
 use std::fs::File;
@@ -66,9 +66,15 @@ fn read_plainly(files: &[PathBuf], signals: &Receiver<i32>) -> anyhow::Result<Du
 /// Counts as `summary` does, and checks the count.
 fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
     let started = Instant::now();
-    let options = Options { mode: Mode::Once, poll: None, settle: Duration::from_secs(2), threads };
+    let options = Options {
+        mode: Mode::Once,
+        poll: None,
+        settle: Duration::from_secs(2),
+        threads,
+        keeping: Keeping::Nothing,
+    };
     let mut pipelines = Pipelines::start(options)?;
-    pipelines.follow(run)?;
+    pipelines.follow(run, None)?;
     let mut updates = 0;
     loop {
         let group = select! {
