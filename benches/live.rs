@@ -75,11 +75,13 @@ fn batch() -> Result<Vec<u8>> {
 
 fn first_frame() -> Result<Duration> {
     let run = tempfile::tempdir()?;
-    let pty = native_pty_system().openpty(PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 })?;
+    let pty =
+        native_pty_system().openpty(PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 })?;
     let mut reader = pty.master.try_clone_reader()?;
     let mut writer = pty.master.take_writer()?;
     let started = Instant::now();
     let mut child = pty.slave.spawn_command(command(run.path()))?;
+    drop(pty.slave);
     let mut seen = Vec::new();
     let mut buffer = [0; 8192];
     while !String::from_utf8_lossy(&seen).contains("neurotop") || seen.len() < 500 {
@@ -90,9 +92,11 @@ fn first_frame() -> Result<Duration> {
     }
     let took = started.elapsed();
     writer.write_all(b"q")?;
-    while child.try_wait()?.is_none() {
-        let _ = reader.read(&mut buffer);
-    }
+    // Reads on, since a terminal that nobody reads from stops whoever writes to it.
+    let drain = std::thread::spawn(move || while let Ok(1..) = reader.read(&mut buffer) {});
+    child.wait()?;
+    drop((pty.master, writer));
+    let _ = drain.join();
     Ok(took)
 }
 
