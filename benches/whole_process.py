@@ -131,7 +131,7 @@ def measure(ways: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]
 
 
 def peak_memory(command: str, run: Path) -> int:
-    """The most memory that counting a run takes, in KiB."""
+    """The most memory that counting a run takes, in KiB; no less than this script's own, which it begins as."""
     arguments = [command, "summary", str(run), "--format", "json"]
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
     _, _, usage = os.wait4(process.pid, 0)
