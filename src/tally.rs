@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The memory for batches that can be taken out again.
-const MAX_KEPT_BYTES: usize = 12 << 20;
+const MAX_KEPT_BYTES: usize = 8 << 20;
 
 /// How many sums by step there are in all layers together, so that batches with ever other layers do not
 /// take ever more memory: 16 MiB of them.

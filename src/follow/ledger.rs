@@ -131,14 +131,26 @@ struct Entry {
     state: State,
     /// When the contents were last seen to change.
     changed_at: Instant,
-    /// No attempt before this.
-    not_before: Instant,
+    /// No attempt before so many milliseconds after that.
+    rest: u32,
     /// Whether it was old already when it was first seen, so that there is nothing to wait for.
     quiet: bool,
     is_directory: bool,
+    /// Whether its number is read under this name: others of the same number are not.
+    owns_number: bool,
     /// The layers of the count that is in the figures, by their place in [`Ledger::shapes`]; `None` where
     /// none is.
     counted: Option<u32>,
+}
+
+impl Entry {
+    fn not_before(&self) -> Instant {
+        self.changed_at + Duration::from_millis(self.rest.into())
+    }
+}
+
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// The ledger of a run.
@@ -146,8 +158,6 @@ struct Entry {
 pub struct Ledger {
     settle: Duration,
     entries: BTreeMap<BatchName, Entry>,
-    /// The name under which each number is read.
-    owners: BTreeMap<u64, BatchName>,
     /// The layers of counted batches, each set of them once, and where each set is.
     shapes: Vec<Arc<[LayerShape]>>,
     places: HashMap<Arc<[LayerShape]>, u32>,
@@ -164,7 +174,6 @@ impl Ledger {
         Self {
             settle,
             entries: BTreeMap::new(),
-            owners: BTreeMap::new(),
             shapes: Vec::new(),
             places: HashMap::new(),
             ready: BTreeSet::new(),
@@ -186,13 +195,13 @@ impl Ledger {
                 identity: *identity,
                 state: State::Counted,
                 changed_at: now,
-                not_before: now,
+                rest: 0,
                 quiet: true,
+                owns_number: true,
                 is_directory: !name.is_file(),
                 counted: Some(place),
             };
             ledger.entries.insert(*name, entry);
-            ledger.owners.insert(name.number, *name);
         }
         let batches = ledger.entries.len() as u64;
         ledger.account = Account { seen: batches, counted: batches, ..Account::default() };
@@ -257,6 +266,7 @@ impl Ledger {
                 self.account_for(name, false);
                 let entry = self.entries.get_mut(&name)?;
                 entry.identity = found.identity;
+                entry.rest = milliseconds(entry.not_before().saturating_duration_since(now));
                 entry.changed_at = now;
                 entry.quiet = false;
                 entry.state = State::Waiting(None);
@@ -270,10 +280,11 @@ impl Ledger {
         let quiet = found.identity.is_quiet(self.settle, clock);
         let entry = Entry {
             is_directory: found.shape == Shape::Directory,
+            owns_number: false,
             identity: found.identity,
             state: State::Waiting(None),
             changed_at: now,
-            not_before: now,
+            rest: 0,
             quiet,
             counted: None,
         };
@@ -311,9 +322,9 @@ impl Ledger {
             self.set_state(name, State::SetAside);
             return Some(refusal);
         }
-        self.owners.insert(name.number, name);
+        self.own(name, true);
         let entry = &self.entries[&name];
-        let may_be_whole = found.shape == Shape::File && now >= entry.not_before;
+        let may_be_whole = found.shape == Shape::File && now >= entry.not_before();
         if may_be_whole || whole || entry.quiet {
             self.make_ready(name);
         }
@@ -321,7 +332,15 @@ impl Ledger {
     }
 
     fn owned_by_another(&self, name: BatchName) -> Option<BatchName> {
-        self.owners.get(&name.number).copied().filter(|owner| *owner != name)
+        let same_number = self.entries.range(BatchName::all_of(name.number));
+        let owner = same_number.filter(|(_, entry)| entry.owns_number).map(|(&owner, _)| owner).next();
+        owner.filter(|&owner| owner != name)
+    }
+
+    fn own(&mut self, name: BatchName, owns: bool) {
+        if let Some(entry) = self.entries.get_mut(&name) {
+            entry.owns_number = owns;
+        }
     }
 
     /// Compares the ledger with all that the directory holds: what is new or changed is noted, a batch
@@ -367,9 +386,6 @@ impl Ledger {
         self.account_for(name, false);
         self.account.seen -= 1;
         self.entries.remove(&name);
-        if !renamed {
-            self.owners.remove(&name.number);
-        }
         true
     }
 
@@ -380,7 +396,7 @@ impl Ledger {
             self.set_state(name, State::Counted);
             return None;
         }
-        self.owners.remove(&name.number);
+        self.own(name, false);
         self.set_state(name, State::Lost);
         Some(SnapshotError::new(
             "it was deleted before it could be counted",
@@ -423,7 +439,7 @@ impl Ledger {
                 self.account.waiting_bytes.saturating_sub(entry.identity.size).saturating_add(after.size);
             entry.identity = after;
             entry.changed_at = now;
-            entry.not_before = now + BETWEEN_ATTEMPTS;
+            entry.rest = milliseconds(BETWEEN_ATTEMPTS);
             entry.quiet = false;
             self.set_state(name, State::Waiting(None));
             return Verdict::Wait;
@@ -441,7 +457,7 @@ impl Ledger {
                 Verdict::SetAside(reason)
             }
             Err(reason) => {
-                entry.not_before = now + BETWEEN_ATTEMPTS;
+                entry.rest = milliseconds(now.duration_since(entry.changed_at) + BETWEEN_ATTEMPTS);
                 let reason = reason.clone();
                 self.set_state(name, State::Waiting(Some(Box::new(reason))));
                 Verdict::Wait
@@ -463,7 +479,7 @@ impl Ledger {
                     self.set_state(name, State::SetAside);
                 }
                 State::Waiting(None)
-                    if now >= entry.not_before
+                    if now >= entry.not_before()
                         && (!entry.is_directory || rested >= DIRECTORY_REST.min(self.settle)) =>
                 {
                     self.make_ready(name);
@@ -512,9 +528,8 @@ impl Ledger {
     /// Reads every batch that was set aside again, after what it was checked against changed. Returns
     /// their names.
     pub fn retry_set_aside(&mut self) -> Vec<String> {
-        let is_retried = |(name, entry): &(&BatchName, &Entry)| {
-            matches!(entry.state, State::SetAside) && self.owners.get(&name.number) == Some(name)
-        };
+        let is_retried =
+            |(_, entry): &(&BatchName, &Entry)| matches!(entry.state, State::SetAside) && entry.owns_number;
         let names: Vec<BatchName> = self.entries.iter().filter(is_retried).map(|(&name, _)| name).collect();
         names.iter().for_each(|&name| self.make_ready(name));
         names.iter().map(BatchName::to_string).collect()

@@ -17,8 +17,8 @@ pub struct Identity {
     pub size: u64,
     /// When the contents last changed; of a directory, the newest of all.
     pub modified: SystemTime,
-    /// When owner, permissions or links last changed (seconds, nanoseconds), where the system says.
-    changed: (i64, i64),
+    /// When owner, permissions or links last changed, in nanoseconds, where the system says.
+    changed: i64,
     /// A hash over the files of a directory.
     files: u64,
 }
@@ -28,10 +28,10 @@ impl Identity {
         #[cfg(unix)]
         let (inode, changed) = {
             use std::os::unix::fs::MetadataExt;
-            (metadata.ino(), (metadata.ctime(), metadata.ctime_nsec()))
+            (metadata.ino(), metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec()))
         };
         #[cfg(not(unix))]
-        let (inode, changed) = (0, (0, 0));
+        let (inode, changed) = (0, 0);
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Self { inode, size: metadata.len(), modified, changed, files: 0 }
     }

@@ -1,6 +1,7 @@
 //! What a name in a run's directory stands for.
 
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// What an entry of a run's directory is, by its name alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,13 @@ impl BatchName {
         };
         let around = "batch-".len() + if is_file { ".npz".len() } else { 0 };
         Some(Self { number, digits: u8::try_from(name.len() - around).ok()?, is_file })
+    }
+}
+
+impl BatchName {
+    /// All names of a number.
+    pub fn all_of(number: u64) -> RangeInclusive<Self> {
+        Self { number, digits: 0, is_file: false }..=Self { number, digits: u8::MAX, is_file: true }
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::Context;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use rawzip::{CompressionMethod, ZipArchiveWriter, ZipDataWriter};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const STEPS: usize = 100;
@@ -139,7 +139,7 @@ fn add(
     array: &[u8],
     method: CompressionMethod,
 ) -> anyhow::Result<()> {
-    let (mut entry, config) = archive.new_file(&format!("{name}.npy")).compression_method(method).start()?;
+    let (mut entry, config) = archive.new_file(format!("{name}.npy")).compression_method(method).start()?;
     let output = if method == CompressionMethod::DEFLATE {
         let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::default()));
         writer.write_all(array)?;
@@ -157,7 +157,7 @@ fn write_stored<W: Write>(
     mut writer: ZipDataWriter<W>,
     array: &[u8],
 ) -> anyhow::Result<rawzip::DataDescriptorOutput> {
-    writer.write_all(array).map_err(io::Error::from)?;
+    writer.write_all(array)?;
     Ok(writer.finish()?.1)
 }
 
