@@ -3,6 +3,7 @@
 use crate::condition::Condition;
 use crate::cost::CostRule;
 use crate::dashboard::ThemeName;
+use crate::log::Level;
 use crate::report::{Export, Format};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -299,6 +300,12 @@ pub struct RunArgs {
     /// Set an unreadable file aside when it has not changed for SECONDS [default: 2]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub settle: Option<Duration>,
+    /// Append what happens to each batch to FILE
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// How much --log says [default: info]
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub log_level: Option<Level>,
     /// Count with N threads [default: one for each core]
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,

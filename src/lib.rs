@@ -19,6 +19,7 @@ pub mod dashboard;
 pub mod fault;
 pub mod follow;
 pub mod history;
+pub mod log;
 pub mod nearest;
 pub mod pace;
 pub mod pipeline;

@@ -87,7 +87,12 @@ struct Row {
     applies: Applies,
 }
 
-const ROWS: [Row; 15] = [
+fn logs(args: WatchArgs, config: &Config) -> String {
+    let log = RunSettings::new(args.run, config).log.expect("a log");
+    format!("{} {:?}", log.path.display(), log.level)
+}
+
+const ROWS: [Row; 17] = [
     Row {
         name: "export",
         line: "export = \"a.json\"",
@@ -164,6 +169,22 @@ const ROWS: [Row; 15] = [
         words: &["--threads", "3"],
         by_both: "3",
         applies: |args, config| run(|run| run.threads.to_string())(args, config),
+    },
+    Row {
+        name: "log",
+        line: "log = \"a.log\"",
+        by_file: "a.log Info",
+        words: &["--log", "b.log", "--log-level", "debug"],
+        by_both: "b.log Debug",
+        applies: logs,
+    },
+    Row {
+        name: "log-level",
+        line: "log = \"a.log\"\nlog-level = \"warn\"",
+        by_file: "a.log Warn",
+        words: &["--log-level", "error"],
+        by_both: "a.log Error",
+        applies: logs,
     },
     Row {
         name: "poll",

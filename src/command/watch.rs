@@ -20,6 +20,7 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
     let following = Following { mode: Mode::Live, poll: settings::poll(&args, config) };
     let run = RunSettings::new(args.run, config);
+    run.start_log()?;
     check(&args.dir, &run, Mode::Live)?;
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;
@@ -51,15 +52,20 @@ pub(super) fn watch_session(
 }
 
 fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) -> anyhow::Result<()> {
-    if !std::io::stdout().is_terminal() {
+    // A terminal that has no size, and whose description gives none, cannot be drawn on.
+    if !std::io::stdout().is_terminal() || crossterm::terminal::size().is_err() {
         options.exit_when_finished |= options.close_after.is_some();
         let symbols = options.look.symbols;
         return plain::watch(&mut session.watch, options.exit_when_finished, symbols, signals);
     }
     let mut screen =
         Screen::take(&format!("neurotop {}", session.watch.runs.shown().run.name()), options.mouse)?;
-    let inputs = Inputs { events: dashboard::terminal_events()?, signals: signals.clone() };
-    dashboard::show(screen.terminal(), &mut session.watch, &inputs, &options)
+    let inputs = Inputs {
+        events: dashboard::terminal_events()?,
+        signals: signals.clone(),
+        jobs: dashboard::job_signals()?,
+    };
+    dashboard::show(&mut screen, &mut session.watch, &inputs, &options)
 }
 
 /// What there is to do after the dashboard.

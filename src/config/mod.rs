@@ -8,6 +8,7 @@ pub use default::default_text;
 use crate::condition::Condition;
 use crate::cost::CostRule;
 use crate::dashboard::{Conflict, KeyTable, Rebound, ThemeName};
+use crate::log::Level;
 use crate::nearest::unknown;
 use crate::report::{Export, Format};
 use crate::text::{elide, printable};
@@ -50,6 +51,11 @@ pub struct Config {
     /// When an unreadable file is set aside.
     #[serde(deserialize_with = "values::seconds")]
     pub settle: Option<Duration>,
+    /// Where to log what happens to each batch.
+    pub log: Option<PathBuf>,
+    /// How much to log.
+    #[serde(deserialize_with = "values::choice")]
+    pub log_level: Option<Level>,
     /// Threads that count.
     pub threads: Option<NonZeroUsize>,
     /// How often to scan.
@@ -78,7 +84,7 @@ pub struct Config {
 }
 
 /// The names of the fields of [`Config`] in a file.
-pub const FIELDS: [&str; 18] = [
+pub const FIELDS: [&str; 20] = [
     "export",
     "baseline",
     "fail-if",
@@ -87,6 +93,8 @@ pub const FIELDS: [&str; 18] = [
     "reset",
     "stall-after",
     "settle",
+    "log",
+    "log-level",
     "threads",
     "poll",
     "exit-when-finished",

@@ -28,6 +28,8 @@ pub enum Mode {
 pub enum Action {
     /// Leave, with the figures.
     Quit,
+    /// Back to the shell until it continues the dashboard.
+    Suspend,
     /// Show a view.
     View(View),
     /// Show the next view, or the one before.
@@ -121,7 +123,7 @@ pub fn named(name: &str) -> Option<&'static Binding> {
 }
 
 /// All keys.
-pub static BINDINGS: [Binding; 39] = [
+pub static BINDINGS: [Binding; 40] = [
     binding(
         "quit",
         &["q", "ctrl-c"],
@@ -225,6 +227,7 @@ pub static BINDINGS: [Binding; 39] = [
     binding("whole-run", &["0"], Action::Whole, "charts: the whole run, without a cursor", None),
     binding("scale", &["L"], Action::Scale, "charts: linear or logarithmic", None),
     binding("lines", &["m"], Action::Lines, "charts: running figures, single batches, or both", None),
+    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell; fg there goes on", None),
     binding("compact", &["c"], Action::Compact, "leave out frames and charts, or no more", None),
     binding(
         "theme",
@@ -242,11 +245,12 @@ pub static BINDINGS: [Binding; 39] = [
 ];
 
 /// The keys that are no text while a filter is typed.
-pub static EDITS: [Binding; 5] = [
+pub static EDITS: [Binding; 6] = [
     binding("keep", &["enter"], Action::KeepFilter, "keep the filter", Some("keep")),
     binding("clear", &["esc"], Action::ClearFilter, "show all layers", Some("clear")),
     binding("erase", &["backspace", "ctrl-h"], Action::Erase, "take back a character", None),
     binding("erase-all", &["ctrl-u"], Action::EraseAll, "take back all", None),
+    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell", None),
     binding("leave", &["ctrl-c"], Action::Quit, "leave", None),
 ];
 

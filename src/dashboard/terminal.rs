@@ -40,6 +40,8 @@ pub enum Mouse {
 #[derive(Debug)]
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    title: String,
+    mouse: Mouse,
 }
 
 impl Screen {
@@ -51,19 +53,32 @@ impl Screen {
         keep_faults();
         // NO_COLOR chooses the theme, which the user can change; crossterm would drop the colours of any.
         force_color_output(true);
-        enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let capture = if mouse == Mouse::Captured { CAPTURE_MOUSE } else { "" };
         let screen =
-            execute!(stdout(), EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))
-                .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
+            enter(title, mouse).and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
         match screen {
-            Ok(terminal) => Ok(Self { terminal }),
+            Ok(terminal) => Ok(Self { terminal, title: title.to_owned(), mouse }),
             Err(error) => {
                 give_back();
                 Err(error)
             }
         }
+    }
+
+    /// Takes the terminal over again after it was given back, or after whoever stopped the program may have
+    /// changed it. The next draw draws everything.
+    ///
+    /// # Errors
+    /// Where the terminal is gone.
+    pub fn take_again(&mut self) -> io::Result<()> {
+        // Raw mode is entered anew only where it was left.
+        disable_raw_mode()?;
+        enter(&self.title, self.mouse)?;
+        self.terminal.clear()
+    }
+
+    /// Gives the terminal back until [`Screen::take_again`].
+    pub fn give_back(&mut self) {
+        give_back();
     }
 
     /// The terminal to draw on.
@@ -76,6 +91,13 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+fn enter(title: &str, mouse: Mouse) -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    let capture = if mouse == Mouse::Captured { CAPTURE_MOUSE } else { "" };
+    execute!(stdout(), EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))
 }
 
 /// A terminal that is gone cannot be given back, and that is no error.

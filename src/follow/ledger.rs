@@ -206,6 +206,7 @@ impl Ledger {
         self.waiting.insert(found.name.clone());
         self.account.seen += 1;
         self.account_for(&found.name, true);
+        tracing::debug!(number, batch = found.name, bytes = found.identity.size, "seen");
         self.admit(found, number, whole, now)
     }
 
@@ -341,6 +342,7 @@ impl Ledger {
             entry.not_before = now + BETWEEN_ATTEMPTS;
             entry.quiet = false;
             self.set_state(name, State::Waiting(None));
+            tracing::debug!(batch = name, why = "it changed while it was read", "waiting");
             return Verdict::Wait;
         }
         entry.identity = after;
@@ -357,6 +359,7 @@ impl Ledger {
             }
             Err(reason) => {
                 entry.not_before = now + BETWEEN_ATTEMPTS;
+                tracing::debug!(batch = name, why = %reason, "waiting");
                 let reason = reason.clone();
                 self.set_state(name, State::Waiting(Some(reason)));
                 Verdict::Wait
@@ -439,6 +442,7 @@ impl Ledger {
         let number = self.entries[name].number;
         self.set_state(name, State::Ready);
         self.ready.insert((number, name.to_owned()));
+        tracing::debug!(number, batch = name, "ready");
     }
 
     fn set_state(&mut self, name: &str, state: State) {

@@ -14,6 +14,7 @@ pub use pipelines::{Group, Pipelines};
 pub use update::{Presence, Problem, Severity, Update, Watching};
 
 use crate::fault;
+use crate::log;
 use crate::follow::{
     Account, Found, Hint, Ledger, Outcome, Verdict, Watcher, events_missing_because, look, scan,
 };
@@ -104,6 +105,7 @@ impl Pipeline {
         let engine = Engine::new(options, directory, Workers::of(pool), receiver, Output { run, groups });
         std::thread::Builder::new().name("pipeline".into()).spawn(move || {
             let groups = engine.output.clone();
+            let _run = log::of_run(&engine.directory).entered();
             // The front-end must learn of a fault of this program, too.
             if catch_unwind(AssertUnwindSafe(|| engine.run())).is_err() {
                 let _ = groups.send(vec![Update::Ended]);
@@ -242,6 +244,7 @@ impl Engine {
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.pending.iter().for_each(log::update);
         self.output.send(std::mem::take(&mut self.pending))
     }
 
@@ -472,6 +475,7 @@ impl Engine {
                 Hint::Touched(paths) => (paths, false),
                 Hint::Whole(paths) => (paths, true),
                 Hint::Anything => {
+                    tracing::debug!("file events were lost; everything is looked at");
                     everything = true;
                     continue;
                 }
