@@ -16,6 +16,7 @@ pub mod convergence;
 pub mod cost;
 pub mod count;
 pub mod dashboard;
+pub mod doctor;
 pub mod fault;
 pub mod follow;
 pub mod history;

@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod count;
 mod demo;
+mod doctor;
 mod finish;
 mod man;
 mod output;
@@ -29,6 +30,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Summary(args) => summary::summary(args),
         Command::Compare(args) => compare::compare(args),
         Command::Demo(args) => demo::demo(args),
+        Command::Doctor(args) => doctor::doctor(args),
         Command::Config(args) => config::config(args),
         Command::Recorder => recorder::recorder(),
         Command::Completions { shell } => completions::completions(shell),

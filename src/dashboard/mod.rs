@@ -50,8 +50,8 @@ use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
-use suspend::{Suspension, suspend};
 use std::time::{Duration, Instant, SystemTime};
+use suspend::{Suspension, suspend};
 
 /// The least time between two draws.
 const FRAME: Duration = Duration::from_millis(33);

@@ -53,8 +53,7 @@ impl Screen {
         keep_faults();
         // NO_COLOR chooses the theme, which the user can change; crossterm would drop the colours of any.
         force_color_output(true);
-        let screen =
-            enter(title, mouse).and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
+        let screen = enter(title, mouse).and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
         match screen {
             Ok(terminal) => Ok(Self { terminal, title: title.to_owned(), mouse }),
             Err(error) => {

@@ -6,9 +6,11 @@
 mod finder;
 mod ledger;
 mod scan;
+mod system;
 mod watcher;
 
 pub use finder::{Discovery, MAX_RUNS, find_runs, runs_inside};
 pub use ledger::{Account, Job, Ledger, Outcome, Reconciled, Verdict};
 pub use scan::{Found, Identity, Shape, is_run, look, scan};
-pub use watcher::{Hint, Watcher, events_missing_because};
+pub use system::{FileSystem, events_missing_because, file_system};
+pub use watcher::{Hint, Watcher};

@@ -14,10 +14,10 @@ pub use pipelines::{Group, Pipelines};
 pub use update::{Presence, Problem, Severity, Update, Watching};
 
 use crate::fault;
-use crate::log;
 use crate::follow::{
     Account, Found, Hint, Ledger, Outcome, Verdict, Watcher, events_missing_because, look, scan,
 };
+use crate::log;
 use crate::snapshot::{End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError};
 use acknowledge::Acknowledgement;
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
