@@ -17,6 +17,8 @@ mod signals;
 mod summary;
 mod watch;
 
+pub use output::say;
+
 use crate::cli::{Cli, Command};
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 use super::check::{checks, open_baseline};
 use super::session::{Following, Session, check};
 use super::signals::leave_signals;
-use super::{finish, plain};
+use super::{finish, output, plain};
 use crate::checks::Checks;
 use crate::cli::WatchArgs;
 use crate::config::Config;
@@ -11,6 +11,7 @@ use crate::dashboard::{self, Inputs, Options, Screen, Symbols, take_faults};
 use crate::pipeline::Mode;
 use crate::report::{Export, Format, Summaries, Summary};
 use crate::settings::{self, RunSettings};
+use crate::text::printable;
 use crossbeam_channel::Receiver;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,7 +47,7 @@ pub(super) fn watch_session(
     let shown =
         shown.unwrap_or_else(|_| Err(anyhow::anyhow!("a fault of neurotop itself; please report it")));
     for fault in take_faults() {
-        eprintln!("neurotop: {fault}");
+        output::say(&fault);
     }
     leave(session, signals, &after, shown)
 }
@@ -58,8 +59,10 @@ fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) ->
         let symbols = options.look.symbols;
         return plain::watch(&mut session.watch, options.exit_when_finished, symbols, signals);
     }
-    let mut screen =
-        Screen::take(&format!("neurotop {}", session.watch.runs.shown().run.name()), options.mouse)?;
+    let mut screen = Screen::take(
+        &format!("neurotop {}", printable(session.watch.runs.shown().run.name())),
+        options.mouse,
+    )?;
     let inputs = Inputs {
         events: dashboard::terminal_events()?,
         signals: signals.clone(),

@@ -7,7 +7,7 @@ use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::style::{Print, force_color_output};
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
 };
 use std::io::{self, Stdout, stdout};
 use std::panic;
@@ -72,7 +72,10 @@ impl Screen {
         // Raw mode is entered anew only where it was left.
         disable_raw_mode()?;
         enter(&self.title, self.mouse)?;
-        self.terminal.clear()
+        // Clearing by way of the old one would ask the terminal where its cursor is, and wait for the answer.
+        execute!(stdout(), Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        Ok(())
     }
 
     /// Gives the terminal back until [`Screen::take_again`].

@@ -352,10 +352,8 @@ impl<'a> Examination<'a> {
             );
         }
         if self.batches.temporary > 0 {
-            let what = format!(
-                "{} entries with temporary names are being written, or were left behind",
-                self.batches.temporary
-            );
+            let what =
+                format!("being written, or left behind, by their names: {} entries", self.batches.temporary);
             self.note("the run", what, "delete them where no benchmark runs any more");
         }
         let declared = self.end.as_ref().and_then(|end| end.batches);
