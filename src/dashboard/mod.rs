@@ -251,12 +251,10 @@ impl Dashboard<'_> {
         for action in actions(event, &self.state) {
             // An action concerns what is on the screen, which may be older than what is known.
             let contents = self.board.contents(&self.watch.runs, self.inspector.newest());
-            match self.state.update(action, &contents) {
-                Some(request) => match self.fulfil(request) {
-                    Next::GoOn => {}
-                    next => return next,
-                },
-                None => {}
+            let Some(request) = self.state.update(action, &contents) else { continue };
+            match self.fulfil(request) {
+                Next::GoOn => {}
+                next => return next,
             }
         }
         Next::GoOn
