@@ -3,9 +3,10 @@
 use crate::condition::Condition;
 use crate::cost::CostRule;
 use crate::dashboard::ThemeName;
+use crate::log::Level;
 use crate::report::{Export, Format};
 use crate::watch::Place;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ Examples:
   neurotop summary runs/exp1 --cost RLeaky:subtract=5
   neurotop summary runs/exp2 --baseline exp1.json --fail-if 'vs-baseline>+2%'
   neurotop compare exp1.json runs/exp2            two runs side by side, and the changes
+  neurotop doctor runs/exp1                       what is there, and what is wrong with it
   neurotop config                                 the configuration file: every option, the keys
 
 Exit codes:
@@ -41,6 +43,12 @@ Conditions of --fail-if are SUBJECT<BOUND, with <, <=, >, >=, == or !=. The subj
   neuron:CLASS.…      any of these, of one neuron class
 FIGURE is sparsity, effective_ops_per_sample, dense_ops_per_sample, membrane_updates (per sample),
 effective_ops, dense_ops, updates or dense_updates. What has no value in the end fails, too.";
+
+const DOCTOR: &str = "\
+Exit codes:
+  0  nothing is wrong
+  1  nothing of a run is there
+  3  something is wrong; each file is named";
 
 /// Watches the neuron operations of a running spiking-network benchmark.
 ///
@@ -92,6 +100,9 @@ pub enum Command {
     Compare(CompareArgs),
     /// Watch a bundled real run: a trained network on 192 handwritten digits
     Demo(DemoArgs),
+    /// Say what a directory is, what is in it, and what is wrong with which file
+    #[command(after_help = DOCTOR)]
+    Doctor(DoctorArgs),
     /// Print the default configuration file, with every option in it, or check one
     #[command(
         after_help = "To begin one (its directory must exist, and what the file has is lost):\n  neurotop config > \"$(neurotop config --path)\""
@@ -216,6 +227,52 @@ pub struct DemoArgs {
     /// What the dashboard looks like.
     #[command(flatten)]
     pub look: LookArgs,
+}
+
+/// The arguments of `doctor`.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// A run's directory, a directory of runs, or a batch
+    pub path: PathBuf,
+    /// Count every batch, too, and do not only read its headers
+    #[arg(long)]
+    pub deep: bool,
+    /// The format on standard output
+    #[arg(long, value_enum, default_value_t)]
+    pub format: DoctorFormat,
+    /// Price what NeuroBench does not: operations of one update; repeatable
+    #[arg(long, value_name = "NEURON:RESET=OPS")]
+    pub cost: Vec<CostRule>,
+    /// The neuron of layers that the manifest lacks: of all of them, or of one; repeatable
+    #[arg(long, value_name = "[LAYER=]NEURON")]
+    pub neuron: Vec<String>,
+    /// The reset mechanism of layers that the manifest lacks; repeatable
+    #[arg(long, value_name = "[LAYER=]RESET")]
+    pub reset: Vec<String>,
+    /// Read this configuration instead of the one in the user's configuration directory
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What can be shown.
+    #[command(flatten)]
+    pub symbols: SymbolArgs,
+}
+
+impl DoctorArgs {
+    /// What it says about a run.
+    pub fn as_run(&self) -> RunArgs {
+        let (cost, neuron, reset) = (self.cost.clone(), self.neuron.clone(), self.reset.clone());
+        RunArgs { cost, neuron, reset, symbols: self.symbols.clone(), ..RunArgs::default() }
+    }
+}
+
+/// The formats of `doctor`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// All of it (neurotop.doctor/1).
+    Json,
 }
 
 /// The arguments of `config`.
@@ -348,6 +405,12 @@ pub struct RunArgs {
     /// Set an unreadable file aside when it has not changed for SECONDS [default: 2]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub settle: Option<Duration>,
+    /// Append what happens to each batch to FILE
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// How much --log says [default: info]
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub log_level: Option<Level>,
     /// Count with N threads [default: one for each core]
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,

@@ -1,6 +1,7 @@
 //! The `neurotop` command.
 
 use neurotop::cli::Cli;
+use neurotop::command::say;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
             // What is wrong with a command line may show only beside the configuration.
             Ok(error) => error.exit(),
             Err(error) => {
-                eprintln!("neurotop: {error:#}");
+                say(&format!("{error:#}"));
                 ExitCode::FAILURE
             }
         },

@@ -6,11 +6,12 @@ use crate::condition::Condition;
 use crate::config::Config;
 use crate::cost::CostRule;
 use crate::dashboard::{Conflict, Look, Mouse, Options, Symbols, Wishes};
+use crate::log::{Level, Log};
 use crate::pipeline::Keeping;
 use crate::report::{Export, Format};
 use crate::watch::Place;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct RunSettings {
     pub threads: usize,
     /// What the terminal can show.
     pub symbols: Symbols,
+    /// Where to log what happens, where that is wanted.
+    pub log: Option<Log>,
 }
 
 impl RunSettings {
@@ -63,8 +66,22 @@ impl RunSettings {
             settle: args.settle.or(config.settle).unwrap_or(SETTLE),
             threads: threads.map_or(1, NonZeroUsize::get),
             symbols: symbols(&args.symbols, config),
+            log: log(args.log, args.log_level, config),
         }
     }
+
+    /// Starts the log, where one is wanted.
+    ///
+    /// # Errors
+    /// Where its file cannot be written to.
+    pub fn start_log(&self) -> anyhow::Result<()> {
+        self.log.as_ref().map_or(Ok(()), Log::start)
+    }
+}
+
+fn log(path: Option<PathBuf>, level: Option<Level>, config: &Config) -> Option<Log> {
+    let path = path.or_else(|| config.log.clone())?;
+    Some(Log { path, level: level.or(config.log_level).unwrap_or_default() })
 }
 
 /// Of two for the same thing the later counts.

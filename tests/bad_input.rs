@@ -22,6 +22,7 @@ fn summary(run: &Path, more: &[&str]) -> Outcome {
         .args(more)
         .arg(run)
         .env("XDG_CONFIG_HOME", run.join("no-configuration"))
+        .env("XDG_STATE_HOME", support::STATE_HOME)
         .output()
         .expect("it runs");
     let json = (!output.stdout.is_empty()).then(|| serde_json::from_slice(&output.stdout).expect("JSON"));

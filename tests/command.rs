@@ -12,7 +12,10 @@ use support::{SMALL, small_batch};
 
 fn neurotop() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
-    command.env("XDG_CONFIG_HOME", "/nonexistent").timeout(Duration::from_secs(60));
+    command
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", support::STATE_HOME)
+        .timeout(Duration::from_secs(60));
     command
 }
 
@@ -106,6 +109,7 @@ fn costs_from_the_command_line_and_from_a_file() {
         let mut command = neurotop();
         command
             .env("XDG_CONFIG_HOME", directory.path())
+            .env("XDG_STATE_HOME", support::STATE_HOME)
             .arg("summary")
             .arg(&run)
             .args(["--format", "json"])

@@ -20,7 +20,10 @@ const DEMO: &str = "assets/demo-run";
 /// Runs the command in the project's directory, so that the runs have short names.
 fn neurotop(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("XDG_CONFIG_HOME", "/nonexistent");
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", support::STATE_HOME);
     command.timeout(Duration::from_secs(60)).args(args).output().expect("it runs")
 }
 

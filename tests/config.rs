@@ -20,7 +20,11 @@ fn neurotop(home: &TempDir, config: &str) -> Command {
     fs::create_dir_all(home.path().join("neurotop")).expect("a directory");
     fs::write(home.path().join("neurotop/config.toml"), config).expect("a file");
     let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
-    command.env("XDG_CONFIG_HOME", home.path()).env("LC_ALL", "C.UTF-8").env_remove("TERM");
+    command
+        .env("XDG_CONFIG_HOME", home.path())
+        .env("XDG_STATE_HOME", support::STATE_HOME)
+        .env("LC_ALL", "C.UTF-8")
+        .env_remove("TERM");
     command.current_dir(home.path()).timeout(Duration::from_secs(60));
     command
 }
@@ -92,7 +96,12 @@ struct Row {
     applies: Applies,
 }
 
-const ROWS: [Row; 17] = [
+fn logs(args: WatchArgs, config: &Config) -> String {
+    let log = RunSettings::new(args.run, config).log.expect("a log");
+    format!("{} {:?}", log.path.display(), log.level)
+}
+
+const ROWS: [Row; 19] = [
     Row {
         name: "export",
         line: "export = \"a.json\"",
@@ -185,6 +194,22 @@ const ROWS: [Row; 17] = [
         words: &["--no-prune"],
         by_both: "default Progress",
         applies: kept,
+    },
+    Row {
+        name: "log",
+        line: "log = \"a.log\"",
+        by_file: "a.log Info",
+        words: &["--log", "b.log", "--log-level", "debug"],
+        by_both: "b.log Debug",
+        applies: logs,
+    },
+    Row {
+        name: "log-level",
+        line: "log = \"a.log\"\nlog-level = \"warn\"",
+        by_file: "a.log Warn",
+        words: &["--log-level", "error"],
+        by_both: "a.log Error",
+        applies: logs,
     },
     Row {
         name: "poll",
@@ -422,7 +447,11 @@ fn the_default_file_is_printed_found_and_right() {
     assert_eq!(check("", &["--check", "nowhere.toml"]).0, Some(1));
     assert_eq!(check("", &["--check", "--path"]).0, Some(2));
     let mut nowhere = Command::new(env!("CARGO_BIN_EXE_neurotop"));
-    let nowhere = nowhere.env("XDG_CONFIG_HOME", "/nonexistent").args(["config", "--check"]).output();
+    let nowhere = nowhere
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", support::STATE_HOME)
+        .args(["config", "--check"])
+        .output();
     let nowhere = nowhere.expect("it runs");
     assert!(nowhere.status.success() && text(&nowhere.stdout).contains("the defaults apply"));
 }

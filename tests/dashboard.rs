@@ -71,7 +71,7 @@ fn demo(batches: usize) -> Run {
         updates.push(Update::End(end));
     }
     let mut run = empty();
-    run.apply(updates, at(0));
+    run.apply(updates, at(2 * batches as u64));
     run
 }
 
@@ -109,7 +109,7 @@ fn many_layers(layers: usize) -> Run {
             shapes: Arc::clone(&shapes),
             layers: (0..layers).map(count).collect(),
         };
-        run.apply(vec![counted(number, count)], at(0));
+        run.apply(vec![counted(number, count)], at(2 * number));
     }
     let problem = |path: &str, reason: &str, severity| {
         Update::Problem(Problem { path: path.into(), reason: reason.into(), severity })

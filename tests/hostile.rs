@@ -157,3 +157,245 @@ fn a_small_file_that_declares_a_billion_steps() {
     let count = count_batch(&batch, &mut Scratch::default()).expect("a count");
     assert_eq!(count.layers, vec![LayerCount::default(); 3]);
 }
+
+/// Opens a run with `summary`; returns the exit code, the figures and what was said.
+fn summary(run: &Path) -> (i32, serde_json::Value, String) {
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(["summary", "--settle", "0.2", "--format", "json"])
+        .arg(run)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", support::STATE_HOME)
+        .timeout(std::time::Duration::from_secs(60))
+        .output()
+        .expect("it runs");
+    let json = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (
+        output.status.code().expect("it ends by itself"),
+        json,
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[cfg(unix)]
+fn pipe(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+}
+
+/// None of these may be opened: a pipe would never answer, a device never end.
+#[cfg(unix)]
+#[test]
+fn pipes_sockets_devices_and_links_in_every_place() {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    let run = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| run.path().join(name);
+    support::small_run(run.path(), 1);
+    pipe(&path("batch-000001.npz"));
+    let _socket = UnixListener::bind(path("batch-000002.npz")).expect("a socket");
+    symlink("/dev/zero", path("batch-000003.npz")).expect("a link");
+    symlink("batch-000004.npz", path("batch-000004.npz")).expect("a link to itself");
+    symlink(run.path(), path("batch-000005")).expect("a link to the run");
+    for (number, spoil) in [(6, "pipe"), (7, "link"), (8, "loop"), (9, "directory"), (10, "device")] {
+        let batch = support::write_batch(run.path(), number, &support::small_batch(), Archive::Directory);
+        let member = batch.join("lif.post.npy");
+        std::fs::remove_file(&member).expect("removed");
+        match spoil {
+            "pipe" => pipe(&member),
+            "link" => symlink("/etc/passwd", &member).expect("a link"),
+            "loop" => symlink("lif.post.npy", &member).expect("a link to itself"),
+            "directory" => std::fs::create_dir(&member).expect("a directory"),
+            _ => symlink("/dev/zero", &member).expect("a link"),
+        }
+    }
+    let (code, json, said) = summary(run.path());
+    assert_eq!((code, json["total"]["updates"].as_u64()), (3, Some(support::SMALL.0)), "{said}");
+    assert_eq!(json["account"]["set_aside"], 10, "{said}");
+    assert!(!said.contains("root:"), "nothing of another file is shown");
+}
+
+#[cfg(unix)]
+#[test]
+fn documents_that_are_pipes_sockets_or_links() {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    for name in ["manifest.json", "end.json"] {
+        for kind in ["pipe", "socket", "link", "loop", "directory"] {
+            let run = tempfile::tempdir().expect("a directory");
+            support::small_run(run.path(), 1);
+            let path = run.path().join(name);
+            let _ = std::fs::remove_file(&path);
+            let mut socket = None;
+            match kind {
+                "pipe" => pipe(&path),
+                "socket" => socket = Some(UnixListener::bind(&path).expect("a socket")),
+                "link" => symlink("/dev/zero", &path).expect("a link"),
+                "loop" => symlink(name, &path).expect("a link to itself"),
+                _ => std::fs::create_dir(&path).expect("a directory"),
+            }
+            let (code, json, said) = summary(run.path());
+            assert_eq!(
+                (code, json["total"]["updates"].as_u64()),
+                (3, Some(support::SMALL.0)),
+                "{kind}: {said}"
+            );
+            assert!(said.contains(name), "{kind}: {said}");
+            drop(socket);
+        }
+    }
+}
+
+#[test]
+fn names_of_a_megabyte() {
+    let run = tempfile::tempdir().expect("a directory");
+    let name = "n".repeat(1 << 20);
+    support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[2]), (&name, &name, &name, &[2])], None);
+    support::write_batch(run.path(), 0, &support::small_batch(), Archive::Stored);
+    let (code, json, said) = summary(run.path());
+    assert_eq!((code, json["account"]["set_aside"].as_u64()), (3, Some(1)), "the layer is missing");
+    assert!(said.contains("of the manifest is missing"));
+    // A member's name has 64 KiB at most.
+    let mut members = support::small_batch();
+    let name = "n".repeat(65_000);
+    members.insert(format!("{name}.post"), members["lif.post"].clone());
+    let path = support::write_batch(run.path(), 1, &members, Archive::Stored);
+    match Batch::open(&path, None) {
+        Ok(batch) => assert!(batch.layers.iter().any(|layer| layer.name == name)),
+        Err(error) => assert!(error.what.contains("corrupt"), "{error}"),
+    }
+}
+
+/// An archive without members that lists one empty file this often, and declares as many.
+fn central_directory(entries: usize, name: impl Fn(usize) -> String) -> Vec<u8> {
+    let local_name = name(0);
+    let mut bytes = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0".to_vec();
+    bytes.extend([0; 12]);
+    bytes.extend((local_name.len() as u16).to_le_bytes());
+    bytes.extend([0; 2]);
+    bytes.extend(local_name.bytes());
+    let start = bytes.len();
+    for at in 0..entries {
+        let name = name(at);
+        bytes.extend(b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0");
+        bytes.extend([0; 12]);
+        bytes.extend((name.len() as u16).to_le_bytes());
+        bytes.extend([0; 16]);
+        bytes.extend(name.bytes());
+    }
+    let (size, offset) = ((bytes.len() - start) as u64, start as u64);
+    let end_record = bytes.len() as u64;
+    // zip64: more entries than 16 bits hold.
+    bytes.extend(b"PK\x06\x06");
+    bytes.extend(44_u64.to_le_bytes());
+    bytes.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for field in [entries as u64, entries as u64, size, offset] {
+        bytes.extend(field.to_le_bytes());
+    }
+    bytes.extend(b"PK\x06\x07\0\0\0\0");
+    bytes.extend(end_record.to_le_bytes());
+    bytes.extend(1_u32.to_le_bytes());
+    bytes.extend(b"PK\x05\x06\0\0\0\0");
+    bytes.extend([0xff; 12]);
+    bytes.extend([0; 2]);
+    bytes
+}
+
+#[test]
+fn a_million_members() {
+    let run = tempfile::tempdir().expect("a directory");
+    let path = run.path().join("batch-0.npz");
+    for name in [|at| format!("{at:06}.post.npy"), |at| format!("{at:06}.txt")] {
+        std::fs::write(&path, central_directory(1_000_000, name)).expect("a file");
+        let error = Batch::open(&path, None).expect_err("refused");
+        assert!(error.what.contains("members") || error.what.contains("neither a layer"), "{error}");
+    }
+    std::fs::write(&path, central_directory(3, |_| "x.post.npy".to_owned())).expect("a file");
+    let error = Batch::open(&path, None).expect_err("refused");
+    assert!(error.what.contains("is in it twice"), "{error}");
+}
+
+#[test]
+fn a_directory_batch_of_many_files() {
+    let run = tempfile::tempdir().expect("a directory");
+    let batch = support::write_batch(run.path(), 0, &support::small_batch(), Archive::Directory);
+    for at in 0..20_000 {
+        std::fs::write(batch.join(format!("{at}.txt")), "").expect("a file");
+    }
+    let counted = count_batch(&Batch::open(&batch, None).expect("a batch"), &mut Scratch::default());
+    assert_eq!(counted.expect("a count").layers[0].updates, support::SMALL.0);
+}
+
+#[test]
+fn a_zip_bomb_is_counted_through_small_buffers() {
+    let run = tempfile::tempdir().expect("a directory");
+    // 64 MB of zeros that take 64 KB: what they say they are, and no more than that is ever in memory.
+    let shape = [100, 16, 10_000];
+    let zeros = support::Npy::potentials(&shape, std::iter::repeat_n(0.0, shape.iter().product()));
+    let members = Members::from([("x.post".to_owned(), zeros)]);
+    let path = support::write_batch(run.path(), 0, &members, Archive::Deflated);
+    assert!(path.metadata().expect("a file").len() < 200_000);
+    let count =
+        count_batch(&Batch::open(&path, None).expect("a batch"), &mut Scratch::default()).expect("a count");
+    assert_eq!((count.layers[0].updates, count.layers[0].dense), (160_000, 16_000_000));
+    // One that holds more than it declares is refused.
+    let mut bytes = std::fs::read(&path).expect("a batch");
+    let entry = bytes.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").expect("an entry");
+    bytes[entry + 24..entry + 28].copy_from_slice(&1000_u32.to_le_bytes());
+    std::fs::write(&path, bytes).expect("a file");
+    let opened = Batch::open(&path, None).and_then(|batch| count_batch(&batch, &mut Scratch::default()));
+    assert!(opened.is_err());
+}
+
+#[test]
+fn summaries_and_configurations_nested_without_end() {
+    let place = tempfile::tempdir().expect("a directory");
+    let path = place.path().join("summary.json");
+    for open in ["[", "{\"layers\":[", "{\"schema\":{\"a\":", "{\"total\":["] {
+        std::fs::write(&path, open.repeat(200_000)).expect("a file");
+        assert!(neurotop::report::read_figures(&path).is_err());
+    }
+    for open in ["[", "a = [", "a = {b=", "[[", "a."] {
+        let text = open.repeat(100_000);
+        assert!(neurotop::config::Config::parse(&text).is_err(), "{open}");
+    }
+}
+
+#[test]
+fn names_that_hide_or_turn_are_escaped_in_every_report_for_people() {
+    let run = tempfile::tempdir().expect("a directory");
+    let evil = "a\u{1b}[31m\u{9b}2J\u{7}\u{202e}b\u{200b}\u{feff}\u{2066}c\nd";
+    support::write_manifest(run.path(), &[(evil, evil, evil, &[2])], Some(3));
+    let mut members = Members::from([(format!("{evil}.post"), support::small_batch()["lif.post"].clone())]);
+    members.insert(format!("{evil}.spikes"), members[&format!("{evil}.post")].clone());
+    support::write_batch(run.path(), 0, &members, Archive::Stored);
+    std::fs::write(run.path().join("batch-1.npz"), "x").expect("a file");
+    std::fs::write(run.path().join(format!("{evil}.npz")), "x").expect("a file");
+    let words = [
+        &["summary", "--format", "text"][..],
+        &["summary", "--format", "md"],
+        &["compare", "--format", "text"],
+        &["compare", "--format", "md"],
+        &["doctor"],
+        &["watch", "--settle", "0.2", "--exit-when-finished"],
+    ];
+    std::fs::write(run.path().join("end.json"), "{}").expect("an end");
+    for words in words {
+        let more = if words[0] == "compare" { Some(run.path()) } else { None };
+        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+            .args(words)
+            .arg(run.path())
+            .args(more)
+            .env("XDG_CONFIG_HOME", "/nonexistent")
+            .env("XDG_STATE_HOME", support::STATE_HOME)
+            .env("LC_ALL", "C.UTF-8")
+            .timeout(std::time::Duration::from_secs(60))
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("u{202e}"), "{words:?}: {text}");
+        let steers =
+            |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{200b}\u{feff}\u{2066}".contains(c);
+        assert!(!text.contains(steers), "{words:?}: {text:?}");
+        assert!(!text.contains("c\nd"), "{words:?}: a name ends its line");
+    }
+}

@@ -38,10 +38,26 @@ struct Terminal {
 
 impl Terminal {
     fn start(columns: u16, rows: u16, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_program(env!("CARGO_BIN_EXE_neurotop"), columns, rows, args, environment)
+    }
+
+    /// A script in bash, whose $0 is neurotop.
+    fn start_script(script: &str, args: &[&str]) -> Self {
+        let args = [&["-c", script, env!("CARGO_BIN_EXE_neurotop")], args].concat();
+        Self::start_program("bash", 80, 24, &args, &[])
+    }
+
+    fn start_program(
+        program: &str,
+        columns: u16,
+        rows: u16,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let settings_before = settings(&*pair.master);
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_neurotop"));
+        let mut command = CommandBuilder::new(program);
         command.args(args);
         command.env("TERM", "xterm-256color");
         command.env("XDG_CONFIG_HOME", "/nonexistent");
@@ -55,7 +71,11 @@ impl Terminal {
             command.env(name, value);
         }
         let child = pair.slave.spawn_command(command).expect("it starts");
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 1000)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(
+            if rows == 0 { 24 } else { rows },
+            if columns == 0 { 80 } else { columns },
+            1000,
+        )));
         let mut reader = pair.master.try_clone_reader().expect("its output");
         let parser = Arc::clone(&screen);
         let output = Arc::new(Mutex::new(Vec::new()));
@@ -146,6 +166,12 @@ impl Terminal {
         };
         // The last output may still be on its way to the parser.
         sleep(Duration::from_millis(200));
+        self.assert_given_back();
+        status
+    }
+
+    #[track_caller]
+    fn assert_given_back(&self) {
         let screen = self.screen.lock().expect("the screen");
         assert!(!screen.screen().alternate_screen(), "it left the alternate screen");
         assert!(!screen.screen().hide_cursor(), "it showed the cursor again");
@@ -154,7 +180,15 @@ impl Terminal {
         assert!(!screen.screen().bracketed_paste(), "it gave pasting back");
         drop(screen);
         assert_eq!(settings(&*self.master), self.settings_before, "the terminal's settings");
-        status
+    }
+
+    /// The first child of the program: neurotop, where the program is a shell.
+    fn grandchild(&self) -> Pid {
+        let shell = self.child.process_id().expect("a process");
+        let children =
+            fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("its children");
+        let first = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("a child");
+        Pid::from_raw(first).expect("a process")
     }
 }
 
@@ -758,4 +792,216 @@ fn a_directory_of_runs_is_a_list_that_grows_and_is_exported_together() {
         .filter_map(|run| run["run"]["name"].as_str())
         .collect();
     assert_eq!(names, ["alpha-zero", "leaky-zero", "synaptic-zero"]);
+}
+
+/// A run that is shown, without a manifest, so that it is never over.
+fn endless_run(run: &Path, batches: usize) {
+    support::small_run(run, batches);
+    fs::remove_file(run.join("manifest.json")).expect("removed");
+}
+
+fn add_batch(run: &Path, number: usize) {
+    support::write_batch(run, number, &support::small_batch(), support::Archive::Stored);
+}
+
+/// What a user at a shell with job control does.
+const AT_A_SHELL: &str = "set -m; \"$0\" watch \"$1\" --export \"$2\"; echo \"[stopped $?]\"; \
+    read line; fg >/dev/null; echo \"[left $?]\"";
+
+#[test]
+fn ctrl_z_and_sigtstp_give_the_terminal_to_the_shell_and_fg_takes_it_again() {
+    for by_key in [true, false] {
+        let place = tempfile::tempdir().expect("a directory");
+        let (run, export) = (place.path().join("run"), place.path().join("out.json"));
+        endless_run(&run, 2);
+        let mut terminal = Terminal::start_script(AT_A_SHELL, &[text(&run), text(&export)]);
+        terminal.until_shown("2 batches");
+        if by_key {
+            terminal.press("\u{1a}");
+        } else {
+            kill_process(terminal.grandchild(), Signal::TSTP).expect("sent");
+        }
+        terminal.until("the shell", |screen| screen.contains("[stopped 147]"));
+        terminal.assert_given_back();
+        add_batch(&run, 2);
+        terminal.press("\n");
+        terminal
+            .until("the dashboard again", |screen| screen.contains("3 batches") && screen.contains("quit"));
+        {
+            let screen = terminal.screen.lock().expect("the screen");
+            assert!(screen.screen().alternate_screen() && screen.screen().bracketed_paste());
+            assert_ne!(screen.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        }
+        assert!(!terminal.contents().contains("[stopped"), "it is drawn anew:\n{}", terminal.contents());
+        terminal.press("q");
+        terminal.until_shown("[left 0]");
+        assert_eq!(terminal.ends().exit_code(), 0);
+        assert_eq!(support::json(&export)["account"]["counted"], 3);
+    }
+}
+
+#[test]
+fn a_dashboard_that_another_signal_stopped_is_drawn_anew() {
+    let place = tempfile::tempdir().expect("a directory");
+    endless_run(place.path(), 2);
+    let mut terminal = Terminal::start(80, 24, &["watch", text(place.path())], &[]);
+    terminal.until_shown("2 batches");
+    terminal.signal(Signal::STOP);
+    // What somebody else writes meanwhile.
+    terminal.screen.lock().expect("the screen").process(b"\x1b[2J\x1b[?1049lsomething else");
+    terminal.signal(Signal::CONT);
+    terminal.until("the dashboard again", |screen| screen.contains("2 batches") && screen.contains("quit"));
+    assert!(terminal.screen.lock().expect("the screen").screen().alternate_screen());
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
+fn without_a_shell_to_go_back_to_ctrl_z_stops_nothing() {
+    let place = tempfile::tempdir().expect("a directory");
+    endless_run(place.path(), 1);
+    let mut terminal = Terminal::start(80, 24, &["watch", text(place.path())], &[]);
+    terminal.until_shown("1 batches");
+    terminal.press("\u{1a}");
+    terminal.until_shown("not suspended");
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
+fn a_terminal_whose_size_changes_all_the_time() {
+    let place = tempfile::tempdir().expect("a directory");
+    endless_run(place.path(), 2);
+    let mut terminal = Terminal::start(80, 24, &["watch", text(place.path())], &[]);
+    terminal.until_shown("2 batches");
+    for step in 0..400_u16 {
+        let size = PtySize { rows: step * 7 % 61, cols: step * 13 % 211, pixel_width: 0, pixel_height: 0 };
+        terminal.master.resize(size).expect("a new size");
+        if step % 50 == 0 {
+            terminal.press(["1", "2", "3", "5", "?"][usize::from(step / 50) % 5]);
+            sleep(Duration::from_millis(40));
+        }
+    }
+    add_batch(place.path(), 2);
+    terminal.press("1");
+    terminal.resize(80, 24);
+    terminal.until("the last size", |screen| screen.contains("3 batches") && screen.contains("quit"));
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
+fn a_terminal_without_a_size() {
+    let place = tempfile::tempdir().expect("a directory");
+    support::small_run(place.path(), 2);
+    // tput knows a size for the terminal's name; without it there is none at all.
+    for environment in [&[][..], &[("PATH", "/nonexistent")]] {
+        let args = ["watch", "--exit-when-finished", text(place.path())];
+        let mut terminal = Terminal::start(0, 0, &args, environment);
+        assert_eq!(terminal.ends().exit_code(), 0, "{environment:?}: {}", terminal.printed());
+        assert!(terminal.printed().contains("Membrane Updates"), "{environment:?}: {}", terminal.printed());
+    }
+}
+
+#[test]
+fn a_terminal_that_is_gone_leaves_every_export() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (run, log) = (place.path().join("run"), place.path().join("log"));
+    endless_run(&run, 3);
+    let (json, csv) = (place.path().join("out.json"), place.path().join("out.csv"));
+    let pair = native_pty_system().openpty(PtySize::default()).expect("a pseudo-terminal");
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_neurotop"));
+    command.args(["watch", text(&run), "--log", text(&log), "--export", text(&json), "--export", text(&csv)]);
+    command.env("TERM", "xterm-256color");
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
+    command.env("XDG_STATE_HOME", support::STATE_HOME);
+    let mut child = pair.slave.spawn_command(command).expect("it starts");
+    drop(pair.slave);
+    let deadline = Instant::now() + PATIENCE;
+    while fs::read_to_string(&log).unwrap_or_default().matches(" counted ").count() < 3 {
+        assert!(Instant::now() < deadline, "nothing is counted");
+        sleep(Duration::from_millis(20));
+    }
+    // Nobody ever read what it wrote, and now nobody can.
+    drop(pair.master);
+    while child.try_wait().expect("its state").is_none() {
+        assert!(Instant::now() < deadline, "it does not end");
+        sleep(Duration::from_millis(20));
+    }
+    assert_eq!(support::json(&json)["account"]["counted"], 3);
+    assert!(fs::read_to_string(&csv).expect("the second export").contains("total"));
+}
+
+#[test]
+fn keys_come_from_the_terminal_where_standard_input_is_closed() {
+    let place = tempfile::tempdir().expect("a directory");
+    endless_run(place.path(), 2);
+    let mut terminal = Terminal::start_script("\"$0\" watch \"$1\" <&-", &[text(place.path())]);
+    terminal.until_shown("2 batches");
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+    assert!(terminal.printed().contains("Membrane Updates"));
+}
+
+#[test]
+fn two_dashboards_on_one_run() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    endless_run(&run, 2);
+    let exports = ["a.json", "b.json"].map(|name| place.path().join(name));
+    let mut terminals = [&exports[0], &exports[1]]
+        .map(|export| Terminal::start(80, 24, &["watch", text(&run), "--export", text(export)], &[]));
+    for number in 2..6 {
+        add_batch(&run, number);
+        terminals.iter().for_each(|terminal| drop(terminal.until_shown(&format!("{} batches", number + 1))));
+    }
+    for terminal in &mut terminals {
+        terminal.press("q");
+        assert_eq!(terminal.ends().exit_code(), 0);
+    }
+    let [a, b] = exports.map(|export| support::json(&export));
+    assert_eq!(a["account"], b["account"]);
+    assert_eq!((&a["total"], &a["layers"]), (&b["total"], &b["layers"]));
+    assert_eq!(a["total"]["updates"], 6 * support::SMALL.0);
+}
+
+#[test]
+fn no_name_steers_the_terminal_in_any_view() {
+    let place = tempfile::tempdir().expect("a directory");
+    let evil = "x\u{1b}[35mX\u{9b}31m\u{7}\u{202e}Y\u{200b}Z";
+    let run = place.path().join(format!("run{evil}"));
+    let layers = [(format!("{evil}.1"), "Leaky\u{1b}[35mX"), ("b".to_owned(), "Leaky")];
+    let layers: Vec<(&str, &str, &str, &[usize])> =
+        layers.iter().map(|(name, neuron)| (name.as_str(), *neuron, "zero", &[2][..])).collect();
+    support::write_manifest(&run, &layers, None);
+    let mut members = support::small_batch();
+    for (name, ..) in &layers {
+        members.insert(format!("{name}.post"), members["lif.post"].clone());
+    }
+    members.insert(format!("{evil}.spikes"), members["lif.post"].clone());
+    support::write_batch(&run, 0, &members, support::Archive::Stored);
+    fs::write(run.join("batch-000001.npz"), "x").expect("a file");
+    fs::write(run.join(format!("{evil}.npz")), "x").expect("a file");
+    let mut terminal = Terminal::start(120, 40, &["watch", text(&run), "--settle", "0.1"], &[]);
+    terminal.until_shown("1 batches");
+    for (key, shown) in [
+        ("2", "neurons"),
+        ("3", "effective"),
+        ("4", "runs"),
+        ("5", "set aside"),
+        ("?", "quit"),
+        ("1", "layers"),
+    ] {
+        terminal.press(key);
+        terminal.until(shown, |screen| screen.to_lowercase().contains(shown));
+    }
+    terminal.press("y");
+    terminal.press("q");
+    terminal.ends();
+    let output = terminal.output.lock().expect("the output");
+    let output = String::from_utf8_lossy(&output);
+    assert!(output.contains("u{1b}[35mX"), "the names are shown");
+    for steering in ["\u{1b}[35mX", "\u{9b}", "\u{202e}", "\u{200b}", "]0;neurotop run\u{1b}"] {
+        assert!(!output.contains(steering), "{steering:?} reached the terminal");
+    }
 }

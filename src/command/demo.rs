@@ -38,6 +38,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         stall_after: STALL_AFTER.max(pace * 3),
         ..RunSettings::new(given, config)
     };
+    run.start_log()?;
     let session = Session::start(directory.path(), &run, &Following::unkept(Mode::Live))?;
     let leave = Arc::new(AtomicBool::new(false));
     let writer = {

@@ -37,7 +37,7 @@ pub(super) fn drain(session: &mut Session, signals: &Receiver<i32>) {
                 Err(_) => return,
             },
             recv(say) -> _ => {
-                eprintln!("neurotop: counting the last batches (Ctrl-C to leave at once)");
+                output::say("counting the last batches (Ctrl-C to leave at once)");
                 say = never();
             }
             recv(signals) -> _ => return,
@@ -62,10 +62,10 @@ pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
     let mut written = true;
     for export in exports {
         match export.write(report) {
-            Ok(()) => eprintln!("neurotop: wrote {}", export.path().display()),
+            Ok(()) => output::say(&format!("wrote {}", export.path().display())),
             Err(error) => {
                 written = false;
-                eprintln!("neurotop: {error:#}");
+                output::say(&format!("{error:#}"));
             }
         }
     }
@@ -102,7 +102,7 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
         let run = prefix(summaries, summary);
         for problem in &summary.problems {
             let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
-            eprintln!("neurotop: {run}{}: {what}{}", printable(&problem.path), printable(&problem.reason));
+            output::say(&format!("{run}{}: {what}{}", printable(&problem.path), printable(&problem.reason)));
         }
     }
 }
@@ -119,7 +119,7 @@ pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
     }
     for run in comparison.runs() {
         for what in &run.set_aside {
-            eprintln!("neurotop: {}: set aside: {}", printable(&run.source), printable(what));
+            output::say(&format!("{}: set aside: {}", printable(&run.source), printable(what)));
         }
     }
 }
@@ -132,7 +132,7 @@ pub(super) fn name_failures(run: Option<&str>, failures: Option<&[Failure]>, pri
     }
     for failure in failures.into_iter().flatten() {
         let run = run.map_or(String::new(), |run| format!("{}: ", printable(run)));
-        eprintln!("neurotop: failed: {run}{}", printable(&failure.to_string()));
+        output::say(&format!("failed: {run}{}", printable(&failure.to_string())));
     }
 }
 

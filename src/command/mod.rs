@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod count;
 mod demo;
+mod doctor;
 mod finish;
 mod man;
 mod output;
@@ -16,6 +17,8 @@ mod session;
 mod signals;
 mod summary;
 mod watch;
+
+pub use output::say;
 
 use crate::cli::{Cli, Command};
 use std::process::ExitCode;
@@ -30,6 +33,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Summary(args) => summary::summary(args),
         Command::Compare(args) => compare::compare(args),
         Command::Demo(args) => demo::demo(args),
+        Command::Doctor(args) => doctor::doctor(args),
         Command::Config(args) => config::config(args),
         Command::Bench(args) => bench::bench(args),
         Command::Recorder => recorder::recorder(),

@@ -18,6 +18,7 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
         bail!("{} does not exist; name the directory that holds the batches", args.dir.display());
     }
     let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
+    run.start_log()?;
     check(&args.dir, &run, Mode::Once)?;
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;

@@ -3,7 +3,7 @@
 use super::check::{checks, open_baseline};
 use super::session::{Following, Session, check};
 use super::signals::leave_signals;
-use super::{finish, plain};
+use super::{finish, output, plain};
 use crate::checks::Checks;
 use crate::cli::WatchArgs;
 use crate::config::Config;
@@ -11,6 +11,7 @@ use crate::dashboard::{self, Inputs, Options, Screen, Symbols, take_faults};
 use crate::pipeline::Mode;
 use crate::report::{Export, Format, Summaries, Summary};
 use crate::settings::{self, RunSettings};
+use crate::text::printable;
 use crossbeam_channel::Receiver;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,7 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let (place, keeping) = settings::keeping(&args.keep, config).map_err(conflict)?;
     let following = Following { mode: Mode::Live, poll: settings::poll(&args, config), place, keeping };
     let run = RunSettings::new(args.run, config);
+    run.start_log()?;
     check(&args.dir, &run, Mode::Live)?;
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;
@@ -47,21 +49,28 @@ pub(super) fn watch_session(
     let shown =
         shown.unwrap_or_else(|_| Err(anyhow::anyhow!("a fault of neurotop itself; please report it")));
     for fault in take_faults() {
-        eprintln!("neurotop: {fault}");
+        output::say(&fault);
     }
     leave(session, signals, &after, shown)
 }
 
 fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) -> anyhow::Result<()> {
-    if !std::io::stdout().is_terminal() {
+    // A terminal that has no size, and whose description gives none, cannot be drawn on.
+    if !std::io::stdout().is_terminal() || crossterm::terminal::size().is_err() {
         options.exit_when_finished |= options.close_after.is_some();
         let symbols = options.look.symbols;
         return plain::watch(&mut session.watch, options.exit_when_finished, symbols, signals);
     }
-    let mut screen =
-        Screen::take(&format!("neurotop {}", session.watch.runs.shown().run.name()), options.mouse)?;
-    let inputs = Inputs { events: dashboard::terminal_events()?, signals: signals.clone() };
-    dashboard::show(screen.terminal(), &mut session.watch, &inputs, &options)
+    let mut screen = Screen::take(
+        &format!("neurotop {}", printable(session.watch.runs.shown().run.name())),
+        options.mouse,
+    )?;
+    let inputs = Inputs {
+        events: dashboard::terminal_events()?,
+        signals: signals.clone(),
+        jobs: dashboard::job_signals()?,
+    };
+    dashboard::show(&mut screen, &mut session.watch, &inputs, &options)
 }
 
 /// What there is to do after the dashboard.

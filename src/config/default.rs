@@ -55,6 +55,7 @@ mod tests {
         assert_eq!((said.settle, said.stall_after), (defaults.settle, defaults.stall_after));
         assert_eq!(config.pace, Some(crate::settings::PACE));
         assert_eq!(config.format, Some(crate::settings::FORMAT));
+        assert_eq!(config.log_level, Some(crate::log::Level::default()));
         assert_eq!(config.theme, Some(crate::dashboard::ThemeName::default()));
         assert_eq!(
             (config.mouse, config.compact, config.exit_when_finished),

@@ -8,6 +8,7 @@ pub use default::default_text;
 use crate::condition::Condition;
 use crate::cost::CostRule;
 use crate::dashboard::{Conflict, KeyTable, Rebound, ThemeName};
+use crate::log::Level;
 use crate::nearest::unknown;
 use crate::report::{Export, Format};
 use crate::text::{elide, printable};
@@ -51,6 +52,11 @@ pub struct Config {
     /// When an unreadable file is set aside.
     #[serde(deserialize_with = "values::seconds")]
     pub settle: Option<Duration>,
+    /// Where to log what happens to each batch.
+    pub log: Option<PathBuf>,
+    /// How much to log.
+    #[serde(deserialize_with = "values::choice")]
+    pub log_level: Option<Level>,
     /// Threads that count.
     pub threads: Option<NonZeroUsize>,
     /// Where to keep the progress.
@@ -83,7 +89,7 @@ pub struct Config {
 }
 
 /// The names of the fields of [`Config`] in a file.
-pub const FIELDS: [&str; 20] = [
+pub const FIELDS: [&str; 22] = [
     "export",
     "baseline",
     "fail-if",
@@ -92,6 +98,8 @@ pub const FIELDS: [&str; 20] = [
     "reset",
     "stall-after",
     "settle",
+    "log",
+    "log-level",
     "threads",
     "state",
     "prune",

@@ -28,6 +28,8 @@ pub enum Mode {
 pub enum Action {
     /// Leave, with the figures.
     Quit,
+    /// Back to the shell until it continues the dashboard.
+    Suspend,
     /// Show a view.
     View(View),
     /// Show the next view, or the one before.
@@ -146,7 +148,7 @@ pub fn named(name: &str) -> Option<&'static Binding> {
 }
 
 /// All keys.
-pub static BINDINGS: [Binding; 39] = [
+pub static BINDINGS: [Binding; 40] = [
     binding(
         "quit",
         &["q", "ctrl-c"],
@@ -274,6 +276,7 @@ pub static BINDINGS: [Binding; 39] = [
         "charts: running figures, single batches, or both",
         &[within("lines", &[View::Charts])],
     ),
+    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell; fg there goes on", &[]),
     binding("compact", &["c"], Action::Compact, "leave out frames and charts, or no more", &[]),
     binding(
         "theme",
@@ -291,11 +294,12 @@ pub static BINDINGS: [Binding; 39] = [
 ];
 
 /// The keys that are no text while a filter is typed.
-pub static EDITS: [Binding; 5] = [
+pub static EDITS: [Binding; 6] = [
     binding("keep", &["enter"], Action::KeepFilter, "keep the filter", &[always("keep")]),
     binding("clear", &["esc"], Action::ClearFilter, "show all layers", &[always("clear")]),
     binding("erase", &["backspace", "ctrl-h"], Action::Erase, "take back a character", &[]),
     binding("erase-all", &["ctrl-u"], Action::EraseAll, "take back all", &[]),
+    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell", &[]),
     binding("leave", &["ctrl-c"], Action::Quit, "leave", &[]),
 ];
 

@@ -13,6 +13,7 @@ mod keys;
 mod look;
 mod moment;
 mod state;
+mod suspend;
 mod symbols;
 mod terminal;
 mod theme;
@@ -30,6 +31,7 @@ pub use keys::{Action, BINDINGS, Binding, EDITS, Hint, Mode, named};
 pub use look::{Look, Wishes};
 pub use moment::{Board, Contents, Moment, RunRow};
 pub use state::{Places, Request, State, View};
+pub use suspend::{JobSignal, job_signals};
 pub use symbols::Symbols;
 pub use terminal::{Frames, Mouse, Screen, take_faults};
 pub use theme::{Depth, Theme, ThemeName};
@@ -49,6 +51,7 @@ use ratatui::backend::Backend;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+use suspend::{Suspension, suspend};
 
 /// The least time between two draws.
 const FRAME: Duration = Duration::from_millis(33);
@@ -84,6 +87,8 @@ pub struct Inputs {
     pub events: Receiver<Event>,
     /// Signals that ask to leave.
     pub signals: Receiver<i32>,
+    /// Signals that stop the program and that say that it goes on.
+    pub jobs: Receiver<JobSignal>,
 }
 
 /// Reads terminal events in a thread of their own; the channel closes when there will be no more.
@@ -106,15 +111,12 @@ pub fn terminal_events() -> std::io::Result<Receiver<Event>> {
 ///
 /// # Errors
 /// Where the terminal cannot be drawn on, or counting has ended by itself.
-pub fn show<B: Backend>(
-    terminal: &mut Terminal<B>,
+pub fn show(
+    screen: &mut Screen,
     watch: &mut Watch,
     inputs: &Inputs,
     options: &Options,
-) -> anyhow::Result<()>
-where
-    B::Error: Send + Sync + 'static,
-{
+) -> anyhow::Result<()> {
     let board = Board::new(&watch.runs, options.checks.baseline.clone(), SystemTime::now());
     let inspector = Inspector::start()?;
     let mut state = State::new(options.look);
@@ -129,7 +131,7 @@ where
     loop {
         let now = Instant::now();
         if changed && now >= next_frame {
-            dashboard.draw(terminal, now)?;
+            dashboard.draw(screen.terminal(), now)?;
             changed = false;
             next_frame = Instant::now() + FRAME;
         }
@@ -145,14 +147,24 @@ where
             recv(events) -> event => match event {
                 Ok(event) => {
                     changed = true;
-                    if dashboard.take_event(&event) == Next::Leave {
-                        return Ok(());
+                    match dashboard.take_event(&event) {
+                        Next::GoOn => {}
+                        Next::Leave => return Ok(()),
+                        Next::Suspend => if dashboard.suspend(screen, inputs)? == Next::Leave { return Ok(()) },
                     }
                 }
                 // The terminal is gone or gives no events; a signal can still end the dashboard.
                 Err(_) => events = never(),
             },
             recv(inputs.signals) -> _ => return Ok(()),
+            recv(inputs.jobs) -> job => {
+                changed = true;
+                match job? {
+                    JobSignal::Stop => if dashboard.suspend(screen, inputs)? == Next::Leave { return Ok(()) },
+                    // It was stopped by another signal, and the terminal may have been anybody's.
+                    JobSignal::Continued => screen.take_again()?,
+                }
+            }
             recv(dashboard.watch.found()) -> found => {
                 changed = true;
                 dashboard.take_found(found.ok())?;
@@ -178,6 +190,7 @@ where
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     GoOn,
+    Suspend,
     Leave,
 }
 
@@ -253,17 +266,30 @@ impl Dashboard<'_> {
         for action in actions(event, &self.state) {
             // An action concerns what is on the screen, which may be older than what is known.
             let contents = self.board.contents(&self.watch.runs, self.inspector.newest());
-            match self.state.update(action, &contents) {
-                Some(request) if self.fulfil(request) == Next::Leave => return Next::Leave,
-                _ => {}
+            let Some(request) = self.state.update(action, &contents) else { continue };
+            match self.fulfil(request) {
+                Next::GoOn => {}
+                next => return next,
             }
         }
         Next::GoOn
     }
 
+    fn suspend(&mut self, screen: &mut Screen, inputs: &Inputs) -> anyhow::Result<Next> {
+        Ok(match suspend(screen, &inputs.jobs, &inputs.signals)? {
+            Suspension::Over => Next::GoOn,
+            Suspension::Leave => Next::Leave,
+            Suspension::Refused => {
+                self.state.say("not suspended: no shell could continue it", Instant::now());
+                Next::GoOn
+            }
+        })
+    }
+
     fn fulfil(&mut self, request: Request) -> Next {
         match request {
             Request::Quit => return Next::Leave,
+            Request::Suspend => return Next::Suspend,
             Request::Pause => self.board.pause(&self.watch.runs),
             Request::Restart => self.restart(),
             Request::Export => self.export(),

@@ -109,6 +109,8 @@ pub struct State {
 pub enum Request {
     /// Leave.
     Quit,
+    /// Stop, with the terminal given back, until the shell continues it.
+    Suspend,
     /// Freeze the view, or let it go on.
     Pause,
     /// Start the tally over.
@@ -133,6 +135,7 @@ impl State {
     pub fn update(&mut self, action: Action, contents: &Contents<'_>) -> Option<Request> {
         match action {
             Action::Quit => return Some(Request::Quit),
+            Action::Suspend => return Some(Request::Suspend),
             Action::Restart => return Some(Request::Restart),
             Action::Export => return Some(Request::Export),
             Action::Copy => return Some(Request::Copy),

@@ -7,7 +7,7 @@ use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::style::{Print, force_color_output};
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
 };
 use std::io::{self, Stdout, Write, stdout};
 use std::panic;
@@ -40,6 +40,8 @@ pub enum Mouse {
 #[derive(Debug)]
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Frames<Stdout>>>,
+    title: String,
+    mouse: Mouse,
 }
 
 /// Passes on what is written a frame at a time, and asks the terminal to show each at once (synchronized
@@ -89,19 +91,35 @@ impl Screen {
         keep_faults();
         // NO_COLOR chooses the theme, which the user can change; crossterm would drop the colours of any.
         force_color_output(true);
-        enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let capture = if mouse == Mouse::Captured { CAPTURE_MOUSE } else { "" };
         let screen =
-            execute!(stdout(), EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))
-                .and_then(|()| Terminal::new(CrosstermBackend::new(Frames::new(stdout()))));
+            enter(title, mouse).and_then(|()| Terminal::new(CrosstermBackend::new(Frames::new(stdout()))));
         match screen {
-            Ok(terminal) => Ok(Self { terminal }),
+            Ok(terminal) => Ok(Self { terminal, title: title.to_owned(), mouse }),
             Err(error) => {
                 give_back();
                 Err(error)
             }
         }
+    }
+
+    /// Takes the terminal over again after it was given back, or after whoever stopped the program may have
+    /// changed it. The next draw draws everything.
+    ///
+    /// # Errors
+    /// Where the terminal is gone.
+    pub fn take_again(&mut self) -> io::Result<()> {
+        // Raw mode is entered anew only where it was left.
+        disable_raw_mode()?;
+        enter(&self.title, self.mouse)?;
+        // Clearing by way of the old one would ask the terminal where its cursor is, and wait for the answer.
+        execute!(stdout(), Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(Frames::new(stdout())))?;
+        Ok(())
+    }
+
+    /// Gives the terminal back until [`Screen::take_again`].
+    pub fn give_back(&mut self) {
+        give_back();
     }
 
     /// The terminal to draw on.
@@ -114,6 +132,13 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+fn enter(title: &str, mouse: Mouse) -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    let capture = if mouse == Mouse::Captured { CAPTURE_MOUSE } else { "" };
+    execute!(stdout(), EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))
 }
 
 /// A terminal that is gone cannot be given back, and that is no error.

@@ -292,6 +292,7 @@ impl Ledger {
         self.waiting.insert(name);
         self.account.seen += 1;
         self.account_for(name, true);
+        tracing::debug!(number = name.number, batch = %name, bytes = found.identity.size, "seen");
         self.admit(found, name, whole, now)
     }
 
@@ -442,6 +443,7 @@ impl Ledger {
             entry.rest = milliseconds(BETWEEN_ATTEMPTS);
             entry.quiet = false;
             self.set_state(name, State::Waiting(None));
+            tracing::debug!(batch = %name, why = "it changed while it was read", "waiting");
             return Verdict::Wait;
         }
         entry.identity = after;
@@ -458,6 +460,7 @@ impl Ledger {
             }
             Err(reason) => {
                 entry.rest = milliseconds(now.duration_since(entry.changed_at) + BETWEEN_ATTEMPTS);
+                tracing::debug!(batch = %name, why = %reason, "waiting");
                 let reason = reason.clone();
                 self.set_state(name, State::Waiting(Some(Box::new(reason))));
                 Verdict::Wait
@@ -538,6 +541,7 @@ impl Ledger {
     fn make_ready(&mut self, name: BatchName) {
         self.set_state(name, State::Ready);
         self.ready.insert(name);
+        tracing::debug!(number = name.number, batch = %name, "ready");
     }
 
     fn set_state(&mut self, name: BatchName, state: State) {

@@ -78,37 +78,6 @@ fn in_words(error: &notify::Error) -> String {
     }
 }
 
-/// Why a file system sends no events of what other machines write, where it is one that does not.
-///
-/// Such file systems give neither events nor an error, so only their type tells.
-#[cfg(target_os = "linux")]
-pub fn events_missing_because(directory: &Path) -> Option<String> {
-    const SILENT: [(u32, &str); 10] = [
-        (0x6969, "NFS"),
-        (0xff53_4d42, "CIFS"),
-        (0xfe53_4d42, "SMB2"),
-        (0x517b, "SMB"),
-        (0x6573_5546, "FUSE"),
-        (0x0102_1997, "9P"),
-        (0x0bd0_0bd0, "Lustre"),
-        (0x4750_4653, "GPFS"),
-        (0x00c3_6400, "CephFS"),
-        (0x1983_0326, "BeeGFS"),
-    ];
-    let kind = rustix::fs::statfs(directory).ok()?.f_type;
-    // The type's width and sign differ between architectures; the lowest 32 bits are the magic number.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::unnecessary_cast)]
-    let kind = kind as u32;
-    let (_, name) = SILENT.iter().find(|(magic, _)| *magic == kind)?;
-    Some(format!("{name} sends no events of what other machines write"))
-}
-
-/// Elsewhere no such file systems are known.
-#[cfg(not(target_os = "linux"))]
-pub fn events_missing_because(_directory: &Path) -> Option<String> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,7 @@ use crate::follow::{
     Account, CountedBatches, Found, Hint, Identity, Ledger, Outcome, Verdict, Watcher,
     events_missing_because, look, prune, prune_leftovers, scan,
 };
+use crate::log;
 use crate::snapshot::{BatchName, End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError};
 use crate::state::Fingerprint;
 use acknowledge::Acknowledgement;
@@ -134,6 +135,7 @@ impl Pipeline {
         }
         std::thread::Builder::new().name("pipeline".into()).spawn(move || {
             let groups = engine.output.clone();
+            let _run = log::of_run(&engine.directory).entered();
             // The front-end must learn of a fault of this program, too.
             if catch_unwind(AssertUnwindSafe(|| engine.run())).is_err() {
                 let _ = groups.send(vec![Update::Ended]);
@@ -278,6 +280,7 @@ impl Engine {
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.pending.iter().for_each(log::update);
         self.output.send(std::mem::take(&mut self.pending))
     }
 
@@ -387,12 +390,16 @@ impl Engine {
         }
         for (name, identity) in safe {
             let name = name.to_string();
-            if let Err(error) = prune(&self.directory, &name, identity) {
-                let error = SnapshotError::new(
-                    format!("it is counted and cannot be deleted: {error}"),
-                    "give this user permission to write into the run's directory",
-                );
-                self.notice(name, error);
+            match prune(&self.directory, &name, identity) {
+                Ok(true) => tracing::info!(batch = name, "deleted"),
+                Ok(false) => tracing::debug!(batch = name, "not deleted: it is not as it was counted"),
+                Err(error) => {
+                    let error = SnapshotError::new(
+                        format!("it is counted and cannot be deleted: {error}"),
+                        "give this user permission to write into the run's directory",
+                    );
+                    self.notice(name, error);
+                }
             }
         }
     }
@@ -615,6 +622,7 @@ impl Engine {
                 Hint::Touched(paths) => (paths, false),
                 Hint::Whole(paths) => (paths, true),
                 Hint::Anything => {
+                    tracing::debug!("file events were lost; everything is looked at");
                     everything = true;
                     continue;
                 }

@@ -176,9 +176,11 @@ fn count(task: Task, current: &AtomicU64, scratch: &mut Scratch) -> Counted {
         return Counted { epoch, job, after: None, result };
     }
     let path = directory.join(&job.name);
+    let started = Instant::now();
     // A fault of this program in one batch must not end a run of days.
     let result = catch_unwind(AssertUnwindSafe(|| read(&path, manifest.as_deref(), scratch)))
         .unwrap_or_else(|_| Err(SnapshotError::new("a fault of neurotop itself", "please report it")));
+    tracing::debug!(path = %path.display(), took = ?started.elapsed(), whole = result.is_ok(), "read");
     let after = look(&directory, &job.name).map(|found| found.identity);
     Counted { epoch, job, after, result }
 }

@@ -51,7 +51,12 @@ impl End {
     /// # Errors
     /// Where it is not a JSON object with fields of these types.
     pub fn parse(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        serde_json::from_slice(bytes).map_err(|error| {
+        // A list would do for fields in their order.
+        let is_object = bytes.trim_ascii_start().starts_with(b"{");
+        let parsed = serde_json::from_slice(bytes).and_then(|end| {
+            if is_object { Ok(end) } else { Err(serde::de::Error::custom("it is not an object")) }
+        });
+        parsed.map_err(|error| {
             SnapshotError::new(
                 format!("not an end of a run: {error}"),
                 "write a JSON object, at least {}; the run counts as ended all the same",
@@ -70,6 +75,8 @@ mod tests {
         let end = End::parse(br#"{"samples": 3, "neurobench": {"NeuronOperations": 0.0}}"#).expect("an end");
         let results = end.neurobench.expect("results");
         assert_eq!(results.neuron_operations, Some(OfficialOperations::Failed(0.0)));
-        assert!(End::parse(b"[").is_err());
+        for none in ["[", "[]", "[3, 1]", "null", ""] {
+            assert!(End::parse(none.as_bytes()).is_err(), "{none}");
+        }
     }
 }

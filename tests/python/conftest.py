@@ -27,6 +27,12 @@ def neurotop_command() -> str:
     return found[0]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The commands of the tests keep their progress here, not in the user's directory for state."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Every test draws the same weights and samples, whichever tests ran before."""

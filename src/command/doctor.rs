@@ -1,0 +1,35 @@
+//! `neurotop doctor PATH`: what a directory is, what is in it, and what is wrong with which file.
+
+use super::output;
+use crate::cli::{DoctorArgs, DoctorFormat};
+use crate::config::Config;
+use crate::cost::{Costs, LayerDefaults};
+use crate::doctor::{Diagnosis, Kind, Settings};
+use crate::settings::RunSettings;
+use std::process::ExitCode;
+
+/// Something is wrong.
+const WRONG: u8 = 3;
+
+pub(super) fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
+    let config = &Config::load(args.config.as_deref())?;
+    let run = RunSettings::new(args.as_run(), config);
+    let settings = Settings {
+        costs: Costs::with_rules(run.costs.iter().cloned()),
+        neurons: LayerDefaults::parse(&run.neurons),
+        resets: LayerDefaults::parse(&run.resets),
+        deep: args.deep,
+    };
+    let diagnosis = Diagnosis::of(&args.path, &settings);
+    let text = match args.format {
+        DoctorFormat::Text => diagnosis.text(),
+        DoctorFormat::Json => serde_json::to_string_pretty(&diagnosis)? + "\n",
+    };
+    // A closed pipe is no reason to fail.
+    let _ = output::print(&text, run.symbols);
+    Ok(match diagnosis.kind {
+        Kind::Missing | Kind::Other => ExitCode::FAILURE,
+        _ if diagnosis.is_wrong() => ExitCode::from(WRONG),
+        _ => ExitCode::SUCCESS,
+    })
+}

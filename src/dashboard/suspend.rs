@@ -1,0 +1,97 @@
+//! Stops the program as Ctrl-Z does, and goes on when the shell continues it.
+
+use super::terminal::Screen;
+use crossbeam_channel::{Receiver, select_biased, unbounded};
+use signal_hook::consts::{SIGCONT, SIGTSTP};
+use signal_hook::iterator::Signals;
+use std::io;
+
+/// What the shell, or whoever sends signals, wants of the program as one of its jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobSignal {
+    /// To stop, with the terminal given back (SIGTSTP).
+    Stop,
+    /// It was stopped and goes on (SIGCONT).
+    Continued,
+}
+
+/// Receives a message for each SIGTSTP and SIGCONT from now on.
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn job_signals() -> io::Result<Receiver<JobSignal>> {
+    let mut signals = Signals::new([SIGTSTP, SIGCONT])?;
+    let (sender, receiver) = unbounded();
+    std::thread::Builder::new().name("jobs".into()).spawn(move || {
+        for signal in &mut signals {
+            let meaning = if signal == SIGCONT { JobSignal::Continued } else { JobSignal::Stop };
+            if sender.send(meaning).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Suspension {
+    /// The program was stopped, and the terminal is taken again.
+    Over,
+    /// There is no shell to go back to, and nothing was done.
+    Refused,
+    /// A signal asks to leave; the terminal is given back.
+    Leave,
+}
+
+/// Gives the terminal back, stops, and takes the terminal again once the program is continued.
+pub(super) fn suspend(
+    screen: &mut Screen,
+    jobs: &Receiver<JobSignal>,
+    leave: &Receiver<i32>,
+) -> io::Result<Suspension> {
+    if !has_a_shell() {
+        return Ok(Suspension::Refused);
+    }
+    screen.give_back();
+    // What came before has nothing to do with this stop.
+    while jobs.try_recv().is_ok() {}
+    stop()?;
+    // The stop takes hold a moment after it was asked for; the terminal is not taken before it is over.
+    loop {
+        select_biased! {
+            recv(leave) -> _ => return Ok(Suspension::Leave),
+            recv(jobs) -> job => match job {
+                Ok(JobSignal::Stop) => {}
+                Ok(JobSignal::Continued) | Err(_) => break,
+            },
+        }
+    }
+    screen.take_again()?;
+    Ok(Suspension::Over)
+}
+
+/// Whether somebody can continue a program that is stopped: a shell that gave it, or the script that it is
+/// part of, a process group of its own. Otherwise, as under `ssh -t HOST neurotop`, it would stand for ever.
+#[cfg(unix)]
+fn has_a_shell() -> bool {
+    use rustix::process::{getpgrp, getsid};
+    getsid(None).is_ok_and(|session| session != getpgrp())
+}
+
+/// Stops the whole process group, as the terminal does: a script that waits for this program must stop too.
+#[cfg(unix)]
+fn stop() -> io::Result<()> {
+    use rustix::process::{Signal, kill_current_process_group};
+    Ok(kill_current_process_group(Signal::STOP)?)
+}
+
+#[cfg(not(unix))]
+fn has_a_shell() -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn stop() -> io::Result<()> {
+    Ok(())
+}

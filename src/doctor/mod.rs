@@ -1,0 +1,201 @@
+//! What is at a path, and what is wrong with it: all that `neurotop doctor` says.
+
+mod batches;
+mod place;
+mod run;
+mod text;
+
+pub use batches::Batches;
+pub use place::Place;
+pub use run::{Documents, LayerDiagnosis, RunDiagnosis};
+
+use crate::cost::{Costs, LayerDefaults};
+use crate::follow::{is_run, runs_inside};
+use crate::snapshot::{EntryName, SnapshotError, classify};
+use serde::Serialize;
+use std::path::Path;
+
+/// The name and version of the JSON document.
+pub const SCHEMA: &str = "neurotop.doctor/1";
+
+/// What the user says, and how closely to look.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// What an update costs.
+    pub costs: Costs,
+    /// Neurons of layers that the manifest lacks.
+    pub neurons: LayerDefaults,
+    /// Reset mechanisms of layers that the manifest lacks.
+    pub resets: LayerDefaults,
+    /// Whether to count every batch, and not only read its headers.
+    pub deep: bool,
+}
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A run: it holds a manifest, an end or a batch.
+    Run,
+    /// A directory of runs.
+    Runs,
+    /// One batch, which is a part of a run.
+    Batch,
+    /// Something else.
+    Other,
+    /// Nothing is there.
+    Missing,
+}
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Something is missing from the figures, or will be.
+    Wrong,
+    /// The figures are whole, but the user should know.
+    Note,
+}
+
+/// Something that the user should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How grave it is.
+    pub severity: Severity,
+    /// The file or layer that it is about.
+    pub about: String,
+    /// What it is.
+    pub what: String,
+    /// What to do about it.
+    pub advice: String,
+}
+
+impl Finding {
+    fn wrong(about: impl Into<String>, error: SnapshotError) -> Self {
+        Self { severity: Severity::Wrong, about: about.into(), what: error.what, advice: error.advice }
+    }
+
+    fn note(about: impl Into<String>, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, about: about.into(), what: what.into(), advice: advice.into() }
+    }
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, Serialize)]
+pub struct Diagnosis {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The path, as the user named it.
+    pub path: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is; `None` where nothing is there.
+    pub place: Option<Place>,
+    /// The run, or the runs; a batch alone is looked at as a run of one.
+    pub runs: Vec<RunDiagnosis>,
+    /// What is wrong with the path itself.
+    pub findings: Vec<Finding>,
+}
+
+impl Diagnosis {
+    /// Looks at a path.
+    pub fn of(path: &Path, settings: &Settings) -> Self {
+        let kind = kind_of(path);
+        let runs = match kind {
+            Kind::Run => vec![RunDiagnosis::of(path, settings)],
+            Kind::Batch => vec![RunDiagnosis::of_batch(path, settings)],
+            Kind::Runs => {
+                let mut runs = runs_inside(path);
+                runs.sort_unstable();
+                runs.iter().map(|run| RunDiagnosis::of(run, settings)).collect()
+            }
+            Kind::Other | Kind::Missing => Vec::new(),
+        };
+        let place = (kind != Kind::Missing).then(|| Place::of(path));
+        let mut diagnosis = Self {
+            schema: SCHEMA,
+            path: path.to_string_lossy().into_owned(),
+            kind,
+            place,
+            runs,
+            findings: Vec::new(),
+        };
+        diagnosis.findings = diagnosis.own_findings(path);
+        diagnosis
+    }
+
+    /// Whether something is wrong with it, or with a part of it.
+    pub fn is_wrong(&self) -> bool {
+        let all = self.runs.iter().flat_map(|run| &run.findings).chain(&self.findings);
+        all.into_iter().any(|finding| finding.severity == Severity::Wrong)
+    }
+
+    /// The diagnosis for people.
+    pub fn text(&self) -> String {
+        text::text(self)
+    }
+
+    fn own_findings(&self, path: &Path) -> Vec<Finding> {
+        let about = self.path.clone();
+        let mut findings = Vec::new();
+        match self.kind {
+            Kind::Missing => findings.push(Finding::wrong(
+                about,
+                SnapshotError::new(
+                    "nothing is there",
+                    "name a run's directory; neurotop watch waits for one",
+                ),
+            )),
+            Kind::Other if path.is_dir() => findings.push(Finding::wrong(
+                about,
+                SnapshotError::new(
+                    "it holds neither manifest.json nor a batch-N.npz, and no run is inside",
+                    "name the directory that the benchmark writes to",
+                ),
+            )),
+            Kind::Other => findings.push(Finding::wrong(
+                about,
+                SnapshotError::new("it is no directory", "name the directory that holds the batches"),
+            )),
+            Kind::Batch => findings.push(Finding::note(
+                about,
+                "it is one batch, and without its manifest no layer has a price",
+                "name the directory that it is in to see it as a part of its run",
+            )),
+            Kind::Run | Kind::Runs => {}
+        }
+        let keeps = self.runs.iter().any(|run| run.documents.keep.is_some());
+        findings.extend(self.place.iter().flat_map(|place| place.findings(&self.path, keeps)));
+        findings
+    }
+}
+
+fn kind_of(path: &Path) -> Kind {
+    let Ok(metadata) = path.metadata() else { return Kind::Missing };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if metadata.is_file() {
+        return if name.ends_with(".npz") { Kind::Batch } else { Kind::Other };
+    }
+    if !metadata.is_dir() {
+        return Kind::Other;
+    }
+    if is_run(path) {
+        return Kind::Run;
+    }
+    let is_batch = matches!(classify(&name), EntryName::BatchDirectory(_)) || holds_arrays(path);
+    match () {
+        () if is_batch => Kind::Batch,
+        () if !runs_inside(path).is_empty() => Kind::Runs,
+        () => Kind::Other,
+    }
+}
+
+/// Whether a directory holds arrays of a layer, as a batch does.
+fn holds_arrays(directory: &Path) -> bool {
+    let Ok(entries) = directory.read_dir() else { return false };
+    entries.filter_map(Result::ok).any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.ends_with(".post.npy") || name.ends_with(".changed.npy")
+    })
+}

@@ -1,0 +1,65 @@
+//! Where a run is: its file system, whether it sends events, and the room that is left.
+
+use super::Finding;
+use crate::follow::{FileSystem, Watcher, events_missing_because, file_system};
+use crate::snapshot::SnapshotError;
+use crossbeam_channel::unbounded;
+use serde::Serialize;
+use std::path::Path;
+
+/// Less room than this is mentioned.
+const LITTLE_ROOM: u64 = 1 << 30;
+
+/// Where a run is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Place {
+    /// The kind of file system, where it is known.
+    pub file_system: Option<String>,
+    /// Bytes that this user can still write there, where the system says.
+    pub free_bytes: Option<u64>,
+    /// Why there are no file events; `None` where there are.
+    pub no_events_because: Option<String>,
+    /// Whether this user can write there.
+    pub writable: bool,
+}
+
+impl Place {
+    pub(super) fn of(path: &Path) -> Self {
+        let FileSystem { kind, free_bytes } = file_system(path);
+        let no_events_because = events_missing_because(path).or_else(|| {
+            let (hints, _events) = unbounded();
+            Watcher::new(path, hints).err()
+        });
+        Self { file_system: kind, free_bytes, no_events_because, writable: is_writable(path) }
+    }
+
+    pub(super) fn findings(&self, path: &str, keeps: bool) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Some(why) = &self.no_events_because {
+            let advice = "it is scanned every second; --poll SECONDS sets another time";
+            findings.push(Finding::note(path, format!("there are no file events: {why}"), advice));
+        }
+        if self.free_bytes.is_some_and(|free| free < LITTLE_ROOM) {
+            let what = "less than 1 GiB is free on its file system";
+            findings.push(Finding::note(path, what, "make room, or record bits, or with keep"));
+        }
+        if keeps && !self.writable {
+            let error = SnapshotError::new(
+                "the producer keeps few batches and must be told which are counted, and this user cannot write here",
+                "give this user permission to write into the run's directory",
+            );
+            findings.push(Finding::wrong(path, error));
+        }
+        findings
+    }
+}
+
+#[cfg(unix)]
+fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_writable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.permissions().readonly())
+}

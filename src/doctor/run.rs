@@ -1,0 +1,369 @@
+//! One run: its documents, its layers and their prices, its batches, and what is wrong with which file.
+
+use super::{Batches, Finding, Settings};
+use crate::count::{Scratch, count_batch};
+use crate::follow::{Found, Shape, scan};
+use crate::snapshot::{
+    Batch, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, classify, read_document,
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// A run.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunDiagnosis {
+    /// Its name, or that of its directory.
+    pub name: String,
+    /// Its directory.
+    pub directory: String,
+    /// What its documents say.
+    pub documents: Documents,
+    /// Its layers: those of the manifest, then the others.
+    pub layers: Vec<LayerDiagnosis>,
+    /// Its batches.
+    pub batches: Batches,
+    /// What there is to know, the gravest first.
+    pub findings: Vec<Finding>,
+}
+
+/// What the documents of a run say.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Documents {
+    /// Whether there is a manifest that can be read.
+    pub manifest: bool,
+    /// Who wrote it.
+    pub producer: Option<String>,
+    /// How many of the counted batches the producer keeps, where it deletes the others.
+    pub keep: Option<u64>,
+    /// How many batches to expect.
+    pub expected_batches: Option<u64>,
+    /// How many samples to expect.
+    pub expected_samples: Option<u64>,
+    /// Whether the run is over: `end.json` is there.
+    pub ended: bool,
+}
+
+/// A layer.
+#[derive(Debug, Clone, Serialize)]
+pub struct LayerDiagnosis {
+    /// Its name.
+    pub name: String,
+    /// Its neuron, where that is known.
+    pub neuron: Option<String>,
+    /// Its reset mechanism, where that is known.
+    pub reset: Option<String>,
+    /// The neurons of one sample, as the manifest or the last batch has them.
+    pub neurons: Option<Vec<u64>>,
+    /// Operations of an update; `None` where nobody priced it.
+    pub ops_per_update: Option<u64>,
+    /// In how many batches it is in which form.
+    pub forms: BTreeMap<&'static str, u64>,
+}
+
+impl RunDiagnosis {
+    /// Looks at a run's directory.
+    pub(super) fn of(directory: &Path, settings: &Settings) -> Self {
+        let mut examination = Examination::new(directory, settings);
+        let found = match scan(directory) {
+            Ok(found) => found,
+            Err(error) => {
+                let about = directory.to_string_lossy();
+                examination.wrong(about, SnapshotError::io("the directory", &error));
+                Vec::new()
+            }
+        };
+        examination.read_documents();
+        examination.note_temporary(directory);
+        for found in &found {
+            examination.examine(found);
+        }
+        examination.finish()
+    }
+
+    /// Looks at one batch as if it were a run.
+    pub(super) fn of_batch(path: &Path, settings: &Settings) -> Self {
+        let mut examination = Examination::new(path, settings);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let number = match classify(&name) {
+            EntryName::BatchFile(number) | EntryName::BatchDirectory(number) => number,
+            _ => 0,
+        };
+        let bytes = path.metadata().map_or(0, |metadata| metadata.len());
+        examination.batches.add(number, bytes);
+        examination.open(&name, path);
+        examination.finish()
+    }
+}
+
+/// What is known of a run so far.
+struct Examination<'a> {
+    directory: &'a Path,
+    settings: &'a Settings,
+    manifest: Option<Manifest>,
+    end: Option<End>,
+    layers: Vec<LayerDiagnosis>,
+    by_name: HashMap<String, usize>,
+    batches: Batches,
+    /// The name of each number.
+    owners: HashMap<u64, String>,
+    scratch: Scratch,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Examination<'a> {
+    fn new(directory: &'a Path, settings: &'a Settings) -> Self {
+        Self {
+            directory,
+            settings,
+            manifest: None,
+            end: None,
+            layers: Vec::new(),
+            by_name: HashMap::new(),
+            batches: Batches { updates: settings.deep.then_some(0), ..Batches::default() },
+            owners: HashMap::new(),
+            scratch: Scratch::default(),
+            findings: Vec::new(),
+        }
+    }
+
+    fn wrong(&mut self, about: impl Into<String>, error: SnapshotError) {
+        self.findings.push(Finding::wrong(about, error));
+    }
+
+    fn note(&mut self, about: impl Into<String>, what: impl Into<String>, advice: impl Into<String>) {
+        self.findings.push(Finding::note(about, what, advice));
+    }
+
+    fn read_documents(&mut self) {
+        let path = self.directory.join("manifest.json");
+        if path.symlink_metadata().is_err() {
+            self.note(
+                "manifest.json",
+                "it is missing, so that no layer has a price",
+                "write it, or say what the layers are with --neuron and --reset",
+            );
+        } else {
+            match read_document(&path)
+                .map_err(ManifestError::Unusable)
+                .and_then(|bytes| Manifest::parse(&bytes))
+            {
+                Ok(manifest) => self.take_manifest(manifest),
+                Err(ManifestError::Newer(error) | ManifestError::Unusable(error)) => {
+                    self.wrong("manifest.json", error);
+                }
+            }
+        }
+        let path = self.directory.join("end.json");
+        if path.symlink_metadata().is_ok() {
+            match read_document(&path).and_then(|bytes| End::parse(&bytes)) {
+                Ok(end) => self.end = Some(end),
+                Err(error) => self.wrong("end.json", error),
+            }
+        }
+    }
+
+    fn take_manifest(&mut self, manifest: Manifest) {
+        for layer in &manifest.layers {
+            self.by_name.insert(layer.name.clone(), self.layers.len());
+            self.layers.push(LayerDiagnosis {
+                ops_per_update: self.price(&layer.neuron, &layer.reset),
+                name: layer.name.clone(),
+                neuron: Some(layer.neuron.clone()),
+                reset: Some(layer.reset.clone()),
+                neurons: layer.shape.clone(),
+                forms: BTreeMap::new(),
+            });
+        }
+        for warning in &manifest.warnings {
+            self.findings.push(Finding::note("manifest.json", warning, "it is what the producer warns of"));
+        }
+        self.manifest = Some(manifest);
+    }
+
+    fn price(&self, neuron: &str, reset: &str) -> Option<u64> {
+        self.settings.costs.of(neuron, reset).map(|cost| cost.ops_per_update)
+    }
+
+    fn note_temporary(&mut self, directory: &Path) {
+        let Ok(entries) = directory.read_dir() else { return };
+        let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
+        let batches = names.filter(|name| {
+            let name = name.to_string_lossy();
+            classify(&name) == EntryName::Temporary && name.contains("batch-")
+        });
+        self.batches.temporary = batches.count() as u64;
+    }
+
+    fn examine(&mut self, found: &Found) {
+        match &found.meaning {
+            EntryName::BatchFile(number) | EntryName::BatchDirectory(number) => {
+                self.examine_batch(found, *number);
+            }
+            EntryName::Misnamed => self.note(
+                &found.name,
+                "it is not counted, since its name gives no batch number",
+                "name it batch-N.npz if it is a batch",
+            ),
+            _ => {}
+        }
+    }
+
+    fn examine_batch(&mut self, found: &Found, number: u64) {
+        let is_new = self.batches.add(number, found.identity.size);
+        let refusal = match (&found.meaning, found.shape) {
+            (_, Shape::Other(what)) => {
+                Some((format!("it is {what}, which is not followed"), "put the batch itself in its place"))
+            }
+            (EntryName::BatchFile(_), Shape::Directory) => {
+                Some(("it is a directory, and its name says .npz".to_owned(), "drop the suffix"))
+            }
+            (EntryName::BatchDirectory(_), Shape::File) => {
+                Some(("it is a file without a suffix".to_owned(), "name it .npz"))
+            }
+            _ if !is_new => {
+                let owner = self.owners.get(&number).map_or("another", String::as_str);
+                let what =
+                    format!("batch number {number} is there twice, as {owner} too, and one of them counts");
+                Some((what, "give this batch a number of its own, or delete it"))
+            }
+            _ => None,
+        };
+        match refusal {
+            Some((what, advice)) => self.wrong(&found.name, SnapshotError::new(what, advice)),
+            None => {
+                self.owners.insert(number, found.name.clone());
+                self.open(&found.name, &self.directory.join(&found.name));
+            }
+        }
+    }
+
+    /// Reads the headers of a batch, and the data where that is asked for.
+    fn open(&mut self, name: &str, path: &Path) {
+        let batch = match Batch::open(path, self.manifest.as_ref()) {
+            Ok(batch) => batch,
+            Err(error) => return self.wrong(name, error),
+        };
+        if self.settings.deep {
+            match count_batch(&batch, &mut self.scratch) {
+                Ok(count) => {
+                    let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
+                    self.batches.updates = self.batches.updates.map(|sum| sum + updates);
+                }
+                Err(error) => return self.wrong(name, error),
+            }
+        }
+        self.batches.readable += 1;
+        self.batches.samples += u128::from(batch.samples);
+        batch.layers.iter().for_each(|layer| self.note_layer(layer));
+        if let Some(first) = batch.ignored.first() {
+            let what = format!(
+                "{} members that the format does not know are not read, {first} first",
+                batch.ignored.len()
+            );
+            self.note(name, what, "name potentials <layer>.post, <layer>.pre or <layer>.changed");
+        }
+    }
+
+    fn note_layer(&mut self, layer: &BatchLayer) {
+        let at = match self.by_name.get(&layer.name) {
+            Some(&at) => at,
+            None => self.add_undeclared(&layer.name),
+        };
+        let known = &mut self.layers[at];
+        known.neurons = layer.layer_shape().neurons.or(known.neurons.take());
+        let form = match layer.form {
+            Form::Trace(_) => "trace",
+            Form::Pair { .. } => "pairs",
+            Form::Bits(_) => "bits",
+        };
+        *known.forms.entry(form).or_default() += 1;
+    }
+
+    fn add_undeclared(&mut self, name: &str) -> usize {
+        let neuron = self.settings.neurons.of(name).map(str::to_owned);
+        let reset = self.settings.resets.of(name).map(str::to_owned);
+        let ops_per_update =
+            neuron.as_deref().zip(reset.as_deref()).and_then(|(neuron, reset)| self.price(neuron, reset));
+        self.by_name.insert(name.to_owned(), self.layers.len());
+        let (name, neurons, forms) = (name.to_owned(), None, BTreeMap::new());
+        self.layers.push(LayerDiagnosis { name, neuron, reset, neurons, ops_per_update, forms });
+        self.layers.len() - 1
+    }
+
+    fn finish(mut self) -> RunDiagnosis {
+        self.batches.finish();
+        self.judge_layers();
+        self.judge_batches();
+        self.findings.sort_by_key(|finding| finding.severity as u8);
+        let directory_name = self.directory.file_name().unwrap_or_default().to_string_lossy();
+        let manifest = self.manifest.as_ref();
+        RunDiagnosis {
+            name: manifest
+                .and_then(|manifest| manifest.run.clone())
+                .unwrap_or_else(|| directory_name.into_owned()),
+            directory: self.directory.to_string_lossy().into_owned(),
+            documents: Documents {
+                manifest: manifest.is_some(),
+                producer: manifest.and_then(|manifest| manifest.producer.clone()),
+                keep: manifest.and_then(|manifest| manifest.keep),
+                expected_batches: manifest.and_then(|manifest| manifest.expected_batches),
+                expected_samples: manifest.and_then(|manifest| manifest.expected_samples),
+                ended: self.end.is_some(),
+            },
+            layers: self.layers,
+            batches: self.batches,
+            findings: self.findings,
+        }
+    }
+
+    /// Layers without a price, and what to say on the command line.
+    fn judge_layers(&mut self) {
+        for layer in &self.layers {
+            if layer.ops_per_update.is_some() {
+                continue;
+            }
+            let (what, advice) = match (&layer.neuron, &layer.reset) {
+                (Some(neuron), Some(reset)) => (
+                    format!(
+                        "NeuroBench does not price {neuron} with reset {reset}; its operations are not counted"
+                    ),
+                    format!("--cost {neuron}:{reset}=OPS prices it"),
+                ),
+                _ => (
+                    "no manifest says what it is; its operations are not counted".to_owned(),
+                    format!("--neuron {0}=NEURON --reset {0}=RESET say it", layer.name),
+                ),
+            };
+            self.findings.push(Finding::note(&layer.name, what, advice));
+        }
+    }
+
+    fn judge_batches(&mut self) {
+        if self.batches.seen == 0 {
+            self.note("the run", "there is no batch yet", "neurotop watch waits for them");
+        }
+        let keep = self.manifest.as_ref().and_then(|manifest| manifest.keep);
+        if let (Some(missing), None) = (self.batches.missing_in_words(), keep) {
+            self.note(
+                "the run",
+                format!("batch numbers are missing: {missing}"),
+                "nothing needs to be done where they were skipped",
+            );
+        }
+        if self.batches.temporary > 0 {
+            let what =
+                format!("being written, or left behind, by their names: {} entries", self.batches.temporary);
+            self.note("the run", what, "delete them where no benchmark runs any more");
+        }
+        let declared = self.end.as_ref().and_then(|end| end.batches);
+        if let Some(declared) = declared.filter(|&declared| declared > self.batches.seen && keep.is_none()) {
+            let what =
+                format!("it says that there are {declared} batches, and {} are here", self.batches.seen);
+            self.wrong(
+                "end.json",
+                SnapshotError::new(what, "copy the missing ones, or write end.json again"),
+            );
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A diagnosis for people.
+
+use super::{Diagnosis, Finding, Kind, LayerDiagnosis, Place, RunDiagnosis, Severity};
+use crate::text::{bytes, printable, thousands};
+
+/// Layers that are listed; the JSON has all.
+const MOST_LAYERS: usize = 40;
+
+pub(super) fn text(diagnosis: &Diagnosis) -> String {
+    let what = match diagnosis.kind {
+        Kind::Run => "a run",
+        Kind::Runs => "a directory of runs",
+        Kind::Batch => "one batch",
+        Kind::Other => "no run",
+        Kind::Missing => "missing",
+    };
+    let mut lines = vec![format!("{}: {what}", printable(&diagnosis.path))];
+    lines.extend(diagnosis.place.iter().map(place));
+    lines.extend(diagnosis.findings.iter().map(finding));
+    for run in &diagnosis.runs {
+        lines.push(String::new());
+        lines.extend(of_run(run));
+    }
+    lines.push(String::new());
+    lines.push(verdict(diagnosis));
+    lines.join("\n") + "\n"
+}
+
+fn place(place: &Place) -> String {
+    let kind = place.file_system.as_deref().unwrap_or("an unknown file system");
+    let events = if place.no_events_because.is_some() { "no file events" } else { "file events" };
+    let free = place.free_bytes.map_or(String::new(), |free| format!(", {} free", bytes(free)));
+    let writable = if place.writable { "" } else { ", not writable" };
+    format!("  on {kind}: {events}{free}{writable}")
+}
+
+fn of_run(run: &RunDiagnosis) -> Vec<String> {
+    let documents = &run.documents;
+    let mut lines = vec![format!("{}:", printable(&run.name))];
+    if let Some(producer) = &documents.producer {
+        lines.push(format!("  produced by {}", printable(producer)));
+    }
+    lines.push(match (documents.manifest, documents.ended) {
+        (true, true) => "  manifest.json is right, and end.json says that the run is over".to_owned(),
+        (true, false) => "  manifest.json is right; no end.json yet".to_owned(),
+        (false, true) => "  no manifest.json that can be used; end.json is there".to_owned(),
+        (false, false) => "  no manifest.json that can be used, no end.json".to_owned(),
+    });
+    if let Some(keep) = documents.keep {
+        lines.push(format!("  the producer keeps {keep} of the counted batches and deletes the others"));
+    }
+    lines.extend(batches(run));
+    lines.extend(run.layers.iter().take(MOST_LAYERS).map(layer));
+    if run.layers.len() > MOST_LAYERS {
+        lines.push(format!("  and {} layers more", run.layers.len() - MOST_LAYERS));
+    }
+    lines.extend(run.findings.iter().map(finding));
+    lines
+}
+
+fn batches(run: &RunDiagnosis) -> Vec<String> {
+    let batches = &run.batches;
+    let expected = run.documents.expected_batches;
+    let of = expected.map_or(String::new(), |expected| format!(" of {}", thousands(expected.into())));
+    let mut lines = vec![format!(
+        "  {}{of} batches, {} readable, {} samples, {}",
+        thousands(batches.seen.into()),
+        thousands(batches.readable.into()),
+        thousands(batches.samples),
+        bytes(batches.bytes),
+    )];
+    if let (Some((first, last)), Some((smallest, largest))) =
+        (batches.first_and_last, batches.smallest_and_largest)
+    {
+        lines.push(format!("  numbers {first} to {last}, {} to {} each", bytes(smallest), bytes(largest)));
+    }
+    if let Some(updates) = batches.updates {
+        lines.push(format!("  all were read: {} membrane updates", thousands(updates)));
+    }
+    lines
+}
+
+fn layer(layer: &LayerDiagnosis) -> String {
+    let or_unknown = |name: &Option<String>| printable(name.as_deref().unwrap_or("?")).into_owned();
+    let price =
+        layer.ops_per_update.map_or("no price".to_owned(), |ops| format!("{ops} operations an update"));
+    let neurons = layer.neurons.as_ref().map_or(String::new(), |neurons| format!(", neurons {neurons:?}"));
+    let forms: Vec<String> = layer.forms.iter().map(|(form, count)| format!("{form} in {count}")).collect();
+    let forms = if forms.is_empty() { "in no batch".to_owned() } else { forms.join(", ") };
+    format!(
+        "  layer {}: {} with reset {}, {price}{neurons}; {forms}",
+        printable(&layer.name),
+        or_unknown(&layer.neuron),
+        or_unknown(&layer.reset),
+    )
+}
+
+fn finding(finding: &Finding) -> String {
+    let mark = match finding.severity {
+        Severity::Wrong => "WRONG",
+        Severity::Note => "note",
+    };
+    format!(
+        "  {mark}  {}: {}; {}",
+        printable(&finding.about),
+        printable(&finding.what),
+        printable(&finding.advice)
+    )
+}
+
+fn verdict(diagnosis: &Diagnosis) -> String {
+    let all = diagnosis.runs.iter().flat_map(|run| &run.findings).chain(&diagnosis.findings);
+    let wrong = all.filter(|finding| finding.severity == Severity::Wrong).count();
+    match wrong {
+        0 => "Nothing is wrong.".to_owned(),
+        1 => "1 thing is wrong.".to_owned(),
+        wrong => format!("{wrong} things are wrong."),
+    }
+}

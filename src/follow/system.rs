@@ -1,0 +1,80 @@
+//! The file system that a directory is on: its kind, the room that is left, whether it sends events.
+
+use std::path::Path;
+
+/// A file system.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileSystem {
+    /// Its kind, where it is a known one.
+    pub kind: Option<String>,
+    /// Bytes that this user can still write, where the system says.
+    pub free_bytes: Option<u64>,
+}
+
+/// Kinds that send no events of what other machines write. They give no error either, so only the magic
+/// number of the kind tells.
+#[cfg(target_os = "linux")]
+const SILENT: [(u32, &str); 10] = [
+    (0x6969, "NFS"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB2"),
+    (0x517b, "SMB"),
+    (0x6573_5546, "FUSE"),
+    (0x0102_1997, "9P"),
+    (0x0bd0_0bd0, "Lustre"),
+    (0x4750_4653, "GPFS"),
+    (0x00c3_6400, "CephFS"),
+    (0x1983_0326, "BeeGFS"),
+];
+
+/// Others by their magic numbers (`statfs(2)`).
+#[cfg(target_os = "linux")]
+const LOCAL: [(u32, &str); 7] = [
+    (0xef53, "ext4"),
+    (0x9123_683e, "Btrfs"),
+    (0x5846_5342, "XFS"),
+    (0x0102_1994, "tmpfs"),
+    (0x794c_7630, "overlayfs"),
+    (0x2fc1_2fc1, "ZFS"),
+    (0xf2f5_2010, "F2FS"),
+];
+
+/// The file system of a path.
+#[cfg(target_os = "linux")]
+pub fn file_system(path: &Path) -> FileSystem {
+    let Ok(system) = rustix::fs::statfs(path) else { return FileSystem::default() };
+    let magic = magic(&system);
+    let known = SILENT.iter().chain(&LOCAL).find(|(number, _)| *number == magic);
+    let block = u64::try_from(system.f_bsize).ok();
+    FileSystem {
+        kind: known.map(|(_, name)| (*name).to_owned()),
+        free_bytes: block.map(|block| block.saturating_mul(system.f_bavail)),
+    }
+}
+
+/// Why a file system sends no events of what other machines write, where it is one that does not.
+#[cfg(target_os = "linux")]
+pub fn events_missing_because(directory: &Path) -> Option<String> {
+    let magic = magic(&rustix::fs::statfs(directory).ok()?);
+    let (_, name) = SILENT.iter().find(|(number, _)| *number == magic)?;
+    Some(format!("{name} sends no events of what other machines write"))
+}
+
+/// The type's width and sign differ between architectures; the lowest 32 bits are the magic number.
+#[cfg(target_os = "linux")]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::unnecessary_cast)]
+fn magic(system: &rustix::fs::StatFs) -> u32 {
+    system.f_type as u32
+}
+
+/// Elsewhere nothing is known of it.
+#[cfg(not(target_os = "linux"))]
+pub fn file_system(_path: &Path) -> FileSystem {
+    FileSystem::default()
+}
+
+/// Elsewhere no such file systems are known.
+#[cfg(not(target_os = "linux"))]
+pub fn events_missing_because(_directory: &Path) -> Option<String> {
+    None
+}

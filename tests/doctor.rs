@@ -1,0 +1,183 @@
+//! `neurotop doctor`: what it says of good runs, of broken ones, and of what is no run.
+
+mod support;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use support::{Archive, SMALL, small_batch};
+
+fn doctor(path: &Path, args: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .arg("doctor")
+        .arg(path)
+        .args(args)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", support::STATE_HOME)
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    (output.status.code().expect("a code"), String::from_utf8(output.stdout).expect("text"))
+}
+
+/// What it says, without what depends on the machine.
+fn said(path: &Path, args: &[&str]) -> String {
+    let (code, text) = doctor(path, args);
+    let lines = text.lines().filter(|line| !line.starts_with("  on "));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    format!("{}\nexit code {code}\n", text.replace(path.to_str().expect("text"), "PATH"))
+}
+
+fn json(path: &Path, args: &[&str]) -> (i32, Value) {
+    let (code, text) = doctor(path, &[args, &["--format", "json"]].concat());
+    (code, serde_json::from_str(&text).expect("JSON"))
+}
+
+#[test]
+fn good_runs() {
+    for name in
+        ["conv-mixed-digits", "directory-batches", "unpriced-rleaky", "unpriced-reset-none", "layer-twice"]
+    {
+        insta::assert_snapshot!(name, said(&support::golden(name), &[]));
+    }
+    insta::assert_snapshot!("demo-run-deep", said(&support::demo_run(), &["--deep"]));
+}
+
+#[test]
+fn nothing_is_wrong_with_any_golden_run_and_its_updates_are_those_expected() {
+    for name in support::golden_names() {
+        let run = support::golden(&name);
+        let expected = support::json(&run.join("expected.json"));
+        let (code, said) = json(&run, &["--deep"]);
+        assert_eq!(code, 0, "{name}: {said}");
+        assert_eq!(said["runs"][0]["batches"]["readable"], expected["batches"], "{name}");
+        let layers = expected["layers"].as_object().expect("layers");
+        let updates: u64 = layers.values().map(|layer| layer["updates"].as_u64().expect("updates")).sum();
+        assert_eq!(said["runs"][0]["batches"]["updates"], updates, "{name}");
+    }
+}
+
+#[test]
+fn a_run_with_everything_that_can_be_wrong() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    support::write_manifest(
+        &run,
+        &[("lif", "Leaky", "zero", &[2]), ("own\u{1b}[2J", "RLeaky", "subtract", &[2])],
+        Some(20),
+    );
+    let mut members = small_batch();
+    members.insert("own\u{1b}[2J.post".into(), members["lif.post"].clone());
+    for number in [0, 1, 5] {
+        support::write_batch(&run, number, &members, Archive::Stored);
+    }
+    members.insert("more.post".into(), members["lif.post"].clone());
+    members.insert("lif.spikes".into(), members["lif.post"].clone());
+    support::write_batch(&run, 9, &support::as_bits(&members), Archive::Stored);
+    members.remove("own\u{1b}[2J.post");
+    support::write_batch(&run, 10, &members, Archive::Stored);
+    let whole = fs::read(run.join("batch-000000.npz")).expect("a batch");
+    fs::write(run.join("batch-000011.npz"), &whole[..whole.len() / 2]).expect("half a batch");
+    fs::write(run.join("batch-12"), "x").expect("a file");
+    fs::write(run.join("batch-1.npz"), &whole).expect("a batch twice");
+    fs::create_dir(run.join("batch-000013.npz")).expect("a directory");
+    std::os::unix::fs::symlink("batch-000000.npz", run.join("batch-000014.npz")).expect("a link");
+    fs::write(run.join("batch-x.npz"), &whole).expect("a file");
+    fs::write(run.join(".batch-000015.npz"), &whole).expect("a file");
+    fs::write(run.join("end.json"), r#"{"batches": 20}"#).expect("an end");
+    let said = said(&run, &[]);
+    assert!(!said.contains('\u{1b}'));
+    insta::assert_snapshot!("everything-wrong", said);
+}
+
+#[test]
+fn documents_that_are_wrong() {
+    for (name, text) in [
+        ("manifest.json", "{\"format\": \"neurotop\", "),
+        ("manifest.json", "{\"format\": \"neurotop\", \"version\": 9}"),
+        ("end.json", "[]"),
+    ] {
+        let run = tempfile::tempdir().expect("a directory");
+        support::small_run(run.path(), 2);
+        fs::write(run.path().join(name), text).expect("a file");
+        let (code, said) = json(run.path(), &[]);
+        assert_eq!(code, 3, "{name}: {said}");
+        let finding = &said["runs"][0]["findings"][0];
+        assert_eq!((finding["severity"].as_str(), finding["about"].as_str()), (Some("wrong"), Some(name)));
+        assert_eq!(said["runs"][0]["batches"]["readable"], 2, "{name}");
+    }
+}
+
+#[test]
+fn a_batch_that_only_its_data_spoil_is_found_by_deep_alone() {
+    let run = tempfile::tempdir().expect("a directory");
+    support::small_run(run.path(), 2);
+    let path = run.path().join("batch-000001.npz");
+    let mut bytes = fs::read(&path).expect("a batch");
+    let at = bytes.windows(4).position(|bytes| bytes == 2_f32.to_le_bytes()).expect("a potential");
+    bytes[at] ^= 1;
+    fs::write(&path, bytes).expect("written");
+    let (code, shallow) = json(run.path(), &[]);
+    assert_eq!((code, &shallow["runs"][0]["batches"]["updates"]), (0, &Value::Null));
+    let (code, deep) = json(run.path(), &["--deep"]);
+    assert_eq!((code, deep["runs"][0]["batches"]["updates"].as_u64()), (3, Some(SMALL.0)));
+    assert!(deep["runs"][0]["findings"][0]["what"].as_str().is_some_and(|what| what.contains("CRC-32")));
+}
+
+#[test]
+fn what_the_user_says_of_layers_prices_them() {
+    let run = tempfile::tempdir().expect("a directory");
+    support::write_batch(run.path(), 0, &small_batch(), Archive::Stored);
+    let (code, said) = json(run.path(), &[]);
+    assert_eq!((code, &said["runs"][0]["layers"][0]["ops_per_update"]), (0, &Value::Null));
+    let (_, said) = json(run.path(), &["--neuron", "RLeaky", "--reset", "zero", "--cost", "RLeaky:zero=7"]);
+    assert_eq!(said["runs"][0]["layers"][0]["ops_per_update"], 7);
+    assert_eq!(
+        said["runs"][0]["findings"].as_array().map(Vec::len),
+        Some(1),
+        "the manifest alone is missing"
+    );
+}
+
+#[test]
+fn runs_and_batches_are_told_apart_from_what_is_none() {
+    let place = tempfile::tempdir().expect("a directory");
+    support::small_run(&place.path().join("runs/a"), 2);
+    support::small_run(&place.path().join("runs/b"), 1);
+    support::write_batch(&place.path().join("alone"), 3, &small_batch(), Archive::Directory);
+    fs::create_dir(place.path().join("empty")).expect("a directory");
+    fs::write(place.path().join("notes.txt"), "x").expect("a file");
+    for (path, kind, code, runs) in [
+        ("runs/a", "run", 0, 1),
+        ("runs", "runs", 0, 2),
+        ("runs/a/batch-000000.npz", "batch", 0, 1),
+        ("alone/batch-000003", "batch", 0, 1),
+        ("empty", "other", 1, 0),
+        ("notes.txt", "other", 1, 0),
+        ("nowhere", "missing", 1, 0),
+    ] {
+        let (found, said) = json(&place.path().join(path), &[]);
+        assert_eq!((said["kind"].as_str(), found), (Some(kind), code), "{path}: {said}");
+        assert_eq!(said["runs"].as_array().map(Vec::len), Some(runs), "{path}");
+        assert_eq!(said["schema"], "neurotop.doctor/1");
+    }
+    fs::write(place.path().join("runs/b/batch-000000.npz"), "x").expect("a file");
+    assert_eq!(doctor(&place.path().join("runs"), &[]).0, 3, "a run inside is wrong");
+}
+
+#[test]
+fn a_producer_that_keeps_few_batches_has_gaps_that_are_no_fault() {
+    let run = tempfile::tempdir().expect("a directory");
+    let manifest = r#"{"format": "neurotop", "version": 1, "keep": 2, "layers": []}"#;
+    for number in [0, 7, 8] {
+        support::write_batch(run.path(), number, &small_batch(), Archive::Stored);
+    }
+    fs::write(run.path().join("manifest.json"), manifest).expect("a manifest");
+    fs::write(run.path().join("end.json"), r#"{"batches": 9}"#).expect("an end");
+    let (code, said) = json(run.path(), &[]);
+    assert_eq!((code, said["runs"][0]["documents"]["keep"].as_u64()), (0, Some(2)), "{said}");
+    assert_eq!(said["runs"][0]["batches"]["missing"], serde_json::json!([[1, 6]]));
+    assert!(!said.to_string().contains("batch numbers are missing"));
+}
