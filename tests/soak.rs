@@ -1,5 +1,6 @@
 //! A long run in fast motion: thousands of batches by a writer that makes every fault, while `watch` follows.
-//! In the end its figures are those of an undisturbed count, and it holds no more threads, files and memory
+//! In the end its figures are those of an undisturbed count, also where it is killed again and again and batches
+//! are deleted once they are counted, and it holds no more threads, files and memory
 //! than at the start. `cargo test` runs a short one; the long one has 10,000 batches:
 //! `cargo test --release --test soak -- --ignored --nocapture`.
 #![cfg(target_os = "linux")]
@@ -198,4 +199,93 @@ fn a_short_run() {
 #[ignore = "it takes minutes"]
 fn a_long_run() {
     soak(10_000);
+}
+
+/// Writes batches with faults that leave each of them whole in the end, and the same ones undisturbed elsewhere.
+fn write_with_faults(run: &Path, copy: &Path, batches: usize, pause: Duration) {
+    let mut chance = Chance(11);
+    let whole: Vec<Vec<u8>> =
+        (1..5).map(|samples| support::archive_bytes(&batch(samples), Archive::Stored)).collect();
+    for number in 0..batches {
+        let (bytes, name) = (&whole[chance.below(whole.len())], format!("batch-{number:06}.npz"));
+        fs::write(copy.join(&name), bytes).expect("a file");
+        let (path, temporary) = (run.join(&name), run.join(".new"));
+        let cut = &bytes[..chance.below(bytes.len())];
+        match chance.below(6) {
+            0 => {
+                let mut file = File::create(&path).expect("a file");
+                for part in bytes.chunks(bytes.len() / 3) {
+                    file.write_all(part).expect("written");
+                    sleep(Duration::from_millis(1));
+                }
+            }
+            fault @ (1 | 2) => {
+                fs::write(&path, cut).expect("a file");
+                if fault == 2 {
+                    fs::remove_file(&path).expect("removed");
+                }
+                fs::write(&temporary, bytes).expect("a file");
+                fs::rename(&temporary, &path).expect("renamed");
+            }
+            _ => {
+                fs::write(&temporary, bytes).expect("a file");
+                fs::rename(&temporary, &path).expect("renamed");
+            }
+        }
+        sleep(pause);
+    }
+    fs::write(run.join("end.json"), format!("{{\"batches\": {batches}}}")).expect("an end");
+    fs::write(copy.join("end.json"), format!("{{\"batches\": {batches}}}")).expect("an end");
+}
+
+/// The dashboard is killed again and again while batches come with faults and are deleted once they are safe.
+fn soak_with_kills(batches: usize, kills: usize, pause: Duration) {
+    let place = tempfile::tempdir().expect("a directory");
+    let [run, copy, state, export] = ["run", "copy", "state", "all.json"].map(|name| place.path().join(name));
+    for directory in [&run, &copy] {
+        support::write_manifest(directory, &[("lif", "Leaky", "zero", &[8])], Some(batches));
+    }
+    let watch = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+        command.env("XDG_CONFIG_HOME", "/nonexistent").stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["watch", "--prune", "--settle", "0.3", "--exit-when-finished", "--state"]);
+        command.args([&state, &run]);
+        command
+    };
+    let writer = {
+        let (run, copy) = (run.clone(), copy.clone());
+        std::thread::spawn(move || write_with_faults(&run, &copy, batches, pause))
+    };
+    let mut chance = Chance(3);
+    for _ in 0..kills {
+        let mut child = watch().spawn().expect("it starts");
+        sleep(Duration::from_millis(50 + chance.below(2400) as u64));
+        // SIGKILL; it may have ended by itself, where all was counted.
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+    }
+    writer.join().expect("all is written");
+    let left = support::batches(&run).len();
+    let status = watch().arg("--export").arg(&export).status().expect("it runs");
+    let mut summary = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    summary.env("XDG_CONFIG_HOME", "/nonexistent").args(["summary", "--format", "json"]).arg(&copy);
+    let output = summary.output().expect("it runs");
+    let undisturbed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let live = support::json(&export);
+    assert!(status.success(), "{status}: {:#}", live["problems"]);
+    assert_eq!(figures(&live), figures(&undisturbed));
+    assert_eq!((&live["complete"], &live["run"]["batches"]), (&Value::from(true), &Value::from(batches)));
+    println!("{batches} batches, {kills} kills: {left} batches were left for the last process to look at");
+    assert!(left < batches, "batches that were safe are gone");
+}
+
+#[test]
+fn a_short_run_that_is_killed_again_and_again() {
+    soak_with_kills(500, 6, Duration::from_millis(10));
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn a_long_run_that_is_killed_a_hundred_times() {
+    soak_with_kills(10_000, 100, Duration::from_millis(8));
 }
