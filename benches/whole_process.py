@@ -6,13 +6,16 @@ usage: whole_process.py [--command target/release/neurotop] [--megabytes 400] [-
 Writes runs of each form into a temporary directory, reads each once so that they are in the page cache,
 and then measures in turns: reading the bytes into a 1 MiB buffer, counting with NumPy (`np.load`, the
 quicker way that misses inf - inf and the exact one), and the command with one thread and with all. Prints
-medians and ratios; every count is compared, so that nothing is quick by being wrong. Needs NumPy only.
+medians and ratios; every count is compared, so that nothing is quick by being wrong. Then a row for the
+peak memory of 100 and of 100,000 small batches, and the batches a second of 20,000 and of 200,000. Needs
+NumPy; PyTorch is measured where it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -94,6 +97,19 @@ def count_with_numpy(files: list[Path], exact: bool) -> int:
     return updates
 
 
+def count_with_torch(files: list[Path]) -> int:
+    """Membrane updates as NeuroBench counts them; the files are loaded with NumPy."""
+    import torch
+
+    updates = 0
+    for path in files:
+        with np.load(path) as members:
+            post = torch.from_numpy(members["lif.post"])
+            pre = torch.from_numpy(members["lif.pre"])[1:] if "lif.pre" in members else post[:-1]
+            updates += post[0].numel() + int(torch.count_nonzero(pre - post[1:]))
+    return updates
+
+
 def count_with_neurotop(command: str, run: Path, *options: str) -> int:
     """Membrane updates, by the whole process."""
     arguments = [command, "summary", str(run), "--format", "json", *options]
@@ -114,15 +130,50 @@ def measure(ways: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
+def peak_memory(command: str, run: Path) -> int:
+    """The most memory that counting a run takes, in KiB; no less than this script's own, which it begins as."""
+    arguments = [command, "summary", str(run), "--format", "json"]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+    _, _, usage = os.wait4(process.pid, 0)
+    return usage.ru_maxrss
+
+
+def many_batches(command: str, directory: Path, rounds: int) -> None:
+    """Prints memory and pace for ever more batches of 8 KB, each the same."""
+    run = directory / "many"
+    small = potentials(2000, "<f4", np.random.default_rng(0))[:, :1, :1].repeat(20, axis=2)
+    write(run, 0, {"lif.post": small})
+    batch = (run / "batch-000000.npz").read_bytes()
+    written = 1
+    for batches in (100, 20_000, 100_000, 200_000):
+        for number in range(written, batches):
+            (run / f"batch-{number:06d}.npz").write_bytes(batch)
+        written = batches
+        took = measure({"all": lambda: count_with_neurotop(command, run)}, rounds)["all"]
+        memory = peak_memory(command, run) / 1024
+        pace = f"{batches / took:7.0f} a second, peak {memory:.1f} MiB"
+        print(f"{batches:7} batches of {len(batch)} bytes: {pace}", flush=True)
+
+
+def has_torch() -> bool:
+    """Whether PyTorch can be measured."""
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--command", default=str(ROOT / "target" / "release" / "neurotop"))
     parser.add_argument("--megabytes", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    row = "{:10} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9}"
-    print(row.format("run", "MB", "1 thread", "read", "NumPy", "NumPy !=", "threads", "batches"))
-    print(row.format("", "", "GB/s", "ratio", "ratio", "ratio", "ratio", "a second"))
+    row = "{:10} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}"
+    print(row.format("run", "MB", "1 thread", "read", "NumPy", "NumPy !=", "PyTorch", "threads", "batches"))
+    print(row.format("", "", "GB/s", "ratio", "ratio", "ratio", "ratio", "ratio", "a second"))
+    torch = has_torch()
     with tempfile.TemporaryDirectory() as directory:
         for name, run in runs(Path(directory), options.megabytes).items():
             files = sorted(run.glob("batch-*.npz"))
@@ -131,8 +182,10 @@ def main() -> None:
                 "neurotop": count_with_neurotop(options.command, run),
             }
             assert len(set(counts.values())) == 1, f"{name}: {counts}"
+            ways = {"torch": lambda: count_with_torch(files)} if torch and name != "bits" else {}
             took = measure(
                 {
+                    **ways,
                     "read": lambda: read_plainly(files),
                     "exact": lambda: count_with_numpy(files, exact=True),
                     "quick": lambda: count_with_numpy(files, exact=False),
@@ -149,11 +202,13 @@ def main() -> None:
                     f"{size / 1e6:.0f}",
                     f"{size / one / 1e9:.2f}",
                     *(f"{took[way] / one:.2f}" for way in ("read", "exact", "quick")),
+                    f"{took['torch'] / one:.2f}" if ways else "-",
                     f"{one / took['all']:.2f}",
                     f"{len(files) / took['all']:.0f}",
                 ),
                 flush=True,
             )
+        many_batches(options.command, Path(directory), options.rounds)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ use crate::cost::CostRule;
 use crate::dashboard::ThemeName;
 use crate::log::Level;
 use crate::report::{Export, Format};
+use crate::watch::Place;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::{OsStr, OsString};
@@ -15,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   neurotop demo                                   watch a bundled real run
   neurotop runs/exp1                              watch a run live
+  neurotop runs                                   watch all runs in a directory
   neurotop watch runs/exp1 --export exp1.json     and write its figures on exit
   neurotop watch /nfs/runs/exp1 --poll 5          on a network drive
   neurotop summary runs/exp1 --format json        the figures, without a dashboard
@@ -106,6 +108,8 @@ pub enum Command {
         after_help = "To begin one (its directory must exist, and what the file has is lost):\n  neurotop config > \"$(neurotop config --path)\""
     )]
     Config(ConfigArgs),
+    /// Measure how fast this machine reads and counts
+    Bench(BenchArgs),
     /// Print the Python module that records a run, as one file
     #[command(
         after_help = "Save it where Python finds it, for those who have only this command:\n  neurotop recorder > neurotop_recorder.py"
@@ -134,12 +138,40 @@ pub struct WatchArgs {
     /// Scan every SECONDS instead of relying on file events, for network drives
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub poll: Option<Duration>,
+    /// What becomes of what is counted.
+    #[command(flatten)]
+    pub keep: KeepArgs,
     /// When to leave.
     #[command(flatten)]
     pub end: EndArgs,
     /// What the dashboard looks like.
     #[command(flatten)]
     pub look: LookArgs,
+}
+
+/// What becomes of what is counted.
+#[derive(Debug, Clone, Default, Args)]
+pub struct KeepArgs {
+    /// Keep the progress in FILE, to go on from there; none for nowhere [default: in the directory for state]
+    #[arg(long, value_name = "FILE", value_parser = place)]
+    pub state: Option<Place>,
+    /// Delete batches once they are counted and the progress is safely on disk
+    #[arg(long, overrides_with = "no_prune")]
+    prune: bool,
+    /// Delete nothing, whatever the configuration says
+    #[arg(long, overrides_with = "prune")]
+    no_prune: bool,
+}
+
+impl KeepArgs {
+    /// Whether to delete batches, where that is said.
+    pub fn prune(&self) -> Option<bool> {
+        either(self.prune, self.no_prune)
+    }
+}
+
+fn place(text: &str) -> Result<Place, std::convert::Infallible> {
+    Ok(Place::from(text.to_owned()))
 }
 
 /// The arguments of `summary`.
@@ -272,6 +304,23 @@ impl EndArgs {
     }
 }
 
+/// The arguments of `bench`.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// Bytes of potentials in each run that is written to measure with, as in 400M or 2G
+    #[arg(long, value_name = "BYTES", value_parser = byte_size, default_value = "256M")]
+    pub size: u64,
+    /// Write the runs into DIR instead of the temporary directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Rounds of which the median is taken
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub rounds: std::num::NonZeroUsize,
+    /// Count with N threads [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+}
+
 /// What the dashboard looks like.
 #[derive(Debug, Clone, Args)]
 pub struct LookArgs {
@@ -385,6 +434,18 @@ pub fn time(seconds: f64) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+/// Bytes, with a decimal prefix or none.
+fn byte_size(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1_000),
+        Some((at, 'M')) => (&text[..at], 1_000_000),
+        Some((at, 'G')) => (&text[..at], 1_000_000_000),
+        _ => (text, 1),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    bytes.filter(|&bytes| bytes > 0).ok_or_else(|| "give a number of bytes, as in 400M or 2G".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -424,6 +485,16 @@ mod tests {
     }
 
     #[test]
+    fn sizes_have_prefixes() {
+        for (text, bytes) in [("5", 5), ("40k", 40_000), ("2M", 2_000_000), ("3G", 3_000_000_000)] {
+            let Command::Bench(args) = parse(&["bench", "--size", text]).expect("valid").command else {
+                panic!("{text}")
+            };
+            assert_eq!(args.size, bytes);
+        }
+    }
+
+    #[test]
     fn help_and_version_are_no_directories() {
         use clap::error::ErrorKind;
         for (word, kind) in [
@@ -450,6 +521,9 @@ mod tests {
             &["x", "--poll", "NaN"],
             &["summary", "x", "--format", "xml"],
             &["summary", "x", "--threads", "0"],
+            &["bench", "--size", "0"],
+            &["bench", "--size", "4X"],
+            &["bench", "--size", "99999999999G"],
             &["summary", "x", "--fail-if", "sparsity<90"],
             &["compare", "x"],
             &["compare", "x", "y", "--baseline", "z"],

@@ -1,12 +1,13 @@
 //! The figures over the batches of a run, for charts: a bounded series, however many batches there are.
 
 use crate::count::LayerCount;
+use serde::{Deserialize, Serialize};
 
 /// The most points that are kept; beyond it, neighbours are joined.
 pub const MAX_POINTS: usize = 512;
 
 /// The sums over some consecutive batches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
     /// The lowest batch number.
     pub first: u64,
@@ -25,7 +26,7 @@ pub struct Point {
 }
 
 /// The series, in the order of the batch numbers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     points: Vec<Point>,
     /// Batches that a point may stand for.

@@ -30,6 +30,7 @@ pub mod run;
 pub mod runs;
 pub mod settings;
 pub mod snapshot;
+pub mod state;
 pub mod tally;
 pub mod text;
 pub mod watch;

@@ -111,7 +111,7 @@ pub fn update(update: &Update) {
         }
         Update::Problem(problem) => warn!(batch = problem.path, why = problem.reason, "a problem"),
         // Every batch that is counted has no problem any more, most never had one.
-        Update::Solved(_) | Update::Account(_) => {}
+        Update::Solved(_) | Update::Account(_) | Update::Checkpoint(_) => {}
         Update::Refused(why) => error!(%why, "the run is not counted"),
         Update::Restarted(why) => info!(why, "the tally starts over"),
         Update::Ended => info!("counting has ended"),

@@ -4,10 +4,12 @@ use crate::cost::{Cost, Costs, LayerDefaults};
 use crate::follow::Account;
 use crate::history::History;
 use crate::pace::Pace;
-use crate::pipeline::{Presence, Problem, Severity, Update, Watching};
+use crate::pipeline::{Checkpoint, Presence, Problem, Severity, Update, Watching};
 use crate::snapshot::{End, Manifest, SnapshotError};
+use crate::state::Progress;
 use crate::tally::{LayerSums, Tally};
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -69,6 +71,8 @@ pub struct Run {
     newest: Option<(u64, String)>,
     revision: u64,
     structure: u64,
+    /// Batches that an earlier process had counted.
+    resumed: u64,
 }
 
 impl Run {
@@ -94,7 +98,41 @@ impl Run {
             newest: None,
             revision: 0,
             structure: 0,
+            resumed: 0,
         }
+    }
+
+    /// Goes on from the progress that an earlier process kept; returns whether it can.
+    pub fn go_on_from(&mut self, progress: Progress) -> bool {
+        let batches = progress.counted.len() as u64;
+        let Some(tally) = Tally::restore(progress.layers, progress.samples, batches) else { return false };
+        self.tally = tally;
+        self.history = progress.history;
+        self.bytes = progress.bytes;
+        self.newest = progress.newest;
+        self.resumed = batches;
+        self.last_activity = progress.counted.iter().map(|(_, identity)| identity.modified).max();
+        self.reprice();
+        true
+    }
+
+    /// The progress of the run at `directory` at a checkpoint, once all updates before it are applied.
+    pub fn progress(&self, directory: &Path, checkpoint: Checkpoint) -> Progress {
+        Progress {
+            directory: directory.to_owned(),
+            manifest: checkpoint.manifest,
+            counted: checkpoint.counted,
+            layers: self.tally.layers().to_vec(),
+            samples: self.tally.samples(),
+            bytes: self.bytes,
+            history: self.history.clone(),
+            newest: self.newest.clone(),
+        }
+    }
+
+    /// Batches that were counted by an earlier process, and are in the figures.
+    pub fn resumed(&self) -> u64 {
+        self.resumed
     }
 
     /// Applies a group of updates, which came at `now`.
@@ -150,6 +188,8 @@ impl Run {
             }
             Update::Refused(why) => self.refused = Some(why),
             Update::Restarted(why) => self.restart(why),
+            // Whoever keeps the progress looks at it before the group is applied.
+            Update::Checkpoint(_) => {}
             Update::Account(account) => self.account = account,
             Update::Ended => self.ended = true,
         }

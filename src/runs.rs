@@ -46,6 +46,11 @@ impl Runs {
         }
     }
 
+    /// The newest run, to go on from what is known of it.
+    pub fn newest_mut(&mut self) -> Option<&mut Run> {
+        self.entries.last_mut().map(|entry| &mut entry.run)
+    }
+
     /// A run by its number.
     pub fn get(&self, number: usize) -> Option<&Entry> {
         self.entries.get(number)
@@ -94,6 +99,11 @@ impl Runs {
     /// Compares the others with this run from now on, or with none where it is the baseline already.
     pub fn mark(&mut self, number: usize) {
         self.baseline = (self.baseline != Some(number) && number < self.entries.len()).then_some(number);
+    }
+
+    /// How many batches of all runs were counted by an earlier process.
+    pub fn resumed(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.run.resumed()).sum()
     }
 
     /// How many more runs there are than are followed.

@@ -1,13 +1,15 @@
 //! What applies: the command line goes before the configuration file, and that before the defaults.
 //! What can be given repeatedly adds up, the command line's last.
 
-use crate::cli::{DemoArgs, EndArgs, LookArgs, RunArgs, SymbolArgs, WatchArgs};
+use crate::cli::{DemoArgs, EndArgs, KeepArgs, LookArgs, RunArgs, SymbolArgs, WatchArgs};
 use crate::condition::Condition;
 use crate::config::Config;
 use crate::cost::CostRule;
 use crate::dashboard::{Conflict, Look, Mouse, Options, Symbols, Wishes};
 use crate::log::{Level, Log};
+use crate::pipeline::Keeping;
 use crate::report::{Export, Format};
+use crate::watch::Place;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,6 +88,22 @@ fn log(path: Option<PathBuf>, level: Option<Level>, config: &Config) -> Option<L
 fn both<T: Clone>(configured: &[T], mut given: Vec<T>) -> Vec<T> {
     given.splice(..0, configured.iter().cloned());
     given
+}
+
+/// Where the progress is kept, and whether batches that are counted are deleted.
+///
+/// # Errors
+/// Where they are to be deleted although their counts are kept nowhere.
+pub fn keeping(args: &KeepArgs, config: &Config) -> Result<(Place, Keeping), String> {
+    let place = args.state.clone().or_else(|| config.state.clone()).unwrap_or(Place::Default);
+    let prune = args.prune().or(config.prune).unwrap_or(false);
+    match (&place, prune) {
+        (Place::Nowhere, true) => {
+            Err("--prune deletes batches, and --state none keeps nothing of them; drop one of the two".into())
+        }
+        (Place::Nowhere, false) => Ok((place, Keeping::Nothing)),
+        (_, prune) => Ok((place, if prune { Keeping::ProgressAndPrune } else { Keeping::Progress })),
+    }
 }
 
 /// How often to scan, where that is said.

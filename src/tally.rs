@@ -2,18 +2,19 @@
 
 use crate::count::{BatchCount, LayerCount};
 use crate::snapshot::LayerShape;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// How many numbers are kept so that batches can be taken out again: 16 MiB of them.
-const MAX_KEPT_NUMBERS: usize = 1 << 21;
+/// The memory for batches that can be taken out again.
+const MAX_KEPT_BYTES: usize = 8 << 20;
 
 /// How many sums by step there are in all layers together, so that batches with ever other layers do not
 /// take ever more memory: 16 MiB of them.
 const MAX_STEP_SUMS: usize = 1 << 20;
 
 /// The sums of one layer over all batches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerSums {
     /// The layer's qualified name.
     pub name: String,
@@ -51,14 +52,62 @@ impl LayerSums {
 struct Kept {
     samples: u64,
     layers: Arc<[usize]>,
-    counts: Vec<LayerCount>,
+    counts: Numbers,
+}
+
+/// The counts of a batch's layers in one row: of each its updates, its dense updates, how many steps there
+/// are, and the updates of each.
+#[derive(Debug, Clone)]
+enum Numbers {
+    Narrow(Box<[u32]>),
+    Wide(Box<[u64]>),
+}
+
+impl Numbers {
+    fn of(counts: &[LayerCount]) -> Self {
+        let row = || {
+            counts.iter().flat_map(|count| {
+                let steps = count.updates_by_step.len() as u64;
+                [count.updates, count.dense, steps].into_iter().chain(count.updates_by_step.iter().copied())
+            })
+        };
+        match row().map(u32::try_from).collect() {
+            Ok(narrow) => Self::Narrow(narrow),
+            Err(_) => Self::Wide(row().collect()),
+        }
+    }
+
+    fn counts(&self) -> Vec<LayerCount> {
+        match self {
+            Self::Narrow(row) => counts_of(row.iter().map(|&number| u64::from(number))),
+            Self::Wide(row) => counts_of(row.iter().copied()),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Narrow(row) => size_of_val(&**row),
+            Self::Wide(row) => size_of_val(&**row),
+        }
+    }
+}
+
+fn counts_of(mut row: impl Iterator<Item = u64>) -> Vec<LayerCount> {
+    let mut counts = Vec::new();
+    while let (Some(updates), Some(dense), Some(steps)) = (row.next(), row.next(), row.next()) {
+        counts.push(LayerCount {
+            updates,
+            dense,
+            updates_by_step: row.by_ref().take(steps as usize).collect(),
+        });
+    }
+    counts
 }
 
 impl Kept {
-    /// The memory that it takes, as a number of 64-bit numbers.
-    fn numbers(&self) -> usize {
-        let of_layer = |count: &LayerCount| size_of::<LayerCount>() / 8 + count.updates_by_step.len();
-        size_of::<Self>() / 8 + self.counts.iter().map(of_layer).sum::<usize>()
+    /// The memory that it takes: the row, itself and what the tree and the allocator add.
+    fn bytes(&self) -> usize {
+        self.counts.bytes() + 2 * size_of::<(u64, Self)>()
     }
 }
 
@@ -71,11 +120,27 @@ pub struct Tally {
     samples: u128,
     batches: u64,
     kept: BTreeMap<u64, Kept>,
-    kept_numbers: usize,
+    kept_bytes: usize,
     step_sums: usize,
 }
 
 impl Tally {
+    /// A tally of so many batches and samples with these sums, as it was at another time. No batch of it
+    /// can be taken out again. `None` where a layer is in it twice.
+    pub fn restore(layers: Vec<LayerSums>, samples: u128, batches: u64) -> Option<Self> {
+        let index: HashMap<String, usize> =
+            layers.iter().enumerate().map(|(index, layer)| (layer.name.clone(), index)).collect();
+        let step_sums = layers.iter().map(|layer| layer.updates_by_step.len()).sum();
+        (index.len() == layers.len()).then(|| Self {
+            layers,
+            index,
+            samples,
+            batches,
+            step_sums,
+            ..Self::default()
+        })
+    }
+
     /// Adds a batch; returns the indices of its layers in [`Tally::layers`], in the batch's order.
     ///
     /// The number must not have been added before: take it out first with [`Tally::remove`].
@@ -87,13 +152,14 @@ impl Tally {
         }
         self.samples += u128::from(batch.samples);
         self.batches += 1;
-        let kept = Kept { samples: batch.samples, layers: Arc::clone(&layers), counts: batch.layers.clone() };
-        self.kept_numbers += kept.numbers();
+        let counts = Numbers::of(&batch.layers);
+        let kept = Kept { samples: batch.samples, layers: Arc::clone(&layers), counts };
+        self.kept_bytes += kept.bytes();
         self.kept.insert(number, kept);
-        while self.kept_numbers > MAX_KEPT_NUMBERS
+        while self.kept_bytes > MAX_KEPT_BYTES
             && let Some((_, forgotten)) = self.kept.pop_first()
         {
-            self.kept_numbers -= forgotten.numbers();
+            self.kept_bytes -= forgotten.bytes();
         }
         layers
     }
@@ -102,8 +168,9 @@ impl Tally {
     /// ago to be remembered (or was never added).
     pub fn remove(&mut self, number: u64) -> Option<(u64, Arc<[usize]>, Vec<LayerCount>)> {
         let kept = self.kept.remove(&number)?;
-        self.kept_numbers -= kept.numbers();
+        self.kept_bytes -= kept.bytes();
         let Kept { samples, layers, counts } = kept;
+        let counts = counts.counts();
         for (&layer, count) in layers.iter().zip(&counts) {
             self.layers[layer].remove(count);
         }
@@ -226,7 +293,7 @@ mod tests {
         for number in 0..12 {
             tally.add(number, &wide);
         }
-        assert!(tally.kept_numbers <= MAX_KEPT_NUMBERS);
+        assert!(tally.kept_bytes <= MAX_KEPT_BYTES);
         assert!(tally.remove(0).is_none() && tally.remove(11).is_some());
         assert_eq!(tally.layers()[0].updates, 11 * u128::from(u64::MAX));
     }
@@ -306,8 +373,8 @@ mod tests {
             for layer in tally.layers() {
                 prop_assert_eq!(layer.updates, layer.updates_by_step.iter().sum::<u128>());
             }
-            let kept: usize = tally.kept.values().map(Kept::numbers).sum();
-            prop_assert_eq!(tally.kept_numbers, kept);
+            let kept: usize = tally.kept.values().map(Kept::bytes).sum();
+            prop_assert_eq!(tally.kept_bytes, kept);
         }
 
         /// The nearest float is the one whose distance, compared exactly in integers, is least.

@@ -1,37 +1,169 @@
 //! The runs that are followed: their state, what keeps it up to date, and those that are found meanwhile.
 
 use crate::follow::{Discovery, find_runs, is_run};
-use crate::pipeline::{Command, Group, Mode, Options, Pipelines};
+use crate::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines, Restored, Update};
 use crate::run::Settings;
 use crate::runs::Runs;
+use crate::state::{Keeper, Progress, default_path, read};
+use crate::text::thousands;
 use crossbeam_channel::{Receiver, never};
-use std::path::Path;
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+/// Where the progress of runs is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum Place {
+    /// Nowhere.
+    #[default]
+    Nowhere,
+    /// In the user's directory for state.
+    Default,
+    /// In this file; of several runs in files beside it, with the runs' names behind it.
+    File(PathBuf),
+}
+
+impl From<String> for Place {
+    /// `none`, `default`, or the name of a file.
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "none" => Self::Nowhere,
+            "default" => Self::Default,
+            _ => Self::File(text.into()),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere => f.write_str("none"),
+            Self::Default => f.write_str("default"),
+            Self::File(file) => write!(f, "{}", file.display()),
+        }
+    }
+}
+
+impl Place {
+    /// The file for a run; `within` is the directory of runs that it was found in.
+    fn of(&self, run: &Path, within: Option<&Path>) -> Option<PathBuf> {
+        match (self, within) {
+            (Self::Nowhere, _) => None,
+            (Self::Default, _) => default_path(run),
+            (Self::File(file), None) => Some(file.clone()),
+            (Self::File(file), Some(_)) => {
+                let mut name = OsString::from(file);
+                name.push("-");
+                name.push(run.file_name().unwrap_or_default());
+                Some(name.into())
+            }
+        }
+    }
+}
+
+/// What is known of a run from an earlier process.
+#[derive(Debug)]
+pub struct Known {
+    /// The run's directory, absolute.
+    directory: PathBuf,
+    /// Where its progress is kept, if anywhere.
+    file: Option<PathBuf>,
+    /// The progress, or why it cannot be read.
+    progress: Result<Option<Progress>, String>,
+}
+
+fn known(place: &Place, run: &Path, within: Option<&Path>) -> Known {
+    let (directory, file) = (absolute(run), place.of(run, within));
+    let progress = file.as_deref().map_or(Ok(None), read);
+    let progress = progress.map(|progress| progress.filter(|progress| progress.directory == directory));
+    Known { directory, file, progress }
+}
+
+fn absolute(directory: &Path) -> PathBuf {
+    directory
+        .canonicalize()
+        .or_else(|_| std::path::absolute(directory))
+        .unwrap_or_else(|_| directory.to_owned())
+}
 
 /// Runs that are followed.
 #[derive(Debug)]
 pub struct Watch {
     /// Their state.
     pub runs: Runs,
+    /// What there is to say about progress that could not be read, and how many batches were told of.
+    remarks: Vec<String>,
+    told: u64,
     pipelines: Pipelines,
-    found: Receiver<Discovery>,
+    found: Receiver<Discovery<Known>>,
     settings: Settings,
+    keeping: Keeping,
+    /// Writes progress; of each run its directory, and where its progress is kept.
+    keeper: Option<Keeper>,
+    places: Vec<(PathBuf, Option<PathBuf>)>,
 }
 
 impl Watch {
     /// Starts to follow a directory, which need not exist yet: a run, or, live, a directory of runs. The
-    /// settings' name is that of a run without one.
+    /// settings' name is that of a run without one. What an earlier process has kept at `place` is gone on from.
     ///
     /// # Errors
     /// Where the system gives no thread, or the current directory that a relative path needs is gone.
-    pub fn start(directory: &Path, settings: Settings, options: Options) -> std::io::Result<Self> {
+    pub fn start(
+        directory: &Path,
+        settings: Settings,
+        options: Options,
+        place: &Place,
+    ) -> std::io::Result<Self> {
+        let (inside, of_runs) = (directory.to_owned(), place.clone());
+        let about = move |run: &Path| known(&of_runs, run, Some(&inside));
         let found = match options.mode {
-            Mode::Live if !is_run(directory) => find_runs(directory, options.poll)?,
+            Mode::Live if !is_run(directory) => find_runs(directory, options.poll, about)?,
             Mode::Live | Mode::Once => never(),
         };
-        let mut pipelines = Pipelines::start(options)?;
-        pipelines.follow(directory)?;
-        Ok(Self { runs: Runs::new(directory, settings.clone()), pipelines, found, settings })
+        let keeping = options.keeping;
+        let mut watch = Self {
+            runs: Runs::new(directory, settings.clone()),
+            remarks: Vec::new(),
+            told: 0,
+            pipelines: Pipelines::start(options)?,
+            found,
+            settings,
+            keeping,
+            keeper: if keeping == Keeping::Nothing { None } else { Some(Keeper::start()?) },
+            places: Vec::new(),
+        };
+        watch.follow(directory, known(place, directory, None))?;
+        Ok(watch)
+    }
+
+    /// Follows the run that was added last.
+    fn follow(&mut self, directory: &Path, known: Known) -> std::io::Result<()> {
+        let progress = known.progress.unwrap_or_else(|why| {
+            let file = known.file.as_ref().map_or(String::new(), |file| file.display().to_string());
+            self.remarks.push(format!("{file}: {why}; everything is counted again"));
+            None
+        });
+        let restored = progress.and_then(|progress| {
+            let restored =
+                Restored { manifest: progress.manifest.clone(), counted: progress.counted.clone() };
+            self.runs.newest_mut()?.go_on_from(progress).then_some(restored)
+        });
+        self.pipelines.follow(directory, restored)?;
+        self.places.push((known.directory, known.file));
+        Ok(())
+    }
+
+    /// What there is to say about what an earlier process has kept.
+    pub fn take_remarks(&mut self) -> Vec<String> {
+        let resumed = self.runs.resumed();
+        let went_on = (resumed > self.told)
+            .then(|| format!("went on after {} batches that were counted before", thousands(resumed.into())));
+        self.told = resumed;
+        self.remarks.drain(..).chain(went_on).collect()
     }
 
     /// What comes of the runs.
@@ -39,32 +171,53 @@ impl Watch {
         self.pipelines.groups()
     }
 
-    /// Runs that are found. The channel closes when there will be no more.
-    pub fn found(&self) -> &Receiver<Discovery> {
+    /// Runs that are found, to be given to [`Watch::take_found`]. The channel closes when there will be no more.
+    pub fn found(&self) -> &Receiver<Discovery<Known>> {
         &self.found
     }
 
-    /// Applies what came of a run now.
-    pub fn apply(&mut self, group: Group) {
+    /// Applies what came of a run now, and has its progress kept where that is asked for.
+    pub fn apply(&mut self, mut group: Group) {
+        let run = group.run;
+        let checkpoint = group.updates.iter().rposition(|update| matches!(update, Update::Checkpoint(_)));
+        let checkpoint = checkpoint.map(|at| group.updates.remove(at));
         self.runs.apply(group, SystemTime::now());
+        let Some(Update::Checkpoint(checkpoint)) = checkpoint else { return };
+        let (Some(keeper), Some(entry), Some((directory, Some(file))), Some(commands)) =
+            (&self.keeper, self.runs.get(run), self.places.get(run), self.pipelines.commands(run))
+        else {
+            return;
+        };
+        let number = checkpoint.number;
+        let progress = entry.run.progress(directory, *checkpoint);
+        keeper.keep(file.clone(), progress, move |written| {
+            let command = written.map_or_else(Command::NotSaved, |()| Command::Saved(number));
+            // The pipeline may have ended meanwhile.
+            let _ = commands.send(command);
+        });
     }
 
     /// Follows runs that were found; without a discovery there will be no more.
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub fn take_found(&mut self, found: Option<Discovery>) -> std::io::Result<()> {
+    pub fn take_found(&mut self, found: Option<Discovery<Known>>) -> std::io::Result<()> {
         let Some(found) = found else {
             self.found = never();
             return Ok(());
         };
-        for directory in found.runs {
-            self.pipelines.follow(&directory)?;
+        for (directory, known) in found.runs {
             let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.runs.add(&directory, Settings { name, ..self.settings.clone() });
+            self.follow(&directory, known)?;
         }
         self.runs.leave_out(found.left_out);
         Ok(())
+    }
+
+    /// Whether batches are deleted once they are counted, so that no tally can be started over.
+    pub fn prunes(&self) -> bool {
+        self.keeping == Keeping::ProgressAndPrune
     }
 
     /// Starts the tally of the shown run over.

@@ -326,3 +326,42 @@ fn an_empty_batch_and_no_samples_divide_by_nothing() {
     assert_eq!(output["total"]["effective_ops_per_sample"], 0.0);
     assert_eq!((&output["total"]["sparsity"], &output["complete"]), (&Value::Null, &true.into()));
 }
+
+#[test]
+fn bench_measures_every_form_and_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = neurotop()
+        .args(["bench", "--size", "200k", "--rounds", "1", "--threads", "2", "--dir"])
+        .arg(directory.path())
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    for form in ["f4 trace", "f4 pairs", "f8 trace", "f2 trace", "bits", "deflated", "small"] {
+        let row = table.lines().find(|line| line.starts_with(form)).expect(form);
+        assert_eq!(row[form.len()..].split_whitespace().count(), 9, "{row}");
+    }
+    assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn bench_that_is_interrupted_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let bench = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(["bench", "--size", "20M", "--rounds", "1000", "--dir"])
+        .arg(directory.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    while fs::read_dir(directory.path()).expect("a directory").count() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_raw(bench.id().cast_signed()).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("a signal");
+    let output = bench.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("interrupted"), "{}", text(&output.stderr));
+    assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
+}

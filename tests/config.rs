@@ -77,6 +77,11 @@ fn run(what: fn(RunSettings) -> String) -> impl Fn(WatchArgs, &Config) -> String
     move |args, config| what(RunSettings::new(args.run, config))
 }
 
+fn kept(args: WatchArgs, config: &Config) -> String {
+    let (place, keeping) = settings::keeping(&args.keep, config).expect("they go together");
+    format!("{place} {keeping:?}")
+}
+
 /// An option: a line of the file, what applies by it, words of a command line, what applies by both.
 struct Row {
     name: &'static str,
@@ -92,7 +97,7 @@ fn logs(args: WatchArgs, config: &Config) -> String {
     format!("{} {:?}", log.path.display(), log.level)
 }
 
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 19] = [
     Row {
         name: "export",
         line: "export = \"a.json\"",
@@ -185,6 +190,22 @@ const ROWS: [Row; 17] = [
         words: &["--log-level", "error"],
         by_both: "a.log Error",
         applies: logs,
+    },
+    Row {
+        name: "state",
+        line: "state = \"none\"",
+        by_file: "none Nothing",
+        words: &["--state", "a.state"],
+        by_both: "a.state Progress",
+        applies: kept,
+    },
+    Row {
+        name: "prune",
+        line: "prune = true",
+        by_file: "default ProgressAndPrune",
+        words: &["--no-prune"],
+        by_both: "default Progress",
+        applies: kept,
     },
     Row {
         name: "poll",

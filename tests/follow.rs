@@ -3,7 +3,7 @@
 mod support;
 
 use neurotop::cost::{Costs, LayerDefaults};
-use neurotop::pipeline::{Command, Mode, Options, Pipelines, Presence, Severity, Watching};
+use neurotop::pipeline::{Command, Keeping, Mode, Options, Pipelines, Presence, Severity, Watching};
 use neurotop::report::Summary;
 use neurotop::run::{Run, Settings, Status};
 use std::fs::{self, File};
@@ -36,9 +36,15 @@ impl Watch {
             stall_after: Duration::from_secs(30),
             live: true,
         };
-        let options = Options { mode: Mode::Live, poll, settle: Duration::from_millis(400), threads: 2 };
+        let options = Options {
+            mode: Mode::Live,
+            poll,
+            settle: Duration::from_millis(400),
+            threads: 2,
+            keeping: Keeping::Nothing,
+        };
         let mut pipelines = Pipelines::start(options).expect("threads");
-        pipelines.follow(directory).expect("a pipeline");
+        pipelines.follow(directory, None).expect("a pipeline");
         Self { pipelines, run: Run::new(settings) }
     }
 

@@ -1,4 +1,5 @@
-//! Counting streams through bounded buffers: a batch of a gigabyte needs no more memory than a small one.
+//! Counting streams through bounded buffers: a batch of a gigabyte needs no more memory than a small one,
+//! and many batches little more than few.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -11,9 +12,13 @@ use support::write_zeros;
 
 /// The most memory that this process ever had, in KiB.
 fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("the status of this process");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+    peak_in(&std::fs::read_to_string("/proc/self/status").expect("the status of this process"))
+}
+
+/// The peak in the status of a process; 0 where it has ended.
+fn peak_in(status: &str) -> u64 {
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().nth(1)).map_or(0, |kib| kib.parse().expect("a number"))
 }
 
 #[test]
@@ -40,4 +45,40 @@ fn a_gigabyte_needs_no_more_than_its_buffers() {
     }
     let grown = peak() - before;
     assert!(grown < 24 << 10, "the portraits took {grown} KiB");
+}
+
+#[test]
+fn a_run_of_many_batches_takes_little_for_each() {
+    let run = tempfile::tempdir().expect("a directory");
+    support::small_run(run.path(), 1);
+    let batch = std::fs::read(run.path().join("batch-000000.npz")).expect("a batch");
+    let peak_of = |batches: std::ops::Range<usize>| {
+        for number in batches {
+            std::fs::write(run.path().join(format!("batch-{number:06}.npz")), &batch).expect("a batch");
+        }
+        peak_of_summary(run.path())
+    };
+    let few = peak_of(1..1000);
+    let many = peak_of(1000..21_000);
+    assert!(many < 48 << 10, "21,000 batches took {many} KiB");
+    assert!(many < few + (12 << 10), "20,000 batches more took {} KiB more", many - few);
+}
+
+/// The most memory, in KiB, that `neurotop summary` ever had.
+fn peak_of_summary(run: &std::path::Path) -> u64 {
+    let mut summary = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .arg("summary")
+        .arg(run)
+        .args(["--threads", "2"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let status = format!("/proc/{}/status", summary.id());
+    let mut most = 0;
+    while summary.try_wait().expect("a process").is_none() {
+        most = std::fs::read_to_string(&status).map_or(most, |status| most.max(peak_in(&status)));
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(most > 0, "it was never looked at");
+    most
 }

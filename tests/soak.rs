@@ -134,7 +134,10 @@ fn soak(batches: usize) {
     support::write_manifest(&run, &[("lif", "Leaky", "zero", &[8])], None);
     let neurotop = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
-        command.env("XDG_CONFIG_HOME", "/nonexistent").stderr(Stdio::null());
+        command
+            .env("XDG_CONFIG_HOME", "/nonexistent")
+            .env("XDG_STATE_HOME", place.path())
+            .stderr(Stdio::null());
         command
     };
     let mut watch = neurotop()

@@ -32,6 +32,8 @@ struct Terminal {
     /// All that was written, of which the screen shows what came of it.
     output: Arc<Mutex<Vec<u8>>>,
     settings_before: String,
+    /// Where it keeps its progress.
+    _state: tempfile::TempDir,
 }
 
 impl Terminal {
@@ -59,6 +61,8 @@ impl Terminal {
         command.args(args);
         command.env("TERM", "xterm-256color");
         command.env("XDG_CONFIG_HOME", "/nonexistent");
+        let state = tempfile::tempdir().expect("a directory");
+        command.env("XDG_STATE_HOME", state.path());
         for name in ["NO_COLOR", "COLORTERM", "LC_ALL", "LC_CTYPE"] {
             command.env_remove(name);
         }
@@ -84,7 +88,16 @@ impl Terminal {
             }
         });
         let keys = pair.master.take_writer().expect("its input");
-        Self { master: pair.master, _slave: pair.slave, child, keys, screen, output, settings_before }
+        Self {
+            master: pair.master,
+            _slave: pair.slave,
+            child,
+            keys,
+            screen,
+            output,
+            settings_before,
+            _state: state,
+        }
     }
 
     fn contents(&self) -> String {
@@ -898,7 +911,18 @@ fn a_terminal_that_is_gone_leaves_every_export() {
     let (json, csv) = (place.path().join("out.json"), place.path().join("out.csv"));
     let pair = native_pty_system().openpty(PtySize::default()).expect("a pseudo-terminal");
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_neurotop"));
-    command.args(["watch", text(&run), "--log", text(&log), "--export", text(&json), "--export", text(&csv)]);
+    command.args([
+        "watch",
+        "--state",
+        "none",
+        text(&run),
+        "--log",
+        text(&log),
+        "--export",
+        text(&json),
+        "--export",
+        text(&csv),
+    ]);
     command.env("TERM", "xterm-256color");
     command.env("XDG_CONFIG_HOME", "/nonexistent");
     let mut child = pair.slave.spawn_command(command).expect("it starts");

@@ -53,7 +53,7 @@ impl<'a> Source<'a> {
 
 /// The summary of a run's directory, counted once.
 pub(super) fn count(directory: &Path, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Summary> {
-    let mut session = Session::start(directory, run, &Following { mode: Mode::Once, poll: None })?;
+    let mut session = Session::start(directory, run, &Following::unkept(Mode::Once))?;
     count_all(&mut session, run.symbols, signals)?;
     let run = &session.watch.runs.shown().run;
     if let Some(why) = run.refused() {

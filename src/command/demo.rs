@@ -39,7 +39,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         ..RunSettings::new(given, config)
     };
     run.start_log()?;
-    let session = Session::start(directory.path(), &run, &Following { mode: Mode::Live, poll: None })?;
+    let session = Session::start(directory.path(), &run, &Following::unkept(Mode::Live))?;
     let leave = Arc::new(AtomicBool::new(false));
     let writer = {
         let (path, leave) = (directory.path().to_owned(), Arc::clone(&leave));

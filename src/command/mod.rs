@@ -1,5 +1,6 @@
 //! The subcommands, one file each, and what they share.
 
+mod bench;
 mod check;
 mod compare;
 mod completions;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::demo(args),
         Command::Doctor(args) => doctor::doctor(args),
         Command::Config(args) => config::config(args),
+        Command::Bench(args) => bench::bench(args),
         Command::Recorder => recorder::recorder(),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),

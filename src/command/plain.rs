@@ -3,6 +3,7 @@
 use super::finish::ended_by_itself;
 use super::output;
 use crate::dashboard::Symbols;
+use crate::pipeline::{Group, Update};
 use crate::report::Summary;
 use crate::run::Status;
 use crate::runs::Entry;
@@ -26,6 +27,7 @@ pub(super) fn watch(
     signals: &Receiver<i32>,
 ) -> anyhow::Result<()> {
     let groups = watch.groups().clone();
+    name_remarks(watch);
     let mut printer = Printer { symbols, last: HashMap::new(), next: Instant::now() + FIRST_LINE };
     loop {
         let over = exit_when_finished && watch.runs.are_over(SystemTime::now());
@@ -36,9 +38,15 @@ pub(super) fn watch(
             return Ok(());
         }
         select! {
-            recv(watch.found()) -> found => watch.take_found(found.ok())?,
+            recv(watch.found()) -> found => {
+                watch.take_found(found.ok())?;
+                name_remarks(watch);
+            }
             recv(groups) -> group => match group {
-                Ok(group) if !ended_by_itself(&group) => watch.apply(group),
+                Ok(group) if !ended_by_itself(&group) => {
+                    name_restart(&group);
+                    watch.apply(group);
+                }
                 _ => anyhow::bail!("counting ended unexpectedly; please report it"),
             },
             recv(signals) -> _ => return Ok(()),
@@ -105,5 +113,19 @@ fn effective(summary: &Summary) -> String {
     match summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative) {
         Some(relative) if relative > 0.0 => format!("{figure} (± {})", percent(relative)),
         _ => figure,
+    }
+}
+
+fn name_remarks(watch: &mut Watch) {
+    for remark in watch.take_remarks() {
+        output::say(&remark);
+    }
+}
+
+fn name_restart(group: &Group) {
+    for update in &group.updates {
+        if let Update::Restarted(why) = update {
+            output::say(&format!("started over: {why}"));
+        }
     }
 }

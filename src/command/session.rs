@@ -2,10 +2,10 @@
 
 use crate::cost::{Costs, LayerDefaults};
 use crate::follow::{is_run, runs_inside};
-use crate::pipeline::{Mode, Options};
+use crate::pipeline::{Keeping, Mode, Options};
 use crate::run::Settings;
 use crate::settings::RunSettings;
-use crate::watch::Watch;
+use crate::watch::{Place, Watch};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +19,15 @@ pub(super) struct Session {
 pub(super) struct Following {
     pub(super) mode: Mode,
     pub(super) poll: Option<Duration>,
+    pub(super) place: Place,
+    pub(super) keeping: Keeping,
+}
+
+impl Following {
+    /// So, and nothing of it is kept.
+    pub(super) fn unkept(mode: Mode) -> Self {
+        Self { mode, poll: None, place: Place::Nowhere, keeping: Keeping::Nothing }
+    }
 }
 
 impl Session {
@@ -33,9 +42,15 @@ impl Session {
             stall_after: run.stall_after,
             live: following.mode == Mode::Live,
         };
-        let options =
-            Options { mode: following.mode, poll: following.poll, settle: run.settle, threads: run.threads };
-        let watch = Watch::start(directory, settings, options).context("cannot start to count")?;
+        let options = Options {
+            mode: following.mode,
+            poll: following.poll,
+            settle: run.settle,
+            threads: run.threads,
+            keeping: following.keeping,
+        };
+        let watch =
+            Watch::start(directory, settings, options, &following.place).context("cannot start to count")?;
         Ok(Self { watch })
     }
 }

@@ -12,6 +12,7 @@ use crate::log::Level;
 use crate::nearest::unknown;
 use crate::report::{Export, Format};
 use crate::text::{elide, printable};
+use crate::watch::Place;
 use anyhow::{Context, anyhow};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::Deserialize;
@@ -58,6 +59,10 @@ pub struct Config {
     pub log_level: Option<Level>,
     /// Threads that count.
     pub threads: Option<NonZeroUsize>,
+    /// Where to keep the progress.
+    pub state: Option<Place>,
+    /// Whether to delete batches that are counted.
+    pub prune: Option<bool>,
     /// How often to scan.
     #[serde(deserialize_with = "values::seconds")]
     pub poll: Option<Duration>,
@@ -84,7 +89,7 @@ pub struct Config {
 }
 
 /// The names of the fields of [`Config`] in a file.
-pub const FIELDS: [&str; 20] = [
+pub const FIELDS: [&str; 22] = [
     "export",
     "baseline",
     "fail-if",
@@ -96,6 +101,8 @@ pub const FIELDS: [&str; 20] = [
     "log",
     "log-level",
     "threads",
+    "state",
+    "prune",
     "poll",
     "exit-when-finished",
     "format",

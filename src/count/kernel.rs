@@ -3,12 +3,18 @@
 //! An element has changed where `(pre - post) != 0` in IEEE arithmetic, as NeuroBench 2.3.0 counts
 //! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`.
 
+use fearless_simd::{Level, dispatch};
 use std::iter::Sum;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// Elements counted into one small counter, which the compiler keeps in vector registers: few enough for
 /// 16 bits.
 const CHUNK: usize = 4096;
+
+/// The widest registers that this processor has. The loops below are plain; they are compiled once for each
+/// kind of registers.
+static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 
 /// The width of the potentials, in native byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,34 +40,37 @@ impl Width {
     /// Counts the elements of two blocks that changed. Both hold whole elements in native byte order,
     /// at any alignment; what one has more than the other is not looked at.
     pub fn changed(self, pre: &[u8], post: &[u8]) -> u64 {
-        match self {
+        dispatch!(*LEVEL, _simd => match self {
             Self::F16 => count::<2, u16>(pre, post, half_changed),
             Self::F32 => count::<4, u32>(pre, post, single_changed),
             Self::F64 => count::<8, u64>(pre, post, double_changed),
-        }
+        })
     }
 
     /// Adds the changed elements of each run of so many elements to its counter, as far as there are
     /// counters; the last run may be shorter.
     pub fn add_changed(self, pre: &[u8], post: &[u8], run: usize, counters: &mut [u64]) {
-        match self {
+        dispatch!(*LEVEL, _simd => match self {
             Self::F16 => add::<2, u16>(pre, post, run, counters, half_changed),
             Self::F32 => add::<4, u32>(pre, post, run, counters, single_changed),
             Self::F64 => add::<8, u64>(pre, post, run, counters, double_changed),
-        }
+        })
     }
 }
 
+#[inline(always)]
 fn single_changed(pre: [u8; 4], post: [u8; 4]) -> bool {
     f32::from_ne_bytes(pre) - f32::from_ne_bytes(post) != 0.0
 }
 
+#[inline(always)]
 fn double_changed(pre: [u8; 8], post: [u8; 8]) -> bool {
     f64::from_ne_bytes(pre) - f64::from_ne_bytes(post) != 0.0
 }
 
 /// Without converting to a wider float: a half is unchanged where the patterns are equal and finite, or
 /// both are zeros of either sign. A difference of two different halves never rounds to zero.
+#[inline(always)]
 fn half_changed(pre: [u8; 2], post: [u8; 2]) -> bool {
     let (pre, post) = (u16::from_ne_bytes(pre), u16::from_ne_bytes(post));
     let equal_and_finite = (pre == post) & ((pre & 0x7fff) < 0x7c00);
@@ -127,9 +136,11 @@ pub fn swap_bytes(block: &mut [u8], size: usize) {
 pub fn set_bits(block: &[u8], bits: Range<u64>) -> u64 {
     let skipped = bits.start / 8;
     let block = usize::try_from(skipped).ok().and_then(|skipped| block.get(skipped..)).unwrap_or_default();
-    leading_set_bits(block, bits.end - 8 * skipped) - leading_set_bits(block, bits.start % 8)
+    let (first, end) = (bits.start % 8, bits.end - 8 * skipped);
+    dispatch!(*LEVEL, _simd => leading_set_bits(block, end) - leading_set_bits(block, first))
 }
 
+#[inline(always)]
 fn leading_set_bits(block: &[u8], bits: u64) -> u64 {
     let whole = usize::try_from(bits / 8).unwrap_or(usize::MAX).min(block.len());
     let (words, rest) = block[..whole].as_chunks::<8>();

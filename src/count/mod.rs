@@ -1,10 +1,12 @@
 //! Membrane updates of a batch, counted from its potentials as a stream.
 
+mod block;
 mod kernel;
 mod steps;
 mod stream;
 mod transpose;
 
+pub use block::Scratch;
 pub use kernel::Width;
 pub(crate) use stream::{Sink, changes, each_block};
 pub(crate) use transpose::Odometer;
@@ -42,35 +44,6 @@ pub struct LayerCount {
     /// [`MAX_BATCH_STEPS`] among the batch's layers. The updates of the steps after those are in
     /// `updates` only. Empty where there are no elements.
     pub updates_by_step: Vec<u64>,
-}
-
-/// Buffers that a counting thread uses again for each batch.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    first: Vec<u8>,
-    second: Vec<u8>,
-}
-
-impl Scratch {
-    fn first(&mut self, bytes: usize) -> &mut [u8] {
-        grown(&mut self.first, bytes)
-    }
-
-    fn both(&mut self, bytes: usize) -> (&mut [u8], &mut [u8]) {
-        self.both_of(bytes, bytes)
-    }
-
-    fn both_of(&mut self, first: usize, second: usize) -> (&mut [u8], &mut [u8]) {
-        (grown(&mut self.first, first), grown(&mut self.second, second))
-    }
-}
-
-/// Buffers only grow, so that no block pays for fresh memory twice.
-fn grown(buffer: &mut Vec<u8>, bytes: usize) -> &mut [u8] {
-    if buffer.len() < bytes {
-        buffer.resize(bytes, 0);
-    }
-    &mut buffer[..bytes]
 }
 
 /// Counts a batch, reading and verifying all of it.

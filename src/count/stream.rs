@@ -5,6 +5,7 @@
 //! contiguous, in Fortran order the steps of one neuron are.
 
 use super::Scratch;
+use super::block::Block;
 use super::kernel::{Width, swap_bytes};
 use super::transpose::mixed_orders;
 use crate::snapshot::{Array, BatchLayer, Form, MemberReader, Order, SnapshotError};
@@ -98,14 +99,21 @@ impl Elements {
         ((bytes / self.width.bytes()) as u64).min(self.left) as usize
     }
 
-    /// Fills `buffer`, which holds whole elements, with the next ones.
-    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<(), SnapshotError> {
-        self.reader.fill(buffer)?;
+    /// Reads the next `count` elements into `block`; the last `carried` bytes of those before come to stand
+    /// in front of them.
+    fn read_behind(&mut self, block: &mut Block, count: usize, carried: usize) -> Result<(), SnapshotError> {
+        let bytes = block.lay(self.reader.place(), count * self.width.bytes(), carried);
+        self.reader.fill(bytes)?;
         if self.swapped {
-            swap_bytes(buffer, self.width.bytes());
+            swap_bytes(bytes, self.width.bytes());
         }
-        self.pass((buffer.len() / self.width.bytes()) as u64);
+        self.pass(count as u64);
         Ok(())
+    }
+
+    /// Reads the next `count` elements into `block`.
+    pub(super) fn read(&mut self, block: &mut Block, count: usize) -> Result<(), SnapshotError> {
+        self.read_behind(block, count, 0)
     }
 
     fn skip(&mut self, elements: u64) -> Result<(), SnapshotError> {
@@ -135,11 +143,9 @@ pub(crate) fn each_block(
     mut take: impl FnMut(Width, &[u8]) -> Result<(), SnapshotError>,
 ) -> Result<(), SnapshotError> {
     let mut elements = Elements::new(array)?;
-    let buffer = scratch.first(BLOCK);
     while elements.left > 0 {
-        let length = elements.block(BLOCK) * elements.width.bytes();
-        elements.fill(&mut buffer[..length])?;
-        take(elements.width, &buffer[..length])?;
+        elements.read(&mut scratch.first, elements.block(BLOCK))?;
+        take(elements.width, scratch.first.bytes())?;
     }
     elements.finish()
 }
@@ -159,18 +165,18 @@ fn trace(post: &Array, step: u64, scratch: &mut Scratch, sink: &mut dyn Sink) ->
     }
     // Whole steps are read in turns into two buffers, so that none is copied to stay for the next.
     let step_bytes = step_bytes as usize;
-    let steps_together = (BLOCK / step_bytes.max(1)).max(1);
-    let (mut before, mut after) = scratch.both(steps_together * step_bytes);
-    elements.fill(&mut before[..step_bytes])?;
-    let mut last = 0;
+    let together = (BLOCK / step_bytes.max(1)).max(1) * step_bytes;
+    let (mut before, mut after) = (&mut scratch.first, &mut scratch.second);
+    elements.read(before, step as usize)?;
     while elements.left > 0 {
         sink.go_on()?;
-        let (at, length) = (elements.at, elements.block(after.len()) * width.bytes());
-        elements.fill(&mut after[..length])?;
-        sink.potentials(Order::C, at, width, &before[last..last + step_bytes], &after[..step_bytes]);
-        last = length - step_bytes;
-        if last > 0 {
-            sink.potentials(Order::C, at + step, width, &after[..last], &after[step_bytes..length]);
+        let at = elements.at;
+        elements.read(after, elements.block(together))?;
+        let (old, new) = (before.bytes(), after.bytes());
+        sink.potentials(Order::C, at, width, &old[old.len() - step_bytes..], &new[..step_bytes]);
+        if new.len() > step_bytes {
+            let earlier = &new[..new.len() - step_bytes];
+            sink.potentials(Order::C, at + step, width, earlier, &new[step_bytes..]);
         }
         std::mem::swap(&mut before, &mut after);
     }
@@ -201,16 +207,16 @@ fn fortran_trace(post: &Array, scratch: &mut Scratch, sink: &mut dyn Sink) -> Re
     let mut elements = Elements::new(post)?;
     let width = elements.width;
     let size = width.bytes();
-    let buffer = scratch.first(size + BLOCK);
+    let block = &mut scratch.first;
     if elements.left > 0 {
-        elements.fill(&mut buffer[..size])?;
+        elements.read(block, 1)?;
     }
     while elements.left > 0 {
         sink.go_on()?;
-        let (at, length) = (elements.at, elements.block(BLOCK) * size);
-        elements.fill(&mut buffer[size..size + length])?;
-        sink.potentials(Order::Fortran, at, width, &buffer[..length], &buffer[size..size + length]);
-        buffer.copy_within(length..length + size, 0);
+        let at = elements.at;
+        elements.read_behind(block, elements.block(BLOCK), size)?;
+        let before = block.with_carried(size);
+        sink.potentials(Order::Fortran, at, width, &before[..before.len() - size], block.bytes());
     }
     elements.finish()
 }
@@ -235,13 +241,13 @@ fn in_lockstep(
     scratch: &mut Scratch,
     sink: &mut dyn Sink,
 ) -> Result<(), SnapshotError> {
-    let (pre, post) = scratch.both(BLOCK);
+    let (pre, post) = (&mut scratch.first, &mut scratch.second);
     while after.left > 0 {
         sink.go_on()?;
-        let (at, length) = (after.at, after.block(BLOCK) * after.width.bytes());
-        before.fill(&mut pre[..length])?;
-        after.fill(&mut post[..length])?;
-        sink.potentials(order, at, after.width, &pre[..length], &post[..length]);
+        let (at, count) = (after.at, after.block(BLOCK));
+        before.read(pre, count)?;
+        after.read(post, count)?;
+        sink.potentials(order, at, after.width, pre.bytes(), post.bytes());
     }
     after.finish()
 }
@@ -256,14 +262,13 @@ fn bits(
 ) -> Result<(), SnapshotError> {
     let mut reader = array.member.reader()?;
     reader.skip(array.header.data_offset)?;
-    let buffer = scratch.first(BLOCK);
     let mut given = 0;
     while given < bits {
         sink.go_on()?;
         let length = (bits - given).div_ceil(8).min(BLOCK as u64) as usize;
-        reader.fill(&mut buffer[..length])?;
+        reader.fill(scratch.first.lay(reader.place(), length, 0))?;
         let in_block = (bits - given).min(length as u64 * 8);
-        sink.bits(at + given, &buffer[..length], in_block);
+        sink.bits(at + given, scratch.first.bytes(), in_block);
         given += in_block;
     }
     reader.finish()

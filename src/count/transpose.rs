@@ -6,6 +6,7 @@
 //! several passes.
 
 use super::Scratch;
+use super::block::Block;
 use super::stream::{BLOCK, Elements, Sink};
 use crate::snapshot::{Array, Order, SnapshotError};
 use std::ops::Range;
@@ -26,13 +27,12 @@ pub(super) fn mixed_orders(
 ) -> Result<(), SnapshotError> {
     let (held, streamed) = if pre.header.order == Order::Fortran { (pre, post) } else { (post, pre) };
     let mut windows = Elements::new(held)?;
-    let size = windows.width.bytes();
     while windows.left > 0 {
         sink.go_on()?;
-        let (start, length) = (windows.at, windows.block(WINDOW) * size);
-        let (window, blocks) = scratch.both_of(length, 2 * BLOCK);
-        windows.fill(window)?;
-        give_window(window, start, streamed, blocks.split_at_mut(BLOCK), sink)?;
+        let start = windows.at;
+        windows.read(&mut scratch.first, windows.block(WINDOW))?;
+        let window = scratch.first.bytes();
+        give_window(window, start, streamed, (&mut scratch.second, &mut scratch.gathered), sink)?;
     }
     if windows.at == 0 {
         Elements::new(streamed)?.finish()?;
@@ -46,7 +46,7 @@ fn give_window(
     window: &[u8],
     start: u64,
     streamed: &Array,
-    (block, gathered): (&mut [u8], &mut [u8]),
+    (block, gathered): (&mut Block, &mut Vec<u8>),
     sink: &mut dyn Sink,
 ) -> Result<(), SnapshotError> {
     let mut elements = Elements::new(streamed)?;
@@ -54,17 +54,24 @@ fn give_window(
     let size = width.bytes();
     let held = start..start + (window.len() / size) as u64;
     let mut place = Odometer::new(&streamed.header.shape);
+    gathered.resize(BLOCK, 0);
     while elements.left > 0 {
         sink.go_on()?;
-        let (at, count) = (elements.at, elements.block(block.len()));
-        elements.fill(&mut block[..count * size])?;
+        let (at, count) = (elements.at, elements.block(BLOCK));
+        elements.read(block, count)?;
         let mut next = 0;
         while next < count {
             let run = place.gather(window, &held, &mut gathered[next * size..count * size], size);
             let bytes = next * size..(next + run) * size;
             if run > 0 {
                 // The sink only compares, so that either array may be the one before.
-                sink.potentials(Order::C, at + next as u64, width, &gathered[bytes.clone()], &block[bytes]);
+                sink.potentials(
+                    Order::C,
+                    at + next as u64,
+                    width,
+                    &gathered[bytes.clone()],
+                    &block.bytes()[bytes],
+                );
             }
             next += run + place.pass_outside(&held, count - next - run);
         }

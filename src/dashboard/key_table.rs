@@ -108,6 +108,11 @@ impl KeyTable {
         self.rows.iter().find(|row| row.keys.contains(&key)).map(|row| row.binding.action)
     }
 
+    /// The first key that asks for an action, for people.
+    pub fn of(&self, action: Action) -> Option<String> {
+        self.rows.iter().find(|row| row.binding.action == action)?.first_label()
+    }
+
     /// The key that shows a view, for people: a digit where there is one.
     pub fn of_view(&self, view: View) -> Option<String> {
         let shows = |row: &&Row| matches!(row.binding.action, Action::View(shown) | Action::Toggle(shown) if shown == view);

@@ -103,8 +103,33 @@ pub struct Binding {
     pub action: Action,
     /// What it does, for people.
     pub help: &'static str,
-    /// A word for the line at the bottom, where the key is shown there.
-    pub hint: Option<&'static str>,
+    /// Words for the line at the bottom, where the key is shown there.
+    pub hints: &'static [Hint],
+}
+
+/// A word for the line at the bottom.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// What the key does, in a word.
+    pub word: &'static str,
+    /// The views in which it does so; none for all of them.
+    pub views: &'static [View],
+}
+
+const fn always(word: &'static str) -> Hint {
+    Hint { word, views: &[] }
+}
+
+const fn within(word: &'static str, views: &'static [View]) -> Hint {
+    Hint { word, views }
+}
+
+impl Binding {
+    /// The word that is shown in a view.
+    pub fn hint(&self, view: View) -> Option<&'static Hint> {
+        let here = self.hints.iter().find(|hint| hint.views.contains(&view));
+        here.or_else(|| self.hints.iter().find(|hint| hint.views.is_empty()))
+    }
 }
 
 const fn binding(
@@ -112,9 +137,9 @@ const fn binding(
     keys: &'static [&'static str],
     action: Action,
     help: &'static str,
-    hint: Option<&'static str>,
+    hints: &'static [Hint],
 ) -> Binding {
-    Binding { name, keys, action, help, hint }
+    Binding { name, keys, action, help, hints }
 }
 
 /// The action of this name.
@@ -129,129 +154,153 @@ pub static BINDINGS: [Binding; 40] = [
         &["q", "ctrl-c"],
         Action::Quit,
         "leave, print the summary and write the exports",
-        Some("quit"),
+        &[always("quit")],
     ),
     binding(
         "view-overview",
         &["1"],
         Action::View(View::Overview),
         "the overview: totals, layers, neurons and small charts",
-        None,
+        &[],
     ),
     binding(
         "view-layer",
         &["2"],
         Action::View(View::Layer),
         "the selected layer: time steps, neurons, membrane potentials",
-        None,
+        &[],
     ),
-    binding("view-charts", &["3"], Action::View(View::Charts), "charts over the batches", None),
-    binding("view-runs", &["4"], Action::View(View::Runs), "all runs", None),
+    binding("view-charts", &["3"], Action::View(View::Charts), "charts over the batches", &[]),
+    binding("view-runs", &["4"], Action::View(View::Runs), "all runs", &[]),
     binding(
         "view-problems",
         &["5", "!"],
         Action::Toggle(View::Problems),
         "the problems: what was set aside, and why",
-        Some("problems"),
+        &[always("problems")],
     ),
     binding(
         "view-help",
         &["?", "6", "f1"],
         Action::Toggle(View::Help),
         "the help: keys and terms",
-        Some("help"),
+        &[always("help")],
     ),
-    binding("view-next", &["tab"], Action::NextView(1), "the next view", Some("view")),
-    binding("view-previous", &["shift-tab"], Action::NextView(-1), "the view before", None),
+    binding("view-next", &["tab"], Action::NextView(1), "the next view", &[always("view")]),
+    binding("view-previous", &["shift-tab"], Action::NextView(-1), "the view before", &[]),
     binding(
         "open",
         &["enter"],
         Action::Open,
         "open the selected layer or run; in the charts: draw the selected line, or no more",
-        Some("open"),
+        &[within("open", &[View::Overview]), within("draw", &[View::Charts]), within("show", &[View::Runs])],
     ),
-    binding("back", &["esc"], Action::Back, "back to the overview; there: show all layers again", None),
-    binding("run-next", &["J"], Action::NextRun(1), "the next run", None),
-    binding("run-previous", &["K"], Action::NextRun(-1), "the run before", None),
-    binding("baseline", &["b"], Action::Baseline, "compare the other runs with this one, or no more", None),
+    binding("back", &["esc"], Action::Back, "back to the overview; there: show all layers again", &[]),
+    binding("run-next", &["J"], Action::NextRun(1), "the next run", &[]),
+    binding("run-previous", &["K"], Action::NextRun(-1), "the run before", &[]),
+    binding(
+        "baseline",
+        &["b"],
+        Action::Baseline,
+        "compare the other runs with this one, or no more",
+        &[within("baseline", &[View::Runs])],
+    ),
     binding(
         "pause",
         &["p", "space"],
         Action::Pause,
         "freeze the view, or let it go on; counting never stops",
-        Some("pause"),
+        &[always("pause")],
     ),
-    binding("export", &["e"], Action::Export, "write the exports now", Some("export")),
+    binding("export", &["e"], Action::Export, "write the exports now", &[always("export")]),
     binding(
         "restart",
         &["r"],
         Action::Restart,
         "start the tally over: forget all counts and read the directory again",
-        None,
+        &[],
     ),
     binding(
         "right",
         &["right", "l"],
         Action::Side(1),
         "sort by the next column; the next layer; the cursor of the charts",
-        None,
+        &[within("next layer", &[View::Layer]), within("cursor", &[View::Charts])],
     ),
-    binding("left", &["left", "h"], Action::Side(-1), "the same to the left", None),
-    binding("sort-next", &[">"], Action::SortColumn(1), "sort the layers by the next column", None),
+    binding("left", &["left", "h"], Action::Side(-1), "the same to the left", &[]),
+    binding("sort-next", &[">"], Action::SortColumn(1), "sort the layers by the next column", &[]),
     binding(
         "sort-previous",
         &["<"],
         Action::SortColumn(-1),
         "sort the layers by the column before",
-        Some("sort"),
+        &[within("sort", &[View::Overview])],
     ),
-    binding("sort-reverse", &["o"], Action::SortReverse, "turn the order around", None),
+    binding("sort-reverse", &["o"], Action::SortReverse, "turn the order around", &[]),
     binding(
         "filter",
         &["/"],
         Action::Filter,
         "filter the layers by a part of their names or a regular expression; Enter keeps it, Esc clears it",
-        Some("filter"),
+        &[within("filter", &[View::Overview])],
     ),
     binding(
         "copy",
         &["y"],
         Action::Copy,
         "copy the selected layer's figures, through the terminal (OSC 52)",
-        Some("copy"),
+        &[within("copy", &[View::Overview, View::Layer])],
     ),
-    binding("zoom-in", &["+", "="], Action::Zoom(1), "charts: zoom in", None),
-    binding("zoom-out", &["minus"], Action::Zoom(-1), "charts: zoom out", None),
-    binding("earlier", &["["], Action::Pan(-1), "charts: earlier batches", None),
-    binding("later", &["]"], Action::Pan(1), "charts: later batches", None),
-    binding("whole-run", &["0"], Action::Whole, "charts: the whole run, without a cursor", None),
-    binding("scale", &["L"], Action::Scale, "charts: linear or logarithmic", None),
-    binding("lines", &["m"], Action::Lines, "charts: running figures, single batches, or both", None),
-    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell; fg there goes on", None),
-    binding("compact", &["c"], Action::Compact, "leave out frames and charts, or no more", None),
+    binding("zoom-in", &["+", "="], Action::Zoom(1), "charts: zoom in", &[within("zoom", &[View::Charts])]),
+    binding("zoom-out", &["minus"], Action::Zoom(-1), "charts: zoom out", &[]),
+    binding("earlier", &["["], Action::Pan(-1), "charts: earlier batches", &[]),
+    binding("later", &["]"], Action::Pan(1), "charts: later batches", &[within("pan", &[View::Charts])]),
+    binding(
+        "whole-run",
+        &["0"],
+        Action::Whole,
+        "charts: the whole run, without a cursor",
+        &[within("whole run", &[View::Charts])],
+    ),
+    binding(
+        "scale",
+        &["L"],
+        Action::Scale,
+        "charts: linear or logarithmic",
+        &[within("log", &[View::Charts])],
+    ),
+    binding(
+        "lines",
+        &["m"],
+        Action::Lines,
+        "charts: running figures, single batches, or both",
+        &[within("lines", &[View::Charts])],
+    ),
+    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell; fg there goes on", &[]),
+    binding("compact", &["c"], Action::Compact, "leave out frames and charts, or no more", &[]),
     binding(
         "theme",
         &["t"],
         Action::Theme,
         "the next theme: dark, light, colour-blind, monochrome",
-        Some("theme"),
+        &[always("theme")],
     ),
-    binding("down", &["down", "j"], Action::Go(Motion::Rows(1)), "next row", None),
-    binding("up", &["up", "k"], Action::Go(Motion::Rows(-1)), "row before", None),
-    binding("page-down", &["pgdn", "ctrl-f"], Action::Go(Motion::Pages(1)), "a page down", None),
-    binding("page-up", &["pgup", "ctrl-b"], Action::Go(Motion::Pages(-1)), "a page up", None),
-    binding("first", &["home", "g"], Action::Go(Motion::First), "first row", None),
-    binding("last", &["end", "G"], Action::Go(Motion::Last), "last row", None),
+    binding("down", &["down", "j"], Action::Go(Motion::Rows(1)), "next row", &[]),
+    binding("up", &["up", "k"], Action::Go(Motion::Rows(-1)), "row before", &[]),
+    binding("page-down", &["pgdn", "ctrl-f"], Action::Go(Motion::Pages(1)), "a page down", &[]),
+    binding("page-up", &["pgup", "ctrl-b"], Action::Go(Motion::Pages(-1)), "a page up", &[]),
+    binding("first", &["home", "g"], Action::Go(Motion::First), "first row", &[]),
+    binding("last", &["end", "G"], Action::Go(Motion::Last), "last row", &[]),
 ];
 
 /// The keys that are no text while a filter is typed.
 pub static EDITS: [Binding; 6] = [
-    binding("keep", &["enter"], Action::KeepFilter, "keep the filter", Some("keep")),
-    binding("clear", &["esc"], Action::ClearFilter, "show all layers", Some("clear")),
-    binding("erase", &["backspace", "ctrl-h"], Action::Erase, "take back a character", None),
-    binding("erase-all", &["ctrl-u"], Action::EraseAll, "take back all", None),
-    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell", None),
-    binding("leave", &["ctrl-c"], Action::Quit, "leave", None),
+    binding("keep", &["enter"], Action::KeepFilter, "keep the filter", &[always("keep")]),
+    binding("clear", &["esc"], Action::ClearFilter, "show all layers", &[always("clear")]),
+    binding("erase", &["backspace", "ctrl-h"], Action::Erase, "take back a character", &[]),
+    binding("erase-all", &["ctrl-u"], Action::EraseAll, "take back all", &[]),
+    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell", &[]),
+    binding("leave", &["ctrl-c"], Action::Quit, "leave", &[]),
 ];
 
 /// What the mouse does, for people.

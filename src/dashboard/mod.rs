@@ -27,13 +27,13 @@ pub use filter::Filter;
 pub use inspector::{Inspector, Portrayal, Sitter};
 pub use key::Key;
 pub use key_table::{Conflict, KeyTable, Rebound, Row};
-pub use keys::{Action, BINDINGS, Binding, EDITS, Mode, named};
+pub use keys::{Action, BINDINGS, Binding, EDITS, Hint, Mode, named};
 pub use look::{Look, Wishes};
 pub use moment::{Board, Contents, Moment, RunRow};
 pub use state::{Places, Request, State, View};
 pub use suspend::{JobSignal, job_signals};
 pub use symbols::Symbols;
-pub use terminal::{Mouse, Screen, take_faults};
+pub use terminal::{Frames, Mouse, Screen, take_faults};
 pub use theme::{Depth, Theme, ThemeName};
 pub use view::draw;
 
@@ -43,9 +43,9 @@ use crate::follow::Discovery;
 use crate::pipeline::{Group, Update};
 use crate::report::{Export, Summaries, Summary};
 use crate::text::printable;
-use crate::watch::Watch;
+use crate::watch::{Known, Watch};
 use anyhow::bail;
-use crossbeam_channel::{Receiver, never, select_biased, unbounded};
+use crossbeam_channel::{Receiver, Sender, never, select_biased, unbounded};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
@@ -121,7 +121,9 @@ pub fn show(
     let inspector = Inspector::start()?;
     let mut state = State::new(options.look);
     (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
-    let mut dashboard = Dashboard { state, board, watch, inspector, options, stay: false };
+    let (said, messages) = unbounded();
+    let mut dashboard = Dashboard { state, board, watch, inspector, said, options, stay: false };
+    dashboard.say_what_was_kept();
     let mut events = inputs.events.clone();
     let (groups, portraits) = (dashboard.watch.groups().clone(), dashboard.inspector.answers().clone());
     let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
@@ -171,6 +173,10 @@ pub fn show(
                 changed = true;
                 dashboard.take_groups(group.ok())?;
             }
+            recv(messages) -> message => {
+                changed = true;
+                message.into_iter().for_each(|message| dashboard.state.say(message, Instant::now()));
+            }
             recv(portraits) -> portrait => {
                 changed = true;
                 portrait.into_iter().for_each(|portrait| dashboard.inspector.take(portrait));
@@ -194,6 +200,8 @@ struct Dashboard<'a> {
     board: Board,
     watch: &'a mut Watch,
     inspector: Inspector,
+    /// What threads beside the loop have to say.
+    said: Sender<String>,
     options: &'a Options,
     /// Whether somebody is there, so that the dashboard does not close by itself.
     stay: bool,
@@ -229,6 +237,13 @@ impl Dashboard<'_> {
             (sitter, entry.run.shared_manifest())
         });
         self.inspector.want(wanted);
+    }
+
+    fn say_what_was_kept(&mut self) {
+        let remarks = self.watch.take_remarks();
+        if !remarks.is_empty() {
+            self.state.say(remarks.join("; "), Instant::now());
+        }
     }
 
     fn is_to_close(&mut self, now: Instant) -> bool {
@@ -289,8 +304,9 @@ impl Dashboard<'_> {
         Next::GoOn
     }
 
-    fn take_found(&mut self, found: Option<Discovery>) -> anyhow::Result<()> {
+    fn take_found(&mut self, found: Option<Discovery<Known>>) -> anyhow::Result<()> {
         self.watch.take_found(found)?;
+        self.say_what_was_kept();
         // Whoever names a directory of runs wants to choose one.
         if self.watch.runs.are_several() && !self.stay {
             self.state.show(View::Runs);
@@ -304,6 +320,13 @@ impl Dashboard<'_> {
         let mut ended = first.is_none();
         for group in first.into_iter().chain(more) {
             ended |= group.updates.iter().any(|update| matches!(update, Update::Ended));
+            let restarted = group.updates.iter().find_map(|update| match update {
+                Update::Restarted(why) => Some(format!("started over: {why}")),
+                _ => None,
+            });
+            if let Some(why) = restarted {
+                self.state.say(why, Instant::now());
+            }
             self.watch.apply(group);
         }
         if ended {
@@ -314,29 +337,33 @@ impl Dashboard<'_> {
 
     fn restart(&mut self) {
         let run = &self.watch.runs.shown().run;
-        if run.manifest().is_some_and(|manifest| manifest.keep.is_some()) {
-            let why = "not started over: the producer deletes counted batches, and they would be lost";
+        let deleted = run.manifest().is_some_and(|manifest| manifest.keep.is_some()) || self.watch.prunes();
+        if deleted {
+            let why = "not started over: counted batches are deleted, and would be lost";
             return self.state.say(why, Instant::now());
         }
         self.board.go_on();
         self.watch.restart_shown();
     }
 
+    /// Writes the exports in a thread of its own, since a disk may take its time.
     fn export(&mut self) {
         let runs = &self.watch.runs;
-        let default = [Export::named_after(runs.shown().run.name())];
-        let exports = if self.options.exports.is_empty() { &default } else { &self.options.exports[..] };
+        let exports = match self.options.exports.as_slice() {
+            [] => vec![Export::named_after(runs.shown().run.name())],
+            exports => exports.to_vec(),
+        };
         let now = SystemTime::now();
         let mut summaries: Vec<Summary> = runs.iter().map(|entry| Summary::of(&entry.run, now)).collect();
-        summaries.iter_mut().for_each(|summary| self.options.checks.apply(summary));
-        let mut written = Vec::new();
-        for export in exports {
-            match export.write(&Summaries(&summaries)) {
-                Ok(()) => written.push(export.path().display().to_string()),
-                Err(error) => return self.state.say(format!("{error:#}"), Instant::now()),
-            }
+        let (checks, said) = (self.options.checks.clone(), self.said.clone());
+        let write = move || {
+            summaries.iter_mut().for_each(|summary| checks.apply(summary));
+            // Nobody listens once the dashboard is closed.
+            let _ = said.send(write_exports(&exports, &summaries));
+        };
+        if let Err(error) = std::thread::Builder::new().name("export".into()).spawn(write) {
+            self.state.say(format!("not exported: {error}"), Instant::now());
         }
-        self.state.say(format!("wrote {}", written.join(", ")), Instant::now());
     }
 
     /// Copies the figures that are shown of the selected layer.
@@ -351,6 +378,18 @@ impl Dashboard<'_> {
         };
         self.state.say(message, Instant::now());
     }
+}
+
+/// Writes exports; returns what there is to say of it.
+fn write_exports(exports: &[Export], summaries: &[Summary]) -> String {
+    let mut written = Vec::new();
+    for export in exports {
+        match export.write(&Summaries(summaries)) {
+            Ok(()) => written.push(export.path().display().to_string()),
+            Err(error) => return format!("{error:#}"),
+        }
+    }
+    format!("wrote {}", written.join(", "))
 }
 
 fn is_of_the_user(event: &Event) -> bool {

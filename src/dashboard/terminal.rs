@@ -9,7 +9,7 @@ use ratatui::crossterm::style::{Print, force_color_output};
 use ratatui::crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
 };
-use std::io::{self, Stdout, stdout};
+use std::io::{self, Stdout, Write, stdout};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
@@ -39,9 +39,47 @@ pub enum Mouse {
 /// while a panic unwinds.
 #[derive(Debug)]
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<Frames<Stdout>>>,
     title: String,
     mouse: Mouse,
+}
+
+/// Passes on what is written a frame at a time, and asks the terminal to show each at once (synchronized
+/// output, which terminals that do not know it ignore), so that none is ever seen half drawn.
+#[derive(Debug)]
+pub struct Frames<W: Write> {
+    frame: Vec<u8>,
+    terminal: W,
+}
+
+const BEGIN_FRAME: &[u8] = b"\x1b[?2026h";
+const END_FRAME: &[u8] = b"\x1b[?2026l";
+
+impl<W: Write> Frames<W> {
+    /// Frames for a terminal.
+    pub fn new(terminal: W) -> Self {
+        Self { frame: Vec::new(), terminal }
+    }
+}
+
+impl<W: Write> Write for Frames<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.frame.is_empty() {
+            self.frame.extend_from_slice(BEGIN_FRAME);
+        }
+        self.frame.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.frame.is_empty() {
+            self.frame.extend_from_slice(END_FRAME);
+            let written = self.terminal.write_all(&self.frame);
+            self.frame.clear();
+            written?;
+        }
+        self.terminal.flush()
+    }
 }
 
 impl Screen {
@@ -53,7 +91,8 @@ impl Screen {
         keep_faults();
         // NO_COLOR chooses the theme, which the user can change; crossterm would drop the colours of any.
         force_color_output(true);
-        let screen = enter(title, mouse).and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
+        let screen =
+            enter(title, mouse).and_then(|()| Terminal::new(CrosstermBackend::new(Frames::new(stdout()))));
         match screen {
             Ok(terminal) => Ok(Self { terminal, title: title.to_owned(), mouse }),
             Err(error) => {
@@ -74,7 +113,7 @@ impl Screen {
         enter(&self.title, self.mouse)?;
         // Clearing by way of the old one would ask the terminal where its cursor is, and wait for the answer.
         execute!(stdout(), Clear(ClearType::All))?;
-        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(Frames::new(stdout())))?;
         Ok(())
     }
 
@@ -84,7 +123,7 @@ impl Screen {
     }
 
     /// The terminal to draw on.
-    pub fn terminal(&mut self) -> &mut Terminal<CrosstermBackend<Stdout>> {
+    pub fn terminal(&mut self) -> &mut Terminal<CrosstermBackend<Frames<Stdout>>> {
         &mut self.terminal
     }
 }
@@ -125,4 +164,23 @@ fn keep_faults() {
 /// Takes what panics said while the screen was taken.
 pub fn take_faults() -> Vec<String> {
     FAULTS.lock().map(|mut faults| std::mem::take(&mut *faults)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_written_at_once_and_shown_at_once() {
+        let mut frames = Frames::new(Vec::new());
+        frames.flush().expect("flushed");
+        assert!(frames.terminal.is_empty(), "nothing is no frame");
+        frames.write_all(b"one ").expect("written");
+        frames.write_all(b"frame").expect("written");
+        assert!(frames.terminal.is_empty(), "it waits for its end");
+        frames.flush().expect("flushed");
+        frames.write_all(b"next").expect("written");
+        frames.flush().expect("flushed");
+        assert_eq!(frames.terminal, b"\x1b[?2026hone frame\x1b[?2026l\x1b[?2026hnext\x1b[?2026l");
+    }
 }

@@ -16,10 +16,10 @@ const LOOK_SHARE: u32 = 20;
 pub const MAX_RUNS: usize = 200;
 
 /// What a look found that was not there before.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Discovery {
-    /// The directories of runs.
-    pub runs: Vec<PathBuf>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery<T> {
+    /// The directories of runs, and what was to be found out about each.
+    pub runs: Vec<(PathBuf, T)>,
     /// How many more runs there are by now than are followed.
     pub left_out: usize,
 }
@@ -50,29 +50,37 @@ fn run_of(entry: &DirEntry, known: &HashSet<OsString>) -> Option<(OsString, Syst
     Some((name, modified))
 }
 
-/// Looks for runs in a thread of its own until the directory turns out to be a run itself, or nobody
-/// listens any more.
+/// Looks for runs, and finds out about each what `about` says, in a thread of its own until the directory
+/// turns out to be a run itself, or nobody listens any more.
 ///
 /// # Errors
 /// Where the system gives no thread.
-pub fn find_runs(directory: &Path, every: Option<Duration>) -> std::io::Result<Receiver<Discovery>> {
+pub fn find_runs<T: Send + 'static>(
+    directory: &Path,
+    every: Option<Duration>,
+    about: impl Fn(&Path) -> T + Send + 'static,
+) -> std::io::Result<Receiver<Discovery<T>>> {
     let (sender, receiver) = unbounded();
     let directory = std::path::absolute(directory)?;
     let every = every.unwrap_or(LOOK_EVERY);
-    std::thread::Builder::new().name("finder".into()).spawn(move || find(&directory, every, &sender))?;
+    std::thread::Builder::new()
+        .name("finder".into())
+        .spawn(move || find(&directory, every, &about, &sender))?;
     Ok(receiver)
 }
 
-fn find(directory: &Path, every: Duration, sender: &Sender<Discovery>) {
+fn find<T>(directory: &Path, every: Duration, about: &impl Fn(&Path) -> T, sender: &Sender<Discovery<T>>) {
     let mut known = HashSet::new();
     let (mut followed, mut left_out) = (0, 0);
     while !is_run(directory) {
         let started = Instant::now();
-        let mut found = Discovery::default();
+        let mut found = Discovery { runs: Vec::new(), left_out };
         for (name, _) in runs_beside(directory, &known) {
             if followed < MAX_RUNS {
                 followed += 1;
-                found.runs.push(directory.join(&name));
+                let run = directory.join(&name);
+                let known = about(&run);
+                found.runs.push((run, known));
             }
             known.insert(name);
         }
@@ -98,7 +106,7 @@ mod tests {
         run
     }
 
-    fn next(found: &Receiver<Discovery>) -> Discovery {
+    fn next(found: &Receiver<Discovery<()>>) -> Discovery<()> {
         found.recv_timeout(Duration::from_secs(20)).expect("something is found")
     }
 
@@ -111,18 +119,18 @@ mod tests {
         }
         fs::create_dir(directory.path().join("empty")).expect("a directory");
         fs::write(directory.path().join("notes.txt"), "").expect("a file");
-        let found = find_runs(directory.path(), Some(Duration::from_millis(20))).expect("a thread");
-        assert_eq!(next(&found).runs, [first]);
+        let found = find_runs(directory.path(), Some(Duration::from_millis(20)), |_| ()).expect("a thread");
+        assert_eq!(next(&found).runs, [(first, ())]);
         let second = directory.path().join("empty");
         fs::write(second.join("batch-3.npz"), "").expect("a file");
-        assert_eq!(next(&found).runs, [second]);
+        assert_eq!(next(&found).runs, [(second, ())]);
         assert!(found.recv_timeout(Duration::from_millis(200)).is_err(), "each is found once");
     }
 
     #[test]
     fn a_directory_that_becomes_a_run_has_no_runs_inside() {
         let directory = tempfile::tempdir().expect("a directory");
-        let found = find_runs(directory.path(), Some(Duration::from_millis(20))).expect("a thread");
+        let found = find_runs(directory.path(), Some(Duration::from_millis(20)), |_| ()).expect("a thread");
         fs::write(directory.path().join("batch-0.npz"), "").expect("a file");
         make_run(directory.path(), "inner");
         assert!(found.recv_timeout(Duration::from_secs(20)).is_err(), "the finder ends and finds nothing");
@@ -134,7 +142,7 @@ mod tests {
         for number in 0..MAX_RUNS + 3 {
             make_run(directory.path(), &format!("exp{number}"));
         }
-        let found = find_runs(directory.path(), Some(Duration::from_millis(20))).expect("a thread");
+        let found = find_runs(directory.path(), Some(Duration::from_millis(20)), |_| ()).expect("a thread");
         let found = next(&found);
         assert_eq!((found.runs.len(), found.left_out), (MAX_RUNS, 3));
     }

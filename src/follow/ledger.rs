@@ -5,8 +5,9 @@
 //! set aside only when it could not be read and has stopped changing.
 
 use super::scan::{Found, Identity, Shape};
-use crate::snapshot::{EntryName, LayerShape, SnapshotError};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use crate::snapshot::{BatchName, EntryName, LayerShape, SnapshotError};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -77,10 +78,43 @@ pub struct Account {
     pub waiting_bytes: u64,
 }
 
+/// The counted batches of a ledger, to be kept for another time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountedBatches {
+    /// The sets of layers that batches have, each once.
+    shapes: Vec<Vec<LayerShape>>,
+    /// Each batch with the state in which it was counted, and its layers by their place.
+    batches: Vec<(BatchName, Identity, u32)>,
+}
+
+impl CountedBatches {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// The names and states of the batches.
+    pub fn iter(&self) -> impl Iterator<Item = (BatchName, &Identity)> {
+        self.batches.iter().map(|(name, identity, _)| (*name, identity))
+    }
+
+    /// Whether all that it says can be: each number once, each place one that there is.
+    pub fn is_sound(&self) -> bool {
+        let numbers: HashSet<u64> = self.batches.iter().map(|(name, ..)| name.number).collect();
+        let places = self.batches.iter().all(|(.., place)| (*place as usize) < self.shapes.len());
+        places && numbers.len() == self.batches.len()
+    }
+}
+
 #[derive(Debug)]
 enum State {
     /// Not readable yet; the reason of the last attempt at this identity, where there was one.
-    Waiting(Option<SnapshotError>),
+    Waiting(Option<Box<SnapshotError>>),
     /// In the queue.
     Ready,
     /// Being read.
@@ -93,29 +127,42 @@ enum State {
 
 #[derive(Debug)]
 struct Entry {
-    number: u64,
-    is_directory: bool,
     identity: Identity,
     state: State,
     /// When the contents were last seen to change.
     changed_at: Instant,
-    /// No attempt before this.
-    not_before: Instant,
+    /// No attempt before so many milliseconds after that.
+    rest: u32,
     /// Whether it was old already when it was first seen, so that there is nothing to wait for.
     quiet: bool,
-    /// The layers of the count that is in the figures; `None` where none is.
-    counted: Option<Arc<[LayerShape]>>,
+    is_directory: bool,
+    /// Whether its number is read under this name: others of the same number are not.
+    owns_number: bool,
+    /// The layers of the count that is in the figures, by their place in [`Ledger::shapes`]; `None` where
+    /// none is.
+    counted: Option<u32>,
+}
+
+impl Entry {
+    fn not_before(&self) -> Instant {
+        self.changed_at + Duration::from_millis(self.rest.into())
+    }
+}
+
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// The ledger of a run.
 #[derive(Debug)]
 pub struct Ledger {
     settle: Duration,
-    entries: HashMap<String, Entry>,
-    /// The name under which each number is read.
-    owners: HashMap<u64, String>,
-    ready: BTreeSet<(u64, String)>,
-    waiting: HashSet<String>,
+    entries: BTreeMap<BatchName, Entry>,
+    /// The layers of counted batches, each set of them once, and where each set is.
+    shapes: Vec<Arc<[LayerShape]>>,
+    places: HashMap<Arc<[LayerShape]>, u32>,
+    ready: BTreeSet<BatchName>,
+    waiting: HashSet<BatchName>,
     reading: usize,
     account: Account,
 }
@@ -126,13 +173,53 @@ impl Ledger {
     pub fn new(settle: Duration) -> Self {
         Self {
             settle,
-            entries: HashMap::new(),
-            owners: HashMap::new(),
+            entries: BTreeMap::new(),
+            shapes: Vec::new(),
+            places: HashMap::new(),
             ready: BTreeSet::new(),
             waiting: HashSet::new(),
             reading: 0,
             account: Account::default(),
         }
+    }
+
+    /// A ledger in which these batches are counted.
+    pub fn restore(settle: Duration, counted: &CountedBatches, now: Instant) -> Self {
+        let mut ledger = Self::new(settle);
+        let shapes: Vec<Arc<[LayerShape]>> =
+            counted.shapes.iter().map(|shapes| shapes.clone().into()).collect();
+        for (name, identity, place) in &counted.batches {
+            let Some(shapes) = shapes.get(*place as usize) else { continue };
+            let place = ledger.place_of(shapes);
+            let entry = Entry {
+                identity: *identity,
+                state: State::Counted,
+                changed_at: now,
+                rest: 0,
+                quiet: true,
+                owns_number: true,
+                is_directory: !name.is_file(),
+                counted: Some(place),
+            };
+            ledger.entries.insert(*name, entry);
+        }
+        let batches = ledger.entries.len() as u64;
+        ledger.account = Account { seen: batches, counted: batches, ..Account::default() };
+        ledger
+    }
+
+    /// The counted batches; `None` while one of them is read again, since nobody knows then in which of
+    /// its states it is in the figures.
+    pub fn counted(&self) -> Option<CountedBatches> {
+        let mut batches = Vec::with_capacity(self.entries.len());
+        for (name, entry) in &self.entries {
+            match (entry.counted, &entry.state) {
+                (Some(place), State::Counted) => batches.push((*name, entry.identity, place)),
+                (Some(_), _) => return None,
+                (None, _) => {}
+            }
+        }
+        Some(CountedBatches { shapes: self.shapes.iter().map(|shapes| shapes.to_vec()).collect(), batches })
     }
 
     /// The account as it stands.
@@ -141,8 +228,8 @@ impl Ledger {
     }
 
     /// Batches that are waited for, by name: those to look at again soon.
-    pub fn waiting(&self) -> impl Iterator<Item = &str> {
-        self.waiting.iter().map(String::as_str)
+    pub fn waiting(&self) -> impl Iterator<Item = String> {
+        self.waiting.iter().map(BatchName::to_string)
     }
 
     /// Whether a batch is queued or being read.
@@ -160,10 +247,8 @@ impl Ledger {
         now: Instant,
         clock: SystemTime,
     ) -> Option<SnapshotError> {
-        let (EntryName::BatchFile(number) | EntryName::BatchDirectory(number)) = found.meaning else {
-            return None;
-        };
-        if let Some(entry) = self.entries.get_mut(&found.name) {
+        let name = BatchName::parse(&found.name)?;
+        if let Some(entry) = self.entries.get_mut(&name) {
             let unchanged = entry.identity.same_contents(&found.identity);
             let readable_again = match entry.state {
                 State::SetAside => entry.identity != found.identity,
@@ -172,46 +257,47 @@ impl Ledger {
             };
             if unchanged && !readable_again {
                 if whole && matches!(entry.state, State::Waiting(None)) {
-                    self.make_ready(&found.name);
+                    self.make_ready(name);
                 }
                 return None;
             }
             // While it is being read, the reader finds out by itself.
             if !matches!(entry.state, State::Reading) {
-                self.account_for(&found.name, false);
-                let entry = self.entries.get_mut(&found.name)?;
+                self.account_for(name, false);
+                let entry = self.entries.get_mut(&name)?;
                 entry.identity = found.identity;
+                entry.rest = milliseconds(entry.not_before().saturating_duration_since(now));
                 entry.changed_at = now;
                 entry.quiet = false;
                 entry.state = State::Waiting(None);
-                self.waiting.insert(found.name.clone());
-                self.ready.remove(&(number, found.name.clone()));
-                self.account_for(&found.name, true);
-                return self.admit(found, number, whole, now);
+                self.waiting.insert(name);
+                self.ready.remove(&name);
+                self.account_for(name, true);
+                return self.admit(found, name, whole, now);
             }
             return None;
         }
         let quiet = found.identity.is_quiet(self.settle, clock);
         let entry = Entry {
-            number,
             is_directory: found.shape == Shape::Directory,
+            owns_number: false,
             identity: found.identity,
             state: State::Waiting(None),
             changed_at: now,
-            not_before: now,
+            rest: 0,
             quiet,
             counted: None,
         };
-        self.entries.insert(found.name.clone(), entry);
-        self.waiting.insert(found.name.clone());
+        self.entries.insert(name, entry);
+        self.waiting.insert(name);
         self.account.seen += 1;
-        self.account_for(&found.name, true);
-        tracing::debug!(number, batch = found.name, bytes = found.identity.size, "seen");
-        self.admit(found, number, whole, now)
+        self.account_for(name, true);
+        tracing::debug!(batch = %name, bytes = found.identity.size, "seen");
+        self.admit(found, name, whole, now)
     }
 
     /// Queues a changed batch where it may be read, or says why it never may in this form.
-    fn admit(&mut self, found: &Found, number: u64, whole: bool, now: Instant) -> Option<SnapshotError> {
+    fn admit(&mut self, found: &Found, name: BatchName, whole: bool, now: Instant) -> Option<SnapshotError> {
         let refusal = match (&found.meaning, found.shape) {
             (_, Shape::Other(what)) => Some(SnapshotError::new(
                 format!("it is {what}, which is not followed"),
@@ -223,82 +309,95 @@ impl Ledger {
             (EntryName::BatchDirectory(_), Shape::File) => {
                 Some(SnapshotError::new("it is a file without a suffix", "name it .npz"))
             }
-            _ => self.owned_by_another(number, &found.name).map(|owner| {
+            _ => self.owned_by_another(name).map(|owner| {
                 SnapshotError::new(
-                    format!("batch number {number} is there twice, and {owner} is the one that counts"),
+                    format!(
+                        "batch number {} is there twice, and {owner} is the one that counts",
+                        name.number
+                    ),
                     "give this batch a number of its own, or delete it",
                 )
             }),
         };
         if let Some(refusal) = refusal {
-            self.set_state(&found.name, State::SetAside);
+            self.set_state(name, State::SetAside);
             return Some(refusal);
         }
-        self.owners.insert(number, found.name.clone());
-        let entry = &self.entries[&found.name];
-        let may_be_whole = found.shape == Shape::File && now >= entry.not_before;
+        self.own(name, true);
+        let entry = &self.entries[&name];
+        let may_be_whole = found.shape == Shape::File && now >= entry.not_before();
         if may_be_whole || whole || entry.quiet {
-            self.make_ready(&found.name);
+            self.make_ready(name);
         }
         None
     }
 
-    fn owned_by_another(&self, number: u64, name: &str) -> Option<String> {
-        self.owners.get(&number).filter(|owner| *owner != name).cloned()
+    fn owned_by_another(&self, name: BatchName) -> Option<BatchName> {
+        let same_number = self.entries.range(BatchName::all_of(name.number));
+        let owner = same_number.filter(|(_, entry)| entry.owns_number).map(|(&owner, _)| owner).next();
+        owner.filter(|&owner| owner != name)
+    }
+
+    fn own(&mut self, name: BatchName, owns: bool) {
+        if let Some(entry) = self.entries.get_mut(&name) {
+            entry.owns_number = owns;
+        }
     }
 
     /// Compares the ledger with all that the directory holds: what is new or changed is noted, a batch
     /// that is gone before it was counted is a problem, one that was counted stays counted.
     pub fn reconcile(&mut self, found: &[Found], now: Instant, clock: SystemTime) -> Reconciled {
-        let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
         let mut changes = Reconciled::default();
+        // At the first scan nothing is absent, and there may be more batches than ever again.
+        let first = self.entries.is_empty();
+        let known = if first { &[] } else { found };
+        let present: HashSet<BatchName> =
+            known.iter().filter_map(|found| BatchName::parse(&found.name)).collect();
         for name in self.absent(&present, |state| matches!(state, State::Waiting(_) | State::Ready)) {
-            let problem = self.vanished(&name);
-            changes.problems.extend(problem.map(|problem| (name, problem)));
+            let problem = self.vanished(name);
+            changes.problems.extend(problem.map(|problem| (name.to_string(), problem)));
         }
         for found in found {
             let problem = self.observe(found, false, now, clock);
             changes.problems.extend(problem.map(|problem| (found.name.clone(), problem)));
         }
+        if first {
+            return changes;
+        }
         for name in self.absent(&present, |state| matches!(state, State::SetAside | State::Lost)) {
-            if self.forget(&name) {
-                changes.solved.push(name);
+            if self.forget(name) {
+                changes.solved.push(name.to_string());
             }
         }
         changes
     }
 
-    fn absent(&self, present: &HashSet<&str>, in_state: impl Fn(&State) -> bool) -> Vec<String> {
-        let absent =
-            |(name, entry): &(&String, &Entry)| !present.contains(name.as_str()) && in_state(&entry.state);
-        self.entries.iter().filter(absent).map(|(name, _)| name.clone()).collect()
+    fn absent(&self, present: &HashSet<BatchName>, in_state: impl Fn(&State) -> bool) -> Vec<BatchName> {
+        let absent = |(name, entry): &(&BatchName, &Entry)| in_state(&entry.state) && !present.contains(name);
+        self.entries.iter().filter(absent).map(|(&name, _)| name).collect()
     }
 
     /// Forgets a batch that is gone and was never counted, unless that is a loss.
-    fn forget(&mut self, name: &str) -> bool {
-        let entry = &self.entries[name];
-        let number = entry.number;
-        let renamed = self.owned_by_another(number, name).is_some();
+    fn forget(&mut self, name: BatchName) -> bool {
+        let entry = &self.entries[&name];
+        let renamed = self.owned_by_another(name).is_some();
         if entry.counted.is_some() || (matches!(entry.state, State::Lost) && !renamed) {
             return false;
         }
         self.account_for(name, false);
         self.account.seen -= 1;
-        self.entries.remove(name);
-        if !renamed {
-            self.owners.remove(&number);
-        }
+        self.entries.remove(&name);
         true
     }
 
     /// A batch is gone; a problem unless its count is in the figures. Its number is free again.
-    fn vanished(&mut self, name: &str) -> Option<SnapshotError> {
-        let entry = &self.entries[name];
+    fn vanished(&mut self, name: BatchName) -> Option<SnapshotError> {
+        let entry = &self.entries[&name];
         if entry.counted.is_some() {
             self.set_state(name, State::Counted);
             return None;
         }
-        self.owners.remove(&entry.number);
+        self.own(name, false);
         self.set_state(name, State::Lost);
         Some(SnapshotError::new(
             "it was deleted before it could be counted",
@@ -308,26 +407,28 @@ impl Ledger {
 
     /// Whether a batch of this name is known and not counted.
     pub fn awaits(&self, name: &str) -> bool {
-        self.entries.get(name).is_some_and(|entry| entry.counted.is_none())
+        let entry = BatchName::parse(name).and_then(|name| self.entries.get(&name));
+        entry.is_some_and(|entry| entry.counted.is_none())
     }
 
     /// Takes up to `most` batches from the queue, in the order of their numbers, to be read.
     pub fn take_ready(&mut self, most: usize) -> Vec<Job> {
         let mut jobs = Vec::new();
         while jobs.len() < most
-            && let Some((number, name)) = self.ready.pop_first()
+            && let Some(name) = self.ready.pop_first()
         {
-            self.set_state(&name, State::Reading);
+            self.set_state(name, State::Reading);
             let identity = self.entries[&name].identity;
-            jobs.push(Job { number, name, identity });
+            jobs.push(Job { number: name.number, name: name.to_string(), identity });
         }
         jobs
     }
 
     /// Judges what came of reading a batch.
     pub fn settle(&mut self, outcome: &Outcome, now: Instant) -> Verdict {
-        let name = &outcome.job.name;
-        let Some(entry) = self.entries.get_mut(name) else { return Verdict::Wait };
+        let Some(name) = BatchName::parse(&outcome.job.name) else { return Verdict::Wait };
+        let place = outcome.result.as_ref().ok().map(|shapes| self.place_of(shapes));
+        let Some(entry) = self.entries.get_mut(&name) else { return Verdict::Wait };
         let after = match outcome.after {
             Some(after) => after,
             // What was read whole and verified was there; what was not is lost.
@@ -339,16 +440,16 @@ impl Ledger {
                 self.account.waiting_bytes.saturating_sub(entry.identity.size).saturating_add(after.size);
             entry.identity = after;
             entry.changed_at = now;
-            entry.not_before = now + BETWEEN_ATTEMPTS;
+            entry.rest = milliseconds(BETWEEN_ATTEMPTS);
             entry.quiet = false;
             self.set_state(name, State::Waiting(None));
-            tracing::debug!(batch = name, why = "it changed while it was read", "waiting");
+            tracing::debug!(batch = %name, why = "it changed while it was read", "waiting");
             return Verdict::Wait;
         }
         entry.identity = after;
         match &outcome.result {
-            Ok(shapes) => {
-                let replaces = entry.counted.replace(Arc::clone(shapes)).is_some();
+            Ok(_) => {
+                let replaces = std::mem::replace(&mut entry.counted, place).is_some();
                 self.set_state(name, State::Counted);
                 Verdict::Add { replaces }
             }
@@ -358,10 +459,10 @@ impl Ledger {
                 Verdict::SetAside(reason)
             }
             Err(reason) => {
-                entry.not_before = now + BETWEEN_ATTEMPTS;
-                tracing::debug!(batch = name, why = %reason, "waiting");
+                entry.rest = milliseconds(now.duration_since(entry.changed_at) + BETWEEN_ATTEMPTS);
+                tracing::debug!(batch = %name, why = %reason, "waiting");
                 let reason = reason.clone();
-                self.set_state(name, State::Waiting(Some(reason)));
+                self.set_state(name, State::Waiting(Some(Box::new(reason))));
                 Verdict::Wait
             }
         }
@@ -371,20 +472,20 @@ impl Ledger {
     /// has stopped changing. Returns the latter.
     pub fn tick(&mut self, now: Instant) -> Vec<(String, SnapshotError)> {
         let mut set_aside = Vec::new();
-        let waiting: Vec<String> = self.waiting.iter().cloned().collect();
+        let waiting: Vec<BatchName> = self.waiting.iter().copied().collect();
         for name in waiting {
             let entry = &self.entries[&name];
             let rested = now.duration_since(entry.changed_at);
             match &entry.state {
                 State::Waiting(Some(reason)) if rested >= self.settle => {
-                    set_aside.push((name.clone(), reason.clone()));
-                    self.set_state(&name, State::SetAside);
+                    set_aside.push((name.to_string(), SnapshotError::clone(reason)));
+                    self.set_state(name, State::SetAside);
                 }
                 State::Waiting(None)
-                    if now >= entry.not_before
+                    if now >= entry.not_before()
                         && (!entry.is_directory || rested >= DIRECTORY_REST.min(self.settle)) =>
                 {
-                    self.make_ready(&name);
+                    self.make_ready(name);
                 }
                 _ => {}
             }
@@ -398,19 +499,17 @@ impl Ledger {
         &mut self,
         check: impl Fn(&[LayerShape]) -> Result<(), SnapshotError>,
     ) -> Vec<(u64, String, SnapshotError)> {
-        let mut verdicts: HashMap<Arc<[LayerShape]>, Result<(), SnapshotError>> = HashMap::new();
+        let verdicts: Vec<_> = self.shapes.iter().map(|shapes| check(shapes)).collect();
         let mut failed = Vec::new();
-        for (name, entry) in &self.entries {
-            let Some(shapes) = &entry.counted else { continue };
-            let verdict = verdicts.entry(Arc::clone(shapes)).or_insert_with(|| check(shapes));
-            if let Err(reason) = verdict {
-                failed.push((entry.number, name.clone(), reason.clone()));
+        for (&name, entry) in &mut self.entries {
+            let verdict = entry.counted.and_then(|place| verdicts.get(place as usize));
+            if let Some(Err(reason)) = verdict {
+                failed.push((name, reason.clone()));
             }
         }
-        failed.sort_unstable_by_key(|failure| failure.0);
-        for (_, name, _) in &failed {
+        for &(name, _) in &failed {
             self.account_for(name, false);
-            if let Some(entry) = self.entries.get_mut(name) {
+            if let Some(entry) = self.entries.get_mut(&name) {
                 entry.counted = None;
                 if !matches!(entry.state, State::Reading) {
                     entry.state = State::SetAside;
@@ -418,36 +517,36 @@ impl Ledger {
             }
             self.account_for(name, true);
         }
-        failed
+        failed.into_iter().map(|(name, reason)| (name.number, name.to_string(), reason)).collect()
+    }
+
+    /// Where these layers are among the sets of layers; they are put there where they are new.
+    fn place_of(&mut self, shapes: &Arc<[LayerShape]>) -> u32 {
+        *self.places.entry(Arc::clone(shapes)).or_insert_with(|| {
+            self.shapes.push(Arc::clone(shapes));
+            (self.shapes.len() - 1) as u32
+        })
     }
 
     /// Reads every batch that was set aside again, after what it was checked against changed. Returns
     /// their names.
     pub fn retry_set_aside(&mut self) -> Vec<String> {
-        let names: Vec<String> = self
-            .entries
-            .iter()
-            .filter(|(name, entry)| {
-                matches!(entry.state, State::SetAside) && self.owners.get(&entry.number) == Some(name)
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in &names {
-            self.make_ready(name);
-        }
-        names
+        let is_retried =
+            |(_, entry): &(&BatchName, &Entry)| matches!(entry.state, State::SetAside) && entry.owns_number;
+        let names: Vec<BatchName> = self.entries.iter().filter(is_retried).map(|(&name, _)| name).collect();
+        names.iter().for_each(|&name| self.make_ready(name));
+        names.iter().map(BatchName::to_string).collect()
     }
 
-    fn make_ready(&mut self, name: &str) {
-        let number = self.entries[name].number;
+    fn make_ready(&mut self, name: BatchName) {
         self.set_state(name, State::Ready);
-        self.ready.insert((number, name.to_owned()));
-        tracing::debug!(number, batch = name, "ready");
+        self.ready.insert(name);
+        tracing::debug!(batch = %name, "ready");
     }
 
-    fn set_state(&mut self, name: &str, state: State) {
+    fn set_state(&mut self, name: BatchName, state: State) {
         self.account_for(name, false);
-        let Some(entry) = self.entries.get_mut(name) else { return };
+        let Some(entry) = self.entries.get_mut(&name) else { return };
         if matches!(entry.state, State::Reading) {
             self.reading -= 1;
         }
@@ -455,20 +554,20 @@ impl Ledger {
             self.reading += 1;
         }
         if matches!(state, State::Waiting(_)) {
-            self.waiting.insert(name.to_owned());
+            self.waiting.insert(name);
         } else {
-            self.waiting.remove(name);
+            self.waiting.remove(&name);
         }
         if !matches!(state, State::Ready) {
-            self.ready.remove(&(entry.number, name.to_owned()));
+            self.ready.remove(&name);
         }
         entry.state = state;
         self.account_for(name, true);
     }
 
     /// Adds an entry to the account, or takes it out.
-    fn account_for(&mut self, name: &str, add: bool) {
-        let Some(entry) = self.entries.get(name) else { return };
+    fn account_for(&mut self, name: BatchName, add: bool) {
+        let Some(entry) = self.entries.get(&name) else { return };
         let waits = matches!(entry.state, State::Waiting(_) | State::Ready | State::Reading);
         let column = if waits {
             &mut self.account.waiting

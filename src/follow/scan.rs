@@ -1,6 +1,7 @@
 //! What a directory holds now: its entries of a run, and the identity of each.
 
 use crate::snapshot::{EntryName, classify};
+use serde::{Deserialize, Serialize};
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// What tells one state of a file (or of a directory of files) from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The inode, where the system has one.
     inode: u64,
@@ -16,8 +17,8 @@ pub struct Identity {
     pub size: u64,
     /// When the contents last changed; of a directory, the newest of all.
     pub modified: SystemTime,
-    /// When owner, permissions or links last changed (seconds, nanoseconds), where the system says.
-    changed: (i64, i64),
+    /// When owner, permissions or links last changed, in nanoseconds, where the system says.
+    changed: i64,
     /// A hash over the files of a directory.
     files: u64,
 }
@@ -27,12 +28,25 @@ impl Identity {
         #[cfg(unix)]
         let (inode, changed) = {
             use std::os::unix::fs::MetadataExt;
-            (metadata.ino(), (metadata.ctime(), metadata.ctime_nsec()))
+            (metadata.ino(), metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec()))
         };
         #[cfg(not(unix))]
-        let (inode, changed) = (0, (0, 0));
+        let (inode, changed) = (0, 0);
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Self { inode, size: metadata.len(), modified, changed, files: 0 }
+    }
+
+    /// That of a file or directory, whatever its name.
+    ///
+    /// # Errors
+    /// Where it cannot be looked at.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        let metadata = path.symlink_metadata()?;
+        let mut identity = Self::of(&metadata);
+        if metadata.is_dir() {
+            add_files(path, &mut identity);
+        }
+        Ok(identity)
     }
 
     /// Whether both stand for the same contents: a change of permissions or links is none.

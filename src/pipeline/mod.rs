@@ -5,24 +5,29 @@
 //! reads a batch itself, so that a large one delays nothing but its own figures.
 
 mod acknowledge;
+mod checkpoint;
 mod document;
 mod pipelines;
 mod update;
 mod worker;
 
+pub use checkpoint::{Checkpoint, Restored};
 pub use pipelines::{Group, Pipelines};
 pub use update::{Presence, Problem, Severity, Update, Watching};
 
 use crate::fault;
 use crate::follow::{
-    Account, Found, Hint, Ledger, Outcome, Verdict, Watcher, events_missing_because, look, scan,
+    Account, CountedBatches, Found, Hint, Identity, Ledger, Outcome, Verdict, Watcher,
+    events_missing_because, look, prune, prune_leftovers, scan,
 };
 use crate::log;
-use crate::snapshot::{End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError};
+use crate::snapshot::{BatchName, End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError};
+use crate::state::Fingerprint;
 use acknowledge::Acknowledgement;
+use checkpoint::{Checkpoints, CountedBatch};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use document::{Document, Reading};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,6 +53,9 @@ const ASKED_SCAN_SHARE: u32 = 4;
 
 /// How long the last batches may take after the order to finish.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why a tally starts over where a run is not the one that was counted.
+const REPLACED: &str = "the run was replaced by another since it was last watched";
 
 /// More hints than this at once are answered by one scan.
 const MANY_HINTS: usize = 4096;
@@ -75,15 +83,33 @@ pub struct Options {
     pub settle: Duration,
     /// Threads that count.
     pub threads: usize,
+    /// What becomes of what is counted.
+    pub keeping: Keeping,
+}
+
+/// What becomes of what is counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// It is forgotten when the program ends.
+    #[default]
+    Nothing,
+    /// The progress is kept: checkpoints are sent, and a batch is safe once one with it is saved.
+    Progress,
+    /// The same, and batches that are safe are deleted.
+    ProgressAndPrune,
 }
 
 /// What the front-end can tell a pipeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Forget all counts and read everything again.
     Restart,
     /// Scan once more, count what is there, and end.
     Finish,
+    /// The checkpoint of this number is on disk.
+    Saved(u64),
+    /// A checkpoint could not be written: why.
+    NotSaved(String),
 }
 
 /// The running pipeline of one run; it ends when this is dropped.
@@ -99,10 +125,14 @@ impl Pipeline {
         run: usize,
         pool: Pool,
         groups: Sender<Group>,
+        restored: Option<Restored>,
     ) -> std::io::Result<Self> {
         let directory: Arc<Path> = std::path::absolute(directory)?.into();
         let (commands, receiver) = unbounded();
-        let engine = Engine::new(options, directory, Workers::of(pool), receiver, Output { run, groups });
+        let mut engine = Engine::new(options, directory, Workers::of(pool), receiver, Output { run, groups });
+        if let Some(restored) = restored {
+            engine.go_on_from(restored);
+        }
         std::thread::Builder::new().name("pipeline".into()).spawn(move || {
             let groups = engine.output.clone();
             let _run = log::of_run(&engine.directory).entered();
@@ -153,6 +183,9 @@ struct Engine {
     end_document: Document,
     manifest: Option<Arc<Manifest>>,
     acknowledgement: Acknowledgement,
+    checkpoints: Checkpoints,
+    /// What was counted by an earlier process, until it is known to be of this run.
+    restored: Option<Restored>,
     /// Why the run must not be counted at all.
     refused: bool,
     /// Counts the restarts, so that what was read for an earlier tally is not added to this one.
@@ -194,6 +227,8 @@ impl Engine {
             account: Account::default(),
             manifest: None,
             acknowledgement: Acknowledgement::new(),
+            checkpoints: Checkpoints::new(),
+            restored: None,
             refused: false,
             epoch: 0,
             scanned: false,
@@ -212,6 +247,7 @@ impl Engine {
             self.let_time_pass(Instant::now());
             self.dispatch();
             let done = self.is_done(Instant::now());
+            self.make_checkpoint(done);
             if done {
                 self.pending.push(Update::Ended);
             }
@@ -256,6 +292,9 @@ impl Engine {
         if let (true, Some(due)) = (self.acknowledges(), self.acknowledgement.due()) {
             wake = wake.min(due);
         }
+        if let (true, Some(due)) = (self.keeps(), self.checkpoints.due()) {
+            wake = wake.min(due);
+        }
         self.finish_by.map_or(wake, |deadline| wake.min(deadline))
     }
 
@@ -275,6 +314,92 @@ impl Engine {
         }
     }
 
+    /// Whether the progress is kept.
+    fn keeps(&self) -> bool {
+        self.options.keeping != Keeping::Nothing
+    }
+
+    /// Takes over what an earlier process counted.
+    fn go_on_from(&mut self, restored: Restored) {
+        self.ledger = Ledger::restore(self.options.settle, &restored.counted, Instant::now());
+        for (name, _) in restored.counted.iter() {
+            self.acknowledgement.add(name.number);
+        }
+        self.restored = Some(restored);
+    }
+
+    /// At the first scan, whether none of the batches that were counted, as far as they are there, is as it was.
+    /// If all is well, those that are there and safe are deleted where that is asked for.
+    fn was_replaced(&mut self, found: &[Found]) -> bool {
+        let Some(restored) = &self.restored else { return false };
+        let counted: HashMap<BatchName, &Identity> = restored.counted.iter().collect();
+        let mut safe = Vec::new();
+        let mut changed = 0;
+        for found in found {
+            let Some(name) = BatchName::parse(&found.name) else { continue };
+            match counted.get(&name) {
+                Some(identity) if identity.same_contents(&found.identity) => {
+                    safe.push((name, found.identity))
+                }
+                Some(_) => changed += 1,
+                None => {}
+            }
+        }
+        if changed > 0 && safe.is_empty() {
+            return true;
+        }
+        if let Some(restored) = &mut self.restored {
+            // The manifest may still come, and say that it is another run; the batches were looked at.
+            restored.counted = CountedBatches::default();
+        }
+        if self.options.keeping == Keeping::ProgressAndPrune {
+            prune_leftovers(&self.directory);
+        }
+        self.prune(&safe);
+        false
+    }
+
+    /// Lists what is counted where it is time to, as the last update of a group.
+    fn make_checkpoint(&mut self, last: bool) {
+        let now = Instant::now();
+        let due = self.checkpoints.due().is_some_and(|due| last || now >= due);
+        if !self.keeps() || !due {
+            return;
+        }
+        if let Some(counted) = self.ledger.counted() {
+            let manifest = self.manifest.as_deref().map(Fingerprint::of);
+            let checkpoint = self.checkpoints.make(counted, manifest, now);
+            self.pending.push(Update::Checkpoint(Box::new(checkpoint)));
+        }
+    }
+
+    /// What is in a checkpoint that is on disk can be deleted: by the producer, or here.
+    fn take_saved(&mut self, number: u64) {
+        let safe = self.checkpoints.saved(number);
+        self.pending.push(Update::Solved("state".into()));
+        for (name, _) in &safe {
+            self.acknowledgement.add(name.number);
+        }
+        self.prune(&safe);
+    }
+
+    /// Deletes batches that are safe, where that is asked for.
+    fn prune(&mut self, safe: &[CountedBatch]) {
+        if self.options.keeping != Keeping::ProgressAndPrune {
+            return;
+        }
+        for (name, identity) in safe {
+            let name = name.to_string();
+            if let Err(error) = prune(&self.directory, &name, identity) {
+                let error = SnapshotError::new(
+                    format!("it is counted and cannot be deleted: {error}"),
+                    "give this user permission to write into the run's directory",
+                );
+                self.notice(name, error);
+            }
+        }
+    }
+
     fn obey(&mut self, command: Command) {
         match command {
             Command::Restart => self.restart("as you asked"),
@@ -282,6 +407,19 @@ impl Engine {
                 self.watcher = None;
                 self.finish_by = Some(Instant::now() + FINISH_WITHIN);
                 self.scan(Instant::now());
+            }
+            Command::Saved(number) => self.take_saved(number),
+            Command::NotSaved(why) => {
+                self.checkpoints.failed();
+                self.notice(
+                    "state".into(),
+                    SnapshotError::new(
+                        format!(
+                            "the progress cannot be kept ({why}), so that a restart counts everything again"
+                        ),
+                        "make room, or name another place with --state",
+                    ),
+                );
             }
         }
     }
@@ -294,6 +432,8 @@ impl Engine {
         self.end_document = Document::new(self.options.settle);
         self.manifest = None;
         self.acknowledgement = Acknowledgement::new();
+        self.checkpoints.forget();
+        self.restored = None;
         self.refused = false;
         self.scanned = false;
         self.known_ignored.clear();
@@ -433,6 +573,9 @@ impl Engine {
         self.note_misnamed(&found);
         // The manifest is read before any batch is queued that must be checked against it.
         self.read_documents(now);
+        if self.was_replaced(&found) {
+            return self.restart(REPLACED);
+        }
         let changes = self.ledger.reconcile(&found, now, SystemTime::now());
         for (name, problem) in changes.problems {
             self.problem(name, problem);
@@ -522,7 +665,7 @@ impl Engine {
     }
 
     fn look_at_waiting(&mut self, now: Instant) {
-        let waiting: Vec<String> = self.ledger.waiting().take(MANY_WAITING).map(str::to_owned).collect();
+        let waiting: Vec<String> = self.ledger.waiting().take(MANY_WAITING).collect();
         for name in waiting {
             self.look_at(&name, false);
         }
@@ -562,6 +705,10 @@ impl Engine {
     }
 
     fn take_manifest(&mut self, manifest: Manifest) {
+        let before = self.restored.as_ref().and_then(|restored| restored.manifest.as_ref());
+        if before.is_some_and(|before| *before != Fingerprint::of(&manifest)) {
+            return self.restart(REPLACED);
+        }
         let manifest = Arc::new(manifest);
         let checks_changed = match &self.manifest {
             Some(old) => !old.checked_part().eq(manifest.checked_part()),
@@ -576,6 +723,7 @@ impl Engine {
         }
         for (number, name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
             self.acknowledgement.remove(number);
+            self.checkpoints.touch();
             self.pending.push(Update::Withdrawn { number });
             self.problem(name, reason);
         }
@@ -610,7 +758,12 @@ impl Engine {
         let verdict = self.ledger.settle(&Outcome { job, after, result: shapes }, Instant::now());
         match (verdict, added) {
             (Verdict::Add { replaces }, Some(read)) => {
-                self.acknowledgement.add(number);
+                let Some(parsed) = BatchName::parse(&name) else { return };
+                if self.keeps() {
+                    self.checkpoints.add((parsed, identity));
+                } else {
+                    self.acknowledgement.add(number);
+                }
                 self.pending.push(Update::Solved(name.clone()));
                 self.note_ignored(&name, read.ignored);
                 self.pending.push(Update::Counted {

@@ -1,7 +1,7 @@
 //! The pipelines of all runs that are followed: they share the counting threads and one channel.
 
 use super::worker::Pool;
-use super::{Command, Options, Pipeline, Update};
+use super::{Command, Options, Pipeline, Restored, Update};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::Path;
 
@@ -38,15 +38,21 @@ impl Pipelines {
         Ok(Self { options, pool, members: Vec::new(), sender, groups })
     }
 
-    /// Follows one run more; returns its number, which counts from 0. The directory need not exist yet.
+    /// Follows one run more, from where an earlier process left it if there was one; returns its number, which
+    /// counts from 0. The directory need not exist yet.
     ///
     /// # Errors
     /// Where the system gives no thread, or the current directory that a relative path needs is gone.
-    pub fn follow(&mut self, directory: &Path) -> std::io::Result<usize> {
+    pub fn follow(&mut self, directory: &Path, restored: Option<Restored>) -> std::io::Result<usize> {
         let run = self.members.len();
         let (pool, groups) = (self.pool.clone(), self.sender.clone());
-        self.members.push(Pipeline::start(self.options.clone(), directory, run, pool, groups)?);
+        self.members.push(Pipeline::start(self.options.clone(), directory, run, pool, groups, restored)?);
         Ok(run)
+    }
+
+    /// Where to tell the pipeline of one run something later on.
+    pub fn commands(&self, run: usize) -> Option<Sender<Command>> {
+        self.members.get(run).map(|member| member.commands.clone())
     }
 
     /// Tells the pipeline of one run something; does nothing once it has ended.
@@ -58,7 +64,7 @@ impl Pipelines {
 
     /// Tells all of them something.
     pub fn tell_all(&self, command: Command) {
-        self.members.iter().for_each(|member| member.tell(command));
+        self.members.iter().for_each(|member| member.tell(command.clone()));
     }
 
     /// The updates of all runs.

@@ -1,5 +1,6 @@
 //! What a pipeline tells its front-end.
 
+use super::Checkpoint;
 use crate::count::BatchCount;
 use crate::follow::Account;
 use crate::snapshot::{End, Manifest, SnapshotError};
@@ -88,6 +89,8 @@ pub enum Update {
     Refused(SnapshotError),
     /// All counts are void, everything is read again: why.
     Restarted(String),
+    /// What is counted by now; all updates before this one belong to it, and none after it.
+    Checkpoint(Box<Checkpoint>),
     /// The account as it stands now.
     Account(Account),
     /// The pipeline has ended; nothing follows.

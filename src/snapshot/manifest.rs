@@ -1,7 +1,7 @@
 //! `manifest.json`: what the layers of a run are, as the benchmark that writes it declares.
 
 use super::SnapshotError;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
 /// The version of the format that this program reads.
@@ -48,7 +48,7 @@ pub struct LayerEntry {
 }
 
 /// A layer as it stands in a batch: its name and one sample's neurons.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LayerShape {
     /// The layer's name.
     pub name: String,

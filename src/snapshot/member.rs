@@ -1,5 +1,6 @@
 //! One array file of a batch, inside an `.npz` or on its own, read as a stream of decoded bytes.
 
+use super::contents::Contents;
 use super::{SnapshotError, open_regular};
 use flate2::bufread::DeflateDecoder;
 use rawzip::{FileReader, RangeReader};
@@ -26,7 +27,7 @@ pub(super) enum Encoding {
 #[derive(Debug, Clone)]
 pub(super) enum Container {
     /// An archive that all members of the batch share, open.
-    Archive(Arc<FileReader>),
+    Archive(Arc<Contents>),
     /// A file of its own, opened for each reading: a batch may have more layers than a process may
     /// have open files.
     File(PathBuf),
@@ -90,7 +91,7 @@ impl Member {
             Container::Archive(file) => Arc::clone(file),
             Container::File(path) => {
                 let file = open_regular(path).map_err(|error| SnapshotError::io(&self.name, &error))?;
-                Arc::new(FileReader::from(file))
+                Arc::new(Contents::File(FileReader::from(file)))
             }
         };
         let range = self.range.start.saturating_add(offset).min(self.range.end)..self.range.end;
@@ -107,8 +108,8 @@ impl Member {
 
 #[derive(Debug)]
 enum Source {
-    Stored(BufReader<RangeReader<Arc<FileReader>>>),
-    Deflated(Box<DeflateDecoder<BufReader<RangeReader<Arc<FileReader>>>>>),
+    Stored(BufReader<RangeReader<Arc<Contents>>>),
+    Deflated(Box<DeflateDecoder<BufReader<RangeReader<Arc<Contents>>>>>),
 }
 
 /// A stream of a member's decoded bytes.
@@ -121,6 +122,14 @@ pub struct MemberReader {
 }
 
 impl MemberReader {
+    /// Where in the file the next bytes are; 0 where they are not stored there as they are.
+    pub(crate) fn place(&self) -> u64 {
+        match &self.source {
+            Source::Stored(source) => source.get_ref().position() - source.buffer().len() as u64,
+            Source::Deflated(_) => 0,
+        }
+    }
+
     /// Fills `buffer` with the next bytes.
     ///
     /// # Errors

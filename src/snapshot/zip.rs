@@ -1,8 +1,9 @@
 //! The members of an `.npz` file, from its central directory.
 
 use super::SnapshotError;
+use super::contents::Contents;
 use super::member::{Container, Encoding, Member};
-use rawzip::{CompressionMethod, ErrorKind, FileReader, ZipLocator};
+use rawzip::{CompressionMethod, ErrorKind, ZipLocator};
 use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
@@ -16,15 +17,19 @@ const MAX_NAME_BYTES: usize = 16 << 20;
 /// The buffer for central directory records: room for any name that a sane writer gives.
 const RECORD_BUFFER: usize = rawzip::RECOMMENDED_BUFFER_SIZE;
 
+/// Room for the fixed part of any record.
+const LEAST_BUFFER: u64 = 256;
+
 /// Lists the `.npy` members of a zip archive, in the order of its central directory.
 ///
 /// # Errors
 /// Where it has no end yet, is corrupt or encrypted, uses another compression than deflate, has a
 /// member twice, or its members overlap.
 pub(super) fn members(file: File) -> Result<Vec<Member>, SnapshotError> {
-    let length = file.metadata().map_err(|error| SnapshotError::io("it", &error))?.len();
-    let file = Arc::new(FileReader::from(file));
-    let mut buffer = vec![0; RECORD_BUFFER];
+    let io_error = |error| SnapshotError::io("it", &error);
+    let length = file.metadata().map_err(io_error)?.len();
+    let file = Arc::new(Contents::of_archive(file, length).map_err(io_error)?);
+    let mut buffer = vec![0; length.clamp(LEAST_BUFFER, RECORD_BUFFER as u64) as usize];
     let archive = ZipLocator::new()
         .locate_in_reader(Arc::clone(&file), &mut buffer, length)
         .map_err(|(_, error)| zip_error(&error))?;

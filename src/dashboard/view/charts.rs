@@ -8,13 +8,14 @@ use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots};
 use super::{Scene, block, plot, title};
 use crate::report::sparsity;
 use crate::tally::quotient;
-use crate::text::{compact, decimal, elide, percent, thousands};
+use crate::text::{compact, decimal, elide, percent, printable, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Direction, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Row, Table, TableState};
+use unicode_width::UnicodeWidthStr;
 
 /// Columns of the list of what can be drawn, and the width from which on it is there.
 const LIST: u16 = 28;
@@ -259,8 +260,10 @@ fn draw_values(
         Some(at) => nearest(&places, at),
         None => places.len().saturating_sub(1),
     };
-    let lines = std::iter::once(place_line(at, listless, scene, state))
-        .chain(all.iter().map(|series| value_line(series, places.get(at), usize::from(area.width), scene)));
+    let names = all.iter().map(|series| printable(&series.name).width()).max().unwrap_or(0);
+    let lines = std::iter::once(place_line(at, listless, scene, state)).chain(
+        all.iter().map(|series| value_line(series, names, places.get(at), usize::from(area.width), scene)),
+    );
     for (line, row) in lines.zip(area.rows()) {
         frame.render_widget(line, row);
     }
@@ -294,7 +297,14 @@ fn place_line(at: usize, listless: bool, scene: &Scene<'_>, state: &mut State) -
     Line::from(spans)
 }
 
-fn value_line(series: &Series, place: Option<&f64>, width: usize, scene: &Scene<'_>) -> Line<'static> {
+/// The values of one line; the longest name of all takes `names` columns.
+fn value_line(
+    series: &Series,
+    names: usize,
+    place: Option<&f64>,
+    width: usize,
+    scene: &Scene<'_>,
+) -> Line<'static> {
     let value = |points: &[(f64, f64)]| {
         let at = points.partition_point(|point| Some(&point.0) < place);
         points.get(at).filter(|point| Some(&point.0) == place).map(|point| point.1)
@@ -307,6 +317,7 @@ fn value_line(series: &Series, place: Option<&f64>, width: usize, scene: &Scene<
     let captions = if roomy { [" effective ", " sparsity "] } else { [" ", " "] };
     let digits = if roomy { 14 } else { 6 };
     let room = if roomy { (width - 78).min(40) } else { width.saturating_sub(50).clamp(8, 28) };
+    let room = room.min(names.max(8));
     let single = |text: String, width: usize| {
         let text = if single_too { format!(" batch {text:>width$} ") } else { String::new() };
         Span::styled(text, scene.theme.dim)

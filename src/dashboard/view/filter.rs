@@ -51,10 +51,10 @@ pub(super) fn draw_input(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, s
     line.push_span(Span::raw(" "));
     line.push_span(result);
     for row in KeyTable::edits().rows() {
-        let (Some(hint), Some(key)) = (row.binding.hint, row.first_label()) else { continue };
-        if line.width() + key.width() + hint.width() + 3 <= width {
+        let (Some(hint), Some(key)) = (row.binding.hint(state.view), row.first_label()) else { continue };
+        if line.width() + key.width() + hint.word.width() + 3 <= width {
             line.push_span(Span::styled(format!(" {key}"), scene.theme.accent));
-            line.push_span(Span::styled(format!(" {hint} "), scene.theme.dim));
+            line.push_span(Span::styled(format!(" {} ", hint.word), scene.theme.dim));
         }
     }
     frame.render_widget(line, area);

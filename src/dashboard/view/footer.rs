@@ -1,6 +1,6 @@
 //! The lines at the bottom: the account of the batches, problems, a message, the keys.
 
-use super::super::keys::Mode;
+use super::super::keys::{Action, Hint, Mode};
 use super::super::state::{State, View};
 use super::{Scene, filter, problems};
 use crate::text::{elide, thousands};
@@ -90,16 +90,32 @@ fn draw_keys(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State
         used += text.width();
         spans.push(Span::styled(text, scene.theme.warn));
     }
-    for row in state.keys.rows() {
-        let (Some(hint), Some(key)) = (row.binding.hint, row.first_label()) else { continue };
-        let key = scene.symbols.label(&key);
-        let width = key.width() + hint.width() + 3;
+    for (key, word) in hints(state, scene) {
+        let width = key.width() + word.width() + 3;
         if used + width > usize::from(area.width) {
             break;
         }
         used += width;
         spans.push(Span::styled(format!(" {key}"), scene.theme.accent));
-        spans.push(Span::styled(format!(" {hint} "), scene.theme.dim));
+        spans.push(Span::styled(format!(" {word} "), scene.theme.dim));
     }
     frame.render_widget(Line::from(spans), area);
+}
+
+/// The keys that are shown, with a word each: how to leave and to look around, then what can be done in this
+/// view, then what can be done everywhere.
+fn hints(state: &State, scene: &Scene<'_>) -> Vec<(String, &'static str)> {
+    let rank = |action: Action, hint: &Hint| match action {
+        Action::Quit | Action::Toggle(View::Help) | Action::NextView(_) => 0,
+        _ if !hint.views.is_empty() => 1,
+        _ => 2,
+    };
+    let mut hints: Vec<(i32, String, &'static str)> = Vec::new();
+    for row in state.keys.rows() {
+        if let (Some(hint), Some(key)) = (row.binding.hint(state.view), row.first_label()) {
+            hints.push((rank(row.binding.action, hint), scene.symbols.label(&key), hint.word));
+        }
+    }
+    hints.sort_by_key(|hint| hint.0);
+    hints.into_iter().map(|(_, key, word)| (key, word)).collect()
 }

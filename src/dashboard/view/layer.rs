@@ -2,7 +2,9 @@
 //! membrane potentials.
 
 use super::super::inspector::Portrayal;
+use super::super::keys::Action;
 use super::super::state::State;
+use super::wrap::fitting;
 use super::{Scene, bars, block, changes, neurons, title};
 use crate::portrait::{FiniteRange, Portrait, Potentials};
 use crate::report::{Figure, LayerFigures};
@@ -30,6 +32,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     let portrait = scene.portrait.filter(|portrayal| portrayal.sitter.layer == layer.name);
     let place = format!("{} of {}", state.layers.selected + 1, shown.len());
     if scene.framed {
+        let keys: Vec<String> =
+            [-1, 1].iter().filter_map(|&step| state.keys.of(Action::Side(step))).collect();
+        let keys = scene.symbols.label(&keys.join(" "));
+        let place = if keys.is_empty() { place } else { format!("{place}, {keys} for others") };
         return draw_framed(frame, area, layer, &place, portrait, scene);
     }
     let [facts, steps, potentials] =
@@ -109,7 +115,7 @@ fn draw_facts(
 ) {
     let room = usize::from(area.width).saturating_sub(place.width() + 24);
     let name = title(elide(&layer.name, room), scene);
-    let walk = Line::styled(format!(" layer {place}, ← → for others "), scene.theme.dim).right_aligned();
+    let walk = Line::styled(format!(" layer {place} "), scene.theme.dim).right_aligned();
     let block = block(name, scene).title(walk);
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -292,11 +298,5 @@ fn statistics(potentials: &Potentials, width: u16, scene: &Scene<'_>) -> Line<'s
     if let Some(range) = potentials.range {
         parts.push(Span::styled(format!(" {:.3} to {:.3}", range.min, range.max), scene.theme.dim));
     }
-    let mut line = Line::default();
-    for part in parts {
-        if line.width() + part.width() <= usize::from(width) {
-            line.push_span(part);
-        }
-    }
-    line
+    fitting(parts, width)
 }

@@ -4,6 +4,7 @@ use super::super::heat;
 use super::super::look::Look;
 use super::super::theme::ThemeName;
 use super::Scene;
+use super::wrap::fitting;
 use crate::portrait::Portrait;
 use crate::text::{percent, thousands};
 use ratatui::Frame;
@@ -182,7 +183,7 @@ fn draw_legend(
     if plan.step > 1 {
         spans.push(Span::styled(format!("  dot: {0}×{0} neurons", plan.step), scene.theme.dim));
     }
-    frame.render_widget(Line::from(spans), area);
+    frame.render_widget(fitting(spans, area.width), area);
 }
 
 #[cfg(test)]

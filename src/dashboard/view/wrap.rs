@@ -1,6 +1,18 @@
-//! Breaks text into lines that fit.
+//! Makes text fit: breaks it into lines, or leaves parts out.
 
+use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// A line of the parts that fit into `width` columns, in their order.
+pub(super) fn fitting<'a>(parts: impl IntoIterator<Item = Span<'a>>, width: u16) -> Line<'a> {
+    let mut line = Line::default();
+    for part in parts {
+        if line.width() + part.width() <= usize::from(width) {
+            line.push_span(part);
+        }
+    }
+    line
+}
 
 /// Breaks text into lines of at most `width` columns, between words where it can.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {

@@ -1,0 +1,81 @@
+//! `neurotop bench`: how fast this machine reads and counts, on runs that are written for it.
+
+mod measure;
+mod write;
+
+use super::signals::leave_signals;
+use crate::cli::BenchArgs;
+use crate::text;
+use anyhow::{Context, bail};
+use crossbeam_channel::Receiver;
+use measure::{Times, measure};
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use write::{FORMS, Written, write_run};
+
+pub(super) fn bench(args: BenchArgs) -> anyhow::Result<ExitCode> {
+    let signals = leave_signals()?;
+    let threads =
+        args.threads.or(std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get).max(1);
+    // Whatever ends this function, the runs are removed.
+    let mut temporary = tempfile::Builder::new();
+    let temporary = temporary.prefix("neurotop-bench-");
+    let directory = match &args.dir {
+        Some(parent) => temporary.tempdir_in(parent),
+        None => temporary.tempdir(),
+    };
+    let directory = directory.context("no directory to write the runs into; name one with --dir")?;
+    println!("{}", heading(threads));
+    for form in FORMS {
+        let run = directory.path().join(form.name());
+        let written = write_run(form, &run, args.size, &|| interrupted(&signals))
+            .with_context(|| format!("the run cannot be written to {}", directory.path().display()))?;
+        let times = measure(&run, &written, threads, args.rounds.get(), &signals)?;
+        println!("{}", row(form.name(), &written, &times));
+        std::fs::remove_dir_all(&run).context("a run that was measured cannot be removed")?;
+    }
+    println!("\n{}", notes(args.rounds.get()));
+    directory.close().context("the temporary directory cannot be removed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fails once the user wants to leave.
+fn interrupted(signals: &Receiver<i32>) -> anyhow::Result<()> {
+    if signals.is_empty() { Ok(()) } else { bail!("interrupted; the runs that were written are removed") }
+}
+
+fn heading(threads: usize) -> String {
+    let threads = format!("{threads} threads");
+    let first = format!(
+        "{:10} {:>8} {:>11} {:>9} {:>9} {:>8} {:>10} {:>8} {:>11}",
+        "run", "batches", "size", "read", "1 thread", "of read", threads, "of 1", "batches"
+    );
+    let second = format!(
+        "{:10} {:>8} {:>11} {:>9} {:>9} {:>8} {:>10} {:>8} {:>11}",
+        "", "", "", "GB/s", "GB/s", "", "GB/s", "thread", "a second"
+    );
+    format!("{first}\n{second}")
+}
+
+fn row(name: &str, written: &Written, times: &Times) -> String {
+    let speed = |seconds: f64| written.bytes as f64 / seconds / 1e9;
+    format!(
+        "{name:10} {:>8} {:>11} {:>9.2} {:>9.2} {:>8.2} {:>10.2} {:>8.2} {:>11}",
+        text::thousands(written.files.len() as u128),
+        text::bytes(written.bytes),
+        speed(times.read),
+        speed(times.one),
+        times.read / times.one,
+        speed(times.all),
+        times.one / times.all,
+        text::thousands((written.files.len() as f64 / times.all) as u128),
+    )
+}
+
+fn notes(rounds: usize) -> String {
+    format!(
+        "Medians of {rounds} rounds, taken in turns, of files that were just written and so are in memory. \
+         \"read\"\nreads the same bytes into a buffer of 1 MiB and does nothing with them; sizes are on disk. \
+         All counts are right."
+    )
+}

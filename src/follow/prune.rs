@@ -1,0 +1,112 @@
+//! Deletes batches that are counted, and nothing else.
+
+use super::scan::{Identity, Shape, look};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// What the name of a batch that is being deleted ends in; it begins with a dot, so that nobody reads it.
+const SUFFIX: &str = ".counted";
+
+/// Deletes a batch of a run's directory if it is still in the state in which it was counted; returns whether
+/// it did. It is moved aside first and looked at again, so that a batch that is written in its place at this
+/// moment is never deleted. Neither a symbolic link nor what it leads to is touched.
+///
+/// # Errors
+/// Where it cannot be moved or deleted.
+pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<bool> {
+    let Some(found) = look(directory, name).filter(|found| found.identity.same_contents(counted)) else {
+        return Ok(false);
+    };
+    if !matches!(found.shape, Shape::File | Shape::Directory) {
+        return Ok(false);
+    }
+    let (path, aside) = (directory.join(name), directory.join(format!(".{name}{SUFFIX}")));
+    fs::rename(&path, &aside)?;
+    if !Identity::at(&aside)?.same_contents(counted) {
+        // Whoever wrote it wants it read. What has taken its place meanwhile is newer still.
+        if path.symlink_metadata().is_err() {
+            fs::rename(&aside, &path)?;
+            return Ok(false);
+        }
+    }
+    delete(&aside)?;
+    Ok(true)
+}
+
+fn delete(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata()?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+/// Deletes what an earlier process was about to delete when it ended.
+pub fn prune_leftovers(directory: &Path) {
+    let Ok(entries) = directory.read_dir() else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(SUFFIX)) else {
+            continue;
+        };
+        if crate::snapshot::BatchName::parse(name).is_some() {
+            // It is tried again the next time.
+            let _ = delete(&entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = directory.read_dir().expect("listed");
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn only_what_was_counted_is_deleted() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path();
+        for name in ["batch-1.npz", "batch-2.npz", "notes.txt"] {
+            fs::write(path.join(name), name).expect("a file");
+        }
+        fs::create_dir(path.join("batch-3")).expect("a directory");
+        fs::write(path.join("batch-3/a.post.npy"), "x").expect("a file");
+        let counted = |name: &str| look(path, name).expect("it is there").identity;
+        let (first, second, third) = (counted("batch-1.npz"), counted("batch-2.npz"), counted("batch-3"));
+        fs::write(path.join("batch-2.npz"), "written again").expect("a file");
+        assert!(prune(path, "batch-1.npz", &first).expect("pruned"));
+        assert!(!prune(path, "batch-2.npz", &second).expect("looked at"));
+        assert!(prune(path, "batch-3", &third).expect("pruned"));
+        assert!(!prune(path, "batch-1.npz", &first).expect("looked at"), "it is gone already");
+        assert_eq!(names(path), ["batch-2.npz", "notes.txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn neither_links_nor_what_they_lead_to_are_touched() {
+        let (directory, elsewhere) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let target = elsewhere.path().join("batch-1.npz");
+        fs::write(&target, "precious").expect("a file");
+        std::os::unix::fs::symlink(&target, directory.path().join("batch-1.npz")).expect("a link");
+        let identity = look(elsewhere.path(), "batch-1.npz").expect("it is there").identity;
+        assert!(!prune(directory.path(), "batch-1.npz", &identity).expect("looked at"));
+        let own = look(directory.path(), "batch-1.npz").expect("the link is there").identity;
+        assert!(!prune(directory.path(), "batch-1.npz", &own).expect("looked at"));
+        assert!(target.is_file() && names(directory.path()) == ["batch-1.npz"]);
+    }
+
+    #[test]
+    fn what_an_earlier_process_began_is_finished() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for name in [".batch-7.npz.counted", ".batch-8.npz", ".notes.counted", "batch-9.npz"] {
+            fs::write(directory.path().join(name), "x").expect("a file");
+        }
+        prune_leftovers(directory.path());
+        assert_eq!(names(directory.path()), [".batch-8.npz", ".notes.counted", "batch-9.npz"]);
+    }
+}

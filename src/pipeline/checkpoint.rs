@@ -1,0 +1,140 @@
+//! When the progress of a run is to be kept, and what of it is safely on disk.
+
+use crate::follow::{CountedBatches, Identity};
+use crate::snapshot::BatchName;
+use crate::state::Fingerprint;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The least time between two checkpoints, and the least part of the time between them.
+const EVERY: Duration = Duration::from_secs(1);
+const SHARE: u32 = 50;
+
+/// The counted batches at one moment; what is known of the run by then belongs to them.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// Its number, which counts from 1.
+    pub number: u64,
+    /// What of the manifest makes it another run, where there is a manifest.
+    pub manifest: Option<Fingerprint>,
+    /// The batches.
+    pub counted: CountedBatches,
+}
+
+/// What a pipeline goes on from.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// What of the manifest made it another run, where there was a manifest.
+    pub manifest: Option<Fingerprint>,
+    /// The counted batches.
+    pub counted: CountedBatches,
+}
+
+/// A batch in the state in which it was counted.
+pub(super) type CountedBatch = (BatchName, Identity);
+
+/// The checkpoints of a run.
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    number: u64,
+    changed: bool,
+    due: Instant,
+    /// Batches that were counted since the last checkpoint.
+    fresh: Vec<CountedBatch>,
+    /// Those of the checkpoints that are not known to be on disk.
+    sent: VecDeque<(u64, Vec<CountedBatch>)>,
+}
+
+impl Checkpoints {
+    pub(super) fn new() -> Self {
+        Self {
+            number: 0,
+            changed: false,
+            due: Instant::now() + EVERY,
+            fresh: Vec::new(),
+            sent: VecDeque::new(),
+        }
+    }
+
+    /// Notes a counted batch.
+    pub(super) fn add(&mut self, batch: CountedBatch) {
+        self.fresh.push(batch);
+        self.changed = true;
+    }
+
+    /// Notes that what is counted has changed in another way.
+    pub(super) fn touch(&mut self) {
+        self.changed = true;
+    }
+
+    /// Forgets what was counted, for the tally starts over.
+    pub(super) fn forget(&mut self) {
+        self.fresh.clear();
+        self.sent.clear();
+        self.changed = true;
+    }
+
+    /// When there is something to keep; `None` where there is not.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.changed.then_some(self.due)
+    }
+
+    /// Makes a checkpoint of what is counted, which took since `started` to list.
+    pub(super) fn make(
+        &mut self,
+        counted: CountedBatches,
+        manifest: Option<Fingerprint>,
+        started: Instant,
+    ) -> Checkpoint {
+        self.number += 1;
+        self.changed = false;
+        self.due = Instant::now() + EVERY.max(started.elapsed() * SHARE);
+        self.sent.push_back((self.number, std::mem::take(&mut self.fresh)));
+        Checkpoint { number: self.number, manifest, counted }
+    }
+
+    /// A checkpoint is on disk, and so is what was in those before it. Returns the batches that are safe now.
+    pub(super) fn saved(&mut self, number: u64) -> Vec<CountedBatch> {
+        let mut safe = Vec::new();
+        while self.sent.front().is_some_and(|(sent, _)| *sent <= number) {
+            safe.extend(self.sent.pop_front().into_iter().flat_map(|(_, batches)| batches));
+        }
+        safe
+    }
+
+    /// A checkpoint could not be written; the next one is made in time.
+    pub(super) fn failed(&mut self) {
+        self.changed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::follow::look;
+
+    #[test]
+    fn only_what_is_on_disk_is_safe() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let batch = |number: u64| {
+            let name = format!("batch-{number}.npz");
+            std::fs::write(directory.path().join(&name), "x").expect("a file");
+            let identity = look(directory.path(), &name).expect("it is there").identity;
+            (BatchName::parse(&name).expect("a name"), identity)
+        };
+        let mut checkpoints = Checkpoints::new();
+        assert_eq!(checkpoints.due(), None);
+        let (first, second, third) = (batch(1), batch(2), batch(3));
+        checkpoints.add(first);
+        assert!(checkpoints.due().is_some());
+        checkpoints.make(CountedBatches::default(), None, Instant::now());
+        checkpoints.add(second);
+        checkpoints.make(CountedBatches::default(), None, Instant::now());
+        checkpoints.add(third);
+        assert_eq!(checkpoints.saved(1), [first]);
+        checkpoints.failed();
+        let last = checkpoints.make(CountedBatches::default(), None, Instant::now());
+        assert_eq!(checkpoints.saved(last.number), [second, third], "one that is newer holds all before it");
+        assert_eq!(checkpoints.saved(last.number), []);
+    }
+}

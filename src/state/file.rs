@@ -1,0 +1,162 @@
+//! The file in which the progress of a run is kept: written atomically, checked by its length and a CRC.
+
+use super::{Progress, VERSION};
+use etcetera::{BaseStrategy, choose_base_strategy};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// How the file begins; behind it the version, the length and the CRC-32 of what follows.
+const MAGIC: &[u8; 16] = b"neurotop state\r\n";
+const HEADER: usize = MAGIC.len() + 4 + 8 + 4;
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// Where the progress of a run is kept where the user does not say: in the user's directory for state, by the
+/// absolute path of the run. `None` where there is no such directory.
+pub fn default_path(directory: &Path) -> Option<PathBuf> {
+    let strategy = choose_base_strategy().ok()?;
+    let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+    let absolute = directory.canonicalize().or_else(|_| std::path::absolute(directory)).ok()?;
+    let bytes = absolute.as_os_str().as_encoded_bytes();
+    let name = absolute.file_name().unwrap_or_default().to_string_lossy();
+    let safe: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
+    // Two checksums over the path, from either end: a run is told from another by what is in the file, too.
+    let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
+    let name = format!("{safe}-{:08x}{:08x}.state", crc32fast::hash(bytes), crc32fast::hash(&reversed));
+    Some(base.join("neurotop").join(name))
+}
+
+/// Reads the progress of a run; `None` where there is no file.
+///
+/// # Errors
+/// Where the file cannot be read, is no such file, of another version, cut off or damaged.
+pub fn read(path: &Path) -> Result<Option<Progress>, String> {
+    let size = match path.metadata() {
+        Ok(metadata) if !metadata.is_file() => return Err("it is not a regular file".into()),
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    if size > MAX_BYTES {
+        return Err(format!("it has {size} bytes, far too many"));
+    }
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    decode(&bytes).map(Some)
+}
+
+fn decode(bytes: &[u8]) -> Result<Progress, String> {
+    let (header, body) = bytes.split_at_checked(HEADER).ok_or("it is cut off")?;
+    let (magic, numbers) = header.split_at(MAGIC.len());
+    if magic != MAGIC {
+        return Err("it is not a state file of neurotop".into());
+    }
+    let number = |from: usize, to: usize| {
+        numbers[from..to].iter().rev().fold(0_u64, |all, &byte| all << 8 | u64::from(byte))
+    };
+    let (version, length, crc) = (number(0, 4), number(4, 12), number(12, 16));
+    if version != u64::from(VERSION) {
+        return Err(format!("it is of version {version}, and this program keeps version {VERSION}"));
+    }
+    if length != body.len() as u64 || crc != u64::from(crc32fast::hash(body)) {
+        return Err("it is cut off or damaged".into());
+    }
+    let progress: Progress =
+        postcard::from_bytes(body).map_err(|error| format!("it cannot be understood: {error}"))?;
+    if !progress.is_sound() { Err("its parts do not belong together".into()) } else { Ok(progress) }
+}
+
+/// Writes the progress of a run: to a temporary file beside the file, which reaches the disk, then renamed over
+/// it, which reaches the disk, too.
+///
+/// # Errors
+/// Where the directory cannot be made or written to, or the disk is full; the file is then as it was.
+pub fn write(path: &Path, progress: &Progress) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)?;
+    let mut file = tempfile::Builder::new().prefix(".neurotop-state-").tempfile_in(directory)?;
+    file.write_all(&encode(progress)?)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    #[cfg(unix)]
+    File::open(directory)?.sync_all()?;
+    Ok(())
+}
+
+fn encode(progress: &Progress) -> io::Result<Vec<u8>> {
+    let body = postcard::to_stdvec(progress).map_err(io::Error::other)?;
+    let mut bytes = Vec::with_capacity(HEADER + body.len());
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
+    bytes.extend_from_slice(&body);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::follow::CountedBatches;
+    use crate::history::History;
+    use proptest::prelude::*;
+
+    fn progress() -> Progress {
+        Progress {
+            directory: "/runs/exp1".into(),
+            manifest: None,
+            counted: CountedBatches::default(),
+            layers: Vec::new(),
+            samples: 0,
+            bytes: 7,
+            history: History::default(),
+            newest: Some((3, "batch-3.npz".into())),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("deep/down/run.state");
+        assert_eq!(read(&path), Ok(None));
+        write(&path, &progress()).expect("written");
+        assert_eq!(read(&path), Ok(Some(progress())));
+        assert_eq!(
+            fs::read_dir(path.parent().expect("a parent")).expect("listed").count(),
+            1,
+            "nothing is left"
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_whatever_the_damage() {
+        let whole = encode(&progress()).expect("encoded");
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            assert!(decode(&bytes).is_err(), "byte {at}");
+            assert!(decode(&whole[..at]).is_err(), "cut off at {at}");
+        }
+        let mut longer = whole.clone();
+        longer.push(0);
+        assert!(decode(&longer).is_err());
+        let mut newer = whole;
+        newer[16] = 2;
+        assert!(decode(&newer).unwrap_err().contains("version 2"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..300), length in any::<bool>()) {
+            let mut file = MAGIC.to_vec();
+            file.extend_from_slice(&VERSION.to_le_bytes());
+            file.extend_from_slice(&(bytes.len() as u64 + u64::from(length)).to_le_bytes());
+            file.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+            file.extend_from_slice(&bytes);
+            let _ = decode(&file);
+            let _ = decode(&bytes);
+        }
+    }
+}

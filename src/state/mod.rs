@@ -1,0 +1,61 @@
+//! The progress of a run, kept in a file so that a count can go on after the program ended, however it did.
+
+mod file;
+mod keeper;
+
+pub use file::{default_path, read, write};
+pub use keeper::Keeper;
+
+use crate::follow::CountedBatches;
+use crate::history::History;
+use crate::snapshot::Manifest;
+use crate::tally::LayerSums;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The version of what is kept; another one is not read.
+pub const VERSION: u32 = 1;
+
+/// The progress of a run at one moment: which batches are counted, and what came of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The run's directory.
+    pub directory: PathBuf,
+    /// What of the manifest makes it another run, where there was a manifest.
+    pub manifest: Option<Fingerprint>,
+    /// The counted batches.
+    pub counted: CountedBatches,
+    /// Sums by layer.
+    pub layers: Vec<LayerSums>,
+    /// Samples counted.
+    pub samples: u128,
+    /// Bytes counted.
+    pub bytes: u64,
+    /// The figures over the batches.
+    pub history: History,
+    /// The batch with the highest number.
+    pub newest: Option<(u64, String)>,
+}
+
+/// What of a manifest makes it that of another run: its name, its producer, and what its layers are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// That of a manifest.
+    pub fn of(manifest: &Manifest) -> Self {
+        let layers =
+            manifest.layers.iter().map(|layer| (&layer.name, &layer.neuron, &layer.reset, &layer.shape));
+        let layers: Vec<_> = layers.collect();
+        Self(format!("{:?} {:?} {layers:?}", manifest.run, manifest.producer))
+    }
+}
+
+impl Progress {
+    /// Whether its parts belong together.
+    fn is_sound(&self) -> bool {
+        let batches: u64 = self.history.points().iter().map(|point| point.batches).sum();
+        let samples: u128 = self.history.points().iter().map(|point| point.samples).sum();
+        self.counted.is_sound() && batches == self.counted.len() as u64 && samples == self.samples
+    }
+}

@@ -1,0 +1,298 @@
+//! A count goes on where an earlier process left it, however that ended, and gives the same figures; batches
+//! are deleted only once they are counted and the progress is on disk.
+#![cfg(unix)]
+
+mod support;
+
+use neurotop::cost::{Costs, LayerDefaults};
+use neurotop::pipeline::{Keeping, Mode, Options};
+use neurotop::report::Summary;
+use neurotop::run::{Run, Settings};
+use neurotop::watch::{Place, Watch};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+use support::{Archive, SMALL, small_batch};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
+    let settings = Settings {
+        name: "test".into(),
+        costs: Costs::default(),
+        neurons: LayerDefaults::default(),
+        resets: LayerDefaults::default(),
+        stall_after: Duration::from_secs(30),
+        live: true,
+    };
+    let settle = Duration::from_millis(300);
+    let options = Options { mode: Mode::Live, poll: None, settle, threads: 2, keeping };
+    Watch::start(run, settings, options, &Place::File(state.to_owned())).expect("threads")
+}
+
+#[track_caller]
+fn until(watch: &mut Watch, what: &str, condition: impl Fn(&Run) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition(&watch.runs.shown().run) {
+        assert!(Instant::now() < deadline, "{what}: {:#?}", summary(watch));
+        if let Ok(group) = watch.groups().recv_timeout(Duration::from_millis(50)) {
+            watch.apply(group);
+        }
+    }
+}
+
+fn summary(watch: &Watch) -> Summary {
+    Summary::of(&watch.runs.shown().run, SystemTime::UNIX_EPOCH)
+}
+
+/// Leaves as the program does.
+fn leave(mut watch: Watch) {
+    watch.finish();
+    until(&mut watch, "it ends", Run::has_ended);
+}
+
+fn add_batch(run: &Path, number: usize) -> PathBuf {
+    support::write_batch(run, number, &small_batch(), Archive::Stored);
+    support::batches(run).pop().expect("a batch")
+}
+
+fn counted(watch: &mut Watch, batches: u64) {
+    until(watch, &format!("{batches} batches"), |run| run.tally().batches() == batches);
+    let updates: u128 = watch.runs.shown().run.tally().layers().iter().map(|layer| layer.updates).sum();
+    assert_eq!(updates, u128::from(batches * SMALL.0));
+}
+
+#[test]
+fn a_restart_reads_nothing_again_and_ends_with_the_same_figures() {
+    for name in ["conv-mixed-digits", "alpha-zero", "directory-batches", "layer-twice"] {
+        let place = directory();
+        let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+        let golden = support::golden(name);
+        let batches = support::batches(&golden).len() as u64;
+        support::copy_run(&golden, &run);
+        let mut undisturbed = start(&run, &state, Keeping::Progress);
+        until(&mut undisturbed, "all", |run| run.is_complete());
+        let expected = summary(&undisturbed);
+        leave(undisturbed);
+        // What is counted could not be read again: it is gone.
+        for batch in support::batches(&run) {
+            if batch.is_dir() { fs::remove_dir_all(batch) } else { fs::remove_file(batch) }.expect("removed");
+        }
+        let mut again = start(&run, &state, Keeping::Progress);
+        assert_eq!(
+            again.take_remarks(),
+            [format!("went on after {batches} batches that were counted before")]
+        );
+        until(&mut again, "the documents", |run| run.is_complete());
+        let found = summary(&again);
+        assert_eq!((found.total, found.layers), (expected.total, expected.layers), "{name}");
+        assert_eq!((found.neurobench, found.agreement), (expected.neurobench, expected.agreement), "{name}");
+        assert_eq!(again.runs.shown().run.history(), {
+            let points = again.runs.shown().run.history();
+            assert_eq!(points.points().iter().map(|point| point.batches).sum::<u64>(), batches);
+            points
+        });
+    }
+}
+
+#[test]
+fn what_comes_after_a_restart_is_added_to_what_was_there() {
+    let place = directory();
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    support::small_run(&run, 3);
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 3);
+    leave(first);
+    add_batch(&run, 3);
+    let mut second = start(&run, &state, Keeping::Progress);
+    counted(&mut second, 4);
+    add_batch(&run, 4);
+    counted(&mut second, 5);
+    let account = second.runs.shown().run.account();
+    assert_eq!((account.seen, account.waiting, account.set_aside), (5, 0, 0));
+    leave(second);
+}
+
+#[test]
+fn another_run_of_the_same_name_is_counted_from_the_start() {
+    let place = directory();
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    // By its batches.
+    support::small_run(&run, 3);
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 3);
+    leave(first);
+    fs::remove_dir_all(&run).expect("removed");
+    support::small_run(&run, 2);
+    let mut second = start(&run, &state, Keeping::Progress);
+    until(&mut second, "it says so", |run| run.restarted().is_some_and(|why| why.contains("replaced")));
+    counted(&mut second, 2);
+    leave(second);
+    // By its manifest.
+    support::write_manifest(&run, &[("lif", "Alpha", "zero", &[2])], Some(2));
+    let mut third = start(&run, &state, Keeping::Progress);
+    until(&mut third, "it says so", |run| run.restarted().is_some_and(|why| why.contains("replaced")));
+    counted(&mut third, 2);
+    until(&mut third, "the new manifest", |run| run.manifest().is_some());
+    assert_eq!(summary(&third).layers[0].ops_per_update, Some(24));
+}
+
+#[test]
+fn a_batch_that_changed_between_two_processes_is_named() {
+    let place = directory();
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    support::small_run(&run, 3);
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 3);
+    leave(first);
+    std::thread::sleep(Duration::from_millis(20));
+    add_batch(&run, 2);
+    let mut second = start(&run, &state, Keeping::Progress);
+    until(&mut second, "it is named", |run| run.set_aside().any(|problem| problem.path.contains("000002")));
+    assert!(!summary(&second).complete);
+}
+
+#[test]
+fn a_damaged_file_is_said_and_everything_counted_again() {
+    let place = directory();
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    support::small_run(&run, 3);
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 3);
+    leave(first);
+    let mut bytes = fs::read(&state).expect("a file");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&state, bytes).expect("written");
+    let mut second = start(&run, &state, Keeping::Progress);
+    let remarks = second.take_remarks();
+    assert!(remarks[0].contains("damaged") && remarks[0].contains("counted again"), "{remarks:?}");
+    counted(&mut second, 3);
+    // A directory in the way can never become a state file: the figures come all the same, and the problem.
+    let place = directory();
+    let state = place.path().join("run.state");
+    fs::create_dir_all(state.join("in the way")).expect("a directory");
+    let mut third = start(&run, &state, Keeping::Progress);
+    counted(&mut third, 3);
+    until(&mut third, "it says so", |run| run.problems().any(|problem| problem.path == "state"));
+    assert!(summary(&third).complete, "the figures are whole");
+}
+
+#[test]
+fn batches_are_deleted_once_they_are_safe_and_nothing_else_is() {
+    let place = directory();
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    support::small_run(&run, 3);
+    fs::write(run.join("notes.txt"), "mine").expect("a file");
+    fs::write(run.join("batch-000009.npz"), "no batch").expect("a file");
+    let gone = |run: &Path| support::batches(run).len() == 1;
+    let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut watch, 3);
+    let deadline = Instant::now() + PATIENCE;
+    while !gone(&run) {
+        assert!(Instant::now() < deadline, "{:?}", support::batches(&run));
+        if let Ok(group) = watch.groups().recv_timeout(Duration::from_millis(50)) {
+            watch.apply(group);
+        }
+    }
+    assert!(state.is_file(), "the progress went before");
+    counted(&mut watch, 3);
+    leave(watch);
+    let mut names: Vec<String> = fs::read_dir(&run)
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["batch-000009.npz", "manifest.json", "notes.txt"]);
+    let mut again = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut again, 3);
+}
+
+#[test]
+fn nothing_is_deleted_without_being_asked_for_or_before_it_is_safe() {
+    let place = directory();
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    support::small_run(&run, 3);
+    let mut kept = start(&run, &state, Keeping::Progress);
+    counted(&mut kept, 3);
+    leave(kept);
+    assert_eq!(support::batches(&run).len(), 3);
+    // Where the progress cannot be written, what is counted is not safe.
+    let blocked = directory();
+    fs::create_dir_all(blocked.path().join("run.state/in the way")).expect("a directory");
+    let mut watch = start(&run, &blocked.path().join("run.state"), Keeping::ProgressAndPrune);
+    counted(&mut watch, 3);
+    until(&mut watch, "it says so", |run| run.problems().any(|problem| problem.path == "state"));
+    leave(watch);
+    assert_eq!(support::batches(&run).len(), 3);
+}
+
+/// `neurotop watch` in a process of its own.
+fn process(run: &Path, state: &Path, more: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    command.args(["watch", "--settle", "0.3"]).arg(run).arg("--state").arg(state).args(more);
+    command.env("XDG_CONFIG_HOME", "/nonexistent").stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("it starts")
+}
+
+#[test]
+fn killed_at_any_moment_it_ends_with_the_figures_of_an_undisturbed_count() {
+    const BATCHES: usize = 400;
+    for prune in [false, true] {
+        let place = directory();
+        let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+        let export = place.path().join("all.json");
+        support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], Some(BATCHES));
+        let mut more = vec!["--exit-when-finished"];
+        more.extend(prune.then_some("--prune"));
+        let writer = {
+            let run = run.clone();
+            std::thread::spawn(move || {
+                for number in 0..BATCHES {
+                    support::write_batch(&run, number, &small_batch(), Archive::Stored);
+                    std::thread::sleep(Duration::from_millis(12));
+                }
+            })
+        };
+        // Five times while the batches come, at odd moments.
+        for (kill, wait) in [300, 1330, 710, 90, 1170].into_iter().enumerate() {
+            let mut child = process(&run, &state, &more);
+            std::thread::sleep(Duration::from_millis(wait + kill as u64));
+            child.kill().expect("killed");
+            child.wait().expect("gone");
+        }
+        writer.join().expect("written");
+        more.extend(["--export", export.to_str().expect("text")]);
+        let mut last = process(&run, &state, &more);
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            match last.try_wait().expect("its state") {
+                Some(status) => break status,
+                None => assert!(Instant::now() < deadline, "it does not end"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert!(status.success(), "{status}");
+        let exported = support::json(&export);
+        assert_eq!(exported["total"]["updates"], BATCHES as u64 * SMALL.0, "prune: {prune}");
+        assert_eq!(exported["run"]["batches"], BATCHES, "prune: {prune}");
+        assert_eq!(exported["complete"], true, "prune: {prune}");
+        if prune {
+            assert!(support::batches(&run).len() < BATCHES, "most are gone");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_go_together_is_refused() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    let output = command.args(["watch", "x", "--prune", "--state", "none"]).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--prune deletes batches"));
+}
