@@ -325,6 +325,7 @@ impl Engine {
         for (name, _) in restored.counted.iter() {
             self.acknowledgement.add(name.number);
         }
+        tracing::info!(directory = %self.directory.display(), "goes on from a kept progress");
         self.restored = Some(restored);
     }
 
@@ -390,6 +391,7 @@ impl Engine {
         }
         for (name, identity) in safe {
             let name = name.to_string();
+            tracing::info!(batch = name, "counted and safe: to be deleted");
             if let Err(error) = prune(&self.directory, &name, identity) {
                 let error = SnapshotError::new(
                     format!("it is counted and cannot be deleted: {error}"),
