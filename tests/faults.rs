@@ -36,7 +36,7 @@ impl Watch {
             .arg("--log")
             .arg(place.path().join("log"))
             .env("XDG_CONFIG_HOME", "/nonexistent")
-            .env("XDG_STATE_HOME", support::STATE_HOME)
+            .env("XDG_STATE_HOME", place.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -350,7 +350,7 @@ fn no_more_inotify_instances_or_watches() {
         let output = Command::new("unshare")
             .args(["-Urm", "sh", "-c", &format!("{set} && exec \"$0\" \"$@\"")])
             .arg(env!("CARGO_BIN_EXE_neurotop"))
-            .args(["watch", "--exit-when-finished"])
+            .args(["watch", "--state", "none", "--exit-when-finished"])
             .arg(run.path())
             .arg("--log")
             .arg(&log)
@@ -440,8 +440,7 @@ fn standard_input_that_is_closed_and_standard_error_that_is_gone() {
     let (run, place) = (directory(), directory());
     support::small_run(run.path(), 2);
     let (first, second) = (place.path().join("a.json"), place.path().join("b.csv"));
-    let script =
-        "exec \"$0\" watch --exit-when-finished \"$1\" --export \"$2\" --export \"$3\" <&- 2>/dev/full";
+    let script = "exec \"$0\" watch --state none --exit-when-finished \"$1\" --export \"$2\" --export \"$3\" <&- 2>/dev/full";
     let output = summary_through(script, &[run.path(), &first, &second]);
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("Effective Neuron Ops"));
@@ -456,6 +455,7 @@ fn progress_lines_show_names_that_cannot_steer_a_terminal() {
     fs::remove_file(run.join("manifest.json")).expect("removed");
     let mut child = Command::new(env!("CARGO_BIN_EXE_neurotop"))
         .arg(&run)
+        .args(["--state", "none"])
         .env("XDG_CONFIG_HOME", "/nonexistent")
         .env("XDG_STATE_HOME", support::STATE_HOME)
         .env("LC_ALL", "C.UTF-8")

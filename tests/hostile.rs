@@ -376,7 +376,7 @@ fn names_that_hide_or_turn_are_escaped_in_every_report_for_people() {
         &["compare", "--format", "text"],
         &["compare", "--format", "md"],
         &["doctor"],
-        &["watch", "--settle", "0.2", "--exit-when-finished"],
+        &["watch", "--settle", "0.2", "--state", "none", "--exit-when-finished"],
     ];
     std::fs::write(run.path().join("end.json"), "{}").expect("an end");
     for words in words {

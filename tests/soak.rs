@@ -137,7 +137,7 @@ fn soak(batches: usize) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
         command
             .env("XDG_CONFIG_HOME", "/nonexistent")
-            .env("XDG_STATE_HOME", support::STATE_HOME)
+            .env("XDG_STATE_HOME", place.path())
             .stderr(Stdio::null());
         command
     };

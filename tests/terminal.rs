@@ -911,7 +911,18 @@ fn a_terminal_that_is_gone_leaves_every_export() {
     let (json, csv) = (place.path().join("out.json"), place.path().join("out.csv"));
     let pair = native_pty_system().openpty(PtySize::default()).expect("a pseudo-terminal");
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_neurotop"));
-    command.args(["watch", text(&run), "--log", text(&log), "--export", text(&json), "--export", text(&csv)]);
+    command.args([
+        "watch",
+        "--state",
+        "none",
+        text(&run),
+        "--log",
+        text(&log),
+        "--export",
+        text(&json),
+        "--export",
+        text(&csv),
+    ]);
     command.env("TERM", "xterm-256color");
     command.env("XDG_CONFIG_HOME", "/nonexistent");
     command.env("XDG_STATE_HOME", support::STATE_HOME);

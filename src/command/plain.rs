@@ -118,14 +118,14 @@ fn effective(summary: &Summary) -> String {
 
 fn name_remarks(watch: &mut Watch) {
     for remark in watch.take_remarks() {
-        eprintln!("neurotop: {}", printable(&remark));
+        output::say(&remark);
     }
 }
 
 fn name_restart(group: &Group) {
     for update in &group.updates {
         if let Update::Restarted(why) = update {
-            eprintln!("neurotop: started over: {why}");
+            output::say(&format!("started over: {why}"));
         }
     }
 }

@@ -362,7 +362,10 @@ impl<'a> Examination<'a> {
                 format!("it says that there are {declared} batches, and {} are here", self.batches.seen);
             self.wrong(
                 "end.json",
-                SnapshotError::new(what, "copy the missing ones, or write end.json again"),
+                SnapshotError::new(
+                    what,
+                    "copy the missing ones; where --prune deleted them, nothing is wrong",
+                ),
             );
         }
     }

@@ -325,6 +325,7 @@ impl Engine {
         for (name, _) in restored.counted.iter() {
             self.acknowledgement.add(name.number);
         }
+        tracing::info!(directory = %self.directory.display(), "goes on from a kept progress");
         self.restored = Some(restored);
     }
 
