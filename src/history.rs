@@ -6,6 +6,12 @@ use serde::{Deserialize, Serialize};
 /// The most points that are kept; beyond it, neighbours are joined.
 pub const MAX_POINTS: usize = 512;
 
+/// The largest sum that a file may hold: no run comes near it, and no sum of operations overflows with it.
+pub const MAX_SUM: u128 = 1 << 80;
+
+/// The most batches that a file may say a point stands for.
+const MAX_STRIDE: u64 = 1 << 50;
+
 /// The sums over some consecutive batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
@@ -83,6 +89,20 @@ impl History {
     /// The points, in the order of the batch numbers.
     pub fn points(&self) -> &[Point] {
         &self.points
+    }
+
+    /// Whether all that it says can be, of so many layers: what was read from a file must overflow nothing.
+    pub fn is_sound(&self, layers: usize) -> bool {
+        let fits = |sum: u128| sum <= MAX_SUM;
+        let point = |point: &Point| {
+            let sums = point.layers.iter().all(|sums| fits(sums.0) && fits(sums.1));
+            sums && fits(point.samples) && point.first <= point.last && point.layers.len() <= layers
+        };
+        let ordered = self.points.windows(2).all(|pair| pair[0].last < pair[1].first);
+        ordered
+            && self.points.len() <= MAX_POINTS
+            && self.stride <= MAX_STRIDE
+            && self.points.iter().all(point)
     }
 
     /// Prices the layers from now on and prices anew what is there: operations of an update by index in

@@ -47,7 +47,11 @@ pub fn read(path: &Path) -> Result<Option<Progress>, String> {
     decode(&bytes).map(Some)
 }
 
-fn decode(bytes: &[u8]) -> Result<Progress, String> {
+/// The progress of a run from the bytes of its file.
+///
+/// # Errors
+/// Where they are no such file, of another version, cut off or damaged.
+pub fn decode(bytes: &[u8]) -> Result<Progress, String> {
     let (header, body) = bytes.split_at_checked(HEADER).ok_or("it is cut off")?;
     let (magic, numbers) = header.split_at(MAGIC.len());
     if magic != MAGIC {
@@ -85,7 +89,11 @@ pub fn write(path: &Path, progress: &Progress) -> io::Result<()> {
     Ok(())
 }
 
-fn encode(progress: &Progress) -> io::Result<Vec<u8>> {
+/// The bytes of the file of a run's progress.
+///
+/// # Errors
+/// Where it cannot be written so.
+pub fn encode(progress: &Progress) -> io::Result<Vec<u8>> {
     let body = postcard::to_stdvec(progress).map_err(io::Error::other)?;
     let mut bytes = Vec::with_capacity(HEADER + body.len());
     bytes.extend_from_slice(MAGIC);

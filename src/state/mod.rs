@@ -3,11 +3,11 @@
 mod file;
 mod keeper;
 
-pub use file::{default_path, read, write};
+pub use file::{decode, default_path, encode, read, write};
 pub use keeper::Keeper;
 
 use crate::follow::CountedBatches;
-use crate::history::History;
+use crate::history::{History, MAX_SUM};
 use crate::snapshot::Manifest;
 use crate::tally::LayerSums;
 use serde::{Deserialize, Serialize};
@@ -54,8 +54,16 @@ impl Fingerprint {
 impl Progress {
     /// Whether its parts belong together.
     fn is_sound(&self) -> bool {
-        let batches: u64 = self.history.points().iter().map(|point| point.batches).sum();
-        let samples: u128 = self.history.points().iter().map(|point| point.samples).sum();
-        self.counted.is_sound() && batches == self.counted.len() as u64 && samples == self.samples
+        if !self.history.is_sound(self.layers.len()) || !self.counted.is_sound() {
+            return false;
+        }
+        let points = self.history.points();
+        let batches = points.iter().try_fold(0_u64, |sum, point| sum.checked_add(point.batches));
+        let samples: u128 = points.iter().map(|point| point.samples).sum();
+        let layers = self.layers.iter().all(|layer| {
+            let by_step = layer.updates_by_step.iter().all(|&updates| updates <= MAX_SUM);
+            by_step && layer.updates <= MAX_SUM && layer.dense <= MAX_SUM
+        });
+        layers && batches == Some(self.counted.len() as u64) && samples == self.samples
     }
 }
