@@ -240,15 +240,9 @@ pub struct DoctorArgs {
     /// The format on standard output
     #[arg(long, value_enum, default_value_t)]
     pub format: DoctorFormat,
-    /// Price what NeuroBench does not: operations of one update; repeatable
-    #[arg(long, value_name = "NEURON:RESET=OPS")]
-    pub cost: Vec<CostRule>,
-    /// The neuron of layers that the manifest lacks: of all of them, or of one; repeatable
-    #[arg(long, value_name = "[LAYER=]NEURON")]
-    pub neuron: Vec<String>,
-    /// The reset mechanism of layers that the manifest lacks; repeatable
-    #[arg(long, value_name = "[LAYER=]RESET")]
-    pub reset: Vec<String>,
+    /// What is said of layers.
+    #[command(flatten)]
+    pub layers: LayerArgs,
     /// Read this configuration instead of the one in the user's configuration directory
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -260,8 +254,7 @@ pub struct DoctorArgs {
 impl DoctorArgs {
     /// What it says about a run.
     pub fn as_run(&self) -> RunArgs {
-        let (cost, neuron, reset) = (self.cost.clone(), self.neuron.clone(), self.reset.clone());
-        RunArgs { cost, neuron, reset, symbols: self.symbols.clone(), ..RunArgs::default() }
+        RunArgs { layers: self.layers.clone(), symbols: self.symbols.clone(), ..RunArgs::default() }
     }
 }
 
@@ -387,15 +380,9 @@ pub struct RunArgs {
     /// 'vs-baseline>+2%'; repeatable
     #[arg(long, value_name = "CONDITION")]
     pub fail_if: Vec<Condition>,
-    /// Price what NeuroBench does not: operations of one update; repeatable
-    #[arg(long, value_name = "NEURON:RESET=OPS")]
-    pub cost: Vec<CostRule>,
-    /// The neuron of layers that the manifest lacks: of all of them, or of one; repeatable
-    #[arg(long, value_name = "[LAYER=]NEURON")]
-    pub neuron: Vec<String>,
-    /// The reset mechanism of layers that the manifest lacks; repeatable
-    #[arg(long, value_name = "[LAYER=]RESET")]
-    pub reset: Vec<String>,
+    /// What is said of layers.
+    #[command(flatten)]
+    pub layers: LayerArgs,
     /// Read this configuration instead of the one in the user's configuration directory
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -417,6 +404,20 @@ pub struct RunArgs {
     /// What can be shown.
     #[command(flatten)]
     pub symbols: SymbolArgs,
+}
+
+/// What is said of layers.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LayerArgs {
+    /// Price what NeuroBench does not: operations of one update; repeatable
+    #[arg(long, value_name = "NEURON:RESET=OPS")]
+    pub cost: Vec<CostRule>,
+    /// The neuron of layers that the manifest lacks: of all of them, or of one; repeatable
+    #[arg(long, value_name = "[LAYER=]NEURON")]
+    pub neuron: Vec<String>,
+    /// The reset mechanism of layers that the manifest lacks; repeatable
+    #[arg(long, value_name = "[LAYER=]RESET")]
+    pub reset: Vec<String>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

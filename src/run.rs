@@ -117,7 +117,7 @@ impl Run {
     }
 
     /// The progress of the run at `directory` at a checkpoint, once all updates before it are applied.
-    pub fn progress(&self, directory: &Path, checkpoint: Checkpoint) -> Progress {
+    pub fn progress_at(&self, directory: &Path, checkpoint: Checkpoint) -> Progress {
         Progress {
             directory: directory.to_owned(),
             manifest: checkpoint.manifest,
@@ -349,6 +349,15 @@ impl Run {
     /// Samples that are expected, where that is known.
     pub fn expected_samples(&self) -> Option<u64> {
         self.manifest().and_then(|manifest| manifest.expected_samples)
+    }
+
+    /// The part of the run that is counted, in 0 to 1, where it is known what to expect.
+    pub fn progress(&self) -> Option<f64> {
+        let part = |done: f64, whole: Option<u64>| {
+            whole.filter(|&whole| whole > 0).map(|whole| (done / whole as f64).min(1.0))
+        };
+        part(self.tally.batches() as f64, self.expected_batches())
+            .or_else(|| part(self.tally.samples() as f64, self.expected_samples()))
     }
 
     /// Whether all that was expected is counted.

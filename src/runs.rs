@@ -1,6 +1,7 @@
 //! The runs that a front-end looks at: one, or all of a directory of runs.
 
 use crate::pipeline::Group;
+use crate::report::Summary;
 use crate::run::{Run, Settings};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -67,6 +68,11 @@ impl Runs {
     /// The listed runs.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.listed().into_iter().map(|number| &self.entries[number])
+    }
+
+    /// The figures of the listed runs at `now`.
+    pub fn summaries(&self, now: SystemTime) -> Vec<Summary> {
+        self.iter().map(|entry| Summary::of(&entry.run, now)).collect()
     }
 
     /// Whether there is more than one run to choose from.

@@ -55,16 +55,15 @@ pub struct RunSettings {
 impl RunSettings {
     /// What the command line, the configuration and the defaults say.
     pub fn new(args: RunArgs, config: &Config) -> Self {
-        let threads = args.threads.or(config.threads).or_else(|| std::thread::available_parallelism().ok());
         Self {
             exports: both(&config.export, args.export),
             fail_if: both(&config.fail_if, args.fail_if),
-            costs: both(&config.cost, args.cost),
-            neurons: both(&config.neuron, args.neuron),
-            resets: both(&config.reset, args.reset),
+            costs: both(&config.cost, args.layers.cost),
+            neurons: both(&config.neuron, args.layers.neuron),
+            resets: both(&config.reset, args.layers.reset),
             stall_after: args.stall_after.or(config.stall_after).unwrap_or(STALL_AFTER),
             settle: args.settle.or(config.settle).unwrap_or(SETTLE),
-            threads: threads.map_or(1, NonZeroUsize::get),
+            threads: threads(args.threads.or(config.threads)),
             symbols: symbols(&args.symbols, config),
             log: log(args.log, args.log_level, config),
         }
@@ -77,6 +76,11 @@ impl RunSettings {
     pub fn start_log(&self) -> anyhow::Result<()> {
         self.log.as_ref().map_or(Ok(()), Log::start)
     }
+}
+
+/// How many threads count: so many, else one for each core.
+pub fn threads(given: Option<NonZeroUsize>) -> usize {
+    given.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
 }
 
 fn log(path: Option<PathBuf>, level: Option<Level>, config: &Config) -> Option<Log> {

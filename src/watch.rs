@@ -48,7 +48,7 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// The file for a run; `within` is the directory of runs that it was found in.
+    /// The file for a run at an absolute path; `within` is the directory of runs that it was found in.
     fn of(&self, run: &Path, within: Option<&Path>) -> Option<PathBuf> {
         match (self, within) {
             (Self::Nowhere, _) => None,
@@ -76,7 +76,8 @@ pub struct Known {
 }
 
 fn known(place: &Place, run: &Path, within: Option<&Path>) -> Known {
-    let (directory, file) = (absolute(run), place.of(run, within));
+    let directory = absolute(run);
+    let file = place.of(&directory, within);
     let progress = file.as_deref().map_or(Ok(None), read);
     let progress = progress.map(|progress| progress.filter(|progress| progress.directory == directory));
     Known { directory, file, progress }
@@ -189,9 +190,12 @@ impl Watch {
             return;
         };
         let number = checkpoint.number;
-        let progress = entry.run.progress(directory, *checkpoint);
+        let progress = entry.run.progress_at(directory, *checkpoint);
         keeper.keep(file.clone(), progress, move |written| {
-            let command = written.map_or_else(Command::NotSaved, |()| Command::Saved(number));
+            let command = match written {
+                Ok(took) => Command::Saved { checkpoint: number, took },
+                Err(why) => Command::NotSaved(why),
+            };
             // The pipeline may have ended meanwhile.
             let _ = commands.send(command);
         });

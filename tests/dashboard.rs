@@ -2,7 +2,6 @@
 
 mod support;
 
-use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
     Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, Request, RunRow,
@@ -12,7 +11,7 @@ use neurotop::follow::Account;
 use neurotop::pipeline::{Group, Presence, Problem, Severity, Update, Watching};
 use neurotop::portrait::portrait;
 use neurotop::report::{Baseline, Figures, Summary};
-use neurotop::run::{Run, Settings, Status};
+use neurotop::run::{Run, Status};
 use neurotop::runs::Runs;
 use neurotop::snapshot::{Batch, End, LayerShape, Manifest, SnapshotError};
 use ratatui::Terminal;
@@ -33,14 +32,7 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 fn empty() -> Run {
-    Run::new(Settings {
-        name: "exp1".into(),
-        costs: Costs::default(),
-        neurons: LayerDefaults::default(),
-        resets: LayerDefaults::default(),
-        stall_after: Duration::from_secs(30),
-        live: false,
-    })
+    Run::new(support::settings("exp1", false))
 }
 
 fn account(counted: u64, waiting: u64, set_aside: u64) -> Update {
@@ -906,14 +898,7 @@ fn every_view_in_every_theme() {
 
 #[test]
 fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
-    let settings = || Settings {
-        name: "exp1".into(),
-        costs: Costs::default(),
-        neurons: LayerDefaults::default(),
-        resets: LayerDefaults::default(),
-        stall_after: Duration::from_secs(30),
-        live: false,
-    };
+    let settings = || support::settings("exp1", false);
     let mut runs = Runs::new(Path::new("exp1"), settings());
     let mut board = Board::new(&runs, None, at(0));
     let shapes = |names: &[&str]| -> Arc<[LayerShape]> {

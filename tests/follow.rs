@@ -2,10 +2,9 @@
 
 mod support;
 
-use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::pipeline::{Command, Keeping, Mode, Options, Pipelines, Presence, Severity, Watching};
 use neurotop::report::Summary;
-use neurotop::run::{Run, Settings, Status};
+use neurotop::run::{Run, Status};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,14 +27,7 @@ impl Watch {
     }
 
     fn start_with(directory: &Path, poll: Option<Duration>) -> Self {
-        let settings = Settings {
-            name: "test".into(),
-            costs: Costs::default(),
-            neurons: LayerDefaults::default(),
-            resets: LayerDefaults::default(),
-            stall_after: Duration::from_secs(30),
-            live: true,
-        };
+        let settings = support::settings("test", true);
         let options = Options {
             mode: Mode::Live,
             poll,

@@ -3,30 +3,22 @@
 
 mod support;
 
-use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::count::{Scratch, count_batch};
 use neurotop::pipeline::Update;
 use neurotop::report::Summary;
-use neurotop::run::{Run, Settings};
+use neurotop::run::Run;
 use neurotop::snapshot::{Batch, Manifest};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use support::{Archive, Members};
 
 /// Counts batches one after the other; `check` sees the figures after each.
 fn count(manifest: &Path, batches: &[PathBuf], mut check: impl FnMut(usize, &Summary)) -> Summary {
     let manifest = Manifest::parse(&std::fs::read(manifest).expect("a manifest")).expect("a manifest");
-    let mut run = Run::new(Settings {
-        name: "golden".into(),
-        costs: Costs::default(),
-        neurons: LayerDefaults::default(),
-        resets: LayerDefaults::default(),
-        stall_after: Duration::from_secs(30),
-        live: false,
-    });
+    let mut run = Run::new(support::settings("golden", false));
     let now = SystemTime::now();
     run.apply(vec![Update::Manifest(Arc::new(manifest.clone()))], now);
     let mut scratch = Scratch::default();

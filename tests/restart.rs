@@ -4,10 +4,9 @@
 
 mod support;
 
-use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::pipeline::{Keeping, Mode, Options};
 use neurotop::report::Summary;
-use neurotop::run::{Run, Settings};
+use neurotop::run::Run;
 use neurotop::watch::{Place, Watch};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,15 +21,15 @@ fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
+/// A directory of its own, gone when dropped, and in it where a run and its progress are to be.
+fn place() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let place = directory();
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    (place, run, state)
+}
+
 fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
-    let settings = Settings {
-        name: "test".into(),
-        costs: Costs::default(),
-        neurons: LayerDefaults::default(),
-        resets: LayerDefaults::default(),
-        stall_after: Duration::from_secs(30),
-        live: true,
-    };
+    let settings = support::settings("test", true);
     let settle = Duration::from_millis(300);
     let options = Options { mode: Mode::Live, poll: None, settle, threads: 2, keeping };
     Watch::start(run, settings, options, &Place::File(state.to_owned())).expect("threads")
@@ -71,14 +70,13 @@ fn counted(watch: &mut Watch, batches: u64) {
 #[test]
 fn a_restart_reads_nothing_again_and_ends_with_the_same_figures() {
     for name in ["conv-mixed-digits", "alpha-zero", "directory-batches", "layer-twice"] {
-        let place = directory();
-        let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+        let (_place, run, state) = place();
         let golden = support::golden(name);
         let batches = support::batches(&golden).len() as u64;
         support::copy_run(&golden, &run);
         let mut undisturbed = start(&run, &state, Keeping::Progress);
         until(&mut undisturbed, "all", |run| run.is_complete());
-        let expected = summary(&undisturbed);
+        let (expected, history) = (summary(&undisturbed), undisturbed.runs.shown().run.history().clone());
         leave(undisturbed);
         // What is counted could not be read again: it is gone.
         for batch in support::batches(&run) {
@@ -93,18 +91,15 @@ fn a_restart_reads_nothing_again_and_ends_with_the_same_figures() {
         let found = summary(&again);
         assert_eq!((found.total, found.layers), (expected.total, expected.layers), "{name}");
         assert_eq!((found.neurobench, found.agreement), (expected.neurobench, expected.agreement), "{name}");
-        assert_eq!(again.runs.shown().run.history(), {
-            let points = again.runs.shown().run.history();
-            assert_eq!(points.points().iter().map(|point| point.batches).sum::<u64>(), batches);
-            points
-        });
+        let points = again.runs.shown().run.history();
+        assert_eq!(points.points().iter().map(|point| point.batches).sum::<u64>(), batches, "{name}");
+        assert_eq!(points, &history, "{name}");
     }
 }
 
 #[test]
 fn what_comes_after_a_restart_is_added_to_what_was_there() {
-    let place = directory();
-    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    let (_place, run, state) = place();
     support::small_run(&run, 3);
     let mut first = start(&run, &state, Keeping::Progress);
     counted(&mut first, 3);
@@ -121,8 +116,7 @@ fn what_comes_after_a_restart_is_added_to_what_was_there() {
 
 #[test]
 fn another_run_of_the_same_name_is_counted_from_the_start() {
-    let place = directory();
-    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    let (_place, run, state) = place();
     // By its batches.
     support::small_run(&run, 3);
     let mut first = start(&run, &state, Keeping::Progress);
@@ -145,8 +139,7 @@ fn another_run_of_the_same_name_is_counted_from_the_start() {
 
 #[test]
 fn a_batch_that_changed_between_two_processes_is_named() {
-    let place = directory();
-    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    let (_place, run, state) = place();
     support::small_run(&run, 3);
     let mut first = start(&run, &state, Keeping::Progress);
     counted(&mut first, 3);
@@ -160,8 +153,7 @@ fn a_batch_that_changed_between_two_processes_is_named() {
 
 #[test]
 fn a_damaged_file_is_said_and_everything_counted_again() {
-    let place = directory();
-    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    let (_place, run, state) = place();
     support::small_run(&run, 3);
     let mut first = start(&run, &state, Keeping::Progress);
     counted(&mut first, 3);
@@ -186,8 +178,7 @@ fn a_damaged_file_is_said_and_everything_counted_again() {
 
 #[test]
 fn batches_are_deleted_once_they_are_safe_and_nothing_else_is() {
-    let place = directory();
-    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    let (_place, run, state) = place();
     support::small_run(&run, 3);
     fs::write(run.join("notes.txt"), "mine").expect("a file");
     fs::write(run.join("batch-000009.npz"), "no batch").expect("a file");
@@ -216,8 +207,7 @@ fn batches_are_deleted_once_they_are_safe_and_nothing_else_is() {
 
 #[test]
 fn nothing_is_deleted_without_being_asked_for_or_before_it_is_safe() {
-    let place = directory();
-    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    let (_place, run, state) = place();
     support::small_run(&run, 3);
     let mut kept = start(&run, &state, Keeping::Progress);
     counted(&mut kept, 3);
@@ -245,8 +235,7 @@ fn process(run: &Path, state: &Path, more: &[&str]) -> Child {
 fn killed_at_any_moment_it_ends_with_the_figures_of_an_undisturbed_count() {
     const BATCHES: usize = 400;
     for prune in [false, true] {
-        let place = directory();
-        let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+        let (place, run, state) = place();
         let export = place.path().join("all.json");
         support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], Some(BATCHES));
         let mut more = vec!["--exit-when-finished"];

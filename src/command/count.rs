@@ -1,12 +1,13 @@
 //! Counts a run once, with a progress bar: for `summary`, `compare` and baselines.
 
 use super::finish;
-use super::session::{Following, Session, check};
+use super::session::{Following, check, start};
 use crate::dashboard::Symbols;
 use crate::pipeline::{Mode, Presence};
 use crate::report::{Baseline, Figures, Summary, read_figures};
 use crate::run::Run;
 use crate::settings::RunSettings;
+use crate::watch::Watch;
 use anyhow::bail;
 use crossbeam_channel::{Receiver, select};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -53,9 +54,9 @@ impl<'a> Source<'a> {
 
 /// The summary of a run's directory, counted once.
 pub(super) fn count(directory: &Path, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Summary> {
-    let mut session = Session::start(directory, run, &Following::unkept(Mode::Once))?;
-    count_all(&mut session, run.symbols, signals)?;
-    let run = &session.watch.runs.shown().run;
+    let mut watch = start(directory, run, &Following::unkept(Mode::Once))?;
+    count_all(&mut watch, run.symbols, signals)?;
+    let run = &watch.runs.shown().run;
     if let Some(why) = run.refused() {
         bail!("{}: manifest.json: {why}", directory.display());
     }
@@ -74,18 +75,18 @@ pub(super) fn count(directory: &Path, run: &RunSettings, signals: &Receiver<i32>
 }
 
 /// Takes updates until the pipeline has ended, with a progress bar on standard error.
-fn count_all(session: &mut Session, symbols: Symbols, signals: &Receiver<i32>) -> anyhow::Result<()> {
-    let groups = session.watch.groups().clone();
+fn count_all(watch: &mut Watch, symbols: Symbols, signals: &Receiver<i32>) -> anyhow::Result<()> {
+    let groups = watch.groups().clone();
     let bar = ProgressBar::new(0).with_style(style(symbols)?);
-    while !session.watch.runs.have_ended() {
+    while !watch.runs.have_ended() {
         select! {
             recv(groups) -> group => match group {
-                Ok(group) => session.watch.apply(group),
+                Ok(group) => watch.apply(group),
                 Err(_) => bail!("counting ended unexpectedly; please report it"),
             },
             recv(signals) -> _ => bail!("interrupted before all batches were counted"),
         }
-        show(&bar, &session.watch.runs.shown().run);
+        show(&bar, &watch.runs.shown().run);
     }
     bar.finish_and_clear();
     Ok(())

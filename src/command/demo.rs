@@ -1,8 +1,8 @@
 //! `neurotop demo`: replays a bundled real run into a temporary directory and watches it.
 
-use super::session::{Following, Session};
+use super::session::{Following, check, start};
 use super::signals::leave_signals;
-use super::watch::watch_session;
+use super::watch::watch_runs;
 use crate::cli::{DemoArgs, RunArgs};
 use crate::config::Config;
 use crate::dashboard::Options;
@@ -39,7 +39,8 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         ..RunSettings::new(given, config)
     };
     run.start_log()?;
-    let session = Session::start(directory.path(), &run, &Following::unkept(Mode::Live))?;
+    check(directory.path(), &run, Mode::Live)?;
+    let watch = start(directory.path(), &run, &Following::unkept(Mode::Live))?;
     let leave = Arc::new(AtomicBool::new(false));
     let writer = {
         let (path, leave) = (directory.path().to_owned(), Arc::clone(&leave));
@@ -49,7 +50,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         close_after: Some(CLOSE_AFTER),
         ..settings::dashboard(&run, &args.end, &args.look, config)?
     };
-    let code = watch_session(session, &signals, options);
+    let code = watch_runs(watch, &signals, options);
     leave.store(true, Ordering::Relaxed);
     let written =
         writer.join().unwrap_or_else(|_| Err(std::io::Error::other("the writer of the run failed")));

@@ -1,16 +1,15 @@
 //! The end of every command: the last batches, the exports, the tables, the exit code.
 
 use super::output;
-use super::session::Session;
 use crate::dashboard::{Look, Symbols, ThemeName, Wishes};
 use crate::pipeline::{Group, Update};
 use crate::report::{Colours, Comparison, Export, Failure, Format, Report, Summary};
-use crate::runs::Runs;
 use crate::text::printable;
+use crate::watch::Watch;
 use crossbeam_channel::{Receiver, after, never, select};
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Counted, but something was set aside.
 const SET_ASIDE: u8 = 3;
@@ -25,15 +24,15 @@ const SAY_AFTER: Duration = Duration::from_millis(400);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 
 /// Tells the pipelines to finish and takes their last updates; a signal cuts that short.
-pub(super) fn drain(session: &mut Session, signals: &Receiver<i32>) {
-    session.watch.finish();
-    let groups = session.watch.groups().clone();
+pub(super) fn drain(watch: &mut Watch, signals: &Receiver<i32>) {
+    watch.finish();
+    let groups = watch.groups().clone();
     let give_up = after(GIVE_UP_AFTER);
     let mut say = after(SAY_AFTER);
-    while !session.watch.runs.have_ended() {
+    while !watch.runs.have_ended() {
         select! {
             recv(groups) -> group => match group {
-                Ok(group) => session.watch.apply(group),
+                Ok(group) => watch.apply(group),
                 Err(_) => return,
             },
             recv(say) -> _ => {
@@ -44,12 +43,6 @@ pub(super) fn drain(session: &mut Session, signals: &Receiver<i32>) {
             recv(give_up) -> _ => return,
         }
     }
-}
-
-/// The figures of all runs.
-pub(super) fn summaries(runs: &Runs) -> Vec<Summary> {
-    let now = SystemTime::now();
-    runs.iter().map(|entry| Summary::of(&entry.run, now)).collect()
 }
 
 /// Whether a pipeline has ended although nobody told it to: a fault of this program.

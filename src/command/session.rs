@@ -1,4 +1,4 @@
-//! The runs that a command looks at.
+//! The runs that a command looks at: checked, then followed.
 
 use crate::cost::{Costs, LayerDefaults};
 use crate::follow::{is_run, runs_inside};
@@ -10,12 +10,7 @@ use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::Duration;
 
-/// The runs.
-pub(super) struct Session {
-    pub(super) watch: Watch,
-}
-
-/// How a session follows its directory.
+/// How a directory is followed.
 pub(super) struct Following {
     pub(super) mode: Mode,
     pub(super) poll: Option<Duration>,
@@ -30,29 +25,24 @@ impl Following {
     }
 }
 
-impl Session {
-    /// Checks the user's settings and starts to follow a directory: a run, or, live, a directory of runs.
-    pub(super) fn start(directory: &Path, run: &RunSettings, following: &Following) -> anyhow::Result<Self> {
-        check(directory, run, following.mode)?;
-        let settings = Settings {
-            name: run_name(directory),
-            costs: Costs::with_rules(run.costs.iter().cloned()),
-            neurons: LayerDefaults::parse(&run.neurons),
-            resets: LayerDefaults::parse(&run.resets),
-            stall_after: run.stall_after,
-            live: following.mode == Mode::Live,
-        };
-        let options = Options {
-            mode: following.mode,
-            poll: following.poll,
-            settle: run.settle,
-            threads: run.threads,
-            keeping: following.keeping,
-        };
-        let watch =
-            Watch::start(directory, settings, options, &following.place).context("cannot start to count")?;
-        Ok(Self { watch })
-    }
+/// Starts to follow a directory that was checked: a run, or, live, a directory of runs.
+pub(super) fn start(directory: &Path, run: &RunSettings, following: &Following) -> anyhow::Result<Watch> {
+    let settings = Settings {
+        name: run_name(directory),
+        costs: Costs::with_rules(run.costs.iter().cloned()),
+        neurons: LayerDefaults::parse(&run.neurons),
+        resets: LayerDefaults::parse(&run.resets),
+        stall_after: run.stall_after,
+        live: following.mode == Mode::Live,
+    };
+    let options = Options {
+        mode: following.mode,
+        poll: following.poll,
+        settle: run.settle,
+        threads: run.threads,
+        keeping: following.keeping,
+    };
+    Watch::start(directory, settings, options, &following.place).context("cannot start to count")
 }
 
 /// The name of a run whose manifest gives none: its directory's.

@@ -1,7 +1,7 @@
 //! `neurotop watch DIR`: the dashboard, and the figures on leaving.
 
 use super::check::{checks, open_baseline};
-use super::session::{Following, Session, check};
+use super::session::{Following, check, start};
 use super::signals::leave_signals;
 use super::{finish, output, plain};
 use crate::checks::Checks;
@@ -12,10 +12,12 @@ use crate::pipeline::Mode;
 use crate::report::{Export, Format, Summaries, Summary};
 use crate::settings::{self, RunSettings};
 use crate::text::printable;
+use crate::watch::Watch;
 use crossbeam_channel::Receiver;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
@@ -28,14 +30,14 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &run, &signals)?;
-    let session = Session::start(&args.dir, &run, &following)?;
+    let watch = start(&args.dir, &run, &following)?;
     let options = Options { checks, ..settings::dashboard(&run, &args.end, &args.look, config)? };
-    watch_session(session, &signals, options)
+    watch_runs(watch, &signals, options)
 }
 
-/// Shows a session until it is left, then prints and exports its figures, whatever ended it.
-pub(super) fn watch_session(
-    mut session: Session,
+/// Shows runs until they are left, then prints and exports their figures, whatever ended it.
+pub(super) fn watch_runs(
+    mut watch: Watch,
     signals: &Receiver<i32>,
     options: Options,
 ) -> anyhow::Result<ExitCode> {
@@ -44,33 +46,31 @@ pub(super) fn watch_session(
         checks: options.checks.clone(),
         symbols: options.look.symbols,
     };
-    let shown = catch_unwind(AssertUnwindSafe(|| show(&mut session, signals, options)));
+    let shown = catch_unwind(AssertUnwindSafe(|| show(&mut watch, signals, options)));
     // Whatever happened, the figures counted so far are the user's.
     let shown =
         shown.unwrap_or_else(|_| Err(anyhow::anyhow!("a fault of neurotop itself; please report it")));
     for fault in take_faults() {
         output::say(&fault);
     }
-    leave(session, signals, &after, shown)
+    leave(watch, signals, &after, shown)
 }
 
-fn show(session: &mut Session, signals: &Receiver<i32>, mut options: Options) -> anyhow::Result<()> {
+fn show(watch: &mut Watch, signals: &Receiver<i32>, mut options: Options) -> anyhow::Result<()> {
     // A terminal that has no size, and whose description gives none, cannot be drawn on.
     if !std::io::stdout().is_terminal() || crossterm::terminal::size().is_err() {
         options.exit_when_finished |= options.close_after.is_some();
         let symbols = options.look.symbols;
-        return plain::watch(&mut session.watch, options.exit_when_finished, symbols, signals);
+        return plain::watch(watch, options.exit_when_finished, symbols, signals);
     }
-    let mut screen = Screen::take(
-        &format!("neurotop {}", printable(session.watch.runs.shown().run.name())),
-        options.mouse,
-    )?;
+    let mut screen =
+        Screen::take(&format!("neurotop {}", printable(watch.runs.shown().run.name())), options.mouse)?;
     let inputs = Inputs {
         events: dashboard::terminal_events()?,
         signals: signals.clone(),
         jobs: dashboard::job_signals()?,
     };
-    dashboard::show(&mut screen, &mut session.watch, &inputs, &options)
+    dashboard::show(&mut screen, watch, &inputs, &options)
 }
 
 /// What there is to do after the dashboard.
@@ -81,13 +81,13 @@ struct After {
 }
 
 fn leave(
-    mut session: Session,
+    mut watch: Watch,
     signals: &Receiver<i32>,
     after: &After,
     shown: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
-    finish::drain(&mut session, signals);
-    let mut summaries = finish::summaries(&session.watch.runs);
+    finish::drain(&mut watch, signals);
+    let mut summaries = watch.runs.summaries(SystemTime::now());
     summaries.iter_mut().for_each(|summary| after.checks.apply(summary));
     let report = Summaries(&summaries);
     let all_written = finish::write_exports(&after.exports, &report);

@@ -46,8 +46,6 @@ use crate::text::printable;
 use crate::watch::{Known, Watch};
 use anyhow::bail;
 use crossbeam_channel::{Receiver, Sender, never, select_biased, unbounded};
-use ratatui::Terminal;
-use ratatui::backend::Backend;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -131,7 +129,7 @@ pub fn show(
     loop {
         let now = Instant::now();
         if changed && now >= next_frame {
-            dashboard.draw(screen.terminal(), now)?;
+            dashboard.draw(screen, now)?;
             changed = false;
             next_frame = Instant::now() + FRAME;
         }
@@ -208,14 +206,11 @@ struct Dashboard<'a> {
 }
 
 impl Dashboard<'_> {
-    fn draw<B: Backend>(&mut self, terminal: &mut Terminal<B>, now: Instant) -> anyhow::Result<()>
-    where
-        B::Error: Send + Sync + 'static,
-    {
+    fn draw(&mut self, screen: &mut Screen, now: Instant) -> anyhow::Result<()> {
         self.board.refresh(&self.watch.runs, SystemTime::now());
         let state = &mut self.state;
         let contents = self.board.contents(&self.watch.runs, self.inspector.newest());
-        terminal.draw(|frame| view::draw(frame, &contents, state, now))?;
+        screen.terminal().draw(|frame| view::draw(frame, &contents, state, now))?;
         self.inspect();
         if self.watch.runs.shown().run.tally().batches() > 0 {
             fault::point("dashboard");
@@ -353,8 +348,7 @@ impl Dashboard<'_> {
             [] => vec![Export::named_after(runs.shown().run.name())],
             exports => exports.to_vec(),
         };
-        let now = SystemTime::now();
-        let mut summaries: Vec<Summary> = runs.iter().map(|entry| Summary::of(&entry.run, now)).collect();
+        let mut summaries = runs.summaries(SystemTime::now());
         let (checks, said) = (self.options.checks.clone(), self.said.clone());
         let write = move || {
             summaries.iter_mut().for_each(|summary| checks.apply(summary));

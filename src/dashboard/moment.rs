@@ -17,6 +17,8 @@ pub struct Moment {
     pub summary: Summary,
     /// Whether the run goes on.
     pub status: Status,
+    /// The part of it that is counted, where it is known what to expect.
+    pub progress: Option<f64>,
     /// Time left, where it is known.
     pub time_left: Option<Duration>,
     /// Whether the directory is there.
@@ -37,6 +39,7 @@ impl Moment {
         Self {
             summary: Summary::without_steps(run, now),
             status: run.status(now),
+            progress: run.progress(),
             time_left: run.time_left(now),
             presence: run.presence().cloned(),
             watching: run.watching().cloned(),
@@ -51,6 +54,7 @@ impl Moment {
         self.summary.bring_up_to(run, now);
         self.presence.clone_from(&run.presence().cloned());
         self.watching.clone_from(&run.watching().cloned());
+        self.progress = run.progress();
         self.waiting_bytes = run.account().waiting_bytes;
         self.refused = run.refused().map(ToString::to_string);
         self.newest_batch = run.newest_batch().map(str::to_owned);
@@ -97,17 +101,12 @@ impl RunRow {
     /// Without a whole summary of the run: there may be hundreds of them.
     fn of(number: usize, entry: &Entry, now: SystemTime) -> Self {
         let run = &entry.run;
-        let part = |done: f64, whole: Option<u64>| {
-            whole.filter(|&whole| whole > 0).map(|whole| (done / whole as f64).min(1.0))
-        };
-        let progress = part(run.tally().batches() as f64, run.expected_batches())
-            .or_else(|| part(run.tally().samples() as f64, run.expected_samples()));
         let (samples, (effective, dense)) = (run.tally().samples(), run.operations());
         Self {
             number,
             name: run.name().to_owned(),
             status: run.status(now),
-            progress,
+            progress: run.progress(),
             batches: run.tally().batches(),
             samples,
             effective: quotient(effective, samples),
@@ -255,32 +254,22 @@ impl Board {
             Some(marked) => Some(&marked.figures),
             None => self.named.as_ref(),
         };
-        match &self.frozen {
-            Some(frozen) => Contents {
-                moment: &frozen.moment,
-                history: &frozen.history,
-                layers: &frozen.layers,
-                portrait,
-                rows: &frozen.rows,
-                shown: frozen.shown,
-                baseline,
-                marked,
-                left_out,
-                paused: true,
-            },
-            None => Contents {
-                moment: &self.front.figures,
-                history: runs.shown().run.history(),
-                layers: runs.shown().run.tally().layers(),
-                portrait,
-                rows: &self.rows,
-                shown: self.front.number,
-                baseline,
-                marked,
-                left_out,
-                paused: false,
-            },
-        }
+        let run = &runs.shown().run;
+        let live = Contents {
+            moment: &self.front.figures,
+            history: run.history(),
+            layers: run.tally().layers(),
+            portrait,
+            rows: &self.rows,
+            shown: self.front.number,
+            baseline,
+            marked,
+            left_out,
+            paused: false,
+        };
+        let Some(frozen) = &self.frozen else { return live };
+        let Frozen { moment, history, layers, rows, shown } = &**frozen;
+        Contents { moment, history, layers, rows, shown: *shown, paused: true, ..live }
     }
 
     /// Keeps what is shown as it is, or lets it go on.

@@ -126,8 +126,13 @@ impl Diagnosis {
 
     /// Whether something is wrong with it, or with a part of it.
     pub fn is_wrong(&self) -> bool {
+        self.wrong().next().is_some()
+    }
+
+    /// What is wrong, with it and with its parts.
+    fn wrong(&self) -> impl Iterator<Item = &Finding> {
         let all = self.runs.iter().flat_map(|run| &run.findings).chain(&self.findings);
-        all.into_iter().any(|finding| finding.severity == Severity::Wrong)
+        all.filter(|finding| finding.severity == Severity::Wrong)
     }
 
     /// The diagnosis for people.

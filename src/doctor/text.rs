@@ -109,9 +109,7 @@ fn finding(finding: &Finding) -> String {
 }
 
 fn verdict(diagnosis: &Diagnosis) -> String {
-    let all = diagnosis.runs.iter().flat_map(|run| &run.findings).chain(&diagnosis.findings);
-    let wrong = all.filter(|finding| finding.severity == Severity::Wrong).count();
-    match wrong {
+    match diagnosis.wrong().count() {
         0 => "Nothing is wrong.".to_owned(),
         1 => "1 thing is wrong.".to_owned(),
         wrong => format!("{wrong} things are wrong."),

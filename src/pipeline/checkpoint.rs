@@ -6,9 +6,10 @@ use crate::state::Fingerprint;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The least time between two checkpoints, and the least part of the time between them.
+/// The least time between two checkpoints, and the most that writing them may take of it, one part in so many:
+/// the sums of thousands of layers over hundreds of points are megabytes.
 const EVERY: Duration = Duration::from_secs(1);
-const SHARE: u32 = 50;
+const SHARE: u32 = 10;
 
 /// The counted batches at one moment; what is known of the run by then belongs to them.
 #[derive(Debug, Clone)]
@@ -74,27 +75,29 @@ impl Checkpoints {
         self.changed = true;
     }
 
-    /// When there is something to keep; `None` where there is not.
+    /// When the next one is to be made; `None` while there is nothing to keep, or one is being written.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.changed.then_some(self.due)
+        (self.changed && self.sent.is_empty()).then_some(self.due)
     }
 
-    /// Makes a checkpoint of what is counted, which took since `started` to list.
-    pub(super) fn make(
-        &mut self,
-        counted: CountedBatches,
-        manifest: Option<Fingerprint>,
-        started: Instant,
-    ) -> Checkpoint {
+    /// Whether one is to be made now; the last one waits for nothing.
+    pub(super) fn is_wanted(&self, last: bool) -> bool {
+        if last { self.changed } else { self.due().is_some_and(|due| Instant::now() >= due) }
+    }
+
+    /// Makes a checkpoint of what is counted.
+    pub(super) fn make(&mut self, counted: CountedBatches, manifest: Option<Fingerprint>) -> Checkpoint {
         self.number += 1;
         self.changed = false;
-        self.due = Instant::now() + EVERY.max(started.elapsed() * SHARE);
+        self.due = Instant::now() + EVERY;
         self.sent.push_back((self.number, std::mem::take(&mut self.fresh)));
         Checkpoint { number: self.number, manifest, counted }
     }
 
-    /// A checkpoint is on disk, and so is what was in those before it. Returns the batches that are safe now.
-    pub(super) fn saved(&mut self, number: u64) -> Vec<CountedBatch> {
+    /// A checkpoint is on disk, which took so long, and so is what was in those before it. Returns the batches
+    /// that are safe now.
+    pub(super) fn saved(&mut self, number: u64, took: Duration) -> Vec<CountedBatch> {
+        self.due = self.due.max(Instant::now() + took * SHARE);
         let mut safe = Vec::new();
         while self.sent.front().is_some_and(|(sent, _)| *sent <= number) {
             safe.extend(self.sent.pop_front().into_iter().flat_map(|(_, batches)| batches));
@@ -102,8 +105,10 @@ impl Checkpoints {
         safe
     }
 
-    /// A checkpoint could not be written; the next one is made in time.
+    /// A checkpoint could not be written; the next one is made in time, with what was in it.
     pub(super) fn failed(&mut self) {
+        let lost = self.sent.drain(..).flat_map(|(_, batches)| batches);
+        self.fresh = lost.chain(std::mem::take(&mut self.fresh)).collect();
         self.changed = true;
     }
 }
@@ -127,14 +132,30 @@ mod tests {
         let (first, second, third) = (batch(1), batch(2), batch(3));
         checkpoints.add(first);
         assert!(checkpoints.due().is_some());
-        checkpoints.make(CountedBatches::default(), None, Instant::now());
+        checkpoints.make(CountedBatches::default(), None);
         checkpoints.add(second);
-        checkpoints.make(CountedBatches::default(), None, Instant::now());
+        checkpoints.make(CountedBatches::default(), None);
         checkpoints.add(third);
-        assert_eq!(checkpoints.saved(1), [first]);
+        assert_eq!(checkpoints.saved(1, Duration::ZERO), [first]);
         checkpoints.failed();
-        let last = checkpoints.make(CountedBatches::default(), None, Instant::now());
-        assert_eq!(checkpoints.saved(last.number), [second, third], "one that is newer holds all before it");
-        assert_eq!(checkpoints.saved(last.number), []);
+        let last = checkpoints.make(CountedBatches::default(), None);
+        let safe = checkpoints.saved(last.number, Duration::ZERO);
+        assert_eq!(safe, [second, third], "one that is newer holds all before it");
+        assert_eq!(checkpoints.saved(last.number, Duration::ZERO), []);
+    }
+
+    #[test]
+    fn one_is_written_at_a_time_and_the_last_one_waits_for_nothing() {
+        let mut checkpoints = Checkpoints::new();
+        checkpoints.touch();
+        assert!(!checkpoints.is_wanted(false) && checkpoints.is_wanted(true));
+        let first = checkpoints.make(CountedBatches::default(), None);
+        assert!(!checkpoints.is_wanted(true), "nothing has changed");
+        checkpoints.touch();
+        assert_eq!(checkpoints.due(), None, "the first one is being written");
+        assert!(checkpoints.is_wanted(true));
+        checkpoints.saved(first.number, Duration::from_secs(10));
+        let due = checkpoints.due().expect("it is written");
+        assert!(due > Instant::now() + Duration::from_secs(90), "what takes long is done seldom");
     }
 }

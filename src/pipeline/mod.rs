@@ -107,7 +107,12 @@ pub enum Command {
     /// Scan once more, count what is there, and end.
     Finish,
     /// The checkpoint of this number is on disk.
-    Saved(u64),
+    Saved {
+        /// Its number.
+        checkpoint: u64,
+        /// How long it took to write.
+        took: Duration,
+    },
     /// A checkpoint could not be written: why.
     NotSaved(String),
 }
@@ -362,21 +367,19 @@ impl Engine {
 
     /// Lists what is counted where it is time to, as the last update of a group.
     fn make_checkpoint(&mut self, last: bool) {
-        let now = Instant::now();
-        let due = self.checkpoints.due().is_some_and(|due| last || now >= due);
-        if !self.keeps() || !due {
+        if !self.keeps() || !self.checkpoints.is_wanted(last) {
             return;
         }
         if let Some(counted) = self.ledger.counted() {
             let manifest = self.manifest.as_deref().map(Fingerprint::of);
-            let checkpoint = self.checkpoints.make(counted, manifest, now);
+            let checkpoint = self.checkpoints.make(counted, manifest);
             self.pending.push(Update::Checkpoint(Box::new(checkpoint)));
         }
     }
 
     /// What is in a checkpoint that is on disk can be deleted: by the producer, or here.
-    fn take_saved(&mut self, number: u64) {
-        let safe = self.checkpoints.saved(number);
+    fn take_saved(&mut self, checkpoint: u64, took: Duration) {
+        let safe = self.checkpoints.saved(checkpoint, took);
         self.pending.push(Update::Solved("state".into()));
         for (name, _) in &safe {
             self.acknowledgement.add(name.number);
@@ -413,7 +416,7 @@ impl Engine {
                 self.finish_by = Some(Instant::now() + FINISH_WITHIN);
                 self.scan(Instant::now());
             }
-            Command::Saved(number) => self.take_saved(number),
+            Command::Saved { checkpoint, took } => self.take_saved(checkpoint, took),
             Command::NotSaved(why) => {
                 self.checkpoints.failed();
                 self.notice(

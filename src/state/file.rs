@@ -15,12 +15,11 @@ const MAX_BYTES: u64 = 1 << 30;
 
 /// Where the progress of a run is kept where the user does not say: in the user's directory for state, by the
 /// absolute path of the run. `None` where there is no such directory.
-pub fn default_path(directory: &Path) -> Option<PathBuf> {
+pub fn default_path(run: &Path) -> Option<PathBuf> {
     let strategy = choose_base_strategy().ok()?;
     let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
-    let absolute = directory.canonicalize().or_else(|_| std::path::absolute(directory)).ok()?;
-    let bytes = absolute.as_os_str().as_encoded_bytes();
-    let name = absolute.file_name().unwrap_or_default().to_string_lossy();
+    let bytes = run.as_os_str().as_encoded_bytes();
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
     let safe: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
     // Two checksums over the path, from either end: a run is told from another by what is in the file, too.

@@ -4,12 +4,13 @@ use super::{Progress, write};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// Progress to be written, and whom to tell what came of it.
 struct Order {
     path: PathBuf,
     progress: Box<Progress>,
-    tell: Box<dyn FnOnce(Result<(), String>) + Send>,
+    tell: Box<dyn FnOnce(Result<Duration, String>) + Send>,
 }
 
 /// The thread that writes; dropping it waits until all is written.
@@ -30,13 +31,13 @@ impl Keeper {
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
-    /// Has the progress of a run written. What came of it is told unless newer progress of the same run went
-    /// before it.
+    /// Has the progress of a run written. How long it took, or why it could not be, is told unless newer progress
+    /// of the same run went before it.
     pub fn keep(
         &self,
         path: PathBuf,
         progress: Progress,
-        tell: impl FnOnce(Result<(), String>) + Send + 'static,
+        tell: impl FnOnce(Result<Duration, String>) + Send + 'static,
     ) {
         if let Some(orders) = &self.orders {
             // The thread lives as long as the sender.
@@ -64,7 +65,12 @@ fn work(orders: &Receiver<Order>) {
             newest.push(order);
         }
         for Order { path, progress, tell } in newest {
-            tell(write(&path, &progress).map_err(|error| format!("{}: {error}", path.display())));
+            let started = Instant::now();
+            let written = write(&path, &progress);
+            tell(match written {
+                Ok(()) => Ok(started.elapsed()),
+                Err(error) => Err(format!("{}: {error}", path.display())),
+            });
         }
     }
 }

@@ -6,16 +6,31 @@ pub mod arrays;
 use half::f16;
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, ShapeBuilder, Slice};
 use ndarray_npy::WriteNpyExt;
+use neurotop::cost::{Costs, LayerDefaults};
+use neurotop::run::Settings;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 /// Where the commands of the tests keep their progress, instead of the user's directory for state.
 pub const STATE_HOME: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
+
+/// How a run is counted where nothing is set.
+pub fn settings(name: &str, live: bool) -> Settings {
+    Settings {
+        name: name.into(),
+        costs: Costs::default(),
+        neurons: LayerDefaults::default(),
+        resets: LayerDefaults::default(),
+        stall_after: Duration::from_secs(30),
+        live,
+    }
+}
 
 /// The directory of a golden run.
 pub fn golden(name: &str) -> PathBuf {

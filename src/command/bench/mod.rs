@@ -5,18 +5,17 @@ mod write;
 
 use super::signals::leave_signals;
 use crate::cli::BenchArgs;
+use crate::settings::threads;
 use crate::text;
 use anyhow::{Context, bail};
 use crossbeam_channel::Receiver;
 use measure::{Times, measure};
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use write::{FORMS, Written, write_run};
 
 pub(super) fn bench(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let signals = leave_signals()?;
-    let threads =
-        args.threads.or(std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get).max(1);
+    let threads = threads(args.threads);
     // Whatever ends this function, the runs are removed.
     let mut temporary = tempfile::Builder::new();
     let temporary = temporary.prefix("neurotop-bench-");

@@ -5,7 +5,7 @@ use super::super::state::State;
 use super::super::symbols::Symbols;
 use super::super::theme::ThemeName;
 use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots};
-use super::{Scene, block, plot, title};
+use super::{Scene, panel, plot};
 use crate::report::sparsity;
 use crate::tally::quotient;
 use crate::text::{compact, decimal, elide, percent, printable, thousands};
@@ -168,11 +168,7 @@ fn draw_chart(
 /// Draws a frame with a title and a note, or only the title where there are no frames.
 fn framed(frame: &mut Frame<'_>, area: Rect, name: &str, note: String, scene: &Scene<'_>) -> Rect {
     if scene.framed {
-        let note = Line::styled(note, scene.theme.dim).right_aligned();
-        let block = block(title(name, scene), scene).title(note);
-        let inner = block.inner(area);
-        frame.render_widget(block, area);
-        return inner;
+        return panel(frame, area, name, Line::styled(note, scene.theme.dim), scene);
     }
     let [head, inner] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     frame.render_widget(Line::styled(format!(" {name}{note}"), scene.theme.accent), head);
@@ -217,10 +213,7 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut S
     if area.width == 0 {
         return;
     }
-    let note = Line::styled(" Enter draws ", scene.theme.dim).right_aligned();
-    let block = block(title("Lines", scene), scene).title(note);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let inner = panel(frame, area, "Lines", Line::styled(" Enter draws ", scene.theme.dim), scene);
     let layers = &scene.moment.summary.layers;
     let subjects = state.subjects(layers);
     let first = state.subjects.settle(subjects.len(), usize::from(inner.height));

@@ -93,9 +93,7 @@ fn draw_producer(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
 }
 
 fn draw_progress(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
-    let run = &scene.moment.summary.run;
-    let ratio = progress(run.batches, run.expected_batches)
-        .or_else(|| progress(run.samples.try_into().unwrap_or(u64::MAX), run.expected_samples));
+    let ratio = scene.moment.progress;
     let mut right = Vec::new();
     if let Some(ratio) = ratio {
         right.push(format!("{:.0} %", (ratio * 100.0).floor()));
@@ -135,10 +133,6 @@ fn counts(scene: &Scene<'_>, room: usize) -> String {
     };
     let choices = [format!("{batches}{}", samples(whole)), format!("{batches}{}", samples(compact)), batches];
     choices.into_iter().find(|choice| choice.width() <= room).unwrap_or_default()
-}
-
-fn progress(done: u64, expected: Option<u64>) -> Option<f64> {
-    expected.filter(|&expected| expected > 0).map(|expected| (done as f64 / expected as f64).min(1.0))
 }
 
 /// Draws, in the place of the figures, what is waited for.

@@ -5,7 +5,7 @@ use super::super::inspector::Portrayal;
 use super::super::keys::Action;
 use super::super::state::State;
 use super::wrap::fitting;
-use super::{Scene, bars, block, changes, neurons, title};
+use super::{Scene, bars, changes, neurons, panel};
 use crate::portrait::{FiniteRange, Portrait, Potentials};
 use crate::report::{Figure, LayerFigures};
 use crate::tally::quotient;
@@ -94,10 +94,7 @@ fn draw_framed(
 fn titled(frame: &mut Frame<'_>, area: Rect, name: &str, note: &str, scene: &Scene<'_>) -> Rect {
     let room = usize::from(area.width).saturating_sub(name.width() + 8);
     let note = if room >= 12 { format!(" {} ", elide(note, room)) } else { String::new() };
-    let block = block(title(name, scene), scene).title(Line::styled(note, scene.theme.dim).right_aligned());
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    inner
+    panel(frame, area, name, Line::styled(note, scene.theme.dim), scene)
 }
 
 fn say(frame: &mut Frame<'_>, area: Rect, what: &str, scene: &Scene<'_>) {
@@ -114,11 +111,8 @@ fn draw_facts(
     scene: &Scene<'_>,
 ) {
     let room = usize::from(area.width).saturating_sub(place.width() + 24);
-    let name = title(elide(&layer.name, room), scene);
-    let walk = Line::styled(format!(" layer {place} "), scene.theme.dim).right_aligned();
-    let block = block(name, scene).title(walk);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let walk = Line::styled(format!(" layer {place} "), scene.theme.dim);
+    let inner = panel(frame, area, elide(&layer.name, room), walk, scene);
     let cells = facts(layer, portrait, scene);
     let rows: [Rect; 3] = Layout::vertical([Constraint::Length(1); 3]).areas(inner);
     for (row, facts) in rows.into_iter().zip(cells.chunks(4)) {

@@ -3,7 +3,7 @@
 use super::super::columns::{COLUMNS, Column};
 use super::super::state::State;
 use super::meter::trend;
-use super::{Scene, block, changes, filter, title};
+use super::{Scene, changes, filter, panel};
 use crate::report::{Change, Figure, LayerFigures};
 use crate::tally::quotient;
 use crate::text::{compact, decimal, elide, percent, printable, thousands};
@@ -52,13 +52,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
             (None, true) => " in the model's order, last first ".to_owned(),
             (Some(column), _) => format!(" by {} ", heading(column)),
         };
-        let sorted = Line::styled(sorted, scene.theme.dim).right_aligned();
+        let sorted = Line::styled(sorted, scene.theme.dim);
         let room = usize::from(area.width).saturating_sub(sorted.width() + 6);
         let name = filter::title(&state.filter, order.len(), layers.len(), room);
-        let block = block(title(name, scene), scene).title(sorted);
-        let inner = block.inner(area);
-        frame.render_widget(block, area);
-        inner
+        panel(frame, area, name, sorted, scene)
     } else {
         area
     };

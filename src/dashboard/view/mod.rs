@@ -121,13 +121,25 @@ fn list(
     scene: &Scene<'_>,
     state: &mut State,
 ) {
-    let block = block(title(name, scene), scene);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let inner = panel(frame, area, name, Line::default(), scene);
     let (lines, rows) = (lines(usize::from(inner.width)), usize::from(inner.height));
     let first = state.lines.settle(lines.len(), rows);
     let seen: Vec<Line<'_>> = lines.into_iter().skip(first).take(rows).collect();
     frame.render_widget(Paragraph::new(seen), inner);
+}
+
+/// Draws the frame of a widget with its title at the left and a note at the right; returns what is inside.
+fn panel(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    name: impl Into<String>,
+    note: Line<'_>,
+    scene: &Scene<'_>,
+) -> Rect {
+    let block = block(title(name, scene), scene).title(note.right_aligned());
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    inner
 }
 
 /// The title of a widget.

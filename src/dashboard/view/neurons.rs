@@ -2,7 +2,6 @@
 
 use super::super::heat;
 use super::super::look::Look;
-use super::super::theme::ThemeName;
 use super::Scene;
 use super::wrap::fitting;
 use crate::portrait::Portrait;
@@ -87,7 +86,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &Portrait, scene
     if times == 0 || rates.is_empty() {
         return note(frame, area, "nothing can change in a single time step", scene);
     }
-    let coloured = heat::colour(0.0, scene.look.depth).is_some() && scene.look.theme != ThemeName::Monochrome;
+    let coloured = heat::colour(0.0, scene.look).is_some();
     let per_cell = if coloured { 2 } else { 1 };
     let (rows, columns) = (usize::from(map.height) * per_cell, usize::from(map.width));
     let Some((channels, height, width)) = channels_of(&portrait.shape, columns) else { return };
@@ -132,7 +131,7 @@ fn dots(rates: &[u64], plan: Plan, rows: usize, columns: usize, highest: f64) ->
 
 /// Two dots, one above the other, in one cell.
 fn paint(cell: &mut ratatui::buffer::Cell, upper: Option<f64>, lower: Option<f64>, look: Look) {
-    let colour = |share: f64| heat::colour(share, look.depth).unwrap_or_default();
+    let colour = |share: f64| heat::colour(share, look).unwrap_or_default();
     match (upper, lower) {
         (Some(upper), Some(lower)) => {
             cell.set_char('▀').set_fg(colour(upper)).set_bg(colour(lower));
@@ -157,10 +156,9 @@ fn draw_legend(
     scene: &Scene<'_>,
 ) {
     let mut spans = vec![Span::styled(" 0 ", scene.theme.dim)];
-    let coloured = scene.look.theme != ThemeName::Monochrome;
     for step in 0..8 {
         let share = f64::from(step) / 7.0;
-        spans.push(match heat::colour(share, scene.look.depth).filter(|_| coloured) {
+        spans.push(match heat::colour(share, scene.look) {
             Some(colour) => Span::styled("█", Style::new().fg(colour)),
             None => Span::styled(heat::shade(share).to_string(), scene.theme.running),
         });

@@ -2,7 +2,7 @@
 
 use super::super::moment::RunRow;
 use super::super::state::State;
-use super::{Scene, block, changes, title};
+use super::{Scene, changes, panel};
 use crate::report::{Change, Figure};
 use crate::run::Status;
 use crate::text::{compact, decimal, elide, percent, span, thousands};
@@ -36,11 +36,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
             runs => format!(" {} older ones are not followed ", thousands(runs as u128)),
         };
         let name = format!("Runs ({})", thousands(scene.rows.len() as u128));
-        let block =
-            block(title(name, scene), scene).title(Line::styled(left_out, scene.theme.warn).right_aligned());
-        let inner = block.inner(area);
-        frame.render_widget(block, area);
-        inner
+        panel(frame, area, name, Line::styled(left_out, scene.theme.warn), scene)
     } else {
         area
     };

@@ -1,7 +1,7 @@
 //! The totals: operations per sample, sparsity, membrane updates.
 
 use super::meter::meter;
-use super::{Scene, block, changes, title};
+use super::{Scene, changes, panel};
 use crate::report::{Agreement, Change, Figure};
 use crate::text::{compact, decimal, elide, percent};
 use ratatui::Frame;
@@ -25,9 +25,7 @@ fn draw_framed(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
         Some(baseline) => format!("Total, per sample, against {}", elide(baseline.name(), 24)),
         None => "Total, per sample".to_owned(),
     };
-    let block = block(title(name, scene), scene).title(agreement(scene).right_aligned());
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let inner = panel(frame, area, name, agreement(scene), scene);
     let [labels, values, gauge] =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
     let total = &scene.moment.summary.total;
