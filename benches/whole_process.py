@@ -18,6 +18,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -131,11 +132,18 @@ def measure(ways: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]
 
 
 def peak_memory(command: str, run: Path) -> int:
-    """The most memory that counting a run takes, in KiB; no less than this script's own, which it begins as."""
-    arguments = [command, "summary", str(run), "--format", "json"]
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
-    _, _, usage = os.wait4(process.pid, 0)
-    return usage.ru_maxrss
+    """The most memory that counting a run takes, in KiB.
+
+    A fresh interpreter starts the command: a process begins as a copy of the one that starts it, and this script
+    is far larger.
+    """
+    script = (
+        "import os, subprocess, sys\n"
+        "process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
+        "print(os.wait4(process.pid, 0)[2].ru_maxrss)"
+    )
+    arguments = [sys.executable, "-ISc", script, command, "summary", str(run), "--format", "json"]
+    return int(subprocess.run(arguments, capture_output=True, check=True).stdout)
 
 
 def many_batches(command: str, directory: Path, rounds: int) -> None:

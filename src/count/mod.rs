@@ -2,12 +2,14 @@
 
 mod block;
 mod kernel;
+mod parts;
 mod steps;
 mod stream;
 mod transpose;
 
 pub use block::Scratch;
 pub use kernel::Width;
+pub(crate) use parts::{Part, PartCount, PartialCount, count_part, cut, is_large};
 pub(crate) use stream::{Sink, changes, each_block};
 pub(crate) use transpose::Odometer;
 
@@ -51,19 +53,19 @@ pub struct LayerCount {
 /// # Errors
 /// Where any layer cannot be read whole; nothing of the batch may be added then.
 pub fn count_batch(batch: &Batch, scratch: &mut Scratch) -> Result<BatchCount, SnapshotError> {
-    let count = |layer| count_layer(layer, batch.layers.len(), scratch);
+    let layers = batch.layers.len();
+    let count = |layer| {
+        let mut counter = StepCounter::new(layer, layers);
+        changes(layer, scratch, &mut counter)?;
+        Ok(counter.finish(layer.elements))
+    };
     let layers = batch.layers.iter().map(count).collect::<Result<_, _>>()?;
-    let shapes = batch.layers.iter().map(|layer| layer.layer_shape()).collect();
-    Ok(BatchCount { samples: batch.samples, shapes, layers })
+    Ok(BatchCount::of(batch, layers))
 }
 
-/// Counts one of the `layers` of a batch.
-fn count_layer(
-    layer: &BatchLayer,
-    layers: usize,
-    scratch: &mut Scratch,
-) -> Result<LayerCount, SnapshotError> {
-    let mut counter = StepCounter::new(layer, layers);
-    changes(layer, scratch, &mut counter)?;
-    Ok(counter.finish(layer.elements))
+impl BatchCount {
+    fn of(batch: &Batch, layers: Vec<LayerCount>) -> Self {
+        let shapes = batch.layers.iter().map(BatchLayer::layer_shape).collect();
+        Self { samples: batch.samples, shapes, layers }
+    }
 }

@@ -43,12 +43,28 @@ impl StepCounter {
         Self { step: layer.step_elements(), steps, kept, counters: vec![0; kept], period: steps, later: 0 }
     }
 
-    /// The counts; all elements of the first step count, whatever was compared in it.
-    pub(super) fn finish(mut self, elements: u64) -> LayerCount {
+    /// Adds what a counter of the same layer has counted in another range of it.
+    pub(super) fn add(&mut self, mut other: Self) {
+        self.fold();
+        other.fold();
+        for (counter, more) in self.counters.iter_mut().zip(other.counters) {
+            *counter += more;
+        }
+        self.later += other.later;
+    }
+
+    /// Adds the places of a long period up to those of the steps.
+    fn fold(&mut self) {
         for place in self.kept..self.counters.len() {
             self.counters[place % self.kept] += self.counters[place];
         }
         self.counters.truncate(self.kept);
+        self.period = self.steps;
+    }
+
+    /// The counts; all elements of the first step count, whatever was compared in it.
+    pub(super) fn finish(mut self, elements: u64) -> LayerCount {
+        self.fold();
         if let Some(first) = self.counters.first_mut() {
             *first = self.step;
         }

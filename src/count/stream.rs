@@ -8,13 +8,14 @@ use super::Scratch;
 use super::block::Block;
 use super::kernel::{Width, swap_bytes};
 use super::transpose::mixed_orders;
-use crate::snapshot::{Array, BatchLayer, Form, MemberReader, Order, SnapshotError};
+use crate::snapshot::{Array, BatchLayer, Checksum, Form, MemberReader, Order, SnapshotError};
+use std::ops::Range;
 
 /// Bytes read at a time: large enough for the system calls, small enough for the cache.
 pub(super) const BLOCK: usize = 1 << 20;
 
-/// The largest step that is kept to compare the next one with; larger ones are read twice.
-const MAX_KEPT_STEP: u64 = 4 << 20;
+/// The largest step that is kept to compare the next one with, in bytes; larger ones are read twice.
+pub(super) const MAX_KEPT_STEP: u64 = 4 << 20;
 
 /// What is made of the changes of a layer.
 ///
@@ -47,16 +48,58 @@ pub(crate) fn changes(
     scratch: &mut Scratch,
     sink: &mut dyn Sink,
 ) -> Result<(), SnapshotError> {
+    let checksums = changes_in(layer, 0..extent(layer)?, scratch, sink)?;
+    checksums.into_iter().try_for_each(Checksum::verify)
+}
+
+/// How long a layer is, in what ranges of it are given by: elements in the order of the file, or bytes of
+/// packed bits.
+pub(super) fn extent(layer: &BatchLayer) -> Result<u64, SnapshotError> {
+    match &layer.form {
+        Form::Bits(array) => array.header.elements(),
+        Form::Trace(_) | Form::Pair { .. } => Ok(layer.elements),
+    }
+}
+
+/// Gives the changes in a range of a layer to a sink. The checksums of what was read are of the same
+/// arrays for each range, and those of all ranges in order verify the layer; there are none where it is
+/// verified here.
+///
+/// A range of a trace in C order whose steps are kept ([`MAX_KEPT_STEP`]) begins and ends with a step; pairs
+/// of both orders are one range.
+///
+/// # Errors
+/// Where the data cannot be read or end early, or the sink wants no more.
+pub(super) fn changes_in(
+    layer: &BatchLayer,
+    range: Range<u64>,
+    scratch: &mut Scratch,
+    sink: &mut dyn Sink,
+) -> Result<Vec<Checksum>, SnapshotError> {
     let step = layer.step_elements();
     match &layer.form {
-        Form::Bits(array) => bits(array, step, layer.elements - step, scratch, sink),
-        Form::Trace(post) if post.header.order == Order::C => trace(post, step, scratch, sink),
-        Form::Trace(post) => fortran_trace(post, scratch, sink),
-        Form::Pair { pre, post } if pre.header.order == post.header.order => {
-            pair(pre, post, step, scratch, sink)
+        Form::Bits(array) => Ok(vec![bits(array, step, layer.elements - step, range, scratch, sink)?]),
+        Form::Trace(post) if post.header.order == Order::C => {
+            Ok(vec![trace(post, step, range, scratch, sink)?])
         }
-        Form::Pair { pre, post } => mixed_orders(pre, post, scratch, sink),
+        Form::Trace(post) => Ok(vec![fortran_trace(post, range, scratch, sink)?]),
+        Form::Pair { pre, post } if pre.header.order == post.header.order => {
+            pair(pre, post, step, range, scratch, sink)
+        }
+        Form::Pair { pre, post } => mixed_orders(pre, post, scratch, sink).map(|()| Vec::new()),
     }
+}
+
+/// Opens a range of the elements of an array, at its first one. The first range has the header in its
+/// checksum too.
+fn open(array: &Array, range: &Range<u64>) -> Result<MemberReader, SnapshotError> {
+    let place = |element| array.header.data_offset + element * array.header.dtype.size as u64;
+    let begin = if range.start == 0 { 0 } else { place(range.start) };
+    let mut reader = array.member.reader_of(begin..place(range.end))?;
+    if range.start == 0 {
+        reader.skip(array.header.data_offset)?;
+    }
+    Ok(reader)
 }
 
 /// The elements of an array in native byte order, a block at a time.
@@ -73,25 +116,30 @@ pub(super) struct Elements {
 impl Elements {
     /// All elements, verified by [`Elements::finish`].
     pub(super) fn new(array: &Array) -> Result<Self, SnapshotError> {
-        let mut reader = array.member.reader()?;
-        reader.skip(array.header.data_offset)?;
-        Self::over(array, reader, array.header.elements()?)
+        Self::range(array, 0..array.header.elements()?)
     }
 
-    /// The elements from the start, for a second pass that is not verified.
-    fn unverified(array: &Array) -> Result<Self, SnapshotError> {
-        let reader = array.member.reader_from(array.header.data_offset)?;
-        Self::over(array, reader, array.header.elements()?)
+    /// A range of the elements, whose checksum [`Elements::end`] gives.
+    fn range(array: &Array, range: Range<u64>) -> Result<Self, SnapshotError> {
+        Ok(Self::over(array, open(array, &range)?, range))
     }
 
-    fn over(array: &Array, reader: MemberReader, left: u64) -> Result<Self, SnapshotError> {
+    /// The elements from one on, for a second pass that is not verified.
+    fn unverified(array: &Array, start: u64) -> Result<Self, SnapshotError> {
+        let place = array.header.data_offset + start * array.header.dtype.size as u64;
+        let reader = array.member.reader_from(place)?;
+        Ok(Self::over(array, reader, start..array.header.elements()?))
+    }
+
+    fn over(array: &Array, reader: MemberReader, range: Range<u64>) -> Self {
         let dtype = array.header.dtype;
         let width = match dtype.size {
             2 => Width::F16,
             4 => Width::F32,
             _ => Width::F64,
         };
-        Ok(Self { reader, at: 0, left, width, swapped: dtype.swapped })
+        let left = range.end.saturating_sub(range.start);
+        Self { reader, at: range.start, left, width, swapped: dtype.swapped }
     }
 
     /// How many elements the next block of at most `bytes` bytes has.
@@ -130,6 +178,10 @@ impl Elements {
     pub(super) fn finish(self) -> Result<(), SnapshotError> {
         self.reader.finish()
     }
+
+    fn end(self) -> Result<Checksum, SnapshotError> {
+        self.reader.end()
+    }
 }
 
 /// Gives all elements of an array, in native byte order and the order of the file, a block at a time;
@@ -151,23 +203,34 @@ pub(crate) fn each_block(
 }
 
 /// A trace in C order: each element against the one a step before it.
-fn trace(post: &Array, step: u64, scratch: &mut Scratch, sink: &mut dyn Sink) -> Result<(), SnapshotError> {
-    let mut elements = Elements::new(post)?;
+fn trace(
+    post: &Array,
+    step: u64,
+    range: Range<u64>,
+    scratch: &mut Scratch,
+    sink: &mut dyn Sink,
+) -> Result<Checksum, SnapshotError> {
+    let mut elements = Elements::range(post, range)?;
     let width = elements.width;
-    if elements.left <= step {
-        return elements.finish();
-    }
     let step_bytes = step * width.bytes() as u64;
     if step_bytes > MAX_KEPT_STEP {
-        let mut before = Elements::unverified(post)?;
-        skip(&mut elements, step, sink)?;
+        skip_first_step(&mut elements, step, sink)?;
+        if elements.left == 0 {
+            return elements.end();
+        }
+        let mut before = Elements::unverified(post, elements.at - step)?;
         return in_lockstep(&mut before, elements, Order::C, scratch, sink);
     }
     // Whole steps are read in turns into two buffers, so that none is copied to stay for the next.
     let step_bytes = step_bytes as usize;
     let together = (BLOCK / step_bytes.max(1)).max(1) * step_bytes;
     let (mut before, mut after) = (&mut scratch.first, &mut scratch.second);
-    elements.read(before, step as usize)?;
+    match elements.at.checked_sub(step) {
+        Some(earlier) if elements.left > 0 => {
+            Elements::unverified(post, earlier)?.read(before, step as usize)?;
+        }
+        _ => elements.read(before, step.min(elements.left) as usize)?,
+    }
     while elements.left > 0 {
         sink.go_on()?;
         let at = elements.at;
@@ -180,7 +243,7 @@ fn trace(post: &Array, step: u64, scratch: &mut Scratch, sink: &mut dyn Sink) ->
         }
         std::mem::swap(&mut before, &mut after);
     }
-    elements.finish()
+    elements.end()
 }
 
 /// Pairs in the same order; in C order the first step is not looked at.
@@ -188,28 +251,37 @@ fn pair(
     pre: &Array,
     post: &Array,
     step: u64,
+    range: Range<u64>,
     scratch: &mut Scratch,
     sink: &mut dyn Sink,
-) -> Result<(), SnapshotError> {
-    let (mut before, mut after) = (Elements::new(pre)?, Elements::new(post)?);
+) -> Result<Vec<Checksum>, SnapshotError> {
+    let (mut before, mut after) = (Elements::range(pre, range.clone())?, Elements::range(post, range)?);
     let order = post.header.order;
     if order == Order::C {
-        skip(&mut before, step, sink)?;
-        skip(&mut after, step, sink)?;
+        skip_first_step(&mut before, step, sink)?;
+        skip_first_step(&mut after, step, sink)?;
     }
-    in_lockstep(&mut before, after, order, scratch, sink)?;
-    before.finish()
+    let after = in_lockstep(&mut before, after, order, scratch, sink)?;
+    Ok(vec![before.end()?, after])
 }
 
 /// A trace in Fortran order: each element against its predecessor. The first of each `T` elements is
 /// one of the first step.
-fn fortran_trace(post: &Array, scratch: &mut Scratch, sink: &mut dyn Sink) -> Result<(), SnapshotError> {
-    let mut elements = Elements::new(post)?;
+fn fortran_trace(
+    post: &Array,
+    range: Range<u64>,
+    scratch: &mut Scratch,
+    sink: &mut dyn Sink,
+) -> Result<Checksum, SnapshotError> {
+    let mut elements = Elements::range(post, range)?;
     let width = elements.width;
     let size = width.bytes();
     let block = &mut scratch.first;
     if elements.left > 0 {
-        elements.read(block, 1)?;
+        match elements.at.checked_sub(1) {
+            Some(earlier) => Elements::unverified(post, earlier)?.read(block, 1)?,
+            None => elements.read(block, 1)?,
+        }
     }
     while elements.left > 0 {
         sink.go_on()?;
@@ -218,7 +290,13 @@ fn fortran_trace(post: &Array, scratch: &mut Scratch, sink: &mut dyn Sink) -> Re
         let before = block.with_carried(size);
         sink.potentials(Order::Fortran, at, width, &before[..before.len() - size], block.bytes());
     }
-    elements.finish()
+    elements.end()
+}
+
+/// Reads over what a range has of the first step.
+fn skip_first_step(elements: &mut Elements, step: u64, sink: &dyn Sink) -> Result<(), SnapshotError> {
+    let left = step.saturating_sub(elements.at).min(elements.left);
+    skip(elements, left, sink)
 }
 
 /// Reads over elements.
@@ -233,14 +311,14 @@ fn skip(elements: &mut Elements, count: u64, sink: &dyn Sink) -> Result<(), Snap
     Ok(())
 }
 
-/// Two streams that are as far from their ends, a block of each at a time; verifies the second.
+/// Two streams, a block of each at a time until the second ends; its checksum.
 fn in_lockstep(
     before: &mut Elements,
     mut after: Elements,
     order: Order,
     scratch: &mut Scratch,
     sink: &mut dyn Sink,
-) -> Result<(), SnapshotError> {
+) -> Result<Checksum, SnapshotError> {
     let (pre, post) = (&mut scratch.first, &mut scratch.second);
     while after.left > 0 {
         sink.go_on()?;
@@ -249,27 +327,27 @@ fn in_lockstep(
         after.read(post, count)?;
         sink.potentials(order, at, after.width, pre.bytes(), post.bytes());
     }
-    after.finish()
+    after.end()
 }
 
-/// Changes packed to bits, of which the first is element `at`.
+/// Changes packed to bits, of which there are so many and the first is element `first`; `range` is of bytes.
 fn bits(
     array: &Array,
-    at: u64,
+    first: u64,
     bits: u64,
+    range: Range<u64>,
     scratch: &mut Scratch,
     sink: &mut dyn Sink,
-) -> Result<(), SnapshotError> {
-    let mut reader = array.member.reader()?;
-    reader.skip(array.header.data_offset)?;
-    let mut given = 0;
-    while given < bits {
+) -> Result<Checksum, SnapshotError> {
+    let mut reader = open(array, &range)?;
+    let (mut given, end) = (range.start * 8, bits.min(range.end * 8));
+    while given < end {
         sink.go_on()?;
-        let length = (bits - given).div_ceil(8).min(BLOCK as u64) as usize;
+        let length = (end - given).div_ceil(8).min(BLOCK as u64) as usize;
         reader.fill(scratch.first.lay(reader.place(), length, 0))?;
-        let in_block = (bits - given).min(length as u64 * 8);
-        sink.bits(at + given, scratch.first.bytes(), in_block);
+        let in_block = (end - given).min(length as u64 * 8);
+        sink.bits(first + given, scratch.first.bytes(), in_block);
         given += in_block;
     }
-    reader.finish()
+    reader.end()
 }

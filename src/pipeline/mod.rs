@@ -8,6 +8,7 @@ mod acknowledge;
 mod checkpoint;
 mod document;
 mod pipelines;
+mod share;
 mod update;
 mod worker;
 

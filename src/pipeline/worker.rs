@@ -1,10 +1,11 @@
 //! The threads that open and count batches, shared by the pipelines of all runs.
 
-use crate::count::{BatchCount, Scratch, count_batch};
+use super::share::{Helpers, Offer, Read};
+use crate::count::Scratch;
 use crate::fault;
 use crate::follow::{Identity, Job, look};
 use crate::snapshot::{Batch, Manifest, SnapshotError};
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -35,13 +36,6 @@ struct Ordered {
     reply: Sender<Vec<Counted>>,
 }
 
-/// What reading a batch gave.
-pub(super) struct Read {
-    pub(super) count: BatchCount,
-    /// Members that the format does not know.
-    pub(super) ignored: Vec<String>,
-}
-
 /// A batch that a worker is done with.
 pub(super) struct Counted {
     pub(super) epoch: u64,
@@ -65,10 +59,12 @@ impl Pool {
     /// Where the system gives no thread.
     pub fn start(threads: usize) -> std::io::Result<Self> {
         let threads = threads.max(1);
-        let (tasks, receiver) = unbounded();
+        let (tasks, orders) = unbounded();
+        let (helpers, offers) = Helpers::new(threads);
         for index in 0..threads {
-            let receiver = receiver.clone();
-            std::thread::Builder::new().name(format!("count-{index}")).spawn(move || work(&receiver))?;
+            let (orders, offers, helpers) = (orders.clone(), offers.clone(), helpers.clone());
+            let work = move || work(&orders, &offers, &helpers);
+            std::thread::Builder::new().name(format!("count-{index}")).spawn(work)?;
         }
         Ok(Self { tasks, threads })
     }
@@ -119,23 +115,45 @@ impl Drop for Workers {
     }
 }
 
-fn work(orders: &Receiver<Ordered>) {
+/// What a worker does next.
+enum Work {
+    Batch(Ordered),
+    Help(Offer),
+}
+
+fn work(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, helpers: &Helpers) {
     let mut scratch = Scratch::default();
     let mut done = Done::default();
-    loop {
-        let order = match orders.try_recv() {
-            Ok(order) => order,
-            Err(_) => {
-                // Whoever has nothing more to do first hands in what is done.
-                done.hand_in();
-                let Ok(order) = orders.recv() else { return };
-                order
+    while let Some(work) = next(orders, offers, &mut done) {
+        match work {
+            Work::Batch(order) => {
+                let Ordered { task, current, reply } = order;
+                let started = Instant::now();
+                let counted = count(task, &current, helpers, &mut scratch);
+                done.add(counted, started, reply);
             }
-        };
-        let Ordered { task, current, reply } = order;
-        let started = Instant::now();
-        let counted = count(task, &current, &mut scratch);
-        done.add(counted, started, reply);
+            Work::Help(offer) => {
+                done.hand_in();
+                offer.take(&mut scratch);
+            }
+        }
+    }
+}
+
+/// Waits for work; a batch that is begun goes before the next one, so that few are in memory. `None` once there
+/// will be no more.
+fn next(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, done: &mut Done) -> Option<Work> {
+    if let Ok(offer) = offers.try_recv() {
+        return Some(Work::Help(offer));
+    }
+    if let Ok(order) = orders.try_recv() {
+        return Some(Work::Batch(order));
+    }
+    // Whoever has nothing more to do first hands in what is done.
+    done.hand_in();
+    select! {
+        recv(offers) -> offer => offer.ok().map(Work::Help),
+        recv(orders) -> order => order.ok().map(Work::Batch),
     }
 }
 
@@ -169,7 +187,7 @@ impl Done {
     }
 }
 
-fn count(task: Task, current: &AtomicU64, scratch: &mut Scratch) -> Counted {
+fn count(task: Task, current: &AtomicU64, helpers: &Helpers, scratch: &mut Scratch) -> Counted {
     let Task { epoch, job, directory, manifest } = task;
     if epoch < current.load(Ordering::Relaxed) {
         let result = Err(SnapshotError::new("it was to be counted for an earlier tally", "wait"));
@@ -178,16 +196,19 @@ fn count(task: Task, current: &AtomicU64, scratch: &mut Scratch) -> Counted {
     let path = directory.join(&job.name);
     let started = Instant::now();
     // A fault of this program in one batch must not end a run of days.
-    let result = catch_unwind(AssertUnwindSafe(|| read(&path, manifest.as_deref(), scratch)))
-        .unwrap_or_else(|_| Err(SnapshotError::new("a fault of neurotop itself", "please report it")));
+    let result = catch_unwind(AssertUnwindSafe(|| read(&path, manifest.as_deref(), helpers, scratch)))
+        .unwrap_or_else(|_| Err(SnapshotError::fault()));
     tracing::debug!(path = %path.display(), took = ?started.elapsed(), whole = result.is_ok(), "read");
     let after = look(&directory, &job.name).map(|found| found.identity);
     Counted { epoch, job, after, result }
 }
 
-fn read(path: &Path, manifest: Option<&Manifest>, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
+fn read(
+    path: &Path,
+    manifest: Option<&Manifest>,
+    helpers: &Helpers,
+    scratch: &mut Scratch,
+) -> Result<Read, SnapshotError> {
     fault::point("count");
-    let batch = Batch::open(path, manifest)?;
-    let count = count_batch(&batch, scratch)?;
-    Ok(Read { count, ignored: batch.ignored })
+    helpers.count(Batch::open(path, manifest)?, scratch)
 }

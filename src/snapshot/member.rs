@@ -58,12 +58,19 @@ impl Member {
     /// # Errors
     /// Where the file cannot be opened.
     pub fn reader(&self) -> Result<MemberReader, SnapshotError> {
-        Ok(MemberReader {
-            name: self.name.clone(),
-            source: self.source(0)?,
-            remaining: self.size,
-            checksum: self.crc.map(|expected| (crc32fast::Hasher::new(), expected)),
-        })
+        self.reader_of(0..self.size)
+    }
+
+    /// Opens a range of the member's decoded bytes. Several threads can read a range each; what their
+    /// [`MemberReader::end`]s give, put together in order, verifies the whole.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened, or the bytes before the range cannot be decoded.
+    pub(crate) fn reader_of(&self, range: Range<u64>) -> Result<MemberReader, SnapshotError> {
+        let mut reader = self.reader_from(range.start)?;
+        reader.remaining = range.end.min(self.size).saturating_sub(range.start);
+        reader.checksum = self.crc.map(|_| crc32fast::Hasher::new());
+        Ok(reader)
     }
 
     /// Opens the member `offset` decoded bytes in, without verifying what is read.
@@ -72,18 +79,29 @@ impl Member {
     ///
     /// # Errors
     /// Where the file cannot be opened or the bytes before `offset` cannot be decoded.
-    pub fn reader_from(&self, offset: u64) -> Result<MemberReader, SnapshotError> {
+    pub(crate) fn reader_from(&self, offset: u64) -> Result<MemberReader, SnapshotError> {
         let stored = self.encoding == Encoding::Stored;
         let mut reader = MemberReader {
             name: self.name.clone(),
             source: self.source(if stored { offset } else { 0 })?,
-            remaining: self.size - if stored { offset } else { 0 },
+            remaining: self.size.saturating_sub(if stored { offset } else { 0 }),
             checksum: None,
+            expected: self.crc,
         };
         if !stored {
             reader.skip(offset)?;
         }
         Ok(reader)
+    }
+
+    /// Its decoded bytes, as declared.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether a reader can begin anywhere without decoding what lies before.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.encoding == Encoding::Stored
     }
 
     fn source(&self, offset: u64) -> Result<Source, SnapshotError> {
@@ -118,7 +136,40 @@ pub struct MemberReader {
     name: String,
     source: Source,
     remaining: u64,
-    checksum: Option<(crc32fast::Hasher, u32)>,
+    checksum: Option<crc32fast::Hasher>,
+    /// The CRC-32 of the whole member.
+    expected: Option<u32>,
+}
+
+/// The checksum of a range of a member's bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Checksum {
+    member: String,
+    /// Of the bytes that were read, and of the whole member; `None` where the container has none.
+    sums: Option<(crc32fast::Hasher, u32)>,
+}
+
+impl Checksum {
+    /// Adds that of the range which follows.
+    pub(crate) fn append(&mut self, next: &Self) {
+        if let (Some((sum, _)), Some((next, _))) = (&mut self.sums, &next.sums) {
+            sum.combine(next);
+        }
+    }
+
+    /// Verifies the whole member, of which this must be the checksum by now.
+    ///
+    /// # Errors
+    /// Where it is another than the container declares.
+    pub(crate) fn verify(self) -> Result<(), SnapshotError> {
+        if self.sums.is_none_or(|(sum, expected)| sum.finalize() == expected) {
+            return Ok(());
+        }
+        Err(SnapshotError::new(
+            format!("{}: the data are corrupt (their CRC-32 does not match)", self.member),
+            "write the batch again",
+        ))
+    }
 }
 
 impl MemberReader {
@@ -151,7 +202,7 @@ impl MemberReader {
             _ => SnapshotError::io(&self.name, &error),
         })?;
         self.remaining -= buffer.len() as u64;
-        if let Some((hasher, _)) = &mut self.checksum {
+        if let Some(hasher) = &mut self.checksum {
             hasher.update(buffer);
         }
         Ok(())
@@ -172,11 +223,11 @@ impl MemberReader {
         Ok(())
     }
 
-    /// Reads whatever is left and verifies the whole.
+    /// Reads whatever is left of the range; its checksum.
     ///
     /// # Errors
-    /// Where the member has more or fewer bytes than declared, or their CRC-32 is another.
-    pub fn finish(mut self) -> Result<(), SnapshotError> {
+    /// Where the member has more or fewer bytes than declared.
+    pub(crate) fn end(mut self) -> Result<Checksum, SnapshotError> {
         self.skip(self.remaining)?;
         if let Source::Deflated(source) = &mut self.source
             && !matches!(source.read(&mut [0]), Ok(0))
@@ -186,15 +237,15 @@ impl MemberReader {
                 "write the batch again",
             ));
         }
-        if let Some((hasher, expected)) = self.checksum
-            && hasher.finalize() != expected
-        {
-            return Err(SnapshotError::new(
-                format!("{}: the data are corrupt (their CRC-32 does not match)", self.name),
-                "write the batch again",
-            ));
-        }
-        Ok(())
+        Ok(Checksum { member: self.name, sums: self.checksum.zip(self.expected) })
+    }
+
+    /// Reads whatever is left and verifies the whole.
+    ///
+    /// # Errors
+    /// Where the member has more or fewer bytes than declared, or their CRC-32 is another.
+    pub fn finish(self) -> Result<(), SnapshotError> {
+        self.end()?.verify()
     }
 
     fn ends_early(&self) -> SnapshotError {

@@ -18,6 +18,7 @@ pub use batch::{Array, Batch, BatchLayer, Form};
 pub use document::{MAX_DOCUMENT_BYTES, read_document};
 pub use end::{End, OfficialOperations, OfficialResults};
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
+pub(crate) use member::Checksum;
 pub use member::{Member, MemberReader};
 pub use name::{BatchName, EntryName, classify};
 pub use npy::{Dtype, Header, Kind, Order, elements};
@@ -41,6 +42,11 @@ impl SnapshotError {
     /// An error from its two halves.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { what: what.into(), advice: advice.into() }
+    }
+
+    /// A fault of this program while it read a batch.
+    pub(crate) fn fault() -> Self {
+        Self::new("a fault of neurotop itself", "please report it")
     }
 
     /// An error of the operating system while reading `what`.

@@ -6,7 +6,7 @@ use crate::pipeline::{Keeping, Mode, Options, Pipelines, Update};
 use anyhow::bail;
 use crossbeam_channel::{Receiver, select};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ const BUFFER: usize = 1 << 20;
 pub(super) struct Times {
     /// Reading the files and doing nothing with them.
     pub(super) read: f64,
+    /// The same with all threads, each some of the files.
+    pub(super) read_by_all: f64,
     /// Counting with one thread.
     pub(super) one: f64,
     /// Counting with all threads.
@@ -31,20 +33,20 @@ pub(super) fn measure(
     rounds: usize,
     signals: &Receiver<i32>,
 ) -> anyhow::Result<Times> {
-    let (mut read, mut one, mut all) = (Vec::new(), Vec::new(), Vec::new());
+    let mut taken = [const { Vec::new() }; 4];
     for round in 0..=rounds {
         let times = [
-            read_plainly(&written.files, signals)?,
+            read_plainly(&written.files, 1, signals)?,
+            read_plainly(&written.files, threads, signals)?,
             count(run, written.updates, 1, signals)?,
             count(run, written.updates, threads, signals)?,
         ];
         if round > 0 {
-            for (list, time) in [&mut read, &mut one, &mut all].into_iter().zip(times) {
-                list.push(time);
-            }
+            taken.iter_mut().zip(times).for_each(|(list, time)| list.push(time));
         }
     }
-    Ok(Times { read: median(read), one: median(one), all: median(all) })
+    let [read, read_by_all, one, all] = taken.map(median);
+    Ok(Times { read, read_by_all, one, all })
 }
 
 fn median(mut times: Vec<Duration>) -> f64 {
@@ -52,15 +54,54 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64()
 }
 
-fn read_plainly(files: &[PathBuf], signals: &Receiver<i32>) -> anyhow::Result<Duration> {
-    let mut buffer = vec![0; BUFFER];
+/// Reads all bytes; each thread its share of them, so that one large file is read by all, too.
+fn read_plainly(files: &[PathBuf], threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
     let started = Instant::now();
-    for path in files {
-        interrupted(signals)?;
-        let mut file = File::open(path)?;
-        while file.read(&mut buffer)? > 0 {}
-    }
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..threads)
+            .map(|thread| scope.spawn(move || read_share(files, thread, threads, signals)))
+            .collect();
+        readers.into_iter().try_for_each(|reader| {
+            reader.join().unwrap_or_else(|_| bail!("a reading thread ended unexpectedly"))
+        })
+    })?;
     Ok(started.elapsed())
+}
+
+/// Reads one of so many parts of each large file, and one of so many of the small files.
+fn read_share(
+    files: &[PathBuf],
+    thread: usize,
+    threads: usize,
+    signals: &Receiver<i32>,
+) -> anyhow::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    for (number, path) in files.iter().enumerate() {
+        interrupted(signals)?;
+        if files.len() >= threads {
+            if number % threads == thread {
+                read_range(path, 0, u64::MAX, &mut buffer)?;
+            }
+            continue;
+        }
+        let length = path.metadata()?.len().div_ceil(threads as u64);
+        read_range(path, thread as u64 * length, length, &mut buffer)?;
+    }
+    Ok(())
+}
+
+fn read_range(path: &Path, start: u64, length: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut left = length;
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        match file.read(&mut buffer[..most])? {
+            0 => break,
+            count => left -= count as u64,
+        }
+    }
+    Ok(())
 }
 
 /// Counts as `summary` does, and checks the count.

@@ -46,12 +46,12 @@ fn interrupted(signals: &Receiver<i32>) -> anyhow::Result<()> {
 fn heading(threads: usize) -> String {
     let threads = format!("{threads} threads");
     let first = format!(
-        "{:10} {:>8} {:>11} {:>9} {:>9} {:>8} {:>10} {:>8} {:>11}",
-        "run", "batches", "size", "read", "1 thread", "of read", threads, "of 1", "batches"
+        "{:10} {:>8} {:>11} {:>7} {:>9} {:>8} {:>10} {:>8} {:>8} {:>10}",
+        "run", "batches", "size", "read", "1 thread", "of read", threads, "of read", "of 1", "batches"
     );
     let second = format!(
-        "{:10} {:>8} {:>11} {:>9} {:>9} {:>8} {:>10} {:>8} {:>11}",
-        "", "", "", "GB/s", "GB/s", "", "GB/s", "thread", "a second"
+        "{:10} {:>8} {:>11} {:>7} {:>9} {:>8} {:>10} {:>8} {:>8} {:>10}",
+        "", "", "", "GB/s", "GB/s", "", "GB/s", "by all", "thread", "a second"
     );
     format!("{first}\n{second}")
 }
@@ -59,13 +59,14 @@ fn heading(threads: usize) -> String {
 fn row(name: &str, written: &Written, times: &Times) -> String {
     let speed = |seconds: f64| written.bytes as f64 / seconds / 1e9;
     format!(
-        "{name:10} {:>8} {:>11} {:>9.2} {:>9.2} {:>8.2} {:>10.2} {:>8.2} {:>11}",
+        "{name:10} {:>8} {:>11} {:>7.2} {:>9.2} {:>8.2} {:>10.2} {:>8.2} {:>8.2} {:>10}",
         text::thousands(written.files.len() as u128),
         text::bytes(written.bytes),
         speed(times.read),
         speed(times.one),
         times.read / times.one,
         speed(times.all),
+        times.read_by_all / times.all,
         times.one / times.all,
         text::thousands((written.files.len() as f64 / times.all) as u128),
     )
@@ -74,7 +75,7 @@ fn row(name: &str, written: &Written, times: &Times) -> String {
 fn notes(rounds: usize) -> String {
     format!(
         "Medians of {rounds} rounds, taken in turns, of files that were just written and so are in memory. \
-         \"read\"\nreads the same bytes into a buffer of 1 MiB and does nothing with them; sizes are on disk. \
-         All counts are right."
+         \"read\"\nreads the same bytes into a buffer of 1 MiB and does nothing with them, \"by all\" the same with \
+         as many\nthreads; sizes are on disk. All counts are right."
     )
 }

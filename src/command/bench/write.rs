@@ -21,6 +21,8 @@ const MOST_SMALL: usize = 20_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Trace,
+    /// A trace in one large batch.
+    Single,
     Pairs,
     Double,
     Half,
@@ -30,13 +32,22 @@ pub(super) enum Form {
 }
 
 /// All forms.
-pub(super) const FORMS: [Form; 7] =
-    [Form::Trace, Form::Pairs, Form::Double, Form::Half, Form::Bits, Form::Deflated, Form::Small];
+pub(super) const FORMS: [Form; 8] = [
+    Form::Trace,
+    Form::Single,
+    Form::Pairs,
+    Form::Double,
+    Form::Half,
+    Form::Bits,
+    Form::Deflated,
+    Form::Small,
+];
 
 impl Form {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Trace => "f4 trace",
+            Self::Single => "one batch",
             Self::Pairs => "f4 pairs",
             Self::Double => "f8 trace",
             Self::Half => "f2 trace",
@@ -76,6 +87,7 @@ pub(super) fn write_run(
     let size = usize::try_from(size).context("it is too large")?;
     let (batches, potentials) = match form {
         Form::Small => ((size / SMALL).clamp(1, MOST_SMALL), SMALL),
+        Form::Single => (1, size),
         Form::Pairs => (BATCHES, size / BATCHES / 2),
         _ => (BATCHES, size / BATCHES),
     };

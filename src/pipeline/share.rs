@@ -1,0 +1,122 @@
+//! A large batch that is counted by all threads which have nothing else to do.
+
+use crate::count::{
+    BatchCount, Part, PartCount, PartialCount, Scratch, count_batch, count_part, cut, is_large,
+};
+use crate::fault;
+use crate::snapshot::{Batch, SnapshotError};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The counting threads of a pool, to one another: what one of them has to share.
+#[derive(Clone)]
+pub(super) struct Helpers {
+    offers: Sender<Offer>,
+    threads: usize,
+}
+
+/// The chance to count parts of a batch that another thread has opened.
+pub(super) struct Offer {
+    shared: Arc<Shared>,
+    results: Sender<(usize, Result<PartCount, SnapshotError>)>,
+}
+
+/// A batch in parts, each of which one thread takes.
+struct Shared {
+    batch: Batch,
+    parts: Vec<Part>,
+    next: AtomicUsize,
+}
+
+impl Helpers {
+    /// Of a pool with so many threads; each of them listens for offers.
+    pub(super) fn new(threads: usize) -> (Self, Receiver<Offer>) {
+        let (offers, receiver) = unbounded();
+        (Self { offers, threads }, receiver)
+    }
+
+    /// Counts a batch, with the other threads where it is large.
+    ///
+    /// # Errors
+    /// Where any of it cannot be read.
+    pub(super) fn count(&self, batch: Batch, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
+        if self.threads > 1 && is_large(&batch) {
+            let parts = cut(&batch)?;
+            return self.share(Shared { batch, parts, next: AtomicUsize::new(0) }, scratch);
+        }
+        let count = count_batch(&batch, scratch)?;
+        Ok(Read { count, ignored: batch.ignored })
+    }
+
+    fn share(&self, shared: Shared, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
+        let shared = Arc::new(shared);
+        let (results, received) = unbounded();
+        for _ in 1..self.threads.min(shared.parts.len()) {
+            // The pool's threads listen as long as this one does.
+            let _ = self.offers.send(Offer { shared: Arc::clone(&shared), results: results.clone() });
+        }
+        drop(results);
+        let count = shared.count_all(&received, scratch);
+        // After an error nobody needs to go on.
+        shared.stop();
+        Ok(Read { count: count?, ignored: shared.batch.ignored.clone() })
+    }
+}
+
+/// What reading a batch gave.
+pub(super) struct Read {
+    pub(super) count: BatchCount,
+    /// Members that the format does not know.
+    pub(super) ignored: Vec<String>,
+}
+
+impl Offer {
+    /// Counts parts until none is left.
+    pub(super) fn take(self, scratch: &mut Scratch) {
+        while let Some(part) = self.shared.take() {
+            // A fault of this program in one batch must not end a run of days.
+            let count = catch_unwind(AssertUnwindSafe(|| self.shared.count(part, scratch)))
+                .unwrap_or_else(|_| Err(SnapshotError::fault()));
+            if self.results.send((part, count)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn take(&self) -> Option<usize> {
+        Some(self.next.fetch_add(1, Ordering::Relaxed)).filter(|&part| part < self.parts.len())
+    }
+
+    fn stop(&self) {
+        self.next.store(self.parts.len(), Ordering::Relaxed);
+    }
+
+    fn count(&self, part: usize, scratch: &mut Scratch) -> Result<PartCount, SnapshotError> {
+        fault::point("part");
+        count_part(&self.batch, &self.parts[part], scratch)
+    }
+
+    /// Counts parts beside the others, and waits for theirs.
+    fn count_all(
+        &self,
+        others: &Receiver<(usize, Result<PartCount, SnapshotError>)>,
+        scratch: &mut Scratch,
+    ) -> Result<BatchCount, SnapshotError> {
+        let mut total = PartialCount::new(&self.batch, &self.parts);
+        while let Some(part) = self.take() {
+            total.add(part, self.count(part, scratch)?);
+            for (part, count) in others.try_iter() {
+                total.add(part, count?);
+            }
+        }
+        while total.missing() > 0 {
+            let (part, count) = others.recv().map_err(|_| SnapshotError::fault())?;
+            total.add(part, count?);
+        }
+        total.finish()
+    }
+}
