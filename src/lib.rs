@@ -33,4 +33,5 @@ pub mod snapshot;
 pub mod state;
 pub mod tally;
 pub mod text;
+pub mod throughput;
 pub mod watch;

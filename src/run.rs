@@ -8,6 +8,7 @@ use crate::pipeline::{Checkpoint, Presence, Problem, Severity, Update, Watching}
 use crate::snapshot::{End, Manifest, SnapshotError};
 use crate::state::Progress;
 use crate::tally::{LayerSums, Tally};
+use crate::throughput::Throughput;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,20 @@ use std::time::{Duration, SystemTime};
 
 /// How long `end.json` is waited for after all that was expected is counted.
 const WAIT_FOR_END: Duration = Duration::from_secs(2);
+
+/// A backlog that is counted sooner is not worth a word.
+const LONG_BACKLOG: Duration = Duration::from_secs(1);
+
+/// What waits to be counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Backlog {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Bytes that are counted in a second by now.
+    pub per_second: f64,
+    /// The time that takes.
+    pub left: Duration,
+}
 
 /// What the user says about a run.
 #[derive(Debug, Clone)]
@@ -66,6 +81,7 @@ pub struct Run {
     pace: Pace,
     last_activity: Option<SystemTime>,
     bytes: u64,
+    throughput: Throughput,
     ended: bool,
     /// The batch with the highest number, as it was last counted.
     newest: Option<(u64, String)>,
@@ -94,6 +110,7 @@ impl Run {
             pace: Pace::default(),
             last_activity: None,
             bytes: 0,
+            throughput: Throughput::default(),
             ended: false,
             newest: None,
             revision: 0,
@@ -175,6 +192,7 @@ impl Run {
                 self.history.add(number, count.samples, &layers, &count.layers);
                 self.pace.note(modified);
                 self.bytes = self.bytes.saturating_add(bytes);
+                self.throughput.note(bytes, now);
                 // A clock that runs ahead elsewhere must not make a run live for ever.
                 let activity = if self.settings.live { now } else { modified.min(now) };
                 self.last_activity = self.last_activity.max(Some(activity));
@@ -413,6 +431,14 @@ impl Run {
     /// The problems that keep something out of the figures.
     pub fn set_aside(&self) -> impl Iterator<Item = &Problem> {
         self.problems().filter(|problem| problem.severity == Severity::SetAside)
+    }
+
+    /// What waits to be counted, where that takes a while.
+    pub fn backlog(&self, now: SystemTime) -> Option<Backlog> {
+        let bytes = self.account.waiting_bytes;
+        let per_second = self.throughput.per_second(now)?;
+        let left = Duration::try_from_secs_f64(bytes as f64 / per_second).ok()?;
+        (left >= LONG_BACKLOG).then_some(Backlog { bytes, per_second, left })
     }
 
     /// The time left, where the pace and what is to come are known.

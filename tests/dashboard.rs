@@ -934,3 +934,32 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         assert_eq!((row.sparsity, row.problems), (total.sparsity, shown.problems.len()));
     }
 }
+
+#[test]
+fn a_backlog_shows_how_long_it_takes() {
+    let mut run = many_layers(3);
+    let shapes: Arc<[LayerShape]> = run
+        .tally()
+        .layers()
+        .iter()
+        .map(|layer| LayerShape { name: layer.name.clone(), neurons: Some(vec![4]) })
+        .collect();
+    for number in 40..60 {
+        let count =
+            BatchCount { samples: 640, shapes: Arc::clone(&shapes), layers: vec![LayerCount::default(); 3] };
+        let Update::Counted { number, name, modified, replaces, count, .. } = counted(number, count) else {
+            unreachable!()
+        };
+        let update = Update::Counted { number, name, modified, bytes: 300_000_000, replaces, count };
+        run.apply(vec![update], START + Duration::from_millis(1000 + 100 * number));
+    }
+    run.apply(vec![account(60, 20_000, 0)], START + Duration::from_millis(6900));
+    let moment = Moment::of(&run, START + Duration::from_millis(7000));
+    let header = |columns: u16, rows: u16| {
+        let screen = draw_on(columns, rows, &contents(&run, &moment), &mut State::new(Look::default()));
+        screen.to_string().lines().take(3).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let headers: String =
+        [(44, 12), (80, 24), (120, 34)].map(|(columns, rows)| header(columns, rows)).concat();
+    insta::assert_snapshot!(headers);
+}

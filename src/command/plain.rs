@@ -7,7 +7,7 @@ use crate::pipeline::{Group, Update};
 use crate::report::Summary;
 use crate::run::Status;
 use crate::runs::Entry;
-use crate::text::{decimal, percent, printable, span, thousands};
+use crate::text::{bytes, decimal, percent, printable, span, thousands};
 use crate::watch::Watch;
 use crossbeam_channel::{Receiver, select};
 use std::collections::HashMap;
@@ -93,8 +93,12 @@ fn line(entry: &Entry) -> String {
         expected.map_or(String::new(), |count| format!("/{}", thousands(count.into())))
     };
     let left = run.time_left(now).map_or(String::new(), |left| format!(", {} left", span(left)));
+    let behind = run.backlog(now).map_or(String::new(), |backlog| {
+        let (behind, speed) = (bytes(backlog.bytes), bytes(backlog.per_second as u64));
+        format!(", {behind} behind at {speed}/s: {}", span(backlog.left))
+    });
     format!(
-        "{} {state}: {}{} batches, {}{} samples, effective {} dense {} ops/sample, sparsity {}, {} waiting, {} set aside{left}",
+        "{} {state}: {}{} batches, {}{} samples, effective {} dense {} ops/sample, sparsity {}, {} waiting, {} set aside{left}{behind}",
         printable(&summary.run.name),
         thousands(summary.run.batches.into()),
         of(summary.run.expected_batches),

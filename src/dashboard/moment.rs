@@ -5,7 +5,7 @@ use super::inspector::Portrayal;
 use crate::history::History;
 use crate::pipeline::{Presence, Watching};
 use crate::report::{Baseline, Figures, Summary, sparsity};
-use crate::run::{Run, Status};
+use crate::run::{Backlog, Run, Status};
 use crate::runs::{Entry, Runs};
 use crate::tally::{LayerSums, quotient};
 use std::time::{Duration, SystemTime};
@@ -27,6 +27,8 @@ pub struct Moment {
     pub watching: Option<Watching>,
     /// Bytes that wait to be counted.
     pub waiting_bytes: u64,
+    /// How long they take, where that is long.
+    pub backlog: Option<Backlog>,
     /// Why the run must not be counted.
     pub refused: Option<String>,
     /// The batch with the highest number.
@@ -44,6 +46,7 @@ impl Moment {
             presence: run.presence().cloned(),
             watching: run.watching().cloned(),
             waiting_bytes: run.account().waiting_bytes,
+            backlog: run.backlog(now),
             refused: run.refused().map(ToString::to_string),
             newest_batch: run.newest_batch().map(str::to_owned),
         }
@@ -65,6 +68,7 @@ impl Moment {
     fn pass(&mut self, run: &Run, now: SystemTime) {
         self.status = run.status(now);
         self.time_left = run.time_left(now);
+        self.backlog = run.backlog(now);
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::state::State;
 use super::meter::meter;
 use super::{Scene, tabs};
 use crate::pipeline::{Presence, Watching};
-use crate::run::Status;
+use crate::run::{Backlog, Status};
 use crate::text::{bytes, compact, decimal, elide, span, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
@@ -18,6 +18,9 @@ const METER: u16 = 30;
 
 /// From here on the name of the program is in the header.
 const BRANDED: u16 = 100;
+
+/// From here on there is room for the speed of counting.
+const ROOMY: u16 = 80;
 
 /// From here on the views' names are, even where there are no frames.
 const TABBED: u16 = 60;
@@ -98,12 +101,13 @@ fn draw_progress(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     if let Some(ratio) = ratio {
         right.push(format!("{:.0} %", (ratio * 100.0).floor()));
     }
-    match scene.moment.time_left {
-        Some(left) => right.push(format!("ETA {}", span(left))),
-        None if scene.moment.waiting_bytes > 0 => {
+    match (scene.moment.backlog, scene.moment.time_left) {
+        (Some(backlog), _) => right.push(reading(backlog, area.width)),
+        (None, Some(left)) => right.push(format!("ETA {}", span(left))),
+        (None, None) if scene.moment.waiting_bytes > 0 => {
             right.push(format!("{} waiting", bytes(scene.moment.waiting_bytes)))
         }
-        None => {}
+        (None, None) => {}
     }
     let right = format!(" {} ", right.join("  "));
     let counts = counts(scene, usize::from(area.width).saturating_sub(right.width()));
@@ -118,6 +122,15 @@ fn draw_progress(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
         let place = Rect { x: left, width, ..area };
         frame.render_widget(meter(ratio, width, scene.theme.accent, scene.theme.dim), place);
     }
+}
+
+/// How much is behind what is written, and how long it takes to count it.
+fn reading(backlog: Backlog, width: u16) -> String {
+    let (behind, left) = (bytes(backlog.bytes), span(backlog.left));
+    if width < ROOMY {
+        return format!("{behind} behind: {left}");
+    }
+    format!("{behind} behind at {}/s: {left}", bytes(backlog.per_second as u64))
 }
 
 /// Batches and samples, as much of them as fits into `room` columns.
