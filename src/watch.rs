@@ -4,7 +4,7 @@ use crate::follow::{Discovery, find_runs, is_run};
 use crate::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines, Restored, Update};
 use crate::run::Settings;
 use crate::runs::Runs;
-use crate::state::{Keeper, Progress, default_path, read};
+use crate::state::{Keeper, Lock, Progress, default_path, read};
 use crate::text::thousands;
 use crossbeam_channel::{Receiver, never};
 use serde::Deserialize;
@@ -71,6 +71,10 @@ pub struct Known {
     directory: PathBuf,
     /// Where its progress is kept, if anywhere.
     file: Option<PathBuf>,
+    /// The right to write it, where there is one to have.
+    lock: Option<Lock>,
+    /// Whether another process has that.
+    is_kept_elsewhere: bool,
     /// The progress, or why it cannot be read.
     progress: Result<Option<Progress>, String>,
 }
@@ -78,9 +82,15 @@ pub struct Known {
 fn known(place: &Place, run: &Path, within: Option<&Path>) -> Known {
     let directory = absolute(run);
     let file = place.of(&directory, within);
+    // Where there can be no lock there can be no progress, which is told when it is to be written.
+    let (lock, is_kept_elsewhere) = match file.as_deref().map(Lock::take) {
+        Some(Ok(None)) => (None, true),
+        Some(Ok(lock)) => (lock, false),
+        Some(Err(_)) | None => (None, false),
+    };
     let progress = file.as_deref().map_or(Ok(None), read);
     let progress = progress.map(|progress| progress.filter(|progress| progress.directory == directory));
-    Known { directory, file, progress }
+    Known { directory, file, lock, is_kept_elsewhere, progress }
 }
 
 fn absolute(directory: &Path) -> PathBuf {
@@ -102,9 +112,19 @@ pub struct Watch {
     found: Receiver<Discovery<Known>>,
     settings: Settings,
     keeping: Keeping,
-    /// Writes progress; of each run its directory, and where its progress is kept.
+    /// Writes progress.
     keeper: Option<Keeper>,
-    places: Vec<(PathBuf, Option<PathBuf>)>,
+    places: Vec<Kept>,
+}
+
+/// Where the progress of a run is kept.
+#[derive(Debug)]
+struct Kept {
+    /// The run's directory.
+    directory: PathBuf,
+    /// The file, if there is one that this process may write.
+    file: Option<PathBuf>,
+    _lock: Option<Lock>,
 }
 
 impl Watch {
@@ -153,8 +173,17 @@ impl Watch {
                 Restored { manifest: progress.manifest.clone(), counted: progress.counted.clone() };
             self.runs.newest_mut()?.go_on_from(progress).then_some(restored)
         });
-        self.pipelines.follow(directory, restored)?;
-        self.places.push((known.directory, known.file));
+        let keeping = if known.is_kept_elsewhere { Keeping::LeftToAnother } else { self.keeping };
+        if known.is_kept_elsewhere {
+            self.remarks.push(format!(
+                "{}: another neurotop keeps its progress, and deletes batches where that is asked for; this one \
+                 does neither",
+                directory.display()
+            ));
+        }
+        self.pipelines.follow_keeping(directory, restored, keeping)?;
+        let file = known.file.filter(|_| !known.is_kept_elsewhere);
+        self.places.push(Kept { directory: known.directory, file, _lock: known.lock });
         Ok(())
     }
 
@@ -184,7 +213,7 @@ impl Watch {
         let checkpoint = checkpoint.map(|at| group.updates.remove(at));
         self.runs.apply(group, SystemTime::now());
         let Some(Update::Checkpoint(checkpoint)) = checkpoint else { return };
-        let (Some(keeper), Some(entry), Some((directory, Some(file))), Some(commands)) =
+        let (Some(keeper), Some(entry), Some(Kept { directory, file: Some(file), .. }), Some(commands)) =
             (&self.keeper, self.runs.get(run), self.places.get(run), self.pipelines.commands(run))
         else {
             return;

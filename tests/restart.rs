@@ -285,3 +285,47 @@ fn what_cannot_go_together_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--prune deletes batches"));
 }
+
+#[test]
+fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 3);
+    let mut first = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut first, 3);
+    // The second goes on from what the first has kept, whose batches are gone by then.
+    let gone = || support::batches(&run).is_empty();
+    until(&mut first, "all are deleted", |_| gone());
+    let mut second = start(&run, &state, Keeping::ProgressAndPrune);
+    let remarks = second.take_remarks();
+    assert!(remarks[0].contains("another neurotop keeps its progress"), "{remarks:?}");
+    assert_eq!(remarks[1], "went on after 3 batches that were counted before");
+    // What only the second follows stays where it is, and what the first kept is not overwritten.
+    add_batch(&run, 3);
+    counted(&mut second, 4);
+    let before = fs::read(&state).expect("the progress");
+    leave(second);
+    assert_eq!(support::batches(&run).len(), 1);
+    assert_eq!(fs::read(&state).expect("the progress"), before);
+    counted(&mut first, 4);
+    until(&mut first, "the last is deleted", |_| gone());
+    leave(first);
+    let mut third = start(&run, &state, Keeping::Progress);
+    assert_eq!(third.take_remarks(), ["went on after 4 batches that were counted before"]);
+    counted(&mut third, 4);
+}
+
+#[test]
+fn a_batch_that_another_deleted_first_is_named() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 1);
+    let mut first = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut first, 1);
+    until(&mut first, "it is deleted", |_| support::batches(&run).is_empty());
+    fs::write(run.join("end.json"), r#"{"samples": 4, "batches": 2}"#).expect("an end");
+    // With another state file it knows nothing of what the first has counted.
+    let mut second = start(&run, &state.with_extension("other"), Keeping::Progress);
+    add_batch(&run, 1);
+    until(&mut second, "what is left", |run| run.tally().batches() == 1 && run.end().is_some());
+    assert!(!summary(&second).complete);
+    until(&mut first, "both", |run| run.is_complete());
+}

@@ -98,6 +98,15 @@ pub enum Keeping {
     Progress,
     /// The same, and batches that are safe are deleted.
     ProgressAndPrune,
+    /// All of it is done by another process that follows the run, to which it is left.
+    LeftToAnother,
+}
+
+impl Keeping {
+    /// Whether checkpoints are made.
+    fn has_checkpoints(self) -> bool {
+        matches!(self, Self::Progress | Self::ProgressAndPrune)
+    }
 }
 
 /// What the front-end can tell a pipeline.
@@ -322,7 +331,7 @@ impl Engine {
 
     /// Whether the progress is kept.
     fn keeps(&self) -> bool {
-        self.options.keeping != Keeping::Nothing
+        self.options.keeping.has_checkpoints()
     }
 
     /// Takes over what an earlier process counted.
@@ -481,7 +490,7 @@ impl Engine {
     /// summary, tells it nothing.
     fn acknowledges(&self) -> bool {
         let keeps = self.manifest.as_ref().is_some_and(|manifest| manifest.keep.is_some());
-        keeps && self.options.mode == Mode::Live
+        keeps && self.options.mode == Mode::Live && self.options.keeping != Keeping::LeftToAnother
     }
 
     fn acknowledge(&mut self, now: Instant) {

@@ -1,7 +1,7 @@
 //! The pipelines of all runs that are followed: they share the counting threads and one channel.
 
 use super::worker::Pool;
-use super::{Command, Options, Pipeline, Restored, Update};
+use super::{Command, Keeping, Options, Pipeline, Restored, Update};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::Path;
 
@@ -44,9 +44,23 @@ impl Pipelines {
     /// # Errors
     /// Where the system gives no thread, or the current directory that a relative path needs is gone.
     pub fn follow(&mut self, directory: &Path, restored: Option<Restored>) -> std::io::Result<usize> {
+        self.follow_keeping(directory, restored, self.options.keeping)
+    }
+
+    /// As [`Pipelines::follow`], and what becomes of what is counted is not as the options say.
+    ///
+    /// # Errors
+    /// As [`Pipelines::follow`].
+    pub fn follow_keeping(
+        &mut self,
+        directory: &Path,
+        restored: Option<Restored>,
+        keeping: Keeping,
+    ) -> std::io::Result<usize> {
         let run = self.members.len();
+        let options = Options { keeping, ..self.options.clone() };
         let (pool, groups) = (self.pool.clone(), self.sender.clone());
-        self.members.push(Pipeline::start(self.options.clone(), directory, run, pool, groups, restored)?);
+        self.members.push(Pipeline::start(options, directory, run, pool, groups, restored)?);
         Ok(run)
     }
 

@@ -16,8 +16,6 @@ const MAX_BYTES: u64 = 1 << 30;
 /// Where the progress of a run is kept where the user does not say: in the user's directory for state, by the
 /// absolute path of the run. `None` where there is no such directory.
 pub fn default_path(run: &Path) -> Option<PathBuf> {
-    let strategy = choose_base_strategy().ok()?;
-    let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
     let bytes = run.as_os_str().as_encoded_bytes();
     let name = run.file_name().unwrap_or_default().to_string_lossy();
     let safe: String =
@@ -25,7 +23,14 @@ pub fn default_path(run: &Path) -> Option<PathBuf> {
     // Two checksums over the path, from either end: a run is told from another by what is in the file, too.
     let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
     let name = format!("{safe}-{:08x}{:08x}.state", crc32fast::hash(bytes), crc32fast::hash(&reversed));
-    Some(base.join("neurotop").join(name))
+    Some(default_directory()?.join(name))
+}
+
+/// The directory of state files where the user names none.
+pub(super) fn default_directory() -> Option<PathBuf> {
+    let strategy = choose_base_strategy().ok()?;
+    let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+    Some(base.join("neurotop"))
 }
 
 /// Reads the progress of a run; `None` where there is no file.
@@ -104,13 +109,13 @@ pub fn encode(progress: &Progress) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::follow::CountedBatches;
     use crate::history::History;
     use proptest::prelude::*;
 
-    fn progress() -> Progress {
+    pub(crate) fn progress() -> Progress {
         Progress {
             directory: "/runs/exp1".into(),
             manifest: None,

@@ -1,10 +1,12 @@
 //! Writes the progress of runs in a thread of its own, so that nobody waits for the disk.
 
+use super::file::default_directory;
+use super::sweep::sweep;
 use super::{Progress, write};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Progress to be written, and whom to tell what came of it.
 struct Order {
@@ -27,7 +29,12 @@ impl Keeper {
     /// Where the system gives no thread.
     pub fn start() -> std::io::Result<Self> {
         let (orders, receiver) = unbounded();
-        let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || work(&receiver))?;
+        let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || {
+            if let Some(directory) = default_directory() {
+                sweep(&directory, SystemTime::now());
+            }
+            work(&receiver);
+        })?;
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 

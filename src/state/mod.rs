@@ -2,9 +2,12 @@
 
 mod file;
 mod keeper;
+mod lock;
+mod sweep;
 
 pub use file::{decode, default_path, encode, read, write};
 pub use keeper::Keeper;
+pub use lock::Lock;
 
 use crate::follow::CountedBatches;
 use crate::history::{History, MAX_SUM};

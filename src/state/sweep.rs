@@ -1,0 +1,73 @@
+//! Deletes the progress of runs that are long gone.
+
+use super::lock::{Lock, path_beside};
+use super::read;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// How long the progress of a run that is gone is kept: its disk may only be somewhere else for a while.
+const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// Deletes from a directory of state files those that were not written for [`KEPT`] and whose run's directory is
+/// gone. What cannot be read or deleted stays.
+pub(super) fn sweep(directory: &Path, now: SystemTime) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        let is_state = path.extension().is_some_and(|suffix| suffix == "state");
+        if is_state && is_old(&path, now) && is_of_no_run(&path) {
+            // Whoever watches it has the lock.
+            let Ok(Some(_lock)) = Lock::take(&path) else { continue };
+            if fs::remove_file(&path).is_ok() {
+                tracing::info!(file = %path.display(), "deleted the progress of a run that is gone");
+            }
+            let _ = fs::remove_file(path_beside(&path));
+        }
+    }
+}
+
+fn is_old(path: &Path, now: SystemTime) -> bool {
+    let written = path.symlink_metadata().and_then(|metadata| metadata.modified());
+    written.is_ok_and(|written| now.duration_since(written).is_ok_and(|age| age > KEPT))
+}
+
+fn is_of_no_run(path: &Path) -> bool {
+    let Ok(Some(progress)) = read(path) else { return false };
+    progress.directory.try_exists().is_ok_and(|exists| !exists)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::tests::progress;
+    use super::super::{Progress, write};
+    use super::*;
+
+    #[test]
+    fn only_what_is_old_and_of_no_run_is_deleted() {
+        let (states, runs) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let state = |name: &str| states.path().join(name);
+        let of = |directory: &Path| Progress { directory: directory.to_owned(), ..progress() };
+        write(&state("there.state"), &of(runs.path())).expect("written");
+        write(&state("gone.state"), &of(&runs.path().join("gone"))).expect("written");
+        write(&state("watched.state"), &of(&runs.path().join("gone too"))).expect("written");
+        fs::write(state("strange.state"), "not one of ours").expect("written");
+        fs::write(state("notes.txt"), "not one of ours").expect("written");
+        let _watched = Lock::take(&state("watched.state")).expect("a lock").expect("it is free");
+        let names = || {
+            let names = fs::read_dir(states.path())
+                .expect("a directory")
+                .map(|entry| entry.expect("one").file_name());
+            let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+            names.sort_unstable();
+            names
+        };
+        let before = names();
+        let now = SystemTime::now();
+        sweep(states.path(), now + KEPT - Duration::from_secs(60));
+        assert_eq!(names(), before, "nothing is old yet");
+        sweep(states.path(), now + KEPT + Duration::from_secs(60));
+        let left: Vec<&String> = before.iter().filter(|name| *name != "gone.state").collect();
+        assert_eq!(names().iter().collect::<Vec<_>>(), left);
+    }
+}
