@@ -237,6 +237,9 @@ pub struct DoctorArgs {
     /// Count every batch, too, and do not only read its headers
     #[arg(long)]
     pub deep: bool,
+    /// The progress of the run is kept in FILE; none for nowhere [default: in the directory for state]
+    #[arg(long, value_name = "FILE", value_parser = place)]
+    pub state: Option<Place>,
     /// The format on standard output
     #[arg(long, value_enum, default_value_t)]
     pub format: DoctorFormat,

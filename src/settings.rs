@@ -94,12 +94,17 @@ fn both<T: Clone>(configured: &[T], mut given: Vec<T>) -> Vec<T> {
     given
 }
 
+/// Where the progress of runs is kept.
+pub fn state(named: Option<&Place>, config: &Config) -> Place {
+    named.or(config.state.as_ref()).cloned().unwrap_or(Place::Default)
+}
+
 /// Where the progress is kept, and whether batches that are counted are deleted.
 ///
 /// # Errors
 /// Where they are to be deleted although their counts are kept nowhere.
 pub fn keeping(args: &KeepArgs, config: &Config) -> Result<(Place, Keeping), String> {
-    let place = args.state.clone().or_else(|| config.state.clone()).unwrap_or(Place::Default);
+    let place = state(args.state.as_ref(), config);
     let prune = args.prune().or(config.prune).unwrap_or(false);
     match (&place, prune) {
         (Place::Nowhere, true) => {

@@ -88,9 +88,22 @@ fn known(place: &Place, run: &Path, within: Option<&Path>) -> Known {
         Some(Ok(lock)) => (lock, false),
         Some(Err(_)) | None => (None, false),
     };
-    let progress = file.as_deref().map_or(Ok(None), read);
-    let progress = progress.map(|progress| progress.filter(|progress| progress.directory == directory));
+    let progress = read_of(file.as_deref(), &directory);
     Known { directory, file, lock, is_kept_elsewhere, progress }
+}
+
+/// What is kept of a run; `within` is the directory of runs that it was found in.
+///
+/// # Errors
+/// Where the progress is kept and cannot be read.
+pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, String> {
+    let directory = absolute(run);
+    read_of(place.of(&directory, within).as_deref(), &directory)
+}
+
+fn read_of(file: Option<&Path>, directory: &Path) -> Result<Option<Progress>, String> {
+    let progress = file.map_or(Ok(None), read);
+    progress.map(|progress| progress.filter(|progress| progress.directory == directory))
 }
 
 fn absolute(directory: &Path) -> PathBuf {
@@ -173,7 +186,18 @@ impl Watch {
                 Restored { manifest: progress.manifest.clone(), counted: progress.counted.clone() };
             self.runs.newest_mut()?.go_on_from(progress).then_some(restored)
         });
-        let keeping = if known.is_kept_elsewhere { Keeping::LeftToAnother } else { self.keeping };
+        let keeping = match &known.file {
+            _ if known.is_kept_elsewhere => Keeping::LeftToAnother,
+            None => Keeping::Nothing,
+            Some(_) => self.keeping,
+        };
+        if keeping != self.keeping && known.file.is_none() {
+            self.remarks.push(
+                "the system names no directory for state, so that no progress is kept and nothing deleted; name a \
+                 file with --state"
+                    .into(),
+            );
+        }
         if known.is_kept_elsewhere {
             self.remarks.push(format!(
                 "{}: another neurotop keeps its progress, and deletes batches where that is asked for; this one \

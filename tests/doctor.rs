@@ -181,3 +181,27 @@ fn a_producer_that_keeps_few_batches_has_gaps_that_are_no_fault() {
     assert_eq!(said["runs"][0]["batches"]["missing"], serde_json::json!([[1, 6]]));
     assert!(!said.to_string().contains("batch numbers are missing"));
 }
+
+#[test]
+fn batches_that_were_counted_and_deleted_are_not_missing() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    support::small_run(&run, 5);
+    fs::write(run.join("end.json"), r#"{"samples": 10, "batches": 5}"#).expect("an end");
+    let state = state.to_str().expect("text");
+    let watched = Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(["watch", "--prune", "--exit-when-finished", "--state", state])
+        .arg(&run)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .output()
+        .expect("it runs");
+    assert!(watched.status.success(), "{watched:?}");
+    assert!(support::batches(&run).is_empty());
+    insta::assert_snapshot!("after-prune", said(&run, &["--state", state]));
+    let (code, without) = doctor(&run, &["--state", "none"]);
+    assert_eq!(code, 3);
+    assert!(without.contains("it says that there are 5 batches, and 0 are here or counted"), "{without}");
+    fs::write(state, "no progress").expect("a file");
+    let (_, damaged) = doctor(&run, &["--state", state]);
+    assert!(damaged.contains("the kept progress: it cannot be read"), "{damaged}");
+}

@@ -5,7 +5,7 @@ use crate::cli::{DoctorArgs, DoctorFormat};
 use crate::config::Config;
 use crate::cost::{Costs, LayerDefaults};
 use crate::doctor::{Diagnosis, Kind, Settings};
-use crate::settings::RunSettings;
+use crate::settings::{self, RunSettings};
 use std::process::ExitCode;
 
 /// Something is wrong.
@@ -19,6 +19,7 @@ pub(super) fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
         neurons: LayerDefaults::parse(&run.neurons),
         resets: LayerDefaults::parse(&run.resets),
         deep: args.deep,
+        state: settings::state(args.state.as_ref(), config),
     };
     let diagnosis = Diagnosis::of(&args.path, &settings);
     let text = match args.format {

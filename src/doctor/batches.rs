@@ -20,12 +20,17 @@ pub struct Batches {
     pub first_and_last: Option<(u64, u64)>,
     /// Numbers between these that are missing, as ranges: first to last, both included.
     pub missing: Vec<(u64, u64)>,
+    /// How many more neurotop has counted before that are gone by now, as after `--prune`.
+    pub counted_and_gone: u64,
     /// The updates in all of them, where all was read.
     pub updates: Option<u128>,
     /// Entries that are being written, or were left behind.
     pub temporary: u64,
     #[serde(skip)]
     pub(super) numbers: BTreeSet<u64>,
+    /// The numbers of those that are gone.
+    #[serde(skip)]
+    pub(super) gone: BTreeSet<u64>,
 }
 
 impl Batches {
@@ -38,10 +43,18 @@ impl Batches {
         self.numbers.insert(number)
     }
 
+    /// Notes a batch that was counted before; all that are here must have been added.
+    pub(super) fn add_counted(&mut self, number: u64) {
+        if !self.numbers.contains(&number) && self.gone.insert(number) {
+            self.counted_and_gone += 1;
+        }
+    }
+
     /// Notes what can only be said once all are known.
     pub(super) fn finish(&mut self) {
         self.first_and_last = self.numbers.first().copied().zip(self.numbers.last().copied());
-        let pairs = self.numbers.iter().zip(self.numbers.iter().skip(1));
+        let known: BTreeSet<u64> = self.numbers.union(&self.gone).copied().collect();
+        let pairs = known.iter().zip(known.iter().skip(1));
         self.missing = pairs.filter(|(a, b)| **b - **a > 1).map(|(a, b)| (a + 1, b - 1)).collect();
     }
 
@@ -69,6 +82,11 @@ mod tests {
             assert!(batches.add(number, 5));
         }
         assert!(!batches.add(9, 7));
+        for number in [4, 7, 7, 12] {
+            batches.add_counted(number);
+        }
+        assert_eq!(batches.counted_and_gone, 2);
+        batches.gone.clear();
         batches.finish();
         assert_eq!(batches.missing, [(5, 8), (10, 10), (12, u64::MAX - 1)]);
         assert_eq!(batches.missing_in_words().as_deref(), Some("5 to 8, 10, 12 to 18446744073709551614"));

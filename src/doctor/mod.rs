@@ -29,6 +29,8 @@ pub struct Settings {
     pub resets: LayerDefaults,
     /// Whether to count every batch, and not only read its headers.
     pub deep: bool,
+    /// Where the progress of runs is kept.
+    pub state: crate::watch::Place,
 }
 
 /// What a path is.
@@ -102,12 +104,12 @@ impl Diagnosis {
     pub fn of(path: &Path, settings: &Settings) -> Self {
         let kind = kind_of(path);
         let runs = match kind {
-            Kind::Run => vec![RunDiagnosis::of(path, settings)],
+            Kind::Run => vec![RunDiagnosis::of(path, None, settings)],
             Kind::Batch => vec![RunDiagnosis::of_batch(path, settings)],
             Kind::Runs => {
                 let mut runs = runs_inside(path);
                 runs.sort_unstable();
-                runs.iter().map(|run| RunDiagnosis::of(run, settings)).collect()
+                runs.iter().map(|run| RunDiagnosis::of(run, Some(path), settings)).collect()
             }
             Kind::Other | Kind::Missing => Vec::new(),
         };

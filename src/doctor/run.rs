@@ -6,6 +6,7 @@ use crate::follow::{Found, Shape, scan};
 use crate::snapshot::{
     Batch, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, classify, read_document,
 };
+use crate::watch::kept;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -62,8 +63,8 @@ pub struct LayerDiagnosis {
 }
 
 impl RunDiagnosis {
-    /// Looks at a run's directory.
-    pub(super) fn of(directory: &Path, settings: &Settings) -> Self {
+    /// Looks at a run's directory; `within` is the directory of runs that it is in.
+    pub(super) fn of(directory: &Path, within: Option<&Path>, settings: &Settings) -> Self {
         let mut examination = Examination::new(directory, settings);
         let found = match scan(directory) {
             Ok(found) => found,
@@ -78,6 +79,7 @@ impl RunDiagnosis {
         for found in &found {
             examination.examine(found);
         }
+        examination.note_deleted(within);
         examination.finish()
     }
 
@@ -193,6 +195,21 @@ impl<'a> Examination<'a> {
             classify(&name) == EntryName::Temporary && name.contains("batch-")
         });
         self.batches.temporary = batches.count() as u64;
+    }
+
+    /// Notes the batches that neurotop has counted and that are gone.
+    fn note_deleted(&mut self, within: Option<&Path>) {
+        match kept(&self.settings.state, self.directory, within) {
+            Ok(progress) => {
+                let counted = progress.iter().flat_map(|progress| progress.counted.iter());
+                counted.for_each(|(name, _)| self.batches.add_counted(name.number));
+            }
+            Err(why) => self.note(
+                "the kept progress",
+                format!("it cannot be read: {why}"),
+                "neurotop watch counts everything again that is still here",
+            ),
+        }
     }
 
     fn examine(&mut self, found: &Found) {
@@ -340,7 +357,7 @@ impl<'a> Examination<'a> {
     }
 
     fn judge_batches(&mut self) {
-        if self.batches.seen == 0 {
+        if self.batches.seen + self.batches.counted_and_gone == 0 {
             self.note("the run", "there is no batch yet", "neurotop watch waits for them");
         }
         let keep = self.manifest.as_ref().and_then(|manifest| manifest.keep);
@@ -357,16 +374,12 @@ impl<'a> Examination<'a> {
             self.note("the run", what, "delete them where no benchmark runs any more");
         }
         let declared = self.end.as_ref().and_then(|end| end.batches);
-        if let Some(declared) = declared.filter(|&declared| declared > self.batches.seen && keep.is_none()) {
-            let what =
-                format!("it says that there are {declared} batches, and {} are here", self.batches.seen);
-            self.wrong(
-                "end.json",
-                SnapshotError::new(
-                    what,
-                    "copy the missing ones; where --prune deleted them, nothing is wrong",
-                ),
-            );
+        let known = self.batches.seen + self.batches.counted_and_gone;
+        if let Some(declared) = declared.filter(|&declared| declared > known && keep.is_none()) {
+            let what = format!("it says that there are {declared} batches, and {known} are here or counted");
+            let advice = "copy the missing ones; where --prune deleted them, name the file of the progress \
+                          with --state";
+            self.wrong("end.json", SnapshotError::new(what, advice));
         }
     }
 }

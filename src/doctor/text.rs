@@ -74,6 +74,11 @@ fn batches(run: &RunDiagnosis) -> Vec<String> {
     {
         lines.push(format!("  numbers {first} to {last}, {} to {} each", bytes(smallest), bytes(largest)));
     }
+    if batches.counted_and_gone > 0 {
+        let gone = thousands(batches.counted_and_gone.into());
+        lines
+            .push(format!("  {gone} more were counted by neurotop and are gone; its kept progress has them"));
+    }
     if let Some(updates) = batches.updates {
         lines.push(format!("  all were read: {} membrane updates", thousands(updates)));
     }

@@ -208,4 +208,25 @@ mod tests {
         let after = look(directory.path(), "batch-1.npz").expect("it is there").identity;
         assert!(before.same_contents(&after) && before != after);
     }
+
+    /// Since 6.13, Linux gives a file that was looked at a finer time stamp when it is written to next.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_is_rewritten_within_one_tick_is_another() {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
+        let mut numbers = release.split(['.', '-']).map(|number| number.trim().parse::<u32>().unwrap_or(0));
+        if (numbers.next(), numbers.next()) < (Some(6), Some(13)) {
+            eprintln!("not tested: Linux {release}");
+            return;
+        }
+        let directory = tempfile::tempdir().expect("a directory");
+        let name = "batch-1.npz";
+        for _ in 0..200 {
+            let identities = ["one", "two"].map(|text| {
+                fs::write(directory.path().join(name), text).expect("a file");
+                look(directory.path(), name).expect("it is there").identity
+            });
+            assert!(!identities[0].same_contents(&identities[1]), "{identities:?}");
+        }
+    }
 }

@@ -80,6 +80,11 @@ impl Checkpoints {
         (self.changed && self.sent.is_empty()).then_some(self.due)
     }
 
+    /// Whether one was made that is not known to be on disk.
+    pub(super) fn is_being_written(&self) -> bool {
+        !self.sent.is_empty()
+    }
+
     /// Whether one is to be made now; the last one waits for nothing.
     pub(super) fn is_wanted(&self, last: bool) -> bool {
         if last { self.changed } else { self.due().is_some_and(|due| Instant::now() >= due) }

@@ -199,6 +199,8 @@ struct Engine {
     manifest: Option<Arc<Manifest>>,
     acknowledgement: Acknowledgement,
     checkpoints: Checkpoints,
+    /// Whether the last checkpoint could not be written.
+    saving_fails: bool,
     /// What was counted by an earlier process, until it is known to be of this run.
     restored: Option<Restored>,
     /// Why the run must not be counted at all.
@@ -243,6 +245,7 @@ impl Engine {
             manifest: None,
             acknowledgement: Acknowledgement::new(),
             checkpoints: Checkpoints::new(),
+            saving_fails: false,
             restored: None,
             refused: false,
             epoch: 0,
@@ -261,8 +264,10 @@ impl Engine {
         loop {
             self.let_time_pass(Instant::now());
             self.dispatch();
-            let done = self.is_done(Instant::now());
-            self.make_checkpoint(done);
+            let now = Instant::now();
+            let idle = self.is_done(now);
+            self.make_checkpoint(idle);
+            let done = idle && !self.waits_for_the_disk(now);
             if done {
                 self.pending.push(Update::Ended);
             }
@@ -329,6 +334,12 @@ impl Engine {
         }
     }
 
+    /// Whether the last checkpoint is not on disk yet, so that what it makes safe cannot be deleted yet.
+    fn waits_for_the_disk(&self, now: Instant) -> bool {
+        let in_time = self.finish_by.is_none_or(|deadline| now < deadline);
+        self.keeps() && in_time && !self.saving_fails && self.checkpoints.is_being_written()
+    }
+
     /// Whether the progress is kept.
     fn keeps(&self) -> bool {
         self.options.keeping.has_checkpoints()
@@ -390,6 +401,7 @@ impl Engine {
     /// What is in a checkpoint that is on disk can be deleted: by the producer, or here.
     fn take_saved(&mut self, checkpoint: u64, took: Duration) {
         let safe = self.checkpoints.saved(checkpoint, took);
+        self.saving_fails = false;
         self.pending.push(Update::Solved("state".into()));
         for (name, _) in &safe {
             self.acknowledgement.add(name.number);
@@ -429,6 +441,7 @@ impl Engine {
             Command::Saved { checkpoint, took } => self.take_saved(checkpoint, took),
             Command::NotSaved(why) => {
                 self.checkpoints.failed();
+                self.saving_fails = true;
                 self.notice(
                     "state".into(),
                     SnapshotError::new(
