@@ -198,28 +198,60 @@ mod tests {
         assert_eq!(set_bits(&[], 0..0), 0);
     }
 
+    /// Where the low bytes of a number are in native byte order.
+    fn low_bytes(size: usize) -> Range<usize> {
+        if cfg!(target_endian = "little") { 0..size } else { 8 - size..8 }
+    }
+
+    /// Zeros, infinities, NaN and the numbers next to them, of either sign.
+    fn special(width: Width, choice: u64) -> u64 {
+        let (exponent, fraction) = match width {
+            Width::F16 => (0x7c00, 10),
+            Width::F32 => (0x7f80_0000, 23),
+            Width::F64 => (0x7ff0_0000_0000_0000, 52),
+        };
+        let bits = [0, 1, exponent, exponent + 1, exponent - 1, 1 << fraction][choice as usize % 6];
+        bits | (choice >> 63) << (8 * width.bytes() - 1)
+    }
+
+    /// The rule in scalars, element by element.
+    fn has_changed(width: Width, pre: u64, post: u64) -> bool {
+        let half = |bits: u64| f16::from_bits(bits as u16);
+        let single = |bits: u64| f32::from_bits(bits as u32);
+        match width {
+            Width::F16 => f16::from_f32(half(pre).to_f32() - half(post).to_f32()).to_f32() != 0.0,
+            Width::F32 => single(pre) - single(post) != 0.0,
+            Width::F64 => f64::from_bits(pre) - f64::from_bits(post) != 0.0,
+        }
+    }
+
     proptest! {
         #[test]
         fn blocks_of_any_length_and_alignment_count_as_one_by_one(
-            elements in prop::collection::vec((any::<u32>(), any::<u32>(), any::<bool>()), 0..9000),
+            elements in prop::collection::vec((any::<u64>(), any::<u64>(), any::<bool>()), 0..9000),
+            specials in prop::bool::weighted(0.3),
             offset in 0_usize..8,
             run in prop_oneof![1_usize..4, 1_usize..9000],
         ) {
-            let (mut pre, mut post) = (vec![0; offset], vec![0; offset]);
-            let mut expected = 0;
-            for (a, b, same) in elements {
-                let b = if same { a } else { b };
-                pre.extend(a.to_ne_bytes());
-                post.extend(b.to_ne_bytes());
-                expected += u64::from(f32::from_bits(a) - f32::from_bits(b) != 0.0);
-            }
-            let (pre, post) = (&pre[offset..], &post[offset..]);
-            prop_assert_eq!(Width::F32.changed(pre, post), expected);
-            let mut counters = vec![1; (pre.len() / 4).div_ceil(run)];
-            Width::F32.add_changed(pre, post, run, &mut counters);
-            prop_assert_eq!(counters.iter().map(|counter| counter - 1).sum::<u64>(), expected);
-            for ((pre, post), counter) in pre.chunks(4 * run).zip(post.chunks(4 * run)).zip(counters) {
-                prop_assert_eq!(counter, 1 + Width::F32.changed(pre, post));
+            for width in [Width::F16, Width::F32, Width::F64] {
+                let size = width.bytes();
+                let (mut pre, mut post) = (vec![0; offset], vec![0; offset]);
+                let mut expected = 0;
+                for &(a, b, same) in &elements {
+                    let (a, b) = if specials { (special(width, a), special(width, b)) } else { (a, b) };
+                    let b = if same { a } else { b };
+                    pre.extend(&a.to_ne_bytes()[low_bytes(size)]);
+                    post.extend(&b.to_ne_bytes()[low_bytes(size)]);
+                    expected += u64::from(has_changed(width, a, b));
+                }
+                let (pre, post) = (&pre[offset..], &post[offset..]);
+                prop_assert_eq!(width.changed(pre, post), expected);
+                let mut counters = vec![1; (pre.len() / size).div_ceil(run)];
+                width.add_changed(pre, post, run, &mut counters);
+                prop_assert_eq!(counters.iter().map(|counter| counter - 1).sum::<u64>(), expected);
+                for ((pre, post), counter) in pre.chunks(size * run).zip(post.chunks(size * run)).zip(counters) {
+                    prop_assert_eq!(counter, 1 + width.changed(pre, post));
+                }
             }
         }
 

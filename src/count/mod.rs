@@ -8,7 +8,7 @@ mod stream;
 mod transpose;
 
 pub use block::Scratch;
-pub use kernel::Width;
+pub use kernel::{Width, set_bits};
 pub(crate) use parts::{Part, PartCount, PartialCount, count_part, cut, is_large};
 pub(crate) use stream::{Sink, changes, each_block};
 pub(crate) use transpose::Odometer;
