@@ -161,9 +161,8 @@ impl Merge {
             named.push(format!("and {} more", missing - NAMED as u64));
         }
         bail!(
-            "{} of {} shards are missing: {}; count each, as with neurotop summary --shard {first} DIR -o FILE.json, \
-             or name its part",
-            missing,
+            "shards are missing ({missing} of {}): {}; count each, as with neurotop summary --shard {first} DIR \
+             -o FILE.json, or name its part",
             shard.of(),
             named.join(", ")
         );
