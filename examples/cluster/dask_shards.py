@@ -3,12 +3,13 @@
     python examples/cluster/dask_shards.py RUN --shards 64 --output run.json \\
         --scheduler tcp://scheduler:8786
 
-RUN must be readable on every worker under the same path, and neurotop installed there. Without --scheduler
-or --scheduler-file it starts workers on this machine (dask.distributed's LocalCluster). What stands behind
-`--` is passed to neurotop summary, such as `-- --cost RLeaky:subtract=5`.
+RUN must be readable on every worker under the same path, and neurotop installed there. Without
+--scheduler or --scheduler-file it starts workers on this machine (dask.distributed's LocalCluster).
+What stands behind `--` is passed to neurotop summary, such as `-- --cost RLeaky:subtract=5`.
 
-Each worker runs the command and returns its part, a small JSON text, so that nothing but RUN need be shared.
-Exits as neurotop merge does, and with 1 where a shard could not be counted: each is named, with the reason.
+Each worker runs the command and returns its part, a small JSON text, so that nothing but RUN need be
+shared. Exits as neurotop merge does, and with 1 where a shard could not be counted: each is named, with
+the reason.
 """
 
 from __future__ import annotations
@@ -44,12 +45,20 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("run", help="the run's directory")
     parser.add_argument("--shards", type=int, required=True, help="into how many to split it")
-    parser.add_argument("--output", required=True, help="where to write the figures: .json, .csv, .md or .txt")
+    parser.add_argument(
+        "--output", required=True, help="where to write the figures: .json, .csv, .md or .txt"
+    )
     parser.add_argument("--scheduler", help="the address of a Dask scheduler")
     parser.add_argument("--scheduler-file", help="the file that a Dask scheduler wrote")
-    parser.add_argument("--workers", type=int, help="workers on this machine, where there is no scheduler")
-    parser.add_argument("--threads", type=int, default=1, help="threads that count a shard [default: 1]")
-    parser.add_argument("--retries", type=int, default=1, help="tries more of a shard that failed [default: 1]")
+    parser.add_argument(
+        "--workers", type=int, help="workers on this machine, where there is no scheduler"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="threads that count a shard [default: 1]"
+    )
+    parser.add_argument(
+        "--retries", type=int, default=1, help="tries more of a shard that failed [default: 1]"
+    )
     parser.add_argument("--command", default="neurotop", help="neurotop, as the workers find it")
     arguments = parser.parse_args(own)
     if arguments.shards < 1:
@@ -104,10 +113,14 @@ def main() -> int:
             if client.cluster is not None:
                 client.cluster.close()
         if failed:
-            print(f"{failed} of {arguments.shards} shards failed; nothing was merged", file=sys.stderr)
+            print(
+                f"{failed} of {arguments.shards} shards failed; nothing was merged", file=sys.stderr
+            )
             return 1
         files = sorted(str(part) for part in parts.iterdir())
-        return subprocess.run([arguments.command, "merge", *files, "--export", arguments.output]).returncode
+        return subprocess.run(
+            [arguments.command, "merge", *files, "--export", arguments.output]
+        ).returncode
 
 
 if __name__ == "__main__":
