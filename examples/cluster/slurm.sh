@@ -6,18 +6,19 @@
 #
 # RUN and OUTPUT.json must be on a file system that the nodes share. The options are those of neurotop summary,
 # such as --cost. NEUROTOP is the command, where it is not on the nodes' PATH. What sbatch is to ask for is said as
-# ever, as in SBATCH_PARTITION=short SBATCH_TIMELIMIT=10 examples/cluster/slurm.sh …; a task counts with as many
-# threads as SLURM_CPUS_PER_TASK says, else with one. Interrupted, it leaves the jobs in the queue.
+# ever, as in SBATCH_PARTITION=short SBATCH_TIMELIMIT=10 examples/cluster/slurm.sh …; NEUROTOP_THREADS is how many
+# cores a task gets and counts with [1]. Interrupted, it leaves the jobs in the queue.
 set -euo pipefail
 
 neurotop=${NEUROTOP:-neurotop}
+threads=${NEUROTOP_THREADS:-1}
 
 # One task of the array: counts its shard. What is set aside (exit code 3) is in the part, and merging says so.
 count_shard() {
     local run=$1 shards=$2 parts=$3 code=0
     shift 3
     local shard=$SLURM_ARRAY_TASK_ID
-    "$neurotop" summary "$run" --shard "$shard/$shards" --threads "${SLURM_CPUS_PER_TASK:-1}" \
+    "$neurotop" summary "$run" --shard "$shard/$shards" --threads "$threads" \
         -o "$parts/part-$shard.json" "$@" || code=$?
     [ "$code" -eq 3 ] && code=0
     return "$code"
@@ -48,7 +49,7 @@ submit() {
     shift 3
     parts=$(mktemp -d "$output.parts-XXXXXX")
     array=$(NEUROTOP_STEP=count sbatch --parsable --export=ALL --job-name=neurotop --array="1-$shards" \
-        --output="$parts/shard-%a.log" "$0" "$run" "$shards" "$parts" "$@")
+        --cpus-per-task="$threads" --output="$parts/shard-%a.log" "$0" "$run" "$shards" "$parts" "$@")
     array=${array%%;*}
     echo "job $array counts $shards shards of $run" >&2
     NEUROTOP_STEP=merge sbatch --wait --export=ALL --job-name=neurotop-merge --dependency="afterok:$array" \

@@ -328,3 +328,96 @@ impl Report for RunPart {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::{BatchCount, LayerCount};
+    use crate::report::{Merge, Summary};
+    use crate::snapshot::LayerShape;
+    use proptest::prelude::*;
+
+    /// A part of a run of a few batches with a priced layer and one without a price.
+    fn part() -> RunPart {
+        let mut run = Run::new(Settings {
+            name: "run".into(),
+            costs: Costs::with_rules(["RLeaky:zero=5".parse().expect("a rule")]),
+            neurons: LayerDefaults::parse(&["RLeaky".into(), "b=None".into()]),
+            resets: LayerDefaults::parse(&["zero".into()]),
+            stall_after: Duration::ZERO,
+            live: false,
+        });
+        let shape = |name: &str| LayerShape { name: name.into(), neurons: Some(vec![2]) };
+        for number in 0..3 {
+            let layer = LayerCount { updates: number, dense: 9, updates_by_step: vec![number] };
+            let count = BatchCount {
+                samples: 2,
+                shapes: ["a", "b"].map(shape).into(),
+                layers: vec![layer.clone(), layer],
+            };
+            let (name, modified) = (format!("batch-{number}"), SystemTime::UNIX_EPOCH);
+            let update = Update::Counted { number, name, modified, bytes: 0, replaces: false, count };
+            run.apply(vec![update], SystemTime::UNIX_EPOCH);
+        }
+        RunPart::of(&run, Shard::WHOLE)
+    }
+
+    fn merged(part: RunPart) -> anyhow::Result<Summary> {
+        let mut merge = Merge::default();
+        merge.add(Path::new("part.json"), part)?;
+        Ok(Summary::of(&merge.finish(Duration::ZERO)?.run, SystemTime::UNIX_EPOCH))
+    }
+
+    /// Whether a part with other sums is refused: `from` and `to` are texts in its JSON.
+    fn is_refused(from: &str, to: &str) -> bool {
+        let text = serde_json::to_string(&part()).expect("JSON");
+        assert!(text.contains(from), "{from}: {text}");
+        RunPart::parse(text.replace(from, to).as_bytes()).is_err()
+    }
+
+    #[test]
+    fn sums_that_no_run_has_are_refused() {
+        assert!(merged(part()).is_ok());
+        let huge = u128::MAX.to_string();
+        for field in ["dense_updates", "dense_ops", "effective_ops", "samples"] {
+            let text = serde_json::to_string(&part()).expect("JSON");
+            let at = text.find(&format!("\"{field}\":")).expect("the field") + field.len() + 3;
+            let end = at + text[at..].find([',', '}']).expect("an end");
+            let text = format!("{}{huge}{}", &text[..at], &text[end..]);
+            assert!(RunPart::parse(text.as_bytes()).is_err(), "{field}");
+        }
+        assert!(is_refused("\"seen\":0", "\"seen\":18446744073709551615"));
+        assert!(is_refused("\"updates_by_step\":[3]", "\"updates_by_step\":[4]"));
+        assert!(is_refused("\"ops_per_update\":5", "\"ops_per_update\":1000000001"));
+        assert!(is_refused("\"ops_per_update\":5", "\"ops_per_update\":6"), "its sums are of another cost");
+        assert!(is_refused("\"name\":\"b\"", "\"name\":\"a\""), "a layer twice");
+        assert!(is_refused("\"first_batch\":1", "\"first_batch\":0"), "units that overlap");
+    }
+
+    #[test]
+    fn times_before_and_after_1970_are_kept() {
+        for seconds in [-3_i64, 0, 1_800_000_000] {
+            let mut part = part();
+            part.run.last_written_ns = Some(seconds * 1_000_000_000 + 7);
+            let time = part.last_written().expect("a time");
+            assert_eq!(nanoseconds(time), seconds * 1_000_000_000 + 7);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_strange(at in any::<proptest::sample::Index>(), byte: u8, digits in "[0-9]{1,40}") {
+            let mut bytes = serde_json::to_vec(&part()).expect("JSON");
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let _ = RunPart::parse(&bytes).and_then(merged);
+            let _ = RunPart::parse(&bytes[..at]);
+            // Another number in the place of any.
+            let text = serde_json::to_string(&part()).expect("JSON");
+            if text.as_bytes()[at].is_ascii_digit() {
+                let text = format!("{}{digits}{}", &text[..at], &text[at + 1..]);
+                let _ = RunPart::parse(text.as_bytes()).and_then(merged);
+            }
+        }
+    }
+}
