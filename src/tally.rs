@@ -395,6 +395,41 @@ mod tests {
         assert!(tally.layers().iter().all(|layer| layer.updates_by_step.iter().all(|&sum| sum == 0)));
     }
 
+    /// Which sums by step are dropped does not depend on the order of the batches, nor on which of them were
+    /// counted together.
+    #[test]
+    fn the_sums_by_step_that_stay_are_the_same_in_any_order_and_split() {
+        let steps = [4096, 4096, 3000, 5, 4000];
+        let made = |number: u64| {
+            let updates_by_step = vec![1 + number % 3; steps[number as usize % 5]];
+            let count = LayerCount { updates: 1 << 20, dense: 1 << 30, updates_by_step };
+            // Layers come again, with more steps or fewer.
+            let name = (number * 7 % 400).to_string();
+            BatchCount { layers: vec![count], ..batch(1, &[(&name, 0, 0)]) }
+        };
+        let of = |numbers: &mut dyn Iterator<Item = u64>| {
+            let mut tally = Tally::default();
+            numbers.for_each(|number| drop(tally.add(number, &made(number))));
+            tally
+        };
+        let sums = |tally: &Tally| {
+            let layers = tally.layers().iter().map(|layer| (layer.name.clone(), layer.clone()));
+            layers.collect::<BTreeMap<_, _>>()
+        };
+        let whole = of(&mut (0..900));
+        assert_eq!(whole.step_sums, MAX_STEP_SUMS);
+        assert!(sums(&of(&mut (0..900).rev())) == sums(&whole));
+        for parts in [2, 7] {
+            let mut joined = Tally::default();
+            for part in (0..parts).rev() {
+                let part = of(&mut (0..900).filter(|number| number % parts == part));
+                joined.join(part.layers(), part.samples(), part.batches());
+            }
+            assert!(sums(&joined) == sums(&whole), "{parts} parts");
+            assert_eq!((joined.samples(), joined.batches()), (whole.samples(), whole.batches()));
+        }
+    }
+
     #[test]
     fn quotients_round_once() {
         assert_eq!(quotient(0, 0), 0.0);
