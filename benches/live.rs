@@ -4,6 +4,7 @@
 //! `cargo bench --bench live`; with `-- ROUNDS`, so many batches and so many starts.
 
 use anyhow::{Context, Result, bail};
+use neurotop::follow::Shard;
 use neurotop::pipeline::{Keeping, Mode, Options, Pipelines, Update};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use std::fs;
@@ -36,6 +37,7 @@ fn latencies(rounds: usize) -> Result<Vec<Duration>> {
     let threads = std::thread::available_parallelism()?.get();
     let options = Options {
         mode: Mode::Live,
+        shard: Shard::WHOLE,
         poll: None,
         settle: Duration::from_secs(2),
         threads,

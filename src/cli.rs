@@ -3,6 +3,7 @@
 use crate::condition::Condition;
 use crate::cost::CostRule;
 use crate::dashboard::ThemeName;
+use crate::follow::Shard;
 use crate::log::Level;
 use crate::report::{Export, Format};
 use crate::watch::Place;
@@ -23,6 +24,8 @@ Examples:
   neurotop summary runs/exp1 --cost RLeaky:subtract=5
   neurotop summary runs/exp2 --baseline exp1.json --fail-if 'vs-baseline>+2%'
   neurotop compare exp1.json runs/exp2            two runs side by side, and the changes
+  neurotop summary runs/exp1 --shard 3/16 -o part3.json
+  neurotop merge part*.json                       one run, counted by several processes
   neurotop doctor runs/exp1                       what is there, and what is wrong with it
   neurotop config                                 the configuration file: every option, the keys
 
@@ -95,6 +98,9 @@ pub enum Command {
     /// Count a run once and print its figures
     #[command(after_help = CONDITIONS)]
     Summary(SummaryArgs),
+    /// Merge the parts of a run, one of each shard, into the figures of one pass
+    #[command(after_help = CONDITIONS)]
+    Merge(MergeArgs),
     /// Compare runs: the figures of each NEW beside those of BASE, and the changes
     #[command(after_help = CONDITIONS)]
     Compare(CompareArgs),
@@ -188,6 +194,52 @@ pub struct SummaryArgs {
     /// The format on standard output [default: text]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+    /// Count every N-th batch only, from the K-th on, as a part for neurotop merge; as JSON
+    #[arg(long, value_name = "K/N", conflicts_with_all = ["baseline", "fail_if"])]
+    pub shard: Option<Shard>,
+}
+
+/// The arguments of `merge`.
+#[derive(Debug, Clone, Args)]
+pub struct MergeArgs {
+    /// The parts, one of each shard, in any order: files that summary --shard K/N DIR -o FILE.json wrote
+    #[arg(required = true, value_name = "PART")]
+    pub parts: Vec<PathBuf>,
+    /// Also write the figures to FILE, as .json, .csv, .md or .txt; repeatable
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub export: Vec<Export>,
+    /// Exit with code 4 where this holds in the end, as in 'sparsity<0.9', 'layer:lif1.sparsity<50%' or
+    /// 'vs-baseline>+2%'; repeatable
+    #[arg(long, value_name = "CONDITION")]
+    pub fail_if: Vec<Condition>,
+    /// Also show the changes from this run: its directory, or its summary that was exported as .json
+    #[arg(long, value_name = "PATH")]
+    pub baseline: Option<PathBuf>,
+    /// The format on standard output [default: text]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Read this configuration instead of the one in the user's configuration directory
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Call a run stalled when nothing came for SECONDS [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub stall_after: Option<Duration>,
+    /// What can be shown.
+    #[command(flatten)]
+    pub symbols: SymbolArgs,
+}
+
+impl MergeArgs {
+    /// What it says about a run; the rest is in the parts.
+    pub fn as_run(&self) -> RunArgs {
+        RunArgs {
+            export: self.export.clone(),
+            fail_if: self.fail_if.clone(),
+            stall_after: self.stall_after,
+            symbols: self.symbols.clone(),
+            ..RunArgs::default()
+        }
+    }
 }
 
 /// The arguments of `compare`.
@@ -213,7 +265,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub pace: Option<Duration>,
     /// Also write the figures to FILE on exit, as .json, .csv, .md or .txt; repeatable
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short = 'o', value_name = "FILE")]
     pub export: Vec<Export>,
     /// Read this configuration instead of the one in the user's configuration directory
     #[arg(long, value_name = "FILE")]
@@ -377,7 +429,7 @@ fn either(yes: bool, no: bool) -> Option<bool> {
 #[derive(Debug, Clone, Default, Args)]
 pub struct RunArgs {
     /// Also write the figures to FILE, as .json, .csv, .md or .txt; repeatable
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short = 'o', value_name = "FILE")]
     pub export: Vec<Export>,
     /// Exit with code 4 where this holds in the end, as in 'sparsity<0.9', 'layer:lif1.sparsity<50%' or
     /// 'vs-baseline>+2%'; repeatable
@@ -530,6 +582,14 @@ mod tests {
             &["bench", "--size", "99999999999G"],
             &["summary", "x", "--fail-if", "sparsity<90"],
             &["compare", "x"],
+            &["merge"],
+            &["merge", "x", "--cost", "RLeaky:subtract=5"],
+            &["summary", "x", "--shard", "0/4"],
+            &["summary", "x", "--shard", "5/4"],
+            &["summary", "x", "--shard", "x"],
+            &["summary", "x", "--shard", "1/4", "--baseline", "y"],
+            &["summary", "x", "--shard", "1/4", "--fail-if", "sparsity<90%"],
+            &["watch", "x", "--shard", "1/4"],
             &["compare", "x", "y", "--baseline", "z"],
         ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");

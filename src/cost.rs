@@ -105,6 +105,15 @@ impl Costs {
         Self { added }
     }
 
+    /// The user's rules, in the order of their names.
+    pub fn rules(&self) -> impl Iterator<Item = CostRule> {
+        self.added.iter().map(|((neuron, reset), &ops_per_update)| CostRule {
+            neuron: neuron.clone(),
+            reset: reset.clone(),
+            ops_per_update,
+        })
+    }
+
     /// The cost of one update of this neuron with this reset mechanism; `None` where nobody priced it.
     pub fn of(&self, neuron: &str, reset: &str) -> Option<Cost> {
         if let Some(ops_per_update) = neurobench_cost(neuron, reset) {
@@ -135,6 +144,12 @@ impl LayerDefaults {
             }
         }
         defaults
+    }
+
+    /// The values of the option that say this, each once.
+    pub fn values(&self) -> Vec<String> {
+        let by_layer = self.by_layer.iter().map(|(layer, value)| format!("{layer}={value}"));
+        self.all.iter().cloned().chain(by_layer).collect()
     }
 
     /// The value for a layer, where one was given.
@@ -177,5 +192,6 @@ mod tests {
         let defaults = LayerDefaults::parse(&["Leaky".into(), "head.lif=Alpha".into()]);
         assert_eq!((defaults.of("head.lif"), defaults.of("x")), (Some("Alpha"), Some("Leaky")));
         assert_eq!(LayerDefaults::default().of("x"), None);
+        assert_eq!(LayerDefaults::parse(&defaults.values()), defaults);
     }
 }

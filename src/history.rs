@@ -9,9 +9,6 @@ pub const MAX_POINTS: usize = 512;
 /// The largest sum that a file may hold: no run comes near it, and no sum of operations overflows with it.
 pub const MAX_SUM: u128 = 1 << 80;
 
-/// The most batches that a file may say a point stands for.
-const MAX_STRIDE: u64 = 1 << 50;
-
 /// The sums over some consecutive batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
@@ -32,11 +29,15 @@ pub struct Point {
 }
 
 /// The series, in the order of the batch numbers.
+///
+/// A point stands for the batches whose numbers are the same but for the lowest `shift` bits, and `shift` is the
+/// least with which the points are few enough. So the series depends on which batches were added, and not on
+/// their order, nor on which of them were added together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     points: Vec<Point>,
-    /// Batches that a point may stand for.
-    stride: u64,
+    /// Bits of the batch number that do not matter for the point that a batch belongs to.
+    shift: u32,
     /// Operations of an update, by index in the tally; 0 without a price.
     prices: Vec<u64>,
 }
@@ -61,15 +62,30 @@ impl History {
             point.effective += updates * price;
             point.dense += dense * price;
         }
-        if self.points.len() > MAX_POINTS {
-            self.halve();
+        self.widen_to(self.shift);
+    }
+
+    /// Adds the points of other batches of the same run, which stand for so many bits of the batch number. The
+    /// sums of layers are left out, since the same layer has another index elsewhere; the operations count as
+    /// they are priced there.
+    pub fn join(&mut self, points: &[Point], shift: u32) {
+        self.widen_to(self.shift.max(shift));
+        for point in points {
+            let position = self.place(point.first);
+            let mine = &mut self.points[position];
+            mine.join(&Point { layers: Vec::new(), ..point.clone() });
         }
+        self.widen_to(self.shift);
+    }
+
+    /// Says what an update of each layer cost in the points that were joined.
+    pub fn priced_at(self, prices: Vec<u64>) -> Self {
+        Self { prices, ..self }
     }
 
     /// Takes a batch out again that was added with these values.
     pub fn remove(&mut self, number: u64, samples: u64, layers: &[usize], counts: &[LayerCount]) {
-        let covers = |point: &Point| point.first <= number && number <= point.last;
-        let Some(position) = self.points.iter().position(covers) else { return };
+        let Ok(position) = self.find(number) else { return };
         let point = &mut self.points[position];
         point.batches -= 1;
         point.samples -= u128::from(samples);
@@ -91,18 +107,19 @@ impl History {
         &self.points
     }
 
+    /// The bits of the batch number, from the lowest on, that do not matter for the point of a batch.
+    pub fn shift(&self) -> u32 {
+        self.shift
+    }
+
     /// Whether all that it says can be, of so many layers: what was read from a file must overflow nothing.
     pub fn is_sound(&self, layers: usize) -> bool {
         let fits = |sum: u128| sum <= MAX_SUM;
         let point = |point: &Point| {
             let sums = point.layers.iter().all(|sums| fits(sums.0) && fits(sums.1));
-            sums && fits(point.samples) && point.first <= point.last && point.layers.len() <= layers
+            sums && fits(point.samples) && point.layers.len() <= layers
         };
-        let ordered = self.points.windows(2).all(|pair| pair[0].last < pair[1].first);
-        ordered
-            && self.points.len() <= MAX_POINTS
-            && self.stride <= MAX_STRIDE
-            && self.points.iter().all(point)
+        are_in_place(&self.points, self.shift) && self.points.iter().all(point)
     }
 
     /// Prices the layers from now on and prices anew what is there: operations of an update by index in
@@ -126,40 +143,51 @@ impl History {
         &self.prices
     }
 
-    /// The point that a batch belongs to, made where there is none.
-    fn place(&mut self, number: u64) -> usize {
-        self.stride = self.stride.max(1);
-        let after = self.points.partition_point(|point| point.first <= number);
-        if after > 0 {
-            let before = &self.points[after - 1];
-            if number <= before.last || before.batches < self.stride {
-                return after - 1;
-            }
-        }
-        let empty = Point {
-            first: number,
-            last: number,
-            batches: 0,
-            samples: 0,
-            layers: Vec::new(),
-            effective: 0,
-            dense: 0,
-        };
-        self.points.insert(after, empty);
-        after
+    /// Where the point of a batch is, or where it would have to be.
+    fn find(&self, number: u64) -> Result<usize, usize> {
+        let shift = self.shift;
+        self.points.binary_search_by_key(&(number >> shift), |point| point.first >> shift)
     }
 
-    fn halve(&mut self) {
-        self.stride *= 2;
-        let mut joined: Vec<Point> = Vec::with_capacity(self.points.len() / 2 + 1);
-        for point in self.points.drain(..) {
-            match joined.last_mut().filter(|last| last.batches + point.batches <= self.stride) {
-                Some(last) => last.join(&point),
-                None => joined.push(point),
-            }
-        }
-        self.points = joined;
+    /// The point that a batch belongs to, made where there is none.
+    fn place(&mut self, number: u64) -> usize {
+        self.find(number).unwrap_or_else(|position| {
+            let empty = Point {
+                first: number,
+                last: number,
+                batches: 0,
+                samples: 0,
+                layers: Vec::new(),
+                effective: 0,
+                dense: 0,
+            };
+            self.points.insert(position, empty);
+            position
+        })
     }
+
+    /// Joins the points that so many bits make one, and more where there are too many points still.
+    fn widen_to(&mut self, shift: u32) {
+        while self.shift < shift || self.points.len() > MAX_POINTS {
+            self.shift += 1;
+            let mut joined: Vec<Point> = Vec::with_capacity(self.points.len());
+            for point in self.points.drain(..) {
+                match joined.last_mut().filter(|last| last.first >> self.shift == point.first >> self.shift) {
+                    Some(last) => last.join(&point),
+                    None => joined.push(point),
+                }
+            }
+            self.points = joined;
+        }
+    }
+}
+
+/// Whether points are in order, few enough, and each for batches that so many bits make one point.
+pub fn are_in_place(points: &[Point], shift: u32) -> bool {
+    let group = |number: u64| number.checked_shr(shift);
+    let whole = |point: &Point| point.first <= point.last && group(point.first) == group(point.last);
+    let ordered = points.windows(2).all(|pair| group(pair[0].last) < group(pair[1].first));
+    shift < u64::BITS && ordered && points.len() <= MAX_POINTS && points.iter().all(whole)
 }
 
 fn price(prices: &[u64], layer: usize) -> u128 {
@@ -168,7 +196,8 @@ fn price(prices: &[u64], layer: usize) -> u128 {
 
 impl Point {
     fn join(&mut self, next: &Self) {
-        self.last = next.last;
+        self.first = self.first.min(next.first);
+        self.last = self.last.max(next.last);
         self.batches += next.batches;
         self.samples += next.samples;
         self.effective += next.effective;
@@ -216,6 +245,35 @@ mod tests {
     }
 
     proptest! {
+        /// In any order, and in any split, the points are the same.
+        #[test]
+        fn points_do_not_depend_on_the_order_or_the_split(
+            numbers in prop::collection::hash_set(prop_oneof![0_u64..3000, any::<u64>()], 0..2000),
+            turn in any::<u64>(),
+            parts in 1_u64..6,
+        ) {
+            let of = |numbers: &mut dyn Iterator<Item = u64>| {
+                let mut history = History::default();
+                history.reprice(vec![3]);
+                numbers.for_each(|number| history.add(number, 2, &[0], &count(number % 1000)));
+                history
+            };
+            let mut sorted: Vec<u64> = numbers.iter().copied().collect();
+            sorted.sort_unstable();
+            let whole = of(&mut sorted.iter().copied());
+            sorted.sort_unstable_by_key(|number| number.wrapping_mul(turn | 1));
+            prop_assert_eq!(&of(&mut sorted.iter().copied()), &whole);
+            let mut joined = History::default();
+            for part in 0..parts {
+                let part = of(&mut sorted.iter().copied().filter(|number| number % parts == part));
+                joined.join(part.points(), part.shift());
+            }
+            let bare = |point: &Point| Point { layers: Vec::new(), ..point.clone() };
+            prop_assert_eq!(joined.points(), whole.points().iter().map(bare).collect::<Vec<_>>());
+            prop_assert_eq!(joined.shift(), whole.shift());
+            prop_assert!(joined.is_sound(0) && whole.is_sound(1));
+        }
+
         #[test]
         fn points_are_bounded_ordered_and_lose_nothing(mut numbers in prop::collection::hash_set(0_u64..5000, 0..3000)) {
             let mut history = History::default();

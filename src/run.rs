@@ -87,6 +87,8 @@ pub struct Run {
     newest: Option<(u64, String)>,
     revision: u64,
     structure: u64,
+    /// The order of the layers that was last looked at.
+    order: u64,
     /// Batches that an earlier process had counted.
     resumed: u64,
 }
@@ -115,6 +117,7 @@ impl Run {
             newest: None,
             revision: 0,
             structure: 0,
+            order: 0,
             resumed: 0,
         }
     }
@@ -131,6 +134,15 @@ impl Run {
         self.last_activity = progress.counted.iter().map(|(_, identity)| identity.modified).max();
         self.reprice();
         true
+    }
+
+    /// Takes over sums that were made elsewhere, from whole batches of this run, with the points over them. The
+    /// manifest was applied before; nothing can be counted into them.
+    pub fn take_over(&mut self, tally: Tally, history: History, last_activity: Option<SystemTime>) {
+        self.tally = tally;
+        self.history = history.priced_at(self.prices());
+        self.last_activity = last_activity;
+        self.structure += 1;
     }
 
     /// The progress of the run at `directory` at a checkpoint, once all updates before it are applied.
@@ -186,7 +198,8 @@ impl Run {
                 if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
                     self.newest = Some((number, name));
                 }
-                if self.tally.layers().len() > self.history.prices().len() {
+                if self.tally.order() != self.order {
+                    self.order = self.tally.order();
                     self.reprice();
                 }
                 self.history.add(number, count.samples, &layers, &count.layers);
@@ -216,12 +229,16 @@ impl Run {
     /// Tells the history what an update of each layer costs.
     fn reprice(&mut self) {
         self.structure += 1;
+        self.history.reprice(self.prices());
+    }
+
+    /// What an update of each layer costs, by index in the tally; 0 where it has no price.
+    fn prices(&self) -> Vec<u64> {
         let price = |layer: &LayerSums| {
             let (neuron, reset) = self.neuron_and_reset(&layer.name);
             self.cost(neuron, reset).map_or(0, |cost| cost.ops_per_update)
         };
-        let prices = self.tally.layers().iter().map(price).collect();
-        self.history.reprice(prices);
+        self.tally.layers().iter().map(price).collect()
     }
 
     fn add_problem(&mut self, problem: Problem) {
@@ -243,6 +260,16 @@ impl Run {
             }
             None => false,
         }
+    }
+
+    /// What the user says about it.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// When something was last written, as far as it is known.
+    pub fn last_activity(&self) -> Option<SystemTime> {
+        self.last_activity
     }
 
     /// The run's name.

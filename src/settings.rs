@@ -6,6 +6,7 @@ use crate::condition::Condition;
 use crate::config::Config;
 use crate::cost::CostRule;
 use crate::dashboard::{Conflict, Look, Mouse, Options, Symbols, Wishes};
+use crate::follow::Shard;
 use crate::log::{Level, Log};
 use crate::pipeline::Keeping;
 use crate::report::{Export, Format};
@@ -128,6 +129,16 @@ pub fn pace(args: &DemoArgs, config: &Config) -> Duration {
 /// The format on standard output.
 pub fn format(given: Option<Format>, config: &Config) -> Format {
     given.or(config.format).unwrap_or(FORMAT)
+}
+
+/// The shard to count, where that is said.
+pub fn shard(given: Option<Shard>, config: &Config) -> Option<Shard> {
+    given.or(config.shard)
+}
+
+/// What of a configuration applies to one shard: nothing that is about the figures of a whole run.
+pub fn of_shard(config: &Config) -> Config {
+    Config { export: Vec::new(), fail_if: Vec::new(), baseline: None, format: None, ..config.clone() }
 }
 
 /// The run to compare with, where there is one.

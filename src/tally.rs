@@ -18,11 +18,17 @@ const MAX_STEP_SUMS: usize = 1 << 20;
 pub struct LayerSums {
     /// The layer's qualified name.
     pub name: String,
-    /// One sample's neurons, as last seen; `None` where only empty arrays were seen.
+    /// The lowest number of a batch that has it.
+    pub first_batch: u64,
+    /// One sample's neurons, in the batch with the highest number; `None` where only empty arrays were seen.
+    #[serde(rename = "shape")]
     pub neurons: Option<Vec<u64>>,
+    /// The number of the batch that `neurons` is from; 0 where there is none.
+    pub shape_batch: u64,
     /// Membrane updates.
     pub updates: u128,
     /// Elements of all steps.
+    #[serde(rename = "dense_updates")]
     pub dense: u128,
     /// The updates of each time step, over the batches that have it; see
     /// [`LayerCount::updates_by_step`] for the steps that are left out.
@@ -30,6 +36,44 @@ pub struct LayerSums {
 }
 
 impl LayerSums {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            first_batch: u64::MAX,
+            neurons: None,
+            shape_batch: 0,
+            updates: 0,
+            dense: 0,
+            updates_by_step: Vec::new(),
+        }
+    }
+
+    /// Notes what a batch says of the layer, so that the order of the batches does not matter.
+    fn note(&mut self, number: u64, neurons: Option<&Vec<u64>>) {
+        self.first_batch = self.first_batch.min(number);
+        if let Some(neurons) = neurons
+            && (self.neurons.is_none() || self.shape_batch <= number)
+        {
+            self.shape_batch = number;
+            if self.neurons.as_ref() != Some(neurons) {
+                self.neurons = Some(neurons.clone());
+            }
+        }
+    }
+
+    /// Adds the sums of other batches; there is room for their steps.
+    fn join(&mut self, other: &Self) {
+        self.first_batch = self.first_batch.min(other.first_batch);
+        if other.neurons.is_some() {
+            self.note(other.shape_batch, other.neurons.as_ref());
+        }
+        self.updates += other.updates;
+        self.dense += other.dense;
+        for (sum, &updates) in self.updates_by_step.iter_mut().zip(&other.updates_by_step) {
+            *sum += updates;
+        }
+    }
+
     fn add(&mut self, count: &LayerCount) {
         self.updates += u128::from(count.updates);
         self.dense += u128::from(count.dense);
@@ -122,23 +166,29 @@ pub struct Tally {
     kept: BTreeMap<u64, Kept>,
     kept_bytes: usize,
     step_sums: usize,
+    order: u64,
 }
 
 impl Tally {
     /// A tally of so many batches and samples with these sums, as it was at another time. No batch of it
     /// can be taken out again. `None` where a layer is in it twice.
     pub fn restore(layers: Vec<LayerSums>, samples: u128, batches: u64) -> Option<Self> {
-        let index: HashMap<String, usize> =
-            layers.iter().enumerate().map(|(index, layer)| (layer.name.clone(), index)).collect();
-        let step_sums = layers.iter().map(|layer| layer.updates_by_step.len()).sum();
-        (index.len() == layers.len()).then(|| Self {
-            layers,
-            index,
-            samples,
-            batches,
-            step_sums,
-            ..Self::default()
-        })
+        let mut tally = Self::default();
+        tally.join(&layers, samples, batches);
+        (tally.layers.len() == layers.len()).then_some(tally)
+    }
+
+    /// Adds the sums of other batches, counted elsewhere. No batch of them can be taken out again.
+    pub fn join(&mut self, layers: &[LayerSums], samples: u128, batches: u64) {
+        for other in layers {
+            let layer = self.layer(&other.name);
+            self.make_room(layer, other.updates_by_step.len());
+            self.layers[layer].join(other);
+        }
+        self.drop_steps();
+        self.samples += samples;
+        self.batches += batches;
+        self.order += 1;
     }
 
     /// Adds a batch; returns the indices of its layers in [`Tally::layers`], in the batch's order.
@@ -146,10 +196,14 @@ impl Tally {
     /// The number must not have been added before: take it out first with [`Tally::remove`].
     pub fn add(&mut self, number: u64, batch: &BatchCount) -> Arc<[usize]> {
         let layers = self.indices(&batch.shapes);
-        for (&layer, count) in layers.iter().zip(&batch.layers) {
+        for ((&layer, count), shape) in layers.iter().zip(&batch.layers).zip(batch.shapes.iter()) {
             self.make_room(layer, count.updates_by_step.len());
-            self.layers[layer].add(count);
+            let sums = &mut self.layers[layer];
+            self.order += u64::from(number < sums.first_batch);
+            sums.note(number, shape.neurons.as_ref());
+            sums.add(count);
         }
+        self.drop_steps();
         self.samples += u128::from(batch.samples);
         self.batches += 1;
         let counts = Numbers::of(&batch.layers);
@@ -184,6 +238,11 @@ impl Tally {
         &self.layers
     }
 
+    /// Another number after every change of which layers there are, or which batch each was first in.
+    pub fn order(&self) -> u64 {
+        self.order
+    }
+
     /// Samples in all batches.
     pub fn samples(&self) -> u128 {
         self.samples
@@ -198,36 +257,58 @@ impl Tally {
         if let Some(indices) = self.layer_sets.get(shapes) {
             return Arc::clone(indices);
         }
-        let indices: Arc<[usize]> = shapes.iter().map(|shape| self.layer(shape)).collect();
+        let indices: Arc<[usize]> = shapes.iter().map(|shape| self.layer(&shape.name)).collect();
         self.layer_sets.insert(Arc::clone(shapes), Arc::clone(&indices));
         indices
     }
 
-    /// Makes sums for so many steps of a layer. Once there are no more to be had, no layer gets any more,
-    /// so that what is added is what is taken out again.
+    /// Makes sums for so many steps of a layer.
     fn make_room(&mut self, layer: usize, steps: usize) {
         let sums = &mut self.layers[layer].updates_by_step;
-        let more = steps.saturating_sub(sums.len()).min(MAX_STEP_SUMS - self.step_sums);
+        let more = steps.saturating_sub(sums.len());
         self.step_sums += more;
         sums.resize(sums.len() + more, 0);
     }
 
-    fn layer(&mut self, shape: &LayerShape) -> usize {
-        if let Some(&index) = self.index.get(&shape.name) {
-            if shape.neurons.is_some() {
-                self.layers[index].neurons.clone_from(&shape.neurons);
+    /// Drops sums by step where there are too many: those of the latest steps, and of one step those of the
+    /// last layers by name. What is dropped once would be dropped again, so that the sums that stay are whole,
+    /// and the same in whatever order the batches came.
+    fn drop_steps(&mut self) {
+        if self.step_sums <= MAX_STEP_SUMS {
+            return;
+        }
+        let steps = |layer: &LayerSums| layer.updates_by_step.len();
+        let mut lengths: Vec<usize> = self.layers.iter().map(steps).collect();
+        lengths.sort_unstable();
+        let (mut room, mut left, mut most) = (MAX_STEP_SUMS, lengths.len(), 0);
+        for length in lengths {
+            most = room / left;
+            if length > most {
+                break;
             }
+            room -= length;
+            left -= 1;
+        }
+        let mut more = room - most * left;
+        let mut longer: Vec<&mut LayerSums> =
+            self.layers.iter_mut().filter(|layer| steps(layer) > most).collect();
+        longer.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        for layer in longer {
+            layer.updates_by_step.truncate(most + usize::from(more > 0));
+            layer.updates_by_step.shrink_to_fit();
+            more = more.saturating_sub(1);
+        }
+        self.step_sums = self.layers.iter().map(steps).sum();
+    }
+
+    fn layer(&mut self, name: &str) -> usize {
+        if let Some(&index) = self.index.get(name) {
             return index;
         }
         let index = self.layers.len();
-        self.index.insert(shape.name.clone(), index);
-        self.layers.push(LayerSums {
-            name: shape.name.clone(),
-            neurons: shape.neurons.clone(),
-            updates: 0,
-            dense: 0,
-            updates_by_step: Vec::new(),
-        });
+        self.index.insert(name.to_owned(), index);
+        self.layers.push(LayerSums::new(name));
+        self.order += 1;
         index
     }
 }
@@ -312,6 +393,41 @@ mod tests {
         assert!(tally.layers().iter().all(|layer| layer.updates == 4096));
         assert!((0..300).all(|number| tally.remove(number).is_some()));
         assert!(tally.layers().iter().all(|layer| layer.updates_by_step.iter().all(|&sum| sum == 0)));
+    }
+
+    /// Which sums by step are dropped does not depend on the order of the batches, nor on which of them were
+    /// counted together.
+    #[test]
+    fn the_sums_by_step_that_stay_are_the_same_in_any_order_and_split() {
+        let steps = [4096, 4096, 3000, 5, 4000];
+        let made = |number: u64| {
+            let updates_by_step = vec![1 + number % 3; steps[number as usize % 5]];
+            let count = LayerCount { updates: 1 << 20, dense: 1 << 30, updates_by_step };
+            // Layers come again, with more steps or fewer.
+            let name = (number * 7 % 400).to_string();
+            BatchCount { layers: vec![count], ..batch(1, &[(&name, 0, 0)]) }
+        };
+        let of = |numbers: &mut dyn Iterator<Item = u64>| {
+            let mut tally = Tally::default();
+            numbers.for_each(|number| drop(tally.add(number, &made(number))));
+            tally
+        };
+        let sums = |tally: &Tally| {
+            let layers = tally.layers().iter().map(|layer| (layer.name.clone(), layer.clone()));
+            layers.collect::<BTreeMap<_, _>>()
+        };
+        let whole = of(&mut (0..900));
+        assert_eq!(whole.step_sums, MAX_STEP_SUMS);
+        assert!(sums(&of(&mut (0..900).rev())) == sums(&whole));
+        for parts in [2, 7] {
+            let mut joined = Tally::default();
+            for part in (0..parts).rev() {
+                let part = of(&mut (0..900).filter(|number| number % parts == part));
+                joined.join(part.layers(), part.samples(), part.batches());
+            }
+            assert!(sums(&joined) == sums(&whole), "{parts} parts");
+            assert_eq!((joined.samples(), joined.batches()), (whole.samples(), whole.batches()));
+        }
     }
 
     #[test]

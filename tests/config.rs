@@ -281,7 +281,7 @@ fn every_option_of_the_file_applies_and_the_command_line_goes_before_it() {
         assert_eq!((row.applies)(watch_args(row.words), &config), row.by_both, "{}", row.name);
     }
     // These are of other commands, and of the dashboard; other tests have them.
-    let elsewhere = ["format", "pace", "keys"];
+    let elsewhere = ["format", "pace", "shard", "keys"];
     let tested: BTreeSet<&str> = ROWS.iter().map(|row| row.name).chain(elsewhere).collect();
     assert_eq!(tested, BTreeSet::from(FIELDS));
 }
@@ -364,6 +364,30 @@ fn the_demo_takes_its_pace_and_leaves_exports_and_conditions_to_real_runs() {
     neurotop(&directory, "pace = 1000").args(["demo", "--pace", "0.01"]).assert().success();
     fs::write(directory.path().join("other.toml"), "pace = 0.01").expect("a file");
     neurotop(&directory, "pace = 1000").args(["demo", "--config", "other.toml"]).assert().success();
+}
+
+#[test]
+fn a_shard_is_the_files_or_the_command_lines_and_leaves_checks_of_the_whole_run_to_merge() {
+    let directory = home();
+    let run = support::demo_run();
+    let config = "shard = \"1/2\"\nexport = \"mine.csv\"\nfail-if = \"sparsity<1\"\nformat = \"csv\"\n\
+                  baseline = \"absent.json\"\n";
+    let part = |more: &[&str]| {
+        let mut command = neurotop(&directory, config);
+        let output =
+            command.args(["summary", words(&run)]).args(more).assert().success().get_output().clone();
+        text(&output.stdout)
+    };
+    assert!(part(&[]).contains("shard 1/2: 6 batches"), "{}", part(&[]));
+    assert!(part(&["--shard", "3/4"]).contains("shard 3/4: 3 batches"));
+    for (number, name) in [("1/2", "one.json"), ("2/2", "two.json")] {
+        part(&["--shard", number, "-o", name]);
+    }
+    assert!(!directory.path().join("mine.csv").exists());
+    let config = "export = \"mine.csv\"\nfail-if = \"sparsity<1\"\nformat = \"csv\"\n";
+    let merged = neurotop(&directory, config).args(["merge", "two.json", "one.json"]).assert().code(4);
+    let exported = fs::read_to_string(directory.path().join("mine.csv")).expect("an export");
+    assert_eq!(text(&merged.get_output().stdout), exported);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod support;
 
+use neurotop::follow::Shard;
 use neurotop::pipeline::{Command, Keeping, Mode, Options, Pipelines, Presence, Severity, Watching};
 use neurotop::report::Summary;
 use neurotop::run::{Run, Status};
@@ -30,6 +31,7 @@ impl Watch {
         let settings = support::settings("test", true);
         let options = Options {
             mode: Mode::Live,
+            shard: Shard::WHOLE,
             poll,
             settle: Duration::from_millis(400),
             threads: 2,

@@ -4,6 +4,7 @@
 
 mod support;
 
+use neurotop::follow::Shard;
 use neurotop::pipeline::{Keeping, Mode, Options};
 use neurotop::report::Summary;
 use neurotop::run::Run;
@@ -31,7 +32,8 @@ fn place() -> (tempfile::TempDir, PathBuf, PathBuf) {
 fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
     let settings = support::settings("test", true);
     let settle = Duration::from_millis(300);
-    let options = Options { mode: Mode::Live, poll: None, settle, threads: 2, keeping };
+    let (mode, shard) = (Mode::Live, Shard::WHOLE);
+    let options = Options { mode, shard, poll: None, settle, threads: 2, keeping };
     Watch::start(run, settings, options, &Place::File(state.to_owned())).expect("threads")
 }
 

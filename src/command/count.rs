@@ -3,8 +3,9 @@
 use super::finish;
 use super::session::{Following, check, start};
 use crate::dashboard::Symbols;
+use crate::follow::{Shard, is_run};
 use crate::pipeline::{Mode, Presence};
-use crate::report::{Baseline, Figures, Summary, read_figures};
+use crate::report::{Baseline, Figures, RunPart, Summary, read_figures};
 use crate::run::Run;
 use crate::settings::RunSettings;
 use crate::watch::Watch;
@@ -54,7 +55,17 @@ impl<'a> Source<'a> {
 
 /// The summary of a run's directory, counted once.
 pub(super) fn count(directory: &Path, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Summary> {
-    let mut watch = start(directory, run, &Following::unkept(Mode::Once))?;
+    Ok(count_shard(directory, run, Shard::WHOLE, signals)?.0)
+}
+
+/// The figures of the batches of a shard alone, and the part for those of the others.
+pub(super) fn count_shard(
+    directory: &Path,
+    run: &RunSettings,
+    shard: Shard,
+    signals: &Receiver<i32>,
+) -> anyhow::Result<(Summary, RunPart)> {
+    let mut watch = start(directory, run, &Following { shard, ..Following::unkept(Mode::Once) })?;
     count_all(&mut watch, run.symbols, signals)?;
     let run = &watch.runs.shown().run;
     if let Some(why) = run.refused() {
@@ -64,14 +75,16 @@ pub(super) fn count(directory: &Path, run: &RunSettings, signals: &Receiver<i32>
         bail!("{}: {why}", directory.display());
     }
     let summary = Summary::of(run, SystemTime::now());
-    if run.manifest().is_none() && summary.account.seen == 0 {
+    // The batches of a small run may all be in other shards.
+    let elsewhere = shard != Shard::WHOLE && is_run(directory);
+    if run.manifest().is_none() && summary.account.seen == 0 && !elsewhere {
         finish::name_problems(&[summary], None);
         bail!(
             "{} holds neither manifest.json nor a batch-N.npz; is it the right directory?",
             directory.display()
         );
     }
-    Ok(summary)
+    Ok((summary, RunPart::of(run, shard)))
 }
 
 /// Takes updates until the pipeline has ended, with a progress bar on standard error.

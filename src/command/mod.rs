@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod finish;
 mod man;
+mod merge;
 mod output;
 mod plain;
 mod recorder;
@@ -31,6 +32,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Watch(args) => watch::watch(args),
         Command::Summary(args) => summary::summary(args),
+        Command::Merge(args) => merge::merge(args),
         Command::Compare(args) => compare::compare(args),
         Command::Demo(args) => demo::demo(args),
         Command::Doctor(args) => doctor::doctor(args),

@@ -1,7 +1,7 @@
 //! The runs that a command looks at: checked, then followed.
 
 use crate::cost::{Costs, LayerDefaults};
-use crate::follow::{is_run, runs_inside};
+use crate::follow::{Shard, is_run, runs_inside};
 use crate::pipeline::{Keeping, Mode, Options};
 use crate::run::Settings;
 use crate::settings::RunSettings;
@@ -13,6 +13,7 @@ use std::time::Duration;
 /// How a directory is followed.
 pub(super) struct Following {
     pub(super) mode: Mode,
+    pub(super) shard: Shard,
     pub(super) poll: Option<Duration>,
     pub(super) place: Place,
     pub(super) keeping: Keeping,
@@ -21,7 +22,7 @@ pub(super) struct Following {
 impl Following {
     /// So, and nothing of it is kept.
     pub(super) fn unkept(mode: Mode) -> Self {
-        Self { mode, poll: None, place: Place::Nowhere, keeping: Keeping::Nothing }
+        Self { mode, shard: Shard::WHOLE, poll: None, place: Place::Nowhere, keeping: Keeping::Nothing }
     }
 }
 
@@ -37,6 +38,7 @@ pub(super) fn start(directory: &Path, run: &RunSettings, following: &Following) 
     };
     let options = Options {
         mode: following.mode,
+        shard: following.shard,
         poll: following.poll,
         settle: run.settle,
         threads: run.threads,

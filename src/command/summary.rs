@@ -1,21 +1,27 @@
-//! `neurotop summary DIR`: counts what is there, once, and prints the figures.
+//! `neurotop summary DIR`: counts what is there, once, and prints the figures; of one shard of it the part.
 
 use super::check::{checks, open_baseline};
-use super::count::count;
+use super::count::{count, count_shard};
 use super::finish;
 use super::session::check;
 use super::signals::leave_signals;
 use crate::cli::SummaryArgs;
 use crate::config::Config;
+use crate::follow::Shard;
 use crate::pipeline::Mode;
+use crate::report::Format;
 use crate::settings::{self, RunSettings};
 use anyhow::bail;
+use clap::error::ErrorKind;
 use std::process::ExitCode;
 
 pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
     if !args.dir.exists() {
         bail!("{} does not exist; name the directory that holds the batches", args.dir.display());
+    }
+    if let Some(shard) = settings::shard(args.shard, config) {
+        return part(args, &settings::of_shard(config), shard);
     }
     let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
     run.start_log()?;
@@ -30,4 +36,28 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     finish::name_problems(std::slice::from_ref(&summary), Some(format));
     finish::name_failures(None, summary.failed.as_deref(), Some(format));
     Ok(finish::exit_code(all_written, summary.failed.as_deref(), summary.has_set_aside()))
+}
+
+/// Counts a shard; what is about the figures of a whole run is refused.
+fn part(args: SummaryArgs, config: &Config, shard: Shard) -> anyhow::Result<ExitCode> {
+    let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
+    let has_tables = |format: Format| matches!(format, Format::Csv | Format::Md);
+    if has_tables(format) || run.exports.iter().any(|export| export.format() != Format::Json) {
+        return Err(whole_run_only("the part of a shard is written as JSON only").into());
+    }
+    if args.baseline.is_some() || !run.fail_if.is_empty() {
+        return Err(whole_run_only("--baseline and --fail-if are about a whole run").into());
+    }
+    run.start_log()?;
+    check(&args.dir, &run, Mode::Once)?;
+    let (summary, part) = count_shard(&args.dir, &run, shard, &leave_signals()?)?;
+    finish::print(&part, format, run.symbols)?;
+    let all_written = finish::write_exports(&run.exports, &part);
+    finish::name_problems(std::slice::from_ref(&summary), None);
+    Ok(finish::exit_code(all_written, None, summary.has_set_aside()))
+}
+
+fn whole_run_only(why: &str) -> clap::Error {
+    let advice = "give such options to neurotop merge, once all shards are counted";
+    clap::Error::raw(ErrorKind::ArgumentConflict, format!("with --shard, {why}; {advice}\n"))
 }

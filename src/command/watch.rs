@@ -23,7 +23,8 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
     let conflict = |why: String| clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why + "\n");
     let (place, keeping) = settings::keeping(&args.keep, config).map_err(conflict)?;
-    let following = Following { mode: Mode::Live, poll: settings::poll(&args, config), place, keeping };
+    let poll = settings::poll(&args, config);
+    let following = Following { poll, place, keeping, ..Following::unkept(Mode::Live) };
     let run = RunSettings::new(args.run, config);
     run.start_log()?;
     check(&args.dir, &run, Mode::Live)?;

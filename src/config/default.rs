@@ -73,7 +73,7 @@ mod tests {
         let command = Cli::command();
         let commands = command
             .get_subcommands()
-            .filter(|command| ["watch", "summary", "compare", "demo"].contains(&command.get_name()));
+            .filter(|command| ["watch", "summary", "merge", "compare", "demo"].contains(&command.get_name()));
         let own = |name: &&str| !["config", "help"].contains(name) && !name.starts_with("no-");
         let mut options: BTreeSet<&str> = commands
             .flat_map(|command| command.get_opts())

@@ -8,6 +8,7 @@ pub use default::default_text;
 use crate::condition::Condition;
 use crate::cost::CostRule;
 use crate::dashboard::{Conflict, KeyTable, Rebound, ThemeName};
+use crate::follow::Shard;
 use crate::log::Level;
 use crate::nearest::unknown;
 use crate::report::{Export, Format};
@@ -68,7 +69,10 @@ pub struct Config {
     pub poll: Option<Duration>,
     /// Whether to leave when the run is over.
     pub exit_when_finished: Option<bool>,
-    /// The format of `summary` and `compare` on standard output.
+    /// The shard that `summary` counts.
+    #[serde(deserialize_with = "values::text")]
+    pub shard: Option<Shard>,
+    /// The format of `summary`, `merge` and `compare` on standard output.
     #[serde(deserialize_with = "values::choice")]
     pub format: Option<Format>,
     /// The time between two batches of the demo.
@@ -89,7 +93,7 @@ pub struct Config {
 }
 
 /// The names of the fields of [`Config`] in a file.
-pub const FIELDS: [&str; 22] = [
+pub const FIELDS: [&str; 23] = [
     "export",
     "baseline",
     "fail-if",
@@ -105,6 +109,7 @@ pub const FIELDS: [&str; 22] = [
     "prune",
     "poll",
     "exit-when-finished",
+    "shard",
     "format",
     "pace",
     "theme",
@@ -258,6 +263,8 @@ mod tests {
             ("theme = \"solarized\"", &["line 1", "\"solarized\"", "monochrome"]),
             ("theme = 3", &["line 1", "integer `3`", "string"]),
             ("format = \"xml\"", &["line 1", "json"]),
+            ("shard = \"5/4\"", &["line 1", "there is no shard 5"]),
+            ("shard = 3", &["line 1", "string"]),
             ("\n\npoll = 0", &["line 3 (poll = 0): ", "between 0.01"]),
             ("poll = \"5\"", &["line 1", "a number of seconds"]),
             ("poll = nan", &["line 1", "between 0.01"]),

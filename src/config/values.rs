@@ -60,6 +60,15 @@ where
     }
 }
 
+/// What one text says.
+pub(super) fn text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    Parsed::deserialize(deserializer).map(|Parsed(value)| Some(value))
+}
+
 /// One text, or a list of them.
 pub(super) fn list<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where

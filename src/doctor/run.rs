@@ -2,7 +2,7 @@
 
 use super::{Batches, Finding, Settings};
 use crate::count::{Scratch, count_batch};
-use crate::follow::{Found, Shape, scan};
+use crate::follow::{Found, Shape, Shard, scan};
 use crate::snapshot::{
     Batch, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, classify, read_document,
 };
@@ -66,7 +66,7 @@ impl RunDiagnosis {
     /// Looks at a run's directory; `within` is the directory of runs that it is in.
     pub(super) fn of(directory: &Path, within: Option<&Path>, settings: &Settings) -> Self {
         let mut examination = Examination::new(directory, settings);
-        let found = match scan(directory) {
+        let found = match scan(directory, Shard::WHOLE) {
             Ok(found) => found,
             Err(error) => {
                 let about = directory.to_string_lossy();

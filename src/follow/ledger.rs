@@ -622,7 +622,8 @@ mod tests {
         }
 
         fn scan(&mut self) -> Reconciled {
-            let found = crate::follow::scan(self.directory.path()).expect("a scan");
+            let found =
+                crate::follow::scan(self.directory.path(), crate::follow::Shard::WHOLE).expect("a scan");
             self.ledger.reconcile(&found, self.now, SystemTime::now())
         }
 

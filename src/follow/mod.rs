@@ -7,6 +7,7 @@ mod finder;
 mod ledger;
 mod prune;
 mod scan;
+mod shard;
 mod system;
 mod watcher;
 
@@ -14,5 +15,6 @@ pub use finder::{Discovery, MAX_RUNS, find_runs, runs_inside};
 pub use ledger::{Account, CountedBatches, Job, Ledger, Outcome, Reconciled, Verdict};
 pub use prune::{prune, prune_leftovers};
 pub use scan::{Found, Identity, Shape, is_run, look, scan};
+pub use shard::{MAX_SHARDS, Shard};
 pub use system::{FileSystem, events_missing_because, file_system};
 pub use watcher::{Hint, Watcher};

@@ -1,6 +1,7 @@
 //! What a directory holds now: its entries of a run, and the identity of each.
 
-use crate::snapshot::{EntryName, classify};
+use super::Shard;
+use crate::snapshot::{BatchName, EntryName, classify};
 use serde::{Deserialize, Serialize};
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -85,15 +86,19 @@ pub struct Found {
     pub identity: Identity,
 }
 
-/// Lists the entries of a directory that belong to a run; temporary and foreign ones are left out, and
-/// so is what vanishes meanwhile.
+/// Lists the entries of a directory that belong to a run, and of its batches those of a shard; temporary and
+/// foreign ones are left out, and so is what vanishes meanwhile. The batches of other shards are not looked at:
+/// all that the processes of a cluster ask of a file system for them is their names.
 ///
 /// # Errors
 /// Where the directory cannot be listed.
-pub fn scan(directory: &Path) -> io::Result<Vec<Found>> {
+pub fn scan(directory: &Path, shard: Shard) -> io::Result<Vec<Found>> {
+    let is_mine = |name: &&str| BatchName::parse(name).is_none_or(|batch| shard.has(&batch));
     let mut found = Vec::new();
     for entry in directory.read_dir()? {
-        if let Some(entry) = entry?.file_name().to_str().and_then(|name| look(directory, name)) {
+        if let Some(entry) =
+            entry?.file_name().to_str().filter(is_mine).and_then(|name| look(directory, name))
+        {
             found.push(entry);
         }
     }
@@ -172,9 +177,14 @@ mod tests {
             fs::write(directory.path().join(name), name).expect("a file");
         }
         fs::create_dir(directory.path().join("batch-000004")).expect("a directory");
-        let names: Vec<String> =
-            scan(directory.path()).expect("a scan").into_iter().map(|found| found.name).collect();
-        assert_eq!(names, ["batch-000004", "batch-1.npz", "manifest.json", "odd.npz"]);
+        let names = |shard: &str| -> Vec<String> {
+            let found = scan(directory.path(), shard.parse().expect("a shard")).expect("a scan");
+            found.into_iter().map(|found| found.name).collect()
+        };
+        assert_eq!(names("1/1"), ["batch-000004", "batch-1.npz", "manifest.json", "odd.npz"]);
+        assert_eq!(names("2/3"), ["batch-000004", "batch-1.npz", "manifest.json", "odd.npz"]);
+        assert_eq!(names("2/2"), ["batch-1.npz", "manifest.json", "odd.npz"]);
+        assert_eq!(names("3/3"), ["manifest.json", "odd.npz"]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use update::{Presence, Problem, Severity, Update, Watching};
 
 use crate::fault;
 use crate::follow::{
-    Account, CountedBatches, Found, Hint, Identity, Ledger, Outcome, Verdict, Watcher,
+    Account, CountedBatches, Found, Hint, Identity, Ledger, Outcome, Shard, Verdict, Watcher,
     events_missing_because, look, prune, prune_leftovers, scan,
 };
 use crate::log;
@@ -28,6 +28,7 @@ use acknowledge::Acknowledgement;
 use checkpoint::{Checkpoints, CountedBatch};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use document::{Document, Reading};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -78,6 +79,8 @@ pub enum Mode {
 pub struct Options {
     /// When to end.
     pub mode: Mode,
+    /// The batches that are looked at, where others are counted elsewhere; not so for what is followed live.
+    pub shard: Shard,
     /// Scan at this interval instead of using file events.
     pub poll: Option<Duration>,
     /// How long an unreadable file must have stopped changing before it is set aside.
@@ -214,7 +217,8 @@ struct Engine {
     next_look: Instant,
     next_root_check: Instant,
     finish_by: Option<Instant>,
-    known_ignored: HashSet<Vec<String>>,
+    /// The first batch, by name, with members that are not read, by what was said of it.
+    known_ignored: HashMap<String, BatchName>,
     known_misnamed: HashSet<String>,
 }
 
@@ -255,7 +259,7 @@ impl Engine {
             next_look: now,
             next_root_check: now,
             finish_by: None,
-            known_ignored: HashSet::new(),
+            known_ignored: HashMap::new(),
             known_misnamed: HashSet::new(),
         }
     }
@@ -587,7 +591,7 @@ impl Engine {
 
     fn scan(&mut self, now: Instant) {
         let started = Instant::now();
-        let found = match scan(&self.directory) {
+        let found = match scan(&self.directory, self.options.shard) {
             Ok(found) => found,
             Err(error) => {
                 self.next_scan = now + ROOT_CHECK;
@@ -796,7 +800,7 @@ impl Engine {
                     self.acknowledgement.add(number);
                 }
                 self.pending.push(Update::Solved(name.clone()));
-                self.note_ignored(&name, read.ignored);
+                self.note_ignored(parsed, &read.ignored);
                 self.pending.push(Update::Counted {
                     number,
                     name,
@@ -819,20 +823,31 @@ impl Engine {
         Ok(Arc::clone(shapes))
     }
 
-    fn note_ignored(&mut self, name: &str, ignored: Vec<String>) {
-        if !ignored.is_empty() && self.known_ignored.insert(ignored.clone()) {
-            let some: Vec<&str> = ignored.iter().take(5).map(String::as_str).collect();
-            self.notice(
-                name.to_owned(),
-                SnapshotError::new(
-                    format!(
-                        "members that the format does not know are not read, here and later: {}",
-                        some.join(", ")
-                    ),
-                    "name potentials <layer>.post, <layer>.pre or <layer>.changed",
-                ),
-            );
+    /// Says it once where batches have members that are not read, of the first such batch by name: the order in
+    /// which they are counted must not matter.
+    fn note_ignored(&mut self, batch: BatchName, ignored: &[String]) {
+        if ignored.is_empty() {
+            return;
         }
+        let some: Vec<&str> = ignored.iter().take(5).map(String::as_str).collect();
+        let error = SnapshotError::new(
+            format!(
+                "members that the format does not know are not read, here and later: {}",
+                some.join(", ")
+            ),
+            "name potentials <layer>.post, <layer>.pre or <layer>.changed",
+        );
+        match self.known_ignored.entry(error.to_string()) {
+            Entry::Vacant(first) => {
+                first.insert(batch);
+            }
+            Entry::Occupied(first) if *first.get() < batch => return,
+            Entry::Occupied(mut first) => {
+                let later = first.insert(batch);
+                self.pending.push(Update::Solved(later.to_string()));
+            }
+        }
+        self.notice(batch.to_string(), error);
     }
 
     fn problem(&mut self, path: String, error: SnapshotError) {

@@ -4,6 +4,7 @@ use super::Checkpoint;
 use crate::count::BatchCount;
 use crate::follow::Account;
 use crate::snapshot::{End, Manifest, SnapshotError};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +32,8 @@ pub enum Watching {
 }
 
 /// How grave a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Something is missing from the figures, or may be.
     SetAside,
@@ -40,7 +42,7 @@ pub enum Severity {
 }
 
 /// Something about a file that the user should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The file, by its name in the run's directory.
     pub path: String,

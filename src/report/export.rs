@@ -87,6 +87,11 @@ impl Export {
         &self.path
     }
 
+    /// The format.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// Checks that the file can be written at all, so that a typing error shows at the start of a run
     /// and not at its end.
     ///

@@ -10,6 +10,8 @@ mod export;
 mod figure;
 mod figures;
 mod json;
+mod merge;
+mod part;
 mod read;
 mod several;
 mod summary;
@@ -24,11 +26,13 @@ pub use comparison::{
 pub use export::{Colours, Export, Format, Report};
 pub use figure::Figure;
 pub use figures::{Figures, Kind, Part};
+pub use merge::{Merge, Merged};
+pub use part::{PART_SCHEMA, RunPart};
 pub use read::read_figures;
 pub use several::Summaries;
 pub use summary::{
-    Agreement, ClassFigures, Failure, LayerFigures, NeuroBenchFigures, ProblemFigures, SCHEMA, Summary, Sums,
-    TotalFigures, sparsity,
+    AccountFigures, Agreement, ClassFigures, Failure, LayerFigures, NeuroBenchFigures, ProblemFigures,
+    SCHEMA, Summary, Sums, TotalFigures, sparsity,
 };
 
 use draw::Style;

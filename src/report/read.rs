@@ -3,7 +3,7 @@
 //! with `Option::deserialize` may be `null`, but must be there.)
 
 use super::figures::of_priced;
-use super::{COMPARISON_SCHEMA, Figures, Kind, Part, SCHEMA, Sums};
+use super::{COMPARISON_SCHEMA, Figures, Kind, PART_SCHEMA, Part, SCHEMA, Sums};
 use anyhow::{Context, anyhow, bail, ensure};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -21,8 +21,14 @@ const MAX_BYTES: u64 = 256 << 20;
 /// # Errors
 /// Where the file cannot be read or is no summary; the error names the file and says what to do.
 pub fn read_figures(path: &Path) -> anyhow::Result<Figures> {
-    let file = path.display();
     let advice = "name a run's directory, or a file that --export FILE.json wrote";
+    let bytes = read_bytes(path, advice)?;
+    parse(&bytes).map_err(|why| anyhow!("{} is no exported summary: {why:#}; {advice}", path.display()))
+}
+
+/// The bytes of a file that neurotop exported.
+pub(super) fn read_bytes(path: &Path, advice: &str) -> anyhow::Result<Vec<u8>> {
+    let file = path.display();
     let opened = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => bail!("{file} does not exist; {advice}"),
         opened => opened.with_context(|| format!("{file} cannot be opened"))?,
@@ -32,7 +38,7 @@ pub fn read_figures(path: &Path) -> anyhow::Result<Figures> {
     let read = opened.take(MAX_BYTES + 1).read_to_end(&mut bytes);
     read.with_context(|| format!("{file} cannot be read"))?;
     ensure!(bytes.len() as u64 <= MAX_BYTES, "{file} is larger than {} MiB; {advice}", MAX_BYTES >> 20);
-    parse(&bytes).map_err(|why| anyhow!("{file} is no exported summary: {why:#}; {advice}"))
+    Ok(bytes)
 }
 
 /// The figures in a summary's JSON.
@@ -40,6 +46,12 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Figures> {
     let Preamble { schema } = from_json(bytes)?;
     match schema.as_deref() {
         Some(SCHEMA) => {}
+        Some(PART_SCHEMA) => {
+            bail!(
+                "it is a part of a run ({PART_SCHEMA}), and its figures are those of one shard; merge the parts \
+                   of all shards first, with neurotop merge"
+            )
+        }
         Some(COMPARISON_SCHEMA) => bail!("it is a comparison ({COMPARISON_SCHEMA})"),
         Some(other) if other.starts_with("neurotop.summary/") => {
             bail!("its schema is {other:?}, and this neurotop reads {SCHEMA:?}; update neurotop")
@@ -50,7 +62,8 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Figures> {
     from_json::<Document>(bytes)?.figures()
 }
 
-fn from_json<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> anyhow::Result<T> {
+/// What a JSON text says, or what is wrong with it.
+pub(super) fn from_json<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> anyhow::Result<T> {
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         serde_json::error::Category::Eof => anyhow!("it is cut off ({error})"),
         serde_json::error::Category::Data => anyhow!("{error}"),
@@ -316,6 +329,7 @@ mod tests {
             ("{}".into(), "it has no \"schema\""),
             (with("/schema", json!("neurotop.summary/2")), "update neurotop"),
             (with("/schema", json!("neurotop.comparison/1")), "it is a comparison"),
+            (with("/schema", json!("neurotop.part/1")), "merge the parts"),
             (with("/schema", json!("other")), "its schema is \"other\""),
             (with("/layers", layers), "layer \"a\" is in it twice"),
             (whole.replace("\"Other\":{", "\"Leaky\":{"), "neuron \"Leaky\" is in it twice"),

@@ -30,7 +30,7 @@ pub struct Summary {
     /// Sums by the neuron's class, as NeuroBench sums them.
     #[serde(serialize_with = "as_map")]
     pub neurons: Vec<ClassFigures>,
-    /// The layers: the manifest's in its order, then the others as first seen.
+    /// The layers: the manifest's in its order, then the others by the first batch that has them, and in it by name.
     pub layers: Vec<LayerFigures>,
     /// The figures under the keys of NeuroBench's `save_benchmark_results`.
     pub neurobench: NeuroBenchFigures,
@@ -282,7 +282,7 @@ pub enum Agreement {
 }
 
 /// The account of the batches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountFigures {
     /// Seen.
     pub seen: u64,
@@ -292,6 +292,14 @@ pub struct AccountFigures {
     pub waiting: u64,
     /// Set aside.
     pub set_aside: u64,
+}
+
+impl AccountFigures {
+    /// That of a run.
+    pub fn of(run: &Run) -> Self {
+        let Account { seen, counted, waiting, set_aside, .. } = run.account();
+        Self { seen, counted, waiting, set_aside }
+    }
 }
 
 /// A problem with a file.
@@ -379,7 +387,6 @@ impl Summary {
             },
             membrane_updates: quotient(total.updates, samples),
         };
-        let Account { seen, counted, waiting, set_aside, .. } = run.account();
         Self {
             schema: SCHEMA,
             tool: Tool::this(),
@@ -389,7 +396,7 @@ impl Summary {
             neurons: classes(&layers, samples),
             layers,
             neurobench,
-            account: AccountFigures { seen, counted, waiting, set_aside },
+            account: AccountFigures::of(run),
             complete: run.is_complete(),
             problems: problems(run),
             baseline: None,
@@ -438,7 +445,9 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
         }
         figures.push(layer);
     }
-    for (at, sums) in seen.iter().enumerate().filter(|(at, _)| !shown[*at]) {
+    let mut others: Vec<_> = seen.iter().enumerate().filter(|(at, _)| !shown[*at]).collect();
+    others.sort_by_key(|(_, sums)| (sums.first_batch, &sums.name));
+    for (at, sums) in others {
         let (neuron, reset) = run.neuron_and_reset(&sums.name);
         let mut layer = LayerFigures::new(&sums.name, neuron, reset, run);
         layer.index = Some(at);

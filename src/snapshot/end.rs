@@ -1,10 +1,10 @@
 //! `end.json`: the benchmark is over, and what NeuroBench itself reported.
 
 use super::SnapshotError;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The end of a run.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct End {
     /// Samples that the producer wrote.
     #[serde(default)]
@@ -18,7 +18,7 @@ pub struct End {
 }
 
 /// NeuroBench's own results, under the keys of its `save_benchmark_results`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct OfficialResults {
     /// The `NeuronOperations` metric. NeuroBench gives a bare 0.0 in its place when it failed.
     #[serde(default, rename = "NeuronOperations")]
@@ -29,7 +29,7 @@ pub struct OfficialResults {
 }
 
 /// The value of NeuroBench's `NeuronOperations`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OfficialOperations {
     /// Operations per sample.

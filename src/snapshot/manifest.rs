@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 const VERSION: u64 = 1;
 
 /// The manifest of a run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The run's name.
     #[serde(default)]
@@ -34,7 +34,7 @@ pub struct Manifest {
 }
 
 /// One layer of the manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerEntry {
     /// The module's qualified name.
     pub name: String,
@@ -98,11 +98,16 @@ impl Manifest {
             None => return Err(unusable("it has no \"version\"")),
         }
         let manifest: Self = from_json(bytes)?;
-        let mut names = HashSet::new();
-        match manifest.layers.iter().find(|layer| !names.insert(layer.name.as_str())) {
-            Some(twice) => Err(unusable(&format!("layer {:?} is in it twice", twice.name))),
+        match manifest.layer_twice() {
+            Some(twice) => Err(unusable(&format!("layer {twice:?} is in it twice"))),
             None => Ok(manifest),
         }
+    }
+
+    /// The first layer that is in it twice, which none may be.
+    pub fn layer_twice(&self) -> Option<&str> {
+        let mut names = HashSet::new();
+        self.layers.iter().map(|layer| layer.name.as_str()).find(|name| !names.insert(*name))
     }
 
     /// Checks the layers of a batch against the manifest.

@@ -155,8 +155,8 @@ pub(super) mod tests {
         longer.push(0);
         assert!(decode(&longer).is_err());
         let mut newer = whole;
-        newer[16] = 2;
-        assert!(decode(&newer).unwrap_err().contains("version 2"));
+        newer[16] = 3;
+        assert!(decode(&newer).unwrap_err().contains("version 3"));
     }
 
     proptest! {

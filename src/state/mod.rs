@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The version of what is kept; another one is not read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The progress of a run at one moment: which batches are counted, and what came of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use super::interrupted;
 use super::write::Written;
+use crate::follow::Shard;
 use crate::pipeline::{Keeping, Mode, Options, Pipelines, Update};
 use anyhow::bail;
 use crossbeam_channel::{Receiver, select};
@@ -109,6 +110,7 @@ fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> 
     let started = Instant::now();
     let options = Options {
         mode: Mode::Once,
+        shard: Shard::WHOLE,
         poll: None,
         settle: Duration::from_secs(2),
         threads,

@@ -1,0 +1,40 @@
+//! `neurotop merge PART…`: merges the parts of a run, one of each shard, and prints the figures of one pass.
+
+use super::check::{checks, open_baseline};
+use super::signals::leave_signals;
+use super::{finish, output};
+use crate::cli::MergeArgs;
+use crate::config::Config;
+use crate::report::{Merge, RunPart, Summary};
+use crate::settings::{self, RunSettings};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+pub(super) fn merge(args: MergeArgs) -> anyhow::Result<ExitCode> {
+    let config = &Config::load(args.config.as_deref())?;
+    let (mut run, format) = (RunSettings::new(args.as_run(), config), settings::format(args.format, config));
+    for export in &run.exports {
+        export.check()?;
+    }
+    let mut merge = Merge::default();
+    for path in &args.parts {
+        merge.add(path, RunPart::read(path)?)?;
+    }
+    // A baseline that is yet to be counted is counted as the parts were.
+    let counted = merge.settings()?;
+    run.costs = counted.costs.rules().collect();
+    (run.neurons, run.resets) = (counted.neurons.values(), counted.resets.values());
+    let merged = merge.finish(run.stall_after)?;
+    let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
+    let checks = checks(baseline, &run, &leave_signals()?)?;
+    let mut summary = Summary::of(&merged.run, SystemTime::now());
+    checks.apply(&mut summary);
+    finish::print(&summary, format, run.symbols)?;
+    let all_written = finish::write_exports(&run.exports, &summary);
+    for path in &merged.before_end {
+        output::say(&format!("{}: made before the run ended; count its shard again", path.display()));
+    }
+    finish::name_problems(std::slice::from_ref(&summary), Some(format));
+    finish::name_failures(None, summary.failed.as_deref(), Some(format));
+    Ok(finish::exit_code(all_written, summary.failed.as_deref(), summary.has_set_aside()))
+}

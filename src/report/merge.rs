@@ -1,0 +1,212 @@
+//! Merges the parts of a run, one of each shard, into the run that one pass would have counted.
+
+use super::part::RunPart;
+use crate::follow::{Account, Shard};
+use crate::history::{History, MAX_SUM};
+use crate::pipeline::{Problem, Severity, Update};
+use crate::run::{Run, Settings};
+use crate::snapshot::{BatchName, End, Manifest};
+use crate::state::Fingerprint;
+use crate::tally::Tally;
+use anyhow::{Context, bail, ensure};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Missing shards that are named.
+const NAMED: usize = 10;
+
+/// The sums of the parts so far. All of them are whole numbers, so that their order does not matter.
+#[derive(Debug, Default)]
+pub struct Merge {
+    /// The first part, which the others must fit; its sums are not looked at any more.
+    first: Option<(PathBuf, RunPart)>,
+    /// Where each shard came from.
+    sources: BTreeMap<u64, PathBuf>,
+    manifest: Option<Manifest>,
+    /// The end of the run, and the parts that were made before it.
+    end: Option<(PathBuf, End)>,
+    before_end: Vec<PathBuf>,
+    tally: Tally,
+    history: History,
+    account: Account,
+    /// The problems by file, each from the first shard that has it.
+    problems: BTreeMap<String, (u64, Problem)>,
+    last_written: Option<SystemTime>,
+    dense_updates: u128,
+}
+
+/// What came of a merge.
+#[derive(Debug)]
+pub struct Merged {
+    /// The run.
+    pub run: Run,
+    /// Parts that were made before the run ended, where others were made after it.
+    pub before_end: Vec<PathBuf>,
+}
+
+impl Merge {
+    /// Adds a part.
+    ///
+    /// # Errors
+    /// Where it is of another run, counted with other rules, or of a shard that is there already.
+    pub fn add(&mut self, path: &Path, mut part: RunPart) -> anyhow::Result<()> {
+        if let Some((first, of)) = &self.first
+            && let Some(why) = difference(&part, of)
+        {
+            bail!(
+                "{} does not fit {}: {why}; all parts must be of one run, counted in the same way",
+                path.display(),
+                first.display()
+            );
+        }
+        if let Some(other) = self.sources.insert(part.shard.number(), path.to_owned()) {
+            bail!(
+                "{} and {} are both shard {}; name one part of each shard",
+                other.display(),
+                path.display(),
+                part.shard
+            );
+        }
+        self.add_end(path, part.run.end.clone())?;
+        let dense = part.dense_updates().and_then(|dense| dense.checked_add(self.dense_updates));
+        self.dense_updates =
+            dense.filter(|&dense| dense <= MAX_SUM).context("the sums are beyond any run's")?;
+        self.tally.join(&part.layers, part.samples, part.batches);
+        self.history.join(&part.units.points(), part.units.shift);
+        self.account.seen += part.account.seen;
+        self.account.counted += part.account.counted;
+        self.account.waiting += part.account.waiting;
+        self.account.set_aside += part.account.set_aside;
+        self.last_written = self.last_written.max(part.last_written());
+        self.add_manifest(part.run.manifest.as_ref());
+        self.add_problems(part.shard.number(), &part.problems);
+        part.layers = Vec::new();
+        self.first.get_or_insert_with(|| (path.to_owned(), part));
+        Ok(())
+    }
+
+    /// A benchmark may add to the warnings of its manifest as it goes, so that the longest list is the last one.
+    fn add_manifest(&mut self, manifest: Option<&Manifest>) {
+        let last = |manifest: &Manifest| (manifest.warnings.len(), manifest.warnings.clone(), manifest.keep);
+        if manifest.map(last) > self.manifest.as_ref().map(last) {
+            self.manifest = manifest.cloned();
+        }
+    }
+
+    fn add_end(&mut self, path: &Path, end: Option<End>) -> anyhow::Result<()> {
+        match (end, &self.end) {
+            (None, _) => self.before_end.push(path.to_owned()),
+            (Some(end), None) => self.end = Some((path.to_owned(), end)),
+            (Some(end), Some((other, first))) => ensure!(
+                end == *first,
+                "{} does not fit {}: end.json changed between them; count both shards again",
+                path.display(),
+                other.display()
+            ),
+        }
+        Ok(())
+    }
+
+    fn add_problems(&mut self, shard: u64, problems: &[Problem]) {
+        for problem in problems {
+            let known = self.problems.get(&problem.path).is_some_and(|(first, _)| *first < shard);
+            if !known {
+                self.problems.insert(problem.path.clone(), (shard, problem.clone()));
+            }
+        }
+    }
+
+    /// The settings that the parts were counted with, as far as they say.
+    ///
+    /// # Errors
+    /// Where there is no part, or a cost of theirs cannot be.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(self.first()?.run_of(None, Duration::ZERO)?.settings().clone())
+    }
+
+    fn first(&self) -> anyhow::Result<&RunPart> {
+        self.first.as_ref().map(|(_, part)| part).context("there is no part to merge")
+    }
+
+    /// The run, once every shard is there.
+    ///
+    /// # Errors
+    /// Names the shards that are missing.
+    pub fn finish(self, stall_after: Duration) -> anyhow::Result<Merged> {
+        let first = self.first()?;
+        self.check_all_there(first.shard)?;
+        let mut run = first.run_of(self.manifest.clone(), stall_after)?;
+        let before_end = if self.end.is_some() { self.before_end } else { Vec::new() };
+        // What was counted before the end may lack batches that came before it.
+        let end = self.end.filter(|_| before_end.is_empty()).map(|(_, end)| Update::End(end));
+        let problems = said_once(self.problems).into_iter().map(Update::Problem);
+        let mut updates: Vec<Update> = end.into_iter().chain(problems).collect();
+        updates.extend([Update::Account(self.account), Update::Ended]);
+        run.apply(updates, SystemTime::UNIX_EPOCH);
+        run.take_over(self.tally, self.history, self.last_written);
+        Ok(Merged { run, before_end })
+    }
+
+    fn check_all_there(&self, shard: Shard) -> anyhow::Result<()> {
+        let missing = shard.of() - self.sources.len() as u64;
+        if missing == 0 {
+            return Ok(());
+        }
+        let absent = (1..=shard.of()).filter(|number| !self.sources.contains_key(number));
+        let mut named: Vec<String> =
+            absent.take(NAMED).map(|number| format!("{number}/{}", shard.of())).collect();
+        let first = named[0].clone();
+        if missing > NAMED as u64 {
+            named.push(format!("and {} more", missing - NAMED as u64));
+        }
+        bail!(
+            "shards are missing ({missing} of {}): {}; count each, as with neurotop summary --shard {first} DIR \
+             -o FILE.json, or name its part",
+            shard.of(),
+            named.join(", ")
+        );
+    }
+}
+
+/// Why two parts are not of one run that was counted in the same way.
+fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
+    fn differ<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Option<String> {
+        (ours != theirs).then(|| format!("{what} {ours:?} and {theirs:?}"))
+    }
+    let manifest = |part: &RunPart| part.run.manifest.as_ref().map(Fingerprint::of);
+    let expected = |part: &RunPart| {
+        part.run.manifest.as_ref().map(|manifest| (manifest.expected_batches, manifest.expected_samples))
+    };
+    let presence = |part: &RunPart| if part.run.manifest.is_some() { "with" } else { "without" };
+    differ("they were made by neurotop", &part.tool.version, &first.tool.version)
+        .or_else(|| differ("the number of shards is", part.shard.of(), first.shard.of()))
+        .or_else(|| differ("the runs are called", &part.run.name, &first.run.name))
+        .or_else(|| {
+            differ("they were counted with and without a manifest.json:", presence(part), presence(first))
+        })
+        .or_else(|| {
+            let other = manifest(part) != manifest(first) || expected(part) != expected(first);
+            other.then(|| "manifest.json differs in its run, producer, expectations or layers".to_owned())
+        })
+        .or_else(|| differ("they were counted with --cost", &part.rules.cost, &first.rules.cost))
+        .or_else(|| differ("they were counted with --neuron", &part.rules.neuron, &first.rules.neuron))
+        .or_else(|| differ("they were counted with --reset", &part.rules.reset, &first.rules.reset))
+}
+
+/// The problems of a run. What is noticed of batches is said once, of the first batch by name, as in one pass.
+fn said_once(problems: BTreeMap<String, (u64, Problem)>) -> Vec<Problem> {
+    let mut first: HashMap<String, BatchName> = HashMap::new();
+    let noticed = |problem: &Problem| {
+        let batch = BatchName::parse(&problem.path);
+        batch.filter(|_| problem.severity == Severity::Notice)
+    };
+    for (_, problem) in problems.values() {
+        if let Some(batch) = noticed(problem) {
+            let known = first.entry(problem.reason.clone()).or_insert(batch);
+            *known = batch.min(*known);
+        }
+    }
+    let problems = problems.into_values().map(|(_, problem)| problem);
+    problems.filter(|problem| noticed(problem).is_none_or(|batch| first[&problem.reason] == batch)).collect()
+}
