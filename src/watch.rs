@@ -151,7 +151,7 @@ impl Watch {
         let restored = progress.and_then(|progress| {
             let restored =
                 Restored { manifest: progress.manifest.clone(), counted: progress.counted.clone() };
-            self.runs.newest_mut()?.go_on_from(progress).then_some(restored)
+            self.runs.newest_mut()?.go_on_from(progress, SystemTime::now()).then_some(restored)
         });
         self.pipelines.follow(directory, restored)?;
         self.places.push((known.directory, known.file));

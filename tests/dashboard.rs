@@ -42,7 +42,7 @@ fn account(counted: u64, waiting: u64, set_aside: u64) -> Update {
 
 fn counted(number: u64, count: BatchCount) -> Update {
     let name = format!("batch-{number:06}.npz");
-    Update::Counted { number, name, modified: at(2 * number), bytes: 1, replaces: false, count }
+    Update::Counted { number, rank: None, name, modified: at(2 * number), bytes: 1, replaces: false, count }
 }
 
 /// The demo's run after some of its batches, one every two seconds.
@@ -918,7 +918,7 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         vec![Update::Manifest(Arc::new(manifest))],
         vec![batch(2, &["a", "b"])],
         vec![batch(3, &["a", "b"]), account(4, 0, 1)],
-        vec![Update::Withdrawn { number: 3 }],
+        vec![Update::Withdrawn { number: 3, rank: None }],
         vec![Update::Restarted("as you asked".into())],
         vec![batch(0, &["c"])],
         vec![Update::End(End::default())],

@@ -4,7 +4,7 @@
 use super::inspector::Portrayal;
 use crate::history::History;
 use crate::pipeline::{Presence, Watching};
-use crate::report::{Baseline, Figures, Summary, sparsity};
+use crate::report::{Baseline, Figures, RankFigures, Summary, sparsity};
 use crate::run::{Run, Status};
 use crate::runs::{Entry, Runs};
 use crate::tally::{LayerSums, quotient};
@@ -65,6 +65,7 @@ impl Moment {
     fn pass(&mut self, run: &Run, now: SystemTime) {
         self.status = run.status(now);
         self.time_left = run.time_left(now);
+        self.summary.ranks = RankFigures::of(run, now);
     }
 }
 

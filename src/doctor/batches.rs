@@ -1,7 +1,8 @@
 //! The batches of a run: how many, how large, which numbers are missing.
 
+use crate::snapshot::BatchId;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The batches of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -18,7 +19,7 @@ pub struct Batches {
     pub smallest_and_largest: Option<(u64, u64)>,
     /// The lowest and the highest number.
     pub first_and_last: Option<(u64, u64)>,
-    /// Numbers between these that are missing, as ranges: first to last, both included.
+    /// Numbers between these that no rank has, as ranges: first to last, both included.
     pub missing: Vec<(u64, u64)>,
     /// The updates in all of them, where all was read.
     pub updates: Option<u128>,
@@ -26,16 +27,19 @@ pub struct Batches {
     pub temporary: u64,
     #[serde(skip)]
     pub(super) numbers: BTreeSet<u64>,
+    #[serde(skip)]
+    pub(super) ids: HashSet<BatchId>,
 }
 
 impl Batches {
-    /// Notes a batch; returns whether its number is new.
-    pub(super) fn add(&mut self, number: u64, bytes: u64) -> bool {
+    /// Notes a batch; returns whether its number is new of its rank.
+    pub(super) fn add(&mut self, id: BatchId, bytes: u64) -> bool {
         self.seen += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         let (smallest, largest) = self.smallest_and_largest.unwrap_or((bytes, bytes));
         self.smallest_and_largest = Some((smallest.min(bytes), largest.max(bytes)));
-        self.numbers.insert(number)
+        self.numbers.insert(id.number);
+        self.ids.insert(id)
     }
 
     /// Notes what can only be said once all are known.
@@ -66,9 +70,9 @@ mod tests {
     fn gaps_are_named_as_ranges() {
         let mut batches = Batches::default();
         for number in [3, 4, 9, 11, u64::MAX] {
-            assert!(batches.add(number, 5));
+            assert!(batches.add(number.into(), 5));
         }
-        assert!(!batches.add(9, 7));
+        assert!(!batches.add(9.into(), 7));
         batches.finish();
         assert_eq!(batches.missing, [(5, 8), (10, 10), (12, u64::MAX - 1)]);
         assert_eq!(batches.missing_in_words().as_deref(), Some("5 to 8, 10, 12 to 18446744073709551614"));

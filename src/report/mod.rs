@@ -10,6 +10,7 @@ mod export;
 mod figure;
 mod figures;
 mod json;
+mod rank;
 mod read;
 mod several;
 mod summary;
@@ -24,6 +25,7 @@ pub use comparison::{
 pub use export::{Colours, Export, Format, Report};
 pub use figure::Figure;
 pub use figures::{Figures, Kind, Part};
+pub use rank::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
 pub use several::Summaries;
 pub use summary::{

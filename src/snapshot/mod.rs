@@ -19,7 +19,7 @@ pub use document::{MAX_DOCUMENT_BYTES, read_document};
 pub use end::{End, OfficialOperations, OfficialResults};
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
 pub use member::{Member, MemberReader};
-pub use name::{BatchName, EntryName, classify};
+pub use name::{BatchId, BatchName, EntryName, classify};
 pub use npy::{Dtype, Header, Kind, Order, elements};
 
 use std::io;

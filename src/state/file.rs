@@ -119,6 +119,7 @@ mod tests {
             samples: 0,
             bytes: 7,
             history: History::default(),
+            ranks: Vec::new(),
             newest: Some((3, "batch-3.npz".into())),
         }
     }
@@ -150,8 +151,8 @@ mod tests {
         longer.push(0);
         assert!(decode(&longer).is_err());
         let mut newer = whole;
-        newer[16] = 2;
-        assert!(decode(&newer).unwrap_err().contains("version 2"));
+        newer[16] = 3;
+        assert!(decode(&newer).unwrap_err().contains("version 3"));
     }
 
     proptest! {
