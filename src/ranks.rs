@@ -414,9 +414,10 @@ mod tests {
         let mut ranks = Ranks::default();
         for time in 0..10 {
             ranks.note_written(0, at(time), at(time + 3600));
-            ranks.note_written(1, at(2 * time), at(time + 3600));
+            ranks.note_written(1, at(time), at(time + 3601));
         }
-        assert_eq!(states(&ranks, now(3610)), [RankState::Counting; 2]);
+        assert_eq!(states(&ranks, now(3613)), [RankState::Counting; 2]);
+        assert_eq!(states(&ranks, now(3614)), [RankState::Silent; 2]);
         let mut ahead = Ranks::default();
         ahead.note_written(0, at(9999), at(1));
         assert_eq!(ahead.standings(now(31))[0].quiet, Some(Duration::from_secs(30)));

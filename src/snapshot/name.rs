@@ -58,12 +58,8 @@ pub enum EntryName {
 /// Classifies the name of an entry of a run's directory, or of one in the directory of a rank.
 pub fn classify(name: &str) -> EntryName {
     if let Some((directory, inside)) = name.split_once('/') {
-        return match (rank_of(directory), classify_one(inside)) {
-            (None, _) => EntryName::Foreign,
-            // Ranks have no ranks of their own.
-            (Some(_), EntryName::Rank(_) | EntryName::MisnamedRank) => EntryName::Foreign,
-            (Some(rank), meaning) => with_rank(meaning, rank),
-        };
+        // Ranks have no ranks of their own.
+        return rank_of(directory).map_or(EntryName::Foreign, |rank| with_rank(classify_one(inside), rank));
     }
     if is_temporary(name) {
         return EntryName::Temporary;
@@ -72,7 +68,11 @@ pub fn classify(name: &str) -> EntryName {
     match rest.split_once('.') {
         None => rank_of(name).map_or(EntryName::MisnamedRank, EntryName::Rank),
         Some((rank, inside)) if inside.starts_with("batch-") || inside == "end.json" => match number(rank) {
-            Some(rank) if rank < MAX_RANK => with_rank(classify_one(inside), rank as u32),
+            Some(rank) if rank < MAX_RANK => match with_rank(classify_one(inside), rank as u32) {
+                // `rank-3.batch-x` is meant for a batch, whatever it is.
+                EntryName::Foreign => EntryName::Misnamed,
+                meaning => meaning,
+            },
             _ => EntryName::Misnamed,
         },
         Some(_) => classify_one(name),
@@ -104,8 +104,6 @@ fn with_rank(meaning: EntryName, rank: u32) -> EntryName {
         EntryName::End(_) => EntryName::End(Some(rank)),
         EntryName::BatchFile(id) => EntryName::BatchFile(of(id)),
         EntryName::BatchDirectory(id) => EntryName::BatchDirectory(of(id)),
-        // `rank-3.batch-x` is meant for a batch, whatever it is.
-        EntryName::Foreign => EntryName::Misnamed,
         other => other,
     }
 }
@@ -318,6 +316,7 @@ mod tests {
             ("rank--1/batch-7.npz", EntryName::Foreign),
             ("rank-3/rank-4", EntryName::Foreign),
             ("rank-3/", EntryName::Foreign),
+            ("rank-3/notes.txt", EntryName::Foreign),
             ("rank-notes.txt", EntryName::Foreign),
         ] {
             assert_eq!(classify(name), expected, "{name}");
