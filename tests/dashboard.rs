@@ -4,8 +4,8 @@ mod support;
 
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
-    Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, Request, RunRow,
-    Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
+    Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, RANK_COLUMNS,
+    RankColumn, RankSort, Request, RunRow, Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
 };
 use neurotop::follow::Account;
 use neurotop::pipeline::{Group, Presence, Problem, Severity, Update, Watching};
@@ -248,7 +248,7 @@ fn an_end_that_differs() {
 
 #[test]
 fn nothing_is_too_small_and_nothing_steers_the_terminal() {
-    for run in [empty(), demo(12), many_layers(30)] {
+    for run in [empty(), demo(12), many_layers(30), many_ranks(12)] {
         for page in View::ALL {
             for columns in [0, 1, 2, 7, 19, 33, 59, 60, 61, 149, 150] {
                 for rows in [0, 1, 2, 3, 4, 5, 6, 8, 9, 11, 17, 18, 19, 23] {
@@ -692,17 +692,18 @@ fn views_are_reached_by_number_by_tab_and_by_click() {
     let run = demo(3);
     let mut state = State::default();
     let mut seen = vec![state.view];
-    for _ in 1..View::ALL.len() {
+    let views: Vec<View> = View::of_run(false).collect();
+    for _ in 1..views.len() {
         act(&mut state, Action::NextView(1), &run);
         seen.push(state.view);
     }
-    assert_eq!(seen, View::ALL);
+    assert_eq!(seen, views);
     act(&mut state, Action::NextView(1), &run);
     assert_eq!(state.view, View::Overview, "in a circle");
     act(&mut state, Action::NextView(-1), &run);
     assert_eq!(state.view, View::Help);
     screen_of(120, 40, &run, &mut state, at(6));
-    assert_eq!(state.places.tabs.len(), View::ALL.len());
+    assert_eq!(state.places.tabs.len(), views.len());
     for (view, area) in state.places.tabs.clone() {
         act(&mut state, Action::Click(area.as_position()), &run);
         assert_eq!(state.view, view);
@@ -933,4 +934,170 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         assert_eq!((row.effective, row.dense), (total.effective_ops_per_sample, total.dense_ops_per_sample));
         assert_eq!((row.sparsity, row.problems), (total.sparsity, shown.problems.len()));
     }
+}
+
+/// The demo's layers in many ranks: rank 1 behind, rank 3 silent, rank 5 done, the last without a batch.
+fn many_ranks(ranks: u32) -> Run {
+    let mut run = demo(0);
+    let shapes: Arc<[LayerShape]> = ["lif1", "lif2", "head"]
+        .into_iter()
+        .map(|name| LayerShape { name: name.into(), neurons: None })
+        .collect();
+    let batches = |rank: u32| match rank {
+        1 => 20,
+        3 => 12,
+        rank if rank + 1 == ranks => 0,
+        _ => 32,
+    };
+    let mut updates = Vec::new();
+    let mut all = 0;
+    for number in 0..32_u64 {
+        for rank in (0..ranks).filter(|&rank| number < batches(rank)) {
+            let every = if rank == 1 { 3 } else { 2 };
+            let count = |layer: u64| LayerCount {
+                updates: 900 + 7 * number + u64::from(rank % 13) + layer,
+                dense: 4096,
+                updates_by_step: Vec::new(),
+            };
+            let count =
+                BatchCount { samples: 4, shapes: Arc::clone(&shapes), layers: (0..3).map(count).collect() };
+            let name = format!("rank-{rank}/batch-{number:06}.npz");
+            let modified = at(every * number);
+            updates.push(Update::Counted {
+                number,
+                rank: Some(rank),
+                name,
+                modified,
+                bytes: 1,
+                replaces: false,
+                count,
+            });
+            all += 1;
+        }
+    }
+    for rank in 0..ranks {
+        let (counted, waiting) = (batches(rank), u64::from(rank % 4 == 2));
+        let account = Account { seen: counted + waiting, counted, waiting, ..Account::default() };
+        updates.push(Update::Rank { rank, account: Some(account) });
+    }
+    let end = End::parse(br#"{"batches": 32}"#).expect("an end");
+    updates.push(Update::RankEnd { rank: 5, end });
+    updates.push(account(all, 0, 0));
+    run.apply(updates, at(62));
+    run
+}
+
+/// The sizes of the others, those that the ranks are looked at in, and the smallest with a second column.
+const RANK_SIZES: [(u16, u16); 6] = [(40, 10), (44, 12), (80, 24), (120, 40), (200, 50), (300, 80)];
+
+#[test]
+fn ranks_beside_the_layers_at_every_size() {
+    let run = many_ranks(12);
+    for (columns, rows) in RANK_SIZES {
+        assert_screen("ranks-overview", columns, rows, &run, &mut State::default(), at(62));
+    }
+    let mut state = State::default();
+    state.compact = true;
+    assert_screen("ranks-overview-compact", 80, 24, &run, &mut state, at(62));
+}
+
+#[test]
+fn the_table_of_ranks_at_every_size() {
+    let run = many_ranks(12);
+    for (columns, rows) in RANK_SIZES {
+        assert_screen("ranks", columns, rows, &run, &mut on(View::Ranks), at(62));
+    }
+    assert_screen("ranks-of-none", 80, 24, &demo(3), &mut on(View::Ranks), at(6));
+    let mut state = on(View::Ranks);
+    state.compact = true;
+    assert_screen("ranks-compact", 80, 24, &run, &mut state, at(62));
+    let ascii = Look { symbols: Symbols::Ascii, ..Look::default() };
+    for view in [View::Overview, View::Ranks] {
+        let mut state = State::new(ascii);
+        state.view = view;
+        let screen = screen_of(120, 40, &run, &mut state, at(62));
+        assert!(screen.buffer().content().iter().all(|cell| cell.symbol().is_ascii()));
+        insta::assert_snapshot!(format!("ranks-ascii-{}", view.name()), screen);
+    }
+}
+
+#[test]
+fn ranks_look_as_they_are_in_every_theme() {
+    let run = many_ranks(12);
+    let moment = Moment::of(&run, at(62));
+    for theme in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome] {
+        let mut state = State::new(themed(theme, Depth::Palette));
+        state.view = View::Ranks;
+        let screen = draw_on(80, 24, &contents(&run, &moment), &mut state);
+        insta::assert_snapshot!(format!("styles-{}-with-ranks", theme.name()), styles_of(&screen));
+    }
+}
+
+#[test]
+fn a_silent_rank_is_in_the_header_of_every_view_until_the_run_is_over() {
+    let mut run = many_ranks(12);
+    for view in View::ALL {
+        for (columns, rows) in RANK_SIZES {
+            let screen = screen_of(columns, rows, &run, &mut on(view), at(62)).to_string();
+            let header = screen.lines().next().expect("a line");
+            assert!(header.contains("silent"), "{columns}x{rows}:\n{screen}");
+        }
+    }
+    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    assert_eq!(neurotop::report::silent_ranks(&ranks).as_deref(), Some("2 ranks silent: 3, 11"));
+    assert_eq!(
+        neurotop::report::longest_silence(&ranks).as_deref(),
+        Some("2 ranks silent, 11 for 1 min 02 s")
+    );
+    run.apply(vec![Update::Rank { rank: 11, account: None }], at(62));
+    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    assert_eq!(neurotop::report::longest_silence(&ranks).as_deref(), Some("rank 3 silent for 40 s"));
+    run.apply(vec![Update::End(End::default())], at(62));
+    let screen = screen_of(120, 40, &run, &mut State::default(), at(500)).to_string();
+    assert!(!screen.contains("silent") && screen.contains("✓ done"), "{screen}");
+}
+
+#[test]
+fn hundreds_of_ranks_sort_scroll_and_are_clicked_on() {
+    let run = many_ranks(400);
+    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    let mut state = on(View::Ranks);
+    let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
+    assert!(screen.contains("Ranks (400)") && screen.contains("by state"), "{screen}");
+    let order: Vec<u32> = state.rank_sort.order(&ranks).into_iter().map(|at| ranks[at].rank).collect();
+    assert_eq!((&order[..4], order[399]), (&[399, 3, 1, 0][..], 5), "silent, behind, counting, done");
+    act(&mut state, Action::Go(Motion::Last), &run);
+    let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
+    assert!(screen.contains("398 ● counting") && screen.contains("5 ✓ done"), "{screen}");
+    act(&mut state, Action::Go(Motion::First), &run);
+    act(&mut state, Action::Scroll(30), &run);
+    screen_of(120, 40, &run, &mut state, at(62));
+    assert_eq!(state.ranks.selected, 30);
+    // Every column sorts, both ways, and walks in a circle.
+    let sorting: Vec<RankColumn> = RANK_COLUMNS.into_iter().filter(|column| column.sorts()).collect();
+    for &column in &sorting {
+        let turned = RankSort { descending: !RankSort::by(column).descending, ..RankSort::by(column) };
+        let order = RankSort::by(column).order(&ranks);
+        assert_ne!(order, turned.order(&ranks), "{column:?}");
+        assert_eq!(order.iter().collect::<HashSet<_>>().len(), 400);
+    }
+    for _ in &sorting {
+        act(&mut state, Action::Side(1), &run);
+    }
+    assert_eq!(state.rank_sort, RankSort::default());
+    act(&mut state, Action::SortColumn(-1), &run);
+    assert_eq!(state.rank_sort, RankSort::by(RankColumn::Rank));
+    act(&mut state, Action::SortReverse, &run);
+    let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
+    assert!(screen.contains("by rank, turned"), "{screen}");
+    let (_, heading) = state.places.rank_headings[3];
+    act(&mut state, Action::Click(heading.as_position()), &run);
+    assert_eq!(state.rank_sort, RankSort::by(RankColumn::Behind));
+    let screen = screen_of(120, 40, &run, &mut state, at(62));
+    let row = state.places.rows;
+    act(&mut state, Action::Click(Position::new(row.x, row.y + 2)), &run);
+    assert_eq!(state.ranks.selected, 32, "{screen}");
+    let mut state = State::default();
+    act(&mut state, Action::NextView(-1), &run);
+    assert_eq!(state.view, View::Ranks, "the last view of a run with ranks");
 }

@@ -69,7 +69,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
 /// Columns that the panel in the overview takes.
 pub(super) fn panel_width(scene: &Scene<'_>) -> u16 {
     let ranks: Vec<&RankFigures> = scene.moment.summary.ranks.iter().collect();
-    PANEL.into_iter().map(|column| width_of(column, &ranks) + 1).sum::<u16>() + 1
+    PANEL.into_iter().map(|column| width_of(column, 0, &ranks) + 1).sum::<u16>() + 1
 }
 
 /// Lines that the panel in the overview would like to have.
@@ -90,7 +90,7 @@ pub(super) fn draw_panel(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let shown: Vec<&RankFigures> = order.iter().take(rows).map(|&at| &ranks[at]).collect();
     let all: Vec<&RankFigures> = ranks.iter().collect();
     let columns: Vec<(RankColumn, u16)> =
-        PANEL.into_iter().map(|column| (column, width_of(column, &all))).collect();
+        PANEL.into_iter().map(|column| (column, width_of(column, 0, &all))).collect();
     draw_table(frame, inner, &shown, &columns, None, scene);
 }
 
@@ -170,7 +170,7 @@ fn columns(width: u16, shown: &[&RankFigures]) -> Vec<(RankColumn, u16)> {
         .map(|column| match column {
             RankColumn::Effective if roomy => (column, 15),
             RankColumn::Way => (column, WAY.0),
-            column => (column, width_of(column, shown)),
+            column => (column, width_of(column, MARK, shown)),
         })
         .collect();
     let needed = |columns: &[(RankColumn, u16)]| columns.iter().map(|(_, width)| width + 1).sum::<u16>();
@@ -192,9 +192,11 @@ fn columns(width: u16, shown: &[&RankFigures]) -> Vec<(RankColumn, u16)> {
     columns
 }
 
-fn width_of(column: RankColumn, shown: &[&RankFigures]) -> u16 {
-    // The mark of the sorted column needs a place beside its heading.
-    let head = heading(column).width() + 2;
+/// Columns that the mark of the sorted column needs beside its heading.
+const MARK: usize = 2;
+
+fn width_of(column: RankColumn, mark: usize, shown: &[&RankFigures]) -> u16 {
+    let head = heading(column).width() + mark;
     let widest = |text: &dyn Fn(&RankFigures) -> String| {
         shown.iter().map(|rank| text(rank).width()).max().unwrap_or(0).clamp(head, 20) as u16
     };
