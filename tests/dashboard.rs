@@ -938,9 +938,18 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
 
 /// The demo's layers in many ranks: rank 1 behind, rank 3 silent, rank 5 done, the last without a batch.
 fn many_ranks(ranks: u32) -> Run {
-    let mut run = demo(0);
-    let shapes: Arc<[LayerShape]> = ["lif1", "lif2", "head"]
+    let layers = [("lif1", "Leaky"), ("lif2", "Synaptic"), ("head", "Alpha")];
+    let entry = |&(name, neuron): &(&str, &str)| serde_json::json!({"name": name, "neuron": neuron, "reset": "zero", "shape": [8, 8]});
+    let manifest = serde_json::json!({
+        "format": "neurotop", "version": 1, "run": "digits-ranks", "producer": "the tests",
+        "world_size": ranks, "expected_batches": 64 * ranks, "layers": layers.iter().map(entry).collect::<Vec<_>>(),
+    });
+    let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
+    let mut run = empty();
+    run.apply(vec![Update::Manifest(Arc::new(manifest))], at(0));
+    let shapes: Arc<[LayerShape]> = layers
         .into_iter()
+        .map(|(name, _)| name)
         .map(|name| LayerShape { name: name.into(), neurons: None })
         .collect();
     let batches = |rank: u32| match rank {
@@ -976,8 +985,10 @@ fn many_ranks(ranks: u32) -> Run {
         }
     }
     for rank in 0..ranks {
-        let (counted, waiting) = (batches(rank), u64::from(rank % 4 == 2));
-        let account = Account { seen: counted + waiting, counted, waiting, ..Account::default() };
+        let (counted, waiting, set_aside) =
+            (batches(rank), u64::from(rank % 4 == 2), u64::from(rank % 9 == 8));
+        let seen = counted + waiting + set_aside;
+        let account = Account { seen, counted, waiting, set_aside, ..Account::default() };
         updates.push(Update::Rank { rank, account: Some(account) });
     }
     let end = End::parse(br#"{"batches": 32}"#).expect("an end");
@@ -1049,7 +1060,7 @@ fn a_silent_rank_is_in_the_header_of_every_view_until_the_run_is_over() {
         neurotop::report::longest_silence(&ranks).as_deref(),
         Some("2 ranks silent, 11 for 1 min 02 s")
     );
-    run.apply(vec![Update::Rank { rank: 11, account: None }], at(62));
+    run.apply(vec![Update::RankEnd { rank: 11, end: End::default() }], at(62));
     let ranks = Moment::of(&run, at(62)).summary.ranks;
     assert_eq!(neurotop::report::longest_silence(&ranks).as_deref(), Some("rank 3 silent for 40 s"));
     run.apply(vec![Update::End(End::default())], at(62));
@@ -1070,6 +1081,7 @@ fn hundreds_of_ranks_sort_scroll_and_are_clicked_on() {
     let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
     assert!(screen.contains("398 ● counting") && screen.contains("5 ✓ done"), "{screen}");
     act(&mut state, Action::Go(Motion::First), &run);
+    screen_of(120, 40, &run, &mut state, at(62));
     act(&mut state, Action::Scroll(30), &run);
     screen_of(120, 40, &run, &mut state, at(62));
     assert_eq!(state.ranks.selected, 30);

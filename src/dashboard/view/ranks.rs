@@ -5,7 +5,7 @@ use super::super::state::State;
 use super::meter::meter;
 use super::{Scene, panel};
 use crate::ranks::RankState;
-use crate::report::{RankFigures, longest_silence};
+use crate::report::RankFigures;
 use crate::text::{compact, decimal, elide, percent, span, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
@@ -16,6 +16,9 @@ use unicode_width::UnicodeWidthStr;
 
 /// From here on, figures are written out.
 const ROOMY: u16 = 100;
+
+/// The room for a figure that is written out.
+const ROOMY_FIGURE: u16 = 15;
 
 /// The least room for the way of a rank, and the most.
 const WAY: (u16, u16) = (8, 60);
@@ -60,7 +63,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     let rows = usize::from(inner.height.saturating_sub(1));
     let first = state.ranks.settle(order.len(), rows);
     let shown: Vec<&RankFigures> = order.iter().skip(first).take(rows).map(|&at| &ranks[at]).collect();
-    let columns = columns(inner.width, &shown);
+    let columns = columns(inner.width, state.rank_sort.column, &shown);
     note_places(inner, &columns, shown.len(), state);
     let selected = state.ranks.selected - first;
     draw_table(frame, inner, &shown, &columns, Some((state.rank_sort, selected)), scene);
@@ -94,19 +97,18 @@ pub(super) fn draw_panel(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     draw_table(frame, inner, &shown, &columns, None, scene);
 }
 
-/// Draws the ranks in one line, for where there is no room for more.
+/// Draws in one line how many ranks do what, for where there is no room for more.
 pub(super) fn draw_line(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let ranks = &scene.moment.summary.ranks;
-    let lag = ranks.iter().map(|rank| rank.behind).max().unwrap_or(0);
-    let state = match longest_silence(ranks) {
-        Some(silence) => Span::styled(silence, scene.theme.warn),
-        None if ranks.iter().all(|rank| rank.state == RankState::Done) => {
-            Span::styled("all done", scene.theme.good)
+    let mut line = Line::styled(" ranks ", scene.theme.dim);
+    for state in [RankState::Silent, RankState::Behind, RankState::Counting, RankState::Done] {
+        let count = ranks.iter().filter(|rank| rank.state == state).count();
+        if count > 0 {
+            let text = format!(" {} {} ", thousands(count as u128), state.name());
+            line.push_span(Span::styled(text, style_of(state, scene)));
         }
-        None => Span::raw(format!("the last is {} batches behind", thousands(lag.into()))),
-    };
-    let head = Span::styled(format!(" {}  ", title(scene)), scene.theme.dim);
-    frame.render_widget(Line::from(vec![head, state]), area);
+    }
+    frame.render_widget(line, area);
 }
 
 fn title(scene: &Scene<'_>) -> String {
@@ -163,14 +165,15 @@ fn note_places(inner: Rect, columns: &[(RankColumn, u16)], rows: usize, state: &
 }
 
 /// The columns that fit, and their widths; what is left goes to the way.
-fn columns(width: u16, shown: &[&RankFigures]) -> Vec<(RankColumn, u16)> {
+fn columns(width: u16, sorted: RankColumn, shown: &[&RankFigures]) -> Vec<(RankColumn, u16)> {
     let roomy = width >= ROOMY;
+    let mark = |column| if sorted == column { MARK } else { 0 };
     let mut columns: Vec<(RankColumn, u16)> = RANK_COLUMNS
         .into_iter()
         .map(|column| match column {
-            RankColumn::Effective if roomy => (column, 15),
+            RankColumn::Effective if roomy => (column, ROOMY_FIGURE),
             RankColumn::Way => (column, WAY.0),
-            column => (column, width_of(column, MARK, shown)),
+            column => (column, width_of(column, mark(column), shown)),
         })
         .collect();
     let needed = |columns: &[(RankColumn, u16)]| columns.iter().map(|(_, width)| width + 1).sum::<u16>();
@@ -202,8 +205,9 @@ fn width_of(column: RankColumn, mark: usize, shown: &[&RankFigures]) -> u16 {
     };
     match column {
         RankColumn::State => 10,
+        // `12 min 34 s`, `1 d 02 h`; of figures `123.4k`.
         RankColumn::Quiet => 11,
-        RankColumn::Effective => 11,
+        RankColumn::Effective => head as u16,
         column => widest(&|rank| figure(column, rank, false)),
     }
 }
@@ -240,7 +244,7 @@ fn cell(column: RankColumn, width: u16, rank: &RankFigures, scene: &Scene<'_>) -
         RankColumn::Quiet | RankColumn::Waiting | RankColumn::SetAside => theme.dim,
         _ => Style::new(),
     };
-    let roomy = column == RankColumn::Effective && width > 11;
+    let roomy = column == RankColumn::Effective && width == ROOMY_FIGURE;
     let line = Line::styled(elide(&figure(column, rank, roomy), usize::from(width)), style);
     if is_text(column) { line } else { line.right_aligned() }
 }
