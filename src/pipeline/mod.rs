@@ -630,11 +630,11 @@ impl Engine {
 
     /// Notes all ranks that have a directory.
     fn note_ranks(&mut self, found: &[Found]) {
-        let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
-        let gone: Vec<String> =
-            self.closed_ranks.iter().filter(|name| !present.contains(name.as_str())).cloned().collect();
-        for name in gone {
-            self.open_rank(&name);
+        if !self.closed_ranks.is_empty() {
+            let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
+            let is_gone = |name: &&String| !present.contains(name.as_str());
+            let gone: Vec<String> = self.closed_ranks.iter().filter(is_gone).cloned().collect();
+            gone.iter().for_each(|name| self.open_rank(name));
         }
         found.iter().for_each(|found| self.note_rank(found));
     }

@@ -591,7 +591,7 @@ struct OfficialPart<'a> {
 }
 
 /// NeuroBench's own results: of the run, or where each rank has its own, of each rank, whose benchmark knew
-/// nothing of the others. `None` where there are none.
+/// nothing of the others. `None` where there are none, or where batches belong to no rank.
 fn official_parts<'a>(
     run: &'a Run,
     of_run: Option<&'a OfficialResults>,
@@ -613,7 +613,10 @@ fn official_parts<'a>(
         dense: quotient(official.dense, official.samples),
         membrane_updates: quotient(official.updates, official.samples),
     });
-    ranks.iter().all(|official| has_some(official.results)).then(|| parts.collect())
+    let samples: u128 = ranks.iter().map(|official| official.samples).sum();
+    let cover_all = samples == run.tally().samples();
+    let all_have = ranks.iter().all(|official| has_some(official.results));
+    (cover_all && all_have).then(|| parts.collect())
 }
 
 impl OfficialPart<'_> {
