@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 use support::{Archive, SMALL, small_batch};
@@ -481,4 +482,106 @@ fn a_summary_counts_ranks_once_and_tells_of_each() {
     once.until("it ends", Run::has_ended);
     let summary: Value = serde_json::to_value(once.summary()).expect("a summary");
     assert_eq!(summary.get("ranks"), None);
+}
+
+#[test]
+fn polling_finds_ranks_too() {
+    let run = directory();
+    support::write_manifest(run.path(), &[LAYER], None);
+    let settings = support::settings("test", true);
+    let poll = Some(Duration::from_millis(100));
+    let options = Options {
+        mode: Mode::Live,
+        poll,
+        settle: Duration::from_millis(300),
+        threads: 2,
+        keeping: Keeping::Nothing,
+    };
+    let watch = Watch::start(run.path(), settings, options, &Place::Nowhere).expect("threads");
+    let mut follower = Follower { watch };
+    for number in 0..3 {
+        for rank in 0..5 {
+            put(run.path(), &batch(rank, number));
+        }
+        follower.until_counted(5 * (number + 1));
+    }
+}
+
+#[test]
+fn writers_in_the_directory_of_a_rank_that_do_not_rename() {
+    let run = directory();
+    let rank = run.path().join("rank-3");
+    fs::create_dir(&rank).expect("a directory");
+    let mut follower = Follower::start(run.path());
+    let whole = support::archive_bytes(&small_batch(), Archive::Stored);
+    fs::write(rank.join("batch-0.npz"), &whole[..whole.len() / 2]).expect("half a batch");
+    follower.until_problem("rank-3/batch-0.npz", "zip archive");
+    assert_eq!(follower.ranks(), [(3, 0, 0, 0)]);
+    assert_eq!(follower.summary().ranks[0].set_aside, 1);
+    fs::write(rank.join("batch-0.npz"), &whole).expect("the whole batch");
+    follower.until_counted(1);
+    // A directory batch, and one that is deleted before it can be read.
+    support::write_batch(&rank, 1, &small_batch(), Archive::Directory);
+    follower.until_counted(2);
+    assert_eq!(follower.summary().ranks[0].set_aside, 0);
+    fs::write(rank.join("batch-2.npz"), &whole[..whole.len() / 2]).expect("half a batch");
+    follower.until("it is seen", |run| run.account().seen == 3);
+    fs::remove_file(rank.join("batch-2.npz")).expect("removed");
+    follower.until_problem("rank-3/batch-2.npz", "");
+    assert_eq!(follower.summary().ranks[0].set_aside, 1);
+    assert!(!follower.summary().complete);
+}
+
+/// `neurotop watch` in a process of its own.
+fn process(run: &Path, state: &Path, more: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    command.args(["watch", "--settle", "0.3", "--prune", "--exit-when-finished"]).arg(run);
+    command.arg("--state").arg(state).args(more);
+    command.env("XDG_CONFIG_HOME", "/nonexistent").stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("it starts")
+}
+
+#[test]
+fn killed_at_any_moment_it_ends_with_the_figures_of_each_rank() {
+    const BATCHES: u64 = 120;
+    let place = directory();
+    let (run, state, export) =
+        (place.path().join("run"), place.path().join("run.state"), place.path().join("all.json"));
+    support::write_manifest(&run, &[LAYER], Some(3 * BATCHES as usize));
+    let writer = {
+        let run = run.clone();
+        std::thread::spawn(move || {
+            for number in 0..BATCHES {
+                put(&run, &batch(0, number));
+                put(&run, &batch(1, number));
+                put(&run, &format!("rank-2.batch-{number}.npz"));
+                sleep(Duration::from_millis(25));
+            }
+        })
+    };
+    for wait in [300, 1130, 710, 90] {
+        let mut child = process(&run, &state, &[]);
+        sleep(Duration::from_millis(wait));
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+    }
+    writer.join().expect("written");
+    let mut last = process(&run, &state, &["--export", export.to_str().expect("text")]);
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        match last.try_wait().expect("its state") {
+            Some(status) => break status,
+            None => assert!(Instant::now() < deadline, "it does not end"),
+        }
+        sleep(Duration::from_millis(50));
+    };
+    assert!(status.success(), "{status}");
+    let exported = support::json(&export);
+    assert_eq!((&exported["run"]["batches"], &exported["complete"]), (&json!(3 * BATCHES), &json!(true)));
+    for rank in exported["ranks"].as_array().expect("ranks") {
+        assert_eq!((&rank["batches"], &rank["samples"]), (&json!(BATCHES), &json!(2 * BATCHES)), "{rank}");
+        assert_eq!(rank["updates"], json!(BATCHES * SMALL.0), "{rank}");
+    }
+    let left = fs::read_dir(run.join("rank-0")).expect("listed").count();
+    assert!(left < BATCHES as usize, "most are gone");
 }
