@@ -104,7 +104,8 @@ impl Scenery {
         };
         let name = format!("batch-{number:06}.npz");
         let modified = SystemTime::now();
-        let update = Update::Counted { number, name, modified, bytes: 1 << 20, replaces: false, count };
+        let update =
+            Update::Counted { number, rank: None, name, modified, bytes: 1 << 20, replaces: false, count };
         self.runs.apply(Group { run, updates: vec![update] }, SystemTime::now());
     }
 

@@ -46,22 +46,8 @@ impl History {
     /// Adds a batch, which may come late: `layers` are indices in the tally.
     pub fn add(&mut self, number: u64, samples: u64, layers: &[usize], counts: &[LayerCount]) {
         let position = self.place(number);
-        let point = &mut self.points[position];
-        point.first = point.first.min(number);
-        point.last = point.last.max(number);
-        point.batches += 1;
-        point.samples += u128::from(samples);
-        for (&layer, count) in layers.iter().zip(counts) {
-            if point.layers.len() <= layer {
-                point.layers.resize(layer + 1, (0, 0));
-            }
-            let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
-            point.layers[layer].0 += updates;
-            point.layers[layer].1 += dense;
-            let price = price(&self.prices, layer);
-            point.effective += updates * price;
-            point.dense += dense * price;
-        }
+        self.points[position].add(number, samples, layers, counts, &self.prices);
+        // Where many ranks have a batch of each number, one bit more may not be enough.
         self.widen_to(self.shift);
     }
 
@@ -87,16 +73,7 @@ impl History {
     pub fn remove(&mut self, number: u64, samples: u64, layers: &[usize], counts: &[LayerCount]) {
         let Ok(position) = self.find(number) else { return };
         let point = &mut self.points[position];
-        point.batches -= 1;
-        point.samples -= u128::from(samples);
-        for (&layer, count) in layers.iter().zip(counts) {
-            let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
-            point.layers[layer].0 -= updates;
-            point.layers[layer].1 -= dense;
-            let price = price(&self.prices, layer);
-            point.effective -= updates * price;
-            point.dense -= dense * price;
-        }
+        point.remove(samples, layers, counts, &self.prices);
         if point.batches == 0 {
             self.points.remove(position);
         }
@@ -114,12 +91,7 @@ impl History {
 
     /// Whether all that it says can be, of so many layers: what was read from a file must overflow nothing.
     pub fn is_sound(&self, layers: usize) -> bool {
-        let fits = |sum: u128| sum <= MAX_SUM;
-        let point = |point: &Point| {
-            let sums = point.layers.iter().all(|sums| fits(sums.0) && fits(sums.1));
-            sums && fits(point.samples) && point.layers.len() <= layers
-        };
-        are_in_place(&self.points, self.shift) && self.points.iter().all(point)
+        are_in_place(&self.points, self.shift) && self.points.iter().all(|point| point.is_sound(layers))
     }
 
     /// Prices the layers from now on and prices anew what is there: operations of an update by index in
@@ -130,11 +102,7 @@ impl History {
         }
         self.prices = prices;
         for point in &mut self.points {
-            let priced = |sums: fn(&(u128, u128)) -> u128| {
-                let layers = point.layers.iter().enumerate();
-                layers.map(|(layer, updates)| sums(updates) * price(&self.prices, layer)).sum()
-            };
-            (point.effective, point.dense) = (priced(|sums| sums.0), priced(|sums| sums.1));
+            point.reprice(&self.prices);
         }
     }
 
@@ -152,16 +120,7 @@ impl History {
     /// The point that a batch belongs to, made where there is none.
     fn place(&mut self, number: u64) -> usize {
         self.find(number).unwrap_or_else(|position| {
-            let empty = Point {
-                first: number,
-                last: number,
-                batches: 0,
-                samples: 0,
-                layers: Vec::new(),
-                effective: 0,
-                dense: 0,
-            };
-            self.points.insert(position, empty);
+            self.points.insert(position, Point::at(number));
             position
         })
     }
@@ -195,6 +154,75 @@ fn price(prices: &[u64], layer: usize) -> u128 {
 }
 
 impl Point {
+    /// The sums over no batch yet, which begin at this number.
+    pub fn at(number: u64) -> Self {
+        Self {
+            first: number,
+            last: number,
+            batches: 0,
+            samples: 0,
+            layers: Vec::new(),
+            effective: 0,
+            dense: 0,
+        }
+    }
+
+    /// Adds a batch: `layers` and `prices` are by index in the tally.
+    pub fn add(
+        &mut self,
+        number: u64,
+        samples: u64,
+        layers: &[usize],
+        counts: &[LayerCount],
+        prices: &[u64],
+    ) {
+        self.first = self.first.min(number);
+        self.last = self.last.max(number);
+        self.batches += 1;
+        self.samples += u128::from(samples);
+        for (&layer, count) in layers.iter().zip(counts) {
+            if self.layers.len() <= layer {
+                self.layers.resize(layer + 1, (0, 0));
+            }
+            let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
+            self.layers[layer].0 += updates;
+            self.layers[layer].1 += dense;
+            let price = price(prices, layer);
+            self.effective += updates * price;
+            self.dense += dense * price;
+        }
+    }
+
+    /// Takes a batch out again that was added with these values.
+    pub fn remove(&mut self, samples: u64, layers: &[usize], counts: &[LayerCount], prices: &[u64]) {
+        self.batches -= 1;
+        self.samples -= u128::from(samples);
+        for (&layer, count) in layers.iter().zip(counts) {
+            let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
+            self.layers[layer].0 -= updates;
+            self.layers[layer].1 -= dense;
+            let price = price(prices, layer);
+            self.effective -= updates * price;
+            self.dense -= dense * price;
+        }
+    }
+
+    /// Prices anew what is there.
+    pub fn reprice(&mut self, prices: &[u64]) {
+        let priced = |sums: fn(&(u128, u128)) -> u128| {
+            let layers = self.layers.iter().enumerate();
+            layers.map(|(layer, updates)| sums(updates) * price(prices, layer)).sum()
+        };
+        (self.effective, self.dense) = (priced(|sums| sums.0), priced(|sums| sums.1));
+    }
+
+    /// Whether it can be, of so many layers: what was read from a file must overflow nothing.
+    pub fn is_sound(&self, layers: usize) -> bool {
+        let fits = |sum: u128| sum <= MAX_SUM;
+        let sums = self.layers.iter().all(|sums| fits(sums.0) && fits(sums.1));
+        sums && fits(self.samples) && self.first <= self.last && self.layers.len() <= layers
+    }
+
     fn join(&mut self, next: &Self) {
         self.first = self.first.min(next.first);
         self.last = self.last.max(next.last);
@@ -242,6 +270,21 @@ mod tests {
         assert_eq!((history.points()[0].effective, history.points()[0].dense), (12, 16));
         history.add(1, 1, &[0], &count(5));
         assert_eq!(history.points()[1].effective, 20);
+    }
+
+    #[test]
+    fn the_same_number_of_many_ranks_is_one_place() {
+        let mut history = History::default();
+        for number in 0..2000 {
+            for _rank in 0..50 {
+                history.add(number, 1, &[0], &count(number));
+                assert!(history.points().len() <= MAX_POINTS);
+            }
+        }
+        assert!(history.is_sound(1));
+        assert_eq!(history.points().iter().map(|point| point.batches).sum::<u64>(), 100_000);
+        history.remove(1999, 1, &[0], &count(1999));
+        assert_eq!(history.points().iter().map(|point| point.samples).sum::<u128>(), 99_999);
     }
 
     proptest! {

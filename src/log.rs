@@ -101,17 +101,18 @@ pub fn update(update: &Update) {
         }
         Update::Manifest(manifest) => info!(layers = manifest.layers.len(), "manifest.json was read"),
         Update::End(_) => info!("the run is over"),
-        Update::Counted { number, name, bytes, replaces, count, .. } => {
+        Update::RankEnd { rank, .. } => info!(rank, "the rank has come to its end"),
+        Update::Counted { number, rank, name, bytes, replaces, count, .. } => {
             let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
-            info!(number, batch = name, bytes, samples = count.samples, updates, replaces, "counted");
+            info!(number, rank, batch = name, bytes, samples = count.samples, updates, replaces, "counted");
         }
-        Update::Withdrawn { number } => info!(number, "its count was taken out"),
+        Update::Withdrawn { number, rank } => info!(number, rank, "its count was taken out"),
         Update::Problem(problem) if problem.severity == Severity::SetAside => {
             warn!(batch = problem.path, why = problem.reason, "set aside");
         }
         Update::Problem(problem) => warn!(batch = problem.path, why = problem.reason, "a problem"),
         // Every batch that is counted has no problem any more, most never had one.
-        Update::Solved(_) | Update::Account(_) => {}
+        Update::Solved(_) | Update::Account(_) | Update::Rank { .. } => {}
         Update::Checkpoint(checkpoint) => debug!(batches = checkpoint.counted.len(), "a checkpoint"),
         Update::Refused(why) => error!(%why, "the run is not counted"),
         Update::Restarted(why) => info!(why, "the tally starts over"),

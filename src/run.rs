@@ -5,7 +5,8 @@ use crate::follow::Account;
 use crate::history::History;
 use crate::pace::Pace;
 use crate::pipeline::{Checkpoint, Presence, Problem, Severity, Update, Watching};
-use crate::snapshot::{End, Manifest, SnapshotError};
+use crate::ranks::{Circumstances, Ranks, Standing};
+use crate::snapshot::{BatchId, End, Manifest, SnapshotError};
 use crate::state::Progress;
 use crate::tally::{LayerSums, Tally};
 use crate::throughput::Throughput;
@@ -72,6 +73,9 @@ pub struct Run {
     end: Option<End>,
     tally: Tally,
     history: History,
+    ranks: Ranks,
+    /// The end of all ranks, which is that of a run without one of its own.
+    common_end: Option<End>,
     problems: BTreeMap<String, Problem>,
     account: Account,
     presence: Option<Presence>,
@@ -103,6 +107,8 @@ impl Run {
             end: None,
             tally: Tally::default(),
             history: History::default(),
+            ranks: Ranks::default(),
+            common_end: None,
             problems: BTreeMap::new(),
             account: Account::default(),
             presence: None,
@@ -122,8 +128,8 @@ impl Run {
         }
     }
 
-    /// Goes on from the progress that an earlier process kept; returns whether it can.
-    pub fn go_on_from(&mut self, progress: Progress) -> bool {
+    /// Goes on from the progress that an earlier process kept, at `now`; returns whether it can.
+    pub fn go_on_from(&mut self, progress: Progress, now: SystemTime) -> bool {
         let batches = progress.counted.len() as u64;
         let Some(tally) = Tally::restore(progress.layers, progress.samples, batches) else { return false };
         self.tally = tally;
@@ -132,6 +138,12 @@ impl Run {
         self.newest = progress.newest;
         self.resumed = batches;
         self.last_activity = progress.counted.iter().map(|(_, identity)| identity.modified).max();
+        self.ranks.restore(progress.ranks);
+        for (name, identity) in progress.counted.iter() {
+            if let Some(rank) = name.rank() {
+                self.ranks.note_written(rank, identity.modified, now);
+            }
+        }
         self.reprice();
         true
     }
@@ -155,6 +167,7 @@ impl Run {
             samples: self.tally.samples(),
             bytes: self.bytes,
             history: self.history.clone(),
+            ranks: self.ranks.sums(),
             newest: self.newest.clone(),
         }
     }
@@ -181,11 +194,21 @@ impl Run {
                 let layers = manifest.layers.iter().enumerate();
                 self.declared = layers.map(|(at, layer)| (layer.name.clone(), at)).collect();
                 self.manifest = Some(manifest);
+                self.expect_ranks();
                 self.reprice();
             }
             Update::End(end) => self.end = Some(end),
-            Update::Counted { number, name, modified, bytes, replaces, count } => {
-                if replaces && !self.take_out(number) {
+            Update::RankEnd { rank, end } => {
+                self.ranks.end(rank, end);
+                self.expect_ranks();
+            }
+            Update::Rank { rank, account } => {
+                self.ranks.account(rank, account);
+                self.expect_ranks();
+            }
+            Update::Counted { number, rank, name, modified, bytes, replaces, count } => {
+                let id = BatchId { number, rank };
+                if replaces && !self.take_out(id) {
                     self.add_problem(Problem {
                         path: name,
                         reason: "it changed after it was counted, too long ago to count it again; start the tally over"
@@ -194,7 +217,7 @@ impl Run {
                     });
                     return;
                 }
-                let layers = self.tally.add(number, &count);
+                let layers = self.tally.add(id, &count);
                 if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
                     self.newest = Some((number, name));
                 }
@@ -203,6 +226,11 @@ impl Run {
                     self.reprice();
                 }
                 self.history.add(number, count.samples, &layers, &count.layers);
+                if let Some(rank) = rank {
+                    let samples = (number, count.samples);
+                    self.ranks.add(rank, samples, &layers, &count.layers, self.history.prices());
+                    self.ranks.note_written(rank, modified, now);
+                }
                 self.pace.note(modified);
                 self.bytes = self.bytes.saturating_add(bytes);
                 self.throughput.note(bytes, now);
@@ -210,8 +238,8 @@ impl Run {
                 let activity = if self.settings.live { now } else { modified.min(now) };
                 self.last_activity = self.last_activity.max(Some(activity));
             }
-            Update::Withdrawn { number } => {
-                self.take_out(number);
+            Update::Withdrawn { number, rank } => {
+                self.take_out(BatchId { number, rank });
             }
             Update::Problem(problem) => self.add_problem(problem),
             Update::Solved(path) => {
@@ -241,6 +269,14 @@ impl Run {
         self.tally.layers().iter().map(price).collect()
     }
 
+    /// Notes what follows from another rank, another end of one, or another manifest.
+    fn expect_ranks(&mut self) {
+        if let Some(world_size) = self.manifest().and_then(|manifest| manifest.world_size) {
+            self.ranks.expect(world_size);
+        }
+        self.common_end = self.ranks.common_end();
+    }
+
     fn add_problem(&mut self, problem: Problem) {
         self.problems.insert(problem.path.clone(), problem);
     }
@@ -252,10 +288,13 @@ impl Run {
         *self = Self { presence, watching, restarted: Some(why), revision, structure, ..fresh };
     }
 
-    fn take_out(&mut self, number: u64) -> bool {
-        match self.tally.remove(number) {
+    fn take_out(&mut self, id: BatchId) -> bool {
+        match self.tally.remove(id) {
             Some((samples, layers, counts)) => {
-                self.history.remove(number, samples, &layers, &counts);
+                self.history.remove(id.number, samples, &layers, &counts);
+                if let Some(rank) = id.rank {
+                    self.ranks.remove(rank, samples, &layers, &counts, self.history.prices());
+                }
                 true
             }
             None => false,
@@ -288,9 +327,23 @@ impl Run {
         self.manifest.clone()
     }
 
-    /// The end of the run, once it was read.
+    /// The end of the run, once it was read; without one of its own, that of all ranks together.
     pub fn end(&self) -> Option<&End> {
-        self.end.as_ref()
+        self.end.as_ref().or(self.common_end.as_ref())
+    }
+
+    /// The ranks.
+    pub fn ranks(&self) -> &Ranks {
+        &self.ranks
+    }
+
+    /// The ranks as they stand at `now`, the lowest first.
+    pub fn standings(&self, now: SystemTime) -> Vec<Standing> {
+        if self.ranks.is_empty() {
+            return Vec::new();
+        }
+        let run_is_over = self.status(now) == Status::Finished;
+        self.ranks.standings(Circumstances { now, run_is_over, stall_after: self.settings.stall_after })
     }
 
     /// The sums.
@@ -351,7 +404,7 @@ impl Run {
     /// Whether nothing of a run was ever there.
     pub fn is_blank(&self) -> bool {
         let documents = self.manifest.is_none() && self.end.is_none() && self.refused.is_none();
-        documents && self.account.seen == 0 && self.tally.batches() == 0
+        documents && self.ranks.is_empty() && self.account.seen == 0 && self.tally.batches() == 0
     }
 
     /// Whether the pipeline has ended.
@@ -416,7 +469,7 @@ impl Run {
 
     /// Whether the run goes on.
     pub fn status(&self, now: SystemTime) -> Status {
-        if self.end.is_some() || self.expectations_met() {
+        if self.end().is_some() || self.expectations_met() {
             return Status::Finished;
         }
         let Some(last) = self.last_activity else { return Status::Waiting };
@@ -434,7 +487,7 @@ impl Run {
         }
         let silent = self.last_activity.and_then(|last| now.duration_since(last).ok());
         let silent_for = |time: Duration| silent.is_none_or(|silent| silent >= time);
-        match &self.end {
+        match self.end() {
             Some(End { batches: Some(batches), .. }) if self.account.seen < *batches => {
                 silent_for(self.settings.stall_after)
             }
@@ -446,7 +499,7 @@ impl Run {
     /// Whether the figures are whole: the run is over, all its batches are counted, nothing waits and
     /// nothing was set aside.
     pub fn is_complete(&self) -> bool {
-        let all_written = match self.end.as_ref().map(|end| end.batches) {
+        let all_written = match self.end().map(|end| end.batches) {
             Some(Some(batches)) => self.tally.batches() >= batches,
             Some(None) => true,
             None => self.expectations_met(),

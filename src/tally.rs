@@ -1,7 +1,7 @@
 //! Adds the counts of batches, each once, and gives the sums. Knows no threads and no prices.
 
 use crate::count::{BatchCount, LayerCount};
-use crate::snapshot::LayerShape;
+use crate::snapshot::{BatchId, LayerShape};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -151,7 +151,7 @@ fn counts_of(mut row: impl Iterator<Item = u64>) -> Vec<LayerCount> {
 impl Kept {
     /// The memory that it takes: the row, itself and what the tree and the allocator add.
     fn bytes(&self) -> usize {
-        self.counts.bytes() + 2 * size_of::<(u64, Self)>()
+        self.counts.bytes() + 2 * size_of::<(BatchId, Self)>()
     }
 }
 
@@ -163,7 +163,7 @@ pub struct Tally {
     layer_sets: HashMap<Arc<[LayerShape]>, Arc<[usize]>>,
     samples: u128,
     batches: u64,
-    kept: BTreeMap<u64, Kept>,
+    kept: BTreeMap<BatchId, Kept>,
     kept_bytes: usize,
     step_sums: usize,
     order: u64,
@@ -193,14 +193,14 @@ impl Tally {
 
     /// Adds a batch; returns the indices of its layers in [`Tally::layers`], in the batch's order.
     ///
-    /// The number must not have been added before: take it out first with [`Tally::remove`].
-    pub fn add(&mut self, number: u64, batch: &BatchCount) -> Arc<[usize]> {
+    /// The batch must not have been added before: take it out first with [`Tally::remove`].
+    pub fn add(&mut self, id: BatchId, batch: &BatchCount) -> Arc<[usize]> {
         let layers = self.indices(&batch.shapes);
         for ((&layer, count), shape) in layers.iter().zip(&batch.layers).zip(batch.shapes.iter()) {
             self.make_room(layer, count.updates_by_step.len());
             let sums = &mut self.layers[layer];
-            self.order += u64::from(number < sums.first_batch);
-            sums.note(number, shape.neurons.as_ref());
+            self.order += u64::from(id.number < sums.first_batch);
+            sums.note(id.number, shape.neurons.as_ref());
             sums.add(count);
         }
         self.drop_steps();
@@ -209,7 +209,7 @@ impl Tally {
         let counts = Numbers::of(&batch.layers);
         let kept = Kept { samples: batch.samples, layers: Arc::clone(&layers), counts };
         self.kept_bytes += kept.bytes();
-        self.kept.insert(number, kept);
+        self.kept.insert(id, kept);
         while self.kept_bytes > MAX_KEPT_BYTES
             && let Some((_, forgotten)) = self.kept.pop_first()
         {
@@ -220,8 +220,8 @@ impl Tally {
 
     /// Takes a batch out again; returns its samples, layers and counts, or `None` where it is too long
     /// ago to be remembered (or was never added).
-    pub fn remove(&mut self, number: u64) -> Option<(u64, Arc<[usize]>, Vec<LayerCount>)> {
-        let kept = self.kept.remove(&number)?;
+    pub fn remove(&mut self, id: BatchId) -> Option<(u64, Arc<[usize]>, Vec<LayerCount>)> {
+        let kept = self.kept.remove(&id)?;
         self.kept_bytes -= kept.bytes();
         let Kept { samples, layers, counts } = kept;
         let counts = counts.counts();
@@ -354,14 +354,25 @@ mod tests {
     #[test]
     fn layers_may_differ_from_batch_to_batch_and_batches_can_be_taken_out() {
         let mut tally = Tally::default();
-        tally.add(0, &batch(2, &[("a", 1, 4), ("b", 2, 4)]));
-        tally.add(1, &batch(3, &[("b", 5, 6), ("c", 7, 8)]));
+        tally.add(0.into(), &batch(2, &[("a", 1, 4), ("b", 2, 4)]));
+        tally.add(1.into(), &batch(3, &[("b", 5, 6), ("c", 7, 8)]));
         assert_eq!((tally.samples(), tally.batches()), (5, 2));
         assert_eq!(tally.layers()[1].updates, 7);
-        let (samples, layers, counts) = tally.remove(0).expect("it was added");
+        let (samples, layers, counts) = tally.remove(0.into()).expect("it was added");
         assert_eq!((samples, &*layers, counts.len()), (2, &[0, 1][..], 2));
         assert_eq!((tally.layers()[0].updates, tally.layers()[1].dense), (0, 6));
-        assert!(tally.remove(0).is_none());
+        assert!(tally.remove(0.into()).is_none());
+    }
+
+    #[test]
+    fn the_same_number_of_two_ranks_is_two_batches() {
+        let mut tally = Tally::default();
+        let of_rank = |rank| BatchId { number: 3, rank };
+        for rank in [None, Some(0), Some(1)] {
+            tally.add(of_rank(rank), &batch(2, &[("a", 1, 4)]));
+        }
+        assert!(tally.remove(of_rank(Some(0))).is_some() && tally.remove(of_rank(Some(0))).is_none());
+        assert_eq!((tally.batches(), tally.layers()[0].updates), (2, 2));
     }
 
     #[test]
@@ -372,10 +383,10 @@ mod tests {
         let wide = batch(1, &layers);
         let mut tally = Tally::default();
         for number in 0..12 {
-            tally.add(number, &wide);
+            tally.add(number.into(), &wide);
         }
         assert!(tally.kept_bytes <= MAX_KEPT_BYTES);
-        assert!(tally.remove(0).is_none() && tally.remove(11).is_some());
+        assert!(tally.remove(0.into()).is_none() && tally.remove(11.into()).is_some());
         assert_eq!(tally.layers()[0].updates, 11 * u128::from(u64::MAX));
     }
 
@@ -386,12 +397,12 @@ mod tests {
         for number in 0..300 {
             let name = number.to_string();
             let batch = BatchCount { layers: vec![count.clone()], ..batch(1, &[(&name, 0, 0)]) };
-            tally.add(number, &batch);
+            tally.add(number.into(), &batch);
         }
         let steps: usize = tally.layers().iter().map(|layer| layer.updates_by_step.len()).sum();
         assert_eq!(steps, MAX_STEP_SUMS);
         assert!(tally.layers().iter().all(|layer| layer.updates == 4096));
-        assert!((0..300).all(|number| tally.remove(number).is_some()));
+        assert!((0..300).all(|number| tally.remove(number.into()).is_some()));
         assert!(tally.layers().iter().all(|layer| layer.updates_by_step.iter().all(|&sum| sum == 0)));
     }
 
@@ -409,7 +420,7 @@ mod tests {
         };
         let of = |numbers: &mut dyn Iterator<Item = u64>| {
             let mut tally = Tally::default();
-            numbers.for_each(|number| drop(tally.add(number, &made(number))));
+            numbers.for_each(|number| drop(tally.add(number.into(), &made(number))));
             tally
         };
         let sums = |tally: &Tally| {
@@ -468,10 +479,10 @@ mod tests {
         ) {
             let mut tally = Tally::default();
             for (number, (layers, _)) in batches.iter().enumerate() {
-                tally.add(number as u64, &with_steps(layers));
+                tally.add((number as u64).into(), &with_steps(layers));
             }
             for (number, (layers, _)) in batches.iter().enumerate().filter(|(_, batch)| !batch.1) {
-                let (_, _, counts) = tally.remove(number as u64).expect("it was added");
+                let (_, _, counts) = tally.remove((number as u64).into()).expect("it was added");
                 prop_assert_eq!(counts, with_steps(layers).layers);
             }
             let mut expected: BTreeMap<String, Vec<u128>> = BTreeMap::new();

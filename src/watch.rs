@@ -184,7 +184,7 @@ impl Watch {
         let restored = progress.and_then(|progress| {
             let restored =
                 Restored { manifest: progress.manifest.clone(), counted: progress.counted.clone() };
-            self.runs.newest_mut()?.go_on_from(progress).then_some(restored)
+            self.runs.newest_mut()?.go_on_from(progress, SystemTime::now()).then_some(restored)
         });
         let keeping = match &known.file {
             _ if known.is_kept_elsewhere => Keeping::LeftToAnother,

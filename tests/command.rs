@@ -371,3 +371,85 @@ fn bench_that_is_interrupted_leaves_nothing_behind() {
     assert!(text(&output.stderr).contains("interrupted"), "{}", text(&output.stderr));
     assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
 }
+
+#[test]
+fn ranks_are_in_every_format() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], None);
+    for (rank, batches) in [("rank-0", 4), ("rank-1", 3), ("rank-7", 1)] {
+        for number in 0..batches {
+            support::write_batch(&run.join(rank), number, &small_batch(), support::Archive::Stored);
+        }
+        fs::write(run.join(rank).join("end.json"), "{}").expect("an end");
+    }
+    support::write_batch(&run, 0, &small_batch(), support::Archive::Stored);
+    for format in ["text", "csv", "md"] {
+        let output = summary(&run, &["--format", format]);
+        assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
+        insta::assert_snapshot!(format!("ranks-{format}"), text(&output.stdout));
+    }
+    let told = json(&summary(&run, &["--format", "json"]));
+    assert_eq!((&told["complete"], &told["account"]["counted"]), (&Value::from(true), &Value::from(9)));
+    let ranks = told["ranks"].as_array().expect("ranks");
+    let figures: Vec<(u64, u64, u64)> = ranks
+        .iter()
+        .map(|rank| {
+            let figure = |name: &str| rank[name].as_u64().expect("a number");
+            (figure("rank"), figure("batches"), figure("effective_ops"))
+        })
+        .collect();
+    assert_eq!(figures, [(0, 4, 144), (1, 3, 108), (7, 1, 36)]);
+    // An export with ranks is read back, and compared as any.
+    let export = place.path().join("ranks.json");
+    let output = summary(&run, &["--export", export.to_str().expect("text")]);
+    assert_eq!(output.status.code(), Some(0));
+    let output = neurotop().arg("compare").args([&export, &run]).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn progress_lines_name_silent_ranks() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    let old = std::time::SystemTime::now() - Duration::from_secs(600);
+    for number in 0..3 {
+        for rank in ["rank-0", "rank-12"] {
+            let batch =
+                support::write_batch(&run.join(rank), number, &small_batch(), support::Archive::Stored);
+            if rank == "rank-12" {
+                let written = old + Duration::from_secs(number as u64);
+                fs::File::options()
+                    .write(true)
+                    .open(batch)
+                    .expect("open")
+                    .set_modified(written)
+                    .expect("time");
+            }
+        }
+    }
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .arg("watch")
+        .arg(&run)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", place.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let output = std::io::BufReader::new(child.stdout.take().expect("its output"));
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        std::io::BufRead::lines(output).map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    let mut seen = Vec::new();
+    while let Ok(line) = lines.recv_timeout(Duration::from_secs(30)) {
+        seen.push(line);
+        if seen.last().is_some_and(|line| line.contains("0 set aside, rank 12 silent")) {
+            break;
+        }
+    }
+    child.kill().expect("ended");
+    child.wait().expect("ended");
+    assert!(seen.last().is_some_and(|line| line.contains("rank 12 silent")), "{seen:?}");
+}

@@ -4,8 +4,8 @@ mod support;
 
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
-    Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, Request, RunRow,
-    Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
+    Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, RANK_COLUMNS,
+    RankColumn, RankSort, Request, RunRow, Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
 };
 use neurotop::follow::Account;
 use neurotop::pipeline::{Group, Presence, Problem, Severity, Update, Watching};
@@ -42,7 +42,7 @@ fn account(counted: u64, waiting: u64, set_aside: u64) -> Update {
 
 fn counted(number: u64, count: BatchCount) -> Update {
     let name = format!("batch-{number:06}.npz");
-    Update::Counted { number, name, modified: at(2 * number), bytes: 1, replaces: false, count }
+    Update::Counted { number, rank: None, name, modified: at(2 * number), bytes: 1, replaces: false, count }
 }
 
 /// The demo's run after some of its batches, one every two seconds.
@@ -248,7 +248,7 @@ fn an_end_that_differs() {
 
 #[test]
 fn nothing_is_too_small_and_nothing_steers_the_terminal() {
-    for run in [empty(), demo(12), many_layers(30)] {
+    for run in [empty(), demo(12), many_layers(30), many_ranks(12)] {
         for page in View::ALL {
             for columns in [0, 1, 2, 7, 19, 33, 59, 60, 61, 149, 150] {
                 for rows in [0, 1, 2, 3, 4, 5, 6, 8, 9, 11, 17, 18, 19, 23] {
@@ -692,17 +692,18 @@ fn views_are_reached_by_number_by_tab_and_by_click() {
     let run = demo(3);
     let mut state = State::default();
     let mut seen = vec![state.view];
-    for _ in 1..View::ALL.len() {
+    let views: Vec<View> = View::of_run(false).collect();
+    for _ in 1..views.len() {
         act(&mut state, Action::NextView(1), &run);
         seen.push(state.view);
     }
-    assert_eq!(seen, View::ALL);
+    assert_eq!(seen, views);
     act(&mut state, Action::NextView(1), &run);
     assert_eq!(state.view, View::Overview, "in a circle");
     act(&mut state, Action::NextView(-1), &run);
     assert_eq!(state.view, View::Help);
     screen_of(120, 40, &run, &mut state, at(6));
-    assert_eq!(state.places.tabs.len(), View::ALL.len());
+    assert_eq!(state.places.tabs.len(), views.len());
     for (view, area) in state.places.tabs.clone() {
         act(&mut state, Action::Click(area.as_position()), &run);
         assert_eq!(state.view, view);
@@ -918,7 +919,7 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         vec![Update::Manifest(Arc::new(manifest))],
         vec![batch(2, &["a", "b"])],
         vec![batch(3, &["a", "b"]), account(4, 0, 1)],
-        vec![Update::Withdrawn { number: 3 }],
+        vec![Update::Withdrawn { number: 3, rank: None }],
         vec![Update::Restarted("as you asked".into())],
         vec![batch(0, &["c"])],
         vec![Update::End(End::default())],
@@ -947,10 +948,11 @@ fn a_backlog_shows_how_long_it_takes() {
     for number in 40..60 {
         let count =
             BatchCount { samples: 640, shapes: Arc::clone(&shapes), layers: vec![LayerCount::default(); 3] };
-        let Update::Counted { number, name, modified, replaces, count, .. } = counted(number, count) else {
+        let Update::Counted { number, rank, name, modified, replaces, count, .. } = counted(number, count)
+        else {
             unreachable!()
         };
-        let update = Update::Counted { number, name, modified, bytes: 300_000_000, replaces, count };
+        let update = Update::Counted { number, rank, name, modified, bytes: 300_000_000, replaces, count };
         run.apply(vec![update], START + Duration::from_millis(1000 + 100 * number));
     }
     run.apply(vec![account(60, 20_000, 0)], START + Duration::from_millis(6900));
@@ -962,4 +964,182 @@ fn a_backlog_shows_how_long_it_takes() {
     let headers: String =
         [(44, 12), (80, 24), (120, 34)].map(|(columns, rows)| header(columns, rows)).concat();
     insta::assert_snapshot!(headers);
+}
+
+/// The demo's layers in many ranks: rank 1 behind, rank 3 silent, rank 5 done, the last without a batch.
+fn many_ranks(ranks: u32) -> Run {
+    let layers = [("lif1", "Leaky"), ("lif2", "Synaptic"), ("head", "Alpha")];
+    let entry = |&(name, neuron): &(&str, &str)| serde_json::json!({"name": name, "neuron": neuron, "reset": "zero", "shape": [8, 8]});
+    let manifest = serde_json::json!({
+        "format": "neurotop", "version": 1, "run": "digits-ranks", "producer": "the tests",
+        "world_size": ranks, "expected_batches": 64 * ranks, "layers": layers.iter().map(entry).collect::<Vec<_>>(),
+    });
+    let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
+    let mut run = empty();
+    run.apply(vec![Update::Manifest(Arc::new(manifest))], at(0));
+    let shapes: Arc<[LayerShape]> = layers
+        .into_iter()
+        .map(|(name, _)| name)
+        .map(|name| LayerShape { name: name.into(), neurons: None })
+        .collect();
+    let batches = |rank: u32| match rank {
+        1 => 20,
+        3 => 12,
+        rank if rank + 1 == ranks => 0,
+        _ => 32,
+    };
+    let mut updates = Vec::new();
+    let mut all = 0;
+    for number in 0..32_u64 {
+        for rank in (0..ranks).filter(|&rank| number < batches(rank)) {
+            let every = if rank == 1 { 3 } else { 2 };
+            let count = |layer: u64| LayerCount {
+                updates: 900 + 7 * number + u64::from(rank % 13) + layer,
+                dense: 4096,
+                updates_by_step: Vec::new(),
+            };
+            let count =
+                BatchCount { samples: 4, shapes: Arc::clone(&shapes), layers: (0..3).map(count).collect() };
+            let name = format!("rank-{rank}/batch-{number:06}.npz");
+            let modified = at(every * number);
+            updates.push(Update::Counted {
+                number,
+                rank: Some(rank),
+                name,
+                modified,
+                bytes: 1,
+                replaces: false,
+                count,
+            });
+            all += 1;
+        }
+    }
+    for rank in 0..ranks {
+        let (counted, waiting, set_aside) =
+            (batches(rank), u64::from(rank % 4 == 2), u64::from(rank % 9 == 8));
+        let seen = counted + waiting + set_aside;
+        let account = Account { seen, counted, waiting, set_aside, ..Account::default() };
+        updates.push(Update::Rank { rank, account: Some(account) });
+    }
+    let end = End::parse(br#"{"batches": 32}"#).expect("an end");
+    updates.push(Update::RankEnd { rank: 5, end });
+    updates.push(account(all, 0, 0));
+    run.apply(updates, at(62));
+    run
+}
+
+/// The sizes of the others, those that the ranks are looked at in, and the smallest with a second column.
+const RANK_SIZES: [(u16, u16); 6] = [(40, 10), (44, 12), (80, 24), (120, 40), (200, 50), (300, 80)];
+
+#[test]
+fn ranks_beside_the_layers_at_every_size() {
+    let run = many_ranks(12);
+    for (columns, rows) in RANK_SIZES {
+        assert_screen("ranks-overview", columns, rows, &run, &mut State::default(), at(62));
+    }
+    let mut state = State::default();
+    state.compact = true;
+    assert_screen("ranks-overview-compact", 80, 24, &run, &mut state, at(62));
+}
+
+#[test]
+fn the_table_of_ranks_at_every_size() {
+    let run = many_ranks(12);
+    for (columns, rows) in RANK_SIZES {
+        assert_screen("ranks", columns, rows, &run, &mut on(View::Ranks), at(62));
+    }
+    assert_screen("ranks-of-none", 80, 24, &demo(3), &mut on(View::Ranks), at(6));
+    let mut state = on(View::Ranks);
+    state.compact = true;
+    assert_screen("ranks-compact", 80, 24, &run, &mut state, at(62));
+    let ascii = Look { symbols: Symbols::Ascii, ..Look::default() };
+    for view in [View::Overview, View::Ranks] {
+        let mut state = State::new(ascii);
+        state.view = view;
+        let screen = screen_of(120, 40, &run, &mut state, at(62));
+        assert!(screen.buffer().content().iter().all(|cell| cell.symbol().is_ascii()));
+        insta::assert_snapshot!(format!("ranks-ascii-{}", view.name()), screen);
+    }
+}
+
+#[test]
+fn ranks_look_as_they_are_in_every_theme() {
+    let run = many_ranks(12);
+    let moment = Moment::of(&run, at(62));
+    for theme in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome] {
+        let mut state = State::new(themed(theme, Depth::Palette));
+        state.view = View::Ranks;
+        let screen = draw_on(80, 24, &contents(&run, &moment), &mut state);
+        insta::assert_snapshot!(format!("styles-{}-with-ranks", theme.name()), styles_of(&screen));
+    }
+}
+
+#[test]
+fn a_silent_rank_is_in_the_header_of_every_view_until_the_run_is_over() {
+    let mut run = many_ranks(12);
+    for view in View::ALL {
+        for (columns, rows) in RANK_SIZES {
+            let screen = screen_of(columns, rows, &run, &mut on(view), at(62)).to_string();
+            let header = screen.lines().next().expect("a line");
+            assert!(header.contains("silent"), "{columns}x{rows}:\n{screen}");
+        }
+    }
+    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    assert_eq!(neurotop::report::silent_ranks(&ranks).as_deref(), Some("2 ranks silent: 3, 11"));
+    assert_eq!(
+        neurotop::report::longest_silence(&ranks).as_deref(),
+        Some("2 ranks silent, 11 for 1 min 02 s")
+    );
+    run.apply(vec![Update::RankEnd { rank: 11, end: End::default() }], at(62));
+    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    assert_eq!(neurotop::report::longest_silence(&ranks).as_deref(), Some("rank 3 silent for 40 s"));
+    run.apply(vec![Update::End(End::default())], at(62));
+    let screen = screen_of(120, 40, &run, &mut State::default(), at(500)).to_string();
+    assert!(!screen.contains("silent") && screen.contains("✓ done"), "{screen}");
+}
+
+#[test]
+fn hundreds_of_ranks_sort_scroll_and_are_clicked_on() {
+    let run = many_ranks(400);
+    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    let mut state = on(View::Ranks);
+    let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
+    assert!(screen.contains("Ranks (400)") && screen.contains("by state"), "{screen}");
+    let order: Vec<u32> = state.rank_sort.order(&ranks).into_iter().map(|at| ranks[at].rank).collect();
+    assert_eq!((&order[..4], order[399]), (&[399, 3, 1, 0][..], 5), "silent, behind, counting, done");
+    act(&mut state, Action::Go(Motion::Last), &run);
+    let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
+    assert!(screen.contains("398 ● counting") && screen.contains("5 ✓ done"), "{screen}");
+    act(&mut state, Action::Go(Motion::First), &run);
+    screen_of(120, 40, &run, &mut state, at(62));
+    act(&mut state, Action::Scroll(30), &run);
+    screen_of(120, 40, &run, &mut state, at(62));
+    assert_eq!(state.ranks.selected, 30);
+    // Every column sorts, both ways, and walks in a circle.
+    let sorting: Vec<RankColumn> = RANK_COLUMNS.into_iter().filter(|column| column.sorts()).collect();
+    for &column in &sorting {
+        let turned = RankSort { descending: !RankSort::by(column).descending, ..RankSort::by(column) };
+        let order = RankSort::by(column).order(&ranks);
+        assert_ne!(order, turned.order(&ranks), "{column:?}");
+        assert_eq!(order.iter().collect::<HashSet<_>>().len(), 400);
+    }
+    for _ in &sorting {
+        act(&mut state, Action::Side(1), &run);
+    }
+    assert_eq!(state.rank_sort, RankSort::default());
+    act(&mut state, Action::SortColumn(-1), &run);
+    assert_eq!(state.rank_sort, RankSort::by(RankColumn::Rank));
+    act(&mut state, Action::SortReverse, &run);
+    let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
+    assert!(screen.contains("by rank, turned"), "{screen}");
+    let (_, heading) = state.places.rank_headings[3];
+    act(&mut state, Action::Click(heading.as_position()), &run);
+    assert_eq!(state.rank_sort, RankSort::by(RankColumn::Behind));
+    let screen = screen_of(120, 40, &run, &mut state, at(62));
+    let row = state.places.rows;
+    act(&mut state, Action::Click(Position::new(row.x, row.y + 2)), &run);
+    assert_eq!(state.ranks.selected, 32, "{screen}");
+    let mut state = State::default();
+    act(&mut state, Action::NextView(-1), &run);
+    assert_eq!(state.view, View::Ranks, "the last view of a run with ranks");
 }

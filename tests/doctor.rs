@@ -205,3 +205,36 @@ fn batches_that_were_counted_and_deleted_are_not_missing() {
     let (_, damaged) = doctor(&run, &["--state", state]);
     assert!(damaged.contains("the kept progress: it cannot be read"), "{damaged}");
 }
+
+#[test]
+fn ranks_are_told_of_and_what_is_wrong_with_which() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    let layer = |reset| [("lif", "Leaky", reset, &[2_usize][..])];
+    for (rank, batches) in [("rank-0", 3), ("rank-1", 2)] {
+        for number in 0..batches {
+            support::write_batch(&run.join(rank), number, &small_batch(), Archive::Stored);
+        }
+        support::write_manifest(&run.join(rank), &layer("zero"), Some(3));
+        fs::write(run.join(rank).join("end.json"), "{}").expect("an end");
+    }
+    let good = json(&run, &["--deep"]);
+    assert_eq!((good.0, &good.1["kind"]), (0, &Value::from("run")));
+    let (said_of, batches) = (&good.1["runs"][0], &good.1["runs"][0]["batches"]);
+    assert_eq!((&batches["seen"], &batches["updates"]), (&Value::from(5), &Value::from(5 * SMALL.0)));
+    assert_eq!(said_of["documents"]["ended"], true, "all ranks are at their end");
+    assert_eq!(said_of["ranks"][1], serde_json::json!({"rank": 1, "batches": 2, "ended": true}));
+    support::write_manifest(&run.join("rank-1"), &layer("subtract"), None);
+    let whole = fs::read(run.join("rank-0/batch-000000.npz")).expect("a batch");
+    fs::write(run.join("rank-1.batch-1.npz"), &whole).expect("a batch twice");
+    fs::write(run.join("rank-2.batch-7.npz"), &whole[..whole.len() / 2]).expect("half a batch");
+    fs::write(run.join("rank-1/.batch-000002.npz"), &whole).expect("a file");
+    fs::write(run.join("rank-2.end.json"), "[]").expect("an end");
+    std::os::unix::fs::symlink("rank-0", run.join("rank-3")).expect("a link");
+    for name in ["rank-99999999999999999999", "rank-x\u{1b}[2J"] {
+        support::write_batch(&run.join(name), 0, &small_batch(), Archive::Stored);
+    }
+    let said = said(&run, &[]);
+    assert!(!said.contains('\u{1b}'));
+    insta::assert_snapshot!("ranks-wrong", said);
+}

@@ -29,6 +29,7 @@ fn count(manifest: &Path, batches: &[PathBuf], mut check: impl FnMut(usize, &Sum
             count_batch(&batch, &mut scratch).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let update = Update::Counted {
             number: number as u64,
+            rank: None,
             name: "batch".into(),
             modified: now,
             bytes: 0,

@@ -163,6 +163,7 @@ impl Made {
             updates_by_step: steps.clone(),
         };
         Update::Counted {
+            rank: None,
             number,
             name,
             modified: SystemTime::UNIX_EPOCH + Duration::from_secs(self.modified),

@@ -1016,3 +1016,46 @@ fn no_name_steers_the_terminal_in_any_view() {
         assert!(!output.contains(steering), "{steering:?} reached the terminal");
     }
 }
+
+#[test]
+fn a_rank_that_falls_silent_is_shown_in_the_header() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    let put = |rank: u32, number: usize| add_batch(&run.join(format!("rank-{rank}")), number);
+    for number in 0..8 {
+        put(0, number);
+        put(3, number);
+    }
+    // Ranks are silent after the stall time at the latest, where their batches come quicker.
+    let args = ["watch", text(&run), "--stall-after", "1", "--settle", "0.2"];
+    let mut terminal = Terminal::start(120, 40, &args, &[]);
+    terminal.until_shown("Ranks (2)");
+    let deadline = Instant::now() + PATIENCE;
+    let mut number = 8;
+    while !terminal.contents().contains("rank 3 silent for ") {
+        assert!(Instant::now() < deadline, "{}", terminal.contents());
+        put(0, number);
+        number += 1;
+        sleep(Duration::from_millis(50));
+    }
+    terminal.press("7");
+    let shown = |screen: &str| screen.contains("3 ◌ silent") && screen.contains("by state");
+    while !shown(&terminal.contents()) {
+        assert!(Instant::now() < deadline, "{}", terminal.contents());
+        put(0, number);
+        number += 1;
+        sleep(Duration::from_millis(50));
+    }
+    fs::create_dir_all(run.join("rank-12")).expect("a directory");
+    put(12, 0);
+    terminal.until_shown("Ranks (3)");
+    for rank in [0, 3, 12] {
+        fs::write(run.join(format!("rank-{rank}/end.json")), "{}").expect("an end");
+    }
+    terminal.until_shown("✓ finished");
+    terminal.until("all are done", |screen| screen.matches("✓ done").count() == 3);
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+    let printed = terminal.printed();
+    assert!(printed.contains("rank") && printed.contains("done"), "{printed}");
+}

@@ -4,7 +4,7 @@ use super::finish::ended_by_itself;
 use super::output;
 use crate::dashboard::Symbols;
 use crate::pipeline::{Group, Update};
-use crate::report::Summary;
+use crate::report::{Summary, silent_ranks};
 use crate::run::Status;
 use crate::runs::Entry;
 use crate::text::{bytes, decimal, percent, printable, span, thousands};
@@ -92,13 +92,15 @@ fn line(entry: &Entry) -> String {
     let of = |expected: Option<u64>| {
         expected.map_or(String::new(), |count| format!("/{}", thousands(count.into())))
     };
+    // Without the time, for the same reason.
+    let silent = silent_ranks(&summary.ranks).map_or(String::new(), |silent| format!(", {silent}"));
     let left = run.time_left(now).map_or(String::new(), |left| format!(", {} left", span(left)));
     let behind = run.backlog(now).map_or(String::new(), |backlog| {
         let (behind, speed) = (bytes(backlog.bytes), bytes(backlog.per_second as u64));
         format!(", {behind} behind at {speed}/s: {}", span(backlog.left))
     });
     format!(
-        "{} {state}: {}{} batches, {}{} samples, effective {} dense {} ops/sample, sparsity {}, {} waiting, {} set aside{left}{behind}",
+        "{} {state}: {}{} batches, {}{} samples, effective {} dense {} ops/sample, sparsity {}, {} waiting, {} set aside{silent}{left}{behind}",
         printable(&summary.run.name),
         thousands(summary.run.batches.into()),
         of(summary.run.expected_batches),

@@ -148,7 +148,7 @@ pub fn named(name: &str) -> Option<&'static Binding> {
 }
 
 /// All keys.
-pub static BINDINGS: [Binding; 40] = [
+pub static BINDINGS: [Binding; 41] = [
     binding(
         "quit",
         &["q", "ctrl-c"],
@@ -185,6 +185,13 @@ pub static BINDINGS: [Binding; 40] = [
         Action::Toggle(View::Help),
         "the help: keys and terms",
         &[always("help")],
+    ),
+    binding(
+        "view-ranks",
+        &["7", "R"],
+        Action::View(View::Ranks),
+        "the ranks: how far each is, which is behind, which is silent",
+        &[],
     ),
     binding("view-next", &["tab"], Action::NextView(1), "the next view", &[always("view")]),
     binding("view-previous", &["shift-tab"], Action::NextView(-1), "the view before", &[]),
@@ -228,15 +235,27 @@ pub static BINDINGS: [Binding; 40] = [
         &[within("next layer", &[View::Layer]), within("cursor", &[View::Charts])],
     ),
     binding("left", &["left", "h"], Action::Side(-1), "the same to the left", &[]),
-    binding("sort-next", &[">"], Action::SortColumn(1), "sort the layers by the next column", &[]),
+    binding(
+        "sort-next",
+        &[">"],
+        Action::SortColumn(1),
+        "sort the layers, or the ranks, by the next column",
+        &[],
+    ),
     binding(
         "sort-previous",
         &["<"],
         Action::SortColumn(-1),
-        "sort the layers by the column before",
-        &[within("sort", &[View::Overview])],
+        "sort the layers, or the ranks, by the column before",
+        &[within("sort", &[View::Overview, View::Ranks])],
     ),
-    binding("sort-reverse", &["o"], Action::SortReverse, "turn the order around", &[]),
+    binding(
+        "sort-reverse",
+        &["o"],
+        Action::SortReverse,
+        "turn the order around",
+        &[within("turn", &[View::Ranks])],
+    ),
     binding(
         "filter",
         &["/"],

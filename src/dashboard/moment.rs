@@ -4,7 +4,7 @@
 use super::inspector::Portrayal;
 use crate::history::History;
 use crate::pipeline::{Presence, Watching};
-use crate::report::{Baseline, Figures, Summary, sparsity};
+use crate::report::{Baseline, Figures, RankFigures, Summary, sparsity};
 use crate::run::{Backlog, Run, Status};
 use crate::runs::{Entry, Runs};
 use crate::tally::{LayerSums, quotient};
@@ -69,6 +69,7 @@ impl Moment {
         self.status = run.status(now);
         self.time_left = run.time_left(now);
         self.backlog = run.backlog(now);
+        self.summary.ranks = RankFigures::of(run, now);
     }
 }
 

@@ -8,6 +8,7 @@ use super::key_table::KeyTable;
 use super::keys::{Action, Mode};
 use super::look::Look;
 use super::moment::Contents;
+use super::rank_columns::{RANK_COLUMNS, RankColumn, RankSort};
 use crate::report::LayerFigures;
 use ratatui::layout::{Position, Rect};
 use std::sync::Arc;
@@ -32,12 +33,14 @@ pub enum View {
     Problems,
     /// The keys.
     Help,
+    /// The ranks, of a run that has some.
+    Ranks,
 }
 
 impl View {
     /// All views, in the order of their numbers, which begin with 1.
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Layer, Self::Charts, Self::Runs, Self::Problems, Self::Help];
+    pub const ALL: [Self; 7] =
+        [Self::Overview, Self::Layer, Self::Charts, Self::Runs, Self::Problems, Self::Help, Self::Ranks];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -48,12 +51,21 @@ impl View {
             Self::Runs => "Runs",
             Self::Problems => "Problems",
             Self::Help => "Help",
+            Self::Ranks => "Ranks",
         }
     }
 
-    fn neighbour(self, step: i32) -> Self {
-        let at = Self::ALL.iter().position(|&view| view == self).unwrap_or(0);
-        Self::ALL[(at as i32 + step).rem_euclid(Self::ALL.len() as i32) as usize]
+    /// The views that there is something to see in: that of the ranks only where there are some.
+    pub fn of_run(has_ranks: bool) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |&view| has_ranks || view != Self::Ranks)
+    }
+
+    fn neighbour(self, step: i32, contents: &Contents<'_>) -> Self {
+        let views: Vec<Self> = Self::of_run(!contents.moment.summary.ranks.is_empty()).collect();
+        match views.iter().position(|&view| view == self) {
+            Some(at) => views[(at as i32 + step).rem_euclid(views.len() as i32) as usize],
+            None => Self::Overview,
+        }
     }
 }
 
@@ -64,6 +76,8 @@ pub struct Places {
     pub tabs: Vec<(View, Rect)>,
     /// The headings of the table of layers.
     pub headings: Vec<(Column, Rect)>,
+    /// The headings of the table of ranks.
+    pub rank_headings: Vec<(RankColumn, Rect)>,
     /// The rows of the view's list, as many as there are.
     pub rows: Rect,
     /// A chart, and the places in the run of its first and last column.
@@ -93,6 +107,10 @@ pub struct State {
     pub layers: Cursor,
     /// Where the user is in the list of runs.
     pub runs: Cursor,
+    /// The order of the ranks.
+    pub rank_sort: RankSort,
+    /// Where the user is in the table of ranks.
+    pub ranks: Cursor,
     /// Where the user is in the list of what can be drawn in the charts.
     pub subjects: Cursor,
     /// Where the user is in the problems or the help.
@@ -141,7 +159,7 @@ impl State {
             Action::Copy => return Some(Request::Copy),
             Action::Pause => return Some(Request::Pause),
             Action::View(view) => self.show(view),
-            Action::NextView(step) => self.show(self.view.neighbour(step)),
+            Action::NextView(step) => self.show(self.view.neighbour(step, contents)),
             Action::Toggle(view) if self.view == view => self.show(View::Overview),
             Action::Toggle(view) => self.show(view),
             Action::Open => return self.open(contents),
@@ -152,6 +170,9 @@ impl State {
             Action::Go(motion) => self.go(motion),
             Action::Side(step) => self.go_aside(step, contents),
             Action::SortColumn(step) => self.sort_by_neighbour(step),
+            Action::SortReverse if self.view == View::Ranks => {
+                self.rank_sort.descending = !self.rank_sort.descending;
+            }
             Action::SortReverse => self.sort.descending = !self.sort.descending,
             Action::Filter => {
                 self.show(View::Overview);
@@ -218,6 +239,7 @@ impl State {
             View::Overview | View::Layer => self.layers.go(motion),
             View::Charts => self.subjects.go(motion),
             View::Runs => self.runs.go(motion),
+            View::Ranks => self.ranks.go(motion),
             View::Problems | View::Help => self.lines.go(motion),
         }
     }
@@ -225,10 +247,12 @@ impl State {
     /// What lies to the left and right depends on the view.
     fn go_aside(&mut self, step: i32, contents: &Contents<'_>) {
         match self.view {
-            View::Overview => self.sort_by_neighbour(step),
+            View::Overview | View::Ranks => self.sort_by_neighbour(step),
             View::Layer => self.layers.go(Motion::Rows(step)),
             View::Charts => self.charts.step(step, contents.history),
-            View::Runs | View::Problems | View::Help => self.show(self.view.neighbour(step)),
+            View::Runs | View::Problems | View::Help => {
+                self.show(self.view.neighbour(step, contents));
+            }
         }
     }
 
@@ -248,7 +272,7 @@ impl State {
                 self.show(View::Overview);
                 return contents.rows.get(self.runs.selected).map(|row| Request::Show(row.number));
             }
-            View::Layer | View::Problems | View::Help => {}
+            View::Layer | View::Problems | View::Help | View::Ranks => {}
         }
         None
     }
@@ -318,6 +342,11 @@ impl State {
             self.sort_by_heading(column);
             return None;
         }
+        let on_rank = self.places.rank_headings.iter().find(|(_, area)| area.contains(position));
+        if let Some(&(column, _)) = on_rank {
+            self.sort_ranks_by_heading(column);
+            return None;
+        }
         if let Some((area, (start, end))) = self.places.plot.filter(|(area, _)| area.contains(position)) {
             let part = f64::from(position.x - area.x) / f64::from(area.width.saturating_sub(1).max(1));
             self.charts.point(start + part * (end - start), contents.history);
@@ -334,6 +363,10 @@ impl State {
                 true
             }
             View::Runs => self.runs.click(place),
+            View::Ranks => {
+                self.ranks.click(place);
+                false
+            }
             View::Layer | View::Problems | View::Help => false,
         };
         if again { self.open(contents) } else { None }
@@ -347,19 +380,41 @@ impl State {
         }
     }
 
+    fn sort_ranks_by_heading(&mut self, column: RankColumn) {
+        match column {
+            column if !column.sorts() => {}
+            column if self.rank_sort.column == column => {
+                self.rank_sort.descending = !self.rank_sort.descending;
+            }
+            column => self.rank_sort = RankSort::by(column),
+        }
+    }
+
     /// Scrolls what is shown; the selected row stays in sight.
     fn scroll_by(&mut self, rows: i32, contents: &Contents<'_>) {
         match self.view {
             View::Overview => self.layers.scroll(rows),
             View::Runs => self.runs.scroll(rows),
+            View::Ranks => self.ranks.scroll(rows),
             View::Layer => self.layers.go(Motion::Rows(rows.signum())),
             View::Charts => self.change_charts(Action::Zoom(-rows.signum()), contents),
             View::Problems | View::Help => self.lines.go(Motion::Rows(rows)),
         }
     }
 
-    /// Walks over "as in the model" and the sortable columns, in a circle.
+    fn sort_ranks_by_neighbour(&mut self, step: i32) {
+        let choices: Vec<RankColumn> = RANK_COLUMNS.into_iter().filter(|column| column.sorts()).collect();
+        let at = choices.iter().position(|&choice| choice == self.rank_sort.column).unwrap_or(0);
+        let next = (at as i32 + step).rem_euclid(choices.len() as i32) as usize;
+        self.rank_sort = RankSort::by(choices[next]);
+    }
+
+    /// Walks over "as in the model" and the sortable columns, in a circle; where the ranks are shown, over
+    /// theirs.
     fn sort_by_neighbour(&mut self, step: i32) {
+        if self.view == View::Ranks {
+            return self.sort_ranks_by_neighbour(step);
+        }
         let choices: Vec<Option<Column>> = std::iter::once(None)
             .chain(COLUMNS.into_iter().filter(|column| column.sorts()).map(Some))
             .collect();

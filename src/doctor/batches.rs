@@ -1,7 +1,8 @@
 //! The batches of a run: how many, how large, which numbers are missing.
 
+use crate::snapshot::BatchId;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The batches of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -18,7 +19,7 @@ pub struct Batches {
     pub smallest_and_largest: Option<(u64, u64)>,
     /// The lowest and the highest number.
     pub first_and_last: Option<(u64, u64)>,
-    /// Numbers between these that are missing, as ranges: first to last, both included.
+    /// Numbers between these that no rank has, as ranges: first to last, both included.
     pub missing: Vec<(u64, u64)>,
     /// How many more neurotop has counted before that are gone by now, as after `--prune`.
     pub counted_and_gone: u64,
@@ -28,24 +29,27 @@ pub struct Batches {
     pub temporary: u64,
     #[serde(skip)]
     pub(super) numbers: BTreeSet<u64>,
-    /// The numbers of those that are gone.
+    /// Those that are gone.
     #[serde(skip)]
-    pub(super) gone: BTreeSet<u64>,
+    pub(super) gone: HashSet<BatchId>,
+    #[serde(skip)]
+    pub(super) ids: HashSet<BatchId>,
 }
 
 impl Batches {
-    /// Notes a batch; returns whether its number is new.
-    pub(super) fn add(&mut self, number: u64, bytes: u64) -> bool {
+    /// Notes a batch; returns whether its number is new of its rank.
+    pub(super) fn add(&mut self, id: BatchId, bytes: u64) -> bool {
         self.seen += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         let (smallest, largest) = self.smallest_and_largest.unwrap_or((bytes, bytes));
         self.smallest_and_largest = Some((smallest.min(bytes), largest.max(bytes)));
-        self.numbers.insert(number)
+        self.numbers.insert(id.number);
+        self.ids.insert(id)
     }
 
     /// Notes a batch that was counted before; all that are here must have been added.
-    pub(super) fn add_counted(&mut self, number: u64) {
-        if !self.numbers.contains(&number) && self.gone.insert(number) {
+    pub(super) fn add_counted(&mut self, id: BatchId) {
+        if !self.ids.contains(&id) && self.gone.insert(id) {
             self.counted_and_gone += 1;
         }
     }
@@ -53,7 +57,8 @@ impl Batches {
     /// Notes what can only be said once all are known.
     pub(super) fn finish(&mut self) {
         self.first_and_last = self.numbers.first().copied().zip(self.numbers.last().copied());
-        let known: BTreeSet<u64> = self.numbers.union(&self.gone).copied().collect();
+        let gone = self.gone.iter().map(|id| id.number);
+        let known: BTreeSet<u64> = self.numbers.iter().copied().chain(gone).collect();
         let pairs = known.iter().zip(known.iter().skip(1));
         self.missing = pairs.filter(|(a, b)| **b - **a > 1).map(|(a, b)| (a + 1, b - 1)).collect();
     }
@@ -79,11 +84,11 @@ mod tests {
     fn gaps_are_named_as_ranges() {
         let mut batches = Batches::default();
         for number in [3, 4, 9, 11, u64::MAX] {
-            assert!(batches.add(number, 5));
+            assert!(batches.add(number.into(), 5));
         }
-        assert!(!batches.add(9, 7));
+        assert!(!batches.add(9.into(), 7));
         for number in [4, 7, 7, 12] {
-            batches.add_counted(number);
+            batches.add_counted(BatchId::from(number));
         }
         assert_eq!(batches.counted_and_gone, 2);
         batches.gone.clear();

@@ -7,7 +7,7 @@ mod text;
 
 pub use batches::Batches;
 pub use place::Place;
-pub use run::{Documents, LayerDiagnosis, RunDiagnosis};
+pub use run::{Documents, LayerDiagnosis, RankDiagnosis, RunDiagnosis};
 
 use crate::cost::{Costs, LayerDefaults};
 use crate::follow::{is_run, runs_inside};

@@ -4,7 +4,8 @@ use super::{Batches, Finding, Settings};
 use crate::count::{Scratch, count_batch};
 use crate::follow::{Found, Shape, Shard, scan};
 use crate::snapshot::{
-    Batch, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, classify, read_document,
+    Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, classify,
+    read_document,
 };
 use crate::watch::kept;
 use serde::Serialize;
@@ -24,6 +25,9 @@ pub struct RunDiagnosis {
     pub layers: Vec<LayerDiagnosis>,
     /// Its batches.
     pub batches: Batches,
+    /// Its ranks, where it has some, the lowest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ranks: Vec<RankDiagnosis>,
     /// What there is to know, the gravest first.
     pub findings: Vec<Finding>,
 }
@@ -42,6 +46,17 @@ pub struct Documents {
     /// How many samples to expect.
     pub expected_samples: Option<u64>,
     /// Whether the run is over: `end.json` is there.
+    pub ended: bool,
+}
+
+/// A rank.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RankDiagnosis {
+    /// The rank.
+    pub rank: u32,
+    /// How many batches there are of it.
+    pub batches: u64,
+    /// Whether it has come to its end: its own `end.json` is there.
     pub ended: bool,
 }
 
@@ -74,8 +89,11 @@ impl RunDiagnosis {
                 Vec::new()
             }
         };
-        examination.read_documents();
+        examination.read_documents(&found);
         examination.note_temporary(directory);
+        for rank in found.iter().filter(|found| found.is_rank_directory()) {
+            examination.note_temporary(&directory.join(&rank.name));
+        }
         for found in &found {
             examination.examine(found);
         }
@@ -89,7 +107,7 @@ impl RunDiagnosis {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let number = match classify(&name) {
             EntryName::BatchFile(number) | EntryName::BatchDirectory(number) => number,
-            _ => 0,
+            _ => 0.into(),
         };
         let bytes = path.metadata().map_or(0, |metadata| metadata.len());
         examination.batches.add(number, bytes);
@@ -107,8 +125,9 @@ struct Examination<'a> {
     layers: Vec<LayerDiagnosis>,
     by_name: HashMap<String, usize>,
     batches: Batches,
-    /// The name of each number.
-    owners: HashMap<u64, String>,
+    /// The name of each batch.
+    owners: HashMap<BatchId, String>,
+    ranks: BTreeMap<u32, RankDiagnosis>,
     scratch: Scratch,
     findings: Vec<Finding>,
 }
@@ -124,6 +143,7 @@ impl<'a> Examination<'a> {
             by_name: HashMap::new(),
             batches: Batches { updates: settings.deep.then_some(0), ..Batches::default() },
             owners: HashMap::new(),
+            ranks: BTreeMap::new(),
             scratch: Scratch::default(),
             findings: Vec::new(),
         }
@@ -137,32 +157,73 @@ impl<'a> Examination<'a> {
         self.findings.push(Finding::note(about, what, advice));
     }
 
-    fn read_documents(&mut self) {
-        let path = self.directory.join("manifest.json");
-        if path.symlink_metadata().is_err() {
+    fn read_documents(&mut self, found: &[Found]) {
+        let has_own = self.directory.join("manifest.json").symlink_metadata().is_ok();
+        if has_own && let Some(manifest) = self.read_manifest("manifest.json") {
+            self.take_manifest(manifest);
+        }
+        if self.directory.join("end.json").symlink_metadata().is_ok() {
+            self.end = self.read_end("end.json");
+        }
+        let mut of_ranks: Vec<(u32, &Found)> = found.iter().filter_map(of_rank).collect();
+        of_ranks.sort_by_key(|&(rank, _)| rank);
+        for (rank, found) in of_ranks {
+            self.read_document_of_rank(rank, found, has_own);
+        }
+        if self.manifest.is_none() && !has_own {
             self.note(
                 "manifest.json",
                 "it is missing, so that no layer has a price",
                 "write it, or say what the layers are with --neuron and --reset",
             );
-        } else {
-            match read_document(&path)
-                .map_err(ManifestError::Unusable)
-                .and_then(|bytes| Manifest::parse(&bytes))
-            {
-                Ok(manifest) => self.take_manifest(manifest),
-                Err(ManifestError::Newer(error) | ManifestError::Unusable(error)) => {
-                    self.wrong("manifest.json", error);
+        }
+    }
+
+    fn read_manifest(&mut self, name: &str) -> Option<Manifest> {
+        let read = read_document(&self.directory.join(name)).map_err(ManifestError::Unusable);
+        match read.and_then(|bytes| Manifest::parse(&bytes)) {
+            Ok(manifest) => Some(manifest),
+            Err(ManifestError::Newer(error) | ManifestError::Unusable(error)) => {
+                self.wrong(name, error);
+                None
+            }
+        }
+    }
+
+    fn read_end(&mut self, name: &str) -> Option<End> {
+        match read_document(&self.directory.join(name)).and_then(|bytes| End::parse(&bytes)) {
+            Ok(end) => Some(end),
+            Err(error) => {
+                self.wrong(name, error);
+                None
+            }
+        }
+    }
+
+    /// The manifest of a rank must agree with the run's, and stands for it where there is none.
+    fn read_document_of_rank(&mut self, rank: u32, found: &Found, has_own: bool) {
+        if matches!(found.meaning, EntryName::End(_)) {
+            if self.read_end(&found.name).is_some() {
+                self.rank(rank).ended = true;
+            }
+            return;
+        }
+        let Some(manifest) = self.read_manifest(&found.name) else { return };
+        match &self.manifest {
+            Some(of_run) => {
+                if let Some(how) = manifest.contradiction(of_run) {
+                    let advice = "have all ranks run the same model, or give each a run of its own";
+                    let what = format!("it contradicts the run's manifest: {how}");
+                    self.wrong(&found.name, SnapshotError::new(what, advice));
                 }
             }
+            None if !has_own => self.take_manifest(manifest.of_all_ranks()),
+            None => {}
         }
-        let path = self.directory.join("end.json");
-        if path.symlink_metadata().is_ok() {
-            match read_document(&path).and_then(|bytes| End::parse(&bytes)) {
-                Ok(end) => self.end = Some(end),
-                Err(error) => self.wrong("end.json", error),
-            }
-        }
+    }
+
+    fn rank(&mut self, rank: u32) -> &mut RankDiagnosis {
+        self.ranks.entry(rank).or_insert_with(|| RankDiagnosis { rank, ..RankDiagnosis::default() })
     }
 
     fn take_manifest(&mut self, manifest: Manifest) {
@@ -202,7 +263,7 @@ impl<'a> Examination<'a> {
         match kept(&self.settings.state, self.directory, within) {
             Ok(progress) => {
                 let counted = progress.iter().flat_map(|progress| progress.counted.iter());
-                counted.for_each(|(name, _)| self.batches.add_counted(name.number));
+                counted.for_each(|(name, _)| self.batches.add_counted(name.id()));
             }
             Err(why) => self.note(
                 "the kept progress",
@@ -214,9 +275,24 @@ impl<'a> Examination<'a> {
 
     fn examine(&mut self, found: &Found) {
         match &found.meaning {
-            EntryName::BatchFile(number) | EntryName::BatchDirectory(number) => {
-                self.examine_batch(found, *number);
-            }
+            EntryName::BatchFile(id) | EntryName::BatchDirectory(id) => self.examine_batch(found, *id),
+            EntryName::Rank(rank) => match found.shape {
+                Shape::Other(what) => self.wrong(
+                    &found.name,
+                    SnapshotError::new(
+                        format!("it is {what}, and what is in it is not counted"),
+                        "put the directory of the rank itself in its place, where this user may read it",
+                    ),
+                ),
+                Shape::File | Shape::Directory => {
+                    self.rank(*rank);
+                }
+            },
+            EntryName::MisnamedRank => self.note(
+                &found.name,
+                "what is in it is not counted, since its name gives no rank",
+                "name it rank-R, a number below 4294967295, if it is that of a rank",
+            ),
             EntryName::Misnamed => self.note(
                 &found.name,
                 "it is not counted, since its name gives no batch number",
@@ -226,8 +302,11 @@ impl<'a> Examination<'a> {
         }
     }
 
-    fn examine_batch(&mut self, found: &Found, number: u64) {
-        let is_new = self.batches.add(number, found.identity.size);
+    fn examine_batch(&mut self, found: &Found, id: BatchId) {
+        let is_new = self.batches.add(id, found.identity.size);
+        if let Some(rank) = id.rank {
+            self.rank(rank).batches += 1;
+        }
         let refusal = match (&found.meaning, found.shape) {
             (_, Shape::Other(what)) => {
                 Some((format!("it is {what}, which is not followed"), "put the batch itself in its place"))
@@ -239,9 +318,8 @@ impl<'a> Examination<'a> {
                 Some(("it is a file without a suffix".to_owned(), "name it .npz"))
             }
             _ if !is_new => {
-                let owner = self.owners.get(&number).map_or("another", String::as_str);
-                let what =
-                    format!("batch number {number} is there twice, as {owner} too, and one of them counts");
+                let owner = self.owners.get(&id).map_or("another", String::as_str);
+                let what = format!("{id} is there twice, as {owner} too, and one of them counts");
                 Some((what, "give this batch a number of its own, or delete it"))
             }
             _ => None,
@@ -249,7 +327,7 @@ impl<'a> Examination<'a> {
         match refusal {
             Some((what, advice)) => self.wrong(&found.name, SnapshotError::new(what, advice)),
             None => {
-                self.owners.insert(number, found.name.clone());
+                self.owners.insert(id, found.name.clone());
                 self.open(&found.name, &self.directory.join(&found.name));
             }
         }
@@ -326,10 +404,12 @@ impl<'a> Examination<'a> {
                 keep: manifest.and_then(|manifest| manifest.keep),
                 expected_batches: manifest.and_then(|manifest| manifest.expected_batches),
                 expected_samples: manifest.and_then(|manifest| manifest.expected_samples),
-                ended: self.end.is_some(),
+                ended: self.end.is_some()
+                    || (!self.ranks.is_empty() && self.ranks.values().all(|rank| rank.ended)),
             },
             layers: self.layers,
             batches: self.batches,
+            ranks: self.ranks.into_values().collect(),
             findings: self.findings,
         }
     }
@@ -381,5 +461,13 @@ impl<'a> Examination<'a> {
                           with --state";
             self.wrong("end.json", SnapshotError::new(what, advice));
         }
+    }
+}
+
+/// The rank that a document is of, where it is that of one.
+fn of_rank(found: &Found) -> Option<(u32, &Found)> {
+    match found.meaning {
+        EntryName::Manifest(rank) | EntryName::End(rank) => Some((rank?, found)),
+        _ => None,
     }
 }

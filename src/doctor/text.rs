@@ -50,6 +50,7 @@ fn of_run(run: &RunDiagnosis) -> Vec<String> {
         lines.push(format!("  the producer keeps {keep} of the counted batches and deletes the others"));
     }
     lines.extend(batches(run));
+    lines.extend(ranks(run));
     lines.extend(run.layers.iter().take(MOST_LAYERS).map(layer));
     if run.layers.len() > MOST_LAYERS {
         lines.push(format!("  and {} layers more", run.layers.len() - MOST_LAYERS));
@@ -83,6 +84,15 @@ fn batches(run: &RunDiagnosis) -> Vec<String> {
         lines.push(format!("  all were read: {} membrane updates", thousands(updates)));
     }
     lines
+}
+
+/// The ranks in a line; the JSON has each.
+fn ranks(run: &RunDiagnosis) -> Option<String> {
+    let batches = || run.ranks.iter().map(|rank| rank.batches);
+    let (fewest, most) = batches().min().zip(batches().max())?;
+    let ended = run.ranks.iter().filter(|rank| rank.ended).count();
+    let each = if fewest == most { most.to_string() } else { format!("{fewest} to {most}") };
+    Some(format!("  {} ranks with {each} batches each, {ended} of them at their end", run.ranks.len()))
 }
 
 fn layer(layer: &LayerDiagnosis) -> String {

@@ -1,6 +1,7 @@
 //! Finds the runs in a directory of runs, those that are there and those that come.
 
 use super::scan::is_run;
+use crate::snapshot::{EntryName, classify};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -41,7 +42,9 @@ fn runs_beside(directory: &Path, known: &HashSet<OsString>) -> Vec<(OsString, Sy
 /// The name and age of an entry that is a run and not known yet.
 fn run_of(entry: &DirEntry, known: &HashSet<OsString>) -> Option<(OsString, SystemTime)> {
     let name = entry.file_name();
-    let hidden = name.as_encoded_bytes().starts_with(b".") || name.as_encoded_bytes().ends_with(b".tmp");
+    // A rank is a part of a run, even where the rest of it is still to come.
+    let meaning = classify(&name.to_string_lossy());
+    let hidden = matches!(meaning, EntryName::Temporary | EntryName::Rank(_));
     if hidden || known.contains(&name) || !entry.file_type().ok()?.is_dir() || !is_run(&entry.path()) {
         return None;
     }
@@ -145,6 +148,15 @@ mod tests {
         let found = find_runs(directory.path(), Some(Duration::from_millis(20)), |_| ()).expect("a thread");
         let found = next(&found);
         assert_eq!((found.runs.len(), found.left_out), (MAX_RUNS, 3));
+    }
+
+    #[test]
+    fn ranks_are_a_run_together_and_none_each() {
+        let directory = tempfile::tempdir().expect("a directory");
+        make_run(directory.path(), "rank-0");
+        assert_eq!(runs_inside(directory.path()), Vec::<PathBuf>::new());
+        let found = find_runs(directory.path(), Some(Duration::from_millis(20)), |_| ()).expect("a thread");
+        assert!(found.recv_timeout(Duration::from_secs(20)).is_err(), "the finder ends and finds nothing");
     }
 
     #[cfg(unix)]

@@ -5,7 +5,7 @@
 //! set aside only when it could not be read and has stopped changing.
 
 use super::scan::{Found, Identity, Shape};
-use crate::snapshot::{BatchName, EntryName, LayerShape, SnapshotError};
+use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -21,9 +21,9 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 /// A batch to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// The batch number.
-    pub number: u64,
-    /// Its name in the directory.
+    /// Which batch it is.
+    pub id: BatchId,
+    /// Its name in the run's directory.
     pub name: String,
     /// The state in which it was seen.
     pub identity: Identity,
@@ -103,11 +103,11 @@ impl CountedBatches {
         self.batches.iter().map(|(name, identity, _)| (*name, identity))
     }
 
-    /// Whether all that it says can be: each number once, each place one that there is.
+    /// Whether all that it says can be: each batch once, each place one that there is.
     pub fn is_sound(&self) -> bool {
-        let numbers: HashSet<u64> = self.batches.iter().map(|(name, ..)| name.number).collect();
+        let batches: HashSet<BatchId> = self.batches.iter().map(|(name, ..)| name.id()).collect();
         let places = self.batches.iter().all(|(.., place)| (*place as usize) < self.shapes.len());
-        places && numbers.len() == self.batches.len()
+        places && batches.len() == self.batches.len()
     }
 }
 
@@ -165,6 +165,9 @@ pub struct Ledger {
     waiting: HashSet<BatchName>,
     reading: usize,
     account: Account,
+    /// The accounts of the ranks, and which of them changed since they were last asked for.
+    ranks: BTreeMap<u32, Account>,
+    changed_ranks: BTreeSet<u32>,
 }
 
 impl Ledger {
@@ -180,6 +183,8 @@ impl Ledger {
             waiting: HashSet::new(),
             reading: 0,
             account: Account::default(),
+            ranks: BTreeMap::new(),
+            changed_ranks: BTreeSet::new(),
         }
     }
 
@@ -202,9 +207,9 @@ impl Ledger {
                 counted: Some(place),
             };
             ledger.entries.insert(*name, entry);
+            ledger.count_seen(*name);
+            ledger.account_for(*name, true);
         }
-        let batches = ledger.entries.len() as u64;
-        ledger.account = Account { seen: batches, counted: batches, ..Account::default() };
         ledger
     }
 
@@ -225,6 +230,20 @@ impl Ledger {
     /// The account as it stands.
     pub fn account(&self) -> Account {
         self.account
+    }
+
+    /// The accounts of the ranks that changed since this was last asked for; `None` for a rank that is gone.
+    pub fn take_changed_ranks(&mut self) -> Vec<(u32, Option<Account>)> {
+        let changed = std::mem::take(&mut self.changed_ranks);
+        changed.into_iter().map(|rank| (rank, self.ranks.get(&rank).copied())).collect()
+    }
+
+    /// Notes that there is a rank, which may have no batch yet.
+    pub fn note_rank(&mut self, rank: u32) {
+        self.ranks.entry(rank).or_insert_with(|| {
+            self.changed_ranks.insert(rank);
+            Account::default()
+        });
     }
 
     /// Batches that are waited for, by name: those to look at again soon.
@@ -290,7 +309,7 @@ impl Ledger {
         };
         self.entries.insert(name, entry);
         self.waiting.insert(name);
-        self.account.seen += 1;
+        self.count_seen(name);
         self.account_for(name, true);
         tracing::debug!(number = name.number, batch = %name, bytes = found.identity.size, "seen");
         self.admit(found, name, whole, now)
@@ -311,10 +330,7 @@ impl Ledger {
             }
             _ => self.owned_by_another(name).map(|owner| {
                 SnapshotError::new(
-                    format!(
-                        "batch number {} is there twice, and {owner} is the one that counts",
-                        name.number
-                    ),
+                    format!("{} is there twice, and {owner} is the one that counts", name.id()),
                     "give this batch a number of its own, or delete it",
                 )
             }),
@@ -333,7 +349,7 @@ impl Ledger {
     }
 
     fn owned_by_another(&self, name: BatchName) -> Option<BatchName> {
-        let same_number = self.entries.range(BatchName::all_of(name.number));
+        let same_number = self.entries.range(BatchName::all_of(name.id()));
         let owner = same_number.filter(|(_, entry)| entry.owns_number).map(|(&owner, _)| owner).next();
         owner.filter(|&owner| owner != name)
     }
@@ -369,7 +385,26 @@ impl Ledger {
                 changes.solved.push(name.to_string());
             }
         }
+        self.forget_empty_ranks(found);
         changes
+    }
+
+    /// Forgets ranks without a batch whose directory is gone.
+    fn forget_empty_ranks(&mut self, found: &[Found]) {
+        if self.ranks.values().all(|account| account.seen > 0) {
+            return;
+        }
+        let rank_of = |found: &Found| match found.meaning {
+            EntryName::Rank(rank) => Some(rank),
+            _ => None,
+        };
+        let present: HashSet<u32> = found.iter().filter_map(rank_of).collect();
+        let gone = |(rank, account): (&u32, &Account)| account.seen == 0 && !present.contains(rank);
+        let gone: Vec<u32> = self.ranks.iter().filter(|&entry| gone(entry)).map(|(&rank, _)| rank).collect();
+        for rank in gone {
+            self.ranks.remove(&rank);
+            self.changed_ranks.insert(rank);
+        }
     }
 
     fn absent(&self, present: &HashSet<BatchName>, in_state: impl Fn(&State) -> bool) -> Vec<BatchName> {
@@ -385,7 +420,9 @@ impl Ledger {
             return false;
         }
         self.account_for(name, false);
-        self.account.seen -= 1;
+        for account in self.accounts_of(name) {
+            account.seen -= 1;
+        }
         self.entries.remove(&name);
         true
     }
@@ -419,7 +456,7 @@ impl Ledger {
         {
             self.set_state(name, State::Reading);
             let identity = self.entries[&name].identity;
-            jobs.push(Job { number: name.number, name: name.to_string(), identity });
+            jobs.push(Job { id: name.id(), name: name.to_string(), identity });
         }
         jobs
     }
@@ -436,12 +473,13 @@ impl Ledger {
             None => return self.vanished(name).map_or(Verdict::Wait, Verdict::SetAside),
         };
         if !after.same_contents(&outcome.job.identity) {
-            self.account.waiting_bytes =
-                self.account.waiting_bytes.saturating_sub(entry.identity.size).saturating_add(after.size);
+            self.account_for(name, false);
+            let Some(entry) = self.entries.get_mut(&name) else { return Verdict::Wait };
             entry.identity = after;
             entry.changed_at = now;
             entry.rest = milliseconds(BETWEEN_ATTEMPTS);
             entry.quiet = false;
+            self.account_for(name, true);
             self.set_state(name, State::Waiting(None));
             tracing::debug!(batch = %name, why = "it changed while it was read", "waiting");
             return Verdict::Wait;
@@ -494,11 +532,11 @@ impl Ledger {
     }
 
     /// Checks every counted batch again, after the manifest changed: those that fail are set aside, and
-    /// their numbers and names are returned for their counts to be taken out.
+    /// which they are and their names are returned for their counts to be taken out.
     pub fn recheck(
         &mut self,
         check: impl Fn(&[LayerShape]) -> Result<(), SnapshotError>,
-    ) -> Vec<(u64, String, SnapshotError)> {
+    ) -> Vec<(BatchId, String, SnapshotError)> {
         let verdicts: Vec<_> = self.shapes.iter().map(|shapes| check(shapes)).collect();
         let mut failed = Vec::new();
         for (&name, entry) in &mut self.entries {
@@ -517,7 +555,7 @@ impl Ledger {
             }
             self.account_for(name, true);
         }
-        failed.into_iter().map(|(name, reason)| (name.number, name.to_string(), reason)).collect()
+        failed.into_iter().map(|(name, reason)| (name.id(), name.to_string(), reason)).collect()
     }
 
     /// Where these layers are among the sets of layers; they are put there where they are new.
@@ -565,24 +603,40 @@ impl Ledger {
         self.account_for(name, true);
     }
 
-    /// Adds an entry to the account, or takes it out.
+    /// The accounts that a batch is in: the run's, and that of its rank.
+    fn accounts_of(&mut self, name: BatchName) -> impl Iterator<Item = &mut Account> {
+        let of_rank = name.rank().map(|rank| {
+            self.changed_ranks.insert(rank);
+            self.ranks.entry(rank).or_default()
+        });
+        std::iter::once(&mut self.account).chain(of_rank)
+    }
+
+    fn count_seen(&mut self, name: BatchName) {
+        for account in self.accounts_of(name) {
+            account.seen += 1;
+        }
+    }
+
+    /// Adds an entry to the accounts, or takes it out.
     fn account_for(&mut self, name: BatchName, add: bool) {
         let Some(entry) = self.entries.get(&name) else { return };
         let waits = matches!(entry.state, State::Waiting(_) | State::Ready | State::Reading);
-        let column = if waits {
-            &mut self.account.waiting
-        } else if entry.counted.is_some() {
-            &mut self.account.counted
-        } else {
-            &mut self.account.set_aside
-        };
-        let bytes = if waits { entry.identity.size } else { 0 };
-        if add {
-            *column += 1;
-            self.account.waiting_bytes = self.account.waiting_bytes.saturating_add(bytes);
-        } else {
-            *column -= 1;
-            self.account.waiting_bytes = self.account.waiting_bytes.saturating_sub(bytes);
+        let (is_counted, size) = (entry.counted.is_some(), entry.identity.size);
+        for account in self.accounts_of(name) {
+            let column = match (waits, is_counted) {
+                (true, _) => &mut account.waiting,
+                (false, true) => &mut account.counted,
+                (false, false) => &mut account.set_aside,
+            };
+            let bytes = if waits { size } else { 0 };
+            if add {
+                *column += 1;
+                account.waiting_bytes = account.waiting_bytes.saturating_add(bytes);
+            } else {
+                *column -= 1;
+                account.waiting_bytes = account.waiting_bytes.saturating_sub(bytes);
+            }
         }
     }
 }
@@ -659,7 +713,7 @@ mod tests {
         bench.write("batch-0.npz", "zero");
         bench.scan();
         let jobs = bench.names_ready();
-        assert_eq!(jobs.iter().map(|job| job.number).collect::<Vec<_>>(), [0, 1], "in order of number");
+        assert_eq!(jobs.iter().map(|job| job.id.number).collect::<Vec<_>>(), [0, 1], "in order of number");
         assert_eq!(bench.counts(), (2, 0, 2, 0));
         for job in jobs {
             assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
@@ -768,6 +822,53 @@ mod tests {
         assert_eq!(changes.solved, ["batch-1.npz"]);
         assert_eq!(bench.names_ready().pop().expect("ready").name, "batch-000001.npz");
         assert_eq!(bench.counts(), (1, 0, 1, 0));
+    }
+
+    #[test]
+    fn ranks_have_numbers_and_accounts_of_their_own() {
+        let mut bench = Bench::new();
+        for rank in ["rank-1", "rank-02", "rank-7"] {
+            fs::create_dir(bench.path(rank)).expect("a directory");
+        }
+        for name in [
+            "batch-0.npz",
+            "rank-1/batch-0.npz",
+            "rank-02/batch-0.npz",
+            "rank-2.batch-0.npz",
+            "rank-1/batch-1.npz",
+        ] {
+            bench.write(name, name);
+        }
+        let changes = bench.scan();
+        let twice = &changes.problems[0].1.what;
+        assert!(
+            changes.problems.len() == 1 && twice.contains("batch number 0 of rank 2 is there twice"),
+            "{twice}"
+        );
+        let jobs = bench.names_ready();
+        let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+        assert_eq!(names, ["batch-0.npz", "rank-1/batch-0.npz", "rank-02/batch-0.npz", "rank-1/batch-1.npz"]);
+        bench.ledger.note_rank(7);
+        let account = |seen, waiting, set_aside, waiting_bytes| {
+            Some(Account { seen, waiting, set_aside, waiting_bytes, ..Account::default() })
+        };
+        let ranks = bench.ledger.take_changed_ranks();
+        assert_eq!(ranks, [(1, account(2, 2, 0, 36)), (2, account(2, 1, 1, 19)), (7, account(0, 0, 0, 0))]);
+        for job in jobs {
+            assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+        }
+        assert_eq!(bench.counts(), (5, 4, 0, 1));
+        assert_eq!(bench.ledger.take_changed_ranks().len(), 2);
+        fs::remove_dir(bench.path("rank-7")).expect("removed");
+        fs::remove_file(bench.path("rank-2.batch-0.npz")).expect("removed");
+        bench.scan();
+        let counted = Account { seen: 1, counted: 1, ..Account::default() };
+        assert_eq!(bench.ledger.take_changed_ranks(), [(2, Some(counted)), (7, None)]);
+        let kept = bench.ledger.counted().expect("nothing is being read");
+        assert!(kept.is_sound());
+        let mut restored = Ledger::restore(SETTLE, &kept, bench.now);
+        assert_eq!(restored.account(), bench.ledger.account());
+        assert_eq!(restored.take_changed_ranks().len(), 2);
     }
 
     #[test]

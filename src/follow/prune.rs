@@ -1,6 +1,7 @@
 //! Deletes batches that are counted, and nothing else.
 
 use super::scan::{Identity, Shape, look};
+use crate::snapshot::{BatchName, EntryName, classify};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -21,7 +22,8 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<boo
     if !matches!(found.shape, Shape::File | Shape::Directory) {
         return Ok(false);
     }
-    let (path, aside) = (directory.join(name), directory.join(format!(".{name}{SUFFIX}")));
+    let (within, own) = name.rsplit_once('/').map_or(("", name), |(rank, own)| (rank, own));
+    let (path, aside) = (directory.join(name), directory.join(within).join(format!(".{own}{SUFFIX}")));
     fs::rename(&path, &aside)?;
     if !Identity::at(&aside)?.same_contents(counted) {
         // Whoever wrote it wants it read. What has taken its place meanwhile is newer still.
@@ -42,11 +44,22 @@ fn delete(path: &Path) -> io::Result<()> {
 pub fn prune_leftovers(directory: &Path) {
     let Ok(entries) = directory.read_dir() else { return };
     for entry in entries.filter_map(Result::ok) {
+        let is_rank = matches!(classify(&entry.file_name().to_string_lossy()), EntryName::Rank(_));
+        if is_rank && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            delete_leftovers(&entry.path());
+        }
+    }
+    delete_leftovers(directory);
+}
+
+fn delete_leftovers(directory: &Path) {
+    let Ok(entries) = directory.read_dir() else { return };
+    for entry in entries.filter_map(Result::ok) {
         let name = entry.file_name();
         let Some(name) = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(SUFFIX)) else {
             continue;
         };
-        if crate::snapshot::BatchName::parse(name).is_some() {
+        if BatchName::parse(name).is_some() {
             // It is tried again the next time.
             let _ = delete(&entry.path());
         }
@@ -101,12 +114,58 @@ mod tests {
     }
 
     #[test]
+    fn batches_of_ranks_are_deleted_where_they_are() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path();
+        fs::create_dir(path.join("rank-3")).expect("a directory");
+        let batches = ["rank-3/batch-1.npz", "rank-3.batch-2.npz", "batch-1.npz"];
+        for name in batches {
+            fs::write(path.join(name), name).expect("a file");
+        }
+        for name in &batches[..2] {
+            let counted = look(path, name).expect("it is there").identity;
+            assert!(prune(path, name, &counted).expect("pruned"), "{name}");
+        }
+        assert_eq!(
+            (names(path), names(&path.join("rank-3")).len()),
+            (vec!["batch-1.npz".into(), "rank-3".into()], 0)
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_deleted_through_a_link_in_the_place_of_a_rank() {
+        let (directory, elsewhere) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let (path, moved) = (directory.path(), elsewhere.path().join("moved"));
+        fs::create_dir(path.join("rank-3")).expect("a directory");
+        for name in ["batch-1.npz", ".batch-2.npz.counted"] {
+            fs::write(path.join("rank-3").join(name), "precious").expect("a file");
+        }
+        let counted = look(path, "rank-3/batch-1.npz").expect("it is there").identity;
+        fs::rename(path.join("rank-3"), &moved).expect("moved");
+        std::os::unix::fs::symlink(&moved, path.join("rank-3")).expect("a link");
+        assert!(!prune(path, "rank-3/batch-1.npz", &counted).expect("looked at"));
+        prune_leftovers(path);
+        assert_eq!(names(&moved), [".batch-2.npz.counted", "batch-1.npz"]);
+    }
+
+    #[test]
     fn what_an_earlier_process_began_is_finished() {
         let directory = tempfile::tempdir().expect("a directory");
-        for name in [".batch-7.npz.counted", ".batch-8.npz", ".notes.counted", "batch-9.npz"] {
+        fs::create_dir(directory.path().join("rank-1")).expect("a directory");
+        let leftovers =
+            [".batch-7.npz.counted", ".rank-1.batch-7.npz.counted", "rank-1/.batch-7.npz.counted"];
+        for name in leftovers.into_iter().chain([
+            ".batch-8.npz",
+            ".notes.counted",
+            "batch-9.npz",
+            "rank-1/.notes.counted",
+        ]) {
             fs::write(directory.path().join(name), "x").expect("a file");
         }
         prune_leftovers(directory.path());
-        assert_eq!(names(directory.path()), [".batch-8.npz", ".notes.counted", "batch-9.npz"]);
+        assert_eq!(names(directory.path()), [".batch-8.npz", ".notes.counted", "batch-9.npz", "rank-1"]);
+        assert_eq!(names(&directory.path().join("rank-1")), [".notes.counted"]);
     }
 }

@@ -3,7 +3,7 @@
 use super::Shard;
 use crate::snapshot::{BatchName, EntryName, classify};
 use serde::{Deserialize, Serialize};
-use std::fs::Metadata;
+use std::fs::{DirEntry, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::Path;
@@ -76,7 +76,7 @@ pub enum Shape {
 /// An entry of the directory that belongs to a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its name in the directory.
+    /// Its name in the run's directory, with `/` behind that of a rank's directory.
     pub name: String,
     /// What the name stands for.
     pub meaning: EntryName,
@@ -86,37 +86,100 @@ pub struct Found {
     pub identity: Identity,
 }
 
-/// Lists the entries of a directory that belong to a run, and of its batches those of a shard; temporary and
-/// foreign ones are left out, and so is what vanishes meanwhile. The batches of other shards are not looked at:
-/// all that the processes of a cluster ask of a file system for them is their names.
+impl Found {
+    /// Whether it is the directory of a rank, and not a link to one.
+    pub fn is_rank_directory(&self) -> bool {
+        matches!(self.meaning, EntryName::Rank(_)) && self.shape == Shape::Directory
+    }
+}
+
+/// Lists the entries of a directory that belong to a run, and those in the directories of its ranks, and of its
+/// batches those of a shard; temporary and foreign ones are left out, and so is what vanishes meanwhile. The
+/// batches of other shards are not looked at: all that the processes of a cluster ask of a file system for them
+/// is their names.
 ///
 /// # Errors
 /// Where the directory cannot be listed.
 pub fn scan(directory: &Path, shard: Shard) -> io::Result<Vec<Found>> {
-    let is_mine = |name: &&str| BatchName::parse(name).is_none_or(|batch| shard.has(&batch));
-    let mut found = Vec::new();
-    for entry in directory.read_dir()? {
-        if let Some(entry) =
-            entry?.file_name().to_str().filter(is_mine).and_then(|name| look(directory, name))
-        {
-            found.push(entry);
+    let mut found = list(directory, "", shard)?;
+    for at in 0..found.len() {
+        if !found[at].is_rank_directory() {
+            continue;
+        }
+        match scan_rank(directory, &found[at].name, shard) {
+            Ok(inside) => found.extend(inside),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // The other ranks are there all the same.
+            Err(_) => found[at].shape = Shape::Other("a directory that this user cannot list"),
         }
     }
     found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
-/// Whether a directory holds a manifest, an end or a batch, so that it is a run itself.
+/// Lists the entries in the directory of a rank, which the caller has found to be one.
+///
+/// # Errors
+/// Where the directory cannot be listed.
+pub fn scan_rank(directory: &Path, rank: &str, shard: Shard) -> io::Result<Vec<Found>> {
+    list(directory, &format!("{rank}/"), shard)
+}
+
+/// Lists the entries in one directory, whose name in the run's directory is put before theirs.
+fn list(directory: &Path, within: &str, shard: Shard) -> io::Result<Vec<Found>> {
+    let is_mine = |name: &String| BatchName::parse(name).is_none_or(|batch| shard.has(&batch));
+    let mut found = Vec::new();
+    for entry in directory.join(within).read_dir()? {
+        let name = entry?.file_name();
+        let name = name.to_str().map(|name| format!("{within}{name}")).filter(is_mine);
+        found.extend(name.and_then(|name| look_at(directory, &name)));
+    }
+    Ok(found)
+}
+
+/// Whether a directory holds a manifest, an end or a batch, or ranks that do, so that it is a run itself.
 pub fn is_run(directory: &Path) -> bool {
-    let Ok(entries) = directory.read_dir() else { return false };
-    entries.filter_map(Result::ok).any(|entry| {
-        let meaning = classify(&entry.file_name().to_string_lossy());
-        !matches!(meaning, EntryName::Foreign | EntryName::Temporary | EntryName::Misnamed)
+    holds(directory, |entry, meaning| match meaning {
+        EntryName::Rank(_) => entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_rank(&entry.path()),
+        meaning => is_part(meaning),
     })
 }
 
-/// Looks at one entry; `None` where it is gone or does not belong to a run.
+fn is_rank(directory: &Path) -> bool {
+    holds(directory, |_, meaning| is_part(meaning))
+}
+
+fn holds(directory: &Path, what: impl Fn(&DirEntry, &EntryName) -> bool) -> bool {
+    let Ok(entries) = directory.read_dir() else { return false };
+    entries.filter_map(Result::ok).any(|entry| what(&entry, &classify(&entry.file_name().to_string_lossy())))
+}
+
+fn is_part(meaning: &EntryName) -> bool {
+    match meaning {
+        EntryName::Manifest(_)
+        | EntryName::End(_)
+        | EntryName::BatchFile(_)
+        | EntryName::BatchDirectory(_) => true,
+        EntryName::Rank(_)
+        | EntryName::MisnamedRank
+        | EntryName::Misnamed
+        | EntryName::Temporary
+        | EntryName::Foreign => false,
+    }
+}
+
+/// Looks at one entry; `None` where it is gone or does not belong to a run. What is in the directory of a
+/// rank is gone where that is a link.
 pub fn look(directory: &Path, name: &str) -> Option<Found> {
+    if let Some((rank, _)) = name.split_once('/')
+        && !directory.join(rank).symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+    {
+        return None;
+    }
+    look_at(directory, name)
+}
+
+fn look_at(directory: &Path, name: &str) -> Option<Found> {
     let meaning = classify(name);
     if matches!(meaning, EntryName::Temporary | EntryName::Foreign) {
         return None;
@@ -125,8 +188,12 @@ pub fn look(directory: &Path, name: &str) -> Option<Found> {
     let metadata = path.symlink_metadata().ok()?;
     let mut identity = Identity::of(&metadata);
     let shape = shape_of(&metadata);
-    if shape == Shape::Directory {
-        add_files(&path, &mut identity);
+    match (&meaning, shape) {
+        // What is in the directory of a rank are entries of their own, and a file is no rank.
+        (EntryName::Rank(_) | EntryName::MisnamedRank, Shape::File) => return None,
+        (EntryName::Rank(_) | EntryName::MisnamedRank, _) => {}
+        (_, Shape::Directory) => add_files(&path, &mut identity),
+        _ => {}
     }
     Some(Found { name: name.to_owned(), meaning, shape, identity })
 }
@@ -185,6 +252,60 @@ mod tests {
         assert_eq!(names("2/3"), ["batch-000004", "batch-1.npz", "manifest.json", "odd.npz"]);
         assert_eq!(names("2/2"), ["batch-1.npz", "manifest.json", "odd.npz"]);
         assert_eq!(names("3/3"), ["manifest.json", "odd.npz"]);
+    }
+
+    #[test]
+    fn what_is_in_the_directories_of_ranks_is_found_and_nothing_deeper() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path();
+        assert!(!is_run(path));
+        for rank in ["rank-0", "rank-12", "rank-x", "other", "rank-0/rank-1"] {
+            fs::create_dir(path.join(rank)).expect("a directory");
+        }
+        fs::write(path.join("rank-7"), "a file is no rank").expect("a file");
+        fs::write(path.join("other/batch-1.npz"), "x").expect("a file");
+        assert!(!is_run(path), "ranks without anything make no run");
+        for name in [
+            "rank-0/batch-1.npz",
+            "rank-0/.batch-2.npz",
+            "rank-12/end.json",
+            "rank-3.batch-1.npz",
+            "rank-x/batch-1.npz",
+            "rank-0/rank-1/batch-1.npz",
+        ] {
+            fs::write(path.join(name), name).expect("a file");
+        }
+        let names: Vec<String> =
+            scan(path, Shard::WHOLE).expect("a scan").into_iter().map(|found| found.name).collect();
+        assert_eq!(
+            names,
+            ["rank-0", "rank-0/batch-1.npz", "rank-12", "rank-12/end.json", "rank-3.batch-1.npz", "rank-x"]
+        );
+        assert!(is_run(path));
+    }
+
+    #[test]
+    fn a_directory_of_ranks_is_a_run() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let rank = directory.path().join("rank-0");
+        fs::create_dir(&rank).expect("a directory");
+        assert!(!is_run(directory.path()));
+        fs::write(rank.join("manifest.json"), "{}").expect("a file");
+        assert!(is_run(directory.path()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_ranks_are_not_followed() {
+        let (directory, elsewhere) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        fs::write(elsewhere.path().join("batch-1.npz"), "x").expect("a file");
+        std::os::unix::fs::symlink(elsewhere.path(), directory.path().join("rank-0")).expect("a link");
+        assert!(!is_run(directory.path()));
+        let found = scan(directory.path(), Shard::WHOLE).expect("a scan");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].shape, Shape::Other("a symbolic link"));
+        assert_eq!(look(directory.path(), "rank-0/batch-1.npz"), None);
     }
 
     #[test]

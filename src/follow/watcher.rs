@@ -3,6 +3,7 @@
 use crossbeam_channel::Sender;
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Where to look, and why. Never more than a hint: events can be missing, late or merged.
@@ -18,13 +19,15 @@ pub enum Hint {
     Lost(String),
 }
 
-/// Watches one directory, without its sub-directories, for as long as it lives.
+/// Watches one directory, and those of its sub-directories that it is told of, for as long as it lives.
 ///
-/// Sub-directories are left to the scan: their first files race the watch that is set on them, and a
-/// run of many directory batches would use up the system's watches.
+/// Others are left to the scan: a run of many directory batches would use up the system's watches. The first
+/// files in a sub-directory race the watch that is set on it, so that it must be scanned then.
 #[derive(Debug)]
 pub struct Watcher {
-    _watcher: RecommendedWatcher,
+    watcher: RecommendedWatcher,
+    directory: PathBuf,
+    ranks: HashSet<String>,
 }
 
 impl Watcher {
@@ -41,7 +44,35 @@ impl Watcher {
         };
         let mut watcher = notify::recommended_watcher(handler).map_err(|error| in_words(&error))?;
         watcher.watch(directory, RecursiveMode::NonRecursive).map_err(|error| in_words(&error))?;
-        Ok(Self { _watcher: watcher })
+        Ok(Self { watcher, directory: directory.to_owned(), ranks: HashSet::new() })
+    }
+
+    /// Whether the sub-directory of this name is watched.
+    pub fn watches(&self, rank: &str) -> bool {
+        self.ranks.contains(rank)
+    }
+
+    /// Watches a sub-directory, too; also one that has taken the place of another that was watched.
+    ///
+    /// # Errors
+    /// Where the system has no events for it, in words for the user. One that is gone by now is none.
+    pub fn watch(&mut self, rank: &str) -> Result<(), String> {
+        match self.watcher.watch(&self.directory.join(rank), RecursiveMode::NonRecursive) {
+            Ok(()) => {
+                self.ranks.insert(rank.to_owned());
+                Ok(())
+            }
+            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) => Err(in_words(&error)),
+        }
+    }
+
+    /// Forgets a sub-directory that is gone.
+    pub fn forget(&mut self, rank: &str) {
+        if self.ranks.remove(rank) {
+            // Where the directory was deleted, the system has forgotten it already.
+            let _ = self.watcher.unwatch(&self.directory.join(rank));
+        }
     }
 }
 
@@ -65,6 +96,14 @@ fn hint_of(event: notify::Result<Event>) -> Option<Hint> {
             Some(Hint::Whole(event.paths))
         }
         _ => Some(Hint::Touched(event.paths)),
+    }
+}
+
+fn is_gone(error: &notify::Error) -> bool {
+    match &error.kind {
+        notify::ErrorKind::PathNotFound => true,
+        notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
     }
 }
 

@@ -4,6 +4,7 @@
 //! those that this file in the run's directory names. It begins with a dot, so that no reader takes it
 //! for a part of the run.
 
+use crate::snapshot::BatchId;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,26 +16,28 @@ const NAME: &str = ".neurotop-counted.json";
 /// The least time between two writings.
 const BETWEEN: Duration = Duration::from_millis(250);
 
-/// The numbers of the counted batches, and what of them is on disk.
+/// The numbers of the counted batches by rank, and whether all of them are told of.
 #[derive(Debug)]
 pub(super) struct Acknowledgement {
-    counted: Ranges,
+    counted: BTreeMap<Option<u32>, Ranges>,
     changed: bool,
     not_before: Instant,
 }
 
 impl Acknowledgement {
     pub(super) fn new() -> Self {
-        Self { counted: Ranges::default(), changed: false, not_before: Instant::now() }
+        Self { counted: BTreeMap::new(), changed: false, not_before: Instant::now() }
     }
 
-    pub(super) fn add(&mut self, number: u64) {
-        self.counted.insert(number);
+    pub(super) fn add(&mut self, id: BatchId) {
+        self.counted.entry(id.rank).or_default().insert(id.number);
         self.changed = true;
     }
 
-    pub(super) fn remove(&mut self, number: u64) {
-        self.counted.remove(number);
+    pub(super) fn remove(&mut self, id: BatchId) {
+        if let Some(ranges) = self.counted.get_mut(&id.rank) {
+            ranges.remove(id.number);
+        }
         self.changed = true;
     }
 
@@ -53,14 +56,27 @@ impl Acknowledgement {
         }
         self.changed = false;
         self.not_before = now + BETWEEN;
-        let document = serde_json::json!({
-            "format": "neurotop.counted", "version": 1,
-            "batches": self.counted.0.iter().map(|(first, last)| [first, last]).collect::<Vec<_>>(),
-        });
+        let document = self.document();
         let mut file = tempfile::Builder::new().prefix(".neurotop-counted-").tempfile_in(directory)?;
         file.write_all(document.to_string().as_bytes())?;
         file.persist(directory.join(NAME)).map_err(|error| error.error)?;
         Ok(())
+    }
+
+    fn document(&self) -> serde_json::Value {
+        let ranks: serde_json::Map<String, serde_json::Value> = self
+            .counted
+            .iter()
+            .filter_map(|(rank, ranges)| Some(((*rank)?.to_string(), ranges.pairs().into())))
+            .collect();
+        let mut document = serde_json::json!({
+            "format": "neurotop.counted", "version": 1,
+            "batches": self.counted.get(&None).map(Ranges::pairs).unwrap_or_default(),
+        });
+        if !ranks.is_empty() {
+            document["ranks"] = ranks.into();
+        }
+        document
     }
 }
 
@@ -69,6 +85,10 @@ impl Acknowledgement {
 struct Ranges(BTreeMap<u64, u64>);
 
 impl Ranges {
+    fn pairs(&self) -> Vec<serde_json::Value> {
+        self.0.iter().map(|(first, last)| serde_json::json!([first, last])).collect()
+    }
+
     fn insert(&mut self, number: u64) {
         let before = self.0.range(..=number).next_back().map(|(&first, &last)| (first, last));
         let mut range = (number, number);
@@ -125,6 +145,23 @@ mod tests {
             let apart = ranges.0.iter().zip(ranges.0.iter().skip(1)).all(|((_, last), (next, _))| last + 1 < *next);
             prop_assert!(apart, "{:?}", ranges);
         }
+    }
+
+    #[test]
+    fn the_numbers_of_ranks_are_kept_apart() {
+        let mut acknowledgement = Acknowledgement::new();
+        for (number, rank) in [(3, None), (3, Some(0)), (4, Some(0)), (9, Some(12))] {
+            acknowledgement.add(BatchId { number, rank });
+        }
+        let expected = serde_json::json!({
+            "format": "neurotop.counted", "version": 1,
+            "batches": [[3, 3]], "ranks": {"0": [[3, 4]], "12": [[9, 9]]},
+        });
+        assert_eq!(acknowledgement.document(), expected);
+        acknowledgement.remove(BatchId { number: 3, rank: Some(0) });
+        acknowledgement.remove(BatchId { number: 3, rank: Some(7) });
+        assert_eq!(acknowledgement.document()["ranks"]["0"], serde_json::json!([[4, 4]]));
+        assert_eq!(acknowledgement.document()["batches"], serde_json::json!([[3, 3]]));
     }
 
     #[test]

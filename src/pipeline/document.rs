@@ -50,6 +50,23 @@ impl Document {
         self.state = State::Unread;
     }
 
+    /// Whether it was never there.
+    pub(super) fn is_absent(&self) -> bool {
+        self.state == State::Absent
+    }
+
+    /// Whether it is there and to be read.
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(self.state, State::Unread | State::Failing)
+    }
+
+    /// Has it read again.
+    pub(super) fn again(&mut self) {
+        if self.state == State::Done {
+            self.state = State::Unread;
+        }
+    }
+
     /// Whether it is there and could not be read yet.
     pub(super) fn is_failing(&self) -> bool {
         self.state == State::Failing

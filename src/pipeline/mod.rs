@@ -8,6 +8,7 @@ mod acknowledge;
 mod checkpoint;
 mod document;
 mod pipelines;
+mod rank_documents;
 mod share;
 mod update;
 mod worker;
@@ -18,16 +19,19 @@ pub use update::{Presence, Problem, Severity, Update, Watching};
 
 use crate::fault;
 use crate::follow::{
-    Account, CountedBatches, Found, Hint, Identity, Ledger, Outcome, Shard, Verdict, Watcher,
-    events_missing_because, look, prune, prune_leftovers, scan,
+    Account, CountedBatches, Found, Hint, Identity, Ledger, Outcome, Shape, Shard, Verdict, Watcher,
+    events_missing_because, look, prune, prune_leftovers, scan, scan_rank,
 };
 use crate::log;
-use crate::snapshot::{BatchName, End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError};
+use crate::snapshot::{
+    BatchName, End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError, classify,
+};
 use crate::state::Fingerprint;
 use acknowledge::Acknowledgement;
 use checkpoint::{Checkpoints, CountedBatch};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use document::{Document, Reading};
+use rank_documents::{Kind, RankDocument, RankDocuments};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -199,7 +203,10 @@ struct Engine {
     account: Account,
     manifest_document: Document,
     end_document: Document,
+    rank_documents: RankDocuments,
     manifest: Option<Arc<Manifest>>,
+    /// The document of a rank that the manifest was taken from, where the run has none of its own.
+    borrowed_from: Option<RankDocument>,
     acknowledgement: Acknowledgement,
     checkpoints: Checkpoints,
     /// Whether the last checkpoint could not be written.
@@ -220,6 +227,8 @@ struct Engine {
     /// The first batch, by name, with members that are not read, by what was said of it.
     known_ignored: HashMap<String, BatchName>,
     known_misnamed: HashSet<String>,
+    /// What has the name of a rank and cannot be looked into.
+    closed_ranks: HashSet<String>,
 }
 
 impl Engine {
@@ -235,6 +244,8 @@ impl Engine {
             ledger: Ledger::new(options.settle),
             manifest_document: Document::new(options.settle),
             end_document: Document::new(options.settle),
+            rank_documents: RankDocuments::new(options.settle),
+            borrowed_from: None,
             options,
             directory,
             commands,
@@ -261,6 +272,7 @@ impl Engine {
             finish_by: None,
             known_ignored: HashMap::new(),
             known_misnamed: HashSet::new(),
+            closed_ranks: HashSet::new(),
         }
     }
 
@@ -301,6 +313,9 @@ impl Engine {
             self.account = self.ledger.account();
             self.pending.push(Update::Account(self.account));
         }
+        for (rank, account) in self.ledger.take_changed_ranks() {
+            self.pending.push(Update::Rank { rank, account });
+        }
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -323,7 +338,9 @@ impl Engine {
     }
 
     fn is_reading_documents(&self) -> bool {
-        self.manifest_document.is_failing() || self.end_document.is_failing()
+        self.manifest_document.is_failing()
+            || self.end_document.is_failing()
+            || self.rank_documents.are_failing()
     }
 
     fn is_done(&self, now: Instant) -> bool {
@@ -353,7 +370,7 @@ impl Engine {
     fn go_on_from(&mut self, restored: Restored) {
         self.ledger = Ledger::restore(self.options.settle, &restored.counted, Instant::now());
         for (name, _) in restored.counted.iter() {
-            self.acknowledgement.add(name.number);
+            self.acknowledgement.add(name.id());
         }
         tracing::info!(directory = %self.directory.display(), "goes on from a kept progress");
         self.restored = Some(restored);
@@ -396,7 +413,9 @@ impl Engine {
             return;
         }
         if let Some(counted) = self.ledger.counted() {
-            let manifest = self.manifest.as_deref().map(Fingerprint::of);
+            // Which rank's manifest comes first is a matter of chance, and makes no other run.
+            let own = self.manifest.as_deref().filter(|_| self.borrowed_from.is_none());
+            let manifest = own.map(Fingerprint::of);
             let checkpoint = self.checkpoints.make(counted, manifest);
             self.pending.push(Update::Checkpoint(Box::new(checkpoint)));
         }
@@ -408,7 +427,7 @@ impl Engine {
         self.saving_fails = false;
         self.pending.push(Update::Solved("state".into()));
         for (name, _) in &safe {
-            self.acknowledgement.add(name.number);
+            self.acknowledgement.add(name.id());
         }
         self.prune(&safe);
     }
@@ -465,7 +484,9 @@ impl Engine {
         self.ledger = Ledger::new(self.options.settle);
         self.manifest_document = Document::new(self.options.settle);
         self.end_document = Document::new(self.options.settle);
+        self.rank_documents = RankDocuments::new(self.options.settle);
         self.manifest = None;
+        self.borrowed_from = None;
         self.acknowledgement = Acknowledgement::new();
         self.checkpoints.forget();
         self.restored = None;
@@ -473,6 +494,7 @@ impl Engine {
         self.scanned = false;
         self.known_ignored.clear();
         self.known_misnamed.clear();
+        self.closed_ranks.clear();
         self.next_scan = Instant::now();
         self.pending.push(Update::Restarted(why.to_owned()));
     }
@@ -606,6 +628,7 @@ impl Engine {
         self.scanned = true;
         self.note_documents(&found, now);
         self.note_misnamed(&found);
+        self.note_ranks(&found);
         // The manifest is read before any batch is queued that must be checked against it.
         self.read_documents(now);
         if self.was_replaced(&found) {
@@ -616,6 +639,7 @@ impl Engine {
             self.problem(name, problem);
         }
         self.pending.extend(changes.solved.into_iter().map(Update::Solved));
+        self.watch_ranks(&found);
         let (took, ended) = (started.elapsed(), Instant::now());
         self.next_scan = ended + self.scan_interval().max(took * SCAN_SHARE);
         self.no_scan_before = ended + took * ASKED_SCAN_SHARE;
@@ -624,23 +648,87 @@ impl Engine {
     fn note_documents(&mut self, found: &[Found], now: Instant) {
         for found in found {
             match found.meaning {
-                EntryName::Manifest => self.manifest_document.observe(found, now, SystemTime::now()),
-                EntryName::End => self.end_document.observe(found, now, SystemTime::now()),
-                _ => {}
+                EntryName::Manifest(None) => self.manifest_document.observe(found, now, SystemTime::now()),
+                EntryName::End(None) => self.end_document.observe(found, now, SystemTime::now()),
+                _ => self.rank_documents.observe(found, now, SystemTime::now()),
             }
         }
     }
 
+    /// Notes all ranks that have a directory.
+    fn note_ranks(&mut self, found: &[Found]) {
+        if !self.closed_ranks.is_empty() {
+            let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
+            let is_gone = |name: &&String| !present.contains(name.as_str());
+            let gone: Vec<String> = self.closed_ranks.iter().filter(is_gone).cloned().collect();
+            gone.iter().for_each(|name| self.open_rank(name));
+        }
+        found.iter().for_each(|found| self.note_rank(found));
+    }
+
+    fn note_rank(&mut self, found: &Found) {
+        let EntryName::Rank(rank) = found.meaning else { return };
+        match found.shape {
+            Shape::Directory => {
+                self.open_rank(&found.name);
+                self.ledger.note_rank(rank);
+            }
+            Shape::File => {}
+            Shape::Other(what) if self.closed_ranks.insert(found.name.clone()) => self.problem(
+                found.name.clone(),
+                SnapshotError::new(
+                    format!("it is {what}, and what is in it is not counted"),
+                    "put the directory of the rank itself in its place, where this user may read it",
+                ),
+            ),
+            Shape::Other(_) => {}
+        }
+    }
+
+    fn open_rank(&mut self, name: &str) {
+        if self.closed_ranks.remove(name) {
+            self.pending.push(Update::Solved(name.to_owned()));
+        }
+    }
+
+    /// Watches the directories of ranks that are not watched yet, and looks at them again then, so that
+    /// nothing falls in between.
+    fn watch_ranks(&mut self, found: &[Found]) {
+        for found in found.iter().filter(|found| found.is_rank_directory()) {
+            if self.watcher.as_ref().is_some_and(|watcher| !watcher.watches(&found.name)) {
+                self.look_into(found);
+            }
+        }
+    }
+
+    /// Looks at all that is in the directory of a rank, which is watched from now on.
+    fn look_into(&mut self, found: &Found) {
+        if let Some(watcher) = &mut self.watcher
+            && let Err(why) = watcher.watch(&found.name)
+        {
+            self.watcher = None;
+            self.announce_watching(Some(why));
+        }
+        // One that cannot be listed is named by the next full scan.
+        let inside = scan_rank(&self.directory, &found.name, self.options.shard).unwrap_or_default();
+        inside.into_iter().for_each(|found| self.take_found(found, false));
+    }
+
     fn note_misnamed(&mut self, found: &[Found]) {
         for found in found {
-            if found.meaning == EntryName::Misnamed && self.known_misnamed.insert(found.name.clone()) {
-                self.notice(
-                    found.name.clone(),
-                    SnapshotError::new(
-                        "it is not counted, since its name gives no batch number",
-                        "name it batch-N.npz if it is a batch",
-                    ),
-                );
+            let error = match found.meaning {
+                EntryName::Misnamed => SnapshotError::new(
+                    "it is not counted, since its name gives no batch number",
+                    "name it batch-N.npz if it is a batch",
+                ),
+                EntryName::MisnamedRank => SnapshotError::new(
+                    "what is in it is not counted, since its name gives no rank",
+                    "name it rank-R, a number below 4294967295, if it is that of a rank",
+                ),
+                _ => continue,
+            };
+            if self.known_misnamed.insert(found.name.clone()) {
+                self.notice(found.name.clone(), error);
             }
         }
     }
@@ -666,10 +754,8 @@ impl Engine {
             for path in paths {
                 match path.strip_prefix(&self.directory).ok().and_then(|rest| rest.to_str()) {
                     Some("") => self.next_root_check = Instant::now(),
-                    Some(name) if !name.contains(std::path::MAIN_SEPARATOR) => {
-                        names.push((name.to_owned(), whole))
-                    }
-                    _ => {}
+                    Some(name) => names.push((name.replace(std::path::MAIN_SEPARATOR, "/"), whole)),
+                    None => {}
                 }
             }
         }
@@ -684,18 +770,31 @@ impl Engine {
     }
 
     fn look_at(&mut self, name: &str, whole: bool) {
-        let now = Instant::now();
         match look(&self.directory, name) {
-            Some(found) => {
-                self.note_documents(std::slice::from_ref(&found), now);
-                self.note_misnamed(std::slice::from_ref(&found));
-                if let Some(problem) = self.ledger.observe(&found, whole, now, SystemTime::now()) {
-                    self.problem(found.name, problem);
-                }
+            Some(found) if found.is_rank_directory() => {
+                self.note_rank(&found);
+                self.look_into(&found);
             }
+            Some(found) => self.take_found(found, whole),
             // Only a full scan tells a batch that was renamed from one that was deleted.
             None if self.ledger.awaits(name) => self.ask_for_scan(),
+            None if matches!(classify(name), EntryName::Rank(_)) => {
+                if let Some(watcher) = &mut self.watcher {
+                    watcher.forget(name);
+                }
+                self.ask_for_scan();
+            }
             None => {}
+        }
+    }
+
+    fn take_found(&mut self, found: Found, whole: bool) {
+        let now = Instant::now();
+        self.note_documents(std::slice::from_ref(&found), now);
+        self.note_misnamed(std::slice::from_ref(&found));
+        self.note_rank(&found);
+        if let Some(problem) = self.ledger.observe(&found, whole, now, SystemTime::now()) {
+            self.problem(found.name, problem);
         }
     }
 
@@ -704,10 +803,12 @@ impl Engine {
         for name in waiting {
             self.look_at(&name, false);
         }
-        for name in ["manifest.json", "end.json"] {
-            if self.is_reading_documents()
-                && let Some(found) = look(&self.directory, name)
-            {
+        if !self.is_reading_documents() {
+            return;
+        }
+        let of_ranks: Vec<String> = self.rank_documents.unread().into_iter().map(|of| of.name).collect();
+        for name in ["manifest.json", "end.json"].into_iter().chain(of_ranks.iter().map(String::as_str)) {
+            if let Some(found) = look(&self.directory, name) {
                 self.note_documents(&[found], now);
             }
         }
@@ -717,12 +818,8 @@ impl Engine {
         let path = self.directory.join("manifest.json");
         match self.manifest_document.read(&path, now, parse_manifest) {
             Reading::Nothing => {}
-            Reading::Parsed(Ok(manifest)) => self.take_manifest(manifest),
-            Reading::Parsed(Err(newer)) => {
-                self.refused = true;
-                self.problem("manifest.json".into(), newer.clone());
-                self.pending.push(Update::Refused(newer));
-            }
+            Reading::Parsed(Ok(manifest)) => self.take_own_manifest(manifest),
+            Reading::Parsed(Err(newer)) => self.refuse("manifest.json", newer),
             Reading::Failed(error) => self.problem("manifest.json".into(), error),
         }
         let path = self.directory.join("end.json");
@@ -737,13 +834,79 @@ impl Engine {
                 self.pending.push(Update::End(End::default()));
             }
         }
+        for of in self.rank_documents.unread() {
+            match of.kind {
+                Kind::Manifest => self.read_rank_manifest(of, now),
+                Kind::End => self.read_rank_end(&of, now),
+            }
+        }
     }
 
-    fn take_manifest(&mut self, manifest: Manifest) {
+    fn refuse(&mut self, name: &str, newer: SnapshotError) {
+        self.refused = true;
+        self.problem(name.into(), newer.clone());
+        self.pending.push(Update::Refused(newer));
+    }
+
+    /// The manifest of a rank must agree with the run's own, and stands for it where there is none.
+    fn read_rank_manifest(&mut self, of: RankDocument, now: Instant) {
+        let directory = Arc::clone(&self.directory);
+        let manifest = match self.rank_documents.read(&of, &directory, now, parse_manifest) {
+            Reading::Nothing => return,
+            Reading::Parsed(Ok(manifest)) => manifest,
+            Reading::Parsed(Err(newer)) if self.manifest_document.is_absent() => {
+                return self.refuse(&of.name, newer);
+            }
+            Reading::Parsed(Err(error)) | Reading::Failed(error) => return self.problem(of.name, error),
+        };
+        let is_lent = self.manifest.is_none() || self.borrowed_from.as_ref() == Some(&of);
+        if is_lent && self.manifest_document.is_absent() {
+            self.pending.push(Update::Solved(of.name.clone()));
+            self.rank_documents.compare_again(Some(&of));
+            self.borrowed_from = Some(of);
+            return self.take_manifest(manifest.of_all_ranks());
+        }
+        match self.manifest.as_ref().and_then(|of_run| manifest.contradiction(of_run)) {
+            None => self.pending.push(Update::Solved(of.name)),
+            Some(how) => {
+                let source = self.borrowed_from.as_ref().map_or("manifest.json", |of| of.name.as_str());
+                let error = SnapshotError::new(
+                    format!("it contradicts {source}, which is taken for the run's: {how}"),
+                    "have all ranks run the same model, or give each a run of its own",
+                );
+                self.problem(of.name, error);
+            }
+        }
+    }
+
+    fn read_rank_end(&mut self, of: &RankDocument, now: Instant) {
+        let directory = Arc::clone(&self.directory);
+        let end = match self.rank_documents.read(of, &directory, now, End::parse) {
+            Reading::Nothing => return,
+            Reading::Parsed(end) => {
+                self.pending.push(Update::Solved(of.name.clone()));
+                end
+            }
+            Reading::Failed(error) => {
+                self.problem(of.name.clone(), error);
+                End::default()
+            }
+        };
+        self.ledger.note_rank(of.rank);
+        self.pending.push(Update::RankEnd { rank: of.rank, end });
+    }
+
+    fn take_own_manifest(&mut self, manifest: Manifest) {
         let before = self.restored.as_ref().and_then(|restored| restored.manifest.as_ref());
         if before.is_some_and(|before| *before != Fingerprint::of(&manifest)) {
             return self.restart(REPLACED);
         }
+        self.borrowed_from = None;
+        self.rank_documents.compare_again(None);
+        self.take_manifest(manifest);
+    }
+
+    fn take_manifest(&mut self, manifest: Manifest) {
         let manifest = Arc::new(manifest);
         let checks_changed = match &self.manifest {
             Some(old) => !old.checked_part().eq(manifest.checked_part()),
@@ -756,10 +919,10 @@ impl Engine {
         if !checks_changed {
             return;
         }
-        for (number, name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
-            self.acknowledgement.remove(number);
+        for (id, name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
+            self.acknowledgement.remove(id);
             self.checkpoints.touch();
-            self.pending.push(Update::Withdrawn { number });
+            self.pending.push(Update::Withdrawn { number: id.number, rank: id.rank });
             self.problem(name, reason);
         }
         self.pending.extend(self.ledger.retry_set_aside().into_iter().map(Update::Solved));
@@ -785,7 +948,7 @@ impl Engine {
             return;
         }
         let Counted { job, after, result, .. } = counted;
-        let (name, number, identity) = (job.name.clone(), job.number, job.identity);
+        let (name, id, identity) = (job.name.clone(), job.id, job.identity);
         let (shapes, added) = match result {
             Ok(read) => (self.still_valid(&read.count.shapes), Some(read)),
             Err(error) => (Err(error), None),
@@ -797,12 +960,13 @@ impl Engine {
                 if self.keeps() {
                     self.checkpoints.add((parsed, identity));
                 } else {
-                    self.acknowledgement.add(number);
+                    self.acknowledgement.add(id);
                 }
                 self.pending.push(Update::Solved(name.clone()));
                 self.note_ignored(parsed, &read.ignored);
                 self.pending.push(Update::Counted {
-                    number,
+                    number: id.number,
+                    rank: id.rank,
                     name,
                     modified: identity.modified,
                     bytes: identity.size,

@@ -63,10 +63,26 @@ pub enum Update {
     Manifest(Arc<Manifest>),
     /// The benchmark is over.
     End(End),
+    /// A rank has come to its end.
+    RankEnd {
+        /// The rank.
+        rank: u32,
+        /// What it says.
+        end: End,
+    },
+    /// The account of a rank as it stands now; `None` where the rank is gone.
+    Rank {
+        /// The rank.
+        rank: u32,
+        /// Its account.
+        account: Option<Account>,
+    },
     /// A batch is to be added.
     Counted {
         /// The batch number.
         number: u64,
+        /// The rank that wrote it, where one is named.
+        rank: Option<u32>,
         /// Its name in the directory.
         name: String,
         /// When it was written.
@@ -82,6 +98,8 @@ pub enum Update {
     Withdrawn {
         /// The batch number.
         number: u64,
+        /// The rank that wrote it, where one is named.
+        rank: Option<u32>,
     },
     /// A problem with a file; it replaces an earlier one with the same file.
     Problem(Problem),

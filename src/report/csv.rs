@@ -1,4 +1,4 @@
-//! The summary as CSV: a row for each layer, each neuron class and the total.
+//! The summary as CSV: a row for each layer, each neuron class, each rank and the total.
 
 use super::{Summary, Sums};
 use csv::Writer;
@@ -47,21 +47,24 @@ pub(super) fn several(summaries: &[Summary]) -> anyhow::Result<String> {
 }
 
 fn rows(summary: &Summary) -> Vec<Vec<String>> {
-    let samples = summary.run.samples.to_string();
+    let samples = summary.run.samples;
     let complete = summary.complete.to_string();
-    let row = |names: [&str; 4], ops_per_update: Option<u64>, sums: Sums| -> Vec<String> {
+    let row_of = |names: [&str; 4], ops_per_update: Option<u64>, sums: Option<Sums>, samples: u128| {
         let figures = [
             cell(ops_per_update),
-            sums.updates.to_string(),
-            sums.dense_updates.to_string(),
-            cell(sums.effective_ops),
-            cell(sums.dense_ops),
-            cell(sums.effective_ops_per_sample),
-            cell(sums.dense_ops_per_sample),
-            cell(sums.sparsity),
+            cell(sums.map(|sums| sums.updates)),
+            cell(sums.map(|sums| sums.dense_updates)),
+            cell(sums.and_then(|sums| sums.effective_ops)),
+            cell(sums.and_then(|sums| sums.dense_ops)),
+            cell(sums.and_then(|sums| sums.effective_ops_per_sample)),
+            cell(sums.and_then(|sums| sums.dense_ops_per_sample)),
+            cell(sums.and_then(|sums| sums.sparsity)),
         ];
-        let ends = [samples.clone(), complete.clone()];
-        names.into_iter().map(guarded).chain(figures).chain(ends).collect()
+        let ends = [samples.to_string(), complete.clone()];
+        names.into_iter().map(guarded).chain(figures).chain(ends).collect::<Vec<String>>()
+    };
+    let row = |names: [&str; 4], ops_per_update: Option<u64>, sums: Sums| {
+        row_of(names, ops_per_update, Some(sums), samples)
     };
     let layers = summary.layers.iter().map(|layer| {
         let (neuron, reset) = (layer.neuron.as_deref(), layer.reset.as_deref());
@@ -73,7 +76,11 @@ fn rows(summary: &Summary) -> Vec<Vec<String>> {
         .iter()
         .map(|class| row(["neuron", &class.neuron, &class.neuron, ""], None, class.sums()));
     let total = row(["total", &summary.run.name, "", ""], None, summary.total.sums());
-    layers.chain(classes).chain(std::iter::once(total)).collect()
+    let ranks = summary
+        .ranks
+        .iter()
+        .map(|rank| row_of(["rank", &rank.rank.to_string(), "", ""], None, rank.sums(), rank.samples));
+    layers.chain(classes).chain(ranks).chain(std::iter::once(total)).collect()
 }
 
 /// A cell; what has no value is empty.

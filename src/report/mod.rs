@@ -12,6 +12,7 @@ mod figures;
 mod json;
 mod merge;
 mod part;
+mod rank;
 mod read;
 mod several;
 mod summary;
@@ -28,6 +29,7 @@ pub use figure::Figure;
 pub use figures::{Figures, Kind, Part};
 pub use merge::{Merge, Merged};
 pub use part::{PART_SCHEMA, RunPart};
+pub use rank::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
 pub use several::Summaries;
 pub use summary::{

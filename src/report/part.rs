@@ -356,7 +356,8 @@ mod tests {
                 layers: vec![layer.clone(), layer],
             };
             let (name, modified) = (format!("batch-{number}"), SystemTime::UNIX_EPOCH);
-            let update = Update::Counted { number, name, modified, bytes: 0, replaces: false, count };
+            let update =
+                Update::Counted { number, rank: None, name, modified, bytes: 0, replaces: false, count };
             run.apply(vec![update], SystemTime::UNIX_EPOCH);
         }
         RunPart::of(&run, Shard::WHOLE)

@@ -247,7 +247,8 @@ mod tests {
                 .collect(),
         };
         let name = "batch".to_owned();
-        let update = Update::Counted { number: 0, name, modified: now, bytes: 0, replaces: false, count };
+        let update =
+            Update::Counted { number: 0, rank: None, name, modified: now, bytes: 0, replaces: false, count };
         run.apply(vec![update], now);
         Summary::of(&run, now)
     }

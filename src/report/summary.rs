@@ -1,12 +1,12 @@
 //! The figures of a run at one moment: the one type that every format, and the screen, is made from.
 
-use super::{Against, Colours, Format, Report, Style, csv, json, table};
+use super::{Against, Colours, Format, RankFigures, Report, Style, csv, json, table};
 use crate::convergence::{Uncertainty, of_ratio};
 use crate::cost::PricedBy;
 use crate::follow::Account;
 use crate::pipeline::Severity;
 use crate::run::{Run, Status};
-use crate::snapshot::OfficialOperations;
+use crate::snapshot::{OfficialOperations, OfficialResults};
 use crate::tally::{LayerSums, quotient};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -32,6 +32,9 @@ pub struct Summary {
     pub neurons: Vec<ClassFigures>,
     /// The layers: the manifest's in its order, then the others by the first batch that has them, and in it by name.
     pub layers: Vec<LayerFigures>,
+    /// The ranks, where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ranks: Vec<RankFigures>,
     /// The figures under the keys of NeuroBench's `save_benchmark_results`.
     pub neurobench: NeuroBenchFigures,
     /// Whether NeuroBench's own results, where `end.json` has them, agree.
@@ -395,6 +398,7 @@ impl Summary {
             total,
             neurons: classes(&layers, samples),
             layers,
+            ranks: RankFigures::of(run, now),
             neurobench,
             account: AccountFigures::of(run),
             complete: run.is_complete(),
@@ -569,31 +573,11 @@ fn class(neuron: &str, layers: &[&LayerFigures], samples: u128) -> ClassFigures 
 
 fn agreement(run: &Run, ours: &NeuroBenchFigures, total: &TotalFigures) -> Agreement {
     let Some(end) = run.end() else { return Agreement::Unknown };
-    let Some(results) = end.neurobench.as_ref() else { return Agreement::Unknown };
-    if results.neuron_operations.is_none() && results.membrane_updates.is_none() {
-        return Agreement::Unknown;
-    }
+    let Some(parts) = official_parts(run, end.neurobench.as_ref(), ours) else { return Agreement::Unknown };
     if run.account().waiting > 0 {
         return Agreement::Pending;
     }
-    let mut differences = Vec::new();
-    let mut compare = |what: &str, theirs: f64, ours: f64| {
-        let difference = || format!("{what}: NeuroBench reports {theirs:?}, counted {ours:?}");
-        differences.extend((theirs != ours).then(difference));
-    };
-    if let Some(theirs) = results.membrane_updates {
-        compare("MembraneUpdates", theirs, ours.membrane_updates);
-    }
-    match results.neuron_operations {
-        Some(OfficialOperations::Figures { effective, dense }) => {
-            compare("Effective Neuron Ops", effective, ours.neuron_operations.effective);
-            compare("Neuron Dense Ops", dense, ours.neuron_operations.dense);
-        }
-        Some(OfficialOperations::Failed(value)) => {
-            differences.push(format!("NeuroBench's NeuronOperations failed, and it reports {value:?}"));
-        }
-        None => {}
-    }
+    let mut differences: Vec<String> = parts.iter().flat_map(OfficialPart::differences).collect();
     if differences.is_empty() {
         return Agreement::Agrees;
     }
@@ -604,6 +588,70 @@ fn agreement(run: &Run, ours: &NeuroBenchFigures, total: &TotalFigures) -> Agree
         differences.push(format!("the end says {samples} samples, counted {}", run.tally().samples()));
     }
     Agreement::Differs { differences }
+}
+
+/// What NeuroBench reported of a run or a rank of it, and what was counted of that.
+struct OfficialPart<'a> {
+    rank: Option<u32>,
+    results: &'a OfficialResults,
+    effective: f64,
+    dense: f64,
+    membrane_updates: f64,
+}
+
+/// NeuroBench's own results: of the run, or where each rank has its own, of each rank, whose benchmark knew
+/// nothing of the others. `None` where there are none, or where batches belong to no rank.
+fn official_parts<'a>(
+    run: &'a Run,
+    of_run: Option<&'a OfficialResults>,
+    ours: &NeuroBenchFigures,
+) -> Option<Vec<OfficialPart<'a>>> {
+    let has_some =
+        |results: &OfficialResults| results.neuron_operations.is_some() || results.membrane_updates.is_some();
+    if let Some(results) = of_run {
+        let NeuronOperations { effective, dense } = ours.neuron_operations;
+        let membrane_updates = ours.membrane_updates;
+        let part = OfficialPart { rank: None, results, effective, dense, membrane_updates };
+        return has_some(results).then(|| vec![part]);
+    }
+    let ranks = run.ranks().official()?;
+    let parts = ranks.iter().map(|official| OfficialPart {
+        rank: Some(official.rank),
+        results: official.results,
+        effective: quotient(official.effective, official.samples),
+        dense: quotient(official.dense, official.samples),
+        membrane_updates: quotient(official.updates, official.samples),
+    });
+    let samples: u128 = ranks.iter().map(|official| official.samples).sum();
+    let cover_all = samples == run.tally().samples();
+    let all_have = ranks.iter().all(|official| has_some(official.results));
+    (cover_all && all_have).then(|| parts.collect())
+}
+
+impl OfficialPart<'_> {
+    fn differences(&self) -> Vec<String> {
+        let of = self.rank.map_or(String::new(), |rank| format!("rank {rank}: "));
+        let mut differences = Vec::new();
+        let mut compare = |what: &str, theirs: f64, ours: f64| {
+            let difference = || format!("{of}{what}: NeuroBench reports {theirs:?}, counted {ours:?}");
+            differences.extend((theirs != ours).then(difference));
+        };
+        if let Some(theirs) = self.results.membrane_updates {
+            compare("MembraneUpdates", theirs, self.membrane_updates);
+        }
+        match self.results.neuron_operations {
+            Some(OfficialOperations::Figures { effective, dense }) => {
+                compare("Effective Neuron Ops", effective, self.effective);
+                compare("Neuron Dense Ops", dense, self.dense);
+            }
+            Some(OfficialOperations::Failed(value)) => {
+                differences
+                    .push(format!("{of}NeuroBench's NeuronOperations failed, and it reports {value:?}"));
+            }
+            None => {}
+        }
+        differences
+    }
 }
 
 fn problems(run: &Run) -> Vec<ProblemFigures> {

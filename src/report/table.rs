@@ -2,8 +2,9 @@
 
 use super::comparison::against;
 use super::draw::{Style, bullets, draw, failed, per_sample, ratio, safe};
-use super::{Agreement, Summary};
-use crate::text::{decimal, percent, thousands};
+use super::{Agreement, RankFigures, Summary};
+use crate::ranks::RankState;
+use crate::text::{decimal, percent, span, thousands};
 
 /// The summary with its account, tables by layer and by neuron class, and NeuroBench's figures.
 pub(super) fn table(summary: &Summary, style: Style) -> String {
@@ -12,6 +13,9 @@ pub(super) fn table(summary: &Summary, style: Style) -> String {
     parts.push(layers(summary, style));
     if summary.neurons.len() > 1 {
         parts.push(classes(summary, style));
+    }
+    if !summary.ranks.is_empty() {
+        parts.push(ranks(&summary.ranks, style));
     }
     parts.push(figures(summary, style));
     parts.extend(remarks(summary, style));
@@ -105,6 +109,47 @@ fn classes(summary: &Summary, style: Style) -> String {
         })
         .collect();
     draw(["neuron", "layers", "effective", "dense", "sparsity", "share"], 1, rows, style)
+}
+
+/// Ranks that a table lists; the JSON has all.
+const MOST_RANKS: usize = 64;
+
+/// The ranks; of more than there is room for those that need looking after, silent ones first.
+fn ranks(ranks: &[RankFigures], style: Style) -> String {
+    let mut listed: Vec<&RankFigures> = ranks.iter().collect();
+    let left_out = ranks.len().saturating_sub(MOST_RANKS);
+    if left_out > 0 {
+        listed.sort_by_key(|rank| (rank.state, std::cmp::Reverse(rank.behind), rank.rank));
+        listed.truncate(MOST_RANKS);
+    }
+    let row = |rank: &RankFigures| {
+        let state = match (rank.state, rank.quiet()) {
+            (RankState::Silent, Some(quiet)) => format!("silent for {}", span(quiet)),
+            (state, _) => state.name().to_owned(),
+        };
+        vec![
+            rank.rank.to_string(),
+            state,
+            thousands(rank.batches.into()),
+            thousands(rank.behind.into()),
+            thousands(rank.waiting.into()),
+            thousands(rank.set_aside.into()),
+            thousands(rank.samples),
+            per_sample(rank.effective_ops_per_sample),
+            ratio(rank.share),
+        ]
+    };
+    let rows = listed.into_iter().map(row).collect();
+    let head =
+        ["rank", "state", "batches", "behind", "waiting", "set aside", "samples", "effective", "share"];
+    let table = draw(head, 2, rows, style);
+    match left_out {
+        0 => table,
+        _ => format!(
+            "{table}\n\nand {} ranks more, which need less looking after; the JSON has all",
+            thousands(left_out as u128)
+        ),
+    }
 }
 
 /// NeuroBench's figures, every digit of them.

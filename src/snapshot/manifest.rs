@@ -28,6 +28,9 @@ pub struct Manifest {
     /// What the producer noticed that can make NeuroBench's figures misleading, in plain sentences.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// How many ranks write the run, where there are several and it is known.
+    #[serde(default)]
+    pub world_size: Option<u64>,
     /// Set where the producer deletes batches once they are acknowledged as counted: how many it keeps.
     #[serde(default)]
     pub keep: Option<u64>,
@@ -142,6 +145,42 @@ impl Manifest {
         Ok(())
     }
 
+    /// What the manifest of a rank says of the whole run: what its layers are. Its name, its producer and what
+    /// it expects are those of the rank.
+    #[must_use]
+    pub fn of_all_ranks(self) -> Self {
+        Self { run: None, producer: None, expected_samples: None, expected_batches: None, ..self }
+    }
+
+    /// In what this, the manifest of a rank, says another thing of the layers than that of the run; `None`
+    /// where they agree.
+    pub fn contradiction(&self, of_run: &Self) -> Option<String> {
+        let known: HashMap<&str, &LayerEntry> =
+            of_run.layers.iter().map(|layer| (layer.name.as_str(), layer)).collect();
+        for layer in &self.layers {
+            let Some(other) = known.get(layer.name.as_str()) else {
+                return Some(format!("layer {:?} is not in the run's", layer.name));
+            };
+            if (&layer.neuron, &layer.reset) != (&other.neuron, &other.reset) {
+                return Some(format!(
+                    "layer {:?} is {} with reset {} here, and {} with reset {} in the run's",
+                    layer.name, layer.neuron, layer.reset, other.neuron, other.reset
+                ));
+            }
+            if let (Some(here), Some(there)) = (&layer.shape, &other.shape)
+                && here != there
+            {
+                return Some(format!(
+                    "layer {:?} has neurons of shape {here:?} here, and {there:?} in the run's",
+                    layer.name
+                ));
+            }
+        }
+        let own: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
+        let missing = of_run.layers.iter().find(|layer| !own.contains(layer.name.as_str()))?;
+        Some(format!("layer {:?} of the run's is not in it", missing.name))
+    }
+
     /// The layers' names and shapes: what [`Manifest::check`] depends on.
     pub fn checked_part(&self) -> impl Iterator<Item = (&str, Option<&[u64]>)> {
         self.layers.iter().map(|layer| (layer.name.as_str(), layer.shape.as_deref()))
@@ -165,6 +204,34 @@ mod tests {
 
     fn parse(text: &str) -> Result<Manifest, ManifestError> {
         Manifest::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn manifests_of_ranks_must_say_the_same_of_the_layers() {
+        let manifest = |layers: &str| {
+            parse(&format!(r#"{{"format": "neurotop", "version": 1, "layers": [{layers}]}}"#))
+                .expect("a manifest")
+        };
+        let layer = |name: &str, reset: &str, more: &str| {
+            format!(r#"{{"name": "{name}", "neuron": "Leaky", "reset": "{reset}"{more}}}"#)
+        };
+        let run = manifest(&layer("a", "zero", r#", "shape": [2]"#));
+        for (rank, expected) in [
+            (layer("a", "zero", r#", "shape": [2]"#), None),
+            (layer("a", "zero", ""), None),
+            (layer("a", "subtract", ""), Some("Leaky with reset subtract here, and Leaky with reset zero")),
+            (layer("a", "zero", r#", "shape": [3]"#), Some("[3] here, and [2]")),
+            (layer("b", "zero", ""), Some("\"b\" is not in the run's")),
+            (String::new(), Some("\"a\" of the run's is not in it")),
+        ] {
+            let said = manifest(&rank).contradiction(&run);
+            match expected {
+                None => assert_eq!(said, None, "{rank}"),
+                Some(expected) => {
+                    assert!(said.as_deref().is_some_and(|said| said.contains(expected)), "{said:?}")
+                }
+            }
+        }
     }
 
     #[test]

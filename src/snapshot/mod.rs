@@ -20,7 +20,7 @@ pub use end::{End, OfficialOperations, OfficialResults};
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
 pub(crate) use member::Checksum;
 pub use member::{Member, MemberReader};
-pub use name::{BatchName, EntryName, classify};
+pub use name::{BatchId, BatchName, EntryName, classify};
 pub use npy::{Dtype, Header, Kind, Order, elements};
 
 use std::io;

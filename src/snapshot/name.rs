@@ -1,19 +1,52 @@
 //! What a name in a run's directory stands for.
 
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
-/// What an entry of a run's directory is, by its name alone.
+/// What tells one batch of a run from another: its number, and the rank that wrote it.
+///
+/// In the order of the numbers: what is kept of the newest batches is that of all ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BatchId {
+    /// The batch number.
+    pub number: u64,
+    /// The rank; `None` for a batch that belongs to no rank.
+    pub rank: Option<u32>,
+}
+
+impl From<u64> for BatchId {
+    /// The batch of this number that belongs to no rank.
+    fn from(number: u64) -> Self {
+        Self { number, rank: None }
+    }
+}
+
+impl std::fmt::Display for BatchId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.rank {
+            Some(rank) => write!(f, "batch number {} of rank {rank}", self.number),
+            None => write!(f, "batch number {}", self.number),
+        }
+    }
+}
+
+/// What an entry of a run's directory is, by its name alone: relative to the run's directory, with `/`
+/// between the directory of a rank and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryName {
-    /// `manifest.json`.
-    Manifest,
-    /// `end.json`.
-    End,
+    /// `manifest.json`: the run's own, or that of a rank.
+    Manifest(Option<u32>),
+    /// `end.json`: the run's own, or that of a rank, which may also be `rank-R.end.json`.
+    End(Option<u32>),
     /// `batch-N.npz`: a batch in one file.
-    BatchFile(u64),
+    BatchFile(BatchId),
     /// `batch-N`: a batch as a directory of `.npy` files.
-    BatchDirectory(u64),
+    BatchDirectory(BatchId),
+    /// `rank-R`: the directory of a rank.
+    Rank(u32),
+    /// Looks like the directory of a rank, but its name gives no rank.
+    MisnamedRank,
     /// Begins with `.` or ends in `.tmp`: being written, never read.
     Temporary,
     /// Looks like a snapshot but its name gives no batch number, so it is not counted.
@@ -22,39 +55,97 @@ pub enum EntryName {
     Foreign,
 }
 
-/// Classifies the name of an entry of a run's directory.
+/// Classifies the name of an entry of a run's directory, or of one in the directory of a rank.
 pub fn classify(name: &str) -> EntryName {
-    if name.starts_with('.') || name.ends_with(".tmp") {
+    if let Some((directory, inside)) = name.split_once('/') {
+        // Ranks have no ranks of their own.
+        return rank_of(directory).map_or(EntryName::Foreign, |rank| with_rank(classify_one(inside), rank));
+    }
+    if is_temporary(name) {
+        return EntryName::Temporary;
+    }
+    let Some(rest) = name.strip_prefix("rank-") else { return classify_one(name) };
+    match rest.split_once('.') {
+        None => rank_of(name).map_or(EntryName::MisnamedRank, EntryName::Rank),
+        Some((rank, inside)) if inside.starts_with("batch-") || inside == "end.json" => match number(rank) {
+            Some(rank) if rank < MAX_RANK => match with_rank(classify_one(inside), rank as u32) {
+                // `rank-3.batch-x` is meant for a batch, whatever it is.
+                EntryName::Foreign => EntryName::Misnamed,
+                meaning => meaning,
+            },
+            _ => EntryName::Misnamed,
+        },
+        Some(_) => classify_one(name),
+    }
+}
+
+/// Ranks are below this.
+const MAX_RANK: u64 = u32::MAX as u64;
+
+/// The rank that a directory of this name is of.
+fn rank_of(name: &str) -> Option<u32> {
+    number(name.strip_prefix("rank-")?).filter(|&rank| rank < MAX_RANK).map(|rank| rank as u32)
+}
+
+/// A decimal number, with any leading zeros.
+fn number(digits: &str) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| digits.parse().ok()).flatten()
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') || name.ends_with(".tmp")
+}
+
+fn with_rank(meaning: EntryName, rank: u32) -> EntryName {
+    let of = |id: BatchId| BatchId { rank: Some(rank), ..id };
+    match meaning {
+        EntryName::Manifest(_) => EntryName::Manifest(Some(rank)),
+        EntryName::End(_) => EntryName::End(Some(rank)),
+        EntryName::BatchFile(id) => EntryName::BatchFile(of(id)),
+        EntryName::BatchDirectory(id) => EntryName::BatchDirectory(of(id)),
+        other => other,
+    }
+}
+
+/// Classifies a name without a rank.
+fn classify_one(name: &str) -> EntryName {
+    if is_temporary(name) {
         return EntryName::Temporary;
     }
     match name {
-        "manifest.json" => return EntryName::Manifest,
-        "end.json" => return EntryName::End,
+        "manifest.json" => return EntryName::Manifest(None),
+        "end.json" => return EntryName::End(None),
         _ => {}
     }
     let (stem, is_file) = match name.strip_suffix(".npz") {
         Some(stem) => (stem, true),
         None => (name, false),
     };
-    let number = stem
-        .strip_prefix("batch-")
-        .filter(|digits| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()));
-    match number.and_then(|digits| digits.parse().ok()) {
-        Some(number) if is_file => EntryName::BatchFile(number),
-        Some(number) => EntryName::BatchDirectory(number),
+    match stem.strip_prefix("batch-").and_then(number) {
+        Some(number) if is_file => EntryName::BatchFile(number.into()),
+        Some(number) => EntryName::BatchDirectory(number.into()),
         None if is_file || name.ends_with(".npy") => EntryName::Misnamed,
         None => EntryName::Foreign,
     }
 }
 
-/// The name of a batch, whose every form it can give back: `batch-`, a number in so many digits, and
-/// perhaps `.npz`. Names are kept for every batch of a run, so they take no memory of their own.
+/// The name of a batch, whose every form it can give back: perhaps a rank in so many digits, as a directory
+/// or a prefix, `batch-`, a number in so many digits, and perhaps `.npz`. Names are kept for every batch of a
+/// run, so they take no memory of their own.
+///
+/// In the order of the numbers, then of the ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BatchName {
     /// The batch number.
     pub number: u64,
+    /// The rank and one more, so that a name without a rank takes no more room.
+    rank: Option<NonZeroU32>,
+    rank_digits: u8,
     digits: u8,
     is_file: bool,
+    /// Whether the rank is a directory, and not a prefix.
+    in_directory: bool,
 }
 
 impl BatchName {
@@ -63,27 +154,61 @@ impl BatchName {
         self.is_file
     }
 
+    /// The rank that wrote it, where one is named.
+    pub fn rank(&self) -> Option<u32> {
+        self.rank.map(|more| more.get() - 1)
+    }
+
+    /// Which batch it is the name of.
+    pub fn id(&self) -> BatchId {
+        BatchId { number: self.number, rank: self.rank() }
+    }
+
     /// The name of a batch; `None` where it is not one.
     pub fn parse(name: &str) -> Option<Self> {
-        let (number, is_file) = match classify(name) {
-            EntryName::BatchFile(number) => (number, true),
-            EntryName::BatchDirectory(number) => (number, false),
+        let (id, is_file) = match classify(name) {
+            EntryName::BatchFile(id) => (id, true),
+            EntryName::BatchDirectory(id) => (id, false),
             _ => return None,
         };
+        let (rank_digits, in_directory, rest) = match id.rank {
+            None => (0, false, name),
+            Some(_) => {
+                let at = name.find(['/', '.'])?;
+                (at - "rank-".len(), name[at..].starts_with('/'), &name[at + 1..])
+            }
+        };
         let around = "batch-".len() + if is_file { ".npz".len() } else { 0 };
-        Some(Self { number, digits: u8::try_from(name.len() - around).ok()?, is_file })
+        Some(Self {
+            number: id.number,
+            rank: id.rank.and_then(|rank| NonZeroU32::new(rank.checked_add(1)?)),
+            rank_digits: u8::try_from(rank_digits).ok()?,
+            digits: u8::try_from(rest.len() - around).ok()?,
+            is_file,
+            in_directory,
+        })
     }
-}
 
-impl BatchName {
-    /// All names of a number.
-    pub fn all_of(number: u64) -> RangeInclusive<Self> {
-        Self { number, digits: 0, is_file: false }..=Self { number, digits: u8::MAX, is_file: true }
+    /// All names of a batch.
+    pub fn all_of(id: BatchId) -> RangeInclusive<Self> {
+        let name = |digits, flag| Self {
+            number: id.number,
+            rank: id.rank.and_then(|rank| NonZeroU32::new(rank.checked_add(1)?)),
+            rank_digits: digits,
+            digits,
+            is_file: flag,
+            in_directory: flag,
+        };
+        name(0, false)..=name(u8::MAX, true)
     }
 }
 
 impl std::fmt::Display for BatchName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(rank) = self.rank() {
+            let separator = if self.in_directory { '/' } else { '.' };
+            write!(f, "rank-{rank:0width$}{separator}", width = usize::from(self.rank_digits))?;
+        }
         let suffix = if self.is_file { ".npz" } else { "" };
         write!(f, "batch-{:0width$}{suffix}", self.number, width = usize::from(self.digits))
     }
@@ -93,25 +218,73 @@ impl std::fmt::Display for BatchName {
 mod tests {
     use super::*;
 
+    fn of_rank(number: u64, rank: u32) -> BatchId {
+        BatchId { number, rank: Some(rank) }
+    }
+
     #[test]
     fn names_of_batches_are_given_back() {
         let longest = format!("batch-{:0>245}.npz", 3);
-        for name in ["batch-000012.npz", "batch-0", "batch-7.npz", "batch-18446744073709551615", &longest] {
+        for name in [
+            "batch-000012.npz",
+            "batch-0",
+            "batch-7.npz",
+            "batch-18446744073709551615",
+            "rank-0/batch-0",
+            "rank-0003/batch-000012.npz",
+            "rank-3.batch-000012.npz",
+            "rank-007.batch-3",
+            "rank-4294967294/batch-1.npz",
+            &longest,
+        ] {
             assert_eq!(BatchName::parse(name).expect("a batch").to_string(), name);
         }
-        for other in ["manifest.json", ".batch-1.npz", "batch-1.npz.tmp", "batch-", "notes.txt"] {
-            assert_eq!(BatchName::parse(other), None);
+        for other in [
+            "manifest.json",
+            ".batch-1.npz",
+            "batch-1.npz.tmp",
+            "batch-",
+            "notes.txt",
+            "rank-1",
+            "rank-1/manifest.json",
+            "rank-1/rank-2.batch-1.npz",
+            "rank-1/rank-2/batch-1.npz",
+            "rank-4294967295/batch-1.npz",
+            "a/batch-1.npz",
+            "rank-1/batch-1/a.post.npy",
+        ] {
+            assert_eq!(BatchName::parse(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_name_takes_no_more_memory_for_its_rank() {
+        assert_eq!(size_of::<BatchName>(), 16);
+    }
+
+    #[test]
+    fn all_names_of_a_batch_are_in_one_range_and_no_others() {
+        let name = |name| BatchName::parse(name).expect("a batch");
+        let range = BatchName::all_of(of_rank(12, 3));
+        for same in ["rank-3/batch-12", "rank-03/batch-012.npz", "rank-3.batch-12.npz", "rank-0003.batch-12"]
+        {
+            assert!(range.contains(&name(same)), "{same}");
+        }
+        for other in ["batch-12.npz", "rank-4/batch-12.npz", "rank-2.batch-12.npz", "rank-3/batch-13.npz"] {
+            assert!(!range.contains(&name(other)), "{other}");
+        }
+        assert!(BatchName::all_of(12.into()).contains(&name("batch-012.npz")));
+        assert!(!BatchName::all_of(12.into()).contains(&name("rank-0/batch-12.npz")));
     }
 
     #[test]
     fn names_of_the_format_are_told_apart() {
         for (name, expected) in [
-            ("manifest.json", EntryName::Manifest),
-            ("end.json", EntryName::End),
-            ("batch-000012.npz", EntryName::BatchFile(12)),
-            ("batch-7.npz", EntryName::BatchFile(7)),
-            ("batch-000012", EntryName::BatchDirectory(12)),
+            ("manifest.json", EntryName::Manifest(None)),
+            ("end.json", EntryName::End(None)),
+            ("batch-000012.npz", EntryName::BatchFile(12.into())),
+            ("batch-7.npz", EntryName::BatchFile(7.into())),
+            ("batch-000012", EntryName::BatchDirectory(12.into())),
             (".batch-000012.npz", EntryName::Temporary),
             ("batch-000012.npz.tmp", EntryName::Temporary),
             ("batch-.npz", EntryName::Misnamed),
@@ -120,6 +293,31 @@ mod tests {
             ("lif1.npy", EntryName::Misnamed),
             ("batch-1.npz.part", EntryName::Foreign),
             ("notes.txt", EntryName::Foreign),
+            ("rank-0", EntryName::Rank(0)),
+            ("rank-0012", EntryName::Rank(12)),
+            ("rank-3/manifest.json", EntryName::Manifest(Some(3))),
+            ("rank-3/end.json", EntryName::End(Some(3))),
+            ("rank-3.end.json", EntryName::End(Some(3))),
+            ("rank-3/batch-7.npz", EntryName::BatchFile(of_rank(7, 3))),
+            ("rank-3/batch-7", EntryName::BatchDirectory(of_rank(7, 3))),
+            ("rank-3.batch-7.npz", EntryName::BatchFile(of_rank(7, 3))),
+            ("rank-3.batch-7", EntryName::BatchDirectory(of_rank(7, 3))),
+            ("rank-3/.batch-7.npz", EntryName::Temporary),
+            ("rank-3.batch-7.npz.tmp", EntryName::Temporary),
+            ("rank-3.batch-x.npz", EntryName::Misnamed),
+            ("rank-3.batch-x", EntryName::Misnamed),
+            ("rank-3/batch-x.npz", EntryName::Misnamed),
+            ("rank--1.batch-7.npz", EntryName::Misnamed),
+            ("rank-99999999999999999999.batch-7.npz", EntryName::Misnamed),
+            ("rank-", EntryName::MisnamedRank),
+            ("rank--1", EntryName::MisnamedRank),
+            ("rank-99999999999999999999", EntryName::MisnamedRank),
+            ("rank-4294967295", EntryName::MisnamedRank),
+            ("rank--1/batch-7.npz", EntryName::Foreign),
+            ("rank-3/rank-4", EntryName::Foreign),
+            ("rank-3/", EntryName::Foreign),
+            ("rank-3/notes.txt", EntryName::Foreign),
+            ("rank-notes.txt", EntryName::Foreign),
         ] {
             assert_eq!(classify(name), expected, "{name}");
         }

@@ -124,6 +124,7 @@ pub(super) mod tests {
             samples: 0,
             bytes: 7,
             history: History::default(),
+            ranks: Vec::new(),
             newest: Some((3, "batch-3.npz".into())),
         }
     }
@@ -155,8 +156,8 @@ pub(super) mod tests {
         longer.push(0);
         assert!(decode(&longer).is_err());
         let mut newer = whole;
-        newer[16] = 3;
-        assert!(decode(&newer).unwrap_err().contains("version 3"));
+        newer[16] = 4;
+        assert!(decode(&newer).unwrap_err().contains("version 4"));
     }
 
     proptest! {

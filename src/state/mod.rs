@@ -11,13 +11,15 @@ pub use lock::Lock;
 
 use crate::follow::CountedBatches;
 use crate::history::{History, MAX_SUM};
+use crate::ranks::RankSums;
 use crate::snapshot::Manifest;
 use crate::tally::LayerSums;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// The version of what is kept; another one is not read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The progress of a run at one moment: which batches are counted, and what came of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +38,8 @@ pub struct Progress {
     pub bytes: u64,
     /// The figures over the batches.
     pub history: History,
+    /// The sums by rank.
+    pub ranks: Vec<RankSums>,
     /// The batch with the highest number.
     pub newest: Option<(u64, String)>,
 }
@@ -67,6 +71,21 @@ impl Progress {
             let by_step = layer.updates_by_step.iter().all(|&updates| updates <= MAX_SUM);
             by_step && layer.updates <= MAX_SUM && layer.dense <= MAX_SUM
         });
-        layers && batches == Some(self.counted.len() as u64) && samples == self.samples
+        layers
+            && self.has_sound_ranks()
+            && batches == Some(self.counted.len() as u64)
+            && samples == self.samples
+    }
+    /// Whether each rank has as many batches in its sums as are counted of it.
+    fn has_sound_ranks(&self) -> bool {
+        let mut counted: HashMap<u32, u64> = HashMap::new();
+        for rank in self.counted.iter().filter_map(|(name, _)| name.rank()) {
+            *counted.entry(rank).or_default() += 1;
+        }
+        let ranks = self.ranks.iter().all(|rank| {
+            rank.sums.is_sound(self.layers.len())
+                && rank.sums.batches == counted.remove(&rank.rank).unwrap_or(0)
+        });
+        ranks && counted.is_empty()
     }
 }

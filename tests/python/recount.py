@@ -27,11 +27,14 @@ def end(run: Path) -> dict[str, Any]:
 
 
 def batches(run: Path) -> dict[int, dict[str, np.ndarray]]:
-    """All members of all batches by the batch's number; pickles are refused."""
-    found = {}
-    for path in sorted(run.glob("batch-*.npz")):
+    """All members of all batches, of all ranks, by the batch's number; pickles are refused."""
+    found: dict[int, dict[str, np.ndarray]] = {}
+    paths = [*run.glob("batch-*.npz"), *run.glob("rank-*.batch-*.npz")]
+    numbered = sorted((int(path.stem.rpartition("-")[2]), path) for path in paths)
+    for number, path in numbered:
         with np.load(path, allow_pickle=False) as members:
-            found[int(path.stem[6:])] = {name: members[name] for name in members.files}
+            assert number not in found, "numbers are unique, whichever rank wrote them"
+            found[number] = {name: members[name] for name in members.files}
     return found
 
 

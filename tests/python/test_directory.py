@@ -35,9 +35,11 @@ from neurotop import RecorderError, RecorderWarning, recorder
 from test_plain import record_all, run_batch
 
 
-def acknowledge(run: Path, *ranges: list[int]) -> None:
-    """Say what a watching neurotop has counted."""
-    counted = {"format": "neurotop.counted", "version": 1, "batches": list(ranges)}
+def acknowledge(run: Path, *ranges: list[int], **ranks: list[list[int]]) -> None:
+    """Say what a watching neurotop has counted: without a rank, and of ranks (``rank_3=[…]``)."""
+    counted: dict[str, Any] = {"format": "neurotop.counted", "version": 1, "batches": list(ranges)}
+    if ranks:
+        counted["ranks"] = {name.removeprefix("rank_"): told for name, told in ranks.items()}
     (run / ".neurotop-counted.json").write_text(json.dumps(counted))
 
 
@@ -303,6 +305,14 @@ def test_two_processes_record_into_one_run(tmp_path: Path, neurotop_command: str
         results.append(ast.literal_eval(out.splitlines()[-1]))
 
     assert on_disk(run) == [0, 1, 2, 3, 4, 5, 7], "rank 0 has 3 batches, rank 1 has 4"
+    assert visible(run) == [
+        "end.json",
+        "manifest.json",
+        *(f"rank-0.batch-{number:06}.npz" for number in (0, 2, 4)),
+        "rank-0.end.json",
+        *(f"rank-1.batch-{number:06}.npz" for number in (1, 3, 5, 7)),
+        "rank-1.end.json",
+    ]
     end = recount.end(run)
     assert (end["samples"], end["batches"]) == (24, 7)
     assert "neurobench" not in end, "no single result of NeuroBench covers the run"
@@ -314,6 +324,59 @@ def test_two_processes_record_into_one_run(tmp_path: Path, neurotop_command: str
     assert told["total"]["effective_ops"] == whole
     assert told["complete"] is True
     assert "expected_samples" not in recount.manifest(run)
+    assert told["agreement"] == {"verdict": "agrees"}, "each rank with NeuroBench's result of it"
+    for rank, own in enumerate(told["ranks"]):
+        official = results[rank]["NeuronOperations"]
+        assert (own["rank"], own["state"], own["behind"]) == (rank, "done", 1 - rank)
+        assert (own["batches"], own["samples"]) == (3 + rank, 10 + 4 * rank)
+        assert own["effective_ops_per_sample"] == official["Effective Neuron Ops"]
+        assert own["dense_ops_per_sample"] == official["Neuron Dense Ops"]
+
+
+def test_ranks_keep_what_is_not_acknowledged_of_their_own(tmp_path: Path) -> None:
+    run, net = tmp_path / "run", dense()
+    with neurotop.record(net, run, keep=1, strict=True, rank=1, world_size=2) as rec:
+        for frames, _ in loader(samples=20):
+            run_batch(net, frames)
+            acknowledge(run, [0, 99], rank_0=[[0, 99]], rank_1=[[0, 3]])
+            rec.batch(len(frames))
+    assert on_disk(run) == [5, 7, 9], "1 and 3 are counted of this rank"
+
+
+def test_a_rank_says_when_it_has_come_to_its_end(tmp_path: Path, neurotop_command: str) -> None:
+    run = record_all(dense(), loader(), tmp_path / "run", rank=1, world_size=3)
+    assert json.loads((run / "rank-1.end.json").read_text())["batches"] == 3
+    told = summary(neurotop_command, run)
+    states = [(rank["rank"], rank["state"], rank["batches"]) for rank in told["ranks"]]
+    assert states == [(0, "behind", 0), (1, "done", 3), (2, "behind", 0)]
+    assert told["run"]["status"] == "running" and told["complete"] is False
+
+
+def test_runs_of_plain_names_from_several_ranks_are_still_read(
+    tmp_path: Path, neurotop_command: str
+) -> None:
+    run = tmp_path / "run"
+    for rank in range(2):
+        record_all(dense(), loader(), run, rank=rank, world_size=2)
+    now = summary(neurotop_command, run)
+    for entry in run.iterdir():
+        if entry.name.startswith("rank-"):
+            entry.rename(run / entry.name.partition(".")[2])
+    then = summary(neurotop_command, run)
+    assert "ranks" in now and "ranks" not in then
+    assert (then["total"], then["account"]) == (now["total"], now["account"])
+
+
+def test_a_run_of_ranks_is_never_overwritten_silently(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "rank-0").mkdir(parents=True)
+    for name in ("batch-0.npz", "notes.txt"):
+        (run / "rank-0" / name).touch()
+    with pytest.warns(RecorderWarning, match="already holds a run"):
+        record_all(dense(), loader(), run)
+    record_all(dense(), loader(), run, exist_ok=True)
+    assert on_disk(run) == [0, 1, 2]
+    assert [entry.name for entry in (run / "rank-0").iterdir()] == ["notes.txt"]
 
 
 def test_rank_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,9 +63,12 @@ PRICED = frozenset(
 #: The reset mechanism that each of snnTorch's state functions carries out.
 STATE_FUNCTION_RESETS = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"}
 
-_RUN_FILES = re.compile(r"manifest\.json|end\.json|batch-\d+(\.npz)?|\.neurotop-.*")
+_RUN_FILES = re.compile(
+    r"manifest\.json|(rank-\d+\.)?(end\.json|batch-\d+(\.npz)?)|\.neurotop-.*"
+)
+_RANK_DIRECTORIES = re.compile(r"rank-\d+")
 _TEMPORARY_FILES = re.compile(
-    r"\.(manifest\.json|end\.json|batch-\d+\.npz|\.neurotop-.*)(\.\d+)?\.tmp"
+    r"\.(manifest\.json|(rank-\d+\.)?(end\.json|batch-\d+\.npz)|\.neurotop-.*)(\.\d+)?\.tmp"
 )
 
 
@@ -655,7 +658,10 @@ class _RunDirectory:
     def _holds_another_run(self) -> bool:
         """Whether the files are those of a run that is not the one being begun."""
         if self.world_size == 1:
-            return any(_RUN_FILES.fullmatch(entry.name) for entry in self.path.iterdir())
+            return any(
+                _RUN_FILES.fullmatch(entry.name) or _is_rank_of_a_run(entry)
+                for entry in self.path.iterdir()
+            )
         manifest = self.read_manifest()
         other = manifest is not None and manifest.get("world_size", 1) != self.world_size
         return other or self._writer_file().exists() or (self.path / "end.json").exists()
@@ -665,9 +671,11 @@ class _RunDirectory:
 
         The acknowledgements go too: they would let `keep` delete batches nobody has counted.
         """
-        for entry in self.path.iterdir():
-            if _RUN_FILES.fullmatch(entry.name) or _TEMPORARY_FILES.fullmatch(entry.name):
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        ranks = [entry for entry in self.path.iterdir() if _is_rank_of_a_run(entry)]
+        for directory in (self.path, *ranks):
+            for entry in directory.iterdir():
+                if _RUN_FILES.fullmatch(entry.name) or _TEMPORARY_FILES.fullmatch(entry.name):
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def read_manifest(self) -> dict[str, Any] | None:
         """The manifest, or None where there is none yet."""
@@ -682,10 +690,15 @@ class _RunDirectory:
         with self._renamed(name) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
+    def batch_name(self, number: int) -> str:
+        """File name of a batch; of several ranks it says which one wrote it."""
+        rank = f"rank-{self.rank}." if self.world_size > 1 else ""
+        return f"{rank}batch-{number:06d}.npz"
+
     @contextmanager
     def batch(self, number: int, members: Iterable[_Member]) -> Iterator[None]:
         """Write a batch; it becomes visible when the ``with`` block ends without an error."""
-        with self._renamed(batch_name(number)) as temporary:
+        with self._renamed(self.batch_name(number)) as temporary:
             _write_npz(temporary, members)
             yield
 
@@ -726,32 +739,36 @@ class _RunDirectory:
             _delete(lock)
 
     def counted(self) -> list[tuple[int, int]]:
-        """Inclusive ranges of batch numbers that a watching neurotop has counted."""
+        """Inclusive ranges of this rank's batch numbers that a watching neurotop has counted."""
         try:
             content = json.loads((self.path / COUNTED_FILE).read_text(encoding="utf-8"))
             if content["format"] != "neurotop.counted" or content["version"] != 1:
                 return []
-            return [(int(first), int(last)) for first, last in content["batches"]]
-        except (OSError, ValueError, KeyError, TypeError):
+            ranks = content.get("ranks", {})
+            ranges = ranks.get(str(self.rank), []) if self.world_size > 1 else content["batches"]
+            return [(int(first), int(last)) for first, last in ranges]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return []  # nothing is acknowledged by a file that is absent or not understood
 
     def end(self, part: dict[str, Any]) -> None:
-        """Write ``end.json``; of several ranks the last one to finish does."""
+        """Write ``end.json``; of several ranks each writes its own, and the last one the run's."""
         if self.world_size == 1:
             self.write_json("end.json", part)
             return
         with self.lock():
-            self.write_json(f".neurotop-end-{self.rank}.json", {"rank": self.rank, **part})
-            ends = [self.path / f".neurotop-end-{rank}.json" for rank in range(self.world_size)]
+            self.write_json(f"rank-{self.rank}.end.json", {"rank": self.rank, **part})
+            ends = [self.path / f"rank-{rank}.end.json" for rank in range(self.world_size)]
             if all(end.exists() for end in ends):
                 ranks = [json.loads(end.read_text(encoding="utf-8")) for end in ends]
                 total = {key: sum(rank[key] for rank in ranks) for key in ("samples", "batches")}
                 self.write_json("end.json", {**total, "ranks": ranks})
 
 
-def batch_name(number: int) -> str:
-    """File name of a batch."""
-    return f"batch-{number:06d}.npz"
+def _is_rank_of_a_run(entry: Path) -> bool:
+    """Whether an entry is the directory of a rank that holds a part of a run; a link is none."""
+    if not _RANK_DIRECTORIES.fullmatch(entry.name) or entry.is_symlink() or not entry.is_dir():
+        return False
+    return any(_RUN_FILES.fullmatch(inside.name) for inside in entry.iterdir())
 
 
 def _delete(path: Path) -> None:
@@ -850,7 +867,7 @@ class _Run:
         if self.stopped or self.directory is None:
             return
         number = self._batches * self.directory.world_size + self.directory.rank
-        with self._guarded(f"cannot write {batch_name(number)}"):
+        with self._guarded(f"cannot write {self.directory.batch_name(number)}"):
             if not self.options.external_state:
                 _check_state_is_visible(layers)
             self._learn(layers)
@@ -991,7 +1008,7 @@ class _Run:
         ranges = self.directory.counted()
         for number in self._on_disk[: -self.options.keep]:
             if any(first <= number <= last for first, last in ranges):
-                _delete(self.directory.path / batch_name(number))
+                _delete(self.directory.path / self.directory.batch_name(number))
                 self._on_disk.remove(number)
 
 

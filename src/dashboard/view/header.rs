@@ -4,6 +4,7 @@ use super::super::state::State;
 use super::meter::meter;
 use super::{Scene, tabs};
 use crate::pipeline::{Presence, Watching};
+use crate::report::longest_silence;
 use crate::run::{Backlog, Status};
 use crate::text::{bytes, compact, decimal, elide, span, thousands};
 use ratatui::Frame;
@@ -72,6 +73,12 @@ fn badge(scene: &Scene<'_>) -> Line<'static> {
         (None, Status::Finished) => ("✓", "finished".to_owned(), theme.good),
     };
     let mut spans = vec![Span::styled(format!("{mark} {text} "), style)];
+    if let (Status::Live, Some(silence)) = (scene.moment.status, longest_silence(&scene.moment.summary.ranks))
+    {
+        let warning = Span::styled(format!("◌ {silence} "), theme.warn);
+        // It says that the run goes on, too: the other ranks do.
+        if scene.framed { spans.insert(0, warning) } else { spans = vec![warning] }
+    }
     if scene.paused {
         spans.insert(0, Span::styled(" paused ", theme.selected));
         spans.insert(1, Span::raw(" "));

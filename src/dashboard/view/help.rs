@@ -48,6 +48,8 @@ fn lines(keys: &KeyTable, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>>
         ("share", "a layer's part of all effective operations"),
         ("cost", "operations of one update, by NeuroBench or by --cost"),
         ("trend", "membrane updates per sample, over the batches"),
+        ("behind", "batches that a rank has fewer than the furthest one"),
+        ("silent", "a rank that has sent nothing for five times as long as a batch takes"),
     ];
     let terms = terms.into_iter().flat_map(|(term, meaning)| entry(term, theme.strong, meaning));
     keys.chain(mouse).chain(std::iter::once(Line::raw(""))).chain(terms).collect()

@@ -15,6 +15,7 @@ mod neurons;
 mod overview;
 mod plot;
 mod problems;
+mod ranks;
 mod runs;
 mod tabs;
 mod totals;
@@ -102,6 +103,7 @@ pub fn draw(frame: &mut Frame<'_>, contents: &Contents<'_>, state: &mut State, n
         View::Runs => runs::draw(frame, body, &scene, state),
         View::Problems => problems::draw(frame, body, &scene, state),
         View::Help => help::draw(frame, body, &scene, state),
+        View::Ranks => ranks::draw(frame, body, &scene, state),
     }
     footer::draw(frame, bottom, &scene, state);
     symbols.apply(frame.buffer_mut());

@@ -2,6 +2,7 @@
 
 use super::super::state::{State, View};
 use super::{Scene, problems};
+use crate::report::silent_ranks;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -22,6 +23,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
         let style = match view {
             _ if here => scene.theme.selected,
             View::Problems if problems::count(scene) > 0 => scene.theme.bad,
+            View::Ranks if silent_ranks(&scene.moment.summary.ranks).is_some() => scene.theme.warn,
             _ => scene.theme.dim,
         };
         let place = Rect { x, width: text.width() as u16, height: 1, ..area };
@@ -37,17 +39,18 @@ fn width(labels: &[(View, String)]) -> u16 {
 }
 
 fn labels(scene: &Scene<'_>, state: &State, named: impl Fn(View) -> bool) -> Vec<(View, String)> {
+    let has_ranks = !scene.moment.summary.ranks.is_empty();
     let label = |view: View| {
         let key = state.keys.of_view(view).map_or("-".to_owned(), |key| scene.symbols.label(&key));
         let name = view.name();
         let count = match view {
             View::Problems if problems::count(scene) > 0 => format!(" ({})", problems::count(scene)),
+            View::Ranks if has_ranks => format!(" ({})", scene.moment.summary.ranks.len()),
             View::Runs if scene.rows.len() > 1 => format!(" ({})", scene.rows.len()),
             _ => String::new(),
         };
         let text = if named(view) { format!(" {key} {name}{count} ") } else { format!(" {key} ") };
         (view, text)
     };
-    debug_assert!(View::ALL.contains(&state.view));
-    View::ALL.into_iter().map(label).collect()
+    View::of_run(has_ranks || state.view == View::Ranks).map(label).collect()
 }
