@@ -594,3 +594,26 @@ fn killed_at_any_moment_it_ends_with_the_figures_of_each_rank() {
     let left = fs::read_dir(run.join("rank-0")).expect("listed").count();
     assert!(left < BATCHES as usize, "most are gone");
 }
+
+#[test]
+fn a_newer_manifest_of_a_rank_refuses_the_run_only_where_nothing_else_says_what_it_is() {
+    let newer = json!({"format": "neurotop", "version": 2}).to_string();
+    let run = directory();
+    put(run.path(), &batch(0, 0));
+    put(run.path(), &batch(1, 0));
+    fs::write(run.path().join("rank-1/manifest.json"), &newer).expect("a manifest");
+    let mut follower = Follower::start(run.path());
+    follower.until("it is refused", |run| run.refused().is_some());
+    support::write_manifest(&run.path().join("rank-0"), &[LAYER], None);
+    follower.until_counted(2);
+    assert!(follower.run().refused().is_none());
+    let run = directory();
+    put(run.path(), &batch(0, 0));
+    support::write_manifest(&run.path().join("rank-0"), &[LAYER], None);
+    let mut follower = Follower::start(run.path());
+    follower.until_counted(1);
+    fs::create_dir(run.path().join("rank-1")).expect("a directory");
+    fs::write(run.path().join("rank-1/manifest.json"), &newer).expect("a manifest");
+    follower.until_problem("rank-1/manifest.json", "version 2");
+    assert!(follower.run().refused().is_none());
+}

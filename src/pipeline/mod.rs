@@ -854,7 +854,7 @@ impl Engine {
         let manifest = match self.rank_documents.read(&of, &directory, now, parse_manifest) {
             Reading::Nothing => return,
             Reading::Parsed(Ok(manifest)) => manifest,
-            Reading::Parsed(Err(newer)) if self.manifest_document.is_absent() => {
+            Reading::Parsed(Err(newer)) if self.manifest.is_none() && self.manifest_document.is_absent() => {
                 return self.refuse(&of.name, newer);
             }
             Reading::Parsed(Err(error)) | Reading::Failed(error) => return self.problem(of.name, error),
