@@ -14,7 +14,7 @@ fn doctor(path: &Path, args: &[&str]) -> (i32, String) {
         .arg(path)
         .args(args)
         .env("XDG_CONFIG_HOME", "/nonexistent")
-        .env("XDG_STATE_HOME", support::STATE_HOME)
+        .env("XDG_STATE_HOME", "/nonexistent")
         .env("LC_ALL", "C.UTF-8")
         .output()
         .expect("it runs");
