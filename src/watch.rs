@@ -5,6 +5,7 @@ use crate::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines, Restore
 use crate::run::Settings;
 use crate::runs::Runs;
 use crate::state::{Keeper, Progress, default_path, read};
+use crate::storage::canonical;
 use crate::text::thousands;
 use crossbeam_channel::{Receiver, never};
 use serde::Deserialize;
@@ -76,18 +77,11 @@ pub struct Known {
 }
 
 fn known(place: &Place, run: &Path, within: Option<&Path>) -> Known {
-    let directory = absolute(run);
+    let directory = canonical(run);
     let file = place.of(&directory, within);
     let progress = file.as_deref().map_or(Ok(None), read);
     let progress = progress.map(|progress| progress.filter(|progress| progress.directory == directory));
     Known { directory, file, progress }
-}
-
-fn absolute(directory: &Path) -> PathBuf {
-    directory
-        .canonicalize()
-        .or_else(|_| std::path::absolute(directory))
-        .unwrap_or_else(|_| directory.to_owned())
 }
 
 /// Runs that are followed.

@@ -9,12 +9,13 @@ use crate::cli::SummaryArgs;
 use crate::config::Config;
 use crate::pipeline::Mode;
 use crate::settings::{self, RunSettings};
+use crate::storage::is_url;
 use anyhow::bail;
 use std::process::ExitCode;
 
 pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
-    if !args.dir.exists() {
+    if !is_url(&args.dir) && !args.dir.exists() {
         bail!("{} does not exist; name the directory that holds the batches", args.dir.display());
     }
     let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));

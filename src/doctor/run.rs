@@ -6,6 +6,7 @@ use crate::follow::{Found, Shape, scan};
 use crate::snapshot::{
     Batch, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, classify, read_document,
 };
+use crate::storage;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -89,7 +90,8 @@ impl RunDiagnosis {
             EntryName::BatchFile(number) | EntryName::BatchDirectory(number) => number,
             _ => 0,
         };
-        let bytes = path.metadata().map_or(0, |metadata| metadata.len());
+        let parent = path.parent().unwrap_or(path);
+        let bytes = storage::of(path).entry(parent, &name).map_or(0, |entry| entry.identity.size);
         examination.batches.add(number, bytes);
         examination.open(&name, path);
         examination.finish()
@@ -136,8 +138,10 @@ impl<'a> Examination<'a> {
     }
 
     fn read_documents(&mut self) {
+        let holds = |name: &str| storage::of(self.directory).entry(self.directory, name).is_some();
+        let (manifest, end) = (holds("manifest.json"), holds("end.json"));
         let path = self.directory.join("manifest.json");
-        if path.symlink_metadata().is_err() {
+        if !manifest {
             self.note(
                 "manifest.json",
                 "it is missing, so that no layer has a price",
@@ -155,7 +159,7 @@ impl<'a> Examination<'a> {
             }
         }
         let path = self.directory.join("end.json");
-        if path.symlink_metadata().is_ok() {
+        if end {
             match read_document(&path).and_then(|bytes| End::parse(&bytes)) {
                 Ok(end) => self.end = Some(end),
                 Err(error) => self.wrong("end.json", error),
@@ -186,13 +190,12 @@ impl<'a> Examination<'a> {
     }
 
     fn note_temporary(&mut self, directory: &Path) {
-        let Ok(entries) = directory.read_dir() else { return };
-        let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
-        let batches = names.filter(|name| {
-            let name = name.to_string_lossy();
-            classify(&name) == EntryName::Temporary && name.contains("batch-")
+        let mut temporary = 0;
+        storage::of(directory).any(directory, &mut |name| {
+            temporary += u64::from(classify(name) == EntryName::Temporary && name.contains("batch-"));
+            false
         });
-        self.batches.temporary = batches.count() as u64;
+        self.batches.temporary = temporary;
     }
 
     fn examine(&mut self, found: &Found) {

@@ -1,76 +1,9 @@
 //! What a directory holds now: its entries of a run, and the identity of each.
 
 use crate::snapshot::{EntryName, classify};
-use serde::{Deserialize, Serialize};
-use std::fs::Metadata;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use crate::storage::{self, Entry, Identity, Shape};
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
-
-/// What tells one state of a file (or of a directory of files) from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// The inode, where the system has one.
-    inode: u64,
-    /// Bytes; of a directory, the sum over its files.
-    pub size: u64,
-    /// When the contents last changed; of a directory, the newest of all.
-    pub modified: SystemTime,
-    /// When owner, permissions or links last changed, in nanoseconds, where the system says.
-    changed: i64,
-    /// A hash over the files of a directory.
-    files: u64,
-}
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let (inode, changed) = {
-            use std::os::unix::fs::MetadataExt;
-            (metadata.ino(), metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec()))
-        };
-        #[cfg(not(unix))]
-        let (inode, changed) = (0, 0);
-        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        Self { inode, size: metadata.len(), modified, changed, files: 0 }
-    }
-
-    /// That of a file or directory, whatever its name.
-    ///
-    /// # Errors
-    /// Where it cannot be looked at.
-    pub fn at(path: &Path) -> io::Result<Self> {
-        let metadata = path.symlink_metadata()?;
-        let mut identity = Self::of(&metadata);
-        if metadata.is_dir() {
-            add_files(path, &mut identity);
-        }
-        Ok(identity)
-    }
-
-    /// Whether both stand for the same contents: a change of permissions or links is none.
-    pub fn same_contents(&self, other: &Self) -> bool {
-        (self.inode, self.size, self.modified, self.files)
-            == (other.inode, other.size, other.modified, other.files)
-    }
-
-    /// Whether nothing was written for at least `settle`, by the clock of this machine.
-    pub fn is_quiet(&self, settle: Duration, now: SystemTime) -> bool {
-        now.duration_since(self.modified).is_ok_and(|age| age >= settle)
-    }
-}
-
-/// What kind of thing an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// Neither, and never opened: what it is.
-    Other(&'static str),
-}
 
 /// An entry of the directory that belongs to a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,77 +24,40 @@ pub struct Found {
 /// # Errors
 /// Where the directory cannot be listed.
 pub fn scan(directory: &Path) -> io::Result<Vec<Found>> {
-    let mut found = Vec::new();
-    for entry in directory.read_dir()? {
-        if let Some(entry) = entry?.file_name().to_str().and_then(|name| look(directory, name)) {
-            found.push(entry);
-        }
-    }
+    let mut wanted = |name: &str| !matches!(classify(name), EntryName::Temporary | EntryName::Foreign);
+    let entries = storage::of(directory).entries(directory, &mut wanted)?;
+    let mut found: Vec<Found> = entries.into_iter().map(Found::new).collect();
     found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
 /// Whether a directory holds a manifest, an end or a batch, so that it is a run itself.
 pub fn is_run(directory: &Path) -> bool {
-    let Ok(entries) = directory.read_dir() else { return false };
-    entries.filter_map(Result::ok).any(|entry| {
-        let meaning = classify(&entry.file_name().to_string_lossy());
-        !matches!(meaning, EntryName::Foreign | EntryName::Temporary | EntryName::Misnamed)
+    storage::of(directory).any(directory, &mut |name| {
+        !matches!(classify(name), EntryName::Foreign | EntryName::Temporary | EntryName::Misnamed)
     })
 }
 
-/// Looks at one entry; `None` where it is gone or does not belong to a run.
+/// Looks at one entry; `None` where it is gone, does not belong to a run, or cannot be looked at now.
 pub fn look(directory: &Path, name: &str) -> Option<Found> {
-    let meaning = classify(name);
-    if matches!(meaning, EntryName::Temporary | EntryName::Foreign) {
+    if matches!(classify(name), EntryName::Temporary | EntryName::Foreign) {
         return None;
     }
-    let path = directory.join(name);
-    let metadata = path.symlink_metadata().ok()?;
-    let mut identity = Identity::of(&metadata);
-    let shape = shape_of(&metadata);
-    if shape == Shape::Directory {
-        add_files(&path, &mut identity);
-    }
-    Some(Found { name: name.to_owned(), meaning, shape, identity })
+    storage::of(directory).entry(directory, name).map(Found::new)
 }
 
-fn shape_of(metadata: &Metadata) -> Shape {
-    if metadata.is_file() {
-        Shape::File
-    } else if metadata.is_dir() {
-        Shape::Directory
-    } else if metadata.is_symlink() {
-        Shape::Other("a symbolic link")
-    } else {
-        Shape::Other("a pipe, socket or device")
+impl Found {
+    fn new(entry: Entry) -> Self {
+        let Entry { name, shape, identity } = entry;
+        Self { meaning: classify(&name), name, shape, identity }
     }
-}
-
-/// Adds the files of a directory batch to the identity of the directory. One that cannot be listed
-/// keeps its own; opening it says why.
-fn add_files(directory: &Path, identity: &mut Identity) {
-    let Ok(entries) = directory.read_dir() else { return };
-    let mut files: Vec<_> = entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| Some((entry.file_name(), Identity::of(&entry.metadata().ok()?))))
-        .collect();
-    files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let mut hasher = DefaultHasher::new();
-    identity.size = 0;
-    for (name, file) in files {
-        (name, file.inode, file.size, file.modified).hash(&mut hasher);
-        identity.size = identity.size.saturating_add(file.size);
-        identity.modified = identity.modified.max(file.modified);
-        identity.changed = identity.changed.max(file.changed);
-    }
-    identity.files = hasher.finish();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+    use std::time::Duration;
 
     #[test]
     fn a_scan_finds_what_belongs_to_a_run_and_nothing_else() {
