@@ -209,12 +209,16 @@ impl Engine {
         output: Output,
     ) -> Self {
         let now = Instant::now();
+        let mut pace = storage::of(&directory).pace();
+        if let (Some(poll), true) = (options.poll, is_url(&directory)) {
+            pace.root = poll;
+        }
         Self {
             ledger: Ledger::new(options.settle),
             manifest_document: Document::new(options.settle),
             end_document: Document::new(options.settle),
             options,
-            pace: storage::of(&directory).pace(),
+            pace,
             directory,
             commands,
             output,

@@ -12,31 +12,18 @@ pub(crate) struct Trouble {
     pub(crate) advice: &'static str,
     /// Whether it may be over by itself: the network, not the object.
     pub(crate) is_passing: bool,
-    kind: io::ErrorKind,
 }
 
 impl Trouble {
     /// What stays as it is until somebody does something.
     pub(crate) fn lasting(what: impl Into<String>, advice: &'static str) -> Self {
-        Self { what: what.into(), advice, is_passing: false, kind: io::ErrorKind::Other }
+        Self { what: what.into(), advice, is_passing: false }
     }
 
     /// What may be over by itself.
     #[cfg(feature = "object-store")]
     pub(crate) fn passing(what: impl Into<String>, advice: &'static str) -> Self {
         Self { is_passing: true, ..Self::lasting(what, advice) }
-    }
-
-    /// The same, of a kind that the caller may ask for.
-    #[cfg(feature = "object-store")]
-    pub(crate) fn of_kind(self, kind: io::ErrorKind) -> Self {
-        Self { kind, ..self }
-    }
-
-    /// Whether it is of a kind.
-    #[cfg(feature = "object-store")]
-    pub(crate) fn is_of(&self, kind: io::ErrorKind) -> bool {
-        self.kind == kind
     }
 
     /// What was wrong and what to do about it.
@@ -61,6 +48,6 @@ impl std::error::Error for Trouble {}
 
 impl From<Trouble> for io::Error {
     fn from(trouble: Trouble) -> Self {
-        Self::new(trouble.kind, trouble)
+        Self::other(trouble)
     }
 }

@@ -150,11 +150,6 @@ impl Request {
     pub fn reads_a_batch(&self) -> bool {
         self.method == "GET" && self.target.contains("/batch-") && !self.target.contains("list-type")
     }
-
-    /// Whether it asks for a listing.
-    pub fn lists(&self) -> bool {
-        self.target.contains("list-type")
-    }
 }
 
 /// Decides what happens to a request.
@@ -294,30 +289,32 @@ impl Dav {
         runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let dav = dav.clone();
-                let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                    let dav = dav.clone();
-                    async move {
-                        let given = request.headers().get("authorization");
-                        let status = if given.is_none_or(|given| given != authorization) {
-                            Some(401)
-                        } else if !lists && request.method().as_str() == "PROPFIND" {
-                            Some(405)
-                        } else {
-                            None
-                        };
-                        let answer = match status {
-                            Some(status) => {
-                                let answer = hyper::Response::builder().status(status);
-                                answer.body(dav_server::body::Body::empty()).expect("an answer")
-                            }
-                            None => dav.handle(request).await,
-                        };
-                        Ok::<_, std::convert::Infallible>(answer)
-                    }
-                });
+                let service =
+                    hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                        let dav = dav.clone();
+                        async move {
+                            let given = request.headers().get("authorization");
+                            let status = if given.is_none_or(|given| given != authorization) {
+                                Some(401)
+                            } else if !lists && request.method().as_str() == "PROPFIND" {
+                                Some(405)
+                            } else {
+                                None
+                            };
+                            let answer = match status {
+                                Some(status) => {
+                                    let answer = hyper::Response::builder().status(status);
+                                    answer.body(dav_server::body::Body::empty()).expect("an answer")
+                                }
+                                None => dav.handle(request).await,
+                            };
+                            Ok::<_, std::convert::Infallible>(answer)
+                        }
+                    });
                 tokio::spawn(async move {
                     let socket = hyper_util::rt::TokioIo::new(socket);
-                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(socket, service).await;
+                    let _ =
+                        hyper::server::conn::http1::Builder::new().serve_connection(socket, service).await;
                 });
             }
         });

@@ -113,7 +113,8 @@ impl Version {
 
     /// What a store is asked to compare before it answers. A weak tag never matches.
     fn condition(&self) -> Option<String> {
-        self.tag.clone().filter(|tag| !tag.starts_with("W/"))
+        let tag = self.tag.as_deref().filter(|tag| !tag.starts_with("W/"));
+        tag.map(|tag| format!("\"{}\"", bare(tag)))
     }
 }
 

@@ -51,6 +51,12 @@ pub(super) fn refusal(path: &Path) -> Option<String> {
     place(path).err().map(|trouble| trouble.in_full())
 }
 
+/// Whether a name is more likely that of a directory batch: what is asked first then is what lies below it,
+/// since some servers have an answer to a prefix as if it were an object.
+fn has_no_suffix(name: &str) -> bool {
+    Path::new(name).extension().is_none()
+}
+
 impl Place {
     fn list(&self, depth: Depth, each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), Trouble> {
         listing::list(&self.client, &self.key, depth, each)
@@ -147,14 +153,14 @@ impl Storage for ObjectStores {
 
     fn entry(&self, directory: &Path, name: &str) -> Option<Entry> {
         let place = place(directory).ok()?;
-        let file = place.below(name);
-        match wait(file.client.head(&file.key)) {
-            Ok(version) => Some(place.file(name, &version)),
-            Err(trouble) if trouble.is_of(io::ErrorKind::NotFound) => {
-                place.directory(name.to_owned()).ok().flatten()
-            }
-            Err(_) => None,
+        if has_no_suffix(name)
+            && let Some(directory) = place.directory(name.to_owned()).ok()?
+        {
+            return Some(directory);
         }
+        let file = place.below(name);
+        let version = wait(file.client.head(&file.key)).ok()?;
+        Some(place.file(name, &version))
     }
 
     fn any(&self, directory: &Path, wanted: Wanted<'_>) -> bool {
@@ -183,20 +189,19 @@ impl Storage for ObjectStores {
 
     fn open(&self, path: &Path) -> io::Result<Opened> {
         let place = place(path)?;
-        match wait(place.client.whole(&place.key)) {
-            Ok(Whole::Small(bytes)) => {
+        if has_no_suffix(&place.key) && place.is_prefix()? {
+            return Ok(Opened::Directory);
+        }
+        match wait(place.client.whole(&place.key))? {
+            Whole::Small(bytes) => {
                 let length = bytes.len() as u64;
                 Ok(Opened::File(Contents::Memory(bytes), length))
             }
-            Ok(Whole::Large(version)) => {
+            Whole::Large(version) => {
                 let length = version.size;
                 let reader = ObjectReader::new(place.client, place.key, version);
                 Ok(Opened::File(Contents::Object(reader), length))
             }
-            Err(trouble) if trouble.is_of(io::ErrorKind::NotFound) && place.is_prefix()? => {
-                Ok(Opened::Directory)
-            }
-            Err(trouble) => Err(trouble.into()),
         }
     }
 

@@ -3,7 +3,6 @@
 use crate::storage::Trouble;
 use crate::storage::address::{Address, Scheme};
 use object_store::Error;
-use std::io;
 
 /// The most characters of a foreign text that are repeated.
 const MOST: usize = 160;
@@ -12,23 +11,20 @@ const MOST: usize = 160;
 pub(super) fn told(error: &Error, address: &Address) -> Trouble {
     let text = error.to_string();
     let code = code(&text);
+    if is_no_bucket(&text, code) {
+        let what = format!("there is no {} {:?}", address.scheme.container(), address.bucket);
+        return Trouble::lasting(what, "check the URL, the endpoint and the region");
+    }
+    if is_refused(error, &text) {
+        let what = format!("the store refuses access{}", in_brackets(code));
+        return Trouble::lasting(what, credentials(address));
+    }
     match error {
-        Error::NotFound { .. } if is_no_bucket(&text, code) => {
-            let container = address.scheme.container();
-            let what = format!("there is no {container} {:?}", address.bucket);
-            Trouble::lasting(what, "check the URL, the endpoint and the region")
-                .of_kind(io::ErrorKind::NotFound)
-        }
-        Error::NotFound { .. } => Trouble::lasting("it is gone", "write it again if it should be counted")
-            .of_kind(io::ErrorKind::NotFound),
+        Error::NotFound { .. } => Trouble::lasting("it is gone", "write it again if it should be counted"),
         Error::Precondition { .. } => Trouble::passing(
             "it was replaced while it was read",
             "leave batches as they are; it is read again",
         ),
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-            let what = format!("the store refuses access{}", in_brackets(code));
-            Trouble::lasting(what, credentials(address)).of_kind(io::ErrorKind::PermissionDenied)
-        }
         Error::InvalidPath { source } => {
             let what = format!("a key there cannot be read: {}", short(&source.to_string()));
             Trouble::lasting(what, "move it to another prefix")
@@ -88,6 +84,11 @@ fn credentials(address: &Address) -> &'static str {
         Scheme::Az => "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
         Scheme::Http => "give the login in the URL, as in http://user:password@host/run",
     }
+}
+
+fn is_refused(error: &Error, text: &str) -> bool {
+    let is_of_kind = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
+    is_of_kind || matches!(status(text), Some(401 | 403)) && !is_no_credentials(text)
 }
 
 fn is_no_bucket(text: &str, code: Option<&str>) -> bool {
