@@ -6,7 +6,9 @@ use crate::dashboard::ThemeName;
 use crate::follow::Shard;
 use crate::log::Level;
 use crate::report::{Export, Format};
+use crate::storage;
 use crate::watch::Place;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::{OsStr, OsString};
@@ -20,6 +22,7 @@ Examples:
   neurotop runs                                   watch all runs in a directory
   neurotop watch runs/exp1 --export exp1.json     and write its figures on exit
   neurotop watch /nfs/runs/exp1 --poll 5          on a network drive
+  neurotop watch s3://bucket/exp1                 in an object store
   neurotop summary runs/exp1 --format json        the figures, without a dashboard
   neurotop summary runs/exp1 --cost RLeaky:subtract=5
   neurotop summary runs/exp2 --baseline exp1.json --fail-if 'vs-baseline>+2%'
@@ -133,15 +136,16 @@ pub enum Command {
 /// The arguments of `watch`.
 #[derive(Debug, Clone, Args)]
 pub struct WatchArgs {
-    /// The run's directory; it is waited for if it does not exist yet
+    /// The run's directory or URL (s3://bucket/run); it is waited for if it does not exist yet
+    #[arg(value_parser = location())]
     pub dir: PathBuf,
     /// What every command says about a run.
     #[command(flatten)]
     pub run: RunArgs,
     /// Also show the changes from this run: its directory, or its summary that was exported as .json
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = location())]
     pub baseline: Option<PathBuf>,
-    /// Scan every SECONDS instead of relying on file events, for network drives
+    /// Scan every SECONDS instead of relying on file events, for network drives [default: 5 of a URL]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub poll: Option<Duration>,
     /// What becomes of what is counted.
@@ -176,6 +180,11 @@ impl KeepArgs {
     }
 }
 
+/// A path, and of a URL what may be shown.
+fn location() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(|text| storage::location(&text))
+}
+
 fn place(text: &str) -> Result<Place, std::convert::Infallible> {
     Ok(Place::from(text.to_owned()))
 }
@@ -183,13 +192,14 @@ fn place(text: &str) -> Result<Place, std::convert::Infallible> {
 /// The arguments of `summary`.
 #[derive(Debug, Clone, Args)]
 pub struct SummaryArgs {
-    /// The run's directory
+    /// The run's directory or URL (s3://bucket/run)
+    #[arg(value_parser = location())]
     pub dir: PathBuf,
     /// What every command says about a run.
     #[command(flatten)]
     pub run: RunArgs,
     /// Also show the changes from this run: its directory, or its summary that was exported as .json
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = location())]
     pub baseline: Option<PathBuf>,
     /// The format on standard output [default: text]
     #[arg(long, value_enum)]
@@ -245,10 +255,11 @@ impl MergeArgs {
 /// The arguments of `compare`.
 #[derive(Debug, Clone, Args)]
 pub struct CompareArgs {
-    /// The run to compare with: its directory, or its summary that was exported as .json
+    /// The run to compare with: its directory or URL, or its summary that was exported as .json
+    #[arg(value_parser = location())]
     pub base: PathBuf,
     /// The runs to compare, likewise
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = location())]
     pub new: Vec<PathBuf>,
     /// What every command says about a run.
     #[command(flatten)]
@@ -284,7 +295,8 @@ pub struct DemoArgs {
 /// The arguments of `doctor`.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
-    /// A run's directory, a directory of runs, or a batch
+    /// A run's directory or URL, a directory of runs, or a batch
+    #[arg(value_parser = location())]
     pub path: PathBuf,
     /// Count every batch, too, and do not only read its headers
     #[arg(long)]

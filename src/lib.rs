@@ -3,7 +3,7 @@
 //! The way of a snapshot is one direction, with no way back: [`follow`] (directory → batches that are
 //! ready) → [`snapshot`] (open, check) → [`count`] (changed elements) → [`tally`] (add, once) →
 //! [`dashboard`] (draw) and [`report`] (export). [`pipeline`] runs it, [`run`] holds what came of it.
-//! [`portrait`] reads one layer of one batch again, when asked.
+//! [`portrait`] reads one layer of one batch again, when asked. [`storage`] is where the bytes of runs are.
 //!
 //! The library serves the command of the same name; its interface may change with any version.
 
@@ -32,6 +32,7 @@ pub mod runs;
 pub mod settings;
 pub mod snapshot;
 pub mod state;
+pub mod storage;
 pub mod tally;
 pub mod text;
 pub mod throughput;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::{debug, error, info, warn};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -61,7 +63,9 @@ impl Log {
             // A full disk must not spoil the screen.
             .log_internal_errors(false)
             .with_writer(Mutex::new(Lines(file)))
-            .finish();
+            .finish()
+            // What libraries log has requests in it.
+            .with(filter_fn(|event| event.target().starts_with("neurotop")));
         tracing::subscriber::set_global_default(subscriber).context("--log")?;
         info!(version = env!("CARGO_PKG_VERSION"), "started");
         Ok(())

@@ -5,6 +5,7 @@ use crate::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines, Restore
 use crate::run::Settings;
 use crate::runs::Runs;
 use crate::state::{Keeper, Lock, Progress, default_path, read};
+use crate::storage::canonical;
 use crate::text::thousands;
 use crossbeam_channel::{Receiver, never};
 use serde::Deserialize;
@@ -80,7 +81,7 @@ pub struct Known {
 }
 
 fn known(place: &Place, run: &Path, within: Option<&Path>) -> Known {
-    let directory = absolute(run);
+    let directory = canonical(run);
     let file = place.of(&directory, within);
     // Where there can be no lock there can be no progress, which is told when it is to be written.
     let (lock, is_kept_elsewhere) = match file.as_deref().map(Lock::take) {
@@ -97,20 +98,13 @@ fn known(place: &Place, run: &Path, within: Option<&Path>) -> Known {
 /// # Errors
 /// Where the progress is kept and cannot be read.
 pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, String> {
-    let directory = absolute(run);
+    let directory = canonical(run);
     read_of(place.of(&directory, within).as_deref(), &directory)
 }
 
 fn read_of(file: Option<&Path>, directory: &Path) -> Result<Option<Progress>, String> {
     let progress = file.map_or(Ok(None), read);
     progress.map(|progress| progress.filter(|progress| progress.directory == directory))
-}
-
-fn absolute(directory: &Path) -> PathBuf {
-    directory
-        .canonicalize()
-        .or_else(|_| std::path::absolute(directory))
-        .unwrap_or_else(|_| directory.to_owned())
 }
 
 /// Runs that are followed.

@@ -8,6 +8,7 @@ use crate::pipeline::{Mode, Presence};
 use crate::report::{Baseline, Figures, RunPart, Summary, read_figures};
 use crate::run::Run;
 use crate::settings::RunSettings;
+use crate::storage::is_url;
 use crate::watch::Watch;
 use anyhow::bail;
 use crossbeam_channel::{Receiver, select};
@@ -25,7 +26,7 @@ impl<'a> Source<'a> {
     /// Reads an exported summary, and looks whether a directory can be counted: what can be wrong with any
     /// run is to show before one is counted.
     pub(super) fn open(path: &'a Path, run: &RunSettings) -> anyhow::Result<Self> {
-        let exported = if path.is_dir() {
+        let exported = if is_url(path) || path.is_dir() {
             check(path, run, Mode::Once)?;
             None
         } else {

@@ -3,10 +3,11 @@
 use super::finish::ended_by_itself;
 use super::output;
 use crate::dashboard::Symbols;
-use crate::pipeline::{Group, Update};
+use crate::pipeline::{Group, Presence, Update};
 use crate::report::{Summary, silent_ranks};
 use crate::run::Status;
 use crate::runs::Entry;
+use crate::storage::is_url;
 use crate::text::{bytes, decimal, percent, printable, span, thousands};
 use crate::watch::Watch;
 use crossbeam_channel::{Receiver, select};
@@ -45,6 +46,7 @@ pub(super) fn watch(
             recv(groups) -> group => match group {
                 Ok(group) if !ended_by_itself(&group) => {
                     name_restart(&group);
+                    name_store(watch, &group);
                     watch.apply(group);
                 }
                 _ => anyhow::bail!("counting ended unexpectedly; please report it"),
@@ -125,6 +127,22 @@ fn effective(summary: &Summary) -> String {
 fn name_remarks(watch: &mut Watch) {
     for remark in watch.take_remarks() {
         output::say(&remark);
+    }
+}
+
+/// Says why nothing comes from an object store: only the network may be to blame, and it can last.
+fn name_store(watch: &Watch, group: &Group) {
+    let Some(entry) = watch.runs.get(group.run).filter(|entry| is_url(&entry.directory)) else { return };
+    for update in &group.updates {
+        match update {
+            Update::Directory(Presence::Missing(why)) => {
+                output::say(&format!("{}: {}", entry.directory.display(), printable(why)));
+            }
+            Update::Directory(Presence::Present) => {
+                output::say(&format!("{}: it is there", entry.directory.display()));
+            }
+            _ => {}
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::follow::{Shard, is_run, runs_inside};
 use crate::pipeline::{Keeping, Mode, Options};
 use crate::run::Settings;
 use crate::settings::RunSettings;
+use crate::storage;
 use crate::watch::{Place, Watch};
 use anyhow::{Context, bail};
 use std::path::Path;
@@ -49,9 +50,8 @@ pub(super) fn start(directory: &Path, run: &RunSettings, following: &Following) 
 
 /// The name of a run whose manifest gives none: its directory's.
 fn run_name(directory: &Path) -> String {
-    let absolute = directory.canonicalize().or_else(|_| std::path::absolute(directory));
-    let name =
-        absolute.ok().and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
+    let path = storage::canonical(directory);
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     name.unwrap_or_else(|| directory.display().to_string())
 }
 
@@ -65,6 +65,10 @@ pub(super) fn check(directory: &Path, run: &RunSettings, mode: Mode) -> anyhow::
 
 /// Refuses what can never become a run, and, where one run is to be counted, several.
 fn check_directory(directory: &Path, mode: Mode) -> anyhow::Result<()> {
+    if storage::is_url(directory) {
+        check_url(directory, mode)?;
+        return check_runs(directory, mode);
+    }
     let Ok(metadata) = directory.metadata() else { return Ok(()) };
     if !metadata.is_dir() {
         bail!(
@@ -72,6 +76,22 @@ fn check_directory(directory: &Path, mode: Mode) -> anyhow::Result<()> {
             directory.display()
         );
     }
+    check_runs(directory, mode)
+}
+
+/// Refuses what nothing can be read from, and where one run is to be counted, what cannot be listed now.
+fn check_url(url: &Path, mode: Mode) -> anyhow::Result<()> {
+    if let Some(why) = storage::refusal(url) {
+        bail!("{}: {why}", url.display());
+    }
+    match storage::root(url) {
+        Err(why) if mode == Mode::Once => bail!("{}: {why}", url.display()),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses several runs where one is to be counted.
+fn check_runs(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     if mode == Mode::Live || is_run(directory) {
         return Ok(());
     }

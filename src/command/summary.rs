@@ -11,13 +11,14 @@ use crate::follow::Shard;
 use crate::pipeline::Mode;
 use crate::report::Format;
 use crate::settings::{self, RunSettings};
+use crate::storage::is_url;
 use anyhow::bail;
 use clap::error::ErrorKind;
 use std::process::ExitCode;
 
 pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
-    if !args.dir.exists() {
+    if !is_url(&args.dir) && !args.dir.exists() {
         bail!("{} does not exist; name the directory that holds the batches", args.dir.display());
     }
     if let Some(shard) = settings::shard(args.shard, config) {

@@ -8,9 +8,10 @@ use crate::checks::Checks;
 use crate::cli::WatchArgs;
 use crate::config::Config;
 use crate::dashboard::{self, Inputs, Options, Screen, Symbols, take_faults};
-use crate::pipeline::Mode;
+use crate::pipeline::{Keeping, Mode};
 use crate::report::{Export, Format, Summaries, Summary};
 use crate::settings::{self, RunSettings};
+use crate::storage::is_url;
 use crate::text::printable;
 use crate::watch::Watch;
 use crossbeam_channel::Receiver;
@@ -23,6 +24,10 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
     let conflict = |why: String| clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why + "\n");
     let (place, keeping) = settings::keeping(&args.keep, config).map_err(conflict)?;
+    if keeping == Keeping::ProgressAndPrune && is_url(&args.dir) {
+        let why = "--prune deletes nothing in an object store; set an expiry rule there, and --no-prune here";
+        return Err(conflict(why.into()).into());
+    }
     let poll = settings::poll(&args, config);
     let following = Following { poll, place, keeping, ..Following::unkept(Mode::Live) };
     let run = RunSettings::new(args.run, config);

@@ -34,6 +34,7 @@ pub struct Config {
     #[serde(deserialize_with = "values::list")]
     pub export: Vec<Export>,
     /// The run to compare with.
+    #[serde(deserialize_with = "values::location")]
     pub baseline: Option<PathBuf>,
     /// Conditions that fail a script's check.
     #[serde(deserialize_with = "values::list")]

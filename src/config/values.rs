@@ -5,11 +5,13 @@ use crate::cli::time;
 use crate::cost::CostRule;
 use crate::dashboard::{BINDINGS, Binding, Key, Rebound, named};
 use crate::nearest::unknown;
+use crate::storage;
 use clap::ValueEnum;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -34,6 +36,11 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     }
 
     deserializer.deserialize_any(Seconds).map(Some)
+}
+
+/// A path, and of a URL what may be shown.
+pub(super) fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    String::deserialize(deserializer).map(|text| Some(storage::location(text.as_ref())))
 }
 
 /// One of several names.

@@ -12,6 +12,7 @@ pub use run::{Documents, LayerDiagnosis, RankDiagnosis, RunDiagnosis};
 use crate::cost::{Costs, LayerDefaults};
 use crate::follow::{is_run, runs_inside};
 use crate::snapshot::{EntryName, SnapshotError, classify};
+use crate::storage::{self, Interest, is_url};
 use serde::Serialize;
 use std::path::Path;
 
@@ -148,12 +149,9 @@ impl Diagnosis {
         match self.kind {
             Kind::Missing => findings.push(Finding::wrong(
                 about,
-                SnapshotError::new(
-                    "nothing is there",
-                    "name a run's directory; neurotop watch waits for one",
-                ),
+                SnapshotError::new(why_missing(path), "name a run's directory; neurotop watch waits for one"),
             )),
-            Kind::Other if path.is_dir() => findings.push(Finding::wrong(
+            Kind::Other if path.is_dir() || storage::root(path).is_ok() => findings.push(Finding::wrong(
                 about,
                 SnapshotError::new(
                     "it holds neither manifest.json nor a batch-N.npz, and no run is inside",
@@ -177,7 +175,16 @@ impl Diagnosis {
     }
 }
 
+/// Nothing is there, or nobody can say.
+fn why_missing(path: &Path) -> String {
+    let why = if is_url(path) { storage::refusal(path).or_else(|| storage::root(path).err()) } else { None };
+    why.unwrap_or_else(|| "nothing is there".into())
+}
+
 fn kind_of(path: &Path) -> Kind {
+    if is_url(path) {
+        return kind_of_url(path);
+    }
     let Ok(metadata) = path.metadata() else { return Kind::Missing };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if metadata.is_file() {
@@ -197,12 +204,32 @@ fn kind_of(path: &Path) -> Kind {
     }
 }
 
+/// A URL is one of a file where nothing lies below it.
+fn kind_of_url(url: &Path) -> Kind {
+    let name = url.file_name().unwrap_or_default().to_string_lossy();
+    if storage::refusal(url).is_some() {
+        return Kind::Missing;
+    }
+    if storage::root(url).is_err() {
+        let is_there = url
+            .parent()
+            .is_some_and(|parent| storage::of(parent).entry(parent, &name, Interest::Itself).is_some());
+        return match (is_there, name.ends_with(".npz")) {
+            (false, _) => Kind::Missing,
+            (true, true) => Kind::Batch,
+            (true, false) => Kind::Other,
+        };
+    }
+    match () {
+        () if is_run(url) => Kind::Run,
+        () if matches!(classify(&name), EntryName::BatchDirectory(_)) || holds_arrays(url) => Kind::Batch,
+        () if !runs_inside(url).is_empty() => Kind::Runs,
+        () => Kind::Other,
+    }
+}
+
 /// Whether a directory holds arrays of a layer, as a batch does.
 fn holds_arrays(directory: &Path) -> bool {
-    let Ok(entries) = directory.read_dir() else { return false };
-    entries.filter_map(Result::ok).any(|entry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.ends_with(".post.npy") || name.ends_with(".changed.npy")
-    })
+    storage::of(directory)
+        .any(directory, &mut |name| name.ends_with(".post.npy") || name.ends_with(".changed.npy"))
 }

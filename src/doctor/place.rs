@@ -3,6 +3,7 @@
 use super::Finding;
 use crate::follow::{FileSystem, Watcher, events_missing_because, file_system};
 use crate::snapshot::SnapshotError;
+use crate::storage::{self, is_url};
 use crossbeam_channel::unbounded;
 use serde::Serialize;
 use std::path::Path;
@@ -25,6 +26,9 @@ pub struct Place {
 
 impl Place {
     pub(super) fn of(path: &Path) -> Self {
+        if is_url(path) {
+            return Self::in_a_store(path);
+        }
         let FileSystem { kind, free_bytes } = file_system(path);
         let no_events_because = events_missing_because(path).or_else(|| {
             let (hints, _events) = unbounded();
@@ -33,10 +37,24 @@ impl Place {
         Self { file_system: kind, free_bytes, no_events_because, writable: is_writable(path) }
     }
 
+    /// In an object store nothing is written, and room is for its owner to know of.
+    fn in_a_store(url: &Path) -> Self {
+        let scheme = url.to_str().and_then(|url| url.split_once("://")).map(|(scheme, _)| scheme);
+        Self {
+            file_system: scheme.map(|scheme| format!("object store ({scheme})")),
+            free_bytes: None,
+            no_events_because: events_missing_because(url),
+            writable: false,
+        }
+    }
+
     pub(super) fn findings(&self, path: &str, keeps: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
         if let Some(why) = &self.no_events_because {
-            let advice = "it is scanned every second; --poll SECONDS sets another time";
+            let advice = format!(
+                "it is scanned every {} s; --poll SECONDS sets another time",
+                storage::of(Path::new(path)).pace().scan.as_secs()
+            );
             findings.push(Finding::note(path, format!("there are no file events: {why}"), advice));
         }
         if self.free_bytes.is_some_and(|free| free < LITTLE_ROOM) {
@@ -46,7 +64,11 @@ impl Place {
         if keeps && !self.writable {
             let error = SnapshotError::new(
                 "the producer keeps few batches and must be told which are counted, and this user cannot write here",
-                "give this user permission to write into the run's directory",
+                if is_url(Path::new(path)) {
+                    "record without keep: nothing is written to an object store"
+                } else {
+                    "give this user permission to write into the run's directory"
+                },
             );
             findings.push(Finding::wrong(path, error));
         }

@@ -7,6 +7,7 @@ use crate::snapshot::{
     Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, classify,
     read_document,
 };
+use crate::storage::{self, Interest};
 use crate::watch::kept;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -109,7 +110,10 @@ impl RunDiagnosis {
             EntryName::BatchFile(number) | EntryName::BatchDirectory(number) => number,
             _ => 0.into(),
         };
-        let bytes = path.metadata().map_or(0, |metadata| metadata.len());
+        let parent = path.parent().unwrap_or(path);
+        let bytes = storage::of(path)
+            .entry(parent, &name, Interest::WithFiles)
+            .map_or(0, |entry| entry.identity.size);
         examination.batches.add(number, bytes);
         examination.open(&name, path);
         examination.finish()
@@ -158,11 +162,12 @@ impl<'a> Examination<'a> {
     }
 
     fn read_documents(&mut self, found: &[Found]) {
-        let has_own = self.directory.join("manifest.json").symlink_metadata().is_ok();
+        let has = |meaning| found.iter().any(|found| found.meaning == meaning);
+        let has_own = has(EntryName::Manifest(None));
         if has_own && let Some(manifest) = self.read_manifest("manifest.json") {
             self.take_manifest(manifest);
         }
-        if self.directory.join("end.json").symlink_metadata().is_ok() {
+        if has(EntryName::End(None)) {
             self.end = self.read_end("end.json");
         }
         let mut of_ranks: Vec<(u32, &Found)> = found.iter().filter_map(of_rank).collect();
@@ -249,13 +254,12 @@ impl<'a> Examination<'a> {
     }
 
     fn note_temporary(&mut self, directory: &Path) {
-        let Ok(entries) = directory.read_dir() else { return };
-        let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
-        let batches = names.filter(|name| {
-            let name = name.to_string_lossy();
-            classify(&name) == EntryName::Temporary && name.contains("batch-")
+        let mut temporary = 0;
+        storage::of(directory).any(directory, &mut |name| {
+            temporary += u64::from(classify(name) == EntryName::Temporary && name.contains("batch-"));
+            false
         });
-        self.batches.temporary = batches.count() as u64;
+        self.batches.temporary = temporary;
     }
 
     /// Notes the batches that neurotop has counted and that are gone.

@@ -2,15 +2,14 @@
 
 use super::scan::is_run;
 use crate::snapshot::{EntryName, classify};
+use crate::storage;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-/// The time between two looks where the user gave none, and the least part of the time between looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A look may take at most one part in so many of the time.
 const LOOK_SHARE: u32 = 20;
 
 /// The most runs that are followed: each takes a thread or two and a watch of the system.
@@ -32,25 +31,15 @@ pub fn runs_inside(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn runs_beside(directory: &Path, known: &HashSet<OsString>) -> Vec<(OsString, SystemTime)> {
-    let Ok(entries) = directory.read_dir() else { return Vec::new() };
-    let mut runs: Vec<(OsString, SystemTime)> =
-        entries.filter_map(Result::ok).filter_map(|entry| run_of(&entry, known)).collect();
+    let mut runs = storage::of(directory).directories(directory);
+    runs.retain(|(name, _)| {
+        // A rank is a part of a run, even where the rest of it is still to come.
+        let meaning = classify(&name.to_string_lossy());
+        let hidden = matches!(meaning, EntryName::Temporary | EntryName::Rank(_));
+        !hidden && !known.contains(name) && is_run(&directory.join(name))
+    });
     runs.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     runs
-}
-
-/// The name and age of an entry that is a run and not known yet.
-fn run_of(entry: &DirEntry, known: &HashSet<OsString>) -> Option<(OsString, SystemTime)> {
-    let name = entry.file_name();
-    // A rank is a part of a run, even where the rest of it is still to come.
-    let meaning = classify(&name.to_string_lossy());
-    let hidden = matches!(meaning, EntryName::Temporary | EntryName::Rank(_));
-    if hidden || known.contains(&name) || !entry.file_type().ok()?.is_dir() || !is_run(&entry.path()) {
-        return None;
-    }
-    let modified =
-        entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-    Some((name, modified))
 }
 
 /// Looks for runs, and finds out about each what `about` says, in a thread of its own until the directory
@@ -64,8 +53,8 @@ pub fn find_runs<T: Send + 'static>(
     about: impl Fn(&Path) -> T + Send + 'static,
 ) -> std::io::Result<Receiver<Discovery<T>>> {
     let (sender, receiver) = unbounded();
-    let directory = std::path::absolute(directory)?;
-    let every = every.unwrap_or(LOOK_EVERY);
+    let directory = storage::absolute(directory)?;
+    let every = every.unwrap_or(storage::of(&directory).pace().scan);
     std::thread::Builder::new()
         .name("finder".into())
         .spawn(move || find(&directory, every, &about, &sender))?;

@@ -4,8 +4,9 @@
 //! what to read next. A batch is read when it looks whole, again only when its contents changed, and
 //! set aside only when it could not be read and has stopped changing.
 
-use super::scan::{Found, Identity, Shape};
+use super::scan::Found;
 use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
+use crate::storage::{Identity, Shape};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -121,7 +122,7 @@ enum State {
     Reading,
     Counted,
     SetAside,
-    /// Gone before it was counted.
+    /// Gone before it was counted, or out of reach.
     Lost,
 }
 
@@ -470,6 +471,8 @@ impl Ledger {
             Some(after) => after,
             // What was read whole and verified was there; what was not is lost.
             None if outcome.result.is_ok() => outcome.job.identity,
+            // Nobody knows what became of it.
+            None if outcome.result.as_ref().is_err_and(SnapshotError::is_passing) => outcome.job.identity,
             None => return self.vanished(name).map_or(Verdict::Wait, Verdict::SetAside),
         };
         if !after.same_contents(&outcome.job.identity) {
@@ -490,6 +493,13 @@ impl Ledger {
                 let replaces = std::mem::replace(&mut entry.counted, place).is_some();
                 self.set_state(name, State::Counted);
                 Verdict::Add { replaces }
+            }
+            // Its contents are not to blame: the next full scan that finds it tries it again.
+            Err(reason) if reason.is_passing() => {
+                let reason = reason.clone();
+                self.own(name, false);
+                self.set_state(name, State::Lost);
+                Verdict::SetAside(reason)
             }
             Err(reason) if entry.quiet || now.duration_since(entry.changed_at) >= self.settle => {
                 let reason = reason.clone();

@@ -1,7 +1,8 @@
 //! Deletes batches that are counted, and nothing else.
 
-use super::scan::{Identity, Shape, look};
+use super::scan::look;
 use crate::snapshot::{BatchName, EntryName, classify};
+use crate::storage::{Identity, Shape};
 use std::fs;
 use std::io;
 use std::path::Path;

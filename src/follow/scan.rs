@@ -2,76 +2,9 @@
 
 use super::Shard;
 use crate::snapshot::{BatchName, EntryName, classify};
-use serde::{Deserialize, Serialize};
-use std::fs::{DirEntry, Metadata};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use crate::storage::{self, Entry, Identity, Interest, Shape};
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
-
-/// What tells one state of a file (or of a directory of files) from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// The inode, where the system has one.
-    inode: u64,
-    /// Bytes; of a directory, the sum over its files.
-    pub size: u64,
-    /// When the contents last changed; of a directory, the newest of all.
-    pub modified: SystemTime,
-    /// When owner, permissions or links last changed, in nanoseconds, where the system says.
-    changed: i64,
-    /// A hash over the files of a directory.
-    files: u64,
-}
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let (inode, changed) = {
-            use std::os::unix::fs::MetadataExt;
-            (metadata.ino(), metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec()))
-        };
-        #[cfg(not(unix))]
-        let (inode, changed) = (0, 0);
-        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        Self { inode, size: metadata.len(), modified, changed, files: 0 }
-    }
-
-    /// That of a file or directory, whatever its name.
-    ///
-    /// # Errors
-    /// Where it cannot be looked at.
-    pub fn at(path: &Path) -> io::Result<Self> {
-        let metadata = path.symlink_metadata()?;
-        let mut identity = Self::of(&metadata);
-        if metadata.is_dir() {
-            add_files(path, &mut identity);
-        }
-        Ok(identity)
-    }
-
-    /// Whether both stand for the same contents: a change of permissions or links is none.
-    pub fn same_contents(&self, other: &Self) -> bool {
-        (self.inode, self.size, self.modified, self.files)
-            == (other.inode, other.size, other.modified, other.files)
-    }
-
-    /// Whether nothing was written for at least `settle`, by the clock of this machine.
-    pub fn is_quiet(&self, settle: Duration, now: SystemTime) -> bool {
-        now.duration_since(self.modified).is_ok_and(|age| age >= settle)
-    }
-}
-
-/// What kind of thing an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// Neither, and never opened: what it is.
-    Other(&'static str),
-}
 
 /// An entry of the directory that belongs to a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +20,16 @@ pub struct Found {
 }
 
 impl Found {
+    /// An entry of a directory whose name is put before its own; `None` where it does not belong to a run.
+    fn new(within: &str, entry: Entry) -> Option<Self> {
+        let Entry { name, shape, identity } = entry;
+        let name = format!("{within}{name}");
+        let meaning = classify(&name);
+        // A file is no rank.
+        let is_rank = matches!(meaning, EntryName::Rank(_) | EntryName::MisnamedRank);
+        (!is_rank || shape != Shape::File).then_some(Self { name, meaning, shape, identity })
+    }
+
     /// Whether it is the directory of a rank, and not a link to one.
     pub fn is_rank_directory(&self) -> bool {
         matches!(self.meaning, EntryName::Rank(_)) && self.shape == Shape::Directory
@@ -127,31 +70,27 @@ pub fn scan_rank(directory: &Path, rank: &str, shard: Shard) -> io::Result<Vec<F
 
 /// Lists the entries in one directory, whose name in the run's directory is put before theirs.
 fn list(directory: &Path, within: &str, shard: Shard) -> io::Result<Vec<Found>> {
-    let is_mine = |name: &String| BatchName::parse(name).is_none_or(|batch| shard.has(&batch));
-    let mut found = Vec::new();
-    for entry in directory.join(within).read_dir()? {
-        let name = entry?.file_name();
-        let name = name.to_str().map(|name| format!("{within}{name}")).filter(is_mine);
-        found.extend(name.and_then(|name| look_at(directory, &name)));
-    }
-    Ok(found)
+    let mut of = |name: &str| {
+        let name = format!("{within}{name}");
+        let is_mine = BatchName::parse(&name).is_none_or(|batch| shard.has(&batch));
+        if is_mine { interest(&classify(&name)) } else { Interest::None }
+    };
+    let inside = directory.join(within);
+    let entries = storage::of(directory).entries(&inside, &mut of)?;
+    Ok(entries.into_iter().filter_map(|entry| Found::new(within, entry)).collect())
 }
 
 /// Whether a directory holds a manifest, an end or a batch, or ranks that do, so that it is a run itself.
 pub fn is_run(directory: &Path) -> bool {
-    holds(directory, |entry, meaning| match meaning {
-        EntryName::Rank(_) => entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_rank(&entry.path()),
-        meaning => is_part(meaning),
-    })
+    holds_part(directory)
+        || storage::of(directory).directories(directory).iter().any(|(name, _)| {
+            let meaning = classify(&name.to_string_lossy());
+            matches!(meaning, EntryName::Rank(_)) && holds_part(&directory.join(name))
+        })
 }
 
-fn is_rank(directory: &Path) -> bool {
-    holds(directory, |_, meaning| is_part(meaning))
-}
-
-fn holds(directory: &Path, what: impl Fn(&DirEntry, &EntryName) -> bool) -> bool {
-    let Ok(entries) = directory.read_dir() else { return false };
-    entries.filter_map(Result::ok).any(|entry| what(&entry, &classify(&entry.file_name().to_string_lossy())))
+fn holds_part(directory: &Path) -> bool {
+    storage::of(directory).any(directory, &mut |name| is_part(&classify(name)))
 }
 
 fn is_part(meaning: &EntryName) -> bool {
@@ -168,72 +107,37 @@ fn is_part(meaning: &EntryName) -> bool {
     }
 }
 
-/// Looks at one entry; `None` where it is gone or does not belong to a run. What is in the directory of a
-/// rank is gone where that is a link.
+/// Looks at one entry; `None` where it is gone, does not belong to a run, or cannot be looked at now. What is in
+/// the directory of a rank is gone where that is a link.
 pub fn look(directory: &Path, name: &str) -> Option<Found> {
-    if let Some((rank, _)) = name.split_once('/')
-        && !directory.join(rank).symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
-    {
-        return None;
-    }
-    look_at(directory, name)
-}
-
-fn look_at(directory: &Path, name: &str) -> Option<Found> {
     let meaning = classify(name);
-    if matches!(meaning, EntryName::Temporary | EntryName::Foreign) {
+    let interest = interest(&meaning);
+    if interest == Interest::None || name.split_once('/').is_some_and(|(rank, _)| is_link(directory, rank)) {
         return None;
     }
-    let path = directory.join(name);
-    let metadata = path.symlink_metadata().ok()?;
-    let mut identity = Identity::of(&metadata);
-    let shape = shape_of(&metadata);
-    match (&meaning, shape) {
-        // What is in the directory of a rank are entries of their own, and a file is no rank.
-        (EntryName::Rank(_) | EntryName::MisnamedRank, Shape::File) => return None,
-        (EntryName::Rank(_) | EntryName::MisnamedRank, _) => {}
-        (_, Shape::Directory) => add_files(&path, &mut identity),
-        _ => {}
-    }
-    Some(Found { name: name.to_owned(), meaning, shape, identity })
+    Found::new("", storage::of(directory).entry(directory, name, interest)?)
 }
 
-fn shape_of(metadata: &Metadata) -> Shape {
-    if metadata.is_file() {
-        Shape::File
-    } else if metadata.is_dir() {
-        Shape::Directory
-    } else if metadata.is_symlink() {
-        Shape::Other("a symbolic link")
-    } else {
-        Shape::Other("a pipe, socket or device")
-    }
+/// Whether the directory of a rank is none; in an object store there are no links.
+fn is_link(directory: &Path, rank: &str) -> bool {
+    !storage::is_url(directory)
+        && !directory.join(rank).symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
 }
 
-/// Adds the files of a directory batch to the identity of the directory. One that cannot be listed
-/// keeps its own; opening it says why.
-fn add_files(directory: &Path, identity: &mut Identity) {
-    let Ok(entries) = directory.read_dir() else { return };
-    let mut files: Vec<_> = entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| Some((entry.file_name(), Identity::of(&entry.metadata().ok()?))))
-        .collect();
-    files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let mut hasher = DefaultHasher::new();
-    identity.size = 0;
-    for (name, file) in files {
-        (name, file.inode, file.size, file.modified).hash(&mut hasher);
-        identity.size = identity.size.saturating_add(file.size);
-        identity.modified = identity.modified.max(file.modified);
-        identity.changed = identity.changed.max(file.changed);
+/// What there is to know of an entry. What is in the directory of a rank are entries of their own.
+fn interest(meaning: &EntryName) -> Interest {
+    match meaning {
+        EntryName::Temporary | EntryName::Foreign => Interest::None,
+        EntryName::Rank(_) | EntryName::MisnamedRank => Interest::Itself,
+        _ => Interest::WithFiles,
     }
-    identity.files = hasher.finish();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+    use std::time::Duration;
 
     #[test]
     fn a_scan_finds_what_belongs_to_a_run_and_nothing_else() {

@@ -1,5 +1,6 @@
 //! The file system that a directory is on: its kind, the room that is left, whether it sends events.
 
+use crate::storage::is_url;
 use std::path::Path;
 
 /// A file system.
@@ -52,9 +53,16 @@ pub fn file_system(path: &Path) -> FileSystem {
     }
 }
 
-/// Why a file system sends no events of what other machines write, where it is one that does not.
-#[cfg(target_os = "linux")]
+/// Why there are no events of what other machines write, where it is known that there are none.
 pub fn events_missing_because(directory: &Path) -> Option<String> {
+    if is_url(directory) {
+        return Some("an object store sends no events".into());
+    }
+    of_file_system(directory)
+}
+
+#[cfg(target_os = "linux")]
+fn of_file_system(directory: &Path) -> Option<String> {
     let magic = magic(&rustix::fs::statfs(directory).ok()?);
     let (_, name) = SILENT.iter().find(|(number, _)| *number == magic)?;
     Some(format!("{name} sends no events of what other machines write"))
@@ -75,6 +83,6 @@ pub fn file_system(_path: &Path) -> FileSystem {
 
 /// Elsewhere no such file systems are known.
 #[cfg(not(target_os = "linux"))]
-pub fn events_missing_because(_directory: &Path) -> Option<String> {
+fn of_file_system(_directory: &Path) -> Option<String> {
     None
 }

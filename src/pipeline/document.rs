@@ -90,6 +90,12 @@ impl Document {
                 self.state = State::Done;
                 Reading::Parsed(parsed)
             }
+            // It is read again when it is seen again, be it as it was.
+            Err(error) if error.is_passing() => {
+                self.state = State::Done;
+                self.identity = None;
+                Reading::Failed(error)
+            }
             Err(error) if rested => {
                 self.state = State::Done;
                 Reading::Failed(error)

@@ -27,6 +27,7 @@ use crate::snapshot::{
     BatchName, End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError, classify,
 };
 use crate::state::Fingerprint;
+use crate::storage::{self, Pace, Root, is_url};
 use acknowledge::Acknowledgement;
 use checkpoint::{Checkpoints, CountedBatch};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
@@ -40,17 +41,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use worker::{Counted, Pool, Task, Workers};
 
-/// How soon a batch that is waited for is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// How often the directory itself is looked at: whether it is there, and still the same.
-const ROOT_CHECK: Duration = Duration::from_millis(500);
-
 /// The least time between two full scans beside events.
 const SCAN_BESIDE_EVENTS: Duration = Duration::from_secs(5);
-
-/// The time between two full scans where there are no events and the user gave none.
-const SCAN_WITHOUT_EVENTS: Duration = Duration::from_secs(1);
 
 /// A full scan may take at most one part in so many of the time, and of the time in which events ask
 /// for it.
@@ -149,7 +141,7 @@ impl Pipeline {
         groups: Sender<Group>,
         restored: Option<Restored>,
     ) -> std::io::Result<Self> {
-        let directory: Arc<Path> = std::path::absolute(directory)?.into();
+        let directory: Arc<Path> = storage::absolute(directory)?.into();
         let (commands, receiver) = unbounded();
         let mut engine = Engine::new(options, directory, Workers::of(pool), receiver, Output { run, groups });
         if let Some(restored) = restored {
@@ -198,7 +190,9 @@ struct Engine {
     watcher: Option<Watcher>,
     presence: Option<Presence>,
     /// Tells one directory from another of the same name.
-    root: Option<(u64, Option<SystemTime>)>,
+    root: Option<Root>,
+    /// How often it is worth to look at what the directory is on.
+    pace: Pace,
     ledger: Ledger,
     account: Account,
     manifest_document: Document,
@@ -240,6 +234,10 @@ impl Engine {
         output: Output,
     ) -> Self {
         let now = Instant::now();
+        let mut pace = storage::of(&directory).pace();
+        if let (Some(poll), true) = (options.poll, is_url(&directory)) {
+            pace.root = poll;
+        }
         Self {
             ledger: Ledger::new(options.settle),
             manifest_document: Document::new(options.settle),
@@ -247,6 +245,7 @@ impl Engine {
             rank_documents: RankDocuments::new(options.settle),
             borrowed_from: None,
             options,
+            pace,
             directory,
             commands,
             output,
@@ -502,8 +501,11 @@ impl Engine {
     /// Does what is due: looks at the directory, at what is waited for, or at everything.
     fn let_time_pass(&mut self, now: Instant) {
         if now >= self.next_root_check {
-            self.next_root_check = now + ROOT_CHECK;
-            self.check_root(now);
+            self.next_root_check = now + self.pace.root;
+            // Where nothing tells one from another, the scans say whether it is there.
+            if self.presence != Some(Presence::Present) || self.root.is_some() {
+                self.check_root(now);
+            }
         }
         if self.presence != Some(Presence::Present) {
             return;
@@ -515,7 +517,7 @@ impl Engine {
             self.scan(now);
         }
         if now >= self.next_look {
-            self.next_look = now + LOOK_AGAIN;
+            self.next_look = now + self.pace.look;
             self.look_at_waiting(now);
             for (name, problem) in self.ledger.tick(now) {
                 self.problem(name, problem);
@@ -529,7 +531,8 @@ impl Engine {
     /// summary, tells it nothing.
     fn acknowledges(&self) -> bool {
         let keeps = self.manifest.as_ref().is_some_and(|manifest| manifest.keep.is_some());
-        keeps && self.options.mode == Mode::Live && self.options.keeping != Keeping::LeftToAnother
+        let is_ours = self.options.keeping != Keeping::LeftToAnother && !is_url(&self.directory);
+        keeps && is_ours && self.options.mode == Mode::Live
     }
 
     fn acknowledge(&mut self, now: Instant) {
@@ -553,7 +556,10 @@ impl Engine {
 
     /// Notices a directory that appears, vanishes, or is another one of the same name.
     fn check_root(&mut self, now: Instant) {
-        let (presence, root) = root_of(&self.directory);
+        let (presence, root) = match storage::root(&self.directory) {
+            Ok(root) => (Presence::Present, root),
+            Err(why) => (Presence::Missing(why), None),
+        };
         if presence == Presence::Present && self.root.is_some() && root.is_some() && root != self.root {
             self.watcher = None;
             self.restart("the directory was replaced by another of the same name");
@@ -607,7 +613,7 @@ impl Engine {
         match (self.options.poll, &self.watcher) {
             (Some(interval), _) => interval,
             (None, Some(_)) => SCAN_BESIDE_EVENTS,
-            (None, None) => SCAN_WITHOUT_EVENTS,
+            (None, None) => self.pace.scan,
         }
     }
 
@@ -616,8 +622,10 @@ impl Engine {
         let found = match scan(&self.directory, self.options.shard) {
             Ok(found) => found,
             Err(error) => {
-                self.next_scan = now + ROOT_CHECK;
-                self.check_root(now);
+                self.next_scan = now + self.pace.root;
+                if self.root.is_some() {
+                    self.check_root(now);
+                }
                 if self.presence == Some(Presence::Present) {
                     self.presence = Some(Presence::Missing(format!("it cannot be listed: {error}")));
                     self.pending.extend(self.presence.clone().map(Update::Directory));
@@ -916,6 +924,9 @@ impl Engine {
         self.refused = false;
         self.pending.push(Update::Solved("manifest.json".into()));
         self.pending.push(Update::Manifest(Arc::clone(&manifest)));
+        if manifest.keep.is_some() && is_url(&self.directory) && self.options.mode == Mode::Live {
+            self.notice("manifest.json".into(), never_acknowledged());
+        }
         if !checks_changed {
             return;
         }
@@ -1031,6 +1042,14 @@ impl Engine {
     }
 }
 
+/// Nothing is written to an object store.
+fn never_acknowledged() -> SnapshotError {
+    SnapshotError::new(
+        "the producer keeps batches until they are acknowledged, and nothing is acknowledged in an object store",
+        "record without keep; an expiry rule of the store can delete old batches",
+    )
+}
+
 /// That a manifest is of a newer version is certain at once; anything else that is wrong with it may
 /// only mean that it is still being written.
 fn parse_manifest(bytes: &[u8]) -> Result<Result<Manifest, SnapshotError>, SnapshotError> {
@@ -1039,25 +1058,4 @@ fn parse_manifest(bytes: &[u8]) -> Result<Result<Manifest, SnapshotError>, Snaps
         Err(ManifestError::Newer(error)) => Ok(Err(error)),
         Err(ManifestError::Unusable(error)) => Err(error),
     }
-}
-
-fn root_of(directory: &Path) -> (Presence, Option<(u64, Option<SystemTime>)>) {
-    let metadata = match directory.metadata() {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return (Presence::Missing("it does not exist yet".into()), None);
-        }
-        Err(error) => return (Presence::Missing(format!("it cannot be looked at: {error}")), None),
-    };
-    if !metadata.is_dir() {
-        return (Presence::Missing("it is not a directory".into()), None);
-    }
-    if let Err(error) = directory.read_dir() {
-        return (Presence::Missing(format!("it cannot be listed: {error}")), None);
-    }
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-    #[cfg(not(unix))]
-    let inode = 0;
-    (Presence::Present, Some((inode, metadata.created().ok())))
 }

@@ -1,9 +1,10 @@
 //! A batch: the membrane potentials of every layer, for some samples, opened and checked.
 
-use super::member::{Container, Encoding, Member};
+use super::member::{Encoding, Member};
 use super::npy::{Header, Kind, Order, elements};
 use super::zip::{self, MAX_MEMBERS};
-use super::{LayerShape, Manifest, SnapshotError, open_regular};
+use super::{LayerShape, Manifest, SnapshotError};
+use crate::storage::{self, Opened, Shape, StoredFile};
 use ndarray::ArrayD;
 use ndarray_npy::{ReadNpyExt, ReadableElement};
 use std::collections::{BTreeMap, HashMap};
@@ -88,11 +89,9 @@ impl Batch {
     /// Where anything in it is missing, unreadable or contradictory. A batch is one unit: nothing of
     /// one with an error may be counted.
     pub fn open(path: &Path, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
-        let metadata = path.symlink_metadata().map_err(|error| SnapshotError::io("it", &error))?;
-        let members = if metadata.is_dir() {
-            directory_members(path)?
-        } else {
-            zip::members(open_regular(path).map_err(|error| SnapshotError::io("it", &error))?)?
+        let members = match storage::of(path).open(path).map_err(|error| SnapshotError::io("it", &error))? {
+            Opened::Directory => directory_members(path)?,
+            Opened::File(contents, length) => zip::members(contents, length)?,
         };
         Self::from_members(members, manifest)
     }
@@ -389,40 +388,30 @@ fn declared_shape(member: &Member) -> Result<Vec<u64>, SnapshotError> {
 
 /// The `.npy` files of a directory batch, by name.
 fn directory_members(directory: &Path) -> Result<Vec<Member>, SnapshotError> {
-    let io_error = |error: &std::io::Error| SnapshotError::io("it", error);
-    let mut names = Vec::new();
-    for entry in directory.read_dir().map_err(|error| io_error(&error))? {
-        let name = entry.map_err(|error| io_error(&error))?.file_name();
-        let Some(name) = name.to_str() else { continue };
-        if !name.starts_with('.')
-            && let Some(stem) = name.strip_suffix(".npy")
-        {
-            names.push(stem.to_owned());
-            if names.len() > MAX_MEMBERS {
-                return Err(SnapshotError::new(
-                    format!("it has more than {MAX_MEMBERS} members"),
-                    "write fewer layers to a batch",
-                ));
-            }
-        }
+    let mut count = 0;
+    // Of too many no more are looked at than show it.
+    let mut wanted = |name: &str| {
+        let is_array = !name.starts_with('.') && name.ends_with(".npy");
+        count += usize::from(is_array);
+        is_array && count <= MAX_MEMBERS
+    };
+    let files = storage::of(directory).files(directory, &mut wanted);
+    let mut files = files.map_err(|error| SnapshotError::io("it", &error))?;
+    if count > MAX_MEMBERS {
+        return Err(SnapshotError::new(
+            format!("it has more than {MAX_MEMBERS} members"),
+            "write fewer layers to a batch",
+        ));
     }
-    names.sort_unstable();
-    names.into_iter().map(|name| file_member(directory, name)).collect()
+    files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    files.into_iter().map(file_member).collect()
 }
 
-fn file_member(directory: &Path, name: String) -> Result<Member, SnapshotError> {
-    let path = directory.join(format!("{name}.npy"));
-    let metadata = path.symlink_metadata().map_err(|error| SnapshotError::io(&name, &error))?;
-    if !metadata.is_file() {
-        return Err(SnapshotError::new(format!("{name}.npy is not a regular file"), "write it as one"));
+fn file_member(file: StoredFile) -> Result<Member, SnapshotError> {
+    let StoredFile { name, shape, size, container } = file;
+    if shape != Shape::File {
+        return Err(SnapshotError::new(format!("{name} is not a regular file"), "write it as one"));
     }
-    let size = metadata.len();
-    Ok(Member {
-        name,
-        container: Container::File(path),
-        range: 0..size,
-        encoding: Encoding::Stored,
-        size,
-        crc: None,
-    })
+    let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
+    Ok(Member { name, container, range: 0..size, encoding: Encoding::Stored, size, crc: None })
 }

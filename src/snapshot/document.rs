@@ -1,7 +1,7 @@
 //! Reads a small JSON document of a run (`manifest.json`, `end.json`) whole, within a limit.
 
-use super::{SnapshotError, open_regular};
-use std::io::Read;
+use super::SnapshotError;
+use crate::storage;
 use std::path::Path;
 
 /// The largest `manifest.json` or `end.json` that is read, in bytes: room for 100,000 layers.
@@ -12,10 +12,8 @@ pub const MAX_DOCUMENT_BYTES: u64 = 32 << 20;
 /// # Errors
 /// Where it cannot be opened, is not a regular file, or is too large.
 pub fn read_document(path: &Path) -> Result<Vec<u8>, SnapshotError> {
-    let file = open_regular(path).map_err(|error| SnapshotError::io("it", &error))?;
-    let mut bytes = Vec::new();
-    file.take(MAX_DOCUMENT_BYTES + 1)
-        .read_to_end(&mut bytes)
+    let bytes = storage::of(path)
+        .read(path, MAX_DOCUMENT_BYTES + 1)
         .map_err(|error| SnapshotError::io("it", &error))?;
     if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
         return Err(SnapshotError::new(

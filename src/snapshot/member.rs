@@ -1,12 +1,11 @@
 //! One array file of a batch, inside an `.npz` or on its own, read as a stream of decoded bytes.
 
-use super::contents::Contents;
-use super::{SnapshotError, open_regular};
+use super::SnapshotError;
+use crate::storage::{Container, Contents, open_regular};
 use flate2::bufread::DeflateDecoder;
 use rawzip::{FileReader, RangeReader};
 use std::io::{self, BufReader, Read};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Compressed bytes read at a time.
@@ -21,16 +20,6 @@ const STORED_AHEAD: usize = 512;
 pub(super) enum Encoding {
     Stored,
     Deflated,
-}
-
-/// The file that a member's bytes are in.
-#[derive(Debug, Clone)]
-pub(super) enum Container {
-    /// An archive that all members of the batch share, open.
-    Archive(Arc<Contents>),
-    /// A file of its own, opened for each reading: a batch may have more layers than a process may
-    /// have open files.
-    File(PathBuf),
 }
 
 /// One `.npy` of a batch: where its bytes are. Cheap to clone.
@@ -106,7 +95,7 @@ impl Member {
 
     fn source(&self, offset: u64) -> Result<Source, SnapshotError> {
         let file = match &self.container {
-            Container::Archive(file) => Arc::clone(file),
+            Container::Open(contents) => contents.stream(self.range.end),
             Container::File(path) => {
                 let file = open_regular(path).map_err(|error| SnapshotError::io(&self.name, &error))?;
                 Arc::new(Contents::File(FileReader::from(file)))

@@ -5,7 +5,6 @@
 //! counts them. The format is described in `docs/format.md`.
 
 mod batch;
-mod contents;
 mod document;
 mod end;
 mod manifest;
@@ -23,8 +22,8 @@ pub use member::{Member, MemberReader};
 pub use name::{BatchId, BatchName, EntryName, classify};
 pub use npy::{Dtype, Header, Kind, Order, elements};
 
+use crate::storage::Trouble;
 use std::io;
-use std::path::Path;
 
 /// Why something on disk could not be read: what was wrong, and what the user can do about it.
 ///
@@ -36,12 +35,14 @@ pub struct SnapshotError {
     pub what: String,
     /// What to do about it, in the imperative.
     pub advice: String,
+    /// Whether it may be over by itself: a network that is gone, not a file that is wrong.
+    is_passing: bool,
 }
 
 impl SnapshotError {
     /// An error from its two halves.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what: what.into(), advice: advice.into() }
+        Self { what: what.into(), advice: advice.into(), is_passing: false }
     }
 
     /// A fault of this program while it read a batch.
@@ -51,6 +52,13 @@ impl SnapshotError {
 
     /// An error of the operating system while reading `what`.
     pub fn io(what: impl std::fmt::Display, error: &io::Error) -> Self {
+        if let Some(trouble) = Trouble::of(error) {
+            let is_passing = trouble.is_passing;
+            return Self {
+                is_passing,
+                ..Self::new(format!("cannot read {what}: {trouble}"), trouble.advice)
+            };
+        }
         let advice = match error.kind() {
             io::ErrorKind::PermissionDenied => "give this user permission to read it",
             io::ErrorKind::NotFound => "write it again if it should be counted",
@@ -59,34 +67,15 @@ impl SnapshotError {
         Self::new(format!("cannot read {what}: {error}"), advice)
     }
 
+    /// Whether it may be over by itself: a network that is gone, not a file that is wrong.
+    pub fn is_passing(&self) -> bool {
+        self.is_passing
+    }
+
     /// The same error, said of one member of a batch.
     #[must_use]
     pub fn of_member(mut self, member: &str) -> Self {
         self.what = format!("{member}: {}", self.what);
         self
-    }
-}
-
-/// Opens a regular file for reading, never blocking and never following a symbolic link.
-///
-/// A snapshot directory may come from somebody else: a FIFO or a device in the place of a batch must
-/// neither hang the reader nor be read.
-///
-/// # Errors
-/// Where the file cannot be opened or is not a regular file.
-pub(crate) fn open_regular(path: &Path) -> io::Result<std::fs::File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        options.custom_flags(flags.bits().cast_signed());
-    }
-    let file = options.open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
     }
 }

@@ -1,11 +1,10 @@
 //! The members of an `.npz` file, from its central directory.
 
 use super::SnapshotError;
-use super::contents::Contents;
-use super::member::{Container, Encoding, Member};
+use super::member::{Encoding, Member};
+use crate::storage::{Container, Contents};
 use rawzip::{CompressionMethod, ErrorKind, ZipLocator};
 use std::collections::HashSet;
-use std::fs::File;
 use std::sync::Arc;
 
 /// The most members that a batch may have.
@@ -20,15 +19,13 @@ const RECORD_BUFFER: usize = rawzip::RECOMMENDED_BUFFER_SIZE;
 /// Room for the fixed part of any record.
 const LEAST_BUFFER: u64 = 256;
 
-/// Lists the `.npy` members of a zip archive, in the order of its central directory.
+/// Lists the `.npy` members of a zip archive of so many bytes, in the order of its central directory.
 ///
 /// # Errors
 /// Where it has no end yet, is corrupt or encrypted, uses another compression than deflate, has a
 /// member twice, or its members overlap.
-pub(super) fn members(file: File) -> Result<Vec<Member>, SnapshotError> {
-    let io_error = |error| SnapshotError::io("it", &error);
-    let length = file.metadata().map_err(io_error)?.len();
-    let file = Arc::new(Contents::of_archive(file, length).map_err(io_error)?);
+pub(super) fn members(file: Contents, length: u64) -> Result<Vec<Member>, SnapshotError> {
+    let file = Arc::new(file);
     let mut buffer = vec![0; length.clamp(LEAST_BUFFER, RECORD_BUFFER as u64) as usize];
     let archive = ZipLocator::new()
         .locate_in_reader(Arc::clone(&file), &mut buffer, length)
@@ -81,7 +78,7 @@ pub(super) fn members(file: File) -> Result<Vec<Member>, SnapshotError> {
         }
         members.push(Member {
             name,
-            container: Container::Archive(Arc::clone(&file)),
+            container: Container::Open(Arc::clone(&file)),
             range: start..end,
             encoding,
             size,

@@ -1,19 +1,36 @@
 //! The bytes of a file, wherever they are wanted: of a small one all at once, of a large one as asked.
 
+#[cfg(feature = "object-store")]
+use super::object::ObjectReader;
 use rawzip::{FileReader, ReaderAt};
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A file up to this size is read whole with one system call; an archive would take a dozen.
 const SMALL: u64 = 128 << 10;
 
+/// The file that a member's bytes are in.
+#[derive(Debug, Clone)]
+pub(crate) enum Container {
+    /// An archive that all members of the batch share, open, or an object.
+    Open(Arc<Contents>),
+    /// A file of its own, opened for each reading: a batch may have more layers than a process may
+    /// have open files.
+    File(PathBuf),
+}
+
 /// The bytes of a file that is open.
 #[derive(Debug)]
-pub(super) enum Contents {
+pub(crate) enum Contents {
     /// A large file, or one whose bytes are read once and in order.
     File(FileReader),
     /// A small file, as it was when it was opened.
     Memory(Vec<u8>),
+    /// An object of an object store.
+    #[cfg(feature = "object-store")]
+    Object(ObjectReader),
 }
 
 impl Contents {
@@ -39,6 +56,17 @@ impl Contents {
         bytes.truncate(filled);
         Ok(Self::Memory(bytes))
     }
+
+    /// The same contents, for one stream of bytes that ends before `end`: of an object, each stream reads
+    /// ahead for itself.
+    #[cfg_attr(not(feature = "object-store"), allow(unused_variables))]
+    pub(crate) fn stream(self: &Arc<Self>, end: u64) -> Arc<Self> {
+        match &**self {
+            #[cfg(feature = "object-store")]
+            Self::Object(object) => Arc::new(Self::Object(object.stream(end))),
+            Self::File(_) | Self::Memory(_) => Arc::clone(self),
+        }
+    }
 }
 
 impl ReaderAt for Contents {
@@ -46,6 +74,8 @@ impl ReaderAt for Contents {
         match self {
             Self::File(file) => file.read_at(buffer, offset),
             Self::Memory(bytes) => bytes.as_slice().read_at(buffer, offset),
+            #[cfg(feature = "object-store")]
+            Self::Object(object) => object.read_at(buffer, offset),
         }
     }
 }

@@ -1,0 +1,57 @@
+//! What stands for object stores in a program that was built without them.
+
+use super::{Entry, Interest, Interests, Opened, Pace, Root, Storage, StoredFile, Trouble, Wanted};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Why nothing can be read at a URL.
+pub(super) const WHY: &str = "this neurotop was built without object stores; build it with \
+     cargo install neurotop --features object-store, or install the wheel";
+
+/// Object stores that are not there.
+pub(super) struct Absent;
+
+impl Storage for Absent {
+    fn root(&self, _directory: &Path) -> Result<Option<Root>, String> {
+        Err(WHY.into())
+    }
+
+    fn entries(&self, _directory: &Path, _interests: Interests<'_>) -> io::Result<Vec<Entry>> {
+        Err(absent())
+    }
+
+    fn entry(&self, _directory: &Path, _name: &str, _interest: Interest) -> Option<Entry> {
+        None
+    }
+
+    fn any(&self, _directory: &Path, _wanted: Wanted<'_>) -> bool {
+        false
+    }
+
+    fn directories(&self, _directory: &Path) -> Vec<(OsString, SystemTime)> {
+        Vec::new()
+    }
+
+    fn open(&self, _path: &Path) -> io::Result<Opened> {
+        Err(absent())
+    }
+
+    fn files(&self, _directory: &Path, _wanted: Wanted<'_>) -> io::Result<Vec<StoredFile>> {
+        Err(absent())
+    }
+
+    fn read(&self, _path: &Path, _most: u64) -> io::Result<Vec<u8>> {
+        Err(absent())
+    }
+
+    fn pace(&self) -> Pace {
+        let never = Duration::from_secs(60);
+        Pace { look: never, root: never, scan: never }
+    }
+}
+
+fn absent() -> io::Error {
+    Trouble::lasting(WHY, "or copy the run to a directory").into()
+}

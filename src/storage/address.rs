@@ -1,0 +1,195 @@
+//! The URL of a run in an object store, taken apart; what in it is secret goes no further than here.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+/// What is asked for where the scheme of a URL is another.
+const SCHEMES: &str = "s3://, gs://, az://, http:// or https://";
+
+/// A user name and a password.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "object-store"), allow(dead_code))]
+pub(super) struct Login {
+    pub(super) user: String,
+    pub(super) password: String,
+}
+
+#[cfg(feature = "object-store")]
+impl Login {
+    /// The header of HTTP that says it.
+    pub(super) fn basic(&self) -> String {
+        use base64::Engine;
+        let text = format!("{}:{}", self.user, self.password);
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
+    }
+}
+
+/// The logins that URLs had, by the URL of the server; kept apart so that no name of a run has one.
+static LOGINS: LazyLock<Mutex<HashMap<String, Login>>> = LazyLock::new(Mutex::default);
+
+/// The kinds of object stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Scheme {
+    /// Amazon S3, and what speaks its language.
+    S3,
+    /// Google Cloud Storage.
+    Gs,
+    /// Azure Blob Storage.
+    Az,
+    /// WebDAV.
+    Http,
+}
+
+/// A place in an object store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "object-store"), allow(dead_code))]
+pub(super) struct Address {
+    pub(super) scheme: Scheme,
+    /// The URL of the bucket or the server, without what is in it.
+    pub(super) store: String,
+    /// The bucket, container or host.
+    pub(super) bucket: String,
+    /// What is behind the bucket, without slashes at the ends: percent-encoded of HTTP, else as it is.
+    pub(super) key: String,
+}
+
+impl Address {
+    /// Takes a URL apart.
+    ///
+    /// # Errors
+    /// Where there is nothing to be read at such a URL, in words for the user.
+    pub(super) fn parse(path: &Path) -> Result<Self, String> {
+        let text = path.to_str().ok_or("it is not UTF-8")?;
+        let (name, rest) = text.split_once("://").ok_or("it is not a URL")?;
+        let scheme = match name {
+            "s3" => Scheme::S3,
+            "gs" => Scheme::Gs,
+            "az" => Scheme::Az,
+            "http" | "https" => Scheme::Http,
+            _ => return Err(format!("runs cannot be read from {name}://; name one as {SCHEMES}")),
+        };
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(format!("the URL names no {}", scheme.container()));
+        }
+        Ok(Self {
+            scheme,
+            store: format!("{name}://{bucket}"),
+            bucket: bucket.into(),
+            key: key.trim_matches('/').into(),
+        })
+    }
+
+    /// The login that a URL of this server had.
+    #[cfg(feature = "object-store")]
+    pub(super) fn login(&self) -> Option<Login> {
+        LOGINS.lock().unwrap_or_else(PoisonError::into_inner).get(&self.store).cloned()
+    }
+}
+
+impl Scheme {
+    /// What the first part of the URL names.
+    pub(super) fn container(self) -> &'static str {
+        match self {
+            Self::S3 | Self::Gs => "bucket",
+            Self::Az => "container",
+            Self::Http => "server",
+        }
+    }
+}
+
+/// Whether a path is a URL.
+pub fn is_url(path: &Path) -> bool {
+    let Some((scheme, _)) = path.to_str().and_then(|text| text.split_once("://")) else { return false };
+    // One letter is a drive.
+    scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// The path that a user gave, and of a URL what may be shown: without a login, which is remembered for
+/// the server, and without the query, which is never needed to list and may be a signature.
+pub fn location(given: &OsStr) -> PathBuf {
+    let path = PathBuf::from(given);
+    if !is_url(&path) {
+        return path;
+    }
+    let Some((scheme, rest)) = path.to_str().and_then(|text| text.split_once("://")) else { return path };
+    let (server, key) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_http = matches!(scheme, "http" | "https");
+    let (login, server) = match server.rsplit_once('@') {
+        Some((login, server)) => (Some(login), server),
+        None => (None, server),
+    };
+    let without_query = |text: &str| text.split(['?', '#']).next().unwrap_or_default().to_owned();
+    let (server, key) =
+        if is_http { (without_query(server), without_query(key)) } else { (server.into(), key.to_owned()) };
+    let store = format!("{scheme}://{server}");
+    if let Some(login) = login {
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let login = Login { user: decoded(user), password: decoded(password) };
+        LOGINS.lock().unwrap_or_else(PoisonError::into_inner).insert(store.clone(), login);
+    }
+    let key = key.trim_matches('/');
+    if key.is_empty() { store.into() } else { format!("{store}/{key}").into() }
+}
+
+/// Text of a URL, with its `%xx` read.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        let code = behind.get(..2).filter(|_| byte == b'%');
+        let code = code.and_then(|code| str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(code) => {
+                bytes.push(code);
+                rest = &behind[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_url_and_what_is_a_path() {
+        for url in ["s3://bucket/run", "http://host", "ftp://host/x"] {
+            assert!(is_url(Path::new(url)), "{url}");
+        }
+        for path in ["runs/exp1", "/a://b", "c://runs", "s3:/bucket", "://x", ""] {
+            assert!(!is_url(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn logins_and_queries_are_no_part_of_the_name() {
+        let shown = |text: &str| location(OsStr::new(text)).to_string_lossy().into_owned();
+        assert_eq!(shown("http://ann:p%40ss@localhost:81/runs/a/?sig=x#y"), "http://localhost:81/runs/a");
+        assert_eq!(shown("s3://key:secret@bucket/run?1/"), "s3://bucket/run?1");
+        assert_eq!(shown("https://host?token=1"), "https://host");
+        assert_eq!(shown("runs/a@b"), "runs/a@b");
+        let logins = LOGINS.lock().unwrap_or_else(PoisonError::into_inner);
+        let login = logins.get("http://localhost:81").expect("it is remembered");
+        assert_eq!((login.user.as_str(), login.password.as_str()), ("ann", "p@ss"));
+    }
+
+    #[test]
+    fn urls_are_taken_apart_or_refused() {
+        let address = Address::parse(Path::new("s3://bucket/a/run")).expect("an address");
+        assert_eq!((address.store.as_str(), address.key.as_str()), ("s3://bucket", "a/run"));
+        let whole = Address::parse(Path::new("gs://bucket")).expect("an address");
+        assert_eq!(whole.key, "");
+        for (url, said) in [("ftp://host/x", "ftp://"), ("s3:///x", "no bucket"), ("http://", "no server")] {
+            let why = Address::parse(Path::new(url)).expect_err("refused");
+            assert!(why.contains(said), "{why}");
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! One bucket: how it is reached, and what is asked of it. The only place that knows of tokio.
+
+use super::told::told;
+use crate::storage::address::{Address, Scheme};
+use crate::storage::{Identity, Trouble};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::http::HttpBuilder;
+use object_store::list::{PaginatedListOptions, PaginatedListStore};
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, GetResult, HeaderMap, HeaderValue,
+    ListResult, ObjectMeta, ObjectStore, RetryConfig,
+};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+/// An object up to this size is read whole with one request; an archive would take a dozen.
+const WHOLE: u64 = 16 << 20;
+
+/// How long a connection may take, how long nothing may come, and how long a request may take in all.
+const TIMEOUTS: [(ClientConfigKey, &str); 3] = [
+    (ClientConfigKey::ConnectTimeout, "5 seconds"),
+    (ClientConfigKey::ReadTimeout, "20 seconds"),
+    (ClientConfigKey::Timeout, "120 seconds"),
+];
+
+/// A listing that fails is told soon, and tried again with the next scan; a read is tried for longer.
+const LIST_RETRIES: usize = 3;
+const READ_RETRIES: usize = 7;
+
+/// The longest time between two tries, and in which a request is tried again at all.
+const MOST_BACKOFF: Duration = Duration::from_secs(5);
+const RETRY_FOR: Duration = Duration::from_secs(60);
+
+/// How often a body that breaks off is read again where the store gives no tag to go on by.
+const BODY_RETRIES: u32 = 4;
+
+/// The threads that wait for answers.
+static RUNTIME: LazyLock<Result<Runtime, Trouble>> = LazyLock::new(|| {
+    // It fails where one is installed already, which does as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("store").enable_all().build();
+    runtime.map_err(|error| {
+        Trouble::lasting(format!("the system gives no thread: {error}"), "end other programs")
+    })
+});
+
+/// The buckets that were asked for, by their URLs.
+static CLIENTS: LazyLock<Mutex<HashMap<String, Arc<Client>>>> = LazyLock::new(Mutex::default);
+
+/// Waits for an answer.
+pub(super) fn wait<T>(answer: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    RUNTIME.as_ref().map_err(Clone::clone)?.block_on(answer)
+}
+
+/// Begins to ask; whoever drops the answer stops it.
+pub(super) fn begin<T: Send + 'static>(
+    answer: impl Future<Output = Result<T, Trouble>> + Send + 'static,
+) -> Result<Begun<T>, Trouble> {
+    Ok(Begun(RUNTIME.as_ref().map_err(Clone::clone)?.spawn(answer)))
+}
+
+/// An answer that is on its way.
+#[derive(Debug)]
+pub(super) struct Begun<T>(JoinHandle<Result<T, Trouble>>);
+
+impl<T> Begun<T> {
+    /// Waits for it.
+    pub(super) fn end(mut self) -> Result<T, Trouble> {
+        let failed = |_| Trouble::passing("reading it was interrupted", "it is tried again");
+        wait(async { (&mut self.0).await.map_err(failed)? })
+    }
+}
+
+impl<T> Drop for Begun<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What tells one state of an object from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Version {
+    /// Bytes.
+    pub(super) size: u64,
+    /// When it was last written, in seconds since 1970.
+    written: i64,
+    /// Its ETag, where the store has one.
+    tag: Option<String>,
+}
+
+impl Version {
+    pub(super) fn of(meta: &ObjectMeta) -> Self {
+        Self { size: meta.size, written: meta.last_modified.timestamp(), tag: meta.e_tag.clone() }
+    }
+
+    /// Whether both may stand for the same bytes.
+    fn agrees(&self, other: &Self) -> bool {
+        let tags = match (&self.tag, &other.tag) {
+            (Some(one), Some(other)) => bare(one) == bare(other),
+            _ => self.written == other.written,
+        };
+        tags && self.size == other.size
+    }
+
+    /// What a store is asked to compare before it answers. A weak tag never matches.
+    fn condition(&self) -> Option<String> {
+        let tag = self.tag.as_deref().filter(|tag| !tag.starts_with("W/"));
+        tag.map(|tag| format!("\"{}\"", bare(tag)))
+    }
+}
+
+/// A tag without its quotes, which some stores have here and not there.
+fn bare(tag: &str) -> &str {
+    tag.trim_matches('"')
+}
+
+/// An object that was asked for whole.
+pub(super) enum Whole {
+    /// Its bytes.
+    Small(Vec<u8>),
+    /// It is too large for that.
+    Large(Version),
+}
+
+/// A bucket, container or server.
+#[derive(Debug)]
+pub(crate) struct Client {
+    address: Address,
+    /// Asked for listings; tries less often.
+    lister: Lister,
+    store: Arc<dyn ObjectStore>,
+    /// Whether listings have tags; where they have none, no identity has one.
+    lists_tags: AtomicBool,
+}
+
+/// How listings come.
+#[derive(Debug)]
+enum Lister {
+    /// Page by page.
+    Pages(Paged),
+    /// A level at once.
+    Level(Arc<dyn ObjectStore>),
+}
+
+struct Paged(Box<dyn PaginatedListStore>);
+
+impl std::fmt::Debug for Paged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Paged")
+    }
+}
+
+/// A page of a listing, and how to ask for the next.
+pub(super) type Page = (ListResult, Option<String>);
+
+impl Client {
+    /// The client of the bucket of an address; each bucket has one.
+    ///
+    /// # Errors
+    /// Where the environment has values that nothing can be reached with.
+    pub(super) fn of(address: &Address) -> Result<Arc<Self>, Trouble> {
+        let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&address.store) {
+            return Ok(Arc::clone(client));
+        }
+        // The cryptography is chosen there.
+        RUNTIME.as_ref().map_err(Clone::clone)?;
+        let client = Arc::new(Self::build(address)?);
+        clients.insert(address.store.clone(), Arc::clone(&client));
+        Ok(client)
+    }
+
+    fn build(address: &Address) -> Result<Self, Trouble> {
+        let failed = |error| told(&error, address);
+        let (lister, store): (Lister, Arc<dyn ObjectStore>) = match address.scheme {
+            Scheme::S3 => {
+                let build = |retries| s3(address).with_retry(retry(retries)).build().map_err(failed);
+                (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
+            }
+            Scheme::Gs => {
+                let build = |retries| gs(address).with_retry(retry(retries)).build().map_err(failed);
+                (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
+            }
+            Scheme::Az => {
+                let build = |retries| az(address).with_retry(retry(retries)).build().map_err(failed);
+                (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
+            }
+            Scheme::Http => {
+                let build = |retries| http(address)?.with_retry(retry(retries)).build().map_err(failed);
+                (Lister::Level(Arc::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
+            }
+        };
+        Ok(Self { address: address.clone(), lister, store, lists_tags: AtomicBool::new(true) })
+    }
+
+    /// The key behind an address of this bucket.
+    ///
+    /// # Errors
+    /// Where no object can have such a key.
+    pub(super) fn key(&self, address: &Address) -> Result<String, Trouble> {
+        let path = match address.scheme {
+            Scheme::Http => Path::from_url_path(&address.key),
+            _ => Path::parse(&address.key),
+        };
+        let path =
+            path.map_err(|error| Trouble::lasting(format!("no key is such: {error}"), "correct the URL"))?;
+        Ok(path.into())
+    }
+
+    /// Whether all that lies below a prefix can be listed at once.
+    pub(super) fn lists_all(&self) -> bool {
+        matches!(self.lister, Lister::Pages(_))
+    }
+
+    /// What tells whether an object changed.
+    pub(super) fn identity(&self, version: &Version) -> Identity {
+        let tag = version.tag.as_deref().filter(|_| self.lists_tags.load(Ordering::Relaxed));
+        Identity::of_object(version.size, version.written, tag)
+    }
+
+    /// A page of what begins with `prefix`, at most `most` keys; up to the next `/` where `one_level`.
+    pub(super) async fn page(
+        &self,
+        prefix: &str,
+        one_level: bool,
+        most: Option<usize>,
+        token: Option<String>,
+    ) -> Result<Page, Trouble> {
+        let page = match &self.lister {
+            Lister::Pages(Paged(store)) => {
+                let options = PaginatedListOptions {
+                    delimiter: one_level.then_some(Cow::Borrowed("/")),
+                    max_keys: most,
+                    page_token: token,
+                    ..PaginatedListOptions::default()
+                };
+                let prefix = (!prefix.is_empty()).then_some(prefix);
+                let page = store.list_paginated(prefix, options).await;
+                page.map(|page| (page.result, page.page_token))
+            }
+            Lister::Level(store) => {
+                let path = self.path(prefix.trim_end_matches('/'))?;
+                store.list_with_delimiter(Some(&path)).await.map(|level| (level, None))
+            }
+        };
+        let page = page.map_err(|error| told(&error, &self.address))?;
+        if let Some(object) = page.0.objects.first() {
+            self.lists_tags.store(object.e_tag.is_some(), Ordering::Relaxed);
+        }
+        Ok(page)
+    }
+
+    /// The present version of an object.
+    pub(super) async fn head(&self, key: &str) -> Result<Version, Trouble> {
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        Ok(Version::of(&self.get(key, options).await?.meta))
+    }
+
+    /// A small object whole, or the version of a large one.
+    pub(super) async fn whole(&self, key: &str) -> Result<Whole, Trouble> {
+        let mut tries = 0;
+        loop {
+            let result = self.get(key, GetOptions::default()).await?;
+            let version = Version::of(&result.meta);
+            if version.size > WHOLE {
+                return Ok(Whole::Large(version));
+            }
+            match self.body(result, version.size, &mut tries).await? {
+                Some(bytes) => return Ok(Whole::Small(bytes)),
+                None => continue,
+            }
+        }
+    }
+
+    /// A range of an object, in this version.
+    pub(super) async fn range(
+        &self,
+        key: &str,
+        range: Range<u64>,
+        version: &Version,
+    ) -> Result<Vec<u8>, Trouble> {
+        let mut tries = 0;
+        loop {
+            let options = GetOptions {
+                range: Some(GetRange::Bounded(range.clone())),
+                if_match: version.condition(),
+                ..GetOptions::default()
+            };
+            let result = self.get(key, options).await?;
+            // Not every store heeds the condition.
+            if !version.agrees(&Version::of(&result.meta)) {
+                return Err(replaced());
+            }
+            if let Some(bytes) = self.body(result, range.end - range.start, &mut tries).await? {
+                return Ok(bytes);
+            }
+        }
+    }
+
+    async fn get(&self, key: &str, options: GetOptions) -> Result<GetResult, Trouble> {
+        let path = self.path(key)?;
+        self.store.get_opts(&path, options).await.map_err(|error| told(&error, &self.address))
+    }
+
+    /// The bytes of an answer; `None` where they broke off and are to be asked for again.
+    async fn body(
+        &self,
+        result: GetResult,
+        length: u64,
+        tries: &mut u32,
+    ) -> Result<Option<Vec<u8>>, Trouble> {
+        let trouble = match result.bytes().await {
+            Ok(bytes) if bytes.len() as u64 == length => return Ok(Some(bytes.into())),
+            Ok(_) => Trouble::passing("the store sent too few or too many bytes", "check the network"),
+            Err(error) => told(&error, &self.address),
+        };
+        *tries += 1;
+        if *tries > BODY_RETRIES || !trouble.is_passing {
+            return Err(trouble);
+        }
+        tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(*tries)).await;
+        Ok(None)
+    }
+
+    fn path(&self, key: &str) -> Result<Path, Trouble> {
+        Path::parse(key).map_err(|error| told(&error.into(), &self.address))
+    }
+}
+
+/// An object is not what it was when reading it began.
+fn replaced() -> Trouble {
+    Trouble::passing("it was replaced while it was read", "leave batches as they are; it is read again")
+}
+
+fn retry(retries: usize) -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: MOST_BACKOFF,
+            base: 2.0,
+        },
+        max_retries: retries,
+        retry_timeout: RETRY_FOR,
+    }
+}
+
+/// Whether an endpoint that the user named is without TLS: that is the user's word for it.
+fn is_plain(variables: &[&str]) -> bool {
+    let endpoint = variables.iter().find_map(|name| std::env::var(name).ok());
+    endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
+}
+
+fn s3(address: &Address) -> AmazonS3Builder {
+    let mut builder = AmazonS3Builder::from_env().with_bucket_name(&address.bucket);
+    for (key, value) in TIMEOUTS {
+        builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
+    }
+    // The region that the aws command takes where there is no other.
+    if std::env::var_os("AWS_REGION").is_none()
+        && let Ok(region) = std::env::var("AWS_DEFAULT_REGION")
+    {
+        builder = builder.with_region(region);
+    }
+    if is_plain(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]) {
+        builder = builder.with_allow_http(true);
+    }
+    builder
+}
+
+fn gs(address: &Address) -> GoogleCloudStorageBuilder {
+    let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(&address.bucket);
+    for (key, value) in TIMEOUTS {
+        builder = builder.with_config(GoogleConfigKey::Client(key), value);
+    }
+    if is_plain(&["GOOGLE_BASE_URL"]) {
+        builder = builder.with_config(GoogleConfigKey::Client(ClientConfigKey::AllowHttp), "true");
+    }
+    builder
+}
+
+fn az(address: &Address) -> MicrosoftAzureBuilder {
+    let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(&address.bucket);
+    for (key, value) in TIMEOUTS {
+        builder = builder.with_config(AzureConfigKey::Client(key), value);
+    }
+    if is_plain(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]) {
+        builder = builder.with_allow_http(true);
+    }
+    builder
+}
+
+fn http(address: &Address) -> Result<HttpBuilder, Trouble> {
+    // The user wrote http:// or https://.
+    let mut options = ClientOptions::new().with_allow_http(true);
+    for (key, value) in TIMEOUTS {
+        options = options.with_config(key, value);
+    }
+    if let Some(login) = address.login() {
+        let mut value = HeaderValue::from_str(&login.basic())
+            .map_err(|_| Trouble::lasting("the login in the URL cannot be sent", "correct the URL"))?;
+        value.set_sensitive(true);
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", value);
+        options = options.with_default_headers(headers);
+    }
+    Ok(HttpBuilder::new().with_url(&address.store).with_client_options(options))
+}

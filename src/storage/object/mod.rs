@@ -1,0 +1,261 @@
+//! Runs in object stores: a directory is a prefix of keys, a file is an object.
+
+mod client;
+mod listing;
+mod reader;
+mod told;
+
+pub(crate) use reader::ObjectReader;
+
+use super::address::{Address, Scheme};
+use super::{
+    Container, Contents, Entry, Identity, Interest, Interests, Opened, Pace, Root, Shape, Storage,
+    StoredFile, Trouble, Wanted,
+};
+use client::{Client, Version, Whole, wait};
+use listing::{Depth, Listed};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// How often it is worth to look: every look is a request, and listings are the dear ones.
+const PACE: Pace =
+    Pace { look: Duration::from_secs(1), root: Duration::from_secs(5), scan: Duration::from_secs(5) };
+
+/// The object stores that URLs name.
+pub(super) struct ObjectStores;
+
+/// An object or a prefix: who reads it, and its key.
+struct Place {
+    client: Arc<Client>,
+    key: String,
+}
+
+fn place(path: &Path) -> Result<Place, Trouble> {
+    let address =
+        Address::parse(path).map_err(|why| Trouble::lasting(why, "name the run as s3://bucket/run"))?;
+    let client = Client::of(&address)?;
+    let key = client.key(&address)?;
+    Ok(Place { client, key })
+}
+
+/// Why nothing can ever be read at a URL, where that is so.
+pub(super) fn refusal(path: &Path) -> Option<String> {
+    let address = Address::parse(path).ok()?;
+    if address.scheme != Scheme::Http && address.login().is_some() {
+        return Some("credentials do not belong in such a URL; set them in the environment".into());
+    }
+    place(path).err().map(|trouble| trouble.in_full())
+}
+
+/// Whether a name is more likely that of a directory batch: what is asked first then is what lies below it,
+/// since some servers have an answer to a prefix as if it were an object.
+fn has_no_suffix(name: &str) -> bool {
+    Path::new(name).extension().is_none()
+}
+
+impl Place {
+    fn list(&self, depth: Depth, each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), Trouble> {
+        listing::list(&self.client, &self.key, depth, each)
+    }
+
+    /// What lies directly in it: objects as they are, prefixes of which no more is wanted, and the names of the
+    /// others.
+    fn level(&self, interests: Interests<'_>) -> Result<(Vec<Entry>, Vec<String>), Trouble> {
+        let (mut entries, mut directories) = (Vec::new(), Vec::new());
+        self.list(Depth::One, &mut |listed| {
+            match listed {
+                Listed::Object { name, version } => {
+                    if interests(name) != Interest::None {
+                        entries.push(self.file(name, &version));
+                    }
+                }
+                Listed::Prefix { name } => match interests(name) {
+                    Interest::None => {}
+                    Interest::Itself => entries.push(prefix(name.to_owned())),
+                    Interest::WithFiles => directories.push(name.to_owned()),
+                },
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok((entries, directories))
+    }
+
+    fn file(&self, name: &str, version: &Version) -> Entry {
+        Entry { name: name.to_owned(), shape: Shape::File, identity: self.client.identity(version) }
+    }
+
+    /// Directory batches: one listing of all that lies below, or one for each where a store has no such.
+    fn directories(&self, names: Vec<String>) -> Result<Vec<Entry>, Trouble> {
+        if !self.client.lists_all() {
+            return names.into_iter().filter_map(|name| self.directory(name).transpose()).collect();
+        }
+        let mut found: HashMap<String, Identity> =
+            names.into_iter().map(|name| (name, Identity::of_nothing())).collect();
+        self.list(Depth::All, &mut |listed| {
+            if let Listed::Object { name, version } = listed
+                && let Some((directory, file)) = name.split_once('/')
+                && let Some(identity) = found.get_mut(directory)
+            {
+                identity.add_object(file, &self.client.identity(&version));
+            }
+            ControlFlow::Continue(())
+        })?;
+        let entry = |(name, identity)| Entry { name, shape: Shape::Directory, identity };
+        Ok(found.into_iter().map(entry).collect())
+    }
+
+    /// One directory batch; `None` where nothing is in it.
+    fn directory(&self, name: String) -> Result<Option<Entry>, Trouble> {
+        let mut identity = Identity::of_nothing();
+        let mut is_empty = true;
+        let depth = if self.client.lists_all() { Depth::All } else { Depth::One };
+        self.below(&name).list(depth, &mut |listed| {
+            if let Listed::Object { name, version } = listed {
+                is_empty = false;
+                identity.add_object(name, &self.client.identity(&version));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok((!is_empty).then_some(Entry { name, shape: Shape::Directory, identity }))
+    }
+
+    fn below(&self, name: &str) -> Self {
+        let key = if self.key.is_empty() { name.to_owned() } else { format!("{}/{name}", self.key) };
+        Self { client: Arc::clone(&self.client), key }
+    }
+
+    /// Whether anything lies below.
+    fn is_prefix(&self) -> Result<bool, Trouble> {
+        let mut found = false;
+        self.list(Depth::First, &mut |_| {
+            found = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+}
+
+/// A prefix of which no more is wanted than that it is there.
+fn prefix(name: String) -> Entry {
+    Entry { name, shape: Shape::Directory, identity: Identity::of_nothing() }
+}
+
+impl Storage for ObjectStores {
+    fn root(&self, directory: &Path) -> Result<Option<Root>, String> {
+        let found = place(directory).and_then(|place| place.is_prefix());
+        match found.map_err(|trouble| trouble.in_full())? {
+            true => Ok(None),
+            false => Err("nothing is there yet".into()),
+        }
+    }
+
+    fn entries(&self, directory: &Path, interests: Interests<'_>) -> io::Result<Vec<Entry>> {
+        let place = place(directory)?;
+        let (mut entries, directories) = place.level(interests)?;
+        if !directories.is_empty() {
+            entries.extend(place.directories(directories)?);
+        }
+        Ok(entries)
+    }
+
+    fn entry(&self, directory: &Path, name: &str, interest: Interest) -> Option<Entry> {
+        let place = place(directory).ok()?;
+        if interest == Interest::None {
+            return None;
+        }
+        if interest == Interest::Itself && place.below(name).is_prefix().ok()? {
+            return Some(prefix(name.to_owned()));
+        }
+        if has_no_suffix(name)
+            && let Some(directory) = place.directory(name.to_owned()).ok()?
+        {
+            return Some(directory);
+        }
+        let file = place.below(name);
+        let version = wait(file.client.head(&file.key)).ok()?;
+        Some(place.file(name, &version))
+    }
+
+    fn any(&self, directory: &Path, wanted: Wanted<'_>) -> bool {
+        let mut found = false;
+        let listed = place(directory).and_then(|place| {
+            place.list(Depth::One, &mut |listed| {
+                found = wanted(listed.name());
+                if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+        });
+        listed.is_ok() && found
+    }
+
+    fn directories(&self, directory: &Path) -> Vec<(OsString, SystemTime)> {
+        let mut names = Vec::new();
+        let listed = place(directory).and_then(|place| {
+            place.list(Depth::One, &mut |listed| {
+                if let Listed::Prefix { name } = listed {
+                    names.push((OsString::from(name), SystemTime::UNIX_EPOCH));
+                }
+                ControlFlow::Continue(())
+            })
+        });
+        if listed.is_ok() { names } else { Vec::new() }
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Opened> {
+        let place = place(path)?;
+        if has_no_suffix(&place.key) && place.is_prefix()? {
+            return Ok(Opened::Directory);
+        }
+        match wait(place.client.whole(&place.key))? {
+            Whole::Small(bytes) => {
+                let length = bytes.len() as u64;
+                Ok(Opened::File(Contents::Memory(bytes), length))
+            }
+            Whole::Large(version) => {
+                let length = version.size;
+                let reader = ObjectReader::new(place.client, place.key, version);
+                Ok(Opened::File(Contents::Object(reader), length))
+            }
+        }
+    }
+
+    fn files(&self, directory: &Path, wanted: Wanted<'_>) -> io::Result<Vec<StoredFile>> {
+        let place = place(directory)?;
+        let mut files = Vec::new();
+        place.list(Depth::One, &mut |listed| {
+            if let Listed::Object { name, version } = listed
+                && wanted(name)
+            {
+                let size = version.size;
+                let below = place.below(name);
+                let reader = ObjectReader::new(below.client, below.key, version);
+                let container = Container::Open(Arc::new(Contents::Object(reader)));
+                files.push(StoredFile { name: name.to_owned(), shape: Shape::File, size, container });
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(files)
+    }
+
+    fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let place = place(path)?;
+        match wait(place.client.whole(&place.key))? {
+            Whole::Small(mut bytes) => {
+                bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+                Ok(bytes)
+            }
+            Whole::Large(version) => {
+                let range = 0..version.size.min(most);
+                Ok(wait(place.client.range(&place.key, range, &version))?.into())
+            }
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        PACE
+    }
+}

@@ -1,0 +1,178 @@
+//! What the errors of object stores mean, in words for the user; nothing of a request but its outcome.
+
+use crate::storage::Trouble;
+use crate::storage::address::{Address, Scheme};
+use object_store::Error;
+
+/// The most characters of a foreign text that are repeated.
+const MOST: usize = 160;
+
+/// What an error means.
+pub(super) fn told(error: &Error, address: &Address) -> Trouble {
+    let text = error.to_string();
+    let code = code(&text);
+    if is_no_bucket(&text, code) {
+        let what = format!("there is no {} {:?}", address.scheme.container(), address.bucket);
+        return Trouble::lasting(what, "check the URL, the endpoint and the region");
+    }
+    if is_refused(error, &text) {
+        let what = format!("the store refuses access{}", in_brackets(code));
+        return Trouble::lasting(what, credentials(address));
+    }
+    match error {
+        Error::NotFound { .. } => Trouble::lasting("it is gone", "write it again if it should be counted"),
+        Error::Precondition { .. } => Trouble::passing(
+            "it was replaced while it was read",
+            "leave batches as they are; it is read again",
+        ),
+        Error::InvalidPath { source } => {
+            let what = format!("a key there cannot be read: {}", short(&source.to_string()));
+            Trouble::lasting(what, "move it to another prefix")
+        }
+        Error::NotSupported { .. } if address.scheme == Scheme::Http => Trouble::lasting(
+            "the server gives no part of a file (range requests)",
+            "copy the run to a directory",
+        ),
+        _ if is_no_credentials(&text) => Trouble::lasting("there are no credentials", credentials(address)),
+        _ => of_answer(error, &text, code, address),
+    }
+}
+
+/// What an answer means that has no meaning of its own, or that none came.
+fn of_answer(error: &Error, text: &str, code: Option<&str>, address: &Address) -> Trouble {
+    if let Some(status) = status(text) {
+        if address.scheme == Scheme::Http
+            && matches!(status, 400 | 404 | 405 | 501)
+            && text.contains("PROPFIND")
+        {
+            return no_listing();
+        }
+        let what = format!("the store answered {status}{}", in_brackets(code));
+        return if status >= 500 || matches!(status, 408 | 429) {
+            Trouble::passing(what, "it is tried again; wait, or write less at once")
+        } else {
+            Trouble::lasting(what, "check the URL, the endpoint and the region")
+        };
+    }
+    if text.contains("PROPFIND response") {
+        return no_listing();
+    }
+    if text.contains("redirect without LOCATION") {
+        return Trouble::lasting("the bucket is in another region", "set AWS_REGION");
+    }
+    let cause = short(&innermost(error));
+    Trouble::passing(
+        format!("the store cannot be reached: {cause}"),
+        "check the network and the endpoint; it is tried again",
+    )
+}
+
+fn no_listing() -> Trouble {
+    Trouble::lasting(
+        "this server cannot list what is there: it does not speak WebDAV (PROPFIND)",
+        "turn WebDAV on, or copy the run to a directory",
+    )
+}
+
+/// How to give credentials.
+fn credentials(address: &Address) -> &'static str {
+    match address.scheme {
+        Scheme::S3 => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket"
+        }
+        Scheme::Gs => "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account",
+        Scheme::Az => "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+        Scheme::Http => "give the login in the URL, as in http://user:password@host/run",
+    }
+}
+
+fn is_refused(error: &Error, text: &str) -> bool {
+    let is_of_kind = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
+    is_of_kind || matches!(status(text), Some(401 | 403)) && !is_no_credentials(text)
+}
+
+fn is_no_bucket(text: &str, code: Option<&str>) -> bool {
+    matches!(code, Some("NoSuchBucket" | "ContainerNotFound")) || text.contains("bucket does not exist")
+}
+
+/// Without any, the store's own machines are asked for some.
+fn is_no_credentials(text: &str) -> bool {
+    ["/latest/api/token", "/latest/meta-data", "/computeMetadata/", "/metadata/identity"]
+        .iter()
+        .any(|place| text.contains(place))
+}
+
+/// The code of an error document, where it looks like one.
+fn code(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    (code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(code)
+}
+
+fn status(text: &str) -> Option<u16> {
+    let (_, rest) = text.split_once("non-2xx status code: ")?;
+    rest.get(..3)?.parse().ok()
+}
+
+fn in_brackets(code: Option<&str>) -> String {
+    code.map_or(String::new(), |code| format!(" ({code})"))
+}
+
+/// What is at the bottom of an error.
+fn innermost(error: &Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}
+
+/// The beginning of a text, without what may be secret in the URLs in it.
+fn short(text: &str) -> String {
+    let words: Vec<String> = text.split(' ').map(without_secrets).collect();
+    words.join(" ").chars().take(MOST).collect()
+}
+
+/// A word, and of a URL neither its login nor its query.
+fn without_secrets(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let rest = rest.split('?').next().unwrap_or_default();
+    let (server, path) = rest.split_once('/').map_or((rest, String::new()), |(s, p)| (s, format!("/{p}")));
+    let server = server.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{server}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn of(error: Error) -> Trouble {
+        told(&error, &Address::parse(Path::new("s3://bucket/run")).expect("an address"))
+    }
+
+    fn generic(text: &str) -> Error {
+        Error::Generic { store: "S3", source: text.to_owned().into() }
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_stays() {
+        let busy = of(generic("x - Server returned non-2xx status code: 503 Busy: <Code>SlowDown</Code>"));
+        assert_eq!((busy.to_string().as_str(), busy.is_passing), ("the store answered 503 (SlowDown)", true));
+        let wrong =
+            of(generic("x - Server returned non-2xx status code: 400 Bad Request: <Code>\u{1b}[2J</Code>"));
+        assert_eq!((wrong.to_string().as_str(), wrong.is_passing), ("the store answered 400", false));
+        let gone = of(generic("Connection refused (os error 111)"));
+        assert!(gone.is_passing && gone.to_string().contains("Connection refused"), "{gone}");
+    }
+
+    #[test]
+    fn neither_logins_nor_signatures_are_repeated() {
+        let trouble = of(generic("error for url (http://ann:secret@host/run?sig=abc) timed out"));
+        let said = trouble.to_string();
+        assert!(
+            said.contains("http://host/run") && !said.contains("secret") && !said.contains("abc"),
+            "{said}"
+        );
+    }
+}
