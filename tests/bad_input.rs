@@ -429,3 +429,17 @@ fn a_file_that_is_no_batch_is_mentioned_and_nothing_else() {
         (Some(true), Some("notice"))
     );
 }
+
+#[cfg(not(feature = "object-store"))]
+#[test]
+fn a_url_says_how_to_build_with_object_stores() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(["summary", "s3://bucket/run"])
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("s3://bucket/run: this neurotop was built without object stores"), "{said}");
+    assert!(said.contains("--features object-store"), "{said}");
+}

@@ -1,7 +1,7 @@
 //! Where the bytes of runs are: on a disk or in an object store, behind one trait.
 //!
 //! A run is named by a path everywhere; one that is a URL is that of an object store. Only what is asked
-//! once for a batch or a listing goes through the trait: how bytes are read is decided by [`Contents`].
+//! once for a batch or a listing goes through the trait: how bytes are read is decided by `Contents`.
 
 #[cfg(not(feature = "object-store"))]
 mod absent;

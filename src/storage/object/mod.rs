@@ -250,7 +250,7 @@ impl Storage for ObjectStores {
             }
             Whole::Large(version) => {
                 let range = 0..version.size.min(most);
-                Ok(wait(place.client.range(&place.key, range, &version))?.into())
+                Ok(wait(place.client.range(&place.key, range, &version))?)
             }
         }
     }
