@@ -70,8 +70,9 @@ impl Merge {
         }
         self.add_end(path, part.run.end.clone())?;
         let dense = part.dense_updates().and_then(|dense| dense.checked_add(self.dense_updates));
-        self.dense_updates =
-            dense.filter(|&dense| dense <= MAX_SUM).context("the sums are beyond any run's")?;
+        self.dense_updates = dense.filter(|&dense| dense <= MAX_SUM).with_context(|| {
+            format!("with {}, the sums are beyond any run's; count its shard again", path.display())
+        })?;
         self.tally.join(&part.layers, part.samples, part.batches);
         self.history.join(&part.units.points(), part.units.shift);
         self.account.seen += part.account.seen;
