@@ -4,6 +4,7 @@ use crate::condition::Condition;
 use crate::cost::CostRule;
 use crate::dashboard::ThemeName;
 use crate::log::Level;
+use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::watch::Place;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -18,6 +19,8 @@ Examples:
   neurotop runs/exp1                              watch a run live
   neurotop runs                                   watch all runs in a directory
   neurotop watch runs/exp1 --export exp1.json     and write its figures on exit
+  neurotop watch runs/exp1 --tensorboard tb       and show it in TensorBoard, live
+  neurotop watch runs/exp1 --openmetrics :9464    and let Prometheus scrape it
   neurotop watch /nfs/runs/exp1 --poll 5          on a network drive
   neurotop summary runs/exp1 --format json        the figures, without a dashboard
   neurotop summary runs/exp1 --cost RLeaky:subtract=5
@@ -28,7 +31,7 @@ Examples:
 
 Exit codes:
   0  all that was seen is counted
-  1  nothing could be done, or an export could not be written
+  1  nothing could be done, or an export (TensorBoard's and OpenMetrics' too) could not be written
   2  the command line is wrong
   3  counted, but something was set aside (each file is named)
   4  counted, and a --fail-if holds or cannot be decided (each is named)
@@ -141,6 +144,9 @@ pub struct WatchArgs {
     /// What becomes of what is counted.
     #[command(flatten)]
     pub keep: KeepArgs,
+    /// Where else the figures go meanwhile.
+    #[command(flatten)]
+    pub publish: PublishArgs,
     /// When to leave.
     #[command(flatten)]
     pub end: EndArgs,
@@ -170,6 +176,18 @@ impl KeepArgs {
     }
 }
 
+/// Where the figures go while batches are counted.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PublishArgs {
+    /// Also write the figures over the batches below DIR, for TensorBoard, while they are counted
+    #[arg(long, value_name = "DIR")]
+    pub tensorboard: Option<PathBuf>,
+    /// Also write the figures to FILE as OpenMetrics text, or serve them at ADDR (PORT and :PORT are on
+    /// loopback), while they are counted
+    #[arg(long, value_name = "FILE|ADDR")]
+    pub openmetrics: Option<Target>,
+}
+
 fn place(text: &str) -> Result<Place, std::convert::Infallible> {
     Ok(Place::from(text.to_owned()))
 }
@@ -188,6 +206,9 @@ pub struct SummaryArgs {
     /// The format on standard output [default: text]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+    /// Where else the figures go meanwhile.
+    #[command(flatten)]
+    pub publish: PublishArgs,
 }
 
 /// The arguments of `compare`.
@@ -215,6 +236,9 @@ pub struct DemoArgs {
     /// Also write the figures to FILE on exit, as .json, .csv, .md or .txt; repeatable
     #[arg(long, value_name = "FILE")]
     pub export: Vec<Export>,
+    /// Where else the figures go meanwhile.
+    #[command(flatten)]
+    pub publish: PublishArgs,
     /// Read this configuration instead of the one in the user's configuration directory
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -526,6 +550,9 @@ mod tests {
             &["bench", "--size", "4X"],
             &["bench", "--size", "99999999999G"],
             &["summary", "x", "--fail-if", "sparsity<90"],
+            &["x", "--openmetrics", "node7:9464"],
+            &["x", "--openmetrics", ":65536"],
+            &["compare", "x", "y", "--tensorboard", "z"],
             &["compare", "x"],
             &["compare", "x", "y", "--baseline", "z"],
         ] {

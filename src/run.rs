@@ -73,6 +73,7 @@ pub struct Run {
     structure: u64,
     /// Batches that an earlier process had counted.
     resumed: u64,
+    corrections: u64,
 }
 
 impl Run {
@@ -99,6 +100,7 @@ impl Run {
             revision: 0,
             structure: 0,
             resumed: 0,
+            corrections: 0,
         }
     }
 
@@ -213,13 +215,14 @@ impl Run {
     fn restart(&mut self, why: String) {
         let fresh = Self::new(self.settings.clone());
         let (presence, watching) = (self.presence.take(), self.watching.take());
-        let (revision, structure) = (self.revision, self.structure + 1);
-        *self = Self { presence, watching, restarted: Some(why), revision, structure, ..fresh };
+        let (revision, structure, corrections) = (self.revision, self.structure + 1, self.corrections + 1);
+        *self = Self { presence, watching, restarted: Some(why), revision, structure, corrections, ..fresh };
     }
 
     fn take_out(&mut self, number: u64) -> bool {
         match self.tally.remove(number) {
             Some((samples, layers, counts)) => {
+                self.corrections += 1;
                 self.history.remove(number, samples, &layers, &counts);
                 true
             }
@@ -301,6 +304,16 @@ impl Run {
     /// Another number after every change of which layers there are or what they are.
     pub fn structure(&self) -> u64 {
         self.structure
+    }
+
+    /// Another number after every batch that was taken out or replaced, and when the tally was started over.
+    pub fn corrections(&self) -> u64 {
+        self.corrections
+    }
+
+    /// When the last batch came, as far as is known.
+    pub fn last_activity(&self) -> Option<SystemTime> {
+        self.last_activity
     }
 
     /// Whether nothing of a run was ever there.

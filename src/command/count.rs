@@ -1,9 +1,10 @@
 //! Counts a run once, with a progress bar: for `summary`, `compare` and baselines.
 
-use super::finish;
 use super::session::{Following, check, start};
+use super::{finish, output};
 use crate::dashboard::Symbols;
 use crate::pipeline::{Mode, Presence};
+use crate::publish::Publisher;
 use crate::report::{Baseline, Figures, Summary, read_figures};
 use crate::run::Run;
 use crate::settings::RunSettings;
@@ -42,7 +43,7 @@ impl<'a> Source<'a> {
     pub(super) fn figures(self, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Figures> {
         match self.exported {
             Some(figures) => Ok(figures),
-            None => Ok(Figures::of(&count(self.path, run, signals)?)),
+            None => Ok(Figures::of(&count(self.path, run, None, signals)?.summary)),
         }
     }
 
@@ -52,10 +53,26 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The summary of a run's directory, counted once.
-pub(super) fn count(directory: &Path, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Summary> {
+/// A run that was counted once.
+pub(super) struct Counted {
+    pub(super) summary: Summary,
+    /// Whether it could be published as asked for.
+    pub(super) all_published: bool,
+}
+
+/// Counts a run's directory once, and publishes it where that is asked for.
+pub(super) fn count(
+    directory: &Path,
+    run: &RunSettings,
+    publisher: Option<Publisher>,
+    signals: &Receiver<i32>,
+) -> anyhow::Result<Counted> {
     let mut watch = start(directory, run, &Following::unkept(Mode::Once))?;
+    if let Some(publisher) = publisher {
+        watch.publish_through(publisher);
+    }
     count_all(&mut watch, run.symbols, signals)?;
+    let all_published = finish::close_publisher(&mut watch);
     let run = &watch.runs.shown().run;
     if let Some(why) = run.refused() {
         bail!("{}: manifest.json: {why}", directory.display());
@@ -71,7 +88,7 @@ pub(super) fn count(directory: &Path, run: &RunSettings, signals: &Receiver<i32>
             directory.display()
         );
     }
-    Ok(summary)
+    Ok(Counted { summary, all_published })
 }
 
 /// Takes updates until the pipeline has ended, with a progress bar on standard error.
@@ -86,6 +103,7 @@ fn count_all(watch: &mut Watch, symbols: Symbols, signals: &Receiver<i32>) -> an
             },
             recv(signals) -> _ => bail!("interrupted before all batches were counted"),
         }
+        watch.publish().iter().for_each(|said| output::say(said));
         show(&bar, &watch.runs.shown().run);
     }
     bar.finish_and_clear();
