@@ -3,12 +3,6 @@
 
 use prost::Message;
 
-/// `DT_DOUBLE` of TensorFlow's `types.proto`.
-const DOUBLE: i32 = 2;
-
-/// `DATA_CLASS_SCALAR` of `summary.proto`.
-const SCALAR: i32 = 1;
-
 /// `START` of `event.proto`.
 const START: i32 = 1;
 
@@ -44,46 +38,14 @@ struct Values {
     value: Vec<Value>,
 }
 
-/// `Summary.Value`.
+/// `Summary.Value`, of a scalar.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Value {
     #[prost(string, tag = "1")]
     tag: String,
-    #[prost(message, optional, tag = "8")]
-    tensor: Option<Tensor>,
-    #[prost(message, optional, tag = "9")]
-    metadata: Option<Metadata>,
-}
-
-/// `TensorProto`, of a scalar.
-#[derive(Clone, PartialEq, Message)]
-struct Tensor {
-    #[prost(int32, tag = "1")]
-    dtype: i32,
-    #[prost(message, optional, tag = "2")]
-    shape: Option<Shape>,
-    #[prost(double, repeated, tag = "6")]
-    double: Vec<f64>,
-}
-
-/// `TensorShapeProto`, of a scalar: no axes.
-#[derive(Clone, PartialEq, Message)]
-struct Shape {}
-
-/// `SummaryMetadata`.
-#[derive(Clone, PartialEq, Message)]
-struct Metadata {
-    #[prost(message, optional, tag = "1")]
-    plugin: Option<Plugin>,
-    #[prost(int32, tag = "4")]
-    data_class: i32,
-}
-
-/// `SummaryMetadata.PluginData`.
-#[derive(Clone, PartialEq, Message)]
-struct Plugin {
-    #[prost(string, tag = "1")]
-    name: String,
+    /// Written also where it is 0.
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
 }
 
 /// `SessionLog`.
@@ -94,14 +56,9 @@ struct SessionLog {
 }
 
 impl Value {
-    /// A scalar. It is a tensor of one 64-bit float, since a `simple_value` has only 24 bits of it.
+    /// A scalar, rounded to 32 bits: TensorBoard's data server leaves out what is of 64 (a tensor of doubles).
     pub(super) fn scalar(tag: String, value: f64) -> Self {
-        let plugin = Some(Plugin { name: "scalars".into() });
-        Self {
-            tag,
-            tensor: Some(Tensor { dtype: DOUBLE, shape: Some(Shape {}), double: vec![value] }),
-            metadata: Some(Metadata { plugin, data_class: SCALAR }),
-        }
+        Self { tag, simple_value: Some(value as f32) }
     }
 }
 
@@ -149,6 +106,11 @@ mod tests {
         assert_eq!(file[..8], 24_u64.to_le_bytes());
         assert_eq!(&file[12..36], record);
         assert_eq!(file.len(), 40);
+    }
+
+    #[test]
+    fn a_scalar_of_nothing_is_written_too() {
+        assert_eq!(Value::scalar("a".into(), 0.0).encode_to_vec(), b"\x0a\x01a\x15\0\0\0\0");
     }
 
     #[test]
