@@ -29,10 +29,10 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
     run.start_log()?;
     check(&args.dir, &run, Mode::Once)?;
+    let publisher = Publisher::start(&publishing)?;
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &run, &signals)?;
-    let publisher = Publisher::start(&publishing)?;
     let Counted { mut summary, all_published } = count(&args.dir, &run, Some(publisher), &signals)?;
     checks.apply(&mut summary);
     finish::print(&summary, format, run.symbols)?;

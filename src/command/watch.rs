@@ -28,12 +28,11 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let run = RunSettings::new(args.run, config);
     run.start_log()?;
     check(&args.dir, &run, Mode::Live)?;
-    let publishing = settings::publishing(args.publish, config);
+    let publisher = Publisher::start(&settings::publishing(args.publish, config))?;
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &run, &signals)?;
     let options = Options { checks, ..settings::dashboard(&run, &args.end, &args.look, config)? };
-    let publisher = Publisher::start(&publishing)?;
     let mut watch = start(&args.dir, &run, &following)?;
     watch.publish_through(publisher);
     watch_runs(watch, &signals, options)

@@ -9,7 +9,7 @@ use crate::report::Summary;
 use crate::runs::Runs;
 use crossbeam_channel::Sender;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The least time between two states.
@@ -32,31 +32,41 @@ pub(super) struct Metrics {
 
 /// The newest state, and the text of it once somebody wanted that.
 #[derive(Debug, Default)]
-pub(super) struct Newest(Mutex<(Vec<RunState>, Option<Arc<str>>)>);
+pub(super) struct Newest {
+    state: Mutex<(Vec<RunState>, Option<Arc<str>>)>,
+    /// Held by the one who makes the text, so that it is made once and not by every client.
+    making: Mutex<()>,
+}
 
 impl Newest {
     fn set(&self, runs: Vec<RunState>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (runs, None);
+        *lock(&self.state) = (runs, None);
     }
 
     /// The text, which is made once for each state.
     pub(super) fn text(&self) -> Arc<str> {
+        let _making = lock(&self.making);
         let runs = {
-            let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let state = lock(&self.state);
             if let Some(text) = &state.1 {
                 return Arc::clone(text);
             }
             state.0.clone()
         };
-        // Not under the lock: whoever sets the next state must not wait for this.
+        // Not under the state's lock: whoever sets the next state must not wait for this.
         let text: Arc<str> = render(&runs).into();
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         let same = |(a, b): (&RunState, &RunState)| Arc::ptr_eq(&a.summary, &b.summary);
         if state.0.len() == runs.len() && state.0.iter().zip(&runs).all(same) {
             state.1 = Some(Arc::clone(&text));
         }
         text
     }
+}
+
+/// A lock that is taken also where its holder has panicked: what it guards is whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Metrics {

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The most layers of all runs that have metrics of their own.
-pub const MAX_LAYERS: usize = 20_000;
+pub const MAX_LAYERS: usize = 10_000;
 
 /// A run at one moment.
 #[derive(Debug, Clone)]

@@ -12,7 +12,10 @@ use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often is looked whether points have become due with time.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Takes points of runs.
 #[derive(Debug)]
@@ -22,6 +25,7 @@ pub(super) struct Scalars {
     names: Names,
     /// By the runs' numbers.
     series: HashMap<usize, Series>,
+    next_look: Instant,
 }
 
 /// The points of one run.
@@ -51,7 +55,7 @@ impl Scalars {
             format!("--tensorboard {}: it is no directory that can be written to", directory.display())
         })?;
         let writer = Writer::start(directory.to_owned(), said.clone())?;
-        Ok(Self { writer, names: Names::default(), series: HashMap::new() })
+        Ok(Self { writer, names: Names::default(), series: HashMap::new(), next_look: Instant::now() })
     }
 
     /// Takes a point of a run after a batch, where one is due.
@@ -59,7 +63,7 @@ impl Scalars {
         if run.tally().batches() == 0 {
             return;
         }
-        let Self { writer, names, series } = self;
+        let Self { writer, names, series, .. } = self;
         let series = series.entry(number).or_insert_with(|| {
             let directory = names.of(number, &directory_name(run.name()));
             Series::new(directory.into(), run, writer, now)
@@ -69,6 +73,10 @@ impl Scalars {
 
     /// Takes the points that have become due with time.
     pub(super) fn publish(&mut self, runs: &Runs, wall: SystemTime, now: Instant) {
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + LOOK;
         for number in runs.listed() {
             let Some(entry) = runs.get(number) else { continue };
             match self.series.get_mut(&number) {
@@ -81,9 +89,10 @@ impl Scalars {
     /// Takes the last points and waits until all are written; returns what could not be.
     pub(super) fn close(mut self, runs: &Runs, wall: SystemTime) -> Option<String> {
         let now = Instant::now();
-        self.publish(runs, wall, now);
-        for (&number, series) in &mut self.series {
-            if let Some(entry) = runs.get(number) {
+        for number in runs.listed() {
+            let Some(entry) = runs.get(number) else { continue };
+            self.note(number, &entry.run, wall, now);
+            if let Some(series) = self.series.get_mut(&number) {
                 series.take(&entry.run, wall, now, &self.writer);
             }
         }
@@ -158,5 +167,65 @@ impl Series {
             Layer { tag, price: run.cost(neuron, reset).map(|cost| cost.ops_per_update) }
         });
         self.layers = layers.collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::{Costs, LayerDefaults};
+    use crate::count::{BatchCount, LayerCount};
+    use crate::pipeline::{Group, Update};
+    use crate::run::Settings;
+    use crate::snapshot::LayerShape;
+    use crossbeam_channel::unbounded;
+
+    fn runs() -> Runs {
+        let settings = Settings {
+            name: "run".into(),
+            costs: Costs::default(),
+            neurons: LayerDefaults::parse(&["Leaky".into()]),
+            resets: LayerDefaults::parse(&["zero".into()]),
+            stall_after: Duration::from_secs(30),
+            live: true,
+        };
+        Runs::new(Path::new("run"), settings)
+    }
+
+    /// Bytes that are written for so many batches of so many layers.
+    fn bytes_of(batches: u64, layers: usize) -> u64 {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (said, _said) = unbounded();
+        let mut scalars = Scalars::start(directory.path(), &said).expect("it starts");
+        let shape = |at| LayerShape { name: format!("features.{at}.lif"), neurons: None };
+        let shapes: Arc<[LayerShape]> = (0..layers).map(shape).collect();
+        let count = LayerCount { updates: 7, dense: 9, updates_by_step: Vec::new() };
+        let mut runs = runs();
+        for number in 0..batches {
+            let count =
+                BatchCount { samples: 1, shapes: Arc::clone(&shapes), layers: vec![count.clone(); layers] };
+            let (name, modified) = (format!("batch-{number}.npz"), SystemTime::now());
+            let counted = Update::Counted { number, name, modified, bytes: 1, replaces: false, count };
+            runs.apply(Group { run: 0, updates: vec![counted] }, modified);
+            let run = &runs.get(0).expect("a run").run;
+            scalars.note(0, run, modified, Instant::now());
+        }
+        assert_eq!(scalars.close(&runs, SystemTime::now()), None);
+        let files = std::fs::read_dir(directory.path().join("run")).expect("the run's directory");
+        files.map(|file| file.expect("a file").metadata().expect("its size").len()).sum()
+    }
+
+    #[test]
+    fn ten_times_as_many_batches_take_far_less_than_ten_times_the_room() {
+        let (few, many) = (bytes_of(1_000, 200), bytes_of(10_000, 200));
+        assert!(many < 3 * few, "{few} {many}");
+    }
+
+    #[test]
+    #[ignore = "takes a minute; prints the size that docs/publishing.md quotes"]
+    fn a_hundred_thousand_batches_of_two_thousand_layers_stay_small() {
+        let bytes = bytes_of(100_000, 2_000);
+        println!("{bytes} bytes");
+        assert!(bytes < 500_000_000, "{bytes}");
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Clients that are answered at the same time; more are told to come again.
-const MAX_CLIENTS: usize = 16;
+const MAX_CLIENTS: usize = 8;
 
 /// How long a client may take to ask, and to take its answer.
 const ASK_WITHIN: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-"""`--openmetrics`, read by promtool, by the strict parser of Prometheus's Python client, and by Prometheus."""
+"""`--openmetrics`, read by promtool, by Prometheus's strict Python parser, and by Prometheus."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import handmade
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+import handmade
 from test_watch import screen_until_exit, spawn_in_terminal
 
 
@@ -156,8 +157,7 @@ def test_a_dashboard_serves_too_and_writes_while_it_runs(
     tmp_path: Path, neurotop_command: str
 ) -> None:
     run, file = handmade.whole(tmp_path / "run", 1, ["a"]), tmp_path / "live.prom"
-    (run / "manifest.json").write_text(
-        (run / "manifest.json").read_text().replace('"expected_batches": 1', '"expected_batches": 2'))
+    handmade.manifest(run, ["a"], expected_batches=2)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""`--tensorboard`, read by TensorBoard itself: by its Python reader, and by a running TensorBoard."""
+"""`--tensorboard`, read by TensorBoard's Python reader, and by a running TensorBoard."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import handmade
 import numpy as np
 import pytest
-import recount
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import handmade
+import recount
 
 TOTAL = "neurotop/total/effective_ops_per_sample"
 
@@ -106,10 +107,10 @@ def test_a_running_tensorboard_shows_batches_as_they_are_counted(
     query = urllib.parse.urlencode({"run": "run", "tag": TOTAL})
     url = f"http://127.0.0.1:{port}/data/plugin/scalars/scalars?{query}"
 
-    def shown() -> list[int]:
+    def shown() -> list[tuple[int, float]]:
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
-                return [step for _, step, _ in json.load(answer) or []]
+                return [(step, value) for _, step, value in json.load(answer) or []]
         except OSError:
             return []
 
@@ -117,7 +118,12 @@ def test_a_running_tensorboard_shows_batches_as_they_are_counted(
     try:
         for number in range(4):
             handmade.batch(run, number, ["a"])
-            handmade.until(lambda number=number: shown() == list(range(1, number + 2)))
+            handmade.until(lambda number=number: steps(shown()) == list(range(1, number + 2)))
+        # A batch that is counted again: its point takes the place of the one that is shown.
+        handmade.batch(run, 3, ["a"], samples=50)
+        corrected = (4, figures(handmade.summary(neurotop_command, run))[TOTAL])
+        handmade.until(lambda: shown()[-1:] == [corrected])
+        assert steps(shown()) == [1, 2, 3, 4]
         assert watcher.poll() is None, "it was shown while the run was watched"
     finally:
         for process in (watcher, board):
@@ -137,7 +143,7 @@ def test_a_second_process_goes_on_and_no_point_is_there_twice(
             handmade.batch(run, count, ["a"])
             count += 1
         watcher = handmade.watch(neurotop_command, run, *options)
-        handmade.until(lambda: (logs / "run").is_dir() and
+        handmade.until(lambda count=count: (logs / "run").is_dir() and
                        count in steps(read(logs / "run").get(TOTAL, [])))
         watcher.terminate()
         assert watcher.wait(timeout=handmade.PATIENCE) == 0
@@ -220,7 +226,7 @@ def test_many_batches_of_many_layers_stay_small(tmp_path: Path, neurotop_command
     scalars = read(tmp_path / "tb" / "run")
     assert len(scalars) == 9 + 4 * 300
     found = scalars[TOTAL]
-    # 131,072 values are 108 points: up to 216 each batch, from then on every second one, and the last.
+    # 131,072 values are 108 points: each batch up to 216, then every second one, and the last.
     expected = [*range(1, 217), *range(218, 261, 2)]
-    assert set(steps(found)) >= set(expected), "each of them, and more where the counting takes long"
+    assert set(steps(found)) >= set(expected), "more where counting takes long"
     assert found[-1] == (260, figures(told)[TOTAL])
