@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -201,6 +202,27 @@ def test_a_batch_that_is_written_again_replaces_the_point(
     watcher.terminate()
     assert watcher.wait(timeout=handmade.PATIENCE) == 0
     assert steps(read(logs / "run")[TOTAL]) == [1, 2]
+
+
+def test_a_tally_that_is_started_over_starts_the_points_over(
+    tmp_path: Path, neurotop_command: str
+) -> None:
+    run, logs = handmade.whole(tmp_path / "run", 3, ["a"]), tmp_path / "tb"
+    watcher = handmade.watch(neurotop_command, run, "--tensorboard", str(logs), "--state", "none")
+
+    def is_shown(batches: int) -> bool:
+        found = read(logs / "run").get(TOTAL, []) if (logs / "run").is_dir() else []
+        return steps(found) == list(range(1, batches + 1))
+
+    handmade.until(lambda: is_shown(3))
+    shutil.rmtree(run)
+    handmade.manifest(run, ["a"])
+    handmade.batch(run, 9, ["a"], samples=7)
+    handmade.until(lambda: is_shown(1))
+    assert read(logs / "run")["neurotop/total/batch_sparsity"][0][0] == 1
+    assert read(logs / "run")["neurotop/total/samples"] == [(1, 7)]
+    watcher.terminate()
+    assert watcher.wait(timeout=handmade.PATIENCE) == 0
 
 
 def test_names_of_layers_are_escaped_and_runs_have_directories_of_their_own(
