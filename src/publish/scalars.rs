@@ -2,7 +2,7 @@
 //! it to a thread to write them.
 
 use super::names::{Names, directory_name};
-use super::tensorboard::{Layer, Point, Writer};
+use super::tensorboard::{Layer, Place, Point, Writer};
 use super::thinning::Thinning;
 use crate::run::Run;
 use crate::runs::Runs;
@@ -80,7 +80,9 @@ impl Scalars {
         for number in runs.listed() {
             let Some(entry) = runs.get(number) else { continue };
             match self.series.get_mut(&number) {
-                Some(series) if entry.run.is_over(wall) => series.take(&entry.run, wall, now, &self.writer),
+                Some(series) if entry.run.is_over(wall) => {
+                    series.take(&entry.run, wall, now, &self.writer, Place::Between);
+                }
                 _ => self.note(number, &entry.run, wall, now),
             }
         }
@@ -93,7 +95,7 @@ impl Scalars {
             let Some(entry) = runs.get(number) else { continue };
             self.note(number, &entry.run, wall, now);
             if let Some(series) = self.series.get_mut(&number) {
-                series.take(&entry.run, wall, now, &self.writer);
+                series.take(&entry.run, wall, now, &self.writer, Place::Last);
             }
         }
         self.writer.close()
@@ -126,12 +128,12 @@ impl Series {
             self.thinning.restart();
         }
         if self.has_news(run) && self.thinning.is_due(step, now) {
-            self.take(run, wall, now, writer);
+            self.take(run, wall, now, writer, Place::Between);
         }
     }
 
     /// Takes a point, unless there is one of this state.
-    fn take(&mut self, run: &Run, wall: SystemTime, now: Instant, writer: &Writer) {
+    fn take(&mut self, run: &Run, wall: SystemTime, now: Instant, writer: &Writer, place: Place) {
         if !self.has_news(run) || run.tally().batches() == 0 {
             return;
         }
@@ -149,7 +151,7 @@ impl Series {
         };
         self.thinning.took(step, now);
         // A point that finds no room is joined with the next one.
-        if writer.write(point) {
+        if writer.write(point, place) {
             self.last = Some((step, corrections));
         }
     }

@@ -57,6 +57,15 @@ impl Point {
     }
 }
 
+/// Where a point is in its series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Others follow, which have its sums too.
+    Between,
+    /// It is the last one.
+    Last,
+}
+
 /// What the thread is to do.
 enum Order {
     /// Begin the files of a run, of which an earlier process has counted so many batches.
@@ -103,11 +112,11 @@ impl Writer {
         let _ = self.orders.send(Order::Begin { directory, resumed });
     }
 
-    /// Has a point written; returns whether there was room for it to wait.
-    pub(super) fn write(&self, point: Point) -> bool {
+    /// Has a point written; returns whether there was room for it to wait, which there is for a last one.
+    pub(super) fn write(&self, point: Point, place: Place) -> bool {
         let values = Point::values(point.sums.len());
         let waiting = self.waiting.load(Ordering::Relaxed);
-        if waiting > 0 && waiting + values > MAX_WAITING {
+        if place == Place::Between && waiting > 0 && waiting + values > MAX_WAITING {
             return false;
         }
         self.waiting.fetch_add(values, Ordering::Relaxed);

@@ -397,7 +397,7 @@ impl Summary {
         }
     }
 
-    /// The status of a run as [`RunFigures::status`] has it.
+    /// The status of a run: `running`, `finished` or `stalled`.
     pub fn status(run: &Run, now: SystemTime) -> &'static str {
         match run.status(now) {
             Status::Waiting | Status::Live => "running",
