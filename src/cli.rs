@@ -5,6 +5,7 @@ use crate::cost::CostRule;
 use crate::dashboard::ThemeName;
 use crate::follow::Shard;
 use crate::log::Level;
+use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::storage;
 use crate::watch::Place;
@@ -21,6 +22,8 @@ Examples:
   neurotop runs/exp1                              watch a run live
   neurotop runs                                   watch all runs in a directory
   neurotop watch runs/exp1 --export exp1.json     and write its figures on exit
+  neurotop watch runs/exp1 --tensorboard tb       and show it in TensorBoard, live
+  neurotop watch runs/exp1 --openmetrics :9464    and let Prometheus scrape it
   neurotop watch /nfs/runs/exp1 --poll 5          on a network drive
   neurotop watch s3://bucket/exp1                 in an object store
   neurotop summary runs/exp1 --format json        the figures, without a dashboard
@@ -34,7 +37,7 @@ Examples:
 
 Exit codes:
   0  all that was seen is counted
-  1  nothing could be done, or an export could not be written
+  1  nothing could be done, or an export (TensorBoard's and OpenMetrics' too) could not be written
   2  the command line is wrong
   3  counted, but something was set aside (each file is named)
   4  counted, and a --fail-if holds or cannot be decided (each is named)
@@ -151,6 +154,9 @@ pub struct WatchArgs {
     /// What becomes of what is counted.
     #[command(flatten)]
     pub keep: KeepArgs,
+    /// Where else the figures go meanwhile.
+    #[command(flatten)]
+    pub publish: PublishArgs,
     /// When to leave.
     #[command(flatten)]
     pub end: EndArgs,
@@ -185,6 +191,18 @@ fn location() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(|text| storage::location(&text))
 }
 
+/// Where the figures go while batches are counted.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PublishArgs {
+    /// Also write the figures over the batches below DIR, for TensorBoard, while they are counted
+    #[arg(long, value_name = "DIR")]
+    pub tensorboard: Option<PathBuf>,
+    /// Also write the figures to FILE as OpenMetrics text, or serve them at ADDR (PORT and :PORT are on
+    /// loopback), while they are counted
+    #[arg(long, value_name = "FILE|ADDR")]
+    pub openmetrics: Option<Target>,
+}
+
 fn place(text: &str) -> Result<Place, std::convert::Infallible> {
     Ok(Place::from(text.to_owned()))
 }
@@ -205,8 +223,11 @@ pub struct SummaryArgs {
     #[arg(long, value_enum)]
     pub format: Option<Format>,
     /// Count every N-th batch only, from the K-th on, as a part for neurotop merge; as JSON
-    #[arg(long, value_name = "K/N", conflicts_with_all = ["baseline", "fail_if"])]
+    #[arg(long, value_name = "K/N", conflicts_with_all = ["baseline", "fail_if", "tensorboard", "openmetrics"])]
     pub shard: Option<Shard>,
+    /// Where else the figures go meanwhile.
+    #[command(flatten)]
+    pub publish: PublishArgs,
 }
 
 /// The arguments of `merge`.
@@ -278,6 +299,9 @@ pub struct DemoArgs {
     /// Also write the figures to FILE on exit, as .json, .csv, .md or .txt; repeatable
     #[arg(long, short = 'o', value_name = "FILE")]
     pub export: Vec<Export>,
+    /// Where else the figures go meanwhile.
+    #[command(flatten)]
+    pub publish: PublishArgs,
     /// Read this configuration instead of the one in the user's configuration directory
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -593,6 +617,9 @@ mod tests {
             &["bench", "--size", "4X"],
             &["bench", "--size", "99999999999G"],
             &["summary", "x", "--fail-if", "sparsity<90"],
+            &["x", "--openmetrics", "node7:9464"],
+            &["x", "--openmetrics", ":65536"],
+            &["compare", "x", "y", "--tensorboard", "z"],
             &["compare", "x"],
             &["merge"],
             &["merge", "x", "--cost", "RLeaky:subtract=5"],

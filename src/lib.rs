@@ -25,6 +25,7 @@ pub mod nearest;
 pub mod pace;
 pub mod pipeline;
 pub mod portrait;
+pub mod publish;
 pub mod ranks;
 pub mod report;
 pub mod run;

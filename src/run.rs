@@ -95,6 +95,7 @@ pub struct Run {
     order: u64,
     /// Batches that an earlier process had counted.
     resumed: u64,
+    corrections: u64,
 }
 
 impl Run {
@@ -125,6 +126,7 @@ impl Run {
             structure: 0,
             order: 0,
             resumed: 0,
+            corrections: 0,
         }
     }
 
@@ -284,13 +286,14 @@ impl Run {
     fn restart(&mut self, why: String) {
         let fresh = Self::new(self.settings.clone());
         let (presence, watching) = (self.presence.take(), self.watching.take());
-        let (revision, structure) = (self.revision, self.structure + 1);
-        *self = Self { presence, watching, restarted: Some(why), revision, structure, ..fresh };
+        let (revision, structure, corrections) = (self.revision, self.structure + 1, self.corrections + 1);
+        *self = Self { presence, watching, restarted: Some(why), revision, structure, corrections, ..fresh };
     }
 
     fn take_out(&mut self, id: BatchId) -> bool {
         match self.tally.remove(id) {
             Some((samples, layers, counts)) => {
+                self.corrections += 1;
                 self.history.remove(id.number, samples, &layers, &counts);
                 if let Some(rank) = id.rank {
                     self.ranks.remove(rank, samples, &layers, &counts, self.history.prices());
@@ -399,6 +402,11 @@ impl Run {
     /// Another number after every change of which layers there are or what they are.
     pub fn structure(&self) -> u64 {
         self.structure
+    }
+
+    /// Another number after every batch that was taken out or replaced, and when the tally was started over.
+    pub fn corrections(&self) -> u64 {
+        self.corrections
     }
 
     /// Whether nothing of a run was ever there.

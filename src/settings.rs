@@ -1,7 +1,7 @@
 //! What applies: the command line goes before the configuration file, and that before the defaults.
 //! What can be given repeatedly adds up, the command line's last.
 
-use crate::cli::{DemoArgs, EndArgs, KeepArgs, LookArgs, RunArgs, SymbolArgs, WatchArgs};
+use crate::cli::{DemoArgs, EndArgs, KeepArgs, LookArgs, PublishArgs, RunArgs, SymbolArgs, WatchArgs};
 use crate::condition::Condition;
 use crate::config::Config;
 use crate::cost::CostRule;
@@ -9,6 +9,7 @@ use crate::dashboard::{Conflict, Look, Mouse, Options, Symbols, Wishes};
 use crate::follow::Shard;
 use crate::log::{Level, Log};
 use crate::pipeline::Keeping;
+use crate::publish::Publishing;
 use crate::report::{Export, Format};
 use crate::watch::Place;
 use std::num::NonZeroUsize;
@@ -113,6 +114,14 @@ pub fn keeping(args: &KeepArgs, config: &Config) -> Result<(Place, Keeping), Str
         }
         (Place::Nowhere, false) => Ok((place, Keeping::Nothing)),
         (_, prune) => Ok((place, if prune { Keeping::ProgressAndPrune } else { Keeping::Progress })),
+    }
+}
+
+/// Where the runs are published while they are watched.
+pub fn publishing(args: PublishArgs, config: &Config) -> Publishing {
+    Publishing {
+        tensorboard: args.tensorboard.or_else(|| config.tensorboard.clone()),
+        openmetrics: args.openmetrics.or_else(|| config.openmetrics.clone()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::follow::{Discovery, find_runs, is_run};
 use crate::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines, Restored, Update};
+use crate::publish::Publisher;
 use crate::run::Settings;
 use crate::runs::Runs;
 use crate::state::{Keeper, Lock, Progress, default_path, read};
@@ -122,6 +123,7 @@ pub struct Watch {
     /// Writes progress.
     keeper: Option<Keeper>,
     places: Vec<Kept>,
+    publisher: Option<Publisher>,
 }
 
 /// Where the progress of a run is kept.
@@ -163,6 +165,7 @@ impl Watch {
             keeping,
             keeper: if keeping == Keeping::Nothing { None } else { Some(Keeper::start()?) },
             places: Vec::new(),
+            publisher: None,
         };
         watch.follow(directory, known(place, directory, None))?;
         Ok(watch)
@@ -229,7 +232,7 @@ impl Watch {
         let run = group.run;
         let checkpoint = group.updates.iter().rposition(|update| matches!(update, Update::Checkpoint(_)));
         let checkpoint = checkpoint.map(|at| group.updates.remove(at));
-        self.runs.apply(group, SystemTime::now());
+        self.apply_to_runs(group);
         let Some(Update::Checkpoint(checkpoint)) = checkpoint else { return };
         let (Some(keeper), Some(entry), Some(Kept { directory, file: Some(file), .. }), Some(commands)) =
             (&self.keeper, self.runs.get(run), self.places.get(run), self.pipelines.commands(run))
@@ -246,6 +249,37 @@ impl Watch {
             // The pipeline may have ended meanwhile.
             let _ = commands.send(command);
         });
+    }
+
+    /// Applies a group, one batch at a time where each may get a point of its own.
+    fn apply_to_runs(&mut self, group: Group) {
+        let now = SystemTime::now();
+        let Some(publisher) = self.publisher.as_mut().filter(|publisher| publisher.wants_every_batch())
+        else {
+            return self.runs.apply(group, now);
+        };
+        for update in group.updates {
+            let counted = matches!(update, Update::Counted { .. });
+            self.runs.apply(Group { run: group.run, updates: vec![update] }, now);
+            if counted {
+                publisher.note(group.run, &self.runs);
+            }
+        }
+    }
+
+    /// Publishes the runs from now on.
+    pub fn publish_through(&mut self, publisher: Publisher) {
+        self.publisher = Some(publisher);
+    }
+
+    /// Publishes what is new, where it is time to; call it about once a second. Returns what there is to say.
+    pub fn publish(&mut self) -> Vec<String> {
+        self.publisher.as_mut().map_or(Vec::new(), |publisher| publisher.publish(&self.runs))
+    }
+
+    /// Publishes the last state and ends that; returns what could not be published.
+    pub fn close_publisher(&mut self) -> Vec<String> {
+        self.publisher.take().map_or(Vec::new(), |publisher| publisher.close(&self.runs))
     }
 
     /// Follows runs that were found; without a discovery there will be no more.

@@ -343,9 +343,9 @@ fn bench_measures_every_form_and_leaves_nothing_behind() {
         .expect("it runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
-    for form in ["f4 trace", "f4 pairs", "f8 trace", "f2 trace", "bits", "deflated", "small"] {
+    for form in ["f4 trace", "one batch", "f4 pairs", "f8 trace", "f2 trace", "bits", "deflated", "small"] {
         let row = table.lines().find(|line| line.starts_with(form)).expect(form);
-        assert_eq!(row[form.len()..].split_whitespace().count(), 9, "{row}");
+        assert_eq!(row[form.len()..].split_whitespace().count(), 10, "{row}");
     }
     assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
 }

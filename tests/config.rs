@@ -101,7 +101,7 @@ fn logs(args: WatchArgs, config: &Config) -> String {
     format!("{} {:?}", log.path.display(), log.level)
 }
 
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 21] = [
     Row {
         name: "export",
         line: "export = \"a.json\"",
@@ -194,6 +194,27 @@ const ROWS: [Row; 19] = [
         words: &["--no-prune"],
         by_both: "default Progress",
         applies: kept,
+    },
+    Row {
+        name: "tensorboard",
+        line: "tensorboard = \"a\"",
+        by_file: "a",
+        words: &["--tensorboard", "b"],
+        by_both: "b",
+        applies: |args, config| {
+            let directory = settings::publishing(args.publish, config).tensorboard.expect("a directory");
+            directory.display().to_string()
+        },
+    },
+    Row {
+        name: "openmetrics",
+        line: "openmetrics = \":9464\"",
+        by_file: "127.0.0.1:9464",
+        words: &["--openmetrics", "a.prom"],
+        by_both: "a.prom",
+        applies: |args, config| {
+            settings::publishing(args.publish, config).openmetrics.expect("a target").to_string()
+        },
     },
     Row {
         name: "log",

@@ -1,10 +1,11 @@
 //! Counts a run once, with a progress bar: for `summary`, `compare` and baselines.
 
-use super::finish;
 use super::session::{Following, check, start};
+use super::{finish, output};
 use crate::dashboard::Symbols;
 use crate::follow::{Shard, is_run};
 use crate::pipeline::{Mode, Presence};
+use crate::publish::Publisher;
 use crate::report::{Baseline, Figures, RunPart, Summary, read_figures};
 use crate::run::Run;
 use crate::settings::RunSettings;
@@ -44,7 +45,7 @@ impl<'a> Source<'a> {
     pub(super) fn figures(self, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Figures> {
         match self.exported {
             Some(figures) => Ok(figures),
-            None => Ok(Figures::of(&count(self.path, run, signals)?)),
+            None => Ok(Figures::of(&count(self.path, run, None, signals)?.summary)),
         }
     }
 
@@ -54,9 +55,21 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The summary of a run's directory, counted once.
-pub(super) fn count(directory: &Path, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Summary> {
-    Ok(count_shard(directory, run, Shard::WHOLE, signals)?.0)
+/// A run that was counted once.
+pub(super) struct Counted {
+    pub(super) summary: Summary,
+    /// Whether it could be published as asked for.
+    pub(super) all_published: bool,
+}
+
+/// Counts a run's directory once, and publishes it where that is asked for.
+pub(super) fn count(
+    directory: &Path,
+    run: &RunSettings,
+    publisher: Option<Publisher>,
+    signals: &Receiver<i32>,
+) -> anyhow::Result<Counted> {
+    Ok(count_and_keep(directory, run, Shard::WHOLE, publisher, signals)?.1)
 }
 
 /// The figures of the batches of a shard alone, and the part for those of the others.
@@ -66,8 +79,24 @@ pub(super) fn count_shard(
     shard: Shard,
     signals: &Receiver<i32>,
 ) -> anyhow::Result<(Summary, RunPart)> {
+    let (watch, counted) = count_and_keep(directory, run, shard, None, signals)?;
+    Ok((counted.summary, RunPart::of(&watch.runs.shown().run, shard)))
+}
+
+/// Counts a shard, and keeps what there is to know of the run.
+fn count_and_keep(
+    directory: &Path,
+    run: &RunSettings,
+    shard: Shard,
+    publisher: Option<Publisher>,
+    signals: &Receiver<i32>,
+) -> anyhow::Result<(Watch, Counted)> {
     let mut watch = start(directory, run, &Following { shard, ..Following::unkept(Mode::Once) })?;
+    if let Some(publisher) = publisher {
+        watch.publish_through(publisher);
+    }
     count_all(&mut watch, run.symbols, signals)?;
+    let all_published = finish::close_publisher(&mut watch);
     let run = &watch.runs.shown().run;
     if let Some(why) = run.refused() {
         bail!("{}: manifest.json: {why}", directory.display());
@@ -85,7 +114,7 @@ pub(super) fn count_shard(
             directory.display()
         );
     }
-    Ok((summary, RunPart::of(run, shard)))
+    Ok((watch, Counted { summary, all_published }))
 }
 
 /// Takes updates until the pipeline has ended, with a progress bar on standard error.
@@ -100,6 +129,7 @@ fn count_all(watch: &mut Watch, symbols: Symbols, signals: &Receiver<i32>) -> an
             },
             recv(signals) -> _ => bail!("interrupted before all batches were counted"),
         }
+        watch.publish().iter().for_each(|said| output::say(said));
         show(&bar, &watch.runs.shown().run);
     }
     bar.finish_and_clear();

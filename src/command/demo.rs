@@ -7,6 +7,7 @@ use crate::cli::{DemoArgs, RunArgs};
 use crate::config::Config;
 use crate::dashboard::Options;
 use crate::pipeline::Mode;
+use crate::publish::{Publisher, Publishing};
 use crate::settings::{self, RunSettings, STALL_AFTER};
 use anyhow::Context;
 use include_dir::{Dir, File, include_dir};
@@ -40,7 +41,11 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     run.start_log()?;
     check(directory.path(), &run, Mode::Live)?;
-    let watch = start(directory.path(), &run, &Following::unkept(Mode::Live))?;
+    let publish = args.publish;
+    let publishing = Publishing { tensorboard: publish.tensorboard, openmetrics: publish.openmetrics };
+    let publisher = Publisher::start(&publishing)?;
+    let mut watch = start(directory.path(), &run, &Following::unkept(Mode::Live))?;
+    watch.publish_through(publisher);
     let leave = Arc::new(AtomicBool::new(false));
     let writer = {
         let (path, leave) = (directory.path().to_owned(), Arc::clone(&leave));

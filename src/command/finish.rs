@@ -45,6 +45,13 @@ pub(super) fn drain(watch: &mut Watch, signals: &Receiver<i32>) {
     }
 }
 
+/// Publishes the last state, and names on standard error what could not be published. Returns whether all was.
+pub(super) fn close_publisher(watch: &mut Watch) -> bool {
+    let failed = watch.close_publisher();
+    failed.iter().for_each(|why| output::say(why));
+    failed.is_empty()
+}
+
 /// Whether a pipeline has ended although nobody told it to: a fault of this program.
 pub(super) fn ended_by_itself(group: &Group) -> bool {
     group.updates.iter().any(|update| matches!(update, Update::Ended))

@@ -31,6 +31,7 @@ pub(super) fn watch(
     name_remarks(watch);
     let mut printer = Printer { symbols, last: HashMap::new(), next: Instant::now() + FIRST_LINE };
     loop {
+        watch.publish().iter().for_each(|said| output::say(said));
         let over = exit_when_finished && watch.runs.are_over(SystemTime::now());
         if (over || Instant::now() >= printer.next) && printer.print(watch).is_err() {
             return Ok(());

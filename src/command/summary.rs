@@ -1,7 +1,7 @@
 //! `neurotop summary DIR`: counts what is there, once, and prints the figures; of one shard of it the part.
 
 use super::check::{checks, open_baseline};
-use super::count::{count, count_shard};
+use super::count::{Counted, count, count_shard};
 use super::finish;
 use super::session::check;
 use super::signals::leave_signals;
@@ -9,11 +9,13 @@ use crate::cli::SummaryArgs;
 use crate::config::Config;
 use crate::follow::Shard;
 use crate::pipeline::Mode;
+use crate::publish::{Publisher, Publishing, Target};
 use crate::report::Format;
 use crate::settings::{self, RunSettings};
 use crate::storage::is_url;
 use anyhow::bail;
-use clap::error::ErrorKind;
+use clap::error::{Error, ErrorKind};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
@@ -24,19 +26,33 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     if let Some(shard) = settings::shard(args.shard, config) {
         return part(args, &settings::of_shard(config), shard);
     }
+    // What the configuration says of publishing is for runs that are watched.
+    let publishing =
+        Publishing { tensorboard: args.publish.tensorboard, openmetrics: args.publish.openmetrics };
+    if let Some(Target::Address(address)) = publishing.openmetrics {
+        return Err(without_time_to_serve(address).into());
+    }
     let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
     run.start_log()?;
     check(&args.dir, &run, Mode::Once)?;
+    let publisher = Publisher::start(&publishing)?;
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &run, &signals)?;
-    let mut summary = count(&args.dir, &run, &signals)?;
+    let Counted { mut summary, all_published } = count(&args.dir, &run, Some(publisher), &signals)?;
     checks.apply(&mut summary);
     finish::print(&summary, format, run.symbols)?;
     let all_written = finish::write_exports(&run.exports, &summary);
     finish::name_problems(std::slice::from_ref(&summary), Some(format));
     finish::name_failures(None, summary.failed.as_deref(), Some(format));
-    Ok(finish::exit_code(all_written, summary.failed.as_deref(), summary.has_set_aside()))
+    Ok(finish::exit_code(all_written && all_published, summary.failed.as_deref(), summary.has_set_aside()))
+}
+
+fn without_time_to_serve(address: SocketAddr) -> Error {
+    let why = format!(
+        "--openmetrics {address}: summary ends once it has counted, before anybody asks; give a file, or use watch\n"
+    );
+    Error::raw(ErrorKind::ArgumentConflict, why)
 }
 
 /// Counts a shard; what is about the figures of a whole run is refused.
@@ -45,6 +61,9 @@ fn part(args: SummaryArgs, config: &Config, shard: Shard) -> anyhow::Result<Exit
     let has_tables = |format: Format| matches!(format, Format::Csv | Format::Md);
     if has_tables(format) || run.exports.iter().any(|export| export.format() != Format::Json) {
         return Err(whole_run_only("the part of a shard is written as JSON only").into());
+    }
+    if args.publish.tensorboard.is_some() || args.publish.openmetrics.is_some() {
+        return Err(whole_run_only("--tensorboard and --openmetrics are about a whole run").into());
     }
     if args.baseline.is_some() || !run.fail_if.is_empty() {
         return Err(whole_run_only("--baseline and --fail-if are about a whole run").into());
@@ -58,7 +77,7 @@ fn part(args: SummaryArgs, config: &Config, shard: Shard) -> anyhow::Result<Exit
     Ok(finish::exit_code(all_written, None, summary.has_set_aside()))
 }
 
-fn whole_run_only(why: &str) -> clap::Error {
-    let advice = "give such options to neurotop merge, once all shards are counted";
-    clap::Error::raw(ErrorKind::ArgumentConflict, format!("with --shard, {why}; {advice}\n"))
+fn whole_run_only(why: &str) -> Error {
+    let advice = "leave that to neurotop merge once all shards are counted, or to a count of the whole run";
+    Error::raw(ErrorKind::ArgumentConflict, format!("with --shard, {why}; {advice}\n"))
 }

@@ -9,6 +9,7 @@ use crate::cli::WatchArgs;
 use crate::config::Config;
 use crate::dashboard::{self, Inputs, Options, Screen, Symbols, take_faults};
 use crate::pipeline::{Keeping, Mode};
+use crate::publish::Publisher;
 use crate::report::{Export, Format, Summaries, Summary};
 use crate::settings::{self, RunSettings};
 use crate::storage::is_url;
@@ -33,11 +34,13 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let run = RunSettings::new(args.run, config);
     run.start_log()?;
     check(&args.dir, &run, Mode::Live)?;
+    let publisher = Publisher::start(&settings::publishing(args.publish, config))?;
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &run, &signals)?;
-    let watch = start(&args.dir, &run, &following)?;
     let options = Options { checks, ..settings::dashboard(&run, &args.end, &args.look, config)? };
+    let mut watch = start(&args.dir, &run, &following)?;
+    watch.publish_through(publisher);
     watch_runs(watch, &signals, options)
 }
 
@@ -93,6 +96,7 @@ fn leave(
     shown: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     finish::drain(&mut watch, signals);
+    let all_published = finish::close_publisher(&mut watch);
     let mut summaries = watch.runs.summaries(SystemTime::now());
     summaries.iter_mut().for_each(|summary| after.checks.apply(summary));
     let report = Summaries(&summaries);
@@ -106,5 +110,5 @@ fn leave(
     shown?;
     let failures: Vec<_> = summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
     let set_aside = summaries.iter().any(Summary::has_set_aside);
-    Ok(finish::exit_code(all_written, Some(&failures), set_aside))
+    Ok(finish::exit_code(all_written && all_published, Some(&failures), set_aside))
 }

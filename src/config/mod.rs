@@ -11,6 +11,7 @@ use crate::dashboard::{Conflict, KeyTable, Rebound, ThemeName};
 use crate::follow::Shard;
 use crate::log::Level;
 use crate::nearest::unknown;
+use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::text::{elide, printable};
 use crate::watch::Place;
@@ -65,6 +66,11 @@ pub struct Config {
     pub state: Option<Place>,
     /// Whether to delete batches that are counted.
     pub prune: Option<bool>,
+    /// Where `watch` writes TensorBoard's files.
+    pub tensorboard: Option<PathBuf>,
+    /// Where `watch` writes or serves OpenMetrics text.
+    #[serde(deserialize_with = "values::parsed")]
+    pub openmetrics: Option<Target>,
     /// How often to scan.
     #[serde(deserialize_with = "values::seconds")]
     pub poll: Option<Duration>,
@@ -94,7 +100,7 @@ pub struct Config {
 }
 
 /// The names of the fields of [`Config`] in a file.
-pub const FIELDS: [&str; 23] = [
+pub const FIELDS: [&str; 25] = [
     "export",
     "baseline",
     "fail-if",
@@ -108,6 +114,8 @@ pub const FIELDS: [&str; 23] = [
     "threads",
     "state",
     "prune",
+    "tensorboard",
+    "openmetrics",
     "poll",
     "exit-when-finished",
     "shard",
@@ -277,6 +285,8 @@ mod tests {
                 &["line 1", "\"a.pdf\" does not end in .json, .csv, .md or .txt"],
             ),
             ("export = 3", &["line 1", "a text or a list of texts"]),
+            ("openmetrics = \"node7:9464\"", &["line 1", "no address of this machine in numbers"]),
+            ("openmetrics = 9464", &["line 1", "integer `9464`", "string"]),
             ("fail-if = \"colour<1\"", &["line 1", "colour"]),
             ("[cost]\n\"Leaky:zero\" = 5", &["line 2", "NeuroBench prices"]),
             ("[cost]\nRLeaky = 5", &["line 2", "NEURON:RESET"]),

@@ -111,6 +111,15 @@ impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for List<T> {
     }
 }
 
+/// One text.
+pub(super) fn parsed<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    Parsed::deserialize(deserializer).map(|Parsed(value)| Some(value))
+}
+
 /// What a text says.
 struct Parsed<T>(T);
 

@@ -130,6 +130,10 @@ pub fn show(
     let mut changed = true;
     loop {
         let now = Instant::now();
+        for said in dashboard.watch.publish() {
+            dashboard.state.say(said, now);
+            changed = true;
+        }
         if changed && now >= next_frame {
             dashboard.draw(screen, now)?;
             changed = false;

@@ -101,7 +101,7 @@ impl Export {
         if self.path.is_dir() {
             bail!("--export {}: it is a directory; name a file in it", self.path.display());
         }
-        let directory = self.directory();
+        let directory = directory_of(&self.path);
         if !directory.is_dir() {
             bail!(
                 "--export {}: there is no directory {}; create it first",
@@ -118,26 +118,32 @@ impl Export {
     /// Where the disk is full, the directory is gone or not writable; the file is then as it was.
     pub fn write(&self, report: &impl Report) -> anyhow::Result<()> {
         let text = report.render(self.format, Colours::Off)?;
-        self.replace_with(&text).with_context(|| format!("cannot write the export {}", self.path.display()))
+        replace(&self.path, &text).with_context(|| format!("cannot write the export {}", self.path.display()))
     }
+}
 
-    fn replace_with(&self, text: &str) -> std::io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".neurotop-export-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any program creates a file; the umask takes away what the user wants away.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(self.directory())?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error)?;
-        Ok(())
+/// Makes a text the contents of a file, or leaves the file as it is: writes a temporary file beside it and
+/// renames that over it.
+///
+/// # Errors
+/// Where the disk is full, the directory is gone or not writable.
+pub fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".neurotop-export-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any program creates a file; the umask takes away what the user wants away.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
+    let mut file = builder.tempfile_in(directory_of(path))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
 
-    fn directory(&self) -> &Path {
-        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-    }
+/// The directory that a file is in.
+pub fn directory_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -24,7 +24,7 @@ pub use comparison::{
     Against, COMPARISON_SCHEMA, Changes, Compared, ComparedRun, Comparison, FigureChanges, PartChanges,
     Presence,
 };
-pub use export::{Colours, Export, Format, Report};
+pub use export::{Colours, Export, Format, Report, directory_of, replace};
 pub use figure::Figure;
 pub use figures::{Figures, Kind, Part};
 pub use merge::{Merge, Merged};

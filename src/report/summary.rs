@@ -408,6 +408,15 @@ impl Summary {
         }
     }
 
+    /// The status of a run: `running`, `finished` or `stalled`.
+    pub fn status(run: &Run, now: SystemTime) -> &'static str {
+        match run.status(now) {
+            Status::Waiting | Status::Live => "running",
+            Status::Stalled(_) => "stalled",
+            Status::Finished => "finished",
+        }
+    }
+
     /// Whether something was set aside.
     pub fn has_set_aside(&self) -> bool {
         self.account.set_aside > 0 || self.problems.iter().any(|problem| problem.severity == "set_aside")
@@ -418,11 +427,7 @@ fn run_figures(run: &Run, now: SystemTime) -> RunFigures {
     let manifest = run.manifest();
     RunFigures {
         name: run.name().to_owned(),
-        status: match run.status(now) {
-            Status::Waiting | Status::Live => "running",
-            Status::Stalled(_) => "stalled",
-            Status::Finished => "finished",
-        },
+        status: Summary::status(run, now),
         samples: run.tally().samples(),
         batches: run.tally().batches(),
         expected_samples: run.expected_samples(),

@@ -1,0 +1,134 @@
+//! Reads the head of an HTTP request within bounds, and says what it deserves.
+
+use std::io::{self, Read};
+use std::net::TcpStream;
+use std::time::Instant;
+
+/// The longest head, in bytes, and the most fields in it.
+const MAX_HEAD: usize = 8192;
+const MAX_FIELDS: usize = 64;
+
+/// What a request is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The metrics, or only their head.
+    Metrics {
+        /// Whether the text was asked for, too.
+        with_body: bool,
+    },
+    /// The request is no HTTP.
+    BadRequest,
+    /// There is nothing but `/metrics`.
+    NotFound,
+    /// Nothing can be done but read.
+    MethodNotAllowed,
+    /// The request did not come in time.
+    TimedOut,
+    /// Its head is too large.
+    TooLarge,
+    /// There are too many clients.
+    Busy,
+}
+
+impl Answer {
+    /// The status, as HTTP has it.
+    pub(super) fn phrase(self) -> &'static str {
+        match self {
+            Self::Metrics { .. } => "200 OK",
+            Self::BadRequest => "400 Bad Request",
+            Self::NotFound => "404 Not Found",
+            Self::MethodNotAllowed => "405 Method Not Allowed",
+            Self::TimedOut => "408 Request Timeout",
+            Self::TooLarge => "431 Request Header Fields Too Large",
+            Self::Busy => "503 Service Unavailable",
+        }
+    }
+}
+
+/// Reads a request's head by a deadline.
+///
+/// # Errors
+/// Where the client goes away.
+pub(super) fn read_request(stream: &mut TcpStream, deadline: Instant) -> io::Result<Answer> {
+    let mut head = Vec::new();
+    let mut piece = [0; 1024];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Answer::TimedOut);
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut piece) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => head.extend(&piece[..read]),
+            Err(error) if is_timeout(&error) => return Ok(Answer::TimedOut),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if let Some(answer) = parse(&head) {
+            return Ok(answer);
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// What a head deserves; nothing while more of it is to come.
+fn parse(head: &[u8]) -> Option<Answer> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(head) {
+        Ok(httparse::Status::Partial) if head.len() >= MAX_HEAD => Some(Answer::TooLarge),
+        Ok(httparse::Status::Partial) => None,
+        Err(httparse::Error::TooManyHeaders) => Some(Answer::TooLarge),
+        Err(_) => Some(Answer::BadRequest),
+        Ok(httparse::Status::Complete(_)) => Some(of_request(request.method?, request.path?)),
+    }
+}
+
+fn of_request(method: &str, path: &str) -> Answer {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    match (path, method) {
+        ("/metrics", "GET") => Answer::Metrics { with_body: true },
+        ("/metrics", "HEAD") => Answer::Metrics { with_body: false },
+        ("/metrics", _) => Answer::MethodNotAllowed,
+        (_, "GET" | "HEAD") => Answer::NotFound,
+        _ => Answer::MethodNotAllowed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_metrics_can_be_had_and_only_read() {
+        for (head, answer) in [
+            (&b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"[..], Some(Answer::Metrics { with_body: true })),
+            (b"GET /metrics?a=b HTTP/1.0\r\n\r\n", Some(Answer::Metrics { with_body: true })),
+            (b"HEAD /metrics HTTP/1.1\r\n\r\n", Some(Answer::Metrics { with_body: false })),
+            (b"GET / HTTP/1.1\r\n\r\n", Some(Answer::NotFound)),
+            (b"GET /../metrics HTTP/1.1\r\n\r\n", Some(Answer::NotFound)),
+            (b"POST /metrics HTTP/1.1\r\nContent-Length: 9\r\n\r\n", Some(Answer::MethodNotAllowed)),
+            (b"DELETE /x HTTP/1.1\r\n\r\n", Some(Answer::MethodNotAllowed)),
+            (b"\x16\x03\x01\x02\0\x01", Some(Answer::BadRequest)),
+            (b"GET /metrics HTTP/1.1\r\nHost", None),
+        ] {
+            assert_eq!(parse(head), answer, "{:?}", String::from_utf8_lossy(head));
+        }
+        let many = format!("GET /metrics HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MAX_FIELDS + 1));
+        assert_eq!(parse(many.as_bytes()), Some(Answer::TooLarge));
+        let long = format!("GET /metrics HTTP/1.1\r\na: {}", "b".repeat(MAX_HEAD));
+        assert_eq!(parse(long.as_bytes()), Some(Answer::TooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn no_head_is_too_strange(head in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(!matches!(parse(&head), Some(Answer::Busy | Answer::TimedOut)));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Serves the text of the newest state over HTTP, at `/metrics`: few clients at a time, each for a short time, so
+//! that slow and hostile ones cost little.
+
+use super::metrics::Newest;
+use super::openmetrics::CONTENT_TYPE;
+use super::request::{Answer, read_request};
+use anyhow::Context;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Clients that are answered at the same time; more are told to come again.
+const MAX_CLIENTS: usize = 8;
+
+/// How long a client may take to ask, and to take its answer.
+const ASK_WITHIN: Duration = Duration::from_secs(5);
+const TAKE_WITHIN: Duration = Duration::from_secs(30);
+
+/// How much of an answer is written between two looks at the time.
+const PIECE: usize = 1 << 16;
+
+/// What else a client sends is read for so long, that it may not miss the answer.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// The time before the next client where the system has no room for one.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves at an address until the process ends; returns what there is to say about that.
+///
+/// # Errors
+/// Where the address is in use or not this machine's, or the system gives no thread.
+pub(super) fn serve(address: SocketAddr, newest: Arc<Newest>) -> anyhow::Result<String> {
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("--openmetrics {address}: it cannot be served there; choose another port")
+    })?;
+    let address = listener.local_addr()?;
+    std::thread::Builder::new().name("openmetrics".into()).spawn(move || accept(&listener, &newest))?;
+    let reach = if address.ip().is_loopback() { "" } else { ", to every machine that reaches this one" };
+    let said = format!("OpenMetrics are served at http://{address}/metrics{reach}");
+    tracing::info!("{said}");
+    Ok(said)
+}
+
+fn accept(listener: &TcpListener, newest: &Arc<Newest>) {
+    let clients = Arc::new(AtomicUsize::new(0));
+    loop {
+        let Ok((stream, _)) = listener.accept() else {
+            std::thread::sleep(PAUSE);
+            continue;
+        };
+        if clients.load(Ordering::Relaxed) >= MAX_CLIENTS {
+            refuse(stream);
+            continue;
+        }
+        clients.fetch_add(1, Ordering::Relaxed);
+        let (newest, place) = (Arc::clone(newest), Place(Arc::clone(&clients)));
+        let answer = move || {
+            // A client that goes away has had enough.
+            let _ = answer(stream, &newest);
+            drop(place);
+        };
+        // Without a thread the place is given back with the closure.
+        let _ = std::thread::Builder::new().name("client".into()).stack_size(1 << 18).spawn(answer);
+    }
+}
+
+/// A client's place, which is given back when it is dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells a client to come again, without waiting for it.
+fn refuse(mut stream: TcpStream) {
+    // What does not fit into the socket's buffer at once is left out.
+    let _ = stream.set_nonblocking(true);
+    let _ = stream.write(head(Answer::Busy, 0).as_bytes());
+}
+
+fn answer(mut stream: TcpStream, newest: &Newest) -> io::Result<()> {
+    let answer = read_request(&mut stream, Instant::now() + ASK_WITHIN)?;
+    let (text, body);
+    let (length, body): (usize, &[u8]) = match answer {
+        Answer::Metrics { with_body } => {
+            text = newest.text();
+            (text.len(), if with_body { text.as_bytes() } else { &[] })
+        }
+        other => {
+            body = other.phrase().to_owned() + "\n";
+            (body.len(), body.as_bytes())
+        }
+    };
+    let deadline = Instant::now() + TAKE_WITHIN;
+    write(&mut stream, head(answer, length).as_bytes(), deadline)?;
+    write(&mut stream, body, deadline)?;
+    // A connection that is closed while something unread has come is reset, and the answer may be lost with it.
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(LINGER))?;
+    let deadline = Instant::now() + LINGER;
+    let mut rest = [0; 4096];
+    while Instant::now() < deadline && stream.read(&mut rest)? > 0 {}
+    Ok(())
+}
+
+/// Writes all of it by a deadline.
+fn write(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<()> {
+    for piece in bytes.chunks(PIECE) {
+        let mut piece = piece;
+        while !piece.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            stream.set_write_timeout(Some(left))?;
+            match stream.write(piece)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => piece = &piece[written..],
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The head of an answer with a body of so many bytes.
+fn head(answer: Answer, length: usize) -> String {
+    let content = match answer {
+        Answer::Metrics { .. } => CONTENT_TYPE,
+        _ => "text/plain; charset=utf-8",
+    };
+    let allow = if answer == Answer::MethodNotAllowed { "Allow: GET, HEAD\r\n" } else { "" };
+    format!(
+        "HTTP/1.1 {}\r\nContent-Type: {content}\r\nContent-Length: {length}\r\n{allow}\
+         Cache-Control: no-store\r\nConnection: close\r\n\r\n",
+        answer.phrase()
+    )
+}

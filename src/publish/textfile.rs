@@ -1,0 +1,102 @@
+//! Writes the text of the newest state into a file, again and again, as node_exporter's textfile collector
+//! wants it: whole or not at all.
+
+use super::metrics::Newest;
+use crate::report::{directory_of, replace};
+use anyhow::{Context, bail};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The time between two writes.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long the end may take.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// A file that is written again and again.
+#[derive(Debug)]
+pub(super) struct TextFile {
+    /// Dropped to end it.
+    until: Sender<()>,
+    /// What could not be written in the end.
+    outcome: Receiver<Option<String>>,
+}
+
+impl TextFile {
+    /// Starts to write; what cannot be written later on is said once.
+    ///
+    /// # Errors
+    /// Where the file cannot be written, or the system gives no thread.
+    pub(super) fn start(path: PathBuf, newest: Arc<Newest>, said: Sender<String>) -> anyhow::Result<Self> {
+        check(&path)?;
+        let (until, over) = bounded(0);
+        let (ended, outcome) = bounded(1);
+        let mut file = Written { path, newest, said, text: None, failing: None };
+        std::thread::Builder::new().name("openmetrics".into()).spawn(move || {
+            while over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                file.write();
+            }
+            file.write();
+            // Whoever closes may have given up.
+            let _ = ended.send(file.failing);
+        })?;
+        Ok(Self { until, outcome })
+    }
+
+    /// Has the last state written, and waits for that, though not for ever; returns what could not be.
+    pub(super) fn close(self) -> Option<String> {
+        drop(self.until);
+        let late = || Some("--openmetrics: the last state was not written in time".into());
+        self.outcome.recv_timeout(CLOSE_WITHIN).unwrap_or_else(|_| late())
+    }
+}
+
+/// The file and what was last written to it.
+struct Written {
+    path: PathBuf,
+    newest: Arc<Newest>,
+    said: Sender<String>,
+    text: Option<Arc<str>>,
+    failing: Option<String>,
+}
+
+impl Written {
+    fn write(&mut self) {
+        let text = self.newest.text();
+        if self.failing.is_none() && self.text.as_ref() == Some(&text) {
+            return;
+        }
+        match replace(&self.path, &text) {
+            Ok(()) => (self.text, self.failing) = (Some(text), None),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        let why = format!("--openmetrics: cannot write {}: {error}", self.path.display());
+        if self.failing.is_none() {
+            tracing::error!("{why}");
+            let _ = self.said.send(why.clone());
+        }
+        self.failing = Some(why);
+    }
+}
+
+/// Refuses a file that cannot be written at all, at the start of a run and not at its end.
+fn check(path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        bail!("--openmetrics {}: it is a directory; name a file in it", path.display());
+    }
+    let directory = directory_of(path);
+    let writable = tempfile::Builder::new().prefix(".neurotop-export-").tempfile_in(directory);
+    writable.map(drop).with_context(|| {
+        format!(
+            "--openmetrics {}: the directory {} cannot be written to",
+            path.display(),
+            directory.display()
+        )
+    })
+}
