@@ -3,12 +3,14 @@
 //! It holds whole numbers only, and all that the figures of a summary follow from, so that nothing is rounded
 //! before the parts are together.
 
+use super::rank_part::{self, RankPart};
 use super::read::{from_json, read_bytes};
 use super::{AccountFigures, COMPARISON_SCHEMA, Colours, Format, Report, SCHEMA, json};
 use crate::cost::{CostRule, Costs, LayerDefaults};
 use crate::follow::Shard;
 use crate::history::{History, MAX_SUM, Point, are_in_place};
 use crate::pipeline::{Problem, Update};
+use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
 use crate::snapshot::{End, Manifest};
 use crate::tally::{LayerSums, Tally};
@@ -49,6 +51,8 @@ pub struct RunPart {
     pub(super) units: Units,
     /// The account of the shard's batches.
     pub(super) account: AccountFigures,
+    /// The ranks, the lowest first.
+    pub(super) ranks: Vec<RankPart>,
     /// What was set aside, and what else the user should know.
     pub(super) problems: Vec<Problem>,
 }
@@ -67,6 +71,7 @@ pub(super) struct PartRun {
     pub(super) name: String,
     #[serde(deserialize_with = "Option::deserialize")]
     pub(super) manifest: Option<Manifest>,
+    /// The end that the run has of its own.
     #[serde(deserialize_with = "Option::deserialize")]
     pub(super) end: Option<End>,
     /// When the newest batch was written, in nanoseconds since 1970-01-01T00:00:00Z.
@@ -164,7 +169,7 @@ impl RunPart {
             run: PartRun {
                 name: run.name().to_owned(),
                 manifest: run.manifest().cloned(),
-                end: run.end().cloned(),
+                end: run.own_end().cloned(),
                 last_written_ns: run.last_activity().map(nanoseconds),
             },
             rules: Rules { cost: cost.collect(), neuron: neurons.values(), reset: resets.values() },
@@ -173,6 +178,7 @@ impl RunPart {
             layers: run.tally().layers().to_vec(),
             units: Units::of(run.history()),
             account: AccountFigures::of(run),
+            ranks: RankPart::all_of(run),
             problems: run.problems().cloned().collect(),
         }
     }
@@ -248,7 +254,7 @@ impl RunPart {
         ] {
             ensure!(sum == Some(whole), "the {what} of its units are not the sum, {whole}");
         }
-        Ok(())
+        rank_part::check(self)
     }
 
     /// The dense updates of all layers, which bound all of its sums; `None` where they are too many.
@@ -263,7 +269,8 @@ impl RunPart {
         let mut history = History::default();
         history.join(&self.units.points(), self.units.shift);
         let mut run = self.run_of(self.run.manifest.clone(), Duration::ZERO)?;
-        run.take_over(tally.context("a layer is in it twice")?, history, self.last_written());
+        let tally = tally.context("a layer is in it twice")?;
+        run.take_over(tally, history, Ranks::default(), self.last_written());
         Ok(run)
     }
 
@@ -284,12 +291,7 @@ impl RunPart {
 
     /// When the newest batch was written.
     pub(super) fn last_written(&self) -> Option<SystemTime> {
-        let nanoseconds = self.run.last_written_ns?;
-        let distance = Duration::from_nanos(nanoseconds.unsigned_abs());
-        match nanoseconds < 0 {
-            true => SystemTime::UNIX_EPOCH.checked_sub(distance),
-            false => SystemTime::UNIX_EPOCH.checked_add(distance),
-        }
+        self.run.last_written_ns.and_then(time_of)
     }
 }
 
@@ -301,8 +303,17 @@ impl Rules {
     }
 }
 
+/// The time that is so many nanoseconds after 1970-01-01T00:00:00Z; `None` where no clock shows it.
+pub(super) fn time_of(nanoseconds: i64) -> Option<SystemTime> {
+    let distance = Duration::from_nanos(nanoseconds.unsigned_abs());
+    match nanoseconds < 0 {
+        true => SystemTime::UNIX_EPOCH.checked_sub(distance),
+        false => SystemTime::UNIX_EPOCH.checked_add(distance),
+    }
+}
+
 /// A time in nanoseconds since 1970, as near as 64 bits come: they last for 292 years either way.
-fn nanoseconds(time: SystemTime) -> i64 {
+pub(super) fn nanoseconds(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |before| -before),
