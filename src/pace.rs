@@ -75,7 +75,8 @@ mod tests {
     fn the_newest_times_stay_whenever_they_are_noted() {
         let of = |seconds: &mut dyn Iterator<Item = u64>| {
             let mut pace = Pace::default();
-            seconds.for_each(|second| pace.note(SystemTime::UNIX_EPOCH + Duration::from_secs(second * second)));
+            seconds
+                .for_each(|second| pace.note(SystemTime::UNIX_EPOCH + Duration::from_secs(second * second)));
             pace
         };
         let whole = of(&mut (0..100));

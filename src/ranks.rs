@@ -533,8 +533,7 @@ mod tests {
         assert_eq!(standings[127].operations, Some((5, 10)));
         assert_eq!(standings[127].updates, Some((1 << 12, 2 << 12)));
         assert!(standings[128..].iter().all(|last| (last.operations, last.samples) == (None, 3)));
-        let kept: usize =
-            ranks.all().filter_map(|(_, rank)| Some(rank.sums.layers.as_ref()?.len())).sum();
+        let kept: usize = ranks.all().filter_map(|(_, rank)| Some(rank.sums.layers.as_ref()?.len())).sum();
         assert_eq!((kept, ranks.layer_sums), (MAX_LAYER_SUMS, MAX_LAYER_SUMS));
         let mut restored = Ranks::default();
         restored.restore(ranks.sums());

@@ -466,6 +466,31 @@ mod tests {
         assert_eq!(quotient(10_u128.pow(30) + 7, 3 * 10_u128.pow(18) + 1), 333333333333.3333);
     }
 
+    #[test]
+    fn of_the_same_number_in_several_ranks_the_highest_says_the_shape() {
+        let with_shape = |width: u64| BatchCount {
+            shapes: [LayerShape { name: "a".into(), neurons: Some(vec![width]) }].into(),
+            ..batch(1, &[("a", 1, 4)])
+        };
+        let batches = [(3, None, 9), (3, Some(0), 8), (3, Some(1), 5), (2, Some(7), 6)];
+        let of = |batches: &mut dyn Iterator<Item = &(u64, Option<u32>, u64)>| {
+            let mut tally = Tally::default();
+            for &(number, rank, width) in batches {
+                tally.add(BatchId { number, rank }, &with_shape(width));
+            }
+            tally
+        };
+        let (forwards, backwards) = (of(&mut batches.iter()), of(&mut batches.iter().rev()));
+        assert_eq!(forwards.layers()[0].neurons, Some(vec![5]));
+        assert_eq!(forwards.layers(), backwards.layers());
+        let mut joined = Tally::default();
+        for at in [2, 0, 3, 1] {
+            let part = of(&mut batches[at..=at].iter());
+            joined.join(part.layers(), part.samples(), part.batches());
+        }
+        assert_eq!(joined.layers(), forwards.layers());
+    }
+
     /// Layers of few names, with any steps.
     fn any_layers() -> impl Strategy<Value = BTreeMap<u8, Vec<u64>>> {
         prop::collection::btree_map(

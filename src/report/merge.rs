@@ -201,9 +201,10 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
     }
     let manifest = |part: &RunPart| part.run.manifest.as_ref().map(Fingerprint::of);
     let expected = |part: &RunPart| {
-        part.run.manifest.as_ref().map(|manifest| {
-            (manifest.expected_batches, manifest.expected_samples, manifest.world_size)
-        })
+        part.run
+            .manifest
+            .as_ref()
+            .map(|manifest| (manifest.expected_batches, manifest.expected_samples, manifest.world_size))
     };
     let presence = |part: &RunPart| if part.run.manifest.is_some() { "with" } else { "without" };
     differ("they were made by neurotop", &part.tool.version, &first.tool.version)
@@ -214,7 +215,9 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
         })
         .or_else(|| {
             let other = manifest(part) != manifest(first) || expected(part) != expected(first);
-            other.then(|| "manifest.json differs in its run, producer, expectations, world_size or layers".to_owned())
+            other.then(|| {
+                "manifest.json differs in its run, producer, expectations, world_size or layers".to_owned()
+            })
         })
         .or_else(|| differ("they were counted with --cost", &part.rules.cost, &first.rules.cost))
         .or_else(|| differ("they were counted with --neuron", &part.rules.neuron, &first.rules.neuron))

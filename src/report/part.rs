@@ -344,11 +344,14 @@ impl Report for RunPart {
 mod tests {
     use super::*;
     use crate::count::{BatchCount, LayerCount};
+    use crate::follow::Account;
     use crate::report::{Merge, Summary};
     use crate::snapshot::LayerShape;
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
-    /// A part of a run of a few batches with a priced layer and one without a price.
+    /// A part of a run of a few batches with a priced layer and one without a price: the first batch is of no
+    /// rank, the others are of ranks 0 and 7.
     fn part() -> RunPart {
         let mut run = Run::new(Settings {
             name: "run".into(),
@@ -367,10 +370,16 @@ mod tests {
                 layers: vec![layer.clone(), layer],
             };
             let (name, modified) = (format!("batch-{number}"), SystemTime::UNIX_EPOCH);
-            let update =
-                Update::Counted { number, rank: None, name, modified, bytes: 0, replaces: false, count };
+            let rank = [None, Some(0), Some(7)][number as usize];
+            let update = Update::Counted { number, rank, name, modified, bytes: 0, replaces: false, count };
             run.apply(vec![update], SystemTime::UNIX_EPOCH);
         }
+        let account = |counted| Account { seen: counted, counted, ..Account::default() };
+        let end = End::parse(br#"{"batches": 1, "neurobench": {"MembraneUpdates": 2.0}}"#).expect("an end");
+        let of_rank = |rank| Update::Rank { rank, account: Some(account(1)) };
+        let updates =
+            vec![Update::Account(account(3)), of_rank(0), of_rank(7), Update::RankEnd { rank: 7, end }];
+        run.apply(updates, SystemTime::UNIX_EPOCH);
         RunPart::of(&run, Shard::WHOLE)
     }
 
@@ -398,12 +407,60 @@ mod tests {
             let text = format!("{}{huge}{}", &text[..at], &text[end..]);
             assert!(RunPart::parse(text.as_bytes()).is_err(), "{field}");
         }
-        assert!(is_refused("\"seen\":0", "\"seen\":18446744073709551615"));
+        assert!(is_refused("\"seen\":3", "\"seen\":18446744073709551615"));
         assert!(is_refused("\"updates_by_step\":[3]", "\"updates_by_step\":[4]"));
         assert!(is_refused("\"ops_per_update\":5", "\"ops_per_update\":1000000001"));
         assert!(is_refused("\"ops_per_update\":5", "\"ops_per_update\":6"), "its sums are of another cost");
         assert!(is_refused("\"name\":\"b\"", "\"name\":\"a\""), "a layer twice");
         assert!(is_refused("\"first_batch\":1", "\"first_batch\":0"), "units that overlap");
+    }
+
+    /// The part with other values in it: JSON pointers, and what is to be there.
+    fn changed(values: &[(&str, Value)]) -> anyhow::Result<RunPart> {
+        let mut document = serde_json::to_value(part()).expect("JSON");
+        for (pointer, value) in values {
+            *document.pointer_mut(pointer).expect("a field") = value.clone();
+        }
+        RunPart::parse(document.to_string().as_bytes())
+    }
+
+    #[test]
+    fn ranks_that_are_not_those_of_the_batches_are_refused() {
+        let more = json!({"updates": 1, "dense_updates": 9});
+        for (values, says) in [
+            (&[("/ranks/0/rank", json!(7))][..], "out of order"),
+            (&[("/ranks/0/rank", json!(8))], "out of order"),
+            (&[("/ranks/1/rank", json!(u32::MAX))], "out of order"),
+            (&[("/ranks/0/batches", json!(3))], "rank 7 has more than all batches"),
+            (&[("/ranks/0/samples", json!(5))], "rank 7 has more than all batches"),
+            (&[("/ranks/0/samples", json!(u128::from(u64::MAX)))], "rank 0 has more"),
+            (&[("/ranks/0/account/seen", json!(u64::MAX))], "rank 0 has more"),
+            (&[("/ranks/1/account/waiting", json!(1))], "rank 7 has more"),
+            (&[("/ranks/1/account/set_aside", json!(1))], "rank 7 has more"),
+            (&[("/ranks/1/account/counted", json!(3))], "rank 7 has more"),
+            (&[("/ranks/0/layers/a/updates", json!(4))], "rank 0 has more"),
+            (&[("/ranks/0/layers/a/dense_updates", json!(19))], "rank 7 has more"),
+            (&[("/ranks/0/layers/a/dense_updates", json!(0))], "rank 0 has more"),
+            (&[("/ranks/0/layers", json!({"a": more, "c": more}))], "rank 0 has more"),
+            (&[("/ranks/0/layers", Value::Null)], "a rank without sums by layer is before one"),
+            (&[("/ranks/0/batches", json!(2))], "not those of all batches"),
+            (&[("/ranks/0/batches", json!(2)), ("/ranks/0/samples", json!(4))], "not those of all batches"),
+            (&[("/ranks/0/written_ns", json!([1.5]))], "invalid type"),
+            (&[("/ranks/0/rank", json!(-1))], "invalid value"),
+        ] {
+            let error = changed(values).expect_err(says);
+            assert!(format!("{error:#}").contains(says), "{values:?}: {error:#}");
+        }
+    }
+
+    #[test]
+    fn ranks_without_room_for_their_layers_are_merged_without_them() {
+        let whole = merged(part()).expect("a part").ranks;
+        assert_eq!((whole[0].effective_ops, whole[1].effective_ops), (Some(5), Some(10)));
+        let cut =
+            merged(changed(&[("/ranks/1/layers", Value::Null)]).expect("a part")).expect("merged").ranks;
+        assert_eq!(cut[0], whole[0]);
+        assert_eq!((cut[1].effective_ops, cut[1].updates, cut[1].samples), (None, None, 2));
     }
 
     #[test]
