@@ -3,34 +3,42 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-/// Batches that the pace is taken from.
+/// The newest batches that the pace is taken from.
 const WINDOW: usize = 32;
 
 /// The pace at which a run writes batches, by the times at which they were written.
 ///
-/// The times on disk, not those of arrival: attached in the middle of a run, the pace is known at once.
-#[derive(Debug, Default, Clone)]
+/// The times on disk, not those of arrival: attached in the middle of a run, the pace is known at once. It does
+/// not depend on the order in which batches are noted, nor on which of them were noted together.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Pace {
+    /// The newest times, in their order.
     written: VecDeque<SystemTime>,
 }
 
 impl Pace {
     /// Notes a batch.
     pub fn note(&mut self, written: SystemTime) {
-        if self.written.len() == WINDOW {
+        let place = self.written.partition_point(|&other| other <= written);
+        self.written.insert(place, written);
+        if self.written.len() > WINDOW {
             self.written.pop_front();
         }
-        self.written.push_back(written);
+    }
+
+    /// The newest times noted, as many as the pace is taken from, the oldest first.
+    pub fn times(&self) -> impl Iterator<Item = SystemTime> {
+        self.written.iter().copied()
     }
 
     /// The newest time noted.
     pub fn newest(&self) -> Option<SystemTime> {
-        self.written.iter().max().copied()
+        self.written.back().copied()
     }
 
     /// The mean time between two batches; `None` before there are two at different times.
     pub fn interval(&self) -> Option<Duration> {
-        let (oldest, newest) = (self.written.iter().min()?, self.written.iter().max()?);
+        let (oldest, newest) = (self.written.front()?, self.written.back()?);
         let span = newest.duration_since(*oldest).ok().filter(|span| !span.is_zero())?;
         Some(span / (self.written.len() as u32 - 1))
     }
@@ -61,6 +69,23 @@ mod tests {
         assert_eq!(pace.left(3.0, at(5)), Some(Duration::from_secs(5)));
         assert_eq!(pace.left(1.0, at(60)), Some(Duration::ZERO));
         assert_eq!(pace.left(1.0, at(1)), Some(Duration::from_secs(2)), "a clock behind the file's");
+    }
+
+    #[test]
+    fn the_newest_times_stay_whenever_they_are_noted() {
+        let of = |seconds: &mut dyn Iterator<Item = u64>| {
+            let mut pace = Pace::default();
+            seconds
+                .for_each(|second| pace.note(SystemTime::UNIX_EPOCH + Duration::from_secs(second * second)));
+            pace
+        };
+        let whole = of(&mut (0..100));
+        assert_eq!(whole.times().count(), WINDOW);
+        assert_eq!(whole.interval(), Some(Duration::from_secs(99 * 99 - 68 * 68) / 31));
+        assert_eq!(of(&mut (0..100).rev()), whole);
+        let mut joined = of(&mut (0..100).filter(|second| second % 3 == 0));
+        of(&mut (0..100).filter(|second| second % 3 != 0)).times().for_each(|time| joined.note(time));
+        assert_eq!(joined, whole);
     }
 
     #[test]

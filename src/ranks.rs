@@ -2,9 +2,10 @@
 
 use crate::count::LayerCount;
 use crate::follow::Account;
-use crate::history::Point;
+use crate::history::MAX_SUM;
 use crate::pace::Pace;
 use crate::snapshot::{End, OfficialResults};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +23,7 @@ const BEHIND_BY_PART: u64 = 10;
 const MOST_EXPECTED: u64 = 1 << 16;
 
 /// How many sums of layers all ranks have together, so that thousands of ranks with thousands of layers do
-/// not take ever more memory: 16 MiB of them.
+/// not take ever more memory: about 40 MiB of them.
 const MAX_LAYER_SUMS: usize = 1 << 19;
 
 /// What a rank does.
@@ -52,24 +53,74 @@ impl RankState {
 }
 
 /// What is known of a rank.
-#[derive(Debug, Default, Clone)]
-struct Rank {
-    account: Account,
-    /// The sums over its batches; `None` before there is one.
-    sums: Option<Point>,
-    /// Whether there was no room for the sums of all its layers, so that its operations are unknown.
-    is_cut: bool,
-    pace: Pace,
-    end: Option<End>,
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Rank {
+    /// The account of its batches.
+    pub account: Account,
+    /// The sums over its batches.
+    pub sums: RankSums,
+    /// When its first batch was written, as far as it is known.
+    pub first_written: Option<SystemTime>,
+    /// The times at which its newest batches were written.
+    pub pace: Pace,
+    /// Its end, once it has come to it.
+    pub end: Option<End>,
 }
 
 impl Rank {
-    fn official(&self, rank: u32) -> Option<Official<'_>> {
+    fn note_written(&mut self, written: SystemTime) {
+        self.first_written = Some(self.first_written.map_or(written, |first| first.min(written)));
+        self.pace.note(written);
+    }
+
+    fn official(&self, rank: u32, prices: &[u64]) -> Option<Official<'_>> {
         let results = self.end.as_ref()?.neurobench.as_ref()?;
-        let sums = self.sums.as_ref().filter(|_| !self.is_cut)?;
-        let updates = sums.layers.iter().map(|layer| layer.0).sum();
-        let (samples, effective, dense) = (sums.samples, sums.effective, sums.dense);
-        Some(Official { rank, results, samples, effective, dense, updates })
+        let sums = Some(&self.sums).filter(|sums| sums.batches > 0)?;
+        let ((effective, dense), (updates, _)) = (sums.operations(prices)?, sums.updates()?);
+        Some(Official { rank, results, samples: sums.samples, effective, dense, updates })
+    }
+}
+
+/// The sums over the batches of a rank.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RankSums {
+    /// Batches counted.
+    pub batches: u64,
+    /// Samples counted.
+    pub samples: u128,
+    /// Updates and dense updates of its layers, by index in the tally; `None` where there is no room for them.
+    pub layers: Option<BTreeMap<usize, (u128, u128)>>,
+}
+
+impl Default for RankSums {
+    /// Of no batch.
+    fn default() -> Self {
+        Self { batches: 0, samples: 0, layers: Some(BTreeMap::new()) }
+    }
+}
+
+impl RankSums {
+    /// Whether they can be, of so many layers: what was read from a file must overflow nothing.
+    pub fn is_sound(&self, layers: usize) -> bool {
+        let fits = |sum: u128| sum <= MAX_SUM;
+        let mut own = self.layers.iter().flatten();
+        fits(self.samples) && own.all(|(&layer, sums)| layer < layers && fits(sums.0) && fits(sums.1))
+    }
+
+    /// Effective and dense operations, where an update of each layer costs this, by index in the tally.
+    fn operations(&self, prices: &[u64]) -> Option<(u128, u128)> {
+        let price = |layer: usize| u128::from(prices.get(layer).copied().unwrap_or(0));
+        self.sum(|(&layer, sums)| (sums.0 * price(layer), sums.1 * price(layer)))
+    }
+
+    /// Updates and dense updates of all layers.
+    fn updates(&self) -> Option<(u128, u128)> {
+        self.sum(|(_, &sums)| sums)
+    }
+
+    fn sum(&self, of: impl Fn((&usize, &(u128, u128))) -> (u128, u128)) -> Option<(u128, u128)> {
+        let layers = self.layers.as_ref()?.iter().map(of);
+        Some(layers.fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1)))
     }
 }
 
@@ -113,12 +164,13 @@ pub struct Circumstances {
 #[derive(Debug, Default)]
 pub struct Ranks {
     ranks: BTreeMap<u32, Rank>,
+    /// The sums of layers that there are.
     layer_sums: usize,
+    /// The first of the ranks whose sums of layers have no room.
+    cut_from: Option<u32>,
     /// The least time between the writing of a batch and its coming: what clocks, disks and a late start
     /// of the watch add to all times.
     delay: Option<Duration>,
-    /// When the first batch of any rank was written.
-    first_written: Option<SystemTime>,
 }
 
 impl Ranks {
@@ -131,7 +183,7 @@ impl Ranks {
     pub fn account(&mut self, rank: u32, account: Option<Account>) {
         match account {
             Some(account) => self.rank(rank).account = account,
-            None => drop(self.ranks.remove(&rank)),
+            None => self.forget(rank),
         }
     }
 
@@ -155,69 +207,108 @@ impl Ranks {
         let written = written.min(came);
         let delay = came.duration_since(written).unwrap_or_default();
         self.delay = Some(self.delay.map_or(delay, |least| least.min(delay)));
-        self.first_written = Some(self.first_written.map_or(written, |first| first.min(written)));
-        self.rank(rank).pace.note(written);
+        self.rank(rank).note_written(written);
     }
 
-    /// Adds the counts of a batch of a rank: `layers` and `prices` are by index in the tally.
-    pub fn add(
-        &mut self,
-        rank: u32,
-        (number, samples): (u64, u64),
-        layers: &[usize],
-        counts: &[LayerCount],
-        prices: &[u64],
-    ) {
-        let needed = layers.iter().max().map_or(0, |last| last + 1);
-        let room = MAX_LAYER_SUMS - self.layer_sums;
-        let rank = self.ranks.entry(rank).or_default();
-        let sums = rank.sums.get_or_insert_with(|| Point::at(number));
-        let more = needed.saturating_sub(sums.layers.len());
-        if rank.is_cut || more > room {
-            rank.is_cut = true;
-            return sums.add(number, samples, &[], &[], prices);
-        }
-        sums.add(number, samples, layers, counts, prices);
-        self.layer_sums += more;
+    /// When the newest batch of any rank was written.
+    pub fn newest(&self) -> Option<SystemTime> {
+        self.ranks.values().filter_map(|rank| rank.pace.newest()).max()
+    }
+
+    /// Adds the counts of a batch of a rank: `layers` are indices in the tally.
+    pub fn add(&mut self, rank: u32, samples: u64, layers: &[usize], counts: &[LayerCount]) {
+        let counts = counts.iter().map(|count| (count.updates.into(), count.dense.into()));
+        self.add_sums(rank, (1, samples.into()), layers.iter().copied().zip(counts));
     }
 
     /// Takes a batch of a rank out again that was added with these values.
-    pub fn remove(
-        &mut self,
-        rank: u32,
-        samples: u64,
-        layers: &[usize],
-        counts: &[LayerCount],
-        prices: &[u64],
-    ) {
-        let Some(rank) = self.ranks.get_mut(&rank) else { return };
-        match (&mut rank.sums, rank.is_cut) {
-            (Some(sums), true) => sums.remove(samples, &[], &[], prices),
-            (Some(sums), false) => sums.remove(samples, layers, counts, prices),
-            (None, _) => {}
+    pub fn remove(&mut self, rank: u32, samples: u64, layers: &[usize], counts: &[LayerCount]) {
+        let Some(rank) = self.ranks.get_mut(&rank).filter(|rank| rank.sums.batches > 0) else { return };
+        rank.sums.batches -= 1;
+        rank.sums.samples -= u128::from(samples);
+        let Some(own) = &mut rank.sums.layers else { return };
+        for (layer, count) in layers.iter().zip(counts) {
+            if let Some(sums) = own.get_mut(layer) {
+                sums.0 -= u128::from(count.updates);
+                sums.1 -= u128::from(count.dense);
+            }
         }
     }
 
-    /// Prices the layers anew: operations of an update by index in the tally.
-    pub fn reprice(&mut self, prices: &[u64]) {
-        self.ranks.values_mut().filter_map(|rank| rank.sums.as_mut()).for_each(|sums| sums.reprice(prices));
+    /// Adds what was seen elsewhere of other batches of a rank, whose layers have the same indices. An end goes
+    /// before the one that is known.
+    pub fn join(&mut self, rank: u32, other: Rank) {
+        let mine = self.rank(rank);
+        mine.account += other.account;
+        other.pace.times().for_each(|written| mine.note_written(written));
+        mine.first_written = mine.first_written.into_iter().chain(other.first_written).min();
+        mine.end = other.end.or(mine.end.take());
+        if other.sums.layers.is_none() {
+            self.cut(rank);
+        }
+        let RankSums { batches, samples, layers } = other.sums;
+        self.add_sums(rank, (batches, samples), layers.into_iter().flatten());
     }
 
-    /// The sums by rank, to be kept for another time; without those by layer where they are cut.
-    pub fn sums(&self) -> Vec<RankSums> {
-        let sums = self.ranks.iter().filter_map(|(&rank, known)| {
-            let sums = known.sums.clone()?;
-            Some(RankSums { rank, is_cut: known.is_cut, sums })
-        });
-        sums.collect()
+    fn add_sums(
+        &mut self,
+        rank: u32,
+        (batches, samples): (u64, u128),
+        layers: impl Iterator<Item = (usize, (u128, u128))>,
+    ) {
+        let sums = &mut self.rank(rank).sums;
+        sums.batches += batches;
+        sums.samples += samples;
+        let Some(own) = &mut sums.layers else { return };
+        let before = own.len();
+        for (layer, (updates, dense)) in layers {
+            let sums = own.entry(layer).or_default();
+            sums.0 += updates;
+            sums.1 += dense;
+        }
+        self.layer_sums += own.len() - before;
+        self.make_room();
+    }
+
+    /// Drops the sums of layers of the last ranks where there are too many. So a rank has them if there is room
+    /// for those of all ranks up to it, and in whatever order the batches come it is the same ranks that have.
+    fn make_room(&mut self) {
+        let has_some = |rank: &Rank| rank.sums.layers.as_ref().is_some_and(|layers| !layers.is_empty());
+        while self.layer_sums > MAX_LAYER_SUMS
+            && let Some((&last, _)) = self.ranks.iter().rev().find(|(_, rank)| has_some(rank))
+        {
+            self.cut(last);
+        }
+    }
+
+    /// Drops the sums of layers from this rank on.
+    fn cut(&mut self, from: u32) {
+        for (_, rank) in self.ranks.range_mut(from..) {
+            self.layer_sums -= rank.sums.layers.take().map_or(0, |layers| layers.len());
+        }
+        self.cut_from = Some(self.cut_from.map_or(from, |first| first.min(from)));
+    }
+
+    fn forget(&mut self, rank: u32) {
+        let forgotten = self.ranks.remove(&rank).and_then(|rank| rank.sums.layers);
+        self.layer_sums -= forgotten.map_or(0, |layers| layers.len());
+    }
+
+    /// All that is known of each rank, the lowest first.
+    pub fn all(&self) -> impl Iterator<Item = (u32, &Rank)> {
+        self.ranks.iter().map(|(&rank, known)| (rank, known))
+    }
+
+    /// The sums by rank, to be kept for another time.
+    pub fn sums(&self) -> Vec<(u32, RankSums)> {
+        let with_batches = self.all().filter(|(_, rank)| rank.sums.batches > 0);
+        with_batches.map(|(rank, known)| (rank, known.sums.clone())).collect()
     }
 
     /// Goes on from the sums of another time.
-    pub fn restore(&mut self, sums: Vec<RankSums>) {
-        for RankSums { rank, is_cut, sums } in sums {
-            self.layer_sums = (self.layer_sums + sums.layers.len()).min(MAX_LAYER_SUMS);
-            let rank = self.rank(rank);
-            (rank.is_cut, rank.sums) = (is_cut, Some(sums));
+    pub fn restore(&mut self, sums: Vec<(u32, RankSums)>) {
+        for (rank, sums) in sums {
+            self.join(rank, Rank { sums, ..Rank::default() });
         }
     }
 
@@ -235,22 +326,24 @@ impl Ranks {
 
     /// NeuroBench's own results by rank, where every rank has some: rank, results, samples, effective and
     /// dense operations, updates.
-    pub fn official(&self) -> Option<Vec<Official<'_>>> {
+    /// An update of a layer costs `prices`, by index in the tally.
+    pub fn official(&self, prices: &[u64]) -> Option<Vec<Official<'_>>> {
         let official: Option<Vec<Official<'_>>> =
-            self.ranks.iter().map(|(&rank, known)| known.official(rank)).collect();
+            self.all().map(|(rank, known)| known.official(rank, prices)).collect();
         official.filter(|official| !official.is_empty())
     }
 
-    /// All ranks as they stand, the lowest first.
-    pub fn standings(&self, at: Circumstances) -> Vec<Standing> {
+    /// All ranks as they stand, the lowest first. An update of a layer costs `prices`, by index in the tally.
+    pub fn standings(&self, at: Circumstances, prices: &[u64]) -> Vec<Standing> {
         let furthest = self.ranks.values().map(|rank| rank.account.seen).max().unwrap_or(0);
         let intervals: Vec<Option<Duration>> = self.ranks.values().map(|rank| rank.pace.interval()).collect();
         let typical = median(intervals.iter().flatten().copied().collect());
+        let first_written = self.ranks.values().filter_map(|rank| rank.first_written).min();
         let ranks = self.ranks.iter().zip(intervals);
         ranks
             .map(|((&rank, known), own)| {
                 let lag = furthest - known.account.seen;
-                let quiet = self.quiet(known, at.now);
+                let quiet = self.quiet(known.pace.newest().or(first_written), at.now);
                 let is_behind = lag > BEHIND_BY.max(furthest / BEHIND_BY_PART);
                 let limit = silent_after(own, typical, at.stall_after);
                 let state = match () {
@@ -259,20 +352,13 @@ impl Ranks {
                     () if is_behind => RankState::Behind,
                     () => RankState::Counting,
                 };
-                let sums = known.sums.as_ref();
-                let whole = |of: fn(&Point) -> (u128, u128)| match sums {
-                    _ if known.is_cut => None,
-                    sums => Some(sums.map_or((0, 0), of)),
-                };
                 Standing {
                     rank,
                     state,
                     account: known.account,
-                    samples: sums.map_or(0, |sums| sums.samples),
-                    operations: whole(|sums| (sums.effective, sums.dense)),
-                    updates: whole(|sums| {
-                        sums.layers.iter().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1))
-                    }),
+                    samples: known.sums.samples,
+                    operations: known.sums.operations(prices),
+                    updates: known.sums.updates(),
                     lag,
                     newest: known.pace.newest(),
                     quiet,
@@ -281,14 +367,18 @@ impl Ranks {
             .collect()
     }
 
-    fn quiet(&self, rank: &Rank, now: SystemTime) -> Option<Duration> {
-        let last = rank.pace.newest().or(self.first_written)?;
-        let since = now.duration_since(last).unwrap_or_default();
+    fn quiet(&self, last: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
+        let since = now.duration_since(last?).unwrap_or_default();
         Some(since.saturating_sub(self.delay.unwrap_or_default()))
     }
 
     fn rank(&mut self, rank: u32) -> &mut Rank {
-        self.ranks.entry(rank).or_default()
+        let is_cut = self.cut_from.is_some_and(|first| first <= rank);
+        self.ranks.entry(rank).or_insert_with(|| {
+            let mut new = Rank::default();
+            new.sums.layers.take_if(|_| is_cut);
+            new
+        })
     }
 }
 
@@ -304,17 +394,6 @@ fn silent_after(own: Option<Duration>, typical: Option<Duration>, stall_after: D
 fn median(mut values: Vec<Duration>) -> Option<Duration> {
     values.sort_unstable();
     values.get(values.len() / 2).copied()
-}
-
-/// The sums of a rank, as they are kept in a file.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct RankSums {
-    /// The rank.
-    pub rank: u32,
-    /// Whether the sums by layer are not those of all its batches.
-    pub is_cut: bool,
-    /// The sums.
-    pub sums: Point,
 }
 
 /// NeuroBench's own results of a rank, and what was counted of it.
@@ -362,14 +441,14 @@ mod tests {
     }
 
     fn states(ranks: &Ranks, at: Circumstances) -> Vec<RankState> {
-        ranks.standings(at).iter().map(|standing| standing.state).collect()
+        ranks.standings(at, &[]).iter().map(|standing| standing.state).collect()
     }
 
     #[test]
     fn a_rank_is_silent_after_much_longer_than_a_batch_takes() {
         let ranks = ranks(&[(0, 2, 100), (1, 2, 100), (2, 2, 80)]);
         assert_eq!(states(&ranks, now(89)), [RankState::Counting, RankState::Counting, RankState::Behind]);
-        let standing = &ranks.standings(now(100))[2];
+        let standing = &ranks.standings(now(100), &[5])[2];
         assert_eq!(
             (standing.state, standing.lag, standing.quiet),
             (RankState::Silent, 10, Some(Duration::from_secs(20)))
@@ -401,7 +480,7 @@ mod tests {
     fn a_rank_that_never_sent_anything_is_silent_in_time() {
         let mut ranks = ranks(&[(0, 10, 100)]);
         ranks.expect(2);
-        assert_eq!(ranks.standings(now(20))[1].quiet, Some(Duration::from_secs(20)));
+        assert_eq!(ranks.standings(now(20), &[5])[1].quiet, Some(Duration::from_secs(20)));
         assert_eq!(states(&ranks, now(20))[1], RankState::Behind);
         assert_eq!(states(&ranks, now(50))[1], RankState::Silent);
         let mut nothing = Ranks::default();
@@ -420,7 +499,7 @@ mod tests {
         assert_eq!(states(&ranks, now(3614)), [RankState::Silent; 2]);
         let mut ahead = Ranks::default();
         ahead.note_written(0, at(9999), at(1));
-        assert_eq!(ahead.standings(now(31))[0].quiet, Some(Duration::from_secs(30)));
+        assert_eq!(ahead.standings(now(31), &[5])[0].quiet, Some(Duration::from_secs(30)));
     }
 
     #[test]
@@ -438,27 +517,59 @@ mod tests {
         assert_eq!(states(&ranks, over), [RankState::Done; 2]);
     }
 
+    fn layers(many: usize) -> (Vec<usize>, Vec<LayerCount>) {
+        let count = LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() };
+        ((0..many).collect(), vec![count; many])
+    }
+
     #[test]
     fn sums_of_layers_are_bounded_and_batches_and_samples_are_not() {
-        let layers: Vec<usize> = (0..1 << 12).collect();
-        let counts = vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }; layers.len()];
+        let (layers, counts) = layers(1 << 12);
         let mut ranks = Ranks::default();
         for rank in 0..200 {
-            ranks.add(rank, (7, 3), &layers, &counts, &[5]);
+            ranks.add(rank, 3, &layers, &counts);
         }
-        let standings = ranks.standings(now(0));
-        assert_eq!(standings[0].operations, Some((5, 10)));
-        assert_eq!(standings[0].updates, Some((1 << 12, 2 << 12)));
-        assert_eq!((standings[199].operations, standings[199].samples), (None, 3));
-        let kept: usize = ranks.sums().iter().map(|kept| kept.sums.layers.len()).sum();
-        assert_eq!(kept, MAX_LAYER_SUMS);
+        let standings = ranks.standings(now(0), &[5]);
+        assert_eq!(standings[127].operations, Some((5, 10)));
+        assert_eq!(standings[127].updates, Some((1 << 12, 2 << 12)));
+        assert!(standings[128..].iter().all(|last| (last.operations, last.samples) == (None, 3)));
+        let kept: usize = ranks.all().filter_map(|(_, rank)| Some(rank.sums.layers.as_ref()?.len())).sum();
+        assert_eq!((kept, ranks.layer_sums), (MAX_LAYER_SUMS, MAX_LAYER_SUMS));
         let mut restored = Ranks::default();
         restored.restore(ranks.sums());
         assert_eq!(restored.sums(), ranks.sums());
         for rank in 0..200 {
-            ranks.remove(rank, 3, &layers, &counts, &[5]);
+            ranks.remove(rank, 3, &layers, &counts);
         }
-        assert!(ranks.standings(now(0)).iter().all(|standing| standing.samples == 0));
-        assert_eq!(ranks.standings(now(0))[0].operations, Some((0, 0)));
+        assert!(ranks.standings(now(0), &[5]).iter().all(|standing| standing.samples == 0));
+        assert_eq!(ranks.standings(now(0), &[5])[0].operations, Some((0, 0)));
+    }
+
+    /// Which ranks have no room does not depend on the order of the batches, nor on which were counted together.
+    #[test]
+    fn the_ranks_whose_layers_have_room_are_the_same_in_any_order_and_split() {
+        let (layers, counts) = layers(8000);
+        // Of so many ranks each has two batches of other layers.
+        let batches: Vec<(u32, usize)> = (0..80).flat_map(|rank| [(rank, 3000), (rank, 5000)]).collect();
+        let of = |batches: &mut dyn Iterator<Item = &(u32, usize)>| {
+            let mut ranks = Ranks::default();
+            for &(rank, many) in batches {
+                let which = if many == 3000 { 0..3000 } else { 3000..8000 };
+                ranks.add(rank, 1, &layers[which.clone()], &counts[which]);
+            }
+            ranks
+        };
+        let whole = of(&mut batches.iter());
+        assert_eq!((whole.cut_from, whole.layer_sums), (Some(65), 65 * 8000));
+        assert_eq!(of(&mut batches.iter().rev()).sums(), whole.sums());
+        for parts in [2, 3] {
+            let mut joined = Ranks::default();
+            for part in (0..parts).rev() {
+                let mine = |at: &(usize, &(u32, usize))| at.0 % parts == part;
+                let part = of(&mut batches.iter().enumerate().filter(mine).map(|(_, batch)| batch));
+                part.all().for_each(|(rank, known)| joined.join(rank, known.clone()));
+            }
+            assert_eq!(joined.sums(), whole.sums(), "{parts} parts");
+        }
     }
 }

@@ -150,11 +150,19 @@ impl Run {
         true
     }
 
-    /// Takes over sums that were made elsewhere, from whole batches of this run, with the points over them. The
-    /// manifest was applied before; nothing can be counted into them.
-    pub fn take_over(&mut self, tally: Tally, history: History, last_activity: Option<SystemTime>) {
+    /// Takes over sums that were made elsewhere, from whole batches of this run, with the points over them and
+    /// their ranks. The manifest was applied before; nothing can be counted into them.
+    pub fn take_over(
+        &mut self,
+        tally: Tally,
+        history: History,
+        ranks: Ranks,
+        last_activity: Option<SystemTime>,
+    ) {
         self.tally = tally;
         self.history = history.priced_at(self.prices());
+        self.ranks = ranks;
+        self.expect_ranks();
         self.last_activity = last_activity;
         self.structure += 1;
     }
@@ -229,9 +237,10 @@ impl Run {
                 }
                 self.history.add(number, count.samples, &layers, &count.layers);
                 if let Some(rank) = rank {
-                    let samples = (number, count.samples);
-                    self.ranks.add(rank, samples, &layers, &count.layers, self.history.prices());
-                    self.ranks.note_written(rank, modified, now);
+                    self.ranks.add(rank, count.samples, &layers, &count.layers);
+                    // Where all is counted at once, that a batch comes says nothing about its rank.
+                    let came = if self.settings.live { now } else { modified.min(now) };
+                    self.ranks.note_written(rank, modified, came);
                 }
                 self.pace.note(modified);
                 self.bytes = self.bytes.saturating_add(bytes);
@@ -296,7 +305,7 @@ impl Run {
                 self.corrections += 1;
                 self.history.remove(id.number, samples, &layers, &counts);
                 if let Some(rank) = id.rank {
-                    self.ranks.remove(rank, samples, &layers, &counts, self.history.prices());
+                    self.ranks.remove(rank, samples, &layers, &counts);
                 }
                 true
             }
@@ -335,18 +344,26 @@ impl Run {
         self.end.as_ref().or(self.common_end.as_ref())
     }
 
+    /// The end of the run that it has of its own.
+    pub fn own_end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
     /// The ranks.
     pub fn ranks(&self) -> &Ranks {
         &self.ranks
     }
 
-    /// The ranks as they stand at `now`, the lowest first.
+    /// The ranks as they stand at `now`, the lowest first; where all is counted at once, as they stood when the
+    /// newest batch of any of them was written.
     pub fn standings(&self, now: SystemTime) -> Vec<Standing> {
         if self.ranks.is_empty() {
             return Vec::new();
         }
         let run_is_over = self.status(now) == Status::Finished;
-        self.ranks.standings(Circumstances { now, run_is_over, stall_after: self.settings.stall_after })
+        let stall_after = self.settings.stall_after;
+        let now = self.ranks.newest().filter(|_| !self.settings.live).unwrap_or(now);
+        self.ranks.standings(Circumstances { now, run_is_over, stall_after }, self.history.prices())
     }
 
     /// The sums.

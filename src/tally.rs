@@ -20,11 +20,14 @@ pub struct LayerSums {
     pub name: String,
     /// The lowest number of a batch that has it.
     pub first_batch: u64,
-    /// One sample's neurons, in the batch with the highest number; `None` where only empty arrays were seen.
+    /// One sample's neurons, in the batch with the highest number, and of several ranks the highest; `None` where
+    /// only empty arrays were seen.
     #[serde(rename = "shape")]
     pub neurons: Option<Vec<u64>>,
     /// The number of the batch that `neurons` is from; 0 where there is none.
     pub shape_batch: u64,
+    /// The rank of that batch, where it has one.
+    pub shape_rank: Option<u32>,
     /// Membrane updates.
     pub updates: u128,
     /// Elements of all steps.
@@ -42,6 +45,7 @@ impl LayerSums {
             first_batch: u64::MAX,
             neurons: None,
             shape_batch: 0,
+            shape_rank: None,
             updates: 0,
             dense: 0,
             updates_by_step: Vec::new(),
@@ -49,23 +53,28 @@ impl LayerSums {
     }
 
     /// Notes what a batch says of the layer, so that the order of the batches does not matter.
-    fn note(&mut self, number: u64, neurons: Option<&Vec<u64>>) {
-        self.first_batch = self.first_batch.min(number);
+    fn note(&mut self, id: BatchId, neurons: Option<&Vec<u64>>) {
+        self.first_batch = self.first_batch.min(id.number);
         if let Some(neurons) = neurons
-            && (self.neurons.is_none() || self.shape_batch <= number)
+            && (self.neurons.is_none() || self.shape_id() <= id)
         {
-            self.shape_batch = number;
+            (self.shape_batch, self.shape_rank) = (id.number, id.rank);
             if self.neurons.as_ref() != Some(neurons) {
                 self.neurons = Some(neurons.clone());
             }
         }
     }
 
+    /// The batch that the shape is from.
+    fn shape_id(&self) -> BatchId {
+        BatchId { number: self.shape_batch, rank: self.shape_rank }
+    }
+
     /// Adds the sums of other batches; there is room for their steps.
     fn join(&mut self, other: &Self) {
         self.first_batch = self.first_batch.min(other.first_batch);
         if other.neurons.is_some() {
-            self.note(other.shape_batch, other.neurons.as_ref());
+            self.note(other.shape_id(), other.neurons.as_ref());
         }
         self.updates += other.updates;
         self.dense += other.dense;
@@ -200,7 +209,7 @@ impl Tally {
             self.make_room(layer, count.updates_by_step.len());
             let sums = &mut self.layers[layer];
             self.order += u64::from(id.number < sums.first_batch);
-            sums.note(id.number, shape.neurons.as_ref());
+            sums.note(id, shape.neurons.as_ref());
             sums.add(count);
         }
         self.drop_steps();
@@ -241,6 +250,11 @@ impl Tally {
     /// Another number after every change of which layers there are, or which batch each was first in.
     pub fn order(&self) -> u64 {
         self.order
+    }
+
+    /// Where the layer of this name is in [`Tally::layers`].
+    pub fn index_of(&self, layer: &str) -> Option<usize> {
+        self.index.get(layer).copied()
     }
 
     /// Samples in all batches.
@@ -450,6 +464,31 @@ mod tests {
         assert_eq!(quotient((1 << 54) + 3, 2), 9007199254740994.0);
         // Python: (10**30 + 7) / (3 * 10**18 + 1) == 333333333333.3333
         assert_eq!(quotient(10_u128.pow(30) + 7, 3 * 10_u128.pow(18) + 1), 333333333333.3333);
+    }
+
+    #[test]
+    fn of_the_same_number_in_several_ranks_the_highest_says_the_shape() {
+        let with_shape = |width: u64| BatchCount {
+            shapes: [LayerShape { name: "a".into(), neurons: Some(vec![width]) }].into(),
+            ..batch(1, &[("a", 1, 4)])
+        };
+        let batches = [(3, None, 9), (3, Some(0), 8), (3, Some(1), 5), (2, Some(7), 6)];
+        let of = |batches: &mut dyn Iterator<Item = &(u64, Option<u32>, u64)>| {
+            let mut tally = Tally::default();
+            for &(number, rank, width) in batches {
+                tally.add(BatchId { number, rank }, &with_shape(width));
+            }
+            tally
+        };
+        let (forwards, backwards) = (of(&mut batches.iter()), of(&mut batches.iter().rev()));
+        assert_eq!(forwards.layers()[0].neurons, Some(vec![5]));
+        assert_eq!(forwards.layers(), backwards.layers());
+        let mut joined = Tally::default();
+        for at in [2, 0, 3, 1] {
+            let part = of(&mut batches[at..=at].iter());
+            joined.join(part.layers(), part.samples(), part.batches());
+        }
+        assert_eq!(joined.layers(), forwards.layers());
     }
 
     /// Layers of few names, with any steps.

@@ -8,13 +8,14 @@ use neurotop::cost::{CostRule, Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount};
 use neurotop::follow::{Account, Shard};
 use neurotop::pipeline::{Keeping, Mode, Options, Problem, Severity, Update};
+use neurotop::ranks::RankState;
 use neurotop::report::{Colours, Format, Merge, Report, RunPart, Summary};
 use neurotop::run::{Run, Settings};
-use neurotop::snapshot::{End, LayerShape, Manifest};
+use neurotop::snapshot::{BatchId, End, LayerShape, Manifest};
 use neurotop::watch::{Place, Watch};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,6 +75,16 @@ struct World {
     costs: bool,
     neurons: bool,
     missing: u64,
+    /// The ranks, where there are any.
+    ranks: Option<Ranks>,
+}
+
+/// What is the same for all batches of a run that several ranks write.
+#[derive(Debug, Clone, Default)]
+struct Ranks {
+    /// Those with a directory, which are known without a batch.
+    directories: BTreeSet<u32>,
+    ends: BTreeMap<u32, End>,
 }
 
 /// The layers' names, the first three of which a manifest may declare.
@@ -88,28 +99,61 @@ fn any_batch() -> impl Strategy<Value = Made> {
 }
 
 fn any_world() -> impl Strategy<Value = World> {
-    let manifest = prop::option::of((0_usize..4, prop::option::of(0_u64..60), any::<bool>())).prop_map(|some| {
-        some.map(|(layers, expected, named)| {
+    let numbers = (0_usize..4, prop::option::of(0_u64..60), prop::option::weighted(0.3, 0_u64..6));
+    let manifest = prop::option::of((numbers, any::<bool>())).prop_map(|some| {
+        some.map(|((layers, expected, world_size), named)| {
             let kinds = [("Leaky", "zero"), ("RLeaky", "subtract"), ("Alpha", "zero")];
             let layers = NAMES.iter().zip(kinds).take(layers).map(|(name, (neuron, reset))| {
                 json!({"name": name, "neuron": neuron, "reset": reset})
             });
             let document = json!({
                 "format": "neurotop", "version": 1, "run": named.then_some("made"), "expected_batches": expected,
-                "layers": layers.collect::<Vec<_>>(),
+                "world_size": world_size, "layers": layers.collect::<Vec<_>>(),
             });
             Manifest::parse(document.to_string().as_bytes()).expect("a manifest")
         })
     });
-    let end = prop::option::of((prop::option::of(0_u64..60), any::<bool>())).prop_map(|some| {
-        some.map(|(batches, results)| {
-            let results = results.then(|| json!({"MembraneUpdates": 1.5, "NeuronOperations": 0.0}));
-            let end = json!({"batches": batches, "samples": batches, "neurobench": results});
-            End::parse(end.to_string().as_bytes()).expect("an end")
-        })
-    });
-    (manifest, end, any::<bool>(), any::<bool>(), prop_oneof![4 => Just(0), 1 => Just(2_u64)])
-        .prop_map(|(manifest, end, costs, neurons, missing)| World { manifest, end, costs, neurons, missing })
+    let missing = prop_oneof![4 => Just(0), 1 => Just(2_u64)];
+    (manifest, prop::option::of(any_end()), any::<bool>(), any::<bool>(), missing, any_ranks()).prop_map(
+        |(manifest, end, costs, neurons, missing, ranks)| World {
+            manifest,
+            end,
+            costs,
+            neurons,
+            missing,
+            ranks,
+        },
+    )
+}
+
+fn any_end() -> impl Strategy<Value = End> {
+    (prop::option::of(0_u64..60), any::<bool>()).prop_map(|(batches, results)| {
+        let results = results.then(|| json!({"MembraneUpdates": 1.5, "NeuronOperations": 0.0}));
+        let end = json!({"batches": batches, "samples": batches, "neurobench": results});
+        End::parse(end.to_string().as_bytes()).expect("an end")
+    })
+}
+
+fn any_rank() -> impl Strategy<Value = u32> {
+    prop_oneof![8 => 0_u32..4, 1 => any::<u32>().prop_map(|rank| rank - rank / u32::MAX)]
+}
+
+fn any_ranks() -> impl Strategy<Value = Option<Ranks>> {
+    let directories = prop::collection::btree_set(any_rank(), 0..3);
+    // Often all of them have an end, so that the run has one.
+    let ends = prop_oneof![
+        prop::collection::vec(any_end(), 4).prop_map(|ends| (0..).zip(ends).collect()),
+        prop::collection::btree_map(any_rank(), any_end(), 0..4),
+    ];
+    prop::option::of((directories, ends).prop_map(|(directories, ends)| Ranks { directories, ends }))
+}
+
+/// Batches, each once: of no rank, or of any.
+fn any_batches() -> impl Strategy<Value = BTreeMap<BatchId, Made>> {
+    let number = prop_oneof![4 => 0_u64..30, 1 => any::<u64>()];
+    let id = (number, prop::option::weighted(0.8, any_rank()));
+    let id = id.prop_map(|(number, rank)| BatchId { number, rank });
+    prop::collection::btree_map(id, any_batch(), 0..80)
 }
 
 impl World {
@@ -127,35 +171,45 @@ impl World {
     }
 
     /// The run after these batches, in this order; `waiting` ones more are not whole yet.
-    fn count<'a>(&self, batches: impl Iterator<Item = &'a (u64, Made)>, waiting: u64) -> Run {
+    fn count<'a>(&self, batches: impl Iterator<Item = &'a (BatchId, Made)>, waiting: u64) -> Run {
         let mut run = Run::new(self.settings());
         run.apply(
             self.manifest.iter().map(|manifest| Update::Manifest(Arc::new(manifest.clone()))).collect(),
             now(),
         );
         let mut account = Account { seen: waiting, waiting, ..Account::default() };
-        for (number, made) in batches {
-            account.seen += 1;
-            account.set_aside += u64::from(made.set_aside);
-            account.counted += u64::from(!made.set_aside);
-            run.apply(vec![made.update(*number)], now());
+        let ranks = self.ranks.clone().unwrap_or_default();
+        let known = ranks.directories.iter().chain(ranks.ends.keys());
+        let mut of_ranks: BTreeMap<u32, Account> = known.map(|&rank| (rank, Account::default())).collect();
+        for (id, made) in batches {
+            let (counted, set_aside) = (u64::from(!made.set_aside), u64::from(made.set_aside));
+            let one = Account { seen: 1, counted, set_aside, ..Account::default() };
+            account += one;
+            if let Some(rank) = id.rank {
+                *of_ranks.entry(rank).or_default() += one;
+            }
+            run.apply(vec![made.update(*id)], now());
         }
         run.apply(self.end.clone().into_iter().map(Update::End).collect(), now());
+        let ends = ranks.ends.into_iter().map(|(rank, end)| Update::RankEnd { rank, end });
+        let accounts = of_ranks.into_iter().map(|(rank, own)| Update::Rank { rank, account: Some(own) });
+        run.apply(ends.chain(accounts).collect(), now());
         run.apply(vec![Update::Account(account), Update::Ended], now());
         run
     }
 }
 
 impl Made {
-    fn update(&self, number: u64) -> Update {
-        let name = format!("batch-{number}.npz");
+    fn update(&self, BatchId { number, rank }: BatchId) -> Update {
+        let of_rank = rank.map_or(String::new(), |rank| format!("rank-{rank}."));
+        let name = format!("{of_rank}batch-{number}.npz");
         if self.set_aside {
             let reason = format!("it is cut off at {}", self.samples);
             return Update::Problem(Problem { path: name, reason, severity: Severity::SetAside });
         }
         let shape = |(&layer, (width, _)): (&usize, &(u64, Vec<u64>))| LayerShape {
             name: NAMES[layer].into(),
-            neurons: (*width > 1).then(|| vec![*width, number % 3]),
+            neurons: (*width > 1).then(|| vec![*width, number % 3, rank.map_or(7, u64::from)]),
         };
         let count = |(_, steps): &(u64, Vec<u64>)| LayerCount {
             updates: steps.iter().sum(),
@@ -163,7 +217,7 @@ impl Made {
             updates_by_step: steps.clone(),
         };
         Update::Counted {
-            rank: None,
+            rank,
             number,
             name,
             modified: SystemTime::UNIX_EPOCH + Duration::from_secs(self.modified),
@@ -183,18 +237,20 @@ proptest! {
     #[test]
     fn any_split_in_any_order_gives_the_figures_of_one_pass(
         world in any_world(),
-        batches in prop::collection::btree_map(prop_oneof![4 => 0_u64..80, 1 => any::<u64>()], any_batch(), 0..50),
+        batches in any_batches(),
         of in 1_u64..21,
         turn in any::<u64>(),
         by_name in any::<bool>(),
     ) {
-        let batches: Vec<(u64, Made)> = batches.into_iter().collect();
+        let in_ranks = world.ranks.is_some();
+        let batches = batches.into_iter().filter(|(id, _)| in_ranks || id.rank.is_none());
+        let batches: Vec<(BatchId, Made)> = batches.collect();
         let whole = Summary::of(&world.count(shuffled(batches.clone(), turn).iter(), world.missing), now());
         let parts = (1..=of).map(|number| {
             // By the rule of the command, or by any other.
-            let mine = |batch: u64| match by_name {
-                true => batch % of == number - 1,
-                false => ((batch ^ turn).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % of == number - 1,
+            let mine = |batch: BatchId| match (by_name, batch.number ^ turn ^ u64::from(batch.rank.unwrap_or(9))) {
+                (true, _) => batch.number % of == number - 1,
+                (false, mixed) => (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % of == number - 1,
             };
             let waiting = if number == 1 { world.missing } else { 0 };
             let batches = shuffled(batches.clone(), turn.rotate_left(number as u32));
@@ -208,7 +264,7 @@ proptest! {
 /// Runs of more batches than the confidence interval has units, so that neighbours are joined.
 #[test]
 fn long_runs_are_merged_exactly_too() {
-    let world = World { manifest: None, end: None, costs: false, neurons: true, missing: 0 };
+    let world = World { manifest: None, end: None, costs: false, neurons: true, missing: 0, ranks: None };
     let made = |number: u64| Made {
         samples: 1 + number % 7,
         layers: [(3, (1, vec![number * number % 1013, number % 5])), (4, (2, vec![number % 17]))].into(),
@@ -216,7 +272,8 @@ fn long_runs_are_merged_exactly_too() {
         modified: number,
     };
     for (many, stride) in [(513, 1), (2000, 1), (700, 1000), (1500, 3)] {
-        let batches: Vec<(u64, Made)> = (0..many).map(|number| (number * stride, made(number))).collect();
+        let batches: Vec<(BatchId, Made)> =
+            (0..many).map(|number| ((number * stride).into(), made(number))).collect();
         let whole = as_json(&Summary::of(&world.count(batches.iter(), 0), now()));
         let backwards = as_json(&Summary::of(&world.count(batches.iter().rev(), 0), now()));
         assert_eq!(whole, backwards, "{many} batches");
@@ -225,12 +282,53 @@ fn long_runs_are_merged_exactly_too() {
         assert!((128..=512).contains(&units.expect("units")), "{many} batches: {units:?}");
         for of in [1, 2, 3, 16, 20] {
             let part = |number| {
-                let mine = batches.iter().rev().filter(|batch| batch.0 % of == number - 1);
+                let mine = batches.iter().rev().filter(|batch| batch.0.number % of == number - 1);
                 RunPart::of(&world.count(mine, 0), shard(number, of))
             };
             let merged = merge(&shuffled((1..=of).map(part).collect(), many)).expect("the parts of a run");
             assert_eq!(as_json(&merged), whole, "{many} batches in {of} shards");
         }
+    }
+}
+
+/// Ranks of more batches than their pace is taken from, while they run: how far each is behind and whether it is
+/// silent is what one pass says.
+#[test]
+fn ranks_that_run_are_as_far_behind_and_as_silent_as_in_one_pass() {
+    let world = World {
+        manifest: None,
+        end: None,
+        costs: false,
+        neurons: true,
+        missing: 1,
+        ranks: Some(Ranks { directories: [9].into(), ends: [(2, End::default())].into() }),
+    };
+    let made = |modified: u64| Made {
+        samples: 2,
+        layers: [(3, (1, vec![modified % 13, modified % 5]))].into(),
+        set_aside: modified.is_multiple_of(50),
+        modified,
+    };
+    // Rank 0 goes on, 1 is slower, 2 has ended, 3 has stopped; 9 never began.
+    let paces = [(0, 20, 200), (1, 30, 133), (2, 20, 60), (3, 20, 150)];
+    let batches: Vec<(BatchId, Made)> = paces
+        .into_iter()
+        .flat_map(|(rank, every, many)| {
+            (0..many)
+                .map(move |number| (BatchId { number, rank: Some(rank) }, made(900_000 + every * number)))
+        })
+        .collect();
+    let whole = Summary::of(&world.count(batches.iter(), 1), now());
+    let states: Vec<RankState> = whole.ranks.iter().map(|rank| rank.state).collect();
+    use RankState::{Behind, Counting, Done, Silent};
+    assert_eq!(states, [Counting, Behind, Done, Silent, Silent]);
+    for of in [1, 2, 3, 16] {
+        let part = |number| {
+            let mine = batches.iter().rev().filter(|batch| batch.0.number % of == number - 1);
+            RunPart::of(&world.count(mine, u64::from(number == 1)), shard(number, of))
+        };
+        let merged = merge(&shuffled((1..=of).map(part).collect(), of)).expect("the parts of a run");
+        assert_eq!(as_json(&merged), as_json(&whole), "{of} shards");
     }
 }
 
@@ -318,6 +416,62 @@ fn a_directory_with_all_that_can_be_wrong_ends_the_same() {
     let manifest = json!({"format": "neurotop", "version": 1, "layers": []}).to_string();
     fs::write(place.path().join("manifest.json"), &manifest[1..]).expect("half a manifest");
     assert_same(place.path(), [3].into_iter());
+}
+
+/// Writes a small batch under any name of one.
+fn put(run: &Path, name: &str) {
+    let path = run.join(name);
+    fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+    fs::write(path, support::archive_bytes(&small_batch(), Archive::Stored)).expect("a batch");
+}
+
+/// The layer of the small batches.
+const LAYER: (&str, &str, &str, &[usize]) = ("lif", "Leaky", "zero", &[2]);
+
+/// Ranks as directories and as prefixes, in all shards and in one, without a batch, with manifests of their own
+/// that agree and do not, and with all that can be wrong with their batches.
+#[test]
+fn a_directory_of_ranks_ends_the_same() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path();
+    for number in 0..7 {
+        put(run, &format!("rank-0/batch-{number:06}.npz"));
+    }
+    for name in [
+        "rank-1.batch-0.npz",
+        "rank-1.batch-2.npz",
+        "rank-1/batch-2.npz",
+        "rank-5.batch-4.npz",
+        "batch-3.npz",
+    ] {
+        put(run, name);
+    }
+    fs::create_dir(run.join("rank-2")).expect("a directory");
+    let same = |run: &Path, ranks: &[u32], verdict: &str| {
+        let whole = count(run, Shard::WHOLE).0;
+        assert_eq!(whole.ranks.iter().map(|rank| rank.rank).collect::<Vec<_>>(), ranks);
+        let whole = serde_json::to_value(whole).expect("JSON");
+        assert_eq!(whole["agreement"]["verdict"], verdict);
+        assert_same(run, [1, 2, 3, 5, 20].into_iter());
+        whole
+    };
+    same(run, &[0, 1, 2, 5], "unknown");
+    let half = run.join("rank-0/batch-000003.npz");
+    fs::write(&half, &fs::read(&half).expect("a batch")[..100]).expect("half a batch");
+    support::write_manifest(&run.join("rank-0"), &[LAYER], Some(7));
+    support::write_manifest(&run.join("rank-2"), &[("lif", "Alpha", "zero", &[2])], None);
+    fs::write(run.join("rank-1.end.json"), "[]").expect("an end");
+    let messy = same(run, &[0, 1, 2, 5], "unknown");
+    let problems: Vec<&str> =
+        messy["problems"].as_array().expect("problems").iter().filter_map(|of| of["path"].as_str()).collect();
+    assert_eq!(
+        problems,
+        ["rank-0/batch-000003.npz", "rank-1.end.json", "rank-1/batch-2.npz", "rank-2/manifest.json"]
+    );
+    let manifest = json!({"format": "neurotop", "version": 1, "world_size": 4,
+        "layers": [{"name": "lif", "neuron": "Leaky", "reset": "zero"}]});
+    fs::write(run.join("manifest.json"), manifest.to_string()).expect("a manifest");
+    same(run, &[0, 1, 2, 3, 5], "unknown");
 }
 
 fn neurotop(words: &[&str]) -> Command {
@@ -542,4 +696,68 @@ fn parts_from_before_the_end_are_named_and_leave_the_run_incomplete() {
     let whole: Value =
         serde_json::from_str(&stdout(&merge_words(&late, &["--format", "json"]), 0)).expect("JSON");
     assert_eq!((&whole["complete"], &whole["agreement"]["verdict"]), (&json!(true), &json!("agrees")));
+}
+
+fn write_end(run: &Path, name: &str, batches: u64, effective: f64) {
+    let results = json!({"NeuronOperations": {"Effective Neuron Ops": effective, "Neuron Dense Ops": 24.0},
+        "MembraneUpdates": 4.5});
+    let end = json!({"samples": 2 * batches, "batches": batches, "neurobench": results});
+    fs::write(run.join(name), end.to_string()).expect("an end");
+}
+
+/// The command, on a run that its ranks end one after the other: the parts of before an end are named, and those
+/// of after all ends give the run that is over, with the results of its ranks.
+#[test]
+fn the_command_merges_the_ranks_and_their_ends() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    for number in 0..6 {
+        put(&run, &format!("rank-0/batch-{number}.npz"));
+    }
+    for name in ["rank-1.batch-1.npz", "rank-1.batch-3.npz"] {
+        put(&run, name);
+    }
+    support::write_manifest(&run.join("rank-0"), &[LAYER], None);
+    write_end(&run, "rank-0/end.json", 6, 18.0);
+    let in_place = |name: &str| {
+        let path = place.path().join(name);
+        fs::create_dir(&path).expect("a directory");
+        parts(&run, 2, &path, &[])
+    };
+    let json_of = |parts: &[PathBuf]| {
+        let text = stdout(&merge_words(parts, &["--format", "json"]), 0);
+        serde_json::from_str::<Value>(&text).expect("JSON")
+    };
+    let early = in_place("early");
+    let merged = json_of(&early);
+    assert_eq!((&merged["complete"], &merged["ranks"][0]["state"]), (&json!(false), &json!("done")));
+    write_end(&run, "rank-1.end.json", 2, 18.0);
+    let late = in_place("late");
+    let mixed = [early[0].clone(), late[1].clone()];
+    let said = stderr(&merge_words(&mixed, &[]), 0);
+    assert!(said.contains(word(&early[0])) && said.contains("count its shard again"), "{said}");
+    assert!(!said.contains(word(&late[1])), "{said}");
+    let merged = json_of(&mixed);
+    assert_eq!((&merged["complete"], &merged["agreement"]["verdict"]), (&json!(false), &json!("unknown")));
+    let merged = json_of(&late);
+    assert_eq!((&merged["complete"], &merged["agreement"]["verdict"]), (&json!(true), &json!("agrees")));
+    assert_eq!(merged["run"]["status"], json!("finished"));
+    let ranks = merged["ranks"].as_array().expect("ranks").iter();
+    let counted: Vec<_> = ranks.map(|rank| (&rank["rank"], &rank["batches"], &rank["state"])).collect();
+    assert_eq!(counted, [(&json!(0), &json!(6), &json!("done")), (&json!(1), &json!(2), &json!("done"))]);
+    for format in ["json", "text", "csv", "md"] {
+        let merged = stdout(&merge_words(&late, &["--format", format]), 0);
+        assert_eq!(merged, stdout(&["summary", word(&run), "--format", format], 0), "{format}");
+    }
+    let error = stderr(&["merge", word(&late[0]), word(&late[0])], 1);
+    assert!(error.contains("are both shard 1/2"), "{error}");
+    write_end(&run, "rank-1.end.json", 2, 18.5);
+    let other = in_place("other");
+    let error = stderr(&["merge", word(&late[0]), word(&other[1])], 1);
+    assert!(error.contains("end.json of rank 1 changed between them"), "{error}");
+    let merged = json_of(&other);
+    assert_eq!(merged["agreement"]["verdict"], json!("differs"));
+    let expects_more = changed(&late[1], "more.json", "/run/manifest/world_size", &json!(3));
+    let error = stderr(&["merge", word(&late[0]), word(&expects_more)], 1);
+    assert!(error.contains("manifest.json differs"), "{error}");
 }

@@ -32,7 +32,10 @@ pub(super) fn merge(args: MergeArgs) -> anyhow::Result<ExitCode> {
     finish::print(&summary, format, run.symbols)?;
     let all_written = finish::write_exports(&run.exports, &summary);
     for path in &merged.before_end {
-        output::say(&format!("{}: made before the run ended; count its shard again", path.display()));
+        output::say(&format!(
+            "{}: made before the run, or a rank of it, ended; count its shard again",
+            path.display()
+        ));
     }
     finish::name_problems(std::slice::from_ref(&summary), Some(format));
     finish::name_failures(None, summary.failed.as_deref(), Some(format));

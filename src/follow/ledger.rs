@@ -9,6 +9,7 @@ use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
 use crate::storage::{Identity, Shape};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -77,6 +78,17 @@ pub struct Account {
     pub set_aside: u64,
     /// Bytes of the batches that wait.
     pub waiting_bytes: u64,
+}
+
+impl AddAssign for Account {
+    /// Adds that of other batches.
+    fn add_assign(&mut self, other: Self) {
+        self.seen += other.seen;
+        self.counted += other.counted;
+        self.waiting += other.waiting;
+        self.set_aside += other.set_aside;
+        self.waiting_bytes += other.waiting_bytes;
+    }
 }
 
 /// The counted batches of a ledger, to be kept for another time.

@@ -4,6 +4,7 @@ use super::part::RunPart;
 use crate::follow::{Account, Shard};
 use crate::history::{History, MAX_SUM};
 use crate::pipeline::{Problem, Severity, Update};
+use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::state::Fingerprint;
@@ -24,11 +25,13 @@ pub struct Merge {
     /// Where each shard came from.
     sources: BTreeMap<u64, PathBuf>,
     manifest: Option<Manifest>,
-    /// The end of the run, and the parts that were made before it.
-    end: Option<(PathBuf, End)>,
-    before_end: Vec<PathBuf>,
+    /// The ends of the run (`None`) and of its ranks.
+    ends: BTreeMap<Option<u32>, KnownEnd>,
+    /// How many ends each part has.
+    ends_of: Vec<(PathBuf, usize)>,
     tally: Tally,
     history: History,
+    ranks: Ranks,
     account: Account,
     /// The problems by file, each from the first shard that has it.
     problems: BTreeMap<String, (u64, Problem)>,
@@ -36,12 +39,22 @@ pub struct Merge {
     dense_updates: u128,
 }
 
+/// An end, of the run or of a rank.
+#[derive(Debug)]
+struct KnownEnd {
+    end: End,
+    /// The part that was the first to have it.
+    source: PathBuf,
+    /// How many parts have it.
+    parts: usize,
+}
+
 /// What came of a merge.
 #[derive(Debug)]
 pub struct Merged {
     /// The run.
     pub run: Run,
-    /// Parts that were made before the run ended, where others were made after it.
+    /// Parts that were made before the run or a rank of it ended, where others were made after it.
     pub before_end: Vec<PathBuf>,
 }
 
@@ -68,21 +81,19 @@ impl Merge {
                 part.shard
             );
         }
-        self.add_end(path, part.run.end.clone())?;
+        self.add_ends(path, &part)?;
         let dense = part.dense_updates().and_then(|dense| dense.checked_add(self.dense_updates));
         self.dense_updates = dense.filter(|&dense| dense <= MAX_SUM).with_context(|| {
             format!("with {}, the sums are beyond any run's; count its shard again", path.display())
         })?;
         self.tally.join(&part.layers, part.samples, part.batches);
         self.history.join(&part.units.points(), part.units.shift);
-        self.account.seen += part.account.seen;
-        self.account.counted += part.account.counted;
-        self.account.waiting += part.account.waiting;
-        self.account.set_aside += part.account.set_aside;
+        self.account += Account::from(&part.account);
+        part.ranks.iter().for_each(|rank| self.ranks.join(rank.rank, rank.known(&self.tally)));
         self.last_written = self.last_written.max(part.last_written());
         self.add_manifest(part.run.manifest.as_ref());
         self.add_problems(part.shard.number(), &part.problems);
-        part.layers = Vec::new();
+        (part.layers, part.ranks) = (Vec::new(), Vec::new());
         self.first.get_or_insert_with(|| (path.to_owned(), part));
         Ok(())
     }
@@ -95,17 +106,26 @@ impl Merge {
         }
     }
 
-    fn add_end(&mut self, path: &Path, end: Option<End>) -> anyhow::Result<()> {
-        match (end, &self.end) {
-            (None, _) => self.before_end.push(path.to_owned()),
-            (Some(end), None) => self.end = Some((path.to_owned(), end)),
-            (Some(end), Some((other, first))) => ensure!(
-                end == *first,
-                "{} does not fit {}: end.json changed between them; count both shards again",
+    fn add_ends(&mut self, path: &Path, part: &RunPart) -> anyhow::Result<()> {
+        let of_ranks = part.ranks.iter().map(|rank| (Some(rank.rank), rank.end.as_ref()));
+        let ends = [(None, part.run.end.as_ref())].into_iter().chain(of_ranks);
+        let ends: Vec<_> = ends.filter_map(|(of, end)| Some((of, end?))).collect();
+        for &(of, end) in &ends {
+            let known = self.ends.entry(of).or_insert_with(|| KnownEnd {
+                end: end.clone(),
+                source: path.to_owned(),
+                parts: 0,
+            });
+            ensure!(
+                *end == known.end,
+                "{} does not fit {}: end.json{} changed between them; count both shards again",
                 path.display(),
-                other.display()
-            ),
+                known.source.display(),
+                of.map_or(String::new(), |rank| format!(" of rank {rank}"))
+            );
+            known.parts += 1;
         }
+        self.ends_of.push((path.to_owned(), ends.len()));
         Ok(())
     }
 
@@ -138,15 +158,20 @@ impl Merge {
         let first = self.first()?;
         self.check_all_there(first.shard)?;
         let mut run = first.run_of(self.manifest.clone(), stall_after)?;
-        let before_end = if self.end.is_some() { self.before_end } else { Vec::new() };
-        // What was counted before the end may lack batches that came before it.
-        let end = self.end.filter(|_| before_end.is_empty()).map(|(_, end)| Update::End(end));
+        let (parts, ends) = (self.ends_of.len(), self.ends.len());
+        let before_end = self.ends_of.into_iter().filter(|&(_, known)| known < ends).map(|(path, _)| path);
+        // What was counted before an end may lack batches that came before it.
+        let certain = self.ends.into_iter().filter(|(_, known)| known.parts == parts);
+        let ends = certain.map(|(of, KnownEnd { end, .. })| match of {
+            Some(rank) => Update::RankEnd { rank, end },
+            None => Update::End(end),
+        });
         let problems = said_once(self.problems).into_iter().map(Update::Problem);
-        let mut updates: Vec<Update> = end.into_iter().chain(problems).collect();
+        let mut updates: Vec<Update> = ends.chain(problems).collect();
         updates.extend([Update::Account(self.account), Update::Ended]);
+        run.take_over(self.tally, self.history, self.ranks, self.last_written);
         run.apply(updates, SystemTime::UNIX_EPOCH);
-        run.take_over(self.tally, self.history, self.last_written);
-        Ok(Merged { run, before_end })
+        Ok(Merged { run, before_end: before_end.collect() })
     }
 
     fn check_all_there(&self, shard: Shard) -> anyhow::Result<()> {
@@ -177,7 +202,10 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
     }
     let manifest = |part: &RunPart| part.run.manifest.as_ref().map(Fingerprint::of);
     let expected = |part: &RunPart| {
-        part.run.manifest.as_ref().map(|manifest| (manifest.expected_batches, manifest.expected_samples))
+        part.run
+            .manifest
+            .as_ref()
+            .map(|manifest| (manifest.expected_batches, manifest.expected_samples, manifest.world_size))
     };
     let presence = |part: &RunPart| if part.run.manifest.is_some() { "with" } else { "without" };
     differ("they were made by neurotop", &part.tool.version, &first.tool.version)
@@ -188,7 +216,9 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
         })
         .or_else(|| {
             let other = manifest(part) != manifest(first) || expected(part) != expected(first);
-            other.then(|| "manifest.json differs in its run, producer, expectations or layers".to_owned())
+            other.then(|| {
+                "manifest.json differs in its run, producer, expectations, world_size or layers".to_owned()
+            })
         })
         .or_else(|| differ("they were counted with --cost", &part.rules.cost, &first.rules.cost))
         .or_else(|| differ("they were counted with --neuron", &part.rules.neuron, &first.rules.neuron))

@@ -13,6 +13,7 @@ mod json;
 mod merge;
 mod part;
 mod rank;
+mod rank_part;
 mod read;
 mod several;
 mod summary;

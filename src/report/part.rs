@@ -3,12 +3,14 @@
 //! It holds whole numbers only, and all that the figures of a summary follow from, so that nothing is rounded
 //! before the parts are together.
 
+use super::rank_part::{self, RankPart};
 use super::read::{from_json, read_bytes};
 use super::{AccountFigures, COMPARISON_SCHEMA, Colours, Format, Report, SCHEMA, json};
 use crate::cost::{CostRule, Costs, LayerDefaults};
 use crate::follow::Shard;
 use crate::history::{History, MAX_SUM, Point, are_in_place};
 use crate::pipeline::{Problem, Update};
+use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
 use crate::snapshot::{End, Manifest};
 use crate::tally::{LayerSums, Tally};
@@ -49,6 +51,8 @@ pub struct RunPart {
     pub(super) units: Units,
     /// The account of the shard's batches.
     pub(super) account: AccountFigures,
+    /// The ranks, the lowest first.
+    pub(super) ranks: Vec<RankPart>,
     /// What was set aside, and what else the user should know.
     pub(super) problems: Vec<Problem>,
 }
@@ -67,6 +71,7 @@ pub(super) struct PartRun {
     pub(super) name: String,
     #[serde(deserialize_with = "Option::deserialize")]
     pub(super) manifest: Option<Manifest>,
+    /// The end that the run has of its own.
     #[serde(deserialize_with = "Option::deserialize")]
     pub(super) end: Option<End>,
     /// When the newest batch was written, in nanoseconds since 1970-01-01T00:00:00Z.
@@ -164,7 +169,7 @@ impl RunPart {
             run: PartRun {
                 name: run.name().to_owned(),
                 manifest: run.manifest().cloned(),
-                end: run.end().cloned(),
+                end: run.own_end().cloned(),
                 last_written_ns: run.last_activity().map(nanoseconds),
             },
             rules: Rules { cost: cost.collect(), neuron: neurons.values(), reset: resets.values() },
@@ -173,6 +178,7 @@ impl RunPart {
             layers: run.tally().layers().to_vec(),
             units: Units::of(run.history()),
             account: AccountFigures::of(run),
+            ranks: RankPart::all_of(run),
             problems: run.problems().cloned().collect(),
         }
     }
@@ -248,7 +254,7 @@ impl RunPart {
         ] {
             ensure!(sum == Some(whole), "the {what} of its units are not the sum, {whole}");
         }
-        Ok(())
+        rank_part::check(self)
     }
 
     /// The dense updates of all layers, which bound all of its sums; `None` where they are too many.
@@ -263,7 +269,8 @@ impl RunPart {
         let mut history = History::default();
         history.join(&self.units.points(), self.units.shift);
         let mut run = self.run_of(self.run.manifest.clone(), Duration::ZERO)?;
-        run.take_over(tally.context("a layer is in it twice")?, history, self.last_written());
+        let tally = tally.context("a layer is in it twice")?;
+        run.take_over(tally, history, Ranks::default(), self.last_written());
         Ok(run)
     }
 
@@ -284,12 +291,7 @@ impl RunPart {
 
     /// When the newest batch was written.
     pub(super) fn last_written(&self) -> Option<SystemTime> {
-        let nanoseconds = self.run.last_written_ns?;
-        let distance = Duration::from_nanos(nanoseconds.unsigned_abs());
-        match nanoseconds < 0 {
-            true => SystemTime::UNIX_EPOCH.checked_sub(distance),
-            false => SystemTime::UNIX_EPOCH.checked_add(distance),
-        }
+        self.run.last_written_ns.and_then(time_of)
     }
 }
 
@@ -301,8 +303,17 @@ impl Rules {
     }
 }
 
+/// The time that is so many nanoseconds after 1970-01-01T00:00:00Z; `None` where no clock shows it.
+pub(super) fn time_of(nanoseconds: i64) -> Option<SystemTime> {
+    let distance = Duration::from_nanos(nanoseconds.unsigned_abs());
+    match nanoseconds < 0 {
+        true => SystemTime::UNIX_EPOCH.checked_sub(distance),
+        false => SystemTime::UNIX_EPOCH.checked_add(distance),
+    }
+}
+
 /// A time in nanoseconds since 1970, as near as 64 bits come: they last for 292 years either way.
-fn nanoseconds(time: SystemTime) -> i64 {
+pub(super) fn nanoseconds(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |before| -before),
@@ -333,11 +344,14 @@ impl Report for RunPart {
 mod tests {
     use super::*;
     use crate::count::{BatchCount, LayerCount};
+    use crate::follow::Account;
     use crate::report::{Merge, Summary};
     use crate::snapshot::LayerShape;
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
-    /// A part of a run of a few batches with a priced layer and one without a price.
+    /// A part of a run of a few batches with a priced layer and one without a price: the first batch is of no
+    /// rank, the others are of ranks 0 and 7.
     fn part() -> RunPart {
         let mut run = Run::new(Settings {
             name: "run".into(),
@@ -356,10 +370,16 @@ mod tests {
                 layers: vec![layer.clone(), layer],
             };
             let (name, modified) = (format!("batch-{number}"), SystemTime::UNIX_EPOCH);
-            let update =
-                Update::Counted { number, rank: None, name, modified, bytes: 0, replaces: false, count };
+            let rank = [None, Some(0), Some(7)][number as usize];
+            let update = Update::Counted { number, rank, name, modified, bytes: 0, replaces: false, count };
             run.apply(vec![update], SystemTime::UNIX_EPOCH);
         }
+        let account = |counted| Account { seen: counted, counted, ..Account::default() };
+        let end = End::parse(br#"{"batches": 1, "neurobench": {"MembraneUpdates": 2.0}}"#).expect("an end");
+        let of_rank = |rank| Update::Rank { rank, account: Some(account(1)) };
+        let updates =
+            vec![Update::Account(account(3)), of_rank(0), of_rank(7), Update::RankEnd { rank: 7, end }];
+        run.apply(updates, SystemTime::UNIX_EPOCH);
         RunPart::of(&run, Shard::WHOLE)
     }
 
@@ -387,12 +407,60 @@ mod tests {
             let text = format!("{}{huge}{}", &text[..at], &text[end..]);
             assert!(RunPart::parse(text.as_bytes()).is_err(), "{field}");
         }
-        assert!(is_refused("\"seen\":0", "\"seen\":18446744073709551615"));
+        assert!(is_refused("\"seen\":3", "\"seen\":18446744073709551615"));
         assert!(is_refused("\"updates_by_step\":[3]", "\"updates_by_step\":[4]"));
         assert!(is_refused("\"ops_per_update\":5", "\"ops_per_update\":1000000001"));
         assert!(is_refused("\"ops_per_update\":5", "\"ops_per_update\":6"), "its sums are of another cost");
         assert!(is_refused("\"name\":\"b\"", "\"name\":\"a\""), "a layer twice");
         assert!(is_refused("\"first_batch\":1", "\"first_batch\":0"), "units that overlap");
+    }
+
+    /// The part with other values in it: JSON pointers, and what is to be there.
+    fn changed(values: &[(&str, Value)]) -> anyhow::Result<RunPart> {
+        let mut document = serde_json::to_value(part()).expect("JSON");
+        for (pointer, value) in values {
+            *document.pointer_mut(pointer).expect("a field") = value.clone();
+        }
+        RunPart::parse(document.to_string().as_bytes())
+    }
+
+    #[test]
+    fn ranks_that_are_not_those_of_the_batches_are_refused() {
+        let more = json!({"updates": 1, "dense_updates": 9});
+        for (values, says) in [
+            (&[("/ranks/0/rank", json!(7))][..], "out of order"),
+            (&[("/ranks/0/rank", json!(8))], "out of order"),
+            (&[("/ranks/1/rank", json!(u32::MAX))], "out of order"),
+            (&[("/ranks/0/batches", json!(3))], "rank 7 has more than all batches"),
+            (&[("/ranks/0/samples", json!(5))], "rank 7 has more than all batches"),
+            (&[("/ranks/0/samples", json!(u128::from(u64::MAX)))], "rank 0 has more"),
+            (&[("/ranks/0/account/seen", json!(u64::MAX))], "rank 0 has more"),
+            (&[("/ranks/1/account/waiting", json!(1))], "rank 7 has more"),
+            (&[("/ranks/1/account/set_aside", json!(1))], "rank 7 has more"),
+            (&[("/ranks/1/account/counted", json!(3))], "rank 7 has more"),
+            (&[("/ranks/0/layers/a/updates", json!(4))], "rank 0 has more"),
+            (&[("/ranks/0/layers/a/dense_updates", json!(19))], "rank 7 has more"),
+            (&[("/ranks/0/layers/a/dense_updates", json!(0))], "rank 0 has more"),
+            (&[("/ranks/0/layers", json!({"a": more, "c": more}))], "rank 0 has more"),
+            (&[("/ranks/0/layers", Value::Null)], "a rank without sums by layer is before one"),
+            (&[("/ranks/0/batches", json!(2))], "not those of all batches"),
+            (&[("/ranks/0/batches", json!(2)), ("/ranks/0/samples", json!(4))], "not those of all batches"),
+            (&[("/ranks/0/written_ns", json!([1.5]))], "invalid type"),
+            (&[("/ranks/0/rank", json!(-1))], "invalid value"),
+        ] {
+            let error = changed(values).expect_err(says);
+            assert!(format!("{error:#}").contains(says), "{values:?}: {error:#}");
+        }
+    }
+
+    #[test]
+    fn ranks_without_room_for_their_layers_are_merged_without_them() {
+        let whole = merged(part()).expect("a part").ranks;
+        assert_eq!((whole[0].effective_ops, whole[1].effective_ops), (Some(5), Some(10)));
+        let cut =
+            merged(changed(&[("/ranks/1/layers", Value::Null)]).expect("a part")).expect("merged").ranks;
+        assert_eq!(cut[0], whole[0]);
+        assert_eq!((cut[1].effective_ops, cut[1].updates, cut[1].samples), (None, None, 2));
     }
 
     #[test]

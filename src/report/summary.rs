@@ -300,8 +300,20 @@ pub struct AccountFigures {
 impl AccountFigures {
     /// That of a run.
     pub fn of(run: &Run) -> Self {
-        let Account { seen, counted, waiting, set_aside, .. } = run.account();
+        run.account().into()
+    }
+}
+
+impl From<Account> for AccountFigures {
+    fn from(Account { seen, counted, waiting, set_aside, .. }: Account) -> Self {
         Self { seen, counted, waiting, set_aside }
+    }
+}
+
+impl From<&AccountFigures> for Account {
+    /// Nothing is known of the bytes that wait.
+    fn from(&AccountFigures { seen, counted, waiting, set_aside }: &AccountFigures) -> Self {
+        Self { seen, counted, waiting, set_aside, waiting_bytes: 0 }
     }
 }
 
@@ -619,7 +631,7 @@ fn official_parts<'a>(
         let part = OfficialPart { rank: None, results, effective, dense, membrane_updates };
         return has_some(results).then(|| vec![part]);
     }
-    let ranks = run.ranks().official()?;
+    let ranks = run.ranks().official(run.history().prices())?;
     let parts = ranks.iter().map(|official| OfficialPart {
         rank: Some(official.rank),
         results: official.results,

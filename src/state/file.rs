@@ -156,8 +156,8 @@ pub(super) mod tests {
         longer.push(0);
         assert!(decode(&longer).is_err());
         let mut newer = whole;
-        newer[16] = 4;
-        assert!(decode(&newer).unwrap_err().contains("version 4"));
+        newer[16] = 5;
+        assert!(decode(&newer).unwrap_err().contains("version 5"));
     }
 
     proptest! {

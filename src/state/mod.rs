@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// The version of what is kept; another one is not read.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The progress of a run at one moment: which batches are counted, and what came of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct Progress {
     /// The figures over the batches.
     pub history: History,
     /// The sums by rank.
-    pub ranks: Vec<RankSums>,
+    pub ranks: Vec<(u32, RankSums)>,
     /// The batch with the highest number.
     pub newest: Option<(u64, String)>,
 }
@@ -76,15 +76,15 @@ impl Progress {
             && batches == Some(self.counted.len() as u64)
             && samples == self.samples
     }
+
     /// Whether each rank has as many batches in its sums as are counted of it.
     fn has_sound_ranks(&self) -> bool {
         let mut counted: HashMap<u32, u64> = HashMap::new();
         for rank in self.counted.iter().filter_map(|(name, _)| name.rank()) {
             *counted.entry(rank).or_default() += 1;
         }
-        let ranks = self.ranks.iter().all(|rank| {
-            rank.sums.is_sound(self.layers.len())
-                && rank.sums.batches == counted.remove(&rank.rank).unwrap_or(0)
+        let ranks = self.ranks.iter().all(|(rank, sums)| {
+            sums.is_sound(self.layers.len()) && sums.batches == counted.remove(rank).unwrap_or(0)
         });
         ranks && counted.is_empty()
     }
