@@ -529,3 +529,39 @@ fn a_server_that_lists_nothing_is_named_as_such() {
     let said = text(&output.stderr);
     assert!(said.contains("it does not speak WebDAV (PROPFIND)"), "{said}");
 }
+
+#[test]
+fn ranks_and_shards_of_a_run_in_a_store_are_those_on_disk() {
+    let (store, place) = (Store::start(), directory());
+    let run = place.path().join("run");
+    support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], Some(6));
+    for number in 0..3 {
+        support::write_batch(&run.join("rank-0"), number, &small_batch(), Archive::Stored);
+    }
+    support::write_batch(&run.join("rank-2"), 1, &small_batch(), Archive::Directory);
+    for name in ["rank-1.batch-0.npz", "batch-7.npz"] {
+        fs::write(run.join(name), small()).expect("a batch");
+    }
+    store.upload(&run, "runs/ranks");
+    let url = "s3://snn/runs/ranks";
+    let whole = figures(&summary(store.address, url));
+    let on_disk = local(&run);
+    assert_eq!(whole["account"]["counted"], 6);
+    assert_eq!(same(whole.clone()), same(on_disk.clone()));
+    let of_ranks = |summary: &Value| -> Vec<Value> {
+        let ranks = summary["ranks"].as_array().expect("ranks");
+        ranks.iter().map(|rank| serde_json::json!([rank["rank"], rank["batches"], rank["samples"]])).collect()
+    };
+    assert_eq!(of_ranks(&whole).len(), 3);
+    assert_eq!(of_ranks(&whole), of_ranks(&on_disk));
+    let parts = [1, 2, 3].map(|shard| {
+        let part = place.path().join(format!("part-{shard}.json"));
+        let shard = format!("{shard}/3");
+        let output =
+            neurotop(store.address).args(["summary", url, "--shard", &shard, "-o"]).arg(&part).output();
+        assert!(output.expect("it runs").status.success());
+        part
+    });
+    let merged = neurotop(store.address).args(["merge", "--format", "json"]).args(parts).output();
+    assert_eq!(same(figures(&merged.expect("it runs"))), same(whole));
+}
