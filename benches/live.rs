@@ -4,8 +4,7 @@
 //! `cargo bench --bench live`; with `-- ROUNDS`, so many batches and so many starts.
 
 use anyhow::{Context, Result, bail};
-use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options, Pipelines, Update};
+use neurotop::pipeline::{Mode, Options, Pipelines, Update};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use std::fs;
 use std::io::{Read, Write};
@@ -35,15 +34,7 @@ fn print_percentiles(what: &str, times: &mut [Duration]) {
 fn latencies(rounds: usize) -> Result<Vec<Duration>> {
     let run = tempfile::tempdir()?;
     let threads = std::thread::available_parallelism()?.get();
-    let options = Options {
-        mode: Mode::Live,
-        shard: Shard::WHOLE,
-        poll: None,
-        settle: Duration::from_secs(2),
-        threads,
-        keeping: Keeping::Nothing,
-    };
-    let mut pipelines = Pipelines::start(options)?;
+    let mut pipelines = Pipelines::start(Options::unkept(Mode::Live, threads))?;
     pipelines.follow(run.path(), None)?;
     // Whoever renames at once may be quicker than the watcher's start.
     std::thread::sleep(Duration::from_millis(500));

@@ -324,9 +324,8 @@ impl Ranks {
         Some(End { samples: sum(|end| end.samples), batches: sum(|end| end.batches), neurobench: None })
     }
 
-    /// NeuroBench's own results by rank, where every rank has some: rank, results, samples, effective and
-    /// dense operations, updates.
-    /// An update of a layer costs `prices`, by index in the tally.
+    /// NeuroBench's own results by rank, where every rank has some, and what was counted of each. An update of a
+    /// layer costs `prices`, by index in the tally.
     pub fn official(&self, prices: &[u64]) -> Option<Vec<Official<'_>>> {
         let official: Option<Vec<Official<'_>>> =
             self.all().map(|(rank, known)| known.official(rank, prices)).collect();

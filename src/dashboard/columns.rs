@@ -92,25 +92,26 @@ impl Sort {
 
     fn compare(self, column: Column, a: &LayerFigures, b: &LayerFigures) -> Ordering {
         match column {
-            Column::Name => self.directed(Some(&a.name), Some(&b.name)),
-            Column::Neuron => self.directed(a.neuron.as_ref(), b.neuron.as_ref()),
-            Column::Reset => self.directed(a.reset.as_ref(), b.reset.as_ref()),
-            Column::Cost => self.directed(a.ops_per_update, b.ops_per_update),
+            Column::Name => directed(self.descending, Some(&a.name), Some(&b.name)),
+            Column::Neuron => directed(self.descending, a.neuron.as_ref(), b.neuron.as_ref()),
+            Column::Reset => directed(self.descending, a.reset.as_ref(), b.reset.as_ref()),
+            Column::Cost => directed(self.descending, a.ops_per_update, b.ops_per_update),
             Column::Effective | Column::EffectiveChange | Column::Share | Column::Trend => {
-                self.directed(a.effective_ops, b.effective_ops)
+                directed(self.descending, a.effective_ops, b.effective_ops)
             }
-            Column::Dense | Column::DenseChange => self.directed(a.dense_ops, b.dense_ops),
-            Column::Sparsity | Column::SparsityChange => self.directed(a.sparsity, b.sparsity),
+            Column::Dense | Column::DenseChange => directed(self.descending, a.dense_ops, b.dense_ops),
+            Column::Sparsity | Column::SparsityChange => directed(self.descending, a.sparsity, b.sparsity),
         }
     }
+}
 
-    fn directed<T: PartialOrd>(self, a: Option<T>, b: Option<T>) -> Ordering {
-        match (a, b) {
-            (Some(a), Some(b)) => {
-                let ordering = a.partial_cmp(&b).unwrap_or(Ordering::Equal);
-                if self.descending { ordering.reverse() } else { ordering }
-            }
-            (a, b) => b.is_some().cmp(&a.is_some()),
+/// Two values in a direction; what has none comes last in either.
+pub(super) fn directed<T: PartialOrd>(descending: bool, a: Option<T>, b: Option<T>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => {
+            let ordering = a.partial_cmp(&b).unwrap_or(Ordering::Equal);
+            if descending { ordering.reverse() } else { ordering }
         }
+        (a, b) => b.is_some().cmp(&a.is_some()),
     }
 }

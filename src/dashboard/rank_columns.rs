@@ -1,5 +1,6 @@
 //! The columns of the table of ranks, and the order that they give it.
 
+use super::columns::directed;
 use crate::ranks::RankState;
 use crate::report::RankFigures;
 use std::cmp::{Ordering, Reverse};
@@ -86,26 +87,20 @@ impl RankSort {
 
     fn compare(self, a: &RankFigures, b: &RankFigures) -> Ordering {
         match self.column {
-            RankColumn::Rank => self.directed(Some(a.rank), Some(b.rank)),
-            RankColumn::State => self.directed(Some(urgency(a)), Some(urgency(b))),
-            RankColumn::Batches | RankColumn::Way => self.directed(Some(a.batches), Some(b.batches)),
-            RankColumn::Behind => self.directed(Some(a.behind), Some(b.behind)),
-            RankColumn::Quiet => self.directed(a.quiet(), b.quiet()),
-            RankColumn::Waiting => self.directed(Some(a.waiting), Some(b.waiting)),
-            RankColumn::SetAside => self.directed(Some(a.set_aside), Some(b.set_aside)),
-            RankColumn::Samples => self.directed(Some(a.samples), Some(b.samples)),
-            RankColumn::Effective => self.directed(a.effective_ops_per_sample, b.effective_ops_per_sample),
-            RankColumn::Share => self.directed(a.share, b.share),
-        }
-    }
-
-    fn directed<T: PartialOrd>(self, a: Option<T>, b: Option<T>) -> Ordering {
-        match (a, b) {
-            (Some(a), Some(b)) => {
-                let ordering = a.partial_cmp(&b).unwrap_or(Ordering::Equal);
-                if self.descending { ordering.reverse() } else { ordering }
+            RankColumn::Rank => directed(self.descending, Some(a.rank), Some(b.rank)),
+            RankColumn::State => directed(self.descending, Some(urgency(a)), Some(urgency(b))),
+            RankColumn::Batches | RankColumn::Way => {
+                directed(self.descending, Some(a.batches), Some(b.batches))
             }
-            (a, b) => b.is_some().cmp(&a.is_some()),
+            RankColumn::Behind => directed(self.descending, Some(a.behind), Some(b.behind)),
+            RankColumn::Quiet => directed(self.descending, a.quiet(), b.quiet()),
+            RankColumn::Waiting => directed(self.descending, Some(a.waiting), Some(b.waiting)),
+            RankColumn::SetAside => directed(self.descending, Some(a.set_aside), Some(b.set_aside)),
+            RankColumn::Samples => directed(self.descending, Some(a.samples), Some(b.samples)),
+            RankColumn::Effective => {
+                directed(self.descending, a.effective_ops_per_sample, b.effective_ops_per_sample)
+            }
+            RankColumn::Share => directed(self.descending, a.share, b.share),
         }
     }
 }

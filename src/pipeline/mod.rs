@@ -87,6 +87,14 @@ pub struct Options {
     pub keeping: Keeping,
 }
 
+impl Options {
+    /// With so many threads, whole runs, and nothing of them kept.
+    pub fn unkept(mode: Mode, threads: usize) -> Self {
+        let (settle, keeping) = (Duration::from_secs(2), Keeping::Nothing);
+        Self { mode, shard: Shard::WHOLE, poll: None, settle, threads, keeping }
+    }
+}
+
 /// What becomes of what is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keeping {

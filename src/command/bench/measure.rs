@@ -2,8 +2,7 @@
 
 use super::interrupted;
 use super::write::Written;
-use crate::follow::Shard;
-use crate::pipeline::{Keeping, Mode, Options, Pipelines, Update};
+use crate::pipeline::{Mode, Options, Pipelines, Update};
 use anyhow::bail;
 use crossbeam_channel::{Receiver, select};
 use std::fs::File;
@@ -108,15 +107,7 @@ fn read_range(path: &Path, start: u64, length: u64, buffer: &mut [u8]) -> std::i
 /// Counts as `summary` does, and checks the count.
 fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
     let started = Instant::now();
-    let options = Options {
-        mode: Mode::Once,
-        shard: Shard::WHOLE,
-        poll: None,
-        settle: Duration::from_secs(2),
-        threads,
-        keeping: Keeping::Nothing,
-    };
-    let mut pipelines = Pipelines::start(options)?;
+    let mut pipelines = Pipelines::start(Options::unkept(Mode::Once, threads))?;
     pipelines.follow(run, None)?;
     let mut updates = 0;
     loop {
