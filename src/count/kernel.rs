@@ -3,6 +3,7 @@
 //! An element has changed where `(pre - post) != 0` in IEEE arithmetic, as NeuroBench 2.3.0 counts
 //! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`.
 
+use super::{Crcs, wide};
 use fearless_simd::{Level, dispatch};
 use std::iter::Sum;
 use std::ops::Range;
@@ -55,6 +56,32 @@ impl Width {
             Self::F32 => add::<4, u32>(pre, post, run, counters, single_changed),
             Self::F64 => add::<8, u64>(pre, post, run, counters, double_changed),
         })
+    }
+
+    /// As [`Width::add_changed`], and adds both blocks to the sums. They have the same length.
+    pub(crate) fn add_changed_summed(
+        self,
+        pre: &[u8],
+        post: &[u8],
+        run: usize,
+        counters: &mut [u64],
+        crcs: &mut Crcs<'_>,
+    ) {
+        let bytes = run.saturating_mul(self.bytes());
+        if bytes < wide::LEAST {
+            crcs.add(pre, post);
+            return self.add_changed(pre, post, run, counters);
+        }
+        let mut counters = counters.iter_mut();
+        for (pre, post) in pre.chunks(bytes).zip(post.chunks(bytes)) {
+            let count = wide::changed(self, pre, post, crcs).unwrap_or_else(|| {
+                crcs.add(pre, post);
+                self.changed(pre, post)
+            });
+            if let Some(counter) = counters.next() {
+                *counter += count;
+            }
+        }
     }
 }
 

@@ -1,13 +1,16 @@
 //! Membrane updates of a batch, counted from its potentials as a stream.
 
 mod block;
+mod crcs;
 mod kernel;
 mod parts;
 mod steps;
 mod stream;
 mod transpose;
+mod wide;
 
 pub use block::Scratch;
+pub(crate) use crcs::Crcs;
 pub use kernel::{Width, set_bits};
 pub(crate) use parts::{Part, PartCount, PartialCount, count_part, cut, is_large};
 pub(crate) use stream::{Sink, changes, each_block};

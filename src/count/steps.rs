@@ -2,7 +2,7 @@
 
 use super::kernel::{Width, set_bits};
 use super::stream::Sink;
-use super::{LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS};
+use super::{Crcs, LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS};
 use crate::snapshot::{BatchLayer, Order};
 use std::ops::Range;
 
@@ -123,17 +123,30 @@ impl StepCounter {
 }
 
 impl Sink for StepCounter {
-    fn potentials(&mut self, order: Order, at: u64, width: Width, pre: &[u8], post: &[u8]) {
+    fn potentials(
+        &mut self,
+        order: Order,
+        at: u64,
+        width: Width,
+        pre: &[u8],
+        post: &[u8],
+        crcs: &mut Crcs<'_>,
+    ) {
         if order == Order::Fortran {
+            crcs.add(pre, post);
             self.in_fortran_order(at, width, pre, post);
             return;
         }
         let size = width.bytes();
+        let mut summed = 0;
         self.in_c_order(at, at + (post.len() / size) as u64, |piece, run, counters| {
-            let bytes = piece.start as usize * size..piece.end as usize * size;
+            let (start, end) = (piece.start as usize * size, piece.end as usize * size);
+            crcs.add(&pre[summed..start], &post[summed..start]);
             let run = usize::try_from(run).unwrap_or(usize::MAX);
-            width.add_changed(&pre[bytes.clone()], &post[bytes], run, counters);
+            width.add_changed_summed(&pre[start..end], &post[start..end], run, counters, crcs);
+            summed = end;
         });
+        crcs.add(&pre[summed..], &post[summed..]);
     }
 
     fn bits(&mut self, at: u64, block: &[u8], bits: u64) {

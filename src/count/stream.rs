@@ -4,11 +4,11 @@
 //! What lies next to what in the file depends on the memory order of `[T, B, …]`: in C order a step is
 //! contiguous, in Fortran order the steps of one neuron are.
 
-use super::Scratch;
 use super::block::Block;
 use super::kernel::{Width, swap_bytes};
 use super::transpose::mixed_orders;
-use crate::snapshot::{Array, BatchLayer, Checksum, Form, MemberReader, Order, SnapshotError};
+use super::{Crcs, Scratch};
+use crate::snapshot::{Array, BatchLayer, Checksum, Crc, Form, MemberReader, Order, SnapshotError};
 use std::ops::Range;
 
 /// Bytes read at a time: large enough for the system calls, small enough for the cache.
@@ -24,7 +24,18 @@ pub(super) const MAX_KEPT_STEP: u64 = 4 << 20;
 pub(crate) trait Sink {
     /// Elements before and after a step, in native byte order, of which the first is element `at` of
     /// the array in this memory order. As many as `post` has; both begin at the same element.
-    fn potentials(&mut self, order: Order, at: u64, width: Width, pre: &[u8], post: &[u8]);
+    ///
+    /// All bytes of both sides are to be added to `crcs`, in their order: here, because what is compared
+    /// and summed at once passes through the processor only once.
+    fn potentials(
+        &mut self,
+        order: Order,
+        at: u64,
+        width: Width,
+        pre: &[u8],
+        post: &[u8],
+        crcs: &mut Crcs<'_>,
+    );
 
     /// So many elements in C order, of which the first is element `at`: the bits of the block, the
     /// highest first, set where the element changed.
@@ -149,19 +160,40 @@ impl Elements {
 
     /// Reads the next `count` elements into `block`; the last `carried` bytes of those before come to stand
     /// in front of them.
+    ///
+    /// Their bytes are to be added to [`Elements::sum`] before more is read.
     fn read_behind(&mut self, block: &mut Block, count: usize, carried: usize) -> Result<(), SnapshotError> {
         let bytes = block.lay(self.reader.place(), count * self.width.bytes(), carried);
-        self.reader.fill(bytes)?;
         if self.swapped {
+            self.reader.fill(bytes)?;
             swap_bytes(bytes, self.width.bytes());
+        } else {
+            self.reader.fill_unsummed(bytes)?;
         }
         self.pass(count as u64);
         Ok(())
     }
 
+    /// Reads the next `count` elements into `block`, whose bytes are to be added to [`Elements::sum`] before
+    /// more is read.
+    fn read_unsummed(&mut self, block: &mut Block, count: usize) -> Result<(), SnapshotError> {
+        self.read_behind(block, count, 0)
+    }
+
     /// Reads the next `count` elements into `block`.
     pub(super) fn read(&mut self, block: &mut Block, count: usize) -> Result<(), SnapshotError> {
-        self.read_behind(block, count, 0)
+        self.read_unsummed(block, count)?;
+        if let Some(sum) = self.sum() {
+            sum.update(block.bytes());
+        }
+        Ok(())
+    }
+
+    /// Where the elements that were just read are to be summed; `None` where they are not verified, or are
+    /// summed already.
+    fn sum(&mut self) -> Option<&mut Crc> {
+        // What is in the file are the bytes before they were turned round.
+        if self.swapped { None } else { self.reader.sum() }
     }
 
     fn skip(&mut self, elements: u64) -> Result<(), SnapshotError> {
@@ -234,12 +266,13 @@ fn trace(
     while elements.left > 0 {
         sink.go_on()?;
         let at = elements.at;
-        elements.read(after, elements.block(together))?;
+        elements.read_unsummed(after, elements.block(together))?;
         let (old, new) = (before.bytes(), after.bytes());
-        sink.potentials(Order::C, at, width, &old[old.len() - step_bytes..], &new[..step_bytes]);
+        let mut crcs = Crcs { pre: None, post: elements.sum() };
+        sink.potentials(Order::C, at, width, &old[old.len() - step_bytes..], &new[..step_bytes], &mut crcs);
         if new.len() > step_bytes {
             let earlier = &new[..new.len() - step_bytes];
-            sink.potentials(Order::C, at + step, width, earlier, &new[step_bytes..]);
+            sink.potentials(Order::C, at + step, width, earlier, &new[step_bytes..], &mut crcs);
         }
         std::mem::swap(&mut before, &mut after);
     }
@@ -288,7 +321,9 @@ fn fortran_trace(
         let at = elements.at;
         elements.read_behind(block, elements.block(BLOCK), size)?;
         let before = block.with_carried(size);
-        sink.potentials(Order::Fortran, at, width, &before[..before.len() - size], block.bytes());
+        let mut crcs = Crcs { pre: None, post: elements.sum() };
+        let before = &before[..before.len() - size];
+        sink.potentials(Order::Fortran, at, width, before, block.bytes(), &mut crcs);
     }
     elements.end()
 }
@@ -323,9 +358,11 @@ fn in_lockstep(
     while after.left > 0 {
         sink.go_on()?;
         let (at, count) = (after.at, after.block(BLOCK));
-        before.read(pre, count)?;
-        after.read(post, count)?;
-        sink.potentials(order, at, after.width, pre.bytes(), post.bytes());
+        before.read_unsummed(pre, count)?;
+        after.read_unsummed(post, count)?;
+        let width = after.width;
+        let mut crcs = Crcs { pre: before.sum(), post: after.sum() };
+        sink.potentials(order, at, width, pre.bytes(), post.bytes(), &mut crcs);
     }
     after.end()
 }

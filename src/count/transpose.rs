@@ -5,9 +5,9 @@
 //! one array is held in memory while the other streams past; an array larger than the window takes
 //! several passes.
 
-use super::Scratch;
 use super::block::Block;
 use super::stream::{BLOCK, Elements, Sink};
+use super::{Crcs, Scratch};
 use crate::snapshot::{Array, Order, SnapshotError};
 use std::ops::Range;
 
@@ -71,6 +71,7 @@ fn give_window(
                     width,
                     &gathered[bytes.clone()],
                     &block.bytes()[bytes],
+                    &mut Crcs::default(),
                 );
             }
             next += run + place.pass_outside(&held, count - next - run);

@@ -1,7 +1,7 @@
 //! The membrane updates of each neuron: a sink of changes.
 
 use super::go_on;
-use crate::count::{Odometer, Sink, Width};
+use crate::count::{Crcs, Odometer, Sink, Width};
 use crate::snapshot::{BatchLayer, Order, SnapshotError};
 use std::sync::atomic::AtomicBool;
 
@@ -93,7 +93,16 @@ impl<'a> RateCounter<'a> {
 }
 
 impl Sink for RateCounter<'_> {
-    fn potentials(&mut self, order: Order, at: u64, width: Width, pre: &[u8], post: &[u8]) {
+    fn potentials(
+        &mut self,
+        order: Order,
+        at: u64,
+        width: Width,
+        pre: &[u8],
+        post: &[u8],
+        crcs: &mut Crcs<'_>,
+    ) {
+        crcs.add(pre, post);
         self.order = order;
         match order {
             Order::C => self.in_c_order(at, width, pre, post),

@@ -1,6 +1,6 @@
 //! One array file of a batch, inside an `.npz` or on its own, read as a stream of decoded bytes.
 
-use super::SnapshotError;
+use super::{Crc, SnapshotError};
 use crate::storage::{Container, Contents, open_regular};
 use flate2::bufread::DeflateDecoder;
 use rawzip::{FileReader, RangeReader};
@@ -58,7 +58,7 @@ impl Member {
     pub(crate) fn reader_of(&self, range: Range<u64>) -> Result<MemberReader, SnapshotError> {
         let mut reader = self.reader_from(range.start)?;
         reader.remaining = range.end.min(self.size).saturating_sub(range.start);
-        reader.checksum = self.crc.map(|_| crc32fast::Hasher::new());
+        reader.sum = self.crc.map(|_| Crc::default());
         Ok(reader)
     }
 
@@ -74,7 +74,7 @@ impl Member {
             name: self.name.clone(),
             source: self.source(if stored { offset } else { 0 })?,
             remaining: self.size.saturating_sub(if stored { offset } else { 0 }),
-            checksum: None,
+            sum: None,
             expected: self.crc,
         };
         if !stored {
@@ -125,7 +125,8 @@ pub struct MemberReader {
     name: String,
     source: Source,
     remaining: u64,
-    checksum: Option<crc32fast::Hasher>,
+    /// Of the bytes that were read, where they are to be verified.
+    sum: Option<Crc>,
     /// The CRC-32 of the whole member.
     expected: Option<u32>,
 }
@@ -135,14 +136,14 @@ pub struct MemberReader {
 pub(crate) struct Checksum {
     member: String,
     /// Of the bytes that were read, and of the whole member; `None` where the container has none.
-    sums: Option<(crc32fast::Hasher, u32)>,
+    sums: Option<(Crc, u32)>,
 }
 
 impl Checksum {
     /// Adds that of the range which follows.
     pub(crate) fn append(&mut self, next: &Self) {
         if let (Some((sum, _)), Some((next, _))) = (&mut self.sums, &next.sums) {
-            sum.combine(next);
+            sum.append(*next);
         }
     }
 
@@ -151,7 +152,7 @@ impl Checksum {
     /// # Errors
     /// Where it is another than the container declares.
     pub(crate) fn verify(self) -> Result<(), SnapshotError> {
-        if self.sums.is_none_or(|(sum, expected)| sum.finalize() == expected) {
+        if self.sums.is_none_or(|(sum, expected)| sum.value() == expected) {
             return Ok(());
         }
         Err(SnapshotError::new(
@@ -175,6 +176,18 @@ impl MemberReader {
     /// # Errors
     /// Where the member ends before that, cannot be read, or cannot be inflated.
     pub fn fill(&mut self, buffer: &mut [u8]) -> Result<(), SnapshotError> {
+        self.fill_unsummed(buffer)?;
+        if let Some(sum) = &mut self.sum {
+            sum.update(buffer);
+        }
+        Ok(())
+    }
+
+    /// Fills `buffer` with the next bytes, which the caller adds to [`MemberReader::sum`] before it reads on.
+    ///
+    /// # Errors
+    /// As [`MemberReader::fill`].
+    pub(crate) fn fill_unsummed(&mut self, buffer: &mut [u8]) -> Result<(), SnapshotError> {
         if buffer.len() as u64 > self.remaining {
             return Err(self.ends_early());
         }
@@ -191,10 +204,12 @@ impl MemberReader {
             _ => SnapshotError::io(&self.name, &error),
         })?;
         self.remaining -= buffer.len() as u64;
-        if let Some(hasher) = &mut self.checksum {
-            hasher.update(buffer);
-        }
         Ok(())
+    }
+
+    /// The sum of what was read; `None` where it is not verified.
+    pub(crate) fn sum(&mut self) -> Option<&mut Crc> {
+        self.sum.as_mut()
     }
 
     /// Reads over the next `bytes` bytes.
@@ -226,7 +241,7 @@ impl MemberReader {
                 "write the batch again",
             ));
         }
-        Ok(Checksum { member: self.name, sums: self.checksum.zip(self.expected) })
+        Ok(Checksum { member: self.name, sums: self.sum.zip(self.expected) })
     }
 
     /// Reads whatever is left and verifies the whole.

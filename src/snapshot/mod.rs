@@ -5,6 +5,7 @@
 //! counts them. The format is described in `docs/format.md`.
 
 mod batch;
+mod crc;
 mod document;
 mod end;
 mod manifest;
@@ -14,6 +15,7 @@ mod npy;
 mod zip;
 
 pub use batch::{Array, Batch, BatchLayer, Form};
+pub(crate) use crc::Crc;
 pub use document::{MAX_DOCUMENT_BYTES, read_document};
 pub use end::{End, OfficialOperations, OfficialResults};
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
