@@ -1,7 +1,7 @@
 //! What a directory holds now: its entries of a run, and the identity of each.
 
 use super::Shard;
-use crate::snapshot::{BatchName, EntryName, classify};
+use crate::snapshot::{EntryName, classify};
 use crate::storage::{self, Entry, Identity, Interest, Shape};
 use std::io;
 use std::path::Path;
@@ -71,9 +71,9 @@ pub fn scan_rank(directory: &Path, rank: &str, shard: Shard) -> io::Result<Vec<F
 /// Lists the entries in one directory, whose name in the run's directory is put before theirs.
 fn list(directory: &Path, within: &str, shard: Shard) -> io::Result<Vec<Found>> {
     let mut of = |name: &str| {
-        let name = format!("{within}{name}");
-        let is_mine = BatchName::parse(&name).is_none_or(|batch| shard.has(&batch));
-        if is_mine { interest(&classify(&name)) } else { Interest::None }
+        let meaning = classify(&format!("{within}{name}"));
+        let is_mine = meaning.batch().is_none_or(|batch| shard.has(batch.number));
+        if is_mine { interest(&meaning) } else { Interest::None }
     };
     let inside = directory.join(within);
     let entries = storage::of(directory).entries(&inside, &mut of)?;
@@ -94,17 +94,7 @@ fn holds_part(directory: &Path) -> bool {
 }
 
 fn is_part(meaning: &EntryName) -> bool {
-    match meaning {
-        EntryName::Manifest(_)
-        | EntryName::End(_)
-        | EntryName::BatchFile(_)
-        | EntryName::BatchDirectory(_) => true,
-        EntryName::Rank(_)
-        | EntryName::MisnamedRank
-        | EntryName::Misnamed
-        | EntryName::Temporary
-        | EntryName::Foreign => false,
-    }
+    meaning.batch().is_some() || matches!(meaning, EntryName::Manifest(_) | EntryName::End(_))
 }
 
 /// Looks at one entry; `None` where it is gone, does not belong to a run, or cannot be looked at now. What is in

@@ -55,6 +55,16 @@ pub enum EntryName {
     Foreign,
 }
 
+impl EntryName {
+    /// The batch, where it is one in either form.
+    pub fn batch(&self) -> Option<BatchId> {
+        match self {
+            Self::BatchFile(id) | Self::BatchDirectory(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
 /// Classifies the name of an entry of a run's directory, or of one in the directory of a rank.
 pub fn classify(name: &str) -> EntryName {
     if let Some((directory, inside)) = name.split_once('/') {

@@ -76,8 +76,12 @@ pub(super) struct Written {
     pub(super) updates: u64,
 }
 
-/// Writes a run of about `size` bytes of potentials; packed bits stand for as many potentials, and there
-/// is a bound to the small batches.
+/// A run of packed bits stands for so many times the potentials of the others: it would be over before all threads
+/// are at work otherwise.
+const MORE_BITS: usize = 8;
+
+/// Writes a run of about `size` bytes of potentials; packed bits take a quarter of that, and there is a bound to
+/// the small batches.
 pub(super) fn write_run(
     form: Form,
     run: &Path,
@@ -89,6 +93,7 @@ pub(super) fn write_run(
         Form::Small => ((size / SMALL).clamp(1, MOST_SMALL), SMALL),
         Form::Single => (1, size),
         Form::Pairs => (BATCHES, size / BATCHES / 2),
+        Form::Bits => (BATCHES, size / BATCHES * MORE_BITS),
         _ => (BATCHES, size / BATCHES),
     };
     let (archive, updates) = batch(form, potentials)?;
