@@ -10,16 +10,18 @@ pub(super) const LEAST: usize = 8 << 10;
 
 /// Counts the changed elements of two blocks of the same length and adds both to the sums; `None`, and nothing
 /// is added, where this processor cannot do that at once, or it would not pay.
+#[cfg(target_arch = "x86_64")]
 pub(super) fn changed(width: Width, pre: &[u8], post: &[u8], crcs: &mut Crcs<'_>) -> Option<u64> {
-    if post.len() < LEAST || pre.len() != post.len() {
+    if post.len() < LEAST || pre.len() != post.len() || !x86::is_there() {
         return None;
     }
-    #[cfg(target_arch = "x86_64")]
-    if let Some(post_sum) = crcs.post.as_deref_mut()
-        && x86::is_there()
-    {
-        return Some(x86::changed(width, pre, post, crcs.pre.as_deref_mut(), post_sum));
-    }
+    let post_sum = crcs.post.as_deref_mut()?;
+    Some(x86::changed(width, pre, post, crcs.pre.as_deref_mut(), post_sum))
+}
+
+/// No other processor can.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn changed(_: Width, _: &[u8], _: &[u8], _: &mut Crcs<'_>) -> Option<u64> {
     None
 }
 
