@@ -74,6 +74,16 @@ fn reports_of_a_run_with_everything_that_can_be_wrong() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_named_by_a_link_is_asked_for() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (run, link) = (support::golden("layer-twice"), place.path().join("link"));
+    std::os::unix::fs::symlink(&run, &link).expect("a link");
+    let counted = |path: &Path| json(&summary(path, &["--format", "json"]))["total"].clone();
+    assert_eq!(counted(&link), counted(&run));
+}
+
 #[test]
 fn formats_agree_to_the_last_digit() {
     let run = support::golden("layer-twice");

@@ -308,7 +308,7 @@ fn a_run_that_is_deleted_and_recreated_again_and_again() {
 
 #[test]
 fn more_events_than_the_system_keeps() {
-    const BATCHES: usize = 20_000;
+    const BATCHES: usize = 50_000;
     let run = directory();
     support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[2])], Some(BATCHES));
     put(run.path(), 0, &small());
