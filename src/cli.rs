@@ -337,6 +337,9 @@ pub struct DoctorArgs {
     /// Read this configuration instead of the one in the user's configuration directory
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// What becomes of links.
+    #[command(flatten)]
+    pub links: LinkArgs,
     /// What can be shown.
     #[command(flatten)]
     pub symbols: SymbolArgs,
@@ -345,7 +348,12 @@ pub struct DoctorArgs {
 impl DoctorArgs {
     /// What it says about a run.
     pub fn as_run(&self) -> RunArgs {
-        RunArgs { layers: self.layers.clone(), symbols: self.symbols.clone(), ..RunArgs::default() }
+        RunArgs {
+            layers: self.layers.clone(),
+            links: self.links.clone(),
+            symbols: self.symbols.clone(),
+            ..RunArgs::default()
+        }
     }
 }
 
@@ -492,9 +500,30 @@ pub struct RunArgs {
     /// Count with N threads [default: one for each core]
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
+    /// What becomes of links.
+    #[command(flatten)]
+    pub links: LinkArgs,
     /// What can be shown.
     #[command(flatten)]
     pub symbols: SymbolArgs,
+}
+
+/// What becomes of symbolic links in a run.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LinkArgs {
+    /// Follow symbolic links in runs, wherever they lead: only where you trust who made them
+    #[arg(long, overrides_with = "no_follow_links")]
+    follow_links: bool,
+    /// Follow no links, whatever the configuration says
+    #[arg(long, overrides_with = "follow_links")]
+    no_follow_links: bool,
+}
+
+impl LinkArgs {
+    /// Whether to follow them, where that is said.
+    pub fn follow_links(&self) -> Option<bool> {
+        either(self.follow_links, self.no_follow_links)
+    }
 }
 
 /// What is said of layers.

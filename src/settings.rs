@@ -1,7 +1,9 @@
 //! What applies: the command line goes before the configuration file, and that before the defaults.
 //! What can be given repeatedly adds up, the command line's last.
 
-use crate::cli::{DemoArgs, EndArgs, KeepArgs, LookArgs, PublishArgs, RunArgs, SymbolArgs, WatchArgs};
+use crate::cli::{
+    DemoArgs, EndArgs, KeepArgs, LinkArgs, LookArgs, PublishArgs, RunArgs, SymbolArgs, WatchArgs,
+};
 use crate::condition::Condition;
 use crate::config::Config;
 use crate::cost::CostRule;
@@ -11,6 +13,7 @@ use crate::log::{Level, Log};
 use crate::pipeline::Keeping;
 use crate::publish::Publishing;
 use crate::report::{Export, Format};
+use crate::storage::Links;
 use crate::watch::Place;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -48,6 +51,8 @@ pub struct RunSettings {
     pub settle: Duration,
     /// Threads that count.
     pub threads: usize,
+    /// What becomes of symbolic links in runs.
+    pub links: Links,
     /// What the terminal can show.
     pub symbols: Symbols,
     /// Where to log what happens, where that is wanted.
@@ -66,16 +71,18 @@ impl RunSettings {
             stall_after: args.stall_after.or(config.stall_after).unwrap_or(STALL_AFTER),
             settle: args.settle.or(config.settle).unwrap_or(SETTLE),
             threads: threads(args.threads.or(config.threads)),
+            links: links(&args.links, config),
             symbols: symbols(&args.symbols, config),
             log: log(args.log, args.log_level, config),
         }
     }
 
-    /// Starts the log, where one is wanted.
+    /// Has links followed, where that is wanted, and starts the log.
     ///
     /// # Errors
-    /// Where its file cannot be written to.
-    pub fn start_log(&self) -> anyhow::Result<()> {
+    /// Where the file of the log cannot be written to.
+    pub fn begin(&self) -> anyhow::Result<()> {
+        self.links.apply();
         self.log.as_ref().map_or(Ok(()), Log::start)
     }
 }
@@ -83,6 +90,10 @@ impl RunSettings {
 /// How many threads count: so many, else one for each core.
 pub fn threads(given: Option<NonZeroUsize>) -> usize {
     given.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+}
+
+fn links(args: &LinkArgs, config: &Config) -> Links {
+    if args.follow_links().or(config.follow_links).unwrap_or(false) { Links::Followed } else { Links::Named }
 }
 
 fn log(path: Option<PathBuf>, level: Option<Level>, config: &Config) -> Option<Log> {

@@ -101,7 +101,7 @@ fn logs(args: WatchArgs, config: &Config) -> String {
     format!("{} {:?}", log.path.display(), log.level)
 }
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 22] = [
     Row {
         name: "export",
         line: "export = \"a.json\"",
@@ -178,6 +178,14 @@ const ROWS: [Row; 21] = [
         words: &["--threads", "3"],
         by_both: "3",
         applies: |args, config| run(|run| run.threads.to_string())(args, config),
+    },
+    Row {
+        name: "follow-links",
+        line: "follow-links = true",
+        by_file: "Followed",
+        words: &["--no-follow-links"],
+        by_both: "Named",
+        applies: |args, config| run(|run| format!("{:?}", run.links))(args, config),
     },
     Row {
         name: "state",

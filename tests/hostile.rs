@@ -245,6 +245,55 @@ fn documents_that_are_pipes_sockets_or_links() {
     }
 }
 
+/// A run of which almost all is elsewhere: with `--follow-links` it counts, and nothing of it is deleted. Loops and
+/// pipes hold nobody up all the same.
+#[cfg(unix)]
+#[test]
+fn links_are_followed_where_the_user_asks_for_it_and_nothing_behind_them_is_deleted() {
+    use std::os::unix::fs::symlink;
+    let (run, elsewhere) =
+        (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let (here, there) = (|name: &str| run.path().join(name), |name: &str| elsewhere.path().join(name));
+    support::small_run(elsewhere.path(), 2);
+    support::write_batch(elsewhere.path(), 2, &support::small_batch(), Archive::Directory);
+    std::fs::create_dir(there("rank-0")).expect("a directory");
+    support::write_batch(&there("rank-0"), 0, &support::small_batch(), Archive::Stored);
+    for name in ["manifest.json", "batch-000000.npz", "batch-000002", "rank-0"] {
+        symlink(there(name), here(name)).expect("a link");
+    }
+    let own = support::write_batch(run.path(), 1, &support::small_batch(), Archive::Directory);
+    std::fs::remove_file(own.join("lif.post.npy")).expect("removed");
+    symlink(there("batch-000002/lif.post.npy"), own.join("lif.post.npy")).expect("a link");
+    support::write_batch(run.path(), 3, &support::small_batch(), Archive::Stored);
+    symlink("batch-000004.npz", here("batch-000004.npz")).expect("a link to itself");
+    pipe(&there("pipe"));
+    symlink(there("pipe"), here("batch-000005.npz")).expect("a link to a pipe");
+    symlink(run.path(), here("batch-000006")).expect("a link to the run");
+    std::fs::write(here("end.json"), r#"{"batches": 8}"#).expect("an end");
+
+    let (code, json, said) = summary(run.path());
+    assert_eq!((code, json["account"]["counted"].as_u64()), (3, Some(1)), "{said}");
+
+    let (state, export) = (there("state"), there("out.json"));
+    let watched = assert_cmd::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(["watch", "--follow-links", "--prune", "--exit-when-finished", "--settle", "0.2", "--export"])
+        .args([&export, Path::new("--state"), &state, run.path()])
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .timeout(std::time::Duration::from_secs(60))
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&watched.stderr).into_owned();
+    let json = support::json(&export);
+    assert_eq!(json["account"]["counted"], 5, "{said}");
+    assert_eq!(json["account"]["set_aside"], 3, "{said}");
+    assert_eq!(json["total"]["updates"], 5 * support::SMALL.0, "{said}");
+    for name in ["batch-000000.npz", "batch-000002/lif.post.npy", "rank-0/batch-000000.npz", "pipe"] {
+        assert!(there(name).symlink_metadata().is_ok() && here("rank-0").is_symlink(), "{name}: {said}");
+    }
+    assert!(here("batch-000000.npz").is_symlink() && here("batch-000002").is_symlink(), "{said}");
+    assert!(!here("batch-000003.npz").exists() && !own.exists(), "what is the run's own is deleted: {said}");
+}
+
 #[test]
 fn names_of_a_megabyte() {
     let run = tempfile::tempdir().expect("a directory");

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 pub(super) fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
     let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
-    run.start_log()?;
+    run.begin()?;
     for export in &run.exports {
         export.check()?;
     }

@@ -39,7 +39,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         stall_after: STALL_AFTER.max(pace * 3),
         ..RunSettings::new(given, config)
     };
-    run.start_log()?;
+    run.begin()?;
     check(directory.path(), &run, Mode::Live)?;
     let publish = args.publish;
     let publishing = Publishing { tensorboard: publish.tensorboard, openmetrics: publish.openmetrics };

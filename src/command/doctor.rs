@@ -14,6 +14,7 @@ const WRONG: u8 = 3;
 pub(super) fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.config.as_deref())?;
     let run = RunSettings::new(args.as_run(), config);
+    run.links.apply();
     let settings = Settings {
         costs: Costs::with_rules(run.costs.iter().cloned()),
         neurons: LayerDefaults::parse(&run.neurons),

@@ -33,7 +33,7 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
         return Err(without_time_to_serve(address).into());
     }
     let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
-    run.start_log()?;
+    run.begin()?;
     check(&args.dir, &run, Mode::Once)?;
     let publisher = Publisher::start(&publishing)?;
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
@@ -68,7 +68,7 @@ fn part(args: SummaryArgs, config: &Config, shard: Shard) -> anyhow::Result<Exit
     if args.baseline.is_some() || !run.fail_if.is_empty() {
         return Err(whole_run_only("--baseline and --fail-if are about a whole run").into());
     }
-    run.start_log()?;
+    run.begin()?;
     check(&args.dir, &run, Mode::Once)?;
     let (summary, part) = count_shard(&args.dir, &run, shard, &leave_signals()?)?;
     finish::print(&part, format, run.symbols)?;

@@ -32,7 +32,7 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let poll = settings::poll(&args, config);
     let following = Following { poll, place, keeping, ..Following::unkept(Mode::Live) };
     let run = RunSettings::new(args.run, config);
-    run.start_log()?;
+    run.begin()?;
     check(&args.dir, &run, Mode::Live)?;
     let publisher = Publisher::start(&settings::publishing(args.publish, config))?;
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;

@@ -62,6 +62,8 @@ pub struct Config {
     pub log_level: Option<Level>,
     /// Threads that count.
     pub threads: Option<NonZeroUsize>,
+    /// Whether to follow symbolic links in runs.
+    pub follow_links: Option<bool>,
     /// Where to keep the progress.
     pub state: Option<Place>,
     /// Whether to delete batches that are counted.
@@ -100,7 +102,7 @@ pub struct Config {
 }
 
 /// The names of the fields of [`Config`] in a file.
-pub const FIELDS: [&str; 25] = [
+pub const FIELDS: [&str; 26] = [
     "export",
     "baseline",
     "fail-if",
@@ -112,6 +114,7 @@ pub const FIELDS: [&str; 25] = [
     "log",
     "log-level",
     "threads",
+    "follow-links",
     "state",
     "prune",
     "tensorboard",

@@ -313,7 +313,7 @@ impl<'a> Examination<'a> {
         }
         let refusal = match (&found.meaning, found.shape) {
             (_, Shape::Other(what)) => {
-                Some((format!("it is {what}, which is not followed"), "put the batch itself in its place"))
+                Some((format!("it is {what}, which is not followed"), storage::advice(what)))
             }
             (EntryName::BatchFile(_), Shape::Directory) => {
                 Some(("it is a directory, and its name says .npz".to_owned(), "drop the suffix"))

@@ -6,7 +6,7 @@
 
 use super::scan::Found;
 use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
-use crate::storage::{Identity, Shape};
+use crate::storage::{self, Identity, Shape};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::AddAssign;
@@ -333,7 +333,7 @@ impl Ledger {
         let refusal = match (&found.meaning, found.shape) {
             (_, Shape::Other(what)) => Some(SnapshotError::new(
                 format!("it is {what}, which is not followed"),
-                "put the batch itself in its place",
+                storage::advice(what),
             )),
             (EntryName::BatchFile(_), Shape::Directory) => {
                 Some(SnapshotError::new("it is a directory, and its name says .npz", "drop the suffix"))

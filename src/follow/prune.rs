@@ -20,7 +20,7 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<boo
     let Some(found) = look(directory, name).filter(|found| found.identity.same_contents(counted)) else {
         return Ok(false);
     };
-    if !matches!(found.shape, Shape::File | Shape::Directory) {
+    if !matches!(found.shape, Shape::File | Shape::Directory) || is_behind_link(directory, name) {
         return Ok(false);
     }
     let (within, own) = name.rsplit_once('/').map_or(("", name), |(rank, own)| (rank, own));
@@ -35,6 +35,13 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<boo
     }
     delete(&aside)?;
     Ok(true)
+}
+
+/// Whether a batch is a link, or in the directory of a rank that is one: followed or not, what is there is not
+/// the run's own.
+fn is_behind_link(directory: &Path, name: &str) -> bool {
+    let rank = name.split_once('/').map(|(rank, _)| rank);
+    rank.into_iter().chain([name]).any(|part| directory.join(part).is_symlink())
 }
 
 fn delete(path: &Path) -> io::Result<()> {

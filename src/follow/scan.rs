@@ -108,10 +108,10 @@ pub fn look(directory: &Path, name: &str) -> Option<Found> {
     Found::new("", storage::of(directory).entry(directory, name, interest)?)
 }
 
-/// Whether the directory of a rank is none; in an object store there are no links.
+/// Whether the directory of a rank is none, but a link that is not followed; in an object store there are none.
 fn is_link(directory: &Path, rank: &str) -> bool {
     !storage::is_url(directory)
-        && !directory.join(rank).symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+        && !storage::metadata(&directory.join(rank)).is_ok_and(|metadata| metadata.is_dir())
 }
 
 /// What there is to know of an entry. What is in the directory of a rank are entries of their own.

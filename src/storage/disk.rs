@@ -1,8 +1,9 @@
 //! Runs on a disk, or on whatever else the system mounts.
 
+use super::links::LINK;
 use super::{
-    Container, Contents, Entry, Identity, Interest, Interests, Opened, Pace, Root, Shape, Storage,
-    StoredFile, Wanted,
+    Container, Contents, Entry, Identity, Interest, Interests, Links, Opened, Pace, Root, Shape, Storage,
+    StoredFile, Wanted, metadata,
 };
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
@@ -51,7 +52,7 @@ impl Storage for Disk {
             return None;
         }
         let path = directory.join(name);
-        let metadata = path.symlink_metadata().ok()?;
+        let metadata = metadata(&path).ok()?;
         let mut identity = Identity::of(&metadata);
         let shape = shape_of(&metadata);
         if shape == Shape::Directory && interest == Interest::WithFiles {
@@ -67,9 +68,9 @@ impl Storage for Disk {
 
     fn directories(&self, directory: &Path) -> Vec<(OsString, SystemTime)> {
         let Ok(entries) = directory.read_dir() else { return Vec::new() };
-        let directories = entries.filter_map(Result::ok).filter(|entry| {
-            // Symbolic links are not followed.
-            entry.file_type().is_ok_and(|kind| kind.is_dir())
+        let directories = entries.filter_map(Result::ok).filter(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => metadata(&entry.path()).is_ok_and(|led| led.is_dir()),
+            kind => kind.is_ok_and(|kind| kind.is_dir()),
         });
         directories
             .map(|entry| {
@@ -80,7 +81,7 @@ impl Storage for Disk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Opened> {
-        if path.symlink_metadata()?.is_dir() {
+        if metadata(path)?.is_dir() {
             return Ok(Opened::Directory);
         }
         let file = open_regular(path)?;
@@ -94,7 +95,7 @@ impl Storage for Disk {
             let name = entry?.file_name();
             let Some(name) = name.to_str().filter(|name| wanted(name)) else { continue };
             let path = directory.join(name);
-            let metadata = path.symlink_metadata()?;
+            let metadata = metadata(&path)?;
             files.push(StoredFile {
                 name: name.to_owned(),
                 shape: shape_of(&metadata),
@@ -116,7 +117,7 @@ impl Storage for Disk {
     }
 }
 
-/// Opens a regular file for reading, never blocking and never following a symbolic link.
+/// Opens a regular file for reading, never blocking, and following a symbolic link only where that is asked for.
 ///
 /// A snapshot directory may come from somebody else: a FIFO or a device in the place of a batch must
 /// neither hang the reader nor be read.
@@ -128,8 +129,12 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     options.read(true);
     #[cfg(unix)]
     {
+        use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt;
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let flags = match Links::now() {
+            Links::Named => OFlags::NOFOLLOW | OFlags::NONBLOCK,
+            Links::Followed => OFlags::NONBLOCK,
+        };
         options.custom_flags(flags.bits().cast_signed());
     }
     let file = options.open(path)?;
@@ -146,7 +151,7 @@ fn shape_of(metadata: &Metadata) -> Shape {
     } else if metadata.is_dir() {
         Shape::Directory
     } else if metadata.is_symlink() {
-        Shape::Other("a symbolic link")
+        Shape::Other(LINK)
     } else {
         Shape::Other("a pipe, socket or device")
     }
@@ -158,7 +163,7 @@ pub(super) fn add_files(directory: &Path, identity: &mut Identity) {
     let Ok(entries) = directory.read_dir() else { return };
     let mut files: Vec<_> = entries
         .filter_map(Result::ok)
-        .filter_map(|entry| Some((entry.file_name(), Identity::of(&entry.metadata().ok()?))))
+        .filter_map(|entry| Some((entry.file_name(), Identity::of(&metadata(&entry.path()).ok()?))))
         .collect();
     files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let mut hasher = DefaultHasher::new();

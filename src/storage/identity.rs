@@ -41,7 +41,7 @@ impl Identity {
     /// # Errors
     /// Where it cannot be looked at.
     pub fn at(path: &Path) -> io::Result<Self> {
-        let metadata = path.symlink_metadata()?;
+        let metadata = super::links::metadata(path)?;
         let mut identity = Self::of(&metadata);
         if metadata.is_dir() {
             super::disk::add_files(path, &mut identity);

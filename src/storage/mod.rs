@@ -9,6 +9,7 @@ mod address;
 mod contents;
 mod disk;
 mod identity;
+mod links;
 #[cfg(feature = "object-store")]
 mod object;
 mod trouble;
@@ -17,6 +18,8 @@ pub use address::{is_url, location};
 pub(crate) use contents::{Container, Contents};
 pub(crate) use disk::open_regular;
 pub use identity::{Identity, Shape};
+pub use links::Links;
+pub(crate) use links::{advice, metadata};
 pub(crate) use trouble::Trouble;
 
 use std::ffi::OsString;

@@ -1,0 +1,52 @@
+//! What becomes of symbolic links in runs on a disk: they are named, or followed where the user asks for it.
+
+use std::fs::Metadata;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What becomes of a symbolic link in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Links {
+    /// It is a problem that is named: a run may come from a stranger.
+    #[default]
+    Named,
+    /// What it leads to is read in its place.
+    Followed,
+}
+
+/// One answer for the whole process: it is about how much the user trusts whoever made the runs.
+static FOLLOWED: AtomicBool = AtomicBool::new(false);
+
+impl Links {
+    /// Has it so from now on, in all runs.
+    pub fn apply(self) {
+        FOLLOWED.store(self == Self::Followed, Ordering::Relaxed);
+    }
+
+    /// What was asked for.
+    pub(crate) fn now() -> Self {
+        if FOLLOWED.load(Ordering::Relaxed) { Self::Followed } else { Self::Named }
+    }
+}
+
+/// What a symbolic link is called in messages.
+pub(crate) const LINK: &str = "a symbolic link";
+
+/// What to do where something of this kind is in the place of a batch.
+pub(crate) fn advice(kind: &str) -> &'static str {
+    match Links::now() {
+        Links::Named if kind == LINK => {
+            "put the batch itself in its place, or follow links with --follow-links where you trust who made them"
+        }
+        _ => "put the batch itself in its place",
+    }
+}
+
+/// What lies at a path: the link, or what it leads to. One that leads nowhere is a link in any case.
+pub(crate) fn metadata(path: &Path) -> io::Result<Metadata> {
+    match Links::now() {
+        Links::Named => path.symlink_metadata(),
+        Links::Followed => path.metadata().or_else(|_| path.symlink_metadata()),
+    }
+}
