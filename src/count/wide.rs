@@ -281,7 +281,7 @@ mod tests {
             let shifted = |offset, bytes: &[u8]| [vec![0; offset], bytes.to_vec()].concat();
             let (pre, post) = (shifted(offsets.0, &pre), shifted(offsets.1, &post));
             let (pre, post) = (&pre[offsets.0..], &post[offsets.1..]);
-            for width in [Width::F16, Width::F32, Width::F64] {
+            for &width in WIDTHS {
                 let mut sums = [Crc::default(); 4];
                 sums.iter_mut().for_each(|sum| sum.update(&before));
                 let [first, second, third, fourth] = &mut sums;
@@ -296,6 +296,9 @@ mod tests {
             }
         }
     }
+
+    /// Miri does not know how floats are compared in registers this wide; the blocks of `unsafe` code are the same.
+    const WIDTHS: &[Width] = if cfg!(miri) { &[Width::F16] } else { &[Width::F16, Width::F32, Width::F64] };
 
     /// Bytes of which many are the same on both sides, some of them as NaN, infinities and zeros.
     fn sides(seed: u64, length: usize, specials: bool) -> (Vec<u8>, Vec<u8>) {
