@@ -105,7 +105,7 @@ impl Scenery {
         let name = format!("batch-{number:06}.npz");
         let modified = SystemTime::now();
         let update =
-            Update::Counted { number, rank: None, name, modified, bytes: 1 << 20, replaces: false, count };
+            Update::Counted { number, rank: None, name, modified, bytes: 1 << 20, replaces: None, count };
         self.runs.apply(Group { run, updates: vec![update] }, SystemTime::now());
     }
 

@@ -108,9 +108,10 @@ pub fn update(update: &Update) {
         Update::RankEnd { rank, .. } => info!(rank, "the rank has come to its end"),
         Update::Counted { number, rank, name, bytes, replaces, count, .. } => {
             let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
+            let replaces = replaces.is_some();
             info!(number, rank, batch = name, bytes, samples = count.samples, updates, replaces, "counted");
         }
-        Update::Withdrawn { number, rank } => info!(number, rank, "its count was taken out"),
+        Update::Withdrawn { number, rank, .. } => info!(number, rank, "its count was taken out"),
         Update::Problem(problem) if problem.severity == Severity::SetAside => {
             warn!(batch = problem.path, why = problem.reason, "set aside");
         }

@@ -1,6 +1,7 @@
 //! The state of a run as a front-end knows it: the sums, the account, the problems.
 
 use crate::cost::{Cost, Costs, LayerDefaults};
+use crate::count::BatchCount;
 use crate::follow::Account;
 use crate::history::History;
 use crate::pace::Pace;
@@ -218,14 +219,8 @@ impl Run {
             }
             Update::Counted { number, rank, name, modified, bytes, replaces, count } => {
                 let id = BatchId { number, rank };
-                if replaces && !self.take_out(id) {
-                    self.add_problem(Problem {
-                        path: name,
-                        reason: "it changed after it was counted, too long ago to count it again; start the tally over"
-                            .into(),
-                        severity: Severity::SetAside,
-                    });
-                    return;
+                if let Some(replaced) = &replaces {
+                    self.take_out(id, replaced);
                 }
                 let layers = self.tally.add(id, &count);
                 if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
@@ -249,9 +244,7 @@ impl Run {
                 let activity = if self.settings.live { now } else { modified.min(now) };
                 self.last_activity = self.last_activity.max(Some(activity));
             }
-            Update::Withdrawn { number, rank } => {
-                self.take_out(BatchId { number, rank });
-            }
+            Update::Withdrawn { number, rank, count } => self.take_out(BatchId { number, rank }, &count),
             Update::Problem(problem) => self.add_problem(problem),
             Update::Solved(path) => {
                 self.problems.remove(&path);
@@ -299,17 +292,12 @@ impl Run {
         *self = Self { presence, watching, restarted: Some(why), revision, structure, corrections, ..fresh };
     }
 
-    fn take_out(&mut self, id: BatchId) -> bool {
-        match self.tally.remove(id) {
-            Some((samples, layers, counts)) => {
-                self.corrections += 1;
-                self.history.remove(id.number, samples, &layers, &counts);
-                if let Some(rank) = id.rank {
-                    self.ranks.remove(rank, samples, &layers, &counts);
-                }
-                true
-            }
-            None => false,
+    fn take_out(&mut self, id: BatchId, count: &BatchCount) {
+        let layers = self.tally.remove(count);
+        self.corrections += 1;
+        self.history.remove(id.number, count.samples, &layers, &count.layers);
+        if let Some(rank) = id.rank {
+            self.ranks.remove(rank, count.samples, &layers, &count.layers);
         }
     }
 

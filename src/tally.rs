@@ -3,11 +3,8 @@
 use crate::count::{BatchCount, LayerCount};
 use crate::snapshot::{BatchId, LayerShape};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
-
-/// The memory for batches that can be taken out again.
-const MAX_KEPT_BYTES: usize = 8 << 20;
 
 /// How many sums by step there are in all layers together, so that batches with ever other layers do not
 /// take ever more memory: 16 MiB of them.
@@ -100,70 +97,6 @@ impl LayerSums {
     }
 }
 
-/// One batch as it was added.
-#[derive(Debug, Clone)]
-struct Kept {
-    samples: u64,
-    layers: Arc<[usize]>,
-    counts: Numbers,
-}
-
-/// The counts of a batch's layers in one row: of each its updates, its dense updates, how many steps there
-/// are, and the updates of each.
-#[derive(Debug, Clone)]
-enum Numbers {
-    Narrow(Box<[u32]>),
-    Wide(Box<[u64]>),
-}
-
-impl Numbers {
-    fn of(counts: &[LayerCount]) -> Self {
-        let row = || {
-            counts.iter().flat_map(|count| {
-                let steps = count.updates_by_step.len() as u64;
-                [count.updates, count.dense, steps].into_iter().chain(count.updates_by_step.iter().copied())
-            })
-        };
-        match row().map(u32::try_from).collect() {
-            Ok(narrow) => Self::Narrow(narrow),
-            Err(_) => Self::Wide(row().collect()),
-        }
-    }
-
-    fn counts(&self) -> Vec<LayerCount> {
-        match self {
-            Self::Narrow(row) => counts_of(row.iter().map(|&number| u64::from(number))),
-            Self::Wide(row) => counts_of(row.iter().copied()),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Narrow(row) => size_of_val(&**row),
-            Self::Wide(row) => size_of_val(&**row),
-        }
-    }
-}
-
-fn counts_of(mut row: impl Iterator<Item = u64>) -> Vec<LayerCount> {
-    let mut counts = Vec::new();
-    while let (Some(updates), Some(dense), Some(steps)) = (row.next(), row.next(), row.next()) {
-        counts.push(LayerCount {
-            updates,
-            dense,
-            updates_by_step: row.by_ref().take(steps as usize).collect(),
-        });
-    }
-    counts
-}
-
-impl Kept {
-    /// The memory that it takes: the row, itself and what the tree and the allocator add.
-    fn bytes(&self) -> usize {
-        self.counts.bytes() + 2 * size_of::<(BatchId, Self)>()
-    }
-}
-
 /// The sums over all batches.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -172,22 +105,19 @@ pub struct Tally {
     layer_sets: HashMap<Arc<[LayerShape]>, Arc<[usize]>>,
     samples: u128,
     batches: u64,
-    kept: BTreeMap<BatchId, Kept>,
-    kept_bytes: usize,
     step_sums: usize,
     order: u64,
 }
 
 impl Tally {
-    /// A tally of so many batches and samples with these sums, as it was at another time. No batch of it
-    /// can be taken out again. `None` where a layer is in it twice.
+    /// A tally of so many batches and samples with these sums, as it was at another time. `None` where a layer is in it twice.
     pub fn restore(layers: Vec<LayerSums>, samples: u128, batches: u64) -> Option<Self> {
         let mut tally = Self::default();
         tally.join(&layers, samples, batches);
         (tally.layers.len() == layers.len()).then_some(tally)
     }
 
-    /// Adds the sums of other batches, counted elsewhere. No batch of them can be taken out again.
+    /// Adds the sums of other batches, counted elsewhere.
     pub fn join(&mut self, layers: &[LayerSums], samples: u128, batches: u64) {
         for other in layers {
             let layer = self.layer(&other.name);
@@ -215,31 +145,18 @@ impl Tally {
         self.drop_steps();
         self.samples += u128::from(batch.samples);
         self.batches += 1;
-        let counts = Numbers::of(&batch.layers);
-        let kept = Kept { samples: batch.samples, layers: Arc::clone(&layers), counts };
-        self.kept_bytes += kept.bytes();
-        self.kept.insert(id, kept);
-        while self.kept_bytes > MAX_KEPT_BYTES
-            && let Some((_, forgotten)) = self.kept.pop_first()
-        {
-            self.kept_bytes -= forgotten.bytes();
-        }
         layers
     }
 
-    /// Takes a batch out again; returns its samples, layers and counts, or `None` where it is too long
-    /// ago to be remembered (or was never added).
-    pub fn remove(&mut self, id: BatchId) -> Option<(u64, Arc<[usize]>, Vec<LayerCount>)> {
-        let kept = self.kept.remove(&id)?;
-        self.kept_bytes -= kept.bytes();
-        let Kept { samples, layers, counts } = kept;
-        let counts = counts.counts();
-        for (&layer, count) in layers.iter().zip(&counts) {
+    /// Takes a batch out again that was added as it is here; returns the indices of its layers.
+    pub fn remove(&mut self, batch: &BatchCount) -> Arc<[usize]> {
+        let layers = self.indices(&batch.shapes);
+        for (&layer, count) in layers.iter().zip(&batch.layers) {
             self.layers[layer].remove(count);
         }
-        self.samples -= u128::from(samples);
+        self.samples -= u128::from(batch.samples);
         self.batches -= 1;
-        Some((samples, layers, counts))
+        layers
     }
 
     /// The layers, in the order in which they were first seen.
@@ -351,6 +268,7 @@ pub fn quotient(numerator: u128, denominator: u128) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn count(updates: u64, dense: u64) -> LayerCount {
         LayerCount { updates, dense, updates_by_step: Vec::new() }
@@ -368,39 +286,23 @@ mod tests {
     #[test]
     fn layers_may_differ_from_batch_to_batch_and_batches_can_be_taken_out() {
         let mut tally = Tally::default();
-        tally.add(0.into(), &batch(2, &[("a", 1, 4), ("b", 2, 4)]));
+        let first = batch(2, &[("a", 1, 4), ("b", 2, 4)]);
+        tally.add(0.into(), &first);
         tally.add(1.into(), &batch(3, &[("b", 5, 6), ("c", 7, 8)]));
         assert_eq!((tally.samples(), tally.batches()), (5, 2));
         assert_eq!(tally.layers()[1].updates, 7);
-        let (samples, layers, counts) = tally.remove(0.into()).expect("it was added");
-        assert_eq!((samples, &*layers, counts.len()), (2, &[0, 1][..], 2));
+        assert_eq!(*tally.remove(&first), [0, 1]);
+        assert_eq!((tally.samples(), tally.batches()), (3, 1));
         assert_eq!((tally.layers()[0].updates, tally.layers()[1].dense), (0, 6));
-        assert!(tally.remove(0.into()).is_none());
     }
 
     #[test]
-    fn the_same_number_of_two_ranks_is_two_batches() {
-        let mut tally = Tally::default();
-        let of_rank = |rank| BatchId { number: 3, rank };
-        for rank in [None, Some(0), Some(1)] {
-            tally.add(of_rank(rank), &batch(2, &[("a", 1, 4)]));
-        }
-        assert!(tally.remove(of_rank(Some(0))).is_some() && tally.remove(of_rank(Some(0))).is_none());
-        assert_eq!((tally.batches(), tally.layers()[0].updates), (2, 2));
-    }
-
-    #[test]
-    fn memory_for_taking_out_is_bounded_and_sums_stay() {
-        let names: Vec<String> = (0..100_000).map(|layer| layer.to_string()).collect();
-        let layers: Vec<(&str, u64, u64)> =
-            names.iter().map(|name| (name.as_str(), u64::MAX, u64::MAX)).collect();
-        let wide = batch(1, &layers);
+    fn sums_beyond_64_bits_stay_right() {
         let mut tally = Tally::default();
         for number in 0..12 {
-            tally.add(number.into(), &wide);
+            tally.add(number.into(), &batch(1, &[("a", u64::MAX, u64::MAX)]));
         }
-        assert!(tally.kept_bytes <= MAX_KEPT_BYTES);
-        assert!(tally.remove(0.into()).is_none() && tally.remove(11.into()).is_some());
+        tally.remove(&batch(1, &[("a", u64::MAX, u64::MAX)]));
         assert_eq!(tally.layers()[0].updates, 11 * u128::from(u64::MAX));
     }
 
@@ -408,15 +310,17 @@ mod tests {
     fn sums_by_step_are_bounded_whatever_layers_come() {
         let mut tally = Tally::default();
         let count = LayerCount { updates: 4096, dense: 4096, updates_by_step: vec![1; 4096] };
+        let made = |number: u64| BatchCount {
+            layers: vec![count.clone()],
+            ..batch(1, &[(&number.to_string(), 0, 0)])
+        };
         for number in 0..300 {
-            let name = number.to_string();
-            let batch = BatchCount { layers: vec![count.clone()], ..batch(1, &[(&name, 0, 0)]) };
-            tally.add(number.into(), &batch);
+            tally.add(number.into(), &made(number));
         }
         let steps: usize = tally.layers().iter().map(|layer| layer.updates_by_step.len()).sum();
         assert_eq!(steps, MAX_STEP_SUMS);
         assert!(tally.layers().iter().all(|layer| layer.updates == 4096));
-        assert!((0..300).all(|number| tally.remove(number.into()).is_some()));
+        (0..300).for_each(|number| drop(tally.remove(&made(number))));
         assert!(tally.layers().iter().all(|layer| layer.updates_by_step.iter().all(|&sum| sum == 0)));
     }
 
@@ -520,9 +424,8 @@ mod tests {
             for (number, (layers, _)) in batches.iter().enumerate() {
                 tally.add((number as u64).into(), &with_steps(layers));
             }
-            for (number, (layers, _)) in batches.iter().enumerate().filter(|(_, batch)| !batch.1) {
-                let (_, _, counts) = tally.remove((number as u64).into()).expect("it was added");
-                prop_assert_eq!(counts, with_steps(layers).layers);
+            for (layers, _) in batches.iter().filter(|(_, stays)| !stays) {
+                tally.remove(&with_steps(layers));
             }
             let mut expected: BTreeMap<String, Vec<u128>> = BTreeMap::new();
             for (layers, stays) in &batches {
@@ -539,8 +442,6 @@ mod tests {
             for layer in tally.layers() {
                 prop_assert_eq!(layer.updates, layer.updates_by_step.iter().sum::<u128>());
             }
-            let kept: usize = tally.kept.values().map(Kept::bytes).sum();
-            prop_assert_eq!(tally.kept_bytes, kept);
         }
 
         /// The nearest float is the one whose distance, compared exactly in integers, is least.

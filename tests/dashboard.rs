@@ -42,7 +42,7 @@ fn account(counted: u64, waiting: u64, set_aside: u64) -> Update {
 
 fn counted(number: u64, count: BatchCount) -> Update {
     let name = format!("batch-{number:06}.npz");
-    Update::Counted { number, rank: None, name, modified: at(2 * number), bytes: 1, replaces: false, count }
+    Update::Counted { number, rank: None, name, modified: at(2 * number), bytes: 1, replaces: None, count }
 }
 
 /// The demo's run after some of its batches, one every two seconds.
@@ -905,11 +905,13 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
     let shapes = |names: &[&str]| -> Arc<[LayerShape]> {
         names.iter().map(|name| LayerShape { name: (*name).into(), neurons: Some(vec![4]) }).collect()
     };
-    let batch = |number: u64, names: &[&str]| {
+    let count = |number: u64, names: &[&str]| {
         let count = LayerCount { updates: 3 + number, dense: 64, updates_by_step: vec![3 + number] };
         let layers = names.iter().map(|_| count.clone()).collect();
-        counted(number, BatchCount { samples: 2, shapes: shapes(names), layers })
+        BatchCount { samples: 2, shapes: shapes(names), layers }
     };
+    let batch = |number: u64, names: &[&str]| counted(number, count(number, names));
+    let withdrawn = Update::Withdrawn { number: 3, rank: None, count: count(3, &["a", "b"]) };
     let manifest = serde_json::json!({"format": "neurotop", "version": 1, "layers": [
         {"name": "b", "neuron": "Alpha", "reset": "zero"}, {"name": "a", "neuron": "Leaky", "reset": "zero"}]});
     let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
@@ -919,7 +921,7 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         vec![Update::Manifest(Arc::new(manifest))],
         vec![batch(2, &["a", "b"])],
         vec![batch(3, &["a", "b"]), account(4, 0, 1)],
-        vec![Update::Withdrawn { number: 3, rank: None }],
+        vec![withdrawn],
         vec![Update::Restarted("as you asked".into())],
         vec![batch(0, &["c"])],
         vec![Update::End(End::default())],
@@ -1008,7 +1010,7 @@ fn many_ranks(ranks: u32) -> Run {
                 name,
                 modified,
                 bytes: 1,
-                replaces: false,
+                replaces: None,
                 count,
             });
             all += 1;

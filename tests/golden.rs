@@ -33,7 +33,7 @@ fn count(manifest: &Path, batches: &[PathBuf], mut check: impl FnMut(usize, &Sum
             name: "batch".into(),
             modified: now,
             bytes: 0,
-            replaces: false,
+            replaces: None,
             count,
         };
         run.apply(vec![update], now);

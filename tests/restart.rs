@@ -5,7 +5,7 @@
 mod support;
 
 use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options};
+use neurotop::pipeline::{Keeping, Mode, Options, Problem};
 use neurotop::report::Summary;
 use neurotop::run::Run;
 use neurotop::watch::{Place, Watch};
@@ -67,6 +67,13 @@ fn counted(watch: &mut Watch, batches: u64) {
     until(watch, &format!("{batches} batches"), |run| run.tally().batches() == batches);
     let updates: u128 = watch.runs.shown().run.tally().layers().iter().map(|layer| layer.updates).sum();
     assert_eq!(updates, u128::from(batches * SMALL.0));
+}
+
+/// Waits until a batch is named, for this reason.
+#[track_caller]
+fn names(watch: &mut Watch, batch: &str, reason: &str) {
+    let is_it = |problem: &Problem| problem.path.contains(batch) && problem.reason.contains(reason);
+    until(watch, "it is named", |run| run.set_aside().any(is_it));
 }
 
 #[test]
@@ -148,9 +155,90 @@ fn a_batch_that_changed_between_two_processes_is_named() {
     leave(first);
     std::thread::sleep(Duration::from_millis(20));
     add_batch(&run, 2);
+    // It is never deleted, since it was not counted as it is, and each later process names it, too.
+    for _ in 0..2 {
+        let mut later = start(&run, &state, Keeping::ProgressAndPrune);
+        names(&mut later, "000002", "too long ago");
+        counted(&mut later, 3);
+        assert!(!summary(&later).complete);
+        leave(later);
+        assert_eq!(support::batches(&run), [run.join("batch-000002.npz")]);
+    }
+}
+
+#[test]
+fn a_counted_batch_that_is_spoiled_holds_up_no_progress() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 2);
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 2);
+    fs::File::options()
+        .write(true)
+        .open(run.join("batch-000001.npz"))
+        .expect("a file")
+        .set_len(80)
+        .expect("cut");
+    names(&mut first, "000001", "without its end");
+    add_batch(&run, 2);
+    counted(&mut first, 3);
+    leave(first);
     let mut second = start(&run, &state, Keeping::Progress);
-    until(&mut second, "it is named", |run| run.set_aside().any(|problem| problem.path.contains("000002")));
-    assert!(!summary(&second).complete);
+    assert_eq!(second.take_remarks(), ["went on after 3 batches that were counted before"]);
+    names(&mut second, "000001", "without its end");
+    counted(&mut second, 3);
+}
+
+/// What was counted and deleted is counted nowhere else: one batch that comes again makes no other run.
+#[test]
+fn a_deleted_batch_that_comes_again_is_named_and_the_figures_stay() {
+    for with_manifest in [true, false] {
+        let (_place, run, state) = place();
+        support::small_run(&run, 3);
+        if !with_manifest {
+            fs::remove_file(run.join("manifest.json")).expect("removed");
+        }
+        let mut first = start(&run, &state, Keeping::ProgressAndPrune);
+        counted(&mut first, 3);
+        until(&mut first, "all are deleted", |_| support::batches(&run).is_empty());
+        leave(first);
+        add_batch(&run, 1);
+        let mut second = start(&run, &state, Keeping::ProgressAndPrune);
+        names(&mut second, "000001", "too long ago");
+        counted(&mut second, 3);
+        leave(second);
+        // A run that begins in the same place writes its manifest.
+        fs::remove_file(run.join("batch-000001.npz")).expect("removed");
+        let _ = fs::remove_file(run.join("manifest.json"));
+        support::small_run(&run, 1);
+        let mut third = start(&run, &state, Keeping::ProgressAndPrune);
+        until(&mut third, "it says so", |run| run.restarted().is_some_and(|why| why.contains("replaced")));
+        counted(&mut third, 1);
+    }
+}
+
+#[test]
+fn batches_that_a_later_manifest_contradicts_are_named_and_stay_in_the_progress() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 3);
+    fs::remove_file(run.join("manifest.json")).expect("removed");
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 3);
+    leave(first);
+    support::write_manifest(&run, &[("lif", "Leaky", "zero", &[3])], None);
+    for _ in 0..2 {
+        let mut later = start(&run, &state, Keeping::Progress);
+        assert_eq!(later.take_remarks(), ["went on after 3 batches that were counted before"]);
+        names(&mut later, "000002", "it is in the figures all the same");
+        counted(&mut later, 3);
+        assert!(!summary(&later).complete);
+        leave(later);
+    }
+    // With one that fits, nothing is wrong any more.
+    let mut last = start(&run, &state, Keeping::Progress);
+    names(&mut last, "000002", "it is in the figures all the same");
+    support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], None);
+    until(&mut last, "all is well", |run| run.problems().next().is_none());
+    counted(&mut last, 3);
 }
 
 #[test]

@@ -222,7 +222,7 @@ impl Made {
             name,
             modified: SystemTime::UNIX_EPOCH + Duration::from_secs(self.modified),
             bytes: 0,
-            replaces: false,
+            replaces: None,
             count: BatchCount {
                 samples: self.samples,
                 shapes: self.layers.iter().map(shape).collect(),

@@ -176,6 +176,8 @@ pub struct Ledger {
     places: HashMap<Arc<[LayerShape]>, u32>,
     ready: BTreeSet<BatchName>,
     waiting: HashSet<BatchName>,
+    /// The states in which batches were counted that were in another one when they were last seen.
+    counted_as: HashMap<BatchName, Identity>,
     reading: usize,
     account: Account,
     /// The accounts of the ranks, and which of them changed since they were last asked for.
@@ -194,6 +196,7 @@ impl Ledger {
             places: HashMap::new(),
             ready: BTreeSet::new(),
             waiting: HashSet::new(),
+            counted_as: HashMap::new(),
             reading: 0,
             account: Account::default(),
             ranks: BTreeMap::new(),
@@ -226,18 +229,16 @@ impl Ledger {
         ledger
     }
 
-    /// The counted batches; `None` while one of them is read again, since nobody knows then in which of
-    /// its states it is in the figures.
-    pub fn counted(&self) -> Option<CountedBatches> {
-        let mut batches = Vec::with_capacity(self.entries.len());
-        for (name, entry) in &self.entries {
-            match (entry.counted, &entry.state) {
-                (Some(place), State::Counted) => batches.push((*name, entry.identity, place)),
-                (Some(_), _) => return None,
-                (None, _) => {}
-            }
+    /// The counted batches, each in the state in which it was counted, whatever it is in now.
+    pub fn counted(&self) -> CountedBatches {
+        let counted = |(name, entry): (&BatchName, &Entry)| {
+            let identity = self.counted_as.get(name).unwrap_or(&entry.identity);
+            entry.counted.map(|place| (*name, *identity, place))
+        };
+        CountedBatches {
+            shapes: self.shapes.iter().map(|shapes| shapes.to_vec()).collect(),
+            batches: self.entries.iter().filter_map(counted).collect(),
         }
-        Some(CountedBatches { shapes: self.shapes.iter().map(|shapes| shapes.to_vec()).collect(), batches })
     }
 
     /// The account as it stands.
@@ -297,6 +298,9 @@ impl Ledger {
             if !matches!(entry.state, State::Reading) {
                 self.account_for(name, false);
                 let entry = self.entries.get_mut(&name)?;
+                if entry.counted.is_some() {
+                    self.counted_as.entry(name).or_insert(entry.identity);
+                }
                 entry.identity = found.identity;
                 entry.rest = milliseconds(entry.not_before().saturating_duration_since(now));
                 entry.changed_at = now;
@@ -445,6 +449,11 @@ impl Ledger {
         let entry = &self.entries[&name];
         if entry.counted.is_some() {
             self.set_state(name, State::Counted);
+            if let (Some(as_counted), Some(entry)) =
+                (self.counted_as.remove(&name), self.entries.get_mut(&name))
+            {
+                entry.identity = as_counted;
+            }
             return None;
         }
         self.own(name, false);
@@ -503,6 +512,7 @@ impl Ledger {
         match &outcome.result {
             Ok(_) => {
                 let replaces = std::mem::replace(&mut entry.counted, place).is_some();
+                self.counted_as.remove(&name);
                 self.set_state(name, State::Counted);
                 Verdict::Add { replaces }
             }
@@ -553,31 +563,43 @@ impl Ledger {
         set_aside
     }
 
-    /// Checks every counted batch again, after the manifest changed: those that fail are set aside, and
-    /// which they are and their names are returned for their counts to be taken out.
+    /// Checks the layers of every counted batch again, after the manifest changed. Returns those that fail, and
+    /// why.
     pub fn recheck(
-        &mut self,
+        &self,
         check: impl Fn(&[LayerShape]) -> Result<(), SnapshotError>,
-    ) -> Vec<(BatchId, String, SnapshotError)> {
+    ) -> Vec<(BatchName, SnapshotError)> {
         let verdicts: Vec<_> = self.shapes.iter().map(|shapes| check(shapes)).collect();
-        let mut failed = Vec::new();
-        for (&name, entry) in &mut self.entries {
-            let verdict = entry.counted.and_then(|place| verdicts.get(place as usize));
-            if let Some(Err(reason)) = verdict {
-                failed.push((name, reason.clone()));
+        let failed = |(&name, entry): (&BatchName, &Entry)| {
+            let verdict = verdicts.get(entry.counted? as usize)?;
+            verdict.as_ref().err().map(|reason| (name, reason.clone()))
+        };
+        self.entries.iter().filter_map(failed).collect()
+    }
+
+    /// Sets a counted batch aside whose count is taken out of the figures.
+    pub fn withdraw(&mut self, name: BatchName) {
+        self.account_for(name, false);
+        self.counted_as.remove(&name);
+        if let Some(entry) = self.entries.get_mut(&name) {
+            entry.counted = None;
+            // One that has changed meanwhile is read again all the same.
+            if matches!(entry.state, State::Counted) {
+                entry.state = State::SetAside;
             }
         }
-        for &(name, _) in &failed {
-            self.account_for(name, false);
-            if let Some(entry) = self.entries.get_mut(&name) {
-                entry.counted = None;
-                if !matches!(entry.state, State::Reading) {
-                    entry.state = State::SetAside;
-                }
-            }
-            self.account_for(name, true);
-        }
-        failed.into_iter().map(|(name, reason)| (name.id(), name.to_string(), reason)).collect()
+        self.account_for(name, true);
+    }
+
+    /// Whether the count of a batch is in the figures.
+    pub fn has_counted(&self, name: BatchName) -> bool {
+        self.entries.get(&name).is_some_and(|entry| entry.counted.is_some())
+    }
+
+    /// These layers, in the memory that they share with other batches.
+    pub fn shared(&mut self, shapes: &Arc<[LayerShape]>) -> Arc<[LayerShape]> {
+        let place = self.place_of(shapes);
+        Arc::clone(&self.shapes[place as usize])
     }
 
     /// Where these layers are among the sets of layers; they are put there where they are new.
@@ -778,6 +800,46 @@ mod tests {
         assert_eq!(bench.counts(), (1, 1, 0, 0));
     }
 
+    /// What is kept must be what is in the figures, whatever becomes of the file.
+    #[test]
+    fn a_counted_batch_is_kept_in_the_state_in_which_it_was_counted() {
+        let mut bench = Bench::new();
+        bench.write("batch-0.npz", "one");
+        bench.scan();
+        let job = bench.names_ready().pop().expect("ready");
+        let first = job.identity;
+        let kept = |bench: &Bench| bench.ledger.counted().iter().map(|(_, &state)| state).collect::<Vec<_>>();
+        bench.finish(job, Ok(()));
+        assert_eq!(kept(&bench), [first]);
+        bench.write("batch-0.npz", "cut");
+        fs::File::options()
+            .write(true)
+            .open(bench.path("batch-0.npz"))
+            .and_then(|file| file.set_modified(SystemTime::now() - Duration::from_secs(9)))
+            .expect("another time");
+        bench.scan();
+        assert_eq!(kept(&bench), [first], "it is read again");
+        let job = bench.names_ready().pop().expect("ready");
+        assert_eq!(bench.finish(job.clone(), Err("no end")), Verdict::Wait);
+        bench.wait(SETTLE);
+        assert_eq!(bench.ledger.tick(bench.now).len(), 1);
+        assert_eq!((kept(&bench), bench.counts()), (vec![first], (1, 1, 0, 0)), "it cannot be read");
+        bench.ledger.retry_set_aside();
+        let job = bench.names_ready().pop().expect("ready");
+        let (identity, verdict) = (job.identity, bench.finish(job, Ok(())));
+        assert_eq!((verdict, kept(&bench)), (Verdict::Add { replaces: true }, vec![identity]));
+
+        // One that is moved away before it could be read again is read when it is back.
+        bench.write("batch-0.npz", "another");
+        bench.scan();
+        fs::rename(bench.path("batch-0.npz"), bench.path("away")).expect("moved");
+        bench.scan();
+        assert_eq!((kept(&bench), bench.counts()), (vec![identity], (1, 1, 0, 0)));
+        fs::rename(bench.path("away"), bench.path("batch-0.npz")).expect("moved");
+        bench.scan();
+        assert_eq!(bench.names_ready().len(), 1);
+    }
+
     #[test]
     fn what_changes_while_it_is_read_is_not_added() {
         let mut bench = Bench::new();
@@ -886,7 +948,7 @@ mod tests {
         bench.scan();
         let counted = Account { seen: 1, counted: 1, ..Account::default() };
         assert_eq!(bench.ledger.take_changed_ranks(), [(2, Some(counted)), (7, None)]);
-        let kept = bench.ledger.counted().expect("nothing is being read");
+        let kept = bench.ledger.counted();
         assert!(kept.is_sound());
         let mut restored = Ledger::restore(SETTLE, &kept, bench.now);
         assert_eq!(restored.account(), bench.ledger.account());
@@ -932,8 +994,11 @@ mod tests {
         let job = bench.names_ready().pop().expect("ready");
         bench.finish(job, Ok(()));
         assert!(bench.ledger.recheck(|_| Ok(())).is_empty());
-        let out = bench.ledger.recheck(|_| Err(SnapshotError::new("no", "")));
-        assert_eq!((out.len(), bench.counts()), (1, (1, 0, 0, 1)));
+        let failed = bench.ledger.recheck(|_| Err(SnapshotError::new("no", "")));
+        assert_eq!((failed.len(), bench.counts()), (1, (1, 1, 0, 0)));
+        bench.ledger.withdraw(failed[0].0);
+        assert!(!bench.ledger.has_counted(failed[0].0));
+        assert_eq!((bench.ledger.counted().len(), bench.counts()), (0, (1, 0, 0, 1)));
         assert_eq!(bench.ledger.retry_set_aside(), ["batch-0.npz"]);
         let job = bench.names_ready().pop().expect("ready");
         assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });

@@ -2,7 +2,7 @@
 
 use crate::follow::{CountedBatches, Identity};
 use crate::snapshot::BatchName;
-use crate::state::Fingerprint;
+use crate::state::KnownManifest;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ const SHARE: u32 = 10;
 pub struct Checkpoint {
     /// Its number, which counts from 1.
     pub number: u64,
-    /// What of the manifest makes it another run, where there is a manifest.
-    pub manifest: Option<Fingerprint>,
+    /// The run's own manifest, where it has one.
+    pub manifest: Option<KnownManifest>,
     /// The batches.
     pub counted: CountedBatches,
 }
@@ -25,8 +25,8 @@ pub struct Checkpoint {
 /// What a pipeline goes on from.
 #[derive(Debug, Clone)]
 pub struct Restored {
-    /// What of the manifest made it another run, where there was a manifest.
-    pub manifest: Option<Fingerprint>,
+    /// The run's own manifest, where it had one.
+    pub manifest: Option<KnownManifest>,
     /// The counted batches.
     pub counted: CountedBatches,
 }
@@ -91,7 +91,7 @@ impl Checkpoints {
     }
 
     /// Makes a checkpoint of what is counted.
-    pub(super) fn make(&mut self, counted: CountedBatches, manifest: Option<Fingerprint>) -> Checkpoint {
+    pub(super) fn make(&mut self, counted: CountedBatches, manifest: Option<KnownManifest>) -> Checkpoint {
         self.number += 1;
         self.changed = false;
         self.due = Instant::now() + EVERY;

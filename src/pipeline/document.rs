@@ -50,6 +50,11 @@ impl Document {
         self.state = State::Unread;
     }
 
+    /// The state in which it was last seen.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
     /// Whether it was never there.
     pub(super) fn is_absent(&self) -> bool {
         self.state == State::Absent

@@ -9,6 +9,7 @@ mod checkpoint;
 mod document;
 mod pipelines;
 mod rank_documents;
+mod recent;
 mod share;
 mod update;
 mod worker;
@@ -26,13 +27,14 @@ use crate::log;
 use crate::snapshot::{
     BatchName, End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError, classify,
 };
-use crate::state::Fingerprint;
+use crate::state::{Fingerprint, KnownManifest};
 use crate::storage::{self, Pace, Root, is_url};
 use acknowledge::Acknowledgement;
 use checkpoint::{Checkpoints, CountedBatch};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use document::{Document, Reading};
 use rank_documents::{Kind, RankDocument, RankDocuments};
+use recent::RecentCounts;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -202,6 +204,10 @@ struct Engine {
     /// How often it is worth to look at what the directory is on.
     pace: Pace,
     ledger: Ledger,
+    /// What can be taken out of the figures again.
+    recent: RecentCounts,
+    /// Counted batches that do not match the manifest and cannot be taken out.
+    mismatched: Vec<BatchName>,
     account: Account,
     manifest_document: Document,
     end_document: Document,
@@ -248,6 +254,8 @@ impl Engine {
         }
         Self {
             ledger: Ledger::new(options.settle),
+            recent: RecentCounts::default(),
+            mismatched: Vec::new(),
             manifest_document: Document::new(options.settle),
             end_document: Document::new(options.settle),
             rank_documents: RankDocuments::new(options.settle),
@@ -383,8 +391,9 @@ impl Engine {
         self.restored = Some(restored);
     }
 
-    /// At the first scan, whether none of the batches that were counted, as far as they are there, is as it was.
-    /// If all is well, those that are there and safe are deleted where that is asked for.
+    /// At the first scan, whether none of the batches that were counted, as far as they are there, is as it was,
+    /// and nothing else says that the others were deleted from the run that was counted. If all is well, those
+    /// that are there and safe are deleted where that is asked for.
     fn was_replaced(&mut self, found: &[Found]) -> bool {
         let Some(restored) = &self.restored else { return false };
         let counted: HashMap<BatchName, &Identity> = restored.counted.iter().collect();
@@ -400,7 +409,8 @@ impl Engine {
                 None => {}
             }
         }
-        if changed > 0 && safe.is_empty() {
+        let some_were_deleted = counted.len() > safe.len() + changed;
+        if changed > 0 && safe.is_empty() && !(some_were_deleted && self.has_the_manifest_of(restored)) {
             return true;
         }
         if let Some(restored) = &mut self.restored {
@@ -414,18 +424,29 @@ impl Engine {
         false
     }
 
+    /// Whether the manifest was not even written anew; without one, whether batches are deleted here.
+    fn has_the_manifest_of(&self, restored: &Restored) -> bool {
+        let now = self.manifest_document.identity();
+        match (restored.manifest.as_ref().and_then(|manifest| manifest.identity), now) {
+            (Some(before), Some(now)) => before.same_contents(&now),
+            (None, None) => self.options.keeping == Keeping::ProgressAndPrune,
+            _ => false,
+        }
+    }
+
     /// Lists what is counted where it is time to, as the last update of a group.
     fn make_checkpoint(&mut self, last: bool) {
         if !self.keeps() || !self.checkpoints.is_wanted(last) {
             return;
         }
-        if let Some(counted) = self.ledger.counted() {
-            // Which rank's manifest comes first is a matter of chance, and makes no other run.
-            let own = self.manifest.as_deref().filter(|_| self.borrowed_from.is_none());
-            let manifest = own.map(Fingerprint::of);
-            let checkpoint = self.checkpoints.make(counted, manifest);
-            self.pending.push(Update::Checkpoint(Box::new(checkpoint)));
-        }
+        // Which rank's manifest comes first is a matter of chance, and makes no other run.
+        let own = self.manifest.as_deref().filter(|_| self.borrowed_from.is_none());
+        let manifest = own.map(|manifest| KnownManifest {
+            fingerprint: Fingerprint::of(manifest),
+            identity: self.manifest_document.identity(),
+        });
+        let checkpoint = self.checkpoints.make(self.ledger.counted(), manifest);
+        self.pending.push(Update::Checkpoint(Box::new(checkpoint)));
     }
 
     /// What is in a checkpoint that is on disk can be deleted: by the producer, or here.
@@ -489,6 +510,8 @@ impl Engine {
         self.epoch += 1;
         self.workers.forget_before(self.epoch);
         self.ledger = Ledger::new(self.options.settle);
+        self.recent.clear();
+        self.mismatched.clear();
         self.manifest_document = Document::new(self.options.settle);
         self.end_document = Document::new(self.options.settle);
         self.rank_documents = RankDocuments::new(self.options.settle);
@@ -914,7 +937,7 @@ impl Engine {
 
     fn take_own_manifest(&mut self, manifest: Manifest) {
         let before = self.restored.as_ref().and_then(|restored| restored.manifest.as_ref());
-        if before.is_some_and(|before| *before != Fingerprint::of(&manifest)) {
+        if before.is_some_and(|before| before.fingerprint != Fingerprint::of(&manifest)) {
             return self.restart(REPLACED);
         }
         self.borrowed_from = None;
@@ -938,13 +961,26 @@ impl Engine {
         if !checks_changed {
             return;
         }
-        for (id, name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
-            self.acknowledgement.remove(id);
-            self.checkpoints.touch();
-            self.pending.push(Update::Withdrawn { number: id.number, rank: id.rank });
-            self.problem(name, reason);
+        let solved = self.mismatched.drain(..).map(|name| name.to_string());
+        self.pending.extend(solved.chain(self.ledger.retry_set_aside()).map(Update::Solved));
+        for (name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
+            self.take_out(name, reason);
         }
-        self.pending.extend(self.ledger.retry_set_aside().into_iter().map(Update::Solved));
+    }
+
+    /// Takes a counted batch out that does not match the manifest, where that is possible.
+    fn take_out(&mut self, name: BatchName, reason: SnapshotError) {
+        let id = name.id();
+        let Some(count) = self.recent.take(id) else {
+            self.mismatched.push(name);
+            let what = format!("{}; it is in the figures all the same, counted too long ago", reason.what);
+            return self.problem(name.to_string(), SnapshotError::new(what, "start the tally over"));
+        };
+        self.ledger.withdraw(name);
+        self.acknowledgement.remove(id);
+        self.checkpoints.touch();
+        self.pending.push(Update::Withdrawn { number: id.number, rank: id.rank, count });
+        self.problem(name.to_string(), reason);
     }
 
     /// Gives the workers what is ready, a little more than they can have in hand.
@@ -968,14 +1004,17 @@ impl Engine {
         }
         let Counted { job, after, result, .. } = counted;
         let (name, id, identity) = (job.name.clone(), job.id, job.identity);
+        let Some(parsed) = BatchName::parse(&name) else { return };
         let (shapes, added) = match result {
-            Ok(read) => (self.still_valid(&read.count.shapes), Some(read)),
+            Ok(read) => (self.still_valid(parsed, &read.count.shapes), Some(read)),
             Err(error) => (Err(error), None),
         };
         let verdict = self.ledger.settle(&Outcome { job, after, result: shapes }, Instant::now());
         match (verdict, added) {
-            (Verdict::Add { replaces }, Some(read)) => {
-                let Some(parsed) = BatchName::parse(&name) else { return };
+            (Verdict::Add { replaces }, Some(mut read)) => {
+                let replaces = if replaces { self.recent.take(id) } else { None };
+                read.count.shapes = self.ledger.shared(&read.count.shapes);
+                self.recent.keep(id, &read.count);
                 if self.keeps() {
                     self.checkpoints.add((parsed, identity));
                 } else {
@@ -998,10 +1037,21 @@ impl Engine {
         }
     }
 
-    /// The manifest may have changed while a batch was read that was checked against the one before.
-    fn still_valid(&self, shapes: &Arc<[LayerShape]>) -> Result<Arc<[LayerShape]>, SnapshotError> {
+    /// The manifest may have changed while a batch was read that was checked against the one before; and a batch
+    /// cannot be counted again unless its first count can be taken out.
+    fn still_valid(
+        &self,
+        name: BatchName,
+        shapes: &Arc<[LayerShape]>,
+    ) -> Result<Arc<[LayerShape]>, SnapshotError> {
         if let Some(manifest) = &self.manifest {
             manifest.check(shapes)?;
+        }
+        if self.ledger.has_counted(name) && !self.recent.has(name.id()) {
+            return Err(SnapshotError::new(
+                "it changed after it was counted, too long ago to count it again",
+                "start the tally over",
+            ));
         }
         Ok(Arc::clone(shapes))
     }

@@ -89,8 +89,8 @@ pub enum Update {
         modified: SystemTime,
         /// Its bytes on disk.
         bytes: u64,
-        /// Whether an earlier count of the same number is to be taken out first.
-        replaces: bool,
+        /// What an earlier count of the same batch added, to be taken out first.
+        replaces: Option<BatchCount>,
         /// What it adds.
         count: BatchCount,
     },
@@ -100,6 +100,8 @@ pub enum Update {
         number: u64,
         /// The rank that wrote it, where one is named.
         rank: Option<u32>,
+        /// What it added.
+        count: BatchCount,
     },
     /// A problem with a file; it replaces an earlier one with the same file.
     Problem(Problem),

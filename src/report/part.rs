@@ -371,7 +371,7 @@ mod tests {
             };
             let (name, modified) = (format!("batch-{number}"), SystemTime::UNIX_EPOCH);
             let rank = [None, Some(0), Some(7)][number as usize];
-            let update = Update::Counted { number, rank, name, modified, bytes: 0, replaces: false, count };
+            let update = Update::Counted { number, rank, name, modified, bytes: 0, replaces: None, count };
             run.apply(vec![update], SystemTime::UNIX_EPOCH);
         }
         let account = |counted| Account { seen: counted, counted, ..Account::default() };

@@ -248,7 +248,7 @@ mod tests {
         };
         let name = "batch".to_owned();
         let update =
-            Update::Counted { number: 0, rank: None, name, modified: now, bytes: 0, replaces: false, count };
+            Update::Counted { number: 0, rank: None, name, modified: now, bytes: 0, replaces: None, count };
         run.apply(vec![update], now);
         Summary::of(&run, now)
     }

@@ -156,8 +156,8 @@ pub(super) mod tests {
         longer.push(0);
         assert!(decode(&longer).is_err());
         let mut newer = whole;
-        newer[16] = 5;
-        assert!(decode(&newer).unwrap_err().contains("version 5"));
+        newer[16] = VERSION as u8 + 1;
+        assert!(decode(&newer).unwrap_err().contains(&format!("version {}", VERSION + 1)));
     }
 
     proptest! {

@@ -9,7 +9,7 @@ pub use file::{decode, default_path, encode, read, write};
 pub use keeper::Keeper;
 pub use lock::Lock;
 
-use crate::follow::CountedBatches;
+use crate::follow::{CountedBatches, Identity};
 use crate::history::{History, MAX_SUM};
 use crate::ranks::RankSums;
 use crate::snapshot::Manifest;
@@ -19,15 +19,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// The version of what is kept; another one is not read.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The progress of a run at one moment: which batches are counted, and what came of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The run's directory.
     pub directory: PathBuf,
-    /// What of the manifest makes it another run, where there was a manifest.
-    pub manifest: Option<Fingerprint>,
+    /// The run's own manifest, where it had one.
+    pub manifest: Option<KnownManifest>,
     /// The counted batches.
     pub counted: CountedBatches,
     /// Sums by layer.
@@ -42,6 +42,15 @@ pub struct Progress {
     pub ranks: Vec<(u32, RankSums)>,
     /// The batch with the highest number.
     pub newest: Option<(u64, String)>,
+}
+
+/// What is known of a run's manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownManifest {
+    /// What of it makes it that of another run.
+    pub fingerprint: Fingerprint,
+    /// The state of its file.
+    pub identity: Option<Identity>,
 }
 
 /// What of a manifest makes it that of another run: its name, its producer, and what its layers are.

@@ -1,0 +1,190 @@
+//! What the batches that were counted last add to the figures, so that they can be taken out again.
+
+use crate::count::{BatchCount, LayerCount};
+use crate::snapshot::{BatchId, LayerShape};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The memory for it.
+const MAX_BYTES: usize = 8 << 20;
+
+/// The counts of batches by which they can be taken out of the sums: of the highest numbers, as many as there is
+/// room for.
+#[derive(Debug, Default)]
+pub(super) struct RecentCounts {
+    batches: BTreeMap<BatchId, Kept>,
+    bytes: usize,
+}
+
+impl RecentCounts {
+    /// Keeps the count of a batch; many batches should share their shapes.
+    pub(super) fn keep(&mut self, id: BatchId, count: &BatchCount) {
+        let kept = Kept::of(count);
+        self.bytes += kept.bytes();
+        let before = self.batches.insert(id, kept);
+        self.bytes -= before.map_or(0, |before| before.bytes());
+        while self.bytes > MAX_BYTES
+            && let Some((_, forgotten)) = self.batches.pop_first()
+        {
+            self.bytes -= forgotten.bytes();
+        }
+    }
+
+    /// Whether a batch can be taken out.
+    pub(super) fn has(&self, id: BatchId) -> bool {
+        self.batches.contains_key(&id)
+    }
+
+    /// The count of a batch, which is to be taken out of the sums now.
+    pub(super) fn take(&mut self, id: BatchId) -> Option<BatchCount> {
+        let kept = self.batches.remove(&id)?;
+        self.bytes -= kept.bytes();
+        Some(kept.count())
+    }
+
+    /// Forgets all, for the tally starts over.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The count of one batch.
+#[derive(Debug, Clone)]
+struct Kept {
+    samples: u64,
+    shapes: Arc<[LayerShape]>,
+    counts: Numbers,
+}
+
+impl Kept {
+    fn of(count: &BatchCount) -> Self {
+        let shapes = Arc::clone(&count.shapes);
+        Self { samples: count.samples, shapes, counts: Numbers::of(&count.layers) }
+    }
+
+    fn count(self) -> BatchCount {
+        BatchCount { samples: self.samples, shapes: self.shapes, layers: self.counts.counts() }
+    }
+
+    /// The memory that it takes: the row, itself and what the tree and the allocator add.
+    fn bytes(&self) -> usize {
+        self.counts.bytes() + 2 * size_of::<(BatchId, Self)>()
+    }
+}
+
+/// The counts of a batch's layers in one row: of each its updates, its dense updates, how many steps there
+/// are, and the updates of each.
+#[derive(Debug, Clone)]
+enum Numbers {
+    Narrow(Box<[u32]>),
+    Wide(Box<[u64]>),
+}
+
+impl Numbers {
+    fn of(counts: &[LayerCount]) -> Self {
+        let row = || {
+            counts.iter().flat_map(|count| {
+                let steps = count.updates_by_step.len() as u64;
+                [count.updates, count.dense, steps].into_iter().chain(count.updates_by_step.iter().copied())
+            })
+        };
+        match row().map(u32::try_from).collect() {
+            Ok(narrow) => Self::Narrow(narrow),
+            Err(_) => Self::Wide(row().collect()),
+        }
+    }
+
+    fn counts(&self) -> Vec<LayerCount> {
+        match self {
+            Self::Narrow(row) => counts_of(row.iter().map(|&number| u64::from(number))),
+            Self::Wide(row) => counts_of(row.iter().copied()),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Narrow(row) => size_of_val(&**row),
+            Self::Wide(row) => size_of_val(&**row),
+        }
+    }
+}
+
+fn counts_of(mut row: impl Iterator<Item = u64>) -> Vec<LayerCount> {
+    let mut counts = Vec::new();
+    while let (Some(updates), Some(dense), Some(steps)) = (row.next(), row.next(), row.next()) {
+        counts.push(LayerCount {
+            updates,
+            dense,
+            updates_by_step: row.by_ref().take(steps as usize).collect(),
+        });
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn shapes(layers: usize) -> Arc<[LayerShape]> {
+        (0..layers).map(|layer| LayerShape { name: layer.to_string(), neurons: Some(vec![2]) }).collect()
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_highest_numbers_stay() {
+        let layers = vec![LayerCount { updates: u64::MAX, dense: 1, updates_by_step: Vec::new() }; 100_000];
+        let wide = BatchCount { samples: 1, shapes: shapes(layers.len()), layers };
+        let mut recent = RecentCounts::default();
+        (0..12).for_each(|number: u64| recent.keep(number.into(), &wide));
+        assert!(recent.bytes <= MAX_BYTES);
+        assert!(!recent.has(0.into()) && recent.take(0.into()).is_none());
+        assert_eq!(recent.take(11.into()), Some(wide));
+        assert!(!recent.has(11.into()));
+        recent.clear();
+        assert_eq!((recent.batches.len(), recent.bytes), (0, 0));
+    }
+
+    #[test]
+    fn the_same_number_of_two_ranks_is_two_batches() {
+        let of_rank = |rank| BatchId { number: 3, rank };
+        let count = |samples| BatchCount { samples, shapes: shapes(0), layers: Vec::new() };
+        let mut recent = RecentCounts::default();
+        for (samples, rank) in [(1, None), (2, Some(0)), (3, Some(1))] {
+            recent.keep(of_rank(rank), &count(samples));
+        }
+        assert_eq!(recent.take(of_rank(Some(0))), Some(count(2)));
+        assert!(recent.take(of_rank(Some(0))).is_none() && recent.has(of_rank(None)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_is_what_was_kept(
+            batches in prop::collection::vec(
+                prop::collection::vec((any::<u64>(), any::<u32>(), prop::collection::vec(any::<u32>(), 0..5)), 0..4),
+                0..20,
+            ),
+            wide in any::<bool>(),
+        ) {
+            let counts: Vec<BatchCount> = batches.iter().map(|layers| BatchCount {
+                samples: 1,
+                shapes: shapes(layers.len()),
+                layers: layers.iter().map(|(updates, dense, steps)| LayerCount {
+                    updates: if wide { *updates } else { u64::from(*dense) },
+                    dense: u64::from(*dense),
+                    updates_by_step: steps.iter().map(|&step| u64::from(step)).collect(),
+                }).collect(),
+            }).collect();
+            let mut recent = RecentCounts::default();
+            for (number, count) in counts.iter().enumerate() {
+                recent.keep((number as u64 % 7).into(), count);
+            }
+            let kept: usize = recent.batches.values().map(Kept::bytes).sum();
+            prop_assert_eq!(recent.bytes, kept);
+            for (number, count) in counts.iter().enumerate().rev().take(7) {
+                let taken = recent.take((number as u64 % 7).into());
+                prop_assert_eq!(taken.as_ref(), Some(count));
+            }
+            prop_assert_eq!(recent.bytes, 0);
+        }
+    }
+}
