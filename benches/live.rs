@@ -4,7 +4,7 @@
 //! `cargo bench --bench live`; with `-- ROUNDS`, so many batches and so many starts.
 
 use anyhow::{Context, Result, bail};
-use neurotop::pipeline::{Mode, Options, Pipelines, Update};
+use neurotop::pipeline::{Keeping, Mode, Options, Pipelines, Update};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use std::fs;
 use std::io::{Read, Write};
@@ -35,7 +35,7 @@ fn latencies(rounds: usize) -> Result<Vec<Duration>> {
     let run = tempfile::tempdir()?;
     let threads = std::thread::available_parallelism()?.get();
     let mut pipelines = Pipelines::start(Options::unkept(Mode::Live, threads))?;
-    pipelines.follow(run.path(), None)?;
+    pipelines.follow(run.path(), None, Keeping::Nothing)?;
     // Whoever renames at once may be quicker than the watcher's start.
     std::thread::sleep(Duration::from_millis(500));
     let mut times = Vec::with_capacity(rounds);

@@ -202,7 +202,7 @@ impl Watch {
                 directory.display()
             ));
         }
-        self.pipelines.follow_keeping(directory, restored, keeping)?;
+        self.pipelines.follow(directory, restored, keeping)?;
         let file = known.file.filter(|_| !known.is_kept_elsewhere);
         self.places.push(Kept { directory: known.directory, file, _lock: known.lock });
         Ok(())

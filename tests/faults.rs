@@ -4,82 +4,20 @@
 
 mod support;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
+use support::watch::Watch;
 use support::{Archive, Members, Npy, SMALL, small_batch};
 use tempfile::TempDir;
 
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// `neurotop watch` without a terminal, its export and its log.
-struct Watch {
-    child: Child,
-    place: TempDir,
-}
-
-impl Watch {
-    fn start(run: &Path, more: &[&str]) -> Self {
-        let place = tempfile::tempdir().expect("a directory");
-        let child = Command::new(env!("CARGO_BIN_EXE_neurotop"))
-            .args(["watch", "--exit-when-finished", "--settle", "0.5", "--log-level", "debug"])
-            .arg(run)
-            .args(more)
-            .arg("--export")
-            .arg(place.path().join("out.json"))
-            .arg("--log")
-            .arg(place.path().join("log"))
-            .env("XDG_CONFIG_HOME", "/nonexistent")
-            .env("XDG_STATE_HOME", place.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        Self { child, place }
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.place.path().join("log")).unwrap_or_default()
-    }
-
-    #[track_caller]
-    fn until_logged(&self, parts: &[&str]) {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.log().lines().any(|line| parts.iter().all(|part| line.contains(part))) {
-            assert!(Instant::now() < deadline, "{parts:?} is not in the log:\n{}", self.log());
-            sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(self.child.id().cast_signed()).expect("a process"), signal).expect("sent");
-    }
-
-    /// Waits for the end; returns the exit code and the export.
-    #[track_caller]
-    fn ends(mut self) -> (i32, Value) {
-        let deadline = Instant::now() + PATIENCE;
-        let status: ExitStatus = loop {
-            if let Some(status) = self.child.try_wait().expect("its state") {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
-            sleep(Duration::from_millis(20));
-        };
-        (status.code().expect("a code"), support::json(&self.place.path().join("out.json")))
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
+fn start(run: &Path, more: &[&str]) -> Watch {
+    Watch::start(Command::new(env!("CARGO_BIN_EXE_neurotop")), run, more)
 }
 
 fn directory() -> TempDir {
@@ -139,7 +77,7 @@ fn a_writer_that_is_killed_in_the_middle_of_a_batch() {
     let run = directory();
     support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[2])], None);
     put(run.path(), 0, &small());
-    let watch = Watch::start(run.path(), &[]);
+    let mut watch = start(run.path(), &[]);
     let path = batch_path(run.path(), 1);
     let mut writer = Command::new("sh")
         .args(["-c", "exec cat > \"$0\""])
@@ -161,7 +99,7 @@ fn a_writer_that_is_killed_in_the_middle_of_a_batch() {
     assert_eq!(json["problems"][0]["path"], "batch-000001.npz");
     // The writer starts again: in the same run the batch counts.
     fs::remove_file(run.path().join("end.json")).expect("removed");
-    let watch = Watch::start(run.path(), &[]);
+    let mut watch = start(run.path(), &[]);
     watch.until_logged(&["set aside", "batch-000001.npz"]);
     put(run.path(), 1, &bytes);
     watch.until_logged(&["counted", "batch-000001.npz"]);
@@ -183,7 +121,7 @@ fn batches_that_are_truncated_and_replaced_while_they_are_read() {
     let run = directory();
     support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[400])], None);
     let variants: Vec<Vec<u8>> = (4..9).map(large).collect();
-    let watch = Watch::start(run.path(), &[]);
+    let mut watch = start(run.path(), &[]);
     let mut random = 1_u64;
     let mut next = |below: usize| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -232,7 +170,7 @@ fn a_counted_batch_that_is_cut_afterwards_stays_counted_and_is_named() {
     let run = directory();
     support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[2])], None);
     put(run.path(), 0, &small());
-    let watch = Watch::start(run.path(), &[]);
+    let mut watch = start(run.path(), &[]);
     watch.until_logged(&["counted", "batch-000000.npz"]);
     File::options().write(true).open(batch_path(run.path(), 0)).expect("a file").set_len(80).expect("cut");
     watch.until_logged(&["set aside", "batch-000000.npz", "without its end"]);
@@ -249,7 +187,7 @@ fn a_counted_batch_that_is_cut_afterwards_stays_counted_and_is_named() {
 fn a_batch_that_is_deleted_before_it_was_read_is_named() {
     let run = directory();
     support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[2])], None);
-    let watch = Watch::start(run.path(), &["--poll", "0.2"]);
+    let mut watch = start(run.path(), &["--poll", "0.2"]);
     let bytes = small();
     fs::write(batch_path(run.path(), 0), &bytes[..100]).expect("a part");
     watch.until_logged(&["seen", "batch-000000.npz"]);
@@ -269,7 +207,7 @@ fn a_run_that_is_moved_away_and_back_goes_on() {
     let (run, away) = (place.path().join("run"), place.path().join("away"));
     support::small_run(&run, 2);
     fs::remove_file(run.join("manifest.json")).expect("removed");
-    let watch = Watch::start(&run, &[]);
+    let mut watch = start(&run, &[]);
     watch.until_logged(&["counted", "batch-000001.npz"]);
     fs::rename(&run, &away).expect("moved");
     watch.until_logged(&["the directory cannot be read", "does not exist"]);
@@ -287,7 +225,7 @@ fn a_run_that_is_moved_away_and_back_goes_on() {
 fn a_run_that_is_deleted_and_recreated_again_and_again() {
     let place = directory();
     let run = place.path().join("run");
-    let watch = Watch::start(&run, &[]);
+    let mut watch = start(&run, &[]);
     for round in 1..=4 {
         // Something else may take the inode, so that the new directory has another.
         fs::create_dir(place.path().join(format!("other-{round}"))).expect("a directory");
@@ -312,7 +250,7 @@ fn more_events_than_the_system_keeps() {
     let run = directory();
     support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[2])], Some(BATCHES));
     put(run.path(), 0, &small());
-    let watch = Watch::start(run.path(), &[]);
+    let mut watch = start(run.path(), &[]);
     watch.until_logged(&["counted", "batch-000000.npz"]);
     // While it is stopped, nobody takes the events from the system's queue (fs.inotify.max_queued_events).
     watch.signal(Signal::STOP);
@@ -372,7 +310,7 @@ fn clocks_that_jump() {
     let run = directory();
     let year = Duration::from_secs(365 * 86_400);
     support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[2])], Some(6));
-    let watch = Watch::start(run.path(), &[]);
+    let mut watch = start(run.path(), &[]);
     let now = SystemTime::now();
     let times =
         [now + 80 * year, SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH - year, now - 20 * year, now + year];

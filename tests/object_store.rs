@@ -10,17 +10,15 @@ use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::{Dav, Fault, Proxy, Store, neurotop, without_credentials};
+use support::watch::Watch;
 use support::{Archive, Members, Npy, SMALL, small_batch};
 use tempfile::TempDir;
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 fn directory() -> TempDir {
     tempfile::tempdir().expect("a directory")
@@ -80,81 +78,9 @@ fn mixed_run(run: &Path) {
     fs::write(run.join("batch-000002.npz"), long_batch(4000, 1000, 777)).expect("a batch");
 }
 
-/// `neurotop watch` without a terminal.
-struct Watch {
-    child: Child,
-    place: TempDir,
-}
-
-impl Watch {
-    fn start(endpoint: SocketAddr, url: &str, more: &[&str]) -> Self {
-        let place = directory();
-        let errors = fs::File::create(place.path().join("errors")).expect("a file");
-        let child = neurotop(endpoint)
-            .args([
-                "watch",
-                "--exit-when-finished",
-                "--poll",
-                "0.2",
-                "--settle",
-                "0.5",
-                "--log-level",
-                "debug",
-            ])
-            .arg(url)
-            .args(more)
-            .arg("--export")
-            .arg(place.path().join("out.json"))
-            .arg("--log")
-            .arg(place.path().join("log"))
-            .env("XDG_STATE_HOME", place.path())
-            .stdout(Stdio::null())
-            .stderr(errors)
-            .spawn()
-            .expect("it starts");
-        Self { child, place }
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.place.path().join("log")).unwrap_or_default()
-    }
-
-    fn said(&self) -> String {
-        fs::read_to_string(self.place.path().join("errors")).unwrap_or_default()
-    }
-
-    #[track_caller]
-    fn until_logged(&self, parts: &[&str]) {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.log().lines().any(|line| parts.iter().all(|part| line.contains(part))) {
-            assert!(Instant::now() < deadline, "{parts:?} is not in the log:\n{}", self.log());
-            sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Waits for the end; returns the exit code and the export.
-    #[track_caller]
-    fn ends(&mut self) -> (i32, Value) {
-        let deadline = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("its state") {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
-            sleep(Duration::from_millis(20));
-        };
-        let code = status.code().expect("a code");
-        let export = self.place.path().join("out.json");
-        assert!(export.exists(), "{code}: {}", self.said());
-        (code, support::json(&export))
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn start(endpoint: SocketAddr, url: &str, more: &[&str]) -> Watch {
+    let more = [&["--poll", "0.2"], more].concat();
+    Watch::start(neurotop(endpoint), url, &more)
 }
 
 #[test]
@@ -189,7 +115,7 @@ fn golden_runs_give_their_figures() {
 fn a_run_is_watched_as_it_grows() {
     let (store, run) = (Store::start(), directory());
     support::copy_run(&support::golden("conv-mixed-digits"), run.path());
-    let mut watch = Watch::start(store.address, "s3://snn/runs/live", &[]);
+    let mut watch = start(store.address, "s3://snn/runs/live", &[]);
     watch.until_logged(&["nothing is there yet"]);
     let put = |name: &str| {
         store.put(&format!("runs/live/{name}"), fs::read(run.path().join(name)).expect("a file"))
@@ -212,7 +138,7 @@ fn a_run_is_watched_as_it_grows() {
 fn a_directory_batch_is_a_prefix_and_is_counted_once_it_is_whole() {
     let (store, run) = (Store::start(), directory());
     support::copy_run(&support::golden("directory-batches"), run.path());
-    let mut watch = Watch::start(store.address, "s3://snn/live", &[]);
+    let mut watch = start(store.address, "s3://snn/live", &[]);
     fs::write(run.path().join("end.json"), "{\"batches\": 3}").expect("an end");
     store.upload(run.path(), "live");
     let (code, export) = watch.ends();
@@ -227,7 +153,7 @@ fn a_replaced_batch_counts_as_it_is_now() {
     store.upload(manifest.path(), "run");
     let batch = |changes: usize| long_batch(3, 1, changes);
     store.put("run/batch-000000.npz", batch(0));
-    let mut watch = Watch::start(store.address, "s3://snn/run", &["--neuron", "lif=Leaky"]);
+    let mut watch = start(store.address, "s3://snn/run", &["--neuron", "lif=Leaky"]);
     watch.until_logged(&["set aside"]);
     store.put("run/batch-000000.npz", small());
     watch.until_logged(&["counted", "batch-000000.npz"]);
@@ -302,7 +228,7 @@ fn an_object_that_is_replaced_while_it_is_read_is_never_counted_half_and_half() 
         }
         Fault::None
     });
-    let mut watch = Watch::start(proxy.address, "s3://snn/run", &[]);
+    let mut watch = start(proxy.address, "s3://snn/run", &[]);
     let (code, export) = watch.ends();
     assert_eq!(code, 0, "{}", watch.said());
     assert_eq!(same(export), same(local(run.path())));
@@ -315,7 +241,7 @@ fn a_server_that_is_gone_is_said_and_waited_for() {
     store.put("run/manifest.json", fs::read(run.path().join("manifest.json")).expect("a manifest"));
     store.put("run/batch-000000.npz", small());
     let proxy = Proxy::before(&store, |_| Fault::None);
-    let mut watch = Watch::start(proxy.address, "s3://snn/run", &[]);
+    let mut watch = start(proxy.address, "s3://snn/run", &[]);
     watch.until_logged(&["counted", "batch-000000.npz"]);
     proxy.set_down(true);
     watch.until_logged(&["cannot be reached"]);
@@ -344,7 +270,7 @@ fn a_batch_that_cannot_be_reached_is_named_and_tried_again() {
     assert_eq!(once.status.code(), Some(3), "{}", text(&once.stderr));
     let said = text(&once.stderr);
     assert!(said.contains("batch-000001.npz: set aside") && said.contains("503 (SlowDown)"), "{said}");
-    let mut watch = Watch::start(proxy.address, "s3://snn/run", &[]);
+    let mut watch = start(proxy.address, "s3://snn/run", &[]);
     watch.until_logged(&["set aside", "batch-000001.npz", "SlowDown"]);
     is_sick.store(0, Ordering::Relaxed);
     let (code, export) = watch.ends();
@@ -358,10 +284,10 @@ fn a_restart_reads_no_batch_again() {
     store.upload(run.path(), "run");
     let state = run.path().join("state");
     let state = state.to_str().expect("text");
-    let mut first = Watch::start(store.address, "s3://snn/run", &["--state", state]);
+    let mut first = start(store.address, "s3://snn/run", &["--state", state]);
     let (_, expected) = first.ends();
     let proxy = Proxy::before(&store, |_| Fault::None);
-    let mut second = Watch::start(proxy.address, "s3://snn/run", &["--state", state]);
+    let mut second = start(proxy.address, "s3://snn/run", &["--state", state]);
     let (code, again) = second.ends();
     assert_eq!((code, same(again)), (0, same(expected)));
     let read = proxy.requests().into_iter().filter(|request| request.starts_with("GET /snn/run/batch-"));

@@ -39,19 +39,12 @@ impl Pipelines {
     }
 
     /// Follows one run more, from where an earlier process left it if there was one; returns its number, which
-    /// counts from 0. The directory need not exist yet.
+    /// counts from 0. The directory need not exist yet. What becomes of what is counted may be another thing than
+    /// the options say.
     ///
     /// # Errors
     /// Where the system gives no thread, or the current directory that a relative path needs is gone.
-    pub fn follow(&mut self, directory: &Path, restored: Option<Restored>) -> std::io::Result<usize> {
-        self.follow_keeping(directory, restored, self.options.keeping)
-    }
-
-    /// As [`Pipelines::follow`], and what becomes of what is counted is not as the options say.
-    ///
-    /// # Errors
-    /// As [`Pipelines::follow`].
-    pub fn follow_keeping(
+    pub fn follow(
         &mut self,
         directory: &Path,
         restored: Option<Restored>,
