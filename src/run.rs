@@ -7,17 +7,20 @@ use crate::history::History;
 use crate::pace::Pace;
 use crate::pipeline::{Checkpoint, Presence, Problem, Severity, Update, Watching};
 use crate::ranks::{Circumstances, Ranks, Standing};
-use crate::snapshot::{BatchId, End, Manifest, SnapshotError};
-use crate::state::Progress;
+use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError};
+use crate::state::{Progress, path_bytes};
 use crate::tally::{LayerSums, Tally};
 use crate::throughput::Throughput;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How long `end.json` is waited for after all that was expected is counted.
 const WAIT_FOR_END: Duration = Duration::from_secs(2);
+
+/// What a problem is about where what was counted is not in the figures any more.
+pub const PROGRESS: &str = "progress";
 
 /// A backlog that is counted sooner is not worth a word.
 const LONG_BACKLOG: Duration = Duration::from_secs(1);
@@ -78,6 +81,8 @@ pub struct Run {
     /// The end of all ranks, which is that of a run without one of its own.
     common_end: Option<End>,
     problems: BTreeMap<String, Problem>,
+    /// The problem that there are more batches than the end says.
+    excess: Option<Problem>,
     account: Account,
     presence: Option<Presence>,
     watching: Option<Watching>,
@@ -96,6 +101,8 @@ pub struct Run {
     order: u64,
     /// Batches that an earlier process had counted.
     resumed: u64,
+    /// Whether batches may have been deleted since that process counted them.
+    may_have_deleted: bool,
     corrections: u64,
 }
 
@@ -112,6 +119,7 @@ impl Run {
             ranks: Ranks::default(),
             common_end: None,
             problems: BTreeMap::new(),
+            excess: None,
             account: Account::default(),
             presence: None,
             watching: None,
@@ -127,6 +135,7 @@ impl Run {
             structure: 0,
             order: 0,
             resumed: 0,
+            may_have_deleted: false,
             corrections: 0,
         }
     }
@@ -142,6 +151,10 @@ impl Run {
         self.resumed = batches;
         self.last_activity = progress.counted.iter().map(|(_, identity)| identity.modified).max();
         self.ranks.restore(progress.ranks);
+        self.may_have_deleted = progress.may_have_deleted;
+        for (path, reason) in progress.problems {
+            self.add_problem(Problem { path, reason, severity: Severity::SetAside });
+        }
         for (name, identity) in progress.counted.iter() {
             if let Some(rank) = name.rank() {
                 self.ranks.note_written(rank, identity.modified, now);
@@ -170,9 +183,14 @@ impl Run {
 
     /// The progress of the run at `directory` at a checkpoint, once all updates before it are applied.
     pub fn progress_at(&self, directory: &Path, checkpoint: Checkpoint) -> Progress {
+        let lost: HashSet<String> = checkpoint.counted.lost().iter().map(BatchName::to_string).collect();
+        let stays = |problem: &&Problem| lost.contains(&problem.path) || problem.path == PROGRESS;
+        let problems = self.set_aside().filter(stays);
         Progress {
-            directory: directory.to_owned(),
+            directory: path_bytes(directory),
             manifest: checkpoint.manifest,
+            may_have_deleted: checkpoint.may_have_deleted,
+            problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
             counted: checkpoint.counted,
             layers: self.tally.layers().to_vec(),
             samples: self.tally.samples(),
@@ -188,12 +206,33 @@ impl Run {
         self.resumed
     }
 
+    /// Whether batches may have been deleted since an earlier process counted them, so that they cannot be counted
+    /// again.
+    pub fn may_have_deleted(&self) -> bool {
+        self.may_have_deleted
+    }
+
     /// Applies a group of updates, which came at `now`.
     pub fn apply(&mut self, updates: Vec<Update>, now: SystemTime) {
         self.revision += 1;
         for update in updates {
             self.apply_one(update, now);
         }
+        self.excess = self.excess_over_end();
+    }
+
+    /// The problem with a run that has more batches than its end says: they are those of several runs.
+    fn excess_over_end(&self) -> Option<Problem> {
+        let said = self.end().and_then(|end| end.batches)?;
+        let counted = self.tally.batches();
+        (counted > said).then(|| Problem {
+            path: "end.json".into(),
+            reason: format!(
+                "it says that there are {said}, and {counted} batches are counted; start the tally over if another run was written \
+                 in the place of one"
+            ),
+            severity: Severity::SetAside,
+        })
     }
 
     fn apply_one(&mut self, update: Update, now: SystemTime) {
@@ -250,7 +289,7 @@ impl Run {
                 self.problems.remove(&path);
             }
             Update::Refused(why) => self.refused = Some(why),
-            Update::Restarted(why) => self.restart(why),
+            Update::Restarted { why, .. } => self.restart(why),
             // Whoever keeps the progress looks at it before the group is applied.
             Update::Checkpoint(_) => {}
             Update::Account(account) => self.account = account,
@@ -371,7 +410,7 @@ impl Run {
 
     /// The problems, by file.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.values()
+        self.problems.values().chain(&self.excess)
     }
 
     /// Why the run must not be counted, where it must not.
@@ -513,7 +552,7 @@ impl Run {
     /// nothing was set aside.
     pub fn is_complete(&self) -> bool {
         let all_written = match self.end().map(|end| end.batches) {
-            Some(Some(batches)) => self.tally.batches() >= batches,
+            Some(Some(batches)) => self.tally.batches() == batches,
             Some(None) => true,
             None => self.expectations_met(),
         };
@@ -549,5 +588,41 @@ impl Run {
             (None, None) => return None,
         };
         self.pace.left(left, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::LayerCount;
+
+    #[test]
+    fn more_batches_than_the_end_says_are_those_of_several_runs() {
+        let mut run = Run::new(Settings {
+            name: "test".into(),
+            costs: Costs::default(),
+            neurons: LayerDefaults::default(),
+            resets: LayerDefaults::default(),
+            stall_after: Duration::from_secs(60),
+            live: true,
+        });
+        let batch = |number| Update::Counted {
+            number,
+            rank: None,
+            name: format!("batch-{number}.npz"),
+            modified: SystemTime::UNIX_EPOCH,
+            bytes: 1,
+            replaces: None,
+            count: BatchCount { samples: 1, shapes: [].into(), layers: Vec::<LayerCount>::new() },
+        };
+        let now = SystemTime::UNIX_EPOCH;
+        let end = End { batches: Some(1), ..End::default() };
+        run.apply(vec![batch(0), Update::End(end)], now);
+        assert!(run.is_complete() && run.set_aside().next().is_none());
+        run.apply(vec![batch(1)], now);
+        let why = &run.set_aside().next().expect("it is named").reason;
+        assert!(!run.is_complete() && why.contains("there are 1, and 2 batches are counted"), "{why}");
+        run.apply(vec![Update::Restarted { why: "as you asked".into(), lost: 0 }], now);
+        assert!(run.set_aside().next().is_none());
     }
 }

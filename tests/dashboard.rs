@@ -922,7 +922,7 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         vec![batch(2, &["a", "b"])],
         vec![batch(3, &["a", "b"]), account(4, 0, 1)],
         vec![withdrawn],
-        vec![Update::Restarted("as you asked".into())],
+        vec![Update::Restarted { why: "as you asked".into(), lost: 0 }],
         vec![batch(0, &["c"])],
         vec![Update::End(End::default())],
     ];

@@ -100,6 +100,12 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
     }
     for summary in summaries {
         let run = prefix(summaries, summary);
+        if summary.account.waiting > 0 {
+            output::say(&format!(
+                "{run}not counted yet: {} of the batches that were seen",
+                summary.account.waiting
+            ));
+        }
         for problem in &summary.problems {
             let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
             output::say(&format!("{run}{}: {what}{}", printable(&problem.path), printable(&problem.reason)));

@@ -39,5 +39,5 @@ pub(super) fn merge(args: MergeArgs) -> anyhow::Result<ExitCode> {
     }
     finish::name_problems(std::slice::from_ref(&summary), Some(format));
     finish::name_failures(None, summary.failed.as_deref(), Some(format));
-    Ok(finish::exit_code(all_written, summary.failed.as_deref(), summary.has_set_aside()))
+    Ok(finish::exit_code(all_written, summary.failed.as_deref(), summary.leaves_out()))
 }

@@ -149,7 +149,7 @@ fn name_store(watch: &Watch, group: &Group) {
 
 fn name_restart(group: &Group) {
     for update in &group.updates {
-        if let Update::Restarted(why) = update {
+        if let Update::Restarted { why, .. } = update {
             output::say(&format!("started over: {why}"));
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     let all_written = finish::write_exports(&run.exports, &summary);
     finish::name_problems(std::slice::from_ref(&summary), Some(format));
     finish::name_failures(None, summary.failed.as_deref(), Some(format));
-    Ok(finish::exit_code(all_written && all_published, summary.failed.as_deref(), summary.has_set_aside()))
+    Ok(finish::exit_code(all_written && all_published, summary.failed.as_deref(), summary.leaves_out()))
 }
 
 fn without_time_to_serve(address: SocketAddr) -> Error {
@@ -74,7 +74,7 @@ fn part(args: SummaryArgs, config: &Config, shard: Shard) -> anyhow::Result<Exit
     finish::print(&part, format, run.symbols)?;
     let all_written = finish::write_exports(&run.exports, &part);
     finish::name_problems(std::slice::from_ref(&summary), None);
-    Ok(finish::exit_code(all_written, None, summary.has_set_aside()))
+    Ok(finish::exit_code(all_written, None, summary.leaves_out()))
 }
 
 fn whole_run_only(why: &str) -> Error {

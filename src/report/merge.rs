@@ -7,7 +7,7 @@ use crate::pipeline::{Problem, Severity, Update};
 use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
 use crate::snapshot::{BatchName, End, Manifest};
-use crate::state::Fingerprint;
+use crate::state::KnownManifest;
 use crate::tally::Tally;
 use anyhow::{Context, bail, ensure};
 use std::collections::{BTreeMap, HashMap};
@@ -200,7 +200,8 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
     fn differ<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Option<String> {
         (ours != theirs).then(|| format!("{what} {ours:?} and {theirs:?}"))
     }
-    let manifest = |part: &RunPart| part.run.manifest.as_ref().map(Fingerprint::of);
+    let manifest =
+        |part: &RunPart| part.run.manifest.as_ref().map(|manifest| KnownManifest::of(manifest, None));
     let expected = |part: &RunPart| {
         part.run
             .manifest

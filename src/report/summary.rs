@@ -429,9 +429,10 @@ impl Summary {
         }
     }
 
-    /// Whether something was set aside.
-    pub fn has_set_aside(&self) -> bool {
-        self.account.set_aside > 0 || self.problems.iter().any(|problem| problem.severity == "set_aside")
+    /// Whether something that was seen is not in the figures.
+    pub fn leaves_out(&self) -> bool {
+        let AccountFigures { waiting, set_aside, .. } = self.account;
+        waiting + set_aside > 0 || self.problems.iter().any(|problem| problem.severity == "set_aside")
     }
 }
 

@@ -10,6 +10,9 @@ const VERSION: u64 = 1;
 /// The manifest of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// What tells one run from another of the same name and layers, where the producer says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The run's name.
     #[serde(default)]
     pub run: Option<String>,

@@ -41,6 +41,28 @@ pub struct SnapshotError {
     is_passing: bool,
 }
 
+/// Whether the system is to blame, and not the file: too many of them are open, or its disk is gone for a while.
+#[cfg(unix)]
+fn is_passing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let passing = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOMEM,
+        Errno::IO,
+        Errno::STALE,
+        Errno::TIMEDOUT,
+        Errno::HOSTDOWN,
+        Errno::NOTCONN,
+    ];
+    Errno::from_io_error(error).is_some_and(|error| passing.contains(&error))
+}
+
+#[cfg(not(unix))]
+fn is_passing(_: &io::Error) -> bool {
+    false
+}
+
 impl SnapshotError {
     /// An error from its two halves.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
@@ -61,12 +83,16 @@ impl SnapshotError {
                 ..Self::new(format!("cannot read {what}: {trouble}"), trouble.advice)
             };
         }
+        let is_passing = is_passing(error);
         let advice = match error.kind() {
             io::ErrorKind::PermissionDenied => "give this user permission to read it",
             io::ErrorKind::NotFound => "write it again if it should be counted",
+            _ if is_passing => {
+                "check the disk, the network share and the limits of this user; it is tried again"
+            }
             _ => "check the disk or the network share; it is tried again when the file changes",
         };
-        Self::new(format!("cannot read {what}: {error}"), advice)
+        Self { is_passing, ..Self::new(format!("cannot read {what}: {error}"), advice) }
     }
 
     /// Whether it may be over by itself: a network that is gone, not a file that is wrong.
@@ -79,5 +105,23 @@ impl SnapshotError {
     pub fn of_member(mut self, member: &str) -> Self {
         self.what = format!("{member}: {}", self.what);
         self
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn what_the_system_is_to_blame_for_passes() {
+        let of = |error: Errno| SnapshotError::io("the batch", &error.into());
+        for passing in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO, Errno::STALE] {
+            let error = of(passing);
+            assert!(error.is_passing() && error.advice.contains("tried again"), "{error}");
+        }
+        for lasting in [Errno::ACCESS, Errno::NOENT, Errno::ISDIR] {
+            assert!(!of(lasting).is_passing(), "{lasting}");
+        }
     }
 }

@@ -7,7 +7,6 @@ use super::{
 };
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -56,7 +55,7 @@ impl Storage for Disk {
         let mut identity = Identity::of(&metadata);
         let shape = shape_of(&metadata);
         if shape == Shape::Directory && interest == Interest::WithFiles {
-            add_files(&path, &mut identity);
+            identity = with_files(&path, identity);
         }
         Some(Entry { name: name.to_owned(), shape, identity })
     }
@@ -157,22 +156,12 @@ fn shape_of(metadata: &Metadata) -> Shape {
     }
 }
 
-/// Adds the files of a directory batch to the identity of the directory. One that cannot be listed
-/// keeps its own; opening it says why.
-pub(super) fn add_files(directory: &Path, identity: &mut Identity) {
-    let Ok(entries) = directory.read_dir() else { return };
-    let mut files: Vec<_> = entries
+/// The identity of a directory batch with its files. One that cannot be listed keeps its own; opening it says
+/// why.
+fn with_files(directory: &Path, identity: Identity) -> Identity {
+    let Ok(entries) = directory.read_dir() else { return identity };
+    let files = entries
         .filter_map(Result::ok)
-        .filter_map(|entry| Some((entry.file_name(), Identity::of(&metadata(&entry.path()).ok()?))))
-        .collect();
-    files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let mut hasher = DefaultHasher::new();
-    identity.size = 0;
-    for (name, file) in files {
-        (name, file.inode, file.size, file.modified).hash(&mut hasher);
-        identity.size = identity.size.saturating_add(file.size);
-        identity.modified = identity.modified.max(file.modified);
-        identity.changed = identity.changed.max(file.changed);
-    }
-    identity.files = hasher.finish();
+        .filter_map(|entry| Some((entry.file_name(), Identity::of(&metadata(&entry.path()).ok()?))));
+    identity.with_files(files.collect())
 }

@@ -95,7 +95,7 @@ impl Place {
             return names.into_iter().filter_map(|name| self.directory(name).transpose()).collect();
         }
         let mut found: HashMap<String, Identity> =
-            names.into_iter().map(|name| (name, Identity::of_nothing())).collect();
+            names.into_iter().map(|name| (name, Identity::unknown())).collect();
         self.list(Depth::All, &mut |listed| {
             if let Listed::Object { name, version } = listed
                 && let Some((directory, file)) = name.split_once('/')
@@ -111,7 +111,7 @@ impl Place {
 
     /// One directory batch; `None` where nothing is in it.
     fn directory(&self, name: String) -> Result<Option<Entry>, Trouble> {
-        let mut identity = Identity::of_nothing();
+        let mut identity = Identity::unknown();
         let mut is_empty = true;
         let depth = if self.client.lists_all() { Depth::All } else { Depth::One };
         self.below(&name).list(depth, &mut |listed| {
@@ -142,7 +142,7 @@ impl Place {
 
 /// A prefix of which no more is wanted than that it is there.
 fn prefix(name: String) -> Entry {
-    Entry { name, shape: Shape::Directory, identity: Identity::of_nothing() }
+    Entry { name, shape: Shape::Directory, identity: Identity::unknown() }
 }
 
 impl Storage for ObjectStores {
