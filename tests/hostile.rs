@@ -240,9 +240,69 @@ fn documents_that_are_pipes_sockets_or_links() {
                 "{kind}: {said}"
             );
             assert!(said.contains(name), "{kind}: {said}");
+            let says = match kind {
+                "pipe" | "socket" => {
+                    "it is a pipe, socket or device, which is not followed; put the file itself"
+                }
+                "directory" => "it is a directory, and its name says .json",
+                _ => "it is a symbolic link, which is not followed; put the file itself",
+            };
+            assert!(said.contains(says), "{kind}: {said}");
             drop(socket);
         }
     }
+}
+
+/// Opening is enough to wake a writer, rewind a tape or take a terminal, whatever is done about it then.
+#[cfg(unix)]
+#[test]
+fn pipes_are_not_even_opened() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let run = tempfile::tempdir().expect("a directory");
+    support::small_run(run.path(), 1);
+    let member =
+        support::write_batch(run.path(), 1, &support::small_batch(), Archive::Directory).join("lif.post.npy");
+    let rank = run.path().join("rank-0");
+    std::fs::create_dir(&rank).expect("a directory");
+    let own = ["manifest.json", "end.json", "batch-000002.npz"].map(|name| run.path().join(name));
+    let ranks = ["manifest.json", "end.json"].map(|name| rank.join(name));
+    let pipes: Vec<_> = own.into_iter().chain(ranks).chain([member]).collect();
+    let awake: Vec<_> = pipes.iter().map(|_| AtomicBool::new(false)).collect();
+    for path in &pipes {
+        let _ = std::fs::remove_file(path);
+        pipe(path);
+    }
+    std::thread::scope(|scope| {
+        for (path, awake) in pipes.iter().zip(&awake) {
+            // A writer waits until somebody opens the pipe to read.
+            scope.spawn(move || {
+                let _ = std::fs::File::options().write(true).open(path);
+                awake.store(true, Ordering::Relaxed);
+            });
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let words = [
+            &["summary", "--settle", "0.2"][..],
+            &["summary", "--settle", "0.2", "--follow-links"],
+            &["doctor", "--deep"],
+        ];
+        let codes = words.map(|words| {
+            let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_neurotop"));
+            command.args(words).arg(run.path()).timeout(std::time::Duration::from_secs(60));
+            command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_STATE_HOME", support::STATE_HOME);
+            command.output().ok().and_then(|output| output.status.code())
+        });
+        let opened: Vec<_> =
+            pipes.iter().zip(&awake).filter(|(_, awake)| awake.load(Ordering::Relaxed)).collect();
+        for path in &pipes {
+            use std::os::unix::fs::OpenOptionsExt;
+            let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+            let mut options = std::fs::File::options();
+            drop(options.read(true).custom_flags(nonblock).open(path).expect("the writers go on"));
+        }
+        assert!(opened.is_empty(), "{opened:?}");
+        assert_eq!(codes, [Some(3); 3]);
+    });
 }
 
 /// A run of which almost all is elsewhere: with `--follow-links` it counts, and nothing of it is deleted. Loops and

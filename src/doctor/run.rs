@@ -4,8 +4,8 @@ use super::{Batches, Finding, Settings};
 use crate::count::{Scratch, count_batch};
 use crate::follow::{Found, Shape, Shard, scan};
 use crate::snapshot::{
-    Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, classify,
-    read_document,
+    Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, check_document,
+    classify, read_document, shown,
 };
 use crate::storage::{self, Interest};
 use crate::watch::kept;
@@ -162,14 +162,13 @@ impl<'a> Examination<'a> {
     }
 
     fn read_documents(&mut self, found: &[Found]) {
-        let has = |meaning| found.iter().any(|found| found.meaning == meaning);
-        let has_own = has(EntryName::Manifest(None));
-        if has_own && let Some(manifest) = self.read_manifest("manifest.json") {
+        let own = |meaning| found.iter().find(|found| found.meaning == meaning);
+        let manifest = own(EntryName::Manifest(None));
+        let has_own = manifest.is_some();
+        if let Some(manifest) = manifest.and_then(|found| self.read_manifest(found)) {
             self.take_manifest(manifest);
         }
-        if has(EntryName::End(None)) {
-            self.end = self.read_end("end.json");
-        }
+        self.end = own(EntryName::End(None)).and_then(|found| self.read_end(found));
         let mut of_ranks: Vec<(u32, &Found)> = found.iter().filter_map(of_rank).collect();
         of_ranks.sort_by_key(|&(rank, _)| rank);
         for (rank, found) in of_ranks {
@@ -184,22 +183,27 @@ impl<'a> Examination<'a> {
         }
     }
 
-    fn read_manifest(&mut self, name: &str) -> Option<Manifest> {
-        let read = read_document(&self.directory.join(name)).map_err(ManifestError::Unusable);
+    fn read_manifest(&mut self, found: &Found) -> Option<Manifest> {
+        let read = self.read_document(found).map_err(ManifestError::Unusable);
         match read.and_then(|bytes| Manifest::parse(&bytes)) {
             Ok(manifest) => Some(manifest),
             Err(ManifestError::Newer(error) | ManifestError::Unusable(error)) => {
-                self.wrong(name, error);
+                self.wrong(&found.name, error);
                 None
             }
         }
     }
 
-    fn read_end(&mut self, name: &str) -> Option<End> {
-        match read_document(&self.directory.join(name)).and_then(|bytes| End::parse(&bytes)) {
+    fn read_document(&self, found: &Found) -> Result<Vec<u8>, SnapshotError> {
+        check_document(found.shape)?;
+        read_document(&self.directory.join(&found.name))
+    }
+
+    fn read_end(&mut self, found: &Found) -> Option<End> {
+        match self.read_document(found).and_then(|bytes| End::parse(&bytes)) {
             Ok(end) => Some(end),
             Err(error) => {
-                self.wrong(name, error);
+                self.wrong(&found.name, error);
                 None
             }
         }
@@ -208,12 +212,12 @@ impl<'a> Examination<'a> {
     /// The manifest of a rank must agree with the run's, and stands for it where there is none.
     fn read_document_of_rank(&mut self, rank: u32, found: &Found, has_own: bool) {
         if matches!(found.meaning, EntryName::End(_)) {
-            if self.read_end(&found.name).is_some() {
+            if self.read_end(found).is_some() {
                 self.rank(rank).ended = true;
             }
             return;
         }
-        let Some(manifest) = self.read_manifest(&found.name) else { return };
+        let Some(manifest) = self.read_manifest(found) else { return };
         match &self.manifest {
             Some(of_run) => {
                 if let Some(how) = manifest.contradiction(of_run) {
@@ -357,8 +361,9 @@ impl<'a> Examination<'a> {
         batch.layers.iter().for_each(|layer| self.note_layer(layer));
         if let Some(first) = batch.ignored.first() {
             let what = format!(
-                "{} members that the format does not know are not read, {first} first",
-                batch.ignored.len()
+                "{} members that the format does not know are not read, {} first",
+                batch.ignored.len(),
+                shown(first)
             );
             self.note(name, what, "name potentials <layer>.post, <layer>.pre or <layer>.changed");
         }

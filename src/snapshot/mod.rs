@@ -18,7 +18,7 @@ mod zip;
 
 pub use batch::{Array, Batch, BatchLayer, Form};
 pub(crate) use crc::Crc;
-pub use document::{MAX_DOCUMENT_BYTES, read_document};
+pub use document::{MAX_DOCUMENT_BYTES, check_document, read_document};
 pub use end::{End, OfficialOperations, OfficialResults};
 pub use layers::Layers;
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};

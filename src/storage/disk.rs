@@ -81,10 +81,11 @@ impl Storage for Disk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Opened> {
-        if metadata(path)?.is_dir() {
+        let metadata = metadata(path)?;
+        if metadata.is_dir() {
             return Ok(Opened::Directory);
         }
-        let file = open_regular(path)?;
+        let file = open_as(&metadata, path)?;
         let length = file.metadata()?.len();
         Ok(Opened::File(Contents::of_archive(file, length)?, length))
     }
@@ -120,11 +121,20 @@ impl Storage for Disk {
 /// Opens a regular file for reading, never blocking, and following a symbolic link only where that is asked for.
 ///
 /// A snapshot directory may come from somebody else: a FIFO or a device in the place of a batch must
-/// neither hang the reader nor be read.
+/// neither hang the reader nor be read, nor opened: that alone wakes a writer, rewinds a tape or takes a terminal.
 ///
 /// # Errors
 /// Where the file cannot be opened or is not a regular file.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    open_as(&metadata(path)?, path)
+}
+
+/// The same of what was looked at just now. It is looked at again once it is open, since something else may have
+/// been put in its place.
+fn open_as(seen: &Metadata, path: &Path) -> io::Result<File> {
+    if !seen.is_file() {
+        return Err(not_regular());
+    }
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -132,17 +142,18 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
         use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt;
         let flags = match Links::now() {
-            Links::Named => OFlags::NOFOLLOW | OFlags::NONBLOCK,
-            Links::Followed => OFlags::NONBLOCK,
+            Links::Named => OFlags::NOFOLLOW,
+            Links::Followed => OFlags::empty(),
         };
+        let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
         options.custom_flags(flags.bits().cast_signed());
     }
     let file = options.open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-    }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
 fn shape_of(metadata: &Metadata) -> Shape {
