@@ -2,6 +2,7 @@
 
 use super::{Batches, Finding, Settings};
 use crate::count::{Scratch, count_batch};
+use crate::fault;
 use crate::follow::{Found, Shape, Shard, scan};
 use crate::snapshot::{
     Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, check_document,
@@ -11,6 +12,7 @@ use crate::storage::{self, Interest};
 use crate::watch::kept;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// A run.
@@ -343,19 +345,14 @@ impl<'a> Examination<'a> {
 
     /// Reads the headers of a batch, and the data where that is asked for.
     fn open(&mut self, name: &str, path: &Path) {
-        let batch = match Batch::open(path, self.manifest.as_ref()) {
-            Ok(batch) => batch,
+        // A fault of this program in one batch must not hide what there is to say of the others.
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(path)))
+            .unwrap_or_else(|_| Err(SnapshotError::fault()));
+        let (batch, updates) = match read {
+            Ok(read) => read,
             Err(error) => return self.wrong(name, error),
         };
-        if self.settings.deep {
-            match count_batch(&batch, &mut self.scratch) {
-                Ok(count) => {
-                    let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
-                    self.batches.updates = self.batches.updates.map(|sum| sum + updates);
-                }
-                Err(error) => return self.wrong(name, error),
-            }
-        }
+        self.batches.updates = self.batches.updates.map(|sum| sum + updates);
         self.batches.readable += 1;
         self.batches.samples += u128::from(batch.samples);
         batch.layers.iter().for_each(|layer| self.note_layer(layer));
@@ -367,6 +364,18 @@ impl<'a> Examination<'a> {
             );
             self.note(name, what, "name potentials <layer>.post, <layer>.pre or <layer>.changed");
         }
+    }
+
+    /// A batch and, where its data are read too, its updates.
+    fn read(&mut self, path: &Path) -> Result<(Batch, u128), SnapshotError> {
+        fault::point("doctor");
+        let batch = Batch::open(path, self.manifest.as_ref())?;
+        if !self.settings.deep {
+            return Ok((batch, 0));
+        }
+        let count = count_batch(&batch, &mut self.scratch)?;
+        let updates = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
+        Ok((batch, updates))
     }
 
     fn note_layer(&mut self, layer: &BatchLayer) {
