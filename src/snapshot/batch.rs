@@ -5,7 +5,7 @@ use super::member::{Encoding, Member};
 use super::npy::{Dtype, Header, Kind, MAX_AXES, Order, elements};
 use super::zip::{self, MAX_MEMBERS};
 use super::{LayerShape, Manifest, SnapshotError};
-use crate::storage::{self, Opened, Shape, StoredFile};
+use crate::storage::{self, MAX_LEVELS, Opened, Shape, StoredFile};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -76,7 +76,7 @@ pub struct Batch {
     pub samples: u64,
     /// The layers: those of the manifest in its order, then the others by name.
     pub layers: Vec<BatchLayer>,
-    /// Members that the format does not know, which are not read.
+    /// Members that the format does not know, or that have a hidden name, which are not read.
     pub ignored: Vec<String>,
 }
 
@@ -167,7 +167,14 @@ enum Role<'a> {
 }
 
 /// The layer is all before the last dot, since module names have dots of their own.
+///
+/// An archive and the directory that it is unpacked to are the same batch, so that in both slashes lead to
+/// sub-directories, and names that begin with a dot are of files that are being written, or lead elsewhere.
 fn role(name: &str) -> Role<'_> {
+    let mut way = name.split('/');
+    if way.any(|part| part.is_empty() || part.starts_with('.')) || name.split('/').count() > MAX_LEVELS {
+        return Role::Unknown;
+    }
     if name == "samples" {
         return Role::Samples;
     }
@@ -427,12 +434,12 @@ fn declared_shape(member: &Member) -> Result<Vec<u64>, SnapshotError> {
         .map_err(|_| SnapshotError::new(format!("{name} is {values:?}"), "axes cannot be negative"))
 }
 
-/// The `.npy` files of a directory batch, by name.
+/// The `.npy` files of a directory batch, those of its sub-directories too, by name.
 fn directory_members(directory: &Path) -> Result<Vec<Member>, SnapshotError> {
     let mut count = 0;
     // Of too many no more are looked at than show it.
     let mut wanted = |name: &str| {
-        let is_array = !name.starts_with('.') && name.ends_with(".npy");
+        let is_array = name.ends_with(".npy");
         count += usize::from(is_array);
         is_array && count <= MAX_MEMBERS
     };
@@ -450,10 +457,12 @@ fn directory_members(directory: &Path) -> Result<Vec<Member>, SnapshotError> {
 
 fn file_member(file: StoredFile) -> Result<Member, SnapshotError> {
     let StoredFile { name, shape, size, container } = file;
-    if shape != Shape::File {
-        return Err(SnapshotError::new(format!("{name} is not a regular file"), "write it as one"));
-    }
     let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
+    // What is not read may be anything.
+    if shape != Shape::File && !matches!(role(&name), Role::Unknown) {
+        let file = shown(&name);
+        return Err(SnapshotError::new(format!("{file}.npy is not a regular file"), "write it as one"));
+    }
     Ok(Member { name, container, range: 0..size, encoding: Encoding::Stored, size, crc: None })
 }
 

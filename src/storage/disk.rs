@@ -2,11 +2,11 @@
 
 use super::links::LINK;
 use super::{
-    Container, Contents, Entry, Identity, Interest, Interests, Links, Opened, Pace, Root, Shape, Storage,
-    StoredFile, Wanted, metadata,
+    Container, Contents, Entry, Identity, Interest, Interests, Links, MAX_LEVELS, Opened, Pace, Root, Shape,
+    Storage, StoredFile, Wanted, metadata,
 };
-use std::ffi::OsString;
-use std::fs::{File, Metadata, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirEntry, File, Metadata, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::path::Path;
@@ -92,10 +92,9 @@ impl Storage for Disk {
 
     fn files(&self, directory: &Path, wanted: Wanted<'_>) -> io::Result<Vec<StoredFile>> {
         let mut files = Vec::new();
-        for entry in directory.read_dir()? {
-            let name = entry?.file_name();
-            let Some(name) = name.to_str().filter(|name| wanted(name)) else { continue };
-            let path = directory.join(name);
+        walk(directory, &mut |name, entry| {
+            let Some(name) = name.to_str().filter(|name| wanted(name)) else { return Ok(()) };
+            let path = entry.path();
             let metadata = metadata(&path)?;
             files.push(StoredFile {
                 name: name.to_owned(),
@@ -103,7 +102,8 @@ impl Storage for Disk {
                 size: metadata.len(),
                 container: Container::File(path),
             });
-        }
+            Ok(())
+        })?;
         Ok(files)
     }
 
@@ -168,14 +168,38 @@ fn shape_of(metadata: &Metadata) -> Shape {
     }
 }
 
+/// Gives all that is in a directory batch, with the way there in its name where it is in a sub-directory. Links are
+/// not gone through, whatever becomes of those to files: they can lead in circles, or to all of a disk.
+fn walk(directory: &Path, each: &mut dyn FnMut(&OsStr, &DirEntry) -> io::Result<()>) -> io::Result<()> {
+    let mut levels = vec![(OsString::new(), 1)];
+    while let Some((within, level)) = levels.pop() {
+        for entry in directory.join(&within).read_dir()? {
+            let entry = entry?;
+            let mut name = within.clone();
+            if !within.is_empty() {
+                name.push("/");
+            }
+            name.push(entry.file_name());
+            each(&name, &entry)?;
+            if level < MAX_LEVELS && entry.file_type()?.is_dir() {
+                levels.push((name, level + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Adds the files of a directory batch to the identity of the directory. One that cannot be listed
 /// keeps its own; opening it says why.
 pub(super) fn add_files(directory: &Path, identity: &mut Identity) {
-    let Ok(entries) = directory.read_dir() else { return };
-    let mut files: Vec<_> = entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| Some((entry.file_name(), Identity::of(&metadata(&entry.path()).ok()?))))
-        .collect();
+    let mut files = Vec::new();
+    let walked = walk(directory, &mut |name, entry| {
+        files.extend(metadata(&entry.path()).ok().map(|metadata| (name.to_owned(), Identity::of(&metadata))));
+        Ok(())
+    });
+    if walked.is_err() && files.is_empty() {
+        return;
+    }
     files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let mut hasher = DefaultHasher::new();
     identity.size = 0;
@@ -186,4 +210,26 @@ pub(super) fn add_files(directory: &Path, identity: &mut Identity) {
         identity.changed = identity.changed.max(file.changed);
     }
     identity.files = hasher.finish();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_sub_directories_is_a_part_of_a_batch() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("batch-1");
+        let identity =
+            || Disk.entry(directory.path(), "batch-1", Interest::WithFiles).expect("there").identity;
+        std::fs::create_dir_all(path.join("enc")).expect("a directory");
+        let empty = identity();
+        std::fs::write(path.join("enc/lif.post.npy"), "x").expect("a file");
+        let one = identity();
+        assert!(!empty.same_contents(&one));
+        std::fs::write(path.join("enc/lif.post.npy"), "xyz").expect("a file");
+        assert!(!one.same_contents(&identity()));
+        let files = Disk.files(&path, &mut |name| name.ends_with(".npy")).expect("listed");
+        assert_eq!((files.len(), files[0].name.as_str(), files[0].size), (1, "enc/lif.post.npy", 3));
+    }
 }
