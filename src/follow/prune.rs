@@ -46,11 +46,11 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pru
     };
     let Some(place) = open_place(directory, rank)? else { return Ok(Pruned::Changed) };
     let Some(entry) = Entry::at(&place, own)? else { return Ok(Pruned::Changed) };
-    if !entry.identity.same_contents(counted) {
-        return Ok(Pruned::Changed);
-    }
     if let Some(more) = entry.more {
         return Ok(Pruned::HoldsMore(more));
+    }
+    if !entry.identity.same_contents(counted) {
+        return Ok(Pruned::Changed);
     }
     let aside = format!(".{own}{ASIDE}");
     rename(&place, own, &aside)?;

@@ -5,9 +5,11 @@
 //! counts them. The format is described in `docs/format.md`.
 
 mod batch;
+mod bounded;
 mod crc;
 mod document;
 mod end;
+mod layers;
 mod manifest;
 mod member;
 mod name;
@@ -16,8 +18,9 @@ mod zip;
 
 pub use batch::{Array, Batch, BatchLayer, Form};
 pub(crate) use crc::Crc;
-pub use document::{MAX_DOCUMENT_BYTES, read_document};
+pub use document::{MAX_DOCUMENT_BYTES, check_document, read_document};
 pub use end::{End, OfficialOperations, OfficialResults};
+pub use layers::Layers;
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
 pub(crate) use member::Checksum;
 pub use member::{Member, MemberReader};
@@ -25,7 +28,13 @@ pub use name::{BatchId, BatchName, EntryName, classify};
 pub use npy::{Dtype, Header, Kind, Order, elements};
 
 use crate::storage::Trouble;
+use bounded::shortened;
+pub(crate) use bounded::shown;
+use std::borrow::Cow;
 use std::io;
+
+/// The most characters of what was wrong: of each batch that is set aside it is kept.
+const MAX_WHAT: usize = 1_000;
 
 /// Why something on disk could not be read: what was wrong, and what the user can do about it.
 ///
@@ -64,9 +73,13 @@ fn is_passing(_: &io::Error) -> bool {
 }
 
 impl SnapshotError {
-    /// An error from its two halves.
+    /// An error from its two halves; what was wrong is shortened where it is very long.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what: what.into(), advice: advice.into(), is_passing: false }
+        let mut what = what.into();
+        if let Cow::Owned(short) = shortened(&what, MAX_WHAT) {
+            what = short;
+        }
+        Self { what, advice: advice.into(), is_passing: false }
     }
 
     /// A fault of this program while it read a batch.
@@ -102,9 +115,9 @@ impl SnapshotError {
 
     /// The same error, said of one member of a batch.
     #[must_use]
-    pub fn of_member(mut self, member: &str) -> Self {
-        self.what = format!("{member}: {}", self.what);
-        self
+    pub fn of_member(self, member: &str) -> Self {
+        let what = format!("{}: {}", shown(member), self.what);
+        Self { is_passing: self.is_passing, ..Self::new(what, self.advice) }
     }
 }
 

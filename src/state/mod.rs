@@ -74,7 +74,7 @@ impl KnownManifest {
     /// What there is to know of a manifest, whose file is in this state.
     pub fn of(manifest: &Manifest, identity: Option<Identity>) -> Self {
         let Manifest { id, run, producer, layers, .. } = manifest.clone();
-        Self { id, run, producer, layers, identity }
+        Self { id, run, producer, layers: layers.to_vec(), identity }
     }
 
     /// What it and a later one say of whether they are of the same run.
