@@ -1,5 +1,6 @@
 //! What the tables for people share: how they are drawn, and cells that are safe to print.
 
+use super::markdown::escaped;
 use super::{Change, Direction, Failure};
 use crate::text::{decimal, percent, printable};
 use comfy_table::{Cell, CellAlignment, Color, Table, TableComponent, presets};
@@ -73,7 +74,7 @@ pub(super) fn safe(text: &str, style: Style) -> String {
     let text = printable(text);
     match style {
         Style::Text | Style::Coloured => text.into_owned(),
-        Style::Markdown => text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;"),
+        Style::Markdown => escaped(&text),
     }
 }
 
