@@ -448,3 +448,89 @@ fn names_that_hide_or_turn_are_escaped_in_every_report_for_people() {
         assert!(!text.contains("c\nd"), "{words:?}: a name ends its line");
     }
 }
+
+/// Runs the command; returns the exit code and what came out of it, on both ways.
+fn neurotop<W: AsRef<std::ffi::OsStr>>(words: impl IntoIterator<Item = W>) -> (i32, String, String) {
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(words)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", support::STATE_HOME)
+        .env("LC_ALL", "C.UTF-8")
+        .timeout(std::time::Duration::from_secs(60))
+        .output()
+        .expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().expect("it ends by itself"), text(&output.stdout), text(&output.stderr))
+}
+
+/// A name of a directory, or of a file, that ends the line in which it is said.
+#[cfg(unix)]
+#[test]
+fn no_path_makes_a_message_of_its_own() {
+    let runs = tempfile::tempdir().expect("a directory");
+    let forged = "x\nneurotop: everything is fine";
+    let run = runs.path().join(forged);
+    std::fs::create_dir(&run).expect("a directory");
+    support::small_run(&run, 1);
+    std::fs::write(run.join("end.json"), "{}").expect("an end");
+    let (missing, export) = (runs.path().join(format!("{forged}, too")), run.join("out.json"));
+    let path = |path: &Path| path.as_os_str().to_owned();
+    let words = |words: &[&str]| words.iter().map(std::ffi::OsString::from).collect::<Vec<_>>();
+    let empty = runs.path().join(format!("{forged}, empty"));
+    let file = runs.path().join(format!("{forged}, file"));
+    std::fs::create_dir(&empty).expect("a directory");
+    std::fs::write(&file, "{").expect("a file");
+    for (what, more, code) in [
+        (words(&["summary"]), vec![path(runs.path())], 1),
+        (words(&["summary"]), vec![path(&missing)], 1),
+        (words(&["summary"]), vec![path(&file)], 1),
+        (words(&["summary", "--settle", "0"]), vec![path(&empty)], 1),
+        (words(&["summary", "--export"]), vec![path(&export), path(&run)], 0),
+        (words(&["summary", "--export"]), vec![path(&missing.join("out.json")), path(&run)], 1),
+        (words(&["summary", "--openmetrics"]), vec![path(&missing.join("out.prom")), path(&run)], 1),
+        (words(&["summary", "--config"]), vec![path(&file), path(&run)], 1),
+        (words(&["summary", "--baseline"]), vec![path(&file), path(&run)], 1),
+        (words(&["merge"]), vec![path(&file)], 1),
+        (words(&["compare"]), vec![path(&missing), path(&run)], 1),
+        (words(&["watch", "--exit-when-finished", "--state"]), vec![path(&file), path(&run)], 0),
+    ] {
+        let (ended, _, said) = neurotop(what.iter().chain(&more));
+        assert_eq!(ended, code, "{what:?}: {said}");
+        assert!(said.contains("\\u{a}neurotop: everything is fine"), "{what:?}: {said}");
+        assert!(!said.lines().any(|line| line.starts_with("neurotop: everything")), "{what:?}: {said}");
+    }
+}
+
+#[test]
+fn names_are_only_text_in_markdown() {
+    let run = tempfile::tempdir().expect("a directory");
+    let names = [
+        "![x](https://evil.example/t.png)",
+        "[click](https://evil.example)",
+        "<img src=//evil.example>",
+        "`code`**bold**",
+        "@user",
+        "www.evil.example",
+        "a|b",
+        "plain_name.1",
+    ];
+    let layers: Vec<_> =
+        names.iter().map(|name| serde_json::json!({"name": name, "neuron": name, "reset": name})).collect();
+    let manifest = serde_json::json!({
+        "format": "neurotop", "version": 1, "run": names[0], "producer": names[1], "warnings": names,
+        "layers": layers,
+    });
+    std::fs::write(run.path().join("manifest.json"), manifest.to_string()).expect("a manifest");
+    let post = &support::small_batch()["lif.post"];
+    let members: Members = names.iter().map(|name| (format!("{name}.post"), post.clone())).collect();
+    support::write_batch(run.path(), 0, &members, Archive::Directory);
+    let run = run.path().as_os_str();
+    let compare = ["compare".as_ref(), "--format".as_ref(), "md".as_ref(), run, run];
+    for words in [vec!["summary".as_ref(), "--format".as_ref(), "md".as_ref(), run], compare.to_vec()] {
+        let (_, text, said) = neurotop(&words);
+        assert!(text.contains("plain_name.1") && text.contains(r"a\|b"), "{text}{said}");
+        for live in ["![", "[x]", "[click]", "://", "<", "@user", "www.", "`code", "**"] {
+            assert!(!text.contains(live), "{words:?}: {live} in\n{text}");
+        }
+    }
+}
