@@ -2,7 +2,7 @@
 
 use super::markdown::escaped;
 use super::{Change, Direction, Failure};
-use crate::text::{decimal, percent, printable};
+use crate::text::{decimal, elide, percent, printable};
 use comfy_table::{Cell, CellAlignment, Color, Table, TableComponent, presets};
 
 /// How tables are drawn.
@@ -76,6 +76,14 @@ pub(super) fn safe(text: &str, style: Style) -> String {
         Style::Text | Style::Coloured => text.into_owned(),
         Style::Markdown => escaped(&text),
     }
+}
+
+/// The most columns of a name in a table: each row is as wide as the longest name in it. JSON and CSV have all.
+const LONGEST_NAME: usize = 200;
+
+/// The same for a name in a table, which loses its middle where it is very long.
+pub(super) fn name(text: &str, style: Style) -> String {
+    safe(&elide(text, LONGEST_NAME), style)
 }
 
 /// A figure per sample, or a dash.
