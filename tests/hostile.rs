@@ -314,6 +314,25 @@ fn names_of_a_megabyte() {
     }
 }
 
+/// All rows of a table are as wide as the longest name in it.
+#[test]
+fn a_name_of_a_megabyte_does_not_fill_the_rows_of_a_table() {
+    let run = tempfile::tempdir().expect("a directory");
+    let name = "n".repeat(1 << 20);
+    let many: Vec<String> = (0..100).map(|at| format!("l{at}")).collect();
+    let layer = |name| (name, name, "zero", &[2][..]);
+    let layers: Vec<_> = many.iter().map(String::as_str).chain([name.as_str()]).map(layer).collect();
+    support::write_manifest(run.path(), &layers, None);
+    for format in ["text", "md"] {
+        let run = run.path().as_os_str();
+        for words in [vec!["summary".as_ref(), run], vec!["compare".as_ref(), run, run]] {
+            let (_, text, said) = neurotop(words.into_iter().chain(["--format".as_ref(), format.as_ref()]));
+            let row = text.lines().find(|line| line.contains("l99")).expect("a row");
+            assert!(row.chars().count() < 1000, "{format}: {} columns\n{said}", row.chars().count());
+        }
+    }
+}
+
 /// An archive without members that lists one empty file this often, and declares as many.
 fn central_directory(entries: usize, name: impl Fn(usize) -> String) -> Vec<u8> {
     let local_name = name(0);
@@ -484,7 +503,7 @@ fn no_path_makes_a_message_of_its_own() {
         (words(&["summary"]), vec![path(runs.path())], 1),
         (words(&["summary"]), vec![path(&missing)], 1),
         (words(&["summary"]), vec![path(&file)], 1),
-        (words(&["summary", "--settle", "0"]), vec![path(&empty)], 1),
+        (words(&["summary", "--settle", "0.01"]), vec![path(&empty)], 1),
         (words(&["summary", "--export"]), vec![path(&export), path(&run)], 0),
         (words(&["summary", "--export"]), vec![path(&missing.join("out.json")), path(&run)], 1),
         (words(&["summary", "--openmetrics"]), vec![path(&missing.join("out.prom")), path(&run)], 1),
@@ -523,13 +542,13 @@ fn names_are_only_text_in_markdown() {
     std::fs::write(run.path().join("manifest.json"), manifest.to_string()).expect("a manifest");
     let post = &support::small_batch()["lif.post"];
     let members: Members = names.iter().map(|name| (format!("{name}.post"), post.clone())).collect();
-    support::write_batch(run.path(), 0, &members, Archive::Directory);
+    support::write_batch(run.path(), 0, &members, Archive::Stored);
     let run = run.path().as_os_str();
     let compare = ["compare".as_ref(), "--format".as_ref(), "md".as_ref(), run, run];
     for words in [vec!["summary".as_ref(), "--format".as_ref(), "md".as_ref(), run], compare.to_vec()] {
         let (_, text, said) = neurotop(&words);
         assert!(text.contains("plain_name.1") && text.contains(r"a\|b"), "{text}{said}");
-        for live in ["![", "[x]", "[click]", "://", "<", "@user", "www.", "`code", "**"] {
+        for live in ["![", "[x]", "[click]", "https://", "<", "@user", "www.", "`code`", "**"] {
             assert!(!text.contains(live), "{words:?}: {live} in\n{text}");
         }
     }
