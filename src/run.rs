@@ -80,7 +80,8 @@ pub struct Run {
     ranks: Ranks,
     /// The end of all ranks, which is that of a run without one of its own.
     common_end: Option<End>,
-    problems: BTreeMap<String, Problem>,
+    /// By file and how grave they are: what keeps a file out of the figures must not hide behind a notice about it.
+    problems: BTreeMap<String, BTreeMap<Severity, Problem>>,
     /// The problem that there are more batches than the end says.
     excess: Option<Problem>,
     account: Account,
@@ -267,7 +268,8 @@ impl Run {
                 }
                 if self.tally.order() != self.order {
                     self.order = self.tally.order();
-                    self.reprice();
+                    self.structure += 1;
+                    self.price_new_layers();
                 }
                 self.history.add(number, count.samples, &layers, &count.layers);
                 if let Some(rank) = rank {
@@ -303,13 +305,21 @@ impl Run {
         self.history.reprice(self.prices());
     }
 
+    /// Tells the history what an update of each layer costs that came with a batch.
+    fn price_new_layers(&mut self) {
+        let known = self.history.prices().len();
+        let new: Vec<u64> = self.tally.layers().iter().skip(known).map(|layer| self.price(layer)).collect();
+        self.history.price_new(new);
+    }
+
     /// What an update of each layer costs, by index in the tally; 0 where it has no price.
     fn prices(&self) -> Vec<u64> {
-        let price = |layer: &LayerSums| {
-            let (neuron, reset) = self.neuron_and_reset(&layer.name);
-            self.cost(neuron, reset).map_or(0, |cost| cost.ops_per_update)
-        };
-        self.tally.layers().iter().map(price).collect()
+        self.tally.layers().iter().map(|layer| self.price(layer)).collect()
+    }
+
+    fn price(&self, layer: &LayerSums) -> u64 {
+        let (neuron, reset) = self.neuron_and_reset(&layer.name);
+        self.cost(neuron, reset).map_or(0, |cost| cost.ops_per_update)
     }
 
     /// Notes what follows from another rank, another end of one, or another manifest.
@@ -321,7 +331,7 @@ impl Run {
     }
 
     fn add_problem(&mut self, problem: Problem) {
-        self.problems.insert(problem.path.clone(), problem);
+        self.problems.entry(problem.path.clone()).or_default().insert(problem.severity, problem);
     }
 
     fn restart(&mut self, why: String) {
@@ -410,7 +420,7 @@ impl Run {
 
     /// The problems, by file.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.values().chain(&self.excess)
+        self.problems.values().flat_map(BTreeMap::values).chain(&self.excess)
     }
 
     /// Why the run must not be counted, where it must not.
@@ -595,31 +605,84 @@ impl Run {
 mod tests {
     use super::*;
     use crate::count::LayerCount;
+    use crate::snapshot::LayerShape;
 
-    #[test]
-    fn more_batches_than_the_end_says_are_those_of_several_runs() {
-        let mut run = Run::new(Settings {
-            name: "test".into(),
+    fn run() -> Run {
+        Run::new(Settings {
+            name: "x".into(),
             costs: Costs::default(),
-            neurons: LayerDefaults::default(),
-            resets: LayerDefaults::default(),
-            stall_after: Duration::from_secs(60),
-            live: true,
-        });
-        let batch = |number| Update::Counted {
+            neurons: LayerDefaults::parse(&["Leaky".into()]),
+            resets: LayerDefaults::parse(&["zero".into()]),
+            stall_after: Duration::from_secs(30),
+            live: false,
+        })
+    }
+
+    fn counted(number: u64, layer: &str) -> Update {
+        Update::Counted {
             number,
             rank: None,
             name: format!("batch-{number}.npz"),
             modified: SystemTime::UNIX_EPOCH,
             bytes: 1,
             replaces: None,
-            count: BatchCount { samples: 1, shapes: [].into(), layers: Vec::<LayerCount>::new() },
-        };
-        let now = SystemTime::UNIX_EPOCH;
+            count: BatchCount {
+                samples: 1,
+                shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
+                layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
+            },
+        }
+    }
+
+    /// So many that pricing all layers anew for each batch does not come to an end.
+    #[test]
+    fn each_of_very_many_batches_may_have_a_new_layer() {
+        const MANY: u64 = 20_000;
+        let mut run = run();
+        for number in 0..MANY {
+            run.apply(vec![counted(number, &format!("l{number}"))], SystemTime::UNIX_EPOCH);
+        }
+        assert_eq!(run.history().prices(), vec![4; MANY as usize]);
+        assert_eq!(run.operations(), (4 * u128::from(MANY), 8 * u128::from(MANY)));
+        let effective: u128 = run.history().points().iter().map(|point| point.effective).sum();
+        assert_eq!(effective, 4 * u128::from(MANY));
+    }
+
+    #[test]
+    fn layers_that_come_before_and_after_a_manifest_have_its_prices() {
+        let manifest = r#"{"format": "neurotop", "version": 1, "layers": [
+            {"name": "a", "neuron": "Synaptic", "reset": "zero"},
+            {"name": "b", "neuron": "Alpha", "reset": "zero"}]}"#;
+        let manifest = Manifest::parse(manifest.as_bytes()).expect("a manifest");
+        let mut run = run();
+        run.apply(vec![counted(0, "a"), Update::Manifest(Arc::new(manifest))], SystemTime::UNIX_EPOCH);
+        run.apply(vec![counted(1, "b"), counted(2, "c"), counted(3, "a")], SystemTime::UNIX_EPOCH);
+        assert_eq!(run.history().prices(), [8, 24, 4]);
+        let effective: Vec<u128> = run.history().points().iter().map(|point| point.effective).collect();
+        assert_eq!(effective, [8, 24, 4, 8]);
+    }
+
+    #[test]
+    fn a_notice_hides_nothing_that_was_set_aside() {
+        let problem = |severity| Update::Problem(Problem { path: "x".into(), reason: "y".into(), severity });
+        for severities in [[Severity::SetAside, Severity::Notice], [Severity::Notice, Severity::SetAside]] {
+            let mut run = run();
+            run.apply(vec![Update::End(End::default())], SystemTime::UNIX_EPOCH);
+            assert!(run.is_complete());
+            run.apply(severities.map(problem).to_vec(), SystemTime::UNIX_EPOCH);
+            assert_eq!((run.problems().count(), run.set_aside().count(), run.is_complete()), (2, 1, false));
+            run.apply(vec![Update::Solved("x".into())], SystemTime::UNIX_EPOCH);
+            assert!(run.problems().next().is_none() && run.is_complete());
+        }
+    }
+
+    #[test]
+    fn more_batches_than_the_end_says_are_those_of_several_runs() {
+        let (mut run, now) = (run(), SystemTime::UNIX_EPOCH);
         let end = End { batches: Some(1), ..End::default() };
-        run.apply(vec![batch(0), Update::End(end)], now);
+        run.apply(vec![counted(0, "a"), Update::End(end)], now);
         assert!(run.is_complete() && run.set_aside().next().is_none());
-        run.apply(vec![batch(1)], now);
+        run.apply(vec![counted(1, "a")], now);
         let why = &run.set_aside().next().expect("it is named").reason;
         assert!(!run.is_complete() && why.contains("there are 1, and 2 batches are counted"), "{why}");
         run.apply(vec![Update::Restarted { why: "as you asked".into(), lost: 0 }], now);

@@ -352,7 +352,10 @@ fn links_are_followed_where_the_user_asks_for_it_and_nothing_behind_them_is_dele
     }
     assert!(here("batch-000000.npz").is_symlink() && here("batch-000002").is_symlink(), "{said}");
     assert!(!here("batch-000003.npz").exists(), "what is the run's own is deleted: {said}");
-    assert!(own.join("lif.post.npy").is_symlink(), "a directory waits, and what holds a link is left: {said}");
+    assert!(
+        own.join("lif.post.npy").is_symlink(),
+        "a directory waits, and what holds a link is left: {said}"
+    );
 }
 
 #[test]
@@ -586,6 +589,25 @@ fn an_archive_and_what_it_is_unpacked_to_are_one_batch() {
     assert!(said.contains("members that the format does not know are not read"), "{said}");
 }
 
+/// All rows of a table are as wide as the longest name in it.
+#[test]
+fn a_name_of_a_megabyte_does_not_fill_the_rows_of_a_table() {
+    let run = tempfile::tempdir().expect("a directory");
+    let name = "n".repeat(1 << 20);
+    let many: Vec<String> = (0..100).map(|at| format!("l{at}")).collect();
+    let layer = |name| (name, name, "zero", &[2][..]);
+    let layers: Vec<_> = many.iter().map(String::as_str).chain([name.as_str()]).map(layer).collect();
+    support::write_manifest(run.path(), &layers, None);
+    for format in ["text", "md"] {
+        let run = run.path().as_os_str();
+        for words in [vec!["summary".as_ref(), run], vec!["compare".as_ref(), run, run]] {
+            let (_, text, said) = neurotop(words.into_iter().chain(["--format".as_ref(), format.as_ref()]));
+            let row = text.lines().find(|line| line.contains("l99")).expect("a row");
+            assert!(row.chars().count() < 1000, "{format}: {} columns\n{said}", row.chars().count());
+        }
+    }
+}
+
 /// An archive without members that lists one empty file this often, and declares as many.
 fn central_directory(entries: usize, name: impl Fn(usize) -> String) -> Vec<u8> {
     let local_name = name(0);
@@ -718,5 +740,91 @@ fn names_that_hide_or_turn_are_escaped_in_every_report_for_people() {
             |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{200b}\u{feff}\u{2066}".contains(c);
         assert!(!text.contains(steers), "{words:?}: {text:?}");
         assert!(!text.contains("c\nd"), "{words:?}: a name ends its line");
+    }
+}
+
+/// Runs the command; returns the exit code and what came out of it, on both ways.
+fn neurotop<W: AsRef<std::ffi::OsStr>>(words: impl IntoIterator<Item = W>) -> (i32, String, String) {
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(words)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", support::STATE_HOME)
+        .env("LC_ALL", "C.UTF-8")
+        .timeout(std::time::Duration::from_secs(60))
+        .output()
+        .expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().expect("it ends by itself"), text(&output.stdout), text(&output.stderr))
+}
+
+/// A name of a directory, or of a file, that ends the line in which it is said.
+#[cfg(unix)]
+#[test]
+fn no_path_makes_a_message_of_its_own() {
+    let runs = tempfile::tempdir().expect("a directory");
+    let forged = "x\nneurotop: everything is fine";
+    let run = runs.path().join(forged);
+    std::fs::create_dir(&run).expect("a directory");
+    support::small_run(&run, 1);
+    std::fs::write(run.join("end.json"), "{}").expect("an end");
+    let (missing, export) = (runs.path().join(format!("{forged}, too")), run.join("out.json"));
+    let path = |path: &Path| path.as_os_str().to_owned();
+    let words = |words: &[&str]| words.iter().map(std::ffi::OsString::from).collect::<Vec<_>>();
+    let empty = runs.path().join(format!("{forged}, empty"));
+    let file = runs.path().join(format!("{forged}, file"));
+    std::fs::create_dir(&empty).expect("a directory");
+    std::fs::write(&file, "{").expect("a file");
+    for (what, more, code) in [
+        (words(&["summary"]), vec![path(runs.path())], 1),
+        (words(&["summary"]), vec![path(&missing)], 1),
+        (words(&["summary"]), vec![path(&file)], 1),
+        (words(&["summary", "--settle", "0.01"]), vec![path(&empty)], 1),
+        (words(&["summary", "--export"]), vec![path(&export), path(&run)], 0),
+        (words(&["summary", "--export"]), vec![path(&missing.join("out.json")), path(&run)], 1),
+        (words(&["summary", "--openmetrics"]), vec![path(&missing.join("out.prom")), path(&run)], 1),
+        (words(&["summary", "--config"]), vec![path(&file), path(&run)], 1),
+        (words(&["summary", "--baseline"]), vec![path(&file), path(&run)], 1),
+        (words(&["merge"]), vec![path(&file)], 1),
+        (words(&["compare"]), vec![path(&missing), path(&run)], 1),
+        (words(&["watch", "--exit-when-finished", "--state"]), vec![path(&file), path(&run)], 0),
+    ] {
+        let (ended, _, said) = neurotop(what.iter().chain(&more));
+        assert_eq!(ended, code, "{what:?}: {said}");
+        assert!(said.contains("\\u{a}neurotop: everything is fine"), "{what:?}: {said}");
+        assert!(!said.lines().any(|line| line.starts_with("neurotop: everything")), "{what:?}: {said}");
+    }
+}
+
+#[test]
+fn names_are_only_text_in_markdown() {
+    let run = tempfile::tempdir().expect("a directory");
+    let names = [
+        "![x](https://evil.example/t.png)",
+        "[click](https://evil.example)",
+        "<img src=//evil.example>",
+        "`code`**bold**",
+        "@user",
+        "www.evil.example",
+        "a|b",
+        "plain_name.1",
+    ];
+    let layers: Vec<_> =
+        names.iter().map(|name| serde_json::json!({"name": name, "neuron": name, "reset": name})).collect();
+    let manifest = serde_json::json!({
+        "format": "neurotop", "version": 1, "run": names[0], "producer": names[1], "warnings": names,
+        "layers": layers,
+    });
+    std::fs::write(run.path().join("manifest.json"), manifest.to_string()).expect("a manifest");
+    let post = &support::small_batch()["lif.post"];
+    let members: Members = names.iter().map(|name| (format!("{name}.post"), post.clone())).collect();
+    support::write_batch(run.path(), 0, &members, Archive::Stored);
+    let run = run.path().as_os_str();
+    let compare = ["compare".as_ref(), "--format".as_ref(), "md".as_ref(), run, run];
+    for words in [vec!["summary".as_ref(), "--format".as_ref(), "md".as_ref(), run], compare.to_vec()] {
+        let (_, text, said) = neurotop(&words);
+        assert!(text.contains("plain_name.1") && text.contains(r"a\|b"), "{text}{said}");
+        for live in ["![", "[x]", "[click]", "https://", "<", "@user", "www.", "`code`", "**"] {
+            assert!(!text.contains(live), "{words:?}: {live} in\n{text}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::ConfigArgs;
 use crate::config::{Config, default_path, default_text};
+use crate::text::shown;
 use anyhow::Context;
 use std::io::Write;
 use std::path::PathBuf;
@@ -26,8 +27,8 @@ fn check(named: Option<PathBuf>) -> anyhow::Result<String> {
     let is_named = named.is_some();
     let path = named.map_or_else(path, Ok)?;
     if !is_named && !path.is_file() {
-        return Ok(format!("{} does not exist; the defaults apply\n", path.display()));
+        return Ok(format!("{} does not exist; the defaults apply\n", shown(&path)));
     }
     Config::read(&path)?;
-    Ok(format!("{} is right\n", path.display()))
+    Ok(format!("{} is right\n", shown(&path)))
 }

@@ -4,7 +4,7 @@ use super::output;
 use crate::dashboard::{Look, Symbols, ThemeName, Wishes};
 use crate::pipeline::{Group, Update};
 use crate::report::{Colours, Comparison, Export, Failure, Format, Report, Summary};
-use crate::text::printable;
+use crate::text::{printable, shown};
 use crate::watch::Watch;
 use crossbeam_channel::{Receiver, after, never, select};
 use std::io::IsTerminal;
@@ -62,7 +62,7 @@ pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
     let mut written = true;
     for export in exports {
         match export.write(report) {
-            Ok(()) => output::say(&format!("wrote {}", export.path().display())),
+            Ok(()) => output::say(&format!("wrote {}", shown(export.path()))),
             Err(error) => {
                 written = false;
                 output::say(&format!("{error:#}"));

@@ -7,6 +7,7 @@ use crate::cli::MergeArgs;
 use crate::config::Config;
 use crate::report::{Merge, RunPart, Summary};
 use crate::settings::{self, RunSettings};
+use crate::text::shown;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -34,7 +35,7 @@ pub(super) fn merge(args: MergeArgs) -> anyhow::Result<ExitCode> {
     for path in &merged.before_end {
         output::say(&format!(
             "{}: made before the run, or a rank of it, ended; count its shard again",
-            path.display()
+            shown(path)
         ));
     }
     finish::name_problems(std::slice::from_ref(&summary), Some(format));

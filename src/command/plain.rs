@@ -8,7 +8,7 @@ use crate::report::{Summary, silent_ranks};
 use crate::run::Status;
 use crate::runs::Entry;
 use crate::storage::is_url;
-use crate::text::{bytes, decimal, percent, printable, span, thousands};
+use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};
 use crate::watch::Watch;
 use crossbeam_channel::{Receiver, select};
 use std::collections::HashMap;
@@ -127,7 +127,7 @@ fn effective(summary: &Summary) -> String {
 
 fn name_remarks(watch: &mut Watch) {
     for remark in watch.take_remarks() {
-        output::say(&remark);
+        output::say(&printable(&remark));
     }
 }
 
@@ -137,10 +137,10 @@ fn name_store(watch: &Watch, group: &Group) {
     for update in &group.updates {
         match update {
             Update::Directory(Presence::Missing(why)) => {
-                output::say(&format!("{}: {}", entry.directory.display(), printable(why)));
+                output::say(&format!("{}: {}", shown(&entry.directory), printable(why)));
             }
             Update::Directory(Presence::Present) => {
-                output::say(&format!("{}: it is there", entry.directory.display()));
+                output::say(&format!("{}: it is there", shown(&entry.directory)));
             }
             _ => {}
         }
@@ -150,7 +150,7 @@ fn name_store(watch: &Watch, group: &Group) {
 fn name_restart(group: &Group) {
     for update in &group.updates {
         if let Update::Restarted { why, .. } = update {
-            output::say(&format!("started over: {why}"));
+            output::say(&format!("started over: {}", printable(why)));
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::publish::{Publisher, Publishing, Target};
 use crate::report::Format;
 use crate::settings::{self, RunSettings};
 use crate::storage::is_url;
+use crate::text::shown;
 use anyhow::bail;
 use clap::error::{Error, ErrorKind};
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
     if !is_url(&args.dir) && !args.dir.exists() {
-        bail!("{} does not exist; name the directory that holds the batches", args.dir.display());
+        bail!("{} does not exist; name the directory that holds the batches", shown(&args.dir));
     }
     if let Some(shard) = settings::shard(args.shard, config) {
         return part(args, &settings::of_shard(config), shard);

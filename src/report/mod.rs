@@ -10,6 +10,7 @@ mod export;
 mod figure;
 mod figures;
 mod json;
+mod markdown;
 mod merge;
 mod part;
 mod rank;
