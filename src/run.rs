@@ -180,6 +180,7 @@ impl Run {
         self.expect_ranks();
         self.last_activity = last_activity;
         self.structure += 1;
+        self.excess = self.excess_over_end();
     }
 
     /// The progress of the run at `directory` at a checkpoint, once all updates before it are applied.
@@ -420,7 +421,12 @@ impl Run {
 
     /// The problems, by file.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.values().flat_map(BTreeMap::values).chain(&self.excess)
+        self.problems_of_files().chain(&self.excess)
+    }
+
+    /// The same without what follows from the sums of all batches together.
+    pub fn problems_of_files(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.values().flat_map(BTreeMap::values)
     }
 
     /// Why the run must not be counted, where it must not.

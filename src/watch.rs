@@ -9,7 +9,7 @@ use crate::run::{PROGRESS, Settings};
 use crate::runs::Runs;
 use crate::state::{Keeper, Lock, Progress, Unreadable, default_path, free_name, path_bytes, read};
 use crate::storage::canonical;
-use crate::text::thousands;
+use crate::text::{shown, thousands};
 use crossbeam_channel::{Receiver, never};
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -109,7 +109,7 @@ impl Known {
     /// Sees to it that a file which cannot be gone on from is not overwritten; returns what there is to say.
     fn give_up(&mut self, why: &Unreadable) -> Option<String> {
         let file = self.file.clone()?;
-        let name = file.display();
+        let name = shown(&file);
         let is_void = matches!(why, Unreadable::Ever(_));
         if is_void && self.is_kept_elsewhere {
             return Some(format!("{name}: {why}; everything is counted again"));
@@ -118,7 +118,7 @@ impl Known {
         if is_void && std::fs::rename(&file, &aside).is_ok() {
             return Some(format!(
                 "{name}: {why}; it is {} now, and everything is counted again",
-                aside.display()
+                shown(&aside)
             ));
         }
         self.file = None;
@@ -203,7 +203,7 @@ impl Watch {
         if let (Some(file), Err(why @ Unreadable::Foreign)) = (&known.file, &known.progress) {
             return Err(std::io::Error::other(format!(
                 "{}: {why}, and is not overwritten; name another file with --state",
-                file.display()
+                shown(file)
             )));
         }
         watch.follow(directory, known)?;
@@ -242,7 +242,7 @@ impl Watch {
             self.remarks.push(format!(
                 "{}: another neurotop keeps its progress, and deletes batches where that is asked for; this one \
                  does neither",
-                directory.display()
+                shown(directory)
             ));
         }
         self.pipelines.follow(directory, restored, keeping)?;

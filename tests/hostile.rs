@@ -786,7 +786,7 @@ fn no_path_makes_a_message_of_its_own() {
         (words(&["summary", "--baseline"]), vec![path(&file), path(&run)], 1),
         (words(&["merge"]), vec![path(&file)], 1),
         (words(&["compare"]), vec![path(&missing), path(&run)], 1),
-        (words(&["watch", "--exit-when-finished", "--state"]), vec![path(&file), path(&run)], 0),
+        (words(&["watch", "--exit-when-finished", "--state"]), vec![path(&file), path(&run)], 1),
     ] {
         let (ended, _, said) = neurotop(what.iter().chain(&more));
         assert_eq!(ended, code, "{what:?}: {said}");

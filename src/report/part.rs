@@ -179,7 +179,7 @@ impl RunPart {
             units: Units::of(run.history()),
             account: AccountFigures::of(run),
             ranks: RankPart::all_of(run),
-            problems: run.problems().cloned().collect(),
+            problems: run.problems_of_files().cloned().collect(),
         }
     }
 
