@@ -387,7 +387,7 @@ impl Engine {
         for (name, _) in restored.counted.iter() {
             self.acknowledgement.add(name.id());
         }
-        tracing::info!(directory = %self.directory.display(), "goes on from a kept progress");
+        tracing::info!(directory = ?self.directory, "goes on from a kept progress");
         self.restored = Some(restored);
     }
 
