@@ -878,6 +878,30 @@ fn all_figures_of_a_layer_have_names_and_changes_or_none_has() {
 }
 
 #[test]
+fn nothing_is_cut_from_what_is_said_of_problems() {
+    for (run, said) in [
+        (demo(7), "None: every batch that was seen is counted or waits its turn."),
+        (many_layers(3), "set aside batch-000007.npz lif1.post: the data are corrupt"),
+    ] {
+        for columns in [20, 30, 40, 80] {
+            let screen = screen_of(columns, 24, &run, &mut on(View::Problems), at(200));
+            let lines = lines_of(&screen)[2..].join(" ");
+            let whole =
+                |text: &str| text.chars().filter(|c| !c.is_whitespace() && *c != '│').collect::<String>();
+            assert!(whole(&lines).contains(&whole(said)), "{columns} columns: {lines}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_do_nothing_are_not_shown() {
+    let screen = screen_of(120, 24, &demo(7), &mut on(View::Ranks), at(13)).to_string();
+    assert!(!screen.contains("sort") && !screen.contains("turn"), "{screen}");
+    let screen = screen_of(120, 24, &many_ranks(3), &mut on(View::Ranks), at(13)).to_string();
+    assert!(screen.contains("sort") && screen.contains("turn"), "{screen}");
+}
+
+#[test]
 fn labels_of_an_axis_differ() {
     let mut run = empty();
     let shapes: Arc<[LayerShape]> = [LayerShape { name: "lif".into(), neurons: Some(vec![4]) }].into();
@@ -1201,7 +1225,7 @@ fn a_silent_rank_is_in_the_header_of_every_view_until_the_run_is_over() {
     assert_eq!(neurotop::report::silent_ranks(&ranks).as_deref(), Some("2 ranks silent: 3, 11"));
     assert_eq!(
         neurotop::report::longest_silence(&ranks).as_deref(),
-        Some("2 ranks silent, 11 for 1 min 02 s")
+        Some("2 silent, rank 11 for 1 min 02 s")
     );
     run.apply(vec![Update::RankEnd { rank: 11, end: End::default() }], at(62));
     let ranks = Moment::of(&run, at(62)).summary.ranks;

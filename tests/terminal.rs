@@ -732,15 +732,15 @@ fn every_view_is_reached_by_key_and_by_mouse() {
     terminal.press("j");
     terminal.until_shown("layer 3 of 4");
     terminal.press("3");
-    terminal.until_shown("batch number 11, 16 samples, the newest");
+    terminal.until_shown("batch 11, 16 samples, the newest");
     terminal.press("j\r");
     terminal.until_shown("2 lif1 ");
     terminal.press("L");
     terminal.until_shown("Effective ops/sample, log");
     terminal.press("h");
-    terminal.until("the cursor", |screen| screen.contains("batch number 11, 16 samples  "));
+    terminal.until("the cursor", |screen| screen.contains("batch 11, 16 samples  "));
     terminal.press("h+");
-    terminal.until_shown("batch number 10, 16 samples");
+    terminal.until_shown("batch 10, 16 samples");
     terminal.until_shown("of 12 ╮");
     terminal.press("0");
     let screen = terminal.until_shown("the newest");

@@ -120,8 +120,9 @@ fn draw_facts(
     let room = |place: &Rect| usize::from(place.width).saturating_sub(1);
     // All in the same form: a figure without its name, or without its change, beside others that have
     // theirs reads as another figure.
-    let fits = |form: &Form| facts.iter().zip(&places).all(|(fact, place)| fact.fits(*form, room(place)));
-    let form = Form::ALL.into_iter().find(fits).unwrap_or(Form::ShortValues);
+    let fits =
+        |form: &Form| facts.iter().zip(&places).all(|(fact, place)| fact.words(*form, room(place)).is_some());
+    let form = Form::ALL.into_iter().find(fits).unwrap_or(Form::Values);
     for (fact, place) in facts.iter().zip(&places) {
         frame.render_widget(fact.line(form, room(place), scene), *place);
     }
@@ -134,14 +135,12 @@ enum Form {
     Whole,
     /// Names and values.
     Named,
-    /// Names, and values in a few digits.
-    Short,
-    /// Values in a few digits.
-    ShortValues,
+    /// Values.
+    Values,
 }
 
 impl Form {
-    const ALL: [Self; 4] = [Self::Whole, Self::Named, Self::Short, Self::ShortValues];
+    const ALL: [Self; 3] = [Self::Whole, Self::Named, Self::Values];
 }
 
 /// A figure with its label, and shorter ones for where there is less room.
@@ -156,42 +155,33 @@ struct Fact {
 }
 
 impl Fact {
-    fn value(&self, form: Form) -> &str {
-        match (form, &self.short_value) {
-            (Form::Short | Form::ShortValues, Some(short)) => short,
-            _ => &self.value,
-        }
+    fn change(&self, form: Form) -> Option<&Span<'static>> {
+        self.change.as_ref().filter(|_| form == Form::Whole)
     }
 
-    /// Columns of the value with its change.
-    fn width(&self, form: Form) -> usize {
-        let change = self.change.as_ref().filter(|_| form == Form::Whole);
-        self.value(form).width() + change.map_or(0, |change| change.width() + 1)
-    }
-
-    /// The longest label that there is room for; a word may lose its middle for it, a number may not.
-    fn label(&self, form: Form, room: usize) -> Option<&'static str> {
-        let value = if self.short_value.is_some() { self.width(form) } else { 1 };
-        let fits = |label: &&str| label.width() + 1 + value < room;
-        [self.label, self.short_label].into_iter().filter(|_| form != Form::ShortValues).find(fits)
-    }
-
-    fn fits(&self, form: Form, room: usize) -> bool {
-        self.label(form, room).is_some()
+    /// The label, with a space behind it, and the value: as much of both as there is room for, digits first.
+    fn words(&self, form: Form, room: usize) -> Option<(String, &str)> {
+        let change = self.change(form).map_or(0, |change| change.width() + 1);
+        let labels = match form {
+            Form::Whole | Form::Named => [self.label, self.short_label].map(|label| format!("{label} ")),
+            Form::Values => [String::new(), String::new()],
+        };
+        let values = std::iter::once(&self.value).chain(&self.short_value);
+        let mut choices = values.flat_map(|value| labels.iter().map(move |label| (label, value)));
+        let least = |value: &str| if self.short_value.is_some() { value.width() } else { 1 };
+        let fits = |(label, value): &(&String, &String)| label.width() + least(value) + change < room;
+        choices.find(fits).map(|(label, value)| (label.clone(), value.as_str()))
     }
 
     fn line(&self, form: Form, room: usize, scene: &Scene<'_>) -> Line<'static> {
-        let label = self.label(form, room).map_or(String::new(), |label| format!("{label} "));
-        let value = elide(self.value(form), room.saturating_sub(label.width()));
+        let Some((label, value)) = self.words(form, room) else { return Line::default() };
+        let value = elide(value, room.saturating_sub(label.width()));
         let mut line = Line::from(vec![
             Span::raw(" "),
             Span::styled(label, scene.theme.dim),
             Span::styled(value, scene.theme.strong),
         ]);
-        for change in self.change.iter().filter(|_| form == Form::Whole).cloned() {
-            line.push_span(Span::raw(" "));
-            line.push_span(change);
-        }
+        line.extend(self.change(form).into_iter().flat_map(|change| [Span::raw(" "), change.clone()]));
         line
     }
 }
@@ -262,9 +252,7 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, scene: &Scene<'_>)
     let width = usize::from(width);
     let known = |value: &Option<String>| value.as_deref().map_or("?".to_owned(), |value| elide(value, 12));
     let kind = format!("{}:{}", known(&layer.neuron), known(&layer.reset));
-    let per_sample = |value: Option<f64>, text: &dyn Fn(f64) -> String| {
-        value.map_or("–".to_owned(), |value| text(value))
-    };
+    let per_sample = |value: Option<f64>, text: &dyn Fn(f64) -> String| value.map_or("–".to_owned(), text);
     let (effective, dense) = (layer.effective_ops_per_sample, layer.dense_ops_per_sample);
     let precise = |value| decimal(value, 2);
     let operations = |text| format!("{} of {}", per_sample(effective, text), per_sample(dense, text));

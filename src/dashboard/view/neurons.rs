@@ -61,7 +61,7 @@ fn gap(rows: usize) -> usize {
 
 /// The numbers of neurons side by side that a dot may stand for, up to what makes one dot of `coarsest`.
 fn steps(coarsest: usize) -> impl Iterator<Item = usize> {
-    (1..=coarsest.min(4)).chain((3..).map(|power| 1 << power).take_while(move |&step| step < 2 * coarsest))
+    (1..=coarsest.min(16)).chain((5..).map(|power| 1 << power).take_while(move |&step| step < 2 * coarsest))
 }
 
 /// Channels, rows and columns of one sample's neurons; a line of neurons is broken so that it fills the rows
@@ -72,9 +72,12 @@ fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usi
         [] => Some((1, 1, 1)),
         [neurons] if *neurons <= columns => Some((1, 1, *neurons)),
         [neurons] => {
-            let across = if columns >= 16 { columns / 8 * 8 } else { columns.max(1) };
-            let fills = |step: &usize| neurons.div_ceil(across * step).div_ceil(*step) <= rows;
-            let width = across * steps(*neurons).find(fills).unwrap_or(1);
+            let columns = columns.max(1);
+            // One by one, neurons are counted off more easily in lines of eights.
+            let across = |step| if step == 1 && columns >= 16 { columns / 8 * 8 } else { columns };
+            let width = |step: usize| across(step) * step;
+            let fills = |step: &usize| neurons.div_ceil(width(*step)).div_ceil(*step) <= rows;
+            let width = width(steps(*neurons).find(fills).unwrap_or(1));
             Some((1, neurons.div_ceil(width), width))
         }
         [channels @ .., height, width] => Some((channels.iter().product(), *height, *width)),
@@ -215,8 +218,8 @@ mod tests {
             let (channels, height, width) = channels_of(&[neurons], rows, columns).expect("a shape");
             let plan = Plan::find(channels, height, width, rows, columns).expect("a plan");
             let (down, across) = plan.dots();
-            assert!(across * 8 > columns * 7 - 64 && across <= columns, "{plan:?}");
-            assert!(down * 5 > rows && down <= rows, "{plan:?}");
+            assert_eq!(across, columns, "{plan:?}");
+            assert!(down * 4 > rows && down <= rows, "{plan:?}");
         }
     }
 

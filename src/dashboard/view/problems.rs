@@ -9,6 +9,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 /// How many entries there are to list.
 pub(super) fn count(scene: &Scene<'_>) -> usize {
@@ -29,7 +30,8 @@ fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
     let (summary, theme) = (&scene.moment.summary, scene.theme);
     let mut lines = Vec::new();
     let mut entry = |head: String, head_style: Style, text: &str| {
-        lines.push(Line::styled(head, head_style));
+        let head = if head.width() <= width { vec![head] } else { wrapped(&head, width) };
+        lines.extend(head.into_iter().map(|line| Line::styled(line, head_style)));
         lines.extend(
             wrapped(text, width.saturating_sub(2))
                 .into_iter()
@@ -50,7 +52,8 @@ fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
         entry("the producer warns".into(), theme.warn, &printable(warning));
     }
     if lines.is_empty() {
-        lines.push(Line::styled("None: every batch that was seen is counted or waits its turn.", theme.good));
+        let none = wrapped("None: every batch that was seen is counted or waits its turn.", width);
+        lines.extend(none.into_iter().map(|line| Line::styled(line, theme.good)));
     }
     lines
 }
