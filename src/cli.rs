@@ -11,11 +11,11 @@ use crate::report::{Export, Format};
 use crate::storage;
 use crate::watch::Place;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -92,7 +92,9 @@ impl Cli {
         }
         // Two words that are no options: the first is no directory to watch, but a command that is mistyped.
         Self::try_parse_from(words).map_err(|error| match error.kind() {
-            ErrorKind::UnknownArgument => first.and_then(|first| mistyped(&first)).unwrap_or(error),
+            ErrorKind::UnknownArgument if is_about_a_word(&error) => {
+                first.and_then(|first| mistyped(&first)).unwrap_or(error)
+            }
             _ => error,
         })
     }
@@ -105,8 +107,17 @@ fn is_own_word(word: &OsStr) -> bool {
     own.contains(&word) || Cli::command().find_subcommand(word).is_some()
 }
 
-/// What to say of a first word that is like a subcommand.
+/// Whether an argument that is one too many is no option.
+fn is_about_a_word(error: &clap::Error) -> bool {
+    let argument = error.get(ContextKind::InvalidArg);
+    matches!(argument, Some(ContextValue::String(text)) if !text.starts_with('-'))
+}
+
+/// What to say of a first word that is like a subcommand, and not there.
 fn mistyped(word: &OsStr) -> Option<clap::Error> {
+    if Path::new(word).exists() {
+        return None;
+    }
     let (word, mut command) = (word.to_str()?, Cli::command());
     let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     let meant = nearest(word, &names)?.to_owned();

@@ -741,7 +741,7 @@ fn every_view_is_reached_by_key_and_by_mouse() {
     terminal.until("the cursor", |screen| screen.contains("batch 11, 16 samples  "));
     terminal.press("h+");
     terminal.until_shown("batch 10, 16 samples");
-    terminal.until_shown("of 12 ╮");
+    terminal.until_shown("of 0 to 11 ╮");
     terminal.press("0");
     let screen = terminal.until_shown("the newest");
     terminal.press(&mouse(&screen, 0, "4 Runs"));
