@@ -5,15 +5,17 @@ use crate::cost::CostRule;
 use crate::dashboard::ThemeName;
 use crate::follow::Shard;
 use crate::log::Level;
+use crate::nearest::nearest;
 use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::storage;
 use crate::watch::Place;
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -53,6 +55,9 @@ Conditions of --fail-if are SUBJECT<BOUND, with <, <=, >, >=, == or !=. The subj
 FIGURE is sparsity, effective_ops_per_sample, dense_ops_per_sample, membrane_updates (per sample),
 effective_ops, dense_ops, updates or dense_updates. What has no value in the end fails, too.";
 
+/// What `--openmetrics` does for a command that does not stay.
+const TO_A_FILE: &str = "Also write the figures to FILE as OpenMetrics text";
+
 const DOCTOR: &str = "\
 Exit codes:
   0  nothing is wrong
@@ -81,10 +86,17 @@ impl Cli {
     /// Where it is wrong, or asks for help or the version.
     pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut words: Vec<OsString> = words.into_iter().collect();
-        if words.get(1).is_some_and(|first| !is_own_word(first)) {
+        let first = words.get(1).filter(|first| !is_own_word(first)).cloned();
+        if first.is_some() {
             words.insert(1, "watch".into());
         }
-        Self::try_parse_from(words)
+        // Two words that are no options: the first is no directory to watch, but a command that is mistyped.
+        Self::try_parse_from(words).map_err(|error| match error.kind() {
+            ErrorKind::UnknownArgument if is_about_a_word(&error) => {
+                first.and_then(|first| mistyped(&first)).unwrap_or(error)
+            }
+            _ => error,
+        })
     }
 }
 
@@ -95,6 +107,24 @@ fn is_own_word(word: &OsStr) -> bool {
     own.contains(&word) || Cli::command().find_subcommand(word).is_some()
 }
 
+/// Whether an argument that is one too many is no option.
+fn is_about_a_word(error: &clap::Error) -> bool {
+    let argument = error.get(ContextKind::InvalidArg);
+    matches!(argument, Some(ContextValue::String(text)) if !text.starts_with('-'))
+}
+
+/// What to say of a first word that is like a subcommand, and not there.
+fn mistyped(word: &OsStr) -> Option<clap::Error> {
+    if Path::new(word).exists() {
+        return None;
+    }
+    let (word, mut command) = (word.to_str()?, Cli::command());
+    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    let meant = nearest(word, &names)?.to_owned();
+    let what = format!("there is no command {word:?}; did you mean {meant}?");
+    Some(command.error(ErrorKind::InvalidSubcommand, what))
+}
+
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -102,7 +132,7 @@ pub enum Command {
     #[command(after_help = CONDITIONS)]
     Watch(WatchArgs),
     /// Count a run once and print its figures
-    #[command(after_help = CONDITIONS)]
+    #[command(after_help = CONDITIONS, mut_arg("openmetrics", |arg| arg.value_name("FILE").help(TO_A_FILE)))]
     Summary(SummaryArgs),
     /// Merge the parts of a run, one of each shard, into the figures of one pass
     #[command(after_help = CONDITIONS)]
@@ -111,6 +141,7 @@ pub enum Command {
     #[command(after_help = CONDITIONS)]
     Compare(CompareArgs),
     /// Watch a bundled real run: a trained network on 192 handwritten digits
+    #[command(after_help = "It ends by itself 20 seconds after the run is over, unless a key is pressed.")]
     Demo(DemoArgs),
     /// Say what a directory is, what is in it, and what is wrong with which file
     #[command(after_help = DOCTOR)]
@@ -168,7 +199,8 @@ pub struct WatchArgs {
 /// What becomes of what is counted.
 #[derive(Debug, Clone, Default, Args)]
 pub struct KeepArgs {
-    /// Keep the progress in FILE, to go on from there; none for nowhere [default: in the directory for state]
+    /// Keep the progress in FILE (of a directory of runs in FILE-RUN for each), to go on from there; none for
+    /// nowhere [default: in the directory for state]
     #[arg(long, value_name = "FILE", value_parser = place)]
     pub state: Option<Place>,
     /// Delete batches once they are counted and the progress is safely on disk
@@ -406,10 +438,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Rounds of which the median is taken
-    #[arg(long, value_name = "N", default_value = "5")]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
     pub rounds: std::num::NonZeroUsize,
     /// Count with N threads [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub threads: Option<std::num::NonZeroUsize>,
 }
 
@@ -498,7 +530,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub log_level: Option<Level>,
     /// Count with N threads [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub threads: Option<std::num::NonZeroUsize>,
     /// What becomes of links.
     #[command(flatten)]
@@ -538,6 +570,10 @@ pub struct LayerArgs {
     /// The reset mechanism of layers that the manifest lacks; repeatable
     #[arg(long, value_name = "[LAYER=]RESET")]
     pub reset: Vec<String>,
+}
+
+fn positive(text: &str) -> Result<std::num::NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "give a number from 1 on")
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

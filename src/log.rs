@@ -1,4 +1,5 @@
-//! The log file of `--log`: what happened to every batch, one line an event.
+//! The log file of `--log`: what happened to every batch, one line an event. Texts are recorded as texts, not as
+//! they are displayed: so they are in quotes, and the lines can be parsed.
 
 use crate::pipeline::{Presence, Severity, Update, Watching};
 use crate::text::printable;
@@ -91,7 +92,7 @@ impl<W: Write> Write for Lines<W> {
 
 /// The span of everything that happens to one run.
 pub fn of_run(directory: &Path) -> tracing::Span {
-    tracing::error_span!("run", directory = %directory.display())
+    tracing::error_span!("run", ?directory)
 }
 
 /// Logs what a pipeline tells its front-end.
@@ -119,7 +120,7 @@ pub fn update(update: &Update) {
         // Every batch that is counted has no problem any more, most never had one.
         Update::Solved(_) | Update::Account(_) | Update::Rank { .. } => {}
         Update::Checkpoint(checkpoint) => debug!(batches = checkpoint.counted.len(), "a checkpoint"),
-        Update::Refused(why) => error!(%why, "the run is not counted"),
+        Update::Refused(why) => error!(why = why.to_string(), "the run is not counted"),
         Update::Restarted { why, lost } => info!(why, lost, "the tally starts over"),
         Update::Ended => info!("counting has ended"),
     }

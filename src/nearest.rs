@@ -11,7 +11,8 @@ pub fn unknown(what: &str, word: &str, names: &[&str]) -> String {
     format!("there is no {what} {word:?}{guess} (there are {})", names.join(", "))
 }
 
-fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
+/// The name that may be meant.
+pub fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let likeness = |name: &&'a str| (strsim::jaro(word, name), *name);
     let best = names.iter().map(likeness).max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 >= ALIKE).then_some(best.1)

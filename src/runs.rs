@@ -75,6 +75,12 @@ impl Runs {
         self.iter().map(|entry| Summary::of(&entry.run, now)).collect()
     }
 
+    /// The name of all that is listed: that of the run, or of the directory of runs.
+    pub fn name(&self) -> &str {
+        let named = if self.are_several() { &self.entries[0] } else { self.shown() };
+        named.run.name()
+    }
+
     /// Whether there is more than one run to choose from.
     pub fn are_several(&self) -> bool {
         self.listed().len() > 1
@@ -161,8 +167,10 @@ mod tests {
     fn a_directory_of_runs_is_no_run_and_gives_way_to_the_first_one() {
         let mut runs = Runs::new(Path::new("runs"), settings());
         assert_eq!(runs.listed(), [0]);
-        runs.add(Path::new("runs/b"), settings());
+        runs.add(Path::new("runs/b"), Settings { name: "x/b".into(), ..settings() });
+        assert_eq!(runs.name(), "x/b", "one run is exported as itself");
         runs.add(Path::new("runs/a"), settings());
+        assert_eq!(runs.name(), "x", "several are named after what they are in");
         assert_eq!((runs.listed(), runs.shown_number()), (vec![2, 1], 1));
         let end = Group { run: 0, updates: vec![Update::End(End::default())] };
         runs.apply(end, SystemTime::UNIX_EPOCH);

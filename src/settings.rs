@@ -121,10 +121,25 @@ pub fn keeping(args: &KeepArgs, config: &Config) -> Result<(Place, Keeping), Str
     let prune = args.prune().or(config.prune).unwrap_or(false);
     match (&place, prune) {
         (Place::Nowhere, true) => {
-            Err("--prune deletes batches, and --state none keeps nothing of them; drop one of the two".into())
+            let state = option(args.state.is_some(), "--state none", "state = \"none\"", config);
+            let prune = pruning(args, config);
+            Err(format!("{prune} deletes batches, and {state} keeps nothing of them; drop one of the two"))
         }
         (Place::Nowhere, false) => Ok((place, Keeping::Nothing)),
         (_, prune) => Ok((place, if prune { Keeping::ProgressAndPrune } else { Keeping::Progress })),
+    }
+}
+
+/// What has batches deleted, where something does: the option, or the file that says it.
+pub fn pruning(args: &KeepArgs, config: &Config) -> String {
+    option(args.prune().is_some(), "--prune", "prune = true", config)
+}
+
+/// An option as the user wrote it: on the command line, or in the configuration, which is named.
+fn option(is_typed: bool, typed: &str, configured: &str, config: &Config) -> String {
+    match &config.file {
+        Some(file) if !is_typed => format!("{configured} in {}", file.display()),
+        _ => typed.to_owned(),
     }
 }
 

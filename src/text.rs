@@ -33,6 +33,11 @@ pub fn decimal(value: f64, decimals: usize) -> String {
 
 /// A figure in at most six characters with a metric prefix: `27.69k`.
 pub fn compact(value: f64) -> String {
+    compact_by(value, 0)
+}
+
+/// The same with so many digits more.
+pub fn compact_by(value: f64, more: usize) -> String {
     const PREFIXES: [&str; 9] = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"];
     let mut scaled = value;
     let mut prefix = 0;
@@ -40,12 +45,13 @@ pub fn compact(value: f64) -> String {
         scaled /= 1000.0;
         prefix += 1;
     }
-    let decimals = match scaled.abs() {
-        _ if prefix == 0 && scaled.fract() == 0.0 => 0,
-        large if large >= 99.95 => 0,
-        middle if middle >= 9.995 => 1,
-        _ => 2,
-    };
+    let decimals = more
+        + match scaled.abs() {
+            _ if prefix == 0 && more == 0 && scaled.fract() == 0.0 => 0,
+            large if large >= 99.95 => 0,
+            middle if middle >= 9.995 => 1,
+            _ => 2,
+        };
     format!("{scaled:.decimals$}{}", PREFIXES[prefix])
 }
 
@@ -204,6 +210,13 @@ mod tests {
         ] {
             assert_eq!(compact(value), text);
         }
+    }
+
+    #[test]
+    fn compact_figures_can_have_more_digits() {
+        assert_eq!(compact_by(3_351_234.0, 0), "3.35M");
+        assert_eq!(compact_by(3_351_234.0, 2), "3.3512M");
+        assert_eq!(compact_by(7.0, 1), "7.000");
     }
 
     #[test]

@@ -362,6 +362,61 @@ fn bench_measures_every_form_and_leaves_nothing_behind() {
 
 #[cfg(unix)]
 #[test]
+fn bench_that_nobody_reads_on_ends_quietly() {
+    let place = tempfile::tempdir().expect("a directory");
+    let mut bench = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(["bench", "--size", "200k", "--rounds", "1", "--dir"])
+        .arg(place.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    drop(bench.stdout.take());
+    let output = bench.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    assert_eq!(fs::read_dir(place.path()).expect("a directory").count(), 0);
+}
+
+#[test]
+fn a_summary_that_is_not_complete_says_why() {
+    let run = tempfile::tempdir().expect("a directory");
+    support::small_run(run.path(), 6);
+    support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[2])], None);
+    let said = |args: &[&str]| text(&summary(run.path(), args).stdout);
+    let none = "NOT complete: no end.json yet, and nothing says how many batches there are to be.";
+    assert!(said(&[]).contains(none), "{}", said(&[]));
+    fs::write(run.path().join("end.json"), r#"{"batches": 8}"#).expect("an end");
+    for format in ["text", "md"] {
+        let said = said(&["--format", format]);
+        assert!(said.contains("NOT complete: end.json says 8 batches, 6 are counted."), "{said}");
+    }
+    let json = json(&summary(run.path(), &["--format", "json"]));
+    assert_eq!(json["incomplete"], serde_json::json!(["end.json says 8 batches, 6 are counted"]));
+}
+
+#[test]
+fn help_says_what_a_command_does() {
+    let help = |command: &str| text(&neurotop().args([command, "--help"]).output().expect("it runs").stdout);
+    let summary = help("summary");
+    assert!(summary.contains("--openmetrics <FILE>") && !summary.contains("ADDR"), "{summary}");
+    assert!(help("watch").contains("ADDR") && help("demo").contains("20 seconds after"));
+}
+
+#[test]
+fn a_command_that_is_mistyped_is_guessed() {
+    let said = |args: &[&str]| {
+        let output = neurotop().args(args).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2));
+        text(&output.stderr)
+    };
+    assert!(said(&["sumary", "runs"]).contains("did you mean summary?"), "{}", said(&["sumary", "runs"]));
+    assert!(!said(&["runs/exp1", "runs/exp2"]).contains("did you mean"), "nothing like a command");
+    assert!(!said(&["demos", "--bogus"]).contains("did you mean demo"), "the option is wrong");
+    let threads = said(&["summary", "runs", "--threads", "0"]);
+    assert!(threads.contains("give a number from 1 on"), "{threads}");
+}
+
+#[test]
 fn bench_that_is_interrupted_leaves_nothing_behind() {
     let directory = tempfile::tempdir().expect("a directory");
     let bench = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"))

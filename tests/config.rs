@@ -396,6 +396,25 @@ fn the_demo_takes_its_pace_and_leaves_exports_and_conditions_to_real_runs() {
 }
 
 #[test]
+fn options_that_do_not_go_together_are_named_where_they_are() {
+    for (config, args, says) in [
+        (
+            "state = \"none\"\nprune = true",
+            &[][..],
+            &["prune = true in ", "state = \"none\" in ", "config.toml"][..],
+        ),
+        ("state = \"none\"", &["--prune"], &["--prune deletes", "state = \"none\" in "]),
+        ("prune = true", &["--state", "none"], &["prune = true in ", "--state none keeps"]),
+        ("", &["--prune", "--state", "none"], &["--prune deletes batches, and --state none keeps"]),
+    ] {
+        let said = output(config, &[&["watch", "nowhere"], args].concat());
+        let error = text(&said.stderr);
+        assert_eq!(said.status.code(), Some(2), "{error}");
+        assert!(says.iter().all(|part| error.contains(part)), "{error}");
+    }
+}
+
+#[test]
 fn a_shard_is_the_files_or_the_command_lines_and_leaves_checks_of_the_whole_run_to_merge() {
     let directory = home();
     let run = support::demo_run();
@@ -497,6 +516,9 @@ fn the_default_file_is_printed_found_and_right() {
     assert!(code == Some(1) && error.contains("line 1 (settle = true)"), "{error}");
     fs::write(directory.path().join("other.toml"), "[keys]\nquit = [\"x\"]").expect("a file");
     assert_eq!(check("zzz", &["--check", "other.toml"]).1, "other.toml is right\n");
+    let (code, _, error) = check("state = \"none\"\nprune = true", &["--check"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("prune = true in ") && error.contains("config.toml"), "{error}");
     assert_eq!(check("", &["--check", "nowhere.toml"]).0, Some(1));
     assert_eq!(check("", &["--check", "--path"]).0, Some(2));
     let mut nowhere = Command::new(env!("CARGO_BIN_EXE_neurotop"));

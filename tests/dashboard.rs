@@ -14,6 +14,7 @@ use neurotop::report::{Baseline, Figures, Summary};
 use neurotop::run::{Run, Status};
 use neurotop::runs::Runs;
 use neurotop::snapshot::{Batch, End, LayerShape, Manifest, SnapshotError};
+use neurotop::text::compact;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::{Position, Rect};
@@ -882,6 +883,140 @@ fn every_figure_is_compared_with_the_baseline() {
     assert!(!alone.contains("against"), "a run is not compared with itself");
 }
 
+/// The lines of a screen, without the quotes that a backend is shown with.
+fn lines_of(screen: &TestBackend) -> Vec<String> {
+    screen.to_string().lines().map(|line| line.trim_matches('"').to_owned()).collect()
+}
+
+/// What on these lines is a number that is not among those that may be there.
+fn strange_numbers(lines: &[String], allowed: &[String]) -> Vec<String> {
+    let words = lines.iter().flat_map(|line| line.split([' ', '│']));
+    let numbers = words.map(|word| word.trim_end_matches(',')).filter(|word| word.contains(char::is_numeric));
+    numbers.filter(|number| !allowed.iter().any(|known| known == number)).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_figure_is_short_or_left_out_and_never_cut() {
+    let (baseline, run) = (baseline(), demo(12));
+    let moment = Moment::of(&run, at(24));
+    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    let (summary, layer) = (&moment.summary, &moment.summary.layers[0]);
+    let wide = lines_of(&draw_on(300, 80, &compared, &mut on(View::Layer)));
+    // With room for everything each figure is there, and with it its change.
+    let mut allowed: Vec<String> =
+        wide[4..7].iter().flat_map(|line| line.split([' ', '│'])).map(Into::into).collect();
+    let wide = lines_of(&draw_on(300, 80, &compared, &mut State::default()));
+    allowed.extend(wide[4..7].iter().flat_map(|line| line.split([' ', '│'])).map(str::to_owned));
+    let figures = [summary.total.effective_ops_per_sample, summary.total.dense_ops_per_sample];
+    let of_layer = [layer.effective_ops_per_sample, layer.dense_ops_per_sample];
+    let counts = [layer.updates as f64, layer.dense_updates as f64, 512.0];
+    let updates = [layer.updates as f64 / 192.0, summary.neurobench.membrane_updates];
+    let all = figures.into_iter().chain(of_layer.into_iter().flatten()).chain(counts).chain(updates);
+    allowed.extend(all.map(compact));
+    for columns in 1..130 {
+        let lines = lines_of(&draw_on(columns, 5, &compared, &mut State::default()));
+        assert_eq!(strange_numbers(&lines[2..4], &allowed), [""; 0], "{columns} columns: {lines:#?}");
+        let lines = lines_of(&draw_on(columns, 10, &compared, &mut on(View::Layer)));
+        assert_eq!(strange_numbers(&lines[3..5], &allowed), [""; 0], "{columns} columns: {lines:#?}");
+    }
+    for columns in 60..130 {
+        for view in [View::Overview, View::Layer] {
+            let lines = lines_of(&draw_on(columns, 24, &compared, &mut on(view)));
+            let figures = if view == View::Layer { 4..7 } else { 5..6 };
+            assert_eq!(strange_numbers(&lines[figures], &allowed), [""; 0], "{columns} columns: {lines:#?}");
+        }
+    }
+}
+
+#[test]
+fn all_figures_of_a_layer_have_names_and_changes_or_none_has() {
+    let (baseline, run) = (baseline(), demo(12));
+    let moment = Moment::of(&run, at(24));
+    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    for columns in 60..200 {
+        let lines = lines_of(&draw_on(columns, 24, &compared, &mut on(View::Layer)));
+        let last = &lines[6];
+        let names =
+            [["eff.", "effective/"], ["dense", "dense"], ["upd.", "updates/"], ["sparsity", "sparsity"]];
+        let named = names.iter().filter(|names| names.iter().any(|name| last.contains(name))).count();
+        assert!(named == 4 || named == 0, "{columns} columns: {last}");
+        let changes = last.matches(['+', '-', '±']).count();
+        assert!(changes == 4 || changes == 0, "{columns} columns: {last}");
+        assert!(named == 4 || changes == 0, "a change goes before a name: {last}");
+    }
+}
+
+#[test]
+fn nothing_is_cut_from_what_is_said_of_problems() {
+    for (run, said) in [
+        (demo(7), "None: every batch that was seen is counted or waits its turn."),
+        (many_layers(3), "set aside batch-000007.npz lif1.post: the data are corrupt"),
+    ] {
+        for columns in [20, 30, 40, 80] {
+            let screen = screen_of(columns, 24, &run, &mut on(View::Problems), at(200));
+            let lines = lines_of(&screen)[2..].join(" ");
+            let whole =
+                |text: &str| text.chars().filter(|c| !c.is_whitespace() && *c != '│').collect::<String>();
+            assert!(whole(&lines).contains(&whole(said)), "{columns} columns: {lines}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_do_nothing_are_not_shown() {
+    let screen = screen_of(120, 24, &demo(7), &mut on(View::Ranks), at(13)).to_string();
+    assert!(!screen.contains("sort") && !screen.contains("turn"), "{screen}");
+    let screen = screen_of(120, 24, &many_ranks(3), &mut on(View::Ranks), at(13)).to_string();
+    assert!(screen.contains("sort") && screen.contains("turn"), "{screen}");
+}
+
+#[test]
+fn labels_of_an_axis_differ() {
+    let mut run = empty();
+    let shapes: Arc<[LayerShape]> = [LayerShape { name: "lif".into(), neurons: Some(vec![4]) }].into();
+    let manifest = r#"{"format": "neurotop", "version": 1,
+        "layers": [{"name": "lif", "neuron": "Leaky", "reset": "zero", "shape": [4]}]}"#;
+    let manifest = Manifest::parse(manifest.as_bytes()).expect("a manifest");
+    let mut updates = vec![Update::Manifest(Arc::new(manifest))];
+    for number in 0..12 {
+        let layer = LayerCount { updates: 837_500 + number, dense: 1_000_000, updates_by_step: Vec::new() };
+        let count = BatchCount { samples: 1, shapes: Arc::clone(&shapes), layers: vec![layer] };
+        updates.push(counted(number, count));
+    }
+    run.apply(updates, at(0));
+    let screen = lines_of(&screen_of(80, 24, &run, &mut on(View::Charts), at(24)));
+    let axis = screen.iter().filter_map(|line| line.split('│').nth(1));
+    let labels: Vec<&str> = axis.map(str::trim).filter(|label| label.contains(['M', '%'])).collect();
+    assert!(labels.len() >= 4 && labels.windows(2).all(|pair| pair[0] != pair[1]), "{labels:?}");
+}
+
+#[test]
+fn the_axis_of_the_charts_has_the_numbers_of_the_batches() {
+    let run = demo(12);
+    for (actions, axis, note) in [
+        (&[][..], "0 11", ""),
+        (&[Action::Zoom(1)], "6 11", "batches 6 to 11 of 0 to 11"),
+        (&[Action::Zoom(1), Action::Pan(-1)], "5 9", "batches 5 to 9 of 0 to 11"),
+        (&[Action::Side(-1), Action::Side(-1), Action::Side(-1)], "0 9 11", ""),
+    ] {
+        let mut state = charted(&run, actions);
+        let lines = lines_of(&screen_of(80, 24, &run, &mut state, at(24)));
+        let is_axis = |line: &&String| {
+            let line = line.trim_matches([' ', '│']);
+            !line.is_empty() && line.chars().all(|character| character.is_numeric() || character == ' ')
+        };
+        let places: Vec<String> = lines
+            .iter()
+            .filter(is_axis)
+            .map(|line| line.trim_matches([' ', '│']).split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(places, [axis, axis], "{lines:#?}");
+        assert!(lines.iter().any(|line| line.contains(note)), "{lines:#?}");
+    }
+    let screen = screen_of(80, 24, &run, &mut charted(&run, &[]), at(24)).to_string();
+    assert!(screen.contains("batch 11, 16 samples"), "{screen}");
+}
+
 #[test]
 fn a_gain_and_a_loss_have_a_colour_and_a_sign() {
     let run = demo(12);
@@ -1159,7 +1294,7 @@ fn a_silent_rank_is_in_the_header_of_every_view_until_the_run_is_over() {
     assert_eq!(neurotop::report::silent_ranks(&ranks).as_deref(), Some("2 ranks silent: 3, 11"));
     assert_eq!(
         neurotop::report::longest_silence(&ranks).as_deref(),
-        Some("2 ranks silent, 11 for 1 min 02 s")
+        Some("2 silent, rank 11 for 1 min 02 s")
     );
     run.apply(vec![Update::RankEnd { rank: 11, end: End::default() }], at(62));
     let ranks = Moment::of(&run, at(62)).summary.ranks;

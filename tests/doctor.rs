@@ -111,6 +111,51 @@ fn documents_that_are_wrong() {
 }
 
 #[test]
+fn an_end_that_is_wrong_is_not_called_missing() {
+    let run = tempfile::tempdir().expect("a directory");
+    support::small_run(run.path(), 2);
+    fs::write(run.path().join("end.json"), "[]").expect("a file");
+    let (_, text) = doctor(run.path(), &[]);
+    assert!(text.contains("no end.json that can be used") && !text.contains("no end.json yet"), "{text}");
+    fs::remove_file(run.path().join("manifest.json")).expect("removed");
+    let (_, text) = doctor(run.path(), &[]);
+    assert!(text.contains("no manifest.json and no end.json that can be used"), "{text}");
+}
+
+#[test]
+fn what_is_wrong_with_many_batches_alike_is_said_once() {
+    let run = tempfile::tempdir().expect("a directory");
+    support::small_run(run.path(), 6);
+    support::write_manifest(run.path(), &[("other", "Leaky", "zero", &[2])], None);
+    let (code, text) = doctor(run.path(), &[]);
+    assert_eq!((code, text.matches("WRONG").count()), (3, 1), "{text}");
+    assert!(text.contains("batch-000000.npz, batch-000001.npz, batch-000002.npz and 3 more: "), "{text}");
+    assert!(text.contains("6 things are wrong."), "{text}");
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_not_called_missing() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let (code, text) = doctor(&file.path().join("run"), &[]);
+    assert_eq!(code, 1);
+    assert!(text.contains("it cannot be looked at: ") && !text.contains("nothing is there"), "{text}");
+}
+
+#[test]
+fn links_that_cannot_be_followed_are_called_what_they_are() {
+    let run = tempfile::tempdir().expect("a directory");
+    support::small_run(run.path(), 1);
+    std::os::unix::fs::symlink("nowhere", run.path().join("batch-000001.npz")).expect("a link");
+    std::os::unix::fs::symlink("batch-000002.npz", run.path().join("batch-000002.npz")).expect("a link");
+    let (_, followed) = doctor(run.path(), &["--follow-links"]);
+    assert!(followed.contains("it is a symbolic link that leads nowhere, and no batch"), "{followed}");
+    assert!(followed.contains("it is a loop of symbolic links, and no batch"), "{followed}");
+    let (_, named) = doctor(run.path(), &[]);
+    let both = "batch-000001.npz, batch-000002.npz: it is a symbolic link, which is not followed";
+    assert!(named.contains(both), "{named}");
+}
+
+#[test]
 fn a_batch_that_only_its_data_spoil_is_found_by_deep_alone() {
     let run = tempfile::tempdir().expect("a directory");
     support::small_run(run.path(), 2);

@@ -52,6 +52,51 @@ fn a_batch_is_followed_from_its_arrival_to_its_count() {
     assert!(bad.iter().all(|line| !line.contains("counted")), "{bad:#?}");
 }
 
+/// The fields of an event, from the name of the first to the value of the last; `None` where they are not
+/// `name=value` all the way, each value a word or in quotes.
+fn fields(mut text: &str) -> Option<Vec<(&str, &str)>> {
+    let mut fields = Vec::new();
+    while !text.is_empty() {
+        let (name, rest) = text.split_once('=')?;
+        let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        if !name.chars().all(is_name) {
+            return None;
+        }
+        let end = if rest.starts_with('"') {
+            let bytes = rest.as_bytes();
+            (1..rest.len()).find(|&at| bytes[at] == b'"' && bytes[at - 1] != b'\\')? + 1
+        } else {
+            rest.find(' ').unwrap_or(rest.len())
+        };
+        fields.push((name, &rest[..end]));
+        text = rest[end..].trim_start();
+    }
+    Some(fields)
+}
+
+#[test]
+fn every_line_can_be_parsed_and_texts_are_in_quotes() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (run, log) = (place.path().join("a run"), place.path().join("log"));
+    support::small_run(&run, 2);
+    fs::write(run.join("batch-000001.npz"), "half").expect("a file");
+    let args = ["summary", "--settle", "0.2", "--log-level", "debug"];
+    assert_eq!(neurotop(&args, &run, &log).output().expect("it runs").status.code(), Some(3));
+    let log = fs::read_to_string(&log).expect("a log");
+    for line in log.lines().filter(|line| line.contains("run{")) {
+        let (_, after) = line.split_once("run{").expect("the run");
+        let (of_run, event) = after.split_once("}: ").unwrap_or_else(|| panic!("{line}"));
+        assert!(of_run.starts_with("directory=\"") && of_run.ends_with('"'), "{line}");
+        let Some(start) = event.find('=') else { continue };
+        let start = event[..start].rfind(' ').map_or(0, |space| space + 1);
+        let fields = fields(&event[start..]).unwrap_or_else(|| panic!("{line}"));
+        for (name, value) in fields.iter().filter(|(name, _)| ["batch", "why", "path"].contains(name)) {
+            assert!(value.starts_with('"') && value.ends_with('"'), "{name}: {line}");
+        }
+    }
+    assert!(log.contains("why=\"") && log.contains("path=\"") && log.contains("batch=\""), "{log}");
+}
+
 #[test]
 fn the_log_says_less_where_less_is_wanted_and_is_appended_to() {
     let place = tempfile::tempdir().expect("a directory");

@@ -1,7 +1,8 @@
 //! `neurotop config`: the default configuration file, where the user's is looked for, whether one is right.
 
-use crate::cli::ConfigArgs;
+use crate::cli::{ConfigArgs, KeepArgs};
 use crate::config::{Config, default_path, default_text};
+use crate::settings;
 use crate::text::shown;
 use anyhow::Context;
 use std::io::Write;
@@ -29,6 +30,8 @@ fn check(named: Option<PathBuf>) -> anyhow::Result<String> {
     if !is_named && !path.is_file() {
         return Ok(format!("{} does not exist; the defaults apply\n", shown(&path)));
     }
-    Config::read(&path)?;
+    let config = Config::read(&path)?;
+    // Each option may be right, and two of them not go together.
+    settings::keeping(&KeepArgs::default(), &config).map_err(anyhow::Error::msg)?;
     Ok(format!("{} is right\n", shown(&path)))
 }

@@ -7,7 +7,6 @@ use crate::pipeline::{Group, Presence, Update};
 use crate::report::{Summary, silent_ranks};
 use crate::run::Status;
 use crate::runs::Entry;
-use crate::storage::is_url;
 use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};
 use crate::watch::Watch;
 use crossbeam_channel::{Receiver, select};
@@ -29,6 +28,7 @@ pub(super) fn watch(
 ) -> anyhow::Result<()> {
     let groups = watch.groups().clone();
     name_remarks(watch);
+    let mut absent = Absent::default();
     let mut printer = Printer { symbols, last: HashMap::new(), next: Instant::now() + FIRST_LINE };
     loop {
         watch.publish().iter().for_each(|said| output::say(said));
@@ -47,7 +47,7 @@ pub(super) fn watch(
             recv(groups) -> group => match group {
                 Ok(group) if !ended_by_itself(&group) => {
                     name_restart(&group);
-                    name_store(watch, &group);
+                    absent.name(watch, &group);
                     watch.apply(group);
                 }
                 _ => anyhow::bail!("counting ended unexpectedly; please report it"),
@@ -131,18 +131,31 @@ fn name_remarks(watch: &mut Watch) {
     }
 }
 
-/// Says why nothing comes from an object store: only the network may be to blame, and it can last.
-fn name_store(watch: &Watch, group: &Group) {
-    let Some(entry) = watch.runs.get(group.run).filter(|entry| is_url(&entry.directory)) else { return };
-    for update in &group.updates {
-        match update {
-            Update::Directory(Presence::Missing(why)) => {
-                output::say(&format!("{}: {}", shown(&entry.directory), printable(why)));
+/// Directories that are waited for, and why, by the numbers of their runs.
+#[derive(Debug, Default)]
+struct Absent(HashMap<usize, String>);
+
+impl Absent {
+    /// Says why nothing comes from a directory or a store, once for each reason, and when it is there again.
+    fn name(&mut self, watch: &Watch, group: &Group) {
+        let Some(entry) = watch.runs.get(group.run) else { return };
+        for update in &group.updates {
+            let Update::Directory(presence) = update else { continue };
+            if let Some(said) = self.news(group.run, presence) {
+                output::say(&format!("{}: {said}", shown(&entry.directory)));
             }
-            Update::Directory(Presence::Present) => {
-                output::say(&format!("{}: it is there", shown(&entry.directory)));
+        }
+    }
+
+    /// What there is to say of a directory that was not said before.
+    fn news(&mut self, run: usize, presence: &Presence) -> Option<String> {
+        match presence {
+            Presence::Missing(why) => {
+                let news = self.0.get(&run) != Some(why);
+                self.0.insert(run, why.clone());
+                news.then(|| format!("waited for: {why}"))
             }
-            _ => {}
+            Presence::Present => self.0.remove(&run).map(|_| "it is there".to_owned()),
         }
     }
 }
@@ -152,5 +165,24 @@ fn name_restart(group: &Group) {
         if let Update::Restarted { why, .. } = update {
             output::say(&format!("started over: {}", printable(why)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_is_said_once_for_each_reason() {
+        let mut absent = Absent::default();
+        let missing = |why: &str| Presence::Missing(why.to_owned());
+        assert_eq!(absent.news(0, &Presence::Present), None, "nobody waits");
+        let news = absent.news(0, &missing("it does not exist yet"));
+        assert_eq!(news.as_deref(), Some("waited for: it does not exist yet"));
+        assert_eq!(absent.news(0, &missing("it does not exist yet")), None);
+        let news = absent.news(0, &missing("it cannot be listed: no permission"));
+        assert_eq!(news.as_deref(), Some("waited for: it cannot be listed: no permission"));
+        assert_eq!(absent.news(0, &Presence::Present).as_deref(), Some("it is there"));
+        assert_eq!(absent.news(0, &Presence::Present), None);
     }
 }

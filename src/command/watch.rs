@@ -26,8 +26,11 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let conflict = |why: String| clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why + "\n");
     let (place, keeping) = settings::keeping(&args.keep, config).map_err(conflict)?;
     if keeping == Keeping::ProgressAndPrune && is_url(&args.dir) {
-        let why = "--prune deletes nothing in an object store; set an expiry rule there, and --no-prune here";
-        return Err(conflict(why.into()).into());
+        let prune = settings::pruning(&args.keep, config);
+        let why = format!(
+            "{prune} deletes nothing in an object store; set an expiry rule there, and --no-prune here"
+        );
+        return Err(conflict(why).into());
     }
     let poll = settings::poll(&args, config);
     let following = Following { poll, place, keeping, ..Following::unkept(Mode::Live) };

@@ -31,6 +31,9 @@ const EXCERPT: usize = 60;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
+    /// Where it was read, to be named where something in it does not go with the rest.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
     /// Files to write the figures to.
     #[serde(deserialize_with = "values::list")]
     pub export: Vec<Export>,
@@ -182,7 +185,9 @@ impl Config {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", shown(path)))?;
-        Self::parse(&text).map_err(|error| anyhow!("the configuration {} is wrong, {error}", shown(path)))
+        let config = Self::parse(&text)
+            .map_err(|error| anyhow!("the configuration {} is wrong, {error}", shown(path)))?;
+        Ok(Self { file: Some(path.to_owned()), ..config })
     }
 
     /// Parses the text of a configuration file.

@@ -3,9 +3,11 @@
 use crate::count::Scratch;
 use crate::portrait::{Portrait, portrait};
 use crate::snapshot::Manifest;
+use crate::storage::is_url;
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -104,17 +106,28 @@ fn work(orders: &Receiver<Order>, answers: &Sender<Portrayal>) {
         let draw = || portrait(&path, manifest.as_deref(), &sitter.layer, &mut scratch, &cancel);
         let result = catch_unwind(AssertUnwindSafe(draw))
             .map_err(|_| "a fault of neurotop itself; please report it".to_owned())
-            .and_then(|result| result.map_err(|error| error.to_string()));
+            .and_then(|result| result.map_err(|error| error.to_string()))
+            .map_err(|why| if is_deleted(&path) { deleted(&sitter.batch) } else { why });
         if answers.send(Portrayal { sitter, result }).is_err() {
             return;
         }
     }
 }
 
+/// Whether a batch is gone from a disk; of a store only reading it says so.
+fn is_deleted(path: &Path) -> bool {
+    !is_url(path) && path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// What there is to say of a batch that is gone: only one that was counted is ever looked at, and its producer,
+/// or this program, may delete it then.
+fn deleted(batch: &str) -> String {
+    format!("{batch} was counted and is deleted: there is nothing to draw")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
     use std::time::Duration;
 
     fn sitter(layer: &str) -> Sitter {
@@ -137,6 +150,16 @@ mod tests {
         assert_eq!((portrait.shape, portrait.samples), (vec![8, 8, 8], 16));
         inspector.want(Some((sitter("lif1"), None)));
         assert!(inspector.answers().recv_timeout(Duration::from_millis(100)).is_err(), "it is there already");
+    }
+
+    #[test]
+    fn a_batch_that_was_counted_and_deleted_is_no_error() {
+        let mut inspector = Inspector::start().expect("a thread");
+        let gone = Sitter { batch: "batch-000099.npz".into(), ..sitter("lif1") };
+        inspector.want(Some((gone, None)));
+        next(&mut inspector);
+        let why = inspector.newest().expect("an answer").result.clone().unwrap_err();
+        assert_eq!(why, "batch-000099.npz was counted and is deleted: there is nothing to draw");
     }
 
     #[test]

@@ -353,7 +353,7 @@ impl Dashboard<'_> {
     fn export(&mut self) {
         let runs = &self.watch.runs;
         let exports = match self.options.exports.as_slice() {
-            [] => vec![Export::named_after(runs.shown().run.name())],
+            [] => vec![Export::named_after(runs.name())],
             exports => exports.to_vec(),
         };
         let mut summaries = runs.summaries(SystemTime::now());

@@ -14,6 +14,7 @@ use crate::follow::{is_run, runs_inside};
 use crate::snapshot::{EntryName, SnapshotError, classify};
 use crate::storage::{self, Interest, is_url};
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// The name and version of the JSON document.
@@ -151,17 +152,9 @@ impl Diagnosis {
                 about,
                 SnapshotError::new(why_missing(path), "name a run's directory; neurotop watch waits for one"),
             )),
-            Kind::Other if path.is_dir() || storage::root(path).is_ok() => findings.push(Finding::wrong(
-                about,
-                SnapshotError::new(
-                    "it holds neither manifest.json nor a batch-N.npz, and no run is inside",
-                    "name the directory that the benchmark writes to",
-                ),
-            )),
-            Kind::Other => findings.push(Finding::wrong(
-                about,
-                SnapshotError::new("it is no directory", "name the directory that holds the batches"),
-            )),
+            Kind::Other => {
+                findings.push(Finding::wrong(about, no_run(path.is_dir(), storage::root(path).err())));
+            }
             Kind::Batch => findings.push(Finding::note(
                 about,
                 "it is one batch, and without its manifest no layer has a price",
@@ -175,9 +168,31 @@ impl Diagnosis {
     }
 }
 
+/// What is wrong with a path that is no run: whether it is a directory, and why it cannot be listed.
+fn no_run(is_directory: bool, unlisted: Option<String>) -> SnapshotError {
+    match (is_directory, unlisted) {
+        (true, Some(why)) => SnapshotError::new(why, "let this user list it, or run doctor as one who may"),
+        (false, Some(_)) => {
+            SnapshotError::new("it is no directory", "name the directory that holds the batches")
+        }
+        (_, None) => SnapshotError::new(
+            "it holds neither manifest.json nor a batch-N.npz, and no run is inside",
+            "name the directory that the benchmark writes to",
+        ),
+    }
+}
+
 /// Nothing is there, or nobody can say.
 fn why_missing(path: &Path) -> String {
-    let why = if is_url(path) { storage::refusal(path).or_else(|| storage::root(path).err()) } else { None };
+    let why = if is_url(path) {
+        storage::refusal(path).or_else(|| storage::root(path).err())
+    } else {
+        // That nothing is there is certain only where the system says so.
+        path.metadata()
+            .err()
+            .filter(|error| error.kind() != ErrorKind::NotFound)
+            .map(|error| format!("it cannot be looked at: {error}"))
+    };
     why.unwrap_or_else(|| "nothing is there".into())
 }
 
@@ -232,4 +247,17 @@ fn kind_of_url(url: &Path) -> Kind {
 fn holds_arrays(directory: &Path) -> bool {
     storage::of(directory)
         .any(directory, &mut |name| name.ends_with(".post.npy") || name.ends_with(".changed.npy"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_listed_is_not_called_empty() {
+        let why = "it cannot be listed: Permission denied (os error 13)";
+        assert_eq!(no_run(true, Some(why.into())).what, why);
+        assert!(no_run(true, None).what.contains("neither manifest.json"));
+        assert_eq!(no_run(false, Some("it is not a directory".into())).what, "it is no directory");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{Diagnosis, Finding, Kind, LayerDiagnosis, Place, RunDiagnosis, Severity};
 use crate::text::{bytes, printable, thousands};
+use std::collections::HashMap;
 
 /// Layers that are listed; the JSON has all.
 const MOST_LAYERS: usize = 40;
@@ -16,7 +17,7 @@ pub(super) fn text(diagnosis: &Diagnosis) -> String {
     };
     let mut lines = vec![format!("{}: {what}", printable(&diagnosis.path))];
     lines.extend(diagnosis.place.iter().map(place));
-    lines.extend(diagnosis.findings.iter().map(finding));
+    lines.extend(findings(&diagnosis.findings));
     for run in &diagnosis.runs {
         lines.push(String::new());
         lines.extend(of_run(run));
@@ -40,7 +41,11 @@ fn of_run(run: &RunDiagnosis) -> Vec<String> {
     if let Some(producer) = &documents.producer {
         lines.push(format!("  produced by {}", printable(producer)));
     }
+    let is_wrong = |finding: &Finding| finding.severity == Severity::Wrong && finding.about == "end.json";
+    let end_is_wrong = !documents.ended && run.findings.iter().any(is_wrong);
     lines.push(match (documents.manifest, documents.ended) {
+        (true, false) if end_is_wrong => "  manifest.json is right; no end.json that can be used".to_owned(),
+        (false, false) if end_is_wrong => "  no manifest.json and no end.json that can be used".to_owned(),
         (true, true) => "  manifest.json is right, and end.json says that the run is over".to_owned(),
         (true, false) => "  manifest.json is right; no end.json yet".to_owned(),
         (false, true) => "  no manifest.json that can be used; end.json is there".to_owned(),
@@ -55,7 +60,7 @@ fn of_run(run: &RunDiagnosis) -> Vec<String> {
     if run.layers.len() > MOST_LAYERS {
         lines.push(format!("  and {} layers more", run.layers.len() - MOST_LAYERS));
     }
-    lines.extend(run.findings.iter().map(finding));
+    lines.extend(findings(&run.findings));
     lines
 }
 
@@ -64,8 +69,9 @@ fn batches(run: &RunDiagnosis) -> Vec<String> {
     let expected = run.documents.expected_batches;
     let of = expected.map_or(String::new(), |expected| format!(" of {}", thousands(expected.into())));
     let mut lines = vec![format!(
-        "  {}{of} batches, {} readable, {} samples, {}",
+        "  {}{of} {}, {} readable, {} samples, {}",
         thousands(batches.seen.into()),
+        if batches.seen == 1 && expected.is_none_or(|expected| expected == 1) { "batch" } else { "batches" },
         thousands(batches.readable.into()),
         thousands(batches.samples),
         bytes(batches.bytes),
@@ -73,7 +79,14 @@ fn batches(run: &RunDiagnosis) -> Vec<String> {
     if let (Some((first, last)), Some((smallest, largest))) =
         (batches.first_and_last, batches.smallest_and_largest)
     {
-        lines.push(format!("  numbers {first} to {last}, {} to {} each", bytes(smallest), bytes(largest)));
+        let numbers =
+            if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") };
+        let sizes = match (bytes(smallest), bytes(largest)) {
+            (smallest, largest) if smallest == largest => largest,
+            (smallest, largest) => format!("{smallest} to {largest}"),
+        };
+        let each = if first == last { "" } else { " each" };
+        lines.push(format!("  {numbers}, {sizes}{each}"));
     }
     if batches.counted_and_gone > 0 {
         let gone = thousands(batches.counted_and_gone.into());
@@ -110,14 +123,38 @@ fn layer(layer: &LayerDiagnosis) -> String {
     )
 }
 
-fn finding(finding: &Finding) -> String {
+/// Files that are named of those of which the same is to be said; the JSON has all.
+const MOST_NAMED: usize = 3;
+
+/// A line for each thing that there is to say, in the order in which it was found: one manifest that is wrong can
+/// make the same of every batch.
+fn findings(findings: &[Finding]) -> Vec<String> {
+    let mut said: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        let at = *said.entry((&finding.what, &finding.advice)).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    groups.iter().map(|group| line(group)).collect()
+}
+
+fn line(group: &[&Finding]) -> String {
+    let Some(finding) = group.first() else { return String::new() };
     let mark = match finding.severity {
         Severity::Wrong => "WRONG",
         Severity::Note => "note",
     };
+    let named: Vec<_> = group.iter().take(MOST_NAMED).map(|finding| printable(&finding.about)).collect();
+    let more = match group.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {} more", thousands(more as u128)),
+    };
     format!(
-        "  {mark}  {}: {}; {}",
-        printable(&finding.about),
+        "  {mark}  {}{more}: {}; {}",
+        named.join(", "),
         printable(&finding.what),
         printable(&finding.advice)
     )

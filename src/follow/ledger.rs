@@ -361,17 +361,16 @@ impl Ledger {
             ..Entry::of(name, found.identity, now)
         };
         self.insert(name, entry);
-        tracing::debug!(number = name.number, batch = %name, bytes = found.identity.size, "seen");
+        tracing::debug!(number = name.number, batch = name.to_string(), bytes = found.identity.size, "seen");
         self.admit(found, name, whole, now)
     }
 
     /// Queues a changed batch where it may be read, or says why it never may in this form.
     fn admit(&mut self, found: &Found, name: BatchName, whole: bool, now: Instant) -> Option<SnapshotError> {
         let refusal = match (&found.meaning, found.shape) {
-            (_, Shape::Other(what)) => Some(SnapshotError::new(
-                format!("it is {what}, which is not followed"),
-                storage::advice(what),
-            )),
+            (_, Shape::Other(what)) => {
+                Some(SnapshotError::new(storage::refusal_of(what), storage::advice(what)))
+            }
             (EntryName::BatchFile(_), Shape::Directory) => {
                 Some(SnapshotError::new("it is a directory, and its name says .npz", "drop the suffix"))
             }
@@ -581,7 +580,7 @@ impl Ledger {
             entry.quiet = false;
             self.account_for(name, true);
             self.set_state(name, State::Waiting(None));
-            tracing::debug!(batch = %name, why = "it changed while it was read", "waiting");
+            tracing::debug!(batch = name.to_string(), why = "it changed while it was read", "waiting");
             return Verdict::Wait;
         }
         entry.identity = after;
@@ -606,7 +605,7 @@ impl Ledger {
             }
             Err(reason) => {
                 entry.rest = milliseconds(now.duration_since(entry.changed_at) + BETWEEN_ATTEMPTS);
-                tracing::debug!(batch = %name, why = %reason, "waiting");
+                tracing::debug!(batch = name.to_string(), why = reason.to_string(), "waiting");
                 let reason = reason.clone();
                 self.set_state(name, State::Waiting(Some(Box::new(reason))));
                 Verdict::Wait
@@ -701,7 +700,7 @@ impl Ledger {
     fn make_ready(&mut self, name: BatchName) {
         self.set_state(name, State::Ready);
         self.ready.insert(name);
-        tracing::debug!(number = name.number, batch = %name, "ready");
+        tracing::debug!(number = name.number, batch = name.to_string(), "ready");
     }
 
     fn set_state(&mut self, name: BatchName, state: State) {

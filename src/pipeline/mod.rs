@@ -417,7 +417,7 @@ impl Engine {
         for (name, _) in restored.counted.iter() {
             self.acknowledgement.add(name.id());
         }
-        tracing::info!(directory = %self.directory.display(), "goes on from a kept progress");
+        tracing::info!(directory = ?self.directory, "goes on from a kept progress");
         self.restored_manifest = restored.manifest;
         self.may_have_deleted = restored.may_have_deleted;
         self.is_from_elsewhere = restored.is_from_elsewhere;

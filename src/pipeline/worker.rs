@@ -198,7 +198,7 @@ fn count(task: Task, current: &AtomicU64, helpers: &Helpers, scratch: &mut Scrat
     // A fault of this program in one batch must not end a run of days.
     let result = catch_unwind(AssertUnwindSafe(|| read(&path, manifest.as_deref(), helpers, scratch)))
         .unwrap_or_else(|_| Err(SnapshotError::fault()));
-    tracing::debug!(path = %path.display(), took = ?started.elapsed(), whole = result.is_ok(), "read");
+    tracing::debug!(?path, took = ?started.elapsed(), whole = result.is_ok(), "read");
     let after = look(&directory, &job.name).map(|found| found.identity);
     Counted { epoch, job, after, result }
 }

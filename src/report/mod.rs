@@ -9,6 +9,7 @@ mod draw;
 mod export;
 mod figure;
 mod figures;
+mod incomplete;
 mod json;
 mod markdown;
 mod merge;

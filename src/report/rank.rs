@@ -130,6 +130,6 @@ pub fn longest_silence(ranks: &[RankFigures]) -> Option<String> {
     let quiet = span(longest.quiet().unwrap_or_default());
     Some(match silent().count() {
         1 => format!("rank {} silent for {quiet}", longest.rank),
-        several => format!("{} ranks silent, {} for {quiet}", thousands(several as u128), longest.rank),
+        several => format!("{} silent, rank {} for {quiet}", thousands(several as u128), longest.rank),
     })
 }

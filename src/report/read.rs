@@ -3,6 +3,7 @@
 //! with `Option::deserialize` may be `null`, but must be there.)
 
 use super::figures::of_priced;
+use super::several;
 use super::{COMPARISON_SCHEMA, Figures, Kind, PART_SCHEMA, Part, SCHEMA, Sums};
 use crate::text::shown;
 use anyhow::{Context, anyhow, bail, ensure};
@@ -53,6 +54,11 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Figures> {
                    of all shards first, with neurotop merge"
             )
         }
+        Some(several::SCHEMA) => bail!(
+            "it holds the summaries of several runs ({}); export the one to compare alone, with neurotop summary \
+             RUN --export FILE.json",
+            several::SCHEMA
+        ),
         Some(COMPARISON_SCHEMA) => bail!("it is a comparison ({COMPARISON_SCHEMA})"),
         Some(other) if other.starts_with("neurotop.summary/") => {
             bail!("its schema is {other:?}, and this neurotop reads {SCHEMA:?}; update neurotop")
@@ -332,6 +338,7 @@ mod tests {
             (with("/schema", json!("neurotop.summary/2")), "update neurotop"),
             (with("/schema", json!("neurotop.comparison/1")), "it is a comparison"),
             (with("/schema", json!("neurotop.part/1")), "merge the parts"),
+            (with("/schema", json!("neurotop.summaries/1")), "it holds the summaries of several runs"),
             (with("/schema", json!("other")), "its schema is \"other\""),
             (with("/layers", layers), "layer \"a\" is in it twice"),
             (whole.replace("\"Other\":{", "\"Leaky\":{"), "neuron \"Leaky\" is in it twice"),

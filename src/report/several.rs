@@ -6,7 +6,7 @@ use crate::text::thousands;
 use serde::Serialize;
 
 /// The schema of the JSON form.
-const SCHEMA: &str = "neurotop.summaries/1";
+pub(super) const SCHEMA: &str = "neurotop.summaries/1";
 
 /// The summaries of several runs; that of one alone is reported as itself.
 #[derive(Debug, Clone, Copy)]

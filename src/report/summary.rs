@@ -1,5 +1,6 @@
 //! The figures of a run at one moment: the one type that every format, and the screen, is made from.
 
+use super::incomplete::why_incomplete;
 use super::{Against, Colours, Format, RankFigures, Report, Style, csv, json, table};
 use crate::convergence::{Uncertainty, of_ratio};
 use crate::cost::PricedBy;
@@ -43,6 +44,9 @@ pub struct Summary {
     pub account: AccountFigures,
     /// Whether the run is over, nothing waits and nothing was set aside.
     pub complete: bool,
+    /// What is missing where it is not complete, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
     /// What was set aside, and what else the user should know.
     pub problems: Vec<ProblemFigures>,
     /// How the figures differ from the baseline's, where there is one.
@@ -414,6 +418,7 @@ impl Summary {
             neurobench,
             account: AccountFigures::of(run),
             complete: run.is_complete(),
+            incomplete: why_incomplete(run),
             problems: problems(run),
             baseline: None,
             failed: None,

@@ -50,13 +50,15 @@ fn heading(summary: &Summary, style: Style) -> String {
             of(run.expected_samples),
         )),
         Some(format!(
-            "{}: {} batches seen, {} counted, {} waiting, {} set aside.",
-            if summary.complete { "Complete" } else { "NOT complete" },
+            "{}{} batches seen, {} counted, {} waiting, {} set aside.",
+            if summary.complete { "Complete: " } else { "" },
             account.seen,
             account.counted,
             account.waiting,
             account.set_aside,
         )),
+        (!summary.complete)
+            .then(|| format!("NOT complete: {}.", safe(&summary.incomplete.join("; "), style))),
     ];
     let separator = if style == Style::Markdown { "\n\n" } else { "\n" };
     std::iter::once(title).chain(lines.into_iter().flatten()).collect::<Vec<_>>().join(separator)

@@ -20,7 +20,7 @@ pub(super) fn sweep(directory: &Path, now: SystemTime) {
             // Whoever watches it has the lock.
             let Ok(Some(_lock)) = Lock::take(&path) else { continue };
             if fs::remove_file(&path).is_ok() {
-                tracing::info!(file = %path.display(), "deleted the progress of a run that is gone");
+                tracing::info!(file = ?path, "deleted the progress of a run that is gone");
             }
             let _ = fs::remove_file(path_beside(&path));
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 /// Why nothing can be read at a URL.
 pub(super) const WHY: &str = "this neurotop was built without object stores; build it with \
-     cargo install neurotop --features object-store, or install the wheel";
+     cargo install --path . --features object-store, or install the wheel";
 
 /// Object stores that are not there.
 pub(super) struct Absent;

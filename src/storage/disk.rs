@@ -1,6 +1,6 @@
 //! Runs on a disk, or on whatever else the system mounts.
 
-use super::links::LINK;
+use super::links;
 use super::{
     Container, Contents, Entry, Identity, Interest, Interests, Links, MAX_LEVELS, Opened, Pace, Root, Shape,
     Storage, StoredFile, Wanted, metadata,
@@ -53,7 +53,7 @@ impl Storage for Disk {
         let path = directory.join(name);
         let metadata = metadata(&path).ok()?;
         let mut identity = Identity::of(&metadata);
-        let shape = shape_of(&metadata);
+        let shape = shape_of(&path, &metadata);
         if shape == Shape::Directory && interest == Interest::WithFiles {
             identity = with_files(&path, identity);
         }
@@ -97,7 +97,7 @@ impl Storage for Disk {
             let metadata = metadata(&path)?;
             files.push(StoredFile {
                 name: name.to_owned(),
-                shape: shape_of(&metadata),
+                shape: shape_of(&path, &metadata),
                 size: metadata.len(),
                 container: Container::File(path),
             });
@@ -155,13 +155,13 @@ fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
-fn shape_of(metadata: &Metadata) -> Shape {
+fn shape_of(path: &Path, metadata: &Metadata) -> Shape {
     if metadata.is_file() {
         Shape::File
     } else if metadata.is_dir() {
         Shape::Directory
     } else if metadata.is_symlink() {
-        Shape::Other(LINK)
+        Shape::Other(links::name_of(path))
     } else {
         Shape::Other("a pipe, socket or device")
     }

@@ -33,6 +33,45 @@ impl Links {
 /// What a symbolic link is called in messages.
 pub(crate) const LINK: &str = "a symbolic link";
 
+/// What a link that cannot be followed is called.
+const DANGLING: &str = "a symbolic link that leads nowhere";
+const LOOP: &str = "a loop of symbolic links";
+const CLOSED: &str = "a symbolic link that this user cannot follow";
+
+/// What to call a symbolic link that is at a path.
+pub(super) fn name_of(link: &Path) -> &'static str {
+    let error = match Links::now() {
+        Links::Named => return LINK,
+        Links::Followed => link.metadata().err(),
+    };
+    match error {
+        // It leads somewhere by now.
+        None => LINK,
+        Some(error) if error.kind() == io::ErrorKind::NotFound => DANGLING,
+        Some(error) if is_loop(&error) => LOOP,
+        Some(_) => CLOSED,
+    }
+}
+
+#[cfg(unix)]
+fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn is_loop(_error: &io::Error) -> bool {
+    false
+}
+
+/// What is wrong with something of this kind in the place of a batch.
+pub(crate) fn refusal_of(kind: &str) -> String {
+    if kind == LINK {
+        format!("it is {kind}, which is not followed")
+    } else {
+        format!("it is {kind}, and no batch")
+    }
+}
+
 /// What to do where something of this kind is in the place of a batch.
 pub(crate) fn advice(kind: &str) -> &'static str {
     if is_refused_link(kind) {

@@ -19,7 +19,7 @@ pub(crate) use contents::{Container, Contents};
 pub(crate) use disk::open_regular;
 pub use identity::{Identity, Shape};
 pub use links::Links;
-pub(crate) use links::{advice, advice_for_document, metadata};
+pub(crate) use links::{advice, advice_for_document, metadata, refusal_of};
 pub(crate) use trouble::Trouble;
 
 use std::ffi::OsString;

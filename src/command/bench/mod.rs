@@ -3,8 +3,10 @@
 mod measure;
 mod write;
 
+use super::output;
 use super::signals::leave_signals;
 use crate::cli::BenchArgs;
+use crate::dashboard::Symbols;
 use crate::settings::threads;
 use crate::text::{self, shown};
 use anyhow::{Context, bail};
@@ -24,18 +26,27 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<ExitCode> {
         None => temporary.tempdir(),
     };
     let directory = directory.context("no directory to write the runs into; name one with --dir")?;
-    println!("{}", heading(threads));
+    if !is_printed(&heading(threads)) {
+        return Ok(ExitCode::SUCCESS);
+    }
     for form in FORMS {
         let run = directory.path().join(form.name());
         let written = write_run(form, &run, args.size, &|| interrupted(&signals))
             .with_context(|| format!("the run cannot be written to {}", shown(directory.path())))?;
         let times = measure(&run, &written, threads, args.rounds.get(), &signals)?;
-        println!("{}", row(form.name(), &written, &times));
         std::fs::remove_dir_all(&run).context("a run that was measured cannot be removed")?;
+        if !is_printed(&row(form.name(), &written, &times)) {
+            return Ok(ExitCode::SUCCESS);
+        }
     }
-    println!("\n{}", notes(args.rounds.get()));
+    is_printed(&format!("\n{}", notes(args.rounds.get())));
     directory.close().context("the temporary directory cannot be removed")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line; whether anybody reads on, who must not be measured for otherwise.
+fn is_printed(line: &str) -> bool {
+    output::print(&format!("{line}\n"), Symbols::Unicode).is_ok()
 }
 
 /// Fails once the user wants to leave.

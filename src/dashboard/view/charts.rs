@@ -4,11 +4,12 @@ use super::super::charting::{Lines, Scale, Subject, nearest, places};
 use super::super::state::State;
 use super::super::symbols::Symbols;
 use super::super::theme::ThemeName;
-use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots};
+use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots, numbers};
+use super::wrap::fitting;
 use super::{Scene, panel, plot};
 use crate::report::sparsity;
 use crate::tally::quotient;
-use crate::text::{compact, decimal, elide, percent, thousands};
+use crate::text::{compact, compact_by, decimal, elide, percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Direction, Layout, Rect};
 use ratatui::style::Style;
@@ -55,7 +56,7 @@ struct Chart<'a> {
     figures: fn(&Series) -> &Figures,
     scale: Scale,
     limits: (f64, f64),
-    label: &'a dyn Fn(f64) -> String,
+    label: &'a dyn Fn(f64, usize) -> String,
 }
 
 /// Draws the charts, the list of what can be drawn in them, and the values at the cursor.
@@ -75,14 +76,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
         figures: |series| &series.operations,
         scale: state.charts.scale,
         limits: OPERATIONS,
-        label: &compact,
+        label: &compact_by,
     };
     let sparsities = Chart {
         name: "Sparsity",
         figures: |series| &series.sparsities,
         scale: Scale::Linear,
         limits: SPARSITIES,
-        label: &|value| format!("{:.1} %", value * 100.0),
+        label: &|value, more| format!("{:.*} %", 1 + more, value * 100.0),
     };
     // A small terminal has room for one.
     let both = charts.height >= 14 || rest.width >= BESIDE;
@@ -174,7 +175,8 @@ fn framed(frame: &mut Frame<'_>, area: Rect, name: &str, note: String, scene: &S
         return panel(frame, area, name, Line::styled(note, scene.theme.dim), scene);
     }
     let [head, inner] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
-    frame.render_widget(Line::styled(format!(" {name}{note}"), scene.theme.accent), head);
+    let parts = [format!(" {name}"), note].map(|part| Span::styled(part, scene.theme.accent));
+    frame.render_widget(fitting(parts, head.width), head);
     inner
 }
 
@@ -183,7 +185,21 @@ fn zoom(scene: &Scene<'_>, state: &State) -> String {
         return String::new();
     }
     let (start, end) = state.charts.window(last_place(scene));
-    format!(" batches {start:.0} to {end:.0} of {:.0} ", last_place(scene))
+    let places = places(scene.history);
+    let first = places.partition_point(|&place| place < start);
+    let last = places.partition_point(|&place| place <= end).saturating_sub(1);
+    let points = scene.history.points();
+    let in_sight = points.get(first..=last).filter(|points| !points.is_empty());
+    match (in_sight, points) {
+        (Some([first, .., last]), [whole, .., newest]) => {
+            format!(" batches {} to {} of {} to {} ", first.first, last.last, whole.first, newest.last)
+        }
+        (Some([only]), [whole, .., newest]) => {
+            format!(" batch {} of {} to {} ", numbers(only), whole.first, newest.last)
+        }
+        // There is one in all, or the part in sight is between two of them.
+        _ => String::new(),
+    }
 }
 
 /// Dots for single batches, lines for what runs on; without colours each curve is drawn in its own mark.
@@ -257,7 +273,7 @@ fn draw_values(
         None => places.len().saturating_sub(1),
     };
     let names = all.iter().map(|series| elide(&series.name, NAME).width()).max().unwrap_or(0);
-    let lines = std::iter::once(place_line(at, listless, scene, state)).chain(
+    let lines = std::iter::once(place_line(at, listless, area.width, scene, state)).chain(
         all.iter().map(|series| value_line(series, names, places.get(at), usize::from(area.width), scene)),
     );
     for (line, row) in lines.zip(area.rows()) {
@@ -266,19 +282,17 @@ fn draw_values(
 }
 
 /// Which batches the values are of.
-fn place_line(at: usize, listless: bool, scene: &Scene<'_>, state: &mut State) -> Line<'static> {
-    let mut spans = vec![match scene.history.points().get(at) {
-        Some(point) if point.first == point.last => {
-            Span::raw(format!(" batch number {}, {} samples", point.first, thousands(point.samples)))
+fn place_line(at: usize, listless: bool, width: u16, scene: &Scene<'_>, state: &mut State) -> Line<'static> {
+    let mut spans = match scene.history.points().get(at) {
+        Some(point) => {
+            let what = if point.first == point.last { "batch" } else { "batches" };
+            vec![
+                Span::raw(format!(" {what} {}", numbers(point))),
+                Span::raw(format!(", {} samples", thousands(point.samples))),
+            ]
         }
-        Some(point) => Span::raw(format!(
-            " batch numbers {} to {}, {} samples",
-            point.first,
-            point.last,
-            thousands(point.samples)
-        )),
-        None => Span::raw(" no batch yet"),
-    }];
+        None => vec![Span::raw(" no batch yet")],
+    };
     if state.charts.cursor.is_none() {
         spans.push(Span::styled(", the newest", scene.theme.dim));
     }
@@ -290,7 +304,7 @@ fn place_line(at: usize, listless: bool, scene: &Scene<'_>, state: &mut State) -
         let name = elide(selected.map_or(TOTAL, |at| &layers[at].name), 20);
         spans.push(Span::styled(format!("  Enter: {name}"), scene.theme.accent));
     }
-    Line::from(spans)
+    fitting(spans, width)
 }
 
 /// The values of one line; the longest name of all takes `names` columns.
@@ -318,7 +332,7 @@ fn value_line(
         let text = if single_too { format!(" batch {text:>width$} ") } else { String::new() };
         Span::styled(text, scene.theme.dim)
     };
-    Line::from(vec![
+    let parts = vec![
         Span::styled(format!(" {} {:<room$}", series.mark, elide(&series.name, room)), series.style),
         Span::styled(captions[0], scene.theme.dim),
         Span::raw(format!("{:>digits$}", figure(&operations.running, precise))),
@@ -326,5 +340,6 @@ fn value_line(
         Span::styled(captions[1], scene.theme.dim),
         Span::raw(format!("{:>8}", figure(&sparsities.running, percent))),
         single(figure(&sparsities.single, percent), 8),
-    ])
+    ];
+    fitting(parts, width as u16)
 }

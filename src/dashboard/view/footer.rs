@@ -111,8 +111,13 @@ fn hints(state: &State, scene: &Scene<'_>) -> Vec<(String, &'static str)> {
         _ => 2,
     };
     let mut hints: Vec<(i32, String, &'static str)> = Vec::new();
+    // Where nothing is listed there is nothing to do with it.
+    let is_idle = |hint: &Hint| {
+        state.view == View::Ranks && scene.moment.summary.ranks.is_empty() && !hint.views.is_empty()
+    };
     for row in state.keys.rows() {
-        if let (Some(hint), Some(key)) = (row.binding.hint(state.view), row.first_label()) {
+        let hint = row.binding.hint(state.view).filter(|hint| !is_idle(hint));
+        if let (Some(hint), Some(key)) = (hint, row.first_label()) {
             hints.push((rank(row.binding.action, hint), scene.symbols.label(&key), hint.word));
         }
     }

@@ -70,6 +70,12 @@ fn badge(scene: &Scene<'_>) -> Line<'static> {
         (None, Status::Waiting) => ("○", "waiting".to_owned(), theme.dim),
         (None, Status::Live) => ("●", "live".to_owned(), theme.good),
         (None, Status::Stalled(time)) => ("◌", format!("stalled for {}", span(time)), theme.warn),
+        // Over, and yet not as it should be.
+        (None, Status::Finished) if scene.moment.summary.account.set_aside > 0 => {
+            let set_aside = thousands(scene.moment.summary.account.set_aside.into());
+            let rest = if scene.framed { format!(", {set_aside} set aside") } else { String::new() };
+            ("!", format!("finished{rest}"), theme.warn)
+        }
         (None, Status::Finished) => ("✓", "finished".to_owned(), theme.good),
     };
     let mut spans = vec![Span::styled(format!("{mark} {text} "), style)];

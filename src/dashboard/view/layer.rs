@@ -9,7 +9,7 @@ use super::{Scene, bars, changes, neurons, panel};
 use crate::portrait::{FiniteRange, Portrait, Potentials};
 use crate::report::{Figure, LayerFigures};
 use crate::tally::quotient;
-use crate::text::{decimal, elide, percent, thousands};
+use crate::text::{compact, decimal, elide, percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -114,52 +114,96 @@ fn draw_facts(
     let room = usize::from(area.width).saturating_sub(place.width() + 24);
     let walk = Line::styled(format!(" layer {place} "), scene.theme.dim);
     let inner = panel(frame, area, elide(&layer.name, room), walk, scene);
-    let cells = facts(layer, portrait, scene);
+    let facts = facts(layer, portrait, scene);
     let rows: [Rect; 3] = Layout::vertical([Constraint::Length(1); 3]).areas(inner);
-    for (row, facts) in rows.into_iter().zip(cells.chunks(4)) {
-        let columns: [Rect; 4] = Layout::horizontal([Constraint::Fill(1); 4]).areas(row);
-        for (place, fact) in columns.into_iter().zip(facts) {
-            let room = usize::from(place.width).saturating_sub(1);
-            // A label that takes the room of its value gives way to it.
-            let label = [fact.label, fact.short, ""]
-                .into_iter()
-                .find(|label| label.width() + fact.width() + 2 <= room)
-                .unwrap_or("");
-            let label = if label.is_empty() { String::new() } else { format!("{label} ") };
-            let value = elide(&fact.value, room.saturating_sub(label.width()));
-            let mut line = Line::from(vec![
-                Span::raw(" "),
-                Span::styled(label, scene.theme.dim),
-                Span::styled(value, scene.theme.strong),
-            ]);
-            for change in fact.change.iter().cloned() {
-                line.push_span(Span::raw(" "));
-                line.push_span(change);
-            }
-            frame.render_widget(line, place);
-        }
+    let columns = |row| Layout::horizontal([Constraint::Fill(1); 4]).areas::<4>(row);
+    let places: Vec<Rect> = rows.into_iter().flat_map(columns).collect();
+    let room = |place: &Rect| usize::from(place.width).saturating_sub(1);
+    // All in the same form: a figure without its name, or without its change, beside others that have
+    // theirs reads as another figure.
+    let fits =
+        |form: &Form| facts.iter().zip(&places).all(|(fact, place)| fact.words(*form, room(place)).is_some());
+    let form = Form::ALL.into_iter().find(fits).unwrap_or(Form::Values);
+    for (fact, place) in facts.iter().zip(&places) {
+        frame.render_widget(fact.line(form, room(place), scene), *place);
     }
 }
 
-/// A figure with its label, and a shorter one for where there is less room.
+/// What is left of the facts, the most of it first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Names, values, and how far these are from the baseline's.
+    Whole,
+    /// Names and values.
+    Named,
+    /// Values.
+    Values,
+}
+
+impl Form {
+    const ALL: [Self; 3] = [Self::Whole, Self::Named, Self::Values];
+}
+
+/// A figure with its label, and shorter ones for where there is less room.
 struct Fact {
     label: &'static str,
-    short: &'static str,
+    short_label: &'static str,
     value: String,
+    /// The value in a few digits; `None` where it is no number, and may lose its middle.
+    short_value: Option<String>,
     /// How far it is from the baseline's.
     change: Option<Span<'static>>,
 }
 
 impl Fact {
-    fn width(&self) -> usize {
-        self.value.width() + self.change.as_ref().map_or(0, |change| change.width() + 1)
+    fn change(&self, form: Form) -> Option<&Span<'static>> {
+        self.change.as_ref().filter(|_| form == Form::Whole)
     }
+
+    /// The label, with a space behind it, and the value: as much of both as there is room for, digits first.
+    fn words(&self, form: Form, room: usize) -> Option<(String, &str)> {
+        let change = self.change(form).map_or(0, |change| change.width() + 1);
+        let labels = match form {
+            Form::Whole | Form::Named => [self.label, self.short_label].map(|label| format!("{label} ")),
+            Form::Values => [String::new(), String::new()],
+        };
+        let values = std::iter::once(&self.value).chain(&self.short_value);
+        let mut choices = values.flat_map(|value| labels.iter().map(move |label| (label, value)));
+        let least = |value: &str| if self.short_value.is_some() { value.width() } else { 1 };
+        let fits = |(label, value): &(&String, &String)| label.width() + least(value) + change < room;
+        choices.find(fits).map(|(label, value)| (label.clone(), value.as_str()))
+    }
+
+    fn line(&self, form: Form, room: usize, scene: &Scene<'_>) -> Line<'static> {
+        let Some((label, value)) = self.words(form, room) else { return Line::default() };
+        let value = elide(value, room.saturating_sub(label.width()));
+        let mut line = Line::from(vec![
+            Span::raw(" "),
+            Span::styled(label, scene.theme.dim),
+            Span::styled(value, scene.theme.strong),
+        ]);
+        line.extend(self.change(form).into_iter().flat_map(|change| [Span::raw(" "), change.clone()]));
+        line
+    }
+}
+
+/// A value in all digits, and in a few.
+type Value = (String, Option<String>);
+
+fn word(text: impl Into<String>) -> Value {
+    (text.into(), None)
+}
+
+fn number(text: String, value: f64) -> Value {
+    (text, Some(compact(value)))
 }
 
 /// What is known of the layer whatever its neurons do, then what they did.
 fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) -> Vec<Fact> {
-    let none = || "–".to_owned();
-    let per_sample = |value: Option<f64>| value.map_or_else(none, |value| decimal(value, 2));
+    let none = || word("–");
+    let per_sample = |value: Option<f64>| value.map_or_else(none, |value| number(decimal(value, 2), value));
+    let count = |value: u128| number(thousands(value), value as f64);
+    let part = |value: Option<f64>| value.map_or_else(none, |value| (percent(value), Some(percent(value))));
     let whole = scene.moment.summary.total.effective_ops;
     let share = layer.effective_ops.filter(|_| whole > 0).map(|part| quotient(part, whole));
     let counted = by_step(layer, scene).len() as u64;
@@ -167,26 +211,29 @@ fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) 
     let steps = portrait.map(|portrait| portrait.steps).or((counted > 0).then_some(counted));
     let shape = layer.shape.as_ref().map_or_else(none, |shape| {
         let axes: Vec<String> = shape.iter().map(u64::to_string).collect();
-        if axes.is_empty() { "1".to_owned() } else { axes.join("×") }
+        let neurons = shape.iter().map(|&axis| axis as f64).product();
+        number(if axes.is_empty() { "1".to_owned() } else { axes.join("×") }, neurons)
     });
-    let cost =
-        layer.ops_per_update.map_or("none".into(), |ops| format!("{} ops/update", thousands(ops.into())));
-    let per_sample_updates = decimal(quotient(layer.updates, scene.moment.summary.run.samples), 2);
+    let cost = layer.ops_per_update.map_or_else(
+        || word("unpriced"),
+        |ops| (format!("{} ops/update", thousands(ops.into())), Some(thousands(ops.into()))),
+    );
+    let per_sample_updates = Some(quotient(layer.updates, scene.moment.summary.run.samples));
     [
-        ("neuron", "", layer.neuron.clone().unwrap_or_else(|| "?".into())),
-        ("reset", "", layer.reset.clone().unwrap_or_else(|| "?".into())),
-        ("cost", "", cost),
-        ("neurons", "", shape),
-        ("time steps", "steps", steps.map_or_else(none, |steps| thousands(steps.into()))),
-        ("updates", "upd.", thousands(layer.updates)),
-        ("of dense", "of", thousands(layer.dense_updates)),
-        ("share of effective", "share", share.map_or_else(none, percent)),
+        ("neuron", "neuron", word(layer.neuron.as_deref().unwrap_or("?"))),
+        ("reset", "reset", word(layer.reset.as_deref().unwrap_or("?"))),
+        ("cost", "cost", cost),
+        ("neurons", "neurons", shape),
+        ("time steps", "steps", steps.map_or_else(none, |steps| count(steps.into()))),
+        ("updates", "upd.", count(layer.updates)),
+        ("of dense", "of", count(layer.dense_updates)),
+        ("share of effective", "share", part(share)),
         ("effective/sample", "eff.", per_sample(layer.effective_ops_per_sample)),
         ("dense/sample", "dense", per_sample(layer.dense_ops_per_sample)),
-        ("updates/sample", "upd.", per_sample_updates),
-        ("sparsity", "", layer.sparsity.map_or_else(none, percent)),
+        ("updates/sample", "upd.", per_sample(per_sample_updates)),
+        ("sparsity", "sparsity", part(layer.sparsity)),
     ]
-    .map(|(label, short, value)| {
+    .map(|(label, short_label, (value, short_value))| {
         let figure = match label {
             "effective/sample" => Some(Figure::EffectivePerSample),
             "dense/sample" => Some(Figure::DensePerSample),
@@ -195,34 +242,58 @@ fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) 
             _ => None,
         };
         let change = figure.and_then(|figure| changes::of_layer(figure, &layer.name, &layer.sums(), scene));
-        Fact { label, short, value, change: change.map(|change| changes::span(&change, scene)) }
+        let change = change.map(|change| changes::span(&change, scene));
+        Fact { label, short_label, value, short_value, change }
     })
     .into()
 }
 
-/// The most important of them in three lines.
+/// The most important of them in three lines, in as many words and digits as there is room for.
 fn short_facts(layer: &LayerFigures, place: &str, width: u16, scene: &Scene<'_>) -> Vec<Line<'static>> {
+    let width = usize::from(width);
     let known = |value: &Option<String>| value.as_deref().map_or("?".to_owned(), |value| elide(value, 12));
-    let per_sample = |value: Option<f64>| value.map_or("–".to_owned(), |value| decimal(value, 2));
-    let room = usize::from(width).saturating_sub(place.width() + 3);
+    let kind = format!("{}:{}", known(&layer.neuron), known(&layer.reset));
+    let per_sample = |value: Option<f64>, text: &dyn Fn(f64) -> String| value.map_or("–".to_owned(), text);
+    let (effective, dense) = (layer.effective_ops_per_sample, layer.dense_ops_per_sample);
+    let precise = |value| decimal(value, 2);
+    let operations = |text| format!("{} of {}", per_sample(effective, text), per_sample(dense, text));
+    let sparsity = layer.sparsity.map_or("–".into(), percent);
+    let updates = |text: String| format!("{sparsity} sparse, {text} updates");
+    let place = if width > place.width() + 3 { format!(" {place}") } else { String::new() };
     vec![
         Line::from(vec![
-            Span::styled(format!(" {}", elide(&layer.name, room)), scene.theme.accent),
-            Span::styled(format!(" {place}"), scene.theme.dim),
+            Span::styled(
+                format!(" {}", elide(&layer.name, width.saturating_sub(place.width() + 2))),
+                scene.theme.accent,
+            ),
+            Span::styled(place, scene.theme.dim),
         ]),
-        Line::raw(format!(
-            " {}:{} {} of {} ops",
-            known(&layer.neuron),
-            known(&layer.reset),
-            per_sample(layer.effective_ops_per_sample),
-            per_sample(layer.dense_ops_per_sample),
-        )),
-        Line::raw(format!(
-            " {} sparse, {} updates",
-            layer.sparsity.map_or("–".into(), percent),
-            thousands(layer.updates)
-        )),
+        roomiest(
+            width,
+            [
+                format!("{kind} {} ops", operations(&precise)),
+                format!("{kind} {}", operations(&precise)),
+                format!("{kind} {} ops", operations(&compact)),
+                format!("{} ops", operations(&compact)),
+                format!("{} ops", per_sample(effective, &compact)),
+            ],
+        ),
+        roomiest(
+            width,
+            [
+                updates(thousands(layer.updates)),
+                updates(compact(layer.updates as f64)),
+                format!("{sparsity} sparse"),
+                sparsity.clone(),
+            ],
+        ),
     ]
+}
+
+/// The first of the texts that fits: where none does, nothing, since a number that is cut is another number.
+fn roomiest(width: usize, texts: impl IntoIterator<Item = String>) -> Line<'static> {
+    let text = texts.into_iter().find(|text| text.width() < width);
+    Line::raw(text.map_or(String::new(), |text| format!(" {text}")))
 }
 
 /// The updates of each time step, over all batches.

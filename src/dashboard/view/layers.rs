@@ -1,6 +1,7 @@
 //! The table of layers: where the operations go.
 
 use super::super::columns::{COLUMNS, Column};
+use super::super::keys::Action;
 use super::super::state::State;
 use super::meter::trend;
 use super::{Scene, changes, filter, panel};
@@ -76,7 +77,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     frame.render_stateful_widget(table, inner, &mut selection);
     if shown.is_empty() && !state.filter.is_empty() {
         let row = Rect { y: inner.y.saturating_add(1), height: 1, ..inner }.intersection(inner);
-        frame.render_widget(Line::styled("No layer's name matches the filter.", scene.theme.dim), row);
+        let nothing = "No layer's name matches the filter";
+        let key = state.keys.of(Action::Back).map_or(String::new(), |key| scene.symbols.label(&key));
+        let choices = [format!("{nothing}; {key} shows all."), format!("No layer matches; {key} shows all.")];
+        let fits = |choice: &&String| !key.is_empty() && choice.width() <= usize::from(row.width);
+        let text = choices.iter().find(fits).cloned().unwrap_or_else(|| format!("{nothing}."));
+        frame.render_widget(Line::styled(text, scene.theme.dim), row);
     }
 }
 
@@ -213,7 +219,7 @@ fn figure(column: Column, layer: &LayerFigures, scene: &Scene<'_>) -> String {
         Column::Name => layer.name.clone(),
         Column::Neuron => layer.neuron.clone().unwrap_or_else(unknown),
         Column::Reset => layer.reset.clone().unwrap_or_else(unknown),
-        Column::Cost => layer.ops_per_update.map_or("none".into(), |ops| thousands(ops.into())),
+        Column::Cost => layer.ops_per_update.map_or_else(none, |ops| thousands(ops.into())),
         Column::Effective => per_sample(layer.effective_ops_per_sample),
         Column::Dense => per_sample(layer.dense_ops_per_sample),
         Column::Sparsity => layer.sparsity.map_or_else(none, percent),

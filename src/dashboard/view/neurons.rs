@@ -35,11 +35,8 @@ impl Plan {
         if channels == 0 || height == 0 || width == 0 || rows == 0 || columns == 0 {
             return None;
         }
-        let coarsest = height.max(width);
-        let steps = (1..=coarsest.min(4))
-            .chain((3..).map(|power| 1 << power).take_while(|&step| step < 2 * coarsest));
         let mut best = None;
-        for step in steps {
+        for step in steps(height.max(width)) {
             let mut plan = Self { height, width, step, per_row: 0, channels: 0 };
             let dots = plan.dots();
             plan.per_row = (columns + 1) / (dots.1 + 1);
@@ -62,14 +59,25 @@ fn gap(rows: usize) -> usize {
     if rows % 2 == 1 { 1 } else { 2 }
 }
 
-/// Channels, rows and columns of one sample's neurons; a line of neurons is broken to fit.
-fn channels_of(shape: &[u64], columns: usize) -> Option<(usize, usize, usize)> {
+/// The numbers of neurons side by side that a dot may stand for, up to what makes one dot of `coarsest`.
+fn steps(coarsest: usize) -> impl Iterator<Item = usize> {
+    (1..=coarsest.min(16)).chain((5..).map(|power| 1 << power).take_while(move |&step| step < 2 * coarsest))
+}
+
+/// Channels, rows and columns of one sample's neurons; a line of neurons is broken so that it fills the rows
+/// and columns of the map.
+fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usize, usize)> {
     let axes: Vec<usize> = shape.iter().map(|&axis| usize::try_from(axis).ok()).collect::<Option<_>>()?;
     match axes.as_slice() {
         [] => Some((1, 1, 1)),
         [neurons] if *neurons <= columns => Some((1, 1, *neurons)),
         [neurons] => {
-            let width = if columns >= 16 { columns / 8 * 8 } else { columns.max(1) };
+            let columns = columns.max(1);
+            // One by one, neurons are counted off more easily in lines of eights.
+            let across = |step| if step == 1 && columns >= 16 { columns / 8 * 8 } else { columns };
+            let width = |step: usize| across(step) * step;
+            let fills = |step: &usize| neurons.div_ceil(width(*step)).div_ceil(*step) <= rows;
+            let width = width(steps(*neurons).find(fills).unwrap_or(1));
             Some((1, neurons.div_ceil(width), width))
         }
         [channels @ .., height, width] => Some((channels.iter().product(), *height, *width)),
@@ -90,7 +98,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &Portrait, scene
     let coloured = heat::colour(0.0, scene.look).is_some();
     let per_cell = if coloured { 2 } else { 1 };
     let (rows, columns) = (usize::from(map.height) * per_cell, usize::from(map.width));
-    let Some((channels, height, width)) = channels_of(&portrait.shape, columns) else { return };
+    let Some((channels, height, width)) = channels_of(&portrait.shape, rows, columns) else { return };
     let Some(plan) = Plan::find(channels, height, width, rows, columns) else { return };
     let highest = rates.iter().copied().max().unwrap_or(0).max(1);
     let dots = dots(rates, plan, rows, columns, highest as f64);
@@ -198,9 +206,22 @@ mod tests {
         assert!(plan.step > 1 && plan.channels == 128, "{plan:?}");
         let plan = Plan::find(10_000, 4, 4, 4, 8).expect("a plan");
         assert!(plan.channels < 10_000, "{plan:?}");
-        assert_eq!(channels_of(&[10], 40), Some((1, 1, 10)));
-        assert_eq!(channels_of(&[100], 43), Some((1, 3, 40)));
-        assert_eq!(channels_of(&[2, 3, 4, 5], 40), Some((6, 4, 5)));
+        assert_eq!(channels_of(&[10], 36, 40), Some((1, 1, 10)));
+        assert_eq!(channels_of(&[100], 36, 43), Some((1, 3, 40)));
+        assert_eq!(channels_of(&[2, 3, 4, 5], 36, 40), Some((6, 4, 5)));
+    }
+
+    #[test]
+    fn a_long_line_of_neurons_fills_the_map() {
+        for (neurons, rows, columns) in
+            [(65_536, 24, 38), (65_536, 100, 90), (1_000_000, 30, 120), (2_000, 24, 38)]
+        {
+            let (channels, height, width) = channels_of(&[neurons], rows, columns).expect("a shape");
+            let plan = Plan::find(channels, height, width, rows, columns).expect("a plan");
+            let (down, across) = plan.dots();
+            assert_eq!(across, columns, "{plan:?}");
+            assert!(down * 4 > rows && down <= rows, "{plan:?}");
+        }
     }
 
     proptest! {

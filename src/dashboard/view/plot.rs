@@ -1,8 +1,9 @@
 //! Curves over the batches of a run, with axes and a cursor.
 
-use super::super::charting::Scale;
+use super::super::charting::{Scale, nearest, places};
 use super::super::symbols::Symbols;
 use super::Scene;
+use crate::history::Point;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
@@ -13,6 +14,9 @@ use unicode_width::UnicodeWidthStr;
 
 /// The least distance between two labels of the axis of the values, in rows.
 const LABEL_EVERY: u16 = 4;
+
+/// The most digits that labels get beyond the few that they have by themselves: 64-bit floats have no more.
+const MORE_DIGITS: usize = 14;
 
 /// Between what operations and sparsities can be.
 pub(super) const OPERATIONS: (f64, f64) = (0.0, f64::INFINITY);
@@ -47,8 +51,8 @@ pub(super) struct Plot<'a> {
     pub(super) limits: (f64, f64),
     /// The place that values are read off at.
     pub(super) cursor: Option<f64>,
-    /// How a value is written at the axis.
-    pub(super) label: &'a dyn Fn(f64) -> String,
+    /// How a value is written at the axis, with so many digits more than it needs by itself.
+    pub(super) label: &'a dyn Fn(f64, usize) -> String,
 }
 
 /// Draws a plot; returns where its curves are.
@@ -131,46 +135,74 @@ fn restyle(frame: &mut Frame<'_>, graph: Rect, curves: &[Curve]) {
     }
 }
 
-/// The rows and texts of the labels of the values.
+/// The rows and texts of the labels of the values, with as many digits as it takes to tell neighbours apart.
 fn labels(plot: &Plot<'_>, range: (f64, f64), rows: u16) -> Vec<(u16, String)> {
     if rows == 0 {
         return Vec::new();
     }
     let steps = ((rows - 1) / LABEL_EVERY).clamp(1, 8);
-    let text =
-        |value: f64| (plot.label)(if plot.scale == Scale::Logarithmic { 10_f64.powf(value) } else { value });
-    let label = |step: u16| {
-        let row = ((rows - 1) as f64 * f64::from(step) / f64::from(steps)).round();
-        let part = row / f64::from((rows - 1).max(1));
-        (row as u16, text(range.1 - part * (range.1 - range.0)))
+    let value = |row: u16| {
+        let value = range.1 - f64::from(row) / f64::from((rows - 1).max(1)) * (range.1 - range.0);
+        if plot.scale == Scale::Logarithmic { 10_f64.powf(value) } else { value }
     };
-    if rows == 1 { vec![(0, text(range.1))] } else { (0..=steps).map(label).collect() }
+    let row = |step: u16| (f64::from(rows - 1) * f64::from(step) / f64::from(steps)).round() as u16;
+    let labelled: Vec<u16> = if rows == 1 { vec![0] } else { (0..=steps).map(row).collect() };
+    let texts =
+        |more: usize| -> Vec<String> { labelled.iter().map(|&row| (plot.label)(value(row), more)).collect() };
+    let differ = |texts: &Vec<String>| texts.windows(2).all(|pair| pair[0] != pair[1]);
+    let texts = (0..MORE_DIGITS).map(texts).find(differ).unwrap_or_else(|| texts(0));
+    labelled.iter().copied().zip(texts).collect()
 }
 
-/// The first and the last place, and that of the cursor.
+/// The numbers of the first and the last batch in sight, and of that at the cursor, each where it stands.
 fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &Scene<'_>) {
+    let (places, points) = (places(scene.history), scene.history.points());
     let (start, end) = plot.window;
-    frame.render_widget(Line::styled(format!("{start:.0}"), scene.theme.dim), area);
-    frame.render_widget(Line::styled(format!("{end:.0}"), scene.theme.dim).right_aligned(), area);
-    if let Some((column, at)) = cursor_column(area, plot) {
-        let text = format!("{at:.0}");
-        let left = column.saturating_sub(text.width() as u16 / 2).max(area.x);
-        let left = left.min(area.right().saturating_sub(text.width() as u16));
-        let place = Rect { x: left, width: text.width() as u16, ..area }.intersection(area);
-        frame.render_widget(Line::styled(text, scene.theme.accent), place);
+    let first = places.partition_point(|&place| place < start);
+    let last = places.partition_point(|&place| place <= end).saturating_sub(1);
+    let at_cursor = plot.cursor.map(|at| (nearest(&places, at), scene.theme.accent));
+    let mut taken = Vec::new();
+    // Where two labels would touch, the cursor's goes first.
+    for (point, style) in at_cursor.into_iter().chain([(last, scene.theme.dim), (first, scene.theme.dim)]) {
+        let column = places.get(point).and_then(|&at| column(area, plot, at));
+        let Some((column, text)) = column.zip(points.get(point).map(numbers)) else { continue };
+        let place = around(column, text.width() as u16, area);
+        let touches = |other: &Rect| place.x <= other.right() && other.x <= place.right();
+        if !taken.iter().any(touches) {
+            frame.render_widget(Line::styled(text, style), place);
+            taken.push(place);
+        }
     }
 }
 
-fn cursor_column(area: Rect, plot: &Plot<'_>) -> Option<(u16, f64)> {
+/// The numbers of the batches of a point.
+pub(super) fn numbers(point: &Point) -> String {
+    if point.first == point.last {
+        point.first.to_string()
+    } else {
+        format!("{}–{}", point.first, point.last)
+    }
+}
+
+/// So many columns around one of them, within an area.
+fn around(column: u16, width: u16, area: Rect) -> Rect {
+    let left = column.saturating_sub(width / 2).min(area.right().saturating_sub(width)).max(area.x);
+    Rect { x: left, width, ..area }.intersection(area)
+}
+
+/// The column that a place in the run is drawn in, where it is in sight.
+fn column(area: Rect, plot: &Plot<'_>, at: f64) -> Option<u16> {
     let (start, end) = plot.window;
-    let at = plot.cursor.filter(|at| (start..=end).contains(at) && area.width > 0)?;
+    if !(start..=end).contains(&at) || area.width == 0 {
+        return None;
+    }
     let part = if end > start { (at - start) / (end - start) } else { 0.0 };
-    Some((area.x + (part * f64::from(area.width - 1)).round() as u16, at))
+    Some(area.x + (part * f64::from(area.width - 1)).round() as u16)
 }
 
 /// The cursor stands behind the curves.
 fn draw_cursor(frame: &mut Frame<'_>, graph: Rect, plot: &Plot<'_>, scene: &Scene<'_>) {
-    let Some((column, _)) = cursor_column(graph, plot) else { return };
+    let Some(column) = plot.cursor.and_then(|at| column(graph, plot, at)) else { return };
     for y in graph.top()..graph.bottom() {
         let cell = &mut frame.buffer_mut()[(column, y)];
         if matches!(cell.symbol(), " " | "\u{2800}") {

@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use std::borrow::Cow;
+use unicode_width::UnicodeWidthStr;
 
 /// How many entries there are to list.
 pub(super) fn count(scene: &Scene<'_>) -> usize {
@@ -35,12 +36,14 @@ fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
     let theme = scene.theme;
     let mut lines = Vec::new();
     for (head, style, text) in entries(scene).take(MOST_LISTED) {
-        lines.push(Line::styled(head, style));
+        let head = if head.width() <= width { vec![head] } else { wrapped(&head, width) };
+        lines.extend(head.into_iter().map(|line| Line::styled(line, style)));
         let text = wrapped(&elide(&text, LONGEST), width.saturating_sub(2));
         lines.extend(text.into_iter().map(|line| Line::from(vec![Span::raw("  "), Span::raw(line)])));
     }
     if lines.is_empty() {
-        lines.push(Line::styled("None: every batch that was seen is counted or waits its turn.", theme.good));
+        let none = wrapped("None: every batch that was seen is counted or waits its turn.", width);
+        lines.extend(none.into_iter().map(|line| Line::styled(line, theme.good)));
     }
     let more = count(scene).saturating_sub(MOST_LISTED);
     if more > 0 {

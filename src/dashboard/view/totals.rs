@@ -71,7 +71,8 @@ fn effective(scene: &Scene<'_>) -> Vec<String> {
     choices
 }
 
-/// The longest of the choices that fits, and behind it how far the figure is from the baseline's.
+/// The longest of the choices that fits, and behind it how far the figure is from the baseline's, where that
+/// fits too: what is cut reads as another figure.
 fn value_line(
     choices: &[String],
     change: Option<Change>,
@@ -80,10 +81,12 @@ fn value_line(
     scene: &Scene<'_>,
 ) -> Line<'static> {
     let change = change.map(|change| changes::span(&change, scene));
-    let room = usize::from(width).saturating_sub(change.as_ref().map_or(1, |change| change.width() + 2));
-    let fitting = choices.iter().find(|choice| choice.width() <= room).or(choices.last());
-    let mut line = Line::styled(format!(" {}", fitting.map_or("", String::as_str)), style);
-    if let Some(change) = change {
+    let room = |change: usize| usize::from(width).saturating_sub(1 + change);
+    let fitting = |room: usize| choices.iter().find(|choice| choice.width() <= room);
+    let beside = change.as_ref().and_then(|change| fitting(room(change.width() + 1)));
+    let value = beside.or_else(|| fitting(room(0))).map_or("", String::as_str);
+    let mut line = Line::styled(format!(" {value}"), style);
+    if let Some(change) = change.filter(|_| beside.is_some()) {
         line.push_span(Span::raw(" "));
         line.push_span(change.patch_style(scene.theme.strong));
     }
@@ -144,28 +147,36 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let rows = Layout::vertical([Constraint::Length(1); 2]).split(area);
     for ((label, value, figure, mark), row) in lines.into_iter().zip(rows.iter()) {
         let change = changes::of_total(figure, scene).map(|change| changes::span(&change, scene));
-        draw_line(frame, *row, (label, &decimal(value, 2), change), mark, scene);
+        draw_line(frame, *row, (label, value, change), mark, scene);
     }
 }
 
-/// A figure with its change at the left and a mark at the right; the unit gives way first, then the mark.
+/// A figure with its change at the left and a mark at the right; the unit gives way first, then the mark, then
+/// digits, the change and the label.
 fn draw_line(
     frame: &mut Frame<'_>,
     row: Rect,
-    (label, value, change): (&str, &str, Option<Span<'_>>),
+    (label, value, change): (&str, f64, Option<Span<'static>>),
     mark: Span<'_>,
     scene: &Scene<'_>,
 ) {
-    let mut figure = Line::from(vec![
-        Span::styled(format!(" {label} "), scene.theme.dim),
-        Span::styled(value.to_owned(), scene.theme.strong),
-    ]);
-    if let Some(change) = change {
-        figure.push_span(Span::raw(" "));
-        figure.push_span(change);
-    }
+    let named = |value: String, change: Option<&Span<'static>>| {
+        let label = Span::styled(format!(" {label} "), scene.theme.dim);
+        let mut line = Line::from(vec![label, Span::styled(value, scene.theme.strong)]);
+        line.extend(change.into_iter().flat_map(|change| [Span::raw(" "), change.clone()]));
+        line
+    };
+    let choices = [
+        named(decimal(value, 2), change.as_ref()),
+        named(compact(value), change.as_ref()),
+        named(decimal(value, 2), None),
+        named(compact(value), None),
+        Line::styled(format!(" {}", compact(value)), scene.theme.strong),
+    ];
     let unit = Span::styled(" ops/sample", scene.theme.dim);
-    let (width, figure_width) = (usize::from(row.width), figure.width());
+    let width = usize::from(row.width);
+    let Some(figure) = choices.into_iter().find(|figure| figure.width() <= width) else { return };
+    let figure_width = figure.width();
     let mark_fits = figure_width + 1 + mark.width() <= width;
     let unit_fits = figure_width + unit.width() + if mark_fits { 1 + mark.width() } else { 0 } <= width;
     let figure = if unit_fits { figure + unit } else { figure };

@@ -6,7 +6,7 @@ use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots};
 use super::{Scene, block, plot, title};
 use crate::report::sparsity;
 use crate::tally::quotient;
-use crate::text::compact;
+use crate::text::compact_by;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
@@ -22,8 +22,8 @@ struct Series {
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let [first, second] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
     let (operations, sparsities) = series(scene);
-    chart(frame, first, "Effective ops/sample", &operations, OPERATIONS, &compact, scene);
-    let percentage = |value: f64| format!("{:.1} %", value * 100.0);
+    chart(frame, first, "Effective ops/sample", &operations, OPERATIONS, &compact_by, scene);
+    let percentage = |value: f64, more: usize| format!("{:.*} %", 1 + more, value * 100.0);
     chart(frame, second, "Sparsity", &sparsities, SPARSITIES, &percentage, scene);
 }
 
@@ -50,7 +50,7 @@ fn chart(
     name: &str,
     series: &Series,
     limits: (f64, f64),
-    label: &dyn Fn(f64) -> String,
+    label: &dyn Fn(f64, usize) -> String,
     scene: &Scene<'_>,
 ) {
     let block = block(title(name, scene), scene);
