@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 /// The most points that are kept; beyond it, neighbours are joined.
 pub const MAX_POINTS: usize = 512;
 
+/// How many sums of layers all points have together, so that batches with ever new layers do not take ever more
+/// memory: 16 MiB of them. Of so many layers that there is no room for them in many points, there are fewer points.
+const MAX_LAYER_SUMS: usize = 1 << 19;
+
+/// As few points as may have to do: the highest bit of the batch number always makes two of them.
+const FEWEST_POINTS: usize = 2;
+
 /// The largest sum that a file may hold: no run comes near it, and no sum of operations overflows with it.
 pub const MAX_SUM: u128 = 1 << 80;
 
@@ -31,20 +38,27 @@ pub struct Point {
 /// The series, in the order of the batch numbers.
 ///
 /// A point stands for the batches whose numbers are the same but for the lowest `shift` bits, and `shift` is the
-/// least with which the points are few enough. So the series depends on which batches were added, and not on
-/// their order, nor on which of them were added together.
+/// least with which the points are few enough for so many layers as there are in all batches. So the series depends
+/// on which batches were added, and not on their order, nor on which of them were added together. What is given up
+/// where there are very many layers is how finely the batches are told apart, and never a sum.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     points: Vec<Point>,
     /// Bits of the batch number that do not matter for the point that a batch belongs to.
     shift: u32,
-    /// Operations of an update, by index in the tally; 0 without a price.
+    /// Operations of an update, by index in the tally; 0 without a price. One for each layer that there is.
     prices: Vec<u64>,
 }
 
 impl History {
     /// Adds a batch, which may come late: `layers` are indices in the tally.
     pub fn add(&mut self, number: u64, samples: u64, layers: &[usize], counts: &[LayerCount]) {
+        let known = layers.iter().map(|layer| layer + 1).max().unwrap_or(0);
+        if self.prices.len() < known {
+            self.prices.resize(known, 0);
+            // Before the points have sums of the new layers.
+            self.widen_to(self.shift);
+        }
         let position = self.place(number);
         self.points[position].add(number, samples, layers, counts, &self.prices);
         // Where many ranks have a batch of each number, one bit more may not be enough.
@@ -64,9 +78,11 @@ impl History {
         self.widen_to(self.shift);
     }
 
-    /// Says what an update of each layer cost in the points that were joined.
-    pub fn priced_at(self, prices: Vec<u64>) -> Self {
-        Self { prices, ..self }
+    /// Says what an update of each layer cost in the points that were joined, of all layers that there are.
+    pub fn priced_at(mut self, prices: Vec<u64>) -> Self {
+        self.prices = prices;
+        self.widen_to(self.shift);
+        self
     }
 
     /// Takes a batch out again that was added with these values.
@@ -97,13 +113,19 @@ impl History {
     /// Prices the layers from now on and prices anew what is there: operations of an update by index in
     /// the tally, 0 for a layer without a price.
     pub fn reprice(&mut self, prices: Vec<u64>) {
-        if prices == self.prices {
-            return;
-        }
+        let have_changed = prices != self.prices;
         self.prices = prices;
-        for point in &mut self.points {
-            point.reprice(&self.prices);
+        self.widen_to(self.shift);
+        if have_changed {
+            self.points.iter_mut().for_each(|point| point.reprice(&self.prices));
         }
+    }
+
+    /// Prices more layers, which come behind those that have a price and are in no point yet: there may be some in
+    /// each batch, so that nothing else is looked at.
+    pub fn price_new(&mut self, prices: impl IntoIterator<Item = u64>) {
+        self.prices.extend(prices);
+        self.widen_to(self.shift);
     }
 
     /// The prices, by index in the tally.
@@ -125,9 +147,15 @@ impl History {
         })
     }
 
+    /// How many points there is room for, of so many layers.
+    fn most_points(&self) -> usize {
+        (MAX_LAYER_SUMS / self.prices.len().max(1)).clamp(FEWEST_POINTS, MAX_POINTS)
+    }
+
     /// Joins the points that so many bits make one, and more where there are too many points still.
     fn widen_to(&mut self, shift: u32) {
-        while self.shift < shift || self.points.len() > MAX_POINTS {
+        let most = self.most_points();
+        while self.shift < shift || self.points.len() > most {
             self.shift += 1;
             let mut joined: Vec<Point> = Vec::with_capacity(self.points.len());
             for point in self.points.drain(..) {
@@ -285,6 +313,92 @@ mod tests {
         assert_eq!(history.points().iter().map(|point| point.batches).sum::<u64>(), 100_000);
         history.remove(1999, 1, &[0], &count(1999));
         assert_eq!(history.points().iter().map(|point| point.samples).sum::<u128>(), 99_999);
+    }
+
+    /// Sums of layers that all points have room for.
+    fn layer_sums(history: &History) -> usize {
+        history.points().iter().map(|point| point.layers.len()).sum()
+    }
+
+    fn counts(layers: usize) -> Vec<LayerCount> {
+        (0..layers as u64)
+            .map(|updates| LayerCount { updates, dense: updates, ..count(0)[0].clone() })
+            .collect()
+    }
+
+    #[test]
+    fn sums_of_layers_are_bounded_and_none_is_lost() {
+        let mut history = History::default();
+        for number in 0..600_u64 {
+            // Each batch has layers of its own.
+            let layers: Vec<usize> = (0..100).map(|layer| number as usize * 100 + layer).collect();
+            history.price_new(layers.iter().map(|_| 2));
+            history.add(number, 1, &layers, &counts(100));
+            assert!(layer_sums(&history) <= MAX_LAYER_SUMS);
+        }
+        assert_eq!((history.points().len(), history.shift()), (5, 7), "fewer than 9 points of 60,000 layers");
+        let effective: u128 = history.points().iter().map(|point| point.effective).sum();
+        assert_eq!(effective, 600 * 2 * 4950);
+        history.reprice(vec![3; 60_000]);
+        let effective: u128 = history.points().iter().map(|point| point.effective).sum();
+        assert_eq!(effective, 600 * 3 * 4950);
+        history.remove(599, 1, &(59_900..60_000).collect::<Vec<_>>(), &counts(100));
+        assert_eq!(history.points().iter().map(|point| point.batches).sum::<u64>(), 599);
+    }
+
+    #[test]
+    fn more_layers_than_there_is_room_for_leave_two_points() {
+        let mut history = History::default();
+        for number in [0, 1, 2, 1 << 63, u64::MAX] {
+            history.add(number, 1, &[MAX_LAYER_SUMS], &count(1));
+        }
+        assert_eq!((history.points().len(), history.shift()), (2, 63));
+        assert!(history.is_sound(MAX_LAYER_SUMS + 1));
+    }
+
+    /// Where there are very many layers, too, the points do not depend on the order of the batches, nor on which
+    /// of them were counted together.
+    #[test]
+    fn the_points_that_many_layers_leave_are_the_same_in_any_order_and_split() {
+        const LAYERS: usize = 40_000;
+        let numbers: Vec<u64> = (0..60).collect();
+        // The layers have other indices in each order, as those of a tally have.
+        let of = |numbers: &mut dyn Iterator<Item = u64>| {
+            let mut history = History::default();
+            let mut index = std::collections::HashMap::new();
+            for number in numbers {
+                let names = (0..LAYERS / 60).map(|layer| number as usize * (LAYERS / 60) + layer);
+                let layers: Vec<usize> = names
+                    .map(|name| {
+                        let next = index.len();
+                        *index.entry(name).or_insert(next)
+                    })
+                    .collect();
+                history.price_new((history.prices().len()..index.len()).map(|_| 3));
+                history.add(number, 2, &layers, &counts(layers.len()));
+            }
+            history
+        };
+        let bare = |history: &History| -> Vec<Point> {
+            history.points().iter().map(|point| Point { layers: Vec::new(), ..point.clone() }).collect()
+        };
+        let whole = of(&mut numbers.iter().copied());
+        assert_eq!((whole.points().len(), whole.shift()), (8, 3));
+        let backwards = of(&mut numbers.iter().rev().copied());
+        assert_eq!((bare(&backwards), backwards.shift()), (bare(&whole), whole.shift()));
+        for parts in [2, 3, 7] {
+            let mut joined = History::default();
+            for part in (0..parts).rev() {
+                let part = of(&mut numbers.iter().copied().filter(|number| number % parts == part));
+                joined.join(part.points(), part.shift());
+            }
+            let joined = joined.priced_at(vec![3; whole.prices().len()]);
+            assert_eq!(
+                (joined.points(), joined.shift()),
+                (&bare(&whole)[..], whole.shift()),
+                "{parts} parts"
+            );
+        }
     }
 
     proptest! {

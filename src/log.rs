@@ -121,7 +121,7 @@ pub fn update(update: &Update) {
         Update::Solved(_) | Update::Account(_) | Update::Rank { .. } => {}
         Update::Checkpoint(checkpoint) => debug!(batches = checkpoint.counted.len(), "a checkpoint"),
         Update::Refused(why) => error!(why = why.to_string(), "the run is not counted"),
-        Update::Restarted(why) => info!(why, "the tally starts over"),
+        Update::Restarted { why, lost } => info!(why, lost, "the tally starts over"),
         Update::Ended => info!("counting has ended"),
     }
 }

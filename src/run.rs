@@ -7,17 +7,20 @@ use crate::history::History;
 use crate::pace::Pace;
 use crate::pipeline::{Checkpoint, Presence, Problem, Severity, Update, Watching};
 use crate::ranks::{Circumstances, Ranks, Standing};
-use crate::snapshot::{BatchId, End, Manifest, SnapshotError};
-use crate::state::Progress;
+use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError};
+use crate::state::{Progress, path_bytes};
 use crate::tally::{LayerSums, Tally};
 use crate::throughput::Throughput;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How long `end.json` is waited for after all that was expected is counted.
 const WAIT_FOR_END: Duration = Duration::from_secs(2);
+
+/// What a problem is about where what was counted is not in the figures any more.
+pub const PROGRESS: &str = "progress";
 
 /// A backlog that is counted sooner is not worth a word.
 const LONG_BACKLOG: Duration = Duration::from_secs(1);
@@ -77,7 +80,10 @@ pub struct Run {
     ranks: Ranks,
     /// The end of all ranks, which is that of a run without one of its own.
     common_end: Option<End>,
-    problems: BTreeMap<String, Problem>,
+    /// By file and how grave they are: what keeps a file out of the figures must not hide behind a notice about it.
+    problems: BTreeMap<String, BTreeMap<Severity, Problem>>,
+    /// The problem that there are more batches than the end says.
+    excess: Option<Problem>,
     account: Account,
     presence: Option<Presence>,
     watching: Option<Watching>,
@@ -96,6 +102,8 @@ pub struct Run {
     order: u64,
     /// Batches that an earlier process had counted.
     resumed: u64,
+    /// Whether batches may have been deleted since that process counted them.
+    may_have_deleted: bool,
     corrections: u64,
 }
 
@@ -112,6 +120,7 @@ impl Run {
             ranks: Ranks::default(),
             common_end: None,
             problems: BTreeMap::new(),
+            excess: None,
             account: Account::default(),
             presence: None,
             watching: None,
@@ -127,6 +136,7 @@ impl Run {
             structure: 0,
             order: 0,
             resumed: 0,
+            may_have_deleted: false,
             corrections: 0,
         }
     }
@@ -142,6 +152,10 @@ impl Run {
         self.resumed = batches;
         self.last_activity = progress.counted.iter().map(|(_, identity)| identity.modified).max();
         self.ranks.restore(progress.ranks);
+        self.may_have_deleted = progress.may_have_deleted;
+        for (path, reason) in progress.problems {
+            self.add_problem(Problem { path, reason, severity: Severity::SetAside });
+        }
         for (name, identity) in progress.counted.iter() {
             if let Some(rank) = name.rank() {
                 self.ranks.note_written(rank, identity.modified, now);
@@ -170,9 +184,14 @@ impl Run {
 
     /// The progress of the run at `directory` at a checkpoint, once all updates before it are applied.
     pub fn progress_at(&self, directory: &Path, checkpoint: Checkpoint) -> Progress {
+        let lost: HashSet<String> = checkpoint.counted.lost().iter().map(BatchName::to_string).collect();
+        let stays = |problem: &&Problem| lost.contains(&problem.path) || problem.path == PROGRESS;
+        let problems = self.set_aside().filter(stays);
         Progress {
-            directory: directory.to_owned(),
+            directory: path_bytes(directory),
             manifest: checkpoint.manifest,
+            may_have_deleted: checkpoint.may_have_deleted,
+            problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
             counted: checkpoint.counted,
             layers: self.tally.layers().to_vec(),
             samples: self.tally.samples(),
@@ -188,12 +207,33 @@ impl Run {
         self.resumed
     }
 
+    /// Whether batches may have been deleted since an earlier process counted them, so that they cannot be counted
+    /// again.
+    pub fn may_have_deleted(&self) -> bool {
+        self.may_have_deleted
+    }
+
     /// Applies a group of updates, which came at `now`.
     pub fn apply(&mut self, updates: Vec<Update>, now: SystemTime) {
         self.revision += 1;
         for update in updates {
             self.apply_one(update, now);
         }
+        self.excess = self.excess_over_end();
+    }
+
+    /// The problem with a run that has more batches than its end says: they are those of several runs.
+    fn excess_over_end(&self) -> Option<Problem> {
+        let said = self.end().and_then(|end| end.batches)?;
+        let counted = self.tally.batches();
+        (counted > said).then(|| Problem {
+            path: "end.json".into(),
+            reason: format!(
+                "it says that there are {said}, and {counted} batches are counted; start the tally over if another run was written \
+                 in the place of one"
+            ),
+            severity: Severity::SetAside,
+        })
     }
 
     fn apply_one(&mut self, update: Update, now: SystemTime) {
@@ -228,7 +268,8 @@ impl Run {
                 }
                 if self.tally.order() != self.order {
                     self.order = self.tally.order();
-                    self.reprice();
+                    self.structure += 1;
+                    self.price_new_layers();
                 }
                 self.history.add(number, count.samples, &layers, &count.layers);
                 if let Some(rank) = rank {
@@ -250,7 +291,7 @@ impl Run {
                 self.problems.remove(&path);
             }
             Update::Refused(why) => self.refused = Some(why),
-            Update::Restarted(why) => self.restart(why),
+            Update::Restarted { why, .. } => self.restart(why),
             // Whoever keeps the progress looks at it before the group is applied.
             Update::Checkpoint(_) => {}
             Update::Account(account) => self.account = account,
@@ -264,13 +305,21 @@ impl Run {
         self.history.reprice(self.prices());
     }
 
+    /// Tells the history what an update of each layer costs that came with a batch.
+    fn price_new_layers(&mut self) {
+        let known = self.history.prices().len();
+        let new: Vec<u64> = self.tally.layers().iter().skip(known).map(|layer| self.price(layer)).collect();
+        self.history.price_new(new);
+    }
+
     /// What an update of each layer costs, by index in the tally; 0 where it has no price.
     fn prices(&self) -> Vec<u64> {
-        let price = |layer: &LayerSums| {
-            let (neuron, reset) = self.neuron_and_reset(&layer.name);
-            self.cost(neuron, reset).map_or(0, |cost| cost.ops_per_update)
-        };
-        self.tally.layers().iter().map(price).collect()
+        self.tally.layers().iter().map(|layer| self.price(layer)).collect()
+    }
+
+    fn price(&self, layer: &LayerSums) -> u64 {
+        let (neuron, reset) = self.neuron_and_reset(&layer.name);
+        self.cost(neuron, reset).map_or(0, |cost| cost.ops_per_update)
     }
 
     /// Notes what follows from another rank, another end of one, or another manifest.
@@ -282,7 +331,7 @@ impl Run {
     }
 
     fn add_problem(&mut self, problem: Problem) {
-        self.problems.insert(problem.path.clone(), problem);
+        self.problems.entry(problem.path.clone()).or_default().insert(problem.severity, problem);
     }
 
     fn restart(&mut self, why: String) {
@@ -371,7 +420,7 @@ impl Run {
 
     /// The problems, by file.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.values()
+        self.problems.values().flat_map(BTreeMap::values).chain(&self.excess)
     }
 
     /// Why the run must not be counted, where it must not.
@@ -513,7 +562,7 @@ impl Run {
     /// nothing was set aside.
     pub fn is_complete(&self) -> bool {
         let all_written = match self.end().map(|end| end.batches) {
-            Some(Some(batches)) => self.tally.batches() >= batches,
+            Some(Some(batches)) => self.tally.batches() == batches,
             Some(None) => true,
             None => self.expectations_met(),
         };
@@ -549,5 +598,94 @@ impl Run {
             (None, None) => return None,
         };
         self.pace.left(left, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::LayerCount;
+    use crate::snapshot::LayerShape;
+
+    fn run() -> Run {
+        Run::new(Settings {
+            name: "x".into(),
+            costs: Costs::default(),
+            neurons: LayerDefaults::parse(&["Leaky".into()]),
+            resets: LayerDefaults::parse(&["zero".into()]),
+            stall_after: Duration::from_secs(30),
+            live: false,
+        })
+    }
+
+    fn counted(number: u64, layer: &str) -> Update {
+        Update::Counted {
+            number,
+            rank: None,
+            name: format!("batch-{number}.npz"),
+            modified: SystemTime::UNIX_EPOCH,
+            bytes: 1,
+            replaces: None,
+            count: BatchCount {
+                samples: 1,
+                shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
+                layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
+            },
+        }
+    }
+
+    /// So many that pricing all layers anew for each batch does not come to an end.
+    #[test]
+    fn each_of_very_many_batches_may_have_a_new_layer() {
+        const MANY: u64 = 20_000;
+        let mut run = run();
+        for number in 0..MANY {
+            run.apply(vec![counted(number, &format!("l{number}"))], SystemTime::UNIX_EPOCH);
+        }
+        assert_eq!(run.history().prices(), vec![4; MANY as usize]);
+        assert_eq!(run.operations(), (4 * u128::from(MANY), 8 * u128::from(MANY)));
+        let effective: u128 = run.history().points().iter().map(|point| point.effective).sum();
+        assert_eq!(effective, 4 * u128::from(MANY));
+    }
+
+    #[test]
+    fn layers_that_come_before_and_after_a_manifest_have_its_prices() {
+        let manifest = r#"{"format": "neurotop", "version": 1, "layers": [
+            {"name": "a", "neuron": "Synaptic", "reset": "zero"},
+            {"name": "b", "neuron": "Alpha", "reset": "zero"}]}"#;
+        let manifest = Manifest::parse(manifest.as_bytes()).expect("a manifest");
+        let mut run = run();
+        run.apply(vec![counted(0, "a"), Update::Manifest(Arc::new(manifest))], SystemTime::UNIX_EPOCH);
+        run.apply(vec![counted(1, "b"), counted(2, "c"), counted(3, "a")], SystemTime::UNIX_EPOCH);
+        assert_eq!(run.history().prices(), [8, 24, 4]);
+        let effective: Vec<u128> = run.history().points().iter().map(|point| point.effective).collect();
+        assert_eq!(effective, [8, 24, 4, 8]);
+    }
+
+    #[test]
+    fn a_notice_hides_nothing_that_was_set_aside() {
+        let problem = |severity| Update::Problem(Problem { path: "x".into(), reason: "y".into(), severity });
+        for severities in [[Severity::SetAside, Severity::Notice], [Severity::Notice, Severity::SetAside]] {
+            let mut run = run();
+            run.apply(vec![Update::End(End::default())], SystemTime::UNIX_EPOCH);
+            assert!(run.is_complete());
+            run.apply(severities.map(problem).to_vec(), SystemTime::UNIX_EPOCH);
+            assert_eq!((run.problems().count(), run.set_aside().count(), run.is_complete()), (2, 1, false));
+            run.apply(vec![Update::Solved("x".into())], SystemTime::UNIX_EPOCH);
+            assert!(run.problems().next().is_none() && run.is_complete());
+        }
+    }
+
+    #[test]
+    fn more_batches_than_the_end_says_are_those_of_several_runs() {
+        let (mut run, now) = (run(), SystemTime::UNIX_EPOCH);
+        let end = End { batches: Some(1), ..End::default() };
+        run.apply(vec![counted(0, "a"), Update::End(end)], now);
+        assert!(run.is_complete() && run.set_aside().next().is_none());
+        run.apply(vec![counted(1, "a")], now);
+        let why = &run.set_aside().next().expect("it is named").reason;
+        assert!(!run.is_complete() && why.contains("there are 1, and 2 batches are counted"), "{why}");
+        run.apply(vec![Update::Restarted { why: "as you asked".into(), lost: 0 }], now);
+        assert!(run.set_aside().next().is_none());
     }
 }

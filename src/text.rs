@@ -2,6 +2,7 @@
 
 use indicatif::HumanBytes;
 use std::borrow::Cow;
+use std::path::Path;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -75,50 +76,102 @@ pub fn span(span: Duration) -> String {
     }
 }
 
-/// Text that may come from a stranger's file, with everything escaped that could steer a terminal,
-/// hide, or turn the direction of what follows.
+/// Text that may come from a stranger's file, with everything escaped that could steer a terminal, hide, look
+/// like a space without being one, cover the lines around it, or turn the direction of what follows.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unprintable) {
-        return Cow::Borrowed(text);
-    }
-    let escape = |character: char| {
-        if is_unprintable(character) { character.escape_unicode().to_string() } else { character.to_string() }
+    let mut marks = 0;
+    // Whether the next character is to be escaped.
+    let mut hides = |character: char| {
+        marks = if character.width() == Some(0) { marks + 1 } else { 0 };
+        marks > MOST_MARKS || is_unprintable(character)
     };
-    Cow::Owned(text.chars().map(escape).collect())
+    let Some((plain, _)) = text.char_indices().find(|&(_, character)| hides(character)) else {
+        return Cow::Borrowed(text);
+    };
+    let (mut printable, rest) = (text[..plain].to_owned(), &text[plain..]);
+    for (at, character) in rest.char_indices() {
+        // The first of them was looked at already.
+        if at == 0 || hides(character) {
+            printable.extend(character.escape_unicode());
+        } else {
+            printable.push(character);
+        }
+    }
+    Cow::Owned(printable)
 }
 
+/// A path as text for people: its names may come from strangers, too.
+pub fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}
+
+/// How many characters without a width of their own may follow one another: no script needs more, and a stack of
+/// them covers the lines above and below.
+const MOST_MARKS: usize = 2;
+
+/// Control characters, all that Unicode's `Default_Ignorable_Code_Point` has, what separates lines or marks up
+/// others, and every blank but the space.
 fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{61c}' | '\u{ad}' | '\u{e0000}'..='\u{e007f}' | '\u{fff9}'..='\u{fffb}')
+            // Blanks.
+            '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{2800}' | '\u{3000}'
+            // Separators of lines and paragraphs; the ends and the separator of annotations.
+            | '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}'
+            // Ignorable, of no width or blank.
+            | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Printable text of at most `width` columns; what is too long loses its middle, since the ends of
-/// qualified names tell layers apart.
+/// How many characters a column may take: marks have no width, and there can be millions of them.
+const CHARACTERS_PER_COLUMN: usize = 4;
+
+/// Printable text of at most `width` columns, and of no more than a few characters for each; what is too long
+/// loses its middle, since the ends of qualified names tell layers apart.
 pub fn elide(text: &str, width: usize) -> String {
     elide_with(text, width, "…")
 }
 
 fn elide_with(text: &str, width: usize, mark: &str) -> String {
-    let text = printable(text);
-    if text.width() <= width {
-        return text.into_owned();
+    let most = width.saturating_mul(CHARACTERS_PER_COLUMN);
+    // Not all of a text of megabytes is looked at for a few columns.
+    let is_long = text.chars().nth(most).is_some();
+    if !is_long {
+        let text = printable(text);
+        if text.width() <= width {
+            return text.into_owned();
+        }
     }
     if width <= mark.width() {
         return mark.chars().take(width).collect();
     }
     let room = width - mark.width();
     let tail_room = room.div_ceil(2);
-    let head = fitting(text.chars(), room - tail_room);
-    let mut tail: Vec<char> = fitting(text.chars().rev(), tail_room).chars().collect();
+    let (head, tail) = if is_long { (beginning(text, most), end(text, most)) } else { (text, text) };
+    let head = fitting(printable(head).chars(), room - tail_room);
+    let mut tail: Vec<char> = fitting(printable(tail).chars().rev(), tail_room).chars().collect();
     tail.reverse();
     format!("{head}{mark}{}", tail.into_iter().collect::<String>())
 }
 
+/// So many characters from the start.
+fn beginning(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
+}
+
+/// The last so many characters, of one at least.
+fn end(text: &str, characters: usize) -> &str {
+    text.char_indices().rev().nth(characters - 1).map_or(text, |(start, _)| &text[start..])
+}
+
+/// The first characters that fit into so many columns.
 fn fitting(characters: impl Iterator<Item = char>, width: usize) -> String {
     let mut used = 0;
     characters
+        .take(width.saturating_mul(CHARACTERS_PER_COLUMN))
         .take_while(|character| {
             used += character.width().unwrap_or(0);
             used <= width
@@ -179,6 +232,70 @@ mod tests {
         assert_eq!(printable("a\x1b[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(printable("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
         assert_eq!(printable("層"), "層");
+    }
+
+    #[test]
+    fn what_hides_or_looks_like_a_space_is_escaped() {
+        let ranges = [
+            0xa0..=0xa0,
+            0xad..=0xad,
+            0x34f..=0x34f,
+            0x61c..=0x61c,
+            0x115f..=0x1160,
+            0x1680..=0x1680,
+            0x17b4..=0x17b5,
+            0x180b..=0x180f,
+            0x2000..=0x200f,
+            0x2028..=0x202f,
+            0x205f..=0x206f,
+            0x2800..=0x2800,
+            0x3000..=0x3000,
+            0x3164..=0x3164,
+            0xfe00..=0xfe0f,
+            0xfeff..=0xfeff,
+            0xffa0..=0xffa0,
+            0xfff0..=0xfffb,
+            0x1bca0..=0x1bca3,
+            0x1d173..=0x1d17a,
+            0xe0000..=0xe0fff,
+        ];
+        for code in ranges.into_iter().flatten() {
+            let character = char::from_u32(code).expect("a character");
+            assert_eq!(printable(&format!("a{character}b")), format!("a\\u{{{code:x}}}b"));
+        }
+        let plain = "a b é ε ж 한국 ไม้ नी 層 👍 ▲ \u{e9} e\u{301}";
+        assert_eq!(printable(plain), plain);
+    }
+
+    #[test]
+    fn a_stack_of_marks_is_escaped_from_the_third_on() {
+        assert_eq!(printable("a\u{301}\u{302}b\u{301}"), "a\u{301}\u{302}b\u{301}");
+        assert_eq!(
+            printable("a\u{301}\u{302}\u{303}\u{304}b"),
+            "a\u{301}\u{302}\\u{303}\\u{304}b",
+            "the fourth would stand on the third's escape"
+        );
+        assert_eq!(printable("\u{301}\u{301}\n\u{301}"), "\u{301}\u{301}\\u{a}\u{301}");
+    }
+
+    #[test]
+    fn names_of_a_million_marks_are_shortened() {
+        let marks = "\u{301}".repeat(1_000_000);
+        for name in
+            [marks.clone(), format!("a{marks}"), format!("{marks}b"), "a\u{301}\u{302}".repeat(100_000)]
+        {
+            for width in 0..40 {
+                let shown = elide(&name, width);
+                assert!(shown.chars().count() <= CHARACTERS_PER_COLUMN * width, "{width}: {shown}");
+                assert!(shown.width() <= width && (width == 0 || shown.contains('…')), "{width}: {shown}");
+            }
+        }
+        assert_eq!(elide("e\u{301}e\u{301}", 2), "e\u{301}e\u{301}");
+    }
+
+    #[test]
+    fn paths_are_shown_in_one_line() {
+        assert_eq!(shown(Path::new("runs/x\ny")), "runs/x\\u{a}y");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The runs that are followed: their state, what keeps it up to date, and those that are found meanwhile.
 
 use crate::follow::{Discovery, find_runs, is_run};
-use crate::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines, Restored, Update};
+use crate::pipeline::{
+    Command, Group, Keeping, Mode, Options, Pipelines, Problem, Restored, Severity, Update,
+};
 use crate::publish::Publisher;
-use crate::run::Settings;
+use crate::run::{PROGRESS, Settings};
 use crate::runs::Runs;
-use crate::state::{Keeper, Lock, Progress, default_path, read};
+use crate::state::{Keeper, Lock, Progress, Unreadable, default_path, free_name, path_bytes, read};
 use crate::storage::canonical;
 use crate::text::thousands;
 use crossbeam_channel::{Receiver, never};
@@ -78,34 +80,63 @@ pub struct Known {
     /// Whether another process has that.
     is_kept_elsewhere: bool,
     /// The progress, or why it cannot be read.
-    progress: Result<Option<Progress>, String>,
+    progress: Result<Option<Progress>, Unreadable>,
 }
 
 fn known(place: &Place, run: &Path, within: Option<&Path>) -> Known {
     let directory = canonical(run);
     let file = place.of(&directory, within);
+    // Nothing is put beside a file that is somebody else's.
+    if let Some(Err(Unreadable::Foreign)) = file.as_deref().map(read) {
+        let progress = Err(Unreadable::Foreign);
+        return Known { directory, file, lock: None, is_kept_elsewhere: false, progress };
+    }
     // Where there can be no lock there can be no progress, which is told when it is to be written.
     let (lock, is_kept_elsewhere) = match file.as_deref().map(Lock::take) {
         Some(Ok(None)) => (None, true),
         Some(Ok(lock)) => (lock, false),
         Some(Err(_)) | None => (None, false),
     };
-    let progress = read_of(file.as_deref(), &directory);
+    let progress = file.as_deref().map_or(Ok(None), read);
+    // Only what the user names for this very run may be of one that had another name.
+    let may_be_of_another = matches!((place, within), (Place::File(_), None));
+    let is_meant = |progress: &Progress| may_be_of_another || progress.directory == path_bytes(&directory);
+    let progress = progress.map(|progress| progress.filter(is_meant));
     Known { directory, file, lock, is_kept_elsewhere, progress }
+}
+
+impl Known {
+    /// Sees to it that a file which cannot be gone on from is not overwritten; returns what there is to say.
+    fn give_up(&mut self, why: &Unreadable) -> Option<String> {
+        let file = self.file.clone()?;
+        let name = file.display();
+        let is_void = matches!(why, Unreadable::Ever(_));
+        if is_void && self.is_kept_elsewhere {
+            return Some(format!("{name}: {why}; everything is counted again"));
+        }
+        let aside = free_name(&file, "unusable");
+        if is_void && std::fs::rename(&file, &aside).is_ok() {
+            return Some(format!(
+                "{name}: {why}; it is {} now, and everything is counted again",
+                aside.display()
+            ));
+        }
+        self.file = None;
+        Some(format!(
+            "{name}: {why}; it is left as it is, no progress is kept and nothing deleted; name another file with \
+             --state"
+        ))
+    }
 }
 
 /// What is kept of a run; `within` is the directory of runs that it was found in.
 ///
 /// # Errors
 /// Where the progress is kept and cannot be read.
-pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, String> {
+pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, Unreadable> {
     let directory = canonical(run);
-    read_of(place.of(&directory, within).as_deref(), &directory)
-}
-
-fn read_of(file: Option<&Path>, directory: &Path) -> Result<Option<Progress>, String> {
-    let progress = file.map_or(Ok(None), read);
-    progress.map(|progress| progress.filter(|progress| progress.directory == directory))
+    let progress = place.of(&directory, within).as_deref().map_or(Ok(None), read)?;
+    Ok(progress.filter(|progress| progress.directory == path_bytes(&directory)))
 }
 
 /// Runs that are followed.
@@ -141,7 +172,8 @@ impl Watch {
     /// settings' name is that of a run without one. What an earlier process has kept at `place` is gone on from.
     ///
     /// # Errors
-    /// Where the system gives no thread, or the current directory that a relative path needs is gone.
+    /// Where the system gives no thread, the current directory that a relative path needs is gone, or the state
+    /// file is another kind of file.
     pub fn start(
         directory: &Path,
         settings: Settings,
@@ -167,20 +199,31 @@ impl Watch {
             places: Vec::new(),
             publisher: None,
         };
-        watch.follow(directory, known(place, directory, None))?;
+        let known = known(place, directory, None);
+        if let (Some(file), Err(why @ Unreadable::Foreign)) = (&known.file, &known.progress) {
+            return Err(std::io::Error::other(format!(
+                "{}: {why}, and is not overwritten; name another file with --state",
+                file.display()
+            )));
+        }
+        watch.follow(directory, known)?;
         Ok(watch)
     }
 
     /// Follows the run that was added last.
-    fn follow(&mut self, directory: &Path, known: Known) -> std::io::Result<()> {
-        let progress = known.progress.unwrap_or_else(|why| {
-            let file = known.file.as_ref().map_or(String::new(), |file| file.display().to_string());
-            self.remarks.push(format!("{file}: {why}; everything is counted again"));
+    fn follow(&mut self, directory: &Path, mut known: Known) -> std::io::Result<()> {
+        let has_place = known.file.is_some();
+        let progress = std::mem::replace(&mut known.progress, Ok(None)).unwrap_or_else(|why| {
+            self.remarks.extend(known.give_up(&why));
             None
         });
         let restored = progress.and_then(|progress| {
-            let restored =
-                Restored { manifest: progress.manifest.clone(), counted: progress.counted.clone() };
+            let restored = Restored {
+                manifest: progress.manifest.clone(),
+                counted: progress.counted.clone(),
+                may_have_deleted: progress.may_have_deleted,
+                is_from_elsewhere: progress.directory != path_bytes(&known.directory),
+            };
             self.runs.newest_mut()?.go_on_from(progress, SystemTime::now()).then_some(restored)
         });
         let keeping = match &known.file {
@@ -188,7 +231,7 @@ impl Watch {
             None => Keeping::Nothing,
             Some(_) => self.keeping,
         };
-        if keeping != self.keeping && known.file.is_none() {
+        if keeping != self.keeping && !has_place {
             self.remarks.push(
                 "the system names no directory for state, so that no progress is kept and nothing deleted; name a \
                  file with --state"
@@ -232,6 +275,7 @@ impl Watch {
         let run = group.run;
         let checkpoint = group.updates.iter().rposition(|update| matches!(update, Update::Checkpoint(_)));
         let checkpoint = checkpoint.map(|at| group.updates.remove(at));
+        self.put_void_progress_aside(&mut group);
         self.apply_to_runs(group);
         let Some(Update::Checkpoint(checkpoint)) = checkpoint else { return };
         let (Some(keeper), Some(entry), Some(Kept { directory, file: Some(file), .. }), Some(commands)) =
@@ -249,6 +293,28 @@ impl Watch {
             // The pipeline may have ended meanwhile.
             let _ = commands.send(command);
         });
+    }
+
+    /// Where a tally starts over and batches that it had counted are deleted, the progress with them is not
+    /// overwritten, and the run says so from now on.
+    fn put_void_progress_aside(&mut self, group: &mut Group) {
+        let lost = group.updates.iter().enumerate().rev().find_map(|(at, update)| match update {
+            Update::Restarted { why, lost } if *lost > 0 => Some((at, why.clone(), *lost)),
+            _ => None,
+        });
+        let Some((at, why, lost)) = lost else { return };
+        let mut reason = format!(
+            "{} batches that were counted and then deleted are not in the figures any more: {why}",
+            thousands(lost.into())
+        );
+        let file = self.places.get(group.run).and_then(|place| place.file.as_ref());
+        if let (Some(keeper), Some(file)) = (&self.keeper, file) {
+            let aside = free_name(file, "void");
+            reason = format!("{reason}; their progress is in {}", aside.display());
+            keeper.put_aside(file.clone(), aside);
+        }
+        let problem = Problem { path: PROGRESS.into(), reason, severity: Severity::SetAside };
+        group.updates.insert(at + 1, Update::Problem(problem));
     }
 
     /// Applies a group, one batch at a time where each may get a point of its own.

@@ -771,6 +771,75 @@ fn a_layer_without_a_portrait_says_why() {
     assert!(screen.contains("packed bits") && screen.contains("too many neurons"), "{screen}");
 }
 
+/// Without neurons an array needs no bytes, however long its other axes are.
+#[test]
+fn a_layer_without_neurons_and_with_endless_axes_is_drawn() {
+    let run = demo(7);
+    let moment = Moment::of(&run, at(13));
+    let screen = |shape: Vec<u64>, rates: Vec<u64>| {
+        let mut endless = portrayal(&run, "lif1");
+        if let Ok(portrait) = &mut endless.result {
+            (portrait.samples, portrait.steps) = (1 << 40, 1 << 40);
+            (portrait.shape, portrait.rates) = (shape, Some(rates));
+        }
+        let contents = Contents { portrait: Some(&endless), ..contents(&run, &moment) };
+        draw_on(120, 40, &contents, &mut on(View::Layer)).to_string()
+    };
+    let empty = screen(vec![1 << 40, 1 << 40, 0], Vec::new());
+    assert!(empty.contains("nothing can change"), "{empty}");
+    assert!(!screen(vec![1], vec![7]).contains("nothing can change"));
+}
+
+/// A run whose names, warnings and problems are megabytes of marks without a width.
+fn endless_texts() -> Run {
+    let marks = |first: &str| format!("{first}{}", "\u{301}".repeat(500_000));
+    let layer = |name: &str| serde_json::json!({"name": name, "neuron": marks("n"), "reset": marks("r")});
+    let manifest = serde_json::json!({
+        "format": "neurotop", "version": 1, "run": marks("x"), "producer": marks("p"),
+        "layers": [layer(&marks("a")), layer("b")], "warnings": [marks("w"), "word ".repeat(400_000)],
+    });
+    let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
+    let problem = |number: usize| Problem {
+        path: format!("batch-{number:05}.npz"),
+        reason: if number == 0 { marks("y") } else { "it is wrong; write it again".into() },
+        severity: Severity::SetAside,
+    };
+    let mut updates = vec![Update::Manifest(Arc::new(manifest)), Update::Watching(Watching::Events)];
+    updates.extend((0..3000).map(|number| Update::Problem(problem(number))));
+    let mut run = empty();
+    run.apply(updates, at(0));
+    run
+}
+
+#[test]
+fn texts_of_megabytes_take_no_more_of_the_screen_than_it_has() {
+    let run = endless_texts();
+    let moment = Moment::of(&run, at(1));
+    for view in View::ALL {
+        for compact in [false, true] {
+            let mut state = on(view);
+            state.compact = compact;
+            let screen = draw_on(120, 40, &contents(&run, &moment), &mut state);
+            let longest = screen.buffer().content().iter().map(|cell| cell.symbol().chars().count()).max();
+            assert!(longest <= Some(3), "{view:?}: {longest:?} characters in one cell");
+        }
+    }
+}
+
+#[test]
+fn the_list_of_problems_says_what_it_leaves_out() {
+    let run = endless_texts();
+    let moment = Moment::of(&run, at(1));
+    let mut state = on(View::Problems);
+    let text = draw_on(120, 40, &contents(&run, &moment), &mut state).to_string();
+    assert!(text.contains("Problems (3002)") && text.contains("batch-00001.npz"), "{text}");
+    state.update(Action::Go(Motion::Last), &contents(&run, &moment));
+    let text = draw_on(120, 40, &contents(&run, &moment), &mut state).to_string();
+    assert!(text.contains("and 2,002 more") && text.contains("batch-00999.npz"), "{text}");
+    // A head and a line for each but the first, of which no more is shown than of any.
+    assert!(state.lines.first < 2 * 1000 + 60, "{}", state.lines.first);
+}
+
 #[test]
 fn the_map_of_neurons_has_colours_where_there_are_any() {
     let run = demo(7);
@@ -1057,7 +1126,7 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         vec![batch(2, &["a", "b"])],
         vec![batch(3, &["a", "b"]), account(4, 0, 1)],
         vec![withdrawn],
-        vec![Update::Restarted("as you asked".into())],
+        vec![Update::Restarted { why: "as you asked".into(), lost: 0 }],
         vec![batch(0, &["c"])],
         vec![Update::End(End::default())],
     ];

@@ -172,6 +172,29 @@ fn a_batch_that_only_its_data_spoil_is_found_by_deep_alone() {
 }
 
 #[test]
+fn a_fault_in_one_batch_is_named_and_hides_nothing() {
+    let run = tempfile::tempdir().expect("a directory");
+    support::small_run(run.path(), 2);
+    fs::write(run.path().join("end.json"), "{").expect("a file");
+    for args in [&[][..], &["--deep"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_neurotop"))
+            .arg("doctor")
+            .arg(run.path())
+            .args(args)
+            .env("XDG_CONFIG_HOME", "/nonexistent")
+            .env("XDG_STATE_HOME", "/nonexistent")
+            .env("NEUROTOP_FAULT", "doctor")
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        let says = "batch-000000.npz, batch-000001.npz: a fault of neurotop itself; please report it";
+        assert!(text.contains(says), "{text}");
+        assert!(text.contains("end.json") && text.contains("test-run"), "{text}");
+    }
+}
+
+#[test]
 fn what_the_user_says_of_layers_prices_them() {
     let run = tempfile::tempdir().expect("a directory");
     support::write_batch(run.path(), 0, &small_batch(), Archive::Stored);

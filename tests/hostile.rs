@@ -4,7 +4,7 @@
 mod support;
 
 use neurotop::count::{LayerCount, Scratch, count_batch};
-use neurotop::snapshot::{Batch, End, Manifest};
+use neurotop::snapshot::{Batch, End, Manifest, ManifestError};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -240,9 +240,67 @@ fn documents_that_are_pipes_sockets_or_links() {
                 "{kind}: {said}"
             );
             assert!(said.contains(name), "{kind}: {said}");
+            let says = match kind {
+                "pipe" | "socket" => "it is a pipe, socket or device, and no file; put the file itself",
+                "directory" => "it is a directory, and its name says .json",
+                _ => "it is a symbolic link, which is not followed; put the file itself",
+            };
+            assert!(said.contains(says), "{kind}: {said}");
             drop(socket);
         }
     }
+}
+
+/// Opening is enough to wake a writer, rewind a tape or take a terminal, whatever is done about it then.
+#[cfg(unix)]
+#[test]
+fn pipes_are_not_even_opened() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let run = tempfile::tempdir().expect("a directory");
+    support::small_run(run.path(), 1);
+    let member =
+        support::write_batch(run.path(), 1, &support::small_batch(), Archive::Directory).join("lif.post.npy");
+    let rank = run.path().join("rank-0");
+    std::fs::create_dir(&rank).expect("a directory");
+    let own = ["manifest.json", "end.json", "batch-000002.npz"].map(|name| run.path().join(name));
+    let ranks = ["manifest.json", "end.json"].map(|name| rank.join(name));
+    let pipes: Vec<_> = own.into_iter().chain(ranks).chain([member]).collect();
+    let awake: Vec<_> = pipes.iter().map(|_| AtomicBool::new(false)).collect();
+    for path in &pipes {
+        let _ = std::fs::remove_file(path);
+        pipe(path);
+    }
+    std::thread::scope(|scope| {
+        for (path, awake) in pipes.iter().zip(&awake) {
+            // A writer waits until somebody opens the pipe to read.
+            scope.spawn(move || {
+                let _ = std::fs::File::options().write(true).open(path);
+                awake.store(true, Ordering::Relaxed);
+            });
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let words = [
+            &["summary", "--settle", "0.2"][..],
+            &["summary", "--settle", "0.2", "--follow-links"],
+            &["doctor", "--deep"],
+        ];
+        let codes = words.map(|words| {
+            let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_neurotop"));
+            command.args(words).arg(run.path()).timeout(std::time::Duration::from_secs(60));
+            command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_STATE_HOME", support::STATE_HOME);
+            command.output().ok().and_then(|output| output.status.code())
+        });
+        let opened: Vec<_> =
+            pipes.iter().zip(&awake).filter(|(_, awake)| awake.load(Ordering::Relaxed)).collect();
+        for path in &pipes {
+            use std::os::unix::fs::OpenOptionsExt;
+            let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+            let mut options = std::fs::File::options();
+            drop(options.read(true).custom_flags(nonblock).open(path).expect("the writers go on"));
+        }
+        assert!(opened.is_empty(), "{opened:?}");
+        assert_eq!(codes, [Some(3); 3]);
+    });
 }
 
 /// A run of which almost all is elsewhere: with `--follow-links` it counts, and nothing of it is deleted. Loops and
@@ -291,7 +349,11 @@ fn links_are_followed_where_the_user_asks_for_it_and_nothing_behind_them_is_dele
         assert!(there(name).symlink_metadata().is_ok() && here("rank-0").is_symlink(), "{name}: {said}");
     }
     assert!(here("batch-000000.npz").is_symlink() && here("batch-000002").is_symlink(), "{said}");
-    assert!(!here("batch-000003.npz").exists() && !own.exists(), "what is the run's own is deleted: {said}");
+    assert!(!here("batch-000003.npz").exists(), "what is the run's own is deleted: {said}");
+    assert!(
+        own.join("lif.post.npy").is_symlink(),
+        "a directory waits, and what holds a link is left: {said}"
+    );
 }
 
 #[test]
@@ -311,6 +373,236 @@ fn names_of_a_megabyte() {
     match Batch::open(&path, None) {
         Ok(batch) => assert!(batch.layers.iter().any(|layer| layer.name == name)),
         Err(error) => assert!(error.what.contains("corrupt"), "{error}"),
+    }
+}
+
+#[test]
+fn errors_keep_little_of_what_a_file_says() {
+    let run = tempfile::tempdir().expect("a directory");
+    let long = "n".repeat(1 << 20);
+    let document = |fields: &str| format!(r#"{{"format": "neurotop", "version": 1, {fields}}}"#);
+    let layer = |name: &str, neuron: &str| {
+        format!(r#"{{"name": "{name}", "neuron": "{neuron}", "reset": "zero", "shape": [2]}}"#)
+    };
+    let manifest = |fields: &str| Manifest::parse(document(fields).as_bytes());
+    let unusable = |text: &str| match Manifest::parse(text.as_bytes()) {
+        Err(ManifestError::Unusable(error)) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let mut said = vec![
+        unusable(&document(&format!(r#""layers": "{long}""#))),
+        unusable(&document(&format!(r#""layers": [{0}, {0}]"#, layer(&long, "Leaky")))),
+        unusable(&format!(r#"{{"format": "neurotop", "version": "{long}"}}"#)),
+        unusable(&format!(r#"{{"format": "neurotop", "version": [{}0]}}"#, "0,".repeat(1 << 20))),
+        End::parse(format!(r#"{{"samples": "{long}"}}"#).as_bytes()).expect_err("refused").to_string(),
+    ];
+    assert!(said[2].contains("\"version\" is a string, not 1"), "{}", said[2]);
+    assert!(said[3].contains("\"version\" is a list, not 1"), "{}", said[3]);
+    let of_run = manifest(&format!(r#""layers": [{}]"#, layer(&long, &long))).expect("a manifest");
+    let of_rank = manifest(&format!(r#""layers": [{}]"#, layer(&long, "Leaky"))).expect("a manifest");
+    said.push(of_rank.contradiction(&of_run).expect("another neuron"));
+    said.push(of_run.check(&[]).expect_err("it is missing").to_string());
+
+    let member = "m".repeat(60_000);
+    let post = &support::small_batch()["lif.post"];
+    let odd = support::Npy { descr: "\u{1}".repeat(9_000), ..post.clone() };
+    let short = support::Npy { shape: vec![4, 4, 4], ..post.clone() };
+    for (name, array) in
+        [("lif.post", &odd), (&format!("{member}.post"), &short), (&format!("{member}.pre"), post)]
+    {
+        let members = Members::from([(name.to_owned(), array.clone())]);
+        let path = support::write_batch(run.path(), 0, &members, Archive::Stored);
+        said.push(Batch::open(&path, None).expect_err("refused").to_string());
+    }
+    for said in said {
+        assert!(said.chars().count() < 1_200, "{} characters: {said:.300}", said.chars().count());
+    }
+}
+
+#[test]
+fn documents_of_millions_of_elements() {
+    let parse = |fields: &str| {
+        Manifest::parse(format!(r#"{{"format": "neurotop", "version": 1, {fields}}}"#).as_bytes())
+    };
+    let list = |element: &str, count: usize| {
+        let elements = format!("{element},").repeat(count);
+        format!("[{}]", elements.trim_end_matches(','))
+    };
+    let refused = |fields: &str| match parse(fields) {
+        Err(ManifestError::Unusable(error)) => error.what,
+        other => panic!("{:?}", other.map(|manifest| manifest.layers.len())),
+    };
+    let warnings =
+        parse(&format!(r#""warnings": {}"#, list(r#""""#, 2_000_000))).expect("a manifest").warnings;
+    assert_eq!((warnings.len(), warnings[100].as_str()), (101, "1999900 more warnings are left out"));
+    let long = format!(r#""warnings": ["a{}z"]"#, "é".repeat(1_000_000));
+    let warnings = parse(&long).expect("a manifest").warnings;
+    assert_eq!((warnings[0].chars().count(), warnings[0].ends_with("éz")), (1_000, true));
+    let few = parse(&format!(r#""warnings": {}"#, list(r#""w""#, 101))).expect("a manifest");
+    assert_eq!(few.warnings, vec!["w"; 101], "one more has room");
+
+    let layer = r#"{"name": "", "neuron": "", "reset": ""}"#;
+    let said = refused(&format!(r#""layers": {}"#, list(layer, 300_000)));
+    assert!(said.contains("it has more than 100000 layers"), "{said}");
+    let with_shape = |axes| {
+        format!(r#""layers": [{{"name": "a", "neuron": "b", "reset": "c", "shape": {}}}]"#, list("1", axes))
+    };
+    let said = refused(&with_shape(3_000_000));
+    assert!(said.contains("it has more than 64 axes of a layer"), "{said}");
+    assert!(parse(&with_shape(64)).is_ok() && parse(&with_shape(65)).is_err());
+    let official = format!(r#"{{"neurobench": {{"NeuronOperations": {}}}}}"#, list("[]", 1_000_000));
+    assert!(End::parse(official.as_bytes()).is_err());
+}
+
+#[test]
+fn shapes_of_very_many_axes() {
+    let run = tempfile::tempdir().expect("a directory");
+    let open = |axes: usize| {
+        let shape =
+            support::Npy { descr: "|u1".into(), fortran: false, shape: vec![axes], data: vec![1; axes] };
+        let members = Members::from([
+            ("x.changed".to_owned(), support::Npy::packed(&[])),
+            ("x.shape".to_owned(), shape),
+        ]);
+        Batch::open(&support::write_batch(run.path(), 0, &members, Archive::Stored), None)
+    };
+    assert_eq!(open(64).expect("a batch").layers[0].shape, [1; 64]);
+    for axes in [65, 16_000] {
+        let error = open(axes).expect_err("refused");
+        assert!(error.what.contains(&format!("x.shape has {axes} axes")), "{error}");
+    }
+}
+
+#[test]
+fn small_arrays_whose_axes_have_no_product() {
+    let run = tempfile::tempdir().expect("a directory");
+    for shape in [vec![0, 1 << 32, 1 << 32], vec![0, 1 << 63, 1 << 63], vec![0; 33], vec![1 << 62, 4, 0]] {
+        for fortran in [false, true] {
+            let odd = support::Npy { descr: "<i8".into(), fortran, shape: shape.clone(), data: Vec::new() };
+            let mut members = support::small_batch();
+            members.insert("samples".into(), odd.clone());
+            let path = support::write_batch(run.path(), 0, &members, Archive::Stored);
+            let error = Batch::open(&path, None).expect_err("refused");
+            assert!(error.what.contains("samples has 0 values"), "{error}");
+            let mut members = support::as_bits(&support::small_batch());
+            members.insert("lif.shape".into(), odd);
+            let path = support::write_batch(run.path(), 0, &members, Archive::Stored);
+            let error = Batch::open(&path, None).expect_err("refused");
+            assert!(error.what.contains("lif.shape is itself of shape [0") || shape[0] > 0, "{error}");
+        }
+    }
+}
+
+/// Deflated members of which only the headers are true: the archive says that they are as long as these declare.
+fn declared(members: &Members) -> Vec<u8> {
+    let mut bytes = support::archive_bytes(members, Archive::Deflated);
+    let entries = bytes.windows(4).enumerate().filter(|(_, bytes)| *bytes == b"PK\x01\x02");
+    let entries: Vec<usize> = entries.map(|(at, _)| at).collect();
+    for (entry, array) in entries.into_iter().zip(members.values()) {
+        let width = array.descr[2..].parse::<usize>().expect("a width");
+        let header = array.bytes().len() - array.data.len();
+        let size = header + width * array.shape.iter().product::<usize>();
+        bytes[entry + 24..entry + 28].copy_from_slice(&(size as u32).to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn pairs_of_both_orders_that_would_be_inflated_again_and_again() {
+    let run = tempfile::tempdir().expect("a directory");
+    let path = run.path().join("batch-0.npz");
+    let open = |neurons: usize, orders: (bool, bool)| {
+        let array = |fortran| support::Npy {
+            descr: "<f4".into(),
+            fortran,
+            shape: vec![4, 2, neurons],
+            data: Vec::new(),
+        };
+        let members =
+            Members::from([("x.post".to_owned(), array(orders.1)), ("x.pre".to_owned(), array(orders.0))]);
+        std::fs::write(&path, declared(&members)).expect("a file");
+        Batch::open(&path, None)
+    };
+    for orders in [(true, false), (false, true)] {
+        let error = open(8 << 20, orders).expect_err("refused");
+        assert!(error.to_string().contains("different memory orders, deflated"), "{error}");
+        assert!(error.to_string().contains("write both in the same order, or with numpy.savez"), "{error}");
+        assert!(open(7 << 20, orders).is_ok());
+    }
+    for orders in [(true, true), (false, false)] {
+        assert!(open(8 << 20, orders).is_ok());
+    }
+}
+
+/// Writes the members as `unzip` does, where it would write them below the directory.
+fn unpack(batch: &Path, members: &Members) {
+    for (name, array) in members {
+        let path = batch.join(format!("{name}.npy"));
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        std::fs::write(path, array.bytes()).expect("a member");
+    }
+}
+
+#[test]
+fn an_archive_and_what_it_is_unpacked_to_are_one_batch() {
+    let run = tempfile::tempdir().expect("a directory");
+    let mut members = support::small_batch();
+    let post = members["lif.post"].clone();
+    let deep = "d/".repeat(7) + "x.post";
+    for name in ["enc/lif.post", "enc.0/b.c/lif.post", &deep, "spikes", "enc/samples"] {
+        members.insert(name.to_owned(), post.clone());
+    }
+    for hidden in [".post", ".lif.post", "enc/.lif.post", ".cache/lif.post"] {
+        members.insert(hidden.to_owned(), post.clone());
+    }
+    let archive = support::write_batch(run.path(), 0, &members, Archive::Stored);
+    let directory = run.path().join("batch-000001");
+    unpack(&directory, &members);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(".", directory.join("enc/circle")).expect("a link");
+    let read = |path: &Path| {
+        let batch = Batch::open(path, None).expect("a batch");
+        let mut ignored = batch.ignored.clone();
+        ignored.sort();
+        let names: Vec<String> = batch.layers.iter().map(|layer| layer.name.clone()).collect();
+        let count = count_batch(&batch, &mut Scratch::default()).expect("a count");
+        (names, ignored, count.layers.iter().map(|layer| layer.updates).sum::<u64>())
+    };
+    let (names, ignored, updates) = read(&archive);
+    assert_eq!(names, [&deep[..deep.len() - 5], "enc.0/b.c/lif", "enc/lif", "lif"]);
+    assert_eq!(ignored, [".cache/lif.post", ".lif.post", ".post", "enc/.lif.post", "enc/samples", "spikes"]);
+    assert_eq!(updates, 4 * support::SMALL.0);
+    assert_eq!(read(&directory), (names, ignored, updates));
+    // What leads out of the directory, or too deep, has no part in a batch either.
+    for name in ["../up.post", "/abs.post", "a//b.post", "a/../b.post", &("d/".repeat(8) + "x.post")] {
+        let mut members = support::small_batch();
+        members.insert(name.to_owned(), post.clone());
+        let path = support::write_batch(run.path(), 2, &members, Archive::Stored);
+        let batch = Batch::open(&path, None).expect("a batch");
+        assert_eq!((batch.layers.len(), batch.ignored), (1, vec![name.to_owned()]));
+    }
+    let (code, json, said) = summary(run.path());
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(json["total"]["updates"], 9 * support::SMALL.0, "{said}");
+    assert!(said.contains("members that the format does not know are not read"), "{said}");
+}
+
+/// All rows of a table are as wide as the longest name in it.
+#[test]
+fn a_name_of_a_megabyte_does_not_fill_the_rows_of_a_table() {
+    let run = tempfile::tempdir().expect("a directory");
+    let name = "n".repeat(1 << 20);
+    let many: Vec<String> = (0..100).map(|at| format!("l{at}")).collect();
+    let layer = |name| (name, name, "zero", &[2][..]);
+    let layers: Vec<_> = many.iter().map(String::as_str).chain([name.as_str()]).map(layer).collect();
+    support::write_manifest(run.path(), &layers, None);
+    for format in ["text", "md"] {
+        let run = run.path().as_os_str();
+        for words in [vec!["summary".as_ref(), run], vec!["compare".as_ref(), run, run]] {
+            let (_, text, said) = neurotop(words.into_iter().chain(["--format".as_ref(), format.as_ref()]));
+            let row = text.lines().find(|line| line.contains("l99")).expect("a row");
+            assert!(row.chars().count() < 1000, "{format}: {} columns\n{said}", row.chars().count());
+        }
     }
 }
 
@@ -446,5 +738,91 @@ fn names_that_hide_or_turn_are_escaped_in_every_report_for_people() {
             |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{200b}\u{feff}\u{2066}".contains(c);
         assert!(!text.contains(steers), "{words:?}: {text:?}");
         assert!(!text.contains("c\nd"), "{words:?}: a name ends its line");
+    }
+}
+
+/// Runs the command; returns the exit code and what came out of it, on both ways.
+fn neurotop<W: AsRef<std::ffi::OsStr>>(words: impl IntoIterator<Item = W>) -> (i32, String, String) {
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(words)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", support::STATE_HOME)
+        .env("LC_ALL", "C.UTF-8")
+        .timeout(std::time::Duration::from_secs(60))
+        .output()
+        .expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().expect("it ends by itself"), text(&output.stdout), text(&output.stderr))
+}
+
+/// A name of a directory, or of a file, that ends the line in which it is said.
+#[cfg(unix)]
+#[test]
+fn no_path_makes_a_message_of_its_own() {
+    let runs = tempfile::tempdir().expect("a directory");
+    let forged = "x\nneurotop: everything is fine";
+    let run = runs.path().join(forged);
+    std::fs::create_dir(&run).expect("a directory");
+    support::small_run(&run, 1);
+    std::fs::write(run.join("end.json"), "{}").expect("an end");
+    let (missing, export) = (runs.path().join(format!("{forged}, too")), run.join("out.json"));
+    let path = |path: &Path| path.as_os_str().to_owned();
+    let words = |words: &[&str]| words.iter().map(std::ffi::OsString::from).collect::<Vec<_>>();
+    let empty = runs.path().join(format!("{forged}, empty"));
+    let file = runs.path().join(format!("{forged}, file"));
+    std::fs::create_dir(&empty).expect("a directory");
+    std::fs::write(&file, "{").expect("a file");
+    for (what, more, code) in [
+        (words(&["summary"]), vec![path(runs.path())], 1),
+        (words(&["summary"]), vec![path(&missing)], 1),
+        (words(&["summary"]), vec![path(&file)], 1),
+        (words(&["summary", "--settle", "0.01"]), vec![path(&empty)], 1),
+        (words(&["summary", "--export"]), vec![path(&export), path(&run)], 0),
+        (words(&["summary", "--export"]), vec![path(&missing.join("out.json")), path(&run)], 1),
+        (words(&["summary", "--openmetrics"]), vec![path(&missing.join("out.prom")), path(&run)], 1),
+        (words(&["summary", "--config"]), vec![path(&file), path(&run)], 1),
+        (words(&["summary", "--baseline"]), vec![path(&file), path(&run)], 1),
+        (words(&["merge"]), vec![path(&file)], 1),
+        (words(&["compare"]), vec![path(&missing), path(&run)], 1),
+        (words(&["watch", "--exit-when-finished", "--state"]), vec![path(&file), path(&run)], 0),
+    ] {
+        let (ended, _, said) = neurotop(what.iter().chain(&more));
+        assert_eq!(ended, code, "{what:?}: {said}");
+        assert!(said.contains("\\u{a}neurotop: everything is fine"), "{what:?}: {said}");
+        assert!(!said.lines().any(|line| line.starts_with("neurotop: everything")), "{what:?}: {said}");
+    }
+}
+
+#[test]
+fn names_are_only_text_in_markdown() {
+    let run = tempfile::tempdir().expect("a directory");
+    let names = [
+        "![x](https://evil.example/t.png)",
+        "[click](https://evil.example)",
+        "<img src=//evil.example>",
+        "`code`**bold**",
+        "@user",
+        "www.evil.example",
+        "a|b",
+        "plain_name.1",
+    ];
+    let layers: Vec<_> =
+        names.iter().map(|name| serde_json::json!({"name": name, "neuron": name, "reset": name})).collect();
+    let manifest = serde_json::json!({
+        "format": "neurotop", "version": 1, "run": names[0], "producer": names[1], "warnings": names,
+        "layers": layers,
+    });
+    std::fs::write(run.path().join("manifest.json"), manifest.to_string()).expect("a manifest");
+    let post = &support::small_batch()["lif.post"];
+    let members: Members = names.iter().map(|name| (format!("{name}.post"), post.clone())).collect();
+    support::write_batch(run.path(), 0, &members, Archive::Stored);
+    let run = run.path().as_os_str();
+    let compare = ["compare".as_ref(), "--format".as_ref(), "md".as_ref(), run, run];
+    for words in [vec!["summary".as_ref(), "--format".as_ref(), "md".as_ref(), run], compare.to_vec()] {
+        let (_, text, said) = neurotop(&words);
+        assert!(text.contains("plain_name.1") && text.contains(r"a\|b"), "{text}{said}");
+        for live in ["![", "[x]", "[click]", "https://", "<", "@user", "www.", "`code`", "**"] {
+            assert!(!text.contains(live), "{words:?}: {live} in\n{text}");
+        }
     }
 }

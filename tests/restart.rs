@@ -5,7 +5,7 @@
 mod support;
 
 use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options, Problem};
+use neurotop::pipeline::{Keeping, Mode, Options, Presence, Problem};
 use neurotop::report::Summary;
 use neurotop::run::Run;
 use neurotop::watch::{Place, Watch};
@@ -228,7 +228,7 @@ fn batches_that_a_later_manifest_contradicts_are_named_and_stay_in_the_progress(
     for _ in 0..2 {
         let mut later = start(&run, &state, Keeping::Progress);
         assert_eq!(later.take_remarks(), ["went on after 3 batches that were counted before"]);
-        names(&mut later, "000002", "it is in the figures all the same");
+        names(&mut later, "000002", "in the figures all the same");
         counted(&mut later, 3);
         assert!(!summary(&later).complete);
         leave(later);
@@ -256,14 +256,36 @@ fn a_damaged_file_is_said_and_everything_counted_again() {
     let remarks = second.take_remarks();
     assert!(remarks[0].contains("damaged") && remarks[0].contains("counted again"), "{remarks:?}");
     counted(&mut second, 3);
-    // A directory in the way can never become a state file: the figures come all the same, and the problem.
-    let place = directory();
+    leave(second);
+    let aside = PathBuf::from(format!("{}.unusable-1", state.display()));
+    assert!(aside.is_file() && state.is_file(), "what was there may be needed");
+}
+
+#[test]
+fn a_file_that_is_no_state_file_is_never_overwritten() {
+    let (place, run, _) = place();
+    support::small_run(&run, 3);
+    let state = place.path().join("notes.txt");
+    fs::write(&state, "mine").expect("a file");
+    let options = Options { keeping: Keeping::Progress, ..Options::unkept(Mode::Live, 1) };
+    let refused = Watch::start(&run, support::settings("test", true), options, &Place::File(state.clone()));
+    let why = refused.expect_err("it is refused").to_string();
+    assert!(why.contains("notes.txt: it is not a state file") && why.contains("--state"), "{why}");
+    assert_eq!(fs::read(&state).expect("the file"), b"mine");
+    assert_eq!(fs::read_dir(place.path()).expect("listed").count(), 2, "no lock is left");
+    // What is in the way is left as it is, and the figures come all the same.
     let state = place.path().join("run.state");
     fs::create_dir_all(state.join("in the way")).expect("a directory");
-    let mut third = start(&run, &state, Keeping::Progress);
-    counted(&mut third, 3);
-    until(&mut third, "it says so", |run| run.problems().any(|problem| problem.path == "state"));
-    assert!(summary(&third).complete, "the figures are whole");
+    let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
+    let remarks = watch.take_remarks();
+    assert!(
+        remarks[0].contains("not a regular file") && remarks[0].contains("nothing deleted"),
+        "{remarks:?}"
+    );
+    counted(&mut watch, 3);
+    assert!(summary(&watch).complete, "the figures are whole");
+    leave(watch);
+    assert_eq!(support::batches(&run).len(), 3);
 }
 
 #[test]
@@ -305,12 +327,215 @@ fn nothing_is_deleted_without_being_asked_for_or_before_it_is_safe() {
     assert_eq!(support::batches(&run).len(), 3);
     // Where the progress cannot be written, what is counted is not safe.
     let blocked = directory();
-    fs::create_dir_all(blocked.path().join("run.state/in the way")).expect("a directory");
-    let mut watch = start(&run, &blocked.path().join("run.state"), Keeping::ProgressAndPrune);
+    let (inside, away) = (blocked.path().join("state"), blocked.path().join("away"));
+    let mut watch = start(&run, &inside.join("run.state"), Keeping::ProgressAndPrune);
+    fs::rename(&inside, away).expect("moved");
+    fs::write(&inside, "in the way").expect("a file");
     counted(&mut watch, 3);
     until(&mut watch, "it says so", |run| run.problems().any(|problem| problem.path == "state"));
     leave(watch);
     assert_eq!(support::batches(&run).len(), 3);
+}
+
+/// A run whose batches were all counted and deleted.
+fn pruned_run(run: &Path, state: &Path, batches: u64) {
+    support::small_run(run, batches as usize);
+    let mut watch = start(run, state, Keeping::ProgressAndPrune);
+    counted(&mut watch, batches);
+    until(&mut watch, "all are deleted", |_| support::batches(run).is_empty());
+    leave(watch);
+}
+
+/// Where the progress was put that is void.
+fn void(state: &Path) -> PathBuf {
+    format!("{}.void-1", state.display()).into()
+}
+
+/// Waits until a run says that what was counted before is not in its figures, which every later process says, too.
+#[track_caller]
+fn says_what_is_lost(mut watch: Watch, run: &Path, state: &Path, batches: u64) {
+    let is_it = |problem: &Problem| problem.path == "progress" && problem.reason.contains("run.state.void-1");
+    until(&mut watch, "it says what is lost", |run| run.set_aside().any(is_it));
+    counted(&mut watch, batches);
+    leave(watch);
+    assert!(void(state).is_file());
+    let mut later = start(run, state, Keeping::Progress);
+    until(&mut later, "it says so again", |run| run.set_aside().any(is_it));
+    counted(&mut later, batches);
+}
+
+/// A producer learns of layers as it goes, and that their shapes vary.
+#[test]
+fn a_manifest_that_says_less_of_the_shapes_makes_no_other_run() {
+    let (_place, run, state) = place();
+    pruned_run(&run, &state, 3);
+    fs::write(
+        run.join("manifest.json"),
+        r#"{"format": "neurotop", "version": 1, "run": "test-run", "producer": "the tests",
+            "warnings": ["the shape of lif varies"], "layers": [{"name": "lif", "neuron": "Leaky", "reset": "zero"}]}"#,
+    )
+    .expect("a manifest");
+    let mut second = start(&run, &state, Keeping::ProgressAndPrune);
+    until(&mut second, "the manifest", |run| run.manifest().is_some());
+    counted(&mut second, 3);
+    assert_eq!(second.runs.shown().run.restarted(), None);
+}
+
+#[test]
+fn another_run_is_told_by_its_id_and_the_progress_of_what_is_deleted_is_put_aside() {
+    let (_place, run, state) = place();
+    let with_id = |id: &str| {
+        fs::create_dir_all(&run).expect("a directory");
+        let manifest = format!(
+            r#"{{"format": "neurotop", "version": 1, "id": "{id}", "run": "test-run", "producer": "the tests",
+                "expected_batches": 3, "layers": [{{"name": "lif", "neuron": "Leaky", "reset": "zero"}}]}}"#
+        );
+        fs::write(run.join(".manifest"), manifest).expect("a manifest");
+        fs::rename(run.join(".manifest"), run.join("manifest.json")).expect("renamed");
+        (0..3).for_each(|number| drop(add_batch(&run, number)));
+    };
+    with_id("one");
+    let mut first = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut first, 3);
+    until(&mut first, "all are deleted", |_| support::batches(&run).is_empty());
+    leave(first);
+    // The same run goes on: what comes again is named, and its manifest may be written anew.
+    with_id("one");
+    let mut same = start(&run, &state, Keeping::ProgressAndPrune);
+    names(&mut same, "000002", "too long ago");
+    counted(&mut same, 3);
+    leave(same);
+    with_id("two");
+    let second = start(&run, &state, Keeping::Progress);
+    says_what_is_lost(second, &run, &state, 3);
+    // While it is watched, too.
+    let mut third = start(&run, &state.with_extension("third"), Keeping::Progress);
+    counted(&mut third, 3);
+    with_id("three");
+    until(&mut third, "it says so", |run| {
+        run.restarted().is_some_and(|why| why.contains("another run was begun"))
+    });
+    counted(&mut third, 3);
+}
+
+/// The benchmark runs again after the dashboard was started again, and its batches come one by one.
+#[test]
+fn a_run_that_is_begun_again_in_its_place_is_counted_from_the_start() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 3);
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 3);
+    leave(first);
+    fs::remove_dir_all(&run).expect("removed");
+    support::small_run(&run, 0);
+    let mut second = start(&run, &state, Keeping::Progress);
+    until(&mut second, "the manifest", |run| run.manifest().is_some());
+    std::thread::sleep(Duration::from_millis(100));
+    add_batch(&run, 0);
+    until(&mut second, "it says so", |run| run.restarted().is_some_and(|why| why.contains("replaced")));
+    add_batch(&run, 1);
+    counted(&mut second, 2);
+    assert!(second.runs.shown().run.set_aside().next().is_none());
+}
+
+#[test]
+fn a_run_that_is_moved_goes_on_with_the_state_file_that_is_named() {
+    let (place, run, state) = place();
+    pruned_run(&run, &state, 3);
+    let moved = place.path().join("moved");
+    fs::rename(&run, &moved).expect("moved");
+    let mut second = start(&moved, &state, Keeping::ProgressAndPrune);
+    until(&mut second, "the manifest", |run| run.manifest().is_some());
+    add_batch(&moved, 3);
+    counted(&mut second, 4);
+    assert_eq!(second.runs.shown().run.restarted(), None);
+    leave(second);
+    // Another run is none that was moved.
+    let other = place.path().join("other");
+    support::small_run(&other, 2);
+    let third = start(&other, &state, Keeping::Progress);
+    says_what_is_lost(third, &other, &state, 2);
+}
+
+/// As a mount point looks whose disk is away for a while.
+#[test]
+fn an_empty_directory_in_the_place_of_a_run_is_waited_out() {
+    let (place, run, state) = place();
+    support::small_run(&run, 3);
+    let away = place.path().join("away");
+    let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut watch, 3);
+    until(&mut watch, "all are deleted", |_| support::batches(&run).is_empty());
+    fs::rename(&run, &away).expect("moved");
+    fs::create_dir(&run).expect("a directory");
+    until(&mut watch, "it is noticed", |run| matches!(run.presence(), Some(Presence::Missing(_))));
+    fs::remove_dir(&run).expect("removed");
+    fs::rename(&away, &run).expect("moved");
+    add_batch(&run, 3);
+    counted(&mut watch, 4);
+    // With another run in it, what is lost is said.
+    fs::rename(&run, &away).expect("moved");
+    support::small_run(&run, 1);
+    says_what_is_lost(watch, &run, &state, 1);
+}
+
+/// What a manifest takes out of the figures is not deleted, though it was counted and safe before.
+#[test]
+fn a_batch_that_was_taken_out_is_not_deleted() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 3);
+    fs::remove_file(run.join("manifest.json")).expect("removed");
+    let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut watch, 3);
+    support::write_manifest(&run, &[("lif", "Leaky", "zero", &[3])], None);
+    // Whichever comes first: they are deleted and stay in the figures, or neither.
+    until(&mut watch, "all are named", |run| run.set_aside().count() == 3);
+    let batches = watch.runs.shown().run.tally().batches();
+    leave(watch);
+    assert_eq!(support::batches(&run).len() as u64 + batches, 3);
+    support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], None);
+    let mut later = start(&run, &state, Keeping::Progress);
+    counted(&mut later, 3);
+    until(&mut later, "all is well", |run| run.problems().next().is_none());
+}
+
+/// Nothing says that a directory is whole.
+#[test]
+fn a_directory_that_is_still_written_is_not_deleted() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 1);
+    fs::remove_file(run.join("manifest.json")).expect("removed");
+    let batch = run.join("batch-000001");
+    fs::create_dir(&batch).expect("a directory");
+    let one = support::small_batch();
+    fs::write(batch.join("lif.post.npy"), one["lif.post"].bytes()).expect("a file");
+    let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut watch, 2);
+    until(&mut watch, "the file is deleted", |_| !run.join("batch-000000.npz").exists());
+    fs::write(batch.join("late.post.npy"), one["lif.post"].bytes()).expect("it is still there");
+    until(&mut watch, "both layers", |run| run.tally().layers().len() == 2);
+    leave(watch);
+    assert!(batch.is_dir());
+}
+
+#[test]
+fn what_is_lost_is_named_by_every_later_process() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 1);
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 1);
+    let bytes = fs::read(run.join("batch-000000.npz")).expect("a batch");
+    fs::write(run.join("batch-000001.npz"), &bytes[..99]).expect("a part");
+    until(&mut first, "it is seen", |run| run.account().seen == 2);
+    fs::remove_file(run.join("batch-000001.npz")).expect("removed");
+    names(&mut first, "000001", "deleted before it could be counted");
+    leave(first);
+    let mut second = start(&run, &state, Keeping::Progress);
+    names(&mut second, "000001", "deleted before it could be counted");
+    assert_eq!((summary(&second).complete, summary(&second).leaves_out()), (false, true));
+    add_batch(&run, 1);
+    counted(&mut second, 2);
+    until(&mut second, "all is well", |run| run.problems().next().is_none());
 }
 
 /// `neurotop watch` in a process of its own.

@@ -19,7 +19,9 @@ fuzz_target!(|body: &[u8]| {
     let again = encode(&progress).map(|bytes| decode(&bytes));
     assert_eq!(again.expect("it can be written"), Ok(progress.clone()), "what is written is read again");
     let ledger = Ledger::restore(Duration::from_secs(1), &progress.counted, Instant::now());
-    assert_eq!(ledger.counted().as_ref().map(|counted| counted.len()), Some(progress.counted.len()));
+    let (kept, account) = (ledger.counted(), ledger.account());
+    assert_eq!((kept.len(), kept.lost().len()), (progress.counted.len(), progress.counted.lost().len()));
+    assert_eq!(account.seen, account.counted + account.waiting + account.set_aside);
     let mut run = Run::new(Settings {
         name: "fuzz".into(),
         costs: Costs::default(),

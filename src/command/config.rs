@@ -3,6 +3,7 @@
 use crate::cli::{ConfigArgs, KeepArgs};
 use crate::config::{Config, default_path, default_text};
 use crate::settings;
+use crate::text::shown;
 use anyhow::Context;
 use std::io::Write;
 use std::path::PathBuf;
@@ -27,10 +28,10 @@ fn check(named: Option<PathBuf>) -> anyhow::Result<String> {
     let is_named = named.is_some();
     let path = named.map_or_else(path, Ok)?;
     if !is_named && !path.is_file() {
-        return Ok(format!("{} does not exist; the defaults apply\n", path.display()));
+        return Ok(format!("{} does not exist; the defaults apply\n", shown(&path)));
     }
     let config = Config::read(&path)?;
     // Each option may be right, and two of them not go together.
     settings::keeping(&KeepArgs::default(), &config).map_err(anyhow::Error::msg)?;
-    Ok(format!("{} is right\n", path.display()))
+    Ok(format!("{} is right\n", shown(&path)))
 }

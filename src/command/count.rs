@@ -10,6 +10,7 @@ use crate::report::{Baseline, Figures, RunPart, Summary, read_figures};
 use crate::run::Run;
 use crate::settings::RunSettings;
 use crate::storage::is_url;
+use crate::text::{printable, shown};
 use crate::watch::Watch;
 use anyhow::bail;
 use crossbeam_channel::{Receiver, select};
@@ -99,10 +100,10 @@ fn count_and_keep(
     let all_published = finish::close_publisher(&mut watch);
     let run = &watch.runs.shown().run;
     if let Some(why) = run.refused() {
-        bail!("{}: manifest.json: {why}", directory.display());
+        bail!("{}: manifest.json: {}", shown(directory), printable(&why.to_string()));
     }
     if let Some(Presence::Missing(why)) = run.presence() {
-        bail!("{}: {why}", directory.display());
+        bail!("{}: {}", shown(directory), printable(why));
     }
     let summary = Summary::of(run, SystemTime::now());
     // The batches of a small run may all be in other shards.
@@ -111,7 +112,7 @@ fn count_and_keep(
         finish::name_problems(&[summary], None);
         bail!(
             "{} holds neither manifest.json nor a batch-N.npz; is it the right directory?",
-            directory.display()
+            shown(directory)
         );
     }
     Ok((watch, Counted { summary, all_published }))

@@ -4,7 +4,7 @@ use super::output;
 use crate::dashboard::{Look, Symbols, ThemeName, Wishes};
 use crate::pipeline::{Group, Update};
 use crate::report::{Colours, Comparison, Export, Failure, Format, Report, Summary};
-use crate::text::printable;
+use crate::text::{printable, shown};
 use crate::watch::Watch;
 use crossbeam_channel::{Receiver, after, never, select};
 use std::io::IsTerminal;
@@ -62,7 +62,7 @@ pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
     let mut written = true;
     for export in exports {
         match export.write(report) {
-            Ok(()) => output::say(&format!("wrote {}", export.path().display())),
+            Ok(()) => output::say(&format!("wrote {}", shown(export.path()))),
             Err(error) => {
                 written = false;
                 output::say(&format!("{error:#}"));
@@ -100,6 +100,12 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
     }
     for summary in summaries {
         let run = prefix(summaries, summary);
+        if summary.account.waiting > 0 {
+            output::say(&format!(
+                "{run}not counted yet: {} of the batches that were seen",
+                summary.account.waiting
+            ));
+        }
         for problem in &summary.problems {
             let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
             output::say(&format!("{run}{}: {what}{}", printable(&problem.path), printable(&problem.reason)));

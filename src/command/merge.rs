@@ -7,6 +7,7 @@ use crate::cli::MergeArgs;
 use crate::config::Config;
 use crate::report::{Merge, RunPart, Summary};
 use crate::settings::{self, RunSettings};
+use crate::text::shown;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -34,10 +35,10 @@ pub(super) fn merge(args: MergeArgs) -> anyhow::Result<ExitCode> {
     for path in &merged.before_end {
         output::say(&format!(
             "{}: made before the run, or a rank of it, ended; count its shard again",
-            path.display()
+            shown(path)
         ));
     }
     finish::name_problems(std::slice::from_ref(&summary), Some(format));
     finish::name_failures(None, summary.failed.as_deref(), Some(format));
-    Ok(finish::exit_code(all_written, summary.failed.as_deref(), summary.has_set_aside()))
+    Ok(finish::exit_code(all_written, summary.failed.as_deref(), summary.leaves_out()))
 }

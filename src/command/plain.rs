@@ -7,7 +7,7 @@ use crate::pipeline::{Group, Presence, Update};
 use crate::report::{Summary, silent_ranks};
 use crate::run::Status;
 use crate::runs::Entry;
-use crate::text::{bytes, decimal, percent, printable, span, thousands};
+use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};
 use crate::watch::Watch;
 use crossbeam_channel::{Receiver, select};
 use std::collections::HashMap;
@@ -127,7 +127,7 @@ fn effective(summary: &Summary) -> String {
 
 fn name_remarks(watch: &mut Watch) {
     for remark in watch.take_remarks() {
-        output::say(&remark);
+        output::say(&printable(&remark));
     }
 }
 
@@ -142,7 +142,7 @@ impl Absent {
         for update in &group.updates {
             let Update::Directory(presence) = update else { continue };
             if let Some(said) = self.news(group.run, presence) {
-                output::say(&format!("{}: {said}", entry.directory.display()));
+                output::say(&format!("{}: {said}", shown(&entry.directory)));
             }
         }
     }
@@ -162,8 +162,8 @@ impl Absent {
 
 fn name_restart(group: &Group) {
     for update in &group.updates {
-        if let Update::Restarted(why) = update {
-            output::say(&format!("started over: {why}"));
+        if let Update::Restarted { why, .. } = update {
+            output::say(&format!("started over: {}", printable(why)));
         }
     }
 }

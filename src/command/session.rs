@@ -6,6 +6,7 @@ use crate::pipeline::{Keeping, Mode, Options};
 use crate::run::Settings;
 use crate::settings::RunSettings;
 use crate::storage;
+use crate::text::shown;
 use crate::watch::{Place, Watch};
 use anyhow::{Context, bail};
 use std::path::Path;
@@ -71,10 +72,7 @@ fn check_directory(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     }
     let Ok(metadata) = directory.metadata() else { return Ok(()) };
     if !metadata.is_dir() {
-        bail!(
-            "{} is a file; name the directory that holds manifest.json and the batches",
-            directory.display()
-        );
+        bail!("{} is a file; name the directory that holds manifest.json and the batches", shown(directory));
     }
     check_runs(directory, mode)
 }
@@ -82,10 +80,10 @@ fn check_directory(directory: &Path, mode: Mode) -> anyhow::Result<()> {
 /// Refuses what nothing can be read from, and where one run is to be counted, what cannot be listed now.
 fn check_url(url: &Path, mode: Mode) -> anyhow::Result<()> {
     if let Some(why) = storage::refusal(url) {
-        bail!("{}: {why}", url.display());
+        bail!("{}: {why}", shown(url));
     }
     match storage::root(url) {
-        Err(why) if mode == Mode::Once => bail!("{}: {why}", url.display()),
+        Err(why) if mode == Mode::Once => bail!("{}: {why}", shown(url)),
         _ => Ok(()),
     }
 }
@@ -98,11 +96,11 @@ fn check_runs(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     let mut runs = runs_inside(directory);
     if !runs.is_empty() {
         runs.sort_unstable();
-        let listed = runs.iter().take(8).map(|run| format!("  {}", run.display()));
+        let listed = runs.iter().take(8).map(|run| format!("  {}", shown(run)));
         let more = if runs.len() > 8 { format!("\n  and {} more", runs.len() - 8) } else { String::new() };
         bail!(
             "{} is a directory of runs; name one of them, or watch them all with neurotop watch:\n{}{more}",
-            directory.display(),
+            shown(directory),
             listed.collect::<Vec<_>>().join("\n")
         );
     }

@@ -13,6 +13,7 @@ use crate::publish::{Publisher, Publishing, Target};
 use crate::report::Format;
 use crate::settings::{self, RunSettings};
 use crate::storage::is_url;
+use crate::text::shown;
 use anyhow::bail;
 use clap::error::{Error, ErrorKind};
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
     if !is_url(&args.dir) && !args.dir.exists() {
-        bail!("{} does not exist; name the directory that holds the batches", args.dir.display());
+        bail!("{} does not exist; name the directory that holds the batches", shown(&args.dir));
     }
     if let Some(shard) = settings::shard(args.shard, config) {
         return part(args, &settings::of_shard(config), shard);
@@ -45,7 +46,7 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     let all_written = finish::write_exports(&run.exports, &summary);
     finish::name_problems(std::slice::from_ref(&summary), Some(format));
     finish::name_failures(None, summary.failed.as_deref(), Some(format));
-    Ok(finish::exit_code(all_written && all_published, summary.failed.as_deref(), summary.has_set_aside()))
+    Ok(finish::exit_code(all_written && all_published, summary.failed.as_deref(), summary.leaves_out()))
 }
 
 fn without_time_to_serve(address: SocketAddr) -> Error {
@@ -74,7 +75,7 @@ fn part(args: SummaryArgs, config: &Config, shard: Shard) -> anyhow::Result<Exit
     finish::print(&part, format, run.symbols)?;
     let all_written = finish::write_exports(&run.exports, &part);
     finish::name_problems(std::slice::from_ref(&summary), None);
-    Ok(finish::exit_code(all_written, None, summary.has_set_aside()))
+    Ok(finish::exit_code(all_written, None, summary.leaves_out()))
 }
 
 fn whole_run_only(why: &str) -> Error {

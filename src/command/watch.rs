@@ -112,6 +112,6 @@ fn leave(
     }
     shown?;
     let failures: Vec<_> = summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
-    let set_aside = summaries.iter().any(Summary::has_set_aside);
+    let set_aside = summaries.iter().any(Summary::leaves_out);
     Ok(finish::exit_code(all_written && all_published, Some(&failures), set_aside))
 }

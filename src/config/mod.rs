@@ -13,7 +13,7 @@ use crate::log::Level;
 use crate::nearest::unknown;
 use crate::publish::Target;
 use crate::report::{Export, Format};
-use crate::text::{elide, printable};
+use crate::text::{elide, printable, shown};
 use crate::watch::Place;
 use anyhow::{Context, anyhow};
 use etcetera::{BaseStrategy, choose_base_strategy};
@@ -184,9 +184,9 @@ impl Config {
     /// Where it is missing or not a configuration.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+            .with_context(|| format!("cannot read the configuration {}", shown(path)))?;
         let config = Self::parse(&text)
-            .map_err(|error| anyhow!("the configuration {} is wrong, {error}", path.display()))?;
+            .map_err(|error| anyhow!("the configuration {} is wrong, {error}", shown(path)))?;
         Ok(Self { file: Some(path.to_owned()), ..config })
     }
 

@@ -322,7 +322,7 @@ impl Dashboard<'_> {
         for group in first.into_iter().chain(more) {
             ended |= group.updates.iter().any(|update| matches!(update, Update::Ended));
             let restarted = group.updates.iter().find_map(|update| match update {
-                Update::Restarted(why) => Some(format!("started over: {why}")),
+                Update::Restarted { why, .. } => Some(format!("started over: {why}")),
                 _ => None,
             });
             if let Some(why) = restarted {
@@ -338,7 +338,9 @@ impl Dashboard<'_> {
 
     fn restart(&mut self) {
         let run = &self.watch.runs.shown().run;
-        let deleted = run.manifest().is_some_and(|manifest| manifest.keep.is_some()) || self.watch.prunes();
+        let deleted = run.manifest().is_some_and(|manifest| manifest.keep.is_some())
+            || run.may_have_deleted()
+            || self.watch.prunes();
         if deleted {
             let why = "not started over: counted batches are deleted, and would be lost";
             return self.state.say(why, Instant::now());

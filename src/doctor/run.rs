@@ -2,15 +2,17 @@
 
 use super::{Batches, Finding, Settings};
 use crate::count::{Scratch, count_batch};
+use crate::fault;
 use crate::follow::{Found, Shape, Shard, scan};
 use crate::snapshot::{
-    Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, classify,
-    read_document,
+    Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, check_document,
+    classify, read_document, shown,
 };
 use crate::storage::{self, Interest};
 use crate::watch::kept;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// A run.
@@ -162,14 +164,13 @@ impl<'a> Examination<'a> {
     }
 
     fn read_documents(&mut self, found: &[Found]) {
-        let has = |meaning| found.iter().any(|found| found.meaning == meaning);
-        let has_own = has(EntryName::Manifest(None));
-        if has_own && let Some(manifest) = self.read_manifest("manifest.json") {
+        let own = |meaning| found.iter().find(|found| found.meaning == meaning);
+        let manifest = own(EntryName::Manifest(None));
+        let has_own = manifest.is_some();
+        if let Some(manifest) = manifest.and_then(|found| self.read_manifest(found)) {
             self.take_manifest(manifest);
         }
-        if has(EntryName::End(None)) {
-            self.end = self.read_end("end.json");
-        }
+        self.end = own(EntryName::End(None)).and_then(|found| self.read_end(found));
         let mut of_ranks: Vec<(u32, &Found)> = found.iter().filter_map(of_rank).collect();
         of_ranks.sort_by_key(|&(rank, _)| rank);
         for (rank, found) in of_ranks {
@@ -184,22 +185,27 @@ impl<'a> Examination<'a> {
         }
     }
 
-    fn read_manifest(&mut self, name: &str) -> Option<Manifest> {
-        let read = read_document(&self.directory.join(name)).map_err(ManifestError::Unusable);
+    fn read_manifest(&mut self, found: &Found) -> Option<Manifest> {
+        let read = self.read_document(found).map_err(ManifestError::Unusable);
         match read.and_then(|bytes| Manifest::parse(&bytes)) {
             Ok(manifest) => Some(manifest),
             Err(ManifestError::Newer(error) | ManifestError::Unusable(error)) => {
-                self.wrong(name, error);
+                self.wrong(&found.name, error);
                 None
             }
         }
     }
 
-    fn read_end(&mut self, name: &str) -> Option<End> {
-        match read_document(&self.directory.join(name)).and_then(|bytes| End::parse(&bytes)) {
+    fn read_document(&self, found: &Found) -> Result<Vec<u8>, SnapshotError> {
+        check_document(found.shape)?;
+        read_document(&self.directory.join(&found.name))
+    }
+
+    fn read_end(&mut self, found: &Found) -> Option<End> {
+        match self.read_document(found).and_then(|bytes| End::parse(&bytes)) {
             Ok(end) => Some(end),
             Err(error) => {
-                self.wrong(name, error);
+                self.wrong(&found.name, error);
                 None
             }
         }
@@ -208,12 +214,12 @@ impl<'a> Examination<'a> {
     /// The manifest of a rank must agree with the run's, and stands for it where there is none.
     fn read_document_of_rank(&mut self, rank: u32, found: &Found, has_own: bool) {
         if matches!(found.meaning, EntryName::End(_)) {
-            if self.read_end(&found.name).is_some() {
+            if self.read_end(found).is_some() {
                 self.rank(rank).ended = true;
             }
             return;
         }
-        let Some(manifest) = self.read_manifest(&found.name) else { return };
+        let Some(manifest) = self.read_manifest(found) else { return };
         match &self.manifest {
             Some(of_run) => {
                 if let Some(how) = manifest.contradiction(of_run) {
@@ -312,7 +318,7 @@ impl<'a> Examination<'a> {
             self.rank(rank).batches += 1;
         }
         let refusal = match (&found.meaning, found.shape) {
-            (_, Shape::Other(what)) => Some((storage::refusal_of(what), storage::advice(what))),
+            (_, Shape::Other(what)) => Some((storage::refusal_of(what, "batch"), storage::advice(what))),
             (EntryName::BatchFile(_), Shape::Directory) => {
                 Some(("it is a directory, and its name says .npz".to_owned(), "drop the suffix"))
             }
@@ -337,29 +343,37 @@ impl<'a> Examination<'a> {
 
     /// Reads the headers of a batch, and the data where that is asked for.
     fn open(&mut self, name: &str, path: &Path) {
-        let batch = match Batch::open(path, self.manifest.as_ref()) {
-            Ok(batch) => batch,
+        // A fault of this program in one batch must not hide what there is to say of the others.
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(path)))
+            .unwrap_or_else(|_| Err(SnapshotError::fault()));
+        let (batch, updates) = match read {
+            Ok(read) => read,
             Err(error) => return self.wrong(name, error),
         };
-        if self.settings.deep {
-            match count_batch(&batch, &mut self.scratch) {
-                Ok(count) => {
-                    let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
-                    self.batches.updates = self.batches.updates.map(|sum| sum + updates);
-                }
-                Err(error) => return self.wrong(name, error),
-            }
-        }
+        self.batches.updates = self.batches.updates.map(|sum| sum + updates);
         self.batches.readable += 1;
         self.batches.samples += u128::from(batch.samples);
         batch.layers.iter().for_each(|layer| self.note_layer(layer));
         if let Some(first) = batch.ignored.first() {
             let what = format!(
-                "{} members that the format does not know are not read, {first} first",
-                batch.ignored.len()
+                "{} members that the format does not know are not read, {} first",
+                batch.ignored.len(),
+                shown(first)
             );
             self.note(name, what, "name potentials <layer>.post, <layer>.pre or <layer>.changed");
         }
+    }
+
+    /// A batch and, where its data are read too, its updates.
+    fn read(&mut self, path: &Path) -> Result<(Batch, u128), SnapshotError> {
+        fault::point("doctor");
+        let batch = Batch::open(path, self.manifest.as_ref())?;
+        if !self.settings.deep {
+            return Ok((batch, 0));
+        }
+        let count = count_batch(&batch, &mut self.scratch)?;
+        let updates = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
+        Ok((batch, updates))
     }
 
     fn note_layer(&mut self, layer: &BatchLayer) {

@@ -98,6 +98,8 @@ pub struct CountedBatches {
     shapes: Vec<Vec<LayerShape>>,
     /// Each batch with the state in which it was counted, and its layers by their place.
     batches: Vec<(BatchName, Identity, u32)>,
+    /// Batches that were gone before they could be counted, or counted as they were in the end.
+    lost: Vec<BatchName>,
 }
 
 impl CountedBatches {
@@ -116,11 +118,17 @@ impl CountedBatches {
         self.batches.iter().map(|(name, identity, _)| (*name, identity))
     }
 
+    /// The names of batches that cannot be counted any more, as they were in the end.
+    pub fn lost(&self) -> &[BatchName] {
+        &self.lost
+    }
+
     /// Whether all that it says can be: each batch once, each place one that there is.
     pub fn is_sound(&self) -> bool {
         let batches: HashSet<BatchId> = self.batches.iter().map(|(name, ..)| name.id()).collect();
         let places = self.batches.iter().all(|(.., place)| (*place as usize) < self.shapes.len());
-        places && batches.len() == self.batches.len()
+        let lost: HashSet<&BatchName> = self.lost.iter().collect();
+        places && batches.len() == self.batches.len() && lost.len() == self.lost.len()
     }
 }
 
@@ -157,6 +165,20 @@ struct Entry {
 }
 
 impl Entry {
+    /// That of a batch which is not waited for.
+    fn of(name: BatchName, identity: Identity, now: Instant) -> Self {
+        Self {
+            identity,
+            state: State::Counted,
+            changed_at: now,
+            rest: 0,
+            quiet: true,
+            is_directory: !name.is_file(),
+            owns_number: false,
+            counted: None,
+        }
+    }
+
     fn not_before(&self) -> Instant {
         self.changed_at + Duration::from_millis(self.rest.into())
     }
@@ -178,6 +200,8 @@ pub struct Ledger {
     waiting: HashSet<BatchName>,
     /// The states in which batches were counted that were in another one when they were last seen.
     counted_as: HashMap<BatchName, Identity>,
+    /// Batches that are set aside because another name has their number.
+    twins: BTreeSet<BatchName>,
     reading: usize,
     account: Account,
     /// The accounts of the ranks, and which of them changed since they were last asked for.
@@ -197,6 +221,7 @@ impl Ledger {
             ready: BTreeSet::new(),
             waiting: HashSet::new(),
             counted_as: HashMap::new(),
+            twins: BTreeSet::new(),
             reading: 0,
             account: Account::default(),
             ranks: BTreeMap::new(),
@@ -212,21 +237,28 @@ impl Ledger {
         for (name, identity, place) in &counted.batches {
             let Some(shapes) = shapes.get(*place as usize) else { continue };
             let place = ledger.place_of(shapes);
-            let entry = Entry {
-                identity: *identity,
-                state: State::Counted,
-                changed_at: now,
-                rest: 0,
-                quiet: true,
-                owns_number: true,
-                is_directory: !name.is_file(),
-                counted: Some(place),
-            };
-            ledger.entries.insert(*name, entry);
-            ledger.count_seen(*name);
-            ledger.account_for(*name, true);
+            let entry = Entry { counted: Some(place), owns_number: true, ..Entry::of(*name, *identity, now) };
+            ledger.insert(*name, entry);
+        }
+        for &name in &counted.lost {
+            if ledger.entries.contains_key(&name) {
+                ledger.set_state(name, State::Lost);
+            } else {
+                ledger
+                    .insert(name, Entry { state: State::Lost, ..Entry::of(name, Identity::unknown(), now) });
+            }
         }
         ledger
+    }
+
+    /// Notes an entry that is none yet.
+    fn insert(&mut self, name: BatchName, entry: Entry) {
+        if matches!(entry.state, State::Waiting(_)) {
+            self.waiting.insert(name);
+        }
+        self.entries.insert(name, entry);
+        self.count_seen(name);
+        self.account_for(name, true);
     }
 
     /// The counted batches, each in the state in which it was counted, whatever it is in now.
@@ -235,10 +267,18 @@ impl Ledger {
             let identity = self.counted_as.get(name).unwrap_or(&entry.identity);
             entry.counted.map(|place| (*name, *identity, place))
         };
+        let is_lost = |(_, entry): &(&BatchName, &Entry)| matches!(entry.state, State::Lost);
         CountedBatches {
             shapes: self.shapes.iter().map(|shapes| shapes.to_vec()).collect(),
             batches: self.entries.iter().filter_map(counted).collect(),
+            lost: self.entries.iter().filter(is_lost).map(|(&name, _)| name).collect(),
         }
+    }
+
+    /// The state in which a batch was counted whose count is in the figures.
+    pub fn counted_as(&self, name: BatchName) -> Option<Identity> {
+        let entry = self.entries.get(&name).filter(|entry| entry.counted.is_some())?;
+        Some(self.counted_as.get(&name).copied().unwrap_or(entry.identity))
     }
 
     /// The account as it stands.
@@ -316,18 +356,11 @@ impl Ledger {
         let quiet = found.identity.is_quiet(self.settle, clock);
         let entry = Entry {
             is_directory: found.shape == Shape::Directory,
-            owns_number: false,
-            identity: found.identity,
             state: State::Waiting(None),
-            changed_at: now,
-            rest: 0,
             quiet,
-            counted: None,
+            ..Entry::of(name, found.identity, now)
         };
-        self.entries.insert(name, entry);
-        self.waiting.insert(name);
-        self.count_seen(name);
-        self.account_for(name, true);
+        self.insert(name, entry);
         tracing::debug!(number = name.number, batch = name.to_string(), bytes = found.identity.size, "seen");
         self.admit(found, name, whole, now)
     }
@@ -336,7 +369,7 @@ impl Ledger {
     fn admit(&mut self, found: &Found, name: BatchName, whole: bool, now: Instant) -> Option<SnapshotError> {
         let refusal = match (&found.meaning, found.shape) {
             (_, Shape::Other(what)) => {
-                Some(SnapshotError::new(storage::refusal_of(what), storage::advice(what)))
+                Some(SnapshotError::new(storage::refusal_of(what, "batch"), storage::advice(what)))
             }
             (EntryName::BatchFile(_), Shape::Directory) => {
                 Some(SnapshotError::new("it is a directory, and its name says .npz", "drop the suffix"))
@@ -345,6 +378,7 @@ impl Ledger {
                 Some(SnapshotError::new("it is a file without a suffix", "name it .npz"))
             }
             _ => self.owned_by_another(name).map(|owner| {
+                self.twins.insert(name);
                 SnapshotError::new(
                     format!("{} is there twice, and {owner} is the one that counts", name.id()),
                     "give this batch a number of its own, or delete it",
@@ -401,8 +435,28 @@ impl Ledger {
                 changes.solved.push(name.to_string());
             }
         }
+        self.free_twins(found, now, clock, &mut changes);
         self.forget_empty_ranks(found);
         changes
+    }
+
+    /// Looks again at one batch of each number that was another name's which is gone; the rest have to wait for it.
+    fn free_twins(&mut self, found: &[Found], now: Instant, clock: SystemTime, changes: &mut Reconciled) {
+        let mut looked_at = None;
+        for name in self.twins.clone() {
+            // All of a number follow one another.
+            if looked_at.replace(name.id()) == Some(name.id()) || self.owned_by_another(name).is_some() {
+                continue;
+            }
+            self.twins.remove(&name);
+            let text = name.to_string();
+            self.remove(name);
+            let at = found.binary_search_by(|found| found.name.cmp(&text));
+            match at.ok().and_then(|at| self.observe(&found[at], false, now, clock)) {
+                Some(problem) => changes.problems.push((text, problem)),
+                None => changes.solved.push(text),
+            }
+        }
     }
 
     /// Forgets ranks without a batch whose directory is gone.
@@ -428,32 +482,54 @@ impl Ledger {
         self.entries.iter().filter(absent).map(|(&name, _)| name).collect()
     }
 
-    /// Forgets a batch that is gone and was never counted, unless that is a loss.
+    /// Forgets a batch that is gone and was never counted, unless that is a loss; of one that was counted what
+    /// could not be. Returns whether it has no problem any more.
     fn forget(&mut self, name: BatchName) -> bool {
         let entry = &self.entries[&name];
+        let is_lost = matches!(entry.state, State::Lost);
+        if entry.counted.is_some() {
+            if !is_lost {
+                self.be_as_counted(name, State::Counted);
+            }
+            return !is_lost;
+        }
         let renamed = self.owned_by_another(name).is_some();
-        if entry.counted.is_some() || (matches!(entry.state, State::Lost) && !renamed) {
-            return false;
-        }
-        self.account_for(name, false);
-        for account in self.accounts_of(name) {
-            account.seen -= 1;
-        }
-        self.entries.remove(&name);
-        true
+        (!is_lost || renamed) && self.remove(name)
     }
 
-    /// A batch is gone; a problem unless its count is in the figures. Its number is free again.
+    fn remove(&mut self, name: BatchName) -> bool {
+        self.account_for(name, false);
+        let removed = self.entries.remove(&name).is_some();
+        if removed {
+            for account in self.accounts_of(name) {
+                account.seen -= 1;
+            }
+        }
+        removed
+    }
+
+    /// Has a counted batch that is gone in the state in which it was counted.
+    fn be_as_counted(&mut self, name: BatchName, state: State) {
+        self.set_state(name, state);
+        if let (Some(as_counted), Some(entry)) = (self.counted_as.remove(&name), self.entries.get_mut(&name))
+        {
+            entry.identity = as_counted;
+        }
+    }
+
+    /// A batch is gone; a problem unless it is in the figures as it was. Its number is free again where it is not.
     fn vanished(&mut self, name: BatchName) -> Option<SnapshotError> {
         let entry = &self.entries[&name];
         if entry.counted.is_some() {
-            self.set_state(name, State::Counted);
-            if let (Some(as_counted), Some(entry)) =
-                (self.counted_as.remove(&name), self.entries.get_mut(&name))
-            {
-                entry.identity = as_counted;
+            if !self.counted_as.contains_key(&name) {
+                self.set_state(name, State::Counted);
+                return None;
             }
-            return None;
+            self.be_as_counted(name, State::Lost);
+            return Some(SnapshotError::new(
+                "it was written again, and deleted before that could be counted; what it was before is counted",
+                "write it again if it should count as it was in the end",
+            ));
         }
         self.own(name, false);
         self.set_state(name, State::Lost);
@@ -537,6 +613,13 @@ impl Ledger {
         }
     }
 
+    /// Queues all that waits for nothing but time.
+    pub fn hurry(&mut self) {
+        let waits = |name: &&BatchName| matches!(self.entries[name].state, State::Waiting(None));
+        let waiting: Vec<BatchName> = self.waiting.iter().filter(waits).copied().collect();
+        waiting.into_iter().for_each(|name| self.make_ready(name));
+    }
+
     /// Lets time pass: queues what has rested long enough, and sets aside what could not be read and
     /// has stopped changing. Returns the latter.
     pub fn tick(&mut self, now: Instant) -> Vec<(String, SnapshotError)> {
@@ -588,11 +671,6 @@ impl Ledger {
             }
         }
         self.account_for(name, true);
-    }
-
-    /// Whether the count of a batch is in the figures.
-    pub fn has_counted(&self, name: BatchName) -> bool {
-        self.entries.get(&name).is_some_and(|entry| entry.counted.is_some())
     }
 
     /// These layers, in the memory that they share with other batches.
@@ -832,8 +910,10 @@ mod tests {
         bench.write("batch-0.npz", "another");
         bench.scan();
         fs::rename(bench.path("batch-0.npz"), bench.path("away")).expect("moved");
-        bench.scan();
+        let problems = bench.scan().problems;
+        assert!(problems[0].1.what.contains("what it was before is counted"), "{problems:?}");
         assert_eq!((kept(&bench), bench.counts()), (vec![identity], (1, 1, 0, 0)));
+        assert_eq!(bench.ledger.counted().lost().len(), 1);
         fs::rename(bench.path("away"), bench.path("batch-0.npz")).expect("moved");
         bench.scan();
         assert_eq!(bench.names_ready().len(), 1);
@@ -905,6 +985,42 @@ mod tests {
         assert_eq!(changes.solved, ["batch-1.npz"]);
         assert_eq!(bench.names_ready().pop().expect("ready").name, "batch-000001.npz");
         assert_eq!(bench.counts(), (1, 0, 1, 0));
+    }
+
+    #[test]
+    fn a_batch_counts_once_the_one_that_had_its_number_is_gone() {
+        let mut bench = Bench::new();
+        bench.write("batch-1.npz", "broken");
+        bench.write("batch-01.npz", "whole");
+        assert_eq!(bench.scan().problems[0].0, "batch-1.npz");
+        let job = bench.names_ready().pop().expect("ready");
+        assert_eq!(bench.finish(job, Err("no end")), Verdict::Wait);
+        bench.wait(SETTLE);
+        bench.ledger.tick(bench.now);
+        fs::remove_file(bench.path("batch-01.npz")).expect("removed");
+        let changes = bench.scan();
+        assert_eq!(
+            (changes.solved, changes.problems.len()),
+            (vec!["batch-01.npz".into(), "batch-1.npz".into()], 0)
+        );
+        assert_eq!(bench.names_ready().pop().expect("ready").name, "batch-1.npz");
+        assert_eq!(bench.counts(), (1, 0, 1, 0));
+    }
+
+    #[test]
+    fn what_is_lost_stays_lost_for_a_later_ledger() {
+        let mut bench = Bench::new();
+        bench.write("batch-1.npz", "x");
+        bench.scan();
+        fs::remove_file(bench.path("batch-1.npz")).expect("removed");
+        bench.scan();
+        let kept = bench.ledger.counted();
+        assert!(kept.is_sound() && kept.lost().len() == 1);
+        bench.ledger = Ledger::restore(SETTLE, &kept, bench.now);
+        assert_eq!((bench.scan(), bench.counts()), (Reconciled::default(), (1, 0, 0, 1)));
+        bench.write("batch-1.npz", "x");
+        bench.scan();
+        assert_eq!((bench.names_ready().len(), bench.ledger.counted().lost().len()), (1, 0));
     }
 
     #[test]
@@ -996,7 +1112,7 @@ mod tests {
         let failed = bench.ledger.recheck(|_| Err(SnapshotError::new("no", "")));
         assert_eq!((failed.len(), bench.counts()), (1, (1, 1, 0, 0)));
         bench.ledger.withdraw(failed[0].0);
-        assert!(!bench.ledger.has_counted(failed[0].0));
+        assert!(bench.ledger.counted_as(failed[0].0).is_none());
         assert_eq!((bench.ledger.counted().len(), bench.counts()), (0, (1, 0, 0, 1)));
         assert_eq!(bench.ledger.retry_set_aside(), ["batch-0.npz"]);
         let job = bench.names_ready().pop().expect("ready");

@@ -14,7 +14,7 @@ mod watcher;
 pub use crate::storage::{Identity, Shape};
 pub use finder::{Discovery, MAX_RUNS, find_runs, runs_inside};
 pub use ledger::{Account, CountedBatches, Job, Ledger, Outcome, Reconciled, Verdict};
-pub use prune::{prune, prune_leftovers};
+pub use prune::{Pruned, prune, prune_leftovers};
 pub use scan::{Found, is_run, look, scan, scan_rank};
 pub use shard::{MAX_SHARDS, Shard};
 pub use system::{FileSystem, events_missing_because, file_system};

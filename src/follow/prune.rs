@@ -1,82 +1,243 @@
 //! Deletes batches that are counted, and nothing else.
+//!
+//! All of it goes through the opened directory that the batch is in, never through a path a second time: what is
+//! put in the place of a directory meanwhile, such as a link, is not touched.
 
-use super::scan::look;
 use crate::snapshot::{BatchName, EntryName, classify};
-use crate::storage::{Identity, Shape};
-use std::fs;
+use crate::storage::Identity;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{openat, renameat, renameat_with, statat, unlinkat};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-/// What the name of a batch that is being deleted ends in; it begins with a dot, so that nobody reads it.
-const SUFFIX: &str = ".counted";
+/// What the name of a batch ends in that was moved aside, to be looked at once more; it begins with a dot, so that
+/// nobody reads it.
+const ASIDE: &str = ".counted";
 
-/// Deletes a batch of a run's directory if it is still in the state in which it was counted; returns whether
-/// it did. It is moved aside first and looked at again, so that a batch that is written in its place at this
-/// moment is never deleted. Neither a symbolic link nor what it leads to is touched.
+/// The same of a directory that was looked at, and whose files are being deleted.
+const DOOMED: &str = ".deleted";
+
+/// What came of deleting a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pruned {
+    /// It is deleted.
+    Deleted,
+    /// It is not in the state in which it was counted, or gone, and was left as it is.
+    Changed,
+    /// It is a directory that holds something else, too, by name, and was left as it is.
+    HoldsMore(String),
+}
+
+/// Deletes a batch of a run's directory if it is still in the state in which it was counted. It is moved aside
+/// first and looked at again, so that a batch that is written in its place at this moment is never deleted. Of a
+/// directory only the arrays are deleted, and only where nothing else is in it. Neither a symbolic link nor what
+/// it leads to is touched.
 ///
 /// # Errors
 /// Where it cannot be moved or deleted.
-pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<bool> {
-    let Some(found) = look(directory, name).filter(|found| found.identity.same_contents(counted)) else {
-        return Ok(false);
+pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pruned> {
+    let (rank, own) = match name.split_once('/') {
+        Some((rank, own)) => (Some(rank), own),
+        None => (None, name),
     };
-    if !matches!(found.shape, Shape::File | Shape::Directory) || is_behind_link(directory, name) {
+    let Some(place) = open_place(directory, rank)? else { return Ok(Pruned::Changed) };
+    let Some(entry) = Entry::at(&place, own)? else { return Ok(Pruned::Changed) };
+    if let Some(more) = entry.more {
+        return Ok(Pruned::HoldsMore(more));
+    }
+    if !entry.identity.same_contents(counted) {
+        return Ok(Pruned::Changed);
+    }
+    let aside = format!(".{own}{ASIDE}");
+    rename(&place, own, &aside)?;
+    if delete_if_counted(&place, own, &aside, Some(counted))? {
+        Ok(Pruned::Deleted)
+    } else {
+        Ok(Pruned::Changed)
+    }
+}
+
+/// Goes on with what an earlier process was about to delete when it ended: what is as it was counted is deleted,
+/// the rest is put back to where it was. `counted` says in which state a batch was counted, if it was.
+pub fn prune_leftovers(directory: &Path, counted: impl Fn(BatchName) -> Option<Identity>) {
+    // What cannot be opened or deleted now is tried again the next time.
+    let Ok(Some(place)) = open_place(directory, None) else { return };
+    let Ok(names) = names_in(&place) else { return };
+    leftovers(&place, "", &names, &counted);
+    for name in names.iter().filter_map(|name| name.to_str()) {
+        if let (EntryName::Rank(_), Ok(Some(inside))) = (classify(name), open_place(directory, Some(name)))
+            && let Ok(names) = names_in(&inside)
+        {
+            leftovers(&inside, &format!("{name}/"), &names, &counted);
+        }
+    }
+}
+
+fn leftovers(
+    place: &OwnedFd,
+    within: &str,
+    names: &[OsString],
+    counted: &impl Fn(BatchName) -> Option<Identity>,
+) {
+    for name in names.iter().filter_map(|name| name.to_str()) {
+        let of = |suffix| {
+            let own = name.strip_prefix('.')?.strip_suffix(suffix)?;
+            Some((own, BatchName::parse(&format!("{within}{own}"))?))
+        };
+        if let Some((own, batch)) = of(ASIDE) {
+            let _ = delete_if_counted(place, own, name, counted(batch).as_ref());
+        } else if of(DOOMED).is_some() {
+            let _ = delete_directory(place, name);
+        }
+    }
+}
+
+/// Deletes what was moved aside where it is as it was counted, and else puts it back; returns whether it is
+/// deleted.
+fn delete_if_counted(
+    place: &OwnedFd,
+    own: &str,
+    aside: &str,
+    counted: Option<&Identity>,
+) -> io::Result<bool> {
+    let Some(entry) = Entry::at(place, aside)? else { return Ok(false) };
+    let as_counted =
+        counted.is_some_and(|counted| entry.identity.same_contents(counted)) && entry.more.is_none();
+    if !as_counted && Entry::is_free(place, own)? {
+        // Whoever wrote it wants it read.
+        rename(place, aside, own)?;
         return Ok(false);
     }
-    let (within, own) = name.rsplit_once('/').map_or(("", name), |(rank, own)| (rank, own));
-    let (path, aside) = (directory.join(name), directory.join(within).join(format!(".{own}{SUFFIX}")));
-    fs::rename(&path, &aside)?;
-    if !Identity::at(&aside)?.same_contents(counted) {
-        // Whoever wrote it wants it read. What has taken its place meanwhile is newer still.
-        if path.symlink_metadata().is_err() {
-            fs::rename(&aside, &path)?;
-            return Ok(false);
+    // What is not as it was counted has been replaced by something newer in its place.
+    if entry.is_directory {
+        let doomed = format!(".{own}{DOOMED}");
+        rename(place, aside, &doomed)?;
+        delete_directory(place, &doomed)?;
+    } else {
+        unlinkat(place, aside, AtFlags::empty())?;
+    }
+    Ok(as_counted)
+}
+
+/// Deletes the arrays in a directory, and the directory where it is empty then.
+fn delete_directory(place: &OwnedFd, name: &str) -> io::Result<()> {
+    let directory = openat(place, name, DIRECTORY, Mode::empty())?;
+    for file in names_in(&directory)?.iter().filter(|file| is_array(file)) {
+        unlinkat(&directory, file.as_os_str(), AtFlags::empty())?;
+    }
+    Ok(unlinkat(place, name, AtFlags::REMOVEDIR)?)
+}
+
+/// How a directory is opened that must not be a link.
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Opens the directory of a run, or in it that of a rank; `None` where the latter is none.
+fn open_place(directory: &Path, rank: Option<&str>) -> io::Result<Option<OwnedFd>> {
+    // The run itself may be named by a link.
+    let run = openat(CWD, directory, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
+    let Some(rank) = rank else { return Ok(Some(run)) };
+    match openat(&run, rank, DIRECTORY, Mode::empty()) {
+        Ok(place) => Ok(Some(place)),
+        Err(Errno::LOOP | Errno::NOTDIR | Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A batch in an opened directory.
+struct Entry {
+    identity: Identity,
+    is_directory: bool,
+    /// Something in its directory that is no array.
+    more: Option<String>,
+}
+
+impl Entry {
+    /// `None` where there is none of this name, or something else.
+    fn at(place: &OwnedFd, name: &str) -> io::Result<Option<Self>> {
+        let Some(stat) = stat(place, name.as_ref())? else { return Ok(None) };
+        let identity = Identity::of_stat(&stat);
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(Some(Self { identity, is_directory: false, more: None })),
+            FileType::Directory => Self::of_directory(place, name, identity).map(Some),
+            _ => Ok(None),
         }
     }
-    delete(&aside)?;
-    Ok(true)
+
+    fn of_directory(place: &OwnedFd, name: &str, identity: Identity) -> io::Result<Self> {
+        let directory = openat(place, name, DIRECTORY, Mode::empty())?;
+        let (mut files, mut more) = (Vec::new(), None);
+        for file in names_in(&directory)? {
+            let Some(stat) = stat(&directory, &file)? else { continue };
+            let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+            if more.is_none() && !(is_file && is_array(&file)) {
+                more = Some(file.to_string_lossy().into_owned());
+            }
+            files.push((file, Identity::of_stat(&stat)));
+        }
+        Ok(Self { identity: identity.with_files(files), is_directory: true, more })
+    }
+
+    fn is_free(place: &OwnedFd, name: &str) -> io::Result<bool> {
+        Ok(stat(place, name.as_ref())?.is_none())
+    }
 }
 
-/// Whether a batch is a link, or in the directory of a rank that is one: followed or not, what is there is not
-/// the run's own.
-fn is_behind_link(directory: &Path, name: &str) -> bool {
-    let rank = name.split_once('/').map(|(rank, _)| rank);
-    rank.into_iter().chain([name]).any(|part| directory.join(part).is_symlink())
+/// What the system says of an entry, which is not followed; `None` where there is none.
+fn stat(place: &OwnedFd, name: &OsStr) -> io::Result<Option<Stat>> {
+    match statat(place, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn delete(path: &Path) -> io::Result<()> {
-    if path.symlink_metadata()?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+/// Whether a file of a directory batch is one that is read.
+fn is_array(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    name.ends_with(b".npy") && !name.starts_with(b".")
 }
 
-/// Deletes what an earlier process was about to delete when it ended.
-pub fn prune_leftovers(directory: &Path) {
-    let Ok(entries) = directory.read_dir() else { return };
-    for entry in entries.filter_map(Result::ok) {
-        let is_rank = matches!(classify(&entry.file_name().to_string_lossy()), EntryName::Rank(_));
-        if is_rank && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            delete_leftovers(&entry.path());
+fn names_in(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(OsString::from_vec(name));
         }
     }
-    delete_leftovers(directory);
+    Ok(names)
 }
 
-fn delete_leftovers(directory: &Path) {
-    let Ok(entries) = directory.read_dir() else { return };
-    for entry in entries.filter_map(Result::ok) {
-        let name = entry.file_name();
-        let Some(name) = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(SUFFIX)) else {
-            continue;
-        };
-        if BatchName::parse(name).is_some() {
-            // It is tried again the next time.
-            let _ = delete(&entry.path());
+/// Renames within a directory, over nothing that is there.
+fn rename(place: &OwnedFd, from: &str, to: &str) -> io::Result<()> {
+    match renameat_with(place, from, place, to, RenameFlags::NOREPLACE) {
+        // Some file systems cannot promise it; to look before is the best that is left.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if Entry::is_free(place, to)? => {
+            Ok(renameat(place, from, place, to)?)
         }
+        renamed => Ok(renamed?),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::scan::look;
     use super::*;
+    use std::fs;
+
+    /// The state of a batch of a directory, and what came of deleting it in a state.
+    fn state(directory: &Path, name: &str) -> Identity {
+        look(directory, name).expect("it is there").identity
+    }
+
+    fn pruned(directory: &Path, name: &str, counted: &Identity) -> Pruned {
+        prune(directory, name, counted).expect("it can be looked at")
+    }
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = directory.read_dir().expect("listed");
@@ -96,14 +257,31 @@ mod tests {
         }
         fs::create_dir(path.join("batch-3")).expect("a directory");
         fs::write(path.join("batch-3/a.post.npy"), "x").expect("a file");
-        let counted = |name: &str| look(path, name).expect("it is there").identity;
-        let (first, second, third) = (counted("batch-1.npz"), counted("batch-2.npz"), counted("batch-3"));
+        let [first, second, third] = ["batch-1.npz", "batch-2.npz", "batch-3"].map(|name| state(path, name));
         fs::write(path.join("batch-2.npz"), "written again").expect("a file");
-        assert!(prune(path, "batch-1.npz", &first).expect("pruned"));
-        assert!(!prune(path, "batch-2.npz", &second).expect("looked at"));
-        assert!(prune(path, "batch-3", &third).expect("pruned"));
-        assert!(!prune(path, "batch-1.npz", &first).expect("looked at"), "it is gone already");
+        assert_eq!(pruned(path, "batch-1.npz", &first), Pruned::Deleted);
+        assert_eq!(pruned(path, "batch-2.npz", &second), Pruned::Changed);
+        assert_eq!(pruned(path, "batch-3", &third), Pruned::Deleted);
+        assert_eq!(pruned(path, "batch-1.npz", &first), Pruned::Changed, "it is gone already");
         assert_eq!(names(path), ["batch-2.npz", "notes.txt"]);
+    }
+
+    #[test]
+    fn a_directory_that_holds_more_than_arrays_is_left_as_it_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path();
+        for (batch, more) in [("batch-1", "notes.txt"), ("batch-2", ".a.post.npy"), ("batch-3", "deep")] {
+            fs::create_dir(path.join(batch)).expect("a directory");
+            fs::write(path.join(batch).join("a.post.npy"), "x").expect("a file");
+            if more == "deep" {
+                fs::create_dir(path.join(batch).join(more)).expect("a directory");
+            } else {
+                fs::write(path.join(batch).join(more), "mine").expect("a file");
+            }
+            let counted = state(path, batch);
+            assert_eq!(pruned(path, batch, &counted), Pruned::HoldsMore(more.into()));
+            assert_eq!(names(&path.join(batch)).len(), 2);
+        }
     }
 
     #[cfg(unix)]
@@ -114,10 +292,10 @@ mod tests {
         let target = elsewhere.path().join("batch-1.npz");
         fs::write(&target, "precious").expect("a file");
         std::os::unix::fs::symlink(&target, directory.path().join("batch-1.npz")).expect("a link");
-        let identity = look(elsewhere.path(), "batch-1.npz").expect("it is there").identity;
-        assert!(!prune(directory.path(), "batch-1.npz", &identity).expect("looked at"));
-        let own = look(directory.path(), "batch-1.npz").expect("the link is there").identity;
-        assert!(!prune(directory.path(), "batch-1.npz", &own).expect("looked at"));
+        for place in [elsewhere.path(), directory.path()] {
+            let counted = state(place, "batch-1.npz");
+            assert_eq!(pruned(directory.path(), "batch-1.npz", &counted), Pruned::Changed);
+        }
         assert!(target.is_file() && names(directory.path()) == ["batch-1.npz"]);
     }
 
@@ -131,8 +309,7 @@ mod tests {
             fs::write(path.join(name), name).expect("a file");
         }
         for name in &batches[..2] {
-            let counted = look(path, name).expect("it is there").identity;
-            assert!(prune(path, name, &counted).expect("pruned"), "{name}");
+            assert_eq!(pruned(path, name, &state(path, name)), Pruned::Deleted, "{name}");
         }
         assert_eq!(
             (names(path), names(&path.join("rank-3")).len()),
@@ -150,30 +327,47 @@ mod tests {
         for name in ["batch-1.npz", ".batch-2.npz.counted"] {
             fs::write(path.join("rank-3").join(name), "precious").expect("a file");
         }
-        let counted = look(path, "rank-3/batch-1.npz").expect("it is there").identity;
+        let [counted, other] = ["batch-1.npz", ".batch-2.npz.counted"].map(|name| {
+            Identity::of_stat(&rustix::fs::stat(path.join("rank-3").join(name)).expect("it is there"))
+        });
         fs::rename(path.join("rank-3"), &moved).expect("moved");
         std::os::unix::fs::symlink(&moved, path.join("rank-3")).expect("a link");
-        assert!(!prune(path, "rank-3/batch-1.npz", &counted).expect("looked at"));
-        prune_leftovers(path);
+        assert_eq!(pruned(path, "rank-3/batch-1.npz", &counted), Pruned::Changed);
+        prune_leftovers(path, |_| Some(other));
         assert_eq!(names(&moved), [".batch-2.npz.counted", "batch-1.npz"]);
     }
 
     #[test]
-    fn what_an_earlier_process_began_is_finished() {
+    fn what_an_earlier_process_began_is_finished_or_put_back() {
         let directory = tempfile::tempdir().expect("a directory");
-        fs::create_dir(directory.path().join("rank-1")).expect("a directory");
-        let leftovers =
-            [".batch-7.npz.counted", ".rank-1.batch-7.npz.counted", "rank-1/.batch-7.npz.counted"];
-        for name in leftovers.into_iter().chain([
-            ".batch-8.npz",
-            ".notes.counted",
-            "batch-9.npz",
-            "rank-1/.notes.counted",
-        ]) {
-            fs::write(directory.path().join(name), "x").expect("a file");
+        let path = directory.path();
+        fs::create_dir_all(path.join("rank-1")).expect("a directory");
+        for doomed in [".batch-5.counted", ".batch-6.deleted"] {
+            fs::create_dir_all(path.join(doomed)).expect("a directory");
+            fs::write(path.join(doomed).join("a.post.npy"), "x").expect("a file");
         }
-        prune_leftovers(directory.path());
-        assert_eq!(names(directory.path()), [".batch-8.npz", ".notes.counted", "batch-9.npz", "rank-1"]);
-        assert_eq!(names(&directory.path().join("rank-1")), [".notes.counted"]);
+        let counted = [".batch-7.npz.counted", ".rank-1.batch-7.npz.counted", "rank-1/.batch-7.npz.counted"];
+        let uncounted = [".batch-8.npz.counted", ".batch-9.npz.counted"];
+        let others = [".batch-8.npz", ".notes.counted", "batch-9.npz", "rank-1/.notes.counted"];
+        for name in counted.into_iter().chain(uncounted).chain(others) {
+            fs::write(path.join(name), name).expect("a file");
+        }
+        let stat = |name: &str| Identity::of_stat(&rustix::fs::stat(path.join(name)).expect("it is there"));
+        let batches = ["batch-7.npz", "rank-1.batch-7.npz", "rank-1/batch-7.npz"].into_iter();
+        let mut states: Vec<(&str, Identity)> =
+            batches.zip(counted).map(|(batch, name)| (batch, stat(name))).collect();
+        // One that was written again, and the directory, which has a state with its files.
+        states.push(("batch-8.npz", stat(".notes.counted")));
+        fs::rename(path.join(".batch-5.counted"), path.join("batch-5")).expect("renamed");
+        states.push(("batch-5", state(path, "batch-5")));
+        fs::rename(path.join("batch-5"), path.join(".batch-5.counted")).expect("renamed");
+        prune_leftovers(path, |batch| {
+            let known = states.iter().find(|(name, _)| *name == batch.to_string());
+            known.map(|(_, state)| *state)
+        });
+        // The one whose place is taken is older than what is there.
+        assert_eq!(names(path), [".batch-8.npz", ".notes.counted", "batch-8.npz", "batch-9.npz", "rank-1"]);
+        assert_eq!(fs::read(path.join("batch-9.npz")).expect("read"), b"batch-9.npz");
+        assert_eq!(names(&path.join("rank-1")), [".notes.counted"]);
     }
 }

@@ -20,6 +20,8 @@ pub struct Checkpoint {
     pub manifest: Option<KnownManifest>,
     /// The batches.
     pub counted: CountedBatches,
+    /// Whether some of them may have been deleted since they were counted.
+    pub may_have_deleted: bool,
 }
 
 /// What a pipeline goes on from.
@@ -29,6 +31,10 @@ pub struct Restored {
     pub manifest: Option<KnownManifest>,
     /// The counted batches.
     pub counted: CountedBatches,
+    /// Whether some of them may have been deleted since they were counted.
+    pub may_have_deleted: bool,
+    /// Whether they were counted in a directory of another name, which may be that of another run.
+    pub is_from_elsewhere: bool,
 }
 
 /// A batch in the state in which it was counted.
@@ -91,12 +97,17 @@ impl Checkpoints {
     }
 
     /// Makes a checkpoint of what is counted.
-    pub(super) fn make(&mut self, counted: CountedBatches, manifest: Option<KnownManifest>) -> Checkpoint {
+    pub(super) fn make(
+        &mut self,
+        counted: CountedBatches,
+        manifest: Option<KnownManifest>,
+        may_have_deleted: bool,
+    ) -> Checkpoint {
         self.number += 1;
         self.changed = false;
         self.due = Instant::now() + EVERY;
         self.sent.push_back((self.number, std::mem::take(&mut self.fresh)));
-        Checkpoint { number: self.number, manifest, counted }
+        Checkpoint { number: self.number, manifest, counted, may_have_deleted }
     }
 
     /// A checkpoint is on disk, which took so long, and so is what was in those before it. Returns the batches
@@ -137,13 +148,13 @@ mod tests {
         let (first, second, third) = (batch(1), batch(2), batch(3));
         checkpoints.add(first);
         assert!(checkpoints.due().is_some());
-        checkpoints.make(CountedBatches::default(), None);
+        checkpoints.make(CountedBatches::default(), None, false);
         checkpoints.add(second);
-        checkpoints.make(CountedBatches::default(), None);
+        checkpoints.make(CountedBatches::default(), None, false);
         checkpoints.add(third);
         assert_eq!(checkpoints.saved(1, Duration::ZERO), [first]);
         checkpoints.failed();
-        let last = checkpoints.make(CountedBatches::default(), None);
+        let last = checkpoints.make(CountedBatches::default(), None, false);
         let safe = checkpoints.saved(last.number, Duration::ZERO);
         assert_eq!(safe, [second, third], "one that is newer holds all before it");
         assert_eq!(checkpoints.saved(last.number, Duration::ZERO), []);
@@ -154,7 +165,7 @@ mod tests {
         let mut checkpoints = Checkpoints::new();
         checkpoints.touch();
         assert!(!checkpoints.is_wanted(false) && checkpoints.is_wanted(true));
-        let first = checkpoints.make(CountedBatches::default(), None);
+        let first = checkpoints.make(CountedBatches::default(), None, false);
         assert!(!checkpoints.is_wanted(true), "nothing has changed");
         checkpoints.touch();
         assert_eq!(checkpoints.due(), None, "the first one is being written");

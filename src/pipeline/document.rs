@@ -1,7 +1,7 @@
 //! A small JSON document of a run that may appear, change, or be half-written when it is looked at.
 
-use crate::follow::{Found, Identity};
-use crate::snapshot::{SnapshotError, read_document};
+use crate::follow::{Found, Identity, Shape};
+use crate::snapshot::{SnapshotError, check_document, read_document};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,6 +19,8 @@ pub(super) enum Reading<T> {
 pub(super) struct Document {
     settle: Duration,
     identity: Option<Identity>,
+    /// What kind of thing it was when it was last seen.
+    shape: Shape,
     changed_at: Instant,
     quiet: bool,
     state: State,
@@ -36,7 +38,7 @@ enum State {
 impl Document {
     pub(super) fn new(settle: Duration) -> Self {
         let changed_at = Instant::now();
-        Self { settle, identity: None, changed_at, quiet: false, state: State::Absent }
+        Self { settle, identity: None, shape: Shape::File, changed_at, quiet: false, state: State::Absent }
     }
 
     /// Notes the document as it is now.
@@ -46,6 +48,7 @@ impl Document {
         }
         self.quiet = self.identity.is_none() && found.identity.is_quiet(self.settle, clock);
         self.identity = Some(found.identity);
+        self.shape = found.shape;
         self.changed_at = now;
         self.state = State::Unread;
     }
@@ -90,7 +93,8 @@ impl Document {
             State::Failing if !rested => return Reading::Nothing,
             State::Unread | State::Failing => {}
         }
-        match read_document(path).and_then(|bytes| parse(&bytes)) {
+        let bytes = check_document(self.shape).and_then(|()| read_document(path));
+        match bytes.and_then(|bytes| parse(&bytes)) {
             Ok(parsed) => {
                 self.state = State::Done;
                 Reading::Parsed(parsed)

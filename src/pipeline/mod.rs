@@ -6,6 +6,7 @@
 
 mod acknowledge;
 mod checkpoint;
+mod deletion;
 mod document;
 mod pipelines;
 mod rank_documents;
@@ -20,18 +21,19 @@ pub use update::{Presence, Problem, Severity, Update, Watching};
 
 use crate::fault;
 use crate::follow::{
-    Account, CountedBatches, Found, Hint, Identity, Ledger, Outcome, Shape, Shard, Verdict, Watcher,
-    events_missing_because, look, prune, prune_leftovers, scan, scan_rank,
+    Account, Found, Hint, Identity, Ledger, Outcome, Shape, Shard, Verdict, Watcher, events_missing_because,
+    is_run, look, prune_leftovers, scan, scan_rank,
 };
 use crate::log;
 use crate::snapshot::{
     BatchName, End, EntryName, LayerShape, Manifest, ManifestError, SnapshotError, classify,
 };
-use crate::state::{Fingerprint, KnownManifest};
+use crate::state::{Kinship, KnownManifest};
 use crate::storage::{self, Pace, Root, is_url};
 use acknowledge::Acknowledgement;
 use checkpoint::{Checkpoints, CountedBatch};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
+use deletion::{Deletions, Left};
 use document::{Document, Reading};
 use rank_documents::{Kind, RankDocument, RankDocuments};
 use recent::RecentCounts;
@@ -56,6 +58,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a tally starts over where a run is not the one that was counted.
 const REPLACED: &str = "the run was replaced by another since it was last watched";
+const OF_ANOTHER: &str = "the progress in the state file is that of another run";
+const BEGUN_AGAIN: &str = "another run was begun in the same directory";
 
 /// More hints than this at once are answered by one scan.
 const MANY_HINTS: usize = 4096;
@@ -219,8 +223,15 @@ struct Engine {
     checkpoints: Checkpoints,
     /// Whether the last checkpoint could not be written.
     saving_fails: bool,
-    /// What was counted by an earlier process, until it is known to be of this run.
-    restored: Option<Restored>,
+    /// The manifest that an earlier process knew, until this one knows the run's.
+    restored_manifest: Option<KnownManifest>,
+    /// Whether nothing says yet that what an earlier process counted is of this run.
+    is_unconfirmed: bool,
+    /// Whether that process counted in a directory of another name.
+    is_from_elsewhere: bool,
+    /// Whether batches may have been deleted since they were counted.
+    may_have_deleted: bool,
+    deletions: Deletions,
     /// Why the run must not be counted at all.
     refused: bool,
     /// Counts the restarts, so that what was read for an earlier tally is not added to this one.
@@ -276,7 +287,11 @@ impl Engine {
             acknowledgement: Acknowledgement::new(),
             checkpoints: Checkpoints::new(),
             saving_fails: false,
-            restored: None,
+            restored_manifest: None,
+            is_unconfirmed: false,
+            is_from_elsewhere: false,
+            may_have_deleted: false,
+            deletions: Deletions::default(),
             refused: false,
             epoch: 0,
             scanned: false,
@@ -338,18 +353,33 @@ impl Engine {
         self.output.send(std::mem::take(&mut self.pending))
     }
 
+    /// When something is due next. What nothing would come of must not be in it, or the thread never rests.
     fn next_wake(&self) -> Instant {
-        let mut wake = self.next_root_check.min(self.next_scan);
+        let mut wake = self.next_root_check;
+        if let (true, Some(due)) = (self.keeps(), self.checkpoints.due()) {
+            wake = wake.min(due);
+        }
+        if let Some(deadline) = self.finish_by {
+            wake = wake.min(deadline);
+        }
+        if self.presence != Some(Presence::Present) {
+            return wake;
+        }
+        if self.scans() {
+            wake = wake.min(self.next_scan);
+        }
         if self.ledger.waiting().next().is_some() || self.is_reading_documents() {
             wake = wake.min(self.next_look);
         }
         if let (true, Some(due)) = (self.acknowledges(), self.acknowledgement.due()) {
             wake = wake.min(due);
         }
-        if let (true, Some(due)) = (self.keeps(), self.checkpoints.due()) {
-            wake = wake.min(due);
-        }
-        self.finish_by.map_or(wake, |deadline| wake.min(deadline))
+        self.deletions.due().map_or(wake, |due| wake.min(due))
+    }
+
+    /// Whether everything is looked at from time to time.
+    fn scans(&self) -> bool {
+        self.finish_by.is_none() && !(self.options.mode == Mode::Once && self.scanned)
     }
 
     fn is_reading_documents(&self) -> bool {
@@ -388,49 +418,63 @@ impl Engine {
             self.acknowledgement.add(name.id());
         }
         tracing::info!(directory = ?self.directory, "goes on from a kept progress");
-        self.restored = Some(restored);
+        self.restored_manifest = restored.manifest;
+        self.may_have_deleted = restored.may_have_deleted;
+        self.is_from_elsewhere = restored.is_from_elsewhere;
+        self.is_unconfirmed = true;
     }
 
-    /// At the first scan, whether none of the batches that were counted, as far as they are there, is as it was,
-    /// and nothing else says that the others were deleted from the run that was counted. If all is well, those
+    /// Whether a batch was counted by an earlier process.
+    fn restored_as(&self, name: BatchName) -> Option<Identity> {
+        self.ledger.counted_as(name).filter(|_| !self.recent.has(name.id()))
+    }
+
+    /// Why what an earlier process counted is not of this run, if it is not: none of its batches that are there is
+    /// as it was, and nothing else says that the others were deleted from this very run. If all is well, those
     /// that are there and safe are deleted where that is asked for.
-    fn was_replaced(&mut self, found: &[Found]) -> bool {
-        let Some(restored) = &self.restored else { return false };
-        let counted: HashMap<BatchName, &Identity> = restored.counted.iter().collect();
-        let mut safe = Vec::new();
-        let mut changed = 0;
+    fn is_another(&mut self, found: &[Found]) -> Option<&'static str> {
+        if !self.is_unconfirmed {
+            return None;
+        }
+        let (mut safe, mut changed) = (Vec::new(), 0);
         for found in found {
             let Some(name) = BatchName::parse(&found.name) else { continue };
-            match counted.get(&name) {
-                Some(identity) if identity.same_contents(&found.identity) => {
-                    safe.push((name, found.identity))
-                }
+            match self.restored_as(name) {
+                Some(identity) if identity.same_contents(&found.identity) => safe.push((name, identity)),
                 Some(_) => changed += 1,
                 None => {}
             }
         }
-        let some_were_deleted = counted.len() > safe.len() + changed;
-        if changed > 0 && safe.is_empty() && !(some_were_deleted && self.has_the_manifest_of(restored)) {
-            return true;
+        let restored = self.ledger.account().counted - self.recent.len();
+        let some_were_deleted = restored > (safe.len() + changed) as u64;
+        let is_known = !safe.is_empty()
+            || match self.kinship() {
+                Kinship::SameId => true,
+                Kinship::SameFile => some_were_deleted,
+                Kinship::None => false,
+            };
+        if self.is_from_elsewhere && !is_known {
+            return Some(OF_ANOTHER);
         }
-        if let Some(restored) = &mut self.restored {
-            // The manifest may still come, and say that it is another run; the batches were looked at.
-            restored.counted = CountedBatches::default();
+        if changed > 0 && !is_known {
+            return Some(REPLACED);
         }
-        if self.options.keeping == Keeping::ProgressAndPrune {
-            prune_leftovers(&self.directory);
+        if self.is_from_elsewhere || changed > 0 || !safe.is_empty() {
+            self.is_unconfirmed = false;
         }
-        self.prune(&safe);
-        false
+        self.plan_deletion(safe);
+        None
     }
 
-    /// Whether the manifest was not even written anew; without one, whether batches are deleted here.
-    fn has_the_manifest_of(&self, restored: &Restored) -> bool {
-        let now = self.manifest_document.identity();
-        match (restored.manifest.as_ref().and_then(|manifest| manifest.identity), now) {
-            (Some(before), Some(now)) => before.same_contents(&now),
-            (None, None) => self.options.keeping == Keeping::ProgressAndPrune,
-            _ => false,
+    /// What the manifest says of whether this is the run that was counted; without one, that batches are deleted
+    /// here says as much as one that was not written anew.
+    fn kinship(&self) -> Kinship {
+        let own = self.manifest.as_deref().filter(|_| self.borrowed_from.is_none());
+        let now = own.map(|manifest| KnownManifest::of(manifest, self.manifest_document.identity()));
+        match (&self.restored_manifest, &now) {
+            (Some(before), Some(now)) => before.kinship(now),
+            (None, None) if self.options.keeping == Keeping::ProgressAndPrune => Kinship::SameFile,
+            _ => Kinship::None,
         }
     }
 
@@ -441,43 +485,49 @@ impl Engine {
         }
         // Which rank's manifest comes first is a matter of chance, and makes no other run.
         let own = self.manifest.as_deref().filter(|_| self.borrowed_from.is_none());
-        let manifest = own.map(|manifest| KnownManifest {
-            fingerprint: Fingerprint::of(manifest),
-            identity: self.manifest_document.identity(),
-        });
-        let checkpoint = self.checkpoints.make(self.ledger.counted(), manifest);
+        let manifest = own.map(|manifest| KnownManifest::of(manifest, self.manifest_document.identity()));
+        let manifest = manifest.or_else(|| self.restored_manifest.clone());
+        let checkpoint = self.checkpoints.make(self.ledger.counted(), manifest, self.may_delete());
         self.pending.push(Update::Checkpoint(Box::new(checkpoint)));
     }
 
-    /// What is in a checkpoint that is on disk can be deleted: by the producer, or here.
+    /// What is in a checkpoint that is on disk can be deleted: by the producer, or here. What was counted again or
+    /// taken out since then cannot.
     fn take_saved(&mut self, checkpoint: u64, took: Duration) {
-        let safe = self.checkpoints.saved(checkpoint, took);
+        let mut safe = self.checkpoints.saved(checkpoint, took);
+        safe.retain(|(name, identity)| self.ledger.counted_as(*name) == Some(*identity));
         self.saving_fails = false;
         self.pending.push(Update::Solved("state".into()));
         for (name, _) in &safe {
             self.acknowledgement.add(name.id());
         }
-        self.prune(&safe);
+        self.plan_deletion(safe);
+        self.delete(Instant::now());
     }
 
-    /// Deletes batches that are safe, where that is asked for.
-    fn prune(&mut self, safe: &[CountedBatch]) {
+    /// Whether batches may have been deleted since they were counted, or may be soon.
+    fn may_delete(&self) -> bool {
+        self.may_have_deleted || self.options.keeping == Keeping::ProgressAndPrune || self.acknowledges()
+    }
+
+    /// Has batches that are safe deleted, where that is asked for.
+    fn plan_deletion(&mut self, safe: Vec<CountedBatch>) {
         if self.options.keeping != Keeping::ProgressAndPrune {
             return;
         }
-        for (name, identity) in safe {
-            let name = name.to_string();
-            match prune(&self.directory, &name, identity) {
-                Ok(true) => tracing::info!(batch = name, "deleted"),
-                Ok(false) => tracing::debug!(batch = name, "not deleted: it is not as it was counted"),
-                Err(error) => {
-                    let error = SnapshotError::new(
-                        format!("it is counted and cannot be deleted: {error}"),
-                        "give this user permission to write into the run's directory",
-                    );
-                    self.notice(name, error);
-                }
-            }
+        let ledger = &self.ledger;
+        if self.deletions.is_first() {
+            prune_leftovers(&self.directory, |name| ledger.counted_as(name));
+        }
+        self.deletions.add(safe, Instant::now());
+    }
+
+    /// Deletes what is due.
+    fn delete(&mut self, now: Instant) {
+        let ledger = &self.ledger;
+        let is_safe = |(name, identity): &CountedBatch| ledger.counted_as(*name) == Some(*identity);
+        for Left { batch, error } in self.deletions.delete_due(&self.directory, now, is_safe) {
+            self.notice(batch.to_string(), error);
         }
     }
 
@@ -488,6 +538,7 @@ impl Engine {
                 self.watcher = None;
                 self.finish_by = Some(Instant::now() + FINISH_WITHIN);
                 self.scan(Instant::now());
+                self.ledger.hurry();
             }
             Command::Saved { checkpoint, took } => self.take_saved(checkpoint, took),
             Command::NotSaved(why) => {
@@ -507,6 +558,7 @@ impl Engine {
     }
 
     fn restart(&mut self, why: &str) {
+        let lost = if self.may_delete() { self.counted_and_gone() } else { 0 };
         self.epoch += 1;
         self.workers.forget_before(self.epoch);
         self.ledger = Ledger::new(self.options.settle);
@@ -519,14 +571,29 @@ impl Engine {
         self.borrowed_from = None;
         self.acknowledgement = Acknowledgement::new();
         self.checkpoints.forget();
-        self.restored = None;
+        self.deletions = Deletions::default();
+        self.restored_manifest = None;
+        self.is_unconfirmed = false;
+        self.is_from_elsewhere = false;
+        self.may_have_deleted = false;
         self.refused = false;
         self.scanned = false;
         self.known_ignored.clear();
         self.known_misnamed.clear();
         self.closed_ranks.clear();
         self.next_scan = Instant::now();
-        self.pending.push(Update::Restarted(why.to_owned()));
+        self.pending.push(Update::Restarted { why: why.to_owned(), lost });
+    }
+
+    /// How many batches were counted and are not there in the same state.
+    fn counted_and_gone(&self) -> u64 {
+        let found = scan(&self.directory, self.options.shard).unwrap_or_default();
+        let is_there = |found: &Found| {
+            let counted = BatchName::parse(&found.name).and_then(|name| self.ledger.counted_as(name));
+            counted.is_some_and(|counted| counted.same_contents(&found.identity))
+        };
+        let there = found.iter().filter(|found| is_there(found)).count() as u64;
+        self.ledger.account().counted - there
     }
 
     /// Does what is due: looks at the directory, at what is waited for, or at everything.
@@ -541,10 +608,7 @@ impl Engine {
         if self.presence != Some(Presence::Present) {
             return;
         }
-        if now >= self.next_scan
-            && self.finish_by.is_none()
-            && !(self.options.mode == Mode::Once && self.scanned)
-        {
+        if now >= self.next_scan && self.scans() {
             self.scan(now);
         }
         if now >= self.next_look {
@@ -556,6 +620,7 @@ impl Engine {
         }
         self.read_documents(now);
         self.acknowledge(now);
+        self.delete(now);
     }
 
     /// Whether the producer waits to be told what is counted. A count that is not kept, as that of a
@@ -591,7 +656,15 @@ impl Engine {
             Ok(root) => (Presence::Present, root),
             Err(why) => (Presence::Missing(why), None),
         };
-        if presence == Presence::Present && self.root.is_some() && root.is_some() && root != self.root {
+        let is_another = self.root.is_some() && root.is_some() && root != self.root;
+        let (presence, root) = if is_another && !is_run(&self.directory) {
+            // Such is what a disk leaves that is not mounted for a while.
+            let why = "another directory is in its place, with nothing of a run in it yet";
+            (Presence::Missing(why.into()), None)
+        } else {
+            (presence, root)
+        };
+        if root.is_some() && is_another {
             self.watcher = None;
             self.restart("the directory was replaced by another of the same name");
         }
@@ -668,10 +741,14 @@ impl Engine {
         self.note_documents(&found, now);
         self.note_misnamed(&found);
         self.note_ranks(&found);
+        let epoch = self.epoch;
         // The manifest is read before any batch is queued that must be checked against it.
         self.read_documents(now);
-        if self.was_replaced(&found) {
-            return self.restart(REPLACED);
+        if let Some(why) = self.is_another(&found) {
+            self.restart(why);
+        }
+        if self.epoch != epoch {
+            return;
         }
         let changes = self.ledger.reconcile(&found, now, SystemTime::now());
         for (name, problem) in changes.problems {
@@ -832,9 +909,19 @@ impl Engine {
         self.note_documents(std::slice::from_ref(&found), now);
         self.note_misnamed(std::slice::from_ref(&found));
         self.note_rank(&found);
+        if self.is_unconfirmed && self.is_changed(&found) {
+            // It may be the first batch of another run, which the whole directory tells.
+            return self.ask_for_scan();
+        }
         if let Some(problem) = self.ledger.observe(&found, whole, now, SystemTime::now()) {
             self.problem(found.name, problem);
         }
+    }
+
+    /// Whether a batch that an earlier process counted is not as it was.
+    fn is_changed(&self, found: &Found) -> bool {
+        let restored = BatchName::parse(&found.name).and_then(|name| self.restored_as(name));
+        restored.is_some_and(|restored| !restored.same_contents(&found.identity))
     }
 
     fn look_at_waiting(&mut self, now: Instant) {
@@ -936,9 +1023,14 @@ impl Engine {
     }
 
     fn take_own_manifest(&mut self, manifest: Manifest) {
-        let before = self.restored.as_ref().and_then(|restored| restored.manifest.as_ref());
-        if before.is_some_and(|before| before.fingerprint != Fingerprint::of(&manifest)) {
+        if self.restored_manifest.as_ref().is_some_and(|before| !before.may_become(&manifest)) {
             return self.restart(REPLACED);
+        }
+        let own = self.manifest.as_deref().filter(|_| self.borrowed_from.is_none());
+        if let (Some(before), Some(now)) = (own.and_then(|own| own.id.as_ref()), &manifest.id)
+            && before != now
+        {
+            return self.restart(BEGUN_AGAIN);
         }
         self.borrowed_from = None;
         self.rank_documents.compare_again(None);
@@ -971,9 +1063,16 @@ impl Engine {
     /// Takes a counted batch out that does not match the manifest, where that is possible.
     fn take_out(&mut self, name: BatchName, reason: SnapshotError) {
         let id = name.id();
-        let Some(count) = self.recent.take(id) else {
+        // One that is gone would be lost.
+        let counted = self.ledger.counted_as(name);
+        let found = look(&self.directory, &name.to_string());
+        let is_there =
+            found.zip(counted).is_some_and(|(found, counted)| found.identity.same_contents(&counted));
+        let count = if is_there { self.recent.take(id) } else { None };
+        let Some(count) = count else {
             self.mismatched.push(name);
-            let what = format!("{}; it is in the figures all the same, counted too long ago", reason.what);
+            let what =
+                format!("{}; it is in the figures all the same, counted before that was known", reason.what);
             return self.problem(name.to_string(), SnapshotError::new(what, "start the tally over"));
         };
         self.ledger.withdraw(name);
@@ -1047,7 +1146,7 @@ impl Engine {
         if let Some(manifest) = &self.manifest {
             manifest.check(shapes)?;
         }
-        if self.ledger.has_counted(name) && !self.recent.has(name.id()) {
+        if self.restored_as(name).is_some() {
             return Err(SnapshotError::new(
                 "it changed after it was counted, too long ago to count it again",
                 "start the tally over",
@@ -1084,6 +1183,8 @@ impl Engine {
     }
 
     fn problem(&mut self, path: String, error: SnapshotError) {
+        // What is lost is kept, too.
+        self.checkpoints.touch();
         self.pending.push(Update::Problem(Problem {
             path,
             reason: error.to_string(),

@@ -30,6 +30,11 @@ impl RecentCounts {
         }
     }
 
+    /// How many batches can be taken out.
+    pub(super) fn len(&self) -> u64 {
+        self.batches.len() as u64
+    }
+
     /// Whether a batch can be taken out.
     pub(super) fn has(&self, id: BatchId) -> bool {
         self.batches.contains_key(&id)

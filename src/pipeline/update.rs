@@ -109,8 +109,13 @@ pub enum Update {
     Solved(String),
     /// The run must not be counted: why.
     Refused(SnapshotError),
-    /// All counts are void, everything is read again: why.
-    Restarted(String),
+    /// All counts are void, everything is read again.
+    Restarted {
+        /// Why.
+        why: String,
+        /// How many batches were counted that are not there any more, and may have been deleted because they were.
+        lost: u64,
+    },
     /// What is counted by now; all updates before this one belong to it, and none after it.
     Checkpoint(Box<Checkpoint>),
     /// The account as it stands now.

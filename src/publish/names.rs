@@ -10,6 +10,8 @@ const MAX_BYTES: usize = 120;
 pub(super) struct Names {
     given: HashMap<usize, Given>,
     used: HashSet<String>,
+    /// The number to try next for a name that is taken, by the name: all before it were taken once.
+    next: HashMap<String, u64>,
 }
 
 /// A name as it was wished for and as it was given.
@@ -33,11 +35,21 @@ impl Names {
         self.given.get(&number).map_or("", |given| &given.name)
     }
 
-    fn free(&self, wish: &str) -> String {
+    /// A name that is free. Numbers that were once tried are not tried again, since thousands of names may begin
+    /// in the same way.
+    fn free(&mut self, wish: &str) -> String {
         let short = shortened(wish);
-        let numbered = (2_u64..).map(|again| format!("{short}-{again}"));
-        let mut names = std::iter::once(short.to_owned()).chain(numbered);
-        names.find(|name| !self.used.contains(name)).unwrap_or_default()
+        if !self.used.contains(short) {
+            return short.to_owned();
+        }
+        let next = self.next.entry(short.to_owned()).or_insert(2);
+        loop {
+            let name = format!("{short}-{next}");
+            *next += 1;
+            if !self.used.contains(&name) {
+                return name;
+            }
+        }
     }
 }
 
@@ -80,6 +92,20 @@ mod tests {
         assert_eq!(names.of(3, "a"), "a", "it is free again");
         let long = "層".repeat(1000);
         assert!(names.of(4, &long).len() <= MAX_BYTES);
+    }
+
+    /// So many that counting from the first number for each does not come to an end.
+    #[test]
+    fn very_many_names_may_begin_in_the_same_way() {
+        let beginning = "x".repeat(MAX_BYTES);
+        let mut names = Names::default();
+        for number in 0..200_000 {
+            let name = names.of(number, &format!("{beginning}{number}")).to_owned();
+            let expected =
+                if number == 0 { beginning.clone() } else { format!("{beginning}-{}", number + 1) };
+            assert_eq!(name, expected);
+        }
+        assert_eq!((names.used.len(), names.next.len()), (200_000, 1));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::tensorboard::{Layer, Place, Point, Writer};
 use super::thinning::Thinning;
 use crate::run::Run;
 use crate::runs::Runs;
-use crate::text::printable;
+use crate::text::{printable, shown};
 use anyhow::Context;
 use crossbeam_channel::Sender;
 use std::collections::HashMap;
@@ -52,7 +52,7 @@ impl Scalars {
             tempfile::Builder::new().prefix(".neurotop-").tempfile_in(directory).map(drop)
         };
         writable().with_context(|| {
-            format!("--tensorboard {}: it is no directory that can be written to", directory.display())
+            format!("--tensorboard {}: it is no directory that can be written to", shown(directory))
         })?;
         let writer = Writer::start(directory.to_owned(), said.clone())?;
         Ok(Self { writer, names: Names::default(), series: HashMap::new(), next_look: Instant::now() })

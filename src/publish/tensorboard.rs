@@ -3,6 +3,7 @@
 use super::event::{Event, Value};
 use crate::report::sparsity;
 use crate::tally::quotient;
+use crate::text::shown;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::collections::HashMap;
 use std::fs::File;
@@ -170,7 +171,7 @@ impl Files {
                 self.failing = None;
             }
             Err(error) => {
-                let why = format!("--tensorboard: cannot write to {}: {error}", directory.display());
+                let why = format!("--tensorboard: cannot write to {}: {error}", shown(&directory));
                 tracing::error!("{why}");
                 if self.failing.is_none() {
                     let _ = self.said.send(why.clone());

@@ -3,6 +3,7 @@
 
 use super::metrics::Newest;
 use crate::report::{directory_of, replace};
+use crate::text::shown;
 use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io;
@@ -76,7 +77,7 @@ impl Written {
     }
 
     fn fail(&mut self, error: &io::Error) {
-        let why = format!("--openmetrics: cannot write {}: {error}", self.path.display());
+        let why = format!("--openmetrics: cannot write {}: {error}", shown(&self.path));
         if self.failing.is_none() {
             tracing::error!("{why}");
             let _ = self.said.send(why.clone());
@@ -88,15 +89,11 @@ impl Written {
 /// Refuses a file that cannot be written at all, at the start of a run and not at its end.
 fn check(path: &Path) -> anyhow::Result<()> {
     if path.is_dir() {
-        bail!("--openmetrics {}: it is a directory; name a file in it", path.display());
+        bail!("--openmetrics {}: it is a directory; name a file in it", shown(path));
     }
     let directory = directory_of(path);
     let writable = tempfile::Builder::new().prefix(".neurotop-export-").tempfile_in(directory);
     writable.map(drop).with_context(|| {
-        format!(
-            "--openmetrics {}: the directory {} cannot be written to",
-            path.display(),
-            directory.display()
-        )
+        format!("--openmetrics {}: the directory {} cannot be written to", shown(path), shown(directory))
     })
 }

@@ -8,14 +8,16 @@ use std::collections::HashMap;
 pub struct Baseline {
     source: String,
     figures: Figures,
+    /// Where each layer and each neuron class is, by its name.
     layers: HashMap<String, usize>,
+    neurons: HashMap<String, usize>,
 }
 
 impl Baseline {
     /// Takes the figures of a run as a baseline; `source` is its directory or file, as the user named it.
     pub fn new(source: impl Into<String>, figures: Figures) -> Self {
-        let layers = figures.layers.iter().enumerate().map(|(at, layer)| (layer.name.clone(), at));
-        Self { source: source.into(), layers: layers.collect(), figures }
+        let (layers, neurons) = (places(&figures.layers), places(&figures.neurons));
+        Self { source: source.into(), layers, neurons, figures }
     }
 
     /// Where it comes from, as the user named it.
@@ -40,11 +42,15 @@ impl Baseline {
 
     /// A neuron class, by its name.
     pub fn neuron(&self, name: &str) -> Option<&Part> {
-        self.figures.neurons.iter().find(|class| class.name == name)
+        self.neurons.get(name).map(|&at| &self.figures.neurons[at])
     }
 
     /// A layer, by its name.
     pub fn layer(&self, name: &str) -> Option<&Part> {
         self.layers.get(name).map(|&at| &self.figures.layers[at])
     }
+}
+
+fn places(parts: &[Part]) -> HashMap<String, usize> {
+    parts.iter().enumerate().map(|(at, part)| (part.name.clone(), at)).collect()
 }

@@ -1,7 +1,8 @@
 //! What the tables for people share: how they are drawn, and cells that are safe to print.
 
+use super::markdown::escaped;
 use super::{Change, Direction, Failure};
-use crate::text::{decimal, percent, printable};
+use crate::text::{decimal, elide, percent, printable};
 use comfy_table::{Cell, CellAlignment, Color, Table, TableComponent, presets};
 
 /// How tables are drawn.
@@ -73,8 +74,16 @@ pub(super) fn safe(text: &str, style: Style) -> String {
     let text = printable(text);
     match style {
         Style::Text | Style::Coloured => text.into_owned(),
-        Style::Markdown => text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;"),
+        Style::Markdown => escaped(&text),
     }
+}
+
+/// The most columns of a name in a table: each row is as wide as the longest name in it. JSON and CSV have all.
+const LONGEST_NAME: usize = 200;
+
+/// The same for a name in a table, which loses its middle where it is very long.
+pub(super) fn name(text: &str, style: Style) -> String {
+    safe(&elide(text, LONGEST_NAME), style)
 }
 
 /// A figure per sample, or a dash.

@@ -1,6 +1,7 @@
 //! Writes a report in a format, to a string or atomically to a file.
 
 use super::Style;
+use crate::text::shown;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use std::io::Write;
@@ -99,14 +100,14 @@ impl Export {
     /// Where its directory does not exist, or the path is a directory itself.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.path.is_dir() {
-            bail!("--export {}: it is a directory; name a file in it", self.path.display());
+            bail!("--export {}: it is a directory; name a file in it", shown(&self.path));
         }
         let directory = directory_of(&self.path);
         if !directory.is_dir() {
             bail!(
                 "--export {}: there is no directory {}; create it first",
-                self.path.display(),
-                directory.display()
+                shown(&self.path),
+                shown(directory)
             );
         }
         Ok(())
@@ -118,7 +119,7 @@ impl Export {
     /// Where the disk is full, the directory is gone or not writable; the file is then as it was.
     pub fn write(&self, report: &impl Report) -> anyhow::Result<()> {
         let text = report.render(self.format, Colours::Off)?;
-        replace(&self.path, &text).with_context(|| format!("cannot write the export {}", self.path.display()))
+        replace(&self.path, &text).with_context(|| format!("cannot write the export {}", shown(&self.path)))
     }
 }
 

@@ -7,8 +7,9 @@ use crate::pipeline::{Problem, Severity, Update};
 use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
 use crate::snapshot::{BatchName, End, Manifest};
-use crate::state::Fingerprint;
+use crate::state::KnownManifest;
 use crate::tally::Tally;
+use crate::text::shown;
 use anyhow::{Context, bail, ensure};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -33,11 +34,13 @@ pub struct Merge {
     history: History,
     ranks: Ranks,
     account: Account,
-    /// The problems by file, each from the first shard that has it.
-    problems: BTreeMap<String, (u64, Problem)>,
+    /// The problems by file and how grave they are, each from the first shard that has it.
+    problems: Problems,
     last_written: Option<SystemTime>,
     dense_updates: u128,
 }
+
+type Problems = BTreeMap<(String, Severity), (u64, Problem)>;
 
 /// An end, of the run or of a rank.
 #[derive(Debug)]
@@ -69,22 +72,22 @@ impl Merge {
         {
             bail!(
                 "{} does not fit {}: {why}; all parts must be of one run, counted in the same way",
-                path.display(),
-                first.display()
+                shown(path),
+                shown(first)
             );
         }
         if let Some(other) = self.sources.insert(part.shard.number(), path.to_owned()) {
             bail!(
                 "{} and {} are both shard {}; name one part of each shard",
-                other.display(),
-                path.display(),
+                shown(&other),
+                shown(path),
                 part.shard
             );
         }
         self.add_ends(path, &part)?;
         let dense = part.dense_updates().and_then(|dense| dense.checked_add(self.dense_updates));
         self.dense_updates = dense.filter(|&dense| dense <= MAX_SUM).with_context(|| {
-            format!("with {}, the sums are beyond any run's; count its shard again", path.display())
+            format!("with {}, the sums are beyond any run's; count its shard again", shown(path))
         })?;
         self.tally.join(&part.layers, part.samples, part.batches);
         self.history.join(&part.units.points(), part.units.shift);
@@ -119,8 +122,8 @@ impl Merge {
             ensure!(
                 *end == known.end,
                 "{} does not fit {}: end.json{} changed between them; count both shards again",
-                path.display(),
-                known.source.display(),
+                shown(path),
+                shown(&known.source),
                 of.map_or(String::new(), |rank| format!(" of rank {rank}"))
             );
             known.parts += 1;
@@ -131,9 +134,10 @@ impl Merge {
 
     fn add_problems(&mut self, shard: u64, problems: &[Problem]) {
         for problem in problems {
-            let known = self.problems.get(&problem.path).is_some_and(|(first, _)| *first < shard);
+            let key = (problem.path.clone(), problem.severity);
+            let known = self.problems.get(&key).is_some_and(|(first, _)| *first < shard);
             if !known {
-                self.problems.insert(problem.path.clone(), (shard, problem.clone()));
+                self.problems.insert(key, (shard, problem.clone()));
             }
         }
     }
@@ -200,7 +204,8 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
     fn differ<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Option<String> {
         (ours != theirs).then(|| format!("{what} {ours:?} and {theirs:?}"))
     }
-    let manifest = |part: &RunPart| part.run.manifest.as_ref().map(Fingerprint::of);
+    let manifest =
+        |part: &RunPart| part.run.manifest.as_ref().map(|manifest| KnownManifest::of(manifest, None));
     let expected = |part: &RunPart| {
         part.run
             .manifest
@@ -226,7 +231,7 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
 }
 
 /// The problems of a run. What is noticed of batches is said once, of the first batch by name, as in one pass.
-fn said_once(problems: BTreeMap<String, (u64, Problem)>) -> Vec<Problem> {
+fn said_once(problems: Problems) -> Vec<Problem> {
     let mut first: HashMap<String, BatchName> = HashMap::new();
     let noticed = |problem: &Problem| {
         let batch = BatchName::parse(&problem.path);
@@ -240,4 +245,22 @@ fn said_once(problems: BTreeMap<String, (u64, Problem)>) -> Vec<Problem> {
     }
     let problems = problems.into_values().map(|(_, problem)| problem);
     problems.filter(|problem| noticed(problem).is_none_or(|batch| first[&problem.reason] == batch)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_of_one_shard_hides_nothing_that_another_set_aside() {
+        let problem =
+            |severity| Problem { path: "batch-1.npz".into(), reason: format!("{severity:?}"), severity };
+        let (notice, set_aside) = (problem(Severity::Notice), problem(Severity::SetAside));
+        for (first, second) in [(&notice, &set_aside), (&set_aside, &notice)] {
+            let mut merge = Merge::default();
+            merge.add_problems(1, std::slice::from_ref(first));
+            merge.add_problems(2, std::slice::from_ref(second));
+            assert_eq!(said_once(merge.problems), [set_aside.clone(), notice.clone()]);
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod figure;
 mod figures;
 mod incomplete;
 mod json;
+mod markdown;
 mod merge;
 mod part;
 mod rank;

@@ -14,7 +14,7 @@ use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
 use crate::snapshot::{End, Manifest};
 use crate::tally::{LayerSums, Tally};
-use crate::text::{printable, thousands};
+use crate::text::{printable, shown, thousands};
 use anyhow::{Context, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -195,8 +195,7 @@ impl RunPart {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let advice = "name the files that neurotop summary --shard K/N DIR -o FILE.json wrote";
         let bytes = read_bytes(path, advice)?;
-        Self::parse(&bytes)
-            .map_err(|why| anyhow!("{} is no part of a run: {why:#}; {advice}", path.display()))
+        Self::parse(&bytes).map_err(|why| anyhow!("{} is no part of a run: {why:#}; {advice}", shown(path)))
     }
 
     /// The part in a JSON text.

@@ -5,6 +5,7 @@
 use super::figures::of_priced;
 use super::several;
 use super::{COMPARISON_SCHEMA, Figures, Kind, PART_SCHEMA, Part, SCHEMA, Sums};
+use crate::text::shown;
 use anyhow::{Context, anyhow, bail, ensure};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -24,12 +25,12 @@ const MAX_BYTES: u64 = 256 << 20;
 pub fn read_figures(path: &Path) -> anyhow::Result<Figures> {
     let advice = "name a run's directory, or a file that --export FILE.json wrote";
     let bytes = read_bytes(path, advice)?;
-    parse(&bytes).map_err(|why| anyhow!("{} is no exported summary: {why:#}; {advice}", path.display()))
+    parse(&bytes).map_err(|why| anyhow!("{} is no exported summary: {why:#}; {advice}", shown(path)))
 }
 
 /// The bytes of a file that neurotop exported.
 pub(super) fn read_bytes(path: &Path, advice: &str) -> anyhow::Result<Vec<u8>> {
-    let file = path.display();
+    let file = shown(path);
     let opened = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => bail!("{file} does not exist; {advice}"),
         opened => opened.with_context(|| format!("{file} cannot be opened"))?,

@@ -1,6 +1,6 @@
 //! The figures of several runs together: one document for all formats.
 
-use super::draw::{Style, draw, per_sample, ratio, safe};
+use super::draw::{Style, draw, name, per_sample, ratio, safe};
 use super::{Colours, Format, Report, Summary, csv, json, table};
 use crate::text::thousands;
 use serde::Serialize;
@@ -39,7 +39,7 @@ fn tables(summaries: &[Summary], style: Style) -> String {
         .iter()
         .map(|summary| {
             vec![
-                safe(&summary.run.name, style),
+                name(&summary.run.name, style),
                 summary.run.status.to_owned(),
                 if summary.complete { "yes" } else { "NO" }.to_owned(),
                 thousands(summary.run.samples),

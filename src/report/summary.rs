@@ -434,9 +434,10 @@ impl Summary {
         }
     }
 
-    /// Whether something was set aside.
-    pub fn has_set_aside(&self) -> bool {
-        self.account.set_aside > 0 || self.problems.iter().any(|problem| problem.severity == "set_aside")
+    /// Whether something that was seen is not in the figures.
+    pub fn leaves_out(&self) -> bool {
+        let AccountFigures { waiting, set_aside, .. } = self.account;
+        waiting + set_aside > 0 || self.problems.iter().any(|problem| problem.severity == "set_aside")
     }
 }
 
@@ -563,14 +564,16 @@ fn uncertainty(run: &Run) -> Option<Uncertainty> {
 }
 
 fn classes(layers: &[LayerFigures], samples: u128) -> Vec<ClassFigures> {
-    // There are few classes, so that looking through them is quickest.
     let mut classes: Vec<(&str, Vec<&LayerFigures>)> = Vec::new();
+    // A manifest can name a class of its own for each of very many layers.
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for layer in layers {
         let Some(neuron) = layer.neuron.as_deref() else { continue };
-        match classes.iter_mut().find(|(known, _)| *known == neuron) {
-            Some((_, layers)) => layers.push(layer),
-            None => classes.push((neuron, vec![layer])),
-        }
+        let place = *places.entry(neuron).or_insert_with(|| {
+            classes.push((neuron, Vec::new()));
+            classes.len() - 1
+        });
+        classes[place].1.push(layer);
     }
     classes.into_iter().map(|(neuron, layers)| class(neuron, &layers, samples)).collect()
 }
@@ -694,4 +697,44 @@ fn problems(run: &Run) -> Vec<ProblemFigures> {
 
 fn as_map<S: serde::Serializer>(classes: &[ClassFigures], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(classes.iter().map(|class| (&class.neuron, class)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::{Costs, LayerDefaults};
+    use crate::report::{Baseline, Figures};
+    use crate::run::Settings;
+    use std::time::Duration;
+
+    fn run() -> Run {
+        Run::new(Settings {
+            name: "x".into(),
+            costs: Costs::default(),
+            neurons: LayerDefaults::default(),
+            resets: LayerDefaults::default(),
+            stall_after: Duration::from_secs(30),
+            live: false,
+        })
+    }
+
+    /// So many that a search through all classes for each layer, or for each class, does not come to an end.
+    #[test]
+    fn each_of_very_many_layers_may_have_a_neuron_class_of_its_own() {
+        const MANY: usize = 200_000;
+        let run = run();
+        let layer = |at: usize| {
+            let neuron = format!("n{}", at % (MANY - 1));
+            LayerFigures::new(&format!("l{at}"), Some(&neuron), None, &run)
+        };
+        let layers: Vec<LayerFigures> = (0..MANY).map(layer).collect();
+        let summary = Summary::around(layers, &run, SystemTime::UNIX_EPOCH);
+        let names = summary.neurons.iter().map(|class| class.neuron.as_str());
+        assert!(names.eq((0..MANY - 1).map(|at| format!("n{at}"))), "in the order of the layers");
+        assert_eq!((summary.neurons[0].layers, summary.neurons[1].layers), (2, 1));
+        let baseline = Baseline::new("x", Figures::of(&summary));
+        let found = |class: &ClassFigures| baseline.neuron(&class.neuron).map(|part| part.name.as_str());
+        assert!(summary.neurons.iter().all(|class| found(class) == Some(&class.neuron)));
+        assert_eq!(baseline.neuron("n"), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! The summary as tables for people: plain text for a terminal, or Markdown.
 
 use super::comparison::against;
-use super::draw::{Style, bullets, draw, failed, per_sample, ratio, safe};
+use super::draw::{Style, bullets, draw, failed, name, per_sample, ratio, safe};
 use super::{Agreement, RankFigures, Summary};
 use crate::ranks::RankState;
 use crate::text::{decimal, percent, span, thousands};
@@ -71,9 +71,9 @@ fn layers(summary: &Summary, style: Style) -> String {
         .iter()
         .map(|layer| {
             vec![
-                safe(&layer.name, style),
-                layer.neuron.as_deref().map_or("?".into(), |neuron| safe(neuron, style)),
-                layer.reset.as_deref().map_or("?".into(), |reset| safe(reset, style)),
+                name(&layer.name, style),
+                layer.neuron.as_deref().map_or("?".into(), |neuron| name(neuron, style)),
+                layer.reset.as_deref().map_or("?".into(), |reset| name(reset, style)),
                 layer.ops_per_update.map_or("unpriced".into(), |ops| ops.to_string()),
                 per_sample(layer.effective_ops_per_sample),
                 per_sample(layer.dense_ops_per_sample),
@@ -101,7 +101,7 @@ fn classes(summary: &Summary, style: Style) -> String {
         .iter()
         .map(|class| {
             vec![
-                safe(&class.neuron, style),
+                name(&class.neuron, style),
                 class.layers.to_string(),
                 per_sample(class.effective_ops_per_sample),
                 per_sample(class.dense_ops_per_sample),

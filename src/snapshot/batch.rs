@@ -1,17 +1,18 @@
 //! A batch: the membrane potentials of every layer, for some samples, opened and checked.
 
+use super::bounded::shown;
 use super::member::{Encoding, Member};
-use super::npy::{Dtype, Header, Kind, Order, elements};
+use super::npy::{Dtype, Header, Kind, MAX_AXES, Order, elements};
 use super::zip::{self, MAX_MEMBERS};
 use super::{LayerShape, Manifest, SnapshotError};
-use crate::storage::{self, Opened, Shape, StoredFile};
+use crate::storage::{self, MAX_LEVELS, Opened, Shape, StoredFile};
 use ndarray::ArrayD;
 use ndarray_npy::{ReadNpyExt, ReadableElement};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The largest `samples` or `.shape` member that is read, in bytes.
-const MAX_SMALL_ARRAY: u64 = 16 << 10;
+/// The largest array in C order that is inflated again for each window of one in Fortran order, in bytes: 16 times.
+const MAX_INFLATED_AGAIN: u64 = 256 << 20;
 
 /// One array of a batch: its header, and where its elements can be read.
 #[derive(Debug, Clone)]
@@ -77,7 +78,7 @@ pub struct Batch {
     pub samples: u64,
     /// The layers: those of the manifest in its order, then the others by name.
     pub layers: Vec<BatchLayer>,
-    /// Members that the format does not know, which are not read.
+    /// Members that the format does not know, or that have a hidden name, which are not read.
     pub ignored: Vec<String>,
 }
 
@@ -120,9 +121,7 @@ impl Batch {
         let mut layers =
             parts.into_iter().map(|(name, parts)| parts.layer(&name)).collect::<Result<Vec<_>, _>>()?;
         if let Some(manifest) = manifest {
-            let rank: HashMap<&str, usize> =
-                manifest.layers.iter().enumerate().map(|(rank, layer)| (layer.name.as_str(), rank)).collect();
-            layers.sort_by_key(|layer| rank.get(layer.name.as_str()).copied().unwrap_or(usize::MAX));
+            layers.sort_by_cached_key(|layer| manifest.layers.place(&layer.name).unwrap_or(usize::MAX));
             manifest.check(&layers.iter().map(BatchLayer::layer_shape).collect::<Vec<_>>())?;
         }
         let samples = match samples {
@@ -139,13 +138,15 @@ impl Batch {
 /// an order, a directory none), so all must agree.
 fn samples_from_axes(layers: &[BatchLayer], manifest: Option<&Manifest>) -> Result<u64, SnapshotError> {
     let first = &layers[0];
-    let declared =
-        manifest.is_some_and(|manifest| manifest.layers.iter().any(|layer| layer.name == first.name));
+    let declared = manifest.is_some_and(|manifest| manifest.layers.place(&first.name).is_some());
     match layers.iter().find(|layer| layer.shape[1] != first.shape[1]) {
         Some(other) if !declared => Err(SnapshotError::new(
             format!(
                 "it has no samples member, and axis 1 is {} in {} but {} in {}",
-                first.shape[1], first.name, other.shape[1], other.name
+                first.shape[1],
+                shown(&first.name),
+                other.shape[1],
+                shown(&other.name)
             ),
             "add the integer scalar samples",
         )),
@@ -168,7 +169,14 @@ enum Role<'a> {
 }
 
 /// The layer is all before the last dot, since module names have dots of their own.
+///
+/// An archive and the directory that it is unpacked to are the same batch, so that in both slashes lead to
+/// sub-directories, and names that begin with a dot are of files that are being written, or lead elsewhere.
 fn role(name: &str) -> Role<'_> {
+    let mut way = name.split('/');
+    if way.any(|part| part.is_empty() || part.starts_with('.')) || name.split('/').count() > MAX_LEVELS {
+        return Role::Unknown;
+    }
     if name == "samples" {
         return Role::Samples;
     }
@@ -200,7 +208,8 @@ impl Parts {
         }
     }
 
-    fn layer(self, name: &str) -> Result<BatchLayer, SnapshotError> {
+    fn layer(self, full_name: &str) -> Result<BatchLayer, SnapshotError> {
+        let name = &*shown(full_name);
         let (form, shape) = match self {
             Self { post: Some(post), pre: None, changed: None, shape: None } => {
                 let post = potentials(post)?;
@@ -243,7 +252,7 @@ impl Parts {
             ));
         }
         let elements = elements(&shape).map_err(|error| error.of_member(name))?;
-        Ok(BatchLayer { name: name.to_owned(), shape, elements, form })
+        Ok(BatchLayer { name: full_name.to_owned(), shape, elements, form })
     }
 }
 
@@ -261,7 +270,26 @@ fn check_pair(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotError
             advice,
         ));
     }
-    Ok(())
+    check_orders(name, pre, post)
+}
+
+/// An array in C order is read again for each window of one in Fortran order, and a deflated one has to be inflated
+/// from its start each time: a small file could take days.
+fn check_orders(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotError> {
+    if pre.header.order == post.header.order {
+        return Ok(());
+    }
+    let again = if pre.header.order == Order::C { pre } else { post };
+    if again.member.is_stored() || again.member.size <= MAX_INFLATED_AGAIN {
+        return Ok(());
+    }
+    Err(SnapshotError::new(
+        format!(
+            "{name}.pre and {name}.post are in different memory orders, deflated, and larger than {} MiB",
+            MAX_INFLATED_AGAIN >> 20
+        ),
+        "write both in the same order, or with numpy.savez, which stores them",
+    ))
 }
 
 fn read_header(member: Member) -> Result<Array, SnapshotError> {
@@ -269,13 +297,13 @@ fn read_header(member: Member) -> Result<Array, SnapshotError> {
     let needed = header.data_bytes().map_err(|error| error.of_member(&member.name))? + header.data_offset;
     if member.size < needed {
         return Err(SnapshotError::new(
-            format!("{} has {} bytes, and its header declares {needed}", member.name, member.size),
+            format!("{} has {} bytes, and its header declares {needed}", shown(&member.name), member.size),
             "it may have been cut off while it was written: write the batch again",
         ));
     }
     if member.size > needed {
         return Err(SnapshotError::new(
-            format!("{} has {} bytes behind its last element", member.name, member.size - needed),
+            format!("{} has {} bytes behind its last element", shown(&member.name), member.size - needed),
             "write the batch again with numpy.savez",
         ));
     }
@@ -284,7 +312,7 @@ fn read_header(member: Member) -> Result<Array, SnapshotError> {
 
 /// Reading errors already name the member; those of the header's text do not.
 fn name_member(error: SnapshotError, member: &Member) -> SnapshotError {
-    if error.what.starts_with(&member.name) { error } else { error.of_member(&member.name) }
+    if error.what.starts_with(&*shown(&member.name)) { error } else { error.of_member(&member.name) }
 }
 
 fn potentials(member: Member) -> Result<Array, SnapshotError> {
@@ -293,7 +321,7 @@ fn potentials(member: Member) -> Result<Array, SnapshotError> {
         return Ok(array);
     }
     Err(SnapshotError::new(
-        format!("{} is {}, not a membrane potential", array.member.name, array.header.dtype),
+        format!("{} is {}, not a membrane potential", shown(&array.member.name), array.header.dtype),
         "save it as float16, float32 or float64",
     ))
 }
@@ -301,7 +329,7 @@ fn potentials(member: Member) -> Result<Array, SnapshotError> {
 /// The packed bits of `[T - 1, B, …]`.
 fn packed_bits(member: Member, shape: &[u64]) -> Result<Array, SnapshotError> {
     let array = read_header(member)?;
-    let name = array.member.name.clone();
+    let name = shown(&array.member.name).into_owned();
     let dtype = array.header.dtype;
     if (dtype.kind, dtype.size) != (Kind::Unsigned, 1) {
         return Err(SnapshotError::new(
@@ -325,25 +353,20 @@ fn packed_bits(member: Member, shape: &[u64]) -> Result<Array, SnapshotError> {
     Ok(array)
 }
 
-/// The integers of a small array, whatever their width.
-fn small_integers(member: &Member) -> Result<(Header, Vec<i128>), SnapshotError> {
-    let array = read_header(member.clone())?;
-    if array.member.size > MAX_SMALL_ARRAY {
-        return Err(SnapshotError::new(
-            format!("{} has {} bytes, far too many", member.name, array.member.size),
-            "write a few integers",
-        ));
-    }
-    let mut bytes = vec![0; array.member.size as usize];
-    let mut reader = member.reader()?;
+/// The integers of an array, whose header the caller has found to declare few of them and no axis without length
+/// beside others.
+fn small_integers(array: &Array) -> Result<Vec<i128>, SnapshotError> {
+    let dtype = array.header.dtype;
+    let name = shown(&array.member.name);
+    let mut bytes = vec![0; (array.header.data_offset + array.header.data_bytes()?) as usize];
+    let mut reader = array.member.reader()?;
     reader.fill(&mut bytes)?;
     reader.finish()?;
-    let dtype = array.header.dtype;
     // Every batch has such a scalar, and the general way takes longer than all the rest of a small batch.
     if array.header.shape.is_empty()
         && let Some(value) = scalar(dtype, &bytes[array.header.data_offset as usize..])
     {
-        return Ok((array.header, vec![value]));
+        return Ok(vec![value]);
     }
     let values = match (dtype.kind, dtype.size) {
         (Kind::Signed, 1) => read_small::<i8>(&bytes),
@@ -355,15 +378,14 @@ fn small_integers(member: &Member) -> Result<(Header, Vec<i128>), SnapshotError>
         (Kind::Unsigned, 4) => read_small::<u32>(&bytes),
         (Kind::Unsigned, _) => read_small::<u64>(&bytes),
         (Kind::Float, _) => {
-            return Err(SnapshotError::new(
-                format!("{} is {dtype}, not an integer", member.name),
-                "save it as int64",
-            ));
+            return Err(SnapshotError::new(format!("{name} is {dtype}, not an integer"), "save it as int64"));
         }
     };
-    let values = values
-        .map_err(|error| SnapshotError::new(format!("{}: {error}", member.name), "save it as int64"))?;
-    Ok((array.header, values))
+    values.map_err(|error| SnapshotError::new(format!("{name}: {error}"), "save it as int64"))
+}
+
+fn read_small<T: ReadableElement + Into<i128>>(bytes: &[u8]) -> Result<Vec<i128>, ndarray_npy::ReadNpyError> {
+    Ok(ArrayD::<T>::read_npy(bytes)?.into_iter().map(Into::into).collect())
 }
 
 /// The integer of these bytes; `None` where they are none.
@@ -390,38 +412,54 @@ fn scalar(dtype: Dtype, bytes: &[u8]) -> Option<i128> {
     }
 }
 
-fn read_small<T: ReadableElement + Into<i128>>(bytes: &[u8]) -> Result<Vec<i128>, ndarray_npy::ReadNpyError> {
-    Ok(ArrayD::<T>::read_npy(bytes)?.into_iter().map(Into::into).collect())
-}
-
 fn scalar_samples(member: &Member) -> Result<u64, SnapshotError> {
-    let (_, values) = small_integers(member)?;
-    match values.as_slice() {
-        [value] => u64::try_from(*value).map_err(|_| {
-            SnapshotError::new(format!("samples is {value}"), "write the number of samples in the batch")
-        }),
-        _ => Err(SnapshotError::new(
-            format!("samples has {} values", values.len()),
+    let array = read_header(member.clone())?;
+    let declared = array.header.elements()?;
+    if declared != 1 {
+        return Err(SnapshotError::new(
+            format!("samples has {declared} values"),
             "write one integer, the number of samples in the batch",
-        )),
+        ));
     }
+    let values = small_integers(&array)?;
+    let value = values.first().copied().unwrap_or_default();
+    u64::try_from(value).map_err(|_| {
+        SnapshotError::new(format!("samples is {value}"), "write the number of samples in the batch")
+    })
 }
 
 fn declared_shape(member: &Member) -> Result<Vec<u64>, SnapshotError> {
-    let (_, values) = small_integers(member)?;
+    let array = read_header(member.clone())?;
+    let name = shown(&member.name);
+    match array.header.shape.as_slice() {
+        &[axes] if axes <= MAX_AXES as u64 => {}
+        [axes] => {
+            return Err(SnapshotError::new(
+                format!("{name} has {axes} axes, and arrays have {MAX_AXES} at the most"),
+                "write the shape [T, B, …]",
+            ));
+        }
+        other => {
+            return Err(SnapshotError::new(
+                format!("{name} is itself of shape {other:?}"),
+                "write the shape [T, B, …] as a list of integers",
+            ));
+        }
+    }
+    let values = small_integers(&array)?;
     values
         .iter()
         .map(|&axis| u64::try_from(axis))
         .collect::<Result<_, _>>()
-        .map_err(|_| SnapshotError::new(format!("{} is {values:?}", member.name), "axes cannot be negative"))
+        .map_err(|_| SnapshotError::new(format!("{name} is {values:?}"), "axes cannot be negative"))
 }
 
-/// The `.npy` files of a directory batch, by name.
+/// The `.npy` files of a directory batch, those of its sub-directories too, by name.
 fn directory_members(directory: &Path) -> Result<Vec<Member>, SnapshotError> {
     let mut count = 0;
     // Of too many no more are looked at than show it.
     let mut wanted = |name: &str| {
-        let is_array = !name.starts_with('.') && name.ends_with(".npy");
+        let is_array = name.ends_with(".npy");
         count += usize::from(is_array);
         is_array && count <= MAX_MEMBERS
     };
@@ -439,10 +477,12 @@ fn directory_members(directory: &Path) -> Result<Vec<Member>, SnapshotError> {
 
 fn file_member(file: StoredFile) -> Result<Member, SnapshotError> {
     let StoredFile { name, shape, size, container } = file;
-    if shape != Shape::File {
-        return Err(SnapshotError::new(format!("{name} is not a regular file"), "write it as one"));
-    }
     let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
+    // What is not read may be anything.
+    if shape != Shape::File && !matches!(role(&name), Role::Unknown) {
+        let file = shown(&name);
+        return Err(SnapshotError::new(format!("{file}.npy is not a regular file"), "write it as one"));
+    }
     Ok(Member { name, container, range: 0..size, encoding: Encoding::Stored, size, crc: None })
 }
 
@@ -450,33 +490,48 @@ fn file_member(file: StoredFile) -> Result<Member, SnapshotError> {
 mod tests {
     use super::*;
 
+    fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
+    }
+
+    fn by_ndarray<T: ReadableElement + Into<i128>>(npy: &[u8]) -> Vec<i128> {
+        let array = ArrayD::<T>::read_npy(npy).expect("an array");
+        array.into_iter().map(Into::into).collect()
+    }
+
     #[test]
-    fn a_scalar_is_what_ndarray_reads_whatever_its_type() {
+    fn integers_are_what_ndarray_reads_whatever_their_type() {
         let directory = tempfile::tempdir().expect("a directory");
         for (descr, width) in
             [("|i1", 1), ("<i2", 2), (">i2", 2), ("<i4", 4), (">i4", 4), ("<i8", 8), (">i8", 8)]
         {
             for descr in [descr.to_owned(), descr.replace('i', "u")] {
-                for byte in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+                for (byte, shape, count) in [
+                    (0x00, "()", 1),
+                    (0x01, "(1,)", 1),
+                    (0x7f, "(3,)", 3),
+                    (0x80, "()", 1),
+                    (0xff, "(2,)", 2),
+                ] {
                     let data: Vec<u8> =
-                        (0..width).map(|at: u8| if at == 0 { byte } else { 3 * at }).collect();
-                    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (), }}\n");
-                    let length = (header.len() as u16).to_le_bytes();
-                    let npy = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &data].concat();
+                        (0..width * count).map(|at: u8| if at == 0 { byte } else { 3 * at }).collect();
+                    let npy = npy(&descr, shape, &data);
                     std::fs::write(directory.path().join("samples.npy"), &npy).expect("a file");
                     let member = directory_members(directory.path()).expect("members").remove(0);
-                    let (header, values) = small_integers(&member).expect("an integer");
-                    let expected = match (header.dtype.kind, header.dtype.size) {
-                        (Kind::Signed, 1) => read_small::<i8>(&npy),
-                        (Kind::Signed, 2) => read_small::<i16>(&npy),
-                        (Kind::Signed, 4) => read_small::<i32>(&npy),
-                        (Kind::Signed, _) => read_small::<i64>(&npy),
-                        (_, 1) => read_small::<u8>(&npy),
-                        (_, 2) => read_small::<u16>(&npy),
-                        (_, 4) => read_small::<u32>(&npy),
-                        _ => read_small::<u64>(&npy),
+                    let array = read_header(member).expect("a header");
+                    let expected = match (array.header.dtype.kind, array.header.dtype.size) {
+                        (Kind::Signed, 1) => by_ndarray::<i8>(&npy),
+                        (Kind::Signed, 2) => by_ndarray::<i16>(&npy),
+                        (Kind::Signed, 4) => by_ndarray::<i32>(&npy),
+                        (Kind::Signed, _) => by_ndarray::<i64>(&npy),
+                        (_, 1) => by_ndarray::<u8>(&npy),
+                        (_, 2) => by_ndarray::<u16>(&npy),
+                        (_, 4) => by_ndarray::<u32>(&npy),
+                        _ => by_ndarray::<u64>(&npy),
                     };
-                    assert_eq!(values, expected.expect("an array"), "{descr} {byte}");
+                    assert_eq!(small_integers(&array), Ok(expected), "{descr} {shape} {byte}");
                 }
             }
         }

@@ -1,11 +1,27 @@
 //! Reads a small JSON document of a run (`manifest.json`, `end.json`) whole, within a limit.
 
 use super::SnapshotError;
-use crate::storage;
+use crate::storage::{self, Shape};
 use std::path::Path;
 
 /// The largest `manifest.json` or `end.json` that is read, in bytes: room for 100,000 layers.
 pub const MAX_DOCUMENT_BYTES: u64 = 32 << 20;
+
+/// Refuses what is in the place of a document and is no file, so that it is not even opened.
+///
+/// # Errors
+/// Where it is anything else.
+pub fn check_document(shape: Shape) -> Result<(), SnapshotError> {
+    match shape {
+        Shape::File => Ok(()),
+        Shape::Directory => {
+            Err(SnapshotError::new("it is a directory, and its name says .json", "write it as a file"))
+        }
+        Shape::Other(kind) => {
+            Err(SnapshotError::new(storage::refusal_of(kind, "file"), storage::advice_for_document(kind)))
+        }
+    }
+}
 
 /// Reads a document of at most [`MAX_DOCUMENT_BYTES`].
 ///

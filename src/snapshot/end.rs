@@ -1,7 +1,10 @@
 //! `end.json`: the benchmark is over, and what NeuroBench itself reported.
 
 use super::SnapshotError;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The end of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,7 +32,7 @@ pub struct OfficialResults {
 }
 
 /// The value of NeuroBench's `NeuronOperations`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum OfficialOperations {
     /// Operations per sample.
@@ -43,6 +46,48 @@ pub enum OfficialOperations {
     },
     /// The bare number that NeuroBench reports after an error inside the metric.
     Failed(f64),
+}
+
+/// By hand: what is derived for one of several forms first keeps whatever is there, be it a list of 30 MiB.
+impl<'de> Deserialize<'de> for OfficialOperations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FiguresOrNumber)
+    }
+}
+
+struct FiguresOrNumber;
+
+#[derive(Deserialize)]
+struct Figures {
+    #[serde(rename = "Effective Neuron Ops")]
+    effective: f64,
+    #[serde(rename = "Neuron Dense Ops")]
+    dense: f64,
+}
+
+impl<'de> Visitor<'de> for FiguresOrNumber {
+    type Value = OfficialOperations;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NeuroBench's figures, or a number")
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<OfficialOperations, E> {
+        Ok(OfficialOperations::Failed(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<OfficialOperations, E> {
+        Ok(OfficialOperations::Failed(number as f64))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<OfficialOperations, E> {
+        Ok(OfficialOperations::Failed(number as f64))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OfficialOperations, A::Error> {
+        let Figures { effective, dense } = Figures::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(OfficialOperations::Figures { effective, dense })
+    }
 }
 
 impl End {
@@ -75,7 +120,13 @@ mod tests {
         let end = End::parse(br#"{"samples": 3, "neurobench": {"NeuronOperations": 0.0}}"#).expect("an end");
         let results = end.neurobench.expect("results");
         assert_eq!(results.neuron_operations, Some(OfficialOperations::Failed(0.0)));
-        for none in ["[", "[]", "[3, 1]", "null", ""] {
+        let figures = br#"{"neurobench": {"NeuronOperations":
+            {"Neuron Dense Ops": 2, "Effective Neuron Ops": 0.5, "more": [1]}}}"#;
+        let results = End::parse(figures).expect("an end").neurobench.expect("results");
+        let expected = OfficialOperations::Figures { effective: 0.5, dense: 2.0 };
+        assert_eq!(results.neuron_operations, Some(expected));
+        let list = r#"{"neurobench": {"NeuronOperations": [1, 2]}}"#;
+        for none in ["[", "[]", "[3, 1]", "null", "", list] {
             assert!(End::parse(none.as_bytes()).is_err(), "{none}");
         }
     }

@@ -1,8 +1,11 @@
 //! `manifest.json`: what the layers of a run are, as the benchmark that writes it declares.
 
-use super::SnapshotError;
+use super::bounded::{at_most, quoted, shown, warnings};
+use super::npy::MAX_AXES;
+use super::{Layers, SnapshotError};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 /// The version of the format that this program reads.
 const VERSION: u64 = 1;
@@ -10,6 +13,9 @@ const VERSION: u64 = 1;
 /// The manifest of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// What tells one run from another of the same name and layers, where the producer says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The run's name.
     #[serde(default)]
     pub run: Option<String>,
@@ -24,9 +30,10 @@ pub struct Manifest {
     pub expected_batches: Option<u64>,
     /// The layers, in the order in which they are shown.
     #[serde(default)]
-    pub layers: Vec<LayerEntry>,
-    /// What the producer noticed that can make NeuroBench's figures misleading, in plain sentences.
-    #[serde(default)]
+    pub layers: Layers,
+    /// What the producer noticed that can make NeuroBench's figures misleading, in plain sentences: a hundred
+    /// of them, where there are more.
+    #[serde(default, deserialize_with = "warnings")]
     pub warnings: Vec<String>,
     /// How many ranks write the run, where there are several and it is known.
     #[serde(default)]
@@ -46,7 +53,7 @@ pub struct LayerEntry {
     /// Its reset mechanism: `subtract`, `zero` or `none`.
     pub reset: String,
     /// One sample's neurons; unchecked where it is absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "neurons")]
     pub shape: Option<Vec<u64>>,
 }
 
@@ -57,6 +64,30 @@ pub struct LayerShape {
     pub name: String,
     /// The axes behind the batch axis; `None` where the array has no element, so that they say nothing.
     pub neurons: Option<Vec<u64>>,
+}
+
+impl LayerEntry {
+    /// Checks the layer of a batch that has its name.
+    fn check(&self, found: &LayerShape) -> Result<(), SnapshotError> {
+        match (&self.shape, &found.neurons) {
+            (Some(declared), Some(found)) if declared != found => Err(SnapshotError::new(
+                format!(
+                    "layer {} has neurons of shape {found:?}, and the manifest says {declared:?}",
+                    quoted(&self.name)
+                ),
+                "correct the manifest or the batch",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// That a batch does not have it.
+    fn missing(&self) -> SnapshotError {
+        SnapshotError::new(
+            format!("layer {} of the manifest is missing", quoted(&self.name)),
+            "write every layer of the manifest in every batch",
+        )
+    }
 }
 
 /// Why a manifest cannot be used.
@@ -73,7 +104,73 @@ pub enum ManifestError {
 #[derive(Deserialize)]
 struct Preamble {
     format: Option<String>,
-    version: Option<serde_json::Value>,
+    version: Option<Version>,
+}
+
+/// The version of a document: a number, or the type of what stands in its place.
+enum Version {
+    Of(u64),
+    Not(&'static str),
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyVersion)
+    }
+}
+
+/// Reads over what stands in the place of a version and is none: kept, a list of 30 MiB would take gigabytes.
+struct AnyVersion;
+
+impl<'de> Visitor<'de> for AnyVersion {
+    type Value = Version;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a version")
+    }
+
+    fn visit_u64<E: Error>(self, version: u64) -> Result<Version, E> {
+        Ok(Version::Of(version))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Version, E> {
+        Ok(Version::Not("a negative number"))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Version, E> {
+        Ok(Version::Not("a number that is no integer"))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Version, E> {
+        Ok(Version::Not("a truth value"))
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Version, E> {
+        Ok(Version::Not("a string"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Version, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Version::Not("a list"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Version, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Version::Not("an object"))
+    }
+}
+
+/// The shape of a layer, of which no more is read than an array can have.
+fn neurons<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u64>>, D::Error> {
+    Ok(Option::<Axes>::deserialize(deserializer)?.map(|Axes(axes)| axes))
+}
+
+struct Axes(Vec<u64>);
+
+impl<'de> Deserialize<'de> for Axes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        at_most(deserializer, MAX_AXES, "axes of a layer").map(Self)
+    }
 }
 
 impl Manifest {
@@ -81,36 +178,39 @@ impl Manifest {
     ///
     /// # Errors
     /// [`ManifestError::Newer`] for a higher version, [`ManifestError::Unusable`] for anything else
-    /// that is not a manifest: not JSON, another format, a field of the wrong type, a layer twice.
+    /// that is not a manifest: not JSON, another format, a field of the wrong type, a layer twice, far too many
+    /// layers.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         let preamble: Preamble = from_json(bytes)?;
         if preamble.format.as_deref() != Some("neurotop") {
             return Err(unusable("it has no \"format\": \"neurotop\""));
         }
-        match preamble.version.as_ref().map(|version| (version, version.as_u64())) {
-            Some((_, Some(VERSION))) => {}
-            Some((version, Some(newer))) if newer > VERSION => {
+        match preamble.version {
+            Some(Version::Of(VERSION)) => {}
+            Some(Version::Of(newer)) if newer > VERSION => {
                 return Err(ManifestError::Newer(SnapshotError::new(
-                    format!("version {version} of the format, and this neurotop reads version {VERSION}"),
+                    format!("version {newer} of the format, and this neurotop reads version {VERSION}"),
                     "update neurotop",
                 )));
             }
-            Some((version, _)) => {
-                return Err(unusable(&format!("\"version\" is {version}, not {VERSION}")));
+            Some(Version::Of(older)) => {
+                return Err(unusable(&format!("\"version\" is {older}, not {VERSION}")));
+            }
+            Some(Version::Not(kind)) => {
+                return Err(unusable(&format!("\"version\" is {kind}, not {VERSION}")));
             }
             None => return Err(unusable("it has no \"version\"")),
         }
         let manifest: Self = from_json(bytes)?;
         match manifest.layer_twice() {
-            Some(twice) => Err(unusable(&format!("layer {twice:?} is in it twice"))),
+            Some(twice) => Err(unusable(&format!("layer {} is in it twice", quoted(twice)))),
             None => Ok(manifest),
         }
     }
 
     /// The first layer that is in it twice, which none may be.
     pub fn layer_twice(&self) -> Option<&str> {
-        let mut names = HashSet::new();
-        self.layers.iter().map(|layer| layer.name.as_str()).find(|name| !names.insert(*name))
+        self.layers.twice()
     }
 
     /// Checks the layers of a batch against the manifest.
@@ -120,26 +220,17 @@ impl Manifest {
     ///
     /// # Errors
     /// Names the first layer that does not match.
-    pub fn check(&self, layers: &[LayerShape]) -> Result<(), SnapshotError> {
-        let present: HashMap<&str, &LayerShape> =
-            layers.iter().map(|layer| (layer.name.as_str(), layer)).collect();
-        for entry in &self.layers {
-            let Some(layer) = present.get(entry.name.as_str()) else {
-                return Err(SnapshotError::new(
-                    format!("layer {:?} of the manifest is missing", entry.name),
-                    "write every layer of the manifest in every batch",
-                ));
-            };
-            if let (Some(declared), Some(found)) = (&entry.shape, &layer.neurons)
-                && declared != found
-            {
-                return Err(SnapshotError::new(
-                    format!(
-                        "layer {:?} has neurons of shape {found:?}, and the manifest says {declared:?}",
-                        entry.name
-                    ),
-                    "correct the manifest or the batch",
-                ));
+    pub fn check<'a>(&self, layers: &'a [LayerShape]) -> Result<(), SnapshotError> {
+        // By the places of the batch's layers: a small batch must not take as long as the manifest is.
+        let place = |layer: &'a LayerShape| Some((self.layers.place(&layer.name)?, layer));
+        let mut present: Vec<(usize, &LayerShape)> = layers.iter().filter_map(place).collect();
+        present.sort_unstable_by_key(|&(place, _)| place);
+        present.dedup_by_key(|&mut (place, _)| place);
+        let mut present = present.into_iter();
+        for (place, entry) in self.layers.iter().enumerate() {
+            match present.next() {
+                Some((at, layer)) if at == place => entry.check(layer)?,
+                _ => return Err(entry.missing()),
             }
         }
         Ok(())
@@ -155,30 +246,29 @@ impl Manifest {
     /// In what this, the manifest of a rank, says another thing of the layers than that of the run; `None`
     /// where they agree.
     pub fn contradiction(&self, of_run: &Self) -> Option<String> {
-        let known: HashMap<&str, &LayerEntry> =
-            of_run.layers.iter().map(|layer| (layer.name.as_str(), layer)).collect();
         for layer in &self.layers {
-            let Some(other) = known.get(layer.name.as_str()) else {
-                return Some(format!("layer {:?} is not in the run's", layer.name));
+            let name = quoted(&layer.name);
+            let Some(other) = of_run.layers.named(&layer.name) else {
+                return Some(format!("layer {name} is not in the run's"));
             };
             if (&layer.neuron, &layer.reset) != (&other.neuron, &other.reset) {
+                let (here, reset_here) = (shown(&layer.neuron), shown(&layer.reset));
+                let (there, reset_there) = (shown(&other.neuron), shown(&other.reset));
                 return Some(format!(
-                    "layer {:?} is {} with reset {} here, and {} with reset {} in the run's",
-                    layer.name, layer.neuron, layer.reset, other.neuron, other.reset
+                    "layer {name} is {here} with reset {reset_here} here, and {there} with reset {reset_there} \
+                     in the run's"
                 ));
             }
             if let (Some(here), Some(there)) = (&layer.shape, &other.shape)
                 && here != there
             {
                 return Some(format!(
-                    "layer {:?} has neurons of shape {here:?} here, and {there:?} in the run's",
-                    layer.name
+                    "layer {name} has neurons of shape {here:?} here, and {there:?} in the run's"
                 ));
             }
         }
-        let own: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
-        let missing = of_run.layers.iter().find(|layer| !own.contains(layer.name.as_str()))?;
-        Some(format!("layer {:?} of the run's is not in it", missing.name))
+        let missing = of_run.layers.iter().find(|layer| self.layers.place(&layer.name).is_none())?;
+        Some(format!("layer {} of the run's is not in it", quoted(&missing.name)))
     }
 
     /// The layers' names and shapes: what [`Manifest::check`] depends on.
@@ -285,5 +375,24 @@ mod tests {
         assert!(wrong.what.contains("[5]") && wrong.what.contains("[4]"), "{wrong}");
         let missing = manifest.check(&[layer("b", Some(vec![4]))]).unwrap_err();
         assert!(missing.what.contains("missing"), "{missing}");
+    }
+
+    #[test]
+    fn of_several_layers_that_do_not_fit_the_first_of_the_manifest_is_named() {
+        let layer =
+            |name: &str| format!(r#"{{"name": "{name}", "neuron": "n", "reset": "r", "shape": [1]}}"#);
+        let layers = ["d", "a", "c", "b"].map(layer).join(",");
+        let manifest = parse(&format!(r#"{{"format": "neurotop", "version": 1, "layers": [{layers}]}}"#))
+            .expect("a manifest");
+        let layer = |name: &str, axis| LayerShape { name: name.into(), neurons: Some(vec![axis]) };
+        let check = |layers: &[(&str, u64)]| {
+            let layers: Vec<LayerShape> = layers.iter().map(|&(name, axis)| layer(name, axis)).collect();
+            manifest.check(&layers).err().map(|error| error.what).unwrap_or_default()
+        };
+        assert_eq!(check(&[("more", 5), ("b", 1), ("c", 1), ("a", 1), ("d", 1)]), "");
+        assert!(check(&[("b", 9), ("c", 1), ("d", 1)]).starts_with("layer \"a\" of the manifest is missing"));
+        assert!(check(&[("b", 9), ("c", 9), ("d", 1), ("a", 1)]).starts_with("layer \"c\" has neurons"));
+        assert!(check(&[("a", 1), ("b", 1), ("c", 1)]).starts_with("layer \"d\" of"));
+        assert!(check(&[("d", 1), ("a", 1), ("c", 1)]).starts_with("layer \"b\" of"));
     }
 }

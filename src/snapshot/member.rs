@@ -1,5 +1,6 @@
 //! One array file of a batch, inside an `.npz` or on its own, read as a stream of decoded bytes.
 
+use super::bounded::shown;
 use super::{Crc, SnapshotError};
 use crate::storage::{Container, Contents, open_regular};
 use flate2::bufread::DeflateDecoder;
@@ -97,7 +98,8 @@ impl Member {
         let file = match &self.container {
             Container::Open(contents) => contents.stream(self.range.end),
             Container::File(path) => {
-                let file = open_regular(path).map_err(|error| SnapshotError::io(&self.name, &error))?;
+                let file =
+                    open_regular(path).map_err(|error| SnapshotError::io(shown(&self.name), &error))?;
                 Arc::new(Contents::File(FileReader::from(file)))
             }
         };
@@ -156,7 +158,7 @@ impl Checksum {
             return Ok(());
         }
         Err(SnapshotError::new(
-            format!("{}: the data are corrupt (their CRC-32 does not match)", self.member),
+            format!("{}: the data are corrupt (their CRC-32 does not match)", shown(&self.member)),
             "write the batch again",
         ))
     }
@@ -198,10 +200,10 @@ impl MemberReader {
         result.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => self.ends_early(),
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => SnapshotError::new(
-                format!("{}: the compressed data are corrupt", self.name),
+                format!("{}: the compressed data are corrupt", shown(&self.name)),
                 "write the batch again",
             ),
-            _ => SnapshotError::io(&self.name, &error),
+            _ => SnapshotError::io(shown(&self.name), &error),
         })?;
         self.remaining -= buffer.len() as u64;
         Ok(())
@@ -237,7 +239,7 @@ impl MemberReader {
             && !matches!(source.read(&mut [0]), Ok(0))
         {
             return Err(SnapshotError::new(
-                format!("{}: inflates to more than the size it declares", self.name),
+                format!("{}: inflates to more than the size it declares", shown(&self.name)),
                 "write the batch again",
             ));
         }
@@ -254,7 +256,7 @@ impl MemberReader {
 
     fn ends_early(&self) -> SnapshotError {
         SnapshotError::new(
-            format!("{}: the data end early", self.name),
+            format!("{}: the data end early", shown(&self.name)),
             "it may have been cut off while it was written: write the batch again",
         )
     }

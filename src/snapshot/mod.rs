@@ -5,9 +5,11 @@
 //! counts them. The format is described in `docs/format.md`.
 
 mod batch;
+mod bounded;
 mod crc;
 mod document;
 mod end;
+mod layers;
 mod manifest;
 mod member;
 mod name;
@@ -16,8 +18,9 @@ mod zip;
 
 pub use batch::{Array, Batch, BatchLayer, Form};
 pub(crate) use crc::Crc;
-pub use document::{MAX_DOCUMENT_BYTES, read_document};
+pub use document::{MAX_DOCUMENT_BYTES, check_document, read_document};
 pub use end::{End, OfficialOperations, OfficialResults};
+pub use layers::Layers;
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
 pub(crate) use member::Checksum;
 pub use member::{Member, MemberReader};
@@ -25,7 +28,13 @@ pub use name::{BatchId, BatchName, EntryName, classify};
 pub use npy::{Dtype, Header, Kind, Order, elements};
 
 use crate::storage::Trouble;
+use bounded::shortened;
+pub(crate) use bounded::shown;
+use std::borrow::Cow;
 use std::io;
+
+/// The most characters of what was wrong: of each batch that is set aside it is kept.
+const MAX_WHAT: usize = 1_000;
 
 /// Why something on disk could not be read: what was wrong, and what the user can do about it.
 ///
@@ -41,10 +50,36 @@ pub struct SnapshotError {
     is_passing: bool,
 }
 
+/// Whether the system is to blame, and not the file: too many of them are open, or its disk is gone for a while.
+#[cfg(unix)]
+fn is_passing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let passing = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOMEM,
+        Errno::IO,
+        Errno::STALE,
+        Errno::TIMEDOUT,
+        Errno::HOSTDOWN,
+        Errno::NOTCONN,
+    ];
+    Errno::from_io_error(error).is_some_and(|error| passing.contains(&error))
+}
+
+#[cfg(not(unix))]
+fn is_passing(_: &io::Error) -> bool {
+    false
+}
+
 impl SnapshotError {
-    /// An error from its two halves.
+    /// An error from its two halves; what was wrong is shortened where it is very long.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what: what.into(), advice: advice.into(), is_passing: false }
+        let mut what = what.into();
+        if let Cow::Owned(short) = shortened(&what, MAX_WHAT) {
+            what = short;
+        }
+        Self { what, advice: advice.into(), is_passing: false }
     }
 
     /// A fault of this program while it read a batch.
@@ -61,12 +96,16 @@ impl SnapshotError {
                 ..Self::new(format!("cannot read {what}: {trouble}"), trouble.advice)
             };
         }
+        let is_passing = is_passing(error);
         let advice = match error.kind() {
             io::ErrorKind::PermissionDenied => "give this user permission to read it",
             io::ErrorKind::NotFound => "write it again if it should be counted",
+            _ if is_passing => {
+                "check the disk, the network share and the limits of this user; it is tried again"
+            }
             _ => "check the disk or the network share; it is tried again when the file changes",
         };
-        Self::new(format!("cannot read {what}: {error}"), advice)
+        Self { is_passing, ..Self::new(format!("cannot read {what}: {error}"), advice) }
     }
 
     /// Whether it may be over by itself: a network that is gone, not a file that is wrong.
@@ -76,8 +115,26 @@ impl SnapshotError {
 
     /// The same error, said of one member of a batch.
     #[must_use]
-    pub fn of_member(mut self, member: &str) -> Self {
-        self.what = format!("{member}: {}", self.what);
-        self
+    pub fn of_member(self, member: &str) -> Self {
+        let what = format!("{}: {}", shown(member), self.what);
+        Self { is_passing: self.is_passing, ..Self::new(what, self.advice) }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn what_the_system_is_to_blame_for_passes() {
+        let of = |error: Errno| SnapshotError::io("the batch", &error.into());
+        for passing in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO, Errno::STALE] {
+            let error = of(passing);
+            assert!(error.is_passing() && error.advice.contains("tried again"), "{error}");
+        }
+        for lasting in [Errno::ACCESS, Errno::NOENT, Errno::ISDIR] {
+            assert!(!of(lasting).is_passing(), "{lasting}");
+        }
     }
 }

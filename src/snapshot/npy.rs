@@ -4,6 +4,7 @@
 //! array, lack half floats, or parse its Python literal by recursion, which a hostile file can make
 //! arbitrarily deep. The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
+use super::bounded::quoted;
 use super::{MemberReader, SnapshotError};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -12,7 +13,7 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 const MAX_HEADER: usize = 10_000;
 
 /// The most axes that NumPy arrays have.
-const MAX_AXES: usize = 64;
+pub(super) const MAX_AXES: usize = 64;
 
 /// What the elements of an array are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +160,7 @@ impl<'a> Literal<'a> {
                 "descr" => dtype = Some(self.dtype()?),
                 "fortran_order" => order = Some(self.order()?),
                 "shape" => shape = Some(self.shape()?),
-                _ => return Err(bad(format!("its header has the unknown field {key:?}"))),
+                _ => return Err(bad(format!("its header has the unknown field {}", quoted(key)))),
             }
             if !self.take(',') {
                 self.expect('}')?;
@@ -192,21 +193,21 @@ impl<'a> Literal<'a> {
                     "save a plain numeric array",
                 ));
             }
-            _ => return Err(bad(format!("dtype {descr:?} is not used in snapshots"))),
+            _ => return Err(bad(format!("dtype {} is not used in snapshots", quoted(descr)))),
         };
         let size = match characters.as_str() {
             "1" if kind != Kind::Float => 1,
             "2" => 2,
             "4" => 4,
             "8" => 8,
-            _ => return Err(bad(format!("dtype {descr:?} is not used in snapshots"))),
+            _ => return Err(bad(format!("dtype {} is not used in snapshots", quoted(descr)))),
         };
         let swapped = match endian {
             Some('<') => cfg!(target_endian = "big"),
             Some('>') => cfg!(target_endian = "little"),
             Some('=') => false,
             Some('|') if size == 1 => false,
-            _ => return Err(bad(format!("dtype {descr:?} has no byte order"))),
+            _ => return Err(bad(format!("dtype {} has no byte order", quoted(descr)))),
         };
         Ok(Dtype { kind, size, swapped: swapped && size > 1 })
     }

@@ -1,6 +1,7 @@
 //! The members of an `.npz` file, from its central directory.
 
 use super::SnapshotError;
+use super::bounded::quoted;
 use super::member::{Encoding, Member};
 use crate::storage::{Container, Contents};
 use rawzip::{CompressionMethod, ErrorKind, ZipLocator};
@@ -48,17 +49,17 @@ pub(super) fn members(file: Contents, length: u64) -> Result<Vec<Member>, Snapsh
             return Err(corrupt(format!("it has more than {MAX_MEMBERS} members, or absurdly long names")));
         }
         if !names.insert(name.clone()) {
-            return Err(corrupt(format!("member {name:?} is in it twice")));
+            return Err(corrupt(format!("member {} is in it twice", quoted(&name))));
         }
         if entry.flags().is_encrypted() {
-            return Err(corrupt(format!("member {name:?} is encrypted")));
+            return Err(corrupt(format!("member {} is encrypted", quoted(&name))));
         }
         let encoding = match entry.compression_method() {
             CompressionMethod::STORE => Encoding::Stored,
             CompressionMethod::DEFLATE => Encoding::Deflated,
             method => {
                 return Err(SnapshotError::new(
-                    format!("member {name:?} has compression method {}", method.as_u16()),
+                    format!("member {} has compression method {}", quoted(&name), method.as_u16()),
                     "use numpy.savez or numpy.savez_compressed, which store or deflate",
                 ));
             }
@@ -74,7 +75,7 @@ pub(super) fn members(file: Contents, length: u64) -> Result<Vec<Member>, Snapsh
         let (start, end) = entry.compressed_data_range();
         let size = wayfinder.uncompressed_size_hint();
         if end > length || (encoding == Encoding::Stored && end - start != size) {
-            return Err(corrupt(format!("member {name:?} does not lie where the archive says")));
+            return Err(corrupt(format!("member {} does not lie where the archive says", quoted(&name))));
         }
         members.push(Member {
             name,
@@ -94,7 +95,9 @@ fn check_overlap(members: &[Member]) -> Result<(), SnapshotError> {
     let mut by_start: Vec<&Member> = members.iter().filter(|member| !member.range.is_empty()).collect();
     by_start.sort_unstable_by_key(|member| member.range.start);
     match by_start.windows(2).find(|pair| pair[0].range.end > pair[1].range.start) {
-        Some(pair) => Err(corrupt(format!("members {:?} and {:?} overlap", pair[0].name, pair[1].name))),
+        Some(pair) => {
+            Err(corrupt(format!("members {} and {} overlap", quoted(&pair[0].name), quoted(&pair[1].name))))
+        }
         None => Ok(()),
     }
 }

@@ -33,47 +33,78 @@ pub(super) fn default_directory() -> Option<PathBuf> {
     Some(base.join("neurotop"))
 }
 
+/// Why the progress of a run cannot be gone on from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The file could not be read now; what is in it may be right.
+    #[error("{0}")]
+    Now(String),
+    /// The progress in the file is nothing to go on from.
+    #[error("{0}")]
+    Ever(String),
+    /// It is another kind of file, which somebody may need.
+    #[error("it is not a state file of neurotop")]
+    Foreign,
+}
+
 /// Reads the progress of a run; `None` where there is no file.
 ///
 /// # Errors
 /// Where the file cannot be read, is no such file, of another version, cut off or damaged.
-pub fn read(path: &Path) -> Result<Option<Progress>, String> {
+pub fn read(path: &Path) -> Result<Option<Progress>, Unreadable> {
     let size = match path.metadata() {
-        Ok(metadata) if !metadata.is_file() => return Err("it is not a regular file".into()),
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(Unreadable::Now("it is not a regular file".into()));
+        }
         Ok(metadata) => metadata.len(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(Unreadable::Now(error.to_string())),
     };
-    if size > MAX_BYTES {
-        return Err(format!("it has {size} bytes, far too many"));
+    if size == 0 {
+        return Ok(None);
     }
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    if size > MAX_BYTES {
+        return Err(Unreadable::Now(format!("it has {size} bytes, far too many")));
+    }
+    let bytes = fs::read(path).map_err(|error| Unreadable::Now(error.to_string()))?;
     decode(&bytes).map(Some)
+}
+
+/// A name for a state file that is put aside, which nothing has yet.
+pub fn free_name(path: &Path, why: &str) -> PathBuf {
+    let named = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{why}-{number}"));
+        PathBuf::from(name)
+    };
+    (1..u32::MAX).map(named).find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| named(0))
 }
 
 /// The progress of a run from the bytes of its file.
 ///
 /// # Errors
 /// Where they are no such file, of another version, cut off or damaged.
-pub fn decode(bytes: &[u8]) -> Result<Progress, String> {
-    let (header, body) = bytes.split_at_checked(HEADER).ok_or("it is cut off")?;
-    let (magic, numbers) = header.split_at(MAGIC.len());
-    if magic != MAGIC {
-        return Err("it is not a state file of neurotop".into());
+pub fn decode(bytes: &[u8]) -> Result<Progress, Unreadable> {
+    let ever = |why: &str| Unreadable::Ever(why.to_owned());
+    if !bytes.starts_with(MAGIC) && !MAGIC.starts_with(bytes) {
+        return Err(Unreadable::Foreign);
     }
+    let (header, body) = bytes.split_at_checked(HEADER).ok_or(ever("it is cut off"))?;
+    let numbers = &header[MAGIC.len()..];
     let number = |from: usize, to: usize| {
         numbers[from..to].iter().rev().fold(0_u64, |all, &byte| all << 8 | u64::from(byte))
     };
     let (version, length, crc) = (number(0, 4), number(4, 12), number(12, 16));
     if version != u64::from(VERSION) {
-        return Err(format!("it is of version {version}, and this program keeps version {VERSION}"));
+        let why = format!("it is of version {version}, and this program keeps version {VERSION}");
+        return Err(Unreadable::Ever(why));
     }
     if length != body.len() as u64 || crc != u64::from(crc32fast::hash(body)) {
-        return Err("it is cut off or damaged".into());
+        return Err(ever("it is cut off or damaged"));
     }
-    let progress: Progress =
-        postcard::from_bytes(body).map_err(|error| format!("it cannot be understood: {error}"))?;
-    if !progress.is_sound() { Err("its parts do not belong together".into()) } else { Ok(progress) }
+    let progress: Progress = postcard::from_bytes(body)
+        .map_err(|error| Unreadable::Ever(format!("it cannot be understood: {error}")))?;
+    if progress.is_sound() { Ok(progress) } else { Err(ever("its parts do not belong together")) }
 }
 
 /// Writes the progress of a run: to a temporary file beside the file, which reaches the disk, then renamed over
@@ -83,13 +114,31 @@ pub fn decode(bytes: &[u8]) -> Result<Progress, String> {
 /// Where the directory cannot be made or written to, or the disk is full; the file is then as it was.
 pub fn write(path: &Path, progress: &Progress) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
+    create_directory(directory)?;
     let mut file = tempfile::Builder::new().prefix(".neurotop-state-").tempfile_in(directory)?;
     file.write_all(&encode(progress)?)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     #[cfg(unix)]
     File::open(directory)?.sync_all()?;
+    Ok(())
+}
+
+/// Makes a directory and those it is in where there are none, and has them reach the disk.
+pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_directory(parent)?;
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !directory.is_dir() => {
+            return Err(error);
+        }
+        Ok(()) | Err(_) => {}
+    }
+    #[cfg(unix)]
+    File::open(parent)?.sync_all()?;
     Ok(())
 }
 
@@ -117,9 +166,11 @@ pub(super) mod tests {
 
     pub(crate) fn progress() -> Progress {
         Progress {
-            directory: "/runs/exp1".into(),
+            directory: b"/runs/exp1".to_vec(),
             manifest: None,
             counted: CountedBatches::default(),
+            may_have_deleted: false,
+            problems: Vec::new(),
             layers: Vec::new(),
             samples: 0,
             bytes: 7,
@@ -157,7 +208,7 @@ pub(super) mod tests {
         assert!(decode(&longer).is_err());
         let mut newer = whole;
         newer[16] = VERSION as u8 + 1;
-        assert!(decode(&newer).unwrap_err().contains(&format!("version {}", VERSION + 1)));
+        assert!(decode(&newer).unwrap_err().to_string().contains(&format!("version {}", VERSION + 1)));
     }
 
     proptest! {

@@ -4,12 +4,22 @@ use super::file::default_directory;
 use super::sweep::sweep;
 use super::{Progress, write};
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+/// What is to be done, in this order.
+enum Order {
+    Write(Write),
+    /// Gives a file another name.
+    PutAside {
+        from: PathBuf,
+        to: PathBuf,
+    },
+}
+
 /// Progress to be written, and whom to tell what came of it.
-struct Order {
+struct Write {
     path: PathBuf,
     progress: Box<Progress>,
     tell: Box<dyn FnOnce(Result<Duration, String>) + Send>,
@@ -48,7 +58,15 @@ impl Keeper {
     ) {
         if let Some(orders) = &self.orders {
             // The thread lives as long as the sender.
-            let _ = orders.send(Order { path, progress: Box::new(progress), tell: Box::new(tell) });
+            let write = Write { path, progress: Box::new(progress), tell: Box::new(tell) };
+            let _ = orders.send(Order::Write(write));
+        }
+    }
+
+    /// Has a file with progress that is void put aside, once what was to be written to it before is written.
+    pub fn put_aside(&self, from: PathBuf, to: PathBuf) {
+        if let Some(orders) = &self.orders {
+            let _ = orders.send(Order::PutAside { from, to });
         }
     }
 }
@@ -65,19 +83,44 @@ impl Drop for Keeper {
 
 fn work(orders: &Receiver<Order>) {
     while let Ok(order) = orders.recv() {
-        // Of several that wait, the newest of each run is enough.
-        let mut newest = vec![order];
+        let mut waiting = vec![order];
         for order in orders.try_iter() {
-            newest.retain(|older| older.path != order.path);
-            newest.push(order);
+            if let Order::Write(write) = &order {
+                drop_older(&mut waiting, &write.path);
+            }
+            waiting.push(order);
         }
-        for Order { path, progress, tell } in newest {
-            let started = Instant::now();
-            let written = write(&path, &progress);
-            tell(match written {
-                Ok(()) => Ok(started.elapsed()),
-                Err(error) => Err(format!("{}: {error}", path.display())),
-            });
+        for order in waiting {
+            match order {
+                Order::Write(write) => carry_out(write),
+                Order::PutAside { from, to } => {
+                    if let Err(error) = std::fs::rename(&from, &to) {
+                        tracing::warn!(file = ?from, why = error.to_string(), "void progress cannot be put aside");
+                    }
+                }
+            }
         }
     }
+}
+
+/// Of several that wait, the newest of each run is enough, unless a file is put aside between them.
+fn drop_older(waiting: &mut Vec<Order>, path: &Path) {
+    let aside = waiting.iter().rposition(|order| matches!(order, Order::PutAside { .. }));
+    let mut at = aside.map_or(0, |at| at + 1);
+    while at < waiting.len() {
+        if matches!(&waiting[at], Order::Write(older) if older.path == path) {
+            waiting.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+fn carry_out(Write { path, progress, tell }: Write) {
+    let started = Instant::now();
+    let written = write(&path, &progress);
+    tell(match written {
+        Ok(()) => Ok(started.elapsed()),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    });
 }

@@ -1,7 +1,7 @@
 //! Which process keeps the progress of a run: two at once would overwrite each other's.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ impl Lock {
     /// Where the directory cannot be made or written to.
     pub fn take(state: &Path) -> io::Result<Option<Self>> {
         if let Some(directory) = state.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            fs::create_dir_all(directory)?;
+            super::file::create_directory(directory)?;
         }
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path_beside(state))?;
         lock(file)

@@ -5,18 +5,18 @@ mod keeper;
 mod lock;
 mod sweep;
 
-pub use file::{decode, default_path, encode, read, write};
+pub use file::{Unreadable, decode, default_path, encode, free_name, read, write};
 pub use keeper::Keeper;
 pub use lock::Lock;
 
 use crate::follow::{CountedBatches, Identity};
 use crate::history::{History, MAX_SUM};
 use crate::ranks::RankSums;
-use crate::snapshot::Manifest;
+use crate::snapshot::{LayerEntry, Manifest};
 use crate::tally::LayerSums;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// The version of what is kept; another one is not read.
 pub const VERSION: u32 = 5;
@@ -24,12 +24,16 @@ pub const VERSION: u32 = 5;
 /// The progress of a run at one moment: which batches are counted, and what came of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The run's directory.
-    pub directory: PathBuf,
+    /// The run's directory, in whatever bytes the system has for it.
+    pub directory: Vec<u8>,
     /// The run's own manifest, where it had one.
     pub manifest: Option<KnownManifest>,
     /// The counted batches.
     pub counted: CountedBatches,
+    /// Whether batches may have been deleted since they were counted: what is known of them is here alone.
+    pub may_have_deleted: bool,
+    /// What cannot be seen in the directory any more and keeps the figures from being whole, by its path.
+    pub problems: Vec<(String, String)>,
     /// Sums by layer.
     pub layers: Vec<LayerSums>,
     /// Samples counted.
@@ -47,24 +51,72 @@ pub struct Progress {
 /// What is known of a run's manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownManifest {
-    /// What of it makes it that of another run.
-    pub fingerprint: Fingerprint,
+    id: Option<String>,
+    run: Option<String>,
+    producer: Option<String>,
+    layers: Vec<LayerEntry>,
     /// The state of its file.
     pub identity: Option<Identity>,
 }
 
-/// What of a manifest makes it that of another run: its name, its producer, and what its layers are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint(String);
+/// What two manifests say of whether they are of the same run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kinship {
+    /// They have the same id: they are.
+    SameId,
+    /// They are the same file, which was not written anew.
+    SameFile,
+    /// Nothing.
+    None,
+}
 
-impl Fingerprint {
-    /// That of a manifest.
-    pub fn of(manifest: &Manifest) -> Self {
-        let layers =
-            manifest.layers.iter().map(|layer| (&layer.name, &layer.neuron, &layer.reset, &layer.shape));
-        let layers: Vec<_> = layers.collect();
-        Self(format!("{:?} {:?} {layers:?}", manifest.run, manifest.producer))
+impl KnownManifest {
+    /// What there is to know of a manifest, whose file is in this state.
+    pub fn of(manifest: &Manifest, identity: Option<Identity>) -> Self {
+        let Manifest { id, run, producer, layers, .. } = manifest.clone();
+        Self { id, run, producer, layers: layers.to_vec(), identity }
     }
+
+    /// What it and a later one say of whether they are of the same run.
+    pub fn kinship(&self, later: &Self) -> Kinship {
+        match (&self.id, &later.id) {
+            (Some(before), Some(now)) if before == now => Kinship::SameId,
+            (Some(_), Some(_)) => Kinship::None,
+            _ => {
+                let files = self.identity.zip(later.identity);
+                let is_same = files.is_some_and(|(before, now)| before.same_contents(&now));
+                if is_same { Kinship::SameFile } else { Kinship::None }
+            }
+        }
+    }
+
+    /// Whether a manifest may be that of the same run, some time later: a producer learns of layers as it goes, and
+    /// that their shapes vary. Where both have an id, that alone says it.
+    pub fn may_become(&self, later: &Manifest) -> bool {
+        if let (Some(before), Some(now)) = (&self.id, &later.id) {
+            return before == now;
+        }
+        let before: HashMap<&str, &LayerEntry> =
+            self.layers.iter().map(|layer| (layer.name.as_str(), layer)).collect();
+        let mut common = later.layers.iter().filter_map(|now| Some((before.get(now.name.as_str())?, now)));
+        let may_become = |before: &LayerEntry, now: &LayerEntry| {
+            let shapes_fit = match (&before.shape, &now.shape) {
+                (Some(before), Some(now)) => before == now,
+                _ => true,
+            };
+            (&before.neuron, &before.reset) == (&now.neuron, &now.reset) && shapes_fit
+        };
+        let any_in_common =
+            self.layers.is_empty() || later.layers.is_empty() || common.clone().next().is_some();
+        (&self.run, &self.producer) == (&later.run, &later.producer)
+            && any_in_common
+            && common.all(|(before, now)| may_become(before, now))
+    }
+}
+
+/// The bytes of a path, as they are kept.
+pub fn path_bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_encoded_bytes().to_vec()
 }
 
 impl Progress {

@@ -2,6 +2,7 @@
 
 use super::lock::{Lock, path_beside};
 use super::read;
+use crate::storage::is_url;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -33,13 +34,16 @@ fn is_old(path: &Path, now: SystemTime) -> bool {
 
 fn is_of_no_run(path: &Path) -> bool {
     let Ok(Some(progress)) = read(path) else { return false };
-    progress.directory.try_exists().is_ok_and(|exists| !exists)
+    // Of a path that is no text nobody knows, nor without asking a server of a run in an object store.
+    let Ok(directory) = String::from_utf8(progress.directory) else { return false };
+    let directory = Path::new(&directory);
+    !is_url(directory) && directory.try_exists().is_ok_and(|exists| !exists)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::file::tests::progress;
-    use super::super::{Progress, write};
+    use super::super::{Progress, path_bytes, write};
     use super::*;
 
     #[test]
@@ -47,9 +51,10 @@ mod tests {
         let (states, runs) =
             (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
         let state = |name: &str| states.path().join(name);
-        let of = |directory: &Path| Progress { directory: directory.to_owned(), ..progress() };
+        let of = |directory: &Path| Progress { directory: path_bytes(directory), ..progress() };
         write(&state("there.state"), &of(runs.path())).expect("written");
         write(&state("gone.state"), &of(&runs.path().join("gone"))).expect("written");
+        write(&state("store.state"), &of(Path::new("s3://snn/run"))).expect("written");
         write(&state("watched.state"), &of(&runs.path().join("gone too"))).expect("written");
         fs::write(state("strange.state"), "not one of ours").expect("written");
         fs::write(state("notes.txt"), "not one of ours").expect("written");

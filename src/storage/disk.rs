@@ -2,12 +2,11 @@
 
 use super::links;
 use super::{
-    Container, Contents, Entry, Identity, Interest, Interests, Links, Opened, Pace, Root, Shape, Storage,
-    StoredFile, Wanted, metadata,
+    Container, Contents, Entry, Identity, Interest, Interests, Links, MAX_LEVELS, Opened, Pace, Root, Shape,
+    Storage, StoredFile, Wanted, metadata,
 };
-use std::ffi::OsString;
-use std::fs::{File, Metadata, OpenOptions};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirEntry, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -56,7 +55,7 @@ impl Storage for Disk {
         let mut identity = Identity::of(&metadata);
         let shape = shape_of(&path, &metadata);
         if shape == Shape::Directory && interest == Interest::WithFiles {
-            add_files(&path, &mut identity);
+            identity = with_files(&path, identity);
         }
         Some(Entry { name: name.to_owned(), shape, identity })
     }
@@ -81,20 +80,20 @@ impl Storage for Disk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Opened> {
-        if metadata(path)?.is_dir() {
+        let metadata = metadata(path)?;
+        if metadata.is_dir() {
             return Ok(Opened::Directory);
         }
-        let file = open_regular(path)?;
+        let file = open_as(&metadata, path)?;
         let length = file.metadata()?.len();
         Ok(Opened::File(Contents::of_archive(file, length)?, length))
     }
 
     fn files(&self, directory: &Path, wanted: Wanted<'_>) -> io::Result<Vec<StoredFile>> {
         let mut files = Vec::new();
-        for entry in directory.read_dir()? {
-            let name = entry?.file_name();
-            let Some(name) = name.to_str().filter(|name| wanted(name)) else { continue };
-            let path = directory.join(name);
+        walk(directory, &mut |name, entry| {
+            let Some(name) = name.to_str().filter(|name| wanted(name)) else { return Ok(()) };
+            let path = entry.path();
             let metadata = metadata(&path)?;
             files.push(StoredFile {
                 name: name.to_owned(),
@@ -102,7 +101,8 @@ impl Storage for Disk {
                 size: metadata.len(),
                 container: Container::File(path),
             });
-        }
+            Ok(())
+        })?;
         Ok(files)
     }
 
@@ -120,11 +120,20 @@ impl Storage for Disk {
 /// Opens a regular file for reading, never blocking, and following a symbolic link only where that is asked for.
 ///
 /// A snapshot directory may come from somebody else: a FIFO or a device in the place of a batch must
-/// neither hang the reader nor be read.
+/// neither hang the reader nor be read, nor opened: that alone wakes a writer, rewinds a tape or takes a terminal.
 ///
 /// # Errors
 /// Where the file cannot be opened or is not a regular file.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    open_as(&metadata(path)?, path)
+}
+
+/// The same of what was looked at just now. It is looked at again once it is open, since something else may have
+/// been put in its place.
+fn open_as(seen: &Metadata, path: &Path) -> io::Result<File> {
+    if !seen.is_file() {
+        return Err(not_regular());
+    }
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -132,17 +141,18 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
         use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt;
         let flags = match Links::now() {
-            Links::Named => OFlags::NOFOLLOW | OFlags::NONBLOCK,
-            Links::Followed => OFlags::NONBLOCK,
+            Links::Named => OFlags::NOFOLLOW,
+            Links::Followed => OFlags::empty(),
         };
+        let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
         options.custom_flags(flags.bits().cast_signed());
     }
     let file = options.open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-    }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
 fn shape_of(path: &Path, metadata: &Metadata) -> Shape {
@@ -157,22 +167,56 @@ fn shape_of(path: &Path, metadata: &Metadata) -> Shape {
     }
 }
 
-/// Adds the files of a directory batch to the identity of the directory. One that cannot be listed
-/// keeps its own; opening it says why.
-pub(super) fn add_files(directory: &Path, identity: &mut Identity) {
-    let Ok(entries) = directory.read_dir() else { return };
-    let mut files: Vec<_> = entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| Some((entry.file_name(), Identity::of(&metadata(&entry.path()).ok()?))))
-        .collect();
-    files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let mut hasher = DefaultHasher::new();
-    identity.size = 0;
-    for (name, file) in files {
-        (name, file.inode, file.size, file.modified).hash(&mut hasher);
-        identity.size = identity.size.saturating_add(file.size);
-        identity.modified = identity.modified.max(file.modified);
-        identity.changed = identity.changed.max(file.changed);
+/// Gives all that is in a directory batch, with the way there in its name where it is in a sub-directory. Links are
+/// not gone through, whatever becomes of those to files: they can lead in circles, or to all of a disk.
+fn walk(directory: &Path, each: &mut dyn FnMut(&OsStr, &DirEntry) -> io::Result<()>) -> io::Result<()> {
+    let mut levels = vec![(OsString::new(), 1)];
+    while let Some((within, level)) = levels.pop() {
+        for entry in directory.join(&within).read_dir()? {
+            let entry = entry?;
+            let mut name = within.clone();
+            if !within.is_empty() {
+                name.push("/");
+            }
+            name.push(entry.file_name());
+            each(&name, &entry)?;
+            if level < MAX_LEVELS && entry.file_type()?.is_dir() {
+                levels.push((name, level + 1));
+            }
+        }
     }
-    identity.files = hasher.finish();
+    Ok(())
+}
+
+/// The identity of a directory batch with its files. One that cannot be listed keeps its own; opening it says
+/// why.
+fn with_files(directory: &Path, identity: Identity) -> Identity {
+    let mut files = Vec::new();
+    let walked = walk(directory, &mut |name, entry| {
+        files.extend(metadata(&entry.path()).ok().map(|metadata| (name.to_owned(), Identity::of(&metadata))));
+        Ok(())
+    });
+    if walked.is_err() && files.is_empty() { identity } else { identity.with_files(files) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_sub_directories_is_a_part_of_a_batch() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("batch-1");
+        let identity =
+            || Disk.entry(directory.path(), "batch-1", Interest::WithFiles).expect("there").identity;
+        std::fs::create_dir_all(path.join("enc")).expect("a directory");
+        let empty = identity();
+        std::fs::write(path.join("enc/lif.post.npy"), "x").expect("a file");
+        let one = identity();
+        assert!(!empty.same_contents(&one));
+        std::fs::write(path.join("enc/lif.post.npy"), "xyz").expect("a file");
+        assert!(!one.same_contents(&identity()));
+        let files = Disk.files(&path, &mut |name| name.ends_with(".npy")).expect("listed");
+        assert_eq!((files.len(), files[0].name.as_str(), files[0].size), (1, "enc/lif.post.npy", 3));
+    }
 }

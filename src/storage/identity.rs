@@ -1,11 +1,9 @@
 //! The identity of a file, directory or object: what tells one state of it from another.
 
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::fs::Metadata;
-#[cfg(feature = "object-store")]
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// What tells one state of a file (or of a directory of files, or of an object) from another.
@@ -36,17 +34,35 @@ impl Identity {
         Self { inode, size: metadata.len(), modified, changed, files: 0 }
     }
 
-    /// That of a file or directory, whatever its name.
-    ///
-    /// # Errors
-    /// Where it cannot be looked at.
-    pub fn at(path: &Path) -> io::Result<Self> {
-        let metadata = super::links::metadata(path)?;
-        let mut identity = Self::of(&metadata);
-        if metadata.is_dir() {
-            super::disk::add_files(path, &mut identity);
+    /// The same from what the system says of a file that was opened by no path.
+    #[cfg(unix)]
+    pub(crate) fn of_stat(stat: &rustix::fs::Stat) -> Self {
+        let changed = stat.st_ctime.wrapping_mul(1_000_000_000).wrapping_add(stat.st_ctime_nsec as i64);
+        let seconds = Duration::from_secs(stat.st_mtime.unsigned_abs());
+        let whole = if stat.st_mtime < 0 {
+            SystemTime::UNIX_EPOCH.checked_sub(seconds)
+        } else {
+            SystemTime::UNIX_EPOCH.checked_add(seconds)
+        };
+        let modified =
+            whole.and_then(|whole| whole.checked_add(Duration::from_nanos(stat.st_mtime_nsec as _)));
+        let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
+        Self { inode: stat.st_ino, size: stat.st_size as u64, modified, changed, files: 0 }
+    }
+
+    /// That of a directory with its files, by their names.
+    pub(crate) fn with_files(mut self, mut files: Vec<(OsString, Self)>) -> Self {
+        files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let mut hasher = DefaultHasher::new();
+        self.size = 0;
+        for (name, file) in files {
+            (name, file.inode, file.size, file.modified).hash(&mut hasher);
+            self.size = self.size.saturating_add(file.size);
+            self.modified = self.modified.max(file.modified);
+            self.changed = self.changed.max(file.changed);
         }
-        Ok(identity)
+        self.files = hasher.finish();
+        self
     }
 
     /// That of an object: its bytes, when it was last written, and its tag (ETag) where the store lists one.
@@ -63,9 +79,8 @@ impl Identity {
         Self { inode: 0, size, modified, changed: 0, files }
     }
 
-    /// That of a directory without files.
-    #[cfg(feature = "object-store")]
-    pub(super) fn of_nothing() -> Self {
+    /// That of a directory without files, or of what nobody knows any more.
+    pub(crate) fn unknown() -> Self {
         Self { inode: 0, size: 0, modified: SystemTime::UNIX_EPOCH, changed: 0, files: 0 }
     }
 

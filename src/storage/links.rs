@@ -63,23 +63,35 @@ fn is_loop(_error: &io::Error) -> bool {
     false
 }
 
-/// What is wrong with something of this kind in the place of a batch.
-pub(crate) fn refusal_of(kind: &str) -> String {
+/// What is wrong with something of this kind in the place of what was expected.
+pub(crate) fn refusal_of(kind: &str, expected: &str) -> String {
     if kind == LINK {
         format!("it is {kind}, which is not followed")
     } else {
-        format!("it is {kind}, and no batch")
+        format!("it is {kind}, and no {expected}")
     }
 }
 
 /// What to do where something of this kind is in the place of a batch.
 pub(crate) fn advice(kind: &str) -> &'static str {
-    match Links::now() {
-        Links::Named if kind == LINK => {
-            "put the batch itself in its place, or follow links with --follow-links where you trust who made them"
-        }
-        _ => "put the batch itself in its place",
+    if is_refused_link(kind) {
+        "put the batch itself in its place, or follow links with --follow-links where you trust who made them"
+    } else {
+        "put the batch itself in its place"
     }
+}
+
+/// The same for a document.
+pub(crate) fn advice_for_document(kind: &str) -> &'static str {
+    if is_refused_link(kind) {
+        "put the file itself in its place, or follow links with --follow-links where you trust who made them"
+    } else {
+        "put the file itself in its place"
+    }
+}
+
+fn is_refused_link(kind: &str) -> bool {
+    kind == LINK && Links::now() == Links::Named
 }
 
 /// What lies at a path: the link, or what it leads to. One that leads nowhere is a link in any case.

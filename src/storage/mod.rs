@@ -19,7 +19,7 @@ pub(crate) use contents::{Container, Contents};
 pub(crate) use disk::open_regular;
 pub use identity::{Identity, Shape};
 pub use links::Links;
-pub(crate) use links::{advice, metadata, refusal_of};
+pub(crate) use links::{advice, advice_for_document, metadata, refusal_of};
 pub(crate) use trouble::Trouble;
 
 use std::ffi::OsString;
@@ -45,7 +45,7 @@ pub(crate) struct Entry {
 /// A file of a directory that is a batch.
 #[derive(Debug)]
 pub(crate) struct StoredFile {
-    /// Its name in the directory.
+    /// Its name in the directory; of what is in a sub-directory, the way there, with `/` between.
     pub(crate) name: String,
     /// What kind of thing it is.
     pub(crate) shape: Shape,
@@ -54,6 +54,9 @@ pub(crate) struct StoredFile {
     /// Where its bytes are.
     pub(crate) container: Container,
 }
+
+/// The most levels of a directory that is a batch: a layer whose name has slashes is in sub-directories.
+pub(crate) const MAX_LEVELS: usize = 8;
 
 /// What was opened at a path.
 #[derive(Debug)]
@@ -122,7 +125,8 @@ pub(crate) trait Storage: Sync {
     /// Where it is gone, cannot be opened, or is neither a file nor a directory.
     fn open(&self, path: &Path) -> io::Result<Opened>;
 
-    /// The files of a directory whose names are wanted, in any order.
+    /// The files of a directory that is a batch whose names are wanted, in any order, those of its sub-directories
+    /// down to [`MAX_LEVELS`] too.
     ///
     /// # Errors
     /// Where it cannot be listed, or one of them cannot be looked at.

@@ -31,6 +31,7 @@ import re
 import shutil
 import sys
 import time
+import uuid
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -820,6 +821,8 @@ class _Run:
     def __init__(self, options: _Options) -> None:
         self.options = options
         self.directory: _RunDirectory | None = None
+        # Tells this run from another of the same network in the same directory.
+        self._id = uuid.uuid4().hex
         self.expected: dict[str, int] = {}
         self._layers: dict[str, dict[str, Any]] = {}
         self._varying: set[str] = set()
@@ -991,6 +994,7 @@ class _Run:
         return {
             "format": "neurotop",
             "version": FORMAT_VERSION,
+            "id": self._id,
             "run": self.options.name or self.path.name,
             "producer": _producer(),
             **self.expected,

@@ -8,7 +8,7 @@ use super::signals::leave_signals;
 use crate::cli::BenchArgs;
 use crate::dashboard::Symbols;
 use crate::settings::threads;
-use crate::text;
+use crate::text::{self, shown};
 use anyhow::{Context, bail};
 use crossbeam_channel::Receiver;
 use measure::{Times, measure};
@@ -32,7 +32,7 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<ExitCode> {
     for form in FORMS {
         let run = directory.path().join(form.name());
         let written = write_run(form, &run, args.size, &|| interrupted(&signals))
-            .with_context(|| format!("the run cannot be written to {}", directory.path().display()))?;
+            .with_context(|| format!("the run cannot be written to {}", shown(directory.path())))?;
         let times = measure(&run, &written, threads, args.rounds.get(), &signals)?;
         std::fs::remove_dir_all(&run).context("a run that was measured cannot be removed")?;
         if !is_printed(&row(form.name(), &written, &times)) {

@@ -9,7 +9,7 @@ use super::wrap::fitting;
 use super::{Scene, panel, plot};
 use crate::report::sparsity;
 use crate::tally::quotient;
-use crate::text::{compact, compact_by, decimal, elide, percent, printable, thousands};
+use crate::text::{compact, compact_by, decimal, elide, percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Direction, Layout, Rect};
 use ratatui::style::Style;
@@ -24,6 +24,9 @@ const WITH_LIST: u16 = 90;
 
 /// From here on the charts stand beside one another.
 const BESIDE: u16 = 150;
+
+/// The most columns of a name below the charts.
+const NAME: usize = 40;
 
 /// The name of all priced layers together.
 const TOTAL: &str = "total";
@@ -269,7 +272,7 @@ fn draw_values(
         Some(at) => nearest(&places, at),
         None => places.len().saturating_sub(1),
     };
-    let names = all.iter().map(|series| printable(&series.name).width()).max().unwrap_or(0);
+    let names = all.iter().map(|series| elide(&series.name, NAME).width()).max().unwrap_or(0);
     let lines = std::iter::once(place_line(at, listless, area.width, scene, state)).chain(
         all.iter().map(|series| value_line(series, names, places.get(at), usize::from(area.width), scene)),
     );
@@ -323,7 +326,7 @@ fn value_line(
     let precise: fn(f64) -> String = if roomy { |value| decimal(value, 2) } else { compact };
     let captions = if roomy { [" effective ", " sparsity "] } else { [" ", " "] };
     let digits = if roomy { 14 } else { 6 };
-    let room = if roomy { (width - 78).min(40) } else { width.saturating_sub(50).clamp(8, 28) };
+    let room = if roomy { (width - 78).min(NAME) } else { width.saturating_sub(50).clamp(8, 28) };
     let room = room.min(names.max(8));
     let single = |text: String, width: usize| {
         let text = if single_too { format!(" batch {text:>width$} ") } else { String::new() };

@@ -22,7 +22,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let classes = &scene.moment.summary.neurons;
     // Where there is no room for the changes of all, there is for all classes.
     let compared = scene.baseline.is_some() && classes.len() * 2 + 3 <= usize::from(area.height);
-    let rows = classes.iter().map(|class| row(class, compared, scene));
+    // There may be as many classes as layers; what is below the area need not be made.
+    let rows = classes.iter().take(usize::from(area.height)).map(|class| row(class, compared, scene));
     let head = ["neuron", "effect.", "dense", "sparsity"];
     let head = head.into_iter().enumerate().map(|(at, text)| {
         let line = Line::styled(text, scene.theme.dim);

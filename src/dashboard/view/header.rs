@@ -6,7 +6,7 @@ use super::{Scene, tabs};
 use crate::pipeline::{Presence, Watching};
 use crate::report::longest_silence;
 use crate::run::{Backlog, Status};
-use crate::text::{bytes, compact, decimal, elide, span, thousands};
+use crate::text::{bytes, compact, decimal, elide, printable, span, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -43,7 +43,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     let brand = if scene.framed && area.width >= BRANDED { " neurotop " } else { "" };
     let taken = usize::from(area.width).saturating_sub(badge.width() + brand.len() + 1);
     // A long name gives way to the views' names, down to a third of its room.
-    let name = scene.moment.summary.run.name.width().clamp(4, (taken / 3).max(4));
+    let name = elide(&scene.moment.summary.run.name, (taken / 3).max(4)).width().max(4);
     let left = first.x + (brand.len() + name + 3) as u16;
     let room = Rect { x: left, width: (taken.saturating_sub(name + 2)) as u16, ..first }.intersection(first);
     let with_tabs = scene.framed || area.width >= TABBED;
@@ -95,10 +95,10 @@ fn badge(scene: &Scene<'_>) -> Line<'static> {
 fn draw_producer(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let watching = match (&scene.moment.presence, &scene.moment.watching) {
         (Some(Presence::Missing(why)), _) if scene.moment.summary.run.batches > 0 => {
-            Span::styled(format!("directory gone: {why} "), scene.theme.bad)
+            Span::styled(format!("directory gone: {} ", printable(why)), scene.theme.bad)
         }
         (_, Some(Watching::Polling { every, why })) => {
-            Span::styled(format!("scans every {:.0?} ({why}) ", every), scene.theme.dim)
+            Span::styled(format!("scans every {:.0?} ({}) ", every, printable(why)), scene.theme.dim)
         }
         _ => Span::raw(""),
     };
@@ -174,7 +174,8 @@ pub(super) fn draw_waiting(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>)
         }
         (None, _) => ("Waiting for the first batch.".to_owned(), scene.theme.strong),
     };
-    let mut lines = vec![Line::raw(""), Line::styled(what, style)];
+    let room = usize::from(area.width) * usize::from(area.height);
+    let mut lines = vec![Line::raw(""), Line::styled(elide(&what, room), style)];
     if moment.refused.is_none() {
         lines.push(Line::raw(""));
         lines.extend(

@@ -9,7 +9,7 @@ use super::{Scene, bars, changes, neurons, panel};
 use crate::portrait::{FiniteRange, Portrait, Potentials};
 use crate::report::{Figure, LayerFigures};
 use crate::tally::quotient;
-use crate::text::{compact, decimal, elide, percent, printable, thousands};
+use crate::text::{compact, decimal, elide, percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -98,7 +98,8 @@ fn titled(frame: &mut Frame<'_>, area: Rect, name: &str, note: &str, scene: &Sce
 }
 
 fn say(frame: &mut Frame<'_>, area: Rect, what: &str, scene: &Scene<'_>) {
-    let text = Paragraph::new(printable(what).into_owned()).style(scene.theme.dim).wrap(Wrap { trim: true });
+    let room = usize::from(area.width) * usize::from(area.height);
+    let text = Paragraph::new(elide(what, room)).style(scene.theme.dim).wrap(Wrap { trim: true });
     frame.render_widget(text, area);
 }
 

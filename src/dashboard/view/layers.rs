@@ -7,7 +7,7 @@ use super::meter::trend;
 use super::{Scene, changes, filter, panel};
 use crate::report::{Change, Figure, LayerFigures};
 use crate::tally::quotient;
-use crate::text::{compact, decimal, elide, percent, printable, thousands};
+use crate::text::{compact, decimal, elide, percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::text::{Line, Text};
@@ -122,7 +122,7 @@ fn columns(
     }
     // What is left goes to the names as far as they need it, then to the trend.
     let mut spare = (width + 1).saturating_sub(needed(&columns));
-    let longest = longest_name(shown);
+    let longest = longest_name(shown, width);
     let has_trend = columns.iter().any(|(column, _)| *column == Column::Trend);
     for (column, width) in &mut columns {
         let more = match column {
@@ -136,19 +136,20 @@ fn columns(
     columns
 }
 
-fn longest_name(shown: &[&LayerFigures]) -> u16 {
-    let longest = shown.iter().map(|layer| printable(&layer.name).width()).max().unwrap_or(0);
-    u16::try_from(longest).unwrap_or(u16::MAX)
+/// The columns of the longest name, where it needs no more than `most`.
+fn longest_name(shown: &[&LayerFigures], most: u16) -> u16 {
+    let longest = shown.iter().map(|layer| elide(&layer.name, usize::from(most)).width()).max();
+    u16::try_from(longest.unwrap_or(0)).unwrap_or(most)
 }
 
 fn column_width(column: Column, mark: usize, shown: &[&LayerFigures], scene: &Scene<'_>) -> u16 {
     let widest = |least: usize, most: usize| {
-        let text = |layer: &&LayerFigures| figure(column, layer, scene).width();
+        let text = |layer: &&LayerFigures| elide(&figure(column, layer, scene), most).width();
         let head = heading(column).width() + mark;
         shown.iter().map(text).max().unwrap_or(0).clamp(least.max(head), most) as u16
     };
     match column {
-        Column::Name => longest_name(shown).clamp(NAME_LEAST, NAME_KEPT),
+        Column::Name => longest_name(shown, NAME_KEPT).clamp(NAME_LEAST, NAME_KEPT),
         Column::Neuron => widest(6, 14),
         Column::Reset => widest(5, 10),
         Column::Trend => TREND_LEAST,

@@ -90,8 +90,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &Portrait, scene
     let Some(rates) = &portrait.rates else {
         return note(frame, area, "too many neurons to be drawn one by one", scene);
     };
-    let times = portrait.samples * portrait.steps.saturating_sub(1);
-    if times == 0 || rates.is_empty() {
+    // Without a neuron, the axes may be of any length.
+    let times = portrait.samples.saturating_mul(portrait.steps.saturating_sub(1));
+    if rates.is_empty() || times == 0 {
         return note(frame, area, "nothing can change in a single time step", scene);
     }
     let coloured = heat::colour(0.0, scene.look).is_some();

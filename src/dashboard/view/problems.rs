@@ -4,11 +4,12 @@ use super::super::state::State;
 use super::wrap::wrapped;
 use super::{Scene, list};
 use crate::report::Agreement;
-use crate::text::printable;
+use crate::text::{elide, thousands};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
 /// How many entries there are to list.
@@ -26,34 +27,50 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
     list(frame, area, format!("Problems ({})", count(scene)), |width| lines(scene, width), scene, state);
 }
 
+/// What is listed at most, and how many columns of each text: a stranger's run can have problems without end, and
+/// the list is made anew for every frame.
+const MOST_LISTED: usize = 1000;
+const LONGEST: usize = 1000;
+
 fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
-    let (summary, theme) = (&scene.moment.summary, scene.theme);
+    let theme = scene.theme;
     let mut lines = Vec::new();
-    let mut entry = |head: String, head_style: Style, text: &str| {
+    for (head, style, text) in entries(scene).take(MOST_LISTED) {
         let head = if head.width() <= width { vec![head] } else { wrapped(&head, width) };
-        lines.extend(head.into_iter().map(|line| Line::styled(line, head_style)));
-        lines.extend(
-            wrapped(text, width.saturating_sub(2))
-                .into_iter()
-                .map(|line| Line::from(vec![Span::raw("  "), Span::raw(line)])),
-        );
-    };
-    for problem in &summary.problems {
-        let (what, style) = match problem.severity {
-            "set_aside" => ("set aside", theme.bad),
-            _ => ("note", theme.warn),
-        };
-        entry(format!("{what}  {}", printable(&problem.path)), style, &printable(&problem.reason));
-    }
-    if let Agreement::Differs { differences } = &summary.agreement {
-        entry("not equal to NeuroBench's own results".into(), theme.bad, &differences.join("; "));
-    }
-    for warning in &summary.run.warnings {
-        entry("the producer warns".into(), theme.warn, &printable(warning));
+        lines.extend(head.into_iter().map(|line| Line::styled(line, style)));
+        let text = wrapped(&elide(&text, LONGEST), width.saturating_sub(2));
+        lines.extend(text.into_iter().map(|line| Line::from(vec![Span::raw("  "), Span::raw(line)])));
     }
     if lines.is_empty() {
         let none = wrapped("None: every batch that was seen is counted or waits its turn.", width);
         lines.extend(none.into_iter().map(|line| Line::styled(line, theme.good)));
     }
+    let more = count(scene).saturating_sub(MOST_LISTED);
+    if more > 0 {
+        let more = format!("and {} more, which the exports have", thousands(more as u128));
+        lines.push(Line::styled(more, theme.warn));
+    }
     lines
+}
+
+/// Heads and texts, made as they are asked for.
+fn entries<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (String, Style, Cow<'a, str>)> {
+    let (summary, theme) = (&scene.moment.summary, scene.theme);
+    let problems = summary.problems.iter().map(|problem| {
+        let (what, style) = match problem.severity {
+            "set_aside" => ("set aside", theme.bad),
+            _ => ("note", theme.warn),
+        };
+        (format!("{what}  {}", elide(&problem.path, LONGEST)), style, Cow::from(&problem.reason))
+    });
+    let differs = match &summary.agreement {
+        // Each takes several columns, so that these are more than are shown.
+        Agreement::Differs { differences } => Some(differences[..differences.len().min(LONGEST)].join("; ")),
+        _ => None,
+    };
+    let differs =
+        differs.map(|how| ("not equal to NeuroBench's own results".to_owned(), theme.bad, Cow::from(how)));
+    let warnings = summary.run.warnings.iter();
+    let warnings = warnings.map(|warning| ("the producer warns".to_owned(), theme.warn, Cow::from(warning)));
+    problems.chain(differs).chain(warnings)
 }

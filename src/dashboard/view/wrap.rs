@@ -16,33 +16,56 @@ pub(super) fn fitting<'a>(parts: impl IntoIterator<Item = Span<'a>>, width: u16)
 
 /// Breaks text into lines of at most `width` columns, between words where it can.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
-    let mut lines = vec![String::new()];
+    let mut lines = Lines { width: width.max(1), whole: Vec::new(), last: String::new(), used: 0 };
     for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always a line");
-        if line.is_empty() && word.width() <= width {
-            line.push_str(word);
-        } else if line.width() + 1 + word.width() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            push_word(&mut lines, word, width);
-        }
+        lines.push_word(word);
     }
-    lines
+    lines.whole.push(lines.last);
+    lines.whole
 }
 
-/// Starts a new line with a word, and more of them where the word alone is too long.
-fn push_word(lines: &mut Vec<String>, word: &str, width: usize) {
-    let mut line = String::new();
-    for character in word.chars() {
-        if line.width() + character.width().unwrap_or(0) > width {
-            lines.push(std::mem::take(&mut line));
+/// Lines that are filled. Each character is looked at once, however long the text is.
+struct Lines {
+    width: usize,
+    whole: Vec<String>,
+    last: String,
+    /// Columns of the last line.
+    used: usize,
+}
+
+impl Lines {
+    fn push_word(&mut self, word: &str) {
+        let width = word.width();
+        if !self.last.is_empty() && self.used + 1 + width <= self.width {
+            self.last.push(' ');
+            self.used += 1;
+        } else {
+            self.end_line();
         }
-        line.push(character);
+        if self.used + width <= self.width {
+            self.last.push_str(word);
+            self.used += width;
+        } else {
+            word.chars().for_each(|character| self.push(character));
+        }
     }
-    lines.push(line);
-    lines.retain(|line| !line.is_empty());
+
+    /// Adds a character of a word that is too long for a line.
+    fn push(&mut self, character: char) {
+        let width = character.width().unwrap_or(0);
+        if self.used + width > self.width {
+            self.end_line();
+        }
+        self.last.push(character);
+        self.used += width;
+    }
+
+    fn end_line(&mut self) {
+        if !self.last.is_empty() {
+            self.whole.push(std::mem::take(&mut self.last));
+        }
+        self.used = 0;
+    }
 }
 
 #[cfg(test)]
@@ -55,5 +78,16 @@ mod tests {
         assert_eq!(wrapped("abcdefghij kl", 4), ["abcd", "efgh", "ij", "kl"]);
         assert_eq!(wrapped("", 4), [""]);
         assert_eq!(wrapped("ab", 0), ["a", "b"]);
+        assert_eq!(wrapped("a bcdef", 4), ["a", "bcde", "f"]);
+        assert_eq!(wrapped("層層 a", 1), ["層", "層", "a"]);
+    }
+
+    /// So many that looking at all lines for each word does not come to an end.
+    #[test]
+    fn a_text_of_megabytes_is_broken_in_one_pass() {
+        assert_eq!(wrapped(&"abcd ".repeat(400_000), 3).len(), 800_000);
+        assert_eq!(wrapped(&"a ".repeat(1_000_000), 3).len(), 500_000);
+        assert_eq!(wrapped(&"a".repeat(2_000_000), 2).len(), 1_000_000);
+        assert_eq!(wrapped(&"\u{301}".repeat(1_000_000), 2).len(), 1);
     }
 }

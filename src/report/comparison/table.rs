@@ -2,7 +2,7 @@
 //! summary has about its baseline.
 
 use super::{Against, Changes, Compared, ComparedRun, Comparison, PartChanges, Presence};
-use crate::report::draw::{Style, bullets, coloured, draw, failed, per_sample, ratio, safe};
+use crate::report::draw::{Style, bullets, coloured, draw, failed, name, per_sample, ratio, safe};
 use crate::report::{Change, Direction, Figure};
 use crate::text::thousands;
 use comfy_table::Cell;
@@ -124,7 +124,7 @@ fn figure(changes: &Changes, at: usize, style: Style) -> String {
     let rows = parts.map(|(kind, part)| {
         let [base, new, distance, change] = cells(&part.figures.each()[at]);
         let change = if part.presence == Presence::Both { change } else { Cell::new(part.presence.word()) };
-        let mut row = vec![Cell::new(kind), Cell::new(safe(&part.name, style)), base, new];
+        let mut row = vec![Cell::new(kind), Cell::new(name(&part.name, style)), base, new];
         row.extend((figure != Figure::Sparsity).then_some(distance));
         row.push(change);
         row
@@ -155,7 +155,7 @@ pub(in crate::report) fn against(against: &Against, style: Style) -> String {
 }
 
 fn layer(part: &PartChanges, style: Style) -> Vec<Cell> {
-    let mut row = vec![Cell::new(safe(&part.name, style))];
+    let mut row = vec![Cell::new(name(&part.name, style))];
     row.extend(part.figures.each().map(|change| match part.presence {
         Presence::Both => coloured(change.text(), &change),
         _ => Cell::new("–"),

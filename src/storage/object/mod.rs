@@ -9,8 +9,8 @@ pub(crate) use reader::ObjectReader;
 
 use super::address::{Address, Scheme};
 use super::{
-    Container, Contents, Entry, Identity, Interest, Interests, Opened, Pace, Root, Shape, Storage,
-    StoredFile, Trouble, Wanted,
+    Container, Contents, Entry, Identity, Interest, Interests, MAX_LEVELS, Opened, Pace, Root, Shape,
+    Storage, StoredFile, Trouble, Wanted,
 };
 use client::{Client, Version, Whole, wait};
 use listing::{Depth, Listed};
@@ -95,7 +95,7 @@ impl Place {
             return names.into_iter().filter_map(|name| self.directory(name).transpose()).collect();
         }
         let mut found: HashMap<String, Identity> =
-            names.into_iter().map(|name| (name, Identity::of_nothing())).collect();
+            names.into_iter().map(|name| (name, Identity::unknown())).collect();
         self.list(Depth::All, &mut |listed| {
             if let Listed::Object { name, version } = listed
                 && let Some((directory, file)) = name.split_once('/')
@@ -109,17 +109,33 @@ impl Place {
         Ok(found.into_iter().map(entry).collect())
     }
 
+    /// All objects that lie below, down to [`MAX_LEVELS`]; level by level where a store has no listing of all.
+    fn objects(&self, each: &mut dyn FnMut(&str, Version)) -> Result<(), Trouble> {
+        let depth = if self.client.lists_all() { Depth::All } else { Depth::One };
+        let mut levels = vec![String::new()];
+        while let Some(within) = levels.pop() {
+            let level = if within.is_empty() { self } else { &self.below(&within) };
+            let named =
+                |name: &str| if within.is_empty() { name.to_owned() } else { format!("{within}/{name}") };
+            level.list(depth, &mut |listed| {
+                match listed {
+                    Listed::Object { name, version } => each(&named(name), version),
+                    Listed::Prefix { name } => levels.push(named(name)),
+                }
+                ControlFlow::Continue(())
+            })?;
+            levels.retain(|within| within.split('/').count() < MAX_LEVELS);
+        }
+        Ok(())
+    }
+
     /// One directory batch; `None` where nothing is in it.
     fn directory(&self, name: String) -> Result<Option<Entry>, Trouble> {
-        let mut identity = Identity::of_nothing();
+        let mut identity = Identity::unknown();
         let mut is_empty = true;
-        let depth = if self.client.lists_all() { Depth::All } else { Depth::One };
-        self.below(&name).list(depth, &mut |listed| {
-            if let Listed::Object { name, version } = listed {
-                is_empty = false;
-                identity.add_object(name, &self.client.identity(&version));
-            }
-            ControlFlow::Continue(())
+        self.below(&name).objects(&mut |name, version| {
+            is_empty = false;
+            identity.add_object(name, &self.client.identity(&version));
         })?;
         Ok((!is_empty).then_some(Entry { name, shape: Shape::Directory, identity }))
     }
@@ -142,7 +158,7 @@ impl Place {
 
 /// A prefix of which no more is wanted than that it is there.
 fn prefix(name: String) -> Entry {
-    Entry { name, shape: Shape::Directory, identity: Identity::of_nothing() }
+    Entry { name, shape: Shape::Directory, identity: Identity::unknown() }
 }
 
 impl Storage for ObjectStores {
@@ -226,17 +242,14 @@ impl Storage for ObjectStores {
     fn files(&self, directory: &Path, wanted: Wanted<'_>) -> io::Result<Vec<StoredFile>> {
         let place = place(directory)?;
         let mut files = Vec::new();
-        place.list(Depth::One, &mut |listed| {
-            if let Listed::Object { name, version } = listed
-                && wanted(name)
-            {
+        place.objects(&mut |name, version| {
+            if wanted(name) {
                 let size = version.size;
                 let below = place.below(name);
                 let reader = ObjectReader::new(below.client, below.key, version);
                 let container = Container::Open(Arc::new(Contents::Object(reader)));
                 files.push(StoredFile { name: name.to_owned(), shape: Shape::File, size, container });
             }
-            ControlFlow::Continue(())
         })?;
         Ok(files)
     }

@@ -1,0 +1,162 @@
+//! Bounds on what is kept of documents and batches from strangers: lists while they are read, text in errors.
+
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// The most characters that are shown of a name or a value in an error.
+const SHOWN: usize = 200;
+
+/// The most warnings of a manifest that are kept.
+const MAX_WARNINGS: usize = 100;
+
+/// The most characters that are kept of a warning.
+const MAX_WARNING: usize = 1_000;
+
+/// Text of at most so many characters: what is longer loses its middle, since the ends of names and sentences say
+/// the most.
+///
+/// By characters, not by columns: a name of a million marks without a width takes one column.
+pub(super) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    // No text has more characters than bytes.
+    if text.len() <= most || text.chars().nth(most).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let room = most.saturating_sub(1);
+    let end = |count: usize| text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
+    let start = |count: usize| match count.checked_sub(1) {
+        Some(before) => text.char_indices().nth_back(before).map_or(0, |(at, _)| at),
+        None => text.len(),
+    };
+    Cow::Owned(format!("{}…{}", &text[..end(room / 2)], &text[start(room.div_ceil(2))..]))
+}
+
+/// A name from a file as an error has it.
+pub(crate) fn shown(name: &str) -> Cow<'_, str> {
+    shortened(name, SHOWN)
+}
+
+/// The same in quotation marks.
+pub(super) fn quoted(name: &str) -> String {
+    format!("{:?}", shown(name))
+}
+
+/// Reads a list and refuses it as soon as it has more than `most` elements, which are called `what`.
+pub(super) fn at_most<'de, D, T>(deserializer: D, most: usize, what: &'static str) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    deserializer.deserialize_seq(AtMost { most, what, element: PhantomData })
+}
+
+struct AtMost<T> {
+    most: usize,
+    what: &'static str,
+    element: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for AtMost<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of {}", self.what)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element()? {
+            if elements.len() == self.most {
+                return Err(A::Error::custom(format!("it has more than {} {}", self.most, self.what)));
+            }
+            elements.push(element);
+        }
+        Ok(elements)
+    }
+}
+
+/// Reads the warnings of a manifest: [`MAX_WARNINGS`] of them, shortened; the last says how many more there are.
+pub(super) fn warnings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    deserializer.deserialize_seq(Warnings)
+}
+
+struct Warnings;
+
+impl<'de> Visitor<'de> for Warnings {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of sentences")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+        let mut kept = Vec::new();
+        let mut left_out = 0_u64;
+        while let Some(Sentence(sentence)) = list.next_element()? {
+            // One more has room, so that what was read and written once is the same when it is read again.
+            if kept.len() <= MAX_WARNINGS {
+                kept.push(sentence);
+            } else {
+                left_out += 1;
+            }
+        }
+        if left_out > 0 {
+            kept[MAX_WARNINGS] = format!("{} more warnings are left out", left_out + 1);
+        }
+        Ok(kept)
+    }
+}
+
+/// A warning, shortened before it is kept.
+struct Sentence(String);
+
+impl<'de> Deserialize<'de> for Sentence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Sentence(String::new()))
+    }
+}
+
+impl Visitor<'_> for Sentence {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sentence")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
+        Ok(Self(shortened(text, MAX_WARNING).into_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn long_text_loses_its_middle() {
+        for (text, most, expected) in [
+            ("", 0, ""),
+            ("abc", 3, "abc"),
+            ("abcdef", 5, "ab…ef"),
+            ("abcdef", 4, "a…ef"),
+            ("abc", 1, "…"),
+            ("äöüß", 4, "äöüß"),
+            ("äöüß", 3, "ä…ß"),
+        ] {
+            assert_eq!(shortened(text, most), expected, "{text} {most}");
+        }
+        let marks = format!("a{}", "\u{301}".repeat(1_000_000));
+        assert_eq!(shown(&marks).chars().count(), SHOWN);
+    }
+
+    proptest! {
+        #[test]
+        fn shortened_text_has_no_more_characters(text in "\\PC{0,40}", most in 1_usize..40) {
+            let short = shortened(&text, most);
+            prop_assert_eq!(short.chars().count(), text.chars().count().min(most));
+            prop_assert_eq!(shortened(&short, most), short.clone());
+        }
+    }
+}

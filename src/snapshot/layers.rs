@@ -1,0 +1,94 @@
+//! The layers of a manifest, in its order, and where each is by its name.
+
+use super::bounded::at_most;
+use super::manifest::LayerEntry;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::ops::Deref;
+
+/// The most layers of a manifest: a batch may have no more members.
+pub(super) const MAX_LAYERS: usize = super::zip::MAX_MEMBERS;
+
+/// The layers of a manifest, which cannot be changed, so that the index that every batch is looked up in is made once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layers {
+    entries: Vec<LayerEntry>,
+    /// The places of the entries, by name.
+    by_name: Vec<usize>,
+}
+
+impl Layers {
+    fn new(entries: Vec<LayerEntry>) -> Self {
+        let mut by_name: Vec<usize> = (0..entries.len()).collect();
+        by_name.sort_unstable_by_key(|&place| (entries[place].name.as_str(), place));
+        Self { entries, by_name }
+    }
+
+    /// The place of a layer.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        let found = self.by_name.binary_search_by(|&place| self.entries[place].name.as_str().cmp(name));
+        found.ok().map(|at| self.by_name[at])
+    }
+
+    /// A layer by its name.
+    pub fn named(&self, name: &str) -> Option<&LayerEntry> {
+        self.place(name).map(|place| &self.entries[place])
+    }
+
+    /// The first name that is in it twice.
+    pub(super) fn twice(&self) -> Option<&str> {
+        let twice = self.by_name.windows(2).filter(|pair| {
+            let [first, second] = [pair[0], pair[1]].map(|place| self.entries[place].name.as_str());
+            first == second
+        });
+        twice.map(|pair| pair[1]).min().map(|place| self.entries[place].name.as_str())
+    }
+}
+
+impl Deref for Layers {
+    type Target = [LayerEntry];
+
+    fn deref(&self) -> &[LayerEntry] {
+        &self.entries
+    }
+}
+
+impl<'a> IntoIterator for &'a Layers {
+    type Item = &'a LayerEntry;
+    type IntoIter = std::slice::Iter<'a, LayerEntry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.iter()
+    }
+}
+
+impl Serialize for Layers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.entries.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Layers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        at_most(deserializer, MAX_LAYERS, "layers").map(Self::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_found_by_their_names() {
+        let entry = |name: &str| LayerEntry {
+            name: name.to_owned(),
+            neuron: "Leaky".to_owned(),
+            reset: "zero".to_owned(),
+            shape: None,
+        };
+        let layers = Layers::new(["c", "a", "b", "b", "a"].map(entry).to_vec());
+        assert_eq!((layers.place("c"), layers.place("d"), layers.len()), (Some(0), None, 5));
+        assert_eq!(layers.twice(), Some("b"), "that which is the first to be there again");
+        let layers = Layers::new(["c", "a", "b"].map(entry).to_vec());
+        assert_eq!((layers.twice(), layers.named("b").map(|layer| layer.name.as_str())), (None, Some("b")));
+    }
+}
