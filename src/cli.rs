@@ -62,7 +62,7 @@ const DOCTOR: &str = "\
 Exit codes:
   0  nothing is wrong
   1  nothing of a run is there
-  3  something is wrong; each file is named";
+  3  something is wrong; each file is named, of many with the same fault the first (with --format json all)";
 
 /// Watches the neuron operations of a running spiking-network benchmark.
 ///

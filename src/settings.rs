@@ -14,6 +14,7 @@ use crate::pipeline::Keeping;
 use crate::publish::Publishing;
 use crate::report::{Export, Format};
 use crate::storage::Links;
+use crate::text::shown;
 use crate::watch::Place;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -138,7 +139,7 @@ pub fn pruning(args: &KeepArgs, config: &Config) -> String {
 /// An option as the user wrote it: on the command line, or in the configuration, which is named.
 fn option(is_typed: bool, typed: &str, configured: &str, config: &Config) -> String {
     match &config.file {
-        Some(file) if !is_typed => format!("{configured} in {}", file.display()),
+        Some(file) if !is_typed => format!("{configured} in {}", shown(file)),
         _ => typed.to_owned(),
     }
 }

@@ -241,9 +241,7 @@ fn documents_that_are_pipes_sockets_or_links() {
             );
             assert!(said.contains(name), "{kind}: {said}");
             let says = match kind {
-                "pipe" | "socket" => {
-                    "it is a pipe, socket or device, which is not followed; put the file itself"
-                }
+                "pipe" | "socket" => "it is a pipe, socket or device, and no file; put the file itself",
                 "directory" => "it is a directory, and its name says .json",
                 _ => "it is a symbolic link, which is not followed; put the file itself",
             };

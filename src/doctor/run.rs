@@ -318,7 +318,7 @@ impl<'a> Examination<'a> {
             self.rank(rank).batches += 1;
         }
         let refusal = match (&found.meaning, found.shape) {
-            (_, Shape::Other(what)) => Some((storage::refusal_of(what), storage::advice(what))),
+            (_, Shape::Other(what)) => Some((storage::refusal_of(what, "batch"), storage::advice(what))),
             (EntryName::BatchFile(_), Shape::Directory) => {
                 Some(("it is a directory, and its name says .npz".to_owned(), "drop the suffix"))
             }

@@ -369,7 +369,7 @@ impl Ledger {
     fn admit(&mut self, found: &Found, name: BatchName, whole: bool, now: Instant) -> Option<SnapshotError> {
         let refusal = match (&found.meaning, found.shape) {
             (_, Shape::Other(what)) => {
-                Some(SnapshotError::new(storage::refusal_of(what), storage::advice(what)))
+                Some(SnapshotError::new(storage::refusal_of(what, "batch"), storage::advice(what)))
             }
             (EntryName::BatchFile(_), Shape::Directory) => {
                 Some(SnapshotError::new("it is a directory, and its name says .npz", "drop the suffix"))

@@ -17,10 +17,9 @@ pub fn check_document(shape: Shape) -> Result<(), SnapshotError> {
         Shape::Directory => {
             Err(SnapshotError::new("it is a directory, and its name says .json", "write it as a file"))
         }
-        Shape::Other(kind) => Err(SnapshotError::new(
-            format!("it is {kind}, which is not followed"),
-            storage::advice_for_document(kind),
-        )),
+        Shape::Other(kind) => {
+            Err(SnapshotError::new(storage::refusal_of(kind, "file"), storage::advice_for_document(kind)))
+        }
     }
 }
 

@@ -95,7 +95,7 @@ fn work(orders: &Receiver<Order>) {
                 Order::Write(write) => carry_out(write),
                 Order::PutAside { from, to } => {
                     if let Err(error) = std::fs::rename(&from, &to) {
-                        tracing::warn!(file = ?from, why = %error, "void progress cannot be put aside");
+                        tracing::warn!(file = ?from, why = error.to_string(), "void progress cannot be put aside");
                     }
                 }
             }

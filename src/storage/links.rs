@@ -63,12 +63,12 @@ fn is_loop(_error: &io::Error) -> bool {
     false
 }
 
-/// What is wrong with something of this kind in the place of a batch.
-pub(crate) fn refusal_of(kind: &str) -> String {
+/// What is wrong with something of this kind in the place of what was expected.
+pub(crate) fn refusal_of(kind: &str, expected: &str) -> String {
     if kind == LINK {
         format!("it is {kind}, which is not followed")
     } else {
-        format!("it is {kind}, and no batch")
+        format!("it is {kind}, and no {expected}")
     }
 }
 
