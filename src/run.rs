@@ -291,6 +291,11 @@ impl Run {
             Update::Solved(path) => {
                 self.problems.remove(&path);
             }
+            Update::NoticeGone(path) => {
+                if let Some(problems) = self.problems.get_mut(&path) {
+                    problems.remove(&Severity::Notice);
+                }
+            }
             Update::Refused(why) => self.refused = Some(why),
             Update::Restarted { why, .. } => self.restart(why),
             // Whoever keeps the progress looks at it before the group is applied.
@@ -677,6 +682,8 @@ mod tests {
             assert!(run.is_complete());
             run.apply(severities.map(problem).to_vec(), SystemTime::UNIX_EPOCH);
             assert_eq!((run.problems().count(), run.set_aside().count(), run.is_complete()), (2, 1, false));
+            run.apply(vec![Update::NoticeGone("x".into())], SystemTime::UNIX_EPOCH);
+            assert_eq!((run.problems().count(), run.set_aside().count()), (1, 1));
             run.apply(vec![Update::Solved("x".into())], SystemTime::UNIX_EPOCH);
             assert!(run.problems().next().is_none() && run.is_complete());
         }

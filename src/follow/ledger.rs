@@ -673,10 +673,10 @@ impl Ledger {
         self.account_for(name, true);
     }
 
-    /// These layers, in the memory that they share with other batches.
-    pub fn shared(&mut self, shapes: &Arc<[LayerShape]>) -> Arc<[LayerShape]> {
-        let place = self.place_of(shapes);
-        Arc::clone(&self.shapes[place as usize])
+    /// The layers of a batch whose count is in the figures, in the memory that they share with other batches.
+    pub fn shapes_of(&self, name: BatchName) -> Option<Arc<[LayerShape]>> {
+        let place = self.entries.get(&name)?.counted?;
+        self.shapes.get(place as usize).map(Arc::clone)
     }
 
     /// Where these layers are among the sets of layers; they are put there where they are new.

@@ -1112,7 +1112,9 @@ impl Engine {
         match (verdict, added) {
             (Verdict::Add { replaces }, Some(mut read)) => {
                 let replaces = if replaces { self.recent.take(id) } else { None };
-                read.count.shapes = self.ledger.shared(&read.count.shapes);
+                if let Some(shared) = self.ledger.shapes_of(parsed) {
+                    read.count.shapes = shared;
+                }
                 self.recent.keep(id, &read.count);
                 if self.keeps() {
                     self.checkpoints.add((parsed, identity));
@@ -1176,7 +1178,7 @@ impl Engine {
             Entry::Occupied(first) if *first.get() < batch => return,
             Entry::Occupied(mut first) => {
                 let later = first.insert(batch);
-                self.pending.push(Update::Solved(later.to_string()));
+                self.pending.push(Update::NoticeGone(later.to_string()));
             }
         }
         self.notice(batch.to_string(), error);

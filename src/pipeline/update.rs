@@ -107,6 +107,8 @@ pub enum Update {
     Problem(Problem),
     /// Whatever the problem with this file was, it is no more.
     Solved(String),
+    /// What was noticed of this file, and keeps it out of nothing, is said of another now.
+    NoticeGone(String),
     /// The run must not be counted: why.
     Refused(SnapshotError),
     /// All counts are void, everything is read again.
