@@ -606,6 +606,19 @@ fn a_name_of_a_megabyte_does_not_fill_the_rows_of_a_table() {
     }
 }
 
+#[test]
+fn the_doctor_says_no_more_than_can_be_read() {
+    let run = tempfile::tempdir().expect("a directory");
+    let name = "n".repeat(1 << 20);
+    let many: Vec<String> = (0..1000).map(|at| format!("l{at}")).collect();
+    let layer = |name| (name, name, "zero", &[2][..]);
+    let layers: Vec<_> = many.iter().map(String::as_str).chain([name.as_str()]).map(layer).collect();
+    support::write_manifest(run.path(), &layers, None);
+    let (_, text, said) = neurotop(["doctor".as_ref(), run.path().as_os_str()]);
+    assert!(text.contains("--format json has all"), "{said}");
+    assert!(text.lines().count() < 300 && text.len() < 100_000, "{} bytes", text.len());
+}
+
 /// An archive without members that lists one empty file this often, and declares as many.
 fn central_directory(entries: usize, name: impl Fn(usize) -> String) -> Vec<u8> {
     let local_name = name(0);

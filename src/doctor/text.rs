@@ -1,11 +1,18 @@
 //! A diagnosis for people.
 
 use super::{Diagnosis, Finding, Kind, LayerDiagnosis, Place, RunDiagnosis, Severity};
-use crate::text::{bytes, printable, thousands};
+use crate::text::{bytes, elide, printable, thousands};
 use std::collections::HashMap;
 
 /// Layers that are listed; the JSON has all.
 const MOST_LAYERS: usize = 40;
+
+/// Lines of what there is to say.
+const MOST_FINDINGS: usize = 200;
+
+/// How many columns a name has at most, and a sentence.
+const LONGEST: usize = 200;
+const LONGEST_SENTENCE: usize = 1000;
 
 pub(super) fn text(diagnosis: &Diagnosis) -> String {
     let what = match diagnosis.kind {
@@ -37,9 +44,9 @@ fn place(place: &Place) -> String {
 
 fn of_run(run: &RunDiagnosis) -> Vec<String> {
     let documents = &run.documents;
-    let mut lines = vec![format!("{}:", printable(&run.name))];
+    let mut lines = vec![format!("{}:", elide(&run.name, LONGEST))];
     if let Some(producer) = &documents.producer {
-        lines.push(format!("  produced by {}", printable(producer)));
+        lines.push(format!("  produced by {}", elide(producer, LONGEST)));
     }
     let is_wrong = |finding: &Finding| finding.severity == Severity::Wrong && finding.about == "end.json";
     let end_is_wrong = !documents.ended && run.findings.iter().any(is_wrong);
@@ -109,7 +116,7 @@ fn ranks(run: &RunDiagnosis) -> Option<String> {
 }
 
 fn layer(layer: &LayerDiagnosis) -> String {
-    let or_unknown = |name: &Option<String>| printable(name.as_deref().unwrap_or("?")).into_owned();
+    let or_unknown = |name: &Option<String>| elide(name.as_deref().unwrap_or("?"), LONGEST);
     let price =
         layer.ops_per_update.map_or("no price".to_owned(), |ops| format!("{ops} operations an update"));
     let neurons = layer.neurons.as_ref().map_or(String::new(), |neurons| format!(", neurons {neurons:?}"));
@@ -117,7 +124,7 @@ fn layer(layer: &LayerDiagnosis) -> String {
     let forms = if forms.is_empty() { "in no batch".to_owned() } else { forms.join(", ") };
     format!(
         "  layer {}: {} with reset {}, {price}{neurons}; {forms}",
-        printable(&layer.name),
+        elide(&layer.name, LONGEST),
         or_unknown(&layer.neuron),
         or_unknown(&layer.reset),
     )
@@ -138,7 +145,12 @@ fn findings(findings: &[Finding]) -> Vec<String> {
             None => groups.push(vec![finding]),
         }
     }
-    groups.iter().map(|group| line(group)).collect()
+    let mut lines: Vec<String> = groups.iter().take(MOST_FINDINGS).map(|group| line(group)).collect();
+    if groups.len() > MOST_FINDINGS {
+        let more = thousands((groups.len() - MOST_FINDINGS) as u128);
+        lines.push(format!("  and {more} more; --format json has all"));
+    }
+    lines
 }
 
 fn line(group: &[&Finding]) -> String {
@@ -147,7 +159,7 @@ fn line(group: &[&Finding]) -> String {
         Severity::Wrong => "WRONG",
         Severity::Note => "note",
     };
-    let named: Vec<_> = group.iter().take(MOST_NAMED).map(|finding| printable(&finding.about)).collect();
+    let named: Vec<_> = group.iter().take(MOST_NAMED).map(|finding| elide(&finding.about, LONGEST)).collect();
     let more = match group.len().saturating_sub(MOST_NAMED) {
         0 => String::new(),
         more => format!(" and {} more", thousands(more as u128)),
@@ -155,8 +167,8 @@ fn line(group: &[&Finding]) -> String {
     format!(
         "  {mark}  {}{more}: {}; {}",
         named.join(", "),
-        printable(&finding.what),
-        printable(&finding.advice)
+        elide(&finding.what, LONGEST_SENTENCE),
+        elide(&finding.advice, LONGEST_SENTENCE)
     )
 }
 
