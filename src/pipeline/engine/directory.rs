@@ -1,0 +1,309 @@
+//! Looks at the directory: whether it is there, at what events tell, at all that is in it.
+
+use super::Engine;
+use crate::follow::{Found, Hint, Shape, Watcher, events_missing_because, is_run, look, scan, scan_rank};
+use crate::pipeline::{Mode, Presence, Update, Watching};
+use crate::snapshot::{EntryName, SnapshotError, classify};
+use crate::storage;
+use std::collections::HashSet;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The least time between two full scans beside events.
+const SCAN_BESIDE_EVENTS: Duration = Duration::from_secs(5);
+
+/// A full scan may take at most one part in so many of the time, and of the time in which events ask
+/// for it.
+const SCAN_SHARE: u32 = 20;
+const ASKED_SCAN_SHARE: u32 = 4;
+
+/// More hints than this at once are answered by one scan.
+const MANY_HINTS: usize = 4096;
+
+/// The most waiting batches that are looked at between two scans.
+const MANY_WAITING: usize = 256;
+
+impl Engine {
+    /// A scan is wanted soon; many events that ask for one share it.
+    pub(super) fn ask_for_scan(&mut self) {
+        self.next_scan = self.next_scan.min(Instant::now().max(self.no_scan_before));
+    }
+
+    /// Notices a directory that appears, vanishes, or is another one of the same name.
+    pub(super) fn check_root(&mut self, now: Instant) {
+        let (presence, root) = match storage::root(&self.directory) {
+            Ok(root) => (Presence::Present, root),
+            Err(why) => (Presence::Missing(why), None),
+        };
+        let is_another = self.root.is_some() && root.is_some() && root != self.root;
+        let (presence, root) = if is_another && !is_run(&self.directory) {
+            // Such is what a disk leaves that is not mounted for a while.
+            let why = "another directory is in its place, with nothing of a run in it yet";
+            (Presence::Missing(why.into()), None)
+        } else {
+            (presence, root)
+        };
+        if root.is_some() && is_another {
+            self.watcher = None;
+            self.restart("the directory was replaced by another of the same name");
+        }
+        if self.presence.as_ref() == Some(&presence) {
+            if presence == Presence::Present && self.watcher.is_none() && self.root != root {
+                self.watch();
+            }
+            self.root = root.or(self.root);
+            return;
+        }
+        if presence == Presence::Present {
+            self.root = root;
+            self.watch();
+            self.next_scan = now;
+        } else {
+            self.watcher = None;
+        }
+        self.presence = Some(presence.clone());
+        self.pending.push(Update::Directory(presence));
+    }
+
+    /// Watches first and scans then, so that nothing falls in between.
+    pub(super) fn watch(&mut self) {
+        if self.options.mode == Mode::Once || self.finish_by.is_some() {
+            return;
+        }
+        let why = match (self.options.poll, events_missing_because(&self.directory)) {
+            (Some(_), _) => Some("as you asked".to_owned()),
+            (None, Some(why)) => Some(why),
+            (None, None) => match Watcher::new(&self.directory, self.hints.0.clone()) {
+                Ok(watcher) => {
+                    self.watcher = Some(watcher);
+                    None
+                }
+                Err(why) => Some(why),
+            },
+        };
+        self.announce_watching(why);
+    }
+
+    pub(super) fn announce_watching(&mut self, polling_because: Option<String>) {
+        self.pending.push(Update::Watching(match polling_because {
+            Some(why) => Watching::Polling { every: self.scan_interval(), why },
+            None => Watching::Events,
+        }));
+        self.next_scan = Instant::now();
+    }
+
+    pub(super) fn scan_interval(&self) -> Duration {
+        match (self.options.poll, &self.watcher) {
+            (Some(interval), _) => interval,
+            (None, Some(_)) => SCAN_BESIDE_EVENTS,
+            (None, None) => self.pace.scan,
+        }
+    }
+
+    pub(super) fn scan(&mut self, now: Instant) {
+        let started = Instant::now();
+        let found = match scan(&self.directory, self.options.shard) {
+            Ok(found) => found,
+            Err(error) => {
+                self.next_scan = now + self.pace.root;
+                if self.root.is_some() {
+                    self.check_root(now);
+                }
+                if self.presence == Some(Presence::Present) {
+                    self.presence = Some(Presence::Missing(format!("it cannot be listed: {error}")));
+                    self.pending.extend(self.presence.clone().map(Update::Directory));
+                }
+                return;
+            }
+        };
+        self.scanned = true;
+        self.note_documents(&found, now);
+        self.note_misnamed(&found);
+        self.note_ranks(&found);
+        let epoch = self.epoch;
+        // The manifest is read before any batch is queued that must be checked against it.
+        self.read_documents(now);
+        if let Some(why) = self.is_another(&found) {
+            self.restart(why);
+        }
+        if self.epoch != epoch {
+            return;
+        }
+        let changes = self.ledger.reconcile(&found, now, SystemTime::now());
+        for (name, problem) in changes.problems {
+            self.problem(name, problem);
+        }
+        self.pending.extend(changes.solved.into_iter().map(Update::Solved));
+        self.watch_ranks(&found);
+        let (took, ended) = (started.elapsed(), Instant::now());
+        self.next_scan = ended + self.scan_interval().max(took * SCAN_SHARE);
+        self.no_scan_before = ended + took * ASKED_SCAN_SHARE;
+    }
+
+    /// Whether everything is looked at from time to time.
+    pub(super) fn scans(&self) -> bool {
+        self.finish_by.is_none() && !(self.options.mode == Mode::Once && self.scanned)
+    }
+
+    /// Notes all ranks that have a directory.
+    pub(super) fn note_ranks(&mut self, found: &[Found]) {
+        if !self.closed_ranks.is_empty() {
+            let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
+            let is_gone = |name: &&String| !present.contains(name.as_str());
+            let gone: Vec<String> = self.closed_ranks.iter().filter(is_gone).cloned().collect();
+            gone.iter().for_each(|name| self.open_rank(name));
+        }
+        found.iter().for_each(|found| self.note_rank(found));
+    }
+
+    pub(super) fn note_rank(&mut self, found: &Found) {
+        let EntryName::Rank(rank) = found.meaning else { return };
+        match found.shape {
+            Shape::Directory => {
+                self.open_rank(&found.name);
+                self.ledger.note_rank(rank);
+            }
+            Shape::File => {}
+            Shape::Other(what) if self.closed_ranks.insert(found.name.clone()) => self.problem(
+                found.name.clone(),
+                SnapshotError::new(
+                    format!("it is {what}, and what is in it is not counted"),
+                    "put the directory of the rank itself in its place, where this user may read it",
+                ),
+            ),
+            Shape::Other(_) => {}
+        }
+    }
+
+    pub(super) fn open_rank(&mut self, name: &str) {
+        if self.closed_ranks.remove(name) {
+            self.pending.push(Update::Solved(name.to_owned()));
+        }
+    }
+
+    /// Watches the directories of ranks that are not watched yet, and looks at them again then, so that
+    /// nothing falls in between.
+    pub(super) fn watch_ranks(&mut self, found: &[Found]) {
+        for found in found.iter().filter(|found| found.is_rank_directory()) {
+            if self.watcher.as_ref().is_some_and(|watcher| !watcher.watches(&found.name)) {
+                self.look_into(found);
+            }
+        }
+    }
+
+    /// Looks at all that is in the directory of a rank, which is watched from now on.
+    pub(super) fn look_into(&mut self, found: &Found) {
+        if let Some(watcher) = &mut self.watcher
+            && let Err(why) = watcher.watch(&found.name)
+        {
+            self.watcher = None;
+            self.announce_watching(Some(why));
+        }
+        // One that cannot be listed is named by the next full scan.
+        let inside = scan_rank(&self.directory, &found.name, self.options.shard).unwrap_or_default();
+        inside.into_iter().for_each(|found| self.take_found(found, false));
+    }
+
+    pub(super) fn note_misnamed(&mut self, found: &[Found]) {
+        for found in found {
+            let error = match found.meaning {
+                EntryName::Misnamed => SnapshotError::new(
+                    "it is not counted, since its name gives no batch number",
+                    "name it batch-N.npz if it is a batch",
+                ),
+                EntryName::MisnamedRank => SnapshotError::new(
+                    "what is in it is not counted, since its name gives no rank",
+                    "name it rank-R, a number below 4294967295, if it is that of a rank",
+                ),
+                _ => continue,
+            };
+            if self.known_misnamed.insert(found.name.clone()) {
+                self.notice(found.name.clone(), error);
+            }
+        }
+    }
+
+    pub(super) fn follow_hints(&mut self, hints: impl Iterator<Item = Hint>) {
+        let mut names: Vec<(String, bool)> = Vec::new();
+        let mut everything = false;
+        for hint in hints {
+            let (paths, whole) = match hint {
+                Hint::Touched(paths) => (paths, false),
+                Hint::Whole(paths) => (paths, true),
+                Hint::Anything => {
+                    tracing::debug!("file events were lost; everything is looked at");
+                    everything = true;
+                    continue;
+                }
+                Hint::Lost(why) => {
+                    self.watcher = None;
+                    self.announce_watching(Some(why));
+                    continue;
+                }
+            };
+            for path in paths {
+                match path.strip_prefix(&self.directory).ok().and_then(|rest| rest.to_str()) {
+                    Some("") => self.next_root_check = Instant::now(),
+                    Some(name) => names.push((name.replace(std::path::MAIN_SEPARATOR, "/"), whole)),
+                    None => {}
+                }
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        if everything || names.len() > MANY_HINTS {
+            return self.ask_for_scan();
+        }
+        for (name, whole) in names {
+            self.look_at(&name, whole);
+        }
+    }
+
+    pub(super) fn look_at(&mut self, name: &str, whole: bool) {
+        match look(&self.directory, name) {
+            Some(found) if found.is_rank_directory() => {
+                self.note_rank(&found);
+                self.look_into(&found);
+            }
+            Some(found) => self.take_found(found, whole),
+            // Only a full scan tells a batch that was renamed from one that was deleted.
+            None if self.ledger.awaits(name) => self.ask_for_scan(),
+            None if matches!(classify(name), EntryName::Rank(_)) => {
+                if let Some(watcher) = &mut self.watcher {
+                    watcher.forget(name);
+                }
+                self.ask_for_scan();
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn take_found(&mut self, found: Found, whole: bool) {
+        let now = Instant::now();
+        self.note_documents(std::slice::from_ref(&found), now);
+        self.note_misnamed(std::slice::from_ref(&found));
+        self.note_rank(&found);
+        if self.is_unconfirmed && self.is_changed(&found) {
+            // It may be the first batch of another run, which the whole directory tells.
+            return self.ask_for_scan();
+        }
+        if let Some(problem) = self.ledger.observe(&found, whole, now, SystemTime::now()) {
+            self.problem(found.name, problem);
+        }
+    }
+
+    pub(super) fn look_at_waiting(&mut self, now: Instant) {
+        let waiting: Vec<String> = self.ledger.waiting().take(MANY_WAITING).collect();
+        for name in waiting {
+            self.look_at(&name, false);
+        }
+        if !self.is_reading_documents() {
+            return;
+        }
+        let of_ranks: Vec<String> = self.rank_documents.unread().into_iter().map(|of| of.name).collect();
+        for name in ["manifest.json", "end.json"].into_iter().chain(of_ranks.iter().map(String::as_str)) {
+            if let Some(found) = look(&self.directory, name) {
+                self.note_documents(&[found], now);
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Reads the manifests and ends of a run and its ranks, and holds what is counted against them.
+
+use super::Engine;
+use super::resume::{BEGUN_AGAIN, REPLACED};
+use crate::follow::{Found, look};
+use crate::pipeline::document::Reading;
+use crate::pipeline::rank_documents::{Kind, RankDocument};
+use crate::pipeline::{Mode, Update};
+use crate::snapshot::{BatchName, End, EntryName, Manifest, ManifestError, SnapshotError};
+use crate::storage::is_url;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+impl Engine {
+    pub(super) fn is_reading_documents(&self) -> bool {
+        self.manifest_document.is_failing()
+            || self.end_document.is_failing()
+            || self.rank_documents.are_failing()
+    }
+
+    pub(super) fn note_documents(&mut self, found: &[Found], now: Instant) {
+        for found in found {
+            match found.meaning {
+                EntryName::Manifest(None) => self.manifest_document.observe(found, now, SystemTime::now()),
+                EntryName::End(None) => self.end_document.observe(found, now, SystemTime::now()),
+                _ => self.rank_documents.observe(found, now, SystemTime::now()),
+            }
+        }
+    }
+
+    pub(super) fn read_documents(&mut self, now: Instant) {
+        let path = self.directory.join("manifest.json");
+        match self.manifest_document.read(&path, now, parse_manifest) {
+            Reading::Nothing => {}
+            Reading::Parsed(Ok(manifest)) => self.take_own_manifest(manifest),
+            Reading::Parsed(Err(newer)) => self.refuse("manifest.json", newer),
+            Reading::Failed(error) => self.problem("manifest.json".into(), error),
+        }
+        let path = self.directory.join("end.json");
+        match self.end_document.read(&path, now, End::parse) {
+            Reading::Nothing => {}
+            Reading::Parsed(end) => {
+                self.pending.push(Update::Solved("end.json".into()));
+                self.pending.push(Update::End(end));
+            }
+            Reading::Failed(error) => {
+                self.problem("end.json".into(), error);
+                self.pending.push(Update::End(End::default()));
+            }
+        }
+        for of in self.rank_documents.unread() {
+            match of.kind {
+                Kind::Manifest => self.read_rank_manifest(of, now),
+                Kind::End => self.read_rank_end(&of, now),
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, name: &str, newer: SnapshotError) {
+        self.refused = true;
+        self.problem(name.into(), newer.clone());
+        self.pending.push(Update::Refused(newer));
+    }
+
+    /// The manifest of a rank must agree with the run's own, and stands for it where there is none.
+    pub(super) fn read_rank_manifest(&mut self, of: RankDocument, now: Instant) {
+        let directory = Arc::clone(&self.directory);
+        let manifest = match self.rank_documents.read(&of, &directory, now, parse_manifest) {
+            Reading::Nothing => return,
+            Reading::Parsed(Ok(manifest)) => manifest,
+            Reading::Parsed(Err(newer)) if self.manifest.is_none() && self.manifest_document.is_absent() => {
+                return self.refuse(&of.name, newer);
+            }
+            Reading::Parsed(Err(error)) | Reading::Failed(error) => return self.problem(of.name, error),
+        };
+        let is_lent = self.manifest.is_none() || self.borrowed_from.as_ref() == Some(&of);
+        if is_lent && self.manifest_document.is_absent() {
+            self.pending.push(Update::Solved(of.name.clone()));
+            self.rank_documents.compare_again(Some(&of));
+            self.borrowed_from = Some(of);
+            return self.take_manifest(manifest.of_all_ranks());
+        }
+        match self.manifest.as_ref().and_then(|of_run| manifest.contradiction(of_run)) {
+            None => self.pending.push(Update::Solved(of.name)),
+            Some(how) => {
+                let source = self.borrowed_from.as_ref().map_or("manifest.json", |of| of.name.as_str());
+                let error = SnapshotError::new(
+                    format!("it contradicts {source}, which is taken for the run's: {how}"),
+                    "have all ranks run the same model, or give each a run of its own",
+                );
+                self.problem(of.name, error);
+            }
+        }
+    }
+
+    pub(super) fn read_rank_end(&mut self, of: &RankDocument, now: Instant) {
+        let directory = Arc::clone(&self.directory);
+        let end = match self.rank_documents.read(of, &directory, now, End::parse) {
+            Reading::Nothing => return,
+            Reading::Parsed(end) => {
+                self.pending.push(Update::Solved(of.name.clone()));
+                end
+            }
+            Reading::Failed(error) => {
+                self.problem(of.name.clone(), error);
+                End::default()
+            }
+        };
+        self.ledger.note_rank(of.rank);
+        self.pending.push(Update::RankEnd { rank: of.rank, end });
+    }
+
+    pub(super) fn take_own_manifest(&mut self, manifest: Manifest) {
+        if self.restored_manifest.as_ref().is_some_and(|before| !before.may_become(&manifest)) {
+            return self.restart(REPLACED);
+        }
+        let own = self.manifest.as_deref().filter(|_| self.borrowed_from.is_none());
+        if let (Some(before), Some(now)) = (own.and_then(|own| own.id.as_ref()), &manifest.id)
+            && before != now
+        {
+            return self.restart(BEGUN_AGAIN);
+        }
+        self.borrowed_from = None;
+        self.rank_documents.compare_again(None);
+        self.take_manifest(manifest);
+    }
+
+    pub(super) fn take_manifest(&mut self, manifest: Manifest) {
+        let manifest = Arc::new(manifest);
+        let checks_changed = match &self.manifest {
+            Some(old) => !old.checked_part().eq(manifest.checked_part()),
+            None => true,
+        };
+        self.manifest = Some(Arc::clone(&manifest));
+        self.refused = false;
+        self.pending.push(Update::Solved("manifest.json".into()));
+        self.pending.push(Update::Manifest(Arc::clone(&manifest)));
+        if manifest.keep.is_some() && is_url(&self.directory) && self.options.mode == Mode::Live {
+            self.notice("manifest.json".into(), never_acknowledged());
+        }
+        if !checks_changed {
+            return;
+        }
+        let solved = self.mismatched.drain(..).map(|name| name.to_string());
+        self.pending.extend(solved.chain(self.ledger.retry_set_aside()).map(Update::Solved));
+        for (name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
+            self.take_out(name, reason);
+        }
+    }
+
+    /// Takes a counted batch out that does not match the manifest, where that is possible.
+    pub(super) fn take_out(&mut self, name: BatchName, reason: SnapshotError) {
+        let id = name.id();
+        // One that is gone would be lost.
+        let counted = self.ledger.counted_as(name);
+        let found = look(&self.directory, &name.to_string());
+        let is_there =
+            found.zip(counted).is_some_and(|(found, counted)| found.identity.same_contents(&counted));
+        let count = if is_there { self.recent.take(id) } else { None };
+        let Some(count) = count else {
+            self.mismatched.push(name);
+            let what =
+                format!("{}; it is in the figures all the same, counted before that was known", reason.what);
+            return self.problem(name.to_string(), SnapshotError::new(what, "start the tally over"));
+        };
+        self.ledger.withdraw(name);
+        self.acknowledgement.remove(id);
+        self.checkpoints.touch();
+        self.pending.push(Update::Withdrawn { number: id.number, rank: id.rank, count });
+        self.problem(name.to_string(), reason);
+    }
+}
+
+/// Nothing is written to an object store.
+fn never_acknowledged() -> SnapshotError {
+    SnapshotError::new(
+        "the producer keeps batches until they are acknowledged, and nothing is acknowledged in an object store",
+        "record without keep; an expiry rule of the store can delete old batches",
+    )
+}
+
+/// That a manifest is of a newer version is certain at once; anything else that is wrong with it may
+/// only mean that it is still being written.
+fn parse_manifest(bytes: &[u8]) -> Result<Result<Manifest, SnapshotError>, SnapshotError> {
+    match Manifest::parse(bytes) {
+        Ok(manifest) => Ok(Ok(manifest)),
+        Err(ManifestError::Newer(error)) => Ok(Err(error)),
+        Err(ManifestError::Unusable(error)) => Err(error),
+    }
+}

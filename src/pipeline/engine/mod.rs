@@ -1,0 +1,302 @@
+//! The thread that owns the ledger of a run, and selects over commands, hints, finished counts and time.
+//!
+//! It never reads a batch itself, so that a large one delays nothing but its own figures.
+
+mod counting;
+mod directory;
+mod documents;
+mod keeping;
+mod resume;
+
+use super::acknowledge::Acknowledgement;
+use super::checkpoint::Checkpoints;
+use super::deletion::Deletions;
+use super::document::Document;
+use super::rank_documents::{RankDocument, RankDocuments};
+use super::recent::RecentCounts;
+use super::worker::Workers;
+use super::{Command, Mode, Options, Output, Presence, Problem, Severity, Update};
+use crate::follow::{Account, Hint, Ledger, Watcher};
+use crate::log;
+use crate::snapshot::{BatchName, Manifest, SnapshotError};
+use crate::state::KnownManifest;
+use crate::storage::{self, Pace, Root, is_url};
+use crossbeam_channel::{Receiver, Sender, select, unbounded};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the last batches may take after the order to finish.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
+/// What the thread knows.
+pub(super) struct Engine {
+    options: Options,
+    directory: Arc<Path>,
+    commands: Receiver<Command>,
+    output: Output,
+    /// Updates since the last group was sent.
+    pending: Vec<Update>,
+    workers: Workers,
+    hints: (Sender<Hint>, Receiver<Hint>),
+    watcher: Option<Watcher>,
+    presence: Option<Presence>,
+    /// Tells one directory from another of the same name.
+    root: Option<Root>,
+    /// How often it is worth to look at what the directory is on.
+    pace: Pace,
+    ledger: Ledger,
+    /// What can be taken out of the figures again.
+    recent: RecentCounts,
+    /// Counted batches that do not match the manifest and cannot be taken out.
+    mismatched: Vec<BatchName>,
+    account: Account,
+    manifest_document: Document,
+    end_document: Document,
+    rank_documents: RankDocuments,
+    manifest: Option<Arc<Manifest>>,
+    /// The document of a rank that the manifest was taken from, where the run has none of its own.
+    borrowed_from: Option<RankDocument>,
+    acknowledgement: Acknowledgement,
+    checkpoints: Checkpoints,
+    /// Whether the last checkpoint could not be written.
+    saving_fails: bool,
+    /// The manifest that an earlier process knew, until this one knows the run's.
+    restored_manifest: Option<KnownManifest>,
+    /// Whether nothing says yet that what an earlier process counted is of this run.
+    is_unconfirmed: bool,
+    /// Whether that process counted in a directory of another name.
+    is_from_elsewhere: bool,
+    /// Whether batches may have been deleted since they were counted.
+    may_have_deleted: bool,
+    deletions: Deletions,
+    /// Why the run must not be counted at all.
+    refused: bool,
+    /// Counts the restarts, so that what was read for an earlier tally is not added to this one.
+    epoch: u64,
+    scanned: bool,
+    next_scan: Instant,
+    /// No scan that events ask for before this.
+    no_scan_before: Instant,
+    next_look: Instant,
+    next_root_check: Instant,
+    finish_by: Option<Instant>,
+    /// The first batch, by name, with members that are not read, by what was said of it.
+    known_ignored: HashMap<String, BatchName>,
+    known_misnamed: HashSet<String>,
+    /// What has the name of a rank and cannot be looked into.
+    closed_ranks: HashSet<String>,
+}
+
+impl Engine {
+    pub(super) fn new(
+        options: Options,
+        directory: Arc<Path>,
+        workers: Workers,
+        commands: Receiver<Command>,
+        output: Output,
+    ) -> Self {
+        let now = Instant::now();
+        let mut pace = storage::of(&directory).pace();
+        if let (Some(poll), true) = (options.poll, is_url(&directory)) {
+            pace.root = poll;
+        }
+        Self {
+            ledger: Ledger::new(options.settle),
+            recent: RecentCounts::default(),
+            mismatched: Vec::new(),
+            manifest_document: Document::new(options.settle),
+            end_document: Document::new(options.settle),
+            rank_documents: RankDocuments::new(options.settle),
+            borrowed_from: None,
+            options,
+            pace,
+            directory,
+            commands,
+            output,
+            pending: Vec::new(),
+            workers,
+            hints: unbounded(),
+            watcher: None,
+            presence: None,
+            root: None,
+            account: Account::default(),
+            manifest: None,
+            acknowledgement: Acknowledgement::new(),
+            checkpoints: Checkpoints::new(),
+            saving_fails: false,
+            restored_manifest: None,
+            is_unconfirmed: false,
+            is_from_elsewhere: false,
+            may_have_deleted: false,
+            deletions: Deletions::default(),
+            refused: false,
+            epoch: 0,
+            scanned: false,
+            next_scan: now,
+            no_scan_before: now,
+            next_look: now,
+            next_root_check: now,
+            finish_by: None,
+            known_ignored: HashMap::new(),
+            known_misnamed: HashSet::new(),
+            closed_ranks: HashSet::new(),
+        }
+    }
+
+    /// Goes on until all is done, or nobody wants updates any more.
+    pub(super) fn run(mut self) {
+        loop {
+            self.let_time_pass(Instant::now());
+            self.dispatch();
+            let now = Instant::now();
+            let idle = self.is_done(now);
+            self.make_checkpoint(idle);
+            let done = idle && !self.waits_for_the_disk(now);
+            if done {
+                self.pending.push(Update::Ended);
+            }
+            if self.send().is_err() || done {
+                return;
+            }
+            let wake = self.next_wake().saturating_duration_since(Instant::now());
+            let (commands, hints, counted) =
+                (self.commands.clone(), self.hints.1.clone(), self.workers.counted.clone());
+            select! {
+                recv(commands) -> command => match command {
+                    Ok(command) => self.obey(command),
+                    Err(_) => return,
+                },
+                recv(hints) -> hint => self.follow_hints(hint.into_iter().chain(hints.try_iter())),
+                recv(counted) -> done => {
+                    done.into_iter().chain(counted.try_iter()).flatten().for_each(|counted| self.settle(counted));
+                }
+                default(wake) => {}
+            }
+        }
+    }
+
+    /// Sends what changed as one group.
+    fn send(&mut self) -> Result<(), ()> {
+        if self.ledger.account() != self.account {
+            self.account = self.ledger.account();
+            self.pending.push(Update::Account(self.account));
+        }
+        for (rank, account) in self.ledger.take_changed_ranks() {
+            self.pending.push(Update::Rank { rank, account });
+        }
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        self.pending.iter().for_each(log::update);
+        self.output.send(std::mem::take(&mut self.pending))
+    }
+
+    /// When something is due next. What nothing would come of must not be in it, or the thread never rests.
+    fn next_wake(&self) -> Instant {
+        let mut wake = self.next_root_check;
+        if let (true, Some(due)) = (self.keeps(), self.checkpoints.due()) {
+            wake = wake.min(due);
+        }
+        if let Some(deadline) = self.finish_by {
+            wake = wake.min(deadline);
+        }
+        if self.presence != Some(Presence::Present) {
+            return wake;
+        }
+        if self.scans() {
+            wake = wake.min(self.next_scan);
+        }
+        if self.ledger.waiting().next().is_some() || self.is_reading_documents() {
+            wake = wake.min(self.next_look);
+        }
+        if let (true, Some(due)) = (self.acknowledges(), self.acknowledgement.due()) {
+            wake = wake.min(due);
+        }
+        self.deletions.due().map_or(wake, |due| wake.min(due))
+    }
+
+    fn is_done(&self, now: Instant) -> bool {
+        let present = matches!(self.presence, Some(Presence::Present));
+        let idle = !present || (self.scanned && (self.refused || !self.ledger.is_busy()));
+        match (self.finish_by, self.options.mode) {
+            (Some(deadline), _) => idle || now >= deadline,
+            (None, Mode::Once) => {
+                idle && self.ledger.waiting().next().is_none() && !self.is_reading_documents()
+            }
+            (None, Mode::Live) => false,
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Restart => self.restart("as you asked"),
+            Command::Finish => {
+                self.watcher = None;
+                self.finish_by = Some(Instant::now() + FINISH_WITHIN);
+                self.scan(Instant::now());
+                self.ledger.hurry();
+            }
+            Command::Saved { checkpoint, took } => self.take_saved(checkpoint, took),
+            Command::NotSaved(why) => {
+                self.checkpoints.failed();
+                self.saving_fails = true;
+                self.notice(
+                    "state".into(),
+                    SnapshotError::new(
+                        format!(
+                            "the progress cannot be kept ({why}), so that a restart counts everything again"
+                        ),
+                        "make room, or name another place with --state",
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Does what is due: looks at the directory, at what is waited for, or at everything.
+    fn let_time_pass(&mut self, now: Instant) {
+        if now >= self.next_root_check {
+            self.next_root_check = now + self.pace.root;
+            // Where nothing tells one from another, the scans say whether it is there.
+            if self.presence != Some(Presence::Present) || self.root.is_some() {
+                self.check_root(now);
+            }
+        }
+        if self.presence != Some(Presence::Present) {
+            return;
+        }
+        if now >= self.next_scan && self.scans() {
+            self.scan(now);
+        }
+        if now >= self.next_look {
+            self.next_look = now + self.pace.look;
+            self.look_at_waiting(now);
+            for (name, problem) in self.ledger.tick(now) {
+                self.problem(name, problem);
+            }
+        }
+        self.read_documents(now);
+        self.acknowledge(now);
+        self.delete(now);
+    }
+
+    fn problem(&mut self, path: String, error: SnapshotError) {
+        // What is lost is kept, too.
+        self.checkpoints.touch();
+        self.pending.push(Update::Problem(Problem {
+            path,
+            reason: error.to_string(),
+            severity: Severity::SetAside,
+        }));
+    }
+
+    fn notice(&mut self, path: String, error: SnapshotError) {
+        self.pending.push(Update::Problem(Problem {
+            path,
+            reason: error.to_string(),
+            severity: Severity::Notice,
+        }));
+    }
+}
