@@ -108,10 +108,12 @@ def test_exist_ok_replaces_the_run_and_nothing_else(tmp_path: Path) -> None:
     acknowledge(run, [0, 2])
     (run / "notes.txt").write_text("mine")
     (run / "batch-000007").mkdir()
+    replaced = recount.manifest(run)["id"]
     record_all(dense(), loader(samples=4), tmp_path / "run", exist_ok=True)
     assert visible(run) == ["batch-000000.npz", "end.json", "manifest.json", "notes.txt"]
     assert not (run / ".neurotop-counted.json").exists(), "of the old run's batches"
     assert recount.end(run)["samples"] == 4
+    assert recount.manifest(run)["id"] != replaced, "it tells one run from the other"
 
 
 def test_an_empty_directory_is_used_as_it_is(tmp_path: Path) -> None:
