@@ -223,15 +223,17 @@ impl Run {
         self.excess = self.excess_over_end();
     }
 
-    /// The problem with a run that has more batches than its end says: they are those of several runs.
+    /// The problem with a run that has more batches than its end says: they are those of several runs, unless
+    /// several ranks wrote them, of which the last may have written the end.
     fn excess_over_end(&self) -> Option<Problem> {
+        let ranks = self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(1);
         let said = self.end().and_then(|end| end.batches)?;
         let counted = self.tally.batches();
-        (counted > said).then(|| Problem {
+        (counted > said && ranks <= 1 && self.ranks.is_empty()).then(|| Problem {
             path: "end.json".into(),
             reason: format!(
-                "it says that there are {said}, and {counted} batches are counted; start the tally over if another run was written \
-                 in the place of one"
+                "it says that there are {said}, and {counted} batches are counted; start the tally over if another \
+                 run was written in the place of one"
             ),
             severity: Severity::SetAside,
         })
@@ -573,7 +575,7 @@ impl Run {
     /// nothing was set aside.
     pub fn is_complete(&self) -> bool {
         let all_written = match self.end().map(|end| end.batches) {
-            Some(Some(batches)) => self.tally.batches() == batches,
+            Some(Some(batches)) => self.tally.batches() >= batches,
             Some(None) => true,
             None => self.expectations_met(),
         };
@@ -698,6 +700,9 @@ mod tests {
         run.apply(vec![counted(1, "a")], now);
         let why = &run.set_aside().next().expect("it is named").reason;
         assert!(!run.is_complete() && why.contains("there are 1, and 2 batches are counted"), "{why}");
+        let manifest = Manifest { world_size: Some(2), ..Manifest::default() };
+        run.apply(vec![Update::Manifest(Arc::new(manifest))], now);
+        assert!(run.is_complete() && run.set_aside().next().is_none(), "the end may be that of one rank");
         run.apply(vec![Update::Restarted { why: "as you asked".into(), lost: 0 }], now);
         assert!(run.set_aside().next().is_none());
     }
