@@ -45,7 +45,7 @@ fn pictures(runs: &Path) -> [Picture; 4] {
             name: "charts",
             arguments: directory(&demo_run),
             steps: &[("27,693.04", "3j\rj\rj\r"), ("4 syn ", "hhhh")],
-            until: "batch number 8",
+            until: "batch 8,",
         },
         Picture {
             name: "runs",
