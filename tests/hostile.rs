@@ -587,15 +587,20 @@ fn an_archive_and_what_it_is_unpacked_to_are_one_batch() {
     assert!(said.contains("members that the format does not know are not read"), "{said}");
 }
 
+/// A manifest of so many layers, and one more with a name of a megabyte.
+fn many_layers(run: &Path, layers: usize) {
+    let name = "n".repeat(1 << 20);
+    let many: Vec<String> = (0..layers).map(|at| format!("l{at}")).collect();
+    let layer = |name| (name, name, "zero", &[2][..]);
+    let layers: Vec<_> = many.iter().map(String::as_str).chain([name.as_str()]).map(layer).collect();
+    support::write_manifest(run, &layers, None);
+}
+
 /// All rows of a table are as wide as the longest name in it.
 #[test]
 fn a_name_of_a_megabyte_does_not_fill_the_rows_of_a_table() {
     let run = tempfile::tempdir().expect("a directory");
-    let name = "n".repeat(1 << 20);
-    let many: Vec<String> = (0..100).map(|at| format!("l{at}")).collect();
-    let layer = |name| (name, name, "zero", &[2][..]);
-    let layers: Vec<_> = many.iter().map(String::as_str).chain([name.as_str()]).map(layer).collect();
-    support::write_manifest(run.path(), &layers, None);
+    many_layers(run.path(), 100);
     for format in ["text", "md"] {
         let run = run.path().as_os_str();
         for words in [vec!["summary".as_ref(), run], vec!["compare".as_ref(), run, run]] {
@@ -609,11 +614,7 @@ fn a_name_of_a_megabyte_does_not_fill_the_rows_of_a_table() {
 #[test]
 fn the_doctor_says_no_more_than_can_be_read() {
     let run = tempfile::tempdir().expect("a directory");
-    let name = "n".repeat(1 << 20);
-    let many: Vec<String> = (0..1000).map(|at| format!("l{at}")).collect();
-    let layer = |name| (name, name, "zero", &[2][..]);
-    let layers: Vec<_> = many.iter().map(String::as_str).chain([name.as_str()]).map(layer).collect();
-    support::write_manifest(run.path(), &layers, None);
+    many_layers(run.path(), 1000);
     let (_, text, said) = neurotop(["doctor".as_ref(), run.path().as_os_str()]);
     assert!(text.contains("--format json has all"), "{said}");
     assert!(text.lines().count() < 300 && text.len() < 100_000, "{} bytes", text.len());

@@ -69,6 +69,14 @@ fn counted(watch: &mut Watch, batches: u64) {
     assert_eq!(updates, u128::from(batches * SMALL.0));
 }
 
+/// A run whose batches an earlier process has counted.
+fn counted_run(run: &Path, state: &Path, batches: u64) {
+    support::small_run(run, batches as usize);
+    let mut watch = start(run, state, Keeping::Progress);
+    counted(&mut watch, batches);
+    leave(watch);
+}
+
 /// Waits until a batch is named, for this reason.
 #[track_caller]
 fn names(watch: &mut Watch, batch: &str, reason: &str) {
@@ -109,10 +117,7 @@ fn a_restart_reads_nothing_again_and_ends_with_the_same_figures() {
 #[test]
 fn what_comes_after_a_restart_is_added_to_what_was_there() {
     let (_place, run, state) = place();
-    support::small_run(&run, 3);
-    let mut first = start(&run, &state, Keeping::Progress);
-    counted(&mut first, 3);
-    leave(first);
+    counted_run(&run, &state, 3);
     add_batch(&run, 3);
     let mut second = start(&run, &state, Keeping::Progress);
     counted(&mut second, 4);
@@ -127,10 +132,7 @@ fn what_comes_after_a_restart_is_added_to_what_was_there() {
 fn another_run_of_the_same_name_is_counted_from_the_start() {
     let (_place, run, state) = place();
     // By its batches.
-    support::small_run(&run, 3);
-    let mut first = start(&run, &state, Keeping::Progress);
-    counted(&mut first, 3);
-    leave(first);
+    counted_run(&run, &state, 3);
     fs::remove_dir_all(&run).expect("removed");
     support::small_run(&run, 2);
     let mut second = start(&run, &state, Keeping::Progress);
@@ -149,10 +151,7 @@ fn another_run_of_the_same_name_is_counted_from_the_start() {
 #[test]
 fn a_batch_that_changed_between_two_processes_is_named() {
     let (_place, run, state) = place();
-    support::small_run(&run, 3);
-    let mut first = start(&run, &state, Keeping::Progress);
-    counted(&mut first, 3);
-    leave(first);
+    counted_run(&run, &state, 3);
     std::thread::sleep(Duration::from_millis(20));
     add_batch(&run, 2);
     // It is never deleted, since it was not counted as it is, and each later process names it, too.
@@ -244,10 +243,7 @@ fn batches_that_a_later_manifest_contradicts_are_named_and_stay_in_the_progress(
 #[test]
 fn a_damaged_file_is_said_and_everything_counted_again() {
     let (_place, run, state) = place();
-    support::small_run(&run, 3);
-    let mut first = start(&run, &state, Keeping::Progress);
-    counted(&mut first, 3);
-    leave(first);
+    counted_run(&run, &state, 3);
     let mut bytes = fs::read(&state).expect("a file");
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
@@ -320,10 +316,7 @@ fn batches_are_deleted_once_they_are_safe_and_nothing_else_is() {
 #[test]
 fn nothing_is_deleted_without_being_asked_for_or_before_it_is_safe() {
     let (_place, run, state) = place();
-    support::small_run(&run, 3);
-    let mut kept = start(&run, &state, Keeping::Progress);
-    counted(&mut kept, 3);
-    leave(kept);
+    counted_run(&run, &state, 3);
     assert_eq!(support::batches(&run).len(), 3);
     // Where the progress cannot be written, what is counted is not safe.
     let blocked = directory();
@@ -422,10 +415,7 @@ fn another_run_is_told_by_its_id_and_the_progress_of_what_is_deleted_is_put_asid
 #[test]
 fn a_run_that_is_begun_again_in_its_place_is_counted_from_the_start() {
     let (_place, run, state) = place();
-    support::small_run(&run, 3);
-    let mut first = start(&run, &state, Keeping::Progress);
-    counted(&mut first, 3);
-    leave(first);
+    counted_run(&run, &state, 3);
     fs::remove_dir_all(&run).expect("removed");
     support::small_run(&run, 0);
     let mut second = start(&run, &state, Keeping::Progress);

@@ -7,6 +7,7 @@ use crate::pipeline::document::Reading;
 use crate::pipeline::rank_documents::{Kind, RankDocument};
 use crate::pipeline::{Mode, Update};
 use crate::snapshot::{BatchName, End, EntryName, Manifest, ManifestError, SnapshotError};
+use crate::state::KnownManifest;
 use crate::storage::is_url;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -110,12 +111,22 @@ impl Engine {
         self.pending.push(Update::RankEnd { rank: of.rank, end });
     }
 
+    /// The run's own manifest. Which rank's comes first is a matter of chance, and makes no other run.
+    fn own_manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_deref().filter(|_| self.borrowed_from.is_none())
+    }
+
+    /// What there is to know of it.
+    pub(super) fn known_manifest(&self) -> Option<KnownManifest> {
+        self.own_manifest().map(|own| KnownManifest::of(own, self.manifest_document.identity()))
+    }
+
     pub(super) fn take_own_manifest(&mut self, manifest: Manifest) {
         if self.restored_manifest.as_ref().is_some_and(|before| !before.may_become(&manifest)) {
             return self.restart(REPLACED);
         }
-        let own = self.manifest.as_deref().filter(|_| self.borrowed_from.is_none());
-        if let (Some(before), Some(now)) = (own.and_then(|own| own.id.as_ref()), &manifest.id)
+        let id = self.own_manifest().and_then(|own| own.id.as_ref());
+        if let (Some(before), Some(now)) = (id, &manifest.id)
             && before != now
         {
             return self.restart(BEGUN_AGAIN);

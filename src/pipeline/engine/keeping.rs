@@ -6,7 +6,6 @@ use crate::pipeline::checkpoint::CountedBatch;
 use crate::pipeline::deletion::Left;
 use crate::pipeline::{Keeping, Mode, Update};
 use crate::snapshot::SnapshotError;
-use crate::state::KnownManifest;
 use crate::storage::is_url;
 use std::time::{Duration, Instant};
 
@@ -27,10 +26,7 @@ impl Engine {
         if !self.keeps() || !self.checkpoints.is_wanted(last) {
             return;
         }
-        // Which rank's manifest comes first is a matter of chance, and makes no other run.
-        let own = self.manifest.as_deref().filter(|_| self.borrowed_from.is_none());
-        let manifest = own.map(|manifest| KnownManifest::of(manifest, self.manifest_document.identity()));
-        let manifest = manifest.or_else(|| self.restored_manifest.clone());
+        let manifest = self.known_manifest().or_else(|| self.restored_manifest.clone());
         let checkpoint = self.checkpoints.make(self.ledger.counted(), manifest, self.may_delete());
         self.pending.push(Update::Checkpoint(Box::new(checkpoint)));
     }

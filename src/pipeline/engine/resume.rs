@@ -8,7 +8,7 @@ use crate::pipeline::document::Document;
 use crate::pipeline::rank_documents::RankDocuments;
 use crate::pipeline::{Keeping, Restored, Update};
 use crate::snapshot::BatchName;
-use crate::state::{Kinship, KnownManifest};
+use crate::state::Kinship;
 use std::time::Instant;
 
 /// Why a tally starts over where a run is not the one that was counted.
@@ -75,10 +75,8 @@ impl Engine {
     /// What the manifest says of whether this is the run that was counted; without one, that batches are deleted
     /// here says as much as one that was not written anew.
     pub(super) fn kinship(&self) -> Kinship {
-        let own = self.manifest.as_deref().filter(|_| self.borrowed_from.is_none());
-        let now = own.map(|manifest| KnownManifest::of(manifest, self.manifest_document.identity()));
-        match (&self.restored_manifest, &now) {
-            (Some(before), Some(now)) => before.kinship(now),
+        match (&self.restored_manifest, self.known_manifest()) {
+            (Some(before), Some(now)) => before.kinship(&now),
             (None, None) if self.options.keeping == Keeping::ProgressAndPrune => Kinship::SameFile,
             _ => Kinship::None,
         }
