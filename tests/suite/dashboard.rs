@@ -1,0 +1,1350 @@
+//! What the dashboard looks like: every page at several sizes, as pure functions of the state.
+
+use crate::support;
+use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
+use neurotop::dashboard::{
+    Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, RANK_COLUMNS,
+    RankColumn, RankSort, Request, RunRow, Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
+};
+use neurotop::follow::Account;
+use neurotop::pipeline::{Group, Presence, Problem, Severity, Update, Watching};
+use neurotop::portrait::portrait;
+use neurotop::report::{Baseline, Figures, Summary};
+use neurotop::run::{Run, Status};
+use neurotop::runs::Runs;
+use neurotop::snapshot::{Batch, End, LayerShape, Manifest, SnapshotError};
+use neurotop::text::compact;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Color, Modifier};
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime};
+
+/// When the first batch was written.
+const START: SystemTime = SystemTime::UNIX_EPOCH;
+
+fn at(seconds: u64) -> SystemTime {
+    START + Duration::from_secs(seconds)
+}
+
+fn empty() -> Run {
+    Run::new(support::settings("exp1", false))
+}
+
+fn account(counted: u64, waiting: u64, set_aside: u64) -> Update {
+    let seen = counted + waiting + set_aside;
+    Update::Account(Account { seen, counted, waiting, set_aside, waiting_bytes: waiting * 3_500_000 })
+}
+
+fn counted(number: u64, count: BatchCount) -> Update {
+    let name = format!("batch-{number:06}.npz");
+    Update::Counted { number, rank: None, name, modified: at(2 * number), bytes: 1, replaces: None, count }
+}
+
+/// The demo's run after some of its batches, one every two seconds.
+fn demo(batches: usize) -> Run {
+    let directory = support::demo_run();
+    let manifest = Manifest::parse(&std::fs::read(directory.join("manifest.json")).expect("a file"))
+        .expect("a manifest");
+    let mut updates = vec![Update::Directory(Presence::Present), Update::Watching(Watching::Events)];
+    let paths = support::batches(&directory);
+    for (number, path) in paths.iter().take(batches).enumerate() {
+        let batch = Batch::open(path, Some(&manifest)).expect("a batch");
+        updates.push(counted(number as u64, count_batch(&batch, &mut Scratch::default()).expect("a count")));
+    }
+    updates.push(Update::Manifest(Arc::new(manifest)));
+    updates.push(account(batches as u64, 0, 0));
+    if batches == paths.len() {
+        let end = End::parse(&std::fs::read(directory.join("end.json")).expect("a file")).expect("an end");
+        updates.push(Update::End(end));
+    }
+    let mut run = empty();
+    run.apply(updates, at(2 * batches as u64));
+    run
+}
+
+/// A run with many layers, some of them without a price, and with long and strange names.
+fn many_layers(layers: usize) -> Run {
+    let name =
+        |layer: usize| format!("backbone.stage{}.block{:02}.convolution.lif\u{202e}", layer / 20, layer % 20);
+    let shapes: Arc<[LayerShape]> =
+        (0..layers).map(|layer| LayerShape { name: name(layer), neurons: Some(vec![4]) }).collect();
+    let entries: Vec<serde_json::Value> = (0..layers)
+        .map(|layer| {
+            let neuron = ["Leaky", "Synaptic", "RLeaky"][layer % 3];
+            serde_json::json!({"name": name(layer), "neuron": neuron, "reset": "subtract", "shape": [4]})
+        })
+        .collect();
+    let manifest = serde_json::json!({
+        "format": "neurotop", "version": 1, "run": "resnet-1202-with-a-name-that-is-rather-long-for-a-header",
+        "producer": "the tests", "expected_samples": 5_000_000_000_u64, "layers": entries,
+        "warnings": ["layer head.lif is called twice a step"],
+    });
+    let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
+    let mut run = empty();
+    run.apply(vec![Update::Manifest(Arc::new(manifest))], at(0));
+    for number in 0..40 {
+        let count = |layer: usize| {
+            let dense = 1_000_000_000 * (layer as u64 + 1);
+            LayerCount {
+                updates: dense / (2 + (layer as u64 * 7 + number) % 9),
+                dense,
+                updates_by_step: Vec::new(),
+            }
+        };
+        let count = BatchCount {
+            samples: 640,
+            shapes: Arc::clone(&shapes),
+            layers: (0..layers).map(count).collect(),
+        };
+        run.apply(vec![counted(number, count)], at(2 * number));
+    }
+    let problem = |path: &str, reason: &str, severity| {
+        Update::Problem(Problem { path: path.into(), reason: reason.into(), severity })
+    };
+    run.apply(
+        vec![
+            account(40, 3, 1),
+            problem("batch-000007.npz", "lif1.post: the data are corrupt (their CRC-32 does not match); write the batch again", Severity::SetAside),
+            problem("odd\u{1b}[2J.npz", "it is not counted, since its name gives no batch number; name it batch-N.npz if it is a batch", Severity::Notice),
+        ],
+        at(0),
+    );
+    run
+}
+
+/// One run alone, as it is shown.
+fn contents<'a>(run: &'a Run, moment: &'a Moment) -> Contents<'a> {
+    Contents {
+        moment,
+        history: run.history(),
+        layers: run.tally().layers(),
+        portrait: None,
+        rows: &[],
+        shown: 0,
+        baseline: None,
+        marked: None,
+        left_out: 0,
+        paused: false,
+    }
+}
+
+fn draw_on(columns: u16, rows: u16, contents: &Contents<'_>, state: &mut State) -> TestBackend {
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
+    terminal.draw(|frame| draw(frame, contents, state, Instant::now())).expect("drawn");
+    terminal.backend().clone()
+}
+
+fn screen_of(columns: u16, rows: u16, run: &Run, state: &mut State, now: SystemTime) -> TestBackend {
+    draw_on(columns, rows, &contents(run, &Moment::of(run, now)), state)
+}
+
+/// What an action asks for, and what it makes of the state.
+fn act(state: &mut State, action: Action, run: &Run) -> Option<Request> {
+    state.update(action, &contents(run, &Moment::of(run, at(0))))
+}
+
+fn on(view: View) -> State {
+    let mut state = State::default();
+    state.view = view;
+    state
+}
+
+fn scrolled() -> State {
+    let mut state = State::default();
+    state.sort = Sort { column: Some(Column::Share), descending: true };
+    state.layers.selected = 30;
+    state
+}
+
+fn assert_screen(name: &str, columns: u16, rows: u16, run: &Run, state: &mut State, now: SystemTime) {
+    let screen = screen_of(columns, rows, run, state, now);
+    insta::assert_snapshot!(format!("{name}-{columns}x{rows}"), screen);
+}
+
+const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (300, 80)];
+
+#[test]
+fn a_live_run_at_every_size() {
+    let run = demo(7);
+    for (columns, rows) in SIZES {
+        assert_screen("live", columns, rows, &run, &mut State::default(), at(13));
+    }
+}
+
+#[test]
+fn a_finished_run_agrees_with_neurobench() {
+    let run = demo(12);
+    for (columns, rows) in SIZES {
+        assert_screen("finished", columns, rows, &run, &mut State::default(), at(24));
+    }
+}
+
+#[test]
+fn many_layers_scroll_and_sort() {
+    let run = many_layers(60);
+    for (columns, rows) in SIZES {
+        let mut state = scrolled();
+        assert_screen("many-layers", columns, rows, &run, &mut state, at(200));
+    }
+}
+
+#[test]
+fn the_list_of_problems() {
+    let run = many_layers(3);
+    for (columns, rows) in SIZES {
+        let mut state = on(View::Problems);
+        assert_screen("problems", columns, rows, &run, &mut state, at(200));
+    }
+}
+
+#[test]
+fn the_help() {
+    for (columns, rows) in SIZES {
+        let mut state = on(View::Help);
+        assert_screen("help", columns, rows, &demo(1), &mut state, at(1));
+    }
+}
+
+#[test]
+fn what_is_waited_for() {
+    let mut run = empty();
+    assert_screen("before-anything", 80, 24, &run, &mut State::default(), at(0));
+    run.apply(vec![Update::Directory(Presence::Missing("it does not exist yet".into()))], at(0));
+    assert_screen("no-directory", 80, 24, &run, &mut State::default(), at(0));
+    assert_screen("no-directory", 40, 10, &run, &mut State::default(), at(0));
+    run.apply(vec![Update::Refused(SnapshotError::new("version 2 of the format", "update neurotop"))], at(0));
+    assert_screen("refused", 80, 24, &run, &mut State::default(), at(0));
+}
+
+#[test]
+fn a_stalled_and_paused_run_that_is_polled() {
+    let mut run = demo(3);
+    let why = "NFS sends no events of what other machines write".to_owned();
+    run.apply(vec![Update::Watching(Watching::Polling { every: Duration::from_secs(1), why })], at(4));
+    assert_eq!(act(&mut State::default(), Action::Pause, &run), Some(Request::Pause));
+    for (columns, rows) in [(80, 24), (40, 10)] {
+        let moment = Moment::of(&run, at(100));
+        let paused = Contents { paused: true, ..contents(&run, &moment) };
+        let screen = draw_on(columns, rows, &paused, &mut State::default());
+        insta::assert_snapshot!(format!("stalled-{columns}x{rows}"), screen);
+    }
+}
+
+#[test]
+fn an_end_that_differs() {
+    let mut run = demo(5);
+    let end = br#"{"neurobench": {"NeuronOperations": {"Effective Neuron Ops": 1.0, "Neuron Dense Ops": 31820.0}}}"#;
+    run.apply(vec![Update::End(End::parse(end).expect("an end"))], at(10));
+    let mut state = State::default();
+    assert_screen("differs", 80, 24, &run, &mut state, at(10));
+    state.view = View::Problems;
+    assert_screen("differs-problems", 80, 24, &run, &mut state, at(10));
+}
+
+#[test]
+fn nothing_is_too_small_and_nothing_steers_the_terminal() {
+    for run in [empty(), demo(12), many_layers(30), many_ranks(12)] {
+        for page in View::ALL {
+            for columns in [0, 1, 2, 7, 19, 33, 59, 60, 61, 149, 150] {
+                for rows in [0, 1, 2, 3, 4, 5, 6, 8, 9, 11, 17, 18, 19, 23] {
+                    let mut state = on(page);
+                    let screen = screen_of(columns, rows, &run, &mut state, at(5));
+                    let symbols = screen.buffer().content().iter().map(|cell| cell.symbol());
+                    for symbol in symbols {
+                        assert!(
+                            !symbol.contains(['\u{1b}', '\u{202e}', '\u{7}']),
+                            "{columns}x{rows}: {symbol:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_row_of_a_long_table_can_be_reached() {
+    let run = many_layers(60);
+    let mut state = State::default();
+    for layer in 0..60 {
+        let screen = screen_of(160, 24, &run, &mut state, at(5)).to_string();
+        let name = format!("stage{}.block{:02}", layer / 20, layer % 20);
+        assert!(screen.contains(&name), "{name} is not shown with row {layer} selected:\n{screen}");
+        assert_eq!(state.layers.selected, layer);
+        act(&mut state, Action::Go(Motion::Rows(1)), &run);
+    }
+    screen_of(160, 24, &run, &mut state, at(5));
+    assert_eq!(state.layers.selected, 59, "there is nothing below the last row");
+    act(&mut state, Action::Go(Motion::First), &run);
+    assert_eq!(state.layers.selected, 0);
+    act(&mut state, Action::Go(Motion::Last), &run);
+    act(&mut state, Action::Go(Motion::Pages(-1)), &run);
+    screen_of(160, 24, &run, &mut state, at(5));
+    assert!(state.layers.selected < 59 && state.layers.selected > 0);
+}
+
+#[test]
+fn what_has_no_figure_sorts_last_either_way() {
+    let run = many_layers(9);
+    let layers = Moment::of(&run, at(0)).summary.layers;
+    for descending in [true, false] {
+        let order = Sort { column: Some(Column::Effective), descending }.order(&layers);
+        let unpriced = order[6..].iter().all(|&layer| layers[layer].ops_per_update.is_none());
+        assert!(unpriced, "{order:?}");
+    }
+    let order = Sort { column: None, descending: true }.order(&layers);
+    assert_eq!(order[0], 8);
+}
+
+/// The colours of what is written on a screen.
+fn foregrounds(run: &Run, look: Look) -> HashSet<Color> {
+    let screen = screen_of(80, 24, run, &mut State::new(look), at(24));
+    let written = screen.buffer().content().iter().filter(|cell| cell.symbol() != " ");
+    written.map(|cell| cell.fg).collect()
+}
+
+fn themed(theme: ThemeName, depth: Depth) -> Look {
+    Look { theme, depth, ..Look::default() }
+}
+
+#[test]
+fn colours_say_what_words_say_too() {
+    assert!(foregrounds(&demo(12), Look::default()).contains(&Color::Green));
+    assert!(foregrounds(&many_layers(3), Look::default()).contains(&Color::Red));
+    for run in [demo(12), many_layers(3)] {
+        assert_eq!(foregrounds(&run, themed(ThemeName::Monochrome, Depth::True)), [Color::Reset].into());
+    }
+}
+
+#[test]
+fn themes_use_the_colours_that_the_terminal_has() {
+    let run = many_layers(3);
+    let safe = |depth| foregrounds(&run, themed(ThemeName::ColourBlind, depth));
+    assert!(safe(Depth::True).contains(&Color::Rgb(213, 94, 0)), "vermillion is what is wrong");
+    assert!(safe(Depth::Palette).contains(&Color::Indexed(166)));
+    let sixteen = safe(Depth::Sixteen);
+    assert!(sixteen.contains(&Color::Yellow) && !sixteen.contains(&Color::Red), "{sixteen:?}");
+    assert!(foregrounds(&run, themed(ThemeName::Light, Depth::True)).contains(&Color::Rgb(175, 0, 0)));
+}
+
+#[test]
+fn a_theme_changes_colours_and_nothing_else() {
+    let run = demo(12);
+    let mut state = State::default();
+    let dark = screen_of(80, 24, &run, &mut state, at(24)).to_string();
+    for theme in [ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome, ThemeName::Dark] {
+        assert!(act(&mut state, Action::Theme, &run).is_none());
+        assert_eq!(state.look.theme, theme);
+        let said = state.message(Instant::now()).expect("a message").to_owned();
+        assert!(said.contains(&theme.name()), "{said}");
+        let screen = screen_of(80, 24, &run, &mut State::new(state.look), at(24)).to_string();
+        assert_eq!(screen, dark);
+    }
+}
+
+/// A state in which a filter is being typed.
+fn typing(text: &str, run: &Run) -> State {
+    let mut state = State::default();
+    act(&mut state, Action::Filter, run);
+    for character in text.chars() {
+        act(&mut state, Action::Type(character), run);
+    }
+    state
+}
+
+#[test]
+fn layers_are_filtered_as_the_filter_is_typed_and_when_it_is_kept() {
+    let run = many_layers(60);
+    for (columns, rows) in [(40, 10), (80, 24), (120, 40)] {
+        let mut state = typing("stage1.block0[1-3]", &run);
+        assert_screen("filter-typing", columns, rows, &run, &mut state, at(200));
+        act(&mut state, Action::KeepFilter, &run);
+        assert_screen("filter-kept", columns, rows, &run, &mut state, at(200));
+        let mut state = typing("stage1(", &run);
+        assert_screen("filter-invalid", columns, rows, &run, &mut state, at(200));
+    }
+    let mut state = typing("no such layer", &run);
+    act(&mut state, Action::KeepFilter, &run);
+    assert_screen("filter-nothing", 80, 24, &run, &mut state, at(200));
+    assert_screen("filter-nothing", 40, 10, &run, &mut state, at(200));
+    for rows in [1, 2, 5, 7] {
+        let screen = screen_of(40, rows, &run, &mut state, at(200)).to_string();
+        assert!(screen.contains("/no such") || rows == 1, "a filter is never out of sight:\n{screen}");
+    }
+}
+
+#[test]
+fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
+    let run = many_layers(60);
+    let layers = Moment::of(&run, at(0)).summary.layers;
+    let mut state = State::default();
+    state.layers.selected = 59;
+    act(&mut state, Action::Toggle(View::Help), &run);
+    act(&mut state, Action::Filter, &run);
+    assert_eq!((state.view, state.mode), (View::Overview, Mode::Typing));
+    for character in "BLOCK07x".chars() {
+        act(&mut state, Action::Type(character), &run);
+    }
+    assert_eq!(state.shown(&layers).len(), 0);
+    assert!(state.selected_layer(&layers).is_none());
+    act(&mut state, Action::Erase, &run);
+    assert_eq!(state.shown(&layers), [7, 27, 47]);
+    act(&mut state, Action::KeepFilter, &run);
+    assert_eq!(state.mode, Mode::Commands);
+    act(&mut state, Action::SortReverse, &run);
+    act(&mut state, Action::Go(Motion::Last), &run);
+    screen_of(80, 24, &run, &mut state, at(5));
+    assert_eq!(state.layers.selected, 2);
+    assert!(state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[7].name));
+    act(&mut state, Action::Back, &run);
+    assert_eq!(state.shown(&layers).len(), 60, "Esc on the overview shows all layers again");
+    assert!(
+        state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[7].name),
+        "still selected"
+    );
+    act(&mut state, Action::Filter, &run);
+    act(&mut state, Action::Type('0'), &run);
+    act(&mut state, Action::EraseAll, &run);
+    assert!(state.filter.is_empty() && state.mode == Mode::Typing);
+    act(&mut state, Action::Type('0'), &run);
+    act(&mut state, Action::ClearFilter, &run);
+    assert!(state.filter.is_empty() && state.mode == Mode::Commands);
+}
+
+/// The place of a heading at the last draw, and what is written there.
+fn heading_of(column: Column, state: &State, screen: &TestBackend) -> Option<(Rect, String)> {
+    let area = state.places.headings.iter().find(|(other, _)| *other == column)?.1;
+    let cells = (area.left()..area.right()).map(|x| screen.buffer()[(x, area.y)].symbol());
+    Some((area, cells.collect()))
+}
+
+#[test]
+fn a_click_on_a_heading_sorts_by_it_and_again_reverses() {
+    let run = many_layers(60);
+    for ((columns, rows), column) in SIZES.into_iter().flat_map(|size| COLUMNS.map(|column| (size, column))) {
+        let mut state = State::default();
+        let screen = screen_of(columns, rows, &run, &mut state, at(200));
+        let Some((area, _)) = heading_of(column, &state, &screen) else { continue };
+        let mut click = |x: u16, y: u16| {
+            act(&mut state, Action::Click(Position::new(x, y)), &run);
+            let screen = screen_of(columns, rows, &run, &mut state, at(200));
+            (state.sort, heading_of(column, &state, &screen))
+        };
+        let (sort, heading) = click(area.x, area.y);
+        if column == Column::Trend {
+            assert_eq!(sort.column, None, "the trend cannot be sorted by");
+            continue;
+        }
+        assert_eq!(sort, Sort::by(Some(column)));
+        let (area, text) = heading.expect("the sorted column is shown");
+        assert!(text.contains(['▼', '▲']), "{column:?} at {columns}x{rows}: {text:?}");
+        assert_eq!(click(area.right() - 1, area.y).0.descending, !sort.descending, "again reverses");
+    }
+}
+
+#[test]
+fn a_click_on_a_row_selects_it_and_the_row_stays_under_the_mouse() {
+    let run = many_layers(60);
+    for (columns, rows) in [(40, 10), (80, 24), (120, 40)] {
+        let mut state = scrolled();
+        screen_of(columns, rows, &run, &mut state, at(200));
+        let area = state.places.rows;
+        for y in area.top()..area.bottom() {
+            let before = screen_of(columns, rows, &run, &mut state, at(200)).to_string();
+            act(&mut state, Action::Click(Position::new(area.x + 5, y)), &run);
+            let screen = screen_of(columns, rows, &run, &mut state, at(200));
+            assert_eq!(screen.to_string(), before, "nothing but the selection has changed");
+            for row in area.top()..area.bottom() {
+                let reversed = screen.buffer()[(area.x, row)].modifier.contains(Modifier::REVERSED);
+                assert_eq!(reversed, row == y);
+            }
+        }
+        let selected = state.layers.selected;
+        act(&mut state, Action::Click(Position::new(0, 0)), &run);
+        assert_eq!(state.layers.selected, selected, "nothing is at the corner");
+    }
+}
+
+#[test]
+fn the_wheel_scrolls_what_is_shown_and_no_further() {
+    let run = many_layers(60);
+    let mut state = State::default();
+    screen_of(80, 24, &run, &mut state, at(200));
+    let seen = usize::from(state.places.rows.height);
+    let mut firsts = Vec::new();
+    for _ in 0..30 {
+        act(&mut state, Action::Scroll(3), &run);
+        let screen = screen_of(80, 24, &run, &mut state, at(200));
+        firsts.push(state.layers.settle(60, seen));
+        let selected = (0..80).any(|x| {
+            (state.places.rows.top()..state.places.rows.bottom())
+                .any(|y| screen.buffer()[(x, y)].modifier.contains(Modifier::REVERSED))
+        });
+        assert!(selected, "the selected row stays in sight");
+    }
+    assert_eq!((firsts[0], firsts[1], firsts[29]), (3, 6, 60 - seen));
+    for _ in 0..30 {
+        act(&mut state, Action::Scroll(-3), &run);
+    }
+    assert_eq!(state.layers.settle(60, seen), 0);
+    // Of a list that fits nothing is out of sight.
+    let (few, mut state) = (demo(3), State::default());
+    screen_of(120, 40, &few, &mut state, at(200));
+    act(&mut state, Action::Scroll(3), &few);
+    assert_eq!(state.layers.selected, 0);
+}
+
+#[test]
+fn the_help_scrolls_by_the_wheel() {
+    let run = demo(1);
+    let mut state = on(View::Help);
+    screen_of(40, 10, &run, &mut state, at(1));
+    act(&mut state, Action::Scroll(3), &run);
+    assert_eq!(state.lines.first, 3);
+    act(&mut state, Action::Scroll(-9), &run);
+    assert_eq!(state.lines.first, 0);
+}
+
+#[test]
+fn ascii_is_all_that_is_drawn_where_there_is_nothing_else() {
+    let ascii = || State::new(Look { symbols: Symbols::Ascii, ..Look::default() });
+    let runs = [empty(), demo(7), demo(12), many_layers(60)];
+    for run in &runs {
+        for page in View::ALL {
+            for (columns, rows) in SIZES {
+                let mut state = ascii();
+                (state.view, state.sort) = (page, Sort::by(Some(Column::Share)));
+                let screen = screen_of(columns, rows, run, &mut state, at(200));
+                let odd = screen.buffer().content().iter().find(|cell| !cell.symbol().is_ascii());
+                assert!(odd.is_none(), "{odd:?}");
+            }
+        }
+    }
+    for (columns, rows) in [(40, 10), (80, 24), (120, 40)] {
+        assert_screen("ascii", columns, rows, &runs[1], &mut ascii(), at(13));
+    }
+    let mut state = ascii();
+    state.view = View::Help;
+    assert_screen("ascii-help", 80, 24, &runs[1], &mut state, at(13));
+    state = ascii();
+    state.sort = Sort::by(Some(Column::Share));
+    assert_screen("ascii-many-layers", 80, 24, &runs[3], &mut state, at(200));
+}
+
+#[test]
+fn a_row_is_copied_with_every_digit_and_cannot_steer_a_terminal() {
+    let layers = Moment::of(&demo(7), at(0)).summary.layers;
+    let cells: Vec<String> = row(&layers[0]).split('\t').map(str::to_owned).collect();
+    assert_eq!(cells.len(), 7);
+    assert_eq!(cells[0], layers[0].name);
+    assert_eq!(cells[4].parse::<f64>().ok(), layers[0].effective_ops_per_sample, "every digit");
+    assert_eq!(cells[6].parse::<f64>().ok(), layers[0].sparsity, "every digit");
+    let mut strange = Moment::of(&many_layers(3), at(0)).summary.layers.remove(2);
+    strange.name = "a\tb\n\u{1b}]52;c;eA==\u{7}".into();
+    let text = row(&strange);
+    assert!(text.ends_with("\tRLeaky\tsubtract\t\t\t\t"), "a figure that is not known is empty: {text:?}");
+    assert_eq!(text.matches('\t').count(), 6);
+    assert!(!text.contains(['\n', '\u{1b}', '\u{7}']), "{text:?}");
+}
+
+/// A run whose layers' trends differ, drawn in the charts.
+fn charted(run: &Run, actions: &[Action]) -> State {
+    let mut state = on(View::Charts);
+    screen_of(120, 40, run, &mut state, at(200));
+    for action in actions {
+        act(&mut state, *action, run);
+    }
+    state
+}
+
+/// The total and two layers.
+const THREE_LINES: [Action; 4] =
+    [Action::Go(Motion::Rows(1)), Action::Open, Action::Go(Motion::Rows(1)), Action::Open];
+
+#[test]
+fn charts_of_several_lines_at_every_size() {
+    let run = demo(12);
+    for (columns, rows) in SIZES {
+        assert_screen("charts", columns, rows, &run, &mut charted(&run, &[]), at(24));
+        assert_screen("charts-lines", columns, rows, &run, &mut charted(&run, &THREE_LINES), at(24));
+    }
+}
+
+#[test]
+fn charts_are_zoomed_and_read_off_at_a_cursor() {
+    let run = many_layers(9);
+    let actions =
+        [Action::Scale, Action::Lines, Action::Zoom(1), Action::Pan(-1), Action::Side(-1), Action::Side(-1)];
+    let actions: Vec<Action> = THREE_LINES.into_iter().chain(actions).collect();
+    for (columns, rows) in SIZES {
+        assert_screen("charts-zoomed", columns, rows, &run, &mut charted(&run, &actions), at(200));
+    }
+    let mut state = charted(&run, &actions);
+    assert!(state.charts.is_zoomed() && state.charts.cursor.is_some());
+    act(&mut state, Action::Whole, &run);
+    assert!(!state.charts.is_zoomed() && state.charts.cursor.is_none());
+}
+
+#[test]
+fn a_layer_without_a_price_has_no_line_and_says_so() {
+    let run = many_layers(3);
+    let mut state = charted(&run, &[Action::Open, Action::Go(Motion::Rows(3)), Action::Open]);
+    let screen = screen_of(120, 40, &run, &mut state, at(200)).to_string();
+    assert!(screen.contains("nothing to draw yet"), "{screen}");
+}
+
+#[test]
+fn a_click_on_a_chart_sets_the_cursor_and_the_wheel_zooms() {
+    let run = demo(12);
+    let mut state = charted(&run, &[]);
+    screen_of(120, 40, &run, &mut state, at(24));
+    let (graph, window) = state.places.plot.expect("a chart");
+    assert_eq!(window, (1.0, 12.0));
+    act(&mut state, Action::Click(Position::new(graph.x, graph.y + 1)), &run);
+    assert_eq!(state.charts.cursor, Some(1.0));
+    act(&mut state, Action::Click(Position::new(graph.right() - 1, graph.y + 1)), &run);
+    assert_eq!(state.charts.cursor, Some(12.0));
+    act(&mut state, Action::Scroll(-3), &run);
+    assert!(state.charts.is_zoomed());
+    act(&mut state, Action::Scroll(3), &run);
+    assert!(!state.charts.is_zoomed());
+    let rows = state.places.rows;
+    act(&mut state, Action::Click(Position::new(rows.x, rows.y + 2)), &run);
+    assert_eq!(state.charts.overlaid.len(), 2, "a click on a line's name draws it");
+}
+
+/// Runs in every state.
+fn rows() -> Vec<RunRow> {
+    let row = |number: usize, name: &str, status, part: f64| RunRow {
+        number,
+        name: name.into(),
+        status,
+        progress: (part > 0.0).then_some(part),
+        batches: (12.0 * part) as u64,
+        samples: (192.0 * part) as u128,
+        effective: 27_693.04,
+        dense: 31_820.0,
+        sparsity: (part > 0.0).then_some(0.1297),
+        problems: number % 2,
+        complete: part == 1.0,
+        refused: false,
+    };
+    let mut rows = vec![
+        row(3, "baseline-seed0", Status::Finished, 1.0),
+        row(1, "threshold-1.5", Status::Live, 0.5),
+        row(0, "a-run-with-a-name-that-is-longer-than-any-column-could-ever-be", Status::Waiting, 0.0),
+        row(2, "odd\u{1b}[2J", Status::Stalled(Duration::from_secs(400)), 0.25),
+    ];
+    rows.push(RunRow { refused: true, ..row(4, "newer", Status::Waiting, 0.0) });
+    rows
+}
+
+#[test]
+fn the_list_of_runs_at_every_size() {
+    let (run, rows) = (demo(6), rows());
+    let moment = Moment::of(&run, at(12));
+    let baseline = baseline();
+    let several = Contents {
+        rows: &rows,
+        shown: 1,
+        baseline: Some(&baseline),
+        marked: Some(3),
+        left_out: 7,
+        ..contents(&run, &moment)
+    };
+    for (columns, height) in SIZES {
+        let mut state = on(View::Runs);
+        state.runs.selected = 1;
+        let screen = draw_on(columns, height, &several, &mut state);
+        insta::assert_snapshot!(format!("runs-{columns}x{height}"), screen);
+    }
+}
+
+#[test]
+fn runs_are_chosen_marked_and_walked_through() {
+    let (run, rows) = (demo(6), rows());
+    let moment = Moment::of(&run, at(12));
+    let several = Contents { rows: &rows, shown: 1, ..contents(&run, &moment) };
+    let mut state = on(View::Runs);
+    draw_on(120, 40, &several, &mut state);
+    state.update(Action::Go(Motion::Last), &several);
+    assert_eq!(state.update(Action::Baseline, &several), Some(Request::Mark(4)));
+    assert_eq!(state.update(Action::Open, &several), Some(Request::Show(4)));
+    assert_eq!(state.view, View::Overview);
+    assert_eq!(state.update(Action::Baseline, &several), Some(Request::Mark(1)), "the one in front");
+    assert_eq!(state.update(Action::NextRun(1), &several), Some(Request::Show(0)), "as they are listed");
+    assert_eq!(state.update(Action::NextRun(-1), &several), Some(Request::Show(3)));
+    let mut state = on(View::Runs);
+    draw_on(120, 40, &several, &mut state);
+    let area = state.places.rows;
+    let click = Action::Click(Position::new(area.x + 3, area.y + 2));
+    assert_eq!(state.update(click, &several), None, "a click selects");
+    assert_eq!(state.update(click, &several), Some(Request::Show(0)), "another one opens");
+}
+
+#[test]
+fn views_are_reached_by_number_by_tab_and_by_click() {
+    let run = demo(3);
+    let mut state = State::default();
+    let mut seen = vec![state.view];
+    let views: Vec<View> = View::of_run(false).collect();
+    for _ in 1..views.len() {
+        act(&mut state, Action::NextView(1), &run);
+        seen.push(state.view);
+    }
+    assert_eq!(seen, views);
+    act(&mut state, Action::NextView(1), &run);
+    assert_eq!(state.view, View::Overview, "in a circle");
+    act(&mut state, Action::NextView(-1), &run);
+    assert_eq!(state.view, View::Help);
+    screen_of(120, 40, &run, &mut state, at(6));
+    assert_eq!(state.places.tabs.len(), views.len());
+    for (view, area) in state.places.tabs.clone() {
+        act(&mut state, Action::Click(area.as_position()), &run);
+        assert_eq!(state.view, view);
+    }
+    act(&mut state, Action::Back, &run);
+    act(&mut state, Action::Open, &run);
+    assert_eq!(state.view, View::Layer, "Enter opens the selected layer");
+}
+
+#[test]
+fn the_compact_mode_leaves_frames_and_charts_out() {
+    let run = demo(7);
+    let mut state = State::default();
+    act(&mut state, Action::Compact, &run);
+    assert_screen("compact", 80, 24, &run, &mut state, at(13));
+    assert_screen("compact", 120, 40, &run, &mut state, at(13));
+}
+
+/// A layer of the demo's run in its newest batch, and a portrait of it.
+fn portrayal(run: &Run, layer: &str) -> Portrayal {
+    let batch = run.newest_batch().expect("a batch").to_owned();
+    let sitter = Sitter { directory: support::demo_run(), batch, layer: layer.into() };
+    let path = sitter.directory.join(&sitter.batch);
+    let found = portrait(&path, run.manifest(), layer, &mut Scratch::default(), &AtomicBool::new(false));
+    Portrayal { sitter, result: found.map_err(|error| error.to_string()) }
+}
+
+#[test]
+fn one_layer_at_every_size() {
+    let run = demo(7);
+    let moment = Moment::of(&run, at(13));
+    for (selected, layer) in [(0, "lif1"), (3, "out")] {
+        let portrait = portrayal(&run, layer);
+        for (columns, rows) in SIZES {
+            let mut state = on(View::Layer);
+            state.layers.selected = selected;
+            let contents = Contents { portrait: Some(&portrait), ..contents(&run, &moment) };
+            let screen = draw_on(columns, rows, &contents, &mut state);
+            insta::assert_snapshot!(format!("layer-{layer}-{columns}x{rows}"), screen);
+        }
+    }
+}
+
+#[test]
+fn a_layer_without_a_portrait_says_why() {
+    let run = demo(7);
+    let moment = Moment::of(&run, at(13));
+    let screen = |portrait: Option<&Portrayal>| {
+        let contents = Contents { portrait, ..contents(&run, &moment) };
+        draw_on(120, 40, &contents, &mut on(View::Layer)).to_string()
+    };
+    assert!(screen(None).contains("reading the newest batch"));
+    let of_another = portrayal(&run, "out");
+    assert!(screen(Some(&of_another)).contains("reading the newest batch"), "never another layer's");
+    let mut gone = portrayal(&run, "lif1");
+    gone.result = Err("batch-000006.npz is\u{1b}[2J gone".into());
+    assert!(screen(Some(&gone)).contains("is\\u{1b}[2J gone"));
+    let mut silent = portrayal(&run, "lif1");
+    if let Ok(portrait) = &mut silent.result {
+        portrait.potentials = None;
+        portrait.rates = None;
+    }
+    let screen = screen(Some(&silent));
+    assert!(screen.contains("packed bits") && screen.contains("too many neurons"), "{screen}");
+}
+
+/// Without neurons an array needs no bytes, however long its other axes are.
+#[test]
+fn a_layer_without_neurons_and_with_endless_axes_is_drawn() {
+    let run = demo(7);
+    let moment = Moment::of(&run, at(13));
+    let screen = |shape: Vec<u64>, rates: Vec<u64>| {
+        let mut endless = portrayal(&run, "lif1");
+        if let Ok(portrait) = &mut endless.result {
+            (portrait.samples, portrait.steps) = (1 << 40, 1 << 40);
+            (portrait.shape, portrait.rates) = (shape, Some(rates));
+        }
+        let contents = Contents { portrait: Some(&endless), ..contents(&run, &moment) };
+        draw_on(120, 40, &contents, &mut on(View::Layer)).to_string()
+    };
+    let empty = screen(vec![1 << 40, 1 << 40, 0], Vec::new());
+    assert!(empty.contains("nothing can change"), "{empty}");
+    assert!(!screen(vec![1], vec![7]).contains("nothing can change"));
+}
+
+/// A run whose names, warnings and problems are megabytes of marks without a width.
+fn endless_texts() -> Run {
+    let marks = |first: &str| format!("{first}{}", "\u{301}".repeat(500_000));
+    let layer = |name: &str| serde_json::json!({"name": name, "neuron": marks("n"), "reset": marks("r")});
+    let manifest = serde_json::json!({
+        "format": "neurotop", "version": 1, "run": marks("x"), "producer": marks("p"),
+        "layers": [layer(&marks("a")), layer("b")], "warnings": [marks("w"), "word ".repeat(400_000)],
+    });
+    let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
+    let problem = |number: usize| Problem {
+        path: format!("batch-{number:05}.npz"),
+        reason: if number == 0 { marks("y") } else { "it is wrong; write it again".into() },
+        severity: Severity::SetAside,
+    };
+    let mut updates = vec![Update::Manifest(Arc::new(manifest)), Update::Watching(Watching::Events)];
+    updates.extend((0..3000).map(|number| Update::Problem(problem(number))));
+    let mut run = empty();
+    run.apply(updates, at(0));
+    run
+}
+
+#[test]
+fn texts_of_megabytes_take_no_more_of_the_screen_than_it_has() {
+    let run = endless_texts();
+    let moment = Moment::of(&run, at(1));
+    for view in View::ALL {
+        for compact in [false, true] {
+            let mut state = on(view);
+            state.compact = compact;
+            let screen = draw_on(120, 40, &contents(&run, &moment), &mut state);
+            let longest = screen.buffer().content().iter().map(|cell| cell.symbol().chars().count()).max();
+            assert!(longest <= Some(3), "{view:?}: {longest:?} characters in one cell");
+        }
+    }
+}
+
+#[test]
+fn the_list_of_problems_says_what_it_leaves_out() {
+    let run = endless_texts();
+    let moment = Moment::of(&run, at(1));
+    let mut state = on(View::Problems);
+    let text = draw_on(120, 40, &contents(&run, &moment), &mut state).to_string();
+    assert!(text.contains("Problems (3002)") && text.contains("batch-00001.npz"), "{text}");
+    state.update(Action::Go(Motion::Last), &contents(&run, &moment));
+    let text = draw_on(120, 40, &contents(&run, &moment), &mut state).to_string();
+    assert!(text.contains("and 2,002 more") && text.contains("batch-00999.npz"), "{text}");
+    // A head and a line for each but the first, of which no more is shown than of any.
+    assert!(state.lines.first < 2 * 1000 + 60, "{}", state.lines.first);
+}
+
+#[test]
+fn the_map_of_neurons_has_colours_where_there_are_any() {
+    let run = demo(7);
+    let (moment, portrait) = (Moment::of(&run, at(13)), portrayal(&run, "lif1"));
+    let symbols = |look: Look| -> HashSet<String> {
+        let contents = Contents { portrait: Some(&portrait), ..contents(&run, &moment) };
+        let mut state = State::new(look);
+        state.view = View::Layer;
+        let screen = draw_on(120, 40, &contents, &mut state);
+        screen.buffer().content().iter().map(|cell| cell.symbol().to_owned()).collect()
+    };
+    let (halves, shades) = (symbols(themed(ThemeName::Dark, Depth::True)), symbols(Look::default()));
+    assert!(halves.contains("▀") && !halves.contains("▒"), "half blocks with two colours");
+    assert!(!shades.contains("▀") && shades.contains("▒"), "sixteen colours are too few");
+    assert!(symbols(themed(ThemeName::Monochrome, Depth::True)).contains("▒"));
+    let ascii = symbols(Look { symbols: Symbols::Ascii, ..Look::default() });
+    assert!(ascii.iter().all(|symbol| symbol.is_ascii()), "{ascii:?}");
+}
+
+/// The demo's run after its first batches, to compare later ones with.
+fn baseline() -> Baseline {
+    let summary = Summary::of(&demo(4), at(8));
+    Baseline::new("baseline-seed0", Figures::of(&summary))
+}
+
+#[test]
+fn every_figure_is_compared_with_the_baseline() {
+    let run = demo(12);
+    let (moment, baseline) = (Moment::of(&run, at(24)), baseline());
+    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    for view in [View::Overview, View::Layer] {
+        for (columns, rows) in SIZES {
+            let screen = draw_on(columns, rows, &compared, &mut on(view));
+            insta::assert_snapshot!(format!("compared-{}-{columns}x{rows}", view.name()), screen);
+        }
+    }
+    let with = draw_on(120, 40, &compared, &mut State::default()).to_string();
+    assert!(with.contains("against digits-snn"), "{with}");
+    let itself = Contents { marked: Some(0), ..compared };
+    let alone = draw_on(120, 40, &itself, &mut State::default()).to_string();
+    assert!(!alone.contains("against"), "a run is not compared with itself");
+}
+
+/// The lines of a screen, without the quotes that a backend is shown with.
+fn lines_of(screen: &TestBackend) -> Vec<String> {
+    screen.to_string().lines().map(|line| line.trim_matches('"').to_owned()).collect()
+}
+
+/// What on these lines is a number that is not among those that may be there.
+fn strange_numbers(lines: &[String], allowed: &[String]) -> Vec<String> {
+    let words = lines.iter().flat_map(|line| line.split([' ', '│']));
+    let numbers = words.map(|word| word.trim_end_matches(',')).filter(|word| word.contains(char::is_numeric));
+    numbers.filter(|number| !allowed.iter().any(|known| known == number)).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_figure_is_short_or_left_out_and_never_cut() {
+    let (baseline, run) = (baseline(), demo(12));
+    let moment = Moment::of(&run, at(24));
+    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    let (summary, layer) = (&moment.summary, &moment.summary.layers[0]);
+    let wide = lines_of(&draw_on(300, 80, &compared, &mut on(View::Layer)));
+    // With room for everything each figure is there, and with it its change.
+    let mut allowed: Vec<String> =
+        wide[4..7].iter().flat_map(|line| line.split([' ', '│'])).map(Into::into).collect();
+    let wide = lines_of(&draw_on(300, 80, &compared, &mut State::default()));
+    allowed.extend(wide[4..7].iter().flat_map(|line| line.split([' ', '│'])).map(str::to_owned));
+    let figures = [summary.total.effective_ops_per_sample, summary.total.dense_ops_per_sample];
+    let of_layer = [layer.effective_ops_per_sample, layer.dense_ops_per_sample];
+    let counts = [layer.updates as f64, layer.dense_updates as f64, 512.0];
+    let updates = [layer.updates as f64 / 192.0, summary.neurobench.membrane_updates];
+    let all = figures.into_iter().chain(of_layer.into_iter().flatten()).chain(counts).chain(updates);
+    allowed.extend(all.map(compact));
+    for columns in 1..130 {
+        let lines = lines_of(&draw_on(columns, 5, &compared, &mut State::default()));
+        assert_eq!(strange_numbers(&lines[2..4], &allowed), [""; 0], "{columns} columns: {lines:#?}");
+        let lines = lines_of(&draw_on(columns, 10, &compared, &mut on(View::Layer)));
+        assert_eq!(strange_numbers(&lines[3..5], &allowed), [""; 0], "{columns} columns: {lines:#?}");
+    }
+    for columns in 60..130 {
+        for view in [View::Overview, View::Layer] {
+            let lines = lines_of(&draw_on(columns, 24, &compared, &mut on(view)));
+            let figures = if view == View::Layer { 4..7 } else { 5..6 };
+            assert_eq!(strange_numbers(&lines[figures], &allowed), [""; 0], "{columns} columns: {lines:#?}");
+        }
+    }
+}
+
+#[test]
+fn all_figures_of_a_layer_have_names_and_changes_or_none_has() {
+    let (baseline, run) = (baseline(), demo(12));
+    let moment = Moment::of(&run, at(24));
+    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    for columns in 60..200 {
+        let lines = lines_of(&draw_on(columns, 24, &compared, &mut on(View::Layer)));
+        let last = &lines[6];
+        let names =
+            [["eff.", "effective/"], ["dense", "dense"], ["upd.", "updates/"], ["sparsity", "sparsity"]];
+        let named = names.iter().filter(|names| names.iter().any(|name| last.contains(name))).count();
+        assert!(named == 4 || named == 0, "{columns} columns: {last}");
+        let changes = last.matches(['+', '-', '±']).count();
+        assert!(changes == 4 || changes == 0, "{columns} columns: {last}");
+        assert!(named == 4 || changes == 0, "a change goes before a name: {last}");
+    }
+}
+
+#[test]
+fn nothing_is_cut_from_what_is_said_of_problems() {
+    for (run, said) in [
+        (demo(7), "None: every batch that was seen is counted or waits its turn."),
+        (many_layers(3), "set aside batch-000007.npz lif1.post: the data are corrupt"),
+    ] {
+        for columns in [20, 30, 40, 80] {
+            let screen = screen_of(columns, 24, &run, &mut on(View::Problems), at(200));
+            let lines = lines_of(&screen)[2..].join(" ");
+            let whole =
+                |text: &str| text.chars().filter(|c| !c.is_whitespace() && *c != '│').collect::<String>();
+            assert!(whole(&lines).contains(&whole(said)), "{columns} columns: {lines}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_do_nothing_are_not_shown() {
+    let screen = screen_of(120, 24, &demo(7), &mut on(View::Ranks), at(13)).to_string();
+    assert!(!screen.contains("sort") && !screen.contains("turn"), "{screen}");
+    let screen = screen_of(120, 24, &many_ranks(3), &mut on(View::Ranks), at(13)).to_string();
+    assert!(screen.contains("sort") && screen.contains("turn"), "{screen}");
+}
+
+#[test]
+fn labels_of_an_axis_differ() {
+    let mut run = empty();
+    let shapes: Arc<[LayerShape]> = [LayerShape { name: "lif".into(), neurons: Some(vec![4]) }].into();
+    let manifest = r#"{"format": "neurotop", "version": 1,
+        "layers": [{"name": "lif", "neuron": "Leaky", "reset": "zero", "shape": [4]}]}"#;
+    let manifest = Manifest::parse(manifest.as_bytes()).expect("a manifest");
+    let mut updates = vec![Update::Manifest(Arc::new(manifest))];
+    for number in 0..12 {
+        let layer = LayerCount { updates: 837_500 + number, dense: 1_000_000, updates_by_step: Vec::new() };
+        let count = BatchCount { samples: 1, shapes: Arc::clone(&shapes), layers: vec![layer] };
+        updates.push(counted(number, count));
+    }
+    run.apply(updates, at(0));
+    let screen = lines_of(&screen_of(80, 24, &run, &mut on(View::Charts), at(24)));
+    let axis = screen.iter().filter_map(|line| line.split('│').nth(1));
+    let labels: Vec<&str> = axis.map(str::trim).filter(|label| label.contains(['M', '%'])).collect();
+    assert!(labels.len() >= 4 && labels.windows(2).all(|pair| pair[0] != pair[1]), "{labels:?}");
+}
+
+#[test]
+fn the_axis_of_the_charts_has_the_numbers_of_the_batches() {
+    let run = demo(12);
+    for (actions, axis, note) in [
+        (&[][..], "0 11", ""),
+        (&[Action::Zoom(1)], "6 11", "batches 6 to 11 of 0 to 11"),
+        (&[Action::Zoom(1), Action::Pan(-1)], "5 9", "batches 5 to 9 of 0 to 11"),
+        (&[Action::Side(-1), Action::Side(-1), Action::Side(-1)], "0 9 11", ""),
+    ] {
+        let mut state = charted(&run, actions);
+        let lines = lines_of(&screen_of(80, 24, &run, &mut state, at(24)));
+        let is_axis = |line: &&String| {
+            let line = line.trim_matches([' ', '│']);
+            !line.is_empty() && line.chars().all(|character| character.is_numeric() || character == ' ')
+        };
+        let places: Vec<String> = lines
+            .iter()
+            .filter(is_axis)
+            .map(|line| line.trim_matches([' ', '│']).split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(places, [axis, axis], "{lines:#?}");
+        assert!(lines.iter().any(|line| line.contains(note)), "{lines:#?}");
+    }
+    let screen = screen_of(80, 24, &run, &mut charted(&run, &[]), at(24)).to_string();
+    assert!(screen.contains("batch 11, 16 samples"), "{screen}");
+}
+
+#[test]
+fn a_gain_and_a_loss_have_a_colour_and_a_sign() {
+    let run = demo(12);
+    let (moment, baseline) = (Moment::of(&run, at(24)), baseline());
+    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    let screen = draw_on(120, 40, &compared, &mut State::default());
+    let buffer = screen.buffer();
+    let mut signs = Vec::new();
+    for y in 4..8 {
+        for x in 0..120 {
+            let cell = &buffer[(x, y)];
+            if matches!(cell.symbol(), "+" | "-") {
+                signs.push((cell.symbol().to_owned(), cell.fg));
+            }
+        }
+    }
+    // Fewer effective operations and updates, more sparsity: all of them gains.
+    let gain = |sign: &str| (sign.to_owned(), Color::Green);
+    assert_eq!(signs, [gain("-"), gain("-"), gain("+")]);
+}
+
+/// The styles of a screen: for each row its runs of cells that look alike, then what the letters stand for.
+fn styles_of(screen: &TestBackend) -> String {
+    let buffer = screen.buffer();
+    let mut known: Vec<String> = Vec::new();
+    let mut rows = String::new();
+    for y in 0..buffer.area.height {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for x in 0..buffer.area.width {
+            let cell = &buffer[(x, y)];
+            let style = format!("{:?} on {:?} {:?}", cell.fg, cell.bg, cell.modifier);
+            let at = known.iter().position(|other| *other == style).unwrap_or_else(|| {
+                known.push(style);
+                known.len() - 1
+            });
+            match runs.last_mut() {
+                Some((last, length)) if *last == at => *length += 1,
+                _ => runs.push((at, 1)),
+            }
+        }
+        let runs: Vec<String> = runs.into_iter().map(|(at, length)| format!("{length}×{at}")).collect();
+        rows += &format!("{}\n", runs.join(" "));
+    }
+    let legend: Vec<String> = known.iter().enumerate().map(|(at, style)| format!("{at}: {style}")).collect();
+    format!("{rows}{}\n", legend.join("\n"))
+}
+
+#[test]
+fn every_view_in_every_theme() {
+    let run = demo(12);
+    let (moment, baseline, portrait) = (Moment::of(&run, at(24)), baseline(), portrayal(&run, "lif1"));
+    let rows = rows();
+    let contents = Contents {
+        baseline: Some(&baseline),
+        portrait: Some(&portrait),
+        rows: &rows,
+        shown: 1,
+        marked: Some(3),
+        ..contents(&run, &moment)
+    };
+    for view in View::ALL {
+        for theme in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome] {
+            let mut styles = String::new();
+            for (columns, height) in SIZES {
+                let mut state = State::new(themed(theme, Depth::Palette));
+                state.show(View::Charts);
+                state.update(Action::Go(Motion::Rows(1)), &contents);
+                state.update(Action::Open, &contents);
+                state.show(view);
+                let screen = draw_on(columns, height, &contents, &mut state);
+                styles += &format!("{columns}x{height}\n{}\n", styles_of(&screen));
+                // What is written differs by theme only where colours alone would tell things apart.
+                if matches!(view, View::Layer | View::Charts)
+                    && matches!(theme, ThemeName::ColourBlind | ThemeName::Monochrome)
+                {
+                    let name = format!("theme-{}-{}-{columns}x{height}", theme.name(), view.name());
+                    insta::assert_snapshot!(name, screen);
+                }
+            }
+            insta::assert_snapshot!(format!("styles-{}-{}", theme.name(), view.name()), styles);
+        }
+    }
+}
+
+#[test]
+fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
+    let settings = || support::settings("exp1", false);
+    let mut runs = Runs::new(Path::new("exp1"), settings());
+    let mut board = Board::new(&runs, None, at(0));
+    let shapes = |names: &[&str]| -> Arc<[LayerShape]> {
+        names.iter().map(|name| LayerShape { name: (*name).into(), neurons: Some(vec![4]) }).collect()
+    };
+    let count = |number: u64, names: &[&str]| {
+        let count = LayerCount { updates: 3 + number, dense: 64, updates_by_step: vec![3 + number] };
+        let layers = names.iter().map(|_| count.clone()).collect();
+        BatchCount { samples: 2, shapes: shapes(names), layers }
+    };
+    let batch = |number: u64, names: &[&str]| counted(number, count(number, names));
+    let withdrawn = Update::Withdrawn { number: 3, rank: None, count: count(3, &["a", "b"]) };
+    let manifest = serde_json::json!({"format": "neurotop", "version": 1, "layers": [
+        {"name": "b", "neuron": "Alpha", "reset": "zero"}, {"name": "a", "neuron": "Leaky", "reset": "zero"}]});
+    let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
+    let groups = [
+        vec![batch(0, &["a"])],
+        vec![batch(1, &["a"]), account(2, 3, 0)],
+        vec![Update::Manifest(Arc::new(manifest))],
+        vec![batch(2, &["a", "b"])],
+        vec![batch(3, &["a", "b"]), account(4, 0, 1)],
+        vec![withdrawn],
+        vec![Update::Restarted { why: "as you asked".into(), lost: 0 }],
+        vec![batch(0, &["c"])],
+        vec![Update::End(End::default())],
+    ];
+    for updates in groups {
+        runs.apply(Group { run: 0, updates }, at(9));
+        board.refresh(&runs, at(9));
+        let contents = board.contents(&runs, None);
+        let (shown, row) = (&contents.moment.summary, &contents.rows[0]);
+        assert_eq!(*shown, Summary::without_steps(&runs.shown().run, at(9)));
+        let total = &shown.total;
+        assert_eq!((row.effective, row.dense), (total.effective_ops_per_sample, total.dense_ops_per_sample));
+        assert_eq!((row.sparsity, row.problems), (total.sparsity, shown.problems.len()));
+    }
+}
+
+#[test]
+fn a_backlog_shows_how_long_it_takes() {
+    let mut run = many_layers(3);
+    let shapes: Arc<[LayerShape]> = run
+        .tally()
+        .layers()
+        .iter()
+        .map(|layer| LayerShape { name: layer.name.clone(), neurons: Some(vec![4]) })
+        .collect();
+    for number in 40..60 {
+        let count =
+            BatchCount { samples: 640, shapes: Arc::clone(&shapes), layers: vec![LayerCount::default(); 3] };
+        let Update::Counted { number, rank, name, modified, replaces, count, .. } = counted(number, count)
+        else {
+            unreachable!()
+        };
+        let update = Update::Counted { number, rank, name, modified, bytes: 300_000_000, replaces, count };
+        run.apply(vec![update], START + Duration::from_millis(1000 + 100 * number));
+    }
+    run.apply(vec![account(60, 20_000, 0)], START + Duration::from_millis(6900));
+    let moment = Moment::of(&run, START + Duration::from_millis(7000));
+    let header = |columns: u16, rows: u16| {
+        let screen = draw_on(columns, rows, &contents(&run, &moment), &mut State::new(Look::default()));
+        screen.to_string().lines().take(3).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let headers: String =
+        [(44, 12), (80, 24), (120, 34)].map(|(columns, rows)| header(columns, rows)).concat();
+    insta::assert_snapshot!(headers);
+}
+
+/// The demo's layers in many ranks: rank 1 behind, rank 3 silent, rank 5 done, the last without a batch.
+fn many_ranks(ranks: u32) -> Run {
+    let layers = [("lif1", "Leaky"), ("lif2", "Synaptic"), ("head", "Alpha")];
+    let entry = |&(name, neuron): &(&str, &str)| serde_json::json!({"name": name, "neuron": neuron, "reset": "zero", "shape": [8, 8]});
+    let manifest = serde_json::json!({
+        "format": "neurotop", "version": 1, "run": "digits-ranks", "producer": "the tests",
+        "world_size": ranks, "expected_batches": 64 * ranks, "layers": layers.iter().map(entry).collect::<Vec<_>>(),
+    });
+    let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
+    let mut run = empty();
+    run.apply(vec![Update::Manifest(Arc::new(manifest))], at(0));
+    let shapes: Arc<[LayerShape]> = layers
+        .into_iter()
+        .map(|(name, _)| name)
+        .map(|name| LayerShape { name: name.into(), neurons: None })
+        .collect();
+    let batches = |rank: u32| match rank {
+        1 => 20,
+        3 => 12,
+        rank if rank + 1 == ranks => 0,
+        _ => 32,
+    };
+    let mut updates = Vec::new();
+    let mut all = 0;
+    for number in 0..32_u64 {
+        for rank in (0..ranks).filter(|&rank| number < batches(rank)) {
+            let every = if rank == 1 { 3 } else { 2 };
+            let count = |layer: u64| LayerCount {
+                updates: 900 + 7 * number + u64::from(rank % 13) + layer,
+                dense: 4096,
+                updates_by_step: Vec::new(),
+            };
+            let count =
+                BatchCount { samples: 4, shapes: Arc::clone(&shapes), layers: (0..3).map(count).collect() };
+            let name = format!("rank-{rank}/batch-{number:06}.npz");
+            let modified = at(every * number);
+            updates.push(Update::Counted {
+                number,
+                rank: Some(rank),
+                name,
+                modified,
+                bytes: 1,
+                replaces: None,
+                count,
+            });
+            all += 1;
+        }
+    }
+    for rank in 0..ranks {
+        let (counted, waiting, set_aside) =
+            (batches(rank), u64::from(rank % 4 == 2), u64::from(rank % 9 == 8));
+        let seen = counted + waiting + set_aside;
+        let account = Account { seen, counted, waiting, set_aside, ..Account::default() };
+        updates.push(Update::Rank { rank, account: Some(account) });
+    }
+    let end = End::parse(br#"{"batches": 32}"#).expect("an end");
+    updates.push(Update::RankEnd { rank: 5, end });
+    updates.push(account(all, 0, 0));
+    run.apply(updates, at(62));
+    run
+}
+
+/// The sizes of the others, those that the ranks are looked at in, and the smallest with a second column.
+const RANK_SIZES: [(u16, u16); 6] = [(40, 10), (44, 12), (80, 24), (120, 40), (200, 50), (300, 80)];
+
+#[test]
+fn ranks_beside_the_layers_at_every_size() {
+    let run = many_ranks(12);
+    for (columns, rows) in RANK_SIZES {
+        assert_screen("ranks-overview", columns, rows, &run, &mut State::default(), at(62));
+    }
+    let mut state = State::default();
+    state.compact = true;
+    assert_screen("ranks-overview-compact", 80, 24, &run, &mut state, at(62));
+}
+
+#[test]
+fn the_table_of_ranks_at_every_size() {
+    let run = many_ranks(12);
+    for (columns, rows) in RANK_SIZES {
+        assert_screen("ranks", columns, rows, &run, &mut on(View::Ranks), at(62));
+    }
+    assert_screen("ranks-of-none", 80, 24, &demo(3), &mut on(View::Ranks), at(6));
+    let mut state = on(View::Ranks);
+    state.compact = true;
+    assert_screen("ranks-compact", 80, 24, &run, &mut state, at(62));
+    let ascii = Look { symbols: Symbols::Ascii, ..Look::default() };
+    for view in [View::Overview, View::Ranks] {
+        let mut state = State::new(ascii);
+        state.view = view;
+        let screen = screen_of(120, 40, &run, &mut state, at(62));
+        assert!(screen.buffer().content().iter().all(|cell| cell.symbol().is_ascii()));
+        insta::assert_snapshot!(format!("ranks-ascii-{}", view.name()), screen);
+    }
+}
+
+#[test]
+fn ranks_look_as_they_are_in_every_theme() {
+    let run = many_ranks(12);
+    let moment = Moment::of(&run, at(62));
+    for theme in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome] {
+        let mut state = State::new(themed(theme, Depth::Palette));
+        state.view = View::Ranks;
+        let screen = draw_on(80, 24, &contents(&run, &moment), &mut state);
+        insta::assert_snapshot!(format!("styles-{}-with-ranks", theme.name()), styles_of(&screen));
+    }
+}
+
+#[test]
+fn a_silent_rank_is_in_the_header_of_every_view_until_the_run_is_over() {
+    let mut run = many_ranks(12);
+    for view in View::ALL {
+        for (columns, rows) in RANK_SIZES {
+            let screen = screen_of(columns, rows, &run, &mut on(view), at(62)).to_string();
+            let header = screen.lines().next().expect("a line");
+            assert!(header.contains("silent"), "{columns}x{rows}:\n{screen}");
+        }
+    }
+    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    assert_eq!(neurotop::report::silent_ranks(&ranks).as_deref(), Some("2 ranks silent: 3, 11"));
+    assert_eq!(
+        neurotop::report::longest_silence(&ranks).as_deref(),
+        Some("2 silent, rank 11 for 1 min 02 s")
+    );
+    run.apply(vec![Update::RankEnd { rank: 11, end: End::default() }], at(62));
+    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    assert_eq!(neurotop::report::longest_silence(&ranks).as_deref(), Some("rank 3 silent for 40 s"));
+    run.apply(vec![Update::End(End::default())], at(62));
+    let screen = screen_of(120, 40, &run, &mut State::default(), at(500)).to_string();
+    assert!(!screen.contains("silent") && screen.contains("✓ done"), "{screen}");
+}
+
+#[test]
+fn hundreds_of_ranks_sort_scroll_and_are_clicked_on() {
+    let run = many_ranks(400);
+    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    let mut state = on(View::Ranks);
+    let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
+    assert!(screen.contains("Ranks (400)") && screen.contains("by state"), "{screen}");
+    let order: Vec<u32> = state.rank_sort.order(&ranks).into_iter().map(|at| ranks[at].rank).collect();
+    assert_eq!((&order[..4], order[399]), (&[399, 3, 1, 0][..], 5), "silent, behind, counting, done");
+    act(&mut state, Action::Go(Motion::Last), &run);
+    let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
+    assert!(screen.contains("398 ● counting") && screen.contains("5 ✓ done"), "{screen}");
+    act(&mut state, Action::Go(Motion::First), &run);
+    screen_of(120, 40, &run, &mut state, at(62));
+    act(&mut state, Action::Scroll(30), &run);
+    screen_of(120, 40, &run, &mut state, at(62));
+    assert_eq!(state.ranks.selected, 30);
+    // Every column sorts, both ways, and walks in a circle.
+    let sorting: Vec<RankColumn> = RANK_COLUMNS.into_iter().filter(|column| column.sorts()).collect();
+    for &column in &sorting {
+        let turned = RankSort { descending: !RankSort::by(column).descending, ..RankSort::by(column) };
+        let order = RankSort::by(column).order(&ranks);
+        assert_ne!(order, turned.order(&ranks), "{column:?}");
+        assert_eq!(order.iter().collect::<HashSet<_>>().len(), 400);
+    }
+    for _ in &sorting {
+        act(&mut state, Action::Side(1), &run);
+    }
+    assert_eq!(state.rank_sort, RankSort::default());
+    act(&mut state, Action::SortColumn(-1), &run);
+    assert_eq!(state.rank_sort, RankSort::by(RankColumn::Rank));
+    act(&mut state, Action::SortReverse, &run);
+    let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
+    assert!(screen.contains("by rank, turned"), "{screen}");
+    let (_, heading) = state.places.rank_headings[3];
+    act(&mut state, Action::Click(heading.as_position()), &run);
+    assert_eq!(state.rank_sort, RankSort::by(RankColumn::Behind));
+    let screen = screen_of(120, 40, &run, &mut state, at(62));
+    let row = state.places.rows;
+    act(&mut state, Action::Click(Position::new(row.x, row.y + 2)), &run);
+    assert_eq!(state.ranks.selected, 32, "{screen}");
+    let mut state = State::default();
+    act(&mut state, Action::NextView(-1), &run);
+    assert_eq!(state.view, View::Ranks, "the last view of a run with ranks");
+}

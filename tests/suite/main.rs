@@ -1,0 +1,35 @@
+//! All tests of behaviour in one executable, which is linked once: each module is about one thing.
+//!
+//! Apart from it are only the tests that measure the memory of their own process, and those of object stores, which
+//! need servers.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod command;
+mod compare;
+mod config;
+mod dashboard;
+mod doctor;
+#[cfg(target_os = "linux")]
+mod faults;
+mod follow;
+mod golden;
+mod hostile;
+mod large;
+mod log;
+mod portrait;
+mod publish;
+#[cfg(unix)]
+mod ranks;
+mod reliability;
+#[cfg(unix)]
+mod restart;
+mod shards;
+#[cfg(target_os = "linux")]
+mod soak;
+mod streams;
+#[cfg(target_os = "linux")]
+mod terminal;
+mod unsafe_code;

@@ -1,0 +1,634 @@
+//! A count goes on where an earlier process left it, however that ended, and gives the same figures; batches
+//! are deleted only once they are counted and the progress is on disk.
+
+use crate::support;
+use neurotop::follow::Shard;
+use neurotop::pipeline::{Keeping, Mode, Options, Presence, Problem};
+use neurotop::report::Summary;
+use neurotop::run::Run;
+use neurotop::watch::{Place, Watch};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+use support::{Archive, SMALL, small_batch};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+/// A directory of its own, gone when dropped, and in it where a run and its progress are to be.
+fn place() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let place = directory();
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    (place, run, state)
+}
+
+fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
+    let settings = support::settings("test", true);
+    let settle = Duration::from_millis(300);
+    let (mode, shard) = (Mode::Live, Shard::WHOLE);
+    let options = Options { mode, shard, poll: None, settle, threads: 2, keeping };
+    Watch::start(run, settings, options, &Place::File(state.to_owned())).expect("threads")
+}
+
+#[track_caller]
+fn until(watch: &mut Watch, what: &str, condition: impl Fn(&Run) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition(&watch.runs.shown().run) {
+        assert!(Instant::now() < deadline, "{what}: {:#?}", summary(watch));
+        if let Ok(group) = watch.groups().recv_timeout(Duration::from_millis(50)) {
+            watch.apply(group);
+        }
+    }
+}
+
+fn summary(watch: &Watch) -> Summary {
+    Summary::of(&watch.runs.shown().run, SystemTime::UNIX_EPOCH)
+}
+
+/// Leaves as the program does.
+fn leave(mut watch: Watch) {
+    watch.finish();
+    until(&mut watch, "it ends", Run::has_ended);
+}
+
+fn add_batch(run: &Path, number: usize) -> PathBuf {
+    support::write_batch(run, number, &small_batch(), Archive::Stored);
+    support::batches(run).pop().expect("a batch")
+}
+
+fn counted(watch: &mut Watch, batches: u64) {
+    until(watch, &format!("{batches} batches"), |run| run.tally().batches() == batches);
+    let updates: u128 = watch.runs.shown().run.tally().layers().iter().map(|layer| layer.updates).sum();
+    assert_eq!(updates, u128::from(batches * SMALL.0));
+}
+
+/// A run whose batches an earlier process has counted.
+fn counted_run(run: &Path, state: &Path, batches: u64) {
+    support::small_run(run, batches as usize);
+    let mut watch = start(run, state, Keeping::Progress);
+    counted(&mut watch, batches);
+    leave(watch);
+}
+
+/// Waits until a batch is named, for this reason.
+#[track_caller]
+fn names(watch: &mut Watch, batch: &str, reason: &str) {
+    let is_it = |problem: &Problem| problem.path.contains(batch) && problem.reason.contains(reason);
+    until(watch, "it is named", |run| run.set_aside().any(is_it));
+}
+
+#[test]
+fn a_restart_reads_nothing_again_and_ends_with_the_same_figures() {
+    for name in ["conv-mixed-digits", "alpha-zero", "directory-batches", "layer-twice"] {
+        let (_place, run, state) = place();
+        let golden = support::golden(name);
+        let batches = support::batches(&golden).len() as u64;
+        support::copy_run(&golden, &run);
+        let mut undisturbed = start(&run, &state, Keeping::Progress);
+        until(&mut undisturbed, "all", |run| run.is_complete());
+        let (expected, history) = (summary(&undisturbed), undisturbed.runs.shown().run.history().clone());
+        leave(undisturbed);
+        // What is counted could not be read again: it is gone.
+        for batch in support::batches(&run) {
+            if batch.is_dir() { fs::remove_dir_all(batch) } else { fs::remove_file(batch) }.expect("removed");
+        }
+        let mut again = start(&run, &state, Keeping::Progress);
+        assert_eq!(
+            again.take_remarks(),
+            [format!("went on after {batches} batches that were counted before")]
+        );
+        until(&mut again, "the documents", |run| run.is_complete());
+        let found = summary(&again);
+        assert_eq!((found.total, found.layers), (expected.total, expected.layers), "{name}");
+        assert_eq!((found.neurobench, found.agreement), (expected.neurobench, expected.agreement), "{name}");
+        let points = again.runs.shown().run.history();
+        assert_eq!(points.points().iter().map(|point| point.batches).sum::<u64>(), batches, "{name}");
+        assert_eq!(points, &history, "{name}");
+    }
+}
+
+#[test]
+fn what_comes_after_a_restart_is_added_to_what_was_there() {
+    let (_place, run, state) = place();
+    counted_run(&run, &state, 3);
+    add_batch(&run, 3);
+    let mut second = start(&run, &state, Keeping::Progress);
+    counted(&mut second, 4);
+    add_batch(&run, 4);
+    counted(&mut second, 5);
+    let account = second.runs.shown().run.account();
+    assert_eq!((account.seen, account.waiting, account.set_aside), (5, 0, 0));
+    leave(second);
+}
+
+#[test]
+fn another_run_of_the_same_name_is_counted_from_the_start() {
+    let (_place, run, state) = place();
+    // By its batches.
+    counted_run(&run, &state, 3);
+    fs::remove_dir_all(&run).expect("removed");
+    support::small_run(&run, 2);
+    let mut second = start(&run, &state, Keeping::Progress);
+    until(&mut second, "it says so", |run| run.restarted().is_some_and(|why| why.contains("replaced")));
+    counted(&mut second, 2);
+    leave(second);
+    // By its manifest.
+    support::write_manifest(&run, &[("lif", "Alpha", "zero", &[2])], Some(2));
+    let mut third = start(&run, &state, Keeping::Progress);
+    until(&mut third, "it says so", |run| run.restarted().is_some_and(|why| why.contains("replaced")));
+    counted(&mut third, 2);
+    until(&mut third, "the new manifest", |run| run.manifest().is_some());
+    assert_eq!(summary(&third).layers[0].ops_per_update, Some(24));
+}
+
+#[test]
+fn a_batch_that_changed_between_two_processes_is_named() {
+    let (_place, run, state) = place();
+    counted_run(&run, &state, 3);
+    std::thread::sleep(Duration::from_millis(20));
+    add_batch(&run, 2);
+    // It is never deleted, since it was not counted as it is, and each later process names it, too.
+    for _ in 0..2 {
+        let mut later = start(&run, &state, Keeping::ProgressAndPrune);
+        names(&mut later, "000002", "too long ago");
+        counted(&mut later, 3);
+        assert!(!summary(&later).complete);
+        leave(later);
+        assert_eq!(support::batches(&run), [run.join("batch-000002.npz")]);
+    }
+}
+
+#[test]
+fn a_counted_batch_that_is_spoiled_holds_up_no_progress() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 2);
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 2);
+    fs::File::options()
+        .write(true)
+        .open(run.join("batch-000001.npz"))
+        .expect("a file")
+        .set_len(80)
+        .expect("cut");
+    names(&mut first, "000001", "without its end");
+    add_batch(&run, 2);
+    counted(&mut first, 3);
+    leave(first);
+    let mut second = start(&run, &state, Keeping::Progress);
+    assert_eq!(second.take_remarks(), ["went on after 3 batches that were counted before"]);
+    names(&mut second, "000001", "without its end");
+    counted(&mut second, 3);
+}
+
+/// What was counted and deleted is counted nowhere else: one batch that comes again makes no other run.
+#[test]
+fn a_deleted_batch_that_comes_again_is_named_and_the_figures_stay() {
+    for with_manifest in [true, false] {
+        let (_place, run, state) = place();
+        support::small_run(&run, 3);
+        if !with_manifest {
+            fs::remove_file(run.join("manifest.json")).expect("removed");
+        }
+        let mut first = start(&run, &state, Keeping::ProgressAndPrune);
+        counted(&mut first, 3);
+        until(&mut first, "all are deleted", |_| support::batches(&run).is_empty());
+        leave(first);
+        add_batch(&run, 1);
+        let mut second = start(&run, &state, Keeping::ProgressAndPrune);
+        names(&mut second, "000001", "too long ago");
+        counted(&mut second, 3);
+        leave(second);
+        // A run that begins in the same place writes its manifest.
+        fs::remove_file(run.join("batch-000001.npz")).expect("removed");
+        let _ = fs::remove_file(run.join("manifest.json"));
+        support::small_run(&run, 1);
+        let mut third = start(&run, &state, Keeping::ProgressAndPrune);
+        until(&mut third, "it says so", |run| run.restarted().is_some_and(|why| why.contains("replaced")));
+        counted(&mut third, 1);
+    }
+}
+
+#[test]
+fn batches_that_a_later_manifest_contradicts_are_named_and_stay_in_the_progress() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 3);
+    fs::remove_file(run.join("manifest.json")).expect("removed");
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 3);
+    leave(first);
+    support::write_manifest(&run, &[("lif", "Leaky", "zero", &[3])], None);
+    for _ in 0..2 {
+        let mut later = start(&run, &state, Keeping::Progress);
+        assert_eq!(later.take_remarks(), ["went on after 3 batches that were counted before"]);
+        names(&mut later, "000002", "in the figures all the same");
+        counted(&mut later, 3);
+        assert!(!summary(&later).complete);
+        leave(later);
+    }
+    // With one that fits, nothing is wrong any more.
+    let mut last = start(&run, &state, Keeping::Progress);
+    names(&mut last, "000002", "it is in the figures all the same");
+    support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], None);
+    until(&mut last, "all is well", |run| run.problems().next().is_none());
+    counted(&mut last, 3);
+}
+
+#[test]
+fn a_damaged_file_is_said_and_everything_counted_again() {
+    let (_place, run, state) = place();
+    counted_run(&run, &state, 3);
+    let mut bytes = fs::read(&state).expect("a file");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&state, bytes).expect("written");
+    let mut second = start(&run, &state, Keeping::Progress);
+    let remarks = second.take_remarks();
+    assert!(remarks[0].contains("damaged") && remarks[0].contains("counted again"), "{remarks:?}");
+    counted(&mut second, 3);
+    leave(second);
+    let aside = PathBuf::from(format!("{}.unusable-1", state.display()));
+    assert!(aside.is_file() && state.is_file(), "what was there may be needed");
+}
+
+#[test]
+fn a_file_that_is_no_state_file_is_never_overwritten() {
+    let (place, run, _) = place();
+    support::small_run(&run, 3);
+    let state = place.path().join("notes.txt");
+    fs::write(&state, "mine").expect("a file");
+    let options = Options { keeping: Keeping::Progress, ..Options::unkept(Mode::Live, 1) };
+    let refused = Watch::start(&run, support::settings("test", true), options, &Place::File(state.clone()));
+    let why = refused.expect_err("it is refused").to_string();
+    assert!(why.contains("notes.txt: it is not a state file") && why.contains("--state"), "{why}");
+    assert_eq!(fs::read(&state).expect("the file"), b"mine");
+    assert_eq!(fs::read_dir(place.path()).expect("listed").count(), 2, "no lock is left");
+    // What is in the way is left as it is, and the figures come all the same.
+    let state = place.path().join("run.state");
+    fs::create_dir_all(state.join("in the way")).expect("a directory");
+    let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
+    let remarks = watch.take_remarks();
+    assert!(
+        remarks[0].contains("not a regular file") && remarks[0].contains("nothing deleted"),
+        "{remarks:?}"
+    );
+    counted(&mut watch, 3);
+    assert!(summary(&watch).complete, "the figures are whole");
+    leave(watch);
+    assert_eq!(support::batches(&run).len(), 3);
+}
+
+#[test]
+fn batches_are_deleted_once_they_are_safe_and_nothing_else_is() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 3);
+    fs::write(run.join("notes.txt"), "mine").expect("a file");
+    fs::write(run.join("batch-000009.npz"), "no batch").expect("a file");
+    let gone = |run: &Path| support::batches(run).len() == 1;
+    let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut watch, 3);
+    let deadline = Instant::now() + PATIENCE;
+    while !gone(&run) {
+        assert!(Instant::now() < deadline, "{:?}", support::batches(&run));
+        if let Ok(group) = watch.groups().recv_timeout(Duration::from_millis(50)) {
+            watch.apply(group);
+        }
+    }
+    assert!(state.is_file(), "the progress went before");
+    counted(&mut watch, 3);
+    leave(watch);
+    let mut names: Vec<String> = fs::read_dir(&run)
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["batch-000009.npz", "manifest.json", "notes.txt"]);
+    let mut again = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut again, 3);
+}
+
+#[test]
+fn nothing_is_deleted_without_being_asked_for_or_before_it_is_safe() {
+    let (_place, run, state) = place();
+    counted_run(&run, &state, 3);
+    assert_eq!(support::batches(&run).len(), 3);
+    // Where the progress cannot be written, what is counted is not safe.
+    let blocked = directory();
+    let (inside, away) = (blocked.path().join("state"), blocked.path().join("away"));
+    let mut watch = start(&run, &inside.join("run.state"), Keeping::ProgressAndPrune);
+    fs::rename(&inside, away).expect("moved");
+    fs::write(&inside, "in the way").expect("a file");
+    counted(&mut watch, 3);
+    until(&mut watch, "it says so", |run| run.problems().any(|problem| problem.path == "state"));
+    leave(watch);
+    assert_eq!(support::batches(&run).len(), 3);
+}
+
+/// A run whose batches were all counted and deleted.
+fn pruned_run(run: &Path, state: &Path, batches: u64) {
+    support::small_run(run, batches as usize);
+    let mut watch = start(run, state, Keeping::ProgressAndPrune);
+    counted(&mut watch, batches);
+    until(&mut watch, "all are deleted", |_| support::batches(run).is_empty());
+    leave(watch);
+}
+
+/// Where the progress was put that is void.
+fn void(state: &Path) -> PathBuf {
+    format!("{}.void-1", state.display()).into()
+}
+
+/// Waits until a run says that what was counted before is not in its figures, which every later process says, too.
+#[track_caller]
+fn says_what_is_lost(mut watch: Watch, run: &Path, state: &Path, batches: u64) {
+    let is_it = |problem: &Problem| problem.path == "progress" && problem.reason.contains("run.state.void-1");
+    until(&mut watch, "it says what is lost", |run| run.set_aside().any(is_it));
+    counted(&mut watch, batches);
+    leave(watch);
+    assert!(void(state).is_file());
+    let mut later = start(run, state, Keeping::Progress);
+    until(&mut later, "it says so again", |run| run.set_aside().any(is_it));
+    counted(&mut later, batches);
+}
+
+/// A producer learns of layers as it goes, and that their shapes vary.
+#[test]
+fn a_manifest_that_says_less_of_the_shapes_makes_no_other_run() {
+    let (_place, run, state) = place();
+    pruned_run(&run, &state, 3);
+    fs::write(
+        run.join("manifest.json"),
+        r#"{"format": "neurotop", "version": 1, "run": "test-run", "producer": "the tests",
+            "warnings": ["the shape of lif varies"], "layers": [{"name": "lif", "neuron": "Leaky", "reset": "zero"}]}"#,
+    )
+    .expect("a manifest");
+    let mut second = start(&run, &state, Keeping::ProgressAndPrune);
+    until(&mut second, "the manifest", |run| run.manifest().is_some());
+    counted(&mut second, 3);
+    assert_eq!(second.runs.shown().run.restarted(), None);
+}
+
+#[test]
+fn another_run_is_told_by_its_id_and_the_progress_of_what_is_deleted_is_put_aside() {
+    let (_place, run, state) = place();
+    let with_id = |id: &str| {
+        fs::create_dir_all(&run).expect("a directory");
+        let manifest = format!(
+            r#"{{"format": "neurotop", "version": 1, "id": "{id}", "run": "test-run", "producer": "the tests",
+                "expected_batches": 3, "layers": [{{"name": "lif", "neuron": "Leaky", "reset": "zero"}}]}}"#
+        );
+        fs::write(run.join(".manifest"), manifest).expect("a manifest");
+        fs::rename(run.join(".manifest"), run.join("manifest.json")).expect("renamed");
+        (0..3).for_each(|number| drop(add_batch(&run, number)));
+    };
+    with_id("one");
+    let mut first = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut first, 3);
+    until(&mut first, "all are deleted", |_| support::batches(&run).is_empty());
+    leave(first);
+    // The same run goes on: what comes again is named, and its manifest may be written anew.
+    with_id("one");
+    let mut same = start(&run, &state, Keeping::ProgressAndPrune);
+    names(&mut same, "000002", "too long ago");
+    counted(&mut same, 3);
+    leave(same);
+    with_id("two");
+    let second = start(&run, &state, Keeping::Progress);
+    says_what_is_lost(second, &run, &state, 3);
+    // While it is watched, too.
+    let mut third = start(&run, &state.with_extension("third"), Keeping::Progress);
+    counted(&mut third, 3);
+    with_id("three");
+    until(&mut third, "it says so", |run| {
+        run.restarted().is_some_and(|why| why.contains("another run was begun"))
+    });
+    counted(&mut third, 3);
+}
+
+/// The benchmark runs again after the dashboard was started again, and its batches come one by one.
+#[test]
+fn a_run_that_is_begun_again_in_its_place_is_counted_from_the_start() {
+    let (_place, run, state) = place();
+    counted_run(&run, &state, 3);
+    fs::remove_dir_all(&run).expect("removed");
+    support::small_run(&run, 0);
+    let mut second = start(&run, &state, Keeping::Progress);
+    until(&mut second, "the manifest", |run| run.manifest().is_some());
+    std::thread::sleep(Duration::from_millis(100));
+    add_batch(&run, 0);
+    until(&mut second, "it says so", |run| run.restarted().is_some_and(|why| why.contains("replaced")));
+    add_batch(&run, 1);
+    counted(&mut second, 2);
+    assert!(second.runs.shown().run.set_aside().next().is_none());
+}
+
+#[test]
+fn a_run_that_is_moved_goes_on_with_the_state_file_that_is_named() {
+    let (place, run, state) = place();
+    pruned_run(&run, &state, 3);
+    let moved = place.path().join("moved");
+    fs::rename(&run, &moved).expect("moved");
+    let mut second = start(&moved, &state, Keeping::ProgressAndPrune);
+    until(&mut second, "the manifest", |run| run.manifest().is_some());
+    add_batch(&moved, 3);
+    counted(&mut second, 4);
+    assert_eq!(second.runs.shown().run.restarted(), None);
+    leave(second);
+    // Another run is none that was moved.
+    let other = place.path().join("other");
+    support::small_run(&other, 2);
+    let third = start(&other, &state, Keeping::Progress);
+    says_what_is_lost(third, &other, &state, 2);
+}
+
+/// As a mount point looks whose disk is away for a while.
+#[test]
+fn an_empty_directory_in_the_place_of_a_run_is_waited_out() {
+    let (place, run, state) = place();
+    support::small_run(&run, 3);
+    let away = place.path().join("away");
+    let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut watch, 3);
+    until(&mut watch, "all are deleted", |_| support::batches(&run).is_empty());
+    fs::rename(&run, &away).expect("moved");
+    fs::create_dir(&run).expect("a directory");
+    until(&mut watch, "it is noticed", |run| matches!(run.presence(), Some(Presence::Missing(_))));
+    fs::remove_dir(&run).expect("removed");
+    fs::rename(&away, &run).expect("moved");
+    add_batch(&run, 3);
+    counted(&mut watch, 4);
+    // With another run in it, what is lost is said.
+    fs::rename(&run, &away).expect("moved");
+    support::small_run(&run, 1);
+    says_what_is_lost(watch, &run, &state, 1);
+}
+
+/// What a manifest takes out of the figures is not deleted, though it was counted and safe before.
+#[test]
+fn a_batch_that_was_taken_out_is_not_deleted() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 3);
+    fs::remove_file(run.join("manifest.json")).expect("removed");
+    let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut watch, 3);
+    support::write_manifest(&run, &[("lif", "Leaky", "zero", &[3])], None);
+    // Whichever comes first: they are deleted and stay in the figures, or neither.
+    until(&mut watch, "all are named", |run| run.set_aside().count() == 3);
+    let batches = watch.runs.shown().run.tally().batches();
+    leave(watch);
+    assert_eq!(support::batches(&run).len() as u64 + batches, 3);
+    support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], None);
+    let mut later = start(&run, &state, Keeping::Progress);
+    counted(&mut later, 3);
+    until(&mut later, "all is well", |run| run.problems().next().is_none());
+}
+
+/// Nothing says that a directory is whole.
+#[test]
+fn a_directory_that_is_still_written_is_not_deleted() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 1);
+    fs::remove_file(run.join("manifest.json")).expect("removed");
+    let batch = run.join("batch-000001");
+    fs::create_dir(&batch).expect("a directory");
+    let one = support::small_batch();
+    fs::write(batch.join("lif.post.npy"), one["lif.post"].bytes()).expect("a file");
+    let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut watch, 2);
+    until(&mut watch, "the file is deleted", |_| !run.join("batch-000000.npz").exists());
+    fs::write(batch.join("late.post.npy"), one["lif.post"].bytes()).expect("it is still there");
+    until(&mut watch, "both layers", |run| run.tally().layers().len() == 2);
+    leave(watch);
+    assert!(batch.is_dir());
+}
+
+#[test]
+fn what_is_lost_is_named_by_every_later_process() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 1);
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 1);
+    let bytes = fs::read(run.join("batch-000000.npz")).expect("a batch");
+    fs::write(run.join("batch-000001.npz"), &bytes[..99]).expect("a part");
+    until(&mut first, "it is seen", |run| run.account().seen == 2);
+    fs::remove_file(run.join("batch-000001.npz")).expect("removed");
+    names(&mut first, "000001", "deleted before it could be counted");
+    leave(first);
+    let mut second = start(&run, &state, Keeping::Progress);
+    names(&mut second, "000001", "deleted before it could be counted");
+    assert_eq!((summary(&second).complete, summary(&second).leaves_out()), (false, true));
+    add_batch(&run, 1);
+    counted(&mut second, 2);
+    until(&mut second, "all is well", |run| run.problems().next().is_none());
+}
+
+/// `neurotop watch` in a process of its own.
+fn process(run: &Path, state: &Path, more: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    command.args(["watch", "--settle", "0.3"]).arg(run).arg("--state").arg(state).args(more);
+    command.env("XDG_CONFIG_HOME", "/nonexistent").stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("it starts")
+}
+
+#[test]
+fn killed_at_any_moment_it_ends_with_the_figures_of_an_undisturbed_count() {
+    const BATCHES: usize = 400;
+    for prune in [false, true] {
+        let (place, run, state) = place();
+        let export = place.path().join("all.json");
+        support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], Some(BATCHES));
+        let mut more = vec!["--exit-when-finished"];
+        more.extend(prune.then_some("--prune"));
+        let writer = {
+            let run = run.clone();
+            std::thread::spawn(move || {
+                for number in 0..BATCHES {
+                    support::write_batch(&run, number, &small_batch(), Archive::Stored);
+                    std::thread::sleep(Duration::from_millis(12));
+                }
+            })
+        };
+        // Five times while the batches come, at odd moments.
+        for (kill, wait) in [300, 1330, 710, 90, 1170].into_iter().enumerate() {
+            let mut child = process(&run, &state, &more);
+            std::thread::sleep(Duration::from_millis(wait + kill as u64));
+            child.kill().expect("killed");
+            child.wait().expect("gone");
+        }
+        writer.join().expect("written");
+        more.extend(["--export", export.to_str().expect("text")]);
+        let mut last = process(&run, &state, &more);
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            match last.try_wait().expect("its state") {
+                Some(status) => break status,
+                None => assert!(Instant::now() < deadline, "it does not end"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert!(status.success(), "{status}");
+        let exported = support::json(&export);
+        assert_eq!(exported["total"]["updates"], BATCHES as u64 * SMALL.0, "prune: {prune}");
+        assert_eq!(exported["run"]["batches"], BATCHES, "prune: {prune}");
+        assert_eq!(exported["complete"], true, "prune: {prune}");
+        if prune {
+            assert!(support::batches(&run).len() < BATCHES, "most are gone");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_go_together_is_refused() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    let output = command.args(["watch", "x", "--prune", "--state", "none"]).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--prune deletes batches"));
+}
+
+#[test]
+fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 3);
+    let mut first = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut first, 3);
+    // The second goes on from what the first has kept, whose batches are gone by then.
+    let gone = || support::batches(&run).is_empty();
+    until(&mut first, "all are deleted", |_| gone());
+    let mut second = start(&run, &state, Keeping::ProgressAndPrune);
+    let remarks = second.take_remarks();
+    assert!(remarks[0].contains("another neurotop keeps its progress"), "{remarks:?}");
+    assert_eq!(remarks[1], "went on after 3 batches that were counted before");
+    // What only the second follows stays where it is, and what the first kept is not overwritten.
+    add_batch(&run, 3);
+    counted(&mut second, 4);
+    let before = fs::read(&state).expect("the progress");
+    leave(second);
+    assert_eq!(support::batches(&run).len(), 1);
+    assert_eq!(fs::read(&state).expect("the progress"), before);
+    counted(&mut first, 4);
+    until(&mut first, "the last is deleted", |_| gone());
+    leave(first);
+    let mut third = start(&run, &state, Keeping::Progress);
+    assert_eq!(third.take_remarks(), ["went on after 4 batches that were counted before"]);
+    counted(&mut third, 4);
+}
+
+#[test]
+fn a_batch_that_another_deleted_first_is_named() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 1);
+    let mut first = start(&run, &state, Keeping::ProgressAndPrune);
+    counted(&mut first, 1);
+    until(&mut first, "it is deleted", |_| support::batches(&run).is_empty());
+    fs::write(run.join("end.json"), r#"{"samples": 4, "batches": 2}"#).expect("an end");
+    // With another state file it knows nothing of what the first has counted.
+    let mut second = start(&run, &state.with_extension("other"), Keeping::Progress);
+    add_batch(&run, 1);
+    until(&mut second, "what is left", |run| run.tally().batches() == 1 && run.end().is_some());
+    assert!(!summary(&second).complete);
+    until(&mut first, "both", |run| run.is_complete());
+}
