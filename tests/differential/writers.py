@@ -16,6 +16,7 @@ import numpy as np
 from potentials import Content
 
 Pause = Callable[[], None]
+PAGE = 4096
 ARCHIVES = ["stored", "zip64", "deflated", "mixed"]
 
 
@@ -90,15 +91,17 @@ def mapped(path: Path, content: Content, pause: Pause) -> None:
     for name, array in content.members.items():
         file = path / f"{name}.npy"
         file.parent.mkdir(parents=True, exist_ok=True)
-        if array.ndim == 0 or array.size == 0:
+        if array.ndim < 2 or array.size == 0:
             file.write_bytes(npy(array))
             continue
         fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+        # Only what is written to another page gives the file another time.
+        may_pause = array[0].nbytes >= PAGE and not fortran
         target = np.lib.format.open_memmap(
             file, mode="w+", dtype=array.dtype, shape=array.shape, fortran_order=fortran
         )
         for step in range(len(array)):
-            if step in (1, len(array) - 1):
+            if may_pause and step in (1, len(array) - 1):
                 pause()
             target[step] = array[step]
         target.flush()
