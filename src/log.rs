@@ -2,6 +2,7 @@
 //! they are displayed: so they are in quotes, and the lines can be parsed.
 
 use crate::pipeline::{Presence, Severity, Update, Watching};
+use crate::snapshot::BatchId;
 use crate::text::printable;
 use anyhow::Context;
 use clap::ValueEnum;
@@ -107,18 +108,24 @@ pub fn update(update: &Update) {
         Update::Manifest(manifest) => info!(layers = manifest.layers.len(), "manifest.json was read"),
         Update::End(_) => info!("the run is over"),
         Update::RankEnd { rank, .. } => info!(rank, "the rank has come to its end"),
-        Update::Counted { number, rank, name, bytes, replaces, count, .. } => {
+        Update::Counted { id, name, bytes, replaces, count, .. } => {
             let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
-            let replaces = replaces.is_some();
+            let (replaces, BatchId { number, rank }) = (replaces.is_some(), *id);
             info!(number, rank, batch = name, bytes, samples = count.samples, updates, replaces, "counted");
         }
-        Update::Withdrawn { number, rank, .. } => info!(number, rank, "its count was taken out"),
+        Update::Withdrawn { id: BatchId { number, rank }, .. } => {
+            info!(number, rank, "its count was taken out");
+        }
         Update::Problem(problem) if problem.severity == Severity::SetAside => {
             warn!(batch = problem.path, why = problem.reason, "set aside");
         }
         Update::Problem(problem) => warn!(batch = problem.path, why = problem.reason, "a problem"),
         // Every batch that is counted has no problem any more, most never had one.
-        Update::Solved(_) | Update::NoticeGone(_) | Update::Account(_) | Update::Rank { .. } => {}
+        Update::Solved(_)
+        | Update::NoticeGone(_)
+        | Update::Account(_)
+        | Update::Layers(_)
+        | Update::Rank { .. } => {}
         Update::Checkpoint(checkpoint) => debug!(batches = checkpoint.counted.len(), "a checkpoint"),
         Update::Refused(why) => error!(why = why.to_string(), "the run is not counted"),
         Update::Restarted { why, lost } => info!(why, lost, "the tally starts over"),

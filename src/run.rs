@@ -9,7 +9,7 @@ use crate::pipeline::{Checkpoint, Presence, Problem, Severity, Update, Watching}
 use crate::ranks::{Circumstances, Ranks, Standing};
 use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError};
 use crate::state::{Progress, path_bytes};
-use crate::tally::{LayerSums, Tally};
+use crate::tally::{LayerSums, StepLengths, Tally};
 use crate::throughput::Throughput;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -75,7 +75,11 @@ pub struct Run {
     /// The manifest's layers by name.
     declared: HashMap<String, usize>,
     end: Option<End>,
+    /// When the end was first known.
+    end_came: Option<SystemTime>,
     tally: Tally,
+    /// Which batches are in the tally, and what of each: see [`BatchId::fingerprint`].
+    fingerprint: u64,
     history: History,
     ranks: Ranks,
     /// The end of all ranks, which is that of a run without one of its own.
@@ -115,7 +119,9 @@ impl Run {
             manifest: None,
             declared: HashMap::new(),
             end: None,
+            end_came: None,
             tally: Tally::default(),
+            fingerprint: 0,
             history: History::default(),
             ranks: Ranks::default(),
             common_end: None,
@@ -146,6 +152,8 @@ impl Run {
         let batches = progress.counted.len() as u64;
         let Some(tally) = Tally::restore(progress.layers, progress.samples, batches) else { return false };
         self.tally = tally;
+        self.tally.keep_step_lengths(progress.step_lengths);
+        self.fingerprint = progress.counted.fingerprint();
         self.history = progress.history;
         self.bytes = progress.bytes;
         self.newest = progress.newest;
@@ -195,12 +203,19 @@ impl Run {
             problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
             counted: checkpoint.counted,
             layers: self.tally.layers().to_vec(),
+            step_lengths: self.tally.step_lengths().map(StepLengths::kept).collect(),
             samples: self.tally.samples(),
             bytes: self.bytes,
             history: self.history.clone(),
             ranks: self.ranks.sums(),
             newest: self.newest.clone(),
         }
+    }
+
+    /// Whether the sums are those of exactly the batches of a checkpoint.
+    pub fn agrees_with(&self, checkpoint: &Checkpoint) -> bool {
+        let counted = &checkpoint.counted;
+        counted.len() as u64 == self.tally.batches() && counted.fingerprint() == self.fingerprint
     }
 
     /// Batches that were counted by an earlier process, and are in the figures.
@@ -220,6 +235,7 @@ impl Run {
         for update in updates {
             self.apply_one(update, now);
         }
+        self.end_came = self.end().and(self.end_came.or(Some(now)));
         self.excess = self.excess_over_end();
     }
 
@@ -260,8 +276,9 @@ impl Run {
                 self.ranks.account(rank, account);
                 self.expect_ranks();
             }
-            Update::Counted { number, rank, name, modified, bytes, replaces, count } => {
-                let id = BatchId { number, rank };
+            Update::Counted { id, name, modified, bytes, replaces, count, digest } => {
+                let BatchId { number, rank } = id;
+                self.fingerprint = self.fingerprint.wrapping_add(id.fingerprint(Some(digest)));
                 if let Some(replaced) = &replaces {
                     self.take_out(id, replaced);
                 }
@@ -288,7 +305,11 @@ impl Run {
                 let activity = if self.settings.live { now } else { modified.min(now) };
                 self.last_activity = self.last_activity.max(Some(activity));
             }
-            Update::Withdrawn { number, rank, count } => self.take_out(BatchId { number, rank }, &count),
+            Update::Withdrawn { id, count } => self.take_out(id, &count),
+            Update::Layers(layers) => {
+                self.tally.correct(&layers);
+                self.structure += 1;
+            }
             Update::Problem(problem) => self.add_problem(problem),
             Update::Solved(path) => {
                 self.problems.remove(&path);
@@ -351,6 +372,9 @@ impl Run {
 
     fn take_out(&mut self, id: BatchId, count: &BatchCount) {
         let layers = self.tally.remove(count);
+        self.fingerprint = self.fingerprint.wrapping_sub(id.fingerprint(Some(count.digest())));
+        self.structure += u64::from(self.tally.order() != self.order);
+        self.order = self.tally.order();
         self.corrections += 1;
         self.history.remove(id.number, count.samples, &layers, &count.layers);
         if let Some(rank) = id.rank {
@@ -560,13 +584,18 @@ impl Run {
         if self.status(now) != Status::Finished || self.account.waiting > 0 {
             return false;
         }
-        let silent = self.last_activity.and_then(|last| now.duration_since(last).ok());
-        let silent_for = |time: Duration| silent.is_none_or(|silent| silent >= time);
+        // An end that comes before the first batch begins the wait for it.
+        let last = self.last_activity.max(self.end_came);
+        let silent_for = |time: Duration| {
+            last.is_none_or(|last| now.duration_since(last).is_ok_and(|silent| silent >= time))
+        };
         match self.end() {
             Some(End { batches: Some(batches), .. }) if self.account.seen < *batches => {
                 silent_for(self.settings.stall_after)
             }
-            Some(_) => true,
+            Some(_) if self.account.seen > 0 => true,
+            Some(End { batches: Some(0), .. }) => true,
+            Some(_) => silent_for(self.settings.stall_after),
             None => silent_for(WAIT_FOR_END),
         }
     }
@@ -632,18 +661,19 @@ mod tests {
     }
 
     fn counted(number: u64, layer: &str) -> Update {
+        let count = BatchCount {
+            samples: 1,
+            shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
+            layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
+        };
         Update::Counted {
-            number,
-            rank: None,
+            id: number.into(),
             name: format!("batch-{number}.npz"),
             modified: SystemTime::UNIX_EPOCH,
             bytes: 1,
             replaces: None,
-            count: BatchCount {
-                samples: 1,
-                shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
-                layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
-            },
+            digest: count.digest(),
+            count,
         }
     }
 

@@ -283,6 +283,10 @@ impl Watch {
         else {
             return;
         };
+        if !entry.run.agrees_with(&checkpoint) {
+            // A fault of this program: what is wrong must not be kept, and what is there can be counted anew.
+            return self.pipelines.tell(run, Command::Recount);
+        }
         let number = checkpoint.number;
         let progress = entry.run.progress_at(directory, *checkpoint);
         keeper.keep(file.clone(), progress, move |written| {

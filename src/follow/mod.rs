@@ -13,7 +13,7 @@ mod watcher;
 
 pub use crate::storage::{Identity, Shape};
 pub use finder::{Discovery, MAX_RUNS, find_runs, runs_inside};
-pub use ledger::{Account, CountedBatches, Job, Ledger, Outcome, Reconciled, Verdict};
+pub use ledger::{Account, Changes, Contents, CountedBatch, CountedBatches, Job, Ledger, Outcome, Verdict};
 pub use prune::{Pruned, prune, prune_leftovers};
 pub use scan::{Found, is_run, look, scan, scan_rank};
 pub use shard::{MAX_SHARDS, Shard};

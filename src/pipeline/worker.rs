@@ -26,6 +26,8 @@ pub(super) struct Task {
     pub(super) job: Job,
     pub(super) directory: Arc<Path>,
     pub(super) manifest: Option<Arc<Manifest>>,
+    /// Which of the manifests that came one after the other it is.
+    pub(super) checks: u64,
 }
 
 /// A task and who wants to know what came of it.
@@ -43,6 +45,8 @@ pub(super) struct Counted {
     /// Its state after it was read; `None` where it is gone.
     pub(super) after: Option<Identity>,
     pub(super) result: Result<Read, SnapshotError>,
+    /// Which manifest it was checked against.
+    pub(super) checks: u64,
 }
 
 /// The counting threads; they end when this and all pipelines that use it are dropped.
@@ -188,10 +192,10 @@ impl Done {
 }
 
 fn count(task: Task, current: &AtomicU64, helpers: &Helpers, scratch: &mut Scratch) -> Counted {
-    let Task { epoch, job, directory, manifest } = task;
+    let Task { epoch, job, directory, manifest, checks } = task;
     if epoch < current.load(Ordering::Relaxed) {
         let result = Err(SnapshotError::new("it was to be counted for an earlier tally", "wait"));
-        return Counted { epoch, job, after: None, result };
+        return Counted { epoch, job, after: None, result, checks };
     }
     let path = directory.join(&job.name);
     let started = Instant::now();
@@ -200,7 +204,7 @@ fn count(task: Task, current: &AtomicU64, helpers: &Helpers, scratch: &mut Scrat
         .unwrap_or_else(|_| Err(SnapshotError::fault()));
     tracing::debug!(?path, took = ?started.elapsed(), whole = result.is_ok(), "read");
     let after = look(&directory, &job.name).map(|found| found.identity);
-    Counted { epoch, job, after, result }
+    Counted { epoch, job, after, result, checks }
 }
 
 fn read(

@@ -207,8 +207,15 @@ mod tests {
             let count =
                 BatchCount { samples: 1, shapes: Arc::clone(&shapes), layers: vec![count.clone(); layers] };
             let (name, modified) = (format!("batch-{number}.npz"), SystemTime::now());
-            let counted =
-                Update::Counted { number, rank: None, name, modified, bytes: 1, replaces: None, count };
+            let counted = Update::Counted {
+                id: number.into(),
+                name,
+                modified,
+                bytes: 1,
+                replaces: None,
+                digest: count.digest(),
+                count,
+            };
             runs.apply(Group { run: 0, updates: vec![counted] }, modified);
             let run = &runs.get(0).expect("a run").run;
             scalars.note(0, run, modified, Instant::now());

@@ -467,12 +467,17 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
         layer.shape.clone_from(&entry.shape);
         if let Some(&at) = index.get(entry.name.as_str()) {
             shown[at] = true;
+            if seen[at].is_gone() {
+                figures.push(layer);
+                continue;
+            }
             layer.index = Some(at);
             layer.set_sums(&seen[at], samples);
         }
         figures.push(layer);
     }
-    let mut others: Vec<_> = seen.iter().enumerate().filter(|(at, _)| !shown[*at]).collect();
+    let mut others: Vec<_> =
+        seen.iter().enumerate().filter(|(at, sums)| !shown[*at] && !sums.is_gone()).collect();
     others.sort_by_key(|(_, sums)| (sums.first_batch, &sums.name));
     for (at, sums) in others {
         let (neuron, reset) = run.neuron_and_reset(&sums.name);

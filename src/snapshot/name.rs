@@ -1,7 +1,7 @@
 //! What a name in a run's directory stands for.
 
 use serde::{Deserialize, Serialize};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
 
 /// What tells one batch of a run from another: its number, and the rank that wrote it.
@@ -13,6 +13,24 @@ pub struct BatchId {
     pub number: u64,
     /// The rank; `None` for a batch that belongs to no rank.
     pub rank: Option<u32>,
+}
+
+impl BatchId {
+    /// A number for a count of the batch, so that the sum of these numbers over all batches tells which batches are
+    /// counted, and what of each.
+    pub fn fingerprint(self, digest: Option<NonZeroU64>) -> u64 {
+        let rank = self.rank.map_or(0, |rank| u64::from(rank) + 1);
+        let parts = [self.number, rank, digest.map_or(0, NonZeroU64::get)];
+        parts.into_iter().fold(0, |mixed, part| mix(mixed ^ part))
+    }
+}
+
+/// Spreads each bit over all bits (the finalizer of SplitMix64), so that sums of several hide nothing.
+fn mix(bits: u64) -> u64 {
+    let bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 impl From<u64> for BatchId {

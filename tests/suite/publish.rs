@@ -157,7 +157,15 @@ fn integers_have_all_their_digits() {
             layers: vec![layers.clone()],
         };
         let (name, modified) = (format!("batch-{number}.npz"), SystemTime::now());
-        let counted = Update::Counted { number, rank: None, name, modified, bytes: 1, replaces: None, count };
+        let counted = Update::Counted {
+            id: number.into(),
+            name,
+            modified,
+            bytes: 1,
+            replaces: None,
+            digest: count.digest(),
+            count,
+        };
         let first = Update::Manifest(manifest(["lif".to_owned()]));
         runs.apply(Group { run: 0, updates: vec![first, counted] }, SystemTime::now());
     }

@@ -1,9 +1,11 @@
 //! Looks at the directory: whether it is there, at what events tell, at all that is in it.
 
 use super::Engine;
-use crate::follow::{Found, Hint, Shape, Watcher, events_missing_because, is_run, look, scan, scan_rank};
+use crate::follow::{
+    Changes, Found, Hint, Shape, Watcher, events_missing_because, is_run, look, scan, scan_rank,
+};
 use crate::pipeline::{Mode, Presence, Update, Watching};
-use crate::snapshot::{EntryName, SnapshotError, classify};
+use crate::snapshot::{BatchName, EntryName, SnapshotError, classify};
 use crate::storage;
 use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
@@ -129,10 +131,7 @@ impl Engine {
             return;
         }
         let changes = self.ledger.reconcile(&found, now, SystemTime::now());
-        for (name, problem) in changes.problems {
-            self.problem(name, problem);
-        }
-        self.pending.extend(changes.solved.into_iter().map(Update::Solved));
+        self.take_changes(changes);
         self.watch_ranks(&found);
         let (took, ended) = (started.elapsed(), Instant::now());
         self.next_scan = ended + self.scan_interval().max(took * SCAN_SHARE);
@@ -266,7 +265,9 @@ impl Engine {
             }
             Some(found) => self.take_found(found, whole),
             // Only a full scan tells a batch that was renamed from one that was deleted.
-            None if self.ledger.awaits(name) => self.ask_for_scan(),
+            None if BatchName::parse(name).is_some_and(|name| self.ledger.note_gone(name)) => {
+                self.ask_for_scan();
+            }
             None if matches!(classify(name), EntryName::Rank(_)) => {
                 if let Some(watcher) = &mut self.watcher {
                     watcher.forget(name);
@@ -282,12 +283,32 @@ impl Engine {
         self.note_documents(std::slice::from_ref(&found), now);
         self.note_misnamed(std::slice::from_ref(&found));
         self.note_rank(&found);
-        if self.is_unconfirmed && self.is_changed(&found) {
-            // It may be the first batch of another run, which the whole directory tells.
+        let Some(name) = BatchName::parse(&found.name) else { return };
+        if self.may_begin_another(&found, name) {
+            // The whole directory tells.
             return self.ask_for_scan();
         }
-        if let Some(problem) = self.ledger.observe(&found, whole, now, SystemTime::now()) {
-            self.problem(found.name, problem);
+        if let Some(owner) = self.ledger.owner_besides(name) {
+            // Events may say that the new name is there before they say that the old one is not.
+            match look(&self.directory, &owner.to_string()) {
+                Some(_) => self.ledger.note_there(owner),
+                None => drop(self.ledger.note_gone(owner)),
+            }
+        }
+        let changes = self.ledger.observe(&found, whole, now, SystemTime::now());
+        self.take_changes(changes);
+    }
+
+    fn take_changes(&mut self, changes: Changes) {
+        for (name, problem) in changes.problems {
+            self.problem(name, problem);
+        }
+        self.pending.extend(changes.solved.into_iter().map(Update::Solved));
+        for name in changes.renamed {
+            self.checkpoints.touch();
+            if let Some(identity) = self.ledger.counted_as(name) {
+                self.note_safe_to_keep(name, identity);
+            }
         }
     }
 
