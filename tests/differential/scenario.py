@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import threading
 import time
 from pathlib import Path
@@ -66,6 +67,7 @@ class Scenario:
             self.extra = Layer("unnamed", "", "", (4,))
         self.ranks = rng.choice([[None], [None], [None], [0], [0, 1], [3, 10, 200]])
         self.manifest = rng.choice(MANIFESTS)
+        self.layers_said: list[dict] = []  # of the manifest, where it says less than it could
         self.has_id = self.manifest != "none" and rng.random() < 0.5
         self.id = f"{rng.getrandbits(64):x}" if self.has_id else None
         self.says_expected = rng.random() < 0.2
@@ -134,6 +136,7 @@ class Scenario:
         entries = [layer.entry() for layer in self.layers]
         if is_right:
             self.is_right = True
+            entries = self.layers_said or entries
         elif self.manifest == "wrong shape":
             entries[0]["shape"] = [*entries[0]["shape"], 7]
         elif self.manifest == "layer lacking":
@@ -213,8 +216,10 @@ class Scenario:
             seen = self.watcher.metrics()
             if seen is None:
                 return not self.watcher.is_running()
-            sums, all_is_well = (seen["counted"], seen["samples"], seen["updates"]), time.monotonic() < begun + LOOKS_WITHIN
-            return seen["waiting"] == 0 and self.truth.fits(*sums, all_is_well)
+            sums, may_be_late = (seen["counted"], seen["samples"], seen["updates"]), time.monotonic() < begun + LOOKS_WITHIN
+            if seen["waiting"] or (may_be_late and seen["set_aside"] < self.truth.to_be_named()):
+                return False
+            return self.truth.fits(*sums, all_is_well=may_be_late)
 
         if not self.watcher.waits_until(is_right, seconds):
             self.say(f"it does not come to rest: {self.watcher.metrics()}")
@@ -443,9 +448,53 @@ class Scenario:
             saved = time.monotonic() >= self.rested_at + SAVED_AFTER
             self.watcher.kill()
         else:
-            self.watcher.stop()
-        self.say("SIGKILL" if is_killed else "SIGINT")
+            self.watcher.stop(rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]))
+        self.say("SIGKILL" if is_killed else "told to leave")
         self.truth.restarted(self.keeps != "none", saved)
+
+    @step(1)
+    def away(self, rng: random.Random) -> bool:
+        """The directory is not there for a while, as if a disk were not mounted."""
+        if not self.run.exists() or self.link:
+            return False
+        self.join()
+        seconds, leaves_empty = rng.choice([0.1, 0.5, 1.2]), rng.random() < 0.3
+        moved = self.run.rename(self.home / "away")
+        if leaves_empty:
+            self.run.mkdir()
+        time.sleep(seconds)
+        if leaves_empty:
+            self.run.rmdir()
+        moved.rename(self.run)
+        return self.say(f"the directory was away for {seconds} s" + (", an empty one in its place" if leaves_empty else ""))
+
+    @step(1)
+    def manifest_again(self, rng: random.Random) -> bool:
+        """The manifest is written again, which changes nothing."""
+        if not self.is_right or self.manifest == "none":
+            return False
+        if rng.random() < 0.5:
+            self.layers_said = [layer.entry() for layer in self.layers]
+            if rng.random() < 0.5:
+                rng.choice(self.layers_said).pop("shape")
+        self.write_manifest(rng)
+        return True
+
+    @step(1)
+    def remove_rank(self, rng: random.Random) -> bool:
+        """The directory of a rank is deleted."""
+        if self.contradicts() or not self.rest():
+            return False
+        names = {name for batch in self.truth.batches.values() for name in batch.files}
+        folders = sorted({name.partition("/")[0] for name in names if "/" in name})
+        if not folders:
+            return False
+        folder = rng.choice(folders)
+        shutil.rmtree(self.run / folder, ignore_errors=True)
+        for key, batch in self.truth.batches.items():
+            for name in [name for name in batch.files if name.startswith(f"{folder}/")]:
+                self.truth.deleted(key, name)
+        return self.say(f"{folder} deleted")
 
     @step(1)
     def rerun(self, rng: random.Random) -> bool:
@@ -572,7 +621,7 @@ class Scenario:
         if not by_rank:
             self.say(f"end.json: {self.end}")
             return self.write_json("end.json", self.end, rng)
-        ranks = [rank for rank, _ in self.truth.batches]
+        ranks, self.end = [rank for rank, _ in self.truth.batches], {"batches": batches}
         for rank in sorted(set(ranks)):
             name = rng.choice([f"rank-{rank}/end.json", f"rank-{rank}.end.json"])
             end = {"batches": ranks.count(rank)}

@@ -232,6 +232,10 @@ class Truth:
                 return True
         return False
 
+    def to_be_named(self) -> int:
+        """How many batches must be named, whatever was counted."""
+        return sum(all(option.named for option in batch.options()) for batch in self.batches.values())
+
     def guess(self, seen: tuple[int, int, int]) -> str:
         """What may have happened where the sums are not right: a batch that is lost, or counted twice."""
         way = next(iter(self.choices(on_disk=False)))
