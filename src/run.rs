@@ -203,7 +203,7 @@ impl Run {
             problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
             counted: checkpoint.counted,
             layers: self.tally.layers().to_vec(),
-            step_lengths: self.tally.step_lengths().map(StepLengths::kept).collect(),
+            step_lengths: self.tally.step_lengths().iter().map(StepLengths::kept).collect(),
             samples: self.tally.samples(),
             bytes: self.bytes,
             history: self.history.clone(),
@@ -589,8 +589,9 @@ impl Run {
         let silent_for = |time: Duration| {
             last.is_none_or(|last| now.duration_since(last).is_ok_and(|silent| silent >= time))
         };
+        let seen = self.account.seen - self.account.twins;
         match self.end() {
-            Some(End { batches: Some(batches), .. }) if self.account.seen < *batches => {
+            Some(End { batches: Some(batches), .. }) if seen < *batches => {
                 silent_for(self.settings.stall_after)
             }
             Some(_) if self.account.seen > 0 => true,

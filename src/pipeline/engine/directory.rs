@@ -117,6 +117,14 @@ impl Engine {
                 return;
             }
         };
+        if self.root.is_some() {
+            // What was listed may be in another directory than what was counted.
+            let epoch = self.epoch;
+            self.check_root(now);
+            if self.epoch != epoch || self.presence != Some(Presence::Present) {
+                return;
+            }
+        }
         self.scanned = true;
         self.note_documents(&found, now);
         self.note_misnamed(&found);
