@@ -62,6 +62,9 @@ fn figures(run: &Run) -> Value {
         summary.as_object_mut().expect("an object").remove(field);
     }
     summary["run"].as_object_mut().expect("an object").remove("status");
+    for rank in summary["ranks"].as_array_mut().into_iter().flatten() {
+        ["quiet_seconds", "state"].map(|field| rank.as_object_mut().expect("an object").remove(field));
+    }
     summary
 }
 

@@ -1,16 +1,15 @@
 //! A directory is followed live: whatever way batches come, each is counted once.
 
 use crate::support;
-use neurotop::follow::Shard;
-use neurotop::pipeline::{Command, Keeping, Mode, Options, Pipelines, Presence, Severity, Watching};
+use neurotop::pipeline::{Command, Presence, Severity, Watching};
 use neurotop::report::Summary;
 use neurotop::run::{Run, Status};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
-use support::live::{Live as Watch, PATIENCE};
+use std::time::{Duration, SystemTime};
+use support::live::Live as Watch;
 use support::{Archive, SMALL, small_batch};
 
 fn directory() -> tempfile::TempDir {
