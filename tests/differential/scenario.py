@@ -19,8 +19,10 @@ from truth import Batch, Key, Truth, show
 from watcher import Outcome, Watcher, run
 
 REST_WITHIN = 25  # seconds in which the figures must be right; neurotop takes six at the most, but machines are busy
+LOOKS_WITHIN = 7  # seconds in which it has looked at everything
 SAVED_AFTER = 3  # seconds after which what was counted is on disk
 SECOND = 1_000_000_000  # nanoseconds
+MANIFESTS = ["early", "early", "late", "last", "wrong shape", "layer lacking", "layer too many", "none"]
 STEPS: list[tuple[int, str]] = []
 
 
@@ -63,10 +65,11 @@ class Scenario:
         if rng.random() < 0.15:
             self.extra = Layer("unnamed", "", "", (4,))
         self.ranks = rng.choice([[None], [None], [None], [0], [0, 1], [3, 10, 200]])
-        self.manifest = rng.choice(["early", "early", "late", "wrong shape", "layer lacking", "layer too many", "none"])
+        self.manifest = rng.choice(MANIFESTS)
         self.has_id = self.manifest != "none" and rng.random() < 0.5
         self.id = f"{rng.getrandbits(64):x}" if self.has_id else None
         self.says_expected = rng.random() < 0.2
+        self.truth.has_id = self.has_id and self.manifest != "last"
         self.is_right = self.manifest == "none"  # whether the manifest is as it will stay
         self.right_at = rng.randrange(self.steps)
         self.starts_at = rng.randint(0, self.steps // 2)
@@ -100,6 +103,10 @@ class Scenario:
         options += ["--prune"] if self.prunes else []
         options += ["--exit-when-finished"] if self.leaves else []
         return [*options, *self.costs()]
+
+    def contradicts(self) -> bool:
+        """Whether the manifest keeps batches from being counted."""
+        return not self.is_right and self.manifest in ("wrong shape", "layer too many")
 
     def costs(self) -> list[str]:
         return ["--neuron", "Leaky", "--reset", "zero"] if self.manifest == "none" else []
@@ -195,15 +202,19 @@ class Scenario:
     def rest(self, seconds: float = REST_WITHIN) -> bool:
         """Waits until the figures are right, if they come to be."""
         self.join()
-        if not self.watcher or not self.is_right:
+        if not self.watcher or self.contradicts():
             time.sleep(0.2)
             return True
 
+        begun = time.monotonic()
+
         def is_right() -> bool:
+            self.notice_pruned()
             seen = self.watcher.metrics()
             if seen is None:
                 return not self.watcher.is_running()
-            return seen["waiting"] == 0 and self.truth.fits(seen["counted"], seen["samples"], seen["updates"])
+            sums, all_is_well = (seen["counted"], seen["samples"], seen["updates"]), time.monotonic() < begun + LOOKS_WITHIN
+            return seen["waiting"] == 0 and self.truth.fits(*sums, all_is_well)
 
         if not self.watcher.waits_until(is_right, seconds):
             self.say(f"it does not come to rest: {self.watcher.metrics()}")
@@ -212,6 +223,15 @@ class Scenario:
         self.truth.came_to_rest()
         self.rested_at = time.monotonic()
         return True
+
+    def notice_pruned(self) -> None:
+        """Of several names of a batch some may have been deleted by neurotop, which counted them in turn."""
+        if self.prunes:
+            for key, batch in self.truth.batches.items():
+                gone = [name for name in batch.files if not (self.run / name).exists()]
+                if len(batch.files) > 1 and key not in self.writing:
+                    for name in gone:
+                        self.truth.deleted(key, name)
 
     def write(self, rng: random.Random, key: Key, name: str, content: Content) -> None:
         """Writes a batch in one of all ways, some of which take a while."""
@@ -371,7 +391,7 @@ class Scenario:
 
     @step(2)
     def delete(self, rng: random.Random) -> bool:
-        if not self.is_right:
+        if self.contradicts():
             return False
         if rng.random() < 0.6 and not self.rest():
             return True
@@ -403,7 +423,7 @@ class Scenario:
         """Neurotop is killed, or leaves, and another goes on."""
         if not self.watcher or not self.watcher.is_running():
             return False
-        if self.keeps != "none" and (self.has_new_directories or not self.is_right):
+        if self.keeps != "none" and (self.has_new_directories or self.contradicts()):
             # What was counted of a half-filled directory would rightly be named after the restart.
             if not self.rest():
                 return True
@@ -430,13 +450,14 @@ class Scenario:
     @step(1)
     def rerun(self, rng: random.Random) -> bool:
         """Another run takes the place of this one."""
-        if not self.is_right or self.runs > 1:
+        if self.contradicts() or self.runs > 1:
             return False
         self.join()
         ways = ["created again"]
-        ways += ["a new id"] if self.id else []
+        has_id = self.id and self.manifest != "last"
+        ways += ["a new id"] if has_id else []
         ways += ["the link leads elsewhere"] * 2 if self.link else []
-        if self.keeps != "none" and not self.prunes and self.watcher and self.truth.batches and not self.id:
+        if self.keeps != "none" and not self.prunes and self.watcher and self.truth.batches and not has_id:
             ways += ["nothing left at a restart"] * 2
         way = rng.choice(ways)
         self.say(f"another run: {way}")
@@ -470,7 +491,7 @@ class Scenario:
 
     def fill_anew(self, rng: random.Random) -> None:
         self.run.mkdir(parents=True, exist_ok=True)
-        if self.manifest != "none":
+        if self.manifest not in ("none", "last"):
             self.write_manifest(rng)
         for _ in range(rng.randint(1, 3)):
             self.new_batch(rng)
@@ -493,14 +514,14 @@ class Scenario:
         rng, weights = random.Random(f"{self.seed}.0"), [weight for weight, _ in STEPS]
         if self.manifest == "early":
             self.write_manifest(rng)
-        elif self.manifest not in ("late", "none"):
+        elif self.manifest not in ("late", "last", "none"):
             self.write_manifest(rng, is_right=False)
         self.is_at_odds = False
         for number in range(self.steps):
             rng = random.Random(f"{self.seed}.{number + 1}")
             if number == self.starts_at:
                 self.start()
-            if number == self.right_at and not self.is_right:
+            if number == self.right_at and not self.is_right and self.manifest != "last":
                 self.write_manifest(rng)
             _, name = rng.choices(STEPS, weights)[0]
             if self.only is not None and number not in self.only:
@@ -517,9 +538,9 @@ class Scenario:
 
     def finish(self, rng: random.Random) -> None:
         self.join()
-        if not self.is_right:
+        if not self.is_right and self.manifest != "last":
             self.write_manifest(rng)
-        if self.manifest == "none":
+        if self.manifest in ("last", "none"):
             self.run.mkdir(exist_ok=True)
         end = rng.choice(["early", "late", "late", "absent"]) if not self.leaves else rng.choice(["early", "late"])
         if self.is_at_odds:
@@ -527,13 +548,17 @@ class Scenario:
         last = rng.randint(1, 2) if not self.is_at_odds and (rng.random() < 0.6 or not self.truth.batches) else 0
         batches = len(self.truth.batches) + last
         if end == "early":
-            self.write_end(batches, rng)
+            self.write_end(batches, rng, False)
         for _ in range(last):
             self.new_batch(rng)
         if end == "late":
             self.join()
-            self.write_end(batches, rng)
+            self.write_end(batches, rng, by_rank=None not in self.ranks and rng.random() < 0.4)
+        if not self.is_right:  # as in a copy in alphabetical order
+            time.sleep(rng.choice([0, 0.02, 0.1]))
+            self.write_manifest(rng)
         outcome = self.last_figures(rng)
+        self.notice_pruned()
         if self.leaves and self.longest_pause > self.settle:
             return  # a writer was held up for so long that nobody could know that it goes on
         self.findings += checks.check(outcome, self.truth, self.priced())
@@ -542,10 +567,18 @@ class Scenario:
         if not self.findings:
             self.compare(rng, outcome)
 
-    def write_end(self, batches: int, rng: random.Random) -> None:
+    def write_end(self, batches: int, rng: random.Random, by_rank: bool) -> None:
         self.end = {"batches": batches} if rng.random() < 0.8 or self.leaves else {}
-        self.say(f"end.json: {self.end}")
-        self.write_json("end.json", self.end, rng)
+        if not by_rank:
+            self.say(f"end.json: {self.end}")
+            return self.write_json("end.json", self.end, rng)
+        ranks = [rank for rank, _ in self.truth.batches]
+        for rank in sorted(set(ranks)):
+            name = rng.choice([f"rank-{rank}/end.json", f"rank-{rank}.end.json"])
+            end = {"batches": ranks.count(rank)}
+            self.say(f"{name}: {end}")
+            self.path(name)
+            self.write_json(name, end, rng)
 
     def last_figures(self, rng: random.Random) -> Outcome:
         """Those with which the last process leaves."""
@@ -553,7 +586,7 @@ class Scenario:
             self.start()
         if self.leaves:
             self.join()
-            outcome = self.watcher.leaves(2 * REST_WITHIN)
+            outcome = self.watcher.leaves(REST_WITHIN)
             self.say(f"it left, exit code {outcome.code}")
             return outcome
         self.rest() or self.findings.append(Finding("no rest", f"after {REST_WITHIN} s: {self.watcher.metrics()}"))

@@ -7,8 +7,9 @@ what a researcher would expect, and says so here ("ours"):
 - The same batch under another name (renamed, unpacked, packed, from a rank's directory to a prefix) is the same
   batch: it counts once and nothing is named (ours).
 - The same number under two names at once: either counts, and the other is named.
-- A batch that is deleted after it was counted stays counted. One that nobody can know to be counted may be
-  missing; then it may be named, and need not be, since it may never have been seen.
+- A batch that is deleted after it was counted stays counted. But where no batch is left that was counted as it is,
+  and the manifest has no `id`, what is there may be taken for another run, which starts at nothing. One that nobody can
+  know to be counted may be missing; then it may be named, and need not be, since it may never have been seen.
 - A batch cut off for good is named. If it was whole before, the figures keep what was counted then.
 - A batch that changes after a restart counts as it is now; or as it was counted first, and then it is named.
 - What a restart forgets: with its progress kept, nothing that was on disk for some seconds; without, what is deleted.
@@ -122,6 +123,7 @@ class Truth:
 
     def __init__(self) -> None:
         self.batches: dict[Key, Batch] = {}
+        self.has_id = False
         self.restarts = 0
         self.prunes = False
         self.started_over = 0
@@ -139,6 +141,7 @@ class Truth:
                 batch.maybe.append(batch.counted)
             batch.counted = None
             batch.maybe.append(content)
+        self._look_for_another_run()
 
     def touched(self, key: Key) -> None:
         """A file looks as if it had changed."""
@@ -161,17 +164,25 @@ class Truth:
         del batch.files[name]
         if not batch.files and not batch.counted:
             batch.excuses.add("deleted when it was perhaps not counted yet")
-        if batch.files:
+        if len({*map(id, filter(None, [*batch.files.values(), *batch.maybe, batch.counted]))}) > 1:
             batch.excuses.add("was there twice")
+        self._look_for_another_run()
 
-    def came_to_rest(self, unambiguous: bool = True) -> None:
+    def _look_for_another_run(self) -> None:
+        """Where no counted batch is left as it was and no `id` tells, it may be another run that goes on."""
+        if self.has_id or any(batch.files and batch.counted for batch in self.batches.values()):
+            return
+        for batch in self.batches.values():
+            if batch.counted and not batch.files:
+                batch.counted, batch.maybe = None, [batch.counted]
+
+    def came_to_rest(self) -> None:
         """The figures were seen to be right: what is there is counted."""
         for batch in self.batches.values():
             options = batch.options()
             if len({id(option.content) for option in options}) == 1 and not options[0].named:
                 batch.counted = options[0].content
                 batch.maybe = [batch.counted] if batch.counted else []
-                batch.restarts = min(batch.restarts, self.restarts)
 
     def restarted(self, keeps: bool, saved: bool) -> None:
         """Another process goes on; it knows what was kept."""
@@ -184,6 +195,7 @@ class Truth:
             batch.counted = None
             if not keeps:
                 batch.maybe.clear()
+        self._look_for_another_run()
 
     def started_again(self) -> None:
         """Another run is in the place of this one."""
@@ -191,10 +203,6 @@ class Truth:
         self.started_over += 1
 
     # --- what follows ---
-
-    def written_keys(self) -> list[Key]:
-        """All batches that count by rights."""
-        return [k for k, b in self.batches.items() if b.counted or any(b.files.values()) or b.maybe]
 
     def choices(self, on_disk: bool, named: set[Key] | None = None) -> Iterable[dict[Key, Option]]:
         """All ways in which the batches may be in the figures, the likeliest first; where it is known which are
@@ -215,13 +223,9 @@ class Truth:
     def contents(self, way: dict[Key, Option]) -> list[Content]:
         return [option.content for option in way.values() if option.content]
 
-    def expected(self) -> Sums:
-        """The likeliest figures."""
-        return sums(self.contents(next(iter(self.choices(on_disk=False)))))
-
-    def fits(self, batches: int, samples: int, updates: int) -> bool:
-        """Whether the sums of a run can be these."""
-        for way in self.choices(on_disk=False):
+    def fits(self, batches: int, samples: int, updates: int, all_is_well: bool) -> bool:
+        """Whether the sums of a run can be these, also where nothing is named that need not be."""
+        for way in self.choices(on_disk=False, named=set() if all_is_well else None):
             contents = self.contents(way)
             seen = (len(contents), sum(c.samples for c in contents), sum(c.updates for c in contents))
             if seen == (batches, samples, updates):
