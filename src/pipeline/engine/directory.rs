@@ -133,7 +133,7 @@ impl Engine {
         // The manifest is read before any batch is queued that must be checked against it.
         self.read_documents(now);
         if let Some(why) = self.is_another(&found) {
-            self.restart(why);
+            self.restart_at_a_guess(why);
         }
         if self.epoch != epoch {
             return;
