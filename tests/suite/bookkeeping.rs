@@ -63,7 +63,8 @@ fn figures(run: &Run) -> Value {
     }
     summary["run"].as_object_mut().expect("an object").remove("status");
     for rank in summary["ranks"].as_array_mut().into_iter().flatten() {
-        ["quiet_seconds", "state"].map(|field| rank.as_object_mut().expect("an object").remove(field));
+        let rank = rank.as_object_mut().expect("an object");
+        (rank.remove("quiet_seconds"), rank.remove("state"));
     }
     summary
 }
