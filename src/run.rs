@@ -203,7 +203,7 @@ impl Run {
             problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
             counted: checkpoint.counted,
             layers: self.tally.layers().to_vec(),
-            step_lengths: self.tally.step_lengths().map(StepLengths::kept).collect(),
+            step_lengths: self.tally.step_lengths().iter().map(StepLengths::kept).collect(),
             samples: self.tally.samples(),
             bytes: self.bytes,
             history: self.history.clone(),
@@ -212,10 +212,10 @@ impl Run {
         }
     }
 
-    /// Whether the sums are those of exactly the batches of a checkpoint.
-    pub fn agrees_with(&self, checkpoint: &Checkpoint) -> bool {
-        let counted = &checkpoint.counted;
-        counted.len() as u64 == self.tally.batches() && counted.fingerprint() == self.fingerprint
+    /// Whether the sums are those of exactly so many batches with this
+    /// [fingerprint](crate::follow::CountedBatches::fingerprint).
+    pub fn agrees_with(&self, fingerprint: u64, batches: u64) -> bool {
+        batches == self.tally.batches() && fingerprint == self.fingerprint
     }
 
     /// Batches that were counted by an earlier process, and are in the figures.
@@ -589,8 +589,9 @@ impl Run {
         let silent_for = |time: Duration| {
             last.is_none_or(|last| now.duration_since(last).is_ok_and(|silent| silent >= time))
         };
+        let seen = self.account.seen - self.account.twins;
         match self.end() {
-            Some(End { batches: Some(batches), .. }) if self.account.seen < *batches => {
+            Some(End { batches: Some(batches), .. }) if seen < *batches => {
                 silent_for(self.settings.stall_after)
             }
             Some(_) if self.account.seen > 0 => true,
@@ -703,6 +704,25 @@ mod tests {
         assert_eq!(run.history().prices(), [8, 24, 4]);
         let effective: Vec<u128> = run.history().points().iter().map(|point| point.effective).collect();
         assert_eq!(effective, [8, 24, 4, 8]);
+    }
+
+    /// A fault of this program that must not become the next process's.
+    #[test]
+    fn sums_that_are_not_those_of_the_counted_batches_are_never_kept() {
+        let mut run = run();
+        let update = counted(0, "a");
+        let Update::Counted { count, digest, .. } = update.clone() else { unreachable!() };
+        let (now, two) = (SystemTime::UNIX_EPOCH, counted(1, "a"));
+        run.apply(vec![update], now);
+        assert!(run.agrees_with(BatchId::from(0).fingerprint(Some(digest)), 1));
+        assert!(!run.agrees_with(BatchId::from(1).fingerprint(Some(digest)), 1), "another batch");
+        assert!(!run.agrees_with(BatchId::from(0).fingerprint(None), 1), "another count of it");
+        run.apply(vec![two], now);
+        let both = BatchId::from(0).fingerprint(Some(digest));
+        let both = both.wrapping_add(BatchId::from(1).fingerprint(Some(digest)));
+        assert!(run.agrees_with(both, 2) && !run.agrees_with(both, 3));
+        run.apply(vec![Update::Withdrawn { id: 1.into(), count: count.clone() }], now);
+        assert!(run.agrees_with(BatchId::from(0).fingerprint(Some(digest)), 1));
     }
 
     #[test]

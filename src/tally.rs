@@ -36,10 +36,6 @@ pub struct LayerSums {
     /// The updates of each time step, over the batches that have it; see
     /// [`LayerCount::updates_by_step`] for the steps that are left out.
     pub updates_by_step: Vec<u128>,
-    /// How many batches have the layer with so many steps that are counted one by one: with the last of the
-    /// longest, their steps are gone.
-    #[serde(skip)]
-    lengths: StepLengths,
 }
 
 impl LayerSums {
@@ -53,13 +49,7 @@ impl LayerSums {
             updates: 0,
             dense: 0,
             updates_by_step: Vec::new(),
-            lengths: StepLengths::default(),
         }
-    }
-
-    /// Whether no batch has it, after those that had it were taken out.
-    pub fn is_gone(&self) -> bool {
-        self.lengths.is_empty()
     }
 
     /// Notes what a batch says of the layer, so that the order of the batches does not matter.
@@ -91,7 +81,6 @@ impl LayerSums {
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&other.updates_by_step) {
             *sum += updates;
         }
-        self.lengths.join(&other.lengths, other.updates_by_step.len());
     }
 
     fn add(&mut self, count: &LayerCount) {
@@ -100,7 +89,6 @@ impl LayerSums {
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
             *sum += u128::from(updates);
         }
-        self.lengths.add(count.updates_by_step.len());
     }
 
     fn remove(&mut self, count: &LayerCount) {
@@ -108,11 +96,6 @@ impl LayerSums {
         self.dense -= u128::from(count.dense);
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
             *sum -= u128::from(updates);
-        }
-        let longest = self.lengths.remove(count.updates_by_step.len());
-        self.updates_by_step.truncate(longest);
-        if self.is_gone() {
-            *self = Self::new(&self.name);
         }
     }
 
@@ -211,12 +194,9 @@ impl StepLengths {
         self.0.last_key_value().map_or(0, |(&longest, _)| longest)
     }
 
-    /// Adds those of other batches. Where it is not known how many these are, their steps stay for good.
-    fn join(&mut self, other: &Self, steps: usize) {
-        if other.is_empty() {
-            self.add_some(steps, u64::MAX / 2);
-        }
-        other.0.iter().for_each(|(&steps, &batches)| self.add_some(steps, batches));
+    /// Adds batches of which nobody knows how many they are: their steps stay for good.
+    fn add_unknown(&mut self, steps: usize) {
+        self.add_some(steps, u64::MAX / 2);
     }
 }
 
@@ -224,6 +204,9 @@ impl StepLengths {
 #[derive(Debug, Default)]
 pub struct Tally {
     layers: Vec<LayerSums>,
+    /// How many batches have each layer with so many steps that are counted one by one: with the last of the
+    /// longest, their steps are gone.
+    lengths: Vec<StepLengths>,
     index: HashMap<String, usize>,
     layer_sets: HashMap<Arc<[LayerShape]>, Arc<[usize]>>,
     samples: u128,
@@ -246,6 +229,7 @@ impl Tally {
             let layer = self.layer(&other.name);
             self.make_room(layer, other.updates_by_step.len());
             self.layers[layer].join(other);
+            self.lengths[layer].add_unknown(other.updates_by_step.len());
         }
         self.drop_steps();
         self.samples += samples;
@@ -264,6 +248,7 @@ impl Tally {
             self.order += u64::from(id.number < sums.first_batch);
             sums.note(id, shape.neurons.as_ref());
             sums.add(count);
+            self.lengths[layer].add(count.updates_by_step.len());
         }
         self.drop_steps();
         self.samples += u128::from(batch.samples);
@@ -275,11 +260,15 @@ impl Tally {
     pub fn remove(&mut self, batch: &BatchCount) -> Arc<[usize]> {
         let layers = self.indices(&batch.shapes);
         for (&layer, count) in layers.iter().zip(&batch.layers) {
-            let sums = &mut self.layers[layer];
-            let steps = sums.updates_by_step.len();
+            let (sums, lengths) = (&mut self.layers[layer], &mut self.lengths[layer]);
             sums.remove(count);
+            let steps = sums.updates_by_step.len();
+            sums.updates_by_step.truncate(lengths.remove(count.updates_by_step.len()));
             self.step_sums -= steps - sums.updates_by_step.len();
-            self.order += u64::from(sums.is_gone());
+            if lengths.is_empty() {
+                *sums = LayerSums::new(&sums.name);
+                self.order += 1;
+            }
         }
         self.samples -= u128::from(batch.samples);
         self.batches -= 1;
@@ -298,16 +287,21 @@ impl Tally {
 
     /// Takes over how many batches have each layer with so many steps, as it was kept; not where that is not known.
     pub fn keep_step_lengths(&mut self, lengths: Vec<Vec<(u64, u64)>>) {
-        for (layer, lengths) in self.layers.iter_mut().zip(lengths) {
-            if !lengths.is_empty() {
-                layer.lengths = StepLengths::from_kept(lengths);
+        for (own, kept) in self.lengths.iter_mut().zip(lengths) {
+            if !kept.is_empty() {
+                *own = StepLengths::from_kept(kept);
             }
         }
     }
 
     /// How many batches have each layer with so many steps, to be kept for another time.
-    pub fn step_lengths(&self) -> impl Iterator<Item = &StepLengths> {
-        self.layers.iter().map(|layer| &layer.lengths)
+    pub fn step_lengths(&self) -> &[StepLengths] {
+        &self.lengths
+    }
+
+    /// Whether no batch has a layer any more, after those that had it were taken out.
+    pub fn is_gone(&self, layer: usize) -> bool {
+        self.lengths[layer].is_empty()
     }
 
     /// The layers, in the order in which they were first seen.
@@ -394,6 +388,7 @@ impl Tally {
         let index = self.layers.len();
         self.index.insert(name.to_owned(), index);
         self.layers.push(LayerSums::new(name));
+        self.lengths.push(StepLengths::default());
         self.order += 1;
         index
     }

@@ -283,7 +283,7 @@ impl Watch {
         else {
             return;
         };
-        if !entry.run.agrees_with(&checkpoint) {
+        if !entry.run.agrees_with(checkpoint.counted.fingerprint(), checkpoint.counted.len() as u64) {
             // A fault of this program: what is wrong must not be kept, and what is there can be counted anew.
             return self.pipelines.tell(run, Command::Recount);
         }

@@ -37,7 +37,14 @@ fn empty() -> Run {
 
 fn account(counted: u64, waiting: u64, set_aside: u64) -> Update {
     let seen = counted + waiting + set_aside;
-    Update::Account(Account { seen, counted, waiting, set_aside, waiting_bytes: waiting * 3_500_000 })
+    Update::Account(Account {
+        seen,
+        counted,
+        waiting,
+        set_aside,
+        waiting_bytes: waiting * 3_500_000,
+        ..Account::default()
+    })
 }
 
 fn counted(number: u64, count: BatchCount) -> Update {

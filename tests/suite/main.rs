@@ -7,6 +7,8 @@
 mod support;
 
 mod bad_input;
+#[cfg(unix)]
+mod bookkeeping;
 mod command;
 mod compare;
 mod config;

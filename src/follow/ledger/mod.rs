@@ -130,6 +130,8 @@ pub struct Account {
     pub waiting: u64,
     /// Batches that cannot be counted.
     pub set_aside: u64,
+    /// Those of them that are there under another name, too.
+    pub twins: u64,
     /// Bytes of the batches that wait.
     pub waiting_bytes: u64,
 }
@@ -141,6 +143,7 @@ impl AddAssign for Account {
         self.counted += other.counted;
         self.waiting += other.waiting;
         self.set_aside += other.set_aside;
+        self.twins += other.twins;
         self.waiting_bytes += other.waiting_bytes;
     }
 }
@@ -935,6 +938,7 @@ impl Ledger {
     fn account_for(&mut self, name: BatchName, add: bool) {
         let Some(entry) = self.entries.get(&name) else { return };
         let waits = matches!(entry.state, State::Waiting(_) | State::Ready | State::Reading);
+        let is_twin = u64::from(matches!(entry.state, State::Twin));
         let (is_counted, size) = (entry.count.is_some(), entry.identity.size);
         for account in self.accounts_of(name) {
             let column = match (waits, is_counted) {
@@ -945,9 +949,11 @@ impl Ledger {
             let bytes = if waits { size } else { 0 };
             if add {
                 *column += 1;
+                account.twins += is_twin;
                 account.waiting_bytes = account.waiting_bytes.saturating_add(bytes);
             } else {
                 *column -= 1;
+                account.twins -= is_twin;
                 account.waiting_bytes = account.waiting_bytes.saturating_sub(bytes);
             }
         }

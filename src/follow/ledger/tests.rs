@@ -203,6 +203,41 @@ fn a_directory_rests_before_it_is_read_unless_it_was_renamed_into_place() {
     assert_eq!(bench.names_ready().len(), 1);
 }
 
+/// A program that maps an array may fill it without a trace.
+#[test]
+fn a_directory_batch_is_read_once_more_before_the_run_is_over() {
+    let mut bench = Bench::new();
+    fs::create_dir(bench.path("batch-0")).expect("a directory");
+    bench.write("batch-0/a.post.npy", "zeros");
+    bench.write("batch-1.npz", "x");
+    bench.scan();
+    bench.wait(DIRECTORY_REST);
+    bench.ledger.tick(bench.now);
+    for job in bench.names_ready() {
+        assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+    }
+    bench.ledger.verify(false, bench.now);
+    assert!(bench.names_ready().is_empty(), "not yet");
+    let as_counted = bench.ledger.counted_as(BatchName::parse("batch-0").expect("a name")).expect("counted");
+    bench.ledger.verify(true, bench.now);
+    let job = bench.names_ready().pop().expect("the directory");
+    assert_eq!((job.name.as_str(), bench.counts()), ("batch-0", (2, 1, 1, 0)));
+    assert!(!bench.ledger.may_be_deleted(BatchName::parse("batch-0").expect("a name"), &as_counted));
+    // It was filled meanwhile, and is looked at until it stays as it is.
+    let filled = Contents { digest: NonZeroU64::MAX, ..contents(&job) };
+    let again = |bench: &mut Bench, job: Job| {
+        let outcome = Outcome { after: Some(job.identity), job, result: Ok(filled.clone()) };
+        bench.ledger.settle(&outcome, bench.now)
+    };
+    assert_eq!(again(&mut bench, job), Verdict::Add { replaces: true });
+    bench.wait(VERIFY_AFTER);
+    bench.ledger.verify(false, bench.now);
+    let job = bench.names_ready().pop().expect("once more");
+    assert_eq!(again(&mut bench, job), Verdict::Same);
+    bench.ledger.verify(true, bench.now);
+    assert_eq!((bench.names_ready().len(), bench.counts()), (0, (2, 2, 0, 0)));
+}
+
 #[test]
 fn a_number_counts_once_and_a_renamed_batch_takes_its_number_along() {
     let mut bench = Bench::new();

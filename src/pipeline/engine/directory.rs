@@ -117,6 +117,14 @@ impl Engine {
                 return;
             }
         };
+        if self.root.is_some() {
+            // What was listed may be in another directory than what was counted.
+            let epoch = self.epoch;
+            self.check_root(now);
+            if self.epoch != epoch || self.presence != Some(Presence::Present) {
+                return;
+            }
+        }
         self.scanned = true;
         self.note_documents(&found, now);
         self.note_misnamed(&found);
@@ -125,7 +133,7 @@ impl Engine {
         // The manifest is read before any batch is queued that must be checked against it.
         self.read_documents(now);
         if let Some(why) = self.is_another(&found) {
-            self.restart(why);
+            self.restart_at_a_guess(why);
         }
         if self.epoch != epoch {
             return;

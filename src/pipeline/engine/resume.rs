@@ -7,7 +7,8 @@ use crate::pipeline::deletion::Deletions;
 use crate::pipeline::document::Document;
 use crate::pipeline::rank_documents::RankDocuments;
 use crate::pipeline::{Keeping, Mode, Restored, Update};
-use crate::snapshot::{BatchId, BatchName};
+use crate::run::PROGRESS;
+use crate::snapshot::{BatchId, BatchName, SnapshotError};
 use crate::state::Kinship;
 use std::collections::HashSet;
 use std::time::Instant;
@@ -108,6 +109,21 @@ impl Engine {
             (Some(before), Some(now)) => before.kinship(&now),
             (None, None) if self.options.keeping == Keeping::ProgressAndPrune => Kinship::SameFile,
             _ => Kinship::None,
+        }
+    }
+
+    /// Starts over where only the batches say that the run is another one, and says what is gone with the old one.
+    pub(super) fn restart_at_a_guess(&mut self, why: &str) {
+        let gone = if self.may_delete() { 0 } else { self.counted_and_gone() };
+        self.restart(why);
+        if gone > 0 {
+            self.notice(
+                PROGRESS.into(),
+                SnapshotError::new(
+                    format!("{gone} batches that were counted before and are gone are not in the figures: {why}"),
+                    "write an \"id\" into manifest.json, so that nobody has to guess whether it is the same run",
+                ),
+            );
         }
     }
 
