@@ -22,8 +22,8 @@ class Layer:
     """What a manifest says of a layer."""
 
     name: str
-    neuron: str
-    reset: str
+    neuron: str | None
+    reset: str | None
     shape: tuple[int, ...]
 
     @property

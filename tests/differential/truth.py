@@ -29,8 +29,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Iterable, NamedTuple
+from typing import NamedTuple
 
 from potentials import Content
 
@@ -188,6 +189,9 @@ class Truth:
         """Another process goes on; it knows what was kept."""
         self.restarts += keeps
         for batch in self.batches.values():
+            versions = {*map(id, batch.maybe), *map(id, filter(None, batch.files.values()))}
+            if keeps and not batch.counted and len(versions) > 1:
+                batch.excuses.add("changed about the time of a restart")
             if batch.files or (keeps and saved):
                 continue
             if batch.counted:
