@@ -107,6 +107,9 @@ pub fn update(update: &Update) {
         Update::Manifest(manifest) => info!(layers = manifest.layers.len(), "manifest.json was read"),
         Update::End(_) => info!("the run is over"),
         Update::RankEnd { rank, .. } => info!(rank, "the rank has come to its end"),
+        Update::EndGone(None) => info!("end.json is gone: the run is not over"),
+        Update::EndGone(Some(rank)) => info!(rank, "the end of the rank is gone"),
+        Update::RefusalGone => info!("the manifest that was refused is gone"),
         Update::Counted { number, rank, name, bytes, replaces, count, .. } => {
             let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
             let replaces = replaces.is_some();

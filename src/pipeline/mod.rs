@@ -6,6 +6,7 @@ mod checkpoint;
 mod deletion;
 mod document;
 mod engine;
+mod layer_sets;
 mod pipelines;
 mod rank_documents;
 mod recent;

@@ -47,7 +47,7 @@ impl Helpers {
             return self.share(Shared { batch, parts, next: AtomicUsize::new(0) }, scratch);
         }
         let count = count_batch(&batch, scratch)?;
-        Ok(Read { count, ignored: batch.ignored })
+        Ok(Read { count, remarks: batch.remarks })
     }
 
     fn share(&self, shared: Shared, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
@@ -61,15 +61,15 @@ impl Helpers {
         let count = shared.count_all(&received, scratch);
         // After an error nobody needs to go on.
         shared.stop();
-        Ok(Read { count: count?, ignored: shared.batch.ignored.clone() })
+        Ok(Read { count: count?, remarks: shared.batch.remarks.clone() })
     }
 }
 
 /// What reading a batch gave.
 pub(super) struct Read {
     pub(super) count: BatchCount,
-    /// Members that the format does not know.
-    pub(super) ignored: Vec<String>,
+    /// What the user should know of it.
+    pub(super) remarks: Vec<SnapshotError>,
 }
 
 impl Offer {

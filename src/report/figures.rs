@@ -13,6 +13,8 @@ pub struct Figures {
     pub batches: u64,
     /// Whether the run is over, nothing waits and nothing was set aside.
     pub complete: bool,
+    /// Batches that were seen and are not counted yet.
+    pub waiting: u64,
     /// What was set aside: file and reason.
     pub set_aside: Vec<String>,
     /// The sums over all layers.
@@ -72,6 +74,7 @@ impl Figures {
             samples,
             batches: summary.run.batches,
             complete: summary.complete,
+            waiting: summary.account.waiting,
             set_aside: set_aside.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect(),
             total: part(&summary.run.name, None, of_priced(summary.total.sums(), &layers)),
             neurons: neurons.collect(),

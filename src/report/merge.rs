@@ -40,7 +40,8 @@ pub struct Merge {
     dense_updates: u128,
 }
 
-type Problems = BTreeMap<(String, Severity), (u64, Problem)>;
+/// By file, how grave they are and, of notices, what they say: of these there may be several.
+type Problems = BTreeMap<(String, Severity, String), (u64, Problem)>;
 
 /// An end, of the run or of a rank.
 #[derive(Debug)]
@@ -134,7 +135,7 @@ impl Merge {
 
     fn add_problems(&mut self, shard: u64, problems: &[Problem]) {
         for problem in problems {
-            let key = (problem.path.clone(), problem.severity);
+            let key = (problem.path.clone(), problem.severity, problem.key());
             let known = self.problems.get(&key).is_some_and(|(first, _)| *first < shard);
             if !known {
                 self.problems.insert(key, (shard, problem.clone()));

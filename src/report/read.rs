@@ -4,7 +4,7 @@
 
 use super::figures::of_priced;
 use super::several;
-use super::{COMPARISON_SCHEMA, Figures, Kind, PART_SCHEMA, Part, SCHEMA, Sums};
+use super::{AccountFigures, COMPARISON_SCHEMA, Figures, Kind, PART_SCHEMA, Part, SCHEMA, Sums};
 use crate::text::shown;
 use anyhow::{Context, anyhow, bail, ensure};
 use serde::Deserialize;
@@ -90,6 +90,7 @@ struct Document {
     neurons: Classes,
     layers: Vec<LayerFields>,
     complete: bool,
+    account: AccountFigures,
     problems: Vec<ProblemFields>,
 }
 
@@ -178,6 +179,7 @@ impl Document {
             samples,
             batches: self.run.batches,
             complete: self.complete,
+            waiting: self.account.waiting,
             set_aside: set_aside.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect(),
             neurons: neurons.collect(),
             layers,

@@ -3,7 +3,8 @@
 use super::Engine;
 use crate::fault;
 use crate::follow::{Outcome, Verdict};
-use crate::pipeline::Update;
+use crate::pipeline::{Problem, Severity, Update};
+use crate::pipeline::layer_sets::LayerSets;
 use crate::pipeline::worker::{Counted, Task};
 use crate::snapshot::{BatchName, LayerShape, SnapshotError};
 use std::collections::hash_map::Entry;
@@ -51,7 +52,10 @@ impl Engine {
                     self.acknowledgement.add(id);
                 }
                 self.pending.push(Update::Solved(name.clone()));
-                self.note_ignored(parsed, &read.ignored);
+                for remark in &read.remarks {
+                    self.note_remark(parsed, remark);
+                }
+                self.note_layers(parsed, &read.count.shapes, replaces.is_some());
                 self.pending.push(Update::Counted {
                     number: id.number,
                     rank: id.rank,
@@ -86,30 +90,61 @@ impl Engine {
         Ok(Arc::clone(shapes))
     }
 
-    /// Says it once where batches have members that are not read, of the first such batch by name: the order in
-    /// which they are counted must not matter.
-    pub(super) fn note_ignored(&mut self, batch: BatchName, ignored: &[String]) {
-        if ignored.is_empty() {
-            return;
-        }
-        let some: Vec<&str> = ignored.iter().take(5).map(String::as_str).collect();
-        let error = SnapshotError::new(
-            format!(
-                "members that the format does not know are not read, here and later: {}",
-                some.join(", ")
-            ),
-            "name potentials <layer>.post, <layer>.pre or <layer>.changed",
-        );
-        match self.known_ignored.entry(error.to_string()) {
+    /// Says it once what batches have in common that count all the same, of the first such batch by name: the
+    /// order in which they are counted must not matter.
+    fn note_remark(&mut self, batch: BatchName, remark: &SnapshotError) {
+        match self.known_remarks.entry(remark.to_string()) {
             Entry::Vacant(first) => {
                 first.insert(batch);
             }
             Entry::Occupied(first) if *first.get() < batch => return,
             Entry::Occupied(mut first) => {
                 let later = first.insert(batch);
-                self.pending.push(Update::NoticeGone(later.to_string()));
+                self.pending.push(Update::NoticeGone(notice_of(later, remark)));
             }
         }
-        self.notice(batch.to_string(), error);
+        self.notice(batch.to_string(), remark.clone());
     }
+
+    /// Says it of the first batch that lacks a layer which others have.
+    fn note_layers(&mut self, batch: BatchName, shapes: &[LayerShape], is_again: bool) {
+        let before = self.layer_sets.as_ref().map(LayerSets::key);
+        match &mut self.layer_sets {
+            Some(sets) => sets.add(batch, shapes),
+            None => self.layer_sets = Some(self.all_layer_sets()),
+        }
+        if is_again && self.lacking().is_some() {
+            self.layer_sets = Some(self.all_layer_sets());
+        }
+        if !is_again && self.layer_sets.as_ref().map(LayerSets::key) == before {
+            return;
+        }
+        let remark = self.lacking().and_then(|lacking| {
+            let remark = self.layer_sets.as_ref()?.remark(&self.ledger.shapes_of(lacking)?);
+            Some(notice_of(lacking, &remark))
+        });
+        self.pending.extend(self.known_lacking.take().map(Update::NoticeGone));
+        self.pending.extend(remark.clone().map(Update::Problem));
+        self.known_lacking = remark;
+    }
+
+    fn lacking(&self) -> Option<BatchName> {
+        self.layer_sets.as_ref().and_then(LayerSets::lacking)
+    }
+
+    /// The layers of every batch that is counted by now, also by an earlier process.
+    fn all_layer_sets(&self) -> LayerSets {
+        let mut sets = LayerSets::default();
+        for (name, _) in self.ledger.counted().iter() {
+            if let Some(shapes) = self.ledger.shapes_of(name) {
+                sets.add(name, &shapes);
+            }
+        }
+        sets
+    }
+}
+
+/// What is noticed of a batch that counts.
+fn notice_of(batch: BatchName, remark: &SnapshotError) -> Problem {
+    Problem { path: batch.to_string(), reason: remark.to_string(), severity: Severity::Notice }
 }

@@ -109,7 +109,9 @@ impl Engine {
         self.may_have_deleted = false;
         self.refused = false;
         self.scanned = false;
-        self.known_ignored.clear();
+        self.known_remarks.clear();
+        self.layer_sets = None;
+        self.known_lacking = None;
         self.known_misnamed.clear();
         self.closed_ranks.clear();
         self.next_scan = Instant::now();

@@ -49,11 +49,12 @@ fn heading(comparison: &Comparison, style: Style) -> String {
 /// `digits-snn · 12 batches, 192 samples · complete`
 fn described(run: &ComparedRun, style: Style) -> String {
     format!(
-        "{} · {} batches, {} samples · {}",
+        "{} · {} batches, {} samples · {}{}",
         safe(&run.name, style),
         thousands(run.batches.into()),
         thousands(run.samples),
         if run.complete { "complete" } else { "NOT complete" },
+        if run.waiting > 0 { format!(", {} waiting", thousands(run.waiting.into())) } else { String::new() },
     )
 }
 
