@@ -11,7 +11,7 @@ use crate::snapshot::{BatchId, BatchName, End, EntryName, Manifest, SnapshotErro
 use crate::state::{Progress, path_bytes};
 use crate::tally::{LayerSums, Tally};
 use crate::throughput::Throughput;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -85,7 +85,7 @@ pub struct Run {
     /// The problems that follow from all that is counted together.
     of_all: Vec<Problem>,
     /// What unpriced neurons and reset mechanisms may be meant for.
-    misspelt: BTreeSet<Misspelt>,
+    misspelt: Misspelt,
     account: Account,
     presence: Option<Presence>,
     watching: Option<Watching>,
@@ -123,7 +123,7 @@ impl Run {
             common_end: None,
             problems: BTreeMap::new(),
             of_all: Vec::new(),
-            misspelt: BTreeSet::new(),
+            misspelt: BTreeMap::new(),
             account: Account::default(),
             presence: None,
             watching: None,
@@ -234,7 +234,7 @@ impl Run {
             problems.extend(self.samples_unlike_end());
         }
         problems.extend(self.no_name_with_a_number());
-        problems.extend(self.misspelt.iter().map(Misspelt::problem));
+        problems.extend(self.misspelt.iter().map(|(named, meant)| misspelt(named, meant)));
         problems
     }
 
@@ -388,11 +388,11 @@ impl Run {
     fn note_spelling(&mut self, source: &'static str, neuron: Option<&str>, reset: Option<&str>, layer: &str) {
         let Some((neuron, reset)) = neuron.zip(reset).filter(|_| self.misspelt.len() < MOST_MISSPELT) else { return };
         if let Some(meant) = self.settings.costs.meant(neuron, reset) {
-            let (neuron, reset) = (shown(neuron).into_owned(), shown(reset).into_owned());
-            let known = self.misspelt.iter().any(|other| (&other.neuron, &other.reset) == (&neuron, &reset));
-            if !known {
-                self.misspelt.insert(Misspelt { source, layer: shown(layer).into_owned(), neuron, reset, meant });
-            }
+            let key = (source, neuron.to_owned(), reset.to_owned());
+            let layer = shown(layer).into_owned();
+            // In whatever order the layers come.
+            let known = self.misspelt.entry(key).or_insert_with(|| (layer.clone(), meant));
+            known.0 = layer.min(std::mem::take(&mut known.0));
         }
     }
 
@@ -708,26 +708,16 @@ impl Run {
 /// Of more neurons and reset mechanisms nothing is said: one manifest may have a hundred thousand.
 const MOST_MISSPELT: usize = 20;
 
-/// A neuron and reset mechanism without a price that may be meant for one which has.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Misspelt {
-    source: &'static str,
-    /// The first layer that has them.
-    layer: String,
-    neuron: String,
-    reset: String,
-    meant: String,
-}
+/// Neurons and reset mechanisms without a price, by what says them: the first layer that has them, and what they may
+/// be meant for.
+type Misspelt = BTreeMap<(&'static str, String, String), (String, String)>;
 
-impl Misspelt {
-    fn problem(&self) -> Problem {
-        let Self { source, layer, neuron, reset, meant } = self;
-        let reason = format!(
-            "layer {layer:?} is {neuron} with reset {reset}, which has no price: its operations are not counted; did \
-             you mean {meant}? (--cost {neuron}:{reset}=OPS prices it as it is)"
-        );
-        Problem { path: (*source).to_owned(), reason, severity: Severity::Notice }
-    }
+fn misspelt((source, neuron, reset): &(&str, String, String), (layer, meant): &(String, String)) -> Problem {
+    let reason = format!(
+        "layer {layer:?} is {neuron} with reset {reset}, which has no price: its operations are not counted; did you \
+         mean {meant}? (--cost {neuron}:{reset}=OPS prices it as it is)"
+    );
+    Problem { path: (*source).to_owned(), reason, severity: Severity::Notice }
 }
 
 fn set_aside(path: String, reason: String) -> Problem {
