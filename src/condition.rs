@@ -231,7 +231,10 @@ impl Condition {
             Measure::Value(figure) => {
                 let part = self.part(run)?;
                 if let (Some(whole), Some(bound)) = (figure.whole(&part.sums), self.exact) {
-                    return Ok(self.operator.holds(Some(bound.compare(whole))).then(|| format!("it is {whole}")));
+                    return Ok(self
+                        .operator
+                        .holds(Some(bound.compare(whole)))
+                        .then(|| format!("it is {whole}")));
                 }
                 let value = value(part, figure)?;
                 Ok(self.holds(value).then(|| format!("it is {value}")))
@@ -244,7 +247,8 @@ impl Condition {
                 let new_part = self.part(run)?;
                 let new = value(new_part, figure)?;
                 let from_0 = || format!("it is {new}, and a change from 0 in the baseline has no percentage");
-                if let (Some(base), Some(new)) = (figure.whole(&old_part.sums), figure.whole(&new_part.sums)) {
+                if let (Some(base), Some(new)) = (figure.whole(&old_part.sums), figure.whole(&new_part.sums))
+                {
                     let relative = relative_of_whole(base, new).ok_or_else(from_0)?;
                     let said = || format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
                     return Ok(self.holds(relative).then(said));
@@ -407,6 +411,7 @@ mod tests {
             complete: true,
             waiting: 0,
             set_aside: Vec::new(),
+            notices: Vec::new(),
             total: part("r", Some(effective)),
             neurons: vec![part("Leaky", Some(effective))],
             layers: vec![part("a", Some(effective)), part("u", None)],
@@ -437,7 +442,8 @@ mod tests {
     #[test]
     fn whole_numbers_are_compared_as_such() {
         const BEYOND: u64 = 1 << 53;
-        let reason = |condition: &str| parse(condition).failure(&run(BEYOND + 1, u64::MAX), None).map(|f| f.reason);
+        let reason =
+            |condition: &str| parse(condition).failure(&run(BEYOND + 1, u64::MAX), None).map(|f| f.reason);
         let holds = Some(format!("it is {}", BEYOND + 1));
         for (condition, expected) in [
             ("updates==9007199254740993", &holds),
@@ -483,7 +489,8 @@ mod tests {
             let Exact { floor, is_more } = Exact::of(text).expect(text);
             assert_eq!((floor, is_more), expected, "{text}");
         }
-        for text in ["1e999", "inf", "NaN", "50%", "é.é", "1e", "99999999999999999999999999999999999999999"] {
+        for text in ["1e999", "inf", "NaN", "50%", "é.é", "1e", "99999999999999999999999999999999999999999"]
+        {
             assert_eq!(Exact::of(text), None, "{text}");
         }
     }

@@ -191,7 +191,8 @@ fn class_of(text: &str) -> &str {
 /// that is a class of its own, as `RLeaky` is.
 fn is_spelt_alike(word: &str, name: &str) -> bool {
     let (word, name) = (word.replace('_', "").to_lowercase(), name.to_lowercase());
-    let has_slip = || name.len() > 4 && word.get(..1) == name.get(..1) && strsim::damerau_levenshtein(&word, &name) == 1;
+    let has_slip =
+        || name.len() > 4 && word.get(..1) == name.get(..1) && strsim::damerau_levenshtein(&word, &name) == 1;
     word == name || (word.len() <= 2 * name.len() && has_slip())
 }
 
@@ -260,7 +261,9 @@ mod tests {
 
     #[test]
     fn what_is_spelt_alike_is_named_and_what_has_a_price_or_is_another_class_is_not() {
-        let costs = Costs::with_rules(["RLeaky:subtract=5", "lapicque:zero=3"].map(|rule| rule.parse().expect("a rule")));
+        let costs = Costs::with_rules(
+            ["RLeaky:subtract=5", "lapicque:zero=3"].map(|rule| rule.parse().expect("a rule")),
+        );
         for (neuron, reset, meant) in [
             ("leaky", "zero", Some("Leaky")),
             ("LEAKY", "subtract", Some("Leaky")),

@@ -385,8 +385,16 @@ impl Run {
         }
     }
 
-    fn note_spelling(&mut self, source: &'static str, neuron: Option<&str>, reset: Option<&str>, layer: &str) {
-        let Some((neuron, reset)) = neuron.zip(reset).filter(|_| self.misspelt.len() < MOST_MISSPELT) else { return };
+    fn note_spelling(
+        &mut self,
+        source: &'static str,
+        neuron: Option<&str>,
+        reset: Option<&str>,
+        layer: &str,
+    ) {
+        let Some((neuron, reset)) = neuron.zip(reset).filter(|_| self.misspelt.len() < MOST_MISSPELT) else {
+            return;
+        };
         if let Some(meant) = self.settings.costs.meant(neuron, reset) {
             let key = (source, neuron.to_owned(), reset.to_owned());
             let layer = shown(layer).into_owned();
@@ -714,8 +722,8 @@ type Misspelt = BTreeMap<(&'static str, String, String), (String, String)>;
 
 fn misspelt((source, neuron, reset): &(&str, String, String), (layer, meant): &(String, String)) -> Problem {
     let reason = format!(
-        "layer {layer:?} is {neuron} with reset {reset}, which has no price: its operations are not counted; did you \
-         mean {meant}? (--cost {neuron}:{reset}=OPS prices it as it is)"
+        "layer {layer:?} is {neuron} with reset {reset}, which has no price; did you mean {meant}? correct it, or price \
+         it as it is with --cost"
     );
     Problem { path: (*source).to_owned(), reason, severity: Severity::Notice }
 }

@@ -251,7 +251,9 @@ mod tests {
     fn what_is_very_long_is_printed_without_its_middle() {
         let long = format!("first {}\u{1b}last", "x".repeat(1_000_000));
         let printed = printable(&long);
-        assert!(printed.starts_with("first x") && printed.contains("x…x") && printed.ends_with("x\\u{1b}last"));
+        assert!(
+            printed.starts_with("first x") && printed.contains("x…x") && printed.ends_with("x\\u{1b}last")
+        );
         assert_eq!(printed.chars().count(), MOST_PRINTED + "\\u{1b}".len() - 1);
         let whole = "é".repeat(MOST_PRINTED);
         assert_eq!(printable(&whole), whole);

@@ -131,6 +131,9 @@ pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
         for what in &run.set_aside {
             output::say(&format!("{}: set aside: {}", printable(&run.source), printable(what)));
         }
+        for what in &run.notices {
+            output::say(&format!("{}: {}", printable(&run.source), printable(what)));
+        }
     }
 }
 

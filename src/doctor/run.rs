@@ -465,7 +465,9 @@ impl<'a> Examination<'a> {
                         "NeuroBench does not price {neuron} with reset {reset}; its operations are not counted"
                     ),
                     match self.settings.costs.meant(neuron, reset) {
-                        Some(meant) => format!("did you mean {meant}? --cost {neuron}:{reset}=OPS prices it as it is"),
+                        Some(meant) => {
+                            format!("did you mean {meant}? --cost {neuron}:{reset}=OPS prices it as it is")
+                        }
                         None => format!("--cost {neuron}:{reset}=OPS prices it"),
                     },
                 ),
@@ -545,7 +547,8 @@ impl Examination<'_> {
         }
         let batches = self.ranks.get(&rank).map_or(0, |rank| rank.batches);
         let samples = self.rank_samples.get(&rank).copied().unwrap_or(0);
-        let all_are_readable = self.batches.readable == self.batches.seen && self.batches.counted_and_gone == 0;
+        let all_are_readable =
+            self.batches.readable == self.batches.seen && self.batches.counted_and_gone == 0;
         if let Some(what) = end.unlike(batches, samples).filter(|_| all_are_readable) {
             let advice = "write the end of the rank again, or the samples of its batches";
             self.wrong(first, SnapshotError::new(what, advice));

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn the_first_batch_that_lacks_a_layer_is_known_in_whatever_order_they_come() {
-        let batches: [(u64, &[&str]); 4] = [(1, &["a", "b"]), (2, &["b"]), (3, &["a", "b", "c"]), (0, &["c", "b", "a"])];
+        let batches: [(u64, &[&str]); 4] =
+            [(1, &["a", "b"]), (2, &["b"]), (3, &["a", "b", "c"]), (0, &["c", "b", "a"])];
         for first in 0..4 {
             for step in [1, 3] {
                 let mut sets = LayerSets::default();

@@ -66,11 +66,13 @@ impl RankDocuments {
     /// listed may be there.
     pub(super) fn forget_missing(&mut self, found: &[Found]) -> Vec<RankDocument> {
         let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
-        let closed = |found: &&Found| matches!((&found.meaning, found.shape), (EntryName::Rank(_), Shape::Other(_)));
+        let closed =
+            |found: &&Found| matches!((&found.meaning, found.shape), (EntryName::Rank(_), Shape::Other(_)));
         let closed: HashSet<&str> = found.iter().filter(closed).map(|found| found.name.as_str()).collect();
         let is_missing = |of: &&RankDocument| {
             let directory = of.name.split_once('/').map(|(directory, _)| directory);
-            !present.contains(of.name.as_str()) && directory.is_none_or(|directory| !closed.contains(directory))
+            !present.contains(of.name.as_str())
+                && directory.is_none_or(|directory| !closed.contains(directory))
         };
         let missing: Vec<RankDocument> = self.documents.keys().filter(is_missing).cloned().collect();
         for of in &missing {
@@ -102,7 +104,8 @@ impl RankDocuments {
             return RankEnds { end: is_there.then(End::default), readable: Vec::new() };
         };
         let readable = readable.map(|(name, other)| {
-            let how = other.contradiction(end).map(|how| format!("it contradicts {first}, which counts: {how}"));
+            let how =
+                other.contradiction(end).map(|how| format!("it contradicts {first}, which counts: {how}"));
             (name.clone(), how)
         });
         RankEnds { end: Some(end.clone()), readable: readable.collect() }

@@ -95,13 +95,25 @@ impl Statistics {
                 self.add_values(block.as_chunks().0.iter().map(|&double| f64::from_ne_bytes(double)));
             }
             Width::I8 => self.add_values(block.as_chunks().0.iter().map(|&it| i8::from_ne_bytes(it).into())),
-            Width::I16 => self.add_values(block.as_chunks().0.iter().map(|&it| i16::from_ne_bytes(it).into())),
-            Width::I32 => self.add_values(block.as_chunks().0.iter().map(|&it| i32::from_ne_bytes(it).into())),
-            Width::I64 => self.add_values(block.as_chunks().0.iter().map(|&it| i64::from_ne_bytes(it) as f64)),
+            Width::I16 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| i16::from_ne_bytes(it).into()))
+            }
+            Width::I32 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| i32::from_ne_bytes(it).into()))
+            }
+            Width::I64 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| i64::from_ne_bytes(it) as f64))
+            }
             Width::U8 => self.add_values(block.as_chunks().0.iter().map(|&it| u8::from_ne_bytes(it).into())),
-            Width::U16 => self.add_values(block.as_chunks().0.iter().map(|&it| u16::from_ne_bytes(it).into())),
-            Width::U32 => self.add_values(block.as_chunks().0.iter().map(|&it| u32::from_ne_bytes(it).into())),
-            Width::U64 => self.add_values(block.as_chunks().0.iter().map(|&it| u64::from_ne_bytes(it) as f64)),
+            Width::U16 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| u16::from_ne_bytes(it).into()))
+            }
+            Width::U32 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| u32::from_ne_bytes(it).into()))
+            }
+            Width::U64 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| u64::from_ne_bytes(it) as f64))
+            }
         }
     }
 

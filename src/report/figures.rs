@@ -17,6 +17,8 @@ pub struct Figures {
     pub waiting: u64,
     /// What was set aside: file and reason.
     pub set_aside: Vec<String>,
+    /// What else the user should know: file and what it is.
+    pub notices: Vec<String>,
     /// The sums over all layers.
     pub total: Part,
     /// The sums by the neuron's class.
@@ -68,14 +70,18 @@ impl Figures {
             part(&layer.name, Some(kind), layer.sums())
         });
         let layers: Vec<Part> = layers.collect();
-        let set_aside = summary.problems.iter().filter(|problem| problem.severity == "set_aside");
+        let said = |severity: &str| -> Vec<String> {
+            let problems = summary.problems.iter().filter(|problem| problem.severity == severity);
+            problems.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
+        };
         Self {
             name: summary.run.name.clone(),
             samples,
             batches: summary.run.batches,
             complete: summary.complete,
             waiting: summary.account.waiting,
-            set_aside: set_aside.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect(),
+            set_aside: said("set_aside"),
+            notices: said("notice"),
             total: part(&summary.run.name, None, of_priced(summary.total.sums(), &layers)),
             neurons: neurons.collect(),
             layers,

@@ -172,7 +172,10 @@ impl Document {
                 part(name, Some(Kind { neuron, reset, ops_per_update }), sums)
             })
             .collect();
-        let set_aside = self.problems.into_iter().filter(|problem| problem.severity == "set_aside");
+        let said = |severity: &str| -> Vec<String> {
+            let problems = self.problems.iter().filter(|problem| problem.severity == severity);
+            problems.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
+        };
         let figures = Figures {
             total: part(self.run.name.clone(), None, of_priced(self.total, &layers)),
             name: self.run.name,
@@ -180,7 +183,8 @@ impl Document {
             batches: self.run.batches,
             complete: self.complete,
             waiting: self.account.waiting,
-            set_aside: set_aside.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect(),
+            set_aside: said("set_aside"),
+            notices: said("notice"),
             neurons: neurons.collect(),
             layers,
         };

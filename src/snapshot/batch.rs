@@ -308,10 +308,7 @@ fn check_pair(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotError
     }
     let (before, after) = (pre.header.dtype, post.header.dtype);
     if (before.kind, before.size) != (after.kind, after.size) {
-        return Err(SnapshotError::new(
-            format!("{name}.pre is {before} and {name}.post {after}"),
-            advice,
-        ));
+        return Err(SnapshotError::new(format!("{name}.pre is {before} and {name}.post {after}"), advice));
     }
     check_orders(name, pre, post)
 }

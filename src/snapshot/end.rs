@@ -169,7 +169,11 @@ mod tests {
             (r#"{"samples": 4}"#, r#"{"samples": 4, "batches": 2}"#, None),
             (r#"{"samples": 4}"#, r#"{"samples": 5}"#, Some("4 samples here, and 5 there")),
             (r#"{"batches": 1}"#, r#"{"batches": 2}"#, Some("1 batches here")),
-            (r#"{"neurobench": {"MembraneUpdates": 1}}"#, r#"{"neurobench": {"MembraneUpdates": 2}}"#, Some("NeuroBench")),
+            (
+                r#"{"neurobench": {"MembraneUpdates": 1}}"#,
+                r#"{"neurobench": {"MembraneUpdates": 2}}"#,
+                Some("NeuroBench"),
+            ),
         ] {
             let said = end(one).contradiction(&end(other));
             assert_eq!(said.is_some(), says.is_some(), "{one} {other}");

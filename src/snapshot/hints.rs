@@ -58,7 +58,8 @@ fn part_of(word: &str) -> Option<&'static str> {
 
 /// Of several members that are not read those whose names are known to be meant for another, in words.
 pub(super) fn all_meant(members: &[String]) -> Option<String> {
-    let hint = |member: &String| Some(format!("{} may be meant for {}", shown(member), shown(&meant(member)?)));
+    let hint =
+        |member: &String| Some(format!("{} may be meant for {}", shown(member), shown(&meant(member)?)));
     let hints: Vec<String> = members.iter().take(LOOKED_AT).filter_map(hint).take(NAMED).collect();
     (!hints.is_empty()).then(|| hints.join(", "))
 }
@@ -66,7 +67,8 @@ pub(super) fn all_meant(members: &[String]) -> Option<String> {
 /// Whether two names may be those of one layer: without wrappers, or one of a part of the network alone.
 pub(super) fn are_alike(one: &str, other: &str) -> bool {
     let (one, other) = (bare(one), bare(other));
-    let is_within = |whole: &str, part: &str| whole.strip_suffix(part).is_some_and(|rest| rest.ends_with('.'));
+    let is_within =
+        |whole: &str, part: &str| whole.strip_suffix(part).is_some_and(|rest| rest.ends_with('.'));
     one == other || is_within(&one, &other) || is_within(&other, &one)
 }
 

@@ -1,8 +1,8 @@
 //! `manifest.json`: what the layers of a run are, as the benchmark that writes it declares.
 
 use super::bounded::{at_most, quoted, shown, warnings};
-use super::hints::{NAMED, are_alike};
 use super::document::utf8;
+use super::hints::{NAMED, are_alike};
 use super::npy::MAX_AXES;
 use super::{Layers, SnapshotError};
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};

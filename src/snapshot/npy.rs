@@ -147,7 +147,9 @@ fn bad(what: impl Into<String>) -> SnapshotError {
 /// That no array of a snapshot has this dtype, and what to convert it to.
 fn unused(descr: &str) -> SnapshotError {
     let (what, advice) = match (descr.chars().nth(1), descr.get(2..)) {
-        (Some('O'), _) => ("an object array (a pickle), which is never loaded", "save a plain numeric array, as float32"),
+        (Some('O'), _) => {
+            ("an object array (a pickle), which is never loaded", "save a plain numeric array, as float32")
+        }
         (Some('b' | '?'), _) => (
             "booleans",
             "pack the changes with numpy.packbits(changed) as <layer>.changed; potentials are numbers, as float32",
@@ -164,7 +166,10 @@ fn unused(descr: &str) -> SnapshotError {
         (Some('f'), _) => ("floats of another width", "save it as float64, or as float32"),
         (Some('M' | 'm'), _) => ("times", "save the potentials themselves, as float32"),
         (Some('S' | 'U' | 'a'), _) => ("text", "save the potentials as numbers, as float32"),
-        _ => ("not used in snapshots", "save the potentials as float32 or float64, or as integers of 1 to 8 bytes"),
+        _ => (
+            "not used in snapshots",
+            "save the potentials as float32 or float64, or as integers of 1 to 8 bytes",
+        ),
     };
     SnapshotError::new(format!("dtype {} is {what}", quoted(descr)), advice)
 }
@@ -363,7 +368,8 @@ mod tests {
             ("|O", "pickle", "plain numeric"),
             ("<i16", "not used", "integers of 1 to 8 bytes"),
         ] {
-            let error = parse(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (3,)}}")).unwrap_err();
+            let error =
+                parse(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (3,)}}")).unwrap_err();
             assert!(error.what.contains(what) && error.advice.contains(advice), "{descr}: {error}");
         }
         let fields = "{'descr': [('v', '<f4')], 'fortran_order': False, 'shape': (3,)}";

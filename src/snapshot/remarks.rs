@@ -49,7 +49,10 @@ fn without_layers(batch: &Batch) -> Option<SnapshotError> {
     let is_strange = batch.samples > 0 && batch.layers.is_empty();
     is_strange.then(|| {
         let advice = all_meant(&batch.ignored).map_or(NAMES.to_owned(), |meant| format!("{NAMES}: {meant}"));
-        SnapshotError::new("it has samples and no layer, here and perhaps later: what is per sample is too low", advice)
+        SnapshotError::new(
+            "it has samples and no layer, here and perhaps later: what is per sample is too low",
+            advice,
+        )
     })
 }
 

@@ -108,7 +108,8 @@ fn large_arrays_of_every_type_count_as_their_values() {
             let draw = move |at: usize| ((at * 2_654_435_761 + salt) >> 7) as u64 % 3;
             (0..elements).map(|at| draw(at).wrapping_sub(1)).collect()
         };
-        let values = |bits: &[u64]| -> Vec<i128> { bits.iter().map(|&bits| value(bits, bytes, signed)).collect() };
+        let values =
+            |bits: &[u64]| -> Vec<i128> { bits.iter().map(|&bits| value(bits, bytes, signed)).collect() };
         let (pre_bits, post_bits) = (bits(1), bits(2));
         let (pre, post) = (array(descr, bytes, &shape, &pre_bits), array(descr, bytes, &shape, &post_bits));
         let (pre_values, post_values) = (values(&pre_bits), values(&post_bits));
@@ -117,10 +118,18 @@ fn large_arrays_of_every_type_count_as_their_values() {
         for archive in ARCHIVES {
             assert_eq!(count(&batch(None, post.clone()), archive), expected, "{descr} {archive:?}");
         }
-        assert_eq!(count(&batch(None, post.reordered().swapped()), Archive::Stored), expected, "{descr} turned");
+        assert_eq!(
+            count(&batch(None, post.reordered().swapped()), Archive::Stored),
+            expected,
+            "{descr} turned"
+        );
         let expected = plain_count(&shape, Some(&pre_values), &post_values);
         assert_eq!(count(&batch(Some(pre.clone()), post.clone()), Archive::Stored), expected, "{descr} pair");
-        assert_eq!(count(&batch(Some(pre.reordered()), post), Archive::Deflated), expected, "{descr} mixed pair");
+        assert_eq!(
+            count(&batch(Some(pre.reordered()), post), Archive::Deflated),
+            expected,
+            "{descr} mixed pair"
+        );
     }
 }
 
@@ -146,18 +155,23 @@ fn pairs_of_different_types_are_refused() {
 #[test]
 fn the_portrait_of_a_layer_of_integers_has_their_values() {
     for (descr, bytes, signed) in TYPES {
-        let bits: Vec<u64> = [3, 0, 250, 3, 0, 1].map(|value: u64| if value == 250 { u64::MAX - 5 } else { value }).to_vec();
+        let bits: Vec<u64> =
+            [3, 0, 250, 3, 0, 1].map(|value: u64| if value == 250 { u64::MAX - 5 } else { value }).to_vec();
         let post = array(descr, bytes, &[3, 1, 2], &bits);
         for swapped in [false, true] {
             let (_run, path) = write(&batch(None, layout(post.clone(), false, swapped)), Archive::Stored);
-            let portrait = portrait(&path, None, "x", &mut Scratch::default(), &AtomicBool::new(false)).expect("one");
+            let portrait =
+                portrait(&path, None, "x", &mut Scratch::default(), &AtomicBool::new(false)).expect("one");
             assert_eq!(portrait.rates, Some(vec![2, 2]), "{descr}");
             let potentials = portrait.potentials.expect("potentials");
             let range = potentials.range.expect("a range");
             let lowest_or_highest = value(u64::MAX - 5, bytes, signed) as f64;
             let expected = if signed { (lowest_or_highest, 3.0) } else { (0.0, lowest_or_highest) };
             assert_eq!((range.min, range.max), expected, "{descr}");
-            assert!((range.mean - (7.0 + lowest_or_highest) / 6.0).abs() <= range.max.abs() * 1e-12, "{descr}");
+            assert!(
+                (range.mean - (7.0 + lowest_or_highest) / 6.0).abs() <= range.max.abs() * 1e-12,
+                "{descr}"
+            );
             assert_eq!((potentials.count, potentials.finite, potentials.at_rest), (6, 6, 2), "{descr}");
         }
     }

@@ -49,7 +49,10 @@ fn problems(run: &Path) -> Vec<(String, String, String)> {
     let (_, json, _) = summary(run);
     let text = |problem: &Value, field: &str| problem[field].as_str().expect("text").to_owned();
     let problems = json["problems"].as_array().expect("a list");
-    problems.iter().map(|problem| (text(problem, "path"), text(problem, "severity"), text(problem, "reason"))).collect()
+    problems
+        .iter()
+        .map(|problem| (text(problem, "path"), text(problem, "severity"), text(problem, "reason")))
+        .collect()
 }
 
 /// What the doctor says, and whether something is wrong.
@@ -86,8 +89,10 @@ struct Follower(Watch);
 
 impl Follower {
     fn start(run: &Path, keeping: Keeping, place: &Place) -> Self {
-        let settings =
-            neurotop::run::Settings { stall_after: Duration::from_secs(2), ..support::settings("test", true) };
+        let settings = neurotop::run::Settings {
+            stall_after: Duration::from_secs(2),
+            ..support::settings("test", true)
+        };
         let options = Options {
             mode: Mode::Live,
             poll: None,
@@ -221,12 +226,17 @@ fn samples_that_count_for_layers_without_elements_are_named() {
 #[test]
 fn batches_that_lack_a_layer_which_others_have_are_named() {
     let run = directory();
-    let (whole, part) = (batch_of(2, &[("a", &[5, 2, 3]), ("b", &[5, 2, 1])]), batch_of(2, &[("a", &[5, 2, 3])]));
+    let (whole, part) =
+        (batch_of(2, &[("a", &[5, 2, 3]), ("b", &[5, 2, 1])]), batch_of(2, &[("a", &[5, 2, 3])]));
     write(run.path(), 0, &whole);
     write(run.path(), 2, &part);
     write(run.path(), 1, &part);
     let found = problems(run.path());
-    assert_eq!((found.len(), found[0].0.as_str(), found[0].1.as_str()), (1, "batch-000001.npz", "notice"), "{found:?}");
+    assert_eq!(
+        (found.len(), found[0].0.as_str(), found[0].1.as_str()),
+        (1, "batch-000001.npz", "notice"),
+        "{found:?}"
+    );
     assert!(found[0].2.contains("(\"b\")"), "{found:?}");
     assert!(doctor(run.path()).1.contains("it is in 1 of the 3 batches"));
     // Watched, it goes where the batches are written again.
@@ -300,7 +310,9 @@ fn arrays_without_their_suffix_are_named_in_both_forms() {
 
 #[test]
 fn layers_that_a_wrapper_renamed_are_named() {
-    for (declared, written) in [("lif", "module.lif"), ("_orig_mod.net.lif", "net.lif"), ("lif", "Lif"), ("lif", "net.lif")] {
+    for (declared, written) in
+        [("lif", "module.lif"), ("_orig_mod.net.lif", "net.lif"), ("lif", "Lif"), ("lif", "net.lif")]
+    {
         let run = directory();
         support::write_manifest(run.path(), &[(declared, "Leaky", "zero", &[2])], None);
         write(run.path(), 0, &batch_of(2, &[(written, &[3, 2, 2])]));
@@ -328,7 +340,11 @@ fn a_neuron_or_reset_that_is_spelt_in_another_way_is_named_with_the_right_spelli
         support::write_manifest(run.path(), &[("lif", neuron, reset, &[2])], None);
         write(run.path(), 0, &small_batch());
         let found = problems(run.path());
-        assert_eq!((found.len(), found[0].0.as_str(), found[0].1.as_str()), (1, "manifest.json", "notice"), "{found:?}");
+        assert_eq!(
+            (found.len(), found[0].0.as_str(), found[0].1.as_str()),
+            (1, "manifest.json", "notice"),
+            "{found:?}"
+        );
         assert!(found[0].2.contains(meant) && found[0].2.contains("\"lif\""), "{found:?}");
         assert!(doctor(run.path()).1.contains(meant));
         // Who has a class of that name says so, and that counts.
@@ -347,7 +363,10 @@ fn a_neuron_or_reset_that_is_spelt_in_another_way_is_named_with_the_right_spelli
     let run = directory();
     write(run.path(), 0, &small_batch());
     let (_, _, said) = neurotop("summary", run.path(), &["--neuron", "leaky", "--reset", "lif=soft"]);
-    assert!(said.contains("--neuron and --reset") && said.contains("did you mean Leaky with reset subtract?"), "{said}");
+    assert!(
+        said.contains("--neuron and --reset") && said.contains("did you mean Leaky with reset subtract?"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -361,7 +380,8 @@ fn byte_order_marks_are_read_over_and_utf_16_is_named() {
     assert_eq!((code, said.as_str(), &json["complete"]), (0, "", &true.into()));
     assert_eq!(json["total"]["unpriced_layers"], 0);
     assert!(!doctor(run.path()).0);
-    let wide: Vec<u8> = std::iter::once(0xfeff).chain(manifest.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let wide: Vec<u8> =
+        std::iter::once(0xfeff).chain(manifest.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     document(run.path(), "manifest.json", wide);
     let (code, _, said) = summary(run.path());
     assert!(code == 3 && said.contains("UTF-16") && said.contains("save it as UTF-8"), "{said}");
@@ -389,8 +409,16 @@ fn where_no_name_gives_the_number_of_a_batch_nothing_looks_right() {
 fn an_end_that_names_other_samples_than_there_are_is_named() {
     for (end, said, complete) in [
         (json!({"samples": 6, "batches": 3}), None, true),
-        (json!({"samples": 8, "batches": 3}), Some("there are 8 samples, and there are 6 in 3 batches"), false),
-        (json!({"samples": 5, "batches": 3}), Some("there are 5 samples, and there are 6 in 3 batches"), false),
+        (
+            json!({"samples": 8, "batches": 3}),
+            Some("there are 8 samples, and there are 6 in 3 batches"),
+            false,
+        ),
+        (
+            json!({"samples": 5, "batches": 3}),
+            Some("there are 5 samples, and there are 6 in 3 batches"),
+            false,
+        ),
         (json!({"samples": 5}), Some("there are 5 samples"), false),
         // More batches may be to come.
         (json!({"samples": 8}), None, false),
@@ -400,7 +428,11 @@ fn an_end_that_names_other_samples_than_there_are_is_named() {
         support::small_run(run.path(), 3);
         document(run.path(), "end.json", end.to_string());
         let (code, json, stderr) = summary(run.path());
-        assert_eq!((code == 3, json["complete"].as_bool()), (said.is_some(), Some(complete)), "{end}: {stderr}");
+        assert_eq!(
+            (code == 3, json["complete"].as_bool()),
+            (said.is_some(), Some(complete)),
+            "{end}: {stderr}"
+        );
         assert!(said.is_none_or(|said| stderr.contains(said)), "{end}: {stderr}");
         let (is_wrong, text) = doctor(run.path());
         assert!(said.is_none_or(|said| is_wrong && text.contains(said)), "{end}: {text}");
@@ -425,7 +457,10 @@ fn two_ends_of_one_rank_that_disagree_are_named() {
     let mut watch = Follower::of(run.path());
     watch.until("over", |run| run.is_complete());
     document(run.path(), "rank-0/end.json", r#"{"samples": 4, "batches": 2}"#);
-    watch.until_problem("rank-0/end.json", "it contradicts rank-0.end.json, which counts: 4 samples here, and 2 there");
+    watch.until_problem(
+        "rank-0/end.json",
+        "it contradicts rank-0.end.json, which counts: 4 samples here, and 2 there",
+    );
     assert!(!watch.run().is_complete());
     let (code, _, said) = summary(run.path());
     assert!(code == 3 && said.contains("it contradicts rank-0.end.json"), "{said}");
@@ -524,9 +559,31 @@ fn batches_that_wait_leave_a_comparison_as_incomplete_as_a_summary() {
     let (code, out, said) = compare(&summary.to_string());
     assert!(code == 3 && said.contains("base.json: not counted yet: 3 of the batches"), "{code}: {said}");
     let comparison: Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!((&comparison["base"]["waiting"], &comparison["comparisons"][0]["new"]["waiting"]), (&3.into(), &0.into()));
+    assert_eq!(
+        (&comparison["base"]["waiting"], &comparison["comparisons"][0]["new"]["waiting"]),
+        (&3.into(), &0.into())
+    );
     let (_, text, _) = neurotop("compare", &run, &[exported.to_str().expect("text")]);
     assert!(text.contains("NOT complete, 3 waiting"), "{text}");
+}
+
+#[test]
+fn what_is_noticed_of_a_run_is_said_where_it_is_compared() {
+    let place = directory();
+    let (right, turned) = (place.path().join("right"), place.path().join("turned"));
+    for (run, shape) in [(&right, [20, 4, 2]), (&turned, [4, 20, 2])] {
+        support::write_manifest(run, &[LAYER], None);
+        write(run, 0, &batch_of(4, &[("lif", &shape)]));
+    }
+    let exported = place.path().join("turned.json");
+    let (_, _, said) = neurotop("summary", &turned, &["--export", exported.to_str().expect("text")]);
+    assert!(said.contains("[T, B, …]"), "{said}");
+    for base in [&turned, &exported] {
+        let base = base.to_str().expect("text");
+        let (code, text, said) = neurotop("compare", &right, &[base]);
+        let expected = format!("{base}: batch-000000.npz: in every layer");
+        assert!(code == 0 && text.contains(&expected) && said.contains(&expected), "{text}{said}");
+    }
 }
 
 #[test]
@@ -556,7 +613,8 @@ fn names_of_a_megabyte_are_printed_in_few_characters() {
         assert!(longest < 10_000, "{command} {args:?}: {longest}");
         assert!(!out.is_empty(), "{command}");
     }
-    let exported: Value = serde_json::from_str(&fs::read_to_string(exported).expect("an export")).expect("JSON");
+    let exported: Value =
+        serde_json::from_str(&fs::read_to_string(exported).expect("an export")).expect("JSON");
     assert_eq!(exported["run"]["name"].as_str().map(str::len), Some((1 << 20) + 4), "JSON has all of it");
 }
 

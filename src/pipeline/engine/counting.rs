@@ -3,9 +3,9 @@
 use super::Engine;
 use crate::fault;
 use crate::follow::{Outcome, Verdict};
-use crate::pipeline::{Problem, Severity, Update};
 use crate::pipeline::layer_sets::LayerSets;
 use crate::pipeline::worker::{Counted, Task};
+use crate::pipeline::{Problem, Severity, Update};
 use crate::snapshot::{BatchName, LayerShape, SnapshotError};
 use std::collections::hash_map::Entry;
 use std::sync::Arc;

@@ -268,7 +268,9 @@ impl Engine {
             Some(found) => self.take_found(found, whole),
             // Only a full scan tells a batch that was renamed from one that was deleted.
             None if self.ledger.awaits(name) => self.ask_for_scan(),
-            None if matches!(classify(name), EntryName::Manifest(_) | EntryName::End(_)) => self.ask_for_scan(),
+            None if matches!(classify(name), EntryName::Manifest(_) | EntryName::End(_)) => {
+                self.ask_for_scan()
+            }
             None if matches!(classify(name), EntryName::Rank(_)) => {
                 if let Some(watcher) = &mut self.watcher {
                     watcher.forget(name);

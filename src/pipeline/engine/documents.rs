@@ -50,7 +50,9 @@ impl Engine {
                     let ends = self.rank_documents.forget_end(&of);
                     self.take_rank_ends(of.rank, ends);
                 }
-                Kind::Manifest if self.borrowed_from.as_ref() == Some(&of) => self.notice(of.name, manifest_gone()),
+                Kind::Manifest if self.borrowed_from.as_ref() == Some(&of) => {
+                    self.notice(of.name, manifest_gone())
+                }
                 Kind::Manifest => {}
             }
         }

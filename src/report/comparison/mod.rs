@@ -47,6 +47,8 @@ pub struct ComparedRun {
     pub waiting: u64,
     /// What was set aside: file and reason.
     pub set_aside: Vec<String>,
+    /// What else there is to know of it: file and what it is.
+    pub notices: Vec<String>,
 }
 
 /// A run beside the base.
@@ -180,6 +182,7 @@ impl ComparedRun {
             complete: figures.complete,
             waiting: figures.waiting,
             set_aside: figures.set_aside.clone(),
+            notices: figures.notices.clone(),
         }
     }
 }
