@@ -5,7 +5,7 @@ use crate::count::BatchCount;
 use crate::follow::Account;
 use crate::history::History;
 use crate::pace::Pace;
-use crate::pipeline::{Checkpoint, Presence, Problem, Severity, Update, Watching};
+use crate::pipeline::{Checkpoint, FirstBatches, Presence, Problem, Severity, Update, Watching};
 use crate::ranks::{Circumstances, Ranks, Standing};
 use crate::snapshot::{BatchId, BatchName, End, EntryName, Manifest, SnapshotError, classify, shown};
 use crate::state::{Progress, path_bytes};
@@ -84,6 +84,8 @@ pub struct Run {
     problems: BTreeMap<String, BTreeMap<(Severity, String), Problem>>,
     /// The problems that follow from all that is counted together.
     of_all: Vec<Problem>,
+    /// The first batches with all layers and without some.
+    first: FirstBatches,
     /// What unpriced neurons and reset mechanisms may be meant for.
     misspelt: Misspelt,
     account: Account,
@@ -123,6 +125,7 @@ impl Run {
             common_end: None,
             problems: BTreeMap::new(),
             of_all: Vec::new(),
+            first: FirstBatches::default(),
             misspelt: BTreeMap::new(),
             account: Account::default(),
             presence: None,
@@ -234,6 +237,7 @@ impl Run {
             problems.extend(self.samples_unlike_end());
         }
         problems.extend(self.no_name_with_a_number());
+        problems.extend(self.first.lacking.map(lacks_layers));
         problems.extend(self.misspelt.iter().map(|(named, meant)| misspelt(named, meant)));
         problems
     }
@@ -309,6 +313,7 @@ impl Run {
                 self.expect_ranks();
             }
             Update::RefusalGone => self.refused = None,
+            Update::FirstBatches(first) => self.first = first,
             Update::Counted { number, rank, name, modified, bytes, replaces, count } => {
                 let id = BatchId { number, rank };
                 if let Some(replaced) = &replaces {
@@ -512,6 +517,11 @@ impl Run {
     /// The figures over the batches.
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// The first batches with all layers that any batch has, and without some.
+    pub fn first_batches(&self) -> FirstBatches {
+        self.first
     }
 
     /// The account of the batches.
@@ -726,6 +736,12 @@ fn misspelt((source, neuron, reset): &(&str, String, String), (layer, meant): &(
          it as it is with --cost"
     );
     Problem { path: (*source).to_owned(), reason, severity: Severity::Notice }
+}
+
+fn lacks_layers(batch: BatchName) -> Problem {
+    let reason = "it lacks layers that other batches have, here and perhaps later: its samples count for their figures \
+                  per sample all the same; write every layer in every batch, and a run for each network";
+    Problem { path: batch.to_string(), reason: reason.to_owned(), severity: Severity::Notice }
 }
 
 fn set_aside(path: String, reason: String) -> Problem {

@@ -1,76 +1,60 @@
 //! Which layers the counted batches have, to notice those that lack some which others have.
 
-use crate::snapshot::{BatchName, LayerShape, SnapshotError};
+use crate::snapshot::{BatchName, LayerShape};
 use std::collections::HashSet;
-
-/// Of more layers none is named that is missing: whoever brings ever new ones must not hold up the counting.
-const MANY: usize = 1000;
-
-/// The most missing layers that are named.
-const NAMED: usize = 3;
 
 /// The layers of all counted batches. In whatever order these come, it is the same in the end.
 #[derive(Debug, Default)]
 pub(super) struct LayerSets {
     all: HashSet<String>,
-    /// The first batch, by name, that has all of them.
-    whole: Option<BatchName>,
-    /// The first that does not.
-    lacking: Option<BatchName>,
+    first: FirstBatches,
+}
+
+/// The first batches by name, of those that have all layers that any batch has, and of those that lack some.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FirstBatches {
+    /// With all of them.
+    pub whole: Option<BatchName>,
+    /// Without some.
+    pub lacking: Option<BatchName>,
+}
+
+impl FirstBatches {
+    /// Those of these batches and others, where there are layers beside those of these batches or not.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        let first = |one: Option<BatchName>, other: Option<BatchName>| one.into_iter().chain(other).min();
+        Self { whole: first(self.whole, other.whole), lacking: first(self.lacking, other.lacking) }
+    }
+
+    /// The same, where other batches have more layers.
+    #[must_use]
+    pub fn all_lacking(self) -> Self {
+        Self { whole: None, lacking: self.joined(Self { whole: None, lacking: self.whole }).lacking }
+    }
 }
 
 impl LayerSets {
     /// Adds a batch.
     pub(super) fn add(&mut self, batch: BatchName, shapes: &[LayerShape]) {
         let before = self.all.len();
-        for shape in shapes.iter().filter(|shape| shape.neurons.is_some()) {
+        for shape in shapes {
             if !self.all.contains(&shape.name) {
                 self.all.insert(shape.name.clone());
             }
         }
         if self.all.len() > before {
-            self.lacking = self.lacking.into_iter().chain(self.whole.take()).min();
+            self.first = self.first.all_lacking();
         }
-        let has = shapes.iter().filter(|shape| self.all.contains(&shape.name)).count();
-        let place = if has == self.all.len() { &mut self.whole } else { &mut self.lacking };
-        *place = place.map_or(Some(batch), |first| Some(first.min(batch)));
+        // A batch has no layer twice.
+        let one = FirstBatches { whole: Some(batch), lacking: None };
+        let has_all = shapes.len() == self.all.len();
+        self.first = self.first.joined(if has_all { one } else { one.all_lacking() });
     }
 
-    /// What changes where another thing is to be said.
-    pub(super) fn key(&self) -> (usize, Option<BatchName>) {
-        (self.all.len(), self.lacking)
-    }
-
-    /// The first batch that lacks a layer.
-    pub(super) fn lacking(&self) -> Option<BatchName> {
-        self.lacking
-    }
-
-    /// What to say of that batch, whose layers these are.
-    pub(super) fn remark(&self, shapes: &[LayerShape]) -> SnapshotError {
-        SnapshotError::new(
-            format!(
-                "it lacks {}, here and perhaps later: its samples count for their figures per sample all the same",
-                self.missing(shapes)
-            ),
-            "write every layer in every batch, and a run for each network",
-        )
-    }
-
-    fn missing(&self, shapes: &[LayerShape]) -> String {
-        if self.all.len() > MANY {
-            return "layers that other batches have".to_owned();
-        }
-        let here: HashSet<&str> = shapes.iter().map(|shape| shape.name.as_str()).collect();
-        let mut missing: Vec<&str> =
-            self.all.iter().map(String::as_str).filter(|name| !here.contains(name)).collect();
-        missing.sort_unstable();
-        let named: Vec<String> = missing.iter().take(NAMED).map(|name| format!("{name:?}")).collect();
-        let more = match missing.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        format!("layers that other batches have ({}{more})", named.join(", "))
+    /// The first batches.
+    pub(super) fn first(&self) -> FirstBatches {
+        self.first
     }
 }
 
@@ -97,26 +81,24 @@ mod tests {
                     let (number, names) = batches[(first + at * step) % 4];
                     sets.add(batch(number), &shapes(names));
                 }
-                assert_eq!(sets.lacking(), Some(batch(1)), "{first} {step}");
-                let said = sets.remark(&shapes(batches[0].1)).what;
-                assert!(said.contains("(\"c\")"), "{said}");
+                let expected = FirstBatches { whole: Some(batch(0)), lacking: Some(batch(1)) };
+                assert_eq!(sets.first(), expected, "{first} {step}");
             }
         }
         let mut sets = LayerSets::default();
         sets.add(batch(5), &shapes(&["a", "b"]));
         sets.add(batch(6), &shapes(&["b", "a"]));
-        assert_eq!(sets.lacking(), None);
+        assert_eq!(sets.first().lacking, None);
         sets.add(batch(7), &[]);
-        assert_eq!(sets.lacking(), Some(batch(7)));
+        assert_eq!(sets.first().lacking, Some(batch(7)));
     }
 
-    /// An array without elements is said by itself.
+    /// That is said by itself.
     #[test]
     fn layers_without_elements_are_not_lacking() {
         let mut sets = LayerSets::default();
-        sets.add(batch(0), &shapes(&["a"]));
         sets.add(batch(1), &[LayerShape { name: "a".into(), neurons: None }]);
-        sets.add(batch(2), &[LayerShape { name: "b".into(), neurons: None }]);
-        assert_eq!(sets.lacking(), Some(batch(2)), "it has no a");
+        sets.add(batch(0), &shapes(&["a"]));
+        assert_eq!(sets.first().lacking, None);
     }
 }

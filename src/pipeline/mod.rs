@@ -15,6 +15,7 @@ mod update;
 mod worker;
 
 pub use checkpoint::{Checkpoint, Restored};
+pub use layer_sets::FirstBatches;
 pub use pipelines::{Group, Pipelines};
 pub use update::{Presence, Problem, Severity, Update, Watching};
 

@@ -1,6 +1,6 @@
 //! What a pipeline tells its front-end.
 
-use super::Checkpoint;
+use super::{Checkpoint, FirstBatches};
 use crate::count::BatchCount;
 use crate::follow::Account;
 use crate::snapshot::{End, Manifest, SnapshotError};
@@ -117,6 +117,8 @@ pub enum Update {
         /// What it added.
         count: BatchCount,
     },
+    /// The first batches with all layers that any batch has, and without some.
+    FirstBatches(FirstBatches),
     /// A problem with a file. One that sets it aside replaces an earlier one with the same file; of notices there may
     /// be several.
     Problem(Problem),

@@ -105,8 +105,8 @@ fn large_arrays_of_every_type_count_as_their_values() {
     let elements: usize = shape.iter().product();
     for (descr, bytes, signed) in TYPES {
         let bits = |salt: usize| -> Vec<u64> {
-            let draw = move |at: usize| ((at * 2_654_435_761 + salt) >> 7) as u64 % 3;
-            (0..elements).map(|at| draw(at).wrapping_sub(1)).collect()
+            let draw = move |at: usize| ((at + salt) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+            (0..elements).map(|at| (draw(at) % 3).wrapping_sub(1)).collect()
         };
         let values =
             |bits: &[u64]| -> Vec<i128> { bits.iter().map(|&bits| value(bits, bytes, signed)).collect() };

@@ -7,6 +7,7 @@ use crate::pipeline::layer_sets::LayerSets;
 use crate::pipeline::worker::{Counted, Task};
 use crate::pipeline::{Problem, Severity, Update};
 use crate::snapshot::{BatchName, LayerShape, SnapshotError};
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Instant;
@@ -106,40 +107,52 @@ impl Engine {
         self.notice(batch.to_string(), remark.clone());
     }
 
-    /// Says it of the first batch that lacks a layer which others have.
+    /// Notes which layers a batch has.
     fn note_layers(&mut self, batch: BatchName, shapes: &[LayerShape], is_again: bool) {
-        let before = self.layer_sets.as_ref().map(LayerSets::key);
         match &mut self.layer_sets {
             Some(sets) => sets.add(batch, shapes),
             None => self.layer_sets = Some(self.all_layer_sets()),
         }
-        if is_again && self.lacking().is_some() {
+        if is_again {
+            self.look_at_layers_again();
+        }
+        self.tell_layer_sets();
+    }
+
+    /// Looks at the layers of all counted batches again, after some were taken out, where that can matter.
+    pub(super) fn look_at_layers_again(&mut self) {
+        if self.layer_sets.as_ref().is_some_and(|sets| sets.first().lacking.is_some()) {
             self.layer_sets = Some(self.all_layer_sets());
+            self.tell_layer_sets();
         }
-        if !is_again && self.layer_sets.as_ref().map(LayerSets::key) == before {
-            return;
-        }
-        let remark = self.lacking().and_then(|lacking| {
-            let remark = self.layer_sets.as_ref()?.remark(&self.ledger.shapes_of(lacking)?);
-            Some(notice_of(lacking, &remark))
-        });
-        self.pending.extend(self.known_lacking.take().map(Update::NoticeGone));
-        self.pending.extend(remark.clone().map(Update::Problem));
-        self.known_lacking = remark;
     }
 
-    fn lacking(&self) -> Option<BatchName> {
-        self.layer_sets.as_ref().and_then(LayerSets::lacking)
+    /// Tells which batches are the first with all layers and without some, where that has changed.
+    fn tell_layer_sets(&mut self) {
+        let first = self.layer_sets.as_ref().map(LayerSets::first).unwrap_or_default();
+        if first != self.told_first {
+            self.told_first = first;
+            self.pending.push(Update::FirstBatches(first));
+        }
     }
 
-    /// The layers of every batch that is counted by now, also by an earlier process.
+    /// Does the same for the batches that an earlier process has counted.
+    pub(super) fn note_restored_layers(&mut self) {
+        self.layer_sets = Some(self.all_layer_sets());
+        self.tell_layer_sets();
+    }
+
     fn all_layer_sets(&self) -> LayerSets {
-        let mut sets = LayerSets::default();
+        // Most batches share their shapes, and of these the first is enough.
+        let mut firsts: HashMap<*const LayerShape, (BatchName, Arc<[LayerShape]>)> = HashMap::new();
         for (name, _) in self.ledger.counted().iter() {
             if let Some(shapes) = self.ledger.shapes_of(name) {
-                sets.add(name, &shapes);
+                let first = firsts.entry(shapes.as_ptr()).or_insert((name, shapes));
+                first.0 = first.0.min(name);
             }
         }
+        let mut sets = LayerSets::default();
+        firsts.values().for_each(|(name, shapes)| sets.add(*name, shapes));
         sets
     }
 }

@@ -215,6 +215,7 @@ impl Engine {
         for (name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
             self.take_out(name, reason);
         }
+        self.look_at_layers_again();
     }
 
     /// Takes a counted batch out that does not match the manifest, where that is possible.
@@ -233,7 +234,6 @@ impl Engine {
             return self.problem(name.to_string(), SnapshotError::new(what, "start the tally over"));
         };
         self.ledger.withdraw(name);
-        self.layer_sets = None;
         self.acknowledgement.remove(id);
         self.checkpoints.touch();
         self.pending.push(Update::Withdrawn { number: id.number, rank: id.rank, count });

@@ -12,7 +12,7 @@ use super::acknowledge::Acknowledgement;
 use super::checkpoint::Checkpoints;
 use super::deletion::Deletions;
 use super::document::Document;
-use super::layer_sets::LayerSets;
+use super::layer_sets::{FirstBatches, LayerSets};
 use super::rank_documents::{RankDocument, RankDocuments};
 use super::recent::RecentCounts;
 use super::worker::Workers;
@@ -87,8 +87,8 @@ pub(super) struct Engine {
     known_remarks: HashMap<String, BatchName>,
     /// The layers of the counted batches, once they are looked at.
     layer_sets: Option<LayerSets>,
-    /// What was said of a batch that lacks a layer which others have.
-    known_lacking: Option<Problem>,
+    /// What was told of them.
+    told_first: FirstBatches,
     known_misnamed: HashSet<String>,
     /// What has the name of a rank and cannot be looked into.
     closed_ranks: HashSet<String>,
@@ -146,7 +146,7 @@ impl Engine {
             finish_by: None,
             known_remarks: HashMap::new(),
             layer_sets: None,
-            known_lacking: None,
+            told_first: FirstBatches::default(),
             known_misnamed: HashSet::new(),
             closed_ranks: HashSet::new(),
         }

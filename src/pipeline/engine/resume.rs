@@ -5,6 +5,7 @@ use crate::follow::{Found, Identity, Ledger, scan};
 use crate::pipeline::acknowledge::Acknowledgement;
 use crate::pipeline::deletion::Deletions;
 use crate::pipeline::document::Document;
+use crate::pipeline::layer_sets::FirstBatches;
 use crate::pipeline::rank_documents::RankDocuments;
 use crate::pipeline::{Keeping, Restored, Update};
 use crate::snapshot::BatchName;
@@ -20,6 +21,7 @@ impl Engine {
     /// Takes over what an earlier process counted.
     pub(in crate::pipeline) fn go_on_from(&mut self, restored: Restored) {
         self.ledger = Ledger::restore(self.options.settle, &restored.counted, Instant::now());
+        self.note_restored_layers();
         for (name, _) in restored.counted.iter() {
             self.acknowledgement.add(name.id());
         }
@@ -111,7 +113,7 @@ impl Engine {
         self.scanned = false;
         self.known_remarks.clear();
         self.layer_sets = None;
-        self.known_lacking = None;
+        self.told_first = FirstBatches::default();
         self.known_misnamed.clear();
         self.closed_ranks.clear();
         self.next_scan = Instant::now();
