@@ -108,6 +108,9 @@ pub fn update(update: &Update) {
         Update::Manifest(manifest) => info!(layers = manifest.layers.len(), "manifest.json was read"),
         Update::End(_) => info!("the run is over"),
         Update::RankEnd { rank, .. } => info!(rank, "the rank has come to its end"),
+        Update::EndGone(None) => info!("end.json is gone: the run is not over"),
+        Update::EndGone(Some(rank)) => info!(rank, "the end of the rank is gone"),
+        Update::RefusalGone => info!("the manifest that was refused is gone"),
         Update::Counted { id, name, bytes, replaces, count, .. } => {
             let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
             let (replaces, BatchId { number, rank }) = (replaces.is_some(), *id);
@@ -121,6 +124,7 @@ pub fn update(update: &Update) {
         }
         Update::Problem(problem) => warn!(batch = problem.path, why = problem.reason, "a problem"),
         // Every batch that is counted has no problem any more, most never had one.
+        Update::FirstBatches(first) => debug!(?first, "batches with all layers, and without some"),
         Update::Solved(_)
         | Update::NoticeGone(_)
         | Update::Account(_)

@@ -201,6 +201,13 @@ impl Ranks {
         self.rank(rank).end = Some(end);
     }
 
+    /// Notes that the end of a rank is not there any more.
+    pub fn forget_end(&mut self, rank: u32) {
+        if let Some(rank) = self.ranks.get_mut(&rank) {
+            rank.end = None;
+        }
+    }
+
     /// Notes that a batch of a rank, written at one time, came at another.
     pub fn note_written(&mut self, rank: u32, written: SystemTime, came: SystemTime) {
         // A clock that runs ahead elsewhere makes nobody live longer.

@@ -7,7 +7,7 @@ use crate::checks::failures;
 use crate::cli::CompareArgs;
 use crate::condition::Condition;
 use crate::config::Config;
-use crate::report::{Baseline, Comparison, Failure, Figures};
+use crate::report::{Baseline, ComparedRun, Comparison, Failure, Figures};
 use crate::settings::{self, RunSettings};
 use std::process::ExitCode;
 
@@ -31,8 +31,8 @@ pub(super) fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let all_written = finish::write_exports(&run.exports, &comparison);
     finish::name_set_aside(&comparison, format);
     finish::name_failures(None, comparison.failed.as_deref(), Some(format));
-    let set_aside = comparison.runs().any(|run| !run.set_aside.is_empty());
-    Ok(finish::exit_code(all_written, comparison.failed.as_deref(), set_aside))
+    let leaves_out = comparison.runs().any(ComparedRun::leaves_out);
+    Ok(finish::exit_code(all_written, comparison.failed.as_deref(), leaves_out))
 }
 
 /// The conditions that any of the runs fails; `None` where there are no conditions.

@@ -124,8 +124,15 @@ pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
         return;
     }
     for run in comparison.runs() {
+        if run.waiting > 0 {
+            let (source, waiting) = (printable(&run.source), run.waiting);
+            output::say(&format!("{source}: not counted yet: {waiting} of the batches that were seen"));
+        }
         for what in &run.set_aside {
             output::say(&format!("{}: set aside: {}", printable(&run.source), printable(what)));
+        }
+        for what in &run.notices {
+            output::say(&format!("{}: {}", printable(&run.source), printable(what)));
         }
     }
 }

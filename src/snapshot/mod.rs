@@ -9,11 +9,13 @@ mod bounded;
 mod crc;
 mod document;
 mod end;
+mod hints;
 mod layers;
 mod manifest;
 mod member;
 mod name;
 mod npy;
+mod remarks;
 mod zip;
 
 pub use batch::{Array, Batch, BatchLayer, Form};

@@ -19,6 +19,7 @@ mod faults;
 mod follow;
 mod golden;
 mod hostile;
+mod integers;
 mod large;
 mod log;
 mod portrait;
@@ -29,6 +30,8 @@ mod reliability;
 #[cfg(unix)]
 mod restart;
 mod shards;
+#[cfg(unix)]
+mod slips;
 #[cfg(target_os = "linux")]
 mod soak;
 mod streams;

@@ -127,6 +127,7 @@ impl Engine {
         }
         self.scanned = true;
         self.note_documents(&found, now);
+        self.forget_documents(&found);
         self.note_misnamed(&found);
         self.note_ranks(&found);
         let epoch = self.epoch;
@@ -274,6 +275,9 @@ impl Engine {
             Some(found) => self.take_found(found, whole),
             // Only a full scan tells a batch that was renamed from one that was deleted.
             None if BatchName::parse(name).is_some_and(|name| self.ledger.note_gone(name)) => {
+                self.ask_for_scan();
+            }
+            None if matches!(classify(name), EntryName::Manifest(_) | EntryName::End(_)) => {
                 self.ask_for_scan();
             }
             None if matches!(classify(name), EntryName::Rank(_)) => {

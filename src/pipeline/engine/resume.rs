@@ -5,6 +5,7 @@ use crate::follow::{Account, Found, Identity, Ledger, scan};
 use crate::pipeline::acknowledge::Acknowledgement;
 use crate::pipeline::deletion::Deletions;
 use crate::pipeline::document::Document;
+use crate::pipeline::layer_sets::FirstBatches;
 use crate::pipeline::rank_documents::RankDocuments;
 use crate::pipeline::{Keeping, Mode, Restored, Update};
 use crate::run::PROGRESS;
@@ -22,6 +23,7 @@ impl Engine {
     /// Takes over what an earlier process counted.
     pub(in crate::pipeline) fn go_on_from(&mut self, restored: Restored) {
         self.ledger = Ledger::restore(self.options.settle, &restored.counted, Instant::now());
+        self.note_restored_layers();
         for (name, _) in restored.counted.iter() {
             self.acknowledgement.add(name.id());
         }
@@ -151,7 +153,9 @@ impl Engine {
         // The run's account begins anew, too.
         self.account = Account::default();
         self.scanned = false;
-        self.known_ignored.clear();
+        self.known_remarks.clear();
+        self.layer_sets = None;
+        self.told_first = FirstBatches::default();
         self.known_misnamed.clear();
         self.closed_ranks.clear();
         self.next_scan = Instant::now();
