@@ -332,9 +332,7 @@ impl Run {
 
     /// Notes what follows from another rank, another end of one, or another manifest.
     fn expect_ranks(&mut self) {
-        if let Some(world_size) = self.manifest().and_then(|manifest| manifest.world_size) {
-            self.ranks.expect(world_size);
-        }
+        self.ranks.expect(self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(0));
         self.common_end = self.ranks.common_end();
     }
 
