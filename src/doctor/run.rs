@@ -3,7 +3,7 @@
 use super::{Batches, Finding, Settings};
 use crate::count::{Scratch, count_batch};
 use crate::fault;
-use crate::follow::{Found, Shape, Shard, scan};
+use crate::follow::{Found, Neighbour, Shape, Shard, beside_run, scan};
 use crate::snapshot::{
     Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, check_document,
     classify, read_document, shown,
@@ -101,6 +101,7 @@ impl RunDiagnosis {
             examination.examine(found);
         }
         examination.note_deleted(within);
+        examination.note_neighbours(beside_run(directory, &found));
         examination.finish()
     }
 
@@ -265,7 +266,7 @@ impl<'a> Examination<'a> {
             temporary += u64::from(classify(name) == EntryName::Temporary && name.contains("batch-"));
             false
         });
-        self.batches.temporary = temporary;
+        self.batches.temporary += temporary;
     }
 
     /// Notes the batches that neurotop has counted and that are gone.
@@ -298,17 +299,19 @@ impl<'a> Examination<'a> {
                     self.rank(*rank);
                 }
             },
-            EntryName::MisnamedRank => self.note(
-                &found.name,
-                "what is in it is not counted, since its name gives no rank",
-                "name it rank-R, a number below 4294967295, if it is that of a rank",
-            ),
-            EntryName::Misnamed => self.note(
-                &found.name,
-                "it is not counted, since its name gives no batch number",
-                "name it batch-N.npz if it is a batch",
-            ),
             _ => {}
+        }
+    }
+
+    /// Notes what looks like a part of the run and is not counted: it is wrong where nothing else is the run.
+    fn note_neighbours(&mut self, neighbours: Vec<Neighbour>) {
+        let has_batches = self.batches.seen + self.batches.counted_and_gone > 0;
+        for Neighbour { name, error, has_batches: holds_some } in neighbours {
+            if holds_some && !has_batches {
+                self.wrong(name, error);
+            } else {
+                self.note(name, error.what, error.advice);
+            }
         }
     }
 

@@ -19,6 +19,9 @@ mod golden;
 mod hostile;
 mod large;
 mod log;
+#[cfg(unix)]
+mod many_runs;
+mod neighbours;
 mod portrait;
 mod publish;
 #[cfg(unix)]

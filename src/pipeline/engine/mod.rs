@@ -84,7 +84,8 @@ pub(super) struct Engine {
     finish_by: Option<Instant>,
     /// The first batch, by name, with members that are not read, by what was said of it.
     known_ignored: HashMap<String, BatchName>,
-    known_misnamed: HashSet<String>,
+    /// What is said of what looks like a part of the run and is none.
+    neighbours: Vec<Problem>,
     /// What has the name of a rank and cannot be looked into.
     closed_ranks: HashSet<String>,
 }
@@ -140,7 +141,7 @@ impl Engine {
             next_root_check: now,
             finish_by: None,
             known_ignored: HashMap::new(),
-            known_misnamed: HashSet::new(),
+            neighbours: Vec::new(),
             closed_ranks: HashSet::new(),
         }
     }

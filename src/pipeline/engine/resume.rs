@@ -110,7 +110,7 @@ impl Engine {
         self.refused = false;
         self.scanned = false;
         self.known_ignored.clear();
-        self.known_misnamed.clear();
+        self.neighbours.clear();
         self.closed_ranks.clear();
         self.next_scan = Instant::now();
         self.pending.push(Update::Restarted { why: why.to_owned(), lost });
