@@ -189,6 +189,7 @@ impl Runs {
 mod tests {
     use super::*;
     use crate::cost::{Costs, LayerDefaults};
+    use crate::count::BatchCount;
     use crate::pipeline::Update;
     use crate::snapshot::End;
     use std::time::Duration;
@@ -227,7 +228,7 @@ mod tests {
         let now = SystemTime::now();
         let counted = |run, since: Duration| {
             let (name, modified, count) =
-                ("batch-0.npz".to_owned(), now, crate::count::BatchCount::default());
+                ("batch-0.npz".to_owned(), now, BatchCount { samples: 1, shapes: [].into(), layers: Vec::new() });
             let counted =
                 Update::Counted { number: 0, rank: None, name, modified, bytes: 1, replaces: None, count };
             (Group { run, updates: vec![counted] }, now - since)

@@ -2,7 +2,7 @@
 //! batches in another place than the one that is looked at.
 //!
 //! Only what is certain enough is told, and of many of a kind the first with how many there are: there may be as many
-//! as there are batches.
+//! as there are batches. In an object store only names are looked at: to look into directories there takes requests.
 
 use super::scan::{Found, is_run};
 use crate::snapshot::{EntryName, Slip, SnapshotError, classify, meant_name};
@@ -161,15 +161,13 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
         groups.add(Kind::MisnamedRank, &rank.name, false);
     }
     let others = ranks().filter(|rank| !rank.name.starts_with("rank-") && rank.shape == Shape::Directory);
-    let names = others.map(|rank| rank.name.clone()).collect();
+    let names = if is_url(directory) { Vec::new() } else { others.map(|rank| rank.name.clone()).collect() };
     for name in those_that(names, |name| holds_batches(&directory.join(name))) {
         groups.add(Kind::MisnamedRank, &name, true);
     }
     let has_batches = found.iter().any(|found| found.meaning.batch().is_some());
     let is_part = |found: &Found| matches!(found.meaning, EntryName::Manifest(_) | EntryName::End(_));
-    // To look into directories of an object store takes requests.
-    let looks_below = !is_url(directory) || !has_batches;
-    if looks_below && (has_batches || found.iter().any(is_part)) {
+    if !is_url(directory) && (has_batches || found.iter().any(is_part)) {
         for name in foreign_directories(directory).iter().take(MOST_LOOKED_INTO) {
             let below = directory.join(name);
             match () {
@@ -195,6 +193,9 @@ fn is_told(misnamed: &Found, slip: Slip, found: &[Found]) -> bool {
 
 /// What is not followed in a directory that is no run itself.
 pub fn beside_runs(directory: &Path) -> Vec<Neighbour> {
+    if is_url(directory) {
+        return Vec::new();
+    }
     let mut groups = Groups::default();
     let here = storage::canonical(directory);
     for (name, leads_to) in links_to_directories(directory) {
@@ -234,7 +235,7 @@ fn those_that(mut names: Vec<String>, is_so: impl Fn(&str) -> bool) -> Vec<Strin
 
 /// The symbolic links to directories that are not followed, the first of them, and where they lead.
 fn links_to_directories(directory: &Path) -> Vec<(String, PathBuf)> {
-    if is_url(directory) || Links::now() == Links::Followed {
+    if Links::now() == Links::Followed {
         return Vec::new();
     }
     let Ok(entries) = directory.read_dir() else { return Vec::new() };
