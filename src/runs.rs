@@ -227,8 +227,11 @@ mod tests {
         }
         let now = SystemTime::now();
         let counted = |run, since: Duration| {
-            let (name, modified, count) =
-                ("batch-0.npz".to_owned(), now, BatchCount { samples: 1, shapes: [].into(), layers: Vec::new() });
+            let (name, modified, count) = (
+                "batch-0.npz".to_owned(),
+                now,
+                BatchCount { samples: 1, shapes: [].into(), layers: Vec::new() },
+            );
             let counted =
                 Update::Counted { number: 0, rank: None, name, modified, bytes: 1, replaces: None, count };
             (Group { run, updates: vec![counted] }, now - since)

@@ -254,9 +254,9 @@ impl Watch {
                 shown(directory)
             ));
         }
-        self.pipelines.follow(directory, restored, keeping)?;
         let file = known.file.filter(|_| !known.is_kept_elsewhere);
         self.places.push(Kept { directory: known.directory, file, lock: known.lock });
+        self.pipelines.follow(directory, restored, keeping)?;
         Ok(())
     }
 
@@ -361,13 +361,14 @@ impl Watch {
     /// Follows runs that were found; without a discovery there will be no more.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// Where the system gives no thread for the first of them.
     pub fn take_found(&mut self, found: Option<Discovery<Known>>) -> std::io::Result<()> {
         let Some(found) = found else {
             self.found = never();
             return Ok(());
         };
         found.gone.iter().for_each(|directory| self.leave(directory));
+        let mut refused = Vec::new();
         for (directory, known) in found.runs {
             // One that was to give way, and was looked at by then, is still there.
             if self.runs.number_of(&directory).is_some() {
@@ -375,7 +376,17 @@ impl Watch {
             }
             let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.runs.add(&directory, Settings { name, ..self.settings.clone() });
-            self.follow(&directory, known)?;
+            if let Err(error) = self.follow(&directory, known) {
+                // The others are worth following all the same.
+                self.leave(&directory);
+                if self.runs.number_of(&directory).is_some() {
+                    return Err(error);
+                }
+                refused.push(error);
+            }
+        }
+        if let Some(why) = refused.first() {
+            self.remarks.push(format!("{} runs are not followed: {why}", thousands(refused.len() as u128)));
         }
         if self.runs.left_out() == 0 && found.left_out > 0 {
             self.remarks.push(format!(

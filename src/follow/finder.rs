@@ -7,6 +7,7 @@ use crate::snapshot::{EntryName, classify};
 use crate::storage;
 use crate::text::shown;
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -65,6 +66,11 @@ fn candidates(directory: &Path) -> impl Iterator<Item = (OsString, SystemTime)> 
         // A rank is a part of a run, even where the rest of it is still to come.
         !matches!(classify(&name.to_string_lossy()), EntryName::Temporary | EntryName::Rank(_))
     })
+}
+
+/// The order of the newest first, of those of the same time that of the names.
+fn newest_first(a: &(SystemTime, OsString), b: &(SystemTime, OsString)) -> Ordering {
+    b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1))
 }
 
 /// Looks for runs, and finds out about each what `about` says, in a thread of its own until the directory
@@ -163,7 +169,7 @@ impl Finder {
             |seen: &Seen| !seen.is_followed && seen.look == self.looks && seen.gave_way != Some(seen.changed);
         let waiting = self.seen.iter().filter(|(_, seen)| waits(seen));
         let mut waiting: Vec<_> = waiting.map(|(name, seen)| (seen.newest, name.clone())).collect();
-        waiting.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        waiting.sort_by(newest_first);
         let mut idle = if waiting.is_empty() { Vec::new() } else { self.idle_newest_first() };
         let (mut gone, mut follow) = (Vec::new(), Vec::new());
         for (newest, name) in waiting {
@@ -185,7 +191,7 @@ impl Finder {
             seen.is_followed.then(|| (last.max(seen.newest), name.clone()))
         };
         let mut idle: Vec<_> = self.idle.get().into_iter().filter_map(followed).collect();
-        idle.sort_by(|a, b| b.cmp(a));
+        idle.sort_by(newest_first);
         idle
     }
 

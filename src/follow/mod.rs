@@ -15,7 +15,7 @@ mod watcher;
 pub use crate::storage::{Identity, Shape};
 pub use finder::{Discovery, Idle, MAX_RUNS, find_runs, runs_inside};
 pub use ledger::{Account, CountedBatches, Job, Ledger, Outcome, Reconciled, Verdict};
-pub use neighbours::{Neighbour, beside_run, beside_runs};
+pub use neighbours::{Neighbour, beside_run, beside_runs, holds_any_batch};
 pub use prune::{Pruned, prune, prune_leftovers};
 pub use scan::{Found, is_run, look, scan, scan_rank};
 pub use shard::{MAX_SHARDS, Shard};

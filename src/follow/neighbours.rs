@@ -264,6 +264,12 @@ fn directories(directory: &Path, wanted: impl Fn(&EntryName) -> bool) -> Vec<Str
     names
 }
 
+/// Whether a run holds a batch, its own or that of a rank, whatever its shard.
+pub fn holds_any_batch(run: &Path) -> bool {
+    let ranks = || directories(run, |meaning| matches!(meaning, EntryName::Rank(_)));
+    holds_batches(run) || ranks().iter().any(|rank| holds_batches(&run.join(rank)))
+}
+
 fn holds_batches(directory: &Path) -> bool {
     storage::of(directory).any(directory, &mut |name| classify(name).batch().is_some())
 }

@@ -55,9 +55,9 @@ impl Pipelines {
     ) -> std::io::Result<usize> {
         let run = self.next;
         let options = Options { keeping, ..self.options.clone() };
+        self.next += 1;
         let (pool, groups) = (self.pool.clone(), self.sender.clone());
         self.members.insert(run, Pipeline::start(options, directory, run, pool, groups, restored)?);
-        self.next += 1;
         Ok(run)
     }
 

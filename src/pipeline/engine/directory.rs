@@ -2,8 +2,8 @@
 
 use super::Engine;
 use crate::follow::{
-    Found, Hint, Neighbour, Shape, Shard, Watcher, beside_run, beside_runs, events_missing_because, is_run,
-    look, scan, scan_rank,
+    Found, Hint, Neighbour, Shape, Shard, Watcher, beside_run, beside_runs, events_missing_because,
+    holds_any_batch, is_run, look, scan, scan_rank,
 };
 use crate::pipeline::{Mode, Presence, Problem, Severity, Update, Watching};
 use crate::snapshot::{EntryName, SnapshotError, classify};
@@ -219,7 +219,7 @@ impl Engine {
         }
         let has_batches = self.ledger.account().seen > 0
             || found.iter().any(|found| found.meaning.batch().is_some())
-            || (self.options.shard != Shard::WHOLE && is_run(&self.directory));
+            || (self.options.shard != Shard::WHOLE && holds_any_batch(&self.directory));
         let problem = |Neighbour { name, error, has_batches: holds_some }| Problem {
             path: name,
             reason: error.to_string(),
