@@ -7,7 +7,7 @@ use crate::history::History;
 use crate::pace::Pace;
 use crate::pipeline::{Checkpoint, FirstBatches, Presence, Problem, Severity, Update, Watching};
 use crate::ranks::{Circumstances, Ranks, Standing};
-use crate::snapshot::{BatchId, BatchName, End, EntryName, Manifest, SnapshotError, classify, shown};
+use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
 use crate::state::{Progress, path_bytes};
 use crate::tally::{LayerSums, StepLengths, Tally};
 use crate::throughput::Throughput;
@@ -252,7 +252,6 @@ impl Run {
         if problems.is_empty() {
             problems.extend(self.samples_unlike_end());
         }
-        problems.extend(self.no_name_with_a_number());
         problems.extend(self.first.lacking.map(lacks_layers));
         problems.extend(self.misspelt.iter().map(|(named, meant)| misspelt(named, meant)));
         problems
@@ -274,16 +273,6 @@ impl Run {
             Some(set_aside(format!("the end of rank {number}"), why))
         });
         of_ranks.collect()
-    }
-
-    /// The problem with a run of which nothing is counted, since the names of its batches give no numbers.
-    fn no_name_with_a_number(&self) -> Option<Problem> {
-        if self.account.seen > 0 || self.tally.batches() > 0 {
-            return None;
-        }
-        let misnamed = self.problems.keys().find(|path| classify(path) == EntryName::Misnamed)?;
-        let why = "no batch is counted: no name here gives the number of one; name them batch-N.npz";
-        Some(set_aside(misnamed.clone(), why.into()))
     }
 
     /// The problem with a run that has more batches than its end says: they are those of several runs, unless
@@ -450,9 +439,7 @@ impl Run {
 
     /// Notes what follows from another rank, another end of one, or another manifest.
     fn expect_ranks(&mut self) {
-        if let Some(world_size) = self.manifest().and_then(|manifest| manifest.world_size) {
-            self.ranks.expect(world_size);
-        }
+        self.ranks.expect(self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(0));
         self.common_end = self.ranks.common_end();
     }
 

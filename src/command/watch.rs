@@ -8,12 +8,13 @@ use crate::checks::Checks;
 use crate::cli::WatchArgs;
 use crate::config::Config;
 use crate::dashboard::{self, Inputs, Options, Screen, Symbols, take_faults};
+use crate::follow::MAX_RUNS;
 use crate::pipeline::{Keeping, Mode};
 use crate::publish::Publisher;
 use crate::report::{Export, Format, Summaries, Summary};
 use crate::settings::{self, RunSettings};
 use crate::storage::is_url;
-use crate::text::printable;
+use crate::text::{printable, thousands};
 use crate::watch::Watch;
 use crossbeam_channel::Receiver;
 use std::io::IsTerminal;
@@ -106,6 +107,12 @@ fn leave(
     let all_written = finish::write_exports(&after.exports, &report);
     finish::print(&report, Format::Text, after.symbols)?;
     finish::name_problems(&summaries, Some(Format::Text));
+    if watch.runs.left_out() > 0 {
+        output::say(&format!(
+            "{} older runs are not in these figures: the newest {MAX_RUNS} were followed",
+            thousands(watch.runs.left_out() as u128)
+        ));
+    }
     for summary in &summaries {
         let run = (summaries.len() > 1).then_some(summary.run.name.as_str());
         finish::name_failures(run, summary.failed.as_deref(), Some(Format::Text));

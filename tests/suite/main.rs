@@ -22,6 +22,9 @@ mod hostile;
 mod integers;
 mod large;
 mod log;
+#[cfg(unix)]
+mod many_runs;
+mod neighbours;
 mod portrait;
 mod publish;
 #[cfg(unix)]

@@ -94,7 +94,8 @@ pub(super) struct Engine {
     layer_sets: Option<LayerSets>,
     /// What was told of them.
     told_first: FirstBatches,
-    known_misnamed: HashSet<String>,
+    /// What is said of what looks like a part of the run and is none.
+    neighbours: Vec<Problem>,
     /// What has the name of a rank and cannot be looked into.
     closed_ranks: HashSet<String>,
 }
@@ -154,7 +155,7 @@ impl Engine {
             known_remarks: HashMap::new(),
             layer_sets: None,
             told_first: FirstBatches::default(),
-            known_misnamed: HashSet::new(),
+            neighbours: Vec::new(),
             closed_ranks: HashSet::new(),
         }
     }

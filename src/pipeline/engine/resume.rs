@@ -156,7 +156,7 @@ impl Engine {
         self.known_remarks.clear();
         self.layer_sets = None;
         self.told_first = FirstBatches::default();
-        self.known_misnamed.clear();
+        self.neighbours.clear();
         self.closed_ranks.clear();
         self.next_scan = Instant::now();
         self.pending.push(Update::Restarted { why: why.to_owned(), lost });
