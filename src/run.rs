@@ -685,7 +685,8 @@ impl Run {
                 silent_for(self.settings.stall_after)
             }
             Some(end) if self.lacks_samples_of(end) => silent_for(self.settings.stall_after),
-            Some(_) if self.account.seen > 0 => true,
+            // A copy in alphabetical order brings the manifest last.
+            Some(_) if self.account.seen > 0 => self.manifest.is_some() || silent_for(WAIT_FOR_END),
             Some(End { batches: Some(0), .. }) => true,
             Some(_) => silent_for(self.settings.stall_after),
             None => silent_for(WAIT_FOR_END),

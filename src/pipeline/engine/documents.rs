@@ -173,7 +173,7 @@ impl Engine {
     }
 
     /// The run's own manifest. Which rank's comes first is a matter of chance, and makes no other run.
-    fn own_manifest(&self) -> Option<&Manifest> {
+    pub(super) fn own_manifest(&self) -> Option<&Manifest> {
         self.manifest.as_deref().filter(|_| self.borrowed_from.is_none())
     }
 

@@ -80,7 +80,8 @@ impl Engine {
         else {
             return false;
         };
-        if first > lowest || self.may_delete() || self.options.mode == Mode::Once {
+        let has_id = self.own_manifest().is_some_and(|manifest| manifest.id.is_some());
+        if has_id || first > lowest || self.may_delete() || self.options.mode == Mode::Once {
             return false;
         }
         if batches().any(|(found, name)| self.as_counted(found, name).is_some()) {
