@@ -40,6 +40,12 @@ impl Runs {
         }
     }
 
+    /// Takes back the run that was added last.
+    pub fn take_back(&mut self) {
+        self.entries.pop();
+        self.shown = self.shown.min(self.entries.len().saturating_sub(1));
+    }
+
     /// Applies updates, which came at `now`.
     pub fn apply(&mut self, group: Group, now: SystemTime) {
         if let Some(entry) = self.entries.get_mut(group.run) {

@@ -155,6 +155,8 @@ pub struct Watch {
     keeper: Option<Keeper>,
     places: Vec<Kept>,
     publisher: Option<Publisher>,
+    /// Runs that were found and that the system gave no thread for.
+    not_followed: usize,
 }
 
 /// Where the progress of a run is kept.
@@ -186,7 +188,7 @@ impl Watch {
             Mode::Live if !is_run(directory) => find_runs(directory, options.poll, about)?,
             Mode::Live | Mode::Once => never(),
         };
-        let keeping = options.keeping;
+        let (keeping, threads) = (options.keeping, options.threads);
         let mut watch = Self {
             runs: Runs::new(directory, settings.clone()),
             remarks: Vec::new(),
@@ -198,7 +200,9 @@ impl Watch {
             keeper: if keeping == Keeping::Nothing { None } else { Some(Keeper::start()?) },
             places: Vec::new(),
             publisher: None,
+            not_followed: 0,
         };
+        watch.remark_on_threads(threads);
         let known = known(place, directory, None);
         if let (Some(file), Err(why @ Unreadable::Foreign)) = (&known.file, &known.progress) {
             return Err(std::io::Error::other(format!(
@@ -208,6 +212,17 @@ impl Watch {
         }
         watch.follow(directory, known)?;
         Ok(watch)
+    }
+
+    fn remark_on_threads(&mut self, wanted: usize) {
+        let threads = self.pipelines.threads();
+        if threads < wanted {
+            let had = thousands(threads as u128);
+            self.remarks.push(format!(
+                "{had} of {} threads count: the system gives no more (ulimit -u)",
+                thousands(wanted as u128)
+            ));
+        }
     }
 
     /// Follows the run that was added last.
@@ -348,22 +363,30 @@ impl Watch {
         self.publisher.take().map_or(Vec::new(), |publisher| publisher.close(&self.runs))
     }
 
-    /// Follows runs that were found; without a discovery there will be no more.
-    ///
-    /// # Errors
-    /// Where the system gives no thread.
-    pub fn take_found(&mut self, found: Option<Discovery<Known>>) -> std::io::Result<()> {
+    /// Follows runs that were found, those aside for which the system gives no thread; without a discovery there
+    /// will be no more.
+    pub fn take_found(&mut self, found: Option<Discovery<Known>>) {
         let Some(found) = found else {
             self.found = never();
-            return Ok(());
+            return;
         };
         for (directory, known) in found.runs {
             let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.runs.add(&directory, Settings { name, ..self.settings.clone() });
-            self.follow(&directory, known)?;
+            if let Err(error) = self.follow(&directory, known) {
+                self.runs.take_back();
+                self.remark_on_left_out(&directory, &error);
+            }
         }
-        self.runs.leave_out(found.left_out);
-        Ok(())
+        self.runs.leave_out(found.left_out + self.not_followed);
+    }
+
+    fn remark_on_left_out(&mut self, run: &Path, error: &std::io::Error) {
+        if self.not_followed == 0 {
+            let run = shown(run);
+            self.remarks.push(format!("{run}, and others that come, are not followed: {error} (ulimit -u)"));
+        }
+        self.not_followed += 1;
     }
 
     /// Whether batches are deleted once they are counted, so that no tally can be started over.

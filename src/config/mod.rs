@@ -15,14 +15,21 @@ use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::text::{elide, printable, shown};
 use crate::watch::Place;
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use etcetera::{BaseStrategy, choose_base_strategy};
+use rustix::fs::OFlags;
 use serde::Deserialize;
+use std::fs::File;
+use std::io::Read;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::DeTable;
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Columns of a line that are shown where something is wrong with it.
 const EXCERPT: usize = 60;
@@ -64,6 +71,7 @@ pub struct Config {
     #[serde(deserialize_with = "values::choice")]
     pub log_level: Option<Level>,
     /// Threads that count.
+    #[serde(deserialize_with = "values::threads")]
     pub threads: Option<NonZeroUsize>,
     /// Whether to follow symbolic links in runs.
     pub follow_links: Option<bool>,
@@ -183,8 +191,8 @@ impl Config {
     /// # Errors
     /// Where it is missing or not a configuration.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration {}", shown(path)))?;
+        let text =
+            read_text(path).with_context(|| format!("cannot read the configuration {}", shown(path)))?;
         let config = Self::parse(&text)
             .map_err(|error| anyhow!("the configuration {} is wrong, {error}", shown(path)))?;
         Ok(Self { file: Some(path.to_owned()), ..config })
@@ -215,6 +223,20 @@ impl Config {
     pub fn key_table(&self) -> Result<KeyTable, Conflict> {
         KeyTable::new(&self.keys)
     }
+}
+
+/// The text of a configuration file, of no more than the bound. What has nothing to read yet, as a pipe or a
+/// terminal, is not waited for.
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    let mut options = File::options();
+    let file = options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let kind = file.metadata()?.file_type();
+    // /dev/null is a configuration that says nothing.
+    ensure!(kind.is_file() || kind.is_char_device(), "it is no file; write the configuration to one");
+    let mut text = String::new();
+    file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    ensure!(text.len() as u64 <= MAX_BYTES, "it is larger than {} MiB", MAX_BYTES >> 20);
+    Ok(text)
 }
 
 /// Where a file binds a key that is bound already.
@@ -285,8 +307,9 @@ mod tests {
             ("\n\npoll = 0", &["line 3 (poll = 0): ", "between 0.01"]),
             ("poll = \"5\"", &["line 1", "a number of seconds"]),
             ("poll = nan", &["line 1", "between 0.01"]),
-            ("threads = 0", &["line 1", "nonzero"]),
-            ("threads = -1", &["line 1", "-1"]),
+            ("threads = 0", &["line 1", "from 1 to 4,096"]),
+            ("threads = -1", &["line 1", "from 1 to 4,096"]),
+            ("threads = 100000", &["line 1", "from 1 to 4,096"]),
             ("ascii = 1", &["line 1", "boolean"]),
             (
                 "export = [\n\"a.json\",\n\"a.pdf\"]",

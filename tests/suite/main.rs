@@ -19,6 +19,8 @@ mod golden;
 mod hostile;
 mod large;
 mod log;
+#[cfg(target_os = "linux")]
+mod outside;
 mod portrait;
 mod publish;
 #[cfg(unix)]

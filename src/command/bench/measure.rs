@@ -59,8 +59,11 @@ fn read_plainly(files: &[PathBuf], threads: usize, signals: &Receiver<i32>) -> a
     let started = Instant::now();
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..threads)
-            .map(|thread| scope.spawn(move || read_share(files, thread, threads, signals)))
-            .collect();
+            .map(|thread| {
+                let read = move || read_share(files, thread, threads, signals);
+                std::thread::Builder::new().spawn_scoped(scope, read)
+            })
+            .collect::<std::io::Result<_>>()?;
         readers.into_iter().try_for_each(|reader| {
             reader.join().unwrap_or_else(|_| bail!("a reading thread ended unexpectedly"))
         })
