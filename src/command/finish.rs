@@ -29,6 +29,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// Tells the pipelines to finish and takes their last updates; a signal cuts that short.
 pub(super) fn drain(watch: &mut Watch, signals: &Receiver<i32>) {
     watch.finish();
+    // Those that came until now asked to leave, and that is what is done.
+    signals.try_iter().for_each(drop);
     let groups = watch.groups().clone();
     let give_up = after(GIVE_UP_AFTER);
     let mut say = after(SAY_AFTER);

@@ -1,11 +1,15 @@
 //! Signals that ask the program to leave, as messages.
 
 use crate::outlet;
+use anyhow::Context;
 use crossbeam_channel::{Receiver, unbounded};
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU,
 };
 use signal_hook::iterator::Signals;
+
+/// What there is to say where a thread cannot be started.
+pub(super) const NO_THREAD: &str = "the system gives no thread (ulimit -u)";
 
 /// What asks to leave, whatever there was before: a shell that starts a job in the background has it ignore SIGINT,
 /// and whoever sends one to it all the same means it.
@@ -16,19 +20,20 @@ const ALWAYS: [i32; 2] = [SIGINT, SIGTERM];
 const UNLESS_IGNORED: [i32; 8] = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF];
 
 /// Receives a message for each signal that asks to leave from now on.
-pub(super) fn leave_signals() -> std::io::Result<Receiver<i32>> {
+pub(super) fn leave_signals() -> anyhow::Result<Receiver<i32>> {
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
     let others = UNLESS_IGNORED.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new(ALWAYS.into_iter().chain(others))?;
     let (sender, receiver) = unbounded();
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
+    let pass_on = move || {
         for signal in &mut signals {
             outlet::ask_to_leave();
             if sender.send(signal).is_err() {
                 return;
             }
         }
-    })?;
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(pass_on).context(NO_THREAD)?;
     Ok(receiver)
 }
 

@@ -2,7 +2,7 @@
 
 use super::check::{checks, open_baseline};
 use super::session::{Following, check, start};
-use super::signals::leave_signals;
+use super::signals::{NO_THREAD, leave_signals};
 use super::{finish, output, plain};
 use crate::checks::Checks;
 use crate::cli::WatchArgs;
@@ -15,6 +15,7 @@ use crate::settings::{self, RunSettings};
 use crate::storage::is_url;
 use crate::text::printable;
 use crate::watch::Watch;
+use anyhow::Context;
 use crossbeam_channel::Receiver;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -91,11 +92,13 @@ fn show(
         }
     };
     let inputs = Inputs {
-        events: dashboard::terminal_events()?,
+        events: dashboard::terminal_events().context(NO_THREAD)?,
         signals: signals.clone(),
-        jobs: dashboard::job_signals()?,
+        jobs: dashboard::job_signals().context(NO_THREAD)?,
     };
-    dashboard::show(&mut screen, watch, exporter, &inputs, &options)
+    let shown = dashboard::show(&mut screen, watch, exporter, &inputs, &options);
+    screen.release_mouse(&inputs.events);
+    shown
 }
 
 fn show_lines(watch: &mut Watch, signals: &Receiver<i32>, options: &Options) -> anyhow::Result<()> {

@@ -49,7 +49,7 @@ use crate::pipeline::{Group, Update};
 use crate::report::{Export, Summaries, Summary};
 use crate::text::printable;
 use crate::watch::{Known, Watch};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, Sender, never, select_biased, unbounded};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
@@ -159,6 +159,7 @@ pub fn show(
                         Next::GoOn => {}
                         Next::Leave => return Ok(()),
                         Next::Suspend => if dashboard.suspend(screen, inputs)? == Next::Leave { return Ok(()) },
+                        Next::Redraw => screen.take_again()?,
                     }
                 }
                 // The terminal is gone or gives no events; a signal can still end the dashboard.
@@ -199,6 +200,7 @@ pub fn show(
 enum Next {
     GoOn,
     Suspend,
+    Redraw,
     Leave,
 }
 
@@ -221,7 +223,8 @@ impl Dashboard<'_> {
         self.board.refresh(&self.watch.runs, SystemTime::now());
         let state = &mut self.state;
         let contents = self.board.contents(&self.watch.runs, self.inspector.newest());
-        screen.draw(|frame| view::draw(frame, &contents, state, now))?;
+        let drawn = screen.draw(|frame| view::draw(frame, &contents, state, now));
+        drawn.context("the terminal cannot be drawn on")?;
         self.inspect();
         if self.watch.runs.shown().run.tally().batches() > 0 {
             fault::point("dashboard");
@@ -282,7 +285,7 @@ impl Dashboard<'_> {
     }
 
     fn suspend(&mut self, screen: &mut Screen, inputs: &Inputs) -> anyhow::Result<Next> {
-        Ok(match suspend(screen, &inputs.jobs, &inputs.signals)? {
+        Ok(match suspend(screen, inputs)? {
             Suspension::Over => Next::GoOn,
             Suspension::Leave => Next::Leave,
             Suspension::Refused => {
@@ -296,6 +299,7 @@ impl Dashboard<'_> {
         match request {
             Request::Quit => return Next::Leave,
             Request::Suspend => return Next::Suspend,
+            Request::Redraw => return Next::Redraw,
             Request::Pause => self.board.pause(&self.watch.runs),
             Request::Restart => self.restart(),
             Request::Export => self.export(),

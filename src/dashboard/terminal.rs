@@ -1,9 +1,10 @@
 //! Takes the terminal over and gives it back, whatever happens.
 
 use crate::outlet::Output;
+use crossbeam_channel::Receiver;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
-use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, Event};
 use ratatui::crossterm::queue;
 use ratatui::crossterm::style::{Print, force_color_output};
 use ratatui::crossterm::terminal::{
@@ -16,6 +17,7 @@ use std::io::{self, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
+use std::time::{Duration, Instant};
 
 /// What the panics of any thread said while the screen could not show it.
 static FAULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -31,6 +33,10 @@ const RELEASE_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
 /// The most columns and rows that are drawn: more than anybody can read, and each takes memory.
 const MOST_COLUMNS: u16 = 1000;
 const MOST_ROWS: u16 = 500;
+
+/// The mouse is silent once nothing came of it for so long; and how long that may take.
+const QUIET: Duration = Duration::from_millis(100);
+const UNTIL_QUIET: Duration = Duration::from_secs(1);
 
 /// Whose the mouse is while the screen is taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -126,6 +132,16 @@ impl Screen {
         self.area = drawing_area()?;
         self.terminal = terminal_of(self.area)?;
         Ok(())
+    }
+
+    /// Gives the mouse back, and takes what it has sent meanwhile, over ssh more than a little: the shell would
+    /// take that for something typed.
+    pub fn release_mouse(&mut self, events: &Receiver<Event>) {
+        if self.mouse == Mouse::Left || Output.write_all(RELEASE_MOUSE.as_bytes()).is_err() {
+            return;
+        }
+        let begun = Instant::now();
+        while events.recv_timeout(QUIET).is_ok() && begun.elapsed() < UNTIL_QUIET {}
     }
 
     /// Gives the terminal back until [`Screen::take_again`].

@@ -412,7 +412,7 @@ fn a_command_that_is_mistyped_is_guessed() {
     assert!(!said(&["runs/exp1", "runs/exp2"]).contains("did you mean"), "nothing like a command");
     assert!(!said(&["demos", "--bogus"]).contains("did you mean demo"), "the option is wrong");
     let threads = said(&["summary", "runs", "--threads", "0"]);
-    assert!(threads.contains("give a number from 1 on"), "{threads}");
+    assert!(threads.contains("give a number from 1 to 4,096"), "{threads}");
 }
 
 #[test]

@@ -629,3 +629,60 @@ fn an_export_by_key_is_written_before_the_program_ends() {
     let export: serde_json::Value = serde_json::from_slice(&read).expect("JSON");
     assert_eq!(export["run"]["batches"], 2);
 }
+
+#[test]
+fn ctrl_l_draws_everything_anew() {
+    let place = Place::endless();
+    let mut terminal = Terminal::new(&place, 80, 24, &["watch", "run", "--state", "none"]);
+    terminal.read();
+    until("no figures", || terminal.written().contains("2 batches"));
+    // What was drawn is drawn once.
+    sleep(Duration::from_millis(1500));
+    terminal.output.lock().expect("the output").clear();
+    let mut keys = terminal.master.take_writer().expect("its input");
+    keys.write_all(b"\x0c").expect("typed");
+    until("it is not drawn anew", || {
+        let written = terminal.written();
+        written.find("\x1b[2J").is_some_and(|at| written[at..].contains("2 batches"))
+    });
+    keys.write_all(b"q").expect("typed");
+    assert_eq!(terminal.ends(), 0);
+}
+
+/// A report of the wheel.
+const REPORT: &[u8] = b"\x1b[<64;20;10M";
+
+/// What of the mouse's reports is left for the shell, where they come until the mouse is given back and a little
+/// longer, as over ssh. `None` where this machine was too busy to send them in time.
+fn reports_left(place: &Place) -> Option<String> {
+    let mut terminal = Terminal::new(place, 80, 24, &["watch", "run", "--state", "none"]);
+    terminal.read();
+    until("no figures", || terminal.written().contains("2 batches"));
+    let mut keys = terminal.master.take_writer().expect("its input");
+    keys.write_all(b"q").expect("typed");
+    let (mut last, mut until_silent) = (Instant::now(), None);
+    while until_silent.is_none_or(|silent| Instant::now() < silent) {
+        keys.write_all(REPORT).expect("sent");
+        sleep(Duration::from_millis(5));
+        if last.elapsed() > Duration::from_millis(60) {
+            return None;
+        }
+        last = Instant::now();
+        if until_silent.is_none() && terminal.written().contains("\x1b[?1000l") {
+            until_silent = Some(Instant::now() + Duration::from_millis(50));
+        }
+    }
+    assert_eq!(terminal.ends(), 0);
+    keys.write_all(b"\n").expect("typed");
+    let mut line = String::new();
+    let tty = File::open(terminal.master.tty_name().expect("a name")).expect("the terminal");
+    BufReader::new(tty).read_line(&mut line).expect("a line");
+    Some(line)
+}
+
+#[test]
+fn nothing_of_the_mouse_is_left_for_the_shell() {
+    let place = Place::endless();
+    let left = (0..10).find_map(|_| reports_left(&place));
+    assert!(left.is_none_or(|left| left == "\n"), "there are reports left");
+}
