@@ -5,7 +5,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 use signal_hook::consts::SIGXFSZ;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -53,6 +53,18 @@ impl Stream {
         found.ok().map(|found| FileType::from_raw_mode(found.st_mode))
     }
 
+    fn is_terminal(self) -> bool {
+        match self {
+            Self::Output => io::stdout().is_terminal(),
+            Self::Errors => io::stderr().is_terminal(),
+        }
+    }
+
+    /// Whether somebody reads it, or should: a write waits for that then.
+    fn has_a_reader(self) -> bool {
+        matches!(self.kind(), Some(FileType::Fifo | FileType::Socket)) || self.is_terminal()
+    }
+
     fn stuck(self) -> &'static AtomicBool {
         &STUCK[self as usize]
     }
@@ -64,7 +76,7 @@ impl Stream {
 /// # Errors
 /// Where there is no room, nobody reads any more ([`is_gone`]), or nobody reads and it is time to leave.
 pub fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
-    if stream.kind() == Some(FileType::RegularFile) {
+    if !stream.has_a_reader() {
         return stream.write_now(bytes);
     }
     if stream.stuck().load(Ordering::Relaxed) {
