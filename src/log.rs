@@ -6,8 +6,10 @@ use crate::snapshot::BatchId;
 use crate::text::printable;
 use anyhow::Context;
 use clap::ValueEnum;
+use rustix::fs::OFlags;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
@@ -56,7 +58,9 @@ impl Log {
     /// Where the file cannot be opened, or this process logs already.
     pub fn start(&self) -> anyhow::Result<()> {
         let path = &self.path;
-        let file = File::options().create(true).append(true).open(path);
+        // A pipe that nobody reads holds up nothing: not the start, and later on a line is lost.
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        let file = File::options().create(true).append(true).custom_flags(flags).open(path);
         let file = file.with_context(|| format!("--log {}: it cannot be written to", path.display()))?;
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(self.level.filter())

@@ -193,7 +193,7 @@ impl Watch {
             Mode::Live if !is_run(directory) => find_runs(directory, options.poll, idle.clone(), about)?,
             Mode::Live | Mode::Once => never(),
         };
-        let keeping = options.keeping;
+        let (keeping, threads) = (options.keeping, options.threads);
         let mut watch = Self {
             runs: Runs::new(directory, settings.clone()),
             remarks: Vec::new(),
@@ -208,6 +208,7 @@ impl Watch {
             places: Vec::new(),
             publisher: None,
         };
+        watch.remark_on_threads(threads);
         let known = known(place, directory, None);
         if let (Some(file), Err(why @ Unreadable::Foreign)) = (&known.file, &known.progress) {
             return Err(std::io::Error::other(format!(
@@ -217,6 +218,17 @@ impl Watch {
         }
         watch.follow(directory, known)?;
         Ok(watch)
+    }
+
+    fn remark_on_threads(&mut self, wanted: usize) {
+        let threads = self.pipelines.threads();
+        if threads < wanted {
+            let had = thousands(threads as u128);
+            self.remarks.push(format!(
+                "{had} of {} threads count: the system gives no more (ulimit -u)",
+                thousands(wanted as u128)
+            ));
+        }
     }
 
     /// Follows the run that was added last.
@@ -362,14 +374,12 @@ impl Watch {
         self.publisher.take().map_or(Vec::new(), |publisher| publisher.close(&self.runs))
     }
 
-    /// Follows runs that were found; without a discovery there will be no more.
-    ///
-    /// # Errors
-    /// Where the system gives no thread for the first of them.
-    pub fn take_found(&mut self, found: Option<Discovery<Known>>) -> std::io::Result<()> {
+    /// Follows runs that were found, those aside for which the system gives no thread; without a discovery there
+    /// will be no more.
+    pub fn take_found(&mut self, found: Option<Discovery<Known>>) {
         let Some(found) = found else {
             self.found = never();
-            return Ok(());
+            return;
         };
         found.gone.iter().for_each(|directory| self.leave(directory));
         let mut refused = Vec::new();
@@ -383,9 +393,6 @@ impl Watch {
             if let Err(error) = self.follow(&directory, known) {
                 // The others are worth following all the same.
                 self.leave(&directory);
-                if self.runs.number_of(&directory).is_some() {
-                    return Err(error);
-                }
                 refused.push(error);
             }
         }
@@ -394,13 +401,12 @@ impl Watch {
         }
         if self.runs.left_out() == 0 && found.left_out > 0 {
             self.remarks.push(format!(
-                "{} older runs are not followed: the newest {MAX_RUNS} are, and a new one takes the place of one                  that is over or stalled",
+                "{} older runs are not followed: the newest {MAX_RUNS} are, and a new one takes the place of one that is over or stalled",
                 thousands(found.left_out as u128)
             ));
         }
         self.runs.leave_out(found.left_out);
         self.remarks.extend(found.hints);
-        Ok(())
     }
 
     /// Follows a run no more that gives way to a newer one, unless somebody looks at it by now.

@@ -2,18 +2,9 @@
 
 use crossbeam_channel::Sender;
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::HashSet;
-use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-
-/// Held while a watcher starts: it does not say where the system gives it no thread, so that this is tried before, and
-/// no other watcher may take the thread in between.
-static STARTING: Mutex<()> = Mutex::new(());
-
-const NO_THREAD: &str = "the system gives no more threads";
 
 /// Where to look, and why. Never more than a hint: events can be missing, late or merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,17 +42,13 @@ impl Watcher {
                 let _ = hints.send(hint);
             }
         };
-        let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::thread::Builder::new().spawn(|| ()).map(|thread| thread.join()).is_err() {
-            return Err(NO_THREAD.into());
+        let mut watcher = notify::recommended_watcher(handler).map_err(|error| in_words(&error))?;
+        if watcher.configure(Config::default()).is_err() {
+            // Its thread could not be started, and all else that is asked of it panics, dropping it too.
+            std::mem::forget(watcher);
+            return Err("the system gives no thread for file events (ulimit -u)".into());
         }
-        let watcher = notify::recommended_watcher(handler).map_err(|error| in_words(&error))?;
-        // Without its thread it panics, once more when it is dropped, and that would end the program.
-        let mut watcher = ManuallyDrop::new(watcher);
-        let watch = || watcher.watch(directory, RecursiveMode::NonRecursive);
-        let watched = catch_unwind(AssertUnwindSafe(watch)).map_err(|_| NO_THREAD)?;
-        let watcher = ManuallyDrop::into_inner(watcher);
-        watched.map_err(|error| in_words(&error))?;
+        watcher.watch(directory, RecursiveMode::NonRecursive).map_err(|error| in_words(&error))?;
         Ok(Self { watcher, directory: directory.to_owned(), ranks: HashSet::new() })
     }
 

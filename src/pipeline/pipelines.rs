@@ -31,7 +31,7 @@ pub struct Pipelines {
 }
 
 impl Pipelines {
-    /// Starts the counting threads; no run is followed yet.
+    /// Starts the counting threads, as many as can be had; no run is followed yet.
     ///
     /// # Errors
     /// Where the system gives no thread.
@@ -39,6 +39,11 @@ impl Pipelines {
         let (sender, groups) = bounded(GROUPS_AHEAD);
         let pool = Pool::start(options.threads)?;
         Ok(Self { options, pool, members: BTreeMap::new(), next: 0, sender, groups })
+    }
+
+    /// How many threads count.
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
     }
 
     /// Follows one run more, from where an earlier process left it if there was one; returns its number, which

@@ -25,6 +25,8 @@ mod log;
 #[cfg(unix)]
 mod many_runs;
 mod neighbours;
+#[cfg(target_os = "linux")]
+mod outside;
 mod portrait;
 mod publish;
 #[cfg(unix)]
