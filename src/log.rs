@@ -6,8 +6,10 @@ use crate::snapshot::BatchId;
 use crate::text::printable;
 use anyhow::Context;
 use clap::ValueEnum;
+use rustix::fs::OFlags;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
@@ -56,7 +58,9 @@ impl Log {
     /// Where the file cannot be opened, or this process logs already.
     pub fn start(&self) -> anyhow::Result<()> {
         let path = &self.path;
-        let file = File::options().create(true).append(true).open(path);
+        // A pipe that nobody reads holds up nothing: not the start, and later on a line is lost.
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        let file = File::options().create(true).append(true).custom_flags(flags).open(path);
         let file = file.with_context(|| format!("--log {}: it cannot be written to", path.display()))?;
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(self.level.filter())
@@ -108,6 +112,9 @@ pub fn update(update: &Update) {
         Update::Manifest(manifest) => info!(layers = manifest.layers.len(), "manifest.json was read"),
         Update::End(_) => info!("the run is over"),
         Update::RankEnd { rank, .. } => info!(rank, "the rank has come to its end"),
+        Update::EndGone(None) => info!("end.json is gone: the run is not over"),
+        Update::EndGone(Some(rank)) => info!(rank, "the end of the rank is gone"),
+        Update::RefusalGone => info!("the manifest that was refused is gone"),
         Update::Counted { id, name, bytes, replaces, count, .. } => {
             let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
             let (replaces, BatchId { number, rank }) = (replaces.is_some(), *id);
@@ -121,6 +128,7 @@ pub fn update(update: &Update) {
         }
         Update::Problem(problem) => warn!(batch = problem.path, why = problem.reason, "a problem"),
         // Every batch that is counted has no problem any more, most never had one.
+        Update::FirstBatches(first) => debug!(?first, "batches with all layers, and without some"),
         Update::Solved(_)
         | Update::NoticeGone(_)
         | Update::Account(_)

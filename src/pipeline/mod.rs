@@ -6,6 +6,7 @@ mod checkpoint;
 mod deletion;
 mod document;
 mod engine;
+mod layer_sets;
 mod pipelines;
 mod rank_documents;
 mod recent;
@@ -14,6 +15,7 @@ mod update;
 mod worker;
 
 pub use checkpoint::{Checkpoint, Restored};
+pub use layer_sets::FirstBatches;
 pub use pipelines::{Group, Pipelines};
 pub use update::{Presence, Problem, Severity, Update, Watching};
 

@@ -47,7 +47,7 @@ impl Helpers {
             let parts = cut(&batch)?;
             return self.share(Shared { batch, parts, next: AtomicUsize::new(0) }, scratch);
         }
-        Ok(Read::new(count_batch(&batch, scratch)?, batch.ignored))
+        Ok(Read::new(count_batch(&batch, scratch)?, batch.remarks))
     }
 
     fn share(&self, shared: Shared, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
@@ -61,7 +61,7 @@ impl Helpers {
         let count = shared.count_all(&received, scratch);
         // After an error nobody needs to go on.
         shared.stop();
-        Ok(Read::new(count?, shared.batch.ignored.clone()))
+        Ok(Read::new(count?, shared.batch.remarks.clone()))
     }
 }
 
@@ -70,13 +70,13 @@ pub(super) struct Read {
     pub(super) count: BatchCount,
     /// What tells the count from another.
     pub(super) digest: NonZeroU64,
-    /// Members that the format does not know.
-    pub(super) ignored: Vec<String>,
+    /// What the user should know of it.
+    pub(super) remarks: Vec<SnapshotError>,
 }
 
 impl Read {
-    fn new(count: BatchCount, ignored: Vec<String>) -> Self {
-        Self { digest: count.digest(), count, ignored }
+    fn new(count: BatchCount, remarks: Vec<SnapshotError>) -> Self {
+        Self { digest: count.digest(), count, remarks }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::count::Scratch;
 use crate::fault;
 use crate::follow::{Identity, Job, look};
 use crate::snapshot::{Batch, Manifest, SnapshotError};
-use crossbeam_channel::{Receiver, Sender, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ const IN_HAND: usize = 64;
 /// is held back longer than a fraction of a frame.
 const TOGETHER: usize = 32;
 const HOLD_BACK: Duration = Duration::from_millis(1);
+
+/// Where there are fewer threads than were asked for, so many are left to the rest of the program.
+const LEFT_TO_OTHERS: usize = 16;
 
 /// A batch to be counted.
 pub(super) struct Task {
@@ -57,7 +60,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Starts the threads, one at the least.
+    /// Starts the threads, one at the least, and fewer than are asked for where the system gives no more.
     ///
     /// # Errors
     /// Where the system gives no thread.
@@ -65,13 +68,37 @@ impl Pool {
         let threads = threads.max(1);
         let (tasks, orders) = unbounded();
         let (helpers, offers) = Helpers::new(threads);
+        let mut started = Vec::new();
         for index in 0..threads {
             let (orders, offers, helpers) = (orders.clone(), offers.clone(), helpers.clone());
-            let work = move || work(&orders, &offers, &helpers);
-            std::thread::Builder::new().name(format!("count-{index}")).spawn(work)?;
+            let (gate, opened) = bounded::<()>(1);
+            let work = move || opened.recv().map_or((), |()| work(&orders, &offers, &helpers));
+            match std::thread::Builder::new().name(format!("count-{index}")).spawn(work) {
+                Ok(thread) => started.push((gate, thread)),
+                Err(error) if started.is_empty() => return Err(error),
+                Err(_) => break,
+            }
         }
-        Ok(Self { tasks, threads })
+        let kept = if started.len() == threads { threads } else { few(started.len()) };
+        for (gate, thread) in started.drain(kept..) {
+            drop(gate);
+            // It has done nothing yet, and its place is free then.
+            let _ = thread.join();
+        }
+        // A thread that is there waits for its gate.
+        started.iter().for_each(|(gate, _)| gate.send(()).unwrap_or_default());
+        Ok(Self { tasks, threads: kept })
     }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+}
+
+/// How many threads count where the system gives so many and no more.
+fn few(threads: usize) -> usize {
+    threads.saturating_sub(LEFT_TO_OTHERS).max(1)
 }
 
 /// What one pipeline sees of the counting threads: what it gave them and what comes back.

@@ -93,12 +93,18 @@ impl Scalars {
         let now = Instant::now();
         for number in runs.listed() {
             let Some(entry) = runs.get(number) else { continue };
-            self.note(number, &entry.run, wall, now);
-            if let Some(series) = self.series.get_mut(&number) {
-                series.take(&entry.run, wall, now, &self.writer, Place::Last);
-            }
+            self.leave(number, &entry.run, wall, now);
         }
         self.writer.close()
+    }
+
+    /// Takes the last point of a run, and ends its file. Its directory stays its own.
+    pub(super) fn leave(&mut self, number: usize, run: &Run, wall: SystemTime, now: Instant) {
+        self.note(number, run, wall, now);
+        if let Some(mut series) = self.series.remove(&number) {
+            series.take(run, wall, now, &self.writer, Place::Last);
+            self.writer.end(series.directory);
+        }
     }
 }
 

@@ -9,10 +9,10 @@ use super::{AccountFigures, COMPARISON_SCHEMA, Colours, Format, Report, SCHEMA, 
 use crate::cost::{CostRule, Costs, LayerDefaults};
 use crate::follow::Shard;
 use crate::history::{History, MAX_SUM, Point, are_in_place};
-use crate::pipeline::{Problem, Update};
+use crate::pipeline::{FirstBatches, Problem, Update};
 use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
-use crate::snapshot::{End, Manifest};
+use crate::snapshot::{BatchName, End, Manifest};
 use crate::tally::{LayerSums, Tally};
 use crate::text::{printable, shown, thousands};
 use anyhow::{Context, anyhow, bail, ensure};
@@ -51,6 +51,11 @@ pub struct RunPart {
     pub(super) units: Units,
     /// The account of the shard's batches.
     pub(super) account: AccountFigures,
+    /// The names of its first batches, of those with all layers that any batch of the shard has, and without some.
+    #[serde(default)]
+    pub(super) first_whole: Option<String>,
+    #[serde(default)]
+    pub(super) first_lacking: Option<String>,
     /// The ranks, the lowest first.
     pub(super) ranks: Vec<RankPart>,
     /// What was set aside, and what else the user should know.
@@ -178,6 +183,8 @@ impl RunPart {
             layers: run.tally().layers().to_vec(),
             units: Units::of(run.history()),
             account: AccountFigures::of(run),
+            first_whole: run.first_batches().whole.map(|batch| batch.to_string()),
+            first_lacking: run.first_batches().lacking.map(|batch| batch.to_string()),
             ranks: RankPart::all_of(run),
             problems: run.problems_of_files().cloned().collect(),
         }
@@ -286,6 +293,12 @@ impl RunPart {
         let manifest = manifest.map(|manifest| Update::Manifest(Arc::new(manifest)));
         run.apply(manifest.into_iter().collect(), SystemTime::UNIX_EPOCH);
         Ok(run)
+    }
+
+    /// Its first batches with all of its layers and without some.
+    pub(super) fn first_batches(&self) -> FirstBatches {
+        let parsed = |name: &Option<String>| name.as_deref().and_then(BatchName::parse);
+        FirstBatches { whole: parsed(&self.first_whole), lacking: parsed(&self.first_lacking) }
     }
 
     /// When the newest batch was written.

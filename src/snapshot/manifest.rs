@@ -1,6 +1,8 @@
 //! `manifest.json`: what the layers of a run are, as the benchmark that writes it declares.
 
 use super::bounded::{at_most, quoted, shown, warnings};
+use super::document::utf8;
+use super::hints::{NAMED, are_alike};
 use super::npy::MAX_AXES;
 use super::{Layers, SnapshotError};
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -104,12 +106,23 @@ impl LayerEntry {
         }
     }
 
-    /// That a batch does not have it.
-    fn missing(&self) -> SnapshotError {
-        SnapshotError::new(
-            format!("layer {} of the manifest is missing", quoted(&self.name)),
-            "write every layer of the manifest in every batch",
-        )
+    /// That a batch does not have it, but perhaps others that the manifest lacks.
+    fn missing(&self, undeclared: &[&str]) -> SnapshotError {
+        let missing = format!("layer {} of the manifest is missing", quoted(&self.name));
+        if let Some(alike) = undeclared.iter().find(|layer| are_alike(&self.name, layer)) {
+            return SnapshotError::new(
+                format!("{missing}, and {} is there, which the manifest lacks", quoted(alike)),
+                "give the layer one name in the manifest and in the batches (DataParallel and torch.compile put \
+                 module. and _orig_mod. before it)",
+            );
+        }
+        let others: Vec<String> = undeclared.iter().take(NAMED).map(|layer| quoted(layer)).collect();
+        let there = if others.is_empty() {
+            String::new()
+        } else {
+            format!(" (there is {}, which the manifest lacks)", others.join(", "))
+        };
+        SnapshotError::new(missing + &there, "write every layer of the manifest in every batch")
     }
 }
 
@@ -204,6 +217,7 @@ impl Manifest {
     /// that is not a manifest: not JSON, another format, a field of the wrong type, a layer twice, far too many
     /// layers.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let bytes = utf8(bytes).map_err(ManifestError::Unusable)?;
         let preamble: Preamble = from_json(bytes)?;
         if preamble.format.as_deref() != Some("neurotop") {
             return Err(unusable("it has no \"format\": \"neurotop\""));
@@ -253,10 +267,15 @@ impl Manifest {
         for (place, entry) in self.layers.iter().enumerate() {
             match present.next() {
                 Some((at, layer)) if at == place => entry.check(layer)?,
-                _ => return Err(entry.missing()),
+                _ => return Err(entry.missing(&self.undeclared(layers))),
             }
         }
         Ok(())
+    }
+
+    fn undeclared<'a>(&self, layers: &'a [LayerShape]) -> Vec<&'a str> {
+        let names = layers.iter().map(|layer| layer.name.as_str());
+        names.filter(|name| self.layers.place(name).is_none()).collect()
     }
 
     /// What the manifest of a rank says of the whole run: what its layers are. Its name, its producer and what

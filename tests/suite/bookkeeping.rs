@@ -223,6 +223,23 @@ fn a_run_that_is_begun_again_while_it_is_watched_is_not_added_to_the_old_one() {
     }
 }
 
+/// Where the run says which one it is, nobody guesses.
+#[test]
+fn a_batch_that_is_written_again_when_the_others_are_gone_is_of_the_same_run_where_that_has_an_id() {
+    let place = directory();
+    let run = place.path();
+    let manifest = r#"{"format": "neurotop", "version": 1, "id": "one",
+        "layers": [{"name": "lif", "neuron": "Leaky", "reset": "zero"}]}"#;
+    fs::write(run.join("manifest.json"), manifest).expect("a manifest");
+    (0..3).for_each(|number| put(run, &format!("batch-{number}.npz"), &small_batch()));
+    let mut live = Live::start(run);
+    live.until_counted(3);
+    (1..3).for_each(|number| fs::remove_file(run.join(format!("batch-{number}.npz"))).expect("removed"));
+    put(run, "batch-0.npz", &batch("lif", [4, 2, 2], |at| at as f32));
+    live.until("it is counted", |run| run.corrections() > 0);
+    assert_eq!((live.run.tally().batches(), live.updates()), (3, u128::from(2 * SMALL.0) + 16));
+}
+
 #[test]
 fn what_is_deleted_by_somebody_while_more_comes_stays_counted() {
     let place = directory();

@@ -19,8 +19,14 @@ mod faults;
 mod follow;
 mod golden;
 mod hostile;
+mod integers;
 mod large;
 mod log;
+#[cfg(unix)]
+mod many_runs;
+mod neighbours;
+#[cfg(target_os = "linux")]
+mod outside;
 mod portrait;
 mod publish;
 #[cfg(unix)]
@@ -29,6 +35,8 @@ mod reliability;
 #[cfg(unix)]
 mod restart;
 mod shards;
+#[cfg(unix)]
+mod slips;
 #[cfg(target_os = "linux")]
 mod soak;
 mod streams;

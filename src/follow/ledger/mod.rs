@@ -621,6 +621,7 @@ impl Ledger {
         }
         let rank_of = |found: &Found| match found.meaning {
             EntryName::Rank(rank) => Some(rank),
+            EntryName::Manifest(rank) | EntryName::End(rank) => rank,
             _ => None,
         };
         let present: HashSet<u32> = found.iter().filter_map(rank_of).collect();

@@ -4,11 +4,13 @@ use super::Engine;
 use crate::count::BatchCount;
 use crate::fault;
 use crate::follow::{Contents, Identity, Job, Outcome, Verdict};
-use crate::pipeline::Update;
+use crate::pipeline::layer_sets::LayerSets;
 use crate::pipeline::share::Read;
 use crate::pipeline::worker::{Counted, Task};
+use crate::pipeline::{Problem, Severity, Update};
 use crate::snapshot::{BatchName, LayerShape, SnapshotError};
 use crate::tally::LayerPresence;
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Instant;
@@ -70,7 +72,10 @@ impl Engine {
         self.recent.keep(name.id(), &read.count, is_shared);
         self.note_safe_to_keep(name, identity);
         self.pending.push(Update::Solved(name.to_string()));
-        self.note_ignored(name, &read.ignored);
+        for remark in &read.remarks {
+            self.note_remark(name, remark);
+        }
+        self.note_layers(name, &read.count.shapes, replaces.is_some());
         self.pending.push(Update::Counted {
             id: name.id(),
             name: name.to_string(),
@@ -120,30 +125,73 @@ impl Engine {
         Ok(contents)
     }
 
-    /// Says it once where batches have members that are not read, of the first such batch by name: the order in
-    /// which they are counted must not matter.
-    pub(super) fn note_ignored(&mut self, batch: BatchName, ignored: &[String]) {
-        if ignored.is_empty() {
-            return;
-        }
-        let some: Vec<&str> = ignored.iter().take(5).map(String::as_str).collect();
-        let error = SnapshotError::new(
-            format!(
-                "members that the format does not know are not read, here and later: {}",
-                some.join(", ")
-            ),
-            "name potentials <layer>.post, <layer>.pre or <layer>.changed",
-        );
-        match self.known_ignored.entry(error.to_string()) {
+    /// Says it once what batches have in common that count all the same, of the first such batch by name: the
+    /// order in which they are counted must not matter.
+    fn note_remark(&mut self, batch: BatchName, remark: &SnapshotError) {
+        match self.known_remarks.entry(remark.to_string()) {
             Entry::Vacant(first) => {
                 first.insert(batch);
             }
             Entry::Occupied(first) if *first.get() < batch => return,
             Entry::Occupied(mut first) => {
                 let later = first.insert(batch);
-                self.pending.push(Update::NoticeGone(later.to_string()));
+                self.pending.push(Update::NoticeGone(notice_of(later, remark)));
             }
         }
-        self.notice(batch.to_string(), error);
+        self.notice(batch.to_string(), remark.clone());
     }
+
+    /// Notes which layers a batch has.
+    fn note_layers(&mut self, batch: BatchName, shapes: &[LayerShape], is_again: bool) {
+        match &mut self.layer_sets {
+            Some(sets) => sets.add(batch, shapes),
+            None => self.layer_sets = Some(self.all_layer_sets()),
+        }
+        if is_again {
+            self.look_at_layers_again();
+        }
+        self.tell_layer_sets();
+    }
+
+    /// Looks at the layers of all counted batches again, after some were taken out, where that can matter.
+    pub(super) fn look_at_layers_again(&mut self) {
+        if self.layer_sets.as_ref().is_some_and(|sets| sets.first().lacking.is_some()) {
+            self.layer_sets = Some(self.all_layer_sets());
+            self.tell_layer_sets();
+        }
+    }
+
+    /// Tells which batches are the first with all layers and without some, where that has changed.
+    fn tell_layer_sets(&mut self) {
+        let first = self.layer_sets.as_ref().map(LayerSets::first).unwrap_or_default();
+        if first != self.told_first {
+            self.told_first = first;
+            self.pending.push(Update::FirstBatches(first));
+        }
+    }
+
+    /// Does the same for the batches that an earlier process has counted.
+    pub(super) fn note_restored_layers(&mut self) {
+        self.layer_sets = Some(self.all_layer_sets());
+        self.tell_layer_sets();
+    }
+
+    fn all_layer_sets(&self) -> LayerSets {
+        // Most batches share their shapes, and of these the first is enough.
+        let mut firsts: HashMap<*const LayerShape, (BatchName, Arc<[LayerShape]>)> = HashMap::new();
+        for (name, _) in self.ledger.counted().iter() {
+            if let Some(shapes) = self.ledger.shapes_of(name) {
+                let first = firsts.entry(shapes.as_ptr()).or_insert((name, shapes));
+                first.0 = first.0.min(name);
+            }
+        }
+        let mut sets = LayerSets::default();
+        firsts.values().for_each(|(name, shapes)| sets.add(*name, shapes));
+        sets
+    }
+}
+
+/// What is noticed of a batch that counts.
+fn notice_of(batch: BatchName, remark: &SnapshotError) -> Problem {
+    Problem { path: batch.to_string(), reason: remark.to_string(), severity: Severity::Notice }
 }

@@ -12,6 +12,7 @@ use super::acknowledge::Acknowledgement;
 use super::checkpoint::Checkpoints;
 use super::deletion::Deletions;
 use super::document::Document;
+use super::layer_sets::{FirstBatches, LayerSets};
 use super::rank_documents::{RankDocument, RankDocuments};
 use super::recent::RecentCounts;
 use super::worker::Workers;
@@ -87,9 +88,14 @@ pub(super) struct Engine {
     next_look: Instant,
     next_root_check: Instant,
     finish_by: Option<Instant>,
-    /// The first batch, by name, with members that are not read, by what was said of it.
-    known_ignored: HashMap<String, BatchName>,
-    known_misnamed: HashSet<String>,
+    /// The first batch, by name, of which something was said that counts all the same, by what that is.
+    known_remarks: HashMap<String, BatchName>,
+    /// The layers of the counted batches, once they are looked at.
+    layer_sets: Option<LayerSets>,
+    /// What was told of them.
+    told_first: FirstBatches,
+    /// What is said of what looks like a part of the run and is none.
+    neighbours: Vec<Problem>,
     /// What has the name of a rank and cannot be looked into.
     closed_ranks: HashSet<String>,
 }
@@ -146,8 +152,10 @@ impl Engine {
             next_look: now,
             next_root_check: now,
             finish_by: None,
-            known_ignored: HashMap::new(),
-            known_misnamed: HashSet::new(),
+            known_remarks: HashMap::new(),
+            layer_sets: None,
+            told_first: FirstBatches::default(),
+            neighbours: Vec::new(),
             closed_ranks: HashSet::new(),
         }
     }

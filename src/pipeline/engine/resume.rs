@@ -5,6 +5,7 @@ use crate::follow::{Account, Found, Identity, Ledger, scan};
 use crate::pipeline::acknowledge::Acknowledgement;
 use crate::pipeline::deletion::Deletions;
 use crate::pipeline::document::Document;
+use crate::pipeline::layer_sets::FirstBatches;
 use crate::pipeline::rank_documents::RankDocuments;
 use crate::pipeline::{Keeping, Mode, Restored, Update};
 use crate::run::PROGRESS;
@@ -22,6 +23,7 @@ impl Engine {
     /// Takes over what an earlier process counted.
     pub(in crate::pipeline) fn go_on_from(&mut self, restored: Restored) {
         self.ledger = Ledger::restore(self.options.settle, &restored.counted, Instant::now());
+        self.note_restored_layers();
         for (name, _) in restored.counted.iter() {
             self.acknowledgement.add(name.id());
         }
@@ -78,7 +80,8 @@ impl Engine {
         else {
             return false;
         };
-        if first > lowest || self.may_delete() || self.options.mode == Mode::Once {
+        let has_id = self.own_manifest().is_some_and(|manifest| manifest.id.is_some());
+        if has_id || first > lowest || self.may_delete() || self.options.mode == Mode::Once {
             return false;
         }
         if batches().any(|(found, name)| self.as_counted(found, name).is_some()) {
@@ -151,8 +154,10 @@ impl Engine {
         // The run's account begins anew, too.
         self.account = Account::default();
         self.scanned = false;
-        self.known_ignored.clear();
-        self.known_misnamed.clear();
+        self.known_remarks.clear();
+        self.layer_sets = None;
+        self.told_first = FirstBatches::default();
+        self.neighbours.clear();
         self.closed_ranks.clear();
         self.next_scan = Instant::now();
         self.pending.push(Update::Restarted { why: why.to_owned(), lost });
