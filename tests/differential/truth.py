@@ -192,13 +192,13 @@ class Truth:
             versions = {*map(id, batch.maybe), *map(id, filter(None, batch.files.values()))}
             if keeps and not batch.counted and len(versions) > 1:
                 batch.excuses.add("changed about the time of a restart")
-            if batch.files or (keeps and saved):
+            if keeps and saved:
                 continue
-            if batch.counted:
-                batch.maybe = [batch.counted]
+            if keeps:
+                batch.maybe = [batch.counted] if batch.counted else batch.maybe
+            else:
+                batch.maybe = [content for content in batch.files.values() if content]
             batch.counted = None
-            if not keeps:
-                batch.maybe.clear()
         self._look_for_another_run()
 
     def started_again(self) -> None:
