@@ -8,7 +8,7 @@ from pathlib import Path
 
 import checks
 from checks import Finding
-from stage import REST_WITHIN
+from stage import REST_WITHIN, STALL_AFTER
 from steps import WEIGHTS, Steps
 from watcher import Outcome, run
 
@@ -73,8 +73,8 @@ class Scenario(Steps):
         self.write_the_rest(rng)
         outcome = self.last_figures(rng)
         self.notice_pruned()
-        if self.leaves and self.longest_pause > self.settle:
-            return  # a writer was held up for so long that nobody could know that it goes on
+        if self.leaves and self.was_held_up:
+            return
         self.findings += self.checked(outcome)
         if not self.findings:
             self.check_completeness(outcome)
@@ -89,15 +89,17 @@ class Scenario(Steps):
         self.is_verified = self.leaves and end == "late"
         if end == "early":
             self.write_end(rng, batches)
-        for _ in range(last):
-            self.new_batch(rng)
+        with self.in_time(STALL_AFTER / 2):
+            for _ in range(last):
+                self.new_batch(rng)
         if end == "late":
             self.join()
             by_rank = None not in self.ranks and rng.random() < 0.4
             self.write_ends_of_ranks(rng, batches) if by_rank else self.write_end(rng, batches)
         if not self.is_right:  # as in a copy in alphabetical order
-            time.sleep(rng.choice([0, 0.02, 0.1]))
-            self.write_manifest(rng)
+            with self.in_time(self.settle):
+                time.sleep(rng.choice([0, 0.02, 0.1]))
+                self.write_manifest(rng)
 
     def write_end(self, rng: random.Random, batches: int) -> None:
         self.end = {"batches": batches} if rng.random() < 0.8 or self.leaves else {}
@@ -185,4 +187,4 @@ class Scenario(Steps):
             self.findings.append(Finding("summary and merge", "; ".join(found[:4])))
 
     def command(self, *arguments: object) -> Outcome:
-        return run(self.binary, self.home, *arguments, "--stall-after", 4)
+        return run(self.binary, self.home, *arguments, "--stall-after", STALL_AFTER)

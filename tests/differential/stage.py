@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -16,6 +17,7 @@ from watcher import Watcher
 
 REST_WITHIN = 25  # seconds in which the figures must be right; neurotop takes six at the most, but machines are busy
 LOOKS_WITHIN = 7  # seconds in which it has looked at everything
+STALL_AFTER = 4  # seconds after which a run counts as stalled
 HOUR, DAY = 3600, 86_400
 ARCHIVES_COME = ["renamed", "renamed", "old", "future", "in place", "slowly"]
 MANIFESTS = ["early", "early", "late", "last", "wrong shape", "layer lacking", "layer too many", "none"]
@@ -39,7 +41,7 @@ class Stage:
         self.truth = Truth()
         # Who writes and who watches.
         self.writing: dict[Key, threading.Thread] = {}
-        self.longest_pause = 0.0
+        self.was_held_up = False  # whether a writer was so slow that nobody could know that it goes on
         self.watcher: Watcher | None = None
         self.watchers = 0
         self.rested_at = self.begun
@@ -183,7 +185,7 @@ class Stage:
         elif how == "slowly":
             seconds, pieces = rng.choice([0.02, 0.1, 0.2, 0.1 if self.leaves else 0.7]), rng.randint(2, 3)
             how = f"{pieces} pieces, {seconds} s between them"
-            self.in_background(key, lambda: writers.in_place(path, data, lambda: self.pause(seconds), pieces))
+            self.in_background(key, seconds, lambda pause: writers.in_place(path, data, pause, pieces))
         else:
             self.has_future_times |= how == "future"
             written = time.time_ns() + (HOUR if how == "future" else -DAY) * 1_000_000_000
@@ -199,9 +201,9 @@ class Stage:
         self.has_new_directories = True
         without_trace = self.is_verified
         if how == "mapped":
-            self.in_background(key, lambda: writers.mapped(path, content, lambda: self.pause(seconds), without_trace))
+            self.in_background(key, seconds, lambda pause: writers.mapped(path, content, pause, without_trace))
         else:
-            self.in_background(key, lambda: writers.directory(path, content, lambda: self.pause(seconds)))
+            self.in_background(key, seconds, lambda pause: writers.directory(path, content, pause))
         return f"directory, {how}, pauses of {seconds} s"
 
     def notice_pruned(self) -> None:
@@ -213,15 +215,30 @@ class Stage:
 
     # --- who writes and who watches ---
 
-    def in_background(self, key: Key, write: Callable[[], None]) -> None:
-        self.writing[key] = threading.Thread(target=write, daemon=True)
+    def in_background(self, key: Key, seconds: float, write: Callable[[writers.Pause], None]) -> None:
+        """Has a batch written with pauses of so many seconds, which may turn out longer on a busy machine."""
+
+        def play() -> None:
+            last = time.monotonic()
+
+            def pause(seconds: float = seconds) -> None:
+                nonlocal last
+                time.sleep(seconds)
+                self.was_held_up |= time.monotonic() > last + self.settle
+                last = time.monotonic()
+
+            write(pause)
+            pause(0)
+
+        self.writing[key] = threading.Thread(target=play, daemon=True)
         self.writing[key].start()
 
-    def pause(self, seconds: float) -> None:
-        """Sleeps, and notes how long that really was."""
+    @contextmanager
+    def in_time(self, seconds: float) -> Iterator[None]:
+        """Notes whether what is done takes longer."""
         begun = time.monotonic()
-        time.sleep(seconds)
-        self.longest_pause = max(self.longest_pause, time.monotonic() - begun)
+        yield
+        self.was_held_up |= time.monotonic() > begun + seconds
 
     def join(self) -> None:
         """Waits for all writers."""
@@ -234,7 +251,16 @@ class Stage:
         state = {"file": ["--state", "progress"], "default": [], "none": ["--state", "none"]}[self.keeps]
         poll = ["--poll", str(self.poll)] if self.poll else []
         wishes = ["--prune"] * self.prunes + ["--exit-when-finished"] * self.leaves
-        return [*state, *poll, *wishes, "--threads", str(self.threads), "--stall-after", "4", *self.counting()]
+        return [
+            *state,
+            *poll,
+            *wishes,
+            "--threads",
+            str(self.threads),
+            "--stall-after",
+            str(STALL_AFTER),
+            *self.counting(),
+        ]
 
     def counting(self) -> list[str]:
         """Options of everything that counts."""
