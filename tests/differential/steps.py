@@ -265,14 +265,17 @@ class Steps(Stage):
         return ways
 
     def created_again(self, rng: random.Random) -> None:
+        self.started_again()
         shutil.rmtree(self.run, ignore_errors=True)
         self.begin_again(rng)
 
     def with_a_new_id(self, rng: random.Random) -> None:
+        self.started_again()
         self.empty()
         self.begin_again(rng)
 
     def the_link_leads_elsewhere(self, rng: random.Random) -> None:
+        self.truth.started_again(lost=False)
         self.run = self.home / f"run-{self.runs}"
         self.begin_again(rng)
         other = self.home / "other-link"
@@ -281,10 +284,16 @@ class Steps(Stage):
 
     def nothing_left_at_a_restart(self, rng: random.Random) -> None:
         self.end_watcher(rng)
+        self.started_again()
         self.empty()
         self.begin_again(rng)
         self.join()
         self.start()
+
+    def started_again(self) -> None:
+        there = [(name, batch) for batch in self.truth.batches.values() for name in batch.files]
+        pruned = [batch for name, batch in there if not (self.run / name).exists()]
+        self.truth.started_again(lost=bool(pruned) or self.truth.lost)
 
     def empty(self) -> None:
         """Deletes all of a run but its directory."""
@@ -293,7 +302,6 @@ class Steps(Stage):
                 writers.remove(entry)
 
     def begin_again(self, rng: random.Random) -> None:
-        self.truth.started_again()
         self.run.mkdir(parents=True, exist_ok=True)
         if self.manifest not in ("none", "last"):
             self.write_manifest(rng)

@@ -17,7 +17,7 @@ what a researcher would expect, and says so here ("ours"):
   deletion, counts as it is now, or is named.
 - A run that takes the place of another (another `id`; a directory created again; a link that leads elsewhere; or, at
   a restart, no batch left of those that were counted) starts at nothing: none of the batches before may be in the
-  figures. If any of those was deleted by --prune, that may be named.
+  figures. If any of those was deleted by --prune, that is named, unless a link leads elsewhere.
 - Modes, owners and times of files change no figures, and are no reason to name a batch (ours; but for a time that
   changes after a restart, which is a change as above).
 - Whatever is not in the figures as it is on disk in the end is named, with exit code 3; and nothing is named without
@@ -127,7 +127,8 @@ class Truth:
         self.has_id = False
         self.restarts = 0
         self.prunes = False
-        self.started_over = 0
+        self.is_another = False  # whether there was a run before in its place
+        self.lost = False  # whether some of the one before were counted and deleted
 
     # --- what happens ---
 
@@ -201,10 +202,10 @@ class Truth:
             batch.counted = None
         self._look_for_another_run()
 
-    def started_again(self) -> None:
-        """Another run is in the place of this one."""
+    def started_again(self, lost: bool) -> None:
+        """Another run is in the place of this one, of which some were `lost` that were counted and deleted."""
         self.batches.clear()
-        self.started_over += 1
+        self.is_another, self.lost = True, lost
 
     # --- what follows ---
 
