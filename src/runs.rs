@@ -47,9 +47,9 @@ impl Runs {
         }
     }
 
-    /// The newest run, to go on from what is known of it.
-    pub fn newest_mut(&mut self) -> Option<&mut Run> {
-        self.entries.last_mut().map(|entry| &mut entry.run)
+    /// A run by its number, to go on from what is known of it.
+    pub fn run_mut(&mut self, number: usize) -> Option<&mut Run> {
+        self.entries.get_mut(number).map(|entry| &mut entry.run)
     }
 
     /// A run by its number.

@@ -103,6 +103,15 @@ pub struct CountedBatches {
 }
 
 impl CountedBatches {
+    /// Those that were kept in another form.
+    pub(crate) fn new(
+        shapes: Vec<Vec<LayerShape>>,
+        batches: Vec<(BatchName, Identity, u32)>,
+        lost: Vec<BatchName>,
+    ) -> Self {
+        Self { shapes, batches, lost }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.batches.len()

@@ -1,13 +1,22 @@
 //! The progress of a run, kept in a file so that a count can go on after the program ended, however it did.
 
+mod aside;
 mod file;
 mod keeper;
+mod known;
 mod lock;
+mod older;
+mod place;
+mod search;
 mod sweep;
 
-pub use file::{Unreadable, decode, default_path, encode, free_name, read, write};
+pub use aside::{Reason, free_name};
+pub use file::{Unreadable, decode, default_path, encode, read, write};
 pub use keeper::Keeper;
+pub use known::{Known, Loss, kept, known};
 pub use lock::Lock;
+pub(crate) use lock::path_beside as lock_beside;
+pub use place::Place;
 
 use crate::follow::{CountedBatches, Identity};
 use crate::history::{History, MAX_SUM};
@@ -18,10 +27,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The version of what is kept; another one is not read.
-pub const VERSION: u32 = 5;
+/// The version of what is kept. An older one is read as `older.rs` says; a newer one is left as it is.
+pub const VERSION: u32 = 6;
 
-/// The progress of a run at one moment: which batches are counted, and what came of them.
+/// The progress of a run at one moment: which batches are counted, and what came of them. The directory and the
+/// manifest stay first, so that they can be read alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The run's directory, in whatever bytes the system has for it.
@@ -75,6 +85,11 @@ impl KnownManifest {
     pub fn of(manifest: &Manifest, identity: Option<Identity>) -> Self {
         let Manifest { id, run, producer, layers, .. } = manifest.clone();
         Self { id, run, producer, layers: layers.to_vec(), identity }
+    }
+
+    /// What tells the run from another, where that is said.
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// What it and a later one say of whether they are of the same run.

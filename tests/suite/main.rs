@@ -17,6 +17,8 @@ mod faults;
 mod follow;
 mod golden;
 mod hostile;
+#[cfg(unix)]
+mod kept;
 mod large;
 mod log;
 mod portrait;

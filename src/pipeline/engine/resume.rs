@@ -9,6 +9,7 @@ use crate::pipeline::rank_documents::RankDocuments;
 use crate::pipeline::{Keeping, Restored, Update};
 use crate::snapshot::BatchName;
 use crate::state::Kinship;
+use std::collections::HashSet;
 use std::time::Instant;
 
 /// Why a tally starts over where a run is not the one that was counted.
@@ -20,9 +21,6 @@ impl Engine {
     /// Takes over what an earlier process counted.
     pub(in crate::pipeline) fn go_on_from(&mut self, restored: Restored) {
         self.ledger = Ledger::restore(self.options.settle, &restored.counted, Instant::now());
-        for (name, _) in restored.counted.iter() {
-            self.acknowledgement.add(name.id());
-        }
         tracing::info!(directory = ?self.directory, "goes on from a kept progress");
         self.restored_manifest = restored.manifest;
         self.may_have_deleted = restored.may_have_deleted;
@@ -42,17 +40,17 @@ impl Engine {
         if !self.is_unconfirmed {
             return None;
         }
-        let (mut safe, mut changed) = (Vec::new(), 0);
+        let (mut safe, mut changed) = (Vec::new(), HashSet::new());
         for found in found {
             let Some(name) = BatchName::parse(&found.name) else { continue };
             match self.restored_as(name) {
                 Some(identity) if identity.same_contents(&found.identity) => safe.push((name, identity)),
-                Some(_) => changed += 1,
+                Some(_) => drop(changed.insert(name)),
                 None => {}
             }
         }
         let restored = self.ledger.in_figures().saturating_sub(self.recent.len());
-        let some_were_deleted = restored > (safe.len() + changed) as u64;
+        let some_were_deleted = restored > (safe.len() + changed.len()) as u64;
         let is_known = !safe.is_empty()
             || match self.kinship() {
                 Kinship::SameId => true,
@@ -62,11 +60,14 @@ impl Engine {
         if self.is_from_elsewhere && !is_known {
             return Some(OF_ANOTHER);
         }
-        if changed > 0 && !is_known {
+        if !changed.is_empty() && !is_known {
             return Some(REPLACED);
         }
-        if self.is_from_elsewhere || changed > 0 || !safe.is_empty() {
+        if self.is_from_elsewhere || !changed.is_empty() || !safe.is_empty() {
             self.is_unconfirmed = false;
+        }
+        if is_known {
+            self.acknowledge_restored(&changed);
         }
         self.plan_deletion(safe);
         None

@@ -1,0 +1,210 @@
+//! What an earlier process has kept of a run: found, locked, and read; and what of it is lost.
+
+use super::aside::{Reason, put_aside, put_aside_before};
+use super::file::is_unused;
+use super::search::{Sought, manifest_in};
+use super::{KnownManifest, Lock, Place, Progress, Unreadable, path_bytes, read, write};
+use crate::storage::canonical;
+use crate::text::{shown, thousands};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Something that may be in no figures any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// It is not: why.
+    Certain(String),
+    /// It may not be, unless all batches of the run are counted: why.
+    Possible(String),
+}
+
+/// What is known of a run from an earlier process.
+#[derive(Debug)]
+pub struct Known {
+    /// The run's directory, without links.
+    pub directory: PathBuf,
+    /// Where its progress is kept, if anywhere.
+    pub file: Option<PathBuf>,
+    /// The right to write it, where there is one to have.
+    pub lock: Option<Lock>,
+    /// Whether another process has that.
+    pub is_kept_elsewhere: bool,
+    /// The progress.
+    pub progress: Option<Progress>,
+    /// Whether it was counted in a directory of another name, which may be that of another run.
+    pub is_from_elsewhere: bool,
+    /// Why the file is not to be touched at all, where it is not.
+    pub refused: Option<String>,
+    /// What there is to say of what was lost before.
+    pub losses: Vec<Loss>,
+    /// What there is to say besides.
+    pub remarks: Vec<String>,
+}
+
+/// What an earlier process has kept of a run, with the right to write it; `within` is the directory of runs that it
+/// was found in. Of a file of which the right is held already, it is `held`.
+pub fn known(place: &Place, run: &Path, within: Option<&Path>, held: Option<(PathBuf, Lock)>) -> Known {
+    let directory = canonical(run);
+    let mut known = Known::nothing(directory.clone());
+    let Some(file) = place.of(&directory, within) else { return known };
+    known.file = Some(file.clone());
+    // Nothing is put beside a file that is somebody else's.
+    if let Err(Unreadable::Foreign(why)) = read(&file) {
+        return known.refuse(&why);
+    }
+    let is_unused = is_unused(&file);
+    let taken = match held {
+        Some((held, lock)) if held == file => Ok(Some(lock)),
+        _ => Lock::take(&file),
+    };
+    match taken {
+        Ok(lock) => {
+            known.is_kept_elsewhere = lock.is_none();
+            known.lock = lock;
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return known.refuse(&error.to_string()),
+        // Where there can be no lock there can be no progress, which is told when it is to be written.
+        Err(_) => {}
+    }
+    match if is_unused { Ok(None) } else { read(&file) } {
+        Ok(progress) => known.progress = progress,
+        Err(why) => known.give_up(&file, &why),
+    }
+    known.look_elsewhere(place, &file);
+    known.note_what_was_put_aside(&file);
+    known
+}
+
+/// What is kept of a run; `within` is the directory of runs that it was found in.
+///
+/// # Errors
+/// Where the progress is kept and cannot be read.
+pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, Unreadable> {
+    let directory = canonical(run);
+    let Some(file) = place.of(&directory, within) else { return Ok(None) };
+    let progress = read(&file)?.filter(|progress| progress.directory == path_bytes(&directory));
+    let manifest = manifest_in(&directory);
+    if progress.as_ref().is_some_and(|progress| !is_of_another(progress, manifest.as_ref())) {
+        return Ok(progress);
+    }
+    let sought = Sought { place, directory: &directory, manifest: manifest.as_ref(), file: &file };
+    Ok(sought.find().map(|(progress, _)| progress))
+}
+
+/// Whether progress is certainly not that of the run with this manifest.
+fn is_of_another(progress: &Progress, manifest: Option<&KnownManifest>) -> bool {
+    let before = progress.manifest.as_ref().and_then(KnownManifest::id);
+    before.zip(manifest.and_then(KnownManifest::id)).is_some_and(|(before, now)| before != now)
+}
+
+impl Known {
+    fn nothing(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            file: None,
+            lock: None,
+            is_kept_elsewhere: false,
+            progress: None,
+            is_from_elsewhere: false,
+            refused: None,
+            losses: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    fn refuse(mut self, why: &str) -> Self {
+        let file = self.file.as_deref().map_or(String::new(), shown);
+        self.refused = Some(format!("{file}: {why}, and is not overwritten; name another file with --state"));
+        self
+    }
+
+    /// Sees to it that a file which cannot be gone on from is not overwritten.
+    fn give_up(&mut self, file: &Path, why: &Unreadable) {
+        let name = shown(file);
+        let is_void = matches!(why, Unreadable::Ever(_));
+        let lost =
+            format!("{name}: {why}; batches that were counted and then deleted are not in the figures");
+        if is_void && self.is_kept_elsewhere {
+            self.losses.push(Loss::Possible(lost));
+            return self.remarks.push(format!("{name}: {why}; everything is counted again"));
+        }
+        if is_void && let Ok(aside) = put_aside(file, Reason::Unusable) {
+            let remark =
+                format!("{name}: {why}; it is {} now, and everything is counted again", shown(&aside));
+            return self.remarks.push(remark);
+        }
+        self.file = None;
+        self.losses.push(Loss::Possible(lost));
+        self.remarks.push(format!(
+            "{name}: {why}; it is left as it is, no progress is kept and nothing deleted; name another file with \
+             --state"
+        ));
+    }
+
+    /// Where the file has nothing of this very run, another one may.
+    fn look_elsewhere(&mut self, place: &Place, file: &Path) {
+        if self.file.is_none() || self.is_kept_elsewhere {
+            return;
+        }
+        let manifest = manifest_in(&self.directory);
+        let has_another =
+            self.progress.as_ref().is_some_and(|progress| is_of_another(progress, manifest.as_ref()));
+        if self.progress.is_none() || has_another {
+            let directory = self.directory.clone();
+            self.take_over(&Sought { place, directory: &directory, manifest: manifest.as_ref(), file });
+        }
+        let is_here = |progress: &Progress| progress.directory == path_bytes(&self.directory);
+        self.is_from_elsewhere = self.progress.as_ref().is_some_and(|progress| !is_here(progress));
+    }
+
+    /// Goes on from what another file has of the run, and keeps it in the run's own from now on.
+    fn take_over(&mut self, sought: &Sought<'_>) {
+        let deleted = self.progress.as_ref().is_some_and(|progress| progress.may_have_deleted);
+        let taken = sought.take(|found| {
+            let is_free = !deleted || put_aside(sought.file, Reason::Void).is_ok();
+            let progress = Progress { directory: path_bytes(sought.directory), ..found.clone() };
+            is_free && write(sought.file, &progress).is_ok()
+        });
+        let Some(found) = taken else { return };
+        if found.directory != path_bytes(sought.directory) {
+            let before = String::from_utf8_lossy(&found.directory).into_owned();
+            self.remarks.push(format!("goes on from the progress of {}", shown(Path::new(&before))));
+        }
+        self.progress = Some(Progress { directory: path_bytes(sought.directory), ..found });
+    }
+
+    /// What was put aside stays lost, whoever was told of it.
+    fn note_what_was_put_aside(&mut self, file: &Path) {
+        let mut aside = put_aside_before(file);
+        aside.retain(|(path, _)| !self.is_mentioned(path));
+        self.losses.extend(aside.iter().map(|(path, reason)| loss_of(path, *reason)));
+    }
+
+    /// Whether the progress says itself that a file was put aside.
+    fn is_mentioned(&self, aside: &Path) -> bool {
+        let mut problems = self.progress.iter().flat_map(|progress| &progress.problems);
+        let end = aside.file_name().unwrap_or_default().to_string_lossy();
+        problems.any(|(_, reason)| reason.ends_with(&*end))
+    }
+}
+
+fn loss_of(aside: &Path, reason: Reason) -> Loss {
+    match (reason, read(aside)) {
+        (Reason::Void, Ok(Some(progress))) => Loss::Certain(format!(
+            "{} batches were counted before the tally was started over, and those of them that were deleted are not in \
+             the figures any more; their progress is in {}",
+            thousands(progress.counted.len() as u128),
+            aside.display()
+        )),
+        (Reason::Void, _) => Loss::Certain(format!(
+            "batches that were counted before the tally was started over, and then deleted, are not in the figures any \
+             more; their progress is in {}",
+            aside.display()
+        )),
+        (Reason::Unusable, _) => Loss::Possible(format!(
+            "progress that cannot be read was put aside, so that batches that were counted and then deleted may be in \
+             no figures; delete it once you do not need it: {}",
+            aside.display()
+        )),
+    }
+}
