@@ -151,7 +151,17 @@ impl Known {
             self.progress.as_ref().is_some_and(|progress| is_of_another(progress, manifest.as_ref()));
         if self.progress.is_none() || has_another {
             let directory = self.directory.clone();
-            self.take_over(&Sought { place, directory: &directory, manifest: manifest.as_ref(), file });
+            let sought = Sought { place, directory: &directory, manifest: manifest.as_ref(), file };
+            self.take_over(&sought);
+            if self.progress.is_none()
+                && let Some(similar) = sought.find_similar()
+            {
+                self.losses.push(Loss::Possible(format!(
+                    "progress that may be of this run, or of what it is a copy of, has batches that were counted and \
+                     then deleted; they are not in these figures, but in {}",
+                    similar.display()
+                )));
+            }
         }
         let is_here = |progress: &Progress| progress.directory == path_bytes(&self.directory);
         self.is_from_elsewhere = self.progress.as_ref().is_some_and(|progress| !is_here(progress));

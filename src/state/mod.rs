@@ -92,6 +92,12 @@ impl KnownManifest {
         self.id.as_deref()
     }
 
+    /// Whether it says the same as another one, of which no id tells that it is that of another run.
+    fn resembles(&self, other: &Self) -> bool {
+        let is_other = self.id.as_ref().zip(other.id.as_ref()).is_some_and(|(one, other)| one != other);
+        !is_other && (&self.run, &self.producer, &self.layers) == (&other.run, &other.producer, &other.layers)
+    }
+
     /// What it and a later one say of whether they are of the same run.
     pub fn kinship(&self, later: &Self) -> Kinship {
         match (&self.id, &later.id) {

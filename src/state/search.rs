@@ -77,20 +77,44 @@ impl Sought<'_> {
     }
 
     /// Whether a file holds progress of this run. That of a directory which is still there is not taken away from
-    /// it: it may be a copy.
+    /// it: this one may be a copy.
     fn fits(&self, path: &Path) -> bool {
-        let Some((directory, manifest)) = read_head(path) else { return false };
-        let Ok(directory) = String::from_utf8(directory).map(PathBuf::from) else { return false };
-        let leads_here = canonical(&directory) == self.directory;
-        let is_kin = match (&manifest, self.manifest) {
-            (Some(before), Some(now)) => before.kinship(now) != Kinship::None,
-            (None, None) => leads_here,
+        let Some((directory, manifest)) = head(path) else { return false };
+        let leads_here = || canonical(&directory) == self.directory;
+        match (&manifest, self.manifest) {
+            (Some(before), Some(now)) if before.kinship(now) != Kinship::None => {
+                reason_of(path).is_some() || is_gone(&directory) || leads_here()
+            }
+            (None, None) => leads_here(),
             _ => false,
-        };
-        let is_free =
-            leads_here || reason_of(path).is_some() || directory.try_exists().is_ok_and(|exists| !exists);
-        is_kin && is_free && !is_url(&directory)
+        }
     }
+
+    /// A file with progress that may be that of this run or of what it is a copy of, and whose batches were deleted;
+    /// nothing says so for certain. Ask only where nothing was found.
+    pub(super) fn find_similar(&self) -> Option<PathBuf> {
+        let now = self.manifest?;
+        let is_similar = |path: &PathBuf| {
+            head(path).is_some_and(|(directory, before)| match before {
+                Some(before) if before.kinship(now) == Kinship::SameId => true,
+                Some(before) => before.resembles(now) && is_gone(&directory),
+                None => false,
+            })
+        };
+        let mut similar = self.candidates().into_iter().filter(is_similar);
+        similar.find(|path| matches!(read(path), Ok(Some(progress)) if progress.may_have_deleted))
+    }
+}
+
+/// The run's directory and manifest of progress that is in a file; not of one in an object store.
+fn head(path: &Path) -> Option<(PathBuf, Option<KnownManifest>)> {
+    let (directory, manifest) = read_head(path)?;
+    let directory = PathBuf::from(String::from_utf8(directory).ok()?);
+    (!is_url(&directory)).then_some((directory, manifest))
+}
+
+fn is_gone(directory: &Path) -> bool {
+    directory.try_exists().is_ok_and(|exists| !exists)
 }
 
 fn delete(path: &Path) {

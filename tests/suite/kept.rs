@@ -48,7 +48,11 @@ impl User {
         let export = self.path(&format!("export-{}.json", self.started.get()));
         let errors = fs::File::create(export.with_extension("errors")).expect("a file");
         let mut command = self.command();
-        command.args(["watch", run, "--settle", "0.3"]).args(more).arg("--export").arg(&export);
+        command
+            .args(["watch", run, "--settle", "0.3", "--stall-after", "1"])
+            .args(more)
+            .arg("--export")
+            .arg(&export);
         let child = command.stdout(Stdio::null()).stderr(errors).spawn().expect("it starts");
         Watcher { child, export }
     }
@@ -341,9 +345,55 @@ fn a_copy_takes_nothing_away_from_the_run_that_is_still_there() {
         add_batch(&user.path(name), 3);
         end(&user.path(name), 4);
     }
-    let (_, export, _) = user.watch_to_its_end("copy", &["--fail-if", "batches<4"]);
-    assert_eq!(export["complete"], false, "what it lacks is not its own");
+    // What the copy lacks is in the progress of the run itself.
+    has_lost(&user.watch_to_its_end("copy", &[]), 1);
     is_whole(&user.watch_to_its_end("exp1", &[]), 4);
+}
+
+/// A run without an id that is copied to another disk, and deleted here.
+#[test]
+fn progress_that_may_be_of_a_run_which_was_moved_is_said() {
+    let user = User::new();
+    user.pruned_run("exp1", None, 3);
+    support::copy_run(&user.path("exp1"), &user.path("moved"));
+    fs::remove_dir_all(user.path("exp1")).expect("removed");
+    let moved = user.path("moved");
+    add_batch(&moved, 3);
+    end(&moved, 4);
+    let told = user.watch_to_its_end("moved", &["--prune"]);
+    has_lost(&told, 1);
+    let state = losses(&told.1)[0].rsplit(' ').next().expect("a file").to_owned();
+    assert!(Path::new(&state).is_file(), "{state}");
+}
+
+#[test]
+fn a_link_to_a_directory_of_runs_that_is_moved_on_leads_to_other_runs() {
+    let user = User::new();
+    for (set, batches) in [("set-1", 3), ("set-2", 2)] {
+        for name in ["exp1", "exp2"] {
+            let run = user.path(set).join(name);
+            manifest(&run, None, json!({}));
+            (0..batches).for_each(|number| add_batch(&run, number));
+        }
+    }
+    symlink("set-1", user.path("sets")).expect("a link");
+    let all_deleted = |set: &str| {
+        ["exp1", "exp2"].iter().all(|name| support::batches(&user.path(set).join(name)).is_empty())
+    };
+    let mut watcher = user.watch("./sets", &["--prune"]);
+    until("those of the first are deleted", || all_deleted("set-1"));
+    symlink("set-2", user.path("next")).expect("a link");
+    fs::rename(user.path("next"), user.path("sets")).expect("moved on");
+    until("those of the second are deleted", || all_deleted("set-2"));
+    let (code, export, said) = watcher.leaves();
+    let batches = |at: usize| &export["runs"][at]["run"]["batches"];
+    assert_eq!((batches(0), batches(1), code), (&2.into(), &2.into(), 0), "{said}");
+    for (set, batches) in [("set-1", 4), ("set-2", 3)] {
+        let run = user.path(set).join("exp1");
+        add_batch(&run, batches);
+        end(&run, batches);
+        is_whole(&user.watch_to_its_end(&format!("{set}/exp1"), &[]), batches);
+    }
 }
 
 #[test]
