@@ -24,7 +24,7 @@ use crate::ranks::RankSums;
 use crate::snapshot::{LayerEntry, Manifest};
 use crate::tally::LayerSums;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// The version of what is kept. An older one is read as `older.rs` says; a newer one is left as it is.
@@ -143,7 +143,7 @@ pub fn path_bytes(path: &Path) -> Vec<u8> {
 impl Progress {
     /// Whether its parts belong together.
     fn is_sound(&self) -> bool {
-        if !self.history.is_sound(self.layers.len()) || !self.counted.is_sound() {
+        if !self.history.is_sound(self.layers.len()) || !self.counted.is_sound() || !self.has_each_layer_once() {
             return false;
         }
         let points = self.history.points();
@@ -157,6 +157,11 @@ impl Progress {
             && self.has_sound_ranks()
             && batches == Some(self.counted.len() as u64)
             && samples == self.samples
+    }
+
+    fn has_each_layer_once(&self) -> bool {
+        let names: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
+        names.len() == self.layers.len()
     }
 
     /// Whether each rank has as many batches in its sums as are counted of it.

@@ -598,7 +598,7 @@ fn pipes_and_links_in_the_place_of_files_are_refused_at_once() {
     let pipe = |name: &str| {
         mknodat(CWD, user.path(name), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe")
     };
-    ["run.state", "locked.state.lock", "config"].map(pipe);
+    ["run.state", "locked.state.lock", "config"].into_iter().for_each(pipe);
     fs::write(user.path("mine"), "mine").expect("a file");
     symlink("mine", user.path("linked.state.lock")).expect("a link");
     for (words, named) in [
