@@ -8,7 +8,7 @@ use crate::publish::Publisher;
 use crate::run::Settings;
 use crate::runs::Runs;
 use crate::state::{Keeper, Lock, Loss, Reason, free_name, known};
-use crate::storage::absolute;
+use crate::storage::{absolute, canonical};
 use crate::text::{shown, thousands};
 use crossbeam_channel::{Receiver, never};
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ impl Watch {
         place: &Place,
     ) -> std::io::Result<Self> {
         let (inside, of_runs) = (directory.to_owned(), place.clone());
-        let about = move |run: &Path| known(&of_runs, run, Some(&inside), None);
+        let about = move |run: &Path| known(&of_runs, run, Some(&inside), None, false);
         let found = match options.mode {
             Mode::Live if !is_run(directory) => find_runs(directory, options.poll, about)?,
             Mode::Live | Mode::Once => never(),
@@ -87,7 +87,7 @@ impl Watch {
             places: Vec::new(),
             publisher: None,
         };
-        let known = known(place, directory, None, None);
+        let known = known(place, directory, None, None, false);
         if let Some(why) = &known.refused {
             return Err(std::io::Error::other(why.clone()));
         }
@@ -161,7 +161,7 @@ impl Watch {
     }
 
     /// Follows a run anew whose path leads to another directory, as another process would.
-    fn follow_elsewhere(&mut self, number: usize) -> std::io::Result<()> {
+    fn follow_elsewhere(&mut self, number: usize, had_figures: bool) -> std::io::Result<()> {
         let Some(place) = self.places.get_mut(number) else { return Ok(()) };
         let (named, within) = (place.named.clone(), place.within.clone());
         let held = place.file.clone().zip(place.lock.take());
@@ -174,7 +174,8 @@ impl Watch {
             }
             (held, _) => held,
         };
-        let known = known(&self.place, &named, within.as_deref(), held);
+        let is_another = had_figures && canonical(&named) == self.places[number].directory;
+        let known = known(&self.place, &named, within.as_deref(), held, is_another);
         let (kept, restored, keeping) = self.resume(number, &named, within.as_deref(), known);
         self.pipelines.follow_again(number, &named, &kept.directory, restored, keeping)?;
         self.places[number] = kept;
@@ -209,9 +210,10 @@ impl Watch {
         let checkpoint = group.updates.iter().rposition(|update| matches!(update, Update::Checkpoint(_)));
         let checkpoint = checkpoint.map(|at| group.updates.remove(at));
         let leads_elsewhere = group.updates.iter().any(|update| matches!(update, Update::Elsewhere));
+        let had_figures = group.updates.iter().any(|update| matches!(update, Update::Restarted { .. }));
         self.put_void_progress_aside(&mut group);
         self.apply_to_runs(group);
-        if leads_elsewhere && let Err(error) = self.follow_elsewhere(run) {
+        if leads_elsewhere && let Err(error) = self.follow_elsewhere(run, had_figures) {
             self.remarks
                 .push(format!("the directory that the path leads to now cannot be followed: {error}"));
             self.runs.apply(Group { run, updates: vec![Update::Ended] }, SystemTime::now());

@@ -1,9 +1,9 @@
 //! What an earlier process has kept of a run: found, locked, and read; and what of it is lost.
 
 use super::aside::{Reason, put_aside, put_aside_before};
-use super::file::is_unused;
+use super::file::{is_unused, read_head};
 use super::search::{Sought, manifest_in};
-use super::{KnownManifest, Lock, Place, Progress, Unreadable, path_bytes, read, write};
+use super::{Kinship, KnownManifest, Lock, Place, Progress, Unreadable, path_bytes, read, write};
 use crate::storage::canonical;
 use crate::text::{shown, thousands};
 use std::io;
@@ -42,8 +42,15 @@ pub struct Known {
 }
 
 /// What an earlier process has kept of a run, with the right to write it; `within` is the directory of runs that it
-/// was found in. Of a file of which the right is held already, it is `held`.
-pub fn known(place: &Place, run: &Path, within: Option<&Path>, held: Option<(PathBuf, Lock)>) -> Known {
+/// was found in. Of a file of which the right is held already, it is `held`, and of a directory that took the place of
+/// another it is certain that it is another one.
+pub fn known(
+    place: &Place,
+    run: &Path,
+    within: Option<&Path>,
+    held: Option<(PathBuf, Lock)>,
+    is_another: bool,
+) -> Known {
     let directory = canonical(run);
     let mut known = Known::nothing(directory.clone());
     let Some(file) = place.of(&directory, within) else { return known };
@@ -70,7 +77,7 @@ pub fn known(place: &Place, run: &Path, within: Option<&Path>, held: Option<(Pat
         Ok(progress) => known.progress = progress,
         Err(why) => known.give_up(&file, &why),
     }
-    known.look_elsewhere(place, &file);
+    known.look_elsewhere(place, &file, is_another);
     known.note_what_was_put_aside(&file);
     known
 }
@@ -84,17 +91,17 @@ pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<P
     let Some(file) = place.of(&directory, within) else { return Ok(None) };
     let progress = read(&file)?.filter(|progress| progress.directory == path_bytes(&directory));
     let manifest = manifest_in(&directory);
-    if progress.as_ref().is_some_and(|progress| !is_of_another(progress, manifest.as_ref())) {
+    if progress.as_ref().is_some_and(|progress| is_kin(progress, manifest.as_ref())) {
         return Ok(progress);
     }
     let sought = Sought { place, directory: &directory, manifest: manifest.as_ref(), file: &file };
-    Ok(sought.find().map(|(progress, _)| progress))
+    Ok(sought.find().map(|(progress, _)| progress).or(progress))
 }
 
-/// Whether progress is certainly not that of the run with this manifest.
-fn is_of_another(progress: &Progress, manifest: Option<&KnownManifest>) -> bool {
-    let before = progress.manifest.as_ref().and_then(KnownManifest::id);
-    before.zip(manifest.and_then(KnownManifest::id)).is_some_and(|(before, now)| before != now)
+/// Whether a manifest says that progress is of the run that has it.
+fn is_kin(progress: &Progress, manifest: Option<&KnownManifest>) -> bool {
+    let manifests = progress.manifest.as_ref().zip(manifest);
+    manifests.is_some_and(|(before, now)| before.kinship(now) != Kinship::None)
 }
 
 impl Known {
@@ -141,18 +148,19 @@ impl Known {
         ));
     }
 
-    /// Where the file has nothing of this very run, another one may.
-    fn look_elsewhere(&mut self, place: &Place, file: &Path) {
+    /// Where nothing says that what the file has is of this very run, another one may have that.
+    fn look_elsewhere(&mut self, place: &Place, file: &Path, is_another: bool) {
         if self.file.is_none() || self.is_kept_elsewhere {
             return;
         }
         let manifest = manifest_in(&self.directory);
-        let has_another =
-            self.progress.as_ref().is_some_and(|progress| is_of_another(progress, manifest.as_ref()));
-        if self.progress.is_none() || has_another {
+        if !self.progress.as_ref().is_some_and(|progress| is_kin(progress, manifest.as_ref())) {
             let directory = self.directory.clone();
             let sought = Sought { place, directory: &directory, manifest: manifest.as_ref(), file };
-            self.take_over(&sought);
+            let was_found = self.take_over(&sought);
+            if is_another && !was_found && self.make_room(file) {
+                self.progress = None;
+            }
             if self.progress.is_none()
                 && let Some(similar) = sought.find_similar()
             {
@@ -167,20 +175,33 @@ impl Known {
         self.is_from_elsewhere = self.progress.as_ref().is_some_and(|progress| !is_here(progress));
     }
 
-    /// Goes on from what another file has of the run, and keeps it in the run's own from now on.
-    fn take_over(&mut self, sought: &Sought<'_>) {
-        let deleted = self.progress.as_ref().is_some_and(|progress| progress.may_have_deleted);
-        let taken = sought.take(|found| {
-            let is_free = !deleted || put_aside(sought.file, Reason::Void).is_ok();
-            let progress = Progress { directory: path_bytes(sought.directory), ..found.clone() };
-            is_free && write(sought.file, &progress).is_ok()
-        });
-        let Some(found) = taken else { return };
+    /// Puts the progress of another run aside whose batches may be deleted; returns whether nothing is in the way.
+    fn make_room(&self, file: &Path) -> bool {
+        let may_have_deleted = self.progress.as_ref().is_some_and(|progress| progress.may_have_deleted);
+        !may_have_deleted || put_aside(file, Reason::Void).is_ok()
+    }
+
+    /// Goes on from what another file has of the run, if one has, and keeps it in the run's own from now on.
+    fn take_over(&mut self, sought: &Sought<'_>) -> bool {
+        let of_this_run = |found: &Progress| Progress {
+            directory: path_bytes(sought.directory),
+            problems: found
+                .problems
+                .iter()
+                .filter(|problem| !is_of_another(problem, found))
+                .cloned()
+                .collect(),
+            ..found.clone()
+        };
+        let taken = sought
+            .take(|found| self.make_room(sought.file) && write(sought.file, &of_this_run(found)).is_ok());
+        let Some(found) = taken else { return false };
         if found.directory != path_bytes(sought.directory) {
             let before = String::from_utf8_lossy(&found.directory).into_owned();
             self.remarks.push(format!("goes on from the progress of {}", shown(Path::new(&before))));
         }
-        self.progress = Some(Progress { directory: path_bytes(sought.directory), ..found });
+        self.progress = Some(of_this_run(&found));
+        true
     }
 
     /// What was put aside stays lost, whoever was told of it.
@@ -196,6 +217,16 @@ impl Known {
         let end = aside.file_name().unwrap_or_default().to_string_lossy();
         problems.any(|(_, reason)| reason.ends_with(&*end))
     }
+}
+
+/// Where what was put aside is named at the end of a problem.
+const WHERE: &str = "their progress is in ";
+
+/// Whether a problem is the loss of another run, whose place this one had.
+fn is_of_another((_, reason): &(String, String), progress: &Progress) -> bool {
+    let Some((_, aside)) = reason.rsplit_once(WHERE) else { return false };
+    let Some((_, Some(other))) = read_head(Path::new(aside)) else { return false };
+    progress.manifest.as_ref().is_some_and(|own| other.kinship(own) == Kinship::None)
 }
 
 fn loss_of(aside: &Path, reason: Reason) -> Loss {

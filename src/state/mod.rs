@@ -87,11 +87,6 @@ impl KnownManifest {
         Self { id, run, producer, layers: layers.to_vec(), identity }
     }
 
-    /// What tells the run from another, where that is said.
-    pub(crate) fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-
     /// Whether it says the same as another one, of which no id tells that it is that of another run.
     fn resembles(&self, other: &Self) -> bool {
         let is_other = self.id.as_ref().zip(other.id.as_ref()).is_some_and(|(one, other)| one != other);
@@ -143,7 +138,10 @@ pub fn path_bytes(path: &Path) -> Vec<u8> {
 impl Progress {
     /// Whether its parts belong together.
     fn is_sound(&self) -> bool {
-        if !self.history.is_sound(self.layers.len()) || !self.counted.is_sound() || !self.has_each_layer_once() {
+        if !self.history.is_sound(self.layers.len())
+            || !self.counted.is_sound()
+            || !self.has_each_layer_once()
+        {
             return false;
         }
         let points = self.history.points();

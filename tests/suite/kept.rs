@@ -713,23 +713,48 @@ fn acknowledgements_of_ranks_have_the_id_of_the_run() {
 /// The directory is replaced by that of another run, which was watched before under its own name.
 #[test]
 fn a_directory_that_is_replaced_has_the_progress_of_the_run_that_is_in_it_now() {
+    for with_id in [true, false] {
+        let id = |name| with_id.then_some(name);
+        let user = User::new();
+        user.pruned_run("other", id("other"), 2);
+        user.pruned_run("run", id("first"), 3);
+        let run = user.path("run");
+        let mut watcher = user.watch("run", &["--prune"]);
+        std::thread::sleep(Duration::from_millis(700));
+        fs::rename(&run, user.path("first")).expect("moved");
+        fs::rename(user.path("other"), &run).expect("moved");
+        // A number that the first one does not have.
+        add_batch(&run, 7);
+        until("it is deleted", || support::batches(&run).is_empty());
+        end(&run, 3);
+        std::thread::sleep(Duration::from_millis(700));
+        let told = watcher.leaves();
+        assert_eq!(told.1["run"]["batches"], 3, "{}", told.2);
+        // Both are found under other names, without what was lost in the place that they had.
+        for (from, name, batches) in [("first", "first", 4), ("run", "moved", 4)] {
+            fs::rename(user.path(from), user.path(name)).expect("renamed");
+            add_batch(&user.path(name), 9);
+            end(&user.path(name), batches);
+            is_whole(&user.watch_to_its_end(name, &["--prune"]), batches);
+        }
+    }
+}
+
+/// The manifests say nothing, and no batch is there that the first run had.
+#[test]
+fn a_directory_that_is_replaced_by_a_run_without_an_id_has_nothing_of_the_first() {
     let user = User::new();
-    user.pruned_run("other", Some("other"), 2);
-    user.pruned_run("run", Some("first"), 3);
+    user.pruned_run("run", None, 3);
     let run = user.path("run");
     let mut watcher = user.watch("run", &["--prune"]);
     std::thread::sleep(Duration::from_millis(700));
     fs::rename(&run, user.path("first")).expect("moved");
-    fs::rename(user.path("other"), &run).expect("moved");
-    add_batch(&run, 2);
+    manifest(&user.path("new"), None, json!({}));
+    fs::rename(user.path("new"), &run).expect("moved");
+    std::thread::sleep(Duration::from_millis(1200));
+    add_batch(&run, 7);
     until("it is deleted", || support::batches(&run).is_empty());
-    end(&run, 3);
-    std::thread::sleep(Duration::from_millis(700));
     let told = watcher.leaves();
-    assert_eq!(told.1["run"]["batches"], 3, "{}", told.2);
-    // The first one is found under its new name, too.
-    let first = user.path("first");
-    add_batch(&first, 3);
-    end(&first, 4);
-    is_whole(&user.watch_to_its_end("first", &["--prune"]), 4);
+    assert_eq!(told.1["run"]["batches"], 1, "{}", told.2);
+    has_lost(&told, 1);
 }
