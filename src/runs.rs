@@ -87,9 +87,9 @@ impl Runs {
         }
     }
 
-    /// The newest run, to go on from what is known of it.
-    pub fn newest_mut(&mut self) -> Option<&mut Run> {
-        self.entries.last_entry().map(|entry| &mut entry.into_mut().run)
+    /// A run by its number, to go on from what is known of it.
+    pub fn run_mut(&mut self, number: usize) -> Option<&mut Run> {
+        self.entries.get_mut(&number).map(|entry| &mut entry.run)
     }
 
     /// A run by its number.
