@@ -121,8 +121,11 @@ pub fn update(update: &Update) {
         }
         Update::Problem(problem) => warn!(batch = problem.path, why = problem.reason, "a problem"),
         // Every batch that is counted has no problem any more, most never had one.
-        Update::FirstBatches(first) => debug!(?first, "batches with all layers, and without some"),
-        Update::Solved(_) | Update::NoticeGone(_) | Update::Account(_) | Update::Rank { .. } => {}
+        Update::Solved(_)
+        | Update::NoticeGone(_)
+        | Update::FirstBatches(_)
+        | Update::Account(_)
+        | Update::Rank { .. } => {}
         Update::Checkpoint(checkpoint) => debug!(batches = checkpoint.counted.len(), "a checkpoint"),
         Update::Refused(why) => error!(why = why.to_string(), "the run is not counted"),
         Update::Restarted { why, lost } => info!(why, lost, "the tally starts over"),
