@@ -7,9 +7,9 @@ use crate::history::History;
 use crate::pace::Pace;
 use crate::pipeline::{Checkpoint, FirstBatches, Presence, Problem, Severity, Update, Watching};
 use crate::ranks::{Circumstances, Ranks, Standing};
-use crate::snapshot::{BatchId, BatchName, End, EntryName, Manifest, SnapshotError, classify, shown};
+use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
 use crate::state::{Progress, path_bytes};
-use crate::tally::{LayerSums, Tally};
+use crate::tally::{LayerSums, StepLengths, Tally};
 use crate::throughput::Throughput;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -75,7 +75,11 @@ pub struct Run {
     /// The manifest's layers by name.
     declared: HashMap<String, usize>,
     end: Option<End>,
+    /// When the end was first known.
+    end_came: Option<SystemTime>,
     tally: Tally,
+    /// Which batches are in the tally, and what of each: see [`BatchId::fingerprint`].
+    fingerprint: u64,
     history: History,
     ranks: Ranks,
     /// The end of all ranks, which is that of a run without one of its own.
@@ -119,7 +123,9 @@ impl Run {
             manifest: None,
             declared: HashMap::new(),
             end: None,
+            end_came: None,
             tally: Tally::default(),
+            fingerprint: 0,
             history: History::default(),
             ranks: Ranks::default(),
             common_end: None,
@@ -152,6 +158,8 @@ impl Run {
         let batches = progress.counted.len() as u64;
         let Some(tally) = Tally::restore(progress.layers, progress.samples, batches) else { return false };
         self.tally = tally;
+        self.tally.keep_step_lengths(progress.step_lengths);
+        self.fingerprint = progress.counted.fingerprint();
         self.history = progress.history;
         self.bytes = progress.bytes;
         self.newest = progress.newest;
@@ -202,12 +210,19 @@ impl Run {
             problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
             counted: checkpoint.counted,
             layers: self.tally.layers().to_vec(),
+            step_lengths: self.tally.step_lengths().iter().map(StepLengths::kept).collect(),
             samples: self.tally.samples(),
             bytes: self.bytes,
             history: self.history.clone(),
             ranks: self.ranks.sums(),
             newest: self.newest.clone(),
         }
+    }
+
+    /// Whether the sums are those of exactly so many batches with this
+    /// [fingerprint](crate::follow::CountedBatches::fingerprint).
+    pub fn agrees_with(&self, fingerprint: u64, batches: u64) -> bool {
+        batches == self.tally.batches() && fingerprint == self.fingerprint
     }
 
     /// Batches that were counted by an earlier process, and are in the figures.
@@ -227,6 +242,7 @@ impl Run {
         for update in updates {
             self.apply_one(update, now);
         }
+        self.end_came = self.end().and(self.end_came.or(Some(now)));
         self.of_all = self.problems_of_all();
     }
 
@@ -236,7 +252,6 @@ impl Run {
         if problems.is_empty() {
             problems.extend(self.samples_unlike_end());
         }
-        problems.extend(self.no_name_with_a_number());
         problems.extend(self.first.lacking.map(lacks_layers));
         problems.extend(self.misspelt.iter().map(|(named, meant)| misspelt(named, meant)));
         problems
@@ -258,16 +273,6 @@ impl Run {
             Some(set_aside(format!("the end of rank {number}"), why))
         });
         of_ranks.collect()
-    }
-
-    /// The problem with a run of which nothing is counted, since the names of its batches give no numbers.
-    fn no_name_with_a_number(&self) -> Option<Problem> {
-        if self.account.seen > 0 || self.tally.batches() > 0 {
-            return None;
-        }
-        let misnamed = self.problems.keys().find(|path| classify(path) == EntryName::Misnamed)?;
-        let why = "no batch is counted: no name here gives the number of one; name them batch-N.npz";
-        Some(set_aside(misnamed.clone(), why.into()))
     }
 
     /// The problem with a run that has more batches than its end says: they are those of several runs, unless
@@ -314,8 +319,9 @@ impl Run {
             }
             Update::RefusalGone => self.refused = None,
             Update::FirstBatches(first) => self.first = first,
-            Update::Counted { number, rank, name, modified, bytes, replaces, count } => {
-                let id = BatchId { number, rank };
+            Update::Counted { id, name, modified, bytes, replaces, count, digest } => {
+                let BatchId { number, rank } = id;
+                self.fingerprint = self.fingerprint.wrapping_add(id.fingerprint(Some(digest)));
                 if let Some(replaced) = &replaces {
                     self.take_out(id, replaced);
                 }
@@ -342,7 +348,11 @@ impl Run {
                 let activity = if self.settings.live { now } else { modified.min(now) };
                 self.last_activity = self.last_activity.max(Some(activity));
             }
-            Update::Withdrawn { number, rank, count } => self.take_out(BatchId { number, rank }, &count),
+            Update::Withdrawn { id, count } => self.take_out(id, &count),
+            Update::Layers(layers) => {
+                self.tally.correct(&layers);
+                self.structure += 1;
+            }
             Update::Problem(problem) => self.add_problem(problem),
             Update::Solved(path) => {
                 self.problems.remove(&path);
@@ -429,9 +439,7 @@ impl Run {
 
     /// Notes what follows from another rank, another end of one, or another manifest.
     fn expect_ranks(&mut self) {
-        if let Some(world_size) = self.manifest().and_then(|manifest| manifest.world_size) {
-            self.ranks.expect(world_size);
-        }
+        self.ranks.expect(self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(0));
         self.common_end = self.ranks.common_end();
     }
 
@@ -449,6 +457,9 @@ impl Run {
 
     fn take_out(&mut self, id: BatchId, count: &BatchCount) {
         let layers = self.tally.remove(count);
+        self.fingerprint = self.fingerprint.wrapping_sub(id.fingerprint(Some(count.digest())));
+        self.structure += u64::from(self.tally.order() != self.order);
+        self.order = self.tally.order();
         self.corrections += 1;
         self.history.remove(id.number, count.samples, &layers, &count.layers);
         if let Some(rank) = id.rank {
@@ -663,14 +674,21 @@ impl Run {
         if self.status(now) != Status::Finished || self.account.waiting > 0 {
             return false;
         }
-        let silent = self.last_activity.and_then(|last| now.duration_since(last).ok());
-        let silent_for = |time: Duration| silent.is_none_or(|silent| silent >= time);
+        // An end that comes before the first batch begins the wait for it.
+        let last = self.last_activity.max(self.end_came);
+        let silent_for = |time: Duration| {
+            last.is_none_or(|last| now.duration_since(last).is_ok_and(|silent| silent >= time))
+        };
+        let seen = self.account.seen - self.account.twins;
         match self.end() {
-            Some(End { batches: Some(batches), .. }) if self.account.seen < *batches => {
+            Some(End { batches: Some(batches), .. }) if seen < *batches => {
                 silent_for(self.settings.stall_after)
             }
             Some(end) if self.lacks_samples_of(end) => silent_for(self.settings.stall_after),
-            Some(_) => true,
+            // A copy in alphabetical order brings the manifest last.
+            Some(_) if self.account.seen > 0 => self.manifest.is_some() || silent_for(WAIT_FOR_END),
+            Some(End { batches: Some(0), .. }) => true,
+            Some(_) => silent_for(self.settings.stall_after),
             None => silent_for(WAIT_FOR_END),
         }
     }
@@ -773,18 +791,19 @@ mod tests {
     }
 
     fn counted(number: u64, layer: &str) -> Update {
+        let count = BatchCount {
+            samples: 1,
+            shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
+            layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
+        };
         Update::Counted {
-            number,
-            rank: None,
+            id: number.into(),
             name: format!("batch-{number}.npz"),
             modified: SystemTime::UNIX_EPOCH,
             bytes: 1,
             replaces: None,
-            count: BatchCount {
-                samples: 1,
-                shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
-                layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
-            },
+            digest: count.digest(),
+            count,
         }
     }
 
@@ -814,6 +833,25 @@ mod tests {
         assert_eq!(run.history().prices(), [8, 24, 4]);
         let effective: Vec<u128> = run.history().points().iter().map(|point| point.effective).collect();
         assert_eq!(effective, [8, 24, 4, 8]);
+    }
+
+    /// A fault of this program that must not become the next process's.
+    #[test]
+    fn sums_that_are_not_those_of_the_counted_batches_are_never_kept() {
+        let mut run = run();
+        let update = counted(0, "a");
+        let Update::Counted { count, digest, .. } = update.clone() else { unreachable!() };
+        let (now, two) = (SystemTime::UNIX_EPOCH, counted(1, "a"));
+        run.apply(vec![update], now);
+        assert!(run.agrees_with(BatchId::from(0).fingerprint(Some(digest)), 1));
+        assert!(!run.agrees_with(BatchId::from(1).fingerprint(Some(digest)), 1), "another batch");
+        assert!(!run.agrees_with(BatchId::from(0).fingerprint(None), 1), "another count of it");
+        run.apply(vec![two], now);
+        let both = BatchId::from(0).fingerprint(Some(digest));
+        let both = both.wrapping_add(BatchId::from(1).fingerprint(Some(digest)));
+        assert!(run.agrees_with(both, 2) && !run.agrees_with(both, 3));
+        run.apply(vec![Update::Withdrawn { id: 1.into(), count: count.clone() }], now);
+        assert!(run.agrees_with(BatchId::from(0).fingerprint(Some(digest)), 1));
     }
 
     #[test]

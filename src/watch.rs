@@ -1,6 +1,6 @@
 //! The runs that are followed: their state, what keeps it up to date, and those that are found meanwhile.
 
-use crate::follow::{Discovery, find_runs, is_run};
+use crate::follow::{Discovery, Idle, MAX_RUNS, find_runs, is_run};
 use crate::pipeline::{
     Command, Group, Keeping, Mode, Options, Pipelines, Problem, Restored, Severity, Update,
 };
@@ -15,7 +15,10 @@ use serde::Deserialize;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The time between two looks at which runs may give way.
+const BETWEEN_IDLE: Duration = Duration::from_secs(1);
 
 /// Where the progress of runs is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -149,6 +152,9 @@ pub struct Watch {
     told: u64,
     pipelines: Pipelines,
     found: Receiver<Discovery<Known>>,
+    /// Tells whoever finds runs which may give way to newer ones.
+    idle: Idle,
+    next_idle: Instant,
     settings: Settings,
     keeping: Keeping,
     /// Writes progress.
@@ -164,7 +170,7 @@ struct Kept {
     directory: PathBuf,
     /// The file, if there is one that this process may write.
     file: Option<PathBuf>,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 impl Watch {
@@ -182,23 +188,27 @@ impl Watch {
     ) -> std::io::Result<Self> {
         let (inside, of_runs) = (directory.to_owned(), place.clone());
         let about = move |run: &Path| known(&of_runs, run, Some(&inside));
+        let idle = Idle::default();
         let found = match options.mode {
-            Mode::Live if !is_run(directory) => find_runs(directory, options.poll, about)?,
+            Mode::Live if !is_run(directory) => find_runs(directory, options.poll, idle.clone(), about)?,
             Mode::Live | Mode::Once => never(),
         };
-        let keeping = options.keeping;
+        let (keeping, threads) = (options.keeping, options.threads);
         let mut watch = Self {
             runs: Runs::new(directory, settings.clone()),
             remarks: Vec::new(),
             told: 0,
             pipelines: Pipelines::start(options)?,
             found,
+            idle,
+            next_idle: Instant::now(),
             settings,
             keeping,
             keeper: if keeping == Keeping::Nothing { None } else { Some(Keeper::start()?) },
             places: Vec::new(),
             publisher: None,
         };
+        watch.remark_on_threads(threads);
         let known = known(place, directory, None);
         if let (Some(file), Err(why @ Unreadable::Foreign)) = (&known.file, &known.progress) {
             return Err(std::io::Error::other(format!(
@@ -208,6 +218,17 @@ impl Watch {
         }
         watch.follow(directory, known)?;
         Ok(watch)
+    }
+
+    fn remark_on_threads(&mut self, wanted: usize) {
+        let threads = self.pipelines.threads();
+        if threads < wanted {
+            let had = thousands(threads as u128);
+            self.remarks.push(format!(
+                "{had} of {} threads count: the system gives no more (ulimit -u)",
+                thousands(wanted as u128)
+            ));
+        }
     }
 
     /// Follows the run that was added last.
@@ -245,9 +266,9 @@ impl Watch {
                 shown(directory)
             ));
         }
-        self.pipelines.follow(directory, restored, keeping)?;
         let file = known.file.filter(|_| !known.is_kept_elsewhere);
-        self.places.push(Kept { directory: known.directory, file, _lock: known.lock });
+        self.places.push(Kept { directory: known.directory, file, lock: known.lock });
+        self.pipelines.follow(directory, restored, keeping)?;
         Ok(())
     }
 
@@ -283,6 +304,10 @@ impl Watch {
         else {
             return;
         };
+        if !entry.run.agrees_with(checkpoint.counted.fingerprint(), checkpoint.counted.len() as u64) {
+            // A fault of this program: what is wrong must not be kept, and what is there can be counted anew.
+            return self.pipelines.tell(run, Command::Recount);
+        }
         let number = checkpoint.number;
         let progress = entry.run.progress_at(directory, *checkpoint);
         keeper.keep(file.clone(), progress, move |written| {
@@ -340,6 +365,7 @@ impl Watch {
 
     /// Publishes what is new, where it is time to; call it about once a second. Returns what there is to say.
     pub fn publish(&mut self) -> Vec<String> {
+        self.tell_idle();
         self.publisher.as_mut().map_or(Vec::new(), |publisher| publisher.publish(&self.runs))
     }
 
@@ -348,22 +374,65 @@ impl Watch {
         self.publisher.take().map_or(Vec::new(), |publisher| publisher.close(&self.runs))
     }
 
-    /// Follows runs that were found; without a discovery there will be no more.
-    ///
-    /// # Errors
-    /// Where the system gives no thread.
-    pub fn take_found(&mut self, found: Option<Discovery<Known>>) -> std::io::Result<()> {
+    /// Follows runs that were found, those aside for which the system gives no thread; without a discovery there
+    /// will be no more.
+    pub fn take_found(&mut self, found: Option<Discovery<Known>>) {
         let Some(found) = found else {
             self.found = never();
-            return Ok(());
+            return;
         };
+        found.gone.iter().for_each(|directory| self.leave(directory));
+        let mut refused = Vec::new();
         for (directory, known) in found.runs {
+            // One that was to give way, and was looked at by then, is still there.
+            if self.runs.number_of(&directory).is_some() {
+                continue;
+            }
             let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.runs.add(&directory, Settings { name, ..self.settings.clone() });
-            self.follow(&directory, known)?;
+            if let Err(error) = self.follow(&directory, known) {
+                // The others are worth following all the same.
+                self.leave(&directory);
+                refused.push(error);
+            }
+        }
+        if let Some(why) = refused.first() {
+            self.remarks.push(format!("{} runs are not followed: {why}", thousands(refused.len() as u128)));
+        }
+        if self.runs.left_out() == 0 && found.left_out > 0 {
+            self.remarks.push(format!(
+                "{} older runs are not followed: the newest {MAX_RUNS} are, and a new one takes the place of one that is over or stalled",
+                thousands(found.left_out as u128)
+            ));
         }
         self.runs.leave_out(found.left_out);
-        Ok(())
+        self.remarks.extend(found.hints);
+    }
+
+    /// Follows a run no more that gives way to a newer one, unless somebody looks at it by now.
+    fn leave(&mut self, directory: &Path) {
+        let Some(number) = self.runs.number_of(directory) else { return };
+        let Some(entry) = self.runs.take_out(number) else { return };
+        if let Some(publisher) = &mut self.publisher {
+            publisher.leave(number, &entry.run);
+        }
+        self.pipelines.leave(number);
+        let place = self.places.get_mut(number);
+        let lock = place.and_then(|place| (place.file.take(), place.lock.take()).1);
+        if let (Some(keeper), Some(lock)) = (&self.keeper, lock) {
+            keeper.release(lock);
+        }
+    }
+
+    /// Tells whoever finds runs which may give way to newer ones, where there are as many as can be followed.
+    fn tell_idle(&mut self) {
+        if Instant::now() < self.next_idle {
+            return;
+        }
+        self.next_idle = Instant::now() + BETWEEN_IDLE;
+        let idle = self.runs.idle(SystemTime::now()).into_iter();
+        let directory = |(number, last)| Some((self.runs.get(number)?.directory.clone(), last));
+        self.idle.set(idle.filter_map(directory).collect());
     }
 
     /// Whether batches are deleted once they are counted, so that no tally can be started over.

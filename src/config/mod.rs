@@ -66,6 +66,7 @@ pub struct Config {
     #[serde(deserialize_with = "values::choice")]
     pub log_level: Option<Level>,
     /// Threads that count.
+    #[serde(deserialize_with = "values::threads")]
     pub threads: Option<NonZeroUsize>,
     /// Whether to follow symbolic links in runs.
     pub follow_links: Option<bool>,
@@ -298,8 +299,9 @@ mod tests {
             ("\n\npoll = 0", &["line 3 (poll = 0): ", "between 0.01"]),
             ("poll = \"5\"", &["line 1", "a number of seconds"]),
             ("poll = nan", &["line 1", "between 0.01"]),
-            ("threads = 0", &["line 1", "nonzero"]),
-            ("threads = -1", &["line 1", "-1"]),
+            ("threads = 0", &["line 1", "from 1 to 4,096"]),
+            ("threads = -1", &["line 1", "from 1 to 4,096"]),
+            ("threads = 100000", &["line 1", "from 1 to 4,096"]),
             ("ascii = 1", &["line 1", "boolean"]),
             (
                 "export = [\n\"a.json\",\n\"a.pdf\"]",

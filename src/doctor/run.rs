@@ -3,7 +3,7 @@
 use super::{Batches, Finding, Settings};
 use crate::count::{Scratch, count_batch};
 use crate::fault;
-use crate::follow::{Found, Shape, Shard, scan};
+use crate::follow::{Found, Neighbour, Shape, Shard, beside_run, scan};
 use crate::snapshot::{
     Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, check_document,
     classify, read_document,
@@ -101,6 +101,7 @@ impl RunDiagnosis {
             examination.examine(found);
         }
         examination.note_deleted(within);
+        examination.note_neighbours(beside_run(directory, &found));
         examination.finish()
     }
 
@@ -139,7 +140,6 @@ struct Examination<'a> {
     /// The samples of each rank.
     rank_samples: BTreeMap<u32, u128>,
     /// What looks like a batch and has no number.
-    misnamed: u64,
     scratch: Scratch,
     findings: Vec<Finding>,
 }
@@ -158,7 +158,6 @@ impl<'a> Examination<'a> {
             ranks: BTreeMap::new(),
             rank_ends: BTreeMap::new(),
             rank_samples: BTreeMap::new(),
-            misnamed: 0,
             scratch: Scratch::default(),
             findings: Vec::new(),
         }
@@ -275,7 +274,7 @@ impl<'a> Examination<'a> {
             temporary += u64::from(classify(name) == EntryName::Temporary && name.contains("batch-"));
             false
         });
-        self.batches.temporary = temporary;
+        self.batches.temporary += temporary;
     }
 
     /// Notes the batches that neurotop has counted and that are gone.
@@ -308,20 +307,19 @@ impl<'a> Examination<'a> {
                     self.rank(*rank);
                 }
             },
-            EntryName::MisnamedRank => self.note(
-                &found.name,
-                "what is in it is not counted, since its name gives no rank",
-                "name it rank-R, a number below 4294967295, if it is that of a rank",
-            ),
-            EntryName::Misnamed => {
-                self.misnamed += 1;
-                self.note(
-                    &found.name,
-                    "it is not counted, since its name gives no batch number",
-                    "name it batch-N.npz if it is a batch",
-                );
-            }
             _ => {}
+        }
+    }
+
+    /// Notes what looks like a part of the run and is not counted: it is wrong where nothing else is the run.
+    fn note_neighbours(&mut self, neighbours: Vec<Neighbour>) {
+        let has_batches = self.batches.seen + self.batches.counted_and_gone > 0;
+        for Neighbour { name, error, has_batches: holds_some } in neighbours {
+            if holds_some && !has_batches {
+                self.wrong(name, error);
+            } else {
+                self.note(name, error.what, error.advice);
+            }
         }
     }
 
@@ -482,12 +480,7 @@ impl<'a> Examination<'a> {
 
     fn judge_batches(&mut self) {
         if self.batches.seen + self.batches.counted_and_gone == 0 {
-            if self.misnamed > 0 {
-                let what = "no batch is counted: no name here gives the number of one";
-                self.wrong("the run", SnapshotError::new(what, "name the batches batch-N.npz"));
-            } else {
-                self.note("the run", "there is no batch yet", "neurotop watch waits for them");
-            }
+            self.note("the run", "there is no batch yet", "neurotop watch waits for them");
         }
         let keep = self.manifest.as_ref().and_then(|manifest| manifest.keep);
         if let (Some(missing), None) = (self.batches.missing_in_words(), keep) {

@@ -90,6 +90,8 @@ impl Keeping {
 pub enum Command {
     /// Forget all counts and read everything again.
     Restart,
+    /// The sums are not those of the batches that are counted: read everything again, and say so.
+    Recount,
     /// Scan once more, count what is there, and end.
     Finish,
     /// The checkpoint of this number is on disk.

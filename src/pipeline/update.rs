@@ -3,8 +3,10 @@
 use super::{Checkpoint, FirstBatches};
 use crate::count::BatchCount;
 use crate::follow::Account;
-use crate::snapshot::{End, Manifest, SnapshotError};
+use crate::snapshot::{BatchId, End, Manifest, SnapshotError};
+use crate::tally::LayerPresence;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -93,10 +95,8 @@ pub enum Update {
     },
     /// A batch is to be added.
     Counted {
-        /// The batch number.
-        number: u64,
-        /// The rank that wrote it, where one is named.
-        rank: Option<u32>,
+        /// Which batch it is.
+        id: BatchId,
         /// Its name in the directory.
         name: String,
         /// When it was written.
@@ -107,16 +107,18 @@ pub enum Update {
         replaces: Option<BatchCount>,
         /// What it adds.
         count: BatchCount,
+        /// What tells that from another count.
+        digest: NonZeroU64,
     },
     /// A batch that was added is to be taken out.
     Withdrawn {
-        /// The batch number.
-        number: u64,
-        /// The rank that wrote it, where one is named.
-        rank: Option<u32>,
+        /// Which batch it is.
+        id: BatchId,
         /// What it added.
         count: BatchCount,
     },
+    /// What the counted batches say of some layers, after one that had them was replaced or taken out.
+    Layers(Vec<LayerPresence>),
     /// The first batches with all layers that any batch has, and without some.
     FirstBatches(FirstBatches),
     /// A problem with a file. One that sets it aside replaces an earlier one with the same file; of notices there may

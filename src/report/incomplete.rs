@@ -84,7 +84,7 @@ mod tests {
 
     fn account(waiting: u64, set_aside: u64) -> Update {
         let seen = waiting + set_aside;
-        Update::Account(Account { seen, counted: 0, waiting, set_aside, waiting_bytes: 0 })
+        Update::Account(Account { seen, counted: 0, waiting, set_aside, ..Account::default() })
     }
 
     #[test]

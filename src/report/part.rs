@@ -358,7 +358,7 @@ mod tests {
     use crate::count::{BatchCount, LayerCount};
     use crate::follow::Account;
     use crate::report::{Merge, Summary};
-    use crate::snapshot::LayerShape;
+    use crate::snapshot::{BatchId, LayerShape};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -383,7 +383,15 @@ mod tests {
             };
             let (name, modified) = (format!("batch-{number}"), SystemTime::UNIX_EPOCH);
             let rank = [None, Some(0), Some(7)][number as usize];
-            let update = Update::Counted { number, rank, name, modified, bytes: 0, replaces: None, count };
+            let update = Update::Counted {
+                id: BatchId { number, rank },
+                name,
+                modified,
+                bytes: 0,
+                replaces: None,
+                digest: count.digest(),
+                count,
+            };
             run.apply(vec![update], SystemTime::UNIX_EPOCH);
         }
         let account = |counted| Account { seen: counted, counted, ..Account::default() };

@@ -260,8 +260,15 @@ mod tests {
                 .collect(),
         };
         let name = "batch".to_owned();
-        let update =
-            Update::Counted { number: 0, rank: None, name, modified: now, bytes: 0, replaces: None, count };
+        let update = Update::Counted {
+            id: 0.into(),
+            name,
+            modified: now,
+            bytes: 0,
+            replaces: None,
+            digest: count.digest(),
+            count,
+        };
         run.apply(vec![update], now);
         Summary::of(&run, now)
     }

@@ -7,6 +7,7 @@ use super::npy::MAX_AXES;
 use super::{Layers, SnapshotError};
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fmt;
 
 /// The version of the format that this program reads.
@@ -66,6 +67,28 @@ pub struct LayerShape {
     pub name: String,
     /// The axes behind the batch axis; `None` where the array has no element, so that they say nothing.
     pub neurons: Option<Vec<u64>>,
+}
+
+impl LayerShape {
+    /// The memory that some of them take, about.
+    pub(crate) fn bytes_of(layers: &[Self]) -> usize {
+        let bytes = |layer: &Self| {
+            let axes = layer.neurons.as_ref().map_or(0, Vec::len);
+            size_of::<Self>() + layer.name.len() + axes * size_of::<u64>()
+        };
+        layers.iter().map(bytes).sum()
+    }
+}
+
+impl Manifest {
+    /// Whether another manifest, later on, can only be that of another model: it has another name or producer, or
+    /// none of the layers.
+    pub fn is_of_another_model(&self, later: &Self) -> bool {
+        let names: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
+        let has_layers = !self.layers.is_empty() && !later.layers.is_empty();
+        let has_none = !later.layers.iter().any(|layer| names.contains(layer.name.as_str()));
+        (&self.run, &self.producer) != (&later.run, &later.producer) || (has_layers && has_none)
+    }
 }
 
 impl LayerEntry {

@@ -2,7 +2,7 @@
 
 use super::file::default_directory;
 use super::sweep::sweep;
-use super::{Progress, write};
+use super::{Lock, Progress, write};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -16,6 +16,8 @@ enum Order {
         from: PathBuf,
         to: PathBuf,
     },
+    /// Gives up the right to write a file.
+    Release(Lock),
 }
 
 /// Progress to be written, and whom to tell what came of it.
@@ -69,6 +71,13 @@ impl Keeper {
             let _ = orders.send(Order::PutAside { from, to });
         }
     }
+
+    /// Gives up the right to write a file, once what was to be written to it before is written.
+    pub fn release(&self, lock: Lock) {
+        if let Some(orders) = &self.orders {
+            let _ = orders.send(Order::Release(lock));
+        }
+    }
 }
 
 impl Drop for Keeper {
@@ -93,6 +102,7 @@ fn work(orders: &Receiver<Order>) {
         for order in waiting {
             match order {
                 Order::Write(write) => carry_out(write),
+                Order::Release(lock) => drop(lock),
                 Order::PutAside { from, to } => {
                     if let Err(error) = std::fs::rename(&from, &to) {
                         tracing::warn!(file = ?from, why = error.to_string(), "void progress cannot be put aside");

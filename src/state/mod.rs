@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// The version of what is kept; another one is not read.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// The progress of a run at one moment: which batches are counted, and what came of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct Progress {
     pub problems: Vec<(String, String)>,
     /// Sums by layer.
     pub layers: Vec<LayerSums>,
+    /// How many batches have each layer with so many steps, by the index of the layer: see
+    /// [`Tally::step_lengths`](crate::tally::Tally::step_lengths). Empty where that is not known.
+    pub step_lengths: Vec<Vec<(u64, u64)>>,
     /// Samples counted.
     pub samples: u128,
     /// Bytes counted.

@@ -7,6 +7,8 @@
 mod support;
 
 mod bad_input;
+#[cfg(unix)]
+mod bookkeeping;
 mod command;
 mod compare;
 mod config;
@@ -20,6 +22,11 @@ mod hostile;
 mod integers;
 mod large;
 mod log;
+#[cfg(unix)]
+mod many_runs;
+mod neighbours;
+#[cfg(target_os = "linux")]
+mod outside;
 mod portrait;
 mod publish;
 #[cfg(unix)]

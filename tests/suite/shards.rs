@@ -215,18 +215,19 @@ impl Made {
             dense: steps.len() as u64 * u64::from(u32::MAX),
             updates_by_step: steps.clone(),
         };
+        let count = BatchCount {
+            samples: self.samples,
+            shapes: self.layers.iter().map(shape).collect(),
+            layers: self.layers.values().map(count).collect(),
+        };
         Update::Counted {
-            rank,
-            number,
+            id: BatchId { number, rank },
             name,
             modified: SystemTime::UNIX_EPOCH + Duration::from_secs(self.modified),
             bytes: 0,
             replaces: None,
-            count: BatchCount {
-                samples: self.samples,
-                shapes: self.layers.iter().map(shape).collect(),
-                layers: self.layers.values().map(count).collect(),
-            },
+            digest: count.digest(),
+            count,
         }
     }
 }

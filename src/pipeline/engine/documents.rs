@@ -40,6 +40,7 @@ impl Engine {
             self.forget_manifest();
         }
         if !is_there(EntryName::End(None)) && self.end_document.forget() {
+            self.has_ended = false;
             self.pending.push(Update::Solved("end.json".into()));
             self.pending.push(Update::EndGone(None));
         }
@@ -85,6 +86,7 @@ impl Engine {
         match self.end_document.read(&path, now, End::parse) {
             Reading::Nothing => {}
             Reading::Parsed(end) => {
+                self.has_ended = true;
                 self.pending.push(Update::Solved("end.json".into()));
                 self.pending.push(Update::End(end));
             }
@@ -152,6 +154,7 @@ impl Engine {
             }
         };
         self.ledger.note_rank(of.rank);
+        self.ledger.verify(true, now);
         let ends = self.rank_documents.note_end(of, end);
         self.take_rank_ends(of.rank, ends);
     }
@@ -170,7 +173,7 @@ impl Engine {
     }
 
     /// The run's own manifest. Which rank's comes first is a matter of chance, and makes no other run.
-    fn own_manifest(&self) -> Option<&Manifest> {
+    pub(super) fn own_manifest(&self) -> Option<&Manifest> {
         self.manifest.as_deref().filter(|_| self.borrowed_from.is_none())
     }
 
@@ -183,11 +186,15 @@ impl Engine {
         if self.restored_manifest.as_ref().is_some_and(|before| !before.may_become(&manifest)) {
             return self.restart(REPLACED);
         }
-        let id = self.own_manifest().and_then(|own| own.id.as_ref());
-        if let (Some(before), Some(now)) = (id, &manifest.id)
-            && before != now
-        {
-            return self.restart(BEGUN_AGAIN);
+        if let Some(own) = self.own_manifest() {
+            let is_pruned = self.may_delete();
+            match (&own.id, &manifest.id) {
+                (Some(before), Some(now)) if before == now => {}
+                (Some(_), Some(_)) => return self.restart(BEGUN_AGAIN),
+                _ if is_pruned && own.is_of_another_model(&manifest) => return self.restart(BEGUN_AGAIN),
+                // The batches must say whether it is the same run.
+                _ => self.is_unconfirmed |= self.ledger.lowest_counted().is_some(),
+            }
         }
         self.borrowed_from = None;
         self.rank_documents.compare_again(None);
@@ -210,8 +217,9 @@ impl Engine {
         if !checks_changed {
             return;
         }
+        self.checks += 1;
         let solved = self.mismatched.drain(..).map(|name| name.to_string());
-        self.pending.extend(solved.chain(self.ledger.retry_set_aside()).map(Update::Solved));
+        self.pending.extend(solved.chain(self.ledger.retry_failed()).map(Update::Solved));
         for (name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
             self.take_out(name, reason);
         }
@@ -233,10 +241,12 @@ impl Engine {
                 format!("{}; it is in the figures all the same, counted before that was known", reason.what);
             return self.problem(name.to_string(), SnapshotError::new(what, "start the tally over"));
         };
+        let before = self.ledger.shapes_of(name);
         self.ledger.withdraw(name);
         self.acknowledgement.remove(id);
         self.checkpoints.touch();
-        self.pending.push(Update::Withdrawn { number: id.number, rank: id.rank, count });
+        self.pending.push(Update::Withdrawn { id, count });
+        self.correct_layers(before, name);
         self.problem(name.to_string(), reason);
     }
 }
