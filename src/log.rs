@@ -128,9 +128,9 @@ pub fn update(update: &Update) {
         }
         Update::Problem(problem) => warn!(batch = problem.path, why = problem.reason, "a problem"),
         // Every batch that is counted has no problem any more, most never had one.
-        Update::FirstBatches(first) => debug!(?first, "batches with all layers, and without some"),
         Update::Solved(_)
         | Update::NoticeGone(_)
+        | Update::FirstBatches(_)
         | Update::Account(_)
         | Update::Layers(_)
         | Update::Rank { .. } => {}
