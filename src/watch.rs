@@ -346,7 +346,7 @@ impl Watch {
         }
         if self.runs.left_out() == 0 && found.left_out > 0 {
             self.remarks.push(format!(
-                "{} older runs are not followed: the newest {MAX_RUNS} are, and a new one takes the place of one that is over or stalled",
+                "{} older runs are not followed, but the newest {MAX_RUNS}",
                 thousands(found.left_out as u128)
             ));
         }
@@ -369,15 +369,13 @@ impl Watch {
         }
     }
 
-    /// Tells whoever finds runs which may give way to newer ones, where there are as many as can be followed.
+    /// Tells whoever finds runs which may give way to newer ones.
     fn tell_idle(&mut self) {
         if Instant::now() < self.next_idle {
             return;
         }
         self.next_idle = Instant::now() + BETWEEN_IDLE;
-        let idle = self.runs.idle(SystemTime::now()).into_iter();
-        let directory = |(number, last)| Some((self.runs.get(number)?.directory.clone(), last));
-        self.idle.set(idle.filter_map(directory).collect());
+        self.idle.set(self.runs.idle(SystemTime::now()));
     }
 
     /// Whether batches are deleted once they are counted, so that no tally can be started over.
