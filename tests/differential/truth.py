@@ -31,11 +31,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from potentials import Content
 
-Key = tuple[int | None, int]
+Key = tuple[Optional[int], int]
 MOST_CHOICES = 20_000
 NAME = re.compile(r"(?:rank-(\d+)[/.])?batch-(\d+)(?:\.npz)?")
 
