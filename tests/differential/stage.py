@@ -61,7 +61,6 @@ class Stage:
         self.entries = [layer.entry() for layer in self.layers]  # those of the right manifest
         self.is_right = self.manifest == "none"  # whether the manifest is as it will stay
         self.id = f"{rng.getrandbits(64):x}" if self.manifest != "none" and rng.random() < 0.5 else None
-        self.truth.has_id = self.id is not None and self.manifest != "last"
         self.keeps = rng.choice(["file", "file", "default", "none"])
         self.prunes = self.truth.prunes = self.keeps != "none" and rng.random() < 0.25
         self.leaves = rng.random() < 0.5
@@ -112,6 +111,7 @@ class Stage:
 
     def _write_manifest(self, rng: random.Random, entries: list[dict]) -> None:
         content = {"format": "neurotop", "version": 1, "run": "differential", "layers": entries}
+        self.truth.has_id = self.id is not None
         self.write_json("manifest.json", content | ({"id": self.id} if self.id else {}), rng)
 
     def write_json(self, name: str, content: dict, rng: random.Random) -> None:

@@ -166,6 +166,8 @@ class Truth:
         del batch.files[name]
         if not batch.files and not batch.counted:
             batch.excuses.add("deleted when it was perhaps not counted yet")
+        if not name.endswith(".npz"):
+            batch.excuses.add("deleted file by file, which may look like a change at first")
         if len({*map(id, filter(None, [*batch.files.values(), *batch.maybe, batch.counted]))}) > 1:
             batch.excuses.add("was there twice")
         self._look_for_another_run()
