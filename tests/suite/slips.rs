@@ -550,6 +550,28 @@ fn a_batch_of_the_future_keeps_no_run_alive_after_a_restart() {
 }
 
 #[test]
+fn what_is_noticed_of_batches_is_said_after_a_restart_too() {
+    let (run, state) = (directory(), directory());
+    support::write_manifest(run.path(), &[LAYER], None);
+    let turned = batch_of(4, &[("lif", &[4, 20, 2])]);
+    write(run.path(), 1, &turned);
+    let place = Place::File(state.path().join("state"));
+    let mut watch = Follower::start(run.path(), Keeping::Progress, &place);
+    watch.until_problem("batch-000001.npz", "[T, B, …]");
+    watch.leave();
+    let mut watch = Follower::start(run.path(), Keeping::Progress, &place);
+    watch.until_problem("batch-000001.npz", "[T, B, …]");
+    assert!(watch.run().resumed() == 1 && watch.run().set_aside().next().is_none());
+    // Of a later batch it is not said again, of an earlier one it is said instead.
+    write(run.path(), 2, &turned);
+    watch.until("counted", |run| run.tally().batches() == 2);
+    watch.until_problem("batch-000001.npz", "[T, B, …]");
+    write(run.path(), 0, &turned);
+    watch.until_problem("batch-000000.npz", "[T, B, …]");
+    assert_eq!(watch.run().problems().count(), 1);
+}
+
+#[test]
 fn batches_that_wait_leave_a_comparison_as_incomplete_as_a_summary() {
     let place = directory();
     let (run, exported) = (place.path().join("run"), place.path().join("base.json"));
