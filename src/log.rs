@@ -139,6 +139,8 @@ pub fn update(update: &Update) {
         Update::Checkpoint(checkpoint) => debug!(batches = checkpoint.counted.len(), "a checkpoint"),
         Update::Refused(why) => error!(why = why.to_string(), "the run is not counted"),
         Update::Restarted { why, lost } => info!(why, lost, "the tally starts over"),
+        Update::Lost(why) => warn!(why, "what was counted is lost"),
+        Update::Elsewhere => info!("the path leads to another directory"),
         Update::Ended => info!("counting has ended"),
     }
 }
