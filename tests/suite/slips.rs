@@ -404,10 +404,13 @@ fn where_no_name_gives_the_number_of_a_batch_nothing_looks_right() {
     let path = support::write_batch(run.path(), 0, &small_batch(), Archive::Stored);
     fs::rename(&path, run.path().join("batch_000000.npz")).expect("renamed");
     let (code, json, said) = summary(run.path());
-    assert!(code == 3 && said.contains("name them batch-N.npz"), "{code}: {said}");
+    assert!(
+        code == 3 && said.contains("set aside: it is not counted, since its name gives no"),
+        "{code}: {said}"
+    );
     assert_eq!(json["complete"], false);
     let (is_wrong, text) = doctor(run.path());
-    assert!(is_wrong && text.contains("no name here gives the number of one"), "{text}");
+    assert!(is_wrong && text.contains("its name gives no batch number"), "{text}");
     // Beside others it is only noticed.
     write(run.path(), 1, &small_batch());
     assert_eq!(summary(run.path()).0, 0);
