@@ -126,7 +126,9 @@ pub fn update(update: &Update) {
         Update::Problem(problem) if problem.severity == Severity::SetAside => {
             warn!(batch = problem.path, why = problem.reason, "set aside");
         }
-        Update::Problem(problem) => warn!(batch = problem.path, why = problem.reason, "a problem"),
+        Update::Problem(problem) | Update::Remark(problem) => {
+            warn!(batch = problem.path, why = problem.reason, "a problem")
+        }
         // Every batch that is counted has no problem any more, most never had one.
         Update::Solved(_)
         | Update::NoticeGone(_)

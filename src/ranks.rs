@@ -214,9 +214,8 @@ impl Ranks {
 
     /// Notes that the end of a rank is not there any more.
     pub fn forget_end(&mut self, rank: u32) {
-        if let Some(rank) = self.ranks.get_mut(&rank) {
-            rank.end = None;
-        }
+        let before = self.ranks.get_mut(&rank).and_then(|rank| rank.end.take());
+        before.iter().for_each(|before| self.ends.remove(before));
     }
 
     /// Notes that a batch of a rank, written at one time, came at another.

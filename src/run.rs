@@ -95,6 +95,8 @@ pub struct Run {
     problems: BTreeMap<String, BTreeMap<(Severity, String), Problem>>,
     /// The problems that follow from all that is counted together.
     of_all: Vec<Problem>,
+    /// What was noticed of batches that count, and of which batch it is said.
+    remarks: BTreeMap<String, BatchName>,
     /// The first batches with all layers and without some.
     first: FirstBatches,
     /// What unpriced neurons and reset mechanisms may be meant for.
@@ -142,6 +144,7 @@ impl Run {
             common_end: None,
             problems: BTreeMap::new(),
             of_all: Vec::new(),
+            remarks: BTreeMap::new(),
             first: FirstBatches::default(),
             misspelt: BTreeMap::new(),
             doubts: Vec::new(),
@@ -180,8 +183,14 @@ impl Run {
         self.last_activity = last_of(progress.counted.iter().map(|(_, identity)| identity.modified), now);
         self.ranks.restore(progress.ranks);
         self.may_have_deleted = progress.may_have_deleted;
+        let lost: HashSet<String> = progress.counted.lost().iter().map(BatchName::to_string).collect();
         for (path, reason) in progress.problems {
-            self.add_problem(Problem { path, reason, severity: Severity::SetAside });
+            // Of a batch that counts nothing else is kept.
+            if BatchName::parse(&path).is_some() && !lost.contains(&path) {
+                self.add_remark(Problem { path, reason, severity: Severity::Notice });
+            } else {
+                self.add_problem(Problem { path, reason, severity: Severity::SetAside });
+            }
         }
         for (name, identity) in progress.counted.iter() {
             if let Some(rank) = name.rank() {
@@ -215,8 +224,9 @@ impl Run {
     pub fn progress_at(&self, directory: &Path, checkpoint: Checkpoint) -> Progress {
         let lost: HashSet<String> = checkpoint.counted.lost().iter().map(BatchName::to_string).collect();
         let stays = |problem: &&Problem| lost.contains(&problem.path) || is_of_progress(&problem.path);
-        let problems =
-            self.problems_of_files().filter(|problem| problem.severity == Severity::SetAside).filter(stays);
+        let remarks = self.remarks().filter(|problem| !lost.contains(&problem.path));
+        let set_aside = self.problems_of_files().filter(|problem| problem.severity == Severity::SetAside);
+        let problems = set_aside.filter(stays).chain(remarks);
         Progress {
             directory: path_bytes(directory),
             manifest: checkpoint.manifest,
@@ -402,14 +412,11 @@ impl Run {
                 self.structure += 1;
             }
             Update::Problem(problem) => self.add_problem(problem),
+            Update::Remark(problem) => self.add_remark(problem),
             Update::Solved(path) => {
                 self.problems.remove(&path);
             }
-            Update::NoticeGone(problem) => {
-                if let Some(problems) = self.problems.get_mut(&problem.path) {
-                    problems.remove(&(problem.severity, problem.key()));
-                }
-            }
+            Update::NoticeGone(problem) => self.take_notice_back(&problem),
             Update::Refused(why) => self.refused = Some(why),
             Update::Restarted { why, .. } => self.restart(why),
             Update::Lost(why) => self.note_lost(why),
@@ -499,6 +506,36 @@ impl Run {
     fn add_problem(&mut self, problem: Problem) {
         let key = (problem.severity, problem.key());
         self.problems.entry(problem.path.clone()).or_default().insert(key, problem);
+    }
+
+    /// Says it of the first batch that it is true of, whichever process has counted that.
+    fn add_remark(&mut self, problem: Problem) {
+        let Some(batch) = BatchName::parse(&problem.path) else { return };
+        let before =
+            self.remark(&problem.reason).map(|before| (before.clone(), self.remarks[&problem.reason]));
+        match before {
+            Some((_, first)) if first < batch => return,
+            Some((before, _)) => self.take_notice_back(&before),
+            None => {}
+        }
+        self.remarks.insert(problem.reason.clone(), batch);
+        self.add_problem(problem);
+    }
+
+    /// What is noticed of batches that count, as long as it is true.
+    fn remarks(&self) -> impl Iterator<Item = &Problem> {
+        self.remarks.keys().filter_map(|reason| self.remark(reason))
+    }
+
+    fn remark(&self, reason: &str) -> Option<&Problem> {
+        let path = self.remarks.get(reason)?.to_string();
+        self.problems.get(&path)?.get(&(Severity::Notice, reason.to_owned()))
+    }
+
+    fn take_notice_back(&mut self, problem: &Problem) {
+        if let Some(problems) = self.problems.get_mut(&problem.path) {
+            problems.remove(&(problem.severity, problem.key()));
+        }
     }
 
     fn restart(&mut self, why: String) {

@@ -124,6 +124,8 @@ pub enum Update {
     /// A problem with a file. One that sets it aside replaces an earlier one with the same file; of notices there may
     /// be several.
     Problem(Problem),
+    /// What is noticed of a batch that counts, and is to be said of the first one that it is true of.
+    Remark(Problem),
     /// Whatever the problem with this file was, it is no more.
     Solved(String),
     /// This was noticed of a file, which it keeps out of nothing, and is said of another now or true no more.

@@ -42,7 +42,8 @@ pub struct Progress {
     pub counted: CountedBatches,
     /// Whether batches may have been deleted since they were counted: what is known of them is here alone.
     pub may_have_deleted: bool,
-    /// What cannot be seen in the directory any more and keeps the figures from being whole, by its path.
+    /// What cannot be seen in the directory any more and keeps the figures from being whole, by its path; and what was
+    /// noticed of counted batches, which are not read again.
     pub problems: Vec<(String, String)>,
     /// Sums by layer.
     pub layers: Vec<LayerSums>,

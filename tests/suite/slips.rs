@@ -404,10 +404,13 @@ fn where_no_name_gives_the_number_of_a_batch_nothing_looks_right() {
     let path = support::write_batch(run.path(), 0, &small_batch(), Archive::Stored);
     fs::rename(&path, run.path().join("batch_000000.npz")).expect("renamed");
     let (code, json, said) = summary(run.path());
-    assert!(code == 3 && said.contains("name them batch-N.npz"), "{code}: {said}");
+    assert!(
+        code == 3 && said.contains("set aside: it is not counted, since its name gives no"),
+        "{code}: {said}"
+    );
     assert_eq!(json["complete"], false);
     let (is_wrong, text) = doctor(run.path());
-    assert!(is_wrong && text.contains("no name here gives the number of one"), "{text}");
+    assert!(is_wrong && text.contains("its name gives no batch number"), "{text}");
     // Beside others it is only noticed.
     write(run.path(), 1, &small_batch());
     assert_eq!(summary(run.path()).0, 0);
@@ -547,6 +550,28 @@ fn a_batch_of_the_future_keeps_no_run_alive_after_a_restart() {
     let watch = Follower::start(run.path(), Keeping::Progress, &place);
     assert_eq!(watch.run().resumed(), 2);
     assert!(matches!(status(watch.run()), Status::Stalled(silent) if silent > Duration::from_secs(3000)));
+}
+
+#[test]
+fn what_is_noticed_of_batches_is_said_after_a_restart_too() {
+    let (run, state) = (directory(), directory());
+    support::write_manifest(run.path(), &[LAYER], None);
+    let turned = batch_of(4, &[("lif", &[4, 20, 2])]);
+    write(run.path(), 1, &turned);
+    let place = Place::File(state.path().join("state"));
+    let mut watch = Follower::start(run.path(), Keeping::Progress, &place);
+    watch.until_problem("batch-000001.npz", "[T, B, …]");
+    watch.leave();
+    let mut watch = Follower::start(run.path(), Keeping::Progress, &place);
+    watch.until_problem("batch-000001.npz", "[T, B, …]");
+    assert!(watch.run().resumed() == 1 && watch.run().set_aside().next().is_none());
+    // Of a later batch it is not said again, of an earlier one it is said instead.
+    write(run.path(), 2, &turned);
+    watch.until("counted", |run| run.tally().batches() == 2);
+    watch.until_problem("batch-000001.npz", "[T, B, …]");
+    write(run.path(), 0, &turned);
+    watch.until_problem("batch-000000.npz", "[T, B, …]");
+    assert_eq!(watch.run().problems().count(), 1);
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Engine {
                 self.pending.push(Update::NoticeGone(notice_of(later, remark)));
             }
         }
-        self.notice(batch.to_string(), remark.clone());
+        self.pending.push(Update::Remark(notice_of(batch, remark)));
     }
 
     /// Notes which layers a batch has.
