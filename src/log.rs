@@ -128,15 +128,17 @@ pub fn update(update: &Update) {
         }
         Update::Problem(problem) => warn!(batch = problem.path, why = problem.reason, "a problem"),
         // Every batch that is counted has no problem any more, most never had one.
-        Update::FirstBatches(first) => debug!(?first, "batches with all layers, and without some"),
         Update::Solved(_)
         | Update::NoticeGone(_)
+        | Update::FirstBatches(_)
         | Update::Account(_)
         | Update::Layers(_)
         | Update::Rank { .. } => {}
         Update::Checkpoint(checkpoint) => debug!(batches = checkpoint.counted.len(), "a checkpoint"),
         Update::Refused(why) => error!(why = why.to_string(), "the run is not counted"),
         Update::Restarted { why, lost } => info!(why, lost, "the tally starts over"),
+        Update::Lost(why) => warn!(why, "what was counted is lost"),
+        Update::Elsewhere => info!("the path leads to another directory"),
         Update::Ended => info!("counting has ended"),
     }
 }

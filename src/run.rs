@@ -8,7 +8,7 @@ use crate::pace::Pace;
 use crate::pipeline::{Checkpoint, FirstBatches, Presence, Problem, Severity, Update, Watching};
 use crate::ranks::{Circumstances, Ranks, Standing};
 use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
-use crate::state::{Progress, path_bytes};
+use crate::state::{Loss, Progress, path_bytes};
 use crate::tally::{LayerSums, StepLengths, Tally};
 use crate::throughput::Throughput;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -21,6 +21,13 @@ const WAIT_FOR_END: Duration = Duration::from_secs(2);
 
 /// What a problem is about where what was counted is not in the figures any more.
 pub const PROGRESS: &str = "progress";
+
+/// Whether a problem is about that: it has this path, and a number from the second one on.
+fn is_of_progress(path: &str) -> bool {
+    path.strip_prefix(PROGRESS).is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix(' ').is_some_and(|number| number.parse::<u32>().is_ok())
+    })
+}
 
 /// A backlog that is counted sooner is not worth a word.
 const LONG_BACKLOG: Duration = Duration::from_secs(1);
@@ -92,6 +99,10 @@ pub struct Run {
     first: FirstBatches,
     /// What unpriced neurons and reset mechanisms may be meant for.
     misspelt: Misspelt,
+    /// Why batches may have been counted and deleted that are in no figures.
+    doubts: Vec<String>,
+    /// The problems that these are, as long as not all batches are counted.
+    doubted: Vec<Problem>,
     account: Account,
     presence: Option<Presence>,
     watching: Option<Watching>,
@@ -133,6 +144,8 @@ impl Run {
             of_all: Vec::new(),
             first: FirstBatches::default(),
             misspelt: BTreeMap::new(),
+            doubts: Vec::new(),
+            doubted: Vec::new(),
             account: Account::default(),
             presence: None,
             watching: None,
@@ -201,8 +214,9 @@ impl Run {
     /// The progress of the run at `directory` at a checkpoint, once all updates before it are applied.
     pub fn progress_at(&self, directory: &Path, checkpoint: Checkpoint) -> Progress {
         let lost: HashSet<String> = checkpoint.counted.lost().iter().map(BatchName::to_string).collect();
-        let stays = |problem: &&Problem| lost.contains(&problem.path) || problem.path == PROGRESS;
-        let problems = self.set_aside().filter(stays);
+        let stays = |problem: &&Problem| lost.contains(&problem.path) || is_of_progress(&problem.path);
+        let problems =
+            self.problems_of_files().filter(|problem| problem.severity == Severity::SetAside).filter(stays);
         Progress {
             directory: path_bytes(directory),
             manifest: checkpoint.manifest,
@@ -225,6 +239,39 @@ impl Run {
         batches == self.tally.batches() && fingerprint == self.fingerprint
     }
 
+    /// Notes what may be in no figures any more.
+    pub fn note_loss(&mut self, loss: Loss) {
+        match loss {
+            Loss::Certain(why) => self.note_lost(why),
+            Loss::Possible(why) => self.doubts.push(why),
+        }
+        self.doubted = self.doubted_problems();
+    }
+
+    /// Each loss is a problem of its own, so that none hides another.
+    fn note_lost(&mut self, reason: String) {
+        let before = self.problems.keys().filter(|path| is_of_progress(path)).count();
+        let path = if before == 0 { PROGRESS.into() } else { format!("{PROGRESS} {}", before + 1) };
+        self.add_problem(Problem { path, reason, severity: Severity::SetAside });
+    }
+
+    /// What may be lost is not where all batches that there are to be are counted.
+    fn doubted_problems(&self) -> Vec<Problem> {
+        let severity = if self.has_all_batches() { Severity::Notice } else { Severity::SetAside };
+        let problem = |reason: &String| Problem { path: PROGRESS.into(), reason: reason.clone(), severity };
+        self.doubts.iter().map(problem).collect()
+    }
+
+    /// Whether it is said how many batches there are, and as many are counted. Of several ranks the last may have
+    /// written an end of its own as that of the run.
+    fn has_all_batches(&self) -> bool {
+        let are_several =
+            !self.ranks.is_empty() || self.manifest().is_some_and(|own| own.world_size.unwrap_or(1) > 1);
+        let end = if are_several { self.common_end.as_ref() } else { self.end() };
+        let said = end.map_or(self.expected_batches(), |end| end.batches);
+        said.is_some_and(|said| self.tally.batches() >= said)
+    }
+
     /// Batches that were counted by an earlier process, and are in the figures.
     pub fn resumed(&self) -> u64 {
         self.resumed
@@ -244,6 +291,7 @@ impl Run {
         }
         self.end_came = self.end().and(self.end_came.or(Some(now)));
         self.of_all = self.problems_of_all();
+        self.doubted = self.doubted_problems();
     }
 
     /// What is wrong with all of it together, and in no file alone.
@@ -364,6 +412,11 @@ impl Run {
             }
             Update::Refused(why) => self.refused = Some(why),
             Update::Restarted { why, .. } => self.restart(why),
+            Update::Lost(why) => self.note_lost(why),
+            Update::Elsewhere => {
+                self.problems.clear();
+                self.doubts.clear();
+            }
             // Whoever keeps the progress looks at it before the group is applied.
             Update::Checkpoint(_) => {}
             Update::Account(account) => self.account = account,
@@ -452,7 +505,21 @@ impl Run {
         let fresh = Self::new(self.settings.clone());
         let (presence, watching) = (self.presence.take(), self.watching.take());
         let (revision, structure, corrections) = (self.revision, self.structure + 1, self.corrections + 1);
-        *self = Self { presence, watching, restarted: Some(why), revision, structure, corrections, ..fresh };
+        // What was lost before is lost all the same.
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.retain(|path, _| is_of_progress(path));
+        let doubts = std::mem::take(&mut self.doubts);
+        *self = Self {
+            presence,
+            watching,
+            problems,
+            doubts,
+            restarted: Some(why),
+            revision,
+            structure,
+            corrections,
+            ..fresh
+        };
     }
 
     fn take_out(&mut self, id: BatchId, count: &BatchCount) {
@@ -542,7 +609,7 @@ impl Run {
 
     /// The problems, by file.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems_of_files().chain(&self.of_all)
+        self.problems_of_files().chain(&self.of_all).chain(&self.doubted)
     }
 
     /// The same without what follows from the sums of all batches together.

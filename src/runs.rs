@@ -22,12 +22,12 @@ impl Entry {
         Self { directory: directory.to_owned(), run: Run::new(settings), added: SystemTime::now() }
     }
 
-    /// When it was last seen to live, where it is over or nothing has come for so long that it is stalled.
-    fn idle_since(&self, now: SystemTime) -> Option<SystemTime> {
+    /// Whether nothing is to be expected of it: it is over, or nothing has come for so long that it is stalled.
+    fn is_idle(&self, now: SystemTime) -> bool {
         let last = self.run.last_activity().unwrap_or(self.added);
         let silent = now.duration_since(last).unwrap_or_default();
-        let is_idle = self.run.is_over(now) || silent >= self.run.settings().stall_after;
-        (is_idle && self.run.account().waiting == 0).then_some(last)
+        let is_over = self.run.is_over(now) || silent >= self.run.settings().stall_after;
+        is_over && self.run.account().waiting == 0
     }
 }
 
@@ -60,15 +60,15 @@ impl Runs {
         }
     }
 
-    /// The runs that may give way to newer ones at `now`, with the time of their last sign of life: those of which
-    /// nothing is to be expected and that nobody looks at.
-    pub fn idle(&self, now: SystemTime) -> Vec<(usize, SystemTime)> {
-        let is_looked_at = |number: &usize| *number == self.shown || Some(*number) == self.baseline;
-        let listed = self.listed().into_iter().filter(|number| !is_looked_at(number));
-        listed.filter_map(|number| Some((number, self.entries[&number].idle_since(now)?))).collect()
+    /// The directories of the runs that may give way to newer ones at `now`: those of which nothing is to be expected
+    /// and that nobody looks at.
+    pub fn idle(&self, now: SystemTime) -> Vec<PathBuf> {
+        let may_give_way = |number: &usize| !self.is_looked_at(*number) && self.entries[number].is_idle(now);
+        let idle = self.listed().into_iter().filter(may_give_way);
+        idle.map(|number| self.entries[&number].directory.clone()).collect()
     }
 
-    /// The number of a run that may give way, by its directory.
+    /// The number of a run, by its directory.
     pub fn number_of(&self, directory: &Path) -> Option<usize> {
         let found = self.entries.iter().find(|(_, entry)| entry.directory == directory);
         found.map(|(&number, _)| number)
@@ -76,8 +76,11 @@ impl Runs {
 
     /// Takes a run out, unless it is shown or the baseline.
     pub fn take_out(&mut self, number: usize) -> Option<Entry> {
-        let is_looked_at = number == self.shown || Some(number) == self.baseline;
-        if is_looked_at { None } else { self.entries.remove(&number) }
+        if self.is_looked_at(number) { None } else { self.entries.remove(&number) }
+    }
+
+    fn is_looked_at(&self, number: usize) -> bool {
+        number == self.shown || Some(number) == self.baseline
     }
 
     /// Applies updates, which came at `now`.
@@ -87,9 +90,9 @@ impl Runs {
         }
     }
 
-    /// The newest run, to go on from what is known of it.
-    pub fn newest_mut(&mut self) -> Option<&mut Run> {
-        self.entries.last_entry().map(|entry| &mut entry.into_mut().run)
+    /// A run by its number, to go on from what is known of it.
+    pub fn run_mut(&mut self, number: usize) -> Option<&mut Run> {
+        self.entries.get_mut(&number).map(|entry| &mut entry.run)
     }
 
     /// A run by its number.
@@ -250,12 +253,13 @@ mod tests {
             runs.apply(Group { run, updates: vec![Update::End(End::default())] }, now);
         }
         runs.mark(3);
-        let idle = |runs: &Runs, later: u64| -> Vec<usize> {
-            runs.idle(now + Duration::from_secs(later)).into_iter().map(|(number, _)| number).collect()
+        let idle = |runs: &Runs, later: u64| -> Vec<String> {
+            let idle = runs.idle(now + Duration::from_secs(later)).into_iter();
+            idle.map(|run| run.file_name().expect("a name").to_string_lossy().into_owned()).collect()
         };
         assert_eq!(runs.shown_number(), 1);
-        assert_eq!(idle(&runs, 0), [2, 5]);
-        assert_eq!(idle(&runs, 40), [4, 2, 5, 6], "nothing ever came of the last");
+        assert_eq!(idle(&runs, 0), ["over", "stalled"]);
+        assert_eq!(idle(&runs, 40), ["live", "over", "stalled", "waiting"], "nothing ever came of the last");
         let taken_out = [1, 3, 2, 2].map(|number| runs.take_out(number).is_some());
         assert_eq!(taken_out, [false, false, true, false]);
         assert_eq!(runs.listed(), [3, 4, 1, 5, 6]);

@@ -11,11 +11,13 @@ use crate::dashboard::{Conflict, Look, Mouse, Options, Symbols, Wishes};
 use crate::follow::Shard;
 use crate::log::{Level, Log};
 use crate::pipeline::Keeping;
-use crate::publish::Publishing;
+use crate::publish::{Publishing, Target};
 use crate::report::{Export, Format};
-use crate::storage::Links;
+use crate::state::lock_beside;
+use crate::storage::{Links, canonical};
 use crate::text::shown;
 use crate::watch::Place;
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -150,6 +152,46 @@ pub fn publishing(args: PublishArgs, config: &Config) -> Publishing {
         tensorboard: args.tensorboard.or_else(|| config.tensorboard.clone()),
         openmetrics: args.openmetrics.or_else(|| config.openmetrics.clone()),
     }
+}
+
+/// Refuses outputs of one name: one would be written over the other, and what is kept be lost.
+///
+/// # Errors
+/// Where there are such, in words for the user.
+pub fn check_outputs(run: &RunSettings, place: &Place, publishing: &Publishing) -> Result<(), String> {
+    let mut outputs: Vec<(&str, &Path)> =
+        run.exports.iter().map(|export| ("--export", export.path())).collect();
+    // One that is given twice is written twice.
+    outputs.sort_unstable();
+    outputs.dedup();
+    outputs.extend(run.log.as_ref().map(|log| ("--log", log.path.as_path())));
+    outputs.extend(publishing.tensorboard.as_deref().map(|directory| ("--tensorboard", directory)));
+    if let Some(Target::File(file)) = &publishing.openmetrics {
+        outputs.push(("--openmetrics", file));
+    }
+    let lock;
+    if let Place::File(file) = place {
+        lock = lock_beside(file);
+        outputs.extend([("--state", file.as_path()), ("--state", lock.as_path())]);
+    }
+    let mut seen: HashMap<PathBuf, &str> = HashMap::new();
+    for (option, path) in outputs.into_iter().filter(|(_, path)| !is_device(path)) {
+        match seen.insert(canonical(path), option) {
+            Some(other) if other != option => {
+                return Err(format!(
+                    "{other} and {option} are both {}; give each a file of its own",
+                    shown(path)
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether what is written there is kept nowhere, as in /dev/null.
+fn is_device(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 /// How often to scan, where that is said.

@@ -1,146 +1,24 @@
 //! The runs that are followed: their state, what keeps it up to date, and those that are found meanwhile.
 
+pub use crate::state::{Known, Place, kept};
+
 use crate::follow::{Discovery, Idle, MAX_RUNS, find_runs, is_run};
-use crate::pipeline::{
-    Command, Group, Keeping, Mode, Options, Pipelines, Problem, Restored, Severity, Update,
-};
+use crate::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines, Restored, Update};
 use crate::publish::Publisher;
-use crate::run::{PROGRESS, Settings};
+use crate::run::Settings;
 use crate::runs::Runs;
-use crate::state::{Keeper, Lock, Progress, Unreadable, default_path, free_name, path_bytes, read};
-use crate::storage::canonical;
+use crate::state::{Keeper, Lock, Loss, Reason, free_name, known};
+use crate::storage::{absolute, canonical};
 use crate::text::{shown, thousands};
 use crossbeam_channel::{Receiver, never};
-use serde::Deserialize;
-use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The time between two looks at which runs may give way.
 const BETWEEN_IDLE: Duration = Duration::from_secs(1);
 
-/// Where the progress of runs is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
-pub enum Place {
-    /// Nowhere.
-    #[default]
-    Nowhere,
-    /// In the user's directory for state.
-    Default,
-    /// In this file; of several runs in files beside it, with the runs' names behind it.
-    File(PathBuf),
-}
-
-impl From<String> for Place {
-    /// `none`, `default`, or the name of a file.
-    fn from(text: String) -> Self {
-        match text.as_str() {
-            "none" => Self::Nowhere,
-            "default" => Self::Default,
-            _ => Self::File(text.into()),
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nowhere => f.write_str("none"),
-            Self::Default => f.write_str("default"),
-            Self::File(file) => write!(f, "{}", file.display()),
-        }
-    }
-}
-
-impl Place {
-    /// The file for a run at an absolute path; `within` is the directory of runs that it was found in.
-    fn of(&self, run: &Path, within: Option<&Path>) -> Option<PathBuf> {
-        match (self, within) {
-            (Self::Nowhere, _) => None,
-            (Self::Default, _) => default_path(run),
-            (Self::File(file), None) => Some(file.clone()),
-            (Self::File(file), Some(_)) => {
-                let mut name = OsString::from(file);
-                name.push("-");
-                name.push(run.file_name().unwrap_or_default());
-                Some(name.into())
-            }
-        }
-    }
-}
-
-/// What is known of a run from an earlier process.
-#[derive(Debug)]
-pub struct Known {
-    /// The run's directory, absolute.
-    directory: PathBuf,
-    /// Where its progress is kept, if anywhere.
-    file: Option<PathBuf>,
-    /// The right to write it, where there is one to have.
-    lock: Option<Lock>,
-    /// Whether another process has that.
-    is_kept_elsewhere: bool,
-    /// The progress, or why it cannot be read.
-    progress: Result<Option<Progress>, Unreadable>,
-}
-
-fn known(place: &Place, run: &Path, within: Option<&Path>) -> Known {
-    let directory = canonical(run);
-    let file = place.of(&directory, within);
-    // Nothing is put beside a file that is somebody else's.
-    if let Some(Err(Unreadable::Foreign)) = file.as_deref().map(read) {
-        let progress = Err(Unreadable::Foreign);
-        return Known { directory, file, lock: None, is_kept_elsewhere: false, progress };
-    }
-    // Where there can be no lock there can be no progress, which is told when it is to be written.
-    let (lock, is_kept_elsewhere) = match file.as_deref().map(Lock::take) {
-        Some(Ok(None)) => (None, true),
-        Some(Ok(lock)) => (lock, false),
-        Some(Err(_)) | None => (None, false),
-    };
-    let progress = file.as_deref().map_or(Ok(None), read);
-    // Only what the user names for this very run may be of one that had another name.
-    let may_be_of_another = matches!((place, within), (Place::File(_), None));
-    let is_meant = |progress: &Progress| may_be_of_another || progress.directory == path_bytes(&directory);
-    let progress = progress.map(|progress| progress.filter(is_meant));
-    Known { directory, file, lock, is_kept_elsewhere, progress }
-}
-
-impl Known {
-    /// Sees to it that a file which cannot be gone on from is not overwritten; returns what there is to say.
-    fn give_up(&mut self, why: &Unreadable) -> Option<String> {
-        let file = self.file.clone()?;
-        let name = shown(&file);
-        let is_void = matches!(why, Unreadable::Ever(_));
-        if is_void && self.is_kept_elsewhere {
-            return Some(format!("{name}: {why}; everything is counted again"));
-        }
-        let aside = free_name(&file, "unusable");
-        if is_void && std::fs::rename(&file, &aside).is_ok() {
-            return Some(format!(
-                "{name}: {why}; it is {} now, and everything is counted again",
-                shown(&aside)
-            ));
-        }
-        self.file = None;
-        Some(format!(
-            "{name}: {why}; it is left as it is, no progress is kept and nothing deleted; name another file with \
-             --state"
-        ))
-    }
-}
-
-/// What is kept of a run; `within` is the directory of runs that it was found in.
-///
-/// # Errors
-/// Where the progress is kept and cannot be read.
-pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, Unreadable> {
-    let directory = canonical(run);
-    let progress = place.of(&directory, within).as_deref().map_or(Ok(None), read)?;
-    Ok(progress.filter(|progress| progress.directory == path_bytes(&directory)))
-}
+/// How long the disk may take to have what was counted before a run's path led elsewhere.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs that are followed.
 #[derive(Debug)]
@@ -157,6 +35,8 @@ pub struct Watch {
     next_idle: Instant,
     settings: Settings,
     keeping: Keeping,
+    place: Place,
+    is_finishing: bool,
     /// Writes progress.
     keeper: Option<Keeper>,
     places: Vec<Kept>,
@@ -166,11 +46,17 @@ pub struct Watch {
 /// Where the progress of a run is kept.
 #[derive(Debug)]
 struct Kept {
-    /// The run's directory.
+    /// The run's path, absolute, as it was given.
+    named: PathBuf,
+    /// The directory of runs that it was found in.
+    within: Option<PathBuf>,
+    /// Where that path leads.
     directory: PathBuf,
     /// The file, if there is one that this process may write.
     file: Option<PathBuf>,
     lock: Option<Lock>,
+    /// Where void progress was put, or is about to be.
+    void: Vec<PathBuf>,
 }
 
 impl Watch {
@@ -187,7 +73,7 @@ impl Watch {
         place: &Place,
     ) -> std::io::Result<Self> {
         let (inside, of_runs) = (directory.to_owned(), place.clone());
-        let about = move |run: &Path| known(&of_runs, run, Some(&inside));
+        let about = move |run: &Path| known(&of_runs, run, Some(&inside), None, false);
         let idle = Idle::default();
         let found = match options.mode {
             Mode::Live if !is_run(directory) => find_runs(directory, options.poll, idle.clone(), about)?,
@@ -204,19 +90,18 @@ impl Watch {
             next_idle: Instant::now(),
             settings,
             keeping,
+            place: place.clone(),
+            is_finishing: false,
             keeper: if keeping == Keeping::Nothing { None } else { Some(Keeper::start()?) },
             places: Vec::new(),
             publisher: None,
         };
         watch.remark_on_threads(threads);
-        let known = known(place, directory, None);
-        if let (Some(file), Err(why @ Unreadable::Foreign)) = (&known.file, &known.progress) {
-            return Err(std::io::Error::other(format!(
-                "{}: {why}, and is not overwritten; name another file with --state",
-                shown(file)
-            )));
+        let known = known(place, directory, None, None, false);
+        if let Some(why) = &known.refused {
+            return Err(std::io::Error::other(why.clone()));
         }
-        watch.follow(directory, known)?;
+        watch.follow(directory, None, known)?;
         Ok(watch)
     }
 
@@ -232,21 +117,42 @@ impl Watch {
     }
 
     /// Follows the run that was added last.
-    fn follow(&mut self, directory: &Path, mut known: Known) -> std::io::Result<()> {
+    fn follow(&mut self, directory: &Path, within: Option<&Path>, known: Known) -> std::io::Result<()> {
+        let named = absolute(directory)?;
+        let (kept, restored, keeping) = self.resume(self.places.len(), &named, within, known);
+        let directory = kept.directory.clone();
+        // First, so that the numbers stay those of the runs also where the system gives no thread.
+        self.places.push(kept);
+        self.pipelines.follow(&named, &directory, restored, keeping)?;
+        Ok(())
+    }
+
+    /// Takes over what is known of a run: where its progress is kept, from where it goes on, and what becomes of it.
+    fn resume(
+        &mut self,
+        number: usize,
+        named: &Path,
+        within: Option<&Path>,
+        mut known: Known,
+    ) -> (Kept, Option<Restored>, Keeping) {
         let has_place = known.file.is_some();
-        let progress = std::mem::replace(&mut known.progress, Ok(None)).unwrap_or_else(|why| {
-            self.remarks.extend(known.give_up(&why));
-            None
-        });
-        let restored = progress.and_then(|progress| {
+        self.remarks.append(&mut known.remarks);
+        if let Some(why) = known.refused.take() {
+            known.file = None;
+            known.losses.push(Loss::Possible(why));
+        }
+        let restored = known.progress.take().and_then(|progress| {
             let restored = Restored {
                 manifest: progress.manifest.clone(),
                 counted: progress.counted.clone(),
                 may_have_deleted: progress.may_have_deleted,
-                is_from_elsewhere: progress.directory != path_bytes(&known.directory),
+                is_from_elsewhere: known.is_from_elsewhere,
             };
-            self.runs.newest_mut()?.go_on_from(progress, SystemTime::now()).then_some(restored)
+            self.runs.run_mut(number)?.go_on_from(progress, SystemTime::now()).then_some(restored)
         });
+        if let Some(run) = self.runs.run_mut(number) {
+            known.losses.drain(..).for_each(|loss| run.note_loss(loss));
+        }
         let keeping = match &known.file {
             _ if known.is_kept_elsewhere => Keeping::LeftToAnother,
             None => Keeping::Nothing,
@@ -263,12 +169,42 @@ impl Watch {
             self.remarks.push(format!(
                 "{}: another neurotop keeps its progress, and deletes batches where that is asked for; this one \
                  does neither",
-                shown(directory)
+                shown(named)
             ));
         }
-        let file = known.file.filter(|_| !known.is_kept_elsewhere);
-        self.places.push(Kept { directory: known.directory, file, lock: known.lock });
-        self.pipelines.follow(directory, restored, keeping)?;
+        let kept = Kept {
+            named: named.to_owned(),
+            within: within.map(Path::to_owned),
+            directory: known.directory,
+            file: known.file.filter(|_| !known.is_kept_elsewhere),
+            lock: known.lock,
+            void: Vec::new(),
+        };
+        (kept, restored, keeping)
+    }
+
+    /// Follows a run anew whose path leads to another directory, as another process would.
+    fn follow_elsewhere(&mut self, number: usize, had_figures: bool) -> std::io::Result<()> {
+        let Some(place) = self.places.get_mut(number) else { return Ok(()) };
+        let (named, within) = (place.named.clone(), place.within.clone());
+        let held = place.file.clone().zip(place.lock.take());
+        // Whoever follows the first directory from now on must find all that was counted there.
+        let is_written = self.keeper.as_ref().is_none_or(|keeper| keeper.wait(WRITTEN_WITHIN));
+        let held = match (held, &self.keeper) {
+            (Some((_, lock)), Some(keeper)) if !is_written => {
+                keeper.release(lock);
+                None
+            }
+            (held, _) => held,
+        };
+        let is_another = had_figures && canonical(&named) == self.places[number].directory;
+        let known = known(&self.place, &named, within.as_deref(), held, is_another);
+        let (kept, restored, keeping) = self.resume(number, &named, within.as_deref(), known);
+        self.pipelines.follow_again(number, &named, &kept.directory, restored, keeping)?;
+        self.places[number] = kept;
+        if self.is_finishing {
+            self.pipelines.tell(number, Command::Finish);
+        }
         Ok(())
     }
 
@@ -296,8 +232,15 @@ impl Watch {
         let run = group.run;
         let checkpoint = group.updates.iter().rposition(|update| matches!(update, Update::Checkpoint(_)));
         let checkpoint = checkpoint.map(|at| group.updates.remove(at));
+        let leads_elsewhere = group.updates.iter().any(|update| matches!(update, Update::Elsewhere));
+        let had_figures = group.updates.iter().any(|update| matches!(update, Update::Restarted { .. }));
         self.put_void_progress_aside(&mut group);
         self.apply_to_runs(group);
+        if leads_elsewhere && let Err(error) = self.follow_elsewhere(run, had_figures) {
+            self.remarks
+                .push(format!("the directory that the path leads to now cannot be followed: {error}"));
+            self.runs.apply(Group { run, updates: vec![Update::Ended] }, SystemTime::now());
+        }
         let Some(Update::Checkpoint(checkpoint)) = checkpoint else { return };
         let (Some(keeper), Some(entry), Some(Kept { directory, file: Some(file), .. }), Some(commands)) =
             (&self.keeper, self.runs.get(run), self.places.get(run), self.pipelines.commands(run))
@@ -332,14 +275,15 @@ impl Watch {
             "{} batches that were counted and then deleted are not in the figures any more: {why}",
             thousands(lost.into())
         );
-        let file = self.places.get(group.run).and_then(|place| place.file.as_ref());
-        if let (Some(keeper), Some(file)) = (&self.keeper, file) {
-            let aside = free_name(file, "void");
+        if let (Some(keeper), Some(Kept { file: Some(file), void, .. })) =
+            (&self.keeper, self.places.get_mut(group.run))
+        {
+            let aside = free_name(file, Reason::Void, void);
             reason = format!("{reason}; their progress is in {}", aside.display());
+            void.push(aside.clone());
             keeper.put_aside(file.clone(), aside);
         }
-        let problem = Problem { path: PROGRESS.into(), reason, severity: Severity::SetAside };
-        group.updates.insert(at + 1, Update::Problem(problem));
+        group.updates.insert(at + 1, Update::Lost(reason));
     }
 
     /// Applies a group, one batch at a time where each may get a point of its own.
@@ -383,6 +327,7 @@ impl Watch {
         };
         found.gone.iter().for_each(|directory| self.leave(directory));
         let mut refused = Vec::new();
+        let within = self.places.first().map(|place| place.named.clone());
         for (directory, known) in found.runs {
             // One that was to give way, and was looked at by then, is still there.
             if self.runs.number_of(&directory).is_some() {
@@ -390,7 +335,7 @@ impl Watch {
             }
             let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.runs.add(&directory, Settings { name, ..self.settings.clone() });
-            if let Err(error) = self.follow(&directory, known) {
+            if let Err(error) = self.follow(&directory, within.as_deref(), known) {
                 // The others are worth following all the same.
                 self.leave(&directory);
                 refused.push(error);
@@ -401,7 +346,7 @@ impl Watch {
         }
         if self.runs.left_out() == 0 && found.left_out > 0 {
             self.remarks.push(format!(
-                "{} older runs are not followed: the newest {MAX_RUNS} are, and a new one takes the place of one that is over or stalled",
+                "{} older runs are not followed, but the newest {MAX_RUNS}",
                 thousands(found.left_out as u128)
             ));
         }
@@ -424,15 +369,13 @@ impl Watch {
         }
     }
 
-    /// Tells whoever finds runs which may give way to newer ones, where there are as many as can be followed.
+    /// Tells whoever finds runs which may give way to newer ones.
     fn tell_idle(&mut self) {
         if Instant::now() < self.next_idle {
             return;
         }
         self.next_idle = Instant::now() + BETWEEN_IDLE;
-        let idle = self.runs.idle(SystemTime::now()).into_iter();
-        let directory = |(number, last)| Some((self.runs.get(number)?.directory.clone(), last));
-        self.idle.set(idle.filter_map(directory).collect());
+        self.idle.set(self.runs.idle(SystemTime::now()));
     }
 
     /// Whether batches are deleted once they are counted, so that no tally can be started over.
@@ -446,7 +389,8 @@ impl Watch {
     }
 
     /// Counts what is there in every run, and ends.
-    pub fn finish(&self) {
+    pub fn finish(&mut self) {
+        self.is_finishing = true;
         self.pipelines.tell_all(Command::Finish);
     }
 }

@@ -14,6 +14,7 @@ use crate::report::Format;
 use crate::settings::{self, RunSettings};
 use crate::storage::is_url;
 use crate::text::shown;
+use crate::watch::Place;
 use anyhow::bail;
 use clap::error::{Error, ErrorKind};
 use std::net::SocketAddr;
@@ -34,6 +35,8 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
         return Err(without_time_to_serve(address).into());
     }
     let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
+    settings::check_outputs(&run, &Place::Nowhere, &publishing)
+        .map_err(|why| -> Error { Error::raw(ErrorKind::ArgumentConflict, why + "\n") })?;
     run.begin()?;
     check(&args.dir, &run, Mode::Once)?;
     let publisher = Publisher::start(&publishing)?;

@@ -37,9 +37,11 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let poll = settings::poll(&args, config);
     let following = Following { poll, place, keeping, ..Following::unkept(Mode::Live) };
     let run = RunSettings::new(args.run, config);
+    let publishing = settings::publishing(args.publish, config);
+    settings::check_outputs(&run, &following.place, &publishing).map_err(conflict)?;
     run.begin()?;
     check(&args.dir, &run, Mode::Live)?;
-    let publisher = Publisher::start(&settings::publishing(args.publish, config))?;
+    let publisher = Publisher::start(&publishing)?;
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &run, &signals)?;

@@ -15,7 +15,7 @@ use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::text::{elide, printable, shown};
 use crate::watch::Place;
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::Deserialize;
 use std::fs::File;
@@ -197,6 +197,9 @@ impl Config {
     /// # Errors
     /// Where it is missing or not a configuration.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
+        if never_ends(path) {
+            bail!("the configuration {} is a pipe, a socket or a device; name a file", shown(path));
+        }
         let text =
             read_text(path).with_context(|| format!("cannot read the configuration {}", shown(path)))?;
         let config = Self::parse(&text)
@@ -229,6 +232,13 @@ impl Config {
     pub fn key_table(&self) -> Result<KeyTable, Conflict> {
         KeyTable::new(&self.keys)
     }
+}
+
+/// Whether nobody knows when all of a file can be read. `/dev/null` has nothing, and a pipe without a name, as a shell
+/// makes one of `<(…)`, has somebody who writes.
+fn never_ends(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+        && path.canonicalize().is_ok_and(|path| path != Path::new("/dev/null"))
 }
 
 /// Where a file binds a key that is bound already.

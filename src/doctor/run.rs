@@ -8,6 +8,7 @@ use crate::snapshot::{
     Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, check_document,
     classify, read_document,
 };
+use crate::state::Unreadable;
 use crate::storage::{self, Interest};
 use crate::watch::kept;
 use serde::Serialize;
@@ -287,7 +288,12 @@ impl<'a> Examination<'a> {
             Err(why) => self.note(
                 "the kept progress",
                 format!("it cannot be read: {why}"),
-                "neurotop watch counts everything again that is still here",
+                match why {
+                    Unreadable::Ever(_) => "neurotop watch counts everything again that is still here",
+                    Unreadable::Now(_) | Unreadable::Foreign(_) => {
+                        "neurotop watch leaves it as it is; name another file with --state"
+                    }
+                },
             ),
         }
     }

@@ -1,5 +1,5 @@
 //! Finds the runs in a directory of runs, those that are there and those that come. There are never too many: the
-//! newest are followed, and where one more comes, the one that has been idle for the longest gives way.
+//! newest are followed, and where one more comes, the oldest of those that are idle gives way.
 
 use super::neighbours::{Neighbour, beside_runs};
 use super::scan::is_run;
@@ -36,18 +36,17 @@ pub struct Discovery<T> {
     pub hints: Vec<String>,
 }
 
-/// The directories of the runs that may give way to newer ones, with the time of their last sign of life: whoever
-/// follows them says, and the finder asks.
+/// The directories of the runs that may give way to newer ones: whoever follows them says, and the finder asks.
 #[derive(Debug, Clone, Default)]
-pub struct Idle(Arc<Mutex<Vec<(PathBuf, SystemTime)>>>);
+pub struct Idle(Arc<Mutex<Vec<PathBuf>>>);
 
 impl Idle {
     /// Says which they are by now.
-    pub fn set(&self, runs: Vec<(PathBuf, SystemTime)>) {
+    pub fn set(&self, runs: Vec<PathBuf>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = runs;
     }
 
-    fn get(&self) -> Vec<(PathBuf, SystemTime)> {
+    fn get(&self) -> Vec<PathBuf> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -174,7 +173,7 @@ impl Finder {
         let (mut gone, mut follow) = (Vec::new(), Vec::new());
         for (newest, name) in waiting {
             if self.followed >= MAX_RUNS {
-                let Some((_, oldest)) = idle.pop_if(|(last, _)| *last < newest) else { break };
+                let Some((_, oldest)) = idle.pop_if(|idle| idle.0 < newest) else { break };
                 self.set_followed(&oldest, false);
                 gone.push(oldest);
             }
@@ -184,11 +183,12 @@ impl Finder {
         (gone, follow)
     }
 
-    /// The followed runs that may give way, with their last sign of life.
+    /// The followed runs that may give way. Their directories alone say which is the newest, as they do of those that
+    /// wait: what is counted of both says no more of what was there at the first look.
     fn idle_newest_first(&self) -> Vec<(SystemTime, OsString)> {
-        let followed = |(run, last): (PathBuf, SystemTime)| {
+        let followed = |run: PathBuf| {
             let (name, seen) = self.seen.get_key_value(run.file_name()?)?;
-            seen.is_followed.then(|| (last.max(seen.newest), name.clone()))
+            seen.is_followed.then(|| (seen.newest, name.clone()))
         };
         let mut idle: Vec<_> = self.idle.get().into_iter().filter_map(followed).collect();
         idle.sort_by(newest_first);
@@ -288,12 +288,12 @@ mod tests {
         }
 
         fn set_idle(&self, names: &[&str]) {
-            self.0.idle.set(names.iter().map(|name| (name.into(), SystemTime::UNIX_EPOCH)).collect());
+            self.0.idle.set(names.iter().map(PathBuf::from).collect());
         }
     }
 
     #[test]
-    fn what_comes_later_is_followed_in_the_place_of_what_has_been_idle_for_the_longest() {
+    fn what_comes_later_is_followed_in_the_place_of_the_oldest_that_is_idle() {
         let directory = tempfile::tempdir().expect("a directory");
         for number in 0..MAX_RUNS + 2 {
             make_run(directory.path(), &format!("exp{number:03}"));
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(looks.next().0, [first.1[7].clone()]);
         assert_eq!(
             looks.next(),
-            (vec![], vec![], 4),
+            (vec![], vec![], 5),
             "the idle ones are gone, and those are not followed again"
         );
         looks.set_idle(&[&first.1[11]]);

@@ -127,14 +127,16 @@ impl Kind {
             ),
             Self::RunBelow => (
                 "it is a run of its own, which is not counted in this one",
-                "name it to count it, and keep runs beside one another in a directory of runs".to_owned(),
+                "count it by itself, and keep runs beside one another in a directory of runs".to_owned(),
             ),
             Self::Link => (
                 "it is a symbolic link to a run, which is not followed",
                 "name what it leads to, or follow links with --follow-links where you trust who made them"
                     .to_owned(),
             ),
-            Self::RunsBelow => ("it is a directory of runs; this one holds none", "name it".to_owned()),
+            Self::RunsBelow => {
+                ("it is a directory of runs, and this one holds none", "watch that one".to_owned())
+            }
             Self::RankAsRun => (
                 "it is taken for a run of its own, since its name gives no rank",
                 rename("rank-R") + " if it is a rank of one run",

@@ -19,6 +19,8 @@ const BETWEEN: Duration = Duration::from_millis(250);
 /// The numbers of the counted batches by rank, and whether all of them are told of.
 #[derive(Debug)]
 pub(super) struct Acknowledgement {
+    /// The id of the run that they are of, where it has one; `None` before that is known.
+    run: Option<Option<String>>,
     counted: BTreeMap<Option<u32>, Ranges>,
     changed: bool,
     not_before: Instant,
@@ -26,12 +28,20 @@ pub(super) struct Acknowledgement {
 
 impl Acknowledgement {
     pub(super) fn new() -> Self {
-        Self { counted: BTreeMap::new(), changed: false, not_before: Instant::now() }
+        Self { run: None, counted: BTreeMap::new(), changed: false, not_before: Instant::now() }
+    }
+
+    /// Says of which run the batches are; the file is to say so at once, since it may be that of another run.
+    pub(super) fn be_of_run(&mut self, id: Option<&str>) {
+        if self.run.as_ref().map(Option::as_deref) != Some(id) {
+            self.run = Some(id.map(str::to_owned));
+            self.changed = true;
+            self.not_before = Instant::now();
+        }
     }
 
     pub(super) fn add(&mut self, id: BatchId) {
-        self.counted.entry(id.rank).or_default().insert(id.number);
-        self.changed = true;
+        self.changed |= self.counted.entry(id.rank).or_default().insert(id.number);
     }
 
     pub(super) fn remove(&mut self, id: BatchId) {
@@ -46,18 +56,25 @@ impl Acknowledgement {
         self.changed.then_some(self.not_before)
     }
 
-    /// Writes the numbers into the run's directory where it is time to.
+    /// Whether it is time to write.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.due().is_some_and(|due| now >= due)
+    }
+
+    /// Writes the numbers into the run's directory, for whoever may read what this user writes: the producer may be
+    /// another user's.
     ///
     /// # Errors
     /// Where the directory cannot be written to; it is tried again with the next batch.
     pub(super) fn write(&mut self, directory: &Path, now: Instant) -> io::Result<()> {
-        if self.due().is_none_or(|due| now < due) {
-            return Ok(());
-        }
         self.changed = false;
         self.not_before = now + BETWEEN;
         let document = self.document();
-        let mut file = tempfile::Builder::new().prefix(".neurotop-counted-").tempfile_in(directory)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".neurotop-counted-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(directory)?;
         file.write_all(document.to_string().as_bytes())?;
         file.persist(directory.join(NAME)).map_err(|error| error.error)?;
         Ok(())
@@ -73,6 +90,9 @@ impl Acknowledgement {
             "format": "neurotop.counted", "version": 1,
             "batches": self.counted.get(&None).map(Ranges::pairs).unwrap_or_default(),
         });
+        if let Some(Some(id)) = &self.run {
+            document["id"] = id.as_str().into();
+        }
         if !ranks.is_empty() {
             document["ranks"] = ranks.into();
         }
@@ -89,12 +109,13 @@ impl Ranges {
         self.0.iter().map(|(first, last)| serde_json::json!([first, last])).collect()
     }
 
-    fn insert(&mut self, number: u64) {
+    /// Returns whether it was not in there.
+    fn insert(&mut self, number: u64) -> bool {
         let before = self.0.range(..=number).next_back().map(|(&first, &last)| (first, last));
         let mut range = (number, number);
         if let Some((first, last)) = before {
             if number <= last {
-                return;
+                return false;
             }
             if last + 1 == number {
                 range.0 = first;
@@ -104,6 +125,7 @@ impl Ranges {
             range.1 = last;
         }
         self.0.insert(range.0, range.1);
+        true
     }
 
     fn remove(&mut self, number: u64) {
@@ -133,8 +155,7 @@ mod tests {
             let (mut ranges, mut set) = (Ranges::default(), BTreeSet::new());
             for (add, number) in steps {
                 if add {
-                    ranges.insert(number);
-                    set.insert(number);
+                    prop_assert_eq!(ranges.insert(number), set.insert(number));
                 } else {
                     ranges.remove(number);
                     set.remove(&number);
@@ -162,6 +183,30 @@ mod tests {
         acknowledgement.remove(BatchId { number: 3, rank: Some(7) });
         assert_eq!(acknowledgement.document()["ranks"]["0"], serde_json::json!([[4, 4]]));
         assert_eq!(acknowledgement.document()["batches"], serde_json::json!([[3, 3]]));
+    }
+
+    #[test]
+    fn the_file_says_whose_batches_they_are_and_others_may_read_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (mut acknowledgement, now) = (Acknowledgement::new(), Instant::now());
+        assert_eq!(acknowledgement.due(), None);
+        acknowledgement.be_of_run(Some("one"));
+        assert!(acknowledgement.due().is_some(), "what is there may be of another run");
+        acknowledgement.write(directory.path(), now).expect("written");
+        acknowledgement.be_of_run(Some("one"));
+        assert_eq!(acknowledgement.due(), None);
+        let path = directory.path().join(NAME);
+        let told: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
+        assert_eq!((&told["id"], &told["batches"]), (&"one".into(), &serde_json::json!([])));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let of_this_user = directory.path().join("plain");
+            std::fs::write(&of_this_user, "").expect("a file");
+            let mode = |path: &Path| path.metadata().expect("there").permissions().mode();
+            assert_eq!(mode(&path), mode(&of_this_user), "as the umask has it");
+        }
     }
 
     #[test]

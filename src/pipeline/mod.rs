@@ -21,11 +21,10 @@ pub use update::{Presence, Problem, Severity, Update, Watching};
 
 use crate::follow::Shard;
 use crate::log;
-use crate::storage;
 use crossbeam_channel::{Sender, unbounded};
 use engine::Engine;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use worker::{Pool, Workers};
@@ -105,6 +104,14 @@ pub enum Command {
     NotSaved(String),
 }
 
+/// Where a run is.
+struct Whereabouts {
+    /// By what absolute path it is named.
+    named: PathBuf,
+    /// Where that leads: a link that is moved on leads to another run.
+    directory: Arc<Path>,
+}
+
 /// The running pipeline of one run; it ends when this is dropped.
 #[derive(Debug)]
 struct Pipeline {
@@ -114,17 +121,14 @@ struct Pipeline {
 impl Pipeline {
     fn start(
         options: Options,
-        directory: &Path,
-        run: usize,
+        at: Whereabouts,
         pool: Pool,
-        groups: Sender<Group>,
+        output: Output,
         restored: Option<Restored>,
     ) -> std::io::Result<Self> {
-        let directory: Arc<Path> = storage::absolute(directory)?.into();
         let (commands, receiver) = unbounded();
-        let output = Output { run, groups };
-        let (name, of_engine) = (Arc::clone(&directory), output.clone());
-        let mut engine = Engine::new(options, directory, Workers::of(pool), receiver, of_engine);
+        let (name, of_engine) = (Arc::clone(&at.directory), output.clone());
+        let mut engine = Engine::new(options, at, Workers::of(pool), receiver, of_engine);
         if let Some(restored) = restored {
             engine.go_on_from(restored);
         }

@@ -1,7 +1,7 @@
 //! The pipelines of all runs that are followed: they share the counting threads and one channel.
 
 use super::worker::Pool;
-use super::{Command, Keeping, Options, Pipeline, Restored, Update};
+use super::{Command, Keeping, Options, Output, Pipeline, Restored, Update, Whereabouts};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,28 +47,61 @@ impl Pipelines {
     }
 
     /// Follows one run more, from where an earlier process left it if there was one; returns its number, which
-    /// counts from 0. The directory need not exist yet. What becomes of what is counted may be another thing than
-    /// the options say.
+    /// counts from 0. It is in the directory to which the path leads by which it is `named`, which need not exist
+    /// yet. What becomes of what is counted may be another thing than the options say.
     ///
     /// # Errors
-    /// Where the system gives no thread, or the current directory that a relative path needs is gone.
+    /// Where the system gives no thread.
     pub fn follow(
         &mut self,
+        named: &Path,
         directory: &Path,
         restored: Option<Restored>,
         keeping: Keeping,
     ) -> std::io::Result<usize> {
         let run = self.next;
-        let options = Options { keeping, ..self.options.clone() };
         self.next += 1;
-        let (pool, groups) = (self.pool.clone(), self.sender.clone());
-        self.members.insert(run, Pipeline::start(options, directory, run, pool, groups, restored)?);
+        let pipeline = self.start_one(run, named, directory, restored, keeping)?;
+        self.members.insert(run, pipeline);
         Ok(run)
     }
 
     /// Follows a run no more. What was counted of it may still come.
     pub fn leave(&mut self, run: usize) {
         self.members.remove(&run);
+    }
+
+    /// Follows a run again whose pipeline has ended since the run's path led elsewhere.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn follow_again(
+        &mut self,
+        run: usize,
+        named: &Path,
+        directory: &Path,
+        restored: Option<Restored>,
+        keeping: Keeping,
+    ) -> std::io::Result<()> {
+        let pipeline = self.start_one(run, named, directory, restored, keeping)?;
+        if let Some(member) = self.members.get_mut(&run) {
+            *member = pipeline;
+        }
+        Ok(())
+    }
+
+    fn start_one(
+        &self,
+        run: usize,
+        named: &Path,
+        directory: &Path,
+        restored: Option<Restored>,
+        keeping: Keeping,
+    ) -> std::io::Result<Pipeline> {
+        let options = Options { keeping, ..self.options.clone() };
+        let at = Whereabouts { named: named.to_owned(), directory: directory.into() };
+        let output = Output { run, groups: self.sender.clone() };
+        Pipeline::start(options, at, self.pool.clone(), output, restored)
     }
 
     /// Where to tell the pipeline of one run something later on.

@@ -137,6 +137,10 @@ pub enum Update {
         /// How many batches were counted that are not there any more, and may have been deleted because they were.
         lost: u64,
     },
+    /// What was counted and then deleted is in the figures no more, and will not be: why.
+    Lost(String),
+    /// The run's path leads to another directory, of which nothing that was said here holds. The pipeline has ended.
+    Elsewhere,
     /// What is counted by now; all updates before this one belong to it, and none after it.
     Checkpoint(Box<Checkpoint>),
     /// The account as it stands now.

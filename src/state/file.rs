@@ -1,9 +1,10 @@
 //! The file in which the progress of a run is kept: written atomically, checked by its length and a CRC.
 
-use super::{Progress, VERSION};
+use super::lock::path_beside;
+use super::{KnownManifest, Progress, VERSION, older};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// How the file begins; behind it the version, the length and the CRC-32 of what follows.
@@ -12,6 +13,9 @@ const HEADER: usize = MAGIC.len() + 4 + 8 + 4;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// As much of a file as has the run's directory and its manifest, unless that has very many layers.
+const HEAD: u64 = 1 << 16;
 
 /// Where the progress of a run is kept where the user does not say: in the user's directory for state, by the
 /// absolute path of the run. `None` where there is no such directory.
@@ -42,42 +46,54 @@ pub enum Unreadable {
     /// The progress in the file is nothing to go on from.
     #[error("{0}")]
     Ever(String),
-    /// It is another kind of file, which somebody may need.
-    #[error("it is not a state file of neurotop")]
-    Foreign,
+    /// It is for another program, or something that is no file, and stays as it is.
+    #[error("{0}")]
+    Foreign(String),
 }
 
-/// Reads the progress of a run; `None` where there is no file.
+/// Reads the progress of a run; `None` where there is no file, or one that was only made for it.
 ///
 /// # Errors
-/// Where the file cannot be read, is no such file, of another version, cut off or damaged.
+/// Where the file cannot be read, is no such file, of a version that is not read, cut off or damaged.
 pub fn read(path: &Path) -> Result<Option<Progress>, Unreadable> {
-    let size = match path.metadata() {
-        Ok(metadata) if !metadata.is_file() => {
-            return Err(Unreadable::Now("it is not a regular file".into()));
-        }
-        Ok(metadata) => metadata.len(),
+    let metadata = match path.metadata() {
+        Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Unreadable::Now(error.to_string())),
     };
-    if size == 0 {
-        return Ok(None);
+    if metadata.is_dir() {
+        return Err(Unreadable::Now("it is not a regular file".into()));
     }
+    if !metadata.is_file() {
+        return Err(Unreadable::Foreign("it is a pipe, a socket or a device".into()));
+    }
+    let size = metadata.len();
     if size > MAX_BYTES {
         return Err(Unreadable::Now(format!("it has {size} bytes, far too many")));
+    }
+    if is_unused(path) {
+        return Ok(None);
     }
     let bytes = fs::read(path).map_err(|error| Unreadable::Now(error.to_string()))?;
     decode(&bytes).map(Some)
 }
 
-/// A name for a state file that is put aside, which nothing has yet.
-pub fn free_name(path: &Path, why: &str) -> PathBuf {
-    let named = |number: u32| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{why}-{number}"));
-        PathBuf::from(name)
-    };
-    (1..u32::MAX).map(named).find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| named(0))
+/// Whether a file is empty that was never kept by neurotop, as `mktemp` makes one. One that was has lost what was in
+/// it.
+pub(super) fn is_unused(path: &Path) -> bool {
+    let is_empty = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
+    is_empty && path_beside(path).symlink_metadata().is_err()
+}
+
+/// The run's directory and manifest, which progress of every version begins with; `None` where that cannot be read.
+pub(super) fn read_head(path: &Path) -> Option<(Vec<u8>, Option<KnownManifest>)> {
+    if !path.symlink_metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(HEAD).read_to_end(&mut bytes).ok()?;
+    let body = bytes.strip_prefix(MAGIC)?.get(HEADER - MAGIC.len()..)?;
+    postcard::take_from_bytes(body).ok().map(|(head, _)| head)
 }
 
 /// The progress of a run from the bytes of its file.
@@ -87,7 +103,7 @@ pub fn free_name(path: &Path, why: &str) -> PathBuf {
 pub fn decode(bytes: &[u8]) -> Result<Progress, Unreadable> {
     let ever = |why: &str| Unreadable::Ever(why.to_owned());
     if !bytes.starts_with(MAGIC) && !MAGIC.starts_with(bytes) {
-        return Err(Unreadable::Foreign);
+        return Err(Unreadable::Foreign("it is not a state file of neurotop".into()));
     }
     let (header, body) = bytes.split_at_checked(HEADER).ok_or(ever("it is cut off"))?;
     let numbers = &header[MAGIC.len()..];
@@ -95,15 +111,23 @@ pub fn decode(bytes: &[u8]) -> Result<Progress, Unreadable> {
         numbers[from..to].iter().rev().fold(0_u64, |all, &byte| all << 8 | u64::from(byte))
     };
     let (version, length, crc) = (number(0, 4), number(4, 12), number(12, 16));
-    if version != u64::from(VERSION) {
-        let why = format!("it is of version {version}, and this program keeps version {VERSION}");
-        return Err(Unreadable::Ever(why));
+    if version > u64::from(VERSION) {
+        let why = format!(
+            "it is of version {version}, and this program knows those up to {VERSION}; update neurotop"
+        );
+        return Err(Unreadable::Foreign(why));
     }
     if length != body.len() as u64 || crc != u64::from(crc32fast::hash(body)) {
         return Err(ever("it is cut off or damaged"));
     }
-    let progress: Progress = postcard::from_bytes(body)
-        .map_err(|error| Unreadable::Ever(format!("it cannot be understood: {error}")))?;
+    let read = if version == u64::from(VERSION) {
+        postcard::from_bytes(body)
+    } else {
+        let why = format!("it is of version {version}, which this program does not read");
+        older::read(version, body).ok_or(Unreadable::Ever(why))?
+    };
+    let progress: Progress =
+        read.map_err(|error| Unreadable::Ever(format!("it cannot be understood: {error}")))?;
     if progress.is_sound() { Ok(progress) } else { Err(ever("its parts do not belong together")) }
 }
 
@@ -207,9 +231,40 @@ pub(super) mod tests {
         let mut longer = whole.clone();
         longer.push(0);
         assert!(decode(&longer).is_err());
-        let mut newer = whole;
-        newer[16] = VERSION as u8 + 1;
-        assert!(decode(&newer).unwrap_err().to_string().contains(&format!("version {}", VERSION + 1)));
+        let of_version = |version: u32| {
+            let mut bytes = whole.clone();
+            bytes[16] = version as u8;
+            decode(&bytes).expect_err("it is refused")
+        };
+        // Another program may need what a newer version has written.
+        let newer = of_version(VERSION + 1);
+        assert!(
+            matches!(&newer, Unreadable::Foreign(why) if why.contains(&format!("version {}", VERSION + 1))),
+            "{newer}"
+        );
+        let older = of_version(1);
+        assert!(matches!(&older, Unreadable::Ever(why) if why.contains("version 1, which")), "{older}");
+    }
+
+    #[test]
+    fn an_empty_file_has_lost_its_progress_where_it_had_a_lock() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("run.state");
+        fs::write(&path, "").expect("a file");
+        assert_eq!(read(&path), Ok(None), "as mktemp makes one");
+        fs::write(path_beside(&path), "").expect("a lock");
+        assert_eq!(read(&path), Err(Unreadable::Ever("it is cut off".into())));
+    }
+
+    #[test]
+    fn the_head_is_read_without_the_rest() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("run.state");
+        let bytes = encode(&progress()).expect("encoded");
+        fs::write(&path, &bytes[..bytes.len() - 1]).expect("a file");
+        assert_eq!(read_head(&path), Some((b"/runs/exp1".to_vec(), None)));
+        fs::write(&path, "notes").expect("a file");
+        assert_eq!(read_head(&path), None);
     }
 
     proptest! {

@@ -3,7 +3,9 @@
 use super::file::default_directory;
 use super::sweep::sweep;
 use super::{Lock, Progress, write};
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,7 +18,9 @@ enum Order {
         from: PathBuf,
         to: PathBuf,
     },
-    /// Gives up the right to write a file.
+    /// Tells that all before it is done, by dropping it.
+    Tell(Sender<()>),
+    /// Gives the right to write a file to others, once what was to be written is.
     Release(Lock),
 }
 
@@ -72,7 +76,14 @@ impl Keeper {
         }
     }
 
-    /// Gives up the right to write a file, once what was to be written to it before is written.
+    /// Waits until all that was ordered by now is done, for so long at the most; returns whether it is.
+    pub fn wait(&self, most: Duration) -> bool {
+        let (tell, told) = bounded(0);
+        let sent = self.orders.as_ref().is_some_and(|orders| orders.send(Order::Tell(tell)).is_ok());
+        sent && told.recv_timeout(most) == Err(crossbeam_channel::RecvTimeoutError::Disconnected)
+    }
+
+    /// Gives up the right to write a file once all that was ordered by now is done.
     pub fn release(&self, lock: Lock) {
         if let Some(orders) = &self.orders {
             let _ = orders.send(Order::Release(lock));
@@ -91,6 +102,7 @@ impl Drop for Keeper {
 }
 
 fn work(orders: &Receiver<Order>) {
+    let mut in_the_way = HashMap::new();
     while let Ok(order) = orders.recv() {
         let mut waiting = vec![order];
         for order in orders.try_iter() {
@@ -99,17 +111,40 @@ fn work(orders: &Receiver<Order>) {
             }
             waiting.push(order);
         }
-        for order in waiting {
-            match order {
-                Order::Write(write) => carry_out(write),
-                Order::Release(lock) => drop(lock),
-                Order::PutAside { from, to } => {
-                    if let Err(error) = std::fs::rename(&from, &to) {
-                        tracing::warn!(file = ?from, why = error.to_string(), "void progress cannot be put aside");
-                    }
-                }
+        waiting.into_iter().for_each(|order| carry_out(order, &mut in_the_way));
+    }
+}
+
+/// Carries out an order. What could not be put aside is `in_the_way`, by where it is: nothing is written over it.
+fn carry_out(order: Order, in_the_way: &mut HashMap<PathBuf, PathBuf>) {
+    match order {
+        Order::Write(write) => {
+            if let Some(aside) = in_the_way.get(&write.path)
+                && let Err(error) = put_aside(&write.path, aside)
+            {
+                let why =
+                    format!("{}: what was counted before cannot be put aside: {error}", write.path.display());
+                return (write.tell)(Err(why));
+            }
+            in_the_way.remove(&write.path);
+            write_and_tell(write);
+        }
+        Order::PutAside { from, to } => {
+            if let Err(error) = put_aside(&from, &to) {
+                tracing::warn!(file = ?from, why = error.to_string(), "void progress cannot be put aside");
+                in_the_way.insert(from, to);
             }
         }
+        Order::Tell(tell) => drop(tell),
+        Order::Release(lock) => drop(lock),
+    }
+}
+
+/// Gives a file another name; one that is not there has nothing to lose.
+fn put_aside(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && from.symlink_metadata().is_err() => Ok(()),
+        renamed => renamed,
     }
 }
 
@@ -126,11 +161,42 @@ fn drop_older(waiting: &mut Vec<Order>, path: &Path) {
     }
 }
 
-fn carry_out(Write { path, progress, tell }: Write) {
+fn write_and_tell(Write { path, progress, tell }: Write) {
     let started = Instant::now();
     let written = write(&path, &progress);
     tell(match written {
         Ok(()) => Ok(started.elapsed()),
         Err(error) => Err(format!("{}: {error}", path.display())),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::tests::progress;
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_over_what_cannot_be_put_aside() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (state, aside) =
+            (directory.path().join("run.state"), directory.path().join("gone/run.state.void-1"));
+        write(&state, &progress()).expect("written");
+        let before = std::fs::read(&state).expect("a file");
+        let (tell, told) = unbounded();
+        let keeper = Keeper::start().expect("a thread");
+        let keep = || {
+            let tell = tell.clone();
+            let later = Progress { bytes: 9, ..progress() };
+            keeper.keep(state.clone(), later, move |written| drop(tell.send(written)));
+            told.recv().expect("an answer")
+        };
+        keeper.put_aside(state.clone(), aside.clone());
+        assert!(keep().expect_err("it is refused").contains("cannot be put aside"));
+        assert_eq!(std::fs::read(&state).expect("a file"), before);
+        std::fs::create_dir(directory.path().join("gone")).expect("a directory");
+        keep().expect("written");
+        assert_eq!(std::fs::read(&aside).expect("a file"), before);
+        keeper.put_aside(directory.path().join("nothing"), aside);
+        assert!(keeper.wait(Duration::from_secs(30)));
+    }
 }

@@ -1,5 +1,6 @@
 //! Which process keeps the progress of a run: two at once would overwrite each other's.
 
+use crate::text::shown;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -13,7 +14,7 @@ pub struct Lock {
 }
 
 /// The file that is locked in the place of a state file, which is replaced whenever it is written.
-pub(super) fn path_beside(state: &Path) -> PathBuf {
+pub(crate) fn path_beside(state: &Path) -> PathBuf {
     let mut name = OsString::from(state);
     name.push(".lock");
     name.into()
@@ -23,14 +24,31 @@ impl Lock {
     /// Takes the right to write a state file; `None` where another process has it.
     ///
     /// # Errors
-    /// Where the directory cannot be made or written to.
+    /// Where the directory cannot be made or written to; of the kind `InvalidInput` where something that is no file
+    /// is in the place of the lock. Nothing of it is opened then: that of a pipe would wait for a reader.
     pub fn take(state: &Path) -> io::Result<Option<Self>> {
         if let Some(directory) = state.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             super::file::create_directory(directory)?;
         }
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path_beside(state))?;
-        lock(file)
+        let path = path_beside(state);
+        if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(not_a_file(&path));
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        {
+            use rustix::fs::OFlags;
+            use std::os::unix::fs::OpenOptionsExt;
+            options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+        }
+        lock(options.open(path)?)
     }
+}
+
+fn not_a_file(lock: &Path) -> io::Error {
+    let why = format!("its lock {} is a link or no regular file; delete that", shown(lock));
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 #[cfg(unix)]
@@ -63,5 +81,26 @@ mod tests {
         assert!(Lock::take(&directory.path().join("other.state")).expect("an answer").is_some());
         drop(first);
         assert!(Lock::take(&state).expect("an answer").is_some());
+    }
+
+    #[test]
+    fn what_is_no_file_is_never_opened_as_one() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("mine"), "mine").expect("a file");
+        std::os::unix::fs::symlink("mine", at("link.state.lock")).expect("a link");
+        std::fs::create_dir(at("directory.state.lock")).expect("a directory");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at("pipe.state.lock"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .expect("a pipe");
+        for name in ["link.state", "directory.state", "pipe.state"] {
+            let refused = Lock::take(&at(name)).expect_err(name);
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidInput, "{refused}");
+        }
     }
 }

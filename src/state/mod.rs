@@ -1,13 +1,22 @@
 //! The progress of a run, kept in a file so that a count can go on after the program ended, however it did.
 
+mod aside;
 mod file;
 mod keeper;
+mod known;
 mod lock;
+mod older;
+mod place;
+mod search;
 mod sweep;
 
-pub use file::{Unreadable, decode, default_path, encode, free_name, read, write};
+pub use aside::{Reason, free_name};
+pub use file::{Unreadable, decode, default_path, encode, read, write};
 pub use keeper::Keeper;
+pub use known::{Known, Loss, kept, known};
 pub use lock::Lock;
+pub(crate) use lock::path_beside as lock_beside;
+pub use place::Place;
 
 use crate::follow::{CountedBatches, Identity};
 use crate::history::{History, MAX_SUM};
@@ -15,13 +24,14 @@ use crate::ranks::RankSums;
 use crate::snapshot::{LayerEntry, Manifest};
 use crate::tally::LayerSums;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// The version of what is kept; another one is not read.
+/// The version of what is kept. An older one is read as `older.rs` says; a newer one is left as it is.
 pub const VERSION: u32 = 6;
 
-/// The progress of a run at one moment: which batches are counted, and what came of them.
+/// The progress of a run at one moment: which batches are counted, and what came of them. The directory and the
+/// manifest stay first, so that they can be read alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The run's directory, in whatever bytes the system has for it.
@@ -80,6 +90,12 @@ impl KnownManifest {
         Self { id, run, producer, layers: layers.to_vec(), identity }
     }
 
+    /// Whether it says the same as another one, of which no id tells that it is that of another run.
+    fn resembles(&self, other: &Self) -> bool {
+        let is_other = self.id.as_ref().zip(other.id.as_ref()).is_some_and(|(one, other)| one != other);
+        !is_other && (&self.run, &self.producer, &self.layers) == (&other.run, &other.producer, &other.layers)
+    }
+
     /// What it and a later one say of whether they are of the same run.
     pub fn kinship(&self, later: &Self) -> Kinship {
         match (&self.id, &later.id) {
@@ -125,7 +141,10 @@ pub fn path_bytes(path: &Path) -> Vec<u8> {
 impl Progress {
     /// Whether its parts belong together.
     fn is_sound(&self) -> bool {
-        if !self.history.is_sound(self.layers.len()) || !self.counted.is_sound() {
+        if !self.history.is_sound(self.layers.len())
+            || !self.counted.is_sound()
+            || !self.has_each_layer_once()
+        {
             return false;
         }
         let points = self.history.points();
@@ -139,6 +158,11 @@ impl Progress {
             && self.has_sound_ranks()
             && batches == Some(self.counted.len() as u64)
             && samples == self.samples
+    }
+
+    fn has_each_layer_once(&self) -> bool {
+        let names: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
+        names.len() == self.layers.len()
     }
 
     /// Whether each rank has as many batches in its sums as are counted of it.

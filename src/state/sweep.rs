@@ -1,4 +1,4 @@
-//! Deletes the progress of runs that are long gone.
+//! Deletes the progress of runs that are long gone, where it may not be the only copy of counts.
 
 use super::lock::{Lock, path_beside};
 use super::read;
@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 /// How long the progress of a run that is gone is kept: its disk may only be somewhere else for a while.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// Deletes from a directory of state files those that were not written for [`KEPT`] and whose run's directory is
-/// gone. What cannot be read or deleted stays.
+/// Deletes from a directory of state files those that were not written for [`KEPT`], whose run's directory is gone,
+/// and of whose batches none was deleted because it was counted. What cannot be read or deleted stays, and so does
+/// what was put aside.
 pub(super) fn sweep(directory: &Path, now: SystemTime) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
@@ -34,6 +35,9 @@ fn is_old(path: &Path, now: SystemTime) -> bool {
 
 fn is_of_no_run(path: &Path) -> bool {
     let Ok(Some(progress)) = read(path) else { return false };
+    if progress.may_have_deleted {
+        return false;
+    }
     // Of a path that is no text nobody knows, nor without asking a server of a run in an object store.
     let Ok(directory) = String::from_utf8(progress.directory) else { return false };
     let directory = Path::new(&directory);
@@ -56,6 +60,9 @@ mod tests {
         write(&state("gone.state"), &of(&runs.path().join("gone"))).expect("written");
         write(&state("store.state"), &of(Path::new("s3://snn/run"))).expect("written");
         write(&state("watched.state"), &of(&runs.path().join("gone too"))).expect("written");
+        let pruned = Progress { may_have_deleted: true, ..of(&runs.path().join("pruned")) };
+        write(&state("pruned.state"), &pruned).expect("written");
+        write(&state("gone.state.void-1"), &of(&runs.path().join("gone"))).expect("written");
         fs::write(state("strange.state"), "not one of ours").expect("written");
         fs::write(state("notes.txt"), "not one of ours").expect("written");
         let _watched = Lock::take(&state("watched.state")).expect("a lock").expect("it is free");

@@ -12,6 +12,8 @@ mod identity;
 mod links;
 #[cfg(feature = "object-store")]
 mod object;
+#[cfg(unix)]
+mod resolve;
 mod trouble;
 
 pub use address::{is_url, location};
@@ -183,10 +185,18 @@ pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     if is_url(path) { Ok(path.to_owned()) } else { std::path::absolute(path) }
 }
 
-/// The same, without symbolic links where it exists.
+/// The same without symbolic links, also of what does not exist yet: two names of one place are one.
 pub fn canonical(path: &Path) -> PathBuf {
-    if is_url(path) {
-        return path.to_owned();
-    }
-    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+    let path = absolute(path).unwrap_or_else(|_| path.to_owned());
+    if is_url(&path) { path } else { without_links(&path) }
+}
+
+#[cfg(unix)]
+fn without_links(path: &Path) -> PathBuf {
+    resolve::resolve(path)
+}
+
+#[cfg(not(unix))]
+fn without_links(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 NAMES = ["lif1", "net.0.lif", "head/lif", "schicht-ä", "a b", "out", "enc.block/1/mem", "x"]
 SHAPES = [(3,), (2, 3), (2, 2, 2), (1,), (700,), (40, 50)]
+LARGE = (100, 200)  # of which a batch takes a while to be read
 PRICES = {
     ("Leaky", "subtract"): 4, ("Leaky", "zero"): 4, ("Synaptic", "subtract"): 6, ("Synaptic", "zero"): 8,
     ("Lapicque", "subtract"): 11, ("Lapicque", "zero"): 11, ("Alpha", "subtract"): 18, ("Alpha", "zero"): 24,
@@ -21,8 +22,8 @@ class Layer:
     """What a manifest says of a layer."""
 
     name: str
-    neuron: str
-    reset: str
+    neuron: str | None
+    reset: str | None
     shape: tuple[int, ...]
 
     @property
@@ -38,6 +39,8 @@ class Layer:
 def layers(rng: random.Random) -> list[Layer]:
     """The layers of a run."""
     names = rng.sample(NAMES, rng.choice([1, 1, 2, 3]))
+    if rng.random() < 0.1:
+        return [Layer(names[0], *rng.choice(KINDS), LARGE)]
     return [Layer(name, *rng.choice(KINDS), rng.choice(SHAPES)) for name in names]
 
 

@@ -14,9 +14,11 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 
 from checks import Finding
 from scenario import Scenario
@@ -50,9 +52,7 @@ def play(task: Task) -> Played:
     try:
         scenario = Scenario(task.seed, task.binary, home, task.only)
         findings = scenario.play()
-    except Exception as error:
-        import traceback
-
+    except Exception:
         findings = [Finding("the tester itself", traceback.format_exc())]
     finally:
         if scenario and scenario.watcher and scenario.watcher.is_running():
@@ -80,7 +80,9 @@ def told(played: Played, steps: set[int] | None = None) -> str:
     lines = [f"seed {played.seed}: {kind}: {what}" for kind, what in played.findings]
     lines += [f"    {line}" for line in played.story]
     if steps is not None:
-        lines.append(f"    play it again with --seeds {played.seed} --only {','.join(map(str, sorted(steps))) or 'none'}")
+        lines.append(
+            f"    play it again with --seeds {played.seed} --only {','.join(map(str, sorted(steps))) or 'none'}"
+        )
     return "\n".join(lines)
 
 
@@ -108,7 +110,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
+def main() -> int | str:
     options = arguments()
     binary = options.binary.resolve()
     if not os.access(binary, os.X_OK):

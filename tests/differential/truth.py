@@ -29,8 +29,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Iterable, NamedTuple
+from typing import NamedTuple
 
 from potentials import Content
 
@@ -188,13 +189,16 @@ class Truth:
         """Another process goes on; it knows what was kept."""
         self.restarts += keeps
         for batch in self.batches.values():
-            if batch.files or (keeps and saved):
+            versions = {*map(id, batch.maybe), *map(id, filter(None, batch.files.values()))}
+            if keeps and not batch.counted and len(versions) > 1:
+                batch.excuses.add("changed about the time of a restart")
+            if keeps and saved:
                 continue
-            if batch.counted:
-                batch.maybe = [batch.counted]
+            if keeps:
+                batch.maybe = [batch.counted] if batch.counted else batch.maybe
+            else:
+                batch.maybe = [content for content in batch.files.values() if content]
             batch.counted = None
-            if not keeps:
-                batch.maybe.clear()
         self._look_for_another_run()
 
     def started_again(self) -> None:
@@ -231,6 +235,10 @@ class Truth:
             if seen == (batches, samples, updates):
                 return True
         return False
+
+    def to_be_named(self) -> int:
+        """How many batches must be named, whatever was counted."""
+        return sum(all(option.named for option in batch.options()) for batch in self.batches.values())
 
     def guess(self, seen: tuple[int, int, int]) -> str:
         """What may have happened where the sums are not right: a batch that is lost, or counted twice."""

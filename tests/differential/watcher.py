@@ -36,10 +36,9 @@ def environment(home: Path) -> dict[str, str]:
 def run(binary: Path, home: Path, *arguments: object) -> Outcome:
     """Runs neurotop to its end."""
     command = [str(binary), *map(str, arguments)]
+    place = {"cwd": home, "env": environment(home), "stdin": subprocess.DEVNULL}
     try:
-        done = subprocess.run(
-            command, cwd=home, env=environment(home), stdin=subprocess.DEVNULL, capture_output=True, timeout=ENDS_WITHIN
-        )
+        done = subprocess.run(command, **place, capture_output=True, timeout=ENDS_WITHIN)
     except subprocess.TimeoutExpired:
         return Outcome(None, None, "", f"not done after {ENDS_WITHIN} s")
     text = done.stdout.decode(errors="replace")
@@ -53,11 +52,11 @@ class Watcher:
     def __init__(self, binary: Path, home: Path, number: int, *arguments: object) -> None:
         self.export, self.said = home / f"watch-{number}.json", home / f"watch-{number}.err"
         self.port: str | None = None
-        command = [binary, "watch", *arguments, "--export", self.export, "--openmetrics", "127.0.0.1:0"]
+        options = [*arguments, "--export", self.export, "--openmetrics", "127.0.0.1:0"]
+        place = {"cwd": home, "env": environment(home), "stdin": subprocess.DEVNULL}
         with open(self.said, "wb") as said, open(home / f"watch-{number}.out", "wb") as out:
-            self.process = subprocess.Popen(
-                list(map(str, command)), cwd=home, env=environment(home), stdin=subprocess.DEVNULL, stdout=out, stderr=said
-            )
+            command = [str(each) for each in (binary, "watch", *options)]
+            self.process = subprocess.Popen(command, **place, stdout=out, stderr=said)
 
     def errors(self) -> str:
         return self.said.read_text(errors="replace")

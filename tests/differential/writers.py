@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import random
 import shutil
-import time
 import zipfile
 from pathlib import Path
 from typing import Callable
 
 import numpy as np
-
 from potentials import Content
 
 Pause = Callable[[], None]
@@ -85,8 +82,9 @@ def directory(path: Path, content: Content, pause: Pause) -> None:
         file.write_bytes(npy(content.members[name]))
 
 
-def mapped(path: Path, content: Content, pause: Pause) -> None:
-    """Writes a directory batch as `open_memmap` does: whole headers and zeros first, the potentials by and by."""
+def mapped(path: Path, content: Content, pause: Pause, without_trace: bool = False) -> None:
+    """Writes a directory batch as `open_memmap` does: whole headers and zeros first, the potentials by and by. Only
+    what is written to another page gives a file another time; with pauses within one it is filled `without_trace`."""
     path.mkdir(exist_ok=True)
     for name, array in content.members.items():
         file = path / f"{name}.npy"
@@ -95,11 +93,8 @@ def mapped(path: Path, content: Content, pause: Pause) -> None:
             file.write_bytes(npy(array))
             continue
         fortran = array.flags.f_contiguous and not array.flags.c_contiguous
-        # Only what is written to another page gives the file another time.
-        may_pause = array[0].nbytes >= PAGE and not fortran
-        target = np.lib.format.open_memmap(
-            file, mode="w+", dtype=array.dtype, shape=array.shape, fortran_order=fortran
-        )
+        may_pause = without_trace or (array[0].nbytes >= PAGE and not fortran)
+        target = np.lib.format.open_memmap(file, mode="w+", dtype=array.dtype, shape=array.shape, fortran_order=fortran)
         for step in range(len(array)):
             if may_pause and step in (1, len(array) - 1):
                 pause()
@@ -122,14 +117,3 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def copied(source: Path, target: Path, rng: random.Random) -> None:
-    """Copies a run as `cp -r` does, name by name."""
-    target.mkdir(exist_ok=True)
-    for entry in sorted(source.iterdir()):
-        if entry.is_dir():
-            copied(entry, target / entry.name, rng)
-        else:
-            shutil.copy(entry, target / entry.name)
-        time.sleep(rng.choice([0, 0, 0.02, 0.1]))

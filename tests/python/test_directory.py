@@ -38,6 +38,8 @@ from test_plain import record_all, run_batch
 def acknowledge(run: Path, *ranges: list[int], **ranks: list[list[int]]) -> None:
     """Say what a watching neurotop has counted: without a rank, and of ranks (``rank_3=[…]``)."""
     counted: dict[str, Any] = {"format": "neurotop.counted", "version": 1, "batches": list(ranges)}
+    if (run / "manifest.json").exists():
+        counted["id"] = recount.manifest(run)["id"]
     if ranks:
         counted["ranks"] = {name.removeprefix("rank_"): told for name, told in ranks.items()}
     (run / ".neurotop-counted.json").write_text(json.dumps(counted))
@@ -252,19 +254,41 @@ def test_keep_deletes_the_oldest_that_are_acknowledged(
         "",
         "[]",
         "{",
-        '{"format": "neurotop.counted", "version": 2, "batches": [[0, 9]]}',
-        '{"format": "other", "version": 1, "batches": [[0, 9]]}',
-        '{"format": "neurotop.counted", "version": 1, "batches": [0, 9]}',
+        '{"format": "neurotop.counted", "version": 2, "id": "ID", "batches": [[0, 9]]}',
+        '{"format": "other", "version": 1, "id": "ID", "batches": [[0, 9]]}',
+        '{"format": "neurotop.counted", "version": 1, "id": "ID", "batches": [0, 9]}',
+        '{"format": "neurotop.counted", "version": 1, "id": "of another run", "batches": [[0, 9]]}',
+        '{"format": "neurotop.counted", "version": 1, "batches": [[0, 9]]}',
     ],
 )
-def test_keep_trusts_only_what_it_understands(tmp_path: Path, content: str) -> None:
+def test_keep_trusts_only_what_it_understands_and_what_is_of_its_own_run(
+    tmp_path: Path, content: str
+) -> None:
     net = dense()
     with neurotop.record(net, tmp_path / "run", keep=1, strict=True) as rec:
-        (rec.directory / ".neurotop-counted.json").write_text(content)
         for frames, _ in loader():
             run_batch(net, frames)
             rec.batch(len(frames))
+            own = recount.manifest(rec.directory)["id"]
+            told = content.replace("ID", own)
+            (rec.directory / ".neurotop-counted.json").write_text(told)
     assert on_disk(rec.directory) == [0, 1, 2]
+
+
+def test_of_several_ranks_the_acknowledgement_has_the_id_of_the_first_to_begin(
+    tmp_path: Path,
+) -> None:
+    run, net = tmp_path / "run", dense()
+    with neurotop.record(net, run, strict=True, rank=0, world_size=2) as first:
+        frames, _ = next(iter(loader()))
+        run_batch(net, frames)
+        first.batch(len(frames))
+    with neurotop.record(net, run, keep=1, strict=True, rank=1, world_size=2) as second:
+        for frames, _ in loader(samples=12):
+            run_batch(net, frames)
+            acknowledge(run, rank_1=[[1, 3]])
+            second.batch(len(frames))
+    assert on_disk(run) == [0, 5], "1 and 3 are counted of the run that both are"
 
 
 # --- Several processes ---------------------------------------------------------------------------

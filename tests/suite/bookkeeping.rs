@@ -46,7 +46,7 @@ fn put_unpacked(run: &Path, name: &str, members: &Members) {
 /// What a summary says of what is there now.
 fn summary_of(run: &Path) -> Value {
     let mut pipelines = Pipelines::start(Options::unkept(Mode::Once, 1)).expect("threads");
-    pipelines.follow(run, None, Keeping::Nothing).expect("a pipeline");
+    pipelines.follow(run, run, None, Keeping::Nothing).expect("a pipeline");
     let mut once = Run::new(support::settings("test", false));
     while !once.has_ended() {
         let Group { updates, .. } = pipelines.groups().recv_timeout(PATIENCE).expect("updates");

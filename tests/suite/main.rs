@@ -20,6 +20,8 @@ mod follow;
 mod golden;
 mod hostile;
 mod integers;
+#[cfg(unix)]
+mod kept;
 mod large;
 mod log;
 #[cfg(unix)]

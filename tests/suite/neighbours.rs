@@ -187,6 +187,8 @@ fn ranks_that_are_taken_for_runs_are_said() {
         code == 0 && said.contains("taken for a run of its own") && said.contains("name it rank-0"),
         "{said}"
     );
+    let (code, _, said) = neurotop("summary", run.path(), &[]);
+    assert!(code == 1 && said.contains("name it rank-0"), "{said}");
 }
 
 #[cfg(unix)]

@@ -33,7 +33,7 @@ impl Live {
             keeping: Keeping::Nothing,
         };
         let mut pipelines = Pipelines::start(options).expect("threads");
-        pipelines.follow(directory, None, Keeping::Nothing).expect("a pipeline");
+        pipelines.follow(directory, directory, None, Keeping::Nothing).expect("a pipeline");
         Self { pipelines, run: Run::new(settings) }
     }
 

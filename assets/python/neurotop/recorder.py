@@ -739,11 +739,16 @@ class _RunDirectory:
         finally:
             _delete(lock)
 
-    def counted(self) -> list[tuple[int, int]]:
-        """Inclusive ranges of this rank's batch numbers that a watching neurotop has counted."""
+    def counted(self, run_id: str) -> list[tuple[int, int]]:
+        """Inclusive ranges of this rank's batch numbers that a watching neurotop has counted.
+
+        What is acknowledged of another run, or of nobody knows which, says nothing about this one.
+        """
         try:
             content = json.loads((self.path / COUNTED_FILE).read_text(encoding="utf-8"))
             if content["format"] != "neurotop.counted" or content["version"] != 1:
+                return []
+            if content["id"] != run_id:
                 return []
             ranks = content.get("ranks", {})
             ranges = ranks.get(str(self.rank), []) if self.world_size > 1 else content["batches"]
@@ -823,6 +828,8 @@ class _Run:
         self.directory: _RunDirectory | None = None
         # Tells this run from another of the same network in the same directory.
         self._id = uuid.uuid4().hex
+        # The one in the manifest: of several ranks, that of the first to write it.
+        self._run_id: str | None = None
         self.expected: dict[str, int] = {}
         self._layers: dict[str, dict[str, Any]] = {}
         self._varying: set[str] = set()
@@ -987,6 +994,7 @@ class _Run:
             if merged != existing:
                 self.directory.write_json("manifest.json", merged)
         self._manifest = content
+        self._run_id = merged.get("id")
 
     def _manifest_content(self) -> dict[str, Any]:
         assert self.directory is not None
@@ -1006,10 +1014,10 @@ class _Run:
 
     def _prune(self) -> None:
         """Delete the oldest batches that a watching neurotop has counted, all but the newest."""
-        if self.options.keep is None:
+        if self.options.keep is None or self._run_id is None:
             return
         assert self.directory is not None
-        ranges = self.directory.counted()
+        ranges = self.directory.counted(self._run_id)
         for number in self._on_disk[: -self.options.keep]:
             if any(first <= number <= last for first, last in ranges):
                 _delete(self.directory.path / self.directory.batch_name(number))

@@ -113,7 +113,7 @@ fn read_range(path: &Path, start: u64, length: u64, buffer: &mut [u8]) -> std::i
 fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
     let started = Instant::now();
     let mut pipelines = Pipelines::start(Options::unkept(Mode::Once, threads))?;
-    pipelines.follow(run, None, Keeping::Nothing)?;
+    pipelines.follow(run, run, None, Keeping::Nothing)?;
     let mut updates = 0;
     loop {
         let group = select! {

@@ -5,10 +5,11 @@ use crate::follow::{
     Changes, Found, Hint, Neighbour, Shape, Shard, Watcher, beside_run, beside_runs, events_missing_because,
     holds_any_batch, is_run, look, scan, scan_rank,
 };
-use crate::pipeline::{Mode, Presence, Problem, Severity, Update, Watching};
+use crate::pipeline::{Keeping, Mode, Presence, Problem, Severity, Update, Watching};
 use crate::snapshot::{BatchName, EntryName, SnapshotError, classify};
 use crate::storage;
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The least time between two full scans beside events.
@@ -18,6 +19,9 @@ const SCAN_BESIDE_EVENTS: Duration = Duration::from_secs(5);
 /// for it.
 const SCAN_SHARE: u32 = 20;
 const ASKED_SCAN_SHARE: u32 = 4;
+
+/// Such is what a disk leaves that is not mounted for a while.
+const NOT_A_RUN_YET: &str = "another directory is in its place, with nothing of a run in it yet";
 
 /// More hints than this at once are answered by one scan.
 const MANY_HINTS: usize = 4096;
@@ -31,23 +35,35 @@ impl Engine {
         self.next_scan = self.next_scan.min(Instant::now().max(self.no_scan_before));
     }
 
-    /// Notices a directory that appears, vanishes, or is another one of the same name.
+    /// Notices a directory that appears, vanishes, or is another one of the same name, and a path that leads
+    /// elsewhere by now.
     pub(super) fn check_root(&mut self, now: Instant) {
+        let place = storage::canonical(&self.named);
+        if self.may_go_elsewhere() && *place != *self.directory {
+            return self.look_elsewhere(&place);
+        }
         let (presence, root) = match storage::root(&self.directory) {
             Ok(root) => (Presence::Present, root),
             Err(why) => (Presence::Missing(why), None),
         };
         let is_another = self.root.is_some() && root.is_some() && root != self.root;
         let (presence, root) = if is_another && !is_run(&self.directory) {
-            // Such is what a disk leaves that is not mounted for a while.
-            let why = "another directory is in its place, with nothing of a run in it yet";
-            (Presence::Missing(why.into()), None)
+            (Presence::Missing(NOT_A_RUN_YET.into()), None)
         } else {
             (presence, root)
         };
         if root.is_some() && is_another {
             self.watcher = None;
-            self.restart("the directory was replaced by another of the same name");
+            let why = "the directory was replaced by another of the same name";
+            if self.may_go_elsewhere() && self.options.keeping != Keeping::Nothing {
+                self.elsewhere = Some(why.into());
+                return;
+            }
+            self.restart(why);
+        }
+        if self.was_moved_here(&presence) {
+            self.elsewhere = Some(String::new());
+            return;
         }
         if self.presence.as_ref() == Some(&presence) {
             if presence == Presence::Present && self.watcher.is_none() && self.root != root {
@@ -65,6 +81,82 @@ impl Engine {
         }
         self.presence = Some(presence.clone());
         self.pending.push(Update::Directory(presence));
+    }
+
+    /// Whether the pipeline may end because the run is another one, for another pipeline to follow that.
+    fn may_go_elsewhere(&self) -> bool {
+        self.options.mode == Mode::Live && self.finish_by.is_none()
+    }
+
+    /// Whether a whole run is there all at once that was waited for: its progress may be kept by its former name.
+    fn was_moved_here(&self, presence: &Presence) -> bool {
+        let was_waited_for = matches!(self.presence, Some(Presence::Missing(_))) && self.root.is_none();
+        let is_there = *presence == Presence::Present && is_run(&self.directory);
+        was_waited_for && is_there && self.keeps() && self.may_go_elsewhere() && self.ledger.in_figures() == 0
+    }
+
+    /// Follows where the path leads by now: the same directory under another name goes on, another one is another run
+    /// as soon as there is one.
+    fn look_elsewhere(&mut self, place: &Path) {
+        let root = storage::root(place);
+        let is_same = self.root.is_some_and(|(_, made)| made.is_some()) && root == Ok(self.root);
+        let is_there = root.is_ok();
+        if is_same {
+            self.directory = place.into();
+            self.watch();
+        } else if self.ledger.in_figures() == 0 || (is_there && is_run(place)) {
+            self.go_elsewhere(place);
+        } else {
+            let presence = Presence::Missing(root.err().unwrap_or_else(|| NOT_A_RUN_YET.into()));
+            self.watcher = None;
+            if self.presence.as_ref() != Some(&presence) {
+                self.presence = Some(presence.clone());
+                self.pending.push(Update::Directory(presence));
+            }
+        }
+    }
+
+    /// What is kept of a run is somewhere else, too, so that another pipeline follows it; else this one does.
+    fn go_elsewhere(&mut self, place: &Path) {
+        let why = format!("its path leads to {} now", place.display());
+        if self.options.keeping != Keeping::Nothing {
+            self.elsewhere = Some(why);
+            return;
+        }
+        if self.has_figures() {
+            self.restart(&why);
+        }
+        self.directory = place.into();
+        self.watcher = None;
+        (self.presence, self.root) = (None, None);
+        self.next_root_check = Instant::now();
+    }
+
+    fn has_figures(&self) -> bool {
+        self.ledger.in_figures() > 0 || self.manifest.is_some()
+    }
+
+    /// Ends, with the last of what was counted in this directory, for another pipeline to follow the run that is in
+    /// its place.
+    pub(super) fn end_elsewhere(mut self, why: String) {
+        self.make_checkpoint(true);
+        let had_figures = self.has_figures();
+        // The checkpoint is of the figures as they are before they start over.
+        let sent = self.send();
+        self.pending.extend(had_figures.then_some(Update::Restarted { why, lost: 0 }));
+        self.pending.push(Update::Elsewhere);
+        // Where nobody wants updates any more, nobody wants these.
+        let _ = sent.and_then(|()| self.send());
+    }
+
+    /// Whether the directory is still the one in which batches were counted, so that what is counted is of this run.
+    pub(super) fn is_in_its_directory(&mut self) -> bool {
+        let is_another = self.root.is_some()
+            && storage::root(&self.directory).is_ok_and(|root| root.is_some() && root != self.root);
+        if is_another {
+            self.next_root_check = Instant::now();
+        }
+        !is_another
     }
 
     /// Watches first and scans then, so that nothing falls in between.
@@ -122,7 +214,8 @@ impl Engine {
             // What was listed may be in another directory than what was counted.
             let epoch = self.epoch;
             self.check_root(now);
-            if self.epoch != epoch || self.presence != Some(Presence::Present) {
+            let is_elsewhere = self.elsewhere.is_some() || self.epoch != epoch;
+            if is_elsewhere || self.presence != Some(Presence::Present) {
                 return;
             }
         }

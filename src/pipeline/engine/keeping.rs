@@ -5,8 +5,9 @@ use crate::follow::prune_leftovers;
 use crate::pipeline::checkpoint::CountedBatch;
 use crate::pipeline::deletion::Left;
 use crate::pipeline::{Keeping, Mode, Update};
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{BatchName, SnapshotError};
 use crate::storage::is_url;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 impl Engine {
@@ -23,7 +24,7 @@ impl Engine {
 
     /// Lists what is counted where it is time to, as the last update of a group.
     pub(super) fn make_checkpoint(&mut self, last: bool) {
-        if !self.keeps() || !self.checkpoints.is_wanted(last) {
+        if !self.keeps() || !self.checkpoints.is_wanted(last) || !self.is_in_its_directory() {
             return;
         }
         let manifest = self.known_manifest().or_else(|| self.restored_manifest.clone());
@@ -79,10 +80,29 @@ impl Engine {
         keeps && is_ours && self.options.mode == Mode::Live
     }
 
+    /// Acknowledges what an earlier process counted of this run, but for what is another batch by now.
+    pub(super) fn acknowledge_restored(&mut self, changed: &HashSet<BatchName>) {
+        if !self.acknowledges() {
+            return;
+        }
+        let counted = self.ledger.counted();
+        let restored = counted.iter().map(|(name, _)| name).filter(|name| !self.recent.has(name.id()));
+        for name in restored.filter(|name| !changed.contains(name)) {
+            self.acknowledgement.add(name.id());
+        }
+    }
+
+    /// Tells the producer what is counted of this run. What the file says of another one is void.
     pub(super) fn acknowledge(&mut self, now: Instant) {
-        if self.acknowledges()
-            && let Err(error) = self.acknowledgement.write(&self.directory, now)
-        {
+        if !self.acknowledges() {
+            return;
+        }
+        let id = self.manifest.as_ref().and_then(|manifest| manifest.id.as_deref());
+        self.acknowledgement.be_of_run(id);
+        if !self.acknowledgement.is_due(now) || !self.is_in_its_directory() {
+            return;
+        }
+        if let Err(error) = self.acknowledgement.write(&self.directory, now) {
             self.notice(
                 ".neurotop-counted.json".into(),
                 SnapshotError::new(

@@ -16,7 +16,7 @@ use super::layer_sets::{FirstBatches, LayerSets};
 use super::rank_documents::{RankDocument, RankDocuments};
 use super::recent::RecentCounts;
 use super::worker::Workers;
-use super::{Command, Mode, Options, Output, Presence, Problem, Severity, Update};
+use super::{Command, Mode, Options, Output, Presence, Problem, Severity, Update, Whereabouts};
 use crate::follow::{Account, Hint, Ledger, Watcher};
 use crate::log;
 use crate::snapshot::{BatchName, Manifest, SnapshotError};
@@ -24,7 +24,7 @@ use crate::state::KnownManifest;
 use crate::storage::{self, Pace, Root, is_url};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(2);
 /// What the thread knows.
 pub(super) struct Engine {
     options: Options,
+    /// The path by which the run is named, and where that leads: batches are read and deleted there alone.
+    named: PathBuf,
     directory: Arc<Path>,
     commands: Receiver<Command>,
     output: Output,
@@ -45,6 +47,8 @@ pub(super) struct Engine {
     presence: Option<Presence>,
     /// Tells one directory from another of the same name.
     root: Option<Root>,
+    /// Why the pipeline ends, where the run's path leads to another directory by now.
+    elsewhere: Option<String>,
     /// How often it is worth to look at what the directory is on.
     pace: Pace,
     ledger: Ledger,
@@ -103,7 +107,7 @@ pub(super) struct Engine {
 impl Engine {
     pub(super) fn new(
         options: Options,
-        directory: Arc<Path>,
+        Whereabouts { named, directory }: Whereabouts,
         workers: Workers,
         commands: Receiver<Command>,
         output: Output,
@@ -122,7 +126,9 @@ impl Engine {
             rank_documents: RankDocuments::new(options.settle),
             borrowed_from: None,
             options,
+            elsewhere: None,
             pace,
+            named,
             directory,
             commands,
             output,
@@ -164,6 +170,9 @@ impl Engine {
     pub(super) fn run(mut self) {
         loop {
             self.let_time_pass(Instant::now());
+            if let Some(why) = self.elsewhere.take() {
+                return self.end_elsewhere(why);
+            }
             self.dispatch();
             let now = Instant::now();
             let idle = self.is_done(now);
@@ -261,6 +270,10 @@ impl Engine {
                 self.watcher = None;
                 self.finish_by = Some(Instant::now() + FINISH_WITHIN);
                 self.scan(Instant::now());
+                if !self.scanned {
+                    // Another directory was in the place of the one that was counted.
+                    self.scan(Instant::now());
+                }
                 self.ledger.hurry();
             }
             Command::Saved { checkpoint, took } => self.take_saved(checkpoint, took),
@@ -288,6 +301,9 @@ impl Engine {
             if self.presence != Some(Presence::Present) || self.root.is_some() {
                 self.check_root(now);
             }
+        }
+        if self.elsewhere.is_some() {
+            return;
         }
         if self.presence != Some(Presence::Present) {
             return;

@@ -24,9 +24,6 @@ impl Engine {
     pub(in crate::pipeline) fn go_on_from(&mut self, restored: Restored) {
         self.ledger = Ledger::restore(self.options.settle, &restored.counted, Instant::now());
         self.note_restored_layers();
-        for (name, _) in restored.counted.iter() {
-            self.acknowledgement.add(name.id());
-        }
         tracing::info!(directory = ?self.directory, "goes on from a kept progress");
         self.restored_manifest = restored.manifest;
         self.may_have_deleted = restored.may_have_deleted;
@@ -40,32 +37,35 @@ impl Engine {
         if !self.is_unconfirmed {
             return self.is_begun_again(found).then_some(BEGUN_AGAIN);
         }
-        let (mut safe, mut changed, mut others) = (Vec::new(), 0, 0);
+        let (mut safe, mut changed, mut others) = (Vec::new(), HashSet::new(), 0);
         for found in found {
             let Some(name) = BatchName::parse(&found.name) else { continue };
             match self.as_counted(found, name) {
                 Some(identity) => safe.push((name, identity)),
-                None if self.ledger.counted_as(name).is_some() => changed += 1,
+                None if self.ledger.counted_as(name).is_some() => drop(changed.insert(name)),
                 None => others += 1,
             }
         }
-        if safe.is_empty() && changed + others == 0 {
+        if safe.is_empty() && changed.is_empty() && others == 0 {
             return None;
         }
         let is_known = !safe.is_empty()
             || match self.kinship() {
                 Kinship::SameId => true,
                 // What was counted may have been deleted because it was; a batch of its name is another one.
-                Kinship::SameFile => self.may_have_deleted && self.ledger.in_figures() > changed,
+                Kinship::SameFile => self.may_have_deleted && self.ledger.in_figures() > changed.len() as u64,
                 Kinship::None => false,
             };
         if self.is_from_elsewhere && !is_known {
             return Some(OF_ANOTHER);
         }
-        if !is_known && (changed > 0 || !self.may_delete()) {
+        if !is_known && (!changed.is_empty() || !self.may_delete()) {
             return Some(REPLACED);
         }
         self.is_unconfirmed = false;
+        if is_known {
+            self.acknowledge_restored(&changed);
+        }
         self.plan_deletion(safe);
         None
     }

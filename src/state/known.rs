@@ -1,0 +1,251 @@
+//! What an earlier process has kept of a run: found, locked, and read; and what of it is lost.
+
+use super::aside::{Reason, put_aside, put_aside_before};
+use super::file::{is_unused, read_head};
+use super::search::{Sought, manifest_in};
+use super::{Kinship, KnownManifest, Lock, Place, Progress, Unreadable, path_bytes, read, write};
+use crate::storage::canonical;
+use crate::text::{shown, thousands};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Something that may be in no figures any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// It is not: why.
+    Certain(String),
+    /// It may not be, unless all batches of the run are counted: why.
+    Possible(String),
+}
+
+/// What is known of a run from an earlier process.
+#[derive(Debug)]
+pub struct Known {
+    /// The run's directory, without links.
+    pub directory: PathBuf,
+    /// Where its progress is kept, if anywhere.
+    pub file: Option<PathBuf>,
+    /// The right to write it, where there is one to have.
+    pub lock: Option<Lock>,
+    /// Whether another process has that.
+    pub is_kept_elsewhere: bool,
+    /// The progress.
+    pub progress: Option<Progress>,
+    /// Whether it was counted in a directory of another name, which may be that of another run.
+    pub is_from_elsewhere: bool,
+    /// Why the file is not to be touched at all, where it is not.
+    pub refused: Option<String>,
+    /// What there is to say of what was lost before.
+    pub losses: Vec<Loss>,
+    /// What there is to say besides.
+    pub remarks: Vec<String>,
+}
+
+/// What an earlier process has kept of a run, with the right to write it; `within` is the directory of runs that it
+/// was found in. Of a file of which the right is held already, it is `held`, and of a directory that took the place of
+/// another it is certain that it is another one.
+pub fn known(
+    place: &Place,
+    run: &Path,
+    within: Option<&Path>,
+    held: Option<(PathBuf, Lock)>,
+    is_another: bool,
+) -> Known {
+    let directory = canonical(run);
+    let mut known = Known::nothing(directory.clone());
+    let Some(file) = place.of(&directory, within) else { return known };
+    known.file = Some(file.clone());
+    // Nothing is put beside a file that is somebody else's.
+    if let Err(Unreadable::Foreign(why)) = read(&file) {
+        return known.refuse(&why);
+    }
+    let is_unused = is_unused(&file);
+    let taken = match held {
+        Some((held, lock)) if held == file => Ok(Some(lock)),
+        _ => Lock::take(&file),
+    };
+    match taken {
+        Ok(lock) => {
+            known.is_kept_elsewhere = lock.is_none();
+            known.lock = lock;
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return known.refuse(&error.to_string()),
+        // Where there can be no lock there can be no progress, which is told when it is to be written.
+        Err(_) => {}
+    }
+    match if is_unused { Ok(None) } else { read(&file) } {
+        Ok(progress) => known.progress = progress,
+        Err(why) => known.give_up(&file, &why),
+    }
+    known.look_elsewhere(place, &file, is_another);
+    known.note_what_was_put_aside(&file);
+    known
+}
+
+/// What is kept of a run; `within` is the directory of runs that it was found in.
+///
+/// # Errors
+/// Where the progress is kept and cannot be read.
+pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, Unreadable> {
+    let directory = canonical(run);
+    let Some(file) = place.of(&directory, within) else { return Ok(None) };
+    let progress = read(&file)?.filter(|progress| progress.directory == path_bytes(&directory));
+    let manifest = manifest_in(&directory);
+    if progress.as_ref().is_some_and(|progress| is_kin(progress, manifest.as_ref())) {
+        return Ok(progress);
+    }
+    let sought = Sought { place, directory: &directory, manifest: manifest.as_ref(), file: &file };
+    Ok(sought.find().map(|(progress, _)| progress).or(progress))
+}
+
+/// Whether a manifest says that progress is of the run that has it.
+fn is_kin(progress: &Progress, manifest: Option<&KnownManifest>) -> bool {
+    let manifests = progress.manifest.as_ref().zip(manifest);
+    manifests.is_some_and(|(before, now)| before.kinship(now) != Kinship::None)
+}
+
+impl Known {
+    fn nothing(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            file: None,
+            lock: None,
+            is_kept_elsewhere: false,
+            progress: None,
+            is_from_elsewhere: false,
+            refused: None,
+            losses: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    fn refuse(mut self, why: &str) -> Self {
+        let file = self.file.as_deref().map_or(String::new(), shown);
+        self.refused = Some(format!("{file}: {why}, and is not overwritten; name another file with --state"));
+        self
+    }
+
+    /// Sees to it that a file which cannot be gone on from is not overwritten.
+    fn give_up(&mut self, file: &Path, why: &Unreadable) {
+        let name = shown(file);
+        let is_void = matches!(why, Unreadable::Ever(_));
+        let lost =
+            format!("{name}: {why}; batches that were counted and then deleted are not in the figures");
+        if is_void && self.is_kept_elsewhere {
+            self.losses.push(Loss::Possible(lost));
+            return self.remarks.push(format!("{name}: {why}; everything is counted again"));
+        }
+        if is_void && let Ok(aside) = put_aside(file, Reason::Unusable) {
+            let remark =
+                format!("{name}: {why}; it is {} now, and everything is counted again", shown(&aside));
+            return self.remarks.push(remark);
+        }
+        self.file = None;
+        self.losses.push(Loss::Possible(lost));
+        self.remarks.push(format!(
+            "{name}: {why}; it is left as it is, no progress is kept and nothing deleted; name another file with \
+             --state"
+        ));
+    }
+
+    /// Where nothing says that what the file has is of this very run, another one may have that.
+    fn look_elsewhere(&mut self, place: &Place, file: &Path, is_another: bool) {
+        if self.file.is_none() || self.is_kept_elsewhere {
+            return;
+        }
+        let manifest = manifest_in(&self.directory);
+        if !self.progress.as_ref().is_some_and(|progress| is_kin(progress, manifest.as_ref())) {
+            let directory = self.directory.clone();
+            let sought = Sought { place, directory: &directory, manifest: manifest.as_ref(), file };
+            let was_found = self.take_over(&sought);
+            if is_another && !was_found && self.make_room(file) {
+                self.progress = None;
+            }
+            if self.progress.is_none()
+                && let Some(similar) = sought.find_similar()
+            {
+                self.losses.push(Loss::Possible(format!(
+                    "progress that may be of this run, or of what it is a copy of, has batches that were counted and \
+                     then deleted; they are not in these figures, but in {}",
+                    similar.display()
+                )));
+            }
+        }
+        let is_here = |progress: &Progress| progress.directory == path_bytes(&self.directory);
+        self.is_from_elsewhere = self.progress.as_ref().is_some_and(|progress| !is_here(progress));
+    }
+
+    /// Puts the progress of another run aside whose batches may be deleted; returns whether nothing is in the way.
+    fn make_room(&self, file: &Path) -> bool {
+        let may_have_deleted = self.progress.as_ref().is_some_and(|progress| progress.may_have_deleted);
+        !may_have_deleted || put_aside(file, Reason::Void).is_ok()
+    }
+
+    /// Goes on from what another file has of the run, if one has, and keeps it in the run's own from now on.
+    fn take_over(&mut self, sought: &Sought<'_>) -> bool {
+        let of_this_run = |found: &Progress| Progress {
+            directory: path_bytes(sought.directory),
+            problems: found
+                .problems
+                .iter()
+                .filter(|problem| !is_of_another(problem, found))
+                .cloned()
+                .collect(),
+            ..found.clone()
+        };
+        let taken = sought
+            .take(|found| self.make_room(sought.file) && write(sought.file, &of_this_run(found)).is_ok());
+        let Some(found) = taken else { return false };
+        if found.directory != path_bytes(sought.directory) {
+            let before = String::from_utf8_lossy(&found.directory).into_owned();
+            self.remarks.push(format!("goes on from the progress of {}", shown(Path::new(&before))));
+        }
+        self.progress = Some(of_this_run(&found));
+        true
+    }
+
+    /// What was put aside stays lost, whoever was told of it.
+    fn note_what_was_put_aside(&mut self, file: &Path) {
+        let mut aside = put_aside_before(file);
+        aside.retain(|(path, _)| !self.is_mentioned(path));
+        self.losses.extend(aside.iter().map(|(path, reason)| loss_of(path, *reason)));
+    }
+
+    /// Whether the progress says itself that a file was put aside.
+    fn is_mentioned(&self, aside: &Path) -> bool {
+        let mut problems = self.progress.iter().flat_map(|progress| &progress.problems);
+        let end = aside.file_name().unwrap_or_default().to_string_lossy();
+        problems.any(|(_, reason)| reason.ends_with(&*end))
+    }
+}
+
+/// Where what was put aside is named at the end of a problem.
+const WHERE: &str = "their progress is in ";
+
+/// Whether a problem is the loss of another run, whose place this one had.
+fn is_of_another((_, reason): &(String, String), progress: &Progress) -> bool {
+    let Some((_, aside)) = reason.rsplit_once(WHERE) else { return false };
+    let Some((_, Some(other))) = read_head(Path::new(aside)) else { return false };
+    progress.manifest.as_ref().is_some_and(|own| other.kinship(own) == Kinship::None)
+}
+
+fn loss_of(aside: &Path, reason: Reason) -> Loss {
+    match (reason, read(aside)) {
+        (Reason::Void, Ok(Some(progress))) => Loss::Certain(format!(
+            "{} batches were counted before the tally was started over, and those of them that were deleted are not in \
+             the figures any more; their progress is in {}",
+            thousands(progress.counted.len() as u128),
+            aside.display()
+        )),
+        (Reason::Void, _) => Loss::Certain(format!(
+            "batches that were counted before the tally was started over, and then deleted, are not in the figures any \
+             more; their progress is in {}",
+            aside.display()
+        )),
+        (Reason::Unusable, _) => Loss::Possible(format!(
+            "progress that cannot be read was put aside, so that batches that were counted and then deleted may be in \
+             no figures; delete it once you do not need it: {}",
+            aside.display()
+        )),
+    }
+}

@@ -1,0 +1,60 @@
+//! Where the progress of runs is kept.
+
+use super::default_path;
+use crate::storage::canonical;
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where the progress of runs is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum Place {
+    /// Nowhere.
+    #[default]
+    Nowhere,
+    /// In the user's directory for state.
+    Default,
+    /// In this file; of several runs in files beside it, with the runs' names behind it.
+    File(PathBuf),
+}
+
+impl From<String> for Place {
+    /// `none`, `default`, or the name of a file.
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "none" => Self::Nowhere,
+            "default" => Self::Default,
+            _ => Self::File(text.into()),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere => f.write_str("none"),
+            Self::Default => f.write_str("default"),
+            Self::File(file) => write!(f, "{}", file.display()),
+        }
+    }
+}
+
+impl Place {
+    /// The file for a run at a path without links; `within` is the directory of runs that it was found in. A link
+    /// to a file is that file: it would be replaced otherwise, and two names would have two locks.
+    pub(super) fn of(&self, run: &Path, within: Option<&Path>) -> Option<PathBuf> {
+        match (self, within) {
+            (Self::Nowhere, _) => None,
+            (Self::Default, _) => default_path(run),
+            (Self::File(file), None) => Some(canonical(file)),
+            (Self::File(file), Some(_)) => {
+                let mut name = OsString::from(file);
+                name.push("-");
+                name.push(run.file_name().unwrap_or_default());
+                Some(canonical(Path::new(&name)))
+            }
+        }
+    }
+}
