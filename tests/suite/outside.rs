@@ -418,8 +418,12 @@ fn a_configuration_is_read_to_a_bound_and_no_pipe_is_waited_for() {
             assert!(said(&output).contains(why), "{words:?}: {}", said(&output));
         }
     }
-    let output = place.command(&["summary", "run", "--config", "/dev/null"]).output().expect("it ends");
-    assert!(output.status.success(), "{}", said(&output));
+    for file in ["/dev/null", "<(echo 'format = \"json\"')"] {
+        let script = format!("exec \"$0\" summary run --config {file}");
+        let output = place.script(&script).output().expect("it ends");
+        assert!(output.status.success(), "{file}: {}", said(&output));
+        assert_eq!(output.stdout.starts_with(b"{"), file != "/dev/null", "{file}");
+    }
 }
 
 /// neurotop in a pseudo-terminal that it is the leader of.
