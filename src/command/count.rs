@@ -1,7 +1,7 @@
 //! Counts a run once, with a progress bar: for `summary`, `compare` and baselines.
 
 use super::session::{Following, check, start};
-use super::{finish, output};
+use super::{bar, finish, output};
 use crate::dashboard::Symbols;
 use crate::follow::{Shard, is_run};
 use crate::pipeline::{Mode, Presence};
@@ -122,7 +122,7 @@ fn count_and_keep(
 /// Takes updates until the pipeline has ended, with a progress bar on standard error.
 fn count_all(watch: &mut Watch, symbols: Symbols, signals: &Receiver<i32>) -> anyhow::Result<()> {
     let groups = watch.groups().clone();
-    let bar = ProgressBar::new(0).with_style(style(symbols)?);
+    let bar = ProgressBar::with_draw_target(Some(0), bar::target()).with_style(style(symbols)?);
     while !watch.runs.have_ended() {
         select! {
             recv(groups) -> group => match group {

@@ -1,5 +1,6 @@
 //! The subcommands, one file each, and what they share.
 
+mod bar;
 mod bench;
 mod check;
 mod compare;

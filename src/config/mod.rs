@@ -22,6 +22,7 @@ use std::fs::File;
 use std::io::Read;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::DeTable;
@@ -161,8 +162,16 @@ impl ConfigError {
 /// The largest configuration that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Reads a file to its bound. It may be a pipe.
+/// Reads a file to its bound. A pipe that a shell has opened, as of <(…), has a writer; one with a name may have none,
+/// and would be waited for without end.
 fn read_text(path: &Path) -> anyhow::Result<String> {
+    let is_opened = ["/dev/fd", "/proc/self/fd", "/dev/stdin"].iter().any(|opened| path.starts_with(opened));
+    let kind = path.metadata()?.file_type();
+    // /dev/null is a configuration that says nothing.
+    ensure!(
+        kind.is_file() || kind.is_char_device() || is_opened,
+        "it is no file; write the configuration to one"
+    );
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     ensure!(bytes.len() as u64 <= MAX_BYTES, "it is larger than {} MiB", MAX_BYTES >> 20);

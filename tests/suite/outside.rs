@@ -418,8 +418,12 @@ fn a_configuration_is_read_to_a_bound_and_no_pipe_is_waited_for() {
             assert!(said(&output).contains(why), "{words:?}: {}", said(&output));
         }
     }
-    let output = place.command(&["summary", "run", "--config", "/dev/null"]).output().expect("it ends");
-    assert!(output.status.success(), "{}", said(&output));
+    for file in ["/dev/null", "<(echo 'format = \"json\"')"] {
+        let script = format!("exec \"$0\" summary run --config {file}");
+        let output = place.script(&script).output().expect("it ends");
+        assert!(output.status.success(), "{file}: {}", said(&output));
+        assert_eq!(output.stdout.starts_with(b"{"), file != "/dev/null", "{file}");
+    }
 }
 
 /// neurotop in a pseudo-terminal that it is the leader of.
@@ -432,9 +436,13 @@ struct Terminal {
 
 impl Terminal {
     fn new(place: &Place, columns: u16, rows: u16, words: &[&str]) -> Self {
+        Self::of_program(place, BINARY, columns, rows, words)
+    }
+
+    fn of_program(place: &Place, program: &str, columns: u16, rows: u16, words: &[&str]) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
-        let mut command = CommandBuilder::new(BINARY);
+        let mut command = CommandBuilder::new(program);
         command.args(words);
         command.cwd(place.directory.path());
         for (name, value) in
@@ -577,6 +585,20 @@ fn a_terminal_that_nobody_reads_does_not_hold_up_leaving() {
     kill_process(terminal.pid(), Signal::TERM).expect("sent");
     assert_eq!(terminal.ends(), 1, "not all could be shown");
     assert_eq!(place.exported("out.json")["run"]["batches"], 6);
+}
+
+#[test]
+fn a_summary_whose_terminal_nobody_reads_ends_when_it_is_told_to() {
+    let place = Place::new();
+    // The terminal takes nothing more when neurotop draws its bar.
+    let script = "timeout 1 yes; exec \"$0\" summary run > /dev/null";
+    let mut terminal = Terminal::of_program(&place, "bash", 80, 24, &["-c", script, BINARY]);
+    let comm = format!("/proc/{}/comm", terminal.pid().as_raw_nonzero());
+    until("it does not begin", || fs::read_to_string(&comm).is_ok_and(|name| name.starts_with("neurotop")));
+    sleep(Duration::from_millis(1000));
+    kill_process(terminal.pid(), Signal::TERM).expect("sent");
+    // Whether all was counted by then or not.
+    assert!(terminal.ends() <= 1);
 }
 
 #[test]
