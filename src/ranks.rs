@@ -214,8 +214,8 @@ impl Ranks {
 
     /// Notes that the end of a rank is not there any more.
     pub fn forget_end(&mut self, rank: u32) {
-        let before = self.ranks.get_mut(&rank).and_then(|rank| rank.end.take());
-        before.iter().for_each(|before| self.ends.remove(before));
+        let end = self.ranks.get_mut(&rank).and_then(|rank| rank.end.take());
+        end.iter().for_each(|end| self.ends.remove(end));
     }
 
     /// Notes that a batch of a rank, written at one time, came at another.
@@ -619,6 +619,11 @@ mod tests {
         ranks.expect(0);
         ranks.account(1, None);
         assert_eq!(ranks.common_end().and_then(|end| end.samples), Some(1));
+        ranks.forget_end(0);
+        ranks.forget_end(0);
+        assert_eq!(ranks.common_end(), None);
+        ranks.end(0, end(Some(2)));
+        assert_eq!(ranks.common_end().and_then(|end| end.samples), Some(2));
     }
 
     /// So many that a look at all of them for each account, end or dropped sum does not come to an end.

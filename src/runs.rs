@@ -250,7 +250,8 @@ mod tests {
             runs.apply(group, at);
         }
         for run in [1, 2, 3] {
-            runs.apply(Group { run, updates: vec![Update::End(End::default())] }, now);
+            let end = End { batches: Some(0), ..End::default() };
+            runs.apply(Group { run, updates: vec![Update::End(end)] }, now);
         }
         runs.mark(3);
         let idle = |runs: &Runs, later: u64| -> Vec<String> {

@@ -293,13 +293,17 @@ impl Watch {
         else {
             return self.runs.apply(group, now);
         };
+        let mut until_a_batch = Vec::new();
         for update in group.updates {
             let counted = matches!(update, Update::Counted { .. });
-            self.runs.apply(Group { run: group.run, updates: vec![update] }, now);
+            until_a_batch.push(update);
             if counted {
+                let updates = std::mem::take(&mut until_a_batch);
+                self.runs.apply(Group { run: group.run, updates }, now);
                 publisher.note(group.run, &self.runs);
             }
         }
+        self.runs.apply(Group { run: group.run, updates: until_a_batch }, now);
     }
 
     /// Publishes the runs from now on.

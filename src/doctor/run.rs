@@ -140,7 +140,6 @@ struct Examination<'a> {
     rank_ends: BTreeMap<u32, Vec<(String, End)>>,
     /// The samples of each rank.
     rank_samples: BTreeMap<u32, u128>,
-    /// What looks like a batch and has no number.
     scratch: Scratch,
     findings: Vec<Finding>,
 }

@@ -5,7 +5,7 @@
 //! as there are batches. In an object store only names are looked at: to look into directories there takes requests.
 
 use super::scan::{Found, is_run};
-use crate::snapshot::{EntryName, Slip, SnapshotError, classify, meant_name};
+use crate::snapshot::{EntryName, Slip, SnapshotError, classify, is_nearly_batch, meant_name};
 use crate::storage::{self, Links, Shape, is_url};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -164,7 +164,7 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
     }
     let others = ranks().filter(|rank| !rank.name.starts_with("rank-") && rank.shape == Shape::Directory);
     let names = if is_url(directory) { Vec::new() } else { others.map(|rank| rank.name.clone()).collect() };
-    for name in those_that(names, |name| holds_batches(&directory.join(name))) {
+    for name in those_that(names, |name| nearly_holds_batches(&directory.join(name))) {
         groups.add(Kind::MisnamedRank, &name, true);
     }
     let has_batches = found.iter().any(|found| found.meaning.batch().is_some());
@@ -173,7 +173,9 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
         for name in foreign_directories(directory).iter().take(MOST_LOOKED_INTO) {
             let below = directory.join(name);
             match () {
-                () if !has_batches && holds_batches(&below) => groups.add(Kind::BatchesBelow, name, true),
+                () if !has_batches && nearly_holds_batches(&below) => {
+                    groups.add(Kind::BatchesBelow, name, true)
+                }
                 () if is_run(&below) => groups.add(Kind::RunBelow, name, false),
                 () => {}
             }
@@ -272,6 +274,11 @@ pub fn holds_any_batch(run: &Path) -> bool {
     holds_batches(run) || ranks().iter().any(|rank| holds_batches(&run.join(rank)))
 }
 
+/// Whether it holds batches, be it under names that are nearly right: whoever misnames a rank may misname its batches.
+fn nearly_holds_batches(directory: &Path) -> bool {
+    storage::of(directory).any(directory, &mut is_nearly_batch)
+}
+
 fn holds_batches(directory: &Path) -> bool {
     storage::of(directory).any(directory, &mut |name| classify(name).batch().is_some())
 }
@@ -325,7 +332,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         put(directory.path(), &["manifest.json", "rank_0/stdout.log", "batch_3", "logs/log.txt"]);
         assert_eq!(told(directory.path()), []);
-        put(directory.path(), &["rank_0/batch-1.npz", "batch_4/lif.post.npy", "data/batch-0.npz"]);
+        put(directory.path(), &["rank_0/batch_1.npz", "batch_4/lif.post.npy", "data/batch-0.npz"]);
         let expected = [("batch_4", true), ("rank_0", true), ("data", true)];
         assert_eq!(told(directory.path()), expected.map(|(name, has)| (name.to_owned(), has)));
         put(directory.path(), &["batch-1.npz"]);

@@ -26,7 +26,7 @@ pub use layers::Layers;
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
 pub(crate) use member::Checksum;
 pub use member::{Member, MemberReader};
-pub use name::{BatchId, BatchName, EntryName, Slip, classify, meant_name};
+pub use name::{BatchId, BatchName, EntryName, Slip, classify, is_nearly_batch, meant_name};
 pub use npy::{Dtype, Header, Kind, Order, elements};
 
 use crate::storage::Trouble;

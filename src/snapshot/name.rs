@@ -233,6 +233,13 @@ pub fn meant_name(name: &str) -> Option<String> {
     }
 }
 
+/// Whether a name is that of a batch, or nearly, as `batch_3.npz` is.
+pub fn is_nearly_batch(name: &str) -> bool {
+    let small = name.to_ascii_lowercase();
+    let is_like_file = small.strip_suffix(".npz").is_some_and(is_like_batch) && !is_temporary(name);
+    is_like_file || classify(name).batch().is_some()
+}
+
 fn without_txt(name: &str) -> &str {
     name.strip_suffix(".txt").unwrap_or(name)
 }
@@ -520,6 +527,11 @@ mod tests {
             "logs.tar.gz",
         ] {
             assert_eq!(classify(name), EntryName::Foreign, "{name}");
+        }
+        for (name, is_nearly) in
+            [("batch-3", true), ("Batch_3.npz", true), (".batch_3.npz", false), ("train_3.npz", false)]
+        {
+            assert_eq!(is_nearly_batch(name), is_nearly, "{name}");
         }
         assert_eq!(classify(".batch_3.npz"), EntryName::Temporary);
         assert_eq!(classify("batch_3.npz.tmp"), EntryName::Temporary);

@@ -16,7 +16,7 @@ fn write_run(runs: &Path, name: &str, is_over: bool) {
     let manifest = serde_json::json!({"format": "neurotop", "version": 1, "run": name, "layers": []});
     // The end comes first: what is seen in between is a run in any case.
     if is_over {
-        fs::write(run.join("end.json"), "{}").expect("an end");
+        fs::write(run.join("end.json"), r#"{"batches": 0}"#).expect("an end");
     }
     fs::write(run.join("manifest.json"), manifest.to_string()).expect("a manifest");
 }
@@ -37,7 +37,7 @@ fn a_run_that_comes_later_takes_the_place_of_one_that_is_over() {
     for late in ["late-1", "late-2"] {
         watch.until_logged(&[late, "manifest.json was read"]);
     }
-    fs::write(runs.path().join("live/end.json"), "{}").expect("an end");
+    fs::write(runs.path().join("live/end.json"), r#"{"batches": 0}"#).expect("an end");
     let (code, figures) = watch.ends();
     let names = figures["runs"].as_array().expect("runs").iter().map(|run| run["run"]["name"].as_str());
     let names: BTreeSet<&str> = names.map(|name| name.expect("text")).collect();

@@ -69,6 +69,8 @@ fn a_run_all_of_whose_batches_are_misnamed_is_not_right() {
         (["batch-0.pt", "batch-1.pt"], "numpy.savez as batch-0.npz"),
         (["batch-0.npz.gz", "batch-1.npz.gz"], "unpack it"),
         (["rank0/batch-0.npz", "rank1/batch-0.npz"], "name it rank-0"),
+        (["rank_0/batch_0.npz", "rank_1/batch_0.npz"], "name it rank-0"),
+        (["out/Batch_0.npz", "out/Batch_1.npz"], "move them there"),
         (["rank-0/batch_0.npz", "rank-1/batch_0.npz"], "name it rank-0/batch-0.npz"),
         (["batches/batch-0.npz", "batches/batch-1.npz"], "move them there"),
         (["data/batch-0.npz", "notes/notes.txt"], "move them there"),
