@@ -35,7 +35,7 @@ fn latencies(rounds: usize) -> Result<Vec<Duration>> {
     let run = tempfile::tempdir()?;
     let threads = std::thread::available_parallelism()?.get();
     let mut pipelines = Pipelines::start(Options::unkept(Mode::Live, threads))?;
-    pipelines.follow(run.path(), None, Keeping::Nothing)?;
+    pipelines.follow(run.path(), run.path(), None, Keeping::Nothing)?;
     // Whoever renames at once may be quicker than the watcher's start.
     std::thread::sleep(Duration::from_millis(500));
     let mut times = Vec::with_capacity(rounds);

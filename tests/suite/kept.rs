@@ -441,6 +441,11 @@ fn progress_that_was_put_aside_is_said_whenever_the_process_is_killed_and_each_t
             "{reasons}"
         );
     }
+    // Whoever deletes them has been told.
+    fs::remove_file(aside(1)).expect("removed");
+    has_lost(&user.watch_to_its_end("run", &["--prune"]), 1);
+    fs::remove_file(aside(2)).expect("removed");
+    is_whole(&user.watch_to_its_end("run", &["--prune"]), 1);
 }
 
 #[test]
