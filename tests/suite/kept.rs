@@ -468,10 +468,13 @@ fn of_two_runs_that_replace_one_another_while_they_are_watched_both_are_said() {
     has_lost(&user.watch_to_its_end("run", &["--prune"]), 2);
 }
 
+/// What becomes of a state file.
+type Spoil = fn(&Path);
+
 /// A state file that a pruned run cannot be gone on from, in whatever way.
 #[test]
 fn a_state_file_that_cannot_be_gone_on_from_is_said_by_every_later_process() {
-    let spoil: [(&str, fn(&Path)); 4] = [
+    let spoil: [(&str, Spoil); 4] = [
         ("damaged", |state| {
             let mut bytes = fs::read(state).expect("progress");
             let last = bytes.len() - 1;
