@@ -104,8 +104,15 @@ impl Scenery {
         };
         let name = format!("batch-{number:06}.npz");
         let modified = SystemTime::now();
-        let update =
-            Update::Counted { number, rank: None, name, modified, bytes: 1 << 20, replaces: None, count };
+        let update = Update::Counted {
+            id: number.into(),
+            name,
+            modified,
+            bytes: 1 << 20,
+            replaces: None,
+            digest: count.digest(),
+            count,
+        };
         self.runs.apply(Group { run, updates: vec![update] }, SystemTime::now());
     }
 

@@ -56,7 +56,7 @@ fn wait_for(pipelines: &Pipelines, batch: u64) -> Result<()> {
         let group = pipelines.groups().recv_timeout(Duration::from_secs(10)).context("nothing came")?;
         for update in group.updates {
             match update {
-                Update::Counted { number, .. } if number == batch => return Ok(()),
+                Update::Counted { id, .. } if id.number == batch => return Ok(()),
                 Update::Problem(problem) => bail!("{}: {}", problem.path, problem.reason),
                 _ => {}
             }

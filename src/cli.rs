@@ -9,14 +9,23 @@ use crate::nearest::nearest;
 use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::storage;
+use crate::text::thousands;
 use crate::watch::Place;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::{OsStr, OsString};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The most threads that can be asked for: more than any machine has cores.
+const MAX_THREADS: usize = 4096;
+
+/// The most rounds of `bench`, and the most bytes of a run that it writes.
+const MAX_ROUNDS: usize = 1000;
+const MAX_SIZE: u64 = 64_000_000_000;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,7 +48,8 @@ Examples:
 
 Exit codes:
   0  all that was seen is counted
-  1  nothing could be done, or an export (TensorBoard's and OpenMetrics' too) could not be written
+  1  nothing could be done, or standard output or an export (TensorBoard's and OpenMetrics' too) could not be
+     written
   2  the command line is wrong
   3  counted, but something was set aside (each file is named)
   4  counted, and a --fail-if holds or cannot be decided (each is named)
@@ -61,7 +71,7 @@ const TO_A_FILE: &str = "Also write the figures to FILE as OpenMetrics text";
 const DOCTOR: &str = "\
 Exit codes:
   0  nothing is wrong
-  1  nothing of a run is there
+  1  nothing of a run is there, or standard output could not be written
   3  something is wrong; each file is named, of many with the same fault the first (with --format json all)";
 
 /// Watches the neuron operations of a running spiking-network benchmark.
@@ -180,7 +190,7 @@ pub struct WatchArgs {
     #[arg(long, value_name = "PATH", value_parser = location())]
     pub baseline: Option<PathBuf>,
     /// Scan every SECONDS instead of relying on file events, for network drives [default: 5 of a URL]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub poll: Option<Duration>,
     /// What becomes of what is counted.
     #[command(flatten)]
@@ -285,7 +295,7 @@ pub struct MergeArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Call a run stalled when nothing came for SECONDS [default: 30]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub stall_after: Option<Duration>,
     /// What can be shown.
     #[command(flatten)]
@@ -326,7 +336,7 @@ pub struct CompareArgs {
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     /// Seconds between two batches [default: 1]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub pace: Option<Duration>,
     /// Also write the figures to FILE on exit, as .json, .csv, .md or .txt; repeatable
     #[arg(long, short = 'o', value_name = "FILE")]
@@ -438,11 +448,11 @@ pub struct BenchArgs {
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Rounds of which the median is taken
-    #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
-    pub rounds: std::num::NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true, value_parser = up_to::<MAX_ROUNDS>)]
+    pub rounds: NonZeroUsize,
     /// Count with N threads [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub threads: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = up_to::<MAX_THREADS>)]
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// What the dashboard looks like.
@@ -518,10 +528,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Call a run stalled when nothing came for SECONDS [default: 30]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub stall_after: Option<Duration>,
     /// Set an unreadable file aside when it has not changed for SECONDS [default: 2]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub settle: Option<Duration>,
     /// Append what happens to each batch to FILE
     #[arg(long, value_name = "FILE")]
@@ -530,8 +540,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub log_level: Option<Level>,
     /// Count with N threads [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub threads: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = up_to::<MAX_THREADS>)]
+    pub threads: Option<NonZeroUsize>,
     /// What becomes of links.
     #[command(flatten)]
     pub links: LinkArgs,
@@ -572,8 +582,18 @@ pub struct LayerArgs {
     pub reset: Vec<String>,
 }
 
-fn positive(text: &str) -> Result<std::num::NonZeroUsize, &'static str> {
-    text.parse().map_err(|_| "give a number from 1 on")
+/// A number from 1 to `MAX`.
+fn up_to<const MAX: usize>(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MAX);
+    number.ok_or_else(|| format!("give a number from 1 to {}", thousands(MAX as u128)))
+}
+
+/// How many threads are to count.
+///
+/// # Errors
+/// Where there can be no so many.
+pub fn thread_count(number: i64) -> Result<NonZeroUsize, String> {
+    up_to::<MAX_THREADS>(&number.to_string())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -600,7 +620,9 @@ fn byte_size(text: &str) -> Result<u64, String> {
         _ => (text, 1),
     };
     let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    bytes.filter(|&bytes| bytes > 0).ok_or_else(|| "give a number of bytes, as in 400M or 2G".into())
+    bytes
+        .filter(|bytes| (1..=MAX_SIZE).contains(bytes))
+        .ok_or_else(|| "give a number of bytes, as in 400M or 2G, up to 64G".into())
 }
 
 #[cfg(test)]
@@ -665,6 +687,25 @@ mod tests {
     }
 
     #[test]
+    fn numbers_have_bounds_which_are_said() {
+        let seconds = "between 0.01 and 1,000,000,000";
+        for (words, bounds) in [
+            (&["x", "--poll"][..], seconds),
+            (&["x", "--settle"], seconds),
+            (&["x", "--stall-after"], seconds),
+            (&["demo", "--pace"], seconds),
+            (&["x", "--threads"], "from 1 to 4,096"),
+            (&["bench", "--rounds"], "from 1 to 1,000"),
+        ] {
+            for value in ["0", "-1", "1e30", "1000000000000"] {
+                let error = parse(&[words, &[value]].concat()).unwrap_err();
+                assert!(error.to_string().contains(bounds), "{words:?} {value}: {error}");
+                assert_eq!(error.exit_code(), 2);
+            }
+        }
+    }
+
+    #[test]
     fn wrong_values_are_usage_errors() {
         for wrong in [
             &["watch"][..],
@@ -678,6 +719,9 @@ mod tests {
             &["x", "--poll", "NaN"],
             &["summary", "x", "--format", "xml"],
             &["summary", "x", "--threads", "0"],
+            &["summary", "x", "--threads", "4097"],
+            &["bench", "--rounds", "1001"],
+            &["bench", "--size", "65G"],
             &["bench", "--size", "0"],
             &["bench", "--size", "4X"],
             &["bench", "--size", "99999999999G"],

@@ -1,6 +1,8 @@
 //! A condition on the figures that makes a script's check fail: `sparsity<0.9`, `vs-baseline>+2%`.
 
 use crate::report::{Baseline, Change, Failure, Figure, Figures, Part};
+use crate::tally::quotient;
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -56,6 +58,48 @@ pub struct Condition {
     measure: Measure,
     operator: Operator,
     bound: f64,
+    /// The same to its last digit, where it is small enough for that.
+    exact: Option<Exact>,
+}
+
+/// A decimal number as far as a whole number can be compared with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Exact {
+    /// The next whole number below.
+    floor: i128,
+    /// Whether it is more than that.
+    is_more: bool,
+}
+
+impl Exact {
+    /// The number that a text says; `None` where it is beyond 128 bits, or no decimal number.
+    fn of(text: &str) -> Option<Self> {
+        let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (is_negative, digits) = match digits.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, digits.strip_prefix('+').unwrap_or(digits)),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let all = format!("{whole}{fraction}");
+        // Where the point is in all the digits.
+        let point = i64::try_from(whole.len()).ok()?.checked_add(exponent.parse().ok()?)?;
+        let before = usize::try_from(point.max(0)).ok().filter(|&before| before < 1000)?;
+        let (whole, rest) = all.split_at_checked(before).unwrap_or((&all, ""));
+        let zeros = "0".repeat(before.saturating_sub(whole.len()));
+        let rest_is_more = rest.bytes().any(|digit| digit != b'0');
+        let magnitude: i128 = format!("0{whole}{zeros}").parse().ok()?;
+        Some(match is_negative {
+            true if rest_is_more => Self { floor: -magnitude - 1, is_more: true },
+            true => Self { floor: -magnitude, is_more: false },
+            false => Self { floor: magnitude, is_more: rest_is_more },
+        })
+    }
+
+    /// How a whole number compares with it.
+    fn compare(self, value: u128) -> Ordering {
+        let Ok(value) = i128::try_from(value) else { return Ordering::Greater };
+        value.cmp(&self.floor).then(if self.is_more { Ordering::Less } else { Ordering::Equal })
+    }
 }
 
 impl FromStr for Condition {
@@ -66,8 +110,9 @@ impl FromStr for Condition {
             format!("{text:?} is not of the form FIGURE<BOUND, as in sparsity<0.9 or layer:lif1.sparsity<50%")
         })?;
         let (scope, measure) = scope_and_measure(subject)?;
+        let exact = Exact::of(bound);
         let bound = bound_of(measure, bound)?;
-        Ok(Self { text: text.to_owned(), scope, measure, operator, bound })
+        Ok(Self { text: text.to_owned(), scope, measure, operator, bound, exact })
     }
 }
 
@@ -184,19 +229,32 @@ impl Condition {
     fn decide(&self, run: &Figures, baseline: Option<&Baseline>) -> Result<Option<String>, String> {
         match self.measure {
             Measure::Value(figure) => {
-                let value = value(self.part(run)?, figure)?;
+                let part = self.part(run)?;
+                if let (Some(whole), Some(bound)) = (figure.whole(&part.sums), self.exact) {
+                    return Ok(self
+                        .operator
+                        .holds(Some(bound.compare(whole)))
+                        .then(|| format!("it is {whole}")));
+                }
+                let value = value(part, figure)?;
                 Ok(self.holds(value).then(|| format!("it is {value}")))
             }
             Measure::Change(figure) => {
                 let baseline = baseline.ok_or("there is no baseline; give one with --baseline")?;
                 let in_baseline = |why| format!("in the baseline {}: {why}", baseline.source());
-                let base = self.part(baseline.figures()).and_then(|part| value(part, figure));
-                let base = base.map_err(in_baseline)?;
-                let new = value(self.part(run)?, figure)?;
+                let old_part = self.part(baseline.figures()).map_err(in_baseline)?;
+                let base = value(old_part, figure).map_err(in_baseline)?;
+                let new_part = self.part(run)?;
+                let new = value(new_part, figure)?;
+                let from_0 = || format!("it is {new}, and a change from 0 in the baseline has no percentage");
+                if let (Some(base), Some(new)) = (figure.whole(&old_part.sums), figure.whole(&new_part.sums))
+                {
+                    let relative = relative_of_whole(base, new).ok_or_else(from_0)?;
+                    let said = || format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
+                    return Ok(self.holds(relative).then(said));
+                }
                 let change = Change { figure, base: Some(base), new: Some(new) };
-                let relative = change.relative().ok_or_else(|| {
-                    format!("it is {new}, and a change from 0 in the baseline has no percentage")
-                })?;
+                let relative = change.relative().ok_or_else(from_0)?;
                 let said = || format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
                 Ok(self.holds(relative).then(said))
             }
@@ -204,14 +262,7 @@ impl Condition {
     }
 
     fn holds(&self, value: f64) -> bool {
-        match self.operator {
-            Operator::Less => value < self.bound,
-            Operator::AtMost => value <= self.bound,
-            Operator::Greater => value > self.bound,
-            Operator::AtLeast => value >= self.bound,
-            Operator::Equal => value == self.bound,
-            Operator::Unequal => value != self.bound,
-        }
+        self.operator.holds(value.partial_cmp(&self.bound))
     }
 
     fn part<'a>(&self, run: &'a Figures) -> Result<&'a Part, String> {
@@ -224,6 +275,30 @@ impl Condition {
             Scope::Layer(name) => find(&run.layers, name, "layer"),
             Scope::Neuron(name) => find(&run.neurons, name, "neuron"),
         }
+    }
+}
+
+impl Operator {
+    /// Whether it holds where a value compares with the bound like this.
+    fn holds(self, ordering: Option<Ordering>) -> bool {
+        match self {
+            Self::Less => ordering == Some(Ordering::Less),
+            Self::AtMost => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
+            Self::Greater => ordering == Some(Ordering::Greater),
+            Self::AtLeast => matches!(ordering, Some(Ordering::Greater | Ordering::Equal)),
+            Self::Equal => ordering == Some(Ordering::Equal),
+            Self::Unequal => ordering != Some(Ordering::Equal),
+        }
+    }
+}
+
+/// The change in parts of the base, of which no digit is lost before they are divided; `None` from 0 to anything else.
+fn relative_of_whole(base: u128, new: u128) -> Option<f64> {
+    match base.cmp(&new) {
+        Ordering::Equal => Some(0.0),
+        _ if base == 0 => None,
+        Ordering::Less => Some(quotient(new - base, base)),
+        Ordering::Greater => Some(-quotient(base - new, base)),
     }
 }
 
@@ -334,7 +409,9 @@ mod tests {
             samples: 1,
             batches: 1,
             complete: true,
+            waiting: 0,
             set_aside: Vec::new(),
+            notices: Vec::new(),
             total: part("r", Some(effective)),
             neurons: vec![part("Leaky", Some(effective))],
             layers: vec![part("a", Some(effective)), part("u", None)],
@@ -360,6 +437,62 @@ mod tests {
         let fell = reason("neuron:Leaky.vs-baseline.sparsity<-19.9%", (100, 120)).expect("it fell");
         assert!(fell.contains("from 0.5 to 0.4"), "{fell}");
         assert_eq!(reason("vs-baseline!=0%", (0, 0)), None);
+    }
+
+    #[test]
+    fn whole_numbers_are_compared_as_such() {
+        const BEYOND: u64 = 1 << 53;
+        let reason =
+            |condition: &str| parse(condition).failure(&run(BEYOND + 1, u64::MAX), None).map(|f| f.reason);
+        let holds = Some(format!("it is {}", BEYOND + 1));
+        for (condition, expected) in [
+            ("updates==9007199254740993", &holds),
+            ("updates==9007199254740992", &None),
+            ("updates>9007199254740992", &holds),
+            ("updates>9007199254740993", &None),
+            ("updates>=9007199254740993.5", &None),
+            ("updates>9007199254740992.5", &holds),
+            ("updates<90071992547409930e-1", &None),
+            ("layer:a.effective_ops<=9.007199254740993e15", &holds),
+            ("updates<1e400000", &holds),
+            ("updates>-0.5", &holds),
+            ("updates<1e30", &holds),
+        ] {
+            if condition == "updates<1e400000" {
+                assert!(condition.parse::<Condition>().is_err(), "it is no finite number");
+            } else {
+                assert_eq!(&reason(condition), expected, "{condition}");
+            }
+        }
+        let baseline = Baseline::new("base.json", run(BEYOND, u64::MAX));
+        let failure = parse("vs-baseline.updates!=0%").failure(&run(BEYOND + 1, u64::MAX), Some(&baseline));
+        assert!(failure.is_some_and(|failure| failure.reason.ends_with("to 9007199254740993")));
+    }
+
+    #[test]
+    fn decimal_numbers_have_a_floor() {
+        for (text, expected) in [
+            ("0", (0, false)),
+            ("+12", (12, false)),
+            ("-12", (-12, false)),
+            ("1.0", (1, false)),
+            ("1.5", (1, true)),
+            ("-1.5", (-2, true)),
+            (".5", (0, true)),
+            ("5.", (5, false)),
+            ("1e3", (1000, false)),
+            ("1.25E1", (12, true)),
+            ("125e-2", (1, true)),
+            ("5e-3", (0, true)),
+            ("0e-9", (0, false)),
+        ] {
+            let Exact { floor, is_more } = Exact::of(text).expect(text);
+            assert_eq!((floor, is_more), expected, "{text}");
+        }
+        for text in ["1e999", "inf", "NaN", "50%", "é.é", "1e", "99999999999999999999999999999999999999999"]
+        {
+            assert_eq!(Exact::of(text), None, "{text}");
+        }
     }
 
     #[test]

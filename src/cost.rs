@@ -114,6 +114,34 @@ impl Costs {
         })
     }
 
+    /// What a neuron and reset mechanism without a price may be meant for, as it is to be written; `None` where they
+    /// have one, or nothing is alike.
+    pub fn meant(&self, neuron: &str, reset: &str) -> Option<String> {
+        if self.of(neuron, reset).is_some() || neuron.len().max(reset.len()) > LONGEST_SPELT {
+            return None;
+        }
+        let priced = || {
+            let added = self.added.keys().map(|(neuron, reset)| (neuron.as_str(), reset.as_str()));
+            NEUROBENCH.iter().map(|row| (row.0, row.1)).chain(added)
+        };
+        let class = class_of(neuron);
+        let neurons = || priced().map(|(known, _)| known);
+        let exact = neurons().filter(|&known| known == neuron);
+        let alike = neurons().filter(|known| known.eq_ignore_ascii_case(class));
+        let slips = neurons().filter(|known| is_spelt_alike(class, known));
+        let (meant_neuron, meant_reset) = exact.chain(alike).chain(slips).find_map(|known| {
+            let resets = || priced().filter(|row| row.0 == known).map(|row| row.1);
+            let exact = resets().find(|&row| row == reset);
+            let alike = exact.or_else(|| resets().find(|row| row.eq_ignore_ascii_case(reset)));
+            Some((known, alike.or_else(|| resets().find(|&row| Some(row) == word_of_reset(reset)))?))
+        })?;
+        Some(match (meant_neuron == neuron, meant_reset == reset) {
+            (false, true) => meant_neuron.to_owned(),
+            (true, false) => format!("reset {meant_reset}"),
+            _ => format!("{meant_neuron} with reset {meant_reset}"),
+        })
+    }
+
     /// The cost of one update of this neuron with this reset mechanism; `None` where nobody priced it.
     pub fn of(&self, neuron: &str, reset: &str) -> Option<Cost> {
         if let Some(ops_per_update) = neurobench_cost(neuron, reset) {
@@ -122,6 +150,50 @@ impl Costs {
         let key = (neuron.to_owned(), reset.to_owned());
         self.added.get(&key).map(|&ops_per_update| Cost { ops_per_update, priced_by: PricedBy::User })
     }
+}
+
+/// What people call a reset mechanism, in small letters without what is not a letter or `reset`.
+const RESETS: [(&str, &str); 14] = [
+    ("soft", "subtract"),
+    ("sub", "subtract"),
+    ("subtract", "subtract"),
+    ("subtraction", "subtract"),
+    ("subtractive", "subtract"),
+    ("bysubtraction", "subtract"),
+    ("minus", "subtract"),
+    ("hard", "zero"),
+    ("zero", "zero"),
+    ("zeros", "zero"),
+    ("tozero", "zero"),
+    ("byzero", "zero"),
+    ("bynull", "zero"),
+    ("tonull", "zero"),
+];
+
+/// No longer name is looked at for what it may be meant for, in bytes.
+const LONGEST_SPELT: usize = 200;
+
+/// NeuroBench's word for a reset mechanism.
+fn word_of_reset(text: &str) -> Option<&'static str> {
+    let word: String = text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+    let word = word.replace("reset", "");
+    RESETS.iter().find(|(said, _)| *said == word).map(|(_, meant)| *meant)
+}
+
+/// The class in `snntorch.Leaky(beta=0.9)` or `<class 'snntorch.Leaky'>`.
+fn class_of(text: &str) -> &str {
+    let call = text.split('(').next().unwrap_or_default();
+    let mut names = call.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty());
+    names.next_back().unwrap_or_default()
+}
+
+/// Whether a word is another but for small and capital letters, or one slip behind the first letter: what differs in
+/// that is a class of its own, as `RLeaky` is.
+fn is_spelt_alike(word: &str, name: &str) -> bool {
+    let (word, name) = (word.replace('_', "").to_lowercase(), name.to_lowercase());
+    let has_slip =
+        || name.len() > 4 && word.get(..1) == name.get(..1) && strsim::damerau_levenshtein(&word, &name) == 1;
+    word == name || (word.len() <= 2 * name.len() && has_slip())
 }
 
 /// What the user says of layers that the manifest lacks: `VALUE` for all of them or `LAYER=VALUE`.
@@ -184,6 +256,39 @@ mod tests {
             "A:b=1000000001",
         ] {
             assert!(text.parse::<CostRule>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_spelt_alike_is_named_and_what_has_a_price_or_is_another_class_is_not() {
+        let costs = Costs::with_rules(
+            ["RLeaky:subtract=5", "lapicque:zero=3"].map(|rule| rule.parse().expect("a rule")),
+        );
+        for (neuron, reset, meant) in [
+            ("leaky", "zero", Some("Leaky")),
+            ("LEAKY", "subtract", Some("Leaky")),
+            ("snntorch.Leaky", "zero", Some("Leaky")),
+            ("snn.Leaky(beta=0.9)", "zero", Some("Leaky")),
+            ("<class 'snntorch._neurons.alpha.Alpha'>", "zero", Some("Alpha")),
+            ("Leakey", "zero", Some("Leaky")),
+            ("Leaky", "Zero", Some("reset zero")),
+            ("Leaky", "soft", Some("reset subtract")),
+            ("Leaky", "hard_reset", Some("reset zero")),
+            ("Leaky", "reset_to_zero", Some("reset zero")),
+            ("synaptic", "soft", Some("Synaptic with reset subtract")),
+            ("rleaky", "subtract", Some("RLeaky")),
+            ("rleaky", "zero", None),
+            ("lapicque", "zero", None),
+            ("lapicque", "subtract", Some("Lapicque")),
+            ("RLeaky", "zero", None),
+            ("SLSTM", "zero", None),
+            ("Leaky", "none", None),
+            ("Leaky", "zero", None),
+            ("NoiseLeaky", "zero", None),
+            ("", "", None),
+            ("\u{130}", "zero", None),
+        ] {
+            assert_eq!(costs.meant(neuron, reset).as_deref(), meant, "{neuron}:{reset}");
         }
     }
 

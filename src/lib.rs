@@ -22,6 +22,7 @@ pub mod follow;
 pub mod history;
 pub mod log;
 pub mod nearest;
+pub mod outlet;
 pub mod pace;
 pub mod pipeline;
 pub mod portrait;

@@ -2,11 +2,14 @@
 //! they are displayed: so they are in quotes, and the lines can be parsed.
 
 use crate::pipeline::{Presence, Severity, Update, Watching};
+use crate::snapshot::BatchId;
 use crate::text::printable;
 use anyhow::Context;
 use clap::ValueEnum;
+use rustix::fs::OFlags;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
@@ -55,7 +58,9 @@ impl Log {
     /// Where the file cannot be opened, or this process logs already.
     pub fn start(&self) -> anyhow::Result<()> {
         let path = &self.path;
-        let file = File::options().create(true).append(true).open(path);
+        // A pipe that nobody reads holds up nothing: not the start, and later on a line is lost.
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        let file = File::options().create(true).append(true).custom_flags(flags).open(path);
         let file = file.with_context(|| format!("--log {}: it cannot be written to", path.display()))?;
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(self.level.filter())
@@ -107,18 +112,28 @@ pub fn update(update: &Update) {
         Update::Manifest(manifest) => info!(layers = manifest.layers.len(), "manifest.json was read"),
         Update::End(_) => info!("the run is over"),
         Update::RankEnd { rank, .. } => info!(rank, "the rank has come to its end"),
-        Update::Counted { number, rank, name, bytes, replaces, count, .. } => {
+        Update::EndGone(None) => info!("end.json is gone: the run is not over"),
+        Update::EndGone(Some(rank)) => info!(rank, "the end of the rank is gone"),
+        Update::RefusalGone => info!("the manifest that was refused is gone"),
+        Update::Counted { id, name, bytes, replaces, count, .. } => {
             let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
-            let replaces = replaces.is_some();
+            let (replaces, BatchId { number, rank }) = (replaces.is_some(), *id);
             info!(number, rank, batch = name, bytes, samples = count.samples, updates, replaces, "counted");
         }
-        Update::Withdrawn { number, rank, .. } => info!(number, rank, "its count was taken out"),
+        Update::Withdrawn { id: BatchId { number, rank }, .. } => {
+            info!(number, rank, "its count was taken out");
+        }
         Update::Problem(problem) if problem.severity == Severity::SetAside => {
             warn!(batch = problem.path, why = problem.reason, "set aside");
         }
         Update::Problem(problem) => warn!(batch = problem.path, why = problem.reason, "a problem"),
         // Every batch that is counted has no problem any more, most never had one.
-        Update::Solved(_) | Update::NoticeGone(_) | Update::Account(_) | Update::Rank { .. } => {}
+        Update::Solved(_)
+        | Update::NoticeGone(_)
+        | Update::FirstBatches(_)
+        | Update::Account(_)
+        | Update::Layers(_)
+        | Update::Rank { .. } => {}
         Update::Checkpoint(checkpoint) => debug!(batches = checkpoint.counted.len(), "a checkpoint"),
         Update::Refused(why) => error!(why = why.to_string(), "the run is not counted"),
         Update::Restarted { why, lost } => info!(why, lost, "the tally starts over"),

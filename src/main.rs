@@ -1,16 +1,21 @@
 //! The `neurotop` command.
 
 use neurotop::cli::Cli;
-use neurotop::command::say;
+use neurotop::command::{explain, say};
+use neurotop::outlet;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::from_words(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    outlet::expect_limits();
+    let cli = match Cli::from_words(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
     match neurotop::command::run(cli) {
         Ok(code) => code,
         Err(error) => match error.downcast::<clap::Error>() {
             // What is wrong with a command line may show only beside the configuration.
-            Ok(error) => error.exit(),
+            Ok(error) => explain(&error),
             Err(error) => {
                 say(&format!("{error:#}"));
                 ExitCode::FAILURE

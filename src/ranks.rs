@@ -7,6 +7,8 @@ use crate::pace::Pace;
 use crate::snapshot::{End, OfficialResults};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
+use std::ops::Bound;
 use std::time::{Duration, SystemTime};
 
 /// A rank is silent after so many times the time that it, or a typical rank, takes for a batch,
@@ -164,6 +166,9 @@ pub struct Circumstances {
 #[derive(Debug, Default)]
 pub struct Ranks {
     ranks: BTreeMap<u32, Rank>,
+    /// All ranks below this are to come, and are there.
+    expected: u32,
+    ends: Ends,
     /// The sums of layers that there are.
     layer_sums: usize,
     /// The first of the ranks whose sums of layers have no room.
@@ -187,18 +192,31 @@ impl Ranks {
         }
     }
 
-    /// Notes that the manifest speaks of so many ranks, all of which are to come.
+    /// Notes that the manifest speaks of so many ranks, all of which are to come. It may be said again after every
+    /// change: only ranks that are not expected yet cost anything.
     pub fn expect(&mut self, world_size: u64) {
-        if !self.ranks.is_empty() && world_size <= MOST_EXPECTED {
-            for rank in 0..world_size as u32 {
-                self.rank(rank);
-            }
+        if self.ranks.is_empty() || world_size > MOST_EXPECTED {
+            return;
         }
+        let world_size = world_size as u32;
+        for rank in self.expected..world_size {
+            self.rank(rank);
+        }
+        self.expected = world_size;
     }
 
     /// Takes the end of a rank.
     pub fn end(&mut self, rank: u32, end: End) {
-        self.rank(rank).end = Some(end);
+        self.ends.add(&end);
+        let before = self.rank(rank).end.replace(end);
+        before.iter().for_each(|before| self.ends.remove(before));
+    }
+
+    /// Notes that the end of a rank is not there any more.
+    pub fn forget_end(&mut self, rank: u32) {
+        if let Some(rank) = self.ranks.get_mut(&rank) {
+            rank.end = None;
+        }
     }
 
     /// Notes that a batch of a rank, written at one time, came at another.
@@ -242,7 +260,9 @@ impl Ranks {
         mine.account += other.account;
         other.pace.times().for_each(|written| mine.note_written(written));
         mine.first_written = mine.first_written.into_iter().chain(other.first_written).min();
-        mine.end = other.end.or(mine.end.take());
+        if let Some(end) = other.end {
+            self.end(rank, end);
+        }
         if other.sums.layers.is_none() {
             self.cut(rank);
         }
@@ -275,23 +295,40 @@ impl Ranks {
     fn make_room(&mut self) {
         let has_some = |rank: &Rank| rank.sums.layers.as_ref().is_some_and(|layers| !layers.is_empty());
         while self.layer_sums > MAX_LAYER_SUMS
-            && let Some((&last, _)) = self.ranks.iter().rev().find(|(_, rank)| has_some(rank))
+            && let Some((&last, _)) = self.uncut().rev().find(|(_, rank)| has_some(rank))
         {
             self.cut(last);
         }
     }
 
-    /// Drops the sums of layers from this rank on.
-    fn cut(&mut self, from: u32) {
-        for (_, rank) in self.ranks.range_mut(from..) {
-            self.layer_sums -= rank.sums.layers.take().map_or(0, |layers| layers.len());
-        }
-        self.cut_from = Some(self.cut_from.map_or(from, |first| first.min(from)));
+    /// The ranks whose sums of layers have room. The others are never looked through again: there may be thousands
+    /// for each of thousands that are dropped.
+    fn uncut(&self) -> Range<'_, u32, Rank> {
+        let end = self.cut_from.map_or(Bound::Unbounded, Bound::Excluded);
+        self.ranks.range((Bound::Unbounded, end))
     }
 
+    /// Drops the sums of layers from this rank on.
+    fn cut(&mut self, from: u32) {
+        if self.cut_from.is_some_and(|first| first <= from) {
+            return;
+        }
+        let end = self.cut_from.map_or(Bound::Unbounded, Bound::Excluded);
+        for (_, rank) in self.ranks.range_mut((Bound::Included(from), end)) {
+            self.layer_sums -= rank.sums.layers.take().map_or(0, |layers| layers.len());
+        }
+        self.cut_from = Some(from);
+    }
+
+    /// Forgets what is known of a rank, which is still to come where it is expected.
     fn forget(&mut self, rank: u32) {
-        let forgotten = self.ranks.remove(&rank).and_then(|rank| rank.sums.layers);
-        self.layer_sums -= forgotten.map_or(0, |layers| layers.len());
+        if let Some(Rank { sums, end, .. }) = self.ranks.remove(&rank) {
+            self.layer_sums -= sums.layers.map_or(0, |layers| layers.len());
+            end.iter().for_each(|end| self.ends.remove(end));
+        }
+        if rank < self.expected {
+            self.rank(rank);
+        }
     }
 
     /// All that is known of each rank, the lowest first.
@@ -314,14 +351,7 @@ impl Ranks {
 
     /// The end of the run, where it has none of its own: once every rank has come to its end.
     pub fn common_end(&self) -> Option<End> {
-        let ends: Vec<&End> = self.ranks.values().map(|rank| rank.end.as_ref()).collect::<Option<_>>()?;
-        if ends.is_empty() {
-            return None;
-        }
-        let sum = |of: fn(&End) -> Option<u64>| {
-            ends.iter().map(|end| of(end)).try_fold(0_u64, |sum, part| sum.checked_add(part?))
-        };
-        Some(End { samples: sum(|end| end.samples), batches: sum(|end| end.batches), neurobench: None })
+        self.ends.of_all(self.ranks.len())
     }
 
     /// NeuroBench's own results by rank, where every rank has some, and what was counted of each. An update of a
@@ -378,6 +408,60 @@ impl Ranks {
             new.sums.layers.take_if(|_| is_cut);
             new
         })
+    }
+}
+
+/// What the ends of the ranks say together. It is kept up end by end: asked for after each of thousands, it must
+/// not look at all of them.
+#[derive(Debug, Default)]
+struct Ends {
+    /// How many there are.
+    known: usize,
+    samples: Declared,
+    batches: Declared,
+}
+
+impl Ends {
+    fn add(&mut self, end: &End) {
+        self.known += 1;
+        self.samples.add(end.samples);
+        self.batches.add(end.batches);
+    }
+
+    fn remove(&mut self, end: &End) {
+        self.known -= 1;
+        self.samples.remove(end.samples);
+        self.batches.remove(end.batches);
+    }
+
+    /// That of all ranks together; `None` unless each of so many has come to its end.
+    fn of_all(&self, ranks: usize) -> Option<End> {
+        let (samples, batches) = (self.samples.whole(), self.batches.whole());
+        (ranks > 0 && self.known == ranks).then_some(End { samples, batches, neurobench: None })
+    }
+}
+
+/// A sum over ends that may not all say something.
+#[derive(Debug, Default)]
+struct Declared {
+    sum: u128,
+    unsaid: usize,
+}
+
+impl Declared {
+    fn add(&mut self, part: Option<u64>) {
+        self.sum += u128::from(part.unwrap_or(0));
+        self.unsaid += usize::from(part.is_none());
+    }
+
+    fn remove(&mut self, part: Option<u64>) {
+        self.sum -= u128::from(part.unwrap_or(0));
+        self.unsaid -= usize::from(part.is_none());
+    }
+
+    /// `None` where one says nothing, or the sum has no room.
+    fn whole(&self) -> Option<u64> {
+        u64::try_from(self.sum).ok().filter(|_| self.unsaid == 0)
     }
 }
 
@@ -514,6 +598,51 @@ mod tests {
         assert_eq!(ranks.common_end(), Some(End::default()), "one does not say how many");
         let over = Circumstances { run_is_over: true, ..now(500) };
         assert_eq!(states(&ranks, over), [RankState::Done; 2]);
+    }
+
+    #[test]
+    fn ends_that_change_or_go_are_not_in_the_common_one() {
+        let end = |samples| End { samples, batches: Some(1), neurobench: None };
+        let mut ranks = Ranks::default();
+        ranks.account(0, account(1));
+        ranks.expect(2);
+        ranks.end(0, end(None));
+        ranks.end(1, end(Some(u64::MAX)));
+        assert_eq!(ranks.common_end(), Some(End { batches: Some(2), ..End::default() }), "one says nothing");
+        ranks.end(0, end(Some(1)));
+        assert_eq!(ranks.common_end(), Some(End { batches: Some(2), ..End::default() }), "they do not fit");
+        ranks.end(1, end(Some(6)));
+        assert_eq!(ranks.common_end(), Some(End { samples: Some(7), batches: Some(2), neurobench: None }));
+        ranks.account(1, None);
+        assert_eq!((ranks.common_end(), ranks.all().count()), (None, 2), "the rank is still expected");
+        ranks.join(1, Rank { end: Some(end(Some(8))), ..Rank::default() });
+        assert_eq!(ranks.common_end().and_then(|end| end.samples), Some(9));
+        ranks.expect(0);
+        ranks.account(1, None);
+        assert_eq!(ranks.common_end().and_then(|end| end.samples), Some(1));
+    }
+
+    /// So many that a look at all of them for each account, end or dropped sum does not come to an end.
+    #[test]
+    fn each_of_very_many_ranks_may_change_alone() {
+        const MANY: u32 = MOST_EXPECTED as u32;
+        let (layers, counts) = layers(16);
+        let mut ranks = Ranks::default();
+        for rank in 0..MANY {
+            ranks.add(rank, 1, &layers, &counts);
+            ranks.account(rank, account(1));
+            ranks.expect(MANY.into());
+        }
+        for rank in 0..MANY {
+            ranks.end(rank, End { samples: Some(1), ..End::default() });
+            assert_eq!(ranks.common_end().is_some(), rank == MANY - 1);
+        }
+        let with_sums = ranks.standings(now(0), &[5]).iter().filter(|rank| rank.operations.is_some()).count();
+        assert_eq!((ranks.all().count(), with_sums), (MANY as usize, MAX_LAYER_SUMS / 16));
+        for rank in 0..MANY {
+            ranks.account(rank, account(2));
+            assert_eq!(ranks.common_end().and_then(|end| end.samples), Some(MANY.into()));
+        }
     }
 
     fn layers(many: usize) -> (Vec<usize>, Vec<LayerCount>) {

@@ -5,11 +5,11 @@ use crate::count::BatchCount;
 use crate::follow::Account;
 use crate::history::History;
 use crate::pace::Pace;
-use crate::pipeline::{Checkpoint, Presence, Problem, Severity, Update, Watching};
+use crate::pipeline::{Checkpoint, FirstBatches, Presence, Problem, Severity, Update, Watching};
 use crate::ranks::{Circumstances, Ranks, Standing};
-use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError};
+use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
 use crate::state::{Loss, Progress, path_bytes};
-use crate::tally::{LayerSums, Tally};
+use crate::tally::{LayerSums, StepLengths, Tally};
 use crate::throughput::Throughput;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -82,15 +82,23 @@ pub struct Run {
     /// The manifest's layers by name.
     declared: HashMap<String, usize>,
     end: Option<End>,
+    /// When the end was first known.
+    end_came: Option<SystemTime>,
     tally: Tally,
+    /// Which batches are in the tally, and what of each: see [`BatchId::fingerprint`].
+    fingerprint: u64,
     history: History,
     ranks: Ranks,
     /// The end of all ranks, which is that of a run without one of its own.
     common_end: Option<End>,
     /// By file and how grave they are: what keeps a file out of the figures must not hide behind a notice about it.
-    problems: BTreeMap<String, BTreeMap<Severity, Problem>>,
-    /// The problem that there are more batches than the end says.
-    excess: Option<Problem>,
+    problems: BTreeMap<String, BTreeMap<(Severity, String), Problem>>,
+    /// The problems that follow from all that is counted together.
+    of_all: Vec<Problem>,
+    /// The first batches with all layers and without some.
+    first: FirstBatches,
+    /// What unpriced neurons and reset mechanisms may be meant for.
+    misspelt: Misspelt,
     /// Why batches may have been counted and deleted that are in no figures.
     doubts: Vec<String>,
     /// The problems that these are, as long as not all batches are counted.
@@ -126,12 +134,16 @@ impl Run {
             manifest: None,
             declared: HashMap::new(),
             end: None,
+            end_came: None,
             tally: Tally::default(),
+            fingerprint: 0,
             history: History::default(),
             ranks: Ranks::default(),
             common_end: None,
             problems: BTreeMap::new(),
-            excess: None,
+            of_all: Vec::new(),
+            first: FirstBatches::default(),
+            misspelt: BTreeMap::new(),
             doubts: Vec::new(),
             doubted: Vec::new(),
             account: Account::default(),
@@ -159,11 +171,13 @@ impl Run {
         let batches = progress.counted.len() as u64;
         let Some(tally) = Tally::restore(progress.layers, progress.samples, batches) else { return false };
         self.tally = tally;
+        self.tally.keep_step_lengths(progress.step_lengths);
+        self.fingerprint = progress.counted.fingerprint();
         self.history = progress.history;
         self.bytes = progress.bytes;
         self.newest = progress.newest;
         self.resumed = batches;
-        self.last_activity = progress.counted.iter().map(|(_, identity)| identity.modified).max();
+        self.last_activity = last_of(progress.counted.iter().map(|(_, identity)| identity.modified), now);
         self.ranks.restore(progress.ranks);
         self.may_have_deleted = progress.may_have_deleted;
         for (path, reason) in progress.problems {
@@ -193,7 +207,8 @@ impl Run {
         self.expect_ranks();
         self.last_activity = last_activity;
         self.structure += 1;
-        self.excess = self.excess_over_end();
+        self.note_misspelt();
+        self.of_all = self.problems_of_all();
     }
 
     /// The progress of the run at `directory` at a checkpoint, once all updates before it are applied.
@@ -209,12 +224,19 @@ impl Run {
             problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
             counted: checkpoint.counted,
             layers: self.tally.layers().to_vec(),
+            step_lengths: self.tally.step_lengths().iter().map(StepLengths::kept).collect(),
             samples: self.tally.samples(),
             bytes: self.bytes,
             history: self.history.clone(),
             ranks: self.ranks.sums(),
             newest: self.newest.clone(),
         }
+    }
+
+    /// Whether the sums are those of exactly so many batches with this
+    /// [fingerprint](crate::follow::CountedBatches::fingerprint).
+    pub fn agrees_with(&self, fingerprint: u64, batches: u64) -> bool {
+        batches == self.tally.batches() && fingerprint == self.fingerprint
     }
 
     /// Notes what may be in no figures any more.
@@ -267,8 +289,38 @@ impl Run {
         for update in updates {
             self.apply_one(update, now);
         }
-        self.excess = self.excess_over_end();
+        self.end_came = self.end().and(self.end_came.or(Some(now)));
+        self.of_all = self.problems_of_all();
         self.doubted = self.doubted_problems();
+    }
+
+    /// What is wrong with all of it together, and in no file alone.
+    fn problems_of_all(&self) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = self.excess_over_end().into_iter().collect();
+        if problems.is_empty() {
+            problems.extend(self.samples_unlike_end());
+        }
+        problems.extend(self.first.lacking.map(lacks_layers));
+        problems.extend(self.misspelt.iter().map(|(named, meant)| misspelt(named, meant)));
+        problems
+    }
+
+    /// The problem with an end that names other samples than are counted, although all its batches are.
+    fn samples_unlike_end(&self) -> Vec<Problem> {
+        let ranks = self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(1);
+        if self.account.waiting > 0 {
+            return Vec::new();
+        }
+        if self.ranks.is_empty() {
+            let own = self.end.as_ref().filter(|_| ranks <= 1);
+            let why = own.and_then(|end| end.unlike(self.tally.batches(), self.tally.samples()));
+            return why.map(|why| set_aside("end.json".into(), why)).into_iter().collect();
+        }
+        let of_ranks = self.ranks.all().filter_map(|(number, rank)| {
+            let why = rank.end.as_ref()?.unlike(rank.sums.batches, rank.sums.samples)?;
+            Some(set_aside(format!("the end of rank {number}"), why))
+        });
+        of_ranks.collect()
     }
 
     /// The problem with a run that has more batches than its end says: they are those of several runs, unless
@@ -308,8 +360,16 @@ impl Run {
                 self.ranks.account(rank, account);
                 self.expect_ranks();
             }
-            Update::Counted { number, rank, name, modified, bytes, replaces, count } => {
-                let id = BatchId { number, rank };
+            Update::EndGone(None) => self.end = None,
+            Update::EndGone(Some(rank)) => {
+                self.ranks.forget_end(rank);
+                self.expect_ranks();
+            }
+            Update::RefusalGone => self.refused = None,
+            Update::FirstBatches(first) => self.first = first,
+            Update::Counted { id, name, modified, bytes, replaces, count, digest } => {
+                let BatchId { number, rank } = id;
+                self.fingerprint = self.fingerprint.wrapping_add(id.fingerprint(Some(digest)));
                 if let Some(replaced) = &replaces {
                     self.take_out(id, replaced);
                 }
@@ -336,14 +396,18 @@ impl Run {
                 let activity = if self.settings.live { now } else { modified.min(now) };
                 self.last_activity = self.last_activity.max(Some(activity));
             }
-            Update::Withdrawn { number, rank, count } => self.take_out(BatchId { number, rank }, &count),
+            Update::Withdrawn { id, count } => self.take_out(id, &count),
+            Update::Layers(layers) => {
+                self.tally.correct(&layers);
+                self.structure += 1;
+            }
             Update::Problem(problem) => self.add_problem(problem),
             Update::Solved(path) => {
                 self.problems.remove(&path);
             }
-            Update::NoticeGone(path) => {
-                if let Some(problems) = self.problems.get_mut(&path) {
-                    problems.remove(&Severity::Notice);
+            Update::NoticeGone(problem) => {
+                if let Some(problems) = self.problems.get_mut(&problem.path) {
+                    problems.remove(&(problem.severity, problem.key()));
                 }
             }
             Update::Refused(why) => self.refused = Some(why),
@@ -364,6 +428,48 @@ impl Run {
     fn reprice(&mut self) {
         self.structure += 1;
         self.history.reprice(self.prices());
+        self.note_misspelt();
+    }
+
+    /// Looks for neurons and reset mechanisms that have no price and may be meant for some that have.
+    fn note_misspelt(&mut self) {
+        self.misspelt.clear();
+        let declared = self.manifest.clone();
+        for layer in declared.iter().flat_map(|manifest| &manifest.layers) {
+            self.note_spelling("manifest.json", Some(&layer.neuron), Some(&layer.reset), &layer.name);
+        }
+        for at in 0..self.tally.layers().len() {
+            self.note_spelling_of_undeclared(at);
+        }
+    }
+
+    /// That of a layer of the tally that the manifest lacks.
+    fn note_spelling_of_undeclared(&mut self, at: usize) {
+        let name = self.tally.layers()[at].name.clone();
+        if !self.declared.contains_key(&name) {
+            let Settings { neurons, resets, .. } = &self.settings;
+            let (neuron, reset) = (neurons.of(&name).map(str::to_owned), resets.of(&name).map(str::to_owned));
+            self.note_spelling("--neuron and --reset", neuron.as_deref(), reset.as_deref(), &name);
+        }
+    }
+
+    fn note_spelling(
+        &mut self,
+        source: &'static str,
+        neuron: Option<&str>,
+        reset: Option<&str>,
+        layer: &str,
+    ) {
+        let Some((neuron, reset)) = neuron.zip(reset).filter(|_| self.misspelt.len() < MOST_MISSPELT) else {
+            return;
+        };
+        if let Some(meant) = self.settings.costs.meant(neuron, reset) {
+            let key = (source, neuron.to_owned(), reset.to_owned());
+            let layer = shown(layer).into_owned();
+            // In whatever order the layers come.
+            let known = self.misspelt.entry(key).or_insert_with(|| (layer.clone(), meant));
+            known.0 = layer.min(std::mem::take(&mut known.0));
+        }
     }
 
     /// Tells the history what an update of each layer costs that came with a batch.
@@ -371,6 +477,7 @@ impl Run {
         let known = self.history.prices().len();
         let new: Vec<u64> = self.tally.layers().iter().skip(known).map(|layer| self.price(layer)).collect();
         self.history.price_new(new);
+        (known..self.tally.layers().len()).for_each(|at| self.note_spelling_of_undeclared(at));
     }
 
     /// What an update of each layer costs, by index in the tally; 0 where it has no price.
@@ -385,14 +492,13 @@ impl Run {
 
     /// Notes what follows from another rank, another end of one, or another manifest.
     fn expect_ranks(&mut self) {
-        if let Some(world_size) = self.manifest().and_then(|manifest| manifest.world_size) {
-            self.ranks.expect(world_size);
-        }
+        self.ranks.expect(self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(0));
         self.common_end = self.ranks.common_end();
     }
 
     fn add_problem(&mut self, problem: Problem) {
-        self.problems.entry(problem.path.clone()).or_default().insert(problem.severity, problem);
+        let key = (problem.severity, problem.key());
+        self.problems.entry(problem.path.clone()).or_default().insert(key, problem);
     }
 
     fn restart(&mut self, why: String) {
@@ -418,6 +524,9 @@ impl Run {
 
     fn take_out(&mut self, id: BatchId, count: &BatchCount) {
         let layers = self.tally.remove(count);
+        self.fingerprint = self.fingerprint.wrapping_sub(id.fingerprint(Some(count.digest())));
+        self.structure += u64::from(self.tally.order() != self.order);
+        self.order = self.tally.order();
         self.corrections += 1;
         self.history.remove(id.number, count.samples, &layers, &count.layers);
         if let Some(rank) = id.rank {
@@ -488,6 +597,11 @@ impl Run {
         &self.history
     }
 
+    /// The first batches with all layers that any batch has, and without some.
+    pub fn first_batches(&self) -> FirstBatches {
+        self.first
+    }
+
     /// The account of the batches.
     pub fn account(&self) -> Account {
         self.account
@@ -495,7 +609,7 @@ impl Run {
 
     /// The problems, by file.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems_of_files().chain(&self.excess).chain(&self.doubted)
+        self.problems_of_files().chain(&self.of_all).chain(&self.doubted)
     }
 
     /// The same without what follows from the sums of all batches together.
@@ -627,13 +741,21 @@ impl Run {
         if self.status(now) != Status::Finished || self.account.waiting > 0 {
             return false;
         }
-        let silent = self.last_activity.and_then(|last| now.duration_since(last).ok());
-        let silent_for = |time: Duration| silent.is_none_or(|silent| silent >= time);
+        // An end that comes before the first batch begins the wait for it.
+        let last = self.last_activity.max(self.end_came);
+        let silent_for = |time: Duration| {
+            last.is_none_or(|last| now.duration_since(last).is_ok_and(|silent| silent >= time))
+        };
+        let seen = self.account.seen - self.account.twins;
         match self.end() {
-            Some(End { batches: Some(batches), .. }) if self.account.seen < *batches => {
+            Some(End { batches: Some(batches), .. }) if seen < *batches => {
                 silent_for(self.settings.stall_after)
             }
-            Some(_) => true,
+            Some(end) if self.lacks_samples_of(end) => silent_for(self.settings.stall_after),
+            // A copy in alphabetical order brings the manifest last.
+            Some(_) if self.account.seen > 0 => self.manifest.is_some() || silent_for(WAIT_FOR_END),
+            Some(End { batches: Some(0), .. }) => true,
+            Some(_) => silent_for(self.settings.stall_after),
             None => silent_for(WAIT_FOR_END),
         }
     }
@@ -641,13 +763,18 @@ impl Run {
     /// Whether the figures are whole: the run is over, all its batches are counted, nothing waits and
     /// nothing was set aside.
     pub fn is_complete(&self) -> bool {
-        let all_written = match self.end().map(|end| end.batches) {
-            Some(Some(batches)) => self.tally.batches() >= batches,
-            Some(None) => true,
+        let all_written = match self.end() {
+            Some(End { batches: Some(batches), .. }) => self.tally.batches() >= *batches,
+            Some(end) => !self.lacks_samples_of(end),
             None => self.expectations_met(),
         };
         let nothing_missing = self.account.waiting == 0 && self.account.set_aside == 0;
         all_written && nothing_missing && self.set_aside().next().is_none()
+    }
+
+    /// Whether an end that says nothing of batches names more samples than are counted.
+    pub fn lacks_samples_of(&self, end: &End) -> bool {
+        end.batches.is_none() && end.samples.is_some_and(|samples| self.tally.samples() < u128::from(samples))
     }
 
     /// The problems that keep something out of the figures.
@@ -681,6 +808,38 @@ impl Run {
     }
 }
 
+/// Of more neurons and reset mechanisms nothing is said: one manifest may have a hundred thousand.
+const MOST_MISSPELT: usize = 20;
+
+/// Neurons and reset mechanisms without a price, by what says them: the first layer that has them, and what they may
+/// be meant for.
+type Misspelt = BTreeMap<(&'static str, String, String), (String, String)>;
+
+fn misspelt((source, neuron, reset): &(&str, String, String), (layer, meant): &(String, String)) -> Problem {
+    let reason = format!(
+        "layer {layer:?} is {neuron} with reset {reset}, which has no price; did you mean {meant}? correct it, or price \
+         it as it is with --cost"
+    );
+    Problem { path: (*source).to_owned(), reason, severity: Severity::Notice }
+}
+
+fn lacks_layers(batch: BatchName) -> Problem {
+    let reason = "it lacks layers that other batches have, here and perhaps later: its samples count for their figures \
+                  per sample all the same; write every layer in every batch, and a run for each network";
+    Problem { path: batch.to_string(), reason: reason.to_owned(), severity: Severity::Notice }
+}
+
+fn set_aside(path: String, reason: String) -> Problem {
+    Problem { path, reason, severity: Severity::SetAside }
+}
+
+/// When something was last written. What a clock that runs ahead says of that must not keep a run alive, so that it
+/// says something only where nothing else does.
+fn last_of(written: impl Iterator<Item = SystemTime>, now: SystemTime) -> Option<SystemTime> {
+    let (past, future): (Vec<_>, Vec<_>) = written.partition(|&written| written <= now);
+    past.into_iter().max().or_else(|| future.first().map(|_| now))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -699,18 +858,19 @@ mod tests {
     }
 
     fn counted(number: u64, layer: &str) -> Update {
+        let count = BatchCount {
+            samples: 1,
+            shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
+            layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
+        };
         Update::Counted {
-            number,
-            rank: None,
+            id: number.into(),
             name: format!("batch-{number}.npz"),
             modified: SystemTime::UNIX_EPOCH,
             bytes: 1,
             replaces: None,
-            count: BatchCount {
-                samples: 1,
-                shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
-                layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
-            },
+            digest: count.digest(),
+            count,
         }
     }
 
@@ -742,6 +902,25 @@ mod tests {
         assert_eq!(effective, [8, 24, 4, 8]);
     }
 
+    /// A fault of this program that must not become the next process's.
+    #[test]
+    fn sums_that_are_not_those_of_the_counted_batches_are_never_kept() {
+        let mut run = run();
+        let update = counted(0, "a");
+        let Update::Counted { count, digest, .. } = update.clone() else { unreachable!() };
+        let (now, two) = (SystemTime::UNIX_EPOCH, counted(1, "a"));
+        run.apply(vec![update], now);
+        assert!(run.agrees_with(BatchId::from(0).fingerprint(Some(digest)), 1));
+        assert!(!run.agrees_with(BatchId::from(1).fingerprint(Some(digest)), 1), "another batch");
+        assert!(!run.agrees_with(BatchId::from(0).fingerprint(None), 1), "another count of it");
+        run.apply(vec![two], now);
+        let both = BatchId::from(0).fingerprint(Some(digest));
+        let both = both.wrapping_add(BatchId::from(1).fingerprint(Some(digest)));
+        assert!(run.agrees_with(both, 2) && !run.agrees_with(both, 3));
+        run.apply(vec![Update::Withdrawn { id: 1.into(), count: count.clone() }], now);
+        assert!(run.agrees_with(BatchId::from(0).fingerprint(Some(digest)), 1));
+    }
+
     #[test]
     fn a_notice_hides_nothing_that_was_set_aside() {
         let problem = |severity| Update::Problem(Problem { path: "x".into(), reason: "y".into(), severity });
@@ -751,7 +930,8 @@ mod tests {
             assert!(run.is_complete());
             run.apply(severities.map(problem).to_vec(), SystemTime::UNIX_EPOCH);
             assert_eq!((run.problems().count(), run.set_aside().count(), run.is_complete()), (2, 1, false));
-            run.apply(vec![Update::NoticeGone("x".into())], SystemTime::UNIX_EPOCH);
+            let gone = Problem { path: "x".into(), reason: "y".into(), severity: Severity::Notice };
+            run.apply(vec![Update::NoticeGone(gone)], SystemTime::UNIX_EPOCH);
             assert_eq!((run.problems().count(), run.set_aside().count()), (1, 1));
             run.apply(vec![Update::Solved("x".into())], SystemTime::UNIX_EPOCH);
             assert!(run.problems().next().is_none() && run.is_complete());

@@ -3,12 +3,15 @@
 use crate::count::{BatchCount, LayerCount};
 use crate::snapshot::{BatchId, LayerShape};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// How many sums by step there are in all layers together, so that batches with ever other layers do not
 /// take ever more memory: 16 MiB of them.
 const MAX_STEP_SUMS: usize = 1 << 20;
+
+/// How many sets of layers it remembers where to add.
+const MAX_LAYER_SETS: usize = 64;
 
 /// The sums of one layer over all batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,12 +98,115 @@ impl LayerSums {
             *sum -= u128::from(updates);
         }
     }
+
+    /// Takes over what the batches that have it say of it.
+    fn correct(&mut self, presence: &LayerPresence) {
+        self.first_batch = presence.first_batch.unwrap_or(u64::MAX);
+        let (id, neurons) = presence.shape.clone().unzip();
+        (self.shape_batch, self.shape_rank) = id.map_or((0, None), |id| (id.number, id.rank));
+        self.neurons = neurons;
+    }
+}
+
+/// What some batches say of a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerPresence {
+    name: String,
+    first_batch: Option<u64>,
+    /// The highest batch in which it has elements, and one sample's neurons there.
+    shape: Option<(BatchId, Vec<u64>)>,
+}
+
+impl LayerPresence {
+    /// What these batches say of layers of some names; `None` where the layers of one of them are not known.
+    pub fn of_layers<'a>(
+        names: impl Iterator<Item = &'a str>,
+        batches: impl Iterator<Item = (BatchId, Option<&'a Arc<[LayerShape]>>)>,
+    ) -> Option<Vec<Self>> {
+        let absent = |name: &'a str| (name, Self { name: name.to_owned(), first_batch: None, shape: None });
+        let mut layers: HashMap<&str, Self> = names.map(absent).collect();
+        for (id, shapes) in batches {
+            for shape in shapes?.iter() {
+                if let Some(layer) = layers.get_mut(shape.name.as_str()) {
+                    layer.note(id, shape);
+                }
+            }
+        }
+        Some(layers.into_values().collect())
+    }
+
+    fn note(&mut self, id: BatchId, shape: &LayerShape) {
+        self.first_batch = Some(self.first_batch.map_or(id.number, |first| first.min(id.number)));
+        if let Some(neurons) = &shape.neurons
+            && self.shape.as_ref().is_none_or(|(highest, _)| *highest <= id)
+        {
+            self.shape = Some((id, neurons.clone()));
+        }
+    }
+}
+
+/// How many batches have a layer with so many steps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StepLengths(BTreeMap<usize, u64>);
+
+impl StepLengths {
+    /// The most lengths that are told apart: beyond, the shortest counts as the next longer one, so that no step is
+    /// dropped that a batch has.
+    const MOST: usize = 32;
+
+    /// Lengths as they were kept.
+    pub fn from_kept(lengths: Vec<(u64, u64)>) -> Self {
+        Self(lengths.into_iter().map(|(steps, batches)| (steps as usize, batches)).collect())
+    }
+
+    /// The lengths, to be kept for another time.
+    pub fn kept(&self) -> Vec<(u64, u64)> {
+        self.0.iter().map(|(&steps, &batches)| (steps as u64, batches)).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn add(&mut self, steps: usize) {
+        self.add_some(steps, 1);
+    }
+
+    fn add_some(&mut self, steps: usize, batches: u64) {
+        let known = self.0.entry(steps).or_default();
+        *known = known.saturating_add(batches);
+        if self.0.len() > Self::MOST
+            && let Some((_, shortest)) = self.0.pop_first()
+            && let Some(mut next) = self.0.first_entry()
+        {
+            *next.get_mut() = next.get().saturating_add(shortest);
+        }
+    }
+
+    /// Takes a batch out; returns the length of the longest that is left.
+    fn remove(&mut self, steps: usize) -> usize {
+        if let Some((&as_counted, batches)) = self.0.range_mut(steps..).next() {
+            *batches -= 1;
+            if *batches == 0 {
+                self.0.remove(&as_counted);
+            }
+        }
+        self.0.last_key_value().map_or(0, |(&longest, _)| longest)
+    }
+
+    /// Adds batches of which nobody knows how many they are: their steps stay for good.
+    fn add_unknown(&mut self, steps: usize) {
+        self.add_some(steps, u64::MAX / 2);
+    }
 }
 
 /// The sums over all batches.
 #[derive(Debug, Default)]
 pub struct Tally {
     layers: Vec<LayerSums>,
+    /// How many batches have each layer with so many steps that are counted one by one: with the last of the
+    /// longest, their steps are gone.
+    lengths: Vec<StepLengths>,
     index: HashMap<String, usize>,
     layer_sets: HashMap<Arc<[LayerShape]>, Arc<[usize]>>,
     samples: u128,
@@ -123,6 +229,7 @@ impl Tally {
             let layer = self.layer(&other.name);
             self.make_room(layer, other.updates_by_step.len());
             self.layers[layer].join(other);
+            self.lengths[layer].add_unknown(other.updates_by_step.len());
         }
         self.drop_steps();
         self.samples += samples;
@@ -141,6 +248,7 @@ impl Tally {
             self.order += u64::from(id.number < sums.first_batch);
             sums.note(id, shape.neurons.as_ref());
             sums.add(count);
+            self.lengths[layer].add(count.updates_by_step.len());
         }
         self.drop_steps();
         self.samples += u128::from(batch.samples);
@@ -152,11 +260,48 @@ impl Tally {
     pub fn remove(&mut self, batch: &BatchCount) -> Arc<[usize]> {
         let layers = self.indices(&batch.shapes);
         for (&layer, count) in layers.iter().zip(&batch.layers) {
-            self.layers[layer].remove(count);
+            let (sums, lengths) = (&mut self.layers[layer], &mut self.lengths[layer]);
+            sums.remove(count);
+            let steps = sums.updates_by_step.len();
+            sums.updates_by_step.truncate(lengths.remove(count.updates_by_step.len()));
+            self.step_sums -= steps - sums.updates_by_step.len();
+            if lengths.is_empty() {
+                *sums = LayerSums::new(&sums.name);
+                self.order += 1;
+            }
         }
         self.samples -= u128::from(batch.samples);
         self.batches -= 1;
         layers
+    }
+
+    /// Takes over what all batches that are added say of some layers, after one that had them was taken out.
+    pub fn correct(&mut self, layers: &[LayerPresence]) {
+        for presence in layers {
+            if let Some(&at) = self.index.get(&presence.name) {
+                self.layers[at].correct(presence);
+            }
+        }
+        self.order += 1;
+    }
+
+    /// Takes over how many batches have each layer with so many steps, as it was kept; not where that is not known.
+    pub fn keep_step_lengths(&mut self, lengths: Vec<Vec<(u64, u64)>>) {
+        for (own, kept) in self.lengths.iter_mut().zip(lengths) {
+            if !kept.is_empty() {
+                *own = StepLengths::from_kept(kept);
+            }
+        }
+    }
+
+    /// How many batches have each layer with so many steps, to be kept for another time.
+    pub fn step_lengths(&self) -> &[StepLengths] {
+        &self.lengths
+    }
+
+    /// Whether no batch has a layer any more, after those that had it were taken out.
+    pub fn is_gone(&self, layer: usize) -> bool {
+        self.lengths[layer].is_empty()
     }
 
     /// The layers, in the order in which they were first seen.
@@ -187,6 +332,10 @@ impl Tally {
     fn indices(&mut self, shapes: &Arc<[LayerShape]>) -> Arc<[usize]> {
         if let Some(indices) = self.layer_sets.get(shapes) {
             return Arc::clone(indices);
+        }
+        // Every batch may have other ones.
+        if self.layer_sets.len() >= MAX_LAYER_SETS {
+            self.layer_sets.clear();
         }
         let indices: Arc<[usize]> = shapes.iter().map(|shape| self.layer(&shape.name)).collect();
         self.layer_sets.insert(Arc::clone(shapes), Arc::clone(&indices));
@@ -239,6 +388,7 @@ impl Tally {
         let index = self.layers.len();
         self.index.insert(name.to_owned(), index);
         self.layers.push(LayerSums::new(name));
+        self.lengths.push(StepLengths::default());
         self.order += 1;
         index
     }

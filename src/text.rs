@@ -76,9 +76,22 @@ pub fn span(span: Duration) -> String {
     }
 }
 
+/// The most characters of a text that are printed: a stranger's file may have names of megabytes.
+const MOST_PRINTED: usize = 2_000;
+
 /// Text that may come from a stranger's file, with everything escaped that could steer a terminal, hide, look
-/// like a space without being one, cover the lines around it, or turn the direction of what follows.
+/// like a space without being one, cover the lines around it, or turn the direction of what follows; what is very
+/// long loses its middle.
 pub fn printable(text: &str) -> Cow<'_, str> {
+    // No text has more characters than bytes.
+    if text.len() <= MOST_PRINTED || text.chars().nth(MOST_PRINTED).is_none() {
+        return escaped(text);
+    }
+    let half = MOST_PRINTED / 2;
+    Cow::Owned(format!("{}…{}", escaped(beginning(text, half - 1)), escaped(end(text, half))))
+}
+
+fn escaped(text: &str) -> Cow<'_, str> {
     let mut marks = 0;
     // Whether the next character is to be escaped.
     let mut hides = |character: char| {
@@ -140,7 +153,7 @@ fn elide_with(text: &str, width: usize, mark: &str) -> String {
     // Not all of a text of megabytes is looked at for a few columns.
     let is_long = text.chars().nth(most).is_some();
     if !is_long {
-        let text = printable(text);
+        let text = escaped(text);
         if text.width() <= width {
             return text.into_owned();
         }
@@ -151,8 +164,8 @@ fn elide_with(text: &str, width: usize, mark: &str) -> String {
     let room = width - mark.width();
     let tail_room = room.div_ceil(2);
     let (head, tail) = if is_long { (beginning(text, most), end(text, most)) } else { (text, text) };
-    let head = fitting(printable(head).chars(), room - tail_room);
-    let mut tail: Vec<char> = fitting(printable(tail).chars().rev(), tail_room).chars().collect();
+    let head = fitting(escaped(head).chars(), room - tail_room);
+    let mut tail: Vec<char> = fitting(escaped(tail).chars().rev(), tail_room).chars().collect();
     tail.reverse();
     format!("{head}{mark}{}", tail.into_iter().collect::<String>())
 }
@@ -232,6 +245,18 @@ mod tests {
         assert_eq!(printable("a\x1b[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(printable("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
         assert_eq!(printable("層"), "層");
+    }
+
+    #[test]
+    fn what_is_very_long_is_printed_without_its_middle() {
+        let long = format!("first {}\u{1b}last", "x".repeat(1_000_000));
+        let printed = printable(&long);
+        assert!(
+            printed.starts_with("first x") && printed.contains("x…x") && printed.ends_with("x\\u{1b}last")
+        );
+        assert_eq!(printed.chars().count(), MOST_PRINTED + "\\u{1b}".len() - 1);
+        let whole = "é".repeat(MOST_PRINTED);
+        assert_eq!(printable(&whole), whole);
     }
 
     #[test]

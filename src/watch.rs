@@ -2,7 +2,7 @@
 
 pub use crate::state::{Known, Place, kept};
 
-use crate::follow::{Discovery, find_runs, is_run};
+use crate::follow::{Discovery, Idle, MAX_RUNS, find_runs, is_run};
 use crate::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines, Restored, Update};
 use crate::publish::Publisher;
 use crate::run::Settings;
@@ -12,7 +12,10 @@ use crate::storage::{absolute, canonical};
 use crate::text::{shown, thousands};
 use crossbeam_channel::{Receiver, never};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+/// The time between two looks at which runs may give way.
+const BETWEEN_IDLE: Duration = Duration::from_secs(1);
 
 /// How long the disk may take to have what was counted before a run's path led elsewhere.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
@@ -27,6 +30,9 @@ pub struct Watch {
     told: u64,
     pipelines: Pipelines,
     found: Receiver<Discovery<Known>>,
+    /// Tells whoever finds runs which may give way to newer ones.
+    idle: Idle,
+    next_idle: Instant,
     settings: Settings,
     keeping: Keeping,
     place: Place,
@@ -68,17 +74,20 @@ impl Watch {
     ) -> std::io::Result<Self> {
         let (inside, of_runs) = (directory.to_owned(), place.clone());
         let about = move |run: &Path| known(&of_runs, run, Some(&inside), None, false);
+        let idle = Idle::default();
         let found = match options.mode {
-            Mode::Live if !is_run(directory) => find_runs(directory, options.poll, about)?,
+            Mode::Live if !is_run(directory) => find_runs(directory, options.poll, idle.clone(), about)?,
             Mode::Live | Mode::Once => never(),
         };
-        let keeping = options.keeping;
+        let (keeping, threads) = (options.keeping, options.threads);
         let mut watch = Self {
             runs: Runs::new(directory, settings.clone()),
             remarks: Vec::new(),
             told: 0,
             pipelines: Pipelines::start(options)?,
             found,
+            idle,
+            next_idle: Instant::now(),
             settings,
             keeping,
             place: place.clone(),
@@ -87,6 +96,7 @@ impl Watch {
             places: Vec::new(),
             publisher: None,
         };
+        watch.remark_on_threads(threads);
         let known = known(place, directory, None, None, false);
         if let Some(why) = &known.refused {
             return Err(std::io::Error::other(why.clone()));
@@ -95,12 +105,25 @@ impl Watch {
         Ok(watch)
     }
 
+    fn remark_on_threads(&mut self, wanted: usize) {
+        let threads = self.pipelines.threads();
+        if threads < wanted {
+            let had = thousands(threads as u128);
+            self.remarks.push(format!(
+                "{had} of {} threads count: the system gives no more (ulimit -u)",
+                thousands(wanted as u128)
+            ));
+        }
+    }
+
     /// Follows the run that was added last.
     fn follow(&mut self, directory: &Path, within: Option<&Path>, known: Known) -> std::io::Result<()> {
         let named = absolute(directory)?;
         let (kept, restored, keeping) = self.resume(self.places.len(), &named, within, known);
-        self.pipelines.follow(&named, &kept.directory, restored, keeping)?;
+        let directory = kept.directory.clone();
+        // First, so that the numbers stay those of the runs also where the system gives no thread.
         self.places.push(kept);
+        self.pipelines.follow(&named, &directory, restored, keeping)?;
         Ok(())
     }
 
@@ -224,6 +247,10 @@ impl Watch {
         else {
             return;
         };
+        if !entry.run.agrees_with(checkpoint.counted.fingerprint(), checkpoint.counted.len() as u64) {
+            // A fault of this program: what is wrong must not be kept, and what is there can be counted anew.
+            return self.pipelines.tell(run, Command::Recount);
+        }
         let number = checkpoint.number;
         let progress = entry.run.progress_at(directory, *checkpoint);
         keeper.keep(file.clone(), progress, move |written| {
@@ -284,6 +311,7 @@ impl Watch {
 
     /// Publishes what is new, where it is time to; call it about once a second. Returns what there is to say.
     pub fn publish(&mut self) -> Vec<String> {
+        self.tell_idle();
         self.publisher.as_mut().map_or(Vec::new(), |publisher| publisher.publish(&self.runs))
     }
 
@@ -292,23 +320,64 @@ impl Watch {
         self.publisher.take().map_or(Vec::new(), |publisher| publisher.close(&self.runs))
     }
 
-    /// Follows runs that were found; without a discovery there will be no more.
-    ///
-    /// # Errors
-    /// Where the system gives no thread.
-    pub fn take_found(&mut self, found: Option<Discovery<Known>>) -> std::io::Result<()> {
+    /// Follows runs that were found, those aside for which the system gives no thread; without a discovery there
+    /// will be no more.
+    pub fn take_found(&mut self, found: Option<Discovery<Known>>) {
         let Some(found) = found else {
             self.found = never();
-            return Ok(());
+            return;
         };
+        found.gone.iter().for_each(|directory| self.leave(directory));
+        let mut refused = Vec::new();
         let within = self.places.first().map(|place| place.named.clone());
         for (directory, known) in found.runs {
+            // One that was to give way, and was looked at by then, is still there.
+            if self.runs.number_of(&directory).is_some() {
+                continue;
+            }
             let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.runs.add(&directory, Settings { name, ..self.settings.clone() });
-            self.follow(&directory, within.as_deref(), known)?;
+            if let Err(error) = self.follow(&directory, within.as_deref(), known) {
+                // The others are worth following all the same.
+                self.leave(&directory);
+                refused.push(error);
+            }
+        }
+        if let Some(why) = refused.first() {
+            self.remarks.push(format!("{} runs are not followed: {why}", thousands(refused.len() as u128)));
+        }
+        if self.runs.left_out() == 0 && found.left_out > 0 {
+            self.remarks.push(format!(
+                "{} older runs are not followed, but the newest {MAX_RUNS}",
+                thousands(found.left_out as u128)
+            ));
         }
         self.runs.leave_out(found.left_out);
-        Ok(())
+        self.remarks.extend(found.hints);
+    }
+
+    /// Follows a run no more that gives way to a newer one, unless somebody looks at it by now.
+    fn leave(&mut self, directory: &Path) {
+        let Some(number) = self.runs.number_of(directory) else { return };
+        let Some(entry) = self.runs.take_out(number) else { return };
+        if let Some(publisher) = &mut self.publisher {
+            publisher.leave(number, &entry.run);
+        }
+        self.pipelines.leave(number);
+        let place = self.places.get_mut(number);
+        let lock = place.and_then(|place| (place.file.take(), place.lock.take()).1);
+        if let (Some(keeper), Some(lock)) = (&self.keeper, lock) {
+            keeper.release(lock);
+        }
+    }
+
+    /// Tells whoever finds runs which may give way to newer ones.
+    fn tell_idle(&mut self) {
+        if Instant::now() < self.next_idle {
+            return;
+        }
+        self.next_idle = Instant::now() + BETWEEN_IDLE;
+        self.idle.set(self.runs.idle(SystemTime::now()));
     }
 
     /// Whether batches are deleted once they are counted, so that no tally can be started over.

@@ -7,7 +7,7 @@ use crate::checks::failures;
 use crate::cli::CompareArgs;
 use crate::condition::Condition;
 use crate::config::Config;
-use crate::report::{Baseline, Comparison, Failure, Figures};
+use crate::report::{Baseline, ComparedRun, Comparison, Failure, Figures};
 use crate::settings::{self, RunSettings};
 use std::process::ExitCode;
 
@@ -27,12 +27,12 @@ pub(super) fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;
     let mut comparison = Comparison::of(&base, &others);
     comparison.failed = all_failures(&run.fail_if, &base, &others);
-    finish::print(&comparison, format, run.symbols)?;
-    let all_written = finish::write_exports(&run.exports, &comparison);
+    let exported = finish::write_exports(&run.exports, &comparison);
+    let printed = finish::print(&comparison, format, run.symbols)?;
     finish::name_set_aside(&comparison, format);
     finish::name_failures(None, comparison.failed.as_deref(), Some(format));
-    let set_aside = comparison.runs().any(|run| !run.set_aside.is_empty());
-    Ok(finish::exit_code(all_written, comparison.failed.as_deref(), set_aside))
+    let leaves_out = comparison.runs().any(ComparedRun::leaves_out);
+    Ok(finish::exit_code(exported && printed, comparison.failed.as_deref(), leaves_out))
 }
 
 /// The conditions that any of the runs fails; `None` where there are no conditions.

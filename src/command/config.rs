@@ -1,11 +1,11 @@
 //! `neurotop config`: the default configuration file, where the user's is looked for, whether one is right.
 
+use super::output;
 use crate::cli::{ConfigArgs, KeepArgs};
 use crate::config::{Config, default_path, default_text};
 use crate::settings;
 use crate::text::shown;
 use anyhow::Context;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,8 +15,7 @@ pub(super) fn config(args: ConfigArgs) -> anyhow::Result<ExitCode> {
         None if args.path => format!("{}\n", path()?.display()),
         None => default_text(),
     };
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    output::print_alone(text.as_bytes())
 }
 
 fn path() -> anyhow::Result<PathBuf> {

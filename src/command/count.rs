@@ -93,6 +93,7 @@ fn count_and_keep(
     signals: &Receiver<i32>,
 ) -> anyhow::Result<(Watch, Counted)> {
     let mut watch = start(directory, run, &Following { shard, ..Following::unkept(Mode::Once) })?;
+    watch.take_remarks().iter().for_each(|remark| output::say(remark));
     if let Some(publisher) = publisher {
         watch.publish_through(publisher);
     }

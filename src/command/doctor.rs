@@ -27,8 +27,7 @@ pub(super) fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
         DoctorFormat::Text => diagnosis.text(),
         DoctorFormat::Json => serde_json::to_string_pretty(&diagnosis)? + "\n",
     };
-    // A closed pipe is no reason to fail.
-    let _ = output::print(&text, run.symbols);
+    output::print(&text, run.symbols)?;
     Ok(match diagnosis.kind {
         Kind::Missing | Kind::Other => ExitCode::FAILURE,
         _ if diagnosis.is_wrong() => ExitCode::from(WRONG),

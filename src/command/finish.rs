@@ -1,7 +1,7 @@
 //! The end of every command: the last batches, the exports, the tables, the exit code.
 
 use super::output;
-use crate::dashboard::{Look, Symbols, ThemeName, Wishes};
+use crate::dashboard::{Exporter, Look, Symbols, ThemeName, Wishes};
 use crate::pipeline::{Group, Update};
 use crate::report::{Colours, Comparison, Export, Failure, Format, Report, Summary};
 use crate::text::{printable, shown};
@@ -20,12 +20,17 @@ const FAILED: u8 = 4;
 /// How long the last batches may take before the user is told what is going on.
 const SAY_AFTER: Duration = Duration::from_millis(400);
 
+/// How often to look whether an export is written.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// The longest that the end may take.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 
 /// Tells the pipelines to finish and takes their last updates; a signal cuts that short.
 pub(super) fn drain(watch: &mut Watch, signals: &Receiver<i32>) {
     watch.finish();
+    // Those that came until now asked to leave, and that is what is done.
+    signals.try_iter().for_each(drop);
     let groups = watch.groups().clone();
     let give_up = after(GIVE_UP_AFTER);
     let mut say = after(SAY_AFTER);
@@ -41,6 +46,22 @@ pub(super) fn drain(watch: &mut Watch, signals: &Receiver<i32>) {
             }
             recv(signals) -> _ => return,
             recv(give_up) -> _ => return,
+        }
+    }
+}
+
+/// Waits for exports that were asked for before, so that no older one replaces those on leaving; a signal cuts that
+/// short.
+pub(super) fn wait_for(exporter: &Exporter, signals: &Receiver<i32>) {
+    let mut say = after(SAY_AFTER);
+    while !exporter.is_done() {
+        select! {
+            recv(say) -> _ => {
+                output::say("an export is being written (Ctrl-C to leave at once)");
+                say = never();
+            }
+            recv(signals) -> _ => return,
+            default(LOOK) => {}
         }
     }
 }
@@ -72,14 +93,17 @@ pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
     written
 }
 
-/// Prints a report on standard output, which may be gone. What is for people is in symbols that can be
-/// shown, what is for programs as it is in a file.
-pub(super) fn print(report: &impl Report, format: Format, symbols: Symbols) -> anyhow::Result<()> {
+/// Prints a report on standard output, which may be gone, and names on standard error why it could not be. What is
+/// for people is in symbols that can be shown, what is for programs as it is in a file. Returns whether it was
+/// printed, as far as anybody wants it.
+pub(super) fn print(report: &impl Report, format: Format, symbols: Symbols) -> anyhow::Result<bool> {
     let text = report.render(format, colours())?;
     let symbols = if format == Format::Text { symbols } else { Symbols::Unicode };
-    // A closed pipe or terminal is no reason to fail: the exports are written all the same.
-    let _ = output::print(&text, symbols);
-    Ok(())
+    let printed = output::print(&text, symbols);
+    if let Err(error) = &printed {
+        output::say(&format!("{error:#}"));
+    }
+    Ok(printed.is_ok())
 }
 
 /// Whether standard output shows colours, and the user wants them.
@@ -124,8 +148,15 @@ pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
         return;
     }
     for run in comparison.runs() {
+        if run.waiting > 0 {
+            let (source, waiting) = (printable(&run.source), run.waiting);
+            output::say(&format!("{source}: not counted yet: {waiting} of the batches that were seen"));
+        }
         for what in &run.set_aside {
             output::say(&format!("{}: set aside: {}", printable(&run.source), printable(what)));
+        }
+        for what in &run.notices {
+            output::say(&format!("{}: {}", printable(&run.source), printable(what)));
         }
     }
 }
@@ -142,7 +173,8 @@ pub(super) fn name_failures(run: Option<&str>, failures: Option<&[Failure]>, pri
     }
 }
 
-/// The exit code that the figures deserve: of several, the first here.
+/// The exit code that the figures deserve: of several, the first here. What is written is exported, printed and
+/// published.
 pub(super) fn exit_code(all_written: bool, failures: Option<&[Failure]>, set_aside: bool) -> ExitCode {
     if !all_written {
         ExitCode::FAILURE

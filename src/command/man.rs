@@ -1,5 +1,6 @@
 //! `neurotop man`: the manual page on standard output.
 
+use super::output;
 use crate::cli::Cli;
 use clap::CommandFactory;
 use clap_mangen::Man;
@@ -35,6 +36,5 @@ pub(super) fn man() -> anyhow::Result<ExitCode> {
     }
     page.render_extra_section(&mut roff)?;
     page.render_version_section(&mut roff)?;
-    std::io::stdout().write_all(&roff)?;
-    Ok(ExitCode::SUCCESS)
+    output::print_alone(&roff)
 }

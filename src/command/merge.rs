@@ -30,8 +30,8 @@ pub(super) fn merge(args: MergeArgs) -> anyhow::Result<ExitCode> {
     let checks = checks(baseline, &run, &leave_signals()?)?;
     let mut summary = Summary::of(&merged.run, SystemTime::now());
     checks.apply(&mut summary);
-    finish::print(&summary, format, run.symbols)?;
-    let all_written = finish::write_exports(&run.exports, &summary);
+    let exported = finish::write_exports(&run.exports, &summary);
+    let printed = finish::print(&summary, format, run.symbols)?;
     for path in &merged.before_end {
         output::say(&format!(
             "{}: made before the run, or a rank of it, ended; count its shard again",
@@ -40,5 +40,5 @@ pub(super) fn merge(args: MergeArgs) -> anyhow::Result<ExitCode> {
     }
     finish::name_problems(std::slice::from_ref(&summary), Some(format));
     finish::name_failures(None, summary.failed.as_deref(), Some(format));
-    Ok(finish::exit_code(all_written, summary.failed.as_deref(), summary.leaves_out()))
+    Ok(finish::exit_code(exported && printed, summary.failed.as_deref(), summary.leaves_out()))
 }

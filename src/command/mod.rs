@@ -19,7 +19,7 @@ mod signals;
 mod summary;
 mod watch;
 
-pub use output::say;
+pub use output::{explain, say};
 
 use crate::cli::{Cli, Command};
 use std::process::ExitCode;

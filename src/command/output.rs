@@ -1,13 +1,24 @@
-//! Where text for people leaves for standard output.
+//! Where text for people leaves for standard output and standard error.
 
 use crate::dashboard::Symbols;
+use crate::outlet::{self, Stream, is_gone};
 use crate::text::printable;
-use std::io::Write;
+use anyhow::Context;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Whether anybody reads standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    There,
+    /// Whoever read it has closed it, having read enough, or the terminal is gone. That is no fault.
+    Gone,
+}
 
 /// Says something on standard error, with everything escaped that could steer a terminal: names in it may
 /// come from strangers. A terminal that is gone is no reason to end.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", said(text));
+    let _ = outlet::write(Stream::Errors, (said(text) + "\n").as_bytes());
 }
 
 /// A message under the program's name. Whatever a name in it may do, only its first line begins with that: no name
@@ -26,11 +37,34 @@ fn said(text: &str) -> String {
 /// Prints text, in symbols that can be shown.
 ///
 /// # Errors
-/// Where standard output is gone.
-pub(super) fn print(text: &str, symbols: Symbols) -> std::io::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(symbols.text(text).as_bytes())?;
-    stdout.flush()
+/// Where there is no room for it, or it is time to leave and nobody reads it.
+pub(super) fn print(text: &str, symbols: Symbols) -> anyhow::Result<Reader> {
+    outcome(outlet::write(Stream::Output, symbols.text(text).as_bytes()))
+}
+
+/// Prints a text that is all there is to do.
+pub(super) fn print_alone(text: &[u8]) -> anyhow::Result<ExitCode> {
+    outcome(outlet::write(Stream::Output, text)).map(|_| ExitCode::SUCCESS)
+}
+
+/// Says what is wrong with a command line, or prints the help that it asks for.
+pub fn explain(error: &clap::Error) -> ExitCode {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match outcome(printed) {
+        Err(failed) if !error.use_stderr() => {
+            say(&format!("{failed:#}"));
+            ExitCode::FAILURE
+        }
+        Ok(_) | Err(_) => u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+    }
+}
+
+fn outcome(written: io::Result<()>) -> anyhow::Result<Reader> {
+    match written {
+        Ok(()) => Ok(Reader::There),
+        Err(error) if is_gone(&error) => Ok(Reader::Gone),
+        Err(error) => Err(error).context("cannot write to standard output"),
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! `watch` where standard output is no terminal: a line of progress whenever something has changed.
 
 use super::finish::ended_by_itself;
-use super::output;
+use super::output::{self, Reader};
 use crate::dashboard::Symbols;
+use crate::outlet::reader_is_gone;
 use crate::pipeline::{Group, Presence, Update};
 use crate::report::{Summary, silent_ranks};
 use crate::run::Status;
@@ -29,19 +30,19 @@ pub(super) fn watch(
     let groups = watch.groups().clone();
     name_remarks(watch);
     let mut absent = Absent::default();
-    let mut printer = Printer { symbols, last: HashMap::new(), next: Instant::now() + FIRST_LINE };
+    let next = Instant::now() + FIRST_LINE;
+    let mut printer = Printer { symbols, last: HashMap::new(), next, failed: false };
     loop {
         watch.publish().iter().for_each(|said| output::say(said));
         let over = exit_when_finished && watch.runs.are_over(SystemTime::now());
-        if (over || Instant::now() >= printer.next) && printer.print(watch).is_err() {
-            return Ok(());
-        }
-        if over {
+        let is_read =
+            if over || Instant::now() >= printer.next { printer.print(watch) } else { Reader::There };
+        if over || is_read == Reader::Gone {
             return Ok(());
         }
         select! {
             recv(watch.found()) -> found => {
-                watch.take_found(found.ok())?;
+                watch.take_found(found.ok());
                 name_remarks(watch);
             }
             recv(groups) -> group => match group {
@@ -63,21 +64,36 @@ struct Printer {
     /// The last line of each run, by its number.
     last: HashMap<usize, String>,
     next: Instant,
+    /// Whether the last line found no room.
+    failed: bool,
 }
 
 impl Printer {
-    /// Prints where each run is, unless that was printed last of it.
-    fn print(&mut self, watch: &Watch) -> std::io::Result<()> {
+    /// Prints where each run is, unless that was printed last of it. Counting goes on without lines that find no
+    /// room, which is said once.
+    fn print(&mut self, watch: &Watch) -> Reader {
         self.next = Instant::now() + BETWEEN_LINES;
+        let printed = self.print_lines(watch);
+        if let (Err(error), false) = (&printed, self.failed) {
+            output::say(&format!("{error:#}"));
+        }
+        self.failed = printed.is_err();
+        // A run of which there is nothing to say may be read by nobody for days.
+        if reader_is_gone() { Reader::Gone } else { printed.unwrap_or(Reader::There) }
+    }
+
+    fn print_lines(&mut self, watch: &Watch) -> anyhow::Result<Reader> {
         for number in watch.runs.listed() {
             let Some(entry) = watch.runs.get(number) else { continue };
             let line = line(entry);
             if self.last.get(&number) != Some(&line) {
-                output::print(&format!("{line}\n"), self.symbols)?;
+                if output::print(&format!("{line}\n"), self.symbols)? == Reader::Gone {
+                    return Ok(Reader::Gone);
+                }
                 self.last.insert(number, line);
             }
         }
-        Ok(())
+        Ok(Reader::There)
     }
 }
 

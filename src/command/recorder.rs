@@ -1,14 +1,13 @@
 //! `neurotop recorder`: the Python module that records a run, as one file on standard output.
 
-use std::io::Write;
+use super::output;
 use std::process::ExitCode;
 
 /// The module; it needs nothing beside itself but NumPy.
 const MODULE: &str = include_str!("../../assets/python/neurotop/recorder.py");
 
 pub(super) fn recorder() -> anyhow::Result<ExitCode> {
-    std::io::stdout().write_all(MODULE.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    output::print_alone(MODULE.as_bytes())
 }
 
 #[cfg(test)]

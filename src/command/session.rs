@@ -1,12 +1,12 @@
 //! The runs that a command looks at: checked, then followed.
 
 use crate::cost::{Costs, LayerDefaults};
-use crate::follow::{Shard, is_run, runs_inside};
+use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
 use crate::pipeline::{Keeping, Mode, Options};
 use crate::run::Settings;
 use crate::settings::RunSettings;
 use crate::storage;
-use crate::text::shown;
+use crate::text::{printable, shown};
 use crate::watch::{Place, Watch};
 use anyhow::{Context, bail};
 use std::path::Path;
@@ -98,8 +98,10 @@ fn check_runs(directory: &Path, mode: Mode) -> anyhow::Result<()> {
         runs.sort_unstable();
         let listed = runs.iter().take(8).map(|run| format!("  {}", shown(run)));
         let more = if runs.len() > 8 { format!("\n  and {} more", runs.len() - 8) } else { String::new() };
+        let hint = |Neighbour { name, error, .. }| format!("\n{}: {error}", printable(&name));
+        let hints: String = beside_runs(directory).into_iter().map(hint).collect();
         bail!(
-            "{} is a directory of runs; name one of them, or watch them all with neurotop watch:\n{}{more}",
+            "{} is a directory of runs; name one of them, or watch them all with neurotop watch:\n{}{more}{hints}",
             shown(directory),
             listed.collect::<Vec<_>>().join("\n")
         );

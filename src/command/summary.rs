@@ -45,11 +45,15 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
     let checks = checks(baseline, &run, &signals)?;
     let Counted { mut summary, all_published } = count(&args.dir, &run, Some(publisher), &signals)?;
     checks.apply(&mut summary);
-    finish::print(&summary, format, run.symbols)?;
-    let all_written = finish::write_exports(&run.exports, &summary);
+    let exported = finish::write_exports(&run.exports, &summary);
+    let printed = finish::print(&summary, format, run.symbols)?;
     finish::name_problems(std::slice::from_ref(&summary), Some(format));
     finish::name_failures(None, summary.failed.as_deref(), Some(format));
-    Ok(finish::exit_code(all_written && all_published, summary.failed.as_deref(), summary.leaves_out()))
+    Ok(finish::exit_code(
+        exported && printed && all_published,
+        summary.failed.as_deref(),
+        summary.leaves_out(),
+    ))
 }
 
 fn without_time_to_serve(address: SocketAddr) -> Error {
@@ -75,10 +79,10 @@ fn part(args: SummaryArgs, config: &Config, shard: Shard) -> anyhow::Result<Exit
     run.begin()?;
     check(&args.dir, &run, Mode::Once)?;
     let (summary, part) = count_shard(&args.dir, &run, shard, &leave_signals()?)?;
-    finish::print(&part, format, run.symbols)?;
-    let all_written = finish::write_exports(&run.exports, &part);
+    let exported = finish::write_exports(&run.exports, &part);
+    let printed = finish::print(&part, format, run.symbols)?;
     finish::name_problems(std::slice::from_ref(&summary), None);
-    Ok(finish::exit_code(all_written, None, summary.leaves_out()))
+    Ok(finish::exit_code(exported && printed, None, summary.leaves_out()))
 }
 
 fn whole_run_only(why: &str) -> Error {

@@ -2,19 +2,21 @@
 
 use super::check::{checks, open_baseline};
 use super::session::{Following, check, start};
-use super::signals::leave_signals;
+use super::signals::{NO_THREAD, leave_signals};
 use super::{finish, output, plain};
 use crate::checks::Checks;
 use crate::cli::WatchArgs;
 use crate::config::Config;
-use crate::dashboard::{self, Inputs, Options, Screen, Symbols, take_faults};
+use crate::dashboard::{self, Exporter, Inputs, Options, Screen, Symbols, take_faults};
+use crate::follow::MAX_RUNS;
 use crate::pipeline::{Keeping, Mode};
 use crate::publish::Publisher;
 use crate::report::{Export, Format, Summaries, Summary};
 use crate::settings::{self, RunSettings};
 use crate::storage::is_url;
-use crate::text::printable;
+use crate::text::{printable, thousands};
 use crate::watch::Watch;
+use anyhow::Context;
 use crossbeam_channel::Receiver;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,31 +62,51 @@ pub(super) fn watch_runs(
         checks: options.checks.clone(),
         symbols: options.look.symbols,
     };
-    let shown = catch_unwind(AssertUnwindSafe(|| show(&mut watch, signals, options)));
+    let mut exporter = Exporter::default();
+    let shown = catch_unwind(AssertUnwindSafe(|| show(&mut watch, &mut exporter, signals, options)));
     // Whatever happened, the figures counted so far are the user's.
     let shown =
         shown.unwrap_or_else(|_| Err(anyhow::anyhow!("a fault of neurotop itself; please report it")));
     for fault in take_faults() {
         output::say(&fault);
     }
-    leave(watch, signals, &after, shown)
+    leave(watch, &exporter, signals, &after, shown)
 }
 
-fn show(watch: &mut Watch, signals: &Receiver<i32>, mut options: Options) -> anyhow::Result<()> {
+fn show(
+    watch: &mut Watch,
+    exporter: &mut Exporter,
+    signals: &Receiver<i32>,
+    options: Options,
+) -> anyhow::Result<()> {
     // A terminal that has no size, and whose description gives none, cannot be drawn on.
     if !std::io::stdout().is_terminal() || crossterm::terminal::size().is_err() {
-        options.exit_when_finished |= options.close_after.is_some();
-        let symbols = options.look.symbols;
-        return plain::watch(watch, options.exit_when_finished, symbols, signals);
+        return show_lines(watch, signals, &options);
     }
-    let mut screen =
-        Screen::take(&format!("neurotop {}", printable(watch.runs.shown().run.name())), options.mouse)?;
-    let inputs = Inputs {
-        events: dashboard::terminal_events()?,
-        signals: signals.clone(),
-        jobs: dashboard::job_signals()?,
+    let title = format!("neurotop {}", printable(watch.runs.shown().run.name()));
+    let mut screen = match Screen::take(&title, options.mouse) {
+        Ok(screen) => screen,
+        // As of a terminal that is not the one of this session, so that no keys would come from it.
+        Err(error) => {
+            output::say(&format!(
+                "no dashboard, but lines of progress: the terminal cannot be taken: {error}"
+            ));
+            return show_lines(watch, signals, &options);
+        }
     };
-    dashboard::show(&mut screen, watch, &inputs, &options)
+    let inputs = Inputs {
+        events: dashboard::terminal_events().context(NO_THREAD)?,
+        signals: signals.clone(),
+        jobs: dashboard::job_signals().context(NO_THREAD)?,
+    };
+    let shown = dashboard::show(&mut screen, watch, exporter, &inputs, &options);
+    screen.release_mouse(&inputs.events);
+    shown
+}
+
+fn show_lines(watch: &mut Watch, signals: &Receiver<i32>, options: &Options) -> anyhow::Result<()> {
+    let exit_when_finished = options.exit_when_finished || options.close_after.is_some();
+    plain::watch(watch, exit_when_finished, options.look.symbols, signals)
 }
 
 /// What there is to do after the dashboard.
@@ -96,6 +118,7 @@ struct After {
 
 fn leave(
     mut watch: Watch,
+    exporter: &Exporter,
     signals: &Receiver<i32>,
     after: &After,
     shown: anyhow::Result<()>,
@@ -105,9 +128,16 @@ fn leave(
     let mut summaries = watch.runs.summaries(SystemTime::now());
     summaries.iter_mut().for_each(|summary| after.checks.apply(summary));
     let report = Summaries(&summaries);
-    let all_written = finish::write_exports(&after.exports, &report);
-    finish::print(&report, Format::Text, after.symbols)?;
+    finish::wait_for(exporter, signals);
+    let exported = finish::write_exports(&after.exports, &report);
+    let printed = finish::print(&report, Format::Text, after.symbols)?;
     finish::name_problems(&summaries, Some(Format::Text));
+    if watch.runs.left_out() > 0 {
+        output::say(&format!(
+            "{} older runs are not in these figures: the newest {MAX_RUNS} were followed",
+            thousands(watch.runs.left_out() as u128)
+        ));
+    }
     for summary in &summaries {
         let run = (summaries.len() > 1).then_some(summary.run.name.as_str());
         finish::name_failures(run, summary.failed.as_deref(), Some(Format::Text));
@@ -115,5 +145,5 @@ fn leave(
     shown?;
     let failures: Vec<_> = summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
     let set_aside = summaries.iter().any(Summary::leaves_out);
-    Ok(finish::exit_code(all_written && all_published, Some(&failures), set_aside))
+    Ok(finish::exit_code(exported && printed && all_published, Some(&failures), set_aside))
 }

@@ -15,9 +15,11 @@ use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::text::{elide, printable, shown};
 use crate::watch::Place;
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::Deserialize;
+use std::fs::File;
+use std::io::Read;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -64,6 +66,7 @@ pub struct Config {
     #[serde(deserialize_with = "values::choice")]
     pub log_level: Option<Level>,
     /// Threads that count.
+    #[serde(deserialize_with = "values::threads")]
     pub threads: Option<NonZeroUsize>,
     /// Whether to follow symbolic links in runs.
     pub follow_links: Option<bool>,
@@ -155,6 +158,17 @@ impl ConfigError {
     }
 }
 
+/// The largest configuration that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Reads a file to its bound. It may be a pipe.
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= MAX_BYTES, "it is larger than {} MiB", MAX_BYTES >> 20);
+    String::from_utf8(bytes).context("it is not UTF-8")
+}
+
 /// The line of a text at an offset in bytes.
 fn line(text: &str, offset: usize) -> Option<(usize, String)> {
     let before = text.get(..offset)?;
@@ -186,8 +200,8 @@ impl Config {
         if never_ends(path) {
             bail!("the configuration {} is a pipe, a socket or a device; name a file", shown(path));
         }
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration {}", shown(path)))?;
+        let text =
+            read_text(path).with_context(|| format!("cannot read the configuration {}", shown(path)))?;
         let config = Self::parse(&text)
             .map_err(|error| anyhow!("the configuration {} is wrong, {error}", shown(path)))?;
         Ok(Self { file: Some(path.to_owned()), ..config })
@@ -295,8 +309,9 @@ mod tests {
             ("\n\npoll = 0", &["line 3 (poll = 0): ", "between 0.01"]),
             ("poll = \"5\"", &["line 1", "a number of seconds"]),
             ("poll = nan", &["line 1", "between 0.01"]),
-            ("threads = 0", &["line 1", "nonzero"]),
-            ("threads = -1", &["line 1", "-1"]),
+            ("threads = 0", &["line 1", "from 1 to 4,096"]),
+            ("threads = -1", &["line 1", "from 1 to 4,096"]),
+            ("threads = 100000", &["line 1", "from 1 to 4,096"]),
             ("ascii = 1", &["line 1", "boolean"]),
             (
                 "export = [\n\"a.json\",\n\"a.pdf\"]",

@@ -1,7 +1,7 @@
 //! How the values of a configuration file are read: as those of the command line.
 
 use super::FIELDS;
-use crate::cli::time;
+use crate::cli::{thread_count, time};
 use crate::cost::CostRule;
 use crate::dashboard::{BINDINGS, Binding, Key, Rebound, named};
 use crate::nearest::unknown;
@@ -11,6 +11,7 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -36,6 +37,11 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     }
 
     deserializer.deserialize_any(Seconds).map(Some)
+}
+
+/// How many threads are to count.
+pub(super) fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroUsize>, D::Error> {
+    thread_count(i64::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
 }
 
 /// A path, and of a URL what may be shown.

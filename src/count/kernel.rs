@@ -1,9 +1,11 @@
 //! Two blocks of membrane potentials in, the number of changed elements out. Knows no files and no steps.
 //!
 //! An element has changed where `(pre - post) != 0` in IEEE arithmetic, as NeuroBench 2.3.0 counts
-//! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`.
+//! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`. The
+//! difference of two integers, which wraps, is 0 only where they are the same.
 
 use super::{Crcs, wide};
+use crate::snapshot::{Dtype, Kind};
 use fearless_simd::{Level, dispatch};
 use std::iter::Sum;
 use std::ops::Range;
@@ -17,7 +19,7 @@ const CHUNK: usize = 4096;
 /// kind of registers.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 
-/// The width of the potentials, in native byte order.
+/// The width of the potentials, floats or integers, in native byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     /// IEEE half precision.
@@ -26,16 +28,56 @@ pub enum Width {
     F32,
     /// IEEE double precision.
     F64,
+    /// Signed integers.
+    I8,
+    /// Of two bytes.
+    I16,
+    /// Of four bytes.
+    I32,
+    /// Of eight bytes.
+    I64,
+    /// Unsigned integers.
+    U8,
+    /// Of two bytes.
+    U16,
+    /// Of four bytes.
+    U32,
+    /// Of eight bytes.
+    U64,
+}
+
+impl From<Dtype> for Width {
+    fn from(dtype: Dtype) -> Self {
+        match (dtype.kind, dtype.size) {
+            (Kind::Float, 2) => Self::F16,
+            (Kind::Float, 4) => Self::F32,
+            (Kind::Float, _) => Self::F64,
+            (Kind::Signed, 1) => Self::I8,
+            (Kind::Signed, 2) => Self::I16,
+            (Kind::Signed, 4) => Self::I32,
+            (Kind::Signed, _) => Self::I64,
+            (Kind::Unsigned, 1) => Self::U8,
+            (Kind::Unsigned, 2) => Self::U16,
+            (Kind::Unsigned, 4) => Self::U32,
+            (Kind::Unsigned, _) => Self::U64,
+        }
+    }
 }
 
 impl Width {
     /// Bytes of an element.
     pub const fn bytes(self) -> usize {
         match self {
-            Self::F16 => 2,
-            Self::F32 => 4,
-            Self::F64 => 8,
+            Self::I8 | Self::U8 => 1,
+            Self::F16 | Self::I16 | Self::U16 => 2,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F64 | Self::I64 | Self::U64 => 8,
         }
+    }
+
+    /// Whether the elements are floats.
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F16 | Self::F32 | Self::F64)
     }
 
     /// Counts the elements of two blocks that changed. Both hold whole elements in native byte order,
@@ -45,6 +87,10 @@ impl Width {
             Self::F16 => count::<2, u16>(pre, post, half_changed),
             Self::F32 => count::<4, u32>(pre, post, single_changed),
             Self::F64 => count::<8, u64>(pre, post, double_changed),
+            Self::I8 | Self::U8 => count::<1, u16>(pre, post, integer_changed),
+            Self::I16 | Self::U16 => count::<2, u16>(pre, post, integer_changed),
+            Self::I32 | Self::U32 => count::<4, u32>(pre, post, integer_changed),
+            Self::I64 | Self::U64 => count::<8, u64>(pre, post, integer_changed),
         })
     }
 
@@ -55,6 +101,10 @@ impl Width {
             Self::F16 => add::<2, u16>(pre, post, run, counters, half_changed),
             Self::F32 => add::<4, u32>(pre, post, run, counters, single_changed),
             Self::F64 => add::<8, u64>(pre, post, run, counters, double_changed),
+            Self::I8 | Self::U8 => add::<1, u16>(pre, post, run, counters, integer_changed),
+            Self::I16 | Self::U16 => add::<2, u16>(pre, post, run, counters, integer_changed),
+            Self::I32 | Self::U32 => add::<4, u32>(pre, post, run, counters, integer_changed),
+            Self::I64 | Self::U64 => add::<8, u64>(pre, post, run, counters, integer_changed),
         })
     }
 
@@ -105,7 +155,14 @@ fn half_changed(pre: [u8; 2], post: [u8; 2]) -> bool {
     !(equal_and_finite | both_zero)
 }
 
-/// Counters of the elements' own width fill the vector registers as the elements do.
+/// By their patterns: whether they are signed makes no difference.
+#[inline(always)]
+fn integer_changed<const SIZE: usize>(pre: [u8; SIZE], post: [u8; SIZE]) -> bool {
+    pre != post
+}
+
+/// Counters of the elements' own width fill the vector registers as the elements do; one byte would not hold the
+/// count of a chunk.
 #[inline(always)]
 fn count<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
     pre: &[u8],
@@ -235,7 +292,7 @@ mod tests {
         let (exponent, fraction) = match width {
             Width::F16 => (0x7c00, 10),
             Width::F32 => (0x7f80_0000, 23),
-            Width::F64 => (0x7ff0_0000_0000_0000, 52),
+            _ => (0x7ff0_0000_0000_0000, 52),
         };
         let bits = [0, 1, exponent, exponent + 1, exponent - 1, 1 << fraction][choice as usize % 6];
         bits | (choice >> 63) << (8 * width.bytes() - 1)
@@ -249,8 +306,23 @@ mod tests {
             Width::F16 => f16::from_f32(half(pre).to_f32() - half(post).to_f32()).to_f32() != 0.0,
             Width::F32 => single(pre) - single(post) != 0.0,
             Width::F64 => f64::from_bits(pre) - f64::from_bits(post) != 0.0,
+            integer => (pre ^ post) << (64 - 8 * integer.bytes()) != 0,
         }
     }
+
+    const WIDTHS: [Width; 11] = [
+        Width::F16,
+        Width::F32,
+        Width::F64,
+        Width::I8,
+        Width::I16,
+        Width::I32,
+        Width::I64,
+        Width::U8,
+        Width::U16,
+        Width::U32,
+        Width::U64,
+    ];
 
     proptest! {
         #[test]
@@ -260,7 +332,7 @@ mod tests {
             offset in 0_usize..8,
             run in prop_oneof![1_usize..4, 1_usize..9000],
         ) {
-            for width in [Width::F16, Width::F32, Width::F64] {
+            for width in WIDTHS {
                 let size = width.bytes();
                 let (mut pre, mut post) = (vec![0; offset], vec![0; offset]);
                 let mut expected = 0;

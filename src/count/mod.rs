@@ -17,6 +17,7 @@ pub(crate) use stream::{Sink, changes, each_block};
 pub(crate) use transpose::Odometer;
 
 use crate::snapshot::{Batch, BatchLayer, LayerShape, SnapshotError};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use steps::StepCounter;
 
@@ -67,6 +68,29 @@ pub fn count_batch(batch: &Batch, scratch: &mut Scratch) -> Result<BatchCount, S
 }
 
 impl BatchCount {
+    /// What tells this count from another, by two checksums over all that is in it: the same on every machine, since
+    /// it is kept in files.
+    pub fn digest(&self) -> NonZeroU64 {
+        let (mut high, mut low) = (crc32fast::Hasher::new(), 0);
+        let mut take = |bytes: &[u8]| {
+            high.update(bytes);
+            low = crc32c::crc32c_append(low, bytes);
+        };
+        take(&self.samples.to_le_bytes());
+        for (shape, count) in self.shapes.iter().zip(&self.layers) {
+            take(&(shape.name.len() as u64).to_le_bytes());
+            take(shape.name.as_bytes());
+            for neurons in [&shape.neurons, &Some(count.updates_by_step.clone())] {
+                take(&neurons.as_ref().map_or(u64::MAX, |axes| axes.len() as u64).to_le_bytes());
+                neurons.iter().flatten().for_each(|number| take(&number.to_le_bytes()));
+            }
+            take(&count.updates.to_le_bytes());
+            take(&count.dense.to_le_bytes());
+        }
+        let digest = u64::from(high.finalize()) << 32 | u64::from(low);
+        NonZeroU64::new(digest).unwrap_or(NonZeroU64::MIN)
+    }
+
     fn of(batch: &Batch, layers: Vec<LayerCount>) -> Self {
         let shapes = batch.layers.iter().map(BatchLayer::layer_shape).collect();
         Self { samples: batch.samples, shapes, layers }

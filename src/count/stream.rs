@@ -144,13 +144,8 @@ impl Elements {
 
     fn over(array: &Array, reader: MemberReader, range: Range<u64>) -> Self {
         let dtype = array.header.dtype;
-        let width = match dtype.size {
-            2 => Width::F16,
-            4 => Width::F32,
-            _ => Width::F64,
-        };
         let left = range.end.saturating_sub(range.start);
-        Self { reader, at: range.start, left, width, swapped: dtype.swapped }
+        Self { reader, at: range.start, left, width: dtype.into(), swapped: dtype.swapped }
     }
 
     /// How many elements the next block of at most `bytes` bytes has.

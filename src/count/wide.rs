@@ -9,10 +9,10 @@ use super::{Crcs, Width};
 pub(super) const LEAST: usize = 8 << 10;
 
 /// Counts the changed elements of two blocks of the same length and adds both to the sums; `None`, and nothing
-/// is added, where this processor cannot do that at once, or it would not pay.
+/// is added, where this processor cannot do that at once, it would not pay, or the elements are integers.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn changed(width: Width, pre: &[u8], post: &[u8], crcs: &mut Crcs<'_>) -> Option<u64> {
-    if post.len() < LEAST || pre.len() != post.len() || !x86::is_there() {
+    if post.len() < LEAST || pre.len() != post.len() || !width.is_float() || !x86::is_there() {
         return None;
     }
     let post_sum = crcs.post.as_deref_mut()?;
@@ -85,7 +85,7 @@ mod x86 {
             match width {
                 Width::F16 => compare::<2>(pre, post, pre_sum, post_sum),
                 Width::F32 => compare::<4>(pre, post, pre_sum, post_sum),
-                Width::F64 => compare::<8>(pre, post, pre_sum, post_sum),
+                _ => compare::<8>(pre, post, pre_sum, post_sum),
             }
         };
         count + width.changed(&pre[whole..], &post[whole..])

@@ -3,7 +3,7 @@
 use crate::report::LayerFigures;
 use crate::text::printable;
 use crossterm::clipboard::CopyToClipboard;
-use crossterm::execute;
+use crossterm::queue;
 use std::io::{self, Write};
 
 /// Asks the terminal to take a layer's figures; no terminal answers whether it did.
@@ -11,7 +11,10 @@ use std::io::{self, Write};
 /// # Errors
 /// Where the terminal cannot be written to.
 pub fn copy(layer: &LayerFigures, terminal: &mut impl Write) -> io::Result<()> {
-    execute!(terminal, CopyToClipboard::to_clipboard_from(row(layer)))
+    let mut command = Vec::new();
+    queue!(command, CopyToClipboard::to_clipboard_from(row(layer)))?;
+    terminal.write_all(&command)?;
+    terminal.flush()
 }
 
 /// Name, neuron, reset, cost, effective and dense operations per sample, sparsity, with every digit and

@@ -30,6 +30,8 @@ pub enum Action {
     Quit,
     /// Back to the shell until it continues the dashboard.
     Suspend,
+    /// Draw everything anew, as after another program has written on the terminal.
+    Redraw,
     /// Show a view.
     View(View),
     /// Show the next view, or the one before.
@@ -148,7 +150,7 @@ pub fn named(name: &str) -> Option<&'static Binding> {
 }
 
 /// All keys.
-pub static BINDINGS: [Binding; 41] = [
+pub static BINDINGS: [Binding; 42] = [
     binding(
         "quit",
         &["q", "ctrl-c"],
@@ -296,6 +298,7 @@ pub static BINDINGS: [Binding; 41] = [
         &[within("lines", &[View::Charts])],
     ),
     binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell; fg there goes on", &[]),
+    binding("redraw", &["ctrl-l"], Action::Redraw, "draw everything anew", &[]),
     binding("compact", &["c"], Action::Compact, "leave out frames and charts, or no more", &[]),
     binding(
         "theme",

@@ -4,6 +4,7 @@ mod charting;
 mod columns;
 mod copy;
 mod cursor;
+mod exporter;
 mod filter;
 mod heat;
 mod inspector;
@@ -24,6 +25,7 @@ pub use charting::{Charting, Lines, Scale, Subject};
 pub use columns::{COLUMNS, Column, Sort};
 pub use copy::{copy, row};
 pub use cursor::{Cursor, Motion, Scroll};
+pub use exporter::Exporter;
 pub use filter::Filter;
 pub use inspector::{Inspector, Portrayal, Sitter};
 pub use key::Key;
@@ -42,11 +44,12 @@ pub use view::draw;
 use crate::checks::Checks;
 use crate::fault;
 use crate::follow::Discovery;
+use crate::outlet;
 use crate::pipeline::{Group, Update};
 use crate::report::{Export, Summaries, Summary};
 use crate::text::printable;
 use crate::watch::{Known, Watch};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, Sender, never, select_biased, unbounded};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
@@ -114,6 +117,7 @@ pub fn terminal_events() -> std::io::Result<Receiver<Event>> {
 pub fn show(
     screen: &mut Screen,
     watch: &mut Watch,
+    exporter: &mut Exporter,
     inputs: &Inputs,
     options: &Options,
 ) -> anyhow::Result<()> {
@@ -122,7 +126,7 @@ pub fn show(
     let mut state = State::new(options.look);
     (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
     let (said, messages) = unbounded();
-    let mut dashboard = Dashboard { state, board, watch, inspector, said, options, stay: false };
+    let mut dashboard = Dashboard { state, board, watch, inspector, exporter, said, options, stay: false };
     dashboard.say_what_was_kept();
     let mut events = inputs.events.clone();
     let (groups, portraits) = (dashboard.watch.groups().clone(), dashboard.inspector.answers().clone());
@@ -155,6 +159,7 @@ pub fn show(
                         Next::GoOn => {}
                         Next::Leave => return Ok(()),
                         Next::Suspend => if dashboard.suspend(screen, inputs)? == Next::Leave { return Ok(()) },
+                        Next::Redraw => screen.take_again()?,
                     }
                 }
                 // The terminal is gone or gives no events; a signal can still end the dashboard.
@@ -171,7 +176,7 @@ pub fn show(
             }
             recv(dashboard.watch.found()) -> found => {
                 changed = true;
-                dashboard.take_found(found.ok())?;
+                dashboard.take_found(found.ok());
             }
             recv(groups) -> group => {
                 changed = true;
@@ -195,6 +200,7 @@ pub fn show(
 enum Next {
     GoOn,
     Suspend,
+    Redraw,
     Leave,
 }
 
@@ -204,6 +210,7 @@ struct Dashboard<'a> {
     board: Board,
     watch: &'a mut Watch,
     inspector: Inspector,
+    exporter: &'a mut Exporter,
     /// What threads beside the loop have to say.
     said: Sender<String>,
     options: &'a Options,
@@ -216,7 +223,8 @@ impl Dashboard<'_> {
         self.board.refresh(&self.watch.runs, SystemTime::now());
         let state = &mut self.state;
         let contents = self.board.contents(&self.watch.runs, self.inspector.newest());
-        screen.terminal().draw(|frame| view::draw(frame, &contents, state, now))?;
+        let drawn = screen.draw(|frame| view::draw(frame, &contents, state, now));
+        drawn.context("the terminal cannot be drawn on")?;
         self.inspect();
         if self.watch.runs.shown().run.tally().batches() > 0 {
             fault::point("dashboard");
@@ -277,7 +285,7 @@ impl Dashboard<'_> {
     }
 
     fn suspend(&mut self, screen: &mut Screen, inputs: &Inputs) -> anyhow::Result<Next> {
-        Ok(match suspend(screen, &inputs.jobs, &inputs.signals)? {
+        Ok(match suspend(screen, inputs)? {
             Suspension::Over => Next::GoOn,
             Suspension::Leave => Next::Leave,
             Suspension::Refused => {
@@ -291,6 +299,7 @@ impl Dashboard<'_> {
         match request {
             Request::Quit => return Next::Leave,
             Request::Suspend => return Next::Suspend,
+            Request::Redraw => return Next::Redraw,
             Request::Pause => self.board.pause(&self.watch.runs),
             Request::Restart => self.restart(),
             Request::Export => self.export(),
@@ -305,14 +314,13 @@ impl Dashboard<'_> {
         Next::GoOn
     }
 
-    fn take_found(&mut self, found: Option<Discovery<Known>>) -> anyhow::Result<()> {
-        self.watch.take_found(found)?;
+    fn take_found(&mut self, found: Option<Discovery<Known>>) {
+        self.watch.take_found(found);
         self.say_what_was_kept();
         // Whoever names a directory of runs wants to choose one.
         if self.watch.runs.are_several() && !self.stay {
             self.state.show(View::Runs);
         }
-        Ok(())
     }
 
     /// Applies a group of updates and those that have come meanwhile, so that a burst costs one draw.
@@ -363,7 +371,7 @@ impl Dashboard<'_> {
             // Nobody listens once the dashboard is closed.
             let _ = said.send(write_exports(&exports, &summaries));
         };
-        if let Err(error) = std::thread::Builder::new().name("export".into()).spawn(write) {
+        if let Err(error) = self.exporter.write(write) {
             self.state.say(format!("not exported: {error}"), Instant::now());
         }
     }
@@ -373,7 +381,7 @@ impl Dashboard<'_> {
         let contents = self.board.contents(&self.watch.runs, None);
         let message = match self.state.selected_layer(&contents.moment.summary.layers) {
             None => "nothing to copy: no layer is selected".to_owned(),
-            Some(layer) => match copy(layer, &mut std::io::stdout()) {
+            Some(layer) => match copy(layer, &mut outlet::Output) {
                 Ok(()) => format!("copied {}, if the terminal allows it", printable(&layer.name)),
                 Err(error) => format!("not copied: {error}"),
             },

@@ -129,6 +129,8 @@ pub enum Request {
     Quit,
     /// Stop, with the terminal given back, until the shell continues it.
     Suspend,
+    /// To draw everything anew.
+    Redraw,
     /// Freeze the view, or let it go on.
     Pause,
     /// Start the tally over.
@@ -154,6 +156,7 @@ impl State {
         match action {
             Action::Quit => return Some(Request::Quit),
             Action::Suspend => return Some(Request::Suspend),
+            Action::Redraw => return Some(Request::Redraw),
             Action::Restart => return Some(Request::Restart),
             Action::Export => return Some(Request::Export),
             Action::Copy => return Some(Request::Copy),

@@ -1,5 +1,6 @@
 //! Stops the program as Ctrl-Z does, and goes on when the shell continues it.
 
+use super::Inputs;
 use super::terminal::Screen;
 use crossbeam_channel::{Receiver, select_biased, unbounded};
 use signal_hook::consts::{SIGCONT, SIGTSTP};
@@ -45,14 +46,12 @@ pub(super) enum Suspension {
 }
 
 /// Gives the terminal back, stops, and takes the terminal again once the program is continued.
-pub(super) fn suspend(
-    screen: &mut Screen,
-    jobs: &Receiver<JobSignal>,
-    leave: &Receiver<i32>,
-) -> io::Result<Suspension> {
+pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<Suspension> {
     if !has_a_shell() {
         return Ok(Suspension::Refused);
     }
+    let (jobs, leave) = (&inputs.jobs, &inputs.signals);
+    screen.release_mouse(&inputs.events);
     screen.give_back();
     // What came before has nothing to do with this stop.
     while jobs.try_recv().is_ok() {}

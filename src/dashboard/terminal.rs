@@ -1,18 +1,23 @@
 //! Takes the terminal over and gives it back, whatever happens.
 
-use ratatui::Terminal;
+use crate::outlet::Output;
+use crossbeam_channel::Receiver;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
-use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use ratatui::crossterm::execute;
+use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, Event};
+use ratatui::crossterm::queue;
 use ratatui::crossterm::style::{Print, force_color_output};
 use ratatui::crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+    self, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode,
+    enable_raw_mode,
 };
-use std::io::{self, Stdout, Write, stdout};
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+use std::io::{self, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
+use std::time::{Duration, Instant};
 
 /// What the panics of any thread said while the screen could not show it.
 static FAULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -24,6 +29,14 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// movement of the mouse as well, which is much to send over ssh for nothing.
 const CAPTURE_MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
 const RELEASE_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// The most columns and rows that are drawn: more than anybody can read, and each takes memory.
+const MOST_COLUMNS: u16 = 1000;
+const MOST_ROWS: u16 = 500;
+
+/// The mouse is silent once nothing came of it for so long; and how long that may take.
+const QUIET: Duration = Duration::from_millis(100);
+const UNTIL_QUIET: Duration = Duration::from_secs(1);
 
 /// Whose the mouse is while the screen is taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,7 +52,9 @@ pub enum Mouse {
 /// while a panic unwinds.
 #[derive(Debug)]
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Frames<Stdout>>>,
+    terminal: Terminal<CrosstermBackend<Frames<Output>>>,
+    /// What is drawn on.
+    area: Rect,
     title: String,
     mouse: Mouse,
 }
@@ -91,10 +106,11 @@ impl Screen {
         keep_faults();
         // NO_COLOR chooses the theme, which the user can change; crossterm would drop the colours of any.
         force_color_output(true);
-        let screen =
-            enter(title, mouse).and_then(|()| Terminal::new(CrosstermBackend::new(Frames::new(stdout()))));
-        match screen {
-            Ok(terminal) => Ok(Self { terminal, title: title.to_owned(), mouse }),
+        // Nothing is written to a terminal that gives no keys.
+        enable_raw_mode()?;
+        let taken = enter(title, mouse).and_then(|()| drawing_area());
+        match taken.and_then(|area| Ok((terminal_of(area)?, area))) {
+            Ok((terminal, area)) => Ok(Self { terminal, area, title: title.to_owned(), mouse }),
             Err(error) => {
                 give_back();
                 Err(error)
@@ -110,11 +126,22 @@ impl Screen {
     pub fn take_again(&mut self) -> io::Result<()> {
         // Raw mode is entered anew only where it was left.
         disable_raw_mode()?;
+        enable_raw_mode()?;
         enter(&self.title, self.mouse)?;
         // Clearing by way of the old one would ask the terminal where its cursor is, and wait for the answer.
-        execute!(stdout(), Clear(ClearType::All))?;
-        self.terminal = Terminal::new(CrosstermBackend::new(Frames::new(stdout())))?;
+        self.area = drawing_area()?;
+        self.terminal = terminal_of(self.area)?;
         Ok(())
+    }
+
+    /// Gives the mouse back, and takes what it has sent meanwhile, over ssh more than a little: the shell would
+    /// take that for something typed.
+    pub fn release_mouse(&mut self, events: &Receiver<Event>) {
+        if self.mouse == Mouse::Left || Output.write_all(RELEASE_MOUSE.as_bytes()).is_err() {
+            return;
+        }
+        let begun = Instant::now();
+        while events.recv_timeout(QUIET).is_ok() && begun.elapsed() < UNTIL_QUIET {}
     }
 
     /// Gives the terminal back until [`Screen::take_again`].
@@ -122,9 +149,18 @@ impl Screen {
         give_back();
     }
 
-    /// The terminal to draw on.
-    pub fn terminal(&mut self) -> &mut Terminal<CrosstermBackend<Frames<Stdout>>> {
-        &mut self.terminal
+    /// Draws on the terminal, which may have another size than before.
+    ///
+    /// # Errors
+    /// Where the terminal is gone, or it is time to leave and nobody reads it.
+    pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        let area = drawing_area()?;
+        if area != self.area {
+            self.terminal.resize(area)?;
+            self.area = area;
+        }
+        self.terminal.draw(draw)?;
+        Ok(())
     }
 }
 
@@ -134,17 +170,33 @@ impl Drop for Screen {
     }
 }
 
+/// As much of the terminal as is drawn on.
+fn drawing_area() -> io::Result<Rect> {
+    let (columns, rows) = terminal::size()?;
+    Ok(Rect::new(0, 0, columns.min(MOST_COLUMNS), rows.min(MOST_ROWS)))
+}
+
+fn terminal_of(area: Rect) -> io::Result<Terminal<CrosstermBackend<Frames<Output>>>> {
+    let options = TerminalOptions { viewport: Viewport::Fixed(area) };
+    Terminal::with_options(CrosstermBackend::new(Frames::new(Output)), options)
+}
+
 fn enter(title: &str, mouse: Mouse) -> io::Result<()> {
-    enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
     let capture = if mouse == Mouse::Captured { CAPTURE_MOUSE } else { "" };
-    execute!(stdout(), EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))
+    let mut commands = Vec::new();
+    queue!(commands, EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))?;
+    // A terminal without an alternate screen still shows what was there.
+    queue!(commands, Clear(ClearType::All))?;
+    Output.write_all(&commands)
 }
 
 /// A terminal that is gone cannot be given back, and that is no error.
 fn give_back() {
     TAKEN.store(false, Ordering::SeqCst);
-    let _ = execute!(stdout(), Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let mut commands = Vec::new();
+    let _ = queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ = Output.write_all(&commands);
     let _ = disable_raw_mode();
 }
 

@@ -10,7 +10,7 @@ pub use place::Place;
 pub use run::{Documents, LayerDiagnosis, RankDiagnosis, RunDiagnosis};
 
 use crate::cost::{Costs, LayerDefaults};
-use crate::follow::{is_run, runs_inside};
+use crate::follow::{Neighbour, Shard, beside_run, beside_runs, is_run, runs_inside, scan};
 use crate::snapshot::{EntryName, SnapshotError, classify};
 use crate::storage::{self, Interest, is_url};
 use serde::Serialize;
@@ -162,9 +162,25 @@ impl Diagnosis {
             )),
             Kind::Run | Kind::Runs => {}
         }
+        findings.extend(self.neighbours(path).into_iter().map(|neighbour| {
+            let Neighbour { name, error, .. } = neighbour;
+            Finding::note(name, error.what, error.advice)
+        }));
         let keeps = self.runs.iter().any(|run| run.documents.keep.is_some());
         findings.extend(self.place.iter().flat_map(|place| place.findings(&self.path, keeps)));
         findings
+    }
+
+    /// What looks like a run, or like a part of one, in a directory that is none.
+    fn neighbours(&self, path: &Path) -> Vec<Neighbour> {
+        match self.kind {
+            Kind::Runs => beside_runs(path),
+            Kind::Other => {
+                let found = scan(path, Shard::WHOLE).unwrap_or_default();
+                beside_run(path, &found).into_iter().chain(beside_runs(path)).collect()
+            }
+            Kind::Run | Kind::Batch | Kind::Missing => Vec::new(),
+        }
     }
 }
 

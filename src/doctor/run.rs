@@ -3,10 +3,10 @@
 use super::{Batches, Finding, Settings};
 use crate::count::{Scratch, count_batch};
 use crate::fault;
-use crate::follow::{Found, Shape, Shard, scan};
+use crate::follow::{Found, Neighbour, Shape, Shard, beside_run, scan};
 use crate::snapshot::{
     Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, check_document,
-    classify, read_document, shown,
+    classify, read_document,
 };
 use crate::state::Unreadable;
 use crate::storage::{self, Interest};
@@ -102,6 +102,7 @@ impl RunDiagnosis {
             examination.examine(found);
         }
         examination.note_deleted(within);
+        examination.note_neighbours(beside_run(directory, &found));
         examination.finish()
     }
 
@@ -118,7 +119,7 @@ impl RunDiagnosis {
             .entry(parent, &name, Interest::WithFiles)
             .map_or(0, |entry| entry.identity.size);
         examination.batches.add(number, bytes);
-        examination.open(&name, path);
+        examination.open(&name, path, number);
         examination.finish()
     }
 }
@@ -135,6 +136,11 @@ struct Examination<'a> {
     /// The name of each batch.
     owners: HashMap<BatchId, String>,
     ranks: BTreeMap<u32, RankDiagnosis>,
+    /// The ends of each rank by the names of their files.
+    rank_ends: BTreeMap<u32, Vec<(String, End)>>,
+    /// The samples of each rank.
+    rank_samples: BTreeMap<u32, u128>,
+    /// What looks like a batch and has no number.
     scratch: Scratch,
     findings: Vec<Finding>,
 }
@@ -151,6 +157,8 @@ impl<'a> Examination<'a> {
             batches: Batches { updates: settings.deep.then_some(0), ..Batches::default() },
             owners: HashMap::new(),
             ranks: BTreeMap::new(),
+            rank_ends: BTreeMap::new(),
+            rank_samples: BTreeMap::new(),
             scratch: Scratch::default(),
             findings: Vec::new(),
         }
@@ -215,8 +223,9 @@ impl<'a> Examination<'a> {
     /// The manifest of a rank must agree with the run's, and stands for it where there is none.
     fn read_document_of_rank(&mut self, rank: u32, found: &Found, has_own: bool) {
         if matches!(found.meaning, EntryName::End(_)) {
-            if self.read_end(found).is_some() {
+            if let Some(end) = self.read_end(found) {
                 self.rank(rank).ended = true;
+                self.rank_ends.entry(rank).or_default().push((found.name.clone(), end));
             }
             return;
         }
@@ -266,7 +275,7 @@ impl<'a> Examination<'a> {
             temporary += u64::from(classify(name) == EntryName::Temporary && name.contains("batch-"));
             false
         });
-        self.batches.temporary = temporary;
+        self.batches.temporary += temporary;
     }
 
     /// Notes the batches that neurotop has counted and that are gone.
@@ -304,17 +313,19 @@ impl<'a> Examination<'a> {
                     self.rank(*rank);
                 }
             },
-            EntryName::MisnamedRank => self.note(
-                &found.name,
-                "what is in it is not counted, since its name gives no rank",
-                "name it rank-R, a number below 4294967295, if it is that of a rank",
-            ),
-            EntryName::Misnamed => self.note(
-                &found.name,
-                "it is not counted, since its name gives no batch number",
-                "name it batch-N.npz if it is a batch",
-            ),
             _ => {}
+        }
+    }
+
+    /// Notes what looks like a part of the run and is not counted: it is wrong where nothing else is the run.
+    fn note_neighbours(&mut self, neighbours: Vec<Neighbour>) {
+        let has_batches = self.batches.seen + self.batches.counted_and_gone > 0;
+        for Neighbour { name, error, has_batches: holds_some } in neighbours {
+            if holds_some && !has_batches {
+                self.wrong(name, error);
+            } else {
+                self.note(name, error.what, error.advice);
+            }
         }
     }
 
@@ -342,13 +353,13 @@ impl<'a> Examination<'a> {
             Some((what, advice)) => self.wrong(&found.name, SnapshotError::new(what, advice)),
             None => {
                 self.owners.insert(id, found.name.clone());
-                self.open(&found.name, &self.directory.join(&found.name));
+                self.open(&found.name, &self.directory.join(&found.name), id);
             }
         }
     }
 
     /// Reads the headers of a batch, and the data where that is asked for.
-    fn open(&mut self, name: &str, path: &Path) {
+    fn open(&mut self, name: &str, path: &Path, id: BatchId) {
         // A fault of this program in one batch must not hide what there is to say of the others.
         let read = catch_unwind(AssertUnwindSafe(|| self.read(path)))
             .unwrap_or_else(|_| Err(SnapshotError::fault()));
@@ -359,14 +370,12 @@ impl<'a> Examination<'a> {
         self.batches.updates = self.batches.updates.map(|sum| sum + updates);
         self.batches.readable += 1;
         self.batches.samples += u128::from(batch.samples);
+        if let Some(rank) = id.rank {
+            *self.rank_samples.entry(rank).or_default() += u128::from(batch.samples);
+        }
         batch.layers.iter().for_each(|layer| self.note_layer(layer));
-        if let Some(first) = batch.ignored.first() {
-            let what = format!(
-                "{} members that the format does not know are not read, {} first",
-                batch.ignored.len(),
-                shown(first)
-            );
-            self.note(name, what, "name potentials <layer>.post, <layer>.pre or <layer>.changed");
+        for remark in batch.remarks {
+            self.note(name, remark.what, remark.advice);
         }
     }
 
@@ -412,6 +421,7 @@ impl<'a> Examination<'a> {
         self.batches.finish();
         self.judge_layers();
         self.judge_batches();
+        self.judge_ends();
         self.findings.sort_by_key(|finding| finding.severity as u8);
         let directory_name = self.directory.file_name().unwrap_or_default().to_string_lossy();
         let manifest = self.manifest.as_ref();
@@ -439,6 +449,17 @@ impl<'a> Examination<'a> {
     /// Layers without a price, and what to say on the command line.
     fn judge_layers(&mut self) {
         for layer in &self.layers {
+            let (batches, readable) = (layer.forms.values().sum::<u64>(), self.batches.readable);
+            if batches > 0 && batches < readable {
+                self.findings.push(Finding::note(
+                    &layer.name,
+                    format!(
+                        "it is in {batches} of the {readable} batches that can be read; the samples of the others \
+                         count for its figures per sample all the same"
+                    ),
+                    "write every layer in every batch, and a run for each network",
+                ));
+            }
             if layer.ops_per_update.is_some() {
                 continue;
             }
@@ -447,7 +468,12 @@ impl<'a> Examination<'a> {
                     format!(
                         "NeuroBench does not price {neuron} with reset {reset}; its operations are not counted"
                     ),
-                    format!("--cost {neuron}:{reset}=OPS prices it"),
+                    match self.settings.costs.meant(neuron, reset) {
+                        Some(meant) => {
+                            format!("did you mean {meant}? --cost {neuron}:{reset}=OPS prices it as it is")
+                        }
+                        None => format!("--cost {neuron}:{reset}=OPS prices it"),
+                    },
                 ),
                 _ => (
                     "no manifest says what it is; its operations are not counted".to_owned(),
@@ -482,6 +508,49 @@ impl<'a> Examination<'a> {
             let advice = "copy the missing ones; where --prune deleted them, name the file of the progress \
                           with --state";
             self.wrong("end.json", SnapshotError::new(what, advice));
+        }
+    }
+}
+
+impl Examination<'_> {
+    /// Whether the ends say what there is, and the same where a rank has two.
+    fn judge_ends(&mut self) {
+        let world_size = self.manifest.as_ref().and_then(|manifest| manifest.world_size).unwrap_or(1);
+        if self.ranks.is_empty() && world_size <= 1 && self.batches.counted_and_gone == 0 {
+            self.judge_end_of_run();
+        }
+        for (rank, ends) in std::mem::take(&mut self.rank_ends) {
+            self.judge_ends_of_rank(rank, &ends);
+        }
+    }
+
+    fn judge_end_of_run(&mut self) {
+        let Some(end) = &self.end else { return };
+        let (seen, said) = (self.batches.seen, end.batches);
+        let excess = said.filter(|&said| seen > said);
+        let excess = excess.map(|said| format!("it says that there are {said} batches, and {seen} are here"));
+        let readable = (self.batches.readable, self.batches.samples);
+        if let Some(what) = excess.or_else(|| end.unlike(readable.0, readable.1)) {
+            let advice = "keep the batches of another run elsewhere, or write end.json again";
+            self.wrong("end.json", SnapshotError::new(what, advice));
+        }
+    }
+
+    fn judge_ends_of_rank(&mut self, rank: u32, ends: &[(String, End)]) {
+        let Some((first, end)) = ends.first() else { return };
+        for (name, other) in &ends[1..] {
+            if let Some(how) = other.contradiction(end) {
+                let what = format!("it contradicts {first}, which counts: {how}");
+                self.wrong(name, SnapshotError::new(what, "delete the one that is wrong"));
+            }
+        }
+        let batches = self.ranks.get(&rank).map_or(0, |rank| rank.batches);
+        let samples = self.rank_samples.get(&rank).copied().unwrap_or(0);
+        let all_are_readable =
+            self.batches.readable == self.batches.seen && self.batches.counted_and_gone == 0;
+        if let Some(what) = end.unlike(batches, samples).filter(|_| all_are_readable) {
+            let advice = "write the end of the rank again, or the samples of its batches";
+            self.wrong(first, SnapshotError::new(what, advice));
         }
     }
 }

@@ -1,12 +1,17 @@
-//! Finds the runs in a directory of runs, those that are there and those that come.
+//! Finds the runs in a directory of runs, those that are there and those that come. There are never too many: the
+//! newest are followed, and where one more comes, the oldest of those that are idle gives way.
 
+use super::neighbours::{Neighbour, beside_runs};
 use super::scan::is_run;
 use crate::snapshot::{EntryName, classify};
 use crate::storage;
+use crate::text::shown;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use std::collections::HashSet;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A look may take at most one part in so many of the time.
@@ -15,31 +20,56 @@ const LOOK_SHARE: u32 = 20;
 /// The most runs that are followed: each takes a thread or two and a watch of the system.
 pub const MAX_RUNS: usize = 200;
 
+/// The most hints that are given: each is a line for the user.
+const MOST_HINTS: usize = 32;
+
 /// What a look found that was not there before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovery<T> {
+    /// The directories of followed runs that give way to these.
+    pub gone: Vec<PathBuf>,
     /// The directories of runs, and what was to be found out about each.
     pub runs: Vec<(PathBuf, T)>,
     /// How many more runs there are by now than are followed.
     pub left_out: usize,
+    /// What looks like a run and is not followed, in words for the user.
+    pub hints: Vec<String>,
+}
+
+/// The directories of the runs that may give way to newer ones: whoever follows them says, and the finder asks.
+#[derive(Debug, Clone, Default)]
+pub struct Idle(Arc<Mutex<Vec<PathBuf>>>);
+
+impl Idle {
+    /// Says which they are by now.
+    pub fn set(&self, runs: Vec<PathBuf>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = runs;
+    }
+
+    fn get(&self) -> Vec<PathBuf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The runs in a directory: sub-directories that hold a manifest or a batch. Symbolic links are not
-/// followed. The newest come first, and the rest are left out where there are too many.
+/// followed. The newest come first.
 pub fn runs_inside(directory: &Path) -> Vec<PathBuf> {
-    runs_beside(directory, &HashSet::new()).into_iter().map(|(name, _)| directory.join(name)).collect()
+    let mut runs: Vec<_> = candidates(directory).filter(|(name, _)| is_run(&directory.join(name))).collect();
+    runs.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    runs.into_iter().map(|(name, _)| directory.join(name)).collect()
 }
 
-fn runs_beside(directory: &Path, known: &HashSet<OsString>) -> Vec<(OsString, SystemTime)> {
-    let mut runs = storage::of(directory).directories(directory);
-    runs.retain(|(name, _)| {
+/// The sub-directories that may be runs, and when they were last changed.
+fn candidates(directory: &Path) -> impl Iterator<Item = (OsString, SystemTime)> {
+    storage::of(directory).directories(directory).into_iter().filter(|(name, _)| {
         // A rank is a part of a run, even where the rest of it is still to come.
-        let meaning = classify(&name.to_string_lossy());
-        let hidden = matches!(meaning, EntryName::Temporary | EntryName::Rank(_));
-        !hidden && !known.contains(name) && is_run(&directory.join(name))
-    });
-    runs.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    runs
+        !matches!(classify(&name.to_string_lossy()), EntryName::Temporary | EntryName::Rank(_))
+    })
+}
+
+/// The order of the newest first, of those of the same time that of the names.
+fn newest_first(a: &(SystemTime, OsString), b: &(SystemTime, OsString)) -> Ordering {
+    b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1))
 }
 
 /// Looks for runs, and finds out about each what `about` says, in a thread of its own until the directory
@@ -50,39 +80,135 @@ fn runs_beside(directory: &Path, known: &HashSet<OsString>) -> Vec<(OsString, Sy
 pub fn find_runs<T: Send + 'static>(
     directory: &Path,
     every: Option<Duration>,
+    idle: Idle,
     about: impl Fn(&Path) -> T + Send + 'static,
 ) -> std::io::Result<Receiver<Discovery<T>>> {
     let (sender, receiver) = unbounded();
     let directory = storage::absolute(directory)?;
     let every = every.unwrap_or(storage::of(&directory).pace().scan);
-    std::thread::Builder::new()
-        .name("finder".into())
-        .spawn(move || find(&directory, every, &about, &sender))?;
+    let find = move || find(Finder::new(directory, idle), every, &about, &sender);
+    std::thread::Builder::new().name("finder".into()).spawn(find)?;
     Ok(receiver)
 }
 
-fn find<T>(directory: &Path, every: Duration, about: &impl Fn(&Path) -> T, sender: &Sender<Discovery<T>>) {
-    let mut known = HashSet::new();
-    let (mut followed, mut left_out) = (0, 0);
-    while !is_run(directory) {
+fn find<T>(mut finder: Finder, every: Duration, about: &impl Fn(&Path) -> T, sender: &Sender<Discovery<T>>) {
+    let mut left_out = 0;
+    while !is_run(&finder.directory) {
         let started = Instant::now();
-        let mut found = Discovery { runs: Vec::new(), left_out };
-        for (name, _) in runs_beside(directory, &known) {
-            if followed < MAX_RUNS {
-                followed += 1;
-                let run = directory.join(&name);
-                let known = about(&run);
-                found.runs.push((run, known));
-            }
-            known.insert(name);
-        }
-        found.left_out = known.len() - followed;
-        let anything = !found.runs.is_empty() || found.left_out > left_out;
+        let found = finder.look(SystemTime::now(), about);
+        let is_news = !found.runs.is_empty() || !found.hints.is_empty() || found.left_out != left_out;
         left_out = found.left_out;
-        if anything && sender.send(found).is_err() {
+        if is_news && sender.send(found).is_err() {
             return;
         }
         std::thread::sleep(every.max(started.elapsed() * LOOK_SHARE));
+    }
+}
+
+/// What is known of the runs in a directory.
+struct Finder {
+    directory: PathBuf,
+    idle: Idle,
+    seen: HashMap<OsString, Seen>,
+    followed: usize,
+    looks: u64,
+    /// What was said of whom.
+    hinted: HashSet<String>,
+}
+
+/// A run that was seen.
+struct Seen {
+    /// The number of the look at which it was last there.
+    look: u64,
+    changed: SystemTime,
+    /// When it came or was last changed, whichever was later. What was there at the first look did not come.
+    newest: SystemTime,
+    is_followed: bool,
+    /// Its last change when it gave way: unless another comes, it is not followed again.
+    gave_way: Option<SystemTime>,
+}
+
+impl Finder {
+    fn new(directory: PathBuf, idle: Idle) -> Self {
+        Self { directory, idle, seen: HashMap::new(), followed: 0, looks: 0, hinted: HashSet::new() }
+    }
+
+    fn look<T>(&mut self, now: SystemTime, about: &impl Fn(&Path) -> T) -> Discovery<T> {
+        self.see(now);
+        let (gone, follow) = self.choose();
+        let runs = follow.into_iter().map(|name| self.directory.join(name));
+        let is_left_out = |seen: &&Seen| !seen.is_followed && seen.look == self.looks;
+        Discovery {
+            gone: gone.into_iter().map(|name| self.directory.join(name)).collect(),
+            runs: runs.map(|run| (about(&run), run)).map(|(known, run)| (run, known)).collect(),
+            left_out: self.seen.values().filter(is_left_out).count(),
+            hints: self.hints(),
+        }
+    }
+
+    /// Notes the runs that are there.
+    fn see(&mut self, now: SystemTime) {
+        self.looks += 1;
+        let came = if self.looks == 1 { SystemTime::UNIX_EPOCH } else { now };
+        for (name, changed) in candidates(&self.directory) {
+            // A clock that runs ahead elsewhere makes no run newer than all others.
+            let newest = changed.min(now);
+            if let Some(seen) = self.seen.get_mut(&name) {
+                (seen.look, seen.changed, seen.newest) = (self.looks, changed, seen.newest.max(newest));
+            } else if is_run(&self.directory.join(&name)) {
+                let (look, newest) = (self.looks, newest.max(came));
+                self.seen.insert(name, Seen { look, changed, newest, is_followed: false, gave_way: None });
+            }
+        }
+    }
+
+    /// Those that give way, and those that are followed from now on, the newest first.
+    fn choose(&mut self) -> (Vec<OsString>, Vec<OsString>) {
+        let waits =
+            |seen: &Seen| !seen.is_followed && seen.look == self.looks && seen.gave_way != Some(seen.changed);
+        let waiting = self.seen.iter().filter(|(_, seen)| waits(seen));
+        let mut waiting: Vec<_> = waiting.map(|(name, seen)| (seen.newest, name.clone())).collect();
+        waiting.sort_by(newest_first);
+        let mut idle = if waiting.is_empty() { Vec::new() } else { self.idle_newest_first() };
+        let (mut gone, mut follow) = (Vec::new(), Vec::new());
+        for (newest, name) in waiting {
+            if self.followed >= MAX_RUNS {
+                let Some((_, oldest)) = idle.pop_if(|idle| idle.0 < newest) else { break };
+                self.set_followed(&oldest, false);
+                gone.push(oldest);
+            }
+            self.set_followed(&name, true);
+            follow.push(name);
+        }
+        (gone, follow)
+    }
+
+    /// The followed runs that may give way. Their directories alone say which is the newest, as they do of those that
+    /// wait: what is counted of both says no more of what was there at the first look.
+    fn idle_newest_first(&self) -> Vec<(SystemTime, OsString)> {
+        let followed = |run: PathBuf| {
+            let (name, seen) = self.seen.get_key_value(run.file_name()?)?;
+            seen.is_followed.then(|| (seen.newest, name.clone()))
+        };
+        let mut idle: Vec<_> = self.idle.get().into_iter().filter_map(followed).collect();
+        idle.sort_by(newest_first);
+        idle
+    }
+
+    fn set_followed(&mut self, name: &OsString, is_followed: bool) {
+        let Some(seen) = self.seen.get_mut(name) else { return };
+        seen.is_followed = is_followed;
+        seen.gave_way = (!is_followed).then_some(seen.changed);
+        self.followed = if is_followed { self.followed + 1 } else { self.followed - 1 };
+    }
+
+    /// What was not said before of what looks like a run.
+    fn hints(&mut self) -> Vec<String> {
+        let mut neighbours = beside_runs(&self.directory);
+        neighbours
+            .retain(|neighbour| self.hinted.len() < MOST_HINTS && self.hinted.insert(neighbour.name.clone()));
+        let hint = |Neighbour { name, error, .. }| format!("{}: {error}", shown(&self.directory.join(name)));
+        neighbours.into_iter().map(hint).collect()
     }
 }
 
@@ -98,6 +224,10 @@ mod tests {
         run
     }
 
+    fn start(directory: &Path) -> Receiver<Discovery<()>> {
+        find_runs(directory, Some(Duration::from_millis(20)), Idle::default(), |_| ()).expect("a thread")
+    }
+
     fn next(found: &Receiver<Discovery<()>>) -> Discovery<()> {
         found.recv_timeout(Duration::from_secs(20)).expect("something is found")
     }
@@ -111,7 +241,7 @@ mod tests {
         }
         fs::create_dir(directory.path().join("empty")).expect("a directory");
         fs::write(directory.path().join("notes.txt"), "").expect("a file");
-        let found = find_runs(directory.path(), Some(Duration::from_millis(20)), |_| ()).expect("a thread");
+        let found = start(directory.path());
         assert_eq!(next(&found).runs, [(first, ())]);
         let second = directory.path().join("empty");
         fs::write(second.join("batch-3.npz"), "").expect("a file");
@@ -122,7 +252,7 @@ mod tests {
     #[test]
     fn a_directory_that_becomes_a_run_has_no_runs_inside() {
         let directory = tempfile::tempdir().expect("a directory");
-        let found = find_runs(directory.path(), Some(Duration::from_millis(20)), |_| ()).expect("a thread");
+        let found = start(directory.path());
         fs::write(directory.path().join("batch-0.npz"), "").expect("a file");
         make_run(directory.path(), "inner");
         assert!(found.recv_timeout(Duration::from_secs(20)).is_err(), "the finder ends and finds nothing");
@@ -134,9 +264,78 @@ mod tests {
         for number in 0..MAX_RUNS + 3 {
             make_run(directory.path(), &format!("exp{number}"));
         }
-        let found = find_runs(directory.path(), Some(Duration::from_millis(20)), |_| ()).expect("a thread");
+        let found = start(directory.path());
         let found = next(&found);
         assert_eq!((found.runs.len(), found.left_out), (MAX_RUNS, 3));
+    }
+
+    /// Looks again at a later time.
+    struct Looks(Finder, u64);
+
+    impl Looks {
+        fn at(directory: &Path) -> Self {
+            Self(Finder::new(directory.to_owned(), Idle::default()), 0)
+        }
+
+        /// The runs that give way, the runs that are new, and how many are left out.
+        fn next(&mut self) -> (Vec<String>, Vec<String>, usize) {
+            self.1 += 1;
+            let now = SystemTime::now() + Duration::from_secs(self.1);
+            let found = self.0.look(now, &|_| ());
+            let name = |run: &Path| run.file_name().expect("a name").to_string_lossy().into_owned();
+            let runs = found.runs.iter().map(|(run, ())| name(run)).collect();
+            (found.gone.iter().map(|run| name(run)).collect(), runs, found.left_out)
+        }
+
+        fn set_idle(&self, names: &[&str]) {
+            self.0.idle.set(names.iter().map(PathBuf::from).collect());
+        }
+    }
+
+    #[test]
+    fn what_comes_later_is_followed_in_the_place_of_the_oldest_that_is_idle() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for number in 0..MAX_RUNS + 2 {
+            make_run(directory.path(), &format!("exp{number:03}"));
+        }
+        let mut looks = Looks::at(directory.path());
+        let first = looks.next();
+        assert_eq!((first.1.len(), first.2), (MAX_RUNS, 2));
+        assert_eq!(looks.next(), (vec![], vec![], 2), "nobody is idle");
+        looks.set_idle(&[&first.1[7], &first.1[9]]);
+        assert_eq!(looks.next(), (vec![], vec![], 2), "the others are not newer");
+        make_run(directory.path(), "late");
+        assert_eq!(looks.next(), (vec![first.1[9].clone()], vec!["late".into()], 3));
+        make_run(directory.path(), "later");
+        make_run(directory.path(), "latest");
+        assert_eq!(looks.next().0, [first.1[7].clone()]);
+        assert_eq!(
+            looks.next(),
+            (vec![], vec![], 5),
+            "the idle ones are gone, and those are not followed again"
+        );
+        looks.set_idle(&[&first.1[11]]);
+        assert_eq!(looks.next().0, [first.1[11].clone()], "the last of the new ones has its place");
+    }
+
+    #[test]
+    fn a_run_that_gave_way_comes_back_once_something_is_new_in_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for number in 0..MAX_RUNS {
+            make_run(directory.path(), &format!("exp{number:03}"));
+        }
+        let mut looks = Looks::at(directory.path());
+        let all = looks.next().1;
+        make_run(directory.path(), "late");
+        looks.set_idle(&[&all[5], &all[6]]);
+        assert_eq!(looks.next().0, [all[6].clone()]);
+        assert_eq!(looks.next(), (vec![], vec![], 1));
+        let ahead = SystemTime::now() + Duration::from_secs(3600);
+        let again = fs::File::open(directory.path().join(&all[6])).expect("opened");
+        again.set_modified(ahead).expect("set");
+        assert_eq!(looks.next(), (vec![all[5].clone()], vec![all[6].clone()], 1));
+        looks.set_idle(&[&all[6]]);
+        assert_eq!(looks.next(), (vec![], vec![], 1), "a clock that runs ahead makes nobody take turns");
     }
 
     #[test]
@@ -144,7 +343,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         make_run(directory.path(), "rank-0");
         assert_eq!(runs_inside(directory.path()), Vec::<PathBuf>::new());
-        let found = find_runs(directory.path(), Some(Duration::from_millis(20)), |_| ()).expect("a thread");
+        let found = start(directory.path());
         assert!(found.recv_timeout(Duration::from_secs(20)).is_err(), "the finder ends and finds nothing");
     }
 

@@ -5,6 +5,7 @@
 
 mod finder;
 mod ledger;
+mod neighbours;
 mod prune;
 mod scan;
 mod shard;
@@ -12,8 +13,9 @@ mod system;
 mod watcher;
 
 pub use crate::storage::{Identity, Shape};
-pub use finder::{Discovery, MAX_RUNS, find_runs, runs_inside};
-pub use ledger::{Account, CountedBatches, Job, Ledger, Outcome, Reconciled, Verdict};
+pub use finder::{Discovery, Idle, MAX_RUNS, find_runs, runs_inside};
+pub use ledger::{Account, Changes, Contents, CountedBatch, CountedBatches, Job, Ledger, Outcome, Verdict};
+pub use neighbours::{Neighbour, beside_run, beside_runs, holds_any_batch};
 pub use prune::{Pruned, prune, prune_leftovers};
 pub use scan::{Found, is_run, look, scan, scan_rank};
 pub use shard::{MAX_SHARDS, Shard};

@@ -49,9 +49,10 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pru
     if let Some(more) = entry.more {
         return Ok(Pruned::HoldsMore(more));
     }
-    if !entry.identity.same_contents(counted) {
+    if entry.identity != *counted {
         return Ok(Pruned::Changed);
     }
+    // From here on its time of change is another one: it was renamed.
     let aside = format!(".{own}{ASIDE}");
     rename(&place, own, &aside)?;
     if delete_if_counted(&place, own, &aside, Some(counted))? {

@@ -2,7 +2,7 @@
 
 use crossbeam_channel::Sender;
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,11 @@ impl Watcher {
             }
         };
         let mut watcher = notify::recommended_watcher(handler).map_err(|error| in_words(&error))?;
+        if watcher.configure(Config::default()).is_err() {
+            // Its thread could not be started, and all else that is asked of it panics, dropping it too.
+            std::mem::forget(watcher);
+            return Err("the system gives no thread for file events (ulimit -u)".into());
+        }
         watcher.watch(directory, RecursiveMode::NonRecursive).map_err(|error| in_words(&error))?;
         Ok(Self { watcher, directory: directory.to_owned(), ranks: HashSet::new() })
     }

@@ -53,12 +53,19 @@ impl Document {
         self.state = State::Unread;
     }
 
+    /// Notes that it is not there; returns whether it was.
+    pub(super) fn forget(&mut self) -> bool {
+        let was_there = !self.is_absent();
+        *self = Self::new(self.settle);
+        was_there
+    }
+
     /// The state in which it was last seen.
     pub(super) fn identity(&self) -> Option<Identity> {
         self.identity
     }
 
-    /// Whether it was never there.
+    /// Whether it was never there, or is not there any more.
     pub(super) fn is_absent(&self) -> bool {
         self.state == State::Absent
     }

@@ -6,6 +6,7 @@ mod checkpoint;
 mod deletion;
 mod document;
 mod engine;
+mod layer_sets;
 mod pipelines;
 mod rank_documents;
 mod recent;
@@ -14,6 +15,7 @@ mod update;
 mod worker;
 
 pub use checkpoint::{Checkpoint, Restored};
+pub use layer_sets::FirstBatches;
 pub use pipelines::{Group, Pipelines};
 pub use update::{Presence, Problem, Severity, Update, Watching};
 
@@ -87,6 +89,8 @@ impl Keeping {
 pub enum Command {
     /// Forget all counts and read everything again.
     Restart,
+    /// The sums are not those of the batches that are counted: read everything again, and say so.
+    Recount,
     /// Scan once more, count what is there, and end.
     Finish,
     /// The checkpoint of this number is on disk.

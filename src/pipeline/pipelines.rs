@@ -3,6 +3,7 @@
 use super::worker::Pool;
 use super::{Command, Keeping, Options, Output, Pipeline, Restored, Update, Whereabouts};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Groups that may wait for the front-end before the pipelines wait for it.
@@ -17,25 +18,32 @@ pub struct Group {
     pub updates: Vec<Update>,
 }
 
-/// The pipelines, in the order in which they were started.
+/// The pipelines, by the numbers of their runs.
 #[derive(Debug)]
 pub struct Pipelines {
     options: Options,
     pool: Pool,
-    members: Vec<Pipeline>,
+    members: BTreeMap<usize, Pipeline>,
+    /// The number of the next run. None is given twice: what came of a run that was left is still on its way.
+    next: usize,
     sender: Sender<Group>,
     groups: Receiver<Group>,
 }
 
 impl Pipelines {
-    /// Starts the counting threads; no run is followed yet.
+    /// Starts the counting threads, as many as can be had; no run is followed yet.
     ///
     /// # Errors
     /// Where the system gives no thread.
     pub fn start(options: Options) -> std::io::Result<Self> {
         let (sender, groups) = bounded(GROUPS_AHEAD);
         let pool = Pool::start(options.threads)?;
-        Ok(Self { options, pool, members: Vec::new(), sender, groups })
+        Ok(Self { options, pool, members: BTreeMap::new(), next: 0, sender, groups })
+    }
+
+    /// How many threads count.
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
     }
 
     /// Follows one run more, from where an earlier process left it if there was one; returns its number, which
@@ -51,10 +59,16 @@ impl Pipelines {
         restored: Option<Restored>,
         keeping: Keeping,
     ) -> std::io::Result<usize> {
-        let run = self.members.len();
+        let run = self.next;
+        self.next += 1;
         let pipeline = self.start_one(run, named, directory, restored, keeping)?;
-        self.members.push(pipeline);
+        self.members.insert(run, pipeline);
         Ok(run)
+    }
+
+    /// Follows a run no more. What was counted of it may still come.
+    pub fn leave(&mut self, run: usize) {
+        self.members.remove(&run);
     }
 
     /// Follows a run again whose pipeline has ended since the run's path led elsewhere.
@@ -70,7 +84,7 @@ impl Pipelines {
         keeping: Keeping,
     ) -> std::io::Result<()> {
         let pipeline = self.start_one(run, named, directory, restored, keeping)?;
-        if let Some(member) = self.members.get_mut(run) {
+        if let Some(member) = self.members.get_mut(&run) {
             *member = pipeline;
         }
         Ok(())
@@ -92,19 +106,19 @@ impl Pipelines {
 
     /// Where to tell the pipeline of one run something later on.
     pub fn commands(&self, run: usize) -> Option<Sender<Command>> {
-        self.members.get(run).map(|member| member.commands.clone())
+        self.members.get(&run).map(|member| member.commands.clone())
     }
 
     /// Tells the pipeline of one run something; does nothing once it has ended.
     pub fn tell(&self, run: usize, command: Command) {
-        if let Some(member) = self.members.get(run) {
+        if let Some(member) = self.members.get(&run) {
             member.tell(command);
         }
     }
 
     /// Tells all of them something.
     pub fn tell_all(&self, command: Command) {
-        self.members.iter().for_each(|member| member.tell(command.clone()));
+        self.members.values().for_each(|member| member.tell(command.clone()));
     }
 
     /// The updates of all runs.

@@ -1,9 +1,9 @@
 //! The documents of ranks: those of each that are new or changed, to be read as those of the run are.
 
 use super::document::{Document, Reading};
-use crate::follow::Found;
-use crate::snapshot::{EntryName, SnapshotError};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::follow::{Found, Shape};
+use crate::snapshot::{End, EntryName, SnapshotError};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,11 +29,22 @@ pub(super) struct RankDocuments {
     documents: BTreeMap<RankDocument, Document>,
     /// Those to be read, so that of thousands only these are looked at.
     unread: BTreeSet<RankDocument>,
+    /// What the ends of each rank say, by their names: there may be one in its directory and one with its prefix.
+    /// `None` for one that cannot be read.
+    ends: BTreeMap<u32, BTreeMap<String, Option<End>>>,
+}
+
+/// What the ends of one rank say together.
+pub(super) struct RankEnds {
+    /// The end of the rank, where there is any: the first by name that can be read.
+    pub(super) end: Option<End>,
+    /// The names of those that can be read, and in what they contradict it.
+    pub(super) readable: Vec<(String, Option<String>)>,
 }
 
 impl RankDocuments {
     pub(super) fn new(settle: Duration) -> Self {
-        Self { settle, documents: BTreeMap::new(), unread: BTreeSet::new() }
+        Self { settle, documents: BTreeMap::new(), unread: BTreeSet::new(), ends: BTreeMap::new() }
     }
 
     /// Notes an entry where it is a document of a rank.
@@ -49,6 +60,55 @@ impl RankDocuments {
         if document.is_unread() {
             self.unread.insert(of);
         }
+    }
+
+    /// Forgets those that are not among all that is there, and returns them. What is in a directory that cannot be
+    /// listed may be there.
+    pub(super) fn forget_missing(&mut self, found: &[Found]) -> Vec<RankDocument> {
+        let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
+        let closed =
+            |found: &&Found| matches!((&found.meaning, found.shape), (EntryName::Rank(_), Shape::Other(_)));
+        let closed: HashSet<&str> = found.iter().filter(closed).map(|found| found.name.as_str()).collect();
+        let is_missing = |of: &&RankDocument| {
+            let directory = of.name.split_once('/').map(|(directory, _)| directory);
+            !present.contains(of.name.as_str())
+                && directory.is_none_or(|directory| !closed.contains(directory))
+        };
+        let missing: Vec<RankDocument> = self.documents.keys().filter(is_missing).cloned().collect();
+        for of in &missing {
+            self.documents.remove(of);
+            self.unread.remove(of);
+        }
+        missing
+    }
+
+    /// Notes what the end of a rank says, `None` where it cannot be read.
+    pub(super) fn note_end(&mut self, of: &RankDocument, end: Option<End>) -> RankEnds {
+        self.ends.entry(of.rank).or_default().insert(of.name.clone(), end);
+        self.ends_of(of.rank)
+    }
+
+    /// Notes that the end of a rank is not there any more.
+    pub(super) fn forget_end(&mut self, of: &RankDocument) -> RankEnds {
+        if let Some(ends) = self.ends.get_mut(&of.rank) {
+            ends.remove(&of.name);
+        }
+        self.ends_of(of.rank)
+    }
+
+    fn ends_of(&self, rank: u32) -> RankEnds {
+        let ends = self.ends.get(&rank).into_iter().flatten();
+        let is_there = ends.clone().next().is_some();
+        let readable = ends.filter_map(|(name, end)| Some((name, end.as_ref()?)));
+        let Some((first, end)) = readable.clone().next() else {
+            return RankEnds { end: is_there.then(End::default), readable: Vec::new() };
+        };
+        let readable = readable.map(|(name, other)| {
+            let how =
+                other.contradiction(end).map(|how| format!("it contradicts {first}, which counts: {how}"));
+            (name.clone(), how)
+        });
+        RankEnds { end: Some(end.clone()), readable: readable.collect() }
     }
 
     /// Those that are to be read, manifests and ends of the lowest rank first.

@@ -17,9 +17,9 @@ pub(super) struct RecentCounts {
 }
 
 impl RecentCounts {
-    /// Keeps the count of a batch; many batches should share their shapes.
-    pub(super) fn keep(&mut self, id: BatchId, count: &BatchCount) {
-        let kept = Kept::of(count);
+    /// Keeps the count of a batch, whose shapes are `shared` with others or take memory of their own.
+    pub(super) fn keep(&mut self, id: BatchId, count: &BatchCount, shared: bool) {
+        let kept = Kept::of(count, shared);
         self.bytes += kept.bytes();
         let before = self.batches.insert(id, kept);
         self.bytes -= before.map_or(0, |before| before.bytes());
@@ -28,11 +28,6 @@ impl RecentCounts {
         {
             self.bytes -= forgotten.bytes();
         }
-    }
-
-    /// How many batches can be taken out.
-    pub(super) fn len(&self) -> u64 {
-        self.batches.len() as u64
     }
 
     /// Whether a batch can be taken out.
@@ -59,12 +54,15 @@ struct Kept {
     samples: u64,
     shapes: Arc<[LayerShape]>,
     counts: Numbers,
+    /// The memory that the shapes take for this batch alone.
+    shape_bytes: usize,
 }
 
 impl Kept {
-    fn of(count: &BatchCount) -> Self {
+    fn of(count: &BatchCount, shared: bool) -> Self {
         let shapes = Arc::clone(&count.shapes);
-        Self { samples: count.samples, shapes, counts: Numbers::of(&count.layers) }
+        let shape_bytes = if shared { 0 } else { LayerShape::bytes_of(&shapes) };
+        Self { samples: count.samples, shapes, counts: Numbers::of(&count.layers), shape_bytes }
     }
 
     fn count(self) -> BatchCount {
@@ -73,7 +71,7 @@ impl Kept {
 
     /// The memory that it takes: the row, itself and what the tree and the allocator add.
     fn bytes(&self) -> usize {
-        self.counts.bytes() + 2 * size_of::<(BatchId, Self)>()
+        self.counts.bytes() + self.shape_bytes + 2 * size_of::<(BatchId, Self)>()
     }
 }
 
@@ -140,7 +138,7 @@ mod tests {
         let layers = vec![LayerCount { updates: u64::MAX, dense: 1, updates_by_step: Vec::new() }; 100_000];
         let wide = BatchCount { samples: 1, shapes: shapes(layers.len()), layers };
         let mut recent = RecentCounts::default();
-        (0..12).for_each(|number: u64| recent.keep(number.into(), &wide));
+        (0..12).for_each(|number: u64| recent.keep(number.into(), &wide, true));
         assert!(recent.bytes <= MAX_BYTES);
         assert!(!recent.has(0.into()) && recent.take(0.into()).is_none());
         assert_eq!(recent.take(11.into()), Some(wide));
@@ -155,7 +153,7 @@ mod tests {
         let count = |samples| BatchCount { samples, shapes: shapes(0), layers: Vec::new() };
         let mut recent = RecentCounts::default();
         for (samples, rank) in [(1, None), (2, Some(0)), (3, Some(1))] {
-            recent.keep(of_rank(rank), &count(samples));
+            recent.keep(of_rank(rank), &count(samples), true);
         }
         assert_eq!(recent.take(of_rank(Some(0))), Some(count(2)));
         assert!(recent.take(of_rank(Some(0))).is_none() && recent.has(of_rank(None)));
@@ -181,7 +179,7 @@ mod tests {
             }).collect();
             let mut recent = RecentCounts::default();
             for (number, count) in counts.iter().enumerate() {
-                recent.keep((number as u64 % 7).into(), count);
+                recent.keep((number as u64 % 7).into(), count, true);
             }
             let kept: usize = recent.batches.values().map(Kept::bytes).sum();
             prop_assert_eq!(recent.bytes, kept);

@@ -6,6 +6,7 @@ use crate::count::{
 use crate::fault;
 use crate::snapshot::{Batch, SnapshotError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,8 +47,7 @@ impl Helpers {
             let parts = cut(&batch)?;
             return self.share(Shared { batch, parts, next: AtomicUsize::new(0) }, scratch);
         }
-        let count = count_batch(&batch, scratch)?;
-        Ok(Read { count, ignored: batch.ignored })
+        Ok(Read::new(count_batch(&batch, scratch)?, batch.remarks))
     }
 
     fn share(&self, shared: Shared, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
@@ -61,15 +61,23 @@ impl Helpers {
         let count = shared.count_all(&received, scratch);
         // After an error nobody needs to go on.
         shared.stop();
-        Ok(Read { count: count?, ignored: shared.batch.ignored.clone() })
+        Ok(Read::new(count?, shared.batch.remarks.clone()))
     }
 }
 
 /// What reading a batch gave.
 pub(super) struct Read {
     pub(super) count: BatchCount,
-    /// Members that the format does not know.
-    pub(super) ignored: Vec<String>,
+    /// What tells the count from another.
+    pub(super) digest: NonZeroU64,
+    /// What the user should know of it.
+    pub(super) remarks: Vec<SnapshotError>,
+}
+
+impl Read {
+    fn new(count: BatchCount, remarks: Vec<SnapshotError>) -> Self {
+        Self { digest: count.digest(), count, remarks }
+    }
 }
 
 impl Offer {

@@ -1,10 +1,12 @@
 //! What a pipeline tells its front-end.
 
-use super::Checkpoint;
+use super::{Checkpoint, FirstBatches};
 use crate::count::BatchCount;
 use crate::follow::Account;
-use crate::snapshot::{End, Manifest, SnapshotError};
+use crate::snapshot::{BatchId, End, Manifest, SnapshotError};
+use crate::tally::LayerPresence;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -52,6 +54,16 @@ pub struct Problem {
     pub severity: Severity,
 }
 
+impl Problem {
+    /// What tells it from others of the same file and severity, which there are of notices alone.
+    pub fn key(&self) -> String {
+        match self.severity {
+            Severity::SetAside => String::new(),
+            Severity::Notice => self.reason.clone(),
+        }
+    }
+}
+
 /// One change. They come in groups; the figures are only right between groups.
 #[derive(Debug, Clone)]
 pub enum Update {
@@ -70,6 +82,10 @@ pub enum Update {
         /// What it says.
         end: End,
     },
+    /// The end of the run, or of a rank, is not there any more.
+    EndGone(Option<u32>),
+    /// The manifest that was refused is not there any more.
+    RefusalGone,
     /// The account of a rank as it stands now; `None` where the rank is gone.
     Rank {
         /// The rank.
@@ -79,10 +95,8 @@ pub enum Update {
     },
     /// A batch is to be added.
     Counted {
-        /// The batch number.
-        number: u64,
-        /// The rank that wrote it, where one is named.
-        rank: Option<u32>,
+        /// Which batch it is.
+        id: BatchId,
         /// Its name in the directory.
         name: String,
         /// When it was written.
@@ -93,22 +107,27 @@ pub enum Update {
         replaces: Option<BatchCount>,
         /// What it adds.
         count: BatchCount,
+        /// What tells that from another count.
+        digest: NonZeroU64,
     },
     /// A batch that was added is to be taken out.
     Withdrawn {
-        /// The batch number.
-        number: u64,
-        /// The rank that wrote it, where one is named.
-        rank: Option<u32>,
+        /// Which batch it is.
+        id: BatchId,
         /// What it added.
         count: BatchCount,
     },
-    /// A problem with a file; it replaces an earlier one with the same file.
+    /// What the counted batches say of some layers, after one that had them was replaced or taken out.
+    Layers(Vec<LayerPresence>),
+    /// The first batches with all layers that any batch has, and without some.
+    FirstBatches(FirstBatches),
+    /// A problem with a file. One that sets it aside replaces an earlier one with the same file; of notices there may
+    /// be several.
     Problem(Problem),
     /// Whatever the problem with this file was, it is no more.
     Solved(String),
-    /// What was noticed of this file, and keeps it out of nothing, is said of another now.
-    NoticeGone(String),
+    /// This was noticed of a file, which it keeps out of nothing, and is said of another now or true no more.
+    NoticeGone(Problem),
     /// The run must not be counted: why.
     Refused(SnapshotError),
     /// All counts are void, everything is read again.

@@ -5,7 +5,7 @@ use crate::count::Scratch;
 use crate::fault;
 use crate::follow::{Identity, Job, look};
 use crate::snapshot::{Batch, Manifest, SnapshotError};
-use crossbeam_channel::{Receiver, Sender, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,12 +20,17 @@ const IN_HAND: usize = 64;
 const TOGETHER: usize = 32;
 const HOLD_BACK: Duration = Duration::from_millis(1);
 
+/// Where there are fewer threads than were asked for, so many are left to the rest of the program.
+const LEFT_TO_OTHERS: usize = 16;
+
 /// A batch to be counted.
 pub(super) struct Task {
     pub(super) epoch: u64,
     pub(super) job: Job,
     pub(super) directory: Arc<Path>,
     pub(super) manifest: Option<Arc<Manifest>>,
+    /// Which of the manifests that came one after the other it is.
+    pub(super) checks: u64,
 }
 
 /// A task and who wants to know what came of it.
@@ -43,6 +48,8 @@ pub(super) struct Counted {
     /// Its state after it was read; `None` where it is gone.
     pub(super) after: Option<Identity>,
     pub(super) result: Result<Read, SnapshotError>,
+    /// Which manifest it was checked against.
+    pub(super) checks: u64,
 }
 
 /// The counting threads; they end when this and all pipelines that use it are dropped.
@@ -53,7 +60,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Starts the threads, one at the least.
+    /// Starts the threads, one at the least, and fewer than are asked for where the system gives no more.
     ///
     /// # Errors
     /// Where the system gives no thread.
@@ -61,13 +68,37 @@ impl Pool {
         let threads = threads.max(1);
         let (tasks, orders) = unbounded();
         let (helpers, offers) = Helpers::new(threads);
+        let mut started = Vec::new();
         for index in 0..threads {
             let (orders, offers, helpers) = (orders.clone(), offers.clone(), helpers.clone());
-            let work = move || work(&orders, &offers, &helpers);
-            std::thread::Builder::new().name(format!("count-{index}")).spawn(work)?;
+            let (gate, opened) = bounded::<()>(1);
+            let work = move || opened.recv().map_or((), |()| work(&orders, &offers, &helpers));
+            match std::thread::Builder::new().name(format!("count-{index}")).spawn(work) {
+                Ok(thread) => started.push((gate, thread)),
+                Err(error) if started.is_empty() => return Err(error),
+                Err(_) => break,
+            }
         }
-        Ok(Self { tasks, threads })
+        let kept = if started.len() == threads { threads } else { few(started.len()) };
+        for (gate, thread) in started.drain(kept..) {
+            drop(gate);
+            // It has done nothing yet, and its place is free then.
+            let _ = thread.join();
+        }
+        // A thread that is there waits for its gate.
+        started.iter().for_each(|(gate, _)| gate.send(()).unwrap_or_default());
+        Ok(Self { tasks, threads: kept })
     }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+}
+
+/// How many threads count where the system gives so many and no more.
+fn few(threads: usize) -> usize {
+    threads.saturating_sub(LEFT_TO_OTHERS).max(1)
 }
 
 /// What one pipeline sees of the counting threads: what it gave them and what comes back.
@@ -188,10 +219,10 @@ impl Done {
 }
 
 fn count(task: Task, current: &AtomicU64, helpers: &Helpers, scratch: &mut Scratch) -> Counted {
-    let Task { epoch, job, directory, manifest } = task;
+    let Task { epoch, job, directory, manifest, checks } = task;
     if epoch < current.load(Ordering::Relaxed) {
         let result = Err(SnapshotError::new("it was to be counted for an earlier tally", "wait"));
-        return Counted { epoch, job, after: None, result };
+        return Counted { epoch, job, after: None, result, checks };
     }
     let path = directory.join(&job.name);
     let started = Instant::now();
@@ -200,7 +231,7 @@ fn count(task: Task, current: &AtomicU64, helpers: &Helpers, scratch: &mut Scrat
         .unwrap_or_else(|_| Err(SnapshotError::fault()));
     tracing::debug!(?path, took = ?started.elapsed(), whole = result.is_ok(), "read");
     let after = look(&directory, &job.name).map(|found| found.identity);
-    Counted { epoch, job, after, result }
+    Counted { epoch, job, after, result, checks }
 }
 
 fn read(

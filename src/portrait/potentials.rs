@@ -84,7 +84,7 @@ impl Default for Statistics {
 }
 
 impl Statistics {
-    /// Adds a block of elements in native byte order.
+    /// Adds a block of elements in native byte order; integers beyond 2^53 as the floats next to them.
     pub(super) fn add(&mut self, width: Width, block: &[u8]) {
         match width {
             Width::F16 => self.add_values(block.as_chunks().0.iter().map(|&half| from_half(half))),
@@ -93,6 +93,26 @@ impl Statistics {
             }
             Width::F64 => {
                 self.add_values(block.as_chunks().0.iter().map(|&double| f64::from_ne_bytes(double)));
+            }
+            Width::I8 => self.add_values(block.as_chunks().0.iter().map(|&it| i8::from_ne_bytes(it).into())),
+            Width::I16 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| i16::from_ne_bytes(it).into()))
+            }
+            Width::I32 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| i32::from_ne_bytes(it).into()))
+            }
+            Width::I64 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| i64::from_ne_bytes(it) as f64))
+            }
+            Width::U8 => self.add_values(block.as_chunks().0.iter().map(|&it| u8::from_ne_bytes(it).into())),
+            Width::U16 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| u16::from_ne_bytes(it).into()))
+            }
+            Width::U32 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| u32::from_ne_bytes(it).into()))
+            }
+            Width::U64 => {
+                self.add_values(block.as_chunks().0.iter().map(|&it| u64::from_ne_bytes(it) as f64))
             }
         }
     }

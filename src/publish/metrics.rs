@@ -121,6 +121,11 @@ impl Metrics {
         self.newest.set(states);
     }
 
+    /// Forgets a run that is followed no more. Its label stays its own.
+    pub(super) fn leave(&mut self, number: usize) {
+        self.known.remove(&number);
+    }
+
     /// Has the last state written; returns what could not be.
     pub(super) fn close(self) -> Option<String> {
         self.file.and_then(TextFile::close)

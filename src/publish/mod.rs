@@ -3,7 +3,9 @@
 //! Whoever applies updates tells the [`Publisher`]; threads of their own write and serve, so that neither a
 //! slow disk nor a slow client holds up counting or drawing.
 
+mod clients;
 mod event;
+mod host;
 mod metrics;
 mod names;
 mod openmetrics;
@@ -18,6 +20,7 @@ mod thinning;
 pub use openmetrics::{CONTENT_TYPE, MAX_LAYERS, RunState, render};
 pub use target::Target;
 
+use crate::run::Run;
 use crate::runs::Runs;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use metrics::Metrics;
@@ -65,6 +68,16 @@ impl Publisher {
     pub fn note(&mut self, number: usize, runs: &Runs) {
         if let (Some(scalars), Some(entry)) = (&mut self.scalars, runs.get(number)) {
             scalars.note(number, &entry.run, SystemTime::now(), Instant::now());
+        }
+    }
+
+    /// Takes the last state of a run that is followed no more.
+    pub fn leave(&mut self, number: usize, run: &Run) {
+        if let Some(scalars) = &mut self.scalars {
+            scalars.leave(number, run, SystemTime::now(), Instant::now());
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.leave(number);
         }
     }
 

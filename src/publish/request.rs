@@ -1,5 +1,6 @@
 //! Reads the head of an HTTP request within bounds, and says what it deserves.
 
+use super::host::Hosts;
 use std::io::{self, Read};
 use std::net::TcpStream;
 use std::time::Instant;
@@ -18,6 +19,8 @@ pub(super) enum Answer {
     },
     /// The request is no HTTP.
     BadRequest,
+    /// It is meant for another host.
+    Misdirected,
     /// There is nothing but `/metrics`.
     NotFound,
     /// Nothing can be done but read.
@@ -26,7 +29,7 @@ pub(super) enum Answer {
     TimedOut,
     /// Its head is too large.
     TooLarge,
-    /// There are too many clients.
+    /// There are too many clients, and this one was slow.
     Busy,
 }
 
@@ -36,6 +39,7 @@ impl Answer {
         match self {
             Self::Metrics { .. } => "200 OK",
             Self::BadRequest => "400 Bad Request",
+            Self::Misdirected => "421 Misdirected Request",
             Self::NotFound => "404 Not Found",
             Self::MethodNotAllowed => "405 Method Not Allowed",
             Self::TimedOut => "408 Request Timeout",
@@ -43,13 +47,26 @@ impl Answer {
             Self::Busy => "503 Service Unavailable",
         }
     }
+
+    /// What there is to do about it.
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Self::Misdirected => {
+                ": the figures are served to this machine alone, under its addresses, localhost and its own name; \
+                 ask for one of these, or serve them to others as --openmetrics 0.0.0.0:9464 does"
+            }
+            Self::NotFound => ": ask for /metrics",
+            Self::Busy => ": too many clients ask at the same time; ask again",
+            _ => "",
+        }
+    }
 }
 
-/// Reads a request's head by a deadline.
+/// Reads the head of a request, which may be meant for some hosts, by a deadline.
 ///
 /// # Errors
-/// Where the client goes away.
-pub(super) fn read_request(stream: &mut TcpStream, deadline: Instant) -> io::Result<Answer> {
+/// Where the client goes away, or reading is ended.
+pub(super) fn read_request(mut stream: &TcpStream, hosts: &Hosts, deadline: Instant) -> io::Result<Answer> {
     let mut head = Vec::new();
     let mut piece = [0; 1024];
     loop {
@@ -65,7 +82,7 @@ pub(super) fn read_request(stream: &mut TcpStream, deadline: Instant) -> io::Res
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        if let Some(answer) = parse(&head) {
+        if let Some(answer) = parse(&head, hosts) {
             return Ok(answer);
         }
     }
@@ -76,7 +93,7 @@ fn is_timeout(error: &io::Error) -> bool {
 }
 
 /// What a head deserves; nothing while more of it is to come.
-fn parse(head: &[u8]) -> Option<Answer> {
+fn parse(head: &[u8], hosts: &Hosts) -> Option<Answer> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(head) {
@@ -84,8 +101,17 @@ fn parse(head: &[u8]) -> Option<Answer> {
         Ok(httparse::Status::Partial) => None,
         Err(httparse::Error::TooManyHeaders) => Some(Answer::TooLarge),
         Err(_) => Some(Answer::BadRequest),
+        Ok(httparse::Status::Complete(_)) if !is_meant_for(hosts, request.headers) => {
+            Some(Answer::Misdirected)
+        }
         Ok(httparse::Status::Complete(_)) => Some(of_request(request.method?, request.path?)),
     }
+}
+
+/// Whether all hosts that a request names are some of these.
+fn is_meant_for(hosts: &Hosts, fields: &[httparse::Header<'_>]) -> bool {
+    let named = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("host"));
+    named.into_iter().all(|field| hosts.have(&String::from_utf8_lossy(field.value)))
 }
 
 fn of_request(method: &str, path: &str) -> Answer {
@@ -106,8 +132,18 @@ mod tests {
 
     #[test]
     fn only_metrics_can_be_had_and_only_read() {
+        let hosts = Hosts::Own(None);
         for (head, answer) in [
-            (&b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"[..], Some(Answer::Metrics { with_body: true })),
+            (
+                &b"GET /metrics HTTP/1.1\r\nHost: [::1]:9464\r\n\r\n"[..],
+                Some(Answer::Metrics { with_body: true }),
+            ),
+            (b"GET /metrics HTTP/1.1\r\nHOST:evil.example\r\n\r\n", Some(Answer::Misdirected)),
+            (
+                b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\n\r\n",
+                Some(Answer::Misdirected),
+            ),
+            (b"GET /metrics HTTP/1.1\r\nHost: \xff\r\n\r\n", Some(Answer::Misdirected)),
             (b"GET /metrics?a=b HTTP/1.0\r\n\r\n", Some(Answer::Metrics { with_body: true })),
             (b"HEAD /metrics HTTP/1.1\r\n\r\n", Some(Answer::Metrics { with_body: false })),
             (b"GET / HTTP/1.1\r\n\r\n", Some(Answer::NotFound)),
@@ -117,18 +153,18 @@ mod tests {
             (b"\x16\x03\x01\x02\0\x01", Some(Answer::BadRequest)),
             (b"GET /metrics HTTP/1.1\r\nHost", None),
         ] {
-            assert_eq!(parse(head), answer, "{:?}", String::from_utf8_lossy(head));
+            assert_eq!(parse(head, &hosts), answer, "{:?}", String::from_utf8_lossy(head));
         }
         let many = format!("GET /metrics HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MAX_FIELDS + 1));
-        assert_eq!(parse(many.as_bytes()), Some(Answer::TooLarge));
+        assert_eq!(parse(many.as_bytes(), &hosts), Some(Answer::TooLarge));
         let long = format!("GET /metrics HTTP/1.1\r\na: {}", "b".repeat(MAX_HEAD));
-        assert_eq!(parse(long.as_bytes()), Some(Answer::TooLarge));
+        assert_eq!(parse(long.as_bytes(), &hosts), Some(Answer::TooLarge));
     }
 
     proptest! {
         #[test]
         fn no_head_is_too_strange(head in prop::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert!(!matches!(parse(&head), Some(Answer::Busy | Answer::TimedOut)));
+            prop_assert!(!matches!(parse(&head, &Hosts::Any), Some(Answer::Busy | Answer::TimedOut)));
         }
     }
 }

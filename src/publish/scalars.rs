@@ -93,12 +93,18 @@ impl Scalars {
         let now = Instant::now();
         for number in runs.listed() {
             let Some(entry) = runs.get(number) else { continue };
-            self.note(number, &entry.run, wall, now);
-            if let Some(series) = self.series.get_mut(&number) {
-                series.take(&entry.run, wall, now, &self.writer, Place::Last);
-            }
+            self.leave(number, &entry.run, wall, now);
         }
         self.writer.close()
+    }
+
+    /// Takes the last point of a run, and ends its file. Its directory stays its own.
+    pub(super) fn leave(&mut self, number: usize, run: &Run, wall: SystemTime, now: Instant) {
+        self.note(number, run, wall, now);
+        if let Some(mut series) = self.series.remove(&number) {
+            series.take(run, wall, now, &self.writer, Place::Last);
+            self.writer.end(series.directory);
+        }
     }
 }
 
@@ -207,8 +213,15 @@ mod tests {
             let count =
                 BatchCount { samples: 1, shapes: Arc::clone(&shapes), layers: vec![count.clone(); layers] };
             let (name, modified) = (format!("batch-{number}.npz"), SystemTime::now());
-            let counted =
-                Update::Counted { number, rank: None, name, modified, bytes: 1, replaces: None, count };
+            let counted = Update::Counted {
+                id: number.into(),
+                name,
+                modified,
+                bytes: 1,
+                replaces: None,
+                digest: count.digest(),
+                count,
+            };
             runs.apply(Group { run: 0, updates: vec![counted] }, modified);
             let run = &runs.get(0).expect("a run").run;
             scalars.note(0, run, modified, Instant::now());

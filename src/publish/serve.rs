@@ -1,6 +1,8 @@
 //! Serves the text of the newest state over HTTP, at `/metrics`: few clients at a time, each for a short time, so
 //! that slow and hostile ones cost little.
 
+use super::clients::{Clients, Place, Stage};
+use super::host::Hosts;
 use super::metrics::Newest;
 use super::openmetrics::CONTENT_TYPE;
 use super::request::{Answer, read_request};
@@ -8,15 +10,11 @@ use anyhow::Context;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Clients that are answered at the same time; more are told to come again.
-const MAX_CLIENTS: usize = 8;
-
-/// How long a client may take to ask, and to take its answer.
+/// How long a client may take to ask, and to take its answer: Prometheus gives up after 10 seconds.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
-const TAKE_WITHIN: Duration = Duration::from_secs(30);
+const TAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How much of an answer is written between two looks at the time.
 const PIECE: usize = 1 << 16;
@@ -36,54 +34,51 @@ pub(super) fn serve(address: SocketAddr, newest: Arc<Newest>) -> anyhow::Result<
         format!("--openmetrics {address}: it cannot be served there; choose another port")
     })?;
     let address = listener.local_addr()?;
-    std::thread::Builder::new().name("openmetrics".into()).spawn(move || accept(&listener, &newest))?;
+    let hosts = Arc::new(Hosts::of(address));
+    std::thread::Builder::new()
+        .name("openmetrics".into())
+        .spawn(move || accept(&listener, &newest, &hosts))?;
     let reach = if address.ip().is_loopback() { "" } else { ", to every machine that reaches this one" };
     let said = format!("OpenMetrics are served at http://{address}/metrics{reach}");
     tracing::info!("{said}");
     Ok(said)
 }
 
-fn accept(listener: &TcpListener, newest: &Arc<Newest>) {
-    let clients = Arc::new(AtomicUsize::new(0));
-    loop {
+fn accept(listener: &TcpListener, newest: &Arc<Newest>, hosts: &Arc<Hosts>) {
+    let clients = Arc::new(Clients::default());
+    for number in 0.. {
         let Ok((stream, _)) = listener.accept() else {
             std::thread::sleep(PAUSE);
             continue;
         };
-        if clients.load(Ordering::Relaxed) >= MAX_CLIENTS {
-            refuse(stream);
-            continue;
-        }
-        clients.fetch_add(1, Ordering::Relaxed);
-        let (newest, place) = (Arc::clone(newest), Place(Arc::clone(&clients)));
+        let stream = Arc::new(stream);
+        let place = clients.let_in(number, Arc::clone(&stream));
+        let (newest, hosts, of_client) = (Arc::clone(newest), Arc::clone(hosts), Arc::clone(&stream));
         let answer = move || {
             // A client that goes away has had enough.
-            let _ = answer(stream, &newest);
-            drop(place);
+            let _ = answer(&of_client, &place, &newest, &hosts);
         };
         // Without a thread the place is given back with the closure.
-        let _ = std::thread::Builder::new().name("client".into()).stack_size(1 << 18).spawn(answer);
-    }
-}
-
-/// A client's place, which is given back when it is dropped.
-struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if std::thread::Builder::new().name("client".into()).stack_size(1 << 18).spawn(answer).is_err() {
+            refuse(&stream);
+        }
     }
 }
 
 /// Tells a client to come again, without waiting for it.
-fn refuse(mut stream: TcpStream) {
+fn refuse(mut stream: &TcpStream) {
     // What does not fit into the socket's buffer at once is left out.
     let _ = stream.set_nonblocking(true);
     let _ = stream.write(head(Answer::Busy, 0).as_bytes());
 }
 
-fn answer(mut stream: TcpStream, newest: &Newest) -> io::Result<()> {
-    let answer = read_request(&mut stream, Instant::now() + ASK_WITHIN)?;
+fn answer(stream: &TcpStream, place: &Place, newest: &Newest, hosts: &Hosts) -> io::Result<()> {
+    let asked = read_request(stream, hosts, Instant::now() + ASK_WITHIN);
+    if !place.reach(Stage::Taking) {
+        refuse(stream);
+        return Ok(());
+    }
+    let answer = asked?;
     let (text, body);
     let (length, body): (usize, &[u8]) = match answer {
         Answer::Metrics { with_body } => {
@@ -91,15 +86,21 @@ fn answer(mut stream: TcpStream, newest: &Newest) -> io::Result<()> {
             (text.len(), if with_body { text.as_bytes() } else { &[] })
         }
         other => {
-            body = other.phrase().to_owned() + "\n";
+            body = format!("{}{}\n", other.phrase(), other.advice());
             (body.len(), body.as_bytes())
         }
     };
     let deadline = Instant::now() + TAKE_WITHIN;
-    write(&mut stream, head(answer, length).as_bytes(), deadline)?;
-    write(&mut stream, body, deadline)?;
+    write(stream, head(answer, length).as_bytes(), deadline)?;
+    write(stream, body, deadline)?;
     // A connection that is closed while something unread has come is reset, and the answer may be lost with it.
     stream.shutdown(Shutdown::Write)?;
+    place.reach(Stage::Leaving);
+    linger(stream)
+}
+
+/// Reads what else a client sends, for a short time.
+fn linger(mut stream: &TcpStream) -> io::Result<()> {
     stream.set_read_timeout(Some(LINGER))?;
     let deadline = Instant::now() + LINGER;
     let mut rest = [0; 4096];
@@ -108,7 +109,7 @@ fn answer(mut stream: TcpStream, newest: &Newest) -> io::Result<()> {
 }
 
 /// Writes all of it by a deadline.
-fn write(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<()> {
+fn write(mut stream: &TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<()> {
     for piece in bytes.chunks(PIECE) {
         let mut piece = piece;
         while !piece.is_empty() {

@@ -73,6 +73,8 @@ enum Order {
     Begin { directory: Arc<str>, resumed: u64 },
     /// Write a point.
     Write(Point),
+    /// End the files of a run.
+    End { directory: Arc<str> },
 }
 
 /// Writes points for as long as it lives.
@@ -96,6 +98,7 @@ impl Writer {
             for order in received {
                 match order {
                     Order::Begin { directory, resumed } => files.begin(directory, resumed),
+                    Order::End { directory } => drop(files.runs.remove(&directory)),
                     Order::Write(point) => {
                         let values = Point::values(point.sums.len());
                         files.write(point);
@@ -111,6 +114,10 @@ impl Writer {
 
     pub(super) fn begin(&self, directory: Arc<str>, resumed: u64) {
         let _ = self.orders.send(Order::Begin { directory, resumed });
+    }
+
+    pub(super) fn end(&self, directory: Arc<str>) {
+        let _ = self.orders.send(Order::End { directory });
     }
 
     /// Has a point written; returns whether there was room for it to wait, which there is for a last one.

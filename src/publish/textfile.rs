@@ -2,7 +2,7 @@
 //! wants it: whole or not at all.
 
 use super::metrics::Newest;
-use crate::report::{directory_of, replace};
+use crate::report::{check_place, replace};
 use crate::text::shown;
 use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -91,9 +91,5 @@ fn check(path: &Path) -> anyhow::Result<()> {
     if path.is_dir() {
         bail!("--openmetrics {}: it is a directory; name a file in it", shown(path));
     }
-    let directory = directory_of(path);
-    let writable = tempfile::Builder::new().prefix(".neurotop-export-").tempfile_in(directory);
-    writable.map(drop).with_context(|| {
-        format!("--openmetrics {}: the directory {} cannot be written to", shown(path), shown(directory))
-    })
+    check_place(path).with_context(|| format!("--openmetrics {}: it cannot be written to", shown(path)))
 }

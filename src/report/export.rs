@@ -1,10 +1,10 @@
-//! Writes a report in a format, to a string or atomically to a file.
+//! Writes a report in a format, to a string or to a file.
 
 use super::Style;
+use super::place::{check, directory_of, replace};
 use crate::text::shown;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -97,7 +97,7 @@ impl Export {
     /// and not at its end.
     ///
     /// # Errors
-    /// Where its directory does not exist, or the path is a directory itself.
+    /// Where its directory does not exist or cannot be written to, or the path is a directory itself.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.path.is_dir() {
             bail!("--export {}: it is a directory; name a file in it", shown(&self.path));
@@ -110,10 +110,12 @@ impl Export {
                 shown(directory)
             );
         }
-        Ok(())
+        check(&self.path).with_context(|| {
+            format!("--export {}: it cannot be written; name a file where you may write", shown(&self.path))
+        })
     }
 
-    /// Writes a report: to a temporary file beside the file, then renamed over it.
+    /// Writes a report over what the file has; what is no file, as a pipe, is written to.
     ///
     /// # Errors
     /// Where the disk is full, the directory is gone or not writable; the file is then as it was.
@@ -121,30 +123,4 @@ impl Export {
         let text = report.render(self.format, Colours::Off)?;
         replace(&self.path, &text).with_context(|| format!("cannot write the export {}", shown(&self.path)))
     }
-}
-
-/// Makes a text the contents of a file, or leaves the file as it is: writes a temporary file beside it and
-/// renames that over it.
-///
-/// # Errors
-/// Where the disk is full, the directory is gone or not writable.
-pub fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".neurotop-export-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any program creates a file; the umask takes away what the user wants away.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(directory_of(path))?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// The directory that a file is in.
-pub fn directory_of(file: &Path) -> &Path {
-    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -51,6 +51,18 @@ impl Figure {
         Self::ALL.into_iter().find(|(_, figure)| *figure == self).map_or("", |(name, _)| name)
     }
 
+    /// The value of one that is a whole number, to its last digit; `None` for the others, and where it needs a price
+    /// that is not there.
+    pub fn whole(self, sums: &Sums) -> Option<u128> {
+        match self {
+            Self::Effective => sums.effective_ops,
+            Self::Dense => sums.dense_ops,
+            Self::Updates => Some(sums.updates),
+            Self::DenseUpdates => Some(sums.dense_updates),
+            Self::Sparsity | Self::EffectivePerSample | Self::DensePerSample | Self::MembraneUpdates => None,
+        }
+    }
+
     /// Its value in sums over so many samples; `None` where it needs a price that is not there, or where
     /// nothing was counted that it could be divided by.
     pub fn of(self, sums: &Sums, samples: u128) -> Option<f64> {

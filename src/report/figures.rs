@@ -13,8 +13,12 @@ pub struct Figures {
     pub batches: u64,
     /// Whether the run is over, nothing waits and nothing was set aside.
     pub complete: bool,
+    /// Batches that were seen and are not counted yet.
+    pub waiting: u64,
     /// What was set aside: file and reason.
     pub set_aside: Vec<String>,
+    /// What else the user should know: file and what it is.
+    pub notices: Vec<String>,
     /// The sums over all layers.
     pub total: Part,
     /// The sums by the neuron's class.
@@ -66,13 +70,18 @@ impl Figures {
             part(&layer.name, Some(kind), layer.sums())
         });
         let layers: Vec<Part> = layers.collect();
-        let set_aside = summary.problems.iter().filter(|problem| problem.severity == "set_aside");
+        let said = |severity: &str| -> Vec<String> {
+            let problems = summary.problems.iter().filter(|problem| problem.severity == severity);
+            problems.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
+        };
         Self {
             name: summary.run.name.clone(),
             samples,
             batches: summary.run.batches,
             complete: summary.complete,
-            set_aside: set_aside.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect(),
+            waiting: summary.account.waiting,
+            set_aside: said("set_aside"),
+            notices: said("notice"),
             total: part(&summary.run.name, None, of_priced(summary.total.sums(), &layers)),
             neurons: neurons.collect(),
             layers,

@@ -28,6 +28,9 @@ fn not_all_written(run: &Run) -> Option<String> {
     };
     if let Some(end) = run.end() {
         let says = if run.own_end().is_some() { "end.json says" } else { "the ends of the ranks say" };
+        if let Some(declared) = end.samples.filter(|_| run.lacks_samples_of(end)) {
+            return Some(format!("{says} {}", counted(declared, "samples", samples)));
+        }
         let declared = end.batches.filter(|&declared| declared > batches)?;
         return Some(format!("{says} {}", counted(declared, "batches", batches.into())));
     }
@@ -81,7 +84,7 @@ mod tests {
 
     fn account(waiting: u64, set_aside: u64) -> Update {
         let seen = waiting + set_aside;
-        Update::Account(Account { seen, counted: 0, waiting, set_aside, waiting_bytes: 0 })
+        Update::Account(Account { seen, counted: 0, waiting, set_aside, ..Account::default() })
     }
 
     #[test]
@@ -91,6 +94,8 @@ mod tests {
             (vec![manifest("")], "no end.json yet, and nothing says how many batches there are to be"),
             (vec![end(r#"{"batches": 8}"#)], "end.json says 8 batches, 0 are counted"),
             (vec![end("{}"), account(0, 0)], ""),
+            (vec![end(r#"{"samples": 1920}"#)], "end.json says 1,920 samples, 0 are counted"),
+            (vec![end(r#"{"samples": 0}"#)], ""),
             (vec![end("{}"), account(2, 1)], "2 waiting; 1 set aside"),
             (
                 vec![manifest(r#", "expected_batches": 12"#)],

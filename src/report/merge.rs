@@ -3,7 +3,7 @@
 use super::part::RunPart;
 use crate::follow::{Account, Shard};
 use crate::history::{History, MAX_SUM};
-use crate::pipeline::{Problem, Severity, Update};
+use crate::pipeline::{FirstBatches, Problem, Severity, Update};
 use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
 use crate::snapshot::{BatchName, End, Manifest};
@@ -31,6 +31,8 @@ pub struct Merge {
     /// How many ends each part has.
     ends_of: Vec<(PathBuf, usize)>,
     tally: Tally,
+    /// How many layers each part has, and its first batches with all of them and without some.
+    first_batches: Vec<(usize, FirstBatches)>,
     history: History,
     ranks: Ranks,
     account: Account,
@@ -40,7 +42,8 @@ pub struct Merge {
     dense_updates: u128,
 }
 
-type Problems = BTreeMap<(String, Severity), (u64, Problem)>;
+/// By file, how grave they are and, of notices, what they say: of these there may be several.
+type Problems = BTreeMap<(String, Severity, String), (u64, Problem)>;
 
 /// An end, of the run or of a rank.
 #[derive(Debug)]
@@ -90,6 +93,7 @@ impl Merge {
             format!("with {}, the sums are beyond any run's; count its shard again", shown(path))
         })?;
         self.tally.join(&part.layers, part.samples, part.batches);
+        self.first_batches.push((part.layers.len(), part.first_batches()));
         self.history.join(&part.units.points(), part.units.shift);
         self.account += Account::from(&part.account);
         part.ranks.iter().for_each(|rank| self.ranks.join(rank.rank, rank.known(&self.tally)));
@@ -134,7 +138,7 @@ impl Merge {
 
     fn add_problems(&mut self, shard: u64, problems: &[Problem]) {
         for problem in problems {
-            let key = (problem.path.clone(), problem.severity);
+            let key = (problem.path.clone(), problem.severity, problem.key());
             let known = self.problems.get(&key).is_some_and(|(first, _)| *first < shard);
             if !known {
                 self.problems.insert(key, (shard, problem.clone()));
@@ -172,7 +176,11 @@ impl Merge {
         });
         let problems = said_once(self.problems).into_iter().map(Update::Problem);
         let mut updates: Vec<Update> = ends.chain(problems).collect();
-        updates.extend([Update::Account(self.account), Update::Ended]);
+        let layers = self.tally.layers().len();
+        let first = self.first_batches.into_iter().fold(FirstBatches::default(), |all, (has, first)| {
+            all.joined(if has == layers { first } else { first.all_lacking() })
+        });
+        updates.extend([Update::FirstBatches(first), Update::Account(self.account), Update::Ended]);
         run.take_over(self.tally, self.history, self.ranks, self.last_written);
         run.apply(updates, SystemTime::UNIX_EPOCH);
         Ok(Merged { run, before_end: before_end.collect() })

@@ -14,6 +14,7 @@ mod json;
 mod markdown;
 mod merge;
 mod part;
+mod place;
 mod rank;
 mod rank_part;
 mod read;
@@ -27,11 +28,12 @@ pub use comparison::{
     Against, COMPARISON_SCHEMA, Changes, Compared, ComparedRun, Comparison, FigureChanges, PartChanges,
     Presence,
 };
-pub use export::{Colours, Export, Format, Report, directory_of, replace};
+pub use export::{Colours, Export, Format, Report};
 pub use figure::Figure;
 pub use figures::{Figures, Kind, Part};
 pub use merge::{Merge, Merged};
 pub use part::{PART_SCHEMA, RunPart};
+pub use place::{check as check_place, replace};
 pub use rank::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
 pub use several::Summaries;

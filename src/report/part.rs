@@ -9,10 +9,10 @@ use super::{AccountFigures, COMPARISON_SCHEMA, Colours, Format, Report, SCHEMA, 
 use crate::cost::{CostRule, Costs, LayerDefaults};
 use crate::follow::Shard;
 use crate::history::{History, MAX_SUM, Point, are_in_place};
-use crate::pipeline::{Problem, Update};
+use crate::pipeline::{FirstBatches, Problem, Update};
 use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
-use crate::snapshot::{End, Manifest};
+use crate::snapshot::{BatchName, End, Manifest};
 use crate::tally::{LayerSums, Tally};
 use crate::text::{printable, shown, thousands};
 use anyhow::{Context, anyhow, bail, ensure};
@@ -51,6 +51,11 @@ pub struct RunPart {
     pub(super) units: Units,
     /// The account of the shard's batches.
     pub(super) account: AccountFigures,
+    /// The names of its first batches, of those with all layers that any batch of the shard has, and without some.
+    #[serde(default)]
+    pub(super) first_whole: Option<String>,
+    #[serde(default)]
+    pub(super) first_lacking: Option<String>,
     /// The ranks, the lowest first.
     pub(super) ranks: Vec<RankPart>,
     /// What was set aside, and what else the user should know.
@@ -178,6 +183,8 @@ impl RunPart {
             layers: run.tally().layers().to_vec(),
             units: Units::of(run.history()),
             account: AccountFigures::of(run),
+            first_whole: run.first_batches().whole.map(|batch| batch.to_string()),
+            first_lacking: run.first_batches().lacking.map(|batch| batch.to_string()),
             ranks: RankPart::all_of(run),
             problems: run.problems_of_files().cloned().collect(),
         }
@@ -288,6 +295,12 @@ impl RunPart {
         Ok(run)
     }
 
+    /// Its first batches with all of its layers and without some.
+    pub(super) fn first_batches(&self) -> FirstBatches {
+        let parsed = |name: &Option<String>| name.as_deref().and_then(BatchName::parse);
+        FirstBatches { whole: parsed(&self.first_whole), lacking: parsed(&self.first_lacking) }
+    }
+
     /// When the newest batch was written.
     pub(super) fn last_written(&self) -> Option<SystemTime> {
         self.run.last_written_ns.and_then(time_of)
@@ -345,7 +358,7 @@ mod tests {
     use crate::count::{BatchCount, LayerCount};
     use crate::follow::Account;
     use crate::report::{Merge, Summary};
-    use crate::snapshot::LayerShape;
+    use crate::snapshot::{BatchId, LayerShape};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -370,7 +383,15 @@ mod tests {
             };
             let (name, modified) = (format!("batch-{number}"), SystemTime::UNIX_EPOCH);
             let rank = [None, Some(0), Some(7)][number as usize];
-            let update = Update::Counted { number, rank, name, modified, bytes: 0, replaces: None, count };
+            let update = Update::Counted {
+                id: BatchId { number, rank },
+                name,
+                modified,
+                bytes: 0,
+                replaces: None,
+                digest: count.digest(),
+                count,
+            };
             run.apply(vec![update], SystemTime::UNIX_EPOCH);
         }
         let account = |counted| Account { seen: counted, counted, ..Account::default() };

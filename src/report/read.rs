@@ -4,7 +4,7 @@
 
 use super::figures::of_priced;
 use super::several;
-use super::{COMPARISON_SCHEMA, Figures, Kind, PART_SCHEMA, Part, SCHEMA, Sums};
+use super::{AccountFigures, COMPARISON_SCHEMA, Figures, Kind, PART_SCHEMA, Part, SCHEMA, Sums};
 use crate::text::shown;
 use anyhow::{Context, anyhow, bail, ensure};
 use serde::Deserialize;
@@ -90,6 +90,7 @@ struct Document {
     neurons: Classes,
     layers: Vec<LayerFields>,
     complete: bool,
+    account: AccountFigures,
     problems: Vec<ProblemFields>,
 }
 
@@ -171,14 +172,19 @@ impl Document {
                 part(name, Some(Kind { neuron, reset, ops_per_update }), sums)
             })
             .collect();
-        let set_aside = self.problems.into_iter().filter(|problem| problem.severity == "set_aside");
+        let said = |severity: &str| -> Vec<String> {
+            let problems = self.problems.iter().filter(|problem| problem.severity == severity);
+            problems.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
+        };
         let figures = Figures {
             total: part(self.run.name.clone(), None, of_priced(self.total, &layers)),
             name: self.run.name,
             samples,
             batches: self.run.batches,
             complete: self.complete,
-            set_aside: set_aside.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect(),
+            waiting: self.account.waiting,
+            set_aside: said("set_aside"),
+            notices: said("notice"),
             neurons: neurons.collect(),
             layers,
         };
@@ -254,8 +260,15 @@ mod tests {
                 .collect(),
         };
         let name = "batch".to_owned();
-        let update =
-            Update::Counted { number: 0, rank: None, name, modified: now, bytes: 0, replaces: None, count };
+        let update = Update::Counted {
+            id: 0.into(),
+            name,
+            modified: now,
+            bytes: 0,
+            replaces: None,
+            digest: count.digest(),
+            count,
+        };
         run.apply(vec![update], now);
         Summary::of(&run, now)
     }

@@ -317,7 +317,7 @@ impl From<Account> for AccountFigures {
 impl From<&AccountFigures> for Account {
     /// Nothing is known of the bytes that wait.
     fn from(&AccountFigures { seen, counted, waiting, set_aside }: &AccountFigures) -> Self {
-        Self { seen, counted, waiting, set_aside, waiting_bytes: 0 }
+        Self { seen, counted, waiting, set_aside, ..Self::default() }
     }
 }
 
@@ -467,12 +467,17 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
         layer.shape.clone_from(&entry.shape);
         if let Some(&at) = index.get(entry.name.as_str()) {
             shown[at] = true;
+            if run.tally().is_gone(at) {
+                figures.push(layer);
+                continue;
+            }
             layer.index = Some(at);
             layer.set_sums(&seen[at], samples);
         }
         figures.push(layer);
     }
-    let mut others: Vec<_> = seen.iter().enumerate().filter(|(at, _)| !shown[*at]).collect();
+    let mut others: Vec<_> =
+        seen.iter().enumerate().filter(|(at, _)| !shown[*at] && !run.tally().is_gone(*at)).collect();
     others.sort_by_key(|(_, sums)| (sums.first_batch, &sums.name));
     for (at, sums) in others {
         let (neuron, reset) = run.neuron_and_reset(&sums.name);

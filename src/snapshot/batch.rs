@@ -1,8 +1,10 @@
 //! A batch: the membrane potentials of every layer, for some samples, opened and checked.
 
 use super::bounded::shown;
+use super::hints::all_meant;
 use super::member::{Encoding, Member};
 use super::npy::{Dtype, Header, Kind, MAX_AXES, Order, elements};
+use super::remarks::{NAMES, remarks};
 use super::zip::{self, MAX_MEMBERS};
 use super::{LayerShape, Manifest, SnapshotError};
 use crate::storage::{self, MAX_LEVELS, Opened, Shape, StoredFile};
@@ -78,8 +80,29 @@ pub struct Batch {
     pub samples: u64,
     /// The layers: those of the manifest in its order, then the others by name.
     pub layers: Vec<BatchLayer>,
-    /// Members that the format does not know, or that have a hidden name, which are not read.
+    /// Members that the format does not know, or that have a hidden name or no suffix, which are not read.
     pub ignored: Vec<String>,
+    /// What the user should know of it although it counts.
+    pub remarks: Vec<SnapshotError>,
+}
+
+/// What a batch has: the members, and the names of those that lack their suffix alone.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) members: Vec<Member>,
+    pub(super) without_suffix: Vec<String>,
+}
+
+/// The most names without a suffix that are kept.
+const MAX_WITHOUT_SUFFIX: usize = 20;
+
+impl Listing {
+    /// Notes a file that is no `.npy`, where it would be read if it were.
+    pub(super) fn note_other(&mut self, name: &str) {
+        if self.without_suffix.len() < MAX_WITHOUT_SUFFIX && is_known(name) {
+            self.without_suffix.push(name.to_owned());
+        }
+    }
 }
 
 impl Batch {
@@ -94,12 +117,12 @@ impl Batch {
             Opened::Directory => directory_members(path)?,
             Opened::File(contents, length) => zip::members(contents, length)?,
         };
-        Self::from_members(members, manifest)
+        Self::from_listing(members, manifest)
     }
 
-    fn from_members(members: Vec<Member>, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
+    fn from_listing(listing: Listing, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
+        let Listing { members, without_suffix: mut ignored } = listing;
         let mut samples = None;
-        let mut ignored = Vec::new();
         let mut parts: BTreeMap<String, Parts> = BTreeMap::new();
         for member in members {
             let slot = match role(&member.name) {
@@ -115,20 +138,34 @@ impl Batch {
         if parts.is_empty() && samples.is_none() {
             return Err(SnapshotError::new(
                 "it has neither a layer nor the number of samples",
-                "write <layer>.post for every layer, and samples",
+                with_meant("write <layer>.post for every layer, and samples", &ignored),
             ));
         }
         let mut layers =
             parts.into_iter().map(|(name, parts)| parts.layer(&name)).collect::<Result<Vec<_>, _>>()?;
         if let Some(manifest) = manifest {
             layers.sort_by_cached_key(|layer| manifest.layers.place(&layer.name).unwrap_or(usize::MAX));
-            manifest.check(&layers.iter().map(BatchLayer::layer_shape).collect::<Vec<_>>())?;
+            let shapes: Vec<LayerShape> = layers.iter().map(BatchLayer::layer_shape).collect();
+            manifest.check(&shapes).map_err(|error| {
+                let advice = with_meant(&error.advice, &ignored);
+                SnapshotError { advice, ..error }
+            })?;
         }
+        let says_samples = samples.is_some();
         let samples = match samples {
             Some(member) => scalar_samples(&member)?,
             None => samples_from_axes(&layers, manifest)?,
         };
-        Ok(Self { samples, layers, ignored })
+        let batch = Self { samples, layers, ignored, remarks: Vec::new() };
+        Ok(Self { remarks: remarks(&batch, says_samples), ..batch })
+    }
+}
+
+/// Advice, and what members that are not read may be meant for.
+fn with_meant(advice: &str, ignored: &[String]) -> String {
+    match all_meant(ignored) {
+        Some(meant) => format!("{advice} ({NAMES}: {meant})"),
+        None => advice.to_owned(),
     }
 }
 
@@ -189,6 +226,11 @@ fn role(name: &str) -> Role<'_> {
     }
 }
 
+/// Whether a member of this name is read.
+pub(super) fn is_known(name: &str) -> bool {
+    !matches!(role(name), Role::Unknown)
+}
+
 /// The members of one layer.
 #[derive(Debug, Default)]
 struct Parts {
@@ -212,12 +254,12 @@ impl Parts {
         let name = &*shown(full_name);
         let (form, shape) = match self {
             Self { post: Some(post), pre: None, changed: None, shape: None } => {
-                let post = potentials(post)?;
+                let post = read_header(post)?;
                 let shape = post.header.shape.clone();
                 (Form::Trace(post), shape)
             }
             Self { post: Some(post), pre: Some(pre), changed: None, shape: None } => {
-                let (pre, post) = (potentials(pre)?, potentials(post)?);
+                let (pre, post) = (read_header(pre)?, read_header(post)?);
                 check_pair(name, &pre, &post)?;
                 let shape = post.header.shape.clone();
                 (Form::Pair { pre, post }, shape)
@@ -264,11 +306,9 @@ fn check_pair(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotError
             advice,
         ));
     }
-    if pre.header.dtype.size != post.header.dtype.size {
-        return Err(SnapshotError::new(
-            format!("{name}.pre is {} and {name}.post {}", pre.header.dtype, post.header.dtype),
-            advice,
-        ));
+    let (before, after) = (pre.header.dtype, post.header.dtype);
+    if (before.kind, before.size) != (after.kind, after.size) {
+        return Err(SnapshotError::new(format!("{name}.pre is {before} and {name}.post {after}"), advice));
     }
     check_orders(name, pre, post)
 }
@@ -313,17 +353,6 @@ fn read_header(member: Member) -> Result<Array, SnapshotError> {
 /// Reading errors already name the member; those of the header's text do not.
 fn name_member(error: SnapshotError, member: &Member) -> SnapshotError {
     if error.what.starts_with(&*shown(&member.name)) { error } else { error.of_member(&member.name) }
-}
-
-fn potentials(member: Member) -> Result<Array, SnapshotError> {
-    let array = read_header(member)?;
-    if array.header.dtype.kind == Kind::Float {
-        return Ok(array);
-    }
-    Err(SnapshotError::new(
-        format!("{} is {}, not a membrane potential", shown(&array.member.name), array.header.dtype),
-        "save it as float16, float32 or float64",
-    ))
 }
 
 /// The packed bits of `[T - 1, B, …]`.
@@ -455,11 +484,15 @@ fn declared_shape(member: &Member) -> Result<Vec<u64>, SnapshotError> {
 }
 
 /// The `.npy` files of a directory batch, those of its sub-directories too, by name.
-fn directory_members(directory: &Path) -> Result<Vec<Member>, SnapshotError> {
+fn directory_members(directory: &Path) -> Result<Listing, SnapshotError> {
+    let mut listing = Listing::default();
     let mut count = 0;
     // Of too many no more are looked at than show it.
     let mut wanted = |name: &str| {
         let is_array = name.ends_with(".npy");
+        if !is_array {
+            listing.note_other(name);
+        }
         count += usize::from(is_array);
         is_array && count <= MAX_MEMBERS
     };
@@ -472,7 +505,9 @@ fn directory_members(directory: &Path) -> Result<Vec<Member>, SnapshotError> {
         ));
     }
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    files.into_iter().map(file_member).collect()
+    listing.without_suffix.sort_unstable();
+    listing.members = files.into_iter().map(file_member).collect::<Result<_, _>>()?;
+    Ok(listing)
 }
 
 fn file_member(file: StoredFile) -> Result<Member, SnapshotError> {
@@ -519,7 +554,7 @@ mod tests {
                         (0..width * count).map(|at: u8| if at == 0 { byte } else { 3 * at }).collect();
                     let npy = npy(&descr, shape, &data);
                     std::fs::write(directory.path().join("samples.npy"), &npy).expect("a file");
-                    let member = directory_members(directory.path()).expect("members").remove(0);
+                    let member = directory_members(directory.path()).expect("members").members.remove(0);
                     let array = read_header(member).expect("a header");
                     let expected = match (array.header.dtype.kind, array.header.dtype.size) {
                         (Kind::Signed, 1) => by_ndarray::<i8>(&npy),

@@ -23,6 +23,17 @@ pub fn check_document(shape: Shape) -> Result<(), SnapshotError> {
     }
 }
 
+/// The text of a document without the byte order mark that some editors put before it.
+///
+/// # Errors
+/// Where the mark is that of UTF-16.
+pub(super) fn utf8(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(SnapshotError::new("it is UTF-16, and JSON is UTF-8", "save it as UTF-8"));
+    }
+    Ok(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+}
+
 /// Reads a document of at most [`MAX_DOCUMENT_BYTES`].
 ///
 /// # Errors

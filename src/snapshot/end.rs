@@ -1,6 +1,7 @@
 //! `end.json`: the benchmark is over, and what NeuroBench itself reported.
 
 use super::SnapshotError;
+use super::document::utf8;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -91,11 +92,39 @@ impl<'de> Visitor<'de> for FiguresOrNumber {
 }
 
 impl End {
+    /// Why it does not fit so many samples in so many batches; `None` where it may, or some batches are yet to come.
+    pub fn unlike(&self, batches: u64, samples: u128) -> Option<String> {
+        let said = self.samples?;
+        let are_all_there = self.batches == Some(batches);
+        let is_wrong = samples > said.into() || (are_all_there && samples < said.into());
+        (is_wrong && batches > 0).then(|| {
+            format!(
+                "it says that there are {said} samples, and there are {samples} in {batches} batches; see whether \
+                 samples in each batch is the number of its samples"
+            )
+        })
+    }
+
+    /// In what this, another end of the same rank, says another thing; `None` where they agree as far as both speak.
+    pub fn contradiction(&self, other: &Self) -> Option<String> {
+        let numbers = [("samples", self.samples, other.samples), ("batches", self.batches, other.batches)];
+        for (what, here, there) in numbers {
+            if let (Some(here), Some(there)) = (here, there)
+                && here != there
+            {
+                return Some(format!("{here} {what} here, and {there} there"));
+            }
+        }
+        let results = self.neurobench.as_ref().zip(other.neurobench.as_ref());
+        results.filter(|(here, there)| here != there).map(|_| "other results of NeuroBench".to_owned())
+    }
+
     /// Parses the bytes of an `end.json`.
     ///
     /// # Errors
     /// Where it is not a JSON object with fields of these types.
     pub fn parse(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let bytes = utf8(bytes)?;
         // A list would do for fields in their order.
         let is_object = bytes.trim_ascii_start().starts_with(b"{");
         let parsed = serde_json::from_slice(bytes).and_then(|end| {
@@ -113,6 +142,52 @@ impl End {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_must_fit_what_there_is() {
+        let end = |text: &str| End::parse(text.as_bytes()).expect("an end");
+        for (text, batches, samples, fits) in [
+            ("{}", 3, 6, true),
+            (r#"{"samples": 6}"#, 3, 6, true),
+            (r#"{"samples": 6}"#, 2, 4, true),
+            (r#"{"samples": 6}"#, 3, 7, false),
+            (r#"{"samples": 6, "batches": 3}"#, 3, 6, true),
+            (r#"{"samples": 6, "batches": 3}"#, 3, 5, false),
+            (r#"{"samples": 6, "batches": 3}"#, 2, 4, true),
+            (r#"{"samples": 6, "batches": 3}"#, 2, 8, false),
+            (r#"{"samples": 6, "batches": 0}"#, 0, 0, true),
+        ] {
+            assert_eq!(end(text).unlike(batches, samples).is_none(), fits, "{text} {batches} {samples}");
+        }
+    }
+
+    #[test]
+    fn two_ends_of_a_rank_agree_as_far_as_both_speak() {
+        let end = |text: &str| End::parse(text.as_bytes()).expect("an end");
+        for (one, other, says) in [
+            ("{}", r#"{"samples": 4}"#, None),
+            (r#"{"samples": 4}"#, r#"{"samples": 4, "batches": 2}"#, None),
+            (r#"{"samples": 4}"#, r#"{"samples": 5}"#, Some("4 samples here, and 5 there")),
+            (r#"{"batches": 1}"#, r#"{"batches": 2}"#, Some("1 batches here")),
+            (
+                r#"{"neurobench": {"MembraneUpdates": 1}}"#,
+                r#"{"neurobench": {"MembraneUpdates": 2}}"#,
+                Some("NeuroBench"),
+            ),
+        ] {
+            let said = end(one).contradiction(&end(other));
+            assert_eq!(said.is_some(), says.is_some(), "{one} {other}");
+            assert!(said.is_none_or(|said| said.contains(says.unwrap_or_default())), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn byte_order_marks_are_read_over_or_named() {
+        assert_eq!(End::parse("\u{feff}{}".as_bytes()), Ok(End::default()));
+        for mark in [b"\xff\xfe{\0}\0", b"\xfe\xff\0{\0}"] {
+            assert!(End::parse(mark).unwrap_err().what.contains("UTF-16"));
+        }
+    }
 
     #[test]
     fn the_official_results_are_optional_and_may_have_failed() {

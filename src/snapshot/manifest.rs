@@ -1,10 +1,13 @@
 //! `manifest.json`: what the layers of a run are, as the benchmark that writes it declares.
 
 use super::bounded::{at_most, quoted, shown, warnings};
+use super::document::utf8;
+use super::hints::{NAMED, are_alike};
 use super::npy::MAX_AXES;
 use super::{Layers, SnapshotError};
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fmt;
 
 /// The version of the format that this program reads.
@@ -66,6 +69,28 @@ pub struct LayerShape {
     pub neurons: Option<Vec<u64>>,
 }
 
+impl LayerShape {
+    /// The memory that some of them take, about.
+    pub(crate) fn bytes_of(layers: &[Self]) -> usize {
+        let bytes = |layer: &Self| {
+            let axes = layer.neurons.as_ref().map_or(0, Vec::len);
+            size_of::<Self>() + layer.name.len() + axes * size_of::<u64>()
+        };
+        layers.iter().map(bytes).sum()
+    }
+}
+
+impl Manifest {
+    /// Whether another manifest, later on, can only be that of another model: it has another name or producer, or
+    /// none of the layers.
+    pub fn is_of_another_model(&self, later: &Self) -> bool {
+        let names: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
+        let has_layers = !self.layers.is_empty() && !later.layers.is_empty();
+        let has_none = !later.layers.iter().any(|layer| names.contains(layer.name.as_str()));
+        (&self.run, &self.producer) != (&later.run, &later.producer) || (has_layers && has_none)
+    }
+}
+
 impl LayerEntry {
     /// Checks the layer of a batch that has its name.
     fn check(&self, found: &LayerShape) -> Result<(), SnapshotError> {
@@ -81,12 +106,23 @@ impl LayerEntry {
         }
     }
 
-    /// That a batch does not have it.
-    fn missing(&self) -> SnapshotError {
-        SnapshotError::new(
-            format!("layer {} of the manifest is missing", quoted(&self.name)),
-            "write every layer of the manifest in every batch",
-        )
+    /// That a batch does not have it, but perhaps others that the manifest lacks.
+    fn missing(&self, undeclared: &[&str]) -> SnapshotError {
+        let missing = format!("layer {} of the manifest is missing", quoted(&self.name));
+        if let Some(alike) = undeclared.iter().find(|layer| are_alike(&self.name, layer)) {
+            return SnapshotError::new(
+                format!("{missing}, and {} is there, which the manifest lacks", quoted(alike)),
+                "give the layer one name in the manifest and in the batches (DataParallel and torch.compile put \
+                 module. and _orig_mod. before it)",
+            );
+        }
+        let others: Vec<String> = undeclared.iter().take(NAMED).map(|layer| quoted(layer)).collect();
+        let there = if others.is_empty() {
+            String::new()
+        } else {
+            format!(" (there is {}, which the manifest lacks)", others.join(", "))
+        };
+        SnapshotError::new(missing + &there, "write every layer of the manifest in every batch")
     }
 }
 
@@ -181,6 +217,7 @@ impl Manifest {
     /// that is not a manifest: not JSON, another format, a field of the wrong type, a layer twice, far too many
     /// layers.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let bytes = utf8(bytes).map_err(ManifestError::Unusable)?;
         let preamble: Preamble = from_json(bytes)?;
         if preamble.format.as_deref() != Some("neurotop") {
             return Err(unusable("it has no \"format\": \"neurotop\""));
@@ -230,10 +267,15 @@ impl Manifest {
         for (place, entry) in self.layers.iter().enumerate() {
             match present.next() {
                 Some((at, layer)) if at == place => entry.check(layer)?,
-                _ => return Err(entry.missing()),
+                _ => return Err(entry.missing(&self.undeclared(layers))),
             }
         }
         Ok(())
+    }
+
+    fn undeclared<'a>(&self, layers: &'a [LayerShape]) -> Vec<&'a str> {
+        let names = layers.iter().map(|layer| layer.name.as_str());
+        names.filter(|name| self.layers.place(name).is_none()).collect()
     }
 
     /// What the manifest of a rank says of the whole run: what its layers are. Its name, its producer and what

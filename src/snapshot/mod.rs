@@ -9,11 +9,13 @@ mod bounded;
 mod crc;
 mod document;
 mod end;
+mod hints;
 mod layers;
 mod manifest;
 mod member;
 mod name;
 mod npy;
+mod remarks;
 mod zip;
 
 pub use batch::{Array, Batch, BatchLayer, Form};
@@ -24,7 +26,7 @@ pub use layers::Layers;
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
 pub(crate) use member::Checksum;
 pub use member::{Member, MemberReader};
-pub use name::{BatchId, BatchName, EntryName, classify};
+pub use name::{BatchId, BatchName, EntryName, Slip, classify, meant_name};
 pub use npy::{Dtype, Header, Kind, Order, elements};
 
 use crate::storage::Trouble;

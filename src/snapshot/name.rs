@@ -1,7 +1,7 @@
 //! What a name in a run's directory stands for.
 
 use serde::{Deserialize, Serialize};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
 
 /// What tells one batch of a run from another: its number, and the rank that wrote it.
@@ -13,6 +13,24 @@ pub struct BatchId {
     pub number: u64,
     /// The rank; `None` for a batch that belongs to no rank.
     pub rank: Option<u32>,
+}
+
+impl BatchId {
+    /// A number for a count of the batch, so that the sum of these numbers over all batches tells which batches are
+    /// counted, and what of each.
+    pub fn fingerprint(self, digest: Option<NonZeroU64>) -> u64 {
+        let rank = self.rank.map_or(0, |rank| u64::from(rank) + 1);
+        let parts = [self.number, rank, digest.map_or(0, NonZeroU64::get)];
+        parts.into_iter().fold(0, |mixed, part| mix(mixed ^ part))
+    }
+}
+
+/// Spreads each bit over all bits (the finalizer of SplitMix64), so that sums of several hide nothing.
+fn mix(bits: u64) -> u64 {
+    let bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 impl From<u64> for BatchId {
@@ -49,11 +67,35 @@ pub enum EntryName {
     MisnamedRank,
     /// Begins with `.` or ends in `.tmp`: being written, never read.
     Temporary,
-    /// Looks like a snapshot but its name gives no batch number, so it is not counted.
-    Misnamed,
+    /// Looks like a part of a run but is not named as one, so it is not counted.
+    Misnamed(Slip),
     /// Anything else: none of our business.
     Foreign,
 }
+
+/// How a name differs from that of the part of a run that it looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Slip {
+    /// It has a number, but not as a batch has: `batch_3.npz`, `step-3.npz`, or the directory `batch3`.
+    Numbered,
+    /// It has none: `weights.npz`, `lif1.npy`.
+    Unnumbered,
+    /// `Batch-3.npz`, `batch-3.NPZ`.
+    Capitals,
+    /// A batch by its name, in another format: `batch-3.pt`.
+    Format,
+    /// The same, compressed as a whole: `batch-3.npz.gz`.
+    Packed,
+    /// `Manifest.json`, `end.json.txt`.
+    Document,
+}
+
+/// Formats in which potentials are saved, and in which no batch is read.
+const OTHER_FORMATS: [&str; 9] =
+    [".npy", ".pt", ".pth", ".pkl", ".pickle", ".mat", ".h5", ".hdf5", ".safetensors"];
+
+/// How files are compressed as a whole.
+const PACKED: [&str; 6] = [".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip"];
 
 impl EntryName {
     /// The batch, where it is one in either form.
@@ -74,16 +116,19 @@ pub fn classify(name: &str) -> EntryName {
     if is_temporary(name) {
         return EntryName::Temporary;
     }
-    let Some(rest) = name.strip_prefix("rank-") else { return classify_one(name) };
+    let Some(rest) = name.strip_prefix("rank-") else {
+        let is_rank = word_and_number(&name.to_ascii_lowercase()).is_some_and(|(word, _)| word == "rank");
+        return if is_rank { EntryName::MisnamedRank } else { classify_one(name) };
+    };
     match rest.split_once('.') {
         None => rank_of(name).map_or(EntryName::MisnamedRank, EntryName::Rank),
         Some((rank, inside)) if inside.starts_with("batch-") || inside == "end.json" => match number(rank) {
             Some(rank) if rank < MAX_RANK => match with_rank(classify_one(inside), rank as u32) {
                 // `rank-3.batch-x` is meant for a batch, whatever it is.
-                EntryName::Foreign => EntryName::Misnamed,
+                EntryName::Foreign => EntryName::Misnamed(Slip::Unnumbered),
                 meaning => meaning,
             },
-            _ => EntryName::Misnamed,
+            _ => EntryName::Misnamed(Slip::Numbered),
         },
         Some(_) => classify_one(name),
     }
@@ -135,9 +180,87 @@ fn classify_one(name: &str) -> EntryName {
     match stem.strip_prefix("batch-").and_then(number) {
         Some(number) if is_file => EntryName::BatchFile(number.into()),
         Some(number) => EntryName::BatchDirectory(number.into()),
-        None if is_file || name.ends_with(".npy") => EntryName::Misnamed,
-        None => EntryName::Foreign,
+        None => slip(name).map_or(EntryName::Foreign, EntryName::Misnamed),
     }
+}
+
+/// How a name that is not that of a part of a run differs from one, where it looks like one. Only what is certain
+/// enough: there may be notes, models, logs and plots beside batches.
+fn slip(name: &str) -> Option<Slip> {
+    let small = name.to_ascii_lowercase();
+    if matches!(without_txt(&small), "manifest.json" | "end.json") {
+        return Some(Slip::Document);
+    }
+    let stem = small.strip_suffix(".npz").unwrap_or(&small);
+    let is_npz = stem.len() < small.len();
+    if small != name && stem.strip_prefix("batch-").and_then(number).is_some() {
+        return Some(Slip::Capitals);
+    }
+    if is_npz {
+        let ends_in_number = stem.ends_with(|last: char| last.is_ascii_digit());
+        return Some(if ends_in_number { Slip::Numbered } else { Slip::Unnumbered });
+    }
+    if let Some(inside) = without(&small, &PACKED) {
+        return is_like_batch(inside.strip_suffix(".npz").unwrap_or(inside)).then_some(Slip::Packed);
+    }
+    match without(&small, &OTHER_FORMATS) {
+        Some(stem) if is_like_batch(stem) => Some(Slip::Format),
+        Some(_) => name.ends_with(".npy").then_some(Slip::Unnumbered),
+        None => is_like_batch(&small).then_some(Slip::Numbered),
+    }
+}
+
+/// The name that one which looks like that of a part of a run, a rank or something in its directory was probably
+/// meant to be.
+pub fn meant_name(name: &str) -> Option<String> {
+    if let Some((rank, inside)) = name.split_once('/') {
+        return meant_name(inside).map(|inside| format!("{rank}/{inside}"));
+    }
+    let small = name.to_ascii_lowercase();
+    let document = without_txt(&small);
+    if matches!(document, "manifest.json" | "end.json") {
+        return Some(document.to_owned());
+    }
+    let whole = without(&small, &PACKED).unwrap_or(&small);
+    let stem = whole.strip_suffix(".npz").or_else(|| without(whole, &OTHER_FORMATS)).unwrap_or(whole);
+    let suffix = if stem.len() < small.len() { ".npz" } else { "" };
+    match word_and_number(stem)? {
+        ("rank", rank) if suffix.is_empty() => Some(format!("rank-{rank}")),
+        (_, number) => Some(match stem.split_once('.').and_then(|(rank, _)| word_and_number(rank)) {
+            Some((_, rank)) => format!("rank-{rank}.batch-{number}{suffix}"),
+            None => format!("batch-{number}{suffix}"),
+        }),
+    }
+}
+
+fn without_txt(name: &str) -> &str {
+    name.strip_suffix(".txt").unwrap_or(name)
+}
+
+/// A name without the suffix that it has of some.
+fn without<'a>(name: &'a str, suffixes: &[&str]) -> Option<&'a str> {
+    suffixes.iter().find_map(|suffix| name.strip_suffix(suffix))
+}
+
+/// Whether a name without its suffix says that it is a batch, as `batch_3` and `rank0.batch3` do.
+fn is_like_batch(stem: &str) -> bool {
+    word_and_number(stem).is_some_and(|(word, _)| word == "batch")
+}
+
+/// The word and the number that a name without its suffix consists of, as `step_3` does; there may be a rank before
+/// them.
+fn word_and_number(stem: &str) -> Option<(&str, &str)> {
+    let of_batch = match stem.split_once('.') {
+        Some((rank, of_batch)) => {
+            word_and_number(rank).filter(|(word, _)| *word == "rank").map(|_| of_batch)?
+        }
+        None => stem,
+    };
+    let before = of_batch.trim_end_matches(|last: char| last.is_ascii_digit());
+    let digits = &of_batch[before.len()..];
+    let word = before.trim_end_matches(['-', '_', ' ']);
+    let is_word = word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    (is_word && number(digits).is_some()).then_some((word, digits))
 }
 
 /// The name of a batch, whose every form it can give back: perhaps a rank in so many digits, as a directory
@@ -297,10 +420,10 @@ mod tests {
             ("batch-000012", EntryName::BatchDirectory(12.into())),
             (".batch-000012.npz", EntryName::Temporary),
             ("batch-000012.npz.tmp", EntryName::Temporary),
-            ("batch-.npz", EntryName::Misnamed),
-            ("batch-+1.npz", EntryName::Misnamed),
-            ("batch-99999999999999999999.npz", EntryName::Misnamed),
-            ("lif1.npy", EntryName::Misnamed),
+            ("batch-.npz", EntryName::Misnamed(Slip::Unnumbered)),
+            ("batch-+1.npz", EntryName::Misnamed(Slip::Numbered)),
+            ("batch-99999999999999999999.npz", EntryName::Misnamed(Slip::Numbered)),
+            ("lif1.npy", EntryName::Misnamed(Slip::Unnumbered)),
             ("batch-1.npz.part", EntryName::Foreign),
             ("notes.txt", EntryName::Foreign),
             ("rank-0", EntryName::Rank(0)),
@@ -314,11 +437,11 @@ mod tests {
             ("rank-3.batch-7", EntryName::BatchDirectory(of_rank(7, 3))),
             ("rank-3/.batch-7.npz", EntryName::Temporary),
             ("rank-3.batch-7.npz.tmp", EntryName::Temporary),
-            ("rank-3.batch-x.npz", EntryName::Misnamed),
-            ("rank-3.batch-x", EntryName::Misnamed),
-            ("rank-3/batch-x.npz", EntryName::Misnamed),
-            ("rank--1.batch-7.npz", EntryName::Misnamed),
-            ("rank-99999999999999999999.batch-7.npz", EntryName::Misnamed),
+            ("rank-3.batch-x.npz", EntryName::Misnamed(Slip::Unnumbered)),
+            ("rank-3.batch-x", EntryName::Misnamed(Slip::Unnumbered)),
+            ("rank-3/batch-x.npz", EntryName::Misnamed(Slip::Unnumbered)),
+            ("rank--1.batch-7.npz", EntryName::Misnamed(Slip::Numbered)),
+            ("rank-99999999999999999999.batch-7.npz", EntryName::Misnamed(Slip::Numbered)),
             ("rank-", EntryName::MisnamedRank),
             ("rank--1", EntryName::MisnamedRank),
             ("rank-99999999999999999999", EntryName::MisnamedRank),
@@ -331,5 +454,74 @@ mod tests {
         ] {
             assert_eq!(classify(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn names_that_are_nearly_right_are_told_and_what_they_were_meant_to_be() {
+        for (name, slip, meant) in [
+            ("batch_000003.npz", Slip::Numbered, "batch-000003.npz"),
+            ("batch3.npz", Slip::Numbered, "batch-3.npz"),
+            ("step-3.npz", Slip::Numbered, "batch-3.npz"),
+            ("0012.npz", Slip::Numbered, "batch-0012.npz"),
+            ("rank0.batch_3.npz", Slip::Numbered, "rank-0.batch-3.npz"),
+            ("rank-0/batch_3.npz", Slip::Numbered, "rank-0/batch-3.npz"),
+            ("batch_3", Slip::Numbered, "batch-3"),
+            ("batch-3.NPZ", Slip::Capitals, "batch-3.npz"),
+            ("Batch-3.npz", Slip::Capitals, "batch-3.npz"),
+            ("BATCH-3", Slip::Capitals, "batch-3"),
+            ("batch-3.npy", Slip::Format, "batch-3.npz"),
+            ("batch_3.pt", Slip::Format, "batch-3.npz"),
+            ("rank-0/batch-3.pth", Slip::Format, "rank-0/batch-3.npz"),
+            ("batch-3.npz.gz", Slip::Packed, "batch-3.npz"),
+            ("batch-3.zip", Slip::Packed, "batch-3.npz"),
+            ("Manifest.json", Slip::Document, "manifest.json"),
+            ("manifest.json.txt", Slip::Document, "manifest.json"),
+            ("end.JSON", Slip::Document, "end.json"),
+        ] {
+            assert_eq!(classify(name), EntryName::Misnamed(slip), "{name}");
+            assert_eq!(meant_name(name).as_deref(), Some(meant), "{name}");
+            assert!(!matches!(classify(meant), EntryName::Misnamed(_) | EntryName::Foreign), "{meant}");
+        }
+        for (name, meant) in
+            [("rank0", "rank-0"), ("rank_03", "rank-03"), ("Rank-3", "rank-3"), ("RANK3", "rank-3")]
+        {
+            assert_eq!(classify(name), EntryName::MisnamedRank, "{name}");
+            assert_eq!(meant_name(name).as_deref(), Some(meant), "{name}");
+        }
+        for name in
+            ["weights.npz", "batch-99999999999999999999.npz", "batch-x.npz", "rank-99999999999999999999"]
+        {
+            assert_eq!(meant_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_people_keep_beside_batches_is_none_of_our_business() {
+        for name in [
+            "model.pt",
+            "checkpoint-3.pt",
+            "step-3.pt",
+            "weights.h5",
+            "batch_size.txt",
+            "batch-3.log",
+            "batch-3.json",
+            "batch_3.png",
+            "batch-3.npz.part",
+            "batch-3.npz~",
+            "batches",
+            "manifest.json.bak",
+            "manifest.json~",
+            "manifest-old.json",
+            "ranking",
+            "rank-notes.txt",
+            "rank_0.log",
+            "epoch-3",
+            "3",
+            "logs.tar.gz",
+        ] {
+            assert_eq!(classify(name), EntryName::Foreign, "{name}");
+        }
+        assert_eq!(classify(".batch_3.npz"), EntryName::Temporary);
+        assert_eq!(classify("batch_3.npz.tmp"), EntryName::Temporary);
     }
 }

@@ -144,6 +144,36 @@ fn bad(what: impl Into<String>) -> SnapshotError {
     SnapshotError::new(what, "write it with numpy.save or numpy.savez")
 }
 
+/// That no array of a snapshot has this dtype, and what to convert it to.
+fn unused(descr: &str) -> SnapshotError {
+    let (what, advice) = match (descr.chars().nth(1), descr.get(2..)) {
+        (Some('O'), _) => {
+            ("an object array (a pickle), which is never loaded", "save a plain numeric array, as float32")
+        }
+        (Some('b' | '?'), _) => (
+            "booleans",
+            "pack the changes with numpy.packbits(changed) as <layer>.changed; potentials are numbers, as float32",
+        ),
+        (Some('V'), Some("1" | "2")) => (
+            "raw bytes, as NumPy writes bfloat16 and 8-bit floats",
+            "convert it to float32 before it is saved (float16 cannot hold all of its numbers)",
+        ),
+        (Some('V'), _) => ("raw bytes", "save the potentials as float32 or float64"),
+        (Some('c'), _) => (
+            "complex numbers",
+            "save the part that is the membrane potential as float32, or both parts as two layers",
+        ),
+        (Some('f'), _) => ("floats of another width", "save it as float64, or as float32"),
+        (Some('M' | 'm'), _) => ("times", "save the potentials themselves, as float32"),
+        (Some('S' | 'U' | 'a'), _) => ("text", "save the potentials as numbers, as float32"),
+        _ => (
+            "not used in snapshots",
+            "save the potentials as float32 or float64, or as integers of 1 to 8 bytes",
+        ),
+    };
+    SnapshotError::new(format!("dtype {} is {what}", quoted(descr)), advice)
+}
+
 /// A cursor over the Python literal of a header; only a flat dictionary of the three fields is valid.
 struct Literal<'a> {
     rest: &'a str,
@@ -178,7 +208,10 @@ impl<'a> Literal<'a> {
 
     fn dtype(&mut self) -> Result<Dtype, SnapshotError> {
         if self.peek() == Some('[') {
-            return Err(bad("structured dtypes are not potentials"));
+            return Err(SnapshotError::new(
+                "structured dtypes are not potentials",
+                "save the field that is the potential as an array of its own",
+            ));
         }
         let descr = self.string()?;
         let mut characters = descr.chars();
@@ -187,20 +220,14 @@ impl<'a> Literal<'a> {
             Some('f') => Kind::Float,
             Some('i') => Kind::Signed,
             Some('u') => Kind::Unsigned,
-            Some('O') => {
-                return Err(SnapshotError::new(
-                    "an object array (a pickle), which is never loaded",
-                    "save a plain numeric array",
-                ));
-            }
-            _ => return Err(bad(format!("dtype {} is not used in snapshots", quoted(descr)))),
+            _ => return Err(unused(descr)),
         };
         let size = match characters.as_str() {
             "1" if kind != Kind::Float => 1,
             "2" => 2,
             "4" => 4,
             "8" => 8,
-            _ => return Err(bad(format!("dtype {} is not used in snapshots", quoted(descr)))),
+            _ => return Err(unused(descr)),
         };
         let swapped = match endian {
             Some('<') => cfg!(target_endian = "big"),
@@ -310,6 +337,8 @@ mod tests {
             "{'descr': '<f3', 'fortran_order': False, 'shape': (3,)}",
             "{'descr': '|f4', 'fortran_order': False, 'shape': (3,)}",
             "{'descr': '<c8', 'fortran_order': False, 'shape': (3,)}",
+            "{'descr': '', 'fortran_order': False, 'shape': (3,)}",
+            "{'descr': '<\u{e9}\u{e9}', 'fortran_order': False, 'shape': (3,)}",
             "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,)}",
             "{'descr': 'é', 'fortran_order': False, 'shape': (3,)}",
             "{'more': 1, 'descr': '<f4', 'fortran_order': False, 'shape': (3,)}",
@@ -318,6 +347,33 @@ mod tests {
         }
         let pickle = parse("{'descr': '|O', 'fortran_order': False, 'shape': (3,)}").unwrap_err();
         assert!(pickle.what.contains("pickle"), "{pickle}");
+    }
+
+    #[test]
+    fn what_is_not_read_comes_with_what_to_convert_it_to() {
+        for (descr, what, advice) in [
+            ("|b1", "booleans", "numpy.packbits"),
+            ("<V2", "bfloat16", "float32"),
+            ("|V2", "bfloat16", "float32"),
+            ("|V1", "8-bit floats", "float32"),
+            ("|V16", "raw bytes", "float32"),
+            ("<c8", "complex", "float32"),
+            ("<c16", "complex", "two layers"),
+            ("<f16", "another width", "float64"),
+            ("<f12", "another width", "float64"),
+            ("<M8[ns]", "times", "float32"),
+            ("<m8", "times", "float32"),
+            ("<U5", "text", "numbers"),
+            ("|S5", "text", "numbers"),
+            ("|O", "pickle", "plain numeric"),
+            ("<i16", "not used", "integers of 1 to 8 bytes"),
+        ] {
+            let error =
+                parse(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (3,)}}")).unwrap_err();
+            assert!(error.what.contains(what) && error.advice.contains(advice), "{descr}: {error}");
+        }
+        let fields = "{'descr': [('v', '<f4')], 'fortran_order': False, 'shape': (3,)}";
+        assert!(parse(fields).unwrap_err().advice.contains("an array of its own"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The members of an `.npz` file, from its central directory.
 
 use super::SnapshotError;
+use super::batch::Listing;
 use super::bounded::quoted;
 use super::member::{Encoding, Member};
 use crate::storage::{Container, Contents};
@@ -20,17 +21,19 @@ const RECORD_BUFFER: usize = rawzip::RECOMMENDED_BUFFER_SIZE;
 /// Room for the fixed part of any record.
 const LEAST_BUFFER: u64 = 256;
 
-/// Lists the `.npy` members of a zip archive of so many bytes, in the order of its central directory.
+/// Lists the `.npy` members of a zip archive of so many bytes, in the order of its central directory, and what lacks
+/// that suffix alone.
 ///
 /// # Errors
 /// Where it has no end yet, is corrupt or encrypted, uses another compression than deflate, has a
 /// member twice, or its members overlap.
-pub(super) fn members(file: Contents, length: u64) -> Result<Vec<Member>, SnapshotError> {
+pub(super) fn members(file: Contents, length: u64) -> Result<Listing, SnapshotError> {
     let file = Arc::new(file);
     let mut buffer = vec![0; length.clamp(LEAST_BUFFER, RECORD_BUFFER as u64) as usize];
     let archive = ZipLocator::new()
         .locate_in_reader(Arc::clone(&file), &mut buffer, length)
         .map_err(|(_, error)| zip_error(&error))?;
+    let mut listing = Listing::default();
     let mut found = Vec::new();
     let mut names = HashSet::new();
     let mut name_bytes = 0;
@@ -43,7 +46,10 @@ pub(super) fn members(file: Contents, length: u64) -> Result<Vec<Member>, Snapsh
         }
         let path = entry.file_path();
         let name = str::from_utf8(path.as_ref()).map_err(|_| corrupt("the name of a member is not UTF-8"))?;
-        let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else { continue };
+        let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else {
+            listing.note_other(name);
+            continue;
+        };
         name_bytes += name.len();
         if found.len() == MAX_MEMBERS || name_bytes > MAX_NAME_BYTES {
             return Err(corrupt(format!("it has more than {MAX_MEMBERS} members, or absurdly long names")));
@@ -69,7 +75,6 @@ pub(super) fn members(file: Contents, length: u64) -> Result<Vec<Member>, Snapsh
     if count != archive.entries_hint() {
         return Err(corrupt(format!("it lists {count} members and declares {}", archive.entries_hint())));
     }
-    let mut members = Vec::with_capacity(found.len());
     for (wayfinder, crc, encoding, name) in found {
         let entry = archive.get_entry(wayfinder).map_err(|error| zip_error(&error).of_member(&name))?;
         let (start, end) = entry.compressed_data_range();
@@ -77,7 +82,7 @@ pub(super) fn members(file: Contents, length: u64) -> Result<Vec<Member>, Snapsh
         if end > length || (encoding == Encoding::Stored && end - start != size) {
             return Err(corrupt(format!("member {} does not lie where the archive says", quoted(&name))));
         }
-        members.push(Member {
+        listing.members.push(Member {
             name,
             container: Container::Open(Arc::clone(&file)),
             range: start..end,
@@ -86,8 +91,8 @@ pub(super) fn members(file: Contents, length: u64) -> Result<Vec<Member>, Snapsh
             crc: Some(crc),
         });
     }
-    check_overlap(&members)?;
-    Ok(members)
+    check_overlap(&listing.members)?;
+    Ok(listing)
 }
 
 /// Members that share bytes let a small file stand for a huge one.

@@ -196,6 +196,7 @@ pub(super) mod tests {
             may_have_deleted: false,
             problems: Vec::new(),
             layers: Vec::new(),
+            step_lengths: Vec::new(),
             samples: 0,
             bytes: 7,
             history: History::default(),

@@ -46,6 +46,9 @@ pub struct Progress {
     pub problems: Vec<(String, String)>,
     /// Sums by layer.
     pub layers: Vec<LayerSums>,
+    /// How many batches have each layer with so many steps, by the index of the layer: see
+    /// [`Tally::step_lengths`](crate::tally::Tally::step_lengths). Empty where that is not known.
+    pub step_lengths: Vec<Vec<(u64, u64)>>,
     /// Samples counted.
     pub samples: u128,
     /// Bytes counted.

@@ -63,6 +63,7 @@ impl From<Progress5> for Progress {
             may_have_deleted: old.may_have_deleted,
             problems: old.problems,
             layers: old.layers.into_iter().map(LayerSums::from).collect(),
+            step_lengths: Vec::new(),
             samples: old.samples,
             bytes: old.bytes,
             history: old.history,
@@ -74,7 +75,7 @@ impl From<Progress5> for Progress {
 
 impl From<CountedBatches5> for CountedBatches {
     fn from(old: CountedBatches5) -> Self {
-        Self::new(old.shapes, old.batches, old.lost)
+        Self::from_older(old.shapes, old.batches, old.lost)
     }
 }
 

@@ -106,6 +106,24 @@ impl Identity {
     }
 }
 
+#[cfg(test)]
+impl Identity {
+    /// One for a test.
+    pub(crate) fn for_tests(inode: u64, size: u64, modified: SystemTime, changed: u64) -> Self {
+        Self { inode, size, modified, changed: changed.cast_signed(), files: 0 }
+    }
+
+    /// The same contents and times with another time of change.
+    pub(crate) fn touched_for_tests(self, changed: u64) -> Self {
+        Self { changed: changed.cast_signed(), ..self }
+    }
+
+    /// The inode.
+    pub(crate) fn inode(&self) -> u64 {
+        self.inode
+    }
+}
+
 /// What kind of thing an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {

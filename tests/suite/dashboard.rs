@@ -12,7 +12,7 @@ use neurotop::portrait::portrait;
 use neurotop::report::{Baseline, Figures, Summary};
 use neurotop::run::{Run, Status};
 use neurotop::runs::Runs;
-use neurotop::snapshot::{Batch, End, LayerShape, Manifest, SnapshotError};
+use neurotop::snapshot::{Batch, BatchId, End, LayerShape, Manifest, SnapshotError};
 use neurotop::text::compact;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -37,12 +37,27 @@ fn empty() -> Run {
 
 fn account(counted: u64, waiting: u64, set_aside: u64) -> Update {
     let seen = counted + waiting + set_aside;
-    Update::Account(Account { seen, counted, waiting, set_aside, waiting_bytes: waiting * 3_500_000 })
+    Update::Account(Account {
+        seen,
+        counted,
+        waiting,
+        set_aside,
+        waiting_bytes: waiting * 3_500_000,
+        ..Account::default()
+    })
 }
 
 fn counted(number: u64, count: BatchCount) -> Update {
     let name = format!("batch-{number:06}.npz");
-    Update::Counted { number, rank: None, name, modified: at(2 * number), bytes: 1, replaces: None, count }
+    Update::Counted {
+        id: number.into(),
+        name,
+        modified: at(2 * number),
+        bytes: 1,
+        replaces: None,
+        digest: count.digest(),
+        count,
+    }
 }
 
 /// The demo's run after some of its batches, one every two seconds.
@@ -1114,7 +1129,7 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         BatchCount { samples: 2, shapes: shapes(names), layers }
     };
     let batch = |number: u64, names: &[&str]| counted(number, count(number, names));
-    let withdrawn = Update::Withdrawn { number: 3, rank: None, count: count(3, &["a", "b"]) };
+    let withdrawn = Update::Withdrawn { id: 3.into(), count: count(3, &["a", "b"]) };
     let manifest = serde_json::json!({"format": "neurotop", "version": 1, "layers": [
         {"name": "b", "neuron": "Alpha", "reset": "zero"}, {"name": "a", "neuron": "Leaky", "reset": "zero"}]});
     let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
@@ -1153,11 +1168,10 @@ fn a_backlog_shows_how_long_it_takes() {
     for number in 40..60 {
         let count =
             BatchCount { samples: 640, shapes: Arc::clone(&shapes), layers: vec![LayerCount::default(); 3] };
-        let Update::Counted { number, rank, name, modified, replaces, count, .. } = counted(number, count)
-        else {
-            unreachable!()
-        };
-        let update = Update::Counted { number, rank, name, modified, bytes: 300_000_000, replaces, count };
+        let mut update = counted(number, count);
+        if let Update::Counted { bytes, .. } = &mut update {
+            *bytes = 300_000_000;
+        }
         run.apply(vec![update], START + Duration::from_millis(1000 + 100 * number));
     }
     run.apply(vec![account(60, 20_000, 0)], START + Duration::from_millis(6900));
@@ -1208,12 +1222,12 @@ fn many_ranks(ranks: u32) -> Run {
             let name = format!("rank-{rank}/batch-{number:06}.npz");
             let modified = at(every * number);
             updates.push(Update::Counted {
-                number,
-                rank: Some(rank),
+                id: BatchId { number, rank: Some(rank) },
                 name,
                 modified,
                 bytes: 1,
                 replaces: None,
+                digest: count.digest(),
                 count,
             });
             all += 1;

@@ -1,87 +1,16 @@
 //! A directory is followed live: whatever way batches come, each is counted once.
 
 use crate::support;
-use neurotop::follow::Shard;
-use neurotop::pipeline::{Command, Keeping, Mode, Options, Pipelines, Presence, Severity, Watching};
+use neurotop::pipeline::{Command, Presence, Severity, Watching};
 use neurotop::report::Summary;
 use neurotop::run::{Run, Status};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+use support::live::Live as Watch;
 use support::{Archive, SMALL, small_batch};
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A run that is followed, and what came of it.
-struct Watch {
-    pipelines: Pipelines,
-    run: Run,
-}
-
-impl Watch {
-    fn start(directory: &Path) -> Self {
-        Self::start_with(directory, None)
-    }
-
-    fn start_with(directory: &Path, poll: Option<Duration>) -> Self {
-        let settings = support::settings("test", true);
-        let options = Options {
-            mode: Mode::Live,
-            shard: Shard::WHOLE,
-            poll,
-            settle: Duration::from_millis(400),
-            threads: 2,
-            keeping: Keeping::Nothing,
-        };
-        let mut pipelines = Pipelines::start(options).expect("threads");
-        pipelines.follow(directory, directory, None, Keeping::Nothing).expect("a pipeline");
-        Self { pipelines, run: Run::new(settings) }
-    }
-
-    fn take(&mut self, patience: Duration) {
-        if let Ok(group) = self.pipelines.groups().recv_timeout(patience) {
-            self.run.apply(group.updates, SystemTime::now());
-        }
-    }
-
-    #[track_caller]
-    fn until(&mut self, what: &str, condition: impl Fn(&Run) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(&self.run) {
-            assert!(Instant::now() < deadline, "{what}: {:#?}", Summary::of(&self.run, SystemTime::now()));
-            self.take(Duration::from_millis(100));
-        }
-    }
-
-    #[track_caller]
-    fn until_counted(&mut self, batches: u64) {
-        self.until(&format!("{batches} batches"), |run| run.account().counted == batches);
-        assert_eq!(self.run.tally().batches(), batches);
-        assert_eq!(self.updates(), u128::from(batches * SMALL.0));
-    }
-
-    /// Lets some time pass and checks that nothing more comes of it.
-    #[track_caller]
-    fn nothing_more(&mut self) {
-        let before = (self.run.account(), self.updates());
-        let deadline = Instant::now() + Duration::from_millis(900);
-        while Instant::now() < deadline {
-            self.take(Duration::from_millis(50));
-        }
-        assert_eq!((self.run.account(), self.updates()), before);
-    }
-
-    fn updates(&self) -> u128 {
-        self.run.tally().layers().iter().map(|layer| layer.updates).sum()
-    }
-
-    fn set_aside(&self) -> Vec<String> {
-        self.run.set_aside().map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
-    }
-}
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")

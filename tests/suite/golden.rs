@@ -27,12 +27,12 @@ fn count(manifest: &Path, batches: &[PathBuf], mut check: impl FnMut(usize, &Sum
         let count =
             count_batch(&batch, &mut scratch).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let update = Update::Counted {
-            number: number as u64,
-            rank: None,
+            id: (number as u64).into(),
             name: "batch".into(),
             modified: now,
             bytes: 0,
             replaces: None,
+            digest: count.digest(),
             count,
         };
         run.apply(vec![update], now);

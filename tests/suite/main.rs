@@ -7,6 +7,8 @@
 mod support;
 
 mod bad_input;
+#[cfg(unix)]
+mod bookkeeping;
 mod command;
 mod compare;
 mod config;
@@ -17,10 +19,16 @@ mod faults;
 mod follow;
 mod golden;
 mod hostile;
+mod integers;
 #[cfg(unix)]
 mod kept;
 mod large;
 mod log;
+#[cfg(unix)]
+mod many_runs;
+mod neighbours;
+#[cfg(target_os = "linux")]
+mod outside;
 mod portrait;
 mod publish;
 #[cfg(unix)]
@@ -29,6 +37,8 @@ mod reliability;
 #[cfg(unix)]
 mod restart;
 mod shards;
+#[cfg(unix)]
+mod slips;
 #[cfg(target_os = "linux")]
 mod soak;
 mod streams;

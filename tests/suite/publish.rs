@@ -157,7 +157,15 @@ fn integers_have_all_their_digits() {
             layers: vec![layers.clone()],
         };
         let (name, modified) = (format!("batch-{number}.npz"), SystemTime::now());
-        let counted = Update::Counted { number, rank: None, name, modified, bytes: 1, replaces: None, count };
+        let counted = Update::Counted {
+            id: number.into(),
+            name,
+            modified,
+            bytes: 1,
+            replaces: None,
+            digest: count.digest(),
+            count,
+        };
         let first = Update::Manifest(manifest(["lif".to_owned()]));
         runs.apply(Group { run: 0, updates: vec![first, counted] }, SystemTime::now());
     }
@@ -180,8 +188,12 @@ struct Served {
 
 impl Served {
     fn start(run: &Path) -> Self {
+        Self::start_at(run, ":0")
+    }
+
+    fn start_at(run: &Path, address: &str) -> Self {
         let mut child = command()
-            .args(["watch", "--state", "none", "--openmetrics", ":0"])
+            .args(["watch", "--state", "none", "--openmetrics", address])
             .arg(run)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -190,8 +202,7 @@ impl Served {
         let mut said = String::new();
         BufReader::new(child.stderr.as_mut().expect("a pipe")).read_line(&mut said).expect("a line");
         let (_, rest) = said.split_once("http://").expect("an address");
-        let address =
-            rest.trim_end().strip_suffix("/metrics").expect("the path").parse().expect("an address");
+        let address = rest.split_once("/metrics").expect("the path").0.parse().expect("an address");
         Self { child, address }
     }
 
@@ -214,7 +225,7 @@ impl Served {
     }
 
     fn scrape(&self) -> BTreeMap<String, Vec<Sample>> {
-        let (head, body) = self.ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n");
+        let (head, body) = self.ask(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n");
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
         assert!(head.contains(&format!("Content-Type: {CONTENT_TYPE}\r\n")), "{head}");
         parse(&body)
@@ -317,6 +328,51 @@ fn slow_and_hostile_clients_hold_up_neither_counting_nor_others() {
     assert!(statuses.contains("408") && statuses.contains("503"), "{statuses:?}");
     support::write_batch(run.path(), 1, &support::small_batch(), support::Archive::Stored);
     served.until("neurotop_samples", &[("run", "test-run")], "4");
+}
+
+/// Clients that come again as soon as they are sent away, more than are answered at a time.
+#[test]
+fn slow_clients_that_come_again_and_again_leave_every_answer_to_a_good_one() {
+    let run = directory();
+    support::small_run(run.path(), 1);
+    let served = Served::start(run.path());
+    served.until("neurotop_samples", &[("run", "test-run")], "2");
+    for _ in 0..48 {
+        let address = served.address;
+        // They end with the server.
+        std::thread::spawn(move || {
+            while let Ok(mut stream) = TcpStream::connect(address) {
+                let _ = stream.write_all(b"GET /met");
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+        });
+    }
+    for _ in 0..8 {
+        let metrics = served.scrape();
+        assert_eq!(metrics["neurotop_samples"][0].1, "2");
+    }
+}
+
+#[test]
+fn a_request_for_a_name_that_may_be_a_strangers_is_refused_on_loopback() {
+    let run = directory();
+    support::small_run(run.path(), 1);
+    let ask = |served: &Served, host: &str| {
+        served.ask(format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())
+    };
+    let served = Served::start(run.path());
+    for host in [&served.address.to_string(), "localhost:9464", "[::1]"] {
+        let (head, _) = ask(&served, host);
+        assert!(head.starts_with("HTTP/1.1 200 "), "{host}: {head}");
+    }
+    let (head, body) = ask(&served, "evil.example:9464");
+    assert!(head.starts_with("HTTP/1.1 421 ") && !body.contains("neurotop_"), "{head}\n{body}");
+    assert!(body.contains("localhost"), "it says what to ask for: {body}");
+    // Those who are let in from elsewhere know this machine by names that it does not know.
+    let mut public = Served::start_at(run.path(), "0.0.0.0:0");
+    public.address.set_ip(served.address.ip());
+    let (head, _) = ask(&public, "node7.example");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
 }
 
 #[test]

@@ -259,9 +259,9 @@ fn names_that_give_no_rank_are_named_and_count_nothing() {
     let mut follower = Follower::start(run.path());
     follower.until_counted(1);
     assert_eq!(follower.ranks(), [(0, 0, 1, 0), (4_294_967_294, 1, 0, 2)]);
-    for name in hostile {
-        follower.until_problem(name, "its name gives no rank");
-    }
+    // One of them stands for all.
+    follower.until_problem("rank-", "its name gives no rank");
+    follower.until_problem("rank-", &format!("{} more are like it", hostile.len() - 1));
     follower.until_problem("rank--1.batch-0.npz", "its name gives no batch number");
     assert!(follower.run().problems().all(|problem| problem.severity == Severity::Notice));
 }

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
-use support::{Archive, SMALL, small_batch};
+use support::{Archive, Npy, SMALL, small_batch};
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,6 +59,13 @@ fn leave(mut watch: Watch) {
 fn add_batch(run: &Path, number: usize) -> PathBuf {
     support::write_batch(run, number, &small_batch(), Archive::Stored);
     support::batches(run).pop().expect("a batch")
+}
+
+/// A batch with other figures in the place of one.
+fn add_changed_batch(run: &Path, number: usize) {
+    let mut members = small_batch();
+    members.insert("lif.post".into(), Npy::potentials(&[3, 2, 2], (0..12).map(|at| at as f32)));
+    support::write_batch(run, number, &members, Archive::Stored);
 }
 
 fn counted(watch: &mut Watch, batches: u64) {
@@ -146,12 +153,42 @@ fn another_run_of_the_same_name_is_counted_from_the_start() {
     assert_eq!(summary(&third).layers[0].ops_per_update, Some(24));
 }
 
+/// By ranks, with other digits, with other numbers: none of the batches that are there was counted.
+#[test]
+fn another_run_with_other_names_between_two_processes_is_counted_from_the_start() {
+    let names: [&dyn Fn(usize) -> String; 3] = [
+        &|number| format!("batch-{number}.npz"),
+        &|number| format!("rank-1.batch-{number:06}.npz"),
+        &|number| format!("batch-{:06}.npz", number + 50),
+    ];
+    for name in names {
+        for writes_manifest in [true, false] {
+            let (_place, run, state) = place();
+            counted_run(&run, &state, 3);
+            for batch in support::batches(&run) {
+                fs::remove_file(batch).expect("removed");
+            }
+            if writes_manifest {
+                support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], None);
+            }
+            for number in 0..2 {
+                let bytes = support::archive_bytes(&small_batch(), Archive::Stored);
+                fs::write(run.join(name(number)), bytes).expect("a batch");
+            }
+            let mut second = start(&run, &state, Keeping::Progress);
+            until(&mut second, "it says so", |run| run.restarted().is_some());
+            counted(&mut second, 2);
+            leave(second);
+        }
+    }
+}
+
 #[test]
 fn a_batch_that_changed_between_two_processes_is_named() {
     let (_place, run, state) = place();
     counted_run(&run, &state, 3);
     std::thread::sleep(Duration::from_millis(20));
-    add_batch(&run, 2);
+    add_changed_batch(&run, 2);
     // It is never deleted, since it was not counted as it is, and each later process names it, too.
     for _ in 0..2 {
         let mut later = start(&run, &state, Keeping::ProgressAndPrune);
@@ -198,7 +235,7 @@ fn a_deleted_batch_that_comes_again_is_named_and_the_figures_stay() {
         counted(&mut first, 3);
         until(&mut first, "all are deleted", |_| support::batches(&run).is_empty());
         leave(first);
-        add_batch(&run, 1);
+        add_changed_batch(&run, 1);
         let mut second = start(&run, &state, Keeping::ProgressAndPrune);
         names(&mut second, "000001", "too long ago");
         counted(&mut second, 3);
@@ -390,11 +427,14 @@ fn another_run_is_told_by_its_id_and_the_progress_of_what_is_deleted_is_put_asid
     counted(&mut first, 3);
     until(&mut first, "all are deleted", |_| support::batches(&run).is_empty());
     leave(first);
-    // The same run goes on: what comes again is named, and its manifest may be written anew.
+    // The same run goes on: what comes again is counted already, and its manifest may be written anew.
     with_id("one");
     let mut same = start(&run, &state, Keeping::ProgressAndPrune);
-    names(&mut same, "000002", "too long ago");
+    until(&mut same, "it is compared and deleted", |run_| {
+        run_.account().waiting == 0 && support::batches(&run).is_empty()
+    });
     counted(&mut same, 3);
+    assert!(same.runs.shown().run.problems().next().is_none());
     leave(same);
     with_id("two");
     let second = start(&run, &state, Keeping::Progress);

@@ -2,8 +2,9 @@
 
 use super::interrupted;
 use super::write::Written;
+use crate::command::signals::NO_THREAD;
 use crate::pipeline::{Keeping, Mode, Options, Pipelines, Update};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, select};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -59,8 +60,12 @@ fn read_plainly(files: &[PathBuf], threads: usize, signals: &Receiver<i32>) -> a
     let started = Instant::now();
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..threads)
-            .map(|thread| scope.spawn(move || read_share(files, thread, threads, signals)))
-            .collect();
+            .map(|thread| {
+                let read = move || read_share(files, thread, threads, signals);
+                std::thread::Builder::new().spawn_scoped(scope, read)
+            })
+            .collect::<std::io::Result<_>>()
+            .context(NO_THREAD)?;
         readers.into_iter().try_for_each(|reader| {
             reader.join().unwrap_or_else(|_| bail!("a reading thread ended unexpectedly"))
         })

@@ -3,7 +3,7 @@
 mod measure;
 mod write;
 
-use super::output;
+use super::output::{self, Reader};
 use super::signals::leave_signals;
 use crate::cli::BenchArgs;
 use crate::dashboard::Symbols;
@@ -26,7 +26,7 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<ExitCode> {
         None => temporary.tempdir(),
     };
     let directory = directory.context("no directory to write the runs into; name one with --dir")?;
-    if !is_printed(&heading(threads)) {
+    if print(&heading(threads))? == Reader::Gone {
         return Ok(ExitCode::SUCCESS);
     }
     for form in FORMS {
@@ -35,18 +35,18 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("the run cannot be written to {}", shown(directory.path())))?;
         let times = measure(&run, &written, threads, args.rounds.get(), &signals)?;
         std::fs::remove_dir_all(&run).context("a run that was measured cannot be removed")?;
-        if !is_printed(&row(form.name(), &written, &times)) {
+        if print(&row(form.name(), &written, &times))? == Reader::Gone {
             return Ok(ExitCode::SUCCESS);
         }
     }
-    is_printed(&format!("\n{}", notes(args.rounds.get())));
+    print(&format!("\n{}", notes(args.rounds.get())))?;
     directory.close().context("the temporary directory cannot be removed")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a line; whether anybody reads on, who must not be measured for otherwise.
-fn is_printed(line: &str) -> bool {
-    output::print(&format!("{line}\n"), Symbols::Unicode).is_ok()
+/// Prints a line; where nobody reads on, nothing more is to be measured.
+fn print(line: &str) -> anyhow::Result<Reader> {
+    output::print(&format!("{line}\n"), Symbols::Unicode)
 }
 
 /// Fails once the user wants to leave.

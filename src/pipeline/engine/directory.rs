@@ -1,9 +1,12 @@
 //! Looks at the directory: whether it is there, at what events tell, at all that is in it.
 
 use super::Engine;
-use crate::follow::{Found, Hint, Shape, Watcher, events_missing_because, is_run, look, scan, scan_rank};
-use crate::pipeline::{Keeping, Mode, Presence, Update, Watching};
-use crate::snapshot::{EntryName, SnapshotError, classify};
+use crate::follow::{
+    Changes, Found, Hint, Neighbour, Shape, Shard, Watcher, beside_run, beside_runs, events_missing_because,
+    holds_any_batch, is_run, look, scan, scan_rank,
+};
+use crate::pipeline::{Keeping, Mode, Presence, Problem, Severity, Update, Watching};
+use crate::snapshot::{BatchName, EntryName, SnapshotError, classify};
 use crate::storage;
 use std::collections::HashSet;
 use std::path::Path;
@@ -207,24 +210,31 @@ impl Engine {
                 return;
             }
         };
+        if self.root.is_some() {
+            // What was listed may be in another directory than what was counted.
+            let epoch = self.epoch;
+            self.check_root(now);
+            let is_elsewhere = self.elsewhere.is_some() || self.epoch != epoch;
+            if is_elsewhere || self.presence != Some(Presence::Present) {
+                return;
+            }
+        }
         self.scanned = true;
         self.note_documents(&found, now);
-        self.note_misnamed(&found);
+        self.forget_documents(&found);
+        self.note_neighbours(&found);
         self.note_ranks(&found);
         let epoch = self.epoch;
         // The manifest is read before any batch is queued that must be checked against it.
         self.read_documents(now);
         if let Some(why) = self.is_another(&found) {
-            self.restart(why);
+            self.restart_at_a_guess(why);
         }
         if self.epoch != epoch {
             return;
         }
         let changes = self.ledger.reconcile(&found, now, SystemTime::now());
-        for (name, problem) in changes.problems {
-            self.problem(name, problem);
-        }
-        self.pending.extend(changes.solved.into_iter().map(Update::Solved));
+        self.take_changes(changes);
         self.watch_ranks(&found);
         let (took, ended) = (started.elapsed(), Instant::now());
         self.next_scan = ended + self.scan_interval().max(took * SCAN_SHARE);
@@ -295,22 +305,39 @@ impl Engine {
         inside.into_iter().for_each(|found| self.take_found(found, false));
     }
 
-    pub(super) fn note_misnamed(&mut self, found: &[Found]) {
-        for found in found {
-            let error = match found.meaning {
-                EntryName::Misnamed => SnapshotError::new(
-                    "it is not counted, since its name gives no batch number",
-                    "name it batch-N.npz if it is a batch",
-                ),
-                EntryName::MisnamedRank => SnapshotError::new(
-                    "what is in it is not counted, since its name gives no rank",
-                    "name it rank-R, a number below 4294967295, if it is that of a rank",
-                ),
-                _ => continue,
-            };
-            if self.known_misnamed.insert(found.name.clone()) {
-                self.notice(found.name.clone(), error);
-            }
+    /// Says what looks like a part of the run and is not counted, as it is now. Where there is no batch at all, what
+    /// holds some by all that can be seen is set aside: nothing else is the run.
+    pub(super) fn note_neighbours(&mut self, found: &[Found]) {
+        let is_part = |found: &Found| {
+            found.meaning.batch().is_some()
+                || matches!(found.meaning, EntryName::Manifest(_) | EntryName::End(_))
+        };
+        let mut neighbours = beside_run(&self.directory, found);
+        if !found.iter().any(is_part) {
+            neighbours.extend(beside_runs(&self.directory));
+        }
+        let has_batches = self.ledger.account().seen > 0
+            || found.iter().any(|found| found.meaning.batch().is_some())
+            || (self.options.shard != Shard::WHOLE && holds_any_batch(&self.directory));
+        let problem = |Neighbour { name, error, has_batches: holds_some }| Problem {
+            path: name,
+            reason: error.to_string(),
+            severity: if holds_some && !has_batches { Severity::SetAside } else { Severity::Notice },
+        };
+        let now: Vec<Problem> = neighbours.into_iter().map(problem).collect();
+        let before = std::mem::replace(&mut self.neighbours, now.clone());
+        let gone = before.iter().filter(|problem| !now.contains(problem));
+        self.pending.extend(gone.map(|problem| Update::Solved(problem.path.clone())));
+        let new = now.into_iter().filter(|problem| !before.contains(problem));
+        self.pending.extend(new.map(Update::Problem));
+    }
+
+    /// Notices something that looks like a part of the run and is none, of which a scan says what there is to say.
+    fn note_misnamed(&mut self, found: &Found) {
+        let is_misnamed = matches!(found.meaning, EntryName::Misnamed(_) | EntryName::MisnamedRank);
+        // Of many of a kind the next scan says how many.
+        if is_misnamed && self.neighbours.is_empty() {
+            self.ask_for_scan();
         }
     }
 
@@ -358,7 +385,12 @@ impl Engine {
             }
             Some(found) => self.take_found(found, whole),
             // Only a full scan tells a batch that was renamed from one that was deleted.
-            None if self.ledger.awaits(name) => self.ask_for_scan(),
+            None if BatchName::parse(name).is_some_and(|name| self.ledger.note_gone(name)) => {
+                self.ask_for_scan();
+            }
+            None if matches!(classify(name), EntryName::Manifest(_) | EntryName::End(_)) => {
+                self.ask_for_scan();
+            }
             None if matches!(classify(name), EntryName::Rank(_)) => {
                 if let Some(watcher) = &mut self.watcher {
                     watcher.forget(name);
@@ -372,14 +404,34 @@ impl Engine {
     pub(super) fn take_found(&mut self, found: Found, whole: bool) {
         let now = Instant::now();
         self.note_documents(std::slice::from_ref(&found), now);
-        self.note_misnamed(std::slice::from_ref(&found));
+        self.note_misnamed(&found);
         self.note_rank(&found);
-        if self.is_unconfirmed && self.is_changed(&found) {
-            // It may be the first batch of another run, which the whole directory tells.
+        let Some(name) = BatchName::parse(&found.name) else { return };
+        if self.may_begin_another(&found, name) {
+            // The whole directory tells.
             return self.ask_for_scan();
         }
-        if let Some(problem) = self.ledger.observe(&found, whole, now, SystemTime::now()) {
-            self.problem(found.name, problem);
+        if let Some(owner) = self.ledger.owner_besides(name) {
+            // Events may say that the new name is there before they say that the old one is not.
+            match look(&self.directory, &owner.to_string()) {
+                Some(_) => self.ledger.note_there(owner),
+                None => drop(self.ledger.note_gone(owner)),
+            }
+        }
+        let changes = self.ledger.observe(&found, whole, now, SystemTime::now());
+        self.take_changes(changes);
+    }
+
+    fn take_changes(&mut self, changes: Changes) {
+        for (name, problem) in changes.problems {
+            self.problem(name, problem);
+        }
+        self.pending.extend(changes.solved.into_iter().map(Update::Solved));
+        for name in changes.renamed {
+            self.checkpoints.touch();
+            if let Some(identity) = self.ledger.counted_as(name) {
+                self.note_safe_to_keep(name, identity);
+            }
         }
     }
 

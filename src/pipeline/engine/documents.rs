@@ -4,7 +4,7 @@ use super::Engine;
 use super::resume::{BEGUN_AGAIN, REPLACED};
 use crate::follow::{Found, look};
 use crate::pipeline::document::Reading;
-use crate::pipeline::rank_documents::{Kind, RankDocument};
+use crate::pipeline::rank_documents::{Kind, RankDocument, RankEnds};
 use crate::pipeline::{Mode, Update};
 use crate::snapshot::{BatchName, End, EntryName, Manifest, ManifestError, SnapshotError};
 use crate::state::KnownManifest;
@@ -29,6 +29,51 @@ impl Engine {
         }
     }
 
+    /// Notes the documents that are not there any more, of all that is there. Where nothing of a run is, it is not
+    /// for documents to say.
+    pub(super) fn forget_documents(&mut self, found: &[Found]) {
+        if found.is_empty() {
+            return;
+        }
+        let is_there = |meaning| found.iter().any(|found| found.meaning == meaning);
+        if !is_there(EntryName::Manifest(None)) && self.manifest_document.forget() {
+            self.forget_manifest();
+        }
+        if !is_there(EntryName::End(None)) && self.end_document.forget() {
+            self.has_ended = false;
+            self.pending.push(Update::Solved("end.json".into()));
+            self.pending.push(Update::EndGone(None));
+        }
+        for of in self.rank_documents.forget_missing(found) {
+            self.pending.push(Update::Solved(of.name.clone()));
+            match of.kind {
+                Kind::End => {
+                    let ends = self.rank_documents.forget_end(&of);
+                    self.take_rank_ends(of.rank, ends);
+                }
+                Kind::Manifest if self.borrowed_from.as_ref() == Some(&of) => {
+                    self.notice(of.name, manifest_gone())
+                }
+                Kind::Manifest => {}
+            }
+        }
+    }
+
+    /// What the manifest said stays: without it no layer that was counted would have a price any more.
+    fn forget_manifest(&mut self) {
+        self.pending.push(Update::Solved("manifest.json".into()));
+        if self.own_manifest().is_some() {
+            self.notice("manifest.json".into(), manifest_gone());
+        } else {
+            // That of a rank may stand for it now.
+            self.rank_documents.compare_again(None);
+        }
+        if self.refused {
+            self.refused = false;
+            self.pending.push(Update::RefusalGone);
+        }
+    }
+
     pub(super) fn read_documents(&mut self, now: Instant) {
         let path = self.directory.join("manifest.json");
         match self.manifest_document.read(&path, now, parse_manifest) {
@@ -41,6 +86,7 @@ impl Engine {
         match self.end_document.read(&path, now, End::parse) {
             Reading::Nothing => {}
             Reading::Parsed(end) => {
+                self.has_ended = true;
                 self.pending.push(Update::Solved("end.json".into()));
                 self.pending.push(Update::End(end));
             }
@@ -100,19 +146,34 @@ impl Engine {
             Reading::Nothing => return,
             Reading::Parsed(end) => {
                 self.pending.push(Update::Solved(of.name.clone()));
-                end
+                Some(end)
             }
             Reading::Failed(error) => {
                 self.problem(of.name.clone(), error);
-                End::default()
+                None
             }
         };
         self.ledger.note_rank(of.rank);
-        self.pending.push(Update::RankEnd { rank: of.rank, end });
+        self.ledger.verify(true, now);
+        let ends = self.rank_documents.note_end(of, end);
+        self.take_rank_ends(of.rank, ends);
+    }
+
+    fn take_rank_ends(&mut self, rank: u32, ends: RankEnds) {
+        for (name, contradiction) in ends.readable {
+            match contradiction {
+                Some(how) => self.problem(name, SnapshotError::new(how, "delete the one that is wrong")),
+                None => self.pending.push(Update::Solved(name)),
+            }
+        }
+        self.pending.push(match ends.end {
+            Some(end) => Update::RankEnd { rank, end },
+            None => Update::EndGone(Some(rank)),
+        });
     }
 
     /// The run's own manifest. Which rank's comes first is a matter of chance, and makes no other run.
-    fn own_manifest(&self) -> Option<&Manifest> {
+    pub(super) fn own_manifest(&self) -> Option<&Manifest> {
         self.manifest.as_deref().filter(|_| self.borrowed_from.is_none())
     }
 
@@ -125,11 +186,15 @@ impl Engine {
         if self.restored_manifest.as_ref().is_some_and(|before| !before.may_become(&manifest)) {
             return self.restart(REPLACED);
         }
-        let id = self.own_manifest().and_then(|own| own.id.as_ref());
-        if let (Some(before), Some(now)) = (id, &manifest.id)
-            && before != now
-        {
-            return self.restart(BEGUN_AGAIN);
+        if let Some(own) = self.own_manifest() {
+            let is_pruned = self.may_delete();
+            match (&own.id, &manifest.id) {
+                (Some(before), Some(now)) if before == now => {}
+                (Some(_), Some(_)) => return self.restart(BEGUN_AGAIN),
+                _ if is_pruned && own.is_of_another_model(&manifest) => return self.restart(BEGUN_AGAIN),
+                // The batches must say whether it is the same run.
+                _ => self.is_unconfirmed |= self.ledger.lowest_counted().is_some(),
+            }
         }
         self.borrowed_from = None;
         self.rank_documents.compare_again(None);
@@ -152,11 +217,13 @@ impl Engine {
         if !checks_changed {
             return;
         }
+        self.checks += 1;
         let solved = self.mismatched.drain(..).map(|name| name.to_string());
-        self.pending.extend(solved.chain(self.ledger.retry_set_aside()).map(Update::Solved));
+        self.pending.extend(solved.chain(self.ledger.retry_failed()).map(Update::Solved));
         for (name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
             self.take_out(name, reason);
         }
+        self.look_at_layers_again();
     }
 
     /// Takes a counted batch out that does not match the manifest, where that is possible.
@@ -174,12 +241,22 @@ impl Engine {
                 format!("{}; it is in the figures all the same, counted before that was known", reason.what);
             return self.problem(name.to_string(), SnapshotError::new(what, "start the tally over"));
         };
+        let before = self.ledger.shapes_of(name);
         self.ledger.withdraw(name);
         self.acknowledgement.remove(id);
         self.checkpoints.touch();
-        self.pending.push(Update::Withdrawn { number: id.number, rank: id.rank, count });
+        self.pending.push(Update::Withdrawn { id, count });
+        self.correct_layers(before, name);
         self.problem(name.to_string(), reason);
     }
+}
+
+/// A run without a manifest has no prices, and these figures have.
+fn manifest_gone() -> SnapshotError {
+    SnapshotError::new(
+        "it is gone; what it said of the layers stays, and a count from the start would lack it",
+        "write it again, or have neurotop count again without it",
+    )
 }
 
 /// Nothing is written to an object store.

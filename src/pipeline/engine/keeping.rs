@@ -66,7 +66,7 @@ impl Engine {
     /// Deletes what is due.
     pub(super) fn delete(&mut self, now: Instant) {
         let ledger = &self.ledger;
-        let is_safe = |(name, identity): &CountedBatch| ledger.counted_as(*name) == Some(*identity);
+        let is_safe = |(name, identity): &CountedBatch| ledger.may_be_deleted(*name, identity);
         for Left { batch, error } in self.deletions.delete_due(&self.directory, now, is_safe) {
             self.notice(batch.to_string(), error);
         }

@@ -12,6 +12,7 @@ use super::acknowledge::Acknowledgement;
 use super::checkpoint::Checkpoints;
 use super::deletion::Deletions;
 use super::document::Document;
+use super::layer_sets::{FirstBatches, LayerSets};
 use super::rank_documents::{RankDocument, RankDocuments};
 use super::recent::RecentCounts;
 use super::worker::Workers;
@@ -77,6 +78,11 @@ pub(super) struct Engine {
     deletions: Deletions,
     /// Why the run must not be counted at all.
     refused: bool,
+    /// Counts the manifests that say something else of the layers, so that a batch is read again that an earlier
+    /// one refused.
+    checks: u64,
+    /// Whether the run has come to its end, so that nothing is filled any more.
+    has_ended: bool,
     /// Counts the restarts, so that what was read for an earlier tally is not added to this one.
     epoch: u64,
     scanned: bool,
@@ -86,9 +92,14 @@ pub(super) struct Engine {
     next_look: Instant,
     next_root_check: Instant,
     finish_by: Option<Instant>,
-    /// The first batch, by name, with members that are not read, by what was said of it.
-    known_ignored: HashMap<String, BatchName>,
-    known_misnamed: HashSet<String>,
+    /// The first batch, by name, of which something was said that counts all the same, by what that is.
+    known_remarks: HashMap<String, BatchName>,
+    /// The layers of the counted batches, once they are looked at.
+    layer_sets: Option<LayerSets>,
+    /// What was told of them.
+    told_first: FirstBatches,
+    /// What is said of what looks like a part of the run and is none.
+    neighbours: Vec<Problem>,
     /// What has the name of a rank and cannot be looked into.
     closed_ranks: HashSet<String>,
 }
@@ -138,6 +149,8 @@ impl Engine {
             may_have_deleted: false,
             deletions: Deletions::default(),
             refused: false,
+            checks: 0,
+            has_ended: false,
             epoch: 0,
             scanned: false,
             next_scan: now,
@@ -145,8 +158,10 @@ impl Engine {
             next_look: now,
             next_root_check: now,
             finish_by: None,
-            known_ignored: HashMap::new(),
-            known_misnamed: HashSet::new(),
+            known_remarks: HashMap::new(),
+            layer_sets: None,
+            told_first: FirstBatches::default(),
+            neighbours: Vec::new(),
             closed_ranks: HashSet::new(),
         }
     }
@@ -223,14 +238,15 @@ impl Engine {
         if let (true, Some(due)) = (self.acknowledges(), self.acknowledgement.due()) {
             wake = wake.min(due);
         }
-        self.deletions.due().map_or(wake, |due| wake.min(due))
+        let due = self.deletions.due().into_iter().chain(self.ledger.next_verification());
+        due.fold(wake, Instant::min)
     }
 
     fn is_done(&self, now: Instant) -> bool {
         let present = matches!(self.presence, Some(Presence::Present));
         let idle = !present || (self.scanned && (self.refused || !self.ledger.is_busy()));
         match (self.finish_by, self.options.mode) {
-            (Some(deadline), _) => idle || now >= deadline,
+            (Some(deadline), _) => (idle && !self.waits_for_rest(deadline)) || now >= deadline,
             (None, Mode::Once) => {
                 idle && self.ledger.waiting().next().is_none() && !self.is_reading_documents()
             }
@@ -238,13 +254,26 @@ impl Engine {
         }
     }
 
+    /// Whether a batch has only to rest to be read, and will have before this.
+    fn waits_for_rest(&self, deadline: Instant) -> bool {
+        let is_present = self.presence == Some(Presence::Present) && !self.refused;
+        is_present && self.ledger.next_rested().is_some_and(|rested| rested < deadline)
+    }
+
     fn obey(&mut self, command: Command) {
         match command {
             Command::Restart => self.restart("as you asked"),
+            Command::Recount => {
+                self.restart("the sums and the list of counted batches differ, which is a fault of neurotop; please report it");
+            }
             Command::Finish => {
                 self.watcher = None;
                 self.finish_by = Some(Instant::now() + FINISH_WITHIN);
                 self.scan(Instant::now());
+                if !self.scanned {
+                    // Another directory was in the place of the one that was counted.
+                    self.scan(Instant::now());
+                }
                 self.ledger.hurry();
             }
             Command::Saved { checkpoint, took } => self.take_saved(checkpoint, took),
@@ -290,8 +319,19 @@ impl Engine {
             }
         }
         self.read_documents(now);
+        self.verify(now);
         self.acknowledge(now);
         self.delete(now);
+    }
+
+    /// Has what is no longer filled read once more.
+    fn verify(&mut self, now: Instant) {
+        if self.options.mode == Mode::Once {
+            return;
+        }
+        let expected = self.manifest.as_ref().and_then(|manifest| manifest.expected_batches);
+        let is_whole = expected.is_some_and(|expected| self.ledger.account().counted >= expected);
+        self.ledger.verify(self.has_ended || is_whole, now);
     }
 
     fn problem(&mut self, path: String, error: SnapshotError) {

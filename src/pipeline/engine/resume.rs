@@ -1,13 +1,15 @@
 //! Goes on from what an earlier process counted, as long as it is of the same run, and starts over.
 
 use super::Engine;
-use crate::follow::{Found, Identity, Ledger, scan};
+use crate::follow::{Account, Found, Identity, Ledger, scan};
 use crate::pipeline::acknowledge::Acknowledgement;
 use crate::pipeline::deletion::Deletions;
 use crate::pipeline::document::Document;
+use crate::pipeline::layer_sets::FirstBatches;
 use crate::pipeline::rank_documents::RankDocuments;
-use crate::pipeline::{Keeping, Restored, Update};
-use crate::snapshot::BatchName;
+use crate::pipeline::{Keeping, Mode, Restored, Update};
+use crate::run::PROGRESS;
+use crate::snapshot::{BatchId, BatchName, SnapshotError};
 use crate::state::Kinship;
 use std::collections::HashSet;
 use std::time::Instant;
@@ -21,6 +23,7 @@ impl Engine {
     /// Takes over what an earlier process counted.
     pub(in crate::pipeline) fn go_on_from(&mut self, restored: Restored) {
         self.ledger = Ledger::restore(self.options.settle, &restored.counted, Instant::now());
+        self.note_restored_layers();
         tracing::info!(directory = ?self.directory, "goes on from a kept progress");
         self.restored_manifest = restored.manifest;
         self.may_have_deleted = restored.may_have_deleted;
@@ -28,49 +31,78 @@ impl Engine {
         self.is_unconfirmed = true;
     }
 
-    /// Whether a batch was counted by an earlier process.
-    pub(super) fn restored_as(&self, name: BatchName) -> Option<Identity> {
-        self.ledger.counted_as(name).filter(|_| !self.recent.has(name.id()))
-    }
-
-    /// Why what an earlier process counted is not of this run, if it is not: none of its batches that are there is
-    /// as it was, and nothing else says that the others were deleted from this very run. If all is well, those
-    /// that are there and safe are deleted where that is asked for.
+    /// Why what was counted is not of the run that is there, if it is not. If all is well, what an earlier process
+    /// counted and is there as it was is deleted where that is asked for.
     pub(super) fn is_another(&mut self, found: &[Found]) -> Option<&'static str> {
         if !self.is_unconfirmed {
-            return None;
+            return self.is_begun_again(found).then_some(BEGUN_AGAIN);
         }
-        let (mut safe, mut changed) = (Vec::new(), HashSet::new());
+        let (mut safe, mut changed, mut others) = (Vec::new(), HashSet::new(), 0);
         for found in found {
             let Some(name) = BatchName::parse(&found.name) else { continue };
-            match self.restored_as(name) {
-                Some(identity) if identity.same_contents(&found.identity) => safe.push((name, identity)),
-                Some(_) => drop(changed.insert(name)),
-                None => {}
+            match self.as_counted(found, name) {
+                Some(identity) => safe.push((name, identity)),
+                None if self.ledger.counted_as(name).is_some() => drop(changed.insert(name)),
+                None => others += 1,
             }
         }
-        let restored = self.ledger.in_figures().saturating_sub(self.recent.len());
-        let some_were_deleted = restored > (safe.len() + changed.len()) as u64;
+        if safe.is_empty() && changed.is_empty() && others == 0 {
+            return None;
+        }
         let is_known = !safe.is_empty()
             || match self.kinship() {
                 Kinship::SameId => true,
-                Kinship::SameFile => some_were_deleted,
+                // What was counted may have been deleted because it was; a batch of its name is another one.
+                Kinship::SameFile => self.may_have_deleted && self.ledger.in_figures() > changed.len() as u64,
                 Kinship::None => false,
             };
         if self.is_from_elsewhere && !is_known {
             return Some(OF_ANOTHER);
         }
-        if !changed.is_empty() && !is_known {
+        if !is_known && (!changed.is_empty() || !self.may_delete()) {
             return Some(REPLACED);
         }
-        if self.is_from_elsewhere || !changed.is_empty() || !safe.is_empty() {
-            self.is_unconfirmed = false;
-        }
+        self.is_unconfirmed = false;
         if is_known {
             self.acknowledge_restored(&changed);
         }
         self.plan_deletion(safe);
         None
+    }
+
+    /// Whether another run was begun in the place of the one that was counted, without a word in its manifest: of
+    /// the batches that are there none is counted, their numbers begin where the counted ones began, and some of
+    /// those are gone. Where batches are deleted once they are counted, that is no wonder.
+    fn is_begun_again(&self, found: &[Found]) -> bool {
+        let batches = || found.iter().filter_map(|found| Some((found, BatchName::parse(&found.name)?)));
+        let (Some(lowest), Some(first)) =
+            (self.ledger.lowest_counted(), batches().map(|(_, name)| name.number).min())
+        else {
+            return false;
+        };
+        let has_id = self.own_manifest().is_some_and(|manifest| manifest.id.is_some());
+        if has_id || first > lowest || self.may_delete() || self.options.mode == Mode::Once {
+            return false;
+        }
+        if batches().any(|(found, name)| self.as_counted(found, name).is_some()) {
+            return false;
+        }
+        let present: HashSet<BatchId> = batches().map(|(_, name)| name.id()).collect();
+        self.ledger.counted_ids().any(|id| !present.contains(&id))
+    }
+
+    /// Whether a batch may be the first of another run.
+    pub(super) fn may_begin_another(&self, found: &Found, name: BatchName) -> bool {
+        let begins = || self.ledger.lowest_counted().is_some_and(|lowest| name.number <= lowest);
+        let is_telling = self.is_unconfirmed || (begins() && !self.may_delete());
+        is_telling && !self.ledger.is_in_progress(name) && self.as_counted(found, name).is_none()
+    }
+
+    /// The state in which a batch was counted, under this name or another, if it is in that state still.
+    fn as_counted(&self, found: &Found, name: BatchName) -> Option<Identity> {
+        let owner = self.ledger.owner_besides(name);
+        let counted = self.ledger.counted_as(name).or_else(|| self.ledger.counted_as(owner?));
+        counted.filter(|counted| counted.same_contents(&found.identity))
     }
 
     /// What the manifest says of whether this is the run that was counted; without one, that batches are deleted
@@ -83,10 +115,19 @@ impl Engine {
         }
     }
 
-    /// Whether a batch that an earlier process counted is not as it was.
-    pub(super) fn is_changed(&self, found: &Found) -> bool {
-        let restored = BatchName::parse(&found.name).and_then(|name| self.restored_as(name));
-        restored.is_some_and(|restored| !restored.same_contents(&found.identity))
+    /// Starts over where only the batches say that the run is another one, and says what is gone with the old one.
+    pub(super) fn restart_at_a_guess(&mut self, why: &str) {
+        let gone = if self.may_delete() { 0 } else { self.counted_and_gone() };
+        self.restart(why);
+        if gone > 0 {
+            self.notice(
+                PROGRESS.into(),
+                SnapshotError::new(
+                    format!("{gone} batches that were counted before and are gone are not in the figures: {why}"),
+                    "write an \"id\" into manifest.json, so that nobody has to guess whether it is the same run",
+                ),
+            );
+        }
     }
 
     pub(super) fn restart(&mut self, why: &str) {
@@ -109,9 +150,14 @@ impl Engine {
         self.is_from_elsewhere = false;
         self.may_have_deleted = false;
         self.refused = false;
+        self.has_ended = false;
+        // The run's account begins anew, too.
+        self.account = Account::default();
         self.scanned = false;
-        self.known_ignored.clear();
-        self.known_misnamed.clear();
+        self.known_remarks.clear();
+        self.layer_sets = None;
+        self.told_first = FirstBatches::default();
+        self.neighbours.clear();
         self.closed_ranks.clear();
         self.next_scan = Instant::now();
         self.pending.push(Update::Restarted { why: why.to_owned(), lost });

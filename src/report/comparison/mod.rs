@@ -43,8 +43,12 @@ pub struct ComparedRun {
     pub batches: u64,
     /// Whether it is over, nothing waits and nothing was set aside.
     pub complete: bool,
+    /// Batches that were seen and are not counted yet.
+    pub waiting: u64,
     /// What was set aside: file and reason.
     pub set_aside: Vec<String>,
+    /// What else there is to know of it: file and what it is.
+    pub notices: Vec<String>,
 }
 
 /// A run beside the base.
@@ -164,6 +168,11 @@ impl Comparison {
 }
 
 impl ComparedRun {
+    /// Whether something that was seen is not in its figures.
+    pub fn leaves_out(&self) -> bool {
+        self.waiting > 0 || !self.set_aside.is_empty()
+    }
+
     fn of(source: &str, figures: &Figures) -> Self {
         Self {
             source: source.to_owned(),
@@ -171,7 +180,9 @@ impl ComparedRun {
             samples: figures.samples,
             batches: figures.batches,
             complete: figures.complete,
+            waiting: figures.waiting,
             set_aside: figures.set_aside.clone(),
+            notices: figures.notices.clone(),
         }
     }
 }

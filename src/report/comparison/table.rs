@@ -17,12 +17,13 @@ pub(super) fn table(comparison: &Comparison, style: Style) -> String {
         }
         parts.extend(sections(compared, style));
     }
-    let set_aside = comparison
-        .runs()
-        .flat_map(|run| run.set_aside.iter().map(|what| format!("{}: set aside: {what}", run.source)));
-    let set_aside = bullets(set_aside, style);
-    if !set_aside.is_empty() {
-        parts.push(set_aside);
+    let problems = comparison.runs().flat_map(|run| {
+        let set_aside = run.set_aside.iter().map(|what| format!("{}: set aside: {what}", run.source));
+        set_aside.chain(run.notices.iter().map(|what| format!("{}: {what}", run.source)))
+    });
+    let problems = bullets(problems, style);
+    if !problems.is_empty() {
+        parts.push(problems);
     }
     parts.extend(failed(comparison.failed.as_deref(), style));
     parts.join("\n\n") + "\n"
@@ -49,11 +50,12 @@ fn heading(comparison: &Comparison, style: Style) -> String {
 /// `digits-snn · 12 batches, 192 samples · complete`
 fn described(run: &ComparedRun, style: Style) -> String {
     format!(
-        "{} · {} batches, {} samples · {}",
+        "{} · {} batches, {} samples · {}{}",
         safe(&run.name, style),
         thousands(run.batches.into()),
         thousands(run.samples),
         if run.complete { "complete" } else { "NOT complete" },
+        if run.waiting > 0 { format!(", {} waiting", thousands(run.waiting.into())) } else { String::new() },
     )
 }
 

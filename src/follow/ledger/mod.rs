@@ -1,0 +1,967 @@
+//! The ledger of a run's batches: which are waited for, being read, counted or set aside.
+//!
+//! Pure bookkeeping: it is told what the directory holds and what came of reading a batch, and it says
+//! what to read next. Events are hints and may come late, twice or not at all; a full scan is the truth.
+//!
+//! What is counted is a *batch*, by its rank and number; what is on disk are *names*, and several names may
+//! stand for one batch (`batch-7.npz`, `batch-007.npz`, the directory `batch-7`). So each batch has one owner
+//! among its names, and only the owner is read and holds the count. Other names that are there at the same time
+//! are twins: named, and not read. When the owner is gone, a twin takes its place with its count, since a batch
+//! that is renamed, unpacked or packed anew is the same batch: it is read again where its contents may differ,
+//! and its count is replaced where it does.
+//!
+//! ```text
+//!            admitted            read whole
+//!  (new) ──► Waiting ──► Ready ──► Reading ──► Counted ──► Waiting, when it changes
+//!    │          ▲                    │  │
+//!    │          └── it changed ──────┘  └──► SetAside: unreadable, and has stopped changing
+//!    ├──► Twin: another name of the batch is there
+//!    └──► SetAside: a link, a pipe, a wrong suffix
+//!  Lost: gone before it was counted as it was in the end, or out of reach for now
+//! ```
+//!
+//! A count stays until another count of the same batch replaces it, or it is withdrawn: a batch that is
+//! deleted, spoiled or unreadable after it was counted stays in the figures. Nothing here adds up: whoever
+//! follows the verdicts `Add` to the letter has each batch once in the sums.
+
+mod counted;
+mod shapes;
+
+pub use counted::{CountedBatch, CountedBatches};
+
+use super::scan::Found;
+use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
+use crate::storage::{self, Identity, Shape};
+use counted::NO_PLACE;
+use shapes::ShapeSets;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::num::NonZeroU64;
+use std::ops::AddAssign;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long a directory batch must be left alone before it is read: it has no mark that says it is
+/// whole. One that is read too early is read again when it changes.
+const DIRECTORY_REST: Duration = Duration::from_millis(500);
+
+/// How long after it was counted a directory batch is read once more. A program that maps an array into its memory
+/// and fills it later changes the file without a trace in its times until the system writes it to disk.
+const VERIFY_AFTER: Duration = Duration::from_secs(60);
+
+/// The least time between two attempts at a batch that is still changing.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
+
+/// A batch to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Which batch it is.
+    pub id: BatchId,
+    /// Its name in the run's directory.
+    pub name: String,
+    /// The state in which it was seen.
+    pub identity: Identity,
+}
+
+/// What was counted of a batch, as far as the ledger must know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The layers that were counted.
+    pub shapes: Arc<[LayerShape]>,
+    /// What tells the count from another.
+    pub digest: NonZeroU64,
+}
+
+/// What came of reading a batch.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was to be read.
+    pub job: Job,
+    /// The state in which it was found afterwards; `None` where it was gone.
+    pub after: Option<Identity>,
+    /// What was counted, or why nothing was.
+    pub result: Result<Contents, SnapshotError>,
+}
+
+/// What the ledger makes of an outcome, or of time that has passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The count is to be added, after the one it replaces was taken out.
+    Add {
+        /// Whether an earlier count of the same batch is to be taken out.
+        replaces: bool,
+    },
+    /// The count is in the figures already; nothing is to be added.
+    Same,
+    /// Nothing of it is to be added, now; it is looked at again.
+    Wait,
+    /// Nothing of it is to be added; the reason is a problem to be shown.
+    SetAside(SnapshotError),
+}
+
+/// What a look at the directory changed besides the queue.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Batches with a problem, by name.
+    pub problems: Vec<(String, SnapshotError)>,
+    /// Names whose problem is gone, even if it is among the problems here.
+    pub solved: Vec<String>,
+    /// Counted batches that have another name now.
+    pub renamed: Vec<BatchName>,
+}
+
+impl Changes {
+    fn problem(&mut self, name: BatchName, problem: SnapshotError) {
+        self.problems.push((name.to_string(), problem));
+    }
+
+    fn solve(&mut self, name: BatchName) {
+        self.solved.push(name.to_string());
+    }
+}
+
+/// The account of a run: evidence that its figures are whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Account {
+    /// Batches seen.
+    pub seen: u64,
+    /// Batches whose count is in the figures.
+    pub counted: u64,
+    /// Batches that are being written, queued or being read.
+    pub waiting: u64,
+    /// Batches that cannot be counted.
+    pub set_aside: u64,
+    /// Those of them that are there under another name, too.
+    pub twins: u64,
+    /// Bytes of the batches that wait.
+    pub waiting_bytes: u64,
+}
+
+impl AddAssign for Account {
+    /// Adds that of other batches.
+    fn add_assign(&mut self, other: Self) {
+        self.seen += other.seen;
+        self.counted += other.counted;
+        self.waiting += other.waiting;
+        self.set_aside += other.set_aside;
+        self.twins += other.twins;
+        self.waiting_bytes += other.waiting_bytes;
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not readable yet; the reason of the last attempt at this identity, where there was one.
+    Waiting(Option<Box<SnapshotError>>),
+    /// In the queue.
+    Ready,
+    /// Being read.
+    Reading,
+    Counted,
+    SetAside,
+    /// Not read, since another name of its batch is there.
+    Twin,
+    /// Gone before it was counted, or out of reach.
+    Lost,
+}
+
+#[derive(Debug)]
+struct Entry {
+    identity: Identity,
+    state: State,
+    /// When the contents were last seen to change.
+    changed_at: Instant,
+    /// No attempt before so many milliseconds after that.
+    rest: u32,
+    /// Whether it was old already when it was first seen, so that there is nothing to wait for.
+    quiet: bool,
+    is_directory: bool,
+    /// Whether its batch is read under this name: other names of the same batch are not.
+    is_owner: bool,
+    /// Whether it was not there when it was last looked for.
+    is_gone: bool,
+    /// The count that is in the figures, where one is.
+    count: Option<Count>,
+}
+
+/// A count that is in the figures.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    /// Its layers, by their place in [`Ledger::shapes`].
+    place: u32,
+    digest: Option<NonZeroU64>,
+}
+
+impl Entry {
+    /// That of a batch which is not waited for.
+    fn of(name: BatchName, identity: Identity, now: Instant) -> Self {
+        Self {
+            identity,
+            state: State::Counted,
+            changed_at: now,
+            rest: 0,
+            quiet: true,
+            is_directory: !name.is_file(),
+            is_owner: false,
+            is_gone: false,
+            count: None,
+        }
+    }
+
+    /// That of a batch that is seen for the first time.
+    fn found(found: &Found, name: BatchName, now: Instant, quiet: bool) -> Self {
+        let is_directory = found.shape == Shape::Directory;
+        Self { is_directory, state: State::Waiting(None), quiet, ..Self::of(name, found.identity, now) }
+    }
+
+    fn not_before(&self) -> Instant {
+        self.changed_at + Duration::from_millis(self.rest.into())
+    }
+}
+
+/// Why an entry with the name of a batch is never read, if it is not.
+fn refusal(found: &Found) -> Option<SnapshotError> {
+    match (&found.meaning, found.shape) {
+        (_, Shape::Other(what)) => {
+            Some(SnapshotError::new(storage::refusal_of(what, "batch"), storage::advice(what)))
+        }
+        (EntryName::BatchFile(_), Shape::Directory) => {
+            Some(SnapshotError::new("it is a directory, and its name says .npz", "drop the suffix"))
+        }
+        (EntryName::BatchDirectory(_), Shape::File) => {
+            Some(SnapshotError::new("it is a file without a suffix", "name it .npz"))
+        }
+        _ => None,
+    }
+}
+
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// The ledger of a run.
+#[derive(Debug)]
+pub struct Ledger {
+    settle: Duration,
+    entries: BTreeMap<BatchName, Entry>,
+    /// The layers of counted batches.
+    shapes: ShapeSets,
+    ready: BTreeSet<BatchName>,
+    waiting: HashSet<BatchName>,
+    /// The states in which batches were counted that were in another one when they were last seen.
+    counted_as: HashMap<BatchName, Identity>,
+    /// Directory batches that are to be read once more, by the time when they were counted.
+    unverified: VecDeque<(Instant, BatchName)>,
+    reading: usize,
+    account: Account,
+    /// The accounts of the ranks, and which of them changed since they were last asked for.
+    ranks: BTreeMap<u32, Account>,
+    changed_ranks: BTreeSet<u32>,
+}
+
+impl Ledger {
+    /// An empty ledger; `settle` is how long a batch that cannot be read must have stopped changing
+    /// before it is set aside.
+    pub fn new(settle: Duration) -> Self {
+        Self {
+            settle,
+            entries: BTreeMap::new(),
+            shapes: ShapeSets::default(),
+            ready: BTreeSet::new(),
+            waiting: HashSet::new(),
+            counted_as: HashMap::new(),
+            unverified: VecDeque::new(),
+            reading: 0,
+            account: Account::default(),
+            ranks: BTreeMap::new(),
+            changed_ranks: BTreeSet::new(),
+        }
+    }
+
+    /// A ledger in which these batches are counted.
+    pub fn restore(settle: Duration, counted: &CountedBatches, now: Instant) -> Self {
+        let mut ledger = Self::new(settle);
+        let shapes: Vec<Arc<[LayerShape]>> =
+            counted.shapes.iter().map(|shapes| shapes.clone().into()).collect();
+        for batch in &counted.batches {
+            let shapes = shapes.get(batch.place as usize);
+            let place = shapes.map_or(NO_PLACE, |shapes| ledger.shapes.place_of(shapes));
+            let count = Some(Count { place, digest: batch.digest });
+            let entry = Entry { count, is_owner: true, ..Entry::of(batch.name, batch.identity, now) };
+            ledger.insert(batch.name, entry);
+        }
+        for &name in &counted.lost {
+            if ledger.entries.contains_key(&name) {
+                ledger.set_state(name, State::Lost);
+            } else {
+                ledger
+                    .insert(name, Entry { state: State::Lost, ..Entry::of(name, Identity::unknown(), now) });
+            }
+        }
+        ledger
+    }
+
+    /// Notes an entry that is none yet.
+    fn insert(&mut self, name: BatchName, entry: Entry) {
+        if matches!(entry.state, State::Waiting(_)) {
+            self.waiting.insert(name);
+        }
+        self.entries.insert(name, entry);
+        self.count_seen(name);
+        self.account_for(name, true);
+    }
+
+    /// The counted batches, each in the state in which it was counted, whatever it is in now.
+    pub fn counted(&self) -> CountedBatches {
+        let counted = |(&name, entry): (&BatchName, &Entry)| {
+            let Count { place, digest } = entry.count?;
+            let identity = self.counted_as.get(&name).copied().unwrap_or(entry.identity);
+            Some(CountedBatch { name, identity, place, digest })
+        };
+        let is_lost = |(_, entry): &(&BatchName, &Entry)| matches!(entry.state, State::Lost);
+        CountedBatches {
+            shapes: self.shapes.iter().map(|shapes| shapes.to_vec()).collect(),
+            batches: self.entries.iter().filter_map(counted).collect(),
+            lost: self.entries.iter().filter(is_lost).map(|(&name, _)| name).collect(),
+        }
+    }
+
+    /// How many batches are in the figures, those too that are read again.
+    pub fn in_figures(&self) -> u64 {
+        self.entries.values().filter(|entry| entry.count.is_some()).count() as u64
+    }
+
+    /// The state in which a batch was counted whose count is in the figures.
+    pub fn counted_as(&self, name: BatchName) -> Option<Identity> {
+        let entry = self.entries.get(&name).filter(|entry| entry.count.is_some())?;
+        Some(self.counted_as.get(&name).copied().unwrap_or(entry.identity))
+    }
+
+    /// Whether a batch may be deleted that was counted in this state: it was not seen to change since, is not
+    /// being read again, and no other name of it is there.
+    pub fn may_be_deleted(&self, name: BatchName, counted: &Identity) -> bool {
+        let is_alone = self.entries.range(BatchName::all_of(name.id())).nth(1).is_none();
+        let entry = self.entries.get(&name).filter(|entry| entry.count.is_some());
+        is_alone
+            && entry.is_some_and(|entry| entry.identity == *counted && matches!(entry.state, State::Counted))
+    }
+
+    /// Whether reading a batch gave another count than the one that is in the figures, which would have to be
+    /// taken out.
+    pub fn would_replace(&self, job: &Job, contents: &Contents) -> bool {
+        let Some(name) = BatchName::parse(&job.name) else { return false };
+        let Some(count) = self.entries.get(&name).and_then(|entry| entry.count) else { return false };
+        match count.digest {
+            Some(digest) => digest != contents.digest,
+            // What an older version of neurotop counted is known by its file alone.
+            None => !self.counted_as(name).is_some_and(|counted| counted.same_contents(&job.identity)),
+        }
+    }
+
+    /// The account as it stands.
+    pub fn account(&self) -> Account {
+        self.account
+    }
+
+    /// The accounts of the ranks that changed since this was last asked for; `None` for a rank that is gone.
+    pub fn take_changed_ranks(&mut self) -> Vec<(u32, Option<Account>)> {
+        let changed = std::mem::take(&mut self.changed_ranks);
+        changed.into_iter().map(|rank| (rank, self.ranks.get(&rank).copied())).collect()
+    }
+
+    /// Notes that there is a rank, which may have no batch yet.
+    pub fn note_rank(&mut self, rank: u32) {
+        self.ranks.entry(rank).or_insert_with(|| {
+            self.changed_ranks.insert(rank);
+            Account::default()
+        });
+    }
+
+    /// Batches that are waited for, by name: those to look at again soon.
+    pub fn waiting(&self) -> impl Iterator<Item = String> {
+        self.waiting.iter().map(BatchName::to_string)
+    }
+
+    /// Whether a batch of this name is waited for, queued or being read.
+    pub fn is_in_progress(&self, name: BatchName) -> bool {
+        let state = self.entries.get(&name).map(|entry| &entry.state);
+        matches!(state, Some(State::Waiting(_) | State::Ready | State::Reading))
+    }
+
+    /// The lowest number of a batch that is in the figures.
+    pub fn lowest_counted(&self) -> Option<u64> {
+        self.entries.iter().find(|(_, entry)| entry.count.is_some()).map(|(name, _)| name.number)
+    }
+
+    /// The batches that are in the figures.
+    pub fn counted_ids(&self) -> impl Iterator<Item = BatchId> {
+        self.entries.iter().filter(|(_, entry)| entry.count.is_some()).map(|(name, _)| name.id())
+    }
+
+    /// Whether a batch is queued or being read.
+    pub fn is_busy(&self) -> bool {
+        self.reading > 0 || !self.ready.is_empty()
+    }
+
+    /// Notes a batch as it is now. `whole` says that an event told it is complete.
+    pub fn observe(&mut self, found: &Found, whole: bool, now: Instant, clock: SystemTime) -> Changes {
+        let mut changes = Changes::default();
+        self.note(found, whole, now, clock, &mut changes);
+        changes
+    }
+
+    fn note(&mut self, found: &Found, whole: bool, now: Instant, clock: SystemTime, changes: &mut Changes) {
+        let Some(name) = BatchName::parse(&found.name) else { return };
+        let has_owner = self.owner_besides(name).is_some_and(|owner| !self.is_gone(owner));
+        let Some(entry) = self.entries.get_mut(&name) else {
+            self.insert(name, Entry::found(found, name, now, found.identity.is_quiet(self.settle, clock)));
+            tracing::debug!(
+                number = name.number,
+                batch = name.to_string(),
+                bytes = found.identity.size,
+                "seen"
+            );
+            return self.admit(found, name, whole, now, changes);
+        };
+        entry.is_gone = false;
+        let is_changed = entry.identity != found.identity;
+        match entry.state {
+            // The reader finds out by itself.
+            State::Reading => return,
+            State::Lost => {}
+            State::Twin if !has_owner => {}
+            _ if is_changed => {}
+            State::Waiting(None) if whole => return self.make_ready(name),
+            _ => return,
+        }
+        let was_twin = matches!(self.entries[&name].state, State::Twin);
+        self.await_again(name, found.identity, now);
+        self.admit(found, name, whole, now, changes);
+        if was_twin && !matches!(self.entries[&name].state, State::Twin | State::SetAside) {
+            changes.solve(name);
+        }
+    }
+
+    /// Has a batch that changed wait until it can be read again.
+    fn await_again(&mut self, name: BatchName, identity: Identity, now: Instant) {
+        self.account_for(name, false);
+        if let Some(entry) = self.entries.get_mut(&name) {
+            if entry.count.is_some() {
+                self.counted_as.entry(name).or_insert(entry.identity);
+            }
+            entry.identity = identity;
+            entry.rest = milliseconds(entry.not_before().saturating_duration_since(now));
+            entry.changed_at = now;
+            entry.quiet = false;
+            entry.state = State::Waiting(None);
+            self.waiting.insert(name);
+            self.ready.remove(&name);
+        }
+        self.account_for(name, true);
+    }
+
+    /// Queues a new or changed batch where it may be read, or says why it never may in this form.
+    fn admit(&mut self, found: &Found, name: BatchName, whole: bool, now: Instant, changes: &mut Changes) {
+        if let Some(refusal) = refusal(found) {
+            if let Some(entry) = self.entries.get_mut(&name) {
+                // A batch that is counted stays that of its name.
+                entry.is_owner = entry.count.is_some();
+            }
+            self.set_state(name, State::SetAside);
+            return changes.problem(name, refusal);
+        }
+        match self.owner_besides(name) {
+            Some(owner) if !self.is_gone(owner) => {
+                self.set_state(name, State::Twin);
+                return changes.problem(
+                    name,
+                    SnapshotError::new(
+                        format!("{} is there twice, and {owner} is the one that counts", name.id()),
+                        "give this batch a number of its own, or delete it",
+                    ),
+                );
+            }
+            Some(owner) => {
+                changes.solve(owner);
+                if self.take_over(owner, name, found) {
+                    return changes.renamed.push(name);
+                }
+            }
+            None => {}
+        }
+        let Some(entry) = self.entries.get_mut(&name) else { return };
+        entry.is_owner = true;
+        let may_be_whole = found.shape == Shape::File && now >= entry.not_before();
+        if may_be_whole || whole || entry.quiet {
+            self.make_ready(name);
+        }
+    }
+
+    /// Gives the count of a name that is gone to another of the same batch; returns whether nothing has to be read
+    /// for that, since it is the same file.
+    fn take_over(&mut self, owner: BatchName, name: BatchName, found: &Found) -> bool {
+        let as_counted = self.counted_as(owner);
+        let count = self.entries.get(&owner).and_then(|entry| entry.count);
+        self.remove(owner);
+        self.account_for(name, false);
+        let is_same = as_counted.is_some_and(|counted| counted.same_contents(&found.identity));
+        if let Some(entry) = self.entries.get_mut(&name) {
+            (entry.count, entry.is_owner) = (count, true);
+        }
+        self.account_for(name, true);
+        if is_same {
+            self.set_state(name, State::Counted);
+        } else if let Some(as_counted) = as_counted {
+            self.counted_as.insert(name, as_counted);
+        }
+        is_same
+    }
+
+    /// The other name under which the batch of a name is read, where there is one.
+    pub fn owner_besides(&self, name: BatchName) -> Option<BatchName> {
+        let mut names = self.entries.range(BatchName::all_of(name.id()));
+        names.find(|&(&other, entry)| entry.is_owner && other != name).map(|(&owner, _)| owner)
+    }
+
+    fn is_gone(&self, name: BatchName) -> bool {
+        self.entries.get(&name).is_some_and(|entry| entry.is_gone && !matches!(entry.state, State::Reading))
+    }
+
+    /// Notes that a name is there, as another of its batch is about to be noted.
+    pub fn note_there(&mut self, name: BatchName) {
+        if let Some(entry) = self.entries.get_mut(&name) {
+            entry.is_gone = false;
+        }
+    }
+
+    /// Notes that a name is not there. Returns whether only a look at everything tells what became of it: it may
+    /// have been renamed.
+    pub fn note_gone(&mut self, name: BatchName) -> bool {
+        let Some(entry) = self.entries.get_mut(&name) else { return false };
+        entry.is_gone = entry.count.is_some();
+        entry.count.is_none() || self.entries.range(BatchName::all_of(name.id())).nth(1).is_some()
+    }
+
+    /// Compares the ledger with all that the directory holds: what is new or changed is noted, a batch
+    /// that is gone before it was counted is a problem, one that was counted stays counted.
+    pub fn reconcile(&mut self, found: &[Found], now: Instant, clock: SystemTime) -> Changes {
+        let mut changes = Changes::default();
+        // At the first scan nothing is absent, and there may be more batches than ever again.
+        let is_first = self.entries.is_empty();
+        if !is_first {
+            self.note_absent(found, &mut changes);
+        }
+        for found in found {
+            self.note(found, false, now, clock, &mut changes);
+        }
+        if !is_first {
+            self.forget_renamed(&mut changes);
+            self.forget_empty_ranks(found);
+        }
+        changes
+    }
+
+    /// Goes through what is not there, before what is there may take its place.
+    fn note_absent(&mut self, found: &[Found], changes: &mut Changes) {
+        let present: HashSet<BatchName> =
+            found.iter().filter_map(|found| BatchName::parse(&found.name)).collect();
+        let mut absent = Vec::new();
+        for (name, entry) in &mut self.entries {
+            if present.contains(name) {
+                entry.is_gone = false;
+            } else {
+                absent.push(*name);
+            }
+        }
+        for name in absent {
+            self.note_one_absent(name, changes);
+        }
+    }
+
+    fn note_one_absent(&mut self, name: BatchName, changes: &mut Changes) {
+        let Some(entry) = self.entries.get_mut(&name) else { return };
+        match (&entry.state, entry.count.is_some()) {
+            // The reader finds out by itself.
+            (State::Reading, _) => {}
+            (State::Waiting(_) | State::Ready, _) => {
+                if let Some(problem) = self.vanished(name) {
+                    changes.problem(name, problem);
+                }
+            }
+            (State::SetAside, true) => {
+                entry.is_gone = true;
+                self.be_as_counted(name, State::Counted);
+                changes.solve(name);
+            }
+            (_, true) => entry.is_gone = true,
+            (State::Lost, false) => entry.is_owner = false,
+            (_, false) => {
+                self.remove(name);
+                changes.solve(name);
+            }
+        }
+    }
+
+    /// Forgets lost batches that are there under another name.
+    fn forget_renamed(&mut self, changes: &mut Changes) {
+        let is_renamed = |(name, entry): &(&BatchName, &Entry)| {
+            let is_lost = matches!(entry.state, State::Lost) && entry.count.is_none() && !entry.is_owner;
+            is_lost && self.owner_besides(**name).is_some()
+        };
+        let renamed: Vec<BatchName> = self.entries.iter().filter(is_renamed).map(|(&name, _)| name).collect();
+        for name in renamed {
+            self.remove(name);
+            changes.solve(name);
+        }
+    }
+
+    /// Forgets ranks without a batch whose directory is gone.
+    fn forget_empty_ranks(&mut self, found: &[Found]) {
+        if self.ranks.values().all(|account| account.seen > 0) {
+            return;
+        }
+        let rank_of = |found: &Found| match found.meaning {
+            EntryName::Rank(rank) => Some(rank),
+            EntryName::Manifest(rank) | EntryName::End(rank) => rank,
+            _ => None,
+        };
+        let present: HashSet<u32> = found.iter().filter_map(rank_of).collect();
+        let gone = |(rank, account): (&u32, &Account)| account.seen == 0 && !present.contains(rank);
+        let gone: Vec<u32> = self.ranks.iter().filter(|&entry| gone(entry)).map(|(&rank, _)| rank).collect();
+        for rank in gone {
+            self.ranks.remove(&rank);
+            self.changed_ranks.insert(rank);
+        }
+    }
+
+    fn remove(&mut self, name: BatchName) {
+        self.account_for(name, false);
+        if self.entries.remove(&name).is_none() {
+            return;
+        }
+        self.counted_as.remove(&name);
+        self.waiting.remove(&name);
+        self.ready.remove(&name);
+        for account in self.accounts_of(name) {
+            account.seen -= 1;
+        }
+    }
+
+    /// Has a counted batch that is gone in the state in which it was counted.
+    fn be_as_counted(&mut self, name: BatchName, state: State) {
+        self.set_state(name, state);
+        if let (Some(as_counted), Some(entry)) = (self.counted_as.remove(&name), self.entries.get_mut(&name))
+        {
+            entry.identity = as_counted;
+        }
+    }
+
+    /// A batch is gone; a problem unless it is in the figures as it was. Its number is free again where it is not.
+    fn vanished(&mut self, name: BatchName) -> Option<SnapshotError> {
+        let entry = self.entries.get_mut(&name)?;
+        entry.is_gone = true;
+        if entry.count.is_some() {
+            if !self.counted_as.contains_key(&name) {
+                self.set_state(name, State::Counted);
+                return None;
+            }
+            self.be_as_counted(name, State::Lost);
+            return Some(SnapshotError::new(
+                "it was written again, and deleted before that could be counted; what it was before is counted",
+                "write it again if it should count as it was in the end",
+            ));
+        }
+        entry.is_owner = false;
+        self.set_state(name, State::Lost);
+        Some(SnapshotError::new(
+            "it was deleted before it could be counted",
+            "write it again if it should count",
+        ))
+    }
+
+    /// Takes up to `most` batches from the queue, in the order of their numbers, to be read.
+    pub fn take_ready(&mut self, most: usize) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        while jobs.len() < most
+            && let Some(name) = self.ready.pop_first()
+        {
+            self.set_state(name, State::Reading);
+            let identity = self.entries[&name].identity;
+            jobs.push(Job { id: name.id(), name: name.to_string(), identity });
+        }
+        jobs
+    }
+
+    /// Judges what came of reading a batch.
+    pub fn settle(&mut self, outcome: &Outcome, now: Instant) -> Verdict {
+        let Some(name) = BatchName::parse(&outcome.job.name) else { return Verdict::Wait };
+        let Some(entry) = self.entries.get_mut(&name).filter(|entry| matches!(entry.state, State::Reading))
+        else {
+            return Verdict::Wait;
+        };
+        entry.is_gone = outcome.after.is_none();
+        let after = match (outcome.after, &outcome.result) {
+            (Some(after), _) => after,
+            // What was read whole and verified was there; of what failed for now nobody knows what became of it.
+            (None, Ok(_)) => outcome.job.identity,
+            (None, Err(reason)) if reason.is_passing() => outcome.job.identity,
+            (None, Err(_)) => return self.vanished(name).map_or(Verdict::Wait, Verdict::SetAside),
+        };
+        if after != outcome.job.identity {
+            self.await_again(name, after, now);
+            if let Some(entry) = self.entries.get_mut(&name) {
+                entry.rest = milliseconds(BETWEEN_ATTEMPTS);
+            }
+            tracing::debug!(batch = name.to_string(), why = "it changed while it was read", "waiting");
+            return Verdict::Wait;
+        }
+        match &outcome.result {
+            Ok(contents) => self.count(name, &outcome.job, contents, now),
+            Err(reason) => self.fail(name, reason.clone(), now),
+        }
+    }
+
+    /// A batch was read whole.
+    fn count(&mut self, name: BatchName, job: &Job, contents: &Contents, now: Instant) -> Verdict {
+        let is_new = self.entries.get(&name).is_some_and(|entry| entry.count.is_none());
+        let is_same = !is_new && !self.would_replace(job, contents);
+        if !is_same {
+            let place = self.shapes.place_of(&contents.shapes);
+            self.account_for(name, false);
+            if let Some(entry) = self.entries.get_mut(&name) {
+                entry.count = Some(Count { place, digest: Some(contents.digest) });
+                if entry.is_directory {
+                    self.unverified.push_back((now, name));
+                }
+            }
+            self.account_for(name, true);
+        }
+        self.counted_as.remove(&name);
+        self.set_state(name, State::Counted);
+        if is_same { Verdict::Same } else { Verdict::Add { replaces: !is_new } }
+    }
+
+    /// A batch could not be read.
+    fn fail(&mut self, name: BatchName, reason: SnapshotError, now: Instant) -> Verdict {
+        let Some(entry) = self.entries.get_mut(&name) else { return Verdict::Wait };
+        let rested = now.duration_since(entry.changed_at);
+        if reason.is_passing() {
+            // Its contents are not to blame: the next full scan that finds it tries it again.
+            self.set_state(name, State::Lost);
+        } else if entry.quiet || rested >= self.settle {
+            self.set_state(name, State::SetAside);
+        } else {
+            entry.rest = milliseconds(rested + BETWEEN_ATTEMPTS);
+            tracing::debug!(batch = name.to_string(), why = reason.to_string(), "waiting");
+            self.set_state(name, State::Waiting(Some(Box::new(reason))));
+            return Verdict::Wait;
+        }
+        Verdict::SetAside(reason)
+    }
+
+    /// Has a batch read again that was read to be checked against what has changed meanwhile.
+    pub fn read_again(&mut self, job: &Job) {
+        if let Some(name) = BatchName::parse(&job.name)
+            && self.entries.get(&name).is_some_and(|entry| matches!(entry.state, State::Reading))
+        {
+            self.make_ready(name);
+        }
+    }
+
+    /// Has directory batches read once more that were counted so long ago that whoever filled them is done; with
+    /// `all`, each of them now. See [`VERIFY_AFTER`].
+    pub fn verify(&mut self, all: bool, now: Instant) {
+        let is_due = |counted: Instant| all || now.duration_since(counted) >= VERIFY_AFTER;
+        while let Some(&(counted, name)) = self.unverified.front()
+            && is_due(counted)
+        {
+            self.unverified.pop_front();
+            let entry = self.entries.get(&name).filter(|entry| !entry.is_gone && entry.count.is_some());
+            if entry.is_some_and(|entry| matches!(entry.state, State::Counted)) {
+                self.make_ready(name);
+            }
+        }
+    }
+
+    /// When the next directory batch is to be read once more.
+    pub fn next_verification(&self) -> Option<Instant> {
+        self.unverified.front().map(|(counted, _)| *counted + VERIFY_AFTER)
+    }
+
+    /// Queues all that waits for nothing but time. A directory has no mark that says it is whole: it must rest.
+    pub fn hurry(&mut self) {
+        let waits = |name: &&BatchName| {
+            let entry = &self.entries[name];
+            matches!(entry.state, State::Waiting(None)) && !entry.is_directory
+        };
+        let waiting: Vec<BatchName> = self.waiting.iter().filter(waits).copied().collect();
+        waiting.into_iter().for_each(|name| self.make_ready(name));
+    }
+
+    /// When the next batch that waits has rested, where one has only to rest.
+    pub fn next_rested(&self) -> Option<Instant> {
+        let rested = |name: &BatchName| {
+            let entry = self.entries.get(name)?;
+            let rested = entry.not_before().max(entry.changed_at + self.directory_rest());
+            matches!(entry.state, State::Waiting(None)).then_some(rested)
+        };
+        self.waiting.iter().filter_map(rested).min()
+    }
+
+    fn directory_rest(&self) -> Duration {
+        DIRECTORY_REST.min(self.settle)
+    }
+
+    /// Lets time pass: queues what has rested long enough, and sets aside what could not be read and
+    /// has stopped changing. Returns the latter.
+    pub fn tick(&mut self, now: Instant) -> Vec<(String, SnapshotError)> {
+        let mut set_aside = Vec::new();
+        let waiting: Vec<BatchName> = self.waiting.iter().copied().collect();
+        for name in waiting {
+            let entry = &self.entries[&name];
+            let rested = now.duration_since(entry.changed_at);
+            match &entry.state {
+                State::Waiting(Some(reason)) if rested >= self.settle => {
+                    set_aside.push((name.to_string(), SnapshotError::clone(reason)));
+                    self.set_state(name, State::SetAside);
+                }
+                State::Waiting(None)
+                    if now >= entry.not_before()
+                        && (!entry.is_directory || rested >= self.directory_rest()) =>
+                {
+                    self.make_ready(name);
+                }
+                _ => {}
+            }
+        }
+        set_aside
+    }
+
+    /// Checks the layers of every counted batch again, after the manifest changed. Returns those that fail, and
+    /// why. Those whose layers are not known any more are read again.
+    pub fn recheck(
+        &mut self,
+        check: impl Fn(&[LayerShape]) -> Result<(), SnapshotError>,
+    ) -> Vec<(BatchName, SnapshotError)> {
+        let verdicts: Vec<_> = self.shapes.iter().map(|shapes| check(shapes)).collect();
+        let (mut failed, mut unknown) = (Vec::new(), Vec::new());
+        for (&name, entry) in &self.entries {
+            match entry.count.map(|count| verdicts.get(count.place as usize)) {
+                Some(Some(Err(reason))) => failed.push((name, reason.clone())),
+                Some(None) if matches!(entry.state, State::Counted) && !entry.is_gone => unknown.push(name),
+                _ => {}
+            }
+        }
+        unknown.into_iter().for_each(|name| self.make_ready(name));
+        failed
+    }
+
+    /// Sets a counted batch aside whose count is taken out of the figures.
+    pub fn withdraw(&mut self, name: BatchName) {
+        self.account_for(name, false);
+        self.counted_as.remove(&name);
+        if let Some(entry) = self.entries.get_mut(&name) {
+            entry.count = None;
+            // One that has changed meanwhile is read again all the same.
+            if matches!(entry.state, State::Counted) {
+                entry.state = State::SetAside;
+            }
+        }
+        self.account_for(name, true);
+    }
+
+    /// The layers of a batch whose count is in the figures, in the memory that they share with other batches.
+    pub fn shapes_of(&self, name: BatchName) -> Option<Arc<[LayerShape]>> {
+        let count = self.entries.get(&name)?.count?;
+        self.shapes.get(count.place).map(Arc::clone)
+    }
+
+    /// Which of the counted batches have a layer that may be gone or changed with one of them, each with its
+    /// layers.
+    pub fn counted_shapes(&self) -> impl Iterator<Item = (BatchId, Option<&Arc<[LayerShape]>>)> {
+        let counted = |(name, entry): (&BatchName, &Entry)| Some((name.id(), entry.count?));
+        self.entries.iter().filter_map(counted).map(|(id, count)| (id, self.shapes.get(count.place)))
+    }
+
+    /// Reads every batch again that could not be read, after what it was checked against changed. Returns
+    /// their names.
+    pub fn retry_failed(&mut self) -> Vec<String> {
+        let is_retried = |(_, entry): &(&BatchName, &Entry)| {
+            entry.is_owner && matches!(entry.state, State::SetAside | State::Waiting(Some(_)))
+        };
+        let names: Vec<BatchName> = self.entries.iter().filter(is_retried).map(|(&name, _)| name).collect();
+        names.iter().for_each(|&name| self.make_ready(name));
+        names.iter().map(BatchName::to_string).collect()
+    }
+
+    fn make_ready(&mut self, name: BatchName) {
+        self.set_state(name, State::Ready);
+        self.ready.insert(name);
+        tracing::debug!(number = name.number, batch = name.to_string(), "ready");
+    }
+
+    fn set_state(&mut self, name: BatchName, state: State) {
+        self.account_for(name, false);
+        let Some(entry) = self.entries.get_mut(&name) else { return };
+        if matches!(entry.state, State::Reading) {
+            self.reading -= 1;
+        }
+        if matches!(state, State::Reading) {
+            self.reading += 1;
+        }
+        if matches!(state, State::Waiting(_)) {
+            self.waiting.insert(name);
+        } else {
+            self.waiting.remove(&name);
+        }
+        if !matches!(state, State::Ready) {
+            self.ready.remove(&name);
+        }
+        entry.state = state;
+        self.account_for(name, true);
+    }
+
+    /// The accounts that a batch is in: the run's, and that of its rank.
+    fn accounts_of(&mut self, name: BatchName) -> impl Iterator<Item = &mut Account> {
+        let of_rank = name.rank().map(|rank| {
+            self.changed_ranks.insert(rank);
+            self.ranks.entry(rank).or_default()
+        });
+        std::iter::once(&mut self.account).chain(of_rank)
+    }
+
+    fn count_seen(&mut self, name: BatchName) {
+        for account in self.accounts_of(name) {
+            account.seen += 1;
+        }
+    }
+
+    /// Adds an entry to the accounts, or takes it out.
+    fn account_for(&mut self, name: BatchName, add: bool) {
+        let Some(entry) = self.entries.get(&name) else { return };
+        let waits = matches!(entry.state, State::Waiting(_) | State::Ready | State::Reading);
+        let is_twin = u64::from(matches!(entry.state, State::Twin));
+        let (is_counted, size) = (entry.count.is_some(), entry.identity.size);
+        for account in self.accounts_of(name) {
+            let column = match (waits, is_counted) {
+                (true, _) => &mut account.waiting,
+                (false, true) => &mut account.counted,
+                (false, false) => &mut account.set_aside,
+            };
+            let bytes = if waits { size } else { 0 };
+            if add {
+                *column += 1;
+                account.twins += is_twin;
+                account.waiting_bytes = account.waiting_bytes.saturating_add(bytes);
+            } else {
+                *column -= 1;
+                account.twins -= is_twin;
+                account.waiting_bytes = account.waiting_bytes.saturating_sub(bytes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

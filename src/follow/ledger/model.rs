@@ -1,0 +1,417 @@
+//! The ledger against a plain model: whatever becomes of the files, and in whatever order it is told of them, each
+//! batch is in the sums once, and in the end as it is on disk.
+//!
+//! The model is a map of names to contents, the sums are a map of batches to contents. The driver does what the
+//! engine does with a ledger's verdicts, and nothing cleverer.
+
+use super::*;
+use crate::snapshot::classify;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Several names of three batches, one of them of a rank.
+const NAMES: [&str; 7] = [
+    "batch-0.npz",
+    "batch-00.npz",
+    "batch-0",
+    "batch-1.npz",
+    "batch-01.npz",
+    "rank-0/batch-0.npz",
+    "rank-0.batch-00.npz",
+];
+
+/// What reading a file gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readable {
+    Whole,
+    Cut,
+    /// The system says no, for now.
+    NotNow,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// A file is written, or written again; of two with the same contents the counts are the same.
+    Write(usize, u8, Readable),
+    /// Contents and times are as they were, owner or permissions are not.
+    Touch(usize),
+    /// Contents are others, length and time of modification as they were.
+    Replace(usize, u8),
+    Heal(usize),
+    Rename(usize, usize),
+    Delete(usize),
+    /// An event about a name, perhaps one that says it is complete.
+    Event(usize, bool),
+    Scan,
+    /// Up to so many batches are begun to be read.
+    Begin(usize),
+    /// One of those is read, in no particular order.
+    Finish(usize),
+    Wait(u64),
+    /// The manifest refuses contents of odd numbers, or does no more.
+    Manifest(bool),
+    /// The process ends, and another goes on.
+    Restart,
+    /// What is safe is deleted.
+    Prune,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct File {
+    contents: u8,
+    readable: Readable,
+    identity: Identity,
+}
+
+struct World {
+    ledger: Ledger,
+    files: BTreeMap<usize, File>,
+    reading: Vec<(Job, Option<File>, bool)>,
+    /// What is in the sums.
+    sums: BTreeMap<BatchId, u8>,
+    /// Batches whose counts can be taken out of the sums.
+    recent: BTreeSet<BatchId>,
+    problems: BTreeMap<String, String>,
+    refuses_odd: bool,
+    now: Instant,
+    clock: SystemTime,
+    serial: u64,
+}
+
+fn name_of(at: usize) -> BatchName {
+    BatchName::parse(NAMES[at]).expect("the name of a batch")
+}
+
+fn contents(of: u8) -> Contents {
+    let shapes = Arc::new([LayerShape { name: "a".into(), neurons: Some(vec![1]) }]);
+    Contents { shapes, digest: NonZeroU64::MIN.saturating_add(of.into()) }
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            ledger: Ledger::new(SETTLE),
+            files: BTreeMap::new(),
+            reading: Vec::new(),
+            sums: BTreeMap::new(),
+            recent: BTreeSet::new(),
+            problems: BTreeMap::new(),
+            refuses_odd: false,
+            now: Instant::now(),
+            clock: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000),
+            serial: 0,
+        }
+    }
+
+    fn identity(&mut self, before: Option<Identity>) -> Identity {
+        self.serial += 1;
+        let modified = self.clock + Duration::from_nanos(self.serial);
+        Identity::for_tests(before.map_or(self.serial, |before| before.inode()), 1, modified, self.serial)
+    }
+
+    fn found(&self, at: usize) -> Option<Found> {
+        let name = NAMES[at];
+        let shape = if name_of(at).is_file() { Shape::File } else { Shape::Directory };
+        let File { identity, .. } = *self.files.get(&at)?;
+        Some(Found { name: name.into(), meaning: classify(name), shape, identity })
+    }
+
+    fn take(&mut self, changes: Changes) {
+        for (name, problem) in changes.problems {
+            self.problems.insert(name, problem.what);
+        }
+        for name in changes.solved {
+            self.problems.remove(&name);
+        }
+    }
+
+    fn event(&mut self, at: usize, whole: bool) {
+        let Some(found) = self.found(at) else {
+            self.ledger.note_gone(name_of(at));
+            return;
+        };
+        if let Some(owner) = self.ledger.owner_besides(name_of(at)) {
+            let owner_at = NAMES.iter().position(|&name| name == owner.to_string()).expect("a name");
+            match self.files.get(&owner_at) {
+                Some(_) => self.ledger.note_there(owner),
+                None => drop(self.ledger.note_gone(owner)),
+            }
+        }
+        let changes = self.ledger.observe(&found, whole, self.now, self.clock);
+        self.take(changes);
+    }
+
+    fn scan(&mut self) {
+        let mut found: Vec<Found> = (0..NAMES.len()).filter_map(|at| self.found(at)).collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        let changes = self.ledger.reconcile(&found, self.now, self.clock);
+        self.take(changes);
+    }
+
+    fn begin(&mut self, most: usize) {
+        for job in self.ledger.take_ready(most) {
+            let at = NAMES.iter().position(|&name| name == job.name).expect("a name");
+            let file = self.files.get(&at).copied();
+            self.reading.push((job, file, self.refuses_odd));
+        }
+    }
+
+    fn finish(&mut self, place: usize) {
+        if self.reading.is_empty() {
+            return;
+        }
+        let (job, begun, refused_odd) = self.reading.swap_remove(place % self.reading.len());
+        let at = NAMES.iter().position(|&name| name == job.name).expect("a name");
+        let after = self.files.get(&at).map(|file| file.identity);
+        let not_now = || SnapshotError::io("it", &rustix::io::Errno::MFILE.into());
+        let result = match begun {
+            None => Err(SnapshotError::new("it is gone", "")),
+            Some(File { readable: Readable::Cut, .. }) => Err(SnapshotError::new("it is cut off", "")),
+            Some(File { readable: Readable::NotNow, .. }) => Err(not_now()),
+            Some(File { contents, .. }) if refused_odd && contents % 2 == 1 => {
+                Err(SnapshotError::new("the manifest refuses it", ""))
+            }
+            Some(File { contents, .. }) => Ok(contents),
+        };
+        if result.is_err() && refused_odd != self.refuses_odd {
+            return self.ledger.read_again(&job);
+        }
+        let id = job.id;
+        let checked = result.and_then(|read| match () {
+            () if self.refuses_odd && read % 2 == 1 => Err(SnapshotError::new("the manifest refuses it", "")),
+            () if self.ledger.would_replace(&job, &contents(read)) && !self.recent.contains(&id) => {
+                Err(SnapshotError::new("too long ago", ""))
+            }
+            () => Ok(read),
+        });
+        let read = checked.as_ref().ok().copied();
+        let outcome = Outcome { job: job.clone(), after, result: checked.map(contents) };
+        match self.ledger.settle(&outcome, self.now) {
+            Verdict::Add { replaces } => {
+                let before = self.sums.insert(id, read.expect("it was read"));
+                assert_eq!(before.is_some(), replaces, "{id} is in the sums");
+                self.recent.insert(id);
+                self.problems.remove(&job.name);
+            }
+            Verdict::Same => {
+                assert_eq!(self.sums.get(&id), read.as_ref(), "{id} is in the sums as it is");
+                self.problems.remove(&job.name);
+            }
+            Verdict::SetAside(reason) => drop(self.problems.insert(job.name, reason.what)),
+            Verdict::Wait => {}
+        }
+    }
+
+    fn wait(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+        self.clock += Duration::from_millis(milliseconds);
+        for (name, reason) in self.ledger.tick(self.now) {
+            self.problems.insert(name, reason.what);
+        }
+        self.ledger.verify(false, self.now);
+    }
+
+    /// What the engine does with another manifest.
+    fn manifest(&mut self, refuses_odd: bool) {
+        if self.refuses_odd == refuses_odd {
+            return;
+        }
+        self.refuses_odd = refuses_odd;
+        for name in self.ledger.retry_failed() {
+            self.problems.remove(&name);
+        }
+        let odd: Vec<BatchName> = (0..NAMES.len())
+            .map(name_of)
+            .filter(|name| self.ledger.counted_as(*name).is_some() && self.sums[&name.id()] % 2 == 1)
+            .collect();
+        for name in odd.into_iter().filter(|_| refuses_odd) {
+            let at = NAMES.iter().position(|&other| other == name.to_string()).expect("a name");
+            let is_there = self.files.get(&at).map(|file| file.identity) == self.ledger.counted_as(name);
+            if is_there && self.recent.remove(&name.id()) {
+                self.ledger.withdraw(name);
+                self.sums.remove(&name.id());
+                self.problems.insert(name.to_string(), "the manifest refuses it".into());
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        let kept = self.ledger.counted();
+        assert!(kept.is_sound());
+        self.ledger = Ledger::restore(SETTLE, &kept, self.now);
+        self.reading.clear();
+        self.recent.clear();
+        let lost: Vec<String> = kept.lost().iter().map(BatchName::to_string).collect();
+        self.problems.retain(|name, _| lost.contains(name));
+        self.scan();
+    }
+
+    fn prune(&mut self) {
+        for at in 0..NAMES.len() {
+            let name = name_of(at);
+            let Some(counted) = self.ledger.counted_as(name) else { continue };
+            let Some(file) = self.files.get(&at) else { continue };
+            if self.ledger.may_be_deleted(name, &counted) && file.identity == counted {
+                assert_eq!(self.sums.get(&name.id()), Some(&file.contents), "what is deleted is counted");
+                self.files.remove(&at);
+            }
+        }
+    }
+
+    fn take_step(&mut self, step: &Step) {
+        match *step {
+            Step::Write(at, contents, readable) => {
+                let identity = self.identity(None);
+                self.files.insert(at, File { contents, readable, identity });
+            }
+            Step::Touch(at) => {
+                self.serial += 1;
+                let serial = self.serial;
+                if let Some(file) = self.files.get_mut(&at) {
+                    file.identity = file.identity.touched_for_tests(serial);
+                }
+            }
+            Step::Replace(at, contents) => {
+                self.take_step(&Step::Touch(at));
+                if let Some(file) = self.files.get_mut(&at) {
+                    file.contents = contents;
+                }
+            }
+            Step::Heal(at) => {
+                if let Some(file) = self.files.get(&at).copied() {
+                    let before = (file.readable == Readable::NotNow).then_some(file.identity);
+                    let identity = before.unwrap_or_else(|| self.identity(Some(file.identity)));
+                    self.files.insert(at, File { readable: Readable::Whole, identity, ..file });
+                }
+            }
+            Step::Rename(from, to) => {
+                let same_kind = name_of(from).is_file() == name_of(to).is_file();
+                if same_kind && !self.files.contains_key(&to) && self.files.contains_key(&from) {
+                    self.take_step(&Step::Touch(from));
+                    let file = self.files.remove(&from).expect("it is there");
+                    self.files.insert(to, file);
+                }
+            }
+            Step::Delete(at) => drop(self.files.remove(&at)),
+            Step::Event(at, whole) => self.event(at, whole),
+            Step::Scan => self.scan(),
+            Step::Begin(most) => self.begin(most),
+            Step::Finish(place) => self.finish(place),
+            Step::Wait(milliseconds) => self.wait(milliseconds),
+            Step::Manifest(refuses_odd) => self.manifest(refuses_odd),
+            Step::Restart => self.restart(),
+            Step::Prune => self.prune(),
+        }
+        self.check_always();
+    }
+
+    /// What holds at any moment.
+    fn check_always(&self) {
+        let kept = self.ledger.counted();
+        let ids: Vec<BatchId> = kept.iter().map(|(name, _)| name.id()).collect();
+        assert!(kept.is_sound());
+        assert_eq!(ids.iter().copied().collect::<BTreeSet<_>>(), self.sums.keys().copied().collect());
+        let expected = kept.batches.iter().map(|batch| {
+            assert_eq!(batch.digest, Some(contents(self.sums[&batch.name.id()]).digest), "{:?}", batch.name);
+            batch.name.id().fingerprint(batch.digest)
+        });
+        assert_eq!(expected.fold(0, u64::wrapping_add), kept.fingerprint());
+        let account = self.ledger.account();
+        assert_eq!(account.seen, account.counted + account.waiting + account.set_aside);
+        let mut owners = BTreeSet::new();
+        for (name, _) in self.ledger.entries.iter().filter(|(_, entry)| entry.is_owner) {
+            assert!(owners.insert(name.id()), "two owners of {}", name.id());
+        }
+    }
+
+    /// Has the dust settle: the system says no no more, all is read, and nothing changes.
+    fn settle(&mut self) {
+        for at in 0..NAMES.len() {
+            if self.files.get(&at).is_some_and(|file| file.readable == Readable::NotNow) {
+                self.take_step(&Step::Heal(at));
+            }
+        }
+        self.manifest(false);
+        for _ in 0..8 {
+            self.scan();
+            self.begin(usize::MAX);
+            while !self.reading.is_empty() {
+                self.finish(0);
+            }
+            self.wait(3000);
+        }
+        self.check_always();
+        assert_eq!(self.ledger.account().waiting, 0);
+        for id in NAMES.iter().map(|name| BatchName::parse(name).expect("a name").id()) {
+            self.check_settled(id);
+        }
+    }
+
+    fn check_settled(&self, id: BatchId) {
+        let names: Vec<usize> = (0..NAMES.len()).filter(|&at| name_of(at).id() == id).collect();
+        let there: Vec<File> = names.iter().filter_map(|at| self.files.get(at)).copied().collect();
+        let said: Vec<&String> = names.iter().filter_map(|&at| self.problems.get(NAMES[at])).collect();
+        let counted = self.sums.get(&id);
+        if let [file] = there[..] {
+            match file.readable {
+                // Another count can only take the place of one that can be taken out.
+                Readable::Whole if counted != Some(&file.contents) => {
+                    assert!(
+                        counted.is_some() && said == ["too long ago"],
+                        "{id}: {counted:?}, {file:?}, {said:?}"
+                    );
+                }
+                Readable::Whole => assert!(said.is_empty(), "{id} is counted: {said:?}"),
+                _ => assert!(!said.is_empty(), "{id} cannot be read, and nobody says so"),
+            }
+        }
+        if there.len() > 1 {
+            assert!(!said.is_empty(), "{id} is there twice, and nobody says so");
+        }
+        let is_lost = self.ledger.counted().lost().iter().any(|name| name.id() == id);
+        if there.is_empty() {
+            assert_eq!(is_lost, !said.is_empty(), "{id} is gone: {said:?}");
+        }
+    }
+}
+
+fn a_name() -> impl Strategy<Value = usize> {
+    0..NAMES.len()
+}
+
+fn readable() -> impl Strategy<Value = Readable> {
+    prop_oneof![6 => Just(Readable::Whole), 1 => Just(Readable::Cut), 1 => Just(Readable::NotNow)]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (a_name(), 0..4_u8, readable()).prop_map(|(at, contents, readable)| Step::Write(at, contents, readable)),
+        1 => a_name().prop_map(Step::Touch),
+        1 => (a_name(), 0..4_u8).prop_map(|(at, contents)| Step::Replace(at, contents)),
+        1 => a_name().prop_map(Step::Heal),
+        3 => (a_name(), a_name()).prop_map(|(from, to)| Step::Rename(from, to)),
+        2 => a_name().prop_map(Step::Delete),
+        6 => (a_name(), any::<bool>()).prop_map(|(at, whole)| Step::Event(at, whole)),
+        3 => Just(Step::Scan),
+        5 => (1..4_usize).prop_map(Step::Begin),
+        5 => (0..4_usize).prop_map(Step::Finish),
+        3 => prop_oneof![Just(50), Just(600), Just(2500), Just(70_000)].prop_map(Step::Wait),
+        1 => any::<bool>().prop_map(Step::Manifest),
+        1 => Just(Step::Restart),
+        1 => Just(Step::Prune),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #[test]
+    fn each_batch_is_in_the_sums_once_and_in_the_end_as_it_is_on_disk(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut world = World::new();
+        steps.iter().for_each(|step| world.take_step(step));
+        world.settle();
+    }
+}

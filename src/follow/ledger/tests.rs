@@ -1,0 +1,409 @@
+//! What the ledger makes of a real directory, case by case.
+
+use super::*;
+use crate::follow::look;
+use std::fs;
+use std::path::Path;
+
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// A ledger over a real directory, with a clock of its own.
+struct Bench {
+    directory: tempfile::TempDir,
+    ledger: Ledger,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        Self { directory, ledger: Ledger::new(SETTLE), now: Instant::now() }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, contents: &str) {
+        fs::write(self.path(name), contents).expect("a file");
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    fn scan(&mut self) -> Changes {
+        let found = crate::follow::scan(self.directory.path(), crate::follow::Shard::WHOLE).expect("a scan");
+        self.ledger.reconcile(&found, self.now, SystemTime::now())
+    }
+
+    fn names_ready(&mut self) -> Vec<Job> {
+        self.ledger.take_ready(usize::MAX)
+    }
+
+    fn finish(&mut self, job: Job, result: Result<(), &str>) -> Verdict {
+        let after = look(self.directory.path(), &job.name).map(|found| found.identity);
+        let result = match result {
+            Ok(()) => Ok(contents(&job)),
+            Err(what) => Err(SnapshotError::new(what, "")),
+        };
+        self.ledger.settle(&Outcome { job, after, result }, self.now)
+    }
+
+    fn counts(&self) -> (u64, u64, u64, u64) {
+        let account = self.ledger.account();
+        assert_eq!(account.seen, account.counted + account.waiting + account.set_aside);
+        assert!(account.waiting > 0 || account.waiting_bytes == 0);
+        (account.seen, account.counted, account.waiting, account.set_aside)
+    }
+}
+
+/// A count that is another one for each size of the file.
+fn contents(job: &Job) -> Contents {
+    let shapes: Arc<[LayerShape]> = Arc::new([LayerShape { name: "a".into(), neurons: Some(vec![1]) }]);
+    Contents { shapes, digest: NonZeroU64::MIN.saturating_add(job.identity.size) }
+}
+
+#[test]
+fn a_batch_is_read_once_and_again_only_when_it_changes() {
+    let mut bench = Bench::new();
+    bench.write("batch-1.npz", "one");
+    bench.write("batch-0.npz", "zero");
+    bench.scan();
+    let jobs = bench.names_ready();
+    assert_eq!(jobs.iter().map(|job| job.id.number).collect::<Vec<_>>(), [0, 1], "in order of number");
+    assert_eq!(bench.counts(), (2, 0, 2, 0));
+    for job in jobs {
+        assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+    }
+    bench.scan();
+    assert!(bench.names_ready().is_empty());
+    bench.write("batch-1.npz", "one again");
+    bench.scan();
+    let job = bench.names_ready().pop().expect("it changed");
+    assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: true });
+    fs::remove_file(bench.path("batch-0.npz")).expect("removed");
+    assert_eq!(bench.scan(), Changes::default());
+    assert_eq!(bench.counts(), (2, 2, 0, 0), "a deleted batch that was counted stays counted");
+}
+
+#[test]
+fn an_unreadable_batch_waits_while_it_changes_and_is_then_set_aside_until_it_changes() {
+    let mut bench = Bench::new();
+    bench.write("batch-0.npz", "half");
+    bench.scan();
+    let job = bench.names_ready().pop().expect("ready");
+    assert_eq!(bench.finish(job, Err("no end")), Verdict::Wait);
+    bench.wait(SETTLE / 2);
+    assert!(bench.ledger.tick(bench.now).is_empty());
+    bench.write("batch-0.npz", "half and more");
+    bench.scan();
+    let job = bench.names_ready().pop().expect("it changed");
+    assert_eq!(bench.finish(job, Err("no end")), Verdict::Wait);
+    bench.wait(SETTLE - Duration::from_millis(1));
+    assert!(bench.ledger.tick(bench.now).is_empty());
+    bench.wait(Duration::from_millis(1));
+    assert_eq!(bench.ledger.tick(bench.now).len(), 1);
+    assert_eq!(bench.counts(), (1, 0, 0, 1));
+    bench.scan();
+    assert!(bench.names_ready().is_empty());
+    bench.write("batch-0.npz", "half and more, whole");
+    bench.scan();
+    let job = bench.names_ready().pop().expect("it changed");
+    assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+    assert_eq!(bench.counts(), (1, 1, 0, 0));
+}
+
+/// What is kept must be what is in the figures, whatever becomes of the file.
+#[test]
+fn a_counted_batch_is_kept_in_the_state_in_which_it_was_counted() {
+    let mut bench = Bench::new();
+    bench.write("batch-0.npz", "one");
+    bench.scan();
+    let job = bench.names_ready().pop().expect("ready");
+    let first = job.identity;
+    let kept = |bench: &Bench| bench.ledger.counted().iter().map(|(_, &state)| state).collect::<Vec<_>>();
+    bench.finish(job, Ok(()));
+    assert_eq!(kept(&bench), [first]);
+    bench.write("batch-0.npz", "cut off");
+    fs::File::options()
+        .write(true)
+        .open(bench.path("batch-0.npz"))
+        .and_then(|file| file.set_modified(SystemTime::now() - Duration::from_secs(9)))
+        .expect("another time");
+    bench.scan();
+    assert_eq!((kept(&bench), bench.ledger.in_figures()), (vec![first], 1), "it is read again");
+    let job = bench.names_ready().pop().expect("ready");
+    assert_eq!(bench.finish(job.clone(), Err("no end")), Verdict::Wait);
+    bench.wait(SETTLE);
+    assert_eq!(bench.ledger.tick(bench.now).len(), 1);
+    assert_eq!((kept(&bench), bench.counts()), (vec![first], (1, 1, 0, 0)), "it cannot be read");
+    bench.ledger.retry_failed();
+    let job = bench.names_ready().pop().expect("ready");
+    let (identity, verdict) = (job.identity, bench.finish(job, Ok(())));
+    assert_eq!((verdict, kept(&bench)), (Verdict::Add { replaces: true }, vec![identity]));
+
+    // One that is moved away before it could be read again is read when it is back.
+    bench.write("batch-0.npz", "another");
+    bench.scan();
+    fs::rename(bench.path("batch-0.npz"), bench.path("away")).expect("moved");
+    let problems = bench.scan().problems;
+    assert!(problems[0].1.what.contains("what it was before is counted"), "{problems:?}");
+    assert_eq!((kept(&bench), bench.counts()), (vec![identity], (1, 1, 0, 0)));
+    assert_eq!(bench.ledger.counted().lost().len(), 1);
+    fs::rename(bench.path("away"), bench.path("batch-0.npz")).expect("moved");
+    bench.scan();
+    assert_eq!(bench.names_ready().len(), 1);
+}
+
+#[test]
+fn what_changes_while_it_is_read_is_not_added() {
+    let mut bench = Bench::new();
+    bench.write("batch-0.npz", "before");
+    bench.scan();
+    let job = bench.names_ready().pop().expect("ready");
+    bench.write("batch-0.npz", "after, longer");
+    assert_eq!(bench.finish(job, Ok(())), Verdict::Wait);
+    assert_eq!(bench.counts(), (1, 0, 1, 0));
+    bench.wait(BETWEEN_ATTEMPTS);
+    bench.ledger.tick(bench.now);
+    let job = bench.names_ready().pop().expect("again");
+    assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+}
+
+#[test]
+fn an_old_batch_that_cannot_be_read_is_set_aside_at_once() {
+    let mut bench = Bench::new();
+    bench.write("batch-0.npz", "half");
+    let old = SystemTime::now() - Duration::from_secs(60);
+    fs::File::options()
+        .write(true)
+        .open(bench.path("batch-0.npz"))
+        .expect("open")
+        .set_modified(old)
+        .expect("time");
+    bench.scan();
+    let job = bench.names_ready().pop().expect("ready");
+    assert!(matches!(bench.finish(job, Err("no end")), Verdict::SetAside(_)));
+}
+
+#[test]
+fn a_directory_rests_before_it_is_read_unless_it_was_renamed_into_place() {
+    let mut bench = Bench::new();
+    fs::create_dir(bench.path("batch-0")).expect("a directory");
+    bench.write("batch-0/a.post.npy", "x");
+    bench.scan();
+    assert!(bench.names_ready().is_empty());
+    bench.wait(DIRECTORY_REST);
+    bench.ledger.tick(bench.now);
+    assert_eq!(bench.names_ready().len(), 1);
+    fs::create_dir(bench.path("batch-1")).expect("a directory");
+    let found = look(bench.directory.path(), "batch-1").expect("it is there");
+    bench.ledger.observe(&found, true, bench.now, SystemTime::now());
+    assert_eq!(bench.names_ready().len(), 1);
+}
+
+/// A program that maps an array may fill it without a trace.
+#[test]
+fn a_directory_batch_is_read_once_more_before_the_run_is_over() {
+    let mut bench = Bench::new();
+    fs::create_dir(bench.path("batch-0")).expect("a directory");
+    bench.write("batch-0/a.post.npy", "zeros");
+    bench.write("batch-1.npz", "x");
+    bench.scan();
+    bench.wait(DIRECTORY_REST);
+    bench.ledger.tick(bench.now);
+    for job in bench.names_ready() {
+        assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+    }
+    bench.ledger.verify(false, bench.now);
+    assert!(bench.names_ready().is_empty(), "not yet");
+    let as_counted = bench.ledger.counted_as(BatchName::parse("batch-0").expect("a name")).expect("counted");
+    bench.ledger.verify(true, bench.now);
+    let job = bench.names_ready().pop().expect("the directory");
+    assert_eq!((job.name.as_str(), bench.counts()), ("batch-0", (2, 1, 1, 0)));
+    assert!(!bench.ledger.may_be_deleted(BatchName::parse("batch-0").expect("a name"), &as_counted));
+    // It was filled meanwhile, and is looked at until it stays as it is.
+    let filled = Contents { digest: NonZeroU64::MAX, ..contents(&job) };
+    let again = |bench: &mut Bench, job: Job| {
+        let outcome = Outcome { after: Some(job.identity), job, result: Ok(filled.clone()) };
+        bench.ledger.settle(&outcome, bench.now)
+    };
+    assert_eq!(again(&mut bench, job), Verdict::Add { replaces: true });
+    bench.wait(VERIFY_AFTER);
+    bench.ledger.verify(false, bench.now);
+    let job = bench.names_ready().pop().expect("once more");
+    assert_eq!(again(&mut bench, job), Verdict::Same);
+    bench.ledger.verify(true, bench.now);
+    assert_eq!((bench.names_ready().len(), bench.counts()), (0, (2, 2, 0, 0)));
+}
+
+#[test]
+fn a_number_counts_once_and_a_renamed_batch_takes_its_number_along() {
+    let mut bench = Bench::new();
+    bench.write("batch-1.npz", "x");
+    bench.write("batch-01.npz", "y");
+    let changes = bench.scan();
+    assert_eq!(changes.problems.len(), 1);
+    assert!(changes.problems[0].1.what.contains("twice"), "{changes:?}");
+    assert_eq!(bench.names_ready().len(), 1);
+    assert_eq!(bench.counts(), (2, 0, 1, 1));
+
+    let mut bench = Bench::new();
+    bench.write("batch-1.npz", "x");
+    bench.scan();
+    fs::rename(bench.path("batch-1.npz"), bench.path("batch-000001.npz")).expect("renamed");
+    let changes = bench.scan();
+    assert_eq!(changes.solved, ["batch-1.npz"]);
+    assert_eq!(bench.names_ready().pop().expect("ready").name, "batch-000001.npz");
+    assert_eq!(bench.counts(), (1, 0, 1, 0));
+}
+
+#[test]
+fn a_batch_counts_once_the_one_that_had_its_number_is_gone() {
+    let mut bench = Bench::new();
+    bench.write("batch-1.npz", "broken");
+    bench.write("batch-01.npz", "whole");
+    assert_eq!(bench.scan().problems[0].0, "batch-1.npz");
+    let job = bench.names_ready().pop().expect("ready");
+    assert_eq!(bench.finish(job, Err("no end")), Verdict::Wait);
+    bench.wait(SETTLE);
+    bench.ledger.tick(bench.now);
+    fs::remove_file(bench.path("batch-01.npz")).expect("removed");
+    let changes = bench.scan();
+    assert_eq!(
+        (changes.solved, changes.problems.len()),
+        (vec!["batch-01.npz".into(), "batch-1.npz".into()], 0)
+    );
+    assert_eq!(bench.names_ready().pop().expect("ready").name, "batch-1.npz");
+    assert_eq!(bench.counts(), (1, 0, 1, 0));
+}
+
+#[test]
+fn what_is_lost_stays_lost_for_a_later_ledger() {
+    let mut bench = Bench::new();
+    bench.write("batch-1.npz", "x");
+    bench.scan();
+    fs::remove_file(bench.path("batch-1.npz")).expect("removed");
+    bench.scan();
+    let kept = bench.ledger.counted();
+    assert!(kept.is_sound() && kept.lost().len() == 1);
+    bench.ledger = Ledger::restore(SETTLE, &kept, bench.now);
+    assert_eq!((bench.scan(), bench.counts()), (Changes::default(), (1, 0, 0, 1)));
+    bench.write("batch-1.npz", "x");
+    bench.scan();
+    assert_eq!((bench.names_ready().len(), bench.ledger.counted().lost().len()), (1, 0));
+}
+
+#[test]
+fn ranks_have_numbers_and_accounts_of_their_own() {
+    let mut bench = Bench::new();
+    for rank in ["rank-1", "rank-02", "rank-7"] {
+        fs::create_dir(bench.path(rank)).expect("a directory");
+    }
+    for name in [
+        "batch-0.npz",
+        "rank-1/batch-0.npz",
+        "rank-02/batch-0.npz",
+        "rank-2.batch-0.npz",
+        "rank-1/batch-1.npz",
+    ] {
+        bench.write(name, name);
+    }
+    let changes = bench.scan();
+    let twice = &changes.problems[0].1.what;
+    assert!(
+        changes.problems.len() == 1 && twice.contains("batch number 0 of rank 2 is there twice"),
+        "{twice}"
+    );
+    let jobs = bench.names_ready();
+    let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    assert_eq!(names, ["batch-0.npz", "rank-1/batch-0.npz", "rank-02/batch-0.npz", "rank-1/batch-1.npz"]);
+    bench.ledger.note_rank(7);
+    let account = |seen, waiting, set_aside, waiting_bytes| {
+        Some(Account { seen, waiting, set_aside, waiting_bytes, ..Account::default() })
+    };
+    let ranks = bench.ledger.take_changed_ranks();
+    assert_eq!(ranks, [(1, account(2, 2, 0, 36)), (2, account(2, 1, 1, 19)), (7, account(0, 0, 0, 0))]);
+    for job in jobs {
+        assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+    }
+    assert_eq!(bench.counts(), (5, 4, 0, 1));
+    assert_eq!(bench.ledger.take_changed_ranks().len(), 2);
+    fs::remove_dir(bench.path("rank-7")).expect("removed");
+    fs::remove_file(bench.path("rank-2.batch-0.npz")).expect("removed");
+    bench.scan();
+    let counted = Account { seen: 1, counted: 1, ..Account::default() };
+    assert_eq!(bench.ledger.take_changed_ranks(), [(2, Some(counted)), (7, None)]);
+    let kept = bench.ledger.counted();
+    assert!(kept.is_sound());
+    let mut restored = Ledger::restore(SETTLE, &kept, bench.now);
+    assert_eq!(restored.account(), bench.ledger.account());
+    assert_eq!(restored.take_changed_ranks().len(), 2);
+}
+
+#[test]
+fn a_batch_deleted_before_it_was_counted_is_a_problem_until_it_comes_back() {
+    let mut bench = Bench::new();
+    bench.write("batch-1.npz", "x");
+    bench.scan();
+    fs::remove_file(bench.path("batch-1.npz")).expect("removed");
+    assert_eq!(bench.scan().problems.len(), 1);
+    assert_eq!((bench.scan(), bench.counts()), (Changes::default(), (1, 0, 0, 1)));
+    bench.write("batch-1.npz", "x");
+    bench.scan();
+    assert_eq!(bench.names_ready().len(), 1);
+
+    bench.write("batch-2.npz", "x");
+    bench.scan();
+    let job = bench.names_ready().pop().expect("ready");
+    fs::remove_file(bench.path("batch-2.npz")).expect("removed");
+    assert!(matches!(bench.finish(job, Err("gone")), Verdict::SetAside(_)));
+}
+
+#[test]
+fn a_set_aside_batch_that_is_deleted_is_no_problem_any_more() {
+    let mut bench = Bench::new();
+    fs::create_dir(bench.path("batch-1.npz")).expect("a directory");
+    bench.write("batch-2", "a file");
+    assert_eq!(bench.scan().problems.len(), 2);
+    assert_eq!(bench.counts(), (2, 0, 0, 2));
+    fs::remove_dir(bench.path("batch-1.npz")).expect("removed");
+    assert_eq!(bench.scan().solved, ["batch-1.npz"]);
+    assert_eq!(bench.counts(), (1, 0, 0, 1));
+}
+
+#[test]
+fn a_changed_manifest_takes_out_what_does_not_match_and_reads_again_what_was_set_aside() {
+    let mut bench = Bench::new();
+    bench.write("batch-0.npz", "x");
+    bench.scan();
+    let job = bench.names_ready().pop().expect("ready");
+    bench.finish(job, Ok(()));
+    assert!(bench.ledger.recheck(|_| Ok(())).is_empty());
+    let failed = bench.ledger.recheck(|_| Err(SnapshotError::new("no", "")));
+    assert_eq!((failed.len(), bench.counts()), (1, (1, 1, 0, 0)));
+    bench.ledger.withdraw(failed[0].0);
+    assert!(bench.ledger.counted_as(failed[0].0).is_none());
+    assert_eq!((bench.ledger.counted().len(), bench.counts()), (0, (1, 0, 0, 1)));
+    assert_eq!(bench.ledger.retry_failed(), ["batch-0.npz"]);
+    let job = bench.names_ready().pop().expect("ready");
+    assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_pipes_are_never_read() {
+    let mut bench = Bench::new();
+    std::os::unix::fs::symlink(Path::new("/dev/zero"), bench.path("batch-0.npz")).expect("a link");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        bench.path("batch-1.npz"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .expect("a pipe");
+    assert_eq!(bench.scan().problems.len(), 2);
+    assert!(bench.names_ready().is_empty());
+}

@@ -1,0 +1,354 @@
+//! What lies beside the parts of a run, looks like one, and is not counted: names that are nearly right, and runs and
+//! batches in another place than the one that is looked at.
+//!
+//! Only what is certain enough is told, and of many of a kind the first with how many there are: there may be as many
+//! as there are batches. In an object store only names are looked at: to look into directories there takes requests.
+
+use super::scan::{Found, is_run};
+use crate::snapshot::{EntryName, Slip, SnapshotError, classify, meant_name};
+use crate::storage::{self, Links, Shape, is_url};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Of a kind, so many are told one by one; of more, the first stands for all.
+const MOST_ALONE: usize = 3;
+
+/// The most directories and links that are looked into.
+const MOST_LOOKED_INTO: usize = 64;
+
+/// Something that is not counted, or the first of several of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its name in the directory.
+    pub name: String,
+    /// Why it is not counted, and what to do.
+    pub error: SnapshotError,
+    /// Whether it holds batches, by all that can be seen: where nothing else does, what is counted is not the run.
+    pub has_batches: bool,
+}
+
+/// Why something is not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Misnamed(Slip),
+    MisnamedRank,
+    /// A directory with batches in a run that has none beside its manifest.
+    BatchesBelow,
+    /// A run in a run.
+    RunBelow,
+    /// A link to a run, in a directory of runs.
+    Link,
+    /// A directory of runs, in a directory that holds no run.
+    RunsBelow,
+    /// A rank that is taken for a run, since its name gives no rank.
+    RankAsRun,
+}
+
+/// Those of a kind.
+#[derive(Debug, Default)]
+struct Group {
+    names: Vec<String>,
+    count: usize,
+    has_batches: bool,
+}
+
+/// The kinds that there are.
+#[derive(Debug, Default)]
+struct Groups(BTreeMap<Kind, Group>);
+
+impl Groups {
+    fn add(&mut self, kind: Kind, name: &str, has_batches: bool) {
+        let group = self.0.entry(kind).or_default();
+        group.count += 1;
+        group.has_batches |= has_batches;
+        if group.names.len() < MOST_ALONE {
+            group.names.push(name.to_owned());
+        }
+    }
+
+    fn told(self) -> Vec<Neighbour> {
+        self.0.into_iter().flat_map(|(kind, group)| group.told(kind)).collect()
+    }
+}
+
+impl Group {
+    fn told(self, kind: Kind) -> Vec<Neighbour> {
+        let more = if self.count > MOST_ALONE { self.count - 1 } else { 0 };
+        let told = if more > 0 { 1 } else { self.names.len() };
+        let neighbour = |name: String| {
+            let (what, advice) = kind.words(&name);
+            let what = if more > 0 { format!("{what}; {more} more are like it") } else { what };
+            Neighbour { error: SnapshotError::new(what, advice), has_batches: self.has_batches, name }
+        };
+        self.names.into_iter().take(told).map(neighbour).collect()
+    }
+}
+
+impl Kind {
+    /// What is wrong with something of this name, and what to do.
+    fn words(self, name: &str) -> (String, String) {
+        let meant = meant_name(name);
+        let rename = |otherwise: &str| match &meant {
+            Some(meant) => format!("name it {meant}"),
+            None => format!("name it {otherwise}"),
+        };
+        let (what, advice) = match self {
+            Self::Misnamed(Slip::Numbered | Slip::Unnumbered) => (
+                "it is not counted, since its name gives no batch number",
+                rename("batch-N.npz") + " if it is a batch",
+            ),
+            Self::Misnamed(Slip::Capitals) => {
+                ("it is not counted, since its name has capital letters", rename("batch-N.npz"))
+            }
+            Self::Misnamed(Slip::Format) => (
+                "it is not counted, since a batch is an .npz file or a directory of .npy files",
+                format!(
+                    "save the arrays of a batch with numpy.savez as {}",
+                    meant.as_deref().unwrap_or("batch-N.npz")
+                ),
+            ),
+            Self::Misnamed(Slip::Packed) => (
+                "it is not counted, since it is packed",
+                format!(
+                    "unpack it, or name it {} if it is an .npz file",
+                    meant.as_deref().unwrap_or("batch-N.npz")
+                ),
+            ),
+            Self::Misnamed(Slip::Document) => {
+                ("it is not read under this name", rename("manifest.json or end.json"))
+            }
+            Self::MisnamedRank => (
+                "what is in it is not counted, since its name gives no rank",
+                rename("rank-R, a number below 4294967295,") + " if it is that of a rank",
+            ),
+            Self::BatchesBelow => (
+                "there are batches in it, which are not counted: only those beside manifest.json are",
+                "move them there, or name this directory if it is the run".to_owned(),
+            ),
+            Self::RunBelow => (
+                "it is a run of its own, which is not counted in this one",
+                "count it by itself, and keep runs beside one another in a directory of runs".to_owned(),
+            ),
+            Self::Link => (
+                "it is a symbolic link to a run, which is not followed",
+                "name what it leads to, or follow links with --follow-links where you trust who made them"
+                    .to_owned(),
+            ),
+            Self::RunsBelow => {
+                ("it is a directory of runs, and this one holds none", "watch that one".to_owned())
+            }
+            Self::RankAsRun => (
+                "it is taken for a run of its own, since its name gives no rank",
+                rename("rank-R") + " if it is a rank of one run",
+            ),
+        };
+        (what.to_owned(), advice)
+    }
+}
+
+/// What is not counted in a directory that is taken for a run, where a scan has found this.
+pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
+    let mut groups = Groups::default();
+    for misnamed in found {
+        if let EntryName::Misnamed(slip) = misnamed.meaning
+            && is_told(misnamed, slip, found)
+        {
+            let has_batches = !matches!(slip, Slip::Unnumbered | Slip::Document);
+            groups.add(Kind::Misnamed(slip), &misnamed.name, has_batches);
+        }
+    }
+    let ranks = || found.iter().filter(|found| found.meaning == EntryName::MisnamedRank);
+    // A `rank_0` may hold anything, as logs; a `rank-…` is meant for a rank.
+    for rank in ranks().filter(|rank| rank.name.starts_with("rank-")) {
+        groups.add(Kind::MisnamedRank, &rank.name, false);
+    }
+    let others = ranks().filter(|rank| !rank.name.starts_with("rank-") && rank.shape == Shape::Directory);
+    let names = if is_url(directory) { Vec::new() } else { others.map(|rank| rank.name.clone()).collect() };
+    for name in those_that(names, |name| holds_batches(&directory.join(name))) {
+        groups.add(Kind::MisnamedRank, &name, true);
+    }
+    let has_batches = found.iter().any(|found| found.meaning.batch().is_some());
+    let is_part = |found: &Found| matches!(found.meaning, EntryName::Manifest(_) | EntryName::End(_));
+    if !is_url(directory) && (has_batches || found.iter().any(is_part)) {
+        for name in foreign_directories(directory).iter().take(MOST_LOOKED_INTO) {
+            let below = directory.join(name);
+            match () {
+                () if !has_batches && holds_batches(&below) => groups.add(Kind::BatchesBelow, name, true),
+                () if is_run(&below) => groups.add(Kind::RunBelow, name, false),
+                () => {}
+            }
+        }
+    }
+    groups.told()
+}
+
+/// Whether something that looks like a part of a run is told: a document unless the right one is there, too, and what
+/// has no suffix only where it is a directory. All that was found is in the order of the names.
+fn is_told(misnamed: &Found, slip: Slip, found: &[Found]) -> bool {
+    let is_there = |name: String| found.binary_search_by(|found| found.name.cmp(&name)).is_ok();
+    let has_suffix = misnamed.name.rsplit('/').next().is_some_and(|name| name.contains('.'));
+    match slip {
+        Slip::Document => !meant_name(&misnamed.name).is_some_and(is_there),
+        _ => has_suffix || misnamed.shape == Shape::Directory,
+    }
+}
+
+/// What is not followed in a directory that is no run itself.
+pub fn beside_runs(directory: &Path) -> Vec<Neighbour> {
+    if is_url(directory) {
+        return Vec::new();
+    }
+    let mut groups = Groups::default();
+    let here = storage::canonical(directory);
+    for (name, leads_to) in links_to_directories(directory) {
+        // What it leads to may be followed under its own name, as that of `latest` is.
+        if leads_to.parent() != Some(&here) && is_run(&leads_to) {
+            groups.add(Kind::Link, &name, false);
+        }
+    }
+    let is_run_here = |name: &str| is_run(&directory.join(name));
+    let ranks = directories(directory, |meaning| *meaning == EntryName::MisnamedRank);
+    for name in those_that(ranks, is_run_here) {
+        groups.add(Kind::RankAsRun, &name, true);
+    }
+    let names = foreign_directories(directory);
+    if !groups.0.contains_key(&Kind::RankAsRun) && !names.iter().any(|name| is_run_here(name)) {
+        for name in names.iter().take(MOST_LOOKED_INTO) {
+            let below = directory.join(name);
+            if foreign_directories(&below).iter().take(MOST_LOOKED_INTO).any(|name| is_run(&below.join(name)))
+            {
+                groups.add(Kind::RunsBelow, name, false);
+            }
+        }
+    }
+    groups.told()
+}
+
+/// Those of which something is so. Of very many the first are looked into, and speak for the others if it is so of all
+/// of them.
+fn those_that(mut names: Vec<String>, is_so: impl Fn(&str) -> bool) -> Vec<String> {
+    let others = names.split_off(names.len().min(MOST_LOOKED_INTO));
+    names.retain(|name| is_so(name));
+    if names.len() == MOST_LOOKED_INTO {
+        names.extend(others);
+    }
+    names
+}
+
+/// The symbolic links to directories that are not followed, the first of them, and where they lead.
+fn links_to_directories(directory: &Path) -> Vec<(String, PathBuf)> {
+    if Links::now() == Links::Followed {
+        return Vec::new();
+    }
+    let Ok(entries) = directory.read_dir() else { return Vec::new() };
+    let links =
+        entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+    let mut names: Vec<String> = links.filter_map(|link| link.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    names.truncate(MOST_LOOKED_INTO);
+    let leads_to = |name: String| {
+        let target = directory.join(&name).canonicalize().ok().filter(|target| target.is_dir())?;
+        Some((name, target))
+    };
+    names.into_iter().filter_map(leads_to).collect()
+}
+
+/// The directories whose names say nothing, in the order of their names.
+fn foreign_directories(directory: &Path) -> Vec<String> {
+    directories(directory, |meaning| *meaning == EntryName::Foreign)
+}
+
+fn directories(directory: &Path, wanted: impl Fn(&EntryName) -> bool) -> Vec<String> {
+    let all = storage::of(directory).directories(directory).into_iter();
+    let mut names: Vec<String> = all.filter_map(|(name, _)| name.into_string().ok()).collect();
+    names.retain(|name| wanted(&classify(name)));
+    names.sort_unstable();
+    names
+}
+
+/// Whether a run holds a batch, its own or that of a rank, whatever its shard.
+pub fn holds_any_batch(run: &Path) -> bool {
+    let ranks = || directories(run, |meaning| matches!(meaning, EntryName::Rank(_)));
+    holds_batches(run) || ranks().iter().any(|rank| holds_batches(&run.join(rank)))
+}
+
+fn holds_batches(directory: &Path) -> bool {
+    storage::of(directory).any(directory, &mut |name| classify(name).batch().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Shard;
+    use super::super::scan::scan;
+    use super::*;
+    use std::fs;
+
+    fn put(directory: &Path, names: &[&str]) {
+        for name in names {
+            let path = directory.join(name);
+            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+            fs::write(path, "x").expect("a file");
+        }
+    }
+
+    fn told(directory: &Path) -> Vec<(String, bool)> {
+        let found = scan(directory, Shard::WHOLE).expect("a scan");
+        beside_run(directory, &found).into_iter().map(|told| (told.name, told.has_batches)).collect()
+    }
+
+    #[test]
+    fn of_many_of_a_kind_the_first_stands_for_all() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for number in 0..99 {
+            put(directory.path(), &[&format!("batch_{number:03}.npz")]);
+        }
+        put(directory.path(), &["batch-3.NPZ", "Manifest.json", "batch-1.npz", "notes.txt", "model.pt"]);
+        let found = scan(directory.path(), Shard::WHOLE).expect("a scan");
+        let told = beside_run(directory.path(), &found);
+        let names: Vec<&str> = told.iter().map(|told| told.name.as_str()).collect();
+        assert_eq!(names, ["batch_000.npz", "batch-3.NPZ", "Manifest.json"]);
+        let first = told[0].error.to_string();
+        assert!(first.contains("98 more") && first.contains("name it batch-000.npz"), "{first}");
+    }
+
+    #[test]
+    fn a_document_is_not_told_beside_the_right_one() {
+        let directory = tempfile::tempdir().expect("a directory");
+        put(directory.path(), &["manifest.json.txt"]);
+        assert_eq!(told(directory.path()), [("manifest.json.txt".to_owned(), false)]);
+        put(directory.path(), &["manifest.json"]);
+        assert_eq!(told(directory.path()), []);
+    }
+
+    #[test]
+    fn ranks_and_batches_by_their_names_are_told_where_there_is_something_in_them() {
+        let directory = tempfile::tempdir().expect("a directory");
+        put(directory.path(), &["manifest.json", "rank_0/stdout.log", "batch_3", "logs/log.txt"]);
+        assert_eq!(told(directory.path()), []);
+        put(directory.path(), &["rank_0/batch-1.npz", "batch_4/lif.post.npy", "data/batch-0.npz"]);
+        let expected = [("batch_4", true), ("rank_0", true), ("data", true)];
+        assert_eq!(told(directory.path()), expected.map(|(name, has)| (name.to_owned(), has)));
+        put(directory.path(), &["batch-1.npz"]);
+        assert_eq!(told(directory.path())[2], ("data".to_owned(), false), "it is a run in a run");
+    }
+
+    #[test]
+    fn runs_that_are_elsewhere_are_told() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path();
+        let told = || -> Vec<String> { beside_runs(path).into_iter().map(|told| told.name).collect() };
+        put(path, &["exp/a/manifest.json", "other/notes.txt"]);
+        assert_eq!(told(), ["exp"], "it is one level too high");
+        put(path, &["rank0/batch-0.npz"]);
+        assert_eq!(told(), ["rank0"]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::symlink;
+            symlink(path.join("exp/a"), path.join("best")).expect("a link");
+            symlink("rank0", path.join("latest")).expect("a link");
+            symlink("nowhere", path.join("dangling")).expect("a link");
+            symlink(path.join("other"), path.join("notes")).expect("a link");
+            assert_eq!(told(), ["best", "rank0"], "what is here, nowhere or no run is not told");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What is strange about a batch that counts all the same. Each sentence is the same for all batches of a kind, so
+//! that it can be said once of a run.
+
+use super::bounded::{quoted, shown};
+use super::hints::{NAMED, all_meant};
+use super::{Batch, BatchLayer, SnapshotError};
+
+/// How to name members; what is known to be meant goes before.
+pub(super) const NAMES: &str = "name potentials <layer>.post, <layer>.pre or <layer>.changed";
+
+/// What there is to say of a batch, of which `samples` is a member or not.
+pub(super) fn remarks(batch: &Batch, says_samples: bool) -> Vec<SnapshotError> {
+    let of_axes = says_samples.then(|| samples_first(batch)).flatten();
+    [of_axes, without_samples(batch), without_layers(batch), without_elements(batch), ignored(batch)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The layers that have an element.
+fn filled(batch: &Batch) -> impl Iterator<Item = &BatchLayer> {
+    batch.layers.iter().filter(|layer| layer.elements > 0)
+}
+
+/// Where time steps and samples are as many, nothing tells their axes apart.
+fn samples_first(batch: &Batch) -> Option<SnapshotError> {
+    let is_turned = |layer: &BatchLayer| layer.shape[0] == batch.samples && layer.shape[1] != batch.samples;
+    let is_telling = filled(batch).next().is_some() && filled(batch).all(is_turned);
+    is_telling.then(|| {
+        SnapshotError::new(
+            "in every layer the number of samples is the length of axis 0 and not that of axis 1, here and perhaps \
+             later: saved as [B, T, …], updates are counted wrongly",
+            "save potentials as [T, B, …], time steps first, as with numpy.swapaxes(potentials, 0, 1)",
+        )
+    })
+}
+
+fn without_samples(batch: &Batch) -> Option<SnapshotError> {
+    let is_strange = batch.samples == 0 && filled(batch).next().is_some();
+    is_strange.then(|| {
+        SnapshotError::new(
+            "it has updates and says that it has no samples, here and perhaps later: what is per sample is too high",
+            "write the number of samples as samples",
+        )
+    })
+}
+
+fn without_layers(batch: &Batch) -> Option<SnapshotError> {
+    let is_strange = batch.samples > 0 && batch.layers.is_empty();
+    is_strange.then(|| {
+        let advice = all_meant(&batch.ignored).map_or(NAMES.to_owned(), |meant| format!("{NAMES}: {meant}"));
+        SnapshotError::new(
+            "it has samples and no layer, here and perhaps later: what is per sample is too low",
+            advice,
+        )
+    })
+}
+
+fn without_elements(batch: &Batch) -> Option<SnapshotError> {
+    let mut empty = batch.layers.iter().filter(|layer| layer.elements == 0 && batch.samples > 0).peekable();
+    empty.peek()?;
+    let names: Vec<String> = empty.map(|layer| quoted(&layer.name)).take(NAMED).collect();
+    Some(SnapshotError::new(
+        format!(
+            "its samples count for layers that have no element in it, here and perhaps later: {}",
+            names.join(", ")
+        ),
+        "nothing needs to be done where the network did not call them; else their figures per sample are too low: \
+         leave out batches in which a layer could not be recorded",
+    ))
+}
+
+fn ignored(batch: &Batch) -> Option<SnapshotError> {
+    let ignored = &batch.ignored;
+    let names: Vec<_> = ignored.iter().take(NAMED).map(|name| shown(name)).collect();
+    let what = "members that the format does not know are not read, here and later";
+    let advice = all_meant(ignored).map_or(NAMES.to_owned(), |meant| format!("{NAMES}: {meant}"));
+    (!ignored.is_empty()).then(|| SnapshotError::new(format!("{what}: {}", names.join(", ")), advice))
+}
