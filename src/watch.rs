@@ -279,7 +279,9 @@ impl Watch {
             (&self.keeper, self.places.get_mut(group.run))
         {
             let aside = free_name(file, Reason::Void, void);
-            reason = format!("{reason}; their progress is in {}", aside.display());
+            if file.exists() {
+                reason = format!("{reason}; their progress is in {}", aside.display());
+            }
             void.push(aside.clone());
             keeper.put_aside(file.clone(), aside);
         }

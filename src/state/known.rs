@@ -78,6 +78,7 @@ pub fn known(
         Err(why) => known.give_up(&file, &why),
     }
     known.look_elsewhere(place, &file, is_another);
+    known.forget_what_is_not_lost_any_more();
     known.note_what_was_put_aside(&file);
     known
 }
@@ -202,6 +203,16 @@ impl Known {
         }
         self.progress = Some(of_this_run(&found));
         true
+    }
+
+    /// What was put aside and is not there any more was taken over, or deleted by somebody who does not need it.
+    fn forget_what_is_not_lost_any_more(&mut self) {
+        let is_gone = |aside: &str| matches!(Path::new(aside).try_exists(), Ok(false));
+        if let Some(progress) = &mut self.progress {
+            progress
+                .problems
+                .retain(|(_, reason)| !reason.rsplit_once(WHERE).is_some_and(|(_, aside)| is_gone(aside)));
+        }
     }
 
     /// What was put aside stays lost, whoever was told of it.

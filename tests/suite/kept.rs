@@ -441,6 +441,11 @@ fn progress_that_was_put_aside_is_said_whenever_the_process_is_killed_and_each_t
             "{reasons}"
         );
     }
+    // Whoever deletes them has been told.
+    fs::remove_file(aside(1)).expect("removed");
+    has_lost(&user.watch_to_its_end("run", &["--prune"]), 1);
+    fs::remove_file(aside(2)).expect("removed");
+    is_whole(&user.watch_to_its_end("run", &["--prune"]), 1);
 }
 
 #[test]
@@ -463,10 +468,13 @@ fn of_two_runs_that_replace_one_another_while_they_are_watched_both_are_said() {
     has_lost(&user.watch_to_its_end("run", &["--prune"]), 2);
 }
 
+/// What becomes of a state file.
+type Spoil = fn(&Path);
+
 /// A state file that a pruned run cannot be gone on from, in whatever way.
 #[test]
 fn a_state_file_that_cannot_be_gone_on_from_is_said_by_every_later_process() {
-    let spoil: [(&str, fn(&Path)); 4] = [
+    let spoil: [(&str, Spoil); 4] = [
         ("damaged", |state| {
             let mut bytes = fs::read(state).expect("progress");
             let last = bytes.len() - 1;
