@@ -80,6 +80,8 @@ pub struct Outcome {
     pub after: Option<Identity>,
     /// What was counted, or why nothing was.
     pub result: Result<Contents, SnapshotError>,
+    /// Whether it was read whole, so that an error is no matter of waiting for more of it.
+    pub is_whole: bool,
 }
 
 /// What the ledger makes of an outcome, or of time that has passed.
@@ -716,7 +718,7 @@ impl Ledger {
         }
         match &outcome.result {
             Ok(contents) => self.count(name, &outcome.job, contents, now),
-            Err(reason) => self.fail(name, reason.clone(), now),
+            Err(reason) => self.fail(name, reason.clone(), outcome.is_whole, now),
         }
     }
 
@@ -740,14 +742,14 @@ impl Ledger {
         if is_same { Verdict::Same } else { Verdict::Add { replaces: !is_new } }
     }
 
-    /// A batch could not be read.
-    fn fail(&mut self, name: BatchName, reason: SnapshotError, now: Instant) -> Verdict {
+    /// A batch could not be read, or not be counted.
+    fn fail(&mut self, name: BatchName, reason: SnapshotError, is_whole: bool, now: Instant) -> Verdict {
         let Some(entry) = self.entries.get_mut(&name) else { return Verdict::Wait };
         let rested = now.duration_since(entry.changed_at);
         if reason.is_passing() {
             // Its contents are not to blame: the next full scan that finds it tries it again.
             self.set_state(name, State::Lost);
-        } else if entry.quiet || rested >= self.settle {
+        } else if is_whole || entry.quiet || rested >= self.settle {
             self.set_state(name, State::SetAside);
         } else {
             entry.rest = milliseconds(rested + BETWEEN_ATTEMPTS);
@@ -797,12 +799,17 @@ impl Ledger {
         waiting.into_iter().for_each(|name| self.make_ready(name));
     }
 
-    /// When the next batch that waits has rested, where one has only to rest.
+    /// When the next batch that waits will have rested, to be read or set aside.
     pub fn next_rested(&self) -> Option<Instant> {
         let rested = |name: &BatchName| {
             let entry = self.entries.get(name)?;
-            let rested = entry.not_before().max(entry.changed_at + self.directory_rest());
-            matches!(entry.state, State::Waiting(None)).then_some(rested)
+            match entry.state {
+                State::Waiting(None) => {
+                    Some(entry.not_before().max(entry.changed_at + self.directory_rest()))
+                }
+                State::Waiting(Some(_)) => Some(entry.changed_at + self.settle),
+                _ => None,
+            }
         };
         self.waiting.iter().filter_map(rested).min()
     }

@@ -47,7 +47,7 @@ impl Bench {
             Ok(()) => Ok(contents(&job)),
             Err(what) => Err(SnapshotError::new(what, "")),
         };
-        self.ledger.settle(&Outcome { job, after, result }, self.now)
+        self.ledger.settle(&Outcome { job, after, result, is_whole: false }, self.now)
     }
 
     fn counts(&self) -> (u64, u64, u64, u64) {
@@ -226,7 +226,7 @@ fn a_directory_batch_is_read_once_more_before_the_run_is_over() {
     // It was filled meanwhile, and is looked at until it stays as it is.
     let filled = Contents { digest: NonZeroU64::MAX, ..contents(&job) };
     let again = |bench: &mut Bench, job: Job| {
-        let outcome = Outcome { after: Some(job.identity), job, result: Ok(filled.clone()) };
+        let outcome = Outcome { after: Some(job.identity), job, result: Ok(filled.clone()), is_whole: true };
         bench.ledger.settle(&outcome, bench.now)
     };
     assert_eq!(again(&mut bench, job), Verdict::Add { replaces: true });

@@ -47,7 +47,9 @@ impl Engine {
         };
         let before = self.ledger.shapes_of(name);
         let identity = job.identity;
-        let verdict = self.ledger.settle(&Outcome { job, after, result: contents }, Instant::now());
+        let verdict = self
+            .ledger
+            .settle(&Outcome { job, after, result: contents, is_whole: read.is_some() }, Instant::now());
         match (verdict, read) {
             (Verdict::Add { replaces }, Some(read)) => {
                 let replaces = if replaces { self.recent.take(name.id()) } else { None };
