@@ -189,9 +189,11 @@ pub fn check_outputs(run: &RunSettings, place: &Place, publishing: &Publishing) 
     Ok(())
 }
 
-/// Whether what is written there is kept nowhere, as in /dev/null.
+/// Whether what is written there comes one after the other, as to a pipe or to standard output, whatever that is.
 fn is_device(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+    let target = std::fs::read_link(path).unwrap_or_else(|_| path.to_owned());
+    target.starts_with("/dev")
+        || path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 /// How often to scan, where that is said.

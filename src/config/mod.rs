@@ -15,7 +15,7 @@ use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::text::{elide, printable, shown};
 use crate::watch::Place;
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow, ensure};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::Deserialize;
 use std::fs::File;
@@ -170,7 +170,7 @@ fn read_text(path: &Path) -> anyhow::Result<String> {
     // /dev/null is a configuration that says nothing.
     ensure!(
         kind.is_file() || kind.is_char_device() || is_opened,
-        "it is no file; write the configuration to one"
+        "it is a pipe, a socket or a directory, and no file; write the configuration to one"
     );
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
@@ -206,9 +206,6 @@ impl Config {
     /// # Errors
     /// Where it is missing or not a configuration.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        if never_ends(path) {
-            bail!("the configuration {} is a pipe, a socket or a device; name a file", shown(path));
-        }
         let text =
             read_text(path).with_context(|| format!("cannot read the configuration {}", shown(path)))?;
         let config = Self::parse(&text)
@@ -241,13 +238,6 @@ impl Config {
     pub fn key_table(&self) -> Result<KeyTable, Conflict> {
         KeyTable::new(&self.keys)
     }
-}
-
-/// Whether nobody knows when all of a file can be read. `/dev/null` has nothing, and a pipe without a name, as a shell
-/// makes one of `<(…)`, has somebody who writes.
-fn never_ends(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
-        && path.canonicalize().is_ok_and(|path| path != Path::new("/dev/null"))
 }
 
 /// Where a file binds a key that is bound already.

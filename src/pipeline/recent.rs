@@ -30,6 +30,11 @@ impl RecentCounts {
         }
     }
 
+    /// Whether no batch can be taken out, as after a restart.
+    pub(super) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
     /// Whether a batch can be taken out.
     pub(super) fn has(&self, id: BatchId) -> bool {
         self.batches.contains_key(&id)

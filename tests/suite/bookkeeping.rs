@@ -2,7 +2,7 @@
 //! is there, each batch once, and what they are not is said.
 
 use crate::support;
-use neurotop::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines};
+use neurotop::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines, Problem};
 use neurotop::report::Summary;
 use neurotop::run::Run;
 use serde_json::Value;
@@ -62,9 +62,13 @@ fn figures(run: &Run) -> Value {
         summary.as_object_mut().expect("an object").remove(field);
     }
     summary["run"].as_object_mut().expect("an object").remove("status");
+    // What is said of the run that was there before.
+    let problems = summary["problems"].as_array_mut().expect("problems");
+    problems.retain(|problem| problem["path"] != "progress");
     for rank in summary["ranks"].as_array_mut().into_iter().flatten() {
         let rank = rank.as_object_mut().expect("an object");
-        (rank.remove("quiet_seconds"), rank.remove("state"));
+        rank.remove("quiet_seconds");
+        rank.remove("state");
     }
     summary
 }
@@ -219,6 +223,8 @@ fn a_run_that_is_begun_again_while_it_is_watched_is_not_added_to_the_old_one() {
             let what = format!("{}, its manifest: {writes_manifest}", name(0));
             until_as_there(&mut live, run, &what);
             assert_eq!(live.run.account().counted, 3, "{what}");
+            let said = |problem: &Problem| problem.reason.contains("5 batches that were counted before");
+            assert!(live.run.problems().any(said), "{what}");
         }
     }
 }

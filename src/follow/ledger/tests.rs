@@ -321,7 +321,7 @@ fn ranks_have_numbers_and_accounts_of_their_own() {
     assert_eq!(names, ["batch-0.npz", "rank-1/batch-0.npz", "rank-02/batch-0.npz", "rank-1/batch-1.npz"]);
     bench.ledger.note_rank(7);
     let account = |seen, waiting, set_aside, waiting_bytes| {
-        Some(Account { seen, waiting, set_aside, waiting_bytes, ..Account::default() })
+        Some(Account { seen, waiting, set_aside, twins: set_aside, waiting_bytes, ..Account::default() })
     };
     let ranks = bench.ledger.take_changed_ranks();
     assert_eq!(ranks, [(1, account(2, 2, 0, 36)), (2, account(2, 1, 1, 19)), (7, account(0, 0, 0, 0))]);

@@ -60,7 +60,7 @@ impl Engine {
             return Some(OF_ANOTHER);
         }
         if !is_known && (!changed.is_empty() || !self.may_delete()) {
-            return Some(REPLACED);
+            return Some(if self.recent.is_empty() { REPLACED } else { BEGUN_AGAIN });
         }
         self.is_unconfirmed = false;
         if is_known {
