@@ -69,7 +69,7 @@ pub fn count_batch(batch: &Batch, scratch: &mut Scratch) -> Result<BatchCount, S
 
 impl BatchCount {
     /// What tells this count from another, by two checksums over all that is in it: the same on every machine, since
-    /// it is kept in files.
+    /// it is kept in files, and for the same layers in any order, since a directory has another one than an archive.
     pub fn digest(&self) -> NonZeroU64 {
         let (mut high, mut low) = (crc32fast::Hasher::new(), 0);
         let mut take = |bytes: &[u8]| {
@@ -77,7 +77,9 @@ impl BatchCount {
             low = crc32c::crc32c_append(low, bytes);
         };
         take(&self.samples.to_le_bytes());
-        for (shape, count) in self.shapes.iter().zip(&self.layers) {
+        let mut layers: Vec<(&LayerShape, &LayerCount)> = self.shapes.iter().zip(&self.layers).collect();
+        layers.sort_unstable_by(|a, b| a.0.name.cmp(&b.0.name));
+        for (shape, count) in layers {
             take(&(shape.name.len() as u64).to_le_bytes());
             take(shape.name.as_bytes());
             for neurons in [&shape.neurons, &Some(count.updates_by_step.clone())] {

@@ -227,6 +227,7 @@ impl Engine {
         let epoch = self.epoch;
         // The manifest is read before any batch is queued that must be checked against it.
         self.read_documents(now);
+        self.is_in_doubt = false;
         if let Some(why) = self.is_another(&found) {
             self.restart_at_a_guess(why);
         }
@@ -372,7 +373,15 @@ impl Engine {
         if everything || names.len() > MANY_HINTS {
             return self.ask_for_scan();
         }
-        for (name, whole) in names {
+        // What a manifest says of the run must be known before a batch is taken for one of it.
+        let (documents, others): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .partition(|(name, _)| matches!(classify(name), EntryName::Manifest(_) | EntryName::End(_)));
+        if !documents.is_empty() {
+            documents.iter().for_each(|(name, whole)| self.look_at(name, *whole));
+            self.read_documents(Instant::now());
+        }
+        for (name, whole) in others {
             self.look_at(&name, whole);
         }
     }
@@ -407,8 +416,9 @@ impl Engine {
         self.note_misnamed(&found);
         self.note_rank(&found);
         let Some(name) = BatchName::parse(&found.name) else { return };
-        if self.may_begin_another(&found, name) {
+        if self.may_be_of_another(&found, name) {
             // The whole directory tells.
+            self.is_in_doubt = true;
             return self.ask_for_scan();
         }
         if let Some(owner) = self.ledger.owner_besides(name) {

@@ -71,6 +71,8 @@ pub(super) struct Engine {
     restored_manifest: Option<KnownManifest>,
     /// Whether nothing says yet that what an earlier process counted is of this run.
     is_unconfirmed: bool,
+    /// Whether batches came that may be of another run, so that no other is taken before everything is looked at.
+    is_in_doubt: bool,
     /// Whether that process counted in a directory of another name.
     is_from_elsewhere: bool,
     /// Whether batches may have been deleted since they were counted.
@@ -145,6 +147,7 @@ impl Engine {
             saving_fails: false,
             restored_manifest: None,
             is_unconfirmed: false,
+            is_in_doubt: false,
             is_from_elsewhere: false,
             may_have_deleted: false,
             deletions: Deletions::default(),

@@ -91,10 +91,10 @@ impl Engine {
         self.ledger.counted_ids().any(|id| !present.contains(&id))
     }
 
-    /// Whether a batch may be the first of another run.
-    pub(super) fn may_begin_another(&self, found: &Found, name: BatchName) -> bool {
+    /// Whether a batch may be one of another run: the first of it, or one that came after that.
+    pub(super) fn may_be_of_another(&self, found: &Found, name: BatchName) -> bool {
         let begins = || self.ledger.lowest_counted().is_some_and(|lowest| name.number <= lowest);
-        let is_telling = self.is_unconfirmed || (begins() && !self.may_delete());
+        let is_telling = self.is_unconfirmed || self.is_in_doubt || (begins() && !self.may_delete());
         is_telling && !self.ledger.is_in_progress(name) && self.as_counted(found, name).is_none()
     }
 
@@ -147,6 +147,7 @@ impl Engine {
         self.deletions = Deletions::default();
         self.restored_manifest = None;
         self.is_unconfirmed = false;
+        self.is_in_doubt = false;
         self.is_from_elsewhere = false;
         self.may_have_deleted = false;
         self.refused = false;
