@@ -85,7 +85,8 @@ impl Sought<'_> {
             (Some(before), Some(now)) if before.kinship(now) != Kinship::None => {
                 reason_of(path).is_some() || is_gone(&directory) || leads_here()
             }
-            (None, None) => leads_here(),
+            // What was put aside was of another run, as far as anybody knows.
+            (None, None) => reason_of(path).is_none() && leads_here(),
             _ => false,
         }
     }

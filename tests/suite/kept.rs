@@ -766,3 +766,25 @@ fn a_directory_that_is_replaced_by_a_run_without_an_id_has_nothing_of_the_first(
     assert_eq!(told.1["run"]["batches"], 1, "{}", told.2);
     has_lost(&told, 1);
 }
+
+/// Without a manifest, nothing says of which of two runs it was.
+#[test]
+fn what_was_put_aside_is_not_taken_for_the_run_that_came_after_it() {
+    let user = User::new();
+    let run = user.path("run");
+    let filled_and_pruned = |numbers: &[usize]| {
+        fs::create_dir_all(user.path("new")).expect("a directory");
+        numbers.iter().for_each(|&number| add_batch(&user.path("new"), number));
+        fs::rename(user.path("new"), &run).expect("moved");
+        until("all are deleted", || support::batches(&run).is_empty());
+    };
+    let mut watcher = user.watch("run", &["--prune"]);
+    filled_and_pruned(&[1, 2, 3]);
+    fs::rename(&run, user.path("first")).expect("moved");
+    filled_and_pruned(&[7]);
+    assert_eq!(watcher.leaves().1["run"]["batches"], 1);
+    let mut later = user.watch("run", &["--prune"]);
+    std::thread::sleep(Duration::from_millis(700));
+    let told = later.leaves();
+    assert_eq!(told.1["run"]["batches"], 1, "{}", told.2);
+}
