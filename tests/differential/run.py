@@ -104,6 +104,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=4, help="scenarios at a time; they sleep most of the time")
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/neurotop")
     parser.add_argument("--only", help="the numbers of the steps to be done, of one seed")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="play a scenario with findings once more; what is not found again is told, and fails nothing",
+    )
     parser.add_argument("--shrink", action="store_true", help="look for the shortest story of each finding")
     parser.add_argument("--keep", action="store_true", help="keep the files of scenarios with findings")
     parser.add_argument("-v", action="store_true", help="tell every scenario")
@@ -117,9 +122,15 @@ def main() -> int | str:
         return f"{binary} is not there; build it, or name another with --binary"
     only = None if options.only is None else {int(n) for n in options.only.split(",") if n.isdigit()}
     tasks = (Task(seed, binary, options.keep, only) for seed in seeds(options))
-    passed, failed, kinds = 0, 0, Counter()
+    passed, failed, once, kinds = 0, 0, 0, Counter()
     with multiprocessing.Pool(options.jobs) as pool:
         for played in in_turn(pool, tasks, options.jobs):
+            if played.findings and options.again:
+                again = play(Task(played.seed, binary, options.keep, only))
+                if not again.findings:
+                    print(told(played), "\n    not found again", flush=True)
+                    passed, once = passed + 1, once + 1
+                    continue
             steps = None
             if played.findings and options.shrink:
                 played, steps = shrunk(Task(played.seed, binary, options.keep), played)
@@ -129,6 +140,8 @@ def main() -> int | str:
                 print(told(played, steps), f"\n    {played.seconds:.1f} s", flush=True)
     for kind, count in kinds.most_common():
         print(f"{count} × {kind}")
+    if once:
+        print(f"{once} × something that was not found again: the machine may have been too busy")
     print(f"{passed} passed, {failed} failed")
     return bool(failed)
 
