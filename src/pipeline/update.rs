@@ -64,6 +64,16 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What it has in common with others of its kind, about other files: what is wrong, without the names in which
+    /// that ends, and what to do.
+    pub fn kind(&self) -> (String, String) {
+        let (what, rest) = self.reason.split_once(": ").unwrap_or((&self.reason, ""));
+        let advice = rest.rsplit_once("; ").map_or("", |(_, advice)| advice);
+        (what.to_owned(), advice.to_owned())
+    }
+}
+
 /// One change. They come in groups; the figures are only right between groups.
 #[derive(Debug, Clone)]
 pub enum Update {

@@ -240,19 +240,19 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
 
 /// The problems of a run. What is noticed of batches is said once, of the first batch by name, as in one pass.
 fn said_once(problems: Problems) -> Vec<Problem> {
-    let mut first: HashMap<String, BatchName> = HashMap::new();
+    let mut first: HashMap<(String, String), BatchName> = HashMap::new();
     let noticed = |problem: &Problem| {
         let batch = BatchName::parse(&problem.path);
         batch.filter(|_| problem.severity == Severity::Notice)
     };
     for (_, problem) in problems.values() {
         if let Some(batch) = noticed(problem) {
-            let known = first.entry(problem.reason.clone()).or_insert(batch);
+            let known = first.entry(problem.kind()).or_insert(batch);
             *known = batch.min(*known);
         }
     }
     let problems = problems.into_values().map(|(_, problem)| problem);
-    problems.filter(|problem| noticed(problem).is_none_or(|batch| first[&problem.reason] == batch)).collect()
+    problems.filter(|problem| noticed(problem).is_none_or(|batch| first[&problem.kind()] == batch)).collect()
 }
 
 #[cfg(test)]

@@ -246,6 +246,23 @@ fn a_batch_that_is_written_again_when_the_others_are_gone_is_of_the_same_run_whe
     assert_eq!((live.run.tally().batches(), live.updates()), (3, u128::from(2 * SMALL.0) + 16));
 }
 
+/// Labels and the like, with another name in each batch.
+#[test]
+fn members_that_nobody_knows_are_said_once_whatever_their_names() {
+    let place = directory();
+    let run = place.path();
+    write_manifest(run, &[("lif", "Leaky", "zero", &[2])], None);
+    for number in 0..20 {
+        let mut members = small_batch();
+        members.insert(format!("labels_{number}"), Npy::integers(&[], &[1]));
+        put(run, &format!("batch-{number}.npz"), &members);
+    }
+    let summary = summary_of(run);
+    let problems = summary["problems"].as_array().expect("problems");
+    assert_eq!((problems.len(), &problems[0]["path"]), (1, &"batch-0.npz".into()), "{problems:?}");
+    assert!(problems[0]["reason"].as_str().is_some_and(|reason| reason.contains("labels_0")), "{problems:?}");
+}
+
 #[test]
 fn what_is_deleted_by_somebody_while_more_comes_stays_counted() {
     let place = directory();

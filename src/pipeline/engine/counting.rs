@@ -130,17 +130,18 @@ impl Engine {
     /// Says it once what batches have in common that count all the same, of the first such batch by name: the
     /// order in which they are counted must not matter.
     fn note_remark(&mut self, batch: BatchName, remark: &SnapshotError) {
-        match self.known_remarks.entry(remark.to_string()) {
+        let notice = notice_of(batch, remark);
+        match self.known_remarks.entry(notice.kind()) {
             Entry::Vacant(first) => {
-                first.insert(batch);
+                first.insert((batch, notice.clone()));
             }
-            Entry::Occupied(first) if *first.get() < batch => return,
+            Entry::Occupied(first) if first.get().0 < batch => return,
             Entry::Occupied(mut first) => {
-                let later = first.insert(batch);
-                self.pending.push(Update::NoticeGone(notice_of(later, remark)));
+                let (_, later) = first.insert((batch, notice.clone()));
+                self.pending.push(Update::NoticeGone(later));
             }
         }
-        self.pending.push(Update::Remark(notice_of(batch, remark)));
+        self.pending.push(Update::Remark(notice));
     }
 
     /// Notes which layers a batch has.

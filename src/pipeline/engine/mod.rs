@@ -95,7 +95,7 @@ pub(super) struct Engine {
     next_root_check: Instant,
     finish_by: Option<Instant>,
     /// The first batch, by name, of which something was said that counts all the same, by what that is.
-    known_remarks: HashMap<String, BatchName>,
+    known_remarks: HashMap<(String, String), (BatchName, Problem)>,
     /// The layers of the counted batches, once they are looked at.
     layer_sets: Option<LayerSets>,
     /// What was told of them.
