@@ -770,7 +770,7 @@ impl Ledger {
     }
 
     /// Has directory batches read once more that were counted so long ago that whoever filled them is done; with
-    /// `all`, each of them now. See [`VERIFY_AFTER`].
+    /// `all`, each of them now. See `VERIFY_AFTER`.
     pub fn verify(&mut self, all: bool, now: Instant) {
         let is_due = |counted: Instant| all || now.duration_since(counted) >= VERIFY_AFTER;
         while let Some(&(counted, name)) = self.unverified.front()
