@@ -394,11 +394,6 @@ impl Ledger {
         self.entries.iter().find(|(_, entry)| entry.count.is_some()).map(|(name, _)| name.number)
     }
 
-    /// The batches that are in the figures.
-    pub fn counted_ids(&self) -> impl Iterator<Item = BatchId> {
-        self.entries.iter().filter(|(_, entry)| entry.count.is_some()).map(|(name, _)| name.id())
-    }
-
     /// Whether a batch is queued or being read.
     pub fn is_busy(&self) -> bool {
         self.reading > 0 || !self.ready.is_empty()
@@ -882,11 +877,10 @@ impl Ledger {
         self.shapes.get(count.place).map(Arc::clone)
     }
 
-    /// Which of the counted batches have a layer that may be gone or changed with one of them, each with its
-    /// layers.
-    pub fn counted_shapes(&self) -> impl Iterator<Item = (BatchId, Option<&Arc<[LayerShape]>>)> {
-        let counted = |(name, entry): (&BatchName, &Entry)| Some((name.id(), entry.count?));
-        self.entries.iter().filter_map(counted).map(|(id, count)| (id, self.shapes.get(count.place)))
+    /// The batches that are in the figures, each with its layers where they are known.
+    pub fn in_figures_with_layers(&self) -> impl Iterator<Item = (BatchName, Option<&Arc<[LayerShape]>>)> {
+        let counted = |(&name, entry): (&BatchName, &Entry)| Some((name, entry.count?));
+        self.entries.iter().filter_map(counted).map(|(name, count)| (name, self.shapes.get(count.place)))
     }
 
     /// Reads every batch again that could not be read, after what it was checked against changed. Returns

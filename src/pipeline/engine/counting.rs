@@ -106,7 +106,8 @@ impl Engine {
             return;
         };
         let names = before.iter().map(|layer| layer.name.as_str());
-        if let Some(layers) = LayerPresence::of_layers(names, self.ledger.counted_shapes()) {
+        let counted = self.ledger.in_figures_with_layers().map(|(name, shapes)| (name.id(), shapes));
+        if let Some(layers) = LayerPresence::of_layers(names, counted) {
             self.pending.push(Update::Layers(layers));
         }
     }
@@ -181,9 +182,9 @@ impl Engine {
 
     fn all_layer_sets(&self) -> LayerSets {
         // Most batches share their shapes, and of these the first is enough.
-        let mut firsts: HashMap<*const LayerShape, (BatchName, Arc<[LayerShape]>)> = HashMap::new();
-        for (name, _) in self.ledger.counted().iter() {
-            if let Some(shapes) = self.ledger.shapes_of(name) {
+        let mut firsts: HashMap<*const LayerShape, (BatchName, &Arc<[LayerShape]>)> = HashMap::new();
+        for (name, shapes) in self.ledger.in_figures_with_layers() {
+            if let Some(shapes) = shapes {
                 let first = firsts.entry(shapes.as_ptr()).or_insert((name, shapes));
                 first.0 = first.0.min(name);
             }

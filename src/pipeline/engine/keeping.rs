@@ -85,8 +85,8 @@ impl Engine {
         if !self.acknowledges() {
             return;
         }
-        let counted = self.ledger.counted();
-        let restored = counted.iter().map(|(name, _)| name).filter(|name| !self.recent.has(name.id()));
+        let counted = self.ledger.in_figures_with_layers().map(|(name, _)| name);
+        let restored = counted.filter(|name| !self.recent.has(name.id()));
         for name in restored.filter(|name| !changed.contains(name)) {
             self.acknowledgement.add(name.id());
         }

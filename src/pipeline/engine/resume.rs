@@ -88,7 +88,7 @@ impl Engine {
             return false;
         }
         let present: HashSet<BatchId> = batches().map(|(_, name)| name.id()).collect();
-        self.ledger.counted_ids().any(|id| !present.contains(&id))
+        self.ledger.in_figures_with_layers().any(|(name, _)| !present.contains(&name.id()))
     }
 
     /// Whether a batch may be one of another run: the first of it, or one that came after that.
