@@ -7,15 +7,13 @@ use anyhow::{Context, Result};
 use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount};
 use neurotop::dashboard::{Action, Board, Motion, State, View, draw};
-use neurotop::pipeline::{Group, Update};
-use neurotop::run::Settings;
-use neurotop::runs::Runs;
+use neurotop::run::{Addition, Run, Runs, Settings};
 use neurotop::snapshot::{LayerShape, Manifest};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -46,6 +44,8 @@ fn main() -> Result<()> {
 
 /// Runs, a dashboard of them, and the next batch.
 struct Scenery {
+    /// The runs as their owners have them.
+    owned: Vec<Run>,
     runs: Runs,
     board: Board,
     state: State,
@@ -65,17 +65,16 @@ impl Scenery {
         let manifest = serde_json::json!({"format": "neurotop", "version": 1, "run": "bench",
             "expected_batches": 1_000_000, "layers": (0..layers).map(entry).collect::<Vec<_>>()});
         let manifest = Arc::new(Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest"));
+        let mut run = Run::new(settings());
+        run.take_manifest(manifest);
+        let owned = vec![run; RUNS];
         let mut runs = Runs::new(Path::new("runs/0"), settings());
-        for number in 1..RUNS {
-            runs.add(Path::new(&format!("runs/{number}")), settings());
-        }
-        for run in 0..RUNS {
-            let updates = vec![Update::Manifest(Arc::clone(&manifest))];
-            runs.apply(Group { run, updates }, SystemTime::now());
+        for (number, run) in owned.iter().enumerate() {
+            runs.set(number, &directory(number), run.clone());
         }
         let board = Board::new(&runs, None, SystemTime::now());
         let terminal = Terminal::new(TestBackend::new(200, 50)).expect("a terminal");
-        let mut scenery = Self { runs, board, state: State::default(), terminal, shapes, next: 0 };
+        let mut scenery = Self { owned, runs, board, state: State::default(), terminal, shapes, next: 0 };
         for _ in 0..BATCHES {
             scenery.add_batch(0);
         }
@@ -103,17 +102,10 @@ impl Scenery {
             layers: (0..self.shapes.len() as u64).map(layer).collect(),
         };
         let name = format!("batch-{number:06}.npz");
-        let modified = SystemTime::now();
-        let update = Update::Counted {
-            id: number.into(),
-            name,
-            modified,
-            bytes: 1 << 20,
-            replaces: None,
-            digest: count.digest(),
-            count,
-        };
-        self.runs.apply(Group { run, updates: vec![update] }, SystemTime::now());
+        let (now, owned) = (SystemTime::now(), &mut self.owned[run]);
+        owned.add(Addition::new(number.into(), name, now, 1 << 20, count), now);
+        *owned = owned.clone().concluded(now);
+        self.runs.set(run, &directory(run), owned.clone());
     }
 
     fn frame(&mut self) {
@@ -139,6 +131,10 @@ impl Scenery {
         times.sort_unstable();
         times[FRAMES / 2].as_secs_f64() * 1e3
     }
+}
+
+fn directory(number: usize) -> PathBuf {
+    format!("runs/{number}").into()
 }
 
 fn settings() -> Settings {

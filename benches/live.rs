@@ -1,10 +1,13 @@
-//! Prints how long it takes from a batch's renaming into place until its updates are in the state, and from
+//! Prints how long it takes from a batch's renaming into place until its updates are in the newest view, and from
 //! the start of the command until its first frame.
 //!
 //! `cargo bench --bench live`; with `-- ROUNDS`, so many batches and so many starts.
 
 use anyhow::{Context, Result, bail};
-use neurotop::pipeline::{Keeping, Mode, Options, Pipelines, Update};
+use crossbeam_channel::Receiver;
+use neurotop::cost::{Costs, LayerDefaults};
+use neurotop::publish::Publisher;
+use neurotop::run::{Mode, Options, Place, Settings, Watch};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use std::fs;
 use std::io::{Read, Write};
@@ -34,8 +37,17 @@ fn print_percentiles(what: &str, times: &mut [Duration]) {
 fn latencies(rounds: usize) -> Result<Vec<Duration>> {
     let run = tempfile::tempdir()?;
     let threads = std::thread::available_parallelism()?.get();
-    let mut pipelines = Pipelines::start(Options::unkept(Mode::Live, threads))?;
-    pipelines.follow(run.path(), run.path(), None, Keeping::Nothing)?;
+    let settings = Settings {
+        name: "bench".into(),
+        costs: Costs::default(),
+        neurons: LayerDefaults::default(),
+        resets: LayerDefaults::default(),
+        stall_after: Duration::from_secs(30),
+        live: true,
+    };
+    let options = Options::unkept(Mode::Live, threads);
+    let watch = Watch::start(run.path(), settings, options, &Place::Nowhere, Publisher::none())?;
+    let news = watch.views().news();
     // Whoever renames at once may be quicker than the watcher's start.
     std::thread::sleep(Duration::from_millis(500));
     let mut times = Vec::with_capacity(rounds);
@@ -45,21 +57,22 @@ fn latencies(rounds: usize) -> Result<Vec<Duration>> {
         std::thread::sleep(PAUSE);
         let started = Instant::now();
         fs::rename(&hidden, run.path().join(format!("batch-{number:06}.npz")))?;
-        wait_for(&pipelines, number as u64)?;
+        wait_for(&watch, &news, number as u64 + 1)?;
         times.push(started.elapsed());
     }
     Ok(times)
 }
 
-fn wait_for(pipelines: &Pipelines, batch: u64) -> Result<()> {
+fn wait_for(watch: &Watch, news: &Receiver<()>, batches: u64) -> Result<()> {
     loop {
-        let group = pipelines.groups().recv_timeout(Duration::from_secs(10)).context("nothing came")?;
-        for update in group.updates {
-            match update {
-                Update::Counted { id, .. } if id.number == batch => return Ok(()),
-                Update::Problem(problem) => bail!("{}: {}", problem.path, problem.reason),
-                _ => {}
-            }
+        news.recv_timeout(Duration::from_secs(10)).context("nothing came")?;
+        let runs = watch.runs();
+        let run = &runs.shown().run;
+        if let Some(problem) = run.problems().next() {
+            bail!("{}: {}", problem.path, problem.reason);
+        }
+        if run.tally().batches() == batches {
+            return Ok(());
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::count::LayerCount;
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
+use std::sync::Arc;
 
 /// The most points that are kept; beyond it, neighbours are joined.
 pub const MAX_POINTS: usize = 512;
@@ -43,7 +45,7 @@ pub struct Point {
 /// where there are very many layers is how finely the batches are told apart, and never a sum.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    points: Vec<Point>,
+    points: Vec<Arc<Point>>,
     /// Bits of the batch number that do not matter for the point that a batch belongs to.
     shift: u32,
     /// Operations of an update, by index in the tally; 0 without a price. One for each layer that there is.
@@ -60,7 +62,7 @@ impl History {
             self.widen_to(self.shift);
         }
         let position = self.place(number);
-        self.points[position].add(number, samples, layers, counts, &self.prices);
+        Arc::make_mut(&mut self.points[position]).add(number, samples, layers, counts, &self.prices);
         // Where many ranks have a batch of each number, one bit more may not be enough.
         self.widen_to(self.shift);
     }
@@ -68,11 +70,11 @@ impl History {
     /// Adds the points of other batches of the same run, which stand for so many bits of the batch number. The
     /// sums of layers are left out, since the same layer has another index elsewhere; the operations count as
     /// they are priced there.
-    pub fn join(&mut self, points: &[Point], shift: u32) {
+    pub fn join(&mut self, points: &[impl Borrow<Point>], shift: u32) {
         self.widen_to(self.shift.max(shift));
-        for point in points {
+        for point in points.iter().map(Borrow::borrow) {
             let position = self.place(point.first);
-            let mine = &mut self.points[position];
+            let mine = Arc::make_mut(&mut self.points[position]);
             mine.join(&Point { layers: Vec::new(), ..point.clone() });
         }
         self.widen_to(self.shift);
@@ -88,7 +90,7 @@ impl History {
     /// Takes a batch out again that was added with these values.
     pub fn remove(&mut self, number: u64, samples: u64, layers: &[usize], counts: &[LayerCount]) {
         let Ok(position) = self.find(number) else { return };
-        let point = &mut self.points[position];
+        let point = Arc::make_mut(&mut self.points[position]);
         point.remove(samples, layers, counts, &self.prices);
         if point.batches == 0 {
             self.points.remove(position);
@@ -96,7 +98,7 @@ impl History {
     }
 
     /// The points, in the order of the batch numbers.
-    pub fn points(&self) -> &[Point] {
+    pub fn points(&self) -> &[Arc<Point>] {
         &self.points
     }
 
@@ -117,7 +119,7 @@ impl History {
         self.prices = prices;
         self.widen_to(self.shift);
         if have_changed {
-            self.points.iter_mut().for_each(|point| point.reprice(&self.prices));
+            self.points.iter_mut().for_each(|point| Arc::make_mut(point).reprice(&self.prices));
         }
     }
 
@@ -142,7 +144,7 @@ impl History {
     /// The point that a batch belongs to, made where there is none.
     fn place(&mut self, number: u64) -> usize {
         self.find(number).unwrap_or_else(|position| {
-            self.points.insert(position, Point::at(number));
+            self.points.insert(position, Point::at(number).into());
             position
         })
     }
@@ -157,10 +159,10 @@ impl History {
         let most = self.most_points();
         while self.shift < shift || self.points.len() > most {
             self.shift += 1;
-            let mut joined: Vec<Point> = Vec::with_capacity(self.points.len());
+            let mut joined: Vec<Arc<Point>> = Vec::with_capacity(self.points.len());
             for point in self.points.drain(..) {
                 match joined.last_mut().filter(|last| last.first >> self.shift == point.first >> self.shift) {
-                    Some(last) => last.join(&point),
+                    Some(last) => Arc::make_mut(last).join(&point),
                     None => joined.push(point),
                 }
             }
@@ -170,11 +172,12 @@ impl History {
 }
 
 /// Whether points are in order, few enough, and each for batches that so many bits make one point.
-pub fn are_in_place(points: &[Point], shift: u32) -> bool {
+pub fn are_in_place(points: &[impl Borrow<Point>], shift: u32) -> bool {
     let group = |number: u64| number.checked_shr(shift);
     let whole = |point: &Point| point.first <= point.last && group(point.first) == group(point.last);
-    let ordered = points.windows(2).all(|pair| group(pair[0].last) < group(pair[1].first));
-    shift < u64::BITS && ordered && points.len() <= MAX_POINTS && points.iter().all(whole)
+    let ordered = points.windows(2).all(|pair| group(pair[0].borrow().last) < group(pair[1].borrow().first));
+    let are_whole = points.iter().map(Borrow::borrow).all(whole);
+    shift < u64::BITS && ordered && points.len() <= MAX_POINTS && are_whole
 }
 
 fn price(prices: &[u64], layer: usize) -> u128 {
@@ -380,7 +383,7 @@ mod tests {
             history
         };
         let bare = |history: &History| -> Vec<Point> {
-            history.points().iter().map(|point| Point { layers: Vec::new(), ..point.clone() }).collect()
+            history.points().iter().map(|point| Point { layers: Vec::new(), ..Point::clone(point) }).collect()
         };
         let whole = of(&mut numbers.iter().copied());
         assert_eq!((whole.points().len(), whole.shift()), (8, 3));
@@ -395,7 +398,7 @@ mod tests {
             let joined = joined.priced_at(vec![3; whole.prices().len()]);
             assert_eq!(
                 (joined.points(), joined.shift()),
-                (&bare(&whole)[..], whole.shift()),
+                (&bare(&whole).into_iter().map(Arc::new).collect::<Vec<_>>()[..], whole.shift()),
                 "{parts} parts"
             );
         }
@@ -425,7 +428,7 @@ mod tests {
                 let part = of(&mut sorted.iter().copied().filter(|number| number % parts == part));
                 joined.join(part.points(), part.shift());
             }
-            let bare = |point: &Point| Point { layers: Vec::new(), ..point.clone() };
+            let bare = |point: &Arc<Point>| Arc::new(Point { layers: Vec::new(), ..Point::clone(point) });
             prop_assert_eq!(joined.points(), whole.points().iter().map(bare).collect::<Vec<_>>());
             prop_assert_eq!(joined.shift(), whole.shift());
             prop_assert!(joined.is_sound(0) && whole.is_sound(1));

@@ -2,7 +2,8 @@
 //!
 //! The way of a snapshot is one direction, with no way back: [`follow`] (directory → batches that are
 //! ready) → [`snapshot`] (open, check) → [`count`] (changed elements) → [`tally`] (add, once) →
-//! [`dashboard`] (draw) and [`report`] (export). [`pipeline`] runs it, [`run`] holds what came of it.
+//! [`report`] (figures, exports) and [`dashboard`] (draw). [`run`] has the thread that owns all of it, one a run, and the
+//! views that it publishes; nobody who reads those can hold it up. See docs/architecture.md.
 //! [`portrait`] reads one layer of one batch again, when asked. [`storage`] is where the bytes of runs are.
 //!
 //! The library serves the command of the same name; its interface may change with any version.
@@ -24,13 +25,11 @@ pub mod log;
 pub mod nearest;
 pub mod outlet;
 pub mod pace;
-pub mod pipeline;
 pub mod portrait;
 pub mod publish;
 pub mod ranks;
 pub mod report;
 pub mod run;
-pub mod runs;
 pub mod settings;
 pub mod snapshot;
 pub mod state;
@@ -38,4 +37,3 @@ pub mod storage;
 pub mod tally;
 pub mod text;
 pub mod throughput;
-pub mod watch;

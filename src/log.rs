@@ -1,8 +1,8 @@
 //! The log file of `--log`: what happened to every batch, one line an event. Texts are recorded as texts, not as
 //! they are displayed: so they are in quotes, and the lines can be parsed.
 
-use crate::pipeline::{Presence, Severity, Update, Watching};
-use crate::snapshot::BatchId;
+use crate::run::{Addition, Presence, Problem, Severity, Watching};
+use crate::snapshot::{BatchId, Manifest, SnapshotError};
 use crate::text::printable;
 use anyhow::Context;
 use clap::ValueEnum;
@@ -13,7 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -100,49 +100,72 @@ pub fn of_run(directory: &Path) -> tracing::Span {
     tracing::error_span!("run", ?directory)
 }
 
-/// Logs what a pipeline tells its front-end.
-pub fn update(update: &Update) {
-    match update {
-        Update::Directory(Presence::Present) => info!("the directory is there"),
-        Update::Directory(Presence::Missing(why)) => warn!(why, "the directory cannot be read"),
-        Update::Watching(Watching::Events) => info!("changes are noticed by file events"),
-        Update::Watching(Watching::Polling { every, why }) => {
-            info!(?every, why, "changes are noticed by scanning");
-        }
-        Update::Manifest(manifest) => info!(layers = manifest.layers.len(), "manifest.json was read"),
-        Update::End(_) => info!("the run is over"),
-        Update::RankEnd { rank, .. } => info!(rank, "the rank has come to its end"),
-        Update::EndGone(None) => info!("end.json is gone: the run is not over"),
-        Update::EndGone(Some(rank)) => info!(rank, "the end of the rank is gone"),
-        Update::RefusalGone => info!("the manifest that was refused is gone"),
-        Update::Counted { id, name, bytes, replaces, count, .. } => {
-            let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
-            let (replaces, BatchId { number, rank }) = (replaces.is_some(), *id);
-            info!(number, rank, batch = name, bytes, samples = count.samples, updates, replaces, "counted");
-        }
-        Update::Withdrawn { id: BatchId { number, rank }, .. } => {
-            info!(number, rank, "its count was taken out");
-        }
-        Update::Problem(problem) if problem.severity == Severity::SetAside => {
-            warn!(batch = problem.path, why = problem.reason, "set aside");
-        }
-        Update::Problem(problem) | Update::Remark(problem) => {
-            warn!(batch = problem.path, why = problem.reason, "a problem")
-        }
-        // Every batch that is counted has no problem any more, most never had one.
-        Update::Solved(_)
-        | Update::NoticeGone(_)
-        | Update::FirstBatches(_)
-        | Update::Account(_)
-        | Update::Layers(_)
-        | Update::Rank { .. } => {}
-        Update::Checkpoint(checkpoint) => debug!(batches = checkpoint.counted.len(), "a checkpoint"),
-        Update::Refused(why) => error!(why = why.to_string(), "the run is not counted"),
-        Update::Restarted { why, lost } => info!(why, lost, "the tally starts over"),
-        Update::Lost(why) => warn!(why, "what was counted is lost"),
-        Update::Elsewhere => info!("the path leads to another directory"),
-        Update::Ended => info!("counting has ended"),
+/// Logs that the directory of a run is there, or why it cannot be read.
+pub fn presence(presence: &Presence) {
+    match presence {
+        Presence::Present => info!("the directory is there"),
+        Presence::Missing(why) => warn!(why, "the directory cannot be read"),
     }
+}
+
+/// Logs how changes are noticed.
+pub fn watching(watching: &Watching) {
+    match watching {
+        Watching::Events => info!("changes are noticed by file events"),
+        Watching::Polling { every, why } => info!(?every, why, "changes are noticed by scanning"),
+    }
+}
+
+/// Logs a manifest that was read.
+pub fn manifest(manifest: &Manifest) {
+    info!(layers = manifest.layers.len(), "manifest.json was read");
+}
+
+/// Logs why a run is not counted.
+pub fn refused(why: &SnapshotError) {
+    error!(why = why.to_string(), "the run is not counted");
+}
+
+/// Logs the end of a run or of a rank.
+pub fn end(rank: Option<u32>) {
+    match rank {
+        None => info!("the run is over"),
+        Some(rank) => info!(rank, "the rank has come to its end"),
+    }
+}
+
+/// Logs that the end of a run or of a rank is not there any more.
+pub fn end_gone(rank: Option<u32>) {
+    match rank {
+        None => info!("end.json is gone: the run is not over"),
+        Some(rank) => info!(rank, "the end of the rank is gone"),
+    }
+}
+
+/// Logs a batch that is counted.
+pub fn counted(batch: &Addition) {
+    let Addition { id, name, bytes, replaces, count, .. } = batch;
+    let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
+    let (replaces, BatchId { number, rank }) = (replaces.is_some(), *id);
+    info!(number, rank, batch = name, bytes, samples = count.samples, updates, replaces, "counted");
+}
+
+/// Logs a batch whose count was taken out.
+pub fn withdrawn(BatchId { number, rank }: BatchId) {
+    info!(number, rank, "its count was taken out");
+}
+
+/// Logs a problem.
+pub fn problem(problem: &Problem) {
+    match problem.severity {
+        Severity::SetAside => warn!(batch = problem.path, why = problem.reason, "set aside"),
+        Severity::Notice => warn!(batch = problem.path, why = problem.reason, "a problem"),
+    }
+}
+
+/// Logs that a tally starts over.
+pub fn restarted(why: &str, lost: u64) {
+    info!(why, lost, "the tally starts over");
 }
 
 #[cfg(test)]

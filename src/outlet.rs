@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// How long a write may take once the program is asked to leave.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a write may take once the program is asked to leave, and how long all of them together.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE_IN_ALL: Duration = Duration::from_millis(4700);
 
 /// How often a write that takes long looks whether that is so.
 const LOOK: Duration = Duration::from_millis(50);
@@ -107,7 +108,20 @@ pub fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
 
 /// Whether a write that began then has had its time, and that since the program was asked to leave.
 fn is_late(begun: Instant) -> bool {
-    ASKED.get().is_some_and(|&asked| asked.max(begun).elapsed() > PATIENCE)
+    let is_late = |asked: Instant| asked.max(begun).elapsed() > PATIENCE || asked.elapsed() > PATIENCE_IN_ALL;
+    asked().is_some_and(is_late)
+}
+
+/// When the program was first asked to leave by a signal, if it was.
+pub fn asked() -> Option<Instant> {
+    ASKED.get().copied()
+}
+
+/// Writes something that nobody waits for: it may be the last that is written, or never be.
+pub fn leave_behind(stream: Stream, bytes: Vec<u8>) {
+    let write = move || drop(stream.write_now(&bytes));
+    // Where the system gives no thread, it is not written.
+    let _ = std::thread::Builder::new().name("output".into()).spawn(write);
 }
 
 fn unread() -> io::Error {
@@ -143,19 +157,4 @@ pub fn reader_is_gone() -> bool {
 pub fn expect_limits() {
     // What cannot be had leaves things as they are.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-}
-
-/// Standard output, as a writer of its own for what is written in few large pieces.
-#[derive(Debug)]
-pub struct Output;
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        write(Stream::Output, bytes)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

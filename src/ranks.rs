@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// A rank is silent after so many times the time that it, or a typical rank, takes for a batch,
@@ -162,10 +163,11 @@ pub struct Circumstances {
     pub stall_after: Duration,
 }
 
-/// The ranks of a run. All of it is kept up batch by batch, in memory that is bounded for each rank.
-#[derive(Debug, Default)]
+/// The ranks of a run. All of it is kept up batch by batch, in memory that is bounded for each rank. A clone shares
+/// the ranks that do not change afterwards.
+#[derive(Debug, Clone, Default)]
 pub struct Ranks {
-    ranks: BTreeMap<u32, Rank>,
+    ranks: BTreeMap<u32, Arc<Rank>>,
     /// All ranks below this are to come, and are there.
     expected: u32,
     ends: Ends,
@@ -214,7 +216,7 @@ impl Ranks {
 
     /// Notes that the end of a rank is not there any more.
     pub fn forget_end(&mut self, rank: u32) {
-        let end = self.ranks.get_mut(&rank).and_then(|rank| rank.end.take());
+        let end = self.ranks.get_mut(&rank).and_then(|rank| Arc::make_mut(rank).end.take());
         end.iter().for_each(|end| self.ends.remove(end));
     }
 
@@ -241,6 +243,7 @@ impl Ranks {
     /// Takes a batch of a rank out again that was added with these values.
     pub fn remove(&mut self, rank: u32, samples: u64, layers: &[usize], counts: &[LayerCount]) {
         let Some(rank) = self.ranks.get_mut(&rank).filter(|rank| rank.sums.batches > 0) else { return };
+        let rank = Arc::make_mut(rank);
         rank.sums.batches -= 1;
         rank.sums.samples -= u128::from(samples);
         let Some(own) = &mut rank.sums.layers else { return };
@@ -292,7 +295,7 @@ impl Ranks {
     /// Drops the sums of layers of the last ranks where there are too many. So a rank has them if there is room
     /// for those of all ranks up to it, and in whatever order the batches come it is the same ranks that have.
     fn make_room(&mut self) {
-        let has_some = |rank: &Rank| rank.sums.layers.as_ref().is_some_and(|layers| !layers.is_empty());
+        let has_some = |rank: &Arc<Rank>| rank.sums.layers.as_ref().is_some_and(|layers| !layers.is_empty());
         while self.layer_sums > MAX_LAYER_SUMS
             && let Some((&last, _)) = self.uncut().rev().find(|(_, rank)| has_some(rank))
         {
@@ -302,7 +305,7 @@ impl Ranks {
 
     /// The ranks whose sums of layers have room. The others are never looked through again: there may be thousands
     /// for each of thousands that are dropped.
-    fn uncut(&self) -> Range<'_, u32, Rank> {
+    fn uncut(&self) -> Range<'_, u32, Arc<Rank>> {
         let end = self.cut_from.map_or(Bound::Unbounded, Bound::Excluded);
         self.ranks.range((Bound::Unbounded, end))
     }
@@ -314,16 +317,18 @@ impl Ranks {
         }
         let end = self.cut_from.map_or(Bound::Unbounded, Bound::Excluded);
         for (_, rank) in self.ranks.range_mut((Bound::Included(from), end)) {
-            self.layer_sums -= rank.sums.layers.take().map_or(0, |layers| layers.len());
+            if rank.sums.layers.is_some() {
+                self.layer_sums -= Arc::make_mut(rank).sums.layers.take().map_or(0, |layers| layers.len());
+            }
         }
         self.cut_from = Some(from);
     }
 
     /// Forgets what is known of a rank, which is still to come where it is expected.
     fn forget(&mut self, rank: u32) {
-        if let Some(Rank { sums, end, .. }) = self.ranks.remove(&rank) {
-            self.layer_sums -= sums.layers.map_or(0, |layers| layers.len());
-            end.iter().for_each(|end| self.ends.remove(end));
+        if let Some(gone) = self.ranks.remove(&rank) {
+            self.layer_sums -= gone.sums.layers.as_ref().map_or(0, BTreeMap::len);
+            gone.end.iter().for_each(|end| self.ends.remove(end));
         }
         if rank < self.expected {
             self.rank(rank);
@@ -332,7 +337,7 @@ impl Ranks {
 
     /// All that is known of each rank, the lowest first.
     pub fn all(&self) -> impl Iterator<Item = (u32, &Rank)> {
-        self.ranks.iter().map(|(&rank, known)| (rank, known))
+        self.ranks.iter().map(|(&rank, known)| (rank, &**known))
     }
 
     /// The sums by rank, to be kept for another time.
@@ -402,17 +407,18 @@ impl Ranks {
 
     fn rank(&mut self, rank: u32) -> &mut Rank {
         let is_cut = self.cut_from.is_some_and(|first| first <= rank);
-        self.ranks.entry(rank).or_insert_with(|| {
+        let known = self.ranks.entry(rank).or_insert_with(|| {
             let mut new = Rank::default();
             new.sums.layers.take_if(|_| is_cut);
-            new
-        })
+            new.into()
+        });
+        Arc::make_mut(known)
     }
 }
 
 /// What the ends of the ranks say together. It is kept up end by end: asked for after each of thousands, it must
 /// not look at all of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Ends {
     /// How many there are.
     known: usize,
@@ -441,7 +447,7 @@ impl Ends {
 }
 
 /// A sum over ends that may not all say something.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Declared {
     sum: u128,
     unsaid: usize,

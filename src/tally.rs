@@ -200,15 +200,15 @@ impl StepLengths {
     }
 }
 
-/// The sums over all batches.
-#[derive(Debug, Default)]
+/// The sums over all batches. A clone shares all that does not change afterwards.
+#[derive(Debug, Clone, Default)]
 pub struct Tally {
-    layers: Vec<LayerSums>,
+    layers: Vec<Arc<LayerSums>>,
     /// How many batches have each layer with so many steps that are counted one by one: with the last of the
     /// longest, their steps are gone.
-    lengths: Vec<StepLengths>,
-    index: HashMap<String, usize>,
-    layer_sets: HashMap<Arc<[LayerShape]>, Arc<[usize]>>,
+    lengths: Vec<Arc<StepLengths>>,
+    index: Arc<HashMap<String, usize>>,
+    layer_sets: Arc<HashMap<Arc<[LayerShape]>, Arc<[usize]>>>,
     samples: u128,
     batches: u64,
     step_sums: usize,
@@ -217,19 +217,19 @@ pub struct Tally {
 
 impl Tally {
     /// A tally of so many batches and samples with these sums, as it was at another time. `None` where a layer is in it twice.
-    pub fn restore(layers: Vec<LayerSums>, samples: u128, batches: u64) -> Option<Self> {
+    pub fn restore(layers: &[Arc<LayerSums>], samples: u128, batches: u64) -> Option<Self> {
         let mut tally = Self::default();
-        tally.join(&layers, samples, batches);
+        tally.join(layers, samples, batches);
         (tally.layers.len() == layers.len()).then_some(tally)
     }
 
     /// Adds the sums of other batches, counted elsewhere.
-    pub fn join(&mut self, layers: &[LayerSums], samples: u128, batches: u64) {
+    pub fn join(&mut self, layers: &[Arc<LayerSums>], samples: u128, batches: u64) {
         for other in layers {
             let layer = self.layer(&other.name);
             self.make_room(layer, other.updates_by_step.len());
-            self.layers[layer].join(other);
-            self.lengths[layer].add_unknown(other.updates_by_step.len());
+            self.sums(layer).join(other);
+            Arc::make_mut(&mut self.lengths[layer]).add_unknown(other.updates_by_step.len());
         }
         self.drop_steps();
         self.samples += samples;
@@ -244,11 +244,11 @@ impl Tally {
         let layers = self.indices(&batch.shapes);
         for ((&layer, count), shape) in layers.iter().zip(&batch.layers).zip(batch.shapes.iter()) {
             self.make_room(layer, count.updates_by_step.len());
-            let sums = &mut self.layers[layer];
+            let sums = Arc::make_mut(&mut self.layers[layer]);
             self.order += u64::from(id.number < sums.first_batch);
             sums.note(id, shape.neurons.as_ref());
             sums.add(count);
-            self.lengths[layer].add(count.updates_by_step.len());
+            Arc::make_mut(&mut self.lengths[layer]).add(count.updates_by_step.len());
         }
         self.drop_steps();
         self.samples += u128::from(batch.samples);
@@ -260,7 +260,8 @@ impl Tally {
     pub fn remove(&mut self, batch: &BatchCount) -> Arc<[usize]> {
         let layers = self.indices(&batch.shapes);
         for (&layer, count) in layers.iter().zip(&batch.layers) {
-            let (sums, lengths) = (&mut self.layers[layer], &mut self.lengths[layer]);
+            let sums = Arc::make_mut(&mut self.layers[layer]);
+            let lengths = Arc::make_mut(&mut self.lengths[layer]);
             sums.remove(count);
             let steps = sums.updates_by_step.len();
             sums.updates_by_step.truncate(lengths.remove(count.updates_by_step.len()));
@@ -279,7 +280,7 @@ impl Tally {
     pub fn correct(&mut self, layers: &[LayerPresence]) {
         for presence in layers {
             if let Some(&at) = self.index.get(&presence.name) {
-                self.layers[at].correct(presence);
+                self.sums(at).correct(presence);
             }
         }
         self.order += 1;
@@ -289,13 +290,13 @@ impl Tally {
     pub fn keep_step_lengths(&mut self, lengths: Vec<Vec<(u64, u64)>>) {
         for (own, kept) in self.lengths.iter_mut().zip(lengths) {
             if !kept.is_empty() {
-                *own = StepLengths::from_kept(kept);
+                *own = StepLengths::from_kept(kept).into();
             }
         }
     }
 
     /// How many batches have each layer with so many steps, to be kept for another time.
-    pub fn step_lengths(&self) -> &[StepLengths] {
+    pub fn step_lengths(&self) -> &[Arc<StepLengths>] {
         &self.lengths
     }
 
@@ -305,7 +306,7 @@ impl Tally {
     }
 
     /// The layers, in the order in which they were first seen.
-    pub fn layers(&self) -> &[LayerSums] {
+    pub fn layers(&self) -> &[Arc<LayerSums>] {
         &self.layers
     }
 
@@ -335,19 +336,20 @@ impl Tally {
         }
         // Every batch may have other ones.
         if self.layer_sets.len() >= MAX_LAYER_SETS {
-            self.layer_sets.clear();
+            self.layer_sets = Arc::default();
         }
         let indices: Arc<[usize]> = shapes.iter().map(|shape| self.layer(&shape.name)).collect();
-        self.layer_sets.insert(Arc::clone(shapes), Arc::clone(&indices));
+        Arc::make_mut(&mut self.layer_sets).insert(Arc::clone(shapes), Arc::clone(&indices));
         indices
     }
 
     /// Makes sums for so many steps of a layer.
     fn make_room(&mut self, layer: usize, steps: usize) {
-        let sums = &mut self.layers[layer].updates_by_step;
-        let more = steps.saturating_sub(sums.len());
-        self.step_sums += more;
-        sums.resize(sums.len() + more, 0);
+        let more = steps.saturating_sub(self.layers[layer].updates_by_step.len());
+        if more > 0 {
+            self.step_sums += more;
+            self.sums(layer).updates_by_step.resize(steps, 0);
+        }
     }
 
     /// Drops sums by step where there are too many: those of the latest steps, and of one step those of the
@@ -357,7 +359,7 @@ impl Tally {
         if self.step_sums <= MAX_STEP_SUMS {
             return;
         }
-        let steps = |layer: &LayerSums| layer.updates_by_step.len();
+        let steps = |layer: &Arc<LayerSums>| layer.updates_by_step.len();
         let mut lengths: Vec<usize> = self.layers.iter().map(steps).collect();
         lengths.sort_unstable();
         let (mut room, mut left, mut most) = (MAX_STEP_SUMS, lengths.len(), 0);
@@ -370,10 +372,11 @@ impl Tally {
             left -= 1;
         }
         let mut more = room - most * left;
-        let mut longer: Vec<&mut LayerSums> =
+        let mut longer: Vec<&mut Arc<LayerSums>> =
             self.layers.iter_mut().filter(|layer| steps(layer) > most).collect();
         longer.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         for layer in longer {
+            let layer = Arc::make_mut(layer);
             layer.updates_by_step.truncate(most + usize::from(more > 0));
             layer.updates_by_step.shrink_to_fit();
             more = more.saturating_sub(1);
@@ -381,14 +384,19 @@ impl Tally {
         self.step_sums = self.layers.iter().map(steps).sum();
     }
 
+    /// The sums of a layer, to be changed; copied where a clone of the tally has them, too.
+    fn sums(&mut self, layer: usize) -> &mut LayerSums {
+        Arc::make_mut(&mut self.layers[layer])
+    }
+
     fn layer(&mut self, name: &str) -> usize {
         if let Some(&index) = self.index.get(name) {
             return index;
         }
         let index = self.layers.len();
-        self.index.insert(name.to_owned(), index);
-        self.layers.push(LayerSums::new(name));
-        self.lengths.push(StepLengths::default());
+        Arc::make_mut(&mut self.index).insert(name.to_owned(), index);
+        self.layers.push(LayerSums::new(name).into());
+        self.lengths.push(Arc::default());
         self.order += 1;
         index
     }

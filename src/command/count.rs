@@ -1,22 +1,22 @@
 //! Counts a run once, with a progress bar: for `summary`, `compare` and baselines.
 
+use super::display::{Display, Ends};
 use super::session::{Following, check, start};
 use super::{bar, finish, output};
 use crate::dashboard::Symbols;
 use crate::follow::{Shard, is_run};
-use crate::pipeline::{Mode, Presence};
 use crate::publish::Publisher;
 use crate::report::{Baseline, Figures, RunPart, Summary, read_figures};
-use crate::run::Run;
+use crate::run::{Ended, Mode, Presence, Run, Views, Watch};
 use crate::settings::RunSettings;
 use crate::storage::is_url;
 use crate::text::{printable, shown};
-use crate::watch::Watch;
 use anyhow::bail;
 use crossbeam_channel::{Receiver, select};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// A run as the user names it: a directory that is yet to be counted, or an exported summary.
 pub(super) struct Source<'a> {
@@ -80,8 +80,8 @@ pub(super) fn count_shard(
     shard: Shard,
     signals: &Receiver<i32>,
 ) -> anyhow::Result<(Summary, RunPart)> {
-    let (watch, counted) = count_and_keep(directory, run, shard, None, signals)?;
-    Ok((counted.summary, RunPart::of(&watch.runs.shown().run, shard)))
+    let (run, counted) = count_and_keep(directory, run, shard, None, signals)?;
+    Ok((counted.summary, RunPart::of(&run, shard)))
 }
 
 /// Counts a shard, and keeps what there is to know of the run.
@@ -91,22 +91,19 @@ fn count_and_keep(
     shard: Shard,
     publisher: Option<Publisher>,
     signals: &Receiver<i32>,
-) -> anyhow::Result<(Watch, Counted)> {
-    let mut watch = start(directory, run, &Following { shard, ..Following::unkept(Mode::Once) })?;
-    watch.take_remarks().iter().for_each(|remark| output::say(remark));
-    if let Some(publisher) = publisher {
-        watch.publish_through(publisher);
-    }
-    count_all(&mut watch, run.symbols, signals)?;
+) -> anyhow::Result<(Arc<Run>, Counted)> {
+    let following = Following { shard, ..Following::unkept(Mode::Once) };
+    let mut watch = start(directory, run, &following, publisher.unwrap_or_else(Publisher::none))?;
+    count_all(&watch, run.symbols, signals)?;
     let all_published = finish::close_publisher(&mut watch);
-    let run = &watch.runs.shown().run;
+    let run = Arc::clone(&watch.runs().shown().run);
     if let Some(why) = run.refused() {
         bail!("{}: manifest.json: {}", shown(directory), printable(&why.to_string()));
     }
     if let Some(Presence::Missing(why)) = run.presence() {
         bail!("{}: {}", shown(directory), printable(why));
     }
-    let summary = Summary::of(run, SystemTime::now());
+    let summary = Summary::of(&run, SystemTime::now());
     // The batches of a small run may all be in other shards.
     let elsewhere = shard != Shard::WHOLE && is_run(directory);
     if run.manifest().is_none() && summary.account.seen == 0 && !elsewhere {
@@ -116,24 +113,49 @@ fn count_and_keep(
             shown(directory)
         );
     }
-    Ok((watch, Counted { summary, all_published }))
+    Ok((run, Counted { summary, all_published }))
 }
 
-/// Takes updates until the pipeline has ended, with a progress bar on standard error.
-fn count_all(watch: &mut Watch, symbols: Symbols, signals: &Receiver<i32>) -> anyhow::Result<()> {
-    let groups = watch.groups().clone();
-    let bar = ProgressBar::with_draw_target(Some(0), bar::target()).with_style(style(symbols)?);
-    while !watch.runs.have_ended() {
+/// Waits until everything is counted, with a progress bar on standard error, which nobody may read.
+fn count_all(watch: &Watch, symbols: Symbols, signals: &Receiver<i32>) -> anyhow::Result<()> {
+    let (views, style) = (watch.views().clone(), style(symbols)?);
+    let mut bar = Display::<()>::start("bar", move |ends| show_bar(&views, style, &ends))?;
+    let counted = wait_until_counted(watch, &bar, signals);
+    bar.stop(if counted.is_ok() { BAR } else { Duration::ZERO });
+    counted
+}
+
+/// How long a bar may take to be cleared.
+const BAR: Duration = Duration::from_millis(500);
+
+fn wait_until_counted(watch: &Watch, bar: &Display<()>, signals: &Receiver<i32>) -> anyhow::Result<()> {
+    let news = watch.views().news();
+    loop {
+        let run = Arc::clone(&watch.runs().shown().run);
+        match run.ended() {
+            Some(Ended::Done) => return Ok(()),
+            Some(Ended::Fault) => bail!("counting ended unexpectedly; please report it"),
+            None => {}
+        }
         select! {
-            recv(groups) -> group => match group {
-                Ok(group) => watch.apply(group),
-                Err(_) => bail!("counting ended unexpectedly; please report it"),
-            },
+            recv(news) -> _ => {}
+            recv(watch.said()) -> said => said.into_iter().for_each(|said| bar.say(said)),
             recv(signals) -> _ => bail!("interrupted before all batches were counted"),
         }
-        watch.publish().iter().for_each(|said| output::say(said));
-        show(&bar, &watch.runs.shown().run);
     }
+}
+
+fn show_bar(views: &Views, style: ProgressStyle, ends: &Ends<()>) -> anyhow::Result<()> {
+    let bar = ProgressBar::with_draw_target(Some(0), bar::target()).with_style(style);
+    let news = views.news();
+    loop {
+        select! {
+            recv(ends.stop) -> _ => break,
+            recv(ends.messages) -> said => said.iter().for_each(|said| output::say(said)),
+            recv(news) -> _ => show(&bar, &views.runs().shown().run),
+        }
+    }
+    ends.messages.try_iter().for_each(|said| output::say(&said));
     bar.finish_and_clear();
     Ok(())
 }

@@ -6,8 +6,8 @@ use super::watch::watch_runs;
 use crate::cli::{DemoArgs, RunArgs};
 use crate::config::Config;
 use crate::dashboard::Options;
-use crate::pipeline::Mode;
 use crate::publish::{Publisher, Publishing};
+use crate::run::Mode;
 use crate::settings::{self, RunSettings, STALL_AFTER};
 use anyhow::Context;
 use include_dir::{Dir, File, include_dir};
@@ -44,8 +44,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let publish = args.publish;
     let publishing = Publishing { tensorboard: publish.tensorboard, openmetrics: publish.openmetrics };
     let publisher = Publisher::start(&publishing)?;
-    let mut watch = start(directory.path(), &run, &Following::unkept(Mode::Live))?;
-    watch.publish_through(publisher);
+    let watch = start(directory.path(), &run, &Following::unkept(Mode::Live), publisher)?;
     let leave = Arc::new(AtomicBool::new(false));
     let writer = {
         let (path, leave) = (directory.path().to_owned(), Arc::clone(&leave));

@@ -1,15 +1,14 @@
-//! The end of every command: the last batches, the exports, the tables, the exit code.
+//! The end of every command: the exports, the tables, the exit code.
 
+use super::exporter::Outcome;
+use super::leaving::Leaving;
 use super::output;
-use crate::dashboard::{Exporter, Look, Symbols, ThemeName, Wishes};
-use crate::pipeline::{Group, Update};
+use crate::dashboard::{Look, Symbols, ThemeName, Wishes};
 use crate::report::{Colours, Comparison, Export, Failure, Format, Report, Summary};
+use crate::run::Watch;
 use crate::text::{printable, shown};
-use crate::watch::Watch;
-use crossbeam_channel::{Receiver, after, never, select};
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Counted, but something was set aside.
 const SET_ASIDE: u8 = 3;
@@ -17,80 +16,31 @@ const SET_ASIDE: u8 = 3;
 /// Counted, and a condition of `--fail-if` holds or cannot be decided.
 const FAILED: u8 = 4;
 
-/// How long the last batches may take before the user is told what is going on.
-const SAY_AFTER: Duration = Duration::from_millis(400);
-
-/// How often to look whether an export is written.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// The longest that the end may take.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
-
-/// Tells the pipelines to finish and takes their last updates; a signal cuts that short.
-pub(super) fn drain(watch: &mut Watch, signals: &Receiver<i32>) {
-    watch.finish();
-    // Those that came until now asked to leave, and that is what is done.
-    signals.try_iter().for_each(drop);
-    let groups = watch.groups().clone();
-    let give_up = after(GIVE_UP_AFTER);
-    let mut say = after(SAY_AFTER);
-    while !watch.runs.have_ended() {
-        select! {
-            recv(groups) -> group => match group {
-                Ok(group) => watch.apply(group),
-                Err(_) => return,
-            },
-            recv(say) -> _ => {
-                output::say("counting the last batches (Ctrl-C to leave at once)");
-                say = never();
-            }
-            recv(signals) -> _ => return,
-            recv(give_up) -> _ => return,
-        }
-    }
-}
-
-/// Waits for exports that were asked for before, so that no older one replaces those on leaving; a signal cuts that
-/// short.
-pub(super) fn wait_for(exporter: &Exporter, signals: &Receiver<i32>) {
-    let mut say = after(SAY_AFTER);
-    while !exporter.is_done() {
-        select! {
-            recv(say) -> _ => {
-                output::say("an export is being written (Ctrl-C to leave at once)");
-                say = never();
-            }
-            recv(signals) -> _ => return,
-            default(LOOK) => {}
-        }
-    }
-}
-
 /// Publishes the last state, and names on standard error what could not be published. Returns whether all was.
 pub(super) fn close_publisher(watch: &mut Watch) -> bool {
-    let failed = watch.close_publisher();
+    let failed = watch.publisher().close(Leaving::for_publishing());
     failed.iter().for_each(|why| output::say(why));
     failed.is_empty()
 }
 
-/// Whether a pipeline has ended although nobody told it to: a fault of this program.
-pub(super) fn ended_by_itself(group: &Group) -> bool {
-    group.updates.iter().any(|update| matches!(update, Update::Ended))
-}
-
 /// Writes the exports and names each that failed on standard error. Returns whether all were written.
 pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
-    let mut written = true;
-    for export in exports {
-        match export.write(report) {
-            Ok(()) => output::say(&format!("wrote {}", shown(export.path()))),
-            Err(error) => {
-                written = false;
-                output::say(&format!("{error:#}"));
-            }
+    let write = |export: &Export| match export.write(report) {
+        Ok(()) => Ok(export.path().to_owned()),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    name_exports(&exports.iter().map(write).collect())
+}
+
+/// Names exports that were written, or why they could not be. Returns whether all were.
+pub(super) fn name_exports(outcome: &Outcome) -> bool {
+    for written in outcome {
+        match written {
+            Ok(path) => output::say(&format!("wrote {}", shown(path))),
+            Err(why) => output::say(why),
         }
     }
-    written
+    outcome.iter().all(Result::is_ok)
 }
 
 /// Prints a report on standard output, which may be gone, and names on standard error why it could not be. What is

@@ -6,6 +6,10 @@ use crate::text::printable;
 use anyhow::Context;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long something may take before the user is told what is going on.
+pub(super) const SAY_AFTER: Duration = Duration::from_millis(400);
 
 /// Whether anybody reads standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

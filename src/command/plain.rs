@@ -1,60 +1,58 @@
 //! `watch` where standard output is no terminal: a line of progress whenever something has changed.
 
-use super::finish::ended_by_itself;
+use super::display::Ends;
 use super::output::{self, Reader};
 use crate::dashboard::Symbols;
 use crate::outlet::reader_is_gone;
-use crate::pipeline::{Group, Presence, Update};
 use crate::report::{Summary, silent_ranks};
-use crate::run::Status;
-use crate::runs::Entry;
+use crate::run::{Entry, News, Presence, Runs, Status, Views};
 use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};
-use crate::watch::Watch;
-use crossbeam_channel::{Receiver, select};
+use crossbeam_channel::{never, select};
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The least time between two lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
+/// The least time between two looks at the runs.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// The time before the first line: what is there already is counted first.
 const FIRST_LINE: Duration = Duration::from_millis(300);
 
-/// Prints progress until a signal, the end of the run (where asked for), or a closed pipe.
-pub(super) fn watch(
-    watch: &mut Watch,
-    exit_when_finished: bool,
-    symbols: Symbols,
-    signals: &Receiver<i32>,
-) -> anyhow::Result<()> {
-    let groups = watch.groups().clone();
-    name_remarks(watch);
-    let mut absent = Absent::default();
+/// Prints progress until it is told to stop, or nobody reads any more.
+pub(super) fn print_lines<O>(views: &Views, symbols: Symbols, ends: &Ends<O>) -> anyhow::Result<()> {
+    let wake = views.news();
+    let (mut news, mut absent) = (News::default(), Absent::default());
     let next = Instant::now() + FIRST_LINE;
     let mut printer = Printer { symbols, last: HashMap::new(), next, failed: false };
+    let mut next_look = Instant::now();
     loop {
-        watch.publish().iter().for_each(|said| output::say(said));
-        let over = exit_when_finished && watch.runs.are_over(SystemTime::now());
-        let is_read =
-            if over || Instant::now() >= printer.next { printer.print(watch) } else { Reader::There };
-        if over || is_read == Reader::Gone {
+        let (now, runs) = (Instant::now(), views.runs());
+        let said = ends.messages.try_iter().chain(news.take(&runs));
+        said.for_each(|said| output::say(&printable(&said)));
+        absent.name(&runs);
+        if now >= printer.next && printer.print(&runs) == Reader::Gone {
             return Ok(());
         }
+        let (next, wake) = if now >= next_look {
+            next_look = now + LOOK;
+            (printer.next, wake.clone())
+        } else {
+            // Of many views only so many are looked at.
+            (printer.next.min(next_look), never())
+        };
         select! {
-            recv(watch.found()) -> found => {
-                watch.take_found(found.ok());
-                name_remarks(watch);
-            }
-            recv(groups) -> group => match group {
-                Ok(group) if !ended_by_itself(&group) => {
-                    name_restart(&group);
-                    absent.name(watch, &group);
-                    watch.apply(group);
+            recv(ends.stop) -> _ => {
+                let runs = views.runs();
+                if runs.are_over(SystemTime::now()) {
+                    printer.print(&runs);
                 }
-                _ => anyhow::bail!("counting ended unexpectedly; please report it"),
-            },
-            recv(signals) -> _ => return Ok(()),
-            default(printer.next.saturating_duration_since(Instant::now())) => {}
+                return Ok(());
+            }
+            recv(wake) -> _ => {}
+            recv(ends.messages) -> said => said.iter().for_each(|said| output::say(&printable(said))),
+            default(next.saturating_duration_since(Instant::now())) => {}
         }
     }
 }
@@ -71,9 +69,9 @@ struct Printer {
 impl Printer {
     /// Prints where each run is, unless that was printed last of it. Counting goes on without lines that find no
     /// room, which is said once.
-    fn print(&mut self, watch: &Watch) -> Reader {
+    fn print(&mut self, runs: &Runs) -> Reader {
         self.next = Instant::now() + BETWEEN_LINES;
-        let printed = self.print_lines(watch);
+        let printed = self.print_lines(runs);
         if let (Err(error), false) = (&printed, self.failed) {
             output::say(&format!("{error:#}"));
         }
@@ -82,9 +80,9 @@ impl Printer {
         if reader_is_gone() { Reader::Gone } else { printed.unwrap_or(Reader::There) }
     }
 
-    fn print_lines(&mut self, watch: &Watch) -> anyhow::Result<Reader> {
-        for number in watch.runs.listed() {
-            let Some(entry) = watch.runs.get(number) else { continue };
+    fn print_lines(&mut self, runs: &Runs) -> anyhow::Result<Reader> {
+        for number in runs.listed() {
+            let Some(entry) = runs.get(number) else { continue };
             let line = line(entry);
             if self.last.get(&number) != Some(&line) {
                 if output::print(&format!("{line}\n"), self.symbols)? == Reader::Gone {
@@ -141,23 +139,16 @@ fn effective(summary: &Summary) -> String {
     }
 }
 
-fn name_remarks(watch: &mut Watch) {
-    for remark in watch.take_remarks() {
-        output::say(&printable(&remark));
-    }
-}
-
 /// Directories that are waited for, and why, by the numbers of their runs.
 #[derive(Debug, Default)]
 struct Absent(HashMap<usize, String>);
 
 impl Absent {
     /// Says why nothing comes from a directory or a store, once for each reason, and when it is there again.
-    fn name(&mut self, watch: &Watch, group: &Group) {
-        let Some(entry) = watch.runs.get(group.run) else { return };
-        for update in &group.updates {
-            let Update::Directory(presence) = update else { continue };
-            if let Some(said) = self.news(group.run, presence) {
+    fn name(&mut self, runs: &Runs) {
+        for number in runs.all() {
+            let Some(entry) = runs.get(number) else { continue };
+            if let Some(said) = entry.run.presence().and_then(|presence| self.news(number, presence)) {
                 output::say(&format!("{}: {said}", shown(&entry.directory)));
             }
         }
@@ -172,14 +163,6 @@ impl Absent {
                 news.then(|| format!("waited for: {why}"))
             }
             Presence::Present => self.0.remove(&run).map(|_| "it is there".to_owned()),
-        }
-    }
-}
-
-fn name_restart(group: &Group) {
-    for update in &group.updates {
-        if let Update::Restarted { why, .. } = update {
-            output::say(&format!("started over: {}", printable(why)));
         }
     }
 }

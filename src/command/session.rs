@@ -2,12 +2,11 @@
 
 use crate::cost::{Costs, LayerDefaults};
 use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
-use crate::pipeline::{Keeping, Mode, Options};
-use crate::run::Settings;
+use crate::publish::Publisher;
+use crate::run::{Keeping, Mode, Options, Place, Settings, Watch};
 use crate::settings::RunSettings;
 use crate::storage;
 use crate::text::{printable, shown};
-use crate::watch::{Place, Watch};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::Duration;
@@ -29,7 +28,12 @@ impl Following {
 }
 
 /// Starts to follow a directory that was checked: a run, or, live, a directory of runs.
-pub(super) fn start(directory: &Path, run: &RunSettings, following: &Following) -> anyhow::Result<Watch> {
+pub(super) fn start(
+    directory: &Path,
+    run: &RunSettings,
+    following: &Following,
+    publisher: Publisher,
+) -> anyhow::Result<Watch> {
     let settings = Settings {
         name: run_name(directory),
         costs: Costs::with_rules(run.costs.iter().cloned()),
@@ -46,7 +50,7 @@ pub(super) fn start(directory: &Path, run: &RunSettings, following: &Following) 
         threads: run.threads,
         keeping: following.keeping,
     };
-    Watch::start(directory, settings, options, &following.place).context("cannot start to count")
+    Watch::start(directory, settings, options, &following.place, publisher).context("cannot start to count")
 }
 
 /// The name of a run whose manifest gives none: its directory's.

@@ -2,7 +2,7 @@
 
 use crate::outlet;
 use anyhow::Context;
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, TrySendError, bounded};
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU,
 };
@@ -10,6 +10,9 @@ use signal_hook::iterator::Signals;
 
 /// What there is to say where a thread cannot be started.
 pub(super) const NO_THREAD: &str = "the system gives no thread (ulimit -u)";
+
+/// Signals that may wait.
+const SIGNALS: usize = 16;
 
 /// What asks to leave, whatever there was before: a shell that starts a job in the background has it ignore SIGINT,
 /// and whoever sends one to it all the same means it.
@@ -24,11 +27,12 @@ pub(super) fn leave_signals() -> anyhow::Result<Receiver<i32>> {
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
     let others = UNLESS_IGNORED.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new(ALWAYS.into_iter().chain(others))?;
-    let (sender, receiver) = unbounded();
+    let (sender, receiver) = bounded(SIGNALS);
     let pass_on = move || {
         for signal in &mut signals {
             outlet::ask_to_leave();
-            if sender.send(signal).is_err() {
+            // Of many that wait, the first say as much as all.
+            if let Err(TrySendError::Disconnected(_)) = sender.try_send(signal) {
                 return;
             }
         }

@@ -1,27 +1,31 @@
 //! `neurotop watch DIR`: the dashboard, and the figures on leaving.
 
 use super::check::{checks, open_baseline};
+use super::display::{Display, Ends, fault};
+use super::exporter::{Exporter, Outcome};
+use super::leaving::Leaving;
 use super::session::{Following, check, start};
 use super::signals::{NO_THREAD, leave_signals};
 use super::{finish, output, plain};
 use crate::checks::Checks;
 use crate::cli::WatchArgs;
 use crate::config::Config;
-use crate::dashboard::{self, Exporter, Inputs, Options, Screen, Symbols, take_faults};
+use crate::dashboard::{
+    self, Inputs, JobSignal, Options, Order, Screen, Symbols, give_back_anyway, take_faults,
+};
 use crate::follow::MAX_RUNS;
-use crate::pipeline::{Keeping, Mode};
 use crate::publish::Publisher;
 use crate::report::{Export, Format, Summaries, Summary};
+use crate::run::{Keeping, Mode, Views, Watch};
 use crate::settings::{self, RunSettings};
 use crate::storage::is_url;
 use crate::text::{printable, thousands};
-use crate::watch::Watch;
-use anyhow::Context;
-use crossbeam_channel::Receiver;
+use anyhow::{Context, anyhow};
+use crossbeam_channel::{Receiver, never, select_biased};
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let config = &Config::load(args.run.config.as_deref())?;
@@ -46,10 +50,15 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let signals = leave_signals()?;
     let checks = checks(baseline, &run, &signals)?;
     let options = Options { checks, ..settings::dashboard(&run, &args.end, &args.look, config)? };
-    let mut watch = start(&args.dir, &run, &following)?;
-    watch.publish_through(publisher);
+    let watch = start(&args.dir, &run, &following, publisher)?;
     watch_runs(watch, &signals, options)
 }
+
+/// How often it is looked whether the runs are over, at the most.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How often what depends on the time alone is looked at.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Shows runs until they are left, then prints and exports their figures, whatever ended it.
 pub(super) fn watch_runs(
@@ -62,51 +71,146 @@ pub(super) fn watch_runs(
         checks: options.checks.clone(),
         symbols: options.look.symbols,
     };
-    let mut exporter = Exporter::default();
-    let shown = catch_unwind(AssertUnwindSafe(|| show(&mut watch, &mut exporter, signals, options)));
+    let mut exporter = Exporter::new(options.checks.clone());
+    let shown = catch_unwind(AssertUnwindSafe(|| attend(&mut watch, &mut exporter, signals, options)));
     // Whatever happened, the figures counted so far are the user's.
-    let shown =
-        shown.unwrap_or_else(|_| Err(anyhow::anyhow!("a fault of neurotop itself; please report it")));
-    for fault in take_faults() {
-        output::say(&fault);
-    }
-    leave(watch, &exporter, signals, &after, shown)
+    let shown = shown.unwrap_or_else(|_| Err(fault()));
+    leave(watch, exporter, signals, &after, shown)
 }
 
-fn show(
+/// Has the runs shown, and does what there is to do meanwhile. It never writes anything itself, so that nobody who does
+/// not read holds it up; signals go before everything else.
+fn attend(
     watch: &mut Watch,
     exporter: &mut Exporter,
     signals: &Receiver<i32>,
     options: Options,
 ) -> anyhow::Result<()> {
-    // A terminal that has no size, and whose description gives none, cannot be drawn on.
-    if !std::io::stdout().is_terminal() || crossterm::terminal::size().is_err() {
-        return show_lines(watch, signals, &options);
+    let exports = options.exports.clone();
+    let (mut display, exit_when_finished) = display(watch, options)?;
+    let ended = attend_until(watch, exporter, &display, signals, &exports, exit_when_finished);
+    let stopped = display.stop(Leaving::for_display());
+    if stopped.is_none() {
+        give_back_anyway();
     }
-    let title = format!("neurotop {}", printable(watch.runs.shown().run.name()));
-    let mut screen = match Screen::take(&title, options.mouse) {
-        Ok(screen) => screen,
-        // As of a terminal that is not the one of this session, so that no keys would come from it.
-        Err(error) => {
-            output::say(&format!(
-                "no dashboard, but lines of progress: the terminal cannot be taken: {error}"
-            ));
-            return show_lines(watch, signals, &options);
-        }
-    };
-    let inputs = Inputs {
-        events: dashboard::terminal_events().context(NO_THREAD)?,
-        signals: signals.clone(),
-        jobs: dashboard::job_signals().context(NO_THREAD)?,
-    };
-    let shown = dashboard::show(&mut screen, watch, exporter, &inputs, &options);
-    screen.release_mouse(&inputs.events);
-    shown
+    match (ended, stopped) {
+        (Some(ended), _) => ended,
+        (None, Some(ended)) => ended,
+        (None, None) => Ok(()),
+    }
 }
 
-fn show_lines(watch: &mut Watch, signals: &Receiver<i32>, options: &Options) -> anyhow::Result<()> {
+/// Returns why to leave where that is neither the user nor a display that has ended.
+fn attend_until(
+    watch: &mut Watch,
+    exporter: &mut Exporter,
+    display: &Display<Order>,
+    signals: &Receiver<i32>,
+    exports: &[Export],
+    exit_when_finished: bool,
+) -> Option<anyhow::Result<()>> {
+    let (news, said) = (watch.views().news(), watch.said().clone());
+    let (outcomes, published) = (exporter.outcomes().clone(), watch.publisher().said().clone());
+    let (mut next_look, mut next_tick) = (Instant::now(), Instant::now());
+    // Of many views only so many are looked at.
+    let mut is_new = true;
+    loop {
+        let now = Instant::now();
+        if (is_new && now >= next_look) || now >= next_tick {
+            is_new = false;
+            next_look = now + LOOK;
+            let runs = watch.runs();
+            if runs.has_one_ended() {
+                return Some(Err(anyhow!("counting ended unexpectedly; please report it")));
+            }
+            if exit_when_finished && runs.are_over(SystemTime::now()) {
+                return None;
+            }
+        }
+        if now >= next_tick {
+            next_tick = now + TICK;
+            watch.tell_idle();
+        }
+        let (news, wake) = if is_new { (never(), next_look) } else { (news.clone(), next_tick) };
+        select_biased! {
+            recv(signals) -> _ => return None,
+            recv(display.ended()) -> ended => return Some(ended.unwrap_or_else(|_| Err(fault()))),
+            recv(display.orders()) -> order => match order {
+                Ok(Order::Restart(run)) => watch.restart(run).unwrap_or_else(|why| display.say(why.into())),
+                Ok(Order::Export) => order_exports(watch, exporter, display, exports),
+                // It is about to end.
+                Err(_) => std::thread::sleep(Duration::from_millis(1)),
+            },
+            recv(watch.found()) -> found => watch.take_found(found.ok()),
+            recv(said) -> message => message.into_iter().for_each(|message| display.say(message)),
+            recv(published) -> message => message.into_iter().for_each(|message| display.say(message)),
+            recv(outcomes) -> outcome => outcome.iter().for_each(|outcome| display.say(in_words(outcome))),
+            recv(news) -> _ => is_new = true,
+            default(wake.saturating_duration_since(Instant::now())) => {}
+        }
+    }
+}
+
+fn order_exports(watch: &Watch, exporter: &mut Exporter, display: &Display<Order>, exports: &[Export]) {
+    let runs = watch.runs();
+    let exports = match exports {
+        [] => vec![Export::named_after(runs.name())],
+        exports => exports.to_vec(),
+    };
+    if let Err(error) = exporter.order(runs, exports) {
+        display.say(format!("not exported: {error}"));
+    }
+}
+
+/// What became of exports, in words.
+fn in_words(outcome: &Outcome) -> String {
+    match outcome.iter().find_map(|written| written.as_ref().err()) {
+        Some(why) => why.clone(),
+        None => {
+            let written = outcome.iter().flatten().map(|path| path.display().to_string());
+            format!("wrote {}", written.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// What shows the runs, and whether the program is to leave once they are over.
+fn display(watch: &Watch, options: Options) -> anyhow::Result<(Display<Order>, bool)> {
+    let views = watch.views().clone();
+    // A terminal that has no size, and whose description gives none, cannot be drawn on.
+    if std::io::stdout().is_terminal() && crossterm::terminal::size().is_ok() {
+        let title = format!("neurotop {}", printable(watch.runs().shown().run.name()));
+        match Screen::take(&title, options.mouse) {
+            Ok(screen) => {
+                let exit_when_finished = options.exit_when_finished;
+                let jobs = dashboard::job_signals().context(NO_THREAD)?;
+                let show = move |ends| draw(screen, &views, jobs, &ends, &options);
+                return Ok((Display::start("screen", show)?, exit_when_finished));
+            }
+            // As of a terminal that is not the one of this session, so that no keys would come from it.
+            Err(error) => output::say(&format!(
+                "no dashboard, but lines of progress: the terminal cannot be taken: {error}"
+            )),
+        }
+    }
+    watch.views().look_at(watch.runs().looked_at());
     let exit_when_finished = options.exit_when_finished || options.close_after.is_some();
-    plain::watch(watch, exit_when_finished, options.look.symbols, signals)
+    let symbols = options.look.symbols;
+    let show = move |ends| plain::print_lines(&views, symbols, &ends);
+    Ok((Display::start("lines", show)?, exit_when_finished))
+}
+
+fn draw(
+    mut screen: Screen,
+    views: &Views,
+    jobs: Receiver<JobSignal>,
+    ends: &Ends<Order>,
+    options: &Options,
+) -> anyhow::Result<()> {
+    let events = dashboard::terminal_events().context(NO_THREAD)?;
+    let inputs = Inputs { events, stop: ends.stop.clone(), jobs, messages: ends.messages.clone() };
+    let shown = dashboard::show(&mut screen, views, &ends.orders, &inputs, options);
+    screen.release_mouse(&inputs.events);
+    shown
 }
 
 /// What there is to do after the dashboard.
@@ -118,24 +222,29 @@ struct After {
 
 fn leave(
     mut watch: Watch,
-    exporter: &Exporter,
+    mut exporter: Exporter,
     signals: &Receiver<i32>,
     after: &After,
     shown: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
-    finish::drain(&mut watch, signals);
+    for fault in take_faults() {
+        output::say(&fault);
+    }
+    let leaving = Leaving::new(signals);
+    watch.finish();
+    leaving.wait_for_counting(watch.views());
     let all_published = finish::close_publisher(&mut watch);
-    let mut summaries = watch.runs.summaries(SystemTime::now());
+    let runs = watch.runs();
+    let outcome = exporter.finish(runs.clone(), &after.exports, &leaving);
+    let exported = finish::name_exports(&outcome);
+    let mut summaries = runs.summaries(SystemTime::now());
     summaries.iter_mut().for_each(|summary| after.checks.apply(summary));
-    let report = Summaries(&summaries);
-    finish::wait_for(exporter, signals);
-    let exported = finish::write_exports(&after.exports, &report);
-    let printed = finish::print(&report, Format::Text, after.symbols)?;
+    let printed = finish::print(&Summaries(&summaries), Format::Text, after.symbols)?;
     finish::name_problems(&summaries, Some(Format::Text));
-    if watch.runs.left_out() > 0 {
+    if runs.left_out() > 0 {
         output::say(&format!(
             "{} older runs are not in these figures: the newest {MAX_RUNS} were followed",
-            thousands(watch.runs.left_out() as u128)
+            thousands(runs.left_out() as u128)
         ));
     }
     for summary in &summaries {

@@ -1,6 +1,7 @@
 //! What the user has made of the charts: which lines, on which scale, which part of the run.
 
-use crate::history::History;
+use crate::history::{History, Point};
+use std::sync::Arc;
 
 /// How the figures are laid out from the bottom to the top.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -184,7 +185,7 @@ impl Charting {
 /// The place of each point of a history: how many batches there are up to and with it.
 pub fn places(history: &History) -> Vec<f64> {
     let mut batches = 0;
-    let place = |point: &crate::history::Point| {
+    let place = |point: &Arc<Point>| {
         batches += point.batches;
         batches as f64
     };

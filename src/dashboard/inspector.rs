@@ -4,7 +4,7 @@ use crate::count::Scratch;
 use crate::portrait::{Portrait, portrait};
 use crate::snapshot::Manifest;
 use crate::storage::is_url;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -52,7 +52,8 @@ impl Inspector {
     /// # Errors
     /// Where the system gives no thread.
     pub fn start() -> std::io::Result<Self> {
-        let ((orders, order_receiver), (answer_sender, answers)) = (unbounded(), unbounded());
+        // One is made at a time, and nobody orders another before it is taken.
+        let ((orders, order_receiver), (answer_sender, answers)) = (bounded(1), bounded(1));
         std::thread::Builder::new()
             .name("inspector".into())
             .spawn(move || work(&order_receiver, &answer_sender))?;
@@ -76,7 +77,7 @@ impl Inspector {
             let cancel = Arc::new(AtomicBool::new(false));
             self.pending = Some((sitter.clone(), Arc::clone(&cancel)));
             // The thread lives as long as the sender.
-            let _ = self.orders.send(Order { sitter, manifest, cancel });
+            let _ = self.orders.try_send(Order { sitter, manifest, cancel });
         }
     }
 

@@ -1,10 +1,10 @@
-//! The live dashboard: takes updates and keys, and draws when something has changed.
+//! The live dashboard: takes keys and the newest views of the runs, and draws when something has changed. It runs in a
+//! thread of its own: a terminal that nobody reads stops it, and nothing else.
 
 mod charting;
 mod columns;
 mod copy;
 mod cursor;
-mod exporter;
 mod filter;
 mod heat;
 mod inspector;
@@ -25,7 +25,6 @@ pub use charting::{Charting, Lines, Scale, Subject};
 pub use columns::{COLUMNS, Column, Sort};
 pub use copy::{copy, row};
 pub use cursor::{Cursor, Motion, Scroll};
-pub use exporter::Exporter;
 pub use filter::Filter;
 pub use inspector::{Inspector, Portrayal, Sitter};
 pub use key::Key;
@@ -37,20 +36,17 @@ pub use rank_columns::{RANK_COLUMNS, RankColumn, RankSort};
 pub use state::{Places, Request, State, View};
 pub use suspend::{JobSignal, job_signals};
 pub use symbols::Symbols;
-pub use terminal::{Frames, Mouse, Screen, take_faults};
+pub use terminal::{Frames, Mouse, Screen, give_back_anyway, take_faults};
 pub use theme::{Depth, Theme, ThemeName};
 pub use view::draw;
 
 use crate::checks::Checks;
 use crate::fault;
-use crate::follow::Discovery;
-use crate::outlet;
-use crate::pipeline::{Group, Update};
-use crate::report::{Export, Summaries, Summary};
+use crate::report::Export;
+use crate::run::{News, Runs, Views};
 use crate::text::printable;
-use crate::watch::{Known, Watch};
-use anyhow::{Context, bail};
-use crossbeam_channel::{Receiver, Sender, never, select_biased, unbounded};
+use anyhow::Context;
+use crossbeam_channel::{Receiver, Sender, bounded, never, select_biased};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -83,15 +79,29 @@ pub struct Options {
     pub checks: Checks,
 }
 
+/// What the dashboard asks of the program that it is a part of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Start the tally of this run over.
+    Restart(usize),
+    /// Write the exports.
+    Export,
+}
+
+/// Terminal events that may wait; whoever reads them from the terminal waits where there are more.
+const EVENTS: usize = 1024;
+
 /// Where input comes from.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// Keys, the mouse and changes of size; the channel closes when the terminal is gone.
     pub events: Receiver<Event>,
-    /// Signals that ask to leave.
-    pub signals: Receiver<i32>,
+    /// Closes when it is time to leave.
+    pub stop: Receiver<()>,
     /// Signals that stop the program and that say that it goes on.
     pub jobs: Receiver<JobSignal>,
+    /// What there is to say.
+    pub messages: Receiver<String>,
 }
 
 /// Reads terminal events in a thread of their own; the channel closes when there will be no more.
@@ -99,7 +109,7 @@ pub struct Inputs {
 /// # Errors
 /// Where the system gives no thread.
 pub fn terminal_events() -> std::io::Result<Receiver<Event>> {
-    let (sender, receiver) = unbounded();
+    let (sender, receiver) = bounded(EVENTS);
     std::thread::Builder::new().name("events".into()).spawn(move || {
         while let Ok(event) = event::read() {
             if sender.send(event).is_err() {
@@ -110,34 +120,24 @@ pub fn terminal_events() -> std::io::Result<Receiver<Event>> {
     Ok(receiver)
 }
 
-/// Shows runs until the user, a signal or their end closes the dashboard.
+/// Shows runs until the user closes the dashboard, or it is told to stop.
 ///
 /// # Errors
-/// Where the terminal cannot be drawn on, or counting has ended by itself.
+/// Where the terminal cannot be drawn on.
 pub fn show(
     screen: &mut Screen,
-    watch: &mut Watch,
-    exporter: &mut Exporter,
+    views: &Views,
+    orders: &Sender<Order>,
     inputs: &Inputs,
     options: &Options,
 ) -> anyhow::Result<()> {
-    let board = Board::new(&watch.runs, options.checks.baseline.clone(), SystemTime::now());
-    let inspector = Inspector::start()?;
-    let mut state = State::new(options.look);
-    (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
-    let (said, messages) = unbounded();
-    let mut dashboard = Dashboard { state, board, watch, inspector, exporter, said, options, stay: false };
-    dashboard.say_what_was_kept();
+    let mut dashboard = Dashboard::new(views.clone(), orders, options)?;
     let mut events = inputs.events.clone();
-    let (groups, portraits) = (dashboard.watch.groups().clone(), dashboard.inspector.answers().clone());
+    let (news, portraits) = (views.news(), dashboard.inspector.answers().clone());
     let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
     let mut changed = true;
     loop {
         let now = Instant::now();
-        for said in dashboard.watch.publish() {
-            dashboard.state.say(said, now);
-            changed = true;
-        }
         if changed && now >= next_frame {
             dashboard.draw(screen, now)?;
             changed = false;
@@ -151,7 +151,10 @@ pub fn show(
             return Ok(());
         }
         let wake = if changed { next_frame } else { next_tick };
+        // Views come faster than frames, and the next frame takes the newest.
+        let news = if changed { never() } else { news.clone() };
         select_biased! {
+            recv(inputs.stop) -> _ => return Ok(()),
             recv(events) -> event => match event {
                 Ok(event) => {
                     changed = true;
@@ -163,9 +166,12 @@ pub fn show(
                     }
                 }
                 // The terminal is gone or gives no events; a signal can still end the dashboard.
-                Err(_) => events = never(),
+                Err(_) => {
+                    changed = true;
+                    events = never();
+                    dashboard.say(std::iter::once("the terminal gives no keys any more".to_owned()));
+                }
             },
-            recv(inputs.signals) -> _ => return Ok(()),
             recv(inputs.jobs) -> job => {
                 changed = true;
                 match job? {
@@ -174,18 +180,11 @@ pub fn show(
                     JobSignal::Continued => screen.take_again()?,
                 }
             }
-            recv(dashboard.watch.found()) -> found => {
+            recv(inputs.messages) -> message => {
                 changed = true;
-                dashboard.take_found(found.ok());
+                dashboard.say(message.into_iter().chain(inputs.messages.try_iter()));
             }
-            recv(groups) -> group => {
-                changed = true;
-                dashboard.take_groups(group.ok())?;
-            }
-            recv(messages) -> message => {
-                changed = true;
-                message.into_iter().for_each(|message| dashboard.state.say(message, Instant::now()));
-            }
+            recv(news) -> _ => changed = true,
             recv(portraits) -> portrait => {
                 changed = true;
                 portrait.into_iter().for_each(|portrait| dashboard.inspector.take(portrait));
@@ -208,28 +207,63 @@ enum Next {
 struct Dashboard<'a> {
     state: State,
     board: Board,
-    watch: &'a mut Watch,
+    views: Views,
+    /// The runs as they are shown.
+    runs: Runs,
+    news: News,
     inspector: Inspector,
-    exporter: &'a mut Exporter,
-    /// What threads beside the loop have to say.
-    said: Sender<String>,
+    orders: &'a Sender<Order>,
     options: &'a Options,
     /// Whether somebody is there, so that the dashboard does not close by itself.
     stay: bool,
 }
 
-impl Dashboard<'_> {
+impl<'a> Dashboard<'a> {
+    fn new(views: Views, orders: &'a Sender<Order>, options: &'a Options) -> anyhow::Result<Self> {
+        let runs = views.runs();
+        views.look_at(runs.looked_at());
+        let board = Board::new(&runs, options.checks.baseline.clone(), SystemTime::now());
+        let (inspector, news) = (Inspector::start()?, News::default());
+        let mut state = State::new(options.look);
+        (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
+        Ok(Self { state, board, views, runs, news, inspector, orders, options, stay: false })
+    }
+
     fn draw(&mut self, screen: &mut Screen, now: Instant) -> anyhow::Result<()> {
-        self.board.refresh(&self.watch.runs, SystemTime::now());
+        self.take_news();
+        self.board.refresh(&self.runs, SystemTime::now());
         let state = &mut self.state;
-        let contents = self.board.contents(&self.watch.runs, self.inspector.newest());
+        let contents = self.board.contents(&self.runs, self.inspector.newest());
         let drawn = screen.draw(|frame| view::draw(frame, &contents, state, now));
         drawn.context("the terminal cannot be drawn on")?;
         self.inspect();
-        if self.watch.runs.shown().run.tally().batches() > 0 {
+        if self.runs.shown().run.tally().batches() > 0 {
             fault::point("dashboard");
         }
         Ok(())
+    }
+
+    /// Takes the newest views.
+    fn take_news(&mut self) {
+        let (were_several, shown) = (self.runs.are_several(), self.runs.shown_number());
+        self.views.bring_up_to_date(&mut self.runs);
+        if self.runs.shown_number() != shown {
+            self.views.look_at(self.runs.looked_at());
+        }
+        let news = self.news.take(&self.runs);
+        self.say(news.into_iter());
+        // Whoever names a directory of runs wants to choose one.
+        if self.runs.are_several() && !were_several && !self.stay {
+            self.state.show(View::Runs);
+        }
+    }
+
+    /// Says all of it at once: a message stays until the next one.
+    fn say(&mut self, messages: impl Iterator<Item = String>) {
+        let messages: Vec<String> = messages.collect();
+        if !messages.is_empty() {
+            self.state.say(messages.join("; "), Instant::now());
+        }
     }
 
     /// Has a portrait made of the layer that is looked at, in the newest batch.
@@ -237,8 +271,8 @@ impl Dashboard<'_> {
         if self.state.view != View::Layer {
             return self.inspector.want(None);
         }
-        let entry = self.watch.runs.shown();
-        let moment = self.board.contents(&self.watch.runs, None).moment;
+        let entry = self.runs.shown();
+        let moment = self.board.contents(&self.runs, None).moment;
         let layer = self.state.selected_layer(&moment.summary.layers);
         let wanted = layer.zip(moment.newest_batch.as_ref()).map(|(layer, batch)| {
             let (directory, layer) = (entry.directory.clone(), layer.name.clone());
@@ -248,21 +282,11 @@ impl Dashboard<'_> {
         self.inspector.want(wanted);
     }
 
-    fn say_what_was_kept(&mut self) {
-        let remarks = self.watch.take_remarks();
-        if !remarks.is_empty() {
-            self.state.say(remarks.join("; "), Instant::now());
-        }
-    }
-
     fn is_to_close(&mut self, now: Instant) -> bool {
-        if self.watch.runs.are_over(SystemTime::now()) {
-            if self.options.exit_when_finished {
-                return true;
-            }
-            if let (false, Some(after)) = (self.stay, self.options.close_after) {
-                self.state.closes_at.get_or_insert(now + after);
-            }
+        if let (false, Some(after)) = (self.stay, self.options.close_after)
+            && self.runs.are_over(SystemTime::now())
+        {
+            self.state.closes_at.get_or_insert(now + after);
         }
         self.state.closes_at.is_some_and(|closes_at| now >= closes_at)
     }
@@ -274,7 +298,7 @@ impl Dashboard<'_> {
         }
         for action in actions(event, &self.state) {
             // An action concerns what is on the screen, which may be older than what is known.
-            let contents = self.board.contents(&self.watch.runs, self.inspector.newest());
+            let contents = self.board.contents(&self.runs, self.inspector.newest());
             let Some(request) = self.state.update(action, &contents) else { continue };
             match self.fulfil(request) {
                 Next::GoOn => {}
@@ -300,106 +324,45 @@ impl Dashboard<'_> {
             Request::Quit => return Next::Leave,
             Request::Suspend => return Next::Suspend,
             Request::Redraw => return Next::Redraw,
-            Request::Pause => self.board.pause(&self.watch.runs),
-            Request::Restart => self.restart(),
-            Request::Export => self.export(),
+            Request::Pause => self.board.pause(&self.runs),
+            Request::Restart => {
+                self.board.go_on();
+                self.order(Order::Restart(self.runs.shown_number()));
+            }
+            Request::Export => self.order(Order::Export),
             Request::Copy => self.copy_selected(),
             Request::Show(run) => {
                 self.board.go_on();
-                self.watch.runs.show(run);
-                self.board.refresh(&self.watch.runs, SystemTime::now());
+                self.runs.show(run);
+                self.views.look_at(self.runs.looked_at());
+                self.board.refresh(&self.runs, SystemTime::now());
             }
-            Request::Mark(run) => self.watch.runs.mark(run),
+            Request::Mark(run) => {
+                self.runs.mark(run);
+                self.views.look_at(self.runs.looked_at());
+            }
         }
         Next::GoOn
     }
 
-    fn take_found(&mut self, found: Option<Discovery<Known>>) {
-        self.watch.take_found(found);
-        self.say_what_was_kept();
-        // Whoever names a directory of runs wants to choose one.
-        if self.watch.runs.are_several() && !self.stay {
-            self.state.show(View::Runs);
-        }
-    }
-
-    /// Applies a group of updates and those that have come meanwhile, so that a burst costs one draw.
-    fn take_groups(&mut self, first: Option<Group>) -> anyhow::Result<()> {
-        let more: Vec<Group> = self.watch.groups().try_iter().take(64).collect();
-        let mut ended = first.is_none();
-        for group in first.into_iter().chain(more) {
-            ended |= group.updates.iter().any(|update| matches!(update, Update::Ended));
-            let restarted = group.updates.iter().find_map(|update| match update {
-                Update::Restarted { why, .. } => Some(format!("started over: {why}")),
-                _ => None,
-            });
-            if let Some(why) = restarted {
-                self.state.say(why, Instant::now());
-            }
-            self.watch.apply(group);
-        }
-        if ended {
-            bail!("counting ended unexpectedly; please report it");
-        }
-        Ok(())
-    }
-
-    fn restart(&mut self) {
-        let run = &self.watch.runs.shown().run;
-        let deleted = run.manifest().is_some_and(|manifest| manifest.keep.is_some())
-            || run.may_have_deleted()
-            || self.watch.prunes();
-        if deleted {
-            let why = "not started over: counted batches are deleted, and would be lost";
-            return self.state.say(why, Instant::now());
-        }
-        self.board.go_on();
-        self.watch.restart_shown();
-    }
-
-    /// Writes the exports in a thread of its own, since a disk may take its time.
-    fn export(&mut self) {
-        let runs = &self.watch.runs;
-        let exports = match self.options.exports.as_slice() {
-            [] => vec![Export::named_after(runs.name())],
-            exports => exports.to_vec(),
-        };
-        let mut summaries = runs.summaries(SystemTime::now());
-        let (checks, said) = (self.options.checks.clone(), self.said.clone());
-        let write = move || {
-            summaries.iter_mut().for_each(|summary| checks.apply(summary));
-            // Nobody listens once the dashboard is closed.
-            let _ = said.send(write_exports(&exports, &summaries));
-        };
-        if let Err(error) = self.exporter.write(write) {
-            self.state.say(format!("not exported: {error}"), Instant::now());
+    fn order(&mut self, order: Order) {
+        if self.orders.try_send(order).is_err() {
+            self.state.say("not yet: what you asked for before is being done", Instant::now());
         }
     }
 
     /// Copies the figures that are shown of the selected layer.
     fn copy_selected(&mut self) {
-        let contents = self.board.contents(&self.watch.runs, None);
+        let contents = self.board.contents(&self.runs, None);
         let message = match self.state.selected_layer(&contents.moment.summary.layers) {
             None => "nothing to copy: no layer is selected".to_owned(),
-            Some(layer) => match copy(layer, &mut outlet::Output) {
+            Some(layer) => match copy(layer, &mut terminal::Direct) {
                 Ok(()) => format!("copied {}, if the terminal allows it", printable(&layer.name)),
                 Err(error) => format!("not copied: {error}"),
             },
         };
         self.state.say(message, Instant::now());
     }
-}
-
-/// Writes exports; returns what there is to say of it.
-fn write_exports(exports: &[Export], summaries: &[Summary]) -> String {
-    let mut written = Vec::new();
-    for export in exports {
-        match export.write(&Summaries(summaries)) {
-            Ok(()) => written.push(export.path().display().to_string()),
-            Err(error) => return format!("{error:#}"),
-        }
-    }
-    format!("wrote {}", written.join(", "))
 }
 
 fn is_of_the_user(event: &Event) -> bool {

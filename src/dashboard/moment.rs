@@ -3,11 +3,11 @@
 
 use super::inspector::Portrayal;
 use crate::history::History;
-use crate::pipeline::{Presence, Watching};
 use crate::report::{Baseline, Figures, RankFigures, Summary, sparsity};
-use crate::run::{Backlog, Run, Status};
-use crate::runs::{Entry, Runs};
+use crate::run::{Backlog, Entry, Run, Runs, Status};
+use crate::run::{Presence, Watching};
 use crate::tally::{LayerSums, quotient};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// All that is shown of one run at one moment, except its history.
@@ -132,7 +132,7 @@ pub struct Contents<'a> {
     /// Its figures over the batches.
     pub history: &'a History,
     /// Its layers' sums, with those by time step.
-    pub layers: &'a [LayerSums],
+    pub layers: &'a [Arc<LayerSums>],
     /// A layer of it, seen closely.
     pub portrait: Option<&'a Portrayal>,
     /// All runs, in the order in which they are listed.
@@ -153,7 +153,7 @@ pub struct Contents<'a> {
 #[derive(Debug)]
 struct At<T> {
     revision: u64,
-    structure: u64,
+    structure: (u64, u64),
     number: usize,
     figures: T,
 }
@@ -180,7 +180,7 @@ pub struct Board {
 struct Frozen {
     moment: Moment,
     history: History,
-    layers: Vec<LayerSums>,
+    layers: Vec<Arc<LayerSums>>,
     rows: Vec<RunRow>,
     shown: usize,
 }

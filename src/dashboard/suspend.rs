@@ -2,10 +2,13 @@
 
 use super::Inputs;
 use super::terminal::Screen;
-use crossbeam_channel::{Receiver, select_biased, unbounded};
+use crossbeam_channel::{Receiver, TrySendError, bounded, select_biased};
 use signal_hook::consts::{SIGCONT, SIGTSTP};
 use signal_hook::iterator::Signals;
 use std::io;
+
+/// Signals that may wait.
+const JOBS: usize = 16;
 
 /// What the shell, or whoever sends signals, wants of the program as one of its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +25,12 @@ pub enum JobSignal {
 /// Where the system gives no thread.
 pub fn job_signals() -> io::Result<Receiver<JobSignal>> {
     let mut signals = Signals::new([SIGTSTP, SIGCONT])?;
-    let (sender, receiver) = unbounded();
+    let (sender, receiver) = bounded(JOBS);
     std::thread::Builder::new().name("jobs".into()).spawn(move || {
         for signal in &mut signals {
             let meaning = if signal == SIGCONT { JobSignal::Continued } else { JobSignal::Stop };
-            if sender.send(meaning).is_err() {
+            // Of many that wait, the first say as much as all.
+            if let Err(TrySendError::Disconnected(_)) = sender.try_send(meaning) {
                 return;
             }
         }
@@ -41,7 +45,7 @@ pub(super) enum Suspension {
     Over,
     /// There is no shell to go back to, and nothing was done.
     Refused,
-    /// A signal asks to leave; the terminal is given back.
+    /// It is time to leave; the terminal is given back.
     Leave,
 }
 
@@ -50,7 +54,7 @@ pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<Suspen
     if !has_a_shell() {
         return Ok(Suspension::Refused);
     }
-    let (jobs, leave) = (&inputs.jobs, &inputs.signals);
+    let (jobs, leave) = (&inputs.jobs, &inputs.stop);
     screen.release_mouse(&inputs.events);
     screen.give_back();
     // What came before has nothing to do with this stop.

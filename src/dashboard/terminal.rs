@@ -1,6 +1,6 @@
 //! Takes the terminal over and gives it back, whatever happens.
 
-use crate::outlet::Output;
+use crate::outlet::{self, Stream};
 use crossbeam_channel::Receiver;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
@@ -52,11 +52,28 @@ pub enum Mouse {
 /// while a panic unwinds.
 #[derive(Debug)]
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Frames<Output>>>,
+    terminal: Terminal<CrosstermBackend<Frames<Direct>>>,
     /// What is drawn on.
     area: Rect,
     title: String,
     mouse: Mouse,
+}
+
+/// Standard output, for the thread that draws: nobody else waits for it.
+#[derive(Debug)]
+pub(super) struct Direct;
+
+impl Write for Direct {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut output = io::stdout().lock();
+        output.write_all(bytes)?;
+        output.flush()?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Passes on what is written a frame at a time, and asks the terminal to show each at once (synchronized
@@ -137,7 +154,7 @@ impl Screen {
     /// Gives the mouse back, and takes what it has sent meanwhile, over ssh more than a little: the shell would
     /// take that for something typed.
     pub fn release_mouse(&mut self, events: &Receiver<Event>) {
-        if self.mouse == Mouse::Left || Output.write_all(RELEASE_MOUSE.as_bytes()).is_err() {
+        if self.mouse == Mouse::Left || Direct.write_all(RELEASE_MOUSE.as_bytes()).is_err() {
             return;
         }
         let begun = Instant::now();
@@ -176,9 +193,9 @@ fn drawing_area() -> io::Result<Rect> {
     Ok(Rect::new(0, 0, columns.min(MOST_COLUMNS), rows.min(MOST_ROWS)))
 }
 
-fn terminal_of(area: Rect) -> io::Result<Terminal<CrosstermBackend<Frames<Output>>>> {
+fn terminal_of(area: Rect) -> io::Result<Terminal<CrosstermBackend<Frames<Direct>>>> {
     let options = TerminalOptions { viewport: Viewport::Fixed(area) };
-    Terminal::with_options(CrosstermBackend::new(Frames::new(Output)), options)
+    Terminal::with_options(CrosstermBackend::new(Frames::new(Direct)), options)
 }
 
 fn enter(title: &str, mouse: Mouse) -> io::Result<()> {
@@ -188,7 +205,7 @@ fn enter(title: &str, mouse: Mouse) -> io::Result<()> {
     queue!(commands, EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))?;
     // A terminal without an alternate screen still shows what was there.
     queue!(commands, Clear(ClearType::All))?;
-    Output.write_all(&commands)
+    Direct.write_all(&commands)
 }
 
 /// A terminal that is gone cannot be given back, and that is no error.
@@ -196,8 +213,17 @@ fn give_back() {
     TAKEN.store(false, Ordering::SeqCst);
     let mut commands = Vec::new();
     let _ = queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
-    let _ = Output.write_all(&commands);
+    let _ = Direct.write_all(&commands);
     let _ = disable_raw_mode();
+}
+
+/// The same for a thread that draws no more, and may hang in the middle of a frame: waits for nothing.
+pub fn give_back_anyway() {
+    TAKEN.store(false, Ordering::SeqCst);
+    let _ = disable_raw_mode();
+    let mut commands = Vec::new();
+    let _ = queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    outlet::leave_behind(Stream::Output, commands);
 }
 
 /// From now on the messages of panics are kept while the screen is taken. The hook stays: it cannot be

@@ -4,7 +4,6 @@ use super::Finding;
 use crate::follow::{FileSystem, Watcher, events_missing_because, file_system};
 use crate::snapshot::SnapshotError;
 use crate::storage::{self, is_url};
-use crossbeam_channel::unbounded;
 use serde::Serialize;
 use std::path::Path;
 
@@ -30,10 +29,7 @@ impl Place {
             return Self::in_a_store(path);
         }
         let FileSystem { kind, free_bytes } = file_system(path);
-        let no_events_because = events_missing_because(path).or_else(|| {
-            let (hints, _events) = unbounded();
-            Watcher::new(path, hints).err()
-        });
+        let no_events_because = events_missing_because(path).or_else(|| Watcher::new(path, drop).err());
         Self { file_system: kind, free_bytes, no_events_because, writable: is_writable(path) }
     }
 

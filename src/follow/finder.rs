@@ -3,13 +3,15 @@
 
 use super::neighbours::{Neighbour, beside_runs};
 use super::scan::is_run;
+use crate::fault;
 use crate::snapshot::{EntryName, classify};
 use crate::storage;
 use crate::text::shown;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -19,6 +21,9 @@ const LOOK_SHARE: u32 = 20;
 
 /// The most runs that are followed: each takes a thread or two and a watch of the system.
 pub const MAX_RUNS: usize = 200;
+
+/// Discoveries that may wait; the finder waits where there are more.
+const DISCOVERIES: usize = 4;
 
 /// The most hints that are given: each is a line for the user.
 const MOST_HINTS: usize = 32;
@@ -83,10 +88,18 @@ pub fn find_runs<T: Send + 'static>(
     idle: Idle,
     about: impl Fn(&Path) -> T + Send + 'static,
 ) -> std::io::Result<Receiver<Discovery<T>>> {
-    let (sender, receiver) = unbounded();
+    let (sender, receiver) = bounded(DISCOVERIES);
     let directory = storage::absolute(directory)?;
     let every = every.unwrap_or(storage::of(&directory).pace().scan);
-    let find = move || find(Finder::new(directory, idle), every, &about, &sender);
+    let find = move || {
+        let find = AssertUnwindSafe(|| find(Finder::new(directory, idle), every, &about, &sender));
+        if catch_unwind(find).is_err() {
+            let hints =
+                vec!["runs that come from now on are not found: a fault of neurotop itself".to_owned()];
+            // Whoever follows the runs may have left.
+            let _ = sender.send(Discovery { gone: Vec::new(), runs: Vec::new(), left_out: 0, hints });
+        }
+    };
     std::thread::Builder::new().name("finder".into()).spawn(find)?;
     Ok(receiver)
 }
@@ -96,6 +109,7 @@ fn find<T>(mut finder: Finder, every: Duration, about: &impl Fn(&Path) -> T, sen
     while !is_run(&finder.directory) {
         let started = Instant::now();
         let found = finder.look(SystemTime::now(), about);
+        fault::point("finder");
         let is_news = !found.runs.is_empty() || !found.hints.is_empty() || found.left_out != left_out;
         left_out = found.left_out;
         if is_news && sender.send(found).is_err() {

@@ -1,6 +1,5 @@
 //! File-system events (notify), turned into hints where to look.
 
-use crossbeam_channel::Sender;
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::HashSet;
@@ -31,15 +30,14 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Watches `directory` and sends hints to `hints`.
+    /// Watches `directory` and hands over hints, which must not take long.
     ///
     /// # Errors
     /// Where the system has no events for it, in words for the user.
-    pub fn new(directory: &Path, hints: Sender<Hint>) -> Result<Self, String> {
+    pub fn new(directory: &Path, take: impl Fn(Hint) + Send + 'static) -> Result<Self, String> {
         let handler = move |event: notify::Result<Event>| {
             if let Some(hint) = hint_of(event) {
-                // The receiver is gone only when the program ends.
-                let _ = hints.send(hint);
+                take(hint);
             }
         };
         let mut watcher = notify::recommended_watcher(handler).map_err(|error| in_words(&error))?;

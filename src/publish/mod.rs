@@ -1,7 +1,9 @@
 //! Hands the runs, while they are counted, to what a team looks at already: TensorBoard and Prometheus.
 //!
-//! Whoever applies updates tells the [`Publisher`]; threads of their own write and serve, so that neither a
-//! slow disk nor a slow client holds up counting or drawing.
+//! OpenMetrics is made from the newest views of the runs, whenever somebody asks or a file is due. TensorBoard wants a
+//! point for each batch: the owner of a run takes them ([`Series`]) and puts them into a bounded queue, where they are
+//! thinned when it is full. Threads of their own write and serve, so that neither a slow disk nor a slow client holds
+//! up counting or drawing.
 
 mod clients;
 mod event;
@@ -20,13 +22,17 @@ mod thinning;
 pub use openmetrics::{CONTENT_TYPE, MAX_LAYERS, RunState, render};
 pub use target::Target;
 
-use crate::run::Run;
-use crate::runs::Runs;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+pub use scalars::Series;
+
+use crate::run::Views;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use metrics::Metrics;
 use scalars::Scalars;
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant};
+
+/// Sentences that may wait to be said; what finds no room is in the log.
+const SENTENCES: usize = 256;
 
 /// Where runs are published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,68 +46,64 @@ pub struct Publishing {
 /// Publishes runs until it is closed.
 #[derive(Debug)]
 pub struct Publisher {
+    views: Views,
     scalars: Option<Scalars>,
     metrics: Option<Metrics>,
     said: (Sender<String>, Receiver<String>),
 }
 
 impl Publisher {
-    /// Makes sure that all of it can be written and served, and starts.
+    /// Makes sure that all of it can be written and served, and starts. What is published are the runs in
+    /// [`Publisher::views`], of which there are none yet.
     ///
     /// # Errors
     /// Where a directory or a file cannot be written to, an address is in use or not this machine's, or the
     /// system gives no thread.
     pub fn start(publishing: &Publishing) -> anyhow::Result<Self> {
-        let said = unbounded();
-        let scalars = publishing.tensorboard.as_deref().map(|directory| Scalars::start(directory, &said.0));
-        let scalars = scalars.transpose()?;
-        let metrics = publishing.openmetrics.as_ref().map(|target| Metrics::start(target, &said.0));
-        Ok(Self { scalars, metrics: metrics.transpose()?, said })
-    }
-
-    /// Whether the state after each batch is wanted, and not only that after a group of updates.
-    pub fn wants_every_batch(&self) -> bool {
-        self.scalars.is_some()
-    }
-
-    /// Notes the state of a run after a batch.
-    pub fn note(&mut self, number: usize, runs: &Runs) {
-        if let (Some(scalars), Some(entry)) = (&mut self.scalars, runs.get(number)) {
-            scalars.note(number, &entry.run, SystemTime::now(), Instant::now());
+        let mut publisher = Self::none();
+        if let Some(directory) = &publishing.tensorboard {
+            publisher.scalars = Some(Scalars::start(directory, &publisher.said.0)?);
         }
+        if let Some(target) = &publishing.openmetrics {
+            publisher.metrics = Some(Metrics::start(target, publisher.views.clone(), &publisher.said.0)?);
+        }
+        Ok(publisher)
     }
 
-    /// Takes the last state of a run that is followed no more.
-    pub fn leave(&mut self, number: usize, run: &Run) {
-        if let Some(scalars) = &mut self.scalars {
-            scalars.leave(number, run, SystemTime::now(), Instant::now());
-        }
-        if let Some(metrics) = &mut self.metrics {
+    /// Publishes nothing.
+    pub fn none() -> Self {
+        Self { views: Views::default(), scalars: None, metrics: None, said: bounded(SENTENCES) }
+    }
+
+    /// The views that are published.
+    pub fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// The points of a run, where they are wanted.
+    pub fn series(&self, number: usize) -> Option<Series> {
+        self.scalars.as_ref().map(|scalars| scalars.series(number))
+    }
+
+    /// Forgets a run that is followed no more.
+    pub fn leave(&self, number: usize) {
+        if let Some(metrics) = &self.metrics {
             metrics.leave(number);
         }
     }
 
-    /// Hands the newest state over where it is time to; call it often. Returns what there is to say to the user.
-    pub fn publish(&mut self, runs: &Runs) -> Vec<String> {
-        let (wall, now) = (SystemTime::now(), Instant::now());
-        if let Some(scalars) = &mut self.scalars {
-            scalars.publish(runs, wall, now);
-        }
-        if let Some(metrics) = &mut self.metrics {
-            metrics.publish(runs, wall, now);
-        }
-        self.said.1.try_iter().collect()
+    /// What there is to say to the user.
+    pub fn said(&self) -> &Receiver<String> {
+        &self.said.1
     }
 
-    /// Hands the last state over and waits, though not for ever, until it is written. What is served is served
-    /// until the process ends. Returns what could not be written.
-    pub fn close(mut self, runs: &Runs) -> Vec<String> {
-        let wall = SystemTime::now();
-        if let Some(metrics) = &mut self.metrics {
-            metrics.hand_over(runs, wall);
-        }
-        let scalars = self.scalars.take().and_then(|scalars| scalars.close(runs, wall));
+    /// Has the last state written, once the owners of the runs have ended, and waits for that, but for so long at the
+    /// most. What is served is served until the process ends. Returns what could not be written.
+    pub fn close(&mut self, within: Duration) -> Vec<String> {
+        let until = Instant::now() + within;
+        let scalars = self.scalars.take().map(Scalars::close);
         let metrics = self.metrics.take().and_then(Metrics::close);
-        scalars.into_iter().chain(metrics).collect()
+        let scalars = scalars.and_then(|closing| closing.wait(until));
+        scalars.into_iter().chain(metrics.and_then(|closing| closing.wait(until))).collect()
     }
 }

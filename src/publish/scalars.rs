@@ -2,43 +2,26 @@
 //! it to a thread to write them.
 
 use super::names::{Names, directory_name};
-use super::tensorboard::{Layer, Place, Point, Writer};
+use super::tensorboard::{Closing, Layer, Place, Point, Writer};
 use super::thinning::Thinning;
 use crate::run::Run;
-use crate::runs::Runs;
 use crate::text::{printable, shown};
 use anyhow::Context;
-use crossbeam_channel::Sender;
-use std::collections::HashMap;
+use crossbeam_channel::{Receiver, Sender};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often is looked whether points have become due with time.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Takes points of runs.
+/// What the series of all runs have in common.
 #[derive(Debug)]
 pub(super) struct Scalars {
     writer: Writer,
+    outcome: Receiver<Option<String>>,
     /// The names of the runs' directories.
-    names: Names,
-    /// By the runs' numbers.
-    series: HashMap<usize, Series>,
-    next_look: Instant,
-}
-
-/// The points of one run.
-#[derive(Debug)]
-struct Series {
-    directory: Arc<str>,
-    /// The layers as they were at a [`Run::structure`].
-    layers: Arc<[Layer]>,
-    structure: u64,
-    tags: Names,
-    thinning: Thinning,
-    /// The number of the last point's batch, and [`Run::corrections`] then.
-    last: Option<(u64, u64)>,
+    names: Arc<Mutex<Names>>,
 }
 
 impl Scalars {
@@ -54,75 +37,105 @@ impl Scalars {
         writable().with_context(|| {
             format!("--tensorboard {}: it is no directory that can be written to", shown(directory))
         })?;
-        let writer = Writer::start(directory.to_owned(), said.clone())?;
-        Ok(Self { writer, names: Names::default(), series: HashMap::new(), next_look: Instant::now() })
+        let (writer, outcome) = Writer::start(directory.to_owned(), said.clone())?;
+        Ok(Self { writer, outcome, names: Arc::default() })
     }
 
-    /// Takes a point of a run after a batch, where one is due.
-    pub(super) fn note(&mut self, number: usize, run: &Run, wall: SystemTime, now: Instant) {
-        if run.tally().batches() == 0 {
-            return;
+    /// The points of a run, by its number.
+    pub(super) fn series(&self, number: usize) -> Series {
+        let (writer, names) = (self.writer.clone(), Arc::clone(&self.names));
+        Series { number, writer, names, begun: None, next_look: Instant::now() }
+    }
+
+    /// Has all of it end once it is written.
+    pub(super) fn close(self) -> Closing {
+        self.writer.close();
+        Closing { outcome: self.outcome }
+    }
+}
+
+/// The points of one run, which its owner takes: it knows the run after each batch.
+#[derive(Debug)]
+pub struct Series {
+    number: usize,
+    writer: Writer,
+    names: Arc<Mutex<Names>>,
+    begun: Option<Begun>,
+    next_look: Instant,
+}
+
+/// The points of a run that has a batch.
+#[derive(Debug)]
+struct Begun {
+    directory: Arc<str>,
+    /// The layers as they were at a [`Run::structure`].
+    layers: Arc<[Layer]>,
+    structure: Option<(u64, u64)>,
+    tags: Names,
+    thinning: Thinning,
+    /// The number of the last point's batch, and [`Run::corrections`] then.
+    last: Option<(u64, (u64, u64))>,
+}
+
+impl Series {
+    /// Takes a point after a batch, where one is due.
+    pub fn note(&mut self, run: &Run, wall: SystemTime, now: Instant) {
+        if let Some((begun, writer)) = self.begun(run, now) {
+            begun.note(run, wall, now, writer);
         }
-        let Self { writer, names, series, .. } = self;
-        let series = series.entry(number).or_insert_with(|| {
-            let directory = names.of(number, &directory_name(run.name()));
-            Series::new(directory.into(), run, writer, now)
-        });
-        series.note(run, wall, now, writer);
     }
 
-    /// Takes the points that have become due with time.
-    pub(super) fn publish(&mut self, runs: &Runs, wall: SystemTime, now: Instant) {
+    /// When to look whether a point has become due with time.
+    pub fn due(&self) -> Option<Instant> {
+        self.begun.as_ref().map(|_| self.next_look)
+    }
+
+    /// Takes the point that has become due with time.
+    pub fn pass(&mut self, run: &Run, wall: SystemTime, now: Instant) {
         if now < self.next_look {
             return;
         }
         self.next_look = now + LOOK;
-        for number in runs.listed() {
-            let Some(entry) = runs.get(number) else { continue };
-            match self.series.get_mut(&number) {
-                Some(series) if entry.run.is_over(wall) => {
-                    series.take(&entry.run, wall, now, &self.writer, Place::Between);
-                }
-                _ => self.note(number, &entry.run, wall, now),
+        match &mut self.begun {
+            Some(begun) if run.is_over(wall) => begun.take(run, wall, now, &self.writer, Place::Between),
+            _ => self.note(run, wall, now),
+        }
+    }
+
+    /// Takes the last point, and ends the file. The directory stays the run's own.
+    pub fn close(&mut self, run: &Run, wall: SystemTime, now: Instant) {
+        self.note(run, wall, now);
+        if let Some(mut begun) = self.begun.take() {
+            begun.take(run, wall, now, &self.writer, Place::Last);
+            self.writer.end(begun.directory);
+        }
+    }
+
+    /// The series, which begins with the first batch, after what was written of it by an earlier process.
+    fn begun(&mut self, run: &Run, now: Instant) -> Option<(&mut Begun, &Writer)> {
+        if run.tally().batches() == 0 {
+            return None;
+        }
+        let Self { number, writer, names, begun, .. } = self;
+        let begun = begun.get_or_insert_with(|| {
+            let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+            let directory: Arc<str> = names.of(*number, &directory_name(run.name())).into();
+            writer.begin(Arc::clone(&directory), run.resumed());
+            let layers = run.tally().layers().len();
+            Begun {
+                directory,
+                layers: Arc::new([]),
+                structure: None,
+                tags: Names::default(),
+                thinning: Thinning::new(Point::values(layers), now),
+                last: None,
             }
-        }
-    }
-
-    /// Takes the last points and waits until all are written; returns what could not be.
-    pub(super) fn close(mut self, runs: &Runs, wall: SystemTime) -> Option<String> {
-        let now = Instant::now();
-        for number in runs.listed() {
-            let Some(entry) = runs.get(number) else { continue };
-            self.leave(number, &entry.run, wall, now);
-        }
-        self.writer.close()
-    }
-
-    /// Takes the last point of a run, and ends its file. Its directory stays its own.
-    pub(super) fn leave(&mut self, number: usize, run: &Run, wall: SystemTime, now: Instant) {
-        self.note(number, run, wall, now);
-        if let Some(mut series) = self.series.remove(&number) {
-            series.take(run, wall, now, &self.writer, Place::Last);
-            self.writer.end(series.directory);
-        }
+        });
+        Some((begun, writer))
     }
 }
 
-impl Series {
-    /// The series of a run, after what was written of its batches by an earlier process.
-    fn new(directory: Arc<str>, run: &Run, writer: &Writer, now: Instant) -> Self {
-        writer.begin(Arc::clone(&directory), run.resumed());
-        let layers = run.tally().layers().len();
-        Self {
-            directory,
-            layers: Arc::new([]),
-            structure: u64::MAX,
-            tags: Names::default(),
-            thinning: Thinning::new(Point::values(layers), now),
-            last: None,
-        }
-    }
-
+impl Begun {
     /// Whether there is something new to take.
     fn has_news(&self, run: &Run) -> bool {
         self.last != Some((run.tally().batches(), run.corrections()))
@@ -165,10 +178,10 @@ impl Series {
     /// Names and prices the layers, where they are not the same any more.
     fn know_layers(&mut self, run: &Run) {
         let sums = run.tally().layers();
-        if self.structure == run.structure() && self.layers.len() == sums.len() {
+        if self.structure == Some(run.structure()) && self.layers.len() == sums.len() {
             return;
         }
-        self.structure = run.structure();
+        self.structure = Some(run.structure());
         let layers = sums.iter().enumerate().map(|(number, sums)| {
             let (neuron, reset) = run.neuron_and_reset(&sums.name);
             let tag = self.tags.of(number, &printable(&sums.name)).to_owned();
@@ -183,12 +196,11 @@ mod tests {
     use super::*;
     use crate::cost::{Costs, LayerDefaults};
     use crate::count::{BatchCount, LayerCount};
-    use crate::pipeline::{Group, Update};
-    use crate::run::Settings;
+    use crate::run::{Addition, Settings};
     use crate::snapshot::LayerShape;
-    use crossbeam_channel::unbounded;
+    use crossbeam_channel::bounded;
 
-    fn runs() -> Runs {
+    fn run() -> Run {
         let settings = Settings {
             name: "run".into(),
             costs: Costs::default(),
@@ -197,36 +209,28 @@ mod tests {
             stall_after: Duration::from_secs(30),
             live: true,
         };
-        Runs::new(Path::new("run"), settings)
+        Run::new(settings)
     }
 
     /// Bytes that are written for so many batches of so many layers.
     fn bytes_of(batches: u64, layers: usize) -> u64 {
         let directory = tempfile::tempdir().expect("a directory");
-        let (said, _said) = unbounded();
-        let mut scalars = Scalars::start(directory.path(), &said).expect("it starts");
+        let (said, _said) = bounded(1);
+        let scalars = Scalars::start(directory.path(), &said).expect("it starts");
+        let (mut series, mut run) = (scalars.series(0), run());
         let shape = |at| LayerShape { name: format!("features.{at}.lif"), neurons: None };
         let shapes: Arc<[LayerShape]> = (0..layers).map(shape).collect();
         let count = LayerCount { updates: 7, dense: 9, updates_by_step: Vec::new() };
-        let mut runs = runs();
         for number in 0..batches {
             let count =
                 BatchCount { samples: 1, shapes: Arc::clone(&shapes), layers: vec![count.clone(); layers] };
             let (name, modified) = (format!("batch-{number}.npz"), SystemTime::now());
-            let counted = Update::Counted {
-                id: number.into(),
-                name,
-                modified,
-                bytes: 1,
-                replaces: None,
-                digest: count.digest(),
-                count,
-            };
-            runs.apply(Group { run: 0, updates: vec![counted] }, modified);
-            let run = &runs.get(0).expect("a run").run;
-            scalars.note(0, run, modified, Instant::now());
+            let batch = Addition::new(number.into(), name, modified, 1, count);
+            run.add(batch, modified);
+            series.note(&run, modified, Instant::now());
         }
-        assert_eq!(scalars.close(&runs, SystemTime::now()), None);
+        series.close(&run, SystemTime::now(), Instant::now());
+        assert_eq!(scalars.close().wait(Instant::now() + Duration::from_secs(60)), None);
         let files = std::fs::read_dir(directory.path().join("run")).expect("the run's directory");
         files.map(|file| file.expect("a file").metadata().expect("its size").len()).sum()
     }

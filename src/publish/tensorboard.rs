@@ -4,14 +4,14 @@ use super::event::{Event, Value};
 use crate::report::sparsity;
 use crate::tally::quotient;
 use crate::text::shown;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Values that may wait to be written before points are left out.
 const MAX_WAITING: usize = 1 << 20;
@@ -19,8 +19,10 @@ const MAX_WAITING: usize = 1 << 20;
 /// Values in one record.
 const RECORD: usize = 1000;
 
-/// How long the end may take.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// Orders that may wait, and how many of them points between others: the rest is for what must not be left out, of
+/// which each run has three.
+const ORDERS: usize = 4096;
+const POINTS: usize = 2048;
 
 /// What a layer's points are called and priced with.
 #[derive(Debug, Clone)]
@@ -75,21 +77,21 @@ enum Order {
     Write(Point),
     /// End the files of a run.
     End { directory: Arc<str> },
+    /// End all of it.
+    Close,
 }
 
-/// Writes points for as long as it lives.
-#[derive(Debug)]
+/// The way to the thread that writes, for each of those who have points.
+#[derive(Debug, Clone)]
 pub(super) struct Writer {
     orders: Sender<Order>,
     waiting: Arc<AtomicUsize>,
-    /// What could not be written in the end.
-    outcome: Receiver<Option<String>>,
 }
 
 impl Writer {
-    /// Starts the thread, which says on `said` once what cannot be written.
-    pub(super) fn start(root: PathBuf, said: Sender<String>) -> io::Result<Self> {
-        let (orders, received) = unbounded();
+    /// Starts the thread, which says on `said` once what cannot be written, and tells in the end what could not be.
+    pub(super) fn start(root: PathBuf, said: Sender<String>) -> io::Result<(Self, Receiver<Option<String>>)> {
+        let (orders, received) = bounded(ORDERS);
         let (ended, outcome) = bounded(1);
         let waiting = Arc::new(AtomicUsize::new(0));
         let written = Arc::clone(&waiting);
@@ -104,37 +106,54 @@ impl Writer {
                         files.write(point);
                         written.fetch_sub(values, Ordering::Relaxed);
                     }
+                    Order::Close => break,
                 }
             }
             // Whoever closes may have given up.
             let _ = ended.send(files.failing);
         })?;
-        Ok(Self { orders, waiting, outcome })
+        Ok((Self { orders, waiting }, outcome))
     }
 
     pub(super) fn begin(&self, directory: Arc<str>, resumed: u64) {
-        let _ = self.orders.send(Order::Begin { directory, resumed });
+        let _ = self.orders.try_send(Order::Begin { directory, resumed });
     }
 
     pub(super) fn end(&self, directory: Arc<str>) {
-        let _ = self.orders.send(Order::End { directory });
+        let _ = self.orders.try_send(Order::End { directory });
     }
 
     /// Has a point written; returns whether there was room for it to wait, which there is for a last one.
     pub(super) fn write(&self, point: Point, place: Place) -> bool {
         let values = Point::values(point.sums.len());
         let waiting = self.waiting.load(Ordering::Relaxed);
-        if place == Place::Between && waiting > 0 && waiting + values > MAX_WAITING {
+        let is_full = self.orders.len() >= POINTS || (waiting > 0 && waiting + values > MAX_WAITING);
+        if place == Place::Between && is_full {
             return false;
         }
-        self.waiting.fetch_add(values, Ordering::Relaxed);
-        self.orders.send(Order::Write(point)).is_ok()
+        let is_sent = self.orders.try_send(Order::Write(point)).is_ok();
+        if is_sent {
+            self.waiting.fetch_add(values, Ordering::Relaxed);
+        }
+        is_sent
     }
 
-    /// Waits until all is written, though not for ever; returns what could not be.
-    pub(super) fn close(self) -> Option<String> {
-        drop(self.orders);
-        match self.outcome.recv_timeout(CLOSE_WITHIN) {
+    /// Has the thread end once all is written.
+    pub(super) fn close(&self) {
+        let _ = self.orders.try_send(Order::Close);
+    }
+}
+
+/// The last points on their way into the files.
+#[derive(Debug)]
+pub(super) struct Closing {
+    pub(super) outcome: Receiver<Option<String>>,
+}
+
+impl Closing {
+    /// Waits until all is written, and no longer than until then; returns what could not be.
+    pub(super) fn wait(self, until: Instant) -> Option<String> {
+        match self.outcome.recv_deadline(until) {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => {
                 Some("--tensorboard: the last points were not written in time".into())
@@ -181,7 +200,7 @@ impl Files {
                 let why = format!("--tensorboard: cannot write to {}: {error}", shown(&directory));
                 tracing::error!("{why}");
                 if self.failing.is_none() {
-                    let _ = self.said.send(why.clone());
+                    let _ = self.said.try_send(why.clone());
                 }
                 self.failing = Some(why);
             }

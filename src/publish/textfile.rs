@@ -9,19 +9,16 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The time between two writes.
 const INTERVAL: Duration = Duration::from_secs(5);
-
-/// How long the end may take.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A file that is written again and again.
 #[derive(Debug)]
 pub(super) struct TextFile {
     /// Dropped to end it.
-    until: Sender<()>,
+    _until: Sender<()>,
     /// What could not be written in the end.
     outcome: Receiver<Option<String>>,
 }
@@ -38,20 +35,36 @@ impl TextFile {
         let mut file = Written { path, newest, said, text: None, failing: None };
         std::thread::Builder::new().name("openmetrics".into()).spawn(move || {
             while over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                file.write();
+                let text = file.newest.text();
+                file.write(text);
             }
-            file.write();
+            let text = file.newest.last_text();
+            file.write(text);
             // Whoever closes may have given up.
             let _ = ended.send(file.failing);
         })?;
-        Ok(Self { until, outcome })
+        Ok(Self { _until: until, outcome })
     }
 
-    /// Has the last state written, and waits for that, though not for ever; returns what could not be.
-    pub(super) fn close(self) -> Option<String> {
-        drop(self.until);
-        let late = || Some("--openmetrics: the last state was not written in time".into());
-        self.outcome.recv_timeout(CLOSE_WITHIN).unwrap_or_else(|_| late())
+    /// Has the last state written.
+    pub(super) fn close(self) -> Closing {
+        Closing { outcome: self.outcome }
+    }
+}
+
+/// The last state on its way into the file.
+#[derive(Debug)]
+pub(super) struct Closing {
+    outcome: Receiver<Option<String>>,
+}
+
+impl Closing {
+    /// Waits until it is written, and no longer than until then; returns what could not be.
+    pub(super) fn wait(self, until: Instant) -> Option<String> {
+        self.outcome.recv_deadline(until).unwrap_or_else(|error| match error {
+            RecvTimeoutError::Timeout => Some("--openmetrics: the last state was not written in time".into()),
+            RecvTimeoutError::Disconnected => Some("--openmetrics: a fault of neurotop itself".into()),
+        })
     }
 }
 
@@ -65,8 +78,7 @@ struct Written {
 }
 
 impl Written {
-    fn write(&mut self) {
-        let text = self.newest.text();
+    fn write(&mut self, text: Arc<str>) {
         if self.failing.is_none() && self.text.as_ref() == Some(&text) {
             return;
         }
@@ -80,7 +92,7 @@ impl Written {
         let why = format!("--openmetrics: cannot write {}: {error}", shown(&self.path));
         if self.failing.is_none() {
             tracing::error!("{why}");
-            let _ = self.said.send(why.clone());
+            let _ = self.said.try_send(why.clone());
         }
         self.failing = Some(why);
     }

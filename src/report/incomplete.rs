@@ -54,13 +54,14 @@ mod tests {
     use super::*;
     use crate::cost::{Costs, LayerDefaults};
     use crate::follow::Account;
-    use crate::pipeline::{Problem, Severity, Update};
-    use crate::run::Settings;
+    use crate::run::{Problem, Settings, Severity};
     use crate::snapshot::{End, Manifest};
     use std::sync::Arc;
     use std::time::{Duration, SystemTime};
 
-    fn why(updates: Vec<Update>) -> String {
+    type Change = Box<dyn Fn(&mut Run)>;
+
+    fn why(changes: &[Change]) -> String {
         let mut run = Run::new(Settings {
             name: "r".into(),
             costs: Costs::default(),
@@ -69,27 +70,30 @@ mod tests {
             stall_after: Duration::from_secs(30),
             live: false,
         });
-        run.apply(updates, SystemTime::UNIX_EPOCH);
-        why_incomplete(&run).join("; ")
+        changes.iter().for_each(|change| change(&mut run));
+        why_incomplete(&run.concluded(SystemTime::UNIX_EPOCH)).join("; ")
     }
 
-    fn end(text: &str) -> Update {
-        Update::End(End::parse(text.as_bytes()).expect("an end"))
+    fn end(text: &str) -> Change {
+        let end = End::parse(text.as_bytes()).expect("an end");
+        Box::new(move |run| run.take_end(Some(end.clone())))
     }
 
-    fn manifest(more: &str) -> Update {
+    fn manifest(more: &str) -> Change {
         let text = format!(r#"{{"format": "neurotop", "version": 1, "layers": [] {more}}}"#);
-        Update::Manifest(Arc::new(Manifest::parse(text.as_bytes()).expect("a manifest")))
+        let manifest = Arc::new(Manifest::parse(text.as_bytes()).expect("a manifest"));
+        Box::new(move |run| run.take_manifest(Arc::clone(&manifest)))
     }
 
-    fn account(waiting: u64, set_aside: u64) -> Update {
+    fn account(waiting: u64, set_aside: u64) -> Change {
         let seen = waiting + set_aside;
-        Update::Account(Account { seen, counted: 0, waiting, set_aside, ..Account::default() })
+        let account = Account { seen, counted: 0, waiting, set_aside, ..Account::default() };
+        Box::new(move |run| run.take_account(account))
     }
 
     #[test]
     fn what_is_missing_is_said() {
-        for (updates, says) in [
+        for (changes, says) in [
             (vec![], "no end.json yet, and nothing says how many batches there are to be"),
             (vec![manifest("")], "no end.json yet, and nothing says how many batches there are to be"),
             (vec![end(r#"{"batches": 8}"#)], "end.json says 8 batches, 0 are counted"),
@@ -106,10 +110,11 @@ mod tests {
                 "no end.json yet, and the manifest expects 1,920 samples, 0 are counted",
             ),
         ] {
-            assert_eq!(why(updates), says);
+            assert_eq!(why(&changes), says);
         }
         let (path, reason) = ("end.json".to_owned(), "it is a list".to_owned());
         let problem = Problem { path, reason, severity: Severity::SetAside };
-        assert_eq!(why(vec![end("{}"), Update::Problem(problem)]), "end.json is set aside");
+        let set_aside: Change = Box::new(move |run| run.add_problem(problem.clone()));
+        assert_eq!(why(&[end("{}"), set_aside]), "end.json is set aside");
     }
 }

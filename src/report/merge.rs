@@ -3,8 +3,8 @@
 use super::part::RunPart;
 use crate::follow::{Account, Shard};
 use crate::history::{History, MAX_SUM};
-use crate::pipeline::{FirstBatches, Problem, Severity, Update};
 use crate::ranks::Ranks;
+use crate::run::{Ended, FirstBatches, Problem, Severity};
 use crate::run::{Run, Settings};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::state::KnownManifest;
@@ -170,19 +170,20 @@ impl Merge {
         let before_end = self.ends_of.into_iter().filter(|&(_, known)| known < ends).map(|(path, _)| path);
         // What was counted before an end may lack batches that came before it.
         let certain = self.ends.into_iter().filter(|(_, known)| known.parts == parts);
-        let ends = certain.map(|(of, KnownEnd { end, .. })| match of {
-            Some(rank) => Update::RankEnd { rank, end },
-            None => Update::End(end),
-        });
-        let problems = said_once(self.problems).into_iter().map(Update::Problem);
-        let mut updates: Vec<Update> = ends.chain(problems).collect();
         let layers = self.tally.layers().len();
         let first = self.first_batches.into_iter().fold(FirstBatches::default(), |all, (has, first)| {
             all.joined(if has == layers { first } else { first.all_lacking() })
         });
-        updates.extend([Update::FirstBatches(first), Update::Account(self.account), Update::Ended]);
         run.take_over(self.tally, self.history, self.ranks, self.last_written);
-        run.apply(updates, SystemTime::UNIX_EPOCH);
+        certain.for_each(|(of, KnownEnd { end, .. })| match of {
+            Some(rank) => run.take_rank_end(rank, Some(end)),
+            None => run.take_end(Some(end)),
+        });
+        said_once(self.problems).into_iter().for_each(|problem| run.add_problem(problem));
+        run.note_first(first);
+        run.take_account(self.account);
+        run.end_with(Ended::Done);
+        let run = run.concluded(SystemTime::UNIX_EPOCH);
         Ok(Merged { run, before_end: before_end.collect() })
     }
 

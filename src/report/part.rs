@@ -9,8 +9,8 @@ use super::{AccountFigures, COMPARISON_SCHEMA, Colours, Format, Report, SCHEMA, 
 use crate::cost::{CostRule, Costs, LayerDefaults};
 use crate::follow::Shard;
 use crate::history::{History, MAX_SUM, Point, are_in_place};
-use crate::pipeline::{FirstBatches, Problem, Update};
 use crate::ranks::Ranks;
+use crate::run::{FirstBatches, Problem};
 use crate::run::{Run, Settings};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::tally::{LayerSums, Tally};
@@ -46,7 +46,7 @@ pub struct RunPart {
     /// Batches counted.
     pub(super) batches: u64,
     /// Sums by layer, in no particular order.
-    pub(super) layers: Vec<LayerSums>,
+    pub(super) layers: Vec<Arc<LayerSums>>,
     /// Sums of batches or groups of neighbouring ones, which the confidence interval is made from.
     pub(super) units: Units,
     /// The account of the shard's batches.
@@ -271,7 +271,7 @@ impl RunPart {
 
     /// What the user said of layers, and where the run got to, for a run of these sums.
     fn run_alone(&self) -> anyhow::Result<Run> {
-        let tally = Tally::restore(self.layers.clone(), self.samples, self.batches);
+        let tally = Tally::restore(&self.layers, self.samples, self.batches);
         let mut history = History::default();
         history.join(&self.units.points(), self.units.shift);
         let mut run = self.run_of(self.run.manifest.clone(), Duration::ZERO)?;
@@ -290,8 +290,7 @@ impl RunPart {
             stall_after,
             live: false,
         });
-        let manifest = manifest.map(|manifest| Update::Manifest(Arc::new(manifest)));
-        run.apply(manifest.into_iter().collect(), SystemTime::UNIX_EPOCH);
+        manifest.into_iter().for_each(|manifest| run.take_manifest(Arc::new(manifest)));
         Ok(run)
     }
 
@@ -358,6 +357,7 @@ mod tests {
     use crate::count::{BatchCount, LayerCount};
     use crate::follow::Account;
     use crate::report::{Merge, Summary};
+    use crate::run::Addition;
     use crate::snapshot::{BatchId, LayerShape};
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -383,24 +383,14 @@ mod tests {
             };
             let (name, modified) = (format!("batch-{number}"), SystemTime::UNIX_EPOCH);
             let rank = [None, Some(0), Some(7)][number as usize];
-            let update = Update::Counted {
-                id: BatchId { number, rank },
-                name,
-                modified,
-                bytes: 0,
-                replaces: None,
-                digest: count.digest(),
-                count,
-            };
-            run.apply(vec![update], SystemTime::UNIX_EPOCH);
+            run.add(Addition::new(BatchId { number, rank }, name, modified, 0, count), modified);
         }
         let account = |counted| Account { seen: counted, counted, ..Account::default() };
         let end = End::parse(br#"{"batches": 1, "neurobench": {"MembraneUpdates": 2.0}}"#).expect("an end");
-        let of_rank = |rank| Update::Rank { rank, account: Some(account(1)) };
-        let updates =
-            vec![Update::Account(account(3)), of_rank(0), of_rank(7), Update::RankEnd { rank: 7, end }];
-        run.apply(updates, SystemTime::UNIX_EPOCH);
-        RunPart::of(&run, Shard::WHOLE)
+        run.take_account(account(3));
+        [0, 7].into_iter().for_each(|rank| run.take_rank(rank, Some(account(1))));
+        run.take_rank_end(7, Some(end));
+        RunPart::of(&run.concluded(SystemTime::UNIX_EPOCH), Shard::WHOLE)
     }
 
     fn merged(part: RunPart) -> anyhow::Result<Summary> {

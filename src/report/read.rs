@@ -230,9 +230,8 @@ mod tests {
     use super::*;
     use crate::cost::{Costs, LayerDefaults};
     use crate::count::{BatchCount, LayerCount};
-    use crate::pipeline::Update;
     use crate::report::{Colours, Format, Report, Summary};
-    use crate::run::{Run, Settings};
+    use crate::run::{Addition, Run, Settings};
     use crate::snapshot::LayerShape;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -260,16 +259,7 @@ mod tests {
                 .collect(),
         };
         let name = "batch".to_owned();
-        let update = Update::Counted {
-            id: 0.into(),
-            name,
-            modified: now,
-            bytes: 0,
-            replaces: None,
-            digest: count.digest(),
-            count,
-        };
-        run.apply(vec![update], now);
+        run.add(Addition::new(0.into(), name, now, 0, count), now);
         Summary::of(&run, now)
     }
 

@@ -5,7 +5,7 @@ use super::{Against, Colours, Format, RankFigures, Report, Style, csv, json, tab
 use crate::convergence::{Uncertainty, of_ratio};
 use crate::cost::PricedBy;
 use crate::follow::Account;
-use crate::pipeline::Severity;
+use crate::run::Severity;
 use crate::run::{Run, Status};
 use crate::snapshot::{OfficialOperations, OfficialResults};
 use crate::tally::{LayerSums, quotient};

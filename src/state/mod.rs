@@ -2,21 +2,21 @@
 
 mod aside;
 mod file;
-mod keeper;
 mod known;
 mod lock;
 mod older;
 mod place;
 mod search;
 mod sweep;
+mod writer;
 
 pub use aside::{Reason, free_name};
 pub use file::{Unreadable, decode, default_path, encode, read, write};
-pub use keeper::Keeper;
 pub use known::{Known, Loss, kept, known};
 pub use lock::Lock;
 pub(crate) use lock::path_beside as lock_beside;
 pub use place::Place;
+pub use writer::StateWriter;
 
 use crate::follow::{CountedBatches, Identity};
 use crate::history::{History, MAX_SUM};
@@ -26,6 +26,7 @@ use crate::tally::LayerSums;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The version of what is kept. An older one is read as `older.rs` says; a newer one is left as it is.
 pub const VERSION: u32 = 6;
@@ -46,7 +47,7 @@ pub struct Progress {
     /// noticed of counted batches, which are not read again.
     pub problems: Vec<(String, String)>,
     /// Sums by layer.
-    pub layers: Vec<LayerSums>,
+    pub layers: Vec<Arc<LayerSums>>,
     /// How many batches have each layer with so many steps, by the index of the layer: see
     /// [`Tally::step_lengths`](crate::tally::Tally::step_lengths). Empty where that is not known.
     pub step_lengths: Vec<Vec<(u64, u64)>>,

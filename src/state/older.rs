@@ -62,7 +62,7 @@ impl From<Progress5> for Progress {
             counted: old.counted.into(),
             may_have_deleted: old.may_have_deleted,
             problems: old.problems,
-            layers: old.layers.into_iter().map(LayerSums::from).collect(),
+            layers: old.layers.into_iter().map(|layer| LayerSums::from(layer).into()).collect(),
             step_lengths: Vec::new(),
             samples: old.samples,
             bytes: old.bytes,

@@ -2,15 +2,15 @@
 //! is there, each batch once, and what they are not is said.
 
 use crate::support;
-use neurotop::pipeline::{Command, Group, Keeping, Mode, Options, Pipelines, Problem};
+use neurotop::publish::Publisher;
 use neurotop::report::Summary;
-use neurotop::run::Run;
+use neurotop::run::{Mode, Options, Place, Problem, Run, Watch};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
-use support::live::{Live, PATIENCE};
+use support::live::{Live, PATIENCE, newest};
 use support::{Archive, Members, Npy, SMALL, archive_bytes, small_batch, write_manifest};
 
 fn directory() -> tempfile::TempDir {
@@ -45,13 +45,14 @@ fn put_unpacked(run: &Path, name: &str, members: &Members) {
 
 /// What a summary says of what is there now.
 fn summary_of(run: &Path) -> Value {
-    let mut pipelines = Pipelines::start(Options::unkept(Mode::Once, 1)).expect("threads");
-    pipelines.follow(run, run, None, Keeping::Nothing).expect("a pipeline");
-    let mut once = Run::new(support::settings("test", false));
-    while !once.has_ended() {
-        let Group { updates, .. } = pipelines.groups().recv_timeout(PATIENCE).expect("updates");
-        once.apply(updates, SystemTime::now());
+    let settings = support::settings("test", false);
+    let options = Options::unkept(Mode::Once, 1);
+    let watch = Watch::start(run, settings, options, &Place::Nowhere, Publisher::none()).expect("threads");
+    let news = watch.views().news();
+    while !watch.runs().have_ended() {
+        news.recv_timeout(PATIENCE).expect("something new");
     }
+    let once = newest(&watch);
     figures(&once)
 }
 
@@ -106,7 +107,7 @@ fn a_batch_that_is_renamed_unpacked_or_packed_anew_is_the_same_batch() {
     fs::remove_file(run.join("batch-000007.npz")).expect("removed");
     fs::rename(run.join(".packed"), run.join("batch-07.npz")).expect("renamed");
     until_as_there(&mut live, run, "packed anew");
-    assert_eq!(live.run.corrections(), 0, "nothing was taken out, since all was counted");
+    assert_eq!(live.run.corrections().1, 0, "nothing was taken out, since all was counted");
     // What is written under the new name counts, too.
     put(run, "batch-07.npz", &batch("lif", [4, 2, 2], |at| at as f32));
     until_as_there(&mut live, run, "written again under another name");
@@ -162,7 +163,7 @@ fn a_change_of_permissions_is_no_change_of_the_figures() {
     fs::set_permissions(run.join("batch-000000.npz"), fs::Permissions::from_mode(0o640))
         .expect("permissions");
     live.nothing_more();
-    assert_eq!(live.run.corrections(), 0);
+    assert_eq!(live.run.corrections().1, 0);
 }
 
 #[test]
@@ -242,7 +243,7 @@ fn a_batch_that_is_written_again_when_the_others_are_gone_is_of_the_same_run_whe
     live.until_counted(3);
     (1..3).for_each(|number| fs::remove_file(run.join(format!("batch-{number}.npz"))).expect("removed"));
     put(run, "batch-0.npz", &batch("lif", [4, 2, 2], |at| at as f32));
-    live.until("it is counted", |run| run.corrections() > 0);
+    live.until("it is counted", |run| run.corrections().1 > 0);
     assert_eq!((live.run.tally().batches(), live.updates()), (3, u128::from(2 * SMALL.0) + 16));
 }
 
@@ -287,7 +288,7 @@ fn a_directory_that_is_filled_while_one_leaves_is_not_counted_by_half() {
     fs::create_dir(&directory).expect("a directory");
     let mut writes = 0;
     live.until("it is seen", |run| run.account().waiting == 1);
-    live.pipelines.tell_all(Command::Finish);
+    live.watch.finish();
     while !live.run.has_ended() {
         // A layer each 100 ms: it never rests.
         let layer = Npy::potentials(&[2, 2, 2], (0..8).map(|at| at as f32));
@@ -328,7 +329,7 @@ fn a_run_is_not_over_while_it_is_counted_again() {
     fs::write(run.join("end.json"), r#"{"batches": 1}"#).expect("an end");
     let mut live = Live::start(run);
     live.until("it is counted", |run| run.is_over(SystemTime::now()));
-    live.pipelines.tell_all(Command::Restart);
+    live.watch.restart(0).expect("nothing is deleted");
     live.until("it starts over", |run| run.restarted().is_some());
     while live.run.tally().batches() == 0 {
         assert!(live.run.end().is_none() || !live.run.is_over(SystemTime::now()));
@@ -345,7 +346,7 @@ fn a_directory_that_is_replaced_right_before_the_end_is_not_added_to_the_old_one
     live.until_counted(4);
     fs::rename(run, place.path().join("old")).expect("renamed");
     support::small_run(run, 1);
-    live.pipelines.tell_all(Command::Finish);
+    live.watch.finish();
     live.until("it ends", Run::has_ended);
     let counted = live.run.tally().batches();
     assert!(counted <= 1, "{counted} batches, one is there");

@@ -1,17 +1,17 @@
 //! What the dashboard looks like: every page at several sizes, as pure functions of the state.
 
 use crate::support;
+use crate::support::changes::{Change, apply};
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
     Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, RANK_COLUMNS,
     RankColumn, RankSort, Request, RunRow, Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
 };
 use neurotop::follow::Account;
-use neurotop::pipeline::{Group, Presence, Problem, Severity, Update, Watching};
 use neurotop::portrait::portrait;
 use neurotop::report::{Baseline, Figures, Summary};
+use neurotop::run::{Addition, Presence, Problem, Runs, Severity, Watching};
 use neurotop::run::{Run, Status};
-use neurotop::runs::Runs;
 use neurotop::snapshot::{Batch, BatchId, End, LayerShape, Manifest, SnapshotError};
 use neurotop::text::compact;
 use ratatui::Terminal;
@@ -35,9 +35,9 @@ fn empty() -> Run {
     Run::new(support::settings("exp1", false))
 }
 
-fn account(counted: u64, waiting: u64, set_aside: u64) -> Update {
+fn account(counted: u64, waiting: u64, set_aside: u64) -> Change {
     let seen = counted + waiting + set_aside;
-    Update::Account(Account {
+    Change::Account(Account {
         seen,
         counted,
         waiting,
@@ -47,17 +47,9 @@ fn account(counted: u64, waiting: u64, set_aside: u64) -> Update {
     })
 }
 
-fn counted(number: u64, count: BatchCount) -> Update {
+fn counted(number: u64, count: BatchCount) -> Change {
     let name = format!("batch-{number:06}.npz");
-    Update::Counted {
-        id: number.into(),
-        name,
-        modified: at(2 * number),
-        bytes: 1,
-        replaces: None,
-        digest: count.digest(),
-        count,
-    }
+    Change::Counted(Addition::new(number.into(), name, at(2 * number), 1, count))
 }
 
 /// The demo's run after some of its batches, one every two seconds.
@@ -65,20 +57,20 @@ fn demo(batches: usize) -> Run {
     let directory = support::demo_run();
     let manifest = Manifest::parse(&std::fs::read(directory.join("manifest.json")).expect("a file"))
         .expect("a manifest");
-    let mut updates = vec![Update::Directory(Presence::Present), Update::Watching(Watching::Events)];
+    let mut updates = vec![Change::Directory(Presence::Present), Change::Watching(Watching::Events)];
     let paths = support::batches(&directory);
     for (number, path) in paths.iter().take(batches).enumerate() {
         let batch = Batch::open(path, Some(&manifest)).expect("a batch");
         updates.push(counted(number as u64, count_batch(&batch, &mut Scratch::default()).expect("a count")));
     }
-    updates.push(Update::Manifest(Arc::new(manifest)));
+    updates.push(Change::Manifest(Arc::new(manifest)));
     updates.push(account(batches as u64, 0, 0));
     if batches == paths.len() {
         let end = End::parse(&std::fs::read(directory.join("end.json")).expect("a file")).expect("an end");
-        updates.push(Update::End(end));
+        updates.push(Change::End(end));
     }
     let mut run = empty();
-    run.apply(updates, at(2 * batches as u64));
+    apply(&mut run, updates, at(2 * batches as u64));
     run
 }
 
@@ -101,7 +93,7 @@ fn many_layers(layers: usize) -> Run {
     });
     let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
     let mut run = empty();
-    run.apply(vec![Update::Manifest(Arc::new(manifest))], at(0));
+    apply(&mut run, [Change::Manifest(Arc::new(manifest))], at(0));
     for number in 0..40 {
         let count = |layer: usize| {
             let dense = 1_000_000_000 * (layer as u64 + 1);
@@ -116,16 +108,25 @@ fn many_layers(layers: usize) -> Run {
             shapes: Arc::clone(&shapes),
             layers: (0..layers).map(count).collect(),
         };
-        run.apply(vec![counted(number, count)], at(2 * number));
+        apply(&mut run, [counted(number, count)], at(2 * number));
     }
     let problem = |path: &str, reason: &str, severity| {
-        Update::Problem(Problem { path: path.into(), reason: reason.into(), severity })
+        Change::Problem(Problem { path: path.into(), reason: reason.into(), severity })
     };
-    run.apply(
-        vec![
+    apply(
+        &mut run,
+        [
             account(40, 3, 1),
-            problem("batch-000007.npz", "lif1.post: the data are corrupt (their CRC-32 does not match); write the batch again", Severity::SetAside),
-            problem("odd\u{1b}[2J.npz", "it is not counted, since its name gives no batch number; name it batch-N.npz if it is a batch", Severity::Notice),
+            problem(
+                "batch-000007.npz",
+                "lif1.post: the data are corrupt (their CRC-32 does not match); write the batch again",
+                Severity::SetAside,
+            ),
+            problem(
+                "odd\u{1b}[2J.npz",
+                "it is not counted, since its name gives no batch number; name it batch-N.npz if it is a batch",
+                Severity::Notice,
+            ),
         ],
         at(0),
     );
@@ -229,10 +230,14 @@ fn the_help() {
 fn what_is_waited_for() {
     let mut run = empty();
     assert_screen("before-anything", 80, 24, &run, &mut State::default(), at(0));
-    run.apply(vec![Update::Directory(Presence::Missing("it does not exist yet".into()))], at(0));
+    apply(&mut run, [Change::Directory(Presence::Missing("it does not exist yet".into()))], at(0));
     assert_screen("no-directory", 80, 24, &run, &mut State::default(), at(0));
     assert_screen("no-directory", 40, 10, &run, &mut State::default(), at(0));
-    run.apply(vec![Update::Refused(SnapshotError::new("version 2 of the format", "update neurotop"))], at(0));
+    apply(
+        &mut run,
+        [Change::Refused(SnapshotError::new("version 2 of the format", "update neurotop"))],
+        at(0),
+    );
     assert_screen("refused", 80, 24, &run, &mut State::default(), at(0));
 }
 
@@ -240,7 +245,7 @@ fn what_is_waited_for() {
 fn a_stalled_and_paused_run_that_is_polled() {
     let mut run = demo(3);
     let why = "NFS sends no events of what other machines write".to_owned();
-    run.apply(vec![Update::Watching(Watching::Polling { every: Duration::from_secs(1), why })], at(4));
+    apply(&mut run, [Change::Watching(Watching::Polling { every: Duration::from_secs(1), why })], at(4));
     assert_eq!(act(&mut State::default(), Action::Pause, &run), Some(Request::Pause));
     for (columns, rows) in [(80, 24), (40, 10)] {
         let moment = Moment::of(&run, at(100));
@@ -254,7 +259,7 @@ fn a_stalled_and_paused_run_that_is_polled() {
 fn an_end_that_differs() {
     let mut run = demo(5);
     let end = br#"{"neurobench": {"NeuronOperations": {"Effective Neuron Ops": 1.0, "Neuron Dense Ops": 31820.0}}}"#;
-    run.apply(vec![Update::End(End::parse(end).expect("an end"))], at(10));
+    apply(&mut run, [Change::End(End::parse(end).expect("an end"))], at(10));
     let mut state = State::default();
     assert_screen("differs", 80, 24, &run, &mut state, at(10));
     state.view = View::Problems;
@@ -818,10 +823,10 @@ fn endless_texts() -> Run {
         reason: if number == 0 { marks("y") } else { "it is wrong; write it again".into() },
         severity: Severity::SetAside,
     };
-    let mut updates = vec![Update::Manifest(Arc::new(manifest)), Update::Watching(Watching::Events)];
-    updates.extend((0..3000).map(|number| Update::Problem(problem(number))));
+    let mut updates = vec![Change::Manifest(Arc::new(manifest)), Change::Watching(Watching::Events)];
+    updates.extend((0..3000).map(|number| Change::Problem(problem(number))));
     let mut run = empty();
-    run.apply(updates, at(0));
+    apply(&mut run, updates, at(0));
     run
 }
 
@@ -991,13 +996,13 @@ fn labels_of_an_axis_differ() {
     let manifest = r#"{"format": "neurotop", "version": 1,
         "layers": [{"name": "lif", "neuron": "Leaky", "reset": "zero", "shape": [4]}]}"#;
     let manifest = Manifest::parse(manifest.as_bytes()).expect("a manifest");
-    let mut updates = vec![Update::Manifest(Arc::new(manifest))];
+    let mut updates = vec![Change::Manifest(Arc::new(manifest))];
     for number in 0..12 {
         let layer = LayerCount { updates: 837_500 + number, dense: 1_000_000, updates_by_step: Vec::new() };
         let count = BatchCount { samples: 1, shapes: Arc::clone(&shapes), layers: vec![layer] };
         updates.push(counted(number, count));
     }
-    run.apply(updates, at(0));
+    apply(&mut run, updates, at(0));
     let screen = lines_of(&screen_of(80, 24, &run, &mut on(View::Charts), at(24)));
     let axis = screen.iter().filter_map(|line| line.split('│').nth(1));
     let labels: Vec<&str> = axis.map(str::trim).filter(|label| label.contains(['M', '%'])).collect();
@@ -1118,7 +1123,7 @@ fn every_view_in_every_theme() {
 #[test]
 fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
     let settings = || support::settings("exp1", false);
-    let mut runs = Runs::new(Path::new("exp1"), settings());
+    let (mut run, mut runs) = (empty(), Runs::new(Path::new("exp1"), settings()));
     let mut board = Board::new(&runs, None, at(0));
     let shapes = |names: &[&str]| -> Arc<[LayerShape]> {
         names.iter().map(|name| LayerShape { name: (*name).into(), neurons: Some(vec![4]) }).collect()
@@ -1129,23 +1134,24 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         BatchCount { samples: 2, shapes: shapes(names), layers }
     };
     let batch = |number: u64, names: &[&str]| counted(number, count(number, names));
-    let withdrawn = Update::Withdrawn { id: 3.into(), count: count(3, &["a", "b"]) };
+    let withdrawn = Change::Withdrawn { id: 3.into(), count: count(3, &["a", "b"]) };
     let manifest = serde_json::json!({"format": "neurotop", "version": 1, "layers": [
         {"name": "b", "neuron": "Alpha", "reset": "zero"}, {"name": "a", "neuron": "Leaky", "reset": "zero"}]});
     let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
     let groups = [
         vec![batch(0, &["a"])],
         vec![batch(1, &["a"]), account(2, 3, 0)],
-        vec![Update::Manifest(Arc::new(manifest))],
+        vec![Change::Manifest(Arc::new(manifest))],
         vec![batch(2, &["a", "b"])],
         vec![batch(3, &["a", "b"]), account(4, 0, 1)],
         vec![withdrawn],
-        vec![Update::Restarted { why: "as you asked".into(), lost: 0 }],
+        vec![Change::Restarted("as you asked".into())],
         vec![batch(0, &["c"])],
-        vec![Update::End(End::default())],
+        vec![Change::End(End::default())],
     ];
     for updates in groups {
-        runs.apply(Group { run: 0, updates }, at(9));
+        apply(&mut run, updates, at(9));
+        runs.set(0, Path::new("exp1"), run.clone());
         board.refresh(&runs, at(9));
         let contents = board.contents(&runs, None);
         let (shown, row) = (&contents.moment.summary, &contents.rows[0]);
@@ -1169,12 +1175,12 @@ fn a_backlog_shows_how_long_it_takes() {
         let count =
             BatchCount { samples: 640, shapes: Arc::clone(&shapes), layers: vec![LayerCount::default(); 3] };
         let mut update = counted(number, count);
-        if let Update::Counted { bytes, .. } = &mut update {
-            *bytes = 300_000_000;
+        if let Change::Counted(batch) = &mut update {
+            batch.bytes = 300_000_000;
         }
-        run.apply(vec![update], START + Duration::from_millis(1000 + 100 * number));
+        apply(&mut run, [update], START + Duration::from_millis(1000 + 100 * number));
     }
-    run.apply(vec![account(60, 20_000, 0)], START + Duration::from_millis(6900));
+    apply(&mut run, [account(60, 20_000, 0)], START + Duration::from_millis(6900));
     let moment = Moment::of(&run, START + Duration::from_millis(7000));
     let header = |columns: u16, rows: u16| {
         let screen = draw_on(columns, rows, &contents(&run, &moment), &mut State::new(Look::default()));
@@ -1195,7 +1201,7 @@ fn many_ranks(ranks: u32) -> Run {
     });
     let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
     let mut run = empty();
-    run.apply(vec![Update::Manifest(Arc::new(manifest))], at(0));
+    apply(&mut run, [Change::Manifest(Arc::new(manifest))], at(0));
     let shapes: Arc<[LayerShape]> = layers
         .into_iter()
         .map(|(name, _)| name)
@@ -1221,15 +1227,8 @@ fn many_ranks(ranks: u32) -> Run {
                 BatchCount { samples: 4, shapes: Arc::clone(&shapes), layers: (0..3).map(count).collect() };
             let name = format!("rank-{rank}/batch-{number:06}.npz");
             let modified = at(every * number);
-            updates.push(Update::Counted {
-                id: BatchId { number, rank: Some(rank) },
-                name,
-                modified,
-                bytes: 1,
-                replaces: None,
-                digest: count.digest(),
-                count,
-            });
+            let id = BatchId { number, rank: Some(rank) };
+            updates.push(Change::Counted(Addition::new(id, name, modified, 1, count)));
             all += 1;
         }
     }
@@ -1238,12 +1237,12 @@ fn many_ranks(ranks: u32) -> Run {
             (batches(rank), u64::from(rank % 4 == 2), u64::from(rank % 9 == 8));
         let seen = counted + waiting + set_aside;
         let account = Account { seen, counted, waiting, set_aside, ..Account::default() };
-        updates.push(Update::Rank { rank, account: Some(account) });
+        updates.push(Change::Rank { rank, account: Some(account) });
     }
     let end = End::parse(br#"{"batches": 32}"#).expect("an end");
-    updates.push(Update::RankEnd { rank: 5, end });
+    updates.push(Change::RankEnd { rank: 5, end });
     updates.push(account(all, 0, 0));
-    run.apply(updates, at(62));
+    apply(&mut run, updates, at(62));
     run
 }
 
@@ -1309,10 +1308,10 @@ fn a_silent_rank_is_in_the_header_of_every_view_until_the_run_is_over() {
         neurotop::report::longest_silence(&ranks).as_deref(),
         Some("2 silent, rank 11 for 1 min 02 s")
     );
-    run.apply(vec![Update::RankEnd { rank: 11, end: End::default() }], at(62));
+    apply(&mut run, [Change::RankEnd { rank: 11, end: End::default() }], at(62));
     let ranks = Moment::of(&run, at(62)).summary.ranks;
     assert_eq!(neurotop::report::longest_silence(&ranks).as_deref(), Some("rank 3 silent for 40 s"));
-    run.apply(vec![Update::End(End::default())], at(62));
+    apply(&mut run, [Change::End(End::default())], at(62));
     let screen = screen_of(120, 40, &run, &mut State::default(), at(500)).to_string();
     assert!(!screen.contains("silent") && screen.contains("✓ done"), "{screen}");
 }

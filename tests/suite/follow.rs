@@ -1,9 +1,8 @@
 //! A directory is followed live: whatever way batches come, each is counted once.
 
 use crate::support;
-use neurotop::pipeline::{Command, Presence, Severity, Watching};
 use neurotop::report::Summary;
-use neurotop::run::{Run, Status};
+use neurotop::run::{Presence, Run, Severity, Status, Watching};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -271,7 +270,7 @@ fn the_tally_starts_over_when_it_is_told_to() {
     let mut watch = Watch::start(run.path());
     watch.until_counted(3);
     fs::remove_file(run.path().join("batch-000001.npz")).expect("removed");
-    watch.pipelines.tell(0, Command::Restart);
+    watch.watch.restart(0).expect("nothing is deleted");
     watch.until("it starts over", |run| run.restarted().is_some());
     watch.until_counted(2);
     assert!(watch.run.manifest().is_some());
@@ -284,7 +283,7 @@ fn the_order_to_finish_counts_what_is_there_and_ends() {
     let mut watch = Watch::start_with(run.path(), Some(Duration::from_secs(3600)));
     watch.until_counted(3);
     put(run.path(), 3);
-    watch.pipelines.tell(0, Command::Finish);
+    watch.watch.finish();
     watch.until("it ends", Run::has_ended);
     watch.until_counted(4);
     put(run.path(), 4);

@@ -3,9 +3,8 @@
 
 use crate::support;
 use neurotop::count::{Scratch, count_batch};
-use neurotop::pipeline::Update;
 use neurotop::report::Summary;
-use neurotop::run::Run;
+use neurotop::run::{Addition, Run};
 use neurotop::snapshot::{Batch, Manifest};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -19,23 +18,15 @@ fn count(manifest: &Path, batches: &[PathBuf], mut check: impl FnMut(usize, &Sum
     let manifest = Manifest::parse(&std::fs::read(manifest).expect("a manifest")).expect("a manifest");
     let mut run = Run::new(support::settings("golden", false));
     let now = SystemTime::now();
-    run.apply(vec![Update::Manifest(Arc::new(manifest.clone()))], now);
+    run.take_manifest(Arc::new(manifest.clone()));
     let mut scratch = Scratch::default();
     for (number, path) in batches.iter().enumerate() {
         let batch =
             Batch::open(path, Some(&manifest)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let count =
             count_batch(&batch, &mut scratch).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let update = Update::Counted {
-            id: (number as u64).into(),
-            name: "batch".into(),
-            modified: now,
-            bytes: 0,
-            replaces: None,
-            digest: count.digest(),
-            count,
-        };
-        run.apply(vec![update], now);
+        run.add(Addition::new((number as u64).into(), "batch".into(), now, 0, count), now);
+        run = run.concluded(now);
         check(number, &Summary::of(&run, now));
     }
     Summary::of(&run, now)

@@ -44,4 +44,6 @@ mod soak;
 mod streams;
 #[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(target_os = "linux")]
+mod unread;
 mod unsafe_code;

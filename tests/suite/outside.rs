@@ -471,6 +471,13 @@ impl Terminal {
         String::from_utf8_lossy(&self.output.lock().expect("the output")).into_owned()
     }
 
+    /// What is on a screen of 80×24.
+    fn shown(&self) -> String {
+        let mut screen = vt100::Parser::new(24, 80, 0);
+        screen.process(&self.output.lock().expect("the output"));
+        screen.screen().contents()
+    }
+
     fn pid(&self) -> Pid {
         let pid = self.child.process_id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         pid.expect("a process")
@@ -639,7 +646,7 @@ fn an_export_by_key_is_written_before_the_program_ends() {
     make_pipe(&place.at("run-neurotop.json"));
     let mut terminal = Terminal::new(&place, 80, 24, &["watch", "run", "--state", "none"]);
     terminal.read();
-    until("no figures", || terminal.written().contains("batches"));
+    until("no figures", || terminal.shown().contains(" 2 batches"));
     let mut keys = terminal.master.take_writer().expect("its input");
     keys.write_all(b"e").expect("typed");
     sleep(Duration::from_millis(300));

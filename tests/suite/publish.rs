@@ -2,11 +2,9 @@
 //! and what cannot be written. What TensorBoard and Prometheus make of it is tested in `tests/python`.
 
 use crate::support;
-use neurotop::pipeline::{Group, Update};
 use neurotop::publish::{CONTENT_TYPE, MAX_LAYERS, RunState, render};
 use neurotop::report::Summary;
-use neurotop::run::Run;
-use neurotop::runs::Runs;
+use neurotop::run::{Addition, Run};
 use neurotop::snapshot::Manifest;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -111,7 +109,7 @@ fn manifest(layers: impl IntoIterator<Item = String>) -> Arc<Manifest> {
 
 fn state(label: &str, layers: impl IntoIterator<Item = String>) -> RunState {
     let mut run = Run::new(support::settings(label, true));
-    run.apply(vec![Update::Manifest(manifest(layers))], SystemTime::now());
+    run.take_manifest(manifest(layers));
     let summary = Arc::new(Summary::without_steps(&run, SystemTime::now()));
     RunState { label: label.into(), summary, last_batch: run.last_activity() }
 }
@@ -146,7 +144,8 @@ fn layers_beyond_the_bound_are_counted_as_left_out() {
 
 #[test]
 fn integers_have_all_their_digits() {
-    let mut runs = Runs::new(Path::new("x"), support::settings("x", true));
+    let mut run = Run::new(support::settings("x", true));
+    run.take_manifest(manifest(["lif".to_owned()]));
     let layers =
         neurotop::count::LayerCount { updates: u64::MAX, dense: u64::MAX, updates_by_step: Vec::new() };
     let shapes = [neurotop::snapshot::LayerShape { name: "lif".into(), neurons: None }];
@@ -157,19 +156,9 @@ fn integers_have_all_their_digits() {
             layers: vec![layers.clone()],
         };
         let (name, modified) = (format!("batch-{number}.npz"), SystemTime::now());
-        let counted = Update::Counted {
-            id: number.into(),
-            name,
-            modified,
-            bytes: 1,
-            replaces: None,
-            digest: count.digest(),
-            count,
-        };
-        let first = Update::Manifest(manifest(["lif".to_owned()]));
-        runs.apply(Group { run: 0, updates: vec![first, counted] }, SystemTime::now());
+        run.add(Addition::new(number.into(), name, modified, 1, count), modified);
     }
-    let summary = Arc::new(runs.summaries(SystemTime::now()).remove(0));
+    let summary = Arc::new(Summary::of(&run.concluded(SystemTime::now()), SystemTime::now()));
     let metrics = parse(&render(&[RunState { label: "x".into(), summary, last_batch: None }]));
     let sum = 3 * u128::from(u64::MAX);
     assert_eq!(metrics["neurotop_updates"][0].1, sum.to_string());

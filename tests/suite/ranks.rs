@@ -3,18 +3,19 @@
 
 use crate::support;
 use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options, Severity};
+use neurotop::publish::Publisher;
 use neurotop::ranks::RankState;
 use neurotop::report::{Agreement, Summary};
-use neurotop::run::{Run, Status};
-use neurotop::watch::{Place, Watch};
+use neurotop::run::{Keeping, Mode, Options, Place, Run, Severity, Status, Watch};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
+use support::live::{newest, remarks, wait};
 use support::{Archive, SMALL, small_batch};
 use tempfile::TempDir;
 
@@ -52,23 +53,21 @@ impl Follower {
             keeping,
             shard: Shard::WHOLE,
         };
-        Self { watch: Watch::start(run, settings, options, &place).expect("threads") }
+        Self { watch: Watch::start(run, settings, options, &place, Publisher::none()).expect("threads") }
     }
 
-    fn run(&self) -> &Run {
-        &self.watch.runs.shown().run
+    fn run(&self) -> Arc<Run> {
+        newest(&self.watch)
     }
 
     fn take(&mut self, patience: Duration) {
-        if let Ok(group) = self.watch.groups().recv_timeout(patience) {
-            self.watch.apply(group);
-        }
+        wait(&self.watch, patience);
     }
 
     #[track_caller]
     fn until(&mut self, what: &str, condition: impl Fn(&Run) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        while !condition(self.run()) {
+        while !condition(&self.run()) {
             assert!(Instant::now() < deadline, "{what}: {:#?}", self.summary());
             self.take(Duration::from_millis(50));
         }
@@ -92,7 +91,7 @@ impl Follower {
     }
 
     fn summary(&self) -> Summary {
-        Summary::of(self.run(), SystemTime::now())
+        Summary::of(&self.run(), SystemTime::now())
     }
 
     /// Of each rank: batches counted, batches behind, samples.
@@ -409,7 +408,7 @@ fn a_restart_goes_on_with_each_rank_where_it_was() {
     }
     support::write_manifest(&run.join("rank-0"), &[LAYER], None);
     let mut second = Follower::keeping(&run, &state, Keeping::Progress);
-    assert_eq!(second.watch.take_remarks(), ["went on after 4 batches that were counted before"]);
+    assert_eq!(remarks(&second.watch), ["went on after 4 batches that were counted before"]);
     second.until("a manifest", |run| run.manifest().is_some());
     second.until("ranks", |run| run.standings(SystemTime::now()).len() == 3);
     assert_eq!(second.run().restarted(), None);
@@ -504,7 +503,8 @@ fn polling_finds_ranks_too() {
         keeping: Keeping::Nothing,
         shard: Shard::WHOLE,
     };
-    let watch = Watch::start(run.path(), settings, options, &Place::Nowhere).expect("threads");
+    let watch =
+        Watch::start(run.path(), settings, options, &Place::Nowhere, Publisher::none()).expect("threads");
     let mut follower = Follower { watch };
     for number in 0..3 {
         for rank in 0..5 {

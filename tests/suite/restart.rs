@@ -3,14 +3,14 @@
 
 use crate::support;
 use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options, Presence, Problem};
+use neurotop::publish::Publisher;
 use neurotop::report::Summary;
-use neurotop::run::Run;
-use neurotop::watch::{Place, Watch};
+use neurotop::run::{Keeping, Mode, Options, Place, Presence, Problem, Run, Watch};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
+use support::live::{newest, remarks, wait};
 use support::{Archive, Npy, SMALL, small_batch};
 
 /// How long anything may take on a busy machine.
@@ -32,22 +32,20 @@ fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
     let settle = Duration::from_millis(300);
     let (mode, shard) = (Mode::Live, Shard::WHOLE);
     let options = Options { mode, shard, poll: None, settle, threads: 2, keeping };
-    Watch::start(run, settings, options, &Place::File(state.to_owned())).expect("threads")
+    Watch::start(run, settings, options, &Place::File(state.to_owned()), Publisher::none()).expect("threads")
 }
 
 #[track_caller]
 fn until(watch: &mut Watch, what: &str, condition: impl Fn(&Run) -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while !condition(&watch.runs.shown().run) {
+    while !condition(&newest(watch)) {
         assert!(Instant::now() < deadline, "{what}: {:#?}", summary(watch));
-        if let Ok(group) = watch.groups().recv_timeout(Duration::from_millis(50)) {
-            watch.apply(group);
-        }
+        wait(watch, Duration::from_millis(50));
     }
 }
 
 fn summary(watch: &Watch) -> Summary {
-    Summary::of(&watch.runs.shown().run, SystemTime::UNIX_EPOCH)
+    Summary::of(&newest(watch), SystemTime::UNIX_EPOCH)
 }
 
 /// Leaves as the program does.
@@ -70,7 +68,7 @@ fn add_changed_batch(run: &Path, number: usize) {
 
 fn counted(watch: &mut Watch, batches: u64) {
     until(watch, &format!("{batches} batches"), |run| run.tally().batches() == batches);
-    let updates: u128 = watch.runs.shown().run.tally().layers().iter().map(|layer| layer.updates).sum();
+    let updates: u128 = newest(watch).tally().layers().iter().map(|layer| layer.updates).sum();
     assert_eq!(updates, u128::from(batches * SMALL.0));
 }
 
@@ -98,24 +96,21 @@ fn a_restart_reads_nothing_again_and_ends_with_the_same_figures() {
         support::copy_run(&golden, &run);
         let mut undisturbed = start(&run, &state, Keeping::Progress);
         until(&mut undisturbed, "all", |run| run.is_complete());
-        let (expected, history) = (summary(&undisturbed), undisturbed.runs.shown().run.history().clone());
+        let (expected, history) = (summary(&undisturbed), newest(&undisturbed).history().clone());
         leave(undisturbed);
         // What is counted could not be read again: it is gone.
         for batch in support::batches(&run) {
             if batch.is_dir() { fs::remove_dir_all(batch) } else { fs::remove_file(batch) }.expect("removed");
         }
         let mut again = start(&run, &state, Keeping::Progress);
-        assert_eq!(
-            again.take_remarks(),
-            [format!("went on after {batches} batches that were counted before")]
-        );
+        assert_eq!(remarks(&again), [format!("went on after {batches} batches that were counted before")]);
         until(&mut again, "the documents", |run| run.is_complete());
         let found = summary(&again);
         assert_eq!((found.total, found.layers), (expected.total, expected.layers), "{name}");
         assert_eq!((found.neurobench, found.agreement), (expected.neurobench, expected.agreement), "{name}");
-        let points = again.runs.shown().run.history();
+        let points = newest(&again).history().clone();
         assert_eq!(points.points().iter().map(|point| point.batches).sum::<u64>(), batches, "{name}");
-        assert_eq!(points, &history, "{name}");
+        assert_eq!(points, history, "{name}");
     }
 }
 
@@ -128,7 +123,7 @@ fn what_comes_after_a_restart_is_added_to_what_was_there() {
     counted(&mut second, 4);
     add_batch(&run, 4);
     counted(&mut second, 5);
-    let account = second.runs.shown().run.account();
+    let account = newest(&second).account();
     assert_eq!((account.seen, account.waiting, account.set_aside), (5, 0, 0));
     leave(second);
 }
@@ -217,7 +212,7 @@ fn a_counted_batch_that_is_spoiled_holds_up_no_progress() {
     counted(&mut first, 3);
     leave(first);
     let mut second = start(&run, &state, Keeping::Progress);
-    assert_eq!(second.take_remarks(), ["went on after 3 batches that were counted before"]);
+    assert_eq!(remarks(&second), ["went on after 3 batches that were counted before"]);
     names(&mut second, "000001", "without its end");
     counted(&mut second, 3);
 }
@@ -261,7 +256,7 @@ fn batches_that_a_later_manifest_contradicts_are_named_and_stay_in_the_progress(
     support::write_manifest(&run, &[("lif", "Leaky", "zero", &[3])], None);
     for _ in 0..2 {
         let mut later = start(&run, &state, Keeping::Progress);
-        assert_eq!(later.take_remarks(), ["went on after 3 batches that were counted before"]);
+        assert_eq!(remarks(&later), ["went on after 3 batches that were counted before"]);
         names(&mut later, "000002", "in the figures all the same");
         counted(&mut later, 3);
         assert!(!summary(&later).complete);
@@ -284,8 +279,8 @@ fn a_damaged_file_is_said_and_everything_counted_again() {
     bytes[last] ^= 1;
     fs::write(&state, bytes).expect("written");
     let mut second = start(&run, &state, Keeping::Progress);
-    let remarks = second.take_remarks();
-    assert!(remarks[0].contains("damaged") && remarks[0].contains("counted again"), "{remarks:?}");
+    let said = remarks(&second);
+    assert!(said[0].contains("damaged") && said[0].contains("counted again"), "{said:?}");
     counted(&mut second, 3);
     leave(second);
     let aside = PathBuf::from(format!("{}.unusable-1", state.display()));
@@ -299,7 +294,13 @@ fn a_file_that_is_no_state_file_is_never_overwritten() {
     let state = place.path().join("notes.txt");
     fs::write(&state, "mine").expect("a file");
     let options = Options { keeping: Keeping::Progress, ..Options::unkept(Mode::Live, 1) };
-    let refused = Watch::start(&run, support::settings("test", true), options, &Place::File(state.clone()));
+    let refused = Watch::start(
+        &run,
+        support::settings("test", true),
+        options,
+        &Place::File(state.clone()),
+        Publisher::none(),
+    );
     let why = refused.expect_err("it is refused").to_string();
     assert!(why.contains("notes.txt: it is not a state file") && why.contains("--state"), "{why}");
     assert_eq!(fs::read(&state).expect("the file"), b"mine");
@@ -308,11 +309,8 @@ fn a_file_that_is_no_state_file_is_never_overwritten() {
     let state = place.path().join("run.state");
     fs::create_dir_all(state.join("in the way")).expect("a directory");
     let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
-    let remarks = watch.take_remarks();
-    assert!(
-        remarks[0].contains("not a regular file") && remarks[0].contains("nothing deleted"),
-        "{remarks:?}"
-    );
+    let said = remarks(&watch);
+    assert!(said[0].contains("not a regular file") && said[0].contains("nothing deleted"), "{said:?}");
     counted(&mut watch, 3);
     assert!(summary(&watch).complete, "the figures are whole");
     leave(watch);
@@ -331,9 +329,7 @@ fn batches_are_deleted_once_they_are_safe_and_nothing_else_is() {
     let deadline = Instant::now() + PATIENCE;
     while !gone(&run) {
         assert!(Instant::now() < deadline, "{:?}", support::batches(&run));
-        if let Ok(group) = watch.groups().recv_timeout(Duration::from_millis(50)) {
-            watch.apply(group);
-        }
+        wait(&watch, Duration::from_millis(50));
     }
     assert!(state.is_file(), "the progress went before");
     counted(&mut watch, 3);
@@ -406,7 +402,7 @@ fn a_manifest_that_says_less_of_the_shapes_makes_no_other_run() {
     let mut second = start(&run, &state, Keeping::ProgressAndPrune);
     until(&mut second, "the manifest", |run| run.manifest().is_some());
     counted(&mut second, 3);
-    assert_eq!(second.runs.shown().run.restarted(), None);
+    assert_eq!(newest(&second).restarted(), None);
 }
 
 #[test]
@@ -434,7 +430,7 @@ fn another_run_is_told_by_its_id_and_the_progress_of_what_is_deleted_is_put_asid
         run_.account().waiting == 0 && support::batches(&run).is_empty()
     });
     counted(&mut same, 3);
-    assert!(same.runs.shown().run.problems().next().is_none());
+    assert!(newest(&same).problems().next().is_none());
     leave(same);
     with_id("two");
     let second = start(&run, &state, Keeping::Progress);
@@ -463,7 +459,7 @@ fn a_run_that_is_begun_again_in_its_place_is_counted_from_the_start() {
     until(&mut second, "it says so", |run| run.restarted().is_some_and(|why| why.contains("replaced")));
     add_batch(&run, 1);
     counted(&mut second, 2);
-    assert!(second.runs.shown().run.set_aside().next().is_none());
+    assert!(newest(&second).set_aside().next().is_none());
 }
 
 #[test]
@@ -476,7 +472,7 @@ fn a_run_that_is_moved_goes_on_with_the_state_file_that_is_named() {
     until(&mut second, "the manifest", |run| run.manifest().is_some());
     add_batch(&moved, 3);
     counted(&mut second, 4);
-    assert_eq!(second.runs.shown().run.restarted(), None);
+    assert_eq!(newest(&second).restarted(), None);
     leave(second);
     // Another run is none that was moved.
     let other = place.path().join("other");
@@ -518,7 +514,7 @@ fn a_batch_that_was_taken_out_is_not_deleted() {
     support::write_manifest(&run, &[("lif", "Leaky", "zero", &[3])], None);
     // Whichever comes first: they are deleted and stay in the figures, or neither.
     until(&mut watch, "all are named", |run| run.set_aside().count() == 3);
-    let batches = watch.runs.shown().run.tally().batches();
+    let batches = newest(&watch).tally().batches();
     leave(watch);
     assert_eq!(support::batches(&run).len() as u64 + batches, 3);
     support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], None);
@@ -639,9 +635,9 @@ fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
     let gone = || support::batches(&run).is_empty();
     until(&mut first, "all are deleted", |_| gone());
     let mut second = start(&run, &state, Keeping::ProgressAndPrune);
-    let remarks = second.take_remarks();
-    assert!(remarks[0].contains("another neurotop keeps its progress"), "{remarks:?}");
-    assert_eq!(remarks[1], "went on after 3 batches that were counted before");
+    let said = remarks(&second);
+    assert!(said[0].contains("another neurotop keeps its progress"), "{said:?}");
+    assert_eq!(said[1], "went on after 3 batches that were counted before");
     // What only the second follows stays where it is, and what the first kept is not overwritten.
     add_batch(&run, 3);
     counted(&mut second, 4);
@@ -653,7 +649,7 @@ fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
     until(&mut first, "the last is deleted", |_| gone());
     leave(first);
     let mut third = start(&run, &state, Keeping::Progress);
-    assert_eq!(third.take_remarks(), ["went on after 4 batches that were counted before"]);
+    assert_eq!(remarks(&third), ["went on after 4 batches that were counted before"]);
     counted(&mut third, 4);
 }
 

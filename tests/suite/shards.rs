@@ -6,12 +6,13 @@ use assert_cmd::Command;
 use neurotop::cost::{CostRule, Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount};
 use neurotop::follow::{Account, Shard};
-use neurotop::pipeline::{Keeping, Mode, Options, Problem, Severity, Update};
+use neurotop::publish::Publisher;
 use neurotop::ranks::RankState;
 use neurotop::report::{Colours, Format, Merge, Report, RunPart, Summary};
-use neurotop::run::{Run, Settings};
+use neurotop::run::{
+    Addition, Ended, Keeping, Mode, Options, Place, Problem, Run, Settings, Severity, Watch,
+};
 use neurotop::snapshot::{BatchId, End, LayerShape, Manifest};
-use neurotop::watch::{Place, Watch};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use support::changes::{Change, apply};
+use support::live::newest;
 use support::{Archive, Members, Npy, small_batch};
 
 const STALL_AFTER: Duration = Duration::from_secs(30);
@@ -172,10 +175,7 @@ impl World {
     /// The run after these batches, in this order; `waiting` ones more are not whole yet.
     fn count<'a>(&self, batches: impl Iterator<Item = &'a (BatchId, Made)>, waiting: u64) -> Run {
         let mut run = Run::new(self.settings());
-        run.apply(
-            self.manifest.iter().map(|manifest| Update::Manifest(Arc::new(manifest.clone()))).collect(),
-            now(),
-        );
+        self.manifest.iter().for_each(|manifest| run.take_manifest(Arc::new(manifest.clone())));
         let mut account = Account { seen: waiting, waiting, ..Account::default() };
         let ranks = self.ranks.clone().unwrap_or_default();
         let known = ranks.directories.iter().chain(ranks.ends.keys());
@@ -187,24 +187,24 @@ impl World {
             if let Some(rank) = id.rank {
                 *of_ranks.entry(rank).or_default() += one;
             }
-            run.apply(vec![made.update(*id)], now());
+            apply(&mut run, [made.change(*id)], now());
         }
-        run.apply(self.end.clone().into_iter().map(Update::End).collect(), now());
-        let ends = ranks.ends.into_iter().map(|(rank, end)| Update::RankEnd { rank, end });
-        let accounts = of_ranks.into_iter().map(|(rank, own)| Update::Rank { rank, account: Some(own) });
-        run.apply(ends.chain(accounts).collect(), now());
-        run.apply(vec![Update::Account(account), Update::Ended], now());
+        let end = self.end.clone().into_iter().map(Change::End);
+        let ends = ranks.ends.into_iter().map(|(rank, end)| Change::RankEnd { rank, end });
+        let accounts = of_ranks.into_iter().map(|(rank, own)| Change::Rank { rank, account: Some(own) });
+        apply(&mut run, end.chain(ends).chain(accounts).chain([Change::Account(account)]), now());
+        run.end_with(Ended::Done);
         run
     }
 }
 
 impl Made {
-    fn update(&self, BatchId { number, rank }: BatchId) -> Update {
+    fn change(&self, BatchId { number, rank }: BatchId) -> Change {
         let of_rank = rank.map_or(String::new(), |rank| format!("rank-{rank}."));
         let name = format!("{of_rank}batch-{number}.npz");
         if self.set_aside {
             let reason = format!("it is cut off at {}", self.samples);
-            return Update::Problem(Problem { path: name, reason, severity: Severity::SetAside });
+            return Change::Problem(Problem { path: name, reason, severity: Severity::SetAside });
         }
         let shape = |(&layer, (width, _)): (&usize, &(u64, Vec<u64>))| LayerShape {
             name: NAMES[layer].into(),
@@ -220,15 +220,8 @@ impl Made {
             shapes: self.layers.iter().map(shape).collect(),
             layers: self.layers.values().map(count).collect(),
         };
-        Update::Counted {
-            id: BatchId { number, rank },
-            name,
-            modified: SystemTime::UNIX_EPOCH + Duration::from_secs(self.modified),
-            bytes: 0,
-            replaces: None,
-            digest: count.digest(),
-            count,
-        }
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(self.modified);
+        Change::Counted(Addition::new(BatchId { number, rank }, name, modified, 0, count))
     }
 }
 
@@ -336,14 +329,14 @@ fn ranks_that_run_are_as_far_behind_and_as_silent_as_in_one_pass() {
 fn count(run: &Path, shard: Shard) -> (Summary, RunPart) {
     let (settle, keeping) = (Duration::from_millis(300), Keeping::Nothing);
     let options = Options { mode: Mode::Once, shard, poll: None, settle, threads: 2, keeping };
-    let mut watch =
-        Watch::start(run, support::settings("test", false), options, &Place::Nowhere).expect("threads");
-    while !watch.runs.have_ended() {
-        let group = watch.groups().recv_timeout(Duration::from_secs(60)).expect("an update");
-        watch.apply(group);
+    let settings = support::settings("test", false);
+    let watch = Watch::start(run, settings, options, &Place::Nowhere, Publisher::none()).expect("threads");
+    let news = watch.views().news();
+    while !watch.runs().have_ended() {
+        news.recv_timeout(Duration::from_secs(60)).expect("something new");
     }
-    let run = &watch.runs.shown().run;
-    (Summary::of(run, now()), RunPart::of(run, shard))
+    let run = newest(&watch);
+    (Summary::of(&run, now()), RunPart::of(&run, shard))
 }
 
 #[track_caller]

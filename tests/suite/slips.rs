@@ -4,13 +4,14 @@
 use crate::support;
 use assert_cmd::Command;
 use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options};
-use neurotop::run::{Run, Status};
-use neurotop::watch::{Place, Watch};
+use neurotop::publish::Publisher;
+use neurotop::run::{Keeping, Mode, Options, Place, Run, Status, Watch};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+use support::live::{newest, wait};
 use support::{Archive, Members, Npy, small_batch};
 use tempfile::TempDir;
 
@@ -101,25 +102,23 @@ impl Follower {
             keeping,
             shard: Shard::WHOLE,
         };
-        Self(Watch::start(run, settings, options, place).expect("threads"))
+        Self(Watch::start(run, settings, options, place, Publisher::none()).expect("threads"))
     }
 
     fn of(run: &Path) -> Self {
         Self::start(run, Keeping::Nothing, &Place::Nowhere)
     }
 
-    fn run(&self) -> &Run {
-        &self.0.runs.shown().run
+    fn run(&self) -> Arc<Run> {
+        newest(&self.0)
     }
 
     #[track_caller]
     fn until(&mut self, what: &str, condition: impl Fn(&Run) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        while !condition(self.run()) {
+        while !condition(&self.run()) {
             assert!(Instant::now() < deadline, "{what}: {:#?}", self.run().problems().collect::<Vec<_>>());
-            if let Ok(group) = self.0.groups().recv_timeout(Duration::from_millis(50)) {
-                self.0.apply(group);
-            }
+            wait(&self.0, Duration::from_millis(50));
         }
     }
 
@@ -484,7 +483,7 @@ fn two_ends_of_one_rank_that_disagree_are_named() {
     watch.until("it counts", |run| run.end().and_then(|end| end.batches) == Some(2));
     fs::remove_file(run.path().join("rank-0/end.json")).expect("removed");
     watch.until("none is left", |run| run.end().is_none());
-    assert_ne!(status(watch.run()), Status::Finished);
+    assert_ne!(status(&watch.run()), Status::Finished);
 }
 
 #[test]
@@ -497,7 +496,7 @@ fn an_end_that_is_deleted_ends_the_run_no_more() {
     watch.until("over", |run| run.is_complete());
     fs::remove_file(run.path().join("end.json")).expect("removed");
     watch.until("it goes on", |run| run.end().is_none());
-    assert!(status(watch.run()) != Status::Finished && !watch.run().is_complete());
+    assert!(status(&watch.run()) != Status::Finished && !watch.run().is_complete());
     // One that cannot be read is a problem only as long as it is there.
     document(run.path(), "end.json", "[]");
     watch.until_problem("end.json", "not an end");
@@ -549,7 +548,7 @@ fn a_batch_of_the_future_keeps_no_run_alive_after_a_restart() {
     watch.leave();
     let watch = Follower::start(run.path(), Keeping::Progress, &place);
     assert_eq!(watch.run().resumed(), 2);
-    assert!(matches!(status(watch.run()), Status::Stalled(silent) if silent > Duration::from_secs(3000)));
+    assert!(matches!(status(&watch.run()), Status::Stalled(silent) if silent > Duration::from_secs(3000)));
 }
 
 #[test]

@@ -333,12 +333,12 @@ fn a_fault_of_the_dashboard_leaves_the_figures_and_the_terminal() {
 }
 
 #[test]
-fn a_fault_of_the_pipeline_ends_with_what_was_counted() {
+fn a_fault_of_a_run_ends_with_what_was_counted() {
     let place = tempfile::tempdir().expect("a directory");
     let export = place.path().join("summary.json");
     let golden = support::golden("leaky-zero");
     let args = ["watch", text(&golden), "--export", text(&export)];
-    let mut terminal = Terminal::start(80, 24, &args, &[("NEUROTOP_FAULT", "pipeline")]);
+    let mut terminal = Terminal::start(80, 24, &args, &[("NEUROTOP_FAULT", "run")]);
     assert_eq!(terminal.ends().exit_code(), 1);
     assert!(terminal.printed().contains("counting ended unexpectedly"), "{}", terminal.printed());
     assert_eq!(support::json(&export)["complete"], false);

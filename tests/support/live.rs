@@ -1,11 +1,13 @@
 //! A run that is followed live, without a front-end.
 
 use super::{SMALL, settings};
+use crossbeam_channel::Receiver;
 use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options, Pipelines};
+use neurotop::publish::Publisher;
 use neurotop::report::Summary;
-use neurotop::run::Run;
+use neurotop::run::{Keeping, Mode, News, Options, Place, Run, Watch};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long anything may take on a busy machine.
@@ -13,8 +15,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A run that is followed, and what came of it.
 pub struct Live {
-    pub pipelines: Pipelines,
-    pub run: Run,
+    pub watch: Watch,
+    pub run: Arc<Run>,
+    news: Receiver<()>,
 }
 
 impl Live {
@@ -32,15 +35,15 @@ impl Live {
             threads: 2,
             keeping: Keeping::Nothing,
         };
-        let mut pipelines = Pipelines::start(options).expect("threads");
-        pipelines.follow(directory, directory, None, Keeping::Nothing).expect("a pipeline");
-        Self { pipelines, run: Run::new(settings) }
+        let watch = Watch::start(directory, settings, options, &Place::Nowhere, Publisher::none());
+        let watch = watch.expect("threads");
+        let (news, run) = (watch.views().news(), Arc::clone(&watch.runs().shown().run));
+        Self { watch, run, news }
     }
 
     pub fn take(&mut self, patience: Duration) {
-        if let Ok(group) = self.pipelines.groups().recv_timeout(patience) {
-            self.run.apply(group.updates, SystemTime::now());
-        }
+        let _ = self.news.recv_timeout(patience);
+        self.run = Arc::clone(&self.watch.runs().shown().run);
     }
 
     #[track_caller]
@@ -77,4 +80,23 @@ impl Live {
     pub fn set_aside(&self) -> Vec<String> {
         self.run.set_aside().map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
     }
+}
+
+/// The run that is followed, as it is by now.
+pub fn newest(watch: &Watch) -> Arc<Run> {
+    Arc::clone(&watch.runs().shown().run)
+}
+
+/// Waits until something may be new, for so long at the most.
+pub fn wait(watch: &Watch, patience: Duration) {
+    let revision = newest(watch).revision();
+    let deadline = Instant::now() + patience;
+    while newest(watch).revision() == revision && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What there is to say to the user.
+pub fn remarks(watch: &Watch) -> Vec<String> {
+    watch.said().try_iter().chain(News::default().take(&watch.runs())).collect()
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
 pub mod arrays;
+pub mod changes;
 pub mod live;
 #[cfg(unix)]
 pub mod watch;

@@ -3,12 +3,15 @@
 use super::interrupted;
 use super::write::Written;
 use crate::command::signals::NO_THREAD;
-use crate::pipeline::{Keeping, Mode, Options, Pipelines, Update};
+use crate::cost::{Costs, LayerDefaults};
+use crate::publish::Publisher;
+use crate::run::{Mode, Options, Place, Settings, Watch};
 use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, select};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The buffer of plain reading.
@@ -112,26 +115,31 @@ fn read_range(path: &Path, start: u64, length: u64, buffer: &mut [u8]) -> std::i
 /// Counts as `summary` does, and checks the count.
 fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
     let started = Instant::now();
-    let mut pipelines = Pipelines::start(Options::unkept(Mode::Once, threads))?;
-    pipelines.follow(run, run, None, Keeping::Nothing)?;
-    let mut updates = 0;
-    loop {
-        let group = select! {
-            recv(pipelines.groups()) -> group => group?,
+    let settings = Settings {
+        name: "bench".into(),
+        costs: Costs::default(),
+        neurons: LayerDefaults::default(),
+        resets: LayerDefaults::default(),
+        stall_after: Duration::MAX,
+        live: false,
+    };
+    let options = Options::unkept(Mode::Once, threads);
+    let watch = Watch::start(run, settings, options, &Place::Nowhere, Publisher::none())?;
+    let news = watch.views().news();
+    while !watch.runs().have_ended() {
+        select! {
+            recv(news) -> _ => {}
             recv(signals) -> _ => bail!("interrupted; the runs that were written are removed"),
-        };
-        for update in group.updates {
-            match update {
-                Update::Counted { count, .. } => {
-                    updates += count.layers.iter().map(|layer| layer.updates).sum::<u64>();
-                }
-                Update::Problem(problem) => bail!("{}: {}", problem.path, problem.reason),
-                Update::Ended if updates == expected => return Ok(started.elapsed()),
-                Update::Ended => {
-                    bail!("{updates} updates were counted instead of {expected}; please report it")
-                }
-                _ => {}
-            }
         }
     }
+    let took = started.elapsed();
+    let run = Arc::clone(&watch.runs().shown().run);
+    if let Some(problem) = run.set_aside().next() {
+        bail!("{}: {}", problem.path, problem.reason);
+    }
+    let updates: u128 = run.tally().layers().iter().map(|layer| layer.updates).sum();
+    if updates != u128::from(expected) {
+        bail!("{updates} updates were counted instead of {expected}; please report it");
+    }
+    Ok(took)
 }

@@ -3,9 +3,9 @@
 use super::super::state::State;
 use super::meter::meter;
 use super::{Scene, tabs};
-use crate::pipeline::{Presence, Watching};
 use crate::report::longest_silence;
 use crate::run::{Backlog, Status};
+use crate::run::{Presence, Watching};
 use crate::text::{bytes, compact, decimal, elide, printable, span, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};

@@ -35,6 +35,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, BorderType, Paragraph};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// From here on there is room for frames around the widgets.
@@ -44,7 +45,7 @@ const FRAMED: (u16, u16) = (60, 18);
 struct Scene<'a> {
     moment: &'a Moment,
     history: &'a History,
-    layers: &'a [LayerSums],
+    layers: &'a [Arc<LayerSums>],
     portrait: Option<&'a Portrayal>,
     rows: &'a [RunRow],
     shown: usize,

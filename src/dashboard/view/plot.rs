@@ -165,7 +165,9 @@ fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &Scene
     // Where two labels would touch, the cursor's goes first.
     for (point, style) in at_cursor.into_iter().chain([(last, scene.theme.dim), (first, scene.theme.dim)]) {
         let column = places.get(point).and_then(|&at| column(area, plot, at));
-        let Some((column, text)) = column.zip(points.get(point).map(numbers)) else { continue };
+        let Some((column, text)) = column.zip(points.get(point).map(|point| numbers(point))) else {
+            continue;
+        };
         let place = around(column, text.width() as u16, area);
         let touches = |other: &Rect| place.x <= other.right() && other.x <= place.right();
         if !taken.iter().any(touches) {

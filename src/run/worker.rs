@@ -1,6 +1,6 @@
-//! The threads that open and count batches, shared by the pipelines of all runs.
+//! The threads that open and count batches, shared by the owners of all runs.
 
-use super::share::{Helpers, Offer, Read};
+use super::split::{Helpers, Offer, Read};
 use crate::count::Scratch;
 use crate::fault;
 use crate::follow::{Identity, Job, look};
@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Batches in the hands of each worker: enough small ones to be busy while the pipeline scans.
+/// Batches in the hands of each worker: enough small ones to be busy while the owner scans.
 const IN_HAND: usize = 64;
 
-/// Small batches are handed in together, so that thousands a second do not wake the pipeline each; none
+/// Small batches are handed in together, so that thousands a second do not wake the owner each; none
 /// is held back longer than a fraction of a frame.
 const TOGETHER: usize = 32;
 const HOLD_BACK: Duration = Duration::from_millis(1);
@@ -36,7 +36,7 @@ pub(super) struct Task {
 /// A task and who wants to know what came of it.
 struct Ordered {
     task: Task,
-    /// The epoch that the pipeline is in by now.
+    /// The epoch that the owner is in by now.
     current: Arc<AtomicU64>,
     reply: Sender<Vec<Counted>>,
 }
@@ -52,9 +52,9 @@ pub(super) struct Counted {
     pub(super) checks: u64,
 }
 
-/// The counting threads; they end when this and all pipelines that use it are dropped.
+/// The counting threads; they end when this and all owners that use it are dropped.
 #[derive(Debug, Clone)]
-pub struct Pool {
+pub(super) struct Pool {
     tasks: Sender<Ordered>,
     threads: usize,
 }
@@ -66,6 +66,7 @@ impl Pool {
     /// Where the system gives no thread.
     pub fn start(threads: usize) -> std::io::Result<Self> {
         let threads = threads.max(1);
+        // There are never more in it than all owners may have in hand.
         let (tasks, orders) = unbounded();
         let (helpers, offers) = Helpers::new(threads);
         let mut started = Vec::new();
@@ -101,7 +102,7 @@ fn few(threads: usize) -> usize {
     threads.saturating_sub(LEFT_TO_OTHERS).max(1)
 }
 
-/// What one pipeline sees of the counting threads: what it gave them and what comes back.
+/// What one owner sees of the counting threads: what it gave them and what comes back.
 pub(super) struct Workers {
     pool: Pool,
     reply: Sender<Vec<Counted>>,
@@ -114,6 +115,7 @@ pub(super) struct Workers {
 impl Workers {
     /// The workers of a pool.
     pub(super) fn of(pool: Pool) -> Self {
+        // There are never more in it than this owner has in hand.
         let (reply, counted) = unbounded();
         Self { pool, reply, counted, in_hand: 0, epoch: Arc::default() }
     }
@@ -188,7 +190,7 @@ fn next(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, done: &mut Done) -
     }
 }
 
-/// What is counted and not yet handed in, all of it for one pipeline.
+/// What is counted and not yet handed in, all of it for one owner.
 #[derive(Default)]
 struct Done {
     counted: Vec<Counted>,
@@ -212,7 +214,7 @@ impl Done {
     fn hand_in(&mut self) {
         self.since = None;
         if let Some(reply) = self.reply.take() {
-            // A pipeline that has ended wants nothing more.
+            // An owner that has ended wants nothing more.
             let _ = reply.send(std::mem::take(&mut self.counted));
         }
     }

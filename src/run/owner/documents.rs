@@ -1,30 +1,33 @@
 //! Reads the manifests and ends of a run and its ranks, and holds what is counted against them.
 
-use super::Engine;
+use super::Owner;
+use super::document::Reading;
+use super::rank_documents::{Kind, RankDocument, RankEnds};
 use super::resume::{BEGUN_AGAIN, REPLACED};
 use crate::follow::{Found, look};
-use crate::pipeline::document::Reading;
-use crate::pipeline::rank_documents::{Kind, RankDocument, RankEnds};
-use crate::pipeline::{Mode, Update};
+use crate::log;
+use crate::run::Mode;
 use crate::snapshot::{BatchName, End, EntryName, Manifest, ManifestError, SnapshotError};
 use crate::state::KnownManifest;
 use crate::storage::is_url;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-impl Engine {
+impl Owner {
     pub(super) fn is_reading_documents(&self) -> bool {
-        self.manifest_document.is_failing()
-            || self.end_document.is_failing()
-            || self.rank_documents.are_failing()
+        self.epoch.manifest_document.is_failing()
+            || self.epoch.end_document.is_failing()
+            || self.epoch.rank_documents.are_failing()
     }
 
     pub(super) fn note_documents(&mut self, found: &[Found], now: Instant) {
         for found in found {
             match found.meaning {
-                EntryName::Manifest(None) => self.manifest_document.observe(found, now, SystemTime::now()),
-                EntryName::End(None) => self.end_document.observe(found, now, SystemTime::now()),
-                _ => self.rank_documents.observe(found, now, SystemTime::now()),
+                EntryName::Manifest(None) => {
+                    self.epoch.manifest_document.observe(found, now, SystemTime::now())
+                }
+                EntryName::End(None) => self.epoch.end_document.observe(found, now, SystemTime::now()),
+                _ => self.epoch.rank_documents.observe(found, now, SystemTime::now()),
             }
         }
     }
@@ -36,22 +39,23 @@ impl Engine {
             return;
         }
         let is_there = |meaning| found.iter().any(|found| found.meaning == meaning);
-        if !is_there(EntryName::Manifest(None)) && self.manifest_document.forget() {
+        if !is_there(EntryName::Manifest(None)) && self.epoch.manifest_document.forget() {
             self.forget_manifest();
         }
-        if !is_there(EntryName::End(None)) && self.end_document.forget() {
-            self.has_ended = false;
-            self.pending.push(Update::Solved("end.json".into()));
-            self.pending.push(Update::EndGone(None));
+        if !is_there(EntryName::End(None)) && self.epoch.end_document.forget() {
+            self.epoch.has_ended = false;
+            log::end_gone(None);
+            self.change().solve("end.json");
+            self.change().take_end(None);
         }
-        for of in self.rank_documents.forget_missing(found) {
-            self.pending.push(Update::Solved(of.name.clone()));
+        for of in self.epoch.rank_documents.forget_missing(found) {
+            self.change().solve(&of.name);
             match of.kind {
                 Kind::End => {
-                    let ends = self.rank_documents.forget_end(&of);
+                    let ends = self.epoch.rank_documents.forget_end(&of);
                     self.take_rank_ends(of.rank, ends);
                 }
-                Kind::Manifest if self.borrowed_from.as_ref() == Some(&of) => {
+                Kind::Manifest if self.epoch.borrowed_from.as_ref() == Some(&of) => {
                     self.notice(of.name, manifest_gone())
                 }
                 Kind::Manifest => {}
@@ -61,41 +65,41 @@ impl Engine {
 
     /// What the manifest said stays: without it no layer that was counted would have a price any more.
     fn forget_manifest(&mut self) {
-        self.pending.push(Update::Solved("manifest.json".into()));
+        self.change().solve("manifest.json");
         if self.own_manifest().is_some() {
             self.notice("manifest.json".into(), manifest_gone());
         } else {
             // That of a rank may stand for it now.
-            self.rank_documents.compare_again(None);
+            self.epoch.rank_documents.compare_again(None);
         }
-        if self.refused {
-            self.refused = false;
-            self.pending.push(Update::RefusalGone);
+        if self.epoch.run.refused().is_some() {
+            self.change().refuse(None);
         }
     }
 
     pub(super) fn read_documents(&mut self, now: Instant) {
         let path = self.directory.join("manifest.json");
-        match self.manifest_document.read(&path, now, parse_manifest) {
+        match self.epoch.manifest_document.read(&path, now, parse_manifest) {
             Reading::Nothing => {}
             Reading::Parsed(Ok(manifest)) => self.take_own_manifest(manifest),
             Reading::Parsed(Err(newer)) => self.refuse("manifest.json", newer),
             Reading::Failed(error) => self.problem("manifest.json".into(), error),
         }
         let path = self.directory.join("end.json");
-        match self.end_document.read(&path, now, End::parse) {
+        match self.epoch.end_document.read(&path, now, End::parse) {
             Reading::Nothing => {}
             Reading::Parsed(end) => {
-                self.has_ended = true;
-                self.pending.push(Update::Solved("end.json".into()));
-                self.pending.push(Update::End(end));
+                self.epoch.has_ended = true;
+                log::end(None);
+                self.change().solve("end.json");
+                self.change().take_end(Some(end));
             }
             Reading::Failed(error) => {
                 self.problem("end.json".into(), error);
-                self.pending.push(Update::End(End::default()));
+                self.change().take_end(Some(End::default()));
             }
         }
-        for of in self.rank_documents.unread() {
+        for of in self.epoch.rank_documents.unread() {
             match of.kind {
                 Kind::Manifest => self.read_rank_manifest(of, now),
                 Kind::End => self.read_rank_end(&of, now),
@@ -104,33 +108,35 @@ impl Engine {
     }
 
     pub(super) fn refuse(&mut self, name: &str, newer: SnapshotError) {
-        self.refused = true;
+        log::refused(&newer);
         self.problem(name.into(), newer.clone());
-        self.pending.push(Update::Refused(newer));
+        self.change().refuse(Some(newer));
     }
 
     /// The manifest of a rank must agree with the run's own, and stands for it where there is none.
     pub(super) fn read_rank_manifest(&mut self, of: RankDocument, now: Instant) {
         let directory = Arc::clone(&self.directory);
-        let manifest = match self.rank_documents.read(&of, &directory, now, parse_manifest) {
+        let manifest = match self.epoch.rank_documents.read(&of, &directory, now, parse_manifest) {
             Reading::Nothing => return,
             Reading::Parsed(Ok(manifest)) => manifest,
-            Reading::Parsed(Err(newer)) if self.manifest.is_none() && self.manifest_document.is_absent() => {
+            Reading::Parsed(Err(newer))
+                if self.epoch.run.manifest().is_none() && self.epoch.manifest_document.is_absent() =>
+            {
                 return self.refuse(&of.name, newer);
             }
             Reading::Parsed(Err(error)) | Reading::Failed(error) => return self.problem(of.name, error),
         };
-        let is_lent = self.manifest.is_none() || self.borrowed_from.as_ref() == Some(&of);
-        if is_lent && self.manifest_document.is_absent() {
-            self.pending.push(Update::Solved(of.name.clone()));
-            self.rank_documents.compare_again(Some(&of));
-            self.borrowed_from = Some(of);
+        let is_lent = self.epoch.run.manifest().is_none() || self.epoch.borrowed_from.as_ref() == Some(&of);
+        if is_lent && self.epoch.manifest_document.is_absent() {
+            self.change().solve(&of.name);
+            self.epoch.rank_documents.compare_again(Some(&of));
+            self.epoch.borrowed_from = Some(of);
             return self.take_manifest(manifest.of_all_ranks());
         }
-        match self.manifest.as_ref().and_then(|of_run| manifest.contradiction(of_run)) {
-            None => self.pending.push(Update::Solved(of.name)),
+        match self.epoch.run.manifest().and_then(|of_run| manifest.contradiction(of_run)) {
+            None => self.change().solve(&of.name),
             Some(how) => {
-                let source = self.borrowed_from.as_ref().map_or("manifest.json", |of| of.name.as_str());
+                let source = self.epoch.borrowed_from.as_ref().map_or("manifest.json", |of| of.name.as_str());
                 let error = SnapshotError::new(
                     format!("it contradicts {source}, which is taken for the run's: {how}"),
                     "have all ranks run the same model, or give each a run of its own",
@@ -142,10 +148,10 @@ impl Engine {
 
     pub(super) fn read_rank_end(&mut self, of: &RankDocument, now: Instant) {
         let directory = Arc::clone(&self.directory);
-        let end = match self.rank_documents.read(of, &directory, now, End::parse) {
+        let end = match self.epoch.rank_documents.read(of, &directory, now, End::parse) {
             Reading::Nothing => return,
             Reading::Parsed(end) => {
-                self.pending.push(Update::Solved(of.name.clone()));
+                self.change().solve(&of.name);
                 Some(end)
             }
             Reading::Failed(error) => {
@@ -153,9 +159,9 @@ impl Engine {
                 None
             }
         };
-        self.ledger.note_rank(of.rank);
-        self.ledger.verify(true, now);
-        let ends = self.rank_documents.note_end(of, end);
+        self.epoch.ledger.note_rank(of.rank);
+        self.epoch.ledger.verify(true, now);
+        let ends = self.epoch.rank_documents.note_end(of, end);
         self.take_rank_ends(of.rank, ends);
     }
 
@@ -163,27 +169,29 @@ impl Engine {
         for (name, contradiction) in ends.readable {
             match contradiction {
                 Some(how) => self.problem(name, SnapshotError::new(how, "delete the one that is wrong")),
-                None => self.pending.push(Update::Solved(name)),
+                None => self.change().solve(&name),
             }
         }
-        self.pending.push(match ends.end {
-            Some(end) => Update::RankEnd { rank, end },
-            None => Update::EndGone(Some(rank)),
-        });
+        if ends.end.is_some() {
+            log::end(Some(rank));
+        } else {
+            log::end_gone(Some(rank));
+        }
+        self.change().take_rank_end(rank, ends.end);
     }
 
     /// The run's own manifest. Which rank's comes first is a matter of chance, and makes no other run.
     pub(super) fn own_manifest(&self) -> Option<&Manifest> {
-        self.manifest.as_deref().filter(|_| self.borrowed_from.is_none())
+        self.epoch.run.manifest().filter(|_| self.epoch.borrowed_from.is_none())
     }
 
     /// What there is to know of it.
     pub(super) fn known_manifest(&self) -> Option<KnownManifest> {
-        self.own_manifest().map(|own| KnownManifest::of(own, self.manifest_document.identity()))
+        self.own_manifest().map(|own| KnownManifest::of(own, self.epoch.manifest_document.identity()))
     }
 
     pub(super) fn take_own_manifest(&mut self, manifest: Manifest) {
-        if self.restored_manifest.as_ref().is_some_and(|before| !before.may_become(&manifest)) {
+        if self.epoch.restored_manifest.as_ref().is_some_and(|before| !before.may_become(&manifest)) {
             return self.restart(REPLACED);
         }
         if let Some(own) = self.own_manifest() {
@@ -193,24 +201,23 @@ impl Engine {
                 (Some(_), Some(_)) => return self.restart(BEGUN_AGAIN),
                 _ if is_pruned && own.is_of_another_model(&manifest) => return self.restart(BEGUN_AGAIN),
                 // The batches must say whether it is the same run.
-                _ => self.is_unconfirmed |= self.ledger.lowest_counted().is_some(),
+                _ => self.epoch.is_unconfirmed |= self.epoch.ledger.lowest_counted().is_some(),
             }
         }
-        self.borrowed_from = None;
-        self.rank_documents.compare_again(None);
+        self.epoch.borrowed_from = None;
+        self.epoch.rank_documents.compare_again(None);
         self.take_manifest(manifest);
     }
 
     pub(super) fn take_manifest(&mut self, manifest: Manifest) {
         let manifest = Arc::new(manifest);
-        let checks_changed = match &self.manifest {
+        let checks_changed = match self.epoch.run.manifest() {
             Some(old) => !old.checked_part().eq(manifest.checked_part()),
             None => true,
         };
-        self.manifest = Some(Arc::clone(&manifest));
-        self.refused = false;
-        self.pending.push(Update::Solved("manifest.json".into()));
-        self.pending.push(Update::Manifest(Arc::clone(&manifest)));
+        log::manifest(&manifest);
+        self.change().solve("manifest.json");
+        self.change().take_manifest(Arc::clone(&manifest));
         if manifest.keep.is_some() && is_url(&self.directory) && self.options.mode == Mode::Live {
             self.notice("manifest.json".into(), never_acknowledged());
         }
@@ -218,9 +225,10 @@ impl Engine {
             return;
         }
         self.checks += 1;
-        let solved = self.mismatched.drain(..).map(|name| name.to_string());
-        self.pending.extend(solved.chain(self.ledger.retry_failed()).map(Update::Solved));
-        for (name, reason) in self.ledger.recheck(|shapes| manifest.check(shapes)) {
+        let mismatched = std::mem::take(&mut self.epoch.mismatched);
+        let solved = mismatched.iter().map(BatchName::to_string).chain(self.epoch.ledger.retry_failed());
+        solved.for_each(|name| self.change().solve(&name));
+        for (name, reason) in self.epoch.ledger.recheck(|shapes| manifest.check(shapes)) {
             self.take_out(name, reason);
         }
         self.look_at_layers_again();
@@ -230,22 +238,23 @@ impl Engine {
     pub(super) fn take_out(&mut self, name: BatchName, reason: SnapshotError) {
         let id = name.id();
         // One that is gone would be lost.
-        let counted = self.ledger.counted_as(name);
+        let counted = self.epoch.ledger.counted_as(name);
         let found = look(&self.directory, &name.to_string());
         let is_there =
             found.zip(counted).is_some_and(|(found, counted)| found.identity.same_contents(&counted));
-        let count = if is_there { self.recent.take(id) } else { None };
+        let count = if is_there { self.epoch.recent.take(id) } else { None };
         let Some(count) = count else {
-            self.mismatched.push(name);
+            self.epoch.mismatched.push(name);
             let what =
                 format!("{}; it is in the figures all the same, counted before that was known", reason.what);
             return self.problem(name.to_string(), SnapshotError::new(what, "start the tally over"));
         };
-        let before = self.ledger.shapes_of(name);
-        self.ledger.withdraw(name);
-        self.acknowledgement.remove(id);
-        self.checkpoints.touch();
-        self.pending.push(Update::Withdrawn { id, count });
+        let before = self.epoch.ledger.shapes_of(name);
+        self.epoch.ledger.withdraw(name);
+        self.epoch.acknowledgement.remove(id);
+        self.epoch.checkpoints.touch();
+        log::withdrawn(id);
+        self.change().take_out(id, &count);
         self.correct_layers(before, name);
         self.problem(name.to_string(), reason);
     }

@@ -1,27 +1,23 @@
-//! The runs that a front-end looks at: one, or all of a directory of runs.
+//! The runs as a reader has them: the newest view of each that it has taken, and which of them it looks at.
 
-use crate::pipeline::Group;
+use super::{Run, Settings};
 use crate::report::Summary;
-use crate::run::{Run, Settings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A run and where it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its directory.
+    /// Its directory, as it was named or found.
     pub directory: PathBuf,
     /// Its state.
-    pub run: Run,
-    added: SystemTime,
+    pub run: Arc<Run>,
+    pub(super) added: SystemTime,
 }
 
 impl Entry {
-    fn new(directory: &Path, settings: Settings) -> Self {
-        Self { directory: directory.to_owned(), run: Run::new(settings), added: SystemTime::now() }
-    }
-
     /// Whether nothing is to be expected of it: it is over, or nothing has come for so long that it is stalled.
     fn is_idle(&self, now: SystemTime) -> bool {
         let last = self.run.last_activity().unwrap_or(self.added);
@@ -31,39 +27,58 @@ impl Entry {
     }
 }
 
-/// The runs, by the numbers of their pipelines; one of them is shown, and one may be the baseline that
-/// the others are compared with.
-#[derive(Debug)]
+/// The runs by their numbers, of which none is given twice; one of them is shown, and one may be the baseline that the
+/// others are compared with.
+#[derive(Debug, Clone, Default)]
 pub struct Runs {
     entries: BTreeMap<usize, Entry>,
-    /// The number of the next run. None is given twice.
-    next: usize,
     shown: usize,
     baseline: Option<usize>,
     left_out: usize,
 }
 
 impl Runs {
-    /// One run, which is shown.
+    /// One run of which nothing is known, which is shown.
     pub fn new(directory: &Path, settings: Settings) -> Self {
-        let entries = BTreeMap::from([(0, Entry::new(directory, settings))]);
-        Self { entries, next: 1, shown: 0, baseline: None, left_out: 0 }
+        let mut runs = Self::default();
+        runs.set(0, directory, Run::new(settings));
+        runs
     }
 
-    /// Adds a run. The first one is shown in place of a directory that is none itself.
-    pub fn add(&mut self, directory: &Path, settings: Settings) {
-        let number = self.next;
-        self.next += 1;
-        self.entries.insert(number, Entry::new(directory, settings));
-        if self.is_hidden(self.shown) {
-            self.shown = number;
+    /// Has a run be as it is given, whether it was there before or not.
+    pub fn set(&mut self, number: usize, directory: &Path, run: Run) {
+        let added = self.entries.get(&number).map_or_else(SystemTime::now, |entry| entry.added);
+        let entry = Entry { directory: directory.to_owned(), run: run.into(), added };
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.insert(number, entry);
+        self.take(entries, self.left_out);
+    }
+
+    /// Takes the runs as they are by now. What is looked at stays, as it was last, where it is followed no more. The
+    /// first run is shown in place of a directory that is none itself.
+    pub(super) fn take(&mut self, mut entries: BTreeMap<usize, Entry>, left_out: usize) {
+        for number in self.looked_at() {
+            if let (false, Some(before)) = (entries.contains_key(&number), self.entries.remove(&number)) {
+                entries.insert(number, before);
+            }
         }
+        (self.entries, self.left_out) = (entries, left_out);
+        if self.is_hidden(self.shown)
+            && let Some(&first) = self.entries.keys().find(|&&number| !self.is_hidden(number))
+        {
+            self.shown = first;
+        }
+    }
+
+    /// The runs that are looked at.
+    pub fn looked_at(&self) -> Vec<usize> {
+        std::iter::once(self.shown).chain(self.baseline).collect()
     }
 
     /// The directories of the runs that may give way to newer ones at `now`: those of which nothing is to be expected
     /// and that nobody looks at.
-    pub fn idle(&self, now: SystemTime) -> Vec<PathBuf> {
-        let may_give_way = |number: &usize| !self.is_looked_at(*number) && self.entries[number].is_idle(now);
+    pub fn idle(&self, looked_at: &[usize], now: SystemTime) -> Vec<PathBuf> {
+        let may_give_way = |number: &usize| !looked_at.contains(number) && self.entries[number].is_idle(now);
         let idle = self.listed().into_iter().filter(may_give_way);
         idle.map(|number| self.entries[&number].directory.clone()).collect()
     }
@@ -74,30 +89,14 @@ impl Runs {
         found.map(|(&number, _)| number)
     }
 
-    /// Takes a run out, unless it is shown or the baseline.
-    pub fn take_out(&mut self, number: usize) -> Option<Entry> {
-        if self.is_looked_at(number) { None } else { self.entries.remove(&number) }
-    }
-
-    fn is_looked_at(&self, number: usize) -> bool {
-        number == self.shown || Some(number) == self.baseline
-    }
-
-    /// Applies updates, which came at `now`.
-    pub fn apply(&mut self, group: Group, now: SystemTime) {
-        if let Some(entry) = self.entries.get_mut(&group.run) {
-            entry.run.apply(group.updates, now);
-        }
-    }
-
-    /// A run by its number, to go on from what is known of it.
-    pub fn run_mut(&mut self, number: usize) -> Option<&mut Run> {
-        self.entries.get_mut(&number).map(|entry| &mut entry.run)
-    }
-
     /// A run by its number.
     pub fn get(&self, number: usize) -> Option<&Entry> {
         self.entries.get(&number)
+    }
+
+    /// The numbers of all runs.
+    pub fn all(&self) -> impl Iterator<Item = usize> {
+        self.entries.keys().copied()
     }
 
     /// The numbers of the runs, in the order of their directories' names. A directory of runs is none.
@@ -167,14 +166,14 @@ impl Runs {
         self.left_out
     }
 
-    /// Notes how many more runs there are than are followed.
-    pub fn leave_out(&mut self, runs: usize) {
-        self.left_out = runs;
-    }
-
-    /// Whether the pipelines of all runs have ended.
+    /// Whether the owners of all runs have ended.
     pub fn have_ended(&self) -> bool {
         self.entries.values().all(|entry| entry.run.has_ended())
+    }
+
+    /// Whether the owner of a run has ended by a fault, or before it was told to.
+    pub fn has_one_ended(&self) -> bool {
+        self.entries.values().any(|entry| entry.run.has_ended())
     }
 
     /// Whether there is nothing to wait for any more in any run.
@@ -193,7 +192,7 @@ mod tests {
     use super::*;
     use crate::cost::{Costs, LayerDefaults};
     use crate::count::BatchCount;
-    use crate::pipeline::Update;
+    use crate::run::Addition;
     use crate::snapshot::End;
     use std::time::Duration;
 
@@ -208,66 +207,76 @@ mod tests {
         }
     }
 
+    fn named(name: &str) -> Run {
+        Run::new(Settings { name: name.into(), ..settings() })
+    }
+
     #[test]
     fn a_directory_of_runs_is_no_run_and_gives_way_to_the_first_one() {
         let mut runs = Runs::new(Path::new("runs"), settings());
         assert_eq!(runs.listed(), [0]);
-        runs.add(Path::new("runs/b"), Settings { name: "x/b".into(), ..settings() });
+        runs.set(1, Path::new("runs/b"), named("x/b"));
         assert_eq!(runs.name(), "x/b", "one run is exported as itself");
-        runs.add(Path::new("runs/a"), settings());
+        runs.set(2, Path::new("runs/a"), named("x"));
         assert_eq!(runs.name(), "x", "several are named after what they are in");
         assert_eq!((runs.listed(), runs.shown_number()), (vec![2, 1], 1));
-        let end = Group { run: 0, updates: vec![Update::End(End::default())] };
-        runs.apply(end, SystemTime::UNIX_EPOCH);
+        let mut ended = named("x");
+        ended.take_end(Some(End::default()));
+        runs.set(0, Path::new("runs"), ended);
         assert_eq!(runs.listed(), [0, 2, 1], "it was one after all");
     }
 
     #[test]
     fn only_runs_that_are_over_or_stalled_and_not_looked_at_give_way() {
         let mut runs = Runs::new(Path::new("runs"), settings());
-        for name in ["shown", "over", "baseline", "live", "stalled", "waiting"] {
-            runs.add(&Path::new("runs").join(name), settings());
-        }
         let now = SystemTime::now();
-        let counted = |run, since: Duration| {
-            let (name, modified, count) = (
-                "batch-0.npz".to_owned(),
-                now,
-                BatchCount { samples: 1, shapes: [].into(), layers: Vec::new() },
-            );
-            let counted = Update::Counted {
-                id: 0.into(),
-                name,
-                modified,
-                bytes: 1,
-                replaces: None,
-                digest: count.digest(),
-                count,
-            };
-            (Group { run, updates: vec![counted] }, now - since)
+        let counted = |since: Duration| {
+            let count = BatchCount { samples: 1, shapes: [].into(), layers: Vec::new() };
+            let (id, name) = (0.into(), "batch-0.npz".to_owned());
+            let mut run = named("x");
+            run.add(Addition::new(id, name, now, 1, count), now - since);
+            run
         };
-        for (group, at) in [counted(4, Duration::from_secs(3)), counted(5, Duration::from_secs(60))] {
-            runs.apply(group, at);
-        }
-        for run in [1, 2, 3] {
-            let end = End { batches: Some(0), ..End::default() };
-            runs.apply(Group { run, updates: vec![Update::End(end)] }, now);
+        let over = || {
+            let mut run = named("x");
+            run.take_end(Some(End { batches: Some(0), ..End::default() }));
+            run.concluded(now)
+        };
+        let all = [
+            ("shown", over()),
+            ("over", over()),
+            ("baseline", over()),
+            ("live", counted(Duration::from_secs(3))),
+            ("stalled", counted(Duration::from_secs(60))),
+            ("waiting", named("x")),
+        ];
+        for (at, (name, run)) in all.into_iter().enumerate() {
+            runs.set(at + 1, &Path::new("runs").join(name), run);
         }
         runs.mark(3);
         let idle = |runs: &Runs, later: u64| -> Vec<String> {
-            let idle = runs.idle(now + Duration::from_secs(later)).into_iter();
+            let idle = runs.idle(&runs.looked_at(), now + Duration::from_secs(later)).into_iter();
             idle.map(|run| run.file_name().expect("a name").to_string_lossy().into_owned()).collect()
         };
         assert_eq!(runs.shown_number(), 1);
         assert_eq!(idle(&runs, 0), ["over", "stalled"]);
         assert_eq!(idle(&runs, 40), ["live", "over", "stalled", "waiting"], "nothing ever came of the last");
-        let taken_out = [1, 3, 2, 2].map(|number| runs.take_out(number).is_some());
-        assert_eq!(taken_out, [false, false, true, false]);
-        assert_eq!(runs.listed(), [3, 4, 1, 5, 6]);
-        runs.show(2);
-        assert_eq!((runs.shown_number(), runs.number_of(Path::new("runs/over"))), (1, None));
-        runs.add(Path::new("runs/new"), settings());
-        assert_eq!(runs.number_of(Path::new("runs/new")), Some(7), "no number is given twice");
+    }
+
+    #[test]
+    fn what_is_looked_at_stays_as_it_was_until_something_else_is() {
+        let mut runs = Runs::new(Path::new("runs"), settings());
+        for number in 1..4 {
+            runs.set(number, Path::new(&format!("runs/{number}")), named("x"));
+        }
+        runs.mark(3);
+        let mut without = runs.entries.clone();
+        (1..4).for_each(|number| drop(without.remove(&number)));
+        runs.take(without.clone(), 0);
+        assert_eq!(runs.listed(), [1, 3], "they are shown and marked");
+        runs.mark(3);
+        runs.take(without, 0);
+        assert_eq!(runs.listed(), [1]);
     }
 
     #[test]

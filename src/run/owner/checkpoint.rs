@@ -1,8 +1,7 @@
 //! When the progress of a run is to be kept, and what of it is safely on disk.
 
-use crate::follow::{CountedBatches, Identity};
+use crate::follow::Identity;
 use crate::snapshot::BatchName;
-use crate::state::KnownManifest;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -10,32 +9,6 @@ use std::time::{Duration, Instant};
 /// the sums of thousands of layers over hundreds of points are megabytes.
 const EVERY: Duration = Duration::from_secs(1);
 const SHARE: u32 = 10;
-
-/// The counted batches at one moment; what is known of the run by then belongs to them.
-#[derive(Debug, Clone)]
-pub struct Checkpoint {
-    /// Its number, which counts from 1.
-    pub number: u64,
-    /// The run's own manifest, where it has one.
-    pub manifest: Option<KnownManifest>,
-    /// The batches.
-    pub counted: CountedBatches,
-    /// Whether some of them may have been deleted since they were counted.
-    pub may_have_deleted: bool,
-}
-
-/// What a pipeline goes on from.
-#[derive(Debug, Clone)]
-pub struct Restored {
-    /// The run's own manifest, where it had one.
-    pub manifest: Option<KnownManifest>,
-    /// The counted batches.
-    pub counted: CountedBatches,
-    /// Whether some of them may have been deleted since they were counted.
-    pub may_have_deleted: bool,
-    /// Whether they were counted in a directory of another name, which may be that of another run.
-    pub is_from_elsewhere: bool,
-}
 
 /// A batch in the state in which it was counted.
 pub(super) type CountedBatch = (BatchName, Identity);
@@ -50,6 +23,8 @@ pub(super) struct Checkpoints {
     fresh: Vec<CountedBatch>,
     /// Those of the checkpoints that are not known to be on disk.
     sent: VecDeque<(u64, Vec<CountedBatch>)>,
+    /// Whether the last one could not be written.
+    is_failing: bool,
 }
 
 impl Checkpoints {
@@ -60,6 +35,7 @@ impl Checkpoints {
             due: Instant::now() + EVERY,
             fresh: Vec::new(),
             sent: VecDeque::new(),
+            is_failing: false,
         }
     }
 
@@ -74,21 +50,14 @@ impl Checkpoints {
         self.changed = true;
     }
 
-    /// Forgets what was counted, for the tally starts over.
-    pub(super) fn forget(&mut self) {
-        self.fresh.clear();
-        self.sent.clear();
-        self.changed = true;
-    }
-
     /// When the next one is to be made; `None` while there is nothing to keep, or one is being written.
     pub(super) fn due(&self) -> Option<Instant> {
         (self.changed && self.sent.is_empty()).then_some(self.due)
     }
 
-    /// Whether one was made that is not known to be on disk.
+    /// Whether one was made that will be on disk soon.
     pub(super) fn is_being_written(&self) -> bool {
-        !self.sent.is_empty()
+        !self.sent.is_empty() && !self.is_failing
     }
 
     /// Whether one is to be made now; the last one waits for nothing.
@@ -96,23 +65,19 @@ impl Checkpoints {
         if last { self.changed } else { self.due().is_some_and(|due| Instant::now() >= due) }
     }
 
-    /// Makes a checkpoint of what is counted.
-    pub(super) fn make(
-        &mut self,
-        counted: CountedBatches,
-        manifest: Option<KnownManifest>,
-        may_have_deleted: bool,
-    ) -> Checkpoint {
+    /// Notes that a checkpoint of all that is counted is made; returns its number, which counts from 1.
+    pub(super) fn make(&mut self) -> u64 {
         self.number += 1;
         self.changed = false;
         self.due = Instant::now() + EVERY;
         self.sent.push_back((self.number, std::mem::take(&mut self.fresh)));
-        Checkpoint { number: self.number, manifest, counted, may_have_deleted }
+        self.number
     }
 
     /// A checkpoint is on disk, which took so long, and so is what was in those before it. Returns the batches
     /// that are safe now.
     pub(super) fn saved(&mut self, number: u64, took: Duration) -> Vec<CountedBatch> {
+        self.is_failing = false;
         self.due = self.due.max(Instant::now() + took * SHARE);
         let mut safe = Vec::new();
         while self.sent.front().is_some_and(|(sent, _)| *sent <= number) {
@@ -126,6 +91,7 @@ impl Checkpoints {
         let lost = self.sent.drain(..).flat_map(|(_, batches)| batches);
         self.fresh = lost.chain(std::mem::take(&mut self.fresh)).collect();
         self.changed = true;
+        self.is_failing = true;
     }
 }
 
@@ -148,16 +114,16 @@ mod tests {
         let (first, second, third) = (batch(1), batch(2), batch(3));
         checkpoints.add(first);
         assert!(checkpoints.due().is_some());
-        checkpoints.make(CountedBatches::default(), None, false);
+        checkpoints.make();
         checkpoints.add(second);
-        checkpoints.make(CountedBatches::default(), None, false);
+        checkpoints.make();
         checkpoints.add(third);
         assert_eq!(checkpoints.saved(1, Duration::ZERO), [first]);
         checkpoints.failed();
-        let last = checkpoints.make(CountedBatches::default(), None, false);
-        let safe = checkpoints.saved(last.number, Duration::ZERO);
+        let last = checkpoints.make();
+        let safe = checkpoints.saved(last, Duration::ZERO);
         assert_eq!(safe, [second, third], "one that is newer holds all before it");
-        assert_eq!(checkpoints.saved(last.number, Duration::ZERO), []);
+        assert_eq!(checkpoints.saved(last, Duration::ZERO), []);
     }
 
     #[test]
@@ -165,12 +131,12 @@ mod tests {
         let mut checkpoints = Checkpoints::new();
         checkpoints.touch();
         assert!(!checkpoints.is_wanted(false) && checkpoints.is_wanted(true));
-        let first = checkpoints.make(CountedBatches::default(), None, false);
+        let first = checkpoints.make();
         assert!(!checkpoints.is_wanted(true), "nothing has changed");
         checkpoints.touch();
         assert_eq!(checkpoints.due(), None, "the first one is being written");
         assert!(checkpoints.is_wanted(true));
-        checkpoints.saved(first.number, Duration::from_secs(10));
+        checkpoints.saved(first, Duration::from_secs(10));
         let due = checkpoints.due().expect("it is written");
         assert!(due > Instant::now() + Duration::from_secs(90), "what takes long is done seldom");
     }

@@ -1,11 +1,12 @@
 //! Looks at the directory: whether it is there, at what events tell, at all that is in it.
 
-use super::Engine;
+use super::Owner;
 use crate::follow::{
     Changes, Found, Hint, Neighbour, Shape, Shard, Watcher, beside_run, beside_runs, events_missing_because,
     holds_any_batch, is_run, look, scan, scan_rank,
 };
-use crate::pipeline::{Keeping, Mode, Presence, Problem, Severity, Update, Watching};
+use crate::log;
+use crate::run::{Keeping, Mode, Presence, Problem, Severity, Watching};
 use crate::snapshot::{BatchName, EntryName, SnapshotError, classify};
 use crate::storage;
 use std::collections::HashSet;
@@ -29,7 +30,7 @@ const MANY_HINTS: usize = 4096;
 /// The most waiting batches that are looked at between two scans.
 const MANY_WAITING: usize = 256;
 
-impl Engine {
+impl Owner {
     /// A scan is wanted soon; many events that ask for one share it.
     pub(super) fn ask_for_scan(&mut self) {
         self.next_scan = self.next_scan.min(Instant::now().max(self.no_scan_before));
@@ -65,7 +66,7 @@ impl Engine {
             self.elsewhere = Some(String::new());
             return;
         }
-        if self.presence.as_ref() == Some(&presence) {
+        if self.epoch.run.presence() == Some(&presence) {
             if presence == Presence::Present && self.watcher.is_none() && self.root != root {
                 self.watch();
             }
@@ -79,20 +80,24 @@ impl Engine {
         } else {
             self.watcher = None;
         }
-        self.presence = Some(presence.clone());
-        self.pending.push(Update::Directory(presence));
+        self.take_presence(presence);
     }
 
-    /// Whether the pipeline may end because the run is another one, for another pipeline to follow that.
+    /// Whether another run may be followed that takes the place of this one.
     fn may_go_elsewhere(&self) -> bool {
         self.options.mode == Mode::Live && self.finish_by.is_none()
     }
 
     /// Whether a whole run is there all at once that was waited for: its progress may be kept by its former name.
     fn was_moved_here(&self, presence: &Presence) -> bool {
-        let was_waited_for = matches!(self.presence, Some(Presence::Missing(_))) && self.root.is_none();
+        let was_waited_for =
+            matches!(self.epoch.run.presence(), Some(Presence::Missing(_))) && self.root.is_none();
         let is_there = *presence == Presence::Present && is_run(&self.directory);
-        was_waited_for && is_there && self.keeps() && self.may_go_elsewhere() && self.ledger.in_figures() == 0
+        was_waited_for
+            && is_there
+            && self.keeps()
+            && self.may_go_elsewhere()
+            && self.epoch.ledger.in_figures() == 0
     }
 
     /// Follows where the path leads by now: the same directory under another name goes on, another one is another run
@@ -104,19 +109,19 @@ impl Engine {
         if is_same {
             self.directory = place.into();
             self.watch();
-        } else if self.ledger.in_figures() == 0 || (is_there && is_run(place)) {
+        } else if self.epoch.ledger.in_figures() == 0 || (is_there && is_run(place)) {
             self.go_elsewhere(place);
         } else {
             let presence = Presence::Missing(root.err().unwrap_or_else(|| NOT_A_RUN_YET.into()));
             self.watcher = None;
-            if self.presence.as_ref() != Some(&presence) {
-                self.presence = Some(presence.clone());
-                self.pending.push(Update::Directory(presence));
+            if self.epoch.run.presence() != Some(&presence) {
+                self.take_presence(presence);
             }
         }
     }
 
-    /// What is kept of a run is somewhere else, too, so that another pipeline follows it; else this one does.
+    /// What is kept of another run is somewhere else, too, and must be looked for; where nothing is kept, only the tally starts
+    /// over.
     fn go_elsewhere(&mut self, place: &Path) {
         let why = format!("its path leads to {} now", place.display());
         if self.options.keeping != Keeping::Nothing {
@@ -127,26 +132,15 @@ impl Engine {
             self.restart(&why);
         }
         self.directory = place.into();
+        self.change().rename(place);
         self.watcher = None;
-        (self.presence, self.root) = (None, None);
+        self.change().take_presence(None);
+        self.root = None;
         self.next_root_check = Instant::now();
     }
 
-    fn has_figures(&self) -> bool {
-        self.ledger.in_figures() > 0 || self.manifest.is_some()
-    }
-
-    /// Ends, with the last of what was counted in this directory, for another pipeline to follow the run that is in
-    /// its place.
-    pub(super) fn end_elsewhere(mut self, why: String) {
-        self.make_checkpoint(true);
-        let had_figures = self.has_figures();
-        // The checkpoint is of the figures as they are before they start over.
-        let sent = self.send();
-        self.pending.extend(had_figures.then_some(Update::Restarted { why, lost: 0 }));
-        self.pending.push(Update::Elsewhere);
-        // Where nobody wants updates any more, nobody wants these.
-        let _ = sent.and_then(|()| self.send());
+    pub(super) fn has_figures(&self) -> bool {
+        self.epoch.ledger.in_figures() > 0 || self.epoch.run.manifest().is_some()
     }
 
     /// Whether the directory is still the one in which batches were counted, so that what is counted is of this run.
@@ -167,7 +161,7 @@ impl Engine {
         let why = match (self.options.poll, events_missing_because(&self.directory)) {
             (Some(_), _) => Some("as you asked".to_owned()),
             (None, Some(why)) => Some(why),
-            (None, None) => match Watcher::new(&self.directory, self.hints.0.clone()) {
+            (None, None) => match Watcher::new(&self.directory, self.hints.taker()) {
                 Ok(watcher) => {
                     self.watcher = Some(watcher);
                     None
@@ -179,10 +173,12 @@ impl Engine {
     }
 
     pub(super) fn announce_watching(&mut self, polling_because: Option<String>) {
-        self.pending.push(Update::Watching(match polling_because {
+        let watching = match polling_because {
             Some(why) => Watching::Polling { every: self.scan_interval(), why },
             None => Watching::Events,
-        }));
+        };
+        log::watching(&watching);
+        self.change().take_watching(watching);
         self.next_scan = Instant::now();
     }
 
@@ -203,38 +199,37 @@ impl Engine {
                 if self.root.is_some() {
                     self.check_root(now);
                 }
-                if self.presence == Some(Presence::Present) {
-                    self.presence = Some(Presence::Missing(format!("it cannot be listed: {error}")));
-                    self.pending.extend(self.presence.clone().map(Update::Directory));
+                if self.is_present() {
+                    self.take_presence(Presence::Missing(format!("it cannot be listed: {error}")));
                 }
                 return;
             }
         };
         if self.root.is_some() {
             // What was listed may be in another directory than what was counted.
-            let epoch = self.epoch;
+            let epoch = self.epoch.number();
             self.check_root(now);
-            let is_elsewhere = self.elsewhere.is_some() || self.epoch != epoch;
-            if is_elsewhere || self.presence != Some(Presence::Present) {
+            let is_elsewhere = self.elsewhere.is_some() || self.epoch.number() != epoch;
+            if is_elsewhere || !self.is_present() {
                 return;
             }
         }
-        self.scanned = true;
+        self.epoch.scanned = true;
         self.note_documents(&found, now);
         self.forget_documents(&found);
         self.note_neighbours(&found);
         self.note_ranks(&found);
-        let epoch = self.epoch;
+        let epoch = self.epoch.number();
         // The manifest is read before any batch is queued that must be checked against it.
         self.read_documents(now);
-        self.is_in_doubt = false;
+        self.epoch.is_in_doubt = false;
         if let Some(why) = self.is_another(&found) {
             self.restart_at_a_guess(why);
         }
-        if self.epoch != epoch {
+        if self.epoch.number() != epoch {
             return;
         }
-        let changes = self.ledger.reconcile(&found, now, SystemTime::now());
+        let changes = self.epoch.ledger.reconcile(&found, now, SystemTime::now());
         self.take_changes(changes);
         self.watch_ranks(&found);
         let (took, ended) = (started.elapsed(), Instant::now());
@@ -244,15 +239,15 @@ impl Engine {
 
     /// Whether everything is looked at from time to time.
     pub(super) fn scans(&self) -> bool {
-        self.finish_by.is_none() && !(self.options.mode == Mode::Once && self.scanned)
+        self.finish_by.is_none() && !(self.options.mode == Mode::Once && self.epoch.scanned)
     }
 
     /// Notes all ranks that have a directory.
     pub(super) fn note_ranks(&mut self, found: &[Found]) {
-        if !self.closed_ranks.is_empty() {
+        if !self.epoch.closed_ranks.is_empty() {
             let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
             let is_gone = |name: &&String| !present.contains(name.as_str());
-            let gone: Vec<String> = self.closed_ranks.iter().filter(is_gone).cloned().collect();
+            let gone: Vec<String> = self.epoch.closed_ranks.iter().filter(is_gone).cloned().collect();
             gone.iter().for_each(|name| self.open_rank(name));
         }
         found.iter().for_each(|found| self.note_rank(found));
@@ -263,10 +258,10 @@ impl Engine {
         match found.shape {
             Shape::Directory => {
                 self.open_rank(&found.name);
-                self.ledger.note_rank(rank);
+                self.epoch.ledger.note_rank(rank);
             }
             Shape::File => {}
-            Shape::Other(what) if self.closed_ranks.insert(found.name.clone()) => self.problem(
+            Shape::Other(what) if self.epoch.closed_ranks.insert(found.name.clone()) => self.problem(
                 found.name.clone(),
                 SnapshotError::new(
                     format!("it is {what}, and what is in it is not counted"),
@@ -278,8 +273,8 @@ impl Engine {
     }
 
     pub(super) fn open_rank(&mut self, name: &str) {
-        if self.closed_ranks.remove(name) {
-            self.pending.push(Update::Solved(name.to_owned()));
+        if self.epoch.closed_ranks.remove(name) {
+            self.change().solve(name);
         }
     }
 
@@ -317,7 +312,7 @@ impl Engine {
         if !found.iter().any(is_part) {
             neighbours.extend(beside_runs(&self.directory));
         }
-        let has_batches = self.ledger.account().seen > 0
+        let has_batches = self.epoch.ledger.account().seen > 0
             || found.iter().any(|found| found.meaning.batch().is_some())
             || (self.options.shard != Shard::WHOLE && holds_any_batch(&self.directory));
         let problem = |Neighbour { name, error, has_batches: holds_some }| Problem {
@@ -326,18 +321,18 @@ impl Engine {
             severity: if holds_some && !has_batches { Severity::SetAside } else { Severity::Notice },
         };
         let now: Vec<Problem> = neighbours.into_iter().map(problem).collect();
-        let before = std::mem::replace(&mut self.neighbours, now.clone());
+        let before = std::mem::replace(&mut self.epoch.neighbours, now.clone());
         let gone = before.iter().filter(|problem| !now.contains(problem));
-        self.pending.extend(gone.map(|problem| Update::Solved(problem.path.clone())));
+        gone.for_each(|problem| self.change().solve(&problem.path));
         let new = now.into_iter().filter(|problem| !before.contains(problem));
-        self.pending.extend(new.map(Update::Problem));
+        new.for_each(|problem| self.add_problem(problem));
     }
 
     /// Notices something that looks like a part of the run and is none, of which a scan says what there is to say.
     fn note_misnamed(&mut self, found: &Found) {
         let is_misnamed = matches!(found.meaning, EntryName::Misnamed(_) | EntryName::MisnamedRank);
         // Of many of a kind the next scan says how many.
-        if is_misnamed && self.neighbours.is_empty() {
+        if is_misnamed && self.epoch.neighbours.is_empty() {
             self.ask_for_scan();
         }
     }
@@ -394,7 +389,7 @@ impl Engine {
             }
             Some(found) => self.take_found(found, whole),
             // Only a full scan tells a batch that was renamed from one that was deleted.
-            None if BatchName::parse(name).is_some_and(|name| self.ledger.note_gone(name)) => {
+            None if BatchName::parse(name).is_some_and(|name| self.epoch.ledger.note_gone(name)) => {
                 self.ask_for_scan();
             }
             None if matches!(classify(name), EntryName::Manifest(_) | EntryName::End(_)) => {
@@ -418,17 +413,17 @@ impl Engine {
         let Some(name) = BatchName::parse(&found.name) else { return };
         if self.may_be_of_another(&found, name) {
             // The whole directory tells.
-            self.is_in_doubt = true;
+            self.epoch.is_in_doubt = true;
             return self.ask_for_scan();
         }
-        if let Some(owner) = self.ledger.owner_besides(name) {
+        if let Some(owner) = self.epoch.ledger.owner_besides(name) {
             // Events may say that the new name is there before they say that the old one is not.
             match look(&self.directory, &owner.to_string()) {
-                Some(_) => self.ledger.note_there(owner),
-                None => drop(self.ledger.note_gone(owner)),
+                Some(_) => self.epoch.ledger.note_there(owner),
+                None => drop(self.epoch.ledger.note_gone(owner)),
             }
         }
-        let changes = self.ledger.observe(&found, whole, now, SystemTime::now());
+        let changes = self.epoch.ledger.observe(&found, whole, now, SystemTime::now());
         self.take_changes(changes);
     }
 
@@ -436,24 +431,25 @@ impl Engine {
         for (name, problem) in changes.problems {
             self.problem(name, problem);
         }
-        self.pending.extend(changes.solved.into_iter().map(Update::Solved));
+        changes.solved.iter().for_each(|name| self.change().solve(name));
         for name in changes.renamed {
-            self.checkpoints.touch();
-            if let Some(identity) = self.ledger.counted_as(name) {
+            self.epoch.checkpoints.touch();
+            if let Some(identity) = self.epoch.ledger.counted_as(name) {
                 self.note_safe_to_keep(name, identity);
             }
         }
     }
 
     pub(super) fn look_at_waiting(&mut self, now: Instant) {
-        let waiting: Vec<String> = self.ledger.waiting().take(MANY_WAITING).collect();
+        let waiting: Vec<String> = self.epoch.ledger.waiting().take(MANY_WAITING).collect();
         for name in waiting {
             self.look_at(&name, false);
         }
         if !self.is_reading_documents() {
             return;
         }
-        let of_ranks: Vec<String> = self.rank_documents.unread().into_iter().map(|of| of.name).collect();
+        let of_ranks: Vec<String> =
+            self.epoch.rank_documents.unread().into_iter().map(|of| of.name).collect();
         for name in ["manifest.json", "end.json"].into_iter().chain(of_ranks.iter().map(String::as_str)) {
             if let Some(found) = look(&self.directory, name) {
                 self.note_documents(&[found], now);

@@ -46,11 +46,6 @@ impl RecentCounts {
         self.bytes -= kept.bytes();
         Some(kept.count())
     }
-
-    /// Forgets all, for the tally starts over.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 /// The count of one batch.
@@ -148,8 +143,6 @@ mod tests {
         assert!(!recent.has(0.into()) && recent.take(0.into()).is_none());
         assert_eq!(recent.take(11.into()), Some(wide));
         assert!(!recent.has(11.into()));
-        recent.clear();
-        assert_eq!((recent.batches.len(), recent.bytes), (0, 0));
     }
 
     #[test]

@@ -1,64 +1,72 @@
 //! Has batches counted, and takes what comes of it.
 
-use super::Engine;
+use super::Owner;
+use super::layer_sets::LayerSets;
 use crate::count::BatchCount;
 use crate::fault;
 use crate::follow::{Contents, Identity, Job, Outcome, Verdict};
-use crate::pipeline::layer_sets::LayerSets;
-use crate::pipeline::share::Read;
-use crate::pipeline::worker::{Counted, Task};
-use crate::pipeline::{Problem, Severity, Update};
+use crate::log;
+use crate::run::split::Read;
+use crate::run::worker::{Counted, Task};
+use crate::run::{Addition, Problem, Severity};
 use crate::snapshot::{BatchName, LayerShape, SnapshotError};
 use crate::tally::LayerPresence;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-impl Engine {
+impl Owner {
     /// Gives the workers what is ready, a little more than they can have in hand.
     pub(super) fn dispatch(&mut self) {
         let past_finish = self.finish_by.is_some_and(|deadline| Instant::now() >= deadline);
-        if self.refused || past_finish {
+        if self.epoch.run.refused().is_some() || past_finish {
             return;
         }
         let room = self.workers.room();
-        for job in self.ledger.take_ready(room) {
-            let (directory, manifest) = (Arc::clone(&self.directory), self.manifest.clone());
-            self.workers.give(Task { epoch: self.epoch, job, directory, manifest, checks: self.checks });
+        for job in self.epoch.ledger.take_ready(room) {
+            let (directory, manifest) = (Arc::clone(&self.directory), self.epoch.run.shared_manifest());
+            self.workers.give(Task {
+                epoch: self.epoch.number(),
+                job,
+                directory,
+                manifest,
+                checks: self.checks,
+            });
         }
     }
 
     pub(super) fn settle(&mut self, counted: Counted) {
-        fault::point("pipeline");
+        fault::point("run");
         self.workers.took_back();
-        if counted.epoch != self.epoch {
+        if counted.epoch != self.epoch.number() {
             return;
         }
         let Counted { job, after, result, checks, .. } = counted;
         let Some(name) = BatchName::parse(&job.name) else { return };
         if result.is_err() && checks != self.checks {
             // What it was checked against was corrected meanwhile.
-            return self.ledger.read_again(&job);
+            return self.epoch.ledger.read_again(&job);
         }
         let (contents, read) = match result {
             Ok(read) => (self.still_valid(&job, &read), Some(read)),
             Err(error) => (Err(error), None),
         };
-        let before = self.ledger.shapes_of(name);
+        let before = self.epoch.ledger.shapes_of(name);
         let identity = job.identity;
         let verdict = self
+            .epoch
             .ledger
             .settle(&Outcome { job, after, result: contents, is_whole: read.is_some() }, Instant::now());
         match (verdict, read) {
             (Verdict::Add { replaces }, Some(read)) => {
-                let replaces = if replaces { self.recent.take(name.id()) } else { None };
+                let replaces = if replaces { self.epoch.recent.take(name.id()) } else { None };
                 self.add(name, identity, replaces, read);
                 self.correct_layers(before, name);
             }
             (Verdict::Same, Some(_)) => {
                 self.note_safe_to_keep(name, identity);
-                self.pending.push(Update::Solved(name.to_string()));
+                self.change().solve(&name.to_string());
             }
             (Verdict::SetAside(problem), _) => self.problem(name.to_string(), problem),
             (Verdict::Add { .. } | Verdict::Same | Verdict::Wait, _) => {}
@@ -66,19 +74,19 @@ impl Engine {
     }
 
     fn add(&mut self, name: BatchName, identity: Identity, replaces: Option<BatchCount>, mut read: Read) {
-        let shared = self.ledger.shapes_of(name);
+        let shared = self.epoch.ledger.shapes_of(name);
         let is_shared = shared.is_some();
         if let Some(shared) = shared {
             read.count.shapes = shared;
         }
-        self.recent.keep(name.id(), &read.count, is_shared);
+        self.epoch.recent.keep(name.id(), &read.count, is_shared);
         self.note_safe_to_keep(name, identity);
-        self.pending.push(Update::Solved(name.to_string()));
+        self.change().solve(&name.to_string());
         for remark in &read.remarks {
             self.note_remark(name, remark);
         }
         self.note_layers(name, &read.count.shapes, replaces.is_some());
-        self.pending.push(Update::Counted {
+        let batch = Addition {
             id: name.id(),
             name: name.to_string(),
             modified: identity.modified,
@@ -86,40 +94,43 @@ impl Engine {
             replaces,
             count: read.count,
             digest: read.digest,
-        });
+        };
+        log::counted(&batch);
+        self.change().add(batch, SystemTime::now());
+        self.note_point();
     }
 
     /// Has a batch acknowledged that is in the figures in this state: once that is on disk, where it is kept.
     pub(super) fn note_safe_to_keep(&mut self, name: BatchName, identity: Identity) {
         if self.keeps() {
-            self.checkpoints.add((name, identity));
+            self.epoch.checkpoints.add((name, identity));
         } else {
-            self.acknowledgement.add(name.id());
+            self.epoch.acknowledgement.add(name.id());
         }
     }
 
     /// Says anew what the batches that are in the figures say of the layers that a batch had before, unless it has
     /// them still: they may be in no batch any more, or begin later, or have another shape.
     pub(super) fn correct_layers(&mut self, before: Option<Arc<[LayerShape]>>, name: BatchName) {
-        let Some(before) = before.filter(|before| self.ledger.shapes_of(name).as_ref() != Some(before))
+        let Some(before) = before.filter(|before| self.epoch.ledger.shapes_of(name).as_ref() != Some(before))
         else {
             return;
         };
         let names = before.iter().map(|layer| layer.name.as_str());
-        let counted = self.ledger.in_figures_with_layers().map(|(name, shapes)| (name.id(), shapes));
+        let counted = self.epoch.ledger.in_figures_with_layers().map(|(name, shapes)| (name.id(), shapes));
         if let Some(layers) = LayerPresence::of_layers(names, counted) {
-            self.pending.push(Update::Layers(layers));
+            self.change().correct_layers(&layers);
         }
     }
 
     /// The manifest may have changed while a batch was read that was checked against the one before; and a batch
     /// cannot be counted again unless its first count can be taken out.
     fn still_valid(&self, job: &Job, read: &Read) -> Result<Contents, SnapshotError> {
-        if let Some(manifest) = &self.manifest {
+        if let Some(manifest) = self.epoch.run.manifest() {
             manifest.check(&read.count.shapes)?;
         }
         let contents = Contents { shapes: Arc::clone(&read.count.shapes), digest: read.digest };
-        if self.ledger.would_replace(job, &contents) && !self.recent.has(job.id) {
+        if self.epoch.ledger.would_replace(job, &contents) && !self.epoch.recent.has(job.id) {
             return Err(SnapshotError::new(
                 "it changed after it was counted, too long ago to count it again",
                 "start the tally over",
@@ -132,24 +143,25 @@ impl Engine {
     /// order in which they are counted must not matter.
     fn note_remark(&mut self, batch: BatchName, remark: &SnapshotError) {
         let notice = notice_of(batch, remark);
-        match self.known_remarks.entry(notice.kind()) {
+        match self.epoch.known_remarks.entry(notice.kind()) {
             Entry::Vacant(first) => {
                 first.insert((batch, notice.clone()));
             }
             Entry::Occupied(first) if first.get().0 < batch => return,
             Entry::Occupied(mut first) => {
                 let (_, later) = first.insert((batch, notice.clone()));
-                self.pending.push(Update::NoticeGone(later));
+                self.change().take_notice_back(&later);
             }
         }
-        self.pending.push(Update::Remark(notice));
+        log::problem(&notice);
+        self.change().add_remark(notice);
     }
 
     /// Notes which layers a batch has.
     fn note_layers(&mut self, batch: BatchName, shapes: &[LayerShape], is_again: bool) {
-        match &mut self.layer_sets {
+        match &mut self.epoch.layer_sets {
             Some(sets) => sets.add(batch, shapes),
-            None => self.layer_sets = Some(self.all_layer_sets()),
+            None => self.epoch.layer_sets = Some(self.all_layer_sets()),
         }
         if is_again {
             self.look_at_layers_again();
@@ -159,31 +171,30 @@ impl Engine {
 
     /// Looks at the layers of all counted batches again, after some were taken out, where that can matter.
     pub(super) fn look_at_layers_again(&mut self) {
-        if self.layer_sets.as_ref().is_some_and(|sets| sets.first().lacking.is_some()) {
-            self.layer_sets = Some(self.all_layer_sets());
+        if self.epoch.layer_sets.as_ref().is_some_and(|sets| sets.first().lacking.is_some()) {
+            self.epoch.layer_sets = Some(self.all_layer_sets());
             self.tell_layer_sets();
         }
     }
 
     /// Tells which batches are the first with all layers and without some, where that has changed.
     fn tell_layer_sets(&mut self) {
-        let first = self.layer_sets.as_ref().map(LayerSets::first).unwrap_or_default();
-        if first != self.told_first {
-            self.told_first = first;
-            self.pending.push(Update::FirstBatches(first));
+        let first = self.epoch.layer_sets.as_ref().map(LayerSets::first).unwrap_or_default();
+        if first != self.epoch.run.first_batches() {
+            self.change().note_first(first);
         }
     }
 
     /// Does the same for the batches that an earlier process has counted.
     pub(super) fn note_restored_layers(&mut self) {
-        self.layer_sets = Some(self.all_layer_sets());
+        self.epoch.layer_sets = Some(self.all_layer_sets());
         self.tell_layer_sets();
     }
 
     fn all_layer_sets(&self) -> LayerSets {
         // Most batches share their shapes, and of these the first is enough.
         let mut firsts: HashMap<*const LayerShape, (BatchName, &Arc<[LayerShape]>)> = HashMap::new();
-        for (name, shapes) in self.ledger.in_figures_with_layers() {
+        for (name, shapes) in self.epoch.ledger.in_figures_with_layers() {
             if let Some(shapes) = shapes {
                 let first = firsts.entry(shapes.as_ptr()).or_insert((name, shapes));
                 first.0 = first.0.min(name);

@@ -1,17 +1,19 @@
-//! The state of a run as a front-end knows it: the sums, the account, the problems.
+//! A run at one moment: documents, sums, series, ranks, account, problems.
 
+use super::owner::FirstBatches;
+use super::{Presence, Problem, Severity, Watching};
 use crate::cost::{Cost, Costs, LayerDefaults};
 use crate::count::BatchCount;
-use crate::follow::Account;
+use crate::follow::{Account, CountedBatches};
 use crate::history::History;
 use crate::pace::Pace;
-use crate::pipeline::{Checkpoint, FirstBatches, Presence, Problem, Severity, Update, Watching};
 use crate::ranks::{Circumstances, Ranks, Standing};
 use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
-use crate::state::{Loss, Progress, path_bytes};
-use crate::tally::{LayerSums, StepLengths, Tally};
+use crate::state::{KnownManifest, Loss, Progress, path_bytes};
+use crate::tally::{LayerPresence, LayerSums, Tally};
 use crate::throughput::Throughput;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -74,13 +76,49 @@ pub enum Status {
     Finished,
 }
 
-/// The state of a run.
-#[derive(Debug)]
+/// What outlives a tally that starts over.
+#[derive(Debug, Clone, Default)]
+struct Lasting {
+    /// Counts the tallies.
+    epoch: u64,
+    presence: Option<Presence>,
+    watching: Option<Watching>,
+    /// Why the tally was last started over.
+    restarted: Option<String>,
+    /// What was counted and is in no figures any more, one sentence each.
+    losses: Vec<String>,
+    /// Why batches may have been counted and deleted that are in no figures.
+    doubts: Vec<String>,
+}
+
+/// A batch that is counted: what it adds, and what there is to know of it.
+#[derive(Debug, Clone)]
+pub struct Addition {
+    /// Which batch it is.
+    pub id: BatchId,
+    /// Its name in the directory.
+    pub name: String,
+    /// When it was written.
+    pub modified: SystemTime,
+    /// Its bytes on disk.
+    pub bytes: u64,
+    /// What an earlier count of the same batch added, to be taken out first.
+    pub replaces: Option<BatchCount>,
+    /// What it adds.
+    pub count: BatchCount,
+    /// What tells that from another count.
+    pub digest: NonZeroU64,
+}
+
+/// A run at one moment: what one tally of it has come to. Its owner changes it; everybody else has a clone that never
+/// changes, and shares with it what has not changed since.
+#[derive(Debug, Clone)]
 pub struct Run {
-    settings: Settings,
+    settings: Arc<Settings>,
+    lasting: Lasting,
     manifest: Option<Arc<Manifest>>,
     /// The manifest's layers by name.
-    declared: HashMap<String, usize>,
+    declared: Arc<HashMap<String, usize>>,
     end: Option<End>,
     /// When the end was first known.
     end_came: Option<SystemTime>,
@@ -92,7 +130,7 @@ pub struct Run {
     /// The end of all ranks, which is that of a run without one of its own.
     common_end: Option<End>,
     /// By file and how grave they are: what keeps a file out of the figures must not hide behind a notice about it.
-    problems: BTreeMap<String, BTreeMap<(Severity, String), Problem>>,
+    problems: Arc<BTreeMap<String, BTreeMap<(Severity, String), Problem>>>,
     /// The problems that follow from all that is counted together.
     of_all: Vec<Problem>,
     /// What was noticed of batches that count, and of which batch it is said.
@@ -101,20 +139,15 @@ pub struct Run {
     first: FirstBatches,
     /// What unpriced neurons and reset mechanisms may be meant for.
     misspelt: Misspelt,
-    /// Why batches may have been counted and deleted that are in no figures.
-    doubts: Vec<String>,
-    /// The problems that these are, as long as not all batches are counted.
-    doubted: Vec<Problem>,
+    /// What was lost before, and the doubts, as problems.
+    lost: Vec<Problem>,
     account: Account,
-    presence: Option<Presence>,
-    watching: Option<Watching>,
     refused: Option<SnapshotError>,
-    restarted: Option<String>,
     pace: Pace,
     last_activity: Option<SystemTime>,
     bytes: u64,
     throughput: Throughput,
-    ended: bool,
+    ended: Option<Ended>,
     /// The batch with the highest number, as it was last counted.
     newest: Option<(u64, String)>,
     revision: u64,
@@ -128,13 +161,53 @@ pub struct Run {
     corrections: u64,
 }
 
+/// How a run's owner ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It has counted what there was to count.
+    Done,
+    /// By a fault of this program.
+    Fault,
+}
+
+impl Addition {
+    /// A batch that was not counted before.
+    pub fn new(id: BatchId, name: String, modified: SystemTime, bytes: u64, count: BatchCount) -> Self {
+        Self { id, name, modified, bytes, replaces: None, digest: count.digest(), count }
+    }
+}
+
 impl Run {
     /// A run of which nothing is known yet.
     pub fn new(settings: Settings) -> Self {
-        Self {
+        Self::with(settings.into(), Lasting::default())
+    }
+
+    /// The run with nothing counted, after its tally was started over, and why that was.
+    pub fn begun_again(&self, why: &str) -> Self {
+        let lasting = Lasting {
+            epoch: self.lasting.epoch + 1,
+            restarted: Some(why.to_owned()),
+            ..self.lasting.clone()
+        };
+        Self::with(Arc::clone(&self.settings), lasting)
+    }
+
+    /// Another run, in this directory, that has taken the place of this one; why, where this one had figures. What was
+    /// lost of this one is not lost of that one.
+    pub(super) fn replaced(&self, why: Option<String>, directory: &Path) -> Self {
+        let lasting = Lasting { epoch: self.lasting.epoch + 1, restarted: why, ..Lasting::default() };
+        let mut run = Self::with(Arc::clone(&self.settings), lasting);
+        run.rename(directory);
+        run
+    }
+
+    fn with(settings: Arc<Settings>, lasting: Lasting) -> Self {
+        let mut run = Self {
             settings,
+            lasting,
             manifest: None,
-            declared: HashMap::new(),
+            declared: Arc::default(),
             end: None,
             end_came: None,
             tally: Tally::default(),
@@ -142,23 +215,19 @@ impl Run {
             history: History::default(),
             ranks: Ranks::default(),
             common_end: None,
-            problems: BTreeMap::new(),
+            problems: Arc::default(),
             of_all: Vec::new(),
             remarks: BTreeMap::new(),
             first: FirstBatches::default(),
             misspelt: BTreeMap::new(),
-            doubts: Vec::new(),
-            doubted: Vec::new(),
+            lost: Vec::new(),
             account: Account::default(),
-            presence: None,
-            watching: None,
             refused: None,
-            restarted: None,
             pace: Pace::default(),
             last_activity: None,
             bytes: 0,
             throughput: Throughput::default(),
-            ended: false,
+            ended: None,
             newest: None,
             revision: 0,
             structure: 0,
@@ -166,27 +235,31 @@ impl Run {
             resumed: 0,
             may_have_deleted: false,
             corrections: 0,
-        }
+        };
+        run.lost = run.lost_problems();
+        run
     }
 
-    /// Goes on from the progress that an earlier process kept, at `now`; returns whether it can.
-    pub fn go_on_from(&mut self, progress: Progress, now: SystemTime) -> bool {
+    /// Resumes from the progress that an earlier process kept, at `now`; returns whether it can.
+    pub(super) fn resume(&mut self, progress: &Progress, now: SystemTime) -> bool {
         let batches = progress.counted.len() as u64;
-        let Some(tally) = Tally::restore(progress.layers, progress.samples, batches) else { return false };
+        let Some(tally) = Tally::restore(&progress.layers, progress.samples, batches) else { return false };
         self.tally = tally;
-        self.tally.keep_step_lengths(progress.step_lengths);
+        self.tally.keep_step_lengths(progress.step_lengths.clone());
         self.fingerprint = progress.counted.fingerprint();
-        self.history = progress.history;
+        self.history = progress.history.clone();
         self.bytes = progress.bytes;
-        self.newest = progress.newest;
+        self.newest.clone_from(&progress.newest);
         self.resumed = batches;
         self.last_activity = last_of(progress.counted.iter().map(|(_, identity)| identity.modified), now);
-        self.ranks.restore(progress.ranks);
+        self.ranks.restore(progress.ranks.clone());
         self.may_have_deleted = progress.may_have_deleted;
         let lost: HashSet<String> = progress.counted.lost().iter().map(BatchName::to_string).collect();
-        for (path, reason) in progress.problems {
+        for (path, reason) in progress.problems.iter().cloned() {
             // Of a batch that counts nothing else is kept.
-            if BatchName::parse(&path).is_some() && !lost.contains(&path) {
+            if is_of_progress(&path) {
+                self.lasting.losses.push(reason);
+            } else if BatchName::parse(&path).is_some() && !lost.contains(&path) {
                 self.add_remark(Problem { path, reason, severity: Severity::Notice });
             } else {
                 self.add_problem(Problem { path, reason, severity: Severity::SetAside });
@@ -198,6 +271,7 @@ impl Run {
             }
         }
         self.reprice();
+        self.lost = self.lost_problems();
         true
     }
 
@@ -220,21 +294,28 @@ impl Run {
         self.of_all = self.problems_of_all();
     }
 
-    /// The progress of the run at `directory` at a checkpoint, once all updates before it are applied.
-    pub fn progress_at(&self, directory: &Path, checkpoint: Checkpoint) -> Progress {
-        let lost: HashSet<String> = checkpoint.counted.lost().iter().map(BatchName::to_string).collect();
-        let stays = |problem: &&Problem| lost.contains(&problem.path) || is_of_progress(&problem.path);
+    /// The progress of the run at `directory`: the counted batches, which the ledger knows, and their sums.
+    pub(super) fn progress_at(
+        &self,
+        directory: &Path,
+        counted: CountedBatches,
+        manifest: Option<KnownManifest>,
+        may_have_deleted: bool,
+    ) -> Progress {
+        let lost: HashSet<String> = counted.lost().iter().map(BatchName::to_string).collect();
         let remarks = self.remarks().filter(|problem| !lost.contains(&problem.path));
         let set_aside = self.problems_of_files().filter(|problem| problem.severity == Severity::SetAside);
-        let problems = set_aside.filter(stays).chain(remarks);
+        let stays = set_aside.filter(|problem| lost.contains(&problem.path));
+        let losses = self.lost.iter().take(self.lasting.losses.len());
+        let problems = losses.chain(stays).chain(remarks);
         Progress {
             directory: path_bytes(directory),
-            manifest: checkpoint.manifest,
-            may_have_deleted: checkpoint.may_have_deleted,
+            manifest,
+            may_have_deleted,
             problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
-            counted: checkpoint.counted,
+            counted,
             layers: self.tally.layers().to_vec(),
-            step_lengths: self.tally.step_lengths().iter().map(StepLengths::kept).collect(),
+            step_lengths: self.tally.step_lengths().iter().map(|lengths| lengths.kept()).collect(),
             samples: self.tally.samples(),
             bytes: self.bytes,
             history: self.history.clone(),
@@ -249,27 +330,27 @@ impl Run {
         batches == self.tally.batches() && fingerprint == self.fingerprint
     }
 
-    /// Notes what may be in no figures any more.
-    pub fn note_loss(&mut self, loss: Loss) {
+    /// Notes what is, or may be, in no figures any more.
+    pub(super) fn note_loss(&mut self, loss: Loss) {
         match loss {
-            Loss::Certain(why) => self.note_lost(why),
-            Loss::Possible(why) => self.doubts.push(why),
+            Loss::Certain(why) => self.lasting.losses.push(why),
+            Loss::Possible(why) => self.lasting.doubts.push(why),
         }
-        self.doubted = self.doubted_problems();
+        self.lost = self.lost_problems();
     }
 
-    /// Each loss is a problem of its own, so that none hides another.
-    fn note_lost(&mut self, reason: String) {
-        let before = self.problems.keys().filter(|path| is_of_progress(path)).count();
-        let path = if before == 0 { PROGRESS.into() } else { format!("{PROGRESS} {}", before + 1) };
-        self.add_problem(Problem { path, reason, severity: Severity::SetAside });
-    }
-
-    /// What may be lost is not where all batches that there are to be are counted.
-    fn doubted_problems(&self) -> Vec<Problem> {
+    /// Each loss is a problem of its own, so that none hides another. What may be lost is not where all batches that
+    /// there are to be are counted.
+    fn lost_problems(&self) -> Vec<Problem> {
+        let path = |before: usize| match before {
+            0 => PROGRESS.to_owned(),
+            _ => format!("{PROGRESS} {}", before + 1),
+        };
+        let losses = self.lasting.losses.iter().enumerate();
+        let losses = losses.map(|(before, reason)| set_aside(path(before), reason.clone()));
         let severity = if self.has_all_batches() { Severity::Notice } else { Severity::SetAside };
-        let problem = |reason: &String| Problem { path: PROGRESS.into(), reason: reason.clone(), severity };
-        self.doubts.iter().map(problem).collect()
+        let doubt = |reason: &String| Problem { path: PROGRESS.into(), reason: reason.clone(), severity };
+        losses.chain(self.lasting.doubts.iter().map(doubt)).collect()
     }
 
     /// Whether it is said how many batches there are, and as many are counted. Of several ranks the last may have
@@ -293,15 +374,20 @@ impl Run {
         self.may_have_deleted
     }
 
-    /// Applies a group of updates, which came at `now`.
-    pub fn apply(&mut self, updates: Vec<Update>, now: SystemTime) {
-        self.revision += 1;
-        for update in updates {
-            self.apply_one(update, now);
-        }
+    /// The run as it is at `now`, for whoever wants to read it; `revision` tells it from the one before. What follows
+    /// from everything together is found out here, and not after each batch: it may take a look at each rank.
+    pub(super) fn conclude(&mut self, revision: u64, now: SystemTime) -> Self {
+        self.revision = revision;
         self.end_came = self.end().and(self.end_came.or(Some(now)));
         self.of_all = self.problems_of_all();
-        self.doubted = self.doubted_problems();
+        self.lost = self.lost_problems();
+        self.clone()
+    }
+
+    /// As a run is read that no directory is followed for: of one that is merged or made for a test.
+    pub fn concluded(mut self, now: SystemTime) -> Self {
+        let revision = self.revision + 1;
+        self.conclude(revision, now)
     }
 
     /// What is wrong with all of it together, and in no file alone.
@@ -349,86 +435,102 @@ impl Run {
         })
     }
 
-    fn apply_one(&mut self, update: Update, now: SystemTime) {
-        match update {
-            Update::Directory(presence) => self.presence = Some(presence),
-            Update::Watching(watching) => self.watching = Some(watching),
-            Update::Manifest(manifest) => {
-                self.refused = None;
-                let layers = manifest.layers.iter().enumerate();
-                self.declared = layers.map(|(at, layer)| (layer.name.clone(), at)).collect();
-                self.manifest = Some(manifest);
-                self.expect_ranks();
-                self.reprice();
-            }
-            Update::End(end) => self.end = Some(end),
-            Update::RankEnd { rank, end } => {
-                self.ranks.end(rank, end);
-                self.expect_ranks();
-            }
-            Update::Rank { rank, account } => {
-                self.ranks.account(rank, account);
-                self.expect_ranks();
-            }
-            Update::EndGone(None) => self.end = None,
-            Update::EndGone(Some(rank)) => {
-                self.ranks.forget_end(rank);
-                self.expect_ranks();
-            }
-            Update::RefusalGone => self.refused = None,
-            Update::FirstBatches(first) => self.first = first,
-            Update::Counted { id, name, modified, bytes, replaces, count, digest } => {
-                let BatchId { number, rank } = id;
-                self.fingerprint = self.fingerprint.wrapping_add(id.fingerprint(Some(digest)));
-                if let Some(replaced) = &replaces {
-                    self.take_out(id, replaced);
-                }
-                let layers = self.tally.add(id, &count);
-                if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
-                    self.newest = Some((number, name));
-                }
-                if self.tally.order() != self.order {
-                    self.order = self.tally.order();
-                    self.structure += 1;
-                    self.price_new_layers();
-                }
-                self.history.add(number, count.samples, &layers, &count.layers);
-                if let Some(rank) = rank {
-                    self.ranks.add(rank, count.samples, &layers, &count.layers);
-                    // Where all is counted at once, that a batch comes says nothing about its rank.
-                    let came = if self.settings.live { now } else { modified.min(now) };
-                    self.ranks.note_written(rank, modified, came);
-                }
-                self.pace.note(modified);
-                self.bytes = self.bytes.saturating_add(bytes);
-                self.throughput.note(bytes, now);
-                // A clock that runs ahead elsewhere must not make a run live for ever.
-                let activity = if self.settings.live { now } else { modified.min(now) };
-                self.last_activity = self.last_activity.max(Some(activity));
-            }
-            Update::Withdrawn { id, count } => self.take_out(id, &count),
-            Update::Layers(layers) => {
-                self.tally.correct(&layers);
-                self.structure += 1;
-            }
-            Update::Problem(problem) => self.add_problem(problem),
-            Update::Remark(problem) => self.add_remark(problem),
-            Update::Solved(path) => {
-                self.problems.remove(&path);
-            }
-            Update::NoticeGone(problem) => self.take_notice_back(&problem),
-            Update::Refused(why) => self.refused = Some(why),
-            Update::Restarted { why, .. } => self.restart(why),
-            Update::Lost(why) => self.note_lost(why),
-            Update::Elsewhere => {
-                self.problems.clear();
-                self.doubts.clear();
-            }
-            // Whoever keeps the progress looks at it before the group is applied.
-            Update::Checkpoint(_) => {}
-            Update::Account(account) => self.account = account,
-            Update::Ended => self.ended = true,
+    /// Notes whether the directory is there; `None` where that is not known any more.
+    pub fn take_presence(&mut self, presence: Option<Presence>) {
+        self.lasting.presence = presence;
+    }
+
+    /// Notes how changes are noticed from now on.
+    pub fn take_watching(&mut self, watching: Watching) {
+        self.lasting.watching = Some(watching);
+    }
+
+    /// Takes the manifest, read for the first time or again.
+    pub fn take_manifest(&mut self, manifest: Arc<Manifest>) {
+        self.refused = None;
+        let layers = manifest.layers.iter().enumerate();
+        self.declared = Arc::new(layers.map(|(at, layer)| (layer.name.clone(), at)).collect());
+        self.manifest = Some(manifest);
+        self.expect_ranks();
+        self.reprice();
+    }
+
+    /// Takes the end of the run, or notes that it is not there any more.
+    pub fn take_end(&mut self, end: Option<End>) {
+        self.end = end;
+    }
+
+    /// The same of a rank.
+    pub fn take_rank_end(&mut self, rank: u32, end: Option<End>) {
+        match end {
+            Some(end) => self.ranks.end(rank, end),
+            None => self.ranks.forget_end(rank),
         }
+        self.expect_ranks();
+    }
+
+    /// Takes the account of a rank as it stands now; `None` where the rank is gone.
+    pub fn take_rank(&mut self, rank: u32, account: Option<Account>) {
+        self.ranks.account(rank, account);
+        self.expect_ranks();
+    }
+
+    /// Takes the account as it stands now.
+    pub fn take_account(&mut self, account: Account) {
+        self.account = account;
+    }
+
+    /// Takes the reason why the run must not be counted, or notes that there is none any more.
+    pub fn refuse(&mut self, why: Option<SnapshotError>) {
+        self.refused = why;
+    }
+
+    /// Notes the first batches with all layers that any batch has, and without some.
+    pub fn note_first(&mut self, first: FirstBatches) {
+        self.first = first;
+    }
+
+    /// Takes over what the counted batches say of some layers, after one that had them was replaced or taken out.
+    pub(super) fn correct_layers(&mut self, layers: &[LayerPresence]) {
+        self.tally.correct(layers);
+        self.structure += 1;
+    }
+
+    /// Notes how the owner of the run ended.
+    pub fn end_with(&mut self, ended: Ended) {
+        self.ended = Some(ended);
+    }
+
+    /// Adds a batch that came at `now`.
+    pub fn add(&mut self, batch: Addition, now: SystemTime) {
+        let Addition { id, name, modified, bytes, replaces, count, digest } = batch;
+        let BatchId { number, rank } = id;
+        self.fingerprint = self.fingerprint.wrapping_add(id.fingerprint(Some(digest)));
+        if let Some(replaced) = &replaces {
+            self.take_out(id, replaced);
+        }
+        let layers = self.tally.add(id, &count);
+        if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
+            self.newest = Some((number, name));
+        }
+        if self.tally.order() != self.order {
+            self.order = self.tally.order();
+            self.structure += 1;
+            self.price_new_layers();
+        }
+        self.history.add(number, count.samples, &layers, &count.layers);
+        if let Some(rank) = rank {
+            self.ranks.add(rank, count.samples, &layers, &count.layers);
+            // Where all is counted at once, that a batch comes says nothing about its rank.
+            let came = if self.settings.live { now } else { modified.min(now) };
+            self.ranks.note_written(rank, modified, came);
+        }
+        self.pace.note(modified);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.throughput.note(bytes, now);
+        // A clock that runs ahead elsewhere must not make a run live for ever.
+        let activity = if self.settings.live { now } else { modified.min(now) };
+        self.last_activity = self.last_activity.max(Some(activity));
     }
 
     /// Tells the history what an update of each layer costs.
@@ -454,7 +556,7 @@ impl Run {
     fn note_spelling_of_undeclared(&mut self, at: usize) {
         let name = self.tally.layers()[at].name.clone();
         if !self.declared.contains_key(&name) {
-            let Settings { neurons, resets, .. } = &self.settings;
+            let Settings { neurons, resets, .. } = &*self.settings;
             let (neuron, reset) = (neurons.of(&name).map(str::to_owned), resets.of(&name).map(str::to_owned));
             self.note_spelling("--neuron and --reset", neuron.as_deref(), reset.as_deref(), &name);
         }
@@ -503,13 +605,24 @@ impl Run {
         self.common_end = self.ranks.common_end();
     }
 
-    fn add_problem(&mut self, problem: Problem) {
+    /// Adds a problem. One that sets a file aside replaces an earlier one with the same file; of notices there may be
+    /// several.
+    pub fn add_problem(&mut self, problem: Problem) {
         let key = (problem.severity, problem.key());
-        self.problems.entry(problem.path.clone()).or_default().insert(key, problem);
+        Arc::make_mut(&mut self.problems).entry(problem.path.clone()).or_default().insert(key, problem);
     }
 
-    /// Says it of the first batch that it is true of, whichever process has counted that.
-    fn add_remark(&mut self, problem: Problem) {
+    /// Notes that there is no problem with a file any more.
+    pub fn solve(&mut self, path: &str) {
+        // Most batches never had one.
+        if self.problems.contains_key(path) {
+            Arc::make_mut(&mut self.problems).remove(path);
+        }
+    }
+
+    /// Says what is noticed of a batch that counts, of the first batch that it is true of, whichever process has
+    /// counted that.
+    pub fn add_remark(&mut self, problem: Problem) {
         let Some(batch) = BatchName::parse(&problem.path) else { return };
         let before =
             self.remark(&problem.reason).map(|before| (before.clone(), self.remarks[&problem.reason]));
@@ -532,34 +645,15 @@ impl Run {
         self.problems.get(&path)?.get(&(Severity::Notice, reason.to_owned()))
     }
 
-    fn take_notice_back(&mut self, problem: &Problem) {
-        if let Some(problems) = self.problems.get_mut(&problem.path) {
+    /// Takes a notice back that is said of another batch now, or is true no more.
+    pub fn take_notice_back(&mut self, problem: &Problem) {
+        if let Some(problems) = Arc::make_mut(&mut self.problems).get_mut(&problem.path) {
             problems.remove(&(problem.severity, problem.key()));
         }
     }
 
-    fn restart(&mut self, why: String) {
-        let fresh = Self::new(self.settings.clone());
-        let (presence, watching) = (self.presence.take(), self.watching.take());
-        let (revision, structure, corrections) = (self.revision, self.structure + 1, self.corrections + 1);
-        // What was lost before is lost all the same.
-        let mut problems = std::mem::take(&mut self.problems);
-        problems.retain(|path, _| is_of_progress(path));
-        let doubts = std::mem::take(&mut self.doubts);
-        *self = Self {
-            presence,
-            watching,
-            problems,
-            doubts,
-            restarted: Some(why),
-            revision,
-            structure,
-            corrections,
-            ..fresh
-        };
-    }
-
-    fn take_out(&mut self, id: BatchId, count: &BatchCount) {
+    /// Takes a batch out again that was added.
+    pub fn take_out(&mut self, id: BatchId, count: &BatchCount) {
         let layers = self.tally.remove(count);
         self.fingerprint = self.fingerprint.wrapping_sub(id.fingerprint(Some(count.digest())));
         self.structure += u64::from(self.tally.order() != self.order);
@@ -574,6 +668,13 @@ impl Run {
     /// What the user says about it.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Names the run after its directory, which is another one now, where its manifest says nothing else.
+    pub(super) fn rename(&mut self, directory: &Path) {
+        if let Some(name) = directory.file_name() {
+            Arc::make_mut(&mut self.settings).name = name.to_string_lossy().into_owned();
+        }
     }
 
     /// When something was last written, as far as it is known.
@@ -646,7 +747,7 @@ impl Run {
 
     /// The problems, by file.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems_of_files().chain(&self.of_all).chain(&self.doubted)
+        self.problems_of_files().chain(&self.of_all).chain(&self.lost)
     }
 
     /// The same without what follows from the sums of all batches together.
@@ -661,17 +762,22 @@ impl Run {
 
     /// Whether the directory is there; `None` before it was looked at.
     pub fn presence(&self) -> Option<&Presence> {
-        self.presence.as_ref()
+        self.lasting.presence.as_ref()
     }
 
     /// How changes are noticed; `None` before that is known.
     pub fn watching(&self) -> Option<&Watching> {
-        self.watching.as_ref()
+        self.lasting.watching.as_ref()
     }
 
     /// Why the tally was last started over, where it was.
     pub fn restarted(&self) -> Option<&str> {
-        self.restarted.as_deref()
+        self.lasting.restarted.as_deref()
+    }
+
+    /// How often the tally was started over.
+    pub fn restarts(&self) -> u64 {
+        self.lasting.epoch
     }
 
     /// The name of the batch with the highest number, as it was last counted.
@@ -685,13 +791,13 @@ impl Run {
     }
 
     /// Another number after every change of which layers there are or what they are.
-    pub fn structure(&self) -> u64 {
-        self.structure
+    pub fn structure(&self) -> (u64, u64) {
+        (self.lasting.epoch, self.structure)
     }
 
     /// Another number after every batch that was taken out or replaced, and when the tally was started over.
-    pub fn corrections(&self) -> u64 {
-        self.corrections
+    pub fn corrections(&self) -> (u64, u64) {
+        (self.lasting.epoch, self.corrections)
     }
 
     /// Whether nothing of a run was ever there.
@@ -700,8 +806,13 @@ impl Run {
         documents && self.ranks.is_empty() && self.account.seen == 0 && self.tally.batches() == 0
     }
 
-    /// Whether the pipeline has ended.
+    /// Whether the owner of the run has ended.
     pub fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// How the owner of the run ended, where it has; nothing changes any more then.
+    pub fn ended(&self) -> Option<Ended> {
         self.ended
     }
 
@@ -894,21 +1005,13 @@ mod tests {
         })
     }
 
-    fn counted(number: u64, layer: &str) -> Update {
+    fn counted(number: u64, layer: &str) -> Addition {
         let count = BatchCount {
             samples: 1,
             shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
             layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
         };
-        Update::Counted {
-            id: number.into(),
-            name: format!("batch-{number}.npz"),
-            modified: SystemTime::UNIX_EPOCH,
-            bytes: 1,
-            replaces: None,
-            digest: count.digest(),
-            count,
-        }
+        Addition::new(number.into(), format!("batch-{number}.npz"), SystemTime::UNIX_EPOCH, 1, count)
     }
 
     /// So many that pricing all layers anew for each batch does not come to an end.
@@ -917,7 +1020,7 @@ mod tests {
         const MANY: u64 = 20_000;
         let mut run = run();
         for number in 0..MANY {
-            run.apply(vec![counted(number, &format!("l{number}"))], SystemTime::UNIX_EPOCH);
+            run.add(counted(number, &format!("l{number}")), SystemTime::UNIX_EPOCH);
         }
         assert_eq!(run.history().prices(), vec![4; MANY as usize]);
         assert_eq!(run.operations(), (4 * u128::from(MANY), 8 * u128::from(MANY)));
@@ -932,8 +1035,11 @@ mod tests {
             {"name": "b", "neuron": "Alpha", "reset": "zero"}]}"#;
         let manifest = Manifest::parse(manifest.as_bytes()).expect("a manifest");
         let mut run = run();
-        run.apply(vec![counted(0, "a"), Update::Manifest(Arc::new(manifest))], SystemTime::UNIX_EPOCH);
-        run.apply(vec![counted(1, "b"), counted(2, "c"), counted(3, "a")], SystemTime::UNIX_EPOCH);
+        run.add(counted(0, "a"), SystemTime::UNIX_EPOCH);
+        run.take_manifest(Arc::new(manifest));
+        for batch in [counted(1, "b"), counted(2, "c"), counted(3, "a")] {
+            run.add(batch, SystemTime::UNIX_EPOCH);
+        }
         assert_eq!(run.history().prices(), [8, 24, 4]);
         let effective: Vec<u128> = run.history().points().iter().map(|point| point.effective).collect();
         assert_eq!(effective, [8, 24, 4, 8]);
@@ -943,51 +1049,77 @@ mod tests {
     #[test]
     fn sums_that_are_not_those_of_the_counted_batches_are_never_kept() {
         let mut run = run();
-        let update = counted(0, "a");
-        let Update::Counted { count, digest, .. } = update.clone() else { unreachable!() };
-        let (now, two) = (SystemTime::UNIX_EPOCH, counted(1, "a"));
-        run.apply(vec![update], now);
+        let one = counted(0, "a");
+        let (count, digest) = (one.count.clone(), one.digest);
+        let now = SystemTime::UNIX_EPOCH;
+        run.add(one, now);
         assert!(run.agrees_with(BatchId::from(0).fingerprint(Some(digest)), 1));
         assert!(!run.agrees_with(BatchId::from(1).fingerprint(Some(digest)), 1), "another batch");
         assert!(!run.agrees_with(BatchId::from(0).fingerprint(None), 1), "another count of it");
-        run.apply(vec![two], now);
+        run.add(counted(1, "a"), now);
         let both = BatchId::from(0).fingerprint(Some(digest));
         let both = both.wrapping_add(BatchId::from(1).fingerprint(Some(digest)));
         assert!(run.agrees_with(both, 2) && !run.agrees_with(both, 3));
-        run.apply(vec![Update::Withdrawn { id: 1.into(), count: count.clone() }], now);
+        run.take_out(1.into(), &count);
         assert!(run.agrees_with(BatchId::from(0).fingerprint(Some(digest)), 1));
     }
 
     #[test]
     fn a_notice_hides_nothing_that_was_set_aside() {
-        let problem = |severity| Update::Problem(Problem { path: "x".into(), reason: "y".into(), severity });
+        let problem = |severity| Problem { path: "x".into(), reason: "y".into(), severity };
+        let now = SystemTime::UNIX_EPOCH;
         for severities in [[Severity::SetAside, Severity::Notice], [Severity::Notice, Severity::SetAside]] {
             let mut run = run();
-            run.apply(vec![Update::End(End::default())], SystemTime::UNIX_EPOCH);
+            run.take_end(Some(End::default()));
             assert!(run.is_complete());
-            run.apply(severities.map(problem).to_vec(), SystemTime::UNIX_EPOCH);
-            assert_eq!((run.problems().count(), run.set_aside().count(), run.is_complete()), (2, 1, false));
-            let gone = Problem { path: "x".into(), reason: "y".into(), severity: Severity::Notice };
-            run.apply(vec![Update::NoticeGone(gone)], SystemTime::UNIX_EPOCH);
+            severities.map(problem).into_iter().for_each(|problem| run.add_problem(problem));
+            let view = run.conclude(1, now);
+            assert_eq!(
+                (view.problems().count(), view.set_aside().count(), view.is_complete()),
+                (2, 1, false)
+            );
+            run.take_notice_back(&problem(Severity::Notice));
             assert_eq!((run.problems().count(), run.set_aside().count()), (1, 1));
-            run.apply(vec![Update::Solved("x".into())], SystemTime::UNIX_EPOCH);
+            run.solve("x");
             assert!(run.problems().next().is_none() && run.is_complete());
+            assert_eq!(view.problems().count(), 2, "what was published stays as it was");
         }
     }
 
     #[test]
     fn more_batches_than_the_end_says_are_those_of_several_runs() {
         let (mut run, now) = (run(), SystemTime::UNIX_EPOCH);
-        let end = End { batches: Some(1), ..End::default() };
-        run.apply(vec![counted(0, "a"), Update::End(end)], now);
-        assert!(run.is_complete() && run.set_aside().next().is_none());
-        run.apply(vec![counted(1, "a")], now);
-        let why = &run.set_aside().next().expect("it is named").reason;
-        assert!(!run.is_complete() && why.contains("there are 1, and 2 batches are counted"), "{why}");
-        let manifest = Manifest { world_size: Some(2), ..Manifest::default() };
-        run.apply(vec![Update::Manifest(Arc::new(manifest))], now);
-        assert!(run.is_complete() && run.set_aside().next().is_none(), "the end may be that of one rank");
-        run.apply(vec![Update::Restarted { why: "as you asked".into(), lost: 0 }], now);
-        assert!(run.set_aside().next().is_none());
+        run.add(counted(0, "a"), now);
+        run.take_end(Some(End { batches: Some(1), ..End::default() }));
+        let view = run.conclude(1, now);
+        assert!(view.is_complete() && view.set_aside().next().is_none());
+        run.add(counted(1, "a"), now);
+        let view = run.conclude(2, now);
+        let why = &view.set_aside().next().expect("it is named").reason;
+        assert!(!view.is_complete() && why.contains("there are 1, and 2 batches are counted"), "{why}");
+        run.take_manifest(Arc::new(Manifest { world_size: Some(2), ..Manifest::default() }));
+        let view = run.conclude(3, now);
+        assert!(view.is_complete() && view.set_aside().next().is_none(), "the end may be that of one rank");
+    }
+
+    #[test]
+    fn what_was_lost_outlives_the_tally_and_nothing_else_does() {
+        let mut before = run();
+        before.note_loss(Loss::Certain("a".into()));
+        before.note_loss(Loss::Certain("b".into()));
+        before.note_loss(Loss::Possible("c".into()));
+        before.add(counted(0, "a"), SystemTime::UNIX_EPOCH);
+        let after = before.begun_again("as you asked");
+        assert_eq!((after.restarts(), after.restarted()), (1, Some("as you asked")));
+        let named: Vec<&str> = after.problems().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(named, ["progress", "progress 2", "progress"]);
+        assert_eq!((after.tally.batches(), after.set_aside().count()), (0, 3));
+        let mut resumed = run();
+        assert!(resumed.resume(
+            &after.progress_at(Path::new("x"), CountedBatches::default(), None, false),
+            SystemTime::UNIX_EPOCH
+        ));
+        let kept: Vec<&str> = resumed.problems().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(kept, ["progress", "progress 2"], "a doubt is one of this process");
     }
 }

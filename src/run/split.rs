@@ -5,7 +5,7 @@ use crate::count::{
 };
 use crate::fault;
 use crate::snapshot::{Batch, SnapshotError};
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ struct Shared {
 impl Helpers {
     /// Of a pool with so many threads; each of them listens for offers.
     pub(super) fn new(threads: usize) -> (Self, Receiver<Offer>) {
-        let (offers, receiver) = unbounded();
+        let (offers, receiver) = bounded(threads * threads);
         (Self { offers, threads }, receiver)
     }
 
@@ -52,10 +52,10 @@ impl Helpers {
 
     fn share(&self, shared: Shared, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
         let shared = Arc::new(shared);
-        let (results, received) = unbounded();
+        let (results, received) = bounded(shared.parts.len());
         for _ in 1..self.threads.min(shared.parts.len()) {
-            // The pool's threads listen as long as this one does.
-            let _ = self.offers.send(Offer { shared: Arc::clone(&shared), results: results.clone() });
+            // Where so many wait already, everybody is busy.
+            let _ = self.offers.try_send(Offer { shared: Arc::clone(&shared), results: results.clone() });
         }
         drop(results);
         let count = shared.count_all(&received, scratch);

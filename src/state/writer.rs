@@ -3,11 +3,12 @@
 use super::file::default_directory;
 use super::sweep::sweep;
 use super::{Lock, Progress, write};
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crate::fault;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::collections::HashMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 /// What is to be done, in this order.
@@ -31,73 +32,64 @@ struct Write {
     tell: Box<dyn FnOnce(Result<Duration, String>) + Send>,
 }
 
-/// The thread that writes; dropping it waits until all is written.
-#[derive(Debug)]
-pub struct Keeper {
-    orders: Option<Sender<Order>>,
-    thread: Option<JoinHandle<()>>,
+/// Orders that may wait: of each run that is followed at most one checkpoint and the last one, and what becomes of its
+/// file.
+const ORDERS: usize = 1024;
+
+/// The way to the thread that writes, for each owner of a run. The thread ends with the last of them.
+#[derive(Debug, Clone)]
+pub struct StateWriter {
+    orders: Sender<Order>,
 }
 
-impl Keeper {
+impl StateWriter {
     /// Starts the thread.
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub fn start() -> std::io::Result<Self> {
-        let (orders, receiver) = unbounded();
-        let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || {
+    pub fn start() -> io::Result<Self> {
+        let (orders, receiver) = bounded(ORDERS);
+        std::thread::Builder::new().name("state".into()).spawn(move || {
             if let Some(directory) = default_directory() {
                 sweep(&directory, SystemTime::now());
             }
             work(&receiver);
         })?;
-        Ok(Self { orders: Some(orders), thread: Some(thread) })
+        Ok(Self { orders })
     }
 
     /// Has the progress of a run written. How long it took, or why it could not be, is told unless newer progress
     /// of the same run went before it.
-    pub fn keep(
+    pub fn write(
         &self,
         path: PathBuf,
         progress: Progress,
         tell: impl FnOnce(Result<Duration, String>) + Send + 'static,
     ) {
-        if let Some(orders) = &self.orders {
-            // The thread lives as long as the sender.
-            let write = Write { path, progress: Box::new(progress), tell: Box::new(tell) };
-            let _ = orders.send(Order::Write(write));
+        let write = Write { path, progress: Box::new(progress), tell: Box::new(tell) };
+        if let Err(refused) = self.orders.try_send(Order::Write(write))
+            && let Order::Write(write) = refused.into_inner()
+        {
+            (write.tell)(Err("the disk has not taken what was to be written before".into()));
         }
     }
 
     /// Has a file with progress that is void put aside, once what was to be written to it before is written.
     pub fn put_aside(&self, from: PathBuf, to: PathBuf) {
-        if let Some(orders) = &self.orders {
-            let _ = orders.send(Order::PutAside { from, to });
-        }
+        let _ = self.orders.try_send(Order::PutAside { from, to });
     }
 
     /// Waits until all that was ordered by now is done, for so long at the most; returns whether it is.
     pub fn wait(&self, most: Duration) -> bool {
+        let until = Instant::now() + most;
         let (tell, told) = bounded(0);
-        let sent = self.orders.as_ref().is_some_and(|orders| orders.send(Order::Tell(tell)).is_ok());
-        sent && told.recv_timeout(most) == Err(crossbeam_channel::RecvTimeoutError::Disconnected)
+        let is_sent = self.orders.send_deadline(Order::Tell(tell), until).is_ok();
+        is_sent && told.recv_deadline(until) == Err(RecvTimeoutError::Disconnected)
     }
 
     /// Gives up the right to write a file once all that was ordered by now is done.
     pub fn release(&self, lock: Lock) {
-        if let Some(orders) = &self.orders {
-            let _ = orders.send(Order::Release(lock));
-        }
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            // A fault in it is told by the panic's own message.
-            let _ = thread.join();
-        }
+        let _ = self.orders.try_send(Order::Release(lock));
     }
 }
 
@@ -163,10 +155,15 @@ fn drop_older(waiting: &mut Vec<Order>, path: &Path) {
 
 fn write_and_tell(Write { path, progress, tell }: Write) {
     let started = Instant::now();
-    let written = write(&path, &progress);
+    // A fault in it must not keep whoever waits for the answer waiting.
+    let written = catch_unwind(AssertUnwindSafe(|| {
+        fault::point("state");
+        write(&path, &progress)
+    }));
     tell(match written {
-        Ok(()) => Ok(started.elapsed()),
-        Err(error) => Err(format!("{}: {error}", path.display())),
+        Ok(Ok(())) => Ok(started.elapsed()),
+        Ok(Err(error)) => Err(format!("{}: {error}", path.display())),
+        Err(_) => Err("a fault of neurotop itself; please report it".into()),
     });
 }
 
@@ -182,21 +179,21 @@ mod tests {
             (directory.path().join("run.state"), directory.path().join("gone/run.state.void-1"));
         write(&state, &progress()).expect("written");
         let before = std::fs::read(&state).expect("a file");
-        let (tell, told) = unbounded();
-        let keeper = Keeper::start().expect("a thread");
+        let (tell, told) = bounded(1);
+        let writer = StateWriter::start().expect("a thread");
         let keep = || {
             let tell = tell.clone();
             let later = Progress { bytes: 9, ..progress() };
-            keeper.keep(state.clone(), later, move |written| drop(tell.send(written)));
+            writer.write(state.clone(), later, move |written| drop(tell.send(written)));
             told.recv().expect("an answer")
         };
-        keeper.put_aside(state.clone(), aside.clone());
+        writer.put_aside(state.clone(), aside.clone());
         assert!(keep().expect_err("it is refused").contains("cannot be put aside"));
         assert_eq!(std::fs::read(&state).expect("a file"), before);
         std::fs::create_dir(directory.path().join("gone")).expect("a directory");
         keep().expect("written");
         assert_eq!(std::fs::read(&aside).expect("a file"), before);
-        keeper.put_aside(directory.path().join("nothing"), aside);
-        assert!(keeper.wait(Duration::from_secs(30)));
+        writer.put_aside(directory.path().join("nothing"), aside);
+        assert!(writer.wait(Duration::from_secs(30)));
     }
 }

@@ -1,0 +1,91 @@
+//! A run while it is counted: its owner, the views that it publishes, and what several runs have in common.
+//!
+//! `owner/` is the one thread that changes what is known of a run, and `view.rs` what that is; `views.rs` has the newest
+//! view of each run for whoever reads, and `runs.rs` is such a reader's own list of them. `worker.rs` and `split.rs` are
+//! the threads that count, `watch.rs` what starts and ends all of it. Nothing here draws, prints or exports, and nothing
+//! here waits for anybody who does.
+
+mod news;
+mod owner;
+mod problem;
+mod runs;
+mod split;
+mod view;
+mod views;
+mod watch;
+mod worker;
+
+pub use news::News;
+pub use owner::FirstBatches;
+pub use problem::{Presence, Problem, Severity, Watching};
+pub use runs::{Entry, Runs};
+pub use view::{Addition, Backlog, Ended, Run, Settings, Status};
+pub use views::Views;
+pub use watch::{Place, Watch, kept};
+
+use crate::follow::Shard;
+use std::time::Duration;
+
+/// When the count of a run ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// When all that was there at the start is counted or set aside.
+    Once,
+    /// Never; it goes on until it is told to finish.
+    Live,
+}
+
+/// How to follow runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// When to end.
+    pub mode: Mode,
+    /// The batches that are looked at, where others are counted elsewhere; not so for what is followed live.
+    pub shard: Shard,
+    /// Scan at this interval instead of using file events.
+    pub poll: Option<Duration>,
+    /// How long an unreadable file must have stopped changing before it is set aside.
+    pub settle: Duration,
+    /// Threads that count.
+    pub threads: usize,
+    /// What becomes of what is counted.
+    pub keeping: Keeping,
+}
+
+impl Options {
+    /// With so many threads, whole runs, and nothing of them kept.
+    pub fn unkept(mode: Mode, threads: usize) -> Self {
+        let (settle, keeping) = (Duration::from_secs(2), Keeping::Nothing);
+        Self { mode, shard: Shard::WHOLE, poll: None, settle, threads, keeping }
+    }
+}
+
+/// What becomes of what is counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// It is forgotten when the program ends.
+    #[default]
+    Nothing,
+    /// The progress is kept: checkpoints are written, and a batch is safe once one with it is on disk.
+    Progress,
+    /// The same, and batches that are safe are deleted.
+    ProgressAndPrune,
+    /// All of it is done by another process that follows the run, to which it is left.
+    LeftToAnother,
+}
+
+impl Keeping {
+    /// Whether checkpoints are made.
+    fn has_checkpoints(self) -> bool {
+        matches!(self, Self::Progress | Self::ProgressAndPrune)
+    }
+}
+
+/// What the owner of a run can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    /// Forget all counts and read everything again.
+    Restart,
+    /// Scan once more, count what is there, and end.
+    Finish,
+}

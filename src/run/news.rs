@@ -1,0 +1,37 @@
+//! What there is to say of runs besides their figures, once each: that a tally started over, and that one was resumed.
+
+use super::Runs;
+use crate::text::thousands;
+use std::collections::HashMap;
+
+/// What was said before.
+#[derive(Debug, Default)]
+pub struct News {
+    /// How often the tally of each run was started over, by the run's number.
+    restarts: HashMap<usize, u64>,
+    /// How many batches of all runs were counted by an earlier process.
+    resumed: u64,
+}
+
+impl News {
+    /// What is new, in words for the user.
+    pub fn take(&mut self, runs: &Runs) -> Vec<String> {
+        let mut news = Vec::new();
+        let resumed = runs.resumed();
+        if resumed > self.resumed {
+            news.push(format!(
+                "went on after {} batches that were counted before",
+                thousands(resumed.into())
+            ));
+        }
+        self.resumed = resumed;
+        for number in runs.listed() {
+            let Some(run) = runs.get(number).map(|entry| &entry.run) else { continue };
+            let before = self.restarts.insert(number, run.restarts()).unwrap_or(0);
+            if let (true, Some(why)) = (run.restarts() > before, run.restarted()) {
+                news.push(format!("started over: {why}"));
+            }
+        }
+        news
+    }
+}

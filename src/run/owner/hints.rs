@@ -1,0 +1,60 @@
+//! The hints of file events on their way to the owner of a run: so many, and no more. Where more come while the owner is
+//! busy, one look at everything answers them all.
+
+use crate::follow::Hint;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How many hints may wait.
+const MOST: usize = 8192;
+
+/// The way from a watcher to its owner.
+pub(super) struct Hints {
+    sender: Sender<Hint>,
+    receiver: Receiver<Hint>,
+    /// Whether one found no room.
+    overflowed: Arc<AtomicBool>,
+}
+
+impl Hints {
+    pub(super) fn new() -> Self {
+        let (sender, receiver) = bounded(MOST);
+        Self { sender, receiver, overflowed: Arc::default() }
+    }
+
+    /// What a watcher is to call with each hint. It never waits: it runs in the thread that reads the system's queue.
+    pub(super) fn taker(&self) -> impl Fn(Hint) + Send + 'static {
+        let (sender, overflowed) = (self.sender.clone(), Arc::clone(&self.overflowed));
+        move |hint| {
+            if sender.try_send(hint).is_err() {
+                overflowed.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    pub(super) fn receiver(&self) -> &Receiver<Hint> {
+        &self.receiver
+    }
+
+    /// What stands for the hints that found no room since this was last asked.
+    pub(super) fn lost(&self) -> Option<Hint> {
+        self.overflowed.swap(false, Ordering::AcqRel).then_some(Hint::Anything)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_without_room_mean_a_look_at_everything() {
+        let hints = Hints::new();
+        let take = hints.taker();
+        (0..MOST).for_each(|_| take(Hint::Touched(Vec::new())));
+        assert_eq!((hints.lost(), hints.receiver().len()), (None, MOST));
+        take(Hint::Touched(Vec::new()));
+        assert_eq!(hints.receiver().try_iter().count(), MOST);
+        assert_eq!((hints.lost(), hints.lost()), (Some(Hint::Anything), None));
+    }
+}

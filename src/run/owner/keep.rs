@@ -1,0 +1,107 @@
+//! Where the progress of one run is kept: its file, the right to write that, and the way to the thread that does.
+
+use crate::run::Keeping;
+use crate::state::{Known, Lock, Place, Progress, Reason, StateWriter, free_name, known};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long the disk may take to have what was counted before a run's path led elsewhere.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
+
+/// Answers that may wait: one for the checkpoint that is being written and one for the last.
+const ANSWERS: usize = 8;
+
+/// What came of writing a checkpoint: how long that took, or why it could not be written.
+pub(super) struct Saved {
+    pub(super) epoch: u64,
+    pub(super) checkpoint: u64,
+    pub(super) written: Result<Duration, String>,
+}
+
+/// Where the progress of one run is kept.
+pub(in crate::run) struct Keep {
+    wanted: Keeping,
+    place: Place,
+    /// The directory of runs that the run was found in.
+    within: Option<PathBuf>,
+    writer: Option<StateWriter>,
+    /// The file, if there is one that this process may write.
+    file: Option<PathBuf>,
+    lock: Option<Lock>,
+    /// Where void progress was put, or is about to be.
+    void: Vec<PathBuf>,
+    answers: (Sender<Saved>, Receiver<Saved>),
+}
+
+impl Keep {
+    /// Nothing is kept before it is known where: see [`Keep::be_at`].
+    pub(in crate::run) fn new(
+        wanted: Keeping,
+        place: Place,
+        within: Option<PathBuf>,
+        writer: Option<StateWriter>,
+    ) -> Self {
+        let answers = bounded(ANSWERS);
+        Self { wanted, place, within, writer, file: None, lock: None, void: Vec::new(), answers }
+    }
+
+    /// What is to become of what is counted, where it can be kept.
+    pub(super) fn wanted(&self) -> Keeping {
+        self.wanted
+    }
+
+    /// The progress is kept in this file from now on, if in any.
+    pub(super) fn be_at(&mut self, file: Option<PathBuf>, lock: Option<Lock>) {
+        self.file = file;
+        self.lock = lock;
+        self.void.clear();
+    }
+
+    /// What came of the checkpoints.
+    pub(super) fn saved(&self) -> &Receiver<Saved> {
+        &self.answers.1
+    }
+
+    /// Has a checkpoint written, unless there is nowhere to write it.
+    pub(super) fn save(&self, progress: Progress, epoch: u64, checkpoint: u64) {
+        let (Some(writer), Some(file)) = (&self.writer, &self.file) else { return };
+        let answers = self.answers.0.clone();
+        writer.write(file.clone(), progress, move |written| {
+            // The run may be followed no more.
+            let _ = answers.try_send(Saved { epoch, checkpoint, written });
+        });
+    }
+
+    /// Has the progress that is void put aside; returns where, if there is any.
+    pub(super) fn put_aside(&mut self) -> Option<PathBuf> {
+        let (writer, file) = (self.writer.as_ref()?, self.file.as_ref()?);
+        let aside = free_name(file, Reason::Void, &self.void);
+        let is_there = file.exists();
+        self.void.push(aside.clone());
+        writer.put_aside(file.clone(), aside.clone());
+        is_there.then_some(aside)
+    }
+
+    /// What is known of the run that its path leads to now. Whoever follows the first directory from now on must find
+    /// all that was counted there.
+    pub(super) fn look_elsewhere(&mut self, named: &Path, is_another: bool) -> Known {
+        let held = self.file.take().zip(self.lock.take());
+        let is_written = self.writer.as_ref().is_none_or(|writer| writer.wait(WRITTEN_WITHIN));
+        let held = match (held, &self.writer) {
+            (Some((_, lock)), Some(writer)) if !is_written => {
+                writer.release(lock);
+                None
+            }
+            (held, _) => held,
+        };
+        known(&self.place, named, self.within.as_deref(), held, is_another)
+    }
+
+    /// Gives up the right to write the file, once all that was to be written is.
+    pub(super) fn release(&mut self) {
+        if let (Some(writer), Some(lock)) = (&self.writer, self.lock.take()) {
+            writer.release(lock);
+        }
+    }
+}

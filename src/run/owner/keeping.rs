@@ -1,0 +1,143 @@
+//! What becomes of what is counted: it is kept, acknowledged, deleted.
+
+use super::Owner;
+use super::checkpoint::CountedBatch;
+use super::deletion::Left;
+use super::keep::Saved;
+use crate::follow::prune_leftovers;
+use crate::run::{Keeping, Mode};
+use crate::snapshot::{BatchName, SnapshotError};
+use crate::storage::is_url;
+use std::collections::HashSet;
+use std::time::Instant;
+
+impl Owner {
+    /// Whether the progress is kept.
+    pub(super) fn keeps(&self) -> bool {
+        self.options.keeping.has_checkpoints()
+    }
+
+    /// Whether the last checkpoint is not on disk yet, so that what it makes safe cannot be deleted yet.
+    pub(super) fn waits_for_the_disk(&self, now: Instant) -> bool {
+        let in_time = self.finish_by.is_none_or(|deadline| now < deadline);
+        self.keeps() && in_time && self.epoch.checkpoints.is_being_written()
+    }
+
+    /// Has what is counted kept where it is time to. The sums are held against the ledger before: what is wrong must
+    /// not become the next process's, and what is there can be counted anew.
+    pub(super) fn make_checkpoint(&mut self, last: bool) {
+        if !self.keeps() || !self.epoch.checkpoints.is_wanted(last) || !self.is_in_its_directory() {
+            return;
+        }
+        let counted = self.epoch.ledger.counted();
+        if !self.epoch.run.agrees_with(counted.fingerprint(), counted.len() as u64) {
+            return self.restart(
+                "the sums and the list of counted batches differ, which is a fault of neurotop; please report it",
+            );
+        }
+        tracing::debug!(batches = counted.len(), "a checkpoint");
+        let manifest = self.known_manifest().or_else(|| self.epoch.restored_manifest.clone());
+        let may_delete = self.may_delete();
+        let progress = self.epoch.run.progress_at(&self.directory, counted, manifest, may_delete);
+        let checkpoint = self.epoch.checkpoints.make();
+        self.keep.save(progress, self.epoch.number(), checkpoint);
+    }
+
+    /// Takes what came of a checkpoint. What is in one that is on disk can be deleted: by the producer, or here. What
+    /// was counted again or taken out since then cannot.
+    pub(super) fn take_saved(&mut self, saved: Saved) {
+        if saved.epoch != self.epoch.number() {
+            return;
+        }
+        let took = match saved.written {
+            Ok(took) => took,
+            Err(why) => return self.take_unsaved(&why),
+        };
+        let mut safe = self.epoch.checkpoints.saved(saved.checkpoint, took);
+        safe.retain(|(name, identity)| self.epoch.ledger.counted_as(*name) == Some(*identity));
+        self.change().solve("state");
+        for (name, _) in &safe {
+            self.epoch.acknowledgement.add(name.id());
+        }
+        self.plan_deletion(safe);
+        self.delete(Instant::now());
+    }
+
+    fn take_unsaved(&mut self, why: &str) {
+        self.epoch.checkpoints.failed();
+        let what = format!("the progress cannot be kept ({why}), so that a restart counts everything again");
+        self.notice(
+            "state".into(),
+            SnapshotError::new(what, "make room, or name another place with --state"),
+        );
+    }
+
+    /// Whether batches may have been deleted since they were counted, or may be soon.
+    pub(super) fn may_delete(&self) -> bool {
+        self.epoch.may_have_deleted
+            || self.options.keeping == Keeping::ProgressAndPrune
+            || self.acknowledges()
+    }
+
+    /// Has batches that are safe deleted, where that is asked for.
+    pub(super) fn plan_deletion(&mut self, safe: Vec<CountedBatch>) {
+        if self.options.keeping != Keeping::ProgressAndPrune {
+            return;
+        }
+        let ledger = &self.epoch.ledger;
+        if self.epoch.deletions.is_first() {
+            prune_leftovers(&self.directory, |name| ledger.counted_as(name));
+        }
+        self.epoch.deletions.add(safe, Instant::now());
+    }
+
+    /// Deletes what is due.
+    pub(super) fn delete(&mut self, now: Instant) {
+        let ledger = &self.epoch.ledger;
+        let is_safe = |(name, identity): &CountedBatch| ledger.may_be_deleted(*name, identity);
+        for Left { batch, error } in self.epoch.deletions.delete_due(&self.directory, now, is_safe) {
+            self.notice(batch.to_string(), error);
+        }
+    }
+
+    /// Whether the producer waits to be told what is counted. A count that is not kept, as that of a
+    /// summary, tells it nothing.
+    pub(super) fn acknowledges(&self) -> bool {
+        let keeps = self.epoch.run.manifest().is_some_and(|manifest| manifest.keep.is_some());
+        let is_ours = self.options.keeping != Keeping::LeftToAnother && !is_url(&self.directory);
+        keeps && is_ours && self.options.mode == Mode::Live
+    }
+
+    /// Acknowledges what an earlier process counted of this run, but for what is another batch by now.
+    pub(super) fn acknowledge_restored(&mut self, changed: &HashSet<BatchName>) {
+        if !self.acknowledges() {
+            return;
+        }
+        let counted = self.epoch.ledger.in_figures_with_layers().map(|(name, _)| name);
+        let restored = counted.filter(|name| !self.epoch.recent.has(name.id()));
+        for name in restored.filter(|name| !changed.contains(name)) {
+            self.epoch.acknowledgement.add(name.id());
+        }
+    }
+
+    /// Tells the producer what is counted of this run. What the file says of another one is void.
+    pub(super) fn acknowledge(&mut self, now: Instant) {
+        if !self.acknowledges() {
+            return;
+        }
+        let id = self.epoch.run.manifest().and_then(|manifest| manifest.id.as_deref());
+        self.epoch.acknowledgement.be_of_run(id);
+        if !self.epoch.acknowledgement.is_due(now) || !self.is_in_its_directory() {
+            return;
+        }
+        if let Err(error) = self.epoch.acknowledgement.write(&self.directory, now) {
+            self.notice(
+                ".neurotop-counted.json".into(),
+                SnapshotError::new(
+                    format!("the producer cannot be told what is counted, and keeps all batches: {error}"),
+                    "give this user permission to write into the run's directory",
+                ),
+            );
+        }
+    }
+}

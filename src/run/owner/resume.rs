@@ -1,0 +1,224 @@
+//! Goes on from what an earlier process counted, as long as it is of the same run, and starts over.
+
+use super::Owner;
+use super::epoch::Epoch;
+use super::pace_of;
+use crate::follow::{Found, Identity, scan};
+use crate::log;
+use crate::run::view::PROGRESS;
+use crate::run::{Keeping, Mode, Run};
+use crate::snapshot::{BatchId, BatchName, SnapshotError};
+use crate::state::{Kinship, Known, Loss};
+use crate::storage;
+use crate::text::{shown, thousands};
+use std::collections::HashSet;
+use std::time::Instant;
+
+/// Why a tally starts over where a run is not the one that was counted.
+pub(super) const REPLACED: &str = "the run was replaced by another since it was last watched";
+const OF_ANOTHER: &str = "the progress in the state file is that of another run";
+pub(super) const BEGUN_AGAIN: &str = "another run was begun in the same directory";
+
+impl Owner {
+    /// Takes over what is known of the run from an earlier process: where its progress is kept, from where it resumes,
+    /// and what becomes of it from now on.
+    pub(super) fn take_known(&mut self, mut known: Known) {
+        known.remarks.drain(..).for_each(|remark| self.say(remark));
+        let has_place = known.file.is_some();
+        if let Some(why) = known.refused.take() {
+            known.file = None;
+            known.losses.push(Loss::Possible(why));
+        }
+        if let Some(progress) = known.progress.take() {
+            self.epoch.resume(self.options.settle, &progress, known.is_from_elsewhere);
+            self.note_restored_layers();
+        }
+        known.losses.drain(..).for_each(|loss| self.epoch.run.note_loss(loss));
+        self.options.keeping = match &known.file {
+            _ if known.is_kept_elsewhere => Keeping::LeftToAnother,
+            None => Keeping::Nothing,
+            Some(_) => self.keep.wanted(),
+        };
+        if self.options.keeping != self.keep.wanted() && !has_place {
+            self.say(
+                "the system names no directory for state, so that no progress is kept and nothing deleted; name a \
+                 file with --state"
+                    .into(),
+            );
+        }
+        if known.is_kept_elsewhere {
+            self.say(format!(
+                "{}: another neurotop keeps its progress, and deletes batches where that is asked for; this one \
+                 does neither",
+                shown(&self.named)
+            ));
+        }
+        let file = known.file.filter(|_| !known.is_kept_elsewhere);
+        self.keep.be_at(file, known.lock);
+        self.directory = known.directory.as_path().into();
+        self.changed = true;
+    }
+
+    /// Follows another run that has taken the place of this one, as another process would: the run's path leads to
+    /// another directory, or another one has the same path.
+    pub(super) fn follow_elsewhere(&mut self, why: String) {
+        self.make_checkpoint(true);
+        let had_figures = self.has_figures();
+        log::restarted(&why, 0);
+        let is_another = had_figures && storage::canonical(&self.named) == *self.directory;
+        let known = self.keep.look_elsewhere(&self.named, is_another);
+        self.begin(self.epoch.run.replaced(had_figures.then_some(why), &known.directory));
+        self.take_known(known);
+        self.watcher = None;
+        self.root = None;
+        self.pace = pace_of(&self.options, &self.directory);
+        self.next_root_check = Instant::now();
+    }
+
+    /// Replaces the tally by another one.
+    fn begin(&mut self, run: Run) {
+        self.epoch = Epoch::new(self.options.settle, run);
+        self.workers.forget_before(self.epoch.number());
+        self.changed = true;
+        self.next_scan = Instant::now();
+    }
+
+    /// Why what was counted is not of the run that is there, if it is not. If all is well, what an earlier process
+    /// counted and is there as it was is deleted where that is asked for.
+    pub(super) fn is_another(&mut self, found: &[Found]) -> Option<&'static str> {
+        if !self.epoch.is_unconfirmed {
+            return self.is_begun_again(found).then_some(BEGUN_AGAIN);
+        }
+        let (mut safe, mut changed, mut others) = (Vec::new(), HashSet::new(), 0);
+        for found in found {
+            let Some(name) = BatchName::parse(&found.name) else { continue };
+            match self.as_counted(found, name) {
+                Some(identity) => safe.push((name, identity)),
+                None if self.epoch.ledger.counted_as(name).is_some() => drop(changed.insert(name)),
+                None => others += 1,
+            }
+        }
+        if safe.is_empty() && changed.is_empty() && others == 0 {
+            return None;
+        }
+        let is_known = !safe.is_empty()
+            || match self.kinship() {
+                Kinship::SameId => true,
+                // What was counted may have been deleted because it was; a batch of its name is another one.
+                Kinship::SameFile => {
+                    self.epoch.may_have_deleted && self.epoch.ledger.in_figures() > changed.len() as u64
+                }
+                Kinship::None => false,
+            };
+        if self.epoch.is_from_elsewhere && !is_known {
+            return Some(OF_ANOTHER);
+        }
+        if !is_known && (!changed.is_empty() || !self.may_delete()) {
+            return Some(if self.epoch.recent.is_empty() { REPLACED } else { BEGUN_AGAIN });
+        }
+        self.epoch.is_unconfirmed = false;
+        if is_known {
+            self.acknowledge_restored(&changed);
+        }
+        self.plan_deletion(safe);
+        None
+    }
+
+    /// Whether another run was begun in the place of the one that was counted, without a word in its manifest: of
+    /// the batches that are there none is counted, their numbers begin where the counted ones began, and some of
+    /// those are gone. Where batches are deleted once they are counted, that is no wonder.
+    fn is_begun_again(&self, found: &[Found]) -> bool {
+        let batches = || found.iter().filter_map(|found| Some((found, BatchName::parse(&found.name)?)));
+        let (Some(lowest), Some(first)) =
+            (self.epoch.ledger.lowest_counted(), batches().map(|(_, name)| name.number).min())
+        else {
+            return false;
+        };
+        let has_id = self.own_manifest().is_some_and(|manifest| manifest.id.is_some());
+        if has_id || first > lowest || self.may_delete() || self.options.mode == Mode::Once {
+            return false;
+        }
+        if batches().any(|(found, name)| self.as_counted(found, name).is_some()) {
+            return false;
+        }
+        let present: HashSet<BatchId> = batches().map(|(_, name)| name.id()).collect();
+        self.epoch.ledger.in_figures_with_layers().any(|(name, _)| !present.contains(&name.id()))
+    }
+
+    /// Whether a batch may be one of another run: the first of it, or one that came after that.
+    pub(super) fn may_be_of_another(&self, found: &Found, name: BatchName) -> bool {
+        let begins = || self.epoch.ledger.lowest_counted().is_some_and(|lowest| name.number <= lowest);
+        let is_telling =
+            self.epoch.is_unconfirmed || self.epoch.is_in_doubt || (begins() && !self.may_delete());
+        is_telling && !self.epoch.ledger.is_in_progress(name) && self.as_counted(found, name).is_none()
+    }
+
+    /// The state in which a batch was counted, under this name or another, if it is in that state still.
+    fn as_counted(&self, found: &Found, name: BatchName) -> Option<Identity> {
+        let owner = self.epoch.ledger.owner_besides(name);
+        let counted = self.epoch.ledger.counted_as(name).or_else(|| self.epoch.ledger.counted_as(owner?));
+        counted.filter(|counted| counted.same_contents(&found.identity))
+    }
+
+    /// What the manifest says of whether this is the run that was counted; without one, that batches are deleted
+    /// here says as much as one that was not written anew.
+    pub(super) fn kinship(&self) -> Kinship {
+        match (&self.epoch.restored_manifest, self.known_manifest()) {
+            (Some(before), Some(now)) => before.kinship(&now),
+            (None, None) if self.options.keeping == Keeping::ProgressAndPrune => Kinship::SameFile,
+            _ => Kinship::None,
+        }
+    }
+
+    /// Starts over where only the batches say that the run is another one, and says what is gone with the old one.
+    pub(super) fn restart_at_a_guess(&mut self, why: &str) {
+        let gone = if self.may_delete() { 0 } else { self.counted_and_gone() };
+        self.restart(why);
+        if gone > 0 {
+            self.notice(
+                PROGRESS.into(),
+                SnapshotError::new(
+                    format!("{gone} batches that were counted before and are gone are not in the figures: {why}"),
+                    "write an \"id\" into manifest.json, so that nobody has to guess whether it is the same run",
+                ),
+            );
+        }
+    }
+
+    /// Starts the tally over.
+    pub(super) fn restart(&mut self, why: &str) {
+        let lost = if self.may_delete() { self.counted_and_gone() } else { 0 };
+        log::restarted(why, lost);
+        self.begin(self.epoch.run.begun_again(why));
+        // That nothing is counted is kept, too.
+        self.epoch.checkpoints.touch();
+        if lost > 0 {
+            self.put_void_progress_aside(why, lost);
+        }
+    }
+
+    /// Where batches were counted that are deleted, the progress with them is not overwritten, and the run says so
+    /// from now on.
+    fn put_void_progress_aside(&mut self, why: &str, lost: u64) {
+        let mut reason = format!(
+            "{} batches that were counted and then deleted are not in the figures any more: {why}",
+            thousands(lost.into())
+        );
+        if let Some(aside) = self.keep.put_aside() {
+            reason = format!("{reason}; their progress is in {}", aside.display());
+        }
+        tracing::warn!(why = reason, "what was counted is lost");
+        self.change().note_loss(Loss::Certain(reason));
+    }
+
+    /// How many batches were counted and are not there in the same state.
+    pub(super) fn counted_and_gone(&self) -> u64 {
+        let found = scan(&self.directory, self.options.shard).unwrap_or_default();
+        let is_there = |found: &Found| {
+            let counted = BatchName::parse(&found.name).and_then(|name| self.epoch.ledger.counted_as(name));
+            counted.is_some_and(|counted| counted.same_contents(&found.identity))
+        };
+        let there = found.iter().filter(|found| is_there(found)).count() as u64;
+        self.epoch.ledger.in_figures().saturating_sub(there)
+    }
+}

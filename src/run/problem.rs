@@ -1,0 +1,69 @@
+//! What there is to say of a run besides its figures: whether its directory is there, how changes in it are noticed, and
+//! the problems with its files.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Whether the run's directory is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It is, and can be listed.
+    Present,
+    /// It is not, or cannot be used: why.
+    Missing(String),
+}
+
+/// How changes in the directory are noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watching {
+    /// By file events, with a slow scan beside them.
+    Events,
+    /// By scanning.
+    Polling {
+        /// The interval.
+        every: Duration,
+        /// Why not by events.
+        why: String,
+    },
+}
+
+/// How grave a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Something is missing from the figures, or may be.
+    SetAside,
+    /// The figures are whole, but the user should know.
+    Notice,
+}
+
+/// Something about a file that the user should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The file, by its name in the run's directory.
+    pub path: String,
+    /// What is wrong and what to do.
+    pub reason: String,
+    /// How grave it is.
+    pub severity: Severity,
+}
+
+impl Problem {
+    /// What tells it from others of the same file and severity, which there are of notices alone.
+    pub fn key(&self) -> String {
+        match self.severity {
+            Severity::SetAside => String::new(),
+            Severity::Notice => self.reason.clone(),
+        }
+    }
+}
+
+impl Problem {
+    /// What it has in common with others of its kind, about other files: what is wrong, without the names in which
+    /// that ends, and what to do.
+    pub fn kind(&self) -> (String, String) {
+        let (what, rest) = self.reason.split_once(": ").unwrap_or((&self.reason, ""));
+        let advice = rest.rsplit_once("; ").map_or("", |(_, advice)| advice);
+        (what.to_owned(), advice.to_owned())
+    }
+}

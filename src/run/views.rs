@@ -1,0 +1,142 @@
+//! The newest view of each run, for whoever reads them, each at its own pace.
+//!
+//! An owner publishes by replacing a pointer, and wakes the readers by a message that is dropped where one is there
+//! already. The locks here are held for that alone, never while anything is counted, drawn or written.
+
+use super::{Ended, Entry, Run, Runs};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// Where the owner of one run puts what it publishes.
+#[derive(Debug)]
+pub(super) struct Slot {
+    directory: PathBuf,
+    added: SystemTime,
+    newest: Mutex<Arc<Run>>,
+    readers: Arc<Readers>,
+}
+
+impl Slot {
+    pub(super) fn publish(&self, view: Run) {
+        let before = std::mem::replace(&mut *lock(&self.newest), Arc::new(view));
+        // Whoever had it last pays for forgetting it, but not under the lock.
+        drop(before);
+        self.readers.wake();
+    }
+
+    /// Says for an owner that a fault has ended what it cannot say itself any more.
+    pub(super) fn fail(&self) {
+        let mut view = Run::clone(&self.newest());
+        view.end_with(Ended::Fault);
+        let revision = view.revision() + 1;
+        self.publish(view.conclude(revision, SystemTime::now()));
+    }
+
+    fn newest(&self) -> Arc<Run> {
+        Arc::clone(&lock(&self.newest))
+    }
+}
+
+/// Those who want to know when something is new.
+#[derive(Debug, Default)]
+struct Readers(Mutex<Vec<Sender<()>>>);
+
+impl Readers {
+    fn wake(&self) {
+        for reader in lock(&self.0).iter() {
+            // One message is as good as many.
+            let _ = reader.try_send(());
+        }
+    }
+}
+
+/// The newest views of all runs that are followed.
+#[derive(Debug, Clone, Default)]
+pub struct Views(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    slots: Mutex<BTreeMap<usize, Arc<Slot>>>,
+    readers: Arc<Readers>,
+    left_out: AtomicUsize,
+    /// The runs that somebody looks at, which must not give way to newer ones.
+    looked_at: Mutex<Vec<usize>>,
+}
+
+impl Views {
+    /// Wakes whoever has this whenever something is new.
+    pub fn news(&self) -> Receiver<()> {
+        let (wake, news) = bounded(1);
+        lock(&self.0.readers.0).push(wake);
+        news
+    }
+
+    /// The runs as they are by now.
+    pub fn runs(&self) -> Runs {
+        let mut runs = Runs::default();
+        self.bring_up_to_date(&mut runs);
+        runs
+    }
+
+    /// Brings a reader's list up to date.
+    pub fn bring_up_to_date(&self, runs: &mut Runs) {
+        let slots: Vec<(usize, Arc<Slot>)> =
+            lock(&self.0.slots).iter().map(|(&number, slot)| (number, Arc::clone(slot))).collect();
+        let entry = |(number, slot): (usize, Arc<Slot>)| {
+            (number, Entry { directory: slot.directory.clone(), run: slot.newest(), added: slot.added })
+        };
+        runs.take(slots.into_iter().map(entry).collect(), self.0.left_out.load(Ordering::Relaxed));
+    }
+
+    /// The newest view of a run.
+    pub fn newest(&self, number: usize) -> Option<Arc<Run>> {
+        lock(&self.0.slots).get(&number).map(|slot| slot.newest())
+    }
+
+    /// Adds a run of which nothing is known yet.
+    pub(super) fn add(&self, number: usize, directory: &Path, run: Run) -> Arc<Slot> {
+        let slot = Arc::new(Slot {
+            directory: directory.to_owned(),
+            added: SystemTime::now(),
+            newest: Mutex::new(run.into()),
+            readers: Arc::clone(&self.0.readers),
+        });
+        lock(&self.0.slots).insert(number, Arc::clone(&slot));
+        slot
+    }
+
+    /// Takes a run out, unless somebody looks at it; returns whether it is out.
+    pub(super) fn take_out(&self, number: usize) -> bool {
+        let is_out = !lock(&self.0.looked_at).contains(&number);
+        if is_out {
+            lock(&self.0.slots).remove(&number);
+            self.0.readers.wake();
+        }
+        is_out
+    }
+
+    /// Notes how many more runs there are than are followed.
+    pub(super) fn leave_out(&self, runs: usize) {
+        self.0.left_out.store(runs, Ordering::Relaxed);
+        self.0.readers.wake();
+    }
+
+    /// Says which runs somebody looks at.
+    pub fn look_at(&self, runs: Vec<usize>) {
+        *lock(&self.0.looked_at) = runs;
+    }
+
+    /// The runs that somebody looks at.
+    pub(super) fn looked_at(&self) -> Vec<usize> {
+        lock(&self.0.looked_at).clone()
+    }
+}
+
+/// A lock that is taken also where its holder has panicked: what it guards is whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

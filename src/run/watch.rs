@@ -1,0 +1,256 @@
+//! The runs that are followed: starts their owners, adds those that are found meanwhile, and has them finish.
+
+pub use crate::state::{Place, kept};
+
+use super::owner::{Keep, Owner, Start};
+use super::views::Views;
+use super::worker::Pool;
+use super::{Command, Keeping, Mode, Options, Run, Runs, Settings};
+use crate::follow::{Discovery, Idle, MAX_RUNS, find_runs, is_run};
+use crate::log;
+use crate::publish::Publisher;
+use crate::state::{Known, StateWriter, known};
+use crate::storage::absolute;
+use crate::text::thousands;
+use crossbeam_channel::{Receiver, Sender, bounded, never};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Commands that may wait for an owner: more than anybody gives.
+const COMMANDS: usize = 8;
+
+/// Sentences that may wait to be said; what finds no room is in the log.
+const SENTENCES: usize = 256;
+
+/// Runs that are followed. Whoever wants to know how they stand reads [`Watch::views`].
+#[derive(Debug)]
+pub struct Watch {
+    views: Views,
+    /// The owners' orders, by the numbers of their runs. An owner ends once this is dropped.
+    owners: BTreeMap<usize, Sender<Command>>,
+    /// The number of the next run. None is given twice.
+    next: usize,
+    pool: Pool,
+    options: Options,
+    settings: Settings,
+    place: Place,
+    /// By what absolute path that is named which was given.
+    named: PathBuf,
+    found: Receiver<Discovery<Known>>,
+    /// Tells whoever finds runs which may give way to newer ones.
+    idle: Idle,
+    writer: Option<StateWriter>,
+    publisher: Publisher,
+    said: (Sender<String>, Receiver<String>),
+}
+
+impl Watch {
+    /// Starts to follow a directory, which need not exist yet: a run, or, live, a directory of runs. The settings' name
+    /// is that of a run without one. Resumes from progress that an earlier process saved at `place`, if any.
+    ///
+    /// # Errors
+    /// Where the system gives no thread, the current directory that a relative path needs is gone, or the state
+    /// file is another kind of file.
+    pub fn start(
+        directory: &Path,
+        settings: Settings,
+        options: Options,
+        place: &Place,
+        publisher: Publisher,
+    ) -> std::io::Result<Self> {
+        let (inside, of_runs) = (directory.to_owned(), place.clone());
+        let about = move |run: &Path| known(&of_runs, run, Some(&inside), None, false);
+        let idle = Idle::default();
+        let found = match options.mode {
+            Mode::Live if !is_run(directory) => find_runs(directory, options.poll, idle.clone(), about)?,
+            Mode::Live | Mode::Once => never(),
+        };
+        let writer = if options.keeping == Keeping::Nothing { None } else { Some(StateWriter::start()?) };
+        let threads = options.threads;
+        let mut watch = Self {
+            views: publisher.views().clone(),
+            owners: BTreeMap::new(),
+            next: 0,
+            pool: Pool::start(threads)?,
+            options,
+            settings: settings.clone(),
+            place: place.clone(),
+            named: absolute(directory)?,
+            found,
+            idle,
+            writer,
+            publisher,
+            said: bounded(SENTENCES),
+        };
+        watch.remark_on_threads(threads);
+        let known = known(place, directory, None, None, false);
+        if let Some(why) = &known.refused {
+            return Err(std::io::Error::other(why.clone()));
+        }
+        watch.follow(directory, settings, None, known)?;
+        Ok(watch)
+    }
+
+    fn remark_on_threads(&self, wanted: usize) {
+        let threads = self.pool.threads();
+        if threads < wanted {
+            let had = thousands(threads as u128);
+            self.say(format!(
+                "{had} of {} threads count: the system gives no more (ulimit -u)",
+                thousands(wanted as u128)
+            ));
+        }
+    }
+
+    /// Follows one run more.
+    fn follow(
+        &mut self,
+        directory: &Path,
+        settings: Settings,
+        within: Option<PathBuf>,
+        known: Known,
+    ) -> std::io::Result<()> {
+        let number = self.next;
+        self.next += 1;
+        let named = absolute(directory)?;
+        let (commands, received) = bounded(COMMANDS);
+        let slot = self.views.add(number, directory, Run::new(settings.clone()));
+        let keep = Keep::new(self.options.keeping, self.place.clone(), within, self.writer.clone());
+        let owner = Owner::new(Start {
+            options: self.options.clone(),
+            settings,
+            named,
+            pool: self.pool.clone(),
+            keep,
+            known,
+            slot: slot.clone(),
+            points: self.publisher.series(number),
+            said: self.said.0.clone(),
+            commands: received,
+        });
+        let span = log::of_run(directory);
+        std::thread::Builder::new().name("run".into()).spawn(move || {
+            let _run = span.entered();
+            // Whoever reads must learn of a fault of this program, too.
+            if catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
+                slot.fail();
+            }
+        })?;
+        self.owners.insert(number, commands);
+        Ok(())
+    }
+
+    /// The newest views of the runs.
+    pub fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// The runs as they are by now.
+    pub fn runs(&self) -> Runs {
+        self.views.runs()
+    }
+
+    /// What there is to say to the user besides the runs' problems.
+    pub fn said(&self) -> &Receiver<String> {
+        &self.said.1
+    }
+
+    fn say(&self, what: String) {
+        tracing::info!("{what}");
+        let _ = self.said.0.try_send(what);
+    }
+
+    /// Runs that are found, to be given to [`Watch::take_found`]. The channel closes when there will be no more.
+    pub fn found(&self) -> &Receiver<Discovery<Known>> {
+        &self.found
+    }
+
+    /// Follows runs that were found, those aside for which the system gives no thread; without a discovery there
+    /// will be no more.
+    pub fn take_found(&mut self, found: Option<Discovery<Known>>) {
+        let Some(found) = found else {
+            self.found = never();
+            return;
+        };
+        found.gone.iter().for_each(|directory| self.leave(directory));
+        let mut refused = Vec::new();
+        let runs = self.runs();
+        for (directory, known) in found.runs {
+            // One that was to give way, and was looked at by then, is still there.
+            if runs.number_of(&directory).is_some_and(|number| self.owners.contains_key(&number)) {
+                continue;
+            }
+            let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let settings = Settings { name, ..self.settings.clone() };
+            if let Err(error) = self.follow(&directory, settings, Some(self.named.clone()), known) {
+                // The others are worth following all the same.
+                self.leave(&directory);
+                refused.push(error);
+            }
+        }
+        if let Some(why) = refused.first() {
+            self.say(format!("{} runs are not followed: {why}", thousands(refused.len() as u128)));
+        }
+        if runs.left_out() == 0 && found.left_out > 0 {
+            self.say(format!(
+                "{} older runs are not followed, but the newest {MAX_RUNS}",
+                thousands(found.left_out as u128)
+            ));
+        }
+        self.views.leave_out(found.left_out);
+        found.hints.into_iter().for_each(|hint| self.say(hint));
+    }
+
+    /// Follows a run no more that gives way to a newer one, unless somebody looks at it by now.
+    fn leave(&mut self, directory: &Path) {
+        let Some(number) = self.runs().number_of(directory) else { return };
+        if self.views.take_out(number) {
+            // Its owner has its progress kept, and ends.
+            self.owners.remove(&number);
+            self.publisher.leave(number);
+        }
+    }
+
+    /// Tells whoever finds runs which may give way to newer ones; call it about once a second.
+    pub fn tell_idle(&self) {
+        self.idle.set(self.runs().idle(&self.views.looked_at(), SystemTime::now()));
+    }
+
+    /// Whether batches are deleted once they are counted, so that no tally can be started over.
+    pub fn prunes(&self) -> bool {
+        self.options.keeping == Keeping::ProgressAndPrune
+    }
+
+    /// Starts the tally of a run over, or says why not.
+    ///
+    /// # Errors
+    /// Where counted batches are deleted, and would be lost.
+    pub fn restart(&self, number: usize) -> Result<(), &'static str> {
+        let run = self.views.newest(number);
+        let deletes = run.is_some_and(|run| {
+            run.manifest().is_some_and(|manifest| manifest.keep.is_some()) || run.may_have_deleted()
+        });
+        if deletes || self.prunes() {
+            return Err("not started over: counted batches are deleted, and would be lost");
+        }
+        self.tell(number, Command::Restart);
+        Ok(())
+    }
+
+    /// Has every owner count what is there, and end.
+    pub fn finish(&self) {
+        self.owners.keys().for_each(|&number| self.tell(number, Command::Finish));
+    }
+
+    fn tell(&self, number: usize, command: Command) {
+        // One that has so much to do already, or has ended, wants no more.
+        let _ = self.owners.get(&number).map(|owner| owner.try_send(command));
+    }
+
+    /// What publishes the runs elsewhere.
+    pub fn publisher(&mut self) -> &mut Publisher {
+        &mut self.publisher
+    }
+}
