@@ -121,6 +121,7 @@ fn count_all(watch: &Watch, symbols: Symbols, signals: &Receiver<i32>) -> anyhow
     let (views, style) = (watch.views().clone(), style(symbols)?);
     let mut bar = Display::<()>::start("bar", move |ends| show_bar(&views, style, &ends))?;
     let counted = wait_until_counted(watch, &bar, signals);
+    watch.said().try_iter().for_each(|said| bar.say(said));
     bar.stop(if counted.is_ok() { BAR } else { Duration::ZERO });
     counted
 }

@@ -45,6 +45,8 @@ pub(super) fn print_lines<O>(views: &Views, symbols: Symbols, ends: &Ends<O>) ->
         select! {
             recv(ends.stop) -> _ => {
                 let runs = views.runs();
+                let said = ends.messages.try_iter().chain(news.take(&runs));
+                said.for_each(|said| output::say(&printable(&said)));
                 if runs.are_over(SystemTime::now()) {
                     printer.print(&runs);
                 }

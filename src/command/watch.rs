@@ -89,6 +89,7 @@ fn attend(
     let exports = options.exports.clone();
     let (mut display, exit_when_finished) = display(watch, options)?;
     let ended = attend_until(watch, exporter, &display, signals, &exports, exit_when_finished);
+    watch.said().try_iter().for_each(|message| display.say(message));
     let stopped = display.stop(Leaving::for_display());
     if stopped.is_none() {
         give_back_anyway();

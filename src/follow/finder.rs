@@ -109,12 +109,12 @@ fn find<T>(mut finder: Finder, every: Duration, about: &impl Fn(&Path) -> T, sen
     while !is_run(&finder.directory) {
         let started = Instant::now();
         let found = finder.look(SystemTime::now(), about);
-        fault::point("finder");
         let is_news = !found.runs.is_empty() || !found.hints.is_empty() || found.left_out != left_out;
         left_out = found.left_out;
         if is_news && sender.send(found).is_err() {
             return;
         }
+        fault::point("finder");
         std::thread::sleep(every.max(started.elapsed() * LOOK_SHARE));
     }
 }

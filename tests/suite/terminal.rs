@@ -357,6 +357,47 @@ fn a_fault_in_counting_sets_the_batch_aside() {
 }
 
 #[test]
+fn a_fault_in_an_export_is_said_and_the_figures_are_printed() {
+    let place = tempfile::tempdir().expect("a directory");
+    let export = place.path().join("summary.json");
+    let golden = support::golden("leaky-zero");
+    let args = ["watch", text(&golden), "--exit-when-finished", "--export", text(&export)];
+    let mut terminal = Terminal::start(80, 24, &args, &[("NEUROTOP_FAULT", "export")]);
+    assert_eq!(terminal.ends().exit_code(), 1);
+    let printed = terminal.printed();
+    assert!(printed.contains("a fault of neurotop itself"), "{printed}");
+    assert!(printed.contains("Equal to NeuroBench's own results"), "{printed}");
+    assert!(!export.exists());
+}
+
+#[test]
+fn a_fault_in_keeping_progress_is_said_and_nothing_is_deleted() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    support::copy_run(&support::golden("leaky-zero"), &run);
+    let batches = support::batches(&run);
+    let args = ["watch", text(&run), "--state", text(&state), "--prune"];
+    let mut terminal = Terminal::start(80, 24, &args, &[("NEUROTOP_FAULT", "state")]);
+    terminal.until_shown("1 problem");
+    terminal.press("!");
+    terminal.until_shown("a fault of neurotop itself");
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0, "the figures are whole");
+    assert!(support::batches(&run) == batches && !state.exists());
+}
+
+#[test]
+fn a_fault_in_finding_runs_is_said_and_the_others_are_followed() {
+    let place = tempfile::tempdir().expect("a directory");
+    support::copy_run(&support::golden("leaky-zero"), &place.path().join("a"));
+    let args = ["watch", text(place.path()), "--state", "none"];
+    let mut terminal = Terminal::start(120, 24, &args, &[("NEUROTOP_FAULT", "finder")]);
+    terminal.until_shown("are not found: a fault of neurotop itself");
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
 fn keys_change_the_view_and_never_the_counting() {
     let place = tempfile::tempdir().expect("a directory");
     let run = place.path().join("run");

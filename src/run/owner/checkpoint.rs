@@ -5,7 +5,7 @@ use crate::snapshot::BatchName;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The least time between two checkpoints, and the most that writing them may take of it, one part in so many:
+/// The least time between two checkpoints, and the most that making and writing them may take of it, one part in so many:
 /// the sums of thousands of layers over hundreds of points are megabytes.
 const EVERY: Duration = Duration::from_secs(1);
 const SHARE: u32 = 10;
@@ -65,11 +65,12 @@ impl Checkpoints {
         if last { self.changed } else { self.due().is_some_and(|due| Instant::now() >= due) }
     }
 
-    /// Notes that a checkpoint of all that is counted is made; returns its number, which counts from 1.
-    pub(super) fn make(&mut self) -> u64 {
+    /// Notes that a checkpoint of all that is counted is made, which took so long; returns its number, which counts
+    /// from 1.
+    pub(super) fn make(&mut self, took: Duration) -> u64 {
         self.number += 1;
         self.changed = false;
-        self.due = Instant::now() + EVERY;
+        self.due = Instant::now() + EVERY.max(took * SHARE);
         self.sent.push_back((self.number, std::mem::take(&mut self.fresh)));
         self.number
     }
@@ -114,13 +115,13 @@ mod tests {
         let (first, second, third) = (batch(1), batch(2), batch(3));
         checkpoints.add(first);
         assert!(checkpoints.due().is_some());
-        checkpoints.make();
+        checkpoints.make(Duration::ZERO);
         checkpoints.add(second);
-        checkpoints.make();
+        checkpoints.make(Duration::ZERO);
         checkpoints.add(third);
         assert_eq!(checkpoints.saved(1, Duration::ZERO), [first]);
         checkpoints.failed();
-        let last = checkpoints.make();
+        let last = checkpoints.make(Duration::ZERO);
         let safe = checkpoints.saved(last, Duration::ZERO);
         assert_eq!(safe, [second, third], "one that is newer holds all before it");
         assert_eq!(checkpoints.saved(last, Duration::ZERO), []);
@@ -131,7 +132,7 @@ mod tests {
         let mut checkpoints = Checkpoints::new();
         checkpoints.touch();
         assert!(!checkpoints.is_wanted(false) && checkpoints.is_wanted(true));
-        let first = checkpoints.make();
+        let first = checkpoints.make(Duration::ZERO);
         assert!(!checkpoints.is_wanted(true), "nothing has changed");
         checkpoints.touch();
         assert_eq!(checkpoints.due(), None, "the first one is being written");

@@ -29,6 +29,7 @@ impl Owner {
         if !self.keeps() || !self.epoch.checkpoints.is_wanted(last) || !self.is_in_its_directory() {
             return;
         }
+        let started = Instant::now();
         let counted = self.epoch.ledger.counted();
         if !self.epoch.run.agrees_with(counted.fingerprint(), counted.len() as u64) {
             return self.restart(
@@ -39,7 +40,7 @@ impl Owner {
         let manifest = self.known_manifest().or_else(|| self.epoch.restored_manifest.clone());
         let may_delete = self.may_delete();
         let progress = self.epoch.run.progress_at(&self.directory, counted, manifest, may_delete);
-        let checkpoint = self.epoch.checkpoints.make();
+        let checkpoint = self.epoch.checkpoints.make(started.elapsed());
         self.keep.save(progress, self.epoch.number(), checkpoint);
     }
 

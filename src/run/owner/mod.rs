@@ -165,7 +165,8 @@ impl Owner {
                 self.change().end_with(Ended::Done);
                 return self.publish(now);
             }
-            if now >= self.next_view {
+            self.note_accounts();
+            if self.changed && now >= self.next_view {
                 self.publish(now);
             }
             let wake = self.next_wake().saturating_duration_since(Instant::now());
@@ -195,8 +196,8 @@ impl Owner {
         &mut self.epoch.run
     }
 
-    /// Publishes the run as it is now, where it differs from what was published last.
-    fn publish(&mut self, now: Instant) {
+    /// Takes over the accounts as they are in the ledger.
+    fn note_accounts(&mut self) {
         if self.epoch.ledger.account() != self.epoch.run.account() {
             let account = self.epoch.ledger.account();
             self.change().take_account(account);
@@ -204,9 +205,11 @@ impl Owner {
         for (rank, account) in self.epoch.ledger.take_changed_ranks() {
             self.change().take_rank(rank, account);
         }
-        if !self.changed && self.revision > 0 {
-            return;
-        }
+    }
+
+    /// Publishes the run as it is now.
+    fn publish(&mut self, now: Instant) {
+        self.note_accounts();
         self.changed = false;
         self.revision += 1;
         let view = self.epoch.run.conclude(self.revision, SystemTime::now());
