@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long a write may take once the program is asked to leave, and how long all of them together.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_IN_ALL: Duration = Duration::from_millis(4700);
 
 /// How often a write that takes long looks whether that is so.

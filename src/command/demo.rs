@@ -10,6 +10,7 @@ use crate::publish::{Publisher, Publishing};
 use crate::run::Mode;
 use crate::settings::{self, RunSettings, STALL_AFTER};
 use anyhow::Context;
+use crossbeam_channel::bounded;
 use include_dir::{Dir, File, include_dir};
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,22 +47,28 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let publisher = Publisher::start(&publishing)?;
     let watch = start(directory.path(), &run, &Following::unkept(Mode::Live), publisher)?;
     let leave = Arc::new(AtomicBool::new(false));
-    let writer = {
+    let (end, ended) = bounded(1);
+    let write = {
         let (path, leave) = (directory.path().to_owned(), Arc::clone(&leave));
-        std::thread::Builder::new().name("demo".into()).spawn(move || replay(&path, pace, &leave))?
+        // Nobody may wait for it any more.
+        move || drop(end.send(replay(&path, pace, &leave)))
     };
+    std::thread::Builder::new().name("demo".into()).spawn(write)?;
     let options = Options {
         close_after: Some(CLOSE_AFTER),
         ..settings::dashboard(&run, &args.end, &args.look, config)?
     };
     let code = watch_runs(watch, &signals, options);
     leave.store(true, Ordering::Relaxed);
-    let written =
-        writer.join().unwrap_or_else(|_| Err(std::io::Error::other("the writer of the run failed")));
+    let failed = |_| Err(std::io::Error::other("the writer of the run failed"));
+    let written = ended.recv_timeout(ENDS_WITHIN).unwrap_or_else(failed);
     directory.close().context("the temporary directory cannot be removed")?;
     written.context("the run cannot be written to the temporary directory")?;
     code
 }
+
+/// How long the writer may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Writes the run as a benchmark would: the manifest, a batch every `pace`, the end.
 fn replay(directory: &Path, pace: Duration, leave: &AtomicBool) -> std::io::Result<()> {

@@ -1,36 +1,59 @@
-//! Writes exports in a thread of its own, since a disk may take its time: one after the other, so that an older one never
-//! replaces a newer one. What `e` asks for and what is written on leaving go the same way.
+//! Writes exports in threads of their own, since a disk may take its time: one thread a file, so that one that hangs
+//! holds up no other, and one export of a file after the other, so that an older one never replaces a newer one. What
+//! `e` asks for and what is written on leaving go the same way.
 
 use super::display::fault;
 use super::leaving::Leaving;
 use crate::checks::Checks;
 use crate::fault;
-use crate::report::{Export, Summaries};
+use crate::report::{Export, Summaries, Summary};
 use crate::run::Runs;
 use crate::text::shown;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-/// Orders that may wait: more are keys that somebody holds down while a disk hangs.
+/// Orders that may wait for one file: more are keys that somebody holds down while a disk hangs.
 const ORDERS: usize = 8;
 
-/// What is to be written.
+/// What became of the orders that may wait to be said.
+const OUTCOMES: usize = 256;
+
+/// What became of one export: its file, and why it could not be written, where it could not.
+pub(super) type Outcome = (PathBuf, Result<(), String>);
+
+/// What is to be written into one file, where anything is; and who wants to know what became of it.
 struct Order {
-    runs: Runs,
-    exports: Vec<Export>,
-    outcome: Sender<Outcome>,
+    export: Option<(Export, Arc<Figures>)>,
+    path: PathBuf,
+    outcomes: Sender<Outcome>,
 }
 
-/// What became of an order: of each export its file, or why it could not be written.
-pub(super) type Outcome = Vec<Result<PathBuf, String>>;
+/// The figures of an export, worked out by the first thread that writes them.
+struct Figures {
+    runs: Runs,
+    checks: Checks,
+    summaries: OnceLock<Vec<Summary>>,
+}
 
-/// The thread that writes; it is started with the first order.
+impl Figures {
+    fn summaries(&self) -> &[Summary] {
+        self.summaries.get_or_init(|| {
+            let mut summaries = self.runs.summaries(SystemTime::now());
+            summaries.iter_mut().for_each(|summary| self.checks.apply(summary));
+            summaries
+        })
+    }
+}
+
+/// The threads that write; each is started with the first order for its file.
 pub(super) struct Exporter {
     checks: Checks,
-    orders: Option<Sender<Order>>,
+    queues: HashMap<PathBuf, Sender<Order>>,
     /// What became of the orders that nobody waits for.
     outcomes: (Sender<Outcome>, Receiver<Outcome>),
 }
@@ -38,16 +61,17 @@ pub(super) struct Exporter {
 impl Exporter {
     /// Exports say what the figures are held against.
     pub(super) fn new(checks: Checks) -> Self {
-        Self { checks, orders: None, outcomes: bounded(ORDERS + 1) }
+        Self { checks, queues: HashMap::new(), outcomes: bounded(OUTCOMES) }
     }
 
     /// Has the figures of the runs written, which are worked out there, too.
     ///
     /// # Errors
     /// Where the system gives no thread, or so much is asked for already that is not written.
-    pub(super) fn order(&mut self, runs: Runs, exports: Vec<Export>) -> io::Result<()> {
-        let outcome = self.outcomes.0.clone();
-        self.send(Order { runs, exports, outcome })
+    pub(super) fn order(&mut self, runs: Runs, exports: &[Export]) -> io::Result<()> {
+        let outcomes = self.outcomes.0.clone();
+        let figures = self.figures(runs);
+        exports.iter().try_for_each(|export| self.send(export, &figures, &outcomes))
     }
 
     /// What became of the orders.
@@ -56,50 +80,77 @@ impl Exporter {
     }
 
     /// Has the last exports written, once those are that were asked for before, and waits for that; but once a signal
-    /// asks to leave, not for long.
-    pub(super) fn finish(&mut self, runs: Runs, exports: &[Export], leaving: &Leaving<'_>) -> Outcome {
-        if exports.is_empty() && self.orders.is_none() {
-            return Vec::new();
+    /// asks to leave, not for long. Returns what became of each, in their order.
+    pub(super) fn finish(&mut self, runs: Runs, exports: &[Export], leaving: &Leaving<'_>) -> Vec<Outcome> {
+        let figures = self.figures(runs);
+        let (outcomes, finished) = bounded(self.queues.len() + exports.len());
+        let mut refused = HashMap::new();
+        for export in exports {
+            if let Err(error) = self.send(export, &figures, &outcomes) {
+                refused.insert(export.path().to_owned(), error.to_string());
+            }
         }
-        let (outcome, finished) = bounded(1);
-        let late = |why: &str| {
-            let of = |export: &Export| Err(format!("{}: not written: {why}", shown(export.path())));
-            exports.iter().map(of).collect()
+        // What e has asked for under another name is waited for, too.
+        let others =
+            self.queues.iter().filter(|(path, _)| !exports.iter().any(|export| export.path() == *path));
+        for (path, queue) in others {
+            let _ = queue.try_send(Order { export: None, path: path.clone(), outcomes: outcomes.clone() });
+        }
+        drop(outcomes);
+        let mut written = HashMap::new();
+        while let Some((path, outcome)) = leaving.wait_for_export(&finished) {
+            written.insert(path, outcome);
+        }
+        let mut outcome_of = |export: &Export| {
+            let path = export.path();
+            let late = || {
+                let why = refused.remove(path).unwrap_or_else(|| "the disk took too long".to_owned());
+                Err(format!("{}: not written: {why}", shown(path)))
+            };
+            (path.to_owned(), written.remove(path).unwrap_or_else(late))
         };
-        if let Err(error) = self.send(Order { runs, exports: exports.to_vec(), outcome }) {
-            return late(&error.to_string());
-        }
-        leaving.wait_for_exports(&finished).unwrap_or_else(|| late("the disk took too long"))
+        exports.iter().map(&mut outcome_of).collect()
     }
 
-    fn send(&mut self, order: Order) -> io::Result<()> {
-        if self.orders.is_none() {
-            let (orders, received) = bounded(ORDERS);
-            let checks = self.checks.clone();
-            let write = move || received.iter().for_each(|order| carry_out(&checks, order));
-            std::thread::Builder::new().name("export".into()).spawn(write)?;
-            self.orders = Some(orders);
+    fn figures(&self, runs: Runs) -> Arc<Figures> {
+        Arc::new(Figures { runs, checks: self.checks.clone(), summaries: OnceLock::new() })
+    }
+
+    fn send(
+        &mut self,
+        export: &Export,
+        figures: &Arc<Figures>,
+        outcomes: &Sender<Outcome>,
+    ) -> io::Result<()> {
+        let path = export.path().to_owned();
+        if !self.queues.contains_key(&path) {
+            self.queues.insert(path.clone(), start()?);
         }
-        let sent = self.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_ok());
-        if sent { Ok(()) } else { Err(io::Error::other("what was asked for before is not written yet")) }
+        let export = Some((export.clone(), Arc::clone(figures)));
+        let order = Order { export, path: path.clone(), outcomes: outcomes.clone() };
+        let is_sent = self.queues.get(&path).is_some_and(|queue| queue.try_send(order).is_ok());
+        if is_sent { Ok(()) } else { Err(io::Error::other("what was asked for before is not written yet")) }
     }
 }
 
-fn carry_out(checks: &Checks, Order { runs, exports, outcome }: Order) {
-    let written = catch_unwind(AssertUnwindSafe(|| write(checks, &runs, &exports)));
+/// Starts a thread that writes one file.
+fn start() -> io::Result<Sender<Order>> {
+    let (orders, received) = bounded(ORDERS);
+    let write = move || received.iter().for_each(carry_out);
+    std::thread::Builder::new().name("export".into()).spawn(write)?;
+    Ok(orders)
+}
+
+fn carry_out(Order { export, path, outcomes }: Order) {
+    let write = || export.as_ref().map_or(Ok(()), |(export, figures)| write(export, figures));
+    let written = catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(|_| Err(fault().to_string()));
     // Whoever asked may have left.
-    let _ = outcome.try_send(written.unwrap_or_else(|_| vec![Err(fault().to_string())]));
+    let _ = outcomes.try_send((path, written));
 }
 
-fn write(checks: &Checks, runs: &Runs, exports: &[Export]) -> Outcome {
+fn write(export: &Export, figures: &Figures) -> Result<(), String> {
     fault::point("export");
-    let mut summaries = runs.summaries(SystemTime::now());
-    summaries.iter_mut().for_each(|summary| checks.apply(summary));
-    let write = |export: &Export| match export.write(&Summaries(&summaries)) {
-        Ok(()) => Ok(export.path().to_owned()),
-        Err(error) => Err(format!("{error:#}")),
-    };
-    exports.iter().map(write).collect()
+    export.write(&Summaries(figures.summaries())).map_err(|error| format!("{error:#}"))
 }
 
 #[cfg(test)]
@@ -131,7 +182,7 @@ mod tests {
         mknodat(CWD, at("pipe.json"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
         let export = |name: &str| at(name).to_string_lossy().parse::<Export>().expect("an export");
         let mut exporter = Exporter::new(Checks::default());
-        exporter.order(runs("first"), vec![export("pipe.json")]).expect("a thread");
+        exporter.order(runs("first"), &[export("pipe.json")]).expect("a thread");
         let (signal, signals) = unbounded();
         let reader = std::thread::spawn({
             let pipe = at("pipe.json");
@@ -143,10 +194,25 @@ mod tests {
             }
         });
         let last = exporter.finish(runs("last"), &[export("out.json")], &Leaving::new(&signals));
-        assert_eq!(last, [Ok(at("out.json"))]);
+        assert_eq!(last, [(at("out.json"), Ok(()))]);
         let first = exporter.outcomes().try_recv().expect("it was written before");
-        assert_eq!(first, [Ok(at("pipe.json"))]);
+        assert_eq!(first, (at("pipe.json"), Ok(())));
         assert!(reader.join().expect("read").contains("\"first\""));
         drop::<crossbeam_channel::Sender<i32>>(signal);
+    }
+
+    #[test]
+    fn a_file_that_hangs_holds_up_no_other_and_is_named_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| directory.path().join(name);
+        mknodat(CWD, at("pipe.json"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+        let export = |name: &str| at(name).to_string_lossy().parse::<Export>().expect("an export");
+        let mut exporter = Exporter::new(Checks::default());
+        let (_signal, signals) = unbounded();
+        let exports = [export("pipe.json"), export("out.csv")];
+        let outcomes = exporter.finish(runs("r"), &exports, &Leaving::new(&signals));
+        assert!(outcomes[0].1.as_ref().is_err_and(|why| why.contains("pipe.json")), "nobody reads it");
+        assert_eq!(outcomes[1], (at("out.csv"), Ok(())));
+        assert!(at("out.csv").is_file());
     }
 }

@@ -25,22 +25,22 @@ pub(super) fn close_publisher(watch: &mut Watch) -> bool {
 
 /// Writes the exports and names each that failed on standard error. Returns whether all were written.
 pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
-    let write = |export: &Export| match export.write(report) {
-        Ok(()) => Ok(export.path().to_owned()),
-        Err(error) => Err(format!("{error:#}")),
+    let write = |export: &Export| {
+        let written = export.write(report).map_err(|error| format!("{error:#}"));
+        (export.path().to_owned(), written)
     };
-    name_exports(&exports.iter().map(write).collect())
+    name_exports(&exports.iter().map(write).collect::<Vec<Outcome>>())
 }
 
 /// Names exports that were written, or why they could not be. Returns whether all were.
-pub(super) fn name_exports(outcome: &Outcome) -> bool {
-    for written in outcome {
+pub(super) fn name_exports(outcomes: &[Outcome]) -> bool {
+    for (path, written) in outcomes {
         match written {
-            Ok(path) => output::say(&format!("wrote {}", shown(path))),
+            Ok(()) => output::say(&format!("wrote {}", shown(path))),
             Err(why) => output::say(why),
         }
     }
-    outcome.iter().all(Result::is_ok)
+    outcomes.iter().all(|(_, written)| written.is_ok())
 }
 
 /// Prints a report on standard output, which may be gone, and names on standard error why it could not be. What is

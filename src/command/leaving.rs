@@ -66,8 +66,8 @@ impl<'a> Leaving<'a> {
         }
     }
 
-    /// Waits until the last exports are written; `None` where they are not in time.
-    pub(super) fn wait_for_exports(&self, finished: &Receiver<Outcome>) -> Option<Outcome> {
+    /// Waits until one export more is written; `None` where all are, or it is not in time.
+    pub(super) fn wait_for_export(&self, finished: &Receiver<Outcome>) -> Option<Outcome> {
         let mut say = after(output::SAY_AFTER);
         loop {
             let give_up = outlet::asked().map_or_else(never, |asked| at(asked + EXPORTS));

@@ -2,7 +2,7 @@
 
 use super::display::Ends;
 use super::output::{self, Reader};
-use crate::dashboard::Symbols;
+use crate::dashboard::{Options, Symbols};
 use crate::outlet::reader_is_gone;
 use crate::report::{Summary, silent_ranks};
 use crate::run::{Entry, News, Presence, Runs, Status, Views};
@@ -20,8 +20,10 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The time before the first line: what is there already is counted first.
 const FIRST_LINE: Duration = Duration::from_millis(300);
 
-/// Prints progress until it is told to stop, or nobody reads any more.
-pub(super) fn print_lines<O>(views: &Views, symbols: Symbols, ends: &Ends<O>) -> anyhow::Result<()> {
+/// Prints progress until it is told to stop, or nobody reads any more; where a dashboard would close by itself, until
+/// the runs are over.
+pub(super) fn print_lines<O>(views: &Views, options: &Options, ends: &Ends<O>) -> anyhow::Result<()> {
+    let symbols = options.look.symbols;
     let wake = views.news();
     let (mut news, mut absent) = (News::default(), Absent::default());
     let next = Instant::now() + FIRST_LINE;
@@ -32,7 +34,9 @@ pub(super) fn print_lines<O>(views: &Views, symbols: Symbols, ends: &Ends<O>) ->
         let said = ends.messages.try_iter().chain(news.take(&runs));
         said.for_each(|said| output::say(&printable(&said)));
         absent.name(&runs);
-        if now >= printer.next && printer.print(&runs) == Reader::Gone {
+        let is_over = options.close_after.is_some() && runs.are_over(SystemTime::now());
+        let is_due = is_over || now >= printer.next;
+        if (is_due && printer.print(&runs) == Reader::Gone) || is_over {
             return Ok(());
         }
         let (next, wake) = if now >= next_look {

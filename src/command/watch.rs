@@ -86,8 +86,8 @@ fn attend(
     signals: &Receiver<i32>,
     options: Options,
 ) -> anyhow::Result<()> {
-    let exports = options.exports.clone();
-    let (mut display, exit_when_finished) = display(watch, options)?;
+    let (exports, exit_when_finished) = (options.exports.clone(), options.exit_when_finished);
+    let mut display = display(watch, options)?;
     let ended = attend_until(watch, exporter, &display, signals, &exports, exit_when_finished);
     watch.said().try_iter().for_each(|message| display.say(message));
     let stopped = display.stop(Leaving::for_display());
@@ -158,46 +158,39 @@ fn order_exports(watch: &Watch, exporter: &mut Exporter, display: &Display<Order
         [] => vec![Export::named_after(runs.name())],
         exports => exports.to_vec(),
     };
-    if let Err(error) = exporter.order(runs, exports) {
+    if let Err(error) = exporter.order(runs, &exports) {
         display.say(format!("not exported: {error}"));
     }
 }
 
-/// What became of exports, in words.
-fn in_words(outcome: &Outcome) -> String {
-    match outcome.iter().find_map(|written| written.as_ref().err()) {
-        Some(why) => why.clone(),
-        None => {
-            let written = outcome.iter().flatten().map(|path| path.display().to_string());
-            format!("wrote {}", written.collect::<Vec<_>>().join(", "))
-        }
+/// What became of an export, in words.
+fn in_words((path, written): &Outcome) -> String {
+    match written {
+        Ok(()) => format!("wrote {}", path.display()),
+        Err(why) => why.clone(),
     }
 }
 
-/// What shows the runs, and whether the program is to leave once they are over.
-fn display(watch: &Watch, options: Options) -> anyhow::Result<(Display<Order>, bool)> {
+/// What shows the runs. Taking the terminal is for its own thread, too: that writes to it.
+fn display(watch: &Watch, options: Options) -> anyhow::Result<Display<Order>> {
     let views = watch.views().clone();
     // A terminal that has no size, and whose description gives none, cannot be drawn on.
     if std::io::stdout().is_terminal() && crossterm::terminal::size().is_ok() {
         let title = format!("neurotop {}", printable(watch.runs().shown().run.name()));
-        match Screen::take(&title, options.mouse) {
-            Ok(screen) => {
-                let exit_when_finished = options.exit_when_finished;
-                let jobs = dashboard::job_signals().context(NO_THREAD)?;
-                let show = move |ends| draw(screen, &views, jobs, &ends, &options);
-                return Ok((Display::start("screen", show)?, exit_when_finished));
-            }
+        let jobs = dashboard::job_signals().context(NO_THREAD)?;
+        let show = move |ends| match Screen::take(&title, options.mouse) {
+            Ok(screen) => draw(screen, &views, jobs, &ends, &options),
             // As of a terminal that is not the one of this session, so that no keys would come from it.
-            Err(error) => output::say(&format!(
-                "no dashboard, but lines of progress: the terminal cannot be taken: {error}"
-            )),
-        }
+            Err(error) => {
+                let why = "no dashboard, but lines of progress: the terminal cannot be taken";
+                output::say(&format!("{why}: {error}"));
+                plain::print_lines(&views, &options, &ends)
+            }
+        };
+        return Display::start("screen", show);
     }
     watch.views().look_at(watch.runs().looked_at());
-    let exit_when_finished = options.exit_when_finished || options.close_after.is_some();
-    let symbols = options.look.symbols;
-    let show = move |ends| plain::print_lines(&views, symbols, &ends);
-    Ok((Display::start("lines", show)?, exit_when_finished))
+    Display::start("lines", move |ends| plain::print_lines(&views, &options, &ends))
 }
 
 fn draw(
@@ -236,8 +229,8 @@ fn leave(
     leaving.wait_for_counting(watch.views());
     let all_published = finish::close_publisher(&mut watch);
     let runs = watch.runs();
-    let outcome = exporter.finish(runs.clone(), &after.exports, &leaving);
-    let exported = finish::name_exports(&outcome);
+    let outcomes = exporter.finish(runs.clone(), &after.exports, &leaving);
+    let exported = finish::name_exports(&outcomes);
     let mut summaries = runs.summaries(SystemTime::now());
     summaries.iter_mut().for_each(|summary| after.checks.apply(summary));
     let printed = finish::print(&Summaries(&summaries), Format::Text, after.symbols)?;

@@ -217,9 +217,12 @@ fn give_back() {
     let _ = disable_raw_mode();
 }
 
-/// The same for a thread that draws no more, and may hang in the middle of a frame: waits for nothing.
+/// The same for a thread that draws no more, and may hang in the middle of a frame: waits for nothing. Does nothing where
+/// no terminal is taken.
 pub fn give_back_anyway() {
-    TAKEN.store(false, Ordering::SeqCst);
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
     let _ = disable_raw_mode();
     let mut commands = Vec::new();
     let _ = queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);

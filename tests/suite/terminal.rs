@@ -366,7 +366,7 @@ fn a_fault_in_an_export_is_said_and_the_figures_are_printed() {
     assert_eq!(terminal.ends().exit_code(), 1);
     let printed = terminal.printed();
     assert!(printed.contains("a fault of neurotop itself"), "{printed}");
-    assert!(printed.contains("Equal to NeuroBench's own results"), "{printed}");
+    assert!(printed.contains("Effective Neuron Ops  452.0 per sample"), "{printed}");
     assert!(!export.exists());
 }
 

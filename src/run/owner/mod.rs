@@ -50,9 +50,9 @@ const FINISH_WITHIN: Duration = Duration::from_secs(2);
 const PUBLISH_SHARE: u32 = 20;
 
 /// The least time between two views, and what of it each layer adds: what a view shares with the run is copied when it
-/// changes next.
-const BETWEEN_VIEWS: Duration = Duration::from_millis(1);
-const BETWEEN_VIEWS_BY_LAYER: Duration = Duration::from_micros(5);
+/// changes next. The first change after that is published at once, and so is a batch that comes alone.
+const BETWEEN_VIEWS: Duration = Duration::from_millis(5);
+const BETWEEN_VIEWS_BY_LAYER: Duration = Duration::from_micros(20);
 
 /// What the thread knows.
 pub(super) struct Owner {
@@ -86,6 +86,8 @@ pub(super) struct Owner {
     /// Where the newest view is put, and whether the run differs from it.
     slot: Arc<Slot>,
     changed: bool,
+    /// When the accounts are to be published at the latest, where they differ.
+    publish_by: Option<Instant>,
     revision: u64,
     next_view: Instant,
     /// The points for TensorBoard, where they are asked for.
@@ -136,6 +138,7 @@ impl Owner {
             finish_by: None,
             slot,
             changed: false,
+            publish_by: None,
             revision: 0,
             next_view: now,
             points,
@@ -166,7 +169,7 @@ impl Owner {
                 return self.publish(now);
             }
             self.note_accounts();
-            if self.changed && now >= self.next_view {
+            if self.next_publication().is_some_and(|due| now >= due) {
                 self.publish(now);
             }
             let wake = self.next_wake().saturating_duration_since(Instant::now());
@@ -196,21 +199,29 @@ impl Owner {
         &mut self.epoch.run
     }
 
-    /// Takes over the accounts as they are in the ledger.
+    /// Takes over the accounts as they are in the ledger. That a batch waits is no news that must be published at once:
+    /// soon it is counted, and that is.
     fn note_accounts(&mut self) {
-        if self.epoch.ledger.account() != self.epoch.run.account() {
-            let account = self.epoch.ledger.account();
-            self.change().take_account(account);
+        let account = self.epoch.ledger.account();
+        if account != self.epoch.run.account() {
+            self.epoch.run.take_account(account);
+            self.publish_by.get_or_insert_with(|| Instant::now() + BETWEEN_VIEWS);
         }
         for (rank, account) in self.epoch.ledger.take_changed_ranks() {
-            self.change().take_rank(rank, account);
+            self.epoch.run.take_rank(rank, account);
         }
+    }
+
+    /// When the run is to be published, where it differs from what was published last.
+    fn next_publication(&self) -> Option<Instant> {
+        let by = if self.changed { Some(self.next_view) } else { self.publish_by };
+        by.map(|by| by.max(self.next_view))
     }
 
     /// Publishes the run as it is now.
     fn publish(&mut self, now: Instant) {
         self.note_accounts();
-        self.changed = false;
+        (self.changed, self.publish_by) = (false, None);
         self.revision += 1;
         let view = self.epoch.run.conclude(self.revision, SystemTime::now());
         let layers = view.tally().layers().len() as u32;
@@ -257,8 +268,8 @@ impl Owner {
     /// When something is due next. What nothing would come of must not be in it, or the thread never rests.
     fn next_wake(&self) -> Instant {
         let mut wake = self.next_root_check;
-        if self.changed {
-            wake = wake.min(self.next_view);
+        if let Some(due) = self.next_publication() {
+            wake = wake.min(due);
         }
         if let Some(due) = self.points.as_ref().and_then(Series::due) {
             wake = wake.min(due);
