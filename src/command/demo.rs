@@ -44,7 +44,9 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let publish = args.publish;
     let publishing = Publishing { tensorboard: publish.tensorboard, openmetrics: publish.openmetrics };
     let publisher = Publisher::start(&publishing)?;
-    let mut watch = start(directory.path(), &run, &Following::unkept(Mode::Live))?;
+    let priority = settings::priority(args.priority, config);
+    let following = Following { priority, ..Following::unkept(Mode::Live) };
+    let mut watch = start(directory.path(), &run, &following)?;
     watch.publish_through(publisher);
     let leave = Arc::new(AtomicBool::new(false));
     let writer = {

@@ -2,7 +2,7 @@
 
 use crate::cost::{Costs, LayerDefaults};
 use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
-use crate::pipeline::{Keeping, Mode, Options};
+use crate::pipeline::{Keeping, Mode, Options, Priority};
 use crate::run::Settings;
 use crate::settings::RunSettings;
 use crate::storage;
@@ -19,12 +19,20 @@ pub(super) struct Following {
     pub(super) poll: Option<Duration>,
     pub(super) place: Place,
     pub(super) keeping: Keeping,
+    pub(super) priority: Priority,
 }
 
 impl Following {
     /// So, and nothing of it is kept.
     pub(super) fn unkept(mode: Mode) -> Self {
-        Self { mode, shard: Shard::WHOLE, poll: None, place: Place::Nowhere, keeping: Keeping::Nothing }
+        Self {
+            mode,
+            shard: Shard::WHOLE,
+            poll: None,
+            place: Place::Nowhere,
+            keeping: Keeping::Nothing,
+            priority: Priority::Normal,
+        }
     }
 }
 
@@ -44,6 +52,7 @@ pub(super) fn start(directory: &Path, run: &RunSettings, following: &Following) 
         poll: following.poll,
         settle: run.settle,
         threads: run.threads,
+        priority: following.priority,
         keeping: following.keeping,
     };
     Watch::start(directory, settings, options, &following.place).context("cannot start to count")

@@ -8,6 +8,7 @@ mod document;
 mod engine;
 mod layer_sets;
 mod pipelines;
+mod priority;
 mod rank_documents;
 mod recent;
 mod share;
@@ -17,6 +18,7 @@ mod worker;
 pub use checkpoint::{Checkpoint, Restored};
 pub use layer_sets::FirstBatches;
 pub use pipelines::{Group, Pipelines};
+pub use priority::Priority;
 pub use update::{Presence, Problem, Severity, Update, Watching};
 
 use crate::follow::Shard;
@@ -51,6 +53,8 @@ pub struct Options {
     pub settle: Duration,
     /// Threads that count.
     pub threads: usize,
+    /// At what priority they count.
+    pub priority: Priority,
     /// What becomes of what is counted.
     pub keeping: Keeping,
 }
@@ -58,8 +62,8 @@ pub struct Options {
 impl Options {
     /// With so many threads, whole runs, and nothing of them kept.
     pub fn unkept(mode: Mode, threads: usize) -> Self {
-        let (settle, keeping) = (Duration::from_secs(2), Keeping::Nothing);
-        Self { mode, shard: Shard::WHOLE, poll: None, settle, threads, keeping }
+        let (settle, priority) = (Duration::from_secs(2), Priority::Normal);
+        Self { mode, shard: Shard::WHOLE, poll: None, settle, threads, priority, keeping: Keeping::Nothing }
     }
 }
 

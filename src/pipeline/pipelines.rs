@@ -37,7 +37,7 @@ impl Pipelines {
     /// Where the system gives no thread.
     pub fn start(options: Options) -> std::io::Result<Self> {
         let (sender, groups) = bounded(GROUPS_AHEAD);
-        let pool = Pool::start(options.threads)?;
+        let pool = Pool::start(options.threads, options.priority)?;
         Ok(Self { options, pool, members: BTreeMap::new(), next: 0, sender, groups })
     }
 

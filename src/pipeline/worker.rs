@@ -1,5 +1,6 @@
 //! The threads that open and count batches, shared by the pipelines of all runs.
 
+use super::Priority;
 use super::share::{Helpers, Offer, Read};
 use crate::count::Scratch;
 use crate::fault;
@@ -64,7 +65,7 @@ impl Pool {
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub fn start(threads: usize) -> std::io::Result<Self> {
+    pub fn start(threads: usize, priority: Priority) -> std::io::Result<Self> {
         let threads = threads.max(1);
         let (tasks, orders) = unbounded();
         let (helpers, offers) = Helpers::new(threads);
@@ -72,7 +73,12 @@ impl Pool {
         for index in 0..threads {
             let (orders, offers, helpers) = (orders.clone(), offers.clone(), helpers.clone());
             let (gate, opened) = bounded::<()>(1);
-            let work = move || opened.recv().map_or((), |()| work(&orders, &offers, &helpers));
+            let work = move || {
+                if opened.recv().is_ok() {
+                    priority.apply();
+                    work(&orders, &offers, &helpers);
+                }
+            };
             match std::thread::Builder::new().name(format!("count-{index}")).spawn(work) {
                 Ok(thread) => started.push((gate, thread)),
                 Err(error) if started.is_empty() => return Err(error),

@@ -3,7 +3,7 @@
 
 use crate::support;
 use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options, Severity};
+use neurotop::pipeline::{Keeping, Mode, Options, Priority, Severity};
 use neurotop::ranks::RankState;
 use neurotop::report::{Agreement, Summary};
 use neurotop::run::{Run, Status};
@@ -49,6 +49,7 @@ impl Follower {
             poll: None,
             settle: Duration::from_millis(300),
             threads: 2,
+            priority: Priority::Normal,
             keeping,
             shard: Shard::WHOLE,
         };
@@ -501,6 +502,7 @@ fn polling_finds_ranks_too() {
         poll,
         settle: Duration::from_millis(300),
         threads: 2,
+        priority: Priority::Normal,
         keeping: Keeping::Nothing,
         shard: Shard::WHOLE,
     };

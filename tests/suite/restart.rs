@@ -3,7 +3,7 @@
 
 use crate::support;
 use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options, Presence, Problem};
+use neurotop::pipeline::{Keeping, Mode, Options, Presence, Priority, Problem};
 use neurotop::report::Summary;
 use neurotop::run::Run;
 use neurotop::watch::{Place, Watch};
@@ -31,7 +31,7 @@ fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
     let settings = support::settings("test", true);
     let settle = Duration::from_millis(300);
     let (mode, shard) = (Mode::Live, Shard::WHOLE);
-    let options = Options { mode, shard, poll: None, settle, threads: 2, keeping };
+    let options = Options { mode, shard, poll: None, settle, threads: 2, priority: Priority::Normal, keeping };
     Watch::start(run, settings, options, &Place::File(state.to_owned())).expect("threads")
 }
 

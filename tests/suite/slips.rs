@@ -4,7 +4,7 @@
 use crate::support;
 use assert_cmd::Command;
 use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options};
+use neurotop::pipeline::{Keeping, Mode, Options, Priority};
 use neurotop::run::{Run, Status};
 use neurotop::watch::{Place, Watch};
 use serde_json::{Value, json};
@@ -98,6 +98,7 @@ impl Follower {
             poll: None,
             settle: Duration::from_millis(200),
             threads: 2,
+            priority: Priority::Normal,
             keeping,
             shard: Shard::WHOLE,
         };

@@ -2,7 +2,7 @@
 
 use super::{SMALL, settings};
 use neurotop::follow::Shard;
-use neurotop::pipeline::{Keeping, Mode, Options, Pipelines};
+use neurotop::pipeline::{Keeping, Mode, Options, Pipelines, Priority};
 use neurotop::report::Summary;
 use neurotop::run::Run;
 use std::path::Path;
@@ -30,6 +30,7 @@ impl Live {
             poll,
             settle: Duration::from_millis(400),
             threads: 2,
+            priority: Priority::Normal,
             keeping: Keeping::Nothing,
         };
         let mut pipelines = Pipelines::start(options).expect("threads");
