@@ -6,6 +6,7 @@ use crate::follow::Account;
 use crate::history::History;
 use crate::pace::Pace;
 use crate::pipeline::{Checkpoint, FirstBatches, Presence, Problem, Severity, Update, Watching};
+use crate::problems::{More, NotListed, Problems};
 use crate::ranks::{Circumstances, Ranks, Standing};
 use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
 use crate::state::{Loss, Progress, path_bytes};
@@ -92,7 +93,7 @@ pub struct Run {
     /// The end of all ranks, which is that of a run without one of its own.
     common_end: Option<End>,
     /// By file and how grave they are: what keeps a file out of the figures must not hide behind a notice about it.
-    problems: BTreeMap<String, BTreeMap<(Severity, String), Problem>>,
+    problems: Problems,
     /// The problems that follow from all that is counted together.
     of_all: Vec<Problem>,
     /// What was noticed of batches that count, and of which batch it is said.
@@ -142,7 +143,7 @@ impl Run {
             history: History::default(),
             ranks: Ranks::default(),
             common_end: None,
-            problems: BTreeMap::new(),
+            problems: Problems::default(),
             of_all: Vec::new(),
             remarks: BTreeMap::new(),
             first: FirstBatches::default(),
@@ -189,7 +190,7 @@ impl Run {
             if BatchName::parse(&path).is_some() && !lost.contains(&path) {
                 self.add_remark(Problem { path, reason, severity: Severity::Notice });
             } else {
-                self.add_problem(Problem { path, reason, severity: Severity::SetAside });
+                self.problems.add(Problem { path, reason, severity: Severity::SetAside });
             }
         }
         for (name, identity) in progress.counted.iter() {
@@ -223,15 +224,16 @@ impl Run {
     /// The progress of the run at `directory` at a checkpoint, once all updates before it are applied.
     pub fn progress_at(&self, directory: &Path, checkpoint: Checkpoint) -> Progress {
         let lost: HashSet<String> = checkpoint.counted.lost().iter().map(BatchName::to_string).collect();
-        let stays = |problem: &&Problem| lost.contains(&problem.path) || is_of_progress(&problem.path);
         let remarks = self.remarks().filter(|problem| !lost.contains(&problem.path));
-        let set_aside = self.problems_of_files().filter(|problem| problem.severity == Severity::SetAside);
-        let problems = set_aside.filter(stays).chain(remarks);
+        let of_progress = self.problems.iter().filter(|problem| is_of_progress(&problem.path)).cloned();
+        let of_lost = lost.iter().filter_map(|path| self.problems.set_aside(path));
+        let problems = of_progress.chain(of_lost).filter(|problem| problem.severity == Severity::SetAside);
+        let problems = problems.chain(remarks);
         Progress {
             directory: path_bytes(directory),
             manifest: checkpoint.manifest,
             may_have_deleted: checkpoint.may_have_deleted,
-            problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
+            problems: problems.map(|problem| (problem.path, problem.reason)).collect(),
             counted: checkpoint.counted,
             layers: self.tally.layers().to_vec(),
             step_lengths: self.tally.step_lengths().iter().map(StepLengths::kept).collect(),
@@ -260,9 +262,9 @@ impl Run {
 
     /// Each loss is a problem of its own, so that none hides another.
     fn note_lost(&mut self, reason: String) {
-        let before = self.problems.keys().filter(|path| is_of_progress(path)).count();
+        let before = self.problems.paths().filter(|path| is_of_progress(path)).count();
         let path = if before == 0 { PROGRESS.into() } else { format!("{PROGRESS} {}", before + 1) };
-        self.add_problem(Problem { path, reason, severity: Severity::SetAside });
+        self.problems.add(Problem { path, reason, severity: Severity::SetAside });
     }
 
     /// What may be lost is not where all batches that there are to be are counted.
@@ -411,12 +413,10 @@ impl Run {
                 self.tally.correct(&layers);
                 self.structure += 1;
             }
-            Update::Problem(problem) => self.add_problem(problem),
+            Update::Problem(problem) => self.problems.add(problem),
             Update::Remark(problem) => self.add_remark(problem),
-            Update::Solved(path) => {
-                self.problems.remove(&path);
-            }
-            Update::NoticeGone(problem) => self.take_notice_back(&problem),
+            Update::Solved(path) => self.problems.solve(&path),
+            Update::NoticeGone(problem) => self.problems.take_back(&problem),
             Update::Refused(why) => self.refused = Some(why),
             Update::Restarted { why, .. } => self.restart(why),
             Update::Lost(why) => self.note_lost(why),
@@ -503,39 +503,28 @@ impl Run {
         self.common_end = self.ranks.common_end();
     }
 
-    fn add_problem(&mut self, problem: Problem) {
-        let key = (problem.severity, problem.key());
-        self.problems.entry(problem.path.clone()).or_default().insert(key, problem);
-    }
-
     /// Says it of the first batch that it is true of, whichever process has counted that.
     fn add_remark(&mut self, problem: Problem) {
         let Some(batch) = BatchName::parse(&problem.path) else { return };
-        let before =
-            self.remark(&problem.reason).map(|before| (before.clone(), self.remarks[&problem.reason]));
-        match before {
-            Some((_, first)) if first < batch => return,
-            Some((before, _)) => self.take_notice_back(&before),
-            None => {}
+        if let Some(before) = self.remark(&problem.reason) {
+            if self.remarks.get(&problem.reason).is_some_and(|first| *first < batch) {
+                return;
+            }
+            self.problems.take_back(&before);
         }
         self.remarks.insert(problem.reason.clone(), batch);
-        self.add_problem(problem);
+        self.problems.add(problem);
     }
 
     /// What is noticed of batches that count, as long as it is true.
-    fn remarks(&self) -> impl Iterator<Item = &Problem> {
+    fn remarks(&self) -> impl Iterator<Item = Problem> {
         self.remarks.keys().filter_map(|reason| self.remark(reason))
     }
 
-    fn remark(&self, reason: &str) -> Option<&Problem> {
+    fn remark(&self, reason: &str) -> Option<Problem> {
         let path = self.remarks.get(reason)?.to_string();
-        self.problems.get(&path)?.get(&(Severity::Notice, reason.to_owned()))
-    }
-
-    fn take_notice_back(&mut self, problem: &Problem) {
-        if let Some(problems) = self.problems.get_mut(&problem.path) {
-            problems.remove(&(problem.severity, problem.key()));
-        }
+        let remark = Problem { path, reason: reason.to_owned(), severity: Severity::Notice };
+        Some(remark).filter(|remark| self.problems.contains(remark))
     }
 
     fn restart(&mut self, why: String) {
@@ -544,7 +533,7 @@ impl Run {
         let (revision, structure, corrections) = (self.revision, self.structure + 1, self.corrections + 1);
         // What was lost before is lost all the same.
         let mut problems = std::mem::take(&mut self.problems);
-        problems.retain(|path, _| is_of_progress(path));
+        problems.retain(is_of_progress);
         let doubts = std::mem::take(&mut self.doubts);
         *self = Self {
             presence,
@@ -644,14 +633,35 @@ impl Run {
         self.account
     }
 
-    /// The problems, by file.
+    /// The problems, by file; of many of a kind those whose names come first.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.problems_of_files().chain(&self.of_all).chain(&self.doubted)
     }
 
     /// The same without what follows from the sums of all batches together.
     pub fn problems_of_files(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.values().flat_map(BTreeMap::values)
+        self.problems.iter()
+    }
+
+    /// The problems, the last of each kind with how many more there are.
+    pub fn problems_with_more(&self) -> impl Iterator<Item = (&Problem, More)> {
+        let together = self.of_all.iter().chain(&self.doubted).map(|problem| (problem, More::default()));
+        self.problems.with_more().chain(together)
+    }
+
+    /// How many problems of files are in no list, by severity and kind: of batches, and of other files.
+    pub fn problems_not_listed(&self) -> impl Iterator<Item = NotListed<'_>> {
+        self.problems.not_listed()
+    }
+
+    /// Notes problems of which nothing but their number is known.
+    pub fn add_unnamed_problems(&mut self, severity: Severity, kind: Option<(String, String)>, more: u64) {
+        self.problems.add_unnamed(severity, kind, more);
+    }
+
+    /// How many problems there are.
+    pub fn problem_count(&self) -> u64 {
+        self.problems_with_more().map(|(_, more)| 1 + more.total()).sum()
     }
 
     /// Why the run must not be counted, where it must not.
