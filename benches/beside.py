@@ -199,6 +199,10 @@ def processor_time(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def bytes_read(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/io").read_text().split()[1])
+
+
 def child_of(parent: int) -> int:
     """The first child of a process, which is waited for."""
     while True:
@@ -296,12 +300,11 @@ def write_backlog(run: Path, batches: int) -> None:
         write_batch(run, f"batch-{number:06d}", arrays)
 
 
-def rate(benchmark: Benchmark, seconds: float, until: Callable[[], bool] = lambda: False) -> tuple[float, float]:
-    """Steps a second over so many seconds, or until something is over; and the seconds that was."""
+def rate(benchmark: Benchmark, seconds: float, goes_on: Callable[[], bool] = lambda: True) -> tuple[float, float]:
+    """Steps a second over so many seconds, or for as long as something goes on; and the seconds that was."""
     before, start = sum(benchmark.steps), time.perf_counter()
-    end = start + seconds
-    while time.perf_counter() < end and not until():
-        time.sleep(0.02)
+    while time.perf_counter() < start + seconds and goes_on():
+        time.sleep(0.05)
     took = time.perf_counter() - start
     return (sum(benchmark.steps) - before) / took, took
 
@@ -318,34 +321,46 @@ def backlog(options: argparse.Namespace, directory: Path) -> None:
         before, _ = rate(benchmark, options.seconds)
         for _ in range(options.rounds):
             for case in cases:
-                beside, took, part = beside_backlog(benchmark, options, run, case)
+                beside, *rest = beside_backlog(benchmark, options, run, case)
                 after, _ = rate(benchmark, options.seconds)
-                lost[case].append((1 - beside / ((before + after) / 2), took, part))
+                lost[case].append((1 - beside / ((before + after) / 2), *rest))
                 before = after
     for (priority, place), rows in lost.items():
-        slower, took, part = (statistics.median(of) for of in zip(*rows))
+        slower, used, took, read = (statistics.median(of) for of in zip(*rows))
         spread = ", ".join(f"{row[0]:.1%}" for row in rows)
         print(
-            f"backlog, {priority} priority, {place}: {slower:.1%} fewer steps a second ({spread}),"
-            f" {part:.0%} of {options.backlog} batches counted in {took:.1f} s",
+            f"backlog, {priority} priority, {place}: {slower:.1%} fewer steps a second ({spread}); neurotop had"
+            f" {used:.1%} of the processors, and read {read:.0%} of {options.backlog} batches in {took:.1f} s",
             flush=True,
         )
 
 
 def beside_backlog(benchmark: Benchmark, options: argparse.Namespace, run: Path, case: tuple) -> tuple:
-    """The benchmark's rate while the backlog is counted, how long that was, and the part that was counted."""
+    """The benchmark's rate while the backlog is counted, neurotop's part of the processors, how long that was, and the
+    part of the backlog that it read."""
     priority, place = case
     if priority == "control":
-        return *rate(benchmark, options.seconds), 0.0
-    export = run.parent / "backlog.json"
-    export.unlink(missing_ok=True)
-    watch = ["watch", str(run), "--state", "none", "--config", "/dev/null", "--exit-when-finished", "-o", str(export)]
+        beside, took = rate(benchmark, options.seconds)
+        return beside, 0.0, took, 0.0
+    watch = ["watch", str(run), "--state", "none", "--config", "/dev/null", "--exit-when-finished"]
     if priority != "default":
         watch += ["--priority", priority]
+    size = sum(file.stat().st_size for file in run.iterdir())
     neurotop = Neurotop(options.command, watch, place)
-    beside, took = rate(benchmark, options.seconds, neurotop.has_ended)
+    used, read = 0.0, 0
+
+    def goes_on() -> bool:
+        nonlocal used, read
+        try:
+            used, read = processor_time(neurotop.pid), bytes_read(neurotop.pid)
+        except OSError:
+            return False
+        return not neurotop.has_ended() and read < size
+
+    beside, took = rate(benchmark, options.seconds, goes_on)
+    # Leaving counts what is left as quickly as it can be, which is not measured.
     neurotop.end()
-    return beside, took, json.loads(export.read_text())["account"]["counted"] / options.backlog
+    return beside, used / took / cores(), took, min(1.0, read / size)
 
 
 def main() -> None:
