@@ -12,6 +12,7 @@ mod priority;
 mod rank_documents;
 mod recent;
 mod share;
+mod throttle;
 mod update;
 mod worker;
 

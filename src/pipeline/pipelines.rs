@@ -118,6 +118,9 @@ impl Pipelines {
 
     /// Tells all of them something.
     pub fn tell_all(&self, command: Command) {
+        if command == Command::Finish {
+            self.pool.hurry();
+        }
         self.members.values().for_each(|member| member.tell(command.clone()));
     }
 

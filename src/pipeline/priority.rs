@@ -1,5 +1,6 @@
 //! The priority of the counting threads.
 
+use super::throttle::{Hurry, Throttle};
 use clap::ValueEnum;
 
 /// At what priority batches are counted.
@@ -13,11 +14,14 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// Gives it to the calling thread.
-    pub(super) fn apply(self) {
+    /// Gives it to the calling thread; returns what holds that back from a backlog.
+    pub(super) fn apply(self, hurry: Hurry) -> Throttle {
         match self {
-            Self::Low => lower(),
-            Self::Normal => {}
+            Self::Low => {
+                lower();
+                Throttle::new(hurry)
+            }
+            Self::Normal => Throttle::none(),
         }
     }
 }
@@ -49,7 +53,7 @@ mod tests {
         let before = getpriority_process(None).expect("a priority");
         let of_thread = |priority: Priority| {
             let thread = std::thread::spawn(move || {
-                priority.apply();
+                priority.apply(Hurry::default());
                 getpriority_process(None)
             });
             thread.join().expect("it ends").expect("a priority")

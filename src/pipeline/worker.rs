@@ -2,6 +2,7 @@
 
 use super::Priority;
 use super::share::{Helpers, Offer, Read};
+use super::throttle::{Hurry, Throttle};
 use crate::count::Scratch;
 use crate::fault;
 use crate::follow::{Identity, Job, look};
@@ -11,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Batches in the hands of each worker: enough small ones to be busy while the pipeline scans.
 const IN_HAND: usize = 64;
@@ -58,6 +59,7 @@ pub(super) struct Counted {
 pub struct Pool {
     tasks: Sender<Ordered>,
     threads: usize,
+    hurry: Hurry,
 }
 
 impl Pool {
@@ -69,14 +71,16 @@ impl Pool {
         let threads = threads.max(1);
         let (tasks, orders) = unbounded();
         let (helpers, offers) = Helpers::new(threads);
+        let (hurry, began) = (Hurry::default(), SystemTime::now());
         let mut started = Vec::new();
         for index in 0..threads {
             let (orders, offers, helpers) = (orders.clone(), offers.clone(), helpers.clone());
+            let hurry = hurry.clone();
             let (gate, opened) = bounded::<()>(1);
             let work = move || {
                 if opened.recv().is_ok() {
-                    priority.apply();
-                    work(&orders, &offers, &helpers);
+                    let throttle = priority.apply(hurry);
+                    work(&orders, &offers, &helpers, &mut Backlog { began, throttle });
                 }
             };
             match std::thread::Builder::new().name(format!("count-{index}")).spawn(work) {
@@ -93,7 +97,12 @@ impl Pool {
         }
         // A thread that is there waits for its gate.
         started.iter().for_each(|(gate, _)| gate.send(()).unwrap_or_default());
-        Ok(Self { tasks, threads: kept })
+        Ok(Self { tasks, threads: kept, hurry })
+    }
+
+    /// Has everything counted as quickly as it can be from now on, whoever else wants the processors.
+    pub(super) fn hurry(&self) {
+        self.hurry.begin();
     }
 
     /// How many threads there are.
@@ -158,13 +167,30 @@ enum Work {
     Help(Offer),
 }
 
-fn work(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, helpers: &Helpers) {
+/// What was written before the threads started, and what holds them back from that.
+struct Backlog {
+    began: SystemTime,
+    throttle: Throttle,
+}
+
+impl Backlog {
+    /// How long to wait before a task is begun.
+    fn pause_before(&mut self, task: &Task) -> Option<Duration> {
+        if task.job.identity.modified < self.began { self.throttle.due() } else { None }
+    }
+}
+
+fn work(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, helpers: &Helpers, backlog: &mut Backlog) {
     let mut scratch = Scratch::default();
     let mut done = Done::default();
     while let Some(work) = next(orders, offers, &mut done) {
         match work {
             Work::Batch(order) => {
                 let Ordered { task, current, reply } = order;
+                if let Some(pause) = backlog.pause_before(&task) {
+                    done.hand_in();
+                    backlog.throttle.pause(pause);
+                }
                 let started = Instant::now();
                 let counted = count(task, &current, helpers, &mut scratch);
                 done.add(counted, started, reply);
