@@ -1,5 +1,6 @@
 //! Why figures are not complete, in words.
 
+use crate::pipeline::Severity;
 use crate::run::Run;
 use crate::text::thousands;
 
@@ -14,7 +15,10 @@ pub(super) fn why_incomplete(run: &Run) -> Vec<String> {
     why.extend((account.waiting > 0).then(|| format!("{} waiting", thousands(account.waiting.into()))));
     why.extend((account.set_aside > 0).then(|| format!("{set_aside} set aside")));
     if account.set_aside == 0 {
-        why.extend(run.set_aside().map(|problem| format!("{} is set aside", problem.path)));
+        let set_aside = run.problems_with_more().filter(|(problem, _)| problem.severity == Severity::SetAside);
+        why.extend(set_aside.flat_map(|(problem, more)| {
+            [Some(format!("{} is set aside", problem.path)), more.text()].into_iter().flatten()
+        }));
     }
     why
 }
@@ -54,7 +58,7 @@ mod tests {
     use super::*;
     use crate::cost::{Costs, LayerDefaults};
     use crate::follow::Account;
-    use crate::pipeline::{Problem, Severity, Update};
+    use crate::pipeline::{Problem, Update};
     use crate::run::Settings;
     use crate::snapshot::{End, Manifest};
     use std::sync::Arc;

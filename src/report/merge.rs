@@ -1,6 +1,6 @@
 //! Merges the parts of a run, one of each shard, into the run that one pass would have counted.
 
-use super::part::RunPart;
+use super::part::{MoreProblems, RunPart};
 use crate::follow::{Account, Shard};
 use crate::history::{History, MAX_SUM};
 use crate::pipeline::{FirstBatches, Problem, Severity, Update};
@@ -38,6 +38,8 @@ pub struct Merge {
     account: Account,
     /// The problems by file and how grave they are, each from the first shard that has it.
     problems: Problems,
+    /// How many more there are of a kind: of batches, and of other files.
+    more_problems: BTreeMap<(Severity, Option<(String, String)>), (u64, u64)>,
     last_written: Option<SystemTime>,
     dense_updates: u128,
 }
@@ -100,6 +102,7 @@ impl Merge {
         self.last_written = self.last_written.max(part.last_written());
         self.add_manifest(part.run.manifest.as_ref());
         self.add_problems(part.shard.number(), &part.problems);
+        self.add_more_problems(&part.more_problems);
         (part.layers, part.ranks) = (Vec::new(), Vec::new());
         self.first.get_or_insert_with(|| (path.to_owned(), part));
         Ok(())
@@ -146,6 +149,14 @@ impl Merge {
         }
     }
 
+    /// Every batch is in one shard, while each shard sees all other files.
+    fn add_more_problems(&mut self, more: &[MoreProblems]) {
+        for MoreProblems { severity, kind, batches, others } in more {
+            let known = self.more_problems.entry((*severity, kind.clone())).or_default();
+            *known = (known.0.saturating_add(*batches), known.1.max(*others));
+        }
+    }
+
     /// The settings that the parts were counted with, as far as they say.
     ///
     /// # Errors
@@ -183,6 +194,9 @@ impl Merge {
         updates.extend([Update::FirstBatches(first), Update::Account(self.account), Update::Ended]);
         run.take_over(self.tally, self.history, self.ranks, self.last_written);
         run.apply(updates, SystemTime::UNIX_EPOCH);
+        for ((severity, kind), (batches, others)) in self.more_problems {
+            run.add_unnamed_problems(severity, kind, batches.saturating_add(others));
+        }
         Ok(Merged { run, before_end: before_end.collect() })
     }
 
