@@ -45,10 +45,13 @@ const LONGEST: Duration = Duration::from_millis(500);
 const GRACE: Duration = Duration::from_millis(30);
 
 /// Processor time without waiting after which nobody else wants the processors.
-const QUIET: Duration = Duration::from_millis(10);
+const QUIET: Duration = Duration::from_millis(20);
 
 /// The time between two looks at the system's figures, so that they cost nothing.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+/// The time over which it is looked at how much of the processors this process has: over less, it is chance.
+const WINDOW: Duration = Duration::from_millis(50);
 
 /// The part of the processors that this process has had where it is itself what its threads wait for.
 const OWN: f64 = 0.75;
@@ -62,7 +65,7 @@ struct Interval {
     waited: Duration,
     /// How long all of that took, without pauses.
     took: Duration,
-    /// How much of all processors the process had, from 0 to 1.
+    /// How much of all processors the process had of late, from 0 to 1.
     own: f64,
 }
 
@@ -126,6 +129,8 @@ struct Clock {
     schedstat: File,
     processors: f64,
     last: Reading,
+    /// What it said at the beginning of this [`WINDOW`] and of the one before.
+    windows: [Reading; 2],
 }
 
 #[derive(Clone, Copy)]
@@ -169,7 +174,7 @@ impl Clock {
         let schedstat = File::open("/proc/thread-self/schedstat").ok()?;
         let processors = std::thread::available_parallelism().ok()?.get() as f64;
         let last = read(&schedstat)?;
-        Some(Self { schedstat, processors, last })
+        Some(Self { schedstat, processors, last, windows: [last; 2] })
     }
 
     /// What became of the thread since it was last asked, where that is a while ago.
@@ -179,13 +184,16 @@ impl Clock {
         }
         let (before, now) = (self.last, read(&self.schedstat)?);
         self.last = now;
-        let took = now.at.duration_since(before.at);
-        let had = now.process.saturating_sub(before.process).as_secs_f64();
+        if now.at.duration_since(self.windows[1].at) >= WINDOW {
+            self.windows = [self.windows[1], now];
+        }
+        let had = now.process.saturating_sub(self.windows[0].process).as_secs_f64();
+        let within = now.at.duration_since(self.windows[0].at).as_secs_f64();
         Some(Interval {
             ran: now.ran.saturating_sub(before.ran),
             waited: now.waited.saturating_sub(before.waited),
-            took,
-            own: had / (took.as_secs_f64() * self.processors),
+            took: now.at.duration_since(before.at),
+            own: had / (within * self.processors),
         })
     }
 }
