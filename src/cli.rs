@@ -193,8 +193,8 @@ pub struct WatchArgs {
     /// Scan every SECONDS instead of relying on file events, for network drives [default: 5 of a URL]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub poll: Option<Duration>,
-    /// Count at this priority: low leaves the processors to the benchmark, also while a backlog is counted; normal
-    /// does not [default: low]
+    /// Count at this priority: low leaves the processors to the benchmark, also while a backlog is counted, which then
+    /// takes longer; normal does not [default: low]
     #[arg(long, value_name = "PRIORITY", value_enum)]
     pub priority: Option<Priority>,
     /// What becomes of what is counted.
@@ -343,8 +343,8 @@ pub struct DemoArgs {
     /// Seconds between two batches [default: 1]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub pace: Option<Duration>,
-    /// Count at this priority: low leaves the processors to the benchmark, also while a backlog is counted; normal
-    /// does not [default: low]
+    /// Count at this priority: low leaves the processors to the benchmark, also while a backlog is counted, which then
+    /// takes longer; normal does not [default: low]
     #[arg(long, value_name = "PRIORITY", value_enum)]
     pub priority: Option<Priority>,
     /// Also write the figures to FILE on exit, as .json, .csv, .md or .txt; repeatable

@@ -32,8 +32,8 @@ pub struct Problems {
     groups: BTreeMap<(Severity, Kind), Group>,
 }
 
-/// What problems have in common; `None` for those of all other kinds.
-type Kind = Option<(String, String)>;
+/// What problems have in common, and what to do; `None` for those of all kinds that are not told apart.
+pub type Kind = Option<(String, String)>;
 
 /// Where a problem is in the list: its path, its severity, and what tells it from others there.
 type Place = (String, Severity, String);
@@ -142,7 +142,7 @@ impl Problems {
     }
 
     /// Adds some of a kind of which nothing but their number is known.
-    pub fn add_unnamed(&mut self, severity: Severity, kind: Option<(String, String)>, more: u64) {
+    pub fn add_unnamed(&mut self, severity: Severity, kind: Kind, more: u64) {
         let known = self.groups.contains_key(&(severity, kind.clone()));
         let kind = if known { kind } else { None };
         match self.groups.get_mut(&(severity, kind.clone())) {
@@ -193,7 +193,9 @@ impl Problems {
     pub fn contains(&self, problem: &Problem) -> bool {
         let (name, digest) = (Name::new(&problem.path), digest(problem));
         self.place(&problem.path, problem.severity, digest).is_some()
-            || self.of_severity(problem.severity).any(|(_, group)| group.more.contains(&(name.clone(), digest)))
+            || self
+                .of_severity(problem.severity)
+                .any(|(_, group)| group.more.contains(&(name.clone(), digest)))
     }
 
     /// What keeps a file out of the figures; where its text was not kept, in the words of its kind.
@@ -225,9 +227,10 @@ impl Problems {
     fn more_behind(&self, listed: &Listed) -> More {
         let group = self.groups.get(&(listed.problem.severity, listed.kind.clone()));
         let is_last = |group: &&Group| {
-            group.listed.last().is_some_and(|(path, digest)| {
-                (path, digest) == (&listed.problem.path, &listed.digest)
-            })
+            group
+                .listed
+                .last()
+                .is_some_and(|(path, digest)| (path, digest) == (&listed.problem.path, &listed.digest))
         };
         let more = group.filter(|group| group.more() > 0).filter(is_last).map_or(0, Group::more);
         match listed.kind {
@@ -344,7 +347,8 @@ impl Problems {
             }
             return;
         }
-        let mut groups = self.groups.iter_mut().filter(|((of, _), group)| *of == severity && !group.more.is_empty());
+        let mut groups =
+            self.groups.iter_mut().filter(|((of, _), group)| *of == severity && !group.more.is_empty());
         let name = (Name::new(path), digest);
         let _ = groups.any(|(_, group)| group.more.remove(&name));
     }
@@ -544,7 +548,7 @@ mod tests {
                         plain.0.retain(|place, _| place.0 != path(number));
                     }
                     Step::Retain(modulus) => {
-                        let stays = |path: &str| path.len() as u32 % modulus == 0 || path.ends_with('3');
+                        let stays = |path: &str| (path.len() as u32).is_multiple_of(modulus) || path.ends_with('3');
                         problems.retain(stays);
                         plain.0.retain(|place, _| stays(&place.0));
                     }

@@ -6,7 +6,7 @@ use crate::follow::Account;
 use crate::history::History;
 use crate::pace::Pace;
 use crate::pipeline::{Checkpoint, FirstBatches, Presence, Problem, Severity, Update, Watching};
-use crate::problems::{More, NotListed, Problems};
+use crate::problems::{Kind, More, NotListed, Problems};
 use crate::ranks::{Circumstances, Ranks, Standing};
 use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
 use crate::state::{Loss, Progress, path_bytes};
@@ -655,7 +655,7 @@ impl Run {
     }
 
     /// Notes problems of which nothing but their number is known.
-    pub fn add_unnamed_problems(&mut self, severity: Severity, kind: Option<(String, String)>, more: u64) {
+    pub fn add_unnamed_problems(&mut self, severity: Severity, kind: Kind, more: u64) {
         self.problems.add_unnamed(severity, kind, more);
     }
 

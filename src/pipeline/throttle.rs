@@ -243,7 +243,11 @@ mod tests {
         let mut contention = seasoned();
         assert_eq!(contention.note(interval(3, 3)), MS * (300 - 6));
         assert_eq!(contention.note(interval(1, 0)), MS * 99, "waking up is no waiting");
-        assert_eq!(contention.note(interval(1, 120)), Duration::ZERO, "as one of low priority in its session");
+        assert_eq!(
+            contention.note(interval(1, 120)),
+            Duration::ZERO,
+            "as one of low priority in its session"
+        );
         assert_eq!(contention.note(interval(3, 300)), Duration::ZERO);
     }
 
@@ -274,7 +278,8 @@ mod tests {
 
     #[test]
     fn what_the_system_says_is_read_or_left() {
-        let read = |text: &str| parse(text.as_bytes()).map(|(ran, waited)| (ran.as_nanos(), waited.as_nanos()));
+        let read =
+            |text: &str| parse(text.as_bytes()).map(|(ran, waited)| (ran.as_nanos(), waited.as_nanos()));
         assert_eq!(read("12 345 6\n"), Some((12, 345)));
         for nothing in ["", "12", "x y z", "0 0 0\n", "-1 5 6"] {
             assert_eq!(read(nothing), None, "{nothing:?}");

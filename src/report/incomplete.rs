@@ -15,7 +15,8 @@ pub(super) fn why_incomplete(run: &Run) -> Vec<String> {
     why.extend((account.waiting > 0).then(|| format!("{} waiting", thousands(account.waiting.into()))));
     why.extend((account.set_aside > 0).then(|| format!("{set_aside} set aside")));
     if account.set_aside == 0 {
-        let set_aside = run.problems_with_more().filter(|(problem, _)| problem.severity == Severity::SetAside);
+        let set_aside =
+            run.problems_with_more().filter(|(problem, _)| problem.severity == Severity::SetAside);
         why.extend(set_aside.flat_map(|(problem, more)| {
             [Some(format!("{} is set aside", problem.path)), more.text()].into_iter().flatten()
         }));

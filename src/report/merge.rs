@@ -4,6 +4,7 @@ use super::part::{MoreProblems, RunPart};
 use crate::follow::{Account, Shard};
 use crate::history::{History, MAX_SUM};
 use crate::pipeline::{FirstBatches, Problem, Severity, Update};
+use crate::problems::Kind;
 use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
 use crate::snapshot::{BatchName, End, Manifest};
@@ -39,7 +40,7 @@ pub struct Merge {
     /// The problems by file and how grave they are, each from the first shard that has it.
     problems: Problems,
     /// How many more there are of a kind: of batches, and of other files.
-    more_problems: BTreeMap<(Severity, Option<(String, String)>), (u64, u64)>,
+    more_problems: BTreeMap<(Severity, Kind), (u64, u64)>,
     last_written: Option<SystemTime>,
     dense_updates: u128,
 }

@@ -10,7 +10,7 @@ use crate::cost::{CostRule, Costs, LayerDefaults};
 use crate::follow::Shard;
 use crate::history::{History, MAX_SUM, Point, are_in_place};
 use crate::pipeline::{FirstBatches, Problem, Severity, Update};
-use crate::problems::NotListed;
+use crate::problems::{Kind, NotListed};
 use crate::ranks::Ranks;
 use crate::run::{Run, Settings};
 use crate::snapshot::{BatchName, End, Manifest};
@@ -71,7 +71,7 @@ pub struct RunPart {
 pub(super) struct MoreProblems {
     pub(super) severity: Severity,
     /// What they have in common, and what to do; nothing where that is not told apart.
-    pub(super) kind: Option<(String, String)>,
+    pub(super) kind: Kind,
     /// Of batches of the shard.
     pub(super) batches: u64,
     /// Of other files, which every shard sees.

@@ -447,7 +447,10 @@ fn a_pasted_filter_is_compiled_once() {
     assert_eq!(state.filter.text().len(), 200, "what is longer is cut");
     screen_of(80, 24, &run, &mut state, at(5));
     assert!(state.filter.is_compiled());
-    assert!(state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[27].name), "still selected");
+    assert!(
+        state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[27].name),
+        "still selected"
+    );
     act(&mut state, Action::KeepFilter, &run);
     assert!(state.filter.is_compiled(), "it is the same");
 }

@@ -31,7 +31,8 @@ fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
     let settings = support::settings("test", true);
     let settle = Duration::from_millis(300);
     let (mode, shard) = (Mode::Live, Shard::WHOLE);
-    let options = Options { mode, shard, poll: None, settle, threads: 2, priority: Priority::Normal, keeping };
+    let options =
+        Options { mode, shard, poll: None, settle, threads: 2, priority: Priority::Normal, keeping };
     Watch::start(run, settings, options, &Place::File(state.to_owned())).expect("threads")
 }
 

@@ -335,7 +335,15 @@ fn ranks_that_run_are_as_far_behind_and_as_silent_as_in_one_pass() {
 /// Counts a directory, or a shard of it, as the command does.
 fn count(run: &Path, shard: Shard) -> (Summary, RunPart) {
     let (settle, keeping) = (Duration::from_millis(300), Keeping::Nothing);
-    let options = Options { mode: Mode::Once, shard, poll: None, settle, threads: 2, priority: Priority::Normal, keeping };
+    let options = Options {
+        mode: Mode::Once,
+        shard,
+        poll: None,
+        settle,
+        threads: 2,
+        priority: Priority::Normal,
+        keeping,
+    };
     let mut watch =
         Watch::start(run, support::settings("test", false), options, &Place::Nowhere).expect("threads");
     while !watch.runs.have_ended() {

@@ -69,7 +69,12 @@ fn entries<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (String, Style, Cow
             "set_aside" => ("set aside", theme.bad),
             _ => ("note", theme.warn),
         };
-        (format!("{what}  {}", elide(&problem.path, LONGEST)), style, Cow::from(&problem.reason), problem.more)
+        (
+            format!("{what}  {}", elide(&problem.path, LONGEST)),
+            style,
+            Cow::from(&problem.reason),
+            problem.more,
+        )
     });
     let differs = match &summary.agreement {
         // Each takes several columns, so that these are more than are shown.
@@ -80,6 +85,7 @@ fn entries<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (String, Style, Cow
         differs.map(|how| ("not equal to NeuroBench's own results".to_owned(), theme.bad, Cow::from(how)));
     let warnings = summary.run.warnings.iter();
     let warnings = warnings.map(|warning| ("the producer warns".to_owned(), theme.warn, Cow::from(warning)));
-    let alone = differs.into_iter().chain(warnings).map(|(head, style, text)| (head, style, text, More::default()));
+    let alone =
+        differs.into_iter().chain(warnings).map(|(head, style, text)| (head, style, text, More::default()));
     problems.chain(alone)
 }
