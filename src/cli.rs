@@ -9,6 +9,7 @@ use crate::nearest::nearest;
 use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::run::Place;
+use crate::run::Priority;
 use crate::storage;
 use crate::text::thousands;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -192,6 +193,10 @@ pub struct WatchArgs {
     /// Scan every SECONDS instead of relying on file events, for network drives [default: 5 of a URL]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub poll: Option<Duration>,
+    /// Count at this priority: low leaves the processors to the benchmark, also while a backlog is counted, which then
+    /// takes longer; normal does not [default: low]
+    #[arg(long, value_name = "PRIORITY", value_enum)]
+    pub priority: Option<Priority>,
     /// What becomes of what is counted.
     #[command(flatten)]
     pub keep: KeepArgs,
@@ -338,6 +343,10 @@ pub struct DemoArgs {
     /// Seconds between two batches [default: 1]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub pace: Option<Duration>,
+    /// Count at this priority: low leaves the processors to the benchmark, also while a backlog is counted, which then
+    /// takes longer; normal does not [default: low]
+    #[arg(long, value_name = "PRIORITY", value_enum)]
+    pub priority: Option<Priority>,
     /// Also write the figures to FILE on exit, as .json, .csv, .md or .txt; repeatable
     #[arg(long, short = 'o', value_name = "FILE")]
     pub export: Vec<Export>,
@@ -715,6 +724,8 @@ mod tests {
             &["x", "--poll", "0"],
             &["x", "--fail-if", "colour<1"],
             &["x", "--theme", "solarized"],
+            &["x", "--priority", "lowest"],
+            &["summary", "x", "--priority", "low"],
             &["summary", "x", "--theme", "dark"],
             &["x", "--poll", "NaN"],
             &["summary", "x", "--format", "xml"],

@@ -26,6 +26,7 @@ pub mod nearest;
 pub mod outlet;
 pub mod pace;
 pub mod portrait;
+pub mod problems;
 pub mod publish;
 pub mod ranks;
 pub mod report;

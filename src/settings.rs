@@ -12,8 +12,8 @@ use crate::follow::Shard;
 use crate::log::{Level, Log};
 use crate::publish::{Publishing, Target};
 use crate::report::{Export, Format};
-use crate::run::Keeping;
 use crate::run::Place;
+use crate::run::{Keeping, Priority};
 use crate::state::lock_beside;
 use crate::storage::{Links, canonical};
 use crate::text::shown;
@@ -28,6 +28,9 @@ pub const SETTLE: Duration = Duration::from_secs(2);
 
 /// When a run is stalled.
 pub const STALL_AFTER: Duration = Duration::from_secs(30);
+
+/// At what priority batches are counted that are watched: the benchmark is to have the processors.
+pub const PRIORITY: Priority = Priority::Low;
 
 /// The time between two batches of the demo.
 pub const PACE: Duration = Duration::from_secs(1);
@@ -199,6 +202,11 @@ fn is_device(path: &Path) -> bool {
 /// How often to scan, where that is said.
 pub fn poll(args: &WatchArgs, config: &Config) -> Option<Duration> {
     args.poll.or(config.poll)
+}
+
+/// At what priority batches are counted that are watched.
+pub fn priority(given: Option<Priority>, config: &Config) -> Priority {
+    given.or(config.priority).unwrap_or(PRIORITY)
 }
 
 /// The time between two batches of the demo.

@@ -45,7 +45,9 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let publish = args.publish;
     let publishing = Publishing { tensorboard: publish.tensorboard, openmetrics: publish.openmetrics };
     let publisher = Publisher::start(&publishing)?;
-    let watch = start(directory.path(), &run, &Following::unkept(Mode::Live), publisher)?;
+    let priority = settings::priority(args.priority, config);
+    let following = Following { priority, ..Following::unkept(Mode::Live) };
+    let watch = start(directory.path(), &run, &following, publisher)?;
     let leave = Arc::new(AtomicBool::new(false));
     let (end, ended) = bounded(1);
     let write = {

@@ -83,6 +83,9 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
         for problem in &summary.problems {
             let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
             output::say(&format!("{run}{}: {what}{}", printable(&problem.path), printable(&problem.reason)));
+            if let Some(more) = problem.more.text() {
+                output::say(&format!("{run}{more}"));
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::cost::{Costs, LayerDefaults};
 use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
 use crate::publish::Publisher;
-use crate::run::{Keeping, Mode, Options, Place, Settings, Watch};
+use crate::run::{Keeping, Mode, Options, Place, Priority, Settings, Watch};
 use crate::settings::RunSettings;
 use crate::storage;
 use crate::text::{printable, shown};
@@ -18,12 +18,20 @@ pub(super) struct Following {
     pub(super) poll: Option<Duration>,
     pub(super) place: Place,
     pub(super) keeping: Keeping,
+    pub(super) priority: Priority,
 }
 
 impl Following {
     /// So, and nothing of it is kept.
     pub(super) fn unkept(mode: Mode) -> Self {
-        Self { mode, shard: Shard::WHOLE, poll: None, place: Place::Nowhere, keeping: Keeping::Nothing }
+        Self {
+            mode,
+            shard: Shard::WHOLE,
+            poll: None,
+            place: Place::Nowhere,
+            keeping: Keeping::Nothing,
+            priority: Priority::Normal,
+        }
     }
 }
 
@@ -48,6 +56,7 @@ pub(super) fn start(
         poll: following.poll,
         settle: run.settle,
         threads: run.threads,
+        priority: following.priority,
         keeping: following.keeping,
     };
     Watch::start(directory, settings, options, &following.place, publisher).context("cannot start to count")

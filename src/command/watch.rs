@@ -39,7 +39,8 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
         return Err(conflict(why).into());
     }
     let poll = settings::poll(&args, config);
-    let following = Following { poll, place, keeping, ..Following::unkept(Mode::Live) };
+    let priority = settings::priority(args.priority, config);
+    let following = Following { poll, place, keeping, priority, ..Following::unkept(Mode::Live) };
     let run = RunSettings::new(args.run, config);
     let publishing = settings::publishing(args.publish, config);
     settings::check_outputs(&run, &following.place, &publishing).map_err(conflict)?;

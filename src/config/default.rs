@@ -54,6 +54,7 @@ mod tests {
         let said = RunSettings::new(RunArgs::default(), &config);
         assert_eq!((said.settle, said.stall_after), (defaults.settle, defaults.stall_after));
         assert_eq!(config.pace, Some(crate::settings::PACE));
+        assert_eq!(config.priority, Some(crate::settings::PRIORITY));
         assert_eq!(config.format, Some(crate::settings::FORMAT));
         assert_eq!(config.log_level, Some(crate::log::Level::default()));
         assert_eq!(config.theme, Some(crate::dashboard::ThemeName::default()));

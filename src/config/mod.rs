@@ -14,6 +14,7 @@ use crate::nearest::unknown;
 use crate::publish::Target;
 use crate::report::{Export, Format};
 use crate::run::Place;
+use crate::run::Priority;
 use crate::text::{elide, printable, shown};
 use anyhow::{Context, anyhow, ensure};
 use etcetera::{BaseStrategy, choose_base_strategy};
@@ -69,6 +70,9 @@ pub struct Config {
     /// Threads that count.
     #[serde(deserialize_with = "values::threads")]
     pub threads: Option<NonZeroUsize>,
+    /// At what priority `watch` and `demo` count.
+    #[serde(deserialize_with = "values::choice")]
+    pub priority: Option<Priority>,
     /// Whether to follow symbolic links in runs.
     pub follow_links: Option<bool>,
     /// Where to keep the progress.
@@ -109,7 +113,7 @@ pub struct Config {
 }
 
 /// The names of the fields of [`Config`] in a file.
-pub const FIELDS: [&str; 26] = [
+pub const FIELDS: [&str; 27] = [
     "export",
     "baseline",
     "fail-if",
@@ -121,6 +125,7 @@ pub const FIELDS: [&str; 26] = [
     "log",
     "log-level",
     "threads",
+    "priority",
     "follow-links",
     "state",
     "prune",
@@ -303,6 +308,7 @@ mod tests {
             ("theme = \"solarized\"", &["line 1", "\"solarized\"", "monochrome"]),
             ("theme = 3", &["line 1", "integer `3`", "string"]),
             ("format = \"xml\"", &["line 1", "json"]),
+            ("priority = \"lowest\"", &["line 1", "\"lowest\"", "normal"]),
             ("shard = \"5/4\"", &["line 1", "there is no shard 5"]),
             ("shard = 3", &["line 1", "string"]),
             ("\n\npoll = 0", &["line 3 (poll = 0): ", "between 0.01"]),

@@ -2,21 +2,23 @@
 
 use crate::text::printable;
 use regex::{Regex, RegexBuilder};
+use std::cell::OnceCell;
 
 /// The longest filter; what is longer was pasted by mistake.
 const LONGEST: usize = 200;
 
-/// The most bytes that a compiled pattern may take, so that `a{9999}{9999}` costs nothing.
+/// The most bytes that a compiled pattern may take, so that `a{9999}{9999}` costs nothing, and that matching it may.
 const COMPILED: usize = 1 << 20;
 
 /// What makes a filter a regular expression. A dot alone does not: the names of layers are full of them.
 const METACHARACTERS: [char; 13] = ['\\', '*', '+', '?', '(', ')', '[', ']', '{', '}', '|', '^', '$'];
 
-/// A filter as it was typed, and what it means.
+/// A filter as it was typed, and what it means: that is found out when it is first asked for, so that a text which is
+/// pasted is compiled once, and not for each of its characters.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     text: String,
-    pattern: Pattern,
+    pattern: OnceCell<Pattern>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -33,8 +35,16 @@ impl Filter {
     /// A filter by the text that was typed.
     pub fn new(text: impl Into<String>) -> Self {
         let text: String = text.into().chars().take(LONGEST).collect();
-        let pattern = Pattern::of(&text);
-        Self { text, pattern }
+        Self { text, pattern: OnceCell::new() }
+    }
+
+    fn pattern(&self) -> &Pattern {
+        self.pattern.get_or_init(|| Pattern::of(&self.text))
+    }
+
+    /// Whether it was asked what it means.
+    pub fn is_compiled(&self) -> bool {
+        self.pattern.get().is_some()
     }
 
     /// What was typed.
@@ -49,7 +59,7 @@ impl Filter {
 
     /// Why the filter is no regular expression, where it looks like one and is none.
     pub fn fault(&self) -> Option<&str> {
-        match &self.pattern {
+        match self.pattern() {
             Pattern::Invalid(why) => Some(why),
             _ => None,
         }
@@ -59,7 +69,7 @@ impl Filter {
     pub fn shows(&self, name: &str) -> bool {
         // What is matched is what is seen.
         let name = printable(name);
-        match &self.pattern {
+        match self.pattern() {
             Pattern::Everything | Pattern::Invalid(_) => true,
             Pattern::Substring(part) => name.to_lowercase().contains(part),
             Pattern::Regex(regex) => regex.is_match(&name),
@@ -75,7 +85,9 @@ impl Pattern {
         if !text.contains(METACHARACTERS) {
             return Self::Substring(text.to_lowercase());
         }
-        match RegexBuilder::new(text).case_insensitive(true).size_limit(COMPILED).build() {
+        let mut builder = RegexBuilder::new(text);
+        builder.case_insensitive(true).size_limit(COMPILED).dfa_size_limit(COMPILED);
+        match builder.build() {
             Ok(regex) => Self::Regex(regex),
             Err(error) => Self::Invalid(reason(&error)),
         }
@@ -114,6 +126,13 @@ mod tests {
         assert!(shows("^lif[12]$", "LIF1") && !shows("^lif[12]$", "lif3"));
         assert!(shows("conv|head", "head.lif") && !shows("conv|head", "lif"));
         assert!(shows(r"block0.\.", "block01.lif"));
+    }
+
+    #[test]
+    fn it_is_compiled_when_it_is_asked() {
+        let filter = Filter::new("(a|b){9}");
+        assert!(!filter.is_empty() && filter.text() == "(a|b){9}" && !filter.is_compiled());
+        assert!(filter.shows("abababababab") && filter.is_compiled());
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl RunRow {
             effective: quotient(effective, samples),
             dense: quotient(dense, samples),
             sparsity: sparsity(effective, dense),
-            problems: run.problems().count(),
+            problems: run.problem_count() as usize,
             complete: run.is_complete(),
             refused: run.refused().is_some(),
         }

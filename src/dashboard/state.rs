@@ -95,6 +95,8 @@ pub struct State {
     pub mode: Mode,
     /// Which layers are shown.
     pub filter: Filter,
+    /// The layer to be selected once it is known what the filter shows.
+    to_select: Option<ToSelect>,
     /// Where the last draw put what can be clicked on.
     pub places: Places,
     /// What fills the screen.
@@ -145,6 +147,12 @@ pub enum Request {
     Mark(usize),
 }
 
+/// What was selected before the filter was edited.
+#[derive(Debug)]
+struct ToSelect {
+    layer: Option<String>,
+}
+
 impl State {
     /// The state at the start.
     pub fn new(look: Look) -> Self {
@@ -153,6 +161,9 @@ impl State {
 
     /// Applies an action to what is shown.
     pub fn update(&mut self, action: Action, contents: &Contents<'_>) -> Option<Request> {
+        if !matches!(action, Action::Type(_) | Action::Erase | Action::EraseAll) {
+            self.settle_selection(&contents.moment.summary.layers);
+        }
         match action {
             Action::Quit => return Some(Request::Quit),
             Action::Suspend => return Some(Request::Suspend),
@@ -210,7 +221,22 @@ impl State {
 
     /// The selected layer.
     pub fn selected_layer<'a>(&self, layers: &'a [LayerFigures]) -> Option<&'a LayerFigures> {
-        self.shown(layers).get(self.layers.selected).map(|&at| &layers[at])
+        let shown = self.shown(layers);
+        shown.get(self.selected_row(layers, &shown)).map(|&at| &layers[at])
+    }
+
+    /// The row of the selected layer: where the filter was edited that of the same as before, while it is shown.
+    fn selected_row(&self, layers: &[LayerFigures], shown: &[usize]) -> usize {
+        let Some(ToSelect { layer }) = &self.to_select else { return self.layers.selected };
+        shown.iter().position(|&at| Some(&layers[at].name) == layer.as_ref()).unwrap_or(0)
+    }
+
+    /// Selects the layer again that was selected before the filter was edited.
+    pub fn settle_selection(&mut self, layers: &[LayerFigures]) {
+        if self.to_select.is_some() {
+            self.layers.selected = self.selected_row(layers, &self.shown(layers));
+            self.to_select = None;
+        }
     }
 
     /// What can be drawn in the charts: the total (`None`), then the layers that are shown, by index.
@@ -324,16 +350,17 @@ impl State {
         self.filter_by(text, contents);
     }
 
-    /// Filters the layers; the selected one stays so while it is shown.
+    /// Filters the layers; the selected one stays so while it is shown. The filter is not compiled before it is drawn:
+    /// a text that is pasted comes as many characters.
     fn filter_by(&mut self, text: String, contents: &Contents<'_>) {
         if text == self.filter.text() {
             return;
         }
-        let layers = &contents.moment.summary.layers;
-        let selected = self.shown(layers).get(self.layers.selected).copied();
+        if self.to_select.is_none() {
+            let layer = self.selected_layer(&contents.moment.summary.layers).map(|layer| layer.name.clone());
+            self.to_select = Some(ToSelect { layer });
+        }
         self.filter = Filter::new(text);
-        let row = self.shown(layers).iter().position(|&at| Some(at) == selected);
-        self.layers.selected = row.unwrap_or(0);
     }
 
     fn click(&mut self, position: Position, contents: &Contents<'_>) -> Option<Request> {

@@ -156,10 +156,8 @@ fn of_runs(text: &mut Text, runs: &[RunState]) {
     text.family("neurotop_problems", None, "Problems that are named, by what they mean for the figures.");
     for run in runs {
         let count = |severity| {
-            (
-                severity,
-                run.summary.problems.iter().filter(|problem| problem.severity == severity).count() as u64,
-            )
+            let problems = run.summary.problems.iter().filter(|problem| problem.severity == severity);
+            (severity, problems.map(|problem| 1 + problem.more.total()).sum::<u64>())
         };
         text.by("neurotop_problems", run, "severity", &["set_aside", "notice"].map(count));
     }

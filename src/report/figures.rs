@@ -1,6 +1,7 @@
 //! The figures of a run as far as runs are compared: from a summary, or from one that was exported.
 
 use super::{Figure, Summary, Sums};
+use crate::problems::More;
 
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,9 +71,9 @@ impl Figures {
             part(&layer.name, Some(kind), layer.sums())
         });
         let layers: Vec<Part> = layers.collect();
-        let said = |severity: &str| -> Vec<String> {
+        let of_severity = |severity: &str| -> Vec<String> {
             let problems = summary.problems.iter().filter(|problem| problem.severity == severity);
-            problems.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
+            problems.flat_map(|problem| said(&problem.path, &problem.reason, problem.more)).collect()
         };
         Self {
             name: summary.run.name.clone(),
@@ -80,8 +81,8 @@ impl Figures {
             batches: summary.run.batches,
             complete: summary.complete,
             waiting: summary.account.waiting,
-            set_aside: said("set_aside"),
-            notices: said("notice"),
+            set_aside: of_severity("set_aside"),
+            notices: of_severity("notice"),
             total: part(&summary.run.name, None, of_priced(summary.total.sums(), &layers)),
             neurons: neurons.collect(),
             layers,
@@ -92,6 +93,11 @@ impl Figures {
     pub fn unpriced_layers(&self) -> usize {
         self.layers.iter().filter(|layer| !is_priced(layer)).count()
     }
+}
+
+/// What is said of a problem, and of how many more there are of its kind.
+pub(super) fn said(path: &str, reason: &str, more: More) -> impl Iterator<Item = String> {
+    [Some(format!("{path}: {reason}")), more.text()].into_iter().flatten()
 }
 
 /// The sums of a total; the operations of no priced layer are 0, which says nothing about a network.

@@ -1,6 +1,7 @@
 //! Why figures are not complete, in words.
 
 use crate::run::Run;
+use crate::run::Severity;
 use crate::text::thousands;
 
 /// What is missing from the figures of a run; nothing where they are complete.
@@ -14,7 +15,11 @@ pub(super) fn why_incomplete(run: &Run) -> Vec<String> {
     why.extend((account.waiting > 0).then(|| format!("{} waiting", thousands(account.waiting.into()))));
     why.extend((account.set_aside > 0).then(|| format!("{set_aside} set aside")));
     if account.set_aside == 0 {
-        why.extend(run.set_aside().map(|problem| format!("{} is set aside", problem.path)));
+        let set_aside =
+            run.problems_with_more().filter(|(problem, _)| problem.severity == Severity::SetAside);
+        why.extend(set_aside.flat_map(|(problem, more)| {
+            [Some(format!("{} is set aside", problem.path)), more.text()].into_iter().flatten()
+        }));
     }
     why
 }

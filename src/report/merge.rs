@@ -1,8 +1,9 @@
 //! Merges the parts of a run, one of each shard, into the run that one pass would have counted.
 
-use super::part::RunPart;
+use super::part::{MoreProblems, RunPart};
 use crate::follow::{Account, Shard};
 use crate::history::{History, MAX_SUM};
+use crate::problems::Kind;
 use crate::ranks::Ranks;
 use crate::run::{Ended, FirstBatches, Problem, Severity};
 use crate::run::{Run, Settings};
@@ -38,6 +39,8 @@ pub struct Merge {
     account: Account,
     /// The problems by file and how grave they are, each from the first shard that has it.
     problems: Problems,
+    /// How many more there are of a kind: of batches, and of other files.
+    more_problems: BTreeMap<(Severity, Kind), (u64, u64)>,
     last_written: Option<SystemTime>,
     dense_updates: u128,
 }
@@ -100,6 +103,7 @@ impl Merge {
         self.last_written = self.last_written.max(part.last_written());
         self.add_manifest(part.run.manifest.as_ref());
         self.add_problems(part.shard.number(), &part.problems);
+        self.add_more_problems(&part.more_problems);
         (part.layers, part.ranks) = (Vec::new(), Vec::new());
         self.first.get_or_insert_with(|| (path.to_owned(), part));
         Ok(())
@@ -146,6 +150,14 @@ impl Merge {
         }
     }
 
+    /// Every batch is in one shard, while each shard sees all other files.
+    fn add_more_problems(&mut self, more: &[MoreProblems]) {
+        for MoreProblems { severity, kind, batches, others } in more {
+            let known = self.more_problems.entry((*severity, kind.clone())).or_default();
+            *known = (known.0.saturating_add(*batches), known.1.max(*others));
+        }
+    }
+
     /// The settings that the parts were counted with, as far as they say.
     ///
     /// # Errors
@@ -180,6 +192,9 @@ impl Merge {
             None => run.take_end(Some(end)),
         });
         said_once(self.problems).into_iter().for_each(|problem| run.add_problem(problem));
+        for ((severity, kind), (batches, others)) in self.more_problems {
+            run.add_unnamed_problems(severity, kind, batches.saturating_add(others));
+        }
         run.note_first(first);
         run.take_account(self.account);
         run.end_with(Ended::Done);

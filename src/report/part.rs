@@ -9,8 +9,9 @@ use super::{AccountFigures, COMPARISON_SCHEMA, Colours, Format, Report, SCHEMA, 
 use crate::cost::{CostRule, Costs, LayerDefaults};
 use crate::follow::Shard;
 use crate::history::{History, MAX_SUM, Point, are_in_place};
+use crate::problems::{Kind, NotListed};
 use crate::ranks::Ranks;
-use crate::run::{FirstBatches, Problem};
+use crate::run::{FirstBatches, Problem, Severity};
 use crate::run::{Run, Settings};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::tally::{LayerSums, Tally};
@@ -60,6 +61,27 @@ pub struct RunPart {
     pub(super) ranks: Vec<RankPart>,
     /// What was set aside, and what else the user should know.
     pub(super) problems: Vec<Problem>,
+    /// How many more there are, by kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) more_problems: Vec<MoreProblems>,
+}
+
+/// Problems that are in no list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MoreProblems {
+    pub(super) severity: Severity,
+    /// What they have in common, and what to do; nothing where that is not told apart.
+    pub(super) kind: Kind,
+    /// Of batches of the shard.
+    pub(super) batches: u64,
+    /// Of other files, which every shard sees.
+    pub(super) others: u64,
+}
+
+impl MoreProblems {
+    fn of(NotListed { severity, kind, batches, others }: NotListed<'_>) -> Self {
+        Self { severity, kind: kind.cloned(), batches, others }
+    }
 }
 
 /// The program that made a part.
@@ -187,6 +209,7 @@ impl RunPart {
             first_lacking: run.first_batches().lacking.map(|batch| batch.to_string()),
             ranks: RankPart::all_of(run),
             problems: run.problems_of_files().cloned().collect(),
+            more_problems: run.problems_not_listed().map(MoreProblems::of).collect(),
         }
     }
 

@@ -2,9 +2,10 @@
 //! fields that it does not know are not read, since later versions may add some. (An `Option` that is read
 //! with `Option::deserialize` may be `null`, but must be there.)
 
-use super::figures::of_priced;
+use super::figures::{of_priced, said};
 use super::several;
 use super::{AccountFigures, COMPARISON_SCHEMA, Figures, Kind, PART_SCHEMA, Part, SCHEMA, Sums};
+use crate::problems::More;
 use crate::text::shown;
 use anyhow::{Context, anyhow, bail, ensure};
 use serde::Deserialize;
@@ -130,6 +131,8 @@ struct ProblemFields {
     path: String,
     reason: String,
     severity: String,
+    #[serde(flatten)]
+    more: More,
 }
 
 /// The classes in the order of the file.
@@ -172,9 +175,9 @@ impl Document {
                 part(name, Some(Kind { neuron, reset, ops_per_update }), sums)
             })
             .collect();
-        let said = |severity: &str| -> Vec<String> {
+        let of_severity = |severity: &str| -> Vec<String> {
             let problems = self.problems.iter().filter(|problem| problem.severity == severity);
-            problems.map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
+            problems.flat_map(|problem| said(&problem.path, &problem.reason, problem.more)).collect()
         };
         let figures = Figures {
             total: part(self.run.name.clone(), None, of_priced(self.total, &layers)),
@@ -183,8 +186,8 @@ impl Document {
             batches: self.run.batches,
             complete: self.complete,
             waiting: self.account.waiting,
-            set_aside: said("set_aside"),
-            notices: said("notice"),
+            set_aside: of_severity("set_aside"),
+            notices: of_severity("notice"),
             neurons: neurons.collect(),
             layers,
         };

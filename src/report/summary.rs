@@ -5,6 +5,7 @@ use super::{Against, Colours, Format, RankFigures, Report, Style, csv, json, tab
 use crate::convergence::{Uncertainty, of_ratio};
 use crate::cost::PricedBy;
 use crate::follow::Account;
+use crate::problems::More;
 use crate::run::Severity;
 use crate::run::{Run, Status};
 use crate::snapshot::{OfficialOperations, OfficialResults};
@@ -330,6 +331,9 @@ pub struct ProblemFigures {
     pub reason: String,
     /// `set_aside` where it keeps something out of the figures, `notice` where it does not.
     pub severity: &'static str,
+    /// How many more problems there are of its kind, behind the last of those that are listed.
+    #[serde(flatten)]
+    pub more: More,
 }
 
 /// A condition of the user's that holds, or that cannot be decided.
@@ -685,17 +689,18 @@ impl OfficialPart<'_> {
 }
 
 fn problems(run: &Run) -> Vec<ProblemFigures> {
-    let mut problems: Vec<_> = run.problems().collect();
-    problems.sort_by_key(|problem| problem.severity);
+    let mut problems: Vec<_> = run.problems_with_more().collect();
+    problems.sort_by_key(|(problem, _)| problem.severity);
     problems
         .into_iter()
-        .map(|problem| ProblemFigures {
+        .map(|(problem, more)| ProblemFigures {
             path: problem.path.clone(),
             reason: problem.reason.clone(),
             severity: match problem.severity {
                 Severity::SetAside => "set_aside",
                 Severity::Notice => "notice",
             },
+            more,
         })
         .collect()
 }

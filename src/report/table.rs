@@ -205,10 +205,11 @@ fn notes(summary: &Summary, style: Style) -> String {
         };
         format!("{} is unpriced and left out of the operations: {of}", layer.name)
     });
-    let problems = summary.problems.iter().map(|problem| {
+    let problems = summary.problems.iter().flat_map(|problem| {
         let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
-        format!("{}: {what}{}", problem.path, problem.reason)
+        [Some(format!("{}: {what}{}", problem.path, problem.reason)), problem.more.text()]
     });
+    let problems = problems.flatten();
     let warnings = summary.run.warnings.iter().map(|warning| format!("the producer warns: {warning}"));
     bullets(unpriced.chain(problems).chain(warnings), style)
 }

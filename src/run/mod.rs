@@ -7,9 +7,11 @@
 
 mod news;
 mod owner;
+mod priority;
 mod problem;
 mod runs;
 mod split;
+mod throttle;
 mod view;
 mod views;
 mod watch;
@@ -17,6 +19,7 @@ mod worker;
 
 pub use news::News;
 pub use owner::FirstBatches;
+pub use priority::Priority;
 pub use problem::{Presence, Problem, Severity, Watching};
 pub use runs::{Entry, Runs};
 pub use view::{Addition, Backlog, Ended, Run, Settings, Status};
@@ -48,6 +51,8 @@ pub struct Options {
     pub settle: Duration,
     /// Threads that count.
     pub threads: usize,
+    /// At what priority they count.
+    pub priority: Priority,
     /// What becomes of what is counted.
     pub keeping: Keeping,
 }
@@ -55,8 +60,8 @@ pub struct Options {
 impl Options {
     /// With so many threads, whole runs, and nothing of them kept.
     pub fn unkept(mode: Mode, threads: usize) -> Self {
-        let (settle, keeping) = (Duration::from_secs(2), Keeping::Nothing);
-        Self { mode, shard: Shard::WHOLE, poll: None, settle, threads, keeping }
+        let (settle, priority) = (Duration::from_secs(2), Priority::Normal);
+        Self { mode, shard: Shard::WHOLE, poll: None, settle, threads, priority, keeping: Keeping::Nothing }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::count::BatchCount;
 use crate::follow::{Account, CountedBatches};
 use crate::history::History;
 use crate::pace::Pace;
+use crate::problems::{Kind, More, NotListed, Problems};
 use crate::ranks::{Circumstances, Ranks, Standing};
 use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
 use crate::state::{KnownManifest, Loss, Progress, path_bytes};
@@ -129,8 +130,7 @@ pub struct Run {
     ranks: Ranks,
     /// The end of all ranks, which is that of a run without one of its own.
     common_end: Option<End>,
-    /// By file and how grave they are: what keeps a file out of the figures must not hide behind a notice about it.
-    problems: Arc<BTreeMap<String, BTreeMap<(Severity, String), Problem>>>,
+    problems: Arc<Problems>,
     /// The problems that follow from all that is counted together.
     of_all: Vec<Problem>,
     /// What was noticed of batches that count, and of which batch it is said.
@@ -304,15 +304,14 @@ impl Run {
     ) -> Progress {
         let lost: HashSet<String> = counted.lost().iter().map(BatchName::to_string).collect();
         let remarks = self.remarks().filter(|problem| !lost.contains(&problem.path));
-        let set_aside = self.problems_of_files().filter(|problem| problem.severity == Severity::SetAside);
-        let stays = set_aside.filter(|problem| lost.contains(&problem.path));
-        let losses = self.lost.iter().take(self.lasting.losses.len());
+        let stays = lost.iter().filter_map(|path| self.problems.set_aside(path));
+        let losses = self.lost.iter().take(self.lasting.losses.len()).cloned();
         let problems = losses.chain(stays).chain(remarks);
         Progress {
             directory: path_bytes(directory),
             manifest,
             may_have_deleted,
-            problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
+            problems: problems.map(|problem| (problem.path, problem.reason)).collect(),
             counted,
             layers: self.tally.layers().to_vec(),
             step_lengths: self.tally.step_lengths().iter().map(|lengths| lengths.kept()).collect(),
@@ -608,15 +607,14 @@ impl Run {
     /// Adds a problem. One that sets a file aside replaces an earlier one with the same file; of notices there may be
     /// several.
     pub fn add_problem(&mut self, problem: Problem) {
-        let key = (problem.severity, problem.key());
-        Arc::make_mut(&mut self.problems).entry(problem.path.clone()).or_default().insert(key, problem);
+        Arc::make_mut(&mut self.problems).add(problem);
     }
 
     /// Notes that there is no problem with a file any more.
     pub fn solve(&mut self, path: &str) {
         // Most batches never had one.
-        if self.problems.contains_key(path) {
-            Arc::make_mut(&mut self.problems).remove(path);
+        if self.problems.has(path) {
+            Arc::make_mut(&mut self.problems).solve(path);
         }
     }
 
@@ -624,32 +622,30 @@ impl Run {
     /// counted that.
     pub fn add_remark(&mut self, problem: Problem) {
         let Some(batch) = BatchName::parse(&problem.path) else { return };
-        let before =
-            self.remark(&problem.reason).map(|before| (before.clone(), self.remarks[&problem.reason]));
-        match before {
-            Some((_, first)) if first < batch => return,
-            Some((before, _)) => self.take_notice_back(&before),
-            None => {}
+        if let Some(before) = self.remark(&problem.reason) {
+            if self.remarks.get(&problem.reason).is_some_and(|first| *first < batch) {
+                return;
+            }
+            self.take_notice_back(&before);
         }
         self.remarks.insert(problem.reason.clone(), batch);
         self.add_problem(problem);
     }
 
     /// What is noticed of batches that count, as long as it is true.
-    fn remarks(&self) -> impl Iterator<Item = &Problem> {
+    fn remarks(&self) -> impl Iterator<Item = Problem> {
         self.remarks.keys().filter_map(|reason| self.remark(reason))
     }
 
-    fn remark(&self, reason: &str) -> Option<&Problem> {
+    fn remark(&self, reason: &str) -> Option<Problem> {
         let path = self.remarks.get(reason)?.to_string();
-        self.problems.get(&path)?.get(&(Severity::Notice, reason.to_owned()))
+        let remark = Problem { path, reason: reason.to_owned(), severity: Severity::Notice };
+        Some(remark).filter(|remark| self.problems.contains(remark))
     }
 
     /// Takes a notice back that is said of another batch now, or is true no more.
     pub fn take_notice_back(&mut self, problem: &Problem) {
-        if let Some(problems) = Arc::make_mut(&mut self.problems).get_mut(&problem.path) {
-            problems.remove(&(problem.severity, problem.key()));
-        }
+        Arc::make_mut(&mut self.problems).take_back(problem);
     }
 
     /// Takes a batch out again that was added.
@@ -745,14 +741,35 @@ impl Run {
         self.account
     }
 
-    /// The problems, by file.
+    /// The problems, by file; of many of a kind those whose names come first.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.problems_of_files().chain(&self.of_all).chain(&self.lost)
     }
 
     /// The same without what follows from the sums of all batches together.
     pub fn problems_of_files(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.values().flat_map(BTreeMap::values)
+        self.problems.iter()
+    }
+
+    /// The problems, the last of each kind with how many more there are.
+    pub fn problems_with_more(&self) -> impl Iterator<Item = (&Problem, More)> {
+        let together = self.of_all.iter().chain(&self.lost).map(|problem| (problem, More::default()));
+        self.problems.with_more().chain(together)
+    }
+
+    /// How many problems of files are in no list, by severity and kind: of batches, and of other files.
+    pub fn problems_not_listed(&self) -> impl Iterator<Item = NotListed<'_>> {
+        self.problems.not_listed()
+    }
+
+    /// Notes problems of which nothing but their number is known.
+    pub fn add_unnamed_problems(&mut self, severity: Severity, kind: Kind, more: u64) {
+        Arc::make_mut(&mut self.problems).add_unnamed(severity, kind, more);
+    }
+
+    /// How many problems there are.
+    pub fn problem_count(&self) -> u64 {
+        self.problems_with_more().map(|(_, more)| 1 + more.total()).sum()
     }
 
     /// Why the run must not be counted, where it must not.

@@ -68,12 +68,12 @@ impl Watch {
             Mode::Live | Mode::Once => never(),
         };
         let writer = if options.keeping == Keeping::Nothing { None } else { Some(StateWriter::start()?) };
-        let threads = options.threads;
+        let (threads, priority) = (options.threads, options.priority);
         let mut watch = Self {
             views: publisher.views().clone(),
             owners: BTreeMap::new(),
             next: 0,
-            pool: Pool::start(threads)?,
+            pool: Pool::start(threads, priority)?,
             options,
             settings: settings.clone(),
             place: place.clone(),
@@ -241,6 +241,7 @@ impl Watch {
 
     /// Has every owner count what is there, and end.
     pub fn finish(&self) {
+        self.pool.hurry();
         self.owners.keys().for_each(|&number| self.tell(number, Command::Finish));
     }
 

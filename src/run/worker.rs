@@ -1,6 +1,8 @@
 //! The threads that open and count batches, shared by the owners of all runs.
 
+use super::Priority;
 use super::split::{Helpers, Offer, Read};
+use super::throttle::{Hurry, Throttle};
 use crate::count::Scratch;
 use crate::fault;
 use crate::follow::{Identity, Job, look};
@@ -10,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Batches in the hands of each worker: enough small ones to be busy while the owner scans.
 const IN_HAND: usize = 64;
@@ -57,6 +59,7 @@ pub(super) struct Counted {
 pub(super) struct Pool {
     tasks: Sender<Ordered>,
     threads: usize,
+    hurry: Hurry,
 }
 
 impl Pool {
@@ -64,16 +67,23 @@ impl Pool {
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub fn start(threads: usize) -> std::io::Result<Self> {
+    pub fn start(threads: usize, priority: Priority) -> std::io::Result<Self> {
         let threads = threads.max(1);
         // There are never more in it than all owners may have in hand.
         let (tasks, orders) = unbounded();
         let (helpers, offers) = Helpers::new(threads);
+        let (hurry, began) = (Hurry::default(), SystemTime::now());
         let mut started = Vec::new();
         for index in 0..threads {
             let (orders, offers, helpers) = (orders.clone(), offers.clone(), helpers.clone());
+            let hurry = hurry.clone();
             let (gate, opened) = bounded::<()>(1);
-            let work = move || opened.recv().map_or((), |()| work(&orders, &offers, &helpers));
+            let work = move || {
+                if opened.recv().is_ok() {
+                    let throttle = priority.apply(hurry);
+                    work(&orders, &offers, &helpers, &mut Backlog { began, throttle });
+                }
+            };
             match std::thread::Builder::new().name(format!("count-{index}")).spawn(work) {
                 Ok(thread) => started.push((gate, thread)),
                 Err(error) if started.is_empty() => return Err(error),
@@ -88,7 +98,12 @@ impl Pool {
         }
         // A thread that is there waits for its gate.
         started.iter().for_each(|(gate, _)| gate.send(()).unwrap_or_default());
-        Ok(Self { tasks, threads: kept })
+        Ok(Self { tasks, threads: kept, hurry })
+    }
+
+    /// Has everything counted as quickly as it can be from now on, whoever else wants the processors.
+    pub(super) fn hurry(&self) {
+        self.hurry.begin();
     }
 
     /// How many threads there are.
@@ -154,13 +169,30 @@ enum Work {
     Help(Offer),
 }
 
-fn work(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, helpers: &Helpers) {
+/// What was written before the threads started, and what holds them back from that.
+struct Backlog {
+    began: SystemTime,
+    throttle: Throttle,
+}
+
+impl Backlog {
+    /// How long to wait before a task is begun.
+    fn pause_before(&mut self, task: &Task) -> Option<Duration> {
+        if task.job.identity.modified < self.began { self.throttle.due() } else { None }
+    }
+}
+
+fn work(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, helpers: &Helpers, backlog: &mut Backlog) {
     let mut scratch = Scratch::default();
     let mut done = Done::default();
     while let Some(work) = next(orders, offers, &mut done) {
         match work {
             Work::Batch(order) => {
                 let Ordered { task, current, reply } = order;
+                if let Some(pause) = backlog.pause_before(&task) {
+                    done.hand_in();
+                    backlog.throttle.pause(pause);
+                }
                 let started = Instant::now();
                 let counted = count(task, &current, helpers, &mut scratch);
                 done.add(counted, started, reply);

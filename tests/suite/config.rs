@@ -100,7 +100,7 @@ fn logs(args: WatchArgs, config: &Config) -> String {
     format!("{} {:?}", log.path.display(), log.level)
 }
 
-const ROWS: [Row; 22] = [
+const ROWS: [Row; 23] = [
     Row {
         name: "export",
         line: "export = \"a.json\"",
@@ -177,6 +177,14 @@ const ROWS: [Row; 22] = [
         words: &["--threads", "3"],
         by_both: "3",
         applies: |args, config| run(|run| run.threads.to_string())(args, config),
+    },
+    Row {
+        name: "priority",
+        line: "priority = \"normal\"",
+        by_file: "Normal",
+        words: &["--priority", "low"],
+        by_both: "Low",
+        applies: |args, config| format!("{:?}", settings::priority(args.priority, config)),
     },
     Row {
         name: "follow-links",

@@ -723,3 +723,44 @@ fn nothing_of_the_mouse_is_left_for_the_shell() {
     let left = (0..10).find_map(|_| reports_left(&place));
     assert!(left.is_none_or(|left| left == "\n"), "there are reports left");
 }
+
+/// The nice values of the threads of a process, by their names.
+#[cfg(target_os = "linux")]
+fn nice_values(process: u32) -> Vec<(String, i64)> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
+    let values = threads.filter_map(|thread| {
+        let stat = fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+        let (start, fields) = stat.rsplit_once(')')?;
+        let name = start.split_once('(')?.1.to_owned();
+        Some((name, fields.split_whitespace().nth(16)?.parse().ok()?))
+    });
+    values.collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn counting_threads_alone_run_at_the_priority_that_is_asked_for() {
+    let place = Place::endless();
+    let before = nice_values(std::process::id())[0].1;
+    for (args, expected) in [(&[][..], 19), (&["--priority", "low"], 19), (&["--priority", "normal"], before)]
+    {
+        let words = [&["watch", "run", "--state", "none", "--threads", "2"], args].concat();
+        let mut child =
+            place.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs");
+        let start = Instant::now();
+        let threads = loop {
+            let threads = nice_values(child.id());
+            let counting =
+                threads.iter().filter(|(name, nice)| name.starts_with("count-") && *nice == expected);
+            if counting.count() == 2 || start.elapsed() > PATIENCE {
+                break threads;
+            }
+            sleep(Duration::from_millis(10));
+        };
+        child.kill().and_then(|()| child.wait()).expect("it is ended");
+        for (name, nice) in threads {
+            let expected = if name.starts_with("count-") { expected } else { before };
+            assert_eq!(nice, expected, "{name} {args:?}");
+        }
+    }
+}

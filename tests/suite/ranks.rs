@@ -6,7 +6,7 @@ use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
 use neurotop::ranks::RankState;
 use neurotop::report::{Agreement, Summary};
-use neurotop::run::{Keeping, Mode, Options, Place, Run, Severity, Status, Watch};
+use neurotop::run::{Keeping, Mode, Options, Place, Priority, Run, Severity, Status, Watch};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -50,6 +50,7 @@ impl Follower {
             poll: None,
             settle: Duration::from_millis(300),
             threads: 2,
+            priority: Priority::Normal,
             keeping,
             shard: Shard::WHOLE,
         };
@@ -500,6 +501,7 @@ fn polling_finds_ranks_too() {
         poll,
         settle: Duration::from_millis(300),
         threads: 2,
+        priority: Priority::Normal,
         keeping: Keeping::Nothing,
         shard: Shard::WHOLE,
     };

@@ -5,7 +5,7 @@ use crate::support;
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
 use neurotop::report::Summary;
-use neurotop::run::{Keeping, Mode, Options, Place, Presence, Problem, Run, Watch};
+use neurotop::run::{Keeping, Mode, Options, Place, Presence, Priority, Problem, Run, Watch};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -31,7 +31,8 @@ fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
     let settings = support::settings("test", true);
     let settle = Duration::from_millis(300);
     let (mode, shard) = (Mode::Live, Shard::WHOLE);
-    let options = Options { mode, shard, poll: None, settle, threads: 2, keeping };
+    let options =
+        Options { mode, shard, poll: None, settle, threads: 2, priority: Priority::Normal, keeping };
     Watch::start(run, settings, options, &Place::File(state.to_owned()), Publisher::none()).expect("threads")
 }
 

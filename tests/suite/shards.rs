@@ -10,7 +10,7 @@ use neurotop::publish::Publisher;
 use neurotop::ranks::RankState;
 use neurotop::report::{Colours, Format, Merge, Report, RunPart, Summary};
 use neurotop::run::{
-    Addition, Ended, Keeping, Mode, Options, Place, Problem, Run, Settings, Severity, Watch,
+    Addition, Ended, Keeping, Mode, Options, Place, Priority, Problem, Run, Settings, Severity, Watch,
 };
 use neurotop::snapshot::{BatchId, End, LayerShape, Manifest};
 use proptest::prelude::*;
@@ -328,7 +328,15 @@ fn ranks_that_run_are_as_far_behind_and_as_silent_as_in_one_pass() {
 /// Counts a directory, or a shard of it, as the command does.
 fn count(run: &Path, shard: Shard) -> (Summary, RunPart) {
     let (settle, keeping) = (Duration::from_millis(300), Keeping::Nothing);
-    let options = Options { mode: Mode::Once, shard, poll: None, settle, threads: 2, keeping };
+    let options = Options {
+        mode: Mode::Once,
+        shard,
+        poll: None,
+        settle,
+        threads: 2,
+        priority: Priority::Normal,
+        keeping,
+    };
     let settings = support::settings("test", false);
     let watch = Watch::start(run, settings, options, &Place::Nowhere, Publisher::none()).expect("threads");
     let news = watch.views().news();

@@ -5,7 +5,7 @@ use crate::support;
 use assert_cmd::Command;
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
-use neurotop::run::{Keeping, Mode, Options, Place, Run, Status, Watch};
+use neurotop::run::{Keeping, Mode, Options, Place, Priority, Run, Status, Watch};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::Path;
@@ -99,6 +99,7 @@ impl Follower {
             poll: None,
             settle: Duration::from_millis(200),
             threads: 2,
+            priority: Priority::Normal,
             keeping,
             shard: Shard::WHOLE,
         };
@@ -658,4 +659,52 @@ fn a_configuration_is_read_to_a_bound() {
     fs::write(&file, "#".repeat((1 << 20) + 1)).expect("a file");
     let (code, _, said) = neurotop("doctor", place.path(), &["--config", file.to_str().expect("text")]);
     assert!(code != 0 && said.contains("larger than 1 MiB"), "{said}");
+}
+
+/// Thousands of broken batches must not be thousands of lines.
+#[test]
+fn of_many_broken_batches_the_first_are_named_with_how_many_more_there_are() {
+    let run = directory();
+    write(run.path(), 0, &batch_of(2, &[("a", &[5, 2, 3])]));
+    for number in 1..=250 {
+        fs::write(run.path().join(format!("batch-{number:06}.npz")), "no archive").expect("a file");
+    }
+    // One with another fault.
+    std::os::unix::fs::symlink("batch-000000.npz", run.path().join("batch-000999.npz")).expect("a link");
+    let (code, json, said) = summary(run.path());
+    let named = json["problems"].as_array().expect("a list");
+    let path = |at: usize| named[at]["path"].as_str().expect("text");
+    assert_eq!((code, named.len(), path(0), path(99)), (3, 101, "batch-000001.npz", "batch-000100.npz"));
+    let more: Vec<Option<u64>> = named.iter().map(|problem| problem["more"].as_u64()).collect();
+    assert_eq!((more[99], more.iter().flatten().count(), path(100)), (Some(150), 1, "batch-000999.npz"));
+    assert_eq!(
+        (said.matches("set aside: ").count(), said.matches("150 more like this").count()),
+        (101, 1),
+        "{said}"
+    );
+    for format in ["text", "md"] {
+        let (_, out, _) = neurotop("summary", run.path(), &["--format", format, "--settle", "0.2"]);
+        assert_eq!(out.matches("150 more like this").count(), 1, "{out}");
+    }
+    // So it is of shards, and of a summary that is read back.
+    let parts = directory();
+    let of = |name: &str| parts.path().join(name).to_str().expect("text").to_owned();
+    let (one, two, whole) = (of("1.json"), of("2.json"), of("whole.json"));
+    for (shard, part) in [("1/2", &one), ("2/2", &two)] {
+        neurotop("summary", run.path(), &["--shard", shard, "--export", part, "--settle", "0.2"]);
+    }
+    let (code, out, said) = neurotop("merge", one.as_ref(), &[&two, "--format", "json", "--export", &whole]);
+    let merged: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, &merged["problems"]), (3, &json["problems"]), "{said}");
+    let (code, out, _) = neurotop("compare", whole.as_ref(), &[&whole]);
+    assert_eq!((code, out.matches("150 more like this").count()), (3, 2), "{out}");
+    // Watched, they go as they are written again, and the figures are whole once all are.
+    let mut watch = Follower::of(run.path());
+    watch.until("all are known", |run| run.problem_count() == 251);
+    fs::remove_file(run.path().join("batch-000999.npz")).expect("removed");
+    for number in (1..=250).rev().chain([999]) {
+        write(run.path(), number, &batch_of(2, &[("a", &[5, 2, 3])]));
+    }
+    watch.until("nothing is wrong", |run| run.problem_count() == 0 && run.problems().next().is_none());
+    assert_eq!(watch.run().tally().batches(), 252);
 }

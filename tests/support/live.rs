@@ -5,7 +5,7 @@ use crossbeam_channel::Receiver;
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
 use neurotop::report::Summary;
-use neurotop::run::{Keeping, Mode, News, Options, Place, Run, Watch};
+use neurotop::run::{Keeping, Mode, News, Options, Place, Priority, Run, Watch};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -33,6 +33,7 @@ impl Live {
             poll,
             settle: Duration::from_millis(400),
             threads: 2,
+            priority: Priority::Normal,
             keeping: Keeping::Nothing,
         };
         let watch = Watch::start(directory, settings, options, &Place::Nowhere, Publisher::none());

@@ -90,6 +90,7 @@ pub fn draw(frame: &mut Frame<'_>, contents: &Contents<'_>, state: &mut State, n
         framed,
     };
     state.places = Places::default();
+    state.settle_selection(&moment.summary.layers);
     let [top, body, bottom] = Layout::vertical([
         Constraint::Length(header::height(area, &scene)),
         Constraint::Fill(1),

@@ -3,6 +3,7 @@
 use super::super::state::State;
 use super::wrap::wrapped;
 use super::{Scene, list};
+use crate::problems::More;
 use crate::report::Agreement;
 use crate::text::{elide, thousands};
 use ratatui::Frame;
@@ -12,8 +13,14 @@ use ratatui::text::{Line, Span};
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
-/// How many entries there are to list.
+/// How many problems there are.
 pub(super) fn count(scene: &Scene<'_>) -> usize {
+    let more = scene.moment.summary.problems.iter().map(|problem| problem.more.total());
+    entry_count(scene) + more.sum::<u64>() as usize
+}
+
+/// How many entries there are to list.
+fn entry_count(scene: &Scene<'_>) -> usize {
     let summary = &scene.moment.summary;
     let differs = matches!(summary.agreement, Agreement::Differs { .. });
     summary.problems.len()
@@ -35,17 +42,18 @@ const LONGEST: usize = 1000;
 fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
     let theme = scene.theme;
     let mut lines = Vec::new();
-    for (head, style, text) in entries(scene).take(MOST_LISTED) {
+    for (head, style, text, more) in entries(scene).take(MOST_LISTED) {
         let head = if head.width() <= width { vec![head] } else { wrapped(&head, width) };
         lines.extend(head.into_iter().map(|line| Line::styled(line, style)));
         let text = wrapped(&elide(&text, LONGEST), width.saturating_sub(2));
         lines.extend(text.into_iter().map(|line| Line::from(vec![Span::raw("  "), Span::raw(line)])));
+        lines.extend(more.text().map(|more| Line::styled(more, theme.warn)));
     }
     if lines.is_empty() {
         let none = wrapped("None: every batch that was seen is counted or waits its turn.", width);
         lines.extend(none.into_iter().map(|line| Line::styled(line, theme.good)));
     }
-    let more = count(scene).saturating_sub(MOST_LISTED);
+    let more = entry_count(scene).saturating_sub(MOST_LISTED);
     if more > 0 {
         let more = format!("and {} more, which the exports have", thousands(more as u128));
         lines.push(Line::styled(more, theme.warn));
@@ -53,15 +61,20 @@ fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// Heads and texts, made as they are asked for.
-fn entries<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (String, Style, Cow<'a, str>)> {
+/// Heads, texts, and how many more there are like each, made as they are asked for.
+fn entries<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (String, Style, Cow<'a, str>, More)> {
     let (summary, theme) = (&scene.moment.summary, scene.theme);
     let problems = summary.problems.iter().map(|problem| {
         let (what, style) = match problem.severity {
             "set_aside" => ("set aside", theme.bad),
             _ => ("note", theme.warn),
         };
-        (format!("{what}  {}", elide(&problem.path, LONGEST)), style, Cow::from(&problem.reason))
+        (
+            format!("{what}  {}", elide(&problem.path, LONGEST)),
+            style,
+            Cow::from(&problem.reason),
+            problem.more,
+        )
     });
     let differs = match &summary.agreement {
         // Each takes several columns, so that these are more than are shown.
@@ -72,5 +85,7 @@ fn entries<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (String, Style, Cow
         differs.map(|how| ("not equal to NeuroBench's own results".to_owned(), theme.bad, Cow::from(how)));
     let warnings = summary.run.warnings.iter();
     let warnings = warnings.map(|warning| ("the producer warns".to_owned(), theme.warn, Cow::from(warning)));
-    problems.chain(differs).chain(warnings)
+    let alone =
+        differs.into_iter().chain(warnings).map(|(head, style, text)| (head, style, text, More::default()));
+    problems.chain(alone)
 }

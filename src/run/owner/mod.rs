@@ -49,10 +49,11 @@ const FINISH_WITHIN: Duration = Duration::from_secs(2);
 /// To publish a view may take at most one part in so many of the time.
 const PUBLISH_SHARE: u32 = 20;
 
-/// The least time between two views, and what of it each layer adds: what a view shares with the run is copied when it
-/// changes next. The first change after that is published at once, and so is a batch that comes alone.
+/// The least time between two views, and what of it each layer and problem adds: what a view shares with the run is
+/// copied when it changes next. The first change after that is published at once, and so is a batch that comes alone.
 const BETWEEN_VIEWS: Duration = Duration::from_millis(5);
 const BETWEEN_VIEWS_BY_LAYER: Duration = Duration::from_micros(20);
+const BETWEEN_VIEWS_BY_PROBLEM: Duration = Duration::from_micros(1);
 
 /// What the thread knows.
 pub(super) struct Owner {
@@ -224,9 +225,10 @@ impl Owner {
         (self.changed, self.publish_by) = (false, None);
         self.revision += 1;
         let view = self.epoch.run.conclude(self.revision, SystemTime::now());
-        let layers = view.tally().layers().len() as u32;
+        let layers = BETWEEN_VIEWS_BY_LAYER * view.tally().layers().len() as u32;
+        let problems = BETWEEN_VIEWS_BY_PROBLEM * u32::try_from(view.problem_count()).unwrap_or(u32::MAX);
         self.slot.publish(view);
-        let between = (now.elapsed() * PUBLISH_SHARE).max(BETWEEN_VIEWS).max(BETWEEN_VIEWS_BY_LAYER * layers);
+        let between = (now.elapsed() * PUBLISH_SHARE).max(BETWEEN_VIEWS).max(layers + problems);
         self.next_view = Instant::now() + between;
     }
 
