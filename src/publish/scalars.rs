@@ -44,7 +44,7 @@ impl Scalars {
     /// The points of a run, by its number.
     pub(super) fn series(&self, number: usize) -> Series {
         let (writer, names) = (self.writer.clone(), Arc::clone(&self.names));
-        Series { number, writer, names, begun: None, next_look: Instant::now() }
+        Series { number, writer, names, begun: None, next_look: Instant::now(), has_news: false }
     }
 
     /// Has all of it end once it is written.
@@ -62,6 +62,8 @@ pub struct Series {
     names: Arc<Mutex<Names>>,
     begun: Option<Begun>,
     next_look: Instant,
+    /// Whether something is counted that no point has, so that one becomes due with time.
+    has_news: bool,
 }
 
 /// The points of a run that has a batch.
@@ -82,12 +84,13 @@ impl Series {
     pub fn note(&mut self, run: &Run, wall: SystemTime, now: Instant) {
         if let Some((begun, writer)) = self.begun(run, now) {
             begun.note(run, wall, now, writer);
+            self.has_news = self.begun.as_ref().is_some_and(|begun| begun.has_news(run));
         }
     }
 
     /// When to look whether a point has become due with time.
     pub fn due(&self) -> Option<Instant> {
-        self.begun.as_ref().map(|_| self.next_look)
+        self.has_news.then_some(self.next_look)
     }
 
     /// Takes the point that has become due with time.
@@ -97,7 +100,10 @@ impl Series {
         }
         self.next_look = now + LOOK;
         match &mut self.begun {
-            Some(begun) if run.is_over(wall) => begun.take(run, wall, now, &self.writer, Place::Between),
+            Some(begun) if run.is_over(wall) => {
+                begun.take(run, wall, now, &self.writer, Place::Between);
+                self.has_news = begun.has_news(run);
+            }
             _ => self.note(run, wall, now),
         }
     }

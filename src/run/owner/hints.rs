@@ -2,7 +2,7 @@
 //! busy, one look at everything answers them all.
 
 use crate::follow::Hint;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,7 +19,8 @@ pub(super) struct Hints {
 
 impl Hints {
     pub(super) fn new() -> Self {
-        let (sender, receiver) = bounded(MOST);
+        // It is bounded by `MOST`; a channel with a size of its own takes room for all of them for each run.
+        let (sender, receiver) = unbounded();
         Self { sender, receiver, overflowed: Arc::default() }
     }
 
@@ -27,7 +28,8 @@ impl Hints {
     pub(super) fn taker(&self) -> impl Fn(Hint) + Send + 'static {
         let (sender, overflowed) = (self.sender.clone(), Arc::clone(&self.overflowed));
         move |hint| {
-            if sender.try_send(hint).is_err() {
+            // It may be one more where two come at once.
+            if sender.len() >= MOST || sender.send(hint).is_err() {
                 overflowed.store(true, Ordering::Release);
             }
         }
