@@ -106,8 +106,10 @@ impl Engine {
             return;
         };
         let names = before.iter().map(|layer| layer.name.as_str());
-        let counted = self.ledger.in_figures_with_layers().map(|(name, shapes)| (name.id(), shapes));
-        if let Some(layers) = LayerPresence::of_layers(names, counted) {
+        // Of batches with the same layers the lowest and the highest say all.
+        let counted = self.ledger.in_figures_with_layers();
+        let ends = counted.flat_map(|of| [(of.first.id(), of.shapes), (of.last.id(), of.shapes)]);
+        if let Some(layers) = LayerPresence::of_layers(names, ends) {
             self.pending.push(Update::Layers(layers));
         }
     }
@@ -183,10 +185,10 @@ impl Engine {
     fn all_layer_sets(&self) -> LayerSets {
         // Most batches share their shapes, and of these the first is enough.
         let mut firsts: HashMap<*const LayerShape, (BatchName, &Arc<[LayerShape]>)> = HashMap::new();
-        for (name, shapes) in self.ledger.in_figures_with_layers() {
-            if let Some(shapes) = shapes {
-                let first = firsts.entry(shapes.as_ptr()).or_insert((name, shapes));
-                first.0 = first.0.min(name);
+        for counted in self.ledger.in_figures_with_layers() {
+            if let Some(shapes) = counted.shapes {
+                let first = firsts.entry(shapes.as_ptr()).or_insert((counted.first, shapes));
+                first.0 = first.0.min(counted.first);
             }
         }
         let mut sets = LayerSets::default();

@@ -424,7 +424,7 @@ impl Engine {
         if let Some(owner) = self.ledger.owner_besides(name) {
             // Events may say that the new name is there before they say that the old one is not.
             match look(&self.directory, &owner.to_string()) {
-                Some(_) => self.ledger.note_there(owner),
+                Some(_) => self.ledger.note_there(owner, now),
                 None => drop(self.ledger.note_gone(owner)),
             }
         }
