@@ -7,7 +7,7 @@ use crate::pipeline::deletion::Left;
 use crate::pipeline::{Keeping, Mode, Update};
 use crate::snapshot::{BatchName, SnapshotError};
 use crate::storage::is_url;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 impl Engine {
@@ -28,7 +28,8 @@ impl Engine {
             return;
         }
         let manifest = self.known_manifest().or_else(|| self.restored_manifest.clone());
-        let checkpoint = self.checkpoints.make(self.ledger.counted(), manifest, self.may_delete());
+        let checkpoint =
+            self.checkpoints.make(self.ledger.counted(), manifest, self.known_root(), self.may_delete());
         self.pending.push(Update::Checkpoint(Box::new(checkpoint)));
     }
 
@@ -36,7 +37,11 @@ impl Engine {
     /// taken out since then cannot.
     pub(super) fn take_saved(&mut self, checkpoint: u64, took: Duration) {
         let mut safe = self.checkpoints.saved(checkpoint, took);
-        safe.retain(|(name, identity)| self.ledger.counted_as(*name) == Some(*identity));
+        // What is gone for good meanwhile is counted all the same.
+        safe.retain(|(name, identity)| match self.ledger.counted_as(*name) {
+            Some(counted) => counted == *identity,
+            None => self.ledger.is_in_figures(*name),
+        });
         self.saving_fails = false;
         self.pending.push(Update::Solved("state".into()));
         for (name, _) in &safe {
@@ -58,7 +63,9 @@ impl Engine {
         }
         let ledger = &self.ledger;
         if self.deletions.is_first() {
-            prune_leftovers(&self.directory, |name| ledger.counted_as(name));
+            prune_leftovers(&self.directory, |name, now| {
+                ledger.is_in_figures(name) && ledger.as_counted(name, now).is_some()
+            });
         }
         self.deletions.add(safe, Instant::now());
     }
@@ -67,7 +74,9 @@ impl Engine {
     pub(super) fn delete(&mut self, now: Instant) {
         let ledger = &self.ledger;
         let is_safe = |(name, identity): &CountedBatch| ledger.may_be_deleted(*name, identity);
-        for Left { batch, error } in self.deletions.delete_due(&self.directory, now, is_safe) {
+        let (deleted, left) = self.deletions.delete_due(&self.directory, now, is_safe);
+        self.ledger.note_deleted(deleted);
+        for Left { batch, error } in left {
             self.notice(batch.to_string(), error);
         }
     }
@@ -85,10 +94,17 @@ impl Engine {
         if !self.acknowledges() {
             return;
         }
-        let counted = self.ledger.in_figures_with_layers().map(|(name, _)| name);
-        let restored = counted.filter(|name| !self.recent.has(name.id()));
-        for name in restored.filter(|name| !changed.contains(name)) {
-            self.acknowledgement.add(name.id());
+        let mut by_rank: HashMap<Option<u32>, BTreeSet<u64>> = HashMap::new();
+        for name in changed {
+            by_rank.entry(name.rank()).or_default().insert(name.number);
+        }
+        for of in self.ledger.in_figures_with_layers() {
+            if of.first != of.last {
+                let (rank, numbers) = (of.first.rank(), of.first.number..=of.last.number);
+                self.acknowledgement.add_all(rank, numbers, by_rank.entry(rank).or_default());
+            } else if !self.recent.has(of.first.id()) && !changed.contains(&of.first) {
+                self.acknowledgement.add(of.first.id());
+            }
         }
     }
 
