@@ -180,7 +180,7 @@ impl Run {
         self.bytes = progress.bytes;
         self.newest = progress.newest;
         self.resumed = batches;
-        self.last_activity = last_of(progress.counted.iter().map(|(_, identity)| identity.modified), now);
+        self.last_activity = last_of(progress.counted.written().map(|(_, written)| written), now);
         self.ranks.restore(progress.ranks);
         self.may_have_deleted = progress.may_have_deleted;
         let lost: HashSet<String> = progress.counted.lost().iter().map(BatchName::to_string).collect();
@@ -192,9 +192,9 @@ impl Run {
                 self.add_problem(Problem { path, reason, severity: Severity::SetAside });
             }
         }
-        for (name, identity) in progress.counted.iter() {
-            if let Some(rank) = name.rank() {
-                self.ranks.note_written(rank, identity.modified, now);
+        for (rank, written) in progress.counted.written() {
+            if let Some(rank) = rank {
+                self.ranks.note_written(rank, written, now);
             }
         }
         self.reprice();
@@ -230,6 +230,7 @@ impl Run {
         Progress {
             directory: path_bytes(directory),
             manifest: checkpoint.manifest,
+            root: checkpoint.root,
             may_have_deleted: checkpoint.may_have_deleted,
             problems: problems.map(|problem| (problem.path.clone(), problem.reason.clone())).collect(),
             counted: checkpoint.counted,

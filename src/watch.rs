@@ -144,6 +144,7 @@ impl Watch {
         let restored = known.progress.take().and_then(|progress| {
             let restored = Restored {
                 manifest: progress.manifest.clone(),
+                root: progress.root,
                 counted: progress.counted.clone(),
                 may_have_deleted: progress.may_have_deleted,
                 is_from_elsewhere: known.is_from_elsewhere,

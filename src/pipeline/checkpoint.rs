@@ -3,6 +3,7 @@
 use crate::follow::{CountedBatches, Identity};
 use crate::snapshot::BatchName;
 use crate::state::KnownManifest;
+use crate::storage::Root;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ pub struct Checkpoint {
     pub number: u64,
     /// The run's own manifest, where it has one.
     pub manifest: Option<KnownManifest>,
+    /// What tells its directory from another of the same name, where that is known.
+    pub root: Option<Root>,
     /// The batches.
     pub counted: CountedBatches,
     /// Whether some of them may have been deleted since they were counted.
@@ -29,6 +32,8 @@ pub struct Checkpoint {
 pub struct Restored {
     /// The run's own manifest, where it had one.
     pub manifest: Option<KnownManifest>,
+    /// What told its directory from another of the same name, where that was known.
+    pub root: Option<Root>,
     /// The counted batches.
     pub counted: CountedBatches,
     /// Whether some of them may have been deleted since they were counted.
@@ -101,13 +106,14 @@ impl Checkpoints {
         &mut self,
         counted: CountedBatches,
         manifest: Option<KnownManifest>,
+        root: Option<Root>,
         may_have_deleted: bool,
     ) -> Checkpoint {
         self.number += 1;
         self.changed = false;
         self.due = Instant::now() + EVERY;
         self.sent.push_back((self.number, std::mem::take(&mut self.fresh)));
-        Checkpoint { number: self.number, manifest, counted, may_have_deleted }
+        Checkpoint { number: self.number, manifest, root, counted, may_have_deleted }
     }
 
     /// A checkpoint is on disk, which took so long, and so is what was in those before it. Returns the batches
@@ -148,13 +154,13 @@ mod tests {
         let (first, second, third) = (batch(1), batch(2), batch(3));
         checkpoints.add(first);
         assert!(checkpoints.due().is_some());
-        checkpoints.make(CountedBatches::default(), None, false);
+        checkpoints.make(CountedBatches::default(), None, None, false);
         checkpoints.add(second);
-        checkpoints.make(CountedBatches::default(), None, false);
+        checkpoints.make(CountedBatches::default(), None, None, false);
         checkpoints.add(third);
         assert_eq!(checkpoints.saved(1, Duration::ZERO), [first]);
         checkpoints.failed();
-        let last = checkpoints.make(CountedBatches::default(), None, false);
+        let last = checkpoints.make(CountedBatches::default(), None, None, false);
         let safe = checkpoints.saved(last.number, Duration::ZERO);
         assert_eq!(safe, [second, third], "one that is newer holds all before it");
         assert_eq!(checkpoints.saved(last.number, Duration::ZERO), []);
@@ -165,7 +171,7 @@ mod tests {
         let mut checkpoints = Checkpoints::new();
         checkpoints.touch();
         assert!(!checkpoints.is_wanted(false) && checkpoints.is_wanted(true));
-        let first = checkpoints.make(CountedBatches::default(), None, false);
+        let first = checkpoints.make(CountedBatches::default(), None, None, false);
         assert!(!checkpoints.is_wanted(true), "nothing has changed");
         checkpoints.touch();
         assert_eq!(checkpoints.due(), None, "the first one is being written");

@@ -69,6 +69,8 @@ pub(super) struct Engine {
     saving_fails: bool,
     /// The manifest that an earlier process knew, until this one knows the run's.
     restored_manifest: Option<KnownManifest>,
+    /// What told its directory from another then.
+    restored_root: Option<Root>,
     /// Whether nothing says yet that what an earlier process counted is of this run.
     is_unconfirmed: bool,
     /// Whether batches came that may be of another run, so that no other is taken before everything is looked at.
@@ -146,6 +148,7 @@ impl Engine {
             checkpoints: Checkpoints::new(),
             saving_fails: false,
             restored_manifest: None,
+            restored_root: None,
             is_unconfirmed: false,
             is_in_doubt: false,
             is_from_elsewhere: false,
