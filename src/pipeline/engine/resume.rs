@@ -10,7 +10,8 @@ use crate::pipeline::rank_documents::RankDocuments;
 use crate::pipeline::{Keeping, Mode, Restored, Update};
 use crate::run::PROGRESS;
 use crate::snapshot::{BatchId, BatchName, SnapshotError};
-use crate::state::Kinship;
+use crate::state::{Kinship, is_another_directory};
+use crate::storage::Root;
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -26,6 +27,7 @@ impl Engine {
         self.note_restored_layers();
         tracing::info!(directory = ?self.directory, "goes on from a kept progress");
         self.restored_manifest = restored.manifest;
+        self.restored_root = restored.root;
         self.may_have_deleted = restored.may_have_deleted;
         self.is_from_elsewhere = restored.is_from_elsewhere;
         self.is_unconfirmed = true;
@@ -42,7 +44,7 @@ impl Engine {
             let Some(name) = BatchName::parse(&found.name) else { continue };
             match self.as_counted(found, name) {
                 Some(identity) => safe.push((name, identity)),
-                None if self.ledger.counted_as(name).is_some() => drop(changed.insert(name)),
+                None if self.ledger.is_in_figures(name) => drop(changed.insert(name)),
                 None => others += 1,
             }
         }
@@ -59,10 +61,11 @@ impl Engine {
         if self.is_from_elsewhere && !is_known {
             return Some(OF_ANOTHER);
         }
-        if !is_known && (!changed.is_empty() || !self.may_delete()) {
+        if !is_known && (!changed.is_empty() || !self.may_delete() || self.is_elsewhere()) {
             return Some(if self.recent.is_empty() { REPLACED } else { BEGUN_AGAIN });
         }
         self.is_unconfirmed = false;
+        self.restored_root = None;
         if is_known {
             self.acknowledge_restored(&changed);
         }
@@ -88,7 +91,7 @@ impl Engine {
             return false;
         }
         let present: HashSet<BatchId> = batches().map(|(_, name)| name.id()).collect();
-        self.ledger.in_figures_with_layers().any(|(name, _)| !present.contains(&name.id()))
+        self.ledger.lacks_any(&present)
     }
 
     /// Whether a batch may be one of another run: the first of it, or one that came after that.
@@ -100,9 +103,7 @@ impl Engine {
 
     /// The state in which a batch was counted, under this name or another, if it is in that state still.
     fn as_counted(&self, found: &Found, name: BatchName) -> Option<Identity> {
-        let owner = self.ledger.owner_besides(name);
-        let counted = self.ledger.counted_as(name).or_else(|| self.ledger.counted_as(owner?));
-        counted.filter(|counted| counted.same_contents(&found.identity))
+        self.ledger.as_counted(name, &found.identity)
     }
 
     /// What the manifest says of whether this is the run that was counted; without one, that batches are deleted
@@ -110,9 +111,22 @@ impl Engine {
     pub(super) fn kinship(&self) -> Kinship {
         match (&self.restored_manifest, self.known_manifest()) {
             (Some(before), Some(now)) => before.kinship(&now),
-            (None, None) if self.options.keeping == Keeping::ProgressAndPrune => Kinship::SameFile,
+            (None, None) if self.options.keeping == Keeping::ProgressAndPrune && !self.is_elsewhere() => {
+                Kinship::SameFile
+            }
             _ => Kinship::None,
         }
+    }
+
+    /// Whether an earlier process counted in another directory than the one that is there.
+    fn is_elsewhere(&self) -> bool {
+        let roots = self.restored_root.as_ref().zip(self.root.as_ref());
+        roots.is_some_and(|(before, now)| is_another_directory(before, now))
+    }
+
+    /// What tells the directory of what is counted from another, as long as nothing says that it is still the same.
+    pub(super) fn known_root(&self) -> Option<Root> {
+        if self.is_unconfirmed { self.restored_root } else { self.root }
     }
 
     /// Starts over where only the batches say that the run is another one, and says what is gone with the old one.
@@ -146,6 +160,7 @@ impl Engine {
         self.checkpoints.forget();
         self.deletions = Deletions::default();
         self.restored_manifest = None;
+        self.restored_root = None;
         self.is_unconfirmed = false;
         self.is_in_doubt = false;
         self.is_from_elsewhere = false;
@@ -168,8 +183,8 @@ impl Engine {
     pub(super) fn counted_and_gone(&self) -> u64 {
         let found = scan(&self.directory, self.options.shard).unwrap_or_default();
         let is_there = |found: &Found| {
-            let counted = BatchName::parse(&found.name).and_then(|name| self.ledger.counted_as(name));
-            counted.is_some_and(|counted| counted.same_contents(&found.identity))
+            let name = BatchName::parse(&found.name).filter(|name| self.ledger.is_in_figures(*name));
+            name.is_some_and(|name| self.as_counted(found, name).is_some())
         };
         let there = found.iter().filter(|found| is_there(found)).count() as u64;
         self.ledger.in_figures().saturating_sub(there)
