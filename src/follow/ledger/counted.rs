@@ -91,7 +91,10 @@ impl CountedBatches {
         let of_stretch =
             |stretch: &Stretch| (stretch.first().rank(), stretch.written(MOST_TIMES).collect::<Vec<_>>());
         let gone = self.gone.iter().map(move |stretch| of_stretch(stretch));
-        present.chain(gone.flat_map(|(rank, times)| times.into_iter().map(move |time| (rank, time))))
+        let all =
+            present.chain(gone.flat_map(|(rank, times)| times.into_iter().map(move |time| (rank, time))));
+        // That of a state which nobody knows is none.
+        all.filter(|(_, written)| *written > SystemTime::UNIX_EPOCH)
     }
 
     /// The names of batches that cannot be counted any more, as they were in the end.

@@ -132,7 +132,11 @@ impl Stretch {
     }
 
     fn append(&mut self, next: &Self) {
-        self.written = (self.written.0.min(next.written.0), self.written.1.max(next.written.1));
+        // The oldest time of all is that of what nobody knows.
+        let oldest = self.written.0.min(next.written.0);
+        let oldest =
+            if oldest > SystemTime::UNIX_EPOCH { oldest } else { self.written.0.max(next.written.0) };
+        self.written = (oldest, self.written.1.max(next.written.1));
         self.fingerprint = self.fingerprint.wrapping_add(next.fingerprint);
         self.digests.extend_from_slice(&next.digests);
         self.states.extend_from_slice(&next.states);
@@ -420,9 +424,11 @@ mod tests {
                 ..batch(&format!("batch-{number:02}"), 0, None)
             });
         }
+        gone.add(&batch("batch-11", 0, None));
         let stretch = gone.stretches().next().expect("one");
-        assert_eq!(stretch.written(3).collect::<Vec<_>>(), [at(30), at(28), at(26)]);
-        assert_eq!(stretch.written(32).last(), Some(at(10)));
+        let span = std::time::Duration::from_secs(20) / 11;
+        assert_eq!(stretch.written(3).collect::<Vec<_>>(), [at(30), at(30) - span, at(30) - 2 * span]);
+        assert_eq!(stretch.written(32).last(), Some(at(30) - 11 * span), "of one the time is not known");
     }
 
     proptest! {

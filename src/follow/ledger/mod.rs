@@ -326,17 +326,18 @@ impl Ledger {
         let mut ledger = Self::new(settle);
         let shapes: Vec<Arc<[LayerShape]>> =
             counted.shapes.iter().map(|shapes| shapes.clone().into()).collect();
-        let places: Vec<u32> = shapes.iter().map(|shapes| ledger.shapes.place_of(shapes)).collect();
-        let place_of = |place: u32| places.get(place as usize).copied().unwrap_or(NO_PLACE);
+        let place_of = |ledger: &mut Self, place: u32| {
+            shapes.get(place as usize).map_or(NO_PLACE, |shapes| ledger.shapes.place_of(shapes))
+        };
         for batch in &counted.batches {
-            let count = Count { place: place_of(batch.place), digest: batch.digest };
+            let count = Count { place: place_of(&mut ledger, batch.place), digest: batch.digest };
             ledger.insert(batch.name, Entry::of(batch.name, batch.identity, now));
             ledger.take_over_count(batch.name, Some(count));
         }
         for stretch in &counted.gone {
-            let mut stretch = Arc::clone(stretch);
-            if stretch.place != place_of(stretch.place) {
-                Arc::make_mut(&mut stretch).place = place_of(stretch.place);
+            let (mut stretch, place) = (Arc::clone(stretch), place_of(&mut ledger, stretch.place));
+            if stretch.place != place {
+                Arc::make_mut(&mut stretch).place = place;
             }
             for account in ledger.accounts_of(stretch.first()) {
                 account.seen += stretch.len() as u64;
