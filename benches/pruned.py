@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure a run of very many batches that are deleted as they are counted.
 
-usage: pruned.py [--command target/release/neurotop] [--batches 1000000] [--ahead 20000] [--within DIR]
+usage: pruned.py [--command target/release/neurotop] [--batches 1000000] [--ahead 4000] [--within DIR]
 
 Writes batches of packed bits of one small layer, at most so many ahead of what is deleted, while
 `neurotop watch DIR --state FILE --prune` counts and deletes them. Prints the batches a second from
@@ -137,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--command", default=str(ROOT / "target/release/neurotop"))
     parser.add_argument("--batches", type=int, default=1_000_000)
-    parser.add_argument("--ahead", type=int, default=20_000)
+    parser.add_argument("--ahead", type=int, default=4_000)
     parser.add_argument("--within", help="a directory, such as one that is in memory")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.within) as place:
