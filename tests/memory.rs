@@ -5,9 +5,15 @@
 mod support;
 
 use neurotop::count::{Scratch, count_batch};
+use neurotop::follow::{Contents, Found, Ledger, Outcome, Verdict, look};
+use neurotop::history::History;
 use neurotop::portrait::portrait;
-use neurotop::snapshot::Batch;
+use neurotop::snapshot::{Batch, BatchName, LayerShape, classify};
+use neurotop::state::{Progress, encode, write};
+use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime};
 use support::write_zeros;
 
 /// The most memory that this process ever had, in KiB.
@@ -62,6 +68,72 @@ fn a_run_of_many_batches_takes_little_for_each() {
     let many = peak_of(1000..21_000);
     assert!(many < 48 << 10, "21,000 batches took {many} KiB");
     assert!(many < few + (12 << 10), "20,000 batches more took {} KiB more", many - few);
+}
+
+/// Whether this is the process in which a test is run alone. If it is not, that is started, and has passed: the peak
+/// of a process is that of all its tests.
+fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "NEUROTOP_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let this = std::env::current_exe().expect("this program");
+    let mut alone = std::process::Command::new(this);
+    alone.args(["--exact", test, "--nocapture"]).env(ALONE, "");
+    assert!(alone.status().expect("it starts").success());
+    false
+}
+
+/// What is deleted once it is counted takes eight bytes, not a name and a state.
+#[test]
+fn a_million_batches_that_were_deleted_take_little() {
+    if !is_alone("a_million_batches_that_were_deleted_take_little") {
+        return;
+    }
+    const BATCHES: u64 = 1_000_000;
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("batch-0.npz"), "x").expect("a file");
+    let one = look(directory.path(), "batch-0.npz").expect("it is there");
+    let shapes: Arc<[LayerShape]> = Arc::new([LayerShape { name: "lif".into(), neurons: Some(vec![100]) }]);
+    let mut ledger = Ledger::new(Duration::from_secs(2));
+    let (now, clock) = (Instant::now(), SystemTime::now());
+    let before = peak();
+    for number in 0..BATCHES {
+        let name = format!("batch-{number:06}.npz");
+        let found = Found { meaning: classify(&name), name, ..one.clone() };
+        ledger.observe(&found, true, now, clock);
+        let job = ledger.take_ready(1).pop().expect("it is ready");
+        let name = BatchName::parse(&job.name).expect("a batch");
+        // No two have the same, and none has a short form.
+        let digest = NonZeroU64::MIN.saturating_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1);
+        let result = Ok(Contents { shapes: Arc::clone(&shapes), digest });
+        let outcome = Outcome { job, after: Some(found.identity), result, is_whole: true };
+        assert_eq!(ledger.settle(&outcome, now), Verdict::Add { replaces: false });
+        ledger.note_deleted([name]);
+    }
+    assert_eq!((ledger.in_figures(), ledger.account().counted), (BATCHES, BATCHES));
+    let counted = peak() - before;
+    assert!(counted < 12 << 10, "{BATCHES} batches took {counted} KiB");
+    let progress = Progress {
+        directory: b"/runs/exp1".to_vec(),
+        manifest: None,
+        root: None,
+        counted: ledger.counted(),
+        may_have_deleted: true,
+        problems: Vec::new(),
+        layers: Vec::new(),
+        step_lengths: Vec::new(),
+        samples: 0,
+        bytes: 0,
+        history: History::default(),
+        ranks: Vec::new(),
+        newest: None,
+    };
+    write(&directory.path().join("run.state"), &progress).expect("written");
+    let grown = peak() - before;
+    assert!(grown < 14 << 10, "{BATCHES} batches took {grown} KiB to be kept");
+    let bytes = encode(&progress).expect("encoded");
+    assert!(bytes.len() < 9 * BATCHES as usize, "{} bytes", bytes.len());
 }
 
 /// The most memory, in KiB, that `neurotop summary` ever had.

@@ -281,8 +281,8 @@ impl<'a> Examination<'a> {
     fn note_deleted(&mut self, within: Option<&Path>) {
         match kept(&self.settings.state, self.directory, within) {
             Ok(progress) => {
-                let counted = progress.iter().flat_map(|progress| progress.counted.iter());
-                counted.for_each(|(name, _)| self.batches.add_counted(name.id()));
+                let counted = progress.iter().flat_map(|progress| progress.counted.names());
+                counted.for_each(|name| self.batches.add_counted(name.id()));
             }
             Err(why) => self.note(
                 "the kept progress",

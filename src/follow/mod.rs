@@ -14,7 +14,10 @@ mod watcher;
 
 pub use crate::storage::{Identity, Shape};
 pub use finder::{Discovery, Idle, MAX_RUNS, find_runs, runs_inside};
-pub use ledger::{Account, Changes, Contents, CountedBatch, CountedBatches, Job, Ledger, Outcome, Verdict};
+pub use ledger::{
+    Account, Changes, Contents, CountedBatch, CountedBatches, InFigures, Job, Ledger, OlderBatch, Outcome,
+    Verdict,
+};
 pub use neighbours::{Neighbour, beside_run, beside_runs, holds_any_batch};
 pub use prune::{Pruned, prune, prune_leftovers};
 pub use scan::{Found, is_run, look, scan, scan_rank};

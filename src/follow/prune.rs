@@ -55,7 +55,7 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pru
     // From here on its time of change is another one: it was renamed.
     let aside = format!(".{own}{ASIDE}");
     rename(&place, own, &aside)?;
-    if delete_if_counted(&place, own, &aside, Some(counted))? {
+    if delete_if_counted(&place, own, &aside, |now| now.same_contents(counted))? {
         Ok(Pruned::Deleted)
     } else {
         Ok(Pruned::Changed)
@@ -63,17 +63,17 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pru
 }
 
 /// Goes on with what an earlier process was about to delete when it ended: what is as it was counted is deleted,
-/// the rest is put back to where it was. `counted` says in which state a batch was counted, if it was.
-pub fn prune_leftovers(directory: &Path, counted: impl Fn(BatchName) -> Option<Identity>) {
+/// the rest is put back to where it was. `is_counted` says whether a batch in this state was counted.
+pub fn prune_leftovers(directory: &Path, is_counted: impl Fn(BatchName, &Identity) -> bool) {
     // What cannot be opened or deleted now is tried again the next time.
     let Ok(Some(place)) = open_place(directory, None) else { return };
     let Ok(names) = names_in(&place) else { return };
-    leftovers(&place, "", &names, &counted);
+    leftovers(&place, "", &names, &is_counted);
     for name in names.iter().filter_map(|name| name.to_str()) {
         if let (EntryName::Rank(_), Ok(Some(inside))) = (classify(name), open_place(directory, Some(name)))
             && let Ok(names) = names_in(&inside)
         {
-            leftovers(&inside, &format!("{name}/"), &names, &counted);
+            leftovers(&inside, &format!("{name}/"), &names, &is_counted);
         }
     }
 }
@@ -82,7 +82,7 @@ fn leftovers(
     place: &OwnedFd,
     within: &str,
     names: &[OsString],
-    counted: &impl Fn(BatchName) -> Option<Identity>,
+    is_counted: &impl Fn(BatchName, &Identity) -> bool,
 ) {
     for name in names.iter().filter_map(|name| name.to_str()) {
         let of = |suffix| {
@@ -90,7 +90,7 @@ fn leftovers(
             Some((own, BatchName::parse(&format!("{within}{own}"))?))
         };
         if let Some((own, batch)) = of(ASIDE) {
-            let _ = delete_if_counted(place, own, name, counted(batch).as_ref());
+            let _ = delete_if_counted(place, own, name, |now| is_counted(batch, now));
         } else if of(DOOMED).is_some() {
             let _ = delete_directory(place, name);
         }
@@ -103,11 +103,10 @@ fn delete_if_counted(
     place: &OwnedFd,
     own: &str,
     aside: &str,
-    counted: Option<&Identity>,
+    is_counted: impl Fn(&Identity) -> bool,
 ) -> io::Result<bool> {
     let Some(entry) = Entry::at(place, aside)? else { return Ok(false) };
-    let as_counted =
-        counted.is_some_and(|counted| entry.identity.same_contents(counted)) && entry.more.is_none();
+    let as_counted = is_counted(&entry.identity) && entry.more.is_none();
     if !as_counted && Entry::is_free(place, own)? {
         // Whoever wrote it wants it read.
         rename(place, aside, own)?;
@@ -334,7 +333,7 @@ mod tests {
         fs::rename(path.join("rank-3"), &moved).expect("moved");
         std::os::unix::fs::symlink(&moved, path.join("rank-3")).expect("a link");
         assert_eq!(pruned(path, "rank-3/batch-1.npz", &counted), Pruned::Changed);
-        prune_leftovers(path, |_| Some(other));
+        prune_leftovers(path, |_, now| now.same_contents(&other));
         assert_eq!(names(&moved), [".batch-2.npz.counted", "batch-1.npz"]);
     }
 
@@ -362,9 +361,8 @@ mod tests {
         fs::rename(path.join(".batch-5.counted"), path.join("batch-5")).expect("renamed");
         states.push(("batch-5", state(path, "batch-5")));
         fs::rename(path.join("batch-5"), path.join(".batch-5.counted")).expect("renamed");
-        prune_leftovers(path, |batch| {
-            let known = states.iter().find(|(name, _)| *name == batch.to_string());
-            known.map(|(_, state)| *state)
+        prune_leftovers(path, |batch, now| {
+            states.iter().any(|(name, state)| *name == batch.to_string() && now.same_contents(state))
         });
         // The one whose place is taken is older than what is there.
         assert_eq!(names(path), [".batch-8.npz", ".notes.counted", "batch-8.npz", "batch-9.npz", "rank-1"]);

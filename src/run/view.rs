@@ -11,6 +11,7 @@ use crate::problems::{Kind, More, NotListed, Problems};
 use crate::ranks::{Circumstances, Ranks, Standing};
 use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
 use crate::state::{KnownManifest, Loss, Progress, path_bytes};
+use crate::storage::Root;
 use crate::tally::{LayerPresence, LayerSums, Tally};
 use crate::throughput::Throughput;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -251,7 +252,7 @@ impl Run {
         self.bytes = progress.bytes;
         self.newest.clone_from(&progress.newest);
         self.resumed = batches;
-        self.last_activity = last_of(progress.counted.iter().map(|(_, identity)| identity.modified), now);
+        self.last_activity = last_of(progress.counted.written().map(|(_, written)| written), now);
         self.ranks.restore(progress.ranks.clone());
         self.may_have_deleted = progress.may_have_deleted;
         let lost: HashSet<String> = progress.counted.lost().iter().map(BatchName::to_string).collect();
@@ -265,9 +266,9 @@ impl Run {
                 self.add_problem(Problem { path, reason, severity: Severity::SetAside });
             }
         }
-        for (name, identity) in progress.counted.iter() {
-            if let Some(rank) = name.rank() {
-                self.ranks.note_written(rank, identity.modified, now);
+        for (rank, written) in progress.counted.written() {
+            if let Some(rank) = rank {
+                self.ranks.note_written(rank, written, now);
             }
         }
         self.reprice();
@@ -300,6 +301,7 @@ impl Run {
         directory: &Path,
         counted: CountedBatches,
         manifest: Option<KnownManifest>,
+        root: Option<Root>,
         may_have_deleted: bool,
     ) -> Progress {
         let lost: HashSet<String> = counted.lost().iter().map(BatchName::to_string).collect();
@@ -310,6 +312,7 @@ impl Run {
         Progress {
             directory: path_bytes(directory),
             manifest,
+            root,
             may_have_deleted,
             problems: problems.map(|problem| (problem.path, problem.reason)).collect(),
             counted,
@@ -1133,7 +1136,7 @@ mod tests {
         assert_eq!((after.tally.batches(), after.set_aside().count()), (0, 3));
         let mut resumed = run();
         assert!(resumed.resume(
-            &after.progress_at(Path::new("x"), CountedBatches::default(), None, false),
+            &after.progress_at(Path::new("x"), CountedBatches::default(), None, None, false),
             SystemTime::UNIX_EPOCH
         ));
         let kept: Vec<&str> = resumed.problems().map(|problem| problem.path.as_str()).collect();

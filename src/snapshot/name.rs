@@ -299,6 +299,11 @@ impl BatchName {
         self.rank.map(|more| more.get() - 1)
     }
 
+    /// The name of the same form with another number.
+    pub fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
     /// Which batch it is the name of.
     pub fn id(&self) -> BatchId {
         BatchId { number: self.number, rank: self.rank() }

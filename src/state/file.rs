@@ -4,12 +4,15 @@ use super::lock::path_beside;
 use super::{KnownManifest, Progress, VERSION, older};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// How the file begins; behind it the version, the length and the CRC-32 of what follows.
 const MAGIC: &[u8; 16] = b"neurotop state\r\n";
 const HEADER: usize = MAGIC.len() + 4 + 8 + 4;
+
+/// The bytes that are written at once.
+const BUFFER: usize = 1 << 16;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 30;
@@ -140,7 +143,7 @@ pub fn write(path: &Path, progress: &Progress) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_directory(directory)?;
     let mut file = tempfile::Builder::new().prefix(".neurotop-state-").tempfile_in(directory)?;
-    file.write_all(&encode(progress)?)?;
+    write_to(&mut file, progress)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     #[cfg(unix)]
@@ -171,14 +174,43 @@ pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
 /// # Errors
 /// Where it cannot be written so.
 pub fn encode(progress: &Progress) -> io::Result<Vec<u8>> {
-    let body = postcard::to_stdvec(progress).map_err(io::Error::other)?;
-    let mut bytes = Vec::with_capacity(HEADER + body.len());
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-    bytes.extend_from_slice(&body);
-    Ok(bytes)
+    let mut bytes = Cursor::new(Vec::new());
+    write_to(&mut bytes, progress)?;
+    Ok(bytes.into_inner())
+}
+
+/// Writes it as it goes: in memory it would be as much again as all that is kept.
+fn write_to(file: &mut (impl Write + Seek), progress: &Progress) -> io::Result<()> {
+    file.write_all(&[0; HEADER])?;
+    let body = Body { file: &mut *file, length: 0, crc: crc32fast::Hasher::new() };
+    let body = BufWriter::with_capacity(BUFFER, body);
+    let body = postcard::to_io(progress, body).map_err(io::Error::other)?;
+    let Body { length, crc, .. } = body.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.rewind()?;
+    file.write_all(MAGIC)?;
+    file.write_all(&VERSION.to_le_bytes())?;
+    file.write_all(&length.to_le_bytes())?;
+    file.write_all(&crc.finalize().to_le_bytes())
+}
+
+/// What is behind the header, with what that says of it.
+struct Body<'a, W> {
+    file: &'a mut W,
+    length: u64,
+    crc: crc32fast::Hasher,
+}
+
+impl<W: Write> Write for Body<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.length += written as u64;
+        self.crc.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 #[cfg(test)]
@@ -193,6 +225,7 @@ pub(super) mod tests {
             directory: b"/runs/exp1".to_vec(),
             manifest: None,
             counted: CountedBatches::default(),
+            root: None,
             may_have_deleted: false,
             problems: Vec::new(),
             layers: Vec::new(),

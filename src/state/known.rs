@@ -4,10 +4,11 @@ use super::aside::{Reason, put_aside, put_aside_before};
 use super::file::{is_unused, read_head};
 use super::search::{Sought, manifest_in};
 use super::{Kinship, KnownManifest, Lock, Place, Progress, Unreadable, path_bytes, read, write};
-use crate::storage::canonical;
+use crate::storage::{Root, canonical};
 use crate::text::{shown, thousands};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Something that may be in no figures any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +104,17 @@ pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<P
 fn is_kin(progress: &Progress, manifest: Option<&KnownManifest>) -> bool {
     let manifests = progress.manifest.as_ref().zip(manifest);
     manifests.is_some_and(|(before, now)| before.kinship(now) != Kinship::None)
+}
+
+/// Whether two directories of the same name are not the same. The same one may have another inode once its file system
+/// was mounted anew, and a new one that of one that was deleted: when it was made says it, where that is known.
+pub fn is_another_directory((inode, made): &Root, (inode_now, made_now): &Root) -> bool {
+    // Some file systems have the same time for all.
+    let is_known = |made: &SystemTime| *made > SystemTime::UNIX_EPOCH;
+    match (made.filter(is_known), made_now.filter(is_known)) {
+        (Some(made), Some(made_now)) => made != made_now,
+        _ => inode != inode_now,
+    }
 }
 
 impl Known {
@@ -258,5 +270,28 @@ fn loss_of(aside: &Path, reason: Reason) -> Loss {
              no figures; delete it once you do not need it: {}",
             aside.display()
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_directory_is_known_by_when_it_was_made_and_else_by_its_inode() {
+        let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        for (before, now, is_another) in [
+            ((1, at(5)), (1, at(5)), false),
+            // Mounted anew, and an inode that is used again.
+            ((1, at(5)), (2, at(5)), false),
+            ((1, at(5)), (1, at(6)), true),
+            ((1, None), (2, at(5)), true),
+            ((1, None), (1, at(5)), false),
+            ((1, at(0)), (2, at(0)), true),
+            ((1, at(0)), (1, at(0)), false),
+        ] {
+            assert_eq!(is_another_directory(&before, &now), is_another, "{before:?} {now:?}");
+        }
     }
 }

@@ -12,7 +12,7 @@ mod writer;
 
 pub use aside::{Reason, free_name};
 pub use file::{Unreadable, decode, default_path, encode, read, write};
-pub use known::{Known, Loss, kept, known};
+pub use known::{Known, Loss, is_another_directory, kept, known};
 pub use lock::Lock;
 pub(crate) use lock::path_beside as lock_beside;
 pub use place::Place;
@@ -22,6 +22,7 @@ use crate::follow::{CountedBatches, Identity};
 use crate::history::{History, MAX_SUM};
 use crate::ranks::RankSums;
 use crate::snapshot::{LayerEntry, Manifest};
+use crate::storage::Root;
 use crate::tally::LayerSums;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -29,7 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The version of what is kept. An older one is read as `older.rs` says; a newer one is left as it is.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// The progress of a run at one moment: which batches are counted, and what came of them. The directory and the
 /// manifest stay first, so that they can be read alone.
@@ -39,6 +40,8 @@ pub struct Progress {
     pub directory: Vec<u8>,
     /// The run's own manifest, where it had one.
     pub manifest: Option<KnownManifest>,
+    /// What tells the directory from another of the same name, where that is known.
+    pub root: Option<Root>,
     /// The counted batches.
     pub counted: CountedBatches,
     /// Whether batches may have been deleted since they were counted: what is known of them is here alone.
@@ -169,10 +172,7 @@ impl Progress {
 
     /// Whether each rank has as many batches in its sums as are counted of it.
     fn has_sound_ranks(&self) -> bool {
-        let mut counted: HashMap<u32, u64> = HashMap::new();
-        for rank in self.counted.iter().filter_map(|(name, _)| name.rank()) {
-            *counted.entry(rank).or_default() += 1;
-        }
+        let mut counted = self.counted.by_rank();
         let ranks = self.ranks.iter().all(|(rank, sums)| {
             sums.is_sound(self.layers.len()) && sums.batches == counted.remove(rank).unwrap_or(0)
         });

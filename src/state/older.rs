@@ -4,17 +4,19 @@
 //! it is copied here as it was. `tests/states` has a file of each version, which must be read for ever.
 
 use super::{KnownManifest, Progress};
-use crate::follow::{CountedBatches, Identity};
+use crate::follow::{CountedBatches, Identity, OlderBatch};
 use crate::history::History;
 use crate::ranks::RankSums;
 use crate::snapshot::{BatchName, LayerShape};
 use crate::tally::LayerSums;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// Reads what a file of an earlier version holds; `None` where that version is not read.
 pub(super) fn read(version: u64, body: &[u8]) -> Option<postcard::Result<Progress>> {
     match version {
         5 => Some(postcard::from_bytes::<Progress5>(body).map(Progress::from)),
+        6 => Some(postcard::from_bytes::<Progress6>(body).map(Progress::from)),
         _ => None,
     }
 }
@@ -59,6 +61,7 @@ impl From<Progress5> for Progress {
         Self {
             directory: old.directory,
             manifest: old.manifest,
+            root: None,
             counted: old.counted.into(),
             may_have_deleted: old.may_have_deleted,
             problems: old.problems,
@@ -75,7 +78,8 @@ impl From<Progress5> for Progress {
 
 impl From<CountedBatches5> for CountedBatches {
     fn from(old: CountedBatches5) -> Self {
-        Self::from_older(old.shapes, old.batches, old.lost)
+        let batches = old.batches.into_iter();
+        Self::from_older(old.shapes, batches.map(|(name, state, place)| (name, state, place, None)), old.lost)
     }
 }
 
@@ -94,6 +98,51 @@ impl From<LayerSums5> for LayerSums {
     }
 }
 
+/// [`Progress`] of version 6.
+#[derive(Deserialize)]
+struct Progress6 {
+    directory: Vec<u8>,
+    manifest: Option<KnownManifest>,
+    counted: CountedBatches6,
+    may_have_deleted: bool,
+    problems: Vec<(String, String)>,
+    layers: Vec<LayerSums>,
+    step_lengths: Vec<Vec<(u64, u64)>>,
+    samples: u128,
+    bytes: u64,
+    history: History,
+    ranks: Vec<(u32, RankSums)>,
+    newest: Option<(u64, String)>,
+}
+
+#[derive(Deserialize)]
+struct CountedBatches6 {
+    shapes: Vec<Vec<LayerShape>>,
+    batches: Vec<OlderBatch>,
+    lost: Vec<BatchName>,
+}
+
+impl From<Progress6> for Progress {
+    fn from(old: Progress6) -> Self {
+        let CountedBatches6 { shapes, batches, lost } = old.counted;
+        Self {
+            directory: old.directory,
+            manifest: old.manifest,
+            root: None,
+            counted: CountedBatches::from_older(shapes, batches, lost),
+            may_have_deleted: old.may_have_deleted,
+            problems: old.problems,
+            layers: old.layers.into_iter().map(Arc::new).collect(),
+            step_lengths: old.step_lengths,
+            samples: old.samples,
+            bytes: old.bytes,
+            history: old.history,
+            ranks: old.ranks,
+            newest: old.newest,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::decode;
@@ -104,7 +153,7 @@ mod tests {
         let progress = decode(include_bytes!("../../tests/states/version-5.state")).expect("it is read");
         assert_eq!(progress.directory, b"/runs/exp1");
         assert!(progress.may_have_deleted);
-        let names: Vec<String> = progress.counted.iter().map(|(name, _)| name.to_string()).collect();
+        let names: Vec<String> = progress.counted.names().map(|name| name.to_string()).collect();
         let of_rank = ["rank-3.batch-0.npz", "rank-3.batch-1.npz"];
         let mut expected = vec!["batch-0.npz", "batch-1.npz", "batch-2.npz"];
         expected.extend(of_rank);
@@ -120,4 +169,33 @@ mod tests {
         assert_eq!((progress.ranks[0].0, progress.ranks[0].1.batches), (3, 2));
         assert_eq!(progress.newest, Some((2, "batch-2.npz".into())));
     }
+
+    /// Written by the last program of that version, with `--prune`: of the same batches, each of which it deleted.
+    #[test]
+    fn a_file_of_version_6_is_read() {
+        let progress = decode(include_bytes!("../../tests/states/version-6.state")).expect("it is read");
+        assert_eq!(progress.directory, b"/runs/exp1");
+        assert!(progress.may_have_deleted && progress.root.is_none() && progress.manifest.is_some());
+        let mut names: Vec<String> = progress.counted.names().map(|name| name.to_string()).collect();
+        names.sort_unstable();
+        let of_rank = ["rank-3.batch-0.npz", "rank-3.batch-1.npz"];
+        assert_eq!(names[..3], ["batch-0.npz", "batch-1.npz", "batch-2.npz"]);
+        assert_eq!(names[3..], of_rank);
+        assert_eq!(progress.counted.fingerprint(), FINGERPRINT_6, "what is counted of each is known");
+        let lost: Vec<String> = progress.counted.lost().iter().map(ToString::to_string).collect();
+        assert_eq!((lost, progress.problems[0].0.as_str()), (vec!["batch-7.npz".to_owned()], "batch-7.npz"));
+        let sums = |at: usize| {
+            (progress.layers[at].name.as_str(), progress.layers[at].updates, progress.layers[at].dense)
+        };
+        assert_eq!([sums(0), sums(1)], [("a", 48, 60), ("b", 48, 60)]);
+        assert_eq!(
+            (progress.samples, progress.step_lengths.len(), progress.history.points().len()),
+            (10, 2, 3)
+        );
+        assert_eq!((progress.ranks[0].0, progress.ranks[0].1.batches), (3, 2));
+        assert_eq!(progress.newest, Some((2, "batch-2.npz".into())));
+    }
+
+    /// The sum of what tells the counts of its batches from others, as that program had it.
+    const FINGERPRINT_6: u64 = 1_605_320_973_990_533_905;
 }

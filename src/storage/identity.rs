@@ -100,6 +100,18 @@ impl Identity {
             == (other.inode, other.size, other.modified, other.files)
     }
 
+    /// One number in the place of what [`Self::same_contents`] compares.
+    pub(crate) fn contents_hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.inode, self.size, self.modified, self.files).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The same contents at a time when owner, permissions and links were others than they ever are.
+    pub(crate) fn of_contents_alone(self) -> Self {
+        Self { changed: i64::MIN, ..self }
+    }
+
     /// Whether nothing was written for at least `settle`, by the clock of this machine.
     pub fn is_quiet(&self, settle: Duration, now: SystemTime) -> bool {
         now.duration_since(self.modified).is_ok_and(|age| age >= settle)

@@ -541,25 +541,29 @@ fn progress_of_a_newer_version_is_left_for_the_program_that_wrote_it() {
 }
 
 #[test]
-fn progress_of_the_version_before_is_gone_on_from() {
-    let user = User::new();
-    let run = user.path("run");
-    manifest(
-        &run,
-        Some("v5"),
-        json!({"layers": [
-            {"name": "a", "neuron": "Leaky", "reset": "zero", "shape": [2]},
-            {"name": "b", "neuron": "Leaky", "reset": "zero", "shape": [2]},
-        ]}),
-    );
-    let state = user.path("old.state");
-    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/states/version-5.state");
-    fs::copy(old, &state).expect("a copy");
-    end(&run, 6);
-    let told = user.watch_to_its_end("run", &["--state", "old.state"]);
-    let total = &told.1["total"];
-    assert_eq!((&told.1["run"]["batches"], &total["updates"]), (&5.into(), &88.into()), "{}", told.2);
-    assert!(told.2.contains("batch-7.npz"), "what it named is named: {}", told.2);
+fn progress_of_the_versions_before_is_gone_on_from() {
+    for (version, id, updates) in [(5, "v5", 88), (6, "one", 96)] {
+        let user = User::new();
+        let run = user.path("run");
+        let layer = |name| json!({"name": name, "neuron": "Leaky", "reset": "zero", "shape": [2]});
+        manifest(&run, Some(id), json!({"layers": [layer("a"), layer("b")]}));
+        let state = user.path("old.state");
+        let old = Path::new(env!("CARGO_MANIFEST_DIR"));
+        fs::copy(old.join(format!("tests/states/version-{version}.state")), &state).expect("a copy");
+        end(&run, 6);
+        // The second goes on from what the first made of it.
+        for _ in 0..2 {
+            let told = user.watch_to_its_end("run", &["--state", "old.state"]);
+            let total = &told.1["total"];
+            assert_eq!(
+                (&told.1["run"]["batches"], &total["updates"]),
+                (&5.into(), &updates.into()),
+                "{}",
+                told.2
+            );
+            assert!(told.2.contains("batch-7.npz"), "what it named is named: {}", told.2);
+        }
+    }
 }
 
 #[test]
@@ -765,6 +769,70 @@ fn a_directory_that_is_replaced_by_a_run_without_an_id_has_nothing_of_the_first(
     let told = watcher.leaves();
     assert_eq!(told.1["run"]["batches"], 1, "{}", told.2);
     has_lost(&told, 1);
+}
+
+/// Makes a directory with these batches under another name, and renames it.
+fn make_run(user: &User, has_manifest: bool, numbers: &[usize]) {
+    let new = user.path("new");
+    fs::create_dir(&new).expect("a directory");
+    if has_manifest {
+        manifest(&new, None, json!({}));
+    }
+    numbers.iter().for_each(|&number| add_batch(&new, number));
+    fs::rename(new, user.path("run")).expect("moved");
+}
+
+/// Its manifest has no id, or there is none, and no batch is left: only the directory itself says it.
+#[test]
+fn a_pruned_run_whose_directory_was_made_anew_between_two_processes_is_another_one() {
+    for (has_manifest, numbers) in [(true, [0, 1]), (true, [7, 8]), (false, [0, 1]), (false, [7, 8])] {
+        let user = User::new();
+        make_run(&user, has_manifest, &[0, 1, 2, 3]);
+        let run = user.path("run");
+        let mut first = user.watch("run", &["--prune"]);
+        until("all are deleted", || support::batches(&run).is_empty());
+        first.kill();
+        fs::rename(&run, user.path("first")).expect("moved");
+        make_run(&user, has_manifest, &numbers);
+        end(&run, 2);
+        let told = user.watch_to_its_end("run", &["--prune"]);
+        assert_eq!(told.1["run"]["batches"], 2, "{has_manifest} {numbers:?} {}", told.2);
+        has_lost(&told, 1);
+        assert!(losses(&told.1)[0].starts_with("4 batches"), "{:?}", losses(&told.1));
+    }
+}
+
+#[test]
+fn another_directory_alone_makes_no_other_run() {
+    // The same one goes on, whatever numbers come.
+    let user = User::new();
+    make_run(&user, false, &[0, 1, 2, 3]);
+    let run = user.path("run");
+    let mut first = user.watch("run", &["--prune"]);
+    until("all are deleted", || support::batches(&run).is_empty());
+    first.kill();
+    [7, 8].iter().for_each(|&number| add_batch(&run, number));
+    end(&run, 6);
+    is_whole(&user.watch_to_its_end("run", &["--prune"]), 6);
+    // A batch that is there as it was counted, and the same id.
+    for id in [None, Some("one")] {
+        let user = User::new();
+        let run = user.path("run");
+        manifest(&run, id, json!({}));
+        (0..4).for_each(|number| add_batch(&run, number));
+        let mut first = user.watch("run", &[]);
+        until("they are kept", || user.path("state/neurotop").is_dir() && !user.states().is_empty());
+        let told = first.leaves();
+        assert_eq!(told.1["run"]["batches"], 4, "{}", told.2);
+        fs::rename(&run, user.path("first")).expect("moved");
+        manifest(&run, id, json!({}));
+        if id.is_none() {
+            fs::rename(user.path("first/batch-000003.npz"), run.join("batch-000003.npz")).expect("moved");
+        }
+        add_batch(&run, 4);
+        end(&run, 5);
+        is_whole(&user.watch_to_its_end("run", &["--prune"]), 5);
+    }
 }
 
 /// Without a manifest, nothing says of which of two runs it was.

@@ -23,16 +23,22 @@
 //! A count stays until another count of the same batch replaces it, or it is withdrawn: a batch that is
 //! deleted, spoiled or unreadable after it was counted stays in the figures. Nothing here adds up: whoever
 //! follows the verdicts `Add` to the letter has each batch once in the sums.
+//!
+//! A counted batch that is gone and has no other name leaves the entries for the ranges of `gone.rs`: at once where
+//! this program deleted it, and else when a second scan lacks it, so that one that was only renamed keeps its entry.
+//! It stays in all figures and accounts. When its number is there again, it is an entry as it was: gone, and counted.
 
 mod counted;
+mod gone;
 mod shapes;
 
-pub use counted::{CountedBatch, CountedBatches};
+pub use counted::{CountedBatch, CountedBatches, OlderBatch};
 
 use super::scan::Found;
 use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
 use crate::storage::{self, Identity, Shape};
 use counted::NO_PLACE;
+use gone::{Gone, GoneBatch};
 use shapes::ShapeSets;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU64;
@@ -82,6 +88,17 @@ pub struct Outcome {
     pub result: Result<Contents, SnapshotError>,
     /// Whether it was read whole, so that an error is no matter of waiting for more of it.
     pub is_whole: bool,
+}
+
+/// Batches of one rank that are in the figures with the same layers, all from one number to another.
+#[derive(Debug, Clone, Copy)]
+pub struct InFigures<'a> {
+    /// The name of the first.
+    pub first: BatchName,
+    /// The name of the last.
+    pub last: BatchName,
+    /// Their layers, where they are known.
+    pub shapes: Option<&'a Arc<[LayerShape]>>,
 }
 
 /// What the ledger makes of an outcome, or of time that has passed.
@@ -179,14 +196,26 @@ struct Entry {
     is_directory: bool,
     /// Whether its batch is read under this name: other names of the same batch are not.
     is_owner: bool,
-    /// Whether it was not there when it was last looked for.
-    is_gone: bool,
+    presence: Presence,
+    /// Whether it was still there in its state once it had been counted: what was read may else have been another
+    /// that was in its place.
+    is_certain: bool,
     /// The count that is in the figures, where one is.
     count: Option<Count>,
 }
 
+/// Whether a counted batch is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    There,
+    /// It was not when it was last looked for.
+    Gone,
+    /// A scan of everything lacked it.
+    Missed,
+}
+
 /// A count that is in the figures.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Count {
     /// Its layers, by their place in [`Ledger::shapes`].
     place: u32,
@@ -204,7 +233,8 @@ impl Entry {
             quiet: true,
             is_directory: !name.is_file(),
             is_owner: false,
-            is_gone: false,
+            presence: Presence::There,
+            is_certain: true,
             count: None,
         }
     }
@@ -213,6 +243,10 @@ impl Entry {
     fn found(found: &Found, name: BatchName, now: Instant, quiet: bool) -> Self {
         let is_directory = found.shape == Shape::Directory;
         Self { is_directory, state: State::Waiting(None), quiet, ..Self::of(name, found.identity, now) }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.presence != Presence::There
     }
 
     fn not_before(&self) -> Instant {
@@ -245,6 +279,11 @@ fn milliseconds(time: Duration) -> u32 {
 pub struct Ledger {
     settle: Duration,
     entries: BTreeMap<BatchName, Entry>,
+    /// Counted batches that are gone, and no entries any more.
+    gone: Gone,
+    /// How many entries are in the figures, and the first of them.
+    in_figures: u64,
+    lowest: Option<BatchName>,
     /// The layers of counted batches.
     shapes: ShapeSets,
     ready: BTreeSet<BatchName>,
@@ -267,6 +306,9 @@ impl Ledger {
         Self {
             settle,
             entries: BTreeMap::new(),
+            gone: Gone::default(),
+            in_figures: 0,
+            lowest: None,
             shapes: ShapeSets::default(),
             ready: BTreeSet::new(),
             waiting: HashSet::new(),
@@ -284,12 +326,24 @@ impl Ledger {
         let mut ledger = Self::new(settle);
         let shapes: Vec<Arc<[LayerShape]>> =
             counted.shapes.iter().map(|shapes| shapes.clone().into()).collect();
+        let place_of = |ledger: &mut Self, place: u32| {
+            shapes.get(place as usize).map_or(NO_PLACE, |shapes| ledger.shapes.place_of(shapes))
+        };
         for batch in &counted.batches {
-            let shapes = shapes.get(batch.place as usize);
-            let place = shapes.map_or(NO_PLACE, |shapes| ledger.shapes.place_of(shapes));
-            let count = Some(Count { place, digest: batch.digest });
-            let entry = Entry { count, is_owner: true, ..Entry::of(batch.name, batch.identity, now) };
-            ledger.insert(batch.name, entry);
+            let count = Count { place: place_of(&mut ledger, batch.place), digest: batch.digest };
+            ledger.insert(batch.name, Entry::of(batch.name, batch.identity, now));
+            ledger.take_over_count(batch.name, Some(count));
+        }
+        for stretch in &counted.gone {
+            let (mut stretch, place) = (Arc::clone(stretch), place_of(&mut ledger, stretch.place));
+            if stretch.place != place {
+                Arc::make_mut(&mut stretch).place = place;
+            }
+            for account in ledger.accounts_of(stretch.first()) {
+                account.seen += stretch.len() as u64;
+                account.counted += stretch.len() as u64;
+            }
+            ledger.gone.add_all(stretch);
         }
         for &name in &counted.lost {
             if ledger.entries.contains_key(&name) {
@@ -312,27 +366,92 @@ impl Ledger {
         self.account_for(name, true);
     }
 
+    /// Puts a count into the entry of a batch, or takes it out.
+    fn set_count(&mut self, name: BatchName, count: Option<Count>) {
+        let Some(entry) = self.entries.get_mut(&name) else { return };
+        let before = std::mem::replace(&mut entry.count, count);
+        self.note_in_figures(name, before.is_some(), count.is_some());
+    }
+
+    /// Notes that a batch is, or is no more, an entry that is in the figures.
+    fn note_in_figures(&mut self, name: BatchName, was: bool, is: bool) {
+        match (was, is) {
+            (false, true) => {
+                self.in_figures += 1;
+                self.lowest = Some(self.lowest.map_or(name, |lowest| lowest.min(name)));
+            }
+            (true, false) => {
+                self.in_figures -= 1;
+                if self.lowest == Some(name) {
+                    let mut later = self.entries.range(name..).filter(|(_, entry)| entry.count.is_some());
+                    self.lowest = later.find(|(other, _)| **other != name).map(|(&name, _)| name);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Has the count of a batch in the entry of a name, under which it is read from now on.
+    fn take_over_count(&mut self, name: BatchName, count: Option<Count>) {
+        self.account_for(name, false);
+        self.set_count(name, count);
+        if let Some(entry) = self.entries.get_mut(&name) {
+            entry.is_owner = true;
+        }
+        self.account_for(name, true);
+    }
+
     /// The counted batches, each in the state in which it was counted, whatever it is in now.
     pub fn counted(&self) -> CountedBatches {
         let counted = |(&name, entry): (&BatchName, &Entry)| {
             let Count { place, digest } = entry.count?;
-            let identity = self.counted_as.get(&name).copied().unwrap_or(entry.identity);
+            let identity = self.certainly_counted_as(name).unwrap_or(Identity::unknown());
             Some(CountedBatch { name, identity, place, digest })
         };
         let is_lost = |(_, entry): &(&BatchName, &Entry)| matches!(entry.state, State::Lost);
         CountedBatches {
             shapes: self.shapes.iter().map(|shapes| shapes.to_vec()).collect(),
             batches: self.entries.iter().filter_map(counted).collect(),
+            gone: self.gone.stretches().cloned().collect(),
             lost: self.entries.iter().filter(is_lost).map(|(&name, _)| name).collect(),
         }
     }
 
     /// How many batches are in the figures, those too that are read again.
     pub fn in_figures(&self) -> u64 {
-        self.entries.values().filter(|entry| entry.count.is_some()).count() as u64
+        self.in_figures + self.gone.len()
     }
 
-    /// The state in which a batch was counted whose count is in the figures.
+    /// Whether the count of a batch is in the figures under this name.
+    pub fn is_in_figures(&self, name: BatchName) -> bool {
+        let is_gone = || self.gone.get(name.id()).is_some_and(|batch| batch.name == name);
+        self.entries.get(&name).map_or_else(is_gone, |entry| entry.count.is_some())
+    }
+
+    /// Whether the count of a batch is in the figures that is none of these.
+    pub fn lacks_any(&self, present: &HashSet<BatchId>) -> bool {
+        let is_absent =
+            |(name, entry): (&BatchName, &Entry)| entry.count.is_some() && !present.contains(&name.id());
+        let back = || present.iter().filter(|id| self.gone.get(**id).is_some()).count() as u64;
+        self.entries.iter().any(is_absent) || (!self.gone.is_empty() && self.gone.len() > back())
+    }
+
+    /// The state in which a batch was counted, under this name or another, where what is there now has the contents
+    /// that were counted.
+    pub fn as_counted(&self, name: BatchName, now: &Identity) -> Option<Identity> {
+        if let Some(batch) = self.gone.get(name.id()) {
+            return batch.is(now).then_some(*now);
+        }
+        let owner = || self.owner_besides(name).and_then(|owner| self.certainly_counted_as(owner));
+        self.certainly_counted_as(name).or_else(owner).filter(|counted| counted.same_contents(now))
+    }
+
+    /// The state in which a batch was counted, where that is certain.
+    fn certainly_counted_as(&self, name: BatchName) -> Option<Identity> {
+        self.counted_as(name).filter(|_| self.entries.get(&name).is_some_and(|entry| entry.is_certain))
+    }
+
+    /// The state in which a batch was counted whose count is in the figures, and that is no range.
     pub fn counted_as(&self, name: BatchName) -> Option<Identity> {
         let entry = self.entries.get(&name).filter(|entry| entry.count.is_some())?;
         Some(self.counted_as.get(&name).copied().unwrap_or(entry.identity))
@@ -391,7 +510,8 @@ impl Ledger {
 
     /// The lowest number of a batch that is in the figures.
     pub fn lowest_counted(&self) -> Option<u64> {
-        self.entries.iter().find(|(_, entry)| entry.count.is_some()).map(|(name, _)| name.number)
+        let present = self.lowest.map(|name| name.number);
+        present.into_iter().chain(self.gone.lowest()).min()
     }
 
     /// Whether a batch is queued or being read.
@@ -408,6 +528,7 @@ impl Ledger {
 
     fn note(&mut self, found: &Found, whole: bool, now: Instant, clock: SystemTime, changes: &mut Changes) {
         let Some(name) = BatchName::parse(&found.name) else { return };
+        self.bring_back(name.id(), Some(&found.identity), now);
         let has_owner = self.owner_besides(name).is_some_and(|owner| !self.is_gone(owner));
         let Some(entry) = self.entries.get_mut(&name) else {
             self.insert(name, Entry::found(found, name, now, found.identity.is_quiet(self.settle, clock)));
@@ -419,7 +540,7 @@ impl Ledger {
             );
             return self.admit(found, name, whole, now, changes);
         };
-        entry.is_gone = false;
+        entry.presence = Presence::There;
         let is_changed = entry.identity != found.identity;
         match entry.state {
             // The reader finds out by itself.
@@ -497,14 +618,15 @@ impl Ledger {
     /// for that, since it is the same file.
     fn take_over(&mut self, owner: BatchName, name: BatchName, found: &Found) -> bool {
         let as_counted = self.counted_as(owner);
+        let certain = self.certainly_counted_as(owner);
+        let is_certain = self.entries.get(&owner).is_some_and(|entry| entry.is_certain);
         let count = self.entries.get(&owner).and_then(|entry| entry.count);
         self.remove(owner);
-        self.account_for(name, false);
-        let is_same = as_counted.is_some_and(|counted| counted.same_contents(&found.identity));
+        let is_same = certain.is_some_and(|counted| counted.same_contents(&found.identity));
+        self.take_over_count(name, count);
         if let Some(entry) = self.entries.get_mut(&name) {
-            (entry.count, entry.is_owner) = (count, true);
+            entry.is_certain = is_certain;
         }
-        self.account_for(name, true);
         if is_same {
             self.set_state(name, State::Counted);
         } else if let Some(as_counted) = as_counted {
@@ -515,18 +637,57 @@ impl Ledger {
 
     /// The other name under which the batch of a name is read, where there is one.
     pub fn owner_besides(&self, name: BatchName) -> Option<BatchName> {
+        if let Some(batch) = self.gone.get(name.id()) {
+            return Some(batch.name).filter(|&owner| owner != name);
+        }
         let mut names = self.entries.range(BatchName::all_of(name.id()));
         names.find(|&(&other, entry)| entry.is_owner && other != name).map(|(&owner, _)| owner)
     }
 
     fn is_gone(&self, name: BatchName) -> bool {
-        self.entries.get(&name).is_some_and(|entry| entry.is_gone && !matches!(entry.state, State::Reading))
+        self.entries.get(&name).is_some_and(|entry| entry.is_gone() && !matches!(entry.state, State::Reading))
+    }
+
+    /// Has a batch that was kept as one of a range as an entry again, counted and gone, since one of its number is
+    /// there. Whether that is the same is found out by reading it, unless only its name is another.
+    fn bring_back(&mut self, id: BatchId, found: Option<&Identity>, now: Instant) {
+        let Some(batch) = self.gone.take(id) else { return };
+        let as_counted = found.filter(|found| batch.is(found)).copied().unwrap_or(Identity::unknown());
+        let (presence, count) = (Presence::Missed, Some(batch.count));
+        let entry = Entry::of(batch.name, as_counted.of_contents_alone(), now);
+        self.entries.insert(batch.name, Entry { presence, count, is_owner: true, ..entry });
+        self.note_in_figures(batch.name, false, true);
+    }
+
+    /// Keeps a counted batch that is gone as one of a range, where nothing is to come of its entry any more. One that
+    /// this program deleted itself cannot come back.
+    fn be_of_range(&mut self, name: BatchName, is_deleted: bool) {
+        let is_alone = self.entries.range(BatchName::all_of(name.id())).nth(1).is_none();
+        let Some(entry) = self.entries.get(&name).filter(|entry| matches!(entry.state, State::Counted))
+        else {
+            return;
+        };
+        let Some(count) = entry.count.filter(|_| is_alone && entry.is_owner) else { return };
+        let Some(identity) = self.counted_as(name) else { return };
+        let can_come_back = entry.is_certain && (!is_deleted || count.digest.is_none());
+        let state = can_come_back.then(|| identity.contents_hash());
+        self.gone.add(&GoneBatch { name, count, state, written: identity.modified });
+        self.entries.remove(&name);
+        self.note_in_figures(name, true, false);
+    }
+
+    /// Notes that counted batches were deleted by this program.
+    pub fn note_deleted(&mut self, names: impl IntoIterator<Item = BatchName>) {
+        names.into_iter().for_each(|name| self.be_of_range(name, true));
     }
 
     /// Notes that a name is there, as another of its batch is about to be noted.
-    pub fn note_there(&mut self, name: BatchName) {
+    pub fn note_there(&mut self, name: BatchName, now: Instant) {
+        if self.gone.get(name.id()).is_some_and(|batch| batch.name == name) {
+            self.bring_back(name.id(), None, now);
+        }
         if let Some(entry) = self.entries.get_mut(&name) {
-            entry.is_gone = false;
+            entry.presence = Presence::There;
         }
     }
 
@@ -534,7 +695,9 @@ impl Ledger {
     /// have been renamed.
     pub fn note_gone(&mut self, name: BatchName) -> bool {
         let Some(entry) = self.entries.get_mut(&name) else { return false };
-        entry.is_gone = entry.count.is_some();
+        if entry.count.is_some() && !entry.is_gone() {
+            entry.presence = Presence::Gone;
+        }
         entry.count.is_none() || self.entries.range(BatchName::all_of(name.id())).nth(1).is_some()
     }
 
@@ -543,10 +706,8 @@ impl Ledger {
     pub fn reconcile(&mut self, found: &[Found], now: Instant, clock: SystemTime) -> Changes {
         let mut changes = Changes::default();
         // At the first scan nothing is absent, and there may be more batches than ever again.
-        let is_first = self.entries.is_empty();
-        if !is_first {
-            self.note_absent(found, &mut changes);
-        }
+        let is_first = self.entries.is_empty() && self.gone.is_empty();
+        let missed = if is_first { Vec::new() } else { self.note_absent(found, now, &mut changes) };
         for found in found {
             self.note(found, false, now, clock, &mut changes);
         }
@@ -554,17 +715,29 @@ impl Ledger {
             self.forget_renamed(&mut changes);
             self.forget_empty_ranks(found);
         }
+        for name in missed {
+            if self.is_gone(name) {
+                self.be_of_range(name, false);
+            }
+        }
         changes
     }
 
-    /// Goes through what is not there, before what is there may take its place.
-    fn note_absent(&mut self, found: &[Found], changes: &mut Changes) {
-        let present: HashSet<BatchName> =
-            found.iter().filter_map(|found| BatchName::parse(&found.name)).collect();
-        let mut absent = Vec::new();
+    /// Goes through what is not there, before what is there may take its place. Returns what the scan before lacked,
+    /// too.
+    fn note_absent(&mut self, found: &[Found], now: Instant, changes: &mut Changes) -> Vec<BatchName> {
+        let mut present = HashSet::new();
+        for (found, name) in found.iter().filter_map(|found| Some((found, BatchName::parse(&found.name)?))) {
+            self.bring_back(name.id(), Some(&found.identity), now);
+            present.insert(name);
+        }
+        let (mut absent, mut missed) = (Vec::new(), Vec::new());
         for (name, entry) in &mut self.entries {
             if present.contains(name) {
-                entry.is_gone = false;
+                entry.presence = Presence::There;
+            } else if entry.presence == Presence::Missed {
+                missed.push(*name);
+                absent.push(*name);
             } else {
                 absent.push(*name);
             }
@@ -572,6 +745,7 @@ impl Ledger {
         for name in absent {
             self.note_one_absent(name, changes);
         }
+        missed
     }
 
     fn note_one_absent(&mut self, name: BatchName, changes: &mut Changes) {
@@ -585,11 +759,11 @@ impl Ledger {
                 }
             }
             (State::SetAside, true) => {
-                entry.is_gone = true;
+                entry.presence = Presence::Missed;
                 self.be_as_counted(name, State::Counted);
                 changes.solve(name);
             }
-            (_, true) => entry.is_gone = true,
+            (_, true) => entry.presence = Presence::Missed,
             (State::Lost, false) => entry.is_owner = false,
             (_, false) => {
                 self.remove(name);
@@ -632,9 +806,8 @@ impl Ledger {
 
     fn remove(&mut self, name: BatchName) {
         self.account_for(name, false);
-        if self.entries.remove(&name).is_none() {
-            return;
-        }
+        let Some(entry) = self.entries.remove(&name) else { return };
+        self.note_in_figures(name, entry.count.is_some(), false);
         self.counted_as.remove(&name);
         self.waiting.remove(&name);
         self.ready.remove(&name);
@@ -655,7 +828,7 @@ impl Ledger {
     /// A batch is gone; a problem unless it is in the figures as it was. Its number is free again where it is not.
     fn vanished(&mut self, name: BatchName) -> Option<SnapshotError> {
         let entry = self.entries.get_mut(&name)?;
-        entry.is_gone = true;
+        entry.presence = Presence::Gone;
         if entry.count.is_some() {
             if !self.counted_as.contains_key(&name) {
                 self.set_state(name, State::Counted);
@@ -695,10 +868,10 @@ impl Ledger {
         else {
             return Verdict::Wait;
         };
-        entry.is_gone = outcome.after.is_none();
+        entry.presence = if outcome.after.is_none() { Presence::Gone } else { Presence::There };
         let after = match (outcome.after, &outcome.result) {
             (Some(after), _) => after,
-            // What was read whole and verified was there; of what failed for now nobody knows what became of it.
+            // What was read whole was there; of what failed for now nobody knows what became of it.
             (None, Ok(_)) => outcome.job.identity,
             (None, Err(reason)) if reason.is_passing() => outcome.job.identity,
             (None, Err(_)) => return self.vanished(name).map_or(Verdict::Wait, Verdict::SetAside),
@@ -712,28 +885,29 @@ impl Ledger {
             return Verdict::Wait;
         }
         match &outcome.result {
-            Ok(contents) => self.count(name, &outcome.job, contents, now),
+            Ok(contents) => self.count(name, outcome, contents, now),
             Err(reason) => self.fail(name, reason.clone(), outcome.is_whole, now),
         }
     }
 
     /// A batch was read whole.
-    fn count(&mut self, name: BatchName, job: &Job, contents: &Contents, now: Instant) -> Verdict {
+    fn count(&mut self, name: BatchName, outcome: &Outcome, contents: &Contents, now: Instant) -> Verdict {
         let is_new = self.entries.get(&name).is_some_and(|entry| entry.count.is_none());
-        let is_same = !is_new && !self.would_replace(job, contents);
+        let is_same = !is_new && !self.would_replace(&outcome.job, contents);
         if !is_same {
             let place = self.shapes.place_of(&contents.shapes);
             self.account_for(name, false);
-            if let Some(entry) = self.entries.get_mut(&name) {
-                entry.count = Some(Count { place, digest: Some(contents.digest) });
-                if entry.is_directory {
-                    self.unverified.push_back((now, name));
-                }
+            self.set_count(name, Some(Count { place, digest: Some(contents.digest) }));
+            if !name.is_file() {
+                self.unverified.push_back((now, name));
             }
             self.account_for(name, true);
         }
         self.counted_as.remove(&name);
         self.set_state(name, State::Counted);
+        if let Some(entry) = self.entries.get_mut(&name) {
+            entry.is_certain = outcome.after.is_some();
+        }
         if is_same { Verdict::Same } else { Verdict::Add { replaces: !is_new } }
     }
 
@@ -772,7 +946,7 @@ impl Ledger {
             && is_due(counted)
         {
             self.unverified.pop_front();
-            let entry = self.entries.get(&name).filter(|entry| !entry.is_gone && entry.count.is_some());
+            let entry = self.entries.get(&name).filter(|entry| !entry.is_gone() && entry.count.is_some());
             if entry.is_some_and(|entry| matches!(entry.state, State::Counted)) {
                 self.make_ready(name);
             }
@@ -839,7 +1013,7 @@ impl Ledger {
     }
 
     /// Checks the layers of every counted batch again, after the manifest changed. Returns those that fail, and
-    /// why. Those whose layers are not known any more are read again.
+    /// why; of a range of them that are gone, the first. Those whose layers are not known any more are read again.
     pub fn recheck(
         &mut self,
         check: impl Fn(&[LayerShape]) -> Result<(), SnapshotError>,
@@ -849,8 +1023,13 @@ impl Ledger {
         for (&name, entry) in &self.entries {
             match entry.count.map(|count| verdicts.get(count.place as usize)) {
                 Some(Some(Err(reason))) => failed.push((name, reason.clone())),
-                Some(None) if matches!(entry.state, State::Counted) && !entry.is_gone => unknown.push(name),
+                Some(None) if matches!(entry.state, State::Counted) && !entry.is_gone() => unknown.push(name),
                 _ => {}
+            }
+        }
+        for range in self.gone.ranges() {
+            if let Some(Err(reason)) = verdicts.get(range.place as usize) {
+                failed.push((range.first, range.shared_reason(reason)));
             }
         }
         unknown.into_iter().for_each(|name| self.make_ready(name));
@@ -861,8 +1040,8 @@ impl Ledger {
     pub fn withdraw(&mut self, name: BatchName) {
         self.account_for(name, false);
         self.counted_as.remove(&name);
+        self.set_count(name, None);
         if let Some(entry) = self.entries.get_mut(&name) {
-            entry.count = None;
             // One that has changed meanwhile is read again all the same.
             if matches!(entry.state, State::Counted) {
                 entry.state = State::SetAside;
@@ -877,10 +1056,13 @@ impl Ledger {
         self.shapes.get(count.place).map(Arc::clone)
     }
 
-    /// The batches that are in the figures, each with its layers where they are known.
-    pub fn in_figures_with_layers(&self) -> impl Iterator<Item = (BatchName, Option<&Arc<[LayerShape]>>)> {
-        let counted = |(&name, entry): (&BatchName, &Entry)| Some((name, entry.count?));
-        self.entries.iter().filter_map(counted).map(|(name, count)| (name, self.shapes.get(count.place)))
+    /// The batches that are in the figures: each that may be there, and those that are gone as ranges, which are few
+    /// however many batches they have.
+    pub fn in_figures_with_layers(&self) -> impl Iterator<Item = InFigures<'_>> {
+        let present = |(&name, entry): (&BatchName, &Entry)| Some((name, name, entry.count?.place));
+        let gone = self.gone.ranges().map(|range| (range.first, range.last, range.place));
+        let all = self.entries.iter().filter_map(present).chain(gone);
+        all.map(|(first, last, place)| InFigures { first, last, shapes: self.shapes.get(place) })
     }
 
     /// Reads every batch again that could not be read, after what it was checked against changed. Returns

@@ -122,7 +122,8 @@ fn a_counted_batch_is_kept_in_the_state_in_which_it_was_counted() {
     bench.scan();
     let job = bench.names_ready().pop().expect("ready");
     let first = job.identity;
-    let kept = |bench: &Bench| bench.ledger.counted().iter().map(|(_, &state)| state).collect::<Vec<_>>();
+    let kept =
+        |bench: &Bench| bench.ledger.counted().batches.iter().map(|batch| batch.identity).collect::<Vec<_>>();
     bench.finish(job, Ok(()));
     assert_eq!(kept(&bench), [first]);
     bench.write("batch-0.npz", "cut off");
@@ -154,6 +155,108 @@ fn a_counted_batch_is_kept_in_the_state_in_which_it_was_counted() {
     fs::rename(bench.path("away"), bench.path("batch-0.npz")).expect("moved");
     bench.scan();
     assert_eq!(bench.names_ready().len(), 1);
+}
+
+fn counted_batch(bench: &mut Bench, name: &str, contents: &str) {
+    bench.write(name, contents);
+    bench.scan();
+    let job = bench.names_ready().pop().expect("ready");
+    assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+}
+
+fn counted_and_deleted(bench: &mut Bench, batch: &str) {
+    counted_batch(bench, batch, "x");
+    fs::remove_file(bench.path(batch)).expect("removed");
+    bench.ledger.note_deleted([name(batch)]);
+}
+
+fn name(name: &str) -> BatchName {
+    BatchName::parse(name).expect("a name")
+}
+
+#[test]
+fn what_this_program_deleted_is_one_of_a_range_at_once_and_a_batch_of_its_number_is_read() {
+    let mut bench = Bench::new();
+    for batch in ["batch-0.npz", "batch-1.npz", "rank-3.batch-0.npz"] {
+        counted_and_deleted(&mut bench, batch);
+    }
+    assert!(bench.ledger.entries.is_empty());
+    let ranges: Vec<(String, String)> =
+        bench.ledger.in_figures_with_layers().map(|of| (of.first.to_string(), of.last.to_string())).collect();
+    let expected = [("batch-0.npz", "batch-1.npz"), ("rank-3.batch-0.npz", "rank-3.batch-0.npz")];
+    assert_eq!(ranges, expected.map(|(first, last)| (first.to_owned(), last.to_owned())));
+    assert_eq!(
+        (bench.ledger.in_figures(), bench.ledger.lowest_counted(), bench.counts()),
+        (3, Some(0), (3, 3, 0, 0))
+    );
+    assert!(
+        bench.ledger.is_in_figures(name("batch-1.npz")) && !bench.ledger.is_in_figures(name("batch-01.npz"))
+    );
+    assert_eq!(bench.ledger.owner_besides(name("batch-01.npz")), Some(name("batch-1.npz")));
+
+    // The same count under another name, and another count under the same.
+    for (batch, contents, verdict) in
+        [("batch-01.npz", "y", Verdict::Same), ("rank-3.batch-0.npz", "xx", Verdict::Add { replaces: true })]
+    {
+        bench.write(batch, contents);
+        bench.scan();
+        let job = bench.names_ready().pop().expect("it is read");
+        assert_eq!(job.name, batch);
+        assert_eq!(bench.finish(job, Ok(())), verdict);
+        assert_eq!((bench.ledger.in_figures(), bench.counts()), (3, (3, 3, 0, 0)));
+    }
+    assert_eq!(bench.ledger.lowest_counted(), Some(0));
+}
+
+#[test]
+fn what_somebody_else_deleted_is_one_of_a_range_once_two_scans_lack_it() {
+    for scans in [1, 2] {
+        let mut bench = Bench::new();
+        counted_batch(&mut bench, "batch-1.npz", "x");
+        let as_counted = bench.ledger.counted_as(name("batch-1.npz")).expect("counted");
+        fs::rename(bench.path("batch-1.npz"), bench.path("away")).expect("moved");
+        bench.ledger.note_gone(name("batch-1.npz"));
+        (0..scans).for_each(|_| drop(bench.scan()));
+        assert_eq!(bench.ledger.entries.len(), 2 - scans);
+        assert_eq!(bench.ledger.as_counted(name("batch-1.npz"), &as_counted), Some(as_counted));
+        // The same file is the same batch, whatever its name is now.
+        fs::rename(bench.path("away"), bench.path("batch-01.npz")).expect("moved");
+        let changes = bench.scan();
+        assert_eq!(
+            (changes.renamed, changes.solved),
+            (vec![name("batch-01.npz")], vec!["batch-1.npz".to_owned()])
+        );
+        assert!(bench.names_ready().is_empty());
+        assert_eq!(bench.counts(), (1, 1, 0, 0));
+    }
+}
+
+#[test]
+fn ranges_are_checked_against_another_manifest_as_one() {
+    let mut bench = Bench::new();
+    for batch in ["batch-0.npz", "batch-1.npz", "batch-2.npz"] {
+        counted_and_deleted(&mut bench, batch);
+    }
+    let failed = bench.ledger.recheck(|_| Err(SnapshotError::new("no", "")));
+    assert_eq!((failed.len(), failed[0].0), (1, name("batch-0.npz")));
+    assert_eq!(failed[0].1.what, "no; so it is with 2 more up to batch-2.npz");
+}
+
+#[test]
+fn what_is_kept_of_ranges_must_be_possible() {
+    let mut bench = Bench::new();
+    for batch in ["batch-0.npz", "batch-1.npz"] {
+        counted_and_deleted(&mut bench, batch);
+    }
+    counted_batch(&mut bench, "batch-2.npz", "x");
+    let kept = bench.ledger.counted();
+    assert!(kept.is_sound() && kept.len() == 3);
+    let twice = CountedBatches { gone: [kept.gone.clone(), kept.gone.clone()].concat(), ..kept.clone() };
+    assert!(!twice.is_sound());
+    let mut present = kept.batches.clone();
+    present[0].name = name("batch-1");
+    assert!(!CountedBatches { batches: present, ..kept.clone() }.is_sound());
+    assert!(!CountedBatches { shapes: Vec::new(), batches: Vec::new(), ..kept }.is_sound());
 }
 
 #[test]

@@ -5,8 +5,9 @@
 //! for a part of the run.
 
 use crate::snapshot::BatchId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,22 @@ impl Acknowledgement {
 
     pub(super) fn add(&mut self, id: BatchId) {
         self.changed |= self.counted.entry(id.rank).or_default().insert(id.number);
+    }
+
+    /// Adds the batches of a rank with these numbers, but for some.
+    pub(super) fn add_all(&mut self, rank: Option<u32>, numbers: RangeInclusive<u64>, but: &BTreeSet<u64>) {
+        let ranges = self.counted.entry(rank).or_default();
+        let (mut first, last) = numbers.into_inner();
+        for &other in but.range(first..=last) {
+            if first < other {
+                self.changed |= ranges.insert_all(first, other - 1);
+            }
+            let Some(next) = other.checked_add(1) else { return };
+            first = next;
+        }
+        if first <= last {
+            self.changed |= ranges.insert_all(first, last);
+        }
     }
 
     pub(super) fn remove(&mut self, id: BatchId) {
@@ -111,18 +128,21 @@ impl Ranges {
 
     /// Returns whether it was not in there.
     fn insert(&mut self, number: u64) -> bool {
-        let before = self.0.range(..=number).next_back().map(|(&first, &last)| (first, last));
-        let mut range = (number, number);
-        if let Some((first, last)) = before {
-            if number <= last {
+        self.insert_all(number, number)
+    }
+
+    /// Inserts the numbers from one to another; returns whether any of them was not in there.
+    fn insert_all(&mut self, first: u64, last: u64) -> bool {
+        let mut range = (first, last);
+        // All that touch it are one with it: those that begin before it ends, or right behind it.
+        while let Some((&other, &end)) = self.0.range(..=range.1.saturating_add(1)).next_back()
+            && end.saturating_add(1) >= range.0
+        {
+            if other <= range.0 && range.1 <= end {
                 return false;
             }
-            if last + 1 == number {
-                range.0 = first;
-            }
-        }
-        if let Some(last) = number.checked_add(1).and_then(|next| self.0.remove(&next)) {
-            range.1 = last;
+            self.0.remove(&other);
+            range = (range.0.min(other), range.1.max(end));
         }
         self.0.insert(range.0, range.1);
         true
@@ -147,15 +167,16 @@ impl Ranges {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
 
     proptest! {
         #[test]
-        fn ranges_are_a_set(steps in prop::collection::vec((any::<bool>(), 0_u64..30), 0..200)) {
+        fn ranges_are_a_set(steps in prop::collection::vec((any::<bool>(), 0_u64..30, 0_u64..6), 0..200)) {
             let (mut ranges, mut set) = (Ranges::default(), BTreeSet::new());
-            for (add, number) in steps {
+            for (add, number, more) in steps {
                 if add {
-                    prop_assert_eq!(ranges.insert(number), set.insert(number));
+                    let before = set.len();
+                    set.extend(number..=number + more);
+                    prop_assert_eq!(ranges.insert_all(number, number + more), before < set.len());
                 } else {
                     ranges.remove(number);
                     set.remove(&number);
@@ -183,6 +204,16 @@ mod tests {
         acknowledgement.remove(BatchId { number: 3, rank: Some(7) });
         assert_eq!(acknowledgement.document()["ranks"]["0"], serde_json::json!([[4, 4]]));
         assert_eq!(acknowledgement.document()["batches"], serde_json::json!([[3, 3]]));
+    }
+
+    #[test]
+    fn ranges_are_told_but_for_what_changed() {
+        let mut acknowledgement = Acknowledgement::new();
+        acknowledgement.add_all(None, 3..=u64::MAX, &BTreeSet::from([1, 3, 7, 8, u64::MAX]));
+        acknowledgement.add_all(Some(1), 0..=9, &BTreeSet::new());
+        let told = acknowledgement.document();
+        assert_eq!(told["batches"], serde_json::json!([[4, 6], [9, u64::MAX - 1]]));
+        assert_eq!(told["ranks"]["1"], serde_json::json!([[0, 9]]));
     }
 
     #[test]

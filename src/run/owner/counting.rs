@@ -117,8 +117,10 @@ impl Owner {
             return;
         };
         let names = before.iter().map(|layer| layer.name.as_str());
-        let counted = self.epoch.ledger.in_figures_with_layers().map(|(name, shapes)| (name.id(), shapes));
-        if let Some(layers) = LayerPresence::of_layers(names, counted) {
+        // Of batches with the same layers the lowest and the highest say all.
+        let counted = self.epoch.ledger.in_figures_with_layers();
+        let ends = counted.flat_map(|of| [(of.first.id(), of.shapes), (of.last.id(), of.shapes)]);
+        if let Some(layers) = LayerPresence::of_layers(names, ends) {
             self.change().correct_layers(&layers);
         }
     }
@@ -194,10 +196,10 @@ impl Owner {
     fn all_layer_sets(&self) -> LayerSets {
         // Most batches share their shapes, and of these the first is enough.
         let mut firsts: HashMap<*const LayerShape, (BatchName, &Arc<[LayerShape]>)> = HashMap::new();
-        for (name, shapes) in self.epoch.ledger.in_figures_with_layers() {
-            if let Some(shapes) = shapes {
-                let first = firsts.entry(shapes.as_ptr()).or_insert((name, shapes));
-                first.0 = first.0.min(name);
+        for counted in self.epoch.ledger.in_figures_with_layers() {
+            if let Some(shapes) = counted.shapes {
+                let first = firsts.entry(shapes.as_ptr()).or_insert((counted.first, shapes));
+                first.0 = first.0.min(counted.first);
             }
         }
         let mut sets = LayerSets::default();

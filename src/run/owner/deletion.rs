@@ -48,31 +48,40 @@ impl Deletions {
         self.directories.front().map(|(due, _)| *due)
     }
 
-    /// Deletes those that are due and still safe; returns those that are left where they are.
+    /// Deletes those that are due and still safe; returns what is deleted, and what is left where it is for a reason.
     pub(super) fn delete_due(
         &mut self,
         directory: &Path,
         now: Instant,
         is_safe: impl Fn(&CountedBatch) -> bool,
-    ) -> Vec<Left> {
+    ) -> (Vec<BatchName>, Vec<Left>) {
         let mut due = std::mem::take(&mut self.files);
         let rested = self.directories.partition_point(|(due, _)| *due <= now);
         due.extend(self.directories.drain(..rested).map(|(_, batch)| batch));
         due.retain(is_safe);
-        due.iter().filter_map(|batch| delete(directory, batch)).collect()
+        let (mut deleted, mut left) = (Vec::new(), Vec::new());
+        for batch in &due {
+            match delete(directory, batch) {
+                Ok(true) => deleted.push(batch.0),
+                Ok(false) => {}
+                Err(why) => left.push(why),
+            }
+        }
+        (deleted, left)
     }
 }
 
-fn delete(directory: &Path, (batch, identity): &CountedBatch) -> Option<Left> {
+/// Deletes a batch; returns whether it was as it was counted, and is deleted.
+fn delete(directory: &Path, (batch, identity): &CountedBatch) -> Result<bool, Left> {
     let name = batch.to_string();
     let (what, advice) = match prune(directory, &name, identity) {
         Ok(Pruned::Deleted) => {
             tracing::info!(batch = name, "deleted");
-            return None;
+            return Ok(true);
         }
         Ok(Pruned::Changed) => {
             tracing::debug!(batch = name, "not deleted: it is not as it was counted");
-            return None;
+            return Ok(false);
         }
         Ok(Pruned::HoldsMore(other)) => {
             let what = format!("it is counted and not deleted, since {other:?} is in it, which is no array");
@@ -83,7 +92,7 @@ fn delete(directory: &Path, (batch, identity): &CountedBatch) -> Option<Left> {
             (what, "give this user permission to write into the run's directory")
         }
     };
-    Some(Left { batch: *batch, error: SnapshotError::new(what, advice) })
+    Err(Left { batch: *batch, error: SnapshotError::new(what, advice) })
 }
 
 #[cfg(test)]
@@ -107,12 +116,14 @@ mod tests {
         };
         let (mut deletions, now) = (Deletions::default(), Instant::now());
         assert!(deletions.is_first() && !deletions.is_first());
+        let batch_1 = batch("batch-1.npz");
         deletions.add(["batch-1.npz", "batch-2.npz", "batch-3"].map(batch).into(), now);
-        assert!(deletions.delete_due(path, now, |(name, _)| name.number != 2).is_empty());
+        let (deleted, left) = deletions.delete_due(path, now, |(name, _)| name.number != 2);
+        assert!(deleted == [batch_1.0] && left.is_empty(), "{deleted:?}");
         let there = |name: &str| path.join(name).exists();
         assert_eq!(["batch-1.npz", "batch-2.npz", "batch-3"].map(there), [false, true, true]);
         assert_eq!(deletions.due(), Some(now + DIRECTORY_REST));
-        assert!(deletions.delete_due(path, now + DIRECTORY_REST, |_| true).is_empty());
+        assert_eq!(deletions.delete_due(path, now + DIRECTORY_REST, |_| true).0.len(), 1);
         assert_eq!((deletions.due(), there("batch-3"), there("batch-2.npz")), (None, false, true));
     }
 }

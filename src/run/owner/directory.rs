@@ -419,7 +419,7 @@ impl Owner {
         if let Some(owner) = self.epoch.ledger.owner_besides(name) {
             // Events may say that the new name is there before they say that the old one is not.
             match look(&self.directory, &owner.to_string()) {
-                Some(_) => self.epoch.ledger.note_there(owner),
+                Some(_) => self.epoch.ledger.note_there(owner, now),
                 None => drop(self.epoch.ledger.note_gone(owner)),
             }
         }

@@ -15,6 +15,7 @@ use crate::follow::Ledger;
 use crate::run::{Problem, Run};
 use crate::snapshot::BatchName;
 use crate::state::{KnownManifest, Progress};
+use crate::storage::Root;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -36,6 +37,8 @@ pub(super) struct Epoch {
     pub(super) checkpoints: Checkpoints,
     /// The manifest that an earlier process knew, until this one knows the run's.
     pub(super) restored_manifest: Option<KnownManifest>,
+    /// What told its directory from another then.
+    pub(super) restored_root: Option<Root>,
     /// Whether nothing says yet that what an earlier process counted is of this run.
     pub(super) is_unconfirmed: bool,
     /// Whether batches came that may be of another run, so that no other is taken before everything is looked at.
@@ -74,6 +77,7 @@ impl Epoch {
             acknowledgement: Acknowledgement::new(),
             checkpoints: Checkpoints::new(),
             restored_manifest: None,
+            restored_root: None,
             is_unconfirmed: false,
             is_in_doubt: false,
             is_from_elsewhere: false,
@@ -95,6 +99,7 @@ impl Epoch {
         }
         self.ledger = Ledger::restore(settle, &progress.counted, Instant::now());
         self.restored_manifest.clone_from(&progress.manifest);
+        self.restored_root = progress.root;
         self.may_have_deleted = progress.may_have_deleted;
         self.is_from_elsewhere = is_from_elsewhere;
         self.is_unconfirmed = true;

@@ -3,12 +3,13 @@
 use super::Owner;
 use super::checkpoint::CountedBatch;
 use super::deletion::Left;
+use super::epoch::Epoch;
 use super::keep::Saved;
 use crate::follow::prune_leftovers;
 use crate::run::{Keeping, Mode};
 use crate::snapshot::{BatchName, SnapshotError};
 use crate::storage::is_url;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 impl Owner {
@@ -39,7 +40,8 @@ impl Owner {
         tracing::debug!(batches = counted.len(), "a checkpoint");
         let manifest = self.known_manifest().or_else(|| self.epoch.restored_manifest.clone());
         let may_delete = self.may_delete();
-        let progress = self.epoch.run.progress_at(&self.directory, counted, manifest, may_delete);
+        let progress =
+            self.epoch.run.progress_at(&self.directory, counted, manifest, self.known_root(), may_delete);
         let checkpoint = self.epoch.checkpoints.make(started.elapsed());
         self.keep.save(progress, self.epoch.number(), checkpoint);
     }
@@ -55,7 +57,11 @@ impl Owner {
             Err(why) => return self.take_unsaved(&why),
         };
         let mut safe = self.epoch.checkpoints.saved(saved.checkpoint, took);
-        safe.retain(|(name, identity)| self.epoch.ledger.counted_as(*name) == Some(*identity));
+        // What is gone for good meanwhile is counted all the same.
+        safe.retain(|(name, identity)| match self.epoch.ledger.counted_as(*name) {
+            Some(counted) => counted == *identity,
+            None => self.epoch.ledger.is_in_figures(*name),
+        });
         self.change().solve("state");
         for (name, _) in &safe {
             self.epoch.acknowledgement.add(name.id());
@@ -87,7 +93,9 @@ impl Owner {
         }
         let ledger = &self.epoch.ledger;
         if self.epoch.deletions.is_first() {
-            prune_leftovers(&self.directory, |name| ledger.counted_as(name));
+            prune_leftovers(&self.directory, |name, now| {
+                ledger.is_in_figures(name) && ledger.as_counted(name, now).is_some()
+            });
         }
         self.epoch.deletions.add(safe, Instant::now());
     }
@@ -96,7 +104,9 @@ impl Owner {
     pub(super) fn delete(&mut self, now: Instant) {
         let ledger = &self.epoch.ledger;
         let is_safe = |(name, identity): &CountedBatch| ledger.may_be_deleted(*name, identity);
-        for Left { batch, error } in self.epoch.deletions.delete_due(&self.directory, now, is_safe) {
+        let (deleted, left) = self.epoch.deletions.delete_due(&self.directory, now, is_safe);
+        self.epoch.ledger.note_deleted(deleted);
+        for Left { batch, error } in left {
             self.notice(batch.to_string(), error);
         }
     }
@@ -114,10 +124,18 @@ impl Owner {
         if !self.acknowledges() {
             return;
         }
-        let counted = self.epoch.ledger.in_figures_with_layers().map(|(name, _)| name);
-        let restored = counted.filter(|name| !self.epoch.recent.has(name.id()));
-        for name in restored.filter(|name| !changed.contains(name)) {
-            self.epoch.acknowledgement.add(name.id());
+        let mut by_rank: HashMap<Option<u32>, BTreeSet<u64>> = HashMap::new();
+        for name in changed {
+            by_rank.entry(name.rank()).or_default().insert(name.number);
+        }
+        let Epoch { ledger, acknowledgement, recent, .. } = &mut self.epoch;
+        for of in ledger.in_figures_with_layers() {
+            if of.first != of.last {
+                let (rank, numbers) = (of.first.rank(), of.first.number..=of.last.number);
+                acknowledgement.add_all(rank, numbers, by_rank.entry(rank).or_default());
+            } else if !recent.has(of.first.id()) && !changed.contains(&of.first) {
+                acknowledgement.add(of.first.id());
+            }
         }
     }
 

@@ -203,12 +203,12 @@ impl Owner {
     /// Takes over the accounts as they are in the ledger. That a batch waits is no news that must be published at once:
     /// soon it is counted, and that is.
     fn note_accounts(&mut self) {
-        let account = self.epoch.ledger.account();
-        if account != self.epoch.run.account() {
-            self.epoch.run.take_account(account);
+        let (account, ranks) = (self.epoch.ledger.account(), self.epoch.ledger.take_changed_ranks());
+        if account != self.epoch.run.account() || !ranks.is_empty() {
             self.publish_by.get_or_insert_with(|| Instant::now() + BETWEEN_VIEWS);
         }
-        for (rank, account) in self.epoch.ledger.take_changed_ranks() {
+        self.epoch.run.take_account(account);
+        for (rank, account) in ranks {
             self.epoch.run.take_rank(rank, account);
         }
     }

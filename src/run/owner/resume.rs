@@ -8,8 +8,8 @@ use crate::log;
 use crate::run::view::PROGRESS;
 use crate::run::{Keeping, Mode, Run};
 use crate::snapshot::{BatchId, BatchName, SnapshotError};
-use crate::state::{Kinship, Known, Loss};
-use crate::storage;
+use crate::state::{Kinship, Known, Loss, is_another_directory};
+use crate::storage::{self, Root};
 use crate::text::{shown, thousands};
 use std::collections::HashSet;
 use std::time::Instant;
@@ -94,7 +94,7 @@ impl Owner {
             let Some(name) = BatchName::parse(&found.name) else { continue };
             match self.as_counted(found, name) {
                 Some(identity) => safe.push((name, identity)),
-                None if self.epoch.ledger.counted_as(name).is_some() => drop(changed.insert(name)),
+                None if self.epoch.ledger.is_in_figures(name) => drop(changed.insert(name)),
                 None => others += 1,
             }
         }
@@ -113,10 +113,11 @@ impl Owner {
         if self.epoch.is_from_elsewhere && !is_known {
             return Some(OF_ANOTHER);
         }
-        if !is_known && (!changed.is_empty() || !self.may_delete()) {
+        if !is_known && (!changed.is_empty() || !self.may_delete() || self.is_elsewhere()) {
             return Some(if self.epoch.recent.is_empty() { REPLACED } else { BEGUN_AGAIN });
         }
         self.epoch.is_unconfirmed = false;
+        self.epoch.restored_root = None;
         if is_known {
             self.acknowledge_restored(&changed);
         }
@@ -142,7 +143,7 @@ impl Owner {
             return false;
         }
         let present: HashSet<BatchId> = batches().map(|(_, name)| name.id()).collect();
-        self.epoch.ledger.in_figures_with_layers().any(|(name, _)| !present.contains(&name.id()))
+        self.epoch.ledger.lacks_any(&present)
     }
 
     /// Whether a batch may be one of another run: the first of it, or one that came after that.
@@ -155,9 +156,7 @@ impl Owner {
 
     /// The state in which a batch was counted, under this name or another, if it is in that state still.
     fn as_counted(&self, found: &Found, name: BatchName) -> Option<Identity> {
-        let owner = self.epoch.ledger.owner_besides(name);
-        let counted = self.epoch.ledger.counted_as(name).or_else(|| self.epoch.ledger.counted_as(owner?));
-        counted.filter(|counted| counted.same_contents(&found.identity))
+        self.epoch.ledger.as_counted(name, &found.identity)
     }
 
     /// What the manifest says of whether this is the run that was counted; without one, that batches are deleted
@@ -165,9 +164,22 @@ impl Owner {
     pub(super) fn kinship(&self) -> Kinship {
         match (&self.epoch.restored_manifest, self.known_manifest()) {
             (Some(before), Some(now)) => before.kinship(&now),
-            (None, None) if self.options.keeping == Keeping::ProgressAndPrune => Kinship::SameFile,
+            (None, None) if self.options.keeping == Keeping::ProgressAndPrune && !self.is_elsewhere() => {
+                Kinship::SameFile
+            }
             _ => Kinship::None,
         }
+    }
+
+    /// Whether an earlier process counted in another directory than the one that is there.
+    fn is_elsewhere(&self) -> bool {
+        let roots = self.epoch.restored_root.as_ref().zip(self.root.as_ref());
+        roots.is_some_and(|(before, now)| is_another_directory(before, now))
+    }
+
+    /// What tells the directory of what is counted from another, as long as nothing says that it is still the same.
+    pub(super) fn known_root(&self) -> Option<Root> {
+        if self.epoch.is_unconfirmed { self.epoch.restored_root } else { self.root }
     }
 
     /// Starts over where only the batches say that the run is another one, and says what is gone with the old one.
@@ -215,8 +227,9 @@ impl Owner {
     pub(super) fn counted_and_gone(&self) -> u64 {
         let found = scan(&self.directory, self.options.shard).unwrap_or_default();
         let is_there = |found: &Found| {
-            let counted = BatchName::parse(&found.name).and_then(|name| self.epoch.ledger.counted_as(name));
-            counted.is_some_and(|counted| counted.same_contents(&found.identity))
+            let in_figures = |name: &BatchName| self.epoch.ledger.is_in_figures(*name);
+            let name = BatchName::parse(&found.name).filter(in_figures);
+            name.is_some_and(|name| self.as_counted(found, name).is_some())
         };
         let there = found.iter().filter(|found| is_there(found)).count() as u64;
         self.epoch.ledger.in_figures().saturating_sub(there)
