@@ -9,8 +9,9 @@ use std::sync::Arc;
 pub const MAX_POINTS: usize = 512;
 
 /// How many sums of layers all points have together, so that batches with ever new layers do not take ever more
-/// memory: 16 MiB of them. Of so many layers that there is no room for them in many points, there are fewer points.
-const MAX_LAYER_SUMS: usize = 1 << 19;
+/// memory: 8 MiB of them, and half as much again while points are joined that a view still has. Of so many layers that
+/// there is no room for them in many points, there are fewer points.
+const MAX_LAYER_SUMS: usize = 1 << 18;
 
 /// As few points as may have to do: the highest bit of the batch number always makes two of them.
 const FEWEST_POINTS: usize = 2;

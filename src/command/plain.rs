@@ -39,6 +39,8 @@ pub(super) fn print_lines<O>(views: &Views, options: &Options, ends: &Ends<O>) -
         if (is_due && printer.print(&runs) == Reader::Gone) || is_over {
             return Ok(());
         }
+        // A view that is held while the run goes on takes memory.
+        drop(runs);
         let (next, wake) = if now >= next_look {
             next_look = now + LOOK;
             (printer.next, wake.clone())

@@ -123,21 +123,24 @@ impl Series {
             return None;
         }
         let Self { number, writer, names, begun, .. } = self;
-        let begun = begun.get_or_insert_with(|| {
+        if begun.is_none() {
             let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
             let directory: Arc<str> = names.of(*number, &directory_name(run.name())).into();
-            writer.begin(Arc::clone(&directory), run.resumed());
+            // Where there is no room, it begins with a later batch.
+            if !writer.begin(Arc::clone(&directory), run.resumed()) {
+                return None;
+            }
             let layers = run.tally().layers().len();
-            Begun {
+            *begun = Some(Begun {
                 directory,
                 layers: Arc::new([]),
                 structure: None,
                 tags: Names::default(),
                 thinning: Thinning::new(Point::values(layers), now),
                 last: None,
-            }
-        });
-        Some((begun, writer))
+            });
+        }
+        Some((begun.as_mut()?, writer))
     }
 }
 

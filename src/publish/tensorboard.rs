@@ -115,8 +115,9 @@ impl Writer {
         Ok((Self { orders, waiting }, outcome))
     }
 
-    pub(super) fn begin(&self, directory: Arc<str>, resumed: u64) {
-        let _ = self.orders.try_send(Order::Begin { directory, resumed });
+    /// Begins the files of a run, where there is room for that to wait.
+    pub(super) fn begin(&self, directory: Arc<str>, resumed: u64) -> bool {
+        self.orders.try_send(Order::Begin { directory, resumed }).is_ok()
     }
 
     pub(super) fn end(&self, directory: Arc<str>) {
@@ -131,9 +132,11 @@ impl Writer {
         if place == Place::Between && is_full {
             return false;
         }
+        // Before it is sent: the thread takes them off once it is written.
+        self.waiting.fetch_add(values, Ordering::Relaxed);
         let is_sent = self.orders.try_send(Order::Write(point)).is_ok();
-        if is_sent {
-            self.waiting.fetch_add(values, Ordering::Relaxed);
+        if !is_sent {
+            self.waiting.fetch_sub(values, Ordering::Relaxed);
         }
         is_sent
     }

@@ -85,12 +85,3 @@ impl Keeping {
         matches!(self, Self::Progress | Self::ProgressAndPrune)
     }
 }
-
-/// What the owner of a run can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Command {
-    /// Forget all counts and read everything again.
-    Restart,
-    /// Scan once more, count what is there, and end.
-    Finish,
-}

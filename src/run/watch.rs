@@ -5,7 +5,7 @@ pub use crate::state::{Place, kept};
 use super::owner::{Keep, Owner, Start};
 use super::views::Views;
 use super::worker::Pool;
-use super::{Command, Keeping, Mode, Options, Run, Runs, Settings};
+use super::{Keeping, Mode, Options, Run, Runs, Settings};
 use crate::follow::{Discovery, Idle, MAX_RUNS, find_runs, is_run};
 use crate::log;
 use crate::publish::Publisher;
@@ -18,18 +18,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Commands that may wait for an owner: more than anybody gives.
-const COMMANDS: usize = 8;
-
 /// Sentences that may wait to be said; what finds no room is in the log.
 const SENTENCES: usize = 256;
+
+/// What an owner can be told. Each of it waits once: that it is told again changes nothing.
+#[derive(Debug)]
+struct Commands {
+    restart: Sender<()>,
+    finish: Sender<()>,
+}
 
 /// Runs that are followed. Whoever wants to know how they stand reads [`Watch::views`].
 #[derive(Debug)]
 pub struct Watch {
     views: Views,
-    /// The owners' orders, by the numbers of their runs. An owner ends once this is dropped.
-    owners: BTreeMap<usize, Sender<Command>>,
+    /// The ways to the owners, by the numbers of their runs. An owner ends once its own is dropped.
+    owners: BTreeMap<usize, Commands>,
     /// The number of the next run. None is given twice.
     next: usize,
     pool: Pool,
@@ -115,7 +119,7 @@ impl Watch {
         let number = self.next;
         self.next += 1;
         let named = absolute(directory)?;
-        let (commands, received) = bounded(COMMANDS);
+        let ((restart, restarts), (finish, finishes)) = (bounded(1), bounded(1));
         let slot = self.views.add(number, directory, Run::new(settings.clone()));
         let keep = Keep::new(self.options.keeping, self.place.clone(), within, self.writer.clone());
         let owner = Owner::new(Start {
@@ -128,7 +132,8 @@ impl Watch {
             slot: slot.clone(),
             points: self.publisher.series(number),
             said: self.said.0.clone(),
-            commands: received,
+            restart: restarts,
+            finish: finishes,
         });
         let span = log::of_run(directory);
         std::thread::Builder::new().name("run".into()).spawn(move || {
@@ -138,7 +143,7 @@ impl Watch {
                 slot.fail();
             }
         })?;
-        self.owners.insert(number, commands);
+        self.owners.insert(number, Commands { restart, finish });
         Ok(())
     }
 
@@ -235,19 +240,17 @@ impl Watch {
         if deletes || self.prunes() {
             return Err("not started over: counted batches are deleted, and would be lost");
         }
-        self.tell(number, Command::Restart);
+        // One that has ended wants no more.
+        let _ = self.owners.get(&number).map(|owner| owner.restart.try_send(()));
         Ok(())
     }
 
     /// Has every owner count what is there, and end.
     pub fn finish(&self) {
         self.pool.hurry();
-        self.owners.keys().for_each(|&number| self.tell(number, Command::Finish));
-    }
-
-    fn tell(&self, number: usize, command: Command) {
-        // One that has so much to do already, or has ended, wants no more.
-        let _ = self.owners.get(&number).map(|owner| owner.try_send(command));
+        for owner in self.owners.values() {
+            let _ = owner.finish.try_send(());
+        }
     }
 
     /// What publishes the runs elsewhere.

@@ -74,9 +74,10 @@ impl StateWriter {
         }
     }
 
-    /// Has a file with progress that is void put aside, once what was to be written to it before is written.
+    /// Has a file with progress that is void put aside, once what was to be written to it before is written. Where so much
+    /// waits that there is no room, this waits, too: what is put aside must not be overwritten.
     pub fn put_aside(&self, from: PathBuf, to: PathBuf) {
-        let _ = self.orders.try_send(Order::PutAside { from, to });
+        let _ = self.orders.send(Order::PutAside { from, to });
     }
 
     /// Waits until all that was ordered by now is done, for so long at the most; returns whether it is.
@@ -89,7 +90,7 @@ impl StateWriter {
 
     /// Gives up the right to write a file once all that was ordered by now is done.
     pub fn release(&self, lock: Lock) {
-        let _ = self.orders.try_send(Order::Release(lock));
+        let _ = self.orders.send(Order::Release(lock));
     }
 }
 

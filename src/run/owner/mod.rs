@@ -29,7 +29,7 @@ pub use layer_sets::FirstBatches;
 
 use super::views::Slot;
 use super::worker::{Pool, Workers};
-use super::{Command, Ended, Mode, Options, Presence, Problem, Run, Settings, Severity};
+use super::{Ended, Mode, Options, Presence, Problem, Run, Settings, Severity};
 use crate::follow::Watcher;
 use crate::log;
 use crate::publish::Series;
@@ -61,7 +61,10 @@ pub(super) struct Owner {
     /// The path by which the run is named, and where that leads: batches are read and deleted there alone.
     named: PathBuf,
     directory: Arc<Path>,
-    commands: Receiver<Command>,
+    /// Orders to forget all counts and read everything again.
+    restart: Receiver<()>,
+    /// The order to scan once more, count what is there, and end. Where it closes, the run is followed no more.
+    finish: Receiver<()>,
     /// All that belongs to the tally as it is now.
     epoch: Epoch,
     /// Where what is counted is kept.
@@ -110,12 +113,14 @@ pub(super) struct Start {
     pub(super) slot: Arc<Slot>,
     pub(super) points: Option<Series>,
     pub(super) said: Sender<String>,
-    pub(super) commands: Receiver<Command>,
+    pub(super) restart: Receiver<()>,
+    pub(super) finish: Receiver<()>,
 }
 
 impl Owner {
     pub(super) fn new(start: Start) -> Self {
-        let Start { options, settings, named, pool, keep, known, slot, points, said, commands } = start;
+        let Start { options, settings, named, pool, keep, known, slot, points, said, restart, finish } =
+            start;
         let now = Instant::now();
         let pace = pace_of(&options, &known.directory);
         let mut owner = Self {
@@ -123,7 +128,8 @@ impl Owner {
             directory: known.directory.as_path().into(),
             options,
             named,
-            commands,
+            restart,
+            finish,
             keep,
             workers: Workers::of(pool),
             hints: Hints::new(),
@@ -174,17 +180,22 @@ impl Owner {
                 self.publish(now);
             }
             let wake = self.next_wake().saturating_duration_since(Instant::now());
-            let (commands, counted) = (self.commands.clone(), self.workers.counted.clone());
+            let (restart, finish) = (self.restart.clone(), self.finish.clone());
+            let counted = self.workers.counted.clone();
             let (hints, saved) = (self.hints.receiver().clone(), self.keep.saved().clone());
             select! {
-                recv(commands) -> command => match command {
-                    Ok(command) => self.obey(command),
+                recv(finish) -> order => match order {
+                    Ok(()) => self.begin_to_finish(),
                     Err(_) => return self.leave(),
                 },
+                recv(restart) -> order => {
+                    if order.is_ok() {
+                        self.restart("as you asked");
+                    }
+                }
                 recv(saved) -> saved => saved.into_iter().for_each(|saved| self.take_saved(saved)),
                 recv(hints) -> hint => {
-                    let hints = hint.into_iter().chain(hints.try_iter()).chain(self.hints.lost());
-                    self.follow_hints(hints.collect::<Vec<_>>().into_iter());
+                    self.follow_hints(hint.into_iter().chain(hints.try_iter()));
                 }
                 recv(counted) -> done => {
                     done.into_iter().chain(counted.try_iter()).flatten().for_each(|counted| self.settle(counted));
@@ -317,20 +328,16 @@ impl Owner {
         is_present && self.epoch.ledger.next_rested().is_some_and(|rested| rested < deadline)
     }
 
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Restart => self.restart("as you asked"),
-            Command::Finish => {
-                self.watcher = None;
-                self.finish_by = Some(Instant::now() + FINISH_WITHIN);
-                self.scan(Instant::now());
-                if !self.epoch.scanned {
-                    // Another directory was in the place of the one that was counted.
-                    self.scan(Instant::now());
-                }
-                self.epoch.ledger.hurry();
-            }
+    /// Counts what is there, and ends then.
+    fn begin_to_finish(&mut self) {
+        self.watcher = None;
+        self.finish_by = Some(Instant::now() + FINISH_WITHIN);
+        self.scan(Instant::now());
+        if !self.epoch.scanned {
+            // Another directory was in the place of the one that was counted.
+            self.scan(Instant::now());
         }
+        self.epoch.ledger.hurry();
     }
 
     /// Does what is due: looks at the directory, at what is waited for, or at everything.
@@ -348,6 +355,7 @@ impl Owner {
         if self.elsewhere.is_some() || !self.is_present() {
             return;
         }
+        self.follow_hints(self.hints.lost().into_iter());
         if now >= self.next_scan && self.scans() {
             self.scan(now);
         }
