@@ -132,8 +132,7 @@ const BAR: Duration = Duration::from_millis(500);
 fn wait_until_counted(watch: &Watch, bar: &Display<()>, signals: &Receiver<i32>) -> anyhow::Result<()> {
     let news = watch.views().news();
     loop {
-        let run = Arc::clone(&watch.runs().shown().run);
-        match run.ended() {
+        match watch.runs().shown().run.ended() {
             Some(Ended::Done) => return Ok(()),
             Some(Ended::Fault) => bail!("counting ended unexpectedly; please report it"),
             None => {}

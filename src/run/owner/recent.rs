@@ -91,10 +91,16 @@ impl Numbers {
                 [count.updates, count.dense, steps].into_iter().chain(count.updates_by_step.iter().copied())
             })
         };
-        match row().map(u32::try_from).collect() {
-            Ok(narrow) => Self::Narrow(narrow),
-            Err(_) => Self::Wide(row().collect()),
+        let length = counts.iter().map(|count| 3 + count.updates_by_step.len()).sum();
+        // In one piece: what grows and shrinks for each batch leaves holes in the memory.
+        if row().all(|number| u32::try_from(number).is_ok()) {
+            let mut narrow = Vec::with_capacity(length);
+            narrow.extend(row().map(|number| number as u32));
+            return Self::Narrow(narrow.into_boxed_slice());
         }
+        let mut wide = Vec::with_capacity(length);
+        wide.extend(row());
+        Self::Wide(wide.into_boxed_slice())
     }
 
     fn counts(&self) -> Vec<LayerCount> {
