@@ -1,6 +1,7 @@
 //! The figures over the batches of a run, for charts: a bounded series, however many batches there are.
 
 use crate::count::LayerCount;
+use crate::pairs::Pairs;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ pub const MAX_POINTS: usize = 512;
 /// How many sums of layers all points have together, so that batches with ever new layers do not take ever more
 /// memory: 8 MiB of them, and half as much again while points are joined that a view still has. Of so many layers that
 /// there is no room for them in many points, there are fewer points.
-const MAX_LAYER_SUMS: usize = 1 << 18;
+const MAX_LAYER_SUMS: usize = 1 << 19;
 
 /// As few points as may have to do: the highest bit of the batch number always makes two of them.
 const FEWEST_POINTS: usize = 2;
@@ -31,7 +32,7 @@ pub struct Point {
     /// Their samples.
     pub samples: u128,
     /// The layers' sums, by index in the tally; layers first seen later are absent.
-    pub layers: Vec<(u128, u128)>,
+    pub layers: Pairs,
     /// Effective operations of all priced layers.
     pub effective: u128,
     /// Dense operations of all priced layers.
@@ -76,7 +77,7 @@ impl History {
         for point in points.iter().map(Borrow::borrow) {
             let position = self.place(point.first);
             let mine = Arc::make_mut(&mut self.points[position]);
-            mine.join(&Point { layers: Vec::new(), ..point.clone() });
+            mine.join(&Point { layers: Pairs::default(), ..point.clone() });
         }
         self.widen_to(self.shift);
     }
@@ -193,7 +194,7 @@ impl Point {
             last: number,
             batches: 0,
             samples: 0,
-            layers: Vec::new(),
+            layers: Pairs::default(),
             effective: 0,
             dense: 0,
         }
@@ -212,13 +213,10 @@ impl Point {
         self.last = self.last.max(number);
         self.batches += 1;
         self.samples += u128::from(samples);
+        self.layers.grow_to(layers.iter().map(|layer| layer + 1).max().unwrap_or(0));
         for (&layer, count) in layers.iter().zip(counts) {
-            if self.layers.len() <= layer {
-                self.layers.resize(layer + 1, (0, 0));
-            }
             let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
-            self.layers[layer].0 += updates;
-            self.layers[layer].1 += dense;
+            self.layers.add(layer, (updates, dense));
             let price = price(prices, layer);
             self.effective += updates * price;
             self.dense += dense * price;
@@ -231,8 +229,7 @@ impl Point {
         self.samples -= u128::from(samples);
         for (&layer, count) in layers.iter().zip(counts) {
             let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
-            self.layers[layer].0 -= updates;
-            self.layers[layer].1 -= dense;
+            self.layers.remove(layer, (updates, dense));
             let price = price(prices, layer);
             self.effective -= updates * price;
             self.dense -= dense * price;
@@ -241,7 +238,7 @@ impl Point {
 
     /// Prices anew what is there.
     pub fn reprice(&mut self, prices: &[u64]) {
-        let priced = |sums: fn(&(u128, u128)) -> u128| {
+        let priced = |sums: fn((u128, u128)) -> u128| {
             let layers = self.layers.iter().enumerate();
             layers.map(|(layer, updates)| sums(updates) * price(prices, layer)).sum()
         };
@@ -262,13 +259,8 @@ impl Point {
         self.samples += next.samples;
         self.effective += next.effective;
         self.dense += next.dense;
-        if self.layers.len() < next.layers.len() {
-            self.layers.resize(next.layers.len(), (0, 0));
-        }
-        for (mine, theirs) in self.layers.iter_mut().zip(&next.layers) {
-            mine.0 += theirs.0;
-            mine.1 += theirs.1;
-        }
+        self.layers.grow_to(next.layers.len());
+        next.layers.iter().enumerate().for_each(|(layer, pair)| self.layers.add(layer, pair));
     }
 }
 
@@ -384,7 +376,11 @@ mod tests {
             history
         };
         let bare = |history: &History| -> Vec<Point> {
-            history.points().iter().map(|point| Point { layers: Vec::new(), ..Point::clone(point) }).collect()
+            history
+                .points()
+                .iter()
+                .map(|point| Point { layers: Pairs::default(), ..Point::clone(point) })
+                .collect()
         };
         let whole = of(&mut numbers.iter().copied());
         assert_eq!((whole.points().len(), whole.shift()), (8, 3));
@@ -429,7 +425,7 @@ mod tests {
                 let part = of(&mut sorted.iter().copied().filter(|number| number % parts == part));
                 joined.join(part.points(), part.shift());
             }
-            let bare = |point: &Arc<Point>| Arc::new(Point { layers: Vec::new(), ..Point::clone(point) });
+            let bare = |point: &Arc<Point>| Arc::new(Point { layers: Pairs::default(), ..Point::clone(point) });
             prop_assert_eq!(joined.points(), whole.points().iter().map(bare).collect::<Vec<_>>());
             prop_assert_eq!(joined.shift(), whole.shift());
             prop_assert!(joined.is_sound(0) && whole.is_sound(1));
@@ -451,9 +447,9 @@ mod tests {
             prop_assert!(points.len() <= MAX_POINTS);
             prop_assert!(points.windows(2).all(|pair| pair[0].last < pair[1].first));
             prop_assert_eq!(points.iter().map(|point| point.batches).sum::<u64>(), numbers.len() as u64);
-            prop_assert!(points.iter().all(|point| point.effective == 3 * point.layers[0].0));
-            prop_assert!(points.iter().all(|point| point.dense == 3 * point.layers[0].1));
-            let updates: u128 = points.iter().map(|point| point.layers[0].0).sum();
+            prop_assert!(points.iter().all(|point| point.effective == 3 * point.layers.get(0).expect("a layer").0));
+            prop_assert!(points.iter().all(|point| point.dense == 3 * point.layers.get(0).expect("a layer").1));
+            let updates: u128 = points.iter().map(|point| point.layers.get(0).expect("a layer").0).sum();
             prop_assert_eq!(updates, numbers.iter().map(|&number| u128::from(number)).sum::<u128>());
         }
     }

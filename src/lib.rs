@@ -25,6 +25,7 @@ pub mod log;
 pub mod nearest;
 pub mod outlet;
 pub mod pace;
+pub mod pairs;
 pub mod portrait;
 pub mod problems;
 pub mod publish;

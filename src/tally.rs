@@ -200,6 +200,9 @@ impl StepLengths {
     }
 }
 
+/// Where the layers of some sets are in the tally.
+type LayerSets = HashMap<Arc<[LayerShape]>, Arc<[usize]>>;
+
 /// The sums over all batches. A clone shares all that does not change afterwards.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
@@ -208,7 +211,7 @@ pub struct Tally {
     /// longest, their steps are gone.
     lengths: Vec<Arc<StepLengths>>,
     index: Arc<HashMap<String, usize>>,
-    layer_sets: Arc<HashMap<Arc<[LayerShape]>, Arc<[usize]>>>,
+    layer_sets: Arc<LayerSets>,
     samples: u128,
     batches: u64,
     step_sums: usize,

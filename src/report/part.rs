@@ -9,6 +9,7 @@ use super::{AccountFigures, COMPARISON_SCHEMA, Colours, Format, Report, SCHEMA, 
 use crate::cost::{CostRule, Costs, LayerDefaults};
 use crate::follow::Shard;
 use crate::history::{History, MAX_SUM, Point, are_in_place};
+use crate::pairs::Pairs;
 use crate::problems::{Kind, NotListed};
 use crate::ranks::Ranks;
 use crate::run::{FirstBatches, Problem, Severity};
@@ -167,7 +168,7 @@ impl Units {
             last: unit.last_batch,
             batches: unit.batches,
             samples: unit.samples,
-            layers: Vec::new(),
+            layers: Pairs::default(),
             effective: unit.effective_ops,
             dense: unit.dense_ops,
         });

@@ -131,7 +131,7 @@ fn one_series(at: usize, subject: &Subject, places: &[f64], scene: &Scene<'_>) -
             None => (point.effective, point.dense),
             Some(None) => break,
             Some(Some((index, price))) => {
-                let sums = point.layers.get(index).copied().unwrap_or((0, 0));
+                let sums = point.layers.get(index).unwrap_or((0, 0));
                 (sums.0 * u128::from(price), sums.1 * u128::from(price))
             }
         };
