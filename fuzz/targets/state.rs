@@ -30,7 +30,7 @@ fuzz_target!(|body: &[u8]| {
         stall_after: Duration::from_secs(1),
         live: true,
     });
-    if run.go_on_from(progress, SystemTime::UNIX_EPOCH) {
+    if run.resume(&progress, SystemTime::UNIX_EPOCH) {
         let _ = Summary::of(&run, SystemTime::UNIX_EPOCH);
     }
 });

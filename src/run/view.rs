@@ -242,7 +242,7 @@ impl Run {
     }
 
     /// Resumes from the progress that an earlier process kept, at `now`; returns whether it can.
-    pub(super) fn resume(&mut self, progress: &Progress, now: SystemTime) -> bool {
+    pub fn resume(&mut self, progress: &Progress, now: SystemTime) -> bool {
         let batches = progress.counted.len() as u64;
         let Some(tally) = Tally::restore(&progress.layers, progress.samples, batches) else { return false };
         self.tally = tally;
