@@ -9,6 +9,7 @@ use super::output;
 use crate::outlet;
 use crate::run::Views;
 use crossbeam_channel::{Receiver, after, at, never, select};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// How long after the signal the display, the counting, the publishers and the exports are waited for. What is left of
@@ -24,13 +25,18 @@ const UNASKED: Duration = Duration::from_secs(5);
 /// What the program is asked while it leaves.
 pub(super) struct Leaving<'a> {
     signals: &'a Receiver<i32>,
+    /// When exports are waited for no more, since a signal came while they were.
+    hurried: Cell<Option<Instant>>,
 }
+
+/// What an export that does not hang may take after somebody has pressed Ctrl-C to leave at once.
+const HURRIED: Duration = Duration::from_millis(500);
 
 impl<'a> Leaving<'a> {
     /// Signals that came until now asked to leave, and that is what is done.
     pub(super) fn new(signals: &'a Receiver<i32>) -> Self {
         signals.try_iter().for_each(drop);
-        Self { signals }
+        Self { signals, hurried: Cell::new(None) }
     }
 
     /// How long a step may take that has so long after a signal.
@@ -70,15 +76,15 @@ impl<'a> Leaving<'a> {
     pub(super) fn wait_for_export(&self, finished: &Receiver<Outcome>) -> Option<Outcome> {
         let mut say = after(output::SAY_AFTER);
         loop {
-            let give_up = outlet::asked().map_or_else(never, |asked| at(asked + EXPORTS));
+            let asked = outlet::asked().map(|asked| asked + EXPORTS);
+            let give_up = asked.into_iter().chain(self.hurried.get()).min().map_or_else(never, at);
             select! {
                 recv(finished) -> outcome => return outcome.ok(),
                 recv(say) -> _ => {
                     output::say("an export is being written (Ctrl-C to leave at once)");
                     say = never();
                 }
-                // It is asked for now, at the latest.
-                recv(self.signals) -> _ => {}
+                recv(self.signals) -> _ => self.hurried.set(Some(Instant::now() + HURRIED)),
                 recv(give_up) -> _ => return None,
             }
         }

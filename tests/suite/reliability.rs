@@ -1,9 +1,9 @@
-//! The tests that `docs/reliability.md` names are there.
+//! What the documents name is there: the tests of `docs/reliability.md`, the files and threads of `docs/architecture.md`.
 
 use regex::Regex;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn every_test_that_the_table_names_is_there() {
@@ -39,4 +39,37 @@ fn every_test_that_the_table_names_is_there() {
     }
     assert!(missing.is_empty(), "not there: {missing:#?}");
     assert!(found > 100, "only {found} are named: the expression is wrong");
+}
+
+#[test]
+fn the_files_and_threads_of_the_architecture_are_those_that_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/architecture.md")).expect("the architecture");
+    let named = Regex::new(r"`([a-z_/]+(?:\.rs|/))`").expect("an expression");
+    let paths: BTreeSet<&str> =
+        named.captures_iter(&text).map(|found| found.get(1).expect("a path").as_str()).collect();
+    let missing: Vec<&&str> = paths.iter().filter(|path| !root.join("src").join(path).exists()).collect();
+    assert!(missing.is_empty() && paths.len() > 20, "not there: {missing:?}");
+    let thread = Regex::new(r#"\.name\("([a-z]+)"\.into\(\)\)|Display::(?:<\(\)>::)?start\("([a-z]+)""#)
+        .expect("an expression");
+    let mut threads = BTreeSet::new();
+    for entry in walk(&root.join("src")) {
+        let source = fs::read_to_string(entry).expect("a source");
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        for found in thread.captures_iter(source) {
+            threads.insert(found.get(1).or(found.get(2)).expect("a name").as_str().to_owned());
+        }
+    }
+    let unnamed: Vec<&String> =
+        threads.iter().filter(|thread| !text.contains(&format!("`{thread}`"))).collect();
+    assert!(
+        unnamed.is_empty() && threads.len() > 10,
+        "threads that it does not have: {unnamed:?} of {threads:?}"
+    );
+}
+
+/// All files below a directory.
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
