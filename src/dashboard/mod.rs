@@ -214,6 +214,8 @@ struct Dashboard<'a> {
     inspector: Inspector,
     orders: &'a Sender<Order>,
     options: &'a Options,
+    /// How many there were at the last look.
+    listed: usize,
     /// Whether somebody is there, so that the dashboard does not close by itself.
     stay: bool,
 }
@@ -226,7 +228,7 @@ impl<'a> Dashboard<'a> {
         let (inspector, news) = (Inspector::start()?, News::default());
         let mut state = State::new(options.look);
         (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
-        Ok(Self { state, board, views, runs, news, inspector, orders, options, stay: false })
+        Ok(Self { state, board, views, runs, news, inspector, orders, options, listed: 0, stay: false })
     }
 
     fn draw(&mut self, screen: &mut Screen, now: Instant) -> anyhow::Result<()> {
@@ -245,17 +247,19 @@ impl<'a> Dashboard<'a> {
 
     /// Takes the newest views.
     fn take_news(&mut self) {
-        let (were_several, shown) = (self.runs.are_several(), self.runs.shown_number());
+        let shown = self.runs.shown_number();
         self.views.bring_up_to_date(&mut self.runs);
         if self.runs.shown_number() != shown {
             self.views.look_at(self.runs.looked_at());
         }
         let news = self.news.take(&self.runs);
         self.say(news.into_iter());
-        // Whoever names a directory of runs wants to choose one.
-        if self.runs.are_several() && !were_several && !self.stay {
+        // Whoever names a directory of runs wants to choose one. Some may be there at the first look.
+        let listed = self.runs.listed().len();
+        if listed > self.listed.max(1) && !self.stay {
             self.state.show(View::Runs);
         }
+        self.listed = listed;
     }
 
     /// Says all of it at once: a message stays until the next one.
