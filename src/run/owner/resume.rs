@@ -223,13 +223,19 @@ impl Owner {
         self.change().note_loss(Loss::Certain(reason));
     }
 
+    /// Whether a batch that is there, and not as it was counted, is another version of what this process counted and did
+    /// not delete: its writer has put it in the place of that, and it is counted again.
+    fn is_rewritten(&self, name: BatchName) -> bool {
+        self.epoch.recent.has(name.id()) && self.epoch.ledger.counted_as(name).is_some()
+    }
+
     /// How many batches were counted and are not there in the same state.
     pub(super) fn counted_and_gone(&self) -> u64 {
         let found = scan(&self.directory, self.options.shard).unwrap_or_default();
         let is_there = |found: &Found| {
             let in_figures = |name: &BatchName| self.epoch.ledger.is_in_figures(*name);
             let name = BatchName::parse(&found.name).filter(in_figures);
-            name.is_some_and(|name| self.as_counted(found, name).is_some())
+            name.is_some_and(|name| self.as_counted(found, name).is_some() || self.is_rewritten(name))
         };
         let there = found.iter().filter(|found| is_there(found)).count() as u64;
         self.epoch.ledger.in_figures().saturating_sub(there)
