@@ -199,7 +199,7 @@ impl Owner {
 
     /// Starts the tally over.
     pub(super) fn restart(&mut self, why: &str) {
-        let lost = if self.may_delete() { self.counted_and_gone() } else { 0 };
+        let lost = if self.may_delete() { self.counted_and_lost() } else { 0 };
         log::restarted(why, lost);
         self.begin(self.epoch.run.begun_again(why));
         // That nothing is counted is kept, too.
@@ -231,13 +231,23 @@ impl Owner {
 
     /// How many batches were counted and are not there in the same state.
     pub(super) fn counted_and_gone(&self) -> u64 {
+        self.counted_without(|found, name| self.as_counted(found, name).is_some())
+    }
+
+    /// How many of them are in no figures once the tally has started over, since they were deleted because they were
+    /// counted.
+    fn counted_and_lost(&self) -> u64 {
+        self.counted_without(|found, name| self.as_counted(found, name).is_some() || self.is_rewritten(name))
+    }
+
+    /// How many batches were counted besides those that are there, as `is_there` says of them.
+    fn counted_without(&self, is_there: impl Fn(&Found, BatchName) -> bool) -> u64 {
         let found = scan(&self.directory, self.options.shard).unwrap_or_default();
-        let is_there = |found: &Found| {
-            let in_figures = |name: &BatchName| self.epoch.ledger.is_in_figures(*name);
-            let name = BatchName::parse(&found.name).filter(in_figures);
-            name.is_some_and(|name| self.as_counted(found, name).is_some() || self.is_rewritten(name))
+        let is_counted = |found: &&Found| {
+            let name = BatchName::parse(&found.name).filter(|name| self.epoch.ledger.is_in_figures(*name));
+            name.is_some_and(|name| is_there(found, name))
         };
-        let there = found.iter().filter(|found| is_there(found)).count() as u64;
+        let there = found.iter().filter(is_counted).count() as u64;
         self.epoch.ledger.in_figures().saturating_sub(there)
     }
 }
