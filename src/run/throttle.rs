@@ -36,13 +36,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The part of one processor that a held-back thread takes.
-const SHARE: f64 = 0.01;
+const SHARE: f64 = 0.005;
 
 /// The longest pause.
 const LONGEST: Duration = Duration::from_millis(500);
 
 /// Processor time of a thread before it is first held back.
-const GRACE: Duration = Duration::from_millis(30);
+const GRACE: Duration = Duration::from_millis(10);
 
 /// Processor time without waiting after which nobody else wants the processors.
 const QUIET: Duration = Duration::from_millis(20);
@@ -241,14 +241,14 @@ mod tests {
     #[test]
     fn who_waits_for_others_has_a_small_share() {
         let mut contention = seasoned();
-        assert_eq!(contention.note(interval(3, 3)), MS * (300 - 6));
-        assert_eq!(contention.note(interval(1, 0)), MS * 99, "waking up is no waiting");
+        assert_eq!(contention.note(interval(2, 2)), MS * (400 - 4));
+        assert_eq!(contention.note(interval(1, 0)), MS * 199, "waking up is no waiting");
         assert_eq!(
-            contention.note(interval(1, 120)),
+            contention.note(interval(1, 220)),
             Duration::ZERO,
             "as one of low priority in its session"
         );
-        assert_eq!(contention.note(interval(3, 300)), Duration::ZERO);
+        assert_eq!(contention.note(interval(2, 500)), Duration::ZERO);
     }
 
     #[test]
@@ -270,9 +270,9 @@ mod tests {
     #[test]
     fn a_small_backlog_is_free_and_a_pause_has_a_bound() {
         let mut contention = Contention::default();
-        assert_eq!(contention.note(interval(10, 10)), Duration::ZERO);
-        assert_eq!(contention.note(interval(10, 10)), Duration::ZERO);
-        assert_eq!(contention.note(interval(10, 10)), LONGEST, "the grace is used up");
+        assert_eq!(contention.note(interval(4, 4)), Duration::ZERO);
+        assert_eq!(contention.note(interval(4, 4)), Duration::ZERO);
+        assert_eq!(contention.note(interval(4, 4)), LONGEST, "the grace is used up");
         assert_eq!(contention.note(interval(10_000, 10_000)), LONGEST);
     }
 
