@@ -128,14 +128,22 @@ fn write_batches(place: &Place, pid: Pid, mut nudge: impl FnMut()) {
     assert!(after < before + MORE_MEMORY, "{before} bytes became {after}");
 }
 
-/// Checks what is left behind by one that was told to leave.
-fn assert_left(place: &Place, begun: Instant) {
+/// Has a process leave, and checks in what time it does and what it leaves behind; returns how it ended.
+fn assert_leaves<S>(place: &Place, pid: Pid, mut ended: impl FnMut() -> Option<S>) -> S {
+    let begun = Instant::now();
+    kill_process(pid, Signal::TERM).expect("sent");
+    let mut status = None;
+    until("it does not end", || {
+        status = ended();
+        status.is_some()
+    });
     let took = begun.elapsed();
     assert!(took < LEAVES_WITHIN, "leaving took {took:?}");
     let export = support::json(&place.directory.path().join("out.json"));
     assert_eq!(export["run"]["batches"], BATCHES);
     assert_eq!(export["total"]["updates"], BATCHES * SMALL.0);
     assert_eq!(export["account"]["set_aside"], 0);
+    status.expect("it has ended")
 }
 
 fn inside(mut command: Command, place: &Path) -> Command {
@@ -162,15 +170,8 @@ fn a_terminal_that_nobody_reads_holds_up_nothing() {
     let mut keys = pair.master.take_writer().expect("its input");
     // Frames are small where little changes; Ctrl-L has it draw everything, until the terminal takes nothing more.
     write_batches(&place, pid, || keys.write_all(b"\x0c").expect("typed"));
-    let begun = Instant::now();
-    kill_process(pid, Signal::TERM).expect("sent");
-    let mut status = None;
-    until("it does not end", || {
-        status = child.try_wait().expect("its state");
-        status.is_some()
-    });
-    assert_left(&place, begun);
-    assert_eq!(status.map(|status| status.exit_code()), Some(1), "not all could be shown");
+    let status = assert_leaves(&place, pid, || child.try_wait().expect("its state"));
+    assert_eq!(status.exit_code(), 1, "not all could be shown");
 }
 
 /// What is in the pipe before neurotop writes to it: all that it takes.
@@ -188,13 +189,6 @@ fn a_pipe_that_nobody_reads_holds_up_nothing() {
     let mut child = spawn_with_a_full_pipe(&place);
     let pid = Pid::from_raw(child.id().cast_signed()).expect("a process");
     write_batches(&place, pid, || {});
-    let begun = Instant::now();
-    kill_process(pid, Signal::TERM).expect("sent");
-    let mut status = None;
-    until("it does not end", || {
-        status = child.try_wait().expect("its state");
-        status.is_some()
-    });
-    assert_left(&place, begun);
-    assert_eq!(status.and_then(|status| status.code()), Some(1), "not all could be printed");
+    let status = assert_leaves(&place, pid, || child.try_wait().expect("its state"));
+    assert_eq!(status.code(), Some(1), "not all could be printed");
 }
