@@ -4,9 +4,9 @@
 //! `cargo bench --bench frames`; with `-- SECONDS`, the idle dashboard is looked at for so long.
 
 use anyhow::{Context, Result};
-use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount};
 use neurotop::dashboard::{Action, Board, Motion, State, View, draw};
+use neurotop::run::prices::{Costs, LayerDefaults};
 use neurotop::run::{Addition, Run, Runs, Settings};
 use neurotop::snapshot::{LayerShape, Manifest};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};

@@ -5,8 +5,8 @@
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::Receiver;
-use neurotop::cost::{Costs, LayerDefaults};
 use neurotop::publish::Publisher;
+use neurotop::run::prices::{Costs, LayerDefaults};
 use neurotop::run::{Mode, Options, Place, Settings, Watch};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use std::fs;

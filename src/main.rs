@@ -1,12 +1,12 @@
 //! The `neurotop` command.
 
-use neurotop::cli::Cli;
 use neurotop::command::{explain, say};
-use neurotop::outlet;
+use neurotop::options::cli::Cli;
+use neurotop::process::streams;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    outlet::expect_limits();
+    streams::expect_limits();
     let cli = match Cli::from_words(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return explain(&error),

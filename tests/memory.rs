@@ -4,12 +4,12 @@
 
 mod support;
 
+use neurotop::count::layer_detail::portrait;
 use neurotop::count::{Scratch, count_batch};
 use neurotop::follow::{Contents, Found, Ledger, Outcome, Verdict, look};
-use neurotop::history::History;
-use neurotop::portrait::portrait;
+use neurotop::run::series::History;
+use neurotop::run::state::{Progress, encode, write};
 use neurotop::snapshot::{Batch, BatchName, LayerShape, classify};
-use neurotop::state::{Progress, encode, write};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

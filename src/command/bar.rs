@@ -1,6 +1,6 @@
 //! The terminal of a progress bar, on standard error: one that nobody reads does not hold up leaving.
 
-use crate::outlet::{self, Stream};
+use crate::process::streams::{self, Stream};
 use indicatif::{ProgressDrawTarget, TermLike};
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
@@ -71,7 +71,7 @@ impl TermLike for Terminal {
 
     fn flush(&self) -> io::Result<()> {
         let drawn = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if drawn.is_empty() { Ok(()) } else { outlet::write(Stream::Errors, drawn.as_bytes()) }
+        if drawn.is_empty() { Ok(()) } else { streams::write(Stream::Errors, drawn.as_bytes()) }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Opens and counts what the figures are held against.
 
 use super::count::Source;
-use crate::checks::Checks;
-use crate::cli::Cli;
-use crate::condition::Condition;
-use crate::settings::RunSettings;
+use crate::figures::checks::Checks;
+use crate::figures::condition::Condition;
+use crate::options::cli::Cli;
+use crate::options::settings::RunSettings;
 use anyhow::Context;
 use clap::CommandFactory;
 use clap::error::ErrorKind;

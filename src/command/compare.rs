@@ -3,12 +3,12 @@
 use super::count::Source;
 use super::finish;
 use super::signals::leave_signals;
-use crate::checks::failures;
-use crate::cli::CompareArgs;
-use crate::condition::Condition;
-use crate::config::Config;
-use crate::report::{Baseline, ComparedRun, Comparison, Failure, Figures};
-use crate::settings::{self, RunSettings};
+use crate::figures::checks::failures;
+use crate::figures::condition::Condition;
+use crate::figures::{Baseline, ComparedRun, Comparison, Failure, Figures};
+use crate::options::cli::CompareArgs;
+use crate::options::config::Config;
+use crate::options::settings::{self, RunSettings};
 use std::process::ExitCode;
 
 pub(super) fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {

@@ -1,7 +1,7 @@
 //! `neurotop completions SHELL`: a completion script on standard output.
 
 use super::output;
-use crate::cli::Cli;
+use crate::options::cli::Cli;
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 use std::process::ExitCode;

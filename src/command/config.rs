@@ -1,9 +1,9 @@
 //! `neurotop config`: the default configuration file, where the user's is looked for, whether one is right.
 
 use super::output;
-use crate::cli::{ConfigArgs, KeepArgs};
-use crate::config::{Config, default_path, default_text};
-use crate::settings;
+use crate::options::cli::{ConfigArgs, KeepArgs};
+use crate::options::config::{Config, default_path, default_text};
+use crate::options::settings;
 use crate::text::shown;
 use anyhow::Context;
 use std::path::PathBuf;

@@ -3,12 +3,12 @@
 use super::session::{Following, check, start};
 use super::signals::leave_signals;
 use super::watch::watch_runs;
-use crate::cli::{DemoArgs, RunArgs};
-use crate::config::Config;
 use crate::dashboard::Options;
+use crate::options::cli::{DemoArgs, RunArgs};
+use crate::options::config::Config;
+use crate::options::settings::{self, RunSettings, STALL_AFTER};
 use crate::publish::{Publisher, Publishing};
 use crate::run::Mode;
-use crate::settings::{self, RunSettings, STALL_AFTER};
 use anyhow::Context;
 use crossbeam_channel::bounded;
 use include_dir::{Dir, File, include_dir};

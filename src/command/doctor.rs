@@ -1,11 +1,11 @@
 //! `neurotop doctor PATH`: what a directory is, what is in it, and what is wrong with which file.
 
 use super::output;
-use crate::cli::{DoctorArgs, DoctorFormat};
-use crate::config::Config;
-use crate::cost::{Costs, LayerDefaults};
 use crate::doctor::{Diagnosis, Kind, Settings};
-use crate::settings::{self, RunSettings};
+use crate::options::cli::{DoctorArgs, DoctorFormat};
+use crate::options::config::Config;
+use crate::options::settings::{self, RunSettings};
+use crate::run::prices::{Costs, LayerDefaults};
 use std::process::ExitCode;
 
 /// Something is wrong.

@@ -4,9 +4,9 @@
 
 use super::display::fault;
 use super::leaving::Leaving;
-use crate::checks::Checks;
-use crate::fault;
-use crate::report::{Export, Summaries, Summary};
+use crate::figures::checks::Checks;
+use crate::figures::{Export, Summaries, Summary};
+use crate::process::fault;
 use crate::run::Runs;
 use crate::text::shown;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -162,7 +162,7 @@ mod tests {
     use std::path::Path;
 
     fn runs(name: &str) -> Runs {
-        use crate::cost::{Costs, LayerDefaults};
+        use crate::run::prices::{Costs, LayerDefaults};
         let settings = crate::run::Settings {
             name: name.into(),
             costs: Costs::default(),

@@ -4,7 +4,7 @@ use super::exporter::Outcome;
 use super::leaving::Leaving;
 use super::output;
 use crate::dashboard::{Look, Symbols, ThemeName, Wishes};
-use crate::report::{Colours, Comparison, Export, Failure, Format, Report, Summary};
+use crate::figures::{Colours, Comparison, Export, Failure, Format, Report, Summary};
 use crate::run::Watch;
 use crate::text::{printable, shown};
 use std::io::IsTerminal;

@@ -6,7 +6,7 @@
 
 use super::exporter::Outcome;
 use super::output;
-use crate::outlet;
+use crate::process::streams;
 use crate::run::Views;
 use crossbeam_channel::{Receiver, after, at, never, select};
 use std::cell::Cell;
@@ -41,7 +41,7 @@ impl<'a> Leaving<'a> {
 
     /// How long a step may take that has so long after a signal.
     fn within(step: Duration) -> Option<Duration> {
-        outlet::asked().map(|asked| (asked + step).saturating_duration_since(Instant::now()))
+        streams::asked().map(|asked| (asked + step).saturating_duration_since(Instant::now()))
     }
 
     /// How long the display may take to give the terminal back.
@@ -76,7 +76,7 @@ impl<'a> Leaving<'a> {
     pub(super) fn wait_for_export(&self, finished: &Receiver<Outcome>) -> Option<Outcome> {
         let mut say = after(output::SAY_AFTER);
         loop {
-            let asked = outlet::asked().map(|asked| asked + EXPORTS);
+            let asked = streams::asked().map(|asked| asked + EXPORTS);
             let give_up = asked.into_iter().chain(self.hurried.get()).min().map_or_else(never, at);
             select! {
                 recv(finished) -> outcome => return outcome.ok(),

@@ -1,7 +1,7 @@
 //! `neurotop man`: the manual page on standard output.
 
 use super::output;
-use crate::cli::Cli;
+use crate::options::cli::Cli;
 use clap::CommandFactory;
 use clap_mangen::Man;
 use std::io::Write;

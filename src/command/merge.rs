@@ -3,10 +3,10 @@
 use super::check::{checks, open_baseline};
 use super::signals::leave_signals;
 use super::{finish, output};
-use crate::cli::MergeArgs;
-use crate::config::Config;
-use crate::report::{Merge, RunPart, Summary};
-use crate::settings::{self, RunSettings};
+use crate::figures::{Merge, RunPart, Summary};
+use crate::options::cli::MergeArgs;
+use crate::options::config::Config;
+use crate::options::settings::{self, RunSettings};
 use crate::text::shown;
 use std::process::ExitCode;
 use std::time::SystemTime;

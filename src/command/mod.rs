@@ -25,7 +25,7 @@ mod watch;
 
 pub use output::{explain, say};
 
-use crate::cli::{Cli, Command};
+use crate::options::cli::{Cli, Command};
 use std::process::ExitCode;
 
 /// Carries out a command line.

@@ -1,7 +1,7 @@
 //! Where text for people leaves for standard output and standard error.
 
 use crate::dashboard::Symbols;
-use crate::outlet::{self, Stream, is_gone};
+use crate::process::streams::{self, Stream, is_gone};
 use crate::text::printable;
 use anyhow::Context;
 use std::io::{self, Write};
@@ -22,7 +22,7 @@ pub(super) enum Reader {
 /// Says something on standard error, with everything escaped that could steer a terminal: names in it may
 /// come from strangers. A terminal that is gone is no reason to end.
 pub fn say(text: &str) {
-    let _ = outlet::write(Stream::Errors, (said(text) + "\n").as_bytes());
+    let _ = streams::write(Stream::Errors, (said(text) + "\n").as_bytes());
 }
 
 /// A message under the program's name. Whatever a name in it may do, only its first line begins with that: no name
@@ -43,12 +43,12 @@ fn said(text: &str) -> String {
 /// # Errors
 /// Where there is no room for it, or it is time to leave and nobody reads it.
 pub(super) fn print(text: &str, symbols: Symbols) -> anyhow::Result<Reader> {
-    outcome(outlet::write(Stream::Output, symbols.text(text).as_bytes()))
+    outcome(streams::write(Stream::Output, symbols.text(text).as_bytes()))
 }
 
 /// Prints a text that is all there is to do.
 pub(super) fn print_alone(text: &[u8]) -> anyhow::Result<ExitCode> {
-    outcome(outlet::write(Stream::Output, text)).map(|_| ExitCode::SUCCESS)
+    outcome(streams::write(Stream::Output, text)).map(|_| ExitCode::SUCCESS)
 }
 
 /// Says what is wrong with a command line, or prints the help that it asks for.

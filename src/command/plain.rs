@@ -3,8 +3,8 @@
 use super::display::Ends;
 use super::output::{self, Reader};
 use crate::dashboard::{Options, Symbols};
-use crate::outlet::reader_is_gone;
-use crate::report::{Summary, silent_ranks};
+use crate::figures::{Summary, silent_ranks};
+use crate::process::streams::reader_is_gone;
 use crate::run::{Entry, News, Presence, Runs, Status, Views};
 use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};
 use crossbeam_channel::{never, select};

@@ -1,10 +1,10 @@
 //! The runs that a command looks at: checked, then followed.
 
-use crate::cost::{Costs, LayerDefaults};
 use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
+use crate::options::settings::RunSettings;
 use crate::publish::Publisher;
+use crate::run::prices::{Costs, LayerDefaults};
 use crate::run::{Keeping, Mode, Options, Place, Priority, Settings, Watch};
-use crate::settings::RunSettings;
 use crate::storage;
 use crate::text::{printable, shown};
 use anyhow::{Context, bail};

@@ -1,6 +1,6 @@
 //! Signals that ask the program to leave, as messages.
 
-use crate::outlet;
+use crate::process::streams;
 use anyhow::Context;
 use crossbeam_channel::{Receiver, TrySendError, bounded};
 use signal_hook::consts::{
@@ -30,7 +30,7 @@ pub(super) fn leave_signals() -> anyhow::Result<Receiver<i32>> {
     let (sender, receiver) = bounded(SIGNALS);
     let pass_on = move || {
         for signal in &mut signals {
-            outlet::ask_to_leave();
+            streams::ask_to_leave();
             // Of many that wait, the first say as much as all.
             if let Err(TrySendError::Disconnected(_)) = sender.try_send(signal) {
                 return;

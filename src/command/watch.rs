@@ -7,17 +7,17 @@ use super::leaving::Leaving;
 use super::session::{Following, check, start};
 use super::signals::{NO_THREAD, leave_signals};
 use super::{finish, output, plain};
-use crate::checks::Checks;
-use crate::cli::WatchArgs;
-use crate::config::Config;
 use crate::dashboard::{
     self, Inputs, JobSignal, Options, Order, Screen, Symbols, give_back_anyway, take_faults,
 };
+use crate::figures::checks::Checks;
+use crate::figures::{Export, Format, Summaries, Summary};
 use crate::follow::MAX_RUNS;
+use crate::options::cli::WatchArgs;
+use crate::options::config::Config;
+use crate::options::settings::{self, RunSettings};
 use crate::publish::Publisher;
-use crate::report::{Export, Format, Summaries, Summary};
 use crate::run::{Keeping, Mode, Views, Watch};
-use crate::settings::{self, RunSettings};
 use crate::storage::is_url;
 use crate::text::{printable, thousands};
 use anyhow::{Context, anyhow};

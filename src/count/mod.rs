@@ -3,6 +3,7 @@
 mod block;
 mod crcs;
 mod kernel;
+pub mod layer_detail;
 mod parts;
 mod steps;
 mod stream;

@@ -1,6 +1,6 @@
 //! What the user has made of the charts: which lines, on which scale, which part of the run.
 
-use crate::history::{History, Point};
+use crate::run::series::{History, Point};
 use std::sync::Arc;
 
 /// How the figures are laid out from the bottom to the top.

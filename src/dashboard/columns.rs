@@ -1,6 +1,6 @@
 //! The columns of the table of layers, and the order that they give it.
 
-use crate::report::LayerFigures;
+use crate::figures::LayerFigures;
 use std::cmp::Ordering;
 
 /// A column of the table of layers.

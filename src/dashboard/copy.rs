@@ -1,6 +1,6 @@
 //! Copies a layer's figures to the clipboard of the terminal, also over ssh (OSC 52).
 
-use crate::report::LayerFigures;
+use crate::figures::LayerFigures;
 use crate::text::printable;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::queue;

@@ -1,7 +1,7 @@
 //! Has portraits of layers made in a thread of its own, so that the dashboard never waits for a disk.
 
 use crate::count::Scratch;
-use crate::portrait::{Portrait, portrait};
+use crate::count::layer_detail::{Portrait, portrait};
 use crate::snapshot::Manifest;
 use crate::storage::is_url;
 use crossbeam_channel::{Receiver, Sender, bounded};

@@ -40,9 +40,9 @@ pub use terminal::{Frames, Mouse, Screen, give_back_anyway, take_faults};
 pub use theme::{Depth, Theme, ThemeName};
 pub use view::draw;
 
-use crate::checks::Checks;
-use crate::fault;
-use crate::report::Export;
+use crate::figures::Export;
+use crate::figures::checks::Checks;
+use crate::process::fault;
 use crate::run::{News, Runs, Views};
 use crate::text::printable;
 use anyhow::Context;

@@ -2,11 +2,11 @@
 //! is kept of them while the view is paused.
 
 use super::inspector::Portrayal;
-use crate::history::History;
-use crate::report::{Baseline, Figures, RankFigures, Summary, sparsity};
+use crate::figures::{Baseline, Figures, RankFigures, Summary, sparsity};
+use crate::run::series::History;
+use crate::run::tally::{LayerSums, quotient};
 use crate::run::{Backlog, Entry, Run, Runs, Status};
 use crate::run::{Presence, Watching};
-use crate::tally::{LayerSums, quotient};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

@@ -1,8 +1,8 @@
 //! The columns of the table of ranks, and the order that they give it.
 
 use super::columns::directed;
-use crate::ranks::RankState;
-use crate::report::RankFigures;
+use crate::figures::RankFigures;
+use crate::run::ranks::RankState;
 use std::cmp::{Ordering, Reverse};
 
 /// A column of the table of ranks.

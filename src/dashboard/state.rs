@@ -9,7 +9,7 @@ use super::keys::{Action, Mode};
 use super::look::Look;
 use super::moment::Contents;
 use super::rank_columns::{RANK_COLUMNS, RankColumn, RankSort};
-use crate::report::LayerFigures;
+use crate::figures::LayerFigures;
 use ratatui::layout::{Position, Rect};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! Takes the terminal over and gives it back, whatever happens.
 
-use crate::outlet::{self, Stream};
+use crate::process::streams::{self, Stream};
 use crossbeam_channel::Receiver;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
@@ -226,7 +226,7 @@ pub fn give_back_anyway() {
     let _ = disable_raw_mode();
     let mut commands = Vec::new();
     let _ = queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
-    outlet::leave_behind(Stream::Output, commands);
+    streams::leave_behind(Stream::Output, commands);
 }
 
 /// From now on the messages of panics are kept while the screen is taken. The hook stays: it cannot be

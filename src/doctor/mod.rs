@@ -9,8 +9,8 @@ pub use batches::Batches;
 pub use place::Place;
 pub use run::{Documents, LayerDiagnosis, RankDiagnosis, RunDiagnosis};
 
-use crate::cost::{Costs, LayerDefaults};
 use crate::follow::{Neighbour, Shard, beside_run, beside_runs, is_run, runs_inside, scan};
+use crate::run::prices::{Costs, LayerDefaults};
 use crate::snapshot::{EntryName, SnapshotError, classify};
 use crate::storage::{self, Interest, is_url};
 use serde::Serialize;

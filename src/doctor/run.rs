@@ -2,14 +2,14 @@
 
 use super::{Batches, Finding, Settings};
 use crate::count::{Scratch, count_batch};
-use crate::fault;
 use crate::follow::{Found, Neighbour, Shape, Shard, beside_run, scan};
+use crate::process::fault;
 use crate::run::kept;
+use crate::run::state::Unreadable;
 use crate::snapshot::{
     Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, check_document,
     classify, read_document,
 };
-use crate::state::Unreadable;
 use crate::storage::{self, Interest};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};

@@ -3,7 +3,7 @@
 
 use super::neighbours::{Neighbour, beside_runs};
 use super::scan::is_run;
-use crate::fault;
+use crate::process::fault;
 use crate::snapshot::{EntryName, classify};
 use crate::storage;
 use crate::text::shown;

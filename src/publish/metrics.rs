@@ -5,7 +5,7 @@ use super::openmetrics::{RunState, render};
 use super::serve::serve;
 use super::target::Target;
 use super::textfile::{Closing, TextFile};
-use crate::report::Summary;
+use crate::figures::Summary;
 use crate::run::Views;
 use crossbeam_channel::Sender;
 use std::collections::HashMap;

@@ -5,7 +5,7 @@
 //! float rounds once.
 
 use super::names::Names;
-use crate::report::{LayerFigures, Summary};
+use crate::figures::{LayerFigures, Summary};
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -203,8 +203,8 @@ impl Begun {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cost::{Costs, LayerDefaults};
     use crate::count::{BatchCount, LayerCount};
+    use crate::run::prices::{Costs, LayerDefaults};
     use crate::run::{Addition, Settings};
     use crate::snapshot::LayerShape;
     use crossbeam_channel::bounded;

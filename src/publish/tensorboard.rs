@@ -1,8 +1,8 @@
 //! Writes points as scalars into TensorBoard's event files, in a thread of its own.
 
 use super::event::{Event, Value};
-use crate::report::sparsity;
-use crate::tally::quotient;
+use crate::figures::sparsity;
+use crate::run::tally::quotient;
 use crate::text::shown;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::collections::HashMap;

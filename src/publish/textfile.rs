@@ -2,7 +2,7 @@
 //! wants it: whole or not at all.
 
 use super::metrics::Newest;
-use crate::report::{check_place, replace};
+use crate::figures::{check_place, replace};
 use crate::text::shown;
 use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};

@@ -5,13 +5,24 @@
 //! the threads that count, `watch.rs` what starts and ends all of it. Nothing here draws, prints or exports, and nothing
 //! here waits for anybody who does.
 
+pub mod interval;
+pub mod log;
 mod news;
 mod owner;
+pub mod pace;
+pub mod pairs;
+pub mod prices;
 mod priority;
 mod problem;
+pub mod problems;
+pub mod ranks;
 mod runs;
+pub mod series;
 mod split;
+pub mod state;
+pub mod tally;
 mod throttle;
+pub mod throughput;
 mod view;
 mod views;
 mod watch;

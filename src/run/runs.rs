@@ -1,7 +1,7 @@
 //! The runs as a reader has them: the newest view of each that it has taken, and which of them it looks at.
 
 use super::{Run, Settings};
-use crate::report::Summary;
+use crate::figures::Summary;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -190,9 +190,9 @@ impl Runs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cost::{Costs, LayerDefaults};
     use crate::count::BatchCount;
     use crate::run::Addition;
+    use crate::run::prices::{Costs, LayerDefaults};
     use crate::snapshot::End;
     use std::time::Duration;
 

@@ -2,18 +2,18 @@
 
 use super::owner::FirstBatches;
 use super::{Presence, Problem, Severity, Watching};
-use crate::cost::{Cost, Costs, LayerDefaults};
 use crate::count::BatchCount;
 use crate::follow::{Account, CountedBatches};
-use crate::history::History;
-use crate::pace::Pace;
-use crate::problems::{Kind, More, NotListed, Problems};
-use crate::ranks::{Circumstances, Ranks, Standing};
+use crate::run::pace::Pace;
+use crate::run::prices::{Cost, Costs, LayerDefaults};
+use crate::run::problems::{Kind, More, NotListed, Problems};
+use crate::run::ranks::{Circumstances, Ranks, Standing};
+use crate::run::series::History;
+use crate::run::state::{KnownManifest, Loss, Progress, path_bytes};
+use crate::run::tally::{LayerPresence, LayerSums, Tally};
+use crate::run::throughput::Throughput;
 use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
-use crate::state::{KnownManifest, Loss, Progress, path_bytes};
 use crate::storage::Root;
-use crate::tally::{LayerPresence, LayerSums, Tally};
-use crate::throughput::Throughput;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU64;
 use std::path::Path;

@@ -1,15 +1,15 @@
 //! The runs that are followed: starts their owners, adds those that are found meanwhile, and has them finish.
 
-pub use crate::state::{Place, kept};
+pub use crate::run::state::{Place, kept};
 
 use super::owner::{Keep, Owner, Start};
 use super::views::Views;
 use super::worker::Pool;
 use super::{Keeping, Mode, Options, Run, Runs, Settings};
 use crate::follow::{Discovery, Idle, MAX_RUNS, find_runs, is_run};
-use crate::log;
 use crate::publish::Publisher;
-use crate::state::{Known, StateWriter, known};
+use crate::run::log;
+use crate::run::state::{Known, StateWriter, known};
 use crate::storage::absolute;
 use crate::text::thousands;
 use crossbeam_channel::{Receiver, Sender, bounded, never};

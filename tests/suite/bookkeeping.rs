@@ -2,8 +2,8 @@
 //! is there, each batch once, and what they are not is said.
 
 use crate::support;
+use neurotop::figures::Summary;
 use neurotop::publish::Publisher;
-use neurotop::report::Summary;
 use neurotop::run::{Mode, Options, Place, Problem, Run, Watch};
 use serde_json::Value;
 use std::fs::{self, File};

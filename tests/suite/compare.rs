@@ -3,7 +3,7 @@
 
 use crate::support;
 use assert_cmd::Command;
-use neurotop::report::{Baseline, read_figures};
+use neurotop::figures::{Baseline, read_figures};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,10 +3,10 @@
 
 use crate::support;
 use assert_cmd::Command;
-use neurotop::cli::{Cli, Command as Subcommand, WatchArgs};
-use neurotop::config::{Config, FIELDS};
 use neurotop::dashboard::{Conflict, Key, Mouse, Options, Symbols};
-use neurotop::settings::{self, RunSettings};
+use neurotop::options::cli::{Cli, Command as Subcommand, WatchArgs};
+use neurotop::options::config::{Config, FIELDS};
+use neurotop::options::settings::{self, RunSettings};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

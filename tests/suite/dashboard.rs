@@ -2,14 +2,14 @@
 
 use crate::support;
 use crate::support::changes::{Change, apply};
+use neurotop::count::layer_detail::portrait;
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
     Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, RANK_COLUMNS,
     RankColumn, RankSort, Request, RunRow, Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
 };
+use neurotop::figures::{Baseline, Figures, Summary};
 use neurotop::follow::Account;
-use neurotop::portrait::portrait;
-use neurotop::report::{Baseline, Figures, Summary};
 use neurotop::run::{Addition, Presence, Problem, Runs, Severity, Watching};
 use neurotop::run::{Run, Status};
 use neurotop::snapshot::{Batch, BatchId, End, LayerShape, Manifest, SnapshotError};
@@ -1327,14 +1327,14 @@ fn a_silent_rank_is_in_the_header_of_every_view_until_the_run_is_over() {
         }
     }
     let ranks = Moment::of(&run, at(62)).summary.ranks;
-    assert_eq!(neurotop::report::silent_ranks(&ranks).as_deref(), Some("2 ranks silent: 3, 11"));
+    assert_eq!(neurotop::figures::silent_ranks(&ranks).as_deref(), Some("2 ranks silent: 3, 11"));
     assert_eq!(
-        neurotop::report::longest_silence(&ranks).as_deref(),
+        neurotop::figures::longest_silence(&ranks).as_deref(),
         Some("2 silent, rank 11 for 1 min 02 s")
     );
     apply(&mut run, [Change::RankEnd { rank: 11, end: End::default() }], at(62));
     let ranks = Moment::of(&run, at(62)).summary.ranks;
-    assert_eq!(neurotop::report::longest_silence(&ranks).as_deref(), Some("rank 3 silent for 40 s"));
+    assert_eq!(neurotop::figures::longest_silence(&ranks).as_deref(), Some("rank 3 silent for 40 s"));
     apply(&mut run, [Change::End(End::default())], at(62));
     let screen = screen_of(120, 40, &run, &mut State::default(), at(500)).to_string();
     assert!(!screen.contains("silent") && screen.contains("✓ done"), "{screen}");

@@ -1,7 +1,7 @@
 //! A directory is followed live: whatever way batches come, each is counted once.
 
 use crate::support;
-use neurotop::report::Summary;
+use neurotop::figures::Summary;
 use neurotop::run::{Presence, Run, Severity, Status, Watching};
 use std::fs::{self, File};
 use std::io::Write;

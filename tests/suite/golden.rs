@@ -3,7 +3,7 @@
 
 use crate::support;
 use neurotop::count::{Scratch, count_batch};
-use neurotop::report::Summary;
+use neurotop::figures::Summary;
 use neurotop::run::{Addition, Run};
 use neurotop::snapshot::{Batch, Manifest};
 use serde_json::Value;

@@ -706,11 +706,11 @@ fn summaries_and_configurations_nested_without_end() {
     let path = place.path().join("summary.json");
     for open in ["[", "{\"layers\":[", "{\"schema\":{\"a\":", "{\"total\":["] {
         std::fs::write(&path, open.repeat(200_000)).expect("a file");
-        assert!(neurotop::report::read_figures(&path).is_err());
+        assert!(neurotop::figures::read_figures(&path).is_err());
     }
     for open in ["[", "a = [", "a = {b=", "[[", "a."] {
         let text = open.repeat(100_000);
-        assert!(neurotop::config::Config::parse(&text).is_err(), "{open}");
+        assert!(neurotop::options::config::Config::parse(&text).is_err(), "{open}");
     }
 }
 

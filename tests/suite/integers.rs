@@ -2,8 +2,8 @@
 //! order, memory order and form, as a plain loop over their values counts them.
 
 use crate::support;
+use neurotop::count::layer_detail::portrait;
 use neurotop::count::{LayerCount, Scratch, count_batch};
-use neurotop::portrait::portrait;
 use neurotop::snapshot::{Batch, SnapshotError};
 use proptest::prelude::*;
 use std::path::PathBuf;

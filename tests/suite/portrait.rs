@@ -3,7 +3,7 @@
 use crate::support;
 use ndarray::Axis;
 use neurotop::count::Scratch;
-use neurotop::portrait::{MAX_NEURONS, Portrait, portrait};
+use neurotop::count::layer_detail::{MAX_NEURONS, Portrait, portrait};
 use neurotop::snapshot::{Manifest, SnapshotError};
 use proptest::prelude::*;
 use std::path::Path;

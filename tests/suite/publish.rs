@@ -2,8 +2,8 @@
 //! and what cannot be written. What TensorBoard and Prometheus make of it is tested in `tests/python`.
 
 use crate::support;
+use neurotop::figures::Summary;
 use neurotop::publish::{CONTENT_TYPE, MAX_LAYERS, RunState, render};
-use neurotop::report::Summary;
 use neurotop::run::{Addition, Run};
 use neurotop::snapshot::Manifest;
 use proptest::prelude::*;

@@ -2,10 +2,10 @@
 //! rank, and a rank that falls silent is noticed.
 
 use crate::support;
+use neurotop::figures::{Agreement, Summary};
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
-use neurotop::ranks::RankState;
-use neurotop::report::{Agreement, Summary};
+use neurotop::run::ranks::RankState;
 use neurotop::run::{Keeping, Mode, Options, Place, Priority, Run, Severity, Status, Watch};
 use serde_json::{Value, json};
 use std::fs;

@@ -2,9 +2,9 @@
 //! are deleted only once they are counted and the progress is on disk.
 
 use crate::support;
+use neurotop::figures::Summary;
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
-use neurotop::report::Summary;
 use neurotop::run::{Keeping, Mode, Options, Place, Presence, Priority, Problem, Run, Watch};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,12 +3,12 @@
 
 use crate::support;
 use assert_cmd::Command;
-use neurotop::cost::{CostRule, Costs, LayerDefaults};
 use neurotop::count::{BatchCount, LayerCount};
+use neurotop::figures::{Colours, Format, Merge, Report, RunPart, Summary};
 use neurotop::follow::{Account, Shard};
 use neurotop::publish::Publisher;
-use neurotop::ranks::RankState;
-use neurotop::report::{Colours, Format, Merge, Report, RunPart, Summary};
+use neurotop::run::prices::{CostRule, Costs, LayerDefaults};
+use neurotop::run::ranks::RankState;
 use neurotop::run::{
     Addition, Ended, Keeping, Mode, Options, Place, Priority, Problem, Run, Settings, Severity, Watch,
 };

@@ -2,9 +2,9 @@
 
 use super::{SMALL, settings};
 use crossbeam_channel::Receiver;
+use neurotop::figures::Summary;
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
-use neurotop::report::Summary;
 use neurotop::run::{Keeping, Mode, News, Options, Place, Priority, Run, Watch};
 use std::path::Path;
 use std::sync::Arc;

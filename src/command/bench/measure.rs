@@ -3,8 +3,8 @@
 use super::interrupted;
 use super::write::Written;
 use crate::command::signals::NO_THREAD;
-use crate::cost::{Costs, LayerDefaults};
 use crate::publish::Publisher;
+use crate::run::prices::{Costs, LayerDefaults};
 use crate::run::{Mode, Options, Place, Settings, Watch};
 use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, select};

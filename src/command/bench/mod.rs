@@ -5,9 +5,9 @@ mod write;
 
 use super::output::{self, Reader};
 use super::signals::leave_signals;
-use crate::cli::BenchArgs;
 use crate::dashboard::Symbols;
-use crate::settings::threads;
+use crate::options::cli::BenchArgs;
+use crate::options::settings::threads;
 use crate::text::{self, shown};
 use anyhow::{Context, bail};
 use crossbeam_channel::Receiver;

@@ -1,7 +1,7 @@
 //! How far figures are from the baseline's: with a sign, and in the colour of a gain or a loss.
 
 use super::Scene;
-use crate::report::{Change, Direction, Figure, Part, Sums};
+use crate::figures::{Change, Direction, Figure, Part, Sums};
 use ratatui::style::Style;
 use ratatui::text::Span;
 

@@ -1,7 +1,7 @@
 //! The sums by neuron class, as NeuroBench sums them.
 
 use super::{Scene, block, changes, title};
-use crate::report::{ClassFigures, Figure};
+use crate::figures::{ClassFigures, Figure};
 use crate::text::{compact, elide, percent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};

@@ -3,7 +3,7 @@
 use super::super::state::State;
 use super::meter::meter;
 use super::{Scene, tabs};
-use crate::report::longest_silence;
+use crate::figures::longest_silence;
 use crate::run::{Backlog, Status};
 use crate::run::{Presence, Watching};
 use crate::text::{bytes, compact, decimal, elide, printable, span, thousands};

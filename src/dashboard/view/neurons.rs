@@ -4,7 +4,7 @@ use super::super::heat;
 use super::super::look::Look;
 use super::Scene;
 use super::wrap::fitting;
-use crate::portrait::Portrait;
+use crate::count::layer_detail::Portrait;
 use crate::text::{percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

@@ -3,7 +3,7 @@
 use super::super::charting::{Scale, nearest, places};
 use super::super::symbols::Symbols;
 use super::Scene;
-use crate::history::Point;
+use crate::run::series::Point;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};

@@ -3,8 +3,8 @@
 use super::super::state::State;
 use super::wrap::wrapped;
 use super::{Scene, list};
-use crate::problems::More;
-use crate::report::Agreement;
+use crate::figures::Agreement;
+use crate::run::problems::More;
 use crate::text::{elide, thousands};
 use ratatui::Frame;
 use ratatui::layout::Rect;

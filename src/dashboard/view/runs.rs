@@ -3,7 +3,7 @@
 use super::super::moment::RunRow;
 use super::super::state::State;
 use super::{Scene, changes, panel};
-use crate::report::{Change, Figure};
+use crate::figures::{Change, Figure};
 use crate::run::Status;
 use crate::text::{compact, decimal, elide, percent, span, thousands};
 use ratatui::Frame;

@@ -2,7 +2,7 @@
 
 use super::super::state::{State, View};
 use super::{Scene, problems};
-use crate::report::silent_ranks;
+use crate::figures::silent_ranks;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Span;

@@ -2,7 +2,7 @@
 
 use super::meter::meter;
 use super::{Scene, changes, panel};
-use crate::report::{Agreement, Change, Figure};
+use crate::figures::{Agreement, Change, Figure};
 use crate::text::{compact, decimal, elide, percent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

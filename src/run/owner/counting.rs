@@ -3,14 +3,14 @@
 use super::Owner;
 use super::layer_sets::LayerSets;
 use crate::count::BatchCount;
-use crate::fault;
 use crate::follow::{Contents, Identity, Job, Outcome, Verdict};
-use crate::log;
+use crate::process::fault;
+use crate::run::log;
 use crate::run::split::Read;
+use crate::run::tally::LayerPresence;
 use crate::run::worker::{Counted, Task};
 use crate::run::{Addition, Problem, Severity};
 use crate::snapshot::{BatchName, LayerShape, SnapshotError};
-use crate::tally::LayerPresence;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use crate::follow::{
     Changes, Found, Hint, Neighbour, Shape, Shard, Watcher, beside_run, beside_runs, events_missing_because,
     holds_any_batch, is_run, look, scan, scan_rank,
 };
-use crate::log;
+use crate::run::log;
 use crate::run::{Keeping, Mode, Presence, Problem, Severity, Watching};
 use crate::snapshot::{BatchName, EntryName, SnapshotError, classify};
 use crate::storage;

@@ -1,7 +1,7 @@
 //! Where the progress of one run is kept: its file, the right to write that, and the way to the thread that does.
 
 use crate::run::Keeping;
-use crate::state::{Known, Lock, Place, Progress, Reason, StateWriter, free_name, known};
+use crate::run::state::{Known, Lock, Place, Progress, Reason, StateWriter, free_name, known};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

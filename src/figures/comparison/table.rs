@@ -1,0 +1,169 @@
+//! Comparisons as tables for people, as text or Markdown: the whole of one, and the short block that a
+//! summary has about its baseline.
+
+use super::{Against, Changes, Compared, ComparedRun, Comparison, PartChanges, Presence};
+use crate::figures::draw::{Style, bullets, coloured, draw, failed, name, per_sample, ratio, safe};
+use crate::figures::{Change, Direction, Figure};
+use crate::text::thousands;
+use comfy_table::Cell;
+
+/// The comparison: the runs, and for each new one its total, a table a figure, and notes.
+pub(super) fn table(comparison: &Comparison, style: Style) -> String {
+    let mut parts = vec![heading(comparison, style)];
+    let several = comparison.comparisons.len() > 1;
+    for compared in &comparison.comparisons {
+        if several {
+            parts.push(title(&compared.new, style));
+        }
+        parts.extend(sections(compared, style));
+    }
+    let problems = comparison.runs().flat_map(|run| {
+        let set_aside = run.set_aside.iter().map(|what| format!("{}: set aside: {what}", run.source));
+        set_aside.chain(run.notices.iter().map(|what| format!("{}: {what}", run.source)))
+    });
+    let problems = bullets(problems, style);
+    if !problems.is_empty() {
+        parts.push(problems);
+    }
+    parts.extend(failed(comparison.failed.as_deref(), style));
+    parts.join("\n\n") + "\n"
+}
+
+/// Which runs are compared.
+fn heading(comparison: &Comparison, style: Style) -> String {
+    let names = std::iter::once("BASE").chain(std::iter::repeat("NEW "));
+    let runs = names.zip(comparison.runs()).map(|(name, run)| {
+        let (source, described) = (safe(&run.source, style), described(run, style));
+        match style {
+            // A path is as long as it is: it has its own line.
+            Style::Text | Style::Coloured => format!("{name}  {source}\n      {described}"),
+            Style::Markdown => format!("- {name} {source} · {described}"),
+        }
+    });
+    let runs = runs.collect::<Vec<_>>().join("\n");
+    match style {
+        Style::Text | Style::Coloured => format!("neurotop · comparison\n{runs}"),
+        Style::Markdown => format!("# Comparison\n\n{runs}"),
+    }
+}
+
+/// `digits-snn · 12 batches, 192 samples · complete`
+fn described(run: &ComparedRun, style: Style) -> String {
+    format!(
+        "{} · {} batches, {} samples · {}{}",
+        safe(&run.name, style),
+        thousands(run.batches.into()),
+        thousands(run.samples),
+        if run.complete { "complete" } else { "NOT complete" },
+        if run.waiting > 0 { format!(", {} waiting", thousands(run.waiting.into())) } else { String::new() },
+    )
+}
+
+fn title(run: &ComparedRun, style: Style) -> String {
+    let source = safe(&run.source, style);
+    match style {
+        Style::Text | Style::Coloured => format!("=== NEW is {source} ==="),
+        Style::Markdown => format!("## {source}"),
+    }
+}
+
+fn sections(compared: &Compared, style: Style) -> Vec<String> {
+    let changes = &compared.changes;
+    let mut parts = vec![total(changes, ["in total", "BASE", "NEW"], style)];
+    parts.extend((0..Figure::COMPARED.len()).map(|at| figure(changes, at, style)));
+    if !changes.notes.is_empty() {
+        parts.push(bullets(&changes.notes, style));
+    }
+    parts
+}
+
+/// The four figures in total.
+fn total(changes: &Changes, [what, base, new]: [&str; 3], style: Style) -> String {
+    let rows = changes.total.each().map(|change| {
+        let mut row = vec![Cell::new(label(change.figure))];
+        row.extend(cells(&change));
+        row
+    });
+    draw([what, base, new, "difference", "change"], 1, rows.into(), style)
+}
+
+fn label(figure: Figure) -> &'static str {
+    match figure {
+        Figure::EffectivePerSample => "effective ops/sample",
+        Figure::DensePerSample => "dense ops/sample",
+        Figure::MembraneUpdates => "updates/sample",
+        Figure::Sparsity => "sparsity",
+        other => other.name(),
+    }
+}
+
+/// Base, new, difference and change; of sparsity the change is the difference, in percentage points.
+fn cells(change: &Change) -> [Cell; 4] {
+    let distance = if change.figure == Figure::Sparsity { String::new() } else { change.distance() };
+    [
+        Cell::new(value(change, change.base)),
+        Cell::new(value(change, change.new)),
+        coloured(distance, change),
+        coloured(change.text(), change),
+    ]
+}
+
+fn value(change: &Change, value: Option<f64>) -> String {
+    if change.figure == Figure::Sparsity { ratio(value) } else { per_sample(value) }
+}
+
+/// One figure of every layer and class; a line where it is the same in all of them.
+fn figure(changes: &Changes, at: usize, style: Style) -> String {
+    let (figure, label) = (Figure::COMPARED[at], label(Figure::COMPARED[at]));
+    let is_same = |part: &PartChanges| {
+        part.presence == Presence::Both && part.figures.each()[at].direction() == Some(Direction::Same)
+    };
+    if changes.layers.iter().chain(&changes.neurons).all(is_same) {
+        return format!("{label}: the same in every layer.");
+    }
+    let kinds = [("layer", &changes.layers), ("neuron", &changes.neurons)];
+    let parts = kinds.into_iter().flat_map(|(kind, parts)| parts.iter().map(move |part| (kind, part)));
+    let rows = parts.map(|(kind, part)| {
+        let [base, new, distance, change] = cells(&part.figures.each()[at]);
+        let change = if part.presence == Presence::Both { change } else { Cell::new(part.presence.word()) };
+        let mut row = vec![Cell::new(kind), Cell::new(name(&part.name, style)), base, new];
+        row.extend((figure != Figure::Sparsity).then_some(distance));
+        row.push(change);
+        row
+    });
+    match figure {
+        Figure::Sparsity => draw(["", label, "BASE", "NEW", "change"], 2, rows.collect(), style),
+        _ => draw(["", label, "BASE", "NEW", "difference", "change"], 2, rows.collect(), style),
+    }
+}
+
+/// What a summary says of its baseline: the total, and the changes by layer.
+pub(in crate::figures) fn against(against: &Against, style: Style) -> String {
+    let changes = &against.changes;
+    let source = safe(&against.base.source, style);
+    let separator = if style == Style::Markdown { "\n\n" } else { "\n" };
+    let mut parts = vec![
+        format!("Against the baseline {source}:{separator}{}", described(&against.base, style)),
+        total(changes, ["in total", "baseline", "this run"], style),
+    ];
+    if !changes.layers.is_empty() {
+        let rows = changes.layers.iter().map(|part| layer(part, style)).collect();
+        parts.push(draw(["change by layer", "effective", "dense", "updates", "sparsity"], 1, rows, style));
+    }
+    if !changes.notes.is_empty() {
+        parts.push(bullets(&changes.notes, style));
+    }
+    parts.join("\n\n")
+}
+
+fn layer(part: &PartChanges, style: Style) -> Vec<Cell> {
+    let mut row = vec![Cell::new(name(&part.name, style))];
+    row.extend(part.figures.each().map(|change| match part.presence {
+        Presence::Both => coloured(change.text(), &change),
+        _ => Cell::new("–"),
+    }));
+    if part.presence != Presence::Both {
+        row[1] = Cell::new(part.presence.word());
+    }
+    row
+}

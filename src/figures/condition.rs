@@ -1,0 +1,546 @@
+//! A condition on the figures that makes a script's check fail: `sparsity<0.9`, `vs-baseline>+2%`.
+
+use crate::figures::{Baseline, Change, Failure, Figure, Figures, Part};
+use crate::run::tally::quotient;
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+/// What a change from the baseline is called.
+const BASELINE: &str = "vs-baseline";
+
+/// The operators, the longer ones first so that `<=` is not taken for `<`.
+const OPERATORS: [(&str, Operator); 6] = [
+    ("<=", Operator::AtMost),
+    (">=", Operator::AtLeast),
+    ("==", Operator::Equal),
+    ("!=", Operator::Unequal),
+    ("<", Operator::Less),
+    (">", Operator::Greater),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+    Equal,
+    Unequal,
+}
+
+/// What a figure is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    Total,
+    Layer(String),
+    Neuron(String),
+}
+
+/// What is compared with the bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    /// A figure.
+    Value(Figure),
+    /// The relative change of a figure from the baseline.
+    Change(Figure),
+}
+
+/// A condition under which the figures are not what they should be.
+///
+/// It is written `SUBJECT OPERATOR BOUND`. The subject is a figure, or `vs-baseline` for the relative
+/// change of `effective_ops_per_sample`, or `vs-baseline.FIGURE` for that of another one; `layer:NAME.` or
+/// `neuron:CLASS.` before it makes it that of a layer or class instead of the total.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    text: String,
+    scope: Scope,
+    measure: Measure,
+    operator: Operator,
+    bound: f64,
+    /// The same to its last digit, where it is small enough for that.
+    exact: Option<Exact>,
+}
+
+/// A decimal number as far as a whole number can be compared with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Exact {
+    /// The next whole number below.
+    floor: i128,
+    /// Whether it is more than that.
+    is_more: bool,
+}
+
+impl Exact {
+    /// The number that a text says; `None` where it is beyond 128 bits, or no decimal number.
+    fn of(text: &str) -> Option<Self> {
+        let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (is_negative, digits) = match digits.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, digits.strip_prefix('+').unwrap_or(digits)),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let all = format!("{whole}{fraction}");
+        // Where the point is in all the digits.
+        let point = i64::try_from(whole.len()).ok()?.checked_add(exponent.parse().ok()?)?;
+        let before = usize::try_from(point.max(0)).ok().filter(|&before| before < 1000)?;
+        let (whole, rest) = all.split_at_checked(before).unwrap_or((&all, ""));
+        let zeros = "0".repeat(before.saturating_sub(whole.len()));
+        let rest_is_more = rest.bytes().any(|digit| digit != b'0');
+        let magnitude: i128 = format!("0{whole}{zeros}").parse().ok()?;
+        Some(match is_negative {
+            true if rest_is_more => Self { floor: -magnitude - 1, is_more: true },
+            true => Self { floor: -magnitude, is_more: false },
+            false => Self { floor: magnitude, is_more: rest_is_more },
+        })
+    }
+
+    /// How a whole number compares with it.
+    fn compare(self, value: u128) -> Ordering {
+        let Ok(value) = i128::try_from(value) else { return Ordering::Greater };
+        value.cmp(&self.floor).then(if self.is_more { Ordering::Less } else { Ordering::Equal })
+    }
+}
+
+impl FromStr for Condition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (subject, operator, bound) = split(text).ok_or_else(|| {
+            format!("{text:?} is not of the form FIGURE<BOUND, as in sparsity<0.9 or layer:lif1.sparsity<50%")
+        })?;
+        let (scope, measure) = scope_and_measure(subject)?;
+        let exact = Exact::of(bound);
+        let bound = bound_of(measure, bound)?;
+        Ok(Self { text: text.to_owned(), scope, measure, operator, bound, exact })
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Splits at the last operator, since a layer's name may hold anything.
+fn split(text: &str) -> Option<(&str, Operator, &str)> {
+    let end = text.rfind(['<', '>', '='])? + 1;
+    let (sign, operator) = OPERATORS.into_iter().find(|(sign, _)| text[..end].ends_with(sign))?;
+    Some((text[..end - sign.len()].trim(), operator, text[end..].trim()))
+}
+
+fn scope_and_measure(subject: &str) -> Result<(Scope, Measure), String> {
+    let named = |rest: &str, scope: fn(String) -> Scope| {
+        let lacking = || format!("{subject:?} lacks a figure behind a dot, as in {subject}.sparsity");
+        let (name, measure) = name_and_measure(rest)?.ok_or_else(lacking)?;
+        Ok((scope(name.to_owned()), measure))
+    };
+    if let Some(rest) = subject.strip_prefix("layer:") {
+        named(rest, Scope::Layer)
+    } else if let Some(rest) = subject.strip_prefix("neuron:") {
+        named(rest, Scope::Neuron)
+    } else {
+        Ok((Scope::Total, measure_of(subject)?))
+    }
+}
+
+/// Reads from the end, since a layer's name has dots of its own; `None` where there is none.
+fn name_and_measure(text: &str) -> Result<Option<(&str, Measure)>, String> {
+    let Some((name, last)) = text.rsplit_once('.') else { return Ok(None) };
+    match name.strip_suffix(BASELINE).and_then(|name| name.strip_suffix('.')) {
+        Some(name) => Ok(Some((name, Measure::Change(figure_of(last)?)))),
+        None => Ok(Some((name, measure_of(last)?))),
+    }
+}
+
+fn measure_of(text: &str) -> Result<Measure, String> {
+    match text.strip_prefix(BASELINE) {
+        Some("") => Ok(Measure::Change(Figure::EffectivePerSample)),
+        Some(rest) if rest.starts_with('.') => Ok(Measure::Change(figure_of(&rest[1..])?)),
+        _ => Ok(Measure::Value(figure_of(text)?)),
+    }
+}
+
+fn figure_of(name: &str) -> Result<Figure, String> {
+    Figure::named(name).ok_or_else(|| {
+        let names: Vec<&str> = Figure::ALL.iter().map(|(name, _)| *name).collect();
+        format!("there is no figure {name:?}; there are {}, and {BASELINE}", names.join(", "))
+    })
+}
+
+fn bound_of(measure: Measure, text: &str) -> Result<f64, String> {
+    let percentage = text.strip_suffix('%').map(str::trim);
+    match (measure, percentage) {
+        (Measure::Change(_), Some(digits)) => percent(digits),
+        (Measure::Change(_), None) => {
+            number(text)?;
+            Err(format!("every change from the baseline is relative: did you mean {text}%?"))
+        }
+        (Measure::Value(Figure::Sparsity), Some(digits)) => in_unit(percent(digits)?, text),
+        (Measure::Value(Figure::Sparsity), None) => in_unit(number(text)?, text),
+        (Measure::Value(figure), Some(_)) => Err(format!(
+            "{} is no percentage; only sparsity and {BASELINE} are compared with one",
+            figure.name()
+        )),
+        (Measure::Value(_), None) => number(text),
+    }
+}
+
+/// Refuses a bound that no sparsity can be beyond, or none can be within.
+fn in_unit(bound: f64, text: &str) -> Result<f64, String> {
+    match bound {
+        _ if (0.0..=1.0).contains(&bound) => Ok(bound),
+        _ if (0.0..=100.0).contains(&bound) && !text.ends_with('%') => {
+            Err(format!("a sparsity is between 0 and 1, or 0% and 100%: did you mean {text}%?"))
+        }
+        _ => Err(format!("a sparsity is between 0 and 1, or 0% and 100%, and {text} is not")),
+    }
+}
+
+/// A hundredth of a decimal number, rounded once: 12.9 % is the float nearest to 0.129.
+fn percent(digits: &str) -> Result<f64, String> {
+    let number = number(digits)?;
+    Ok(format!("{digits}e-2").parse().unwrap_or(number / 100.0))
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| format!("{text:?} is not a number"))
+}
+
+impl Condition {
+    /// Whether it is about a change, which takes a baseline.
+    pub fn needs_baseline(&self) -> bool {
+        matches!(self.measure, Measure::Change(_))
+    }
+
+    /// Why the check fails, if the condition holds; `None` if it does not.
+    ///
+    /// What has no value fails the check too, so that a typing error never passes it.
+    pub fn failure(&self, run: &Figures, baseline: Option<&Baseline>) -> Option<Failure> {
+        let reason = match self.decide(run, baseline) {
+            Ok(reason) => reason?,
+            Err(why) => why,
+        };
+        Some(Failure { new: None, condition: self.text.clone(), reason })
+    }
+
+    /// What the figure is, where the condition holds.
+    fn decide(&self, run: &Figures, baseline: Option<&Baseline>) -> Result<Option<String>, String> {
+        match self.measure {
+            Measure::Value(figure) => {
+                let part = self.part(run)?;
+                if let (Some(whole), Some(bound)) = (figure.whole(&part.sums), self.exact) {
+                    return Ok(self
+                        .operator
+                        .holds(Some(bound.compare(whole)))
+                        .then(|| format!("it is {whole}")));
+                }
+                let value = value(part, figure)?;
+                Ok(self.holds(value).then(|| format!("it is {value}")))
+            }
+            Measure::Change(figure) => {
+                let baseline = baseline.ok_or("there is no baseline; give one with --baseline")?;
+                let in_baseline = |why| format!("in the baseline {}: {why}", baseline.source());
+                let old_part = self.part(baseline.figures()).map_err(in_baseline)?;
+                let base = value(old_part, figure).map_err(in_baseline)?;
+                let new_part = self.part(run)?;
+                let new = value(new_part, figure)?;
+                let from_0 = || format!("it is {new}, and a change from 0 in the baseline has no percentage");
+                if let (Some(base), Some(new)) = (figure.whole(&old_part.sums), figure.whole(&new_part.sums))
+                {
+                    let relative = relative_of_whole(base, new).ok_or_else(from_0)?;
+                    let said = || format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
+                    return Ok(self.holds(relative).then(said));
+                }
+                let change = Change { figure, base: Some(base), new: Some(new) };
+                let relative = change.relative().ok_or_else(from_0)?;
+                let said = || format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
+                Ok(self.holds(relative).then(said))
+            }
+        }
+    }
+
+    fn holds(&self, value: f64) -> bool {
+        self.operator.holds(value.partial_cmp(&self.bound))
+    }
+
+    fn part<'a>(&self, run: &'a Figures) -> Result<&'a Part, String> {
+        let find = |parts: &'a [Part], name: &str, what: &str| {
+            let found = parts.iter().find(|part| part.name == name);
+            found.ok_or_else(|| format!("there is no {what} {name:?}"))
+        };
+        match &self.scope {
+            Scope::Total => Ok(&run.total),
+            Scope::Layer(name) => find(&run.layers, name, "layer"),
+            Scope::Neuron(name) => find(&run.neurons, name, "neuron"),
+        }
+    }
+}
+
+impl Operator {
+    /// Whether it holds where a value compares with the bound like this.
+    fn holds(self, ordering: Option<Ordering>) -> bool {
+        match self {
+            Self::Less => ordering == Some(Ordering::Less),
+            Self::AtMost => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
+            Self::Greater => ordering == Some(Ordering::Greater),
+            Self::AtLeast => matches!(ordering, Some(Ordering::Greater | Ordering::Equal)),
+            Self::Equal => ordering == Some(Ordering::Equal),
+            Self::Unequal => ordering != Some(Ordering::Equal),
+        }
+    }
+}
+
+/// The change in parts of the base, of which no digit is lost before they are divided; `None` from 0 to anything else.
+fn relative_of_whole(base: u128, new: u128) -> Option<f64> {
+    match base.cmp(&new) {
+        Ordering::Equal => Some(0.0),
+        _ if base == 0 => None,
+        Ordering::Less => Some(quotient(new - base, base)),
+        Ordering::Greater => Some(-quotient(base - new, base)),
+    }
+}
+
+fn value(part: &Part, figure: Figure) -> Result<f64, String> {
+    let value = part.value(figure);
+    value.ok_or_else(|| "it has no value (nothing priced, or nothing counted)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::Sums;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Condition {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn conditions_are_parsed() {
+        let condition = parse("sparsity<0.9");
+        assert_eq!(
+            (condition.scope, condition.operator, condition.bound),
+            (Scope::Total, Operator::Less, 0.9)
+        );
+        let condition = parse("layer:a<b.c.sparsity >= 50 %");
+        assert_eq!(condition.scope, Scope::Layer("a<b.c".into()));
+        assert_eq!((condition.operator, condition.bound), (Operator::AtLeast, 0.5));
+        let condition = parse("neuron:Leaky.effective_ops_per_sample>3e6");
+        assert_eq!((condition.scope, condition.bound), (Scope::Neuron("Leaky".into()), 3e6));
+        assert_eq!(parse("updates==4").operator, Operator::Equal);
+        assert_eq!(parse("updates!=4").operator, Operator::Unequal);
+        assert_eq!(parse("updates<=4").operator, Operator::AtMost);
+    }
+
+    #[test]
+    fn changes_are_parsed() {
+        for (text, scope, figure, bound) in [
+            ("vs-baseline>+2%", Scope::Total, Figure::EffectivePerSample, 0.02),
+            ("vs-baseline.sparsity < -1 %", Scope::Total, Figure::Sparsity, -0.01),
+            ("layer:a.b.vs-baseline>150%", Scope::Layer("a.b".into()), Figure::EffectivePerSample, 1.5),
+            ("layer:a.b.vs-baseline.updates>=0%", Scope::Layer("a.b".into()), Figure::Updates, 0.0),
+            ("neuron:Leaky.vs-baseline.dense_ops!=0%", Scope::Neuron("Leaky".into()), Figure::Dense, 0.0),
+        ] {
+            let condition = parse(text);
+            assert!(condition.needs_baseline(), "{text}");
+            let parsed = (condition.scope, condition.measure, condition.bound);
+            assert_eq!(parsed, (scope, Measure::Change(figure), bound), "{text}");
+        }
+        assert!(!parse("sparsity<90%").needs_baseline());
+        // A layer may be named like the word, as long as a figure follows.
+        assert_eq!(parse("layer:vs-baseline.updates>1").scope, Scope::Layer("vs-baseline".into()));
+    }
+
+    #[test]
+    fn percentages_round_once() {
+        assert_eq!(parse("sparsity<12.9%").bound, 0.129);
+        assert_eq!(parse("sparsity<5e-1%").bound, 0.005);
+        assert_eq!(parse("vs-baseline>.7%").bound, 0.007);
+        assert_eq!((parse("sparsity<100%").bound, parse("sparsity>0").bound), (1.0, 0.0));
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_advice() {
+        for (wrong, says) in [
+            ("", "not of the form"),
+            ("<", "there is no figure \"\""),
+            ("sparsity", "not of the form"),
+            ("sparsity<", "is not a number"),
+            ("sparsity<x", "is not a number"),
+            ("sparsity=1", "not of the form"),
+            ("colour<1", "there is no figure \"colour\"; there are sparsity, "),
+            ("layer:a<1", "\"layer:a\" lacks a figure behind a dot, as in layer:a.sparsity"),
+            ("layer:vs-baseline<1%", "lacks a figure"),
+            ("sparsity<NaN", "is not a number"),
+            ("sparsity<90", "did you mean 90%?"),
+            ("layer:a.sparsity>1.5", "did you mean 1.5%?"),
+            ("sparsity<900", "between 0 and 1, or 0% and 100%, and 900 is not"),
+            ("sparsity<101%", "between 0 and 1, or 0% and 100%, and 101% is not"),
+            ("sparsity<-0.1", "between 0 and 1"),
+            ("updates<50%", "updates is no percentage"),
+            ("vs-baseline>+2", "every change from the baseline is relative: did you mean +2%?"),
+            ("vs-baseline>", "is not a number"),
+            ("vs-baseline.colour>1%", "there is no figure \"colour\""),
+            ("vs-baselines>1%", "there is no figure \"vs-baselines\""),
+            ("layer:a.vs-baseline.colour>1%", "there is no figure \"colour\""),
+            ("vs-baseline>inf%", "is not a number"),
+        ] {
+            let error = wrong.parse::<Condition>().expect_err(wrong);
+            assert!(error.contains(says), "{wrong}: {error}");
+        }
+    }
+
+    /// A run of one unpriced layer `u` and one layer `a`, which is the total.
+    fn run(effective: u64, dense: u64) -> Figures {
+        let sums = |ops: Option<u64>| Sums {
+            updates: effective.into(),
+            dense_updates: dense.into(),
+            effective_ops: ops.map(u128::from),
+            dense_ops: ops.map(|_| dense.into()),
+            effective_ops_per_sample: ops.map(|ops| ops as f64),
+            dense_ops_per_sample: ops.map(|_| dense as f64),
+            sparsity: ops.filter(|_| dense > 0).map(|ops| 1.0 - ops as f64 / dense as f64),
+        };
+        let part = |name: &str, ops| Part { name: name.into(), kind: None, sums: sums(ops), samples: 1 };
+        Figures {
+            name: "r".into(),
+            samples: 1,
+            batches: 1,
+            complete: true,
+            waiting: 0,
+            set_aside: Vec::new(),
+            notices: Vec::new(),
+            total: part("r", Some(effective)),
+            neurons: vec![part("Leaky", Some(effective))],
+            layers: vec![part("a", Some(effective)), part("u", None)],
+        }
+    }
+
+    fn reason(condition: &str, (base, new): (u64, u64)) -> Option<String> {
+        let baseline = Baseline::new("base.json", run(base, 200));
+        parse(condition).failure(&run(new, 200), Some(&baseline)).map(|failure| failure.reason)
+    }
+
+    #[test]
+    fn a_change_is_relative_to_the_baseline() {
+        assert_eq!(reason("vs-baseline>+2%", (100, 102)), None);
+        assert_eq!(reason("vs-baseline>=2%", (100, 102)), Some("it is +2.0000 %, from 100 to 102".into()));
+        assert_eq!(reason("vs-baseline>+2%", (100, 50)), None);
+        assert_eq!(
+            reason("layer:a.vs-baseline<-10%", (100, 50)),
+            Some("it is -50.0000 %, from 100 to 50".into())
+        );
+        // From 50 % to 40 % is a fifth less.
+        assert_eq!(reason("vs-baseline.sparsity<-20.1%", (100, 120)), None);
+        let fell = reason("neuron:Leaky.vs-baseline.sparsity<-19.9%", (100, 120)).expect("it fell");
+        assert!(fell.contains("from 0.5 to 0.4"), "{fell}");
+        assert_eq!(reason("vs-baseline!=0%", (0, 0)), None);
+    }
+
+    #[test]
+    fn whole_numbers_are_compared_as_such() {
+        const BEYOND: u64 = 1 << 53;
+        let reason =
+            |condition: &str| parse(condition).failure(&run(BEYOND + 1, u64::MAX), None).map(|f| f.reason);
+        let holds = Some(format!("it is {}", BEYOND + 1));
+        for (condition, expected) in [
+            ("updates==9007199254740993", &holds),
+            ("updates==9007199254740992", &None),
+            ("updates>9007199254740992", &holds),
+            ("updates>9007199254740993", &None),
+            ("updates>=9007199254740993.5", &None),
+            ("updates>9007199254740992.5", &holds),
+            ("updates<90071992547409930e-1", &None),
+            ("layer:a.effective_ops<=9.007199254740993e15", &holds),
+            ("updates<1e400000", &holds),
+            ("updates>-0.5", &holds),
+            ("updates<1e30", &holds),
+        ] {
+            if condition == "updates<1e400000" {
+                assert!(condition.parse::<Condition>().is_err(), "it is no finite number");
+            } else {
+                assert_eq!(&reason(condition), expected, "{condition}");
+            }
+        }
+        let baseline = Baseline::new("base.json", run(BEYOND, u64::MAX));
+        let failure = parse("vs-baseline.updates!=0%").failure(&run(BEYOND + 1, u64::MAX), Some(&baseline));
+        assert!(failure.is_some_and(|failure| failure.reason.ends_with("to 9007199254740993")));
+    }
+
+    #[test]
+    fn decimal_numbers_have_a_floor() {
+        for (text, expected) in [
+            ("0", (0, false)),
+            ("+12", (12, false)),
+            ("-12", (-12, false)),
+            ("1.0", (1, false)),
+            ("1.5", (1, true)),
+            ("-1.5", (-2, true)),
+            (".5", (0, true)),
+            ("5.", (5, false)),
+            ("1e3", (1000, false)),
+            ("1.25E1", (12, true)),
+            ("125e-2", (1, true)),
+            ("5e-3", (0, true)),
+            ("0e-9", (0, false)),
+        ] {
+            let Exact { floor, is_more } = Exact::of(text).expect(text);
+            assert_eq!((floor, is_more), expected, "{text}");
+        }
+        for text in ["1e999", "inf", "NaN", "50%", "é.é", "1e", "99999999999999999999999999999999999999999"]
+        {
+            assert_eq!(Exact::of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decided_fails_and_says_why() {
+        let why = |condition, figures| reason(condition, figures).expect("it fails");
+        let from_0 = why("vs-baseline>+2%", (0, 7));
+        assert!(from_0.contains("it is 7") && from_0.contains("from 0"), "{from_0}");
+        assert!(reason("vs-baseline<-2%", (0, 7)).is_some(), "also where it could not hold");
+        assert!(
+            why("layer:b.vs-baseline>1%", (1, 1)).starts_with("in the baseline base.json: there is no layer")
+        );
+        assert!(why("layer:u.vs-baseline>1%", (1, 1)).contains("it has no value"));
+        assert!(why("layer:u.sparsity>1%", (1, 1)).contains("it has no value"));
+        assert!(why("neuron:Alpha.updates>1", (1, 1)).contains("there is no neuron \"Alpha\""));
+        let alone = parse("vs-baseline>1%").failure(&run(1, 1), None).expect("it fails");
+        assert!(alone.reason.contains("--baseline"), "{}", alone.reason);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_strange(text in "\\PC{0,30}[<>=!]{0,3}\\PC{0,10}") {
+            let _ = text.parse::<Condition>();
+        }
+
+        /// Any name, any figure, as a value or a change, is what was written.
+        #[test]
+        fn conditions_are_read_as_they_were_written(
+            name in "\\PC{1,20}", layer: bool, change: bool, figure in 0..Figure::ALL.len(), bound in -500..500_i32,
+        ) {
+            prop_assume!(!name.ends_with(".vs-baseline"));
+            let (word, figure) = Figure::ALL[figure];
+            let (scope, prefix) = match layer {
+                true => (Scope::Layer(name.clone()), format!("layer:{name}.")),
+                false => (Scope::Total, String::new()),
+            };
+            let (measure, subject, unit) = match change {
+                true => (Measure::Change(figure), format!("vs-baseline.{word}"), "%"),
+                false => (Measure::Value(figure), word.to_owned(), ""),
+            };
+            let text = format!("{prefix}{subject}>={bound}{unit}");
+            if measure == Measure::Value(Figure::Sparsity) && !(0..=1).contains(&bound) {
+                prop_assert!(text.parse::<Condition>().is_err());
+            } else {
+                let condition = parse(&text);
+                let expected = f64::from(bound) / if change { 100.0 } else { 1.0 };
+                prop_assert_eq!((condition.scope, condition.measure), (scope, measure));
+                prop_assert_eq!((condition.operator, condition.bound), (Operator::AtLeast, expected));
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Merges the parts of a run, one of each shard, into the run that one pass would have counted.
+
+use super::part::{MoreProblems, RunPart};
+use crate::follow::{Account, Shard};
+use crate::run::problems::Kind;
+use crate::run::ranks::Ranks;
+use crate::run::series::{History, MAX_SUM};
+use crate::run::state::KnownManifest;
+use crate::run::tally::Tally;
+use crate::run::{Ended, FirstBatches, Problem, Severity};
+use crate::run::{Run, Settings};
+use crate::snapshot::{BatchName, End, Manifest};
+use crate::text::shown;
+use anyhow::{Context, bail, ensure};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Missing shards that are named.
+const NAMED: usize = 10;
+
+/// The sums of the parts so far. All of them are whole numbers, so that their order does not matter.
+#[derive(Debug, Default)]
+pub struct Merge {
+    /// The first part, which the others must fit; its sums are not looked at any more.
+    first: Option<(PathBuf, RunPart)>,
+    /// Where each shard came from.
+    sources: BTreeMap<u64, PathBuf>,
+    manifest: Option<Manifest>,
+    /// The ends of the run (`None`) and of its ranks.
+    ends: BTreeMap<Option<u32>, KnownEnd>,
+    /// How many ends each part has.
+    ends_of: Vec<(PathBuf, usize)>,
+    tally: Tally,
+    /// How many layers each part has, and its first batches with all of them and without some.
+    first_batches: Vec<(usize, FirstBatches)>,
+    history: History,
+    ranks: Ranks,
+    account: Account,
+    /// The problems by file and how grave they are, each from the first shard that has it.
+    problems: Problems,
+    /// How many more there are of a kind: of batches, and of other files.
+    more_problems: BTreeMap<(Severity, Kind), (u64, u64)>,
+    last_written: Option<SystemTime>,
+    dense_updates: u128,
+}
+
+/// By file, how grave they are and, of notices, what they say: of these there may be several.
+type Problems = BTreeMap<(String, Severity, String), (u64, Problem)>;
+
+/// An end, of the run or of a rank.
+#[derive(Debug)]
+struct KnownEnd {
+    end: End,
+    /// The part that was the first to have it.
+    source: PathBuf,
+    /// How many parts have it.
+    parts: usize,
+}
+
+/// What came of a merge.
+#[derive(Debug)]
+pub struct Merged {
+    /// The run.
+    pub run: Run,
+    /// Parts that were made before the run or a rank of it ended, where others were made after it.
+    pub before_end: Vec<PathBuf>,
+}
+
+impl Merge {
+    /// Adds a part.
+    ///
+    /// # Errors
+    /// Where it is of another run, counted with other rules, or of a shard that is there already.
+    pub fn add(&mut self, path: &Path, mut part: RunPart) -> anyhow::Result<()> {
+        if let Some((first, of)) = &self.first
+            && let Some(why) = difference(&part, of)
+        {
+            bail!(
+                "{} does not fit {}: {why}; all parts must be of one run, counted in the same way",
+                shown(path),
+                shown(first)
+            );
+        }
+        if let Some(other) = self.sources.insert(part.shard.number(), path.to_owned()) {
+            bail!(
+                "{} and {} are both shard {}; name one part of each shard",
+                shown(&other),
+                shown(path),
+                part.shard
+            );
+        }
+        self.add_ends(path, &part)?;
+        let dense = part.dense_updates().and_then(|dense| dense.checked_add(self.dense_updates));
+        self.dense_updates = dense.filter(|&dense| dense <= MAX_SUM).with_context(|| {
+            format!("with {}, the sums are beyond any run's; count its shard again", shown(path))
+        })?;
+        self.tally.join(&part.layers, part.samples, part.batches);
+        self.first_batches.push((part.layers.len(), part.first_batches()));
+        self.history.join(&part.units.points(), part.units.shift);
+        self.account += Account::from(&part.account);
+        part.ranks.iter().for_each(|rank| self.ranks.join(rank.rank, rank.known(&self.tally)));
+        self.last_written = self.last_written.max(part.last_written());
+        self.add_manifest(part.run.manifest.as_ref());
+        self.add_problems(part.shard.number(), &part.problems);
+        self.add_more_problems(&part.more_problems);
+        (part.layers, part.ranks) = (Vec::new(), Vec::new());
+        self.first.get_or_insert_with(|| (path.to_owned(), part));
+        Ok(())
+    }
+
+    /// A benchmark may add to the warnings of its manifest as it goes, so that the longest list is the last one.
+    fn add_manifest(&mut self, manifest: Option<&Manifest>) {
+        let last = |manifest: &Manifest| (manifest.warnings.len(), manifest.warnings.clone(), manifest.keep);
+        if manifest.map(last) > self.manifest.as_ref().map(last) {
+            self.manifest = manifest.cloned();
+        }
+    }
+
+    fn add_ends(&mut self, path: &Path, part: &RunPart) -> anyhow::Result<()> {
+        let of_ranks = part.ranks.iter().map(|rank| (Some(rank.rank), rank.end.as_ref()));
+        let ends = [(None, part.run.end.as_ref())].into_iter().chain(of_ranks);
+        let ends: Vec<_> = ends.filter_map(|(of, end)| Some((of, end?))).collect();
+        for &(of, end) in &ends {
+            let known = self.ends.entry(of).or_insert_with(|| KnownEnd {
+                end: end.clone(),
+                source: path.to_owned(),
+                parts: 0,
+            });
+            ensure!(
+                *end == known.end,
+                "{} does not fit {}: end.json{} changed between them; count both shards again",
+                shown(path),
+                shown(&known.source),
+                of.map_or(String::new(), |rank| format!(" of rank {rank}"))
+            );
+            known.parts += 1;
+        }
+        self.ends_of.push((path.to_owned(), ends.len()));
+        Ok(())
+    }
+
+    fn add_problems(&mut self, shard: u64, problems: &[Problem]) {
+        for problem in problems {
+            let key = (problem.path.clone(), problem.severity, problem.key());
+            let known = self.problems.get(&key).is_some_and(|(first, _)| *first < shard);
+            if !known {
+                self.problems.insert(key, (shard, problem.clone()));
+            }
+        }
+    }
+
+    /// Every batch is in one shard, while each shard sees all other files.
+    fn add_more_problems(&mut self, more: &[MoreProblems]) {
+        for MoreProblems { severity, kind, batches, others } in more {
+            let known = self.more_problems.entry((*severity, kind.clone())).or_default();
+            *known = (known.0.saturating_add(*batches), known.1.max(*others));
+        }
+    }
+
+    /// The settings that the parts were counted with, as far as they say.
+    ///
+    /// # Errors
+    /// Where there is no part, or a cost of theirs cannot be.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(self.first()?.run_of(None, Duration::ZERO)?.settings().clone())
+    }
+
+    fn first(&self) -> anyhow::Result<&RunPart> {
+        self.first.as_ref().map(|(_, part)| part).context("there is no part to merge")
+    }
+
+    /// The run, once every shard is there.
+    ///
+    /// # Errors
+    /// Names the shards that are missing.
+    pub fn finish(self, stall_after: Duration) -> anyhow::Result<Merged> {
+        let first = self.first()?;
+        self.check_all_there(first.shard)?;
+        let mut run = first.run_of(self.manifest.clone(), stall_after)?;
+        let (parts, ends) = (self.ends_of.len(), self.ends.len());
+        let before_end = self.ends_of.into_iter().filter(|&(_, known)| known < ends).map(|(path, _)| path);
+        // What was counted before an end may lack batches that came before it.
+        let certain = self.ends.into_iter().filter(|(_, known)| known.parts == parts);
+        let layers = self.tally.layers().len();
+        let first = self.first_batches.into_iter().fold(FirstBatches::default(), |all, (has, first)| {
+            all.joined(if has == layers { first } else { first.all_lacking() })
+        });
+        run.take_over(self.tally, self.history, self.ranks, self.last_written);
+        certain.for_each(|(of, KnownEnd { end, .. })| match of {
+            Some(rank) => run.take_rank_end(rank, Some(end)),
+            None => run.take_end(Some(end)),
+        });
+        said_once(self.problems).into_iter().for_each(|problem| run.add_problem(problem));
+        for ((severity, kind), (batches, others)) in self.more_problems {
+            run.add_unnamed_problems(severity, kind, batches.saturating_add(others));
+        }
+        run.note_first(first);
+        run.take_account(self.account);
+        run.end_with(Ended::Done);
+        let run = run.concluded(SystemTime::UNIX_EPOCH);
+        Ok(Merged { run, before_end: before_end.collect() })
+    }
+
+    fn check_all_there(&self, shard: Shard) -> anyhow::Result<()> {
+        let missing = shard.of() - self.sources.len() as u64;
+        if missing == 0 {
+            return Ok(());
+        }
+        let absent = (1..=shard.of()).filter(|number| !self.sources.contains_key(number));
+        let mut named: Vec<String> =
+            absent.take(NAMED).map(|number| format!("{number}/{}", shard.of())).collect();
+        let first = named[0].clone();
+        if missing > NAMED as u64 {
+            named.push(format!("and {} more", missing - NAMED as u64));
+        }
+        bail!(
+            "shards are missing ({missing} of {}): {}; count each, as with neurotop summary --shard {first} DIR \
+             -o FILE.json, or name its part",
+            shard.of(),
+            named.join(", ")
+        );
+    }
+}
+
+/// Why two parts are not of one run that was counted in the same way.
+fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
+    fn differ<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Option<String> {
+        (ours != theirs).then(|| format!("{what} {ours:?} and {theirs:?}"))
+    }
+    let manifest =
+        |part: &RunPart| part.run.manifest.as_ref().map(|manifest| KnownManifest::of(manifest, None));
+    let expected = |part: &RunPart| {
+        part.run
+            .manifest
+            .as_ref()
+            .map(|manifest| (manifest.expected_batches, manifest.expected_samples, manifest.world_size))
+    };
+    let presence = |part: &RunPart| if part.run.manifest.is_some() { "with" } else { "without" };
+    differ("they were made by neurotop", &part.tool.version, &first.tool.version)
+        .or_else(|| differ("the number of shards is", part.shard.of(), first.shard.of()))
+        .or_else(|| differ("the runs are called", &part.run.name, &first.run.name))
+        .or_else(|| {
+            differ("they were counted with and without a manifest.json:", presence(part), presence(first))
+        })
+        .or_else(|| {
+            let other = manifest(part) != manifest(first) || expected(part) != expected(first);
+            other.then(|| {
+                "manifest.json differs in its run, producer, expectations, world_size or layers".to_owned()
+            })
+        })
+        .or_else(|| differ("they were counted with --cost", &part.rules.cost, &first.rules.cost))
+        .or_else(|| differ("they were counted with --neuron", &part.rules.neuron, &first.rules.neuron))
+        .or_else(|| differ("they were counted with --reset", &part.rules.reset, &first.rules.reset))
+}
+
+/// The problems of a run. What is noticed of batches is said once, of the first batch by name, as in one pass.
+fn said_once(problems: Problems) -> Vec<Problem> {
+    let mut first: HashMap<(String, String), BatchName> = HashMap::new();
+    let noticed = |problem: &Problem| {
+        let batch = BatchName::parse(&problem.path);
+        batch.filter(|_| problem.severity == Severity::Notice)
+    };
+    for (_, problem) in problems.values() {
+        if let Some(batch) = noticed(problem) {
+            let known = first.entry(problem.kind()).or_insert(batch);
+            *known = batch.min(*known);
+        }
+    }
+    let problems = problems.into_values().map(|(_, problem)| problem);
+    problems.filter(|problem| noticed(problem).is_none_or(|batch| first[&problem.kind()] == batch)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_of_one_shard_hides_nothing_that_another_set_aside() {
+        let problem =
+            |severity| Problem { path: "batch-1.npz".into(), reason: format!("{severity:?}"), severity };
+        let (notice, set_aside) = (problem(Severity::Notice), problem(Severity::SetAside));
+        for (first, second) in [(&notice, &set_aside), (&set_aside, &notice)] {
+            let mut merge = Merge::default();
+            merge.add_problems(1, std::slice::from_ref(first));
+            merge.add_problems(2, std::slice::from_ref(second));
+            assert_eq!(said_once(merge.problems), [set_aside.clone(), notice.clone()]);
+        }
+    }
+}

@@ -1,0 +1,713 @@
+//! The ranks of a run: what came from each, how far it is behind the others, and whether it is silent.
+
+use crate::count::LayerCount;
+use crate::follow::Account;
+use crate::run::pace::Pace;
+use crate::run::series::MAX_SUM;
+use crate::snapshot::{End, OfficialResults};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A rank is silent after so many times the time that it, or a typical rank, takes for a batch,
+const SILENT_AFTER_BATCHES: u32 = 5;
+
+/// but not before this, so that nobody is alarmed by batches that take milliseconds.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
+
+/// A rank is behind where it lacks more batches than this, and more than one in so many of the furthest's.
+const BEHIND_BY: u64 = 2;
+const BEHIND_BY_PART: u64 = 10;
+
+/// More ranks than this are not believed a manifest before they send something.
+const MOST_EXPECTED: u64 = 1 << 16;
+
+/// How many sums of layers all ranks have together, so that thousands of ranks with thousands of layers do
+/// not take ever more memory: about 40 MiB of them.
+const MAX_LAYER_SUMS: usize = 1 << 19;
+
+/// What a rank does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RankState {
+    /// It has sent nothing for much longer than is to be expected.
+    Silent,
+    /// It lacks more batches than is usual between ranks.
+    Behind,
+    /// Its batches come and are counted.
+    Counting,
+    /// It has come to its end, or the run has.
+    Done,
+}
+
+impl RankState {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Behind => "behind",
+            Self::Counting => "counting",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// What is known of a rank.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Rank {
+    /// The account of its batches.
+    pub account: Account,
+    /// The sums over its batches.
+    pub sums: RankSums,
+    /// When its first batch was written, as far as it is known.
+    pub first_written: Option<SystemTime>,
+    /// The times at which its newest batches were written.
+    pub pace: Pace,
+    /// Its end, once it has come to it.
+    pub end: Option<End>,
+}
+
+impl Rank {
+    fn note_written(&mut self, written: SystemTime) {
+        self.first_written = Some(self.first_written.map_or(written, |first| first.min(written)));
+        self.pace.note(written);
+    }
+
+    fn official(&self, rank: u32, prices: &[u64]) -> Option<Official<'_>> {
+        let results = self.end.as_ref()?.neurobench.as_ref()?;
+        let sums = Some(&self.sums).filter(|sums| sums.batches > 0)?;
+        let ((effective, dense), (updates, _)) = (sums.operations(prices)?, sums.updates()?);
+        Some(Official { rank, results, samples: sums.samples, effective, dense, updates })
+    }
+}
+
+/// The sums over the batches of a rank.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RankSums {
+    /// Batches counted.
+    pub batches: u64,
+    /// Samples counted.
+    pub samples: u128,
+    /// Updates and dense updates of its layers, by index in the tally; `None` where there is no room for them.
+    pub layers: Option<BTreeMap<usize, (u128, u128)>>,
+}
+
+impl Default for RankSums {
+    /// Of no batch.
+    fn default() -> Self {
+        Self { batches: 0, samples: 0, layers: Some(BTreeMap::new()) }
+    }
+}
+
+impl RankSums {
+    /// Whether they can be, of so many layers: what was read from a file must overflow nothing.
+    pub fn is_sound(&self, layers: usize) -> bool {
+        let fits = |sum: u128| sum <= MAX_SUM;
+        let mut own = self.layers.iter().flatten();
+        fits(self.samples) && own.all(|(&layer, sums)| layer < layers && fits(sums.0) && fits(sums.1))
+    }
+
+    /// Effective and dense operations, where an update of each layer costs this, by index in the tally.
+    fn operations(&self, prices: &[u64]) -> Option<(u128, u128)> {
+        let price = |layer: usize| u128::from(prices.get(layer).copied().unwrap_or(0));
+        self.sum(|(&layer, sums)| (sums.0 * price(layer), sums.1 * price(layer)))
+    }
+
+    /// Updates and dense updates of all layers.
+    fn updates(&self) -> Option<(u128, u128)> {
+        self.sum(|(_, &sums)| sums)
+    }
+
+    fn sum(&self, of: impl Fn((&usize, &(u128, u128))) -> (u128, u128)) -> Option<(u128, u128)> {
+        let layers = self.layers.as_ref()?.iter().map(of);
+        Some(layers.fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1)))
+    }
+}
+
+/// A rank as it stands at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The rank.
+    pub rank: u32,
+    /// What it does.
+    pub state: RankState,
+    /// The account of its batches.
+    pub account: Account,
+    /// Samples counted.
+    pub samples: u128,
+    /// Effective and dense operations of its priced layers; `None` where there are too many ranks and layers
+    /// to know them.
+    pub operations: Option<(u128, u128)>,
+    /// Membrane updates of all layers and elements of all steps; `None` as for the operations.
+    pub updates: Option<(u128, u128)>,
+    /// How many batches fewer were seen of it than of the furthest rank.
+    pub lag: u64,
+    /// When its newest batch was written.
+    pub newest: Option<SystemTime>,
+    /// How long it has sent nothing: since its newest batch or, without one, since the first of the run. Less
+    /// the time that any batch took to be seen.
+    pub quiet: Option<Duration>,
+}
+
+/// What a rank is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Now.
+    pub now: SystemTime,
+    /// Whether the whole run is over.
+    pub run_is_over: bool,
+    /// After how long a run that writes nothing is stalled.
+    pub stall_after: Duration,
+}
+
+/// The ranks of a run. All of it is kept up batch by batch, in memory that is bounded for each rank. A clone shares
+/// the ranks that do not change afterwards.
+#[derive(Debug, Clone, Default)]
+pub struct Ranks {
+    ranks: BTreeMap<u32, Arc<Rank>>,
+    /// All ranks below this are to come, and are there.
+    expected: u32,
+    ends: Ends,
+    /// The sums of layers that there are.
+    layer_sums: usize,
+    /// The first of the ranks whose sums of layers have no room.
+    cut_from: Option<u32>,
+    /// The least time between the writing of a batch and its coming: what clocks, disks and a late start
+    /// of the watch add to all times.
+    delay: Option<Duration>,
+}
+
+impl Ranks {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ranks.is_empty()
+    }
+
+    /// Takes the account of a rank; without one the rank is gone.
+    pub fn account(&mut self, rank: u32, account: Option<Account>) {
+        match account {
+            Some(account) => self.rank(rank).account = account,
+            None => self.forget(rank),
+        }
+    }
+
+    /// Notes that the manifest speaks of so many ranks, all of which are to come. It may be said again after every
+    /// change: only ranks that are not expected yet cost anything.
+    pub fn expect(&mut self, world_size: u64) {
+        if self.ranks.is_empty() || world_size > MOST_EXPECTED {
+            return;
+        }
+        let world_size = world_size as u32;
+        for rank in self.expected..world_size {
+            self.rank(rank);
+        }
+        self.expected = world_size;
+    }
+
+    /// Takes the end of a rank.
+    pub fn end(&mut self, rank: u32, end: End) {
+        self.ends.add(&end);
+        let before = self.rank(rank).end.replace(end);
+        before.iter().for_each(|before| self.ends.remove(before));
+    }
+
+    /// Notes that the end of a rank is not there any more.
+    pub fn forget_end(&mut self, rank: u32) {
+        let end = self.ranks.get_mut(&rank).and_then(|rank| Arc::make_mut(rank).end.take());
+        end.iter().for_each(|end| self.ends.remove(end));
+    }
+
+    /// Notes that a batch of a rank, written at one time, came at another.
+    pub fn note_written(&mut self, rank: u32, written: SystemTime, came: SystemTime) {
+        // A clock that runs ahead elsewhere makes nobody live longer.
+        let written = written.min(came);
+        let delay = came.duration_since(written).unwrap_or_default();
+        self.delay = Some(self.delay.map_or(delay, |least| least.min(delay)));
+        self.rank(rank).note_written(written);
+    }
+
+    /// When the newest batch of any rank was written.
+    pub fn newest(&self) -> Option<SystemTime> {
+        self.ranks.values().filter_map(|rank| rank.pace.newest()).max()
+    }
+
+    /// Adds the counts of a batch of a rank: `layers` are indices in the tally.
+    pub fn add(&mut self, rank: u32, samples: u64, layers: &[usize], counts: &[LayerCount]) {
+        let counts = counts.iter().map(|count| (count.updates.into(), count.dense.into()));
+        self.add_sums(rank, (1, samples.into()), layers.iter().copied().zip(counts));
+    }
+
+    /// Takes a batch of a rank out again that was added with these values.
+    pub fn remove(&mut self, rank: u32, samples: u64, layers: &[usize], counts: &[LayerCount]) {
+        let Some(rank) = self.ranks.get_mut(&rank).filter(|rank| rank.sums.batches > 0) else { return };
+        let rank = Arc::make_mut(rank);
+        rank.sums.batches -= 1;
+        rank.sums.samples -= u128::from(samples);
+        let Some(own) = &mut rank.sums.layers else { return };
+        for (layer, count) in layers.iter().zip(counts) {
+            if let Some(sums) = own.get_mut(layer) {
+                sums.0 -= u128::from(count.updates);
+                sums.1 -= u128::from(count.dense);
+            }
+        }
+    }
+
+    /// Adds what was seen elsewhere of other batches of a rank, whose layers have the same indices. An end goes
+    /// before the one that is known.
+    pub fn join(&mut self, rank: u32, other: Rank) {
+        let mine = self.rank(rank);
+        mine.account += other.account;
+        other.pace.times().for_each(|written| mine.note_written(written));
+        mine.first_written = mine.first_written.into_iter().chain(other.first_written).min();
+        if let Some(end) = other.end {
+            self.end(rank, end);
+        }
+        if other.sums.layers.is_none() {
+            self.cut(rank);
+        }
+        let RankSums { batches, samples, layers } = other.sums;
+        self.add_sums(rank, (batches, samples), layers.into_iter().flatten());
+    }
+
+    fn add_sums(
+        &mut self,
+        rank: u32,
+        (batches, samples): (u64, u128),
+        layers: impl Iterator<Item = (usize, (u128, u128))>,
+    ) {
+        let sums = &mut self.rank(rank).sums;
+        sums.batches += batches;
+        sums.samples += samples;
+        let Some(own) = &mut sums.layers else { return };
+        let before = own.len();
+        for (layer, (updates, dense)) in layers {
+            let sums = own.entry(layer).or_default();
+            sums.0 += updates;
+            sums.1 += dense;
+        }
+        self.layer_sums += own.len() - before;
+        self.make_room();
+    }
+
+    /// Drops the sums of layers of the last ranks where there are too many. So a rank has them if there is room
+    /// for those of all ranks up to it, and in whatever order the batches come it is the same ranks that have.
+    fn make_room(&mut self) {
+        let has_some = |rank: &Arc<Rank>| rank.sums.layers.as_ref().is_some_and(|layers| !layers.is_empty());
+        while self.layer_sums > MAX_LAYER_SUMS
+            && let Some((&last, _)) = self.uncut().rev().find(|(_, rank)| has_some(rank))
+        {
+            self.cut(last);
+        }
+    }
+
+    /// The ranks whose sums of layers have room. The others are never looked through again: there may be thousands
+    /// for each of thousands that are dropped.
+    fn uncut(&self) -> Range<'_, u32, Arc<Rank>> {
+        let end = self.cut_from.map_or(Bound::Unbounded, Bound::Excluded);
+        self.ranks.range((Bound::Unbounded, end))
+    }
+
+    /// Drops the sums of layers from this rank on.
+    fn cut(&mut self, from: u32) {
+        if self.cut_from.is_some_and(|first| first <= from) {
+            return;
+        }
+        let end = self.cut_from.map_or(Bound::Unbounded, Bound::Excluded);
+        for (_, rank) in self.ranks.range_mut((Bound::Included(from), end)) {
+            if rank.sums.layers.is_some() {
+                self.layer_sums -= Arc::make_mut(rank).sums.layers.take().map_or(0, |layers| layers.len());
+            }
+        }
+        self.cut_from = Some(from);
+    }
+
+    /// Forgets what is known of a rank, which is still to come where it is expected.
+    fn forget(&mut self, rank: u32) {
+        if let Some(gone) = self.ranks.remove(&rank) {
+            self.layer_sums -= gone.sums.layers.as_ref().map_or(0, BTreeMap::len);
+            gone.end.iter().for_each(|end| self.ends.remove(end));
+        }
+        if rank < self.expected {
+            self.rank(rank);
+        }
+    }
+
+    /// All that is known of each rank, the lowest first.
+    pub fn all(&self) -> impl Iterator<Item = (u32, &Rank)> {
+        self.ranks.iter().map(|(&rank, known)| (rank, &**known))
+    }
+
+    /// The sums by rank, to be kept for another time.
+    pub fn sums(&self) -> Vec<(u32, RankSums)> {
+        let with_batches = self.all().filter(|(_, rank)| rank.sums.batches > 0);
+        with_batches.map(|(rank, known)| (rank, known.sums.clone())).collect()
+    }
+
+    /// Goes on from the sums of another time.
+    pub fn restore(&mut self, sums: Vec<(u32, RankSums)>) {
+        for (rank, sums) in sums {
+            self.join(rank, Rank { sums, ..Rank::default() });
+        }
+    }
+
+    /// The end of the run, where it has none of its own: once every rank has come to its end.
+    pub fn common_end(&self) -> Option<End> {
+        self.ends.of_all(self.ranks.len())
+    }
+
+    /// NeuroBench's own results by rank, where every rank has some, and what was counted of each. An update of a
+    /// layer costs `prices`, by index in the tally.
+    pub fn official(&self, prices: &[u64]) -> Option<Vec<Official<'_>>> {
+        let official: Option<Vec<Official<'_>>> =
+            self.all().map(|(rank, known)| known.official(rank, prices)).collect();
+        official.filter(|official| !official.is_empty())
+    }
+
+    /// All ranks as they stand, the lowest first. An update of a layer costs `prices`, by index in the tally.
+    pub fn standings(&self, at: Circumstances, prices: &[u64]) -> Vec<Standing> {
+        let furthest = self.ranks.values().map(|rank| rank.account.seen).max().unwrap_or(0);
+        let intervals: Vec<Option<Duration>> = self.ranks.values().map(|rank| rank.pace.interval()).collect();
+        let typical = median(intervals.iter().flatten().copied().collect());
+        let first_written = self.ranks.values().filter_map(|rank| rank.first_written).min();
+        let ranks = self.ranks.iter().zip(intervals);
+        ranks
+            .map(|((&rank, known), own)| {
+                let lag = furthest - known.account.seen;
+                let quiet = self.quiet(known.pace.newest().or(first_written), at.now);
+                let is_behind = lag > BEHIND_BY.max(furthest / BEHIND_BY_PART);
+                let limit = silent_after(own, typical, at.stall_after);
+                let state = match () {
+                    () if at.run_is_over || known.end.is_some() => RankState::Done,
+                    () if quiet.is_some_and(|quiet| quiet >= limit) => RankState::Silent,
+                    () if is_behind => RankState::Behind,
+                    () => RankState::Counting,
+                };
+                Standing {
+                    rank,
+                    state,
+                    account: known.account,
+                    samples: known.sums.samples,
+                    operations: known.sums.operations(prices),
+                    updates: known.sums.updates(),
+                    lag,
+                    newest: known.pace.newest(),
+                    quiet,
+                }
+            })
+            .collect()
+    }
+
+    fn quiet(&self, last: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
+        let since = now.duration_since(last?).unwrap_or_default();
+        Some(since.saturating_sub(self.delay.unwrap_or_default()))
+    }
+
+    fn rank(&mut self, rank: u32) -> &mut Rank {
+        let is_cut = self.cut_from.is_some_and(|first| first <= rank);
+        let known = self.ranks.entry(rank).or_insert_with(|| {
+            let mut new = Rank::default();
+            new.sums.layers.take_if(|_| is_cut);
+            new.into()
+        });
+        Arc::make_mut(known)
+    }
+}
+
+/// What the ends of the ranks say together. It is kept up end by end: asked for after each of thousands, it must
+/// not look at all of them.
+#[derive(Debug, Clone, Default)]
+struct Ends {
+    /// How many there are.
+    known: usize,
+    samples: Declared,
+    batches: Declared,
+}
+
+impl Ends {
+    fn add(&mut self, end: &End) {
+        self.known += 1;
+        self.samples.add(end.samples);
+        self.batches.add(end.batches);
+    }
+
+    fn remove(&mut self, end: &End) {
+        self.known -= 1;
+        self.samples.remove(end.samples);
+        self.batches.remove(end.batches);
+    }
+
+    /// That of all ranks together; `None` unless each of so many has come to its end.
+    fn of_all(&self, ranks: usize) -> Option<End> {
+        let (samples, batches) = (self.samples.whole(), self.batches.whole());
+        (ranks > 0 && self.known == ranks).then_some(End { samples, batches, neurobench: None })
+    }
+}
+
+/// A sum over ends that may not all say something.
+#[derive(Debug, Clone, Default)]
+struct Declared {
+    sum: u128,
+    unsaid: usize,
+}
+
+impl Declared {
+    fn add(&mut self, part: Option<u64>) {
+        self.sum += u128::from(part.unwrap_or(0));
+        self.unsaid += usize::from(part.is_none());
+    }
+
+    fn remove(&mut self, part: Option<u64>) {
+        self.sum -= u128::from(part.unwrap_or(0));
+        self.unsaid -= usize::from(part.is_none());
+    }
+
+    /// `None` where one says nothing, or the sum has no room.
+    fn whole(&self) -> Option<u64> {
+        u64::try_from(self.sum).ok().filter(|_| self.unsaid == 0)
+    }
+}
+
+/// After how long a rank is silent: its own pace and that of a typical rank say it, the slower of both; where
+/// no pace is known yet, the time after which a run is stalled does.
+fn silent_after(own: Option<Duration>, typical: Option<Duration>, stall_after: Duration) -> Duration {
+    match own.max(typical) {
+        Some(interval) => (interval.saturating_mul(SILENT_AFTER_BATCHES)).max(SILENT_AFTER.min(stall_after)),
+        None => stall_after,
+    }
+}
+
+fn median(mut values: Vec<Duration>) -> Option<Duration> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
+}
+
+/// NeuroBench's own results of a rank, and what was counted of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Official<'a> {
+    /// The rank.
+    pub rank: u32,
+    /// The results.
+    pub results: &'a OfficialResults,
+    /// Samples counted.
+    pub samples: u128,
+    /// Effective operations counted.
+    pub effective: u128,
+    /// Dense operations counted.
+    pub dense: u128,
+    /// Membrane updates counted.
+    pub updates: u128,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn now(seconds: u64) -> Circumstances {
+        Circumstances { now: at(seconds), run_is_over: false, stall_after: Duration::from_secs(30) }
+    }
+
+    fn account(seen: u64) -> Option<Account> {
+        Some(Account { seen, counted: seen, ..Account::default() })
+    }
+
+    /// Ranks that write a batch every so many seconds until a time.
+    fn ranks(paces: &[(u32, u64, u64)]) -> Ranks {
+        let mut ranks = Ranks::default();
+        for &(rank, every, until) in paces {
+            let times: Vec<u64> = (0..=until).step_by(every as usize).collect();
+            times.iter().for_each(|&time| ranks.note_written(rank, at(time), at(time)));
+            ranks.account(rank, account(times.len() as u64));
+        }
+        ranks
+    }
+
+    fn states(ranks: &Ranks, at: Circumstances) -> Vec<RankState> {
+        ranks.standings(at, &[]).iter().map(|standing| standing.state).collect()
+    }
+
+    #[test]
+    fn a_rank_is_silent_after_much_longer_than_a_batch_takes() {
+        let ranks = ranks(&[(0, 2, 100), (1, 2, 100), (2, 2, 80)]);
+        assert_eq!(states(&ranks, now(89)), [RankState::Counting, RankState::Counting, RankState::Behind]);
+        let standing = &ranks.standings(now(100), &[5])[2];
+        assert_eq!(
+            (standing.state, standing.lag, standing.quiet),
+            (RankState::Silent, 10, Some(Duration::from_secs(20)))
+        );
+        assert_eq!(standing.newest, Some(at(80)));
+    }
+
+    #[test]
+    fn a_slow_rank_is_not_silent_at_its_own_pace_nor_a_quick_one_at_that_of_the_others() {
+        let slow = ranks(&[(0, 1, 100), (1, 1, 100), (2, 20, 40)]);
+        assert_eq!(states(&slow, now(100))[2], RankState::Behind, "it takes 20 s for a batch");
+        assert_eq!(states(&slow, now(140))[2], RankState::Silent);
+        let quick = ranks(&[(0, 20, 100), (1, 20, 100), (2, 1, 40)]);
+        assert_eq!(states(&quick, now(100))[2], RankState::Counting, "the others take 20 s for a batch");
+    }
+
+    #[test]
+    fn short_pauses_of_quick_ranks_alarm_nobody() {
+        let mut ranks = Ranks::default();
+        for millis in 0..100 {
+            ranks.note_written(0, at(0) + Duration::from_millis(millis), at(1));
+        }
+        ranks.account(0, account(100));
+        assert_eq!(states(&ranks, now(5)), [RankState::Counting]);
+        assert_eq!(states(&ranks, now(8)), [RankState::Silent]);
+    }
+
+    #[test]
+    fn a_rank_that_never_sent_anything_is_silent_in_time() {
+        let mut ranks = ranks(&[(0, 10, 100)]);
+        ranks.expect(2);
+        assert_eq!(ranks.standings(now(20), &[5])[1].quiet, Some(Duration::from_secs(20)));
+        assert_eq!(states(&ranks, now(20))[1], RankState::Behind);
+        assert_eq!(states(&ranks, now(50))[1], RankState::Silent);
+        let mut nothing = Ranks::default();
+        nothing.account(3, Some(Account::default()));
+        assert_eq!(states(&nothing, now(1000)), [RankState::Counting], "nobody has sent anything");
+    }
+
+    #[test]
+    fn the_clock_of_the_file_server_makes_no_rank_silent() {
+        let mut ranks = Ranks::default();
+        for time in 0..10 {
+            ranks.note_written(0, at(time), at(time + 3600));
+            ranks.note_written(1, at(time), at(time + 3601));
+        }
+        assert_eq!(states(&ranks, now(3613)), [RankState::Counting; 2]);
+        assert_eq!(states(&ranks, now(3614)), [RankState::Silent; 2]);
+        let mut ahead = Ranks::default();
+        ahead.note_written(0, at(9999), at(1));
+        assert_eq!(ahead.standings(now(31), &[5])[0].quiet, Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn the_run_ends_with_the_last_rank() {
+        let mut ranks = ranks(&[(0, 2, 4), (1, 2, 4)]);
+        assert_eq!((Ranks::default().common_end(), ranks.common_end()), (None, None));
+        let end = |samples| End { samples: Some(samples), batches: Some(3), neurobench: None };
+        ranks.end(0, end(5));
+        assert_eq!((ranks.common_end(), states(&ranks, now(500))[0]), (None, RankState::Done));
+        ranks.end(1, end(6));
+        assert_eq!(ranks.common_end(), Some(End { samples: Some(11), batches: Some(6), neurobench: None }));
+        ranks.end(1, End::default());
+        assert_eq!(ranks.common_end(), Some(End::default()), "one does not say how many");
+        let over = Circumstances { run_is_over: true, ..now(500) };
+        assert_eq!(states(&ranks, over), [RankState::Done; 2]);
+    }
+
+    #[test]
+    fn ends_that_change_or_go_are_not_in_the_common_one() {
+        let end = |samples| End { samples, batches: Some(1), neurobench: None };
+        let mut ranks = Ranks::default();
+        ranks.account(0, account(1));
+        ranks.expect(2);
+        ranks.end(0, end(None));
+        ranks.end(1, end(Some(u64::MAX)));
+        assert_eq!(ranks.common_end(), Some(End { batches: Some(2), ..End::default() }), "one says nothing");
+        ranks.end(0, end(Some(1)));
+        assert_eq!(ranks.common_end(), Some(End { batches: Some(2), ..End::default() }), "they do not fit");
+        ranks.end(1, end(Some(6)));
+        assert_eq!(ranks.common_end(), Some(End { samples: Some(7), batches: Some(2), neurobench: None }));
+        ranks.account(1, None);
+        assert_eq!((ranks.common_end(), ranks.all().count()), (None, 2), "the rank is still expected");
+        ranks.join(1, Rank { end: Some(end(Some(8))), ..Rank::default() });
+        assert_eq!(ranks.common_end().and_then(|end| end.samples), Some(9));
+        ranks.expect(0);
+        ranks.account(1, None);
+        assert_eq!(ranks.common_end().and_then(|end| end.samples), Some(1));
+        ranks.forget_end(0);
+        ranks.forget_end(0);
+        assert_eq!(ranks.common_end(), None);
+        ranks.end(0, end(Some(2)));
+        assert_eq!(ranks.common_end().and_then(|end| end.samples), Some(2));
+    }
+
+    /// So many that a look at all of them for each account, end or dropped sum does not come to an end.
+    #[test]
+    fn each_of_very_many_ranks_may_change_alone() {
+        const MANY: u32 = MOST_EXPECTED as u32;
+        let (layers, counts) = layers(16);
+        let mut ranks = Ranks::default();
+        for rank in 0..MANY {
+            ranks.add(rank, 1, &layers, &counts);
+            ranks.account(rank, account(1));
+            ranks.expect(MANY.into());
+        }
+        for rank in 0..MANY {
+            ranks.end(rank, End { samples: Some(1), ..End::default() });
+            assert_eq!(ranks.common_end().is_some(), rank == MANY - 1);
+        }
+        let with_sums = ranks.standings(now(0), &[5]).iter().filter(|rank| rank.operations.is_some()).count();
+        assert_eq!((ranks.all().count(), with_sums), (MANY as usize, MAX_LAYER_SUMS / 16));
+        for rank in 0..MANY {
+            ranks.account(rank, account(2));
+            assert_eq!(ranks.common_end().and_then(|end| end.samples), Some(MANY.into()));
+        }
+    }
+
+    fn layers(many: usize) -> (Vec<usize>, Vec<LayerCount>) {
+        let count = LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() };
+        ((0..many).collect(), vec![count; many])
+    }
+
+    #[test]
+    fn sums_of_layers_are_bounded_and_batches_and_samples_are_not() {
+        let (layers, counts) = layers(1 << 12);
+        let mut ranks = Ranks::default();
+        for rank in 0..200 {
+            ranks.add(rank, 3, &layers, &counts);
+        }
+        let standings = ranks.standings(now(0), &[5]);
+        assert_eq!(standings[127].operations, Some((5, 10)));
+        assert_eq!(standings[127].updates, Some((1 << 12, 2 << 12)));
+        assert!(standings[128..].iter().all(|last| (last.operations, last.samples) == (None, 3)));
+        let kept: usize = ranks.all().filter_map(|(_, rank)| Some(rank.sums.layers.as_ref()?.len())).sum();
+        assert_eq!((kept, ranks.layer_sums), (MAX_LAYER_SUMS, MAX_LAYER_SUMS));
+        let mut restored = Ranks::default();
+        restored.restore(ranks.sums());
+        assert_eq!(restored.sums(), ranks.sums());
+        for rank in 0..200 {
+            ranks.remove(rank, 3, &layers, &counts);
+        }
+        assert!(ranks.standings(now(0), &[5]).iter().all(|standing| standing.samples == 0));
+        assert_eq!(ranks.standings(now(0), &[5])[0].operations, Some((0, 0)));
+    }
+
+    /// Which ranks have no room does not depend on the order of the batches, nor on which were counted together.
+    #[test]
+    fn the_ranks_whose_layers_have_room_are_the_same_in_any_order_and_split() {
+        let (layers, counts) = layers(8000);
+        // Of so many ranks each has two batches of other layers.
+        let batches: Vec<(u32, usize)> = (0..80).flat_map(|rank| [(rank, 3000), (rank, 5000)]).collect();
+        let of = |batches: &mut dyn Iterator<Item = &(u32, usize)>| {
+            let mut ranks = Ranks::default();
+            for &(rank, many) in batches {
+                let which = if many == 3000 { 0..3000 } else { 3000..8000 };
+                ranks.add(rank, 1, &layers[which.clone()], &counts[which]);
+            }
+            ranks
+        };
+        let whole = of(&mut batches.iter());
+        assert_eq!((whole.cut_from, whole.layer_sums), (Some(65), 65 * 8000));
+        assert_eq!(of(&mut batches.iter().rev()).sums(), whole.sums());
+        for parts in [2, 3] {
+            let mut joined = Ranks::default();
+            for part in (0..parts).rev() {
+                let mine = |at: &(usize, &(u32, usize))| at.0 % parts == part;
+                let part = of(&mut batches.iter().enumerate().filter(mine).map(|(_, batch)| batch));
+                part.all().for_each(|(rank, known)| joined.join(rank, known.clone()));
+            }
+            assert_eq!(joined.sums(), whole.sums(), "{parts} parts");
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! The figures over the batches of a run, for charts: a bounded series, however many batches there are.
+
+use crate::count::LayerCount;
+use crate::run::pairs::Pairs;
+use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
+use std::sync::Arc;
+
+/// The most points that are kept; beyond it, neighbours are joined.
+pub const MAX_POINTS: usize = 512;
+
+/// How many sums of layers all points have together, so that batches with ever new layers do not take ever more
+/// memory: 8 MiB of them, and half as much again while points are joined that a view still has. Of so many layers that
+/// there is no room for them in many points, there are fewer points.
+const MAX_LAYER_SUMS: usize = 1 << 19;
+
+/// As few points as may have to do: the highest bit of the batch number always makes two of them.
+const FEWEST_POINTS: usize = 2;
+
+/// The largest sum that a file may hold: no run comes near it, and no sum of operations overflows with it.
+pub const MAX_SUM: u128 = 1 << 80;
+
+/// The sums over some consecutive batches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Point {
+    /// The lowest batch number.
+    pub first: u64,
+    /// The highest batch number.
+    pub last: u64,
+    /// How many batches it stands for.
+    pub batches: u64,
+    /// Their samples.
+    pub samples: u128,
+    /// The layers' sums, by index in the tally; layers first seen later are absent.
+    pub layers: Pairs,
+    /// Effective operations of all priced layers.
+    pub effective: u128,
+    /// Dense operations of all priced layers.
+    pub dense: u128,
+}
+
+/// The series, in the order of the batch numbers.
+///
+/// A point stands for the batches whose numbers are the same but for the lowest `shift` bits, and `shift` is the
+/// least with which the points are few enough for so many layers as there are in all batches. So the series depends
+/// on which batches were added, and not on their order, nor on which of them were added together. What is given up
+/// where there are very many layers is how finely the batches are told apart, and never a sum.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    points: Vec<Arc<Point>>,
+    /// Bits of the batch number that do not matter for the point that a batch belongs to.
+    shift: u32,
+    /// Operations of an update, by index in the tally; 0 without a price. One for each layer that there is.
+    prices: Vec<u64>,
+}
+
+impl History {
+    /// Adds a batch, which may come late: `layers` are indices in the tally.
+    pub fn add(&mut self, number: u64, samples: u64, layers: &[usize], counts: &[LayerCount]) {
+        let known = layers.iter().map(|layer| layer + 1).max().unwrap_or(0);
+        if self.prices.len() < known {
+            self.prices.resize(known, 0);
+            // Before the points have sums of the new layers.
+            self.widen_to(self.shift);
+        }
+        let position = self.place(number);
+        Arc::make_mut(&mut self.points[position]).add(number, samples, layers, counts, &self.prices);
+        // Where many ranks have a batch of each number, one bit more may not be enough.
+        self.widen_to(self.shift);
+    }
+
+    /// Adds the points of other batches of the same run, which stand for so many bits of the batch number. The
+    /// sums of layers are left out, since the same layer has another index elsewhere; the operations count as
+    /// they are priced there.
+    pub fn join(&mut self, points: &[impl Borrow<Point>], shift: u32) {
+        self.widen_to(self.shift.max(shift));
+        for point in points.iter().map(Borrow::borrow) {
+            let position = self.place(point.first);
+            let mine = Arc::make_mut(&mut self.points[position]);
+            mine.join(&Point { layers: Pairs::default(), ..point.clone() });
+        }
+        self.widen_to(self.shift);
+    }
+
+    /// Says what an update of each layer cost in the points that were joined, of all layers that there are.
+    pub fn priced_at(mut self, prices: Vec<u64>) -> Self {
+        self.prices = prices;
+        self.widen_to(self.shift);
+        self
+    }
+
+    /// Takes a batch out again that was added with these values.
+    pub fn remove(&mut self, number: u64, samples: u64, layers: &[usize], counts: &[LayerCount]) {
+        let Ok(position) = self.find(number) else { return };
+        let point = Arc::make_mut(&mut self.points[position]);
+        point.remove(samples, layers, counts, &self.prices);
+        if point.batches == 0 {
+            self.points.remove(position);
+        }
+    }
+
+    /// The points, in the order of the batch numbers.
+    pub fn points(&self) -> &[Arc<Point>] {
+        &self.points
+    }
+
+    /// The bits of the batch number, from the lowest on, that do not matter for the point of a batch.
+    pub fn shift(&self) -> u32 {
+        self.shift
+    }
+
+    /// Whether all that it says can be, of so many layers: what was read from a file must overflow nothing.
+    pub fn is_sound(&self, layers: usize) -> bool {
+        are_in_place(&self.points, self.shift) && self.points.iter().all(|point| point.is_sound(layers))
+    }
+
+    /// Prices the layers from now on and prices anew what is there: operations of an update by index in
+    /// the tally, 0 for a layer without a price.
+    pub fn reprice(&mut self, prices: Vec<u64>) {
+        let have_changed = prices != self.prices;
+        self.prices = prices;
+        self.widen_to(self.shift);
+        if have_changed {
+            self.points.iter_mut().for_each(|point| Arc::make_mut(point).reprice(&self.prices));
+        }
+    }
+
+    /// Prices more layers, which come behind those that have a price and are in no point yet: there may be some in
+    /// each batch, so that nothing else is looked at.
+    pub fn price_new(&mut self, prices: impl IntoIterator<Item = u64>) {
+        self.prices.extend(prices);
+        self.widen_to(self.shift);
+    }
+
+    /// The prices, by index in the tally.
+    pub fn prices(&self) -> &[u64] {
+        &self.prices
+    }
+
+    /// Where the point of a batch is, or where it would have to be.
+    fn find(&self, number: u64) -> Result<usize, usize> {
+        let shift = self.shift;
+        self.points.binary_search_by_key(&(number >> shift), |point| point.first >> shift)
+    }
+
+    /// The point that a batch belongs to, made where there is none.
+    fn place(&mut self, number: u64) -> usize {
+        self.find(number).unwrap_or_else(|position| {
+            self.points.insert(position, Point::at(number).into());
+            position
+        })
+    }
+
+    /// How many points there is room for, of so many layers.
+    fn most_points(&self) -> usize {
+        (MAX_LAYER_SUMS / self.prices.len().max(1)).clamp(FEWEST_POINTS, MAX_POINTS)
+    }
+
+    /// Joins the points that so many bits make one, and more where there are too many points still.
+    fn widen_to(&mut self, shift: u32) {
+        let most = self.most_points();
+        while self.shift < shift || self.points.len() > most {
+            self.shift += 1;
+            let mut joined: Vec<Arc<Point>> = Vec::with_capacity(self.points.len());
+            for point in self.points.drain(..) {
+                match joined.last_mut().filter(|last| last.first >> self.shift == point.first >> self.shift) {
+                    Some(last) => Arc::make_mut(last).join(&point),
+                    None => joined.push(point),
+                }
+            }
+            self.points = joined;
+        }
+    }
+}
+
+/// Whether points are in order, few enough, and each for batches that so many bits make one point.
+pub fn are_in_place(points: &[impl Borrow<Point>], shift: u32) -> bool {
+    let group = |number: u64| number.checked_shr(shift);
+    let whole = |point: &Point| point.first <= point.last && group(point.first) == group(point.last);
+    let ordered = points.windows(2).all(|pair| group(pair[0].borrow().last) < group(pair[1].borrow().first));
+    let are_whole = points.iter().map(Borrow::borrow).all(whole);
+    shift < u64::BITS && ordered && points.len() <= MAX_POINTS && are_whole
+}
+
+fn price(prices: &[u64], layer: usize) -> u128 {
+    prices.get(layer).copied().unwrap_or(0).into()
+}
+
+impl Point {
+    /// The sums over no batch yet, which begin at this number.
+    pub fn at(number: u64) -> Self {
+        Self {
+            first: number,
+            last: number,
+            batches: 0,
+            samples: 0,
+            layers: Pairs::default(),
+            effective: 0,
+            dense: 0,
+        }
+    }
+
+    /// Adds a batch: `layers` and `prices` are by index in the tally.
+    pub fn add(
+        &mut self,
+        number: u64,
+        samples: u64,
+        layers: &[usize],
+        counts: &[LayerCount],
+        prices: &[u64],
+    ) {
+        self.first = self.first.min(number);
+        self.last = self.last.max(number);
+        self.batches += 1;
+        self.samples += u128::from(samples);
+        self.layers.grow_to(layers.iter().map(|layer| layer + 1).max().unwrap_or(0));
+        for (&layer, count) in layers.iter().zip(counts) {
+            let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
+            self.layers.add(layer, (updates, dense));
+            let price = price(prices, layer);
+            self.effective += updates * price;
+            self.dense += dense * price;
+        }
+    }
+
+    /// Takes a batch out again that was added with these values.
+    pub fn remove(&mut self, samples: u64, layers: &[usize], counts: &[LayerCount], prices: &[u64]) {
+        self.batches -= 1;
+        self.samples -= u128::from(samples);
+        for (&layer, count) in layers.iter().zip(counts) {
+            let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
+            self.layers.remove(layer, (updates, dense));
+            let price = price(prices, layer);
+            self.effective -= updates * price;
+            self.dense -= dense * price;
+        }
+    }
+
+    /// Prices anew what is there.
+    pub fn reprice(&mut self, prices: &[u64]) {
+        let priced = |sums: fn((u128, u128)) -> u128| {
+            let layers = self.layers.iter().enumerate();
+            layers.map(|(layer, updates)| sums(updates) * price(prices, layer)).sum()
+        };
+        (self.effective, self.dense) = (priced(|sums| sums.0), priced(|sums| sums.1));
+    }
+
+    /// Whether it can be, of so many layers: what was read from a file must overflow nothing.
+    pub fn is_sound(&self, layers: usize) -> bool {
+        let fits = |sum: u128| sum <= MAX_SUM;
+        let sums = self.layers.iter().all(|sums| fits(sums.0) && fits(sums.1));
+        sums && fits(self.samples) && self.first <= self.last && self.layers.len() <= layers
+    }
+
+    fn join(&mut self, next: &Self) {
+        self.first = self.first.min(next.first);
+        self.last = self.last.max(next.last);
+        self.batches += next.batches;
+        self.samples += next.samples;
+        self.effective += next.effective;
+        self.dense += next.dense;
+        self.layers.grow_to(next.layers.len());
+        next.layers.iter().enumerate().for_each(|(layer, pair)| self.layers.add(layer, pair));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn count(updates: u64) -> [LayerCount; 1] {
+        [LayerCount { updates, dense: updates + 1, updates_by_step: Vec::new() }]
+    }
+
+    #[test]
+    fn a_late_batch_takes_its_place() {
+        let mut history = History::default();
+        for number in [0, 2, 1] {
+            history.add(number, 1, &[0], &count(number));
+        }
+        let numbers: Vec<u64> = history.points().iter().map(|point| point.first).collect();
+        assert_eq!(numbers, [0, 1, 2]);
+        history.remove(1, 1, &[0], &count(1));
+        assert_eq!(history.points().len(), 2);
+    }
+
+    #[test]
+    fn operations_follow_the_prices() {
+        let mut history = History::default();
+        history.add(0, 1, &[0], &count(3));
+        assert_eq!(history.points()[0].effective, 0, "without a price");
+        history.reprice(vec![4]);
+        assert_eq!((history.points()[0].effective, history.points()[0].dense), (12, 16));
+        history.add(1, 1, &[0], &count(5));
+        assert_eq!(history.points()[1].effective, 20);
+    }
+
+    #[test]
+    fn the_same_number_of_many_ranks_is_one_place() {
+        let mut history = History::default();
+        for number in 0..2000 {
+            for _rank in 0..50 {
+                history.add(number, 1, &[0], &count(number));
+                assert!(history.points().len() <= MAX_POINTS);
+            }
+        }
+        assert!(history.is_sound(1));
+        assert_eq!(history.points().iter().map(|point| point.batches).sum::<u64>(), 100_000);
+        history.remove(1999, 1, &[0], &count(1999));
+        assert_eq!(history.points().iter().map(|point| point.samples).sum::<u128>(), 99_999);
+    }
+
+    /// Sums of layers that all points have room for.
+    fn layer_sums(history: &History) -> usize {
+        history.points().iter().map(|point| point.layers.len()).sum()
+    }
+
+    fn counts(layers: usize) -> Vec<LayerCount> {
+        (0..layers as u64)
+            .map(|updates| LayerCount { updates, dense: updates, ..count(0)[0].clone() })
+            .collect()
+    }
+
+    #[test]
+    fn sums_of_layers_are_bounded_and_none_is_lost() {
+        let mut history = History::default();
+        for number in 0..600_u64 {
+            // Each batch has layers of its own.
+            let layers: Vec<usize> = (0..100).map(|layer| number as usize * 100 + layer).collect();
+            history.price_new(layers.iter().map(|_| 2));
+            history.add(number, 1, &layers, &counts(100));
+            assert!(layer_sums(&history) <= MAX_LAYER_SUMS);
+        }
+        assert_eq!((history.points().len(), history.shift()), (5, 7), "fewer than 9 points of 60,000 layers");
+        let effective: u128 = history.points().iter().map(|point| point.effective).sum();
+        assert_eq!(effective, 600 * 2 * 4950);
+        history.reprice(vec![3; 60_000]);
+        let effective: u128 = history.points().iter().map(|point| point.effective).sum();
+        assert_eq!(effective, 600 * 3 * 4950);
+        history.remove(599, 1, &(59_900..60_000).collect::<Vec<_>>(), &counts(100));
+        assert_eq!(history.points().iter().map(|point| point.batches).sum::<u64>(), 599);
+    }
+
+    #[test]
+    fn more_layers_than_there_is_room_for_leave_two_points() {
+        let mut history = History::default();
+        for number in [0, 1, 2, 1 << 63, u64::MAX] {
+            history.add(number, 1, &[MAX_LAYER_SUMS], &count(1));
+        }
+        assert_eq!((history.points().len(), history.shift()), (2, 63));
+        assert!(history.is_sound(MAX_LAYER_SUMS + 1));
+    }
+
+    /// Where there are very many layers, too, the points do not depend on the order of the batches, nor on which
+    /// of them were counted together.
+    #[test]
+    fn the_points_that_many_layers_leave_are_the_same_in_any_order_and_split() {
+        const LAYERS: usize = 40_000;
+        let numbers: Vec<u64> = (0..60).collect();
+        // The layers have other indices in each order, as those of a tally have.
+        let of = |numbers: &mut dyn Iterator<Item = u64>| {
+            let mut history = History::default();
+            let mut index = std::collections::HashMap::new();
+            for number in numbers {
+                let names = (0..LAYERS / 60).map(|layer| number as usize * (LAYERS / 60) + layer);
+                let layers: Vec<usize> = names
+                    .map(|name| {
+                        let next = index.len();
+                        *index.entry(name).or_insert(next)
+                    })
+                    .collect();
+                history.price_new((history.prices().len()..index.len()).map(|_| 3));
+                history.add(number, 2, &layers, &counts(layers.len()));
+            }
+            history
+        };
+        let bare = |history: &History| -> Vec<Point> {
+            history
+                .points()
+                .iter()
+                .map(|point| Point { layers: Pairs::default(), ..Point::clone(point) })
+                .collect()
+        };
+        let whole = of(&mut numbers.iter().copied());
+        assert_eq!((whole.points().len(), whole.shift()), (8, 3));
+        let backwards = of(&mut numbers.iter().rev().copied());
+        assert_eq!((bare(&backwards), backwards.shift()), (bare(&whole), whole.shift()));
+        for parts in [2, 3, 7] {
+            let mut joined = History::default();
+            for part in (0..parts).rev() {
+                let part = of(&mut numbers.iter().copied().filter(|number| number % parts == part));
+                joined.join(part.points(), part.shift());
+            }
+            let joined = joined.priced_at(vec![3; whole.prices().len()]);
+            assert_eq!(
+                (joined.points(), joined.shift()),
+                (&bare(&whole).into_iter().map(Arc::new).collect::<Vec<_>>()[..], whole.shift()),
+                "{parts} parts"
+            );
+        }
+    }
+
+    proptest! {
+        /// In any order, and in any split, the points are the same.
+        #[test]
+        fn points_do_not_depend_on_the_order_or_the_split(
+            numbers in prop::collection::hash_set(prop_oneof![0_u64..3000, any::<u64>()], 0..2000),
+            turn in any::<u64>(),
+            parts in 1_u64..6,
+        ) {
+            let of = |numbers: &mut dyn Iterator<Item = u64>| {
+                let mut history = History::default();
+                history.reprice(vec![3]);
+                numbers.for_each(|number| history.add(number, 2, &[0], &count(number % 1000)));
+                history
+            };
+            let mut sorted: Vec<u64> = numbers.iter().copied().collect();
+            sorted.sort_unstable();
+            let whole = of(&mut sorted.iter().copied());
+            sorted.sort_unstable_by_key(|number| number.wrapping_mul(turn | 1));
+            prop_assert_eq!(&of(&mut sorted.iter().copied()), &whole);
+            let mut joined = History::default();
+            for part in 0..parts {
+                let part = of(&mut sorted.iter().copied().filter(|number| number % parts == part));
+                joined.join(part.points(), part.shift());
+            }
+            let bare = |point: &Arc<Point>| Arc::new(Point { layers: Pairs::default(), ..Point::clone(point) });
+            prop_assert_eq!(joined.points(), whole.points().iter().map(bare).collect::<Vec<_>>());
+            prop_assert_eq!(joined.shift(), whole.shift());
+            prop_assert!(joined.is_sound(0) && whole.is_sound(1));
+        }
+
+        #[test]
+        fn points_are_bounded_ordered_and_lose_nothing(mut numbers in prop::collection::hash_set(0_u64..5000, 0..3000)) {
+            let mut history = History::default();
+            history.reprice(vec![3]);
+            for &number in &numbers {
+                history.add(number, 2, &[0], &count(number));
+            }
+            let removed: Vec<u64> = numbers.iter().copied().take(100).collect();
+            for number in removed {
+                history.remove(number, 2, &[0], &count(number));
+                numbers.remove(&number);
+            }
+            let points = history.points();
+            prop_assert!(points.len() <= MAX_POINTS);
+            prop_assert!(points.windows(2).all(|pair| pair[0].last < pair[1].first));
+            prop_assert_eq!(points.iter().map(|point| point.batches).sum::<u64>(), numbers.len() as u64);
+            prop_assert!(points.iter().all(|point| point.effective == 3 * point.layers.get(0).expect("a layer").0));
+            prop_assert!(points.iter().all(|point| point.dense == 3 * point.layers.get(0).expect("a layer").1));
+            let updates: u128 = points.iter().map(|point| point.layers.get(0).expect("a layer").0).sum();
+            prop_assert_eq!(updates, numbers.iter().map(|&number| u128::from(number)).sum::<u128>());
+        }
+    }
+}
