@@ -20,6 +20,7 @@ mod runs;
 pub mod series;
 mod split;
 pub mod state;
+pub mod sums;
 pub mod tally;
 mod throttle;
 pub mod throughput;

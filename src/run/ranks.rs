@@ -3,7 +3,7 @@
 use crate::count::LayerCount;
 use crate::follow::Account;
 use crate::run::pace::Pace;
-use crate::run::series::MAX_SUM;
+use crate::run::sums::MAX_SUM;
 use crate::snapshot::{End, OfficialResults};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use crate::count::LayerCount;
 use crate::run::pairs::Pairs;
+use crate::run::sums::MAX_SUM;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -16,9 +17,6 @@ const MAX_LAYER_SUMS: usize = 1 << 19;
 
 /// As few points as may have to do: the highest bit of the batch number always makes two of them.
 const FEWEST_POINTS: usize = 2;
-
-/// The largest sum that a file may hold: no run comes near it, and no sum of operations overflows with it.
-pub const MAX_SUM: u128 = 1 << 80;
 
 /// The sums over some consecutive batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,7 +20,8 @@ pub use writer::StateWriter;
 
 use crate::follow::{CountedBatches, Identity};
 use crate::run::ranks::RankSums;
-use crate::run::series::{History, MAX_SUM};
+use crate::run::series::History;
+use crate::run::sums::MAX_SUM;
 use crate::run::tally::LayerSums;
 use crate::snapshot::{LayerEntry, Manifest};
 use crate::storage::Root;
