@@ -40,6 +40,6 @@ pub(super) fn checks(
     run: &RunSettings,
     signals: &Receiver<i32>,
 ) -> anyhow::Result<Checks> {
-    let baseline = baseline.map(|source| source.baseline(run, signals)).transpose();
+    let baseline = baseline.map(|source| source.compared(run, signals)).transpose();
     Ok(Checks { conditions: run.fail_if.clone(), baseline: baseline.context("the baseline")? })
 }

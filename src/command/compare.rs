@@ -5,7 +5,7 @@ use super::finish;
 use super::signals::leave_signals;
 use crate::figures::checks::failures;
 use crate::figures::condition::Condition;
-use crate::figures::{Baseline, ComparedRun, Comparison, Failure, Figures};
+use crate::figures::{ComparedRun, Comparison, Failure};
 use crate::options::cli::CompareArgs;
 use crate::options::config::Config;
 use crate::options::settings::{self, RunSettings};
@@ -22,10 +22,10 @@ pub(super) fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let others = args.new.iter().map(|path| Source::open(path, &run));
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;
     let signals = leave_signals()?;
-    let base = base.baseline(&run, &signals)?;
-    let others = others.into_iter().map(|source| Ok((source.name(), source.figures(&run, &signals)?)));
+    let base = base.compared(&run, &signals)?;
+    let others = others.into_iter().map(|source| source.compared(&run, &signals));
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;
-    let mut comparison = Comparison::of(&base, &others);
+    let mut comparison = Comparison::new(&base, &others);
     comparison.failed = all_failures(&run.fail_if, &base, &others);
     let exported = finish::write_exports(&run.exports, &comparison);
     let printed = finish::print(&comparison, format, run.symbols)?;
@@ -38,13 +38,13 @@ pub(super) fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
 /// The conditions that any of the runs fails; `None` where there are no conditions.
 fn all_failures(
     conditions: &[Condition],
-    base: &Baseline,
-    others: &[(String, Figures)],
+    base: &ComparedRun,
+    others: &[ComparedRun],
 ) -> Option<Vec<Failure>> {
     let mut all = Vec::new();
-    for (source, new) in others {
+    for new in others {
         let failures = failures(conditions, new, Some(base))?;
-        all.extend(failures.into_iter().map(|failure| Failure { new: Some(source.clone()), ..failure }));
+        all.extend(failures.into_iter().map(|failure| Failure { new: Some(new.source.clone()), ..failure }));
     }
     Some(all)
 }

@@ -4,7 +4,7 @@ use super::display::{Display, Ends};
 use super::session::{Following, check, start};
 use super::{bar, finish, output};
 use crate::dashboard::Symbols;
-use crate::figures::{Baseline, Figures, RunPart, Summary, read_figures};
+use crate::figures::{ComparedRun, RunPart, Summary, read_figures};
 use crate::follow::{Shard, is_run};
 use crate::options::settings::RunSettings;
 use crate::publish::Publisher;
@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 /// A run as the user names it: a directory that is yet to be counted, or an exported summary.
 pub(super) struct Source<'a> {
     path: &'a Path,
-    exported: Option<Figures>,
+    exported: Option<ComparedRun>,
 }
 
 impl<'a> Source<'a> {
@@ -37,22 +37,15 @@ impl<'a> Source<'a> {
         Ok(Self { path, exported })
     }
 
-    /// The path, as the user named it.
-    pub(super) fn name(&self) -> String {
-        self.path.to_string_lossy().into_owned()
-    }
-
-    /// Its figures.
-    pub(super) fn figures(self, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Figures> {
+    /// Its figures, to compare them.
+    pub(super) fn compared(self, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<ComparedRun> {
         match self.exported {
-            Some(figures) => Ok(figures),
-            None => Ok(Figures::of(&count(self.path, run, None, signals)?.summary)),
+            Some(exported) => Ok(exported),
+            None => {
+                let summary = count(self.path, run, None, signals)?.summary;
+                Ok(ComparedRun::from_summary(self.path.to_string_lossy(), &summary))
+            }
         }
-    }
-
-    /// Its figures, to compare others with.
-    pub(super) fn baseline(self, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Baseline> {
-        Ok(Baseline::new(self.name(), self.figures(run, signals)?))
     }
 }
 

@@ -5,7 +5,7 @@ use super::leaving::Leaving;
 use super::output;
 use crate::dashboard::{Look, Symbols, ThemeName, Wishes};
 use crate::figures::{Colours, Comparison, Export, Failure, Format, Report, Summary};
-use crate::run::Watch;
+use crate::run::{Severity, Watch};
 use crate::text::{printable, shown};
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ pub(super) fn name_exports(outcomes: &[Outcome]) -> bool {
 /// printed, as far as anybody wants it.
 pub(super) fn print(report: &impl Report, format: Format, symbols: Symbols) -> anyhow::Result<bool> {
     let text = report.render(format, colours())?;
-    let symbols = if format == Format::Text { symbols } else { Symbols::Unicode };
+    let symbols = if format == Format::TEXT { symbols } else { Symbols::Unicode };
     let printed = output::print(&text, symbols);
     if let Err(error) = &printed {
         output::say(&format!("{error:#}"));
@@ -64,7 +64,7 @@ fn colours() -> Colours {
 
 /// Whether the user has just read it on standard output.
 fn was_read(printed: Option<Format>) -> bool {
-    printed == Some(Format::Text) && std::io::stdout().is_terminal()
+    printed == Some(Format::TEXT) && std::io::stdout().is_terminal()
 }
 
 /// Names what was set aside on standard error, unless the user has just read it on standard output.
@@ -81,7 +81,7 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
             ));
         }
         for problem in &summary.problems {
-            let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
+            let what = if problem.severity == Severity::SetAside { "set aside: " } else { "" };
             output::say(&format!("{run}{}: {what}{}", printable(&problem.path), printable(&problem.reason)));
             if let Some(more) = problem.more.text() {
                 output::say(&format!("{run}{more}"));

@@ -132,15 +132,15 @@ fn line(entry: &Entry) -> String {
         thousands(summary.run.samples),
         of(summary.run.expected_samples),
         effective(&summary),
-        decimal(summary.total.dense_ops_per_sample, 2),
-        summary.total.sparsity.map_or("–".into(), percent),
+        decimal(summary.neurobench.neuron_operations.dense, 2),
+        summary.total.sums.sparsity().map_or("–".into(), percent),
         summary.account.waiting,
         summary.account.set_aside,
     )
 }
 
 fn effective(summary: &Summary) -> String {
-    let figure = decimal(summary.total.effective_ops_per_sample, 2);
+    let figure = decimal(summary.neurobench.neuron_operations.effective, 2);
     match summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative) {
         Some(relative) if relative > 0.0 => format!("{figure} (± {})", percent(relative)),
         _ => figure,

@@ -66,8 +66,8 @@ fn without_time_to_serve(address: SocketAddr) -> Error {
 /// Counts a shard; what is about the figures of a whole run is refused.
 fn part(args: SummaryArgs, config: &Config, shard: Shard) -> anyhow::Result<ExitCode> {
     let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
-    let has_tables = |format: Format| matches!(format, Format::Csv | Format::Md);
-    if has_tables(format) || run.exports.iter().any(|export| export.format() != Format::Json) {
+    let has_tables = |format| ![Format::TEXT, Format::JSON].contains(&format);
+    if has_tables(format) || run.exports.iter().any(|export| export.format() != Format::JSON) {
         return Err(whole_run_only("the part of a shard is written as JSON only").into());
     }
     if args.publish.tensorboard.is_some() || args.publish.openmetrics.is_some() {

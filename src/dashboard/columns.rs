@@ -97,10 +97,12 @@ impl Sort {
             Column::Reset => directed(self.descending, a.reset.as_ref(), b.reset.as_ref()),
             Column::Cost => directed(self.descending, a.ops_per_update, b.ops_per_update),
             Column::Effective | Column::EffectiveChange | Column::Share | Column::Trend => {
-                directed(self.descending, a.effective_ops, b.effective_ops)
+                directed(self.descending, a.sums.effective(), b.sums.effective())
             }
-            Column::Dense | Column::DenseChange => directed(self.descending, a.dense_ops, b.dense_ops),
-            Column::Sparsity | Column::SparsityChange => directed(self.descending, a.sparsity, b.sparsity),
+            Column::Dense | Column::DenseChange => directed(self.descending, a.sums.dense(), b.sums.dense()),
+            Column::Sparsity | Column::SparsityChange => {
+                directed(self.descending, a.sums.sparsity(), b.sums.sparsity())
+            }
         }
     }
 }

@@ -28,9 +28,9 @@ pub fn row(layer: &LayerFigures) -> String {
         name(layer.neuron.as_deref()),
         name(layer.reset.as_deref()),
         layer.ops_per_update.map(|ops| ops.to_string()).unwrap_or_default(),
-        figure(layer.effective_ops_per_sample),
-        figure(layer.dense_ops_per_sample),
-        figure(layer.sparsity),
+        figure(layer.sums.effective_per_sample()),
+        figure(layer.sums.dense_per_sample()),
+        figure(layer.sums.sparsity()),
     ]
     .join("\t")
 }

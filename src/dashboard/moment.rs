@@ -2,7 +2,7 @@
 //! is kept of them while the view is paused.
 
 use super::inspector::Portrayal;
-use crate::figures::{Baseline, Figures, RankFigures, Summary, sparsity};
+use crate::figures::{ComparedRun, RankFigures, Summary, sparsity};
 use crate::run::series::History;
 use crate::run::tally::{LayerSums, quotient};
 use crate::run::{Backlog, Entry, Run, Runs, Status};
@@ -69,7 +69,7 @@ impl Moment {
         self.status = run.status(now);
         self.time_left = run.time_left(now);
         self.backlog = run.backlog(now);
-        self.summary.ranks = RankFigures::of(run, now);
+        self.summary.ranks = RankFigures::all(run, now);
     }
 }
 
@@ -140,7 +140,7 @@ pub struct Contents<'a> {
     /// The number of the run in front.
     pub shown: usize,
     /// What the runs are compared with.
-    pub baseline: Option<&'a Baseline>,
+    pub baseline: Option<&'a ComparedRun>,
     /// The number of the run that the others are compared with, where it is one of them.
     pub marked: Option<usize>,
     /// Runs that are not followed, since there are too many.
@@ -171,8 +171,8 @@ pub struct Board {
     rows: Vec<RunRow>,
     revisions: Vec<u64>,
     /// The baseline that the user named at the start.
-    named: Option<Baseline>,
-    marked: Option<At<Baseline>>,
+    named: Option<ComparedRun>,
+    marked: Option<At<ComparedRun>>,
     frozen: Option<Box<Frozen>>,
 }
 
@@ -187,7 +187,7 @@ struct Frozen {
 
 impl Board {
     /// What is to be shown of the runs at `now`, compared with a baseline where the user named one.
-    pub fn new(runs: &Runs, baseline: Option<Baseline>, now: SystemTime) -> Self {
+    pub fn new(runs: &Runs, baseline: Option<ComparedRun>, now: SystemTime) -> Self {
         let mut board = Self {
             front: Self::front(runs, now),
             rows: Vec::new(),
@@ -228,8 +228,8 @@ impl Board {
         };
         let revision = run.revision();
         if self.marked.as_ref().is_none_or(|kept| (kept.number, kept.revision) != (number, revision)) {
-            let figures = Figures::of(&Summary::without_steps(run, now));
-            self.marked = Some(At::new(number, run, Baseline::new(run.name(), figures)));
+            let figures = ComparedRun::from_summary(run.name(), &Summary::without_steps(run, now));
+            self.marked = Some(At::new(number, run, figures));
         }
     }
 

@@ -96,9 +96,9 @@ impl RankSort {
             RankColumn::Quiet => directed(self.descending, a.quiet(), b.quiet()),
             RankColumn::Waiting => directed(self.descending, Some(a.waiting), Some(b.waiting)),
             RankColumn::SetAside => directed(self.descending, Some(a.set_aside), Some(b.set_aside)),
-            RankColumn::Samples => directed(self.descending, Some(a.samples), Some(b.samples)),
+            RankColumn::Samples => directed(self.descending, Some(a.sums.samples), Some(b.sums.samples)),
             RankColumn::Effective => {
-                directed(self.descending, a.effective_ops_per_sample, b.effective_ops_per_sample)
+                directed(self.descending, a.sums.effective_per_sample(), b.sums.effective_per_sample())
             }
             RankColumn::Share => directed(self.descending, a.share, b.share),
         }

@@ -5,7 +5,7 @@
 
 use super::rank_part::{self, RankPart};
 use super::read::{from_json, read_bytes};
-use super::{AccountFigures, COMPARISON_SCHEMA, Colours, Format, Report, SCHEMA, json};
+use super::{AccountFigures, COMPARISON_SCHEMA, SCHEMA};
 use crate::follow::Shard;
 use crate::run::pairs::Pairs;
 use crate::run::prices::{CostRule, Costs, LayerDefaults};
@@ -206,7 +206,7 @@ impl RunPart {
             batches: run.tally().batches(),
             layers: run.tally().layers().to_vec(),
             units: Units::of(run.history()),
-            account: AccountFigures::of(run),
+            account: run.account().into(),
             first_whole: run.first_batches().whole.map(|batch| batch.to_string()),
             first_lacking: run.first_batches().lacking.map(|batch| batch.to_string()),
             ranks: RankPart::all_of(run),
@@ -356,23 +356,17 @@ pub(super) fn nanoseconds(time: SystemTime) -> i64 {
     }
 }
 
-impl Report for RunPart {
-    /// As JSON, and as a line for people; its figures are those of a shard alone, and in no table.
-    fn render(&self, format: Format, _: Colours) -> anyhow::Result<String> {
-        match format {
-            Format::Json => json::json(self),
-            Format::Text => {
-                let AccountFigures { seen, counted, waiting, set_aside } = self.account;
-                let [seen, counted, waiting, set_aside] =
-                    [seen, counted, waiting, set_aside].map(|count| thousands(count.into()));
-                let (run, shard, samples) = (printable(&self.run.name), self.shard, thousands(self.samples));
-                Ok(format!(
-                    "neurotop · {run} · shard {shard}: {seen} batches seen, {counted} counted with {samples} \
-                     samples, {waiting} waiting, {set_aside} set aside; neurotop merge adds the shards up\n"
-                ))
-            }
-            Format::Csv | Format::Md => bail!("a shard has no tables; merge the shards first"),
-        }
+impl RunPart {
+    /// The part in a line for people: its figures are those of a shard alone, and in no table.
+    pub(super) fn line(&self) -> String {
+        let AccountFigures { seen, counted, waiting, set_aside } = self.account;
+        let [seen, counted, waiting, set_aside] =
+            [seen, counted, waiting, set_aside].map(|count| thousands(count.into()));
+        let (run, shard, samples) = (printable(&self.run.name), self.shard, thousands(self.samples));
+        format!(
+            "neurotop · {run} · shard {shard}: {seen} batches seen, {counted} counted with {samples} samples, \
+             {waiting} waiting, {set_aside} set aside; neurotop merge adds the shards up\n"
+        )
     }
 }
 
@@ -491,11 +485,11 @@ mod tests {
     #[test]
     fn ranks_without_room_for_their_layers_are_merged_without_them() {
         let whole = merged(part()).expect("a part").ranks;
-        assert_eq!((whole[0].effective_ops, whole[1].effective_ops), (Some(5), Some(10)));
+        assert_eq!((whole[0].sums.effective(), whole[1].sums.effective()), (Some(5), Some(10)));
         let cut =
             merged(changed(&[("/ranks/1/layers", Value::Null)]).expect("a part")).expect("merged").ranks;
         assert_eq!(cut[0], whole[0]);
-        assert_eq!((cut[1].effective_ops, cut[1].updates, cut[1].samples), (None, None, 2));
+        assert_eq!((cut[1].sums.effective(), cut[1].sums.updates, cut[1].sums.samples), (None, None, 2));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub const PRIORITY: Priority = Priority::Low;
 pub const PACE: Duration = Duration::from_secs(1);
 
 /// The format on standard output.
-pub const FORMAT: Format = Format::Text;
+pub const FORMAT: Format = Format::TEXT;
 
 /// What applies to a run.
 #[derive(Debug, Clone)]

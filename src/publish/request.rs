@@ -1,4 +1,4 @@
-//! Reads the head of an HTTP request within bounds, and says what it deserves.
+//! Reads the head of an HTTP request, within bounds of size and time, and decides on the answer.
 
 use super::host::Hosts;
 use std::io::{self, Read};
@@ -9,21 +9,21 @@ use std::time::Instant;
 const MAX_HEAD: usize = 8192;
 const MAX_FIELDS: usize = 64;
 
-/// What a request is answered with.
+/// The answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     /// The metrics, or only their head.
     Metrics {
-        /// Whether the text was asked for, too.
+        /// False for HEAD.
         with_body: bool,
     },
-    /// The request is no HTTP.
+    /// The request is not HTTP.
     BadRequest,
     /// It is meant for another host.
     Misdirected,
     /// There is nothing but `/metrics`.
     NotFound,
-    /// Nothing can be done but read.
+    /// Only GET and HEAD are allowed.
     MethodNotAllowed,
     /// The request did not come in time.
     TimedOut,
@@ -34,7 +34,7 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// The status, as HTTP has it.
+    /// The status line of HTTP.
     pub(super) fn phrase(self) -> &'static str {
         match self {
             Self::Metrics { .. } => "200 OK",
@@ -48,7 +48,6 @@ impl Answer {
         }
     }
 
-    /// What there is to do about it.
     pub(super) fn advice(self) -> &'static str {
         match self {
             Self::Misdirected => {
@@ -62,10 +61,10 @@ impl Answer {
     }
 }
 
-/// Reads the head of a request, which may be meant for some hosts, by a deadline.
+/// Reads the head of a request by a deadline; only requests for these hosts are answered.
 ///
 /// # Errors
-/// Where the client goes away, or reading is ended.
+/// If the client goes away.
 pub(super) fn read_request(mut stream: &TcpStream, hosts: &Hosts, deadline: Instant) -> io::Result<Answer> {
     let mut head = Vec::new();
     let mut piece = [0; 1024];
@@ -92,7 +91,7 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// What a head deserves; nothing while more of it is to come.
+/// The answer to a head; `None` while it is not whole.
 fn parse(head: &[u8], hosts: &Hosts) -> Option<Answer> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
@@ -104,17 +103,17 @@ fn parse(head: &[u8], hosts: &Hosts) -> Option<Answer> {
         Ok(httparse::Status::Complete(_)) if !is_meant_for(hosts, request.headers) => {
             Some(Answer::Misdirected)
         }
-        Ok(httparse::Status::Complete(_)) => Some(of_request(request.method?, request.path?)),
+        Ok(httparse::Status::Complete(_)) => Some(answer_to(request.method?, request.path?)),
     }
 }
 
-/// Whether all hosts that a request names are some of these.
+/// Whether every host that the request names is one of these.
 fn is_meant_for(hosts: &Hosts, fields: &[httparse::Header<'_>]) -> bool {
     let named = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("host"));
-    named.into_iter().all(|field| hosts.have(&String::from_utf8_lossy(field.value)))
+    named.into_iter().all(|field| hosts.include(&String::from_utf8_lossy(field.value)))
 }
 
-fn of_request(method: &str, path: &str) -> Answer {
+fn answer_to(method: &str, path: &str) -> Answer {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     match (path, method) {
         ("/metrics", "GET") => Answer::Metrics { with_body: true },

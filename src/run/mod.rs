@@ -5,6 +5,7 @@
 //! the threads that count, `watch.rs` what starts and ends all of it. Nothing here draws, prints or exports, and nothing
 //! here waits for anybody who does.
 
+pub mod energy;
 pub mod interval;
 pub mod log;
 mod news;

@@ -8,7 +8,7 @@ use neurotop::dashboard::{
     Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, RANK_COLUMNS,
     RankColumn, RankSort, Request, RunRow, Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
 };
-use neurotop::figures::{Baseline, Figures, Summary};
+use neurotop::figures::{ComparedRun, Summary};
 use neurotop::follow::Account;
 use neurotop::run::{Addition, Presence, Problem, Runs, Severity, Watching};
 use neurotop::run::{Run, Status};
@@ -586,8 +586,8 @@ fn a_row_is_copied_with_every_digit_and_cannot_steer_a_terminal() {
     let cells: Vec<String> = row(&layers[0]).split('\t').map(str::to_owned).collect();
     assert_eq!(cells.len(), 7);
     assert_eq!(cells[0], layers[0].name);
-    assert_eq!(cells[4].parse::<f64>().ok(), layers[0].effective_ops_per_sample, "every digit");
-    assert_eq!(cells[6].parse::<f64>().ok(), layers[0].sparsity, "every digit");
+    assert_eq!(cells[4].parse::<f64>().ok(), layers[0].sums.effective_per_sample(), "every digit");
+    assert_eq!(cells[6].parse::<f64>().ok(), layers[0].sums.sparsity(), "every digit");
     let mut strange = Moment::of(&many_layers(3), at(0)).summary.layers.remove(2);
     strange.name = "a\tb\n\u{1b}]52;c;eA==\u{7}".into();
     let text = row(&strange);
@@ -903,9 +903,9 @@ fn the_map_of_neurons_has_colours_where_there_are_any() {
 }
 
 /// The demo's run after its first batches, to compare later ones with.
-fn baseline() -> Baseline {
+fn baseline() -> ComparedRun {
     let summary = Summary::of(&demo(4), at(8));
-    Baseline::new("baseline-seed0", Figures::of(&summary))
+    ComparedRun::from_summary("baseline-seed0", &summary)
 }
 
 #[test]
@@ -950,10 +950,12 @@ fn a_figure_is_short_or_left_out_and_never_cut() {
         wide[4..7].iter().flat_map(|line| line.split([' ', '│'])).map(Into::into).collect();
     let wide = lines_of(&draw_on(300, 80, &compared, &mut State::default()));
     allowed.extend(wide[4..7].iter().flat_map(|line| line.split([' ', '│'])).map(str::to_owned));
-    let figures = [summary.total.effective_ops_per_sample, summary.total.dense_ops_per_sample];
-    let of_layer = [layer.effective_ops_per_sample, layer.dense_ops_per_sample];
-    let counts = [layer.updates as f64, layer.dense_updates as f64, 512.0];
-    let updates = [layer.updates as f64 / 192.0, summary.neurobench.membrane_updates];
+    let figures =
+        [summary.neurobench.neuron_operations.effective, summary.neurobench.neuron_operations.dense];
+    let of_layer = [layer.sums.effective_per_sample(), layer.sums.dense_per_sample()];
+    let counted = layer.sums.updates.expect("updates");
+    let counts = [counted.effective as f64, counted.dense as f64, 512.0];
+    let updates = [counted.effective as f64 / 192.0, summary.neurobench.membrane_updates];
     let all = figures.into_iter().chain(of_layer.into_iter().flatten()).chain(counts).chain(updates);
     allowed.extend(all.map(compact));
     for columns in 1..130 {
@@ -1181,8 +1183,11 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         let (shown, row) = (&contents.moment.summary, &contents.rows[0]);
         assert_eq!(*shown, Summary::without_steps(&runs.shown().run, at(9)));
         let total = &shown.total;
-        assert_eq!((row.effective, row.dense), (total.effective_ops_per_sample, total.dense_ops_per_sample));
-        assert_eq!((row.sparsity, row.problems), (total.sparsity, shown.problems.len()));
+        assert_eq!(
+            (Some(row.effective), Some(row.dense)),
+            (total.sums.effective_per_sample(), total.sums.dense_per_sample())
+        );
+        assert_eq!((row.sparsity, row.problems), (total.sums.sparsity(), shown.problems.len()));
     }
 }
 

@@ -76,7 +76,12 @@ fn reference_by_step(name: &str) -> BTreeMap<String, Vec<u128>> {
 fn assert_steps(name: &str, summary: &Summary, expected: &BTreeMap<String, Vec<u128>>) {
     for layer in &summary.layers {
         assert_eq!(layer.updates_by_step, expected[&layer.name], "{name}: {}", layer.name);
-        assert_eq!(layer.updates_by_step.iter().sum::<u128>(), layer.updates, "{name}: {}", layer.name);
+        assert_eq!(
+            layer.updates_by_step.iter().sum::<u128>(),
+            layer.sums.updates.expect("updates").effective,
+            "{name}: {}",
+            layer.name
+        );
     }
 }
 

@@ -98,7 +98,7 @@ impl Follower {
     /// Of each rank: batches counted, batches behind, samples.
     fn ranks(&self) -> Vec<(u32, u64, u64, u128)> {
         let ranks = self.summary().ranks.into_iter();
-        ranks.map(|rank| (rank.rank, rank.batches, rank.behind, rank.samples)).collect()
+        ranks.map(|rank| (rank.rank, rank.batches, rank.behind, rank.sums.samples)).collect()
     }
 
     fn state(&self, rank: u32) -> Option<RankState> {
@@ -157,8 +157,8 @@ fn directories_and_prefixes_are_one_run_and_numbers_are_those_of_their_ranks() {
     let shares: f64 = summary.ranks.iter().filter_map(|rank| rank.share).sum();
     assert!((shares - 6.0 / 7.0).abs() < 1e-9, "one batch belongs to no rank: {shares}");
     let own = &summary.ranks[0];
-    assert_eq!((own.updates, own.dense_updates), (Some(18), Some(24)));
-    assert_eq!((own.effective_ops, own.dense_ops), (Some(72), Some(96)));
+    assert_eq!(own.sums.updates.map(|updates| (updates.effective, updates.dense)), Some((18, 24)));
+    assert_eq!((own.sums.effective(), own.sums.dense()), (Some(72), Some(96)));
     // A batch of a rank that is written again replaces its own count, and no other's.
     sleep(Duration::from_millis(20));
     let mut changed = small_batch();
@@ -167,7 +167,10 @@ fn directories_and_prefixes_are_one_run_and_numbers_are_those_of_their_ranks() {
         .expect("written again");
     follower.until("the new count", |run| run.tally().layers()[0].updates == u128::from(6 * SMALL.0 + 4));
     let ranks = follower.summary().ranks;
-    assert_eq!((ranks[0].updates, ranks[1].updates, ranks[2].updates), (Some(13), Some(18), Some(18)));
+    assert_eq!(
+        [0, 1, 2].map(|at: usize| ranks[at].sums.updates.map(|updates| updates.effective)),
+        [13, 18, 18].map(Some)
+    );
 }
 
 #[test]

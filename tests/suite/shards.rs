@@ -35,7 +35,7 @@ fn shard(number: u64, of: u64) -> Shard {
 }
 
 fn as_json(report: &impl Report) -> String {
-    report.render(Format::Json, Colours::Off).expect("JSON")
+    report.render(Format::JSON, Colours::Off).expect("JSON")
 }
 
 /// Writes each part and reads it back, as other processes do, and merges them in this order.

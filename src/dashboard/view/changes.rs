@@ -1,31 +1,45 @@
 //! How far figures are from the baseline's: with a sign, and in the colour of a gain or a loss.
 
 use super::Scene;
-use crate::figures::{Change, Direction, Figure, Part, Sums};
+use crate::figures::{Change, ComparedRow, Direction, Figure, Number, RowSums};
 use ratatui::style::Style;
 use ratatui::text::Span;
 
 /// The change of a figure of the total; `None` where nothing is compared.
-pub(super) fn of_total(figure: Figure, scene: &Scene<'_>) -> Option<Change> {
+pub(super) fn of_total(figure: &'static Figure, scene: &Scene<'_>) -> Option<Change> {
     let summary = &scene.moment.summary;
-    let base = scene.baseline?.total();
-    Some(between(figure, Some(base), &summary.total.sums(), summary.run.samples))
+    let base = &scene.baseline?.rows.total;
+    Some(between(figure, Some(base), &summary.total.sums))
 }
 
 /// The change of a figure of a layer; without a value where the baseline has no such layer.
-pub(super) fn of_layer(figure: Figure, name: &str, sums: &Sums, scene: &Scene<'_>) -> Option<Change> {
-    let base = scene.baseline?.layer(name);
-    Some(between(figure, base, sums, scene.moment.summary.run.samples))
+pub(super) fn of_layer(
+    figure: &'static Figure,
+    name: &str,
+    sums: &RowSums,
+    scene: &Scene<'_>,
+) -> Option<Change> {
+    let base = scene.baseline?.rows.layer(name);
+    Some(between(figure, base, sums))
 }
 
 /// The change of a figure of a neuron class.
-pub(super) fn of_class(figure: Figure, name: &str, sums: &Sums, scene: &Scene<'_>) -> Option<Change> {
-    let base = scene.baseline?.neuron(name);
-    Some(between(figure, base, sums, scene.moment.summary.run.samples))
+pub(super) fn of_class(
+    figure: &'static Figure,
+    name: &str,
+    sums: &RowSums,
+    scene: &Scene<'_>,
+) -> Option<Change> {
+    let base = scene.baseline?.rows.neuron(name);
+    Some(between(figure, base, sums))
 }
 
-fn between(figure: Figure, base: Option<&Part>, sums: &Sums, samples: u128) -> Change {
-    Change { figure, base: base.and_then(|base| base.value(figure)), new: figure.of(sums, samples) }
+fn between(figure: &'static Figure, base: Option<&ComparedRow>, sums: &RowSums) -> Change {
+    Change {
+        figure,
+        base: base.and_then(|base| base.value(figure)),
+        new: figure.value(sums).map(Number::as_f64),
+    }
 }
 
 /// The colour of a change.

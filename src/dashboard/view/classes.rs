@@ -40,18 +40,18 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
 }
 
 fn row<'a>(class: &ClassFigures, compared: bool, scene: &Scene<'_>) -> Row<'a> {
-    let sums = class.sums();
+    let sums = class.sums;
     let figure = |value: Option<f64>| value.map_or("–".into(), compact);
-    let cell = |text: String, figure: Figure| {
+    let cell = |text: String, figure: &'static Figure| {
         let change = changes::of_class(figure, &class.neuron, &sums, scene).filter(|_| compared);
         let under = change.map(|change| Line::from(changes::span(&change, scene)));
         Text::from_iter(std::iter::once(Line::raw(text)).chain(under)).right_aligned()
     };
     let cells = [
         Text::raw(elide(&class.neuron, usize::from(WIDTHS[0]))),
-        cell(figure(class.effective_ops_per_sample), Figure::EffectivePerSample),
-        cell(figure(class.dense_ops_per_sample), Figure::DensePerSample),
-        cell(class.sparsity.map_or("–".into(), percent), Figure::Sparsity),
+        cell(figure(class.sums.effective_per_sample()), Figure::EFFECTIVE_PER_SAMPLE),
+        cell(figure(class.sums.dense_per_sample()), Figure::DENSE_PER_SAMPLE),
+        cell(class.sums.sparsity().map_or("–".into(), percent), Figure::SPARSITY),
     ];
     Row::new(cells).height(if compared { 2 } else { 1 })
 }

@@ -204,8 +204,8 @@ fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) 
     let per_sample = |value: Option<f64>| value.map_or_else(none, |value| number(decimal(value, 2), value));
     let count = |value: u128| number(thousands(value), value as f64);
     let part = |value: Option<f64>| value.map_or_else(none, |value| (percent(value), Some(percent(value))));
-    let whole = scene.moment.summary.total.effective_ops;
-    let share = layer.effective_ops.filter(|_| whole > 0).map(|part| quotient(part, whole));
+    let whole = scene.moment.summary.total.sums.effective().unwrap_or_default();
+    let share = layer.sums.effective().filter(|_| whole > 0).map(|part| quotient(part, whole));
     let counted = by_step(layer, scene).len() as u64;
     let portrait = portrait.and_then(|portrayal| portrayal.result.as_ref().ok());
     let steps = portrait.map(|portrait| portrait.steps).or((counted > 0).then_some(counted));
@@ -218,30 +218,31 @@ fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) 
         || word("unpriced"),
         |ops| (format!("{} ops/update", thousands(ops.into())), Some(thousands(ops.into()))),
     );
-    let per_sample_updates = Some(quotient(layer.updates, scene.moment.summary.run.samples));
+    let per_sample_updates =
+        Some(quotient(layer.sums.updates.unwrap_or_default().effective, scene.moment.summary.run.samples));
     [
         ("neuron", "neuron", word(layer.neuron.as_deref().unwrap_or("?"))),
         ("reset", "reset", word(layer.reset.as_deref().unwrap_or("?"))),
         ("cost", "cost", cost),
         ("neurons", "neurons", shape),
         ("time steps", "steps", steps.map_or_else(none, |steps| count(steps.into()))),
-        ("updates", "upd.", count(layer.updates)),
-        ("of dense", "of", count(layer.dense_updates)),
+        ("updates", "upd.", count(layer.sums.updates.unwrap_or_default().effective)),
+        ("of dense", "of", count(layer.sums.updates.unwrap_or_default().dense)),
         ("share of effective", "share", part(share)),
-        ("effective/sample", "eff.", per_sample(layer.effective_ops_per_sample)),
-        ("dense/sample", "dense", per_sample(layer.dense_ops_per_sample)),
+        ("effective/sample", "eff.", per_sample(layer.sums.effective_per_sample())),
+        ("dense/sample", "dense", per_sample(layer.sums.dense_per_sample())),
         ("updates/sample", "upd.", per_sample(per_sample_updates)),
-        ("sparsity", "sparsity", part(layer.sparsity)),
+        ("sparsity", "sparsity", part(layer.sums.sparsity())),
     ]
     .map(|(label, short_label, (value, short_value))| {
         let figure = match label {
-            "effective/sample" => Some(Figure::EffectivePerSample),
-            "dense/sample" => Some(Figure::DensePerSample),
-            "updates/sample" => Some(Figure::MembraneUpdates),
-            "sparsity" => Some(Figure::Sparsity),
+            "effective/sample" => Some(Figure::EFFECTIVE_PER_SAMPLE),
+            "dense/sample" => Some(Figure::DENSE_PER_SAMPLE),
+            "updates/sample" => Some(Figure::MEMBRANE_UPDATES),
+            "sparsity" => Some(Figure::SPARSITY),
             _ => None,
         };
-        let change = figure.and_then(|figure| changes::of_layer(figure, &layer.name, &layer.sums(), scene));
+        let change = figure.and_then(|figure| changes::of_layer(figure, &layer.name, &layer.sums, scene));
         let change = change.map(|change| changes::span(&change, scene));
         Fact { label, short_label, value, short_value, change }
     })
@@ -254,10 +255,10 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, scene: &Scene<'_>)
     let known = |value: &Option<String>| value.as_deref().map_or("?".to_owned(), |value| elide(value, 12));
     let kind = format!("{}:{}", known(&layer.neuron), known(&layer.reset));
     let per_sample = |value: Option<f64>, text: &dyn Fn(f64) -> String| value.map_or("–".to_owned(), text);
-    let (effective, dense) = (layer.effective_ops_per_sample, layer.dense_ops_per_sample);
+    let (effective, dense) = (layer.sums.effective_per_sample(), layer.sums.dense_per_sample());
     let precise = |value| decimal(value, 2);
     let operations = |text| format!("{} of {}", per_sample(effective, text), per_sample(dense, text));
-    let sparsity = layer.sparsity.map_or("–".into(), percent);
+    let sparsity = layer.sums.sparsity().map_or("–".into(), percent);
     let updates = |text: String| format!("{sparsity} sparse, {text} updates");
     let place = if width > place.width() + 3 { format!(" {place}") } else { String::new() };
     vec![
@@ -281,8 +282,8 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, scene: &Scene<'_>)
         roomiest(
             width,
             [
-                updates(thousands(layer.updates)),
-                updates(compact(layer.updates as f64)),
+                updates(thousands(layer.sums.updates.unwrap_or_default().effective)),
+                updates(compact(layer.sums.updates.unwrap_or_default().effective as f64)),
                 format!("{sparsity} sparse"),
                 sparsity.clone(),
             ],
@@ -315,7 +316,7 @@ fn draw_steps(frame: &mut Frame<'_>, area: Rect, layer: &LayerFigures, scene: &S
     bars::draw(frame, bars, &shares, if highest > 0.0 { highest } else { 1.0 }, scene.theme.running);
     let kept: u128 = by_step.iter().sum();
     let last = match by_step.len() {
-        steps if kept < layer.updates => format!("step {steps} of more "),
+        steps if kept < layer.sums.updates.unwrap_or_default().effective => format!("step {steps} of more "),
         steps => format!("step {steps} "),
     };
     let scale = format!("1: all, then at most {}", percent(highest));

@@ -220,12 +220,12 @@ fn figure(column: Column, layer: &LayerFigures, scene: &Scene<'_>) -> String {
         Column::Neuron => layer.neuron.clone().unwrap_or_else(unknown),
         Column::Reset => layer.reset.clone().unwrap_or_else(unknown),
         Column::Cost => layer.ops_per_update.map_or_else(none, |ops| thousands(ops.into())),
-        Column::Effective => per_sample(layer.effective_ops_per_sample),
-        Column::Dense => per_sample(layer.dense_ops_per_sample),
-        Column::Sparsity => layer.sparsity.map_or_else(none, percent),
+        Column::Effective => per_sample(layer.sums.effective_per_sample()),
+        Column::Dense => per_sample(layer.sums.dense_per_sample()),
+        Column::Sparsity => layer.sums.sparsity().map_or_else(none, percent),
         Column::Share => {
-            let whole = scene.moment.summary.total.effective_ops;
-            let share = layer.effective_ops.filter(|_| whole > 0).map(|part| quotient(part, whole));
+            let whole = scene.moment.summary.total.sums.effective().unwrap_or_default();
+            let share = layer.sums.effective().filter(|_| whole > 0).map(|part| quotient(part, whole));
             share.map_or_else(none, percent)
         }
         Column::Trend => String::new(),
@@ -238,16 +238,16 @@ fn figure(column: Column, layer: &LayerFigures, scene: &Scene<'_>) -> String {
 /// How far a figure is from the baseline's.
 fn change(column: Column, layer: &LayerFigures, scene: &Scene<'_>) -> Option<Change> {
     let figure = match column {
-        Column::EffectiveChange => Figure::EffectivePerSample,
-        Column::DenseChange => Figure::DensePerSample,
-        _ => Figure::Sparsity,
+        Column::EffectiveChange => Figure::EFFECTIVE_PER_SAMPLE,
+        Column::DenseChange => Figure::DENSE_PER_SAMPLE,
+        _ => Figure::SPARSITY,
     };
-    changes::of_layer(figure, &layer.name, &layer.sums(), scene)
+    changes::of_layer(figure, &layer.name, &layer.sums, scene)
 }
 
 /// The same for every figure, so that they are aligned.
 fn decimals(scene: &Scene<'_>) -> usize {
-    if scene.moment.summary.total.dense_ops_per_sample >= LARGE { 0 } else { 2 }
+    if scene.moment.summary.neurobench.neuron_operations.dense >= LARGE { 0 } else { 2 }
 }
 
 /// Updates per sample over the batches; the price, which is the same for all, changes no trend.

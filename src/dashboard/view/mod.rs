@@ -28,7 +28,7 @@ use super::moment::{Contents, Moment, RunRow};
 use super::state::{Places, State, View};
 use super::symbols::Symbols;
 use super::theme::Theme;
-use crate::figures::Baseline;
+use crate::figures::ComparedRun;
 use crate::run::series::History;
 use crate::run::tally::LayerSums;
 use ratatui::Frame;
@@ -50,8 +50,8 @@ struct Scene<'a> {
     rows: &'a [RunRow],
     shown: usize,
     /// What the runs are compared with, and the one in front unless it is that itself.
-    base: Option<&'a Baseline>,
-    baseline: Option<&'a Baseline>,
+    base: Option<&'a ComparedRun>,
+    baseline: Option<&'a ComparedRun>,
     marked: Option<usize>,
     left_out: usize,
     paused: bool,

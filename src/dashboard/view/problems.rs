@@ -4,6 +4,7 @@ use super::super::state::State;
 use super::wrap::wrapped;
 use super::{Scene, list};
 use crate::figures::Agreement;
+use crate::run::Severity;
 use crate::run::problems::More;
 use crate::text::{elide, thousands};
 use ratatui::Frame;
@@ -66,8 +67,8 @@ fn entries<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (String, Style, Cow
     let (summary, theme) = (&scene.moment.summary, scene.theme);
     let problems = summary.problems.iter().map(|problem| {
         let (what, style) = match problem.severity {
-            "set_aside" => ("set aside", theme.bad),
-            _ => ("note", theme.warn),
+            Severity::SetAside => ("set aside", theme.bad),
+            Severity::Notice => ("note", theme.warn),
         };
         (
             format!("{what}  {}", elide(&problem.path, LONGEST)),

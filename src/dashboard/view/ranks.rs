@@ -260,8 +260,8 @@ fn figure(column: RankColumn, rank: &RankFigures, roomy: bool) -> String {
         RankColumn::Quiet => rank.quiet().map_or_else(none, span),
         RankColumn::Waiting => thousands(rank.waiting.into()),
         RankColumn::SetAside => thousands(rank.set_aside.into()),
-        RankColumn::Samples => thousands(rank.samples),
-        RankColumn::Effective => match rank.effective_ops_per_sample.filter(|_| rank.samples > 0) {
+        RankColumn::Samples => thousands(rank.sums.samples),
+        RankColumn::Effective => match rank.sums.effective_per_sample().filter(|_| rank.sums.samples > 0) {
             Some(figure) if roomy => decimal(figure, 2),
             Some(figure) => compact(figure),
             None => none(),

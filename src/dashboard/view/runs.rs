@@ -114,8 +114,8 @@ fn line<'a>(row: &RunRow, headings: &[Heading], scene: &Scene<'_>) -> Row<'a> {
             ),
             "samples" => (thousands(row.samples), Style::new()),
             "effective" => (known(figure(row.effective)), Style::new()),
-            EFFECTIVE_CHANGE => change(Figure::EffectivePerSample, Some(row.effective), row, scene),
-            SPARSITY_CHANGE => change(Figure::Sparsity, row.sparsity, row, scene),
+            EFFECTIVE_CHANGE => change(Figure::EFFECTIVE_PER_SAMPLE, Some(row.effective), row, scene),
+            SPARSITY_CHANGE => change(Figure::SPARSITY, row.sparsity, row, scene),
             "dense" => (known(figure(row.dense)), Style::new()),
             "sparsity" => (row.sparsity.map_or("–".into(), percent), theme.accent),
             _ => (thousands(row.problems as u128), if row.problems > 0 { theme.bad } else { theme.dim }),
@@ -127,10 +127,10 @@ fn line<'a>(row: &RunRow, headings: &[Heading], scene: &Scene<'_>) -> Row<'a> {
 }
 
 /// How far a run is from the baseline; the baseline itself is not compared.
-fn change(figure: Figure, new: Option<f64>, row: &RunRow, scene: &Scene<'_>) -> (String, Style) {
+fn change(figure: &'static Figure, new: Option<f64>, row: &RunRow, scene: &Scene<'_>) -> (String, Style) {
     let base = scene.base.filter(|_| scene.marked != Some(row.number) && row.samples > 0);
     let Some(base) = base else { return (String::new(), Style::new()) };
-    let change = Change { figure, base: base.total().value(figure), new };
+    let change = Change { figure, base: base.rows.total.value(figure), new };
     (change.text(), changes::style(&change, scene))
 }
 

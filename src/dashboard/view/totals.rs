@@ -2,7 +2,7 @@
 
 use super::meter::meter;
 use super::{Scene, changes, panel};
-use crate::figures::{Agreement, Change, Figure};
+use crate::figures::{Agreement, Change, Figure, Unit};
 use crate::text::{compact, decimal, elide, percent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -22,7 +22,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
 
 fn draw_framed(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let name = match scene.baseline {
-        Some(baseline) => format!("Total, per sample, against {}", elide(baseline.name(), 24)),
+        Some(baseline) => format!("Total, per sample, against {}", elide(&baseline.name, 24)),
         None => "Total, per sample".to_owned(),
     };
     let inner = panel(frame, area, name, agreement(scene), scene);
@@ -30,21 +30,19 @@ fn draw_framed(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
     let total = &scene.moment.summary.total;
     let strong = scene.theme.strong;
-    let updates = scene.moment.summary.neurobench.membrane_updates;
-    let figures: [(&str, Figure, Style); 4] = [
-        ("effective ops", Figure::EffectivePerSample, strong),
-        ("dense ops", Figure::DensePerSample, strong),
-        ("membrane updates", Figure::MembraneUpdates, strong),
-        ("sparsity", Figure::Sparsity, scene.theme.accent),
+    let figures: [(&str, &'static Figure, Style); 4] = [
+        ("effective ops", Figure::EFFECTIVE_PER_SAMPLE, strong),
+        ("dense ops", Figure::DENSE_PER_SAMPLE, strong),
+        ("membrane updates", Figure::MEMBRANE_UPDATES, strong),
+        ("sparsity", Figure::SPARSITY, scene.theme.accent),
     ];
     let columns = Layout::horizontal([Constraint::Fill(1); 4]);
     let (label_cells, value_cells) = (columns.split(labels), columns.split(values));
     for (at, (label, figure, style)) in figures.into_iter().enumerate() {
-        let choices = match figure {
-            Figure::EffectivePerSample => effective(scene),
-            Figure::DensePerSample => written(total.dense_ops_per_sample),
-            Figure::MembraneUpdates => written(updates),
-            _ => vec![total.sparsity.map_or("–".into(), percent)],
+        let choices = match figure.number(&total.sums) {
+            _ if figure == Figure::EFFECTIVE_PER_SAMPLE => effective(scene),
+            Some(value) if figure.unit != Unit::Ratio => written(value.as_f64()),
+            value => vec![figure.text(value)],
         };
         let change = changes::of_total(figure, scene);
         frame.render_widget(Line::styled(format!(" {label}"), scene.theme.dim), label_cells[at]);
@@ -64,7 +62,7 @@ fn written(value: f64) -> Vec<String> {
 /// The effective operations per sample, with how far they may still move where there is room.
 fn effective(scene: &Scene<'_>) -> Vec<String> {
     let total = &scene.moment.summary.total;
-    let mut choices = written(total.effective_ops_per_sample);
+    let mut choices = written(total.sums.effective_per_sample().unwrap_or_default());
     if let Some(uncertainty) = total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0) {
         choices.insert(0, format!("{} ± {}", choices[0], compact(uncertainty.half_width)));
     }
@@ -96,7 +94,7 @@ fn value_line(
 /// How many of the dense operations are effective.
 fn draw_gauge(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let total = &scene.moment.summary.total;
-    let ratio = total.sparsity.map_or(0.0, |sparsity| 1.0 - sparsity);
+    let ratio = total.sums.sparsity().map_or(0.0, |sparsity| 1.0 - sparsity);
     let label = match total.unpriced_layers {
         0 => format!(" {} of dense is effective ", percent(ratio)),
         1 => format!(" {} of dense is effective; 1 layer unpriced ", percent(ratio)),
@@ -130,7 +128,7 @@ fn stability(scene: &Scene<'_>) -> Line<'static> {
 
 fn draw_lines(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let total = &scene.moment.summary.total;
-    let sparsity = total.sparsity.map_or("–".into(), percent);
+    let sparsity = total.sums.sparsity().map_or("–".into(), percent);
     let unpriced = match total.unpriced_layers {
         0 => Span::raw(""),
         layers => Span::styled(format!("{layers} unpriced "), scene.theme.warn),
@@ -138,11 +136,11 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let lines = [
         (
             "effective",
-            total.effective_ops_per_sample,
-            Figure::EffectivePerSample,
+            total.sums.effective_per_sample().unwrap_or_default(),
+            Figure::EFFECTIVE_PER_SAMPLE,
             Span::styled(format!("{sparsity} sparse "), scene.theme.accent),
         ),
-        ("dense", total.dense_ops_per_sample, Figure::DensePerSample, unpriced),
+        ("dense", total.sums.dense_per_sample().unwrap_or_default(), Figure::DENSE_PER_SAMPLE, unpriced),
     ];
     let rows = Layout::vertical([Constraint::Length(1); 2]).split(area);
     for ((label, value, figure, mark), row) in lines.into_iter().zip(rows.iter()) {

@@ -31,7 +31,7 @@ use super::views::Slot;
 use super::worker::{Pool, Workers};
 use super::{Ended, Mode, Options, Presence, Problem, Run, Settings, Severity};
 use crate::follow::Watcher;
-use crate::publish::Series;
+use crate::publish::RunPoints;
 use crate::run::log;
 use crate::run::state::Known;
 use crate::snapshot::SnapshotError;
@@ -95,7 +95,7 @@ pub(super) struct Owner {
     revision: u64,
     next_view: Instant,
     /// The points for TensorBoard, where they are asked for.
-    points: Option<Series>,
+    points: Option<RunPoints>,
     /// What there is to say to the user besides the run's problems.
     said: Sender<String>,
 }
@@ -111,7 +111,7 @@ pub(super) struct Start {
     /// What an earlier process has kept.
     pub(super) known: Known,
     pub(super) slot: Arc<Slot>,
-    pub(super) points: Option<Series>,
+    pub(super) points: Option<RunPoints>,
     pub(super) said: Sender<String>,
     pub(super) restart: Receiver<()>,
     pub(super) finish: Receiver<()>,
@@ -284,7 +284,7 @@ impl Owner {
         if let Some(due) = self.next_publication() {
             wake = wake.min(due);
         }
-        if let Some(due) = self.points.as_ref().and_then(Series::due) {
+        if let Some(due) = self.points.as_ref().and_then(RunPoints::due) {
             wake = wake.min(due);
         }
         if let (true, Some(due)) = (self.keeps(), self.epoch.checkpoints.due()) {

@@ -1,14 +1,15 @@
 //! Comparisons as tables for people, as text or Markdown: the whole of one, and the short block that a
 //! summary has about its baseline.
 
-use super::{Against, Changes, Compared, ComparedRun, Comparison, PartChanges, Presence};
-use crate::figures::draw::{Style, bullets, coloured, draw, failed, name, per_sample, ratio, safe};
-use crate::figures::{Change, Direction, Figure};
+use super::comparison::{Against, Changes, Compared, Comparison, PartChanges, PresentIn};
+use super::figure::{Figure, Number, Unit};
+use super::table_style::{Style, bullets, coloured, draw, draw_figures, failed, name, safe};
+use super::{Change, ComparedRun, Direction};
 use crate::text::thousands;
 use comfy_table::Cell;
 
 /// The comparison: the runs, and for each new one its total, a table a figure, and notes.
-pub(super) fn table(comparison: &Comparison, style: Style) -> String {
+pub(super) fn comparison_tables(comparison: &Comparison, style: Style) -> String {
     let mut parts = vec![heading(comparison, style)];
     let several = comparison.comparisons.len() > 1;
     for compared in &comparison.comparisons {
@@ -70,75 +71,56 @@ fn title(run: &ComparedRun, style: Style) -> String {
 fn sections(compared: &Compared, style: Style) -> Vec<String> {
     let changes = &compared.changes;
     let mut parts = vec![total(changes, ["in total", "BASE", "NEW"], style)];
-    parts.extend((0..Figure::COMPARED.len()).map(|at| figure(changes, at, style)));
+    parts.extend(changes.total.figures().map(|figure| figure_table(changes, figure, style)));
     if !changes.notes.is_empty() {
         parts.push(bullets(&changes.notes, style));
     }
     parts
 }
 
-/// The four figures in total.
+/// All compared figures in total.
 fn total(changes: &Changes, [what, base, new]: [&str; 3], style: Style) -> String {
-    let rows = changes.total.each().map(|change| {
-        let mut row = vec![Cell::new(label(change.figure))];
-        row.extend(cells(&change));
+    let rows = changes.total.figures().map(|figure| {
+        let mut row = vec![Cell::new(figure.label)];
+        row.extend(cells(&changes.total.get(figure)));
         row
     });
-    draw([what, base, new, "difference", "change"], 1, rows.into(), style)
+    draw(vec![what, base, new, "difference", "change"], 1, rows.collect(), style)
 }
 
-fn label(figure: Figure) -> &'static str {
-    match figure {
-        Figure::EffectivePerSample => "effective ops/sample",
-        Figure::DensePerSample => "dense ops/sample",
-        Figure::MembraneUpdates => "updates/sample",
-        Figure::Sparsity => "sparsity",
-        other => other.name(),
-    }
-}
-
-/// Base, new, difference and change; of sparsity the change is the difference, in percentage points.
+/// Base, new, difference and change; of a ratio the change is the difference, in percentage points.
 fn cells(change: &Change) -> [Cell; 4] {
-    let distance = if change.figure == Figure::Sparsity { String::new() } else { change.distance() };
-    [
-        Cell::new(value(change, change.base)),
-        Cell::new(value(change, change.new)),
-        coloured(distance, change),
-        coloured(change.text(), change),
-    ]
-}
-
-fn value(change: &Change, value: Option<f64>) -> String {
-    if change.figure == Figure::Sparsity { ratio(value) } else { per_sample(value) }
+    let value = |value: Option<f64>| Cell::new(change.figure.text(value.map(Number::Real)));
+    let distance = if change.figure.unit == Unit::Ratio { String::new() } else { change.distance() };
+    [value(change.base), value(change.new), coloured(distance, change), coloured(change.text(), change)]
 }
 
 /// One figure of every layer and class; a line where it is the same in all of them.
-fn figure(changes: &Changes, at: usize, style: Style) -> String {
-    let (figure, label) = (Figure::COMPARED[at], label(Figure::COMPARED[at]));
+fn figure_table(changes: &Changes, figure: &'static Figure, style: Style) -> String {
     let is_same = |part: &PartChanges| {
-        part.presence == Presence::Both && part.figures.each()[at].direction() == Some(Direction::Same)
+        part.presence == PresentIn::Both && part.figures.get(figure).direction() == Some(Direction::Same)
     };
     if changes.layers.iter().chain(&changes.neurons).all(is_same) {
-        return format!("{label}: the same in every layer.");
+        return format!("{}: the same in every layer.", figure.label);
     }
     let kinds = [("layer", &changes.layers), ("neuron", &changes.neurons)];
     let parts = kinds.into_iter().flat_map(|(kind, parts)| parts.iter().map(move |part| (kind, part)));
     let rows = parts.map(|(kind, part)| {
-        let [base, new, distance, change] = cells(&part.figures.each()[at]);
-        let change = if part.presence == Presence::Both { change } else { Cell::new(part.presence.word()) };
+        let [base, new, distance, change] = cells(&part.figures.get(figure));
+        let change = if part.presence == PresentIn::Both { change } else { Cell::new(part.presence.word()) };
         let mut row = vec![Cell::new(kind), Cell::new(name(&part.name, style)), base, new];
-        row.extend((figure != Figure::Sparsity).then_some(distance));
+        row.extend((figure.unit != Unit::Ratio).then_some(distance));
         row.push(change);
         row
     });
-    match figure {
-        Figure::Sparsity => draw(["", label, "BASE", "NEW", "change"], 2, rows.collect(), style),
-        _ => draw(["", label, "BASE", "NEW", "difference", "change"], 2, rows.collect(), style),
-    }
+    let mut header = vec!["", figure.label, "BASE", "NEW"];
+    header.extend((figure.unit != Unit::Ratio).then_some("difference"));
+    header.push("change");
+    draw(header, 2, rows.collect(), style)
 }
 
 /// What a summary says of its baseline: the total, and the changes by layer.
-pub(in crate::figures) fn against(against: &Against, style: Style) -> String {
+pub(super) fn against(against: &Against, style: Style) -> String {
     let changes = &against.changes;
     let source = safe(&against.base.source, style);
     let separator = if style == Style::Markdown { "\n\n" } else { "\n" };
@@ -147,8 +129,12 @@ pub(in crate::figures) fn against(against: &Against, style: Style) -> String {
         total(changes, ["in total", "baseline", "this run"], style),
     ];
     if !changes.layers.is_empty() {
-        let rows = changes.layers.iter().map(|part| layer(part, style)).collect();
-        parts.push(draw(["change by layer", "effective", "dense", "updates", "sparsity"], 1, rows, style));
+        parts.push(draw_figures(changes.total.figures().collect(), style, |figures| {
+            let header =
+                std::iter::once("change by layer").chain(figures.iter().map(|figure| figure.heading));
+            let rows = changes.layers.iter().map(|part| layer(part, figures, style)).collect();
+            draw(header.collect(), 1, rows, style)
+        }));
     }
     if !changes.notes.is_empty() {
         parts.push(bullets(&changes.notes, style));
@@ -156,13 +142,13 @@ pub(in crate::figures) fn against(against: &Against, style: Style) -> String {
     parts.join("\n\n")
 }
 
-fn layer(part: &PartChanges, style: Style) -> Vec<Cell> {
+fn layer(part: &PartChanges, figures: &[&'static Figure], style: Style) -> Vec<Cell> {
     let mut row = vec![Cell::new(name(&part.name, style))];
-    row.extend(part.figures.each().map(|change| match part.presence {
-        Presence::Both => coloured(change.text(), &change),
+    row.extend(figures.iter().map(|figure| part.figures.get(figure)).map(|change| match part.presence {
+        PresentIn::Both => coloured(change.text(), &change),
         _ => Cell::new("–"),
     }));
-    if part.presence != Presence::Both {
+    if part.presence != PresentIn::Both {
         row[1] = Cell::new(part.presence.word());
     }
     row

@@ -1,13 +1,16 @@
 //! The summary as tables for people: plain text for a terminal, or Markdown.
 
-use super::comparison::against;
-use super::draw::{Style, bullets, draw, failed, name, per_sample, ratio, safe};
-use super::{Agreement, RankFigures, Summary};
+use super::comparison_tables::against;
+use super::figure::{Figure, ShownIn};
+use super::row::RowSums;
+use super::table_style::{Style, bullets, draw, draw_figures, failed, name, ratio, safe};
+use super::{Agreement, ClassFigures, RankFigures, Summary};
+use crate::run::Severity;
 use crate::run::ranks::RankState;
 use crate::text::{decimal, percent, span, thousands};
 
 /// The summary with its account, tables by layer and by neuron class, and NeuroBench's figures.
-pub(super) fn table(summary: &Summary, style: Style) -> String {
+pub(super) fn summary_tables(summary: &Summary, style: Style) -> String {
     let mut parts =
         vec![heading(summary, style), "Operations per sample, by layer and by neuron:".to_owned()];
     parts.push(layers(summary, style));
@@ -15,15 +18,15 @@ pub(super) fn table(summary: &Summary, style: Style) -> String {
         parts.push(classes(summary, style));
     }
     if !summary.ranks.is_empty() {
-        parts.push(ranks(&summary.ranks, style));
+        parts.push(ranks(summary, style));
     }
-    parts.push(figures(summary, style));
+    parts.push(totals(summary, style));
     parts.extend(remarks(summary, style));
     parts.join("\n\n") + "\n"
 }
 
-/// What there is to say beside the figures: the baseline, what is wrong, which conditions hold.
-pub(super) fn remarks(summary: &Summary, style: Style) -> Vec<String> {
+/// What stands below the figures: the baseline, what is wrong, which conditions hold.
+fn remarks(summary: &Summary, style: Style) -> Vec<String> {
     let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
     let notes = Some(notes(summary, style)).filter(|notes| !notes.is_empty());
     baseline.chain(notes).chain(failed(summary.failed.as_deref(), style)).collect()
@@ -64,87 +67,103 @@ fn heading(summary: &Summary, style: Style) -> String {
     std::iter::once(title).chain(lines.into_iter().flatten()).collect::<Vec<_>>().join(separator)
 }
 
+/// The figures of a row, each as a cell.
+fn cells<'a>(figures: &'a [&'static Figure], sums: &'a RowSums) -> impl Iterator<Item = String> + 'a {
+    figures.iter().map(|figure| figure.text(figure.number(sums)))
+}
+
+fn headings<'a>(before: &[&'a str], figures: &[&'static Figure], behind: &[&'a str]) -> Vec<&'a str> {
+    let figures = figures.iter().map(|figure| figure.heading);
+    before.iter().copied().chain(figures).chain(behind.iter().copied()).collect()
+}
+
 fn layers(summary: &Summary, style: Style) -> String {
-    let total = &summary.total;
-    let mut rows: Vec<Vec<String>> = summary
-        .layers
-        .iter()
-        .map(|layer| {
-            vec![
+    let total = &summary.total.sums;
+    let whole = total.effective().unwrap_or_default();
+    draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
+        let mut rows: Vec<Vec<String>> = Vec::with_capacity(summary.layers.len() + 1);
+        rows.extend(summary.layers.iter().map(|layer| {
+            let known = |text: Option<&str>| text.map_or("?".into(), |text| name(text, style));
+            let mut row = vec![
                 name(&layer.name, style),
-                layer.neuron.as_deref().map_or("?".into(), |neuron| name(neuron, style)),
-                layer.reset.as_deref().map_or("?".into(), |reset| name(reset, style)),
+                known(layer.neuron.as_deref()),
+                known(layer.reset.as_deref()),
                 layer.ops_per_update.map_or("unpriced".into(), |ops| ops.to_string()),
-                per_sample(layer.effective_ops_per_sample),
-                per_sample(layer.dense_ops_per_sample),
-                ratio(layer.sparsity),
-                ratio(share(layer.effective_ops, total.effective_ops)),
-            ]
-        })
-        .collect();
-    rows.push(vec![
-        "total".into(),
-        String::new(),
-        String::new(),
-        String::new(),
-        per_sample(Some(total.effective_ops_per_sample)),
-        per_sample(Some(total.dense_ops_per_sample)),
-        ratio(total.sparsity),
-        ratio(share(Some(total.effective_ops), total.effective_ops)),
-    ]);
-    draw(["layer", "neuron", "reset", "cost", "effective", "dense", "sparsity", "share"], 3, rows, style)
+            ];
+            row.extend(cells(figures, &layer.sums));
+            row.push(ratio(layer.sums.share_of(whole)));
+            row
+        }));
+        let mut row = vec!["total".into(), String::new(), String::new(), String::new()];
+        row.extend(cells(figures, total));
+        row.push(ratio(total.share_of(whole)));
+        rows.push(row);
+        draw(headings(&["layer", "neuron", "reset", "cost"], figures, &["share"]), 3, rows, style)
+    })
 }
 
 fn classes(summary: &Summary, style: Style) -> String {
-    let rows = summary
-        .neurons
-        .iter()
-        .map(|class| {
-            vec![
-                name(&class.neuron, style),
-                class.layers.to_string(),
-                per_sample(class.effective_ops_per_sample),
-                per_sample(class.dense_ops_per_sample),
-                ratio(class.sparsity),
-                ratio(share(class.effective_ops, summary.total.effective_ops)),
-            ]
-        })
-        .collect();
-    draw(["neuron", "layers", "effective", "dense", "sparsity", "share"], 1, rows, style)
+    let total = &summary.total.sums;
+    let whole = total.effective().unwrap_or_default();
+    draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
+        let row = |class: &ClassFigures| {
+            let mut row = vec![name(&class.neuron, style), class.layers.to_string()];
+            row.extend(cells(figures, &class.sums));
+            row.push(ratio(class.sums.share_of(whole)));
+            row
+        };
+        let rows = summary.neurons.iter().map(row).collect();
+        draw(headings(&["neuron", "layers"], figures, &["share"]), 1, rows, style)
+    })
+}
+
+/// One table with a row for each run, then what stands below the figures of each.
+pub(super) fn runs_tables(summaries: &[Summary], style: Style) -> String {
+    let totals = summaries.iter().map(|summary| &summary.total.sums);
+    let table = draw_figures(Figure::applying_in(ShownIn::Tables, totals), style, |figures| {
+        let row = |summary: &Summary| {
+            let mut row = vec![
+                name(&summary.run.name, style),
+                summary.run.status.to_owned(),
+                if summary.complete { "yes" } else { "NO" }.to_owned(),
+                thousands(summary.run.samples),
+            ];
+            row.extend(cells(figures, &summary.total.sums));
+            row
+        };
+        let rows = summaries.iter().map(row).collect();
+        draw(headings(&["run", "state", "complete", "samples"], figures, &[]), 3, rows, style)
+    });
+    let title = if style == Style::Markdown { "# Runs" } else { "neurotop · runs, operations per sample" };
+    let mut parts = vec![title.to_owned(), table];
+    for summary in summaries {
+        let remarks = remarks(summary, style);
+        if !remarks.is_empty() {
+            parts.push(format!("{}:", safe(&summary.run.name, style)));
+            parts.extend(remarks);
+        }
+    }
+    parts.join("\n\n") + "\n"
 }
 
 /// Ranks that a table lists; the JSON has all.
 const MOST_RANKS: usize = 64;
 
 /// The ranks; of more than there is room for those that need looking after, silent ones first.
-fn ranks(ranks: &[RankFigures], style: Style) -> String {
+fn ranks(summary: &Summary, style: Style) -> String {
+    let ranks = &summary.ranks;
     let mut listed: Vec<&RankFigures> = ranks.iter().collect();
     let left_out = ranks.len().saturating_sub(MOST_RANKS);
     if left_out > 0 {
         listed.sort_by_key(|rank| (rank.state, std::cmp::Reverse(rank.behind), rank.rank));
         listed.truncate(MOST_RANKS);
     }
-    let row = |rank: &RankFigures| {
-        let state = match (rank.state, rank.quiet()) {
-            (RankState::Silent, Some(quiet)) => format!("silent for {}", span(quiet)),
-            (state, _) => state.name().to_owned(),
-        };
-        vec![
-            rank.rank.to_string(),
-            state,
-            thousands(rank.batches.into()),
-            thousands(rank.behind.into()),
-            thousands(rank.waiting.into()),
-            thousands(rank.set_aside.into()),
-            thousands(rank.samples),
-            per_sample(rank.effective_ops_per_sample),
-            ratio(rank.share),
-        ]
-    };
-    let rows = listed.into_iter().map(row).collect();
-    let head =
-        ["rank", "state", "batches", "behind", "waiting", "set aside", "samples", "effective", "share"];
-    let table = draw(head, 2, rows, style);
+    let total = &summary.total.sums;
+    let table = draw_figures(Figure::applying_in(ShownIn::RankTables, [total]), style, |figures| {
+        let rows = listed.iter().map(|rank| rank_row(rank, figures)).collect();
+        let head = ["rank", "state", "batches", "behind", "waiting", "set aside", "samples"];
+        draw(headings(&head, figures, &["share"]), 2, rows, style)
+    });
     match left_out {
         0 => table,
         _ => format!(
@@ -154,8 +173,27 @@ fn ranks(ranks: &[RankFigures], style: Style) -> String {
     }
 }
 
-/// NeuroBench's figures, every digit of them.
-fn figures(summary: &Summary, style: Style) -> String {
+fn rank_row(rank: &RankFigures, figures: &[&'static Figure]) -> Vec<String> {
+    let state = match (rank.state, rank.quiet()) {
+        (RankState::Silent, Some(quiet)) => format!("silent for {}", span(quiet)),
+        (state, _) => state.name().to_owned(),
+    };
+    let mut row = vec![
+        rank.rank.to_string(),
+        state,
+        thousands(rank.batches.into()),
+        thousands(rank.behind.into()),
+        thousands(rank.waiting.into()),
+        thousands(rank.set_aside.into()),
+        thousands(rank.sums.samples),
+    ];
+    row.extend(cells(figures, &rank.sums));
+    row.push(ratio(rank.share));
+    row
+}
+
+/// NeuroBench's figures and those that no table is sure to have room for, every digit of them.
+fn totals(summary: &Summary, style: Style) -> String {
     let ours = &summary.neurobench;
     let mut lines = vec![
         format!(
@@ -166,6 +204,14 @@ fn figures(summary: &Summary, style: Style) -> String {
         format!("Neuron Dense Ops      {:?} per sample", ours.neuron_operations.dense),
         format!("Membrane Updates      {:?} per sample", ours.membrane_updates),
     ];
+    let sums = &summary.total.sums;
+    let others =
+        Figure::applying_in(ShownIn::Tables, [sums]).into_iter().filter(|figure| figure.gives_way > 0);
+    lines.extend(
+        others.filter_map(|figure| {
+            Some(format!("{:<20}  {}", figure.label, figure.number(sums)?.every_digit()))
+        }),
+    );
     lines.extend(match &summary.agreement {
         Agreement::Unknown => vec![],
         Agreement::Pending => vec!["NeuroBench's own results wait for the last batches.".to_owned()],
@@ -206,15 +252,10 @@ fn notes(summary: &Summary, style: Style) -> String {
         format!("{} is unpriced and left out of the operations: {of}", layer.name)
     });
     let problems = summary.problems.iter().flat_map(|problem| {
-        let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
+        let what = if problem.severity == Severity::SetAside { "set aside: " } else { "" };
         [Some(format!("{}: {what}{}", problem.path, problem.reason)), problem.more.text()]
     });
     let problems = problems.flatten();
     let warnings = summary.run.warnings.iter().map(|warning| format!("the producer warns: {warning}"));
     bullets(unpriced.chain(problems).chain(warnings), style)
-}
-
-/// A layer's or class's part of the effective operations.
-fn share(part: Option<u128>, whole: u128) -> Option<f64> {
-    part.filter(|_| whole > 0).map(|part| crate::run::tally::quotient(part, whole))
 }

@@ -1,19 +1,20 @@
-//! The figures of a rank, and how the ranks of a run are told of in a line.
+//! The figures of a rank, and one line about the silent ones.
 
-use super::{Sums, sparsity};
+use super::figure::Basis;
+use super::row::RowSums;
 use crate::run::Run;
+use crate::run::energy::EnergyPerOp;
 use crate::run::ranks::{RankState, Standing};
-use crate::run::tally::quotient;
+use crate::run::sums::{Operations, Updates};
 use crate::text::{span, thousands};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::time::{Duration, SystemTime};
 
 /// Silent ranks that a line names.
 const NAMED: usize = 4;
 
-/// The figures of a rank. What needs sums by layer is `None` where there are too many ranks and layers for
-/// them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A rank, its sums and what it does.
+#[derive(Debug, Clone, PartialEq)]
 pub struct RankFigures {
     /// The rank.
     pub rank: u32,
@@ -27,22 +28,8 @@ pub struct RankFigures {
     pub set_aside: u64,
     /// How many batches fewer were seen of it than of the furthest rank.
     pub behind: u64,
-    /// Samples counted.
-    pub samples: u128,
-    /// Membrane updates of all layers.
-    pub updates: Option<u128>,
-    /// Elements of all steps of all layers.
-    pub dense_updates: Option<u128>,
-    /// Effective operations of the priced layers.
-    pub effective_ops: Option<u128>,
-    /// Dense operations of the priced layers.
-    pub dense_ops: Option<u128>,
-    /// Effective operations per sample of the rank.
-    pub effective_ops_per_sample: Option<f64>,
-    /// Dense operations per sample of the rank.
-    pub dense_ops_per_sample: Option<f64>,
-    /// 1 - effective / dense; `None` where dense is 0.
-    pub sparsity: Option<f64>,
+    /// Updates and operations are `None` where there are too many ranks and layers to keep them.
+    pub sums: RowSums,
     /// Its part of the effective operations of the run.
     pub share: Option<f64>,
     /// When its newest batch was written, in seconds since 1970 (UTC).
@@ -51,22 +38,45 @@ pub struct RankFigures {
     pub quiet_seconds: Option<f64>,
 }
 
+impl Serialize for RankFigures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("rank", &self.rank)?;
+        map.serialize_entry("state", &self.state)?;
+        map.serialize_entry("batches", &self.batches)?;
+        map.serialize_entry("waiting", &self.waiting)?;
+        map.serialize_entry("set_aside", &self.set_aside)?;
+        map.serialize_entry("behind", &self.behind)?;
+        map.serialize_entry("samples", &self.sums.samples)?;
+        self.sums.serialize_figures(&[Basis::Updates], &mut map)?;
+        self.sums.serialize_figures(&[Basis::Operations, Basis::Energy], &mut map)?;
+        map.serialize_entry("share", &self.share)?;
+        map.serialize_entry("newest_batch", &self.newest_batch)?;
+        map.serialize_entry("quiet_seconds", &self.quiet_seconds)?;
+        map.end()
+    }
+}
+
 impl RankFigures {
     /// The figures of all ranks of a run at `now`, the lowest first.
-    pub fn of(run: &Run, now: SystemTime) -> Vec<Self> {
+    pub fn all(run: &Run, now: SystemTime) -> Vec<Self> {
         let standings = run.standings(now);
         if standings.is_empty() {
             return Vec::new();
         }
         let whole = run.operations().0;
-        standings.into_iter().map(|standing| Self::of_standing(&standing, whole)).collect()
+        let energy_per_op = run.settings().costs.energy_per_op();
+        standings.into_iter().map(|standing| Self::new(&standing, whole, energy_per_op)).collect()
     }
 
-    fn of_standing(standing: &Standing, whole: u128) -> Self {
-        let samples = standing.samples;
-        let (effective_ops, dense_ops) = standing.operations.unzip();
-        let (updates, dense_updates) = standing.updates.unzip();
-        let per_sample = |ops: Option<u128>| ops.map(|ops| quotient(ops, samples));
+    /// `whole` are the effective operations of the run.
+    fn new(standing: &Standing, whole: u128, energy_per_op: Option<EnergyPerOp>) -> Self {
+        let sums = RowSums {
+            samples: standing.samples,
+            updates: standing.updates.map(|(effective, dense)| Updates { effective, dense }),
+            operations: standing.operations.map(|(effective, dense)| Operations { effective, dense }),
+            energy_per_op,
+        };
         let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
         Self {
             rank: standing.rank,
@@ -75,15 +85,8 @@ impl RankFigures {
             waiting: standing.account.waiting,
             set_aside: standing.account.set_aside,
             behind: standing.lag,
-            samples,
-            updates,
-            dense_updates,
-            effective_ops,
-            dense_ops,
-            effective_ops_per_sample: per_sample(effective_ops),
-            dense_ops_per_sample: per_sample(dense_ops),
-            sparsity: standing.operations.and_then(|(effective, dense)| sparsity(effective, dense)),
-            share: effective_ops.filter(|_| whole > 0).map(|ops| quotient(ops, whole)),
+            share: sums.share_of(whole),
+            sums,
             newest_batch: standing.newest.and_then(since_1970).map(|time| time.as_secs_f64()),
             quiet_seconds: standing.quiet.map(|quiet| quiet.as_secs_f64()),
         }
@@ -92,19 +95,6 @@ impl RankFigures {
     /// How long it has sent nothing.
     pub fn quiet(&self) -> Option<Duration> {
         self.quiet_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-    }
-
-    /// The figures that ranks have in common with layers, classes and the total.
-    pub fn sums(&self) -> Option<Sums> {
-        Some(Sums {
-            updates: self.updates?,
-            dense_updates: self.dense_updates?,
-            effective_ops: self.effective_ops,
-            dense_ops: self.dense_ops,
-            effective_ops_per_sample: self.effective_ops_per_sample,
-            dense_ops_per_sample: self.dense_ops_per_sample,
-            sparsity: self.sparsity,
-        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the tables for people share: how they are drawn, and cells that are safe to print.
 
-use super::markdown::escaped;
+use super::escape_markdown::escaped;
+use super::figure::Figure;
 use super::{Change, Direction, Failure};
-use crate::text::{decimal, elide, percent, printable};
+use crate::text::{elide, percent, printable};
 use comfy_table::{Cell, CellAlignment, Color, Table, TableComponent, presets};
 
 /// How tables are drawn.
@@ -17,8 +18,8 @@ pub(super) enum Style {
 }
 
 /// Draws a table whose first `text_columns` hold text; the rest hold figures, aligned to the right.
-pub(super) fn draw<const COLUMNS: usize>(
-    header: [&str; COLUMNS],
+pub(super) fn draw(
+    header: Vec<&str>,
     text_columns: usize,
     rows: Vec<Vec<impl Into<Cell>>>,
     style: Style,
@@ -58,6 +59,30 @@ pub(super) fn draw<const COLUMNS: usize>(
     table.trim_fmt()
 }
 
+/// Columns of a terminal.
+const TERMINAL: usize = 80;
+
+/// Draws a table that has a column for each of these figures. Where it is wider than a terminal, the figures that give
+/// way are left out, one after the other; Markdown has room for all.
+pub(super) fn draw_figures(
+    mut figures: Vec<&'static Figure>,
+    style: Style,
+    table: impl Fn(&[&'static Figure]) -> String,
+) -> String {
+    loop {
+        let drawn = table(&figures);
+        // The first line is a rule as wide as the table.
+        let width = drawn.lines().next().map_or(0, |rule| rule.chars().count());
+        let giving_way = figures.iter().enumerate().max_by_key(|(_, figure)| figure.gives_way);
+        match giving_way {
+            Some((at, figure)) if style != Style::Markdown && width > TERMINAL && figure.gives_way > 0 => {
+                figures.remove(at);
+            }
+            _ => return drawn,
+        }
+    }
+}
+
 /// The cell of a change: green for a gain, red for a loss. Its sign says so too. (The names of the colours are
 /// crossterm's: these two are the terminal's own green and red, which a light background shows as well.)
 pub(super) fn coloured(text: String, change: &Change) -> Cell {
@@ -84,11 +109,6 @@ const LONGEST_NAME: usize = 200;
 /// The same for a name in a table, which loses its middle where it is very long.
 pub(super) fn name(text: &str, style: Style) -> String {
     safe(&elide(text, LONGEST_NAME), style)
-}
-
-/// A figure per sample, or a dash.
-pub(super) fn per_sample(value: Option<f64>) -> String {
-    value.map_or("–".into(), |value| decimal(value, 2))
 }
 
 /// A ratio as a percentage, or a dash.

@@ -1,0 +1,191 @@
+//! The table of formats. A format is one file, which says how each report is written in it, and one row here; the values
+//! of `--format` and the suffixes that `--export` takes follow from it.
+
+use super::csv::Csv;
+use super::json::Json;
+use super::table_style::Style;
+use super::tables::Tables;
+use super::{Comparison, RunPart, Summary};
+use anyhow::bail;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use std::fmt;
+
+/// How each report is written in a format.
+pub(super) trait Exporter: Sync {
+    fn summary(&self, summary: &Summary) -> anyhow::Result<String>;
+
+    /// Several runs in one document.
+    fn summaries(&self, summaries: &[Summary]) -> anyhow::Result<String>;
+
+    fn comparison(&self, comparison: &Comparison) -> anyhow::Result<String>;
+
+    /// The part of a shard, whose figures are those of no run.
+    fn part(&self, _: &RunPart) -> anyhow::Result<String> {
+        bail!("a shard has no tables; merge the shards first")
+    }
+}
+
+/// The format of a report.
+#[derive(Clone, Copy)]
+pub struct Format {
+    /// Its name, as `--format` takes it.
+    name: &'static str,
+    alias: Option<&'static str>,
+    /// The suffix of its files.
+    suffix: &'static str,
+    help: &'static str,
+    exporter: &'static dyn Exporter,
+    /// The same on a terminal that shows colours.
+    in_colour: &'static dyn Exporter,
+}
+
+/// All formats, in the order of the help.
+const FORMATS: &[Format] = &[
+    Format {
+        name: "text",
+        alias: None,
+        suffix: "txt",
+        help: "Tables for a terminal",
+        exporter: &Tables(Style::Text),
+        in_colour: &Tables(Style::Coloured),
+    },
+    Format {
+        name: "json",
+        alias: None,
+        suffix: "json",
+        help: "All figures, with every digit",
+        exporter: &Json,
+        in_colour: &Json,
+    },
+    Format {
+        name: "csv",
+        alias: None,
+        suffix: "csv",
+        help: "A row for each layer, neuron class and the total",
+        exporter: &Csv,
+        in_colour: &Csv,
+    },
+    Format {
+        name: "md",
+        alias: Some("markdown"),
+        suffix: "md",
+        help: "Markdown tables",
+        exporter: &Tables(Style::Markdown),
+        in_colour: &Tables(Style::Markdown),
+    },
+];
+
+impl Format {
+    pub const TEXT: Self = FORMATS[0];
+    pub const JSON: Self = FORMATS[1];
+
+    /// The format of files with this suffix, in capital or small letters.
+    pub(super) fn with_suffix(suffix: &str) -> Option<Self> {
+        FORMATS.iter().copied().find(|format| format.suffix.eq_ignore_ascii_case(suffix))
+    }
+
+    /// The suffixes of all formats, text last: `.json, .csv, .md or .txt`.
+    pub(super) fn suffixes() -> String {
+        let formats = FORMATS.iter().skip(1).chain(&FORMATS[..1]);
+        let suffixes: Vec<String> = formats.map(|format| format!(".{}", format.suffix)).collect();
+        let (last, others) = suffixes.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
+        format!("{} or {last}", others.join(", "))
+    }
+
+    pub(super) fn exporter(self, colours: Colours) -> &'static dyn Exporter {
+        match colours {
+            Colours::Off => self.exporter,
+            Colours::On => self.in_colour,
+        }
+    }
+}
+
+/// Two formats are the same if their names are.
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Format {}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        FORMATS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name).aliases(self.alias).help(self.help))
+    }
+}
+
+/// Whether a text has colours, which only a terminal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    Off,
+    On,
+}
+
+/// What can be printed and exported: the figures of a run, or a comparison of runs.
+pub trait Report {
+    /// The report in a format; only text has colours.
+    ///
+    /// # Errors
+    /// Where the format cannot hold this report.
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String>;
+}
+
+impl Report for Summary {
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
+        format.exporter(colours).summary(self)
+    }
+}
+
+impl Report for Comparison {
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
+        format.exporter(colours).comparison(self)
+    }
+}
+
+/// The summaries of several runs; that of one alone is reported as itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Summaries<'a>(pub &'a [Summary]);
+
+impl Report for Summaries<'_> {
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
+        match self.0 {
+            [summary] => summary.render(format, colours),
+            summaries => format.exporter(colours).summaries(summaries),
+        }
+    }
+}
+
+impl Report for RunPart {
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
+        format.exporter(colours).part(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_found_by_name_alias_and_suffix() {
+        for format in FORMATS {
+            assert_eq!(<Format as ValueEnum>::from_str(format.name, false), Ok(*format));
+            assert_eq!(Format::with_suffix(&format.suffix.to_ascii_uppercase()), Some(*format));
+        }
+        assert_eq!(<Format as ValueEnum>::from_str("markdown", false).map(|format| format.name), Ok("md"));
+        assert_eq!(Format::with_suffix("xlsx"), None);
+        assert_eq!((Format::TEXT.name, Format::JSON.name), ("text", "json"));
+        assert_eq!(Format::suffixes(), ".json, .csv, .md or .txt");
+    }
+}
