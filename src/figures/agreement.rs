@@ -10,10 +10,9 @@ use serde::Serialize;
 /// The figures as NeuroBench names them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NeuroBenchFigures {
-    /// Its first metric.
     #[serde(rename = "NeuronOperations")]
     pub neuron_operations: NeuronOperations,
-    /// Its second metric: updates per sample.
+    /// Updates per sample.
     #[serde(rename = "MembraneUpdates")]
     pub membrane_updates: f64,
 }
@@ -45,15 +44,14 @@ pub struct NeuronOperations {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "lowercase")]
 pub enum Agreement {
-    /// There are no results of NeuroBench's own.
+    /// NeuroBench's own results are missing.
     Unknown,
-    /// There are, but not all batches are counted yet.
+    /// Not all batches are counted yet.
     Pending,
-    /// They are equal, bit for bit.
+    /// Equal, bit for bit.
     Agrees,
-    /// They are not.
     Differs {
-        /// In what, one sentence each.
+        /// One sentence each.
         differences: Vec<String>,
     },
 }
@@ -78,7 +76,7 @@ pub(super) fn agreement(run: &Run, ours: &NeuroBenchFigures, total: &TotalFigure
     Agreement::Differs { differences }
 }
 
-/// What NeuroBench reported of a run or a rank of it, and what was counted of that.
+/// What NeuroBench reported for a run or one of its ranks, and what was counted.
 struct OfficialPart<'a> {
     rank: Option<u32>,
     results: &'a OfficialResults,
@@ -87,8 +85,8 @@ struct OfficialPart<'a> {
     membrane_updates: f64,
 }
 
-/// NeuroBench's own results: of the run, or where each rank has its own, of each rank, whose benchmark knew
-/// nothing of the others. `None` where there are none, or where batches belong to no rank.
+/// NeuroBench's own results of the run, or of each rank if only the ranks have results. `None` if there are none, or if
+/// some batches belong to no rank.
 fn official_parts<'a>(
     run: &'a Run,
     of_run: Option<&'a OfficialResults>,

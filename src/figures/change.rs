@@ -1,7 +1,7 @@
-//! The change of a figure from one run to another: how far, in which direction, and how it is written.
+//! The change of a figure from one run to another.
 
 use super::ComparedRow;
-use super::figure::{Better, Figure, Unit};
+use super::figure::{Better, Figure, FigureUnit};
 use crate::text::decimal;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -9,13 +9,13 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Change {
     pub figure: &'static Figure,
-    /// Its value in the run that is compared with; `None` where it has none.
+    /// `None` if the base has no value.
     pub base: Option<f64>,
-    /// Its value in the run that is compared.
+    /// `None` if the new run has no value.
     pub new: Option<f64>,
 }
 
-/// Whether a change is a gain, which the figure says: fewer operations are better, and more sparsity.
+/// Whether a change is a gain. The table of figures says which value is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     Better,
@@ -34,7 +34,7 @@ impl Direction {
 }
 
 impl Change {
-    /// The change of a figure between two rows, where there are both.
+    /// The change of a figure between two rows.
     pub fn between(figure: &'static Figure, base: Option<&ComparedRow>, new: Option<&ComparedRow>) -> Self {
         let value = |row: Option<&ComparedRow>| row.and_then(|row| row.value(figure));
         Self { figure, base: value(base), new: value(new) }
@@ -44,12 +44,12 @@ impl Change {
         self.base.zip(self.new)
     }
 
-    /// New less base, in the figure's unit; `None` where either has no value.
+    /// New − base, in the figure's unit; `None` if either has no value.
     pub fn absolute(&self) -> Option<f64> {
         self.both().map(|(base, new)| new - base)
     }
 
-    /// New less base in parts of the base: 0.02 is 2 % more. `None` also from 0 to anything else.
+    /// (New − base) ÷ base: 0.02 is 2 % more. `None` also from 0 to anything else.
     pub fn relative(&self) -> Option<f64> {
         let (base, new) = self.both()?;
         match base == new {
@@ -58,7 +58,7 @@ impl Change {
         }
     }
 
-    /// Whether it is a gain; `None` where either has no value.
+    /// `None` if either has no value.
     pub fn direction(&self) -> Option<Direction> {
         let (base, new) = self.both()?;
         let (more, fewer) = match self.figure.better {
@@ -77,7 +77,7 @@ impl Change {
         let Some(absolute) = self.absolute() else { return "–".into() };
         match (self.figure.unit, self.relative()) {
             _ if absolute == 0.0 => "±0".into(),
-            (Unit::Ratio, _) => format!("{} pp", signed(absolute * 100.0)),
+            (FigureUnit::Ratio, _) => format!("{} pp", signed(absolute * 100.0)),
             (_, Some(relative)) => format!("{} %", signed(relative * 100.0)),
             (_, None) => format!("{}∞ %", if absolute < 0.0 { "-" } else { "+" }),
         }
@@ -86,13 +86,13 @@ impl Change {
     /// The distance with its sign, in the unit of the figure: `+1,234.50`, and `-4.00 pp` of a ratio.
     pub fn distance(&self) -> String {
         match self.absolute() {
-            Some(absolute) if absolute != 0.0 && self.figure.unit != Unit::Ratio => signed(absolute),
+            Some(absolute) if absolute != 0.0 && self.figure.unit != FigureUnit::Ratio => signed(absolute),
             _ => self.text(),
         }
     }
 }
 
-/// A number with its sign, also where it rounds to 0.
+/// A number with its sign, even if it rounds to 0.
 fn signed(value: f64) -> String {
     let sign = if value > 0.0 { "+" } else { "" };
     format!("{sign}{}", decimal(value, 2))

@@ -1,4 +1,4 @@
-//! A run as comparisons and conditions take it: counted just now, or read from the summary that it was exported as.
+//! A run as comparisons and conditions need it: just counted, or read from an exported summary.
 
 use super::figure::{FIGURES, Figure, Number};
 use super::row::RowSums;
@@ -86,7 +86,6 @@ impl Values {
 }
 
 impl ComparedRow {
-    /// The value of a figure, where it has one.
     pub fn value(&self, figure: &Figure) -> Option<f64> {
         self.values.get(figure).map(Number::as_f64)
     }

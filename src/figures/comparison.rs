@@ -9,62 +9,51 @@ use serde::{Serialize, Serializer};
 /// The schema of the JSON form.
 pub const COMPARISON_SCHEMA: &str = "neurotop.comparison/1";
 
-/// A run with which others are compared.
+/// A base, and the runs that are compared with it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// [`COMPARISON_SCHEMA`].
     pub schema: &'static str,
-    /// What made it.
     pub tool: Tool,
-    /// The run that the others are compared with.
     pub base: ComparedRun,
-    /// The others, each with its changes.
     pub comparisons: Vec<Compared>,
-    /// The conditions that hold, or that cannot be decided; `None` where none was given.
+    /// The conditions that hold or cannot be decided; `None` without any `--fail-if`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<Vec<Failure>>,
 }
 
-/// A run beside the base.
+/// A run and its changes from the base.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {
-    /// The run.
     pub new: ComparedRun,
-    /// How its figures differ from the base's.
     pub changes: Changes,
 }
 
-/// A baseline beside the run of a summary.
+/// The baseline of a summary, and the changes from it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Against {
-    /// The baseline.
     #[serde(flatten)]
     pub base: ComparedRun,
-    /// How the figures of the summary differ from its.
     pub changes: Changes,
 }
 
 /// The changes from a base to a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Changes {
-    /// In total.
     pub total: FigureChanges,
-    /// By the neuron's class: the base's classes, then the added ones.
+    /// The base's neuron classes, then the added ones.
     pub neurons: Vec<PartChanges>,
-    /// By layer: the base's layers, then the added ones.
+    /// The base's layers, then the added ones.
     pub layers: Vec<PartChanges>,
-    /// What makes the figures hard to compare: layers of another neuron or price, or without one.
+    /// Reasons why the figures are hard to compare, such as another neuron or price of a layer.
     pub notes: Vec<String>,
 }
 
 /// A layer or neuron class that is in both runs, or in one of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PartChanges {
-    /// Its name.
     pub name: String,
-    /// Which of the runs have it.
     pub presence: PresentIn,
-    /// Its figures.
     #[serde(flatten)]
     pub figures: FigureChanges,
 }
@@ -95,7 +84,7 @@ impl PresentIn {
 pub struct FigureChanges(Vec<Change>);
 
 impl FigureChanges {
-    /// The changes of these figures between two rows, where there are both.
+    /// The changes of these figures between two rows.
     fn between(figures: &[&'static Figure], base: Option<&ComparedRow>, new: Option<&ComparedRow>) -> Self {
         Self(figures.iter().map(|figure| Change::between(figure, base, new)).collect())
     }
@@ -104,14 +93,14 @@ impl FigureChanges {
         self.0.iter().map(|change| change.figure)
     }
 
-    /// The change of a figure, without values where it is not compared.
+    /// The change of a figure, without values if it is not compared.
     pub fn get(&self, figure: &'static Figure) -> Change {
         let known = self.0.iter().find(|change| change.figure == figure);
         known.copied().unwrap_or(Change { figure, base: None, new: None })
     }
 }
 
-/// The figures that are compared between two runs: the energy only where one of them has it.
+/// The figures that are compared between two runs: the energy only if one of them has it.
 fn compared_figures(base: &ComparedRows, new: &ComparedRows) -> Vec<&'static Figure> {
     let applies = |figure: &&Figure| figure.basis != Basis::Energy || base.has(figure) || new.has(figure);
     Figure::all_in(ShownIn::Comparison).filter(applies).collect()
@@ -197,7 +186,8 @@ fn matched<'a>(
     base.iter().chain(added).map(changes).collect()
 }
 
-/// Where the layers of two runs are not of the same kind, so that their operations are not, either.
+/// Layers that are not of the same kind in both runs, so that their operations cannot be compared, and layers without a
+/// price.
 fn notes(base: &ComparedRows, new: &ComparedRows) -> Vec<String> {
     let differing = new.layers.iter().filter_map(|layer| {
         let (old, kind) = (base.layer(&layer.name)?.kind.as_ref()?, layer.kind.as_ref()?);

@@ -1,15 +1,14 @@
-//! Comparisons as tables for people, as text or Markdown: the whole of one, and the short block that a
-//! summary has about its baseline.
+//! Comparisons as tables for people: a whole comparison, and the short section on the baseline in a summary.
 
 use super::comparison::{Against, Changes, Compared, Comparison, PartChanges, PresentIn};
-use super::figure::{Figure, Number, Unit};
-use super::table_style::{Style, bullets, coloured, draw, draw_figures, failed, name, safe};
+use super::figure::{Figure, FigureUnit, Number};
+use super::table_style::{TableStyle, bullets, coloured, draw, draw_figures, failed, name, safe};
 use super::{Change, ComparedRun, Direction};
 use crate::text::thousands;
 use comfy_table::Cell;
 
-/// The comparison: the runs, and for each new one its total, a table a figure, and notes.
-pub(super) fn comparison_tables(comparison: &Comparison, style: Style) -> String {
+/// The runs, and for each new one its total, one table for each figure, and notes.
+pub(super) fn comparison_tables(comparison: &Comparison, style: TableStyle) -> String {
     let mut parts = vec![heading(comparison, style)];
     let several = comparison.comparisons.len() > 1;
     for compared in &comparison.comparisons {
@@ -31,25 +30,25 @@ pub(super) fn comparison_tables(comparison: &Comparison, style: Style) -> String
 }
 
 /// Which runs are compared.
-fn heading(comparison: &Comparison, style: Style) -> String {
+fn heading(comparison: &Comparison, style: TableStyle) -> String {
     let names = std::iter::once("BASE").chain(std::iter::repeat("NEW "));
     let runs = names.zip(comparison.runs()).map(|(name, run)| {
         let (source, described) = (safe(&run.source, style), described(run, style));
         match style {
-            // A path is as long as it is: it has its own line.
-            Style::Text | Style::Coloured => format!("{name}  {source}\n      {described}"),
-            Style::Markdown => format!("- {name} {source} · {described}"),
+            // A path can be long, so it has a line of its own.
+            TableStyle::Text | TableStyle::Coloured => format!("{name}  {source}\n      {described}"),
+            TableStyle::Markdown => format!("- {name} {source} · {described}"),
         }
     });
     let runs = runs.collect::<Vec<_>>().join("\n");
     match style {
-        Style::Text | Style::Coloured => format!("neurotop · comparison\n{runs}"),
-        Style::Markdown => format!("# Comparison\n\n{runs}"),
+        TableStyle::Text | TableStyle::Coloured => format!("neurotop · comparison\n{runs}"),
+        TableStyle::Markdown => format!("# Comparison\n\n{runs}"),
     }
 }
 
 /// `digits-snn · 12 batches, 192 samples · complete`
-fn described(run: &ComparedRun, style: Style) -> String {
+fn described(run: &ComparedRun, style: TableStyle) -> String {
     format!(
         "{} · {} batches, {} samples · {}{}",
         safe(&run.name, style),
@@ -60,15 +59,15 @@ fn described(run: &ComparedRun, style: Style) -> String {
     )
 }
 
-fn title(run: &ComparedRun, style: Style) -> String {
+fn title(run: &ComparedRun, style: TableStyle) -> String {
     let source = safe(&run.source, style);
     match style {
-        Style::Text | Style::Coloured => format!("=== NEW is {source} ==="),
-        Style::Markdown => format!("## {source}"),
+        TableStyle::Text | TableStyle::Coloured => format!("=== NEW is {source} ==="),
+        TableStyle::Markdown => format!("## {source}"),
     }
 }
 
-fn sections(compared: &Compared, style: Style) -> Vec<String> {
+fn sections(compared: &Compared, style: TableStyle) -> Vec<String> {
     let changes = &compared.changes;
     let mut parts = vec![total(changes, ["in total", "BASE", "NEW"], style)];
     parts.extend(changes.total.figures().map(|figure| figure_table(changes, figure, style)));
@@ -78,8 +77,8 @@ fn sections(compared: &Compared, style: Style) -> Vec<String> {
     parts
 }
 
-/// All compared figures in total.
-fn total(changes: &Changes, [what, base, new]: [&str; 3], style: Style) -> String {
+/// All compared figures of the total.
+fn total(changes: &Changes, [what, base, new]: [&str; 3], style: TableStyle) -> String {
     let rows = changes.total.figures().map(|figure| {
         let mut row = vec![Cell::new(figure.label)];
         row.extend(cells(&changes.total.get(figure)));
@@ -91,12 +90,12 @@ fn total(changes: &Changes, [what, base, new]: [&str; 3], style: Style) -> Strin
 /// Base, new, difference and change; of a ratio the change is the difference, in percentage points.
 fn cells(change: &Change) -> [Cell; 4] {
     let value = |value: Option<f64>| Cell::new(change.figure.text(value.map(Number::Real)));
-    let distance = if change.figure.unit == Unit::Ratio { String::new() } else { change.distance() };
+    let distance = if change.figure.unit == FigureUnit::Ratio { String::new() } else { change.distance() };
     [value(change.base), value(change.new), coloured(distance, change), coloured(change.text(), change)]
 }
 
-/// One figure of every layer and class; a line where it is the same in all of them.
-fn figure_table(changes: &Changes, figure: &'static Figure, style: Style) -> String {
+/// One figure of every layer and class; only a line if it is the same in all of them.
+fn figure_table(changes: &Changes, figure: &'static Figure, style: TableStyle) -> String {
     let is_same = |part: &PartChanges| {
         part.presence == PresentIn::Both && part.figures.get(figure).direction() == Some(Direction::Same)
     };
@@ -109,21 +108,21 @@ fn figure_table(changes: &Changes, figure: &'static Figure, style: Style) -> Str
         let [base, new, distance, change] = cells(&part.figures.get(figure));
         let change = if part.presence == PresentIn::Both { change } else { Cell::new(part.presence.word()) };
         let mut row = vec![Cell::new(kind), Cell::new(name(&part.name, style)), base, new];
-        row.extend((figure.unit != Unit::Ratio).then_some(distance));
+        row.extend((figure.unit != FigureUnit::Ratio).then_some(distance));
         row.push(change);
         row
     });
     let mut header = vec!["", figure.label, "BASE", "NEW"];
-    header.extend((figure.unit != Unit::Ratio).then_some("difference"));
+    header.extend((figure.unit != FigureUnit::Ratio).then_some("difference"));
     header.push("change");
     draw(header, 2, rows.collect(), style)
 }
 
-/// What a summary says of its baseline: the total, and the changes by layer.
-pub(super) fn against(against: &Against, style: Style) -> String {
+/// The section on the baseline in a summary: the total, and the changes by layer.
+pub(super) fn against(against: &Against, style: TableStyle) -> String {
     let changes = &against.changes;
     let source = safe(&against.base.source, style);
-    let separator = if style == Style::Markdown { "\n\n" } else { "\n" };
+    let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
     let mut parts = vec![
         format!("Against the baseline {source}:{separator}{}", described(&against.base, style)),
         total(changes, ["in total", "baseline", "this run"], style),
@@ -142,7 +141,7 @@ pub(super) fn against(against: &Against, style: Style) -> String {
     parts.join("\n\n")
 }
 
-fn layer(part: &PartChanges, figures: &[&'static Figure], style: Style) -> Vec<Cell> {
+fn layer(part: &PartChanges, figures: &[&'static Figure], style: TableStyle) -> Vec<Cell> {
     let mut row = vec![Cell::new(name(&part.name, style))];
     row.extend(figures.iter().map(|figure| part.figures.get(figure)).map(|change| match part.presence {
         PresentIn::Both => coloured(change.text(), &change),

@@ -1,13 +1,13 @@
-//! A condition on the figures that makes a script's check fail: `sparsity<0.9`, `vs-baseline>+2%`.
+//! The conditions of `--fail-if`, such as `sparsity<0.9` and `vs-baseline>+2%`.
 
-use super::figure::{Basis, FIGURES, Figure, Number, Unit};
+use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number};
 use super::{Change, ComparedRow, ComparedRun, Failure};
 use crate::run::tally::quotient;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-/// What a change from the baseline is called.
+/// The word for the change from the baseline.
 const BASELINE: &str = "vs-baseline";
 
 /// The operators, the longer ones first so that `<=` is not taken for `<`.
@@ -30,7 +30,7 @@ enum Operator {
     Unequal,
 }
 
-/// What a figure is of.
+/// Which row the figure is taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
     Total,
@@ -38,20 +38,19 @@ enum Scope {
     Neuron(String),
 }
 
-/// What is compared with the bound.
+/// The value that is compared with the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Measure {
-    /// A figure.
     Value(&'static Figure),
     /// The relative change of a figure from the baseline.
     Change(&'static Figure),
 }
 
-/// A condition under which the figures are not what they should be.
+/// A condition under which the command fails.
 ///
-/// It is written `SUBJECT OPERATOR BOUND`. The subject is a figure, or `vs-baseline` for the relative
-/// change of `effective_ops_per_sample`, or `vs-baseline.FIGURE` for that of another one; `layer:NAME.` or
-/// `neuron:CLASS.` before it makes it that of a layer or class instead of the total.
+/// It is written `SUBJECT OPERATOR BOUND`. The subject is a figure of the total, or `vs-baseline.FIGURE` for its relative
+/// change from the baseline; `vs-baseline` alone means `vs-baseline.effective_ops_per_sample`. A leading `layer:NAME.` or
+/// `neuron:CLASS.` selects a layer or a neuron class instead of the total.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     text: String,
@@ -59,21 +58,21 @@ pub struct Condition {
     measure: Measure,
     operator: Operator,
     bound: f64,
-    /// The same to its last digit, where it is small enough for that.
+    /// The bound for whole numbers, to the last digit; `None` beyond 128 bits.
     exact: Option<Exact>,
 }
 
-/// A decimal number as far as a whole number can be compared with it.
+/// A decimal number, exact enough to compare whole numbers with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Exact {
-    /// The next whole number below.
+    /// The largest whole number that is not above it.
     floor: i128,
-    /// Whether it is more than that.
+    /// Whether the number is above `floor`.
     is_more: bool,
 }
 
 impl Exact {
-    /// The number that a text says; `None` where it is beyond 128 bits, or no decimal number.
+    /// `None` beyond 128 bits, or if the text is not a decimal number.
     fn parse(text: &str) -> Option<Self> {
         let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (is_negative, digits) = match digits.strip_prefix('-') {
@@ -82,7 +81,7 @@ impl Exact {
         };
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let all = format!("{whole}{fraction}");
-        // Where the point is in all the digits.
+        // The place of the point among all digits.
         let point = i64::try_from(whole.len()).ok()?.checked_add(exponent.parse().ok()?)?;
         let before = usize::try_from(point.max(0)).ok().filter(|&before| before < 1000)?;
         let (whole, rest) = all.split_at_checked(before).unwrap_or((&all, ""));
@@ -123,7 +122,7 @@ impl fmt::Display for Condition {
     }
 }
 
-/// Splits at the last operator, since a layer's name may hold anything.
+/// Splits at the last operator, since the name of a layer may hold any character.
 fn split(text: &str) -> Option<(&str, Operator, &str)> {
     let end = text.rfind(['<', '>', '='])? + 1;
     let (sign, operator) = OPERATORS.into_iter().find(|(sign, _)| text[..end].ends_with(sign))?;
@@ -145,7 +144,7 @@ fn scope_and_measure(subject: &str) -> Result<(Scope, Measure), String> {
     }
 }
 
-/// Reads from the end, since a layer's name has dots of its own; `None` where there is none.
+/// Reads from the end, since the name of a layer has dots of its own; `None` without a dot.
 fn name_and_measure(text: &str) -> Result<Option<(&str, Measure)>, String> {
     let Some((name, last)) = text.rsplit_once('.') else { return Ok(None) };
     match name.strip_suffix(BASELINE).and_then(|name| name.strip_suffix('.')) {
@@ -177,8 +176,10 @@ fn parse_bound(measure: Measure, text: &str) -> Result<f64, String> {
             number(text)?;
             Err(format!("every change from the baseline is relative: did you mean {text}%?"))
         }
-        (Measure::Value(Figure { unit: Unit::Ratio, .. }), Some(digits)) => in_unit(percent(digits)?, text),
-        (Measure::Value(Figure { unit: Unit::Ratio, .. }), None) => in_unit(number(text)?, text),
+        (Measure::Value(Figure { unit: FigureUnit::Ratio, .. }), Some(digits)) => {
+            in_unit(percent(digits)?, text)
+        }
+        (Measure::Value(Figure { unit: FigureUnit::Ratio, .. }), None) => in_unit(number(text)?, text),
         (Measure::Value(figure), Some(_)) => Err(format!(
             "{} is no percentage; only sparsity and {BASELINE} are compared with one",
             figure.name
@@ -187,7 +188,7 @@ fn parse_bound(measure: Measure, text: &str) -> Result<f64, String> {
     }
 }
 
-/// Refuses a bound that no sparsity can be beyond, or none can be within.
+/// Refuses a bound outside the range of a ratio.
 fn in_unit(bound: f64, text: &str) -> Result<f64, String> {
     match bound {
         _ if (0.0..=1.0).contains(&bound) => Ok(bound),
@@ -198,7 +199,7 @@ fn in_unit(bound: f64, text: &str) -> Result<f64, String> {
     }
 }
 
-/// A hundredth of a decimal number, rounded once: 12.9 % is the float nearest to 0.129.
+/// A hundredth of a decimal number, rounded once: 12.9 % gives the float nearest to 0.129.
 fn percent(digits: &str) -> Result<f64, String> {
     let number = number(digits)?;
     Ok(format!("{digits}e-2").parse().unwrap_or(number / 100.0))
@@ -210,14 +211,13 @@ fn number(text: &str) -> Result<f64, String> {
 }
 
 impl Condition {
-    /// Whether it is about a change, which takes a baseline.
+    /// Whether it is about a change from the baseline.
     pub fn needs_baseline(&self) -> bool {
         matches!(self.measure, Measure::Change(_))
     }
 
-    /// Why the check fails, if the condition holds; `None` if it does not.
-    ///
-    /// What has no value fails the check too, so that a typing error never passes it.
+    /// Why the command fails; `None` if the condition does not hold. A figure without a value also fails, so that a typing
+    /// error never passes.
     pub fn failure(&self, run: &ComparedRun, baseline: Option<&ComparedRun>) -> Option<Failure> {
         let reason = match self.decide(run, baseline) {
             Ok(reason) => reason?,
@@ -226,7 +226,7 @@ impl Condition {
         Some(Failure { new: None, condition: self.text.clone(), reason })
     }
 
-    /// What the figure is, where the condition holds.
+    /// The reason if the condition holds; an error if it cannot be decided.
     fn decide(&self, run: &ComparedRun, baseline: Option<&ComparedRun>) -> Result<Option<String>, String> {
         match self.measure {
             Measure::Value(figure) => {
@@ -273,7 +273,7 @@ impl Condition {
 }
 
 impl Operator {
-    /// Whether it holds where a value compares with the bound like this.
+    /// Whether it holds for this ordering of value and bound; `None` is the ordering of NaN.
     fn holds(self, ordering: Option<Ordering>) -> bool {
         match self {
             Self::Less => ordering == Some(Ordering::Less),
@@ -286,7 +286,7 @@ impl Operator {
     }
 }
 
-/// The change in parts of the base, of which no digit is lost before they are divided; `None` from 0 to anything else.
+/// The change divided by the base. No digit is lost before the division. `None` from 0 to anything else.
 fn relative_of_whole(base: u128, new: u128) -> Option<f64> {
     match base.cmp(&new) {
         Ordering::Equal => Some(0.0),
@@ -359,7 +359,7 @@ mod tests {
             assert_eq!(parsed, (scope, Measure::Change(figure), bound), "{text}");
         }
         assert!(!parse("sparsity<90%").needs_baseline());
-        // A layer may be named like the word, as long as a figure follows.
+        // A layer may be named like the word if a figure follows.
         assert_eq!(parse("layer:vs-baseline.updates>1").scope, Scope::Layer("vs-baseline".into()));
     }
 

@@ -2,14 +2,14 @@
 
 use super::comparison::{Compared, FigureChanges, PresentIn};
 use super::figure::{Figure, ShownIn};
-use super::format::Exporter;
+use super::format::FormatWriter;
 use super::row::RowSums;
 use super::{Changes, Comparison, Summary};
 use csv::Writer;
 
 pub(super) struct Csv;
 
-impl Exporter for Csv {
+impl FormatWriter for Csv {
     fn summary(&self, summary: &Summary) -> anyhow::Result<String> {
         let figures = exported([summary]);
         let rows = rows(summary).into_iter();

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// A file to write a report to; its suffix says the format.
+/// A file for a report. Its suffix sets the format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
     path: PathBuf,
@@ -44,11 +44,10 @@ impl Export {
         self.format
     }
 
-    /// Checks that the file can be written at all, so that a typing error shows at the start of a run
-    /// and not at its end.
+    /// Checks that the file can be written at all, so that a typing error shows at the start and not at the end of a run.
     ///
     /// # Errors
-    /// Where its directory does not exist or cannot be written to, or the path is a directory itself.
+    /// If its directory does not exist or cannot be written to, or the path is a directory.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.path.is_dir() {
             bail!("--export {}: it is a directory; name a file in it", shown(&self.path));
@@ -69,7 +68,7 @@ impl Export {
     /// Replaces the contents of the file; a pipe or another device is written to.
     ///
     /// # Errors
-    /// Where the disk is full, the directory is gone or not writable; the file is then as it was.
+    /// If the disk is full, or the directory is gone or not writable. The file is then as it was.
     pub fn write(&self, report: &impl Report) -> anyhow::Result<()> {
         let text = report.render(self.format, Colours::Off)?;
         replace(&self.path, &text).with_context(|| format!("cannot write the export {}", shown(&self.path)))

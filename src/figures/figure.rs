@@ -15,7 +15,7 @@ pub struct Figure {
     pub tag: &'static str,
     /// Its name in OpenMetrics, behind `neurotop_` and `neurotop_layer_`.
     pub metric: &'static str,
-    pub unit: Unit,
+    pub unit: FigureUnit,
     /// Its name beside a value.
     pub label: &'static str,
     /// Its name above a column.
@@ -40,7 +40,7 @@ pub struct Figure {
 
 /// What a figure is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum FigureUnit {
     Operations,
     Updates,
     /// Between 0 and 1.
@@ -104,7 +104,7 @@ pub const FIGURES: &[Figure] = &[
         name: "updates",
         tag: "updates",
         metric: "updates",
-        unit: Unit::Updates,
+        unit: FigureUnit::Updates,
         label: "updates",
         heading: "updates",
         help: "Membrane updates: membrane potentials that differ from those of the time step before.",
@@ -121,7 +121,7 @@ pub const FIGURES: &[Figure] = &[
         name: "dense_updates",
         tag: "dense_updates",
         metric: "dense_updates",
-        unit: Unit::Updates,
+        unit: FigureUnit::Updates,
         label: "dense updates",
         heading: "of dense",
         help: "Updates if every neuron were updated at every time step.",
@@ -138,7 +138,7 @@ pub const FIGURES: &[Figure] = &[
         name: "effective_ops",
         tag: "effective_ops",
         metric: "effective_operations",
-        unit: Unit::Operations,
+        unit: FigureUnit::Operations,
         label: "effective ops",
         heading: "effective",
         help: "Effective operations: updates × operations of one update, of what has a price.",
@@ -155,7 +155,7 @@ pub const FIGURES: &[Figure] = &[
         name: "dense_ops",
         tag: "dense_ops",
         metric: "dense_operations",
-        unit: Unit::Operations,
+        unit: FigureUnit::Operations,
         label: "dense ops",
         heading: "dense",
         help: "Dense operations: dense updates × operations of one update, of what has a price.",
@@ -172,7 +172,7 @@ pub const FIGURES: &[Figure] = &[
         name: "effective_ops_per_sample",
         tag: "effective_ops_per_sample",
         metric: "effective_operations_per_sample",
-        unit: Unit::Operations,
+        unit: FigureUnit::Operations,
         label: "effective ops/sample",
         heading: "effective",
         help: "Effective operations of each sample.",
@@ -198,7 +198,7 @@ pub const FIGURES: &[Figure] = &[
         name: "dense_ops_per_sample",
         tag: "dense_ops_per_sample",
         metric: "dense_operations_per_sample",
-        unit: Unit::Operations,
+        unit: FigureUnit::Operations,
         label: "dense ops/sample",
         heading: "dense",
         help: "Dense operations of each sample.",
@@ -222,7 +222,7 @@ pub const FIGURES: &[Figure] = &[
         name: "membrane_updates",
         tag: "updates_per_sample",
         metric: "updates_per_sample",
-        unit: Unit::Updates,
+        unit: FigureUnit::Updates,
         label: "updates/sample",
         heading: "updates",
         help: "Membrane updates of each sample.",
@@ -244,7 +244,7 @@ pub const FIGURES: &[Figure] = &[
         name: "sparsity",
         tag: "sparsity",
         metric: "sparsity_ratio",
-        unit: Unit::Ratio,
+        unit: FigureUnit::Ratio,
         label: "sparsity",
         heading: "sparsity",
         help: "The part of the dense operations that is not needed: 1 − effective ÷ dense.",
@@ -269,7 +269,7 @@ pub const FIGURES: &[Figure] = &[
         name: "saved_ops_per_sample",
         tag: "saved_ops_per_sample",
         metric: "saved_operations_per_sample",
-        unit: Unit::Operations,
+        unit: FigureUnit::Operations,
         label: "saved ops/sample",
         heading: "saved",
         help: "Operations of each sample that sparsity saves: dense − effective.",
@@ -297,7 +297,7 @@ pub const FIGURES: &[Figure] = &[
         name: "energy_per_sample",
         tag: "energy_per_sample",
         metric: "energy_per_sample_picojoules",
-        unit: Unit::Picojoules,
+        unit: FigureUnit::Picojoules,
         label: "energy/sample, pJ",
         heading: "energy, pJ",
         help: "Energy of the effective operations of each sample in picojoules, as --energy-per-op has it.",
@@ -393,13 +393,13 @@ impl Figure {
         match value {
             None => "–".into(),
             Some(Number::Whole(value)) => thousands(value),
-            Some(Number::Real(value)) if self.unit == Unit::Ratio => percent(value),
+            Some(Number::Real(value)) if self.unit == FigureUnit::Ratio => percent(value),
             Some(Number::Real(value)) => decimal(value, 2),
         }
     }
 }
 
-impl Unit {
+impl FigureUnit {
     /// The suffix that OpenMetrics requires of a name in this unit.
     pub fn metric_suffix(self) -> Option<&'static str> {
         match self {

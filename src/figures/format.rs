@@ -3,7 +3,7 @@
 
 use super::csv::Csv;
 use super::json::Json;
-use super::table_style::Style;
+use super::table_style::TableStyle;
 use super::tables::Tables;
 use super::{Comparison, RunPart, Summary};
 use anyhow::bail;
@@ -12,7 +12,7 @@ use clap::builder::PossibleValue;
 use std::fmt;
 
 /// How each report is written in a format.
-pub(super) trait Exporter: Sync {
+pub(super) trait FormatWriter: Sync {
     fn summary(&self, summary: &Summary) -> anyhow::Result<String>;
 
     /// Several runs in one document.
@@ -35,9 +35,9 @@ pub struct Format {
     /// The suffix of its files.
     suffix: &'static str,
     help: &'static str,
-    exporter: &'static dyn Exporter,
+    writer: &'static dyn FormatWriter,
     /// The same on a terminal that shows colours.
-    in_colour: &'static dyn Exporter,
+    in_colour: &'static dyn FormatWriter,
 }
 
 /// All formats, in the order of the help.
@@ -47,15 +47,15 @@ const FORMATS: &[Format] = &[
         alias: None,
         suffix: "txt",
         help: "Tables for a terminal",
-        exporter: &Tables(Style::Text),
-        in_colour: &Tables(Style::Coloured),
+        writer: &Tables(TableStyle::Text),
+        in_colour: &Tables(TableStyle::Coloured),
     },
     Format {
         name: "json",
         alias: None,
         suffix: "json",
         help: "All figures, with every digit",
-        exporter: &Json,
+        writer: &Json,
         in_colour: &Json,
     },
     Format {
@@ -63,7 +63,7 @@ const FORMATS: &[Format] = &[
         alias: None,
         suffix: "csv",
         help: "A row for each layer, neuron class and the total",
-        exporter: &Csv,
+        writer: &Csv,
         in_colour: &Csv,
     },
     Format {
@@ -71,8 +71,8 @@ const FORMATS: &[Format] = &[
         alias: Some("markdown"),
         suffix: "md",
         help: "Markdown tables",
-        exporter: &Tables(Style::Markdown),
-        in_colour: &Tables(Style::Markdown),
+        writer: &Tables(TableStyle::Markdown),
+        in_colour: &Tables(TableStyle::Markdown),
     },
 ];
 
@@ -93,9 +93,9 @@ impl Format {
         format!("{} or {last}", others.join(", "))
     }
 
-    pub(super) fn exporter(self, colours: Colours) -> &'static dyn Exporter {
+    pub(super) fn writer(self, colours: Colours) -> &'static dyn FormatWriter {
         match colours {
-            Colours::Off => self.exporter,
+            Colours::Off => self.writer,
             Colours::On => self.in_colour,
         }
     }
@@ -144,13 +144,13 @@ pub trait Report {
 
 impl Report for Summary {
     fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
-        format.exporter(colours).summary(self)
+        format.writer(colours).summary(self)
     }
 }
 
 impl Report for Comparison {
     fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
-        format.exporter(colours).comparison(self)
+        format.writer(colours).comparison(self)
     }
 }
 
@@ -162,20 +162,85 @@ impl Report for Summaries<'_> {
     fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
         match self.0 {
             [summary] => summary.render(format, colours),
-            summaries => format.exporter(colours).summaries(summaries),
+            summaries => format.writer(colours).summaries(summaries),
         }
     }
 }
 
 impl Report for RunPart {
     fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
-        format.exporter(colours).part(self)
+        format.writer(colours).part(self)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::count::{BatchCount, LayerCount};
+    use crate::figures::ComparedRun;
+    use crate::run::prices::{Costs, LayerDefaults};
+    use crate::run::{Addition, Run, Settings};
+    use crate::snapshot::LayerShape;
+    use std::time::{Duration, SystemTime};
+
+    /// Two samples with 18 effective operations of 24 each.
+    fn summary(energy: Option<&str>) -> Summary {
+        let mut run = Run::new(Settings {
+            name: "r".into(),
+            costs: Costs::default().with_energy(energy.map(|energy| energy.parse().expect("an energy"))),
+            neurons: LayerDefaults::parse(&["Leaky".to_owned()]),
+            resets: LayerDefaults::parse(&["zero".to_owned()]),
+            stall_after: Duration::from_secs(30),
+            live: false,
+        });
+        let now = SystemTime::now();
+        let shapes = [LayerShape { name: "a".into(), neurons: Some(vec![1]) }];
+        let layer = LayerCount { updates: 9, dense: 12, updates_by_step: Vec::new() };
+        let count = BatchCount { samples: 2, shapes: shapes.to_vec().into(), layers: vec![layer] };
+        run.add(Addition::new(0.into(), "batch".to_owned(), now, 0, count), now);
+        Summary::of(&run, now)
+    }
+
+    /// Every report with and without an energy in every format.
+    #[test]
+    fn the_energy_is_in_every_format_where_it_is_asked_for() {
+        for format in FORMATS {
+            for (energy, is_asked) in [(Some("900fJ"), true), (None, false)] {
+                let summary = summary(energy);
+                let run = ComparedRun::from_summary("r", &summary);
+                let comparison = Comparison::new(&run, std::slice::from_ref(&run));
+                let several = [summary.clone(), summary.clone()];
+                for text in [
+                    summary.render(*format, Colours::Off),
+                    Summaries(&several).render(*format, Colours::Off),
+                    comparison.render(*format, Colours::Off),
+                ] {
+                    let text = text.expect("a report");
+                    assert_eq!(text.contains("energy"), is_asked, "{text}");
+                    assert_eq!(text.contains("16.2"), is_asked, "18 operations of 0.9 pJ: {text}");
+                    assert!(text.contains("saved"), "{text}");
+                }
+            }
+        }
+        let json: serde_json::Value = serde_json::to_value(summary(Some("0.9pJ"))).expect("JSON");
+        for row in [&json["total"], &json["layers"][0], &json["neurons"]["Leaky"]] {
+            assert_eq!(
+                (&row["energy_per_sample"], &row["saved_ops_per_sample"]),
+                (&16.2.into(), &6.0.into())
+            );
+        }
+    }
+
+    #[test]
+    fn later_figures_stand_behind_the_older_columns() {
+        let csv = summary(Some("1pJ")).render(FORMATS[2], Colours::Off).expect("CSV");
+        let header = csv.lines().next().expect("a header");
+        assert!(
+            header.ends_with(",sparsity,samples,complete,saved_ops_per_sample,energy_per_sample"),
+            "{header}"
+        );
+        assert!(csv.lines().nth(1).expect("a layer").ends_with(",0.25,2,false,6,18"), "{csv}");
+    }
 
     #[test]
     fn formats_are_found_by_name_alias_and_suffix() {

@@ -1,12 +1,12 @@
 //! Reports as JSON.
 
-use super::format::Exporter;
+use super::format::FormatWriter;
 use super::{Comparison, RunPart, SUMMARIES_SCHEMA, Summary};
 use serde::Serialize;
 
 pub(super) struct Json;
 
-impl Exporter for Json {
+impl FormatWriter for Json {
     fn summary(&self, summary: &Summary) -> anyhow::Result<String> {
         json(summary)
     }

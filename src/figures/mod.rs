@@ -35,7 +35,7 @@ pub use comparison::{
     Against, COMPARISON_SCHEMA, Changes, Compared, Comparison, FigureChanges, PartChanges, PresentIn,
 };
 pub use export::Export;
-pub use figure::{Basis, Better, FIGURES, Figure, Number, ShownIn, Unit};
+pub use figure::{Basis, Better, FIGURES, Figure, FigureUnit, Number, ShownIn};
 pub use format::{Colours, Format, Report, Summaries};
 pub use merge::{Merge, Merged};
 pub use part::{PART_SCHEMA, RunPart};

@@ -10,15 +10,13 @@ use crate::text::{span, thousands};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::time::{Duration, SystemTime};
 
-/// Silent ranks that a line names.
+/// The most silent ranks that a line names.
 const NAMED: usize = 4;
 
-/// A rank, its sums and what it does.
+/// A rank and its sums.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankFigures {
-    /// The rank.
     pub rank: u32,
-    /// What it does.
     pub state: RankState,
     /// Batches counted.
     pub batches: u64,
@@ -26,15 +24,15 @@ pub struct RankFigures {
     pub waiting: u64,
     /// Batches set aside.
     pub set_aside: u64,
-    /// How many batches fewer were seen of it than of the furthest rank.
+    /// How many batches fewer it has than the furthest rank.
     pub behind: u64,
-    /// Updates and operations are `None` where there are too many ranks and layers to keep them.
+    /// Updates and operations are `None` if there are too many ranks and layers to keep them.
     pub sums: RowSums,
-    /// Its part of the effective operations of the run.
+    /// Its share of the effective operations of the run.
     pub share: Option<f64>,
     /// When its newest batch was written, in seconds since 1970 (UTC).
     pub newest_batch: Option<f64>,
-    /// For how many seconds it has sent nothing.
+    /// Seconds since its last batch.
     pub quiet_seconds: Option<f64>,
 }
 
@@ -69,7 +67,7 @@ impl RankFigures {
         standings.into_iter().map(|standing| Self::new(&standing, whole, energy_per_op)).collect()
     }
 
-    /// `whole` are the effective operations of the run.
+    /// `whole`: the effective operations of the run.
     fn new(standing: &Standing, whole: u128, energy_per_op: Option<EnergyPerOp>) -> Self {
         let sums = RowSums {
             samples: standing.samples,
@@ -92,13 +90,13 @@ impl RankFigures {
         }
     }
 
-    /// How long it has sent nothing.
+    /// The time since its last batch.
     pub fn quiet(&self) -> Option<Duration> {
         self.quiet_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     }
 }
 
-/// Which ranks are silent: `rank 3 silent`, or `5 ranks silent: 3, 4, 7, 8, …`. `None` where none is.
+/// Which ranks are silent: `rank 3 silent`, or `5 ranks silent: 3, 4, 7, 8, …`. `None` if none is.
 pub fn silent_ranks(ranks: &[RankFigures]) -> Option<String> {
     let silent: Vec<u32> =
         ranks.iter().filter(|rank| rank.state == RankState::Silent).map(|rank| rank.rank).collect();
@@ -113,7 +111,7 @@ pub fn silent_ranks(ranks: &[RankFigures]) -> Option<String> {
     }
 }
 
-/// Which rank has been silent the longest, and for how long: `rank 3 silent for 2 min 10 s`.
+/// The rank that has been silent the longest: `rank 3 silent for 2 min 10 s`.
 pub fn longest_silence(ranks: &[RankFigures]) -> Option<String> {
     let silent = || ranks.iter().filter(|rank| rank.state == RankState::Silent);
     let longest = silent().max_by_key(|rank| (rank.quiet(), std::cmp::Reverse(rank.rank)))?;

@@ -2,7 +2,7 @@
 //! are skipped, since later versions may add some.
 
 use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Values, sentences};
-use super::figure::{Basis, FIGURES, Figure, Number, ShownIn, Unit};
+use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number, ShownIn};
 use super::row::RowSums;
 use super::{AccountFigures, COMPARISON_SCHEMA, PART_SCHEMA, ProblemFigures, SCHEMA, SUMMARIES_SCHEMA};
 use crate::run::Severity;
@@ -288,7 +288,7 @@ fn check(what: &str, rows: &[ComparedRow]) -> anyhow::Result<()> {
         ensure!(names.insert(name), "{what} {name:?} is in it twice");
         for figure in FIGURES {
             match row.value(figure) {
-                Some(value) if figure.unit == Unit::Ratio && !(0.0..=1.0).contains(&value) => {
+                Some(value) if figure.unit == FigureUnit::Ratio && !(0.0..=1.0).contains(&value) => {
                     bail!("{what} {name:?} has a {} of {value}", figure.label)
                 }
                 Some(value) if value < 0.0 => bail!("{what} {name:?} has {value} {}", figure.label),

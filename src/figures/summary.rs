@@ -1,4 +1,4 @@
-//! The figures of a run at one moment: the one type that every format, and the screen, is made from.
+//! The figures of a run at one moment. Every format and the dashboard are made from this one type.
 
 use super::agreement::{Agreement, NeuroBenchFigures, agreement};
 use super::figure::Basis;
@@ -30,61 +30,51 @@ pub(super) const SUMMARIES_SCHEMA: &str = "neurotop.summaries/1";
 pub struct Summary {
     /// [`SCHEMA`].
     pub schema: &'static str,
-    /// What made it.
     pub tool: Tool,
-    /// The run.
     pub run: RunFigures,
-    /// Sums over all priced layers; updates over all layers.
     pub total: TotalFigures,
-    /// Sums by the neuron's class, as NeuroBench sums them.
+    /// By the neuron's class, as NeuroBench adds them.
     #[serde(serialize_with = "as_map")]
     pub neurons: Vec<ClassFigures>,
-    /// The layers: the manifest's in its order, then the others by the first batch that has them, and in it by name.
+    /// The manifest's layers in its order, then the others by the first batch that has them, then by name.
     pub layers: Vec<LayerFigures>,
-    /// The ranks, where there are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ranks: Vec<RankFigures>,
     /// The figures under the keys of NeuroBench's `save_benchmark_results`.
     pub neurobench: NeuroBenchFigures,
-    /// Whether NeuroBench's own results, where `end.json` has them, agree.
     pub agreement: Agreement,
-    /// Evidence that the figures are whole.
+    /// The evidence that the figures are whole.
     pub account: AccountFigures,
     /// Whether the run is over, nothing waits and nothing was set aside.
     pub complete: bool,
-    /// What is missing where it is not complete, one sentence each.
+    /// What is missing, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<String>,
-    /// What was set aside, and what else the user should know.
+    /// Files that were set aside, and other things that the user should know.
     pub problems: Vec<ProblemFigures>,
-    /// How the figures differ from the baseline's, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Against>,
-    /// The user's conditions that hold, or that cannot be decided; `None` where none was given.
+    /// The conditions that hold or cannot be decided; `None` without any `--fail-if`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<Vec<Failure>>,
 }
 
-/// The program that made a summary.
+/// The program that made a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tool {
-    /// `neurotop`.
     pub name: &'static str,
-    /// Its version.
     pub version: &'static str,
 }
 
 impl Tool {
-    /// This program.
     pub fn this() -> Self {
         Self { name: "neurotop", version: env!("CARGO_PKG_VERSION") }
     }
 }
 
-/// What a run is and how far it got.
+/// The run and its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunFigures {
-    /// Its name.
     pub name: String,
     /// `running`, `finished` or `stalled`.
     pub status: &'static str,
@@ -92,17 +82,15 @@ pub struct RunFigures {
     pub samples: u128,
     /// Batches counted.
     pub batches: u64,
-    /// Samples expected, where known.
     pub expected_samples: Option<u64>,
-    /// Batches expected, where known.
     pub expected_batches: Option<u64>,
-    /// What wrote it, where known.
+    /// The program that wrote it.
     pub producer: Option<String>,
-    /// What the producer noticed that can make NeuroBench's figures misleading.
+    /// Warnings of the producer: things that can make NeuroBench's figures misleading.
     pub warnings: Vec<String>,
 }
 
-/// The sums over the layers: operations of the priced ones, which are 0 where there is none, and updates of all.
+/// The sums over the layers: updates of all of them, operations of those with a price (0 if none has one).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TotalFigures {
     pub sums: RowSums,
@@ -115,11 +103,10 @@ pub struct TotalFigures {
 /// The sums over the layers of one neuron class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassFigures {
-    /// The class name.
     pub neuron: String,
-    /// Operations are `None` where none of the layers is priced.
+    /// Operations are `None` if no layer of the class has a price.
     pub sums: RowSums,
-    /// How many layers are of this class.
+    /// The number of its layers.
     pub layers: usize,
 }
 
@@ -128,13 +115,12 @@ pub struct ClassFigures {
 pub struct LayerFigures {
     /// Its index in the tally, for the history; `None` before it was in a batch.
     pub index: Option<usize>,
-    /// Its qualified name.
     pub name: String,
-    /// The class name of its neuron, where known.
+    /// The class name of its neuron.
     pub neuron: Option<String>,
-    /// Its reset mechanism, where known.
+    /// Its reset mechanism.
     pub reset: Option<String>,
-    /// One sample's neurons, where known.
+    /// The shape of one sample's neurons.
     pub shape: Option<Vec<u64>>,
     /// Operations of one update.
     pub ops_per_update: Option<u64>,
@@ -192,13 +178,10 @@ impl Serialize for LayerFigures {
 /// The account of the batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountFigures {
-    /// Seen.
     pub seen: u64,
-    /// Counted.
     pub counted: u64,
-    /// Waiting to be whole or to be read.
+    /// Not whole or not read yet.
     pub waiting: u64,
-    /// Set aside.
     pub set_aside: u64,
 }
 
@@ -209,7 +192,7 @@ impl From<Account> for AccountFigures {
 }
 
 impl From<&AccountFigures> for Account {
-    /// Nothing is known of the bytes that wait.
+    /// The bytes that wait are unknown.
     fn from(&AccountFigures { seen, counted, waiting, set_aside }: &AccountFigures) -> Self {
         Self { seen, counted, waiting, set_aside, ..Self::default() }
     }
@@ -218,25 +201,23 @@ impl From<&AccountFigures> for Account {
 /// A problem with a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemFigures {
-    /// The file.
     pub path: String,
-    /// What is wrong and what to do.
+    /// What is wrong; what to do.
     pub reason: String,
     pub severity: Severity,
-    /// How many more problems there are of its kind, behind the last of those that are listed.
+    /// Further problems of its kind that are not listed.
     #[serde(flatten)]
     pub more: More,
 }
 
-/// A condition of the user's that holds, or that cannot be decided.
+/// A condition that holds or cannot be decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// In a comparison, the run that it is about, as the user named it.
+    /// In a comparison: the run, as the user named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<String>,
     /// The condition, as the user wrote it.
     pub condition: String,
-    /// Why it fails.
     pub reason: String,
 }
 
@@ -261,13 +242,13 @@ impl Summary {
         summary
     }
 
-    /// The same without the updates by step, which take much to copy for each screen.
+    /// The same without the updates by step, which are expensive to copy for each frame.
     pub fn without_steps(run: &Run, now: SystemTime) -> Self {
         Self::around(layers(run), run, now)
     }
 
-    /// Makes these the figures of the same run later on: where there are thousands of layers, most of the
-    /// work would be to copy their names again. Layers are the same as long as [`Run::structure`] is.
+    /// Updates the figures to a later state of the same run, without copying the names of thousands of layers again. The
+    /// layers are the same as long as [`Run::structure`] is.
     pub fn bring_up_to(&mut self, run: &Run, now: SystemTime) {
         let mut layers = std::mem::take(&mut self.layers);
         let samples = run.tally().samples();
@@ -280,7 +261,6 @@ impl Summary {
         *self = Self::around(layers, run, now);
     }
 
-    /// All that is made from the layers and the run.
     fn around(layers: Vec<LayerFigures>, run: &Run, now: SystemTime) -> Self {
         let total = TotalFigures { uncertainty: uncertainty(run), ..total(&layers, run) };
         let neurobench = NeuroBenchFigures::from_total(&total.sums);
@@ -312,7 +292,7 @@ impl Summary {
         }
     }
 
-    /// Whether something that was seen is not in the figures.
+    /// Whether a batch that was seen is not in the figures.
     pub fn leaves_out(&self) -> bool {
         let AccountFigures { waiting, set_aside, .. } = self.account;
         waiting + set_aside > 0 || self.problems.iter().any(|problem| problem.severity == Severity::SetAside)
@@ -368,7 +348,7 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
 }
 
 impl LayerFigures {
-    /// A layer of which nothing was counted.
+    /// A layer with nothing counted yet.
     fn new(name: &str, neuron: Option<&str>, reset: Option<&str>, run: &Run) -> Self {
         let cost = run.cost(neuron, reset);
         Self {
@@ -392,7 +372,6 @@ impl LayerFigures {
         }
     }
 
-    /// Takes the sums over so many samples.
     fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
         let updates = Updates { effective: sums.updates, dense: sums.dense };
         self.sums.samples = samples;
@@ -432,7 +411,7 @@ fn uncertainty(run: &Run) -> Option<Uncertainty> {
 
 fn classes(layers: &[LayerFigures]) -> Vec<ClassFigures> {
     let mut classes: Vec<ClassFigures> = Vec::new();
-    // A manifest can name a class of its own for each of very many layers.
+    // Each of very many layers may have a class of its own, so no search through all classes.
     let mut places: HashMap<&str, usize> = HashMap::new();
     for layer in layers {
         let Some(neuron) = layer.neuron.as_deref() else { continue };
@@ -487,7 +466,7 @@ mod tests {
         })
     }
 
-    /// So many that a search through all classes for each layer, or for each class, does not come to an end.
+    /// So many that a search through all classes for each layer would not end.
     #[test]
     fn each_of_very_many_layers_may_have_a_neuron_class_of_its_own() {
         const MANY: usize = 200_000;

@@ -1,16 +1,16 @@
-//! The summary as tables for people: plain text for a terminal, or Markdown.
+//! Summaries as tables for people.
 
 use super::comparison_tables::against;
 use super::figure::{Figure, ShownIn};
 use super::row::RowSums;
-use super::table_style::{Style, bullets, draw, draw_figures, failed, name, ratio, safe};
+use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, ratio, safe};
 use super::{Agreement, ClassFigures, RankFigures, Summary};
 use crate::run::Severity;
 use crate::run::ranks::RankState;
 use crate::text::{decimal, percent, span, thousands};
 
-/// The summary with its account, tables by layer and by neuron class, and NeuroBench's figures.
-pub(super) fn summary_tables(summary: &Summary, style: Style) -> String {
+/// The account, tables by layer, neuron class and rank, and NeuroBench's figures.
+pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
     let mut parts =
         vec![heading(summary, style), "Operations per sample, by layer and by neuron:".to_owned()];
     parts.push(layers(summary, style));
@@ -25,22 +25,22 @@ pub(super) fn summary_tables(summary: &Summary, style: Style) -> String {
     parts.join("\n\n") + "\n"
 }
 
-/// What stands below the figures: the baseline, what is wrong, which conditions hold.
-fn remarks(summary: &Summary, style: Style) -> Vec<String> {
+/// What stands below the figures: the baseline, the problems, the conditions that hold.
+fn remarks(summary: &Summary, style: TableStyle) -> Vec<String> {
     let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
     let notes = Some(notes(summary, style)).filter(|notes| !notes.is_empty());
     baseline.chain(notes).chain(failed(summary.failed.as_deref(), style)).collect()
 }
 
-fn heading(summary: &Summary, style: Style) -> String {
+fn heading(summary: &Summary, style: TableStyle) -> String {
     let run = &summary.run;
     let of = |expected: Option<u64>| {
         expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
     };
     let name = safe(&run.name, style);
     let title = match style {
-        Style::Text | Style::Coloured => format!("neurotop · {name} · {}", run.status),
-        Style::Markdown => format!("# {name}"),
+        TableStyle::Text | TableStyle::Coloured => format!("neurotop · {name} · {}", run.status),
+        TableStyle::Markdown => format!("# {name}"),
     };
     let account = &summary.account;
     let lines = [
@@ -63,7 +63,7 @@ fn heading(summary: &Summary, style: Style) -> String {
         (!summary.complete)
             .then(|| format!("NOT complete: {}.", safe(&summary.incomplete.join("; "), style))),
     ];
-    let separator = if style == Style::Markdown { "\n\n" } else { "\n" };
+    let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
     std::iter::once(title).chain(lines.into_iter().flatten()).collect::<Vec<_>>().join(separator)
 }
 
@@ -77,7 +77,7 @@ fn headings<'a>(before: &[&'a str], figures: &[&'static Figure], behind: &[&'a s
     before.iter().copied().chain(figures).chain(behind.iter().copied()).collect()
 }
 
-fn layers(summary: &Summary, style: Style) -> String {
+fn layers(summary: &Summary, style: TableStyle) -> String {
     let total = &summary.total.sums;
     let whole = total.effective().unwrap_or_default();
     draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
@@ -102,7 +102,7 @@ fn layers(summary: &Summary, style: Style) -> String {
     })
 }
 
-fn classes(summary: &Summary, style: Style) -> String {
+fn classes(summary: &Summary, style: TableStyle) -> String {
     let total = &summary.total.sums;
     let whole = total.effective().unwrap_or_default();
     draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
@@ -118,7 +118,7 @@ fn classes(summary: &Summary, style: Style) -> String {
 }
 
 /// One table with a row for each run, then what stands below the figures of each.
-pub(super) fn runs_tables(summaries: &[Summary], style: Style) -> String {
+pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
     let totals = summaries.iter().map(|summary| &summary.total.sums);
     let table = draw_figures(Figure::applying_in(ShownIn::Tables, totals), style, |figures| {
         let row = |summary: &Summary| {
@@ -134,7 +134,8 @@ pub(super) fn runs_tables(summaries: &[Summary], style: Style) -> String {
         let rows = summaries.iter().map(row).collect();
         draw(headings(&["run", "state", "complete", "samples"], figures, &[]), 3, rows, style)
     });
-    let title = if style == Style::Markdown { "# Runs" } else { "neurotop · runs, operations per sample" };
+    let title =
+        if style == TableStyle::Markdown { "# Runs" } else { "neurotop · runs, operations per sample" };
     let mut parts = vec![title.to_owned(), table];
     for summary in summaries {
         let remarks = remarks(summary, style);
@@ -146,11 +147,11 @@ pub(super) fn runs_tables(summaries: &[Summary], style: Style) -> String {
     parts.join("\n\n") + "\n"
 }
 
-/// Ranks that a table lists; the JSON has all.
+/// The most ranks in a table; the JSON has all.
 const MOST_RANKS: usize = 64;
 
-/// The ranks; of more than there is room for those that need looking after, silent ones first.
-fn ranks(summary: &Summary, style: Style) -> String {
+/// The ranks. If there are too many, those that need attention, silent ones first.
+fn ranks(summary: &Summary, style: TableStyle) -> String {
     let ranks = &summary.ranks;
     let mut listed: Vec<&RankFigures> = ranks.iter().collect();
     let left_out = ranks.len().saturating_sub(MOST_RANKS);
@@ -192,8 +193,8 @@ fn rank_row(rank: &RankFigures, figures: &[&'static Figure]) -> Vec<String> {
     row
 }
 
-/// NeuroBench's figures and those that no table is sure to have room for, every digit of them.
-fn totals(summary: &Summary, style: Style) -> String {
+/// NeuroBench's figures, then those that a table may leave out, with every digit.
+fn totals(summary: &Summary, style: TableStyle) -> String {
     let ours = &summary.neurobench;
     let mut lines = vec![
         format!(
@@ -223,12 +224,12 @@ fn totals(summary: &Summary, style: Style) -> String {
         }
     });
     match style {
-        Style::Text | Style::Coloured => lines.join("\n"),
-        Style::Markdown => format!("```text\n{}\n```", lines.join("\n")),
+        TableStyle::Text | TableStyle::Coloured => lines.join("\n"),
+        TableStyle::Markdown => format!("```text\n{}\n```", lines.join("\n")),
     }
 }
 
-/// How far the figure may still move, while it may.
+/// How far the figure may still move, unless it is final.
 fn still_moving(summary: &Summary) -> String {
     let moving = summary.total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0);
     moving.map_or(String::new(), |uncertainty| {
@@ -239,7 +240,7 @@ fn still_moving(summary: &Summary) -> String {
     })
 }
 
-fn notes(summary: &Summary, style: Style) -> String {
+fn notes(summary: &Summary, style: TableStyle) -> String {
     let unpriced = summary.layers.iter().filter(|layer| layer.ops_per_update.is_none()).map(|layer| {
         let of = match (&layer.neuron, &layer.reset) {
             (Some(neuron), Some(reset)) => {

@@ -8,7 +8,7 @@ use comfy_table::{Cell, CellAlignment, Color, Table, TableComponent, presets};
 
 /// How tables are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum TableStyle {
     /// With rules, for a text file.
     Text,
     /// With rules, and changes in colour, for a terminal.
@@ -22,15 +22,15 @@ pub(super) fn draw(
     header: Vec<&str>,
     text_columns: usize,
     rows: Vec<Vec<impl Into<Cell>>>,
-    style: Style,
+    style: TableStyle,
 ) -> String {
     let mut table = Table::new();
-    table.load_preset(if style == Style::Markdown {
+    table.load_preset(if style == TableStyle::Markdown {
         presets::ASCII_MARKDOWN
     } else {
         presets::UTF8_HORIZONTAL_ONLY
     });
-    if style != Style::Markdown {
+    if style != TableStyle::Markdown {
         for between_rows in [
             TableComponent::HorizontalLines,
             TableComponent::LeftBorderIntersections,
@@ -40,15 +40,15 @@ pub(super) fn draw(
             table.remove_style(between_rows);
         }
     }
-    // Whether there is a terminal is the caller's to say.
-    if style == Style::Coloured {
+    // The caller knows whether there is a terminal.
+    if style == TableStyle::Coloured {
         table.enforce_styling()
     } else {
         table.force_no_tty()
     };
     table.set_header(header).add_rows(rows);
-    if style != Style::Markdown {
-        // Two columns apart: the table fits a terminal of 80 columns.
+    if style != TableStyle::Markdown {
+        // Narrow gaps, so that the table fits a terminal.
         table.column_iter_mut().for_each(|column| {
             column.set_padding((0, 1));
         });
@@ -59,14 +59,14 @@ pub(super) fn draw(
     table.trim_fmt()
 }
 
-/// Columns of a terminal.
+/// The width of a terminal, in columns.
 const TERMINAL: usize = 80;
 
-/// Draws a table that has a column for each of these figures. Where it is wider than a terminal, the figures that give
-/// way are left out, one after the other; Markdown has room for all.
+/// Draws a table with a column for each of these figures. If it is wider than a terminal, the figures that give way are
+/// left out, one after the other. Markdown has room for all.
 pub(super) fn draw_figures(
     mut figures: Vec<&'static Figure>,
-    style: Style,
+    style: TableStyle,
     table: impl Fn(&[&'static Figure]) -> String,
 ) -> String {
     loop {
@@ -75,7 +75,9 @@ pub(super) fn draw_figures(
         let width = drawn.lines().next().map_or(0, |rule| rule.chars().count());
         let giving_way = figures.iter().enumerate().max_by_key(|(_, figure)| figure.gives_way);
         match giving_way {
-            Some((at, figure)) if style != Style::Markdown && width > TERMINAL && figure.gives_way > 0 => {
+            Some((at, figure))
+                if style != TableStyle::Markdown && width > TERMINAL && figure.gives_way > 0 =>
+            {
                 figures.remove(at);
             }
             _ => return drawn,
@@ -83,8 +85,8 @@ pub(super) fn draw_figures(
     }
 }
 
-/// The cell of a change: green for a gain, red for a loss. Its sign says so too. (The names of the colours are
-/// crossterm's: these two are the terminal's own green and red, which a light background shows as well.)
+/// The cell of a change: green for a gain, red for a loss, with a sign in any case. crossterm's `DarkGreen` and `DarkRed`
+/// are the terminal's own green and red, which are readable on a light background too.
 pub(super) fn coloured(text: String, change: &Change) -> Cell {
     let cell = Cell::new(text);
     match change.direction() {
@@ -94,20 +96,21 @@ pub(super) fn coloured(text: String, change: &Change) -> Cell {
     }
 }
 
-/// Text from a stranger's file, made safe to print in this style.
-pub(super) fn safe(text: &str, style: Style) -> String {
+/// Text from an untrusted file, made safe to print in this style.
+pub(super) fn safe(text: &str, style: TableStyle) -> String {
     let text = printable(text);
     match style {
-        Style::Text | Style::Coloured => text.into_owned(),
-        Style::Markdown => escaped(&text),
+        TableStyle::Text | TableStyle::Coloured => text.into_owned(),
+        TableStyle::Markdown => escaped(&text),
     }
 }
 
-/// The most columns of a name in a table: each row is as wide as the longest name in it. JSON and CSV have all.
+/// The longest name in a table, in columns, since the longest name sets the width of every row. JSON and CSV have the
+/// whole name.
 const LONGEST_NAME: usize = 200;
 
-/// The same for a name in a table, which loses its middle where it is very long.
-pub(super) fn name(text: &str, style: Style) -> String {
+/// The same for a name in a table. A very long name loses its middle.
+pub(super) fn name(text: &str, style: TableStyle) -> String {
     safe(&elide(text, LONGEST_NAME), style)
 }
 
@@ -117,12 +120,12 @@ pub(super) fn ratio(value: Option<f64>) -> String {
 }
 
 /// A list of notes, one a line.
-pub(super) fn bullets(notes: impl IntoIterator<Item = impl AsRef<str>>, style: Style) -> String {
+pub(super) fn bullets(notes: impl IntoIterator<Item = impl AsRef<str>>, style: TableStyle) -> String {
     notes.into_iter().map(|note| format!("- {}", safe(note.as_ref(), style))).collect::<Vec<_>>().join("\n")
 }
 
-/// The conditions that hold, where there are any.
-pub(super) fn failed(failures: Option<&[Failure]>, style: Style) -> Option<String> {
+/// The conditions that hold; `None` if there are none.
+pub(super) fn failed(failures: Option<&[Failure]>, style: TableStyle) -> Option<String> {
     let failures = failures.filter(|failures| !failures.is_empty())?;
     Some(format!("FAILED:\n\n{}", bullets(failures.iter().map(Failure::to_string), style)))
 }

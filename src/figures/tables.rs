@@ -1,15 +1,15 @@
 //! Reports as tables for people: plain text, with or without colours, and Markdown.
 
 use super::comparison_tables::comparison_tables;
-use super::format::Exporter;
+use super::format::FormatWriter;
 use super::summary_tables::{runs_tables, summary_tables};
-use super::table_style::Style;
+use super::table_style::TableStyle;
 use super::{Comparison, RunPart, Summary};
 use anyhow::bail;
 
-pub(super) struct Tables(pub(super) Style);
+pub(super) struct Tables(pub(super) TableStyle);
 
-impl Exporter for Tables {
+impl FormatWriter for Tables {
     fn summary(&self, summary: &Summary) -> anyhow::Result<String> {
         Ok(summary_tables(summary, self.0))
     }
@@ -24,8 +24,8 @@ impl Exporter for Tables {
 
     fn part(&self, part: &RunPart) -> anyhow::Result<String> {
         match self.0 {
-            Style::Text | Style::Coloured => Ok(part.line()),
-            Style::Markdown => bail!("a shard has no tables; merge the shards first"),
+            TableStyle::Text | TableStyle::Coloured => Ok(part.line()),
+            TableStyle::Markdown => bail!("a shard has no tables; merge the shards first"),
         }
     }
 }

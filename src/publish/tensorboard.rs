@@ -348,3 +348,46 @@ fn push(values: &mut Vec<Value>, prefix: &str, output: ShownIn, sums: &RowSums) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(energy: Option<&str>) -> ScalarPoint {
+        let layer = |tag: &str, price| TaggedLayer { tag: tag.into(), price };
+        ScalarPoint {
+            directory: "run".into(),
+            layers: [layer("a", Some(4)), layer("b", None)].into(),
+            at: UNIX_EPOCH,
+            step: 2,
+            samples: 2,
+            updates: vec![Updates { effective: 9, dense: 12 }, Updates { effective: 1, dense: 2 }],
+            energy_per_op: energy.map(|energy| energy.parse().expect("an energy")),
+            corrected: false,
+        }
+    }
+
+    #[test]
+    fn the_figures_of_a_point_are_those_of_the_table() {
+        let layer = [("layers/a/effective_ops_per_sample", 18.0), ("layers/a/sparsity", 0.25)];
+        let rest = [
+            ("layers/b/updates_per_sample", 0.5),
+            ("total/effective_ops_per_sample", 18.0),
+            ("total/dense_ops_per_sample", 24.0),
+            ("total/updates_per_sample", 5.0),
+            ("total/sparsity", 0.25),
+            ("total/saved_ops_per_sample", 6.0),
+        ];
+        let expected = |more: &[(&str, f64)]| -> Vec<Value> {
+            let all = layer.iter().chain(&rest).chain(more).chain(&[("total/samples", 2.0)]);
+            all.map(|&(tag, value)| Value::scalar(format!("neurotop/{tag}"), value)).collect()
+        };
+        assert_eq!(values(&point(None), None), expected(&[]));
+        assert_eq!(values(&point(Some("0.5pJ")), None), expected(&[("total/energy_per_sample", 9.0)]));
+        let same = point(None);
+        let all = values(&same, Some(&same));
+        assert!(all.len() <= ScalarPoint::values(2));
+        let nothing = Value::scalar("neurotop/layers/a/batch_effective_ops_per_sample".into(), 0.0);
+        assert!(all.contains(&nothing), "there was no batch since the same point");
+    }
+}

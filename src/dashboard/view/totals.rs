@@ -2,7 +2,7 @@
 
 use super::meter::meter;
 use super::{Scene, changes, panel};
-use crate::figures::{Agreement, Change, Figure, Unit};
+use crate::figures::{Agreement, Change, Figure, FigureUnit};
 use crate::text::{compact, decimal, elide, percent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -41,7 +41,7 @@ fn draw_framed(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     for (at, (label, figure, style)) in figures.into_iter().enumerate() {
         let choices = match figure.number(&total.sums) {
             _ if figure == Figure::EFFECTIVE_PER_SAMPLE => effective(scene),
-            Some(value) if figure.unit != Unit::Ratio => written(value.as_f64()),
+            Some(value) if figure.unit != FigureUnit::Ratio => written(value.as_f64()),
             value => vec![figure.text(value)],
         };
         let change = changes::of_total(figure, scene);
