@@ -19,6 +19,7 @@ mod faults;
 mod follow;
 mod golden;
 mod hostile;
+mod house;
 mod integers;
 #[cfg(unix)]
 mod kept;
