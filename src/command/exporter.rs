@@ -42,11 +42,7 @@ struct Figures {
 
 impl Figures {
     fn summaries(&self) -> &[Summary] {
-        self.summaries.get_or_init(|| {
-            let mut summaries = self.runs.summaries(SystemTime::now());
-            summaries.iter_mut().for_each(|summary| self.checks.apply(summary));
-            summaries
-        })
+        self.summaries.get_or_init(|| self.checks.summarize(&self.runs, SystemTime::now()))
     }
 }
 

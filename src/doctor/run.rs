@@ -288,8 +288,8 @@ impl<'a> Examination<'a> {
                 "the kept progress",
                 format!("it cannot be read: {why}"),
                 match why {
-                    Unreadable::Ever(_) => "neurotop watch counts everything again that is still here",
-                    Unreadable::Now(_) | Unreadable::Foreign(_) => {
+                    Unreadable::Corrupt(_) => "neurotop watch counts everything again that is still here",
+                    Unreadable::Transient(_) | Unreadable::NotAStateFile(_) => {
                         "neurotop watch leaves it as it is; name another file with --state"
                     }
                 },

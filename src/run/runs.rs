@@ -1,7 +1,6 @@
 //! The runs as a reader has them: the newest view of each that it has taken, and which of them it looks at.
 
 use super::{Run, Settings};
-use crate::figures::Summary;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::SystemTime;
 
 /// A run and where it is.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct RunEntry {
     /// Its directory, as it was named or found.
     pub directory: PathBuf,
     /// Its state.
@@ -17,7 +16,7 @@ pub struct Entry {
     pub(super) added: SystemTime,
 }
 
-impl Entry {
+impl RunEntry {
     /// Whether nothing is to be expected of it: it is over, or nothing has come for so long that it is stalled.
     fn is_idle(&self, now: SystemTime) -> bool {
         let last = self.run.last_activity().unwrap_or(self.added);
@@ -31,7 +30,7 @@ impl Entry {
 /// others are compared with.
 #[derive(Debug, Clone, Default)]
 pub struct Runs {
-    entries: BTreeMap<usize, Entry>,
+    entries: BTreeMap<usize, RunEntry>,
     shown: usize,
     baseline: Option<usize>,
     left_out: usize,
@@ -48,7 +47,7 @@ impl Runs {
     /// Has a run be as it is given, whether it was there before or not.
     pub fn set(&mut self, number: usize, directory: &Path, run: Run) {
         let added = self.entries.get(&number).map_or_else(SystemTime::now, |entry| entry.added);
-        let entry = Entry { directory: directory.to_owned(), run: run.into(), added };
+        let entry = RunEntry { directory: directory.to_owned(), run: run.into(), added };
         let mut entries = std::mem::take(&mut self.entries);
         entries.insert(number, entry);
         self.take(entries, self.left_out);
@@ -56,7 +55,7 @@ impl Runs {
 
     /// Takes the runs as they are by now. What is looked at stays, as it was last, where it is followed no more. The
     /// first run is shown in place of a directory that is none itself.
-    pub(super) fn take(&mut self, mut entries: BTreeMap<usize, Entry>, left_out: usize) {
+    pub(super) fn take(&mut self, mut entries: BTreeMap<usize, RunEntry>, left_out: usize) {
         for number in self.looked_at() {
             if let (false, Some(before)) = (entries.contains_key(&number), self.entries.remove(&number)) {
                 entries.insert(number, before);
@@ -90,7 +89,7 @@ impl Runs {
     }
 
     /// A run by its number.
-    pub fn get(&self, number: usize) -> Option<&Entry> {
+    pub fn get(&self, number: usize) -> Option<&RunEntry> {
         self.entries.get(&number)
     }
 
@@ -108,13 +107,8 @@ impl Runs {
     }
 
     /// The listed runs.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub fn iter(&self) -> impl Iterator<Item = &RunEntry> {
         self.listed().into_iter().map(|number| &self.entries[&number])
-    }
-
-    /// The figures of the listed runs at `now`.
-    pub fn summaries(&self, now: SystemTime) -> Vec<Summary> {
-        self.iter().map(|entry| Summary::of(&entry.run, now)).collect()
     }
 
     /// The name of all that is listed: that of the run, or of the directory of runs.
@@ -134,7 +128,7 @@ impl Runs {
     }
 
     /// The shown run.
-    pub fn shown(&self) -> &Entry {
+    pub fn shown(&self) -> &RunEntry {
         &self.entries[&self.shown]
     }
 
@@ -192,19 +186,11 @@ mod tests {
     use super::*;
     use crate::count::BatchCount;
     use crate::run::Addition;
-    use crate::run::prices::{Costs, LayerDefaults};
     use crate::snapshot::End;
     use std::time::Duration;
 
     fn settings() -> Settings {
-        Settings {
-            name: "x".into(),
-            costs: Costs::default(),
-            neurons: LayerDefaults::default(),
-            resets: LayerDefaults::default(),
-            stall_after: Duration::from_secs(30),
-            live: true,
-        }
+        Settings { live: true, ..Settings::new("x") }
     }
 
     fn named(name: &str) -> Run {

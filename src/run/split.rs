@@ -20,12 +20,12 @@ pub(super) struct Helpers {
 
 /// The chance to count parts of a batch that another thread has opened.
 pub(super) struct Offer {
-    shared: Arc<Shared>,
+    shared: Arc<SplitBatch>,
     results: Sender<(usize, Result<PartCount, SnapshotError>)>,
 }
 
 /// A batch in parts, each of which one thread takes.
-struct Shared {
+struct SplitBatch {
     batch: Batch,
     parts: Vec<Part>,
     next: AtomicUsize,
@@ -45,12 +45,12 @@ impl Helpers {
     pub(super) fn count(&self, batch: Batch, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
         if self.threads > 1 && is_large(&batch) {
             let parts = cut(&batch)?;
-            return self.share(Shared { batch, parts, next: AtomicUsize::new(0) }, scratch);
+            return self.share(SplitBatch { batch, parts, next: AtomicUsize::new(0) }, scratch);
         }
         Ok(Read::new(count_batch(&batch, scratch)?, batch.remarks))
     }
 
-    fn share(&self, shared: Shared, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
+    fn share(&self, shared: SplitBatch, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
         let shared = Arc::new(shared);
         let (results, received) = bounded(shared.parts.len());
         for _ in 1..self.threads.min(shared.parts.len()) {
@@ -94,7 +94,7 @@ impl Offer {
     }
 }
 
-impl Shared {
+impl SplitBatch {
     fn take(&self) -> Option<usize> {
         Some(self.next.fetch_add(1, Ordering::Relaxed)).filter(|&part| part < self.parts.len())
     }

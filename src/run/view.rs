@@ -6,10 +6,12 @@ use crate::count::BatchCount;
 use crate::follow::{Account, CountedBatches};
 use crate::run::pace::Pace;
 use crate::run::prices::{Cost, Costs, LayerDefaults};
-use crate::run::problems::{Kind, More, NotListed, Problems};
-use crate::run::ranks::{Circumstances, Ranks, Standing};
+use crate::run::problem_list::{Kind, More, NotListed, Problems};
+use crate::run::ranks::{RankStatus, Ranks};
+use crate::run::run_sums::RunSums;
 use crate::run::series::History;
 use crate::run::state::{KnownManifest, Loss, Progress, path_bytes};
+use crate::run::sums::Operations;
 use crate::run::tally::{LayerPresence, LayerSums, Tally};
 use crate::run::throughput::Throughput;
 use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
@@ -124,11 +126,9 @@ pub struct Run {
     end: Option<End>,
     /// When the end was first known.
     end_came: Option<SystemTime>,
-    tally: Tally,
-    /// Which batches are in the tally, and what of each: see [`BatchId::fingerprint`].
+    sums: RunSums,
+    /// Which batches are in the sums, and what of each: see [`BatchId::fingerprint`].
     fingerprint: u64,
-    history: History,
-    ranks: Ranks,
     /// The end of all ranks, which is that of a run without one of its own.
     common_end: Option<End>,
     problems: Arc<Problems>,
@@ -146,15 +146,12 @@ pub struct Run {
     refused: Option<SnapshotError>,
     pace: Pace,
     last_activity: Option<SystemTime>,
-    bytes: u64,
     throughput: Throughput,
     ended: Option<Ended>,
     /// The batch with the highest number, as it was last counted.
     newest: Option<(u64, String)>,
     revision: u64,
     structure: u64,
-    /// The order of the layers that was last looked at.
-    order: u64,
     /// Batches that an earlier process had counted.
     resumed: u64,
     /// Whether batches may have been deleted since that process counted them.
@@ -169,6 +166,20 @@ pub enum Ended {
     Done,
     /// By a fault of this program.
     Fault,
+}
+
+impl Settings {
+    /// The settings of a run about which the user says nothing.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            costs: Costs::default(),
+            neurons: LayerDefaults::default(),
+            resets: LayerDefaults::default(),
+            stall_after: Duration::from_secs(30),
+            live: false,
+        }
+    }
 }
 
 impl Addition {
@@ -211,10 +222,8 @@ impl Run {
             declared: Arc::default(),
             end: None,
             end_came: None,
-            tally: Tally::default(),
+            sums: RunSums::default(),
             fingerprint: 0,
-            history: History::default(),
-            ranks: Ranks::default(),
             common_end: None,
             problems: Arc::default(),
             of_all: Vec::new(),
@@ -226,13 +235,11 @@ impl Run {
             refused: None,
             pace: Pace::default(),
             last_activity: None,
-            bytes: 0,
             throughput: Throughput::default(),
             ended: None,
             newest: None,
             revision: 0,
             structure: 0,
-            order: 0,
             resumed: 0,
             may_have_deleted: false,
             corrections: 0,
@@ -241,19 +248,13 @@ impl Run {
         run
     }
 
-    /// Resumes from the progress that an earlier process kept, at `now`; returns whether it can.
-    pub fn resume(&mut self, progress: &Progress, now: SystemTime) -> bool {
-        let batches = progress.counted.len() as u64;
-        let Some(tally) = Tally::restore(&progress.layers, progress.samples, batches) else { return false };
-        self.tally = tally;
-        self.tally.keep_step_lengths(progress.step_lengths.clone());
+    /// Resumes from the progress that an earlier process kept, at `now`.
+    pub fn resume(&mut self, progress: &Progress, now: SystemTime) {
+        self.sums = progress.sums.clone();
         self.fingerprint = progress.counted.fingerprint();
-        self.history = progress.history.clone();
-        self.bytes = progress.bytes;
         self.newest.clone_from(&progress.newest);
-        self.resumed = batches;
+        self.resumed = progress.counted.len() as u64;
         self.last_activity = last_of(progress.counted.written().map(|(_, written)| written), now);
-        self.ranks.restore(progress.ranks.clone());
         self.may_have_deleted = progress.may_have_deleted;
         let lost: HashSet<String> = progress.counted.lost().iter().map(BatchName::to_string).collect();
         for (path, reason) in progress.problems.iter().cloned() {
@@ -268,26 +269,18 @@ impl Run {
         }
         for (rank, written) in progress.counted.written() {
             if let Some(rank) = rank {
-                self.ranks.note_written(rank, written, now);
+                self.sums.ranks.note_written(rank, written, now);
             }
         }
         self.reprice();
         self.lost = self.lost_problems();
-        true
     }
 
-    /// Takes over sums that were made elsewhere, from whole batches of this run, with the points over them and
-    /// their ranks. The manifest was applied before; nothing can be counted into them.
-    pub fn take_over(
-        &mut self,
-        tally: Tally,
-        history: History,
-        ranks: Ranks,
-        last_activity: Option<SystemTime>,
-    ) {
-        self.tally = tally;
-        self.history = history.priced_at(self.prices());
-        self.ranks = ranks;
+    /// Takes sums of whole batches of this run that were counted elsewhere, after its manifest. Nothing can be counted
+    /// into them.
+    pub fn take_sums(&mut self, sums: RunSums, last_activity: Option<SystemTime>) {
+        self.sums = sums;
+        self.sums.history = std::mem::take(&mut self.sums.history).priced_at(self.prices());
         self.expect_ranks();
         self.last_activity = last_activity;
         self.structure += 1;
@@ -316,12 +309,7 @@ impl Run {
             may_have_deleted,
             problems: problems.map(|problem| (problem.path, problem.reason)).collect(),
             counted,
-            layers: self.tally.layers().to_vec(),
-            step_lengths: self.tally.step_lengths().iter().map(|lengths| lengths.kept()).collect(),
-            samples: self.tally.samples(),
-            bytes: self.bytes,
-            history: self.history.clone(),
-            ranks: self.ranks.sums(),
+            sums: self.sums.clone(),
             newest: self.newest.clone(),
         }
     }
@@ -329,7 +317,7 @@ impl Run {
     /// Whether the sums are those of exactly so many batches with this
     /// [fingerprint](crate::follow::CountedBatches::fingerprint).
     pub fn agrees_with(&self, fingerprint: u64, batches: u64) -> bool {
-        batches == self.tally.batches() && fingerprint == self.fingerprint
+        batches == self.sums.tally.batches() && fingerprint == self.fingerprint
     }
 
     /// Notes what is, or may be, in no figures any more.
@@ -359,10 +347,10 @@ impl Run {
     /// written an end of its own as that of the run.
     fn has_all_batches(&self) -> bool {
         let are_several =
-            !self.ranks.is_empty() || self.manifest().is_some_and(|own| own.world_size.unwrap_or(1) > 1);
+            !self.sums.ranks.is_empty() || self.manifest().is_some_and(|own| own.world_size.unwrap_or(1) > 1);
         let end = if are_several { self.common_end.as_ref() } else { self.end() };
         let said = end.map_or(self.expected_batches(), |end| end.batches);
-        said.is_some_and(|said| self.tally.batches() >= said)
+        said.is_some_and(|said| self.sums.tally.batches() >= said)
     }
 
     /// Batches that were counted by an earlier process, and are in the figures.
@@ -409,12 +397,12 @@ impl Run {
         if self.account.waiting > 0 {
             return Vec::new();
         }
-        if self.ranks.is_empty() {
+        if self.sums.ranks.is_empty() {
             let own = self.end.as_ref().filter(|_| ranks <= 1);
-            let why = own.and_then(|end| end.unlike(self.tally.batches(), self.tally.samples()));
+            let why = own.and_then(|end| end.unlike(self.sums.tally.batches(), self.sums.tally.samples()));
             return why.map(|why| set_aside("end.json".into(), why)).into_iter().collect();
         }
-        let of_ranks = self.ranks.all().filter_map(|(number, rank)| {
+        let of_ranks = self.sums.ranks.all().filter_map(|(number, rank)| {
             let why = rank.end.as_ref()?.unlike(rank.sums.batches, rank.sums.samples)?;
             Some(set_aside(format!("the end of rank {number}"), why))
         });
@@ -426,8 +414,8 @@ impl Run {
     fn excess_over_end(&self) -> Option<Problem> {
         let ranks = self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(1);
         let said = self.end().and_then(|end| end.batches)?;
-        let counted = self.tally.batches();
-        (counted > said && ranks <= 1 && self.ranks.is_empty()).then(|| Problem {
+        let counted = self.sums.tally.batches();
+        (counted > said && ranks <= 1 && self.sums.ranks.is_empty()).then(|| Problem {
             path: "end.json".into(),
             reason: format!(
                 "it says that there are {said}, and {counted} batches are counted; start the tally over if another \
@@ -465,15 +453,15 @@ impl Run {
     /// The same of a rank.
     pub fn take_rank_end(&mut self, rank: u32, end: Option<End>) {
         match end {
-            Some(end) => self.ranks.end(rank, end),
-            None => self.ranks.forget_end(rank),
+            Some(end) => self.sums.ranks.end(rank, end),
+            None => self.sums.ranks.forget_end(rank),
         }
         self.expect_ranks();
     }
 
     /// Takes the account of a rank as it stands now; `None` where the rank is gone.
     pub fn take_rank(&mut self, rank: u32, account: Option<Account>) {
-        self.ranks.account(rank, account);
+        self.sums.ranks.account(rank, account);
         self.expect_ranks();
     }
 
@@ -494,7 +482,7 @@ impl Run {
 
     /// Takes over what the counted batches say of some layers, after one that had them was replaced or taken out.
     pub(super) fn correct_layers(&mut self, layers: &[LayerPresence]) {
-        self.tally.correct(layers);
+        self.sums.tally.correct(layers);
         self.structure += 1;
     }
 
@@ -511,34 +499,32 @@ impl Run {
         if let Some(replaced) = &replaces {
             self.take_out(id, replaced);
         }
-        let layers = self.tally.add(id, &count);
+        let (layers, order) = (self.sums.tally.layers().len(), self.sums.tally.order());
+        let Self { sums, settings, manifest, declared, .. } = self;
+        let price =
+            |layer: &LayerSums| price(settings, manifest.as_deref(), declared, &layer.name).unwrap_or(0);
+        sums.add(id, &count, price);
         if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
             self.newest = Some((number, name));
         }
-        if self.tally.order() != self.order {
-            self.order = self.tally.order();
-            self.structure += 1;
-            self.price_new_layers();
-        }
-        self.history.add(number, count.samples, &layers, &count.layers);
+        self.structure += u64::from(self.sums.tally.order() != order);
+        (layers..self.sums.tally.layers().len()).for_each(|at| self.note_spelling_of_undeclared(at));
+        // Where everything is counted at once, the arrival of a batch says nothing.
+        let came = if self.settings.live { now } else { modified.min(now) };
         if let Some(rank) = rank {
-            self.ranks.add(rank, count.samples, &layers, &count.layers);
-            // Where all is counted at once, that a batch comes says nothing about its rank.
-            let came = if self.settings.live { now } else { modified.min(now) };
-            self.ranks.note_written(rank, modified, came);
+            self.sums.ranks.note_written(rank, modified, came);
         }
         self.pace.note(modified);
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.sums.bytes = self.sums.bytes.saturating_add(bytes);
         self.throughput.note(bytes, now);
-        // A clock that runs ahead elsewhere must not make a run live for ever.
-        let activity = if self.settings.live { now } else { modified.min(now) };
-        self.last_activity = self.last_activity.max(Some(activity));
+        // It is no later than now: a clock that runs ahead elsewhere must not make a run live for ever.
+        self.last_activity = self.last_activity.max(Some(came));
     }
 
     /// Tells the history what an update of each layer costs.
     fn reprice(&mut self) {
         self.structure += 1;
-        self.history.reprice(self.prices());
+        self.sums.history.reprice(self.prices());
         self.note_misspelt();
     }
 
@@ -549,14 +535,14 @@ impl Run {
         for layer in declared.iter().flat_map(|manifest| &manifest.layers) {
             self.note_spelling("manifest.json", Some(&layer.neuron), Some(&layer.reset), &layer.name);
         }
-        for at in 0..self.tally.layers().len() {
+        for at in 0..self.sums.tally.layers().len() {
             self.note_spelling_of_undeclared(at);
         }
     }
 
     /// That of a layer of the tally that the manifest lacks.
     fn note_spelling_of_undeclared(&mut self, at: usize) {
-        let name = self.tally.layers()[at].name.clone();
+        let name = self.sums.tally.layers()[at].name.clone();
         if !self.declared.contains_key(&name) {
             let Settings { neurons, resets, .. } = &*self.settings;
             let (neuron, reset) = (neurons.of(&name).map(str::to_owned), resets.of(&name).map(str::to_owned));
@@ -583,28 +569,16 @@ impl Run {
         }
     }
 
-    /// Tells the history what an update of each layer costs that came with a batch.
-    fn price_new_layers(&mut self) {
-        let known = self.history.prices().len();
-        let new: Vec<u64> = self.tally.layers().iter().skip(known).map(|layer| self.price(layer)).collect();
-        self.history.price_new(new);
-        (known..self.tally.layers().len()).for_each(|at| self.note_spelling_of_undeclared(at));
-    }
-
-    /// What an update of each layer costs, by index in the tally; 0 where it has no price.
+    /// The operations of an update of each layer, by index in the tally; 0 where it has no price.
     fn prices(&self) -> Vec<u64> {
-        self.tally.layers().iter().map(|layer| self.price(layer)).collect()
-    }
-
-    fn price(&self, layer: &LayerSums) -> u64 {
-        let (neuron, reset) = self.neuron_and_reset(&layer.name);
-        self.cost(neuron, reset).map_or(0, |cost| cost.ops_per_update)
+        let price = |name: &str| price(&self.settings, self.manifest(), &self.declared, name).unwrap_or(0);
+        self.sums.tally.layers().iter().map(|layer| price(&layer.name)).collect()
     }
 
     /// Notes what follows from another rank, another end of one, or another manifest.
     fn expect_ranks(&mut self) {
-        self.ranks.expect(self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(0));
-        self.common_end = self.ranks.common_end();
+        self.sums.ranks.expect(self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(0));
+        self.common_end = self.sums.ranks.common_end();
     }
 
     /// Adds a problem. One that sets a file aside replaces an earlier one with the same file; of notices there may be
@@ -653,15 +627,11 @@ impl Run {
 
     /// Takes a batch out again that was added.
     pub fn take_out(&mut self, id: BatchId, count: &BatchCount) {
-        let layers = self.tally.remove(count);
+        let order = self.sums.tally.order();
+        self.sums.remove(id, count);
         self.fingerprint = self.fingerprint.wrapping_sub(id.fingerprint(Some(count.digest())));
-        self.structure += u64::from(self.tally.order() != self.order);
-        self.order = self.tally.order();
+        self.structure += u64::from(self.sums.tally.order() != order);
         self.corrections += 1;
-        self.history.remove(id.number, count.samples, &layers, &count.layers);
-        if let Some(rank) = id.rank {
-            self.ranks.remove(rank, count.samples, &layers, &count.layers);
-        }
     }
 
     /// What the user says about it.
@@ -707,31 +677,35 @@ impl Run {
         self.end.as_ref()
     }
 
-    /// The ranks.
     pub fn ranks(&self) -> &Ranks {
-        &self.ranks
+        &self.sums.ranks
     }
 
-    /// The ranks as they stand at `now`, the lowest first; where all is counted at once, as they stood when the
-    /// newest batch of any of them was written.
-    pub fn standings(&self, now: SystemTime) -> Vec<Standing> {
-        if self.ranks.is_empty() {
+    /// The ranks as they stand at `now`, the lowest first. Where everything is counted at once, they stand as they did
+    /// when the newest batch of any of them was written.
+    pub fn rank_statuses(&self, now: SystemTime) -> Vec<RankStatus> {
+        let ranks = &self.sums.ranks;
+        if ranks.is_empty() {
             return Vec::new();
         }
-        let run_is_over = self.status(now) == Status::Finished;
-        let stall_after = self.settings.stall_after;
-        let now = self.ranks.newest().filter(|_| !self.settings.live).unwrap_or(now);
-        self.ranks.standings(Circumstances { now, run_is_over, stall_after }, self.history.prices())
+        let is_over = self.status(now) == Status::Finished;
+        let now = ranks.newest().filter(|_| !self.settings.live).unwrap_or(now);
+        ranks.statuses(now, is_over, self.settings.stall_after, self.sums.history.prices())
     }
 
-    /// The sums.
+    /// All sums over the counted batches.
+    pub fn sums(&self) -> &RunSums {
+        &self.sums
+    }
+
+    /// The sums by layer.
     pub fn tally(&self) -> &Tally {
-        &self.tally
+        &self.sums.tally
     }
 
-    /// The figures over the batches.
+    /// The sums along the run.
     pub fn history(&self) -> &History {
-        &self.history
+        &self.sums.history
     }
 
     /// The first batches with all layers that any batch has, and without some.
@@ -823,7 +797,7 @@ impl Run {
     /// Whether nothing of a run was ever there.
     pub fn is_blank(&self) -> bool {
         let documents = self.manifest.is_none() && self.end.is_none() && self.refused.is_none();
-        documents && self.ranks.is_empty() && self.account.seen == 0 && self.tally.batches() == 0
+        documents && self.sums.ranks.is_empty() && self.account.seen == 0 && self.sums.tally.batches() == 0
     }
 
     /// Whether the owner of the run has ended.
@@ -838,16 +812,12 @@ impl Run {
 
     /// Bytes counted.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.sums.bytes
     }
 
     /// The neuron and reset mechanism of a layer: the manifest's, else the user's.
     pub fn neuron_and_reset(&self, layer: &str) -> (Option<&str>, Option<&str>) {
-        let declared = self.declared.get(layer).zip(self.manifest());
-        match declared.and_then(|(&at, manifest)| manifest.layers.get(at)) {
-            Some(entry) => (Some(&entry.neuron), Some(&entry.reset)),
-            None => (self.settings.neurons.of(layer), self.settings.resets.of(layer)),
-        }
+        neuron_and_reset(&self.settings, self.manifest(), &self.declared, layer)
     }
 
     /// The cost of an update of a neuron with a reset mechanism.
@@ -855,12 +825,9 @@ impl Run {
         self.settings.costs.of(neuron?, reset?)
     }
 
-    /// Effective and dense operations of all priced layers.
-    pub fn operations(&self) -> (u128, u128) {
-        let priced = self.tally.layers().iter().zip(self.history.prices());
-        priced.fold((0, 0), |(effective, dense), (layer, &price)| {
-            (effective + layer.updates * u128::from(price), dense + layer.dense * u128::from(price))
-        })
+    /// The operations of all priced layers.
+    pub fn operations(&self) -> Operations {
+        self.sums.operations()
     }
 
     /// Batches that are expected, where that is known: what the end says, else the manifest.
@@ -878,15 +845,15 @@ impl Run {
         let part = |done: f64, whole: Option<u64>| {
             whole.filter(|&whole| whole > 0).map(|whole| (done / whole as f64).min(1.0))
         };
-        part(self.tally.batches() as f64, self.expected_batches())
-            .or_else(|| part(self.tally.samples() as f64, self.expected_samples()))
+        part(self.sums.tally.batches() as f64, self.expected_batches())
+            .or_else(|| part(self.sums.tally.samples() as f64, self.expected_samples()))
     }
 
     /// Whether all that was expected is counted.
     fn expectations_met(&self) -> bool {
         match (self.expected_batches(), self.expected_samples()) {
-            (Some(batches), _) => self.tally.batches() >= batches,
-            (None, Some(samples)) => self.tally.samples() >= u128::from(samples),
+            (Some(batches), _) => self.sums.tally.batches() >= batches,
+            (None, Some(samples)) => self.sums.tally.samples() >= u128::from(samples),
             (None, None) => false,
         }
     }
@@ -932,7 +899,7 @@ impl Run {
     /// nothing was set aside.
     pub fn is_complete(&self) -> bool {
         let all_written = match self.end() {
-            Some(End { batches: Some(batches), .. }) => self.tally.batches() >= *batches,
+            Some(End { batches: Some(batches), .. }) => self.sums.tally.batches() >= *batches,
             Some(end) => !self.lacks_samples_of(end),
             None => self.expectations_met(),
         };
@@ -942,7 +909,8 @@ impl Run {
 
     /// Whether an end that says nothing of batches names more samples than are counted.
     pub fn lacks_samples_of(&self, end: &End) -> bool {
-        end.batches.is_none() && end.samples.is_some_and(|samples| self.tally.samples() < u128::from(samples))
+        end.batches.is_none()
+            && end.samples.is_some_and(|samples| self.sums.tally.samples() < u128::from(samples))
     }
 
     /// The problems that keep something out of the figures.
@@ -963,17 +931,42 @@ impl Run {
         if self.status(now) != Status::Live {
             return None;
         }
-        let counted = self.tally.batches();
+        let counted = self.sums.tally.batches();
         let left = match (self.expected_batches(), self.expected_samples()) {
             (Some(batches), _) => batches.saturating_sub(counted) as f64,
             (None, Some(samples)) => {
-                let done = self.tally.samples() as f64;
+                let done = self.sums.tally.samples() as f64;
                 (samples as f64 - done).max(0.0) * counted as f64 / done.max(1.0)
             }
             (None, None) => return None,
         };
         self.pace.left(left, now)
     }
+}
+
+/// The neuron and reset mechanism of a layer: the manifest's, else the user's.
+fn neuron_and_reset<'a>(
+    settings: &'a Settings,
+    manifest: Option<&'a Manifest>,
+    declared: &HashMap<String, usize>,
+    layer: &str,
+) -> (Option<&'a str>, Option<&'a str>) {
+    let entry = declared.get(layer).zip(manifest).and_then(|(&at, manifest)| manifest.layers.get(at));
+    match entry {
+        Some(entry) => (Some(&entry.neuron), Some(&entry.reset)),
+        None => (settings.neurons.of(layer), settings.resets.of(layer)),
+    }
+}
+
+/// The operations of an update of a layer, where it has a price.
+fn price(
+    settings: &Settings,
+    manifest: Option<&Manifest>,
+    declared: &HashMap<String, usize>,
+    layer: &str,
+) -> Option<u64> {
+    let (neuron, reset) = neuron_and_reset(settings, manifest, declared, layer);
+    Some(settings.costs.of(neuron?, reset?)?.ops_per_update)
 }
 
 /// Of more neurons and reset mechanisms nothing is said: one manifest may have a hundred thousand.
@@ -1016,12 +1009,9 @@ mod tests {
 
     fn run() -> Run {
         Run::new(Settings {
-            name: "x".into(),
-            costs: Costs::default(),
             neurons: LayerDefaults::parse(&["Leaky".into()]),
             resets: LayerDefaults::parse(&["zero".into()]),
-            stall_after: Duration::from_secs(30),
-            live: false,
+            ..Settings::new("x")
         })
     }
 
@@ -1043,8 +1033,11 @@ mod tests {
             run.add(counted(number, &format!("l{number}")), SystemTime::UNIX_EPOCH);
         }
         assert_eq!(run.history().prices(), vec![4; MANY as usize]);
-        assert_eq!(run.operations(), (4 * u128::from(MANY), 8 * u128::from(MANY)));
-        let effective: u128 = run.history().points().iter().map(|point| point.effective).sum();
+        assert_eq!(
+            run.operations(),
+            Operations { effective: 4 * u128::from(MANY), dense: 8 * u128::from(MANY) }
+        );
+        let effective: u128 = run.history().points().iter().map(|point| point.operations.effective).sum();
         assert_eq!(effective, 4 * u128::from(MANY));
     }
 
@@ -1061,7 +1054,8 @@ mod tests {
             run.add(batch, SystemTime::UNIX_EPOCH);
         }
         assert_eq!(run.history().prices(), [8, 24, 4]);
-        let effective: Vec<u128> = run.history().points().iter().map(|point| point.effective).collect();
+        let effective: Vec<u128> =
+            run.history().points().iter().map(|point| point.operations.effective).collect();
         assert_eq!(effective, [8, 24, 4, 8]);
     }
 
@@ -1133,12 +1127,10 @@ mod tests {
         assert_eq!((after.restarts(), after.restarted()), (1, Some("as you asked")));
         let named: Vec<&str> = after.problems().map(|problem| problem.path.as_str()).collect();
         assert_eq!(named, ["progress", "progress 2", "progress"]);
-        assert_eq!((after.tally.batches(), after.set_aside().count()), (0, 3));
+        assert_eq!((after.sums.tally.batches(), after.set_aside().count()), (0, 3));
         let mut resumed = run();
-        assert!(resumed.resume(
-            &after.progress_at(Path::new("x"), CountedBatches::default(), None, None, false),
-            SystemTime::UNIX_EPOCH
-        ));
+        let kept = after.progress_at(Path::new("x"), CountedBatches::default(), None, None, false);
+        resumed.resume(&kept, SystemTime::UNIX_EPOCH);
         let kept: Vec<&str> = resumed.problems().map(|problem| problem.path.as_str()).collect();
         assert_eq!(kept, ["progress", "progress 2"], "a doubt is one of this process");
     }

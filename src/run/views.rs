@@ -3,7 +3,7 @@
 //! An owner publishes by replacing a pointer, and wakes the readers by a message that is dropped where one is there
 //! already. The locks here are held for that alone, never while anything is counted, drawn or written.
 
-use super::{Ended, Entry, Run, Runs};
+use super::{Ended, Run, RunEntry, Runs};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -56,10 +56,10 @@ impl Readers {
 
 /// The newest views of all runs that are followed.
 #[derive(Debug, Clone, Default)]
-pub struct Views(Arc<Shared>);
+pub struct Views(Arc<AllViews>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct AllViews {
     slots: Mutex<BTreeMap<usize, Arc<Slot>>>,
     readers: Arc<Readers>,
     left_out: AtomicUsize,
@@ -87,7 +87,7 @@ impl Views {
         let slots: Vec<(usize, Arc<Slot>)> =
             lock(&self.0.slots).iter().map(|(&number, slot)| (number, Arc::clone(slot))).collect();
         let entry = |(number, slot): (usize, Arc<Slot>)| {
-            (number, Entry { directory: slot.directory.clone(), run: slot.newest(), added: slot.added })
+            (number, RunEntry { directory: slot.directory.clone(), run: slot.newest(), added: slot.added })
         };
         runs.take(slots.into_iter().map(entry).collect(), self.0.left_out.load(Ordering::Relaxed));
     }

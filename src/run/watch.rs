@@ -1,13 +1,12 @@
 //! The runs that are followed: starts their owners, adds those that are found meanwhile, and has them finish.
 
-pub use crate::run::state::{Place, kept};
+pub use crate::run::state::{StatePlace, kept};
 
-use super::owner::{Keep, Owner, Start};
+use super::owner::{Keep, Links, Owner};
 use super::views::Views;
 use super::worker::Pool;
-use super::{Keeping, Mode, Options, Run, Runs, Settings};
+use super::{Keeping, Mode, Run, RunPublisher, Runs, Settings, WatchOptions};
 use crate::follow::{Discovery, Idle, MAX_RUNS, find_runs, is_run};
-use crate::publish::Publisher;
 use crate::run::log;
 use crate::run::state::{Known, StateWriter, known};
 use crate::storage::absolute;
@@ -37,16 +36,16 @@ pub struct Watch {
     /// The number of the next run. None is given twice.
     next: usize,
     pool: Pool,
-    options: Options,
+    options: WatchOptions,
     settings: Settings,
-    place: Place,
+    place: StatePlace,
     /// By what absolute path that is named which was given.
     named: PathBuf,
     found: Receiver<Discovery<Known>>,
     /// Tells whoever finds runs which may give way to newer ones.
     idle: Idle,
     writer: Option<StateWriter>,
-    publisher: Publisher,
+    publisher: Box<dyn RunPublisher>,
     said: (Sender<String>, Receiver<String>),
 }
 
@@ -60,9 +59,9 @@ impl Watch {
     pub fn start(
         directory: &Path,
         settings: Settings,
-        options: Options,
-        place: &Place,
-        publisher: Publisher,
+        options: WatchOptions,
+        place: &StatePlace,
+        publisher: impl RunPublisher + 'static,
     ) -> std::io::Result<Self> {
         let (inside, of_runs) = (directory.to_owned(), place.clone());
         let about = move |run: &Path| known(&of_runs, run, Some(&inside), None, false);
@@ -85,7 +84,7 @@ impl Watch {
             found,
             idle,
             writer,
-            publisher,
+            publisher: Box::new(publisher),
             said: bounded(SENTENCES),
         };
         watch.remark_on_threads(threads);
@@ -122,19 +121,15 @@ impl Watch {
         let ((restart, restarts), (finish, finishes)) = (bounded(1), bounded(1));
         let slot = self.views.add(number, directory, Run::new(settings.clone()));
         let keep = Keep::new(self.options.keeping, self.place.clone(), within, self.writer.clone());
-        let owner = Owner::new(Start {
-            options: self.options.clone(),
-            settings,
-            named,
-            pool: self.pool.clone(),
-            keep,
-            known,
+        let links = Links {
             slot: slot.clone(),
-            points: self.publisher.series(number),
+            points: self.publisher.points(number),
             said: self.said.0.clone(),
             restart: restarts,
             finish: finishes,
-        });
+        };
+        let (options, pool) = (self.options.clone(), self.pool.clone());
+        let owner = Owner::new(options, settings, named, pool, keep, known, links);
         let span = log::of_run(directory);
         std::thread::Builder::new().name("run".into()).spawn(move || {
             let _run = span.entered();
@@ -214,7 +209,7 @@ impl Watch {
         if self.views.take_out(number) {
             // Its owner has its progress kept, and ends.
             self.owners.remove(&number);
-            self.publisher.leave(number);
+            self.publisher.forget(number);
         }
     }
 
@@ -254,7 +249,7 @@ impl Watch {
     }
 
     /// What publishes the runs elsewhere.
-    pub fn publisher(&mut self) -> &mut Publisher {
-        &mut self.publisher
+    pub fn publisher(&mut self) -> &mut dyn RunPublisher {
+        &mut *self.publisher
     }
 }

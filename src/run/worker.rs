@@ -129,7 +129,7 @@ pub(super) struct Workers {
 
 impl Workers {
     /// The workers of a pool.
-    pub(super) fn of(pool: Pool) -> Self {
+    pub(super) fn new(pool: Pool) -> Self {
         // There are never more in it than this owner has in hand.
         let (reply, counted) = unbounded();
         Self { pool, reply, counted, in_hand: 0, epoch: Arc::default() }

@@ -5,7 +5,7 @@ use crate::support;
 use neurotop::figures::Summary;
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
-use neurotop::run::{Keeping, Mode, Options, Place, Presence, Priority, Problem, Run, Watch};
+use neurotop::run::{Keeping, Mode, Presence, Priority, Problem, Run, StatePlace, Watch, WatchOptions};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -32,8 +32,9 @@ fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
     let settle = Duration::from_millis(300);
     let (mode, shard) = (Mode::Live, Shard::WHOLE);
     let options =
-        Options { mode, shard, poll: None, settle, threads: 2, priority: Priority::Normal, keeping };
-    Watch::start(run, settings, options, &Place::File(state.to_owned()), Publisher::none()).expect("threads")
+        WatchOptions { mode, shard, poll: None, settle, threads: 2, priority: Priority::Normal, keeping };
+    Watch::start(run, settings, options, &StatePlace::File(state.to_owned()), Publisher::none())
+        .expect("threads")
 }
 
 #[track_caller]
@@ -69,7 +70,7 @@ fn add_changed_batch(run: &Path, number: usize) {
 
 fn counted(watch: &mut Watch, batches: u64) {
     until(watch, &format!("{batches} batches"), |run| run.tally().batches() == batches);
-    let updates: u128 = newest(watch).tally().layers().iter().map(|layer| layer.updates).sum();
+    let updates = newest(watch).tally().total().updates.effective;
     assert_eq!(updates, u128::from(batches * SMALL.0));
 }
 
@@ -110,7 +111,7 @@ fn a_restart_reads_nothing_again_and_ends_with_the_same_figures() {
         assert_eq!((found.total, found.layers), (expected.total, expected.layers), "{name}");
         assert_eq!((found.neurobench, found.agreement), (expected.neurobench, expected.agreement), "{name}");
         let points = newest(&again).history().clone();
-        assert_eq!(points.points().iter().map(|point| point.batches).sum::<u64>(), batches, "{name}");
+        assert_eq!(points.points().iter().map(|point| point.sums.batches).sum::<u64>(), batches, "{name}");
         assert_eq!(points, history, "{name}");
     }
 }
@@ -294,12 +295,12 @@ fn a_file_that_is_no_state_file_is_never_overwritten() {
     support::small_run(&run, 3);
     let state = place.path().join("notes.txt");
     fs::write(&state, "mine").expect("a file");
-    let options = Options { keeping: Keeping::Progress, ..Options::unkept(Mode::Live, 1) };
+    let options = WatchOptions { keeping: Keeping::Progress, ..WatchOptions::unkept(Mode::Live, 1) };
     let refused = Watch::start(
         &run,
         support::settings("test", true),
         options,
-        &Place::File(state.clone()),
+        &StatePlace::File(state.clone()),
         Publisher::none(),
     );
     let why = refused.expect_err("it is refused").to_string();

@@ -5,7 +5,7 @@ use super::write::Written;
 use crate::command::signals::NO_THREAD;
 use crate::publish::Publisher;
 use crate::run::prices::{Costs, LayerDefaults};
-use crate::run::{Mode, Options, Place, Settings, Watch};
+use crate::run::{Mode, Settings, StatePlace, Watch, WatchOptions};
 use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, select};
 use std::fs::File;
@@ -123,8 +123,8 @@ fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> 
         stall_after: Duration::MAX,
         live: false,
     };
-    let options = Options::unkept(Mode::Once, threads);
-    let watch = Watch::start(run, settings, options, &Place::Nowhere, Publisher::none())?;
+    let options = WatchOptions::unkept(Mode::Once, threads);
+    let watch = Watch::start(run, settings, options, &StatePlace::Nowhere, Publisher::none())?;
     let news = watch.views().news();
     while !watch.runs().have_ended() {
         select! {
@@ -137,7 +137,7 @@ fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> 
     if let Some(problem) = run.set_aside().next() {
         bail!("{}: {}", problem.path, problem.reason);
     }
-    let updates: u128 = run.tally().layers().iter().map(|layer| layer.updates).sum();
+    let updates = run.tally().total().updates.effective;
     if updates != u128::from(expected) {
         bail!("{updates} updates were counted instead of {expected}; please report it");
     }

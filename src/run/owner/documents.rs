@@ -187,7 +187,8 @@ impl Owner {
 
     /// What there is to know of it.
     pub(super) fn known_manifest(&self) -> Option<KnownManifest> {
-        self.own_manifest().map(|own| KnownManifest::of(own, self.epoch.manifest_document.identity()))
+        self.own_manifest()
+            .map(|own| KnownManifest::from_manifest(own, self.epoch.manifest_document.identity()))
     }
 
     pub(super) fn take_own_manifest(&mut self, manifest: Manifest) {

@@ -92,11 +92,9 @@ impl Epoch {
         }
     }
 
-    /// Resumes from the progress that an earlier process kept, where that can be.
+    /// Resumes from the progress that an earlier process kept.
     pub(super) fn resume(&mut self, settle: Duration, progress: &Progress, is_from_elsewhere: bool) {
-        if !self.run.resume(progress, SystemTime::now()) {
-            return;
-        }
+        self.run.resume(progress, SystemTime::now());
         self.ledger = Ledger::restore(settle, &progress.counted, Instant::now());
         self.restored_manifest.clone_from(&progress.manifest);
         self.restored_root = progress.root;

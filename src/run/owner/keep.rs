@@ -1,7 +1,7 @@
 //! Where the progress of one run is kept: its file, the right to write that, and the way to the thread that does.
 
 use crate::run::Keeping;
-use crate::run::state::{Known, Lock, Place, Progress, Reason, StateWriter, free_name, known};
+use crate::run::state::{Known, Lock, Progress, Reason, StatePlace, StateWriter, free_name, known};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) struct Saved {
 /// Where the progress of one run is kept.
 pub(in crate::run) struct Keep {
     wanted: Keeping,
-    place: Place,
+    place: StatePlace,
     /// The directory of runs that the run was found in.
     within: Option<PathBuf>,
     writer: Option<StateWriter>,
@@ -38,7 +38,7 @@ impl Keep {
     /// Nothing is kept before it is known where: see [`Keep::be_at`].
     pub(in crate::run) fn new(
         wanted: Keeping,
-        place: Place,
+        place: StatePlace,
         within: Option<PathBuf>,
         writer: Option<StateWriter>,
     ) -> Self {

@@ -2,10 +2,10 @@
 
 use super::Owner;
 use super::epoch::Epoch;
-use super::pace_of;
+use super::pace_for;
 use crate::follow::{Found, Identity, scan};
 use crate::run::log;
-use crate::run::state::{Kinship, Known, Loss, is_another_directory};
+use crate::run::state::{Known, Loss, SameRun, is_another_directory};
 use crate::run::view::PROGRESS;
 use crate::run::{Keeping, Mode, Run};
 use crate::snapshot::{BatchId, BatchName, SnapshotError};
@@ -71,7 +71,7 @@ impl Owner {
         self.take_known(known);
         self.watcher = None;
         self.root = None;
-        self.pace = pace_of(&self.options, &self.directory);
+        self.pace = pace_for(&self.options, &self.directory);
         self.next_root_check = Instant::now();
     }
 
@@ -102,13 +102,13 @@ impl Owner {
             return None;
         }
         let is_known = !safe.is_empty()
-            || match self.kinship() {
-                Kinship::SameId => true,
+            || match self.same_run() {
+                SameRun::ById => true,
                 // What was counted may have been deleted because it was; a batch of its name is another one.
-                Kinship::SameFile => {
+                SameRun::ByFile => {
                     self.epoch.may_have_deleted && self.epoch.ledger.in_figures() > changed.len() as u64
                 }
-                Kinship::None => false,
+                SameRun::Unknown => false,
             };
         if self.epoch.is_from_elsewhere && !is_known {
             return Some(OF_ANOTHER);
@@ -161,13 +161,13 @@ impl Owner {
 
     /// What the manifest says of whether this is the run that was counted; without one, that batches are deleted
     /// here says as much as one that was not written anew.
-    pub(super) fn kinship(&self) -> Kinship {
+    pub(super) fn same_run(&self) -> SameRun {
         match (&self.epoch.restored_manifest, self.known_manifest()) {
-            (Some(before), Some(now)) => before.kinship(&now),
+            (Some(before), Some(now)) => before.same_run(&now),
             (None, None) if self.options.keeping == Keeping::ProgressAndPrune && !self.is_elsewhere() => {
-                Kinship::SameFile
+                SameRun::ByFile
             }
-            _ => Kinship::None,
+            _ => SameRun::Unknown,
         }
     }
 

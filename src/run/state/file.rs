@@ -40,18 +40,18 @@ pub(super) fn default_directory() -> Option<PathBuf> {
     Some(base.join("neurotop"))
 }
 
-/// Why the progress of a run cannot be gone on from.
+/// Why a run cannot resume from a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// The file could not be read now; what is in it may be right.
+    /// The file cannot be read at this moment; its contents may be right.
     #[error("{0}")]
-    Now(String),
-    /// The progress in the file is nothing to go on from.
+    Transient(String),
+    /// The file was written by neurotop, and nothing can be resumed from it.
     #[error("{0}")]
-    Ever(String),
-    /// It is for another program, or something that is no file, and stays as it is.
+    Corrupt(String),
+    /// It is not a file, or belongs to another program or a newer version, and stays as it is.
     #[error("{0}")]
-    Foreign(String),
+    NotAStateFile(String),
 }
 
 /// Reads the progress of a run; `None` where there is no file, or one that was only made for it.
@@ -62,22 +62,22 @@ pub fn read(path: &Path) -> Result<Option<Progress>, Unreadable> {
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Unreadable::Now(error.to_string())),
+        Err(error) => return Err(Unreadable::Transient(error.to_string())),
     };
     if metadata.is_dir() {
-        return Err(Unreadable::Now("it is not a regular file".into()));
+        return Err(Unreadable::Transient("it is not a regular file".into()));
     }
     if !metadata.is_file() {
-        return Err(Unreadable::Foreign("it is a pipe, a socket or a device".into()));
+        return Err(Unreadable::NotAStateFile("it is a pipe, a socket or a device".into()));
     }
     let size = metadata.len();
     if size > MAX_BYTES {
-        return Err(Unreadable::Now(format!("it has {size} bytes, far too many")));
+        return Err(Unreadable::Transient(format!("it has {size} bytes, far too many")));
     }
     if is_unused(path) {
         return Ok(None);
     }
-    let bytes = fs::read(path).map_err(|error| Unreadable::Now(error.to_string()))?;
+    let bytes = fs::read(path).map_err(|error| Unreadable::Transient(error.to_string()))?;
     decode(&bytes).map(Some)
 }
 
@@ -104,11 +104,11 @@ pub(super) fn read_head(path: &Path) -> Option<(Vec<u8>, Option<KnownManifest>)>
 /// # Errors
 /// Where they are no such file, of another version, cut off or damaged.
 pub fn decode(bytes: &[u8]) -> Result<Progress, Unreadable> {
-    let ever = |why: &str| Unreadable::Ever(why.to_owned());
+    let corrupt = |why: &str| Unreadable::Corrupt(why.to_owned());
     if !bytes.starts_with(MAGIC) && !MAGIC.starts_with(bytes) {
-        return Err(Unreadable::Foreign("it is not a state file of neurotop".into()));
+        return Err(Unreadable::NotAStateFile("it is not a state file of neurotop".into()));
     }
-    let (header, body) = bytes.split_at_checked(HEADER).ok_or(ever("it is cut off"))?;
+    let (header, body) = bytes.split_at_checked(HEADER).ok_or(corrupt("it is cut off"))?;
     let numbers = &header[MAGIC.len()..];
     let number = |from: usize, to: usize| {
         numbers[from..to].iter().rev().fold(0_u64, |all, &byte| all << 8 | u64::from(byte))
@@ -118,20 +118,22 @@ pub fn decode(bytes: &[u8]) -> Result<Progress, Unreadable> {
         let why = format!(
             "it is of version {version}, and this program knows those up to {VERSION}; update neurotop"
         );
-        return Err(Unreadable::Foreign(why));
+        return Err(Unreadable::NotAStateFile(why));
     }
     if length != body.len() as u64 || crc != u64::from(crc32fast::hash(body)) {
-        return Err(ever("it is cut off or damaged"));
+        return Err(corrupt("it is cut off or damaged"));
     }
     let read = if version == u64::from(VERSION) {
         postcard::from_bytes(body)
     } else {
         let why = format!("it is of version {version}, which this program does not read");
-        older::read(version, body).ok_or(Unreadable::Ever(why))?
+        older::read(version, body).ok_or(Unreadable::Corrupt(why))?
     };
-    let progress: Progress =
-        read.map_err(|error| Unreadable::Ever(format!("it cannot be understood: {error}")))?;
-    if progress.is_sound() { Ok(progress) } else { Err(ever("its parts do not belong together")) }
+    match read {
+        Ok(progress) if Progress::is_sound(&progress) => Ok(progress),
+        Ok(_) | Err(postcard::Error::SerdeDeCustom) => Err(corrupt("its parts do not belong together")),
+        Err(error) => Err(Unreadable::Corrupt(format!("it cannot be understood: {error}"))),
+    }
 }
 
 /// Writes the progress of a run: to a temporary file beside the file, which reaches the disk, then renamed over
@@ -217,7 +219,7 @@ impl<W: Write> Write for Body<'_, W> {
 pub(super) mod tests {
     use super::*;
     use crate::follow::CountedBatches;
-    use crate::run::series::History;
+    use crate::run::run_sums::RunSums;
     use proptest::prelude::*;
 
     pub(crate) fn progress() -> Progress {
@@ -228,12 +230,7 @@ pub(super) mod tests {
             root: None,
             may_have_deleted: false,
             problems: Vec::new(),
-            layers: Vec::new(),
-            step_lengths: Vec::new(),
-            samples: 0,
-            bytes: 7,
-            history: History::default(),
-            ranks: Vec::new(),
+            sums: RunSums { bytes: 7, ..RunSums::default() },
             newest: Some((3, "batch-3.npz".into())),
         }
     }
@@ -272,11 +269,11 @@ pub(super) mod tests {
         // Another program may need what a newer version has written.
         let newer = of_version(VERSION + 1);
         assert!(
-            matches!(&newer, Unreadable::Foreign(why) if why.contains(&format!("version {}", VERSION + 1))),
+            matches!(&newer, Unreadable::NotAStateFile(why) if why.contains(&format!("version {}", VERSION + 1))),
             "{newer}"
         );
         let older = of_version(1);
-        assert!(matches!(&older, Unreadable::Ever(why) if why.contains("version 1, which")), "{older}");
+        assert!(matches!(&older, Unreadable::Corrupt(why) if why.contains("version 1, which")), "{older}");
     }
 
     #[test]
@@ -286,7 +283,7 @@ pub(super) mod tests {
         fs::write(&path, "").expect("a file");
         assert_eq!(read(&path), Ok(None), "as mktemp makes one");
         fs::write(path_beside(&path), "").expect("a lock");
-        assert_eq!(read(&path), Err(Unreadable::Ever("it is cut off".into())));
+        assert_eq!(read(&path), Err(Unreadable::Corrupt("it is cut off".into())));
     }
 
     #[test]

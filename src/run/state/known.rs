@@ -3,7 +3,7 @@
 use super::aside::{Reason, put_aside, put_aside_before};
 use super::file::{is_unused, read_head};
 use super::search::{Sought, manifest_in};
-use super::{Kinship, KnownManifest, Lock, Place, Progress, Unreadable, path_bytes, read, write};
+use super::{KnownManifest, Lock, Progress, SameRun, StatePlace, Unreadable, path_bytes, read, write};
 use crate::storage::{Root, canonical};
 use crate::text::{shown, thousands};
 use std::io;
@@ -46,7 +46,7 @@ pub struct Known {
 /// was found in. Of a file of which the right is held already, it is `held`, and of a directory that took the place of
 /// another it is certain that it is another one.
 pub fn known(
-    place: &Place,
+    place: &StatePlace,
     run: &Path,
     within: Option<&Path>,
     held: Option<(PathBuf, Lock)>,
@@ -54,10 +54,10 @@ pub fn known(
 ) -> Known {
     let directory = canonical(run);
     let mut known = Known::nothing(directory.clone());
-    let Some(file) = place.of(&directory, within) else { return known };
+    let Some(file) = place.file_for(&directory, within) else { return known };
     known.file = Some(file.clone());
     // Nothing is put beside a file that is somebody else's.
-    if let Err(Unreadable::Foreign(why)) = read(&file) {
+    if let Err(Unreadable::NotAStateFile(why)) = read(&file) {
         return known.refuse(&why);
     }
     let is_unused = is_unused(&file);
@@ -88,9 +88,9 @@ pub fn known(
 ///
 /// # Errors
 /// Where the progress is kept and cannot be read.
-pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, Unreadable> {
+pub fn kept(place: &StatePlace, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, Unreadable> {
     let directory = canonical(run);
-    let Some(file) = place.of(&directory, within) else { return Ok(None) };
+    let Some(file) = place.file_for(&directory, within) else { return Ok(None) };
     let progress = read(&file)?.filter(|progress| progress.directory == path_bytes(&directory));
     let manifest = manifest_in(&directory);
     if progress.as_ref().is_some_and(|progress| is_kin(progress, manifest.as_ref())) {
@@ -103,7 +103,7 @@ pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<P
 /// Whether a manifest says that progress is of the run that has it.
 fn is_kin(progress: &Progress, manifest: Option<&KnownManifest>) -> bool {
     let manifests = progress.manifest.as_ref().zip(manifest);
-    manifests.is_some_and(|(before, now)| before.kinship(now) != Kinship::None)
+    manifests.is_some_and(|(before, now)| before.same_run(now) != SameRun::Unknown)
 }
 
 /// Whether two directories of the same name are not the same. The same one may have another inode once its file system
@@ -141,7 +141,7 @@ impl Known {
     /// Sees to it that a file which cannot be gone on from is not overwritten.
     fn give_up(&mut self, file: &Path, why: &Unreadable) {
         let name = shown(file);
-        let is_void = matches!(why, Unreadable::Ever(_));
+        let is_void = matches!(why, Unreadable::Corrupt(_));
         let lost =
             format!("{name}: {why}; batches that were counted and then deleted are not in the figures");
         if is_void && self.is_kept_elsewhere {
@@ -162,7 +162,7 @@ impl Known {
     }
 
     /// Where nothing says that what the file has is of this very run, another one may have that.
-    fn look_elsewhere(&mut self, place: &Place, file: &Path, is_another: bool) {
+    fn look_elsewhere(&mut self, place: &StatePlace, file: &Path, is_another: bool) {
         if self.file.is_none() || self.is_kept_elsewhere {
             return;
         }
@@ -249,7 +249,7 @@ const WHERE: &str = "their progress is in ";
 fn is_of_another((_, reason): &(String, String), progress: &Progress) -> bool {
     let Some((_, aside)) = reason.rsplit_once(WHERE) else { return false };
     let Some((_, Some(other))) = read_head(Path::new(aside)) else { return false };
-    progress.manifest.as_ref().is_some_and(|own| other.kinship(own) == Kinship::None)
+    progress.manifest.as_ref().is_some_and(|own| other.same_run(own) == SameRun::Unknown)
 }
 
 fn loss_of(aside: &Path, reason: Reason) -> Loss {

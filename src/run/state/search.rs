@@ -4,7 +4,7 @@
 use super::aside::{Reason, put_aside_before, reason_of};
 use super::file::{default_directory, read_head};
 use super::lock::{Lock, path_beside};
-use super::{Kinship, KnownManifest, Place, Progress, read};
+use super::{KnownManifest, Progress, SameRun, StatePlace, read};
 use crate::follow::look;
 use crate::snapshot::{Manifest, check_document, read_document};
 use crate::storage::{canonical, is_url};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// A run whose progress is looked for, and the file in which it is kept from now on.
 pub(super) struct Sought<'a> {
-    pub(super) place: &'a Place,
+    pub(super) place: &'a StatePlace,
     pub(super) directory: &'a Path,
     pub(super) manifest: Option<&'a KnownManifest>,
     pub(super) file: &'a Path,
@@ -28,7 +28,7 @@ pub(super) fn manifest_in(directory: &Path) -> Option<KnownManifest> {
     let found = look(directory, "manifest.json")?;
     check_document(found.shape).ok()?;
     let bytes = read_document(&directory.join(found.name)).ok()?;
-    Some(KnownManifest::of(&Manifest::parse(&bytes).ok()?, Some(found.identity)))
+    Some(KnownManifest::from_manifest(&Manifest::parse(&bytes).ok()?, Some(found.identity)))
 }
 
 impl Sought<'_> {
@@ -64,7 +64,7 @@ impl Sought<'_> {
     fn candidates(&self) -> Vec<PathBuf> {
         let is_void = |(path, reason)| (reason == Reason::Void).then_some(path);
         let mut paths: Vec<PathBuf> = put_aside_before(self.file).into_iter().filter_map(is_void).collect();
-        let directory = default_directory().filter(|_| *self.place == Place::Default);
+        let directory = default_directory().filter(|_| *self.place == StatePlace::Default);
         let others = directory.and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
         let others = others.filter_map(Result::ok).map(|entry| entry.path());
         let is_progress = |path: &PathBuf| {
@@ -82,7 +82,7 @@ impl Sought<'_> {
         let Some((directory, manifest)) = head(path) else { return false };
         let leads_here = || canonical(&directory) == self.directory;
         match (&manifest, self.manifest) {
-            (Some(before), Some(now)) if before.kinship(now) != Kinship::None => {
+            (Some(before), Some(now)) if before.same_run(now) != SameRun::Unknown => {
                 reason_of(path).is_some() || is_gone(&directory) || leads_here()
             }
             // What was put aside was of another run, as far as anybody knows.
@@ -97,7 +97,7 @@ impl Sought<'_> {
         let now = self.manifest?;
         let is_similar = |path: &PathBuf| {
             head(path).is_some_and(|(directory, before)| match before {
-                Some(before) if before.kinship(now) == Kinship::SameId => true,
+                Some(before) if before.same_run(now) == SameRun::ById => true,
                 Some(before) => before.resembles(now) && is_gone(&directory),
                 None => false,
             })

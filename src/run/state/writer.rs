@@ -184,7 +184,8 @@ mod tests {
         let writer = StateWriter::start().expect("a thread");
         let keep = || {
             let tell = tell.clone();
-            let later = Progress { bytes: 9, ..progress() };
+            let mut later = progress();
+            later.sums.bytes = 9;
             writer.write(state.clone(), later, move |written| drop(tell.send(written)));
             told.recv().expect("an answer")
         };
