@@ -158,15 +158,7 @@ mod tests {
     use std::path::Path;
 
     fn runs(name: &str) -> Runs {
-        use crate::run::prices::{Costs, LayerDefaults};
-        let settings = crate::run::Settings {
-            name: name.into(),
-            costs: Costs::default(),
-            neurons: LayerDefaults::default(),
-            resets: LayerDefaults::default(),
-            stall_after: std::time::Duration::from_secs(30),
-            live: true,
-        };
+        let settings = crate::run::Settings { live: true, ..crate::run::Settings::new(name) };
         Runs::new(Path::new(name), settings)
     }
 

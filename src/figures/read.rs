@@ -206,23 +206,20 @@ mod tests {
     use super::*;
     use crate::count::{BatchCount, LayerCount};
     use crate::figures::{Colours, Format, Report, Summary};
-    use crate::run::prices::{Costs, LayerDefaults};
+    use crate::run::prices::LayerDefaults;
     use crate::run::{Addition, Run, Settings};
     use crate::snapshot::LayerShape;
     use proptest::prelude::*;
     use serde_json::{Value, json};
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     /// A run of one batch with these layers: neuron, updates, dense updates.
     fn summary(samples: u64, layers: &[(String, String, u64, u64)]) -> Summary {
         let neurons: Vec<String> = layers.iter().map(|layer| format!("{}={}", layer.0, layer.1)).collect();
         let mut run = Run::new(Settings {
-            name: "r".into(),
-            costs: Costs::default(),
             neurons: LayerDefaults::parse(&neurons),
             resets: LayerDefaults::parse(&["zero".to_owned()]),
-            stall_after: Duration::from_secs(30),
-            live: false,
+            ..Settings::new("r")
         });
         let now = SystemTime::now();
         let shape = |name: &str| LayerShape { name: name.into(), neurons: Some(vec![1]) };

@@ -714,18 +714,9 @@ mod tests {
     use super::*;
     use crate::figures::{Baseline, Figures};
     use crate::run::Settings;
-    use crate::run::prices::{Costs, LayerDefaults};
-    use std::time::Duration;
 
     fn run() -> Run {
-        Run::new(Settings {
-            name: "x".into(),
-            costs: Costs::default(),
-            neurons: LayerDefaults::default(),
-            resets: LayerDefaults::default(),
-            stall_after: Duration::from_secs(30),
-            live: false,
-        })
+        Run::new(Settings::new("x"))
     }
 
     /// So many that a search through all classes for each layer, or for each class, does not come to an end.

@@ -8,25 +8,25 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The updates of each layer, by its index in the tally. They take 64 bits a number as long as all of them fit, and are
 /// written to files as numbers of 128 bits in either case.
 #[derive(Debug, Clone)]
-pub struct LayerUpdates(Width);
+pub struct LayerUpdates(NumberWidth);
 
 #[derive(Debug, Clone)]
-enum Width {
+enum NumberWidth {
     Narrow(Vec<(u64, u64)>),
     Wide(Vec<Updates>),
 }
 
 impl Default for LayerUpdates {
     fn default() -> Self {
-        Self(Width::Narrow(Vec::new()))
+        Self(NumberWidth::Narrow(Vec::new()))
     }
 }
 
 impl LayerUpdates {
     pub fn len(&self) -> usize {
         match &self.0 {
-            Width::Narrow(layers) => layers.len(),
-            Width::Wide(layers) => layers.len(),
+            NumberWidth::Narrow(layers) => layers.len(),
+            NumberWidth::Wide(layers) => layers.len(),
         }
     }
 
@@ -36,10 +36,10 @@ impl LayerUpdates {
 
     pub fn get(&self, layer: usize) -> Option<Updates> {
         match &self.0 {
-            Width::Narrow(layers) => layers
+            NumberWidth::Narrow(layers) => layers
                 .get(layer)
                 .map(|&(effective, dense)| Updates { effective: effective.into(), dense: dense.into() }),
-            Width::Wide(layers) => layers.get(layer).copied(),
+            NumberWidth::Wide(layers) => layers.get(layer).copied(),
         }
     }
 
@@ -56,8 +56,8 @@ impl LayerUpdates {
             }
         }
         match &mut self.0 {
-            Width::Narrow(own) => grow(own, layers),
-            Width::Wide(own) => grow(own, layers),
+            NumberWidth::Narrow(own) => grow(own, layers),
+            NumberWidth::Wide(own) => grow(own, layers),
         }
     }
 
@@ -77,14 +77,14 @@ impl LayerUpdates {
 
     fn set(&mut self, layer: usize, updates: Updates) {
         self.grow_to(layer + 1);
-        if let (Width::Narrow(_), None) = (&self.0, narrow(updates)) {
-            self.0 = Width::Wide(self.iter().collect());
+        if let (NumberWidth::Narrow(_), None) = (&self.0, narrow(updates)) {
+            self.0 = NumberWidth::Wide(self.iter().collect());
         }
         match (&mut self.0, narrow(updates)) {
-            (Width::Narrow(layers), Some(updates)) => layers[layer] = updates,
-            (Width::Wide(layers), _) => layers[layer] = updates,
+            (NumberWidth::Narrow(layers), Some(updates)) => layers[layer] = updates,
+            (NumberWidth::Wide(layers), _) => layers[layer] = updates,
             // It was made wide above.
-            (Width::Narrow(_), None) => {}
+            (NumberWidth::Narrow(_), None) => {}
         }
     }
 }
@@ -106,8 +106,8 @@ impl FromIterator<Updates> for LayerUpdates {
     fn from_iter<T: IntoIterator<Item = Updates>>(layers: T) -> Self {
         let wide: Vec<Updates> = layers.into_iter().collect();
         match wide.iter().copied().map(narrow).collect() {
-            Some(narrow) => Self(Width::Narrow(narrow)),
-            None => Self(Width::Wide(wide)),
+            Some(narrow) => Self(NumberWidth::Narrow(narrow)),
+            None => Self(NumberWidth::Wide(wide)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A large batch that is counted by all threads which have nothing else to do.
+//! Counts a large batch with all threads that have nothing else to do.
 
 use crate::count::{
     BatchCount, Part, PartCount, PartialCount, Scratch, count_batch, count_part, cut, is_large,
@@ -11,20 +11,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The counting threads of a pool, to one another: what one of them has to share.
+/// How the counting threads of a pool share a large batch.
 #[derive(Clone)]
 pub(super) struct Helpers {
     offers: Sender<Offer>,
     threads: usize,
 }
 
-/// The chance to count parts of a batch that another thread has opened.
+/// An offer to count parts of a batch that another thread has opened.
 pub(super) struct Offer {
     shared: Arc<SplitBatch>,
     results: Sender<(usize, Result<PartCount, SnapshotError>)>,
 }
 
-/// A batch in parts, each of which one thread takes.
+/// A batch in parts, each of which is counted by one thread.
 struct SplitBatch {
     batch: Batch,
     parts: Vec<Part>,
@@ -32,7 +32,7 @@ struct SplitBatch {
 }
 
 impl Helpers {
-    /// Of a pool with so many threads; each of them listens for offers.
+    /// For a pool of so many threads, each of which listens for offers.
     pub(super) fn new(threads: usize) -> (Self, Receiver<Offer>) {
         let (offers, receiver) = bounded(threads * threads);
         (Self { offers, threads }, receiver)
@@ -54,23 +54,23 @@ impl Helpers {
         let shared = Arc::new(shared);
         let (results, received) = bounded(shared.parts.len());
         for _ in 1..self.threads.min(shared.parts.len()) {
-            // Where so many wait already, everybody is busy.
+            // If so many wait already, every thread is busy.
             let _ = self.offers.try_send(Offer { shared: Arc::clone(&shared), results: results.clone() });
         }
         drop(results);
         let count = shared.count_all(&received, scratch);
-        // After an error nobody needs to go on.
+        // After an error the others stop.
         shared.stop();
         Ok(Read::new(count?, shared.batch.remarks.clone()))
     }
 }
 
-/// What reading a batch gave.
+/// A batch that was read.
 pub(super) struct Read {
     pub(super) count: BatchCount,
-    /// What tells the count from another.
+    /// Tells the count from another count of the same batch.
     pub(super) digest: NonZeroU64,
-    /// What the user should know of it.
+    /// What the user should know about it.
     pub(super) remarks: Vec<SnapshotError>,
 }
 
@@ -108,7 +108,7 @@ impl SplitBatch {
         count_part(&self.batch, &self.parts[part], scratch)
     }
 
-    /// Counts parts beside the others, and waits for theirs.
+    /// Counts parts while other threads do, and waits for theirs.
     fn count_all(
         &self,
         others: &Receiver<(usize, Result<PartCount, SnapshotError>)>,

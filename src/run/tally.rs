@@ -15,7 +15,7 @@ const MAX_LAYER_SETS: usize = 64;
 
 /// The sums of one layer over all batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "LayerFields", into = "LayerFields")]
+#[serde(from = "KeptLayer", into = "KeptLayer")]
 pub struct LayerSums {
     /// The layer's qualified name.
     pub name: String,
@@ -36,7 +36,7 @@ pub struct LayerSums {
 
 /// [`LayerSums`] as they are in a file.
 #[derive(Serialize, Deserialize)]
-struct LayerFields {
+struct KeptLayer {
     name: String,
     first_batch: u64,
     shape: Option<Vec<u64>>,
@@ -47,8 +47,8 @@ struct LayerFields {
     updates_by_step: Vec<u128>,
 }
 
-impl From<LayerFields> for LayerSums {
-    fn from(fields: LayerFields) -> Self {
+impl From<KeptLayer> for LayerSums {
+    fn from(fields: KeptLayer) -> Self {
         Self {
             name: fields.name,
             first_batch: fields.first_batch,
@@ -61,7 +61,7 @@ impl From<LayerFields> for LayerSums {
     }
 }
 
-impl From<LayerSums> for LayerFields {
+impl From<LayerSums> for KeptLayer {
     fn from(sums: LayerSums) -> Self {
         Self {
             name: sums.name,

@@ -128,13 +128,13 @@ pub(super) struct Throttle {
 struct Clock {
     schedstat: File,
     processors: f64,
-    last: Reading,
+    last: SchedReading,
     /// What it said at the beginning of this [`WINDOW`] and of the one before.
-    windows: [Reading; 2],
+    windows: [SchedReading; 2],
 }
 
 #[derive(Clone, Copy)]
-struct Reading {
+struct SchedReading {
     ran: Duration,
     waited: Duration,
     process: Duration,
@@ -198,12 +198,12 @@ impl Clock {
     }
 }
 
-fn read(schedstat: &File) -> Option<Reading> {
+fn read(schedstat: &File) -> Option<SchedReading> {
     let mut text = [0; 96];
     let length = schedstat.read_at(&mut text, 0).ok()?;
     let (ran, waited) = parse(&text[..length])?;
     let process = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Some(Reading { ran, waited, process: process.try_into().ok()?, at: Instant::now() })
+    Some(SchedReading { ran, waited, process: process.try_into().ok()?, at: Instant::now() })
 }
 
 /// The time for which a thread ran, and for which it waited: the first two of three numbers, in nanoseconds.

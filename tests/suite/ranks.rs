@@ -415,7 +415,7 @@ fn a_restart_goes_on_with_each_rank_where_it_was() {
     }
     support::write_manifest(&run.join("rank-0"), &[LAYER], None);
     let mut second = Follower::keeping(&run, &state, Keeping::Progress);
-    assert_eq!(remarks(&second.watch), ["went on after 4 batches that were counted before"]);
+    assert_eq!(remarks(&second.watch), ["resumed after 4 batches that were counted before"]);
     second.until("a manifest", |run| run.manifest().is_some());
     second.until("ranks", |run| run.rank_statuses(SystemTime::now()).len() == 3);
     assert_eq!(second.run().restarted(), None);

@@ -105,7 +105,7 @@ fn a_restart_reads_nothing_again_and_ends_with_the_same_figures() {
             if batch.is_dir() { fs::remove_dir_all(batch) } else { fs::remove_file(batch) }.expect("removed");
         }
         let mut again = start(&run, &state, Keeping::Progress);
-        assert_eq!(remarks(&again), [format!("went on after {batches} batches that were counted before")]);
+        assert_eq!(remarks(&again), [format!("resumed after {batches} batches that were counted before")]);
         until(&mut again, "the documents", |run| run.is_complete());
         let found = summary(&again);
         assert_eq!((found.total, found.layers), (expected.total, expected.layers), "{name}");
@@ -214,7 +214,7 @@ fn a_counted_batch_that_is_spoiled_holds_up_no_progress() {
     counted(&mut first, 3);
     leave(first);
     let mut second = start(&run, &state, Keeping::Progress);
-    assert_eq!(remarks(&second), ["went on after 3 batches that were counted before"]);
+    assert_eq!(remarks(&second), ["resumed after 3 batches that were counted before"]);
     names(&mut second, "000001", "without its end");
     counted(&mut second, 3);
 }
@@ -258,7 +258,7 @@ fn batches_that_a_later_manifest_contradicts_are_named_and_stay_in_the_progress(
     support::write_manifest(&run, &[("lif", "Leaky", "zero", &[3])], None);
     for _ in 0..2 {
         let mut later = start(&run, &state, Keeping::Progress);
-        assert_eq!(remarks(&later), ["went on after 3 batches that were counted before"]);
+        assert_eq!(remarks(&later), ["resumed after 3 batches that were counted before"]);
         names(&mut later, "000002", "in the figures all the same");
         counted(&mut later, 3);
         assert!(!summary(&later).complete);
@@ -639,7 +639,7 @@ fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
     let mut second = start(&run, &state, Keeping::ProgressAndPrune);
     let said = remarks(&second);
     assert!(said[0].contains("another neurotop keeps its progress"), "{said:?}");
-    assert_eq!(said[1], "went on after 3 batches that were counted before");
+    assert_eq!(said[1], "resumed after 3 batches that were counted before");
     // What only the second follows stays where it is, and what the first kept is not overwritten.
     add_batch(&run, 3);
     counted(&mut second, 4);
@@ -651,7 +651,7 @@ fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
     until(&mut first, "the last is deleted", |_| gone());
     leave(first);
     let mut third = start(&run, &state, Keeping::Progress);
-    assert_eq!(remarks(&third), ["went on after 4 batches that were counted before"]);
+    assert_eq!(remarks(&third), ["resumed after 4 batches that were counted before"]);
     counted(&mut third, 4);
 }
 

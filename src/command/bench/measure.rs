@@ -4,7 +4,6 @@ use super::interrupted;
 use super::write::Written;
 use crate::command::signals::NO_THREAD;
 use crate::publish::Publisher;
-use crate::run::prices::{Costs, LayerDefaults};
 use crate::run::{Mode, Settings, StatePlace, Watch, WatchOptions};
 use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, select};
@@ -115,14 +114,7 @@ fn read_range(path: &Path, start: u64, length: u64, buffer: &mut [u8]) -> std::i
 /// Counts as `summary` does, and checks the count.
 fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
     let started = Instant::now();
-    let settings = Settings {
-        name: "bench".into(),
-        costs: Costs::default(),
-        neurons: LayerDefaults::default(),
-        resets: LayerDefaults::default(),
-        stall_after: Duration::MAX,
-        live: false,
-    };
+    let settings = Settings { stall_after: Duration::MAX, ..Settings::new("bench") };
     let options = WatchOptions::unkept(Mode::Once, threads);
     let watch = Watch::start(run, settings, options, &StatePlace::Nowhere, Publisher::none())?;
     let news = watch.views().news();

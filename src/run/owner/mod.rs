@@ -88,7 +88,7 @@ pub(super) struct Owner {
     named: PathBuf,
     /// Where that path leads: batches are read and deleted there alone.
     directory: Arc<Path>,
-    links: Links,
+    links: OwnerLinks,
     /// All that belongs to the tally as it is now.
     epoch: Epoch,
     /// Where the progress is kept.
@@ -120,7 +120,7 @@ pub(super) struct Owner {
 }
 
 /// The ways between an owner and the rest of the program.
-pub(super) struct Links {
+pub(super) struct OwnerLinks {
     /// Where the newest view is put.
     pub(super) slot: Arc<Slot>,
     /// What takes points of the run, if points are wanted.
@@ -142,7 +142,7 @@ impl Owner {
         pool: Pool,
         keep: Keep,
         known: Known,
-        links: Links,
+        links: OwnerLinks,
     ) -> Self {
         let now = Instant::now();
         let mut owner = Self {
@@ -208,7 +208,7 @@ impl Owner {
                 },
                 recv(restart) -> order => {
                     if order.is_ok() {
-                        self.restart("as you asked");
+                        self.restart("you asked for it");
                     }
                 }
                 recv(saved) -> saved => saved.into_iter().for_each(|saved| self.take_saved(saved)),

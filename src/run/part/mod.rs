@@ -202,8 +202,7 @@ impl RunPart {
             batches: tally.batches(),
             layers: tally.layers().to_vec(),
             units: Units::from_history(run.history()),
-            // What else there is to know of them is not for a file.
-            account: Account { twins: 0, waiting_bytes: 0, ..run.account() },
+            account: filed(run.account()),
             first_whole: name(first.whole),
             first_lacking: name(first.lacking),
             ranks: run.ranks().all().map(|(rank, known)| RankPart::new(rank, known, tally)).collect(),
@@ -362,6 +361,11 @@ impl Rules {
         let rule = |rule: &CostFields| CostRule::new(&rule.neuron, &rule.reset, rule.ops_per_update);
         self.cost.iter().map(rule).collect::<Result<_, _>>().map_err(|why| anyhow!("one of its costs: {why}"))
     }
+}
+
+/// An account as a part has it.
+fn filed(account: Account) -> Account {
+    Account { twins: 0, waiting_bytes: 0, ..account }
 }
 
 /// The time that is so many nanoseconds after 1970-01-01T00:00:00Z; `None` where no clock shows it.

@@ -1,6 +1,6 @@
 //! What the part of a shard says of a rank: all that the rank's figures follow from.
 
-use super::{RunPart, nanoseconds, time_from_nanoseconds};
+use super::{RunPart, filed, nanoseconds, time_from_nanoseconds};
 use crate::follow::Account;
 use crate::run::pace::Pace;
 use crate::run::ranks::{Rank, RankUpdates};
@@ -41,7 +41,7 @@ impl RankPart {
             .map(|own| own.iter().filter_map(|(&layer, &updates)| Some((name(layer)?, updates))).collect());
         Self {
             rank,
-            account: known.account,
+            account: filed(known.account),
             batches: *batches,
             samples: *samples,
             layers,

@@ -16,7 +16,7 @@ pub enum StatePlace {
     Nowhere,
     /// In the user's directory for state.
     Default,
-    /// In this file; of several runs in files beside it, with the runs' names behind it.
+    /// In this file. Several runs have files beside it, with their names at the end.
     File(PathBuf),
 }
 
@@ -42,8 +42,8 @@ impl fmt::Display for StatePlace {
 }
 
 impl StatePlace {
-    /// The file for a run at a path without links; `within` is the directory of runs that it was found in. A link
-    /// to a file is that file: it would be replaced otherwise, and two names would have two locks.
+    /// The file for a run at a path without links. `within` is the directory of runs that it was found in. A link to a
+    /// file is resolved: it would be replaced otherwise, and two names would have two locks.
     pub(super) fn file_for(&self, run: &Path, within: Option<&Path>) -> Option<PathBuf> {
         match (self, within) {
             (Self::Nowhere, _) => None,
