@@ -4,8 +4,8 @@
 //! that value in a file, and `part/` exchanges it between machines. `owner/` is the one thread that changes what is known
 //! of a run, and `view.rs` is what that is. `views.rs` has the newest view of each run for whoever reads, and `runs.rs` is
 //! such a reader's own list of them. `worker.rs` and `split.rs` are the threads that count; `watch.rs` starts and ends all
-//! of it. Nothing here computes figures, draws, prints or exports, and nothing here waits for anybody who does: who wants
-//! to publish a run implements the traits in `points.rs`.
+//! of it. Nothing here makes summaries, draws, prints or exports, and nothing here waits for anybody who does. Whoever
+//! publishes a run implements the traits in `points.rs`.
 
 pub mod exported;
 pub mod interval;

@@ -29,7 +29,7 @@ pub trait RunPublisher: Debug {
     /// What takes the points of a run, if points are wanted.
     fn points(&self, number: usize) -> Option<Box<dyn PointTaker>>;
 
-    /// Forgets a run that is followed no more.
+    /// Forgets a run that is no longer followed.
     fn forget(&self, number: usize);
 
     /// Sentences for the user.

@@ -193,7 +193,7 @@ impl Ranks {
         before.iter().for_each(|before| self.ends.remove(before));
     }
 
-    /// Notes that the end of a rank is not there any more.
+    /// Forgets the end of a rank, which is gone.
     pub fn forget_end(&mut self, rank: u32) {
         let end = self.ranks.get_mut(&rank).and_then(|rank| Arc::make_mut(rank).end.take());
         end.iter().for_each(|end| self.ends.remove(end));
@@ -295,7 +295,7 @@ impl Ranks {
         self.cut_from = Some(from);
     }
 
-    /// Forgets what is known of a rank, which is still to come where it is expected.
+    /// Forgets a rank. If it is expected, it is still to come.
     fn forget(&mut self, rank: u32) {
         if let Some(gone) = self.ranks.remove(&rank) {
             self.layer_sums -= gone.sums.updates.0.as_ref().map_or(0, BTreeMap::len);

@@ -129,3 +129,96 @@ impl RunSums {
         priced.map(|(layer, &price)| layer.updates.times(price)).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::LayerCount;
+    use crate::snapshot::LayerShape;
+
+    /// Batches of no rank and of two ranks; the layers come in another order in every third one.
+    fn batches() -> Vec<(BatchId, BatchCount)> {
+        let batch = |number: u64| {
+            let mut names = ["a", "b", "c"];
+            names.rotate_left(number as usize % 3);
+            let shape = |name: &&str| LayerShape { name: (*name).into(), neurons: Some(vec![2]) };
+            let count = |name: &&str| {
+                let updates = number + u64::from(name.as_bytes()[0] - b'a');
+                LayerCount { updates, dense: 100, updates_by_step: vec![updates] }
+            };
+            let count = BatchCount {
+                samples: number,
+                shapes: names.iter().map(shape).collect(),
+                layers: names.iter().map(count).collect(),
+            };
+            let rank = [None, Some(0), Some(7)][number as usize % 3];
+            (BatchId { number, rank }, count)
+        };
+        (0..30).map(batch).collect()
+    }
+
+    fn price(layer: &LayerSums) -> u64 {
+        if layer.name == "c" { 0 } else { 4 }
+    }
+
+    fn added<'a>(batches: impl Iterator<Item = &'a (BatchId, BatchCount)>) -> RunSums {
+        let mut sums = RunSums::default();
+        batches.for_each(|(id, count)| sums.add(*id, count, price));
+        sums
+    }
+
+    /// What does not depend on the order in which layers were first seen.
+    fn figures(sums: &RunSums) -> impl PartialEq + std::fmt::Debug + use<> {
+        let mut layers = sums.tally.layers().to_vec();
+        layers.sort_by(|a, b| a.name.cmp(&b.name));
+        let points =
+            sums.history.points().iter().map(|point| (point.first, point.sums.samples, point.operations));
+        let name = |layer: usize| sums.tally.layers()[layer].name.clone();
+        let ranks = sums.ranks.sums().into_iter().map(|(rank, sums)| {
+            let mut own: Vec<_> =
+                sums.updates.0.into_iter().flatten().map(|(layer, updates)| (name(layer), updates)).collect();
+            own.sort_by(|a, b| a.0.cmp(&b.0));
+            (rank, sums.batches, sums.samples, own)
+        });
+        (layers, sums.tally.total(), points.collect::<Vec<_>>(), ranks.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole_in_any_order_and_grouping() {
+        let batches = batches();
+        let whole = added(batches.iter());
+        assert_eq!(whole.tally.total().batches, 30);
+        assert_eq!(figures(&added(batches.iter().rev())), figures(&whole));
+        for parts in [2, 5] {
+            let mut merged = RunSums::default();
+            for part in (0..parts).rev() {
+                merged.merge(&added(batches.iter().filter(|(id, _)| id.number % parts == part)));
+            }
+            assert_eq!(figures(&merged), figures(&whole), "{parts} parts");
+        }
+        let mut less = added(batches.iter());
+        batches[..10].iter().for_each(|(id, count)| less.remove(*id, count));
+        assert_eq!(less.tally.total(), added(batches[10..].iter()).tally.total());
+        assert_eq!(less.operations(), added(batches[10..].iter()).operations());
+    }
+
+    #[test]
+    fn what_is_kept_is_read_again_and_what_does_not_belong_together_is_refused() {
+        let sums = added(batches().iter());
+        let bytes = postcard::to_stdvec(&sums).expect("written");
+        assert_eq!(postcard::from_bytes::<RunSums>(&bytes), Ok(sums.clone()));
+        let changed = |change: fn(&mut KeptSums)| {
+            let mut kept = KeptSums::from(sums.clone());
+            change(&mut kept);
+            RunSums::try_from(kept)
+        };
+        assert_eq!(changed(|_| {}), Ok(sums.clone()));
+        assert!(changed(|kept| kept.layers.push(Arc::clone(&kept.layers[0]))).is_err(), "a layer twice");
+        assert!(changed(|kept| kept.samples += 1).is_err(), "samples in no point");
+        assert!(
+            changed(|kept| Arc::make_mut(&mut kept.layers[0]).updates.dense = 0).is_err(),
+            "more than all"
+        );
+        assert!(changed(|kept| kept.layers.truncate(1)).is_err(), "layers that are not there");
+    }
+}

@@ -343,7 +343,7 @@ mod tests {
     fn the_points_that_many_layers_leave_are_the_same_in_any_order_and_split() {
         const LAYERS: usize = 40_000;
         let numbers: Vec<u64> = (0..60).collect();
-        // The layers have other indices in each order, as those of a tally have.
+        // In each order the layers have other indices, as in a tally.
         let added = |numbers: &mut dyn Iterator<Item = u64>| {
             let mut history = History::default();
             let mut index = std::collections::HashMap::new();

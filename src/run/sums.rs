@@ -14,7 +14,7 @@ pub const MAX_SUM: u128 = 1 << 80;
 /// Membrane updates: those that changed a membrane potential, and all that there were.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Updates {
-    /// Membrane potentials that differ from those of the time step before.
+    /// Membrane potentials that differ from the time step before.
     #[serde(rename = "updates")]
     pub effective: u128,
     /// Membrane potentials of all time steps.
@@ -71,7 +71,7 @@ impl Updates {
         Some(Self { effective, dense: self.dense.checked_sub(other.dense)? })
     }
 
-    /// Whether a file may hold these sums: they cannot overflow, and no more potentials changed than there were.
+    /// Whether a file may hold these sums: no more potentials changed than there were, and nothing can overflow.
     pub fn is_sound(self) -> bool {
         self.effective <= self.dense && self.dense <= MAX_SUM
     }

@@ -1011,7 +1011,7 @@ mod tests {
         Addition::new(number.into(), format!("batch-{number}.npz"), SystemTime::UNIX_EPOCH, 1, count)
     }
 
-    /// So many that pricing all layers anew for each batch does not come to an end.
+    /// There are so many that the test never ends if all layers are priced again for each batch.
     #[test]
     fn each_of_very_many_batches_may_have_a_new_layer() {
         const MANY: u64 = 20_000;

@@ -29,7 +29,7 @@
 //! # When it ends
 //!
 //! On an order to finish it scans once more, counts what is there, for two seconds at the most, and publishes a last view.
-//! When it is followed no more (its channel closes), it keeps its progress and ends. When it panics, the view says so
+//! When it is no longer followed (its channel closes), it keeps its progress and ends. When it panics, the view says so
 //! (`watch.rs`).
 //!
 //! `directory.rs` looks at the directory, `documents.rs` reads manifests and ends, `counting.rs` has batches counted,
@@ -98,7 +98,7 @@ pub(super) struct Owner {
     watcher: Option<Watcher>,
     /// Tells one directory from another of the same name.
     root: Option<Root>,
-    /// Why another run is to be followed, where the run's path leads to another directory by now.
+    /// Why to follow another run, if the path of this one leads to another directory by now.
     elsewhere: Option<String>,
     /// How often it is worth looking at this kind of storage.
     pace: Pace,
@@ -129,7 +129,7 @@ pub(super) struct OwnerLinks {
     pub(super) said: Sender<String>,
     /// Orders to forget all counts and read everything again.
     pub(super) restart: Receiver<()>,
-    /// The order to scan once more, count what is there, and end. Once it is closed, the run is followed no more.
+    /// The order to scan once more, count what is there, and end. Once it is closed, the run is no longer followed.
     pub(super) finish: Receiver<()>,
 }
 
@@ -174,7 +174,7 @@ impl Owner {
         owner
     }
 
-    /// Runs until all is done, or the run is followed no more.
+    /// Runs until all is done, or the run is no longer followed.
     pub(super) fn run(mut self) {
         loop {
             self.let_time_pass(Instant::now());
@@ -260,7 +260,7 @@ impl Owner {
         self.next_view = Instant::now() + between;
     }
 
-    /// Ends, since the run is followed no more. Its progress stays kept.
+    /// Ends, since the run is no longer followed. Its progress stays kept.
     fn leave(mut self) {
         self.make_checkpoint(true);
         self.note_last_point();
@@ -389,7 +389,7 @@ impl Owner {
         self.delete(now);
     }
 
-    /// Has the last batches read once more, when no more are written.
+    /// Has the last batches read once more, when none is written any longer.
     fn verify(&mut self, now: Instant) {
         if self.options.mode == Mode::Once {
             return;

@@ -42,8 +42,7 @@ pub struct Merge {
     last_written: Option<SystemTime>,
 }
 
-/// Problems by file, severity and, for notices, what they say: a file may have several of these. The number is that of the
-/// shard.
+/// Problems by file, severity and key, each with the number of the shard that it is taken from.
 type MergedProblems = BTreeMap<(String, Severity, String), (u64, Problem)>;
 
 /// An end, of the run or of a rank.
