@@ -4,11 +4,11 @@ use super::display::{Display, Ends};
 use super::session::{Following, check, start};
 use super::{bar, finish, output};
 use crate::dashboard::Symbols;
-use crate::figures::{ComparedRun, RunPart, Summary, read_figures};
+use crate::figures::{ComparedRun, Summary, read_figures};
 use crate::follow::{Shard, is_run};
 use crate::options::settings::RunSettings;
 use crate::publish::Publisher;
-use crate::run::{Ended, Mode, Presence, Run, Views, Watch};
+use crate::run::{Ended, Mode, Presence, Run, RunPart, Views, Watch};
 use crate::storage::is_url;
 use crate::text::{printable, shown};
 use anyhow::bail;
@@ -74,7 +74,7 @@ pub(super) fn count_shard(
     signals: &Receiver<i32>,
 ) -> anyhow::Result<(Summary, RunPart)> {
     let (run, counted) = count_and_keep(directory, run, shard, None, signals)?;
-    Ok((counted.summary, RunPart::of(&run, shard)))
+    Ok((counted.summary, RunPart::from_run(&run, shard)))
 }
 
 /// Counts a shard, and keeps what there is to know of the run.

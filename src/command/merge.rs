@@ -3,10 +3,11 @@
 use super::check::{checks, open_baseline};
 use super::signals::leave_signals;
 use super::{finish, output};
-use crate::figures::{Merge, RunPart, Summary};
+use crate::figures::Summary;
 use crate::options::cli::MergeArgs;
 use crate::options::config::Config;
 use crate::options::settings::{self, RunSettings};
+use crate::run::{Merge, RunPart};
 use crate::text::shown;
 use std::process::ExitCode;
 use std::time::SystemTime;

@@ -4,7 +4,7 @@ use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
 use crate::options::settings::RunSettings;
 use crate::publish::Publisher;
 use crate::run::prices::{Costs, LayerDefaults};
-use crate::run::{Keeping, Mode, Options, Place, Priority, Settings, Watch};
+use crate::run::{Keeping, Mode, Priority, Settings, StatePlace, Watch, WatchOptions};
 use crate::storage;
 use crate::text::{printable, shown};
 use anyhow::{Context, bail};
@@ -16,7 +16,7 @@ pub(super) struct Following {
     pub(super) mode: Mode,
     pub(super) shard: Shard,
     pub(super) poll: Option<Duration>,
-    pub(super) place: Place,
+    pub(super) place: StatePlace,
     pub(super) keeping: Keeping,
     pub(super) priority: Priority,
 }
@@ -28,7 +28,7 @@ impl Following {
             mode,
             shard: Shard::WHOLE,
             poll: None,
-            place: Place::Nowhere,
+            place: StatePlace::Nowhere,
             keeping: Keeping::Nothing,
             priority: Priority::Normal,
         }
@@ -50,7 +50,7 @@ pub(super) fn start(
         stall_after: run.stall_after,
         live: following.mode == Mode::Live,
     };
-    let options = Options {
+    let options = WatchOptions {
         mode: following.mode,
         shard: following.shard,
         poll: following.poll,

@@ -12,7 +12,7 @@ use crate::options::config::Config;
 use crate::options::settings::{self, RunSettings};
 use crate::publish::{Publisher, Publishing, Target};
 use crate::run::Mode;
-use crate::run::Place;
+use crate::run::StatePlace;
 use crate::storage::is_url;
 use crate::text::shown;
 use anyhow::bail;
@@ -35,7 +35,7 @@ pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
         return Err(without_time_to_serve(address).into());
     }
     let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
-    settings::check_outputs(&run, &Place::Nowhere, &publishing)
+    settings::check_outputs(&run, &StatePlace::Nowhere, &publishing)
         .map_err(|why| -> Error { Error::raw(ErrorKind::ArgumentConflict, why + "\n") })?;
     run.begin()?;
     check(&args.dir, &run, Mode::Once)?;

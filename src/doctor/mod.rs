@@ -32,7 +32,7 @@ pub struct Settings {
     /// Whether to count every batch, and not only read its headers.
     pub deep: bool,
     /// Where the progress of runs is kept.
-    pub state: crate::run::Place,
+    pub state: crate::run::StatePlace,
 }
 
 /// What a path is.

@@ -265,7 +265,7 @@ impl<'a> Examination<'a> {
     }
 
     fn price(&self, neuron: &str, reset: &str) -> Option<u64> {
-        self.settings.costs.of(neuron, reset).map(|cost| cost.ops_per_update)
+        self.settings.costs.cost(neuron, reset).map(|cost| cost.ops_per_update)
     }
 
     fn note_temporary(&mut self, directory: &Path) {
@@ -288,8 +288,8 @@ impl<'a> Examination<'a> {
                 "the kept progress",
                 format!("it cannot be read: {why}"),
                 match why {
-                    Unreadable::Ever(_) => "neurotop watch counts everything again that is still here",
-                    Unreadable::Now(_) | Unreadable::Foreign(_) => {
+                    Unreadable::Corrupt(_) => "neurotop watch counts everything again that is still here",
+                    Unreadable::Transient(_) | Unreadable::NotAStateFile(_) => {
                         "neurotop watch leaves it as it is; name another file with --state"
                     }
                 },
@@ -406,8 +406,8 @@ impl<'a> Examination<'a> {
     }
 
     fn add_undeclared(&mut self, name: &str) -> usize {
-        let neuron = self.settings.neurons.of(name).map(str::to_owned);
-        let reset = self.settings.resets.of(name).map(str::to_owned);
+        let neuron = self.settings.neurons.for_layer(name).map(str::to_owned);
+        let reset = self.settings.resets.for_layer(name).map(str::to_owned);
         let ops_per_update =
             neuron.as_deref().zip(reset.as_deref()).and_then(|(neuron, reset)| self.price(neuron, reset));
         self.by_name.insert(name.to_owned(), self.layers.len());

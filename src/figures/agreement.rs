@@ -104,8 +104,8 @@ fn official_parts<'a>(
     let parts = ranks.iter().map(|official| OfficialPart {
         rank: Some(official.rank),
         results: official.results,
-        effective: quotient(official.effective, official.samples),
-        dense: quotient(official.dense, official.samples),
+        effective: quotient(official.operations.effective, official.samples),
+        dense: quotient(official.operations.dense, official.samples),
         membrane_updates: quotient(official.updates, official.samples),
     });
     let samples: u128 = ranks.iter().map(|official| official.samples).sum();

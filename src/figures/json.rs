@@ -1,7 +1,8 @@
 //! Reports as JSON.
 
 use super::format::FormatWriter;
-use super::{Comparison, RunPart, SUMMARIES_SCHEMA, Summary};
+use super::{Comparison, SUMMARIES_SCHEMA, Summary};
+use crate::run::RunPart;
 use serde::Serialize;
 
 pub(super) struct Json;

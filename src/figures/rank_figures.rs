@@ -4,8 +4,7 @@ use super::figure::Basis;
 use super::row::RowSums;
 use crate::run::Run;
 use crate::run::energy::EnergyPerOp;
-use crate::run::ranks::{RankState, Standing};
-use crate::run::sums::{Operations, Updates};
+use crate::run::ranks::{RankState, RankStatus};
 use crate::text::{span, thousands};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::time::{Duration, SystemTime};
@@ -58,35 +57,35 @@ impl Serialize for RankFigures {
 impl RankFigures {
     /// The figures of all ranks of a run at `now`, the lowest first.
     pub fn all(run: &Run, now: SystemTime) -> Vec<Self> {
-        let standings = run.standings(now);
-        if standings.is_empty() {
+        let statuses = run.rank_statuses(now);
+        if statuses.is_empty() {
             return Vec::new();
         }
-        let whole = run.operations().0;
+        let whole = run.operations().effective;
         let energy_per_op = run.settings().costs.energy_per_op();
-        standings.into_iter().map(|standing| Self::new(&standing, whole, energy_per_op)).collect()
+        statuses.into_iter().map(|status| Self::new(&status, whole, energy_per_op)).collect()
     }
 
     /// `whole`: the effective operations of the run.
-    fn new(standing: &Standing, whole: u128, energy_per_op: Option<EnergyPerOp>) -> Self {
+    fn new(status: &RankStatus, whole: u128, energy_per_op: Option<EnergyPerOp>) -> Self {
         let sums = RowSums {
-            samples: standing.samples,
-            updates: standing.updates.map(|(effective, dense)| Updates { effective, dense }),
-            operations: standing.operations.map(|(effective, dense)| Operations { effective, dense }),
+            samples: status.samples,
+            updates: status.updates,
+            operations: status.operations,
             energy_per_op,
         };
         let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
         Self {
-            rank: standing.rank,
-            state: standing.state,
-            batches: standing.account.counted,
-            waiting: standing.account.waiting,
-            set_aside: standing.account.set_aside,
-            behind: standing.lag,
+            rank: status.rank,
+            state: status.state,
+            batches: status.account.counted,
+            waiting: status.account.waiting,
+            set_aside: status.account.set_aside,
+            behind: status.lag,
             share: sums.share_of(whole),
             sums,
-            newest_batch: standing.newest.and_then(since_1970).map(|time| time.as_secs_f64()),
-            quiet_seconds: standing.quiet.map(|quiet| quiet.as_secs_f64()),
+            newest_batch: status.newest.and_then(since_1970).map(|time| time.as_secs_f64()),
+            quiet_seconds: status.quiet.map(|quiet| quiet.as_secs_f64()),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::follow::Account;
 use crate::run::Severity;
 use crate::run::interval::{Uncertainty, of_ratio};
 use crate::run::prices::PricedBy;
-use crate::run::problems::More;
+use crate::run::problem_list::More;
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::LayerSums;
 use crate::run::{Run, Status};
@@ -373,10 +373,9 @@ impl LayerFigures {
     }
 
     fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
-        let updates = Updates { effective: sums.updates, dense: sums.dense };
         self.sums.samples = samples;
-        self.sums.updates = Some(updates);
-        self.sums.operations = self.ops_per_update.map(|price| updates.times(price));
+        self.sums.updates = Some(sums.updates);
+        self.sums.operations = self.ops_per_update.map(|price| sums.updates.times(price));
         if sums.neurons.is_some() && self.shape != sums.neurons {
             self.shape.clone_from(&sums.neurons);
         }
@@ -405,7 +404,8 @@ fn uncertainty(run: &Run) -> Option<Uncertainty> {
         by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
     };
     let points = run.history().points().iter();
-    let units: Vec<(f64, f64)> = points.map(|point| (point.effective as f64, point.samples as f64)).collect();
+    let units: Vec<(f64, f64)> =
+        points.map(|point| (point.operations.effective as f64, point.sums.samples as f64)).collect();
     of_ratio(&units, fraction)
 }
 
@@ -452,18 +452,9 @@ mod tests {
     use super::*;
     use crate::figures::ComparedRun;
     use crate::run::Settings;
-    use crate::run::prices::{Costs, LayerDefaults};
-    use std::time::Duration;
 
     fn run() -> Run {
-        Run::new(Settings {
-            name: "x".into(),
-            costs: Costs::default(),
-            neurons: LayerDefaults::default(),
-            resets: LayerDefaults::default(),
-            stall_after: Duration::from_secs(30),
-            live: false,
-        })
+        Run::new(Settings::new("x"))
     }
 
     /// So many that a search through all classes for each layer would not end.

@@ -6,8 +6,8 @@ use crate::figures::{Export, Format};
 use crate::follow::Shard;
 use crate::options::suggest::nearest;
 use crate::publish::Target;
-use crate::run::Place;
 use crate::run::Priority;
+use crate::run::StatePlace;
 use crate::run::log::Level;
 use crate::run::prices::CostRule;
 use crate::storage;
@@ -217,7 +217,7 @@ pub struct KeepArgs {
     /// Keep the progress in FILE (of a directory of runs in FILE-RUN for each), to go on from there; none for
     /// nowhere [default: in the directory for state]
     #[arg(long, value_name = "FILE", value_parser = place)]
-    pub state: Option<Place>,
+    pub state: Option<StatePlace>,
     /// Delete batches once they are counted and the progress is safely on disk
     #[arg(long, overrides_with = "no_prune")]
     prune: bool,
@@ -250,8 +250,8 @@ pub struct PublishArgs {
     pub openmetrics: Option<Target>,
 }
 
-fn place(text: &str) -> Result<Place, std::convert::Infallible> {
-    Ok(Place::from(text.to_owned()))
+fn place(text: &str) -> Result<StatePlace, std::convert::Infallible> {
+    Ok(StatePlace::from(text.to_owned()))
 }
 
 /// The arguments of `summary`.
@@ -378,7 +378,7 @@ pub struct DoctorArgs {
     pub deep: bool,
     /// The progress of the run is kept in FILE; none for nowhere [default: in the directory for state]
     #[arg(long, value_name = "FILE", value_parser = place)]
-    pub state: Option<Place>,
+    pub state: Option<StatePlace>,
     /// The format on standard output
     #[arg(long, value_enum, default_value_t)]
     pub format: DoctorFormat,

@@ -10,7 +10,7 @@ use crate::options::cli::{
 };
 use crate::options::config::Config;
 use crate::publish::{Publishing, Target};
-use crate::run::Place;
+use crate::run::StatePlace;
 use crate::run::log::{Level, Log};
 use crate::run::prices::CostRule;
 use crate::run::state::lock_beside;
@@ -114,24 +114,24 @@ fn both<T: Clone>(configured: &[T], mut given: Vec<T>) -> Vec<T> {
 }
 
 /// Where the progress of runs is kept.
-pub fn state(named: Option<&Place>, config: &Config) -> Place {
-    named.or(config.state.as_ref()).cloned().unwrap_or(Place::Default)
+pub fn state(named: Option<&StatePlace>, config: &Config) -> StatePlace {
+    named.or(config.state.as_ref()).cloned().unwrap_or(StatePlace::Default)
 }
 
 /// Where the progress is kept, and whether batches that are counted are deleted.
 ///
 /// # Errors
 /// Where they are to be deleted although their counts are kept nowhere.
-pub fn keeping(args: &KeepArgs, config: &Config) -> Result<(Place, Keeping), String> {
+pub fn keeping(args: &KeepArgs, config: &Config) -> Result<(StatePlace, Keeping), String> {
     let place = state(args.state.as_ref(), config);
     let prune = args.prune().or(config.prune).unwrap_or(false);
     match (&place, prune) {
-        (Place::Nowhere, true) => {
+        (StatePlace::Nowhere, true) => {
             let state = option(args.state.is_some(), "--state none", "state = \"none\"", config);
             let prune = pruning(args, config);
             Err(format!("{prune} deletes batches, and {state} keeps nothing of them; drop one of the two"))
         }
-        (Place::Nowhere, false) => Ok((place, Keeping::Nothing)),
+        (StatePlace::Nowhere, false) => Ok((place, Keeping::Nothing)),
         (_, prune) => Ok((place, if prune { Keeping::ProgressAndPrune } else { Keeping::Progress })),
     }
 }
@@ -161,7 +161,7 @@ pub fn publishing(args: PublishArgs, config: &Config) -> Publishing {
 ///
 /// # Errors
 /// Where there are such, in words for the user.
-pub fn check_outputs(run: &RunSettings, place: &Place, publishing: &Publishing) -> Result<(), String> {
+pub fn check_outputs(run: &RunSettings, place: &StatePlace, publishing: &Publishing) -> Result<(), String> {
     let mut outputs: Vec<(&str, &Path)> =
         run.exports.iter().map(|export| ("--export", export.path())).collect();
     // One that is given twice is written twice.
@@ -173,7 +173,7 @@ pub fn check_outputs(run: &RunSettings, place: &Place, publishing: &Publishing) 
         outputs.push(("--openmetrics", file));
     }
     let lock;
-    if let Place::File(file) = place {
+    if let StatePlace::File(file) = place {
         lock = lock_beside(file);
         outputs.extend([("--state", file.as_path()), ("--state", lock.as_path())]);
     }

@@ -2,7 +2,7 @@
 //! which names, stands in the table of figures; here is only how.
 //!
 //! OpenMetrics text is made from the newest views of the runs when somebody asks or a file is due. TensorBoard needs a
-//! point for each batch: the owner of a run takes it ([`RunPoints`]) and puts it into a bounded queue. Points that find
+//! point for each batch: the owner of a run takes it ([`PointTaker`]) and puts it into a bounded queue. Points that find
 //! the queue full are left out. Threads of their own write and serve, so that neither a slow disk nor a slow client
 //! holds up counting or drawing.
 
@@ -23,9 +23,7 @@ mod thinning;
 pub use openmetrics::{CONTENT_TYPE, MAX_LAYERS, RunState, render};
 pub use target::Target;
 
-pub use points::RunPoints;
-
-use crate::run::Views;
+use crate::run::{PointTaker, RunPublisher, Views};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use metrics::Metrics;
 use points::Points;
@@ -75,31 +73,29 @@ impl Publisher {
     pub fn none() -> Self {
         Self { views: Views::default(), points: None, metrics: None, said: bounded(SENTENCES) }
     }
+}
 
-    pub fn views(&self) -> &Views {
+impl RunPublisher for Publisher {
+    fn views(&self) -> &Views {
         &self.views
     }
 
-    /// The points of a run, if TensorBoard wants them.
-    pub fn series(&self, number: usize) -> Option<RunPoints> {
-        self.points.as_ref().map(|points| points.series(number))
+    fn points(&self, number: usize) -> Option<Box<dyn PointTaker>> {
+        let points = self.points.as_ref()?;
+        Some(Box::new(points.of_run(number)))
     }
 
-    /// Forgets a run that is no longer followed.
-    pub fn leave(&self, number: usize) {
+    fn forget(&self, number: usize) {
         if let Some(metrics) = &self.metrics {
             metrics.leave(number);
         }
     }
 
-    /// Sentences for the user.
-    pub fn said(&self) -> &Receiver<String> {
+    fn said(&self) -> &Receiver<String> {
         &self.said.1
     }
 
-    /// Has the last state written once the owners of the runs have ended, and waits for that within a time limit. A
-    /// server goes on until the process ends. Returns what could not be written.
-    pub fn close(&mut self, within: Duration) -> Vec<String> {
+    fn close(&mut self, within: Duration) -> Vec<String> {
         let until = Instant::now() + within;
         let points = self.points.take().map(Points::close);
         let metrics = self.metrics.take().and_then(Metrics::close);

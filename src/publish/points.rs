@@ -3,8 +3,7 @@
 use super::names::{Names, directory_name};
 use super::tensorboard::{ClosingEventFiles, EventWriter, PointPlace, ScalarPoint, TaggedLayer};
 use super::thinning::Thinning;
-use crate::run::Run;
-use crate::run::sums::Updates;
+use crate::run::{PointTaker, Run};
 use crate::text::{printable, shown};
 use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender};
@@ -42,7 +41,7 @@ impl Points {
     }
 
     /// The points of a run, by its number.
-    pub(super) fn series(&self, number: usize) -> RunPoints {
+    pub(super) fn of_run(&self, number: usize) -> RunPoints {
         let (writer, names) = (self.writer.clone(), Arc::clone(&self.names));
         RunPoints { number, writer, names, begun: None, next_look: Instant::now(), has_news: false }
     }
@@ -79,22 +78,19 @@ struct StartedPoints {
     last: Option<(u64, (u64, u64))>,
 }
 
-impl RunPoints {
-    /// Takes a point after a batch if one is due.
-    pub fn note(&mut self, run: &Run, wall: SystemTime, now: Instant) {
+impl PointTaker for RunPoints {
+    fn note(&mut self, run: &Run, wall: SystemTime, now: Instant) {
         if let Some((begun, writer)) = self.begun(run, now) {
             begun.note(run, wall, now, writer);
             self.has_news = self.begun.as_ref().is_some_and(|begun| begun.has_news(run));
         }
     }
 
-    /// When to check again whether a point has become due with time.
-    pub fn due(&self) -> Option<Instant> {
+    fn due(&self) -> Option<Instant> {
         self.has_news.then_some(self.next_look)
     }
 
-    /// Takes a point if one has become due with time.
-    pub fn pass(&mut self, run: &Run, wall: SystemTime, now: Instant) {
+    fn pass(&mut self, run: &Run, wall: SystemTime, now: Instant) {
         if now < self.next_look {
             return;
         }
@@ -108,15 +104,17 @@ impl RunPoints {
         }
     }
 
-    /// Takes the last point and ends the file. No other run gets the directory.
-    pub fn close(&mut self, run: &Run, wall: SystemTime, now: Instant) {
+    /// Ends the file, too. No other run gets the directory.
+    fn close(&mut self, run: &Run, wall: SystemTime, now: Instant) {
         self.note(run, wall, now);
         if let Some(mut begun) = self.begun.take() {
             begun.take(run, wall, now, &self.writer, PointPlace::Last);
             self.writer.end(begun.directory);
         }
     }
+}
 
+impl RunPoints {
     /// The points, which start with the first batch or after those that an earlier process wrote.
     fn begun(&mut self, run: &Run, now: Instant) -> Option<(&mut StartedPoints, &EventWriter)> {
         if run.tally().batches() == 0 {
@@ -174,12 +172,7 @@ impl StartedPoints {
             at: wall,
             step,
             samples: run.tally().samples(),
-            updates: run
-                .tally()
-                .layers()
-                .iter()
-                .map(|layer| Updates { effective: layer.updates, dense: layer.dense })
-                .collect(),
+            updates: run.tally().layers().iter().map(|layer| layer.updates).collect(),
             energy_per_op: run.settings().costs.energy_per_op(),
             corrected,
         };
@@ -210,19 +203,17 @@ impl StartedPoints {
 mod tests {
     use super::*;
     use crate::count::{BatchCount, LayerCount};
-    use crate::run::prices::{Costs, LayerDefaults};
+    use crate::run::prices::LayerDefaults;
     use crate::run::{Addition, Settings};
     use crate::snapshot::LayerShape;
     use crossbeam_channel::bounded;
 
     fn run() -> Run {
         let settings = Settings {
-            name: "run".into(),
-            costs: Costs::default(),
             neurons: LayerDefaults::parse(&["Leaky".into()]),
             resets: LayerDefaults::parse(&["zero".into()]),
-            stall_after: Duration::from_secs(30),
             live: true,
+            ..Settings::new("run")
         };
         Run::new(settings)
     }
@@ -232,7 +223,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let (said, _said) = bounded(1);
         let points = Points::start(directory.path(), &said).expect("it starts");
-        let (mut series, mut run) = (points.series(0), run());
+        let (mut series, mut run) = (points.of_run(0), run());
         let shape = |at| LayerShape { name: format!("features.{at}.lif"), neurons: None };
         let shapes: Arc<[LayerShape]> = (0..layers).map(shape).collect();
         let count = LayerCount { updates: 7, dense: 9, updates_by_step: Vec::new() };

@@ -39,6 +39,7 @@ use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
 use crate::storage::{self, Identity, Shape};
 use counted::NO_PLACE;
 use gone::{Gone, GoneBatch};
+use serde::{Deserialize, Serialize};
 use shapes::ShapeSets;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU64;
@@ -139,7 +140,7 @@ impl Changes {
 }
 
 /// The account of a run: evidence that its figures are whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Account {
     /// Batches seen.
     pub seen: u64,
@@ -150,8 +151,10 @@ pub struct Account {
     /// Batches that cannot be counted.
     pub set_aside: u64,
     /// Those of them that are there under another name, too.
+    #[serde(skip)]
     pub twins: u64,
     /// Bytes of the batches that wait.
+    #[serde(skip)]
     pub waiting_bytes: u64,
 }
 

@@ -11,8 +11,8 @@ use crate::figures::{Export, Format};
 use crate::follow::Shard;
 use crate::options::suggest::unknown;
 use crate::publish::Target;
-use crate::run::Place;
 use crate::run::Priority;
+use crate::run::StatePlace;
 use crate::run::log::Level;
 use crate::run::prices::CostRule;
 use crate::text::{elide, printable, shown};
@@ -76,7 +76,7 @@ pub struct Config {
     /// Whether to follow symbolic links in runs.
     pub follow_links: Option<bool>,
     /// Where to keep the progress.
-    pub state: Option<Place>,
+    pub state: Option<StatePlace>,
     /// Whether to delete batches that are counted.
     pub prune: Option<bool>,
     /// Where `watch` writes TensorBoard's files.

@@ -1,24 +1,28 @@
-//! A part of a summary: the sums over the batches of one shard, as JSON, to be merged with those of the others.
+//! The part of a run that one shard counted, as JSON, and the merge of the parts of all shards.
 //!
-//! It holds whole numbers only, and all that the figures of a summary follow from, so that nothing is rounded
-//! before the parts are together.
+//! A part has whole numbers only, and all that the figures of a summary follow from, so that nothing is rounded before
+//! the parts are together. Its sums are a [`RunSums`]; beside them it has the rules that the shard was counted by, the
+//! documents, the account and the problems as the shard saw them. Nothing here makes figures or text for people.
 
-use super::rank_part::{self, RankPart};
-use super::read::{from_json, read_bytes};
-use super::{AccountFigures, COMPARISON_SCHEMA, SCHEMA};
-use crate::follow::Shard;
-use crate::run::pairs::Pairs;
-use crate::run::prices::{CostRule, Costs, LayerDefaults};
-use crate::run::problems::{Kind, NotListed};
-use crate::run::ranks::Ranks;
-use crate::run::series::{History, Point, are_in_place};
-use crate::run::sums::MAX_SUM;
-use crate::run::tally::{LayerSums, Tally};
-use crate::run::{FirstBatches, Problem, Severity};
-use crate::run::{Run, Settings};
+mod merge;
+mod rank;
+
+pub use merge::{Merge, Merged};
+
+use super::exported::{from_json, read_bytes};
+use super::layer_updates::LayerUpdates;
+use super::prices::{CostRule, Costs, LayerDefaults};
+use super::problem_list::{Kind, NotListed};
+use super::run_sums::RunSums;
+use super::series::{History, Point, are_in_place};
+use super::sums::{MAX_SUM, Operations, Sums};
+use super::tally::{LayerSums, Tally};
+use super::{FirstBatches, Problem, Run, Settings, Severity};
+use crate::follow::{Account, Shard};
 use crate::snapshot::{BatchName, End, Manifest};
-use crate::text::{printable, shown, thousands};
+use crate::text::shown;
 use anyhow::{Context, anyhow, bail, ensure};
+use rank::RankPart;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -28,97 +32,91 @@ use std::time::{Duration, SystemTime};
 /// The schema of a part.
 pub const PART_SCHEMA: &str = "neurotop.part/1";
 
-/// The most batches that a part may say it is about, so that the sum over all shards overflows nothing.
+/// The most batches that a part may claim, so that the sum over all shards cannot overflow.
 const MAX_BATCHES: u64 = 1 << 40;
 
-/// A part of a summary.
+/// The part of a run that one shard counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunPart {
     /// [`PART_SCHEMA`].
     schema: String,
-    /// What made it.
-    pub(super) tool: PartTool,
-    /// The shard.
-    pub(super) shard: Shard,
-    /// The run.
-    pub(super) run: PartRun,
-    /// What the user said of layers.
-    pub(super) rules: Rules,
-    /// Samples counted.
-    pub(super) samples: u128,
-    /// Batches counted.
-    pub(super) batches: u64,
+    tool: PartTool,
+    shard: Shard,
+    run: PartRun,
+    rules: Rules,
+    samples: u128,
+    batches: u64,
     /// Sums by layer, in no particular order.
-    pub(super) layers: Vec<Arc<LayerSums>>,
-    /// Sums of batches or groups of neighbouring ones, which the confidence interval is made from.
-    pub(super) units: Units,
+    layers: Vec<Arc<LayerSums>>,
+    /// Sums over batches or groups of neighbouring ones, which the confidence interval is made from.
+    units: Units,
     /// The account of the shard's batches.
-    pub(super) account: AccountFigures,
-    /// The names of its first batches, of those with all layers that any batch of the shard has, and without some.
+    account: Account,
+    /// The first batch with all layers that any batch of the shard has.
     #[serde(default)]
-    pub(super) first_whole: Option<String>,
+    first_whole: Option<String>,
+    /// The first batch that lacks some of them.
     #[serde(default)]
-    pub(super) first_lacking: Option<String>,
+    first_lacking: Option<String>,
     /// The ranks, the lowest first.
-    pub(super) ranks: Vec<RankPart>,
-    /// What was set aside, and what else the user should know.
-    pub(super) problems: Vec<Problem>,
-    /// How many more there are, by kind.
+    ranks: Vec<RankPart>,
+    problems: Vec<Problem>,
+    /// How many more problems there are, by kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) more_problems: Vec<MoreProblems>,
+    more_problems: Vec<MoreProblems>,
 }
 
-/// Problems that are in no list.
+/// Problems of a kind that are not listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct MoreProblems {
-    pub(super) severity: Severity,
+struct MoreProblems {
+    severity: Severity,
     /// What they have in common, and what to do; nothing where that is not told apart.
-    pub(super) kind: Kind,
-    /// Of batches of the shard.
-    pub(super) batches: u64,
-    /// Of other files, which every shard sees.
-    pub(super) others: u64,
+    kind: Kind,
+    /// How many are about batches of the shard.
+    batches: u64,
+    /// How many are about other files, which every shard sees.
+    others: u64,
 }
 
-impl MoreProblems {
-    fn of(NotListed { severity, kind, batches, others }: NotListed<'_>) -> Self {
+impl From<NotListed<'_>> for MoreProblems {
+    fn from(NotListed { severity, kind, batches, others }: NotListed<'_>) -> Self {
         Self { severity, kind: kind.cloned(), batches, others }
     }
 }
 
 /// The program that made a part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct PartTool {
+struct PartTool {
     name: String,
-    pub(super) version: String,
+    version: String,
 }
 
 /// What a run is and how far it got, as the shard saw it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct PartRun {
+struct PartRun {
     /// The manifest's name, or the directory's.
-    pub(super) name: String,
+    name: String,
     #[serde(deserialize_with = "Option::deserialize")]
-    pub(super) manifest: Option<Manifest>,
-    /// The end that the run has of its own.
+    manifest: Option<Manifest>,
+    /// The run's own end, not one that follows from its ranks.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub(super) end: Option<End>,
+    end: Option<End>,
     /// When the newest batch was written, in nanoseconds since 1970-01-01T00:00:00Z.
     #[serde(deserialize_with = "Option::deserialize")]
     last_written_ns: Option<i64>,
 }
 
-/// What the user said of layers, from the command line and the configuration.
+/// What the user said of layers, on the command line and in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Rules {
-    pub(super) cost: Vec<CostFields>,
-    pub(super) neuron: Vec<String>,
-    pub(super) reset: Vec<String>,
+struct Rules {
+    cost: Vec<CostFields>,
+    neuron: Vec<String>,
+    reset: Vec<String>,
 }
 
-/// The cost of one update.
+/// The cost of one update, not checked yet.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct CostFields {
+struct CostFields {
     neuron: String,
     reset: String,
     ops_per_update: u64,
@@ -130,11 +128,11 @@ impl fmt::Debug for CostFields {
     }
 }
 
-/// The points of a history without their layers.
+/// The points of a series, without the sums of their layers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Units {
-    /// Lowest bits of the batch number that do not matter for the unit a batch belongs to.
-    pub(super) shift: u32,
+struct Units {
+    /// The lowest bits of the batch number, which do not matter for the unit that a batch belongs to.
+    shift: u32,
     sums: Vec<Unit>,
 }
 
@@ -149,48 +147,46 @@ struct Unit {
     dense_ops: u128,
 }
 
+impl From<&Point> for Unit {
+    fn from(Point { first, last, sums, operations }: &Point) -> Self {
+        Self {
+            first_batch: *first,
+            last_batch: *last,
+            batches: sums.batches,
+            samples: sums.samples,
+            effective_ops: operations.effective,
+            dense_ops: operations.dense,
+        }
+    }
+}
+
 impl Units {
-    fn of(history: &History) -> Self {
-        let sums = history.points().iter().map(|point| Unit {
-            first_batch: point.first,
-            last_batch: point.last,
-            batches: point.batches,
-            samples: point.samples,
-            effective_ops: point.effective,
-            dense_ops: point.dense,
-        });
-        Self { shift: history.shift(), sums: sums.collect() }
+    fn from_history(history: &History) -> Self {
+        let sums = history.points().iter().map(|point| Unit::from(&**point)).collect();
+        Self { shift: history.shift(), sums }
     }
 
-    /// The points, without layers.
-    pub(super) fn points(&self) -> Vec<Point> {
+    fn points(&self) -> Vec<Point> {
         let points = self.sums.iter().map(|unit| Point {
             first: unit.first_batch,
             last: unit.last_batch,
-            batches: unit.batches,
-            samples: unit.samples,
-            layers: Pairs::default(),
-            effective: unit.effective_ops,
-            dense: unit.dense_ops,
+            sums: Sums { batches: unit.batches, samples: unit.samples, updates: LayerUpdates::default() },
+            operations: Operations { effective: unit.effective_ops, dense: unit.dense_ops },
         });
         points.collect()
     }
 
-    /// The sum over the units; `None` where it overflows.
-    fn sum(&self, of: impl Fn(&Unit) -> u128) -> Option<u128> {
-        self.sums.iter().try_fold(0_u128, |sum, unit| sum.checked_add(of(unit)))
+    /// The sum over the units of what `value` gives of each; `None` where it overflows.
+    fn sum(&self, value: impl Fn(&Unit) -> u128) -> Option<u128> {
+        self.sums.iter().try_fold(0_u128, |sum, unit| sum.checked_add(value(unit)))
     }
 }
 
 impl RunPart {
-    /// The part of a run of which a shard is counted.
-    pub fn of(run: &Run, shard: Shard) -> Self {
-        let Settings { costs, neurons, resets, .. } = run.settings();
-        let cost = costs.rules().map(|CostRule { neuron, reset, ops_per_update }| CostFields {
-            neuron,
-            reset,
-            ops_per_update,
-        });
+    /// The part of a run of which one shard is counted.
+    pub fn from_run(run: &Run, shard: Shard) -> Self {
+        let name = |batch: Option<BatchName>| batch.map(|batch| batch.to_string());
+        let (tally, first) = (run.tally(), run.first_batches());
         Self {
             schema: PART_SCHEMA.to_owned(),
             tool: PartTool { name: "neurotop".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -201,23 +197,37 @@ impl RunPart {
                 end: run.own_end().cloned(),
                 last_written_ns: run.last_activity().map(nanoseconds),
             },
-            rules: Rules { cost: cost.collect(), neuron: neurons.values(), reset: resets.values() },
-            samples: run.tally().samples(),
-            batches: run.tally().batches(),
-            layers: run.tally().layers().to_vec(),
-            units: Units::of(run.history()),
-            account: run.account().into(),
-            first_whole: run.first_batches().whole.map(|batch| batch.to_string()),
-            first_lacking: run.first_batches().lacking.map(|batch| batch.to_string()),
-            ranks: RankPart::all_of(run),
+            rules: Rules::from_settings(run.settings()),
+            samples: tally.samples(),
+            batches: tally.batches(),
+            layers: tally.layers().to_vec(),
+            units: Units::from_history(run.history()),
+            account: filed(run.account()),
+            first_whole: name(first.whole),
+            first_lacking: name(first.lacking),
+            ranks: run.ranks().all().map(|(rank, known)| RankPart::new(rank, known, tally)).collect(),
             problems: run.problems_of_files().cloned().collect(),
-            more_problems: run.problems_not_listed().map(MoreProblems::of).collect(),
+            more_problems: run.problems_not_listed().map(MoreProblems::from).collect(),
         }
     }
 
-    /// The shard that it is about.
     pub fn shard(&self) -> Shard {
         self.shard
+    }
+
+    /// The name of the run.
+    pub fn name(&self) -> &str {
+        &self.run.name
+    }
+
+    /// Samples counted.
+    pub fn samples(&self) -> u128 {
+        self.samples
+    }
+
+    /// The account of the shard's batches.
+    pub fn account(&self) -> Account {
+        self.account
     }
 
     /// Reads a part that `summary --shard` wrote.
@@ -230,20 +240,24 @@ impl RunPart {
         Self::parse(&bytes).map_err(|why| anyhow!("{} is no part of a run: {why:#}; {advice}", shown(path)))
     }
 
-    /// The part in a JSON text.
+    /// Parses the JSON text of a part.
     ///
     /// # Errors
-    /// Where it is none, or says what no part can.
+    /// Where it is no part, or claims what no part can.
     pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
         #[derive(Deserialize)]
-        struct Preamble {
+        struct SchemaOnly {
             schema: Option<String>,
         }
-        let Preamble { schema } = from_json(bytes)?;
+        let SchemaOnly { schema } = from_json(bytes)?;
         match schema.as_deref() {
             Some(PART_SCHEMA) => {}
-            Some(SCHEMA) => bail!("it is a whole summary ({SCHEMA})"),
-            Some(COMPARISON_SCHEMA) => bail!("it is a comparison ({COMPARISON_SCHEMA})"),
+            Some(summary) if summary.starts_with("neurotop.summary/") => {
+                bail!("it is a whole summary ({summary})")
+            }
+            Some(comparison) if comparison.starts_with("neurotop.comparison/") => {
+                bail!("it is a comparison ({comparison})")
+            }
             Some(other) if other.starts_with("neurotop.part/") => bail!(
                 "its schema is {other:?}, and this neurotop merges {PART_SCHEMA:?}; use the neurotop that made it"
             ),
@@ -255,28 +269,30 @@ impl RunPart {
         Ok(part)
     }
 
-    /// Refuses what no part can say, so that the sums of all of them overflow nothing and belong together.
+    /// Refuses what no part can claim, so that the sums of all parts cannot overflow and belong together.
     fn check(&self) -> anyhow::Result<()> {
         if let Some(twice) = self.run.manifest.as_ref().and_then(Manifest::layer_twice) {
             bail!("its manifest has layer {twice:?} twice");
         }
-        self.dense_updates().context("its sums are beyond any run's")?;
+        let dense = self.layers.iter().try_fold(0_u128, |sum, layer| sum.checked_add(layer.updates.dense));
+        ensure!(dense.is_some_and(|dense| dense <= MAX_SUM), "its sums are beyond any run's");
         ensure!(self.samples <= MAX_SUM, "its samples are beyond any run's");
-        let AccountFigures { seen, counted, waiting, set_aside } = self.account;
+        let Account { seen, counted, waiting, set_aside, .. } = self.account;
         let few =
             [self.batches, seen, counted, waiting, set_aside].into_iter().all(|count| count <= MAX_BATCHES);
         ensure!(few, "its batches are beyond any run's");
         for layer in &self.layers {
             let by_step = layer.updates_by_step.iter().try_fold(0_u128, |sum, &step| sum.checked_add(step));
-            let fits = by_step.is_some_and(|sum| sum <= layer.updates) && layer.updates <= layer.dense;
+            let fits = by_step.is_some_and(|sum| sum <= layer.updates.effective) && layer.updates.is_sound();
             ensure!(fits, "layer {:?} has more updates than there can be", layer.name);
         }
         ensure!(
             are_in_place(&self.units.points(), self.units.shift),
             "its units overlap or are out of order"
         );
-        let run = self.run_alone()?;
-        let (effective, dense) = run.operations();
+        let mut run = self.empty_run(self.run.manifest.clone(), Duration::ZERO)?;
+        run.take_sums(self.sums_without_ranks()?, self.last_written());
+        let Operations { effective, dense } = run.operations();
         for (what, sum, whole) in [
             ("batches", self.units.sum(|unit| unit.batches.into()), self.batches.into()),
             ("samples", self.units.sum(|unit| unit.samples), self.samples),
@@ -285,62 +301,75 @@ impl RunPart {
         ] {
             ensure!(sum == Some(whole), "the {what} of its units are not the sum, {whole}");
         }
-        rank_part::check(self)
+        rank::check(self)
     }
 
-    /// The dense updates of all layers, which bound all of its sums; `None` where they are too many.
-    pub(super) fn dense_updates(&self) -> Option<u128> {
-        let sum = self.layers.iter().try_fold(0_u128, |sum, layer| sum.checked_add(layer.dense));
-        sum.filter(|&sum| sum <= MAX_SUM)
-    }
-
-    /// What the user said of layers, and where the run got to, for a run of these sums.
-    fn run_alone(&self) -> anyhow::Result<Run> {
-        let tally = Tally::restore(&self.layers, self.samples, self.batches);
+    fn sums_without_ranks(&self) -> anyhow::Result<RunSums> {
+        let tally = Tally::from_layers(self.layers.clone(), Vec::new(), self.batches, self.samples);
         let mut history = History::default();
         history.join(&self.units.points(), self.units.shift);
-        let mut run = self.run_of(self.run.manifest.clone(), Duration::ZERO)?;
-        let tally = tally.context("a layer is in it twice")?;
-        run.take_over(tally, history, Ranks::default(), self.last_written());
-        Ok(run)
+        Ok(RunSums { tally: tally.context("a layer is in it twice")?, history, ..RunSums::default() })
+    }
+
+    /// What its batches add up to, without the ends of the ranks.
+    ///
+    /// # Errors
+    /// Where a layer is in it twice.
+    fn sums(&self) -> anyhow::Result<RunSums> {
+        let mut sums = self.sums_without_ranks()?;
+        for rank in &self.ranks {
+            sums.ranks.join(rank.rank, rank.known(&sums.tally));
+        }
+        Ok(sums)
     }
 
     /// A run like that of this part, with nothing counted yet.
-    pub(super) fn run_of(&self, manifest: Option<Manifest>, stall_after: Duration) -> anyhow::Result<Run> {
+    fn empty_run(&self, manifest: Option<Manifest>, stall_after: Duration) -> anyhow::Result<Run> {
         let mut run = Run::new(Settings {
-            name: self.run.name.clone(),
             costs: Costs::with_rules(self.rules.costs()?),
             neurons: LayerDefaults::parse(&self.rules.neuron),
             resets: LayerDefaults::parse(&self.rules.reset),
             stall_after,
-            live: false,
+            ..Settings::new(&self.run.name)
         });
         manifest.into_iter().for_each(|manifest| run.take_manifest(Arc::new(manifest)));
         Ok(run)
     }
 
-    /// Its first batches with all of its layers and without some.
-    pub(super) fn first_batches(&self) -> FirstBatches {
+    fn first_batches(&self) -> FirstBatches {
         let parsed = |name: &Option<String>| name.as_deref().and_then(BatchName::parse);
         FirstBatches { whole: parsed(&self.first_whole), lacking: parsed(&self.first_lacking) }
     }
 
     /// When the newest batch was written.
-    pub(super) fn last_written(&self) -> Option<SystemTime> {
-        self.run.last_written_ns.and_then(time_of)
+    fn last_written(&self) -> Option<SystemTime> {
+        self.run.last_written_ns.and_then(time_from_nanoseconds)
     }
 }
 
 impl Rules {
-    /// The costs that the user added.
-    pub(super) fn costs(&self) -> anyhow::Result<Vec<CostRule>> {
+    fn from_settings(Settings { costs, neurons, resets, .. }: &Settings) -> Self {
+        let cost = costs.rules().map(|CostRule { neuron, reset, ops_per_update }| CostFields {
+            neuron,
+            reset,
+            ops_per_update,
+        });
+        Self { cost: cost.collect(), neuron: neurons.values(), reset: resets.values() }
+    }
+
+    fn costs(&self) -> anyhow::Result<Vec<CostRule>> {
         let rule = |rule: &CostFields| CostRule::new(&rule.neuron, &rule.reset, rule.ops_per_update);
         self.cost.iter().map(rule).collect::<Result<_, _>>().map_err(|why| anyhow!("one of its costs: {why}"))
     }
 }
 
+/// An account as a part has it.
+fn filed(account: Account) -> Account {
+    Account { twins: 0, waiting_bytes: 0, ..account }
+}
+
 /// The time that is so many nanoseconds after 1970-01-01T00:00:00Z; `None` where no clock shows it.
-pub(super) fn time_of(nanoseconds: i64) -> Option<SystemTime> {
+fn time_from_nanoseconds(nanoseconds: i64) -> Option<SystemTime> {
     let distance = Duration::from_nanos(nanoseconds.unsigned_abs());
     match nanoseconds < 0 {
         true => SystemTime::UNIX_EPOCH.checked_sub(distance),
@@ -348,25 +377,11 @@ pub(super) fn time_of(nanoseconds: i64) -> Option<SystemTime> {
     }
 }
 
-/// A time in nanoseconds since 1970, as near as 64 bits come: they last for 292 years either way.
-pub(super) fn nanoseconds(time: SystemTime) -> i64 {
+/// A time in nanoseconds since 1970, or the nearest that 64 bits can say: they reach 292 years either way.
+fn nanoseconds(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |before| -before),
-    }
-}
-
-impl RunPart {
-    /// The part in a line for people: its figures are those of a shard alone, and in no table.
-    pub(super) fn line(&self) -> String {
-        let AccountFigures { seen, counted, waiting, set_aside } = self.account;
-        let [seen, counted, waiting, set_aside] =
-            [seen, counted, waiting, set_aside].map(|count| thousands(count.into()));
-        let (run, shard, samples) = (printable(&self.run.name), self.shard, thousands(self.samples));
-        format!(
-            "neurotop · {run} · shard {shard}: {seen} batches seen, {counted} counted with {samples} samples, \
-             {waiting} waiting, {set_aside} set aside; neurotop merge adds the shards up\n"
-        )
     }
 }
 
@@ -374,9 +389,8 @@ impl RunPart {
 mod tests {
     use super::*;
     use crate::count::{BatchCount, LayerCount};
-    use crate::figures::{Merge, Summary};
-    use crate::follow::Account;
     use crate::run::Addition;
+    use crate::run::ranks::RankStatus;
     use crate::snapshot::{BatchId, LayerShape};
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -385,12 +399,10 @@ mod tests {
     /// rank, the others are of ranks 0 and 7.
     fn part() -> RunPart {
         let mut run = Run::new(Settings {
-            name: "run".into(),
             costs: Costs::with_rules(["RLeaky:zero=5".parse().expect("a rule")]),
             neurons: LayerDefaults::parse(&["RLeaky".into(), "b=None".into()]),
             resets: LayerDefaults::parse(&["zero".into()]),
-            stall_after: Duration::ZERO,
-            live: false,
+            ..Settings::new("run")
         });
         let shape = |name: &str| LayerShape { name: name.into(), neurons: Some(vec![2]) };
         for number in 0..3 {
@@ -409,13 +421,17 @@ mod tests {
         run.take_account(account(3));
         [0, 7].into_iter().for_each(|rank| run.take_rank(rank, Some(account(1))));
         run.take_rank_end(7, Some(end));
-        RunPart::of(&run.concluded(SystemTime::UNIX_EPOCH), Shard::WHOLE)
+        RunPart::from_run(&run.concluded(SystemTime::UNIX_EPOCH), Shard::WHOLE)
     }
 
-    fn merged(part: RunPart) -> anyhow::Result<Summary> {
+    fn merged(part: RunPart) -> anyhow::Result<Run> {
         let mut merge = Merge::default();
         merge.add(Path::new("part.json"), part)?;
-        Ok(Summary::of(&merge.finish(Duration::ZERO)?.run, SystemTime::UNIX_EPOCH))
+        Ok(merge.finish(Duration::ZERO)?.run)
+    }
+
+    fn merged_ranks(part: RunPart) -> Vec<RankStatus> {
+        merged(part).expect("merged").rank_statuses(SystemTime::UNIX_EPOCH)
     }
 
     /// Whether a part with other sums is refused: `from` and `to` are texts in its JSON.
@@ -484,12 +500,12 @@ mod tests {
 
     #[test]
     fn ranks_without_room_for_their_layers_are_merged_without_them() {
-        let whole = merged(part()).expect("a part").ranks;
-        assert_eq!((whole[0].sums.effective(), whole[1].sums.effective()), (Some(5), Some(10)));
-        let cut =
-            merged(changed(&[("/ranks/1/layers", Value::Null)]).expect("a part")).expect("merged").ranks;
+        let whole = merged_ranks(part());
+        let effective = |at: usize| whole[at].operations.map(|operations| operations.effective);
+        assert_eq!((effective(0), effective(1)), (Some(5), Some(10)));
+        let cut = merged_ranks(changed(&[("/ranks/1/layers", Value::Null)]).expect("a part"));
         assert_eq!(cut[0], whole[0]);
-        assert_eq!((cut[1].sums.effective(), cut[1].sums.updates, cut[1].sums.samples), (None, None, 2));
+        assert_eq!((cut[1].operations, cut[1].updates, cut[1].samples), (None, None, 2));
     }
 
     #[test]
