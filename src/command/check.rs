@@ -30,6 +30,11 @@ fn without_baseline(condition: &Condition) -> clap::Error {
     )
 }
 
+/// An error of the command line: options that do not go together.
+pub(super) fn conflict(why: &str) -> clap::Error {
+    clap::Error::raw(ErrorKind::ArgumentConflict, format!("{why}\n"))
+}
+
 /// Counts the baseline, unless it is an exported summary.
 pub(super) fn checks(
     baseline: Option<RunSource<'_>>,

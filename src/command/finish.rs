@@ -5,6 +5,7 @@ use super::leaving::Leaving;
 use super::output;
 use crate::dashboard::{Look, Symbols, ThemeName, Wishes};
 use crate::figures::{Colours, Comparison, Export, Failure, Format, Report, Summary};
+use crate::options::OptionValues;
 use crate::run::Watch;
 use crate::text::{printable, shown};
 use std::io::IsTerminal;
@@ -15,6 +16,20 @@ const SET_ASIDE: u8 = 3;
 
 /// The exit code where a condition of `--fail-if` holds or cannot be decided.
 const FAILED: u8 = 4;
+
+/// Exports and prints the figures of one run, and reports what is wrong with them. Returns the exit code.
+pub(super) fn report(
+    summary: &Summary,
+    options: &OptionValues,
+    all_published: bool,
+) -> anyhow::Result<ExitCode> {
+    let exported = write_exports(&options.export, summary);
+    let printed = print(summary, options.format, options.symbols())?;
+    name_problems(std::slice::from_ref(summary), Some(options.format));
+    name_failures(None, summary.failed.as_deref(), Some(options.format));
+    let all_written = exported && printed && all_published;
+    Ok(exit_code(all_written, summary.failed.as_deref(), summary.leaves_out()))
+}
 
 /// Publishes the last figures, and reports failures on standard error. Returns whether there were none.
 pub(super) fn close_publisher(watch: &mut Watch) -> bool {

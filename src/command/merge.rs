@@ -28,15 +28,12 @@ pub(super) fn merge(parts: &[PathBuf], given: &CommandLine) -> anyhow::Result<Ex
     let checks = checks(open_baseline(&options)?, &options, &leave_signals()?)?;
     let mut summary = Summary::of(&merged.run, SystemTime::now());
     checks.apply(&mut summary);
-    let exported = finish::write_exports(&options.export, &summary);
-    let printed = finish::print(&summary, options.format, options.symbols())?;
+    let code = finish::report(&summary, &options, true)?;
     for path in &merged.before_end {
         output::say(&format!(
             "{}: made before the run, or a rank of it, ended; count its shard again",
             shown(path)
         ));
     }
-    finish::name_problems(std::slice::from_ref(&summary), Some(options.format));
-    finish::name_failures(None, summary.failed.as_deref(), Some(options.format));
-    Ok(finish::exit_code(exported && printed, summary.failed.as_deref(), summary.leaves_out()))
+    Ok(code)
 }

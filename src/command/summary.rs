@@ -1,6 +1,6 @@
 //! `neurotop summary DIR`: counts a run once and prints its figures, or with `--shard` the part for `merge`.
 
-use super::check::{checks, open_baseline};
+use super::check::{checks, conflict, open_baseline};
 use super::count::{CountedRun, count, count_shard};
 use super::finish;
 use super::session::check;
@@ -16,7 +16,7 @@ use crate::run::Place;
 use crate::storage::is_url;
 use crate::text::shown;
 use anyhow::bail;
-use clap::error::{Error, ErrorKind};
+use clap::Error;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,9 +33,7 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
     if let Some(Target::Address(address)) = options.openmetrics {
         return Err(without_time_to_serve(address).into());
     }
-    options
-        .check_outputs(&Place::Nowhere)
-        .map_err(|why| -> Error { Error::raw(ErrorKind::ArgumentConflict, why + "\n") })?;
+    options.check_outputs(&Place::Nowhere).map_err(|why| conflict(&why))?;
     options.begin()?;
     check(directory, &options, Mode::Once)?;
     let publisher = Publisher::start(&options.publishing())?;
@@ -44,22 +42,13 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
     let checks = checks(baseline, &options, &signals)?;
     let CountedRun { mut summary, all_published } = count(directory, &options, Some(publisher), &signals)?;
     checks.apply(&mut summary);
-    let exported = finish::write_exports(&options.export, &summary);
-    let printed = finish::print(&summary, options.format, options.symbols())?;
-    finish::name_problems(std::slice::from_ref(&summary), Some(options.format));
-    finish::name_failures(None, summary.failed.as_deref(), Some(options.format));
-    Ok(finish::exit_code(
-        exported && printed && all_published,
-        summary.failed.as_deref(),
-        summary.leaves_out(),
-    ))
+    finish::report(&summary, &options, all_published)
 }
 
 fn without_time_to_serve(address: SocketAddr) -> Error {
-    let why = format!(
-        "--openmetrics {address}: summary ends once it has counted, before anybody asks; give a file, or use watch\n"
-    );
-    Error::raw(ErrorKind::ArgumentConflict, why)
+    conflict(&format!(
+        "--openmetrics {address}: summary ends once it has counted, before anybody asks; give a file, or use watch"
+    ))
 }
 
 /// Counts a shard, and refuses options that are about the figures of a whole run.
@@ -85,5 +74,5 @@ fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Resul
 
 fn whole_run_only(why: &str) -> Error {
     let advice = "leave that to neurotop merge once all shards are counted, or to a count of the whole run";
-    Error::raw(ErrorKind::ArgumentConflict, format!("with --shard, {why}; {advice}\n"))
+    conflict(&format!("with --shard, {why}; {advice}"))
 }

@@ -1,6 +1,6 @@
 //! `neurotop watch DIR`: shows the dashboard, and prints and exports the figures on leaving.
 
-use super::check::{checks, open_baseline};
+use super::check::{checks, conflict, open_baseline};
 use super::display::{Display, DisplayChannels, fault};
 use super::exporter::{Exporter, Outcome};
 use super::leaving::Leaving;
@@ -29,18 +29,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub(super) fn watch(directory: &Path, given: &CommandLine) -> anyhow::Result<ExitCode> {
     let options = OptionValues::load(given, Purpose::Watch)?;
-    let conflict = |why: String| clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why + "\n");
-    let keeping = options.keeping().map_err(conflict)?;
+    let keeping = options.keeping().map_err(|why| conflict(&why))?;
     if keeping == Keeping::ProgressAndPrune && is_url(directory) {
         let prune = options.prune_as_written();
         let why = format!(
             "{prune} deletes nothing in an object store; set an expiry rule there, and --no-prune here"
         );
-        return Err(conflict(why).into());
+        return Err(conflict(&why).into());
     }
     let (poll, priority, place) = (options.poll, options.priority, options.state.value.clone());
     let following = Following { poll, place, keeping, priority, ..Following::unkept(Mode::Live) };
-    options.check_outputs(&following.place).map_err(conflict)?;
+    options.check_outputs(&following.place).map_err(|why| conflict(&why))?;
     options.begin()?;
     check(directory, &options, Mode::Live)?;
     let publisher = Publisher::start(&options.publishing())?;
