@@ -3,7 +3,7 @@
 use super::session::{Following, check, start};
 use super::signals::leave_signals;
 use super::watch::watch_runs;
-use crate::dashboard::Options;
+use crate::dashboard::DashboardOptions;
 use crate::options::cli::{DemoArgs, RunArgs};
 use crate::options::config::Config;
 use crate::options::settings::{self, RunSettings, STALL_AFTER};
@@ -56,7 +56,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         move || drop(end.send(replay(&path, pace, &leave)))
     };
     std::thread::Builder::new().name("demo".into()).spawn(write)?;
-    let options = Options {
+    let options = DashboardOptions {
         close_after: Some(CLOSE_AFTER),
         ..settings::dashboard(&run, &args.end, &args.look, config)?
     };

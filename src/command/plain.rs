@@ -2,7 +2,7 @@
 
 use super::display::Ends;
 use super::output::{self, Reader};
-use crate::dashboard::{Options, Symbols};
+use crate::dashboard::{DashboardOptions, Symbols};
 use crate::figures::{Summary, silent_ranks};
 use crate::process::streams::reader_is_gone;
 use crate::run::{Entry, News, Presence, Runs, Status, Views};
@@ -22,8 +22,12 @@ const FIRST_LINE: Duration = Duration::from_millis(300);
 
 /// Prints progress until it is told to stop, or nobody reads any more; where a dashboard would close by itself, until
 /// the runs are over.
-pub(super) fn print_lines<O>(views: &Views, options: &Options, ends: &Ends<O>) -> anyhow::Result<()> {
-    let symbols = options.look.symbols;
+pub(super) fn print_lines<O>(
+    views: &Views,
+    options: &DashboardOptions,
+    ends: &Ends<O>,
+) -> anyhow::Result<()> {
+    let symbols = options.appearance.symbols;
     let wake = views.news();
     let (mut news, mut absent) = (News::default(), Absent::default());
     let next = Instant::now() + FIRST_LINE;

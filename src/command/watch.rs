@@ -8,7 +8,7 @@ use super::session::{Following, check, start};
 use super::signals::{NO_THREAD, leave_signals};
 use super::{finish, output, plain};
 use crate::dashboard::{
-    self, Inputs, JobSignal, Options, Order, Screen, Symbols, give_back_anyway, take_faults,
+    self, DashboardOptions, DashboardOrder, Inputs, JobSignal, Screen, Symbols, give_back_anyway, take_faults,
 };
 use crate::figures::checks::Checks;
 use crate::figures::{Export, Format, Summaries, Summary};
@@ -50,7 +50,7 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &run, &signals)?;
-    let options = Options { checks, ..settings::dashboard(&run, &args.end, &args.look, config)? };
+    let options = DashboardOptions { checks, ..settings::dashboard(&run, &args.end, &args.look, config)? };
     let watch = start(&args.dir, &run, &following, publisher)?;
     watch_runs(watch, &signals, options)
 }
@@ -65,12 +65,12 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) fn watch_runs(
     mut watch: Watch,
     signals: &Receiver<i32>,
-    options: Options,
+    options: DashboardOptions,
 ) -> anyhow::Result<ExitCode> {
     let after = After {
         exports: options.exports.clone(),
         checks: options.checks.clone(),
-        symbols: options.look.symbols,
+        symbols: options.appearance.symbols,
     };
     let mut exporter = Exporter::new(options.checks.clone());
     let shown = catch_unwind(AssertUnwindSafe(|| attend(&mut watch, &mut exporter, signals, options)));
@@ -85,7 +85,7 @@ fn attend(
     watch: &mut Watch,
     exporter: &mut Exporter,
     signals: &Receiver<i32>,
-    options: Options,
+    options: DashboardOptions,
 ) -> anyhow::Result<()> {
     let (exports, exit_when_finished) = (options.exports.clone(), options.exit_when_finished);
     let mut display = display(watch, options)?;
@@ -106,7 +106,7 @@ fn attend(
 fn attend_until(
     watch: &mut Watch,
     exporter: &mut Exporter,
-    display: &Display<Order>,
+    display: &Display<DashboardOrder>,
     signals: &Receiver<i32>,
     exports: &[Export],
     exit_when_finished: bool,
@@ -138,8 +138,8 @@ fn attend_until(
             recv(signals) -> _ => return None,
             recv(display.ended()) -> ended => return Some(ended.unwrap_or_else(|_| Err(fault()))),
             recv(display.orders()) -> order => match order {
-                Ok(Order::Restart(run)) => watch.restart(run).unwrap_or_else(|why| display.say(why.into())),
-                Ok(Order::Export) => order_exports(watch, exporter, display, exports),
+                Ok(DashboardOrder::Restart(run)) => watch.restart(run).unwrap_or_else(|why| display.say(why.into())),
+                Ok(DashboardOrder::Export) => order_exports(watch, exporter, display, exports),
                 // It is about to end.
                 Err(_) => std::thread::sleep(Duration::from_millis(1)),
             },
@@ -153,7 +153,12 @@ fn attend_until(
     }
 }
 
-fn order_exports(watch: &Watch, exporter: &mut Exporter, display: &Display<Order>, exports: &[Export]) {
+fn order_exports(
+    watch: &Watch,
+    exporter: &mut Exporter,
+    display: &Display<DashboardOrder>,
+    exports: &[Export],
+) {
     let runs = watch.runs();
     let exports = match exports {
         [] => vec![Export::named_after(runs.name())],
@@ -173,7 +178,7 @@ fn in_words((path, written): &Outcome) -> String {
 }
 
 /// What shows the runs. Taking the terminal is for its own thread, too: that writes to it.
-fn display(watch: &Watch, options: Options) -> anyhow::Result<Display<Order>> {
+fn display(watch: &Watch, options: DashboardOptions) -> anyhow::Result<Display<DashboardOrder>> {
     let views = watch.views().clone();
     // A terminal that has no size, and whose description gives none, cannot be drawn on.
     if std::io::stdout().is_terminal() && crossterm::terminal::size().is_ok() {
@@ -198,8 +203,8 @@ fn draw(
     mut screen: Screen,
     views: &Views,
     jobs: Receiver<JobSignal>,
-    ends: &Ends<Order>,
-    options: &Options,
+    ends: &Ends<DashboardOrder>,
+    options: &DashboardOptions,
 ) -> anyhow::Result<()> {
     let events = dashboard::terminal_events().context(NO_THREAD)?;
     let inputs = Inputs { events, stop: ends.stop.clone(), jobs, messages: ends.messages.clone() };

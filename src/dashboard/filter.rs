@@ -39,7 +39,7 @@ impl Filter {
     }
 
     fn pattern(&self) -> &Pattern {
-        self.pattern.get_or_init(|| Pattern::of(&self.text))
+        self.pattern.get_or_init(|| Pattern::from_text(&self.text))
     }
 
     /// Whether it was asked what it means.
@@ -78,7 +78,7 @@ impl Filter {
 }
 
 impl Pattern {
-    fn of(text: &str) -> Self {
+    fn from_text(text: &str) -> Self {
         if text.is_empty() {
             return Self::Everything;
         }

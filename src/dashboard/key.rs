@@ -57,7 +57,7 @@ impl Key {
     pub const CTRL_C: Self = Self { code: KeyCode::Char('c'), modifiers: KeyModifiers::CONTROL };
 
     /// The key of an event. Terminals differ in whether they report Shift with what it makes.
-    pub fn of(event: &KeyEvent) -> Self {
+    pub fn from_event(event: &KeyEvent) -> Self {
         let (control, shift) = (KeyModifiers::CONTROL, KeyModifiers::SHIFT);
         let (code, modifiers) = match event.code {
             KeyCode::Char(character) if event.modifiers.contains(control) => {
@@ -144,7 +144,7 @@ fn code(text: &str) -> Option<KeyCode> {
 fn told_apart(code: KeyCode, modifiers: KeyModifiers) -> Result<Key, String> {
     let (control, shift) = (KeyModifiers::CONTROL, KeyModifiers::SHIFT);
     let KeyCode::Char(character) = code else {
-        return Ok(Key::of(&KeyEvent::new(code, modifiers)));
+        return Ok(Key::from_event(&KeyEvent::new(code, modifiers)));
     };
     if modifiers.contains(control) {
         let plain = character.to_ascii_lowercase();
@@ -153,7 +153,7 @@ fn told_apart(code: KeyCode, modifiers: KeyModifiers) -> Result<Key, String> {
         }
     }
     if !modifiers.contains(shift) {
-        return Ok(Key::of(&KeyEvent::new(code, modifiers)));
+        return Ok(Key::from_event(&KeyEvent::new(code, modifiers)));
     }
     let mut upper = character.to_uppercase();
     match (upper.next(), upper.next()) {

@@ -1,8 +1,8 @@
 //! Which keys ask for what: the table of keys, as the configuration file changes it.
 
+use super::bindings::{Action, BINDINGS, Binding, EDITS};
 use super::key::Key;
-use super::keys::{Action, BINDINGS, Binding, EDITS};
-use super::state::View;
+use super::ui_state::View;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
@@ -11,13 +11,13 @@ pub type Rebound = BTreeMap<&'static str, Vec<Key>>;
 
 /// A row of the table: an action and the keys that ask for it, of which there may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct KeyRow {
     /// What is asked for.
     pub binding: &'static Binding,
     keys: Vec<Key>,
 }
 
-impl Row {
+impl KeyRow {
     fn new(binding: &'static Binding) -> Self {
         let keys = binding.keys.iter().filter_map(|key| key.parse().ok()).collect();
         Self { binding, keys }
@@ -48,12 +48,12 @@ pub struct Conflict {
 /// All actions with the keys that ask for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTable {
-    rows: Vec<Row>,
+    rows: Vec<KeyRow>,
 }
 
 impl Default for KeyTable {
     fn default() -> Self {
-        Self { rows: BINDINGS.iter().map(Row::new).collect() }
+        Self { rows: BINDINGS.iter().map(KeyRow::new).collect() }
     }
 }
 
@@ -79,7 +79,7 @@ impl KeyTable {
     /// The keys while a filter is typed.
     pub fn edits() -> &'static Self {
         static TABLE: LazyLock<KeyTable> =
-            LazyLock::new(|| KeyTable { rows: EDITS.iter().map(Row::new).collect() });
+            LazyLock::new(|| KeyTable { rows: EDITS.iter().map(KeyRow::new).collect() });
         &TABLE
     }
 
@@ -99,7 +99,7 @@ impl KeyTable {
     }
 
     /// The rows.
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[KeyRow] {
         &self.rows
     }
 
@@ -109,13 +109,13 @@ impl KeyTable {
     }
 
     /// The first key that asks for an action, for people.
-    pub fn of(&self, action: Action) -> Option<String> {
+    pub fn first_key(&self, action: Action) -> Option<String> {
         self.rows.iter().find(|row| row.binding.action == action)?.first_label()
     }
 
     /// The key that shows a view, for people: a digit where there is one.
-    pub fn of_view(&self, view: View) -> Option<String> {
-        let shows = |row: &&Row| matches!(row.binding.action, Action::View(shown) | Action::Toggle(shown) if shown == view);
+    pub fn view_key(&self, view: View) -> Option<String> {
+        let shows = |row: &&KeyRow| matches!(row.binding.action, Action::View(shown) | Action::Toggle(shown) if shown == view);
         let row = self.rows.iter().find(shows)?;
         let is_digit = |label: &String| label.chars().all(|character| character.is_ascii_digit());
         row.keys.iter().map(|key| key.label()).find(is_digit).or_else(|| row.first_label())
@@ -166,11 +166,11 @@ mod tests {
             assert_eq!(table.action(key(text)), action, "{text}");
         }
         let label =
-            |name: &str| table.rows().iter().find(|row| row.binding.name == name).and_then(Row::label);
+            |name: &str| table.rows().iter().find(|row| row.binding.name == name).and_then(KeyRow::label);
         assert_eq!(label("quit").as_deref(), Some("x Ctrl-C"));
         assert_eq!(label("pause"), None);
-        assert_eq!(table.of_view(View::Charts).as_deref(), Some("q"));
-        assert_eq!(table.of_view(View::Help).as_deref(), Some("6"));
+        assert_eq!(table.view_key(View::Charts).as_deref(), Some("q"));
+        assert_eq!(table.view_key(View::Help).as_deref(), Some("6"));
     }
 
     #[test]

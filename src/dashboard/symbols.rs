@@ -18,7 +18,7 @@ impl Symbols {
     /// What a locale says, the name of a character set at its end, and the kind of the terminal. A system
     /// without a locale says nothing, and most of those show Unicode. The console of Linux has 512
     /// characters at most, and neither Braille nor the eighths of a block among them.
-    pub fn of(locale: Option<&str>, term: Option<&str>) -> Self {
+    pub fn from_environment(locale: Option<&str>, term: Option<&str>) -> Self {
         if term.is_some_and(|term| term == "linux" || term.starts_with("linux-")) {
             return Self::Ascii;
         }
@@ -74,6 +74,7 @@ fn ascii(symbol: char) -> char {
         '─' | '╌' => '-',
         '━' | '═' => '=',
         '│' => '|',
+        '┃' => '#',
         '╭' | '╮' | '╰' | '╯' | '└' | '┌' | '┐' | '┘' => '+',
         '░' => '.',
         '▒' => '+',

@@ -1,7 +1,7 @@
 //! What applies: the command line goes before the configuration file, and that before the defaults.
 //! What can be given repeatedly adds up, the command line's last.
 
-use crate::dashboard::{Conflict, Look, Mouse, Options, Symbols, Wishes};
+use crate::dashboard::{Appearance, AppearanceOptions, Conflict, DashboardOptions, Mouse, Symbols};
 use crate::figures::condition::Condition;
 use crate::figures::{Export, Format};
 use crate::follow::Shard;
@@ -243,17 +243,18 @@ pub fn dashboard(
     end: &EndArgs,
     look: &LookArgs,
     config: &Config,
-) -> Result<Options, Conflict> {
-    let wishes = Wishes { theme: look.theme, configured: config.theme, symbols: Some(run.symbols) };
+) -> Result<DashboardOptions, Conflict> {
+    let wishes =
+        AppearanceOptions { theme: look.theme, configured: config.theme, symbols: Some(run.symbols) };
     let uses_mouse = look.mouse().or(config.mouse).unwrap_or(true);
-    Ok(Options {
+    Ok(DashboardOptions {
         exit_when_finished: end.exit_when_finished().or(config.exit_when_finished).unwrap_or(false),
         exports: run.exports.clone(),
-        look: Look::from_environment(wishes),
+        appearance: Appearance::from_environment(wishes),
         mouse: if uses_mouse { Mouse::Captured } else { Mouse::Left },
         compact: look.compact().or(config.compact).unwrap_or(false),
         keys: Arc::new(config.key_table()?),
-        ..Options::default()
+        ..DashboardOptions::default()
     })
 }
 
@@ -261,5 +262,6 @@ pub fn dashboard(
 fn symbols(args: &SymbolArgs, config: &Config) -> Symbols {
     let ascii = args.ascii().or(config.ascii);
     let wished = ascii.map(|ascii| if ascii { Symbols::Ascii } else { Symbols::Unicode });
-    Look::from_environment(Wishes { symbols: wished, ..Wishes::default() }).symbols
+    Appearance::from_environment(AppearanceOptions { symbols: wished, ..AppearanceOptions::default() })
+        .symbols
 }

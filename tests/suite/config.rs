@@ -3,7 +3,7 @@
 
 use crate::support;
 use assert_cmd::Command;
-use neurotop::dashboard::{Conflict, Key, Mouse, Options, Symbols};
+use neurotop::dashboard::{Conflict, DashboardOptions, Key, Mouse, Symbols};
 use neurotop::options::cli::{Cli, Command as Subcommand, WatchArgs};
 use neurotop::options::config::{Config, FIELDS};
 use neurotop::options::settings::{self, RunSettings};
@@ -69,7 +69,7 @@ fn watch_args(words: &[&str]) -> WatchArgs {
     }
 }
 
-fn dashboard(args: WatchArgs, config: &Config) -> Result<Options, Conflict> {
+fn dashboard(args: WatchArgs, config: &Config) -> Result<DashboardOptions, Conflict> {
     settings::dashboard(&RunSettings::new(args.run, config), &args.end, &args.look, config)
 }
 
@@ -272,7 +272,7 @@ const ROWS: [Row; 23] = [
         applies: |args, config| {
             // Whatever the environment of the tests says of colours.
             let (given, asked) = (args.look.theme, args.look.theme.or(config.theme).expect("a theme"));
-            let look = dashboard(args, config).expect("options").look;
+            let look = dashboard(args, config).expect("options").appearance;
             assert!(look.theme == asked || (given.is_none() && look.theme.name() == "monochrome"));
             asked.name()
         },
@@ -284,7 +284,7 @@ const ROWS: [Row; 23] = [
         words: &["--no-ascii"],
         by_both: "false",
         applies: |args, config| {
-            let look = dashboard(args, config).expect("options").look;
+            let look = dashboard(args, config).expect("options").appearance;
             (look.symbols == Symbols::Ascii).to_string()
         },
     },
@@ -328,7 +328,7 @@ fn what_the_command_line_turns_on_is_on() {
     let args = watch_args(&["--ascii", "--compact", "--no-mouse", "--exit-when-finished"]);
     let options = dashboard(args, &config).expect("options");
     assert!(options.compact && options.exit_when_finished && options.mouse == Mouse::Left);
-    assert_eq!(options.look.symbols, Symbols::Ascii);
+    assert_eq!(options.appearance.symbols, Symbols::Ascii);
 }
 
 #[test]

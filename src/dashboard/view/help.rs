@@ -1,10 +1,12 @@
 //! The keys, from the table that drives them, and the terms.
 
-use super::super::key_table::{KeyTable, Row};
-use super::super::keys::MOUSE;
-use super::super::state::State;
+use super::super::bindings::MOUSE;
+use super::super::key_table::{KeyRow, KeyTable};
+use super::super::theme::Theme;
+use super::super::ui_state::UiState;
+use super::super::view_model::ViewModel;
+use super::list::draw_text;
 use super::wrap::wrapped;
-use super::{Scene, list};
 use crate::text::elide;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,18 +16,17 @@ use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
 /// Draws the help, which scrolls.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, _: &ViewModel, theme: &Theme, state: &mut UiState) {
     let keys = Arc::clone(&state.keys);
-    list(frame, area, "Keys".into(), |width| lines(&keys, scene, width), scene, state);
+    draw_text(frame, area, "Keys".into(), |width| lines(&keys, theme, width), &mut state.text, theme);
 }
 
 /// The least and the most columns of the keys and terms.
 const LABELS: (usize, usize) = (10, 24);
 
-fn lines(keys: &KeyTable, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
-    let theme = scene.theme;
+fn lines(keys: &KeyTable, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     // An action without a key is none that can be asked for.
-    let label = |row: &Row| Some((scene.symbols.label(&row.label()?), row.binding.help));
+    let label = |row: &KeyRow| Some((theme.appearance.symbols.label(&row.label()?), row.binding.help));
     let keys: Vec<(String, &str)> = keys.rows().iter().filter_map(label).collect();
     let longest = keys.iter().map(|(label, _)| label.width()).max().unwrap_or(0);
     let label_width = longest.clamp(LABELS.0, LABELS.1);

@@ -1,8 +1,8 @@
 //! A map of a layer's neurons by how often they are updated, at the layer's true shape.
 
+use super::super::appearance::Appearance;
 use super::super::heat;
-use super::super::look::Look;
-use super::Scene;
+use super::super::theme::Theme;
 use super::wrap::fitting;
 use crate::count::layer_detail::Portrait;
 use crate::text::{percent, thousands};
@@ -85,17 +85,17 @@ fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usi
 }
 
 /// Draws the map with its scale in the last line.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &Portrait, scene: &Scene<'_>) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &Portrait, theme: &Theme) {
     let [map, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     let Some(rates) = &portrait.rates else {
-        return note(frame, area, "too many neurons to be drawn one by one", scene);
+        return note(frame, area, "too many neurons to be drawn one by one", theme);
     };
     // Without a neuron, the axes may be of any length.
     let times = portrait.samples.saturating_mul(portrait.steps.saturating_sub(1));
     if rates.is_empty() || times == 0 {
-        return note(frame, area, "nothing can change in a single time step", scene);
+        return note(frame, area, "nothing can change in a single time step", theme);
     }
-    let coloured = heat::colour(0.0, scene.look).is_some();
+    let coloured = heat::colour(0.0, theme.appearance).is_some();
     let per_cell = if coloured { 2 } else { 1 };
     let (rows, columns) = (usize::from(map.height) * per_cell, usize::from(map.width));
     let Some((channels, height, width)) = channels_of(&portrait.shape, rows, columns) else { return };
@@ -106,17 +106,17 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &Portrait, scene
         for x in 0..columns {
             let cell = &mut frame.buffer_mut()[(map.x + x as u16, map.y + y as u16)];
             if coloured {
-                paint(cell, row[x], row.get(columns + x).copied().flatten(), scene.look);
+                paint(cell, row[x], row.get(columns + x).copied().flatten(), theme.appearance);
             } else if let Some(share) = row[x] {
-                cell.set_char(heat::shade(share)).set_style(scene.theme.running);
+                cell.set_char(heat::shade(share)).set_style(theme.running);
             }
         }
     }
-    draw_legend(frame, legend, (rates, highest as f64 / times as f64), plan, channels, scene);
+    draw_legend(frame, legend, (rates, highest as f64 / times as f64), plan, channels, theme);
 }
 
-fn note(frame: &mut Frame<'_>, area: Rect, text: &'static str, scene: &Scene<'_>) {
-    frame.render_widget(Line::styled(format!(" {text}"), scene.theme.dim), area);
+fn note(frame: &mut Frame<'_>, area: Rect, text: &'static str, theme: &Theme) {
+    frame.render_widget(Line::styled(format!(" {text}"), theme.dim), area);
 }
 
 /// The share of the highest rate at each dot of the map, row by row; `None` where there is no neuron.
@@ -139,7 +139,7 @@ fn dots(rates: &[u64], plan: Plan, rows: usize, columns: usize, highest: f64) ->
 }
 
 /// Two dots, one above the other, in one cell.
-fn paint(cell: &mut ratatui::buffer::Cell, upper: Option<f64>, lower: Option<f64>, look: Look) {
+fn paint(cell: &mut ratatui::buffer::Cell, upper: Option<f64>, lower: Option<f64>, look: Appearance) {
     let colour = |share: f64| heat::colour(share, look).unwrap_or_default();
     match (upper, lower) {
         (Some(upper), Some(lower)) => {
@@ -162,17 +162,17 @@ fn draw_legend(
     (rates, highest): (&[u64], f64),
     plan: Plan,
     channels: usize,
-    scene: &Scene<'_>,
+    theme: &Theme,
 ) {
-    let mut spans = vec![Span::styled(" 0 ", scene.theme.dim)];
+    let mut spans = vec![Span::styled(" 0 ", theme.dim)];
     for step in 0..8 {
         let share = f64::from(step) / 7.0;
-        spans.push(match heat::colour(share, scene.look) {
+        spans.push(match heat::colour(share, theme.appearance) {
             Some(colour) => Span::styled("█", Style::new().fg(colour)),
-            None => Span::styled(heat::shade(share).to_string(), scene.theme.running),
+            None => Span::styled(heat::shade(share).to_string(), theme.running),
         });
     }
-    spans.push(Span::styled(format!(" {}", percent(highest)), scene.theme.dim));
+    spans.push(Span::styled(format!(" {}", percent(highest)), theme.dim));
     let never = rates.iter().filter(|&&rate| rate == 0).count();
     if never > 0 {
         spans.push(Span::raw(format!("  {} never", thousands(never as u128))));
@@ -184,11 +184,11 @@ fn draw_legend(
                 thousands(plan.channels as u128),
                 thousands(channels as u128)
             ),
-            scene.theme.warn,
+            theme.warn,
         ));
     }
     if plan.step > 1 {
-        spans.push(Span::styled(format!("  dot: {0}×{0} neurons", plan.step), scene.theme.dim));
+        spans.push(Span::styled(format!("  dot: {0}×{0} neurons", plan.step), theme.dim));
     }
     frame.render_widget(fitting(spans, area.width), area);
 }

@@ -1,8 +1,9 @@
 //! Curves over the batches of a run, with axes and a cursor.
 
-use super::super::charting::{Scale, nearest, places};
+use super::super::chart_state::{Scale, nearest, places};
 use super::super::symbols::Symbols;
-use super::Scene;
+use super::super::theme::Theme;
+use super::super::view_model::ViewModel;
 use crate::run::series::Point;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -56,7 +57,13 @@ pub(super) struct Plot<'a> {
 }
 
 /// Draws a plot; returns where its curves are.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &Scene<'_>) -> Rect {
+pub(super) fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    plot: &Plot<'_>,
+    model: &ViewModel,
+    theme: &Theme,
+) -> Rect {
     let curves = visible(plot);
     let values = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
     let limit = |value| transformed(value, plot.scale);
@@ -68,10 +75,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &S
     let [label_area, axis, graph] = Layout::horizontal(columns).areas(upper);
     for (row, text) in labels {
         let place = Rect { y: upper.y + row, height: 1, ..label_area };
-        frame.render_widget(Line::styled(text, scene.theme.dim).right_aligned(), place);
+        frame.render_widget(Line::styled(text, theme.dim).right_aligned(), place);
     }
     for y in axis.top()..axis.bottom() {
-        frame.buffer_mut().set_string(axis.x, y, "│", scene.theme.dim);
+        frame.buffer_mut().set_string(axis.x, y, "│", theme.dim);
     }
     let canvas = Canvas::default()
         .x_bounds([plot.window.0, plot.window.1.max(plot.window.0 + 1.0)])
@@ -83,8 +90,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &S
         });
     frame.render_widget(canvas, graph);
     restyle(frame, graph, &curves);
-    draw_places(frame, Rect { x: graph.x, width: graph.width, ..lower }, plot, scene);
-    draw_cursor(frame, graph, plot, scene);
+    draw_places(frame, Rect { x: graph.x, width: graph.width, ..lower }, plot, model, theme);
+    draw_cursor(frame, graph, plot, theme);
     graph
 }
 
@@ -155,15 +162,15 @@ fn labels(plot: &Plot<'_>, range: (f64, f64), rows: u16) -> Vec<(u16, String)> {
 }
 
 /// The numbers of the first and the last batch in sight, and of that at the cursor, each where it stands.
-fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &Scene<'_>) {
-    let (places, points) = (places(scene.history), scene.history.points());
+fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, model: &ViewModel, theme: &Theme) {
+    let (places, points) = (places(model.run.history()), model.run.history().points());
     let (start, end) = plot.window;
     let first = places.partition_point(|&place| place < start);
     let last = places.partition_point(|&place| place <= end).saturating_sub(1);
-    let at_cursor = plot.cursor.map(|at| (nearest(&places, at), scene.theme.accent));
+    let at_cursor = plot.cursor.map(|at| (nearest(&places, at), theme.accent));
     let mut taken = Vec::new();
     // Where two labels would touch, the cursor's goes first.
-    for (point, style) in at_cursor.into_iter().chain([(last, scene.theme.dim), (first, scene.theme.dim)]) {
+    for (point, style) in at_cursor.into_iter().chain([(last, theme.dim), (first, theme.dim)]) {
         let column = places.get(point).and_then(|&at| column(area, plot, at));
         let Some((column, text)) = column.zip(points.get(point).map(|point| numbers(point))) else {
             continue;
@@ -203,12 +210,12 @@ fn column(area: Rect, plot: &Plot<'_>, at: f64) -> Option<u16> {
 }
 
 /// The cursor stands behind the curves.
-fn draw_cursor(frame: &mut Frame<'_>, graph: Rect, plot: &Plot<'_>, scene: &Scene<'_>) {
+fn draw_cursor(frame: &mut Frame<'_>, graph: Rect, plot: &Plot<'_>, theme: &Theme) {
     let Some(column) = plot.cursor.and_then(|at| column(graph, plot, at)) else { return };
     for y in graph.top()..graph.bottom() {
         let cell = &mut frame.buffer_mut()[(column, y)];
         if matches!(cell.symbol(), " " | "\u{2800}") {
-            cell.set_symbol("│").set_style(scene.theme.accent);
+            cell.set_symbol("│").set_style(theme.accent);
         }
     }
 }

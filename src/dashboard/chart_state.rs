@@ -15,7 +15,7 @@ pub enum Scale {
 
 /// Which figures of a batch are drawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Lines {
+pub enum ChartLines {
     /// Those of all batches up to it, and those of the batch alone.
     #[default]
     Both,
@@ -52,11 +52,11 @@ const MAX_ZOOM: u32 = 9;
 
 /// The state of the charts. Places are counted in batches, the first of which is 1.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Charting {
+pub struct ChartState {
     /// The scale of the operations; sparsity is always linear.
     pub scale: Scale,
     /// Which figures are drawn.
-    pub lines: Lines,
+    pub lines: ChartLines,
     /// What is drawn, in the order in which it was asked for.
     pub overlaid: Vec<Subject>,
     /// Where the values are read off.
@@ -66,11 +66,11 @@ pub struct Charting {
     end: Option<f64>,
 }
 
-impl Default for Charting {
+impl Default for ChartState {
     fn default() -> Self {
         Self {
             scale: Scale::Linear,
-            lines: Lines::Both,
+            lines: ChartLines::Both,
             overlaid: vec![Subject::Total],
             cursor: None,
             zoom: 0,
@@ -79,7 +79,7 @@ impl Default for Charting {
     }
 }
 
-impl Charting {
+impl ChartState {
     /// The first and the last place in sight of a run of so many batches.
     pub fn window(&self, batches: f64) -> (f64, f64) {
         let width = self.width(batches);
@@ -175,9 +175,9 @@ impl Charting {
     /// The next choice of figures.
     pub fn change_lines(&mut self) {
         self.lines = match self.lines {
-            Lines::Both => Lines::Running,
-            Lines::Running => Lines::Single,
-            Lines::Single => Lines::Both,
+            ChartLines::Both => ChartLines::Running,
+            ChartLines::Running => ChartLines::Single,
+            ChartLines::Single => ChartLines::Both,
         };
     }
 }
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_charts_follow_the_run_until_they_are_moved() {
-        let mut charts = Charting::default();
+        let mut charts = ChartState::default();
         assert_eq!(charts.window(101.0), (1.0, 101.0));
         charts.zoom(2, 101.0);
         assert_eq!(charts.window(101.0), (76.0, 101.0));
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn the_cursor_walks_over_the_points_and_stays_in_sight() {
         let history = history(101);
-        let mut charts = Charting::default();
+        let mut charts = ChartState::default();
         charts.step(-1, &history);
         assert_eq!(charts.cursor, Some(101.0), "it begins at the newest");
         charts.zoom(3, 101.0);
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_oldest_line_gives_way() {
-        let mut charts = Charting::default();
+        let mut charts = ChartState::default();
         for layer in 0..MAX_OVERLAID {
             charts.toggle(Subject::Layer(layer.to_string()));
         }
@@ -269,7 +269,7 @@ mod tests {
             batches in 1_u32..5000,
             steps in prop::collection::vec((0..3_u8, -3..4_i32), 0..40),
         ) {
-            let (history, mut charts) = (history(u64::from(batches)), Charting::default());
+            let (history, mut charts) = (history(u64::from(batches)), ChartState::default());
             for (what, step) in steps {
                 match what {
                     0 => charts.zoom(step, f64::from(batches)),

@@ -1,10 +1,10 @@
 //! The one table of keys and of the mouse: it drives what they do, and the help, the line at the bottom
 //! and the default configuration are made from it.
 
-use super::cursor::Motion;
 use super::key::Key;
 use super::key_table::KeyTable;
-use super::state::View;
+use super::list_state::Motion;
+use super::ui_state::View;
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
@@ -15,7 +15,7 @@ const NOTCH: i32 = 3;
 
 /// What keys are for at the moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum KeyMode {
     /// Each asks for something.
     #[default]
     Commands,
@@ -106,29 +106,29 @@ pub struct Binding {
     /// What it does, for people.
     pub help: &'static str,
     /// Words for the line at the bottom, where the key is shown there.
-    pub hints: &'static [Hint],
+    pub hints: &'static [KeyHint],
 }
 
 /// A word for the line at the bottom.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Hint {
+pub struct KeyHint {
     /// What the key does, in a word.
     pub word: &'static str,
     /// The views in which it does so; none for all of them.
     pub views: &'static [View],
 }
 
-const fn always(word: &'static str) -> Hint {
-    Hint { word, views: &[] }
+const fn always(word: &'static str) -> KeyHint {
+    KeyHint { word, views: &[] }
 }
 
-const fn within(word: &'static str, views: &'static [View]) -> Hint {
-    Hint { word, views }
+const fn within(word: &'static str, views: &'static [View]) -> KeyHint {
+    KeyHint { word, views }
 }
 
 impl Binding {
     /// The word that is shown in a view.
-    pub fn hint(&self, view: View) -> Option<&'static Hint> {
+    pub fn hint(&self, view: View) -> Option<&'static KeyHint> {
         let here = self.hints.iter().find(|hint| hint.views.contains(&view));
         here.or_else(|| self.hints.iter().find(|hint| hint.views.is_empty()))
     }
@@ -139,7 +139,7 @@ const fn binding(
     keys: &'static [&'static str],
     action: Action,
     help: &'static str,
-    hints: &'static [Hint],
+    hints: &'static [KeyHint],
 ) -> Binding {
     Binding { name, keys, action, help, hints }
 }
@@ -345,21 +345,21 @@ pub fn mouse_action(event: &MouseEvent) -> Option<Action> {
 }
 
 /// What a key event asks for.
-pub fn action(event: &KeyEvent, mode: Mode, table: &KeyTable) -> Option<Action> {
+pub fn action(event: &KeyEvent, mode: KeyMode, table: &KeyTable) -> Option<Action> {
     if event.kind == KeyEventKind::Release {
         return None;
     }
-    let key = Key::of(event);
+    let key = Key::from_event(event);
     match mode {
-        Mode::Commands => table.action(key),
-        Mode::Typing => KeyTable::edits().action(key).or(typed(key)),
+        KeyMode::Commands => table.action(key),
+        KeyMode::Typing => KeyTable::edits().action(key).or(typed(key)),
     }
 }
 
 /// What pasted text asks for: the first line of it is typed where something is typed, and it is never
 /// taken for keys that ask for something.
-pub fn pasted(text: &str, mode: Mode) -> impl Iterator<Item = Action> {
-    let line = if mode == Mode::Typing { text.trim_start().lines().next() } else { None };
+pub fn pasted(text: &str, mode: KeyMode) -> impl Iterator<Item = Action> {
+    let line = if mode == KeyMode::Typing { text.trim_start().lines().next() } else { None };
     line.unwrap_or_default().chars().filter(|character| !character.is_control()).map(Action::Type)
 }
 
@@ -382,7 +382,7 @@ mod tests {
     const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
 
     fn commands(code: KeyCode, modifiers: KeyModifiers) -> Option<Action> {
-        action(&KeyEvent::new(code, modifiers), Mode::Commands, &KeyTable::default())
+        action(&KeyEvent::new(code, modifiers), KeyMode::Commands, &KeyTable::default())
     }
 
     #[test]
@@ -406,20 +406,20 @@ mod tests {
         assert_eq!(commands(KeyCode::Char('c'), NONE), Some(Action::Compact));
         let mut released = KeyEvent::new(KeyCode::Char('q'), NONE);
         released.kind = KeyEventKind::Release;
-        assert_eq!(action(&released, Mode::Commands, &KeyTable::default()), None);
+        assert_eq!(action(&released, KeyMode::Commands, &KeyTable::default()), None);
     }
 
     #[test]
     fn pasted_text_is_typed_and_never_a_command() {
-        assert_eq!(pasted("q", Mode::Commands).count(), 0);
-        let typed: Vec<Action> = pasted("\na\u{1b}\nq", Mode::Typing).collect();
+        assert_eq!(pasted("q", KeyMode::Commands).count(), 0);
+        let typed: Vec<Action> = pasted("\na\u{1b}\nq", KeyMode::Typing).collect();
         assert_eq!(typed, [Action::Type('a')]);
     }
 
     #[test]
     fn keys_are_text_while_a_filter_is_typed() {
         let press =
-            |code, modifiers| action(&KeyEvent::new(code, modifiers), Mode::Typing, &KeyTable::default());
+            |code, modifiers| action(&KeyEvent::new(code, modifiers), KeyMode::Typing, &KeyTable::default());
         assert_eq!(press(KeyCode::Char('q'), NONE), Some(Action::Type('q')));
         assert_eq!(press(KeyCode::Char('Q'), KeyModifiers::SHIFT), Some(Action::Type('Q')));
         assert_eq!(press(KeyCode::Char('['), CONTROL | KeyModifiers::ALT), Some(Action::Type('[')));
