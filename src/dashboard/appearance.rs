@@ -48,7 +48,6 @@ impl Appearance {
     }
 }
 
-/// The themes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ThemeName {
     /// The terminal's own colours, for a dark background
@@ -56,7 +55,7 @@ pub enum ThemeName {
     Dark,
     /// Deep colours, for a light background
     Light,
-    /// Okabe and Ito's colours, told apart by the colour-blind, for either background
+    /// Okabe and Ito's colours, distinct for the colour-blind, on either background
     #[value(alias = "color-blind")]
     ColourBlind,
     /// No colours
@@ -64,7 +63,7 @@ pub enum ThemeName {
 }
 
 impl ThemeName {
-    /// The theme after this one, in a circle.
+    /// The next theme, in a circle.
     pub fn next(self) -> Self {
         match self {
             Self::Dark => Self::Light,
@@ -83,9 +82,9 @@ impl ThemeName {
 /// How many colours a terminal has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ColourDepth {
-    /// None that it tells of; a theme with colours that is asked for all the same uses sixteen.
+    /// None, as far as it says; a theme with colours uses sixteen all the same.
     Mono,
-    /// The sixteen that its user has chosen.
+    /// Sixteen, which its user has chosen.
     #[default]
     Sixteen,
     /// The palette of 256.
@@ -95,7 +94,7 @@ pub enum ColourDepth {
 }
 
 impl ColourDepth {
-    /// What `COLORTERM` and `TERM` say.
+    /// Derived from `COLORTERM` and `TERM`.
     pub fn from_environment(colorterm: Option<&str>, term: Option<&str>) -> Self {
         let term = term.unwrap_or_default();
         match colorterm {
@@ -108,8 +107,8 @@ impl ColourDepth {
     }
 }
 
-/// Whether a terminal of this name has no colours, as far as names tell: terminfo's entries `dumb`, of DEC's
-/// terminals before the VT525, and those that end in `-m` or `-mono`.
+/// Whether a terminal of this name has no colours: terminfo's `dumb`, DEC's terminals before the VT525, and names that end
+/// in `-m` or `-mono`.
 fn is_mono(term: &str) -> bool {
     let is_of_dec = || {
         let digits = term.strip_prefix("vt").map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count());

@@ -1,10 +1,10 @@
-//! Colours that stand for a share: dark for little, bright for much.
+//! Colours for shares: dark for small ones, bright for large ones.
 
 use super::appearance::{Appearance, ColourDepth, ThemeName};
 use ratatui::style::Color;
 
-/// Stations of viridis (S. van der Walt and N. Smith, 2015), which is even to the eye and can be told
-/// apart by the colour-blind; beside each the nearest of the palette of 256.
+/// Steps of viridis (S. van der Walt and N. Smith, 2015), which is perceptually uniform and works for the colour-blind;
+/// beside each, the nearest colour of the palette of 256.
 const VIRIDIS: [((u8, u8, u8), u8); 9] = [
     ((68, 1, 84), 53),
     ((71, 44, 122), 54),
@@ -17,10 +17,10 @@ const VIRIDIS: [((u8, u8, u8), u8); 9] = [
     ((253, 231, 37), 220),
 ];
 
-/// Characters that stand for a share where there are no colours.
+/// Characters for shares where there are no colours.
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 
-/// The colour of a share between 0 and 1; `None` where there are to be none, or too few.
+/// The colour of a share between 0 and 1; `None` without colours, or where there are too few.
 pub(super) fn colour(share: f64, look: Appearance) -> Option<Color> {
     if look.theme == ThemeName::Monochrome {
         return None;
@@ -40,7 +40,7 @@ pub(super) fn colour(share: f64, look: Appearance) -> Option<Color> {
     }
 }
 
-/// The character of a share between 0 and 1. Only nothing at all is a blank.
+/// The character of a share between 0 and 1. Only 0 is blank.
 pub(super) fn shade(share: f64) -> char {
     let steps = (SHADES.len() - 1) as f64;
     let level = (share.clamp(0.0, 1.0) * steps).ceil() as usize;

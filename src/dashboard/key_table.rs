@@ -1,4 +1,4 @@
-//! Which keys ask for what: the table of keys, as the configuration file changes it.
+//! The keys of each action, as the configuration file changes them.
 
 use super::bindings::{Action, BINDINGS, Binding, EDITS};
 use super::key::Key;
@@ -6,13 +6,12 @@ use super::ui_state::View;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-/// The keys of some actions, by the actions' names.
+/// New keys for actions, by the actions' names.
 pub type Rebound = BTreeMap<&'static str, Vec<Key>>;
 
-/// A row of the table: an action and the keys that ask for it, of which there may be none.
+/// An action and its keys, of which there may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRow {
-    /// What is asked for.
     pub binding: &'static Binding,
     keys: Vec<Key>,
 }
@@ -23,29 +22,28 @@ impl KeyRow {
         Self { binding, keys }
     }
 
-    /// The keys for people, where there are any.
+    /// The keys as they are shown; `None` without keys.
     pub fn label(&self) -> Option<String> {
         let labels: Vec<String> = self.keys.iter().map(|key| key.label()).collect();
         (!labels.is_empty()).then(|| labels.join(" "))
     }
 
-    /// The first key for people, where there is one.
+    /// The first key as it is shown.
     pub fn first_label(&self) -> Option<String> {
         self.keys.first().map(|key| key.label())
     }
 }
 
-/// One key that asks for two things.
+/// One key for two actions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the key {key} is bound to {} and to {}; bind one of them to another key, or to none: {} = []", .actions[0], .actions[1], .actions[1])]
 pub struct Conflict {
-    /// The key.
     pub key: Key,
     /// The names of the actions.
     pub actions: [&'static str; 2],
 }
 
-/// All actions with the keys that ask for them.
+/// All actions with their keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTable {
     rows: Vec<KeyRow>,
@@ -58,7 +56,7 @@ impl Default for KeyTable {
 }
 
 impl KeyTable {
-    /// The table with other keys for some actions. Ctrl-C leaves whatever is said of it.
+    /// The table with new keys for some actions. Ctrl-C always quits.
     ///
     /// # Errors
     /// Where two actions would have the same key.
@@ -98,22 +96,21 @@ impl KeyTable {
         Ok(())
     }
 
-    /// The rows.
     pub fn rows(&self) -> &[KeyRow] {
         &self.rows
     }
 
-    /// What a key asks for.
+    /// The action of a key.
     pub fn action(&self, key: Key) -> Option<Action> {
         self.rows.iter().find(|row| row.keys.contains(&key)).map(|row| row.binding.action)
     }
 
-    /// The first key that asks for an action, for people.
+    /// The first key of an action, as it is shown.
     pub fn first_key(&self, action: Action) -> Option<String> {
         self.rows.iter().find(|row| row.binding.action == action)?.first_label()
     }
 
-    /// The key that shows a view, for people: a digit where there is one.
+    /// The key of a view, as it is shown: a digit if it has one.
     pub fn view_key(&self, view: View) -> Option<String> {
         let shows = |row: &&KeyRow| matches!(row.binding.action, Action::View(shown) | Action::Toggle(shown) if shown == view);
         let row = self.rows.iter().find(shows)?;

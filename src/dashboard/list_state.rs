@@ -146,3 +146,65 @@ pub struct ListPlaces {
     /// All that is inside the frame, the headings included.
     pub inside: Rect,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::columns::LAYERS;
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_list_that_fits_has_no_position_and_a_longer_one_has() {
+        let mut list = ListState::default();
+        list.settle(5, 5);
+        assert_eq!((list.is_longer(), list.position()), (false, None));
+        list.settle(3000, 5);
+        list.go(Motion::Rows(1233));
+        assert_eq!(list.position().as_deref(), Some("1,234/3,000"));
+        list.go(Motion::Last);
+        assert_eq!(list.position().as_deref(), Some("3,000/3,000"));
+    }
+
+    #[test]
+    fn the_position_in_a_text_is_the_last_line_in_sight() {
+        let mut text = ListState::text();
+        text.settle(30, 10);
+        assert_eq!((text.position().as_deref(), text.selected()), (Some("10/30"), None));
+        text.go(Motion::Last);
+        text.settle(30, 10);
+        assert_eq!((text.first, text.position().as_deref()), (20, Some("30/30")));
+    }
+
+    #[test]
+    fn a_second_click_on_a_heading_reverses_the_order() {
+        let sorting = LAYERS.sorting();
+        let [share, trend] = ["share", "trend"].map(|heading| LAYERS.number(heading).expect("a column"));
+        let mut list = ListState::default();
+        list.sort_by(share, &sorting);
+        assert_eq!(list.sort, Sort { column: Some(share), descending: true });
+        list.sort_by(share, &sorting);
+        assert_eq!(list.sort, Sort { column: Some(share), descending: false });
+        list.sort_by(trend, &sorting);
+        assert_eq!(list.sort.column, Some(share), "the list does not sort by the trend");
+    }
+
+    proptest! {
+        #[test]
+        fn the_thumb_is_within_the_bar_and_at_its_ends_where_the_list_is(
+            len in 2_usize..5000, seen in 1_usize..60, moves in prop::collection::vec(-70_i32..70, 0..20),
+        ) {
+            prop_assume!(seen < len);
+            let mut list = ListState::default();
+            list.settle(len, seen);
+            for rows in moves {
+                list.scroll(rows);
+                let first = list.settle(len, seen);
+                let (place, size) = list.thumb(seen);
+                prop_assert!(size >= 1 && place + size <= seen, "{place} {size}");
+                prop_assert!(first <= list.selected && list.selected < first + seen);
+                prop_assert!(first > 0 || place == 0);
+                prop_assert!(first + seen < len || place + size == seen);
+            }
+        }
+    }
+}

@@ -315,7 +315,7 @@ impl<'a> Dashboard<'a> {
             Suspension::Over => Next::GoOn,
             Suspension::Leave => Next::Leave,
             Suspension::Refused => {
-                self.state.say("not suspended: no shell could continue it", Instant::now());
+                self.state.say("not suspended: there is no shell to resume it", Instant::now());
                 Next::GoOn
             }
         })

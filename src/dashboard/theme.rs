@@ -3,7 +3,7 @@
 use super::appearance::{Appearance, ColourDepth, ThemeName};
 use ratatui::style::{Color, Modifier, Style};
 
-/// A colour at every depth.
+/// A colour, for every number of colours that a terminal may have.
 #[derive(Debug, Clone, Copy)]
 struct Shade {
     rgb: (u8, u8, u8),
@@ -25,7 +25,7 @@ impl Shade {
     }
 }
 
-/// The colours of a theme that has its own.
+/// The colours of a theme that does not use the terminal's.
 struct Shades {
     accent: Shade,
     good: Shade,
@@ -53,8 +53,8 @@ const LIGHT: Shades = Shades {
     ],
 };
 
-/// Of the palette of M. Okabe and K. Ito (2008) those that can be read on black and on white, and beside
-/// them their orange for dots. Of sixteen colours, blue and yellow are told apart by the most people.
+/// From the palette of M. Okabe and K. Ito (2008): the colours that are readable on black and on white, and their orange
+/// for dots. Of sixteen colours, most people can tell blue and yellow apart.
 const COLOUR_BLIND: Shades = Shades {
     accent: shade((0, 114, 178), 31, Color::Cyan),
     good: shade((0, 158, 115), 36, Color::LightBlue),
@@ -72,21 +72,20 @@ const COLOUR_BLIND: Shades = Shades {
     ],
 };
 
-/// Styles by meaning. Every distinction that matters has a word or a mark of its own besides its
-/// colour, so that nothing is lost without colours.
+/// Styles by meaning. Every distinction that matters also has a word or a mark, so that nothing is lost without colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
     /// Names and titles.
     pub accent: Style,
     /// Headings.
     pub strong: Style,
-    /// What is secondary.
+    /// Secondary text.
     pub dim: Style,
-    /// What is as it should be.
+    /// All is well.
     pub good: Style,
-    /// What should be looked at.
+    /// Needs attention.
     pub warn: Style,
-    /// What is wrong.
+    /// Something is wrong.
     pub bad: Style,
     /// The selected row.
     pub selected: Style,
@@ -94,9 +93,9 @@ pub struct Theme {
     pub running: Style,
     /// The marks of single batches.
     pub single: Style,
-    /// Lines that are told apart in the charts.
+    /// The lines of the charts.
     pub series: [Style; 6],
-    /// What steps back behind a line of the same colour.
+    /// Dots behind a line of the same colour.
     pub behind: Style,
     /// What these styles were made from, with the symbols that the terminal can show.
     pub appearance: Appearance,
@@ -105,7 +104,6 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// The styles of a theme on a terminal with so many colours.
     pub fn new(appearance: Appearance) -> Self {
         let depth = appearance.depth;
         let styles = match appearance.theme {
@@ -117,12 +115,12 @@ impl Theme {
         Self { appearance, ..styles }
     }
 
-    /// The style of the line of a chart by its place among those that are drawn; dim where it is not.
+    /// The style of a line of the charts, by its place among those that are drawn; dim where it is hidden.
     pub fn line(&self, drawn: Option<usize>) -> Style {
         drawn.map_or(self.dim, |at| self.series[at % self.series.len()])
     }
 
-    /// The terminal's own sixteen colours, which its user has chosen for its background.
+    /// Uses the terminal's own sixteen colours, which its user has chosen to suit the background.
     fn dark() -> Self {
         let plain = Self::plain();
         Self {
@@ -152,17 +150,17 @@ impl Theme {
             warn: self.warn.fg(shades.warn.at(depth)),
             bad: self.bad.fg(shades.bad.at(depth)),
             running: self.running.fg(shades.running.at(depth)),
-            // Bright enough by its colour, and too faint on a light background if dimmed as well.
+            // Not dimmed as well: that would be too faint on a light background.
             single: Style::new().fg(shades.single.at(depth)),
             series: shades.series.map(|shade| Style::new().fg(shade.at(depth))),
             ..self
         }
     }
 
-    /// No colour at all.
+    /// Without colours.
     fn plain() -> Self {
         let style = Style::new();
-        // What stands on a frame takes over its style where it has none of its own.
+        // Text on a frame inherits the frame's style where it has none.
         let bold = style.add_modifier(Modifier::BOLD).remove_modifier(Modifier::DIM);
         Self {
             accent: bold,
@@ -171,7 +169,7 @@ impl Theme {
             good: style.remove_modifier(Modifier::DIM),
             warn: bold,
             bad: bold,
-            // Whatever is in the row: reversed colours of its own would be patches.
+            // One colour for the whole row: reversed colours of its cells would look like patches.
             selected: style.fg(Color::Reset).add_modifier(Modifier::REVERSED).remove_modifier(Modifier::DIM),
             running: style,
             single: style.add_modifier(Modifier::DIM),

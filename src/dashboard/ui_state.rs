@@ -13,7 +13,7 @@ use ratatui::layout::{Position, Rect};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a message stays.
+/// How long a message is shown.
 const MESSAGE_FOR: Duration = Duration::from_secs(5);
 
 /// What fills the screen.
@@ -34,7 +34,6 @@ impl View {
     pub const ALL: [Self; 7] =
         [Self::Overview, Self::Layer, Self::Charts, Self::Runs, Self::Problems, Self::Help, Self::Ranks];
 
-    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
@@ -47,7 +46,7 @@ impl View {
         }
     }
 
-    /// The views that there is something to see in: that of the ranks only where there are some.
+    /// The views of a run: the ranks only where there are some.
     pub fn of_run(has_ranks: bool) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |&view| has_ranks || view != Self::Ranks)
     }
@@ -121,7 +120,7 @@ pub enum Request {
     Mark(usize),
 }
 
-/// What was selected before the filter was edited.
+/// The selection from before the filter was edited.
 #[derive(Debug)]
 struct ToSelect {
     layer: Option<String>,
@@ -179,7 +178,7 @@ impl UiState {
         }
     }
 
-    /// Applies an action to what is shown.
+    /// Applies an action to the state; returns what it asks of the program.
     pub fn update(&mut self, action: Action, model: &ViewModel) -> Option<Request> {
         if !matches!(action, Action::Type(_) | Action::Erase | Action::EraseAll) {
             self.settle_selection(&model.summary.layers);
@@ -229,7 +228,7 @@ impl UiState {
         None
     }
 
-    /// The indices of the layers that are shown, in the order in which they are.
+    /// The indices of the layers that the filter shows, in their order.
     pub fn shown(&self, layers: &[LayerFigures]) -> Vec<usize> {
         let mut order = LAYERS.order(layers, self.layers.sort);
         if self.filter.is_empty() {
@@ -245,13 +244,13 @@ impl UiState {
         shown.get(self.selected_row(layers, &shown)).map(|&at| &layers[at])
     }
 
-    /// The row of the selected layer: where the filter was edited that of the same as before, while it is shown.
+    /// The row of the selected layer; after the filter was edited, the row of the same layer as before, if it is shown.
     fn selected_row(&self, layers: &[LayerFigures], shown: &[usize]) -> usize {
         let Some(ToSelect { layer }) = &self.to_select else { return self.layers.selected };
         shown.iter().position(|&at| Some(&layers[at].name) == layer.as_ref()).unwrap_or(0)
     }
 
-    /// Selects the layer again that was selected before the filter was edited.
+    /// Selects the layer that was selected before the filter was edited.
     pub fn settle_selection(&mut self, layers: &[LayerFigures]) {
         if self.to_select.is_some() {
             self.layers.selected = self.selected_row(layers, &self.shown(layers));
@@ -264,18 +263,17 @@ impl UiState {
         std::iter::once(None).chain(self.shown(layers).into_iter().map(Some)).collect()
     }
 
-    /// Says something for a few seconds.
+    /// Shows a message for a few seconds.
     pub fn say(&mut self, message: impl Into<String>, now: Instant) {
         self.message = Some((message.into(), now));
     }
 
-    /// What is being said, if anything.
+    /// The message that is shown now.
     pub fn message(&self, now: Instant) -> Option<&str> {
         let (message, since) = self.message.as_ref()?;
         (now.duration_since(*since) < MESSAGE_FOR).then_some(message)
     }
 
-    /// Shows a view.
     pub fn show(&mut self, view: View) {
         if self.view != view {
             self.view = view;
@@ -283,7 +281,7 @@ impl UiState {
         }
     }
 
-    /// What lies to the left and right depends on the view.
+    /// What is to the left and right depends on the view.
     fn go_aside(&mut self, step: i32, model: &ViewModel) {
         match self.view {
             View::Overview | View::Ranks => self.sort_by_neighbour(step),
@@ -295,7 +293,6 @@ impl UiState {
         }
     }
 
-    /// Opens what is selected.
     fn open(&mut self, model: &ViewModel) -> Option<Request> {
         match self.view {
             View::Overview => self.show(View::Layer),
@@ -316,7 +313,7 @@ impl UiState {
         None
     }
 
-    /// The selected run in the list of runs, elsewhere the one in front.
+    /// In the list of runs the selected run, elsewhere the run in front.
     fn run_in_question(&self, model: &ViewModel) -> Option<usize> {
         match self.view {
             View::Runs => self.selected_run(model),
@@ -367,8 +364,8 @@ impl UiState {
         self.filter_by(text, model);
     }
 
-    /// Filters the layers; the selected one stays so while it is shown. The filter is not compiled before it is drawn:
-    /// a text that is pasted comes as many characters.
+    /// Filters the layers; the selected layer stays selected while it is shown. The filter is not compiled before it is
+    /// drawn, since a pasted text comes as many characters.
     fn filter_by(&mut self, text: String, model: &ViewModel) {
         if text == self.filter.text() {
             return;
@@ -408,7 +405,7 @@ impl UiState {
         }
     }
 
-    /// Scrolls what is shown; the selected row stays in sight.
+    /// Scrolls the view; the selected row stays in sight.
     fn scroll_by(&mut self, rows: i32, model: &ViewModel) {
         match self.view {
             View::Overview | View::Runs | View::Ranks => self.list_mut().scroll(rows),

@@ -130,6 +130,8 @@ pub struct Column<T> {
     /// The least and the most columns that it has before the rest is shared out.
     pub width: RangeInclusive<u16>,
     pub growth: Growth,
+    /// Whether the heading is cut where the texts are shorter.
+    pub is_heading_cut: bool,
     pub content: ColumnContent<T>,
     is_shown: fn(&ViewModel) -> bool,
     /// What the list is sorted by, and whether the first click sorts from the largest down.
@@ -152,6 +154,7 @@ impl<T> Column<T> {
             is_right_aligned: false,
             width,
             growth: Growth::Fixed,
+            is_heading_cut: false,
             content: ColumnContent::Text(Box::new(cell)),
             is_shown: |_| true,
             sort: None,
@@ -187,6 +190,11 @@ impl<T> Column<T> {
     /// Has it grow until its texts are whole.
     fn growing(self) -> Self {
         Self { growth: Growth::ToContent, ..self }
+    }
+
+    /// Has its heading cut where the texts are shorter.
+    fn with_heading_cut(self) -> Self {
+        Self { is_heading_cut: true, ..self }
     }
 
     /// Sorts the list by it at the start.

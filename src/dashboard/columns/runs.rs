@@ -22,7 +22,9 @@ pub static RUNS: LazyLock<ListColumns<RunRow>> = LazyLock::new(|| ListColumns {
         })
         .growing()
         .ascending(|row| SortKey::Text(&row.name)),
-        Column::text("state", 1..=14, ALWAYS, state).ascending(|row| SortKey::Whole(progress_order(row))),
+        Column::text("state", 1..=14, ALWAYS, state)
+            .with_heading_cut()
+            .ascending(|row| SortKey::Whole(progress_order(row))),
         Column::figure("done", 5..=7, 5, |row: &RunRow, _| {
             Cell::plain(
                 row.progress.map_or(NONE.to_owned(), |part| format!("{:.0} %", (part * 100.0).floor())),

@@ -21,20 +21,20 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Columns of the list of what can be drawn, and the width from which on it is there.
+/// Columns of the list of lines, and the least width of the view that has room for it.
 const LIST: u16 = 28;
 const WITH_LIST: u16 = 90;
 
 /// From here on the charts stand beside one another.
 const BESIDE: u16 = 150;
 
-/// The most columns of a name below the charts.
+/// The most columns for a name below the charts.
 const NAME: usize = 40;
 
 /// The figures of one subject over the batches.
 struct ChartSeries {
     name: String,
-    /// What stands for its curve where there are no colours.
+    /// Draws its curve where there are no colours.
     mark: char,
     style: Style,
     operations: CurvePoints,
@@ -44,9 +44,9 @@ struct ChartSeries {
 /// Places in the run and values.
 #[derive(Default)]
 struct CurvePoints {
-    /// Of all batches up to the place.
+    /// Over all batches up to the place.
     running: Vec<(f64, f64)>,
-    /// Of the batches at the place alone.
+    /// Over the batches at the place alone.
     single: Vec<(f64, f64)>,
 }
 
@@ -59,7 +59,7 @@ struct Chart<'a> {
     label: &'a dyn Fn(f64, usize) -> String,
 }
 
-/// Draws the charts, the list of what can be drawn in them, and the values at the cursor.
+/// Draws the charts, the list of lines, and the values at the cursor.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let all = series(model, theme, state);
     let list = if theme.framed && area.width >= WITH_LIST { LIST } else { 0 };
@@ -102,7 +102,7 @@ fn last_place(model: &ViewModel) -> f64 {
     model.run.history().points().iter().map(|point| point.batches).sum::<u64>().max(1) as f64
 }
 
-/// The figures of what is overlaid, in the order in which it was asked for.
+/// The figures of all lines that are drawn, in the order in which they were added.
 fn series(model: &ViewModel, theme: &Theme, state: &UiState) -> Vec<ChartSeries> {
     let places = places(model.run.history());
     let subjects = state.charts.overlaid.iter().enumerate();
@@ -170,7 +170,7 @@ fn draw_chart(
     Some(plot::draw(frame, inner, &plot, model, theme))
 }
 
-/// Draws a frame with a title and a note, or only the title where there are no frames.
+/// Draws a frame with a title and a note, or without frames only these.
 fn framed(frame: &mut Frame<'_>, area: Rect, name: &str, note: String, theme: &Theme) -> Rect {
     if theme.framed {
         return panel(frame, area, name, Line::styled(note, theme.dim), theme);
@@ -198,12 +198,12 @@ fn zoom(model: &ViewModel, state: &UiState) -> String {
         (Some([only]), [whole, .., newest]) => {
             format!(" batch {} of {} to {} ", numbers(only), whole.first, newest.last)
         }
-        // There is one in all, or the part in sight is between two of them.
+        // There is one point in all, or the part in sight lies between two points.
         _ => String::new(),
     }
 }
 
-/// Dots for single batches, lines for what runs on; without colours each curve is drawn in its own mark.
+/// Dots for single batches, lines for running figures; without colours each curve is drawn with its own mark.
 fn curves(
     series: &ChartSeries,
     figures: &CurvePoints,
@@ -221,7 +221,7 @@ fn curves(
         } else {
             dots(figures.single.len(), width, theme.appearance.symbols)
         };
-        // Dots step back only where there are lines before them.
+        // Dots are dimmed only behind lines.
         let style = if lines == ChartLines::Both { series.style.patch(theme.behind) } else { series.style };
         let points = figures.single.clone();
         curves.push(Curve { points, shape: Shape::Dots, marker, style });
@@ -234,7 +234,7 @@ fn curves(
     curves
 }
 
-/// The total and the layers; a mark shows which are drawn.
+/// Draws the list of the total and the layers; a mark shows which are drawn.
 fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     if area.width == 0 {
         return;
@@ -258,7 +258,7 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme
     state.places.list = list.draw(frame, area, &mut state.chart_lines, model, theme);
 }
 
-/// The values at the cursor, or the newest ones.
+/// Draws the values at the cursor, or the newest ones.
 fn draw_values(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -285,7 +285,7 @@ fn draw_values(
     }
 }
 
-/// Which batches the values are of.
+/// The batches that the values come from.
 fn place_line(
     at: usize,
     listless: bool,
@@ -332,7 +332,7 @@ fn value_line(
     };
     let figure = |points: &[(f64, f64)], text: fn(f64) -> String| value(points).map_or("–".to_owned(), text);
     let (operations, sparsities) = (&series.operations, &series.sparsities);
-    // The figures of the single batch give way first, then the captions.
+    // Where there is no room, the figures of the single batch go first, then the captions.
     let (roomy, single_too) = (width >= 100, width >= 60);
     let precise: fn(f64) -> String = if roomy { |value| decimal(value, 2) } else { compact };
     let captions = if roomy { [" effective ", " sparsity "] } else { [" ", " "] };

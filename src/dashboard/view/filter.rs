@@ -1,4 +1,4 @@
-//! The filter of the layers: the line in which it is typed, and how it is shown once it is kept.
+//! The filter of the layers: the line in which it is typed, and its text once it is kept.
 
 use super::super::filter::Filter;
 use super::super::key_table::KeyTable;
@@ -11,13 +11,13 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The title of the table of layers, of at most `room` columns: how many are shown, and by what filter.
+/// The title of the list of layers, of at most `room` columns: how many are shown, and the filter.
 pub(super) fn title(filter: &Filter, shown: usize, layers: usize, room: usize) -> String {
     if filter.is_empty() {
         return format!("Layers ({})", thousands(layers as u128));
     }
     let counts = format!("Layers ({})", counts(shown, layers));
-    let fault = if filter.fault().is_some() { " is no valid pattern" } else { "" };
+    let fault = if filter.fault().is_some() { " is not a valid pattern" } else { "" };
     let text = elide(filter.text(), room.saturating_sub(counts.width() + 2 + fault.width()));
     format!("{counts} /{text}{fault}")
 }
@@ -26,18 +26,18 @@ fn counts(shown: usize, layers: usize) -> String {
     format!("{} of {}", thousands(shown as u128), thousands(layers as u128))
 }
 
-/// A kept filter where the table has no title, in at most `room` columns.
+/// A kept filter where the list has no title, in at most `room` columns.
 pub(super) fn summary(model: &ViewModel, state: &UiState, room: usize) -> String {
     let layers = &model.summary.layers;
     let counts = match state.filter.fault() {
-        Some(_) => "no valid pattern".to_owned(),
+        Some(_) => "invalid pattern".to_owned(),
         None => counts(state.shown(layers).len(), layers.len()),
     };
     let text = elide(state.filter.text(), room.saturating_sub(counts.width() + 6).max(4));
     format!(" /{text} ({counts}) ")
 }
 
-/// Draws the line in which a filter is typed: the text, then what comes of it, then the keys.
+/// Draws the line in which a filter is typed: the text, its result, the keys.
 pub(super) fn draw_input(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -47,7 +47,7 @@ pub(super) fn draw_input(
 ) {
     let width = usize::from(area.width);
     let typed = printable(state.filter.text());
-    // What is typed has at least a third.
+    // The typed text gets at least a third.
     let result = result(model, theme, state, width.saturating_sub((typed.width() + 3).min(width / 3)));
     let text = tail(&typed, width.saturating_sub(result.width() + 3));
     let mut line = Line::from(vec![Span::styled(" /", theme.accent), Span::raw(text)]);
@@ -67,7 +67,7 @@ pub(super) fn draw_input(
     frame.render_widget(line, area);
 }
 
-/// How many layers the filter shows, or why it filters nothing, in at most `room` columns.
+/// How many layers the filter shows, or why it is invalid, in at most `room` columns.
 fn result(model: &ViewModel, theme: &Theme, state: &UiState, room: usize) -> Span<'static> {
     let layers = &model.summary.layers;
     let (choices, style) = match state.filter.fault() {

@@ -12,7 +12,7 @@ use ratatui::text::{Line, Span};
 use std::time::Instant;
 use unicode_width::UnicodeWidthStr;
 
-/// Lines of the footer. A filter is never out of sight.
+/// Lines of the footer. A filter is always in sight.
 pub(super) fn height(area: Rect, state: &UiState) -> u16 {
     let filter = u16::from(has_filter(state));
     match area.height {
@@ -26,7 +26,6 @@ fn has_filter(state: &UiState) -> bool {
     state.mode == KeyMode::Typing || !state.filter.is_empty()
 }
 
-/// Draws the footer.
 pub(super) fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -52,23 +51,15 @@ pub(super) fn draw(
 /// Draws the account of the batches at the left and the state of the run at the right.
 fn draw_account(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &UiState) {
     let (account, run_state) = (account(area.width, model, theme), run_state(model, theme, state));
-    // In a list without a frame, which would have it, the position is here.
-    let is_bare = !theme.framed && !state.places.list.rows.is_empty();
-    let position = state.list().position().filter(|_| is_bare).map(|position| format!(" {position} "));
-    let position = Line::styled(position.unwrap_or_default(), theme.dim);
-    let both: Line<'_> = position.iter().chain(&account).cloned().collect();
-    let fits = |left: &&Line<'_>| left.width() + run_state.width() <= usize::from(area.width);
-    // Where not all of it fits, a problem goes before the position and the account, and these before a run state
-    // that is as it should be.
-    let (left, with_state) = match [&both, &position].into_iter().find(fits) {
-        Some(left) if problems::count(model) > 0 => (left, true),
-        None if problems::count(model) > 0 => (&position, true),
-        _ => (&both, fits(&&both)),
-    };
-    frame.render_widget(left, area);
-    if with_state {
+    let together = account.width() + run_state.width() <= usize::from(area.width);
+    // Where only one fits, a problem goes before the account.
+    let has_problems = problems::count(model) > 0;
+    if together || !has_problems {
+        frame.render_widget(account, area);
+    }
+    if together || has_problems {
         let width = (run_state.width() as u16).min(area.width);
-        frame.render_widget(&run_state, Rect { x: area.right() - width, width, ..area });
+        frame.render_widget(run_state, Rect { x: area.right() - width, width, ..area });
     }
 }
 
@@ -109,8 +100,9 @@ fn draw_keys(
     state: &UiState,
     now: Instant,
 ) {
+    let position = bare_position(theme, state);
     let mut spans = Vec::new();
-    let mut used = 1;
+    let mut used = 1 + position.width();
     if let Some(closes_at) = state.closes_at {
         let left = closes_at.saturating_duration_since(now).as_secs() + 1;
         let text = format!(" closes in {left} s, any key to stay ");
@@ -133,10 +125,19 @@ fn draw_keys(
         spans.push(Span::styled(format!(" {word} "), theme.dim));
     }
     frame.render_widget(Line::from(spans), area);
+    let width = (position.width() as u16).min(area.width);
+    frame.render_widget(position, Rect { x: area.right() - width, width, ..area });
 }
 
-/// The keys that are shown, with a word each: how to leave and to look around, then what can be done in this
-/// view, then what can be done everywhere.
+/// Where the user is in a list without a frame, which would say it.
+fn bare_position(theme: &Theme, state: &UiState) -> Span<'static> {
+    let is_bare = !theme.framed && !state.places.list.rows.is_empty();
+    let position = state.list().position().filter(|_| is_bare);
+    Span::styled(position.map_or(String::new(), |position| format!(" {position} ")), theme.dim)
+}
+
+/// The keys that are shown, with a word each: first to quit and to change the view, then those of this view, then the
+/// others.
 fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'static str)> {
     let rank = |action: Action, hint: &KeyHint| match action {
         Action::Quit | Action::Toggle(View::Help) | Action::NextView(_) => 0,
@@ -144,7 +145,7 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
         _ => 2,
     };
     let mut hints: Vec<(i32, String, &'static str)> = Vec::new();
-    // Where nothing is listed there is nothing to do with it.
+    // An empty list needs no keys.
     let is_idle = |hint: &KeyHint| {
         state.view == View::Ranks && model.summary.ranks.is_empty() && !hint.views.is_empty()
     };

@@ -1,4 +1,4 @@
-//! The header: which run, what state it is in, how far it is.
+//! The header: the run, its state and its progress.
 
 use super::super::meter::meter;
 use super::super::theme::Theme;
@@ -16,19 +16,18 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
-/// Columns of the progress meter, where the header has one.
+/// Columns of the progress meter without frames.
 const METER: u16 = 30;
 
-/// From here on the name of the program is in the header.
+/// From this width on, the name of the program is in the header.
 const BRANDED: u16 = 100;
 
-/// From here on there is room for the speed of counting.
+/// From this width on, there is room for the speed of counting.
 const ROOMY: u16 = 80;
 
-/// From here on the views' names are, even where there are no frames.
+/// From this width on, the header has the names of the views, even without frames.
 const TABBED: u16 = 60;
 
-/// Lines of the header.
 pub(super) fn height(area: Rect, theme: &Theme) -> u16 {
     match area.height {
         0..4 => 1,
@@ -37,14 +36,14 @@ pub(super) fn height(area: Rect, theme: &Theme) -> u16 {
     }
 }
 
-/// Draws the header; its lines fall away from the bottom where there is no room.
+/// Draws the header; where there is no room, its last lines are missing.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let first = Rect { height: area.height.min(1), ..area };
     let below = |lines: u16| Rect { y: area.y + lines, height: 1, ..area }.intersection(area);
     let badge = badge(model, theme);
     let brand = if theme.framed && area.width >= BRANDED { " neurotop " } else { "" };
     let taken = usize::from(area.width).saturating_sub(badge.width() + brand.len() + 1);
-    // A long name gives way to the views' names, down to a third of its room.
+    // A long name makes room for the names of the views, down to a third of its room.
     let name = elide(&model.summary.run.name, (taken / 3).max(4)).width().max(4);
     let left = first.x + (brand.len() + name + 3) as u16;
     let room = Rect { x: left, width: (taken.saturating_sub(name + 2)) as u16, ..first }.intersection(first);
@@ -71,7 +70,7 @@ fn badge(model: &ViewModel, theme: &Theme) -> Line<'static> {
         (None, Status::Waiting) => ("○", "waiting".to_owned(), theme.dim),
         (None, Status::Live) => ("●", "live".to_owned(), theme.good),
         (None, Status::Stalled(time)) => ("◌", format!("stalled for {}", span(time)), theme.warn),
-        // Over, and yet not as it should be.
+        // Finished, but not complete.
         (None, Status::Finished) if model.summary.account.set_aside > 0 => {
             let set_aside = thousands(model.summary.account.set_aside.into());
             let rest = if theme.framed { format!(", {set_aside} set aside") } else { String::new() };
@@ -84,7 +83,7 @@ fn badge(model: &ViewModel, theme: &Theme) -> Line<'static> {
         (model.run.status(model.now), longest_silence(&model.summary.ranks))
     {
         let warning = Span::styled(format!("◌ {silence} "), theme.warn);
-        // It says that the run goes on, too: the other ranks do.
+        // Without frames there is room for one of both, and the other ranks being live goes without saying.
         if theme.framed { spans.insert(0, warning) } else { spans = vec![warning] }
     }
     if model.paused {
@@ -139,7 +138,7 @@ fn draw_progress(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &T
     }
 }
 
-/// How much is behind what is written, and how long it takes to count it.
+/// How far counting is behind the writer, and how long it takes to catch up.
 fn reading(backlog: Backlog, width: u16) -> String {
     let (behind, left) = (bytes(backlog.bytes), span(backlog.left));
     if width < ROOMY {
@@ -148,7 +147,7 @@ fn reading(backlog: Backlog, width: u16) -> String {
     format!("{behind} behind at {}/s: {left}", bytes(backlog.per_second as u64))
 }
 
-/// Batches and samples, as much of them as fits into `room` columns.
+/// Batches and samples, as far as they fit into `room` columns.
 fn counts(model: &ViewModel, room: usize) -> String {
     let run = &model.summary.run;
     let of = |expected: Option<u64>, text: fn(f64) -> String| {
@@ -163,7 +162,7 @@ fn counts(model: &ViewModel, room: usize) -> String {
     choices.into_iter().find(|choice| choice.width() <= room).unwrap_or_default()
 }
 
-/// Draws, in the place of the figures, what is waited for.
+/// Draws, instead of the figures, what the dashboard is waiting for.
 pub(super) fn draw_waiting(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let (what, style): (String, Style) = match (model.run.refused(), model.run.presence()) {
         (Some(why), _) => (format!("manifest.json: {why}"), theme.bad),

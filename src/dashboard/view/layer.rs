@@ -1,5 +1,4 @@
-//! One layer: its figures, the updates in each time step, and, of the newest batch, its neurons and
-//! membrane potentials.
+//! One layer: its figures, the updates in each time step, and its neurons and membrane potentials in the newest batch.
 
 use super::super::bindings::Action;
 use super::super::changes;
@@ -19,10 +18,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
-/// From here on the three pictures stand beside one another.
+/// From this width on, the three pictures are side by side.
 const WIDE: u16 = 110;
 
-/// Draws the selected layer.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let layers = &model.summary.layers;
     let shown = state.shown(layers);
@@ -124,8 +122,7 @@ fn draw_facts(
     let columns = |row| Layout::horizontal([Constraint::Fill(1); 4]).areas::<4>(row);
     let places: Vec<Rect> = rows.into_iter().flat_map(columns).collect();
     let room = |place: &Rect| usize::from(place.width).saturating_sub(1);
-    // All in the same form: a figure without its name, or without its change, beside others that have
-    // theirs reads as another figure.
+    // All in the same form: next to figures with a name or a change, one without it reads as another figure.
     let fits = |form: &FactForm| {
         facts.iter().zip(&places).all(|(fact, place)| fact.words(*form, room(place)).is_some())
     };
@@ -135,10 +132,10 @@ fn draw_facts(
     }
 }
 
-/// What is left of the facts, the most of it first.
+/// How much of each fact is shown, the most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FactForm {
-    /// Names, values, and how far these are from the baseline's.
+    /// Names, values, and their changes against the baseline.
     Whole,
     /// Names and values.
     Named,
@@ -150,14 +147,14 @@ impl FactForm {
     const ALL: [Self; 3] = [Self::Whole, Self::Named, Self::Values];
 }
 
-/// A figure with its label, and shorter ones for where there is less room.
+/// A figure with its label, and shorter forms of both.
 struct Fact {
     label: &'static str,
     short_label: &'static str,
     value: String,
-    /// The value in a few digits; `None` where it is no number, and may lose its middle.
+    /// The value in a few digits; `None` where it is text, which may be shortened in the middle.
     short_value: Option<String>,
-    /// How far it is from the baseline's.
+    /// Its change against the baseline.
     change: Option<Span<'static>>,
 }
 
@@ -166,7 +163,8 @@ impl Fact {
         self.change.as_ref().filter(|_| form == FactForm::Whole)
     }
 
-    /// The label, with a space behind it, and the value: as much of both as there is room for, digits first.
+    /// The label, followed by a space, and the value: the longest that fit, with the value's digits before the label's
+    /// words.
     fn words(&self, form: FactForm, room: usize) -> Option<(String, &str)> {
         let change = self.change(form).map_or(0, |change| change.width() + 1);
         let labels = match form {
@@ -195,7 +193,7 @@ impl Fact {
     }
 }
 
-/// A value in all digits, and in a few.
+/// A value with all digits, and with a few.
 type Value = (String, Option<String>);
 
 fn word(text: impl Into<String>) -> Value {
@@ -206,7 +204,7 @@ fn number(text: String, value: f64) -> Value {
     (text, Some(compact(value)))
 }
 
-/// What is known of the layer whatever its neurons do, then what they did.
+/// What is known of the layer from the start, then what its neurons did.
 fn facts(
     layer: &LayerFigures,
     portrait: Option<&DetailResult>,
@@ -261,7 +259,7 @@ fn facts(
     .into()
 }
 
-/// The most important of them in three lines, in as many words and digits as there is room for.
+/// The most important facts in three lines, with as many words and digits as fit.
 fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> Vec<Line<'static>> {
     let width = usize::from(width);
     let known = |value: &Option<String>| value.as_deref().map_or("?".to_owned(), |value| elide(value, 12));
@@ -303,20 +301,20 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
     ]
 }
 
-/// The first of the texts that fits: where none does, nothing, since a number that is cut is another number.
+/// The first text that fits, else nothing: a number that is cut is another number.
 fn roomiest(width: usize, texts: impl IntoIterator<Item = String>) -> Line<'static> {
     let text = texts.into_iter().find(|text| text.width() < width);
     Line::raw(text.map_or(String::new(), |text| format!(" {text}")))
 }
 
-/// The updates of each time step, over all batches.
+/// The updates of each time step, summed over all batches.
 fn by_step<'a>(layer: &LayerFigures, model: &'a ViewModel) -> &'a [u128] {
     let sums = layer.index.and_then(|at| model.run.tally().layers().get(at));
     sums.map(|sums| &sums.updates_by_step[..]).unwrap_or_default()
 }
 
-/// The part of the neurons that is updated in each step. All are in the first, by definition; it is drawn
-/// as high as the highest of the others.
+/// Draws the share of the neurons that is updated in each step. In the first step, all are updated by definition; its bar
+/// is as high as the highest of the others.
 fn draw_steps(frame: &mut Frame<'_>, area: Rect, layer: &LayerFigures, model: &ViewModel, theme: &Theme) {
     let by_step = by_step(layer, model);
     let Some(&all) = by_step.first().filter(|&&all| all > 0) else {
@@ -351,7 +349,7 @@ fn draw_potentials(frame: &mut Frame<'_>, area: Rect, potentials: &Potentials, t
     frame.render_widget(statistics(potentials, text.width, theme), text);
 }
 
-/// The highest bin beside that of rest, in which most neurons often are: it would press all others down.
+/// The highest bin apart from the one at rest, which often has most neurons and would dwarf all others.
 fn highest_beside_rest(bins: &[f64], range: FiniteRange) -> f64 {
     let place = (0.0 - range.min) / (range.max - range.min) * bins.len() as f64;
     let beside = bins.iter().enumerate().filter(|&(at, _)| place.floor() != at as f64);
@@ -359,7 +357,7 @@ fn highest_beside_rest(bins: &[f64], range: FiniteRange) -> f64 {
     if highest > 0.0 { highest } else { bins.iter().copied().fold(0.0, f64::max) }
 }
 
-/// Range, mean and share at rest, as much of it as fits, and what is no number first.
+/// NaN and infinities, then mean, share at rest and range, as far as they fit.
 fn statistics(potentials: &Potentials, width: u16, theme: &Theme) -> Line<'static> {
     let infinite = potentials.positive_infinity + potentials.negative_infinity;
     let odd = [(potentials.nan, "NaN"), (infinite, "infinite")];

@@ -101,7 +101,7 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
                 ColumnContent::Picture(_) => Vec::new(),
             };
             let mark = if state.sort.column == Some(number) { MARK } else { 0 };
-            let head = column.heading.width() as u16 + mark;
+            let head = if column.is_heading_cut { 0 } else { column.heading.width() as u16 + mark };
             let width = |cell: &Cell| {
                 let under = cell.under.as_ref().map_or(0, |under| under.width());
                 elide(&cell.text, most.into()).width().max(under) as u16
@@ -174,7 +174,8 @@ fn head_row<'t, T>(columns: &[ShownColumn<'_, T>], state: &ListState, theme: &Th
             true => " ▲",
             false => "",
         };
-        let text = elide(&format!("{}{mark}", shown.column.heading), shown.width.into());
+        let text: String =
+            shown.column.heading.chars().chain(mark.chars()).take(shown.width.into()).collect();
         let line = Line::styled(text, theme.dim);
         if shown.column.is_right_aligned { line.right_aligned() } else { line }
     };

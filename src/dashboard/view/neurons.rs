@@ -1,4 +1,4 @@
-//! A map of a layer's neurons by how often they are updated, at the layer's true shape.
+//! A map of a layer's neurons by how often they are updated, in the layer's shape.
 
 use super::super::appearance::Appearance;
 use super::super::heat;
@@ -11,15 +11,15 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-/// Where a neuron of a channel is drawn, and how many of them share a dot.
+/// How the neurons are laid out, and how many share a dot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Plan {
     /// One channel: rows and columns of neurons.
     height: usize,
     width: usize,
-    /// Neurons side by side, in either direction, that one dot stands for.
+    /// One dot stands for a square of so many by so many neurons.
     step: usize,
-    /// Channels side by side, and channels that are drawn at all.
+    /// Channels side by side, and channels that are drawn in all.
     per_row: usize,
     channels: usize,
 }
@@ -30,7 +30,7 @@ impl Plan {
         (self.height.div_ceil(self.step), self.width.div_ceil(self.step))
     }
 
-    /// The finest plan by which all channels fit, or as many as can; `None` where not one does.
+    /// The finest plan in which all channels fit, else the one in which most fit; `None` where not even one fits.
     fn find(channels: usize, height: usize, width: usize, rows: usize, columns: usize) -> Option<Self> {
         if channels == 0 || height == 0 || width == 0 || rows == 0 || columns == 0 {
             return None;
@@ -53,8 +53,7 @@ impl Plan {
     }
 }
 
-/// Rows of dots between channels: whole cells, so that halves of them are not shared. A channel of a
-/// single row needs none.
+/// Rows of dots between channels, so that no two channels share a cell of two rows.
 fn gap(rows: usize) -> usize {
     if rows % 2 == 1 { 1 } else { 2 }
 }
@@ -64,8 +63,7 @@ fn steps(coarsest: usize) -> impl Iterator<Item = usize> {
     (1..=coarsest.min(16)).chain((5..).map(|power| 1 << power).take_while(move |&step| step < 2 * coarsest))
 }
 
-/// Channels, rows and columns of one sample's neurons; a line of neurons is broken so that it fills the rows
-/// and columns of the map.
+/// Channels, rows and columns of one sample's neurons; a one-dimensional layer is broken into rows that fill the map.
 fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usize, usize)> {
     let axes: Vec<usize> = shape.iter().map(|&axis| usize::try_from(axis).ok()).collect::<Option<_>>()?;
     match axes.as_slice() {
@@ -73,7 +71,7 @@ fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usi
         [neurons] if *neurons <= columns => Some((1, 1, *neurons)),
         [neurons] => {
             let columns = columns.max(1);
-            // One by one, neurons are counted off more easily in lines of eights.
+            // Lines of a multiple of eight make single neurons easier to count.
             let across = |step| if step == 1 && columns >= 16 { columns / 8 * 8 } else { columns };
             let width = |step: usize| across(step) * step;
             let fills = |step: &usize| neurons.div_ceil(width(*step)).div_ceil(*step) <= rows;
@@ -84,13 +82,13 @@ fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usi
     }
 }
 
-/// Draws the map with its scale in the last line.
+/// Draws the map, and its scale in the last line.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &Portrait, theme: &Theme) {
     let [map, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     let Some(rates) = &portrait.rates else {
         return note(frame, area, "too many neurons to be drawn one by one", theme);
     };
-    // Without a neuron, the axes may be of any length.
+    // Without neurons, the other axes may have any length.
     let times = portrait.samples.saturating_mul(portrait.steps.saturating_sub(1));
     if rates.is_empty() || times == 0 {
         return note(frame, area, "nothing can change in a single time step", theme);
@@ -138,7 +136,7 @@ fn dots(rates: &[u64], plan: Plan, rows: usize, columns: usize, highest: f64) ->
     sums.into_iter().map(share).collect()
 }
 
-/// Two dots, one above the other, in one cell.
+/// Draws two dots in one cell, one above the other.
 fn paint(cell: &mut ratatui::buffer::Cell, upper: Option<f64>, lower: Option<f64>, look: Appearance) {
     let colour = |share: f64| heat::colour(share, look).unwrap_or_default();
     match (upper, lower) {
@@ -155,7 +153,7 @@ fn paint(cell: &mut ratatui::buffer::Cell, upper: Option<f64>, lower: Option<f64
     }
 }
 
-/// What the colours mean, and what the map leaves out.
+/// Draws what the colours mean, and says what the map leaves out.
 fn draw_legend(
     frame: &mut Frame<'_>,
     area: Rect,

@@ -8,14 +8,12 @@ use crate::run::Status;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
-/// From here on the classes stand beside the layers.
+/// From this width on, the classes are beside the layers.
 const WIDE: u16 = 150;
 
-/// From here on there is room for the ranks between the classes and the charts; below, they are in the place
-/// of the classes.
+/// From this width on, there is room for the ranks between the classes and the charts; below, they replace the classes.
 const ROOMY: u16 = 110;
 
-/// Draws the overview.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     if model.run.status(model.now) == Status::Waiting && model.summary.layers.is_empty() {
         return header::draw_waiting(frame, area, model, theme);
@@ -30,7 +28,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         ranks::draw_line(frame, line, model, theme);
         return layers::draw(frame, rest, model, theme, state);
     }
-    // The layers take what they need, the charts what is left, and neither is starved.
+    // The layers take what they need, the charts the rest, and neither goes without.
     let charts_least = 7.max(rest.height * 2 / 5).min(rest.height / 2);
     let beside_layers = if has_ranks && area.width >= WIDE { ranks::panel_height(model) } else { 0 };
     let wanted =

@@ -21,7 +21,7 @@ pub(super) fn count(model: &ViewModel) -> usize {
     entry_count(model) + more.sum::<u64>() as usize
 }
 
-/// How many entries there are to list.
+/// How many entries the list has.
 fn entry_count(model: &ViewModel) -> usize {
     let summary = &model.summary;
     let differs = matches!(summary.agreement, Agreement::Differs { .. });
@@ -31,14 +31,13 @@ fn entry_count(model: &ViewModel) -> usize {
         + usize::from(model.run.refused().is_some() && summary.problems.is_empty())
 }
 
-/// Draws the list, which scrolls by lines.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let title = format!("Problems ({})", count(model));
     draw_text(frame, area, title, |width| lines(model, theme, width), &mut state.text, theme);
 }
 
-/// What is listed at most, and how many columns of each text: a stranger's run can have problems without end, and
-/// the list is made anew for every frame.
+/// The most entries, and the most columns of each text: a run can have endless problems, and every frame builds the list
+/// again.
 const MOST_LISTED: usize = 1000;
 const LONGEST: usize = 1000;
 
@@ -82,7 +81,7 @@ fn entries<'a>(
         )
     });
     let differs = match &summary.agreement {
-        // Each takes several columns, so that these are more than are shown.
+        // Each takes several columns, so these fill more than is shown.
         Agreement::Differs { differences } => Some(differences[..differences.len().min(LONGEST)].join("; ")),
         _ => None,
     };

@@ -1,4 +1,4 @@
-//! The names of the views and their keys: where the user is, and where else there is to go.
+//! The names of the views and their keys.
 
 use super::super::theme::Theme;
 use super::super::ui_state::{UiState, View};
@@ -10,8 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
 
-/// Draws the views' keys and names as far as they fit into the line, and notes where they are; returns
-/// the columns that they take.
+/// Draws the views' keys and names as far as they fit into the line, and notes where they are; returns their width.
 pub(super) fn draw(
     frame: &mut Frame<'_>,
     area: Rect,

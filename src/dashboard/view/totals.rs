@@ -13,12 +13,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Lines that the totals take.
 pub(super) fn height(framed: bool) -> u16 {
     if framed { 5 } else { 2 }
 }
 
-/// Draws the totals.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     if theme.framed { draw_framed(frame, area, model, theme) } else { draw_lines(frame, area, model, theme) }
 }
@@ -64,7 +62,7 @@ fn written(value: f64) -> Vec<String> {
     vec![decimal(value, 2), compact(value)]
 }
 
-/// The effective operations per sample, with how far they may still move where there is room.
+/// The effective operations per sample, with their uncertainty where there is room.
 fn effective(model: &ViewModel) -> Vec<String> {
     let total = &model.summary.total;
     let mut choices = written(total.effective_ops_per_sample);
@@ -74,8 +72,8 @@ fn effective(model: &ViewModel) -> Vec<String> {
     choices
 }
 
-/// The longest of the choices that fits, and behind it how far the figure is from the baseline's, where that
-/// fits too: what is cut reads as another figure.
+/// The longest choice that fits, and the change against the baseline if it fits too; a figure that is cut reads as another
+/// one.
 fn value_line(
     choices: &[String],
     change: Option<Change>,
@@ -96,7 +94,7 @@ fn value_line(
     line
 }
 
-/// How many of the dense operations are effective.
+/// Draws which part of the dense operations is effective.
 fn draw_gauge(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let total = &model.summary.total;
     let ratio = total.sparsity.map_or(0.0, |sparsity| 1.0 - sparsity);
@@ -113,7 +111,7 @@ fn draw_gauge(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
     frame.render_widget(Line::styled(label, style), text);
 }
 
-/// Whether NeuroBench's own results agree.
+/// Says whether NeuroBench's own results agree.
 fn agreement(model: &ViewModel, theme: &Theme) -> Line<'static> {
     match &model.summary.agreement {
         Agreement::Unknown => stability(model, theme),
@@ -123,7 +121,7 @@ fn agreement(model: &ViewModel, theme: &Theme) -> Line<'static> {
     }
 }
 
-/// Whether the figure can be trusted yet.
+/// Says how stable the figure is.
 fn stability(model: &ViewModel, theme: &Theme) -> Line<'static> {
     let relative = model.summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative);
     relative.filter(|&relative| relative > 0.0).map_or(Line::raw(""), |relative| {
@@ -154,8 +152,8 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
     }
 }
 
-/// A figure with its change at the left and a mark at the right; the unit gives way first, then the mark, then
-/// digits, the change and the label.
+/// Draws a figure with its change at the left and a mark at the right. Where there is no room, the unit goes first, then
+/// the mark, digits, the change and the label.
 fn draw_line(
     frame: &mut Frame<'_>,
     row: Rect,

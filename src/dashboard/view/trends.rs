@@ -14,13 +14,13 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 
-/// One figure over the batches: up to each batch, and in it alone.
+/// One figure over the batches: up to each batch, and of each batch alone.
 struct TrendSeries {
     running: Vec<(f64, f64)>,
     single: Vec<(f64, f64)>,
 }
 
-/// Draws both charts beside one another.
+/// Draws both charts side by side.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let [first, second] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
     let (operations, sparsities) = series(model);

@@ -1,9 +1,9 @@
-//! Makes text fit: breaks it into lines, or leaves parts out.
+//! Fits text into a width: breaks it into lines, or leaves parts out.
 
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A line of the parts that fit into `width` columns, in their order.
+/// A line of those parts that fit into `width` columns together.
 pub(super) fn fitting<'a>(parts: impl IntoIterator<Item = Span<'a>>, width: u16) -> Line<'a> {
     let mut line = Line::default();
     for part in parts {
@@ -24,7 +24,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines.whole
 }
 
-/// LineBreaker that are filled. Each character is looked at once, however long the text is.
+/// Fills lines. Looks at each character once, however long the text is.
 struct LineBreaker {
     width: usize,
     whole: Vec<String>,
