@@ -179,7 +179,7 @@ fn layers_show_names_first_and_what_has_no_price() {
     let meanings = [
         ("layer   ", DIM),
         ("effective", DIM),
-        ("Leaky", DIM),
+        ("Synaptic", DIM),
         // The selected row has the style of the selection on top.
         ("backbone.stage0.block00", SELECTED),
         ("backbone.stage0.block01", STRONG),
