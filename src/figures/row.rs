@@ -1,6 +1,7 @@
 //! What the figures of a run, a neuron class, a layer or a rank are computed from.
 
 use super::figure::{Basis, Figure, ShownIn};
+use crate::run::Run;
 use crate::run::energy::EnergyPerOp;
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::quotient;
@@ -21,6 +22,17 @@ pub struct RowSums {
 }
 
 impl RowSums {
+    /// The total of a run, without a whole summary of it. Operations are 0 without a priced layer.
+    pub fn for_run(run: &Run) -> Self {
+        let total = run.tally().total();
+        Self {
+            samples: total.samples,
+            updates: Some(total.updates),
+            operations: Some(run.operations()),
+            energy_per_op: run.settings().costs.energy_per_op(),
+        }
+    }
+
     /// Adds the sums of another layer over the same samples. What has no price adds no operations.
     pub fn add(&mut self, layer: &Self) {
         if let Some(updates) = layer.updates {

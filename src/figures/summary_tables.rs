@@ -206,8 +206,7 @@ fn totals(summary: &Summary, style: TableStyle) -> String {
         format!("Membrane Updates      {:?} per sample", ours.membrane_updates),
     ];
     let sums = &summary.total.sums;
-    let others =
-        Figure::applying_in(ShownIn::Tables, [sums]).into_iter().filter(|figure| figure.gives_way > 0);
+    let others = Figure::applying_in(ShownIn::Tables, [sums]).into_iter().filter(|figure| figure.is_later);
     lines.extend(
         others.filter_map(|figure| {
             Some(format!("{:<20}  {}", figure.label, figure.number(sums)?.every_digit()))

@@ -62,8 +62,8 @@ pub(super) fn draw(
 /// The width of a terminal, in columns.
 const TERMINAL: usize = 80;
 
-/// Draws a table with a column for each of these figures. If it is wider than a terminal, the figures that give way are
-/// left out, one after the other. Markdown has room for all.
+/// Draws a table with a column for each of these figures. If it is wider than a terminal, later figures are left out,
+/// one after the other. Markdown has room for all.
 pub(super) fn draw_figures(
     mut figures: Vec<&'static Figure>,
     style: TableStyle,
@@ -73,11 +73,9 @@ pub(super) fn draw_figures(
         let drawn = table(&figures);
         // The first line is a rule as wide as the table.
         let width = drawn.lines().next().map_or(0, |rule| rule.chars().count());
-        let giving_way = figures.iter().enumerate().max_by_key(|(_, figure)| figure.gives_way);
-        match giving_way {
-            Some((at, figure))
-                if style != TableStyle::Markdown && width > TERMINAL && figure.gives_way > 0 =>
-            {
+        let later = figures.iter().enumerate().filter(|(_, figure)| figure.is_later);
+        match later.min_by_key(|(_, figure)| figure.priority) {
+            Some((at, _)) if style != TableStyle::Markdown && width > TERMINAL => {
                 figures.remove(at);
             }
             _ => return drawn,

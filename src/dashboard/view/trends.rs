@@ -1,9 +1,11 @@
 //! The overview's small charts: the total operations and sparsity over the batches.
 
-use super::super::charting::{Scale, places};
+use super::super::chart_state::{Scale, places};
 use super::super::symbols::Symbols;
+use super::super::theme::Theme;
+use super::super::view_model::ViewModel;
 use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots};
-use super::{Scene, block, plot, title};
+use super::{block, plot, title};
 use crate::figures::sparsity;
 use crate::run::tally::quotient;
 use crate::text::compact_by;
@@ -12,27 +14,27 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 
-/// One figure over the batches: up to each batch, and in it alone.
-struct Series {
+/// One figure over the batches: up to each batch, and of each batch alone.
+struct TrendSeries {
     running: Vec<(f64, f64)>,
     single: Vec<(f64, f64)>,
 }
 
-/// Draws both charts beside one another.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
+/// Draws both charts side by side.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let [first, second] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
-    let (operations, sparsities) = series(scene);
-    chart(frame, first, "Effective ops/sample", &operations, OPERATIONS, &compact_by, scene);
+    let (operations, sparsities) = series(model);
+    chart(frame, first, "Effective ops/sample", &operations, OPERATIONS, &compact_by, model, theme);
     let percentage = |value: f64, more: usize| format!("{:.*} %", 1 + more, value * 100.0);
-    chart(frame, second, "Sparsity", &sparsities, SPARSITIES, &percentage, scene);
+    chart(frame, second, "Sparsity", &sparsities, SPARSITIES, &percentage, model, theme);
 }
 
 /// The effective operations per sample and the sparsity of all priced layers.
-fn series(scene: &Scene<'_>) -> (Series, Series) {
-    let empty = || Series { running: Vec::new(), single: Vec::new() };
+fn series(model: &ViewModel) -> (TrendSeries, TrendSeries) {
+    let empty = || TrendSeries { running: Vec::new(), single: Vec::new() };
     let (mut operations, mut sparsities) = (empty(), empty());
     let (mut samples, mut effective, mut dense) = (0, 0, 0);
-    for (point, at) in scene.history.points().iter().zip(places(scene.history)) {
+    for (point, at) in model.run.history().points().iter().zip(places(model.run.history())) {
         samples += point.sums.samples;
         effective += point.operations.effective;
         dense += point.operations.dense;
@@ -50,19 +52,20 @@ fn chart(
     frame: &mut Frame<'_>,
     area: Rect,
     name: &str,
-    series: &Series,
+    series: &TrendSeries,
     limits: (f64, f64),
     label: &dyn Fn(f64, usize) -> String,
-    scene: &Scene<'_>,
+    model: &ViewModel,
+    theme: &Theme,
 ) {
-    let block = block(title(name, scene), scene);
+    let block = block(title(name, theme), theme);
     let Some(last) = series.running.last().map(|point| point.0) else {
         return frame.render_widget(block, area);
     };
-    let line = if scene.symbols == Symbols::Unicode { "━" } else { "*" };
+    let line = if theme.appearance.symbols == Symbols::Unicode { "━" } else { "*" };
     let legend = Line::from(vec![
-        Span::styled(format!(" {line} running"), scene.theme.running),
-        Span::styled(" · batch ", scene.theme.single),
+        Span::styled(format!(" {line} running"), theme.running),
+        Span::styled(" · batch ", theme.single),
     ]);
     let wide_enough = usize::from(area.width) > name.len() + 28;
     let block = if wide_enough { block.title(legend.right_aligned()) } else { block };
@@ -70,10 +73,10 @@ fn chart(
     frame.render_widget(block, area);
     let curve =
         |points: &[(f64, f64)], shape, marker, style| Curve { points: points.to_vec(), shape, marker, style };
-    let marker = dots(series.single.len(), area.width, scene.symbols);
+    let marker = dots(series.single.len(), area.width, theme.appearance.symbols);
     let curves = [
-        curve(&series.single, Shape::Dots, marker, scene.theme.single),
-        curve(&series.running, Shape::Line, Marker::Braille, scene.theme.running),
+        curve(&series.single, Shape::Dots, marker, theme.single),
+        curve(&series.running, Shape::Line, Marker::Braille, theme.running),
     ];
     let plot = Plot {
         curves: &curves,
@@ -83,5 +86,5 @@ fn chart(
         cursor: None,
         label,
     };
-    plot::draw(frame, inner, &plot, scene);
+    plot::draw(frame, inner, &plot, model, theme);
 }

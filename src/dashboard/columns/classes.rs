@@ -1,0 +1,26 @@
+//! The columns of the list of neuron classes, which NeuroBench sums by.
+
+use super::figures::{FigureStyle, columns_with_changes_under};
+use super::{ALWAYS, Cell, Column, ListColumns};
+use crate::figures::{ClassFigures, ShownIn};
+use crate::text::compact;
+use ratatui::style::Style;
+use std::sync::LazyLock;
+
+const STYLE: FigureStyle = FigureStyle {
+    shown_in: ShownIn::Tables,
+    write: |value, _| compact(value),
+    ratio: |_| Style::new(),
+    priority: ALWAYS,
+    has_changes: |model| model.baseline().is_some(),
+};
+
+pub static CLASSES: LazyLock<ListColumns<ClassFigures>> = LazyLock::new(|| ListColumns {
+    own_order: Some("in the order of the layers"),
+    columns: std::iter::once(
+        Column::text("neuron", 8..=8, ALWAYS, |class: &ClassFigures, _| Cell::plain(class.neuron.clone()))
+            .growing(),
+    )
+    .chain(columns_with_changes_under(&STYLE))
+    .collect(),
+});

@@ -1,0 +1,80 @@
+//! The columns of the list of layers: where the operations go.
+
+use super::super::meter::trend;
+use super::figures::{self, FigureStyle};
+use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, SortKey};
+use crate::figures::{LayerFigures, ShownIn};
+use crate::run::series::Point;
+use crate::run::tally::quotient;
+use crate::text::{compact, decimal, percent, thousands};
+use ratatui::style::Style;
+use ratatui::text::Line;
+use std::sync::LazyLock;
+
+/// From here on, decimals only take room.
+const LARGE: f64 = 100_000.0;
+
+const STYLE: FigureStyle = FigureStyle {
+    shown_in: ShownIn::Tables,
+    write,
+    ratio: |_| Style::new(),
+    priority: ALWAYS,
+    has_changes: |model| model.baseline().is_some(),
+};
+
+pub static LAYERS: LazyLock<ListColumns<LayerFigures>> = LazyLock::new(|| ListColumns {
+    own_order: Some("in the order of the model"),
+    columns: names().chain(figures::columns(&STYLE)).chain(parts()).collect(),
+});
+
+fn names() -> impl Iterator<Item = Column<LayerFigures>> {
+    [
+        Column::text("layer", 8..=18, ALWAYS, |layer: &LayerFigures, context| {
+            Cell::new(layer.name.clone(), context.theme.strong)
+        })
+        .growing()
+        .ascending(|layer| SortKey::Text(&layer.name)),
+        Column::text("neuron", 6..=14, 40, |layer: &LayerFigures, context| known(&layer.neuron, context))
+            .ascending(|layer| layer.neuron.as_ref().into()),
+        Column::text("reset", 5..=10, 10, |layer: &LayerFigures, context| known(&layer.reset, context))
+            .ascending(|layer| layer.reset.as_ref().into()),
+        Column::figure("cost", 4..=30, 30, |layer: &LayerFigures, context| match layer.ops_per_update {
+            Some(ops) => Cell::new(thousands(ops.into()), context.theme.dim),
+            None => Cell::new(NONE, context.theme.warn),
+        })
+        .descending(|layer| layer.ops_per_update.map(u128::from).into()),
+    ]
+    .into_iter()
+}
+
+fn parts() -> impl Iterator<Item = Column<LayerFigures>> {
+    [
+        Column::figure("share", 4..=30, 70, |layer: &LayerFigures, context| {
+            let whole = context.model.summary.total.sums.effective().unwrap_or_default();
+            Cell::plain(layer.sums.share_of(whole).map_or(NONE.to_owned(), percent))
+        })
+        .descending(|layer| layer.sums.effective().into()),
+        Column::picture("trend", 8..=u16::MAX, 20, |layer: &LayerFigures, context, width| {
+            Line::styled(trend(&per_batch(layer, context), usize::from(width)), context.theme.running)
+        }),
+    ]
+    .into_iter()
+}
+
+fn known(text: &Option<String>, context: &CellContext<'_>) -> Cell {
+    Cell::new(text.as_deref().unwrap_or("?"), context.theme.dim)
+}
+
+/// All rows have as many decimals, so that they are aligned.
+fn write(value: f64, context: &CellContext<'_>) -> String {
+    let decimals = if context.model.summary.neurobench.neuron_operations.dense >= LARGE { 0 } else { 2 };
+    if context.theme.framed { decimal(value, decimals) } else { compact(value) }
+}
+
+/// Updates per sample over the batches; the price, which is the same for all, changes no trend.
+fn per_batch(layer: &LayerFigures, context: &CellContext<'_>) -> Vec<f64> {
+    let Some(index) = layer.index else { return Vec::new() };
+    let points = context.model.run.history().points().iter();
+    let updates = |point: &Point| point.sums.updates.get(index).unwrap_or_default().effective;
+    points.map(|point| quotient(updates(point), point.sums.samples)).collect()
+}
