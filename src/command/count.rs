@@ -100,7 +100,7 @@ fn count_shard_of(
     if let Some(Presence::Missing(why)) = run.presence() {
         bail!("{}: {}", shown(directory), printable(why));
     }
-    let summary = Summary::of(&run, SystemTime::now());
+    let summary = Summary::new(&run, SystemTime::now());
     // All batches of a small run may be in other shards.
     let elsewhere = shard != Shard::WHOLE && is_run(directory);
     if run.manifest().is_none() && summary.account.seen == 0 && !elsewhere {

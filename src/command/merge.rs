@@ -28,7 +28,7 @@ pub(super) fn merge(parts: &[PathBuf], given: &CommandLine) -> anyhow::Result<Ex
     let mut merged = merge.finish(options.stall_after)?;
     merged.run.set_energy(options.energy_per_op);
     let checks = checks(open_baseline(&options)?, &options, &leave_signals()?)?;
-    let mut summary = Summary::of(&merged.run, SystemTime::now());
+    let mut summary = Summary::new(&merged.run, SystemTime::now());
     checks.apply(&mut summary);
     let code = finish::report(&summary, &options, true)?;
     for path in &merged.before_end {

@@ -109,7 +109,7 @@ impl Printer {
 fn line(entry: &RunEntry) -> String {
     let run = &entry.run;
     let now = SystemTime::now();
-    let summary = Summary::of(run, now);
+    let summary = Summary::new(run, now);
     let state = match run.status(now) {
         Status::Waiting => "waiting".to_owned(),
         Status::Live => "live".to_owned(),

@@ -18,7 +18,7 @@ impl Checks {
     /// The figures of the listed runs at `now`, held against these.
     pub fn summarize(&self, runs: &Runs, now: SystemTime) -> Vec<Summary> {
         let summaries = runs.iter().map(|entry| {
-            let mut summary = Summary::of(&entry.run, now);
+            let mut summary = Summary::new(&entry.run, now);
             self.apply(&mut summary);
             summary
         });

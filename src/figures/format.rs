@@ -199,7 +199,7 @@ mod tests {
         let layer = LayerCount { updates: 9, dense: 12, updates_by_step: Vec::new() };
         let count = BatchCount { samples: 2, shapes: shapes.to_vec().into(), layers: vec![layer] };
         run.add(Addition::new(0.into(), "batch".to_owned(), now, 0, count), now);
-        Summary::of(&run, now)
+        Summary::new(&run, now)
     }
 
     /// Every report with and without an energy in every format.

@@ -307,7 +307,7 @@ mod tests {
         };
         let name = "batch".to_owned();
         run.add(Addition::new(0.into(), name, now, 0, count), now);
-        Summary::of(&run, now)
+        Summary::new(&run, now)
     }
 
     fn two_layers() -> Summary {

@@ -232,7 +232,7 @@ impl fmt::Display for Failure {
 
 impl Summary {
     /// The figures of a run at `now`.
-    pub fn of(run: &Run, now: SystemTime) -> Self {
+    pub fn new(run: &Run, now: SystemTime) -> Self {
         let mut summary = Self::without_steps(run, now);
         for layer in &mut summary.layers {
             if let Some(index) = layer.index {

@@ -150,7 +150,7 @@ fn the_totals_agree_with_neurobench_or_do_not() {
 #[test]
 fn a_gain_is_good_and_a_loss_is_bad_in_every_list() {
     let against = |run: &Run, base: &Run| {
-        let base = Some(Arc::new(ComparedRun::from_summary("baseline", &Summary::of(base, at(8)))));
+        let base = Some(Arc::new(ComparedRun::from_summary("baseline", &Summary::new(base, at(8)))));
         ViewModel { base, ..model(run, at(24)) }
     };
     let (early, late) = (demo(4), demo(12));

@@ -8,7 +8,7 @@ use neurotop::dashboard::{
     Action, Appearance, ColourDepth, DetailKey, DetailResult, KeyMode, LAYERS, ListColumns, Motion, RANKS,
     Request, RunRow, Sort, Symbols, ThemeName, UiState, View, ViewModel, draw, row,
 };
-use neurotop::figures::{ComparedRun, RowSums, Summary};
+use neurotop::figures::{Basis, ComparedRun, FIGURES, RowSums, ShownIn, Summary};
 use neurotop::follow::Account;
 use neurotop::run::sums::Operations;
 use neurotop::run::{Addition, Presence, Problem, Runs, Severity, Watching};
@@ -908,7 +908,7 @@ fn the_map_of_neurons_has_colours_where_there_are_any() {
 
 /// The demo's run after its first batches, to compare later ones with.
 pub(crate) fn baseline() -> Option<Arc<ComparedRun>> {
-    let summary = Summary::of(&demo(4), at(8));
+    let summary = Summary::new(&demo(4), at(8));
     Some(Arc::new(ComparedRun::from_summary("baseline-seed0", &summary)))
 }
 
@@ -971,6 +971,31 @@ fn a_figure_is_short_or_left_out_and_never_cut() {
             let figures = if view == View::Layer { 4..7 } else { 5..6 };
             assert_eq!(strange_numbers(&lines[figures], &allowed), [""; 0], "{columns} columns: {lines:#?}");
         }
+    }
+}
+
+#[test]
+fn every_figure_of_the_table_has_a_column_and_a_line_in_the_help() {
+    let mut run = demo(12);
+    for asked in [false, true] {
+        run.set_energy(asked.then(|| "0.9pJ".parse().expect("an energy")));
+        let shown = ViewModel { rows: rows(), ..model(&run, at(24)) };
+        for view in [View::Overview, View::Runs] {
+            let screen = draw_on(300, 60, &shown, &mut on(view)).to_string();
+            for figure in FIGURES.iter().filter(|figure| figure.shown_in.contains(&ShownIn::Tables)) {
+                let is_shown = asked || figure.basis != Basis::Energy;
+                assert_eq!(screen.contains(figure.heading), is_shown, "{}: {screen}", figure.name);
+            }
+        }
+        // 27,693.04 operations a sample of 0.9 pJ.
+        assert_eq!(
+            draw_on(300, 60, &shown, &mut on(View::Overview)).to_string().contains("24,923.74"),
+            asked
+        );
+    }
+    let help = lines_of(&screen_of(150, 100, &run, &mut on(View::Help), at(24))).join(" ");
+    for figure in FIGURES.iter().filter(|figure| figure.shown_in.contains(&ShownIn::Tables)) {
+        assert!(help.contains(figure.help), "{}: {help}", figure.name);
     }
 }
 

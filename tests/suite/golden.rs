@@ -27,9 +27,9 @@ fn count(manifest: &Path, batches: &[PathBuf], mut check: impl FnMut(usize, &Sum
             count_batch(&batch, &mut scratch).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         run.add(Addition::new((number as u64).into(), "batch".into(), now, 0, count), now);
         run = run.concluded(now);
-        check(number, &Summary::of(&run, now));
+        check(number, &Summary::new(&run, now));
     }
-    Summary::of(&run, now)
+    Summary::new(&run, now)
 }
 
 fn assert_figures(name: &str, summary: &Summary, expected: &Value) {

@@ -158,7 +158,7 @@ fn integers_have_all_their_digits() {
         let (name, modified) = (format!("batch-{number}.npz"), SystemTime::now());
         run.add(Addition::new(number.into(), name, modified, 1, count), modified);
     }
-    let summary = Arc::new(Summary::of(&run.concluded(SystemTime::now()), SystemTime::now()));
+    let summary = Arc::new(Summary::new(&run.concluded(SystemTime::now()), SystemTime::now()));
     let metrics = parse(&render(&[RunState { label: "x".into(), summary, last_batch: None }]));
     let sum = 3 * u128::from(u64::MAX);
     assert_eq!(metrics["neurotop_updates"][0].1, sum.to_string());

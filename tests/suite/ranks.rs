@@ -92,7 +92,7 @@ impl Follower {
     }
 
     fn summary(&self) -> Summary {
-        Summary::of(&self.run(), SystemTime::now())
+        Summary::new(&self.run(), SystemTime::now())
     }
 
     /// Of each rank: batches counted, batches behind, samples.
@@ -339,7 +339,7 @@ fn the_run_ends_with_its_last_rank_and_each_is_held_against_its_own_results() {
     assert_eq!(follower.summary().agreement, Agreement::Agrees);
     write_end(&end, &json!({"samples": 4, "batches": 2, "neurobench": results(18.5)}));
     follower.until("they differ", |run| {
-        matches!(Summary::of(run, SystemTime::now()).agreement,
+        matches!(Summary::new(run, SystemTime::now()).agreement,
             Agreement::Differs { ref differences } if differences[0].starts_with("rank 1: Effective Neuron Ops: NeuroBench reports 18.5"))
     });
     // The run's own end goes first.
