@@ -32,8 +32,8 @@ pub struct Figure {
     /// Whether it came after the formats were fixed: its columns stand behind the older ones in CSV, and files that an
     /// earlier version wrote lack it.
     pub is_later: bool,
-    /// Where there is no room for all columns, the one with the lowest priority gives way first; 255 never does. A table
-    /// of text leaves out later figures only.
+    /// Where there is no room for all columns, the one with the lowest priority gives way first; 255 never does, and below
+    /// 10 a column in the dashboard takes room that nothing else needs. A table of text leaves out later figures only.
     pub priority: u8,
     /// The same of the column that has its change, in the dashboard.
     pub change_priority: u8,
@@ -227,7 +227,7 @@ pub const FIGURES: &[Figure] = &[
         is_later: false,
         priority: 60,
         change_priority: 50,
-        width: 7,
+        width: 5,
         shown_in: &[
             ShownIn::Export,
             ShownIn::Totals,
@@ -307,7 +307,7 @@ pub const FIGURES: &[Figure] = &[
         is_later: true,
         priority: 5,
         change_priority: 2,
-        width: 7,
+        width: 5,
         shown_in: &[
             ShownIn::Export,
             ShownIn::Tables,

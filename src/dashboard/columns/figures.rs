@@ -4,8 +4,8 @@
 use super::super::changes::{self, FigureRow};
 use super::super::theme::Theme;
 use super::super::view_model::ViewModel;
-use super::{ALWAYS, Cell, CellContext, Column, NONE, SortKey};
-use crate::figures::{Figure, FigureUnit, Number, ShownIn};
+use super::{Cell, CellContext, Column, NONE, SortKey};
+use crate::figures::{Basis, Figure, FigureUnit, Number, ShownIn};
 use crate::text::{compact, decimal, percent};
 use ratatui::style::Style;
 
@@ -38,9 +38,14 @@ pub(super) fn columns<T: FigureRow>(style: &'static FigureStyle) -> impl Iterato
 fn column<T: FigureRow>(figure: &'static Figure, style: &'static FigureStyle) -> Column<T> {
     let cell =
         move |row: &T, context: &CellContext<'_>| figure_cell(figure, row.value(figure), style, context);
-    Column::figure(figure.heading, figure.width..=MOST, priority(figure, style), cell)
-        .descending(move |row: &T| row.value(figure).into())
-        .shown_if(move |model| figure.applies_to(&model.summary.total.sums))
+    let column = Column::figure(figure.heading, figure.width..=MOST, priority(figure, style), cell)
+        .shown_if(move |model| figure.applies_to(&model.summary.total.sums));
+    // The energy orders rows as effective operations do, and its column is not always there.
+    if figure.basis == Basis::Energy {
+        column
+    } else {
+        column.descending(move |row: &T| row.value(figure).into())
+    }
 }
 
 /// The cells of a figure with the change under it, for lists whose rows have two lines.
@@ -99,5 +104,3 @@ impl From<Option<Number>> for SortKey<'_> {
         }
     }
 }
-
-const _: () = assert!(ALWAYS == u8::MAX);

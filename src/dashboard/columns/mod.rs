@@ -24,6 +24,9 @@ use std::ops::RangeInclusive;
 /// The priority of a column that never gives way.
 pub const ALWAYS: u8 = u8::MAX;
 
+/// Columns of a lower priority are shown only where no text is shortened for them.
+pub const EXTRA: u8 = 10;
+
 /// From this width on, a list writes figures out instead of shortening them.
 const ROOMY: u16 = 100;
 

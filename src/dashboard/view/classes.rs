@@ -10,8 +10,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 /// Columns that the list takes without and with changes against a baseline, its frame included.
-const WIDTH: u16 = 37;
-const COMPARED_WIDTH: u16 = 43;
+const WIDTH: u16 = 36;
+const COMPARED_WIDTH: u16 = 42;
 /// More for the column of the energy.
 const ENERGY_WIDTH: u16 = 11;
 
