@@ -5,7 +5,7 @@
 //! difference of two integers, which wraps, is 0 only where they are the same.
 
 use super::{Crcs, wide};
-use crate::snapshot::{Dtype, Kind};
+use crate::snapshot::{Dtype, ElementKind};
 use fearless_simd::{Level, dispatch};
 use std::iter::Sum;
 use std::ops::Range;
@@ -49,17 +49,17 @@ pub enum Width {
 impl From<Dtype> for Width {
     fn from(dtype: Dtype) -> Self {
         match (dtype.kind, dtype.size) {
-            (Kind::Float, 2) => Self::F16,
-            (Kind::Float, 4) => Self::F32,
-            (Kind::Float, _) => Self::F64,
-            (Kind::Signed, 1) => Self::I8,
-            (Kind::Signed, 2) => Self::I16,
-            (Kind::Signed, 4) => Self::I32,
-            (Kind::Signed, _) => Self::I64,
-            (Kind::Unsigned, 1) => Self::U8,
-            (Kind::Unsigned, 2) => Self::U16,
-            (Kind::Unsigned, 4) => Self::U32,
-            (Kind::Unsigned, _) => Self::U64,
+            (ElementKind::Float, 2) => Self::F16,
+            (ElementKind::Float, 4) => Self::F32,
+            (ElementKind::Float, _) => Self::F64,
+            (ElementKind::Signed, 1) => Self::I8,
+            (ElementKind::Signed, 2) => Self::I16,
+            (ElementKind::Signed, 4) => Self::I32,
+            (ElementKind::Signed, _) => Self::I64,
+            (ElementKind::Unsigned, 1) => Self::U8,
+            (ElementKind::Unsigned, 2) => Self::U16,
+            (ElementKind::Unsigned, 4) => Self::U32,
+            (ElementKind::Unsigned, _) => Self::U64,
         }
     }
 }

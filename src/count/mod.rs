@@ -13,7 +13,7 @@ mod wide;
 pub use block::Scratch;
 pub(crate) use crcs::Crcs;
 pub use kernel::{Width, set_bits};
-pub(crate) use parts::{Part, PartCount, PartialCount, count_part, cut, is_large};
+pub(crate) use parts::{LayerPart, PartCount, PartialCount, count_part, cut, is_large};
 pub(crate) use stream::{Sink, changes, each_block};
 pub(crate) use transpose::Odometer;
 
@@ -65,7 +65,7 @@ pub fn count_batch(batch: &Batch, scratch: &mut Scratch) -> Result<BatchCount, S
         Ok(counter.finish(layer.elements))
     };
     let layers = batch.layers.iter().map(count).collect::<Result<_, _>>()?;
-    Ok(BatchCount::of(batch, layers))
+    Ok(BatchCount::from_layers(batch, layers))
 }
 
 impl BatchCount {
@@ -94,7 +94,7 @@ impl BatchCount {
         NonZeroU64::new(digest).unwrap_or(NonZeroU64::MIN)
     }
 
-    fn of(batch: &Batch, layers: Vec<LayerCount>) -> Self {
+    fn from_layers(batch: &Batch, layers: Vec<LayerCount>) -> Self {
         let shapes = batch.layers.iter().map(BatchLayer::layer_shape).collect();
         Self { samples: batch.samples, shapes, layers }
     }

@@ -3,7 +3,7 @@
 use super::steps::StepCounter;
 use super::stream::{MAX_KEPT_STEP, changes_in, extent};
 use super::{BatchCount, Scratch};
-use crate::snapshot::{Batch, BatchLayer, Checksum, Form, Order, SnapshotError};
+use crate::snapshot::{Batch, BatchLayer, Checksum, Form, MemoryOrder, SnapshotError};
 use std::ops::Range;
 
 /// The least bytes of a part of a layer, unless the layer has fewer: what is lost at the cuts is little beside
@@ -18,7 +18,7 @@ const LEAST_STEPS: u64 = 16;
 
 /// A range of one layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct LayerPart {
     /// Which layer of the batch.
     layer: usize,
     /// Elements in the order of the file, or bytes of packed bits.
@@ -46,11 +46,11 @@ pub(crate) fn is_large(batch: &Batch) -> bool {
 ///
 /// # Errors
 /// Where a layer has more elements than can be counted.
-pub(crate) fn cut(batch: &Batch) -> Result<Vec<Part>, SnapshotError> {
+pub(crate) fn cut(batch: &Batch) -> Result<Vec<LayerPart>, SnapshotError> {
     cut_into(batch, LEAST)
 }
 
-fn cut_into(batch: &Batch, least: u64) -> Result<Vec<Part>, SnapshotError> {
+fn cut_into(batch: &Batch, least: u64) -> Result<Vec<LayerPart>, SnapshotError> {
     let mut parts = Vec::new();
     for (layer, of) in batch.layers.iter().enumerate() {
         let extent = extent(of)?;
@@ -58,7 +58,7 @@ fn cut_into(batch: &Batch, least: u64) -> Result<Vec<Part>, SnapshotError> {
         let starts = std::iter::successors(Some(0_u64), |start| start.checked_add(length));
         let starts = starts.take_while(|&start| start == 0 || start < extent);
         parts.extend(
-            starts.map(|start| Part { layer, range: start..extent.min(start.saturating_add(length)) }),
+            starts.map(|start| LayerPart { layer, range: start..extent.min(start.saturating_add(length)) }),
         );
     }
     Ok(parts)
@@ -70,7 +70,7 @@ fn length_of_parts(layer: &BatchLayer, extent: u64, least: u64) -> u64 {
         Form::Trace(post) if post.member.is_stored() => {
             let bytes = post.header.dtype.size as u64;
             let step = layer.step_elements();
-            let kept = post.header.order == Order::C && step.saturating_mul(bytes) <= MAX_KEPT_STEP;
+            let kept = post.header.order == MemoryOrder::C && step.saturating_mul(bytes) <= MAX_KEPT_STEP;
             (bytes, if kept { step } else { 1 })
         }
         Form::Pair { pre, post }
@@ -94,7 +94,7 @@ fn length_of_parts(layer: &BatchLayer, extent: u64, least: u64) -> u64 {
 /// Where it cannot be read.
 pub(crate) fn count_part(
     batch: &Batch,
-    part: &Part,
+    part: &LayerPart,
     scratch: &mut Scratch,
 ) -> Result<PartCount, SnapshotError> {
     let layer = &batch.layers[part.layer];
@@ -106,7 +106,7 @@ pub(crate) fn count_part(
 /// What is counted of a batch so far.
 pub(crate) struct PartialCount<'a> {
     batch: &'a Batch,
-    parts: &'a [Part],
+    parts: &'a [LayerPart],
     counters: Vec<Option<StepCounter>>,
     /// Of each part, once it is counted.
     checksums: Vec<Option<Vec<Checksum>>>,
@@ -115,7 +115,7 @@ pub(crate) struct PartialCount<'a> {
 
 impl<'a> PartialCount<'a> {
     /// Nothing is counted yet of these parts, all of the batch.
-    pub(crate) fn new(batch: &'a Batch, parts: &'a [Part]) -> Self {
+    pub(crate) fn new(batch: &'a Batch, parts: &'a [LayerPart]) -> Self {
         let counters = batch.layers.iter().map(|_| None).collect();
         Self { batch, parts, counters, checksums: vec![None; parts.len()], missing: parts.len() }
     }
@@ -147,7 +147,7 @@ impl<'a> PartialCount<'a> {
         debug_assert_eq!(self.missing, 0, "a part is not counted");
         let counted = self.counters.into_iter().flatten().zip(&self.batch.layers);
         let layers = counted.map(|(counter, layer)| counter.finish(layer.elements)).collect();
-        Ok(BatchCount::of(self.batch, layers))
+        Ok(BatchCount::from_layers(self.batch, layers))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::kernel::{Width, set_bits};
 use super::stream::Sink;
 use super::{Crcs, LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS};
-use crate::snapshot::{BatchLayer, Order};
+use crate::snapshot::{BatchLayer, MemoryOrder};
 use std::ops::Range;
 
 /// In Fortran order, the changes of this many neighbours or more are added up side by side, however few
@@ -125,14 +125,14 @@ impl StepCounter {
 impl Sink for StepCounter {
     fn potentials(
         &mut self,
-        order: Order,
+        order: MemoryOrder,
         at: u64,
         width: Width,
         pre: &[u8],
         post: &[u8],
         crcs: &mut Crcs<'_>,
     ) {
-        if order == Order::Fortran {
+        if order == MemoryOrder::Fortran {
             crcs.add(pre, post);
             self.in_fortran_order(at, width, pre, post);
             return;

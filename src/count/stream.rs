@@ -1,14 +1,43 @@
-//! Streams one layer's potentials, those before beside those after each step, through bounded buffers
-//! into a sink.
+//! Streams the membrane potentials of one layer through bounded buffers, the values before a step beside those after
+//! it, into a [`Sink`] that counts or draws them.
 //!
-//! What lies next to what in the file depends on the memory order of `[T, B, …]`: in C order a step is
-//! contiguous, in Fortran order the steps of one neuron are.
+//! # Why a stream
+//!
+//! Counting the updates of a layer takes one line of NumPy: `(a[1:] != a[:-1]).sum()`. That line loads the whole array,
+//! makes one more array as large as it, and reads the memory three times. A layer of 8 GiB does not fit beside the
+//! training job on whose node neurotop runs, and allocating fresh memory costs more than counting: the first touch of a
+//! page takes longer than comparing the bytes on it. Mapping the file would avoid the copy, but a producer that
+//! truncates a mapped file kills the reader with `SIGBUS`.
+//!
+//! So this file reads blocks of [`BLOCK`] bytes into buffers that are used again for every batch ([`Scratch`]). Memory
+//! stays the same however large a batch is, and a block is compared and checksummed while it is still in the cache.
+//!
+//! # Why it is not one loop
+//!
+//! An element is compared with the same neuron's element one step earlier. Where that lies depends on how the array was
+//! written:
+//!
+//! - *Traces in C order* keep each step together. If a step is small, whole steps are read in turns into two buffers, so
+//!   that each byte is read once and none is copied. If a step is larger than [`MAX_KEPT_STEP`], keeping it would break
+//!   the bound on memory: two readers go through the same array, one a step behind the other. Its bytes are read twice
+//!   and verified once.
+//! - *Traces in Fortran order* keep all steps of one neuron together. Each element is compared with its predecessor; the
+//!   last element of a block is carried over in front of the next block.
+//! - *Pairs* are two arrays in lockstep, in the order in which they were written: a sink that counts does not care which
+//!   neuron comes first.
+//! - *Pairs in different orders* are the hard case, and have a file of their own (`transpose.rs`).
+//! - *Packed bits* need no comparing.
+//!
+//! Large layers are cut into ranges that several threads count (`parts.rs`). Therefore every way can begin and end in the
+//! middle of a layer, and returns its checksum instead of verifying it: only all ranges together can be verified. What is
+//! not verified is not counted. A batch with one flipped bit would otherwise give a figure that is slightly wrong and
+//! looks right.
 
 use super::block::Block;
 use super::kernel::{Width, swap_bytes};
 use super::transpose::mixed_orders;
 use super::{Crcs, Scratch};
-use crate::snapshot::{Array, BatchLayer, Checksum, Crc, Form, MemberReader, Order, SnapshotError};
+use crate::snapshot::{Array, BatchLayer, Checksum, Crc, Form, MemberReader, MemoryOrder, SnapshotError};
 use std::ops::Range;
 
 /// Bytes read at a time: large enough for the system calls, small enough for the cache.
@@ -29,7 +58,7 @@ pub(crate) trait Sink {
     /// and summed at once passes through the processor only once.
     fn potentials(
         &mut self,
-        order: Order,
+        order: MemoryOrder,
         at: u64,
         width: Width,
         pre: &[u8],
@@ -90,7 +119,7 @@ pub(super) fn changes_in(
     let step = layer.step_elements();
     match &layer.form {
         Form::Bits(array) => Ok(vec![bits(array, step, layer.elements - step, range, scratch, sink)?]),
-        Form::Trace(post) if post.header.order == Order::C => {
+        Form::Trace(post) if post.header.order == MemoryOrder::C => {
             Ok(vec![trace(post, step, range, scratch, sink)?])
         }
         Form::Trace(post) => Ok(vec![fortran_trace(post, range, scratch, sink)?]),
@@ -246,7 +275,7 @@ fn trace(
             return elements.end();
         }
         let mut before = Elements::unverified(post, elements.at - step)?;
-        return in_lockstep(&mut before, elements, Order::C, scratch, sink);
+        return in_lockstep(&mut before, elements, MemoryOrder::C, scratch, sink);
     }
     // Whole steps are read in turns into two buffers, so that none is copied to stay for the next.
     let step_bytes = step_bytes as usize;
@@ -264,10 +293,17 @@ fn trace(
         elements.read_unsummed(after, elements.block(together))?;
         let (old, new) = (before.bytes(), after.bytes());
         let mut crcs = Crcs { pre: None, post: elements.sum() };
-        sink.potentials(Order::C, at, width, &old[old.len() - step_bytes..], &new[..step_bytes], &mut crcs);
+        sink.potentials(
+            MemoryOrder::C,
+            at,
+            width,
+            &old[old.len() - step_bytes..],
+            &new[..step_bytes],
+            &mut crcs,
+        );
         if new.len() > step_bytes {
             let earlier = &new[..new.len() - step_bytes];
-            sink.potentials(Order::C, at + step, width, earlier, &new[step_bytes..], &mut crcs);
+            sink.potentials(MemoryOrder::C, at + step, width, earlier, &new[step_bytes..], &mut crcs);
         }
         std::mem::swap(&mut before, &mut after);
     }
@@ -285,7 +321,7 @@ fn pair(
 ) -> Result<Vec<Checksum>, SnapshotError> {
     let (mut before, mut after) = (Elements::range(pre, range.clone())?, Elements::range(post, range)?);
     let order = post.header.order;
-    if order == Order::C {
+    if order == MemoryOrder::C {
         skip_first_step(&mut before, step, sink)?;
         skip_first_step(&mut after, step, sink)?;
     }
@@ -318,7 +354,7 @@ fn fortran_trace(
         let before = block.with_carried(size);
         let mut crcs = Crcs { pre: None, post: elements.sum() };
         let before = &before[..before.len() - size];
-        sink.potentials(Order::Fortran, at, width, before, block.bytes(), &mut crcs);
+        sink.potentials(MemoryOrder::Fortran, at, width, before, block.bytes(), &mut crcs);
     }
     elements.end()
 }
@@ -345,7 +381,7 @@ fn skip(elements: &mut Elements, count: u64, sink: &dyn Sink) -> Result<(), Snap
 fn in_lockstep(
     before: &mut Elements,
     mut after: Elements,
-    order: Order,
+    order: MemoryOrder,
     scratch: &mut Scratch,
     sink: &mut dyn Sink,
 ) -> Result<Checksum, SnapshotError> {

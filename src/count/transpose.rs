@@ -8,7 +8,7 @@
 use super::block::Block;
 use super::stream::{BLOCK, Elements, Sink};
 use super::{Crcs, Scratch};
-use crate::snapshot::{Array, Order, SnapshotError};
+use crate::snapshot::{Array, MemoryOrder, SnapshotError};
 use std::ops::Range;
 
 /// Bytes of the array that is held.
@@ -25,7 +25,7 @@ pub(super) fn mixed_orders(
     scratch: &mut Scratch,
     sink: &mut dyn Sink,
 ) -> Result<(), SnapshotError> {
-    let (held, streamed) = if pre.header.order == Order::Fortran { (pre, post) } else { (post, pre) };
+    let (held, streamed) = if pre.header.order == MemoryOrder::Fortran { (pre, post) } else { (post, pre) };
     let mut windows = Elements::new(held)?;
     while windows.left > 0 {
         sink.go_on()?;
@@ -66,7 +66,7 @@ fn give_window(
             if run > 0 {
                 // The sink only compares, so that either array may be the one before.
                 sink.potentials(
-                    Order::C,
+                    MemoryOrder::C,
                     at + next as u64,
                     width,
                     &gathered[bytes.clone()],

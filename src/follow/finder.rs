@@ -66,7 +66,7 @@ pub fn runs_inside(directory: &Path) -> Vec<PathBuf> {
 
 /// The sub-directories that may be runs, and when they were last changed.
 fn candidates(directory: &Path) -> impl Iterator<Item = (OsString, SystemTime)> {
-    storage::of(directory).directories(directory).into_iter().filter(|(name, _)| {
+    storage::for_path(directory).directories(directory).into_iter().filter(|(name, _)| {
         // A rank is a part of a run, even where the rest of it is still to come.
         !matches!(classify(&name.to_string_lossy()), EntryName::Temporary | EntryName::Rank(_))
     })
@@ -90,7 +90,7 @@ pub fn find_runs<T: Send + 'static>(
 ) -> std::io::Result<Receiver<Discovery<T>>> {
     let (sender, receiver) = bounded(DISCOVERIES);
     let directory = storage::absolute(directory)?;
-    let every = every.unwrap_or(storage::of(&directory).pace().scan);
+    let every = every.unwrap_or(storage::for_path(&directory).pace().scan);
     let find = move || {
         let find = AssertUnwindSafe(|| find(Finder::new(directory, idle), every, &about, &sender));
         if catch_unwind(find).is_err() {

@@ -15,8 +15,8 @@ mod watcher;
 pub use crate::storage::{Identity, Shape};
 pub use finder::{Discovery, Idle, MAX_RUNS, find_runs, runs_inside};
 pub use ledger::{
-    Account, Changes, Contents, CountedBatch, CountedBatches, InFigures, Job, Ledger, OlderBatch, Outcome,
-    Verdict,
+    Account, CountedBatch, CountedBatches, CountedContents, InFigures, Job, Ledger, LedgerChanges,
+    OlderBatch, Outcome, Verdict,
 };
 pub use neighbours::{Neighbour, beside_run, beside_runs, holds_any_batch};
 pub use prune::{Pruned, prune, prune_leftovers};

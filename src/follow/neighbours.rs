@@ -27,9 +27,17 @@ pub struct Neighbour {
     pub has_batches: bool,
 }
 
+impl Neighbour {
+    /// Whether the run itself may be in it, so that the figures are not whole: it holds batches, and there are none
+    /// where they belong.
+    pub fn may_be_the_run(&self, run_has_batches: bool) -> bool {
+        self.has_batches && !run_has_batches
+    }
+}
+
 /// Why something is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum NeighbourKind {
     Misnamed(Slip),
     MisnamedRank,
     /// A directory with batches in a run that has none beside its manifest.
@@ -46,7 +54,7 @@ enum Kind {
 
 /// Those of a kind.
 #[derive(Debug, Default)]
-struct Group {
+struct NeighbourGroup {
     names: Vec<String>,
     count: usize,
     has_batches: bool,
@@ -54,10 +62,10 @@ struct Group {
 
 /// The kinds that there are.
 #[derive(Debug, Default)]
-struct Groups(BTreeMap<Kind, Group>);
+struct NeighbourGroups(BTreeMap<NeighbourKind, NeighbourGroup>);
 
-impl Groups {
-    fn add(&mut self, kind: Kind, name: &str, has_batches: bool) {
+impl NeighbourGroups {
+    fn add(&mut self, kind: NeighbourKind, name: &str, has_batches: bool) {
         let group = self.0.entry(kind).or_default();
         group.count += 1;
         group.has_batches |= has_batches;
@@ -66,13 +74,13 @@ impl Groups {
         }
     }
 
-    fn told(self) -> Vec<Neighbour> {
-        self.0.into_iter().flat_map(|(kind, group)| group.told(kind)).collect()
+    fn named(self) -> Vec<Neighbour> {
+        self.0.into_iter().flat_map(|(kind, group)| group.named(kind)).collect()
     }
 }
 
-impl Group {
-    fn told(self, kind: Kind) -> Vec<Neighbour> {
+impl NeighbourGroup {
+    fn named(self, kind: NeighbourKind) -> Vec<Neighbour> {
         let more = if self.count > MOST_ALONE { self.count - 1 } else { 0 };
         let told = if more > 0 { 1 } else { self.names.len() };
         let neighbour = |name: String| {
@@ -84,7 +92,7 @@ impl Group {
     }
 }
 
-impl Kind {
+impl NeighbourKind {
     /// What is wrong with something of this name, and what to do.
     fn words(self, name: &str) -> (String, String) {
         let meant = meant_name(name);
@@ -148,24 +156,24 @@ impl Kind {
 
 /// What is not counted in a directory that is taken for a run, where a scan has found this.
 pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
-    let mut groups = Groups::default();
+    let mut groups = NeighbourGroups::default();
     for misnamed in found {
         if let EntryName::Misnamed(slip) = misnamed.meaning
             && is_told(misnamed, slip, found)
         {
             let has_batches = !matches!(slip, Slip::Unnumbered | Slip::Document);
-            groups.add(Kind::Misnamed(slip), &misnamed.name, has_batches);
+            groups.add(NeighbourKind::Misnamed(slip), &misnamed.name, has_batches);
         }
     }
     let ranks = || found.iter().filter(|found| found.meaning == EntryName::MisnamedRank);
     // A `rank_0` may hold anything, as logs; a `rank-…` is meant for a rank.
     for rank in ranks().filter(|rank| rank.name.starts_with("rank-")) {
-        groups.add(Kind::MisnamedRank, &rank.name, false);
+        groups.add(NeighbourKind::MisnamedRank, &rank.name, false);
     }
     let others = ranks().filter(|rank| !rank.name.starts_with("rank-") && rank.shape == Shape::Directory);
     let names = if is_url(directory) { Vec::new() } else { others.map(|rank| rank.name.clone()).collect() };
     for name in those_that(names, |name| nearly_holds_batches(&directory.join(name))) {
-        groups.add(Kind::MisnamedRank, &name, true);
+        groups.add(NeighbourKind::MisnamedRank, &name, true);
     }
     let has_batches = found.iter().any(|found| found.meaning.batch().is_some());
     let is_part = |found: &Found| matches!(found.meaning, EntryName::Manifest(_) | EntryName::End(_));
@@ -174,14 +182,14 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
             let below = directory.join(name);
             match () {
                 () if !has_batches && nearly_holds_batches(&below) => {
-                    groups.add(Kind::BatchesBelow, name, true)
+                    groups.add(NeighbourKind::BatchesBelow, name, true)
                 }
-                () if is_run(&below) => groups.add(Kind::RunBelow, name, false),
+                () if is_run(&below) => groups.add(NeighbourKind::RunBelow, name, false),
                 () => {}
             }
         }
     }
-    groups.told()
+    groups.named()
 }
 
 /// Whether something that looks like a part of a run is told: a document unless the right one is there, too, and what
@@ -200,30 +208,30 @@ pub fn beside_runs(directory: &Path) -> Vec<Neighbour> {
     if is_url(directory) {
         return Vec::new();
     }
-    let mut groups = Groups::default();
+    let mut groups = NeighbourGroups::default();
     let here = storage::canonical(directory);
     for (name, leads_to) in links_to_directories(directory) {
         // What it leads to may be followed under its own name, as that of `latest` is.
         if leads_to.parent() != Some(&here) && is_run(&leads_to) {
-            groups.add(Kind::Link, &name, false);
+            groups.add(NeighbourKind::Link, &name, false);
         }
     }
     let is_run_here = |name: &str| is_run(&directory.join(name));
     let ranks = directories(directory, |meaning| *meaning == EntryName::MisnamedRank);
     for name in those_that(ranks, is_run_here) {
-        groups.add(Kind::RankAsRun, &name, true);
+        groups.add(NeighbourKind::RankAsRun, &name, true);
     }
     let names = foreign_directories(directory);
-    if !groups.0.contains_key(&Kind::RankAsRun) && !names.iter().any(|name| is_run_here(name)) {
+    if !groups.0.contains_key(&NeighbourKind::RankAsRun) && !names.iter().any(|name| is_run_here(name)) {
         for name in names.iter().take(MOST_LOOKED_INTO) {
             let below = directory.join(name);
             if foreign_directories(&below).iter().take(MOST_LOOKED_INTO).any(|name| is_run(&below.join(name)))
             {
-                groups.add(Kind::RunsBelow, name, false);
+                groups.add(NeighbourKind::RunsBelow, name, false);
             }
         }
     }
-    groups.told()
+    groups.named()
 }
 
 /// Those of which something is so. Of very many the first are looked into, and speak for the others if it is so of all
@@ -261,7 +269,7 @@ fn foreign_directories(directory: &Path) -> Vec<String> {
 }
 
 fn directories(directory: &Path, wanted: impl Fn(&EntryName) -> bool) -> Vec<String> {
-    let all = storage::of(directory).directories(directory).into_iter();
+    let all = storage::for_path(directory).directories(directory).into_iter();
     let mut names: Vec<String> = all.filter_map(|(name, _)| name.into_string().ok()).collect();
     names.retain(|name| wanted(&classify(name)));
     names.sort_unstable();
@@ -276,11 +284,11 @@ pub fn holds_any_batch(run: &Path) -> bool {
 
 /// Whether it holds batches, be it under names that are nearly right: whoever misnames a rank may misname its batches.
 fn nearly_holds_batches(directory: &Path) -> bool {
-    storage::of(directory).any(directory, &mut is_nearly_batch)
+    storage::for_path(directory).any(directory, &mut is_nearly_batch)
 }
 
 fn holds_batches(directory: &Path) -> bool {
-    storage::of(directory).any(directory, &mut |name| classify(name).batch().is_some())
+    storage::for_path(directory).any(directory, &mut |name| classify(name).batch().is_some())
 }
 
 #[cfg(test)]

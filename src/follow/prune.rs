@@ -1,7 +1,31 @@
-//! Deletes batches that are counted, and nothing else.
+//! Deletes batches that were counted, and nothing else. This is the only file that deletes anything in a run.
 //!
-//! All of it goes through the opened directory that the batch is in, never through a path a second time: what is
-//! put in the place of a directory meanwhile, such as a link, is not touched.
+//! # Why deleting a file takes a page
+//!
+//! `remove_file(path)` deletes whatever has that name now. Between counting a batch and deleting it, seconds pass, and in
+//! that time
+//!
+//! - its writer may have put another version in its place, which nobody has counted;
+//! - somebody may have replaced the batch, or the directory of its rank, by a symbolic link to something precious;
+//! - this process may be killed, between any two system calls.
+//!
+//! Looking at the file first and deleting it then does not help: it can be replaced between the two calls. And data that
+//! were deleted unread are lost for good, while data that were left behind only take room. Thus the rules are:
+//!
+//! 1. *Never use a path twice.* The directory is opened once, without following a link in place of a rank, and everything
+//!    else happens relative to that descriptor. What is put in the place of the directory meanwhile is not touched.
+//! 2. *Move first, then look, then delete.* The batch is renamed to a hidden name that no writer uses, over nothing that
+//!    exists. From then on nobody writes under that name, so that what is looked at is what is deleted. If it has the
+//!    contents that were counted, it is deleted. If not, it is moved back, unless something newer is in its place by then;
+//!    only in that case is it deleted uncounted, since its writer has replaced it.
+//! 3. *Leave a trace that another process can finish.* A process that dies after the rename leaves `.NAME.counted`, and
+//!    one that dies while it empties a directory leaves `.NAME.deleted`. [`prune_leftovers`] continues from either: the
+//!    names alone say how far it had come.
+//! 4. *When in doubt, leave it.* A directory batch that holds anything but arrays, a state that differs in inode, size or
+//!    time, a name that is no batch: all stay.
+//!
+//! The caller deletes nothing before the progress that contains the count is on disk, so that a crash never leaves a
+//! batch in neither place.
 
 use crate::snapshot::{BatchName, EntryName, classify};
 use crate::storage::Identity;
@@ -45,7 +69,7 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pru
         None => (None, name),
     };
     let Some(place) = open_place(directory, rank)? else { return Ok(Pruned::Changed) };
-    let Some(entry) = Entry::at(&place, own)? else { return Ok(Pruned::Changed) };
+    let Some(entry) = OpenedEntry::at(&place, own)? else { return Ok(Pruned::Changed) };
     if let Some(more) = entry.more {
         return Ok(Pruned::HoldsMore(more));
     }
@@ -105,9 +129,9 @@ fn delete_if_counted(
     aside: &str,
     is_counted: impl Fn(&Identity) -> bool,
 ) -> io::Result<bool> {
-    let Some(entry) = Entry::at(place, aside)? else { return Ok(false) };
+    let Some(entry) = OpenedEntry::at(place, aside)? else { return Ok(false) };
     let as_counted = is_counted(&entry.identity) && entry.more.is_none();
-    if !as_counted && Entry::is_free(place, own)? {
+    if !as_counted && OpenedEntry::is_free(place, own)? {
         // Whoever wrote it wants it read.
         rename(place, aside, own)?;
         return Ok(false);
@@ -149,18 +173,18 @@ fn open_place(directory: &Path, rank: Option<&str>) -> io::Result<Option<OwnedFd
 }
 
 /// A batch in an opened directory.
-struct Entry {
+struct OpenedEntry {
     identity: Identity,
     is_directory: bool,
     /// Something in its directory that is no array.
     more: Option<String>,
 }
 
-impl Entry {
+impl OpenedEntry {
     /// `None` where there is none of this name, or something else.
     fn at(place: &OwnedFd, name: &str) -> io::Result<Option<Self>> {
         let Some(stat) = stat(place, name.as_ref())? else { return Ok(None) };
-        let identity = Identity::of_stat(&stat);
+        let identity = Identity::from_stat(&stat);
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(Some(Self { identity, is_directory: false, more: None })),
             FileType::Directory => Self::of_directory(place, name, identity).map(Some),
@@ -177,7 +201,7 @@ impl Entry {
             if more.is_none() && !(is_file && is_array(&file)) {
                 more = Some(file.to_string_lossy().into_owned());
             }
-            files.push((file, Identity::of_stat(&stat)));
+            files.push((file, Identity::from_stat(&stat)));
         }
         Ok(Self { identity: identity.with_files(files), is_directory: true, more })
     }
@@ -217,7 +241,7 @@ fn names_in(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
 fn rename(place: &OwnedFd, from: &str, to: &str) -> io::Result<()> {
     match renameat_with(place, from, place, to, RenameFlags::NOREPLACE) {
         // Some file systems cannot promise it; to look before is the best that is left.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if Entry::is_free(place, to)? => {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if OpenedEntry::is_free(place, to)? => {
             Ok(renameat(place, from, place, to)?)
         }
         renamed => Ok(renamed?),
@@ -328,7 +352,7 @@ mod tests {
             fs::write(path.join("rank-3").join(name), "precious").expect("a file");
         }
         let [counted, other] = ["batch-1.npz", ".batch-2.npz.counted"].map(|name| {
-            Identity::of_stat(&rustix::fs::stat(path.join("rank-3").join(name)).expect("it is there"))
+            Identity::from_stat(&rustix::fs::stat(path.join("rank-3").join(name)).expect("it is there"))
         });
         fs::rename(path.join("rank-3"), &moved).expect("moved");
         std::os::unix::fs::symlink(&moved, path.join("rank-3")).expect("a link");
@@ -352,7 +376,7 @@ mod tests {
         for name in counted.into_iter().chain(uncounted).chain(others) {
             fs::write(path.join(name), name).expect("a file");
         }
-        let stat = |name: &str| Identity::of_stat(&rustix::fs::stat(path.join(name)).expect("it is there"));
+        let stat = |name: &str| Identity::from_stat(&rustix::fs::stat(path.join(name)).expect("it is there"));
         let batches = ["batch-7.npz", "rank-1.batch-7.npz", "rank-1/batch-7.npz"].into_iter();
         let mut states: Vec<(&str, Identity)> =
             batches.zip(counted).map(|(batch, name)| (batch, stat(name))).collect();

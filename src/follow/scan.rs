@@ -1,8 +1,8 @@
 //! What a directory holds now: its entries of a run, and the identity of each.
 
 use super::Shard;
-use crate::snapshot::{EntryName, classify};
-use crate::storage::{self, Entry, Identity, Interest, Shape};
+use crate::snapshot::{EntryName, SnapshotError, classify};
+use crate::storage::{self, Entry, Identity, Interest, OtherKind, Shape};
 use std::io;
 use std::path::Path;
 
@@ -34,6 +34,28 @@ impl Found {
     pub fn is_rank_directory(&self) -> bool {
         matches!(self.meaning, EntryName::Rank(_)) && self.shape == Shape::Directory
     }
+
+    /// Why a batch or a rank is never read as it is, whatever it contains: a link, a pipe, a wrong suffix, a directory
+    /// that cannot be listed. The ledger, the run and the doctor all ask here.
+    pub fn refusal(&self) -> Option<SnapshotError> {
+        let (what, advice) = match (&self.meaning, self.shape) {
+            (EntryName::Rank(_), Shape::Other(kind)) => (
+                format!("it is {kind}, and what is in it is not counted"),
+                "put the directory of the rank itself in its place, where this user may read it".to_owned(),
+            ),
+            (EntryName::BatchFile(_) | EntryName::BatchDirectory(_), Shape::Other(kind)) => {
+                (kind.refusal("batch"), kind.advice("batch"))
+            }
+            (EntryName::BatchFile(_), Shape::Directory) => {
+                ("it is a directory, and its name says .npz".to_owned(), "drop the suffix".to_owned())
+            }
+            (EntryName::BatchDirectory(_), Shape::File) => {
+                ("it is a file without a suffix".to_owned(), "name it .npz".to_owned())
+            }
+            _ => return None,
+        };
+        Some(SnapshotError::new(what, advice))
+    }
 }
 
 /// Lists the entries of a directory that belong to a run, and those in the directories of its ranks, and of its
@@ -53,7 +75,7 @@ pub fn scan(directory: &Path, shard: Shard) -> io::Result<Vec<Found>> {
             Ok(inside) => found.extend(inside),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // The other ranks are there all the same.
-            Err(_) => found[at].shape = Shape::Other("a directory that this user cannot list"),
+            Err(_) => found[at].shape = Shape::Other(OtherKind::ClosedDirectory),
         }
     }
     found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -76,21 +98,21 @@ fn list(directory: &Path, within: &str, shard: Shard) -> io::Result<Vec<Found>> 
         if is_mine { interest(&meaning) } else { Interest::None }
     };
     let inside = directory.join(within);
-    let entries = storage::of(directory).entries(&inside, &mut of)?;
+    let entries = storage::for_path(directory).entries(&inside, &mut of)?;
     Ok(entries.into_iter().filter_map(|entry| Found::new(within, entry)).collect())
 }
 
 /// Whether a directory holds a manifest, an end or a batch, or ranks that do, so that it is a run itself.
 pub fn is_run(directory: &Path) -> bool {
     holds_part(directory)
-        || storage::of(directory).directories(directory).iter().any(|(name, _)| {
+        || storage::for_path(directory).directories(directory).iter().any(|(name, _)| {
             let meaning = classify(&name.to_string_lossy());
             matches!(meaning, EntryName::Rank(_)) && holds_part(&directory.join(name))
         })
 }
 
 fn holds_part(directory: &Path) -> bool {
-    storage::of(directory).any(directory, &mut |name| is_part(&classify(name)))
+    storage::for_path(directory).any(directory, &mut |name| is_part(&classify(name)))
 }
 
 fn is_part(meaning: &EntryName) -> bool {
@@ -105,7 +127,7 @@ pub fn look(directory: &Path, name: &str) -> Option<Found> {
     if interest == Interest::None || name.split_once('/').is_some_and(|(rank, _)| is_link(directory, rank)) {
         return None;
     }
-    Found::new("", storage::of(directory).entry(directory, name, interest)?)
+    Found::new("", storage::for_path(directory).entry(directory, name, interest)?)
 }
 
 /// Whether the directory of a rank is none, but a link that is not followed; in an object store there are none.
@@ -198,7 +220,7 @@ mod tests {
         assert!(!is_run(directory.path()));
         let found = scan(directory.path(), Shard::WHOLE).expect("a scan");
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].shape, Shape::Other("a symbolic link"));
+        assert_eq!(found[0].shape, Shape::Other(OtherKind::Link));
         assert_eq!(look(directory.path(), "rank-0/batch-1.npz"), None);
     }
 
@@ -226,7 +248,7 @@ mod tests {
         fs::write(&file, "x").expect("a file");
         symlink(&file, directory.path().join("batch-2.npz")).expect("a link");
         let link = look(directory.path(), "batch-2.npz").expect("it is there");
-        assert_eq!(link.shape, Shape::Other("a symbolic link"));
+        assert_eq!(link.shape, Shape::Other(OtherKind::Link));
         let before = look(directory.path(), "batch-1.npz").expect("it is there").identity;
         std::thread::sleep(Duration::from_millis(20));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("permissions");

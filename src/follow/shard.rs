@@ -34,7 +34,7 @@ impl Shard {
     }
 
     /// Of how many.
-    pub fn of(self) -> u64 {
+    pub fn total(self) -> u64 {
         self.of
     }
 

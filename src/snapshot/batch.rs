@@ -3,7 +3,7 @@
 use super::bounded::shown;
 use super::hints::all_meant;
 use super::member::{Encoding, Member};
-use super::npy::{Dtype, Header, Kind, MAX_AXES, Order, elements};
+use super::npy::{Dtype, ElementKind, Header, MAX_AXES, MemoryOrder, elements};
 use super::remarks::{NAMES, remarks};
 use super::zip::{self, MAX_MEMBERS};
 use super::{LayerShape, Manifest, SnapshotError};
@@ -113,22 +113,23 @@ impl Batch {
     /// Where anything in it is missing, unreadable or contradictory. A batch is one unit: nothing of
     /// one with an error may be counted.
     pub fn open(path: &Path, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
-        let members = match storage::of(path).open(path).map_err(|error| SnapshotError::io("it", &error))? {
-            Opened::Directory => directory_members(path)?,
-            Opened::File(contents, length) => zip::members(contents, length)?,
-        };
+        let members =
+            match storage::for_path(path).open(path).map_err(|error| SnapshotError::io("it", &error))? {
+                Opened::Directory => directory_members(path)?,
+                Opened::File(contents, length) => zip::members(contents, length)?,
+            };
         Self::from_listing(members, manifest)
     }
 
     fn from_listing(listing: Listing, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
         let Listing { members, without_suffix: mut ignored } = listing;
         let mut samples = None;
-        let mut parts: BTreeMap<String, Parts> = BTreeMap::new();
+        let mut parts: BTreeMap<String, LayerMembers> = BTreeMap::new();
         for member in members {
             let slot = match role(&member.name) {
-                Role::Samples => &mut samples,
-                Role::Of(layer, part) => parts.entry(layer.to_owned()).or_default().slot(part),
-                Role::Unknown => {
+                MemberRole::Samples => &mut samples,
+                MemberRole::Of(layer, part) => parts.entry(layer.to_owned()).or_default().slot(part),
+                MemberRole::Unknown => {
                     ignored.push(member.name);
                     continue;
                 }
@@ -192,16 +193,16 @@ fn samples_from_axes(layers: &[BatchLayer], manifest: Option<&Manifest>) -> Resu
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Part {
+enum MemberSuffix {
     Post,
     Pre,
     Changed,
     Shape,
 }
 
-enum Role<'a> {
+enum MemberRole<'a> {
     Samples,
-    Of(&'a str, Part),
+    Of(&'a str, MemberSuffix),
     Unknown,
 }
 
@@ -209,44 +210,44 @@ enum Role<'a> {
 ///
 /// An archive and the directory that it is unpacked to are the same batch, so that in both slashes lead to
 /// sub-directories, and names that begin with a dot are of files that are being written, or lead elsewhere.
-fn role(name: &str) -> Role<'_> {
+fn role(name: &str) -> MemberRole<'_> {
     let mut way = name.split('/');
     if way.any(|part| part.is_empty() || part.starts_with('.')) || name.split('/').count() > MAX_LEVELS {
-        return Role::Unknown;
+        return MemberRole::Unknown;
     }
     if name == "samples" {
-        return Role::Samples;
+        return MemberRole::Samples;
     }
     match name.rsplit_once('.') {
-        Some((layer, "post")) => Role::Of(layer, Part::Post),
-        Some((layer, "pre")) => Role::Of(layer, Part::Pre),
-        Some((layer, "changed")) => Role::Of(layer, Part::Changed),
-        Some((layer, "shape")) => Role::Of(layer, Part::Shape),
-        _ => Role::Unknown,
+        Some((layer, "post")) => MemberRole::Of(layer, MemberSuffix::Post),
+        Some((layer, "pre")) => MemberRole::Of(layer, MemberSuffix::Pre),
+        Some((layer, "changed")) => MemberRole::Of(layer, MemberSuffix::Changed),
+        Some((layer, "shape")) => MemberRole::Of(layer, MemberSuffix::Shape),
+        _ => MemberRole::Unknown,
     }
 }
 
 /// Whether a member of this name is read.
 pub(super) fn is_known(name: &str) -> bool {
-    !matches!(role(name), Role::Unknown)
+    !matches!(role(name), MemberRole::Unknown)
 }
 
 /// The members of one layer.
 #[derive(Debug, Default)]
-struct Parts {
+struct LayerMembers {
     post: Option<Member>,
     pre: Option<Member>,
     changed: Option<Member>,
     shape: Option<Member>,
 }
 
-impl Parts {
-    fn slot(&mut self, part: Part) -> &mut Option<Member> {
+impl LayerMembers {
+    fn slot(&mut self, part: MemberSuffix) -> &mut Option<Member> {
         match part {
-            Part::Post => &mut self.post,
-            Part::Pre => &mut self.pre,
-            Part::Changed => &mut self.changed,
-            Part::Shape => &mut self.shape,
+            MemberSuffix::Post => &mut self.post,
+            MemberSuffix::Pre => &mut self.pre,
+            MemberSuffix::Changed => &mut self.changed,
+            MemberSuffix::Shape => &mut self.shape,
         }
     }
 
@@ -319,7 +320,7 @@ fn check_orders(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotErr
     if pre.header.order == post.header.order {
         return Ok(());
     }
-    let again = if pre.header.order == Order::C { pre } else { post };
+    let again = if pre.header.order == MemoryOrder::C { pre } else { post };
     if again.member.is_stored() || again.member.size <= MAX_INFLATED_AGAIN {
         return Ok(());
     }
@@ -333,7 +334,7 @@ fn check_orders(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotErr
 }
 
 fn read_header(member: Member) -> Result<Array, SnapshotError> {
-    let header = Header::read(&mut member.reader()?).map_err(|error| name_member(error, &member))?;
+    let header = Header::read(&mut member.reader()?)?;
     let needed = header.data_bytes().map_err(|error| error.of_member(&member.name))? + header.data_offset;
     if member.size < needed {
         return Err(SnapshotError::new(
@@ -350,23 +351,18 @@ fn read_header(member: Member) -> Result<Array, SnapshotError> {
     Ok(Array { member, header })
 }
 
-/// Reading errors already name the member; those of the header's text do not.
-fn name_member(error: SnapshotError, member: &Member) -> SnapshotError {
-    if error.what.starts_with(&*shown(&member.name)) { error } else { error.of_member(&member.name) }
-}
-
 /// The packed bits of `[T - 1, B, …]`.
 fn packed_bits(member: Member, shape: &[u64]) -> Result<Array, SnapshotError> {
     let array = read_header(member)?;
     let name = shown(&array.member.name).into_owned();
     let dtype = array.header.dtype;
-    if (dtype.kind, dtype.size) != (Kind::Unsigned, 1) {
+    if (dtype.kind, dtype.size) != (ElementKind::Unsigned, 1) {
         return Err(SnapshotError::new(
             format!("{name} is {dtype}, not packed bits"),
             "pack it with numpy.packbits, which gives uint8",
         ));
     }
-    if array.header.order == Order::Fortran && array.header.shape.len() > 1 {
+    if array.header.order == MemoryOrder::Fortran && array.header.shape.len() > 1 {
         return Err(SnapshotError::new(format!("{name} is in Fortran order"), "pack the flattened array"));
     }
     let later_steps = shape.first().map_or(0, |steps| steps.saturating_sub(1));
@@ -398,15 +394,15 @@ fn small_integers(array: &Array) -> Result<Vec<i128>, SnapshotError> {
         return Ok(vec![value]);
     }
     let values = match (dtype.kind, dtype.size) {
-        (Kind::Signed, 1) => read_small::<i8>(&bytes),
-        (Kind::Signed, 2) => read_small::<i16>(&bytes),
-        (Kind::Signed, 4) => read_small::<i32>(&bytes),
-        (Kind::Signed, _) => read_small::<i64>(&bytes),
-        (Kind::Unsigned, 1) => read_small::<u8>(&bytes),
-        (Kind::Unsigned, 2) => read_small::<u16>(&bytes),
-        (Kind::Unsigned, 4) => read_small::<u32>(&bytes),
-        (Kind::Unsigned, _) => read_small::<u64>(&bytes),
-        (Kind::Float, _) => {
+        (ElementKind::Signed, 1) => read_small::<i8>(&bytes),
+        (ElementKind::Signed, 2) => read_small::<i16>(&bytes),
+        (ElementKind::Signed, 4) => read_small::<i32>(&bytes),
+        (ElementKind::Signed, _) => read_small::<i64>(&bytes),
+        (ElementKind::Unsigned, 1) => read_small::<u8>(&bytes),
+        (ElementKind::Unsigned, 2) => read_small::<u16>(&bytes),
+        (ElementKind::Unsigned, 4) => read_small::<u32>(&bytes),
+        (ElementKind::Unsigned, _) => read_small::<u64>(&bytes),
+        (ElementKind::Float, _) => {
             return Err(SnapshotError::new(format!("{name} is {dtype}, not an integer"), "save it as int64"));
         }
     };
@@ -425,19 +421,19 @@ fn scalar(dtype: Dtype, bytes: &[u8]) -> Option<i128> {
     }
     let bytes = bytes.as_slice();
     match dtype.kind {
-        Kind::Signed => match dtype.size {
+        ElementKind::Signed => match dtype.size {
             1 => bytes.try_into().ok().map(|bytes| i8::from_ne_bytes(bytes).into()),
             2 => bytes.try_into().ok().map(|bytes| i16::from_ne_bytes(bytes).into()),
             4 => bytes.try_into().ok().map(|bytes| i32::from_ne_bytes(bytes).into()),
             _ => bytes.try_into().ok().map(|bytes| i64::from_ne_bytes(bytes).into()),
         },
-        Kind::Unsigned => match dtype.size {
+        ElementKind::Unsigned => match dtype.size {
             1 => bytes.try_into().ok().map(|bytes| u8::from_ne_bytes(bytes).into()),
             2 => bytes.try_into().ok().map(|bytes| u16::from_ne_bytes(bytes).into()),
             4 => bytes.try_into().ok().map(|bytes| u32::from_ne_bytes(bytes).into()),
             _ => bytes.try_into().ok().map(|bytes| u64::from_ne_bytes(bytes).into()),
         },
-        Kind::Float => None,
+        ElementKind::Float => None,
     }
 }
 
@@ -496,7 +492,7 @@ fn directory_members(directory: &Path) -> Result<Listing, SnapshotError> {
         count += usize::from(is_array);
         is_array && count <= MAX_MEMBERS
     };
-    let files = storage::of(directory).files(directory, &mut wanted);
+    let files = storage::for_path(directory).files(directory, &mut wanted);
     let mut files = files.map_err(|error| SnapshotError::io("it", &error))?;
     if count > MAX_MEMBERS {
         return Err(SnapshotError::new(
@@ -514,7 +510,7 @@ fn file_member(file: StoredFile) -> Result<Member, SnapshotError> {
     let StoredFile { name, shape, size, container } = file;
     let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
     // What is not read may be anything.
-    if shape != Shape::File && !matches!(role(&name), Role::Unknown) {
+    if shape != Shape::File && !matches!(role(&name), MemberRole::Unknown) {
         let file = shown(&name);
         return Err(SnapshotError::new(format!("{file}.npy is not a regular file"), "write it as one"));
     }
@@ -534,6 +530,26 @@ mod tests {
     fn by_ndarray<T: ReadableElement + Into<i128>>(npy: &[u8]) -> Vec<i128> {
         let array = ArrayD::<T>::read_npy(npy).expect("an array");
         array.into_iter().map(Into::into).collect()
+    }
+
+    #[test]
+    fn an_error_in_a_header_names_the_member_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let whole = npy("<f4", "(1, 1)", &[0; 4]);
+        for (bytes, what) in [
+            (
+                &b"PK\x03\x04 an archive"[..],
+                "a.post: not a NumPy array (it does not begin with the .npy magic)",
+            ),
+            (
+                &npy("|O", "(1, 1)", &[0; 8]),
+                "a.post: dtype \"|O\" is an object array (a pickle), which is never loaded",
+            ),
+            (&whole[..20], "a.post: the data end early"),
+        ] {
+            std::fs::write(directory.path().join("a.post.npy"), bytes).expect("a file");
+            assert_eq!(Batch::open(directory.path(), None).expect_err("it cannot be read").what, what);
+        }
     }
 
     #[test]
@@ -557,10 +573,10 @@ mod tests {
                     let member = directory_members(directory.path()).expect("members").members.remove(0);
                     let array = read_header(member).expect("a header");
                     let expected = match (array.header.dtype.kind, array.header.dtype.size) {
-                        (Kind::Signed, 1) => by_ndarray::<i8>(&npy),
-                        (Kind::Signed, 2) => by_ndarray::<i16>(&npy),
-                        (Kind::Signed, 4) => by_ndarray::<i32>(&npy),
-                        (Kind::Signed, _) => by_ndarray::<i64>(&npy),
+                        (ElementKind::Signed, 1) => by_ndarray::<i8>(&npy),
+                        (ElementKind::Signed, 2) => by_ndarray::<i16>(&npy),
+                        (ElementKind::Signed, 4) => by_ndarray::<i32>(&npy),
+                        (ElementKind::Signed, _) => by_ndarray::<i64>(&npy),
                         (_, 1) => by_ndarray::<u8>(&npy),
                         (_, 2) => by_ndarray::<u16>(&npy),
                         (_, 4) => by_ndarray::<u32>(&npy),

@@ -17,9 +17,7 @@ pub fn check_document(shape: Shape) -> Result<(), SnapshotError> {
         Shape::Directory => {
             Err(SnapshotError::new("it is a directory, and its name says .json", "write it as a file"))
         }
-        Shape::Other(kind) => {
-            Err(SnapshotError::new(storage::refusal_of(kind, "file"), storage::advice_for_document(kind)))
-        }
+        Shape::Other(kind) => Err(SnapshotError::new(kind.refusal("file"), kind.advice("file"))),
     }
 }
 
@@ -39,7 +37,7 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
 /// # Errors
 /// Where it cannot be opened, is not a regular file, or is too large.
 pub fn read_document(path: &Path) -> Result<Vec<u8>, SnapshotError> {
-    let bytes = storage::of(path)
+    let bytes = storage::for_path(path)
         .read(path, MAX_DOCUMENT_BYTES + 1)
         .map_err(|error| SnapshotError::io("it", &error))?;
     if bytes.len() as u64 > MAX_DOCUMENT_BYTES {

@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for OfficialOperations {
 struct FiguresOrNumber;
 
 #[derive(Deserialize)]
-struct Figures {
+struct OfficialFigures {
     #[serde(rename = "Effective Neuron Ops")]
     effective: f64,
     #[serde(rename = "Neuron Dense Ops")]
@@ -86,7 +86,8 @@ impl<'de> Visitor<'de> for FiguresOrNumber {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OfficialOperations, A::Error> {
-        let Figures { effective, dense } = Figures::deserialize(MapAccessDeserializer::new(map))?;
+        let OfficialFigures { effective, dense } =
+            OfficialFigures::deserialize(MapAccessDeserializer::new(map))?;
         Ok(OfficialOperations::Figures { effective, dense })
     }
 }
@@ -105,8 +106,15 @@ impl End {
         })
     }
 
-    /// In what this, another end of the same rank, says another thing; `None` where they agree as far as both speak.
-    pub fn contradiction(&self, other: &Self) -> Option<String> {
+    /// Why this cannot stand beside the end of the same rank that counts, which is in the file `source`; `None` where
+    /// they agree as far as both speak.
+    pub fn conflict_with(&self, counts: &Self, source: &str) -> Option<SnapshotError> {
+        let how = self.contradiction(counts)?;
+        let what = format!("it contradicts {source}, which counts: {how}");
+        Some(SnapshotError::new(what, "delete the one that is wrong"))
+    }
+
+    fn contradiction(&self, other: &Self) -> Option<String> {
         let numbers = [("samples", self.samples, other.samples), ("batches", self.batches, other.batches)];
         for (what, here, there) in numbers {
             if let (Some(here), Some(there)) = (here, there)

@@ -138,18 +138,18 @@ pub enum ManifestError {
 /// The fields that say what the document is, read before the rest so that a newer version is refused
 /// as newer, whatever else has changed in it.
 #[derive(Deserialize)]
-struct Preamble {
+struct ManifestHead {
     format: Option<String>,
-    version: Option<Version>,
+    version: Option<ManifestVersion>,
 }
 
 /// The version of a document: a number, or the type of what stands in its place.
-enum Version {
+enum ManifestVersion {
     Of(u64),
     Not(&'static str),
 }
 
-impl<'de> Deserialize<'de> for Version {
+impl<'de> Deserialize<'de> for ManifestVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyVersion)
     }
@@ -159,40 +159,40 @@ impl<'de> Deserialize<'de> for Version {
 struct AnyVersion;
 
 impl<'de> Visitor<'de> for AnyVersion {
-    type Value = Version;
+    type Value = ManifestVersion;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a version")
     }
 
-    fn visit_u64<E: Error>(self, version: u64) -> Result<Version, E> {
-        Ok(Version::Of(version))
+    fn visit_u64<E: Error>(self, version: u64) -> Result<ManifestVersion, E> {
+        Ok(ManifestVersion::Of(version))
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Version, E> {
-        Ok(Version::Not("a negative number"))
+    fn visit_i64<E: Error>(self, _: i64) -> Result<ManifestVersion, E> {
+        Ok(ManifestVersion::Not("a negative number"))
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Version, E> {
-        Ok(Version::Not("a number that is no integer"))
+    fn visit_f64<E: Error>(self, _: f64) -> Result<ManifestVersion, E> {
+        Ok(ManifestVersion::Not("a number that is no integer"))
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Version, E> {
-        Ok(Version::Not("a truth value"))
+    fn visit_bool<E: Error>(self, _: bool) -> Result<ManifestVersion, E> {
+        Ok(ManifestVersion::Not("a truth value"))
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Version, E> {
-        Ok(Version::Not("a string"))
+    fn visit_str<E: Error>(self, _: &str) -> Result<ManifestVersion, E> {
+        Ok(ManifestVersion::Not("a string"))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Version, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ManifestVersion, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Version::Not("a list"))
+        Ok(ManifestVersion::Not("a list"))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Version, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<ManifestVersion, A::Error> {
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Version::Not("an object"))
+        Ok(ManifestVersion::Not("an object"))
     }
 }
 
@@ -218,22 +218,22 @@ impl Manifest {
     /// layers.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         let bytes = utf8(bytes).map_err(ManifestError::Unusable)?;
-        let preamble: Preamble = from_json(bytes)?;
+        let preamble: ManifestHead = from_json(bytes)?;
         if preamble.format.as_deref() != Some("neurotop") {
             return Err(unusable("it has no \"format\": \"neurotop\""));
         }
         match preamble.version {
-            Some(Version::Of(VERSION)) => {}
-            Some(Version::Of(newer)) if newer > VERSION => {
+            Some(ManifestVersion::Of(VERSION)) => {}
+            Some(ManifestVersion::Of(newer)) if newer > VERSION => {
                 return Err(ManifestError::Newer(SnapshotError::new(
                     format!("version {newer} of the format, and this neurotop reads version {VERSION}"),
                     "update neurotop",
                 )));
             }
-            Some(Version::Of(older)) => {
+            Some(ManifestVersion::Of(older)) => {
                 return Err(unusable(&format!("\"version\" is {older}, not {VERSION}")));
             }
-            Some(Version::Not(kind)) => {
+            Some(ManifestVersion::Not(kind)) => {
                 return Err(unusable(&format!("\"version\" is {kind}, not {VERSION}")));
             }
             None => return Err(unusable("it has no \"version\"")),
@@ -285,8 +285,17 @@ impl Manifest {
         Self { run: None, producer: None, expected_samples: None, expected_batches: None, ..self }
     }
 
-    /// In what this, the manifest of a rank, says another thing of the layers than that of the run; `None`
-    /// where they agree.
+    /// Why this, the manifest of a rank, cannot stand beside the one that is taken for the run's, which is in the file
+    /// `source`; `None` where they agree.
+    pub fn conflict_with(&self, of_run: &Self, source: &str) -> Option<SnapshotError> {
+        let how = self.contradiction(of_run)?;
+        Some(SnapshotError::new(
+            format!("it contradicts {source}, which is taken for the run's: {how}"),
+            "have all ranks run the same model, or give each a run of its own",
+        ))
+    }
+
+    /// In what the manifest of a rank differs from the run's; `None` where they agree.
     pub fn contradiction(&self, of_run: &Self) -> Option<String> {
         for layer in &self.layers {
             let name = quoted(&layer.name);

@@ -94,7 +94,7 @@ impl Member {
         self.encoding == Encoding::Stored
     }
 
-    fn source(&self, offset: u64) -> Result<Source, SnapshotError> {
+    fn source(&self, offset: u64) -> Result<MemberSource, SnapshotError> {
         let file = match &self.container {
             Container::Open(contents) => contents.stream(self.range.end),
             Container::File(path) => {
@@ -106,17 +106,16 @@ impl Member {
         let range = self.range.start.saturating_add(offset).min(self.range.end)..self.range.end;
         let bytes = RangeReader::new(file, range);
         Ok(match self.encoding {
-            Encoding::Stored => Source::Stored(BufReader::with_capacity(STORED_AHEAD, bytes)),
-            Encoding::Deflated => Source::Deflated(Box::new(DeflateDecoder::new(BufReader::with_capacity(
-                DEFLATED_BLOCK,
-                bytes,
-            )))),
+            Encoding::Stored => MemberSource::Stored(BufReader::with_capacity(STORED_AHEAD, bytes)),
+            Encoding::Deflated => MemberSource::Deflated(Box::new(DeflateDecoder::new(
+                BufReader::with_capacity(DEFLATED_BLOCK, bytes),
+            ))),
         })
     }
 }
 
 #[derive(Debug)]
-enum Source {
+enum MemberSource {
     Stored(BufReader<RangeReader<Arc<Contents>>>),
     Deflated(Box<DeflateDecoder<BufReader<RangeReader<Arc<Contents>>>>>),
 }
@@ -125,7 +124,7 @@ enum Source {
 #[derive(Debug)]
 pub struct MemberReader {
     name: String,
-    source: Source,
+    source: MemberSource,
     remaining: u64,
     /// Of the bytes that were read, where they are to be verified.
     sum: Option<Crc>,
@@ -165,11 +164,15 @@ impl Checksum {
 }
 
 impl MemberReader {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where in the file the next bytes are; 0 where they are not stored there as they are.
     pub(crate) fn place(&self) -> u64 {
         match &self.source {
-            Source::Stored(source) => source.get_ref().position() - source.buffer().len() as u64,
-            Source::Deflated(_) => 0,
+            MemberSource::Stored(source) => source.get_ref().position() - source.buffer().len() as u64,
+            MemberSource::Deflated(_) => 0,
         }
     }
 
@@ -194,8 +197,8 @@ impl MemberReader {
             return Err(self.ends_early());
         }
         let result = match &mut self.source {
-            Source::Stored(source) => source.read_exact(buffer),
-            Source::Deflated(source) => source.read_exact(buffer),
+            MemberSource::Stored(source) => source.read_exact(buffer),
+            MemberSource::Deflated(source) => source.read_exact(buffer),
         };
         result.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => self.ends_early(),
@@ -235,7 +238,7 @@ impl MemberReader {
     /// Where the member has more or fewer bytes than declared.
     pub(crate) fn end(mut self) -> Result<Checksum, SnapshotError> {
         self.skip(self.remaining)?;
-        if let Source::Deflated(source) = &mut self.source
+        if let MemberSource::Deflated(source) = &mut self.source
             && !matches!(source.read(&mut [0]), Ok(0))
         {
             return Err(SnapshotError::new(

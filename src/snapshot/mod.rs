@@ -26,10 +26,12 @@ pub use layers::Layers;
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
 pub(crate) use member::Checksum;
 pub use member::{Member, MemberReader};
-pub use name::{BatchId, BatchName, EntryName, Slip, classify, is_nearly_batch, meant_name};
-pub use npy::{Dtype, Header, Kind, Order, elements};
+pub use name::{
+    BatchId, BatchName, EntryName, Slip, classify, is_nearly_batch, is_unfinished_batch, meant_name,
+};
+pub use npy::{Dtype, ElementKind, Header, MemoryOrder, elements};
 
-use crate::storage::Trouble;
+use crate::storage::StoreError;
 use bounded::shortened;
 pub(crate) use bounded::shown;
 use std::borrow::Cow;
@@ -91,7 +93,7 @@ impl SnapshotError {
 
     /// An error of the operating system while reading `what`.
     pub fn io(what: impl std::fmt::Display, error: &io::Error) -> Self {
-        if let Some(trouble) = Trouble::of(error) {
+        if let Some(trouble) = StoreError::find_in(error) {
             let is_passing = trouble.is_passing;
             return Self {
                 is_passing,

@@ -240,6 +240,11 @@ pub fn is_nearly_batch(name: &str) -> bool {
     is_like_file || classify(name).batch().is_some()
 }
 
+/// Whether a name is that of a batch which is being written, or was left behind by whoever wrote it.
+pub fn is_unfinished_batch(name: &str) -> bool {
+    is_temporary(name) && name.contains("batch-")
+}
+
 fn without_txt(name: &str) -> &str {
     name.strip_suffix(".txt").unwrap_or(name)
 }

@@ -17,7 +17,7 @@ pub(super) const MAX_AXES: usize = 64;
 
 /// What the elements of an array are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ElementKind {
     /// IEEE floating point: `f`.
     Float,
     /// Signed integer: `i`.
@@ -30,7 +30,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dtype {
     /// What an element is.
-    pub kind: Kind,
+    pub kind: ElementKind,
     /// Bytes of an element: 1, 2, 4 or 8.
     pub size: usize,
     /// Whether its bytes stand in the other order than this machine's.
@@ -40,9 +40,9 @@ pub struct Dtype {
 impl std::fmt::Display for Dtype {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = match self.kind {
-            Kind::Float => 'f',
-            Kind::Signed => 'i',
-            Kind::Unsigned => 'u',
+            ElementKind::Float => 'f',
+            ElementKind::Signed => 'i',
+            ElementKind::Unsigned => 'u',
         };
         write!(f, "{kind}{}", self.size)
     }
@@ -50,7 +50,7 @@ impl std::fmt::Display for Dtype {
 
 /// The memory order of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum MemoryOrder {
     /// The last axis is the fastest.
     C,
     /// The first axis is the fastest.
@@ -63,7 +63,7 @@ pub struct Header {
     /// The element type.
     pub dtype: Dtype,
     /// The memory order.
-    pub order: Order,
+    pub order: MemoryOrder,
     /// The length of each axis.
     pub shape: Vec<u64>,
     /// Where the elements begin, in bytes from the start of the file.
@@ -75,12 +75,14 @@ impl Header {
     ///
     /// # Errors
     /// Where it is no `.npy`, of an unknown version, an object array, or of a dtype that no member of
-    /// a batch has.
+    /// a batch has. Each error names the member.
     pub fn read(reader: &mut MemberReader) -> Result<Self, SnapshotError> {
+        let name = reader.name().to_owned();
+        let in_member = |error: SnapshotError| error.of_member(&name);
         let mut start = [0; 8];
         reader.fill(&mut start)?;
         if &start[..6] != MAGIC {
-            return Err(bad("not a NumPy array (it does not begin with the .npy magic)"));
+            return Err(in_member(bad("not a NumPy array (it does not begin with the .npy magic)")));
         }
         let (length, prefix) = match start[6] {
             1 => {
@@ -93,15 +95,17 @@ impl Header {
                 reader.fill(&mut length)?;
                 (u32::from_le_bytes(length) as usize, 12)
             }
-            version => return Err(bad(format!("version {version} of the .npy format is unknown"))),
+            version => {
+                return Err(in_member(bad(format!("version {version} of the .npy format is unknown"))));
+            }
         };
         if length > MAX_HEADER {
-            return Err(bad(format!("its header has {length} bytes, more than {MAX_HEADER}")));
+            return Err(in_member(bad(format!("its header has {length} bytes, more than {MAX_HEADER}"))));
         }
         let mut literal = vec![0; length];
         reader.fill(&mut literal)?;
-        let literal = str::from_utf8(&literal).map_err(|_| bad("its header is not text"))?;
-        let fields = Literal { rest: literal }.header()?;
+        let literal = str::from_utf8(&literal).map_err(|_| in_member(bad("its header is not text")))?;
+        let fields = Literal { rest: literal }.header().map_err(in_member)?;
         Ok(Self { data_offset: (prefix + length) as u64, ..fields })
     }
 
@@ -217,13 +221,13 @@ impl<'a> Literal<'a> {
         let mut characters = descr.chars();
         let endian = characters.next();
         let kind = match characters.next() {
-            Some('f') => Kind::Float,
-            Some('i') => Kind::Signed,
-            Some('u') => Kind::Unsigned,
+            Some('f') => ElementKind::Float,
+            Some('i') => ElementKind::Signed,
+            Some('u') => ElementKind::Unsigned,
             _ => return Err(unused(descr)),
         };
         let size = match characters.as_str() {
-            "1" if kind != Kind::Float => 1,
+            "1" if kind != ElementKind::Float => 1,
             "2" => 2,
             "4" => 4,
             "8" => 8,
@@ -239,8 +243,8 @@ impl<'a> Literal<'a> {
         Ok(Dtype { kind, size, swapped: swapped && size > 1 })
     }
 
-    fn order(&mut self) -> Result<Order, SnapshotError> {
-        for (word, order) in [("False", Order::C), ("True", Order::Fortran)] {
+    fn order(&mut self) -> Result<MemoryOrder, SnapshotError> {
+        for (word, order) in [("False", MemoryOrder::C), ("True", MemoryOrder::Fortran)] {
             if let Some(rest) = self.rest.trim_start().strip_prefix(word) {
                 self.rest = rest;
                 return Ok(order);
@@ -311,10 +315,13 @@ mod tests {
     fn headers_as_numpy_writes_them() {
         let header =
             parse("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }   \n").expect("a header");
-        assert_eq!(header.dtype, Dtype { kind: Kind::Float, size: 4, swapped: cfg!(target_endian = "big") });
-        assert_eq!((header.order, header.shape.as_slice()), (Order::C, &[3, 4][..]));
+        assert_eq!(
+            header.dtype,
+            Dtype { kind: ElementKind::Float, size: 4, swapped: cfg!(target_endian = "big") }
+        );
+        assert_eq!((header.order, header.shape.as_slice()), (MemoryOrder::C, &[3, 4][..]));
         let header = parse("{'descr': '>f2', 'fortran_order': True, 'shape': (5,), }").expect("a header");
-        assert_eq!((header.order, header.shape.as_slice()), (Order::Fortran, &[5][..]));
+        assert_eq!((header.order, header.shape.as_slice()), (MemoryOrder::Fortran, &[5][..]));
         assert_eq!(header.dtype.swapped, cfg!(target_endian = "little"));
         let scalar = parse("{'descr': '<i8', 'fortran_order': False, 'shape': (), }").expect("a header");
         assert_eq!(scalar.elements(), Ok(1));

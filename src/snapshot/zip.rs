@@ -5,7 +5,7 @@ use super::batch::Listing;
 use super::bounded::quoted;
 use super::member::{Encoding, Member};
 use crate::storage::{Container, Contents};
-use rawzip::{CompressionMethod, ErrorKind, ZipLocator};
+use rawzip::{CompressionMethod, ErrorKind, ZipArchiveEntryWayfinder, ZipFileHeaderRecord, ZipLocator};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -33,48 +33,17 @@ pub(super) fn members(file: Contents, length: u64) -> Result<Listing, SnapshotEr
     let archive = ZipLocator::new()
         .locate_in_reader(Arc::clone(&file), &mut buffer, length)
         .map_err(|(_, error)| zip_error(&error))?;
-    let mut listing = Listing::default();
-    let mut found = Vec::new();
-    let mut names = HashSet::new();
-    let mut name_bytes = 0;
+    let mut arrays = Arrays::default();
     let mut entries = archive.entries(&mut buffer);
     let mut count = 0;
     while let Some(entry) = entries.next_entry().map_err(|error| zip_error(&error))? {
         count += 1;
-        if entry.is_dir() {
-            continue;
-        }
-        let path = entry.file_path();
-        let name = str::from_utf8(path.as_ref()).map_err(|_| corrupt("the name of a member is not UTF-8"))?;
-        let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else {
-            listing.note_other(name);
-            continue;
-        };
-        name_bytes += name.len();
-        if found.len() == MAX_MEMBERS || name_bytes > MAX_NAME_BYTES {
-            return Err(corrupt(format!("it has more than {MAX_MEMBERS} members, or absurdly long names")));
-        }
-        if !names.insert(name.clone()) {
-            return Err(corrupt(format!("member {} is in it twice", quoted(&name))));
-        }
-        if entry.flags().is_encrypted() {
-            return Err(corrupt(format!("member {} is encrypted", quoted(&name))));
-        }
-        let encoding = match entry.compression_method() {
-            CompressionMethod::STORE => Encoding::Stored,
-            CompressionMethod::DEFLATE => Encoding::Deflated,
-            method => {
-                return Err(SnapshotError::new(
-                    format!("member {} has compression method {}", quoted(&name), method.as_u16()),
-                    "use numpy.savez or numpy.savez_compressed, which store or deflate",
-                ));
-            }
-        };
-        found.push((entry.wayfinder(), entry.crc32(), encoding, name));
+        arrays.add(&entry)?;
     }
     if count != archive.entries_hint() {
         return Err(corrupt(format!("it lists {count} members and declares {}", archive.entries_hint())));
     }
+    let Arrays { mut listing, found, .. } = arrays;
     for (wayfinder, crc, encoding, name) in found {
         let entry = archive.get_entry(wayfinder).map_err(|error| zip_error(&error).of_member(&name))?;
         let (start, end) = entry.compressed_data_range();
@@ -93,6 +62,51 @@ pub(super) fn members(file: Contents, length: u64) -> Result<Listing, SnapshotEr
     }
     check_overlap(&listing.members)?;
     Ok(listing)
+}
+
+/// The `.npy` members that the central directory lists: where each is, its CRC-32, its encoding and its name.
+#[derive(Default)]
+struct Arrays {
+    listing: Listing,
+    found: Vec<(ZipArchiveEntryWayfinder, u32, Encoding, String)>,
+    names: HashSet<String>,
+    name_bytes: usize,
+}
+
+impl Arrays {
+    fn add(&mut self, entry: &ZipFileHeaderRecord<'_>) -> Result<(), SnapshotError> {
+        if entry.is_dir() {
+            return Ok(());
+        }
+        let path = entry.file_path();
+        let name = str::from_utf8(path.as_ref()).map_err(|_| corrupt("the name of a member is not UTF-8"))?;
+        let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else {
+            self.listing.note_other(name);
+            return Ok(());
+        };
+        self.name_bytes += name.len();
+        if self.found.len() == MAX_MEMBERS || self.name_bytes > MAX_NAME_BYTES {
+            return Err(corrupt(format!("it has more than {MAX_MEMBERS} members, or absurdly long names")));
+        }
+        if !self.names.insert(name.clone()) {
+            return Err(corrupt(format!("member {} is in it twice", quoted(&name))));
+        }
+        if entry.flags().is_encrypted() {
+            return Err(corrupt(format!("member {} is encrypted", quoted(&name))));
+        }
+        let encoding = match entry.compression_method() {
+            CompressionMethod::STORE => Encoding::Stored,
+            CompressionMethod::DEFLATE => Encoding::Deflated,
+            method => {
+                return Err(SnapshotError::new(
+                    format!("member {} has compression method {}", quoted(&name), method.as_u16()),
+                    "use numpy.savez or numpy.savez_compressed, which store or deflate",
+                ));
+            }
+        };
+        self.found.push((entry.wayfinder(), entry.crc32(), encoding, name));
+        Ok(())
+    }
 }
 
 /// Members that share bytes let a small file stand for a huge one.

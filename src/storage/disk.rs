@@ -1,9 +1,8 @@
 //! Runs on a disk, or on whatever else the system mounts.
 
-use super::links;
 use super::{
-    Container, Contents, Entry, Identity, Interest, Interests, Links, MAX_LEVELS, Opened, Pace, Root, Shape,
-    Storage, StoredFile, Wanted, metadata,
+    Container, Contents, Entry, Identity, Interest, Interests, Links, LookIntervals, MAX_LEVELS, Opened,
+    OtherKind, Root, Shape, Storage, StoredFile, Wanted, metadata,
 };
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirEntry, File, Metadata, OpenOptions};
@@ -12,8 +11,11 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// How often it is worth to look.
-const PACE: Pace =
-    Pace { look: Duration::from_millis(100), root: Duration::from_millis(500), scan: Duration::from_secs(1) };
+const PACE: LookIntervals = LookIntervals {
+    look: Duration::from_millis(100),
+    root: Duration::from_millis(500),
+    scan: Duration::from_secs(1),
+};
 
 /// The file systems of this machine.
 pub(super) struct Disk;
@@ -52,7 +54,7 @@ impl Storage for Disk {
         }
         let path = directory.join(name);
         let metadata = metadata(&path).ok()?;
-        let mut identity = Identity::of(&metadata);
+        let mut identity = Identity::from_metadata(&metadata);
         let shape = shape_of(&path, &metadata);
         if shape == Shape::Directory && interest == Interest::WithFiles {
             identity = with_files(&path, identity);
@@ -112,7 +114,7 @@ impl Storage for Disk {
         Ok(bytes)
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self) -> LookIntervals {
         PACE
     }
 }
@@ -161,9 +163,9 @@ fn shape_of(path: &Path, metadata: &Metadata) -> Shape {
     } else if metadata.is_dir() {
         Shape::Directory
     } else if metadata.is_symlink() {
-        Shape::Other(links::name_of(path))
+        Shape::Other(OtherKind::of_link(path))
     } else {
-        Shape::Other("a pipe, socket or device")
+        Shape::Other(OtherKind::PipeSocketOrDevice)
     }
 }
 
@@ -193,7 +195,11 @@ fn walk(directory: &Path, each: &mut dyn FnMut(&OsStr, &DirEntry) -> io::Result<
 fn with_files(directory: &Path, identity: Identity) -> Identity {
     let mut files = Vec::new();
     let walked = walk(directory, &mut |name, entry| {
-        files.extend(metadata(&entry.path()).ok().map(|metadata| (name.to_owned(), Identity::of(&metadata))));
+        files.extend(
+            metadata(&entry.path())
+                .ok()
+                .map(|metadata| (name.to_owned(), Identity::from_metadata(&metadata))),
+        );
         Ok(())
     });
     if walked.is_err() && files.is_empty() { identity } else { identity.with_files(files) }

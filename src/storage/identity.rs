@@ -1,5 +1,6 @@
 //! The identity of a file, directory or object: what tells one state of it from another.
 
+use super::OtherKind;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::Metadata;
@@ -22,7 +23,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(super) fn from_metadata(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         let (inode, changed) = {
             use std::os::unix::fs::MetadataExt;
@@ -36,7 +37,7 @@ impl Identity {
 
     /// The same from what the system says of a file that was opened by no path.
     #[cfg(unix)]
-    pub(crate) fn of_stat(stat: &rustix::fs::Stat) -> Self {
+    pub(crate) fn from_stat(stat: &rustix::fs::Stat) -> Self {
         let changed = stat.st_ctime.wrapping_mul(1_000_000_000).wrapping_add(stat.st_ctime_nsec as i64);
         let seconds = Duration::from_secs(stat.st_mtime.unsigned_abs());
         let whole = if stat.st_mtime < 0 {
@@ -68,7 +69,7 @@ impl Identity {
     /// That of an object: its bytes, when it was last written, and its tag (ETag) where the store lists one.
     /// Of the time only the seconds count, since not every answer of a store has more.
     #[cfg(feature = "object-store")]
-    pub(super) fn of_object(size: u64, written: i64, tag: Option<&str>) -> Self {
+    pub(super) fn from_object(size: u64, written: i64, tag: Option<&str>) -> Self {
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(written).unwrap_or(0));
         let files = tag.map_or(0, |tag| {
             let mut hasher = DefaultHasher::new();
@@ -141,8 +142,7 @@ impl Identity {
 pub enum Shape {
     /// A regular file.
     File,
-    /// A directory.
     Directory,
-    /// Neither, and never opened: what it is.
-    Other(&'static str),
+    /// Neither, and never opened.
+    Other(OtherKind),
 }

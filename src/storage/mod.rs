@@ -3,26 +3,26 @@
 //! A run is named by a path everywhere; one that is a URL is that of an object store. Only what is asked
 //! once for a batch or a listing goes through the trait: how bytes are read is decided by `Contents`.
 
-#[cfg(not(feature = "object-store"))]
-mod absent;
 mod address;
 mod contents;
 mod disk;
 mod identity;
 mod links;
+#[cfg(not(feature = "object-store"))]
+mod not_built;
 #[cfg(feature = "object-store")]
 mod object;
 #[cfg(unix)]
 mod resolve;
-mod trouble;
+mod store_error;
 
 pub use address::{is_url, location};
 pub(crate) use contents::{Container, Contents};
 pub(crate) use disk::open_regular;
 pub use identity::{Identity, Shape};
-pub use links::Links;
-pub(crate) use links::{advice, advice_for_document, metadata, refusal_of};
-pub(crate) use trouble::Trouble;
+pub(crate) use links::metadata;
+pub use links::{Links, OtherKind};
+pub(crate) use store_error::StoreError;
 
 use std::ffi::OsString;
 use std::io;
@@ -71,7 +71,7 @@ pub(crate) enum Opened {
 
 /// How often it is worth to look.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct LookIntervals {
     /// Between two looks at a batch that is waited for.
     pub(crate) look: Duration,
     /// Between two looks at the directory itself.
@@ -141,18 +141,18 @@ pub(crate) trait Storage: Sync {
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
 
     /// How often it is worth to look.
-    fn pace(&self) -> Pace;
+    fn pace(&self) -> LookIntervals;
 }
 
 /// What a path is on.
-pub(crate) fn of(path: &Path) -> &'static dyn Storage {
+pub(crate) fn for_path(path: &Path) -> &'static dyn Storage {
     if !is_url(path) {
         return &disk::Disk;
     }
     #[cfg(feature = "object-store")]
     return &object::ObjectStores;
     #[cfg(not(feature = "object-store"))]
-    &absent::Absent
+    &not_built::NotBuilt
 }
 
 /// Why nothing can ever be read at a URL, where that is so; `None` for other paths.
@@ -166,7 +166,7 @@ pub fn refusal(path: &Path) -> Option<String> {
     #[cfg(feature = "object-store")]
     return object::refusal(path);
     #[cfg(not(feature = "object-store"))]
-    Some(absent::WHY.into())
+    Some(not_built::WHY.into())
 }
 
 /// Whether a directory can be listed now: of a URL, whether anything is there.
@@ -174,7 +174,7 @@ pub fn refusal(path: &Path) -> Option<String> {
 /// # Errors
 /// Where it is not there or cannot be listed, in words for the user.
 pub fn root(directory: &Path) -> Result<Option<Root>, String> {
-    of(directory).root(directory)
+    for_path(directory).root(directory)
 }
 
 /// A path that means the same from every directory.

@@ -23,13 +23,13 @@ mod integers;
 #[cfg(unix)]
 mod kept;
 mod large;
+mod layer_detail;
 mod log;
 #[cfg(unix)]
 mod many_runs;
 mod neighbours;
 #[cfg(target_os = "linux")]
 mod outside;
-mod portrait;
 mod publish;
 #[cfg(unix)]
 mod ranks;

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(values: &[f64], bins: usize) -> Vec<u64> {
+    fn counts(values: &[f64], bins: usize) -> Vec<u64> {
         let mut buckets = Buckets::default();
         values.iter().for_each(|&value| buckets.add(value));
         let min = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -107,18 +107,18 @@ mod tests {
 
     #[test]
     fn simple_ranges() {
-        assert_eq!(of(&[0.0, 0.26, 0.26, 0.51, 1.0], 4), [1, 2, 1, 1]);
-        assert_eq!(of(&[-1.0, -0.9, 0.0, 1.0], 2), [2, 2]);
-        assert_eq!(of(&[2.5; 7], 3), [7, 0, 0]);
-        assert!(of(&[1.0, 2.0], 0).is_empty());
+        assert_eq!(counts(&[0.0, 0.26, 0.26, 0.51, 1.0], 4), [1, 2, 1, 1]);
+        assert_eq!(counts(&[-1.0, -0.9, 0.0, 1.0], 2), [2, 2]);
+        assert_eq!(counts(&[2.5; 7], 3), [7, 0, 0]);
+        assert!(counts(&[1.0, 2.0], 0).is_empty());
     }
 
     #[test]
     fn ranges_that_single_precision_cannot_hold() {
-        assert_eq!(of(&[f64::MIN, 0.0, f64::MAX], 2).iter().sum::<u64>(), 3);
-        assert_eq!(of(&[-1e300, 0.0, 1.0, 1.0, 1e300], 3)[1], 3);
-        assert_eq!(of(&[0.0, 5e-324, f64::MIN_POSITIVE], 4).iter().sum::<u64>(), 3);
-        assert_eq!(of(&[0.0, 5e-324], 2).iter().sum::<u64>(), 2);
+        assert_eq!(counts(&[f64::MIN, 0.0, f64::MAX], 2).iter().sum::<u64>(), 3);
+        assert_eq!(counts(&[-1e300, 0.0, 1.0, 1.0, 1e300], 3)[1], 3);
+        assert_eq!(counts(&[0.0, 5e-324, f64::MIN_POSITIVE], 4).iter().sum::<u64>(), 3);
+        assert_eq!(counts(&[0.0, 5e-324], 2).iter().sum::<u64>(), 2);
     }
 
     proptest! {
@@ -129,7 +129,7 @@ mod tests {
             values in prop::collection::vec(prop_oneof![-2.0..2.0, -1e-3..1e-3, Just(0.0), -1e30..1e30], 1..200),
             bins in 1_usize..50,
         ) {
-            let found = of(&values, bins);
+            let found = counts(&values, bins);
             prop_assert_eq!(found.iter().sum::<u64>(), values.len() as u64);
             let min = values.iter().copied().fold(f64::INFINITY, f64::min);
             let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);

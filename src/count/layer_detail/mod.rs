@@ -22,7 +22,7 @@ const NAMED_LAYERS: usize = 20;
 
 /// One layer in one batch.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Portrait {
+pub struct LayerDetail {
     /// One sample's neurons: the layer's `[T, B, …]` without the first two axes.
     pub shape: Vec<u64>,
     /// Samples: `B`.
@@ -45,13 +45,13 @@ pub struct Portrait {
 ///
 /// # Errors
 /// Where the batch cannot be opened, has no such layer, or the layer cannot be read whole.
-pub fn portrait(
+pub fn read_layer_detail(
     path: &Path,
     manifest: Option<&Manifest>,
     layer: &str,
     scratch: &mut Scratch,
     cancel: &AtomicBool,
-) -> Result<Portrait, SnapshotError> {
+) -> Result<LayerDetail, SnapshotError> {
     go_on(cancel)?;
     let batch = Batch::open(path, manifest)?;
     let found = batch.layers.iter().find(|found| found.name == layer);
@@ -64,7 +64,7 @@ pub fn portrait(
         Form::Trace(post) | Form::Pair { post, .. } => Some(potentials(post, scratch, cancel)?),
         Form::Bits(_) => None,
     };
-    Ok(Portrait {
+    Ok(LayerDetail {
         shape: layer.shape[2..].to_vec(),
         samples: layer.shape[1],
         steps: layer.steps(),

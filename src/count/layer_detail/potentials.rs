@@ -197,7 +197,7 @@ mod tests {
         }
     }
 
-    fn of(blocks: &[&[f64]]) -> Potentials {
+    fn potentials_of(blocks: &[&[f64]]) -> Potentials {
         let mut statistics = Statistics::default();
         for block in blocks {
             let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_ne_bytes()).collect();
@@ -208,25 +208,27 @@ mod tests {
 
     #[test]
     fn huge_and_tiny_potentials_have_a_mean() {
-        let range = of(&[&[f64::MAX, f64::MAX], &[f64::MAX, f64::MIN]]).range.expect("finite ones");
+        let range =
+            potentials_of(&[&[f64::MAX, f64::MAX], &[f64::MAX, f64::MIN]]).range.expect("finite ones");
         assert!((range.mean / f64::MAX - 0.5).abs() < 1e-15, "{range:?}");
         let tenth = vec![0.1; 100_000];
-        let range = of(&[&tenth, &[0.1], &tenth]).range.expect("finite ones");
+        let range = potentials_of(&[&tenth, &[0.1], &tenth]).range.expect("finite ones");
         assert_eq!((range.min, range.max), (0.1, 0.1));
         assert_eq!(range.mean, 0.1);
     }
 
     #[test]
     fn what_is_not_finite_is_counted_and_left_out() {
-        let found = of(&[&[f64::NAN, f64::INFINITY, 1.0, -0.0], &[f64::NEG_INFINITY, f64::INFINITY, 3.0]]);
+        let found =
+            potentials_of(&[&[f64::NAN, f64::INFINITY, 1.0, -0.0], &[f64::NEG_INFINITY, f64::INFINITY, 3.0]]);
         assert_eq!((found.count, found.finite, found.nan), (7, 3, 1));
         assert_eq!((found.positive_infinity, found.negative_infinity, found.at_rest), (2, 1, 1));
         let range = found.range.expect("finite ones");
         assert_eq!((range.min, range.max), (0.0, 3.0));
         assert!((range.mean - 4.0 / 3.0).abs() < 1e-15);
         assert_eq!(found.bins(3), [1, 1, 1]);
-        let none = of(&[&[f64::NAN]]);
+        let none = potentials_of(&[&[f64::NAN]]);
         assert_eq!((none.range, none.bins(2)), (None, vec![0, 0]));
-        assert_eq!(of(&[]).share_at_rest(), None);
+        assert_eq!(potentials_of(&[]).share_at_rest(), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::go_on;
 use crate::count::{Crcs, Odometer, Sink, Width};
-use crate::snapshot::{BatchLayer, Order, SnapshotError};
+use crate::snapshot::{BatchLayer, MemoryOrder, SnapshotError};
 use std::sync::atomic::AtomicBool;
 
 /// In C order, the changes of this many neighbours or more are added up side by side, however few
@@ -18,7 +18,7 @@ pub(super) struct RateCounter<'a> {
     step: u64,
     neurons: u64,
     /// The order of the elements that were given.
-    order: Order,
+    order: MemoryOrder,
     /// C order: the changes of each place in a period, a multiple of the neurons, after which they repeat.
     /// Fortran order: of each neuron, counted in this order.
     counters: Vec<u64>,
@@ -34,7 +34,7 @@ impl<'a> RateCounter<'a> {
             samples: layer.shape[1],
             step: layer.step_elements(),
             neurons,
-            order: Order::C,
+            order: MemoryOrder::C,
             counters: vec![0; period as usize],
             cancel,
         }
@@ -47,7 +47,7 @@ impl<'a> RateCounter<'a> {
             self.counters[place % neurons] += self.counters[place];
         }
         self.counters.truncate(neurons);
-        if self.order == Order::C {
+        if self.order == MemoryOrder::C {
             return self.counters;
         }
         let mut place = Odometer::new(self.shape);
@@ -95,7 +95,7 @@ impl<'a> RateCounter<'a> {
 impl Sink for RateCounter<'_> {
     fn potentials(
         &mut self,
-        order: Order,
+        order: MemoryOrder,
         at: u64,
         width: Width,
         pre: &[u8],
@@ -105,8 +105,8 @@ impl Sink for RateCounter<'_> {
         crcs.add(pre, post);
         self.order = order;
         match order {
-            Order::C => self.in_c_order(at, width, pre, post),
-            Order::Fortran => self.in_fortran_order(at, width, pre, post),
+            MemoryOrder::C => self.in_c_order(at, width, pre, post),
+            MemoryOrder::Fortran => self.in_fortran_order(at, width, pre, post),
         }
     }
 

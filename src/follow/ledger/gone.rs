@@ -47,7 +47,7 @@ pub(super) struct GoneBatch {
 }
 
 impl Stretch {
-    fn of(batch: &GoneBatch) -> Self {
+    fn from_batch(batch: &GoneBatch) -> Self {
         Self {
             first: batch.name,
             place: batch.count.place,
@@ -235,7 +235,7 @@ impl Gone {
 
     /// Adds a batch that is not one of these.
     pub(super) fn add(&mut self, batch: &GoneBatch) {
-        self.add_all(Arc::new(Stretch::of(batch)));
+        self.add_all(Arc::new(Stretch::from_batch(batch)));
     }
 
     /// Adds batches of which none is one of these.

@@ -1,14 +1,34 @@
-//! The ledger of a run's batches: which are waited for, being read, counted or set aside.
+//! The ledger of a run: which batches there are, and what became of each. It makes sure that every batch is counted
+//! exactly once.
 //!
-//! Pure bookkeeping: it is told what the directory holds and what came of reading a batch, and it says
-//! what to read next. Events are hints and may come late, twice or not at all; a full scan is the truth.
+//! # Why there is a ledger
 //!
-//! What is counted is a *batch*, by its rank and number; what is on disk are *names*, and several names may
-//! stand for one batch (`batch-7.npz`, `batch-007.npz`, the directory `batch-7`). So each batch has one owner
-//! among its names, and only the owner is read and holds the count. Other names that are there at the same time
-//! are twins: named, and not read. When the owner is gone, a twin takes its place with its count, since a batch
-//! that is renamed, unpacked or packed anew is the same batch: it is read again where its contents may differ,
-//! and its count is replaced where it does.
+//! It would be simpler to count each file when an event names it. Such a program is wrong within minutes on a real
+//! cluster:
+//!
+//! - Events come late, twice, out of order or not at all: a queue overflows, a network share sends none, the first files
+//!   of a new directory are missed. So an event is only a hint where to look. What a full scan finds is the truth, and
+//!   [`Ledger::reconcile`] compares the two from time to time.
+//! - A file may be half written when it is found. An error in it means nothing while it still changes. So a batch waits,
+//!   is read again when it changes, and is only set aside when it has stopped changing for `settle`.
+//! - A file may change while it is read, or after it was counted. So each count is tied to the state of the file before
+//!   the read, and compared with its state after. A batch that was written again is counted again, and the new count
+//!   replaces the old one.
+//! - A batch may be deleted after it was counted: by the user, by its producer, or by neurotop itself with `--prune`. It
+//!   must stay in the figures, and a later batch of the same number must not be added on top of it.
+//! - One batch may have several names (`batch-7.npz`, `batch-007.npz`, the directory `batch-7`), because somebody
+//!   unpacked, packed or renamed it. It must count once, whatever the order in which the names come and go.
+//!
+//! Each of these needs to know what was seen before. That memory is the ledger. It does no I/O, has no clock and adds
+//! nothing up: the caller tells it what the directory holds and what came of a read, and does what the [`Verdict`] says.
+//! Therefore a test can drive it through any order of events (see `model.rs`), and whoever follows the verdicts to the
+//! letter has each batch once in the sums.
+//!
+//! # How it works
+//!
+//! A batch is identified by rank and number. Of its names, one is the *owner*: only the owner is read, and it holds the
+//! count. Other names that exist at the same time are *twins*; they are reported and not read. When the owner disappears,
+//! a twin takes over its count, and is read again unless it is the same file under a new name.
 //!
 //! ```text
 //!            admitted            read whole
@@ -17,16 +37,16 @@
 //!    │          └── it changed ──────┘  └──► SetAside: unreadable, and has stopped changing
 //!    ├──► Twin: another name of the batch is there
 //!    └──► SetAside: a link, a pipe, a wrong suffix
-//!  Lost: gone before it was counted as it was in the end, or out of reach for now
+//!  Lost: gone before its last state was counted, or out of reach for now
 //! ```
 //!
-//! A count stays until another count of the same batch replaces it, or it is withdrawn: a batch that is
-//! deleted, spoiled or unreadable after it was counted stays in the figures. Nothing here adds up: whoever
-//! follows the verdicts `Add` to the letter has each batch once in the sums.
+//! A count leaves the figures only when another count of the same batch replaces it, or when it is withdrawn because a
+//! later manifest contradicts it. A batch that is deleted, damaged or unreadable after it was counted stays in.
 //!
-//! A counted batch that is gone and has no other name leaves the entries for the ranges of `gone.rs`: at once where
-//! this program deleted it, and else when a second scan lacks it, so that one that was only renamed keeps its entry.
-//! It stays in all figures and accounts. When its number is there again, it is an entry as it was: gone, and counted.
+//! A run may delete a million batches as it goes. Keeping an entry for each would take hundreds of megabytes, so a
+//! counted batch that is gone becomes part of a range of numbers (`gone.rs`): at once when neurotop deleted it, otherwise
+//! when a second scan lacks it, since it may only have been renamed. When its number appears again, it becomes an entry
+//! again: gone, and counted.
 
 mod counted;
 mod gone;
@@ -36,7 +56,7 @@ pub use counted::{CountedBatch, CountedBatches, OlderBatch};
 
 use super::scan::Found;
 use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
-use crate::storage::{self, Identity, Shape};
+use crate::storage::{Identity, Shape};
 use counted::NO_PLACE;
 use gone::{Gone, GoneBatch};
 use shapes::ShapeSets;
@@ -70,7 +90,7 @@ pub struct Job {
 
 /// What was counted of a batch, as far as the ledger must know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contents {
+pub struct CountedContents {
     /// The layers that were counted.
     pub shapes: Arc<[LayerShape]>,
     /// What tells the count from another.
@@ -85,7 +105,7 @@ pub struct Outcome {
     /// The state in which it was found afterwards; `None` where it was gone.
     pub after: Option<Identity>,
     /// What was counted, or why nothing was.
-    pub result: Result<Contents, SnapshotError>,
+    pub result: Result<CountedContents, SnapshotError>,
     /// Whether it was read whole, so that an error is no matter of waiting for more of it.
     pub is_whole: bool,
 }
@@ -119,7 +139,7 @@ pub enum Verdict {
 
 /// What a look at the directory changed besides the queue.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct LedgerChanges {
     /// Batches with a problem, by name.
     pub problems: Vec<(String, SnapshotError)>,
     /// Names whose problem is gone, even if it is among the problems here.
@@ -128,7 +148,7 @@ pub struct Changes {
     pub renamed: Vec<BatchName>,
 }
 
-impl Changes {
+impl LedgerChanges {
     fn problem(&mut self, name: BatchName, problem: SnapshotError) {
         self.problems.push((name.to_string(), problem));
     }
@@ -168,7 +188,7 @@ impl AddAssign for Account {
 }
 
 #[derive(Debug)]
-enum State {
+enum BatchState {
     /// Not readable yet; the reason of the last attempt at this identity, where there was one.
     Waiting(Option<Box<SnapshotError>>),
     /// In the queue.
@@ -184,9 +204,9 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct BatchEntry {
     identity: Identity,
-    state: State,
+    state: BatchState,
     /// When the contents were last seen to change.
     changed_at: Instant,
     /// No attempt before so many milliseconds after that.
@@ -196,7 +216,7 @@ struct Entry {
     is_directory: bool,
     /// Whether its batch is read under this name: other names of the same batch are not.
     is_owner: bool,
-    presence: Presence,
+    presence: EntryPresence,
     /// Whether it was still there in its state once it had been counted: what was read may else have been another
     /// that was in its place.
     is_certain: bool,
@@ -206,7 +226,7 @@ struct Entry {
 
 /// Whether a counted batch is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
+enum EntryPresence {
     There,
     /// It was not when it was last looked for.
     Gone,
@@ -222,18 +242,18 @@ struct Count {
     digest: Option<NonZeroU64>,
 }
 
-impl Entry {
+impl BatchEntry {
     /// That of a batch which is not waited for.
-    fn of(name: BatchName, identity: Identity, now: Instant) -> Self {
+    fn counted(name: BatchName, identity: Identity, now: Instant) -> Self {
         Self {
             identity,
-            state: State::Counted,
+            state: BatchState::Counted,
             changed_at: now,
             rest: 0,
             quiet: true,
             is_directory: !name.is_file(),
             is_owner: false,
-            presence: Presence::There,
+            presence: EntryPresence::There,
             is_certain: true,
             count: None,
         }
@@ -242,31 +262,20 @@ impl Entry {
     /// That of a batch that is seen for the first time.
     fn found(found: &Found, name: BatchName, now: Instant, quiet: bool) -> Self {
         let is_directory = found.shape == Shape::Directory;
-        Self { is_directory, state: State::Waiting(None), quiet, ..Self::of(name, found.identity, now) }
+        Self {
+            is_directory,
+            state: BatchState::Waiting(None),
+            quiet,
+            ..Self::counted(name, found.identity, now)
+        }
     }
 
     fn is_gone(&self) -> bool {
-        self.presence != Presence::There
+        self.presence != EntryPresence::There
     }
 
     fn not_before(&self) -> Instant {
         self.changed_at + Duration::from_millis(self.rest.into())
-    }
-}
-
-/// Why an entry with the name of a batch is never read, if it is not.
-fn refusal(found: &Found) -> Option<SnapshotError> {
-    match (&found.meaning, found.shape) {
-        (_, Shape::Other(what)) => {
-            Some(SnapshotError::new(storage::refusal_of(what, "batch"), storage::advice(what)))
-        }
-        (EntryName::BatchFile(_), Shape::Directory) => {
-            Some(SnapshotError::new("it is a directory, and its name says .npz", "drop the suffix"))
-        }
-        (EntryName::BatchDirectory(_), Shape::File) => {
-            Some(SnapshotError::new("it is a file without a suffix", "name it .npz"))
-        }
-        _ => None,
     }
 }
 
@@ -278,7 +287,7 @@ fn milliseconds(time: Duration) -> u32 {
 #[derive(Debug)]
 pub struct Ledger {
     settle: Duration,
-    entries: BTreeMap<BatchName, Entry>,
+    entries: BTreeMap<BatchName, BatchEntry>,
     /// Counted batches that are gone, and no entries any more.
     gone: Gone,
     /// How many entries are in the figures, and the first of them.
@@ -331,7 +340,7 @@ impl Ledger {
         };
         for batch in &counted.batches {
             let count = Count { place: place_of(&mut ledger, batch.place), digest: batch.digest };
-            ledger.insert(batch.name, Entry::of(batch.name, batch.identity, now));
+            ledger.insert(batch.name, BatchEntry::counted(batch.name, batch.identity, now));
             ledger.take_over_count(batch.name, Some(count));
         }
         for stretch in &counted.gone {
@@ -347,18 +356,23 @@ impl Ledger {
         }
         for &name in &counted.lost {
             if ledger.entries.contains_key(&name) {
-                ledger.set_state(name, State::Lost);
+                ledger.set_state(name, BatchState::Lost);
             } else {
-                ledger
-                    .insert(name, Entry { state: State::Lost, ..Entry::of(name, Identity::unknown(), now) });
+                ledger.insert(
+                    name,
+                    BatchEntry {
+                        state: BatchState::Lost,
+                        ..BatchEntry::counted(name, Identity::unknown(), now)
+                    },
+                );
             }
         }
         ledger
     }
 
     /// Notes an entry that is none yet.
-    fn insert(&mut self, name: BatchName, entry: Entry) {
-        if matches!(entry.state, State::Waiting(_)) {
+    fn insert(&mut self, name: BatchName, entry: BatchEntry) {
+        if matches!(entry.state, BatchState::Waiting(_)) {
             self.waiting.insert(name);
         }
         self.entries.insert(name, entry);
@@ -403,12 +417,12 @@ impl Ledger {
 
     /// The counted batches, each in the state in which it was counted, whatever it is in now.
     pub fn counted(&self) -> CountedBatches {
-        let counted = |(&name, entry): (&BatchName, &Entry)| {
+        let counted = |(&name, entry): (&BatchName, &BatchEntry)| {
             let Count { place, digest } = entry.count?;
             let identity = self.certainly_counted_as(name).unwrap_or(Identity::unknown());
             Some(CountedBatch { name, identity, place, digest })
         };
-        let is_lost = |(_, entry): &(&BatchName, &Entry)| matches!(entry.state, State::Lost);
+        let is_lost = |(_, entry): &(&BatchName, &BatchEntry)| matches!(entry.state, BatchState::Lost);
         CountedBatches {
             shapes: self.shapes.iter().map(|shapes| shapes.to_vec()).collect(),
             batches: self.entries.iter().filter_map(counted).collect(),
@@ -431,7 +445,7 @@ impl Ledger {
     /// Whether the count of a batch is in the figures that is none of these.
     pub fn lacks_any(&self, present: &HashSet<BatchId>) -> bool {
         let is_absent =
-            |(name, entry): (&BatchName, &Entry)| entry.count.is_some() && !present.contains(&name.id());
+            |(name, entry): (&BatchName, &BatchEntry)| entry.count.is_some() && !present.contains(&name.id());
         let back = || present.iter().filter(|id| self.gone.get(**id).is_some()).count() as u64;
         self.entries.iter().any(is_absent) || (!self.gone.is_empty() && self.gone.len() > back())
     }
@@ -463,12 +477,13 @@ impl Ledger {
         let is_alone = self.entries.range(BatchName::all_of(name.id())).nth(1).is_none();
         let entry = self.entries.get(&name).filter(|entry| entry.count.is_some());
         is_alone
-            && entry.is_some_and(|entry| entry.identity == *counted && matches!(entry.state, State::Counted))
+            && entry
+                .is_some_and(|entry| entry.identity == *counted && matches!(entry.state, BatchState::Counted))
     }
 
     /// Whether reading a batch gave another count than the one that is in the figures, which would have to be
     /// taken out.
-    pub fn would_replace(&self, job: &Job, contents: &Contents) -> bool {
+    pub fn would_replace(&self, job: &Job, contents: &CountedContents) -> bool {
         let Some(name) = BatchName::parse(&job.name) else { return false };
         let Some(count) = self.entries.get(&name).and_then(|entry| entry.count) else { return false };
         match count.digest {
@@ -505,7 +520,7 @@ impl Ledger {
     /// Whether a batch of this name is waited for, queued or being read.
     pub fn is_in_progress(&self, name: BatchName) -> bool {
         let state = self.entries.get(&name).map(|entry| &entry.state);
-        matches!(state, Some(State::Waiting(_) | State::Ready | State::Reading))
+        matches!(state, Some(BatchState::Waiting(_) | BatchState::Ready | BatchState::Reading))
     }
 
     /// The lowest number of a batch that is in the figures.
@@ -520,18 +535,28 @@ impl Ledger {
     }
 
     /// Notes a batch as it is now. `whole` says that an event told it is complete.
-    pub fn observe(&mut self, found: &Found, whole: bool, now: Instant, clock: SystemTime) -> Changes {
-        let mut changes = Changes::default();
+    pub fn observe(&mut self, found: &Found, whole: bool, now: Instant, clock: SystemTime) -> LedgerChanges {
+        let mut changes = LedgerChanges::default();
         self.note(found, whole, now, clock, &mut changes);
         changes
     }
 
-    fn note(&mut self, found: &Found, whole: bool, now: Instant, clock: SystemTime, changes: &mut Changes) {
+    fn note(
+        &mut self,
+        found: &Found,
+        whole: bool,
+        now: Instant,
+        clock: SystemTime,
+        changes: &mut LedgerChanges,
+    ) {
         let Some(name) = BatchName::parse(&found.name) else { return };
         self.bring_back(name.id(), Some(&found.identity), now);
         let has_owner = self.owner_besides(name).is_some_and(|owner| !self.is_gone(owner));
         let Some(entry) = self.entries.get_mut(&name) else {
-            self.insert(name, Entry::found(found, name, now, found.identity.is_quiet(self.settle, clock)));
+            self.insert(
+                name,
+                BatchEntry::found(found, name, now, found.identity.is_quiet(self.settle, clock)),
+            );
             tracing::debug!(
                 number = name.number,
                 batch = name.to_string(),
@@ -540,21 +565,21 @@ impl Ledger {
             );
             return self.admit(found, name, whole, now, changes);
         };
-        entry.presence = Presence::There;
+        entry.presence = EntryPresence::There;
         let is_changed = entry.identity != found.identity;
         match entry.state {
             // The reader finds out by itself.
-            State::Reading => return,
-            State::Lost => {}
-            State::Twin if !has_owner => {}
+            BatchState::Reading => return,
+            BatchState::Lost => {}
+            BatchState::Twin if !has_owner => {}
             _ if is_changed => {}
-            State::Waiting(None) if whole => return self.make_ready(name),
+            BatchState::Waiting(None) if whole => return self.make_ready(name),
             _ => return,
         }
-        let was_twin = matches!(self.entries[&name].state, State::Twin);
+        let was_twin = matches!(self.entries[&name].state, BatchState::Twin);
         self.await_again(name, found.identity, now);
         self.admit(found, name, whole, now, changes);
-        if was_twin && !matches!(self.entries[&name].state, State::Twin | State::SetAside) {
+        if was_twin && !matches!(self.entries[&name].state, BatchState::Twin | BatchState::SetAside) {
             changes.solve(name);
         }
     }
@@ -570,7 +595,7 @@ impl Ledger {
             entry.rest = milliseconds(entry.not_before().saturating_duration_since(now));
             entry.changed_at = now;
             entry.quiet = false;
-            entry.state = State::Waiting(None);
+            entry.state = BatchState::Waiting(None);
             self.waiting.insert(name);
             self.ready.remove(&name);
         }
@@ -578,18 +603,25 @@ impl Ledger {
     }
 
     /// Queues a new or changed batch where it may be read, or says why it never may in this form.
-    fn admit(&mut self, found: &Found, name: BatchName, whole: bool, now: Instant, changes: &mut Changes) {
-        if let Some(refusal) = refusal(found) {
+    fn admit(
+        &mut self,
+        found: &Found,
+        name: BatchName,
+        whole: bool,
+        now: Instant,
+        changes: &mut LedgerChanges,
+    ) {
+        if let Some(refusal) = found.refusal() {
             if let Some(entry) = self.entries.get_mut(&name) {
                 // A batch that is counted stays that of its name.
                 entry.is_owner = entry.count.is_some();
             }
-            self.set_state(name, State::SetAside);
+            self.set_state(name, BatchState::SetAside);
             return changes.problem(name, refusal);
         }
         match self.owner_besides(name) {
             Some(owner) if !self.is_gone(owner) => {
-                self.set_state(name, State::Twin);
+                self.set_state(name, BatchState::Twin);
                 return changes.problem(
                     name,
                     SnapshotError::new(
@@ -628,7 +660,7 @@ impl Ledger {
             entry.is_certain = is_certain;
         }
         if is_same {
-            self.set_state(name, State::Counted);
+            self.set_state(name, BatchState::Counted);
         } else if let Some(as_counted) = as_counted {
             self.counted_as.insert(name, as_counted);
         }
@@ -645,7 +677,9 @@ impl Ledger {
     }
 
     fn is_gone(&self, name: BatchName) -> bool {
-        self.entries.get(&name).is_some_and(|entry| entry.is_gone() && !matches!(entry.state, State::Reading))
+        self.entries
+            .get(&name)
+            .is_some_and(|entry| entry.is_gone() && !matches!(entry.state, BatchState::Reading))
     }
 
     /// Has a batch that was kept as one of a range as an entry again, counted and gone, since one of its number is
@@ -653,9 +687,9 @@ impl Ledger {
     fn bring_back(&mut self, id: BatchId, found: Option<&Identity>, now: Instant) {
         let Some(batch) = self.gone.take(id) else { return };
         let as_counted = found.filter(|found| batch.is(found)).copied().unwrap_or(Identity::unknown());
-        let (presence, count) = (Presence::Missed, Some(batch.count));
-        let entry = Entry::of(batch.name, as_counted.of_contents_alone(), now);
-        self.entries.insert(batch.name, Entry { presence, count, is_owner: true, ..entry });
+        let (presence, count) = (EntryPresence::Missed, Some(batch.count));
+        let entry = BatchEntry::counted(batch.name, as_counted.of_contents_alone(), now);
+        self.entries.insert(batch.name, BatchEntry { presence, count, is_owner: true, ..entry });
         self.note_in_figures(batch.name, false, true);
     }
 
@@ -663,7 +697,7 @@ impl Ledger {
     /// this program deleted itself cannot come back.
     fn be_of_range(&mut self, name: BatchName, is_deleted: bool) {
         let is_alone = self.entries.range(BatchName::all_of(name.id())).nth(1).is_none();
-        let Some(entry) = self.entries.get(&name).filter(|entry| matches!(entry.state, State::Counted))
+        let Some(entry) = self.entries.get(&name).filter(|entry| matches!(entry.state, BatchState::Counted))
         else {
             return;
         };
@@ -687,7 +721,7 @@ impl Ledger {
             self.bring_back(name.id(), None, now);
         }
         if let Some(entry) = self.entries.get_mut(&name) {
-            entry.presence = Presence::There;
+            entry.presence = EntryPresence::There;
         }
     }
 
@@ -696,15 +730,15 @@ impl Ledger {
     pub fn note_gone(&mut self, name: BatchName) -> bool {
         let Some(entry) = self.entries.get_mut(&name) else { return false };
         if entry.count.is_some() && !entry.is_gone() {
-            entry.presence = Presence::Gone;
+            entry.presence = EntryPresence::Gone;
         }
         entry.count.is_none() || self.entries.range(BatchName::all_of(name.id())).nth(1).is_some()
     }
 
     /// Compares the ledger with all that the directory holds: what is new or changed is noted, a batch
     /// that is gone before it was counted is a problem, one that was counted stays counted.
-    pub fn reconcile(&mut self, found: &[Found], now: Instant, clock: SystemTime) -> Changes {
-        let mut changes = Changes::default();
+    pub fn reconcile(&mut self, found: &[Found], now: Instant, clock: SystemTime) -> LedgerChanges {
+        let mut changes = LedgerChanges::default();
         // At the first scan nothing is absent, and there may be more batches than ever again.
         let is_first = self.entries.is_empty() && self.gone.is_empty();
         let missed = if is_first { Vec::new() } else { self.note_absent(found, now, &mut changes) };
@@ -725,7 +759,7 @@ impl Ledger {
 
     /// Goes through what is not there, before what is there may take its place. Returns what the scan before lacked,
     /// too.
-    fn note_absent(&mut self, found: &[Found], now: Instant, changes: &mut Changes) -> Vec<BatchName> {
+    fn note_absent(&mut self, found: &[Found], now: Instant, changes: &mut LedgerChanges) -> Vec<BatchName> {
         let mut present = HashSet::new();
         for (found, name) in found.iter().filter_map(|found| Some((found, BatchName::parse(&found.name)?))) {
             self.bring_back(name.id(), Some(&found.identity), now);
@@ -734,8 +768,8 @@ impl Ledger {
         let (mut absent, mut missed) = (Vec::new(), Vec::new());
         for (name, entry) in &mut self.entries {
             if present.contains(name) {
-                entry.presence = Presence::There;
-            } else if entry.presence == Presence::Missed {
+                entry.presence = EntryPresence::There;
+            } else if entry.presence == EntryPresence::Missed {
                 missed.push(*name);
                 absent.push(*name);
             } else {
@@ -748,23 +782,23 @@ impl Ledger {
         missed
     }
 
-    fn note_one_absent(&mut self, name: BatchName, changes: &mut Changes) {
+    fn note_one_absent(&mut self, name: BatchName, changes: &mut LedgerChanges) {
         let Some(entry) = self.entries.get_mut(&name) else { return };
         match (&entry.state, entry.count.is_some()) {
             // The reader finds out by itself.
-            (State::Reading, _) => {}
-            (State::Waiting(_) | State::Ready, _) => {
+            (BatchState::Reading, _) => {}
+            (BatchState::Waiting(_) | BatchState::Ready, _) => {
                 if let Some(problem) = self.vanished(name) {
                     changes.problem(name, problem);
                 }
             }
-            (State::SetAside, true) => {
-                entry.presence = Presence::Missed;
-                self.be_as_counted(name, State::Counted);
+            (BatchState::SetAside, true) => {
+                entry.presence = EntryPresence::Missed;
+                self.be_as_counted(name, BatchState::Counted);
                 changes.solve(name);
             }
-            (_, true) => entry.presence = Presence::Missed,
-            (State::Lost, false) => entry.is_owner = false,
+            (_, true) => entry.presence = EntryPresence::Missed,
+            (BatchState::Lost, false) => entry.is_owner = false,
             (_, false) => {
                 self.remove(name);
                 changes.solve(name);
@@ -773,9 +807,9 @@ impl Ledger {
     }
 
     /// Forgets lost batches that are there under another name.
-    fn forget_renamed(&mut self, changes: &mut Changes) {
-        let is_renamed = |(name, entry): &(&BatchName, &Entry)| {
-            let is_lost = matches!(entry.state, State::Lost) && entry.count.is_none() && !entry.is_owner;
+    fn forget_renamed(&mut self, changes: &mut LedgerChanges) {
+        let is_renamed = |(name, entry): &(&BatchName, &BatchEntry)| {
+            let is_lost = matches!(entry.state, BatchState::Lost) && entry.count.is_none() && !entry.is_owner;
             is_lost && self.owner_besides(**name).is_some()
         };
         let renamed: Vec<BatchName> = self.entries.iter().filter(is_renamed).map(|(&name, _)| name).collect();
@@ -817,7 +851,7 @@ impl Ledger {
     }
 
     /// Has a counted batch that is gone in the state in which it was counted.
-    fn be_as_counted(&mut self, name: BatchName, state: State) {
+    fn be_as_counted(&mut self, name: BatchName, state: BatchState) {
         self.set_state(name, state);
         if let (Some(as_counted), Some(entry)) = (self.counted_as.remove(&name), self.entries.get_mut(&name))
         {
@@ -828,20 +862,20 @@ impl Ledger {
     /// A batch is gone; a problem unless it is in the figures as it was. Its number is free again where it is not.
     fn vanished(&mut self, name: BatchName) -> Option<SnapshotError> {
         let entry = self.entries.get_mut(&name)?;
-        entry.presence = Presence::Gone;
+        entry.presence = EntryPresence::Gone;
         if entry.count.is_some() {
             if !self.counted_as.contains_key(&name) {
-                self.set_state(name, State::Counted);
+                self.set_state(name, BatchState::Counted);
                 return None;
             }
-            self.be_as_counted(name, State::Lost);
+            self.be_as_counted(name, BatchState::Lost);
             return Some(SnapshotError::new(
                 "it was written again, and deleted before that could be counted; what it was before is counted",
                 "write it again if it should count as it was in the end",
             ));
         }
         entry.is_owner = false;
-        self.set_state(name, State::Lost);
+        self.set_state(name, BatchState::Lost);
         Some(SnapshotError::new(
             "it was deleted before it could be counted",
             "write it again if it should count",
@@ -854,7 +888,7 @@ impl Ledger {
         while jobs.len() < most
             && let Some(name) = self.ready.pop_first()
         {
-            self.set_state(name, State::Reading);
+            self.set_state(name, BatchState::Reading);
             let identity = self.entries[&name].identity;
             jobs.push(Job { id: name.id(), name: name.to_string(), identity });
         }
@@ -864,11 +898,12 @@ impl Ledger {
     /// Judges what came of reading a batch.
     pub fn settle(&mut self, outcome: &Outcome, now: Instant) -> Verdict {
         let Some(name) = BatchName::parse(&outcome.job.name) else { return Verdict::Wait };
-        let Some(entry) = self.entries.get_mut(&name).filter(|entry| matches!(entry.state, State::Reading))
+        let Some(entry) =
+            self.entries.get_mut(&name).filter(|entry| matches!(entry.state, BatchState::Reading))
         else {
             return Verdict::Wait;
         };
-        entry.presence = if outcome.after.is_none() { Presence::Gone } else { Presence::There };
+        entry.presence = if outcome.after.is_none() { EntryPresence::Gone } else { EntryPresence::There };
         let after = match (outcome.after, &outcome.result) {
             (Some(after), _) => after,
             // What was read whole was there; of what failed for now nobody knows what became of it.
@@ -891,7 +926,13 @@ impl Ledger {
     }
 
     /// A batch was read whole.
-    fn count(&mut self, name: BatchName, outcome: &Outcome, contents: &Contents, now: Instant) -> Verdict {
+    fn count(
+        &mut self,
+        name: BatchName,
+        outcome: &Outcome,
+        contents: &CountedContents,
+        now: Instant,
+    ) -> Verdict {
         let is_new = self.entries.get(&name).is_some_and(|entry| entry.count.is_none());
         let is_same = !is_new && !self.would_replace(&outcome.job, contents);
         if !is_same {
@@ -904,7 +945,7 @@ impl Ledger {
             self.account_for(name, true);
         }
         self.counted_as.remove(&name);
-        self.set_state(name, State::Counted);
+        self.set_state(name, BatchState::Counted);
         if let Some(entry) = self.entries.get_mut(&name) {
             entry.is_certain = outcome.after.is_some();
         }
@@ -917,13 +958,13 @@ impl Ledger {
         let rested = now.duration_since(entry.changed_at);
         if reason.is_passing() {
             // Its contents are not to blame: the next full scan that finds it tries it again.
-            self.set_state(name, State::Lost);
+            self.set_state(name, BatchState::Lost);
         } else if is_whole || entry.quiet || rested >= self.settle {
-            self.set_state(name, State::SetAside);
+            self.set_state(name, BatchState::SetAside);
         } else {
             entry.rest = milliseconds(rested + BETWEEN_ATTEMPTS);
             tracing::debug!(batch = name.to_string(), why = reason.to_string(), "waiting");
-            self.set_state(name, State::Waiting(Some(Box::new(reason))));
+            self.set_state(name, BatchState::Waiting(Some(Box::new(reason))));
             return Verdict::Wait;
         }
         Verdict::SetAside(reason)
@@ -932,7 +973,7 @@ impl Ledger {
     /// Has a batch read again that was read to be checked against what has changed meanwhile.
     pub fn read_again(&mut self, job: &Job) {
         if let Some(name) = BatchName::parse(&job.name)
-            && self.entries.get(&name).is_some_and(|entry| matches!(entry.state, State::Reading))
+            && self.entries.get(&name).is_some_and(|entry| matches!(entry.state, BatchState::Reading))
         {
             self.make_ready(name);
         }
@@ -947,7 +988,7 @@ impl Ledger {
         {
             self.unverified.pop_front();
             let entry = self.entries.get(&name).filter(|entry| !entry.is_gone() && entry.count.is_some());
-            if entry.is_some_and(|entry| matches!(entry.state, State::Counted)) {
+            if entry.is_some_and(|entry| matches!(entry.state, BatchState::Counted)) {
                 self.make_ready(name);
             }
         }
@@ -962,7 +1003,7 @@ impl Ledger {
     pub fn hurry(&mut self) {
         let waits = |name: &&BatchName| {
             let entry = &self.entries[name];
-            matches!(entry.state, State::Waiting(None)) && !entry.is_directory
+            matches!(entry.state, BatchState::Waiting(None)) && !entry.is_directory
         };
         let waiting: Vec<BatchName> = self.waiting.iter().filter(waits).copied().collect();
         waiting.into_iter().for_each(|name| self.make_ready(name));
@@ -973,10 +1014,10 @@ impl Ledger {
         let rested = |name: &BatchName| {
             let entry = self.entries.get(name)?;
             match entry.state {
-                State::Waiting(None) => {
+                BatchState::Waiting(None) => {
                     Some(entry.not_before().max(entry.changed_at + self.directory_rest()))
                 }
-                State::Waiting(Some(_)) => Some(entry.changed_at + self.settle),
+                BatchState::Waiting(Some(_)) => Some(entry.changed_at + self.settle),
                 _ => None,
             }
         };
@@ -996,11 +1037,11 @@ impl Ledger {
             let entry = &self.entries[&name];
             let rested = now.duration_since(entry.changed_at);
             match &entry.state {
-                State::Waiting(Some(reason)) if rested >= self.settle => {
+                BatchState::Waiting(Some(reason)) if rested >= self.settle => {
                     set_aside.push((name.to_string(), SnapshotError::clone(reason)));
-                    self.set_state(name, State::SetAside);
+                    self.set_state(name, BatchState::SetAside);
                 }
-                State::Waiting(None)
+                BatchState::Waiting(None)
                     if now >= entry.not_before()
                         && (!entry.is_directory || rested >= self.directory_rest()) =>
                 {
@@ -1023,7 +1064,9 @@ impl Ledger {
         for (&name, entry) in &self.entries {
             match entry.count.map(|count| verdicts.get(count.place as usize)) {
                 Some(Some(Err(reason))) => failed.push((name, reason.clone())),
-                Some(None) if matches!(entry.state, State::Counted) && !entry.is_gone() => unknown.push(name),
+                Some(None) if matches!(entry.state, BatchState::Counted) && !entry.is_gone() => {
+                    unknown.push(name)
+                }
                 _ => {}
             }
         }
@@ -1043,8 +1086,8 @@ impl Ledger {
         self.set_count(name, None);
         if let Some(entry) = self.entries.get_mut(&name) {
             // One that has changed meanwhile is read again all the same.
-            if matches!(entry.state, State::Counted) {
-                entry.state = State::SetAside;
+            if matches!(entry.state, BatchState::Counted) {
+                entry.state = BatchState::SetAside;
             }
         }
         self.account_for(name, true);
@@ -1059,7 +1102,7 @@ impl Ledger {
     /// The batches that are in the figures: each that may be there, and those that are gone as ranges, which are few
     /// however many batches they have.
     pub fn in_figures_with_layers(&self) -> impl Iterator<Item = InFigures<'_>> {
-        let present = |(&name, entry): (&BatchName, &Entry)| Some((name, name, entry.count?.place));
+        let present = |(&name, entry): (&BatchName, &BatchEntry)| Some((name, name, entry.count?.place));
         let gone = self.gone.ranges().map(|range| (range.first, range.last, range.place));
         let all = self.entries.iter().filter_map(present).chain(gone);
         all.map(|(first, last, place)| InFigures { first, last, shapes: self.shapes.get(place) })
@@ -1068,8 +1111,8 @@ impl Ledger {
     /// Reads every batch again that could not be read, after what it was checked against changed. Returns
     /// their names.
     pub fn retry_failed(&mut self) -> Vec<String> {
-        let is_retried = |(_, entry): &(&BatchName, &Entry)| {
-            entry.is_owner && matches!(entry.state, State::SetAside | State::Waiting(Some(_)))
+        let is_retried = |(_, entry): &(&BatchName, &BatchEntry)| {
+            entry.is_owner && matches!(entry.state, BatchState::SetAside | BatchState::Waiting(Some(_)))
         };
         let names: Vec<BatchName> = self.entries.iter().filter(is_retried).map(|(&name, _)| name).collect();
         names.iter().for_each(|&name| self.make_ready(name));
@@ -1077,26 +1120,26 @@ impl Ledger {
     }
 
     fn make_ready(&mut self, name: BatchName) {
-        self.set_state(name, State::Ready);
+        self.set_state(name, BatchState::Ready);
         self.ready.insert(name);
         tracing::debug!(number = name.number, batch = name.to_string(), "ready");
     }
 
-    fn set_state(&mut self, name: BatchName, state: State) {
+    fn set_state(&mut self, name: BatchName, state: BatchState) {
         self.account_for(name, false);
         let Some(entry) = self.entries.get_mut(&name) else { return };
-        if matches!(entry.state, State::Reading) {
+        if matches!(entry.state, BatchState::Reading) {
             self.reading -= 1;
         }
-        if matches!(state, State::Reading) {
+        if matches!(state, BatchState::Reading) {
             self.reading += 1;
         }
-        if matches!(state, State::Waiting(_)) {
+        if matches!(state, BatchState::Waiting(_)) {
             self.waiting.insert(name);
         } else {
             self.waiting.remove(&name);
         }
-        if !matches!(state, State::Ready) {
+        if !matches!(state, BatchState::Ready) {
             self.ready.remove(&name);
         }
         entry.state = state;
@@ -1121,8 +1164,8 @@ impl Ledger {
     /// Adds an entry to the accounts, or takes it out.
     fn account_for(&mut self, name: BatchName, add: bool) {
         let Some(entry) = self.entries.get(&name) else { return };
-        let waits = matches!(entry.state, State::Waiting(_) | State::Ready | State::Reading);
-        let is_twin = u64::from(matches!(entry.state, State::Twin));
+        let waits = matches!(entry.state, BatchState::Waiting(_) | BatchState::Ready | BatchState::Reading);
+        let is_twin = u64::from(matches!(entry.state, BatchState::Twin));
         let (is_counted, size) = (entry.count.is_some(), entry.identity.size);
         for account in self.accounts_of(name) {
             let column = match (waits, is_counted) {

@@ -35,9 +35,9 @@ enum Readable {
 enum Step {
     /// A file is written, or written again; of two with the same contents the counts are the same.
     Write(usize, u8, Readable),
-    /// Contents and times are as they were, owner or permissions are not.
+    /// CountedContents and times are as they were, owner or permissions are not.
     Touch(usize),
-    /// Contents are others, length and time of modification as they were.
+    /// CountedContents are others, length and time of modification as they were.
     Replace(usize, u8),
     Heal(usize),
     Rename(usize, usize),
@@ -98,9 +98,9 @@ fn name_of(at: usize) -> BatchName {
     BatchName::parse(NAMES[at]).expect("the name of a batch")
 }
 
-fn contents(of: u8) -> Contents {
+fn contents(of: u8) -> CountedContents {
     let shapes = Arc::new([LayerShape { name: "a".into(), neurons: Some(vec![1]) }]);
-    Contents { shapes, digest: NonZeroU64::MIN.saturating_add(of.into()) }
+    CountedContents { shapes, digest: NonZeroU64::MIN.saturating_add(of.into()) }
 }
 
 impl World {
@@ -133,7 +133,7 @@ impl World {
         Some(Found { name: name.into(), meaning: classify(name), shape, identity })
     }
 
-    fn take(&mut self, changes: Changes) {
+    fn take(&mut self, changes: LedgerChanges) {
         for (name, problem) in changes.problems {
             self.problems.insert(name, problem.what);
         }

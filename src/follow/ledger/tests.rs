@@ -32,7 +32,7 @@ impl Bench {
         self.now += time;
     }
 
-    fn scan(&mut self) -> Changes {
+    fn scan(&mut self) -> LedgerChanges {
         let found = crate::follow::scan(self.directory.path(), crate::follow::Shard::WHOLE).expect("a scan");
         self.ledger.reconcile(&found, self.now, SystemTime::now())
     }
@@ -59,9 +59,9 @@ impl Bench {
 }
 
 /// A count that is another one for each size of the file.
-fn contents(job: &Job) -> Contents {
+fn contents(job: &Job) -> CountedContents {
     let shapes: Arc<[LayerShape]> = Arc::new([LayerShape { name: "a".into(), neurons: Some(vec![1]) }]);
-    Contents { shapes, digest: NonZeroU64::MIN.saturating_add(job.identity.size) }
+    CountedContents { shapes, digest: NonZeroU64::MIN.saturating_add(job.identity.size) }
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_batch_is_read_once_and_again_only_when_it_changes() {
     let job = bench.names_ready().pop().expect("it changed");
     assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: true });
     fs::remove_file(bench.path("batch-0.npz")).expect("removed");
-    assert_eq!(bench.scan(), Changes::default());
+    assert_eq!(bench.scan(), LedgerChanges::default());
     assert_eq!(bench.counts(), (2, 2, 0, 0), "a deleted batch that was counted stays counted");
 }
 
@@ -327,7 +327,7 @@ fn a_directory_batch_is_read_once_more_before_the_run_is_over() {
     assert_eq!((job.name.as_str(), bench.counts()), ("batch-0", (2, 1, 1, 0)));
     assert!(!bench.ledger.may_be_deleted(BatchName::parse("batch-0").expect("a name"), &as_counted));
     // It was filled meanwhile, and is looked at until it stays as it is.
-    let filled = Contents { digest: NonZeroU64::MAX, ..contents(&job) };
+    let filled = CountedContents { digest: NonZeroU64::MAX, ..contents(&job) };
     let again = |bench: &mut Bench, job: Job| {
         let outcome = Outcome { after: Some(job.identity), job, result: Ok(filled.clone()), is_whole: true };
         bench.ledger.settle(&outcome, bench.now)
@@ -392,7 +392,7 @@ fn what_is_lost_stays_lost_for_a_later_ledger() {
     let kept = bench.ledger.counted();
     assert!(kept.is_sound() && kept.lost().len() == 1);
     bench.ledger = Ledger::restore(SETTLE, &kept, bench.now);
-    assert_eq!((bench.scan(), bench.counts()), (Changes::default(), (1, 0, 0, 1)));
+    assert_eq!((bench.scan(), bench.counts()), (LedgerChanges::default(), (1, 0, 0, 1)));
     bench.write("batch-1.npz", "x");
     bench.scan();
     assert_eq!((bench.names_ready().len(), bench.ledger.counted().lost().len()), (1, 0));
@@ -452,7 +452,7 @@ fn a_batch_deleted_before_it_was_counted_is_a_problem_until_it_comes_back() {
     bench.scan();
     fs::remove_file(bench.path("batch-1.npz")).expect("removed");
     assert_eq!(bench.scan().problems.len(), 1);
-    assert_eq!((bench.scan(), bench.counts()), (Changes::default(), (1, 0, 0, 1)));
+    assert_eq!((bench.scan(), bench.counts()), (LedgerChanges::default(), (1, 0, 0, 1)));
     bench.write("batch-1.npz", "x");
     bench.scan();
     assert_eq!(bench.names_ready().len(), 1);

@@ -1,8 +1,8 @@
 //! One bucket: how it is reached, and what is asked of it. The only place that knows of tokio.
 
-use super::told::told;
+use super::classify::classify_error;
 use crate::storage::address::{Address, Scheme};
-use crate::storage::{Identity, Trouble};
+use crate::storage::{Identity, StoreError};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
@@ -44,43 +44,43 @@ const RETRY_FOR: Duration = Duration::from_secs(60);
 const BODY_RETRIES: u32 = 4;
 
 /// The threads that wait for answers.
-static RUNTIME: LazyLock<Result<Runtime, Trouble>> = LazyLock::new(|| {
+static RUNTIME: LazyLock<Result<Runtime, StoreError>> = LazyLock::new(|| {
     // It fails where one is installed already, which does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("store").enable_all().build();
     runtime.map_err(|error| {
-        Trouble::lasting(format!("the system gives no thread: {error}"), "end other programs")
+        StoreError::lasting(format!("the system gives no thread: {error}"), "end other programs")
     })
 });
 
 /// The buckets that were asked for, by their URLs.
-static CLIENTS: LazyLock<Mutex<HashMap<String, Arc<Client>>>> = LazyLock::new(Mutex::default);
+static CLIENTS: LazyLock<Mutex<HashMap<String, Arc<BucketClient>>>> = LazyLock::new(Mutex::default);
 
 /// Waits for an answer.
-pub(super) fn wait<T>(answer: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+pub(super) fn wait<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     RUNTIME.as_ref().map_err(Clone::clone)?.block_on(answer)
 }
 
 /// Begins to ask; whoever drops the answer stops it.
 pub(super) fn begin<T: Send + 'static>(
-    answer: impl Future<Output = Result<T, Trouble>> + Send + 'static,
-) -> Result<Begun<T>, Trouble> {
-    Ok(Begun(RUNTIME.as_ref().map_err(Clone::clone)?.spawn(answer)))
+    answer: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<PendingAnswer<T>, StoreError> {
+    Ok(PendingAnswer(RUNTIME.as_ref().map_err(Clone::clone)?.spawn(answer)))
 }
 
 /// An answer that is on its way.
 #[derive(Debug)]
-pub(super) struct Begun<T>(JoinHandle<Result<T, Trouble>>);
+pub(super) struct PendingAnswer<T>(JoinHandle<Result<T, StoreError>>);
 
-impl<T> Begun<T> {
+impl<T> PendingAnswer<T> {
     /// Waits for it.
-    pub(super) fn end(mut self) -> Result<T, Trouble> {
-        let failed = |_| Trouble::passing("reading it was interrupted", "it is tried again");
+    pub(super) fn end(mut self) -> Result<T, StoreError> {
+        let failed = |_| StoreError::passing("reading it was interrupted", "it is tried again");
         wait(async { (&mut self.0).await.map_err(failed)? })
     }
 }
 
-impl<T> Drop for Begun<T> {
+impl<T> Drop for PendingAnswer<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -88,7 +88,7 @@ impl<T> Drop for Begun<T> {
 
 /// What tells one state of an object from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Version {
+pub(super) struct ObjectVersion {
     /// Bytes.
     pub(super) size: u64,
     /// When it was last written, in seconds since 1970.
@@ -97,8 +97,8 @@ pub(super) struct Version {
     tag: Option<String>,
 }
 
-impl Version {
-    pub(super) fn of(meta: &ObjectMeta) -> Self {
+impl ObjectVersion {
+    pub(super) fn from_meta(meta: &ObjectMeta) -> Self {
         Self { size: meta.size, written: meta.last_modified.timestamp(), tag: meta.e_tag.clone() }
     }
 
@@ -128,12 +128,12 @@ pub(super) enum Whole {
     /// Its bytes.
     Small(Vec<u8>),
     /// It is too large for that.
-    Large(Version),
+    Large(ObjectVersion),
 }
 
 /// A bucket, container or server.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct BucketClient {
     address: Address,
     /// Asked for listings; tries less often.
     lister: Lister,
@@ -162,12 +162,12 @@ impl std::fmt::Debug for Paged {
 /// A page of a listing, and how to ask for the next.
 pub(super) type Page = (ListResult, Option<String>);
 
-impl Client {
+impl BucketClient {
     /// The client of the bucket of an address; each bucket has one.
     ///
     /// # Errors
     /// Where the environment has values that nothing can be reached with.
-    pub(super) fn of(address: &Address) -> Result<Arc<Self>, Trouble> {
+    pub(super) fn for_address(address: &Address) -> Result<Arc<Self>, StoreError> {
         let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&address.store) {
             return Ok(Arc::clone(client));
@@ -179,8 +179,8 @@ impl Client {
         Ok(client)
     }
 
-    fn build(address: &Address) -> Result<Self, Trouble> {
-        let failed = |error| told(&error, address);
+    fn build(address: &Address) -> Result<Self, StoreError> {
+        let failed = |error| classify_error(&error, address);
         let (lister, store): (Lister, Arc<dyn ObjectStore>) = match address.scheme {
             Scheme::S3 => {
                 let build = |retries| s3(address).with_retry(retry(retries)).build().map_err(failed);
@@ -206,13 +206,13 @@ impl Client {
     ///
     /// # Errors
     /// Where no object can have such a key.
-    pub(super) fn key(&self, address: &Address) -> Result<String, Trouble> {
+    pub(super) fn key(&self, address: &Address) -> Result<String, StoreError> {
         let path = match address.scheme {
             Scheme::Http => Path::from_url_path(&address.key),
             _ => Path::parse(&address.key),
         };
         let path =
-            path.map_err(|error| Trouble::lasting(format!("no key is such: {error}"), "correct the URL"))?;
+            path.map_err(|error| StoreError::lasting(format!("no key is such: {error}"), "correct the URL"))?;
         Ok(path.into())
     }
 
@@ -222,9 +222,9 @@ impl Client {
     }
 
     /// What tells whether an object changed.
-    pub(super) fn identity(&self, version: &Version) -> Identity {
+    pub(super) fn identity(&self, version: &ObjectVersion) -> Identity {
         let tag = version.tag.as_deref().filter(|_| self.lists_tags.load(Ordering::Relaxed));
-        Identity::of_object(version.size, version.written, tag)
+        Identity::from_object(version.size, version.written, tag)
     }
 
     /// A page of what begins with `prefix`, at most `most` keys; up to the next `/` where `one_level`.
@@ -234,7 +234,7 @@ impl Client {
         one_level: bool,
         most: Option<usize>,
         token: Option<String>,
-    ) -> Result<Page, Trouble> {
+    ) -> Result<Page, StoreError> {
         let page = match &self.lister {
             Lister::Pages(Paged(store)) => {
                 let options = PaginatedListOptions {
@@ -252,7 +252,7 @@ impl Client {
                 store.list_with_delimiter(Some(&path)).await.map(|level| (level, None))
             }
         };
-        let page = page.map_err(|error| told(&error, &self.address))?;
+        let page = page.map_err(|error| classify_error(&error, &self.address))?;
         if let Some(object) = page.0.objects.first() {
             self.lists_tags.store(object.e_tag.is_some(), Ordering::Relaxed);
         }
@@ -260,17 +260,17 @@ impl Client {
     }
 
     /// The present version of an object.
-    pub(super) async fn head(&self, key: &str) -> Result<Version, Trouble> {
+    pub(super) async fn head(&self, key: &str) -> Result<ObjectVersion, StoreError> {
         let options = GetOptions { head: true, ..GetOptions::default() };
-        Ok(Version::of(&self.get(key, options).await?.meta))
+        Ok(ObjectVersion::from_meta(&self.get(key, options).await?.meta))
     }
 
     /// A small object whole, or the version of a large one.
-    pub(super) async fn whole(&self, key: &str) -> Result<Whole, Trouble> {
+    pub(super) async fn whole(&self, key: &str) -> Result<Whole, StoreError> {
         let mut tries = 0;
         loop {
             let result = self.get(key, GetOptions::default()).await?;
-            let version = Version::of(&result.meta);
+            let version = ObjectVersion::from_meta(&result.meta);
             if version.size > WHOLE {
                 return Ok(Whole::Large(version));
             }
@@ -286,8 +286,8 @@ impl Client {
         &self,
         key: &str,
         range: Range<u64>,
-        version: &Version,
-    ) -> Result<Vec<u8>, Trouble> {
+        version: &ObjectVersion,
+    ) -> Result<Vec<u8>, StoreError> {
         let mut tries = 0;
         loop {
             let options = GetOptions {
@@ -297,7 +297,7 @@ impl Client {
             };
             let result = self.get(key, options).await?;
             // Not every store heeds the condition.
-            if !version.agrees(&Version::of(&result.meta)) {
+            if !version.agrees(&ObjectVersion::from_meta(&result.meta)) {
                 return Err(replaced());
             }
             if let Some(bytes) = self.body(result, range.end - range.start, &mut tries).await? {
@@ -306,9 +306,9 @@ impl Client {
         }
     }
 
-    async fn get(&self, key: &str, options: GetOptions) -> Result<GetResult, Trouble> {
+    async fn get(&self, key: &str, options: GetOptions) -> Result<GetResult, StoreError> {
         let path = self.path(key)?;
-        self.store.get_opts(&path, options).await.map_err(|error| told(&error, &self.address))
+        self.store.get_opts(&path, options).await.map_err(|error| classify_error(&error, &self.address))
     }
 
     /// The bytes of an answer; `None` where they broke off and are to be asked for again.
@@ -317,11 +317,11 @@ impl Client {
         result: GetResult,
         length: u64,
         tries: &mut u32,
-    ) -> Result<Option<Vec<u8>>, Trouble> {
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let trouble = match result.bytes().await {
             Ok(bytes) if bytes.len() as u64 == length => return Ok(Some(bytes.into())),
-            Ok(_) => Trouble::passing("the store sent too few or too many bytes", "check the network"),
-            Err(error) => told(&error, &self.address),
+            Ok(_) => StoreError::passing("the store sent too few or too many bytes", "check the network"),
+            Err(error) => classify_error(&error, &self.address),
         };
         *tries += 1;
         if *tries > BODY_RETRIES || !trouble.is_passing {
@@ -331,14 +331,14 @@ impl Client {
         Ok(None)
     }
 
-    fn path(&self, key: &str) -> Result<Path, Trouble> {
-        Path::parse(key).map_err(|error| told(&error.into(), &self.address))
+    fn path(&self, key: &str) -> Result<Path, StoreError> {
+        Path::parse(key).map_err(|error| classify_error(&error.into(), &self.address))
     }
 }
 
 /// An object is not what it was when reading it began.
-fn replaced() -> Trouble {
-    Trouble::passing("it was replaced while it was read", "leave batches as they are; it is read again")
+fn replaced() -> StoreError {
+    StoreError::passing("it was replaced while it was read", "leave batches as they are; it is read again")
 }
 
 fn retry(retries: usize) -> RetryConfig {
@@ -362,7 +362,7 @@ fn is_plain(variables: &[&str]) -> bool {
 fn s3(address: &Address) -> AmazonS3Builder {
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(&address.bucket);
     for (key, value) in TIMEOUTS {
-        builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
+        builder = builder.with_config(AmazonS3ConfigKey::BucketClient(key), value);
     }
     // The region that the aws command takes where there is no other.
     if std::env::var_os("AWS_REGION").is_none()
@@ -379,10 +379,10 @@ fn s3(address: &Address) -> AmazonS3Builder {
 fn gs(address: &Address) -> GoogleCloudStorageBuilder {
     let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(&address.bucket);
     for (key, value) in TIMEOUTS {
-        builder = builder.with_config(GoogleConfigKey::Client(key), value);
+        builder = builder.with_config(GoogleConfigKey::BucketClient(key), value);
     }
     if is_plain(&["GOOGLE_BASE_URL"]) {
-        builder = builder.with_config(GoogleConfigKey::Client(ClientConfigKey::AllowHttp), "true");
+        builder = builder.with_config(GoogleConfigKey::BucketClient(ClientConfigKey::AllowHttp), "true");
     }
     builder
 }
@@ -390,7 +390,7 @@ fn gs(address: &Address) -> GoogleCloudStorageBuilder {
 fn az(address: &Address) -> MicrosoftAzureBuilder {
     let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(&address.bucket);
     for (key, value) in TIMEOUTS {
-        builder = builder.with_config(AzureConfigKey::Client(key), value);
+        builder = builder.with_config(AzureConfigKey::BucketClient(key), value);
     }
     if is_plain(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]) {
         builder = builder.with_allow_http(true);
@@ -398,7 +398,7 @@ fn az(address: &Address) -> MicrosoftAzureBuilder {
     builder
 }
 
-fn http(address: &Address) -> Result<HttpBuilder, Trouble> {
+fn http(address: &Address) -> Result<HttpBuilder, StoreError> {
     // The user wrote http:// or https://.
     let mut options = ClientOptions::new().with_allow_http(true);
     for (key, value) in TIMEOUTS {
@@ -406,7 +406,7 @@ fn http(address: &Address) -> Result<HttpBuilder, Trouble> {
     }
     if let Some(login) = address.login() {
         let mut value = HeaderValue::from_str(&login.basic())
-            .map_err(|_| Trouble::lasting("the login in the URL cannot be sent", "correct the URL"))?;
+            .map_err(|_| StoreError::lasting("the login in the URL cannot be sent", "correct the URL"))?;
         value.set_sensitive(true);
         let mut headers = HeaderMap::new();
         headers.insert("authorization", value);

@@ -1,7 +1,7 @@
 //! The bytes of a large object, read in ranges: a block that is used, and the next one on its way.
 
-use super::client::{Begun, Client, Version, begin, wait};
-use crate::storage::Trouble;
+use super::client::{BucketClient, ObjectVersion, PendingAnswer, begin, wait};
+use crate::storage::StoreError;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
@@ -28,15 +28,15 @@ pub(crate) struct ObjectReader {
 
 #[derive(Debug)]
 struct Object {
-    client: Arc<Client>,
+    client: Arc<BucketClient>,
     key: String,
-    version: Version,
-    kept: Mutex<VecDeque<Block>>,
+    version: ObjectVersion,
+    kept: Mutex<VecDeque<FetchedBlock>>,
 }
 
 /// Some bytes and where they begin.
 #[derive(Debug, Clone, Default)]
-struct Block {
+struct FetchedBlock {
     start: u64,
     bytes: Arc<Vec<u8>>,
 }
@@ -44,12 +44,12 @@ struct Block {
 /// Where a stream is.
 #[derive(Debug, Default)]
 struct Window {
-    block: Block,
+    block: FetchedBlock,
     /// The block behind, and where it begins.
-    ahead: Option<(u64, Begun<Vec<u8>>)>,
+    ahead: Option<(u64, PendingAnswer<Vec<u8>>)>,
 }
 
-impl Block {
+impl FetchedBlock {
     fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }
@@ -69,7 +69,7 @@ impl Block {
 
 impl ObjectReader {
     /// An object in this version; nothing is read of it yet.
-    pub(super) fn new(client: Arc<Client>, key: String, version: Version) -> Self {
+    pub(super) fn new(client: Arc<BucketClient>, key: String, version: ObjectVersion) -> Self {
         let end = version.size;
         let object = Object { client, key, version, kept: Mutex::default() };
         Self { object: Arc::new(object), end, window: Mutex::default() }
@@ -96,12 +96,12 @@ impl ObjectReader {
     }
 
     /// Makes the window cover `offset`. A stream that goes on where it was reads ever larger blocks.
-    fn advance(&self, window: &mut Window, offset: u64) -> Result<(), Trouble> {
+    fn advance(&self, window: &mut Window, offset: u64) -> Result<(), StoreError> {
         let goes_on = offset == window.block.end() && offset > 0;
         let size = window.block.bytes.len() as u64;
         match window.ahead.take() {
             Some((start, begun)) if start == offset => {
-                window.block = Block { start, bytes: Arc::new(begun.end()?) };
+                window.block = FetchedBlock { start, bytes: Arc::new(begun.end()?) };
             }
             _ if goes_on => window.block = self.object.read(self.block_at(offset, size * 4))?,
             _ => window.block = self.object.near(offset)?,
@@ -124,19 +124,19 @@ impl ObjectReader {
 }
 
 impl Object {
-    fn read(&self, range: Range<u64>) -> Result<Block, Trouble> {
+    fn read(&self, range: Range<u64>) -> Result<FetchedBlock, StoreError> {
         let start = range.start;
         let bytes = wait(self.client.range(&self.key, range, &self.version))?;
-        Ok(Block { start, bytes: Arc::new(bytes) })
+        Ok(FetchedBlock { start, bytes: Arc::new(bytes) })
     }
 
-    fn begin(&self, range: Range<u64>) -> Result<Begun<Vec<u8>>, Trouble> {
+    fn begin(&self, range: Range<u64>) -> Result<PendingAnswer<Vec<u8>>, StoreError> {
         let (client, key, version) = (Arc::clone(&self.client), self.key.clone(), self.version.clone());
         begin(async move { client.range(&key, range, &version).await })
     }
 
     /// A first block around `offset`, which may have been read before.
-    fn near(&self, offset: u64) -> Result<Block, Trouble> {
+    fn near(&self, offset: u64) -> Result<FetchedBlock, StoreError> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept.iter().find(|block| block.covers(offset)).cloned();
         drop(kept);

@@ -5,7 +5,7 @@ use std::io;
 
 /// What is wrong with an object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trouble {
+pub(crate) struct StoreError {
     /// What was wrong.
     what: String,
     /// What to do about it, in the imperative.
@@ -14,7 +14,7 @@ pub(crate) struct Trouble {
     pub(crate) is_passing: bool,
 }
 
-impl Trouble {
+impl StoreError {
     /// What stays as it is until somebody does something.
     pub(crate) fn lasting(what: impl Into<String>, advice: &'static str) -> Self {
         Self { what: what.into(), advice, is_passing: false }
@@ -33,21 +33,21 @@ impl Trouble {
     }
 
     /// The trouble that an error carries, where it is that of an object store.
-    pub(crate) fn of(error: &io::Error) -> Option<&Self> {
+    pub(crate) fn find_in(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for StoreError {}
 
-impl From<Trouble> for io::Error {
-    fn from(trouble: Trouble) -> Self {
+impl From<StoreError> for io::Error {
+    fn from(trouble: StoreError) -> Self {
         Self::other(trouble)
     }
 }

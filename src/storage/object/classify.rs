@@ -1,6 +1,6 @@
 //! What the errors of object stores mean, in words for the user; nothing of a request but its outcome.
 
-use crate::storage::Trouble;
+use crate::storage::StoreError;
 use crate::storage::address::{Address, Scheme};
 use object_store::Error;
 
@@ -8,38 +8,40 @@ use object_store::Error;
 const MOST: usize = 160;
 
 /// What an error means.
-pub(super) fn told(error: &Error, address: &Address) -> Trouble {
+pub(super) fn classify_error(error: &Error, address: &Address) -> StoreError {
     let text = error.to_string();
     let code = code(&text);
     if is_no_bucket(&text, code) {
         let what = format!("there is no {} {:?}", address.scheme.container(), address.bucket);
-        return Trouble::lasting(what, "check the URL, the endpoint and the region");
+        return StoreError::lasting(what, "check the URL, the endpoint and the region");
     }
     if is_refused(error, &text) {
         let what = format!("the store refuses access{}", in_brackets(code));
-        return Trouble::lasting(what, credentials(address));
+        return StoreError::lasting(what, credentials(address));
     }
     match error {
-        Error::NotFound { .. } => Trouble::lasting("it is gone", "write it again if it should be counted"),
-        Error::Precondition { .. } => Trouble::passing(
+        Error::NotFound { .. } => StoreError::lasting("it is gone", "write it again if it should be counted"),
+        Error::Precondition { .. } => StoreError::passing(
             "it was replaced while it was read",
             "leave batches as they are; it is read again",
         ),
         Error::InvalidPath { source } => {
             let what = format!("a key there cannot be read: {}", short(&source.to_string()));
-            Trouble::lasting(what, "move it to another prefix")
+            StoreError::lasting(what, "move it to another prefix")
         }
-        Error::NotSupported { .. } if address.scheme == Scheme::Http => Trouble::lasting(
+        Error::NotSupported { .. } if address.scheme == Scheme::Http => StoreError::lasting(
             "the server gives no part of a file (range requests)",
             "copy the run to a directory",
         ),
-        _ if is_no_credentials(&text) => Trouble::lasting("there are no credentials", credentials(address)),
+        _ if is_no_credentials(&text) => {
+            StoreError::lasting("there are no credentials", credentials(address))
+        }
         _ => of_answer(error, &text, code, address),
     }
 }
 
 /// What an answer means that has no meaning of its own, or that none came.
-fn of_answer(error: &Error, text: &str, code: Option<&str>, address: &Address) -> Trouble {
+fn of_answer(error: &Error, text: &str, code: Option<&str>, address: &Address) -> StoreError {
     if let Some(status) = status(text) {
         if address.scheme == Scheme::Http
             && matches!(status, 400 | 404 | 405 | 501)
@@ -49,26 +51,26 @@ fn of_answer(error: &Error, text: &str, code: Option<&str>, address: &Address) -
         }
         let what = format!("the store answered {status}{}", in_brackets(code));
         return if status >= 500 || matches!(status, 408 | 429) {
-            Trouble::passing(what, "it is tried again; wait, or write less at once")
+            StoreError::passing(what, "it is tried again; wait, or write less at once")
         } else {
-            Trouble::lasting(what, "check the URL, the endpoint and the region")
+            StoreError::lasting(what, "check the URL, the endpoint and the region")
         };
     }
     if text.contains("PROPFIND response") {
         return no_listing();
     }
     if text.contains("redirect without LOCATION") {
-        return Trouble::lasting("the bucket is in another region", "set AWS_REGION");
+        return StoreError::lasting("the bucket is in another region", "set AWS_REGION");
     }
     let cause = short(&innermost(error));
-    Trouble::passing(
+    StoreError::passing(
         format!("the store cannot be reached: {cause}"),
         "check the network and the endpoint; it is tried again",
     )
 }
 
-fn no_listing() -> Trouble {
-    Trouble::lasting(
+fn no_listing() -> StoreError {
+    StoreError::lasting(
         "this server cannot list what is there: it does not speak WebDAV (PROPFIND)",
         "turn WebDAV on, or copy the run to a directory",
     )
@@ -147,8 +149,8 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn of(error: Error) -> Trouble {
-        told(&error, &Address::parse(Path::new("s3://bucket/run")).expect("an address"))
+    fn classified(error: Error) -> StoreError {
+        classify_error(&error, &Address::parse(Path::new("s3://bucket/run")).expect("an address"))
     }
 
     fn generic(text: &str) -> Error {
@@ -157,18 +159,20 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_told_from_what_stays() {
-        let busy = of(generic("x - Server returned non-2xx status code: 503 Busy: <Code>SlowDown</Code>"));
+        let busy =
+            classified(generic("x - Server returned non-2xx status code: 503 Busy: <Code>SlowDown</Code>"));
         assert_eq!((busy.to_string().as_str(), busy.is_passing), ("the store answered 503 (SlowDown)", true));
-        let wrong =
-            of(generic("x - Server returned non-2xx status code: 400 Bad Request: <Code>\u{1b}[2J</Code>"));
+        let wrong = classified(generic(
+            "x - Server returned non-2xx status code: 400 Bad Request: <Code>\u{1b}[2J</Code>",
+        ));
         assert_eq!((wrong.to_string().as_str(), wrong.is_passing), ("the store answered 400", false));
-        let gone = of(generic("Connection refused (os error 111)"));
+        let gone = classified(generic("Connection refused (os error 111)"));
         assert!(gone.is_passing && gone.to_string().contains("Connection refused"), "{gone}");
     }
 
     #[test]
     fn neither_logins_nor_signatures_are_repeated() {
-        let trouble = of(generic("error for url (http://ann:secret@host/run?sig=abc) timed out"));
+        let trouble = classified(generic("error for url (http://ann:secret@host/run?sig=abc) timed out"));
         let said = trouble.to_string();
         assert!(
             said.contains("http://host/run") && !said.contains("secret") && !said.contains("abc"),
