@@ -40,22 +40,22 @@ use super::{Crcs, Scratch};
 use crate::snapshot::{Array, BatchLayer, Checksum, Crc, Form, MemberReader, MemoryOrder, SnapshotError};
 use std::ops::Range;
 
-/// Bytes read at a time: large enough for the system calls, small enough for the cache.
+/// Bytes per read: large enough to make system calls cheap, small enough for the cache.
 pub(super) const BLOCK: usize = 1 << 20;
 
-/// The largest step that is kept to compare the next one with, in bytes; larger ones are read twice.
+/// The largest step, in bytes, that stays in memory for comparison with the next. Larger steps are read twice.
 pub(super) const MAX_KEPT_STEP: u64 = 4 << 20;
 
-/// What is made of the changes of a layer.
+/// Receives the changes of a layer.
 ///
-/// Each element of the later steps is given once, in one of the two ways. Elements of the first step
-/// may be given too: they have no step before them, and what they are compared with means nothing.
+/// Each element of the later steps arrives exactly once, through one of the two methods. Elements of the first step
+/// may arrive too; they have no predecessor, so that their comparison means nothing.
 pub(crate) trait Sink {
-    /// Elements before and after a step, in native byte order, of which the first is element `at` of
-    /// the array in this memory order. As many as `post` has; both begin at the same element.
+    /// Takes elements before and after a step, in native byte order. Both blocks begin at element `at` of the array
+    /// in this memory order; `post` says how many there are.
     ///
-    /// All bytes of both sides are to be added to `crcs`, in their order: here, because what is compared
-    /// and summed at once passes through the processor only once.
+    /// Must add all bytes of both sides to `crcs`, in their order. This is done here because comparing and
+    /// checksumming in one pass reads the bytes only once.
     fn potentials(
         &mut self,
         order: MemoryOrder,
@@ -66,23 +66,23 @@ pub(crate) trait Sink {
         crcs: &mut Crcs<'_>,
     );
 
-    /// So many elements in C order, of which the first is element `at`: the bits of the block, the
-    /// highest first, set where the element changed.
+    /// Takes `bits` elements in C order, beginning at element `at`: one bit each, the highest first, set if the
+    /// element changed.
     fn bits(&mut self, at: u64, block: &[u8], bits: u64);
 
-    /// Looked at before each block.
+    /// Called before each block.
     ///
     /// # Errors
-    /// Where no more is wanted.
+    /// If no more is wanted.
     fn go_on(&self) -> Result<(), SnapshotError> {
         Ok(())
     }
 }
 
-/// Gives all changes of a layer to a sink, reading and verifying every byte of it.
+/// Gives all changes of a layer to a sink. Reads and verifies every byte of it.
 ///
 /// # Errors
-/// Where the data cannot be read, end early or are corrupt, or the sink wants no more.
+/// If the data cannot be read, end early or are corrupt, or the sink wants no more.
 pub(crate) fn changes(
     layer: &BatchLayer,
     scratch: &mut Scratch,
@@ -92,8 +92,7 @@ pub(crate) fn changes(
     checksums.into_iter().try_for_each(Checksum::verify)
 }
 
-/// How long a layer is, in what ranges of it are given by: elements in the order of the file, or bytes of
-/// packed bits.
+/// The length of a layer in the unit of its ranges: elements in the order of the file, or bytes of packed bits.
 pub(super) fn extent(layer: &BatchLayer) -> Result<u64, SnapshotError> {
     match &layer.form {
         Form::Bits(array) => array.header.elements(),
@@ -101,15 +100,14 @@ pub(super) fn extent(layer: &BatchLayer) -> Result<u64, SnapshotError> {
     }
 }
 
-/// Gives the changes in a range of a layer to a sink. The checksums of what was read are of the same
-/// arrays for each range, and those of all ranges in order verify the layer; there are none where it is
-/// verified here.
+/// Gives the changes in a range of a layer to a sink. Returns the checksum of each array in this range. Those of all
+/// ranges, joined in order, verify the layer. The result is empty if the layer is verified here.
 ///
-/// A range of a trace in C order whose steps are kept ([`MAX_KEPT_STEP`]) begins and ends with a step; pairs
-/// of both orders are one range.
+/// A range of a trace in C order whose steps are kept ([`MAX_KEPT_STEP`]) must begin and end at a step. Pairs in
+/// different orders have only one range.
 ///
 /// # Errors
-/// Where the data cannot be read or end early, or the sink wants no more.
+/// If the data cannot be read or end early, or the sink wants no more.
 pub(super) fn changes_in(
     layer: &BatchLayer,
     range: Range<u64>,
@@ -130,8 +128,7 @@ pub(super) fn changes_in(
     }
 }
 
-/// Opens a range of the elements of an array, at its first one. The first range has the header in its
-/// checksum too.
+/// Opens a range of elements. The checksum of the first range includes the header.
 fn open(array: &Array, range: &Range<u64>) -> Result<MemberReader, SnapshotError> {
     let place = |element| array.header.data_offset + element * array.header.dtype.size as u64;
     let begin = if range.start == 0 { 0 } else { place(range.start) };
@@ -142,12 +139,11 @@ fn open(array: &Array, range: &Range<u64>) -> Result<MemberReader, SnapshotError
     Ok(reader)
 }
 
-/// The elements of an array in native byte order, a block at a time.
+/// Reads the elements of an array in native byte order, a block at a time.
 pub(super) struct Elements {
     reader: MemberReader,
-    /// The place of the next element in the file.
+    /// The index of the next element in the file.
     pub(super) at: u64,
-    /// Elements left to read.
     pub(super) left: u64,
     pub(super) width: Width,
     swapped: bool,
@@ -159,12 +155,12 @@ impl Elements {
         Self::range(array, 0..array.header.elements()?)
     }
 
-    /// A range of the elements, whose checksum [`Elements::end`] gives.
+    /// A range of the elements; [`Elements::end`] returns its checksum.
     fn range(array: &Array, range: Range<u64>) -> Result<Self, SnapshotError> {
         Ok(Self::over(array, open(array, &range)?, range))
     }
 
-    /// The elements from one on, for a second pass that is not verified.
+    /// The elements from `start` on, unverified, for a second pass.
     fn unverified(array: &Array, start: u64) -> Result<Self, SnapshotError> {
         let place = array.header.data_offset + start * array.header.dtype.size as u64;
         let reader = array.member.reader_from(place)?;
@@ -177,15 +173,14 @@ impl Elements {
         Self { reader, at: range.start, left, width: dtype.into(), swapped: dtype.swapped }
     }
 
-    /// How many elements the next block of at most `bytes` bytes has.
+    /// The number of elements in the next block of at most `bytes` bytes.
     pub(super) fn block(&self, bytes: usize) -> usize {
         ((bytes / self.width.bytes()) as u64).min(self.left) as usize
     }
 
-    /// Reads the next `count` elements into `block`; the last `carried` bytes of those before come to stand
-    /// in front of them.
+    /// Reads the next `count` elements into `block`, behind the last `carried` bytes of the previous ones.
     ///
-    /// Their bytes are to be added to [`Elements::sum`] before more is read.
+    /// The caller must add their bytes to [`Elements::sum`] before the next read.
     fn read_behind(&mut self, block: &mut Block, count: usize, carried: usize) -> Result<(), SnapshotError> {
         let bytes = block.lay(self.reader.place(), count * self.width.bytes(), carried);
         if self.swapped {
@@ -198,13 +193,12 @@ impl Elements {
         Ok(())
     }
 
-    /// Reads the next `count` elements into `block`, whose bytes are to be added to [`Elements::sum`] before
-    /// more is read.
+    /// Reads the next `count` elements. The caller must add their bytes to [`Elements::sum`] before the next read.
     fn read_unsummed(&mut self, block: &mut Block, count: usize) -> Result<(), SnapshotError> {
         self.read_behind(block, count, 0)
     }
 
-    /// Reads the next `count` elements into `block`.
+    /// Reads the next `count` elements and adds them to the checksum.
     pub(super) fn read(&mut self, block: &mut Block, count: usize) -> Result<(), SnapshotError> {
         self.read_unsummed(block, count)?;
         if let Some(sum) = self.sum() {
@@ -213,10 +207,10 @@ impl Elements {
         Ok(())
     }
 
-    /// Where the elements that were just read are to be summed; `None` where they are not verified, or are
-    /// summed already.
+    /// The checksum to which the elements just read must be added; `None` if they are not verified, or are already in
+    /// it.
     fn sum(&mut self) -> Option<&mut Crc> {
-        // What is in the file are the bytes before they were turned round.
+        // The checksum is over the bytes in the file, before they were swapped.
         if self.swapped { None } else { self.reader.sum() }
     }
 
@@ -240,11 +234,11 @@ impl Elements {
     }
 }
 
-/// Gives all elements of an array, in native byte order and the order of the file, a block at a time;
-/// reads and verifies every byte of it.
+/// Gives all elements of an array to `take`, a block at a time, in native byte order and in the order of the file.
+/// Reads and verifies every byte.
 ///
 /// # Errors
-/// Where the data cannot be read, end early or are corrupt, or as `take` returns.
+/// If the data cannot be read, end early or are corrupt, or as `take` returns.
 pub(crate) fn each_block(
     array: &Array,
     scratch: &mut Scratch,
@@ -258,7 +252,7 @@ pub(crate) fn each_block(
     elements.finish()
 }
 
-/// A trace in C order: each element against the one a step before it.
+/// A trace in C order: compares each element with the one a step earlier.
 fn trace(
     post: &Array,
     step: u64,
@@ -277,7 +271,7 @@ fn trace(
         let mut before = Elements::unverified(post, elements.at - step)?;
         return in_lockstep(&mut before, elements, MemoryOrder::C, scratch, sink);
     }
-    // Whole steps are read in turns into two buffers, so that none is copied to stay for the next.
+    // Whole steps are read alternately into two buffers, so that none has to be copied.
     let step_bytes = step_bytes as usize;
     let together = (BLOCK / step_bytes.max(1)).max(1) * step_bytes;
     let (mut before, mut after) = (&mut scratch.first, &mut scratch.second);
@@ -310,7 +304,7 @@ fn trace(
     elements.end()
 }
 
-/// Pairs in the same order; in C order the first step is not looked at.
+/// Pairs in the same order. In C order, the first step is skipped.
 fn pair(
     pre: &Array,
     post: &Array,
@@ -329,8 +323,8 @@ fn pair(
     Ok(vec![before.end()?, after])
 }
 
-/// A trace in Fortran order: each element against its predecessor. The first of each `T` elements is
-/// one of the first step.
+/// A trace in Fortran order: compares each element with its predecessor. The first of each `T` elements belongs to
+/// the first step.
 fn fortran_trace(
     post: &Array,
     range: Range<u64>,
@@ -359,13 +353,12 @@ fn fortran_trace(
     elements.end()
 }
 
-/// Reads over what a range has of the first step.
+/// Skips the part of a range that is in the first step.
 fn skip_first_step(elements: &mut Elements, step: u64, sink: &dyn Sink) -> Result<(), SnapshotError> {
     let left = step.saturating_sub(elements.at).min(elements.left);
     skip(elements, left, sink)
 }
 
-/// Reads over elements.
 fn skip(elements: &mut Elements, count: u64, sink: &dyn Sink) -> Result<(), SnapshotError> {
     let mut left = count;
     while left > 0 {
@@ -377,7 +370,7 @@ fn skip(elements: &mut Elements, count: u64, sink: &dyn Sink) -> Result<(), Snap
     Ok(())
 }
 
-/// Two streams, a block of each at a time until the second ends; its checksum.
+/// Compares two streams block by block until the second ends; returns its checksum.
 fn in_lockstep(
     before: &mut Elements,
     mut after: Elements,
@@ -398,7 +391,7 @@ fn in_lockstep(
     after.end()
 }
 
-/// Changes packed to bits, of which there are so many and the first is element `first`; `range` is of bytes.
+/// Packed changes: `bits` of them, beginning at element `first`. `range` is in bytes.
 fn bits(
     array: &Array,
     first: u64,

@@ -11,14 +11,13 @@ use super::{Crcs, Scratch};
 use crate::snapshot::{Array, MemoryOrder, SnapshotError};
 use std::ops::Range;
 
-/// Bytes of the array that is held.
+/// Bytes of the window.
 const WINDOW: usize = 16 << 20;
 
-/// Gives the elements of both arrays to the sink, in C order. Exactly one of the arrays is in Fortran
-/// order.
+/// Gives the elements of both arrays to the sink in C order. Exactly one of the arrays must be in Fortran order.
 ///
 /// # Errors
-/// Where the data cannot be read, end early or are corrupt, or the sink wants no more.
+/// If the data cannot be read, end early or are corrupt, or the sink wants no more.
 pub(super) fn mixed_orders(
     pre: &Array,
     post: &Array,
@@ -40,8 +39,8 @@ pub(super) fn mixed_orders(
     windows.finish()
 }
 
-/// Gives the elements that lie in a window of the Fortran-ordered array, beginning at its element
-/// `start`, while the C-ordered array streams past.
+/// Gives the elements in a window of the Fortran-ordered array, which begins at element `start`, while the C-ordered
+/// array streams past.
 fn give_window(
     window: &[u8],
     start: u64,
@@ -64,7 +63,7 @@ fn give_window(
             let run = place.gather(window, &held, &mut gathered[next * size..count * size], size);
             let bytes = next * size..(next + run) * size;
             if run > 0 {
-                // The sink only compares, so that either array may be the one before.
+                // The sink only compares, so that it does not matter which side is which.
                 sink.potentials(
                     MemoryOrder::C,
                     at + next as u64,
@@ -80,11 +79,11 @@ fn give_window(
     elements.finish()
 }
 
-/// Walks the elements of an array in C order and knows the place of each in Fortran order.
+/// Walks the elements of an array in C order, and keeps the index of each in Fortran order.
 pub(crate) struct Odometer {
-    /// For each axis, the last one first: its index, length and distance in Fortran order.
+    /// For each axis, the last one first: its index, length and stride in Fortran order.
     axes: Vec<(u64, u64, u64)>,
-    /// The place in Fortran order.
+    /// The index in Fortran order.
     pub(crate) fortran: u64,
 }
 
@@ -114,8 +113,8 @@ impl Odometer {
 }
 
 impl Odometer {
-    /// Copies elements of a window, which holds a range of the Fortran-ordered array, to `gathered` until
-    /// it is full or the next one is not held; returns how many.
+    /// Copies elements from a window, which holds the range `held` of the Fortran-ordered array, until `gathered` is
+    /// full or the next element is outside; returns how many.
     fn gather(&mut self, window: &[u8], held: &Range<u64>, gathered: &mut [u8], size: usize) -> usize {
         let mut count = 0;
         for element in gathered.chunks_exact_mut(size) {
@@ -130,7 +129,7 @@ impl Odometer {
         count
     }
 
-    /// Goes over at most `most` elements that are not held; returns how many.
+    /// Skips at most `most` elements outside the window; returns how many.
     fn pass_outside(&mut self, held: &Range<u64>, most: usize) -> usize {
         let mut count = 0;
         while count < most && !held.contains(&self.fortran) {

@@ -5,7 +5,7 @@
 
 use super::{Crcs, Width};
 
-/// Fewer bytes are not worth what a pass costs besides: their sum is begun and ended by itself.
+/// The least bytes for which a combined pass pays, since its checksum has to be started and finished.
 pub(super) const LEAST: usize = 8 << 10;
 
 /// Counts the changed elements of two blocks of the same length and adds both to the sums; `None`, and nothing

@@ -62,7 +62,7 @@ impl Batches {
         self.missing = pairs.filter(|(a, b)| **b - **a > 1).map(|(a, b)| (a + 1, b - 1)).collect();
     }
 
-    /// The missing numbers in words; `None` where there are none.
+    /// The missing numbers in words; `None` if there are none.
     pub(super) fn missing_in_words(&self) -> Option<String> {
         const SHOWN: usize = 8;
         let range = |(first, last): &(u64, u64)| {

@@ -15,7 +15,7 @@ pub struct Location {
     pub file_system: Option<String>,
     /// Bytes that this user can still write there.
     pub free_bytes: Option<u64>,
-    /// Why there are no file events; `None` where there are.
+    /// Why there are no file events; `None` if there are.
     pub no_events_because: Option<String>,
     /// Whether this user can write there.
     pub writable: bool,

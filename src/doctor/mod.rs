@@ -97,7 +97,7 @@ pub struct Diagnosis {
     /// The path, as the user named it.
     pub path: String,
     pub kind: PathKind,
-    /// `None` where nothing is there.
+    /// `None` if nothing is there.
     pub place: Option<Location>,
     /// The run, or the runs; a batch alone is looked at as a run of one.
     pub runs: Vec<RunDiagnosis>,

@@ -73,7 +73,7 @@ pub struct LayerDiagnosis {
     pub reset: Option<String>,
     /// The shape of one sample's neurons, as the manifest or the last batch has it.
     pub neurons: Option<Vec<u64>>,
-    /// Operations of one update; `None` where the layer has no price.
+    /// Operations of one update; `None` if the layer has no price.
     pub ops_per_update: Option<u64>,
     /// The number of batches in which the layer has each form.
     pub forms: BTreeMap<&'static str, u64>,

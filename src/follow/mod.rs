@@ -1,7 +1,7 @@
-//! Follows a run's directory: which batches are there, which are ready, which were counted.
+//! Follows a run's directory: which batches exist, which are ready, which were counted, and which may be deleted.
 //!
-//! File-system events are only hints that say where to look; the [`Ledger`], checked against what the
-//! directory really holds, is the truth. Nothing here knows what is inside a batch.
+//! File-system events are only hints where to look. The [`Ledger`], checked against the directory's real contents, is
+//! the truth. Nothing here may know what is inside a batch, or what its counts add up to.
 
 mod finder;
 mod ledger;

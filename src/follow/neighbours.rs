@@ -1,8 +1,8 @@
-//! What lies beside the parts of a run, looks like one, and is not counted: names that are nearly right, and runs and
-//! batches in another place than the one that is looked at.
+//! Finds what looks like a part of a run and is not counted: names that are nearly right, and runs and batches in the
+//! wrong place.
 //!
-//! Only what is certain enough is told, and of many of a kind the first with how many there are: there may be as many
-//! as there are batches. In an object store only names are looked at: to look into directories there takes requests.
+//! Only what is certain enough is reported; of many of a kind, the first and their number, since there may be as many
+//! as there are batches. In an object store, only names are examined, since looking into directories takes requests.
 
 use super::scan::{Found, is_run};
 use crate::snapshot::{EntryName, Slip, SnapshotError, classify, is_nearly_batch, meant_name};
@@ -10,49 +10,44 @@ use crate::storage::{self, Links, Shape, is_url};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Of a kind, so many are told one by one; of more, the first stands for all.
+/// Up to this many of a kind are reported individually. Of more, the first stands for all.
 const MOST_ALONE: usize = 3;
 
-/// The most directories and links that are looked into.
+/// The most directories and links that are examined.
 const MOST_LOOKED_INTO: usize = 64;
 
-/// Something that is not counted, or the first of several of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
     /// Its name in the directory.
     pub name: String,
-    /// Why it is not counted, and what to do.
     pub error: SnapshotError,
-    /// Whether it holds batches, by all that can be seen: where nothing else does, what is counted is not the run.
+    /// Whether it seems to hold batches. If nothing else does, the figures are not those of the run.
     pub has_batches: bool,
 }
 
 impl Neighbour {
-    /// Whether the run itself may be in it, so that the figures are not whole: it holds batches, and there are none
+    /// Whether it may be the run itself, so that the figures are incomplete: it holds batches, and there are none
     /// where they belong.
     pub fn may_be_the_run(&self, run_has_batches: bool) -> bool {
         self.has_batches && !run_has_batches
     }
 }
 
-/// Why something is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum NeighbourKind {
     Misnamed(Slip),
     MisnamedRank,
-    /// A directory with batches in a run that has none beside its manifest.
+    /// A directory with batches, in a run that has none beside its manifest.
     BatchesBelow,
-    /// A run in a run.
     RunBelow,
-    /// A link to a run, in a directory of runs.
+    /// A link to a run in a directory of runs.
     Link,
-    /// A directory of runs, in a directory that holds no run.
+    /// A directory of runs in a directory that holds no run.
     RunsBelow,
-    /// A rank that is taken for a run, since its name gives no rank.
+    /// A rank that is taken for a run because its name gives no rank.
     RankAsRun,
 }
 
-/// Those of a kind.
 #[derive(Debug, Default)]
 struct NeighbourGroup {
     names: Vec<String>,
@@ -60,7 +55,6 @@ struct NeighbourGroup {
     has_batches: bool,
 }
 
-/// The kinds that there are.
 #[derive(Debug, Default)]
 struct NeighbourGroups(BTreeMap<NeighbourKind, NeighbourGroup>);
 
@@ -93,7 +87,7 @@ impl NeighbourGroup {
 }
 
 impl NeighbourKind {
-    /// What is wrong with something of this name, and what to do.
+    /// What is wrong with something of this name, and the advice.
     fn words(self, name: &str) -> (String, String) {
         let meant = meant_name(name);
         let rename = |otherwise: &str| match &meant {
@@ -154,7 +148,7 @@ impl NeighbourKind {
     }
 }
 
-/// What is not counted in a directory that is taken for a run, where a scan has found this.
+/// What is not counted in a run's directory, given the results of a scan.
 pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
     let mut groups = NeighbourGroups::default();
     for misnamed in found {
@@ -166,7 +160,7 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
         }
     }
     let ranks = || found.iter().filter(|found| found.meaning == EntryName::MisnamedRank);
-    // A `rank_0` may hold anything, as logs; a `rank-…` is meant for a rank.
+    // A `rank_0` may hold anything, such as logs; a `rank-…` is meant to be a rank.
     for rank in ranks().filter(|rank| rank.name.starts_with("rank-")) {
         groups.add(NeighbourKind::MisnamedRank, &rank.name, false);
     }
@@ -192,8 +186,8 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
     groups.named()
 }
 
-/// Whether something that looks like a part of a run is told: a document unless the right one is there, too, and what
-/// has no suffix only where it is a directory. All that was found is in the order of the names.
+/// Whether something that looks like a part of a run is reported: a document only if the right one is missing, and a
+/// name without a suffix only if it is a directory. `found` must be sorted by name.
 fn is_told(misnamed: &Found, slip: Slip, found: &[Found]) -> bool {
     let is_there = |name: String| found.binary_search_by(|found| found.name.cmp(&name)).is_ok();
     let has_suffix = misnamed.name.rsplit('/').next().is_some_and(|name| name.contains('.'));
@@ -203,7 +197,7 @@ fn is_told(misnamed: &Found, slip: Slip, found: &[Found]) -> bool {
     }
 }
 
-/// What is not followed in a directory that is no run itself.
+/// What is not followed in a directory that is not a run itself.
 pub fn beside_runs(directory: &Path) -> Vec<Neighbour> {
     if is_url(directory) {
         return Vec::new();
@@ -211,7 +205,7 @@ pub fn beside_runs(directory: &Path) -> Vec<Neighbour> {
     let mut groups = NeighbourGroups::default();
     let here = storage::canonical(directory);
     for (name, leads_to) in links_to_directories(directory) {
-        // What it leads to may be followed under its own name, as that of `latest` is.
+        // The target may be followed under its own name, like that of `latest`.
         if leads_to.parent() != Some(&here) && is_run(&leads_to) {
             groups.add(NeighbourKind::Link, &name, false);
         }
@@ -234,8 +228,8 @@ pub fn beside_runs(directory: &Path) -> Vec<Neighbour> {
     groups.named()
 }
 
-/// Those of which something is so. Of very many the first are looked into, and speak for the others if it is so of all
-/// of them.
+/// The names for which `is_so` holds. Of very many, only the first are examined; if it holds for all of these, it is
+/// assumed for the others.
 fn those_that(mut names: Vec<String>, is_so: impl Fn(&str) -> bool) -> Vec<String> {
     let others = names.split_off(names.len().min(MOST_LOOKED_INTO));
     names.retain(|name| is_so(name));
@@ -245,7 +239,7 @@ fn those_that(mut names: Vec<String>, is_so: impl Fn(&str) -> bool) -> Vec<Strin
     names
 }
 
-/// The symbolic links to directories that are not followed, the first of them, and where they lead.
+/// Symbolic links to directories that are not followed, with their targets; only the first ones.
 fn links_to_directories(directory: &Path) -> Vec<(String, PathBuf)> {
     if Links::now() == Links::Followed {
         return Vec::new();
@@ -263,7 +257,7 @@ fn links_to_directories(directory: &Path) -> Vec<(String, PathBuf)> {
     names.into_iter().filter_map(leads_to).collect()
 }
 
-/// The directories whose names say nothing, in the order of their names.
+/// Directories whose names mean nothing to a run, sorted by name.
 fn foreign_directories(directory: &Path) -> Vec<String> {
     directories(directory, |meaning| *meaning == EntryName::Foreign)
 }
@@ -276,13 +270,14 @@ fn directories(directory: &Path, wanted: impl Fn(&EntryName) -> bool) -> Vec<Str
     names
 }
 
-/// Whether a run holds a batch, its own or that of a rank, whatever its shard.
+/// Whether a run holds any batch, its own or a rank's, in whatever shard.
 pub fn holds_any_batch(run: &Path) -> bool {
     let ranks = || directories(run, |meaning| matches!(meaning, EntryName::Rank(_)));
     holds_batches(run) || ranks().iter().any(|rank| holds_batches(&run.join(rank)))
 }
 
-/// Whether it holds batches, be it under names that are nearly right: whoever misnames a rank may misname its batches.
+/// Whether it holds batches, even under names that are nearly right, since whoever misnames a rank may misname its
+/// batches.
 fn nearly_holds_batches(directory: &Path) -> bool {
     storage::for_path(directory).any(directory, &mut is_nearly_batch)
 }

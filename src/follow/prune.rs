@@ -38,31 +38,28 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-/// What the name of a batch ends in that was moved aside, to be looked at once more; it begins with a dot, so that
-/// nobody reads it.
+/// The suffix of a batch that was moved aside to be examined again. Its name also begins with a dot, so that nobody
+/// reads it.
 const ASIDE: &str = ".counted";
 
-/// The same of a directory that was looked at, and whose files are being deleted.
+/// The suffix of a directory that was examined, and whose files are being deleted.
 const DOOMED: &str = ".deleted";
 
-/// What came of deleting a batch.
+/// The result of deleting a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pruned {
-    /// It is deleted.
     Deleted,
-    /// It is not in the state in which it was counted, or gone, and was left as it is.
+    /// It was left alone: it is gone, or not in the state in which it was counted.
     Changed,
-    /// It is a directory that holds something else, too, by name, and was left as it is.
+    /// It was left alone: it is a directory that also holds something else, named here.
     HoldsMore(String),
 }
 
-/// Deletes a batch of a run's directory if it is still in the state in which it was counted. It is moved aside
-/// first and looked at again, so that a batch that is written in its place at this moment is never deleted. Of a
-/// directory only the arrays are deleted, and only where nothing else is in it. Neither a symbolic link nor what
-/// it leads to is touched.
+/// Deletes a batch of a run's directory if it is still in the state in which it was counted. Of a directory batch,
+/// only the arrays are deleted, and only if it holds nothing else.
 ///
 /// # Errors
-/// Where it cannot be moved or deleted.
+/// If it cannot be moved or deleted.
 pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pruned> {
     let (rank, own) = match name.split_once('/') {
         Some((rank, own)) => (Some(rank), own),
@@ -76,7 +73,7 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pru
     if entry.identity != *counted {
         return Ok(Pruned::Changed);
     }
-    // From here on its time of change is another one: it was renamed.
+    // Renaming changes the time of change, so that from here on only contents are compared.
     let aside = format!(".{own}{ASIDE}");
     rename(&place, own, &aside)?;
     if delete_if_counted(&place, own, &aside, |now| now.same_contents(counted))? {
@@ -86,10 +83,10 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pru
     }
 }
 
-/// Goes on with what an earlier process was about to delete when it ended: what is as it was counted is deleted,
-/// the rest is put back to where it was. `is_counted` says whether a batch in this state was counted.
+/// Finishes what an earlier process was about to delete when it ended. What is still as it was counted is deleted,
+/// the rest is moved back. `is_counted` says whether a batch was counted in this state.
 pub fn prune_leftovers(directory: &Path, is_counted: impl Fn(BatchName, &Identity) -> bool) {
-    // What cannot be opened or deleted now is tried again the next time.
+    // What cannot be opened or deleted now will be tried again next time.
     let Ok(Some(place)) = open_place(directory, None) else { return };
     let Ok(names) = names_in(&place) else { return };
     leftovers(&place, "", &names, &is_counted);
@@ -121,7 +118,7 @@ fn leftovers(
     }
 }
 
-/// Deletes what was moved aside where it is as it was counted, and else puts it back; returns whether it is
+/// Deletes what was moved aside if it is as it was counted, and otherwise moves it back. Returns whether it was
 /// deleted.
 fn delete_if_counted(
     place: &OwnedFd,
@@ -132,11 +129,11 @@ fn delete_if_counted(
     let Some(entry) = OpenedEntry::at(place, aside)? else { return Ok(false) };
     let as_counted = is_counted(&entry.identity) && entry.more.is_none();
     if !as_counted && OpenedEntry::is_free(place, own)? {
-        // Whoever wrote it wants it read.
+        // Its writer wants it to be read.
         rename(place, aside, own)?;
         return Ok(false);
     }
-    // What is not as it was counted has been replaced by something newer in its place.
+    // If it is not as it was counted, something newer is in its place.
     if entry.is_directory {
         let doomed = format!(".{own}{DOOMED}");
         rename(place, aside, &doomed)?;
@@ -147,7 +144,7 @@ fn delete_if_counted(
     Ok(as_counted)
 }
 
-/// Deletes the arrays in a directory, and the directory where it is empty then.
+/// Deletes the arrays in a directory, then the directory if it is empty.
 fn delete_directory(place: &OwnedFd, name: &str) -> io::Result<()> {
     let directory = openat(place, name, DIRECTORY, Mode::empty())?;
     for file in names_in(&directory)?.iter().filter(|file| is_array(file)) {
@@ -156,13 +153,13 @@ fn delete_directory(place: &OwnedFd, name: &str) -> io::Result<()> {
     Ok(unlinkat(place, name, AtFlags::REMOVEDIR)?)
 }
 
-/// How a directory is opened that must not be a link.
+/// Flags to open a directory that must not be a link.
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Opens the directory of a run, or in it that of a rank; `None` where the latter is none.
+/// Opens the directory of a run or of one of its ranks; `None` if the rank has no directory.
 fn open_place(directory: &Path, rank: Option<&str>) -> io::Result<Option<OwnedFd>> {
-    // The run itself may be named by a link.
+    // The user may name the run by a link.
     let run = openat(CWD, directory, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
     let Some(rank) = rank else { return Ok(Some(run)) };
     match openat(&run, rank, DIRECTORY, Mode::empty()) {
@@ -176,12 +173,12 @@ fn open_place(directory: &Path, rank: Option<&str>) -> io::Result<Option<OwnedFd
 struct OpenedEntry {
     identity: Identity,
     is_directory: bool,
-    /// Something in its directory that is no array.
+    /// The name of something in its directory that is not an array.
     more: Option<String>,
 }
 
 impl OpenedEntry {
-    /// `None` where there is none of this name, or something else.
+    /// `None` if there is neither a file nor a directory of this name.
     fn at(place: &OwnedFd, name: &str) -> io::Result<Option<Self>> {
         let Some(stat) = stat(place, name.as_ref())? else { return Ok(None) };
         let identity = Identity::from_stat(&stat);
@@ -211,7 +208,7 @@ impl OpenedEntry {
     }
 }
 
-/// What the system says of an entry, which is not followed; `None` where there is none.
+/// The metadata of an entry, without following a link; `None` if it does not exist.
 fn stat(place: &OwnedFd, name: &OsStr) -> io::Result<Option<Stat>> {
     match statat(place, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(stat)),
@@ -220,7 +217,7 @@ fn stat(place: &OwnedFd, name: &OsStr) -> io::Result<Option<Stat>> {
     }
 }
 
-/// Whether a file of a directory batch is one that is read.
+/// Whether a file of a directory batch is an array.
 fn is_array(name: &OsStr) -> bool {
     let name = name.as_bytes();
     name.ends_with(b".npy") && !name.starts_with(b".")
@@ -237,10 +234,10 @@ fn names_in(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// Renames within a directory, over nothing that is there.
+/// Renames within a directory, and never replaces anything.
 fn rename(place: &OwnedFd, from: &str, to: &str) -> io::Result<()> {
     match renameat_with(place, from, place, to, RenameFlags::NOREPLACE) {
-        // Some file systems cannot promise it; to look before is the best that is left.
+        // Some file systems cannot guarantee that. Checking first is the best alternative.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if OpenedEntry::is_free(place, to)? => {
             Ok(renameat(place, from, place, to)?)
         }

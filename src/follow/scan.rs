@@ -1,4 +1,4 @@
-//! What a directory holds now: its entries of a run, and the identity of each.
+//! Scans a directory: which entries of a run it holds now, and the identity of each.
 
 use super::Shard;
 use crate::snapshot::{EntryName, SnapshotError, classify};
@@ -6,12 +6,11 @@ use crate::storage::{self, Entry, Identity, Interest, OtherKind, Shape};
 use std::io;
 use std::path::Path;
 
-/// An entry of the directory that belongs to a run.
+/// An entry of a run's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its name in the run's directory, with `/` behind that of a rank's directory.
+    /// The path in the run's directory, with `/` after the directory of a rank.
     pub name: String,
-    /// What the name stands for.
     pub meaning: EntryName,
     /// What kind of thing it is.
     pub shape: Shape,
@@ -20,12 +19,12 @@ pub struct Found {
 }
 
 impl Found {
-    /// An entry of a directory whose name is put before its own; `None` where it does not belong to a run.
+    /// An entry of the directory `within`; `None` if it does not belong to a run.
     fn new(within: &str, entry: Entry) -> Option<Self> {
         let Entry { name, shape, identity } = entry;
         let name = format!("{within}{name}");
         let meaning = classify(&name);
-        // A file is no rank.
+        // A file is not a rank.
         let is_rank = matches!(meaning, EntryName::Rank(_) | EntryName::MisnamedRank);
         (!is_rank || shape != Shape::File).then_some(Self { name, meaning, shape, identity })
     }
@@ -58,13 +57,12 @@ impl Found {
     }
 }
 
-/// Lists the entries of a directory that belong to a run, and those in the directories of its ranks, and of its
-/// batches those of a shard; temporary and foreign ones are left out, and so is what vanishes meanwhile. The
-/// batches of other shards are not looked at: all that the processes of a cluster ask of a file system for them
-/// is their names.
+/// Lists the entries of a run's directory and of the directories of its ranks. Leaves out temporary and foreign
+/// entries, and those that vanish meanwhile. Of the batches, only those of the shard are listed and examined, so that
+/// many processes of a cluster do not burden the file system.
 ///
 /// # Errors
-/// Where the directory cannot be listed.
+/// If the directory cannot be listed.
 pub fn scan(directory: &Path, shard: Shard) -> io::Result<Vec<Found>> {
     let mut found = list(directory, "", shard)?;
     for at in 0..found.len() {
@@ -74,7 +72,7 @@ pub fn scan(directory: &Path, shard: Shard) -> io::Result<Vec<Found>> {
         match scan_rank(directory, &found[at].name, shard) {
             Ok(inside) => found.extend(inside),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // The other ranks are there all the same.
+            // The other ranks can still be scanned.
             Err(_) => found[at].shape = Shape::Other(OtherKind::ClosedDirectory),
         }
     }
@@ -82,15 +80,15 @@ pub fn scan(directory: &Path, shard: Shard) -> io::Result<Vec<Found>> {
     Ok(found)
 }
 
-/// Lists the entries in the directory of a rank, which the caller has found to be one.
+/// Lists the entries in the directory of a rank.
 ///
 /// # Errors
-/// Where the directory cannot be listed.
+/// If the directory cannot be listed.
 pub fn scan_rank(directory: &Path, rank: &str, shard: Shard) -> io::Result<Vec<Found>> {
     list(directory, &format!("{rank}/"), shard)
 }
 
-/// Lists the entries in one directory, whose name in the run's directory is put before theirs.
+/// Lists the entries in the directory `within` the run's directory.
 fn list(directory: &Path, within: &str, shard: Shard) -> io::Result<Vec<Found>> {
     let mut of = |name: &str| {
         let meaning = classify(&format!("{within}{name}"));
@@ -102,7 +100,7 @@ fn list(directory: &Path, within: &str, shard: Shard) -> io::Result<Vec<Found>> 
     Ok(entries.into_iter().filter_map(|entry| Found::new(within, entry)).collect())
 }
 
-/// Whether a directory holds a manifest, an end or a batch, or ranks that do, so that it is a run itself.
+/// Whether a directory is a run: it holds a manifest, an end or a batch, or ranks that do.
 pub fn is_run(directory: &Path) -> bool {
     holds_part(directory)
         || storage::for_path(directory).directories(directory).iter().any(|(name, _)| {
@@ -119,8 +117,8 @@ fn is_part(meaning: &EntryName) -> bool {
     meaning.batch().is_some() || matches!(meaning, EntryName::Manifest(_) | EntryName::End(_))
 }
 
-/// Looks at one entry; `None` where it is gone, does not belong to a run, or cannot be looked at now. What is in
-/// the directory of a rank is gone where that is a link.
+/// Examines one entry; `None` if it is gone, does not belong to a run, or cannot be examined now. If the directory of
+/// a rank has become a link, its entries are gone.
 pub fn look(directory: &Path, name: &str) -> Option<Found> {
     let meaning = classify(name);
     let interest = interest(&meaning);
@@ -130,13 +128,13 @@ pub fn look(directory: &Path, name: &str) -> Option<Found> {
     Found::new("", storage::for_path(directory).entry(directory, name, interest)?)
 }
 
-/// Whether the directory of a rank is none, but a link that is not followed; in an object store there are none.
+/// Whether the directory of a rank is a link that is not followed. Object stores have no links.
 fn is_link(directory: &Path, rank: &str) -> bool {
     !storage::is_url(directory)
         && !storage::metadata(&directory.join(rank)).is_ok_and(|metadata| metadata.is_dir())
 }
 
-/// What there is to know of an entry. What is in the directory of a rank are entries of their own.
+/// How much to find out about an entry. The contents of a rank's directory are entries of their own.
 fn interest(meaning: &EntryName) -> Interest {
     match meaning {
         EntryName::Temporary | EntryName::Foreign => Interest::None,
@@ -256,7 +254,7 @@ mod tests {
         assert!(before.same_contents(&after) && before != after);
     }
 
-    /// Since 6.13, Linux gives a file that was looked at a finer time stamp when it is written to next.
+    /// Since 6.13, Linux gives a file a finer time stamp if it was examined before it is written.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_file_that_is_rewritten_within_one_tick_is_another() {

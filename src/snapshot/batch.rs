@@ -1,4 +1,4 @@
-//! A batch: the membrane potentials of every layer, for some samples, opened and checked.
+//! Opens and checks a batch: the membrane potentials of every layer for some samples.
 
 use super::bounded::shown;
 use super::hints::all_meant;
@@ -13,45 +13,41 @@ use ndarray_npy::{ReadNpyExt, ReadableElement};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The largest array in C order that is inflated again for each window of one in Fortran order, in bytes: 16 times.
+/// The largest deflated array in C order beside one in Fortran order, in bytes. It is inflated again for each window
+/// of the other one, 16 times at most.
 const MAX_INFLATED_AGAIN: u64 = 256 << 20;
 
-/// One array of a batch: its header, and where its elements can be read.
+/// One array of a batch.
 #[derive(Debug, Clone)]
 pub struct Array {
-    /// Where the bytes are.
     pub member: Member,
-    /// What they mean.
     pub header: Header,
 }
 
-/// The form in which a layer's membrane potentials were written. All arrays are `[T, B, …]`: time
-/// steps, then the batch's samples, then one sample's neurons.
+/// How a layer's membrane potentials were written. All arrays are `[T, B, …]`: time steps, then the batch's samples,
+/// then one sample's neurons.
 #[derive(Debug, Clone)]
 pub enum Form {
-    /// Potentials after each step; the ones before a step are those after the step before it.
+    /// Potentials after each step, which are also those before the next step.
     Trace(Array),
-    /// Potentials before and after each step.
     Pair {
-        /// Before each step; row 0 is never looked at.
+        /// Before each step. Row 0 is never used.
         pre: Array,
         /// After each step.
         post: Array,
     },
-    /// One bit an element of the flattened `[T - 1, B, …]`, set where the potential changed.
+    /// One bit per element of the flattened `[T - 1, B, …]`, set if the potential changed.
     Bits(Array),
 }
 
-/// One layer of a batch.
 #[derive(Debug, Clone)]
 pub struct BatchLayer {
-    /// The layer's qualified name.
+    /// The qualified name.
     pub name: String,
     /// `[T, B, …]`.
     pub shape: Vec<u64>,
-    /// Elements of `[T, B, …]`.
+    /// The number of elements of `[T, B, …]`.
     pub elements: u64,
-    /// How its potentials are given.
     pub form: Form,
 }
 
@@ -61,43 +57,41 @@ impl BatchLayer {
         self.shape[0]
     }
 
-    /// Elements of one time step; 0 where there is none.
+    /// Elements per time step; 0 if there is no step.
     pub fn step_elements(&self) -> u64 {
         self.elements.checked_div(self.steps()).unwrap_or(0)
     }
 
-    /// The layer's name and one sample's neurons.
     pub fn layer_shape(&self) -> LayerShape {
         let neurons = (self.elements > 0).then(|| self.shape[2..].to_vec());
         LayerShape { name: self.name.clone(), neurons }
     }
 }
 
-/// A batch that is ready to be counted: every header read, every shape checked.
+/// A batch that is ready to be counted: every header was read, every shape checked.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// Samples in the batch.
     pub samples: u64,
-    /// The layers: those of the manifest in its order, then the others by name.
+    /// Those of the manifest in its order, then the others by name.
     pub layers: Vec<BatchLayer>,
-    /// Members that the format does not know, or that have a hidden name or no suffix, which are not read.
+    /// Members that are not read: unknown to the format, with a hidden name, or without a suffix.
     pub ignored: Vec<String>,
-    /// What the user should know of it although it counts.
+    /// What the user should know about the batch although it counts.
     pub remarks: Vec<SnapshotError>,
 }
 
-/// What a batch has: the members, and the names of those that lack their suffix alone.
+/// The members of a batch, and the names of files that would be members if they had the suffix `.npy`.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) members: Vec<Member>,
     pub(super) without_suffix: Vec<String>,
 }
 
-/// The most names without a suffix that are kept.
 const MAX_WITHOUT_SUFFIX: usize = 20;
 
 impl Listing {
-    /// Notes a file that is no `.npy`, where it would be read if it were.
+    /// Records a file that is not an `.npy`, if it would be a member otherwise.
     pub(super) fn note_other(&mut self, name: &str) {
         if self.without_suffix.len() < MAX_WITHOUT_SUFFIX && is_known(name) {
             self.without_suffix.push(name.to_owned());
@@ -106,12 +100,11 @@ impl Listing {
 }
 
 impl Batch {
-    /// Opens an `.npz` file or a directory of `.npy` files and checks it, against the manifest too
-    /// where there is one.
+    /// Opens an `.npz` file or a directory of `.npy` files and checks it, also against the manifest if there is one.
     ///
     /// # Errors
-    /// Where anything in it is missing, unreadable or contradictory. A batch is one unit: nothing of
-    /// one with an error may be counted.
+    /// If anything in it is missing, unreadable or contradictory. A batch is one unit: nothing of a batch with an
+    /// error may be counted.
     pub fn open(path: &Path, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
         let members =
             match storage::for_path(path).open(path).map_err(|error| SnapshotError::io("it", &error))? {
@@ -162,7 +155,7 @@ impl Batch {
     }
 }
 
-/// Advice, and what members that are not read may be meant for.
+/// The advice, with what ignored members may have been meant to be.
 fn with_meant(advice: &str, ignored: &[String]) -> String {
     match all_meant(ignored) {
         Some(meant) => format!("{advice} ({NAMES}: {meant})"),
@@ -172,8 +165,8 @@ fn with_meant(advice: &str, ignored: &[String]) -> String {
 
 /// Without a `samples` member, the length of axis 1 is the number of samples.
 ///
-/// The first layer of the manifest decides; without a manifest no layer is the first (an archive has
-/// an order, a directory none), so all must agree.
+/// The first layer of the manifest decides. Without a manifest no layer is the first, since a directory has no order,
+/// so that all layers must agree.
 fn samples_from_axes(layers: &[BatchLayer], manifest: Option<&Manifest>) -> Result<u64, SnapshotError> {
     let first = &layers[0];
     let declared = manifest.is_some_and(|manifest| manifest.layers.place(&first.name).is_some());
@@ -206,10 +199,10 @@ enum MemberRole<'a> {
     Unknown,
 }
 
-/// The layer is all before the last dot, since module names have dots of their own.
+/// The layer's name is everything before the last dot, since module names contain dots.
 ///
-/// An archive and the directory that it is unpacked to are the same batch, so that in both slashes lead to
-/// sub-directories, and names that begin with a dot are of files that are being written, or lead elsewhere.
+/// An archive and the directory that it unpacks to are the same batch. So in both, slashes separate sub-directories,
+/// and components that begin with a dot are of files being written, or lead elsewhere.
 fn role(name: &str) -> MemberRole<'_> {
     let mut way = name.split('/');
     if way.any(|part| part.is_empty() || part.starts_with('.')) || name.split('/').count() > MAX_LEVELS {
@@ -232,7 +225,6 @@ pub(super) fn is_known(name: &str) -> bool {
     !matches!(role(name), MemberRole::Unknown)
 }
 
-/// The members of one layer.
 #[derive(Debug, Default)]
 struct LayerMembers {
     post: Option<Member>,
@@ -314,8 +306,8 @@ fn check_pair(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotError
     check_orders(name, pre, post)
 }
 
-/// An array in C order is read again for each window of one in Fortran order, and a deflated one has to be inflated
-/// from its start each time: a small file could take days.
+/// The array in C order is read again for each window of the one in Fortran order. If it is deflated, each read
+/// inflates it from the start, so that a small file could take days.
 fn check_orders(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotError> {
     if pre.header.order == post.header.order {
         return Ok(());
@@ -351,7 +343,6 @@ fn read_header(member: Member) -> Result<Array, SnapshotError> {
     Ok(Array { member, header })
 }
 
-/// The packed bits of `[T - 1, B, …]`.
 fn packed_bits(member: Member, shape: &[u64]) -> Result<Array, SnapshotError> {
     let array = read_header(member)?;
     let name = shown(&array.member.name).into_owned();
@@ -378,8 +369,8 @@ fn packed_bits(member: Member, shape: &[u64]) -> Result<Array, SnapshotError> {
     Ok(array)
 }
 
-/// The integers of an array, whose header the caller has found to declare few of them and no axis without length
-/// beside others.
+/// The integers of an array. The caller must have checked that the header declares few of them, and no axis of length
+/// 0.
 fn small_integers(array: &Array) -> Result<Vec<i128>, SnapshotError> {
     let dtype = array.header.dtype;
     let name = shown(&array.member.name);
@@ -387,7 +378,7 @@ fn small_integers(array: &Array) -> Result<Vec<i128>, SnapshotError> {
     let mut reader = array.member.reader()?;
     reader.fill(&mut bytes)?;
     reader.finish()?;
-    // Every batch has such a scalar, and the general way takes longer than all the rest of a small batch.
+    // Every batch has such a scalar, and the general way takes longer than everything else in a small batch.
     if array.header.shape.is_empty()
         && let Some(value) = scalar(dtype, &bytes[array.header.data_offset as usize..])
     {
@@ -413,7 +404,7 @@ fn read_small<T: ReadableElement + Into<i128>>(bytes: &[u8]) -> Result<Vec<i128>
     Ok(ArrayD::<T>::read_npy(bytes)?.into_iter().map(Into::into).collect())
 }
 
-/// The integer of these bytes; `None` where they are none.
+/// The integer in these bytes; `None` if they are not one.
 fn scalar(dtype: Dtype, bytes: &[u8]) -> Option<i128> {
     let mut bytes = bytes.to_vec();
     if dtype.swapped {
@@ -479,11 +470,11 @@ fn declared_shape(member: &Member) -> Result<Vec<u64>, SnapshotError> {
         .map_err(|_| SnapshotError::new(format!("{name} is {values:?}"), "axes cannot be negative"))
 }
 
-/// The `.npy` files of a directory batch, those of its sub-directories too, by name.
+/// The `.npy` files of a directory batch and its sub-directories, by name.
 fn directory_members(directory: &Path) -> Result<Listing, SnapshotError> {
     let mut listing = Listing::default();
     let mut count = 0;
-    // Of too many no more are looked at than show it.
+    // Beyond the limit, files are only counted.
     let mut wanted = |name: &str| {
         let is_array = name.ends_with(".npy");
         if !is_array {
@@ -509,7 +500,7 @@ fn directory_members(directory: &Path) -> Result<Listing, SnapshotError> {
 fn file_member(file: StoredFile) -> Result<Member, SnapshotError> {
     let StoredFile { name, shape, size, container } = file;
     let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
-    // What is not read may be anything.
+    // A file that is not read may be anything.
     if shape != Shape::File && !matches!(role(&name), MemberRole::Unknown) {
         let file = shown(&name);
         return Err(SnapshotError::new(format!("{file}.npy is not a regular file"), "write it as one"));

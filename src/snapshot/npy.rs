@@ -1,39 +1,36 @@
-//! The header of a NumPy `.npy` file: dtype, memory order and shape of one array.
+//! Reads the header of a NumPy `.npy` file: dtype, memory order and shape of one array.
 //!
-//! Written for this program since the libraries at hand read a header only together with the whole
-//! array, lack half floats, or parse its Python literal by recursion, which a hostile file can make
-//! arbitrarily deep. The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
+//! Existing libraries read a header only together with the whole array, lack half floats, or parse its Python literal
+//! by recursion, which a hostile file can make arbitrarily deep. The format:
+//! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
 use super::bounded::quoted;
 use super::{MemberReader, SnapshotError};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// The longest header that is read, in bytes; NumPy itself refuses more than 10,000.
+/// The longest header, in bytes. NumPy itself refuses more than 10,000.
 const MAX_HEADER: usize = 10_000;
 
-/// The most axes that NumPy arrays have.
+/// The most axes of a NumPy array.
 pub(super) const MAX_AXES: usize = 64;
 
-/// What the elements of an array are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ElementKind {
-    /// IEEE floating point: `f`.
+    /// IEEE floating point, `f`.
     Float,
-    /// Signed integer: `i`.
+    /// `i`.
     Signed,
-    /// Unsigned integer: `u`.
+    /// `u`.
     Unsigned,
 }
 
-/// The element type of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dtype {
-    /// What an element is.
     pub kind: ElementKind,
-    /// Bytes of an element: 1, 2, 4 or 8.
+    /// In bytes: 1, 2, 4 or 8.
     pub size: usize,
-    /// Whether its bytes stand in the other order than this machine's.
+    /// Whether the byte order is not that of this machine.
     pub swapped: bool,
 }
 
@@ -48,25 +45,20 @@ impl std::fmt::Display for Dtype {
     }
 }
 
-/// The memory order of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryOrder {
-    /// The last axis is the fastest.
+    /// The last axis varies fastest.
     C,
-    /// The first axis is the fastest.
+    /// The first axis varies fastest.
     Fortran,
 }
 
-/// The header of an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The element type.
     pub dtype: Dtype,
-    /// The memory order.
     pub order: MemoryOrder,
-    /// The length of each axis.
     pub shape: Vec<u64>,
-    /// Where the elements begin, in bytes from the start of the file.
+    /// The offset of the elements in the file, in bytes.
     pub data_offset: u64,
 }
 
@@ -74,8 +66,8 @@ impl Header {
     /// Reads the header at the start of an array.
     ///
     /// # Errors
-    /// Where it is no `.npy`, of an unknown version, an object array, or of a dtype that no member of
-    /// a batch has. Each error names the member.
+    /// If it is not an `.npy`, has an unknown version, or has a dtype that no member of a batch may have, such as
+    /// objects. Each error names the member.
     pub fn read(reader: &mut MemberReader) -> Result<Self, SnapshotError> {
         let name = reader.name().to_owned();
         let in_member = |error: SnapshotError| error.of_member(&name);
@@ -109,15 +101,13 @@ impl Header {
         Ok(Self { data_offset: (prefix + length) as u64, ..fields })
     }
 
-    /// The number of elements.
-    ///
     /// # Errors
-    /// Where the product of the axes has more than 64 bits.
+    /// If the product of the axes has more than 64 bits.
     pub fn elements(&self) -> Result<u64, SnapshotError> {
         elements(&self.shape)
     }
 
-    /// The bytes of the elements.
+    /// The number of bytes of all elements.
     ///
     /// # Errors
     /// As [`Header::elements`].
@@ -132,7 +122,7 @@ impl Header {
 /// The product of the axes of a shape.
 ///
 /// # Errors
-/// Where it has more than 64 bits.
+/// If it has more than 64 bits.
 pub fn elements(shape: &[u64]) -> Result<u64, SnapshotError> {
     if shape.contains(&0) {
         return Ok(0);
@@ -148,7 +138,7 @@ fn bad(what: impl Into<String>) -> SnapshotError {
     SnapshotError::new(what, "write it with numpy.save or numpy.savez")
 }
 
-/// That no array of a snapshot has this dtype, and what to convert it to.
+/// The error that no array of a batch may have this dtype, with what to convert it to.
 fn unused(descr: &str) -> SnapshotError {
     let (what, advice) = match (descr.chars().nth(1), descr.get(2..)) {
         (Some('O'), _) => {
@@ -178,7 +168,7 @@ fn unused(descr: &str) -> SnapshotError {
     SnapshotError::new(format!("dtype {} is {what}", quoted(descr)), advice)
 }
 
-/// A cursor over the Python literal of a header; only a flat dictionary of the three fields is valid.
+/// A cursor over the Python literal of a header, in which only a flat dictionary of the three fields is valid.
 struct Literal<'a> {
     rest: &'a str,
 }

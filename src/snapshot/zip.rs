@@ -1,4 +1,4 @@
-//! The members of an `.npz` file, from its central directory.
+//! Lists the members of an `.npz` file from its central directory.
 
 use super::SnapshotError;
 use super::batch::Listing;
@@ -12,21 +12,21 @@ use std::sync::Arc;
 /// The most members that a batch may have.
 pub(super) const MAX_MEMBERS: usize = 100_000;
 
-/// The most bytes that the names of all members of a batch may have together.
+/// The most bytes in the names of all members of a batch together.
 const MAX_NAME_BYTES: usize = 16 << 20;
 
-/// The buffer for central directory records: room for any name that a sane writer gives.
+/// The size of the buffer for central directory records. It has room for any sane name.
 const RECORD_BUFFER: usize = rawzip::RECOMMENDED_BUFFER_SIZE;
 
-/// Room for the fixed part of any record.
+/// The size of the fixed part of any record.
 const LEAST_BUFFER: u64 = 256;
 
-/// Lists the `.npy` members of a zip archive of so many bytes, in the order of its central directory, and what lacks
-/// that suffix alone.
+/// Lists the `.npy` members of a zip archive of `length` bytes, in the order of its central directory, and files that
+/// only lack the suffix.
 ///
 /// # Errors
-/// Where it has no end yet, is corrupt or encrypted, uses another compression than deflate, has a
-/// member twice, or its members overlap.
+/// If it has no end yet, is corrupt or encrypted, uses a compression other than deflate, has a duplicate member, or
+/// has overlapping members.
 pub(super) fn members(file: Contents, length: u64) -> Result<Listing, SnapshotError> {
     let file = Arc::new(file);
     let mut buffer = vec![0; length.clamp(LEAST_BUFFER, RECORD_BUFFER as u64) as usize];
@@ -109,7 +109,7 @@ impl Arrays {
     }
 }
 
-/// Members that share bytes let a small file stand for a huge one.
+/// If members shared bytes, a small file could pretend to be a huge one.
 fn check_overlap(members: &[Member]) -> Result<(), SnapshotError> {
     let mut by_start: Vec<&Member> = members.iter().filter(|member| !member.range.is_empty()).collect();
     by_start.sort_unstable_by_key(|member| member.range.start);

@@ -1,4 +1,4 @@
-//! Runs on a disk, or on whatever else the system mounts.
+//! Runs in a file system: a disk, or whatever else the system mounts.
 
 use super::{
     Container, Contents, Entry, Identity, Interest, Interests, Links, LookIntervals, MAX_LEVELS, Opened,
@@ -10,14 +10,12 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// How often it is worth to look.
 const PACE: LookIntervals = LookIntervals {
     look: Duration::from_millis(100),
     root: Duration::from_millis(500),
     scan: Duration::from_secs(1),
 };
 
-/// The file systems of this machine.
 pub(super) struct Disk;
 
 impl Storage for Disk {
@@ -119,19 +117,19 @@ impl Storage for Disk {
     }
 }
 
-/// Opens a regular file for reading, never blocking, and following a symbolic link only where that is asked for.
+/// Opens a regular file for reading. Never blocks, and follows a symbolic link only if the user asked for that.
 ///
-/// A snapshot directory may come from somebody else: a FIFO or a device in the place of a batch must
-/// neither hang the reader nor be read, nor opened: that alone wakes a writer, rewinds a tape or takes a terminal.
+/// A snapshot directory may come from a stranger. A FIFO or device in place of a batch must not even be opened:
+/// opening alone can hang the reader, wake a writer, rewind a tape or acquire a terminal.
 ///
 /// # Errors
-/// Where the file cannot be opened or is not a regular file.
+/// If the file cannot be opened or is not a regular file.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     open_as(&metadata(path)?, path)
 }
 
-/// The same of what was looked at just now. It is looked at again once it is open, since something else may have
-/// been put in its place.
+/// The same for a file whose metadata were just read. They are checked again once it is open, since something else
+/// may have been put in its place.
 fn open_as(seen: &Metadata, path: &Path) -> io::Result<File> {
     if !seen.is_file() {
         return Err(not_regular());
@@ -169,8 +167,8 @@ fn shape_of(path: &Path, metadata: &Metadata) -> Shape {
     }
 }
 
-/// Gives all that is in a directory batch, with the way there in its name where it is in a sub-directory. Links are
-/// not gone through, whatever becomes of those to files: they can lead in circles, or to all of a disk.
+/// Visits everything in a directory batch, by its path in that directory. Never descends into links to directories,
+/// even where links to files are followed: they can form cycles, or lead to a whole disk.
 fn walk(directory: &Path, each: &mut dyn FnMut(&OsStr, &DirEntry) -> io::Result<()>) -> io::Result<()> {
     let mut levels = vec![(OsString::new(), 1)];
     while let Some((within, level)) = levels.pop() {
@@ -190,8 +188,8 @@ fn walk(directory: &Path, each: &mut dyn FnMut(&OsStr, &DirEntry) -> io::Result<
     Ok(())
 }
 
-/// The identity of a directory batch with its files. One that cannot be listed keeps its own; opening it says
-/// why.
+/// The identity of a directory batch with its files. A directory that cannot be listed keeps its own identity;
+/// opening it will say why.
 fn with_files(directory: &Path, identity: Identity) -> Identity {
     let mut files = Vec::new();
     let walked = walk(directory, &mut |name, entry| {

@@ -1,4 +1,4 @@
-//! What becomes of symbolic links in runs on a disk: they are named, or followed where the user asks for it.
+//! Symbolic links in runs on a disk: they are reported, or followed if the user asks for that.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -6,26 +6,24 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What becomes of a symbolic link in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Links {
-    /// It is a problem that is named: a run may come from a stranger.
+    /// Report them as a problem, since a run may come from a stranger.
     #[default]
     Named,
-    /// What it leads to is read in its place.
+    /// Read their targets instead.
     Followed,
 }
 
-/// One answer for the whole process: it is about how much the user trusts whoever made the runs.
+/// One setting for the whole process, since it says how much the user trusts whoever made the runs.
 static FOLLOWED: AtomicBool = AtomicBool::new(false);
 
 impl Links {
-    /// Has it so from now on, in all runs.
+    /// Applies to all runs from now on.
     pub fn apply(self) {
         FOLLOWED.store(self == Self::Followed, Ordering::Relaxed);
     }
 
-    /// What was asked for.
     pub(crate) fn now() -> Self {
         if FOLLOWED.load(Ordering::Relaxed) { Self::Followed } else { Self::Named }
     }
@@ -103,7 +101,7 @@ fn is_loop(_error: &io::Error) -> bool {
     false
 }
 
-/// What lies at a path: the link, or what it leads to. One that leads nowhere is a link in any case.
+/// The metadata of a link or of its target, as the user chose. A link that leads nowhere is always a link.
 pub(crate) fn metadata(path: &Path) -> io::Result<Metadata> {
     match Links::now() {
         Links::Named => path.symlink_metadata(),

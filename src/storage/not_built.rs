@@ -1,4 +1,4 @@
-//! What stands for object stores in a program that was built without them.
+//! Takes the place of object stores in a program that was built without them.
 
 use super::{
     Entry, Interest, Interests, LookIntervals, Opened, Root, Storage, StoreError, StoredFile, Wanted,
@@ -8,11 +8,10 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Why nothing can be read at a URL.
 pub(super) const WHY: &str = "this neurotop was built without object stores; build it with \
      cargo install --path . --features object-store, or install the wheel";
 
-/// Object stores that are not there.
+/// Object stores in a program that was built without them: every access fails.
 pub(super) struct NotBuilt;
 
 impl Storage for NotBuilt {

@@ -1,13 +1,13 @@
-//! A histogram in one pass, for values whose range is not known before: coarse buckets first, equal bins
-//! afterwards.
+//! A histogram in one pass over values whose range is not known in advance: counts them in logarithmic buckets first,
+//! and spreads these over equal bins afterwards.
 
-/// Buckets by sign, exponent and the highest seven bits of the fraction of a value in single precision.
+/// The number of buckets: by sign, exponent and the highest seven fraction bits in single precision.
 const BUCKETS: usize = 1 << 16;
 
-/// The bucket of the sign bit alone, where the negative ones begin.
+/// The first bucket of negative values.
 const NEGATIVE: usize = 1 << 15;
 
-/// Counts of finite values.
+/// The counts of finite values, by bucket.
 #[derive(Clone, PartialEq)]
 pub(super) struct Buckets {
     counts: Vec<u64>,
@@ -27,7 +27,7 @@ impl std::fmt::Debug for Buckets {
 }
 
 impl Buckets {
-    /// Adds a finite value. What single precision cannot hold belongs to the outermost bucket.
+    /// Adds a finite value. Values beyond single precision go to the outermost bucket.
     pub(super) fn add(&mut self, value: f64) {
         let single = value.clamp(f32::MIN.into(), f32::MAX.into()) as f32;
         self.counts[(single.to_bits() >> 16) as usize] += 1;
@@ -45,7 +45,7 @@ impl Buckets {
     }
 }
 
-/// The values that a bucket holds lie from the first to the second.
+/// The lowest and the highest value of a bucket.
 fn bounds(bucket: usize) -> (f64, f64) {
     let edge = |bucket: usize| f64::from(f32::from_bits((bucket as u32) << 16));
     if bucket < NEGATIVE {
@@ -55,7 +55,7 @@ fn bounds(bucket: usize) -> (f64, f64) {
     }
 }
 
-/// How far a value lies on the way from the lowest to the highest, in 0 to 1.
+/// Where a value is between the lowest and the highest, from 0 to 1.
 fn part(value: f64, min: f64, max: f64) -> f64 {
     let width = max - min;
     if width == 0.0 {
@@ -67,11 +67,11 @@ fn part(value: f64, min: f64, max: f64) -> f64 {
     }
 }
 
-/// Adds a count to the bins between two places, in proportion, none lost.
+/// Spreads a count over the bins between two places in proportion, without losing any.
 fn spread(bins: &mut [u64], from: f64, to: f64, count: u64) {
     let Some(highest) = bins.len().checked_sub(1) else { return };
     let first = (from as usize).min(highest);
-    // A bucket that ends where a bin begins has nothing in it.
+    // A bucket that ends where a bin begins has nothing in that bin.
     let last = (to.ceil() as usize).saturating_sub(1).clamp(first, highest);
     let mut given = 0;
     for (bin, sum) in bins.iter_mut().enumerate().take(last).skip(first) {

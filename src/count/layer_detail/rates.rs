@@ -1,26 +1,25 @@
-//! The membrane updates of each neuron: a sink of changes.
+//! The sink that counts the membrane updates of each neuron.
 
 use super::go_on;
 use crate::count::{Crcs, Odometer, Sink, Width};
 use crate::snapshot::{BatchLayer, MemoryOrder, SnapshotError};
 use std::sync::atomic::AtomicBool;
 
-/// In C order, the changes of this many neighbours or more are added up side by side, however few
-/// neurons there are.
+/// In C order, at least this many neighbouring elements have counters of their own, even if there are fewer neurons.
 const MIN_PERIOD: u64 = 256;
 
-/// The changed elements of each neuron of a layer, without the first step.
+/// The changed elements of each neuron of a layer, except in the first step.
 pub(super) struct RateCounter<'a> {
     shape: &'a [u64],
     steps: u64,
     samples: u64,
-    /// Elements of a step.
+    /// Elements per step.
     step: u64,
     neurons: u64,
-    /// The order of the elements that were given.
+    /// The memory order of the elements so far.
     order: MemoryOrder,
-    /// C order: the changes of each place in a period, a multiple of the neurons, after which they repeat.
-    /// Fortran order: of each neuron, counted in this order.
+    /// In C order: the changes of each place in a period, which is a multiple of the neurons. In Fortran order: the
+    /// changes of each neuron, in that order.
     counters: Vec<u64>,
     cancel: &'a AtomicBool,
 }
@@ -73,7 +72,7 @@ impl<'a> RateCounter<'a> {
         }
     }
 
-    /// The steps of one neuron and sample are next to each other, the first one first.
+    /// All steps of one neuron and sample are adjacent, the first one first.
     fn in_fortran_order(&mut self, at: u64, width: Width, pre: &[u8], post: &[u8]) {
         let size = width.bytes();
         let end = at + (post.len() / size) as u64;

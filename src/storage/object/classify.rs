@@ -4,10 +4,9 @@ use crate::storage::StoreError;
 use crate::storage::address::{Address, Scheme};
 use object_store::Error;
 
-/// The most characters of a foreign text that are repeated.
+/// The most characters of a foreign message that are shown.
 const MOST: usize = 160;
 
-/// What an error means.
 pub(super) fn classify_error(error: &Error, address: &Address) -> StoreError {
     let text = error.to_string();
     let code = code(&text);
@@ -40,7 +39,7 @@ pub(super) fn classify_error(error: &Error, address: &Address) -> StoreError {
     }
 }
 
-/// What an answer means that has no meaning of its own, or that none came.
+/// Classifies an error response without a kind of its own, and the lack of any response.
 fn of_answer(error: &Error, text: &str, code: Option<&str>, address: &Address) -> StoreError {
     if let Some(status) = status(text) {
         if address.scheme == Scheme::Http
@@ -76,7 +75,7 @@ fn no_listing() -> StoreError {
     )
 }
 
-/// How to give credentials.
+/// How the user gives credentials.
 fn credentials(address: &Address) -> &'static str {
     match address.scheme {
         Scheme::S3 => {
@@ -97,14 +96,15 @@ fn is_no_bucket(text: &str, code: Option<&str>) -> bool {
     matches!(code, Some("NoSuchBucket" | "ContainerNotFound")) || text.contains("bucket does not exist")
 }
 
-/// Without any, the store's own machines are asked for some.
+/// Without credentials, the library asks the metadata servers of the cloud. An error from there means that there are
+/// none.
 fn is_no_credentials(text: &str) -> bool {
     ["/latest/api/token", "/latest/meta-data", "/computeMetadata/", "/metadata/identity"]
         .iter()
         .any(|place| text.contains(place))
 }
 
-/// The code of an error document, where it looks like one.
+/// The `<Code>` of an XML error response, if it looks like one.
 fn code(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;
@@ -120,7 +120,7 @@ fn in_brackets(code: Option<&str>) -> String {
     code.map_or(String::new(), |code| format!(" ({code})"))
 }
 
-/// What is at the bottom of an error.
+/// The message of the error's root cause.
 fn innermost(error: &Error) -> String {
     let mut deepest: &dyn std::error::Error = error;
     while let Some(source) = deepest.source() {
@@ -129,13 +129,13 @@ fn innermost(error: &Error) -> String {
     deepest.to_string()
 }
 
-/// The beginning of a text, without what may be secret in the URLs in it.
+/// The beginning of a message, without secrets in its URLs.
 fn short(text: &str) -> String {
     let words: Vec<String> = text.split(' ').map(without_secrets).collect();
     words.join(" ").chars().take(MOST).collect()
 }
 
-/// A word, and of a URL neither its login nor its query.
+/// A word; a URL loses its login and its query.
 fn without_secrets(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
     let rest = rest.split('?').next().unwrap_or_default();

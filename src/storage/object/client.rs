@@ -1,4 +1,4 @@
-//! One bucket: how it is reached, and what is asked of it. The only place that knows of tokio.
+//! The client of one bucket. The only file that knows about tokio.
 
 use super::classify::classify_error;
 use crate::storage::address::{Address, Scheme};
@@ -22,30 +22,30 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// An object up to this size is read whole with one request; an archive would take a dozen.
+/// Up to this size, an object is read whole with one request. Reading an archive piece by piece takes a dozen.
 const WHOLE: u64 = 16 << 20;
 
-/// How long a connection may take, how long nothing may come, and how long a request may take in all.
+/// How long connecting, a pause within a response, and a whole request may take.
 const TIMEOUTS: [(ClientConfigKey, &str); 3] = [
     (ClientConfigKey::ConnectTimeout, "5 seconds"),
     (ClientConfigKey::ReadTimeout, "20 seconds"),
     (ClientConfigKey::Timeout, "120 seconds"),
 ];
 
-/// A listing that fails is told soon, and tried again with the next scan; a read is tried for longer.
+/// A failing listing is reported soon, since the next scan tries it again. A read is retried for longer.
 const LIST_RETRIES: usize = 3;
 const READ_RETRIES: usize = 7;
 
-/// The longest time between two tries, and in which a request is tried again at all.
+/// The longest pause between two attempts, and how long a request is retried at all.
 const MOST_BACKOFF: Duration = Duration::from_secs(5);
 const RETRY_FOR: Duration = Duration::from_secs(60);
 
-/// How often a body that breaks off is read again where the store gives no tag to go on by.
+/// How often a body that breaks off is read again.
 const BODY_RETRIES: u32 = 4;
 
-/// The threads that wait for answers.
+/// The threads that wait for responses.
 static RUNTIME: LazyLock<Result<Runtime, StoreError>> = LazyLock::new(|| {
-    // It fails where one is installed already, which does as well.
+    // This fails if a provider is already installed, which is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("store").enable_all().build();
     runtime.map_err(|error| {
@@ -53,27 +53,26 @@ static RUNTIME: LazyLock<Result<Runtime, StoreError>> = LazyLock::new(|| {
     })
 });
 
-/// The buckets that were asked for, by their URLs.
+/// The clients so far, by the URLs of their buckets.
 static CLIENTS: LazyLock<Mutex<HashMap<String, Arc<BucketClient>>>> = LazyLock::new(Mutex::default);
 
-/// Waits for an answer.
+/// Waits for a response.
 pub(super) fn wait<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     RUNTIME.as_ref().map_err(Clone::clone)?.block_on(answer)
 }
 
-/// Begins to ask; whoever drops the answer stops it.
+/// Starts a request. Dropping the result cancels it.
 pub(super) fn begin<T: Send + 'static>(
     answer: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<PendingAnswer<T>, StoreError> {
     Ok(PendingAnswer(RUNTIME.as_ref().map_err(Clone::clone)?.spawn(answer)))
 }
 
-/// An answer that is on its way.
+/// A response that is on its way.
 #[derive(Debug)]
 pub(super) struct PendingAnswer<T>(JoinHandle<Result<T, StoreError>>);
 
 impl<T> PendingAnswer<T> {
-    /// Waits for it.
     pub(super) fn end(mut self) -> Result<T, StoreError> {
         let failed = |_| StoreError::passing("reading it was interrupted", "it is tried again");
         wait(async { (&mut self.0).await.map_err(failed)? })
@@ -86,14 +85,13 @@ impl<T> Drop for PendingAnswer<T> {
     }
 }
 
-/// What tells one state of an object from another.
+/// Distinguishes one state of an object from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ObjectVersion {
-    /// Bytes.
     pub(super) size: u64,
     /// When it was last written, in seconds since 1970.
     written: i64,
-    /// Its ETag, where the store has one.
+    /// The ETag, if the store has one.
     tag: Option<String>,
 }
 
@@ -102,7 +100,7 @@ impl ObjectVersion {
         Self { size: meta.size, written: meta.last_modified.timestamp(), tag: meta.e_tag.clone() }
     }
 
-    /// Whether both may stand for the same bytes.
+    /// Whether both may be the same bytes.
     fn agrees(&self, other: &Self) -> bool {
         let tags = match (&self.tag, &other.tag) {
             (Some(one), Some(other)) => bare(one) == bare(other),
@@ -111,43 +109,39 @@ impl ObjectVersion {
         tags && self.size == other.size
     }
 
-    /// What a store is asked to compare before it answers. A weak tag never matches.
+    /// The condition for the store to check before it responds. A weak tag never matches.
     fn condition(&self) -> Option<String> {
         let tag = self.tag.as_deref().filter(|tag| !tag.starts_with("W/"));
         tag.map(|tag| format!("\"{}\"", bare(tag)))
     }
 }
 
-/// A tag without its quotes, which some stores have here and not there.
+/// A tag without quotes, which some stores add in some responses.
 fn bare(tag: &str) -> &str {
     tag.trim_matches('"')
 }
 
-/// An object that was asked for whole.
+/// The result of asking for a whole object.
 pub(super) enum Whole {
-    /// Its bytes.
     Small(Vec<u8>),
-    /// It is too large for that.
+    /// Too large to be read at once.
     Large(ObjectVersion),
 }
 
-/// A bucket, container or server.
 #[derive(Debug)]
 pub(crate) struct BucketClient {
     address: Address,
-    /// Asked for listings; tries less often.
+    /// For listings; retries less often.
     lister: Lister,
     store: Arc<dyn ObjectStore>,
-    /// Whether listings have tags; where they have none, no identity has one.
+    /// Whether listings contain tags. If not, no identity uses one, so that a listing and a single lookup agree.
     lists_tags: AtomicBool,
 }
 
-/// How listings come.
 #[derive(Debug)]
 enum Lister {
-    /// Page by page.
     Pages(Paged),
-    /// A level at once.
+    /// One level at once.
     Level(Arc<dyn ObjectStore>),
 }
 
@@ -159,20 +153,20 @@ impl std::fmt::Debug for Paged {
     }
 }
 
-/// A page of a listing, and how to ask for the next.
+/// A page of a listing, and the token for the next page.
 pub(super) type Page = (ListResult, Option<String>);
 
 impl BucketClient {
-    /// The client of the bucket of an address; each bucket has one.
+    /// The client of the address's bucket. All addresses in a bucket share it.
     ///
     /// # Errors
-    /// Where the environment has values that nothing can be reached with.
+    /// If the settings in the environment are unusable.
     pub(super) fn for_address(address: &Address) -> Result<Arc<Self>, StoreError> {
         let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&address.store) {
             return Ok(Arc::clone(client));
         }
-        // The cryptography is chosen there.
+        // Starting the runtime installs the cryptography provider.
         RUNTIME.as_ref().map_err(Clone::clone)?;
         let client = Arc::new(Self::build(address)?);
         clients.insert(address.store.clone(), Arc::clone(&client));
@@ -202,10 +196,10 @@ impl BucketClient {
         Ok(Self { address: address.clone(), lister, store, lists_tags: AtomicBool::new(true) })
     }
 
-    /// The key behind an address of this bucket.
+    /// The key of an address in this bucket.
     ///
     /// # Errors
-    /// Where no object can have such a key.
+    /// If no object can have such a key.
     pub(super) fn key(&self, address: &Address) -> Result<String, StoreError> {
         let path = match address.scheme {
             Scheme::Http => Path::from_url_path(&address.key),
@@ -216,18 +210,17 @@ impl BucketClient {
         Ok(path.into())
     }
 
-    /// Whether all that lies below a prefix can be listed at once.
+    /// Whether everything below a prefix can be listed at once.
     pub(super) fn lists_all(&self) -> bool {
         matches!(self.lister, Lister::Pages(_))
     }
 
-    /// What tells whether an object changed.
     pub(super) fn identity(&self, version: &ObjectVersion) -> Identity {
         let tag = version.tag.as_deref().filter(|_| self.lists_tags.load(Ordering::Relaxed));
         Identity::from_object(version.size, version.written, tag)
     }
 
-    /// A page of what begins with `prefix`, at most `most` keys; up to the next `/` where `one_level`.
+    /// One page of the keys that begin with `prefix`, at most `most`; with `one_level`, only up to the next `/`.
     pub(super) async fn page(
         &self,
         prefix: &str,
@@ -259,13 +252,13 @@ impl BucketClient {
         Ok(page)
     }
 
-    /// The present version of an object.
+    /// The current version of an object.
     pub(super) async fn head(&self, key: &str) -> Result<ObjectVersion, StoreError> {
         let options = GetOptions { head: true, ..GetOptions::default() };
         Ok(ObjectVersion::from_meta(&self.get(key, options).await?.meta))
     }
 
-    /// A small object whole, or the version of a large one.
+    /// A small object's bytes, or the version of a large one.
     pub(super) async fn whole(&self, key: &str) -> Result<Whole, StoreError> {
         let mut tries = 0;
         loop {
@@ -281,7 +274,7 @@ impl BucketClient {
         }
     }
 
-    /// A range of an object, in this version.
+    /// A range of this version of an object.
     pub(super) async fn range(
         &self,
         key: &str,
@@ -296,7 +289,7 @@ impl BucketClient {
                 ..GetOptions::default()
             };
             let result = self.get(key, options).await?;
-            // Not every store heeds the condition.
+            // Not every store checks the condition.
             if !version.agrees(&ObjectVersion::from_meta(&result.meta)) {
                 return Err(replaced());
             }
@@ -311,7 +304,7 @@ impl BucketClient {
         self.store.get_opts(&path, options).await.map_err(|error| classify_error(&error, &self.address))
     }
 
-    /// The bytes of an answer; `None` where they broke off and are to be asked for again.
+    /// The bytes of a response; `None` if it broke off and should be requested again.
     async fn body(
         &self,
         result: GetResult,
@@ -336,7 +329,6 @@ impl BucketClient {
     }
 }
 
-/// An object is not what it was when reading it began.
 fn replaced() -> StoreError {
     StoreError::passing("it was replaced while it was read", "leave batches as they are; it is read again")
 }
@@ -353,7 +345,7 @@ fn retry(retries: usize) -> RetryConfig {
     }
 }
 
-/// Whether an endpoint that the user named is without TLS: that is the user's word for it.
+/// Whether the user set an endpoint without TLS, and so allowed it.
 fn is_plain(variables: &[&str]) -> bool {
     let endpoint = variables.iter().find_map(|name| std::env::var(name).ok());
     endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
@@ -364,7 +356,7 @@ fn s3(address: &Address) -> AmazonS3Builder {
     for (key, value) in TIMEOUTS {
         builder = builder.with_config(AmazonS3ConfigKey::BucketClient(key), value);
     }
-    // The region that the aws command takes where there is no other.
+    // The aws command falls back to this variable too.
     if std::env::var_os("AWS_REGION").is_none()
         && let Ok(region) = std::env::var("AWS_DEFAULT_REGION")
     {
@@ -399,7 +391,7 @@ fn az(address: &Address) -> MicrosoftAzureBuilder {
 }
 
 fn http(address: &Address) -> Result<HttpBuilder, StoreError> {
-    // The user wrote http:// or https://.
+    // The user chose between http:// and https://.
     let mut options = ClientOptions::new().with_allow_http(true);
     for (key, value) in TIMEOUTS {
         options = options.with_config(key, value);

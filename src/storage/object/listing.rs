@@ -1,28 +1,26 @@
-//! Listings, a page at a time: no more of one is in memory than a page and what the caller keeps.
+//! Lists keys a page at a time, so that memory holds no more than one page and what the caller keeps.
 
 use super::client::{BucketClient, ObjectVersion, wait};
 use crate::storage::StoreError;
 use std::ops::ControlFlow;
 
-/// More pages than this are not asked for: a store of that many keys, or one that never ends.
+/// No more pages than this are requested, in case a listing never ends.
 const MOST_PAGES: usize = 100_000;
 
-/// How much of what lies below a prefix is listed.
+/// How much of what is below a prefix is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ListingDepth {
-    /// One thing, whatever it is.
+    /// The first thing, whatever it is.
     First,
-    /// What lies directly below it.
+    /// What is directly below it.
     One,
     /// Every object below it.
     All,
 }
 
-/// What a listing has, by its name below the prefix.
+/// An item of a listing, by its name below the prefix.
 pub(super) enum ListedKey<'a> {
-    /// An object.
     Object { name: &'a str, version: ObjectVersion },
-    /// A prefix of further objects.
     Prefix { name: &'a str },
 }
 
@@ -34,7 +32,7 @@ impl ListedKey<'_> {
     }
 }
 
-/// Lists what lies below a key until `each` breaks it off.
+/// Lists what is below a key until `each` breaks.
 pub(super) fn list(
     client: &BucketClient,
     key: &str,
@@ -46,7 +44,7 @@ pub(super) fn list(
     let mut token = None;
     for _ in 0..MOST_PAGES {
         let (page, next) = wait(client.page(&prefix, depth == ListingDepth::One, most, token.clone()))?;
-        // An object of the prefix's own name only says that there is such a folder.
+        // An object with the prefix's own name only marks a folder.
         let below = |key: &'_ str| key.len() > prefix.len() && key.starts_with(&prefix);
         for object in &page.objects {
             let key = object.location.as_ref();

@@ -22,17 +22,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// How often it is worth to look: every look is a request, and listings are the dear ones.
+/// Every look is a request that costs money, listings most of all.
 const PACE: LookIntervals = LookIntervals {
     look: Duration::from_secs(1),
     root: Duration::from_secs(5),
     scan: Duration::from_secs(5),
 };
 
-/// The object stores that URLs name.
 pub(super) struct ObjectStores;
 
-/// An object or a prefix: who reads it, and its key.
+/// An object or a prefix.
 struct ObjectPlace {
     client: Arc<BucketClient>,
     key: String,
@@ -46,7 +45,7 @@ fn place(path: &Path) -> Result<ObjectPlace, StoreError> {
     Ok(ObjectPlace { client, key })
 }
 
-/// Why nothing can ever be read at a URL, where that is so.
+/// Why nothing can ever be read at a URL, if so.
 pub(super) fn refusal(path: &Path) -> Option<String> {
     let address = Address::parse(path).ok()?;
     if address.scheme != Scheme::Http && address.login().is_some() {
@@ -55,8 +54,8 @@ pub(super) fn refusal(path: &Path) -> Option<String> {
     place(path).err().map(|trouble| trouble.in_full())
 }
 
-/// Whether a name is more likely that of a directory batch: what is asked first then is what lies below it,
-/// since some servers have an answer to a prefix as if it were an object.
+/// Whether a name is probably that of a directory batch. Then what is below it is requested first, since some servers
+/// respond to a prefix as if it were an object.
 fn has_no_suffix(name: &str) -> bool {
     Path::new(name).extension().is_none()
 }
@@ -70,8 +69,8 @@ impl ObjectPlace {
         listing::list(&self.client, &self.key, depth, each)
     }
 
-    /// What lies directly in it: objects as they are, prefixes of which no more is wanted, and the names of the
-    /// others.
+    /// What is directly in it: the entries of objects and of prefixes about which no more is wanted, and the names of
+    /// the other prefixes.
     fn level(&self, interests: Interests<'_>) -> Result<(Vec<Entry>, Vec<String>), StoreError> {
         let (mut entries, mut directories) = (Vec::new(), Vec::new());
         self.list(ListingDepth::One, &mut |listed| {
@@ -96,7 +95,7 @@ impl ObjectPlace {
         Entry { name: name.to_owned(), shape: Shape::File, identity: self.client.identity(version) }
     }
 
-    /// Directory batches: one listing of all that lies below, or one for each where a store has no such.
+    /// Directory batches, by one listing of everything below, or by one listing each if the store cannot do that.
     fn directories(&self, names: Vec<String>) -> Result<Vec<Entry>, StoreError> {
         if !self.client.lists_all() {
             return names.into_iter().filter_map(|name| self.directory(name).transpose()).collect();
@@ -116,7 +115,7 @@ impl ObjectPlace {
         Ok(found.into_iter().map(entry).collect())
     }
 
-    /// All objects that lie below, down to [`MAX_LEVELS`]; level by level where a store has no listing of all.
+    /// All objects below, down to [`MAX_LEVELS`]; level by level if the store cannot list everything at once.
     fn objects(&self, each: &mut dyn FnMut(&str, ObjectVersion)) -> Result<(), StoreError> {
         let depth = if self.client.lists_all() { ListingDepth::All } else { ListingDepth::One };
         let mut levels = vec![String::new()];
@@ -136,7 +135,7 @@ impl ObjectPlace {
         Ok(())
     }
 
-    /// One directory batch; `None` where nothing is in it.
+    /// One directory batch; `None` if nothing is in it.
     fn directory(&self, name: String) -> Result<Option<Entry>, StoreError> {
         let mut identity = Identity::unknown();
         let mut is_empty = true;
@@ -152,7 +151,7 @@ impl ObjectPlace {
         Self { client: Arc::clone(&self.client), key }
     }
 
-    /// Whether anything lies below.
+    /// Whether anything is below it.
     fn is_prefix(&self) -> Result<bool, StoreError> {
         let mut found = false;
         self.list(ListingDepth::First, &mut |_| {
@@ -163,7 +162,7 @@ impl ObjectPlace {
     }
 }
 
-/// A prefix of which no more is wanted than that it is there.
+/// A prefix of which only its existence matters.
 fn prefix(name: String) -> Entry {
     Entry { name, shape: Shape::Directory, identity: Identity::unknown() }
 }

@@ -1,4 +1,4 @@
-//! The bytes of a large object, read in ranges: a block that is used, and the next one on its way.
+//! Reads a large object in blocks: while one is used, the next is on its way.
 
 use super::client::{BucketClient, ObjectVersion, PendingAnswer, begin, wait};
 use crate::storage::StoreError;
@@ -7,21 +7,21 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The first block of a stream, and what is read around a place that is asked for alone: room for the
-/// headers of many members.
+/// The size of the first block of a stream, and of a block around a single place. It has room for the headers of many
+/// members.
 const FIRST: u64 = 256 << 10;
 
-/// The largest block: a request for it costs little beside its bytes.
+/// The size of the largest block. The request costs little compared with its bytes.
 const LARGEST: u64 = 4 << 20;
 
-/// First blocks that all streams of an object share, since headers are read before the data behind them.
+/// How many first blocks all streams of an object share, since headers are read before the data behind them.
 const KEPT: usize = 8;
 
-/// An object in one version, and one stream of its bytes.
+/// One stream of the bytes of one version of an object.
 #[derive(Debug)]
 pub(crate) struct ObjectReader {
     object: Arc<Object>,
-    /// Nothing is read ahead past this.
+    /// Nothing is read ahead beyond this.
     end: u64,
     window: Mutex<Window>,
 }
@@ -34,18 +34,17 @@ struct Object {
     kept: Mutex<VecDeque<FetchedBlock>>,
 }
 
-/// Some bytes and where they begin.
 #[derive(Debug, Clone, Default)]
 struct FetchedBlock {
     start: u64,
     bytes: Arc<Vec<u8>>,
 }
 
-/// Where a stream is.
+/// The position of a stream.
 #[derive(Debug, Default)]
 struct Window {
     block: FetchedBlock,
-    /// The block behind, and where it begins.
+    /// Where the next block begins, and its bytes on their way.
     ahead: Option<(u64, PendingAnswer<Vec<u8>>)>,
 }
 
@@ -58,7 +57,7 @@ impl FetchedBlock {
         (self.start..self.end()).contains(&offset)
     }
 
-    /// Copies what there is from `offset` on.
+    /// Copies what it has from `offset` on.
     fn copy(&self, buffer: &mut [u8], offset: u64) -> usize {
         let from = &self.bytes[(offset - self.start) as usize..];
         let count = from.len().min(buffer.len());
@@ -68,22 +67,22 @@ impl FetchedBlock {
 }
 
 impl ObjectReader {
-    /// An object in this version; nothing is read of it yet.
+    /// Reads nothing yet.
     pub(super) fn new(client: Arc<BucketClient>, key: String, version: ObjectVersion) -> Self {
         let end = version.size;
         let object = Object { client, key, version, kept: Mutex::default() };
         Self { object: Arc::new(object), end, window: Mutex::default() }
     }
 
-    /// Another stream of the same object, which needs nothing from `end` on.
+    /// Another stream of the same object, which ends at `end`.
     pub(crate) fn stream(&self, end: u64) -> Self {
         Self { object: Arc::clone(&self.object), end, window: Mutex::default() }
     }
 
-    /// Reads some bytes at `offset`; none at the end.
+    /// Reads some bytes at `offset`; returns 0 at the end.
     ///
     /// # Errors
-    /// Where the store cannot be reached, or the object is gone or was replaced.
+    /// If the store cannot be reached, or the object is gone or was replaced.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if offset >= self.object.version.size || buffer.is_empty() {
             return Ok(0);
@@ -95,7 +94,7 @@ impl ObjectReader {
         Ok(window.block.copy(buffer, offset))
     }
 
-    /// Makes the window cover `offset`. A stream that goes on where it was reads ever larger blocks.
+    /// Makes the window cover `offset`. Sequential reads get larger blocks each time.
     fn advance(&self, window: &mut Window, offset: u64) -> Result<(), StoreError> {
         let goes_on = offset == window.block.end() && offset > 0;
         let size = window.block.bytes.len() as u64;
@@ -116,7 +115,7 @@ impl ObjectReader {
         Ok(())
     }
 
-    /// The block of about `size` bytes that begins at `start`, no further than the stream goes.
+    /// The range of about `size` bytes from `start`, clipped to the end of the stream.
     fn block_at(&self, start: u64, size: u64) -> Range<u64> {
         let end = if start < self.end { self.end } else { self.object.version.size };
         start..(start + size.clamp(FIRST, LARGEST)).min(end)
@@ -135,7 +134,7 @@ impl Object {
         begin(async move { client.range(&key, range, &version).await })
     }
 
-    /// A first block around `offset`, which may have been read before.
+    /// A first block around `offset`, from memory if it was read before.
     fn near(&self, offset: u64) -> Result<FetchedBlock, StoreError> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept.iter().find(|block| block.covers(offset)).cloned();
