@@ -4,7 +4,7 @@
 //! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`. The wrapping
 //! difference of two integers is 0 only if they are equal.
 
-use super::{Crcs, wide};
+use super::Crcs;
 use crate::snapshot::{Dtype, ElementKind};
 use fearless_simd::{Level, dispatch};
 use std::iter::Sum;
@@ -62,10 +62,6 @@ impl Width {
         }
     }
 
-    pub const fn is_float(self) -> bool {
-        matches!(self, Self::F16 | Self::F32 | Self::F64)
-    }
-
     /// Counts the elements that differ between two blocks of whole elements in native byte order, at any alignment.
     /// If one block is longer, its rest is ignored.
     pub fn changed(self, pre: &[u8], post: &[u8]) -> u64 {
@@ -103,21 +99,8 @@ impl Width {
         counters: &mut [u64],
         crcs: &mut Crcs<'_>,
     ) {
-        let bytes = run.saturating_mul(self.bytes());
-        if bytes < wide::LEAST {
-            crcs.add(pre, post);
-            return self.add_changed(pre, post, run, counters);
-        }
-        let mut counters = counters.iter_mut();
-        for (pre, post) in pre.chunks(bytes).zip(post.chunks(bytes)) {
-            let count = wide::changed(self, pre, post, crcs).unwrap_or_else(|| {
-                crcs.add(pre, post);
-                self.changed(pre, post)
-            });
-            if let Some(counter) = counters.next() {
-                *counter += count;
-            }
-        }
+        crcs.add(pre, post);
+        self.add_changed(pre, post, run, counters);
     }
 }
 

@@ -9,7 +9,6 @@ mod parts;
 mod steps;
 mod stream;
 mod transpose;
-mod wide;
 
 pub use block::Scratch;
 pub(crate) use crcs::Crcs;

@@ -1,9 +1,13 @@
 //! Pairs of which one array is in C order and the other in Fortran order, in bounded memory.
 //!
-//! NumPy saves an array in Fortran order only where it was laid out so; a pair of both orders is rare,
-//! but it is valid. Element `i` of one file then belongs to a far-away element of the other. A window of
-//! one array is held in memory while the other streams past; an array larger than the window takes
-//! several passes.
+//! NumPy saves an array in Fortran order only if it was laid out so. A pair in different orders is rare, but valid: a
+//! producer that transposes one side in place writes it without noticing. Element `i` of one file then belongs to a
+//! distant element of the other. A window of the array in Fortran order stays in memory while the other array streams
+//! past; an array larger than the window takes several passes.
+//!
+//! That costs about 30 times the processor time of a pair in one order: 0.38 s against 0.01 s for 2 × 64 MiB of f4. It
+//! stays because the alternative is to refuse the batch, and with it the run; because the walk through two orders
+//! ([`Odometer`]) is needed for the neurons of a layer anyway; and because what is left here is short.
 
 use super::block::Block;
 use super::stream::{BLOCK, Elements, Sink};

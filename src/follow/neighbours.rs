@@ -76,13 +76,13 @@ impl NeighbourGroups {
 impl NeighbourGroup {
     fn named(self, kind: NeighbourKind) -> Vec<Neighbour> {
         let more = if self.count > MOST_ALONE { self.count - 1 } else { 0 };
-        let told = if more > 0 { 1 } else { self.names.len() };
+        let shown = if more > 0 { 1 } else { self.names.len() };
         let neighbour = |name: String| {
             let (what, advice) = kind.words(&name);
             let what = if more > 0 { format!("{what}; {more} more are like it") } else { what };
             Neighbour { error: SnapshotError::new(what, advice), has_batches: self.has_batches, name }
         };
-        self.names.into_iter().take(told).map(neighbour).collect()
+        self.names.into_iter().take(shown).map(neighbour).collect()
     }
 }
 
@@ -153,7 +153,7 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
     let mut groups = NeighbourGroups::default();
     for misnamed in found {
         if let EntryName::Misnamed(slip) = misnamed.meaning
-            && is_told(misnamed, slip, found)
+            && is_reported(misnamed, slip, found)
         {
             let has_batches = !matches!(slip, Slip::Unnumbered | Slip::Document);
             groups.add(NeighbourKind::Misnamed(slip), &misnamed.name, has_batches);
@@ -188,7 +188,7 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
 
 /// Whether something that looks like a part of a run is reported: a document only if the right one is missing, and a
 /// name without a suffix only if it is a directory. `found` must be sorted by name.
-fn is_told(misnamed: &Found, slip: Slip, found: &[Found]) -> bool {
+fn is_reported(misnamed: &Found, slip: Slip, found: &[Found]) -> bool {
     let is_there = |name: String| found.binary_search_by(|found| found.name.cmp(&name)).is_ok();
     let has_suffix = misnamed.name.rsplit('/').next().is_some_and(|name| name.contains('.'));
     match slip {
@@ -301,9 +301,12 @@ mod tests {
         }
     }
 
-    fn told(directory: &Path) -> Vec<(String, bool)> {
+    fn reported(directory: &Path) -> Vec<(String, bool)> {
         let found = scan(directory, Shard::WHOLE).expect("a scan");
-        beside_run(directory, &found).into_iter().map(|told| (told.name, told.has_batches)).collect()
+        beside_run(directory, &found)
+            .into_iter()
+            .map(|neighbour| (neighbour.name, neighbour.has_batches))
+            .collect()
     }
 
     #[test]
@@ -314,10 +317,10 @@ mod tests {
         }
         put(directory.path(), &["batch-3.NPZ", "Manifest.json", "batch-1.npz", "notes.txt", "model.pt"]);
         let found = scan(directory.path(), Shard::WHOLE).expect("a scan");
-        let told = beside_run(directory.path(), &found);
-        let names: Vec<&str> = told.iter().map(|told| told.name.as_str()).collect();
+        let reported = beside_run(directory.path(), &found);
+        let names: Vec<&str> = reported.iter().map(|neighbour| neighbour.name.as_str()).collect();
         assert_eq!(names, ["batch_000.npz", "batch-3.NPZ", "Manifest.json"]);
-        let first = told[0].error.to_string();
+        let first = reported[0].error.to_string();
         assert!(first.contains("98 more") && first.contains("name it batch-000.npz"), "{first}");
     }
 
@@ -325,32 +328,33 @@ mod tests {
     fn a_document_is_not_told_beside_the_right_one() {
         let directory = tempfile::tempdir().expect("a directory");
         put(directory.path(), &["manifest.json.txt"]);
-        assert_eq!(told(directory.path()), [("manifest.json.txt".to_owned(), false)]);
+        assert_eq!(reported(directory.path()), [("manifest.json.txt".to_owned(), false)]);
         put(directory.path(), &["manifest.json"]);
-        assert_eq!(told(directory.path()), []);
+        assert_eq!(reported(directory.path()), []);
     }
 
     #[test]
     fn ranks_and_batches_by_their_names_are_told_where_there_is_something_in_them() {
         let directory = tempfile::tempdir().expect("a directory");
         put(directory.path(), &["manifest.json", "rank_0/stdout.log", "batch_3", "logs/log.txt"]);
-        assert_eq!(told(directory.path()), []);
+        assert_eq!(reported(directory.path()), []);
         put(directory.path(), &["rank_0/batch_1.npz", "batch_4/lif.post.npy", "data/batch-0.npz"]);
         let expected = [("batch_4", true), ("rank_0", true), ("data", true)];
-        assert_eq!(told(directory.path()), expected.map(|(name, has)| (name.to_owned(), has)));
+        assert_eq!(reported(directory.path()), expected.map(|(name, has)| (name.to_owned(), has)));
         put(directory.path(), &["batch-1.npz"]);
-        assert_eq!(told(directory.path())[2], ("data".to_owned(), false), "it is a run in a run");
+        assert_eq!(reported(directory.path())[2], ("data".to_owned(), false), "it is a run in a run");
     }
 
     #[test]
     fn runs_that_are_elsewhere_are_told() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path();
-        let told = || -> Vec<String> { beside_runs(path).into_iter().map(|told| told.name).collect() };
+        let reported =
+            || -> Vec<String> { beside_runs(path).into_iter().map(|neighbour| neighbour.name).collect() };
         put(path, &["exp/a/manifest.json", "other/notes.txt"]);
-        assert_eq!(told(), ["exp"], "it is one level too high");
+        assert_eq!(reported(), ["exp"], "it is one level too high");
         put(path, &["rank0/batch-0.npz"]);
-        assert_eq!(told(), ["rank0"]);
+        assert_eq!(reported(), ["rank0"]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::symlink;
@@ -358,7 +362,7 @@ mod tests {
             symlink("rank0", path.join("latest")).expect("a link");
             symlink("nowhere", path.join("dangling")).expect("a link");
             symlink(path.join("other"), path.join("notes")).expect("a link");
-            assert_eq!(told(), ["best", "rank0"], "what is here, nowhere or no run is not told");
+            assert_eq!(reported(), ["best", "rank0"], "what is here, nowhere or no run is not told");
         }
     }
 }

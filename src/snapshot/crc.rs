@@ -15,13 +15,8 @@ impl Crc {
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         let mut hasher = Hasher::new_with_initial(self.value);
         hasher.update(bytes);
-        self.pass(hasher.finalize(), bytes.len());
-    }
-
-    /// Sets the value that somebody else has computed after `bytes` further bytes.
-    pub(crate) fn pass(&mut self, value: u32, bytes: usize) {
-        self.value = value;
-        self.length += bytes as u64;
+        self.value = hasher.finalize();
+        self.length += bytes.len() as u64;
     }
 
     /// Adds the next bytes by their CRC-32.

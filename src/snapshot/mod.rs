@@ -93,11 +93,11 @@ impl SnapshotError {
 
     /// An error of the operating system while `what` was read.
     pub fn io(what: impl std::fmt::Display, error: &io::Error) -> Self {
-        if let Some(trouble) = StoreError::find_in(error) {
-            let is_passing = trouble.is_passing;
+        if let Some(store_error) = StoreError::find_in(error) {
+            let is_passing = store_error.is_passing;
             return Self {
                 is_passing,
-                ..Self::new(format!("cannot read {what}: {trouble}"), trouble.advice)
+                ..Self::new(format!("cannot read {what}: {store_error}"), store_error.advice)
             };
         }
         let is_passing = is_passing(error);

@@ -44,7 +44,7 @@ impl fmt::Display for StoreError {
 impl std::error::Error for StoreError {}
 
 impl From<StoreError> for io::Error {
-    fn from(trouble: StoreError) -> Self {
-        Self::other(trouble)
+    fn from(error: StoreError) -> Self {
+        Self::other(error)
     }
 }

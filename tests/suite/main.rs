@@ -46,4 +46,3 @@ mod streams;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod unread;
-mod unsafe_code;

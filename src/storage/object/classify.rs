@@ -1,4 +1,8 @@
-//! What the errors of object stores mean, in words for the user; nothing of a request but its outcome.
+//! Turns errors of the object store library into errors for the user, which contain nothing of a request but its outcome.
+//!
+//! An error is classified by its kind where it has one. But the library keeps the types behind most errors private
+//! (`RetryError`, and all that WebDAV answers): status, error code and request are in the error's text alone. Only
+//! [`Answer`] reads that text. `tests/object_store.rs` checks it against real servers.
 
 use crate::storage::StoreError;
 use crate::storage::address::{Address, Scheme};
@@ -9,13 +13,17 @@ const MOST: usize = 160;
 
 pub(super) fn classify_error(error: &Error, address: &Address) -> StoreError {
     let text = error.to_string();
-    let code = code(&text);
-    if is_no_bucket(&text, code) {
+    let answer = Answer::in_text(&text);
+    if answer.has_no_bucket {
         let what = format!("there is no {} {:?}", address.scheme.container(), address.bucket);
         return StoreError::lasting(what, "check the URL, the endpoint and the region");
     }
-    if is_refused(error, &text) {
-        let what = format!("the store refuses access{}", in_brackets(code));
+    let is_refused = match error {
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => true,
+        _ => matches!(answer.status, Some(401 | 403)) && !answer.lacks_credentials,
+    };
+    if is_refused {
+        let what = format!("the store refuses access{}", in_brackets(answer.code));
         return StoreError::lasting(what, credentials(address));
     }
     match error {
@@ -32,33 +40,64 @@ pub(super) fn classify_error(error: &Error, address: &Address) -> StoreError {
             "the server gives no part of a file (range requests)",
             "copy the run to a directory",
         ),
-        _ if is_no_credentials(&text) => {
+        _ if answer.lacks_credentials => {
             StoreError::lasting("there are no credentials", credentials(address))
         }
-        _ => of_answer(error, &text, code, address),
+        _ => from_answer(error, &answer, address),
+    }
+}
+
+/// What the text of an error says about the response.
+#[derive(Default)]
+struct Answer<'a> {
+    status: Option<u16>,
+    /// The `<Code>` of an XML error document.
+    code: Option<&'a str>,
+    has_no_bucket: bool,
+    /// Without credentials, the library asks the metadata servers of the cloud. An error from there means that there are
+    /// none.
+    lacks_credentials: bool,
+    /// Whether a WebDAV listing was requested, and whether the response to it could not be parsed.
+    is_listing: bool,
+    is_bad_listing: bool,
+    is_redirect_without_target: bool,
+}
+
+impl<'a> Answer<'a> {
+    fn in_text(text: &'a str) -> Self {
+        let metadata_servers =
+            ["/latest/api/token", "/latest/meta-data", "/computeMetadata/", "/metadata/identity"];
+        let code = code(text);
+        Self {
+            status: status(text),
+            code,
+            has_no_bucket: matches!(code, Some("NoSuchBucket" | "ContainerNotFound"))
+                || text.contains("bucket does not exist"),
+            lacks_credentials: metadata_servers.iter().any(|place| text.contains(place)),
+            is_listing: text.contains("PROPFIND"),
+            is_bad_listing: text.contains("PROPFIND response"),
+            is_redirect_without_target: text.contains("redirect without LOCATION"),
+        }
     }
 }
 
 /// Classifies an error response without a kind of its own, and the lack of any response.
-fn of_answer(error: &Error, text: &str, code: Option<&str>, address: &Address) -> StoreError {
-    if let Some(status) = status(text) {
-        if address.scheme == Scheme::Http
-            && matches!(status, 400 | 404 | 405 | 501)
-            && text.contains("PROPFIND")
-        {
+fn from_answer(error: &Error, answer: &Answer<'_>, address: &Address) -> StoreError {
+    if let Some(status) = answer.status {
+        if address.scheme == Scheme::Http && matches!(status, 400 | 404 | 405 | 501) && answer.is_listing {
             return no_listing();
         }
-        let what = format!("the store answered {status}{}", in_brackets(code));
+        let what = format!("the store answered {status}{}", in_brackets(answer.code));
         return if status >= 500 || matches!(status, 408 | 429) {
             StoreError::passing(what, "it is tried again; wait, or write less at once")
         } else {
             StoreError::lasting(what, "check the URL, the endpoint and the region")
         };
     }
-    if text.contains("PROPFIND response") {
+    if answer.is_bad_listing {
         return no_listing();
     }
-    if text.contains("redirect without LOCATION") {
+    if answer.is_redirect_without_target {
         return StoreError::lasting("the bucket is in another region", "set AWS_REGION");
     }
     let cause = short(&innermost(error));
@@ -85,23 +124,6 @@ fn credentials(address: &Address) -> &'static str {
         Scheme::Az => "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
         Scheme::Http => "give the login in the URL, as in http://user:password@host/run",
     }
-}
-
-fn is_refused(error: &Error, text: &str) -> bool {
-    let is_of_kind = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
-    is_of_kind || matches!(status(text), Some(401 | 403)) && !is_no_credentials(text)
-}
-
-fn is_no_bucket(text: &str, code: Option<&str>) -> bool {
-    matches!(code, Some("NoSuchBucket" | "ContainerNotFound")) || text.contains("bucket does not exist")
-}
-
-/// Without credentials, the library asks the metadata servers of the cloud. An error from there means that there are
-/// none.
-fn is_no_credentials(text: &str) -> bool {
-    ["/latest/api/token", "/latest/meta-data", "/computeMetadata/", "/metadata/identity"]
-        .iter()
-        .any(|place| text.contains(place))
 }
 
 /// The `<Code>` of an XML error response, if it looks like one.
@@ -171,9 +193,32 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_decides_and_else_the_text_of_the_answer() {
+        let denied = classified(Error::PermissionDenied { path: "run".into(), source: "closed".into() });
+        assert_eq!((denied.to_string().as_str(), denied.is_passing), ("the store refuses access", false));
+        for (text, what) in [
+            (
+                "Error performing PUT http://169.254.169.254/latest/api/token in 1s",
+                "there are no credentials",
+            ),
+            (
+                "x - Server returned non-2xx status code: 404 Not Found: <Code>NoSuchBucket</Code>",
+                "there is no bucket \"bucket\"",
+            ),
+            (
+                "Received redirect without LOCATION, this normally indicates",
+                "the bucket is in another region",
+            ),
+        ] {
+            let error = classified(generic(text));
+            assert_eq!((error.to_string().as_str(), error.is_passing), (what, false));
+        }
+    }
+
+    #[test]
     fn neither_logins_nor_signatures_are_repeated() {
-        let trouble = classified(generic("error for url (http://ann:secret@host/run?sig=abc) timed out"));
-        let said = trouble.to_string();
+        let error = classified(generic("error for url (http://ann:secret@host/run?sig=abc) timed out"));
+        let said = error.to_string();
         assert!(
             said.contains("http://host/run") && !said.contains("secret") && !said.contains("abc"),
             "{said}"

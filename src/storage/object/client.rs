@@ -311,14 +311,14 @@ impl BucketClient {
         length: u64,
         tries: &mut u32,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let trouble = match result.bytes().await {
+        let error = match result.bytes().await {
             Ok(bytes) if bytes.len() as u64 == length => return Ok(Some(bytes.into())),
             Ok(_) => StoreError::passing("the store sent too few or too many bytes", "check the network"),
             Err(error) => classify_error(&error, &self.address),
         };
         *tries += 1;
-        if *tries > BODY_RETRIES || !trouble.is_passing {
-            return Err(trouble);
+        if *tries > BODY_RETRIES || !error.is_passing {
+            return Err(error);
         }
         tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(*tries)).await;
         Ok(None)
@@ -354,7 +354,7 @@ fn is_plain(variables: &[&str]) -> bool {
 fn s3(address: &Address) -> AmazonS3Builder {
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(&address.bucket);
     for (key, value) in TIMEOUTS {
-        builder = builder.with_config(AmazonS3ConfigKey::BucketClient(key), value);
+        builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
     }
     // The aws command falls back to this variable too.
     if std::env::var_os("AWS_REGION").is_none()
@@ -371,10 +371,10 @@ fn s3(address: &Address) -> AmazonS3Builder {
 fn gs(address: &Address) -> GoogleCloudStorageBuilder {
     let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(&address.bucket);
     for (key, value) in TIMEOUTS {
-        builder = builder.with_config(GoogleConfigKey::BucketClient(key), value);
+        builder = builder.with_config(GoogleConfigKey::Client(key), value);
     }
     if is_plain(&["GOOGLE_BASE_URL"]) {
-        builder = builder.with_config(GoogleConfigKey::BucketClient(ClientConfigKey::AllowHttp), "true");
+        builder = builder.with_config(GoogleConfigKey::Client(ClientConfigKey::AllowHttp), "true");
     }
     builder
 }
@@ -382,7 +382,7 @@ fn gs(address: &Address) -> GoogleCloudStorageBuilder {
 fn az(address: &Address) -> MicrosoftAzureBuilder {
     let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(&address.bucket);
     for (key, value) in TIMEOUTS {
-        builder = builder.with_config(AzureConfigKey::BucketClient(key), value);
+        builder = builder.with_config(AzureConfigKey::Client(key), value);
     }
     if is_plain(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]) {
         builder = builder.with_allow_http(true);

@@ -51,7 +51,7 @@ pub(super) fn refusal(path: &Path) -> Option<String> {
     if address.scheme != Scheme::Http && address.login().is_some() {
         return Some("credentials do not belong in such a URL; set them in the environment".into());
     }
-    place(path).err().map(|trouble| trouble.in_full())
+    place(path).err().map(|error| error.in_full())
 }
 
 /// Whether a name is probably that of a directory batch. Then what is below it is requested first, since some servers
@@ -170,7 +170,7 @@ fn prefix(name: String) -> Entry {
 impl Storage for ObjectStores {
     fn root(&self, directory: &Path) -> Result<Option<Root>, String> {
         let found = place(directory).and_then(|place| place.is_prefix());
-        match found.map_err(|trouble| trouble.in_full())? {
+        match found.map_err(|error| error.in_full())? {
             true => Ok(None),
             false => Err("nothing is there yet".into()),
         }
