@@ -1,7 +1,7 @@
 //! Has portraits of layers made in a thread of its own, so that the dashboard never waits for a disk.
 
 use crate::count::Scratch;
-use crate::count::layer_detail::{Portrait, portrait};
+use crate::count::layer_detail::{LayerDetail, read_layer_detail};
 use crate::snapshot::Manifest;
 use crate::storage::is_url;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -28,7 +28,7 @@ pub struct Portrayal {
     /// Of what.
     pub sitter: Sitter,
     /// What came of it.
-    pub result: Result<Portrait, String>,
+    pub result: Result<LayerDetail, String>,
 }
 
 struct Order {
@@ -104,7 +104,7 @@ fn work(orders: &Receiver<Order>, answers: &Sender<Portrayal>) {
     let mut scratch = Scratch::default();
     for Order { sitter, manifest, cancel } in orders {
         let path = sitter.directory.join(&sitter.batch);
-        let draw = || portrait(&path, manifest.as_deref(), &sitter.layer, &mut scratch, &cancel);
+        let draw = || read_layer_detail(&path, manifest.as_deref(), &sitter.layer, &mut scratch, &cancel);
         let result = catch_unwind(AssertUnwindSafe(draw))
             .map_err(|_| "a fault of neurotop itself; please report it".to_owned())
             .and_then(|result| result.map_err(|error| error.to_string()))

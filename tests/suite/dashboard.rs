@@ -2,7 +2,7 @@
 
 use crate::support;
 use crate::support::changes::{Change, apply};
-use neurotop::count::layer_detail::portrait;
+use neurotop::count::layer_detail::read_layer_detail;
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
     Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, RANK_COLUMNS,
@@ -771,7 +771,8 @@ fn portrayal(run: &Run, layer: &str) -> Portrayal {
     let batch = run.newest_batch().expect("a batch").to_owned();
     let sitter = Sitter { directory: support::demo_run(), batch, layer: layer.into() };
     let path = sitter.directory.join(&sitter.batch);
-    let found = portrait(&path, run.manifest(), layer, &mut Scratch::default(), &AtomicBool::new(false));
+    let found =
+        read_layer_detail(&path, run.manifest(), layer, &mut Scratch::default(), &AtomicBool::new(false));
     Portrayal { sitter, result: found.map_err(|error| error.to_string()) }
 }
 

@@ -6,7 +6,7 @@ use super::super::keys::Action;
 use super::super::state::State;
 use super::wrap::fitting;
 use super::{Scene, bars, changes, neurons, panel};
-use crate::count::layer_detail::{FiniteRange, Portrait, Potentials};
+use crate::count::layer_detail::{FiniteRange, LayerDetail, Potentials};
 use crate::figures::{Figure, LayerFigures};
 use crate::run::tally::quotient;
 use crate::text::{compact, decimal, elide, percent, thousands};
@@ -42,7 +42,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
         Layout::vertical([Constraint::Length(3), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     frame.render_widget(Paragraph::new(short_facts(layer, &place, area.width, scene)), facts);
     draw_steps(frame, steps, layer, scene);
-    if let Some(Ok(Portrait { potentials: Some(found), .. })) = portrait.map(|portrayal| &portrayal.result) {
+    if let Some(Ok(LayerDetail { potentials: Some(found), .. })) = portrait.map(|portrayal| &portrayal.result)
+    {
         frame.render_widget(statistics(found, potentials.width, scene), potentials);
     }
 }

@@ -4,7 +4,7 @@ use super::super::heat;
 use super::super::look::Look;
 use super::Scene;
 use super::wrap::fitting;
-use crate::count::layer_detail::Portrait;
+use crate::count::layer_detail::LayerDetail;
 use crate::text::{percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -85,7 +85,7 @@ fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usi
 }
 
 /// Draws the map with its scale in the last line.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &Portrait, scene: &Scene<'_>) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &LayerDetail, scene: &Scene<'_>) {
     let [map, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     let Some(rates) = &portrait.rates else {
         return note(frame, area, "too many neurons to be drawn one by one", scene);
