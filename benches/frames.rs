@@ -6,7 +6,6 @@
 use anyhow::{Context, Result};
 use neurotop::count::{BatchCount, LayerCount};
 use neurotop::dashboard::{Action, Board, Motion, State, View, draw};
-use neurotop::run::prices::{Costs, LayerDefaults};
 use neurotop::run::{Addition, Run, Runs, Settings};
 use neurotop::snapshot::{LayerShape, Manifest};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
@@ -138,14 +137,7 @@ fn directory(number: usize) -> PathBuf {
 }
 
 fn settings() -> Settings {
-    Settings {
-        name: "bench".into(),
-        costs: Costs::default(),
-        neurons: LayerDefaults::default(),
-        resets: LayerDefaults::default(),
-        stall_after: Duration::from_secs(30),
-        live: true,
-    }
+    Settings { live: true, ..Settings::new("bench") }
 }
 
 /// Watches the demo's run, which is over, and says how much processor time that takes.

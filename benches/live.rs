@@ -6,8 +6,7 @@
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::Receiver;
 use neurotop::publish::Publisher;
-use neurotop::run::prices::{Costs, LayerDefaults};
-use neurotop::run::{Mode, Options, Place, Settings, Watch};
+use neurotop::run::{Mode, Settings, StatePlace, Watch, WatchOptions};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use std::fs;
 use std::io::{Read, Write};
@@ -37,16 +36,9 @@ fn print_percentiles(what: &str, times: &mut [Duration]) {
 fn latencies(rounds: usize) -> Result<Vec<Duration>> {
     let run = tempfile::tempdir()?;
     let threads = std::thread::available_parallelism()?.get();
-    let settings = Settings {
-        name: "bench".into(),
-        costs: Costs::default(),
-        neurons: LayerDefaults::default(),
-        resets: LayerDefaults::default(),
-        stall_after: Duration::from_secs(30),
-        live: true,
-    };
-    let options = Options::unkept(Mode::Live, threads);
-    let watch = Watch::start(run.path(), settings, options, &Place::Nowhere, Publisher::none())?;
+    let settings = Settings { live: true, ..Settings::new("bench") };
+    let options = WatchOptions::unkept(Mode::Live, threads);
+    let watch = Watch::start(run.path(), settings, options, &StatePlace::Nowhere, Publisher::none())?;
     let news = watch.views().news();
     // Whoever renames at once may be quicker than the watcher's start.
     std::thread::sleep(Duration::from_millis(500));

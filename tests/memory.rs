@@ -7,7 +7,7 @@ mod support;
 use neurotop::count::layer_detail::read_layer_detail;
 use neurotop::count::{Scratch, count_batch};
 use neurotop::follow::{CountedContents, Found, Ledger, Outcome, Verdict, look};
-use neurotop::run::series::History;
+use neurotop::run::run_sums::RunSums;
 use neurotop::run::state::{Progress, encode, write};
 use neurotop::snapshot::{Batch, BatchName, LayerShape, classify};
 use std::num::NonZeroU64;
@@ -150,12 +150,7 @@ fn a_million_batches_that_were_deleted_take_little() {
         counted: ledger.counted(),
         may_have_deleted: true,
         problems: Vec::new(),
-        layers: Vec::new(),
-        step_lengths: Vec::new(),
-        samples: 0,
-        bytes: 0,
-        history: History::default(),
-        ranks: Vec::new(),
+        sums: RunSums::default(),
         newest: None,
     };
     write(&directory.path().join("run.state"), &progress).expect("written");

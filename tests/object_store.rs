@@ -292,7 +292,7 @@ fn a_restart_reads_no_batch_again() {
     assert_eq!((code, same(again)), (0, same(expected)));
     let read = proxy.requests().into_iter().filter(|request| request.starts_with("GET /snn/run/batch-"));
     assert_eq!(read.collect::<Vec<_>>(), Vec::<String>::new());
-    assert!(second.said().contains("went on after 3 batches"), "{}", second.said());
+    assert!(second.said().contains("resumed after 3 batches"), "{}", second.said());
 }
 
 #[test]

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use neurotop::report::{Merge, RunPart, Summary};
+use neurotop::figures::Summary;
+use neurotop::run::{Merge, RunPart};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 

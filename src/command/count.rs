@@ -4,11 +4,11 @@ use super::display::{Display, DisplayChannels};
 use super::session::{Following, check, start};
 use super::{bar, finish, output};
 use crate::dashboard::Symbols;
-use crate::figures::{Baseline, Figures, RunPart, Summary, read_figures};
+use crate::figures::{Baseline, Figures, Summary, read_figures};
 use crate::follow::{Shard, is_run};
 use crate::options::OptionValues;
 use crate::publish::Publisher;
-use crate::run::{Ended, Mode, Presence, Run, Views, Watch};
+use crate::run::{Ended, Mode, Presence, Run, RunPart, Views, Watch};
 use crate::storage::is_url;
 use crate::text::{printable, shown};
 use anyhow::bail;
@@ -84,7 +84,7 @@ pub(super) fn count_shard(
     signals: &Receiver<i32>,
 ) -> anyhow::Result<(Summary, RunPart)> {
     let (run, counted) = count_shard_of(directory, options, shard, None, signals)?;
-    Ok((counted.summary, RunPart::of(&run, shard)))
+    Ok((counted.summary, RunPart::from_run(&run, shard)))
 }
 
 /// Counts a shard, and also returns the run itself.

@@ -42,11 +42,7 @@ struct ExportFigures {
 
 impl ExportFigures {
     fn summaries(&self) -> &[Summary] {
-        self.summaries.get_or_init(|| {
-            let mut summaries = self.runs.summaries(SystemTime::now());
-            summaries.iter_mut().for_each(|summary| self.checks.apply(summary));
-            summaries
-        })
+        self.summaries.get_or_init(|| self.checks.summarize(&self.runs, SystemTime::now()))
     }
 }
 
@@ -162,15 +158,7 @@ mod tests {
     use std::path::Path;
 
     fn runs(name: &str) -> Runs {
-        use crate::run::prices::{Costs, LayerDefaults};
-        let settings = crate::run::Settings {
-            name: name.into(),
-            costs: Costs::default(),
-            neurons: LayerDefaults::default(),
-            resets: LayerDefaults::default(),
-            stall_after: std::time::Duration::from_secs(30),
-            live: true,
-        };
+        let settings = crate::run::Settings { live: true, ..crate::run::Settings::new(name) };
         Runs::new(Path::new(name), settings)
     }
 

@@ -3,9 +3,10 @@
 use super::check::{checks, open_baseline};
 use super::signals::leave_signals;
 use super::{finish, output};
-use crate::figures::{Merge, RunPart, Summary};
+use crate::figures::Summary;
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
+use crate::run::{Merge, RunPart};
 use crate::text::shown;
 use std::path::PathBuf;
 use std::process::ExitCode;

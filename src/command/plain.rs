@@ -5,7 +5,7 @@ use super::output::{self, Reader};
 use crate::dashboard::{Options, Symbols};
 use crate::figures::{Summary, silent_ranks};
 use crate::process::streams::reader_is_gone;
-use crate::run::{Entry, News, Presence, Runs, Status, Views};
+use crate::run::{News, Presence, RunEntry, Runs, Status, Views};
 use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};
 use crossbeam_channel::{never, select};
 use std::collections::HashMap;
@@ -106,7 +106,7 @@ impl Printer {
     }
 }
 
-fn line(entry: &Entry) -> String {
+fn line(entry: &RunEntry) -> String {
     let run = &entry.run;
     let now = SystemTime::now();
     let summary = Summary::of(run, now);

@@ -3,7 +3,7 @@
 use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
 use crate::options::{OptionValues, thread_count};
 use crate::publish::Publisher;
-use crate::run::{Keeping, Mode, Options, Place, Priority, Settings, Watch};
+use crate::run::{Keeping, Mode, Priority, Settings, StatePlace, Watch, WatchOptions};
 use crate::storage;
 use crate::text::{printable, shown};
 use anyhow::{Context, bail};
@@ -15,7 +15,7 @@ pub(super) struct Following {
     pub(super) mode: Mode,
     pub(super) shard: Shard,
     pub(super) poll: Option<Duration>,
-    pub(super) place: Place,
+    pub(super) place: StatePlace,
     pub(super) keeping: Keeping,
     pub(super) priority: Priority,
 }
@@ -27,7 +27,7 @@ impl Following {
             mode,
             shard: Shard::WHOLE,
             poll: None,
-            place: Place::Nowhere,
+            place: StatePlace::Nowhere,
             keeping: Keeping::Nothing,
             priority: Priority::Normal,
         }
@@ -50,7 +50,7 @@ pub(super) fn start(
         stall_after: options.stall_after,
         live: following.mode == Mode::Live,
     };
-    let how = Options {
+    let how = WatchOptions {
         mode: following.mode,
         shard: following.shard,
         poll: following.poll,

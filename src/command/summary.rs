@@ -12,7 +12,7 @@ use crate::options::config::Config;
 use crate::options::{OptionValues, Purpose};
 use crate::publish::{Publisher, Target};
 use crate::run::Mode;
-use crate::run::Place;
+use crate::run::StatePlace;
 use crate::storage::is_url;
 use crate::text::shown;
 use anyhow::bail;
@@ -33,7 +33,7 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
     if let Some(Target::Address(address)) = options.openmetrics {
         return Err(without_time_to_serve(address).into());
     }
-    options.check_outputs(&Place::Nowhere).map_err(|why| conflict(&why))?;
+    options.check_outputs(&StatePlace::Nowhere).map_err(|why| conflict(&why))?;
     options.begin()?;
     check(directory, &options, Mode::Once)?;
     let publisher = Publisher::start(&options.publishing())?;

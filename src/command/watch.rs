@@ -228,8 +228,7 @@ fn leave(
     let runs = watch.runs();
     let outcomes = exporter.finish(runs.clone(), &after.exports, &leaving);
     let exported = finish::name_exports(&outcomes);
-    let mut summaries = runs.summaries(SystemTime::now());
-    summaries.iter_mut().for_each(|summary| after.checks.apply(summary));
+    let summaries = after.checks.summarize(&runs, SystemTime::now());
     let printed = finish::print(&Summaries(&summaries), Format::Text, after.symbols)?;
     finish::name_problems(&summaries, Some(Format::Text));
     if runs.left_out() > 0 {

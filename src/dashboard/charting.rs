@@ -186,7 +186,7 @@ impl Charting {
 pub fn places(history: &History) -> Vec<f64> {
     let mut batches = 0;
     let place = |point: &Arc<Point>| {
-        batches += point.batches;
+        batches += point.sums.batches;
         batches as f64
     };
     history.points().iter().map(place).collect()

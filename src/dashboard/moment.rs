@@ -4,8 +4,9 @@
 use super::inspector::Portrayal;
 use crate::figures::{Baseline, Figures, RankFigures, Summary, sparsity};
 use crate::run::series::History;
+use crate::run::sums::Operations;
 use crate::run::tally::{LayerSums, quotient};
-use crate::run::{Backlog, Entry, Run, Runs, Status};
+use crate::run::{Backlog, Run, RunEntry, Runs, Status};
 use crate::run::{Presence, Watching};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -104,9 +105,9 @@ pub struct RunRow {
 
 impl RunRow {
     /// Without a whole summary of the run: there may be hundreds of them.
-    fn of(number: usize, entry: &Entry, now: SystemTime) -> Self {
+    fn of(number: usize, entry: &RunEntry, now: SystemTime) -> Self {
         let run = &entry.run;
-        let (samples, (effective, dense)) = (run.tally().samples(), run.operations());
+        let (samples, Operations { effective, dense }) = (run.tally().samples(), run.operations());
         Self {
             number,
             name: run.name().to_owned(),

@@ -35,7 +35,7 @@ pub struct DoctorOptions {
     /// Whether to count every batch, and not only read its headers.
     pub deep: bool,
     /// Where the progress of runs is saved.
-    pub state: crate::run::Place,
+    pub state: crate::run::StatePlace,
 }
 
 /// What a path is.

@@ -291,7 +291,7 @@ impl<'a> Examination<'a> {
     }
 
     fn price(&self, neuron: &str, reset: &str) -> Option<u64> {
-        self.options.costs.of(neuron, reset).map(|cost| cost.ops_per_update)
+        self.options.costs.cost(neuron, reset).map(|cost| cost.ops_per_update)
     }
 
     fn note_temporary(&mut self, directory: &Path) {
@@ -405,8 +405,8 @@ impl<'a> Examination<'a> {
     }
 
     fn add_undeclared(&mut self, name: &str) -> usize {
-        let neuron = self.options.neurons.of(name).map(str::to_owned);
-        let reset = self.options.resets.of(name).map(str::to_owned);
+        let neuron = self.options.neurons.for_layer(name).map(str::to_owned);
+        let reset = self.options.resets.for_layer(name).map(str::to_owned);
         let ops_per_update =
             neuron.as_deref().zip(reset.as_deref()).and_then(|(neuron, reset)| self.price(neuron, reset));
         self.by_name.insert(name.to_owned(), self.layers.len());
@@ -432,8 +432,8 @@ impl<'a> Examination<'a> {
                 PROGRESS,
                 format!("it cannot be read: {why}"),
                 match why {
-                    Unreadable::Ever(_) => "neurotop watch counts everything again that is still here",
-                    Unreadable::Now(_) | Unreadable::Foreign(_) => {
+                    Unreadable::Corrupt(_) => "neurotop watch counts everything again that is still here",
+                    Unreadable::Transient(_) | Unreadable::NotAStateFile(_) => {
                         "neurotop watch leaves it as it is; name another file with --state"
                     }
                 },

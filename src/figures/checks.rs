@@ -2,6 +2,8 @@
 
 use crate::figures::condition::Condition;
 use crate::figures::{Against, Baseline, Failure, Figures, Summary};
+use crate::run::Runs;
+use std::time::SystemTime;
 
 /// What the figures of a run are held against.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +15,16 @@ pub struct Checks {
 }
 
 impl Checks {
+    /// The figures of the listed runs at `now`, held against these.
+    pub fn summarize(&self, runs: &Runs, now: SystemTime) -> Vec<Summary> {
+        let summaries = runs.iter().map(|entry| {
+            let mut summary = Summary::of(&entry.run, now);
+            self.apply(&mut summary);
+            summary
+        });
+        summaries.collect()
+    }
+
     /// Puts the changes from the baseline and the conditions that hold into a summary.
     pub fn apply(&self, summary: &mut Summary) {
         if self.baseline.is_none() && self.conditions.is_empty() {

@@ -1,7 +1,7 @@
 //! The figures of a run as far as runs are compared: from a summary, or from one that was exported.
 
 use super::{Figure, Summary, Sums};
-use crate::run::problems::More;
+use crate::run::problem_list::More;
 
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq)]

@@ -58,23 +58,15 @@ fn not_all_written(run: &Run) -> Option<String> {
 mod tests {
     use super::*;
     use crate::follow::Account;
-    use crate::run::prices::{Costs, LayerDefaults};
     use crate::run::{Problem, Settings, Severity};
     use crate::snapshot::{End, Manifest};
     use std::sync::Arc;
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     type Change = Box<dyn Fn(&mut Run)>;
 
     fn why(changes: &[Change]) -> String {
-        let mut run = Run::new(Settings {
-            name: "r".into(),
-            costs: Costs::default(),
-            neurons: LayerDefaults::default(),
-            resets: LayerDefaults::default(),
-            stall_after: Duration::from_secs(30),
-            live: false,
-        });
+        let mut run = Run::new(Settings::new("r"));
         changes.iter().for_each(|change| change(&mut run));
         why_incomplete(&run.concluded(SystemTime::UNIX_EPOCH)).join("; ")
     }

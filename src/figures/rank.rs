@@ -2,7 +2,7 @@
 
 use super::{Sums, sparsity};
 use crate::run::Run;
-use crate::run::ranks::{RankState, Standing};
+use crate::run::ranks::{RankState, RankStatus};
 use crate::run::tally::quotient;
 use crate::text::{span, thousands};
 use serde::Serialize;
@@ -54,27 +54,27 @@ pub struct RankFigures {
 impl RankFigures {
     /// The figures of all ranks of a run at `now`, the lowest first.
     pub fn of(run: &Run, now: SystemTime) -> Vec<Self> {
-        let standings = run.standings(now);
-        if standings.is_empty() {
+        let ranks = run.rank_statuses(now);
+        if ranks.is_empty() {
             return Vec::new();
         }
-        let whole = run.operations().0;
-        standings.into_iter().map(|standing| Self::of_standing(&standing, whole)).collect()
+        let whole = run.operations().effective;
+        ranks.into_iter().map(|rank| Self::of_status(&rank, whole)).collect()
     }
 
-    fn of_standing(standing: &Standing, whole: u128) -> Self {
-        let samples = standing.samples;
-        let (effective_ops, dense_ops) = standing.operations.unzip();
-        let (updates, dense_updates) = standing.updates.unzip();
+    fn of_status(rank: &RankStatus, whole: u128) -> Self {
+        let samples = rank.samples;
+        let (effective_ops, dense_ops) = rank.operations.map(|ops| (ops.effective, ops.dense)).unzip();
+        let (updates, dense_updates) = rank.updates.map(|updates| (updates.effective, updates.dense)).unzip();
         let per_sample = |ops: Option<u128>| ops.map(|ops| quotient(ops, samples));
         let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
         Self {
-            rank: standing.rank,
-            state: standing.state,
-            batches: standing.account.counted,
-            waiting: standing.account.waiting,
-            set_aside: standing.account.set_aside,
-            behind: standing.lag,
+            rank: rank.rank,
+            state: rank.state,
+            batches: rank.account.counted,
+            waiting: rank.account.waiting,
+            set_aside: rank.account.set_aside,
+            behind: rank.lag,
             samples,
             updates,
             dense_updates,
@@ -82,10 +82,10 @@ impl RankFigures {
             dense_ops,
             effective_ops_per_sample: per_sample(effective_ops),
             dense_ops_per_sample: per_sample(dense_ops),
-            sparsity: standing.operations.and_then(|(effective, dense)| sparsity(effective, dense)),
+            sparsity: rank.operations.and_then(|ops| sparsity(ops.effective, ops.dense)),
             share: effective_ops.filter(|_| whole > 0).map(|ops| quotient(ops, whole)),
-            newest_batch: standing.newest.and_then(since_1970).map(|time| time.as_secs_f64()),
-            quiet_seconds: standing.quiet.map(|quiet| quiet.as_secs_f64()),
+            newest_batch: rank.newest.and_then(since_1970).map(|time| time.as_secs_f64()),
+            quiet_seconds: rank.quiet.map(|quiet| quiet.as_secs_f64()),
         }
     }
 

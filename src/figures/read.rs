@@ -4,20 +4,17 @@
 
 use super::figures::{of_priced, said};
 use super::several;
-use super::{AccountFigures, COMPARISON_SCHEMA, Figures, Kind, PART_SCHEMA, Part, SCHEMA, Sums};
-use crate::run::problems::More;
+use super::{AccountFigures, COMPARISON_SCHEMA, Figures, Kind, Part, SCHEMA, Sums};
+use crate::run::PART_SCHEMA;
+use crate::run::exported::{from_json, read_bytes};
+use crate::run::problem_list::More;
 use crate::text::shown;
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::Path;
-
-/// The largest summary that is read, in bytes: room for 100,000 layers with long names.
-const MAX_BYTES: u64 = 256 << 20;
 
 /// Reads the figures of a run from a file that `--export FILE.json` wrote.
 ///
@@ -27,21 +24,6 @@ pub fn read_figures(path: &Path) -> anyhow::Result<Figures> {
     let advice = "name a run's directory, or a file that --export FILE.json wrote";
     let bytes = read_bytes(path, advice)?;
     parse(&bytes).map_err(|why| anyhow!("{} is no exported summary: {why:#}; {advice}", shown(path)))
-}
-
-/// The bytes of a file that neurotop exported.
-pub(super) fn read_bytes(path: &Path, advice: &str) -> anyhow::Result<Vec<u8>> {
-    let file = shown(path);
-    let opened = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => bail!("{file} does not exist; {advice}"),
-        opened => opened.with_context(|| format!("{file} cannot be opened"))?,
-    };
-    // Not only a regular file: it may come from a pipe, as in <(git show HEAD:exp1.json).
-    let mut bytes = Vec::new();
-    let read = opened.take(MAX_BYTES + 1).read_to_end(&mut bytes);
-    read.with_context(|| format!("{file} cannot be read"))?;
-    ensure!(bytes.len() as u64 <= MAX_BYTES, "{file} is larger than {} MiB; {advice}", MAX_BYTES >> 20);
-    Ok(bytes)
 }
 
 /// The figures in a summary's JSON.
@@ -68,15 +50,6 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Figures> {
         None => bail!("it has no \"schema\": {SCHEMA:?}"),
     }
     from_json::<Document>(bytes)?.figures()
-}
-
-/// What a JSON text says, or what is wrong with it.
-pub(super) fn from_json<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> anyhow::Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
-        serde_json::error::Category::Eof => anyhow!("it is cut off ({error})"),
-        serde_json::error::Category::Data => anyhow!("{error}"),
-        _ => anyhow!("it cannot be read as JSON ({error})"),
-    })
 }
 
 #[derive(Deserialize)]
@@ -233,23 +206,20 @@ mod tests {
     use super::*;
     use crate::count::{BatchCount, LayerCount};
     use crate::figures::{Colours, Format, Report, Summary};
-    use crate::run::prices::{Costs, LayerDefaults};
+    use crate::run::prices::LayerDefaults;
     use crate::run::{Addition, Run, Settings};
     use crate::snapshot::LayerShape;
     use proptest::prelude::*;
     use serde_json::{Value, json};
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     /// A run of one batch with these layers: neuron, updates, dense updates.
     fn summary(samples: u64, layers: &[(String, String, u64, u64)]) -> Summary {
         let neurons: Vec<String> = layers.iter().map(|layer| format!("{}={}", layer.0, layer.1)).collect();
         let mut run = Run::new(Settings {
-            name: "r".into(),
-            costs: Costs::default(),
             neurons: LayerDefaults::parse(&neurons),
             resets: LayerDefaults::parse(&["zero".to_owned()]),
-            stall_after: Duration::from_secs(30),
-            live: false,
+            ..Settings::new("r")
         });
         let now = SystemTime::now();
         let shape = |name: &str| LayerShape { name: name.into(), neurons: Some(vec![1]) };

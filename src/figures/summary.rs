@@ -6,7 +6,7 @@ use crate::follow::Account;
 use crate::run::Severity;
 use crate::run::interval::{Uncertainty, of_ratio};
 use crate::run::prices::PricedBy;
-use crate::run::problems::More;
+use crate::run::problem_list::More;
 use crate::run::tally::{LayerSums, quotient};
 use crate::run::{Run, Status};
 use crate::snapshot::{OfficialOperations, OfficialResults};
@@ -523,10 +523,9 @@ impl LayerFigures {
 
     /// The figures that follow from the sums over so many samples.
     fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
-        let price = self.ops_per_update.map(u128::from);
-        let priced = |updates: u128| price.map(|price| updates.saturating_mul(price));
-        (self.updates, self.dense_updates) = (sums.updates, sums.dense);
-        (self.effective_ops, self.dense_ops) = (priced(sums.updates), priced(sums.dense));
+        let operations = self.ops_per_update.map(|price| sums.updates.times(price));
+        (self.updates, self.dense_updates) = (sums.updates.effective, sums.updates.dense);
+        (self.effective_ops, self.dense_ops) = operations.map(|ops| (ops.effective, ops.dense)).unzip();
         self.effective_ops_per_sample = self.effective_ops.map(|ops| quotient(ops, samples));
         self.dense_ops_per_sample = self.dense_ops.map(|ops| quotient(ops, samples));
         self.sparsity =
@@ -568,7 +567,8 @@ fn uncertainty(run: &Run) -> Option<Uncertainty> {
         by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
     };
     let points = run.history().points().iter();
-    let units: Vec<(f64, f64)> = points.map(|point| (point.effective as f64, point.samples as f64)).collect();
+    let units: Vec<(f64, f64)> =
+        points.map(|point| (point.operations.effective as f64, point.sums.samples as f64)).collect();
     of_ratio(&units, fraction)
 }
 
@@ -652,8 +652,8 @@ fn official_parts<'a>(
     let parts = ranks.iter().map(|official| OfficialPart {
         rank: Some(official.rank),
         results: official.results,
-        effective: quotient(official.effective, official.samples),
-        dense: quotient(official.dense, official.samples),
+        effective: quotient(official.operations.effective, official.samples),
+        dense: quotient(official.operations.dense, official.samples),
         membrane_updates: quotient(official.updates, official.samples),
     });
     let samples: u128 = ranks.iter().map(|official| official.samples).sum();
@@ -714,18 +714,9 @@ mod tests {
     use super::*;
     use crate::figures::{Baseline, Figures};
     use crate::run::Settings;
-    use crate::run::prices::{Costs, LayerDefaults};
-    use std::time::Duration;
 
     fn run() -> Run {
-        Run::new(Settings {
-            name: "x".into(),
-            costs: Costs::default(),
-            neurons: LayerDefaults::default(),
-            resets: LayerDefaults::default(),
-            stall_after: Duration::from_secs(30),
-            live: false,
-        })
+        Run::new(Settings::new("x"))
     }
 
     /// So many that a search through all classes for each layer, or for each class, does not come to an end.

@@ -10,7 +10,7 @@ use crate::publish::{Publishing, Target};
 use crate::run::log::Log;
 use crate::run::prices::{Costs, LayerDefaults};
 use crate::run::state::lock_beside;
-use crate::run::{Keeping, Place};
+use crate::run::{Keeping, StatePlace};
 use crate::storage::{Links, canonical};
 use crate::text::shown;
 use std::collections::HashMap;
@@ -64,14 +64,14 @@ impl OptionValues {
     /// Where batches are to be deleted although no progress is kept.
     pub fn keeping(&self) -> Result<Keeping, String> {
         match (&self.state.value, self.prune.value) {
-            (Place::Nowhere, true) => {
+            (StatePlace::Nowhere, true) => {
                 let state = self.as_written(self.state.origin, "--state none", "state = \"none\"");
                 let prune = self.prune_as_written();
                 Err(format!(
                     "{prune} deletes batches, and {state} keeps nothing of them; drop one of the two"
                 ))
             }
-            (Place::Nowhere, false) => Ok(Keeping::Nothing),
+            (StatePlace::Nowhere, false) => Ok(Keeping::Nothing),
             (_, true) => Ok(Keeping::ProgressAndPrune),
             (_, false) => Ok(Keeping::Progress),
         }
@@ -99,7 +99,7 @@ impl OptionValues {
     ///
     /// # Errors
     /// Where there are such, in words for the user.
-    pub fn check_outputs(&self, state: &Place) -> Result<(), String> {
+    pub fn check_outputs(&self, state: &StatePlace) -> Result<(), String> {
         let mut outputs: Vec<(&str, &Path)> =
             self.export.iter().map(|export| ("--export", export.path())).collect();
         // One that is given twice is written twice.
@@ -111,7 +111,7 @@ impl OptionValues {
             outputs.push(("--openmetrics", file));
         }
         let lock;
-        if let Place::File(file) = state {
+        if let StatePlace::File(file) = state {
             lock = lock_beside(file);
             outputs.extend([("--state", file.as_path()), ("--state", lock.as_path())]);
         }

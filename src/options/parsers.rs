@@ -1,6 +1,6 @@
 //! How values are parsed, of the command line and of the configuration file alike.
 
-use crate::run::Place;
+use crate::run::StatePlace;
 use crate::storage;
 use crate::text::thousands;
 use clap::ValueEnum;
@@ -28,8 +28,8 @@ pub fn choice<E: ValueEnum + Clone + Send + Sync + 'static>() -> EnumValueParser
 }
 
 /// `none`, `default`, or a file.
-pub fn place(text: &str) -> Result<Place, Infallible> {
-    Ok(Place::from(text.to_owned()))
+pub fn place(text: &str) -> Result<StatePlace, Infallible> {
+    Ok(StatePlace::from(text.to_owned()))
 }
 
 /// A number from 1 to `MAX`.

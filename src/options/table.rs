@@ -19,7 +19,7 @@ use crate::follow::Shard;
 use crate::publish::Target;
 use crate::run::log::Level;
 use crate::run::prices::CostRule;
-use crate::run::{Place, Priority};
+use crate::run::{Priority, StatePlace};
 use clap::builder::{BoolValueParser, PathBufValueParser, StringValueParser, ValueParser};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -112,7 +112,7 @@ declare_options! {
 
     /// Keep the progress in FILE (for a directory of runs, in FILE-RUN for each), to resume from there; none keeps
     /// no progress
-    "state" state: Said<Place> = place, {
+    "state" state: Said<StatePlace> = place, {
         value_name: "FILE", commands: &["watch", "doctor"], default: Some("default"),
         default_in_words: "in the user's directory for state", examples: ["none", "exp1.state"],
     }

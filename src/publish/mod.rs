@@ -1,7 +1,7 @@
 //! Hands the runs, while they are counted, to what a team looks at already: TensorBoard and Prometheus.
 //!
 //! OpenMetrics is made from the newest views of the runs, whenever somebody asks or a file is due. TensorBoard wants a
-//! point for each batch: the owner of a run takes them ([`Series`]) and puts them into a bounded queue, where they are
+//! point for each batch: the owner of a run takes them ([`PointTaker`]) and puts them into a bounded queue, where they are
 //! thinned when it is full. Threads of their own write and serve, so that neither a slow disk nor a slow client holds
 //! up counting or drawing.
 
@@ -22,9 +22,7 @@ mod thinning;
 pub use openmetrics::{CONTENT_TYPE, MAX_LAYERS, RunState, render};
 pub use target::Target;
 
-pub use scalars::Series;
-
-use crate::run::Views;
+use crate::run::{PointTaker, RunPublisher, Views};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use metrics::Metrics;
 use scalars::Scalars;
@@ -74,32 +72,29 @@ impl Publisher {
     pub fn none() -> Self {
         Self { views: Views::default(), scalars: None, metrics: None, said: bounded(SENTENCES) }
     }
+}
 
-    /// The views that are published.
-    pub fn views(&self) -> &Views {
+impl RunPublisher for Publisher {
+    fn views(&self) -> &Views {
         &self.views
     }
 
-    /// The points of a run, where they are wanted.
-    pub fn series(&self, number: usize) -> Option<Series> {
-        self.scalars.as_ref().map(|scalars| scalars.series(number))
+    fn points(&self, number: usize) -> Option<Box<dyn PointTaker>> {
+        let scalars = self.scalars.as_ref()?;
+        Some(Box::new(scalars.series(number)))
     }
 
-    /// Forgets a run that is followed no more.
-    pub fn leave(&self, number: usize) {
+    fn forget(&self, number: usize) {
         if let Some(metrics) = &self.metrics {
             metrics.leave(number);
         }
     }
 
-    /// What there is to say to the user.
-    pub fn said(&self) -> &Receiver<String> {
+    fn said(&self) -> &Receiver<String> {
         &self.said.1
     }
 
-    /// Has the last state written, once the owners of the runs have ended, and waits for that, but for so long at the
-    /// most. What is served is served until the process ends. Returns what could not be written.
-    pub fn close(&mut self, within: Duration) -> Vec<String> {
+    fn close(&mut self, within: Duration) -> Vec<String> {
         let until = Instant::now() + within;
         let scalars = self.scalars.take().map(Scalars::close);
         let metrics = self.metrics.take().and_then(Metrics::close);

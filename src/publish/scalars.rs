@@ -4,7 +4,7 @@
 use super::names::{Names, directory_name};
 use super::tensorboard::{Closing, Layer, Place, Point, Writer};
 use super::thinning::Thinning;
-use crate::run::Run;
+use crate::run::{PointTaker, Run};
 use crate::text::{printable, shown};
 use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender};
@@ -79,22 +79,19 @@ struct Begun {
     last: Option<(u64, (u64, u64))>,
 }
 
-impl Series {
-    /// Takes a point after a batch, where one is due.
-    pub fn note(&mut self, run: &Run, wall: SystemTime, now: Instant) {
+impl PointTaker for Series {
+    fn note(&mut self, run: &Run, wall: SystemTime, now: Instant) {
         if let Some((begun, writer)) = self.begun(run, now) {
             begun.note(run, wall, now, writer);
             self.has_news = self.begun.as_ref().is_some_and(|begun| begun.has_news(run));
         }
     }
 
-    /// When to look whether a point has become due with time.
-    pub fn due(&self) -> Option<Instant> {
+    fn due(&self) -> Option<Instant> {
         self.has_news.then_some(self.next_look)
     }
 
-    /// Takes the point that has become due with time.
-    pub fn pass(&mut self, run: &Run, wall: SystemTime, now: Instant) {
+    fn pass(&mut self, run: &Run, wall: SystemTime, now: Instant) {
         if now < self.next_look {
             return;
         }
@@ -108,15 +105,17 @@ impl Series {
         }
     }
 
-    /// Takes the last point, and ends the file. The directory stays the run's own.
-    pub fn close(&mut self, run: &Run, wall: SystemTime, now: Instant) {
+    /// Ends the file, too. The directory stays the run's own.
+    fn close(&mut self, run: &Run, wall: SystemTime, now: Instant) {
         self.note(run, wall, now);
         if let Some(mut begun) = self.begun.take() {
             begun.take(run, wall, now, &self.writer, Place::Last);
             self.writer.end(begun.directory);
         }
     }
+}
 
+impl Series {
     /// The series, which begins with the first batch, after what was written of it by an earlier process.
     fn begun(&mut self, run: &Run, now: Instant) -> Option<(&mut Begun, &Writer)> {
         if run.tally().batches() == 0 {
@@ -174,7 +173,12 @@ impl Begun {
             at: wall,
             step,
             samples: run.tally().samples(),
-            sums: run.tally().layers().iter().map(|layer| (layer.updates, layer.dense)).collect(),
+            sums: run
+                .tally()
+                .layers()
+                .iter()
+                .map(|layer| (layer.updates.effective, layer.updates.dense))
+                .collect(),
             corrected,
         };
         self.thinning.took(step, now);
@@ -204,19 +208,17 @@ impl Begun {
 mod tests {
     use super::*;
     use crate::count::{BatchCount, LayerCount};
-    use crate::run::prices::{Costs, LayerDefaults};
+    use crate::run::prices::LayerDefaults;
     use crate::run::{Addition, Settings};
     use crate::snapshot::LayerShape;
     use crossbeam_channel::bounded;
 
     fn run() -> Run {
         let settings = Settings {
-            name: "run".into(),
-            costs: Costs::default(),
             neurons: LayerDefaults::parse(&["Leaky".into()]),
             resets: LayerDefaults::parse(&["zero".into()]),
-            stall_after: Duration::from_secs(30),
             live: true,
+            ..Settings::new("run")
         };
         Run::new(settings)
     }

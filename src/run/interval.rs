@@ -1,10 +1,10 @@
 //! How far the effective operations per sample may still move: a confidence interval from the batches
 //! that are counted.
 //!
-//! The figure is a ratio: operations of all batches over samples of all batches. Its standard error is
-//! that of the ratio estimator over sampling units (W. G. Cochran, *Sampling Techniques*, 3rd edition,
-//! 1977, equations 6.4 and 6.13), its interval Student's t with one degree of freedom less than units.
-//! It presumes that the batches counted so far are like those to come, as in a shuffled data set.
+//! The figure is a ratio: operations of all batches over samples of all batches. Its standard error is that of the
+//! ratio estimator over sampling units (W. G. Cochran, *Sampling Techniques*, 3rd edition, 1977, equations 6.4 and
+//! 6.13), its interval is Student's t with one degree of freedom less than there are units. It presumes that the
+//! batches counted so far are like those to come, as in a shuffled data set.
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -19,17 +19,17 @@ pub struct Uncertainty {
     pub standard_error: f64,
     /// Half the width of its 95 % confidence interval, in operations per sample.
     pub half_width: f64,
-    /// `half_width` as a part of the figure; `None` where the figure is 0.
+    /// `half_width` over the figure; `None` if the figure is 0.
     pub relative: Option<f64>,
-    /// The sampling units it is taken from: batches, or groups of neighbouring batches in a long run.
+    /// How many sampling units there are: batches, or groups of neighbouring batches in a long run.
     pub units: usize,
 }
 
 /// The uncertainty of the ratio of two sums.
 ///
-/// `units` are (operations, samples) of each sampling unit; `fraction` is the part of the whole run that
-/// they are, where it is known: the finite-population correction lets the interval close to 0 at the end.
-/// `None` for fewer than two units that have samples.
+/// `units` are (operations, samples) of each sampling unit. `fraction` is their part of the whole run, if that is
+/// known: with the finite-population correction the interval closes to 0 at the end. `None` for fewer than two units
+/// that have samples.
 pub fn of_ratio(units: &[(f64, f64)], fraction: Option<f64>) -> Option<Uncertainty> {
     let units: Vec<(f64, f64)> = units.iter().copied().filter(|&(_, samples)| samples > 0.0).collect();
     let count = units.len() as f64;

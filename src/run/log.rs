@@ -1,5 +1,5 @@
-//! The log file of `--log`: what happened to every batch, one line an event. Texts are recorded as texts, not as
-//! they are displayed: so they are in quotes, and the lines can be parsed.
+//! The log file of `--log`: what happened to every batch, one line an event. Texts are recorded as quoted strings, so
+//! that the lines can be parsed.
 
 use crate::run::{Addition, Presence, Problem, Severity, Watching};
 use crate::snapshot::{BatchId, Manifest, SnapshotError};
@@ -58,7 +58,7 @@ impl Log {
     /// Where the file cannot be opened, or this process logs already.
     pub fn start(&self) -> anyhow::Result<()> {
         let path = &self.path;
-        // A pipe that nobody reads holds up nothing: not the start, and later on a line is lost.
+        // A pipe that nobody reads must not hold up the start. Later on, lines are lost.
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
         let file = File::options().create(true).append(true).custom_flags(flags).open(path);
         let file = file.with_context(|| format!("--log {}: it cannot be written to", path.display()))?;
@@ -66,11 +66,11 @@ impl Log {
             .with_max_level(self.level.filter())
             .with_ansi(false)
             .with_target(false)
-            // A full disk must not spoil the screen.
+            // A full disk must not write to the screen.
             .log_internal_errors(false)
-            .with_writer(Mutex::new(Lines(file)))
+            .with_writer(Mutex::new(LogLines(file)))
             .finish()
-            // What libraries log has requests in it.
+            // Libraries log whole requests.
             .with(filter_fn(|event| event.target().starts_with("neurotop")));
         tracing::subscriber::set_global_default(subscriber).context("--log")?;
         info!(version = env!("CARGO_PKG_VERSION"), "started");
@@ -78,10 +78,10 @@ impl Log {
     }
 }
 
-/// Writes lines, with everything escaped that could steer a terminal: names in them come from strangers.
-struct Lines<W>(W);
+/// Writes lines, and escapes everything in them that could control a terminal: names come from strangers.
+struct LogLines<W>(W);
 
-impl<W: Write> Write for Lines<W> {
+impl<W: Write> Write for LogLines<W> {
     /// The subscriber hands over one event at a time.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
@@ -100,7 +100,6 @@ pub fn of_run(directory: &Path) -> tracing::Span {
     tracing::error_span!("run", ?directory)
 }
 
-/// Logs that the directory of a run is there, or why it cannot be read.
 pub fn presence(presence: &Presence) {
     match presence {
         Presence::Present => info!("the directory is there"),
@@ -108,7 +107,6 @@ pub fn presence(presence: &Presence) {
     }
 }
 
-/// Logs how changes are noticed.
 pub fn watching(watching: &Watching) {
     match watching {
         Watching::Events => info!("changes are noticed by file events"),
@@ -116,17 +114,14 @@ pub fn watching(watching: &Watching) {
     }
 }
 
-/// Logs a manifest that was read.
 pub fn manifest(manifest: &Manifest) {
     info!(layers = manifest.layers.len(), "manifest.json was read");
 }
 
-/// Logs why a run is not counted.
 pub fn refused(why: &SnapshotError) {
     error!(why = why.to_string(), "the run is not counted");
 }
 
-/// Logs the end of a run or of a rank.
 pub fn end(rank: Option<u32>) {
     match rank {
         None => info!("the run is over"),
@@ -134,7 +129,6 @@ pub fn end(rank: Option<u32>) {
     }
 }
 
-/// Logs that the end of a run or of a rank is not there any more.
 pub fn end_gone(rank: Option<u32>) {
     match rank {
         None => info!("end.json is gone: the run is not over"),
@@ -142,7 +136,6 @@ pub fn end_gone(rank: Option<u32>) {
     }
 }
 
-/// Logs a batch that is counted.
 pub fn counted(batch: &Addition) {
     let Addition { id, name, bytes, replaces, count, .. } = batch;
     let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
@@ -150,12 +143,10 @@ pub fn counted(batch: &Addition) {
     info!(number, rank, batch = name, bytes, samples = count.samples, updates, replaces, "counted");
 }
 
-/// Logs a batch whose count was taken out.
 pub fn withdrawn(BatchId { number, rank }: BatchId) {
     info!(number, rank, "its count was taken out");
 }
 
-/// Logs a problem.
 pub fn problem(problem: &Problem) {
     match problem.severity {
         Severity::SetAside => warn!(batch = problem.path, why = problem.reason, "set aside"),
@@ -163,7 +154,6 @@ pub fn problem(problem: &Problem) {
     }
 }
 
-/// Logs that a tally starts over.
 pub fn restarted(why: &str, lost: u64) {
     info!(why, lost, "the tally starts over");
 }
@@ -174,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_that_cannot_steer_a_terminal() {
-        let mut lines = Lines(Vec::new());
+        let mut lines = LogLines(Vec::new());
         lines.write_all("batch=a\u{1b}[2J\nb\u{202e}\n".as_bytes()).expect("written");
         assert_eq!(lines.0, b"batch=a\\u{1b}[2J\\u{a}b\\u{202e}\n");
     }

@@ -1,21 +1,27 @@
-//! A run while it is counted: its owner, the views that it publishes, and what several runs have in common.
+//! A run while it is counted: its sums, the owner that keeps them right, and the views that it publishes.
 //!
-//! `owner/` is the one thread that changes what is known of a run, and `view.rs` what that is; `views.rs` has the newest
-//! view of each run for whoever reads, and `runs.rs` is such a reader's own list of them. `worker.rs` and `split.rs` are
-//! the threads that count, `watch.rs` what starts and ends all of it. Nothing here draws, prints or exports, and nothing
-//! here waits for anybody who does.
+//! `sums.rs`, `tally.rs`, `series.rs` and `ranks.rs` add up, and `run_sums.rs` has all of it as one value; `state/` keeps
+//! that value in a file, and `part/` exchanges it between machines. `owner/` is the one thread that changes what is known
+//! of a run, and `view.rs` is what that is. `views.rs` has the newest view of each run for whoever reads, and `runs.rs` is
+//! such a reader's own list of them. `worker.rs` and `split.rs` are the threads that count; `watch.rs` starts and ends all
+//! of it. Nothing here makes summaries, draws, prints or exports, and nothing here waits for anybody who does. Whoever
+//! publishes a run implements the traits in `points.rs`.
 
+pub mod exported;
 pub mod interval;
+pub mod layer_updates;
 pub mod log;
 mod news;
 mod owner;
 pub mod pace;
-pub mod pairs;
+mod part;
+mod points;
 pub mod prices;
 mod priority;
 mod problem;
-pub mod problems;
+pub mod problem_list;
 pub mod ranks;
+pub mod run_sums;
 mod runs;
 pub mod series;
 mod split;
@@ -31,31 +37,32 @@ mod worker;
 
 pub use news::News;
 pub use owner::FirstBatches;
+pub use part::{Merge, Merged, PART_SCHEMA, RunPart};
+pub use points::{PointTaker, RunPublisher};
 pub use priority::Priority;
 pub use problem::{Presence, Problem, Severity, Watching};
-pub use runs::{Entry, Runs};
+pub use runs::{RunEntry, Runs};
 pub use view::{Addition, Backlog, Ended, Run, Settings, Status};
 pub use views::Views;
-pub use watch::{Place, Watch, kept};
+pub use watch::{StatePlace, Watch, kept};
 
 use crate::follow::Shard;
 use std::time::Duration;
 
-/// When the count of a run ends by itself.
+/// When counting ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// When all that was there at the start is counted or set aside.
+    /// Once all that was there at the start is counted or set aside.
     Once,
-    /// Never; it goes on until it is told to finish.
+    /// Never: it goes on until it is told to finish.
     Live,
 }
 
 /// How to follow runs.
 #[derive(Debug, Clone)]
-pub struct Options {
-    /// When to end.
+pub struct WatchOptions {
     pub mode: Mode,
-    /// The batches that are looked at, where others are counted elsewhere; not so for what is followed live.
+    /// Which batches to look at, where others are counted elsewhere; all of them in live mode.
     pub shard: Shard,
     /// Scan at this interval instead of using file events.
     pub poll: Option<Duration>,
@@ -63,14 +70,13 @@ pub struct Options {
     pub settle: Duration,
     /// Threads that count.
     pub threads: usize,
-    /// At what priority they count.
     pub priority: Priority,
     /// What becomes of what is counted.
     pub keeping: Keeping,
 }
 
-impl Options {
-    /// With so many threads, whole runs, and nothing of them kept.
+impl WatchOptions {
+    /// Options to count whole runs with so many threads, and to keep nothing.
     pub fn unkept(mode: Mode, threads: usize) -> Self {
         let (settle, priority) = (Duration::from_secs(2), Priority::Normal);
         Self { mode, shard: Shard::WHOLE, poll: None, settle, threads, priority, keeping: Keeping::Nothing }
@@ -83,16 +89,15 @@ pub enum Keeping {
     /// It is forgotten when the program ends.
     #[default]
     Nothing,
-    /// The progress is kept: checkpoints are written, and a batch is safe once one with it is on disk.
+    /// Checkpoints are written, and a batch is safe once a checkpoint with it is on disk.
     Progress,
-    /// The same, and batches that are safe are deleted.
+    /// The same, and safe batches are deleted.
     ProgressAndPrune,
-    /// All of it is done by another process that follows the run, to which it is left.
+    /// Another process follows the run, and does all of this.
     LeftToAnother,
 }
 
 impl Keeping {
-    /// Whether checkpoints are made.
     fn has_checkpoints(self) -> bool {
         matches!(self, Self::Progress | Self::ProgressAndPrune)
     }

@@ -1,10 +1,10 @@
-//! What there is to say of runs besides their figures, once each: that a tally started over, and that one was resumed.
+//! What users are told of runs once, besides their figures: that a tally started over, or was resumed.
 
 use super::Runs;
 use crate::text::thousands;
 use std::collections::HashMap;
 
-/// What was said before.
+/// What was told before.
 #[derive(Debug, Default)]
 pub struct News {
     /// How often the tally of each run was started over, by the run's number.
@@ -14,13 +14,13 @@ pub struct News {
 }
 
 impl News {
-    /// What is new, in words for the user.
+    /// What is new, one sentence each.
     pub fn take(&mut self, runs: &Runs) -> Vec<String> {
         let mut news = Vec::new();
         let resumed = runs.resumed();
         if resumed > self.resumed {
             news.push(format!(
-                "went on after {} batches that were counted before",
+                "resumed after {} batches that were counted before",
                 thousands(resumed.into())
             ));
         }
@@ -29,7 +29,7 @@ impl News {
             let Some(run) = runs.get(number).map(|entry| &entry.run) else { continue };
             let before = self.restarts.insert(number, run.restarts()).unwrap_or(0);
             if let (true, Some(why)) = (run.restarts() > before, run.restarted()) {
-                news.push(format!("started over: {why}"));
+                news.push(format!("recounting from scratch: {why}"));
             }
         }
         news

@@ -1,18 +1,18 @@
-//! How fast batches come, and when the last one is to be expected.
+//! How fast a run writes batches, and when the last one can be expected.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-/// The newest batches that the pace is taken from.
+/// How many of the newest batches the pace is taken from.
 const WINDOW: usize = 32;
 
-/// The pace at which a run writes batches, by the times at which they were written.
+/// The pace at which a run writes batches, taken from the times at which they were written.
 ///
-/// The times on disk, not those of arrival: attached in the middle of a run, the pace is known at once. It does
-/// not depend on the order in which batches are noted, nor on which of them were noted together.
+/// These are times on disk, not of arrival, so that the pace is known at once when neurotop starts in the middle of a
+/// run. It does not depend on the order in which batches are noted, nor on which were noted together.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Pace {
-    /// The newest times, in their order.
+    /// The newest times, the oldest first.
     written: VecDeque<SystemTime>,
 }
 
@@ -26,12 +26,11 @@ impl Pace {
         }
     }
 
-    /// The newest times noted, as many as the pace is taken from, the oldest first.
+    /// The newest times, the oldest first, as many as the pace is taken from.
     pub fn times(&self) -> impl Iterator<Item = SystemTime> {
         self.written.iter().copied()
     }
 
-    /// The newest time noted.
     pub fn newest(&self) -> Option<SystemTime> {
         self.written.back().copied()
     }

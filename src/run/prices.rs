@@ -1,4 +1,4 @@
-//! What one membrane update of a neuron costs, in operations.
+//! The operations of one membrane update of a neuron.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,10 +17,10 @@ const NEUROBENCH: [(&str, &str, u64); 8] = [
     ("Alpha", "zero", 24),
 ];
 
-/// The highest cost that can be given, so that no sum of operations overflows.
+/// The highest cost that can be given, so that no sum of operations can overflow.
 const MAX_COST: u64 = 1_000_000_000;
 
-/// Who says what an update costs.
+/// Where the cost of an update comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PricedBy {
     /// NeuroBench's own table.
@@ -32,9 +32,7 @@ pub enum PricedBy {
 /// The cost of one membrane update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// Operations of one update.
     pub ops_per_update: u64,
-    /// Where the figure comes from.
     pub priced_by: PricedBy,
 }
 
@@ -43,7 +41,6 @@ pub struct Cost {
 pub struct CostRule {
     /// The neuron's class name.
     pub neuron: String,
-    /// The reset mechanism.
     pub reset: String,
     /// Operations of one update.
     pub ops_per_update: u64,
@@ -53,8 +50,7 @@ impl CostRule {
     /// A cost for a neuron and reset mechanism that NeuroBench does not price.
     ///
     /// # Errors
-    /// Where a name is empty, the cost is beyond any neuron's, or NeuroBench does price it: its figures
-    /// are what neurotop equals.
+    /// Where a name is empty, the cost is too high, or NeuroBench prices it: neurotop's figures equal NeuroBench's.
     pub fn new(neuron: &str, reset: &str, ops_per_update: u64) -> Result<Self, String> {
         if neuron.is_empty() || reset.is_empty() {
             return Err("a cost needs a neuron and a reset mechanism, as in RLeaky:subtract=5".into());
@@ -99,7 +95,7 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// NeuroBench's costs with the user's; of two rules for the same neuron and reset the later counts.
+    /// NeuroBench's costs with the user's. Of two rules for the same neuron and reset mechanism, the later counts.
     pub fn with_rules(rules: impl IntoIterator<Item = CostRule>) -> Self {
         let added = rules.into_iter().map(|rule| ((rule.neuron, rule.reset), rule.ops_per_update)).collect();
         Self { added }
@@ -114,10 +110,10 @@ impl Costs {
         })
     }
 
-    /// What a neuron and reset mechanism without a price may be meant for, as it is to be written; `None` where they
-    /// have one, or nothing is alike.
+    /// What a neuron and reset mechanism without a price may be meant for, as the user should write it; `None` if they
+    /// have a price, or nothing is alike.
     pub fn meant(&self, neuron: &str, reset: &str) -> Option<String> {
-        if self.of(neuron, reset).is_some() || neuron.len().max(reset.len()) > LONGEST_SPELT {
+        if self.cost(neuron, reset).is_some() || neuron.len().max(reset.len()) > LONGEST_SPELT {
             return None;
         }
         let priced = || {
@@ -142,8 +138,8 @@ impl Costs {
         })
     }
 
-    /// The cost of one update of this neuron with this reset mechanism; `None` where nobody priced it.
-    pub fn of(&self, neuron: &str, reset: &str) -> Option<Cost> {
+    /// The cost of one update of a neuron with a reset mechanism; `None` without a price.
+    pub fn cost(&self, neuron: &str, reset: &str) -> Option<Cost> {
         if let Some(ops_per_update) = neurobench_cost(neuron, reset) {
             return Some(Cost { ops_per_update, priced_by: PricedBy::NeuroBench });
         }
@@ -152,7 +148,7 @@ impl Costs {
     }
 }
 
-/// What people call a reset mechanism, in small letters without what is not a letter or `reset`.
+/// Common names of reset mechanisms, in lower case, letters only, without `reset`.
 const RESETS: [(&str, &str); 14] = [
     ("soft", "subtract"),
     ("sub", "subtract"),
@@ -170,25 +166,25 @@ const RESETS: [(&str, &str); 14] = [
     ("tonull", "zero"),
 ];
 
-/// No longer name is looked at for what it may be meant for, in bytes.
+/// Longer names, in bytes, get no suggestion.
 const LONGEST_SPELT: usize = 200;
 
-/// NeuroBench's word for a reset mechanism.
+/// NeuroBench's name for a reset mechanism.
 fn word_of_reset(text: &str) -> Option<&'static str> {
     let word: String = text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
     let word = word.replace("reset", "");
     RESETS.iter().find(|(said, _)| *said == word).map(|(_, meant)| *meant)
 }
 
-/// The class in `snntorch.Leaky(beta=0.9)` or `<class 'snntorch.Leaky'>`.
+/// The class name in `snntorch.Leaky(beta=0.9)` or `<class 'snntorch.Leaky'>`.
 fn class_of(text: &str) -> &str {
     let call = text.split('(').next().unwrap_or_default();
     let mut names = call.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty());
     names.next_back().unwrap_or_default()
 }
 
-/// Whether a word is another but for small and capital letters, or one slip behind the first letter: what differs in
-/// that is a class of its own, as `RLeaky` is.
+/// Whether a word differs from a name in case alone, or by one slip after the first letter. Another first letter is
+/// another class, as in `RLeaky`.
 fn is_spelt_alike(word: &str, name: &str) -> bool {
     let (word, name) = (word.replace('_', "").to_lowercase(), name.to_lowercase());
     let has_slip =
@@ -204,7 +200,7 @@ pub struct LayerDefaults {
 }
 
 impl LayerDefaults {
-    /// From the values of a repeatable option; of two for the same layer the later counts.
+    /// Parses the values of a repeatable option. Of two for the same layer, the later counts.
     pub fn parse(values: &[String]) -> Self {
         let mut defaults = Self::default();
         for value in values {
@@ -218,14 +214,13 @@ impl LayerDefaults {
         defaults
     }
 
-    /// The values of the option that say this, each once.
+    /// The values of the option that give these defaults.
     pub fn values(&self) -> Vec<String> {
         let by_layer = self.by_layer.iter().map(|(layer, value)| format!("{layer}={value}"));
         self.all.iter().cloned().chain(by_layer).collect()
     }
 
-    /// The value for a layer, where one was given.
-    pub fn of(&self, layer: &str) -> Option<&str> {
+    pub fn for_layer(&self, layer: &str) -> Option<&str> {
         self.by_layer.get(layer).or(self.all.as_ref()).map(String::as_str)
     }
 }
@@ -240,11 +235,11 @@ mod tests {
         assert_eq!(rule.to_string(), "RLeaky:subtract=5");
         let costs = Costs::with_rules([rule]);
         assert_eq!(
-            costs.of("RLeaky", "subtract"),
+            costs.cost("RLeaky", "subtract"),
             Some(Cost { ops_per_update: 5, priced_by: PricedBy::User })
         );
-        assert_eq!(costs.of("RLeaky", "zero"), None);
-        assert_eq!(costs.of("Alpha", "zero").map(|cost| cost.ops_per_update), Some(24));
+        assert_eq!(costs.cost("RLeaky", "zero"), None);
+        assert_eq!(costs.cost("Alpha", "zero").map(|cost| cost.ops_per_update), Some(24));
         assert!("Leaky:zero=5".parse::<CostRule>().unwrap_err().contains("NeuroBench prices"));
         for text in [
             "",
@@ -295,8 +290,8 @@ mod tests {
     #[test]
     fn a_layer_of_its_own_goes_before_all_layers() {
         let defaults = LayerDefaults::parse(&["Leaky".into(), "head.lif=Alpha".into()]);
-        assert_eq!((defaults.of("head.lif"), defaults.of("x")), (Some("Alpha"), Some("Leaky")));
-        assert_eq!(LayerDefaults::default().of("x"), None);
+        assert_eq!((defaults.for_layer("head.lif"), defaults.for_layer("x")), (Some("Alpha"), Some("Leaky")));
+        assert_eq!(LayerDefaults::default().for_layer("x"), None);
         assert_eq!(LayerDefaults::parse(&defaults.values()), defaults);
     }
 }

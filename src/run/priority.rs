@@ -6,15 +6,15 @@ use clap::ValueEnum;
 /// At what priority batches are counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Priority {
-    /// Beneath everything else that wants the processors, such as the benchmark that is watched.
+    /// Below everything else that wants the processors, such as the benchmark that is watched.
     Low,
-    /// As everything else.
+    /// Like everything else.
     #[default]
     Normal,
 }
 
 impl Priority {
-    /// Gives it to the calling thread; returns what holds that back from a backlog.
+    /// Gives the calling thread this priority; returns what holds it back from a backlog.
     pub(super) fn apply(self, hurry: Hurry) -> Throttle {
         match self {
             Self::Low => {
@@ -26,13 +26,13 @@ impl Priority {
     }
 }
 
-/// The lowest that there is; what is idle is still had whole.
+/// The lowest one. Idle processors are still used fully.
 #[cfg(target_os = "linux")]
 const LOWEST: i32 = 19;
 
-/// On Linux a nice value belongs to a thread, and this sets that of the calling one alone. POSIX says that it
-/// belongs to the process, and other systems keep to that: there it would slow the dashboard down too, so that
-/// nothing is done. Nothing is lost either where it is refused: counting is as quick as it would be without.
+/// On Linux a nice value belongs to a thread, and this sets it for the calling thread alone. POSIX says that it belongs
+/// to the process, and other systems follow that: there it would slow the dashboard down, too, so that nothing is done.
+/// If it is refused nothing is lost: counting is as fast as without it.
 #[cfg(target_os = "linux")]
 fn lower() {
     if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {

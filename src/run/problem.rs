@@ -1,5 +1,5 @@
-//! What there is to say of a run besides its figures: whether its directory is there, how changes in it are noticed, and
-//! the problems with its files.
+//! What can be said of a run besides its figures: whether its directory is there, how changes in it are noticed, and a
+//! problem with one of its files.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -7,9 +7,9 @@ use std::time::Duration;
 /// Whether the run's directory is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {
-    /// It is, and can be listed.
+    /// It is there, and can be listed.
     Present,
-    /// It is not, or cannot be used: why.
+    /// It is missing or cannot be used, for this reason.
     Missing(String),
 }
 
@@ -49,7 +49,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// What tells it from others of the same file and severity, which there are of notices alone.
+    /// Tells it from others of the same file and severity. There may be several notices about a file.
     pub fn key(&self) -> String {
         match self.severity {
             Severity::SetAside => String::new(),
@@ -59,8 +59,7 @@ impl Problem {
 }
 
 impl Problem {
-    /// What it has in common with others of its kind, about other files: what is wrong, without the names in which
-    /// that ends, and what to do.
+    /// What it has in common with others of its kind: what is wrong, without the names at its end, and what to do.
     pub fn kind(&self) -> (String, String) {
         let (what, rest) = self.reason.split_once(": ").unwrap_or((&self.reason, ""));
         let advice = rest.rsplit_once("; ").map_or("", |(_, advice)| advice);

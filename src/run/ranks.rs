@@ -1,9 +1,12 @@
 //! The ranks of a run: what came from each, how far it is behind the others, and whether it is silent.
+//!
+//! A rank is a part of a run: it has an account, sums and an end as the run has, over its own batches.
 
 use crate::count::LayerCount;
 use crate::follow::Account;
 use crate::run::pace::Pace;
-use crate::run::sums::MAX_SUM;
+use crate::run::series::priced;
+use crate::run::sums::{MAX_SUM, Operations, Sums, Updates};
 use crate::snapshot::{End, OfficialResults};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,21 +15,21 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// A rank is silent after so many times the time that it, or a typical rank, takes for a batch,
+/// A rank is silent once it has sent nothing for so many times as long as it, or a typical rank, takes for a batch.
 const SILENT_AFTER_BATCHES: u32 = 5;
 
-/// but not before this, so that nobody is alarmed by batches that take milliseconds.
+/// It is not silent before this, so that batches that take milliseconds alarm nobody.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 
-/// A rank is behind where it lacks more batches than this, and more than one in so many of the furthest's.
+/// A rank is behind if it lacks more batches than this, and more than one in so many of the furthest rank's.
 const BEHIND_BY: u64 = 2;
 const BEHIND_BY_PART: u64 = 10;
 
-/// More ranks than this are not believed a manifest before they send something.
+/// A manifest that speaks of more ranks than this is not believed before they send something.
 const MOST_EXPECTED: u64 = 1 << 16;
 
-/// How many sums of layers all ranks have together, so that thousands of ranks with thousands of layers do
-/// not take ever more memory: about 40 MiB of them.
+/// The most sums of layers over all ranks, so that thousands of ranks with thousands of layers do not take ever more
+/// memory: about 40 MiB.
 const MAX_LAYER_SUMS: usize = 1 << 19;
 
 /// What a rank does.
@@ -76,117 +79,94 @@ impl Rank {
         self.pace.note(written);
     }
 
-    fn official(&self, rank: u32, prices: &[u64]) -> Option<Official<'_>> {
+    fn official(&self, rank: u32, prices: &[u64]) -> Option<OfficialRank<'_>> {
         let results = self.end.as_ref()?.neurobench.as_ref()?;
         let sums = Some(&self.sums).filter(|sums| sums.batches > 0)?;
-        let ((effective, dense), (updates, _)) = (sums.operations(prices)?, sums.updates()?);
-        Some(Official { rank, results, samples: sums.samples, effective, dense, updates })
+        let (operations, updates) = (sums.updates.operations(prices)?, sums.updates.total()?.effective);
+        Some(OfficialRank { rank, results, samples: sums.samples, operations, updates })
     }
 }
 
 /// The sums over the batches of a rank.
+pub type RankSums = Sums<RankUpdates>;
+
+/// The updates of a rank's layers, by index in the tally; `None` where there is no room for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RankSums {
-    /// Batches counted.
-    pub batches: u64,
-    /// Samples counted.
-    pub samples: u128,
-    /// Updates and dense updates of its layers, by index in the tally; `None` where there is no room for them.
-    pub layers: Option<BTreeMap<usize, (u128, u128)>>,
+pub struct RankUpdates(pub Option<BTreeMap<usize, Updates>>);
+
+impl Default for RankUpdates {
+    /// No layer yet, and room for some.
+    fn default() -> Self {
+        Self(Some(BTreeMap::new()))
+    }
 }
 
-impl Default for RankSums {
-    /// Of no batch.
-    fn default() -> Self {
-        Self { batches: 0, samples: 0, layers: Some(BTreeMap::new()) }
+impl RankUpdates {
+    /// The operations of all layers. `prices` are by index in the tally.
+    fn operations(&self, prices: &[u64]) -> Option<Operations> {
+        let layers = self.0.as_ref()?.iter();
+        Some(layers.map(|(&layer, &updates)| priced(updates, prices, layer)).sum())
+    }
+
+    /// The updates of all layers together.
+    fn total(&self) -> Option<Updates> {
+        Some(self.0.as_ref()?.values().copied().sum())
     }
 }
 
 impl RankSums {
-    /// Whether they can be, of so many layers: what was read from a file must overflow nothing.
+    /// Whether a file may hold these sums of so many layers: none can overflow.
     pub fn is_sound(&self, layers: usize) -> bool {
-        let fits = |sum: u128| sum <= MAX_SUM;
-        let mut own = self.layers.iter().flatten();
-        fits(self.samples) && own.all(|(&layer, sums)| layer < layers && fits(sums.0) && fits(sums.1))
-    }
-
-    /// Effective and dense operations, where an update of each layer costs this, by index in the tally.
-    fn operations(&self, prices: &[u64]) -> Option<(u128, u128)> {
-        let price = |layer: usize| u128::from(prices.get(layer).copied().unwrap_or(0));
-        self.sum(|(&layer, sums)| (sums.0 * price(layer), sums.1 * price(layer)))
-    }
-
-    /// Updates and dense updates of all layers.
-    fn updates(&self) -> Option<(u128, u128)> {
-        self.sum(|(_, &sums)| sums)
-    }
-
-    fn sum(&self, of: impl Fn((&usize, &(u128, u128))) -> (u128, u128)) -> Option<(u128, u128)> {
-        let layers = self.layers.as_ref()?.iter().map(of);
-        Some(layers.fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1)))
+        let mut own = self.updates.0.iter().flatten();
+        self.samples <= MAX_SUM && own.all(|(&layer, updates)| layer < layers && updates.is_sound())
     }
 }
 
 /// A rank as it stands at one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
-    /// The rank.
+pub struct RankStatus {
     pub rank: u32,
-    /// What it does.
     pub state: RankState,
     /// The account of its batches.
     pub account: Account,
     /// Samples counted.
     pub samples: u128,
-    /// Effective and dense operations of its priced layers; `None` where there are too many ranks and layers
-    /// to know them.
-    pub operations: Option<(u128, u128)>,
-    /// Membrane updates of all layers and elements of all steps; `None` as for the operations.
-    pub updates: Option<(u128, u128)>,
+    /// The operations of its priced layers; `None` where there are too many ranks and layers to know them.
+    pub operations: Option<Operations>,
+    /// The updates of its layers; `None` where there are too many ranks and layers to know them.
+    pub updates: Option<Updates>,
     /// How many batches fewer were seen of it than of the furthest rank.
     pub lag: u64,
     /// When its newest batch was written.
     pub newest: Option<SystemTime>,
-    /// How long it has sent nothing: since its newest batch or, without one, since the first of the run. Less
-    /// the time that any batch took to be seen.
+    /// How long it has sent nothing: since its newest batch or, without one, since the first batch of the run, less
+    /// the least time that a batch took to be seen.
     pub quiet: Option<Duration>,
 }
 
-/// What a rank is held against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Circumstances {
-    /// Now.
-    pub now: SystemTime,
-    /// Whether the whole run is over.
-    pub run_is_over: bool,
-    /// After how long a run that writes nothing is stalled.
-    pub stall_after: Duration,
-}
-
-/// The ranks of a run. All of it is kept up batch by batch, in memory that is bounded for each rank. A clone shares
-/// the ranks that do not change afterwards.
+/// The ranks of a run, kept up batch by batch in memory that is bounded for each rank. A clone shares the ranks that do
+/// not change afterwards.
 #[derive(Debug, Clone, Default)]
 pub struct Ranks {
     ranks: BTreeMap<u32, Arc<Rank>>,
-    /// All ranks below this are to come, and are there.
+    /// All ranks below this are expected, and listed.
     expected: u32,
     ends: Ends,
-    /// The sums of layers that there are.
+    /// How many sums of layers all ranks have together.
     layer_sums: usize,
-    /// The first of the ranks whose sums of layers have no room.
+    /// The first of the ranks whose sums of layers found no room.
     cut_from: Option<u32>,
-    /// The least time between the writing of a batch and its coming: what clocks, disks and a late start
-    /// of the watch add to all times.
+    /// The least time from the writing of a batch to its arrival: what clocks, disks and a late start of the watch add
+    /// to all times.
     delay: Option<Duration>,
 }
 
 impl Ranks {
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.ranks.is_empty()
     }
 
-    /// Takes the account of a rank; without one the rank is gone.
+    /// Takes the account of a rank, which is gone without one.
     pub fn account(&mut self, rank: u32, account: Option<Account>) {
         match account {
             Some(account) => self.rank(rank).account = account,
@@ -194,8 +174,8 @@ impl Ranks {
         }
     }
 
-    /// Notes that the manifest speaks of so many ranks, all of which are to come. It may be said again after every
-    /// change: only ranks that are not expected yet cost anything.
+    /// Expects so many ranks, as the manifest says. This may be called after every change: only ranks that are not
+    /// expected yet cost anything.
     pub fn expect(&mut self, world_size: u64) {
         if self.ranks.is_empty() || world_size > MOST_EXPECTED {
             return;
@@ -207,14 +187,13 @@ impl Ranks {
         self.expected = world_size;
     }
 
-    /// Takes the end of a rank.
     pub fn end(&mut self, rank: u32, end: End) {
         self.ends.add(&end);
         let before = self.rank(rank).end.replace(end);
         before.iter().for_each(|before| self.ends.remove(before));
     }
 
-    /// Notes that the end of a rank is not there any more.
+    /// Forgets the end of a rank, which is gone.
     pub fn forget_end(&mut self, rank: u32) {
         let end = self.ranks.get_mut(&rank).and_then(|rank| Arc::make_mut(rank).end.take());
         end.iter().for_each(|end| self.ends.remove(end));
@@ -234,29 +213,28 @@ impl Ranks {
         self.ranks.values().filter_map(|rank| rank.pace.newest()).max()
     }
 
-    /// Adds the counts of a batch of a rank: `layers` are indices in the tally.
+    /// Adds a batch of a rank: `layers` are indices in the tally.
     pub fn add(&mut self, rank: u32, samples: u64, layers: &[usize], counts: &[LayerCount]) {
-        let counts = counts.iter().map(|count| (count.updates.into(), count.dense.into()));
-        self.add_sums(rank, (1, samples.into()), layers.iter().copied().zip(counts));
+        let updates = layers.iter().copied().zip(counts.iter().map(Updates::from));
+        self.add_sums(rank, Sums { batches: 1, samples: samples.into(), updates });
     }
 
-    /// Takes a batch of a rank out again that was added with these values.
+    /// Takes out a batch of a rank that was added with these values.
     pub fn remove(&mut self, rank: u32, samples: u64, layers: &[usize], counts: &[LayerCount]) {
         let Some(rank) = self.ranks.get_mut(&rank).filter(|rank| rank.sums.batches > 0) else { return };
         let rank = Arc::make_mut(rank);
         rank.sums.batches -= 1;
         rank.sums.samples -= u128::from(samples);
-        let Some(own) = &mut rank.sums.layers else { return };
+        let Some(own) = &mut rank.sums.updates.0 else { return };
         for (layer, count) in layers.iter().zip(counts) {
-            if let Some(sums) = own.get_mut(layer) {
-                sums.0 -= u128::from(count.updates);
-                sums.1 -= u128::from(count.dense);
+            if let Some(updates) = own.get_mut(layer) {
+                *updates -= count.into();
             }
         }
     }
 
-    /// Adds what was seen elsewhere of other batches of a rank, whose layers have the same indices. An end goes
-    /// before the one that is known.
+    /// Adds what was seen elsewhere of other batches of a rank, whose layers have the same indices. Its end replaces the
+    /// one that is known.
     pub fn join(&mut self, rank: u32, other: Rank) {
         let mine = self.rank(rank);
         mine.account += other.account;
@@ -265,37 +243,30 @@ impl Ranks {
         if let Some(end) = other.end {
             self.end(rank, end);
         }
-        if other.sums.layers.is_none() {
+        if other.sums.updates.0.is_none() {
             self.cut(rank);
         }
-        let RankSums { batches, samples, layers } = other.sums;
-        self.add_sums(rank, (batches, samples), layers.into_iter().flatten());
+        let Sums { batches, samples, updates } = other.sums;
+        self.add_sums(rank, Sums { batches, samples, updates: updates.0.into_iter().flatten() });
     }
 
-    fn add_sums(
-        &mut self,
-        rank: u32,
-        (batches, samples): (u64, u128),
-        layers: impl Iterator<Item = (usize, (u128, u128))>,
-    ) {
+    fn add_sums(&mut self, rank: u32, new: Sums<impl Iterator<Item = (usize, Updates)>>) {
         let sums = &mut self.rank(rank).sums;
-        sums.batches += batches;
-        sums.samples += samples;
-        let Some(own) = &mut sums.layers else { return };
+        sums.batches += new.batches;
+        sums.samples += new.samples;
+        let Some(own) = &mut sums.updates.0 else { return };
         let before = own.len();
-        for (layer, (updates, dense)) in layers {
-            let sums = own.entry(layer).or_default();
-            sums.0 += updates;
-            sums.1 += dense;
+        for (layer, updates) in new.updates {
+            *own.entry(layer).or_default() += updates;
         }
         self.layer_sums += own.len() - before;
         self.make_room();
     }
 
-    /// Drops the sums of layers of the last ranks where there are too many. So a rank has them if there is room
-    /// for those of all ranks up to it, and in whatever order the batches come it is the same ranks that have.
+    /// Drops the sums of layers of the last ranks where there are too many. So a rank has them if there is room for
+    /// those of all ranks up to it, whatever the order of the batches.
     fn make_room(&mut self) {
-        let has_some = |rank: &Arc<Rank>| rank.sums.layers.as_ref().is_some_and(|layers| !layers.is_empty());
+        let has_some = |rank: &Arc<Rank>| rank.sums.updates.0.as_ref().is_some_and(|own| !own.is_empty());
         while self.layer_sums > MAX_LAYER_SUMS
             && let Some((&last, _)) = self.uncut().rev().find(|(_, rank)| has_some(rank))
         {
@@ -303,8 +274,8 @@ impl Ranks {
         }
     }
 
-    /// The ranks whose sums of layers have room. The others are never looked through again: there may be thousands
-    /// for each of thousands that are dropped.
+    /// The ranks whose sums of layers have room. The others are never searched again: there may be thousands of them
+    /// each time that a rank is cut.
     fn uncut(&self) -> Range<'_, u32, Arc<Rank>> {
         let end = self.cut_from.map_or(Bound::Unbounded, Bound::Excluded);
         self.ranks.range((Bound::Unbounded, end))
@@ -317,17 +288,17 @@ impl Ranks {
         }
         let end = self.cut_from.map_or(Bound::Unbounded, Bound::Excluded);
         for (_, rank) in self.ranks.range_mut((Bound::Included(from), end)) {
-            if rank.sums.layers.is_some() {
-                self.layer_sums -= Arc::make_mut(rank).sums.layers.take().map_or(0, |layers| layers.len());
+            if rank.sums.updates.0.is_some() {
+                self.layer_sums -= Arc::make_mut(rank).sums.updates.0.take().map_or(0, |own| own.len());
             }
         }
         self.cut_from = Some(from);
     }
 
-    /// Forgets what is known of a rank, which is still to come where it is expected.
+    /// Forgets a rank. If it is expected, it is still to come.
     fn forget(&mut self, rank: u32) {
         if let Some(gone) = self.ranks.remove(&rank) {
-            self.layer_sums -= gone.sums.layers.as_ref().map_or(0, BTreeMap::len);
+            self.layer_sums -= gone.sums.updates.0.as_ref().map_or(0, BTreeMap::len);
             gone.end.iter().for_each(|end| self.ends.remove(end));
         }
         if rank < self.expected {
@@ -340,34 +311,53 @@ impl Ranks {
         self.ranks.iter().map(|(&rank, known)| (rank, &**known))
     }
 
-    /// The sums by rank, to be kept for another time.
+    /// The sums of the ranks that have batches, as they are kept in a state file.
     pub fn sums(&self) -> Vec<(u32, RankSums)> {
         let with_batches = self.all().filter(|(_, rank)| rank.sums.batches > 0);
         with_batches.map(|(rank, known)| (rank, known.sums.clone())).collect()
     }
 
-    /// Goes on from the sums of another time.
-    pub fn restore(&mut self, sums: Vec<(u32, RankSums)>) {
+    pub fn from_sums(sums: Vec<(u32, RankSums)>) -> Self {
+        let mut ranks = Self::default();
         for (rank, sums) in sums {
-            self.join(rank, Rank { sums, ..Rank::default() });
+            ranks.join(rank, Rank { sums, ..Rank::default() });
+        }
+        ranks
+    }
+
+    /// Adds what was seen elsewhere of other batches. `index` says where a layer of theirs is in this tally.
+    pub fn merge(&mut self, other: &Self, index: &[usize]) {
+        for (rank, known) in other.all() {
+            let mut known = known.clone();
+            known.sums.updates.0 = known.sums.updates.0.map(|own| {
+                own.into_iter().filter_map(|(layer, updates)| Some((*index.get(layer)?, updates))).collect()
+            });
+            self.join(rank, known);
         }
     }
 
-    /// The end of the run, where it has none of its own: once every rank has come to its end.
+    /// The end of the run that follows from the ends of the ranks, once every rank has come to its end.
     pub fn common_end(&self) -> Option<End> {
         self.ends.of_all(self.ranks.len())
     }
 
-    /// NeuroBench's own results by rank, where every rank has some, and what was counted of each. An update of a
-    /// layer costs `prices`, by index in the tally.
-    pub fn official(&self, prices: &[u64]) -> Option<Vec<Official<'_>>> {
-        let official: Option<Vec<Official<'_>>> =
+    /// NeuroBench's own results by rank, where every rank has some, and what was counted of each. `prices` are
+    /// operations of an update, by index in the tally.
+    pub fn official(&self, prices: &[u64]) -> Option<Vec<OfficialRank<'_>>> {
+        let official: Option<Vec<OfficialRank<'_>>> =
             self.all().map(|(rank, known)| known.official(rank, prices)).collect();
         official.filter(|official| !official.is_empty())
     }
 
-    /// All ranks as they stand, the lowest first. An update of a layer costs `prices`, by index in the tally.
-    pub fn standings(&self, at: Circumstances, prices: &[u64]) -> Vec<Standing> {
+    /// All ranks as they stand at `now`, the lowest first. `prices` are operations of an update, by index in the tally;
+    /// a run that writes nothing is stalled after `stall_after`.
+    pub fn statuses(
+        &self,
+        now: SystemTime,
+        run_is_over: bool,
+        stall_after: Duration,
+        prices: &[u64],
+    ) -> Vec<RankStatus> {
         let furthest = self.ranks.values().map(|rank| rank.account.seen).max().unwrap_or(0);
         let intervals: Vec<Option<Duration>> = self.ranks.values().map(|rank| rank.pace.interval()).collect();
         let typical = median(intervals.iter().flatten().copied().collect());
@@ -376,22 +366,22 @@ impl Ranks {
         ranks
             .map(|((&rank, known), own)| {
                 let lag = furthest - known.account.seen;
-                let quiet = self.quiet(known.pace.newest().or(first_written), at.now);
+                let quiet = self.quiet(known.pace.newest().or(first_written), now);
                 let is_behind = lag > BEHIND_BY.max(furthest / BEHIND_BY_PART);
-                let limit = silent_after(own, typical, at.stall_after);
+                let limit = silent_after(own, typical, stall_after);
                 let state = match () {
-                    () if at.run_is_over || known.end.is_some() => RankState::Done,
+                    () if run_is_over || known.end.is_some() => RankState::Done,
                     () if quiet.is_some_and(|quiet| quiet >= limit) => RankState::Silent,
                     () if is_behind => RankState::Behind,
                     () => RankState::Counting,
                 };
-                Standing {
+                RankStatus {
                     rank,
                     state,
                     account: known.account,
                     samples: known.sums.samples,
-                    operations: known.sums.operations(prices),
-                    updates: known.sums.updates(),
+                    operations: known.sums.updates.operations(prices),
+                    updates: known.sums.updates.total(),
                     lag,
                     newest: known.pace.newest(),
                     quiet,
@@ -409,15 +399,14 @@ impl Ranks {
         let is_cut = self.cut_from.is_some_and(|first| first <= rank);
         let known = self.ranks.entry(rank).or_insert_with(|| {
             let mut new = Rank::default();
-            new.sums.layers.take_if(|_| is_cut);
+            new.sums.updates.0.take_if(|_| is_cut);
             new.into()
         });
         Arc::make_mut(known)
     }
 }
 
-/// What the ends of the ranks say together. It is kept up end by end: asked for after each of thousands, it must
-/// not look at all of them.
+/// What the ends of the ranks say together. It is kept up end by end, since it is asked for after each of thousands.
 #[derive(Debug, Clone, Default)]
 struct Ends {
     /// How many there are.
@@ -439,7 +428,7 @@ impl Ends {
         self.batches.remove(end.batches);
     }
 
-    /// That of all ranks together; `None` unless each of so many has come to its end.
+    /// The end of all ranks together; `None` unless each of so many has come to its end.
     fn of_all(&self, ranks: usize) -> Option<End> {
         let (samples, batches) = (self.samples.whole(), self.batches.whole());
         (ranks > 0 && self.known == ranks).then_some(End { samples, batches, neurobench: None })
@@ -470,8 +459,8 @@ impl Declared {
     }
 }
 
-/// After how long a rank is silent: its own pace and that of a typical rank say it, the slower of both; where
-/// no pace is known yet, the time after which a run is stalled does.
+/// After how long a rank is silent. The slower of its own pace and a typical rank's decides or, where no pace is known
+/// yet, the time after which a run is stalled.
 fn silent_after(own: Option<Duration>, typical: Option<Duration>, stall_after: Duration) -> Duration {
     match own.max(typical) {
         Some(interval) => (interval.saturating_mul(SILENT_AFTER_BATCHES)).max(SILENT_AFTER.min(stall_after)),
@@ -486,18 +475,14 @@ fn median(mut values: Vec<Duration>) -> Option<Duration> {
 
 /// NeuroBench's own results of a rank, and what was counted of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Official<'a> {
-    /// The rank.
+pub struct OfficialRank<'a> {
     pub rank: u32,
-    /// The results.
     pub results: &'a OfficialResults,
     /// Samples counted.
     pub samples: u128,
-    /// Effective operations counted.
-    pub effective: u128,
-    /// Dense operations counted.
-    pub dense: u128,
-    /// Membrane updates counted.
+    /// Operations counted.
+    pub operations: Operations,
+    /// Effective updates counted.
     pub updates: u128,
 }
 
@@ -509,8 +494,8 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    fn now(seconds: u64) -> Circumstances {
-        Circumstances { now: at(seconds), run_is_over: false, stall_after: Duration::from_secs(30) }
+    fn statuses(ranks: &Ranks, seconds: u64) -> Vec<RankStatus> {
+        ranks.statuses(at(seconds), false, Duration::from_secs(30), &[5])
     }
 
     fn account(seen: u64) -> Option<Account> {
@@ -528,29 +513,29 @@ mod tests {
         ranks
     }
 
-    fn states(ranks: &Ranks, at: Circumstances) -> Vec<RankState> {
-        ranks.standings(at, &[]).iter().map(|standing| standing.state).collect()
+    fn states(ranks: &Ranks, seconds: u64) -> Vec<RankState> {
+        statuses(ranks, seconds).iter().map(|status| status.state).collect()
     }
 
     #[test]
     fn a_rank_is_silent_after_much_longer_than_a_batch_takes() {
         let ranks = ranks(&[(0, 2, 100), (1, 2, 100), (2, 2, 80)]);
-        assert_eq!(states(&ranks, now(89)), [RankState::Counting, RankState::Counting, RankState::Behind]);
-        let standing = &ranks.standings(now(100), &[5])[2];
+        assert_eq!(states(&ranks, 89), [RankState::Counting, RankState::Counting, RankState::Behind]);
+        let status = &statuses(&ranks, 100)[2];
         assert_eq!(
-            (standing.state, standing.lag, standing.quiet),
+            (status.state, status.lag, status.quiet),
             (RankState::Silent, 10, Some(Duration::from_secs(20)))
         );
-        assert_eq!(standing.newest, Some(at(80)));
+        assert_eq!(status.newest, Some(at(80)));
     }
 
     #[test]
     fn a_slow_rank_is_not_silent_at_its_own_pace_nor_a_quick_one_at_that_of_the_others() {
         let slow = ranks(&[(0, 1, 100), (1, 1, 100), (2, 20, 40)]);
-        assert_eq!(states(&slow, now(100))[2], RankState::Behind, "it takes 20 s for a batch");
-        assert_eq!(states(&slow, now(140))[2], RankState::Silent);
+        assert_eq!(states(&slow, 100)[2], RankState::Behind, "it takes 20 s for a batch");
+        assert_eq!(states(&slow, 140)[2], RankState::Silent);
         let quick = ranks(&[(0, 20, 100), (1, 20, 100), (2, 1, 40)]);
-        assert_eq!(states(&quick, now(100))[2], RankState::Counting, "the others take 20 s for a batch");
+        assert_eq!(states(&quick, 100)[2], RankState::Counting, "the others take 20 s for a batch");
     }
 
     #[test]
@@ -560,20 +545,20 @@ mod tests {
             ranks.note_written(0, at(0) + Duration::from_millis(millis), at(1));
         }
         ranks.account(0, account(100));
-        assert_eq!(states(&ranks, now(5)), [RankState::Counting]);
-        assert_eq!(states(&ranks, now(8)), [RankState::Silent]);
+        assert_eq!(states(&ranks, 5), [RankState::Counting]);
+        assert_eq!(states(&ranks, 8), [RankState::Silent]);
     }
 
     #[test]
     fn a_rank_that_never_sent_anything_is_silent_in_time() {
         let mut ranks = ranks(&[(0, 10, 100)]);
         ranks.expect(2);
-        assert_eq!(ranks.standings(now(20), &[5])[1].quiet, Some(Duration::from_secs(20)));
-        assert_eq!(states(&ranks, now(20))[1], RankState::Behind);
-        assert_eq!(states(&ranks, now(50))[1], RankState::Silent);
+        assert_eq!(statuses(&ranks, 20)[1].quiet, Some(Duration::from_secs(20)));
+        assert_eq!(states(&ranks, 20)[1], RankState::Behind);
+        assert_eq!(states(&ranks, 50)[1], RankState::Silent);
         let mut nothing = Ranks::default();
         nothing.account(3, Some(Account::default()));
-        assert_eq!(states(&nothing, now(1000)), [RankState::Counting], "nobody has sent anything");
+        assert_eq!(states(&nothing, 1000), [RankState::Counting], "nobody has sent anything");
     }
 
     #[test]
@@ -583,11 +568,11 @@ mod tests {
             ranks.note_written(0, at(time), at(time + 3600));
             ranks.note_written(1, at(time), at(time + 3601));
         }
-        assert_eq!(states(&ranks, now(3613)), [RankState::Counting; 2]);
-        assert_eq!(states(&ranks, now(3614)), [RankState::Silent; 2]);
+        assert_eq!(states(&ranks, 3613), [RankState::Counting; 2]);
+        assert_eq!(states(&ranks, 3614), [RankState::Silent; 2]);
         let mut ahead = Ranks::default();
         ahead.note_written(0, at(9999), at(1));
-        assert_eq!(ahead.standings(now(31), &[5])[0].quiet, Some(Duration::from_secs(30)));
+        assert_eq!(statuses(&ahead, 31)[0].quiet, Some(Duration::from_secs(30)));
     }
 
     #[test]
@@ -596,13 +581,13 @@ mod tests {
         assert_eq!((Ranks::default().common_end(), ranks.common_end()), (None, None));
         let end = |samples| End { samples: Some(samples), batches: Some(3), neurobench: None };
         ranks.end(0, end(5));
-        assert_eq!((ranks.common_end(), states(&ranks, now(500))[0]), (None, RankState::Done));
+        assert_eq!((ranks.common_end(), states(&ranks, 500)[0]), (None, RankState::Done));
         ranks.end(1, end(6));
         assert_eq!(ranks.common_end(), Some(End { samples: Some(11), batches: Some(6), neurobench: None }));
         ranks.end(1, End::default());
         assert_eq!(ranks.common_end(), Some(End::default()), "one does not say how many");
-        let over = Circumstances { run_is_over: true, ..now(500) };
-        assert_eq!(states(&ranks, over), [RankState::Done; 2]);
+        let over = ranks.statuses(at(500), true, Duration::from_secs(30), &[]);
+        assert!(over.iter().all(|status| status.state == RankState::Done));
     }
 
     #[test]
@@ -647,7 +632,7 @@ mod tests {
             ranks.end(rank, End { samples: Some(1), ..End::default() });
             assert_eq!(ranks.common_end().is_some(), rank == MANY - 1);
         }
-        let with_sums = ranks.standings(now(0), &[5]).iter().filter(|rank| rank.operations.is_some()).count();
+        let with_sums = statuses(&ranks, 0).iter().filter(|rank| rank.operations.is_some()).count();
         assert_eq!((ranks.all().count(), with_sums), (MANY as usize, MAX_LAYER_SUMS / 16));
         for rank in 0..MANY {
             ranks.account(rank, account(2));
@@ -667,20 +652,18 @@ mod tests {
         for rank in 0..200 {
             ranks.add(rank, 3, &layers, &counts);
         }
-        let standings = ranks.standings(now(0), &[5]);
-        assert_eq!(standings[127].operations, Some((5, 10)));
-        assert_eq!(standings[127].updates, Some((1 << 12, 2 << 12)));
-        assert!(standings[128..].iter().all(|last| (last.operations, last.samples) == (None, 3)));
-        let kept: usize = ranks.all().filter_map(|(_, rank)| Some(rank.sums.layers.as_ref()?.len())).sum();
+        let all = statuses(&ranks, 0);
+        assert_eq!(all[127].operations, Some(Operations { effective: 5, dense: 10 }));
+        assert_eq!(all[127].updates, Some(Updates { effective: 1 << 12, dense: 2 << 12 }));
+        assert!(all[128..].iter().all(|last| (last.operations, last.samples) == (None, 3)));
+        let kept: usize = ranks.all().filter_map(|(_, rank)| Some(rank.sums.updates.0.as_ref()?.len())).sum();
         assert_eq!((kept, ranks.layer_sums), (MAX_LAYER_SUMS, MAX_LAYER_SUMS));
-        let mut restored = Ranks::default();
-        restored.restore(ranks.sums());
-        assert_eq!(restored.sums(), ranks.sums());
+        assert_eq!(Ranks::from_sums(ranks.sums()).sums(), ranks.sums());
         for rank in 0..200 {
             ranks.remove(rank, 3, &layers, &counts);
         }
-        assert!(ranks.standings(now(0), &[5]).iter().all(|standing| standing.samples == 0));
-        assert_eq!(ranks.standings(now(0), &[5])[0].operations, Some((0, 0)));
+        assert!(statuses(&ranks, 0).iter().all(|status| status.samples == 0));
+        assert_eq!(statuses(&ranks, 0)[0].operations, Some(Operations::default()));
     }
 
     /// Which ranks have no room does not depend on the order of the batches, nor on which were counted together.
@@ -689,7 +672,7 @@ mod tests {
         let (layers, counts) = layers(8000);
         // Of so many ranks each has two batches of other layers.
         let batches: Vec<(u32, usize)> = (0..80).flat_map(|rank| [(rank, 3000), (rank, 5000)]).collect();
-        let of = |batches: &mut dyn Iterator<Item = &(u32, usize)>| {
+        let added = |batches: &mut dyn Iterator<Item = &(u32, usize)>| {
             let mut ranks = Ranks::default();
             for &(rank, many) in batches {
                 let which = if many == 3000 { 0..3000 } else { 3000..8000 };
@@ -697,14 +680,14 @@ mod tests {
             }
             ranks
         };
-        let whole = of(&mut batches.iter());
+        let whole = added(&mut batches.iter());
         assert_eq!((whole.cut_from, whole.layer_sums), (Some(65), 65 * 8000));
-        assert_eq!(of(&mut batches.iter().rev()).sums(), whole.sums());
+        assert_eq!(added(&mut batches.iter().rev()).sums(), whole.sums());
         for parts in [2, 3] {
             let mut joined = Ranks::default();
             for part in (0..parts).rev() {
                 let mine = |at: &(usize, &(u32, usize))| at.0 % parts == part;
-                let part = of(&mut batches.iter().enumerate().filter(mine).map(|(_, batch)| batch));
+                let part = added(&mut batches.iter().enumerate().filter(mine).map(|(_, batch)| batch));
                 part.all().for_each(|(rank, known)| joined.join(rank, known.clone()));
             }
             assert_eq!(joined.sums(), whole.sums(), "{parts} parts");

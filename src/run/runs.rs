@@ -1,7 +1,6 @@
-//! The runs as a reader has them: the newest view of each that it has taken, and which of them it looks at.
+//! The runs as one reader has them: the newest view of each that it has taken, and which of them it looks at.
 
 use super::{Run, Settings};
-use crate::figures::Summary;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,16 +8,15 @@ use std::time::SystemTime;
 
 /// A run and where it is.
 #[derive(Debug, Clone)]
-pub struct Entry {
-    /// Its directory, as it was named or found.
+pub struct RunEntry {
+    /// The directory, as it was named or found.
     pub directory: PathBuf,
-    /// Its state.
     pub run: Arc<Run>,
     pub(super) added: SystemTime,
 }
 
-impl Entry {
-    /// Whether nothing is to be expected of it: it is over, or nothing has come for so long that it is stalled.
+impl RunEntry {
+    /// Whether nothing more is expected: the run is over, or has been silent for so long that it is stalled.
     fn is_idle(&self, now: SystemTime) -> bool {
         let last = self.run.last_activity().unwrap_or(self.added);
         let silent = now.duration_since(last).unwrap_or_default();
@@ -27,36 +25,36 @@ impl Entry {
     }
 }
 
-/// The runs by their numbers, of which none is given twice; one of them is shown, and one may be the baseline that the
-/// others are compared with.
+/// The runs by number; no number is given twice. One of them is shown, and one may be the baseline that the others are
+/// compared with.
 #[derive(Debug, Clone, Default)]
 pub struct Runs {
-    entries: BTreeMap<usize, Entry>,
+    entries: BTreeMap<usize, RunEntry>,
     shown: usize,
     baseline: Option<usize>,
     left_out: usize,
 }
 
 impl Runs {
-    /// One run of which nothing is known, which is shown.
+    /// One run with nothing counted, which is shown.
     pub fn new(directory: &Path, settings: Settings) -> Self {
         let mut runs = Self::default();
         runs.set(0, directory, Run::new(settings));
         runs
     }
 
-    /// Has a run be as it is given, whether it was there before or not.
+    /// Sets a run, whether it was there before or not.
     pub fn set(&mut self, number: usize, directory: &Path, run: Run) {
         let added = self.entries.get(&number).map_or_else(SystemTime::now, |entry| entry.added);
-        let entry = Entry { directory: directory.to_owned(), run: run.into(), added };
+        let entry = RunEntry { directory: directory.to_owned(), run: run.into(), added };
         let mut entries = std::mem::take(&mut self.entries);
         entries.insert(number, entry);
         self.take(entries, self.left_out);
     }
 
-    /// Takes the runs as they are by now. What is looked at stays, as it was last, where it is followed no more. The
-    /// first run is shown in place of a directory that is none itself.
-    pub(super) fn take(&mut self, mut entries: BTreeMap<usize, Entry>, left_out: usize) {
+    /// Takes the newest runs. What is looked at stays as it was last, even if it is no longer followed. If the shown
+    /// directory turns out not to be a run itself, the first run is shown.
+    pub(super) fn take(&mut self, mut entries: BTreeMap<usize, RunEntry>, left_out: usize) {
         for number in self.looked_at() {
             if let (false, Some(before)) = (entries.contains_key(&number), self.entries.remove(&number)) {
                 entries.insert(number, before);
@@ -70,13 +68,13 @@ impl Runs {
         }
     }
 
-    /// The runs that are looked at.
+    /// The numbers of the runs that are looked at.
     pub fn looked_at(&self) -> Vec<usize> {
         std::iter::once(self.shown).chain(self.baseline).collect()
     }
 
-    /// The directories of the runs that may give way to newer ones at `now`: those of which nothing is to be expected
-    /// and that nobody looks at.
+    /// The directories of the runs that may give way to newer ones at `now`: nothing more is expected of them, and
+    /// nobody looks at them.
     pub fn idle(&self, looked_at: &[usize], now: SystemTime) -> Vec<PathBuf> {
         let may_give_way = |number: &usize| !looked_at.contains(number) && self.entries[number].is_idle(now);
         let idle = self.listed().into_iter().filter(may_give_way);
@@ -89,17 +87,15 @@ impl Runs {
         found.map(|(&number, _)| number)
     }
 
-    /// A run by its number.
-    pub fn get(&self, number: usize) -> Option<&Entry> {
+    pub fn get(&self, number: usize) -> Option<&RunEntry> {
         self.entries.get(&number)
     }
 
-    /// The numbers of all runs.
     pub fn all(&self) -> impl Iterator<Item = usize> {
         self.entries.keys().copied()
     }
 
-    /// The numbers of the runs, in the order of their directories' names. A directory of runs is none.
+    /// The numbers of the runs, in the order of their directories' names, without a directory of runs.
     pub fn listed(&self) -> Vec<usize> {
         let mut numbers: Vec<usize> =
             self.entries.keys().copied().filter(|&number| !self.is_hidden(number)).collect();
@@ -107,17 +103,11 @@ impl Runs {
         numbers
     }
 
-    /// The listed runs.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub fn iter(&self) -> impl Iterator<Item = &RunEntry> {
         self.listed().into_iter().map(|number| &self.entries[&number])
     }
 
-    /// The figures of the listed runs at `now`.
-    pub fn summaries(&self, now: SystemTime) -> Vec<Summary> {
-        self.iter().map(|entry| Summary::of(&entry.run, now)).collect()
-    }
-
-    /// The name of all that is listed: that of the run, or of the directory of runs.
+    /// The name of what is listed: the run, or the directory of runs.
     pub fn name(&self) -> &str {
         let named = self.entries.get(&0).filter(|_| self.are_several()).unwrap_or_else(|| self.shown());
         named.run.name()
@@ -133,12 +123,11 @@ impl Runs {
         self.shown
     }
 
-    /// The shown run.
-    pub fn shown(&self) -> &Entry {
+    pub fn shown(&self) -> &RunEntry {
         &self.entries[&self.shown]
     }
 
-    /// Shows another run; a number that there is not changes nothing.
+    /// Shows another run, if there is one of this number.
     pub fn show(&mut self, number: usize) {
         if self.entries.contains_key(&number) {
             self.shown = number;
@@ -150,7 +139,7 @@ impl Runs {
         self.baseline
     }
 
-    /// Compares the others with this run from now on, or with none where it is the baseline already.
+    /// Makes this run the baseline or, if it is the baseline already, none.
     pub fn mark(&mut self, number: usize) {
         self.baseline =
             (self.baseline != Some(number) && self.entries.contains_key(&number)).then_some(number);
@@ -176,12 +165,12 @@ impl Runs {
         self.entries.values().any(|entry| entry.run.has_ended())
     }
 
-    /// Whether there is nothing to wait for any more in any run.
+    /// Whether there is nothing left to wait for in any run.
     pub fn are_over(&self, now: SystemTime) -> bool {
         self.iter().all(|entry| entry.run.is_over(now))
     }
 
-    /// A directory that was given may turn out to be one of runs, and is no run then.
+    /// A given directory may turn out to be a directory of runs, which is no run.
     fn is_hidden(&self, number: usize) -> bool {
         number == 0 && self.entries.len() > 1 && self.entries[&0].run.is_blank()
     }
@@ -192,19 +181,11 @@ mod tests {
     use super::*;
     use crate::count::BatchCount;
     use crate::run::Addition;
-    use crate::run::prices::{Costs, LayerDefaults};
     use crate::snapshot::End;
     use std::time::Duration;
 
     fn settings() -> Settings {
-        Settings {
-            name: "x".into(),
-            costs: Costs::default(),
-            neurons: LayerDefaults::default(),
-            resets: LayerDefaults::default(),
-            stall_after: Duration::from_secs(30),
-            live: true,
-        }
+        Settings { live: true, ..Settings::new("x") }
     }
 
     fn named(name: &str) -> Run {

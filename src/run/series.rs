@@ -1,8 +1,8 @@
-//! The figures over the batches of a run, for charts: a bounded series, however many batches there are.
+//! The sums along a run, for charts and for the confidence interval: a bounded series, however many batches there are.
 
+use super::layer_updates::LayerUpdates;
+use super::sums::{MAX_SUM, Operations, Sums, Updates};
 use crate::count::LayerCount;
-use crate::run::pairs::Pairs;
-use crate::run::sums::MAX_SUM;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use std::sync::Arc;
 /// The most points that are kept; beyond it, neighbours are joined.
 pub const MAX_POINTS: usize = 512;
 
-/// How many sums of layers all points have together, so that batches with ever new layers do not take ever more
-/// memory: 8 MiB of them, and half as much again while points are joined that a view still has. Of so many layers that
-/// there is no room for them in many points, there are fewer points.
+/// The most sums of layers over all points, so that batches with ever new layers do not take ever more memory: 8 MiB,
+/// and half as much again while points are joined that a view still has. With so many layers that many points have no
+/// room, there are fewer points.
 const MAX_LAYER_SUMS: usize = 1 << 19;
 
-/// As few points as may have to do: the highest bit of the batch number always makes two of them.
+/// The fewest points that a limit can leave: the highest bit of the batch number always makes two of them.
 const FEWEST_POINTS: usize = 2;
 
 /// The sums over some consecutive batches.
@@ -25,24 +25,19 @@ pub struct Point {
     pub first: u64,
     /// The highest batch number.
     pub last: u64,
-    /// How many batches it stands for.
-    pub batches: u64,
-    /// Their samples.
-    pub samples: u128,
-    /// The layers' sums, by index in the tally; layers first seen later are absent.
-    pub layers: Pairs,
-    /// Effective operations of all priced layers.
-    pub effective: u128,
-    /// Dense operations of all priced layers.
-    pub dense: u128,
+    /// The sums, with the updates of each layer by its index in the tally. Layers that were first seen later are
+    /// absent, and all of them are where the point was made elsewhere.
+    pub sums: Sums<LayerUpdates>,
+    /// The operations of all priced layers.
+    pub operations: Operations,
 }
 
 /// The series, in the order of the batch numbers.
 ///
-/// A point stands for the batches whose numbers are the same but for the lowest `shift` bits, and `shift` is the
-/// least with which the points are few enough for so many layers as there are in all batches. So the series depends
-/// on which batches were added, and not on their order, nor on which of them were added together. What is given up
-/// where there are very many layers is how finely the batches are told apart, and never a sum.
+/// A point stands for the batches whose numbers are the same but for the lowest `shift` bits. `shift` is the least with
+/// which the points are few enough for the number of layers in all batches. So the series depends on which batches were
+/// added, and not on their order, nor on which of them were added together. Where there are very many layers, batches
+/// are told apart less finely, and no sum is lost.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     points: Vec<Arc<Point>>,
@@ -67,32 +62,30 @@ impl History {
         self.widen_to(self.shift);
     }
 
-    /// Adds the points of other batches of the same run, which stand for so many bits of the batch number. The
-    /// sums of layers are left out, since the same layer has another index elsewhere; the operations count as
-    /// they are priced there.
+    /// Adds the points of other batches of the same run, which ignore `shift` bits of the batch number. The sums of
+    /// layers are left out, since the same layer has another index elsewhere. The operations count as priced there.
     pub fn join(&mut self, points: &[impl Borrow<Point>], shift: u32) {
         self.widen_to(self.shift.max(shift));
         for point in points.iter().map(Borrow::borrow) {
             let position = self.place(point.first);
-            let mine = Arc::make_mut(&mut self.points[position]);
-            mine.join(&Point { layers: Pairs::default(), ..point.clone() });
+            Arc::make_mut(&mut self.points[position]).join(&point.without_layers());
         }
         self.widen_to(self.shift);
     }
 
-    /// Says what an update of each layer cost in the points that were joined, of all layers that there are.
+    /// The series with what an update of each layer cost in the points that were joined, for all layers that there are.
     pub fn priced_at(mut self, prices: Vec<u64>) -> Self {
         self.prices = prices;
         self.widen_to(self.shift);
         self
     }
 
-    /// Takes a batch out again that was added with these values.
+    /// Takes out a batch that was added with these values.
     pub fn remove(&mut self, number: u64, samples: u64, layers: &[usize], counts: &[LayerCount]) {
         let Ok(position) = self.find(number) else { return };
         let point = Arc::make_mut(&mut self.points[position]);
         point.remove(samples, layers, counts, &self.prices);
-        if point.batches == 0 {
+        if point.sums.batches == 0 {
             self.points.remove(position);
         }
     }
@@ -107,13 +100,13 @@ impl History {
         self.shift
     }
 
-    /// Whether all that it says can be, of so many layers: what was read from a file must overflow nothing.
+    /// Whether a file may hold this series of so many layers: no sum can overflow.
     pub fn is_sound(&self, layers: usize) -> bool {
         are_in_place(&self.points, self.shift) && self.points.iter().all(|point| point.is_sound(layers))
     }
 
-    /// Prices the layers from now on and prices anew what is there: operations of an update by index in
-    /// the tally, 0 for a layer without a price.
+    /// Prices all layers, in the points that are there and in those to come. `prices` are operations of an update by
+    /// index in the tally, 0 for a layer without a price.
     pub fn reprice(&mut self, prices: Vec<u64>) {
         let have_changed = prices != self.prices;
         self.prices = prices;
@@ -123,8 +116,8 @@ impl History {
         }
     }
 
-    /// Prices more layers, which come behind those that have a price and are in no point yet: there may be some in
-    /// each batch, so that nothing else is looked at.
+    /// Prices more layers, which come behind those that have a price and are in no point yet. Every batch may have
+    /// some, so that the points are not looked at.
     pub fn price_new(&mut self, prices: impl IntoIterator<Item = u64>) {
         self.prices.extend(prices);
         self.widen_to(self.shift);
@@ -149,12 +142,12 @@ impl History {
         })
     }
 
-    /// How many points there is room for, of so many layers.
+    /// How many points there is room for, with so many layers.
     fn most_points(&self) -> usize {
         (MAX_LAYER_SUMS / self.prices.len().max(1)).clamp(FEWEST_POINTS, MAX_POINTS)
     }
 
-    /// Joins the points that so many bits make one, and more where there are too many points still.
+    /// Joins the points that differ in so many bits alone, and more where there are too many points still.
     fn widen_to(&mut self, shift: u32) {
         let most = self.most_points();
         while self.shift < shift || self.points.len() > most {
@@ -171,7 +164,7 @@ impl History {
     }
 }
 
-/// Whether points are in order, few enough, and each for batches that so many bits make one point.
+/// Whether points are in order, few enough, and each for batches that differ in so many bits alone.
 pub fn are_in_place(points: &[impl Borrow<Point>], shift: u32) -> bool {
     let group = |number: u64| number.checked_shr(shift);
     let whole = |point: &Point| point.first <= point.last && group(point.first) == group(point.last);
@@ -180,22 +173,10 @@ pub fn are_in_place(points: &[impl Borrow<Point>], shift: u32) -> bool {
     shift < u64::BITS && ordered && points.len() <= MAX_POINTS && are_whole
 }
 
-fn price(prices: &[u64], layer: usize) -> u128 {
-    prices.get(layer).copied().unwrap_or(0).into()
-}
-
 impl Point {
-    /// The sums over no batch yet, which begin at this number.
+    /// A point without batches, which begins at this number.
     pub fn at(number: u64) -> Self {
-        Self {
-            first: number,
-            last: number,
-            batches: 0,
-            samples: 0,
-            layers: Pairs::default(),
-            effective: 0,
-            dense: 0,
-        }
+        Self { first: number, last: number, sums: Sums::default(), operations: Operations::default() }
     }
 
     /// Adds a batch: `layers` and `prices` are by index in the tally.
@@ -209,57 +190,60 @@ impl Point {
     ) {
         self.first = self.first.min(number);
         self.last = self.last.max(number);
-        self.batches += 1;
-        self.samples += u128::from(samples);
-        self.layers.grow_to(layers.iter().map(|layer| layer + 1).max().unwrap_or(0));
+        self.sums.batches += 1;
+        self.sums.samples += u128::from(samples);
+        self.sums.updates.grow_to(layers.iter().map(|layer| layer + 1).max().unwrap_or(0));
         for (&layer, count) in layers.iter().zip(counts) {
-            let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
-            self.layers.add(layer, (updates, dense));
-            let price = price(prices, layer);
-            self.effective += updates * price;
-            self.dense += dense * price;
+            self.sums.updates.add(layer, count.into());
+            self.operations += priced(count.into(), prices, layer);
         }
     }
 
-    /// Takes a batch out again that was added with these values.
+    /// Takes out a batch that was added with these values.
     pub fn remove(&mut self, samples: u64, layers: &[usize], counts: &[LayerCount], prices: &[u64]) {
-        self.batches -= 1;
-        self.samples -= u128::from(samples);
+        self.sums.batches -= 1;
+        self.sums.samples -= u128::from(samples);
         for (&layer, count) in layers.iter().zip(counts) {
-            let (updates, dense) = (u128::from(count.updates), u128::from(count.dense));
-            self.layers.remove(layer, (updates, dense));
-            let price = price(prices, layer);
-            self.effective -= updates * price;
-            self.dense -= dense * price;
+            self.sums.updates.remove(layer, count.into());
+            self.operations -= priced(count.into(), prices, layer);
         }
     }
 
-    /// Prices anew what is there.
     pub fn reprice(&mut self, prices: &[u64]) {
-        let priced = |sums: fn((u128, u128)) -> u128| {
-            let layers = self.layers.iter().enumerate();
-            layers.map(|(layer, updates)| sums(updates) * price(prices, layer)).sum()
-        };
-        (self.effective, self.dense) = (priced(|sums| sums.0), priced(|sums| sums.1));
+        let layers = self.sums.updates.iter().enumerate();
+        self.operations = layers.map(|(layer, updates)| priced(updates, prices, layer)).sum();
     }
 
-    /// Whether it can be, of so many layers: what was read from a file must overflow nothing.
+    /// Whether a file may hold this point over so many layers: no sum can overflow.
     pub fn is_sound(&self, layers: usize) -> bool {
-        let fits = |sum: u128| sum <= MAX_SUM;
-        let sums = self.layers.iter().all(|sums| fits(sums.0) && fits(sums.1));
-        sums && fits(self.samples) && self.first <= self.last && self.layers.len() <= layers
+        let Sums { samples, updates, .. } = &self.sums;
+        let are_sound = *samples <= MAX_SUM && updates.iter().all(Updates::is_sound);
+        are_sound && self.first <= self.last && updates.len() <= layers
+    }
+
+    fn without_layers(&self) -> Self {
+        let Sums { batches, samples, .. } = self.sums;
+        Self { sums: Sums { batches, samples, ..Sums::default() }, ..*self }
     }
 
     fn join(&mut self, next: &Self) {
         self.first = self.first.min(next.first);
         self.last = self.last.max(next.last);
-        self.batches += next.batches;
-        self.samples += next.samples;
-        self.effective += next.effective;
-        self.dense += next.dense;
-        self.layers.grow_to(next.layers.len());
-        next.layers.iter().enumerate().for_each(|(layer, pair)| self.layers.add(layer, pair));
+        self.sums.batches += next.sums.batches;
+        self.sums.samples += next.sums.samples;
+        self.operations += next.operations;
+        self.sums.updates.grow_to(next.sums.updates.len());
+        next.sums
+            .updates
+            .iter()
+            .enumerate()
+            .for_each(|(layer, updates)| self.sums.updates.add(layer, updates));
     }
+}
+
+/// The operations of some updates of a layer, at the layer's price.
+pub fn priced(updates: Updates, prices: &[u64], layer: usize) -> Operations {
+    updates.times(prices.get(layer).copied().unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -287,11 +271,14 @@ mod tests {
     fn operations_follow_the_prices() {
         let mut history = History::default();
         history.add(0, 1, &[0], &count(3));
-        assert_eq!(history.points()[0].effective, 0, "without a price");
+        assert_eq!(history.points()[0].operations.effective, 0, "without a price");
         history.reprice(vec![4]);
-        assert_eq!((history.points()[0].effective, history.points()[0].dense), (12, 16));
+        assert_eq!(
+            (history.points()[0].operations.effective, history.points()[0].operations.dense),
+            (12, 16)
+        );
         history.add(1, 1, &[0], &count(5));
-        assert_eq!(history.points()[1].effective, 20);
+        assert_eq!(history.points()[1].operations.effective, 20);
     }
 
     #[test]
@@ -304,14 +291,14 @@ mod tests {
             }
         }
         assert!(history.is_sound(1));
-        assert_eq!(history.points().iter().map(|point| point.batches).sum::<u64>(), 100_000);
+        assert_eq!(history.points().iter().map(|point| point.sums.batches).sum::<u64>(), 100_000);
         history.remove(1999, 1, &[0], &count(1999));
-        assert_eq!(history.points().iter().map(|point| point.samples).sum::<u128>(), 99_999);
+        assert_eq!(history.points().iter().map(|point| point.sums.samples).sum::<u128>(), 99_999);
     }
 
     /// Sums of layers that all points have room for.
     fn layer_sums(history: &History) -> usize {
-        history.points().iter().map(|point| point.layers.len()).sum()
+        history.points().iter().map(|point| point.sums.updates.len()).sum()
     }
 
     fn counts(layers: usize) -> Vec<LayerCount> {
@@ -331,13 +318,13 @@ mod tests {
             assert!(layer_sums(&history) <= MAX_LAYER_SUMS);
         }
         assert_eq!((history.points().len(), history.shift()), (5, 7), "fewer than 9 points of 60,000 layers");
-        let effective: u128 = history.points().iter().map(|point| point.effective).sum();
+        let effective: u128 = history.points().iter().map(|point| point.operations.effective).sum();
         assert_eq!(effective, 600 * 2 * 4950);
         history.reprice(vec![3; 60_000]);
-        let effective: u128 = history.points().iter().map(|point| point.effective).sum();
+        let effective: u128 = history.points().iter().map(|point| point.operations.effective).sum();
         assert_eq!(effective, 600 * 3 * 4950);
         history.remove(599, 1, &(59_900..60_000).collect::<Vec<_>>(), &counts(100));
-        assert_eq!(history.points().iter().map(|point| point.batches).sum::<u64>(), 599);
+        assert_eq!(history.points().iter().map(|point| point.sums.batches).sum::<u64>(), 599);
     }
 
     #[test]
@@ -356,8 +343,8 @@ mod tests {
     fn the_points_that_many_layers_leave_are_the_same_in_any_order_and_split() {
         const LAYERS: usize = 40_000;
         let numbers: Vec<u64> = (0..60).collect();
-        // The layers have other indices in each order, as those of a tally have.
-        let of = |numbers: &mut dyn Iterator<Item = u64>| {
+        // In each order the layers have other indices, as in a tally.
+        let added = |numbers: &mut dyn Iterator<Item = u64>| {
             let mut history = History::default();
             let mut index = std::collections::HashMap::new();
             for number in numbers {
@@ -374,20 +361,16 @@ mod tests {
             history
         };
         let bare = |history: &History| -> Vec<Point> {
-            history
-                .points()
-                .iter()
-                .map(|point| Point { layers: Pairs::default(), ..Point::clone(point) })
-                .collect()
+            history.points().iter().map(|point| point.without_layers()).collect()
         };
-        let whole = of(&mut numbers.iter().copied());
+        let whole = added(&mut numbers.iter().copied());
         assert_eq!((whole.points().len(), whole.shift()), (8, 3));
-        let backwards = of(&mut numbers.iter().rev().copied());
+        let backwards = added(&mut numbers.iter().rev().copied());
         assert_eq!((bare(&backwards), backwards.shift()), (bare(&whole), whole.shift()));
         for parts in [2, 3, 7] {
             let mut joined = History::default();
             for part in (0..parts).rev() {
-                let part = of(&mut numbers.iter().copied().filter(|number| number % parts == part));
+                let part = added(&mut numbers.iter().copied().filter(|number| number % parts == part));
                 joined.join(part.points(), part.shift());
             }
             let joined = joined.priced_at(vec![3; whole.prices().len()]);
@@ -407,7 +390,7 @@ mod tests {
             turn in any::<u64>(),
             parts in 1_u64..6,
         ) {
-            let of = |numbers: &mut dyn Iterator<Item = u64>| {
+            let added = |numbers: &mut dyn Iterator<Item = u64>| {
                 let mut history = History::default();
                 history.reprice(vec![3]);
                 numbers.for_each(|number| history.add(number, 2, &[0], &count(number % 1000)));
@@ -415,15 +398,15 @@ mod tests {
             };
             let mut sorted: Vec<u64> = numbers.iter().copied().collect();
             sorted.sort_unstable();
-            let whole = of(&mut sorted.iter().copied());
+            let whole = added(&mut sorted.iter().copied());
             sorted.sort_unstable_by_key(|number| number.wrapping_mul(turn | 1));
-            prop_assert_eq!(&of(&mut sorted.iter().copied()), &whole);
+            prop_assert_eq!(&added(&mut sorted.iter().copied()), &whole);
             let mut joined = History::default();
             for part in 0..parts {
-                let part = of(&mut sorted.iter().copied().filter(|number| number % parts == part));
+                let part = added(&mut sorted.iter().copied().filter(|number| number % parts == part));
                 joined.join(part.points(), part.shift());
             }
-            let bare = |point: &Arc<Point>| Arc::new(Point { layers: Pairs::default(), ..Point::clone(point) });
+            let bare = |point: &Arc<Point>| Arc::new(point.without_layers());
             prop_assert_eq!(joined.points(), whole.points().iter().map(bare).collect::<Vec<_>>());
             prop_assert_eq!(joined.shift(), whole.shift());
             prop_assert!(joined.is_sound(0) && whole.is_sound(1));
@@ -444,10 +427,10 @@ mod tests {
             let points = history.points();
             prop_assert!(points.len() <= MAX_POINTS);
             prop_assert!(points.windows(2).all(|pair| pair[0].last < pair[1].first));
-            prop_assert_eq!(points.iter().map(|point| point.batches).sum::<u64>(), numbers.len() as u64);
-            prop_assert!(points.iter().all(|point| point.effective == 3 * point.layers.get(0).expect("a layer").0));
-            prop_assert!(points.iter().all(|point| point.dense == 3 * point.layers.get(0).expect("a layer").1));
-            let updates: u128 = points.iter().map(|point| point.layers.get(0).expect("a layer").0).sum();
+            prop_assert_eq!(points.iter().map(|point| point.sums.batches).sum::<u64>(), numbers.len() as u64);
+            prop_assert!(points.iter().all(|point| point.operations.effective == 3 * point.sums.updates.get(0).expect("a layer").effective));
+            prop_assert!(points.iter().all(|point| point.operations.dense == 3 * point.sums.updates.get(0).expect("a layer").dense));
+            let updates: u128 = points.iter().map(|point| point.sums.updates.get(0).expect("a layer").effective).sum();
             prop_assert_eq!(updates, numbers.iter().map(|&number| u128::from(number)).sum::<u128>());
         }
     }

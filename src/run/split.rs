@@ -1,4 +1,4 @@
-//! A large batch that is counted by all threads which have nothing else to do.
+//! Counts a large batch with all threads that have nothing else to do.
 
 use crate::count::{
     BatchCount, LayerPart, PartCount, PartialCount, Scratch, count_batch, count_part, cut, is_large,
@@ -11,28 +11,28 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The counting threads of a pool, to one another: what one of them has to share.
+/// How the counting threads of a pool share a large batch.
 #[derive(Clone)]
 pub(super) struct Helpers {
     offers: Sender<Offer>,
     threads: usize,
 }
 
-/// The chance to count parts of a batch that another thread has opened.
+/// An offer to count parts of a batch that another thread has opened.
 pub(super) struct Offer {
-    shared: Arc<Shared>,
+    shared: Arc<SplitBatch>,
     results: Sender<(usize, Result<PartCount, SnapshotError>)>,
 }
 
-/// A batch in parts, each of which one thread takes.
-struct Shared {
+/// A batch in parts, each of which is counted by one thread.
+struct SplitBatch {
     batch: Batch,
     parts: Vec<LayerPart>,
     next: AtomicUsize,
 }
 
 impl Helpers {
-    /// Of a pool with so many threads; each of them listens for offers.
+    /// For a pool of so many threads, each of which listens for offers.
     pub(super) fn new(threads: usize) -> (Self, Receiver<Offer>) {
         let (offers, receiver) = bounded(threads * threads);
         (Self { offers, threads }, receiver)
@@ -45,32 +45,32 @@ impl Helpers {
     pub(super) fn count(&self, batch: Batch, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
         if self.threads > 1 && is_large(&batch) {
             let parts = cut(&batch)?;
-            return self.share(Shared { batch, parts, next: AtomicUsize::new(0) }, scratch);
+            return self.share(SplitBatch { batch, parts, next: AtomicUsize::new(0) }, scratch);
         }
         Ok(Read::new(count_batch(&batch, scratch)?, batch.remarks))
     }
 
-    fn share(&self, shared: Shared, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
+    fn share(&self, shared: SplitBatch, scratch: &mut Scratch) -> Result<Read, SnapshotError> {
         let shared = Arc::new(shared);
         let (results, received) = bounded(shared.parts.len());
         for _ in 1..self.threads.min(shared.parts.len()) {
-            // Where so many wait already, everybody is busy.
+            // If so many wait already, every thread is busy.
             let _ = self.offers.try_send(Offer { shared: Arc::clone(&shared), results: results.clone() });
         }
         drop(results);
         let count = shared.count_all(&received, scratch);
-        // After an error nobody needs to go on.
+        // After an error the others stop.
         shared.stop();
         Ok(Read::new(count?, shared.batch.remarks.clone()))
     }
 }
 
-/// What reading a batch gave.
+/// A batch that was read.
 pub(super) struct Read {
     pub(super) count: BatchCount,
-    /// What tells the count from another.
+    /// Tells the count from another count of the same batch.
     pub(super) digest: NonZeroU64,
-    /// What the user should know of it.
+    /// What the user should know about it.
     pub(super) remarks: Vec<SnapshotError>,
 }
 
@@ -94,7 +94,7 @@ impl Offer {
     }
 }
 
-impl Shared {
+impl SplitBatch {
     fn take(&self) -> Option<usize> {
         Some(self.next.fetch_add(1, Ordering::Relaxed)).filter(|&part| part < self.parts.len())
     }
@@ -108,7 +108,7 @@ impl Shared {
         count_part(&self.batch, &self.parts[part], scratch)
     }
 
-    /// Counts parts beside the others, and waits for theirs.
+    /// Counts parts while other threads do, and waits for theirs.
     fn count_all(
         &self,
         others: &Receiver<(usize, Result<PartCount, SnapshotError>)>,

@@ -1,6 +1,9 @@
-//! What a set of batches adds up to, before any price: a batch, a shard, a rank, an earlier process and a run are each
+//! What a set of batches adds up to, before any price. A batch, a shard, a rank, an earlier process and a run are each
 //! such a set. The order and the grouping in which sums are added never matter.
+//!
+//! In files, an `Updates` is two numbers one after the other, and so is an `Operations`.
 
+use crate::count::{BatchCount, LayerCount};
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::{AddAssign, SubAssign};
@@ -11,14 +14,16 @@ pub const MAX_SUM: u128 = 1 << 80;
 /// Membrane updates: those that changed a membrane potential, and all that there were.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Updates {
-    /// Membrane potentials that differ from those of the time step before.
+    /// Membrane potentials that differ from the time step before.
+    #[serde(rename = "updates")]
     pub effective: u128,
     /// Membrane potentials of all time steps.
+    #[serde(rename = "dense_updates")]
     pub dense: u128,
 }
 
 /// Neuron operations: updates × operations of one update.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Operations {
     /// Operations of the updates that changed a membrane potential.
     pub effective: u128,
@@ -26,19 +31,32 @@ pub struct Operations {
     pub dense: u128,
 }
 
-/// The sums over a set of batches.
+/// The sums over a set of batches. `U` is their updates: those of all layers together, or those of each layer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Sums {
+pub struct Sums<U = Updates> {
     /// How many batches there are.
     pub batches: u64,
     /// Their samples.
     pub samples: u128,
     /// Their membrane updates.
-    pub updates: Updates,
+    pub updates: U,
+}
+
+impl From<&LayerCount> for Updates {
+    fn from(count: &LayerCount) -> Self {
+        Self { effective: count.updates.into(), dense: count.dense.into() }
+    }
+}
+
+impl From<&BatchCount> for Sums {
+    fn from(batch: &BatchCount) -> Self {
+        let updates = batch.layers.iter().map(Updates::from).sum();
+        Self { batches: 1, samples: batch.samples.into(), updates }
+    }
 }
 
 impl Updates {
-    /// Their operations, where one update takes so many.
+    /// The operations of these updates, at so many for one update.
     pub fn times(self, ops_per_update: u64) -> Operations {
         let price = u128::from(ops_per_update);
         Operations {
@@ -47,7 +65,13 @@ impl Updates {
         }
     }
 
-    /// Whether both are small enough to be read from a file; and no more potentials changed than there were.
+    /// The rest without some of these updates; `None` where there are not as many.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        let effective = self.effective.checked_sub(other.effective)?;
+        Some(Self { effective, dense: self.dense.checked_sub(other.dense)? })
+    }
+
+    /// Whether a file may hold these sums: no more potentials changed than there were, and nothing can overflow.
     pub fn is_sound(self) -> bool {
         self.effective <= self.dense && self.dense <= MAX_SUM
     }

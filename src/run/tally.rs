@@ -1,41 +1,79 @@
-//! Adds the counts of batches, each once, and gives the sums. Knows no threads and no prices.
+//! Adds the counts of batches, each once, and gives their sums by layer. Knows no threads and no prices.
 
+use super::sums::{MAX_SUM, Sums, Updates};
 use crate::count::{BatchCount, LayerCount};
 use crate::snapshot::{BatchId, LayerShape};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// How many sums by step there are in all layers together, so that batches with ever other layers do not
-/// take ever more memory: 16 MiB of them.
+/// The most sums by time step, over all layers: 16 MiB of them. Batches may each have other layers.
 const MAX_STEP_SUMS: usize = 1 << 20;
 
-/// How many sets of layers it remembers where to add.
+/// The sets of layers whose places in the tally are remembered.
 const MAX_LAYER_SETS: usize = 64;
 
 /// The sums of one layer over all batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "KeptLayer", into = "KeptLayer")]
 pub struct LayerSums {
     /// The layer's qualified name.
     pub name: String,
     /// The lowest number of a batch that has it.
     pub first_batch: u64,
-    /// One sample's neurons, in the batch with the highest number, and of several ranks the highest; `None` where
-    /// only empty arrays were seen.
-    #[serde(rename = "shape")]
+    /// One sample's neurons in the batch with the highest number, and of several ranks the highest; `None` where all
+    /// arrays were empty.
     pub neurons: Option<Vec<u64>>,
     /// The number of the batch that `neurons` is from; 0 where there is none.
     pub shape_batch: u64,
     /// The rank of that batch, where it has one.
     pub shape_rank: Option<u32>,
-    /// Membrane updates.
-    pub updates: u128,
-    /// Elements of all steps.
-    #[serde(rename = "dense_updates")]
-    pub dense: u128,
-    /// The updates of each time step, over the batches that have it; see
-    /// [`LayerCount::updates_by_step`] for the steps that are left out.
+    pub updates: Updates,
+    /// The updates of each time step, over the batches that have it. [`LayerCount::updates_by_step`] says which steps
+    /// are left out.
     pub updates_by_step: Vec<u128>,
+}
+
+/// [`LayerSums`] as they are in a file.
+#[derive(Serialize, Deserialize)]
+struct KeptLayer {
+    name: String,
+    first_batch: u64,
+    shape: Option<Vec<u64>>,
+    shape_batch: u64,
+    shape_rank: Option<u32>,
+    updates: u128,
+    dense_updates: u128,
+    updates_by_step: Vec<u128>,
+}
+
+impl From<KeptLayer> for LayerSums {
+    fn from(fields: KeptLayer) -> Self {
+        Self {
+            name: fields.name,
+            first_batch: fields.first_batch,
+            neurons: fields.shape,
+            shape_batch: fields.shape_batch,
+            shape_rank: fields.shape_rank,
+            updates: Updates { effective: fields.updates, dense: fields.dense_updates },
+            updates_by_step: fields.updates_by_step,
+        }
+    }
+}
+
+impl From<LayerSums> for KeptLayer {
+    fn from(sums: LayerSums) -> Self {
+        Self {
+            name: sums.name,
+            first_batch: sums.first_batch,
+            shape: sums.neurons,
+            shape_batch: sums.shape_batch,
+            shape_rank: sums.shape_rank,
+            updates: sums.updates.effective,
+            dense_updates: sums.updates.dense,
+            updates_by_step: sums.updates_by_step,
+        }
+    }
 }
 
 impl LayerSums {
@@ -46,13 +84,12 @@ impl LayerSums {
             neurons: None,
             shape_batch: 0,
             shape_rank: None,
-            updates: 0,
-            dense: 0,
+            updates: Updates::default(),
             updates_by_step: Vec::new(),
         }
     }
 
-    /// Notes what a batch says of the layer, so that the order of the batches does not matter.
+    /// Takes what a batch says of the layer's place and shape. The order of the batches does not matter.
     fn note(&mut self, id: BatchId, neurons: Option<&Vec<u64>>) {
         self.first_batch = self.first_batch.min(id.number);
         if let Some(neurons) = neurons
@@ -71,40 +108,41 @@ impl LayerSums {
     }
 
     /// Adds the sums of other batches; there is room for their steps.
-    fn join(&mut self, other: &Self) {
+    fn merge(&mut self, other: &Self) {
         self.first_batch = self.first_batch.min(other.first_batch);
         if other.neurons.is_some() {
             self.note(other.shape_id(), other.neurons.as_ref());
         }
         self.updates += other.updates;
-        self.dense += other.dense;
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&other.updates_by_step) {
             *sum += updates;
         }
     }
 
     fn add(&mut self, count: &LayerCount) {
-        self.updates += u128::from(count.updates);
-        self.dense += u128::from(count.dense);
+        self.updates += count.into();
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
             *sum += u128::from(updates);
         }
     }
 
     fn remove(&mut self, count: &LayerCount) {
-        self.updates -= u128::from(count.updates);
-        self.dense -= u128::from(count.dense);
+        self.updates -= count.into();
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
             *sum -= u128::from(updates);
         }
     }
 
-    /// Takes over what the batches that have it say of it.
     fn correct(&mut self, presence: &LayerPresence) {
         self.first_batch = presence.first_batch.unwrap_or(u64::MAX);
         let (id, neurons) = presence.shape.clone().unzip();
         (self.shape_batch, self.shape_rank) = id.map_or((0, None), |id| (id.number, id.rank));
         self.neurons = neurons;
+    }
+
+    /// Whether a file may hold these sums: none can overflow.
+    pub fn is_sound(&self) -> bool {
+        self.updates.is_sound() && self.updates_by_step.iter().all(|&updates| updates <= MAX_SUM)
     }
 }
 
@@ -118,7 +156,7 @@ pub struct LayerPresence {
 }
 
 impl LayerPresence {
-    /// What these batches say of layers of some names; `None` where the layers of one of them are not known.
+    /// What these batches say of the layers with some names; `None` where the layers of a batch are not known.
     pub fn of_layers<'a>(
         names: impl Iterator<Item = &'a str>,
         batches: impl Iterator<Item = (BatchId, Option<&'a Arc<[LayerShape]>>)>,
@@ -145,21 +183,20 @@ impl LayerPresence {
     }
 }
 
-/// How many batches have a layer with so many steps.
+/// How many batches have a layer with each number of steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepLengths(BTreeMap<usize, u64>);
 
 impl StepLengths {
-    /// The most lengths that are told apart: beyond, the shortest counts as the next longer one, so that no step is
+    /// The most lengths that are told apart. Beyond it the shortest counts as the next longer one, so that no step is
     /// dropped that a batch has.
     const MOST: usize = 32;
 
-    /// Lengths as they were kept.
     pub fn from_kept(lengths: Vec<(u64, u64)>) -> Self {
         Self(lengths.into_iter().map(|(steps, batches)| (steps as usize, batches)).collect())
     }
 
-    /// The lengths, to be kept for another time.
+    /// The lengths as they are kept in a state file: (steps, batches).
     pub fn kept(&self) -> Vec<(u64, u64)> {
         self.0.iter().map(|(&steps, &batches)| (steps as u64, batches)).collect()
     }
@@ -170,6 +207,10 @@ impl StepLengths {
 
     fn add(&mut self, steps: usize) {
         self.add_some(steps, 1);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        other.0.iter().for_each(|(&steps, &batches)| self.add_some(steps, batches));
     }
 
     fn add_some(&mut self, steps: usize, batches: u64) {
@@ -183,7 +224,7 @@ impl StepLengths {
         }
     }
 
-    /// Takes a batch out; returns the length of the longest that is left.
+    /// Takes a batch out; returns the length of the longest batch that is left.
     fn remove(&mut self, steps: usize) -> usize {
         if let Some((&as_counted, batches)) = self.0.range_mut(steps..).next() {
             *batches -= 1;
@@ -194,49 +235,78 @@ impl StepLengths {
         self.0.last_key_value().map_or(0, |(&longest, _)| longest)
     }
 
-    /// Adds batches of which nobody knows how many they are: their steps stay for good.
+    /// Adds an unknown number of batches, so that their steps stay for good.
     fn add_unknown(&mut self, steps: usize) {
         self.add_some(steps, u64::MAX / 2);
     }
 }
 
 /// Where the layers of some sets are in the tally.
-type LayerSets = HashMap<Arc<[LayerShape]>, Arc<[usize]>>;
+type LayerPlaces = HashMap<Arc<[LayerShape]>, Arc<[usize]>>;
 
 /// The sums over all batches. A clone shares all that does not change afterwards.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     layers: Vec<Arc<LayerSums>>,
-    /// How many batches have each layer with so many steps that are counted one by one: with the last of the
-    /// longest, their steps are gone.
+    /// By layer, how many batches have it with each number of steps. When the last of the longest is taken out, their
+    /// steps go, too.
     lengths: Vec<Arc<StepLengths>>,
     index: Arc<HashMap<String, usize>>,
-    layer_sets: Arc<LayerSets>,
-    samples: u128,
-    batches: u64,
+    places: Arc<LayerPlaces>,
+    total: Sums,
     step_sums: usize,
     order: u64,
 }
 
 impl Tally {
-    /// A tally of so many batches and samples with these sums, as it was at another time. `None` where a layer is in it twice.
-    pub fn restore(layers: &[Arc<LayerSums>], samples: u128, batches: u64) -> Option<Self> {
-        let mut tally = Self::default();
-        tally.join(layers, samples, batches);
-        (tally.layers.len() == layers.len()).then_some(tally)
+    /// The tally of so many batches and samples that has these layers, and of each how many batches have it with each
+    /// number of steps, where that is known. `None` where a layer is given twice.
+    pub fn from_layers(
+        layers: Vec<Arc<LayerSums>>,
+        lengths: Vec<Vec<(u64, u64)>>,
+        batches: u64,
+        samples: u128,
+    ) -> Option<Self> {
+        let index: HashMap<String, usize> =
+            layers.iter().enumerate().map(|(at, layer)| (layer.name.clone(), at)).collect();
+        if index.len() < layers.len() {
+            return None;
+        }
+        let known = lengths.into_iter().map(Some).chain(std::iter::repeat(None));
+        let lengths = layers.iter().zip(known).map(|(layer, known)| {
+            let lengths = match known {
+                Some(known) if !known.is_empty() => StepLengths::from_kept(known),
+                _ => {
+                    let mut unknown = StepLengths::default();
+                    unknown.add_unknown(layer.updates_by_step.len());
+                    unknown
+                }
+            };
+            Arc::new(lengths)
+        });
+        let mut tally = Self {
+            lengths: lengths.collect(),
+            index: index.into(),
+            places: Arc::default(),
+            total: Sums { batches, samples, updates: layers.iter().map(|layer| layer.updates).sum() },
+            step_sums: layers.iter().map(|layer| layer.updates_by_step.len()).sum(),
+            order: 1,
+            layers,
+        };
+        tally.drop_steps();
+        Some(tally)
     }
 
-    /// Adds the sums of other batches, counted elsewhere.
-    pub fn join(&mut self, layers: &[Arc<LayerSums>], samples: u128, batches: u64) {
-        for other in layers {
+    /// Adds the sums of other batches.
+    pub fn merge(&mut self, other: &Self) {
+        for (other, lengths) in other.layers.iter().zip(&other.lengths) {
             let layer = self.layer(&other.name);
             self.make_room(layer, other.updates_by_step.len());
-            self.sums(layer).join(other);
-            Arc::make_mut(&mut self.lengths[layer]).add_unknown(other.updates_by_step.len());
+            self.sums(layer).merge(other);
+            Arc::make_mut(&mut self.lengths[layer]).merge(lengths);
         }
         self.drop_steps();
-        self.samples += samples;
-        self.batches += batches;
+        self.total += other.total;
         self.order += 1;
     }
 
@@ -254,12 +324,11 @@ impl Tally {
             Arc::make_mut(&mut self.lengths[layer]).add(count.updates_by_step.len());
         }
         self.drop_steps();
-        self.samples += u128::from(batch.samples);
-        self.batches += 1;
+        self.total += batch.into();
         layers
     }
 
-    /// Takes a batch out again that was added as it is here; returns the indices of its layers.
+    /// Takes out a batch that was added with this count; returns the indices of its layers.
     pub fn remove(&mut self, batch: &BatchCount) -> Arc<[usize]> {
         let layers = self.indices(&batch.shapes);
         for (&layer, count) in layers.iter().zip(&batch.layers) {
@@ -274,12 +343,11 @@ impl Tally {
                 self.order += 1;
             }
         }
-        self.samples -= u128::from(batch.samples);
-        self.batches -= 1;
+        self.total -= batch.into();
         layers
     }
 
-    /// Takes over what all batches that are added say of some layers, after one that had them was taken out.
+    /// Takes what all batches say of some layers, after a batch that had these layers was taken out.
     pub fn correct(&mut self, layers: &[LayerPresence]) {
         for presence in layers {
             if let Some(&at) = self.index.get(&presence.name) {
@@ -289,21 +357,12 @@ impl Tally {
         self.order += 1;
     }
 
-    /// Takes over how many batches have each layer with so many steps, as it was kept; not where that is not known.
-    pub fn keep_step_lengths(&mut self, lengths: Vec<Vec<(u64, u64)>>) {
-        for (own, kept) in self.lengths.iter_mut().zip(lengths) {
-            if !kept.is_empty() {
-                *own = StepLengths::from_kept(kept).into();
-            }
-        }
-    }
-
-    /// How many batches have each layer with so many steps, to be kept for another time.
+    /// By layer, how many batches have it with each number of steps.
     pub fn step_lengths(&self) -> &[Arc<StepLengths>] {
         &self.lengths
     }
 
-    /// Whether no batch has a layer any more, after those that had it were taken out.
+    /// Whether all batches that had the layer were taken out.
     pub fn is_gone(&self, layer: usize) -> bool {
         self.lengths[layer].is_empty()
     }
@@ -313,7 +372,7 @@ impl Tally {
         &self.layers
     }
 
-    /// Another number after every change of which layers there are, or which batch each was first in.
+    /// Changes whenever a layer is new, or was first in another batch than before.
     pub fn order(&self) -> u64 {
         self.order
     }
@@ -323,30 +382,33 @@ impl Tally {
         self.index.get(layer).copied()
     }
 
-    /// Samples in all batches.
-    pub fn samples(&self) -> u128 {
-        self.samples
+    /// The sums over all batches, with the updates of all layers together.
+    pub fn total(&self) -> Sums {
+        self.total
     }
 
-    /// Batches added.
+    pub fn samples(&self) -> u128 {
+        self.total.samples
+    }
+
     pub fn batches(&self) -> u64 {
-        self.batches
+        self.total.batches
     }
 
     fn indices(&mut self, shapes: &Arc<[LayerShape]>) -> Arc<[usize]> {
-        if let Some(indices) = self.layer_sets.get(shapes) {
+        if let Some(indices) = self.places.get(shapes) {
             return Arc::clone(indices);
         }
         // Every batch may have other ones.
-        if self.layer_sets.len() >= MAX_LAYER_SETS {
-            self.layer_sets = Arc::default();
+        if self.places.len() >= MAX_LAYER_SETS {
+            self.places = Arc::default();
         }
         let indices: Arc<[usize]> = shapes.iter().map(|shape| self.layer(&shape.name)).collect();
-        Arc::make_mut(&mut self.layer_sets).insert(Arc::clone(shapes), Arc::clone(&indices));
+        Arc::make_mut(&mut self.places).insert(Arc::clone(shapes), Arc::clone(&indices));
         indices
     }
 
-    /// Makes sums for so many steps of a layer.
+    /// Makes room for so many steps of a layer.
     fn make_room(&mut self, layer: usize, steps: usize) {
         let more = steps.saturating_sub(self.layers[layer].updates_by_step.len());
         if more > 0 {
@@ -355,9 +417,9 @@ impl Tally {
         }
     }
 
-    /// Drops sums by step where there are too many: those of the latest steps, and of one step those of the
-    /// last layers by name. What is dropped once would be dropped again, so that the sums that stay are whole,
-    /// and the same in whatever order the batches came.
+    /// Drops sums by step where there are too many: those of the latest steps, and of one step those of the last
+    /// layers by name. What is dropped once would be dropped again. So the sums that stay are whole, and do not depend
+    /// on the order of the batches.
     fn drop_steps(&mut self) {
         if self.step_sums <= MAX_STEP_SUMS {
             return;
@@ -387,7 +449,7 @@ impl Tally {
         self.step_sums = self.layers.iter().map(steps).sum();
     }
 
-    /// The sums of a layer, to be changed; copied where a clone of the tally has them, too.
+    /// The sums of a layer, to be changed. They are copied first where a clone of the tally shares them.
     fn sums(&mut self, layer: usize) -> &mut LayerSums {
         Arc::make_mut(&mut self.layers[layer])
     }
@@ -451,10 +513,10 @@ mod tests {
         tally.add(0.into(), &first);
         tally.add(1.into(), &batch(3, &[("b", 5, 6), ("c", 7, 8)]));
         assert_eq!((tally.samples(), tally.batches()), (5, 2));
-        assert_eq!(tally.layers()[1].updates, 7);
+        assert_eq!(tally.layers()[1].updates.effective, 7);
         assert_eq!(*tally.remove(&first), [0, 1]);
         assert_eq!((tally.samples(), tally.batches()), (3, 1));
-        assert_eq!((tally.layers()[0].updates, tally.layers()[1].dense), (0, 6));
+        assert_eq!((tally.layers()[0].updates.effective, tally.layers()[1].updates.dense), (0, 6));
     }
 
     #[test]
@@ -464,7 +526,7 @@ mod tests {
             tally.add(number.into(), &batch(1, &[("a", u64::MAX, u64::MAX)]));
         }
         tally.remove(&batch(1, &[("a", u64::MAX, u64::MAX)]));
-        assert_eq!(tally.layers()[0].updates, 11 * u128::from(u64::MAX));
+        assert_eq!(tally.layers()[0].updates.effective, 11 * u128::from(u64::MAX));
     }
 
     #[test]
@@ -480,7 +542,7 @@ mod tests {
         }
         let steps: usize = tally.layers().iter().map(|layer| layer.updates_by_step.len()).sum();
         assert_eq!(steps, MAX_STEP_SUMS);
-        assert!(tally.layers().iter().all(|layer| layer.updates == 4096));
+        assert!(tally.layers().iter().all(|layer| layer.updates.effective == 4096));
         (0..300).for_each(|number| drop(tally.remove(&made(number))));
         assert!(tally.layers().iter().all(|layer| layer.updates_by_step.iter().all(|&sum| sum == 0)));
     }
@@ -497,7 +559,7 @@ mod tests {
             let name = (number * 7 % 400).to_string();
             BatchCount { layers: vec![count], ..batch(1, &[(&name, 0, 0)]) }
         };
-        let of = |numbers: &mut dyn Iterator<Item = u64>| {
+        let added = |numbers: &mut dyn Iterator<Item = u64>| {
             let mut tally = Tally::default();
             numbers.for_each(|number| drop(tally.add(number.into(), &made(number))));
             tally
@@ -506,14 +568,14 @@ mod tests {
             let layers = tally.layers().iter().map(|layer| (layer.name.clone(), layer.clone()));
             layers.collect::<BTreeMap<_, _>>()
         };
-        let whole = of(&mut (0..900));
+        let whole = added(&mut (0..900));
         assert_eq!(whole.step_sums, MAX_STEP_SUMS);
-        assert!(sums(&of(&mut (0..900).rev())) == sums(&whole));
+        assert!(sums(&added(&mut (0..900).rev())) == sums(&whole));
         for parts in [2, 7] {
             let mut joined = Tally::default();
             for part in (0..parts).rev() {
-                let part = of(&mut (0..900).filter(|number| number % parts == part));
-                joined.join(part.layers(), part.samples(), part.batches());
+                let part = added(&mut (0..900).filter(|number| number % parts == part));
+                joined.merge(&part);
             }
             assert!(sums(&joined) == sums(&whole), "{parts} parts");
             assert_eq!((joined.samples(), joined.batches()), (whole.samples(), whole.batches()));
@@ -538,20 +600,20 @@ mod tests {
             ..batch(1, &[("a", 1, 4)])
         };
         let batches = [(3, None, 9), (3, Some(0), 8), (3, Some(1), 5), (2, Some(7), 6)];
-        let of = |batches: &mut dyn Iterator<Item = &(u64, Option<u32>, u64)>| {
+        let added = |batches: &mut dyn Iterator<Item = &(u64, Option<u32>, u64)>| {
             let mut tally = Tally::default();
             for &(number, rank, width) in batches {
                 tally.add(BatchId { number, rank }, &with_shape(width));
             }
             tally
         };
-        let (forwards, backwards) = (of(&mut batches.iter()), of(&mut batches.iter().rev()));
+        let (forwards, backwards) = (added(&mut batches.iter()), added(&mut batches.iter().rev()));
         assert_eq!(forwards.layers()[0].neurons, Some(vec![5]));
         assert_eq!(forwards.layers(), backwards.layers());
         let mut joined = Tally::default();
         for at in [2, 0, 3, 1] {
-            let part = of(&mut batches[at..=at].iter());
-            joined.join(part.layers(), part.samples(), part.batches());
+            let part = added(&mut batches[at..=at].iter());
+            joined.merge(&part);
         }
         assert_eq!(joined.layers(), forwards.layers());
     }
@@ -603,7 +665,7 @@ mod tests {
             let found = tally.layers().iter().map(|layer| (layer.name.clone(), layer.updates_by_step.clone()));
             prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), expected);
             for layer in tally.layers() {
-                prop_assert_eq!(layer.updates, layer.updates_by_step.iter().sum::<u128>());
+                prop_assert_eq!(layer.updates.effective, layer.updates_by_step.iter().sum::<u128>());
             }
         }
 

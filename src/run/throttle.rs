@@ -11,24 +11,23 @@
 //! # What is done instead
 //!
 //! A thread asks the system how long it has run and how long it has waited for a processor, in
-//! `/proc/thread-self/schedstat`. Where it has waited for half as long as it ran, others want the processors, and it
-//! pauses before the next batch for as long as makes its share [`SHARE`] of one processor, as a thread for each core
-//! then has of the machine. Where nothing makes it wait, it is not held back: not on an idle machine, and not once the
-//! benchmark is over. Among threads of one session it is the nice value that keeps the share low, and pauses have
-//! little to add.
+//! `/proc/thread-self/schedstat`. If it has waited for half as long as it ran, others want the processors. Before the
+//! next batch it then pauses for long enough to take no more than [`SHARE`] of one processor. If nothing makes it wait,
+//! it is not held back: not on an idle machine, and not once the benchmark is over. Among threads of one session the
+//! nice value keeps the share low, and pauses add little.
 //!
-//! - **Only a backlog** is held back: what was written before this process started. What comes while it runs comes at
-//!   the benchmark's own pace, and is counted at once, so that it never falls behind.
+//! - **Only a backlog** is held back: what was written before this process started. Batches that arrive later come at
+//!   the benchmark's own pace, and are counted at once, so that counting never falls behind.
 //! - **Not by ourselves.** Threads that wait because this program keeps all cores busy are not held back: the processor
-//!   time of the process says so.
-//! - **Waking up** is no waiting: who has slept is let in at once, ahead of others. So the pauses go on until the thread
-//!   has run for [`QUIET`] without waiting.
+//!   time of the process tells.
+//! - **Waking up** is no sign: a thread that has slept is let in at once, ahead of others. So pauses go on until the
+//!   thread has run for [`QUIET`] without waiting.
 //! - **A small backlog** is not worth it: the first [`GRACE`] of processor time are free.
 //! - **Not on leaving**: [`Hurry`] ends every pause, and there are no more.
 //! - Without schedstat (another system, a kernel without it) nothing is held back.
 //!
-//! A pause is [`LONGEST`] at most, so that a mistake costs little; one batch that takes longer to count than fits that
-//! has a larger share.
+//! A pause takes [`LONGEST`] at most, so that a mistake costs little. A batch that takes too long to count for that has
+//! a larger share.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -50,13 +49,13 @@ const QUIET: Duration = Duration::from_millis(20);
 /// The time between two looks at the system's figures, so that they cost nothing.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
-/// The time over which it is looked at how much of the processors this process has: over less, it is chance.
+/// The time over which the share of this process is measured: over less, it is chance.
 const WINDOW: Duration = Duration::from_millis(50);
 
-/// The part of the processors that this process has had where it is itself what its threads wait for.
+/// A process with this part of all processors is itself what its threads wait for.
 const OWN: f64 = 0.75;
 
-/// What became of a thread over some time.
+/// How a thread spent some time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Interval {
     /// How long it ran.
@@ -65,11 +64,11 @@ struct Interval {
     waited: Duration,
     /// How long all of that took, without pauses.
     took: Duration,
-    /// How much of all processors the process had of late, from 0 to 1.
+    /// The part of all processors that the process had of late, from 0 to 1.
     own: f64,
 }
 
-/// Whether others want the processors, as far as it is known.
+/// Whether others want the processors, as far as is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Contention {
     is_there: bool,
@@ -80,7 +79,7 @@ struct Contention {
 }
 
 impl Contention {
-    /// Takes note of an interval; returns how long to pause after it.
+    /// Takes an interval into account; returns how long to pause after it.
     fn note(&mut self, interval: Interval) -> Duration {
         self.ran += interval.ran;
         self.quiet += interval.ran;
@@ -102,7 +101,7 @@ impl Contention {
 pub(super) struct Hurry(Arc<(Mutex<bool>, Condvar)>);
 
 impl Hurry {
-    /// Lets everything be counted as quickly as it can be from now on.
+    /// Lets everything be counted as fast as possible from now on.
     pub(super) fn begin(&self) {
         let (hurries, woken) = &*self.0;
         *hurries.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -117,24 +116,24 @@ impl Hurry {
     }
 }
 
-/// Holds the thread back that made it.
+/// Holds back the thread that made it.
 pub(super) struct Throttle {
     hurry: Hurry,
     clock: Option<Clock>,
     contention: Contention,
 }
 
-/// Where the system says how long this thread ran and waited, and what it said last.
+/// Reads from the system how long this thread ran and waited.
 struct Clock {
     schedstat: File,
     processors: f64,
-    last: Reading,
-    /// What it said at the beginning of this [`WINDOW`] and of the one before.
-    windows: [Reading; 2],
+    last: SchedReading,
+    /// The readings at the beginning of this [`WINDOW`] and of the one before.
+    windows: [SchedReading; 2],
 }
 
 #[derive(Clone, Copy)]
-struct Reading {
+struct SchedReading {
     ran: Duration,
     waited: Duration,
     process: Duration,
@@ -142,17 +141,17 @@ struct Reading {
 }
 
 impl Throttle {
-    /// For the calling thread.
+    /// A throttle for the calling thread.
     pub(super) fn new(hurry: Hurry) -> Self {
         Self { hurry, clock: Clock::open(), contention: Contention::default() }
     }
 
-    /// One that never holds back.
+    /// A throttle that never holds back.
     pub(super) fn none() -> Self {
         Self { hurry: Hurry::default(), clock: None, contention: Contention::default() }
     }
 
-    /// How long to pause before the next batch of a backlog; nothing where nothing was counted since the last.
+    /// How long to pause before the next batch of a backlog; `None` if nothing was counted since the last.
     pub(super) fn due(&mut self) -> Option<Duration> {
         let interval = self.clock.as_mut()?.interval()?;
         Some(self.contention.note(interval)).filter(|pause| !pause.is_zero())
@@ -163,7 +162,7 @@ impl Throttle {
         let start = Instant::now();
         self.hurry.pause(time);
         if let Some(clock) = &mut self.clock {
-            // Waking up may take a while, which is waiting; the pause itself is not.
+            // Waking up may take a while, which is waiting. The pause itself is not.
             clock.last.at += start.elapsed().min(time);
         }
     }
@@ -177,7 +176,7 @@ impl Clock {
         Some(Self { schedstat, processors, last, windows: [last; 2] })
     }
 
-    /// What became of the thread since it was last asked, where that is a while ago.
+    /// How the thread spent the time since the last call, if that is a while ago.
     fn interval(&mut self) -> Option<Interval> {
         if self.last.at.elapsed() < BETWEEN_LOOKS {
             return None;
@@ -198,19 +197,19 @@ impl Clock {
     }
 }
 
-fn read(schedstat: &File) -> Option<Reading> {
+fn read(schedstat: &File) -> Option<SchedReading> {
     let mut text = [0; 96];
     let length = schedstat.read_at(&mut text, 0).ok()?;
     let (ran, waited) = parse(&text[..length])?;
     let process = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Some(Reading { ran, waited, process: process.try_into().ok()?, at: Instant::now() })
+    Some(SchedReading { ran, waited, process: process.try_into().ok()?, at: Instant::now() })
 }
 
-/// The time for which a thread ran, and for which it waited: the first two of three numbers, in nanoseconds.
+/// The times for which a thread ran and waited: the first two of three numbers, in nanoseconds.
 fn parse(schedstat: &[u8]) -> Option<(Duration, Duration)> {
     let mut numbers = std::str::from_utf8(schedstat).ok()?.split_ascii_whitespace().map(str::parse);
     let (ran, waited) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    // A kernel that does not keep them has zeros there, also for a thread that runs.
+    // A kernel that does not keep them gives zeros even for a thread that runs.
     (ran > 0).then(|| (Duration::from_nanos(ran), Duration::from_nanos(waited)))
 }
 

@@ -1,15 +1,15 @@
-//! How fast batches are counted by now.
+//! How fast batches are counted at present.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-/// The time over which the speed is taken.
+/// The time over which the speed is measured.
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// What is counted within such a time is kept as one: thousands of batches a second take no memory.
+/// Counts this close together are kept as one, so that thousands of batches a second take no memory.
 const TOGETHER: Duration = Duration::from_millis(100);
 
-/// The least time after which a speed means anything.
+/// A speed over less time means nothing.
 const LEAST: Duration = Duration::from_millis(300);
 
 /// The bytes that were counted in the last seconds.
@@ -34,17 +34,17 @@ impl Throughput {
         }
     }
 
-    /// Bytes a second; `None` where too little was counted lately to say.
+    /// Bytes a second; `None` if too little was counted lately to tell.
     pub fn per_second(&self, now: SystemTime) -> Option<f64> {
         let mut lately = self.counted.iter().skip_while(|&&(time, _)| elapsed(time, now) > WINDOW);
-        // How long the first took to be counted is not known.
+        // How long the first took is not known.
         let time = elapsed(lately.next()?.0, now);
         let bytes: u64 = lately.map(|&(_, bytes)| bytes).fold(0, u64::saturating_add);
         (time >= LEAST && bytes > 0).then(|| bytes as f64 / time.as_secs_f64())
     }
 }
 
-/// A clock that is set back makes no time.
+/// The time that passed; none if the clock was set back.
 fn elapsed(from: SystemTime, to: SystemTime) -> Duration {
     to.duration_since(from).unwrap_or_default()
 }

@@ -6,10 +6,12 @@ use crate::count::BatchCount;
 use crate::follow::{Account, CountedBatches};
 use crate::run::pace::Pace;
 use crate::run::prices::{Cost, Costs, LayerDefaults};
-use crate::run::problems::{Kind, More, NotListed, Problems};
-use crate::run::ranks::{Circumstances, Ranks, Standing};
+use crate::run::problem_list::{Kind, More, NotListed, Problems};
+use crate::run::ranks::{RankStatus, Ranks};
+use crate::run::run_sums::RunSums;
 use crate::run::series::History;
 use crate::run::state::{KnownManifest, Loss, Progress, path_bytes};
+use crate::run::sums::Operations;
 use crate::run::tally::{LayerPresence, LayerSums, Tally};
 use crate::run::throughput::Throughput;
 use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
@@ -20,20 +22,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// How long `end.json` is waited for after all that was expected is counted.
+/// How long to wait for `end.json` after everything that was expected is counted.
 const WAIT_FOR_END: Duration = Duration::from_secs(2);
 
-/// What a problem is about where what was counted is not in the figures any more.
+/// The path of problems about counts that the figures have lost.
 pub const PROGRESS: &str = "progress";
 
-/// Whether a problem is about that: it has this path, and a number from the second one on.
+/// Whether a problem is about lost counts. From the second one on, its path ends in a number.
 fn is_of_progress(path: &str) -> bool {
     path.strip_prefix(PROGRESS).is_some_and(|rest| {
         rest.is_empty() || rest.strip_prefix(' ').is_some_and(|number| number.parse::<u32>().is_ok())
     })
 }
 
-/// A backlog that is counted sooner is not worth a word.
+/// A backlog that takes less time to count is not worth a word.
 const LONG_BACKLOG: Duration = Duration::from_secs(1);
 
 /// What waits to be counted.
@@ -41,18 +43,18 @@ const LONG_BACKLOG: Duration = Duration::from_secs(1);
 pub struct Backlog {
     /// Bytes on disk.
     pub bytes: u64,
-    /// Bytes that are counted in a second by now.
+    /// Bytes that are counted in a second at present.
     pub per_second: f64,
-    /// The time that takes.
+    /// The time it takes to count them.
     pub left: Duration,
 }
 
 /// What the user says about a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The name of a run whose manifest gives none.
+    /// The name of the run if its manifest gives none.
     pub name: String,
-    /// What an update costs.
+    /// The operations of an update.
     pub costs: Costs,
     /// Neurons of layers that the manifest lacks.
     pub neurons: LayerDefaults,
@@ -60,8 +62,8 @@ pub struct Settings {
     pub resets: LayerDefaults,
     /// A run that is not over and has written nothing for this long is stalled.
     pub stall_after: Duration,
-    /// Whether batches count as written when they arrive, too: not so for a summary, where they
-    /// all arrive now.
+    /// Whether the arrival of a batch is activity, besides its writing. It is not in a summary, where all batches
+    /// arrive now.
     pub live: bool,
 }
 
@@ -70,33 +72,31 @@ pub struct Settings {
 pub enum Status {
     /// No batch yet.
     Waiting,
-    /// Batches come.
     Live,
-    /// It is not over, and nothing came for this long.
+    /// It is not over, and nothing has arrived for this long.
     Stalled(Duration),
-    /// It is over: `end.json` is there, or all that was expected is counted.
+    /// `end.json` is there, or everything that was expected is counted.
     Finished,
 }
 
 /// What outlives a tally that starts over.
 #[derive(Debug, Clone, Default)]
 struct Lasting {
-    /// Counts the tallies.
+    /// How often the tally was started over.
     epoch: u64,
     presence: Option<Presence>,
     watching: Option<Watching>,
-    /// Why the tally was last started over.
+    /// Why it was last started over.
     restarted: Option<String>,
-    /// What was counted and is in no figures any more, one sentence each.
+    /// What was counted and is no longer in any figures, one sentence each.
     losses: Vec<String>,
-    /// Why batches may have been counted and deleted that are in no figures.
+    /// Why batches may have been counted and deleted that are not in any figures, one sentence each.
     doubts: Vec<String>,
 }
 
-/// A batch that is counted: what it adds, and what there is to know of it.
+/// A counted batch: what it adds, and what is known of it.
 #[derive(Debug, Clone)]
 pub struct Addition {
-    /// Which batch it is.
     pub id: BatchId,
     /// Its name in the directory.
     pub name: String,
@@ -108,12 +108,12 @@ pub struct Addition {
     pub replaces: Option<BatchCount>,
     /// What it adds.
     pub count: BatchCount,
-    /// What tells that from another count.
+    /// Tells this count from another count of the same batch.
     pub digest: NonZeroU64,
 }
 
-/// A run at one moment: what one tally of it has come to. Its owner changes it; everybody else has a clone that never
-/// changes, and shares with it what has not changed since.
+/// A run at one moment: what one tally of it has come to. Its owner changes it. Everybody else has a clone, which never
+/// changes and shares everything that has not changed since.
 #[derive(Debug, Clone)]
 pub struct Run {
     settings: Arc<Settings>,
@@ -122,40 +122,35 @@ pub struct Run {
     /// The manifest's layers by name.
     declared: Arc<HashMap<String, usize>>,
     end: Option<End>,
-    /// When the end was first known.
+    /// When the end was first seen.
     end_came: Option<SystemTime>,
-    tally: Tally,
-    /// Which batches are in the tally, and what of each: see [`BatchId::fingerprint`].
+    sums: RunSums,
+    /// Tells which batches are in the sums, with which counts: see [`BatchId::fingerprint`].
     fingerprint: u64,
-    history: History,
-    ranks: Ranks,
-    /// The end of all ranks, which is that of a run without one of its own.
+    /// The end that follows from the ends of all ranks. It is the end of a run without one of its own.
     common_end: Option<End>,
     problems: Arc<Problems>,
-    /// The problems that follow from all that is counted together.
+    /// Problems of all counted batches together.
     of_all: Vec<Problem>,
-    /// What was noticed of batches that count, and of which batch it is said.
+    /// Notices about counted batches, and the batch that each names.
     remarks: BTreeMap<String, BatchName>,
     /// The first batches with all layers and without some.
     first: FirstBatches,
-    /// What unpriced neurons and reset mechanisms may be meant for.
+    /// Neurons and reset mechanisms without a price that may be misspelt.
     misspelt: Misspelt,
-    /// What was lost before, and the doubts, as problems.
+    /// The losses and doubts, as problems.
     lost: Vec<Problem>,
     account: Account,
     refused: Option<SnapshotError>,
     pace: Pace,
     last_activity: Option<SystemTime>,
-    bytes: u64,
     throughput: Throughput,
     ended: Option<Ended>,
     /// The batch with the highest number, as it was last counted.
     newest: Option<(u64, String)>,
     revision: u64,
     structure: u64,
-    /// The order of the layers that was last looked at.
-    order: u64,
-    /// Batches that an earlier process had counted.
+    /// How many of the batches an earlier process counted.
     resumed: u64,
     /// Whether batches may have been deleted since that process counted them.
     may_have_deleted: bool,
@@ -165,26 +160,40 @@ pub struct Run {
 /// How a run's owner ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It has counted what there was to count.
+    /// It has counted everything.
     Done,
     /// By a fault of this program.
     Fault,
 }
 
+impl Settings {
+    /// The settings of a run about which the user says nothing.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            costs: Costs::default(),
+            neurons: LayerDefaults::default(),
+            resets: LayerDefaults::default(),
+            stall_after: Duration::from_secs(30),
+            live: false,
+        }
+    }
+}
+
 impl Addition {
-    /// A batch that was not counted before.
+    /// A batch that is counted for the first time.
     pub fn new(id: BatchId, name: String, modified: SystemTime, bytes: u64, count: BatchCount) -> Self {
         Self { id, name, modified, bytes, replaces: None, digest: count.digest(), count }
     }
 }
 
 impl Run {
-    /// A run of which nothing is known yet.
+    /// A run with nothing counted.
     pub fn new(settings: Settings) -> Self {
         Self::with(settings.into(), Lasting::default())
     }
 
-    /// The run with nothing counted, after its tally was started over, and why that was.
+    /// The run with nothing counted, after its tally was started over for this reason.
     pub fn begun_again(&self, why: &str) -> Self {
         let lasting = Lasting {
             epoch: self.lasting.epoch + 1,
@@ -194,8 +203,8 @@ impl Run {
         Self::with(Arc::clone(&self.settings), lasting)
     }
 
-    /// Another run, in this directory, that has taken the place of this one; why, where this one had figures. What was
-    /// lost of this one is not lost of that one.
+    /// The run in this directory that has replaced this one. `why` is given if this one had figures. The losses of this
+    /// run are not losses of the other.
     pub(super) fn replaced(&self, why: Option<String>, directory: &Path) -> Self {
         let lasting = Lasting { epoch: self.lasting.epoch + 1, restarted: why, ..Lasting::default() };
         let mut run = Self::with(Arc::clone(&self.settings), lasting);
@@ -211,10 +220,8 @@ impl Run {
             declared: Arc::default(),
             end: None,
             end_came: None,
-            tally: Tally::default(),
+            sums: RunSums::default(),
             fingerprint: 0,
-            history: History::default(),
-            ranks: Ranks::default(),
             common_end: None,
             problems: Arc::default(),
             of_all: Vec::new(),
@@ -226,13 +233,11 @@ impl Run {
             refused: None,
             pace: Pace::default(),
             last_activity: None,
-            bytes: 0,
             throughput: Throughput::default(),
             ended: None,
             newest: None,
             revision: 0,
             structure: 0,
-            order: 0,
             resumed: 0,
             may_have_deleted: false,
             corrections: 0,
@@ -241,23 +246,17 @@ impl Run {
         run
     }
 
-    /// Resumes from the progress that an earlier process kept, at `now`; returns whether it can.
-    pub fn resume(&mut self, progress: &Progress, now: SystemTime) -> bool {
-        let batches = progress.counted.len() as u64;
-        let Some(tally) = Tally::restore(&progress.layers, progress.samples, batches) else { return false };
-        self.tally = tally;
-        self.tally.keep_step_lengths(progress.step_lengths.clone());
+    /// Resumes from the progress that an earlier process kept, at `now`.
+    pub fn resume(&mut self, progress: &Progress, now: SystemTime) {
+        self.sums = progress.sums.clone();
         self.fingerprint = progress.counted.fingerprint();
-        self.history = progress.history.clone();
-        self.bytes = progress.bytes;
         self.newest.clone_from(&progress.newest);
-        self.resumed = batches;
+        self.resumed = progress.counted.len() as u64;
         self.last_activity = last_of(progress.counted.written().map(|(_, written)| written), now);
-        self.ranks.restore(progress.ranks.clone());
         self.may_have_deleted = progress.may_have_deleted;
         let lost: HashSet<String> = progress.counted.lost().iter().map(BatchName::to_string).collect();
         for (path, reason) in progress.problems.iter().cloned() {
-            // Of a batch that counts nothing else is kept.
+            // For a counted batch, nothing but notices is kept.
             if is_of_progress(&path) {
                 self.lasting.losses.push(reason);
             } else if BatchName::parse(&path).is_some() && !lost.contains(&path) {
@@ -268,26 +267,18 @@ impl Run {
         }
         for (rank, written) in progress.counted.written() {
             if let Some(rank) = rank {
-                self.ranks.note_written(rank, written, now);
+                self.sums.ranks.note_written(rank, written, now);
             }
         }
         self.reprice();
         self.lost = self.lost_problems();
-        true
     }
 
-    /// Takes over sums that were made elsewhere, from whole batches of this run, with the points over them and
-    /// their ranks. The manifest was applied before; nothing can be counted into them.
-    pub fn take_over(
-        &mut self,
-        tally: Tally,
-        history: History,
-        ranks: Ranks,
-        last_activity: Option<SystemTime>,
-    ) {
-        self.tally = tally;
-        self.history = history.priced_at(self.prices());
-        self.ranks = ranks;
+    /// Takes sums of this run that were counted elsewhere. The manifest comes first, and no batch can be added
+    /// afterwards.
+    pub fn take_sums(&mut self, sums: RunSums, last_activity: Option<SystemTime>) {
+        self.sums = sums;
+        self.sums.history = std::mem::take(&mut self.sums.history).priced_at(self.prices());
         self.expect_ranks();
         self.last_activity = last_activity;
         self.structure += 1;
@@ -295,7 +286,7 @@ impl Run {
         self.of_all = self.problems_of_all();
     }
 
-    /// The progress of the run at `directory`: the counted batches, which the ledger knows, and their sums.
+    /// The progress to keep of the run at `directory`: the counted batches, as the ledger knows them, and their sums.
     pub(super) fn progress_at(
         &self,
         directory: &Path,
@@ -316,23 +307,18 @@ impl Run {
             may_have_deleted,
             problems: problems.map(|problem| (problem.path, problem.reason)).collect(),
             counted,
-            layers: self.tally.layers().to_vec(),
-            step_lengths: self.tally.step_lengths().iter().map(|lengths| lengths.kept()).collect(),
-            samples: self.tally.samples(),
-            bytes: self.bytes,
-            history: self.history.clone(),
-            ranks: self.ranks.sums(),
+            sums: self.sums.clone(),
             newest: self.newest.clone(),
         }
     }
 
-    /// Whether the sums are those of exactly so many batches with this
+    /// Whether the sums are of exactly so many batches with this
     /// [fingerprint](crate::follow::CountedBatches::fingerprint).
     pub fn agrees_with(&self, fingerprint: u64, batches: u64) -> bool {
-        batches == self.tally.batches() && fingerprint == self.fingerprint
+        batches == self.sums.tally.batches() && fingerprint == self.fingerprint
     }
 
-    /// Notes what is, or may be, in no figures any more.
+    /// Records what is lost, or may be.
     pub(super) fn note_loss(&mut self, loss: Loss) {
         match loss {
             Loss::Certain(why) => self.lasting.losses.push(why),
@@ -341,8 +327,8 @@ impl Run {
         self.lost = self.lost_problems();
     }
 
-    /// Each loss is a problem of its own, so that none hides another. What may be lost is not where all batches that
-    /// there are to be are counted.
+    /// Each loss is a problem of its own, so that none hides another. What may be lost cannot be if all expected
+    /// batches are counted.
     fn lost_problems(&self) -> Vec<Problem> {
         let path = |before: usize| match before {
             0 => PROGRESS.to_owned(),
@@ -355,17 +341,17 @@ impl Run {
         losses.chain(self.lasting.doubts.iter().map(doubt)).collect()
     }
 
-    /// Whether it is said how many batches there are, and as many are counted. Of several ranks the last may have
-    /// written an end of its own as that of the run.
+    /// Whether the expected number of batches is known and counted. The end of a run with several ranks does not say
+    /// it: the last rank may have written its own end as that of the run.
     fn has_all_batches(&self) -> bool {
         let are_several =
-            !self.ranks.is_empty() || self.manifest().is_some_and(|own| own.world_size.unwrap_or(1) > 1);
+            !self.sums.ranks.is_empty() || self.manifest().is_some_and(|own| own.world_size.unwrap_or(1) > 1);
         let end = if are_several { self.common_end.as_ref() } else { self.end() };
         let said = end.map_or(self.expected_batches(), |end| end.batches);
-        said.is_some_and(|said| self.tally.batches() >= said)
+        said.is_some_and(|said| self.sums.tally.batches() >= said)
     }
 
-    /// Batches that were counted by an earlier process, and are in the figures.
+    /// How many of the batches an earlier process counted.
     pub fn resumed(&self) -> u64 {
         self.resumed
     }
@@ -376,8 +362,8 @@ impl Run {
         self.may_have_deleted
     }
 
-    /// The run as it is at `now`, for whoever wants to read it; `revision` tells it from the one before. What follows
-    /// from everything together is found out here, and not after each batch: it may take a look at each rank.
+    /// A view of the run at `now` with this revision. Problems of all batches together are found here and not after
+    /// each batch, since that may take a look at each rank.
     pub(super) fn conclude(&mut self, revision: u64, now: SystemTime) -> Self {
         self.revision = revision;
         self.end_came = self.end().and(self.end_came.or(Some(now)));
@@ -386,13 +372,13 @@ impl Run {
         self.clone()
     }
 
-    /// As a run is read that no directory is followed for: of one that is merged or made for a test.
+    /// A view of a run that follows no directory: one that is merged, or made for a test.
     pub fn concluded(mut self, now: SystemTime) -> Self {
         let revision = self.revision + 1;
         self.conclude(revision, now)
     }
 
-    /// What is wrong with all of it together, and in no file alone.
+    /// Problems of all batches together, which no single file has.
     fn problems_of_all(&self) -> Vec<Problem> {
         let mut problems: Vec<Problem> = self.excess_over_end().into_iter().collect();
         if problems.is_empty() {
@@ -403,31 +389,31 @@ impl Run {
         problems
     }
 
-    /// The problem with an end that names other samples than are counted, although all its batches are.
+    /// The problem of an end that gives another number of samples than is counted, although all its batches are.
     fn samples_unlike_end(&self) -> Vec<Problem> {
         let ranks = self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(1);
         if self.account.waiting > 0 {
             return Vec::new();
         }
-        if self.ranks.is_empty() {
+        if self.sums.ranks.is_empty() {
             let own = self.end.as_ref().filter(|_| ranks <= 1);
-            let why = own.and_then(|end| end.unlike(self.tally.batches(), self.tally.samples()));
+            let why = own.and_then(|end| end.unlike(self.sums.tally.batches(), self.sums.tally.samples()));
             return why.map(|why| set_aside("end.json".into(), why)).into_iter().collect();
         }
-        let of_ranks = self.ranks.all().filter_map(|(number, rank)| {
+        let of_ranks = self.sums.ranks.all().filter_map(|(number, rank)| {
             let why = rank.end.as_ref()?.unlike(rank.sums.batches, rank.sums.samples)?;
             Some(set_aside(format!("the end of rank {number}"), why))
         });
         of_ranks.collect()
     }
 
-    /// The problem with a run that has more batches than its end says: they are those of several runs, unless
-    /// several ranks wrote them, of which the last may have written the end.
+    /// The problem of a run with more batches than its end gives: they are from several runs. With several ranks it is
+    /// none, since the last may have written its own end as that of the run.
     fn excess_over_end(&self) -> Option<Problem> {
         let ranks = self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(1);
         let said = self.end().and_then(|end| end.batches)?;
-        let counted = self.tally.batches();
-        (counted > said && ranks <= 1 && self.ranks.is_empty()).then(|| Problem {
+        let counted = self.sums.tally.batches();
+        (counted > said && ranks <= 1 && self.sums.ranks.is_empty()).then(|| Problem {
             path: "end.json".into(),
             reason: format!(
                 "it says that there are {said}, and {counted} batches are counted; start the tally over if another \
@@ -437,17 +423,16 @@ impl Run {
         })
     }
 
-    /// Notes whether the directory is there; `None` where that is not known any more.
+    /// Takes whether the directory is there; `None` if that is no longer known.
     pub fn take_presence(&mut self, presence: Option<Presence>) {
         self.lasting.presence = presence;
     }
 
-    /// Notes how changes are noticed from now on.
     pub fn take_watching(&mut self, watching: Watching) {
         self.lasting.watching = Some(watching);
     }
 
-    /// Takes the manifest, read for the first time or again.
+    /// Takes the manifest, which may replace an earlier one.
     pub fn take_manifest(&mut self, manifest: Arc<Manifest>) {
         self.refused = None;
         let layers = manifest.layers.iter().enumerate();
@@ -457,53 +442,50 @@ impl Run {
         self.reprice();
     }
 
-    /// Takes the end of the run, or notes that it is not there any more.
+    /// Takes the end of the run, or that it is gone.
     pub fn take_end(&mut self, end: Option<End>) {
         self.end = end;
     }
 
-    /// The same of a rank.
+    /// Takes the end of a rank, or that it is gone.
     pub fn take_rank_end(&mut self, rank: u32, end: Option<End>) {
         match end {
-            Some(end) => self.ranks.end(rank, end),
-            None => self.ranks.forget_end(rank),
+            Some(end) => self.sums.ranks.end(rank, end),
+            None => self.sums.ranks.forget_end(rank),
         }
         self.expect_ranks();
     }
 
-    /// Takes the account of a rank as it stands now; `None` where the rank is gone.
+    /// Takes the account of a rank; `None` if the rank is gone.
     pub fn take_rank(&mut self, rank: u32, account: Option<Account>) {
-        self.ranks.account(rank, account);
+        self.sums.ranks.account(rank, account);
         self.expect_ranks();
     }
 
-    /// Takes the account as it stands now.
     pub fn take_account(&mut self, account: Account) {
         self.account = account;
     }
 
-    /// Takes the reason why the run must not be counted, or notes that there is none any more.
+    /// Takes why the run must not be counted, or that it may be.
     pub fn refuse(&mut self, why: Option<SnapshotError>) {
         self.refused = why;
     }
 
-    /// Notes the first batches with all layers that any batch has, and without some.
     pub fn note_first(&mut self, first: FirstBatches) {
         self.first = first;
     }
 
-    /// Takes over what the counted batches say of some layers, after one that had them was replaced or taken out.
+    /// Takes what the counted batches say of some layers, after a batch with these layers was replaced or taken out.
     pub(super) fn correct_layers(&mut self, layers: &[LayerPresence]) {
-        self.tally.correct(layers);
+        self.sums.tally.correct(layers);
         self.structure += 1;
     }
 
-    /// Notes how the owner of the run ended.
     pub fn end_with(&mut self, ended: Ended) {
         self.ended = Some(ended);
     }
 
-    /// Adds a batch that came at `now`.
+    /// Adds a batch that arrived at `now`.
     pub fn add(&mut self, batch: Addition, now: SystemTime) {
         let Addition { id, name, modified, bytes, replaces, count, digest } = batch;
         let BatchId { number, rank } = id;
@@ -511,34 +493,32 @@ impl Run {
         if let Some(replaced) = &replaces {
             self.take_out(id, replaced);
         }
-        let layers = self.tally.add(id, &count);
+        let (layers, order) = (self.sums.tally.layers().len(), self.sums.tally.order());
+        let Self { sums, settings, manifest, declared, .. } = self;
+        let price =
+            |layer: &LayerSums| price(settings, manifest.as_deref(), declared, &layer.name).unwrap_or(0);
+        sums.add(id, &count, price);
         if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
             self.newest = Some((number, name));
         }
-        if self.tally.order() != self.order {
-            self.order = self.tally.order();
-            self.structure += 1;
-            self.price_new_layers();
-        }
-        self.history.add(number, count.samples, &layers, &count.layers);
+        self.structure += u64::from(self.sums.tally.order() != order);
+        (layers..self.sums.tally.layers().len()).for_each(|at| self.note_spelling_of_undeclared(at));
+        // Where everything is counted at once, the arrival of a batch says nothing.
+        let came = if self.settings.live { now } else { modified.min(now) };
         if let Some(rank) = rank {
-            self.ranks.add(rank, count.samples, &layers, &count.layers);
-            // Where all is counted at once, that a batch comes says nothing about its rank.
-            let came = if self.settings.live { now } else { modified.min(now) };
-            self.ranks.note_written(rank, modified, came);
+            self.sums.ranks.note_written(rank, modified, came);
         }
         self.pace.note(modified);
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.sums.bytes = self.sums.bytes.saturating_add(bytes);
         self.throughput.note(bytes, now);
-        // A clock that runs ahead elsewhere must not make a run live for ever.
-        let activity = if self.settings.live { now } else { modified.min(now) };
-        self.last_activity = self.last_activity.max(Some(activity));
+        // It is no later than now: a clock that runs ahead elsewhere must not make a run live for ever.
+        self.last_activity = self.last_activity.max(Some(came));
     }
 
-    /// Tells the history what an update of each layer costs.
+    /// Prices all layers.
     fn reprice(&mut self) {
         self.structure += 1;
-        self.history.reprice(self.prices());
+        self.sums.history.reprice(self.prices());
         self.note_misspelt();
     }
 
@@ -549,17 +529,18 @@ impl Run {
         for layer in declared.iter().flat_map(|manifest| &manifest.layers) {
             self.note_spelling("manifest.json", Some(&layer.neuron), Some(&layer.reset), &layer.name);
         }
-        for at in 0..self.tally.layers().len() {
+        for at in 0..self.sums.tally.layers().len() {
             self.note_spelling_of_undeclared(at);
         }
     }
 
-    /// That of a layer of the tally that the manifest lacks.
+    /// Looks at the spelling for a layer that the manifest lacks.
     fn note_spelling_of_undeclared(&mut self, at: usize) {
-        let name = self.tally.layers()[at].name.clone();
+        let name = self.sums.tally.layers()[at].name.clone();
         if !self.declared.contains_key(&name) {
             let Settings { neurons, resets, .. } = &*self.settings;
-            let (neuron, reset) = (neurons.of(&name).map(str::to_owned), resets.of(&name).map(str::to_owned));
+            let (neuron, reset) =
+                (neurons.for_layer(&name).map(str::to_owned), resets.for_layer(&name).map(str::to_owned));
             self.note_spelling("--neuron and --reset", neuron.as_deref(), reset.as_deref(), &name);
         }
     }
@@ -577,43 +558,31 @@ impl Run {
         if let Some(meant) = self.settings.costs.meant(neuron, reset) {
             let key = (source, neuron.to_owned(), reset.to_owned());
             let layer = shown(layer).into_owned();
-            // In whatever order the layers come.
+            // The first layer by name is given, whatever the order.
             let known = self.misspelt.entry(key).or_insert_with(|| (layer.clone(), meant));
             known.0 = layer.min(std::mem::take(&mut known.0));
         }
     }
 
-    /// Tells the history what an update of each layer costs that came with a batch.
-    fn price_new_layers(&mut self) {
-        let known = self.history.prices().len();
-        let new: Vec<u64> = self.tally.layers().iter().skip(known).map(|layer| self.price(layer)).collect();
-        self.history.price_new(new);
-        (known..self.tally.layers().len()).for_each(|at| self.note_spelling_of_undeclared(at));
-    }
-
-    /// What an update of each layer costs, by index in the tally; 0 where it has no price.
+    /// The operations of an update of each layer, by index in the tally; 0 where it has no price.
     fn prices(&self) -> Vec<u64> {
-        self.tally.layers().iter().map(|layer| self.price(layer)).collect()
+        let price = |name: &str| price(&self.settings, self.manifest(), &self.declared, name).unwrap_or(0);
+        self.sums.tally.layers().iter().map(|layer| price(&layer.name)).collect()
     }
 
-    fn price(&self, layer: &LayerSums) -> u64 {
-        let (neuron, reset) = self.neuron_and_reset(&layer.name);
-        self.cost(neuron, reset).map_or(0, |cost| cost.ops_per_update)
-    }
-
-    /// Notes what follows from another rank, another end of one, or another manifest.
+    /// Updates what follows from the ranks, their ends and the manifest.
     fn expect_ranks(&mut self) {
-        self.ranks.expect(self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(0));
-        self.common_end = self.ranks.common_end();
+        self.sums.ranks.expect(self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(0));
+        self.common_end = self.sums.ranks.common_end();
     }
 
-    /// Adds a problem. One that sets a file aside replaces an earlier one with the same file; of notices there may be
-    /// several.
+    /// Adds a problem. One that sets a file aside replaces an earlier one with the same file; there may be several
+    /// notices.
     pub fn add_problem(&mut self, problem: Problem) {
         Arc::make_mut(&mut self.problems).add(problem);
     }
 
-    /// Notes that there is no problem with a file any more.
+    /// Removes all problems of a file.
     pub fn solve(&mut self, path: &str) {
         // Most batches never had one.
         if self.problems.has(path) {
@@ -621,8 +590,8 @@ impl Run {
         }
     }
 
-    /// Says what is noticed of a batch that counts, of the first batch that it is true of, whichever process has
-    /// counted that.
+    /// Adds a notice about a counted batch. It names the first batch that it is true of, whichever process counted that
+    /// batch.
     pub fn add_remark(&mut self, problem: Problem) {
         let Some(batch) = BatchName::parse(&problem.path) else { return };
         if let Some(before) = self.remark(&problem.reason) {
@@ -635,7 +604,7 @@ impl Run {
         self.add_problem(problem);
     }
 
-    /// What is noticed of batches that count, as long as it is true.
+    /// The notices about counted batches that are still true.
     fn remarks(&self) -> impl Iterator<Item = Problem> {
         self.remarks.keys().filter_map(|reason| self.remark(reason))
     }
@@ -646,136 +615,130 @@ impl Run {
         Some(remark).filter(|remark| self.problems.contains(remark))
     }
 
-    /// Takes a notice back that is said of another batch now, or is true no more.
+    /// Removes a notice that is no longer true, or names another batch now.
     pub fn take_notice_back(&mut self, problem: &Problem) {
         Arc::make_mut(&mut self.problems).take_back(problem);
     }
 
-    /// Takes a batch out again that was added.
+    /// Takes out a batch that was added.
     pub fn take_out(&mut self, id: BatchId, count: &BatchCount) {
-        let layers = self.tally.remove(count);
+        let order = self.sums.tally.order();
+        self.sums.remove(id, count);
         self.fingerprint = self.fingerprint.wrapping_sub(id.fingerprint(Some(count.digest())));
-        self.structure += u64::from(self.tally.order() != self.order);
-        self.order = self.tally.order();
+        self.structure += u64::from(self.sums.tally.order() != order);
         self.corrections += 1;
-        self.history.remove(id.number, count.samples, &layers, &count.layers);
-        if let Some(rank) = id.rank {
-            self.ranks.remove(rank, count.samples, &layers, &count.layers);
-        }
     }
 
-    /// What the user says about it.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Names the run after its directory, which is another one now, where its manifest says nothing else.
+    /// Names the run after its new directory, unless its manifest names it.
     pub(super) fn rename(&mut self, directory: &Path) {
         if let Some(name) = directory.file_name() {
             Arc::make_mut(&mut self.settings).name = name.to_string_lossy().into_owned();
         }
     }
 
-    /// When something was last written, as far as it is known.
+    /// When something was last written, if that is known.
     pub fn last_activity(&self) -> Option<SystemTime> {
         self.last_activity
     }
 
-    /// The run's name.
     pub fn name(&self) -> &str {
         let declared = self.manifest.as_ref().and_then(|manifest| manifest.run.as_deref());
         declared.unwrap_or(&self.settings.name)
     }
 
-    /// The manifest, once it was read.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_deref()
     }
 
-    /// The manifest, to be held elsewhere.
     pub fn shared_manifest(&self) -> Option<Arc<Manifest>> {
         self.manifest.clone()
     }
 
-    /// The end of the run, once it was read; without one of its own, that of all ranks together.
+    /// The end of the run; without one of its own, the end of all ranks together.
     pub fn end(&self) -> Option<&End> {
         self.end.as_ref().or(self.common_end.as_ref())
     }
 
-    /// The end of the run that it has of its own.
+    /// The run's own end.
     pub fn own_end(&self) -> Option<&End> {
         self.end.as_ref()
     }
 
-    /// The ranks.
     pub fn ranks(&self) -> &Ranks {
-        &self.ranks
+        &self.sums.ranks
     }
 
-    /// The ranks as they stand at `now`, the lowest first; where all is counted at once, as they stood when the
-    /// newest batch of any of them was written.
-    pub fn standings(&self, now: SystemTime) -> Vec<Standing> {
-        if self.ranks.is_empty() {
+    /// The ranks as they stand at `now`, the lowest first. Where everything is counted at once, they stand as they did
+    /// when the newest batch of any of them was written.
+    pub fn rank_statuses(&self, now: SystemTime) -> Vec<RankStatus> {
+        let ranks = &self.sums.ranks;
+        if ranks.is_empty() {
             return Vec::new();
         }
-        let run_is_over = self.status(now) == Status::Finished;
-        let stall_after = self.settings.stall_after;
-        let now = self.ranks.newest().filter(|_| !self.settings.live).unwrap_or(now);
-        self.ranks.standings(Circumstances { now, run_is_over, stall_after }, self.history.prices())
+        let is_over = self.status(now) == Status::Finished;
+        let now = ranks.newest().filter(|_| !self.settings.live).unwrap_or(now);
+        ranks.statuses(now, is_over, self.settings.stall_after, self.sums.history.prices())
     }
 
-    /// The sums.
+    /// All sums over the counted batches.
+    pub fn sums(&self) -> &RunSums {
+        &self.sums
+    }
+
+    /// The sums by layer.
     pub fn tally(&self) -> &Tally {
-        &self.tally
+        &self.sums.tally
     }
 
-    /// The figures over the batches.
+    /// The sums along the run.
     pub fn history(&self) -> &History {
-        &self.history
+        &self.sums.history
     }
 
-    /// The first batches with all layers that any batch has, and without some.
+    /// The first batch with all layers that any batch has, and the first that lacks some.
     pub fn first_batches(&self) -> FirstBatches {
         self.first
     }
 
-    /// The account of the batches.
     pub fn account(&self) -> Account {
         self.account
     }
 
-    /// The problems, by file; of many of a kind those whose names come first.
+    /// The problems, by file. Of many of a kind, the first by name are listed.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.problems_of_files().chain(&self.of_all).chain(&self.lost)
     }
 
-    /// The same without what follows from the sums of all batches together.
+    /// The problems of files, without those of all batches together.
     pub fn problems_of_files(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter()
     }
 
-    /// The problems, the last of each kind with how many more there are.
+    /// The problems. Behind the last of each kind is how many more there are.
     pub fn problems_with_more(&self) -> impl Iterator<Item = (&Problem, More)> {
         let together = self.of_all.iter().chain(&self.lost).map(|problem| (problem, More::default()));
         self.problems.with_more().chain(together)
     }
 
-    /// How many problems of files are in no list, by severity and kind: of batches, and of other files.
+    /// How many problems of files are not listed, by severity and kind.
     pub fn problems_not_listed(&self) -> impl Iterator<Item = NotListed<'_>> {
         self.problems.not_listed()
     }
 
-    /// Notes problems of which nothing but their number is known.
+    /// Adds problems of which only the number is known.
     pub fn add_unnamed_problems(&mut self, severity: Severity, kind: Kind, more: u64) {
         Arc::make_mut(&mut self.problems).add_unnamed(severity, kind, more);
     }
 
-    /// How many problems there are.
     pub fn problem_count(&self) -> u64 {
         self.problems_with_more().map(|(_, more)| 1 + more.total()).sum()
     }
 
-    /// Why the run must not be counted, where it must not.
+    /// Why the run must not be counted, if it must not.
     pub fn refused(&self) -> Option<&SnapshotError> {
         self.refused.as_ref()
     }
@@ -790,7 +753,7 @@ impl Run {
         self.lasting.watching.as_ref()
     }
 
-    /// Why the tally was last started over, where it was.
+    /// Why the tally was last started over, if it was.
     pub fn restarted(&self) -> Option<&str> {
         self.lasting.restarted.as_deref()
     }
@@ -805,88 +768,79 @@ impl Run {
         self.newest.as_ref().map(|newest| newest.1.as_str())
     }
 
-    /// Another number after every change.
+    /// Changes with every view.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Another number after every change of which layers there are or what they are.
+    /// Changes whenever layers, or what is known of them, change.
     pub fn structure(&self) -> (u64, u64) {
         (self.lasting.epoch, self.structure)
     }
 
-    /// Another number after every batch that was taken out or replaced, and when the tally was started over.
+    /// Changes whenever a batch is taken out or replaced, and when the tally starts over.
     pub fn corrections(&self) -> (u64, u64) {
         (self.lasting.epoch, self.corrections)
     }
 
-    /// Whether nothing of a run was ever there.
+    /// Whether there was never anything of a run.
     pub fn is_blank(&self) -> bool {
         let documents = self.manifest.is_none() && self.end.is_none() && self.refused.is_none();
-        documents && self.ranks.is_empty() && self.account.seen == 0 && self.tally.batches() == 0
+        documents && self.sums.ranks.is_empty() && self.account.seen == 0 && self.sums.tally.batches() == 0
     }
 
-    /// Whether the owner of the run has ended.
     pub fn has_ended(&self) -> bool {
         self.ended.is_some()
     }
 
-    /// How the owner of the run ended, where it has; nothing changes any more then.
+    /// How the owner of the run ended, if it has. Nothing changes after that.
     pub fn ended(&self) -> Option<Ended> {
         self.ended
     }
 
     /// Bytes counted.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.sums.bytes
     }
 
     /// The neuron and reset mechanism of a layer: the manifest's, else the user's.
     pub fn neuron_and_reset(&self, layer: &str) -> (Option<&str>, Option<&str>) {
-        let declared = self.declared.get(layer).zip(self.manifest());
-        match declared.and_then(|(&at, manifest)| manifest.layers.get(at)) {
-            Some(entry) => (Some(&entry.neuron), Some(&entry.reset)),
-            None => (self.settings.neurons.of(layer), self.settings.resets.of(layer)),
-        }
+        neuron_and_reset(&self.settings, self.manifest(), &self.declared, layer)
     }
 
     /// The cost of an update of a neuron with a reset mechanism.
     pub fn cost(&self, neuron: Option<&str>, reset: Option<&str>) -> Option<Cost> {
-        self.settings.costs.of(neuron?, reset?)
+        self.settings.costs.cost(neuron?, reset?)
     }
 
-    /// Effective and dense operations of all priced layers.
-    pub fn operations(&self) -> (u128, u128) {
-        let priced = self.tally.layers().iter().zip(self.history.prices());
-        priced.fold((0, 0), |(effective, dense), (layer, &price)| {
-            (effective + layer.updates * u128::from(price), dense + layer.dense * u128::from(price))
-        })
+    /// The operations of all priced layers.
+    pub fn operations(&self) -> Operations {
+        self.sums.operations()
     }
 
-    /// Batches that are expected, where that is known: what the end says, else the manifest.
+    /// How many batches the manifest expects.
     pub fn expected_batches(&self) -> Option<u64> {
         self.manifest().and_then(|manifest| manifest.expected_batches)
     }
 
-    /// Samples that are expected, where that is known.
+    /// How many samples the manifest expects.
     pub fn expected_samples(&self) -> Option<u64> {
         self.manifest().and_then(|manifest| manifest.expected_samples)
     }
 
-    /// The part of the run that is counted, in 0 to 1, where it is known what to expect.
+    /// The part of the run that is counted, from 0 to 1, if it is known what to expect.
     pub fn progress(&self) -> Option<f64> {
         let part = |done: f64, whole: Option<u64>| {
             whole.filter(|&whole| whole > 0).map(|whole| (done / whole as f64).min(1.0))
         };
-        part(self.tally.batches() as f64, self.expected_batches())
-            .or_else(|| part(self.tally.samples() as f64, self.expected_samples()))
+        part(self.sums.tally.batches() as f64, self.expected_batches())
+            .or_else(|| part(self.sums.tally.samples() as f64, self.expected_samples()))
     }
 
-    /// Whether all that was expected is counted.
     fn expectations_met(&self) -> bool {
         match (self.expected_batches(), self.expected_samples()) {
-            (Some(batches), _) => self.tally.batches() >= batches,
-            (None, Some(samples)) => self.tally.samples() >= u128::from(samples),
+            (Some(batches), _) => self.sums.tally.batches() >= batches,
+            (None, Some(samples)) => self.sums.tally.samples() >= u128::from(samples),
             (None, None) => false,
         }
     }
@@ -901,15 +855,15 @@ impl Run {
         if silent >= self.settings.stall_after { Status::Stalled(silent) } else { Status::Live }
     }
 
-    /// Whether there is nothing to wait for any more.
+    /// Whether there is nothing left to wait for.
     ///
-    /// `end.json` may come a moment before the last batches (a copy in alphabetical order reversed) or
-    /// a moment after them, so both are waited for a little.
+    /// `end.json` may arrive a moment before the last batches (as in a copy in reverse alphabetical order) or after
+    /// them, so that both are waited for a little.
     pub fn is_over(&self, now: SystemTime) -> bool {
         if self.status(now) != Status::Finished || self.account.waiting > 0 {
             return false;
         }
-        // An end that comes before the first batch begins the wait for it.
+        // If the end comes before the first batch, the wait begins with it.
         let last = self.last_activity.max(self.end_came);
         let silent_for = |time: Duration| {
             last.is_none_or(|last| now.duration_since(last).is_ok_and(|silent| silent >= time))
@@ -928,11 +882,11 @@ impl Run {
         }
     }
 
-    /// Whether the figures are whole: the run is over, all its batches are counted, nothing waits and
-    /// nothing was set aside.
+    /// Whether the figures are whole: the run is over, all its batches are counted, nothing waits, and nothing was set
+    /// aside.
     pub fn is_complete(&self) -> bool {
         let all_written = match self.end() {
-            Some(End { batches: Some(batches), .. }) => self.tally.batches() >= *batches,
+            Some(End { batches: Some(batches), .. }) => self.sums.tally.batches() >= *batches,
             Some(end) => !self.lacks_samples_of(end),
             None => self.expectations_met(),
         };
@@ -940,9 +894,10 @@ impl Run {
         all_written && nothing_missing && self.set_aside().next().is_none()
     }
 
-    /// Whether an end that says nothing of batches names more samples than are counted.
+    /// Whether an end that gives no number of batches gives more samples than are counted.
     pub fn lacks_samples_of(&self, end: &End) -> bool {
-        end.batches.is_none() && end.samples.is_some_and(|samples| self.tally.samples() < u128::from(samples))
+        end.batches.is_none()
+            && end.samples.is_some_and(|samples| self.sums.tally.samples() < u128::from(samples))
     }
 
     /// The problems that keep something out of the figures.
@@ -950,7 +905,7 @@ impl Run {
         self.problems().filter(|problem| problem.severity == Severity::SetAside)
     }
 
-    /// What waits to be counted, where that takes a while.
+    /// What waits to be counted, if that takes a while.
     pub fn backlog(&self, now: SystemTime) -> Option<Backlog> {
         let bytes = self.account.waiting_bytes;
         let per_second = self.throughput.per_second(now)?;
@@ -958,16 +913,16 @@ impl Run {
         (left >= LONG_BACKLOG).then_some(Backlog { bytes, per_second, left })
     }
 
-    /// The time left, where the pace and what is to come are known.
+    /// The time left, if the pace and what is to come are known.
     pub fn time_left(&self, now: SystemTime) -> Option<Duration> {
         if self.status(now) != Status::Live {
             return None;
         }
-        let counted = self.tally.batches();
+        let counted = self.sums.tally.batches();
         let left = match (self.expected_batches(), self.expected_samples()) {
             (Some(batches), _) => batches.saturating_sub(counted) as f64,
             (None, Some(samples)) => {
-                let done = self.tally.samples() as f64;
+                let done = self.sums.tally.samples() as f64;
                 (samples as f64 - done).max(0.0) * counted as f64 / done.max(1.0)
             }
             (None, None) => return None,
@@ -976,11 +931,36 @@ impl Run {
     }
 }
 
-/// Of more neurons and reset mechanisms nothing is said: one manifest may have a hundred thousand.
+/// The neuron and reset mechanism of a layer: the manifest's, else the user's.
+fn neuron_and_reset<'a>(
+    settings: &'a Settings,
+    manifest: Option<&'a Manifest>,
+    declared: &HashMap<String, usize>,
+    layer: &str,
+) -> (Option<&'a str>, Option<&'a str>) {
+    let entry = declared.get(layer).zip(manifest).and_then(|(&at, manifest)| manifest.layers.get(at));
+    match entry {
+        Some(entry) => (Some(&entry.neuron), Some(&entry.reset)),
+        None => (settings.neurons.for_layer(layer), settings.resets.for_layer(layer)),
+    }
+}
+
+/// The operations of an update of a layer, where it has a price.
+fn price(
+    settings: &Settings,
+    manifest: Option<&Manifest>,
+    declared: &HashMap<String, usize>,
+    layer: &str,
+) -> Option<u64> {
+    let (neuron, reset) = neuron_and_reset(settings, manifest, declared, layer);
+    Some(settings.costs.cost(neuron?, reset?)?.ops_per_update)
+}
+
+/// The most misspelt names that are reported: one manifest may have a hundred thousand.
 const MOST_MISSPELT: usize = 20;
 
-/// Neurons and reset mechanisms without a price, by what says them: the first layer that has them, and what they may
-/// be meant for.
+/// Neurons and reset mechanisms without a price, by where they are given: the first layer that has them, and what they
+/// may be meant for.
 type Misspelt = BTreeMap<(&'static str, String, String), (String, String)>;
 
 fn misspelt((source, neuron, reset): &(&str, String, String), (layer, meant): &(String, String)) -> Problem {
@@ -1001,8 +981,8 @@ fn set_aside(path: String, reason: String) -> Problem {
     Problem { path, reason, severity: Severity::SetAside }
 }
 
-/// When something was last written. What a clock that runs ahead says of that must not keep a run alive, so that it
-/// says something only where nothing else does.
+/// When something was last written. Times in the future count only if there are no others: a clock that runs ahead must
+/// not keep a run alive.
 fn last_of(written: impl Iterator<Item = SystemTime>, now: SystemTime) -> Option<SystemTime> {
     let (past, future): (Vec<_>, Vec<_>) = written.partition(|&written| written <= now);
     past.into_iter().max().or_else(|| future.first().map(|_| now))
@@ -1016,12 +996,9 @@ mod tests {
 
     fn run() -> Run {
         Run::new(Settings {
-            name: "x".into(),
-            costs: Costs::default(),
             neurons: LayerDefaults::parse(&["Leaky".into()]),
             resets: LayerDefaults::parse(&["zero".into()]),
-            stall_after: Duration::from_secs(30),
-            live: false,
+            ..Settings::new("x")
         })
     }
 
@@ -1034,7 +1011,7 @@ mod tests {
         Addition::new(number.into(), format!("batch-{number}.npz"), SystemTime::UNIX_EPOCH, 1, count)
     }
 
-    /// So many that pricing all layers anew for each batch does not come to an end.
+    /// There are so many that the test never ends if all layers are priced again for each batch.
     #[test]
     fn each_of_very_many_batches_may_have_a_new_layer() {
         const MANY: u64 = 20_000;
@@ -1043,8 +1020,11 @@ mod tests {
             run.add(counted(number, &format!("l{number}")), SystemTime::UNIX_EPOCH);
         }
         assert_eq!(run.history().prices(), vec![4; MANY as usize]);
-        assert_eq!(run.operations(), (4 * u128::from(MANY), 8 * u128::from(MANY)));
-        let effective: u128 = run.history().points().iter().map(|point| point.effective).sum();
+        assert_eq!(
+            run.operations(),
+            Operations { effective: 4 * u128::from(MANY), dense: 8 * u128::from(MANY) }
+        );
+        let effective: u128 = run.history().points().iter().map(|point| point.operations.effective).sum();
         assert_eq!(effective, 4 * u128::from(MANY));
     }
 
@@ -1061,7 +1041,8 @@ mod tests {
             run.add(batch, SystemTime::UNIX_EPOCH);
         }
         assert_eq!(run.history().prices(), [8, 24, 4]);
-        let effective: Vec<u128> = run.history().points().iter().map(|point| point.effective).collect();
+        let effective: Vec<u128> =
+            run.history().points().iter().map(|point| point.operations.effective).collect();
         assert_eq!(effective, [8, 24, 4, 8]);
     }
 
@@ -1133,12 +1114,10 @@ mod tests {
         assert_eq!((after.restarts(), after.restarted()), (1, Some("as you asked")));
         let named: Vec<&str> = after.problems().map(|problem| problem.path.as_str()).collect();
         assert_eq!(named, ["progress", "progress 2", "progress"]);
-        assert_eq!((after.tally.batches(), after.set_aside().count()), (0, 3));
+        assert_eq!((after.sums.tally.batches(), after.set_aside().count()), (0, 3));
         let mut resumed = run();
-        assert!(resumed.resume(
-            &after.progress_at(Path::new("x"), CountedBatches::default(), None, None, false),
-            SystemTime::UNIX_EPOCH
-        ));
+        let kept = after.progress_at(Path::new("x"), CountedBatches::default(), None, None, false);
+        resumed.resume(&kept, SystemTime::UNIX_EPOCH);
         let kept: Vec<&str> = resumed.problems().map(|problem| problem.path.as_str()).collect();
         assert_eq!(kept, ["progress", "progress 2"], "a doubt is one of this process");
     }

@@ -1,9 +1,9 @@
 //! The newest view of each run, for whoever reads them, each at its own pace.
 //!
-//! An owner publishes by replacing a pointer, and wakes the readers by a message that is dropped where one is there
-//! already. The locks here are held for that alone, never while anything is counted, drawn or written.
+//! An owner publishes by replacing a pointer. It wakes the readers by a message, which is dropped if one is waiting
+//! already. The locks here are held for that alone, and never while anything is counted, drawn or written.
 
-use super::{Ended, Entry, Run, Runs};
+use super::{Ended, Run, RunEntry, Runs};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,12 +23,12 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn publish(&self, view: Run) {
         let before = std::mem::replace(&mut *lock(&self.newest), Arc::new(view));
-        // Whoever had it last pays for forgetting it, but not under the lock.
+        // Freeing the old view takes time, which is not spent under the lock.
         drop(before);
         self.readers.wake();
     }
 
-    /// Says for an owner that a fault has ended what it cannot say itself any more.
+    /// Says that a fault has ended the owner, which cannot say so itself.
     pub(super) fn fail(&self) {
         let mut view = Run::clone(&self.newest());
         view.end_with(Ended::Fault);
@@ -41,7 +41,7 @@ impl Slot {
     }
 }
 
-/// Those who want to know when something is new.
+/// Who wants to know when something is new.
 #[derive(Debug, Default)]
 struct Readers(Mutex<Vec<Sender<()>>>);
 
@@ -56,26 +56,26 @@ impl Readers {
 
 /// The newest views of all runs that are followed.
 #[derive(Debug, Clone, Default)]
-pub struct Views(Arc<Shared>);
+pub struct Views(Arc<AllViews>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct AllViews {
     slots: Mutex<BTreeMap<usize, Arc<Slot>>>,
     readers: Arc<Readers>,
     left_out: AtomicUsize,
-    /// The runs that somebody looks at, which must not give way to newer ones.
+    /// The runs that somebody looks at, which do not give way to newer ones.
     looked_at: Mutex<Vec<usize>>,
 }
 
 impl Views {
-    /// Wakes whoever has this whenever something is new.
+    /// A channel that has a message whenever something is new.
     pub fn news(&self) -> Receiver<()> {
         let (wake, news) = bounded(1);
         lock(&self.0.readers.0).push(wake);
         news
     }
 
-    /// The runs as they are by now.
+    /// The newest views of all runs.
     pub fn runs(&self) -> Runs {
         let mut runs = Runs::default();
         self.bring_up_to_date(&mut runs);
@@ -87,7 +87,7 @@ impl Views {
         let slots: Vec<(usize, Arc<Slot>)> =
             lock(&self.0.slots).iter().map(|(&number, slot)| (number, Arc::clone(slot))).collect();
         let entry = |(number, slot): (usize, Arc<Slot>)| {
-            (number, Entry { directory: slot.directory.clone(), run: slot.newest(), added: slot.added })
+            (number, RunEntry { directory: slot.directory.clone(), run: slot.newest(), added: slot.added })
         };
         runs.take(slots.into_iter().map(entry).collect(), self.0.left_out.load(Ordering::Relaxed));
     }
@@ -97,7 +97,7 @@ impl Views {
         lock(&self.0.slots).get(&number).map(|slot| slot.newest())
     }
 
-    /// Adds a run of which nothing is known yet.
+    /// Adds a run.
     pub(super) fn add(&self, number: usize, directory: &Path, run: Run) -> Arc<Slot> {
         let slot = Arc::new(Slot {
             directory: directory.to_owned(),
@@ -109,7 +109,7 @@ impl Views {
         slot
     }
 
-    /// Takes a run out, unless somebody looks at it; returns whether it is out.
+    /// Removes a run, unless somebody looks at it; returns whether it is removed.
     pub(super) fn take_out(&self, number: usize) -> bool {
         let is_out = !lock(&self.0.looked_at).contains(&number);
         if is_out {
@@ -119,13 +119,13 @@ impl Views {
         is_out
     }
 
-    /// Notes how many more runs there are than are followed.
+    /// Sets how many more runs there are than are followed.
     pub(super) fn leave_out(&self, runs: usize) {
         self.0.left_out.store(runs, Ordering::Relaxed);
         self.0.readers.wake();
     }
 
-    /// Says which runs somebody looks at.
+    /// Sets which runs somebody looks at.
     pub fn look_at(&self, runs: Vec<usize>) {
         *lock(&self.0.looked_at) = runs;
     }
@@ -136,7 +136,7 @@ impl Views {
     }
 }
 
-/// A lock that is taken also where its holder has panicked: what it guards is whole at any time.
+/// Takes a lock even if its holder has panicked: what it guards is whole at any time.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,13 +1,12 @@
 //! The runs that are followed: starts their owners, adds those that are found meanwhile, and has them finish.
 
-pub use crate::run::state::{Place, kept};
+pub use crate::run::state::{StatePlace, kept};
 
-use super::owner::{Keep, Owner, Start};
+use super::owner::{Keep, Owner, OwnerLinks};
 use super::views::Views;
 use super::worker::Pool;
-use super::{Keeping, Mode, Options, Run, Runs, Settings};
+use super::{Keeping, Mode, Run, RunPublisher, Runs, Settings, WatchOptions};
 use crate::follow::{Discovery, Idle, MAX_RUNS, find_runs, is_run};
-use crate::publish::Publisher;
 use crate::run::log;
 use crate::run::state::{Known, StateWriter, known};
 use crate::storage::absolute;
@@ -18,41 +17,41 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Sentences that may wait to be said; what finds no room is in the log.
+/// How many sentences may wait to be shown. What finds no room is in the log.
 const SENTENCES: usize = 256;
 
-/// What an owner can be told. Each of it waits once: that it is told again changes nothing.
+/// The orders to an owner. One of each may wait, since a second changes nothing.
 #[derive(Debug)]
 struct Commands {
     restart: Sender<()>,
     finish: Sender<()>,
 }
 
-/// Runs that are followed. Whoever wants to know how they stand reads [`Watch::views`].
+/// The runs that are followed. [`Watch::views`] has their newest views.
 #[derive(Debug)]
 pub struct Watch {
     views: Views,
-    /// The ways to the owners, by the numbers of their runs. An owner ends once its own is dropped.
+    /// The orders to the owners, by the numbers of their runs. An owner ends once its own is dropped.
     owners: BTreeMap<usize, Commands>,
     /// The number of the next run. None is given twice.
     next: usize,
     pool: Pool,
-    options: Options,
+    options: WatchOptions,
     settings: Settings,
-    place: Place,
-    /// By what absolute path that is named which was given.
+    place: StatePlace,
+    /// The absolute path of what was given.
     named: PathBuf,
     found: Receiver<Discovery<Known>>,
-    /// Tells whoever finds runs which may give way to newer ones.
+    /// Tells the finder of runs which ones may give way to newer ones.
     idle: Idle,
     writer: Option<StateWriter>,
-    publisher: Publisher,
+    publisher: Box<dyn RunPublisher>,
     said: (Sender<String>, Receiver<String>),
 }
 
 impl Watch {
-    /// Starts to follow a directory, which need not exist yet: a run, or, live, a directory of runs. The settings' name
-    /// is that of a run without one. Resumes from progress that an earlier process saved at `place`, if any.
+    /// Starts to follow a directory, which need not exist yet: a run or, in live mode, a directory of runs. The
+    /// settings' name is that of a run without a name. Resumes from progress saved at `place`, if any.
     ///
     /// # Errors
     /// Where the system gives no thread, the current directory that a relative path needs is gone, or the state
@@ -60,9 +59,9 @@ impl Watch {
     pub fn start(
         directory: &Path,
         settings: Settings,
-        options: Options,
-        place: &Place,
-        publisher: Publisher,
+        options: WatchOptions,
+        place: &StatePlace,
+        publisher: impl RunPublisher + 'static,
     ) -> std::io::Result<Self> {
         let (inside, of_runs) = (directory.to_owned(), place.clone());
         let about = move |run: &Path| known(&of_runs, run, Some(&inside), None, false);
@@ -85,7 +84,7 @@ impl Watch {
             found,
             idle,
             writer,
-            publisher,
+            publisher: Box::new(publisher),
             said: bounded(SENTENCES),
         };
         watch.remark_on_threads(threads);
@@ -108,7 +107,7 @@ impl Watch {
         }
     }
 
-    /// Follows one run more.
+    /// Follows one more run.
     fn follow(
         &mut self,
         directory: &Path,
@@ -122,23 +121,19 @@ impl Watch {
         let ((restart, restarts), (finish, finishes)) = (bounded(1), bounded(1));
         let slot = self.views.add(number, directory, Run::new(settings.clone()));
         let keep = Keep::new(self.options.keeping, self.place.clone(), within, self.writer.clone());
-        let owner = Owner::new(Start {
-            options: self.options.clone(),
-            settings,
-            named,
-            pool: self.pool.clone(),
-            keep,
-            known,
+        let links = OwnerLinks {
             slot: slot.clone(),
-            points: self.publisher.series(number),
+            points: self.publisher.points(number),
             said: self.said.0.clone(),
             restart: restarts,
             finish: finishes,
-        });
+        };
+        let (options, pool) = (self.options.clone(), self.pool.clone());
+        let owner = Owner::new(options, settings, named, pool, keep, known, links);
         let span = log::of_run(directory);
         std::thread::Builder::new().name("run".into()).spawn(move || {
             let _run = span.entered();
-            // Whoever reads must learn of a fault of this program, too.
+            // Readers must learn of a fault of this program, too.
             if catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
                 slot.fail();
             }
@@ -152,12 +147,11 @@ impl Watch {
         &self.views
     }
 
-    /// The runs as they are by now.
     pub fn runs(&self) -> Runs {
         self.views.runs()
     }
 
-    /// What there is to say to the user besides the runs' problems.
+    /// Sentences for the user, besides the runs' problems.
     pub fn said(&self) -> &Receiver<String> {
         &self.said.1
     }
@@ -167,12 +161,12 @@ impl Watch {
         let _ = self.said.0.try_send(what);
     }
 
-    /// Runs that are found, to be given to [`Watch::take_found`]. The channel closes when there will be no more.
+    /// Discoveries of runs, to be given to [`Watch::take_found`]. The channel closes when there will be no more.
     pub fn found(&self) -> &Receiver<Discovery<Known>> {
         &self.found
     }
 
-    /// Follows runs that were found, those aside for which the system gives no thread; without a discovery there
+    /// Follows the runs that were found, except those for which the system gives no thread. Without a discovery, there
     /// will be no more.
     pub fn take_found(&mut self, found: Option<Discovery<Known>>) {
         let Some(found) = found else {
@@ -183,14 +177,14 @@ impl Watch {
         let mut refused = Vec::new();
         let runs = self.runs();
         for (directory, known) in found.runs {
-            // One that was to give way, and was looked at by then, is still there.
+            // A run that was to give way, and that somebody looked at by then, is still there.
             if runs.number_of(&directory).is_some_and(|number| self.owners.contains_key(&number)) {
                 continue;
             }
             let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let settings = Settings { name, ..self.settings.clone() };
             if let Err(error) = self.follow(&directory, settings, Some(self.named.clone()), known) {
-                // The others are worth following all the same.
+                // The others can still be followed.
                 self.leave(&directory);
                 refused.push(error);
             }
@@ -208,17 +202,17 @@ impl Watch {
         found.hints.into_iter().for_each(|hint| self.say(hint));
     }
 
-    /// Follows a run no more that gives way to a newer one, unless somebody looks at it by now.
+    /// Stops following a run that gives way to a newer one, unless somebody looks at it.
     fn leave(&mut self, directory: &Path) {
         let Some(number) = self.runs().number_of(directory) else { return };
         if self.views.take_out(number) {
-            // Its owner has its progress kept, and ends.
+            // Its owner keeps its progress, and ends.
             self.owners.remove(&number);
-            self.publisher.leave(number);
+            self.publisher.forget(number);
         }
     }
 
-    /// Tells whoever finds runs which may give way to newer ones; call it about once a second.
+    /// Tells the finder which runs may give way to newer ones. Call it about once a second.
     pub fn tell_idle(&self) {
         self.idle.set(self.runs().idle(&self.views.looked_at(), SystemTime::now()));
     }
@@ -228,7 +222,7 @@ impl Watch {
         self.options.keeping == Keeping::ProgressAndPrune
     }
 
-    /// Starts the tally of a run over, or says why not.
+    /// Starts the tally of a run over.
     ///
     /// # Errors
     /// Where counted batches are deleted, and would be lost.
@@ -240,7 +234,7 @@ impl Watch {
         if deletes || self.prunes() {
             return Err("not started over: counted batches are deleted, and would be lost");
         }
-        // One that has ended wants no more.
+        // An owner that has ended takes no order.
         let _ = self.owners.get(&number).map(|owner| owner.restart.try_send(()));
         Ok(())
     }
@@ -253,8 +247,7 @@ impl Watch {
         }
     }
 
-    /// What publishes the runs elsewhere.
-    pub fn publisher(&mut self) -> &mut Publisher {
-        &mut self.publisher
+    pub fn publisher(&mut self) -> &mut dyn RunPublisher {
+        &mut *self.publisher
     }
 }

@@ -14,15 +14,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Batches in the hands of each worker: enough small ones to be busy while the owner scans.
+/// How many batches each worker may have in hand, so that it is busy while the owner scans.
 const IN_HAND: usize = 64;
 
-/// Small batches are handed in together, so that thousands a second do not wake the owner each; none
-/// is held back longer than a fraction of a frame.
+/// Small batches are handed in together, so that thousands a second do not wake the owner one by one. None is held back
+/// for longer than a fraction of a frame.
 const TOGETHER: usize = 32;
 const HOLD_BACK: Duration = Duration::from_millis(1);
 
-/// Where there are fewer threads than were asked for, so many are left to the rest of the program.
+/// If the system gives fewer threads than were asked for, so many are left to the rest of the program.
 const LEFT_TO_OTHERS: usize = 16;
 
 /// A batch to be counted.
@@ -31,30 +31,30 @@ pub(super) struct Task {
     pub(super) job: Job,
     pub(super) directory: Arc<Path>,
     pub(super) manifest: Option<Arc<Manifest>>,
-    /// Which of the manifests that came one after the other it is.
+    /// The number of the manifest that it is checked against.
     pub(super) checks: u64,
 }
 
-/// A task and who wants to know what came of it.
+/// A task, and where its result goes.
 struct Ordered {
     task: Task,
-    /// The epoch that the owner is in by now.
+    /// The current epoch of the owner.
     current: Arc<AtomicU64>,
     reply: Sender<Vec<Counted>>,
 }
 
-/// A batch that a worker is done with.
+/// The result of a task.
 pub(super) struct Counted {
     pub(super) epoch: u64,
     pub(super) job: Job,
-    /// Its state after it was read; `None` where it is gone.
+    /// The state of the file after it was read; `None` if it is gone.
     pub(super) after: Option<Identity>,
     pub(super) result: Result<Read, SnapshotError>,
-    /// Which manifest it was checked against.
+    /// The number of the manifest that it was checked against.
     pub(super) checks: u64,
 }
 
-/// The counting threads; they end when this and all owners that use it are dropped.
+/// The counting threads. They end when this and all owners that use it are dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     tasks: Sender<Ordered>,
@@ -63,13 +63,13 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Starts the threads, one at the least, and fewer than are asked for where the system gives no more.
+    /// Starts at least one thread, and fewer than are asked for if the system gives no more.
     ///
     /// # Errors
     /// Where the system gives no thread.
     pub fn start(threads: usize, priority: Priority) -> std::io::Result<Self> {
         let threads = threads.max(1);
-        // There are never more in it than all owners may have in hand.
+        // It never has more than all owners may have in hand.
         let (tasks, orders) = unbounded();
         let (helpers, offers) = Helpers::new(threads);
         let (hurry, began) = (Hurry::default(), SystemTime::now());
@@ -81,7 +81,7 @@ impl Pool {
             let work = move || {
                 if opened.recv().is_ok() {
                     let throttle = priority.apply(hurry);
-                    work(&orders, &offers, &helpers, &mut Backlog { began, throttle });
+                    work(&orders, &offers, &helpers, &mut BacklogBrake { began, throttle });
                 }
             };
             match std::thread::Builder::new().name(format!("count-{index}")).spawn(work) {
@@ -93,15 +93,15 @@ impl Pool {
         let kept = if started.len() == threads { threads } else { few(started.len()) };
         for (gate, thread) in started.drain(kept..) {
             drop(gate);
-            // It has done nothing yet, and its place is free then.
+            // It has done nothing yet, so that its place is free.
             let _ = thread.join();
         }
-        // A thread that is there waits for its gate.
+        // A thread that was started waits at the gate.
         started.iter().for_each(|(gate, _)| gate.send(()).unwrap_or_default());
         Ok(Self { tasks, threads: kept, hurry })
     }
 
-    /// Has everything counted as quickly as it can be from now on, whoever else wants the processors.
+    /// Counts everything as fast as possible from now on, even if other programs want the processors.
     pub(super) fn hurry(&self) {
         self.hurry.begin();
     }
@@ -112,30 +112,30 @@ impl Pool {
     }
 }
 
-/// How many threads count where the system gives so many and no more.
+/// How many threads count if the system gives so many and no more.
 fn few(threads: usize) -> usize {
     threads.saturating_sub(LEFT_TO_OTHERS).max(1)
 }
 
-/// What one owner sees of the counting threads: what it gave them and what comes back.
+/// The counting threads as one owner sees them: what it gave them, and what comes back.
 pub(super) struct Workers {
     pool: Pool,
     reply: Sender<Vec<Counted>>,
     pub(super) counted: Receiver<Vec<Counted>>,
     in_hand: usize,
-    /// Tasks of an earlier epoch are not worth their reading.
+    /// Tasks of an earlier epoch are not read.
     epoch: Arc<AtomicU64>,
 }
 
 impl Workers {
     /// The workers of a pool.
-    pub(super) fn of(pool: Pool) -> Self {
-        // There are never more in it than this owner has in hand.
+    pub(super) fn new(pool: Pool) -> Self {
+        // It never has more than this owner has in hand.
         let (reply, counted) = unbounded();
         Self { pool, reply, counted, in_hand: 0, epoch: Arc::default() }
     }
 
-    /// How many more tasks they can be given.
+    /// How many more tasks can be given.
     pub(super) fn room(&self) -> usize {
         self.pool.threads * IN_HAND - self.in_hand
     }
@@ -169,20 +169,20 @@ enum Work {
     Help(Offer),
 }
 
-/// What was written before the threads started, and what holds them back from that.
-struct Backlog {
+/// Holds counting back for batches that were written before the threads started.
+struct BacklogBrake {
     began: SystemTime,
     throttle: Throttle,
 }
 
-impl Backlog {
+impl BacklogBrake {
     /// How long to wait before a task is begun.
     fn pause_before(&mut self, task: &Task) -> Option<Duration> {
         if task.job.identity.modified < self.began { self.throttle.due() } else { None }
     }
 }
 
-fn work(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, helpers: &Helpers, backlog: &mut Backlog) {
+fn work(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, helpers: &Helpers, backlog: &mut BacklogBrake) {
     let mut scratch = Scratch::default();
     let mut done = Done::default();
     while let Some(work) = next(orders, offers, &mut done) {
@@ -205,8 +205,8 @@ fn work(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, helpers: &Helpers,
     }
 }
 
-/// Waits for work; a batch that is begun goes before the next one, so that few are in memory. `None` once there
-/// will be no more.
+/// Waits for work. A batch that was begun goes before the next one, so that few are in memory. `None` once there will
+/// be no more.
 fn next(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, done: &mut Done) -> Option<Work> {
     if let Ok(offer) = offers.try_recv() {
         return Some(Work::Help(offer));
@@ -214,7 +214,7 @@ fn next(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, done: &mut Done) -
     if let Ok(order) = orders.try_recv() {
         return Some(Work::Batch(order));
     }
-    // Whoever has nothing more to do first hands in what is done.
+    // Before waiting, what is counted is handed in.
     done.hand_in();
     select! {
         recv(offers) -> offer => offer.ok().map(Work::Help),
@@ -222,7 +222,7 @@ fn next(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, done: &mut Done) -
     }
 }
 
-/// What is counted and not yet handed in, all of it for one owner.
+/// What is counted and not yet handed in, for one owner.
 #[derive(Default)]
 struct Done {
     counted: Vec<Counted>,
@@ -246,7 +246,7 @@ impl Done {
     fn hand_in(&mut self) {
         self.since = None;
         if let Some(reply) = self.reply.take() {
-            // An owner that has ended wants nothing more.
+            // An owner that has ended takes nothing.
             let _ = reply.send(std::mem::take(&mut self.counted));
         }
     }

@@ -4,7 +4,7 @@
 use crate::support;
 use neurotop::figures::Summary;
 use neurotop::publish::Publisher;
-use neurotop::run::{Mode, Options, Place, Problem, Run, Watch};
+use neurotop::run::{Mode, Problem, Run, StatePlace, Watch, WatchOptions};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::Path;
@@ -46,8 +46,9 @@ fn put_unpacked(run: &Path, name: &str, members: &Members) {
 /// What a summary says of what is there now.
 fn summary_of(run: &Path) -> Value {
     let settings = support::settings("test", false);
-    let options = Options::unkept(Mode::Once, 1);
-    let watch = Watch::start(run, settings, options, &Place::Nowhere, Publisher::none()).expect("threads");
+    let options = WatchOptions::unkept(Mode::Once, 1);
+    let watch =
+        Watch::start(run, settings, options, &StatePlace::Nowhere, Publisher::none()).expect("threads");
     let news = watch.views().news();
     while !watch.runs().have_ended() {
         news.recv_timeout(PATIENCE).expect("something new");

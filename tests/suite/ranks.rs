@@ -6,7 +6,7 @@ use neurotop::figures::{Agreement, Summary};
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
 use neurotop::run::ranks::RankState;
-use neurotop::run::{Keeping, Mode, Options, Place, Priority, Run, Severity, Status, Watch};
+use neurotop::run::{Keeping, Mode, Priority, Run, Severity, StatePlace, Status, Watch, WatchOptions};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -32,20 +32,20 @@ struct Follower {
 
 impl Follower {
     fn start(run: &Path) -> Self {
-        Self::with(run, Mode::Live, Keeping::Nothing, Place::Nowhere)
+        Self::with(run, Mode::Live, Keeping::Nothing, StatePlace::Nowhere)
     }
 
     fn keeping(run: &Path, state: &Path, keeping: Keeping) -> Self {
-        Self::with(run, Mode::Live, keeping, Place::File(state.to_owned()))
+        Self::with(run, Mode::Live, keeping, StatePlace::File(state.to_owned()))
     }
 
-    fn with(run: &Path, mode: Mode, keeping: Keeping, place: Place) -> Self {
+    fn with(run: &Path, mode: Mode, keeping: Keeping, place: StatePlace) -> Self {
         // Ranks are silent, and the run stalled, early enough for a test to wait for.
         let settings = neurotop::run::Settings {
             stall_after: Duration::from_secs(1),
             ..support::settings("test", mode == Mode::Live)
         };
-        let options = Options {
+        let options = WatchOptions {
             mode,
             poll: None,
             settle: Duration::from_millis(300),
@@ -80,7 +80,7 @@ impl Follower {
         self.until(&format!("{batches} batches"), |run| {
             run.account().counted == batches && run.account().waiting == 0
         });
-        let updates: u128 = self.run().tally().layers().iter().map(|layer| layer.updates).sum();
+        let updates = self.run().tally().total().updates.effective;
         assert_eq!((self.run().tally().batches(), updates), (batches, u128::from(batches * SMALL.0)));
     }
 
@@ -102,7 +102,11 @@ impl Follower {
     }
 
     fn state(&self, rank: u32) -> Option<RankState> {
-        self.run().standings(SystemTime::now()).into_iter().find(|own| own.rank == rank).map(|own| own.state)
+        self.run()
+            .rank_statuses(SystemTime::now())
+            .into_iter()
+            .find(|own| own.rank == rank)
+            .map(|own| own.state)
     }
 
     fn set_aside(&self) -> Vec<String> {
@@ -165,7 +169,9 @@ fn directories_and_prefixes_are_one_run_and_numbers_are_those_of_their_ranks() {
     changed.insert("lif.post".into(), support::Npy::potentials(&[3, 2, 2], [0.; 12]));
     fs::write(run.path().join("rank-0/batch-0.npz"), support::archive_bytes(&changed, Archive::Stored))
         .expect("written again");
-    follower.until("the new count", |run| run.tally().layers()[0].updates == u128::from(6 * SMALL.0 + 4));
+    follower.until("the new count", |run| {
+        run.tally().layers()[0].updates.effective == u128::from(6 * SMALL.0 + 4)
+    });
     let ranks = follower.summary().ranks;
     assert_eq!((ranks[0].updates, ranks[1].updates, ranks[2].updates), (Some(13), Some(18), Some(18)));
 }
@@ -210,7 +216,7 @@ fn a_rank_whose_directory_is_deleted_stays_counted_and_may_come_back() {
     for rank in ["rank-1", "rank-7"] {
         fs::remove_dir_all(run.path().join(rank)).expect("removed");
     }
-    follower.until("the empty rank is gone", |run| run.standings(SystemTime::now()).len() == 2);
+    follower.until("the empty rank is gone", |run| run.rank_statuses(SystemTime::now()).len() == 2);
     assert_eq!(follower.ranks(), [(0, 1, 0, 2), (1, 1, 0, 2)]);
     for number in 1..4 {
         put(run.path(), &batch(1, number));
@@ -319,7 +325,7 @@ fn the_run_ends_with_its_last_rank_and_each_is_held_against_its_own_results() {
     );
     let mut follower = Follower::start(run.path());
     follower.until_counted(3);
-    follower.until("rank 0 is done", |run| run.standings(SystemTime::now())[0].state == RankState::Done);
+    follower.until("rank 0 is done", |run| run.rank_statuses(SystemTime::now())[0].state == RankState::Done);
     assert!(follower.run().end().is_none() && follower.state(1) != Some(RankState::Done));
     let end = run.path().join("rank-1.end.json");
     write_end(&end, &json!({"samples": 4, "batches": 2, "neurobench": results(18.0)}));
@@ -413,9 +419,9 @@ fn a_restart_goes_on_with_each_rank_where_it_was() {
     }
     support::write_manifest(&run.join("rank-0"), &[LAYER], None);
     let mut second = Follower::keeping(&run, &state, Keeping::Progress);
-    assert_eq!(remarks(&second.watch), ["went on after 4 batches that were counted before"]);
+    assert_eq!(remarks(&second.watch), ["resumed after 4 batches that were counted before"]);
     second.until("a manifest", |run| run.manifest().is_some());
-    second.until("ranks", |run| run.standings(SystemTime::now()).len() == 3);
+    second.until("ranks", |run| run.rank_statuses(SystemTime::now()).len() == 3);
     assert_eq!(second.run().restarted(), None);
     assert_eq!((second.ranks()[1..].to_vec(), second.summary().layers), (ranks, layers));
     assert!(second.summary().ranks[1].newest_batch.is_some());
@@ -479,7 +485,7 @@ fn a_summary_counts_ranks_once_and_tells_of_each() {
     let run = directory();
     put(run.path(), &batch(0, 0));
     put(run.path(), &batch(1, 0));
-    let mut once = Follower::with(run.path(), Mode::Once, Keeping::Nothing, Place::Nowhere);
+    let mut once = Follower::with(run.path(), Mode::Once, Keeping::Nothing, StatePlace::Nowhere);
     once.until("it ends", Run::has_ended);
     let summary: Value = serde_json::to_value(once.summary()).expect("a summary");
     let rank = &summary["ranks"][1];
@@ -488,7 +494,7 @@ fn a_summary_counts_ranks_once_and_tells_of_each() {
     assert!(rank["newest_batch"].as_f64().is_some_and(|time| time > 1e9));
     let plain = directory();
     put(plain.path(), "batch-0.npz");
-    let mut once = Follower::with(plain.path(), Mode::Once, Keeping::Nothing, Place::Nowhere);
+    let mut once = Follower::with(plain.path(), Mode::Once, Keeping::Nothing, StatePlace::Nowhere);
     once.until("it ends", Run::has_ended);
     let summary: Value = serde_json::to_value(once.summary()).expect("a summary");
     assert_eq!(summary.get("ranks"), None);
@@ -500,7 +506,7 @@ fn polling_finds_ranks_too() {
     support::write_manifest(run.path(), &[LAYER], None);
     let settings = support::settings("test", true);
     let poll = Some(Duration::from_millis(100));
-    let options = Options {
+    let options = WatchOptions {
         mode: Mode::Live,
         poll,
         settle: Duration::from_millis(300),
@@ -509,8 +515,8 @@ fn polling_finds_ranks_too() {
         keeping: Keeping::Nothing,
         shard: Shard::WHOLE,
     };
-    let watch =
-        Watch::start(run.path(), settings, options, &Place::Nowhere, Publisher::none()).expect("threads");
+    let watch = Watch::start(run.path(), settings, options, &StatePlace::Nowhere, Publisher::none())
+        .expect("threads");
     let mut follower = Follower { watch };
     for number in 0..3 {
         for rank in 0..5 {

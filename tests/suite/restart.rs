@@ -5,7 +5,7 @@ use crate::support;
 use neurotop::figures::Summary;
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
-use neurotop::run::{Keeping, Mode, Options, Place, Presence, Priority, Problem, Run, Watch};
+use neurotop::run::{Keeping, Mode, Presence, Priority, Problem, Run, StatePlace, Watch, WatchOptions};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -32,8 +32,9 @@ fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
     let settle = Duration::from_millis(300);
     let (mode, shard) = (Mode::Live, Shard::WHOLE);
     let options =
-        Options { mode, shard, poll: None, settle, threads: 2, priority: Priority::Normal, keeping };
-    Watch::start(run, settings, options, &Place::File(state.to_owned()), Publisher::none()).expect("threads")
+        WatchOptions { mode, shard, poll: None, settle, threads: 2, priority: Priority::Normal, keeping };
+    Watch::start(run, settings, options, &StatePlace::File(state.to_owned()), Publisher::none())
+        .expect("threads")
 }
 
 #[track_caller]
@@ -69,7 +70,7 @@ fn add_changed_batch(run: &Path, number: usize) {
 
 fn counted(watch: &mut Watch, batches: u64) {
     until(watch, &format!("{batches} batches"), |run| run.tally().batches() == batches);
-    let updates: u128 = newest(watch).tally().layers().iter().map(|layer| layer.updates).sum();
+    let updates = newest(watch).tally().total().updates.effective;
     assert_eq!(updates, u128::from(batches * SMALL.0));
 }
 
@@ -104,13 +105,13 @@ fn a_restart_reads_nothing_again_and_ends_with_the_same_figures() {
             if batch.is_dir() { fs::remove_dir_all(batch) } else { fs::remove_file(batch) }.expect("removed");
         }
         let mut again = start(&run, &state, Keeping::Progress);
-        assert_eq!(remarks(&again), [format!("went on after {batches} batches that were counted before")]);
+        assert_eq!(remarks(&again), [format!("resumed after {batches} batches that were counted before")]);
         until(&mut again, "the documents", |run| run.is_complete());
         let found = summary(&again);
         assert_eq!((found.total, found.layers), (expected.total, expected.layers), "{name}");
         assert_eq!((found.neurobench, found.agreement), (expected.neurobench, expected.agreement), "{name}");
         let points = newest(&again).history().clone();
-        assert_eq!(points.points().iter().map(|point| point.batches).sum::<u64>(), batches, "{name}");
+        assert_eq!(points.points().iter().map(|point| point.sums.batches).sum::<u64>(), batches, "{name}");
         assert_eq!(points, history, "{name}");
     }
 }
@@ -213,7 +214,7 @@ fn a_counted_batch_that_is_spoiled_holds_up_no_progress() {
     counted(&mut first, 3);
     leave(first);
     let mut second = start(&run, &state, Keeping::Progress);
-    assert_eq!(remarks(&second), ["went on after 3 batches that were counted before"]);
+    assert_eq!(remarks(&second), ["resumed after 3 batches that were counted before"]);
     names(&mut second, "000001", "without its end");
     counted(&mut second, 3);
 }
@@ -257,7 +258,7 @@ fn batches_that_a_later_manifest_contradicts_are_named_and_stay_in_the_progress(
     support::write_manifest(&run, &[("lif", "Leaky", "zero", &[3])], None);
     for _ in 0..2 {
         let mut later = start(&run, &state, Keeping::Progress);
-        assert_eq!(remarks(&later), ["went on after 3 batches that were counted before"]);
+        assert_eq!(remarks(&later), ["resumed after 3 batches that were counted before"]);
         names(&mut later, "000002", "in the figures all the same");
         counted(&mut later, 3);
         assert!(!summary(&later).complete);
@@ -294,12 +295,12 @@ fn a_file_that_is_no_state_file_is_never_overwritten() {
     support::small_run(&run, 3);
     let state = place.path().join("notes.txt");
     fs::write(&state, "mine").expect("a file");
-    let options = Options { keeping: Keeping::Progress, ..Options::unkept(Mode::Live, 1) };
+    let options = WatchOptions { keeping: Keeping::Progress, ..WatchOptions::unkept(Mode::Live, 1) };
     let refused = Watch::start(
         &run,
         support::settings("test", true),
         options,
-        &Place::File(state.clone()),
+        &StatePlace::File(state.clone()),
         Publisher::none(),
     );
     let why = refused.expect_err("it is refused").to_string();
@@ -638,7 +639,7 @@ fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
     let mut second = start(&run, &state, Keeping::ProgressAndPrune);
     let said = remarks(&second);
     assert!(said[0].contains("another neurotop keeps its progress"), "{said:?}");
-    assert_eq!(said[1], "went on after 3 batches that were counted before");
+    assert_eq!(said[1], "resumed after 3 batches that were counted before");
     // What only the second follows stays where it is, and what the first kept is not overwritten.
     add_batch(&run, 3);
     counted(&mut second, 4);
@@ -650,7 +651,7 @@ fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
     until(&mut first, "the last is deleted", |_| gone());
     leave(first);
     let mut third = start(&run, &state, Keeping::Progress);
-    assert_eq!(remarks(&third), ["went on after 4 batches that were counted before"]);
+    assert_eq!(remarks(&third), ["resumed after 4 batches that were counted before"]);
     counted(&mut third, 4);
 }
 

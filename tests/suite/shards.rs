@@ -4,13 +4,14 @@
 use crate::support;
 use assert_cmd::Command;
 use neurotop::count::{BatchCount, LayerCount};
-use neurotop::figures::{Colours, Format, Merge, Report, RunPart, Summary};
+use neurotop::figures::{Colours, Format, Report, Summary};
 use neurotop::follow::{Account, Shard};
 use neurotop::publish::Publisher;
 use neurotop::run::prices::{CostRule, Costs, LayerDefaults};
 use neurotop::run::ranks::RankState;
 use neurotop::run::{
-    Addition, Ended, Keeping, Mode, Options, Place, Priority, Problem, Run, Settings, Severity, Watch,
+    Addition, Ended, Keeping, Merge, Mode, Priority, Problem, Run, RunPart, Settings, Severity, StatePlace,
+    Watch, WatchOptions,
 };
 use neurotop::snapshot::{BatchId, End, LayerShape, Manifest};
 use proptest::prelude::*;
@@ -247,7 +248,7 @@ proptest! {
             };
             let waiting = if number == 1 { world.missing } else { 0 };
             let batches = shuffled(batches.clone(), turn.rotate_left(number as u32));
-            RunPart::of(&world.count(batches.iter().filter(|batch| mine(batch.0)), waiting), shard(number, of))
+            RunPart::from_run(&world.count(batches.iter().filter(|batch| mine(batch.0)), waiting), shard(number, of))
         });
         let merged = merge(&shuffled(parts.collect(), turn)).expect("the parts of a run");
         prop_assert_eq!(as_json(&merged), as_json(&whole));
@@ -276,7 +277,7 @@ fn long_runs_are_merged_exactly_too() {
         for of in [1, 2, 3, 16, 20] {
             let part = |number| {
                 let mine = batches.iter().rev().filter(|batch| batch.0.number % of == number - 1);
-                RunPart::of(&world.count(mine, 0), shard(number, of))
+                RunPart::from_run(&world.count(mine, 0), shard(number, of))
             };
             let merged = merge(&shuffled((1..=of).map(part).collect(), many)).expect("the parts of a run");
             assert_eq!(as_json(&merged), whole, "{many} batches in {of} shards");
@@ -318,7 +319,7 @@ fn ranks_that_run_are_as_far_behind_and_as_silent_as_in_one_pass() {
     for of in [1, 2, 3, 16] {
         let part = |number| {
             let mine = batches.iter().rev().filter(|batch| batch.0.number % of == number - 1);
-            RunPart::of(&world.count(mine, u64::from(number == 1)), shard(number, of))
+            RunPart::from_run(&world.count(mine, u64::from(number == 1)), shard(number, of))
         };
         let merged = merge(&shuffled((1..=of).map(part).collect(), of)).expect("the parts of a run");
         assert_eq!(as_json(&merged), as_json(&whole), "{of} shards");
@@ -328,7 +329,7 @@ fn ranks_that_run_are_as_far_behind_and_as_silent_as_in_one_pass() {
 /// Counts a directory, or a shard of it, as the command does.
 fn count(run: &Path, shard: Shard) -> (Summary, RunPart) {
     let (settle, keeping) = (Duration::from_millis(300), Keeping::Nothing);
-    let options = Options {
+    let options = WatchOptions {
         mode: Mode::Once,
         shard,
         poll: None,
@@ -338,13 +339,14 @@ fn count(run: &Path, shard: Shard) -> (Summary, RunPart) {
         keeping,
     };
     let settings = support::settings("test", false);
-    let watch = Watch::start(run, settings, options, &Place::Nowhere, Publisher::none()).expect("threads");
+    let watch =
+        Watch::start(run, settings, options, &StatePlace::Nowhere, Publisher::none()).expect("threads");
     let news = watch.views().news();
     while !watch.runs().have_ended() {
         news.recv_timeout(Duration::from_secs(60)).expect("something new");
     }
     let run = newest(&watch);
-    (Summary::of(&run, now()), RunPart::of(&run, shard))
+    (Summary::of(&run, now()), RunPart::from_run(&run, shard))
 }
 
 #[track_caller]

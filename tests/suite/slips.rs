@@ -5,7 +5,7 @@ use crate::support;
 use assert_cmd::Command;
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
-use neurotop::run::{Keeping, Mode, Options, Place, Priority, Run, Status, Watch};
+use neurotop::run::{Keeping, Mode, Priority, Run, StatePlace, Status, Watch, WatchOptions};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::Path;
@@ -89,12 +89,12 @@ fn document(run: &Path, name: &str, text: impl AsRef<[u8]>) {
 struct Follower(Watch);
 
 impl Follower {
-    fn start(run: &Path, keeping: Keeping, place: &Place) -> Self {
+    fn start(run: &Path, keeping: Keeping, place: &StatePlace) -> Self {
         let settings = neurotop::run::Settings {
             stall_after: Duration::from_secs(2),
             ..support::settings("test", true)
         };
-        let options = Options {
+        let options = WatchOptions {
             mode: Mode::Live,
             poll: None,
             settle: Duration::from_millis(200),
@@ -107,7 +107,7 @@ impl Follower {
     }
 
     fn of(run: &Path) -> Self {
-        Self::start(run, Keeping::Nothing, &Place::Nowhere)
+        Self::start(run, Keeping::Nothing, &StatePlace::Nowhere)
     }
 
     fn run(&self) -> Arc<Run> {
@@ -513,14 +513,14 @@ fn a_manifest_that_is_deleted_is_named_and_what_it_said_stays() {
     support::small_run(run.path(), 2);
     let text = fs::read(run.path().join("manifest.json")).expect("a manifest");
     let mut watch = Follower::of(run.path());
-    watch.until("counted", |run| run.tally().batches() == 2 && run.operations().0 > 0);
+    watch.until("counted", |run| run.tally().batches() == 2 && run.operations().effective > 0);
     let operations = watch.run().operations();
     fs::remove_file(run.path().join("manifest.json")).expect("removed");
     watch.until_problem("manifest.json", "it is gone; what it said of the layers stays");
     assert_eq!(watch.run().operations(), operations);
     write(run.path(), 2, &small_batch());
     watch.until("counted", |run| run.tally().batches() == 3);
-    assert_eq!(watch.run().operations().0 * 2, operations.0 * 3);
+    assert_eq!(watch.run().operations().effective * 2, operations.effective * 3);
     document(run.path(), "manifest.json", text);
     watch.until("it is back", |run| run.problems().next().is_none());
     // One of a newer version keeps all from being counted, as long as it is there.
@@ -543,7 +543,7 @@ fn a_batch_of_the_future_keeps_no_run_alive_after_a_restart() {
         let path = support::write_batch(run.path(), number, &small_batch(), Archive::Stored);
         File::options().write(true).open(path).and_then(|file| file.set_modified(written)).expect("a time");
     }
-    let place = Place::File(state.path().join("state"));
+    let place = StatePlace::File(state.path().join("state"));
     let mut watch = Follower::start(run.path(), Keeping::Progress, &place);
     watch.until("counted", |run| run.tally().batches() == 2);
     watch.leave();
@@ -558,7 +558,7 @@ fn what_is_noticed_of_batches_is_said_after_a_restart_too() {
     support::write_manifest(run.path(), &[LAYER], None);
     let turned = batch_of(4, &[("lif", &[4, 20, 2])]);
     write(run.path(), 1, &turned);
-    let place = Place::File(state.path().join("state"));
+    let place = StatePlace::File(state.path().join("state"));
     let mut watch = Follower::start(run.path(), Keeping::Progress, &place);
     watch.until_problem("batch-000001.npz", "[T, B, …]");
     watch.leave();

@@ -5,7 +5,7 @@ use crossbeam_channel::Receiver;
 use neurotop::figures::Summary;
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
-use neurotop::run::{Keeping, Mode, News, Options, Place, Priority, Run, Watch};
+use neurotop::run::{Keeping, Mode, News, Priority, Run, StatePlace, Watch, WatchOptions};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -27,7 +27,7 @@ impl Live {
 
     pub fn start_with(directory: &Path, poll: Option<Duration>) -> Self {
         let settings = settings("test", true);
-        let options = Options {
+        let options = WatchOptions {
             mode: Mode::Live,
             shard: Shard::WHOLE,
             poll,
@@ -36,7 +36,7 @@ impl Live {
             priority: Priority::Normal,
             keeping: Keeping::Nothing,
         };
-        let watch = Watch::start(directory, settings, options, &Place::Nowhere, Publisher::none());
+        let watch = Watch::start(directory, settings, options, &StatePlace::Nowhere, Publisher::none());
         let watch = watch.expect("threads");
         let (news, run) = (watch.views().news(), Arc::clone(&watch.runs().shown().run));
         Self { watch, run, news }
@@ -75,7 +75,7 @@ impl Live {
     }
 
     pub fn updates(&self) -> u128 {
-        self.run.tally().layers().iter().map(|layer| layer.updates).sum()
+        self.run.tally().total().updates.effective
     }
 
     pub fn set_aside(&self) -> Vec<String> {

@@ -11,13 +11,11 @@ use half::f16;
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, ShapeBuilder, Slice};
 use ndarray_npy::WriteNpyExt;
 use neurotop::run::Settings;
-use neurotop::run::prices::{Costs, LayerDefaults};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -26,14 +24,7 @@ pub const STATE_HOME: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
 
 /// How a run is counted where nothing is set.
 pub fn settings(name: &str, live: bool) -> Settings {
-    Settings {
-        name: name.into(),
-        costs: Costs::default(),
-        neurons: LayerDefaults::default(),
-        resets: LayerDefaults::default(),
-        stall_after: Duration::from_secs(30),
-        live,
-    }
+    Settings { live, ..Settings::new(name) }
 }
 
 /// The directory of a golden run.

@@ -4,8 +4,7 @@ use super::interrupted;
 use super::write::BenchRun;
 use crate::command::signals::NO_THREAD;
 use crate::publish::Publisher;
-use crate::run::prices::{Costs, LayerDefaults};
-use crate::run::{Mode, Options, Place, Settings, Watch};
+use crate::run::{Mode, Settings, StatePlace, Watch, WatchOptions};
 use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, select};
 use std::fs::File;
@@ -115,16 +114,9 @@ fn read_range(path: &Path, start: u64, length: u64, buffer: &mut [u8]) -> std::i
 /// Counts as `summary` does, and checks the result.
 fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
     let started = Instant::now();
-    let settings = Settings {
-        name: "bench".into(),
-        costs: Costs::default(),
-        neurons: LayerDefaults::default(),
-        resets: LayerDefaults::default(),
-        stall_after: Duration::MAX,
-        live: false,
-    };
-    let options = Options::unkept(Mode::Once, threads);
-    let watch = Watch::start(run, settings, options, &Place::Nowhere, Publisher::none())?;
+    let settings = Settings { stall_after: Duration::MAX, ..Settings::new("bench") };
+    let options = WatchOptions::unkept(Mode::Once, threads);
+    let watch = Watch::start(run, settings, options, &StatePlace::Nowhere, Publisher::none())?;
     let news = watch.views().news();
     while !watch.runs().have_ended() {
         select! {
@@ -137,7 +129,7 @@ fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> 
     if let Some(problem) = run.set_aside().next() {
         bail!("{}: {}", problem.path, problem.reason);
     }
-    let updates: u128 = run.tally().layers().iter().map(|layer| layer.updates).sum();
+    let updates = run.tally().total().updates.effective;
     if updates != u128::from(expected) {
         bail!("{updates} updates were counted instead of {expected}; please report it");
     }

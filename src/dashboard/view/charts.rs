@@ -99,7 +99,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: 
 }
 
 fn last_place(scene: &Scene<'_>) -> f64 {
-    scene.history.points().iter().map(|point| point.batches).sum::<u64>().max(1) as f64
+    scene.history.points().iter().map(|point| point.sums.batches).sum::<u64>().max(1) as f64
 }
 
 /// The figures of what is overlaid, in the order in which it was asked for.
@@ -128,20 +128,17 @@ fn one_series(at: usize, subject: &Subject, places: &[f64], scene: &Scene<'_>) -
     let (mut samples, mut effective, mut dense) = (0, 0, 0);
     for (point, &at) in scene.history.points().iter().zip(places) {
         let own = match priced {
-            None => (point.effective, point.dense),
+            None => point.operations,
             Some(None) => break,
-            Some(Some((index, price))) => {
-                let sums = point.layers.get(index).unwrap_or((0, 0));
-                (sums.0 * u128::from(price), sums.1 * u128::from(price))
-            }
+            Some(Some((index, price))) => point.sums.updates.get(index).unwrap_or_default().times(price),
         };
-        samples += point.samples;
-        effective += own.0;
-        dense += own.1;
+        samples += point.sums.samples;
+        effective += own.effective;
+        dense += own.dense;
         series.operations.running.push((at, quotient(effective, samples)));
-        series.operations.single.push((at, quotient(own.0, point.samples)));
+        series.operations.single.push((at, quotient(own.effective, point.sums.samples)));
         series.sparsities.running.extend(sparsity(effective, dense).map(|value| (at, value)));
-        series.sparsities.single.extend(sparsity(own.0, own.1).map(|value| (at, value)));
+        series.sparsities.single.extend(sparsity(own.effective, own.dense).map(|value| (at, value)));
     }
     series
 }
@@ -288,7 +285,7 @@ fn place_line(at: usize, listless: bool, width: u16, scene: &Scene<'_>, state: &
             let what = if point.first == point.last { "batch" } else { "batches" };
             vec![
                 Span::raw(format!(" {what} {}", numbers(point))),
-                Span::raw(format!(", {} samples", thousands(point.samples))),
+                Span::raw(format!(", {} samples", thousands(point.sums.samples))),
             ]
         }
         None => vec![Span::raw(" no batch yet")],

@@ -6,6 +6,7 @@ use super::super::state::State;
 use super::meter::trend;
 use super::{Scene, changes, filter, panel};
 use crate::figures::{Change, Figure, LayerFigures};
+use crate::run::series::Point;
 use crate::run::tally::quotient;
 use crate::text::{compact, decimal, elide, percent, thousands};
 use ratatui::Frame;
@@ -254,5 +255,6 @@ fn decimals(scene: &Scene<'_>) -> usize {
 fn per_batch(layer: &LayerFigures, scene: &Scene<'_>) -> Vec<f64> {
     let Some(index) = layer.index else { return Vec::new() };
     let points = scene.history.points().iter();
-    points.map(|point| quotient(point.layers.get(index).map_or(0, |sums| sums.0), point.samples)).collect()
+    let updates = |point: &Point| point.sums.updates.get(index).unwrap_or_default().effective;
+    points.map(|point| quotient(updates(point), point.sums.samples)).collect()
 }

@@ -4,7 +4,7 @@ use super::super::state::State;
 use super::wrap::wrapped;
 use super::{Scene, list};
 use crate::figures::Agreement;
-use crate::run::problems::More;
+use crate::run::problem_list::More;
 use crate::text::{elide, thousands};
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -33,13 +33,15 @@ fn series(scene: &Scene<'_>) -> (Series, Series) {
     let (mut operations, mut sparsities) = (empty(), empty());
     let (mut samples, mut effective, mut dense) = (0, 0, 0);
     for (point, at) in scene.history.points().iter().zip(places(scene.history)) {
-        samples += point.samples;
-        effective += point.effective;
-        dense += point.dense;
+        samples += point.sums.samples;
+        effective += point.operations.effective;
+        dense += point.operations.dense;
         operations.running.push((at, quotient(effective, samples)));
-        operations.single.push((at, quotient(point.effective, point.samples)));
+        operations.single.push((at, quotient(point.operations.effective, point.sums.samples)));
         sparsities.running.extend(sparsity(effective, dense).map(|value| (at, value)));
-        sparsities.single.extend(sparsity(point.effective, point.dense).map(|value| (at, value)));
+        sparsities
+            .single
+            .extend(sparsity(point.operations.effective, point.operations.dense).map(|value| (at, value)));
     }
     (operations, sparsities)
 }

@@ -59,6 +59,7 @@ use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
 use crate::storage::{Identity, Shape};
 use counted::NO_PLACE;
 use gone::{Gone, GoneBatch};
+use serde::{Deserialize, Serialize};
 use shapes::ShapeSets;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU64;
@@ -154,7 +155,7 @@ impl LedgerChanges {
 }
 
 /// How many batches are in which state: the evidence that the figures are complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Account {
     pub seen: u64,
     /// Batches whose count is in the figures, and that are not being read again.
@@ -164,8 +165,10 @@ pub struct Account {
     /// Batches that cannot be counted.
     pub set_aside: u64,
     /// The batches among `set_aside` that also exist under another name.
+    #[serde(skip)]
     pub twins: u64,
     /// The bytes of the waiting batches.
+    #[serde(skip)]
     pub waiting_bytes: u64,
 }
 

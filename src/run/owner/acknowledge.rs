@@ -1,8 +1,7 @@
-//! Tells a producer that deletes counted batches which ones are counted.
+//! Tells a producer which batches are counted, so that it can delete them.
 //!
-//! A producer that writes `"keep": N` in its manifest deletes all but its newest N batches, and only
-//! those that this file in the run's directory names. It begins with a dot, so that no reader takes it
-//! for a part of the run.
+//! A producer that writes `"keep": N` in its manifest deletes all but its newest N batches, but only those that this
+//! file in the run's directory lists. Its name begins with a dot, so that no reader takes it for a part of the run.
 
 use crate::snapshot::BatchId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,13 +13,13 @@ use std::time::{Duration, Instant};
 /// The file's name.
 const NAME: &str = ".neurotop-counted.json";
 
-/// The least time between two writings.
+/// The least time between two writes.
 const BETWEEN: Duration = Duration::from_millis(250);
 
-/// The numbers of the counted batches by rank, and whether all of them are told of.
+/// The numbers of the counted batches by rank, and whether the file lists all of them.
 #[derive(Debug)]
 pub(super) struct Acknowledgement {
-    /// The id of the run that they are of, where it has one; `None` before that is known.
+    /// The id of their run, if it has one; `None` before that is known.
     run: Option<Option<String>>,
     counted: BTreeMap<Option<u32>, Ranges>,
     changed: bool,
@@ -32,7 +31,7 @@ impl Acknowledgement {
         Self { run: None, counted: BTreeMap::new(), changed: false, not_before: Instant::now() }
     }
 
-    /// Says of which run the batches are; the file is to say so at once, since it may be that of another run.
+    /// Sets which run the batches are of. The file is then written at once, since it may be of another run.
     pub(super) fn be_of_run(&mut self, id: Option<&str>) {
         if self.run.as_ref().map(Option::as_deref) != Some(id) {
             self.run = Some(id.map(str::to_owned));
@@ -45,7 +44,7 @@ impl Acknowledgement {
         self.changed |= self.counted.entry(id.rank).or_default().insert(id.number);
     }
 
-    /// Adds the batches of a rank with these numbers, but for some.
+    /// Adds the batches of a rank with these numbers, except some.
     pub(super) fn add_all(&mut self, rank: Option<u32>, numbers: RangeInclusive<u64>, but: &BTreeSet<u64>) {
         let ranges = self.counted.entry(rank).or_default();
         let (mut first, last) = numbers.into_inner();
@@ -68,7 +67,7 @@ impl Acknowledgement {
         self.changed = true;
     }
 
-    /// When there is something to write; `None` where there is not.
+    /// When to write next; `None` if there is nothing to write.
     pub(super) fn due(&self) -> Option<Instant> {
         self.changed.then_some(self.not_before)
     }
@@ -78,11 +77,11 @@ impl Acknowledgement {
         self.due().is_some_and(|due| now >= due)
     }
 
-    /// Writes the numbers into the run's directory, for whoever may read what this user writes: the producer may be
-    /// another user's.
+    /// Writes the numbers into the run's directory, readable by whoever may read this user's files: the producer may
+    /// run as another user.
     ///
     /// # Errors
-    /// Where the directory cannot be written to; it is tried again with the next batch.
+    /// Where the directory cannot be written to. It is tried again with the next batch.
     pub(super) fn write(&mut self, directory: &Path, now: Instant) -> io::Result<()> {
         self.changed = false;
         self.not_before = now + BETWEEN;
@@ -117,7 +116,7 @@ impl Acknowledgement {
     }
 }
 
-/// A set of numbers as ranges: first to last, both included.
+/// A set of numbers as ranges, from first to last inclusive.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Ranges(BTreeMap<u64, u64>);
 
@@ -126,15 +125,15 @@ impl Ranges {
         self.0.iter().map(|(first, last)| serde_json::json!([first, last])).collect()
     }
 
-    /// Returns whether it was not in there.
+    /// Returns whether it is new.
     fn insert(&mut self, number: u64) -> bool {
         self.insert_all(number, number)
     }
 
-    /// Inserts the numbers from one to another; returns whether any of them was not in there.
+    /// Inserts a range; returns whether any number is new.
     fn insert_all(&mut self, first: u64, last: u64) -> bool {
         let mut range = (first, last);
-        // All that touch it are one with it: those that begin before it ends, or right behind it.
+        // Ranges that touch it are joined with it: those that begin before it ends, or right behind it.
         while let Some((&other, &end)) = self.0.range(..=range.1.saturating_add(1)).next_back()
             && end.saturating_add(1) >= range.0
         {

@@ -1,16 +1,16 @@
-//! When the progress of a run is to be kept, and what of it is safely on disk.
+//! When to make a checkpoint of the progress, and which batches are safely on disk.
 
 use crate::follow::Identity;
 use crate::snapshot::BatchName;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The least time between two checkpoints, and the most that making and writing them may take of it, one part in so many:
-/// the sums of thousands of layers over hundreds of points are megabytes.
+/// The least time between two checkpoints, and the greatest part of the time (one in so many) that making and writing
+/// them may take: the sums of thousands of layers over hundreds of points are megabytes.
 const EVERY: Duration = Duration::from_secs(1);
 const SHARE: u32 = 10;
 
-/// A batch in the state in which it was counted.
+/// A batch, and the state of its file when it was counted.
 pub(super) type CountedBatch = (BatchName, Identity);
 
 /// The checkpoints of a run.
@@ -21,9 +21,9 @@ pub(super) struct Checkpoints {
     due: Instant,
     /// Batches that were counted since the last checkpoint.
     fresh: Vec<CountedBatch>,
-    /// Those of the checkpoints that are not known to be on disk.
+    /// Batches of checkpoints that are not known to be on disk.
     sent: VecDeque<(u64, Vec<CountedBatch>)>,
-    /// Whether the last one could not be written.
+    /// Whether the last checkpoint could not be written.
     is_failing: bool,
 }
 
@@ -45,28 +45,27 @@ impl Checkpoints {
         self.changed = true;
     }
 
-    /// Notes that what is counted has changed in another way.
+    /// Notes another change of what is counted.
     pub(super) fn touch(&mut self) {
         self.changed = true;
     }
 
-    /// When the next one is to be made; `None` while there is nothing to keep, or one is being written.
+    /// When to make the next checkpoint; `None` if there is nothing to keep, or one is being written.
     pub(super) fn due(&self) -> Option<Instant> {
         (self.changed && self.sent.is_empty()).then_some(self.due)
     }
 
-    /// Whether one was made that will be on disk soon.
+    /// Whether a checkpoint is being written.
     pub(super) fn is_being_written(&self) -> bool {
         !self.sent.is_empty() && !self.is_failing
     }
 
-    /// Whether one is to be made now; the last one waits for nothing.
+    /// Whether to make a checkpoint now. The last one does not wait.
     pub(super) fn is_wanted(&self, last: bool) -> bool {
         if last { self.changed } else { self.due().is_some_and(|due| Instant::now() >= due) }
     }
 
-    /// Notes that a checkpoint of all that is counted is made, which took so long; returns its number, which counts
-    /// from 1.
+    /// Notes that a checkpoint was made, which took so long; returns its number, counted from 1.
     pub(super) fn make(&mut self, took: Duration) -> u64 {
         self.number += 1;
         self.changed = false;
@@ -75,8 +74,8 @@ impl Checkpoints {
         self.number
     }
 
-    /// A checkpoint is on disk, which took so long, and so is what was in those before it. Returns the batches
-    /// that are safe now.
+    /// Notes that a checkpoint and those before it are on disk, which took so long. Returns the batches that are safe
+    /// now.
     pub(super) fn saved(&mut self, number: u64, took: Duration) -> Vec<CountedBatch> {
         self.is_failing = false;
         self.due = self.due.max(Instant::now() + took * SHARE);
@@ -87,7 +86,7 @@ impl Checkpoints {
         safe
     }
 
-    /// A checkpoint could not be written; the next one is made in time, with what was in it.
+    /// Notes that a checkpoint could not be written. The next one is made in time, with the same batches.
     pub(super) fn failed(&mut self) {
         let lost = self.sent.drain(..).flat_map(|(_, batches)| batches);
         self.fresh = lost.chain(std::mem::take(&mut self.fresh)).collect();

@@ -1,4 +1,4 @@
-//! Has batches counted, and takes what comes of it.
+//! Has batches counted, and takes the results.
 
 use super::Owner;
 use super::layer_sets::LayerSets;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 impl Owner {
-    /// Gives the workers what is ready, a little more than they can have in hand.
+    /// Gives the workers batches that are ready, a little more than they can have in hand.
     pub(super) fn dispatch(&mut self) {
         let past_finish = self.finish_by.is_some_and(|deadline| Instant::now() >= deadline);
         if self.epoch.run.refused().is_some() || past_finish {
@@ -45,7 +45,7 @@ impl Owner {
         let Counted { job, after, result, checks, .. } = counted;
         let Some(name) = BatchName::parse(&job.name) else { return };
         if result.is_err() && checks != self.checks {
-            // What it was checked against was corrected meanwhile.
+            // The manifest that it was checked against has changed since.
             return self.epoch.ledger.read_again(&job);
         }
         let (contents, read) = match result {
@@ -100,7 +100,7 @@ impl Owner {
         self.note_point();
     }
 
-    /// Has a batch acknowledged that is in the figures in this state: once that is on disk, where it is kept.
+    /// Has a counted batch acknowledged: once it is on disk, if progress is kept.
     pub(super) fn note_safe_to_keep(&mut self, name: BatchName, identity: Identity) {
         if self.keeps() {
             self.epoch.checkpoints.add((name, identity));
@@ -109,15 +109,15 @@ impl Owner {
         }
     }
 
-    /// Says anew what the batches that are in the figures say of the layers that a batch had before, unless it has
-    /// them still: they may be in no batch any more, or begin later, or have another shape.
+    /// After a batch changed, corrects what the counted batches say of the layers that it had before: they may be in no
+    /// batch any more, begin later, or have another shape.
     pub(super) fn correct_layers(&mut self, before: Option<Arc<[LayerShape]>>, name: BatchName) {
         let Some(before) = before.filter(|before| self.epoch.ledger.shapes_of(name).as_ref() != Some(before))
         else {
             return;
         };
         let names = before.iter().map(|layer| layer.name.as_str());
-        // Of batches with the same layers the lowest and the highest say all.
+        // Of batches with the same layers, the lowest and the highest say everything.
         let counted = self.epoch.ledger.in_figures_with_layers();
         let ends = counted.flat_map(|of| [(of.first.id(), of.shapes), (of.last.id(), of.shapes)]);
         if let Some(layers) = LayerPresence::of_layers(names, ends) {
@@ -125,8 +125,8 @@ impl Owner {
         }
     }
 
-    /// The manifest may have changed while a batch was read that was checked against the one before; and a batch
-    /// cannot be counted again unless its first count can be taken out.
+    /// Checks a batch against the manifest, which may have changed while it was read. And a batch cannot be counted
+    /// again unless its first count can be taken out.
     fn still_valid(&self, job: &Job, read: &Read) -> Result<CountedContents, SnapshotError> {
         if let Some(manifest) = self.epoch.run.manifest() {
             manifest.check(&read.count.shapes)?;
@@ -141,8 +141,8 @@ impl Owner {
         Ok(contents)
     }
 
-    /// Says it once what batches have in common that count all the same, of the first such batch by name: the
-    /// order in which they are counted must not matter.
+    /// Says a remark that many counted batches share once, for the first of them by name, whatever the order in which
+    /// they are counted.
     fn note_remark(&mut self, batch: BatchName, remark: &SnapshotError) {
         let notice = notice_of(batch, remark);
         match self.epoch.known_remarks.entry(notice.kind()) {

@@ -1,4 +1,4 @@
-//! Which batches that are safe are deleted when.
+//! Decides when safe batches are deleted, and deletes them.
 
 use super::checkpoint::CountedBatch;
 use crate::follow::{Pruned, prune};
@@ -7,27 +7,27 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a directory must have stayed as it was counted before it is deleted: nothing says that it is whole, and
-/// its writer may only have paused.
+/// How long a batch directory must be unchanged before it is deleted. Nothing says that it is complete, and its writer
+/// may only have paused.
 const DIRECTORY_REST: Duration = Duration::from_secs(60);
 
 /// Batches that are to be deleted.
 #[derive(Debug, Default)]
 pub(super) struct Deletions {
     files: Vec<CountedBatch>,
-    /// By the time when they are due.
+    /// In the order in which they are due.
     directories: VecDeque<(Instant, CountedBatch)>,
     has_begun: bool,
 }
 
-/// A batch that is left where it is, and why.
+/// A batch that is not deleted, and why.
 pub(super) struct Left {
     pub(super) batch: BatchName,
     pub(super) error: SnapshotError,
 }
 
 impl Deletions {
-    /// Whether nothing was asked of it before.
+    /// Whether this is the first call.
     pub(super) fn is_first(&mut self) -> bool {
         !std::mem::replace(&mut self.has_begun, true)
     }
@@ -43,12 +43,12 @@ impl Deletions {
         }
     }
 
-    /// When the next one is due.
+    /// When the next directory is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.directories.front().map(|(due, _)| *due)
     }
 
-    /// Deletes those that are due and still safe; returns what is deleted, and what is left where it is for a reason.
+    /// Deletes the batches that are due and still safe. Returns the deleted ones, and those that are left for a reason.
     pub(super) fn delete_due(
         &mut self,
         directory: &Path,
@@ -71,7 +71,7 @@ impl Deletions {
     }
 }
 
-/// Deletes a batch; returns whether it was as it was counted, and is deleted.
+/// Deletes a batch if it is as it was counted; returns whether it was.
 fn delete(directory: &Path, (batch, identity): &CountedBatch) -> Result<bool, Left> {
     let name = batch.to_string();
     let (what, advice) = match prune(directory, &name, identity) {

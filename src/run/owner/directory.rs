@@ -1,4 +1,4 @@
-//! Looks at the directory: whether it is there, at what events tell, at all that is in it.
+//! Looks at the directory: whether it is there, what events say of it, and everything in it.
 
 use super::Owner;
 use crate::follow::{
@@ -13,31 +13,30 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The least time between two full scans beside events.
+/// The time between two full scans beside events.
 const SCAN_BESIDE_EVENTS: Duration = Duration::from_secs(5);
 
-/// A full scan may take at most one part in so many of the time, and of the time in which events ask
-/// for it.
+/// Full scans take at most one part in so many of the time, and more of it when events ask for them.
 const SCAN_SHARE: u32 = 20;
 const ASKED_SCAN_SHARE: u32 = 4;
 
-/// Such is what a disk leaves that is not mounted for a while.
+/// A disk that is not mounted for a while leaves such a directory.
 const NOT_A_RUN_YET: &str = "another directory is in its place, with nothing of a run in it yet";
 
 /// More hints than this at once are answered by one scan.
 const MANY_HINTS: usize = 4096;
 
-/// The most waiting batches that are looked at between two scans.
+/// The most waiting batches to look at between two scans.
 const MANY_WAITING: usize = 256;
 
 impl Owner {
-    /// A scan is wanted soon; many events that ask for one share it.
+    /// Asks for a scan soon. Many events share one.
     pub(super) fn ask_for_scan(&mut self) {
         self.next_scan = self.next_scan.min(Instant::now().max(self.no_scan_before));
     }
 
-    /// Notices a directory that appears, vanishes, or is another one of the same name, and a path that leads
-    /// elsewhere by now.
+    /// Notices a directory that appears, vanishes, or is replaced by another of the same name, and a path that leads
+    /// elsewhere.
     pub(super) fn check_root(&mut self, now: Instant) {
         let place = storage::canonical(&self.named);
         if self.may_go_elsewhere() && *place != *self.directory {
@@ -100,8 +99,8 @@ impl Owner {
             && self.epoch.ledger.in_figures() == 0
     }
 
-    /// Follows where the path leads by now: the same directory under another name goes on, another one is another run
-    /// as soon as there is one.
+    /// Follows the path to where it leads now. The same directory under another name is the same run. Another directory
+    /// is another run, as soon as there is one in it.
     fn look_elsewhere(&mut self, place: &Path) {
         let root = storage::root(place);
         let is_same = self.root.is_some_and(|(_, made)| made.is_some()) && root == Ok(self.root);
@@ -120,8 +119,8 @@ impl Owner {
         }
     }
 
-    /// What is kept of another run is somewhere else, too, and must be looked for; where nothing is kept, only the tally starts
-    /// over.
+    /// Goes to another directory. If progress is kept, that of the other run must be looked for; if not, the tally just
+    /// starts over.
     fn go_elsewhere(&mut self, place: &Path) {
         let why = format!("its path leads to {} now", place.display());
         if self.options.keeping != Keeping::Nothing {
@@ -153,7 +152,7 @@ impl Owner {
         !is_another
     }
 
-    /// Watches first and scans then, so that nothing falls in between.
+    /// Starts to watch. The scan comes afterwards, so that nothing falls in between.
     pub(super) fn watch(&mut self) {
         if self.options.mode == Mode::Once || self.finish_by.is_some() {
             return;
@@ -206,7 +205,7 @@ impl Owner {
             }
         };
         if self.root.is_some() {
-            // What was listed may be in another directory than what was counted.
+            // The listing may be of another directory than what was counted.
             let epoch = self.epoch.number();
             self.check_root(now);
             let is_elsewhere = self.elsewhere.is_some() || self.epoch.number() != epoch;
@@ -220,7 +219,7 @@ impl Owner {
         self.note_neighbours(&found);
         self.note_ranks(&found);
         let epoch = self.epoch.number();
-        // The manifest is read before any batch is queued that must be checked against it.
+        // The manifest is read before any batch is queued that it must be checked against.
         self.read_documents(now);
         self.epoch.is_in_doubt = false;
         if let Some(why) = self.is_another(&found) {
@@ -237,12 +236,12 @@ impl Owner {
         self.no_scan_before = ended + took * ASKED_SCAN_SHARE;
     }
 
-    /// Whether everything is looked at from time to time.
+    /// Whether to scan from time to time.
     pub(super) fn scans(&self) -> bool {
         self.finish_by.is_none() && !(self.options.mode == Mode::Once && self.epoch.scanned)
     }
 
-    /// Notes all ranks that have a directory.
+    /// Takes note of all ranks that have a directory.
     pub(super) fn note_ranks(&mut self, found: &[Found]) {
         if !self.epoch.closed_ranks.is_empty() {
             let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
@@ -271,8 +270,7 @@ impl Owner {
         }
     }
 
-    /// Watches the directories of ranks that are not watched yet, and looks at them again then, so that
-    /// nothing falls in between.
+    /// Watches new directories of ranks, and looks into them afterwards, so that nothing falls in between.
     pub(super) fn watch_ranks(&mut self, found: &[Found]) {
         for found in found.iter().filter(|found| found.is_rank_directory()) {
             if self.watcher.as_ref().is_some_and(|watcher| !watcher.watches(&found.name)) {
@@ -281,7 +279,7 @@ impl Owner {
         }
     }
 
-    /// Looks at all that is in the directory of a rank, which is watched from now on.
+    /// Looks at everything in the directory of a rank, which is watched from now on.
     pub(super) fn look_into(&mut self, found: &Found) {
         if let Some(watcher) = &mut self.watcher
             && let Err(why) = watcher.watch(&found.name)
@@ -289,13 +287,13 @@ impl Owner {
             self.watcher = None;
             self.announce_watching(Some(why));
         }
-        // One that cannot be listed is named by the next full scan.
+        // If it cannot be listed, the next full scan reports it.
         let inside = scan_rank(&self.directory, &found.name, self.options.shard).unwrap_or_default();
         inside.into_iter().for_each(|found| self.take_found(found, false));
     }
 
-    /// Says what looks like a part of the run and is not counted, as it is now. Where there is no batch at all, what
-    /// holds some by all that can be seen is set aside: nothing else is the run.
+    /// Reports what looks like a part of the run and is not counted. If there is no batch at all, and a neighbour seems
+    /// to hold some, it is set aside: nothing else can be the run.
     pub(super) fn note_neighbours(&mut self, found: &[Found]) {
         let is_part = |found: &Found| {
             found.meaning.batch().is_some()
@@ -325,10 +323,10 @@ impl Owner {
         new.for_each(|problem| self.add_problem(problem));
     }
 
-    /// Notices something that looks like a part of the run and is none, of which a scan says what there is to say.
+    /// Has a scan report something that looks like a part of the run and is none.
     fn note_misnamed(&mut self, found: &Found) {
         let is_misnamed = matches!(found.meaning, EntryName::Misnamed(_) | EntryName::MisnamedRank);
-        // Of many of a kind the next scan says how many.
+        // If some are reported already, the next scan says how many there are.
         if is_misnamed && self.epoch.neighbours.is_empty() {
             self.ask_for_scan();
         }
@@ -365,7 +363,7 @@ impl Owner {
         if everything || names.len() > MANY_HINTS {
             return self.ask_for_scan();
         }
-        // What a manifest says of the run must be known before a batch is taken for one of it.
+        // A manifest must be read before a batch is taken for one of its run.
         let (documents, others): (Vec<_>, Vec<_>) = names
             .into_iter()
             .partition(|(name, _)| matches!(classify(name), EntryName::Manifest(_) | EntryName::End(_)));
@@ -385,7 +383,7 @@ impl Owner {
                 self.look_into(&found);
             }
             Some(found) => self.take_found(found, whole),
-            // Only a full scan tells a batch that was renamed from one that was deleted.
+            // Only a full scan tells a renamed batch from a deleted one.
             None if BatchName::parse(name).is_some_and(|name| self.epoch.ledger.note_gone(name)) => {
                 self.ask_for_scan();
             }
@@ -409,12 +407,12 @@ impl Owner {
         self.note_rank(&found);
         let Some(name) = BatchName::parse(&found.name) else { return };
         if self.may_be_of_another(&found, name) {
-            // The whole directory tells.
+            // Only the whole directory can tell.
             self.epoch.is_in_doubt = true;
             return self.ask_for_scan();
         }
         if let Some(owner) = self.epoch.ledger.owner_besides(name) {
-            // Events may say that the new name is there before they say that the old one is not.
+            // Events may report the new name before they report that the old one is gone.
             match look(&self.directory, &owner.to_string()) {
                 Some(_) => self.epoch.ledger.note_there(owner, now),
                 None => drop(self.epoch.ledger.note_gone(owner)),

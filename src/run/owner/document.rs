@@ -5,8 +5,8 @@ use crate::snapshot::{SnapshotError, check_document, read_document};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-/// What came of reading a document.
-pub(super) enum Reading<T> {
+/// The result of reading a document.
+pub(super) enum DocumentReading<T> {
     /// Nothing new.
     Nothing,
     /// It was read.
@@ -16,32 +16,39 @@ pub(super) enum Reading<T> {
 }
 
 /// The state of one document.
-pub(super) struct Document {
+pub(super) struct RunDocument {
     settle: Duration,
     identity: Option<Identity>,
-    /// What kind of thing it was when it was last seen.
+    /// What kind of entry it was when it was last seen.
     shape: Shape,
     changed_at: Instant,
     quiet: bool,
-    state: State,
+    state: DocumentState,
 }
 
 #[derive(PartialEq, Eq)]
-enum State {
+enum DocumentState {
     Absent,
     Unread,
-    /// It could not be read in its present state, which may not be its last.
+    /// It could not be read, and may still be changing.
     Failing,
     Done,
 }
 
-impl Document {
+impl RunDocument {
     pub(super) fn new(settle: Duration) -> Self {
         let changed_at = Instant::now();
-        Self { settle, identity: None, shape: Shape::File, changed_at, quiet: false, state: State::Absent }
+        Self {
+            settle,
+            identity: None,
+            shape: Shape::File,
+            changed_at,
+            quiet: false,
+            state: DocumentState::Absent,
+        }
     }
 
-    /// Notes the document as it is now.
+    /// Takes the state of the file as it is now.
     pub(super) fn observe(&mut self, found: &Found, now: Instant, clock: SystemTime) {
         if self.identity == Some(found.identity) {
             return;
@@ -50,75 +57,75 @@ impl Document {
         self.identity = Some(found.identity);
         self.shape = found.shape;
         self.changed_at = now;
-        self.state = State::Unread;
+        self.state = DocumentState::Unread;
     }
 
-    /// Notes that it is not there; returns whether it was.
+    /// Forgets the document, since it is gone; returns whether it was there.
     pub(super) fn forget(&mut self) -> bool {
         let was_there = !self.is_absent();
         *self = Self::new(self.settle);
         was_there
     }
 
-    /// The state in which it was last seen.
+    /// The state of the file when it was last seen.
     pub(super) fn identity(&self) -> Option<Identity> {
         self.identity
     }
 
-    /// Whether it was never there, or is not there any more.
+    /// Whether it is not there.
     pub(super) fn is_absent(&self) -> bool {
-        self.state == State::Absent
+        self.state == DocumentState::Absent
     }
 
-    /// Whether it is there and to be read.
+    /// Whether it is there and must be read.
     pub(super) fn is_unread(&self) -> bool {
-        matches!(self.state, State::Unread | State::Failing)
+        matches!(self.state, DocumentState::Unread | DocumentState::Failing)
     }
 
     /// Has it read again.
     pub(super) fn again(&mut self) {
-        if self.state == State::Done {
-            self.state = State::Unread;
+        if self.state == DocumentState::Done {
+            self.state = DocumentState::Unread;
         }
     }
 
     /// Whether it is there and could not be read yet.
     pub(super) fn is_failing(&self) -> bool {
-        self.state == State::Failing
+        self.state == DocumentState::Failing
     }
 
-    /// Reads it where it is new or changed; a failure is told only once it has stopped changing.
+    /// Reads it if it is new or changed. A failure is reported only once the file has stopped changing.
     pub(super) fn read<T>(
         &mut self,
         path: &Path,
         now: Instant,
         parse: impl Fn(&[u8]) -> Result<T, SnapshotError>,
-    ) -> Reading<T> {
+    ) -> DocumentReading<T> {
         let rested = self.quiet || now.duration_since(self.changed_at) >= self.settle;
         match self.state {
-            State::Absent | State::Done => return Reading::Nothing,
-            State::Failing if !rested => return Reading::Nothing,
-            State::Unread | State::Failing => {}
+            DocumentState::Absent | DocumentState::Done => return DocumentReading::Nothing,
+            DocumentState::Failing if !rested => return DocumentReading::Nothing,
+            DocumentState::Unread | DocumentState::Failing => {}
         }
         let bytes = check_document(self.shape).and_then(|()| read_document(path));
         match bytes.and_then(|bytes| parse(&bytes)) {
             Ok(parsed) => {
-                self.state = State::Done;
-                Reading::Parsed(parsed)
+                self.state = DocumentState::Done;
+                DocumentReading::Parsed(parsed)
             }
-            // It is read again when it is seen again, be it as it was.
+            // It is read again when it is next seen, even if unchanged.
             Err(error) if error.is_passing() => {
-                self.state = State::Done;
+                self.state = DocumentState::Done;
                 self.identity = None;
-                Reading::Failed(error)
+                DocumentReading::Failed(error)
             }
             Err(error) if rested => {
-                self.state = State::Done;
-                Reading::Failed(error)
+                self.state = DocumentState::Done;
+                DocumentReading::Failed(error)
             }
             Err(_) => {
-                self.state = State::Failing;
-                Reading::Nothing
+                self.state = DocumentState::Failing;
+                DocumentReading::Nothing
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Reads the manifests and ends of a run and its ranks, and holds what is counted against them.
+//! Reads the manifests and ends of a run and its ranks, and checks what is counted against them.
 
 use super::Owner;
-use super::document::Reading;
-use super::rank_documents::{Kind, RankDocument, RankEnds};
+use super::document::DocumentReading;
+use super::rank_documents::{DocumentKind, RankDocument, RankEnds};
 use super::resume::{BEGUN_AGAIN, REPLACED};
 use crate::follow::{Found, look};
 use crate::run::Mode;
@@ -32,8 +32,8 @@ impl Owner {
         }
     }
 
-    /// Notes the documents that are not there any more, of all that is there. Where nothing of a run is, it is not
-    /// for documents to say.
+    /// Notices documents that are gone, given everything that is there. If nothing of a run is there, documents say
+    /// nothing.
     pub(super) fn forget_documents(&mut self, found: &[Found]) {
         if found.is_empty() {
             return;
@@ -51,25 +51,25 @@ impl Owner {
         for of in self.epoch.rank_documents.forget_missing(found) {
             self.change().solve(&of.name);
             match of.kind {
-                Kind::End => {
+                DocumentKind::End => {
                     let ends = self.epoch.rank_documents.forget_end(&of);
                     self.take_rank_ends(of.rank, ends);
                 }
-                Kind::Manifest if self.epoch.borrowed_from.as_ref() == Some(&of) => {
+                DocumentKind::Manifest if self.epoch.borrowed_from.as_ref() == Some(&of) => {
                     self.notice(of.name, manifest_gone())
                 }
-                Kind::Manifest => {}
+                DocumentKind::Manifest => {}
             }
         }
     }
 
-    /// What the manifest said stays: without it no layer that was counted would have a price any more.
+    /// Keeps what the manifest said: without it, no counted layer would have a price.
     fn forget_manifest(&mut self) {
         self.change().solve("manifest.json");
         if self.own_manifest().is_some() {
             self.notice("manifest.json".into(), manifest_gone());
         } else {
-            // That of a rank may stand for it now.
+            // The manifest of a rank may replace it now.
             self.epoch.rank_documents.compare_again(None);
         }
         if self.epoch.run.refused().is_some() {
@@ -80,29 +80,29 @@ impl Owner {
     pub(super) fn read_documents(&mut self, now: Instant) {
         let path = self.directory.join("manifest.json");
         match self.epoch.manifest_document.read(&path, now, parse_manifest) {
-            Reading::Nothing => {}
-            Reading::Parsed(Ok(manifest)) => self.take_own_manifest(manifest),
-            Reading::Parsed(Err(newer)) => self.refuse("manifest.json", newer),
-            Reading::Failed(error) => self.problem("manifest.json".into(), error),
+            DocumentReading::Nothing => {}
+            DocumentReading::Parsed(Ok(manifest)) => self.take_own_manifest(manifest),
+            DocumentReading::Parsed(Err(newer)) => self.refuse("manifest.json", newer),
+            DocumentReading::Failed(error) => self.problem("manifest.json".into(), error),
         }
         let path = self.directory.join("end.json");
         match self.epoch.end_document.read(&path, now, End::parse) {
-            Reading::Nothing => {}
-            Reading::Parsed(end) => {
+            DocumentReading::Nothing => {}
+            DocumentReading::Parsed(end) => {
                 self.epoch.has_ended = true;
                 log::end(None);
                 self.change().solve("end.json");
                 self.change().take_end(Some(end));
             }
-            Reading::Failed(error) => {
+            DocumentReading::Failed(error) => {
                 self.problem("end.json".into(), error);
                 self.change().take_end(Some(End::default()));
             }
         }
         for of in self.epoch.rank_documents.unread() {
             match of.kind {
-                Kind::Manifest => self.read_rank_manifest(of, now),
-                Kind::End => self.read_rank_end(&of, now),
+                DocumentKind::Manifest => self.read_rank_manifest(of, now),
+                DocumentKind::End => self.read_rank_end(&of, now),
             }
         }
     }
@@ -113,18 +113,20 @@ impl Owner {
         self.change().refuse(Some(newer));
     }
 
-    /// The manifest of a rank must agree with the run's own, and stands for it where there is none.
+    /// Reads the manifest of a rank. It must agree with the run's own, and replaces it if there is none.
     pub(super) fn read_rank_manifest(&mut self, of: RankDocument, now: Instant) {
         let directory = Arc::clone(&self.directory);
         let manifest = match self.epoch.rank_documents.read(&of, &directory, now, parse_manifest) {
-            Reading::Nothing => return,
-            Reading::Parsed(Ok(manifest)) => manifest,
-            Reading::Parsed(Err(newer))
+            DocumentReading::Nothing => return,
+            DocumentReading::Parsed(Ok(manifest)) => manifest,
+            DocumentReading::Parsed(Err(newer))
                 if self.epoch.run.manifest().is_none() && self.epoch.manifest_document.is_absent() =>
             {
                 return self.refuse(&of.name, newer);
             }
-            Reading::Parsed(Err(error)) | Reading::Failed(error) => return self.problem(of.name, error),
+            DocumentReading::Parsed(Err(error)) | DocumentReading::Failed(error) => {
+                return self.problem(of.name, error);
+            }
         };
         let is_lent = self.epoch.run.manifest().is_none() || self.epoch.borrowed_from.as_ref() == Some(&of);
         if is_lent && self.epoch.manifest_document.is_absent() {
@@ -143,12 +145,12 @@ impl Owner {
     pub(super) fn read_rank_end(&mut self, of: &RankDocument, now: Instant) {
         let directory = Arc::clone(&self.directory);
         let end = match self.epoch.rank_documents.read(of, &directory, now, End::parse) {
-            Reading::Nothing => return,
-            Reading::Parsed(end) => {
+            DocumentReading::Nothing => return,
+            DocumentReading::Parsed(end) => {
                 self.change().solve(&of.name);
                 Some(end)
             }
-            Reading::Failed(error) => {
+            DocumentReading::Failed(error) => {
                 self.problem(of.name.clone(), error);
                 None
             }
@@ -174,14 +176,16 @@ impl Owner {
         self.change().take_rank_end(rank, ends.end);
     }
 
-    /// The run's own manifest. Which rank's comes first is a matter of chance, and makes no other run.
+    /// The run's own manifest. If it is taken from a rank, it is chance which rank's comes first, so that it does not
+    /// count.
     pub(super) fn own_manifest(&self) -> Option<&Manifest> {
         self.epoch.run.manifest().filter(|_| self.epoch.borrowed_from.is_none())
     }
 
-    /// What there is to know of it.
+    /// What is known of the run's own manifest.
     pub(super) fn known_manifest(&self) -> Option<KnownManifest> {
-        self.own_manifest().map(|own| KnownManifest::of(own, self.epoch.manifest_document.identity()))
+        self.own_manifest()
+            .map(|own| KnownManifest::from_manifest(own, self.epoch.manifest_document.identity()))
     }
 
     pub(super) fn take_own_manifest(&mut self, manifest: Manifest) {
@@ -194,7 +198,7 @@ impl Owner {
                 (Some(before), Some(now)) if before == now => {}
                 (Some(_), Some(_)) => return self.restart(BEGUN_AGAIN),
                 _ if is_pruned && own.is_of_another_model(&manifest) => return self.restart(BEGUN_AGAIN),
-                // The batches must say whether it is the same run.
+                // The batches must decide whether it is the same run.
                 _ => self.epoch.is_unconfirmed |= self.epoch.ledger.lowest_counted().is_some(),
             }
         }
@@ -228,10 +232,10 @@ impl Owner {
         self.look_at_layers_again();
     }
 
-    /// Takes a counted batch out that does not match the manifest, where that is possible.
+    /// Takes out a counted batch that does not match the manifest, if that is possible.
     pub(super) fn take_out(&mut self, name: BatchName, reason: SnapshotError) {
         let id = name.id();
-        // One that is gone would be lost.
+        // A batch that is gone would be lost.
         let counted = self.epoch.ledger.counted_as(name);
         let found = look(&self.directory, &name.to_string());
         let is_there =
@@ -254,7 +258,7 @@ impl Owner {
     }
 }
 
-/// A run without a manifest has no prices, and these figures have.
+/// The problem of a manifest that is gone: without one, a run has no prices, and these figures have.
 fn manifest_gone() -> SnapshotError {
     SnapshotError::new(
         "it is gone; what it said of the layers stays, and a count from the start would lack it",
@@ -270,8 +274,8 @@ fn never_acknowledged() -> SnapshotError {
     )
 }
 
-/// That a manifest is of a newer version is certain at once; anything else that is wrong with it may
-/// only mean that it is still being written.
+/// Parses a manifest. A newer version is certain at once; anything else that is wrong may mean that it is still being
+/// written.
 fn parse_manifest(bytes: &[u8]) -> Result<Result<Manifest, SnapshotError>, SnapshotError> {
     match Manifest::parse(bytes) {
         Ok(manifest) => Ok(Ok(manifest)),

@@ -1,13 +1,12 @@
-//! All that belongs to one tally of a run, from its first batch, or from kept progress, until it starts over.
+//! Everything that belongs to one tally of a run, from its first batch, or from kept progress, until it starts over.
 //!
-//! A tally that starts over is this value replaced by a new one, so that nothing of the old one can be left in the new
-//! one. What outlives it, the run hands over by name ([`Run::begun_again`]), or it is the owner's: where the run is, and
-//! when to look at it again.
+//! A tally starts over by replacing this value, so that nothing of the old one can be left. What outlives it is passed
+//! on by name ([`Run::begun_again`]), or belongs to the owner: where the run is, and when to look at it again.
 
 use super::acknowledge::Acknowledgement;
 use super::checkpoint::Checkpoints;
 use super::deletion::Deletions;
-use super::document::Document;
+use super::document::RunDocument;
 use super::layer_sets::LayerSets;
 use super::rank_documents::{RankDocument, RankDocuments};
 use super::recent::RecentCounts;
@@ -21,57 +20,57 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// One tally, and what must be known to keep it right.
 pub(super) struct Epoch {
-    /// What everybody may know of it.
+    /// What readers see of it.
     pub(super) run: Run,
     pub(super) ledger: Ledger,
-    /// What can be taken out of the figures again.
+    /// Counts that can be taken out of the sums again.
     pub(super) recent: RecentCounts,
     /// Counted batches that do not match the manifest and cannot be taken out.
     pub(super) mismatched: Vec<BatchName>,
-    pub(super) manifest_document: Document,
-    pub(super) end_document: Document,
+    pub(super) manifest_document: RunDocument,
+    pub(super) end_document: RunDocument,
     pub(super) rank_documents: RankDocuments,
-    /// The document of a rank that the manifest was taken from, where the run has none of its own.
+    /// The document of a rank that the manifest was taken from, if the run has none of its own.
     pub(super) borrowed_from: Option<RankDocument>,
     pub(super) acknowledgement: Acknowledgement,
     pub(super) checkpoints: Checkpoints,
     /// The manifest that an earlier process knew, until this one knows the run's.
     pub(super) restored_manifest: Option<KnownManifest>,
-    /// What told its directory from another then.
+    /// What told the directory from another then.
     pub(super) restored_root: Option<Root>,
-    /// Whether nothing says yet that what an earlier process counted is of this run.
+    /// Whether it is not yet certain that what an earlier process counted is of this run.
     pub(super) is_unconfirmed: bool,
-    /// Whether batches came that may be of another run, so that no other is taken before everything is looked at.
+    /// Whether batches arrived that may be of another run, so that no other batch is counted before a full scan.
     pub(super) is_in_doubt: bool,
     /// Whether an earlier process counted in a directory of another name, which may be that of another run.
     pub(super) is_from_elsewhere: bool,
     /// Whether batches may have been deleted since they were counted.
     pub(super) may_have_deleted: bool,
     pub(super) deletions: Deletions,
-    /// Whether the run has come to its end, so that nothing is filled any more.
+    /// Whether the run has ended, so that no batch is still being written.
     pub(super) has_ended: bool,
-    /// Whether everything was looked at.
+    /// Whether there was a full scan.
     pub(super) scanned: bool,
-    /// The first batch, by name, of which something was said that counts all the same, by what that is.
+    /// By kind of remark, the first counted batch by name that has it.
     pub(super) known_remarks: HashMap<(String, String), (BatchName, Problem)>,
-    /// The layers of the counted batches, once they are looked at.
+    /// The layers of the counted batches, once they are needed.
     pub(super) layer_sets: Option<LayerSets>,
-    /// What is said of what looks like a part of the run and is none.
+    /// Problems of entries that look like a part of the run and are none.
     pub(super) neighbours: Vec<Problem>,
-    /// What has the name of a rank and cannot be looked into.
+    /// Entries that are named like ranks and cannot be listed.
     pub(super) closed_ranks: HashSet<String>,
 }
 
 impl Epoch {
-    /// One in which nothing is counted, as nothing is in the run.
+    /// An epoch with nothing counted.
     pub(super) fn new(settle: Duration, run: Run) -> Self {
         Self {
             run,
             ledger: Ledger::new(settle),
             recent: RecentCounts::default(),
             mismatched: Vec::new(),
-            manifest_document: Document::new(settle),
-            end_document: Document::new(settle),
+            manifest_document: RunDocument::new(settle),
+            end_document: RunDocument::new(settle),
             rank_documents: RankDocuments::new(settle),
             borrowed_from: None,
             acknowledgement: Acknowledgement::new(),
@@ -92,11 +91,9 @@ impl Epoch {
         }
     }
 
-    /// Resumes from the progress that an earlier process kept, where that can be.
+    /// Resumes from the progress that an earlier process kept.
     pub(super) fn resume(&mut self, settle: Duration, progress: &Progress, is_from_elsewhere: bool) {
-        if !self.run.resume(progress, SystemTime::now()) {
-            return;
-        }
+        self.run.resume(progress, SystemTime::now());
         self.ledger = Ledger::restore(settle, &progress.counted, Instant::now());
         self.restored_manifest.clone_from(&progress.manifest);
         self.restored_root = progress.root;
@@ -105,7 +102,7 @@ impl Epoch {
         self.is_unconfirmed = true;
     }
 
-    /// Which of the tallies of this process it is.
+    /// The number of this tally in this process.
     pub(super) fn number(&self) -> u64 {
         self.run.restarts()
     }

@@ -1,5 +1,5 @@
-//! The hints of file events on their way to the owner of a run: so many, and no more. Where more come while the owner is
-//! busy, one look at everything answers them all.
+//! The hints of file events on their way to the owner of a run: a bounded number. If more come while the owner is busy,
+//! one full scan answers them all.
 
 use crate::follow::Hint;
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -13,22 +13,23 @@ const MOST: usize = 8192;
 pub(super) struct Hints {
     sender: Sender<Hint>,
     receiver: Receiver<Hint>,
-    /// Whether one found no room.
+    /// Whether a hint found no room.
     overflowed: Arc<AtomicBool>,
 }
 
 impl Hints {
     pub(super) fn new() -> Self {
-        // It is bounded by `MOST`; a channel with a size of its own takes room for all of them for each run.
+        // `MOST` bounds it. A bounded channel would take memory for all of them in each run.
         let (sender, receiver) = unbounded();
         Self { sender, receiver, overflowed: Arc::default() }
     }
 
-    /// What a watcher is to call with each hint. It never waits: it runs in the thread that reads the system's queue.
+    /// The function that a watcher calls with each hint. It never waits: it runs in the thread that reads the queue of
+    /// the system.
     pub(super) fn taker(&self) -> impl Fn(Hint) + Send + 'static {
         let (sender, overflowed) = (self.sender.clone(), Arc::clone(&self.overflowed));
         move |hint| {
-            // It may be one more where two come at once.
+            // Two at once may make it one more.
             if sender.len() >= MOST || sender.send(hint).is_err() {
                 overflowed.store(true, Ordering::Release);
             }
@@ -39,7 +40,7 @@ impl Hints {
         &self.receiver
     }
 
-    /// What stands for the hints that found no room since this was last asked.
+    /// A hint that replaces those that found no room since this was last asked.
     pub(super) fn lost(&self) -> Option<Hint> {
         self.overflowed.swap(false, Ordering::AcqRel).then_some(Hint::Anything)
     }

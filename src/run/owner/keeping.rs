@@ -1,4 +1,4 @@
-//! What becomes of what is counted: it is kept, acknowledged, deleted.
+//! What becomes of counted batches: they are kept, acknowledged, deleted.
 
 use super::Owner;
 use super::checkpoint::CountedBatch;
@@ -13,19 +13,18 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 impl Owner {
-    /// Whether the progress is kept.
     pub(super) fn keeps(&self) -> bool {
         self.options.keeping.has_checkpoints()
     }
 
-    /// Whether the last checkpoint is not on disk yet, so that what it makes safe cannot be deleted yet.
+    /// Whether the last checkpoint is not on disk yet, so that its batches cannot be deleted.
     pub(super) fn waits_for_the_disk(&self, now: Instant) -> bool {
         let in_time = self.finish_by.is_none_or(|deadline| now < deadline);
         self.keeps() && in_time && self.epoch.checkpoints.is_being_written()
     }
 
-    /// Has what is counted kept where it is time to. The sums are held against the ledger before: what is wrong must
-    /// not become the next process's, and what is there can be counted anew.
+    /// Makes a checkpoint if it is time. First the sums are compared with the ledger: an error must not become the next
+    /// process's, and what is there can be counted again.
     pub(super) fn make_checkpoint(&mut self, last: bool) {
         if !self.keeps() || !self.epoch.checkpoints.is_wanted(last) || !self.is_in_its_directory() {
             return;
@@ -46,8 +45,8 @@ impl Owner {
         self.keep.save(progress, self.epoch.number(), checkpoint);
     }
 
-    /// Takes what came of a checkpoint. What is in one that is on disk can be deleted: by the producer, or here. What
-    /// was counted again or taken out since then cannot.
+    /// Takes the result of a checkpoint. Batches in one that is on disk can be deleted, by the producer or here, unless
+    /// they were counted again or taken out since.
     pub(super) fn take_saved(&mut self, saved: Saved) {
         if saved.epoch != self.epoch.number() {
             return;
@@ -57,7 +56,7 @@ impl Owner {
             Err(why) => return self.take_unsaved(&why),
         };
         let mut safe = self.epoch.checkpoints.saved(saved.checkpoint, took);
-        // What is gone for good meanwhile is counted all the same.
+        // What is gone for good by now is counted all the same.
         safe.retain(|(name, identity)| match self.epoch.ledger.counted_as(*name) {
             Some(counted) => counted == *identity,
             None => self.epoch.ledger.is_in_figures(*name),
@@ -86,7 +85,7 @@ impl Owner {
             || self.acknowledges()
     }
 
-    /// Has batches that are safe deleted, where that is asked for.
+    /// Has safe batches deleted, if that is asked for.
     pub(super) fn plan_deletion(&mut self, safe: Vec<CountedBatch>) {
         if self.options.keeping != Keeping::ProgressAndPrune {
             return;
@@ -100,7 +99,6 @@ impl Owner {
         self.epoch.deletions.add(safe, Instant::now());
     }
 
-    /// Deletes what is due.
     pub(super) fn delete(&mut self, now: Instant) {
         let ledger = &self.epoch.ledger;
         let is_safe = |(name, identity): &CountedBatch| ledger.may_be_deleted(*name, identity);
@@ -111,15 +109,15 @@ impl Owner {
         }
     }
 
-    /// Whether the producer waits to be told what is counted. A count that is not kept, as that of a
-    /// summary, tells it nothing.
+    /// Whether the producer waits to be told what is counted. A count that is not kept, as in a summary, tells it
+    /// nothing.
     pub(super) fn acknowledges(&self) -> bool {
         let keeps = self.epoch.run.manifest().is_some_and(|manifest| manifest.keep.is_some());
         let is_ours = self.options.keeping != Keeping::LeftToAnother && !is_url(&self.directory);
         keeps && is_ours && self.options.mode == Mode::Live
     }
 
-    /// Acknowledges what an earlier process counted of this run, but for what is another batch by now.
+    /// Acknowledges what an earlier process counted of this run, except batches that were replaced since.
     pub(super) fn acknowledge_restored(&mut self, changed: &HashSet<BatchName>) {
         if !self.acknowledges() {
             return;
@@ -139,7 +137,7 @@ impl Owner {
         }
     }
 
-    /// Tells the producer what is counted of this run. What the file says of another one is void.
+    /// Tells the producer what is counted of this run. If the file is of another run, it is replaced.
     pub(super) fn acknowledge(&mut self, now: Instant) {
         if !self.acknowledges() {
             return;

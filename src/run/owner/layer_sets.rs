@@ -1,33 +1,31 @@
-//! Which layers the counted batches have, to notice those that lack some which others have.
+//! Notices counted batches that lack layers which others have.
 
 use crate::snapshot::{BatchName, LayerShape};
 use std::collections::HashSet;
 
-/// The layers of all counted batches. In whatever order these come, it is the same in the end.
+/// The layers of all counted batches. The order of the batches does not matter.
 #[derive(Debug, Default)]
 pub(super) struct LayerSets {
     all: HashSet<String>,
     first: FirstBatches,
 }
 
-/// The first batches by name, of those that have all layers that any batch has, and of those that lack some.
+/// The first batch by name that has all layers that any batch has, and the first that lacks some.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FirstBatches {
-    /// With all of them.
     pub whole: Option<BatchName>,
-    /// Without some.
     pub lacking: Option<BatchName>,
 }
 
 impl FirstBatches {
-    /// Those of these batches and others, where there are layers beside those of these batches or not.
+    /// The first of these batches and others, if all have the same layers in all.
     #[must_use]
     pub fn joined(self, other: Self) -> Self {
         let first = |one: Option<BatchName>, other: Option<BatchName>| one.into_iter().chain(other).min();
         Self { whole: first(self.whole, other.whole), lacking: first(self.lacking, other.lacking) }
     }
 
-    /// The same, where other batches have more layers.
+    /// The first of these batches if other batches have more layers: then all of these lack some.
     #[must_use]
     pub fn all_lacking(self) -> Self {
         Self { whole: None, lacking: self.joined(Self { whole: None, lacking: self.whole }).lacking }
@@ -52,7 +50,6 @@ impl LayerSets {
         self.first = self.first.joined(if has_all { one } else { one.all_lacking() });
     }
 
-    /// The first batches.
     pub(super) fn first(&self) -> FirstBatches {
         self.first
     }

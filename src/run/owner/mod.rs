@@ -1,11 +1,38 @@
 //! The owner of a run: the one thread that changes what is known of it.
 //!
-//! It owns the ledger, the documents, the sums, the problems and the checkpoints of the run ([`Epoch`]), and selects over
-//! commands, hints of file events, finished counts, saved progress, and time. It never reads a batch itself, so that a
-//! large one delays nothing but its own figures, and it waits for nobody who reads what it publishes: a view is a pointer
-//! that it replaces. What it waits for is the directory alone: a disk that hangs there holds up this run, no other.
+//! # Why one thread
 //!
-//! `directory.rs` looks at the directory, `documents.rs` at manifests and ends, `counting.rs` has batches counted,
+//! A batch must be counted exactly once, while it may be written, replaced, renamed and deleted at any time, and while
+//! file events, scans, counting threads and the disk each tell of it in their own time. So everything that says what is
+//! counted is in one value ([`Epoch`]: ledger, documents, sums, problems, checkpoints), and one thread changes it, one
+//! message after the other: orders from `main`, hints of file events, finished counts, saved checkpoints, and the time.
+//! There are no locks to order and no states in between. What any message claims is checked against the directory and
+//! the ledger before it counts: a hint is never the truth, and losing one delays a batch until the next scan.
+//!
+//! # Whom it waits for
+//!
+//! - It never reads a batch. Counting threads do, so that a large batch delays nothing but its own figures.
+//! - It never waits for a reader. A view is a clone that shares everything that does not change, and is published by
+//!   replacing a pointer. Views come at most every few milliseconds, longer apart the more layers there are, and take
+//!   at most one part in [`PUBLISH_SHARE`] of the time.
+//! - It never waits for the disk that keeps its progress. The state writer answers when a checkpoint is safe, and only
+//!   then does the owner tell the producer of its batches, or delete them.
+//! - It does wait for the run's own directory. A file system that hangs there holds up this run, and no other.
+//!
+//! # Starting over
+//!
+//! Another run may be written in the same place, or what is counted may turn out to be wrong. Then the epoch is replaced
+//! as a whole, so that nothing of the old tally can be left in the new one. Tasks and answers carry the number of their
+//! epoch, and those of an earlier one are dropped. Before each checkpoint the sums are compared with the ledger: a fault
+//! that made them differ must not become the next process's figures, and the batches are there to be counted again.
+//!
+//! # When it ends
+//!
+//! On an order to finish it scans once more, counts what is there, for two seconds at the most, and publishes a last view.
+//! When it is no longer followed (its channel closes), it keeps its progress and ends. When it panics, the view says so
+//! (`watch.rs`).
+//!
+//! `directory.rs` looks at the directory, `documents.rs` reads manifests and ends, `counting.rs` has batches counted,
 //! `keeping.rs` has progress kept and batches deleted, `resume.rs` resumes and starts over.
 
 mod acknowledge;
@@ -29,9 +56,8 @@ pub use layer_sets::FirstBatches;
 
 use super::views::Slot;
 use super::worker::{Pool, Workers};
-use super::{Ended, Mode, Options, Presence, Problem, Run, Settings, Severity};
+use super::{Ended, Mode, PointTaker, Presence, Problem, Run, Settings, Severity, WatchOptions};
 use crate::follow::Watcher;
-use crate::publish::Series;
 use crate::run::log;
 use crate::run::state::Known;
 use crate::snapshot::SnapshotError;
@@ -46,117 +72,109 @@ use std::time::{Duration, Instant, SystemTime};
 /// How long the last batches may take after the order to finish.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 
-/// To publish a view may take at most one part in so many of the time.
+/// Publishing views takes at most one part in so many of the time.
 const PUBLISH_SHARE: u32 = 20;
 
-/// The least time between two views, and what of it each layer and problem adds: what a view shares with the run is
-/// copied when it changes next. The first change after that is published at once, and so is a batch that comes alone.
+/// The least time between two views, and what each layer and problem adds to it, since what a view shares with the run is
+/// copied when it changes next. After that time a change is published at once, and so is a batch that comes alone.
 const BETWEEN_VIEWS: Duration = Duration::from_millis(5);
 const BETWEEN_VIEWS_BY_LAYER: Duration = Duration::from_micros(20);
 const BETWEEN_VIEWS_BY_PROBLEM: Duration = Duration::from_micros(1);
 
 /// What the thread knows.
 pub(super) struct Owner {
-    options: Options,
-    /// The path by which the run is named, and where that leads: batches are read and deleted there alone.
+    options: WatchOptions,
+    /// The path by which the run is named.
     named: PathBuf,
+    /// Where that path leads: batches are read and deleted there alone.
     directory: Arc<Path>,
-    /// Orders to forget all counts and read everything again.
-    restart: Receiver<()>,
-    /// The order to scan once more, count what is there, and end. Where it closes, the run is followed no more.
-    finish: Receiver<()>,
+    links: OwnerLinks,
     /// All that belongs to the tally as it is now.
     epoch: Epoch,
-    /// Where what is counted is kept.
+    /// Where the progress is kept.
     keep: Keep,
     workers: Workers,
     hints: Hints,
     watcher: Option<Watcher>,
     /// Tells one directory from another of the same name.
     root: Option<Root>,
-    /// Why another run is to be followed, where the run's path leads to another directory by now.
+    /// Why to follow another run, if the path of this one leads to another directory by now.
     elsewhere: Option<String>,
-    /// How often it is worth to look at what the directory is on.
+    /// How often it is worth looking at this kind of storage.
     pace: LookIntervals,
-    /// Counts the manifests that say something else of the layers, so that a batch is read again that an earlier
-    /// one refused.
+    /// Counts the manifests that change what batches must have, so that a batch that an earlier one refused is read
+    /// again.
     checks: u64,
     next_scan: Instant,
-    /// No scan that events ask for before this.
+    /// Events cause no scan before this.
     no_scan_before: Instant,
     next_look: Instant,
     next_root_check: Instant,
     finish_by: Option<Instant>,
-    /// Where the newest view is put, and whether the run differs from it.
-    slot: Arc<Slot>,
+    /// Whether the run differs from its newest view.
     changed: bool,
     /// When the accounts are to be published at the latest, where they differ.
     publish_by: Option<Instant>,
     revision: u64,
     next_view: Instant,
-    /// The points for TensorBoard, where they are asked for.
-    points: Option<Series>,
-    /// What there is to say to the user besides the run's problems.
-    said: Sender<String>,
 }
 
-/// What an owner needs to begin.
-pub(super) struct Start {
-    pub(super) options: Options,
-    pub(super) settings: Settings,
-    /// By what absolute path the run is named.
-    pub(super) named: PathBuf,
-    pub(super) pool: Pool,
-    pub(super) keep: Keep,
-    /// What an earlier process has kept.
-    pub(super) known: Known,
+/// The ways between an owner and the rest of the program.
+pub(super) struct OwnerLinks {
+    /// Where the newest view is put.
     pub(super) slot: Arc<Slot>,
-    pub(super) points: Option<Series>,
+    /// What takes points of the run, if points are wanted.
+    pub(super) points: Option<Box<dyn PointTaker>>,
+    /// Sentences for the user besides the run's problems.
     pub(super) said: Sender<String>,
+    /// Orders to forget all counts and read everything again.
     pub(super) restart: Receiver<()>,
+    /// The order to scan once more, count what is there, and end. Once it is closed, the run is no longer followed.
     pub(super) finish: Receiver<()>,
 }
 
 impl Owner {
-    pub(super) fn new(start: Start) -> Self {
-        let Start { options, settings, named, pool, keep, known, slot, points, said, restart, finish } =
-            start;
+    /// The owner of the run that is `named`, of which an earlier process has kept what is `known`.
+    pub(super) fn new(
+        options: WatchOptions,
+        settings: Settings,
+        named: PathBuf,
+        pool: Pool,
+        keep: Keep,
+        known: Known,
+        links: OwnerLinks,
+    ) -> Self {
         let now = Instant::now();
-        let pace = pace_of(&options, &known.directory);
         let mut owner = Self {
+            pace: pace_for(&options, &known.directory),
             epoch: Epoch::new(options.settle, Run::new(settings)),
             directory: known.directory.as_path().into(),
             options,
             named,
-            restart,
-            finish,
+            links,
             keep,
-            workers: Workers::of(pool),
+            workers: Workers::new(pool),
             hints: Hints::new(),
             watcher: None,
             root: None,
             elsewhere: None,
-            pace,
             checks: 0,
             next_scan: now,
             no_scan_before: now,
             next_look: now,
             next_root_check: now,
             finish_by: None,
-            slot,
             changed: false,
             publish_by: None,
             revision: 0,
             next_view: now,
-            points,
-            said,
         };
         owner.take_known(known);
         owner.publish(now);
         owner
     }
 
-    /// Goes on until all is done, or the run is followed no more.
+    /// Runs until all is done, or the run is no longer followed.
     pub(super) fn run(mut self) {
         loop {
             self.let_time_pass(Instant::now());
@@ -180,7 +198,7 @@ impl Owner {
                 self.publish(now);
             }
             let wake = self.next_wake().saturating_duration_since(Instant::now());
-            let (restart, finish) = (self.restart.clone(), self.finish.clone());
+            let (restart, finish) = (self.links.restart.clone(), self.links.finish.clone());
             let counted = self.workers.counted.clone();
             let (hints, saved) = (self.hints.receiver().clone(), self.keep.saved().clone());
             select! {
@@ -190,7 +208,7 @@ impl Owner {
                 },
                 recv(restart) -> order => {
                     if order.is_ok() {
-                        self.restart("as you asked");
+                        self.restart("you asked for it");
                     }
                 }
                 recv(saved) -> saved => saved.into_iter().for_each(|saved| self.take_saved(saved)),
@@ -205,14 +223,14 @@ impl Owner {
         }
     }
 
-    /// The run, to be changed: whoever reads it has a new view soon.
+    /// The run, to be changed. A new view is published soon.
     fn change(&mut self) -> &mut Run {
         self.changed = true;
         &mut self.epoch.run
     }
 
-    /// Takes over the accounts as they are in the ledger. That a batch waits is no news that must be published at once:
-    /// soon it is counted, and that is.
+    /// Takes the accounts from the ledger. A batch that waits is no news to publish at once: soon it is counted, which
+    /// is.
     fn note_accounts(&mut self) {
         let (account, ranks) = (self.epoch.ledger.account(), self.epoch.ledger.take_changed_ranks());
         if account != self.epoch.run.account() || !ranks.is_empty() {
@@ -224,13 +242,12 @@ impl Owner {
         }
     }
 
-    /// When the run is to be published, where it differs from what was published last.
+    /// When to publish the run, if it differs from its newest view.
     fn next_publication(&self) -> Option<Instant> {
         let by = if self.changed { Some(self.next_view) } else { self.publish_by };
         by.map(|by| by.max(self.next_view))
     }
 
-    /// Publishes the run as it is now.
     fn publish(&mut self, now: Instant) {
         self.note_accounts();
         (self.changed, self.publish_by) = (false, None);
@@ -238,22 +255,22 @@ impl Owner {
         let view = self.epoch.run.conclude(self.revision, SystemTime::now());
         let layers = BETWEEN_VIEWS_BY_LAYER * view.tally().layers().len() as u32;
         let problems = BETWEEN_VIEWS_BY_PROBLEM * u32::try_from(view.problem_count()).unwrap_or(u32::MAX);
-        self.slot.publish(view);
+        self.links.slot.publish(view);
         let between = (now.elapsed() * PUBLISH_SHARE).max(BETWEEN_VIEWS).max(layers + problems);
         self.next_view = Instant::now() + between;
     }
 
-    /// Ends since the run is followed no more; what is counted of it stays kept.
+    /// Ends, since the run is no longer followed. Its progress stays kept.
     fn leave(mut self) {
         self.make_checkpoint(true);
         self.note_last_point();
         self.keep.release();
     }
 
-    /// Says something that is no problem of the run. Where nobody takes it, it is in the log.
+    /// Tells the user something that is no problem of the run. It is in the log, too, in case nobody takes it.
     fn say(&self, what: String) {
         tracing::info!("{what}");
-        let _ = self.said.try_send(what);
+        let _ = self.links.said.try_send(what);
     }
 
     fn is_present(&self) -> bool {
@@ -265,26 +282,26 @@ impl Owner {
         self.change().take_presence(Some(presence));
     }
 
-    /// Takes a point for TensorBoard after a batch, where one is due.
+    /// Has a point taken after a batch, if one is due.
     fn note_point(&mut self) {
-        if let Some(points) = &mut self.points {
+        if let Some(points) = &mut self.links.points {
             points.note(&self.epoch.run, SystemTime::now(), Instant::now());
         }
     }
 
     fn note_last_point(&mut self) {
-        if let Some(points) = &mut self.points {
+        if let Some(points) = &mut self.links.points {
             points.close(&self.epoch.run, SystemTime::now(), Instant::now());
         }
     }
 
-    /// When something is due next. What nothing would come of must not be in it, or the thread never rests.
+    /// When something is due next. A time at which nothing would be done must not be in it, or the thread never rests.
     fn next_wake(&self) -> Instant {
         let mut wake = self.next_root_check;
         if let Some(due) = self.next_publication() {
             wake = wake.min(due);
         }
-        if let Some(due) = self.points.as_ref().and_then(Series::due) {
+        if let Some(due) = self.links.points.as_ref().and_then(|points| points.due()) {
             wake = wake.min(due);
         }
         if let (true, Some(due)) = (self.keeps(), self.epoch.checkpoints.due()) {
@@ -322,7 +339,7 @@ impl Owner {
         }
     }
 
-    /// Whether a batch has only to rest to be read, and will have before this.
+    /// Whether a batch will have rested long enough to be read before this.
     fn waits_for_rest(&self, deadline: Instant) -> bool {
         let is_present = self.is_present() && self.epoch.run.refused().is_none();
         is_present && self.epoch.ledger.next_rested().is_some_and(|rested| rested < deadline)
@@ -344,12 +361,12 @@ impl Owner {
     fn let_time_pass(&mut self, now: Instant) {
         if now >= self.next_root_check {
             self.next_root_check = now + self.pace.root;
-            // Where nothing tells one from another, the scans say whether it is there.
+            // Where nothing tells one directory from another, the scans say whether it is there.
             if !self.is_present() || self.root.is_some() {
                 self.check_root(now);
             }
         }
-        if let Some(points) = &mut self.points {
+        if let Some(points) = &mut self.links.points {
             points.pass(&self.epoch.run, SystemTime::now(), now);
         }
         if self.elsewhere.is_some() || !self.is_present() {
@@ -372,7 +389,7 @@ impl Owner {
         self.delete(now);
     }
 
-    /// Has what is no longer filled read once more.
+    /// Has the last batches read once more, when none is written any longer.
     fn verify(&mut self, now: Instant) {
         if self.options.mode == Mode::Once {
             return;
@@ -383,7 +400,7 @@ impl Owner {
     }
 
     fn problem(&mut self, path: String, error: SnapshotError) {
-        // What is lost is kept, too.
+        // Lost batches are part of the progress that is kept.
         self.epoch.checkpoints.touch();
         self.add_problem(Problem { path, reason: error.to_string(), severity: Severity::SetAside });
     }
@@ -398,8 +415,8 @@ impl Owner {
     }
 }
 
-/// How often it is worth to look at a directory.
-fn pace_of(options: &Options, directory: &Path) -> LookIntervals {
+/// How often it is worth looking at a directory.
+fn pace_for(options: &WatchOptions, directory: &Path) -> LookIntervals {
     let mut pace = storage::for_path(directory).pace();
     if let (Some(poll), true) = (options.poll, is_url(directory)) {
         pace.root = poll;

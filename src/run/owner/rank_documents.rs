@@ -1,24 +1,24 @@
-//! The documents of ranks: those of each that are new or changed, to be read as those of the run are.
+//! The documents of ranks: which of them are new or changed, and what the ends say together.
 
-use super::document::{Document, Reading};
+use super::document::{DocumentReading, RunDocument};
 use crate::follow::{Found, Shape};
 use crate::snapshot::{End, EntryName, SnapshotError};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A document of a rank, the lowest rank first.
+/// A document of a rank. They are sorted by rank.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RankDocument {
     pub(super) rank: u32,
     /// Its name in the run's directory.
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: DocumentKind,
 }
 
 /// What a document of a rank is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum DocumentKind {
     Manifest,
     End,
 }
@@ -26,19 +26,19 @@ pub(super) enum Kind {
 /// The documents of all ranks.
 pub(super) struct RankDocuments {
     settle: Duration,
-    documents: BTreeMap<RankDocument, Document>,
-    /// Those to be read, so that of thousands only these are looked at.
+    documents: BTreeMap<RankDocument, RunDocument>,
+    /// The documents to be read, so that only these are looked at, of thousands.
     unread: BTreeSet<RankDocument>,
-    /// What the ends of each rank say, by their names: there may be one in its directory and one with its prefix.
-    /// `None` for one that cannot be read.
+    /// The ends of each rank, by their names: there may be one in its directory and one with its prefix. `None` for one
+    /// that cannot be read.
     ends: BTreeMap<u32, BTreeMap<String, Option<End>>>,
 }
 
 /// What the ends of one rank say together.
 pub(super) struct RankEnds {
-    /// The end of the rank, where there is any: the first by name that can be read.
+    /// The end of the rank, if there is any: the first by name that can be read.
     pub(super) end: Option<End>,
-    /// The names of those that can be read, and why they cannot stand beside it.
+    /// The names of the ends that can be read, and how they contradict it.
     pub(super) readable: Vec<(String, Option<SnapshotError>)>,
 }
 
@@ -47,23 +47,23 @@ impl RankDocuments {
         Self { settle, documents: BTreeMap::new(), unread: BTreeSet::new(), ends: BTreeMap::new() }
     }
 
-    /// Notes an entry where it is a document of a rank.
+    /// Takes note of an entry if it is a document of a rank.
     pub(super) fn observe(&mut self, found: &Found, now: Instant, clock: SystemTime) {
         let (rank, kind) = match found.meaning {
-            EntryName::Manifest(Some(rank)) => (rank, Kind::Manifest),
-            EntryName::End(Some(rank)) => (rank, Kind::End),
+            EntryName::Manifest(Some(rank)) => (rank, DocumentKind::Manifest),
+            EntryName::End(Some(rank)) => (rank, DocumentKind::End),
             _ => return,
         };
         let of = RankDocument { rank, name: found.name.clone(), kind };
-        let document = self.documents.entry(of.clone()).or_insert_with(|| Document::new(self.settle));
+        let document = self.documents.entry(of.clone()).or_insert_with(|| RunDocument::new(self.settle));
         document.observe(found, now, clock);
         if document.is_unread() {
             self.unread.insert(of);
         }
     }
 
-    /// Forgets those that are not among all that is there, and returns them. What is in a directory that cannot be
-    /// listed may be there.
+    /// Forgets and returns the documents that are gone, given everything that is there. What is in a directory that
+    /// cannot be listed may still be there.
     pub(super) fn forget_missing(&mut self, found: &[Found]) -> Vec<RankDocument> {
         let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
         let closed =
@@ -82,13 +82,13 @@ impl RankDocuments {
         missing
     }
 
-    /// Notes what the end of a rank says, `None` where it cannot be read.
+    /// Takes the end of a rank; `None` if it cannot be read.
     pub(super) fn note_end(&mut self, of: &RankDocument, end: Option<End>) -> RankEnds {
         self.ends.entry(of.rank).or_default().insert(of.name.clone(), end);
         self.ends_of(of.rank)
     }
 
-    /// Notes that the end of a rank is not there any more.
+    /// Forgets an end of a rank, since it is gone.
     pub(super) fn forget_end(&mut self, of: &RankDocument) -> RankEnds {
         if let Some(ends) = self.ends.get_mut(&of.rank) {
             ends.remove(&of.name);
@@ -107,19 +107,19 @@ impl RankDocuments {
         RankEnds { end: Some(end.clone()), readable: readable.collect() }
     }
 
-    /// Those that are to be read, manifests and ends of the lowest rank first.
+    /// The documents to be read, by rank, manifests before ends.
     pub(super) fn unread(&self) -> Vec<RankDocument> {
         self.unread.iter().cloned().collect()
     }
 
-    /// Whether one is there and could not be read yet.
+    /// Whether a document is there that could not be read yet.
     pub(super) fn are_failing(&self) -> bool {
-        self.unread.iter().any(|of| self.documents.get(of).is_some_and(Document::is_failing))
+        self.unread.iter().any(|of| self.documents.get(of).is_some_and(RunDocument::is_failing))
     }
 
     /// Has all manifests but one read again, after what they must agree with changed.
     pub(super) fn compare_again(&mut self, except: Option<&RankDocument>) {
-        let is_other = |of: &RankDocument| of.kind == Kind::Manifest && Some(of) != except;
+        let is_other = |of: &RankDocument| of.kind == DocumentKind::Manifest && Some(of) != except;
         let manifests = self.documents.iter_mut().filter(|(of, _)| is_other(of));
         for (of, document) in manifests {
             document.again();
@@ -127,15 +127,15 @@ impl RankDocuments {
         }
     }
 
-    /// Reads one where it is new or changed.
+    /// Reads a document if it is new or changed.
     pub(super) fn read<T>(
         &mut self,
         of: &RankDocument,
         directory: &Path,
         now: Instant,
         parse: impl Fn(&[u8]) -> Result<T, SnapshotError>,
-    ) -> Reading<T> {
-        let Some(document) = self.documents.get_mut(of) else { return Reading::Nothing };
+    ) -> DocumentReading<T> {
+        let Some(document) = self.documents.get_mut(of) else { return DocumentReading::Nothing };
         let reading = document.read(&directory.join(&of.name), now, parse);
         if !document.is_unread() {
             self.unread.remove(of);

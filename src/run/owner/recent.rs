@@ -1,15 +1,14 @@
-//! What the batches that were counted last add to the figures, so that they can be taken out again.
+//! The counts of recent batches, so that they can be taken out of the sums again.
 
 use crate::count::{BatchCount, LayerCount};
 use crate::snapshot::{BatchId, LayerShape};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The memory for it.
+/// The memory for these counts.
 const MAX_BYTES: usize = 8 << 20;
 
-/// The counts of batches by which they can be taken out of the sums: of the highest numbers, as many as there is
-/// room for.
+/// The counts of the batches with the highest numbers, as many as there is room for.
 #[derive(Debug, Default)]
 pub(super) struct RecentCounts {
     batches: BTreeMap<BatchId, Kept>,
@@ -17,9 +16,9 @@ pub(super) struct RecentCounts {
 }
 
 impl RecentCounts {
-    /// Keeps the count of a batch, whose shapes are `shared` with others or take memory of their own.
+    /// Keeps the count of a batch. Its shapes are `shared` with others, or take memory of their own.
     pub(super) fn keep(&mut self, id: BatchId, count: &BatchCount, shared: bool) {
-        let kept = Kept::of(count, shared);
+        let kept = Kept::from_count(count, shared);
         self.bytes += kept.bytes();
         let before = self.batches.insert(id, kept);
         self.bytes -= before.map_or(0, |before| before.bytes());
@@ -40,7 +39,7 @@ impl RecentCounts {
         self.batches.contains_key(&id)
     }
 
-    /// The count of a batch, which is to be taken out of the sums now.
+    /// Removes and returns the count of a batch, which is to be taken out of the sums.
     pub(super) fn take(&mut self, id: BatchId) -> Option<BatchCount> {
         let kept = self.batches.remove(&id)?;
         self.bytes -= kept.bytes();
@@ -59,24 +58,24 @@ struct Kept {
 }
 
 impl Kept {
-    fn of(count: &BatchCount, shared: bool) -> Self {
+    fn from_count(count: &BatchCount, shared: bool) -> Self {
         let shapes = Arc::clone(&count.shapes);
         let shape_bytes = if shared { 0 } else { LayerShape::bytes_of(&shapes) };
-        Self { samples: count.samples, shapes, counts: Numbers::of(&count.layers), shape_bytes }
+        Self { samples: count.samples, shapes, counts: Numbers::from_counts(&count.layers), shape_bytes }
     }
 
     fn count(self) -> BatchCount {
         BatchCount { samples: self.samples, shapes: self.shapes, layers: self.counts.counts() }
     }
 
-    /// The memory that it takes: the row, itself and what the tree and the allocator add.
+    /// The memory that it takes: the row, itself, and what the tree and the allocator add.
     fn bytes(&self) -> usize {
         self.counts.bytes() + self.shape_bytes + 2 * size_of::<(BatchId, Self)>()
     }
 }
 
-/// The counts of a batch's layers in one row: of each its updates, its dense updates, how many steps there
-/// are, and the updates of each.
+/// The counts of a batch's layers in one row. Each layer has its updates, its dense updates, the number of steps, and
+/// the updates of each step.
 #[derive(Debug, Clone)]
 enum Numbers {
     Narrow(Box<[u32]>),
@@ -84,7 +83,7 @@ enum Numbers {
 }
 
 impl Numbers {
-    fn of(counts: &[LayerCount]) -> Self {
+    fn from_counts(counts: &[LayerCount]) -> Self {
         let row = || {
             counts.iter().flat_map(|count| {
                 let steps = count.updates_by_step.len() as u64;
@@ -92,7 +91,7 @@ impl Numbers {
             })
         };
         let length = counts.iter().map(|count| 3 + count.updates_by_step.len()).sum();
-        // In one piece: what grows and shrinks for each batch leaves holes in the memory.
+        // In one allocation: rows that grow and shrink for each batch would fragment the memory.
         if row().all(|number| u32::try_from(number).is_ok()) {
             let mut narrow = Vec::with_capacity(length);
             narrow.extend(row().map(|number| number as u32));

@@ -1,11 +1,11 @@
-//! Goes on from what an earlier process counted, as long as it is of the same run, and starts over.
+//! Resumes from what an earlier process counted if it is of the same run, and starts over.
 
 use super::Owner;
 use super::epoch::Epoch;
-use super::pace_of;
+use super::pace_for;
 use crate::follow::{Found, Identity, scan};
 use crate::run::log;
-use crate::run::state::{Kinship, Known, Loss, is_another_directory};
+use crate::run::state::{Known, Loss, SameRun, is_another_directory};
 use crate::run::view::PROGRESS;
 use crate::run::{Keeping, Mode, Run};
 use crate::snapshot::{BatchId, BatchName, SnapshotError};
@@ -14,14 +14,14 @@ use crate::text::{shown, thousands};
 use std::collections::HashSet;
 use std::time::Instant;
 
-/// Why a tally starts over where a run is not the one that was counted.
+/// Why a tally starts over if the run is not the one that was counted.
 pub(super) const REPLACED: &str = "the run was replaced by another since it was last watched";
 const OF_ANOTHER: &str = "the progress in the state file is that of another run";
 pub(super) const BEGUN_AGAIN: &str = "another run was begun in the same directory";
 
 impl Owner {
-    /// Takes over what is known of the run from an earlier process: where its progress is kept, from where it resumes,
-    /// and what becomes of it from now on.
+    /// Takes what is known of the run from an earlier process: the file that keeps its progress, the progress to resume
+    /// from, and what becomes of it from now on.
     pub(super) fn take_known(&mut self, mut known: Known) {
         known.remarks.drain(..).for_each(|remark| self.say(remark));
         let has_place = known.file.is_some();
@@ -59,8 +59,8 @@ impl Owner {
         self.changed = true;
     }
 
-    /// Follows another run that has taken the place of this one, as another process would: the run's path leads to
-    /// another directory, or another one has the same path.
+    /// Follows another run that has replaced this one, as another process would: the path leads to another directory,
+    /// or another run has the same path.
     pub(super) fn follow_elsewhere(&mut self, why: String) {
         self.make_checkpoint(true);
         let had_figures = self.has_figures();
@@ -71,11 +71,11 @@ impl Owner {
         self.take_known(known);
         self.watcher = None;
         self.root = None;
-        self.pace = pace_of(&self.options, &self.directory);
+        self.pace = pace_for(&self.options, &self.directory);
         self.next_root_check = Instant::now();
     }
 
-    /// Replaces the tally by another one.
+    /// Replaces the epoch.
     fn begin(&mut self, run: Run) {
         self.epoch = Epoch::new(self.options.settle, run);
         self.workers.forget_before(self.epoch.number());
@@ -83,8 +83,8 @@ impl Owner {
         self.next_scan = Instant::now();
     }
 
-    /// Why what was counted is not of the run that is there, if it is not. If all is well, what an earlier process
-    /// counted and is there as it was is deleted where that is asked for.
+    /// Why what was counted is not of the run that is there, if it is not. If it is, batches that an earlier process
+    /// counted and that are unchanged are deleted if that is asked for.
     pub(super) fn is_another(&mut self, found: &[Found]) -> Option<&'static str> {
         if !self.epoch.is_unconfirmed {
             return self.is_begun_again(found).then_some(BEGUN_AGAIN);
@@ -102,13 +102,14 @@ impl Owner {
             return None;
         }
         let is_known = !safe.is_empty()
-            || match self.kinship() {
-                Kinship::SameId => true,
-                // What was counted may have been deleted because it was; a batch of its name is another one.
-                Kinship::SameFile => {
+            || match self.same_run() {
+                SameRun::ById => true,
+                // Counted batches may have been deleted because they were counted. Then a batch with the name of one is
+                // another batch.
+                SameRun::ByFile => {
                     self.epoch.may_have_deleted && self.epoch.ledger.in_figures() > changed.len() as u64
                 }
-                Kinship::None => false,
+                SameRun::Unknown => false,
             };
         if self.epoch.is_from_elsewhere && !is_known {
             return Some(OF_ANOTHER);
@@ -125,9 +126,9 @@ impl Owner {
         None
     }
 
-    /// Whether another run was begun in the place of the one that was counted, without a word in its manifest: of
-    /// the batches that are there none is counted, their numbers begin where the counted ones began, and some of
-    /// those are gone. Where batches are deleted once they are counted, that is no wonder.
+    /// Whether another run was begun in place of the counted one, although no manifest says so: none of the batches
+    /// that are there is counted, their numbers begin where the counted ones began, and some of those are gone. If
+    /// counted batches are deleted, that is normal.
     fn is_begun_again(&self, found: &[Found]) -> bool {
         let batches = || found.iter().filter_map(|found| Some((found, BatchName::parse(&found.name)?)));
         let (Some(lowest), Some(first)) =
@@ -146,7 +147,7 @@ impl Owner {
         self.epoch.ledger.lacks_any(&present)
     }
 
-    /// Whether a batch may be one of another run: the first of it, or one that came after that.
+    /// Whether a batch may be of another run: the first of it, or one that came after the first.
     pub(super) fn may_be_of_another(&self, found: &Found, name: BatchName) -> bool {
         let begins = || self.epoch.ledger.lowest_counted().is_some_and(|lowest| name.number <= lowest);
         let is_telling =
@@ -154,35 +155,35 @@ impl Owner {
         is_telling && !self.epoch.ledger.is_in_progress(name) && self.as_counted(found, name).is_none()
     }
 
-    /// The state in which a batch was counted, under this name or another, if it is in that state still.
+    /// The state of the file when the batch was counted, under this name or another, if it is still the same.
     fn as_counted(&self, found: &Found, name: BatchName) -> Option<Identity> {
         self.epoch.ledger.as_counted(name, &found.identity)
     }
 
-    /// What the manifest says of whether this is the run that was counted; without one, that batches are deleted
-    /// here says as much as one that was not written anew.
-    pub(super) fn kinship(&self) -> Kinship {
+    /// What says that this is the run that was counted. Without manifests, that batches are deleted here says as much
+    /// as a manifest that was not rewritten.
+    pub(super) fn same_run(&self) -> SameRun {
         match (&self.epoch.restored_manifest, self.known_manifest()) {
-            (Some(before), Some(now)) => before.kinship(&now),
+            (Some(before), Some(now)) => before.same_run(&now),
             (None, None) if self.options.keeping == Keeping::ProgressAndPrune && !self.is_elsewhere() => {
-                Kinship::SameFile
+                SameRun::ByFile
             }
-            _ => Kinship::None,
+            _ => SameRun::Unknown,
         }
     }
 
-    /// Whether an earlier process counted in another directory than the one that is there.
+    /// Whether an earlier process counted in another directory.
     fn is_elsewhere(&self) -> bool {
         let roots = self.epoch.restored_root.as_ref().zip(self.root.as_ref());
         roots.is_some_and(|(before, now)| is_another_directory(before, now))
     }
 
-    /// What tells the directory of what is counted from another, as long as nothing says that it is still the same.
+    /// What tells the counted directory from another, as long as it is not certain that it is the same.
     pub(super) fn known_root(&self) -> Option<Root> {
         if self.epoch.is_unconfirmed { self.epoch.restored_root } else { self.root }
     }
 
-    /// Starts over where only the batches say that the run is another one, and says what is gone with the old one.
+    /// Starts over if only the batches say that this is another run, and says what is gone with the old one.
     pub(super) fn restart_at_a_guess(&mut self, why: &str) {
         let gone = if self.may_delete() { 0 } else { self.counted_and_gone() };
         self.restart(why);
@@ -197,7 +198,6 @@ impl Owner {
         }
     }
 
-    /// Starts the tally over.
     pub(super) fn restart(&mut self, why: &str) {
         let lost = if self.may_delete() { self.counted_and_lost() } else { 0 };
         log::restarted(why, lost);
@@ -209,8 +209,8 @@ impl Owner {
         }
     }
 
-    /// Where batches were counted that are deleted, the progress with them is not overwritten, and the run says so
-    /// from now on.
+    /// If counted batches were deleted, keeps their progress from being overwritten, and has the run say so from now
+    /// on.
     fn put_void_progress_aside(&mut self, why: &str, lost: u64) {
         let mut reason = format!(
             "{} batches that were counted and then deleted are not in the figures any more: {why}",
@@ -223,24 +223,23 @@ impl Owner {
         self.change().note_loss(Loss::Certain(reason));
     }
 
-    /// Whether a batch that is there, and not as it was counted, is another version of what this process counted and did
-    /// not delete: its writer has put it in the place of that, and it is counted again.
+    /// Whether a batch that is not as it was counted is another version of a batch that this process counted and did
+    /// not delete: its writer has replaced it, and it is counted again.
     fn is_rewritten(&self, name: BatchName) -> bool {
         self.epoch.recent.has(name.id()) && self.epoch.ledger.counted_as(name).is_some()
     }
 
-    /// How many batches were counted and are not there in the same state.
+    /// How many counted batches are not there in the same state.
     pub(super) fn counted_and_gone(&self) -> u64 {
         self.counted_without(|found, name| self.as_counted(found, name).is_some())
     }
 
-    /// How many of them are in no figures once the tally has started over, since they were deleted because they were
-    /// counted.
+    /// How many counted batches are not in any figures once the tally starts over, since they were deleted.
     fn counted_and_lost(&self) -> u64 {
         self.counted_without(|found, name| self.as_counted(found, name).is_some() || self.is_rewritten(name))
     }
 
-    /// How many batches were counted besides those that are there, as `is_there` says of them.
+    /// How many counted batches there are besides those for which `is_there` holds.
     fn counted_without(&self, is_there: impl Fn(&Found, BatchName) -> bool) -> u64 {
         let found = scan(&self.directory, self.options.shard).unwrap_or_default();
         let is_counted = |found: &&Found| {

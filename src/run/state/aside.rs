@@ -1,5 +1,5 @@
-//! Progress that was put aside beside its state file. These files are the evidence that something may be in no figures
-//! any more: whoever looks for the progress finds them, however the process ended that put them there.
+//! Progress that was put aside beside its state file. Such a file is the evidence that counts may be missing from all
+//! figures. Whoever looks for the progress finds it, however the process ended that put it there.
 
 use std::fmt;
 use std::fs;
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// Why a state file was put aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// The tally started over, and what it had counted was deleted.
+    /// The tally started over, and batches that it had counted were deleted.
     Void,
-    /// It cannot be read, or is not that of the run.
+    /// It cannot be read, or is of another run.
     Unusable,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A name for a state file that is put aside, which nothing has yet and that is none of the `taken`.
+/// A name for a state file that is put aside: no file has it yet, and it is not one of the `taken`.
 pub fn free_name(state: &Path, reason: Reason, taken: &[PathBuf]) -> PathBuf {
     let named = |number: u32| {
         let mut name = state.as_os_str().to_owned();
@@ -45,7 +45,7 @@ pub(super) fn put_aside(state: &Path, reason: Reason) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// What was put aside beside a state file, in the order of the names.
+/// The files that were put aside beside a state file, sorted by name.
 pub(super) fn put_aside_before(state: &Path) -> Vec<(PathBuf, Reason)> {
     let entries = state.parent().and_then(|directory| fs::read_dir(directory).ok());
     let paths = entries.into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
@@ -56,7 +56,7 @@ pub(super) fn put_aside_before(state: &Path) -> Vec<(PathBuf, Reason)> {
     aside
 }
 
-/// Why a file was put aside, by its name; `None` where it was not.
+/// Why a file was put aside, by its name; `None` if it was not.
 pub(super) fn reason_of(path: &Path) -> Option<Reason> {
     let (reason, number) = path.extension()?.to_str()?.rsplit_once('-')?;
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
@@ -67,7 +67,7 @@ pub(super) fn reason_of(path: &Path) -> Option<Reason> {
     }
 }
 
-/// The state file beside which a file was put aside.
+/// The state file that a file was put aside from.
 fn base_of(aside: &Path) -> PathBuf {
     aside.with_extension("")
 }

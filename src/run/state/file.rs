@@ -1,4 +1,4 @@
-//! The file in which the progress of a run is kept: written atomically, checked by its length and a CRC.
+//! Reads and writes state files: atomically, with the length and a CRC to check them by.
 
 use super::lock::path_beside;
 use super::{KnownManifest, Progress, VERSION, older};
@@ -7,88 +7,89 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// How the file begins; behind it the version, the length and the CRC-32 of what follows.
+/// The first bytes of the file. The version, the length and the CRC-32 of the rest follow.
 const MAGIC: &[u8; 16] = b"neurotop state\r\n";
 const HEADER: usize = MAGIC.len() + 4 + 8 + 4;
 
-/// The bytes that are written at once.
+/// How many bytes are written at once.
 const BUFFER: usize = 1 << 16;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// As much of a file as has the run's directory and its manifest, unless that has very many layers.
+/// Enough of a file to hold the run's directory and its manifest, unless that has very many layers.
 const HEAD: u64 = 1 << 16;
 
-/// Where the progress of a run is kept where the user does not say: in the user's directory for state, by the
-/// absolute path of the run. `None` where there is no such directory.
+/// The state file of a run if the user names none: in the user's directory for state, by the absolute path of the run.
+/// `None` if there is no such directory.
 pub fn default_path(run: &Path) -> Option<PathBuf> {
     let bytes = run.as_os_str().as_encoded_bytes();
     let name = run.file_name().unwrap_or_default().to_string_lossy();
     let safe: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
-    // Two checksums over the path, from either end: a run is told from another by what is in the file, too.
+    // Two checksums over the path, from either end. A collision does no harm: what is in the file also tells runs
+    // apart.
     let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
     let name = format!("{safe}-{:08x}{:08x}.state", crc32fast::hash(bytes), crc32fast::hash(&reversed));
     Some(default_directory()?.join(name))
 }
 
-/// The directory of state files where the user names none.
+/// The directory of state files if the user names none.
 pub(super) fn default_directory() -> Option<PathBuf> {
     let strategy = choose_base_strategy().ok()?;
     let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
     Some(base.join("neurotop"))
 }
 
-/// Why the progress of a run cannot be gone on from.
+/// Why a run cannot resume from a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// The file could not be read now; what is in it may be right.
+    /// The file cannot be read at this moment; its contents may be right.
     #[error("{0}")]
-    Now(String),
-    /// The progress in the file is nothing to go on from.
+    Transient(String),
+    /// The file was written by neurotop, and nothing can be resumed from it.
     #[error("{0}")]
-    Ever(String),
-    /// It is for another program, or something that is no file, and stays as it is.
+    Corrupt(String),
+    /// It is not a file, or belongs to another program or a newer version, and stays as it is.
     #[error("{0}")]
-    Foreign(String),
+    NotAStateFile(String),
 }
 
-/// Reads the progress of a run; `None` where there is no file, or one that was only made for it.
+/// Reads the progress of a run; `None` if there is no file, or an empty one that neurotop did not write.
 ///
 /// # Errors
-/// Where the file cannot be read, is no such file, of a version that is not read, cut off or damaged.
+/// Where the file cannot be read, is not a state file, is of a version that is not read, is cut off or damaged.
 pub fn read(path: &Path) -> Result<Option<Progress>, Unreadable> {
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Unreadable::Now(error.to_string())),
+        Err(error) => return Err(Unreadable::Transient(error.to_string())),
     };
     if metadata.is_dir() {
-        return Err(Unreadable::Now("it is not a regular file".into()));
+        return Err(Unreadable::Transient("it is not a regular file".into()));
     }
     if !metadata.is_file() {
-        return Err(Unreadable::Foreign("it is a pipe, a socket or a device".into()));
+        return Err(Unreadable::NotAStateFile("it is a pipe, a socket or a device".into()));
     }
     let size = metadata.len();
     if size > MAX_BYTES {
-        return Err(Unreadable::Now(format!("it has {size} bytes, far too many")));
+        return Err(Unreadable::Transient(format!("it has {size} bytes, far too many")));
     }
     if is_unused(path) {
         return Ok(None);
     }
-    let bytes = fs::read(path).map_err(|error| Unreadable::Now(error.to_string()))?;
+    let bytes = fs::read(path).map_err(|error| Unreadable::Transient(error.to_string()))?;
     decode(&bytes).map(Some)
 }
 
-/// Whether a file is empty that was never kept by neurotop, as `mktemp` makes one. One that was has lost what was in
-/// it.
+/// Whether a file is empty and was never written by neurotop, as `mktemp` makes one. An empty file that has a lock
+/// beside it has lost its contents.
 pub(super) fn is_unused(path: &Path) -> bool {
     let is_empty = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
     is_empty && path_beside(path).symlink_metadata().is_err()
 }
 
-/// The run's directory and manifest, which progress of every version begins with; `None` where that cannot be read.
+/// The run's directory and manifest, which the progress of every version begins with; `None` if they cannot be read.
 pub(super) fn read_head(path: &Path) -> Option<(Vec<u8>, Option<KnownManifest>)> {
     if !path.symlink_metadata().ok()?.is_file() {
         return None;
@@ -99,16 +100,16 @@ pub(super) fn read_head(path: &Path) -> Option<(Vec<u8>, Option<KnownManifest>)>
     postcard::take_from_bytes(body).ok().map(|(head, _)| head)
 }
 
-/// The progress of a run from the bytes of its file.
+/// Parses the bytes of a state file.
 ///
 /// # Errors
-/// Where they are no such file, of another version, cut off or damaged.
+/// Where they are not a state file, of another version, cut off or damaged.
 pub fn decode(bytes: &[u8]) -> Result<Progress, Unreadable> {
-    let ever = |why: &str| Unreadable::Ever(why.to_owned());
+    let corrupt = |why: &str| Unreadable::Corrupt(why.to_owned());
     if !bytes.starts_with(MAGIC) && !MAGIC.starts_with(bytes) {
-        return Err(Unreadable::Foreign("it is not a state file of neurotop".into()));
+        return Err(Unreadable::NotAStateFile("it is not a state file of neurotop".into()));
     }
-    let (header, body) = bytes.split_at_checked(HEADER).ok_or(ever("it is cut off"))?;
+    let (header, body) = bytes.split_at_checked(HEADER).ok_or(corrupt("it is cut off"))?;
     let numbers = &header[MAGIC.len()..];
     let number = |from: usize, to: usize| {
         numbers[from..to].iter().rev().fold(0_u64, |all, &byte| all << 8 | u64::from(byte))
@@ -118,27 +119,29 @@ pub fn decode(bytes: &[u8]) -> Result<Progress, Unreadable> {
         let why = format!(
             "it is of version {version}, and this program knows those up to {VERSION}; update neurotop"
         );
-        return Err(Unreadable::Foreign(why));
+        return Err(Unreadable::NotAStateFile(why));
     }
     if length != body.len() as u64 || crc != u64::from(crc32fast::hash(body)) {
-        return Err(ever("it is cut off or damaged"));
+        return Err(corrupt("it is cut off or damaged"));
     }
     let read = if version == u64::from(VERSION) {
         postcard::from_bytes(body)
     } else {
         let why = format!("it is of version {version}, which this program does not read");
-        older::read(version, body).ok_or(Unreadable::Ever(why))?
+        older::read(version, body).ok_or(Unreadable::Corrupt(why))?
     };
-    let progress: Progress =
-        read.map_err(|error| Unreadable::Ever(format!("it cannot be understood: {error}")))?;
-    if progress.is_sound() { Ok(progress) } else { Err(ever("its parts do not belong together")) }
+    match read {
+        Ok(progress) if Progress::is_sound(&progress) => Ok(progress),
+        Ok(_) | Err(postcard::Error::SerdeDeCustom) => Err(corrupt("its parts do not belong together")),
+        Err(error) => Err(Unreadable::Corrupt(format!("it cannot be understood: {error}"))),
+    }
 }
 
-/// Writes the progress of a run: to a temporary file beside the file, which reaches the disk, then renamed over
-/// it, which reaches the disk, too.
+/// Writes the progress of a run to a temporary file beside the state file, syncs it, renames it, and syncs the
+/// directory.
 ///
 /// # Errors
-/// Where the directory cannot be made or written to, or the disk is full; the file is then as it was.
+/// Where the directory cannot be made or written to, or the disk is full. The file then stays as it was.
 pub fn write(path: &Path, progress: &Progress) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_directory(directory)?;
@@ -151,7 +154,7 @@ pub fn write(path: &Path, progress: &Progress) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a directory and those it is in where there are none, and has them reach the disk.
+/// Makes a directory and its parents where they are missing, and syncs each.
 pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
@@ -169,7 +172,7 @@ pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The bytes of the file of a run's progress.
+/// The bytes of a state file.
 ///
 /// # Errors
 /// Where it cannot be written so.
@@ -179,7 +182,7 @@ pub fn encode(progress: &Progress) -> io::Result<Vec<u8>> {
     Ok(bytes.into_inner())
 }
 
-/// Writes it as it goes: in memory it would be as much again as all that is kept.
+/// Writes the progress piece by piece: in memory it would take as much again as everything that is kept.
 fn write_to(file: &mut (impl Write + Seek), progress: &Progress) -> io::Result<()> {
     file.write_all(&[0; HEADER])?;
     let body = Body { file: &mut *file, length: 0, crc: crc32fast::Hasher::new() };
@@ -193,7 +196,7 @@ fn write_to(file: &mut (impl Write + Seek), progress: &Progress) -> io::Result<(
     file.write_all(&crc.finalize().to_le_bytes())
 }
 
-/// What is behind the header, with what that says of it.
+/// What follows the header, with its length and CRC so far.
 struct Body<'a, W> {
     file: &'a mut W,
     length: u64,
@@ -217,7 +220,7 @@ impl<W: Write> Write for Body<'_, W> {
 pub(super) mod tests {
     use super::*;
     use crate::follow::CountedBatches;
-    use crate::run::series::History;
+    use crate::run::run_sums::RunSums;
     use proptest::prelude::*;
 
     pub(crate) fn progress() -> Progress {
@@ -228,12 +231,7 @@ pub(super) mod tests {
             root: None,
             may_have_deleted: false,
             problems: Vec::new(),
-            layers: Vec::new(),
-            step_lengths: Vec::new(),
-            samples: 0,
-            bytes: 7,
-            history: History::default(),
-            ranks: Vec::new(),
+            sums: RunSums { bytes: 7, ..RunSums::default() },
             newest: Some((3, "batch-3.npz".into())),
         }
     }
@@ -272,11 +270,11 @@ pub(super) mod tests {
         // Another program may need what a newer version has written.
         let newer = of_version(VERSION + 1);
         assert!(
-            matches!(&newer, Unreadable::Foreign(why) if why.contains(&format!("version {}", VERSION + 1))),
+            matches!(&newer, Unreadable::NotAStateFile(why) if why.contains(&format!("version {}", VERSION + 1))),
             "{newer}"
         );
         let older = of_version(1);
-        assert!(matches!(&older, Unreadable::Ever(why) if why.contains("version 1, which")), "{older}");
+        assert!(matches!(&older, Unreadable::Corrupt(why) if why.contains("version 1, which")), "{older}");
     }
 
     #[test]
@@ -286,7 +284,7 @@ pub(super) mod tests {
         fs::write(&path, "").expect("a file");
         assert_eq!(read(&path), Ok(None), "as mktemp makes one");
         fs::write(path_beside(&path), "").expect("a lock");
-        assert_eq!(read(&path), Err(Unreadable::Ever("it is cut off".into())));
+        assert_eq!(read(&path), Err(Unreadable::Corrupt("it is cut off".into())));
     }
 
     #[test]

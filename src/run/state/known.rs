@@ -1,9 +1,9 @@
-//! What an earlier process has kept of a run: found, locked, and read; and what of it is lost.
+//! Finds, locks and reads what an earlier process has kept of a run, and finds out what of it is lost.
 
 use super::aside::{Reason, put_aside, put_aside_before};
 use super::file::{is_unused, read_head};
 use super::search::{Sought, manifest_in};
-use super::{Kinship, KnownManifest, Lock, Place, Progress, Unreadable, path_bytes, read, write};
+use super::{KnownManifest, Lock, Progress, SameRun, StatePlace, Unreadable, path_bytes, read, write};
 use crate::follow::{Found, Ledger};
 use crate::snapshot::BatchName;
 use crate::storage::{Root, canonical, root};
@@ -12,12 +12,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Something that may be in no figures any more.
+/// Counts that the figures lack, or may lack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loss {
-    /// It is not: why.
+    /// They are lost, for this reason.
     Certain(String),
-    /// It may not be, unless all batches of the run are counted: why.
+    /// They may be lost, for this reason, unless all batches of the run are counted.
     Possible(String),
 }
 
@@ -26,29 +26,28 @@ pub enum Loss {
 pub struct Known {
     /// The run's directory, without links.
     pub directory: PathBuf,
-    /// Where its progress is kept, if anywhere.
+    /// The state file, if there is one to write.
     pub file: Option<PathBuf>,
-    /// The right to write it, where there is one to have.
+    /// The right to write it, if it can be had.
     pub lock: Option<Lock>,
-    /// Whether another process has that.
+    /// Whether another process has that right.
     pub is_kept_elsewhere: bool,
-    /// The progress.
     pub progress: Option<Progress>,
-    /// Whether it was counted in a directory of another name, which may be that of another run.
+    /// Whether the progress was counted in a directory of another name, which may be of another run.
     pub is_from_elsewhere: bool,
-    /// Why the file is not to be touched at all, where it is not.
+    /// Why the file must not be touched, if it must not.
     pub refused: Option<String>,
-    /// What there is to say of what was lost before.
+    /// What was lost before.
     pub losses: Vec<Loss>,
-    /// What there is to say besides.
+    /// Sentences for the user.
     pub remarks: Vec<String>,
 }
 
-/// What an earlier process has kept of a run, with the right to write it; `within` is the directory of runs that it
-/// was found in. Of a file of which the right is held already, it is `held`, and of a directory that took the place of
-/// another it is certain that it is another one.
+/// What an earlier process has kept of a run, with the right to write it. `within` is the directory of runs that it was
+/// found in. `held` is a state file whose lock this process has already. `is_another` says that the directory has
+/// certainly replaced another one.
 pub fn known(
-    place: &Place,
+    place: &StatePlace,
     run: &Path,
     within: Option<&Path>,
     held: Option<(PathBuf, Lock)>,
@@ -56,10 +55,10 @@ pub fn known(
 ) -> Known {
     let directory = canonical(run);
     let mut known = Known::nothing(directory.clone());
-    let Some(file) = place.of(&directory, within) else { return known };
+    let Some(file) = place.file_for(&directory, within) else { return known };
     known.file = Some(file.clone());
-    // Nothing is put beside a file that is somebody else's.
-    if let Err(Unreadable::Foreign(why)) = read(&file) {
+    // Nothing is put beside a file of another program.
+    if let Err(Unreadable::NotAStateFile(why)) = read(&file) {
         return known.refuse(&why);
     }
     let is_unused = is_unused(&file);
@@ -73,7 +72,7 @@ pub fn known(
             known.lock = lock;
         }
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => return known.refuse(&error.to_string()),
-        // Where there can be no lock there can be no progress, which is told when it is to be written.
+        // Without a lock no progress can be written, which is reported when it is to be.
         Err(_) => {}
     }
     match if is_unused { Ok(None) } else { read(&file) } {
@@ -86,13 +85,13 @@ pub fn known(
     known
 }
 
-/// What is kept of a run; `within` is the directory of runs that it was found in.
+/// The progress that is kept of a run. `within` is the directory of runs that it was found in.
 ///
 /// # Errors
-/// Where the progress is kept and cannot be read.
-pub fn kept(place: &Place, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, Unreadable> {
+/// Where the state file cannot be read.
+pub fn kept(place: &StatePlace, run: &Path, within: Option<&Path>) -> Result<Option<Progress>, Unreadable> {
     let directory = canonical(run);
-    let Some(file) = place.of(&directory, within) else { return Ok(None) };
+    let Some(file) = place.file_for(&directory, within) else { return Ok(None) };
     let progress = read(&file)?.filter(|progress| progress.directory == path_bytes(&directory));
     let manifest = manifest_in(&directory);
     if progress.as_ref().is_some_and(|progress| is_kin(progress, manifest.as_ref())) {
@@ -120,16 +119,17 @@ pub fn is_of_another_run(progress: &Progress, directory: &Path, found: &[Found])
         && batches.all(|(name, found)| ledger.as_counted(name, &found.identity).is_none())
 }
 
-/// Whether a manifest says that progress is of the run that has it.
+/// Whether the manifest says that progress is of this run.
 fn is_kin(progress: &Progress, manifest: Option<&KnownManifest>) -> bool {
     let manifests = progress.manifest.as_ref().zip(manifest);
-    manifests.is_some_and(|(before, now)| before.kinship(now) != Kinship::None)
+    manifests.is_some_and(|(before, now)| before.same_run(now) != SameRun::Unknown)
 }
 
-/// Whether two directories of the same name are not the same. The same one may have another inode once its file system
-/// was mounted anew, and a new one that of one that was deleted: when it was made says it, where that is known.
+/// Whether two directories of the same name differ. The time at which they were made decides, if it is known. The inode
+/// is a weaker sign: it may change when a file system is mounted again, and a new directory may get that of a deleted
+/// one.
 pub fn is_another_directory((inode, made): &Root, (inode_now, made_now): &Root) -> bool {
-    // Some file systems have the same time for all.
+    // Some file systems give the same time for all.
     let is_known = |made: &SystemTime| *made > SystemTime::UNIX_EPOCH;
     match (made.filter(is_known), made_now.filter(is_known)) {
         (Some(made), Some(made_now)) => made != made_now,
@@ -158,10 +158,10 @@ impl Known {
         self
     }
 
-    /// Sees to it that a file which cannot be gone on from is not overwritten.
+    /// Keeps an unusable state file from being overwritten.
     fn give_up(&mut self, file: &Path, why: &Unreadable) {
         let name = shown(file);
-        let is_void = matches!(why, Unreadable::Ever(_));
+        let is_void = matches!(why, Unreadable::Corrupt(_));
         let lost =
             format!("{name}: {why}; batches that were counted and then deleted are not in the figures");
         if is_void && self.is_kept_elsewhere {
@@ -181,8 +181,8 @@ impl Known {
         ));
     }
 
-    /// Where nothing says that what the file has is of this very run, another one may have that.
-    fn look_elsewhere(&mut self, place: &Place, file: &Path, is_another: bool) {
+    /// If nothing says that the progress in the file is of this run, looks for another file that has it.
+    fn look_elsewhere(&mut self, place: &StatePlace, file: &Path, is_another: bool) {
         if self.file.is_none() || self.is_kept_elsewhere {
             return;
         }
@@ -208,13 +208,14 @@ impl Known {
         self.is_from_elsewhere = self.progress.as_ref().is_some_and(|progress| !is_here(progress));
     }
 
-    /// Puts the progress of another run aside whose batches may be deleted; returns whether nothing is in the way.
+    /// Puts the progress of another run aside if its batches may have been deleted. Returns whether the file can be
+    /// written.
     fn make_room(&self, file: &Path) -> bool {
         let may_have_deleted = self.progress.as_ref().is_some_and(|progress| progress.may_have_deleted);
         !may_have_deleted || put_aside(file, Reason::Void).is_ok()
     }
 
-    /// Goes on from what another file has of the run, if one has, and keeps it in the run's own from now on.
+    /// Resumes from what another file has of the run, if one has, and keeps it in the run's own file from now on.
     fn take_over(&mut self, sought: &Sought<'_>) -> bool {
         let of_this_run = |found: &Progress| Progress {
             directory: path_bytes(sought.directory),
@@ -231,13 +232,13 @@ impl Known {
         let Some(found) = taken else { return false };
         if found.directory != path_bytes(sought.directory) {
             let before = String::from_utf8_lossy(&found.directory).into_owned();
-            self.remarks.push(format!("goes on from the progress of {}", shown(Path::new(&before))));
+            self.remarks.push(format!("resumes from the progress of {}", shown(Path::new(&before))));
         }
         self.progress = Some(of_this_run(&found));
         true
     }
 
-    /// What was put aside and is not there any more was taken over, or deleted by somebody who does not need it.
+    /// Forgets losses whose files are gone: they were taken over, or deleted by somebody who does not need them.
     fn forget_what_is_not_lost_any_more(&mut self) {
         let is_gone = |aside: &str| matches!(Path::new(aside).try_exists(), Ok(false));
         if let Some(progress) = &mut self.progress {
@@ -247,14 +248,14 @@ impl Known {
         }
     }
 
-    /// What was put aside stays lost, whoever was told of it.
+    /// What was put aside stays lost, even if it was reported before.
     fn note_what_was_put_aside(&mut self, file: &Path) {
         let mut aside = put_aside_before(file);
         aside.retain(|(path, _)| !self.is_mentioned(path));
         self.losses.extend(aside.iter().map(|(path, reason)| loss_of(path, *reason)));
     }
 
-    /// Whether the progress says itself that a file was put aside.
+    /// Whether the progress already lists a file that was put aside.
     fn is_mentioned(&self, aside: &Path) -> bool {
         let mut problems = self.progress.iter().flat_map(|progress| &progress.problems);
         let end = aside.file_name().unwrap_or_default().to_string_lossy();
@@ -262,14 +263,14 @@ impl Known {
     }
 }
 
-/// Where what was put aside is named at the end of a problem.
+/// Introduces the name of the file that was put aside, at the end of a problem.
 const WHERE: &str = "their progress is in ";
 
-/// Whether a problem is the loss of another run, whose place this one had.
+/// Whether a problem is the loss of another run that this one replaced.
 fn is_of_another((_, reason): &(String, String), progress: &Progress) -> bool {
     let Some((_, aside)) = reason.rsplit_once(WHERE) else { return false };
     let Some((_, Some(other))) = read_head(Path::new(aside)) else { return false };
-    progress.manifest.as_ref().is_some_and(|own| other.kinship(own) == Kinship::None)
+    progress.manifest.as_ref().is_some_and(|own| other.same_run(own) == SameRun::Unknown)
 }
 
 fn loss_of(aside: &Path, reason: Reason) -> Loss {
@@ -303,7 +304,7 @@ mod tests {
         let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         for (before, now, is_another) in [
             ((1, at(5)), (1, at(5)), false),
-            // Mounted anew, and an inode that is used again.
+            // Mounted again, and an inode that is used again.
             ((1, at(5)), (2, at(5)), false),
             ((1, at(5)), (1, at(6)), true),
             ((1, None), (2, at(5)), true),

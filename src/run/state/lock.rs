@@ -1,4 +1,4 @@
-//! Which process keeps the progress of a run: two at once would overwrite each other's.
+//! Decides which process keeps the progress of a run: two at once would overwrite each other's.
 
 use crate::text::shown;
 use std::ffi::OsString;
@@ -6,14 +6,14 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The right to write a state file, until it is dropped or the process ends, in whatever way.
+/// The right to write a state file, until it is dropped or the process ends in any way.
 #[derive(Debug)]
 pub struct Lock {
-    /// Locked by the system; `None` where the file system has no locks.
+    /// Locked by the system; `None` if the file system has no locks.
     _file: Option<File>,
 }
 
-/// The file that is locked in the place of a state file, which is replaced whenever it is written.
+/// The file that is locked instead of a state file, since that is replaced whenever it is written.
 pub(crate) fn path_beside(state: &Path) -> PathBuf {
     let mut name = OsString::from(state);
     name.push(".lock");
@@ -21,11 +21,11 @@ pub(crate) fn path_beside(state: &Path) -> PathBuf {
 }
 
 impl Lock {
-    /// Takes the right to write a state file; `None` where another process has it.
+    /// Takes the right to write a state file; `None` if another process has it.
     ///
     /// # Errors
-    /// Where the directory cannot be made or written to; of the kind `InvalidInput` where something that is no file
-    /// is in the place of the lock. Nothing of it is opened then: that of a pipe would wait for a reader.
+    /// Where the directory cannot be made or written to. The kind is `InvalidInput` if something else than a file is in
+    /// the place of the lock. It is not opened then: opening a pipe would wait for a reader.
     pub fn take(state: &Path) -> io::Result<Option<Self>> {
         if let Some(directory) = state.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             super::file::create_directory(directory)?;

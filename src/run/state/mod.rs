@@ -1,4 +1,36 @@
-//! The progress of a run, kept in a file so that a count can go on after the program ended, however it did.
+//! The progress of a run, kept in a file so that counting can resume after the program ended, however it ended.
+//!
+//! # Why a file, and what it must survive
+//!
+//! Batches may be deleted once they are counted (`--prune`, or by a producer that is told which ones are). From then on
+//! the state file is the only place that has their counts. So nothing is deleted before a file that counts it has
+//! reached the disk, and a file that cannot be used is never overwritten: it is put aside or left alone, and the run
+//! names it as a problem until somebody has dealt with it.
+//!
+//! # What is in it
+//!
+//! A head that says whose progress it is (the directory and the manifest, which are read alone when a run is looked
+//! for), the list of counted batches, and what they add up to: a [`RunSums`], as in every other part of a run. The list
+//! and the sums are written together, from one moment, and are checked against each other when written and when read:
+//! the same number of batches, the same samples, each layer once, each rank with as many batches as the list has of it.
+//! What follows from other files is not kept. Manifests, ends and problems that can still be seen are read again.
+//!
+//! The form is postcard (fields in order, no names) behind a header with a magic number, the version, the length and a
+//! CRC-32. The file is written to a temporary name, synced and renamed, so that a crash leaves the old one or the new
+//! one. A change of form is a new [`VERSION`], and `older.rs` then reads the form before it: nobody may lose counts by
+//! an update. A file of a newer version is left alone, since the program that wrote it may still need it. So a file is
+//! read, or refused with the reason, but never misread.
+//!
+//! # Whose it is
+//!
+//! A file is found by the path of its run (`place.rs`), and a path may lead to another run tomorrow. An id in both
+//! manifests decides. Without ids, a manifest file that was not rewritten does, and without manifests the batches that
+//! are still there as they were counted. Anything less is a guess: then the run starts over, and the old file is put
+//! aside rather than replaced. The other way round, a run whose directory was moved finds its progress under its old
+//! name (`search.rs`), if the id says so and nothing else can lay claim to it.
+//!
+//! One process at a time writes a file (`lock.rs`), in a thread of its own (`writer.rs`), so that no run waits for the
+//! disk. Progress of runs that are gone is deleted after a while (`sweep.rs`), unless it has the only copy of counts.
 
 mod aside;
 mod file;
@@ -15,25 +47,21 @@ pub use file::{Unreadable, decode, default_path, encode, read, write};
 pub use known::{Known, Loss, is_another_directory, is_of_another_run, kept, known};
 pub use lock::Lock;
 pub(crate) use lock::path_beside as lock_beside;
-pub use place::Place;
+pub use place::StatePlace;
 pub use writer::StateWriter;
 
 use crate::follow::{CountedBatches, Identity};
-use crate::run::ranks::RankSums;
-use crate::run::series::History;
-use crate::run::sums::MAX_SUM;
-use crate::run::tally::LayerSums;
+use crate::run::run_sums::RunSums;
 use crate::snapshot::{LayerEntry, Manifest};
 use crate::storage::Root;
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
-/// The version of what is kept. An older one is read as `older.rs` says; a newer one is left as it is.
+/// The version of the form. `older.rs` reads older ones; a file of a newer one is left as it is.
 pub const VERSION: u32 = 7;
 
-/// The progress of a run at one moment: which batches are counted, and what came of them. The directory and the
+/// The progress of a run at one moment: which batches are counted, and what they add up to. The directory and the
 /// manifest stay first, so that they can be read alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
@@ -45,24 +73,13 @@ pub struct Progress {
     pub root: Option<Root>,
     /// The counted batches.
     pub counted: CountedBatches,
-    /// Whether batches may have been deleted since they were counted: what is known of them is here alone.
+    /// Whether batches may have been deleted since they were counted, so that their counts are here alone.
     pub may_have_deleted: bool,
-    /// What cannot be seen in the directory any more and keeps the figures from being whole, by its path; and what was
-    /// noticed of counted batches, which are not read again.
+    /// Problems that cannot be seen in the directory any more, by path: what keeps the figures from being whole, and
+    /// what was noticed of counted batches, which are not read again.
     pub problems: Vec<(String, String)>,
-    /// Sums by layer.
-    pub layers: Vec<Arc<LayerSums>>,
-    /// How many batches have each layer with so many steps, by the index of the layer: see
-    /// [`Tally::step_lengths`](crate::run::tally::Tally::step_lengths). Empty where that is not known.
-    pub step_lengths: Vec<Vec<(u64, u64)>>,
-    /// Samples counted.
-    pub samples: u128,
-    /// Bytes counted.
-    pub bytes: u64,
-    /// The figures over the batches.
-    pub history: History,
-    /// The sums by rank.
-    pub ranks: Vec<(u32, RankSums)>,
+    /// What the counted batches add up to.
+    pub sums: RunSums,
     /// The batch with the highest number.
     pub newest: Option<(u64, String)>,
 }
@@ -78,45 +95,45 @@ pub struct KnownManifest {
     pub identity: Option<Identity>,
 }
 
-/// What two manifests say of whether they are of the same run.
+/// What says that two manifests are of the same run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kinship {
-    /// They have the same id: they are.
-    SameId,
-    /// They are the same file, which was not written anew.
-    SameFile,
+pub enum SameRun {
+    /// Both have the same id.
+    ById,
+    /// Both are the same file, which was not rewritten.
+    ByFile,
     /// Nothing.
-    None,
+    Unknown,
 }
 
 impl KnownManifest {
-    /// What there is to know of a manifest, whose file is in this state.
-    pub fn of(manifest: &Manifest, identity: Option<Identity>) -> Self {
+    /// What is known of a manifest whose file is in this state.
+    pub fn from_manifest(manifest: &Manifest, identity: Option<Identity>) -> Self {
         let Manifest { id, run, producer, layers, .. } = manifest.clone();
         Self { id, run, producer, layers: layers.to_vec(), identity }
     }
 
-    /// Whether it says the same as another one, of which no id tells that it is that of another run.
+    /// Whether another manifest says the same, and no id says that it is of another run.
     fn resembles(&self, other: &Self) -> bool {
         let is_other = self.id.as_ref().zip(other.id.as_ref()).is_some_and(|(one, other)| one != other);
         !is_other && (&self.run, &self.producer, &self.layers) == (&other.run, &other.producer, &other.layers)
     }
 
-    /// What it and a later one say of whether they are of the same run.
-    pub fn kinship(&self, later: &Self) -> Kinship {
+    /// What says that a later manifest is of the same run.
+    pub fn same_run(&self, later: &Self) -> SameRun {
         match (&self.id, &later.id) {
-            (Some(before), Some(now)) if before == now => Kinship::SameId,
-            (Some(_), Some(_)) => Kinship::None,
+            (Some(before), Some(now)) if before == now => SameRun::ById,
+            (Some(_), Some(_)) => SameRun::Unknown,
             _ => {
                 let files = self.identity.zip(later.identity);
                 let is_same = files.is_some_and(|(before, now)| before.same_contents(&now));
-                if is_same { Kinship::SameFile } else { Kinship::None }
+                if is_same { SameRun::ByFile } else { SameRun::Unknown }
             }
         }
     }
 
-    /// Whether a manifest may be that of the same run, some time later: a producer learns of layers as it goes, and
-    /// that their shapes vary. Where both have an id, that alone says it.
+    /// Whether a manifest may be of the same run, some time later. A producer learns of layers as it goes, and that their
+    /// shapes vary. If both have an id, that alone decides.
     pub fn may_become(&self, later: &Manifest) -> bool {
         if let (Some(before), Some(now)) = (&self.id, &later.id) {
             return before == now;
@@ -145,38 +162,15 @@ pub fn path_bytes(path: &Path) -> Vec<u8> {
 }
 
 impl Progress {
-    /// Whether its parts belong together.
+    /// Whether the list of counted batches and the sums belong together: the same batches in all, and of each rank.
     fn is_sound(&self) -> bool {
-        if !self.history.is_sound(self.layers.len())
-            || !self.counted.is_sound()
-            || !self.has_each_layer_once()
-        {
+        let batches = self.sums.tally.batches();
+        if !self.counted.is_sound() || batches != self.counted.len() as u64 {
             return false;
         }
-        let points = self.history.points();
-        let batches = points.iter().try_fold(0_u64, |sum, point| sum.checked_add(point.batches));
-        let samples: u128 = points.iter().map(|point| point.samples).sum();
-        let layers = self.layers.iter().all(|layer| {
-            let by_step = layer.updates_by_step.iter().all(|&updates| updates <= MAX_SUM);
-            by_step && layer.updates <= MAX_SUM && layer.dense <= MAX_SUM
-        });
-        layers
-            && self.has_sound_ranks()
-            && batches == Some(self.counted.len() as u64)
-            && samples == self.samples
-    }
-
-    fn has_each_layer_once(&self) -> bool {
-        let names: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
-        names.len() == self.layers.len()
-    }
-
-    /// Whether each rank has as many batches in its sums as are counted of it.
-    fn has_sound_ranks(&self) -> bool {
         let mut counted = self.counted.by_rank();
-        let ranks = self.ranks.iter().all(|(rank, sums)| {
-            sums.is_sound(self.layers.len()) && sums.batches == counted.remove(rank).unwrap_or(0)
-        });
-        ranks && counted.is_empty()
+        let mut ranks = self.sums.ranks.all();
+        ranks.all(|(rank, known)| known.sums.batches == counted.remove(&rank).unwrap_or(0))
+            && counted.is_empty()
     }
 }

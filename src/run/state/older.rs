@@ -1,11 +1,13 @@
-//! Progress as earlier versions kept it, to be gone on from: what was counted and deleted is counted nowhere else.
+//! Progress as earlier versions kept it. It is resumed from, since what was counted and then deleted is counted nowhere
+//! else.
 //!
-//! The types here are frozen. One whose present form is still that of the version is used itself; before it changes,
-//! it is copied here as it was. `tests/states` has a file of each version, which must be read for ever.
+//! The types here are frozen. A type whose present form is still that of the old version is used itself; before it
+//! changes, it is copied here as it was. `tests/states` has a file of each version, which must be read for ever.
 
 use super::{KnownManifest, Progress};
 use crate::follow::{CountedBatches, Identity, OlderBatch};
 use crate::run::ranks::RankSums;
+use crate::run::run_sums::{KeptSums, RunSums};
 use crate::run::series::History;
 use crate::run::tally::LayerSums;
 use crate::snapshot::{BatchName, LayerShape};
@@ -15,137 +17,78 @@ use std::sync::Arc;
 /// Reads what a file of an earlier version holds; `None` where that version is not read.
 pub(super) fn read(version: u64, body: &[u8]) -> Option<postcard::Result<Progress>> {
     match version {
-        5 => Some(postcard::from_bytes::<Progress5>(body).map(Progress::from)),
-        6 => Some(postcard::from_bytes::<Progress6>(body).map(Progress::from)),
+        5 => Some(postcard::from_bytes::<Progress6<Batch5, Sums5>>(body).and_then(Progress6::current)),
+        6 => Some(postcard::from_bytes::<Progress6<OlderBatch, KeptSums>>(body).and_then(Progress6::current)),
         _ => None,
     }
 }
 
-/// [`Progress`] of version 5.
+/// [`Progress`] of version 6. Version 5 knew less of each batch `B`, and had other sums `S`.
 #[derive(Deserialize)]
-struct Progress5 {
+struct Progress6<B, S> {
     directory: Vec<u8>,
     manifest: Option<KnownManifest>,
-    counted: CountedBatches5,
+    counted: Counted6<B>,
     may_have_deleted: bool,
     problems: Vec<(String, String)>,
-    layers: Vec<LayerSums5>,
-    samples: u128,
-    bytes: u64,
-    history: History,
-    ranks: Vec<(u32, RankSums)>,
+    sums: S,
     newest: Option<(u64, String)>,
 }
 
 #[derive(Deserialize)]
-struct CountedBatches5 {
+struct Counted6<B> {
     shapes: Vec<Vec<LayerShape>>,
-    batches: Vec<(BatchName, Identity, u32)>,
+    batches: Vec<B>,
     lost: Vec<BatchName>,
 }
 
-#[derive(Deserialize)]
-struct LayerSums5 {
-    name: String,
-    first_batch: u64,
-    neurons: Option<Vec<u64>>,
-    shape_batch: u64,
-    shape_rank: Option<u32>,
-    updates: u128,
-    dense: u128,
-    updates_by_step: Vec<u128>,
-}
-
-impl From<Progress5> for Progress {
-    fn from(old: Progress5) -> Self {
-        Self {
-            directory: old.directory,
-            manifest: old.manifest,
+impl<B: Into<OlderBatch>, S: Into<KeptSums>> Progress6<B, S> {
+    fn current(self) -> postcard::Result<Progress> {
+        let Counted6 { shapes, batches, lost } = self.counted;
+        Ok(Progress {
+            directory: self.directory,
+            manifest: self.manifest,
             root: None,
-            counted: old.counted.into(),
-            may_have_deleted: old.may_have_deleted,
-            problems: old.problems,
-            layers: old.layers.into_iter().map(|layer| LayerSums::from(layer).into()).collect(),
-            step_lengths: Vec::new(),
-            samples: old.samples,
-            bytes: old.bytes,
-            history: old.history,
-            ranks: old.ranks,
-            newest: old.newest,
-        }
+            counted: CountedBatches::from_older(shapes, batches.into_iter().map(B::into), lost),
+            may_have_deleted: self.may_have_deleted,
+            problems: self.problems,
+            sums: RunSums::try_from(self.sums.into()).map_err(|_| postcard::Error::SerdeDeCustom)?,
+            newest: self.newest,
+        })
     }
 }
 
-impl From<CountedBatches5> for CountedBatches {
-    fn from(old: CountedBatches5) -> Self {
-        let batches = old.batches.into_iter();
-        Self::from_older(old.shapes, batches.map(|(name, state, place)| (name, state, place, None)), old.lost)
-    }
-}
-
-impl From<LayerSums5> for LayerSums {
-    fn from(old: LayerSums5) -> Self {
-        Self {
-            name: old.name,
-            first_batch: old.first_batch,
-            neurons: old.neurons,
-            shape_batch: old.shape_batch,
-            shape_rank: old.shape_rank,
-            updates: old.updates,
-            dense: old.dense,
-            updates_by_step: old.updates_by_step,
-        }
-    }
-}
-
-/// [`Progress`] of version 6.
+/// A batch of version 5: its name, the state in which it was counted, and the place of its layers.
 #[derive(Deserialize)]
-struct Progress6 {
-    directory: Vec<u8>,
-    manifest: Option<KnownManifest>,
-    counted: CountedBatches6,
-    may_have_deleted: bool,
-    problems: Vec<(String, String)>,
-    layers: Vec<LayerSums>,
-    step_lengths: Vec<Vec<(u64, u64)>>,
+struct Batch5(BatchName, Identity, u32);
+
+impl From<Batch5> for OlderBatch {
+    fn from(Batch5(name, state, place): Batch5) -> Self {
+        (name, state, place, None)
+    }
+}
+
+/// [`KeptSums`] of version 5.
+#[derive(Deserialize)]
+struct Sums5 {
+    layers: Vec<Arc<LayerSums>>,
     samples: u128,
     bytes: u64,
     history: History,
     ranks: Vec<(u32, RankSums)>,
-    newest: Option<(u64, String)>,
 }
 
-#[derive(Deserialize)]
-struct CountedBatches6 {
-    shapes: Vec<Vec<LayerShape>>,
-    batches: Vec<OlderBatch>,
-    lost: Vec<BatchName>,
-}
-
-impl From<Progress6> for Progress {
-    fn from(old: Progress6) -> Self {
-        let CountedBatches6 { shapes, batches, lost } = old.counted;
-        Self {
-            directory: old.directory,
-            manifest: old.manifest,
-            root: None,
-            counted: CountedBatches::from_older(shapes, batches, lost),
-            may_have_deleted: old.may_have_deleted,
-            problems: old.problems,
-            layers: old.layers.into_iter().map(Arc::new).collect(),
-            step_lengths: old.step_lengths,
-            samples: old.samples,
-            bytes: old.bytes,
-            history: old.history,
-            ranks: old.ranks,
-            newest: old.newest,
-        }
+impl From<Sums5> for KeptSums {
+    fn from(Sums5 { layers, samples, bytes, history, ranks }: Sums5) -> Self {
+        Self { layers, step_lengths: Vec::new(), samples, bytes, history, ranks }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::decode;
+    use super::super::{decode, encode};
+    use crate::run::sums::{Operations, Updates};
+    use crate::run::tally::LayerSums;
 
     /// Written by the last program of that version: three batches of no rank, two of rank 3, one that was lost.
     #[test]
@@ -162,11 +105,13 @@ mod tests {
         let lost: Vec<String> = progress.counted.lost().iter().map(ToString::to_string).collect();
         assert_eq!((lost, progress.problems[0].0.as_str()), (vec!["batch-7.npz".to_owned()], "batch-7.npz"));
         let sums = |at: usize| {
-            (progress.layers[at].name.as_str(), progress.layers[at].updates, progress.layers[at].dense)
+            let LayerSums { name, updates, .. } = &**progress.sums.tally.layers().get(at).expect("a layer");
+            (name.as_str(), updates.effective, updates.dense)
         };
         assert_eq!([sums(0), sums(1)], [("a", 44, 60), ("b", 44, 60)]);
-        assert_eq!((progress.samples, progress.history.points().len()), (10, 3));
-        assert_eq!((progress.ranks[0].0, progress.ranks[0].1.batches), (3, 2));
+        assert_eq!((progress.sums.tally.samples(), progress.sums.history.points().len()), (10, 3));
+        let ranks = progress.sums.ranks.sums();
+        assert_eq!((ranks[0].0, ranks[0].1.batches), (3, 2));
         assert_eq!(progress.newest, Some((2, "batch-2.npz".into())));
     }
 
@@ -185,15 +130,36 @@ mod tests {
         let lost: Vec<String> = progress.counted.lost().iter().map(ToString::to_string).collect();
         assert_eq!((lost, progress.problems[0].0.as_str()), (vec!["batch-7.npz".to_owned()], "batch-7.npz"));
         let sums = |at: usize| {
-            (progress.layers[at].name.as_str(), progress.layers[at].updates, progress.layers[at].dense)
+            let LayerSums { name, updates, .. } = &**progress.sums.tally.layers().get(at).expect("a layer");
+            (name.as_str(), updates.effective, updates.dense)
         };
         assert_eq!([sums(0), sums(1)], [("a", 48, 60), ("b", 48, 60)]);
+        let tally = &progress.sums.tally;
         assert_eq!(
-            (progress.samples, progress.step_lengths.len(), progress.history.points().len()),
+            (tally.samples(), tally.step_lengths().len(), progress.sums.history.points().len()),
             (10, 2, 3)
         );
-        assert_eq!((progress.ranks[0].0, progress.ranks[0].1.batches), (3, 2));
+        let ranks = progress.sums.ranks.sums();
+        assert_eq!((ranks[0].0, ranks[0].1.batches), (3, 2));
         assert_eq!(progress.newest, Some((2, "batch-2.npz".into())));
+    }
+
+    /// Written by the last program before sums became one value: twelve batches of ranks 0 and 3.
+    #[test]
+    fn a_file_of_version_7_is_read_and_written_again_as_it_was() {
+        let bytes = include_bytes!("../../../tests/states/version-7.state");
+        let progress = decode(bytes).expect("it is read");
+        let total = progress.sums.tally.total();
+        assert_eq!((total.batches, total.samples), (12, 192));
+        assert_eq!(total.updates, Updates { effective: 1_234_296, dense: 1_432_320 });
+        let operations = Operations { effective: 5_317_064, dense: 6_109_440 };
+        assert_eq!(progress.sums.operations(), operations);
+        let ranks = progress.sums.ranks.sums();
+        assert_eq!(
+            ranks.iter().map(|(rank, sums)| (*rank, sums.batches)).collect::<Vec<_>>(),
+            [(0, 5), (3, 7)]
+        );
+        assert_eq!(encode(&progress).expect("it is written"), bytes);
     }
 
     /// The sum of what tells the counts of its batches from others, as that program had it.

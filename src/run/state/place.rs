@@ -10,17 +10,17 @@ use std::path::{Path, PathBuf};
 /// Where the progress of runs is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
-pub enum Place {
+pub enum StatePlace {
     /// Nowhere.
     #[default]
     Nowhere,
     /// In the user's directory for state.
     Default,
-    /// In this file; of several runs in files beside it, with the runs' names behind it.
+    /// In this file. Several runs have files beside it, with their names at the end.
     File(PathBuf),
 }
 
-impl From<String> for Place {
+impl From<String> for StatePlace {
     /// `none`, `default`, or the name of a file.
     fn from(text: String) -> Self {
         match text.as_str() {
@@ -31,7 +31,7 @@ impl From<String> for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for StatePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nowhere => f.write_str("none"),
@@ -41,10 +41,10 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
-    /// The file for a run at a path without links; `within` is the directory of runs that it was found in. A link
-    /// to a file is that file: it would be replaced otherwise, and two names would have two locks.
-    pub(super) fn of(&self, run: &Path, within: Option<&Path>) -> Option<PathBuf> {
+impl StatePlace {
+    /// The file for a run at a path without links. `within` is the directory of runs that it was found in. A link to a
+    /// file is resolved: it would be replaced otherwise, and two names would have two locks.
+    pub(super) fn file_for(&self, run: &Path, within: Option<&Path>) -> Option<PathBuf> {
         match (self, within) {
             (Self::Nowhere, _) => None,
             (Self::Default, _) => default_path(run),

@@ -1,4 +1,4 @@
-//! Deletes the progress of runs that are long gone, where it may not be the only copy of counts.
+//! Deletes the progress of runs that are long gone, unless it may be the only copy of counts.
 
 use super::lock::{Lock, path_beside};
 use super::read;
@@ -7,18 +7,17 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// How long the progress of a run that is gone is kept: its disk may only be somewhere else for a while.
+/// How long the progress of a run that is gone is kept: its disk may only be away for a while.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// Deletes from a directory of state files those that were not written for [`KEPT`], whose run's directory is gone,
-/// and of whose batches none was deleted because it was counted. What cannot be read or deleted stays, and so does
-/// what was put aside.
+/// Deletes state files that were not written for [`KEPT`], whose run's directory is gone, and none of whose batches was
+/// deleted after it was counted. What cannot be read stays, and so does what was put aside.
 pub(super) fn sweep(directory: &Path, now: SystemTime) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
         let is_state = path.extension().is_some_and(|suffix| suffix == "state");
         if is_state && is_old(&path, now) && is_of_no_run(&path) {
-            // Whoever watches it has the lock.
+            // A process that watches the run has the lock.
             let Ok(Some(_lock)) = Lock::take(&path) else { continue };
             if fs::remove_file(&path).is_ok() {
                 tracing::info!(file = ?path, "deleted the progress of a run that is gone");
@@ -38,7 +37,7 @@ fn is_of_no_run(path: &Path) -> bool {
     if progress.may_have_deleted {
         return false;
     }
-    // Of a path that is no text nobody knows, nor without asking a server of a run in an object store.
+    // A path that is no text is unknown, and so is an object store without asking its server.
     let Ok(directory) = String::from_utf8(progress.directory) else { return false };
     let directory = Path::new(&directory);
     !is_url(directory) && directory.try_exists().is_ok_and(|exists| !exists)

@@ -11,35 +11,34 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-/// What is to be done, in this order.
-enum Order {
+/// What the thread is to do, one after the other.
+enum StateOrder {
     Write(Write),
     /// Gives a file another name.
     PutAside {
         from: PathBuf,
         to: PathBuf,
     },
-    /// Tells that all before it is done, by dropping it.
+    /// Tells, by dropping this, that everything before it is done.
     Tell(Sender<()>),
-    /// Gives the right to write a file to others, once what was to be written is.
+    /// Gives up the right to write a file, once everything before it is written.
     Release(Lock),
 }
 
-/// Progress to be written, and whom to tell what came of it.
+/// Progress to be written, and whom to tell the result.
 struct Write {
     path: PathBuf,
     progress: Box<Progress>,
     tell: Box<dyn FnOnce(Result<Duration, String>) + Send>,
 }
 
-/// Orders that may wait: of each run that is followed at most one checkpoint and the last one, and what becomes of its
-/// file.
+/// How many orders may wait: of each run at most a checkpoint and the last one, and what becomes of its file.
 const ORDERS: usize = 1024;
 
-/// The way to the thread that writes, for each owner of a run. The thread ends with the last of them.
+/// The way to the thread, for each owner of a run. The thread ends with the last of them.
 #[derive(Debug, Clone)]
 pub struct StateWriter {
-    orders: Sender<Order>,
+    orders: Sender<StateOrder>,
 }
 
 impl StateWriter {
@@ -58,8 +57,8 @@ impl StateWriter {
         Ok(Self { orders })
     }
 
-    /// Has the progress of a run written. How long it took, or why it could not be, is told unless newer progress
-    /// of the same run went before it.
+    /// Has the progress of a run written. `tell` gets how long it took or why it failed, unless newer progress of the
+    /// same run replaced it.
     pub fn write(
         &self,
         path: PathBuf,
@@ -67,39 +66,39 @@ impl StateWriter {
         tell: impl FnOnce(Result<Duration, String>) + Send + 'static,
     ) {
         let write = Write { path, progress: Box::new(progress), tell: Box::new(tell) };
-        if let Err(refused) = self.orders.try_send(Order::Write(write))
-            && let Order::Write(write) = refused.into_inner()
+        if let Err(refused) = self.orders.try_send(StateOrder::Write(write))
+            && let StateOrder::Write(write) = refused.into_inner()
         {
             (write.tell)(Err("the disk has not taken what was to be written before".into()));
         }
     }
 
-    /// Has a file with progress that is void put aside, once what was to be written to it before is written. Where so much
-    /// waits that there is no room, this waits, too: what is put aside must not be overwritten.
+    /// Has a file with void progress put aside, after the writes that were ordered before. If there is no room for the
+    /// order, this waits: what is put aside must not be overwritten.
     pub fn put_aside(&self, from: PathBuf, to: PathBuf) {
-        let _ = self.orders.send(Order::PutAside { from, to });
+        let _ = self.orders.send(StateOrder::PutAside { from, to });
     }
 
-    /// Waits until all that was ordered by now is done, for so long at the most; returns whether it is.
+    /// Waits until everything ordered so far is done, for so long at the most; returns whether it is.
     pub fn wait(&self, most: Duration) -> bool {
         let until = Instant::now() + most;
         let (tell, told) = bounded(0);
-        let is_sent = self.orders.send_deadline(Order::Tell(tell), until).is_ok();
+        let is_sent = self.orders.send_deadline(StateOrder::Tell(tell), until).is_ok();
         is_sent && told.recv_deadline(until) == Err(RecvTimeoutError::Disconnected)
     }
 
-    /// Gives up the right to write a file once all that was ordered by now is done.
+    /// Gives up the right to write a file once everything ordered so far is done.
     pub fn release(&self, lock: Lock) {
-        let _ = self.orders.send(Order::Release(lock));
+        let _ = self.orders.send(StateOrder::Release(lock));
     }
 }
 
-fn work(orders: &Receiver<Order>) {
+fn work(orders: &Receiver<StateOrder>) {
     let mut in_the_way = HashMap::new();
     while let Ok(order) = orders.recv() {
         let mut waiting = vec![order];
         for order in orders.try_iter() {
-            if let Order::Write(write) = &order {
+            if let StateOrder::Write(write) = &order {
                 drop_older(&mut waiting, &write.path);
             }
             waiting.push(order);
@@ -108,10 +107,11 @@ fn work(orders: &Receiver<Order>) {
     }
 }
 
-/// Carries out an order. What could not be put aside is `in_the_way`, by where it is: nothing is written over it.
-fn carry_out(order: Order, in_the_way: &mut HashMap<PathBuf, PathBuf>) {
+/// Carries out an order. Files that could not be put aside are `in_the_way`, with where they belong: nothing is written
+/// over them.
+fn carry_out(order: StateOrder, in_the_way: &mut HashMap<PathBuf, PathBuf>) {
     match order {
-        Order::Write(write) => {
+        StateOrder::Write(write) => {
             if let Some(aside) = in_the_way.get(&write.path)
                 && let Err(error) = put_aside(&write.path, aside)
             {
@@ -122,18 +122,18 @@ fn carry_out(order: Order, in_the_way: &mut HashMap<PathBuf, PathBuf>) {
             in_the_way.remove(&write.path);
             write_and_tell(write);
         }
-        Order::PutAside { from, to } => {
+        StateOrder::PutAside { from, to } => {
             if let Err(error) = put_aside(&from, &to) {
                 tracing::warn!(file = ?from, why = error.to_string(), "void progress cannot be put aside");
                 in_the_way.insert(from, to);
             }
         }
-        Order::Tell(tell) => drop(tell),
-        Order::Release(lock) => drop(lock),
+        StateOrder::Tell(tell) => drop(tell),
+        StateOrder::Release(lock) => drop(lock),
     }
 }
 
-/// Gives a file another name; one that is not there has nothing to lose.
+/// Gives a file another name. A file that is not there has nothing to lose.
 fn put_aside(from: &Path, to: &Path) -> io::Result<()> {
     match std::fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && from.symlink_metadata().is_err() => Ok(()),
@@ -141,12 +141,12 @@ fn put_aside(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Of several that wait, the newest of each run is enough, unless a file is put aside between them.
-fn drop_older(waiting: &mut Vec<Order>, path: &Path) {
-    let aside = waiting.iter().rposition(|order| matches!(order, Order::PutAside { .. }));
+/// Drops older progress of the same run, unless a file is put aside between them.
+fn drop_older(waiting: &mut Vec<StateOrder>, path: &Path) {
+    let aside = waiting.iter().rposition(|order| matches!(order, StateOrder::PutAside { .. }));
     let mut at = aside.map_or(0, |at| at + 1);
     while at < waiting.len() {
-        if matches!(&waiting[at], Order::Write(older) if older.path == path) {
+        if matches!(&waiting[at], StateOrder::Write(older) if older.path == path) {
             waiting.remove(at);
         } else {
             at += 1;
@@ -156,7 +156,7 @@ fn drop_older(waiting: &mut Vec<Order>, path: &Path) {
 
 fn write_and_tell(Write { path, progress, tell }: Write) {
     let started = Instant::now();
-    // A fault in it must not keep whoever waits for the answer waiting.
+    // After a fault, the owner still gets an answer.
     let written = catch_unwind(AssertUnwindSafe(|| {
         fault::point("state");
         write(&path, &progress)
@@ -184,7 +184,8 @@ mod tests {
         let writer = StateWriter::start().expect("a thread");
         let keep = || {
             let tell = tell.clone();
-            let later = Progress { bytes: 9, ..progress() };
+            let mut later = progress();
+            later.sums.bytes = 9;
             writer.write(state.clone(), later, move |written| drop(tell.send(written)));
             told.recv().expect("an answer")
         };

@@ -1,12 +1,11 @@
-//! The problems of a run: all of them are known, and of each kind some are kept in full.
+//! The problems of a run. All of them are known, and some of each kind are kept in full.
 //!
-//! A run can have as many problems as it has files, which mostly have the same thing wrong with them. Of each kind
-//! (see [`Problem::kind`]) the [`IN_FULL`] whose names come first are *listed*, with their texts; of the others their
-//! names are enough to take them back, and they are counted as *more* like these. Of each severity there are
-//! [`MOST_KINDS`] kinds, those that come first; what is of another kind is in one group with all the rest. So what is
-//! listed does not depend on the order in which problems come. Where some are solved, it may: what was not listed has
-//! no text, and does not come up in the place of what is. Only the last place of a group is filled, with the text of
-//! its kind, so that a run whose list is empty has no problem.
+//! A run can have as many problems as files, and most of them are alike. Of each kind (see [`Problem::kind`]) the first
+//! [`IN_FULL`] by name are *listed* with their texts. Of the others the names are kept, which is enough to take them
+//! back, and they are counted as *more* of this kind. Of each severity the first [`MOST_KINDS`] kinds are told apart,
+//! and all others are one group. So what is listed does not depend on the order in which problems come. It may depend
+//! on the order in which they are solved: a problem that was not listed has no text, and does not move up. Only the
+//! last place of a group is filled again, with the text of its kind, so that a run with an empty list has no problem.
 
 use crate::run::{Problem, Severity};
 use crate::snapshot::BatchName;
@@ -21,48 +20,48 @@ pub const IN_FULL: usize = 100;
 /// The kinds of one severity that are told apart.
 pub const MOST_KINDS: usize = 100;
 
-/// What is said where the text of a problem was not kept, nor its kind.
+/// The text of a problem whose own text was not kept, nor its kind.
 const NOT_KEPT: &str = "there are too many kinds of problems for what is wrong with it to be kept; solve the others, and \
                         start the tally over";
 
 /// The problems of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Problems {
-    listed: BTreeMap<Place, Listed>,
-    groups: BTreeMap<(Severity, Kind), Group>,
+    listed: BTreeMap<ListPlace, ListedProblem>,
+    groups: BTreeMap<(Severity, Kind), ProblemGroup>,
 }
 
-/// What problems have in common, and what to do; `None` for those of all kinds that are not told apart.
+/// What problems have in common, and what to do; `None` for the group of all kinds that are not told apart.
 pub type Kind = Option<(String, String)>;
 
-/// Where a problem is in the list: its path, its severity, and what tells it from others there.
-type Place = (String, Severity, String);
+/// The place of a problem in the list: its path, its severity, and its [key](Problem::key).
+type ListPlace = (String, Severity, String);
 
 /// A problem in full.
 #[derive(Debug, Clone)]
-struct Listed {
+struct ListedProblem {
     problem: Problem,
     digest: u64,
     kind: Kind,
 }
 
-/// The problems of one kind, without their texts. There is one listed at the least.
+/// The problems of one kind, without their texts. At least one is listed.
 #[derive(Debug, Clone, Default)]
-struct Group {
+struct ProblemGroup {
     listed: BTreeSet<(String, u64)>,
-    more: BTreeSet<(Name, u64)>,
-    /// More of which nothing is known but their number: they were counted elsewhere.
+    more: BTreeSet<(ProblemPath, u64)>,
+    /// More of which only the number is known, since they were counted elsewhere.
     unnamed: u64,
 }
 
-/// A path in little room.
+/// A path, in little memory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Name {
+enum ProblemPath {
     Batch(BatchName),
     Other(Box<str>),
 }
 
-impl Name {
+impl ProblemPath {
     fn new(path: &str) -> Self {
         match BatchName::parse(path).filter(|batch| batch.to_string() == path) {
             Some(batch) => Self::Batch(batch),
@@ -78,12 +77,12 @@ impl Name {
     }
 }
 
-impl Group {
+impl ProblemGroup {
     fn more(&self) -> u64 {
         self.unnamed.saturating_add(self.more.len() as u64)
     }
 
-    fn more_of(&self, name: &Name) -> Vec<(Name, u64)> {
+    fn more_of(&self, name: &ProblemPath) -> Vec<(ProblemPath, u64)> {
         self.more.range((name.clone(), 0)..=(name.clone(), u64::MAX)).cloned().collect()
     }
 }
@@ -91,10 +90,10 @@ impl Group {
 /// Problems that are not listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct More {
-    /// Of the kind of the problem that they stand behind.
+    /// Of the same kind as the problem that this stands behind.
     #[serde(rename = "more", default, skip_serializing_if = "is_zero")]
     pub alike: u64,
-    /// Of all kinds that are not told apart.
+    /// Of the kinds that are not told apart.
     #[serde(rename = "more_of_other_kinds", default, skip_serializing_if = "is_zero")]
     pub others: u64,
 }
@@ -104,12 +103,11 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl More {
-    /// All of them.
     pub fn total(self) -> u64 {
         self.alike.saturating_add(self.others)
     }
 
-    /// What there is to say of them, where there are any.
+    /// A phrase for people; `None` if there are none.
     pub fn text(self) -> Option<String> {
         match (self.alike, self.others) {
             (0, 0) => None,
@@ -122,13 +120,12 @@ impl More {
 /// How many problems of a kind are not listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotListed<'a> {
-    /// How grave they are.
     pub severity: Severity,
-    /// Their kind; `None` for all that are not told apart.
+    /// Their kind; `None` for all kinds that are not told apart.
     pub kind: Option<&'a (String, String)>,
-    /// Of how many batches.
+    /// How many are about batches.
     pub batches: u64,
-    /// Of how many other files.
+    /// How many are about other files.
     pub others: u64,
 }
 
@@ -141,14 +138,14 @@ impl Problems {
         self.insert(kind, problem, digest);
     }
 
-    /// Adds some of a kind of which nothing but their number is known.
+    /// Adds problems of a kind of which only the number is known.
     pub fn add_unnamed(&mut self, severity: Severity, kind: Kind, more: u64) {
         let known = self.groups.contains_key(&(severity, kind.clone()));
         let kind = if known { kind } else { None };
         match self.groups.get_mut(&(severity, kind.clone())) {
             Some(group) => group.unnamed = group.unnamed.saturating_add(more),
             None if more > 0 => {
-                let group = Group { unnamed: more, ..Group::default() };
+                let group = ProblemGroup { unnamed: more, ..ProblemGroup::default() };
                 self.groups.insert((severity, kind.clone()), group);
                 self.keep_one_listed(severity, &kind);
             }
@@ -156,20 +153,20 @@ impl Problems {
         }
     }
 
-    /// Whether a file has any.
+    /// Whether a file has a problem.
     pub fn has(&self, path: &str) -> bool {
-        let is_more = || self.groups.values().any(|group| !group.more_of(&Name::new(path)).is_empty());
+        let is_more = || self.groups.values().any(|group| !group.more_of(&ProblemPath::new(path)).is_empty());
         !self.groups.is_empty() && (self.listed_of(path).next().is_some() || is_more())
     }
 
-    /// Takes all problems of a file back.
+    /// Removes all problems of a file.
     pub fn solve(&mut self, path: &str) {
         let listed: Vec<_> = self.listed_of(path).map(|(place, listed)| (place.1, listed.digest)).collect();
         for (severity, digest) in listed {
             self.remove(path, severity, digest);
         }
         if self.groups.values().any(|group| !group.more.is_empty()) {
-            let name = Name::new(path);
+            let name = ProblemPath::new(path);
             for group in self.groups.values_mut() {
                 for found in group.more_of(&name) {
                     group.more.remove(&found);
@@ -178,38 +175,37 @@ impl Problems {
         }
     }
 
-    /// Takes one problem back.
+    /// Removes one problem.
     pub fn take_back(&mut self, problem: &Problem) {
         self.remove(&problem.path, problem.severity, digest(problem));
     }
 
-    /// Whether there is this problem.
     pub fn contains(&self, problem: &Problem) -> bool {
-        let (name, digest) = (Name::new(&problem.path), digest(problem));
+        let (name, digest) = (ProblemPath::new(&problem.path), digest(problem));
         self.place(&problem.path, problem.severity, digest).is_some()
             || self
                 .of_severity(problem.severity)
                 .any(|(_, group)| group.more.contains(&(name.clone(), digest)))
     }
 
-    /// What keeps a file out of the figures; where its text was not kept, in the words of its kind.
+    /// What keeps a file out of the figures. If its text was not kept, it is the text of its kind.
     pub fn set_aside(&self, path: &str) -> Option<Problem> {
         let mut listed = self.listed_of(path).filter(|(place, _)| place.1 == Severity::SetAside);
         if let Some((_, listed)) = listed.next() {
             return Some(listed.problem.clone());
         }
-        let name = Name::new(path);
+        let name = ProblemPath::new(path);
         let (kind, _) =
             self.of_severity(Severity::SetAside).find(|(_, group)| !group.more_of(&name).is_empty())?;
         Some(Problem { path: path.to_owned(), reason: text_of(kind), severity: Severity::SetAside })
     }
 
-    /// Those that are listed, by file.
+    /// The listed problems, by file.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.listed.values().map(|listed| &listed.problem)
     }
 
-    /// The same, the last of each kind with how many more there are.
+    /// The listed problems. Behind the last of each kind is how many more there are.
     pub fn with_more(&self) -> impl Iterator<Item = (&Problem, More)> {
         let are_all_listed = self.groups.values().all(|group| group.more() == 0);
         self.listed.values().map(move |listed| {
@@ -218,32 +214,31 @@ impl Problems {
         })
     }
 
-    fn more_behind(&self, listed: &Listed) -> More {
+    fn more_behind(&self, listed: &ListedProblem) -> More {
         let group = self.groups.get(&(listed.problem.severity, listed.kind.clone()));
-        let is_last = |group: &&Group| {
+        let is_last = |group: &&ProblemGroup| {
             group
                 .listed
                 .last()
                 .is_some_and(|(path, digest)| (path, digest) == (&listed.problem.path, &listed.digest))
         };
-        let more = group.filter(|group| group.more() > 0).filter(is_last).map_or(0, Group::more);
+        let more = group.filter(|group| group.more() > 0).filter(is_last).map_or(0, ProblemGroup::more);
         match listed.kind {
             Some(_) => More { alike: more, others: 0 },
             None => More { alike: 0, others: more },
         }
     }
 
-    /// How many there are of a severity.
     pub fn count(&self, severity: Severity) -> u64 {
         let counts = self.of_severity(severity).map(|(_, group)| group.listed.len() as u64 + group.more());
         counts.fold(0, u64::saturating_add)
     }
 
-    /// How many are not listed, by severity and kind.
+    /// How many problems are not listed, by severity and kind.
     pub fn not_listed(&self) -> impl Iterator<Item = NotListed<'_>> {
         let groups = self.groups.iter().filter(|(_, group)| group.more() > 0);
         groups.map(|((severity, kind), group)| {
-            let batches = group.more.iter().filter(|(name, _)| matches!(name, Name::Batch(_))).count();
+            let batches = group.more.iter().filter(|(name, _)| matches!(name, ProblemPath::Batch(_))).count();
             NotListed {
                 severity: *severity,
                 kind: kind.as_ref(),
@@ -253,29 +248,29 @@ impl Problems {
         })
     }
 
-    /// The files that have problems, once for each.
+    /// The paths of all problems.
     pub fn paths(&self) -> impl Iterator<Item = String> {
         let more = self.groups.values().flat_map(|group| &group.more).map(|(name, _)| name.path());
         self.listed.keys().map(|place| place.0.clone()).chain(more)
     }
 
-    fn listed_of<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a Place, &'a Listed)> {
+    fn listed_of<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a ListPlace, &'a ListedProblem)> {
         let first = (path.to_owned(), Severity::SetAside, String::new());
         self.listed.range(first..).take_while(move |(place, _)| place.0 == path)
     }
 
-    fn of_severity(&self, severity: Severity) -> impl DoubleEndedIterator<Item = (&Kind, &Group)> {
+    fn of_severity(&self, severity: Severity) -> impl DoubleEndedIterator<Item = (&Kind, &ProblemGroup)> {
         let groups = self.groups.iter().filter(move |((of, _), _)| *of == severity);
         groups.map(|((_, kind), group)| (kind, group))
     }
 
-    fn place(&self, path: &str, severity: Severity, digest: u64) -> Option<Place> {
+    fn place(&self, path: &str, severity: Severity, digest: u64) -> Option<ListPlace> {
         let mut listed = self.listed_of(path);
         let found = listed.find(|(place, listed)| place.1 == severity && listed.digest == digest);
         found.map(|(place, _)| place.clone())
     }
 
-    /// The group for a kind of problems; a kind that comes later may have to make room for it.
+    /// The group for a kind of problem. A kind that comes later in order may have to give way to it.
     fn admit(&mut self, severity: Severity, kind: (String, String)) -> Kind {
         let kind = Some(kind);
         if self.groups.contains_key(&(severity, kind.clone())) {
@@ -312,11 +307,11 @@ impl Problems {
         let place = (problem.path.clone(), digest);
         if group.listed.len() >= IN_FULL {
             if group.listed.last().is_some_and(|last| place > *last) {
-                group.more.insert((Name::new(&place.0), digest));
+                group.more.insert((ProblemPath::new(&place.0), digest));
                 return;
             }
             if let Some((path, digest)) = group.listed.pop_last() {
-                group.more.insert((Name::new(&path), digest));
+                group.more.insert((ProblemPath::new(&path), digest));
                 if let Some(place) = self.place(&path, severity, digest) {
                     self.listed.remove(&place);
                 }
@@ -329,7 +324,7 @@ impl Problems {
         let group = self.groups.entry((problem.severity, kind.clone())).or_default();
         group.listed.insert((problem.path.clone(), digest));
         let place = (problem.path.clone(), problem.severity, problem.key());
-        self.listed.insert(place, Listed { problem, digest, kind });
+        self.listed.insert(place, ListedProblem { problem, digest, kind });
     }
 
     fn remove(&mut self, path: &str, severity: Severity, digest: u64) {
@@ -343,11 +338,11 @@ impl Problems {
         }
         let mut groups =
             self.groups.iter_mut().filter(|((of, _), group)| *of == severity && !group.more.is_empty());
-        let name = (Name::new(path), digest);
+        let name = (ProblemPath::new(path), digest);
         let _ = groups.any(|(_, group)| group.more.remove(&name));
     }
 
-    /// A group of which none is listed lists one more, or is gone.
+    /// Has a group without a listed problem list one, or removes it.
     fn keep_one_listed(&mut self, severity: Severity, kind: &Kind) {
         let of = (severity, kind.clone());
         let Some(group) = self.groups.get_mut(&of).filter(|group| group.listed.is_empty()) else { return };
@@ -365,7 +360,7 @@ impl Problems {
     }
 }
 
-/// What is said of a problem whose own text was not kept.
+/// The text of a problem whose own text was not kept.
 fn text_of(kind: &Kind) -> String {
     match kind {
         Some((what, advice)) if advice.is_empty() => what.clone(),
@@ -374,7 +369,7 @@ fn text_of(kind: &Kind) -> String {
     }
 }
 
-/// What tells a problem from others of its file and severity.
+/// Tells a problem from others with the same file and severity.
 fn digest(problem: &Problem) -> u64 {
     let mut hasher = DefaultHasher::new();
     problem.key().hash(&mut hasher);
@@ -401,23 +396,23 @@ mod tests {
         problems.with_more().map(|(problem, more)| (problem.clone(), more)).collect()
     }
 
-    /// All of them, as they were kept before they were bounded.
+    /// All problems, without a bound.
     #[derive(Default)]
-    struct Plain(BTreeMap<Place, Problem>);
+    struct Plain(BTreeMap<ListPlace, Problem>);
 
     impl Plain {
         fn add(&mut self, problem: Problem) {
             self.0.insert((problem.path.clone(), problem.severity, problem.key()), problem);
         }
 
-        fn of(&self, severity: Severity) -> impl Iterator<Item = &Problem> {
+        fn with_severity(&self, severity: Severity) -> impl Iterator<Item = &Problem> {
             self.0.values().filter(move |problem| problem.severity == severity)
         }
     }
 
     fn assert_agree(problems: &Problems, plain: &Plain) {
         for severity in [Severity::SetAside, Severity::Notice] {
-            let expected = plain.of(severity).count() as u64;
+            let expected = plain.with_severity(severity).count() as u64;
             assert_eq!(problems.count(severity), expected);
             let listed = || problems.with_more().filter(|(problem, _)| problem.severity == severity);
             let shown = listed().map(|(_, more)| 1 + more.total()).sum::<u64>();
@@ -433,7 +428,7 @@ mod tests {
             assert!(problems.contains(problem) && problems.has(&problem.path), "{problem:?}");
             assert_eq!(
                 problems.set_aside(&problem.path).is_some(),
-                plain.of(Severity::SetAside).any(|other| other.path == problem.path)
+                plain.with_severity(Severity::SetAside).any(|other| other.path == problem.path)
             );
         }
         let mut paths: Vec<String> = problems.paths().collect();

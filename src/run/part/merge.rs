@@ -1,15 +1,14 @@
 //! Merges the parts of a run, one of each shard, into the run that one pass would have counted.
+//!
+//! The sums are a fold over [`RunSums::merge`]; what is left to do here is to refuse parts that are not of one run, and to
+//! have of the documents and problems what one pass would have.
 
-use super::part::{MoreProblems, RunPart};
+use super::{MoreProblems, RunPart};
 use crate::follow::{Account, Shard};
-use crate::run::problems::Kind;
-use crate::run::ranks::Ranks;
-use crate::run::series::History;
+use crate::run::problem_list::Kind;
+use crate::run::run_sums::RunSums;
 use crate::run::state::KnownManifest;
-use crate::run::sums::MAX_SUM;
-use crate::run::tally::Tally;
-use crate::run::{Ended, FirstBatches, Problem, Severity};
-use crate::run::{Run, Settings};
+use crate::run::{Ended, FirstBatches, Problem, Run, Settings, Severity};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::text::shown;
 use anyhow::{Context, bail, ensure};
@@ -17,13 +16,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Missing shards that are named.
+/// How many of the missing shards are named.
 const NAMED: usize = 10;
 
-/// The sums of the parts so far. All of them are whole numbers, so that their order does not matter.
+/// The parts so far, in whatever order they come.
 #[derive(Debug, Default)]
 pub struct Merge {
-    /// The first part, which the others must fit; its sums are not looked at any more.
+    /// The first part, which the others must fit, without its layers and ranks.
     first: Option<(PathBuf, RunPart)>,
     /// Where each shard came from.
     sources: BTreeMap<u64, PathBuf>,
@@ -32,39 +31,35 @@ pub struct Merge {
     ends: BTreeMap<Option<u32>, KnownEnd>,
     /// How many ends each part has.
     ends_of: Vec<(PathBuf, usize)>,
-    tally: Tally,
+    sums: RunSums,
     /// How many layers each part has, and its first batches with all of them and without some.
     first_batches: Vec<(usize, FirstBatches)>,
-    history: History,
-    ranks: Ranks,
     account: Account,
-    /// The problems by file and how grave they are, each from the first shard that has it.
-    problems: Problems,
-    /// How many more there are of a kind: of batches, and of other files.
+    /// The problems by file and severity, each from the first shard that has it.
+    problems: MergedProblems,
+    /// How many more problems there are of a kind: of batches, and of other files.
     more_problems: BTreeMap<(Severity, Kind), (u64, u64)>,
     last_written: Option<SystemTime>,
-    dense_updates: u128,
 }
 
-/// By file, how grave they are and, of notices, what they say: of these there may be several.
-type Problems = BTreeMap<(String, Severity, String), (u64, Problem)>;
+/// Problems by file, severity and key, each with the number of the shard that it is taken from.
+type MergedProblems = BTreeMap<(String, Severity, String), (u64, Problem)>;
 
 /// An end, of the run or of a rank.
 #[derive(Debug)]
 struct KnownEnd {
     end: End,
-    /// The part that was the first to have it.
+    /// The first part that has it.
     source: PathBuf,
     /// How many parts have it.
     parts: usize,
 }
 
-/// What came of a merge.
+/// The result of a merge.
 #[derive(Debug)]
 pub struct Merged {
-    /// The run.
     pub run: Run,
-    /// Parts that were made before the run or a rank of it ended, where others were made after it.
+    /// Parts that were made before the run or a rank of it ended, while others were made after that.
     pub before_end: Vec<PathBuf>,
 }
 
@@ -92,15 +87,15 @@ impl Merge {
             );
         }
         self.add_ends(path, &part)?;
-        let dense = part.dense_updates().and_then(|dense| dense.checked_add(self.dense_updates));
-        self.dense_updates = dense.filter(|&dense| dense <= MAX_SUM).with_context(|| {
-            format!("with {}, the sums are beyond any run's; count its shard again", shown(path))
-        })?;
-        self.tally.join(&part.layers, part.samples, part.batches);
+        let sums = part.sums()?;
+        ensure!(
+            self.sums.has_room_for(&sums),
+            "with {}, the sums are beyond any run's; count its shard again",
+            shown(path)
+        );
+        self.sums.merge(&sums);
         self.first_batches.push((part.layers.len(), part.first_batches()));
-        self.history.join(&part.units.points(), part.units.shift);
-        self.account += Account::from(&part.account);
-        part.ranks.iter().for_each(|rank| self.ranks.join(rank.rank, rank.known(&self.tally)));
+        self.account += part.account;
         self.last_written = self.last_written.max(part.last_written());
         self.add_manifest(part.run.manifest.as_ref());
         self.add_problems(part.shard.number(), &part.problems);
@@ -164,7 +159,7 @@ impl Merge {
     /// # Errors
     /// Where there is no part, or a cost of theirs cannot be.
     pub fn settings(&self) -> anyhow::Result<Settings> {
-        Ok(self.first()?.run_of(None, Duration::ZERO)?.settings().clone())
+        Ok(self.first()?.empty_run(None, Duration::ZERO)?.settings().clone())
     }
 
     fn first(&self) -> anyhow::Result<&RunPart> {
@@ -178,16 +173,16 @@ impl Merge {
     pub fn finish(self, stall_after: Duration) -> anyhow::Result<Merged> {
         let first = self.first()?;
         self.check_all_there(first.shard)?;
-        let mut run = first.run_of(self.manifest.clone(), stall_after)?;
+        let mut run = first.empty_run(self.manifest.clone(), stall_after)?;
         let (parts, ends) = (self.ends_of.len(), self.ends.len());
         let before_end = self.ends_of.into_iter().filter(|&(_, known)| known < ends).map(|(path, _)| path);
         // What was counted before an end may lack batches that came before it.
         let certain = self.ends.into_iter().filter(|(_, known)| known.parts == parts);
-        let layers = self.tally.layers().len();
+        let layers = self.sums.tally.layers().len();
         let first = self.first_batches.into_iter().fold(FirstBatches::default(), |all, (has, first)| {
             all.joined(if has == layers { first } else { first.all_lacking() })
         });
-        run.take_over(self.tally, self.history, self.ranks, self.last_written);
+        run.take_sums(self.sums, self.last_written);
         certain.for_each(|(of, KnownEnd { end, .. })| match of {
             Some(rank) => run.take_rank_end(rank, Some(end)),
             None => run.take_end(Some(end)),
@@ -229,8 +224,9 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
     fn differ<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Option<String> {
         (ours != theirs).then(|| format!("{what} {ours:?} and {theirs:?}"))
     }
-    let manifest =
-        |part: &RunPart| part.run.manifest.as_ref().map(|manifest| KnownManifest::of(manifest, None));
+    let manifest = |part: &RunPart| {
+        part.run.manifest.as_ref().map(|manifest| KnownManifest::from_manifest(manifest, None))
+    };
     let expected = |part: &RunPart| {
         part.run
             .manifest
@@ -255,8 +251,8 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
         .or_else(|| differ("they were counted with --reset", &part.rules.reset, &first.rules.reset))
 }
 
-/// The problems of a run. What is noticed of batches is said once, of the first batch by name, as in one pass.
-fn said_once(problems: Problems) -> Vec<Problem> {
+/// The problems of the run. A notice about batches is kept for the first batch by name alone, as in one pass.
+fn said_once(problems: MergedProblems) -> Vec<Problem> {
     let mut first: HashMap<(String, String), BatchName> = HashMap::new();
     let noticed = |problem: &Problem| {
         let batch = BatchName::parse(&problem.path);
