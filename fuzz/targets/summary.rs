@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use neurotop::report::read_figures;
+use neurotop::figures::read_figures;
 use neurotop_fuzz::file;
 
 fuzz_target!(|bytes: &[u8]| {
