@@ -3,11 +3,8 @@
 use super::super::bindings::Action;
 use super::super::changes;
 use super::super::detail_loader::DetailResult;
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
 use super::wrap::fitting;
-use super::{bars, neurons, panel};
+use super::{Theme, UiState, ViewModel, bars, neurons, panel};
 use crate::count::layer_detail::{FiniteRange, Portrait, Potentials};
 use crate::figures::{Figure, LayerFigures};
 use crate::run::tally::quotient;

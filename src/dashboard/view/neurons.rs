@@ -2,7 +2,7 @@
 
 use super::super::appearance::Appearance;
 use super::super::heat;
-use super::super::theme::Theme;
+use super::Theme;
 use super::wrap::fitting;
 use crate::count::layer_detail::Portrait;
 use crate::text::{percent, thousands};

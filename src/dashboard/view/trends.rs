@@ -2,11 +2,9 @@
 
 use super::super::chart_state::{Scale, Subject, places};
 use super::super::symbols::Symbols;
-use super::super::theme::Theme;
-use super::super::view_model::ViewModel;
 use super::charts::{Chart, CurvePoints, one_series};
 use super::plot::{Curve, Plot, Shape, dots};
-use super::{block, plot, title};
+use super::{Theme, ViewModel, block, plot, title};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
