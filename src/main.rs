@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match neurotop::command::run(cli) {
         Ok(code) => code,
         Err(error) => match error.downcast::<clap::Error>() {
-            // What is wrong with a command line may show only beside the configuration.
+            // Some errors of a command line show only together with the configuration.
             Ok(error) => explain(&error),
             Err(error) => {
                 say(&format!("{error:#}"));

@@ -1,42 +1,42 @@
-//! The terminal of a progress bar, on standard error: one that nobody reads does not hold up leaving.
+//! The terminal of the progress bar, on standard error. It does not hold up leaving if nobody reads it.
 
 use crate::process::streams::{self, Stream};
 use indicatif::{ProgressDrawTarget, TermLike};
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 
-/// How often a bar is drawn in a second.
+/// How many times a second the bar is drawn.
 const PER_SECOND: u8 = 20;
 
-/// The width where the terminal has none.
+/// The width if the terminal does not know its own.
 const WIDTH: u16 = 80;
 
-/// Where a bar is drawn, if anywhere.
+/// Standard error if it is a terminal, else nothing.
 pub(super) fn target() -> ProgressDrawTarget {
     if io::stderr().is_terminal() {
-        ProgressDrawTarget::term_like_with_hz(Box::new(Terminal::default()), PER_SECOND)
+        ProgressDrawTarget::term_like_with_hz(Box::new(BarTerminal::default()), PER_SECOND)
     } else {
         ProgressDrawTarget::hidden()
     }
 }
 
-/// Keeps what is drawn until it is whole.
+/// Collects what is drawn and writes it in one piece.
 #[derive(Debug, Default)]
-struct Terminal(Mutex<String>);
+struct BarTerminal(Mutex<String>);
 
-impl Terminal {
+impl BarTerminal {
     fn add(&self, parts: &[&str]) -> io::Result<()> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(parts.iter().copied());
         Ok(())
     }
 
-    /// Moves the cursor; where the number is left out, or is nothing, terminals take it for one.
+    /// Moves the cursor. Terminals would take 0 for 1.
     fn go(&self, count: usize, direction: &str) -> io::Result<()> {
         if count == 0 { Ok(()) } else { self.add(&["\x1b[", &count.to_string(), direction]) }
     }
 }
 
-impl TermLike for Terminal {
+impl TermLike for BarTerminal {
     fn width(&self) -> u16 {
         crossterm::terminal::size().map_or(WIDTH, |(columns, _)| columns)
     }
@@ -80,8 +80,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_drawn_is_what_a_terminal_takes() {
-        let terminal = Terminal::default();
+    fn drawing_becomes_escape_sequences() {
+        let terminal = BarTerminal::default();
         let drawn = [
             terminal.clear_line(),
             terminal.write_line("one"),

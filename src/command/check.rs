@@ -1,27 +1,23 @@
-//! Opens and counts what the figures are held against.
+//! What figures are checked against: the baseline, and the conditions of `--fail-if`.
 
-use super::count::Source;
+use super::count::RunSource;
 use crate::figures::checks::Checks;
 use crate::figures::condition::Condition;
+use crate::options::OptionValues;
 use crate::options::cli::Cli;
-use crate::options::settings::RunSettings;
 use anyhow::Context;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use crossbeam_channel::Receiver;
-use std::path::Path;
 
-/// Opens the baseline: first of all, so that a wrong one shows at the start of a run and not at its end.
+/// Opens the baseline before anything is counted, so that an error shows at once and not at the end of the run.
 ///
 /// # Errors
-/// Where it cannot be opened, or there is none although a condition needs one: that is a wrong command line.
-pub(super) fn open_baseline<'a>(
-    path: Option<&'a Path>,
-    run: &RunSettings,
-) -> anyhow::Result<Option<Source<'a>>> {
-    let needing = run.fail_if.iter().find(|condition| condition.needs_baseline());
-    match (path, needing) {
-        (Some(path), _) => Source::open(path, run).map(Some).context("the baseline"),
+/// Where it cannot be opened; or a [`clap::Error`], where a condition needs a baseline and there is none.
+pub(super) fn open_baseline(options: &OptionValues) -> anyhow::Result<Option<RunSource<'_>>> {
+    let needing = options.fail_if.iter().find(|condition| condition.needs_baseline());
+    match (&options.baseline, needing) {
+        (Some(path), _) => RunSource::open(path, options).map(Some).context("the baseline"),
         (None, Some(condition)) => Err(without_baseline(condition).into()),
         (None, None) => Ok(None),
     }
@@ -34,12 +30,17 @@ fn without_baseline(condition: &Condition) -> clap::Error {
     )
 }
 
-/// Counts the baseline, where it is yet to be counted.
+/// An error of the command line: options that do not go together.
+pub(super) fn conflict(why: &str) -> clap::Error {
+    clap::Error::raw(ErrorKind::ArgumentConflict, format!("{why}\n"))
+}
+
+/// Counts the baseline, unless it is an exported summary.
 pub(super) fn checks(
-    baseline: Option<Source<'_>>,
-    run: &RunSettings,
+    baseline: Option<RunSource<'_>>,
+    options: &OptionValues,
     signals: &Receiver<i32>,
 ) -> anyhow::Result<Checks> {
-    let baseline = baseline.map(|source| source.baseline(run, signals)).transpose();
-    Ok(Checks { conditions: run.fail_if.clone(), baseline: baseline.context("the baseline")? })
+    let baseline = baseline.map(|source| source.baseline(options, signals)).transpose();
+    Ok(Checks { conditions: options.fail_if.clone(), baseline: baseline.context("the baseline")? })
 }

@@ -1,41 +1,40 @@
-//! `neurotop compare BASE NEW…`: counts or reads runs, each once, and prints how their figures differ.
+//! `neurotop compare BASE NEW…`: counts each run once, or reads its summary, and prints how the figures differ.
 
-use super::count::Source;
+use super::count::RunSource;
 use super::finish;
 use super::signals::leave_signals;
 use crate::figures::checks::failures;
 use crate::figures::condition::Condition;
 use crate::figures::{Baseline, ComparedRun, Comparison, Failure, Figures};
-use crate::options::cli::CompareArgs;
-use crate::options::config::Config;
-use crate::options::settings::{self, RunSettings};
+use crate::options::cli::CommandLine;
+use crate::options::{OptionValues, Purpose};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(super) fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
-    let config = &Config::load(args.run.config.as_deref())?;
-    let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
-    run.begin()?;
-    for export in &run.exports {
+pub(super) fn compare(base: &Path, new: &[PathBuf], given: &CommandLine) -> anyhow::Result<ExitCode> {
+    let options = &OptionValues::load(given, Purpose::Once)?;
+    options.begin()?;
+    for export in &options.export {
         export.check()?;
     }
-    let base = Source::open(&args.base, &run)?;
-    let others = args.new.iter().map(|path| Source::open(path, &run));
+    let base = RunSource::open(base, options)?;
+    let others = new.iter().map(|path| RunSource::open(path, options));
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;
     let signals = leave_signals()?;
-    let base = base.baseline(&run, &signals)?;
-    let others = others.into_iter().map(|source| Ok((source.name(), source.figures(&run, &signals)?)));
+    let base = base.baseline(options, &signals)?;
+    let others = others.into_iter().map(|source| Ok((source.name(), source.figures(options, &signals)?)));
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;
     let mut comparison = Comparison::of(&base, &others);
-    comparison.failed = all_failures(&run.fail_if, &base, &others);
-    let exported = finish::write_exports(&run.exports, &comparison);
-    let printed = finish::print(&comparison, format, run.symbols)?;
-    finish::name_set_aside(&comparison, format);
-    finish::name_failures(None, comparison.failed.as_deref(), Some(format));
+    comparison.failed = all_failures(&options.fail_if, &base, &others);
+    let exported = finish::write_exports(&options.export, &comparison);
+    let printed = finish::print(&comparison, options.format, options.symbols())?;
+    finish::name_set_aside(&comparison, options.format);
+    finish::name_failures(None, comparison.failed.as_deref(), Some(options.format));
     let leaves_out = comparison.runs().any(ComparedRun::leaves_out);
     Ok(finish::exit_code(exported && printed, comparison.failed.as_deref(), leaves_out))
 }
 
-/// The conditions that any of the runs fails; `None` where there are no conditions.
+/// The conditions that any of the runs fails; `None` if there are no conditions.
 fn all_failures(
     conditions: &[Condition],
     base: &Baseline,

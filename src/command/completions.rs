@@ -1,4 +1,4 @@
-//! `neurotop completions SHELL`: a completion script on standard output.
+//! `neurotop completions SHELL`: prints a completion script.
 
 use super::output;
 use crate::options::cli::Cli;

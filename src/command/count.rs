@@ -1,12 +1,12 @@
-//! Counts a run once, with a progress bar: for `summary`, `compare` and baselines.
+//! Counts a run once, with a progress bar, for `summary`, `compare` and baselines.
 
-use super::display::{Display, Ends};
+use super::display::{Display, DisplayChannels};
 use super::session::{Following, check, start};
 use super::{bar, finish, output};
 use crate::dashboard::Symbols;
 use crate::figures::{Baseline, Figures, RunPart, Summary, read_figures};
 use crate::follow::{Shard, is_run};
-use crate::options::settings::RunSettings;
+use crate::options::OptionValues;
 use crate::publish::Publisher;
 use crate::run::{Ended, Mode, Presence, Run, Views, Watch};
 use crate::storage::is_url;
@@ -18,18 +18,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// A run as the user names it: a directory that is yet to be counted, or an exported summary.
-pub(super) struct Source<'a> {
+/// A run as the user names it: a directory or URL to count, or an exported summary.
+pub(super) struct RunSource<'a> {
     path: &'a Path,
     exported: Option<Figures>,
 }
 
-impl<'a> Source<'a> {
-    /// Reads an exported summary, and looks whether a directory can be counted: what can be wrong with any
-    /// run is to show before one is counted.
-    pub(super) fn open(path: &'a Path, run: &RunSettings) -> anyhow::Result<Self> {
+impl<'a> RunSource<'a> {
+    /// Reads an exported summary, or checks that a directory can be counted. Errors in any run show before the first
+    /// is counted.
+    pub(super) fn open(path: &'a Path, options: &OptionValues) -> anyhow::Result<Self> {
         let exported = if is_url(path) || path.is_dir() {
-            check(path, run, Mode::Once)?;
+            check(path, options, Mode::Once)?;
             None
         } else {
             Some(read_figures(path)?)
@@ -42,59 +42,62 @@ impl<'a> Source<'a> {
         self.path.to_string_lossy().into_owned()
     }
 
-    /// Its figures.
-    pub(super) fn figures(self, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Figures> {
+    pub(super) fn figures(self, options: &OptionValues, signals: &Receiver<i32>) -> anyhow::Result<Figures> {
         match self.exported {
             Some(figures) => Ok(figures),
-            None => Ok(Figures::of(&count(self.path, run, None, signals)?.summary)),
+            None => Ok(Figures::of(&count(self.path, options, None, signals)?.summary)),
         }
     }
 
     /// Its figures, to compare others with.
-    pub(super) fn baseline(self, run: &RunSettings, signals: &Receiver<i32>) -> anyhow::Result<Baseline> {
-        Ok(Baseline::new(self.name(), self.figures(run, signals)?))
+    pub(super) fn baseline(
+        self,
+        options: &OptionValues,
+        signals: &Receiver<i32>,
+    ) -> anyhow::Result<Baseline> {
+        Ok(Baseline::new(self.name(), self.figures(options, signals)?))
     }
 }
 
-/// A run that was counted once.
-pub(super) struct Counted {
+/// The result of counting a run once.
+pub(super) struct CountedRun {
     pub(super) summary: Summary,
-    /// Whether it could be published as asked for.
+    /// Whether publishing succeeded, if it was asked for.
     pub(super) all_published: bool,
 }
 
-/// Counts a run's directory once, and publishes it where that is asked for.
+/// Counts a run once, and publishes it if there is a publisher.
 pub(super) fn count(
     directory: &Path,
-    run: &RunSettings,
+    options: &OptionValues,
     publisher: Option<Publisher>,
     signals: &Receiver<i32>,
-) -> anyhow::Result<Counted> {
-    Ok(count_and_keep(directory, run, Shard::WHOLE, publisher, signals)?.1)
+) -> anyhow::Result<CountedRun> {
+    Ok(count_shard_of(directory, options, Shard::WHOLE, publisher, signals)?.1)
 }
 
-/// The figures of the batches of a shard alone, and the part for those of the others.
+/// Counts one shard: the figures of its batches alone, and the part to merge with those of the other shards.
 pub(super) fn count_shard(
     directory: &Path,
-    run: &RunSettings,
+    options: &OptionValues,
     shard: Shard,
     signals: &Receiver<i32>,
 ) -> anyhow::Result<(Summary, RunPart)> {
-    let (run, counted) = count_and_keep(directory, run, shard, None, signals)?;
+    let (run, counted) = count_shard_of(directory, options, shard, None, signals)?;
     Ok((counted.summary, RunPart::of(&run, shard)))
 }
 
-/// Counts a shard, and keeps what there is to know of the run.
-fn count_and_keep(
+/// Counts a shard, and also returns the run itself.
+fn count_shard_of(
     directory: &Path,
-    run: &RunSettings,
+    options: &OptionValues,
     shard: Shard,
     publisher: Option<Publisher>,
     signals: &Receiver<i32>,
-) -> anyhow::Result<(Arc<Run>, Counted)> {
+) -> anyhow::Result<(Arc<Run>, CountedRun)> {
     let following = Following { shard, ..Following::unkept(Mode::Once) };
-    let mut watch = start(directory, run, &following, publisher.unwrap_or_else(Publisher::none))?;
-    count_all(&watch, run.symbols, signals)?;
+    let mut watch = start(directory, options, &following, publisher.unwrap_or_else(Publisher::none))?;
+    count_all(&watch, options.symbols(), signals)?;
     let all_published = finish::close_publisher(&mut watch);
     let run = Arc::clone(&watch.runs().shown().run);
     if let Some(why) = run.refused() {
@@ -104,7 +107,7 @@ fn count_and_keep(
         bail!("{}: {}", shown(directory), printable(why));
     }
     let summary = Summary::of(&run, SystemTime::now());
-    // The batches of a small run may all be in other shards.
+    // All batches of a small run may be in other shards.
     let elsewhere = shard != Shard::WHOLE && is_run(directory);
     if run.manifest().is_none() && summary.account.seen == 0 && !elsewhere {
         finish::name_problems(&[summary], None);
@@ -113,21 +116,21 @@ fn count_and_keep(
             shown(directory)
         );
     }
-    Ok((run, Counted { summary, all_published }))
+    Ok((run, CountedRun { summary, all_published }))
 }
 
-/// Waits until everything is counted, with a progress bar on standard error, which nobody may read.
+/// Waits until everything is counted, with a progress bar on standard error. If nobody reads that, it holds up nothing.
 fn count_all(watch: &Watch, symbols: Symbols, signals: &Receiver<i32>) -> anyhow::Result<()> {
     let (views, style) = (watch.views().clone(), style(symbols)?);
-    let mut bar = Display::<()>::start("bar", move |ends| show_bar(&views, style, &ends))?;
+    let mut bar = Display::<()>::start("bar", move |channels| show_bar(&views, style, &channels))?;
     let counted = wait_until_counted(watch, &bar, signals);
     watch.said().try_iter().for_each(|said| bar.say(said));
-    bar.stop(if counted.is_ok() { BAR } else { Duration::ZERO });
+    bar.stop(if counted.is_ok() { CLEARING } else { Duration::ZERO });
     counted
 }
 
-/// How long a bar may take to be cleared.
-const BAR: Duration = Duration::from_millis(500);
+/// How long clearing the bar may take.
+const CLEARING: Duration = Duration::from_millis(500);
 
 fn wait_until_counted(watch: &Watch, bar: &Display<()>, signals: &Receiver<i32>) -> anyhow::Result<()> {
     let news = watch.views().news();
@@ -145,17 +148,17 @@ fn wait_until_counted(watch: &Watch, bar: &Display<()>, signals: &Receiver<i32>)
     }
 }
 
-fn show_bar(views: &Views, style: ProgressStyle, ends: &Ends<()>) -> anyhow::Result<()> {
+fn show_bar(views: &Views, style: ProgressStyle, channels: &DisplayChannels<()>) -> anyhow::Result<()> {
     let bar = ProgressBar::with_draw_target(Some(0), bar::target()).with_style(style);
     let news = views.news();
     loop {
         select! {
-            recv(ends.stop) -> _ => break,
-            recv(ends.messages) -> said => said.iter().for_each(|said| output::say(said)),
+            recv(channels.stop) -> _ => break,
+            recv(channels.messages) -> said => said.iter().for_each(|said| output::say(said)),
             recv(news) -> _ => show(&bar, &views.runs().shown().run),
         }
     }
-    ends.messages.try_iter().for_each(|said| output::say(&said));
+    channels.messages.try_iter().for_each(|said| output::say(&said));
     bar.finish_and_clear();
     Ok(())
 }

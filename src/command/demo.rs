@@ -1,13 +1,12 @@
-//! `neurotop demo`: replays a bundled real run into a temporary directory and watches it.
+//! `neurotop demo`: replays a bundled real run into a temporary directory, and watches it.
 
 use super::session::{Following, check, start};
 use super::signals::leave_signals;
 use super::watch::watch_runs;
 use crate::dashboard::DashboardOptions;
-use crate::options::cli::{DemoArgs, RunArgs};
-use crate::options::config::Config;
-use crate::options::settings::{self, RunSettings, STALL_AFTER};
-use crate::publish::{Publisher, Publishing};
+use crate::options::cli::CommandLine;
+use crate::options::{OptionValues, Purpose};
+use crate::publish::Publisher;
 use crate::run::Mode;
 use anyhow::Context;
 use crossbeam_channel::bounded;
@@ -18,49 +17,41 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A NeuroBench benchmark of a trained network on 192 handwritten digits, as it was recorded.
+/// A recorded NeuroBench benchmark of a trained network on 192 handwritten digits.
 static RUN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/demo-run");
 
-/// How long the finished dashboard stays where nobody presses a key.
+/// How long the dashboard stays after the run is over, if nobody presses a key.
 const CLOSE_AFTER: Duration = Duration::from_secs(20);
 
-/// How soon the writer notices that it is no longer wanted.
+/// How often the writer checks whether it is to stop.
 const CHECK: Duration = Duration::from_millis(50);
 
-pub(super) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
-    let config = &Config::load(args.config.as_deref())?;
+/// When the run is stalled: at a slow pace after three batches that do not come.
+const STALL_AFTER: Duration = Duration::from_secs(30);
+const STALL_AFTER_BATCHES: u32 = 3;
+
+pub(super) fn demo(given: &CommandLine) -> anyhow::Result<ExitCode> {
+    let mut options = OptionValues::load(given, Purpose::Demo)?;
+    let pace = options.pace;
+    options.stall_after = STALL_AFTER.max(pace * STALL_AFTER_BATCHES);
     let signals = leave_signals()?;
     let directory =
         tempfile::Builder::new().prefix("neurotop-demo-").tempdir().context("no temporary directory")?;
-    let pace = settings::pace(&args, config);
-    let given = RunArgs { symbols: args.symbols, ..RunArgs::default() };
-    let run = RunSettings {
-        // What the configuration says of the user's runs is not said of this one.
-        exports: args.export,
-        stall_after: STALL_AFTER.max(pace * 3),
-        ..RunSettings::new(given, config)
-    };
-    run.begin()?;
-    check(directory.path(), &run, Mode::Live)?;
-    let publish = args.publish;
-    let publishing = Publishing { tensorboard: publish.tensorboard, openmetrics: publish.openmetrics };
-    let publisher = Publisher::start(&publishing)?;
-    let priority = settings::priority(args.priority, config);
-    let following = Following { priority, ..Following::unkept(Mode::Live) };
-    let watch = start(directory.path(), &run, &following, publisher)?;
+    options.begin()?;
+    check(directory.path(), &options, Mode::Live)?;
+    let publisher = Publisher::start(&options.publishing())?;
+    let following = Following { priority: options.priority, ..Following::unkept(Mode::Live) };
+    let watch = start(directory.path(), &options, &following, publisher)?;
     let leave = Arc::new(AtomicBool::new(false));
     let (end, ended) = bounded(1);
     let write = {
         let (path, leave) = (directory.path().to_owned(), Arc::clone(&leave));
-        // Nobody may wait for it any more.
+        // The main thread may have left.
         move || drop(end.send(replay(&path, pace, &leave)))
     };
     std::thread::Builder::new().name("demo".into()).spawn(write)?;
-    let options = DashboardOptions {
-        close_after: Some(CLOSE_AFTER),
-        ..settings::dashboard(&run, &args.end, &args.look, config)?
-    };
-    let code = watch_runs(watch, &signals, options);
+    let dashboard = DashboardOptions { close_after: Some(CLOSE_AFTER), ..options.dashboard() };
+    let code = watch_runs(watch, &signals, dashboard);
     leave.store(true, Ordering::Relaxed);
     let failed = |_| Err(std::io::Error::other("the writer of the run failed"));
     let written = ended.recv_timeout(ENDS_WITHIN).unwrap_or_else(failed);
@@ -93,7 +84,7 @@ fn replay(directory: &Path, pace: Duration, leave: &AtomicBool) -> std::io::Resu
     Ok(())
 }
 
-/// Waits; returns whether to go on.
+/// Waits. Returns false if the writer is to stop.
 fn pause(time: Duration, leave: &AtomicBool) -> bool {
     let until = std::time::Instant::now() + time;
     while !leave.load(Ordering::Relaxed) {

@@ -1,68 +1,65 @@
-//! What shows the runs, in a thread of its own: the dashboard, lines of progress, or a bar. It may hang for ever, since
-//! nobody reads what it writes, and holds up nothing.
+//! The thread that shows the runs: the dashboard, lines of progress, or a bar. It hangs when nobody reads what it writes,
+//! and the rest of the program then goes on without it.
 
 use super::signals::NO_THREAD;
 use anyhow::{Context, anyhow};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::time::Duration;
 
-/// Messages and orders that may wait.
+/// The most messages, and the most orders, that can wait.
 const WAITING: usize = 64;
 
-/// A thread that shows the runs.
+/// The main thread's side of it. `O` is what the user can order.
 pub(super) struct Display<O> {
     messages: Sender<String>,
     orders: Receiver<O>,
-    /// Dropped to have it end.
+    /// Dropping it ends the thread.
     stop: Option<Sender<()>>,
     ended: Receiver<anyhow::Result<()>>,
 }
 
 /// The thread's side of it.
-pub(super) struct Ends<O> {
-    /// What there is to say to the user.
+pub(super) struct DisplayChannels<O> {
+    /// Messages for the user.
     pub(super) messages: Receiver<String>,
-    /// What the user orders.
     pub(super) orders: Sender<O>,
     /// Closes when it is time to end.
     pub(super) stop: Receiver<()>,
 }
 
 impl<O: Send + 'static> Display<O> {
-    /// Starts the thread.
     pub(super) fn start(
         name: &str,
-        show: impl FnOnce(Ends<O>) -> anyhow::Result<()> + Send + 'static,
+        show: impl FnOnce(DisplayChannels<O>) -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<Self> {
         let (messages, received) = bounded(WAITING);
         let (order, orders) = bounded(WAITING);
         let (stop, stopped) = bounded(0);
         let (end, ended) = bounded(1);
-        let ends = Ends { messages: received, orders: order, stop: stopped };
+        let channels = DisplayChannels { messages: received, orders: order, stop: stopped };
         let run = move || {
-            // Whoever started it may have left. A panic closes the channel.
-            let _ = end.send(show(ends));
+            // The main thread may have left. A panic closes the channel.
+            let _ = end.send(show(channels));
         };
         std::thread::Builder::new().name(name.into()).spawn(run).context(NO_THREAD)?;
         Ok(Self { messages, orders, stop: Some(stop), ended })
     }
 
-    /// Has something said; what finds no room is in the log.
+    /// Shows the user a message. One that finds no room is in the log only.
     pub(super) fn say(&self, message: String) {
         let _ = self.messages.try_send(message);
     }
 
-    /// What the user orders.
     pub(super) fn orders(&self) -> &Receiver<O> {
         &self.orders
     }
 
-    /// Tells once how it has ended; [`fault`] where it says nothing.
+    /// Receives once how the thread has ended. If it closes without a message, that is a [`fault`].
     pub(super) fn ended(&self) -> &Receiver<anyhow::Result<()>> {
         &self.ended
     }
 
-    /// Has it end, and waits for that, but no longer than so; returns what came of it, or `None` where it hangs.
+    /// Ends the thread and returns its result, or `None` if it has not ended within this time.
     pub(super) fn stop(&mut self, within: Duration) -> Option<anyhow::Result<()>> {
         self.stop = None;
         match self.ended.recv_timeout(within) {
@@ -73,7 +70,7 @@ impl<O: Send + 'static> Display<O> {
     }
 }
 
-/// A fault of this program.
+/// The error for a panic.
 pub(super) fn fault() -> anyhow::Error {
     anyhow!("a fault of neurotop itself; please report it")
 }
@@ -83,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_hangs_is_left_behind_and_one_that_panics_is_a_fault() {
+    fn stop_gives_up_on_a_hanging_thread_and_reports_a_panic() {
         let (held, until) = bounded::<()>(0);
         let mut hangs = Display::<()>::start("hangs", move |_| {
             let _ = until.recv();
@@ -93,8 +90,8 @@ mod tests {
         assert!(hangs.stop(Duration::from_millis(50)).is_none());
         drop(held);
         assert!(matches!(hangs.stop(Duration::from_secs(60)), Some(Ok(()))));
-        let mut waits = Display::<()>::start("waits", |ends| {
-            let _ = ends.stop.recv();
+        let mut waits = Display::<()>::start("waits", |channels| {
+            let _ = channels.stop.recv();
             Ok(())
         })
         .expect("a thread");

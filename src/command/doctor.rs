@@ -1,35 +1,34 @@
-//! `neurotop doctor PATH`: what a directory is, what is in it, and what is wrong with which file.
+//! `neurotop doctor PATH`: says what a directory is, what is in it, and what is wrong with which file.
 
 use super::output;
-use crate::doctor::{Diagnosis, Kind, Settings};
-use crate::options::cli::{DoctorArgs, DoctorFormat};
-use crate::options::config::Config;
-use crate::options::settings::{self, RunSettings};
-use crate::run::prices::{Costs, LayerDefaults};
+use crate::doctor::{Diagnosis, DoctorOptions, PathKind};
+use crate::options::cli::{CommandLine, DoctorFormat};
+use crate::options::{OptionValues, Purpose};
+use std::path::Path;
 use std::process::ExitCode;
 
-/// Something is wrong.
+/// The exit code where something is wrong.
 const WRONG: u8 = 3;
 
-pub(super) fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
-    let config = &Config::load(args.config.as_deref())?;
-    let run = RunSettings::new(args.as_run(), config);
-    run.links.apply();
-    let settings = Settings {
-        costs: Costs::with_rules(run.costs.iter().cloned()),
-        neurons: LayerDefaults::parse(&run.neurons),
-        resets: LayerDefaults::parse(&run.resets),
-        deep: args.deep,
-        state: settings::state(args.state.as_ref(), config),
-    };
-    let diagnosis = Diagnosis::of(&args.path, &settings);
-    let text = match args.format {
+pub(super) fn doctor(
+    path: &Path,
+    deep: bool,
+    format: DoctorFormat,
+    given: &CommandLine,
+) -> anyhow::Result<ExitCode> {
+    let options = OptionValues::load(given, Purpose::Once)?;
+    options.links().apply();
+    let [neurons, resets] = options.layer_defaults();
+    let state = options.state.value.clone();
+    let settings = DoctorOptions { costs: options.costs(), neurons, resets, deep, state };
+    let diagnosis = Diagnosis::for_path(path, &settings);
+    let text = match format {
         DoctorFormat::Text => diagnosis.text(),
         DoctorFormat::Json => serde_json::to_string_pretty(&diagnosis)? + "\n",
     };
-    output::print(&text, run.symbols)?;
+    output::print(&text, options.symbols())?;
     Ok(match diagnosis.kind {
-        Kind::Missing | Kind::Other => ExitCode::FAILURE,
+        PathKind::Missing | PathKind::Other => ExitCode::FAILURE,
         _ if diagnosis.is_wrong() => ExitCode::from(WRONG),
         _ => ExitCode::SUCCESS,
     })

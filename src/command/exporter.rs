@@ -1,6 +1,6 @@
-//! Writes exports in threads of their own, since a disk may take its time: one thread a file, so that one that hangs
-//! holds up no other, and one export of a file after the other, so that an older one never replaces a newer one. What
-//! `e` asks for and what is written on leaving go the same way.
+//! Writes the exports, in one thread for each file. A disk that hangs then holds up no other file. The exports to one file
+//! are written in order, so that an older one never replaces a newer one. This goes for those that the key `e` orders
+//! and for those on leaving.
 
 use super::display::fault;
 use super::leaving::Leaving;
@@ -17,30 +17,30 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-/// Orders that may wait for one file: more are keys that somebody holds down while a disk hangs.
+/// The most orders that can wait for one file. More come only if somebody holds the key down while a disk hangs.
 const ORDERS: usize = 8;
 
-/// What became of the orders that may wait to be said.
+/// The most outcomes that can wait to be reported.
 const OUTCOMES: usize = 256;
 
-/// What became of one export: its file, and why it could not be written, where it could not.
+/// The file of an export, and the error if it could not be written.
 pub(super) type Outcome = (PathBuf, Result<(), String>);
 
-/// What is to be written into one file, where anything is; and who wants to know what became of it.
-struct Order {
-    export: Option<(Export, Arc<Figures>)>,
+/// An export to write into one file; `None` only reports that those before are written.
+struct ExportOrder {
+    export: Option<(Export, Arc<ExportFigures>)>,
     path: PathBuf,
     outcomes: Sender<Outcome>,
 }
 
-/// The figures of an export, worked out by the first thread that writes them.
-struct Figures {
+/// The figures of an export, computed by the first thread that writes them.
+struct ExportFigures {
     runs: Runs,
     checks: Checks,
     summaries: OnceLock<Vec<Summary>>,
 }
 
-impl Figures {
+impl ExportFigures {
     fn summaries(&self) -> &[Summary] {
         self.summaries.get_or_init(|| {
             let mut summaries = self.runs.summaries(SystemTime::now());
@@ -50,37 +50,36 @@ impl Figures {
     }
 }
 
-/// The threads that write; each is started with the first order for its file.
+/// The threads that write. Each starts with the first order for its file.
 pub(super) struct Exporter {
     checks: Checks,
-    queues: HashMap<PathBuf, Sender<Order>>,
-    /// What became of the orders that nobody waits for.
+    queues: HashMap<PathBuf, Sender<ExportOrder>>,
+    /// The outcomes of the exports on `e`, for which nobody waits.
     outcomes: (Sender<Outcome>, Receiver<Outcome>),
 }
 
 impl Exporter {
-    /// Exports say what the figures are held against.
+    /// The exports include what the checks say.
     pub(super) fn new(checks: Checks) -> Self {
         Self { checks, queues: HashMap::new(), outcomes: bounded(OUTCOMES) }
     }
 
-    /// Has the figures of the runs written, which are worked out there, too.
+    /// Orders exports of the runs. The threads that write also compute the figures.
     ///
     /// # Errors
-    /// Where the system gives no thread, or so much is asked for already that is not written.
+    /// Where the system gives no thread, or too many orders wait for one of the files.
     pub(super) fn order(&mut self, runs: Runs, exports: &[Export]) -> io::Result<()> {
         let outcomes = self.outcomes.0.clone();
         let figures = self.figures(runs);
         exports.iter().try_for_each(|export| self.send(export, &figures, &outcomes))
     }
 
-    /// What became of the orders.
     pub(super) fn outcomes(&self) -> &Receiver<Outcome> {
         &self.outcomes.1
     }
 
-    /// Has the last exports written, once those are that were asked for before, and waits for that; but once a signal
-    /// asks to leave, not for long. Returns what became of each, in their order.
+    /// Writes the last exports, after those that were ordered before, and waits until all are written; not for long once
+    /// a signal asks to leave. Returns the outcome of each, in their order.
     pub(super) fn finish(&mut self, runs: Runs, exports: &[Export], leaving: &Leaving<'_>) -> Vec<Outcome> {
         let figures = self.figures(runs);
         let (outcomes, finished) = bounded(self.queues.len() + exports.len());
@@ -90,11 +89,12 @@ impl Exporter {
                 refused.insert(export.path().to_owned(), error.to_string());
             }
         }
-        // What e has asked for under another name is waited for, too.
+        // Also wait for files that only the key ordered.
         let others =
             self.queues.iter().filter(|(path, _)| !exports.iter().any(|export| export.path() == *path));
         for (path, queue) in others {
-            let _ = queue.try_send(Order { export: None, path: path.clone(), outcomes: outcomes.clone() });
+            let _ =
+                queue.try_send(ExportOrder { export: None, path: path.clone(), outcomes: outcomes.clone() });
         }
         drop(outcomes);
         let mut written = HashMap::new();
@@ -112,14 +112,14 @@ impl Exporter {
         exports.iter().map(&mut outcome_of).collect()
     }
 
-    fn figures(&self, runs: Runs) -> Arc<Figures> {
-        Arc::new(Figures { runs, checks: self.checks.clone(), summaries: OnceLock::new() })
+    fn figures(&self, runs: Runs) -> Arc<ExportFigures> {
+        Arc::new(ExportFigures { runs, checks: self.checks.clone(), summaries: OnceLock::new() })
     }
 
     fn send(
         &mut self,
         export: &Export,
-        figures: &Arc<Figures>,
+        figures: &Arc<ExportFigures>,
         outcomes: &Sender<Outcome>,
     ) -> io::Result<()> {
         let path = export.path().to_owned();
@@ -127,28 +127,28 @@ impl Exporter {
             self.queues.insert(path.clone(), start()?);
         }
         let export = Some((export.clone(), Arc::clone(figures)));
-        let order = Order { export, path: path.clone(), outcomes: outcomes.clone() };
+        let order = ExportOrder { export, path: path.clone(), outcomes: outcomes.clone() };
         let is_sent = self.queues.get(&path).is_some_and(|queue| queue.try_send(order).is_ok());
-        if is_sent { Ok(()) } else { Err(io::Error::other("what was asked for before is not written yet")) }
+        if is_sent { Ok(()) } else { Err(io::Error::other("the exports before it are not written yet")) }
     }
 }
 
-/// Starts a thread that writes one file.
-fn start() -> io::Result<Sender<Order>> {
+/// Starts the thread for one file.
+fn start() -> io::Result<Sender<ExportOrder>> {
     let (orders, received) = bounded(ORDERS);
     let write = move || received.iter().for_each(carry_out);
     std::thread::Builder::new().name("export".into()).spawn(write)?;
     Ok(orders)
 }
 
-fn carry_out(Order { export, path, outcomes }: Order) {
+fn carry_out(ExportOrder { export, path, outcomes }: ExportOrder) {
     let write = || export.as_ref().map_or(Ok(()), |(export, figures)| write(export, figures));
     let written = catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(|_| Err(fault().to_string()));
-    // Whoever asked may have left.
+    // The main thread may have left.
     let _ = outcomes.try_send((path, written));
 }
 
-fn write(export: &Export, figures: &Figures) -> Result<(), String> {
+fn write(export: &Export, figures: &ExportFigures) -> Result<(), String> {
     fault::point("export");
     export.write(&Summaries(figures.summaries())).map_err(|error| format!("{error:#}"))
 }

@@ -1,29 +1,44 @@
-//! The end of every command: the exports, the tables, the exit code.
+//! How commands end: with exports, tables, messages on standard error, and the exit code.
 
 use super::exporter::Outcome;
 use super::leaving::Leaving;
 use super::output;
 use crate::dashboard::{Appearance, AppearanceOptions, Symbols, ThemeName};
 use crate::figures::{Colours, Comparison, Export, Failure, Format, Report, Summary};
+use crate::options::OptionValues;
 use crate::run::Watch;
 use crate::text::{printable, shown};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-/// Counted, but something was set aside.
+/// The exit code where something was set aside.
 const SET_ASIDE: u8 = 3;
 
-/// Counted, and a condition of `--fail-if` holds or cannot be decided.
+/// The exit code where a condition of `--fail-if` holds or cannot be decided.
 const FAILED: u8 = 4;
 
-/// Publishes the last state, and names on standard error what could not be published. Returns whether all was.
+/// Exports and prints the figures of one run, and reports what is wrong with them. Returns the exit code.
+pub(super) fn report(
+    summary: &Summary,
+    options: &OptionValues,
+    all_published: bool,
+) -> anyhow::Result<ExitCode> {
+    let exported = write_exports(&options.export, summary);
+    let printed = print(summary, options.format, options.symbols())?;
+    name_problems(std::slice::from_ref(summary), Some(options.format));
+    name_failures(None, summary.failed.as_deref(), Some(options.format));
+    let all_written = exported && printed && all_published;
+    Ok(exit_code(all_written, summary.failed.as_deref(), summary.leaves_out()))
+}
+
+/// Publishes the last figures, and reports failures on standard error. Returns whether there were none.
 pub(super) fn close_publisher(watch: &mut Watch) -> bool {
     let failed = watch.publisher().close(Leaving::for_publishing());
     failed.iter().for_each(|why| output::say(why));
     failed.is_empty()
 }
 
-/// Writes the exports and names each that failed on standard error. Returns whether all were written.
+/// Writes the exports, and reports each on standard error. Returns whether all succeeded.
 pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
     let write = |export: &Export| {
         let written = export.write(report).map_err(|error| format!("{error:#}"));
@@ -32,7 +47,7 @@ pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
     name_exports(&exports.iter().map(write).collect::<Vec<Outcome>>())
 }
 
-/// Names exports that were written, or why they could not be. Returns whether all were.
+/// Reports exports on standard error. Returns whether all succeeded.
 pub(super) fn name_exports(outcomes: &[Outcome]) -> bool {
     for (path, written) in outcomes {
         match written {
@@ -43,9 +58,9 @@ pub(super) fn name_exports(outcomes: &[Outcome]) -> bool {
     outcomes.iter().all(|(_, written)| written.is_ok())
 }
 
-/// Prints a report on standard output, which may be gone, and names on standard error why it could not be. What is
-/// for people is in symbols that can be shown, what is for programs as it is in a file. Returns whether it was
-/// printed, as far as anybody wants it.
+/// Prints a report on standard output. Text for people uses the symbols that the terminal can show; formats for programs
+/// are the same as in a file. Returns false if writing failed, which is reported on standard error. It is no failure if
+/// the reader has closed standard output.
 pub(super) fn print(report: &impl Report, format: Format, symbols: Symbols) -> anyhow::Result<bool> {
     let text = report.render(format, colours())?;
     let symbols = if format == Format::Text { symbols } else { Symbols::Unicode };
@@ -56,18 +71,18 @@ pub(super) fn print(report: &impl Report, format: Format, symbols: Symbols) -> a
     Ok(printed.is_ok())
 }
 
-/// Whether standard output shows colours, and the user wants them.
+/// On if standard output can show colours and the user wants them.
 fn colours() -> Colours {
     let theme = Appearance::from_environment(AppearanceOptions::default()).theme;
     if std::io::stdout().is_terminal() && theme != ThemeName::Monochrome { Colours::On } else { Colours::Off }
 }
 
-/// Whether the user has just read it on standard output.
+/// Whether the report that was printed has told the user already.
 fn was_read(printed: Option<Format>) -> bool {
     printed == Some(Format::Text) && std::io::stdout().is_terminal()
 }
 
-/// Names what was set aside on standard error, unless the user has just read it on standard output.
+/// Reports what is not counted on standard error, unless the report on the terminal said it.
 pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
     if was_read(printed) {
         return;
@@ -90,12 +105,12 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
     }
 }
 
-/// Which of several runs is meant.
+/// The name of the run in front of a message, if there are several runs.
 fn prefix(summaries: &[Summary], summary: &Summary) -> String {
     if summaries.len() > 1 { format!("{}: ", printable(&summary.run.name)) } else { String::new() }
 }
 
-/// The same for the runs of a comparison.
+/// Does the same for the runs of a comparison.
 pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
     if was_read(Some(printed)) {
         return;
@@ -114,8 +129,8 @@ pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
     }
 }
 
-/// Names the conditions that hold on standard error, with the run where there are several, unless the user
-/// has just read them.
+/// Reports the conditions that failed on standard error, with the name of the run if one is given, unless the report on
+/// the terminal said it.
 pub(super) fn name_failures(run: Option<&str>, failures: Option<&[Failure]>, printed: Option<Format>) {
     if was_read(printed) {
         return;
@@ -126,8 +141,7 @@ pub(super) fn name_failures(run: Option<&str>, failures: Option<&[Failure]>, pri
     }
 }
 
-/// The exit code that the figures deserve: of several, the first here. What is written is exported, printed and
-/// published.
+/// The exit code. If several apply, the first here wins. `all_written` is about exports, standard output and publishing.
 pub(super) fn exit_code(all_written: bool, failures: Option<&[Failure]>, set_aside: bool) -> ExitCode {
     if !all_written {
         ExitCode::FAILURE

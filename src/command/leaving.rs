@@ -1,8 +1,8 @@
 //! How long each step of leaving may take.
 //!
-//! After a signal all of it is over within five seconds, whatever screen, pipe, disk or publisher do: each step has
-//! until its time after the signal, and one that needs less leaves more to the next. Without a signal the steps may take
-//! longer, and a signal then cuts them short.
+//! After a signal the program ends within five seconds, whatever the screen, pipes, disks and publishers do. Each step has
+//! a deadline, counted from the signal, so that a step that needs less leaves more to the next. Without a signal the
+//! steps may take longer, and a signal then cuts them short.
 
 use super::exporter::Outcome;
 use super::output;
@@ -12,49 +12,48 @@ use crossbeam_channel::{Receiver, after, at, never, select};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// How long after the signal the display, the counting, the publishers and the exports are waited for. What is left of
-/// five seconds is for printing.
+/// The deadlines after the signal. The rest of the five seconds is for printing.
 const DISPLAY: Duration = Duration::from_millis(500);
 const COUNTING: Duration = Duration::from_millis(2600);
 const PUBLISHING: Duration = Duration::from_millis(3200);
 const EXPORTS: Duration = Duration::from_millis(4200);
 
-/// The same without a signal, each from its own beginning; exports have all the time that they take.
+/// How long a step may take without a signal. Exports may take any time then.
 const UNASKED: Duration = Duration::from_secs(5);
 
-/// What the program is asked while it leaves.
+/// Waits for the steps of leaving, and for signals meanwhile.
 pub(super) struct Leaving<'a> {
     signals: &'a Receiver<i32>,
-    /// When exports are waited for no more, since a signal came while they were.
+    /// The deadline of the exports, once a signal came while they were written.
     hurried: Cell<Option<Instant>>,
 }
 
-/// What an export that does not hang may take after somebody has pressed Ctrl-C to leave at once.
+/// How long an export may still take after a Ctrl-C to leave at once.
 const HURRIED: Duration = Duration::from_millis(500);
 
 impl<'a> Leaving<'a> {
-    /// Signals that came until now asked to leave, and that is what is done.
+    /// Drops the signals that came before: leaving is what they asked for.
     pub(super) fn new(signals: &'a Receiver<i32>) -> Self {
         signals.try_iter().for_each(drop);
         Self { signals, hurried: Cell::new(None) }
     }
 
-    /// How long a step may take that has so long after a signal.
+    /// The time left for a step with this deadline, if there was a signal.
     fn within(step: Duration) -> Option<Duration> {
         streams::asked().map(|asked| (asked + step).saturating_duration_since(Instant::now()))
     }
 
-    /// How long the display may take to give the terminal back.
+    /// The time left for the display to restore the terminal.
     pub(super) fn for_display() -> Duration {
         Self::within(DISPLAY).unwrap_or(UNASKED)
     }
 
-    /// How long the publishers may take.
+    /// The time left for the publishers.
     pub(super) fn for_publishing() -> Duration {
         Self::within(PUBLISHING).unwrap_or(UNASKED)
     }
 
-    /// Waits until the owners of all runs have ended.
+    /// Waits until counting has ended for all runs.
     pub(super) fn wait_for_counting(&self, views: &Views) {
         let news = views.news();
         let give_up = after(Self::within(COUNTING).unwrap_or(UNASKED));
@@ -72,7 +71,7 @@ impl<'a> Leaving<'a> {
         }
     }
 
-    /// Waits until one export more is written; `None` where all are, or it is not in time.
+    /// Waits for the outcome of the next export. `None` if all are written, or the next is late.
     pub(super) fn wait_for_export(&self, finished: &Receiver<Outcome>) -> Option<Outcome> {
         let mut say = after(output::SAY_AFTER);
         loop {

@@ -1,4 +1,4 @@
-//! `neurotop man`: the manual page on standard output.
+//! `neurotop man`: prints the manual page.
 
 use super::output;
 use crate::options::cli::Cli;
@@ -7,7 +7,7 @@ use clap_mangen::Man;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// One page: the command, then each subcommand under its own heading.
+/// Prints one page with a section for each subcommand.
 pub(super) fn man() -> anyhow::Result<ExitCode> {
     let mut command = Cli::command();
     command.build();
@@ -30,7 +30,7 @@ pub(super) fn man() -> anyhow::Result<ExitCode> {
         ] {
             let mut section = Vec::new();
             render(&page, &mut section)?;
-            // The sections of a subcommand stand one level lower.
+            // The sections of a subcommand are one level lower.
             roff.write_all(String::from_utf8(section)?.replace(".SH ", ".SS ").as_bytes())?;
         }
     }

@@ -1,44 +1,39 @@
-//! `neurotop merge PART…`: merges the parts of a run, one of each shard, and prints the figures of one pass.
+//! `neurotop merge PART…`: merges the parts of a run, one for each shard, and prints the figures as of one pass.
 
 use super::check::{checks, open_baseline};
 use super::signals::leave_signals;
 use super::{finish, output};
 use crate::figures::{Merge, RunPart, Summary};
-use crate::options::cli::MergeArgs;
-use crate::options::config::Config;
-use crate::options::settings::{self, RunSettings};
+use crate::options::cli::CommandLine;
+use crate::options::{OptionValues, Purpose};
 use crate::text::shown;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-pub(super) fn merge(args: MergeArgs) -> anyhow::Result<ExitCode> {
-    let config = &Config::load(args.config.as_deref())?;
-    let (mut run, format) = (RunSettings::new(args.as_run(), config), settings::format(args.format, config));
-    for export in &run.exports {
+pub(super) fn merge(parts: &[PathBuf], given: &CommandLine) -> anyhow::Result<ExitCode> {
+    let mut options = OptionValues::load(given, Purpose::Once)?;
+    for export in &options.export {
         export.check()?;
     }
     let mut merge = Merge::default();
-    for path in &args.parts {
+    for path in parts {
         merge.add(path, RunPart::read(path)?)?;
     }
-    // A baseline that is yet to be counted is counted as the parts were.
+    // A baseline that has to be counted is counted with the rules of the parts.
     let counted = merge.settings()?;
-    run.costs = counted.costs.rules().collect();
-    (run.neurons, run.resets) = (counted.neurons.values(), counted.resets.values());
-    let merged = merge.finish(run.stall_after)?;
-    let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
-    let checks = checks(baseline, &run, &leave_signals()?)?;
+    options.cost = counted.costs.rules().collect();
+    (options.neuron, options.reset) = (counted.neurons.values(), counted.resets.values());
+    let merged = merge.finish(options.stall_after)?;
+    let checks = checks(open_baseline(&options)?, &options, &leave_signals()?)?;
     let mut summary = Summary::of(&merged.run, SystemTime::now());
     checks.apply(&mut summary);
-    let exported = finish::write_exports(&run.exports, &summary);
-    let printed = finish::print(&summary, format, run.symbols)?;
+    let code = finish::report(&summary, &options, true)?;
     for path in &merged.before_end {
         output::say(&format!(
             "{}: made before the run, or a rank of it, ended; count its shard again",
             shown(path)
         ));
     }
-    finish::name_problems(std::slice::from_ref(&summary), Some(format));
-    finish::name_failures(None, summary.failed.as_deref(), Some(format));
-    Ok(finish::exit_code(exported && printed, summary.failed.as_deref(), summary.leaves_out()))
+    Ok(code)
 }

@@ -1,4 +1,7 @@
-//! The subcommands, one file each, and what they share.
+//! The subcommands, one file each, and what they share: following a run (`session.rs`, `count.rs`, `check.rs`), showing
+//! it (`display.rs`, `plain.rs`, `bar.rs`), and ending (`signals.rs`, `leaving.rs`, `exporter.rs`, `finish.rs`,
+//! `output.rs`). A command reads its options, calls the other modules and sets the exit code. It computes no figures, and
+//! only `main.rs` uses it.
 
 mod bar;
 mod bench;
@@ -28,20 +31,20 @@ pub use output::{explain, say};
 use crate::options::cli::{Cli, Command};
 use std::process::ExitCode;
 
-/// Carries out a command line.
+/// Runs the subcommand of a command line.
 ///
 /// # Errors
-/// Where nothing could be done; the exit code is 1 then.
+/// Where nothing could be done. The exit code is then 1, or 2 for a [`clap::Error`].
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Watch(args) => watch::watch(args),
-        Command::Summary(args) => summary::summary(args),
-        Command::Merge(args) => merge::merge(args),
-        Command::Compare(args) => compare::compare(args),
-        Command::Demo(args) => demo::demo(args),
-        Command::Doctor(args) => doctor::doctor(args),
-        Command::Config(args) => config::config(args),
-        Command::Bench(args) => bench::bench(args),
+        Command::Watch { dir, options } => watch::watch(&dir, &options),
+        Command::Summary { dir, options } => summary::summary(&dir, &options),
+        Command::Merge { parts, options } => merge::merge(&parts, &options),
+        Command::Compare { base, new, options } => compare::compare(&base, &new, &options),
+        Command::Demo { options } => demo::demo(&options),
+        Command::Doctor { path, deep, format, options } => doctor::doctor(&path, deep, format, &options),
+        Command::Config { path, check } => config::config(path, check),
+        Command::Bench(args) => bench::bench(&args),
         Command::Recorder => recorder::recorder(),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),

@@ -1,4 +1,4 @@
-//! Where text for people leaves for standard output and standard error.
+//! Writes to standard output and standard error.
 
 use crate::dashboard::Symbols;
 use crate::process::streams::{self, Stream, is_gone};
@@ -8,25 +8,25 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long something may take before the user is told what is going on.
+/// How long the user waits before a message says what takes so long.
 pub(super) const SAY_AFTER: Duration = Duration::from_millis(400);
 
 /// Whether anybody reads standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
     There,
-    /// Whoever read it has closed it, having read enough, or the terminal is gone. That is no fault.
+    /// The reader has closed it, or the terminal is gone. That is not an error.
     Gone,
 }
 
-/// Says something on standard error, with everything escaped that could steer a terminal: names in it may
-/// come from strangers. A terminal that is gone is no reason to end.
+/// Writes a message to standard error. Control characters are escaped, since names in it may come from strangers. Errors
+/// are ignored: a terminal that is gone is no reason to end.
 pub fn say(text: &str) {
     let _ = streams::write(Stream::Errors, (said(text) + "\n").as_bytes());
 }
 
-/// A message under the program's name. Whatever a name in it may do, only its first line begins with that: no name
-/// makes a message of its own.
+/// A message after the name of the program. Only its first line starts with that, so that no file name in it can pass for
+/// a message.
 fn said(text: &str) -> String {
     let mut said = String::from("neurotop: ");
     for (at, line) in text.lines().enumerate() {
@@ -38,20 +38,20 @@ fn said(text: &str) -> String {
     said
 }
 
-/// Prints text, in symbols that can be shown.
+/// Prints text on standard output, in symbols that the terminal can show.
 ///
 /// # Errors
-/// Where there is no room for it, or it is time to leave and nobody reads it.
+/// Where writing fails, or the program is asked to leave while nobody reads.
 pub(super) fn print(text: &str, symbols: Symbols) -> anyhow::Result<Reader> {
     outcome(streams::write(Stream::Output, symbols.text(text).as_bytes()))
 }
 
-/// Prints a text that is all there is to do.
+/// Prints the text that is all a command does.
 pub(super) fn print_alone(text: &[u8]) -> anyhow::Result<ExitCode> {
     outcome(streams::write(Stream::Output, text)).map(|_| ExitCode::SUCCESS)
 }
 
-/// Says what is wrong with a command line, or prints the help that it asks for.
+/// Prints what is wrong with a command line, or the help that it asks for. Returns the exit code.
 pub fn explain(error: &clap::Error) -> ExitCode {
     let printed = error.print().and_then(|()| io::stdout().flush());
     match outcome(printed) {
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_line_has_the_name_of_the_program() {
+    fn only_the_first_line_starts_with_the_name_of_the_program() {
         assert_eq!(said("all is well"), "neurotop: all is well");
         assert_eq!(said("these:\n  a\n  b"), "neurotop: these:\n  a\n  b");
         assert_eq!(said("x\nneurotop: y\r\u{1b}[2J"), "neurotop: x\n  neurotop: y\\u{d}\\u{1b}[2J");

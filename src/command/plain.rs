@@ -1,6 +1,6 @@
-//! `watch` where standard output is no terminal: a line of progress whenever something has changed.
+//! `watch` without a terminal: prints a line of progress whenever something has changed.
 
-use super::display::Ends;
+use super::display::DisplayChannels;
 use super::output::{self, Reader};
 use crate::dashboard::{DashboardOptions, Symbols};
 use crate::figures::{Summary, silent_ranks};
@@ -11,51 +11,51 @@ use crossbeam_channel::{never, select};
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The least time between two lines.
+/// The least time between two lines of a run.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
 /// The least time between two looks at the runs.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The time before the first line: what is there already is counted first.
+/// The time before the first line, in which what exists already is counted.
 const FIRST_LINE: Duration = Duration::from_millis(300);
 
-/// Prints progress until it is told to stop, or nobody reads any more; where a dashboard would close by itself, until
+/// Prints progress until it is told to stop or nobody reads any more, and where a dashboard would close by itself, until
 /// the runs are over.
 pub(super) fn print_lines<O>(
     views: &Views,
     options: &DashboardOptions,
-    ends: &Ends<O>,
+    channels: &DisplayChannels<O>,
 ) -> anyhow::Result<()> {
     let symbols = options.appearance.symbols;
     let wake = views.news();
-    let (mut news, mut absent) = (News::default(), Absent::default());
+    let (mut news, mut missing) = (News::default(), MissingRuns::default());
     let next = Instant::now() + FIRST_LINE;
     let mut printer = Printer { symbols, last: HashMap::new(), next, failed: false };
     let mut next_look = Instant::now();
     loop {
         let (now, runs) = (Instant::now(), views.runs());
-        let said = ends.messages.try_iter().chain(news.take(&runs));
+        let said = channels.messages.try_iter().chain(news.take(&runs));
         said.for_each(|said| output::say(&printable(&said)));
-        absent.name(&runs);
+        missing.report(&runs);
         let is_over = options.close_after.is_some() && runs.are_over(SystemTime::now());
         let is_due = is_over || now >= printer.next;
         if (is_due && printer.print(&runs) == Reader::Gone) || is_over {
             return Ok(());
         }
-        // A view that is held while the run goes on takes memory.
+        // Holding a view while the run goes on takes memory.
         drop(runs);
         let (next, wake) = if now >= next_look {
             next_look = now + LOOK;
             (printer.next, wake.clone())
         } else {
-            // Of many views only so many are looked at.
+            // Views may come faster than they are worth looking at.
             (printer.next.min(next_look), never())
         };
         select! {
-            recv(ends.stop) -> _ => {
+            recv(channels.stop) -> _ => {
                 let runs = views.runs();
-                let said = ends.messages.try_iter().chain(news.take(&runs));
+                let said = channels.messages.try_iter().chain(news.take(&runs));
                 said.for_each(|said| output::say(&printable(&said)));
                 if runs.are_over(SystemTime::now()) {
                     printer.print(&runs);
@@ -63,7 +63,7 @@ pub(super) fn print_lines<O>(
                 return Ok(());
             }
             recv(wake) -> _ => {}
-            recv(ends.messages) -> said => said.iter().for_each(|said| output::say(&printable(said))),
+            recv(channels.messages) -> said => said.iter().for_each(|said| output::say(&printable(said))),
             default(next.saturating_duration_since(Instant::now())) => {}
         }
     }
@@ -71,16 +71,15 @@ pub(super) fn print_lines<O>(
 
 struct Printer {
     symbols: Symbols,
-    /// The last line of each run, by its number.
+    /// The last line of each run, by the number of the run.
     last: HashMap<usize, String>,
     next: Instant,
-    /// Whether the last line found no room.
+    /// Whether the last line could not be written.
     failed: bool,
 }
 
 impl Printer {
-    /// Prints where each run is, unless that was printed last of it. Counting goes on without lines that find no
-    /// room, which is said once.
+    /// Prints the line of each run if it has changed. If that fails, counting goes on and one message says so.
     fn print(&mut self, runs: &Runs) -> Reader {
         self.next = Instant::now() + BETWEEN_LINES;
         let printed = self.print_lines(runs);
@@ -88,7 +87,7 @@ impl Printer {
             output::say(&format!("{error:#}"));
         }
         self.failed = printed.is_err();
-        // A run of which there is nothing to say may be read by nobody for days.
+        // Nothing may be written for days, so that only this notices a reader that is gone.
         if reader_is_gone() { Reader::Gone } else { printed.unwrap_or(Reader::There) }
     }
 
@@ -114,14 +113,14 @@ fn line(entry: &Entry) -> String {
     let state = match run.status(now) {
         Status::Waiting => "waiting".to_owned(),
         Status::Live => "live".to_owned(),
-        // Without the seconds, so that a stalled run prints one line and not one a second.
+        // Without the seconds: a stalled run prints one line, not one every second.
         Status::Stalled(_) => "stalled".to_owned(),
         Status::Finished => "finished".to_owned(),
     };
     let of = |expected: Option<u64>| {
         expected.map_or(String::new(), |count| format!("/{}", thousands(count.into())))
     };
-    // Without the time, for the same reason.
+    // Without the time, likewise.
     let silent = silent_ranks(&summary.ranks).map_or(String::new(), |silent| format!(", {silent}"));
     let left = run.time_left(now).map_or(String::new(), |left| format!(", {} left", span(left)));
     let behind = run.backlog(now).map_or(String::new(), |backlog| {
@@ -151,30 +150,29 @@ fn effective(summary: &Summary) -> String {
     }
 }
 
-/// Directories that are waited for, and why, by the numbers of their runs.
+/// Runs whose directories are missing, and why, by the numbers of the runs.
 #[derive(Debug, Default)]
-struct Absent(HashMap<usize, String>);
+struct MissingRuns(HashMap<usize, String>);
 
-impl Absent {
-    /// Says why nothing comes from a directory or a store, once for each reason, and when it is there again.
-    fn name(&mut self, runs: &Runs) {
+impl MissingRuns {
+    /// Says once for each reason why a directory or a store cannot be read, and when it can be read again.
+    fn report(&mut self, runs: &Runs) {
         for number in runs.all() {
             let Some(entry) = runs.get(number) else { continue };
-            if let Some(said) = entry.run.presence().and_then(|presence| self.news(number, presence)) {
-                output::say(&format!("{}: {said}", shown(&entry.directory)));
-            }
+            let news = |presence| self.news(number, &shown(&entry.directory), presence);
+            entry.run.presence().and_then(news).iter().for_each(|said| output::say(said));
         }
     }
 
-    /// What there is to say of a directory that was not said before.
-    fn news(&mut self, run: usize, presence: &Presence) -> Option<String> {
+    /// The message about a run, unless it was the last one about it.
+    fn news(&mut self, run: usize, directory: &str, presence: &Presence) -> Option<String> {
         match presence {
             Presence::Missing(why) => {
-                let news = self.0.get(&run) != Some(why);
-                self.0.insert(run, why.clone());
-                news.then(|| format!("waited for: {why}"))
+                let is_new = self.0.insert(run, why.clone()).as_ref() != Some(why);
+                let why = why.strip_prefix("it ").unwrap_or(why);
+                is_new.then(|| format!("waiting for {directory} ({why})"))
             }
-            Presence::Present => self.0.remove(&run).map(|_| "it is there".to_owned()),
+            Presence::Present => self.0.remove(&run).map(|_| format!("{directory} is there now")),
         }
     }
 }
@@ -184,16 +182,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_waited_for_is_said_once_for_each_reason() {
-        let mut absent = Absent::default();
+    fn a_missing_run_is_reported_once_for_each_reason() {
+        let mut runs = MissingRuns::default();
         let missing = |why: &str| Presence::Missing(why.to_owned());
-        assert_eq!(absent.news(0, &Presence::Present), None, "nobody waits");
-        let news = absent.news(0, &missing("it does not exist yet"));
-        assert_eq!(news.as_deref(), Some("waited for: it does not exist yet"));
-        assert_eq!(absent.news(0, &missing("it does not exist yet")), None);
-        let news = absent.news(0, &missing("it cannot be listed: no permission"));
-        assert_eq!(news.as_deref(), Some("waited for: it cannot be listed: no permission"));
-        assert_eq!(absent.news(0, &Presence::Present).as_deref(), Some("it is there"));
-        assert_eq!(absent.news(0, &Presence::Present), None);
+        let mut news = |presence: &Presence| runs.news(0, "dem", presence);
+        assert_eq!(news(&Presence::Present), None, "it was never missing");
+        let absent = Some("waiting for dem (does not exist yet)".to_owned());
+        assert_eq!(news(&missing("it does not exist yet")), absent);
+        assert_eq!(news(&missing("it does not exist yet")), None);
+        let unreadable = Some("waiting for dem (cannot be listed: no permission)".to_owned());
+        assert_eq!(news(&missing("it cannot be listed: no permission")), unreadable);
+        assert_eq!(news(&Presence::Present), Some("dem is there now".to_owned()));
+        assert_eq!(news(&Presence::Present), None);
     }
 }

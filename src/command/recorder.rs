@@ -1,9 +1,9 @@
-//! `neurotop recorder`: the Python module that records a run, as one file on standard output.
+//! `neurotop recorder`: prints the Python module that records a run, as one file.
 
 use super::output;
 use std::process::ExitCode;
 
-/// The module; it needs nothing beside itself but NumPy.
+/// The module. It needs NumPy only.
 const MODULE: &str = include_str!("../../assets/python/neurotop/recorder.py");
 
 pub(super) fn recorder() -> anyhow::Result<ExitCode> {

@@ -1,9 +1,8 @@
-//! The runs that a command looks at: checked, then followed.
+//! Checks a directory, and starts to follow the runs in it.
 
 use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
-use crate::options::settings::RunSettings;
+use crate::options::{OptionValues, thread_count};
 use crate::publish::Publisher;
-use crate::run::prices::{Costs, LayerDefaults};
 use crate::run::{Keeping, Mode, Options, Place, Priority, Settings, Watch};
 use crate::storage;
 use crate::text::{printable, shown};
@@ -22,7 +21,7 @@ pub(super) struct Following {
 }
 
 impl Following {
-    /// So, and nothing of it is kept.
+    /// Follows in this mode, and keeps no progress.
     pub(super) fn unkept(mode: Mode) -> Self {
         Self {
             mode,
@@ -35,49 +34,50 @@ impl Following {
     }
 }
 
-/// Starts to follow a directory that was checked: a run, or, live, a directory of runs.
+/// Starts to follow a directory that was checked: a run, or in live mode also a directory of runs.
 pub(super) fn start(
     directory: &Path,
-    run: &RunSettings,
+    options: &OptionValues,
     following: &Following,
     publisher: Publisher,
 ) -> anyhow::Result<Watch> {
+    let [neurons, resets] = options.layer_defaults();
     let settings = Settings {
         name: run_name(directory),
-        costs: Costs::with_rules(run.costs.iter().cloned()),
-        neurons: LayerDefaults::parse(&run.neurons),
-        resets: LayerDefaults::parse(&run.resets),
-        stall_after: run.stall_after,
+        costs: options.costs(),
+        neurons,
+        resets,
+        stall_after: options.stall_after,
         live: following.mode == Mode::Live,
     };
-    let options = Options {
+    let how = Options {
         mode: following.mode,
         shard: following.shard,
         poll: following.poll,
-        settle: run.settle,
-        threads: run.threads,
+        settle: options.settle,
+        threads: thread_count(options.threads),
         priority: following.priority,
         keeping: following.keeping,
     };
-    Watch::start(directory, settings, options, &following.place, publisher).context("cannot start to count")
+    Watch::start(directory, settings, how, &following.place, publisher).context("cannot start to count")
 }
 
-/// The name of a run whose manifest gives none: its directory's.
+/// The name of a run whose manifest gives none: that of its directory.
 fn run_name(directory: &Path) -> String {
     let path = storage::canonical(directory);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     name.unwrap_or_else(|| directory.display().to_string())
 }
 
-/// Refuses exports that cannot be written, and what can never become a run.
-pub(super) fn check(directory: &Path, run: &RunSettings, mode: Mode) -> anyhow::Result<()> {
-    for export in &run.exports {
+/// Refuses exports that cannot be written, and paths that can never become a run.
+pub(super) fn check(directory: &Path, options: &OptionValues, mode: Mode) -> anyhow::Result<()> {
+    for export in &options.export {
         export.check()?;
     }
     check_directory(directory, mode)
 }
 
-/// Refuses what can never become a run, and, where one run is to be counted, several.
+/// Refuses paths that can never become a run, and several runs where one is to be counted.
 fn check_directory(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     if storage::is_url(directory) {
         check_url(directory, mode)?;
@@ -90,7 +90,7 @@ fn check_directory(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     check_runs(directory, mode)
 }
 
-/// Refuses what nothing can be read from, and where one run is to be counted, what cannot be listed now.
+/// Refuses a URL that cannot be read; where a run is to be counted at once, also one that cannot be listed now.
 fn check_url(url: &Path, mode: Mode) -> anyhow::Result<()> {
     if let Some(why) = storage::refusal(url) {
         bail!("{}: {why}", shown(url));
@@ -101,7 +101,7 @@ fn check_url(url: &Path, mode: Mode) -> anyhow::Result<()> {
     }
 }
 
-/// Refuses several runs where one is to be counted.
+/// Refuses a directory of several runs where one is to be counted.
 fn check_runs(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     if mode == Mode::Live || is_run(directory) {
         return Ok(());

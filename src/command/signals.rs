@@ -1,4 +1,4 @@
-//! Signals that ask the program to leave, as messages.
+//! Turns the signals that ask the program to leave into messages.
 
 use crate::process::streams;
 use anyhow::Context;
@@ -8,21 +8,21 @@ use signal_hook::consts::{
 };
 use signal_hook::iterator::Signals;
 
-/// What there is to say where a thread cannot be started.
+/// The error where a thread cannot be started.
 pub(super) const NO_THREAD: &str = "the system gives no thread (ulimit -u)";
 
-/// Signals that may wait.
+/// The most signals that can wait.
 const SIGNALS: usize = 16;
 
-/// What asks to leave, whatever there was before: a shell that starts a job in the background has it ignore SIGINT,
-/// and whoever sends one to it all the same means it.
+/// These ask to leave even if they were ignored at the start. A shell lets background jobs ignore SIGINT, and whoever
+/// sends one to such a job means it.
 const ALWAYS: [i32; 2] = [SIGINT, SIGTERM];
 
-/// What would kill otherwise, and so asks to leave, too: a job scheduler's warning among them. What is ignored when
-/// the program starts, as `nohup` has it, stays ignored.
+/// These would kill the program otherwise; some are warnings of job schedulers. Those that are ignored at the start, as
+/// under `nohup`, stay ignored.
 const UNLESS_IGNORED: [i32; 8] = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF];
 
-/// Receives a message for each signal that asks to leave from now on.
+/// From now on, sends a message for each signal that asks to leave.
 pub(super) fn leave_signals() -> anyhow::Result<Receiver<i32>> {
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
     let others = UNLESS_IGNORED.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
@@ -31,7 +31,7 @@ pub(super) fn leave_signals() -> anyhow::Result<Receiver<i32>> {
     let pass_on = move || {
         for signal in &mut signals {
             streams::ask_to_leave();
-            // Of many that wait, the first say as much as all.
+            // If many wait, the first are enough.
             if let Err(TrySendError::Disconnected(_)) = sender.try_send(signal) {
                 return;
             }
@@ -41,8 +41,8 @@ pub(super) fn leave_signals() -> anyhow::Result<Receiver<i32>> {
     Ok(receiver)
 }
 
-/// The signals that a process ignores, a bit each from that of signal 1 on, in what Linux says of it. Elsewhere
-/// this cannot be found out without unsafe code.
+/// The signals that a process ignores, from Linux's `/proc/PID/status`: one bit for each, the lowest for signal 1. Other
+/// systems do not say this without unsafe code.
 fn ignored(status: &str) -> u64 {
     let bits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0)
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ignored_signals_are_read_from_what_the_system_says() {
+    fn ignored_signals_are_read_from_the_status_of_the_process() {
         let status = "Name:\tneurotop\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\nSigCgt:\t1\n";
         assert_eq!(ignored(status), 1 << 12 | 1, "SIGPIPE and SIGHUP");
         assert_eq!(ignored(""), 0);

@@ -1,91 +1,78 @@
-//! `neurotop summary DIR`: counts what is there, once, and prints the figures; of one shard of it the part.
+//! `neurotop summary DIR`: counts a run once and prints its figures, or with `--shard` the part for `merge`.
 
-use super::check::{checks, open_baseline};
-use super::count::{Counted, count, count_shard};
+use super::check::{checks, conflict, open_baseline};
+use super::count::{CountedRun, count, count_shard};
 use super::finish;
 use super::session::check;
 use super::signals::leave_signals;
 use crate::figures::Format;
 use crate::follow::Shard;
-use crate::options::cli::SummaryArgs;
+use crate::options::cli::CommandLine;
 use crate::options::config::Config;
-use crate::options::settings::{self, RunSettings};
-use crate::publish::{Publisher, Publishing, Target};
+use crate::options::{OptionValues, Purpose};
+use crate::publish::{Publisher, Target};
 use crate::run::Mode;
 use crate::run::Place;
 use crate::storage::is_url;
 use crate::text::shown;
 use anyhow::bail;
-use clap::error::{Error, ErrorKind};
+use clap::Error;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
-pub(super) fn summary(args: SummaryArgs) -> anyhow::Result<ExitCode> {
-    let config = &Config::load(args.run.config.as_deref())?;
-    if !is_url(&args.dir) && !args.dir.exists() {
-        bail!("{} does not exist; name the directory that holds the batches", shown(&args.dir));
+pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<ExitCode> {
+    let config = Config::load(given.config.as_deref())?;
+    if !is_url(directory) && !directory.exists() {
+        bail!("{} does not exist; name the directory that holds the batches", shown(directory));
     }
-    if let Some(shard) = settings::shard(args.shard, config) {
-        return part(args, &settings::of_shard(config), shard);
+    let options = OptionValues::resolve(given, &config, Purpose::Once)?;
+    if let Some(shard) = options.shard {
+        return part(directory, &OptionValues::resolve(given, &config, Purpose::Shard)?, shard);
     }
-    // What the configuration says of publishing is for runs that are watched.
-    let publishing =
-        Publishing { tensorboard: args.publish.tensorboard, openmetrics: args.publish.openmetrics };
-    if let Some(Target::Address(address)) = publishing.openmetrics {
+    if let Some(Target::Address(address)) = options.openmetrics {
         return Err(without_time_to_serve(address).into());
     }
-    let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
-    settings::check_outputs(&run, &Place::Nowhere, &publishing)
-        .map_err(|why| -> Error { Error::raw(ErrorKind::ArgumentConflict, why + "\n") })?;
-    run.begin()?;
-    check(&args.dir, &run, Mode::Once)?;
-    let publisher = Publisher::start(&publishing)?;
-    let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
+    options.check_outputs(&Place::Nowhere).map_err(|why| conflict(&why))?;
+    options.begin()?;
+    check(directory, &options, Mode::Once)?;
+    let publisher = Publisher::start(&options.publishing())?;
+    let baseline = open_baseline(&options)?;
     let signals = leave_signals()?;
-    let checks = checks(baseline, &run, &signals)?;
-    let Counted { mut summary, all_published } = count(&args.dir, &run, Some(publisher), &signals)?;
+    let checks = checks(baseline, &options, &signals)?;
+    let CountedRun { mut summary, all_published } = count(directory, &options, Some(publisher), &signals)?;
     checks.apply(&mut summary);
-    let exported = finish::write_exports(&run.exports, &summary);
-    let printed = finish::print(&summary, format, run.symbols)?;
-    finish::name_problems(std::slice::from_ref(&summary), Some(format));
-    finish::name_failures(None, summary.failed.as_deref(), Some(format));
-    Ok(finish::exit_code(
-        exported && printed && all_published,
-        summary.failed.as_deref(),
-        summary.leaves_out(),
-    ))
+    finish::report(&summary, &options, all_published)
 }
 
 fn without_time_to_serve(address: SocketAddr) -> Error {
-    let why = format!(
-        "--openmetrics {address}: summary ends once it has counted, before anybody asks; give a file, or use watch\n"
-    );
-    Error::raw(ErrorKind::ArgumentConflict, why)
+    conflict(&format!(
+        "--openmetrics {address}: summary ends once it has counted, before anybody asks; give a file, or use watch"
+    ))
 }
 
-/// Counts a shard; what is about the figures of a whole run is refused.
-fn part(args: SummaryArgs, config: &Config, shard: Shard) -> anyhow::Result<ExitCode> {
-    let (run, format) = (RunSettings::new(args.run, config), settings::format(args.format, config));
+/// Counts a shard, and refuses options that are about the figures of a whole run.
+fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Result<ExitCode> {
     let has_tables = |format: Format| matches!(format, Format::Csv | Format::Md);
-    if has_tables(format) || run.exports.iter().any(|export| export.format() != Format::Json) {
+    if has_tables(options.format) || options.export.iter().any(|export| export.format() != Format::Json) {
         return Err(whole_run_only("the part of a shard is written as JSON only").into());
     }
-    if args.publish.tensorboard.is_some() || args.publish.openmetrics.is_some() {
+    if options.tensorboard.is_some() || options.openmetrics.is_some() {
         return Err(whole_run_only("--tensorboard and --openmetrics are about a whole run").into());
     }
-    if args.baseline.is_some() || !run.fail_if.is_empty() {
+    if options.baseline.is_some() || !options.fail_if.is_empty() {
         return Err(whole_run_only("--baseline and --fail-if are about a whole run").into());
     }
-    run.begin()?;
-    check(&args.dir, &run, Mode::Once)?;
-    let (summary, part) = count_shard(&args.dir, &run, shard, &leave_signals()?)?;
-    let exported = finish::write_exports(&run.exports, &part);
-    let printed = finish::print(&part, format, run.symbols)?;
+    options.begin()?;
+    check(directory, options, Mode::Once)?;
+    let (summary, part) = count_shard(directory, options, shard, &leave_signals()?)?;
+    let exported = finish::write_exports(&options.export, &part);
+    let printed = finish::print(&part, options.format, options.symbols())?;
     finish::name_problems(std::slice::from_ref(&summary), None);
     Ok(finish::exit_code(exported && printed, None, summary.leaves_out()))
 }
 
 fn whole_run_only(why: &str) -> Error {
     let advice = "leave that to neurotop merge once all shards are counted, or to a count of the whole run";
-    Error::raw(ErrorKind::ArgumentConflict, format!("with --shard, {why}; {advice}\n"))
+    conflict(&format!("with --shard, {why}; {advice}"))
 }

@@ -1,7 +1,7 @@
-//! `neurotop watch DIR`: the dashboard, and the figures on leaving.
+//! `neurotop watch DIR`: shows the dashboard, and prints and exports the figures on leaving.
 
-use super::check::{checks, open_baseline};
-use super::display::{Display, Ends, fault};
+use super::check::{checks, conflict, open_baseline};
+use super::display::{Display, DisplayChannels, fault};
 use super::exporter::{Exporter, Outcome};
 use super::leaving::Leaving;
 use super::session::{Following, check, start};
@@ -13,9 +13,8 @@ use crate::dashboard::{
 use crate::figures::checks::Checks;
 use crate::figures::{Export, Format, Summaries, Summary};
 use crate::follow::MAX_RUNS;
-use crate::options::cli::WatchArgs;
-use crate::options::config::Config;
-use crate::options::settings::{self, RunSettings};
+use crate::options::cli::CommandLine;
+use crate::options::{OptionValues, Purpose};
 use crate::publish::Publisher;
 use crate::run::{Keeping, Mode, Views, Watch};
 use crate::storage::is_url;
@@ -24,44 +23,40 @@ use anyhow::{Context, anyhow};
 use crossbeam_channel::{Receiver, never, select_biased};
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-pub(super) fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
-    let config = &Config::load(args.run.config.as_deref())?;
-    let conflict = |why: String| clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why + "\n");
-    let (place, keeping) = settings::keeping(&args.keep, config).map_err(conflict)?;
-    if keeping == Keeping::ProgressAndPrune && is_url(&args.dir) {
-        let prune = settings::pruning(&args.keep, config);
+pub(super) fn watch(directory: &Path, given: &CommandLine) -> anyhow::Result<ExitCode> {
+    let options = OptionValues::load(given, Purpose::Watch)?;
+    let keeping = options.keeping().map_err(|why| conflict(&why))?;
+    if keeping == Keeping::ProgressAndPrune && is_url(directory) {
+        let prune = options.prune_as_written();
         let why = format!(
             "{prune} deletes nothing in an object store; set an expiry rule there, and --no-prune here"
         );
-        return Err(conflict(why).into());
+        return Err(conflict(&why).into());
     }
-    let poll = settings::poll(&args, config);
-    let priority = settings::priority(args.priority, config);
+    let (poll, priority, place) = (options.poll, options.priority, options.state.value.clone());
     let following = Following { poll, place, keeping, priority, ..Following::unkept(Mode::Live) };
-    let run = RunSettings::new(args.run, config);
-    let publishing = settings::publishing(args.publish, config);
-    settings::check_outputs(&run, &following.place, &publishing).map_err(conflict)?;
-    run.begin()?;
-    check(&args.dir, &run, Mode::Live)?;
-    let publisher = Publisher::start(&publishing)?;
-    let baseline = open_baseline(settings::baseline(args.baseline.as_deref(), config), &run)?;
+    options.check_outputs(&following.place).map_err(|why| conflict(&why))?;
+    options.begin()?;
+    check(directory, &options, Mode::Live)?;
+    let publisher = Publisher::start(&options.publishing())?;
+    let baseline = open_baseline(&options)?;
     let signals = leave_signals()?;
-    let checks = checks(baseline, &run, &signals)?;
-    let options = DashboardOptions { checks, ..settings::dashboard(&run, &args.end, &args.look, config)? };
-    let watch = start(&args.dir, &run, &following, publisher)?;
-    watch_runs(watch, &signals, options)
+    let checks = checks(baseline, &options, &signals)?;
+    let watch = start(directory, &options, &following, publisher)?;
+    watch_runs(watch, &signals, DashboardOptions { checks, ..options.dashboard() })
 }
 
-/// How often it is looked whether the runs are over, at the most.
+/// The least time between two checks whether the runs are over.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How often what depends on the time alone is looked at.
+/// How often to check what depends on the time alone.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Shows runs until they are left, then prints and exports their figures, whatever ended it.
+/// Shows runs until the user leaves, then prints and exports their figures, whatever ended the display.
 pub(super) fn watch_runs(
     mut watch: Watch,
     signals: &Receiver<i32>,
@@ -79,8 +74,8 @@ pub(super) fn watch_runs(
     leave(watch, exporter, signals, &after, shown)
 }
 
-/// Has the runs shown, and does what there is to do meanwhile. It never writes anything itself, so that nobody who does
-/// not read holds it up; signals go before everything else.
+/// Runs the display, and serves it and the runs until it ends. This thread writes nothing itself, so that no reader can
+/// hold it up.
 fn attend(
     watch: &mut Watch,
     exporter: &mut Exporter,
@@ -102,7 +97,8 @@ fn attend(
     }
 }
 
-/// Returns why to leave where that is neither the user nor a display that has ended.
+/// Serves signals first, then the display, then the runs. Returns the error or the end of the display; `None` on a signal
+/// or when the runs are over.
 fn attend_until(
     watch: &mut Watch,
     exporter: &mut Exporter,
@@ -114,7 +110,7 @@ fn attend_until(
     let (news, said) = (watch.views().news(), watch.said().clone());
     let (outcomes, published) = (exporter.outcomes().clone(), watch.publisher().said().clone());
     let (mut next_look, mut next_tick) = (Instant::now(), Instant::now());
-    // Of many views only so many are looked at.
+    // Views may come faster than they are worth looking at.
     let mut is_new = true;
     loop {
         let now = Instant::now();
@@ -140,7 +136,7 @@ fn attend_until(
             recv(display.orders()) -> order => match order {
                 Ok(DashboardOrder::Restart(run)) => watch.restart(run).unwrap_or_else(|why| display.say(why.into())),
                 Ok(DashboardOrder::Export) => order_exports(watch, exporter, display, exports),
-                // It is about to end.
+                // The display is about to end.
                 Err(_) => std::thread::sleep(Duration::from_millis(1)),
             },
             recv(watch.found()) -> found => watch.take_found(found.ok()),
@@ -169,7 +165,7 @@ fn order_exports(
     }
 }
 
-/// What became of an export, in words.
+/// The outcome of an export as a message.
 fn in_words((path, written): &Outcome) -> String {
     match written {
         Ok(()) => format!("wrote {}", path.display()),
@@ -177,43 +173,43 @@ fn in_words((path, written): &Outcome) -> String {
     }
 }
 
-/// What shows the runs. Taking the terminal is for its own thread, too: that writes to it.
+/// Starts the dashboard or the lines of progress. The display's own thread also takes the terminal, since that writes.
 fn display(watch: &Watch, options: DashboardOptions) -> anyhow::Result<Display<DashboardOrder>> {
     let views = watch.views().clone();
-    // A terminal that has no size, and whose description gives none, cannot be drawn on.
+    // Nothing can be drawn on a terminal without a size.
     if std::io::stdout().is_terminal() && crossterm::terminal::size().is_ok() {
         let title = format!("neurotop {}", printable(watch.runs().shown().run.name()));
         let jobs = dashboard::job_signals().context(NO_THREAD)?;
-        let show = move |ends| match Screen::take(&title, options.mouse) {
-            Ok(screen) => draw(screen, &views, jobs, &ends, &options),
-            // As of a terminal that is not the one of this session, so that no keys would come from it.
+        let show = move |channels| match Screen::take(&title, options.mouse) {
+            Ok(screen) => draw(screen, &views, jobs, &channels, &options),
+            // It may belong to another session, and no keys would come from it.
             Err(error) => {
                 let why = "no dashboard, but lines of progress: the terminal cannot be taken";
                 output::say(&format!("{why}: {error}"));
-                plain::print_lines(&views, &options, &ends)
+                plain::print_lines(&views, &options, &channels)
             }
         };
         return Display::start("screen", show);
     }
     watch.views().look_at(watch.runs().looked_at());
-    Display::start("lines", move |ends| plain::print_lines(&views, &options, &ends))
+    Display::start("lines", move |channels| plain::print_lines(&views, &options, &channels))
 }
 
 fn draw(
     mut screen: Screen,
     views: &Views,
     jobs: Receiver<JobSignal>,
-    ends: &Ends<DashboardOrder>,
+    channels: &DisplayChannels<DashboardOrder>,
     options: &DashboardOptions,
 ) -> anyhow::Result<()> {
     let events = dashboard::terminal_events().context(NO_THREAD)?;
-    let inputs = Inputs { events, stop: ends.stop.clone(), jobs, messages: ends.messages.clone() };
-    let shown = dashboard::show(&mut screen, views, &ends.orders, &inputs, options);
+    let inputs = Inputs { events, stop: channels.stop.clone(), jobs, messages: channels.messages.clone() };
+    let shown = dashboard::show(&mut screen, views, &channels.orders, &inputs, options);
     screen.release_mouse(&inputs.events);
     shown
 }
 
-/// What there is to do after the dashboard.
+/// What leaving needs of the options.
 struct After {
     exports: Vec<Export>,
     checks: Checks,

@@ -1,9 +1,9 @@
-//! What to say of a name that there is not: the one that may be meant, and those that there are.
+//! Suggests a known name for an unknown one.
 
-/// From this likeness on (Jaro's, of 0 to 1) a name may be meant.
+/// The likeness, by Jaro's measure from 0 to 1, from which on a name is suggested.
 const ALIKE: f64 = 0.7;
 
-/// Says that there is no such name.
+/// Says that there is no such name, and which there are.
 pub fn unknown(what: &str, word: &str, names: &[&str]) -> String {
     let guess = nearest(word, names).map_or(String::new(), |name| format!("; did you mean {name}?"));
     let mut names = names.to_vec();
@@ -11,7 +11,7 @@ pub fn unknown(what: &str, word: &str, names: &[&str]) -> String {
     format!("there is no {what} {word:?}{guess} (there are {})", names.join(", "))
 }
 
-/// The name that may be meant.
+/// The most similar name, if one is similar enough.
 pub fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let likeness = |name: &&'a str| (strsim::jaro(word, name), *name);
     let best = names.iter().map(likeness).max_by(|a, b| a.0.total_cmp(&b.0))?;
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_that_may_be_meant_is_named() {
+    fn a_similar_name_is_suggested() {
         let names = ["theme", "settle", "fail-if"];
         assert_eq!(
             unknown("option", "fail_if", &names),

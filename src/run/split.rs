@@ -1,7 +1,7 @@
 //! A large batch that is counted by all threads which have nothing else to do.
 
 use crate::count::{
-    BatchCount, Part, PartCount, PartialCount, Scratch, count_batch, count_part, cut, is_large,
+    BatchCount, LayerPart, PartCount, PartialCount, Scratch, count_batch, count_part, cut, is_large,
 };
 use crate::process::fault;
 use crate::snapshot::{Batch, SnapshotError};
@@ -27,7 +27,7 @@ pub(super) struct Offer {
 /// A batch in parts, each of which one thread takes.
 struct Shared {
     batch: Batch,
-    parts: Vec<Part>,
+    parts: Vec<LayerPart>,
     next: AtomicUsize,
 }
 

@@ -1,13 +1,12 @@
-//! The configuration file: every option of it is honoured, the command line goes before it, what is wrong
-//! is named, and `neurotop config` prints one that is right.
+//! The configuration file: commands honour it, the command line wins over it, errors name the line, and
+//! `neurotop config` prints a file that is right.
 
 use crate::support;
 use assert_cmd::Command;
-use neurotop::dashboard::{Conflict, DashboardOptions, Key, Mouse, Symbols};
-use neurotop::options::cli::{Cli, Command as Subcommand, WatchArgs};
-use neurotop::options::config::{Config, FIELDS};
-use neurotop::options::settings::{self, RunSettings};
-use std::collections::BTreeSet;
+use neurotop::dashboard::{Key, Mouse, Symbols};
+use neurotop::options::cli::{Cli, Command as Subcommand};
+use neurotop::options::config::Config;
+use neurotop::options::{OptionValues, Purpose};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -61,272 +60,65 @@ fn old_run_without_manifest() -> TempDir {
     run
 }
 
-fn watch_args(words: &[&str]) -> WatchArgs {
+/// The values of the options of `watch` with these words and this file.
+fn values(words: &[&str], file: &str) -> OptionValues {
     let words = ["neurotop", "watch", "x"].iter().chain(words).map(|word| (*word).into());
-    match Cli::from_words(words).expect("a command line").command {
-        Subcommand::Watch(args) => args,
-        other => panic!("{other:?}"),
-    }
+    let Subcommand::Watch { options, .. } = Cli::from_words(words).expect("a command line").command else {
+        panic!("watch")
+    };
+    let config = Config::parse(file).expect(file);
+    OptionValues::resolve(&options, &config, Purpose::Watch).expect("values")
 }
 
-fn dashboard(args: WatchArgs, config: &Config) -> Result<DashboardOptions, Conflict> {
-    settings::dashboard(&RunSettings::new(args.run, config), &args.end, &args.look, config)
-}
+/// A line of the file, words of the command line, what applies by the file alone and by both, and where.
+type Row = (&'static str, &'static [&'static str], [&'static str; 2], fn(&OptionValues) -> String);
 
-/// What applies, as text, by a configuration and a command line.
-type Applies = fn(WatchArgs, &Config) -> String;
-
-fn run(what: fn(RunSettings) -> String) -> impl Fn(WatchArgs, &Config) -> String {
-    move |args, config| what(RunSettings::new(args.run, config))
-}
-
-fn kept(args: WatchArgs, config: &Config) -> String {
-    let (place, keeping) = settings::keeping(&args.keep, config).expect("they go together");
-    format!("{place} {keeping:?}")
-}
-
-/// An option: a line of the file, what applies by it, words of a command line, what applies by both.
-struct Row {
-    name: &'static str,
-    line: &'static str,
-    by_file: &'static str,
-    words: &'static [&'static str],
-    by_both: &'static str,
-    applies: Applies,
-}
-
-fn logs(args: WatchArgs, config: &Config) -> String {
-    let log = RunSettings::new(args.run, config).log.expect("a log");
-    format!("{} {:?}", log.path.display(), log.level)
-}
-
-const ROWS: [Row; 23] = [
-    Row {
-        name: "export",
-        line: "export = \"a.json\"",
-        by_file: "1",
-        words: &["--export", "b.csv"],
-        by_both: "2",
-        applies: |args, config| run(|run| run.exports.len().to_string())(args, config),
-    },
-    Row {
-        name: "fail-if",
-        line: "fail-if = [\"sparsity<1\", \"sparsity<0.5\"]",
-        by_file: "2",
-        words: &["--fail-if", "dense_ops<1"],
-        by_both: "3",
-        applies: |args, config| run(|run| run.fail_if.len().to_string())(args, config),
-    },
-    Row {
-        name: "baseline",
-        line: "baseline = \"a.json\"",
-        by_file: "a.json",
-        words: &["--baseline", "b"],
-        by_both: "b",
-        applies: |args, config| {
-            let baseline = settings::baseline(args.baseline.as_deref(), config).expect("a path");
-            baseline.display().to_string()
-        },
-    },
-    Row {
-        name: "cost",
-        line: "[cost]\n\"A:b\" = 5",
-        by_file: "A:b=5",
-        words: &["--cost", "A:b=6"],
-        by_both: "A:b=5 A:b=6",
-        applies: |args, config| {
-            run(|run| run.costs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))(args, config)
-        },
-    },
-    Row {
-        name: "neuron",
-        line: "neuron = \"Leaky\"",
-        by_file: "Leaky",
-        words: &["--neuron", "lif=Alpha"],
-        by_both: "Leaky lif=Alpha",
-        applies: |args, config| run(|run| run.neurons.join(" "))(args, config),
-    },
-    Row {
-        name: "reset",
-        line: "reset = [\"zero\"]",
-        by_file: "zero",
-        words: &["--reset", "subtract"],
-        by_both: "zero subtract",
-        applies: |args, config| run(|run| run.resets.join(" "))(args, config),
-    },
-    Row {
-        name: "stall-after",
-        line: "stall-after = 7",
-        by_file: "7s",
-        words: &["--stall-after", "8"],
-        by_both: "8s",
-        applies: |args, config| run(|run| format!("{:?}", run.stall_after))(args, config),
-    },
-    Row {
-        name: "settle",
-        line: "settle = 0.5",
-        by_file: "500ms",
-        words: &["--settle", "8"],
-        by_both: "8s",
-        applies: |args, config| run(|run| format!("{:?}", run.settle))(args, config),
-    },
-    Row {
-        name: "threads",
-        line: "threads = 77",
-        by_file: "77",
-        words: &["--threads", "3"],
-        by_both: "3",
-        applies: |args, config| run(|run| run.threads.to_string())(args, config),
-    },
-    Row {
-        name: "priority",
-        line: "priority = \"normal\"",
-        by_file: "Normal",
-        words: &["--priority", "low"],
-        by_both: "Low",
-        applies: |args, config| format!("{:?}", settings::priority(args.priority, config)),
-    },
-    Row {
-        name: "follow-links",
-        line: "follow-links = true",
-        by_file: "Followed",
-        words: &["--no-follow-links"],
-        by_both: "Named",
-        applies: |args, config| run(|run| format!("{:?}", run.links))(args, config),
-    },
-    Row {
-        name: "state",
-        line: "state = \"none\"",
-        by_file: "none Nothing",
-        words: &["--state", "a.state"],
-        by_both: "a.state Progress",
-        applies: kept,
-    },
-    Row {
-        name: "prune",
-        line: "prune = true",
-        by_file: "default ProgressAndPrune",
-        words: &["--no-prune"],
-        by_both: "default Progress",
-        applies: kept,
-    },
-    Row {
-        name: "tensorboard",
-        line: "tensorboard = \"a\"",
-        by_file: "a",
-        words: &["--tensorboard", "b"],
-        by_both: "b",
-        applies: |args, config| {
-            let directory = settings::publishing(args.publish, config).tensorboard.expect("a directory");
-            directory.display().to_string()
-        },
-    },
-    Row {
-        name: "openmetrics",
-        line: "openmetrics = \":9464\"",
-        by_file: "127.0.0.1:9464",
-        words: &["--openmetrics", "a.prom"],
-        by_both: "a.prom",
-        applies: |args, config| {
-            settings::publishing(args.publish, config).openmetrics.expect("a target").to_string()
-        },
-    },
-    Row {
-        name: "log",
-        line: "log = \"a.log\"",
-        by_file: "a.log Info",
-        words: &["--log", "b.log", "--log-level", "debug"],
-        by_both: "b.log Debug",
-        applies: logs,
-    },
-    Row {
-        name: "log-level",
-        line: "log = \"a.log\"\nlog-level = \"warn\"",
-        by_file: "a.log Warn",
-        words: &["--log-level", "error"],
-        by_both: "a.log Error",
-        applies: logs,
-    },
-    Row {
-        name: "poll",
-        line: "poll = 4",
-        by_file: "Some(4s)",
-        words: &["--poll", "0.25"],
-        by_both: "Some(250ms)",
-        applies: |args, config| format!("{:?}", settings::poll(&args, config)),
-    },
-    Row {
-        name: "exit-when-finished",
-        line: "exit-when-finished = true",
-        by_file: "true",
-        words: &["--no-exit-when-finished"],
-        by_both: "false",
-        applies: |args, config| dashboard(args, config).expect("options").exit_when_finished.to_string(),
-    },
-    Row {
-        name: "theme",
-        line: "theme = \"light\"",
-        by_file: "light",
-        words: &["--theme", "colour-blind"],
-        by_both: "colour-blind",
-        applies: |args, config| {
-            // Whatever the environment of the tests says of colours.
-            let (given, asked) = (args.look.theme, args.look.theme.or(config.theme).expect("a theme"));
-            let look = dashboard(args, config).expect("options").appearance;
-            assert!(look.theme == asked || (given.is_none() && look.theme.name() == "monochrome"));
-            asked.name()
-        },
-    },
-    Row {
-        name: "ascii",
-        line: "ascii = true",
-        by_file: "true",
-        words: &["--no-ascii"],
-        by_both: "false",
-        applies: |args, config| {
-            let look = dashboard(args, config).expect("options").appearance;
-            (look.symbols == Symbols::Ascii).to_string()
-        },
-    },
-    Row {
-        name: "mouse",
-        line: "mouse = false",
-        by_file: "Left",
-        words: &["--mouse"],
-        by_both: "Captured",
-        applies: |args, config| {
-            let mouse: Mouse = dashboard(args, config).expect("options").mouse;
-            format!("{mouse:?}")
-        },
-    },
-    Row {
-        name: "compact",
-        line: "compact = true",
-        by_file: "true",
-        words: &["--no-compact"],
-        by_both: "false",
-        applies: |args, config| dashboard(args, config).expect("options").compact.to_string(),
-    },
+const ROWS: [Row; 9] = [
+    ("follow-links = true", &["--no-follow-links"], ["Followed", "Named"], |values| {
+        format!("{:?}", values.links())
+    }),
+    ("state = \"none\"", &["--state", "a.state"], ["Nothing", "Progress"], kept),
+    ("prune = true", &["--no-prune"], ["ProgressAndPrune", "Progress"], kept),
+    ("tensorboard = \"a\"", &["--tensorboard", "b"], ["Some(\"a\")", "Some(\"b\")"], |values| {
+        format!("{:?}", values.publishing().tensorboard)
+    }),
+    ("openmetrics = \":9464\"", &["--openmetrics", "a.prom"], ["127.0.0.1:9464", "a.prom"], |values| {
+        values.publishing().openmetrics.expect("a target").to_string()
+    }),
+    ("exit-when-finished = true", &["--no-exit-when-finished"], ["true", "false"], |values| {
+        values.dashboard().exit_when_finished.to_string()
+    }),
+    ("ascii = true", &["--no-ascii"], ["Ascii", "Unicode"], |values| {
+        format!("{:?}", values.dashboard().appearance.symbols)
+    }),
+    ("mouse = false", &["--mouse"], ["Left", "Captured"], |values| format!("{:?}", values.dashboard().mouse)),
+    ("compact = true", &["--no-compact"], ["true", "false"], |values| values.dashboard().compact.to_string()),
 ];
 
+fn kept(values: &OptionValues) -> String {
+    format!("{:?}", values.keeping().expect("they go together"))
+}
+
 #[test]
-fn every_option_of_the_file_applies_and_the_command_line_goes_before_it() {
-    for row in &ROWS {
-        let config = Config::parse(row.line).expect(row.name);
-        assert_eq!((row.applies)(watch_args(&[]), &config), row.by_file, "{}", row.name);
-        assert_eq!((row.applies)(watch_args(row.words), &config), row.by_both, "{}", row.name);
+fn what_follows_from_options_follows_from_the_file_and_the_command_line_wins() {
+    for (line, words, [by_file, by_both], applied) in ROWS {
+        assert_eq!(applied(&values(&[], line)), by_file, "{line}");
+        assert_eq!(applied(&values(words, line)), by_both, "{line} {words:?}");
     }
-    // These are of other commands, and of the dashboard; other tests have them.
-    let elsewhere = ["format", "pace", "shard", "keys"];
-    let tested: BTreeSet<&str> = ROWS.iter().map(|row| row.name).chain(elsewhere).collect();
-    assert_eq!(tested, BTreeSet::from(FIELDS));
+}
+
+#[test]
+fn a_theme_on_the_command_line_wins_over_the_terminal_and_that_over_the_file() {
+    let theme = |words: &[&str], line: &str| values(words, line).dashboard().appearance.theme.name();
+    assert_eq!(theme(&["--theme", "colour-blind"], "theme = \"light\""), "colour-blind");
+    // It depends on the environment of the tests which of the two it is.
+    assert!(["light", "monochrome"].contains(&theme(&[], "theme = \"light\"").as_str()));
 }
 
 #[test]
 fn what_the_command_line_turns_on_is_on() {
-    let config = Config::parse("mouse = false\n").expect("a configuration");
-    let args = watch_args(&["--ascii", "--compact", "--no-mouse", "--exit-when-finished"]);
-    let options = dashboard(args, &config).expect("options");
+    let words = ["--ascii", "--compact", "--no-mouse", "--exit-when-finished"];
+    let options = values(&words, "mouse = false\n").dashboard();
     assert!(options.compact && options.exit_when_finished && options.mouse == Mouse::Left);
     assert_eq!(options.appearance.symbols, Symbols::Ascii);
 }
@@ -540,10 +332,8 @@ fn the_default_file_is_printed_found_and_right() {
 
 #[test]
 fn keys_of_the_file_are_those_of_the_dashboard() {
-    let config = Config::parse("[keys]\nquit = \"x\"\nzoom-in = []\nview-charts = [\"f3\", \"q\"]\n")
-        .expect("a configuration");
-    let args = watch_args(&[]);
-    let keys = dashboard(args, &config).expect("options").keys;
+    let file = "[keys]\nquit = \"x\"\nzoom-in = []\nview-charts = [\"f3\", \"q\"]\n";
+    let keys = values(&[], file).dashboard().keys;
     let action = |key: &str| keys.action(key.parse::<Key>().expect("a key"));
     assert_eq!(action("x"), action("ctrl-c"));
     assert_eq!(action("q"), action("f3"));

@@ -2,7 +2,7 @@
 
 use crate::support;
 use crate::support::changes::{Change, apply};
-use neurotop::count::layer_detail::portrait as read_layer_detail;
+use neurotop::count::layer_detail::read_layer_detail;
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
     Action, Appearance, ColourDepth, DetailKey, DetailResult, KeyMode, LAYERS, ListColumns, Motion, RANKS,

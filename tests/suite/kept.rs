@@ -326,7 +326,7 @@ fn a_pruned_run_that_is_renamed_is_found_by_its_manifest() {
         fs::rename(&run, user.path("away")).expect("moved");
         fs::rename(&other, user.path("later")).expect("moved");
         let mut waits = user.watch("kept", &["--prune", "--exit-when-finished"]);
-        until("it waits", || waits.said().contains("waited for") || user.states().len() == 1);
+        until("it waits", || waits.said().contains("waiting for") || user.states().len() == 1);
         std::thread::sleep(Duration::from_millis(700));
         fs::rename(user.path("away"), &run).expect("moved");
         is_whole(&waits.ends(), 4);

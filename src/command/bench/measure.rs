@@ -1,7 +1,7 @@
-//! The times that reading and counting a run take.
+//! Measures the times that reading and counting a run take.
 
 use super::interrupted;
-use super::write::Written;
+use super::write::BenchRun;
 use crate::command::signals::NO_THREAD;
 use crate::publish::Publisher;
 use crate::run::prices::{Costs, LayerDefaults};
@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The buffer of plain reading.
+/// The size of the buffer for plain reading.
 const BUFFER: usize = 1 << 20;
 
 /// Median times in seconds.
 pub(super) struct Times {
-    /// Reading the files and doing nothing with them.
+    /// Reading the files with one thread, and doing nothing with them.
     pub(super) read: f64,
-    /// The same with all threads, each some of the files.
+    /// Reading them with all threads.
     pub(super) read_by_all: f64,
     /// Counting with one thread.
     pub(super) one: f64,
@@ -29,10 +29,10 @@ pub(super) struct Times {
     pub(super) all: f64,
 }
 
-/// Measures in turns, after one round that is not timed.
+/// Measures all four in each round. The first round only warms up.
 pub(super) fn measure(
     run: &Path,
-    written: &Written,
+    written: &BenchRun,
     threads: usize,
     rounds: usize,
     signals: &Receiver<i32>,
@@ -58,7 +58,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64()
 }
 
-/// Reads all bytes; each thread its share of them, so that one large file is read by all, too.
+/// Reads all bytes. Each thread reads a share of them, so that all read from a single large file too.
 fn read_plainly(files: &[PathBuf], threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
     let started = Instant::now();
     std::thread::scope(|scope| {
@@ -76,7 +76,7 @@ fn read_plainly(files: &[PathBuf], threads: usize, signals: &Receiver<i32>) -> a
     Ok(started.elapsed())
 }
 
-/// Reads one of so many parts of each large file, and one of so many of the small files.
+/// Reads the share of one thread: whole files if there are enough, else a part of each.
 fn read_share(
     files: &[PathBuf],
     thread: usize,
@@ -112,7 +112,7 @@ fn read_range(path: &Path, start: u64, length: u64, buffer: &mut [u8]) -> std::i
     Ok(())
 }
 
-/// Counts as `summary` does, and checks the count.
+/// Counts as `summary` does, and checks the result.
 fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
     let started = Instant::now();
     let settings = Settings {

@@ -1,4 +1,4 @@
-//! `neurotop bench`: how fast this machine reads and counts, on runs that are written for it.
+//! `neurotop bench`: measures how fast this machine reads and counts, on runs that it writes.
 
 mod measure;
 mod write;
@@ -7,18 +7,18 @@ use super::output::{self, Reader};
 use super::signals::leave_signals;
 use crate::dashboard::Symbols;
 use crate::options::cli::BenchArgs;
-use crate::options::settings::threads;
+use crate::options::thread_count;
 use crate::text::{self, shown};
 use anyhow::{Context, bail};
 use crossbeam_channel::Receiver;
 use measure::{Times, measure};
 use std::process::ExitCode;
-use write::{FORMS, Written, write_run};
+use write::{BenchRun, FORMS, write_run};
 
-pub(super) fn bench(args: BenchArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     let signals = leave_signals()?;
-    let threads = threads(args.threads);
-    // Whatever ends this function, the runs are removed.
+    let threads = thread_count(args.threads);
+    // Dropping it removes the runs, whatever ends this function.
     let mut temporary = tempfile::Builder::new();
     let temporary = temporary.prefix("neurotop-bench-");
     let directory = match &args.dir {
@@ -44,12 +44,12 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a line; where nobody reads on, nothing more is to be measured.
+/// Prints a line. Nothing more is measured once the reader is gone.
 fn print(line: &str) -> anyhow::Result<Reader> {
     output::print(&format!("{line}\n"), Symbols::Unicode)
 }
 
-/// Fails once the user wants to leave.
+/// Fails once a signal asks to leave.
 fn interrupted(signals: &Receiver<i32>) -> anyhow::Result<()> {
     if signals.is_empty() { Ok(()) } else { bail!("interrupted; the runs that were written are removed") }
 }
@@ -67,7 +67,7 @@ fn heading(threads: usize) -> String {
     format!("{first}\n{second}")
 }
 
-fn row(name: &str, written: &Written, times: &Times) -> String {
+fn row(name: &str, written: &BenchRun, times: &Times) -> String {
     let speed = |seconds: f64| written.bytes as f64 / seconds / 1e9;
     format!(
         "{name:10} {:>8} {:>11} {:>7.2} {:>9.2} {:>8.2} {:>10.2} {:>8.2} {:>8.2} {:>10}",

@@ -1,4 +1,4 @@
-//! Runs to measure with, in each form of the format.
+//! Writes the runs to measure with, one for each form of the format.
 
 use anyhow::Context;
 use flate2::Compression;
@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 const STEPS: usize = 100;
 const SAMPLES: usize = 16;
 
-/// A run of large batches has so many.
+/// The number of batches in a run of large ones.
 const BATCHES: usize = 8;
 
-/// The bytes of the potentials of a small batch, and the most small batches.
+/// The bytes of potentials in a small batch, and the most small batches.
 const SMALL: usize = 8000;
 const MOST_SMALL: usize = 20_000;
 
-/// A form in which potentials are written.
+/// How potentials are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum BenchForm {
     Trace,
     /// A trace in one large batch.
     Single,
@@ -32,18 +32,18 @@ pub(super) enum Form {
 }
 
 /// All forms.
-pub(super) const FORMS: [Form; 8] = [
-    Form::Trace,
-    Form::Single,
-    Form::Pairs,
-    Form::Double,
-    Form::Half,
-    Form::Bits,
-    Form::Deflated,
-    Form::Small,
+pub(super) const FORMS: [BenchForm; 8] = [
+    BenchForm::Trace,
+    BenchForm::Single,
+    BenchForm::Pairs,
+    BenchForm::Double,
+    BenchForm::Half,
+    BenchForm::Bits,
+    BenchForm::Deflated,
+    BenchForm::Small,
 ];
 
-impl Form {
+impl BenchForm {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Trace => "f4 trace",
@@ -67,8 +67,8 @@ impl Form {
     }
 }
 
-/// A run that was written.
-pub(super) struct Written {
+/// A run that was written to be measured.
+pub(super) struct BenchRun {
     pub(super) files: Vec<PathBuf>,
     /// Bytes of all files.
     pub(super) bytes: u64,
@@ -76,24 +76,24 @@ pub(super) struct Written {
     pub(super) updates: u64,
 }
 
-/// A run of packed bits stands for so many times the potentials of the others: it would be over before all threads
-/// are at work otherwise.
+/// How many times the potentials of the other runs the run of packed bits stands for. It would be counted before all
+/// threads are at work otherwise.
 const MORE_BITS: usize = 8;
 
-/// Writes a run of about `size` bytes of potentials; packed bits take a quarter of that, and there is a bound to
-/// the small batches.
+/// Writes a run of about `size` bytes of potentials. Packed bits take a quarter of that, and the number of small batches
+/// is bounded.
 pub(super) fn write_run(
-    form: Form,
+    form: BenchForm,
     run: &Path,
     size: u64,
     go_on: &dyn Fn() -> anyhow::Result<()>,
-) -> anyhow::Result<Written> {
+) -> anyhow::Result<BenchRun> {
     let size = usize::try_from(size).context("it is too large")?;
     let (batches, potentials) = match form {
-        Form::Small => ((size / SMALL).clamp(1, MOST_SMALL), SMALL),
-        Form::Single => (1, size),
-        Form::Pairs => (BATCHES, size / BATCHES / 2),
-        Form::Bits => (BATCHES, size / BATCHES * MORE_BITS),
+        BenchForm::Small => ((size / SMALL).clamp(1, MOST_SMALL), SMALL),
+        BenchForm::Single => (1, size),
+        BenchForm::Pairs => (BATCHES, size / BATCHES / 2),
+        BenchForm::Bits => (BATCHES, size / BATCHES * MORE_BITS),
         _ => (BATCHES, size / BATCHES),
     };
     let (archive, updates) = batch(form, potentials)?;
@@ -106,22 +106,23 @@ pub(super) fn write_run(
         go_on()?;
         std::fs::write(file, &archive)?;
     }
-    Ok(Written { bytes: archive.len() as u64 * batches as u64, updates: updates * batches as u64, files })
+    Ok(BenchRun { bytes: archive.len() as u64 * batches as u64, updates: updates * batches as u64, files })
 }
 
-/// One batch of about so many bytes of potentials, and its membrane updates.
-fn batch(form: Form, bytes: usize) -> anyhow::Result<(Vec<u8>, u64)> {
+/// One batch of about `bytes` bytes of potentials, and its membrane updates.
+fn batch(form: BenchForm, bytes: usize) -> anyhow::Result<(Vec<u8>, u64)> {
     let (dtype, size) = form.element();
-    let samples = if form == Form::Small { 1 } else { SAMPLES };
+    let samples = if form == BenchForm::Small { 1 } else { SAMPLES };
     let neurons = (bytes / size / STEPS / samples).max(1);
     let shape = format!("({STEPS}, {samples}, {neurons})");
-    let changes = Changes::new(samples * neurons);
+    let changes = RandomChanges::new(samples * neurons);
     let updates = changes.updates();
     let mut archive = ZipArchiveWriter::new(Vec::new());
-    let method = if form == Form::Deflated { CompressionMethod::DEFLATE } else { CompressionMethod::STORE };
+    let method =
+        if form == BenchForm::Deflated { CompressionMethod::DEFLATE } else { CompressionMethod::STORE };
     let samples_member = npy("<i8", "()", (samples as i64).to_le_bytes().to_vec());
     add(&mut archive, "samples", &samples_member, CompressionMethod::STORE)?;
-    if form == Form::Bits {
+    if form == BenchForm::Bits {
         let axes = [STEPS, samples, neurons].iter().flat_map(|&axis| (axis as i64).to_le_bytes()).collect();
         add(&mut archive, "lif.shape", &npy("<i8", "(3,)", axes), method)?;
         let packed = changes.packed();
@@ -130,7 +131,7 @@ fn batch(form: Form, bytes: usize) -> anyhow::Result<(Vec<u8>, u64)> {
         return Ok((archive.finish()?, updates));
     }
     let post = changes.potentials(form);
-    if form == Form::Pairs {
+    if form == BenchForm::Pairs {
         let step = samples * neurons * size;
         let pre = [&vec![0; step], &post[..post.len() - step]].concat();
         add(&mut archive, "lif.pre", &npy(dtype, &shape, pre), method)?;
@@ -139,7 +140,7 @@ fn batch(form: Form, bytes: usize) -> anyhow::Result<(Vec<u8>, u64)> {
     Ok((archive.finish()?, updates))
 }
 
-/// An array as NumPy writes it.
+/// An array in NumPy's format.
 fn npy(dtype: &str, shape: &str, elements: Vec<u8>) -> Vec<u8> {
     let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
     let length = (header.len() + 11).next_multiple_of(64) - 10;
@@ -179,15 +180,15 @@ fn write_stored<W: Write>(
 }
 
 /// Which elements change at each step: about 60 %, the same in every run.
-struct Changes {
+struct RandomChanges {
     step: usize,
     /// `[STEPS - 1, step]`.
     changed: Vec<bool>,
 }
 
-impl Changes {
+impl RandomChanges {
     fn new(step: usize) -> Self {
-        // Marsaglia's xorshift64: quick, and random enough that no branch is foretold.
+        // Marsaglia's xorshift64: fast, and random enough to defeat branch prediction.
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let next = || {
             state ^= state << 13;
@@ -202,8 +203,8 @@ impl Changes {
         (self.step + self.changed.iter().filter(|&&changed| changed).count()) as u64
     }
 
-    /// A neuron's potential is how often it has changed, which every width holds exactly.
-    fn potentials(&self, form: Form) -> Vec<u8> {
+    /// The potential of a neuron is how often it has changed, which every type represents exactly.
+    fn potentials(&self, form: BenchForm) -> Vec<u8> {
         let mut now = vec![0_u8; self.step];
         let mut bytes = Vec::with_capacity(STEPS * self.step * form.element().1);
         let table: Vec<Vec<u8>> = (0..STEPS).map(|value| bytes_of(value as u8, form)).collect();
@@ -225,17 +226,17 @@ impl Changes {
     }
 }
 
-/// A small whole number as an element.
-fn bytes_of(value: u8, form: Form) -> Vec<u8> {
+/// A small integer as an element.
+fn bytes_of(value: u8, form: BenchForm) -> Vec<u8> {
     match form {
-        Form::Double => f64::from(value).to_le_bytes().to_vec(),
-        Form::Half => half_of(value).to_le_bytes().to_vec(),
+        BenchForm::Double => f64::from(value).to_le_bytes().to_vec(),
+        BenchForm::Half => half_of(value).to_le_bytes().to_vec(),
         _ => f32::from(value).to_le_bytes().to_vec(),
     }
 }
 
-/// A half keeps the exponent of a single and the first ten bits of its fraction; whole numbers below 256
-/// need no more.
+/// The bits of a small integer as a half float: the exponent of the single and the first ten bits of its fraction, which
+/// are enough below 256.
 fn half_of(value: u8) -> u16 {
     let single = f32::from(value).to_bits();
     if single == 0 { 0 } else { ((single >> 13) - (112 << 10)) as u16 }
@@ -247,7 +248,7 @@ mod tests {
     use half::f16;
 
     #[test]
-    fn halves_of_whole_numbers() {
+    fn halves_of_small_integers_are_exact() {
         for value in 0..=u8::MAX {
             assert_eq!(f16::from_bits(half_of(value)).to_f32(), f32::from(value));
         }

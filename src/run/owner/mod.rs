@@ -35,7 +35,7 @@ use crate::publish::Series;
 use crate::run::log;
 use crate::run::state::Known;
 use crate::snapshot::SnapshotError;
-use crate::storage::{self, Pace, Root, is_url};
+use crate::storage::{self, LookIntervals, Root, is_url};
 use crossbeam_channel::{Receiver, Sender, select};
 use epoch::Epoch;
 use hints::Hints;
@@ -77,7 +77,7 @@ pub(super) struct Owner {
     /// Why another run is to be followed, where the run's path leads to another directory by now.
     elsewhere: Option<String>,
     /// How often it is worth to look at what the directory is on.
-    pace: Pace,
+    pace: LookIntervals,
     /// Counts the manifests that say something else of the layers, so that a batch is read again that an earlier
     /// one refused.
     checks: u64,
@@ -399,8 +399,8 @@ impl Owner {
 }
 
 /// How often it is worth to look at a directory.
-fn pace_of(options: &Options, directory: &Path) -> Pace {
-    let mut pace = storage::of(directory).pace();
+fn pace_of(options: &Options, directory: &Path) -> LookIntervals {
+    let mut pace = storage::for_path(directory).pace();
     if let (Some(poll), true) = (options.poll, is_url(directory)) {
         pace.root = poll;
     }

@@ -1,0 +1,164 @@
+//! What follows from the values of several options, and which values do not go together.
+
+use super::cli::CommandLine;
+use super::config::Config;
+use super::declaration::Purpose;
+use super::resolve::Origin;
+use super::table::OptionValues;
+use crate::dashboard::{Appearance, AppearanceOptions, DashboardOptions, Mouse, Symbols};
+use crate::publish::{Publishing, Target};
+use crate::run::log::Log;
+use crate::run::prices::{Costs, LayerDefaults};
+use crate::run::state::lock_beside;
+use crate::run::{Keeping, Place};
+use crate::storage::{Links, canonical};
+use crate::text::shown;
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The number of threads that count: as many as asked for, else one for each core.
+pub fn thread_count(given: Option<NonZeroUsize>) -> usize {
+    given.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+}
+
+impl OptionValues {
+    /// Reads the configuration file and resolves the options.
+    ///
+    /// # Errors
+    /// Where the file is named and missing, or wrong.
+    pub fn load(command_line: &CommandLine, purpose: Purpose) -> anyhow::Result<Self> {
+        Self::resolve(command_line, &Config::load(command_line.config.as_deref())?, purpose)
+    }
+
+    /// Has links followed if the user wants that, and starts the log.
+    ///
+    /// # Errors
+    /// Where the file of the log cannot be written to.
+    pub fn begin(&self) -> anyhow::Result<()> {
+        self.links().apply();
+        match &self.log {
+            Some(path) => Log { path: path.clone(), level: self.log_level }.start(),
+            None => Ok(()),
+        }
+    }
+
+    pub fn links(&self) -> Links {
+        if self.follow_links { Links::Followed } else { Links::Named }
+    }
+
+    /// The prices of updates; of two rules for the same neuron and reset mechanism the later wins.
+    pub fn costs(&self) -> Costs {
+        Costs::with_rules(self.cost.iter().cloned())
+    }
+
+    /// The neurons and the reset mechanisms of layers that the manifest does not name.
+    pub fn layer_defaults(&self) -> [LayerDefaults; 2] {
+        [&self.neuron, &self.reset].map(|given| LayerDefaults::parse(given))
+    }
+
+    /// What is kept of runs that are watched.
+    ///
+    /// # Errors
+    /// Where batches are to be deleted although no progress is kept.
+    pub fn keeping(&self) -> Result<Keeping, String> {
+        match (&self.state.value, self.prune.value) {
+            (Place::Nowhere, true) => {
+                let state = self.as_written(self.state.origin, "--state none", "state = \"none\"");
+                let prune = self.prune_as_written();
+                Err(format!(
+                    "{prune} deletes batches, and {state} keeps nothing of them; drop one of the two"
+                ))
+            }
+            (Place::Nowhere, false) => Ok(Keeping::Nothing),
+            (_, true) => Ok(Keeping::ProgressAndPrune),
+            (_, false) => Ok(Keeping::Progress),
+        }
+    }
+
+    /// What turns pruning on: the option, or the file that says it.
+    pub fn prune_as_written(&self) -> String {
+        self.as_written(self.prune.origin, "--prune", "prune = true")
+    }
+
+    /// An option as the user wrote it, on the command line or in the configuration, which is named.
+    fn as_written(&self, origin: Origin, typed: &str, configured: &str) -> String {
+        match &self.file {
+            Some(file) if origin == Origin::File => format!("{configured} in {}", shown(file)),
+            _ => typed.to_owned(),
+        }
+    }
+
+    /// Where the runs are published.
+    pub fn publishing(&self) -> Publishing {
+        Publishing { tensorboard: self.tensorboard.clone(), openmetrics: self.openmetrics.clone() }
+    }
+
+    /// Refuses two outputs with the same path: one would overwrite the other.
+    ///
+    /// # Errors
+    /// Where there are such, in words for the user.
+    pub fn check_outputs(&self, state: &Place) -> Result<(), String> {
+        let mut outputs: Vec<(&str, &Path)> =
+            self.export.iter().map(|export| ("--export", export.path())).collect();
+        // One that is given twice is written twice.
+        outputs.sort_unstable();
+        outputs.dedup();
+        outputs.extend(self.log.as_deref().map(|log| ("--log", log)));
+        outputs.extend(self.tensorboard.as_deref().map(|directory| ("--tensorboard", directory)));
+        if let Some(Target::File(file)) = &self.openmetrics {
+            outputs.push(("--openmetrics", file));
+        }
+        let lock;
+        if let Place::File(file) = state {
+            lock = lock_beside(file);
+            outputs.extend([("--state", file.as_path()), ("--state", lock.as_path())]);
+        }
+        let mut seen: HashMap<PathBuf, &str> = HashMap::new();
+        for (option, path) in outputs.into_iter().filter(|(_, path)| !is_device(path)) {
+            match seen.insert(canonical(path), option) {
+                Some(other) if other != option => {
+                    return Err(format!(
+                        "{other} and {option} are both {}; give each a file of its own",
+                        shown(path)
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What the terminal can show.
+    pub fn symbols(&self) -> Symbols {
+        let symbols = self.ascii.map(|ascii| if ascii { Symbols::Ascii } else { Symbols::Unicode });
+        Appearance::from_environment(AppearanceOptions { symbols, ..AppearanceOptions::default() }).symbols
+    }
+
+    /// How the dashboard ends, what it looks like and which keys it has.
+    pub fn dashboard(&self) -> DashboardOptions {
+        let theme = |origin| (self.theme.origin == origin).then_some(self.theme.value);
+        let wishes = AppearanceOptions {
+            theme: theme(Origin::CommandLine),
+            configured: theme(Origin::File),
+            symbols: Some(self.symbols()),
+        };
+        DashboardOptions {
+            exit_when_finished: self.exit_when_finished,
+            exports: self.export.clone(),
+            appearance: Appearance::from_environment(wishes),
+            mouse: if self.mouse { Mouse::Captured } else { Mouse::Left },
+            compact: self.compact,
+            keys: Arc::clone(&self.keys),
+            ..DashboardOptions::default()
+        }
+    }
+}
+
+/// Whether several writers can share a path without overwriting each other, as a pipe or standard output.
+fn is_device(path: &Path) -> bool {
+    let target = std::fs::read_link(path).unwrap_or_else(|_| path.to_owned());
+    target.starts_with("/dev")
+        || path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
