@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result};
 use neurotop::count::{BatchCount, LayerCount};
-use neurotop::dashboard::{Action, Board, Motion, State, View, draw};
+use neurotop::dashboard::{Action, Motion, UiState, View, ViewModel, draw};
 use neurotop::run::{Addition, Run, Runs, Settings};
 use neurotop::snapshot::{LayerShape, Manifest};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
@@ -46,8 +46,8 @@ struct Scenery {
     /// The runs as their owners have them.
     owned: Vec<Run>,
     runs: Runs,
-    board: Board,
-    state: State,
+    model: ViewModel,
+    state: UiState,
     terminal: Terminal<TestBackend>,
     shapes: Arc<[LayerShape]>,
     next: u64,
@@ -71,9 +71,9 @@ impl Scenery {
         for (number, run) in owned.iter().enumerate() {
             runs.set(number, &directory(number), run.clone());
         }
-        let board = Board::new(&runs, None, SystemTime::now());
+        let model = ViewModel::new(&runs, None, SystemTime::now());
         let terminal = Terminal::new(TestBackend::new(200, 50)).expect("a terminal");
-        let mut scenery = Self { owned, runs, board, state: State::default(), terminal, shapes, next: 0 };
+        let mut scenery = Self { owned, runs, model, state: UiState::default(), terminal, shapes, next: 0 };
         for _ in 0..BATCHES {
             scenery.add_batch(0);
         }
@@ -83,7 +83,7 @@ impl Scenery {
         scenery.frame();
         for action in [Action::Go(Motion::Rows(1)), Action::Open, Action::Go(Motion::Rows(1)), Action::Open] {
             scenery.state.show(View::Charts);
-            scenery.state.update(action, &scenery.board.contents(&scenery.runs, None));
+            scenery.state.update(action, &scenery.model);
         }
         scenery
     }
@@ -108,10 +108,9 @@ impl Scenery {
     }
 
     fn frame(&mut self) {
-        self.board.refresh(&self.runs, SystemTime::now());
-        let contents = self.board.contents(&self.runs, None);
-        let state = &mut self.state;
-        self.terminal.draw(|frame| draw(frame, &contents, state, Instant::now())).expect("drawn");
+        self.model.refresh(&self.runs, SystemTime::now());
+        let (model, state) = (&self.model, &mut self.state);
+        self.terminal.draw(|frame| draw(frame, model, state, Instant::now())).expect("drawn");
     }
 
     /// The median time of a frame in milliseconds; applying the batch is not a part of it.

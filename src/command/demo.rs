@@ -3,7 +3,7 @@
 use super::session::{Following, check, start};
 use super::signals::leave_signals;
 use super::watch::watch_runs;
-use crate::dashboard::Options;
+use crate::dashboard::DashboardOptions;
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
 use crate::publish::Publisher;
@@ -50,7 +50,7 @@ pub(super) fn demo(given: &CommandLine) -> anyhow::Result<ExitCode> {
         move || drop(end.send(replay(&path, pace, &leave)))
     };
     std::thread::Builder::new().name("demo".into()).spawn(write)?;
-    let dashboard = Options { close_after: Some(CLOSE_AFTER), ..options.dashboard() };
+    let dashboard = DashboardOptions { close_after: Some(CLOSE_AFTER), ..options.dashboard() };
     let code = watch_runs(watch, &signals, dashboard);
     leave.store(true, Ordering::Relaxed);
     let failed = |_| Err(std::io::Error::other("the writer of the run failed"));

@@ -3,7 +3,7 @@
 use super::exporter::Outcome;
 use super::leaving::Leaving;
 use super::output;
-use crate::dashboard::{Look, Symbols, ThemeName, Wishes};
+use crate::dashboard::{Appearance, AppearanceOptions, Symbols, ThemeName};
 use crate::figures::{Colours, Comparison, Export, Failure, Format, Report, Summary};
 use crate::options::OptionValues;
 use crate::run::Watch;
@@ -73,7 +73,7 @@ pub(super) fn print(report: &impl Report, format: Format, symbols: Symbols) -> a
 
 /// On if standard output can show colours and the user wants them.
 fn colours() -> Colours {
-    let theme = Look::from_environment(Wishes::default()).theme;
+    let theme = Appearance::from_environment(AppearanceOptions::default()).theme;
     if std::io::stdout().is_terminal() && theme != ThemeName::Monochrome { Colours::On } else { Colours::Off }
 }
 

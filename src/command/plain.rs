@@ -2,7 +2,7 @@
 
 use super::display::DisplayChannels;
 use super::output::{self, Reader};
-use crate::dashboard::{Options, Symbols};
+use crate::dashboard::{DashboardOptions, Symbols};
 use crate::figures::{Summary, silent_ranks};
 use crate::process::streams::reader_is_gone;
 use crate::run::{News, Presence, RunEntry, Runs, Status, Views};
@@ -24,10 +24,10 @@ const FIRST_LINE: Duration = Duration::from_millis(300);
 /// the runs are over.
 pub(super) fn print_lines<O>(
     views: &Views,
-    options: &Options,
+    options: &DashboardOptions,
     channels: &DisplayChannels<O>,
 ) -> anyhow::Result<()> {
-    let symbols = options.look.symbols;
+    let symbols = options.appearance.symbols;
     let wake = views.news();
     let (mut news, mut missing) = (News::default(), MissingRuns::default());
     let next = Instant::now() + FIRST_LINE;

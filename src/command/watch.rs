@@ -8,7 +8,7 @@ use super::session::{Following, check, start};
 use super::signals::{NO_THREAD, leave_signals};
 use super::{finish, output, plain};
 use crate::dashboard::{
-    self, Inputs, JobSignal, Options, Order, Screen, Symbols, give_back_anyway, take_faults,
+    self, DashboardOptions, DashboardOrder, Inputs, JobSignal, Screen, Symbols, give_back_anyway, take_faults,
 };
 use crate::figures::checks::Checks;
 use crate::figures::{Export, Format, Summaries, Summary};
@@ -47,7 +47,7 @@ pub(super) fn watch(directory: &Path, given: &CommandLine) -> anyhow::Result<Exi
     let signals = leave_signals()?;
     let checks = checks(baseline, &options, &signals)?;
     let watch = start(directory, &options, &following, publisher)?;
-    watch_runs(watch, &signals, Options { checks, ..options.dashboard() })
+    watch_runs(watch, &signals, DashboardOptions { checks, ..options.dashboard() })
 }
 
 /// The least time between two checks whether the runs are over.
@@ -60,12 +60,12 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) fn watch_runs(
     mut watch: Watch,
     signals: &Receiver<i32>,
-    options: Options,
+    options: DashboardOptions,
 ) -> anyhow::Result<ExitCode> {
     let after = After {
         exports: options.exports.clone(),
         checks: options.checks.clone(),
-        symbols: options.look.symbols,
+        symbols: options.appearance.symbols,
     };
     let mut exporter = Exporter::new(options.checks.clone());
     let shown = catch_unwind(AssertUnwindSafe(|| attend(&mut watch, &mut exporter, signals, options)));
@@ -80,7 +80,7 @@ fn attend(
     watch: &mut Watch,
     exporter: &mut Exporter,
     signals: &Receiver<i32>,
-    options: Options,
+    options: DashboardOptions,
 ) -> anyhow::Result<()> {
     let (exports, exit_when_finished) = (options.exports.clone(), options.exit_when_finished);
     let mut display = display(watch, options)?;
@@ -102,7 +102,7 @@ fn attend(
 fn attend_until(
     watch: &mut Watch,
     exporter: &mut Exporter,
-    display: &Display<Order>,
+    display: &Display<DashboardOrder>,
     signals: &Receiver<i32>,
     exports: &[Export],
     exit_when_finished: bool,
@@ -134,8 +134,8 @@ fn attend_until(
             recv(signals) -> _ => return None,
             recv(display.ended()) -> ended => return Some(ended.unwrap_or_else(|_| Err(fault()))),
             recv(display.orders()) -> order => match order {
-                Ok(Order::Restart(run)) => watch.restart(run).unwrap_or_else(|why| display.say(why.into())),
-                Ok(Order::Export) => order_exports(watch, exporter, display, exports),
+                Ok(DashboardOrder::Restart(run)) => watch.restart(run).unwrap_or_else(|why| display.say(why.into())),
+                Ok(DashboardOrder::Export) => order_exports(watch, exporter, display, exports),
                 // The display is about to end.
                 Err(_) => std::thread::sleep(Duration::from_millis(1)),
             },
@@ -149,7 +149,12 @@ fn attend_until(
     }
 }
 
-fn order_exports(watch: &Watch, exporter: &mut Exporter, display: &Display<Order>, exports: &[Export]) {
+fn order_exports(
+    watch: &Watch,
+    exporter: &mut Exporter,
+    display: &Display<DashboardOrder>,
+    exports: &[Export],
+) {
     let runs = watch.runs();
     let exports = match exports {
         [] => vec![Export::named_after(runs.name())],
@@ -169,7 +174,7 @@ fn in_words((path, written): &Outcome) -> String {
 }
 
 /// Starts the dashboard or the lines of progress. The display's own thread also takes the terminal, since that writes.
-fn display(watch: &Watch, options: Options) -> anyhow::Result<Display<Order>> {
+fn display(watch: &Watch, options: DashboardOptions) -> anyhow::Result<Display<DashboardOrder>> {
     let views = watch.views().clone();
     // Nothing can be drawn on a terminal without a size.
     if std::io::stdout().is_terminal() && crossterm::terminal::size().is_ok() {
@@ -194,8 +199,8 @@ fn draw(
     mut screen: Screen,
     views: &Views,
     jobs: Receiver<JobSignal>,
-    channels: &DisplayChannels<Order>,
-    options: &Options,
+    channels: &DisplayChannels<DashboardOrder>,
+    options: &DashboardOptions,
 ) -> anyhow::Result<()> {
     let events = dashboard::terminal_events().context(NO_THREAD)?;
     let inputs = Inputs { events, stop: channels.stop.clone(), jobs, messages: channels.messages.clone() };

@@ -17,9 +17,9 @@ pub fn copy(layer: &LayerFigures, terminal: &mut impl Write) -> io::Result<()> {
     terminal.flush()
 }
 
-/// Name, neuron, reset, cost, effective and dense operations per sample, sparsity, with every digit and
-/// tabs between them; a figure that is not known is empty. Names cannot end the row or steer a terminal
-/// that it is pasted into.
+/// Name, neuron, reset, cost, effective and dense operations per sample, sparsity: with every digit, separated by tabs.
+/// An unknown figure is empty. Control characters in names are escaped, so that they cannot end the row or control a
+/// terminal that it is pasted into.
 pub fn row(layer: &LayerFigures) -> String {
     let name = |name: Option<&str>| printable(name.unwrap_or_default()).into_owned();
     let figure = |value: Option<f64>| value.map(|value| format!("{value:?}")).unwrap_or_default();

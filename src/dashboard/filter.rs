@@ -4,17 +4,17 @@ use crate::text::printable;
 use regex::{Regex, RegexBuilder};
 use std::cell::OnceCell;
 
-/// The longest filter; what is longer was pasted by mistake.
+/// The longest filter; a longer text was pasted by mistake.
 const LONGEST: usize = 200;
 
-/// The most bytes that a compiled pattern may take, so that `a{9999}{9999}` costs nothing, and that matching it may.
+/// The most bytes for a compiled pattern, and for matching it, so that `a{9999}{9999}` costs little.
 const COMPILED: usize = 1 << 20;
 
 /// What makes a filter a regular expression. A dot alone does not: the names of layers are full of them.
 const METACHARACTERS: [char; 13] = ['\\', '*', '+', '?', '(', ')', '[', ']', '{', '}', '|', '^', '$'];
 
-/// A filter as it was typed, and what it means: that is found out when it is first asked for, so that a text which is
-/// pasted is compiled once, and not for each of its characters.
+/// A filter as it was typed. It is compiled when it is first needed: a pasted text is compiled once, not for each of its
+/// characters.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     text: String,
@@ -39,25 +39,22 @@ impl Filter {
     }
 
     fn pattern(&self) -> &Pattern {
-        self.pattern.get_or_init(|| Pattern::of(&self.text))
+        self.pattern.get_or_init(|| Pattern::from_text(&self.text))
     }
 
-    /// Whether it was asked what it means.
     pub fn is_compiled(&self) -> bool {
         self.pattern.get().is_some()
     }
 
-    /// What was typed.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether nothing was typed.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// Why the filter is no regular expression, where it looks like one and is none.
+    /// Why the filter is not a valid regular expression, where it looks like one.
     pub fn fault(&self) -> Option<&str> {
         match self.pattern() {
             Pattern::Invalid(why) => Some(why),
@@ -67,7 +64,7 @@ impl Filter {
 
     /// Whether a layer of this name is shown. An invalid pattern hides nothing.
     pub fn shows(&self, name: &str) -> bool {
-        // What is matched is what is seen.
+        // Match the name as it is displayed.
         let name = printable(name);
         match self.pattern() {
             Pattern::Everything | Pattern::Invalid(_) => true,
@@ -78,7 +75,7 @@ impl Filter {
 }
 
 impl Pattern {
-    fn of(text: &str) -> Self {
+    fn from_text(text: &str) -> Self {
         if text.is_empty() {
             return Self::Everything;
         }

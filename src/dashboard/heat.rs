@@ -1,11 +1,10 @@
-//! Colours that stand for a share: dark for little, bright for much.
+//! Colours for shares: dark for small ones, bright for large ones.
 
-use super::look::Look;
-use super::theme::{Depth, ThemeName};
+use super::appearance::{Appearance, ColourDepth, ThemeName};
 use ratatui::style::Color;
 
-/// Stations of viridis (S. van der Walt and N. Smith, 2015), which is even to the eye and can be told
-/// apart by the colour-blind; beside each the nearest of the palette of 256.
+/// Steps of viridis (S. van der Walt and N. Smith, 2015), which is perceptually uniform and works for the colour-blind;
+/// beside each, the nearest colour of the palette of 256.
 const VIRIDIS: [((u8, u8, u8), u8); 9] = [
     ((68, 1, 84), 53),
     ((71, 44, 122), 54),
@@ -18,20 +17,20 @@ const VIRIDIS: [((u8, u8, u8), u8); 9] = [
     ((253, 231, 37), 220),
 ];
 
-/// Characters that stand for a share where there are no colours.
+/// Characters for shares where there are no colours.
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 
-/// The colour of a share between 0 and 1; `None` where there are to be none, or too few.
-pub(super) fn colour(share: f64, look: Look) -> Option<Color> {
+/// The colour of a share between 0 and 1; `None` without colours, or where there are too few.
+pub(super) fn colour(share: f64, look: Appearance) -> Option<Color> {
     if look.theme == ThemeName::Monochrome {
         return None;
     }
     let place = share.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
     let (at, part) = (place.floor() as usize, place.fract());
     match look.depth {
-        Depth::Mono | Depth::Sixteen => None,
-        Depth::Palette => Some(Color::Indexed(VIRIDIS[place.round() as usize].1)),
-        Depth::True => {
+        ColourDepth::Mono | ColourDepth::Sixteen => None,
+        ColourDepth::Palette => Some(Color::Indexed(VIRIDIS[place.round() as usize].1)),
+        ColourDepth::True => {
             let (low, high) = (VIRIDIS[at].0, VIRIDIS[(at + 1).min(VIRIDIS.len() - 1)].0);
             let mix = |low: u8, high: u8| {
                 (f64::from(low) + (f64::from(high) - f64::from(low)) * part).round() as u8
@@ -41,7 +40,7 @@ pub(super) fn colour(share: f64, look: Look) -> Option<Color> {
     }
 }
 
-/// The character of a share between 0 and 1. Only nothing at all is a blank.
+/// The character of a share between 0 and 1. Only 0 is blank.
 pub(super) fn shade(share: f64) -> char {
     let steps = (SHADES.len() - 1) as f64;
     let level = (share.clamp(0.0, 1.0) * steps).ceil() as usize;
@@ -52,20 +51,20 @@ pub(super) fn shade(share: f64) -> char {
 mod tests {
     use super::*;
 
-    fn at(depth: Depth) -> Look {
-        Look { depth, ..Look::default() }
+    fn at(depth: ColourDepth) -> Appearance {
+        Appearance { depth, ..Appearance::default() }
     }
 
     #[test]
     fn more_is_brighter_and_nothing_is_blank() {
-        assert_eq!(colour(0.0, at(Depth::True)), Some(Color::Rgb(68, 1, 84)));
-        assert_eq!(colour(1.0, at(Depth::True)), Some(Color::Rgb(253, 231, 37)));
-        assert_eq!(colour(2.0, at(Depth::Palette)), Some(Color::Indexed(220)));
-        assert_eq!(colour(0.5, at(Depth::Sixteen)), None);
-        assert_eq!(colour(0.5, Look { theme: ThemeName::Monochrome, ..at(Depth::True) }), None);
+        assert_eq!(colour(0.0, at(ColourDepth::True)), Some(Color::Rgb(68, 1, 84)));
+        assert_eq!(colour(1.0, at(ColourDepth::True)), Some(Color::Rgb(253, 231, 37)));
+        assert_eq!(colour(2.0, at(ColourDepth::Palette)), Some(Color::Indexed(220)));
+        assert_eq!(colour(0.5, at(ColourDepth::Sixteen)), None);
+        assert_eq!(colour(0.5, Appearance { theme: ThemeName::Monochrome, ..at(ColourDepth::True) }), None);
         assert_eq!((shade(0.0), shade(0.001), shade(1.0)), (' ', '░', '█'));
         let levels: Vec<u32> = (0..=100)
-            .map(|percent| match colour(f64::from(percent) / 100.0, at(Depth::True)) {
+            .map(|percent| match colour(f64::from(percent) / 100.0, at(ColourDepth::True)) {
                 Some(Color::Rgb(red, green, blue)) => {
                     u32::from(red) * 299 + u32::from(green) * 587 + u32::from(blue) * 114
                 }

@@ -1,17 +1,17 @@
-//! A key: how it is written in the configuration file, and what it is called on the screen.
+//! A key: how it is written in the configuration file, and how it is shown on the screen.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::fmt;
 use std::str::FromStr;
 
-/// A key with what is held down beside it, in one form whatever the terminal makes of Shift.
+/// A key with its modifiers, in one form however the terminal reports Shift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     pub(super) code: KeyCode,
     pub(super) modifiers: KeyModifiers,
 }
 
-/// The keys that have names: as they are written, and as they are shown.
+/// The keys that have names: in the configuration file, and on the screen.
 const NAMES: [(KeyCode, &str, &str); 17] = [
     (KeyCode::Enter, "enter", "Enter"),
     (KeyCode::Esc, "esc", "Esc"),
@@ -29,11 +29,11 @@ const NAMES: [(KeyCode, &str, &str); 17] = [
     (KeyCode::PageDown, "pgdn", "PgDn"),
     (KeyCode::Home, "home", "Home"),
     (KeyCode::End, "end", "End"),
-    // Which would be read as the end of a modifier.
+    // A `-` would be read as the end of a modifier.
     (KeyCode::Char('-'), "minus", "-"),
 ];
 
-/// What else these are called.
+/// Other names for them.
 const ALIASES: [(&str, &str); 6] = [
     ("return", "enter"),
     ("escape", "esc"),
@@ -49,15 +49,15 @@ const MODIFIERS: [(KeyModifiers, &str, &str); 3] = [
     (KeyModifiers::SHIFT, "shift-", "Shift-"),
 ];
 
-/// Keys that a terminal cannot tell from others.
+/// With Control, a terminal reports these characters as other keys.
 const SAME: [(char, &str); 3] = [('i', "tab"), ('m', "enter"), ('[', "esc")];
 
 impl Key {
-    /// Ctrl-C, which always leaves.
+    /// Ctrl-C, which always quits.
     pub const CTRL_C: Self = Self { code: KeyCode::Char('c'), modifiers: KeyModifiers::CONTROL };
 
-    /// The key of an event. Terminals differ in whether they report Shift with what it makes.
-    pub fn of(event: &KeyEvent) -> Self {
+    /// Terminals differ in whether they report Shift beside the character that it makes.
+    pub fn from_event(event: &KeyEvent) -> Self {
         let (control, shift) = (KeyModifiers::CONTROL, KeyModifiers::SHIFT);
         let (code, modifiers) = match event.code {
             KeyCode::Char(character) if event.modifiers.contains(control) => {
@@ -70,7 +70,7 @@ impl Key {
         Self { code, modifiers }
     }
 
-    /// What it is called on the screen: `Ctrl-C`, `→`, `PgDn`.
+    /// How it is shown on the screen: `Ctrl-C`, `→`, `PgDn`.
     pub fn label(self) -> String {
         let key = match self.code {
             KeyCode::Char(character)
@@ -99,7 +99,7 @@ fn written(code: KeyCode, form: fn(&(KeyCode, &'static str, &'static str)) -> &'
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = written(self.code, |name| name.1);
-        // Only a function key's name has capital letters of its own.
+        // Only the name of a function key has capital letters.
         let key = if matches!(self.code, KeyCode::F(_)) { key.to_lowercase() } else { key };
         write!(f, "{}{key}", self.prefix(|name| name.1))
     }
@@ -121,7 +121,7 @@ impl FromStr for Key {
     }
 }
 
-/// Takes a modifier off the front.
+/// Splits a modifier off the front.
 fn modifier(text: &str) -> Option<(KeyModifiers, &str)> {
     MODIFIERS.iter().find_map(|&(modifier, name, _)| {
         let (front, rest) = text.split_at_checked(name.len())?;
@@ -140,11 +140,11 @@ fn code(text: &str) -> Option<KeyCode> {
     NAMES.iter().find(|row| row.1 == name).map(|row| row.0).or_else(|| function().map(KeyCode::F))
 }
 
-/// The key that a terminal reports, where it can report that one.
+/// The key, if terminals can report it.
 fn told_apart(code: KeyCode, modifiers: KeyModifiers) -> Result<Key, String> {
     let (control, shift) = (KeyModifiers::CONTROL, KeyModifiers::SHIFT);
     let KeyCode::Char(character) = code else {
-        return Ok(Key::of(&KeyEvent::new(code, modifiers)));
+        return Ok(Key::from_event(&KeyEvent::new(code, modifiers)));
     };
     if modifiers.contains(control) {
         let plain = character.to_ascii_lowercase();
@@ -153,14 +153,14 @@ fn told_apart(code: KeyCode, modifiers: KeyModifiers) -> Result<Key, String> {
         }
     }
     if !modifiers.contains(shift) {
-        return Ok(Key::of(&KeyEvent::new(code, modifiers)));
+        return Ok(Key::from_event(&KeyEvent::new(code, modifiers)));
     }
     let mut upper = character.to_uppercase();
     match (upper.next(), upper.next()) {
         (Some(upper), None) if character.is_alphabetic() && !modifiers.contains(control) => {
             Ok(Key { code: KeyCode::Char(upper), modifiers: modifiers - shift })
         }
-        _ => Err("terminals do not tell Shift here; write the character that it makes".to_owned()),
+        _ => Err("terminals do not report Shift here; write the character that it makes".to_owned()),
     }
 }
 

@@ -1,64 +1,62 @@
-//! Which keys ask for what: the table of keys, as the configuration file changes it.
+//! The keys of each action, as the configuration file changes them.
 
+use super::bindings::{Action, BINDINGS, Binding, EDITS};
 use super::key::Key;
-use super::keys::{Action, BINDINGS, Binding, EDITS};
-use super::state::View;
+use super::ui_state::View;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-/// The keys of some actions, by the actions' names.
+/// New keys for actions, by the actions' names.
 pub type Rebound = BTreeMap<&'static str, Vec<Key>>;
 
-/// A row of the table: an action and the keys that ask for it, of which there may be none.
+/// An action and its keys, of which there may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// What is asked for.
+pub struct KeyRow {
     pub binding: &'static Binding,
     keys: Vec<Key>,
 }
 
-impl Row {
+impl KeyRow {
     fn new(binding: &'static Binding) -> Self {
         let keys = binding.keys.iter().filter_map(|key| key.parse().ok()).collect();
         Self { binding, keys }
     }
 
-    /// The keys for people, where there are any.
+    /// The keys as they are shown; `None` without keys.
     pub fn label(&self) -> Option<String> {
         let labels: Vec<String> = self.keys.iter().map(|key| key.label()).collect();
         (!labels.is_empty()).then(|| labels.join(" "))
     }
 
-    /// The first key for people, where there is one.
+    /// The first key as it is shown.
     pub fn first_label(&self) -> Option<String> {
         self.keys.first().map(|key| key.label())
     }
 }
 
-/// One key that asks for two things.
+/// One key for two actions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the key {key} is bound to {} and to {}; bind one of them to another key, or to none: {} = []", .actions[0], .actions[1], .actions[1])]
 pub struct Conflict {
-    /// The key.
     pub key: Key,
     /// The names of the actions.
     pub actions: [&'static str; 2],
 }
 
-/// All actions with the keys that ask for them.
+/// All actions with their keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTable {
-    rows: Vec<Row>,
+    rows: Vec<KeyRow>,
 }
 
 impl Default for KeyTable {
     fn default() -> Self {
-        Self { rows: BINDINGS.iter().map(Row::new).collect() }
+        Self { rows: BINDINGS.iter().map(KeyRow::new).collect() }
     }
 }
 
 impl KeyTable {
-    /// The table with other keys for some actions. Ctrl-C leaves whatever is said of it.
+    /// The table with new keys for some actions. Ctrl-C always quits.
     ///
     /// # Errors
     /// Where two actions would have the same key.
@@ -79,7 +77,7 @@ impl KeyTable {
     /// The keys while a filter is typed.
     pub fn edits() -> &'static Self {
         static TABLE: LazyLock<KeyTable> =
-            LazyLock::new(|| KeyTable { rows: EDITS.iter().map(Row::new).collect() });
+            LazyLock::new(|| KeyTable { rows: EDITS.iter().map(KeyRow::new).collect() });
         &TABLE
     }
 
@@ -98,24 +96,23 @@ impl KeyTable {
         Ok(())
     }
 
-    /// The rows.
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[KeyRow] {
         &self.rows
     }
 
-    /// What a key asks for.
+    /// The action of a key.
     pub fn action(&self, key: Key) -> Option<Action> {
         self.rows.iter().find(|row| row.keys.contains(&key)).map(|row| row.binding.action)
     }
 
-    /// The first key that asks for an action, for people.
-    pub fn of(&self, action: Action) -> Option<String> {
+    /// The first key of an action, as it is shown.
+    pub fn first_key(&self, action: Action) -> Option<String> {
         self.rows.iter().find(|row| row.binding.action == action)?.first_label()
     }
 
-    /// The key that shows a view, for people: a digit where there is one.
-    pub fn of_view(&self, view: View) -> Option<String> {
-        let shows = |row: &&Row| matches!(row.binding.action, Action::View(shown) | Action::Toggle(shown) if shown == view);
+    /// The key of a view, as it is shown: a digit if it has one.
+    pub fn view_key(&self, view: View) -> Option<String> {
+        let shows = |row: &&KeyRow| matches!(row.binding.action, Action::View(shown) | Action::Toggle(shown) if shown == view);
         let row = self.rows.iter().find(shows)?;
         let is_digit = |label: &String| label.chars().all(|character| character.is_ascii_digit());
         row.keys.iter().map(|key| key.label()).find(is_digit).or_else(|| row.first_label())
@@ -166,11 +163,11 @@ mod tests {
             assert_eq!(table.action(key(text)), action, "{text}");
         }
         let label =
-            |name: &str| table.rows().iter().find(|row| row.binding.name == name).and_then(Row::label);
+            |name: &str| table.rows().iter().find(|row| row.binding.name == name).and_then(KeyRow::label);
         assert_eq!(label("quit").as_deref(), Some("x Ctrl-C"));
         assert_eq!(label("pause"), None);
-        assert_eq!(table.of_view(View::Charts).as_deref(), Some("q"));
-        assert_eq!(table.of_view(View::Help).as_deref(), Some("6"));
+        assert_eq!(table.view_key(View::Charts).as_deref(), Some("q"));
+        assert_eq!(table.view_key(View::Help).as_deref(), Some("6"));
     }
 
     #[test]

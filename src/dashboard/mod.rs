@@ -1,44 +1,46 @@
-//! The live dashboard: takes keys and the newest views of the runs, and draws when something has changed. It runs in a
-//! thread of its own: a terminal that nobody reads stops it, and nothing else.
+//! The live dashboard: the view model (what there is to show), the UI state (what the user has chosen), keys, columns and
+//! widgets. It takes keys and the newest views of the runs, and draws when something has changed. It counts nothing and
+//! reads no directory, except one layer in detail. It runs in a thread of its own: a terminal that nobody reads stops
+//! this thread and nothing else.
 
-mod charting;
+mod appearance;
+mod bindings;
+mod changes;
+mod chart_state;
 mod columns;
 mod copy;
-mod cursor;
+mod detail_loader;
 mod filter;
 mod heat;
-mod inspector;
 mod key;
 mod key_table;
-mod keys;
-mod look;
-mod moment;
-mod rank_columns;
-mod state;
+mod list_state;
+mod meter;
 mod suspend;
 mod symbols;
 mod terminal;
 mod theme;
+mod ui_state;
 mod view;
+mod view_model;
 
-pub use charting::{Charting, Lines, Scale, Subject};
-pub use columns::{COLUMNS, Column, Sort};
+pub use appearance::{Appearance, AppearanceOptions, ColourDepth, ThemeName};
+pub use bindings::{Action, BINDINGS, Binding, EDITS, KeyHint, KeyMode, named};
+pub use chart_state::{ChartLines, ChartState, Scale, Subject};
+pub use columns::{LAYERS, ListColumns, RANKS, RUNS, Sort, Sorting};
 pub use copy::{copy, row};
-pub use cursor::{Cursor, Motion, Scroll};
+pub use detail_loader::{DetailKey, DetailLoader, DetailResult};
 pub use filter::Filter;
-pub use inspector::{Inspector, Portrayal, Sitter};
 pub use key::Key;
-pub use key_table::{Conflict, KeyTable, Rebound, Row};
-pub use keys::{Action, BINDINGS, Binding, EDITS, Hint, Mode, named};
-pub use look::{Look, Wishes};
-pub use moment::{Board, Contents, Moment, RunRow};
-pub use rank_columns::{RANK_COLUMNS, RankColumn, RankSort};
-pub use state::{Places, Request, State, View};
+pub use key_table::{Conflict, KeyRow, KeyTable, Rebound};
+pub use list_state::{ListPlaces, ListState, Motion};
 pub use suspend::{JobSignal, job_signals};
 pub use symbols::Symbols;
 pub use terminal::{Frames, Mouse, Screen, give_back_anyway, take_faults};
-pub use theme::{Depth, Theme, ThemeName};
+pub use theme::Theme;
+pub use ui_state::{Places, Request, UiState, View};
 pub use view::draw;
+pub use view_model::{RunRow, ViewModel};
 
 use crate::figures::Export;
 use crate::figures::checks::Checks;
@@ -58,31 +60,28 @@ const FRAME: Duration = Duration::from_millis(33);
 /// How often what depends on the time alone is drawn again.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How the dashboard ends and what it writes.
+/// How the dashboard starts and ends, and what it writes.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct DashboardOptions {
     /// Leave when the run is over.
     pub exit_when_finished: bool,
-    /// Leave this long after the run is over unless a key was pressed.
+    /// Leave this long after the run is over, unless a key was pressed.
     pub close_after: Option<Duration>,
     /// What `e` writes.
     pub exports: Vec<Export>,
-    /// What it looks like at the start.
-    pub look: Look,
-    /// Whose the mouse is.
+    pub appearance: Appearance,
     pub mouse: Mouse,
     /// Whether it starts without frames and charts.
     pub compact: bool,
-    /// Which keys ask for what.
     pub keys: Arc<KeyTable>,
-    /// What the figures are held against.
+    /// What the figures are compared with.
     pub checks: Checks,
 }
 
-/// What the dashboard asks of the program that it is a part of.
+/// What the dashboard asks of the program around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
-    /// Start the tally of this run over.
+pub enum DashboardOrder {
+    /// Count this run from scratch.
     Restart(usize),
     /// Write the exports.
     Export,
@@ -127,13 +126,13 @@ pub fn terminal_events() -> std::io::Result<Receiver<Event>> {
 pub fn show(
     screen: &mut Screen,
     views: &Views,
-    orders: &Sender<Order>,
+    orders: &Sender<DashboardOrder>,
     inputs: &Inputs,
-    options: &Options,
+    options: &DashboardOptions,
 ) -> anyhow::Result<()> {
     let mut dashboard = Dashboard::new(views.clone(), orders, options)?;
     let mut events = inputs.events.clone();
-    let (news, portraits) = (views.news(), dashboard.inspector.answers().clone());
+    let (news, details) = (views.news(), dashboard.details.results().clone());
     let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
     let mut changed = true;
     loop {
@@ -153,48 +152,39 @@ pub fn show(
         let wake = if changed { next_frame } else { next_tick };
         // Views come faster than frames, and the next frame takes the newest.
         let news = if changed { never() } else { news.clone() };
-        select_biased! {
-            recv(inputs.stop) -> _ => return Ok(()),
+        let next = select_biased! {
+            recv(inputs.stop) -> _ => Next::Leave,
             recv(events) -> event => match event {
-                Ok(event) => {
-                    changed = true;
-                    match dashboard.take_event(&event) {
-                        Next::GoOn => {}
-                        Next::Leave => return Ok(()),
-                        Next::Suspend => if dashboard.suspend(screen, inputs)? == Next::Leave { return Ok(()) },
-                        Next::Redraw => screen.take_again()?,
-                    }
-                }
+                Ok(event) => dashboard.take_event(&event),
                 // The terminal is gone or gives no events; a signal can still end the dashboard.
                 Err(_) => {
-                    changed = true;
                     events = never();
-                    dashboard.say(std::iter::once("the terminal gives no keys any more".to_owned()));
+                    dashboard.say(std::iter::once("the terminal gives no keys any more".to_owned()))
                 }
             },
-            recv(inputs.jobs) -> job => {
-                changed = true;
-                match job? {
-                    JobSignal::Stop => if dashboard.suspend(screen, inputs)? == Next::Leave { return Ok(()) },
-                    // It was stopped by another signal, and the terminal may have been anybody's.
-                    JobSignal::Continued => screen.take_again()?,
-                }
-            }
+            recv(inputs.jobs) -> job => match job? {
+                JobSignal::Stop => Next::Suspend,
+                // Another signal stopped the program, and others may have used the terminal meanwhile.
+                JobSignal::Continued => Next::Redraw,
+            },
             recv(inputs.messages) -> message => {
-                changed = true;
-                dashboard.say(message.into_iter().chain(inputs.messages.try_iter()));
+                dashboard.say(message.into_iter().chain(inputs.messages.try_iter()))
             }
-            recv(news) -> _ => changed = true,
-            recv(portraits) -> portrait => {
-                changed = true;
-                portrait.into_iter().for_each(|portrait| dashboard.inspector.take(portrait));
-            }
-            default(wake.saturating_duration_since(Instant::now())) => {}
+            recv(news) -> _ => Next::GoOn,
+            recv(details) -> detail => dashboard.take_detail(detail.ok()),
+            default(wake.saturating_duration_since(Instant::now())) => continue,
+        };
+        changed = true;
+        match next {
+            Next::GoOn => {}
+            Next::Redraw => screen.take_again()?,
+            Next::Suspend if dashboard.suspend(screen, inputs)? == Next::GoOn => {}
+            Next::Suspend | Next::Leave => return Ok(()),
         }
     }
 }
 
-/// Whether the dashboard goes on.
+/// What to do after an event.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     GoOn,
@@ -203,42 +193,45 @@ enum Next {
     Leave,
 }
 
-/// What the loop turns on.
+/// What the loop works on.
 struct Dashboard<'a> {
-    state: State,
-    board: Board,
+    state: UiState,
+    model: ViewModel,
     views: Views,
-    /// The runs as they are shown.
+    /// The newest views that were taken.
     runs: Runs,
     news: News,
-    inspector: Inspector,
-    orders: &'a Sender<Order>,
-    options: &'a Options,
-    /// How many there were at the last look.
+    details: DetailLoader,
+    orders: &'a Sender<DashboardOrder>,
+    options: &'a DashboardOptions,
+    /// How many runs were listed at the last draw.
     listed: usize,
-    /// Whether somebody is there, so that the dashboard does not close by itself.
+    /// Whether the user has done anything, so that the dashboard does not close by itself.
     stay: bool,
 }
 
 impl<'a> Dashboard<'a> {
-    fn new(views: Views, orders: &'a Sender<Order>, options: &'a Options) -> anyhow::Result<Self> {
+    fn new(
+        views: Views,
+        orders: &'a Sender<DashboardOrder>,
+        options: &'a DashboardOptions,
+    ) -> anyhow::Result<Self> {
         let runs = views.runs();
         views.look_at(runs.looked_at());
-        let board = Board::new(&runs, options.checks.baseline.clone(), SystemTime::now());
-        let (inspector, news) = (Inspector::start()?, News::default());
-        let mut state = State::new(options.look);
+        let model = ViewModel::new(&runs, options.checks.baseline.clone(), SystemTime::now());
+        let (details, news) = (DetailLoader::start()?, News::default());
+        let mut state = UiState::new(options.appearance);
         (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
-        Ok(Self { state, board, views, runs, news, inspector, orders, options, listed: 0, stay: false })
+        Ok(Self { state, model, views, runs, news, details, orders, options, listed: 0, stay: false })
     }
 
     fn draw(&mut self, screen: &mut Screen, now: Instant) -> anyhow::Result<()> {
         self.take_news();
-        self.board.refresh(&self.runs, SystemTime::now());
-        let state = &mut self.state;
-        let contents = self.board.contents(&self.runs, self.inspector.newest());
-        let drawn = screen.draw(|frame| view::draw(frame, &contents, state, now));
+        self.model.refresh(&self.runs, SystemTime::now());
+        let (model, state) = (&self.model, &mut self.state);
+        let drawn = screen.draw(|frame| view::draw(frame, model, state, now));
         drawn.context("the terminal cannot be drawn on")?;
-        self.inspect();
+        self.want_detail();
         if self.runs.shown().run.tally().batches() > 0 {
             fault::point("dashboard");
         }
@@ -254,7 +247,7 @@ impl<'a> Dashboard<'a> {
         }
         let news = self.news.take(&self.runs);
         self.say(news.into_iter());
-        // Whoever names a directory of runs wants to choose one. Some may be there at the first look.
+        // Whoever names a directory of runs wants to choose one. Some may be there at the first draw.
         let listed = self.runs.listed().len();
         if listed > self.listed.max(1) && !self.stay {
             self.state.show(View::Runs);
@@ -262,28 +255,34 @@ impl<'a> Dashboard<'a> {
         self.listed = listed;
     }
 
-    /// Says all of it at once: a message stays until the next one.
-    fn say(&mut self, messages: impl Iterator<Item = String>) {
+    /// Shows all of the messages at once, since each replaces the one before.
+    fn say(&mut self, messages: impl Iterator<Item = String>) -> Next {
         let messages: Vec<String> = messages.collect();
         if !messages.is_empty() {
             self.state.say(messages.join("; "), Instant::now());
         }
+        Next::GoOn
     }
 
-    /// Has a portrait made of the layer that is looked at, in the newest batch.
-    fn inspect(&mut self) {
+    fn take_detail(&mut self, detail: Option<DetailResult>) -> Next {
+        detail.into_iter().for_each(|detail| self.details.take(detail));
+        self.model.detail = self.details.newest();
+        Next::GoOn
+    }
+
+    /// Asks for the detail of the layer that is shown, in the newest batch.
+    fn want_detail(&mut self) {
         if self.state.view != View::Layer {
-            return self.inspector.want(None);
+            return self.details.want(None);
         }
-        let entry = self.runs.shown();
-        let moment = self.board.contents(&self.runs, None).moment;
-        let layer = self.state.selected_layer(&moment.summary.layers);
-        let wanted = layer.zip(moment.newest_batch.as_ref()).map(|(layer, batch)| {
-            let (directory, layer) = (entry.directory.clone(), layer.name.clone());
-            let sitter = Sitter { directory, batch: batch.clone(), layer };
-            (sitter, entry.run.shared_manifest())
+        let model = &self.model;
+        let layer = self.state.selected_layer(&model.summary.layers);
+        let directory = self.runs.get(model.shown).map(|entry| &entry.directory);
+        let wanted = layer.zip(model.run.newest_batch()).zip(directory).map(|((layer, batch), directory)| {
+            let (directory, layer) = (directory.clone(), layer.name.clone());
+            (DetailKey { directory, batch: batch.to_owned(), layer }, model.run.shared_manifest())
         });
-        self.inspector.want(wanted);
+        self.details.want(wanted);
     }
 
     fn is_to_close(&mut self, now: Instant) -> bool {
@@ -296,14 +295,13 @@ impl<'a> Dashboard<'a> {
     }
 
     fn take_event(&mut self, event: &Event) -> Next {
-        if is_of_the_user(event) {
+        if is_from_the_user(event) {
             self.stay = true;
             self.state.closes_at = None;
         }
         for action in actions(event, &self.state) {
-            // An action concerns what is on the screen, which may be older than what is known.
-            let contents = self.board.contents(&self.runs, self.inspector.newest());
-            let Some(request) = self.state.update(action, &contents) else { continue };
+            // An action is about what is on the screen, which may be older than the newest view.
+            let Some(request) = self.state.update(action, &self.model) else { continue };
             match self.fulfil(request) {
                 Next::GoOn => {}
                 next => return next,
@@ -317,7 +315,7 @@ impl<'a> Dashboard<'a> {
             Suspension::Over => Next::GoOn,
             Suspension::Leave => Next::Leave,
             Suspension::Refused => {
-                self.state.say("not suspended: no shell could continue it", Instant::now());
+                self.state.say("not suspended: there is no shell to resume it", Instant::now());
                 Next::GoOn
             }
         })
@@ -328,18 +326,18 @@ impl<'a> Dashboard<'a> {
             Request::Quit => return Next::Leave,
             Request::Suspend => return Next::Suspend,
             Request::Redraw => return Next::Redraw,
-            Request::Pause => self.board.pause(&self.runs),
+            Request::Pause => self.model.pause(),
             Request::Restart => {
-                self.board.go_on();
-                self.order(Order::Restart(self.runs.shown_number()));
+                self.model.resume();
+                self.order(DashboardOrder::Restart(self.runs.shown_number()));
             }
-            Request::Export => self.order(Order::Export),
+            Request::Export => self.order(DashboardOrder::Export),
             Request::Copy => self.copy_selected(),
             Request::Show(run) => {
-                self.board.go_on();
+                self.model.resume();
                 self.runs.show(run);
                 self.views.look_at(self.runs.looked_at());
-                self.board.refresh(&self.runs, SystemTime::now());
+                self.model.refresh(&self.runs, SystemTime::now());
             }
             Request::Mark(run) => {
                 self.runs.mark(run);
@@ -349,16 +347,15 @@ impl<'a> Dashboard<'a> {
         Next::GoOn
     }
 
-    fn order(&mut self, order: Order) {
+    fn order(&mut self, order: DashboardOrder) {
         if self.orders.try_send(order).is_err() {
-            self.state.say("not yet: what you asked for before is being done", Instant::now());
+            self.state.say("not yet: your last request is still being carried out", Instant::now());
         }
     }
 
     /// Copies the figures that are shown of the selected layer.
     fn copy_selected(&mut self) {
-        let contents = self.board.contents(&self.runs, None);
-        let message = match self.state.selected_layer(&contents.moment.summary.layers) {
+        let message = match self.state.selected_layer(&self.model.summary.layers) {
             None => "nothing to copy: no layer is selected".to_owned(),
             Some(layer) => match copy(layer, &mut terminal::Direct) {
                 Ok(()) => format!("copied {}, if the terminal allows it", printable(&layer.name)),
@@ -369,7 +366,7 @@ impl<'a> Dashboard<'a> {
     }
 }
 
-fn is_of_the_user(event: &Event) -> bool {
+fn is_from_the_user(event: &Event) -> bool {
     match event {
         Event::Key(key) => key.kind != KeyEventKind::Release,
         event => matches!(event, Event::Mouse(_)),
@@ -377,11 +374,11 @@ fn is_of_the_user(event: &Event) -> bool {
 }
 
 /// What an event asks for.
-fn actions(event: &Event, state: &State) -> Vec<Action> {
+fn actions(event: &Event, state: &UiState) -> Vec<Action> {
     match event {
-        Event::Key(key) => keys::action(key, state.mode, &state.keys).into_iter().collect(),
-        Event::Mouse(mouse) => keys::mouse_action(mouse).into_iter().collect(),
-        Event::Paste(text) => keys::pasted(text, state.mode).collect(),
+        Event::Key(key) => bindings::action(key, state.mode, &state.keys).into_iter().collect(),
+        Event::Mouse(mouse) => bindings::mouse_action(mouse).into_iter().collect(),
+        Event::Paste(text) => bindings::pasted(text, state.mode).collect(),
         // The next draw asks the terminal for its size.
         _ => Vec::new(),
     }

@@ -1,4 +1,4 @@
-//! Stops the program as Ctrl-Z does, and goes on when the shell continues it.
+//! Suspends the program as Ctrl-Z does, and resumes when the shell continues it.
 
 use super::Inputs;
 use super::terminal::Screen;
@@ -10,12 +10,12 @@ use std::io;
 /// Signals that may wait.
 const JOBS: usize = 16;
 
-/// What the shell, or whoever sends signals, wants of the program as one of its jobs.
+/// Job control: what the shell, or whoever sends signals, wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobSignal {
-    /// To stop, with the terminal given back (SIGTSTP).
+    /// Stop, and give the terminal back (SIGTSTP).
     Stop,
-    /// It was stopped and goes on (SIGCONT).
+    /// The program was stopped and runs again (SIGCONT).
     Continued,
 }
 
@@ -29,7 +29,7 @@ pub fn job_signals() -> io::Result<Receiver<JobSignal>> {
     std::thread::Builder::new().name("jobs".into()).spawn(move || {
         for signal in &mut signals {
             let meaning = if signal == SIGCONT { JobSignal::Continued } else { JobSignal::Stop };
-            // Of many that wait, the first say as much as all.
+            // A full channel says enough.
             if let Err(TrySendError::Disconnected(_)) = sender.try_send(meaning) {
                 return;
             }
@@ -38,12 +38,11 @@ pub fn job_signals() -> io::Result<Receiver<JobSignal>> {
     Ok(receiver)
 }
 
-/// What came of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Suspension {
     /// The program was stopped, and the terminal is taken again.
     Over,
-    /// There is no shell to go back to, and nothing was done.
+    /// There is no shell to return to, and nothing was done.
     Refused,
     /// It is time to leave; the terminal is given back.
     Leave,
@@ -57,10 +56,10 @@ pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<Suspen
     let (jobs, leave) = (&inputs.jobs, &inputs.stop);
     screen.release_mouse(&inputs.events);
     screen.give_back();
-    // What came before has nothing to do with this stop.
+    // Earlier signals have nothing to do with this stop.
     while jobs.try_recv().is_ok() {}
     stop()?;
-    // The stop takes hold a moment after it was asked for; the terminal is not taken before it is over.
+    // The stop takes effect a moment later; the terminal is not taken again before it is over.
     loop {
         select_biased! {
             recv(leave) -> _ => return Ok(Suspension::Leave),
@@ -74,8 +73,8 @@ pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<Suspen
     Ok(Suspension::Over)
 }
 
-/// Whether somebody can continue a program that is stopped: a shell that gave it, or the script that it is
-/// part of, a process group of its own. Otherwise, as under `ssh -t HOST neurotop`, it would stand for ever.
+/// Whether anybody can continue the stopped program: a shell that gave it, or the script around it, its own process
+/// group. Otherwise, as under `ssh -t HOST neurotop`, it would stay stopped for ever.
 #[cfg(unix)]
 fn has_a_shell() -> bool {
     use rustix::process::{getpgrp, getsid};

@@ -1,4 +1,4 @@
-//! The symbols that are drawn, and what stands for them on a terminal that has ASCII only.
+//! The symbols that are drawn, and their replacements on a terminal that shows only ASCII.
 
 use ratatui::buffer::Buffer;
 use std::borrow::Cow;
@@ -15,10 +15,9 @@ pub enum Symbols {
 }
 
 impl Symbols {
-    /// What a locale says, the name of a character set at its end, and the kind of the terminal. A system
-    /// without a locale says nothing, and most of those show Unicode. The console of Linux has 512
-    /// characters at most, and neither Braille nor the eighths of a block among them.
-    pub fn of(locale: Option<&str>, term: Option<&str>) -> Self {
+    /// Derived from the character set at the end of the locale, and from the kind of the terminal. Most systems without a
+    /// locale show Unicode. The Linux console has 512 characters at most, without Braille and the eighths of a block.
+    pub fn from_environment(locale: Option<&str>, term: Option<&str>) -> Self {
         if term.is_some_and(|term| term == "linux" || term.starts_with("linux-")) {
             return Self::Ascii;
         }
@@ -27,7 +26,7 @@ impl Symbols {
         if locale.contains("utf-8") || locale.contains("utf8") { Self::Unicode } else { Self::Ascii }
     }
 
-    /// The label of a key: arrows are called by their names where there are none.
+    /// The label of a key; where there are no arrows, their names.
     pub fn label(self, label: &str) -> String {
         match self {
             Self::Unicode => label.to_owned(),
@@ -38,7 +37,7 @@ impl Symbols {
         }
     }
 
-    /// Makes text fit for the terminal, in as many columns as it had.
+    /// Replaces what the terminal cannot show; the text keeps its width.
     pub fn text(self, text: &str) -> Cow<'_, str> {
         if self == Self::Unicode || text.is_ascii() {
             return Cow::Borrowed(text);
@@ -53,8 +52,8 @@ impl Symbols {
         Cow::Owned(fit)
     }
 
-    /// Makes what was drawn fit for the terminal. One pass over the whole screen, so that no widget can
-    /// forget a symbol, nor a library's widget bring one in.
+    /// Replaces what the terminal cannot show, in one pass over the whole screen, so that no widget, not even a
+    /// library's, can miss a symbol.
     pub fn apply(self, buffer: &mut Buffer) {
         if self == Self::Unicode {
             return;
@@ -68,12 +67,13 @@ impl Symbols {
     }
 }
 
-/// The ASCII character that stands for another.
+/// The ASCII replacement of a character.
 fn ascii(symbol: char) -> char {
     match symbol {
         '─' | '╌' => '-',
         '━' | '═' => '=',
         '│' => '|',
+        '┃' => '#',
         '╭' | '╮' | '╰' | '╯' | '└' | '┌' | '┐' | '┘' => '+',
         '░' => '.',
         '▒' => '+',
@@ -103,7 +103,7 @@ fn ascii(symbol: char) -> char {
         '’' => '\'',
         '×' => 'x',
         '±' => '~',
-        // Of a name, which the terminal could not show.
+        // Part of a name that the terminal cannot show.
         _ => '?',
     }
 }

@@ -1,4 +1,4 @@
-//! Takes the terminal over and gives it back, whatever happens.
+//! Takes over the terminal and always gives it back.
 
 use crate::process::streams::{self, Stream};
 use crossbeam_channel::Receiver;
@@ -19,14 +19,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
-/// What the panics of any thread said while the screen could not show it.
+/// The messages of panics while the dashboard covers the screen.
 static FAULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Whether the screen is taken, so that what is printed would be lost.
+/// Whether the dashboard has the screen, so that anything printed would be lost.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Clicks and the wheel, in the form that knows no bounds (SGR). crossterm's own command asks for every
-/// movement of the mouse as well, which is much to send over ssh for nothing.
+/// Asks for clicks and the wheel, in the form without a limit of columns (SGR). crossterm's own command also asks for
+/// every movement of the mouse, which is much useless traffic over ssh.
 const CAPTURE_MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
 const RELEASE_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
 
@@ -34,32 +34,31 @@ const RELEASE_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
 const MOST_COLUMNS: u16 = 1000;
 const MOST_ROWS: u16 = 500;
 
-/// The mouse is silent once nothing came of it for so long; and how long that may take.
+/// The mouse counts as silent after this long without an event; and the longest wait for that.
 const QUIET: Duration = Duration::from_millis(100);
 const UNTIL_QUIET: Duration = Duration::from_secs(1);
 
-/// Whose the mouse is while the screen is taken.
+/// Who gets mouse events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mouse {
-    /// The dashboard's.
+    /// The dashboard.
     #[default]
     Captured,
-    /// The terminal's, to select text with.
+    /// The terminal, to select text.
     Left,
 }
 
-/// Holds the terminal in raw mode on its alternate screen; dropping it gives the terminal back, also
-/// while a panic unwinds.
+/// Holds the terminal in raw mode on its alternate screen. Dropping it gives the terminal back, also while a panic
+/// unwinds.
 #[derive(Debug)]
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Frames<Direct>>>,
-    /// What is drawn on.
     area: Rect,
     title: String,
     mouse: Mouse,
 }
 
-/// Standard output, for the thread that draws: nobody else waits for it.
+/// Standard output, for the thread that draws; no other thread waits for it.
 #[derive(Debug)]
 pub(super) struct Direct;
 
@@ -76,8 +75,8 @@ impl Write for Direct {
     }
 }
 
-/// Passes on what is written a frame at a time, and asks the terminal to show each at once (synchronized
-/// output, which terminals that do not know it ignore), so that none is ever seen half drawn.
+/// Passes on whole frames, and asks the terminal to show each at once, so that none is ever seen half drawn
+/// (synchronized output; terminals that do not know it ignore it).
 #[derive(Debug)]
 pub struct Frames<W: Write> {
     frame: Vec<u8>,
@@ -88,7 +87,6 @@ const BEGIN_FRAME: &[u8] = b"\x1b[?2026h";
 const END_FRAME: &[u8] = b"\x1b[?2026l";
 
 impl<W: Write> Frames<W> {
-    /// Frames for a terminal.
     pub fn new(terminal: W) -> Self {
         Self { frame: Vec::new(), terminal }
     }
@@ -115,15 +113,15 @@ impl<W: Write> Write for Frames<W> {
 }
 
 impl Screen {
-    /// Takes the terminal over. Messages of panics are kept for [`take_faults`] from now on.
+    /// Takes over the terminal. From now on, messages of panics are kept for [`take_faults`].
     ///
     /// # Errors
-    /// Where standard output is no terminal that can be steered.
+    /// Where standard output is not a terminal that can be controlled.
     pub fn take(title: &str, mouse: Mouse) -> io::Result<Self> {
         keep_faults();
-        // NO_COLOR chooses the theme, which the user can change; crossterm would drop the colours of any.
+        // NO_COLOR chooses the first theme, and the user can change it; crossterm would drop the colours of every theme.
         force_color_output(true);
-        // Nothing is written to a terminal that gives no keys.
+        // First, so that nothing is written to a terminal that gives no keys.
         enable_raw_mode()?;
         let taken = enter(title, mouse).and_then(|()| drawing_area());
         match taken.and_then(|area| Ok((terminal_of(area)?, area))) {
@@ -135,24 +133,24 @@ impl Screen {
         }
     }
 
-    /// Takes the terminal over again after it was given back, or after whoever stopped the program may have
-    /// changed it. The next draw draws everything.
+    /// Takes over the terminal again, after it was given back or others may have changed it. The next draw draws
+    /// everything.
     ///
     /// # Errors
     /// Where the terminal is gone.
     pub fn take_again(&mut self) -> io::Result<()> {
-        // Raw mode is entered anew only where it was left.
+        // Raw mode is entered again only after it was left.
         disable_raw_mode()?;
         enable_raw_mode()?;
         enter(&self.title, self.mouse)?;
-        // Clearing by way of the old one would ask the terminal where its cursor is, and wait for the answer.
+        // Clearing the old one would ask the terminal for its cursor, and wait for the answer.
         self.area = drawing_area()?;
         self.terminal = terminal_of(self.area)?;
         Ok(())
     }
 
-    /// Gives the mouse back, and takes what it has sent meanwhile, over ssh more than a little: the shell would
-    /// take that for something typed.
+    /// Gives the mouse back, and discards what it has sent meanwhile, which may be much over ssh: the shell would take it
+    /// for typed text.
     pub fn release_mouse(&mut self, events: &Receiver<Event>) {
         if self.mouse == Mouse::Left || Direct.write_all(RELEASE_MOUSE.as_bytes()).is_err() {
             return;
@@ -166,10 +164,10 @@ impl Screen {
         give_back();
     }
 
-    /// Draws on the terminal, which may have another size than before.
+    /// Draws on the terminal, at its size of now.
     ///
     /// # Errors
-    /// Where the terminal is gone, or it is time to leave and nobody reads it.
+    /// Where the terminal is gone, or nobody reads it while the program leaves.
     pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         let area = drawing_area()?;
         if area != self.area {
@@ -187,7 +185,7 @@ impl Drop for Screen {
     }
 }
 
-/// As much of the terminal as is drawn on.
+/// The part of the terminal that is drawn on.
 fn drawing_area() -> io::Result<Rect> {
     let (columns, rows) = terminal::size()?;
     Ok(Rect::new(0, 0, columns.min(MOST_COLUMNS), rows.min(MOST_ROWS)))
@@ -203,12 +201,12 @@ fn enter(title: &str, mouse: Mouse) -> io::Result<()> {
     let capture = if mouse == Mouse::Captured { CAPTURE_MOUSE } else { "" };
     let mut commands = Vec::new();
     queue!(commands, EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))?;
-    // A terminal without an alternate screen still shows what was there.
+    // Without an alternate screen the terminal still shows what was there.
     queue!(commands, Clear(ClearType::All))?;
     Direct.write_all(&commands)
 }
 
-/// A terminal that is gone cannot be given back, and that is no error.
+/// Ignores errors: a terminal that is gone cannot be given back.
 fn give_back() {
     TAKEN.store(false, Ordering::SeqCst);
     let mut commands = Vec::new();
@@ -217,8 +215,8 @@ fn give_back() {
     let _ = disable_raw_mode();
 }
 
-/// The same for a thread that draws no more, and may hang in the middle of a frame: waits for nothing. Does nothing where
-/// no terminal is taken.
+/// Gives the terminal back for a thread that may hang in the middle of a frame; waits for nothing. Does nothing where no
+/// terminal is taken.
 pub fn give_back_anyway() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
@@ -229,8 +227,8 @@ pub fn give_back_anyway() {
     streams::leave_behind(Stream::Output, commands);
 }
 
-/// From now on the messages of panics are kept while the screen is taken. The hook stays: it cannot be
-/// changed while a panic unwinds.
+/// Keeps the messages of panics while the screen is taken. The hook stays, since it cannot be changed while a panic
+/// unwinds.
 fn keep_faults() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -242,7 +240,7 @@ fn keep_faults() {
     });
 }
 
-/// Takes what panics said while the screen was taken.
+/// Takes the messages of panics that were kept.
 pub fn take_faults() -> Vec<String> {
     FAULTS.lock().map(|mut faults| std::mem::take(&mut *faults)).unwrap_or_default()
 }

@@ -1,79 +1,9 @@
 //! The styles of the dashboard, by what they mean, and the themes that give them.
 
-use clap::ValueEnum;
+use super::appearance::{Appearance, ColourDepth, ThemeName};
 use ratatui::style::{Color, Modifier, Style};
 
-/// The themes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ThemeName {
-    /// The terminal's own colours, for a dark background
-    #[default]
-    Dark,
-    /// Deep colours, for a light background
-    Light,
-    /// Okabe and Ito's colours, told apart by the colour-blind, for either background
-    #[value(alias = "color-blind")]
-    ColourBlind,
-    /// No colours
-    Monochrome,
-}
-
-impl ThemeName {
-    /// The theme after this one, in a circle.
-    pub fn next(self) -> Self {
-        match self {
-            Self::Dark => Self::Light,
-            Self::Light => Self::ColourBlind,
-            Self::ColourBlind => Self::Monochrome,
-            Self::Monochrome => Self::Dark,
-        }
-    }
-
-    /// Its name on the command line.
-    pub fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
-}
-
-/// How many colours a terminal has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Depth {
-    /// None that it tells of; a theme with colours that is asked for all the same uses sixteen.
-    Mono,
-    /// The sixteen that its user has chosen.
-    #[default]
-    Sixteen,
-    /// The palette of 256.
-    Palette,
-    /// All of 24 bits.
-    True,
-}
-
-impl Depth {
-    /// What `COLORTERM` and `TERM` say.
-    pub fn of(colorterm: Option<&str>, term: Option<&str>) -> Self {
-        let term = term.unwrap_or_default();
-        match colorterm {
-            Some("truecolor" | "24bit") => Self::True,
-            _ if term.contains("direct") => Self::True,
-            _ if term.contains("256color") => Self::Palette,
-            None if is_mono(term) => Self::Mono,
-            _ => Self::Sixteen,
-        }
-    }
-}
-
-/// Whether a terminal of this name has no colours, as far as names tell: terminfo's entries `dumb`, of DEC's
-/// terminals before the VT525, and those that end in `-m` or `-mono`.
-fn is_mono(term: &str) -> bool {
-    let is_of_dec = || {
-        let digits = term.strip_prefix("vt").map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count());
-        digits.is_some_and(|digits| digits > 0) && !term.starts_with("vt525")
-    };
-    matches!(term, "" | "dumb" | "unknown") || term.ends_with("-m") || term.ends_with("-mono") || is_of_dec()
-}
-
-/// A colour at every depth.
+/// A colour, for every number of colours that a terminal may have.
 #[derive(Debug, Clone, Copy)]
 struct Shade {
     rgb: (u8, u8, u8),
@@ -86,16 +16,16 @@ const fn shade(rgb: (u8, u8, u8), palette: u8, sixteen: Color) -> Shade {
 }
 
 impl Shade {
-    fn at(self, depth: Depth) -> Color {
+    fn at(self, depth: ColourDepth) -> Color {
         match depth {
-            Depth::Mono | Depth::Sixteen => self.sixteen,
-            Depth::Palette => Color::Indexed(self.palette),
-            Depth::True => Color::Rgb(self.rgb.0, self.rgb.1, self.rgb.2),
+            ColourDepth::Mono | ColourDepth::Sixteen => self.sixteen,
+            ColourDepth::Palette => Color::Indexed(self.palette),
+            ColourDepth::True => Color::Rgb(self.rgb.0, self.rgb.1, self.rgb.2),
         }
     }
 }
 
-/// The colours of a theme that has its own.
+/// The colours of a theme that does not use the terminal's.
 struct Shades {
     accent: Shade,
     good: Shade,
@@ -123,8 +53,8 @@ const LIGHT: Shades = Shades {
     ],
 };
 
-/// Of the palette of M. Okabe and K. Ito (2008) those that can be read on black and on white, and beside
-/// them their orange for dots. Of sixteen colours, blue and yellow are told apart by the most people.
+/// From the palette of M. Okabe and K. Ito (2008): the colours that are readable on black and on white, and their orange
+/// for dots. Of sixteen colours, most people can tell blue and yellow apart.
 const COLOUR_BLIND: Shades = Shades {
     accent: shade((0, 114, 178), 31, Color::Cyan),
     good: shade((0, 158, 115), 36, Color::LightBlue),
@@ -142,21 +72,20 @@ const COLOUR_BLIND: Shades = Shades {
     ],
 };
 
-/// Styles by meaning. Every distinction that matters has a word or a mark of its own besides its
-/// colour, so that nothing is lost without colours.
+/// Styles by meaning. Every distinction that matters also has a word or a mark, so that nothing is lost without colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
     /// Names and titles.
     pub accent: Style,
     /// Headings.
     pub strong: Style,
-    /// What is secondary.
+    /// Secondary text.
     pub dim: Style,
-    /// What is as it should be.
+    /// All is well.
     pub good: Style,
-    /// What should be looked at.
+    /// Needs attention.
     pub warn: Style,
-    /// What is wrong.
+    /// Something is wrong.
     pub bad: Style,
     /// The selected row.
     pub selected: Style,
@@ -164,24 +93,34 @@ pub struct Theme {
     pub running: Style,
     /// The marks of single batches.
     pub single: Style,
-    /// Lines that are told apart in the charts.
+    /// The lines of the charts.
     pub series: [Style; 6],
-    /// What steps back behind a line of the same colour.
+    /// Dots behind a line of the same colour.
     pub behind: Style,
+    /// What these styles were made from, with the symbols that the terminal can show.
+    pub appearance: Appearance,
+    /// Whether the widgets have frames.
+    pub framed: bool,
 }
 
 impl Theme {
-    /// The styles of a theme on a terminal with so many colours.
-    pub fn new(name: ThemeName, depth: Depth) -> Self {
-        match name {
+    pub fn new(appearance: Appearance) -> Self {
+        let depth = appearance.depth;
+        let styles = match appearance.theme {
             ThemeName::Dark => Self::dark(),
             ThemeName::Light => Self::plain().shaded(&LIGHT, depth),
             ThemeName::ColourBlind => Self::plain().shaded(&COLOUR_BLIND, depth),
             ThemeName::Monochrome => Self::plain(),
-        }
+        };
+        Self { appearance, ..styles }
     }
 
-    /// The terminal's own sixteen colours, which its user has chosen for its background.
+    /// The style of a line of the charts, by its place among those that are drawn; dim where it is hidden.
+    pub fn line(&self, drawn: Option<usize>) -> Style {
+        drawn.map_or(self.dim, |at| self.series[at % self.series.len()])
+    }
+
+    /// Uses the terminal's own sixteen colours, which its user has chosen to suit the background.
     fn dark() -> Self {
         let plain = Self::plain();
         Self {
@@ -204,24 +143,24 @@ impl Theme {
         }
     }
 
-    fn shaded(self, shades: &Shades, depth: Depth) -> Self {
+    fn shaded(self, shades: &Shades, depth: ColourDepth) -> Self {
         Self {
             accent: self.accent.fg(shades.accent.at(depth)),
             good: self.good.fg(shades.good.at(depth)),
             warn: self.warn.fg(shades.warn.at(depth)),
             bad: self.bad.fg(shades.bad.at(depth)),
             running: self.running.fg(shades.running.at(depth)),
-            // Bright enough by its colour, and too faint on a light background if dimmed as well.
+            // Not dimmed as well: that would be too faint on a light background.
             single: Style::new().fg(shades.single.at(depth)),
             series: shades.series.map(|shade| Style::new().fg(shade.at(depth))),
             ..self
         }
     }
 
-    /// No colour at all.
+    /// Without colours.
     fn plain() -> Self {
         let style = Style::new();
-        // What stands on a frame takes over its style where it has none of its own.
+        // Text on a frame inherits the frame's style where it has none.
         let bold = style.add_modifier(Modifier::BOLD).remove_modifier(Modifier::DIM);
         Self {
             accent: bold,
@@ -230,12 +169,14 @@ impl Theme {
             good: style.remove_modifier(Modifier::DIM),
             warn: bold,
             bad: bold,
-            // Whatever is in the row: reversed colours of its own would be patches.
+            // One colour for the whole row: reversed colours of its cells would look like patches.
             selected: style.fg(Color::Reset).add_modifier(Modifier::REVERSED).remove_modifier(Modifier::DIM),
             running: style,
             single: style.add_modifier(Modifier::DIM),
             series: [style; 6],
             behind: style.add_modifier(Modifier::DIM),
+            appearance: Appearance::default(),
+            framed: false,
         }
     }
 }
@@ -253,6 +194,10 @@ mod tests {
         let luminance = |(r, g, b)| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) + 0.05;
         let (a, b) = (luminance(a), luminance(b));
         a.max(b) / a.min(b)
+    }
+
+    fn appearance(theme: ThemeName, depth: ColourDepth) -> Appearance {
+        Appearance { theme, depth, ..Appearance::default() }
     }
 
     fn texts(shades: &Shades) -> [Shade; 5] {
@@ -273,19 +218,19 @@ mod tests {
 
     #[test]
     fn what_is_good_and_what_is_wrong_differ_at_every_depth() {
-        for depth in [Depth::Sixteen, Depth::Palette, Depth::True] {
+        for depth in [ColourDepth::Sixteen, ColourDepth::Palette, ColourDepth::True] {
             for name in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind] {
-                let theme = Theme::new(name, depth);
+                let theme = Theme::new(appearance(name, depth));
                 assert!(theme.good.fg.is_some() && theme.good.fg != theme.bad.fg, "{name:?} {depth:?}");
                 assert_ne!(theme.running.fg, theme.single.fg, "{name:?} {depth:?}");
             }
         }
-        let safe = Theme::new(ThemeName::ColourBlind, Depth::True);
+        let safe = Theme::new(appearance(ThemeName::ColourBlind, ColourDepth::True));
         assert_eq!(
             (safe.good.fg, safe.bad.fg),
             (Some(Color::Rgb(0, 158, 115)), Some(Color::Rgb(213, 94, 0)))
         );
-        let palette = Theme::new(ThemeName::ColourBlind, Depth::Palette);
+        let palette = Theme::new(appearance(ThemeName::ColourBlind, ColourDepth::Palette));
         assert_eq!(palette.good.fg, Some(Color::Indexed(36)));
     }
 
@@ -296,6 +241,6 @@ mod tests {
             theme = theme.next();
             assert_eq!(theme.name(), name);
         }
-        assert_eq!(Theme::new(ThemeName::Monochrome, Depth::True).bad.fg, None);
+        assert_eq!(Theme::new(appearance(ThemeName::Monochrome, ColourDepth::True)).bad.fg, None);
     }
 }

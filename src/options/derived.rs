@@ -5,7 +5,7 @@ use super::config::Config;
 use super::declaration::Purpose;
 use super::resolve::Origin;
 use super::table::OptionValues;
-use crate::dashboard::{Look, Mouse, Options, Symbols, Wishes};
+use crate::dashboard::{Appearance, AppearanceOptions, DashboardOptions, Mouse, Symbols};
 use crate::publish::{Publishing, Target};
 use crate::run::log::Log;
 use crate::run::prices::{Costs, LayerDefaults};
@@ -133,25 +133,25 @@ impl OptionValues {
     /// What the terminal can show.
     pub fn symbols(&self) -> Symbols {
         let symbols = self.ascii.map(|ascii| if ascii { Symbols::Ascii } else { Symbols::Unicode });
-        Look::from_environment(Wishes { symbols, ..Wishes::default() }).symbols
+        Appearance::from_environment(AppearanceOptions { symbols, ..AppearanceOptions::default() }).symbols
     }
 
     /// How the dashboard ends, what it looks like and which keys it has.
-    pub fn dashboard(&self) -> Options {
+    pub fn dashboard(&self) -> DashboardOptions {
         let theme = |origin| (self.theme.origin == origin).then_some(self.theme.value);
-        let wishes = Wishes {
+        let wishes = AppearanceOptions {
             theme: theme(Origin::CommandLine),
             configured: theme(Origin::File),
             symbols: Some(self.symbols()),
         };
-        Options {
+        DashboardOptions {
             exit_when_finished: self.exit_when_finished,
             exports: self.export.clone(),
-            look: Look::from_environment(wishes),
+            appearance: Appearance::from_environment(wishes),
             mouse: if self.mouse { Mouse::Captured } else { Mouse::Left },
             compact: self.compact,
             keys: Arc::clone(&self.keys),
-            ..Options::default()
+            ..DashboardOptions::default()
         }
     }
 }

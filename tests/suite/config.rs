@@ -89,7 +89,7 @@ const ROWS: [Row; 9] = [
         values.dashboard().exit_when_finished.to_string()
     }),
     ("ascii = true", &["--no-ascii"], ["Ascii", "Unicode"], |values| {
-        format!("{:?}", values.dashboard().look.symbols)
+        format!("{:?}", values.dashboard().appearance.symbols)
     }),
     ("mouse = false", &["--mouse"], ["Left", "Captured"], |values| format!("{:?}", values.dashboard().mouse)),
     ("compact = true", &["--no-compact"], ["true", "false"], |values| values.dashboard().compact.to_string()),
@@ -109,7 +109,7 @@ fn what_follows_from_options_follows_from_the_file_and_the_command_line_wins() {
 
 #[test]
 fn a_theme_on_the_command_line_wins_over_the_terminal_and_that_over_the_file() {
-    let theme = |words: &[&str], line: &str| values(words, line).dashboard().look.theme.name();
+    let theme = |words: &[&str], line: &str| values(words, line).dashboard().appearance.theme.name();
     assert_eq!(theme(&["--theme", "colour-blind"], "theme = \"light\""), "colour-blind");
     // It depends on the environment of the tests which of the two it is.
     assert!(["light", "monochrome"].contains(&theme(&[], "theme = \"light\"").as_str()));
@@ -120,7 +120,7 @@ fn what_the_command_line_turns_on_is_on() {
     let words = ["--ascii", "--compact", "--no-mouse", "--exit-when-finished"];
     let options = values(&words, "mouse = false\n").dashboard();
     assert!(options.compact && options.exit_when_finished && options.mouse == Mouse::Left);
-    assert_eq!(options.look.symbols, Symbols::Ascii);
+    assert_eq!(options.appearance.symbols, Symbols::Ascii);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::support::changes::{Change, apply};
 use neurotop::count::layer_detail::read_layer_detail;
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
-    Action, Board, COLUMNS, Column, Contents, Depth, Look, Mode, Moment, Motion, Portrayal, RANK_COLUMNS,
-    RankColumn, RankSort, Request, RunRow, Sitter, Sort, State, Symbols, ThemeName, View, draw, row,
+    Action, Appearance, ColourDepth, DetailKey, DetailResult, KeyMode, LAYERS, ListColumns, Motion, RANKS,
+    RUNS, Request, RunRow, Sort, Symbols, ThemeName, UiState, View, ViewModel, draw, row,
 };
 use neurotop::figures::{Baseline, Figures, Summary};
 use neurotop::follow::Account;
@@ -27,15 +27,15 @@ use std::time::{Duration, Instant, SystemTime};
 /// When the first batch was written.
 const START: SystemTime = SystemTime::UNIX_EPOCH;
 
-fn at(seconds: u64) -> SystemTime {
+pub(crate) fn at(seconds: u64) -> SystemTime {
     START + Duration::from_secs(seconds)
 }
 
-fn empty() -> Run {
+pub(crate) fn empty() -> Run {
     Run::new(support::settings("exp1", false))
 }
 
-fn account(counted: u64, waiting: u64, set_aside: u64) -> Change {
+pub(crate) fn account(counted: u64, waiting: u64, set_aside: u64) -> Change {
     let seen = counted + waiting + set_aside;
     Change::Account(Account {
         seen,
@@ -53,7 +53,7 @@ fn counted(number: u64, count: BatchCount) -> Change {
 }
 
 /// The demo's run after some of its batches, one every two seconds.
-fn demo(batches: usize) -> Run {
+pub(crate) fn demo(batches: usize) -> Run {
     let directory = support::demo_run();
     let manifest = Manifest::parse(&std::fs::read(directory.join("manifest.json")).expect("a file"))
         .expect("a manifest");
@@ -75,7 +75,7 @@ fn demo(batches: usize) -> Run {
 }
 
 /// A run with many layers, some of them without a price, and with long and strange names.
-fn many_layers(layers: usize) -> Run {
+pub(crate) fn many_layers(layers: usize) -> Run {
     let name =
         |layer: usize| format!("backbone.stage{}.block{:02}.convolution.lif\u{202e}", layer / 20, layer % 20);
     let shapes: Arc<[LayerShape]> =
@@ -134,50 +134,44 @@ fn many_layers(layers: usize) -> Run {
 }
 
 /// One run alone, as it is shown.
-fn contents<'a>(run: &'a Run, moment: &'a Moment) -> Contents<'a> {
-    Contents {
-        moment,
-        history: run.history(),
-        layers: run.tally().layers(),
-        portrait: None,
-        rows: &[],
-        shown: 0,
-        baseline: None,
-        marked: None,
-        left_out: 0,
-        paused: false,
-    }
+pub(crate) fn model(run: &Run, now: SystemTime) -> ViewModel {
+    ViewModel::for_run(Arc::new(run.clone()), now)
 }
 
-fn draw_on(columns: u16, rows: u16, contents: &Contents<'_>, state: &mut State) -> TestBackend {
+pub(crate) fn draw_on(columns: u16, rows: u16, model: &ViewModel, state: &mut UiState) -> TestBackend {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
-    terminal.draw(|frame| draw(frame, contents, state, Instant::now())).expect("drawn");
+    terminal.draw(|frame| draw(frame, model, state, Instant::now())).expect("drawn");
     terminal.backend().clone()
 }
 
-fn screen_of(columns: u16, rows: u16, run: &Run, state: &mut State, now: SystemTime) -> TestBackend {
-    draw_on(columns, rows, &contents(run, &Moment::of(run, now)), state)
+fn screen_of(columns: u16, rows: u16, run: &Run, state: &mut UiState, now: SystemTime) -> TestBackend {
+    draw_on(columns, rows, &model(run, now), state)
 }
 
 /// What an action asks for, and what it makes of the state.
-fn act(state: &mut State, action: Action, run: &Run) -> Option<Request> {
-    state.update(action, &contents(run, &Moment::of(run, at(0))))
+fn act(state: &mut UiState, action: Action, run: &Run) -> Option<Request> {
+    state.update(action, &model(run, at(0)))
 }
 
-fn on(view: View) -> State {
-    let mut state = State::default();
+pub(crate) fn on(view: View) -> UiState {
+    let mut state = UiState::default();
     state.view = view;
     state
 }
 
-fn scrolled() -> State {
-    let mut state = State::default();
-    state.sort = Sort { column: Some(Column::Share), descending: true };
+/// The order in which a column sorts first.
+fn by<T>(columns: &ListColumns<T>, heading: &str) -> Sort {
+    columns.number(heading).and_then(|column| columns.sorting().first(column)).expect("a column that sorts")
+}
+
+fn scrolled() -> UiState {
+    let mut state = UiState::default();
+    state.layers.sort = by(&LAYERS, "share");
     state.layers.selected = 30;
     state
 }
 
-fn assert_screen(name: &str, columns: u16, rows: u16, run: &Run, state: &mut State, now: SystemTime) {
+fn assert_screen(name: &str, columns: u16, rows: u16, run: &Run, state: &mut UiState, now: SystemTime) {
     let screen = screen_of(columns, rows, run, state, now);
     insta::assert_snapshot!(format!("{name}-{columns}x{rows}"), screen);
 }
@@ -188,7 +182,7 @@ const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (300, 80)];
 fn a_live_run_at_every_size() {
     let run = demo(7);
     for (columns, rows) in SIZES {
-        assert_screen("live", columns, rows, &run, &mut State::default(), at(13));
+        assert_screen("live", columns, rows, &run, &mut UiState::default(), at(13));
     }
 }
 
@@ -196,7 +190,7 @@ fn a_live_run_at_every_size() {
 fn a_finished_run_agrees_with_neurobench() {
     let run = demo(12);
     for (columns, rows) in SIZES {
-        assert_screen("finished", columns, rows, &run, &mut State::default(), at(24));
+        assert_screen("finished", columns, rows, &run, &mut UiState::default(), at(24));
     }
 }
 
@@ -229,16 +223,16 @@ fn the_help() {
 #[test]
 fn what_is_waited_for() {
     let mut run = empty();
-    assert_screen("before-anything", 80, 24, &run, &mut State::default(), at(0));
+    assert_screen("before-anything", 80, 24, &run, &mut UiState::default(), at(0));
     apply(&mut run, [Change::Directory(Presence::Missing("it does not exist yet".into()))], at(0));
-    assert_screen("no-directory", 80, 24, &run, &mut State::default(), at(0));
-    assert_screen("no-directory", 40, 10, &run, &mut State::default(), at(0));
+    assert_screen("no-directory", 80, 24, &run, &mut UiState::default(), at(0));
+    assert_screen("no-directory", 40, 10, &run, &mut UiState::default(), at(0));
     apply(
         &mut run,
         [Change::Refused(SnapshotError::new("version 2 of the format", "update neurotop"))],
         at(0),
     );
-    assert_screen("refused", 80, 24, &run, &mut State::default(), at(0));
+    assert_screen("refused", 80, 24, &run, &mut UiState::default(), at(0));
 }
 
 #[test]
@@ -246,11 +240,10 @@ fn a_stalled_and_paused_run_that_is_polled() {
     let mut run = demo(3);
     let why = "NFS sends no events of what other machines write".to_owned();
     apply(&mut run, [Change::Watching(Watching::Polling { every: Duration::from_secs(1), why })], at(4));
-    assert_eq!(act(&mut State::default(), Action::Pause, &run), Some(Request::Pause));
+    assert_eq!(act(&mut UiState::default(), Action::Pause, &run), Some(Request::Pause));
     for (columns, rows) in [(80, 24), (40, 10)] {
-        let moment = Moment::of(&run, at(100));
-        let paused = Contents { paused: true, ..contents(&run, &moment) };
-        let screen = draw_on(columns, rows, &paused, &mut State::default());
+        let paused = ViewModel { paused: true, ..model(&run, at(100)) };
+        let screen = draw_on(columns, rows, &paused, &mut UiState::default());
         insta::assert_snapshot!(format!("stalled-{columns}x{rows}"), screen);
     }
 }
@@ -260,7 +253,7 @@ fn an_end_that_differs() {
     let mut run = demo(5);
     let end = br#"{"neurobench": {"NeuronOperations": {"Effective Neuron Ops": 1.0, "Neuron Dense Ops": 31820.0}}}"#;
     apply(&mut run, [Change::End(End::parse(end).expect("an end"))], at(10));
-    let mut state = State::default();
+    let mut state = UiState::default();
     assert_screen("differs", 80, 24, &run, &mut state, at(10));
     state.view = View::Problems;
     assert_screen("differs-problems", 80, 24, &run, &mut state, at(10));
@@ -290,7 +283,7 @@ fn nothing_is_too_small_and_nothing_steers_the_terminal() {
 #[test]
 fn every_row_of_a_long_table_can_be_reached() {
     let run = many_layers(60);
-    let mut state = State::default();
+    let mut state = UiState::default();
     for layer in 0..60 {
         let screen = screen_of(160, 24, &run, &mut state, at(5)).to_string();
         let name = format!("stage{}.block{:02}", layer / 20, layer % 20);
@@ -311,33 +304,36 @@ fn every_row_of_a_long_table_can_be_reached() {
 #[test]
 fn what_has_no_figure_sorts_last_either_way() {
     let run = many_layers(9);
-    let layers = Moment::of(&run, at(0)).summary.layers;
+    let layers = model(&run, at(0)).summary.layers;
     for descending in [true, false] {
-        let order = Sort { column: Some(Column::Effective), descending }.order(&layers);
+        let order = LAYERS.order(&layers, Sort { descending, ..by(&LAYERS, "effective") });
         let unpriced = order[6..].iter().all(|&layer| layers[layer].ops_per_update.is_none());
         assert!(unpriced, "{order:?}");
     }
-    let order = Sort { column: None, descending: true }.order(&layers);
+    let order = LAYERS.order(&layers, Sort { column: None, descending: true });
     assert_eq!(order[0], 8);
 }
 
 /// The colours of what is written on a screen.
-fn foregrounds(run: &Run, look: Look) -> HashSet<Color> {
-    let screen = screen_of(80, 24, run, &mut State::new(look), at(24));
+fn foregrounds(run: &Run, look: Appearance) -> HashSet<Color> {
+    let screen = screen_of(80, 24, run, &mut UiState::new(look), at(24));
     let written = screen.buffer().content().iter().filter(|cell| cell.symbol() != " ");
     written.map(|cell| cell.fg).collect()
 }
 
-fn themed(theme: ThemeName, depth: Depth) -> Look {
-    Look { theme, depth, ..Look::default() }
+pub(crate) fn themed(theme: ThemeName, depth: ColourDepth) -> Appearance {
+    Appearance { theme, depth, ..Appearance::default() }
 }
 
 #[test]
 fn colours_say_what_words_say_too() {
-    assert!(foregrounds(&demo(12), Look::default()).contains(&Color::Green));
-    assert!(foregrounds(&many_layers(3), Look::default()).contains(&Color::Red));
+    assert!(foregrounds(&demo(12), Appearance::default()).contains(&Color::Green));
+    assert!(foregrounds(&many_layers(3), Appearance::default()).contains(&Color::Red));
     for run in [demo(12), many_layers(3)] {
-        assert_eq!(foregrounds(&run, themed(ThemeName::Monochrome, Depth::True)), [Color::Reset].into());
+        assert_eq!(
+            foregrounds(&run, themed(ThemeName::Monochrome, ColourDepth::True)),
+            [Color::Reset].into()
+        );
     }
 }
 
@@ -345,31 +341,31 @@ fn colours_say_what_words_say_too() {
 fn themes_use_the_colours_that_the_terminal_has() {
     let run = many_layers(3);
     let safe = |depth| foregrounds(&run, themed(ThemeName::ColourBlind, depth));
-    assert!(safe(Depth::True).contains(&Color::Rgb(213, 94, 0)), "vermillion is what is wrong");
-    assert!(safe(Depth::Palette).contains(&Color::Indexed(166)));
-    let sixteen = safe(Depth::Sixteen);
+    assert!(safe(ColourDepth::True).contains(&Color::Rgb(213, 94, 0)), "vermillion is what is wrong");
+    assert!(safe(ColourDepth::Palette).contains(&Color::Indexed(166)));
+    let sixteen = safe(ColourDepth::Sixteen);
     assert!(sixteen.contains(&Color::Yellow) && !sixteen.contains(&Color::Red), "{sixteen:?}");
-    assert!(foregrounds(&run, themed(ThemeName::Light, Depth::True)).contains(&Color::Rgb(175, 0, 0)));
+    assert!(foregrounds(&run, themed(ThemeName::Light, ColourDepth::True)).contains(&Color::Rgb(175, 0, 0)));
 }
 
 #[test]
 fn a_theme_changes_colours_and_nothing_else() {
     let run = demo(12);
-    let mut state = State::default();
+    let mut state = UiState::default();
     let dark = screen_of(80, 24, &run, &mut state, at(24)).to_string();
     for theme in [ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome, ThemeName::Dark] {
         assert!(act(&mut state, Action::Theme, &run).is_none());
-        assert_eq!(state.look.theme, theme);
+        assert_eq!(state.appearance.theme, theme);
         let said = state.message(Instant::now()).expect("a message").to_owned();
         assert!(said.contains(&theme.name()), "{said}");
-        let screen = screen_of(80, 24, &run, &mut State::new(state.look), at(24)).to_string();
+        let screen = screen_of(80, 24, &run, &mut UiState::new(state.appearance), at(24)).to_string();
         assert_eq!(screen, dark);
     }
 }
 
 /// A state in which a filter is being typed.
-fn typing(text: &str, run: &Run) -> State {
-    let mut state = State::default();
+fn typing(text: &str, run: &Run) -> UiState {
+    let mut state = UiState::default();
     act(&mut state, Action::Filter, run);
     for character in text.chars() {
         act(&mut state, Action::Type(character), run);
@@ -401,12 +397,12 @@ fn layers_are_filtered_as_the_filter_is_typed_and_when_it_is_kept() {
 #[test]
 fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
     let run = many_layers(60);
-    let layers = Moment::of(&run, at(0)).summary.layers;
-    let mut state = State::default();
+    let layers = model(&run, at(0)).summary.layers;
+    let mut state = UiState::default();
     state.layers.selected = 59;
     act(&mut state, Action::Toggle(View::Help), &run);
     act(&mut state, Action::Filter, &run);
-    assert_eq!((state.view, state.mode), (View::Overview, Mode::Typing));
+    assert_eq!((state.view, state.mode), (View::Overview, KeyMode::Typing));
     for character in "BLOCK07x".chars() {
         act(&mut state, Action::Type(character), &run);
     }
@@ -415,7 +411,7 @@ fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
     act(&mut state, Action::Erase, &run);
     assert_eq!(state.shown(&layers), [7, 27, 47]);
     act(&mut state, Action::KeepFilter, &run);
-    assert_eq!(state.mode, Mode::Commands);
+    assert_eq!(state.mode, KeyMode::Commands);
     act(&mut state, Action::SortReverse, &run);
     act(&mut state, Action::Go(Motion::Last), &run);
     screen_of(80, 24, &run, &mut state, at(5));
@@ -430,17 +426,17 @@ fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
     act(&mut state, Action::Filter, &run);
     act(&mut state, Action::Type('0'), &run);
     act(&mut state, Action::EraseAll, &run);
-    assert!(state.filter.is_empty() && state.mode == Mode::Typing);
+    assert!(state.filter.is_empty() && state.mode == KeyMode::Typing);
     act(&mut state, Action::Type('0'), &run);
     act(&mut state, Action::ClearFilter, &run);
-    assert!(state.filter.is_empty() && state.mode == Mode::Commands);
+    assert!(state.filter.is_empty() && state.mode == KeyMode::Commands);
 }
 
 #[test]
 fn a_pasted_filter_is_compiled_once() {
     let run = many_layers(60);
-    let layers = Moment::of(&run, at(0)).summary.layers;
-    let mut state = State::default();
+    let layers = model(&run, at(0)).summary.layers;
+    let mut state = UiState::default();
     state.layers.selected = 27;
     act(&mut state, Action::Filter, &run);
     for character in "(a|b){9}|".chars().cycle().take(198).chain("07".chars()) {
@@ -461,8 +457,8 @@ fn a_pasted_filter_is_compiled_once() {
 }
 
 /// The place of a heading at the last draw, and what is written there.
-fn heading_of(column: Column, state: &State, screen: &TestBackend) -> Option<(Rect, String)> {
-    let area = state.places.headings.iter().find(|(other, _)| *other == column)?.1;
+fn heading_of(column: usize, state: &UiState, screen: &TestBackend) -> Option<(Rect, String)> {
+    let area = state.places.list.headings.iter().find(|(other, _)| *other == column)?.1;
     let cells = (area.left()..area.right()).map(|x| screen.buffer()[(x, area.y)].symbol());
     Some((area, cells.collect()))
 }
@@ -470,23 +466,26 @@ fn heading_of(column: Column, state: &State, screen: &TestBackend) -> Option<(Re
 #[test]
 fn a_click_on_a_heading_sorts_by_it_and_again_reverses() {
     let run = many_layers(60);
-    for ((columns, rows), column) in SIZES.into_iter().flat_map(|size| COLUMNS.map(|column| (size, column))) {
-        let mut state = State::default();
+    for ((columns, rows), column) in
+        SIZES.into_iter().flat_map(|size| (0..LAYERS.columns.len()).map(move |column| (size, column)))
+    {
+        let mut state = UiState::default();
         let screen = screen_of(columns, rows, &run, &mut state, at(200));
         let Some((area, _)) = heading_of(column, &state, &screen) else { continue };
         let mut click = |x: u16, y: u16| {
             act(&mut state, Action::Click(Position::new(x, y)), &run);
             let screen = screen_of(columns, rows, &run, &mut state, at(200));
-            (state.sort, heading_of(column, &state, &screen))
+            (state.layers.sort, heading_of(column, &state, &screen))
         };
         let (sort, heading) = click(area.x, area.y);
-        if column == Column::Trend {
-            assert_eq!(sort.column, None, "the trend cannot be sorted by");
+        let Some(first) = LAYERS.sorting().first(column) else {
+            assert_eq!(LAYERS.columns[column].heading, "trend");
+            assert_eq!(sort.column, None, "the list cannot be sorted by the trend");
             continue;
-        }
-        assert_eq!(sort, Sort::by(Some(column)));
+        };
+        assert_eq!(sort, first);
         let (area, text) = heading.expect("the sorted column is shown");
-        assert!(text.contains(['▼', '▲']), "{column:?} at {columns}x{rows}: {text:?}");
+        assert!(text.contains(['▼', '▲']), "{text:?} at {columns}x{rows}");
         assert_eq!(click(area.right() - 1, area.y).0.descending, !sort.descending, "again reverses");
     }
 }
@@ -497,12 +496,15 @@ fn a_click_on_a_row_selects_it_and_the_row_stays_under_the_mouse() {
     for (columns, rows) in [(40, 10), (80, 24), (120, 40)] {
         let mut state = scrolled();
         screen_of(columns, rows, &run, &mut state, at(200));
-        let area = state.places.rows;
+        let area = state.places.list.rows;
         for y in area.top()..area.bottom() {
             let before = screen_of(columns, rows, &run, &mut state, at(200)).to_string();
+            let place = state.layers.position().expect("more layers than room");
             act(&mut state, Action::Click(Position::new(area.x + 5, y)), &run);
             let screen = screen_of(columns, rows, &run, &mut state, at(200));
-            assert_eq!(screen.to_string(), before, "nothing but the selection has changed");
+            let now = state.layers.position().expect("as many");
+            let moved = before.replace(&place, &now);
+            assert_eq!(screen.to_string(), moved, "nothing but the selection has changed");
             for row in area.top()..area.bottom() {
                 let reversed = screen.buffer()[(area.x, row)].modifier.contains(Modifier::REVERSED);
                 assert_eq!(reversed, row == y);
@@ -517,16 +519,16 @@ fn a_click_on_a_row_selects_it_and_the_row_stays_under_the_mouse() {
 #[test]
 fn the_wheel_scrolls_what_is_shown_and_no_further() {
     let run = many_layers(60);
-    let mut state = State::default();
+    let mut state = UiState::default();
     screen_of(80, 24, &run, &mut state, at(200));
-    let seen = usize::from(state.places.rows.height);
+    let seen = usize::from(state.places.list.rows.height);
     let mut firsts = Vec::new();
     for _ in 0..30 {
         act(&mut state, Action::Scroll(3), &run);
         let screen = screen_of(80, 24, &run, &mut state, at(200));
         firsts.push(state.layers.settle(60, seen));
         let selected = (0..80).any(|x| {
-            (state.places.rows.top()..state.places.rows.bottom())
+            (state.places.list.rows.top()..state.places.list.rows.bottom())
                 .any(|y| screen.buffer()[(x, y)].modifier.contains(Modifier::REVERSED))
         });
         assert!(selected, "the selected row stays in sight");
@@ -537,7 +539,7 @@ fn the_wheel_scrolls_what_is_shown_and_no_further() {
     }
     assert_eq!(state.layers.settle(60, seen), 0);
     // Of a list that fits nothing is out of sight.
-    let (few, mut state) = (demo(3), State::default());
+    let (few, mut state) = (demo(3), UiState::default());
     screen_of(120, 40, &few, &mut state, at(200));
     act(&mut state, Action::Scroll(3), &few);
     assert_eq!(state.layers.selected, 0);
@@ -549,20 +551,20 @@ fn the_help_scrolls_by_the_wheel() {
     let mut state = on(View::Help);
     screen_of(40, 10, &run, &mut state, at(1));
     act(&mut state, Action::Scroll(3), &run);
-    assert_eq!(state.lines.first, 3);
+    assert_eq!(state.text.first, 3);
     act(&mut state, Action::Scroll(-9), &run);
-    assert_eq!(state.lines.first, 0);
+    assert_eq!(state.text.first, 0);
 }
 
 #[test]
 fn ascii_is_all_that_is_drawn_where_there_is_nothing_else() {
-    let ascii = || State::new(Look { symbols: Symbols::Ascii, ..Look::default() });
+    let ascii = || UiState::new(Appearance { symbols: Symbols::Ascii, ..Appearance::default() });
     let runs = [empty(), demo(7), demo(12), many_layers(60)];
     for run in &runs {
         for page in View::ALL {
             for (columns, rows) in SIZES {
                 let mut state = ascii();
-                (state.view, state.sort) = (page, Sort::by(Some(Column::Share)));
+                (state.view, state.layers.sort) = (page, by(&LAYERS, "share"));
                 let screen = screen_of(columns, rows, run, &mut state, at(200));
                 let odd = screen.buffer().content().iter().find(|cell| !cell.symbol().is_ascii());
                 assert!(odd.is_none(), "{odd:?}");
@@ -576,19 +578,19 @@ fn ascii_is_all_that_is_drawn_where_there_is_nothing_else() {
     state.view = View::Help;
     assert_screen("ascii-help", 80, 24, &runs[1], &mut state, at(13));
     state = ascii();
-    state.sort = Sort::by(Some(Column::Share));
+    state.layers.sort = by(&LAYERS, "share");
     assert_screen("ascii-many-layers", 80, 24, &runs[3], &mut state, at(200));
 }
 
 #[test]
 fn a_row_is_copied_with_every_digit_and_cannot_steer_a_terminal() {
-    let layers = Moment::of(&demo(7), at(0)).summary.layers;
+    let layers = model(&demo(7), at(0)).summary.layers;
     let cells: Vec<String> = row(&layers[0]).split('\t').map(str::to_owned).collect();
     assert_eq!(cells.len(), 7);
     assert_eq!(cells[0], layers[0].name);
     assert_eq!(cells[4].parse::<f64>().ok(), layers[0].effective_ops_per_sample, "every digit");
     assert_eq!(cells[6].parse::<f64>().ok(), layers[0].sparsity, "every digit");
-    let mut strange = Moment::of(&many_layers(3), at(0)).summary.layers.remove(2);
+    let mut strange = model(&many_layers(3), at(0)).summary.layers.remove(2);
     strange.name = "a\tb\n\u{1b}]52;c;eA==\u{7}".into();
     let text = row(&strange);
     assert!(text.ends_with("\tRLeaky\tsubtract\t\t\t\t"), "a figure that is not known is empty: {text:?}");
@@ -597,7 +599,7 @@ fn a_row_is_copied_with_every_digit_and_cannot_steer_a_terminal() {
 }
 
 /// A run whose layers' trends differ, drawn in the charts.
-fn charted(run: &Run, actions: &[Action]) -> State {
+fn charted(run: &Run, actions: &[Action]) -> UiState {
     let mut state = on(View::Charts);
     screen_of(120, 40, run, &mut state, at(200));
     for action in actions {
@@ -657,19 +659,19 @@ fn a_click_on_a_chart_sets_the_cursor_and_the_wheel_zooms() {
     assert!(state.charts.is_zoomed());
     act(&mut state, Action::Scroll(3), &run);
     assert!(!state.charts.is_zoomed());
-    let rows = state.places.rows;
+    let rows = state.places.list.rows;
     act(&mut state, Action::Click(Position::new(rows.x, rows.y + 2)), &run);
     assert_eq!(state.charts.overlaid.len(), 2, "a click on a line's name draws it");
 }
 
 /// Runs in every state.
-fn rows() -> Vec<RunRow> {
+pub(crate) fn rows() -> Vec<RunRow> {
     let row = |number: usize, name: &str, status, part: f64| RunRow {
         number,
         name: name.into(),
         status,
         progress: (part > 0.0).then_some(part),
-        batches: (12.0 * part) as u64,
+        revision: 0,
         samples: (192.0 * part) as u128,
         effective: 27_693.04,
         dense: 31_820.0,
@@ -690,16 +692,13 @@ fn rows() -> Vec<RunRow> {
 
 #[test]
 fn the_list_of_runs_at_every_size() {
-    let (run, rows) = (demo(6), rows());
-    let moment = Moment::of(&run, at(12));
-    let baseline = baseline();
-    let several = Contents {
-        rows: &rows,
+    let several = ViewModel {
+        rows: rows(),
         shown: 1,
-        baseline: Some(&baseline),
+        base: baseline(),
         marked: Some(3),
         left_out: 7,
-        ..contents(&run, &moment)
+        ..model(&demo(6), at(12))
     };
     for (columns, height) in SIZES {
         let mut state = on(View::Runs);
@@ -711,9 +710,7 @@ fn the_list_of_runs_at_every_size() {
 
 #[test]
 fn runs_are_chosen_marked_and_walked_through() {
-    let (run, rows) = (demo(6), rows());
-    let moment = Moment::of(&run, at(12));
-    let several = Contents { rows: &rows, shown: 1, ..contents(&run, &moment) };
+    let several = ViewModel { rows: rows(), shown: 1, ..model(&demo(6), at(12)) };
     let mut state = on(View::Runs);
     draw_on(120, 40, &several, &mut state);
     state.update(Action::Go(Motion::Last), &several);
@@ -725,16 +722,38 @@ fn runs_are_chosen_marked_and_walked_through() {
     assert_eq!(state.update(Action::NextRun(-1), &several), Some(Request::Show(3)));
     let mut state = on(View::Runs);
     draw_on(120, 40, &several, &mut state);
-    let area = state.places.rows;
+    let area = state.places.list.rows;
     let click = Action::Click(Position::new(area.x + 3, area.y + 2));
     assert_eq!(state.update(click, &several), None, "a click selects");
     assert_eq!(state.update(click, &several), Some(Request::Show(0)), "another one opens");
 }
 
 #[test]
+fn runs_are_sorted_and_the_selected_one_opens() {
+    let several = ViewModel { rows: rows(), shown: 1, ..model(&demo(6), at(12)) };
+    let mut state = on(View::Runs);
+    draw_on(120, 40, &several, &mut state);
+    let done = RUNS.number("done").expect("a column");
+    let heading =
+        state.places.list.headings.iter().find(|(column, _)| *column == done).expect("it is shown").1;
+    state.update(Action::Click(heading.as_position()), &several);
+    assert_eq!(state.runs.sort, by(&RUNS, "done"));
+    let mut opened = Vec::new();
+    for row in 0..5 {
+        state.show(View::Runs);
+        state.runs.selected = row;
+        opened.push(state.update(Action::Open, &several).expect("a run"));
+    }
+    // From the furthest down; those of which nothing is known come last, as they are listed.
+    assert_eq!(opened, [3, 1, 2, 0, 4].map(Request::Show));
+    state.show(View::Runs);
+    assert_eq!(state.update(Action::NextRun(1), &several), Some(Request::Show(2)), "as they are sorted");
+}
+
+#[test]
 fn views_are_reached_by_number_by_tab_and_by_click() {
     let run = demo(3);
-    let mut state = State::default();
+    let mut state = UiState::default();
     let mut seen = vec![state.view];
     let views: Vec<View> = View::of_run(false).collect();
     for _ in 1..views.len() {
@@ -760,56 +779,57 @@ fn views_are_reached_by_number_by_tab_and_by_click() {
 #[test]
 fn the_compact_mode_leaves_frames_and_charts_out() {
     let run = demo(7);
-    let mut state = State::default();
+    let mut state = UiState::default();
     act(&mut state, Action::Compact, &run);
     assert_screen("compact", 80, 24, &run, &mut state, at(13));
     assert_screen("compact", 120, 40, &run, &mut state, at(13));
 }
 
-/// A layer of the demo's run in its newest batch, and a portrait of it.
-fn portrayal(run: &Run, layer: &str) -> Portrayal {
+/// The detail of a layer of the demo's run in its newest batch.
+pub(crate) fn detail(run: &Run, layer: &str) -> DetailResult {
     let batch = run.newest_batch().expect("a batch").to_owned();
-    let sitter = Sitter { directory: support::demo_run(), batch, layer: layer.into() };
-    let path = sitter.directory.join(&sitter.batch);
+    let key = DetailKey { directory: support::demo_run(), batch, layer: layer.into() };
+    let path = key.directory.join(&key.batch);
     let found =
         read_layer_detail(&path, run.manifest(), layer, &mut Scratch::default(), &AtomicBool::new(false));
-    Portrayal { sitter, result: found.map_err(|error| error.to_string()) }
+    DetailResult { key, result: found.map_err(|error| error.to_string()) }
+}
+
+pub(crate) fn with_detail(detail: DetailResult, model: &ViewModel) -> ViewModel {
+    ViewModel { detail: Some(Arc::new(detail)), ..model.clone() }
 }
 
 #[test]
 fn one_layer_at_every_size() {
     let run = demo(7);
-    let moment = Moment::of(&run, at(13));
     for (selected, layer) in [(0, "lif1"), (3, "out")] {
-        let portrait = portrayal(&run, layer);
+        let model = with_detail(detail(&run, layer), &model(&run, at(13)));
         for (columns, rows) in SIZES {
             let mut state = on(View::Layer);
             state.layers.selected = selected;
-            let contents = Contents { portrait: Some(&portrait), ..contents(&run, &moment) };
-            let screen = draw_on(columns, rows, &contents, &mut state);
+            let screen = draw_on(columns, rows, &model, &mut state);
             insta::assert_snapshot!(format!("layer-{layer}-{columns}x{rows}"), screen);
         }
     }
 }
 
 #[test]
-fn a_layer_without_a_portrait_says_why() {
+fn a_layer_without_detail_says_why() {
     let run = demo(7);
-    let moment = Moment::of(&run, at(13));
-    let screen = |portrait: Option<&Portrayal>| {
-        let contents = Contents { portrait, ..contents(&run, &moment) };
-        draw_on(120, 40, &contents, &mut on(View::Layer)).to_string()
+    let bare = model(&run, at(13));
+    let screen = |detail: Option<&DetailResult>| {
+        let model = detail.map_or(bare.clone(), |detail| with_detail(detail.clone(), &bare));
+        draw_on(120, 40, &model, &mut on(View::Layer)).to_string()
     };
     assert!(screen(None).contains("reading the newest batch"));
-    let of_another = portrayal(&run, "out");
+    let of_another = detail(&run, "out");
     assert!(screen(Some(&of_another)).contains("reading the newest batch"), "never another layer's");
-    let mut gone = portrayal(&run, "lif1");
+    let mut gone = detail(&run, "lif1");
     gone.result = Err("batch-000006.npz is\u{1b}[2J gone".into());
     assert!(screen(Some(&gone)).contains("is\\u{1b}[2J gone"));
-    let mut silent = portrayal(&run, "lif1");
-    if let Ok(portrait) = &mut silent.result {
-        portrait.potentials = None;
-        portrait.rates = None;
+    let mut silent = detail(&run, "lif1");
+    if let Ok(detail) = &mut silent.result {
+        (detail.potentials, detail.rates) = (None, None);
     }
     let screen = screen(Some(&silent));
     assert!(screen.contains("packed bits") && screen.contains("too many neurons"), "{screen}");
@@ -819,15 +839,14 @@ fn a_layer_without_a_portrait_says_why() {
 #[test]
 fn a_layer_without_neurons_and_with_endless_axes_is_drawn() {
     let run = demo(7);
-    let moment = Moment::of(&run, at(13));
+    let bare = model(&run, at(13));
     let screen = |shape: Vec<u64>, rates: Vec<u64>| {
-        let mut endless = portrayal(&run, "lif1");
-        if let Ok(portrait) = &mut endless.result {
-            (portrait.samples, portrait.steps) = (1 << 40, 1 << 40);
-            (portrait.shape, portrait.rates) = (shape, Some(rates));
+        let mut endless = detail(&run, "lif1");
+        if let Ok(detail) = &mut endless.result {
+            (detail.samples, detail.steps) = (1 << 40, 1 << 40);
+            (detail.shape, detail.rates) = (shape, Some(rates));
         }
-        let contents = Contents { portrait: Some(&endless), ..contents(&run, &moment) };
-        draw_on(120, 40, &contents, &mut on(View::Layer)).to_string()
+        draw_on(120, 40, &with_detail(endless, &bare), &mut on(View::Layer)).to_string()
     };
     let empty = screen(vec![1 << 40, 1 << 40, 0], Vec::new());
     assert!(empty.contains("nothing can change"), "{empty}");
@@ -858,12 +877,12 @@ fn endless_texts() -> Run {
 #[test]
 fn texts_of_megabytes_take_no_more_of_the_screen_than_it_has() {
     let run = endless_texts();
-    let moment = Moment::of(&run, at(1));
+    let model = model(&run, at(1));
     for view in View::ALL {
         for compact in [false, true] {
             let mut state = on(view);
             state.compact = compact;
-            let screen = draw_on(120, 40, &contents(&run, &moment), &mut state);
+            let screen = draw_on(120, 40, &model, &mut state);
             let longest = screen.buffer().content().iter().map(|cell| cell.symbol().chars().count()).max();
             assert!(longest <= Some(3), "{view:?}: {longest:?} characters in one cell");
         }
@@ -873,57 +892,56 @@ fn texts_of_megabytes_take_no_more_of_the_screen_than_it_has() {
 #[test]
 fn the_list_of_problems_says_what_it_leaves_out() {
     let run = endless_texts();
-    let moment = Moment::of(&run, at(1));
+    let model = model(&run, at(1));
     let mut state = on(View::Problems);
-    let text = draw_on(120, 40, &contents(&run, &moment), &mut state).to_string();
+    let text = draw_on(120, 40, &model, &mut state).to_string();
     assert!(text.contains("Problems (3002)") && text.contains("batch-00001.npz"), "{text}");
-    state.update(Action::Go(Motion::Last), &contents(&run, &moment));
-    let text = draw_on(120, 40, &contents(&run, &moment), &mut state).to_string();
+    state.update(Action::Go(Motion::Last), &model);
+    let text = draw_on(120, 40, &model, &mut state).to_string();
     assert!(text.contains("2,899 more like this") && text.contains("batch-00100.npz"), "{text}");
     // A head and a line for each but the longest, of which no more is shown than of any.
-    assert!(state.lines.first < 2 * 104 + 60, "{}", state.lines.first);
+    assert!(state.text.first < 2 * 104 + 60, "{}", state.text.first);
 }
 
 #[test]
 fn the_map_of_neurons_has_colours_where_there_are_any() {
     let run = demo(7);
-    let (moment, portrait) = (Moment::of(&run, at(13)), portrayal(&run, "lif1"));
-    let symbols = |look: Look| -> HashSet<String> {
-        let contents = Contents { portrait: Some(&portrait), ..contents(&run, &moment) };
-        let mut state = State::new(look);
+    let model = with_detail(detail(&run, "lif1"), &model(&run, at(13)));
+    let symbols = |look: Appearance| -> HashSet<String> {
+        let mut state = UiState::new(look);
         state.view = View::Layer;
-        let screen = draw_on(120, 40, &contents, &mut state);
+        let screen = draw_on(120, 40, &model, &mut state);
         screen.buffer().content().iter().map(|cell| cell.symbol().to_owned()).collect()
     };
-    let (halves, shades) = (symbols(themed(ThemeName::Dark, Depth::True)), symbols(Look::default()));
+    let (halves, shades) =
+        (symbols(themed(ThemeName::Dark, ColourDepth::True)), symbols(Appearance::default()));
     assert!(halves.contains("▀") && !halves.contains("▒"), "half blocks with two colours");
     assert!(!shades.contains("▀") && shades.contains("▒"), "sixteen colours are too few");
-    assert!(symbols(themed(ThemeName::Monochrome, Depth::True)).contains("▒"));
-    let ascii = symbols(Look { symbols: Symbols::Ascii, ..Look::default() });
+    assert!(symbols(themed(ThemeName::Monochrome, ColourDepth::True)).contains("▒"));
+    let ascii = symbols(Appearance { symbols: Symbols::Ascii, ..Appearance::default() });
     assert!(ascii.iter().all(|symbol| symbol.is_ascii()), "{ascii:?}");
 }
 
 /// The demo's run after its first batches, to compare later ones with.
-fn baseline() -> Baseline {
+pub(crate) fn baseline() -> Option<Arc<Baseline>> {
     let summary = Summary::of(&demo(4), at(8));
-    Baseline::new("baseline-seed0", Figures::of(&summary))
+    Some(Arc::new(Baseline::new("baseline-seed0", Figures::of(&summary))))
 }
 
 #[test]
 fn every_figure_is_compared_with_the_baseline() {
     let run = demo(12);
-    let (moment, baseline) = (Moment::of(&run, at(24)), baseline());
-    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    let compared = ViewModel { base: baseline(), ..model(&run, at(24)) };
     for view in [View::Overview, View::Layer] {
         for (columns, rows) in SIZES {
             let screen = draw_on(columns, rows, &compared, &mut on(view));
             insta::assert_snapshot!(format!("compared-{}-{columns}x{rows}", view.name()), screen);
         }
     }
-    let with = draw_on(120, 40, &compared, &mut State::default()).to_string();
+    let with = draw_on(120, 40, &compared, &mut UiState::default()).to_string();
     assert!(with.contains("against digits-snn"), "{with}");
-    let itself = Contents { marked: Some(0), ..compared };
-    let alone = draw_on(120, 40, &itself, &mut State::default()).to_string();
+    let itself = ViewModel { marked: Some(0), ..compared };
+    let alone = draw_on(120, 40, &itself, &mut UiState::default()).to_string();
     assert!(!alone.contains("against"), "a run is not compared with itself");
 }
 
@@ -941,15 +959,13 @@ fn strange_numbers(lines: &[String], allowed: &[String]) -> Vec<String> {
 
 #[test]
 fn a_figure_is_short_or_left_out_and_never_cut() {
-    let (baseline, run) = (baseline(), demo(12));
-    let moment = Moment::of(&run, at(24));
-    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
-    let (summary, layer) = (&moment.summary, &moment.summary.layers[0]);
+    let compared = ViewModel { base: baseline(), ..model(&demo(12), at(24)) };
+    let (summary, layer) = (&compared.summary, &compared.summary.layers[0]);
     let wide = lines_of(&draw_on(300, 80, &compared, &mut on(View::Layer)));
     // With room for everything each figure is there, and with it its change.
     let mut allowed: Vec<String> =
         wide[4..7].iter().flat_map(|line| line.split([' ', '│'])).map(Into::into).collect();
-    let wide = lines_of(&draw_on(300, 80, &compared, &mut State::default()));
+    let wide = lines_of(&draw_on(300, 80, &compared, &mut UiState::default()));
     allowed.extend(wide[4..7].iter().flat_map(|line| line.split([' ', '│'])).map(str::to_owned));
     let figures = [summary.total.effective_ops_per_sample, summary.total.dense_ops_per_sample];
     let of_layer = [layer.effective_ops_per_sample, layer.dense_ops_per_sample];
@@ -958,7 +974,7 @@ fn a_figure_is_short_or_left_out_and_never_cut() {
     let all = figures.into_iter().chain(of_layer.into_iter().flatten()).chain(counts).chain(updates);
     allowed.extend(all.map(compact));
     for columns in 1..130 {
-        let lines = lines_of(&draw_on(columns, 5, &compared, &mut State::default()));
+        let lines = lines_of(&draw_on(columns, 5, &compared, &mut UiState::default()));
         assert_eq!(strange_numbers(&lines[2..4], &allowed), [""; 0], "{columns} columns: {lines:#?}");
         let lines = lines_of(&draw_on(columns, 10, &compared, &mut on(View::Layer)));
         assert_eq!(strange_numbers(&lines[3..5], &allowed), [""; 0], "{columns} columns: {lines:#?}");
@@ -974,9 +990,7 @@ fn a_figure_is_short_or_left_out_and_never_cut() {
 
 #[test]
 fn all_figures_of_a_layer_have_names_and_changes_or_none_has() {
-    let (baseline, run) = (baseline(), demo(12));
-    let moment = Moment::of(&run, at(24));
-    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
+    let compared = ViewModel { base: baseline(), ..model(&demo(12), at(24)) };
     for columns in 60..200 {
         let lines = lines_of(&draw_on(columns, 24, &compared, &mut on(View::Layer)));
         let last = &lines[6];
@@ -999,8 +1013,9 @@ fn nothing_is_cut_from_what_is_said_of_problems() {
         for columns in [20, 30, 40, 80] {
             let screen = screen_of(columns, 24, &run, &mut on(View::Problems), at(200));
             let lines = lines_of(&screen)[2..].join(" ");
-            let whole =
-                |text: &str| text.chars().filter(|c| !c.is_whitespace() && *c != '│').collect::<String>();
+            let whole = |text: &str| {
+                text.chars().filter(|c| !c.is_whitespace() && !['│', '┃'].contains(c)).collect::<String>()
+            };
             assert!(whole(&lines).contains(&whole(said)), "{columns} columns: {lines}");
         }
     }
@@ -1009,9 +1024,9 @@ fn nothing_is_cut_from_what_is_said_of_problems() {
 #[test]
 fn keys_that_do_nothing_are_not_shown() {
     let screen = screen_of(120, 24, &demo(7), &mut on(View::Ranks), at(13)).to_string();
-    assert!(!screen.contains("sort") && !screen.contains("turn"), "{screen}");
+    assert!(!screen.contains("sort") && !screen.contains("reverse"), "{screen}");
     let screen = screen_of(120, 24, &many_ranks(3), &mut on(View::Ranks), at(13)).to_string();
-    assert!(screen.contains("sort") && screen.contains("turn"), "{screen}");
+    assert!(screen.contains("sort") && screen.contains("reverse"), "{screen}");
 }
 
 #[test]
@@ -1038,10 +1053,10 @@ fn labels_of_an_axis_differ() {
 fn the_axis_of_the_charts_has_the_numbers_of_the_batches() {
     let run = demo(12);
     for (actions, axis, note) in [
-        (&[][..], "0 11", ""),
-        (&[Action::Zoom(1)], "6 11", "batches 6 to 11 of 0 to 11"),
-        (&[Action::Zoom(1), Action::Pan(-1)], "5 9", "batches 5 to 9 of 0 to 11"),
-        (&[Action::Side(-1), Action::Side(-1), Action::Side(-1)], "0 9 11", ""),
+        (&[][..], "0 11", None),
+        (&[Action::Zoom(1)], "6 11", Some("batches 6 to 11 of 0 to 11")),
+        (&[Action::Zoom(1), Action::Pan(-1)], "5 9", Some("batches 5 to 9 of 0 to 11")),
+        (&[Action::Side(-1), Action::Side(-1), Action::Side(-1)], "0 9 11", None),
     ] {
         let mut state = charted(&run, actions);
         let lines = lines_of(&screen_of(80, 24, &run, &mut state, at(24)));
@@ -1055,101 +1070,47 @@ fn the_axis_of_the_charts_has_the_numbers_of_the_batches() {
             .map(|line| line.trim_matches([' ', '│']).split_whitespace().collect::<Vec<_>>().join(" "))
             .collect();
         assert_eq!(places, [axis, axis], "{lines:#?}");
-        assert!(lines.iter().any(|line| line.contains(note)), "{lines:#?}");
+        let noted =
+            lines.iter().filter_map(|line| Some(&line[line.find("batches ")?..line.find(" ╮")?])).next();
+        assert_eq!(noted, note, "{lines:#?}");
     }
     let screen = screen_of(80, 24, &run, &mut charted(&run, &[]), at(24)).to_string();
     assert!(screen.contains("batch 11, 16 samples"), "{screen}");
 }
 
 #[test]
-fn a_gain_and_a_loss_have_a_colour_and_a_sign() {
+fn layers_and_charts_are_readable_without_colours() {
     let run = demo(12);
-    let (moment, baseline) = (Moment::of(&run, at(24)), baseline());
-    let compared = Contents { baseline: Some(&baseline), ..contents(&run, &moment) };
-    let screen = draw_on(120, 40, &compared, &mut State::default());
-    let buffer = screen.buffer();
-    let mut signs = Vec::new();
-    for y in 4..8 {
-        for x in 0..120 {
-            let cell = &buffer[(x, y)];
-            if matches!(cell.symbol(), "+" | "-") {
-                signs.push((cell.symbol().to_owned(), cell.fg));
-            }
-        }
-    }
-    // Fewer effective operations and updates, more sparsity: all of them gains.
-    let gain = |sign: &str| (sign.to_owned(), Color::Green);
-    assert_eq!(signs, [gain("-"), gain("-"), gain("+")]);
-}
-
-/// The styles of a screen: for each row its runs of cells that look alike, then what the letters stand for.
-fn styles_of(screen: &TestBackend) -> String {
-    let buffer = screen.buffer();
-    let mut known: Vec<String> = Vec::new();
-    let mut rows = String::new();
-    for y in 0..buffer.area.height {
-        let mut runs: Vec<(usize, usize)> = Vec::new();
-        for x in 0..buffer.area.width {
-            let cell = &buffer[(x, y)];
-            let style = format!("{:?} on {:?} {:?}", cell.fg, cell.bg, cell.modifier);
-            let at = known.iter().position(|other| *other == style).unwrap_or_else(|| {
-                known.push(style);
-                known.len() - 1
-            });
-            match runs.last_mut() {
-                Some((last, length)) if *last == at => *length += 1,
-                _ => runs.push((at, 1)),
-            }
-        }
-        let runs: Vec<String> = runs.into_iter().map(|(at, length)| format!("{length}×{at}")).collect();
-        rows += &format!("{}\n", runs.join(" "));
-    }
-    let legend: Vec<String> = known.iter().enumerate().map(|(at, style)| format!("{at}: {style}")).collect();
-    format!("{rows}{}\n", legend.join("\n"))
-}
-
-#[test]
-fn every_view_in_every_theme() {
-    let run = demo(12);
-    let (moment, baseline, portrait) = (Moment::of(&run, at(24)), baseline(), portrayal(&run, "lif1"));
-    let rows = rows();
-    let contents = Contents {
-        baseline: Some(&baseline),
-        portrait: Some(&portrait),
-        rows: &rows,
+    let model = ViewModel {
+        base: baseline(),
+        rows: rows(),
         shown: 1,
         marked: Some(3),
-        ..contents(&run, &moment)
+        ..with_detail(detail(&run, "lif1"), &model(&run, at(24)))
     };
-    for view in View::ALL {
-        for theme in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome] {
-            let mut styles = String::new();
-            for (columns, height) in SIZES {
-                let mut state = State::new(themed(theme, Depth::Palette));
+    for view in [View::Layer, View::Charts] {
+        for theme in [ThemeName::ColourBlind, ThemeName::Monochrome] {
+            for (columns, rows) in SIZES {
+                let mut state = UiState::new(themed(theme, ColourDepth::Palette));
                 state.show(View::Charts);
-                state.update(Action::Go(Motion::Rows(1)), &contents);
-                state.update(Action::Open, &contents);
+                state.update(Action::Go(Motion::Rows(1)), &model);
+                state.update(Action::Open, &model);
                 state.show(view);
-                let screen = draw_on(columns, height, &contents, &mut state);
-                styles += &format!("{columns}x{height}\n{}\n", styles_of(&screen));
-                // What is written differs by theme only where colours alone would tell things apart.
-                if matches!(view, View::Layer | View::Charts)
-                    && matches!(theme, ThemeName::ColourBlind | ThemeName::Monochrome)
-                {
-                    let name = format!("theme-{}-{}-{columns}x{height}", theme.name(), view.name());
-                    insta::assert_snapshot!(name, screen);
-                }
+                let screen = draw_on(columns, rows, &model, &mut state);
+                insta::assert_snapshot!(
+                    format!("theme-{}-{}-{columns}x{rows}", theme.name(), view.name()),
+                    screen
+                );
             }
-            insta::assert_snapshot!(format!("styles-{}-{}", theme.name(), view.name()), styles);
         }
     }
 }
 
 #[test]
-fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
+fn a_refreshed_model_has_the_figures_of_a_new_one() {
     let settings = || support::settings("exp1", false);
     let (mut run, mut runs) = (empty(), Runs::new(Path::new("exp1"), settings()));
-    let mut board = Board::new(&runs, None, at(0));
+    let mut model = ViewModel::new(&runs, None, at(0));
     let shapes = |names: &[&str]| -> Arc<[LayerShape]> {
         names.iter().map(|name| LayerShape { name: (*name).into(), neurons: Some(vec![4]) }).collect()
     };
@@ -1177,14 +1138,35 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
     for updates in groups {
         apply(&mut run, updates, at(9));
         runs.set(0, Path::new("exp1"), run.clone());
-        board.refresh(&runs, at(9));
-        let contents = board.contents(&runs, None);
-        let (shown, row) = (&contents.moment.summary, &contents.rows[0]);
+        model.refresh(&runs, at(9));
+        let (shown, row) = (&model.summary, &model.rows[0]);
         assert_eq!(*shown, Summary::without_steps(&runs.shown().run, at(9)));
         let total = &shown.total;
         assert_eq!((row.effective, row.dense), (total.effective_ops_per_sample, total.dense_ops_per_sample));
         assert_eq!((row.sparsity, row.problems), (total.sparsity, shown.problems.len()));
     }
+}
+
+#[test]
+fn a_paused_model_keeps_its_figures_and_can_still_be_compared() {
+    let mut runs = Runs::new(Path::new("exp1"), support::settings("exp1", false));
+    let mut run = demo(4);
+    runs.set(1, Path::new("exp1/a"), run.clone());
+    runs.set(2, Path::new("exp1/b"), demo(6));
+    let mut model = ViewModel::new(&runs, None, at(9));
+    let before = model.summary.clone();
+    model.pause();
+    let problem = Problem { path: "x".into(), reason: "y".into(), severity: Severity::SetAside };
+    apply(&mut run, [account(4, 2, 1), Change::Problem(problem)], at(20));
+    runs.set(1, Path::new("exp1/a"), run.clone());
+    runs.mark(2);
+    model.refresh(&runs, at(99));
+    assert_eq!((&model.summary, model.rows[0].problems), (&before, 0));
+    assert_eq!((model.marked, model.baseline().is_some()), (Some(2), true));
+    model.resume();
+    model.refresh(&runs, at(99));
+    assert_eq!(model.summary, Summary::without_steps(&run, at(99)));
+    assert_eq!((model.rows[0].problems, model.summary.account.waiting), (1, 2));
 }
 
 #[test]
@@ -1206,9 +1188,9 @@ fn a_backlog_shows_how_long_it_takes() {
         apply(&mut run, [update], START + Duration::from_millis(1000 + 100 * number));
     }
     apply(&mut run, [account(60, 20_000, 0)], START + Duration::from_millis(6900));
-    let moment = Moment::of(&run, START + Duration::from_millis(7000));
+    let model = model(&run, START + Duration::from_millis(7000));
     let header = |columns: u16, rows: u16| {
-        let screen = draw_on(columns, rows, &contents(&run, &moment), &mut State::new(Look::default()));
+        let screen = draw_on(columns, rows, &model, &mut UiState::new(Appearance::default()));
         screen.to_string().lines().take(3).map(|line| format!("{line}\n")).collect::<String>()
     };
     let headers: String =
@@ -1217,7 +1199,7 @@ fn a_backlog_shows_how_long_it_takes() {
 }
 
 /// The demo's layers in many ranks: rank 1 behind, rank 3 silent, rank 5 done, the last without a batch.
-fn many_ranks(ranks: u32) -> Run {
+pub(crate) fn many_ranks(ranks: u32) -> Run {
     let layers = [("lif1", "Leaky"), ("lif2", "Synaptic"), ("head", "Alpha")];
     let entry = |&(name, neuron): &(&str, &str)| serde_json::json!({"name": name, "neuron": neuron, "reset": "zero", "shape": [8, 8]});
     let manifest = serde_json::json!({
@@ -1278,9 +1260,9 @@ const RANK_SIZES: [(u16, u16); 6] = [(40, 10), (44, 12), (80, 24), (120, 40), (2
 fn ranks_beside_the_layers_at_every_size() {
     let run = many_ranks(12);
     for (columns, rows) in RANK_SIZES {
-        assert_screen("ranks-overview", columns, rows, &run, &mut State::default(), at(62));
+        assert_screen("ranks-overview", columns, rows, &run, &mut UiState::default(), at(62));
     }
-    let mut state = State::default();
+    let mut state = UiState::default();
     state.compact = true;
     assert_screen("ranks-overview-compact", 80, 24, &run, &mut state, at(62));
 }
@@ -1295,25 +1277,13 @@ fn the_table_of_ranks_at_every_size() {
     let mut state = on(View::Ranks);
     state.compact = true;
     assert_screen("ranks-compact", 80, 24, &run, &mut state, at(62));
-    let ascii = Look { symbols: Symbols::Ascii, ..Look::default() };
+    let ascii = Appearance { symbols: Symbols::Ascii, ..Appearance::default() };
     for view in [View::Overview, View::Ranks] {
-        let mut state = State::new(ascii);
+        let mut state = UiState::new(ascii);
         state.view = view;
         let screen = screen_of(120, 40, &run, &mut state, at(62));
         assert!(screen.buffer().content().iter().all(|cell| cell.symbol().is_ascii()));
         insta::assert_snapshot!(format!("ranks-ascii-{}", view.name()), screen);
-    }
-}
-
-#[test]
-fn ranks_look_as_they_are_in_every_theme() {
-    let run = many_ranks(12);
-    let moment = Moment::of(&run, at(62));
-    for theme in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind, ThemeName::Monochrome] {
-        let mut state = State::new(themed(theme, Depth::Palette));
-        state.view = View::Ranks;
-        let screen = draw_on(80, 24, &contents(&run, &moment), &mut state);
-        insta::assert_snapshot!(format!("styles-{}-with-ranks", theme.name()), styles_of(&screen));
     }
 }
 
@@ -1327,28 +1297,29 @@ fn a_silent_rank_is_in_the_header_of_every_view_until_the_run_is_over() {
             assert!(header.contains("silent"), "{columns}x{rows}:\n{screen}");
         }
     }
-    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    let ranks = model(&run, at(62)).summary.ranks;
     assert_eq!(neurotop::figures::silent_ranks(&ranks).as_deref(), Some("2 ranks silent: 3, 11"));
     assert_eq!(
         neurotop::figures::longest_silence(&ranks).as_deref(),
         Some("2 silent, rank 11 for 1 min 02 s")
     );
     apply(&mut run, [Change::RankEnd { rank: 11, end: End::default() }], at(62));
-    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    let ranks = model(&run, at(62)).summary.ranks;
     assert_eq!(neurotop::figures::longest_silence(&ranks).as_deref(), Some("rank 3 silent for 40 s"));
     apply(&mut run, [Change::End(End::default())], at(62));
-    let screen = screen_of(120, 40, &run, &mut State::default(), at(500)).to_string();
+    let screen = screen_of(120, 40, &run, &mut UiState::default(), at(500)).to_string();
     assert!(!screen.contains("silent") && screen.contains("✓ done"), "{screen}");
 }
 
 #[test]
 fn hundreds_of_ranks_sort_scroll_and_are_clicked_on() {
     let run = many_ranks(400);
-    let ranks = Moment::of(&run, at(62)).summary.ranks;
+    let ranks = model(&run, at(62)).summary.ranks;
     let mut state = on(View::Ranks);
     let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
     assert!(screen.contains("Ranks (400)") && screen.contains("by state"), "{screen}");
-    let order: Vec<u32> = state.rank_sort.order(&ranks).into_iter().map(|at| ranks[at].rank).collect();
+    let order: Vec<u32> =
+        RANKS.order(&ranks, state.ranks.sort).into_iter().map(|at| ranks[at].rank).collect();
     assert_eq!((&order[..4], order[399]), (&[399, 3, 1, 0][..], 5), "silent, behind, counting, done");
     act(&mut state, Action::Go(Motion::Last), &run);
     let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
@@ -1359,30 +1330,30 @@ fn hundreds_of_ranks_sort_scroll_and_are_clicked_on() {
     screen_of(120, 40, &run, &mut state, at(62));
     assert_eq!(state.ranks.selected, 30);
     // Every column sorts, both ways, and walks in a circle.
-    let sorting: Vec<RankColumn> = RANK_COLUMNS.into_iter().filter(|column| column.sorts()).collect();
-    for &column in &sorting {
-        let turned = RankSort { descending: !RankSort::by(column).descending, ..RankSort::by(column) };
-        let order = RankSort::by(column).order(&ranks);
-        assert_ne!(order, turned.order(&ranks), "{column:?}");
+    let sorting = RANKS.sorting();
+    for &sort in sorting.choices() {
+        let reversed = Sort { descending: !sort.descending, ..sort };
+        let order = RANKS.order(&ranks, sort);
+        assert_ne!(order, RANKS.order(&ranks, reversed), "{sort:?}");
         assert_eq!(order.iter().collect::<HashSet<_>>().len(), 400);
     }
-    for _ in &sorting {
+    for _ in sorting.choices() {
         act(&mut state, Action::Side(1), &run);
     }
-    assert_eq!(state.rank_sort, RankSort::default());
+    assert_eq!(state.ranks.sort, by(&RANKS, "state"));
     act(&mut state, Action::SortColumn(-1), &run);
-    assert_eq!(state.rank_sort, RankSort::by(RankColumn::Rank));
+    assert_eq!(state.ranks.sort, by(&RANKS, "rank"));
     act(&mut state, Action::SortReverse, &run);
     let screen = screen_of(120, 40, &run, &mut state, at(62)).to_string();
-    assert!(screen.contains("by rank, turned"), "{screen}");
-    let (_, heading) = state.places.rank_headings[3];
+    assert!(screen.contains("by rank, reversed"), "{screen}");
+    let (_, heading) = state.places.list.headings[3];
     act(&mut state, Action::Click(heading.as_position()), &run);
-    assert_eq!(state.rank_sort, RankSort::by(RankColumn::Behind));
+    assert_eq!(state.ranks.sort, by(&RANKS, "behind"));
     let screen = screen_of(120, 40, &run, &mut state, at(62));
-    let row = state.places.rows;
+    let row = state.places.list.rows;
     act(&mut state, Action::Click(Position::new(row.x, row.y + 2)), &run);
     assert_eq!(state.ranks.selected, 32, "{screen}");
-    let mut state = State::default();
+    let mut state = UiState::default();
     act(&mut state, Action::NextView(-1), &run);
     assert_eq!(state.view, View::Ranks, "the last view of a run with ranks");
 }

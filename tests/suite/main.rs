@@ -9,6 +9,7 @@ mod support;
 mod bad_input;
 #[cfg(unix)]
 mod bookkeeping;
+mod colours;
 mod command;
 mod compare;
 mod config;

@@ -1,17 +1,17 @@
-//! Upright bars, as many as there are columns, in eighths of a cell.
+//! Vertical bars, in eighths of a cell.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Stands at the top of a bar that goes on.
+/// Marks the top of a bar that is cut.
 const CUT: char = '▲';
 
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Draws values as bars; one as large as `highest` fills the area, and a larger one is cut with a mark. Fewer values than columns
-/// are drawn wider, with a gap where there is room for it; of more than that, neighbours share a column,
-/// which has their mean. Whatever is not zero shows.
+/// Draws values as bars. A value of `highest` fills the area, and a larger one is cut with a mark. Few values are drawn
+/// wider, with gaps where there is room; of many, neighbours share a column, which shows their mean. Every value above 0
+/// shows.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, values: &[f64], highest: f64, style: Style) {
     if values.is_empty() || area.is_empty() {
         return;

@@ -1,22 +1,21 @@
-//! The filter of the layers: the line in which it is typed, and how it is shown once it is kept.
+//! The filter of the layers: the line in which it is typed, and its text once it is kept.
 
 use super::super::filter::Filter;
 use super::super::key_table::KeyTable;
-use super::super::state::State;
-use super::Scene;
+use super::{Theme, UiState, ViewModel};
 use crate::text::{elide, printable, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The title of the table of layers, of at most `room` columns: how many are shown, and by what filter.
+/// The title of the list of layers, of at most `room` columns: how many are shown, and the filter.
 pub(super) fn title(filter: &Filter, shown: usize, layers: usize, room: usize) -> String {
     if filter.is_empty() {
         return format!("Layers ({})", thousands(layers as u128));
     }
     let counts = format!("Layers ({})", counts(shown, layers));
-    let fault = if filter.fault().is_some() { " is no valid pattern" } else { "" };
+    let fault = if filter.fault().is_some() { " is not a valid pattern" } else { "" };
     let text = elide(filter.text(), room.saturating_sub(counts.width() + 2 + fault.width()));
     format!("{counts} /{text}{fault}")
 }
@@ -25,25 +24,31 @@ fn counts(shown: usize, layers: usize) -> String {
     format!("{} of {}", thousands(shown as u128), thousands(layers as u128))
 }
 
-/// A kept filter where the table has no title, in at most `room` columns.
-pub(super) fn summary(scene: &Scene<'_>, state: &State, room: usize) -> String {
-    let layers = &scene.moment.summary.layers;
+/// A kept filter where the list has no title, in at most `room` columns.
+pub(super) fn summary(model: &ViewModel, state: &UiState, room: usize) -> String {
+    let layers = &model.summary.layers;
     let counts = match state.filter.fault() {
-        Some(_) => "no valid pattern".to_owned(),
+        Some(_) => "invalid pattern".to_owned(),
         None => counts(state.shown(layers).len(), layers.len()),
     };
     let text = elide(state.filter.text(), room.saturating_sub(counts.width() + 6).max(4));
     format!(" /{text} ({counts}) ")
 }
 
-/// Draws the line in which a filter is typed: the text, then what comes of it, then the keys.
-pub(super) fn draw_input(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State) {
+/// Draws the line in which a filter is typed: the text, its result, the keys.
+pub(super) fn draw_input(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    model: &ViewModel,
+    theme: &Theme,
+    state: &UiState,
+) {
     let width = usize::from(area.width);
     let typed = printable(state.filter.text());
-    // What is typed has at least a third.
-    let result = result(scene, state, width.saturating_sub((typed.width() + 3).min(width / 3)));
+    // The typed text gets at least a third.
+    let result = result(model, theme, state, width.saturating_sub((typed.width() + 3).min(width / 3)));
     let text = tail(&typed, width.saturating_sub(result.width() + 3));
-    let mut line = Line::from(vec![Span::styled(" /", scene.theme.accent), Span::raw(text)]);
+    let mut line = Line::from(vec![Span::styled(" /", theme.accent), Span::raw(text)]);
     let cursor = Position::new(area.x.saturating_add(line.width() as u16), area.y);
     if area.contains(cursor) {
         frame.set_cursor_position(cursor);
@@ -53,22 +58,22 @@ pub(super) fn draw_input(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, s
     for row in KeyTable::edits().rows() {
         let (Some(hint), Some(key)) = (row.binding.hint(state.view), row.first_label()) else { continue };
         if line.width() + key.width() + hint.word.width() + 3 <= width {
-            line.push_span(Span::styled(format!(" {key}"), scene.theme.accent));
-            line.push_span(Span::styled(format!(" {} ", hint.word), scene.theme.dim));
+            line.push_span(Span::styled(format!(" {key}"), theme.accent));
+            line.push_span(Span::styled(format!(" {} ", hint.word), theme.dim));
         }
     }
     frame.render_widget(line, area);
 }
 
-/// How many layers the filter shows, or why it filters nothing, in at most `room` columns.
-fn result(scene: &Scene<'_>, state: &State, room: usize) -> Span<'static> {
-    let layers = &scene.moment.summary.layers;
+/// How many layers the filter shows, or why it is invalid, in at most `room` columns.
+fn result(model: &ViewModel, theme: &Theme, state: &UiState, room: usize) -> Span<'static> {
+    let layers = &model.summary.layers;
     let (choices, style) = match state.filter.fault() {
         Some(why) => (
             vec![format!(" not a regular expression: {why} "), format!(" {why} "), " invalid ".to_owned()],
-            scene.theme.bad,
+            theme.bad,
         ),
-        None => (vec![format!(" {} ", counts(state.shown(layers).len(), layers.len()))], scene.theme.dim),
+        None => (vec![format!(" {} ", counts(state.shown(layers).len(), layers.len()))], theme.dim),
     };
     let fitting = choices.into_iter().find(|choice| choice.width() <= room);
     Span::styled(fitting.unwrap_or_default(), style)

@@ -1,17 +1,16 @@
 //! The lines at the bottom: the account of the batches, problems, a message, the keys.
 
-use super::super::keys::{Action, Hint, Mode};
-use super::super::state::{State, View};
-use super::{Scene, filter, problems};
+use super::super::bindings::{Action, KeyHint, KeyMode};
+use super::{Theme, UiState, View, ViewModel, filter, problems};
 use crate::text::{elide, thousands};
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use std::time::Instant;
 use unicode_width::UnicodeWidthStr;
 
-/// Lines of the footer. A filter is never out of sight.
-pub(super) fn height(area: Rect, state: &State) -> u16 {
+/// Lines of the footer. A filter is always in sight.
+pub(super) fn height(area: Rect, state: &UiState) -> u16 {
     let filter = u16::from(has_filter(state));
     match area.height {
         0..6 => filter,
@@ -20,28 +19,49 @@ pub(super) fn height(area: Rect, state: &State) -> u16 {
     }
 }
 
-fn has_filter(state: &State) -> bool {
-    state.mode == Mode::Typing || !state.filter.is_empty()
+fn has_filter(state: &UiState) -> bool {
+    state.mode == KeyMode::Typing || !state.filter.is_empty()
 }
 
-/// Draws the footer.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State) {
+pub(super) fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    model: &ViewModel,
+    theme: &Theme,
+    state: &UiState,
+    now: Instant,
+) {
     let account_lines = if area.height == 1 && has_filter(state) { 0 } else { 1 };
     let [account, keys] =
         Layout::vertical([Constraint::Length(account_lines), Constraint::Length(1)]).areas(area);
-    draw_account(frame, account, scene, state);
-    match state.message(scene.now) {
-        _ if state.mode == Mode::Typing => filter::draw_input(frame, keys, scene, state),
+    draw_account(frame, account, model, theme, state);
+    match state.message(now) {
+        _ if state.mode == KeyMode::Typing => filter::draw_input(frame, keys, model, theme, state),
         Some(message) => {
             let message = elide(message, usize::from(keys.width).saturating_sub(2));
-            frame.render_widget(Line::styled(format!(" {message}"), scene.theme.accent), keys);
+            frame.render_widget(Line::styled(format!(" {message}"), theme.accent), keys);
         }
-        None => draw_keys(frame, keys, scene, state),
+        None => draw_keys(frame, keys, model, theme, state, now),
     }
 }
 
-fn draw_account(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State) {
-    let account = &scene.moment.summary.account;
+/// Draws the account of the batches at the left and the state of the run at the right.
+fn draw_account(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &UiState) {
+    let (account, run_state) = (account(area.width, model, theme), run_state(model, theme, state));
+    let together = account.width() + run_state.width() <= usize::from(area.width);
+    // Where only one fits, a problem goes before the account.
+    let has_problems = problems::count(model) > 0;
+    if together || !has_problems {
+        frame.render_widget(account, area);
+    }
+    if together || has_problems {
+        let width = (run_state.width() as u16).min(area.width);
+        frame.render_widget(run_state, Rect { x: area.right() - width, width, ..area });
+    }
+}
+
+fn account(width: u16, model: &ViewModel, theme: &Theme) -> Line<'static> {
+    let account = &model.summary.account;
     let number = |count: u64| thousands(count.into());
     let long = format!(
         " {} seen  {} counted  {} waiting  ",
@@ -51,74 +71,85 @@ fn draw_account(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &St
     );
     let short = format!(" {}/{} counted  ", number(account.counted), number(account.seen));
     let set_aside = format!("{} set aside ", number(account.set_aside));
-    let counts = if long.width() + set_aside.width() <= usize::from(area.width) { long } else { short };
-    let set_aside_style = if account.set_aside > 0 { scene.theme.bad } else { scene.theme.dim };
-    let line =
-        Line::from(vec![Span::styled(counts, scene.theme.dim), Span::styled(set_aside, set_aside_style)]);
-    let key = state.keys.of_view(View::Problems);
-    let press = key.map_or(" ".to_owned(), |key| format!(": press {} ", scene.symbols.label(&key)));
-    let (state, style) = match (problems::count(scene), scene.moment.summary.complete) {
-        (0, true) => ("complete ".to_owned(), scene.theme.good),
-        (0, false) => ("no problems ".to_owned(), scene.theme.dim),
-        (1, _) => (format!("1 problem{press}"), scene.theme.bad),
-        (count, _) => (format!("{} problems{press}", thousands(count as u128)), scene.theme.bad),
-    };
-    let together = line.width() + state.width() <= usize::from(area.width);
-    // Where only one fits, a problem goes before the account.
-    if together || problems::count(scene) == 0 {
-        frame.render_widget(line, area);
-    }
-    if together || problems::count(scene) > 0 {
-        let width = (state.width() as u16).min(area.width);
-        let place = Rect { x: area.right() - width, width, ..area };
-        frame.render_widget(Paragraph::new(Line::styled(state, style)).alignment(Alignment::Right), place);
+    let counts = if long.width() + set_aside.width() <= usize::from(width) { long } else { short };
+    let set_aside_style = if account.set_aside > 0 { theme.bad } else { theme.dim };
+    Line::from(vec![Span::styled(counts, theme.dim), Span::styled(set_aside, set_aside_style)])
+}
+
+/// Whether there are problems, with the key that shows them, and whether the run is complete.
+fn run_state(model: &ViewModel, theme: &Theme, state: &UiState) -> Line<'static> {
+    let key = state.keys.view_key(View::Problems);
+    let press =
+        key.map_or(" ".to_owned(), |key| format!(": press {} ", theme.appearance.symbols.label(&key)));
+    match (problems::count(model), model.summary.complete) {
+        (0, true) => Line::styled("complete ", theme.good),
+        (0, false) => Line::styled("no problems ", theme.dim),
+        (1, _) => Line::styled(format!("1 problem{press}"), theme.bad),
+        (count, _) => Line::styled(format!("{} problems{press}", thousands(count as u128)), theme.bad),
     }
 }
 
-fn draw_keys(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &State) {
+fn draw_keys(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    model: &ViewModel,
+    theme: &Theme,
+    state: &UiState,
+    now: Instant,
+) {
+    let position = bare_position(theme, state);
     let mut spans = Vec::new();
-    let mut used = 1;
+    let mut used = 1 + position.width();
     if let Some(closes_at) = state.closes_at {
-        let left = closes_at.saturating_duration_since(scene.now).as_secs() + 1;
+        let left = closes_at.saturating_duration_since(now).as_secs() + 1;
         let text = format!(" closes in {left} s, any key to stay ");
         used += text.width();
-        spans.push(Span::styled(text, scene.theme.selected));
+        spans.push(Span::styled(text, theme.selected));
     }
     // With frames the filter is in the title of the layers.
-    if !scene.framed && !state.filter.is_empty() {
-        let text = filter::summary(scene, state, usize::from(area.width).saturating_sub(2));
+    if !theme.framed && !state.filter.is_empty() {
+        let text = filter::summary(model, state, usize::from(area.width).saturating_sub(2));
         used += text.width();
-        spans.push(Span::styled(text, scene.theme.warn));
+        spans.push(Span::styled(text, theme.warn));
     }
-    for (key, word) in hints(state, scene) {
+    for (key, word) in hints(state, model, theme) {
         let width = key.width() + word.width() + 3;
         if used + width > usize::from(area.width) {
             break;
         }
         used += width;
-        spans.push(Span::styled(format!(" {key}"), scene.theme.accent));
-        spans.push(Span::styled(format!(" {word} "), scene.theme.dim));
+        spans.push(Span::styled(format!(" {key}"), theme.accent));
+        spans.push(Span::styled(format!(" {word} "), theme.dim));
     }
     frame.render_widget(Line::from(spans), area);
+    let width = (position.width() as u16).min(area.width);
+    frame.render_widget(position, Rect { x: area.right() - width, width, ..area });
 }
 
-/// The keys that are shown, with a word each: how to leave and to look around, then what can be done in this
-/// view, then what can be done everywhere.
-fn hints(state: &State, scene: &Scene<'_>) -> Vec<(String, &'static str)> {
-    let rank = |action: Action, hint: &Hint| match action {
+/// Where the user is in a list without a frame, which would say it.
+fn bare_position(theme: &Theme, state: &UiState) -> Span<'static> {
+    let is_bare = !theme.framed && !state.places.list.rows.is_empty();
+    let position = state.list().position().filter(|_| is_bare);
+    Span::styled(position.map_or(String::new(), |position| format!(" {position} ")), theme.dim)
+}
+
+/// The keys that are shown, with a word each: first to quit and to change the view, then those of this view, then the
+/// others.
+fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'static str)> {
+    let rank = |action: Action, hint: &KeyHint| match action {
         Action::Quit | Action::Toggle(View::Help) | Action::NextView(_) => 0,
         _ if !hint.views.is_empty() => 1,
         _ => 2,
     };
     let mut hints: Vec<(i32, String, &'static str)> = Vec::new();
-    // Where nothing is listed there is nothing to do with it.
-    let is_idle = |hint: &Hint| {
-        state.view == View::Ranks && scene.moment.summary.ranks.is_empty() && !hint.views.is_empty()
+    // An empty list needs no keys.
+    let is_idle = |hint: &KeyHint| {
+        state.view == View::Ranks && model.summary.ranks.is_empty() && !hint.views.is_empty()
     };
     for row in state.keys.rows() {
         let hint = row.binding.hint(state.view).filter(|hint| !is_idle(hint));
         if let (Some(hint), Some(key)) = (hint, row.first_label()) {
-            hints.push((rank(row.binding.action, hint), scene.symbols.label(&key), hint.word));
+            hints.push((rank(row.binding.action, hint), theme.appearance.symbols.label(&key), hint.word));
         }
     }
     hints.sort_by_key(|hint| hint.0);

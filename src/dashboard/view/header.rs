@@ -1,8 +1,7 @@
-//! The header: which run, what state it is in, how far it is.
+//! The header: the run, its state and its progress.
 
-use super::super::state::State;
-use super::meter::meter;
-use super::{Scene, tabs};
+use super::super::meter::meter;
+use super::{Theme, UiState, ViewModel, tabs};
 use crate::figures::longest_silence;
 use crate::run::{Backlog, Status};
 use crate::run::{Presence, Watching};
@@ -14,116 +13,115 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
-/// Columns of the progress meter, where the header has one.
+/// Columns of the progress meter without frames.
 const METER: u16 = 30;
 
-/// From here on the name of the program is in the header.
+/// From this width on, the name of the program is in the header.
 const BRANDED: u16 = 100;
 
-/// From here on there is room for the speed of counting.
+/// From this width on, there is room for the speed of counting.
 const ROOMY: u16 = 80;
 
-/// From here on the views' names are, even where there are no frames.
+/// From this width on, the header has the names of the views, even without frames.
 const TABBED: u16 = 60;
 
-/// Lines of the header.
-pub(super) fn height(area: Rect, scene: &Scene<'_>) -> u16 {
+pub(super) fn height(area: Rect, theme: &Theme) -> u16 {
     match area.height {
         0..4 => 1,
-        _ if scene.framed => 3,
+        _ if theme.framed => 3,
         _ => 2,
     }
 }
 
-/// Draws the header; its lines fall away from the bottom where there is no room.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
+/// Draws the header; where there is no room, its last lines are missing.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let first = Rect { height: area.height.min(1), ..area };
     let below = |lines: u16| Rect { y: area.y + lines, height: 1, ..area }.intersection(area);
-    let badge = badge(scene);
-    let brand = if scene.framed && area.width >= BRANDED { " neurotop " } else { "" };
+    let badge = badge(model, theme);
+    let brand = if theme.framed && area.width >= BRANDED { " neurotop " } else { "" };
     let taken = usize::from(area.width).saturating_sub(badge.width() + brand.len() + 1);
-    // A long name gives way to the views' names, down to a third of its room.
-    let name = elide(&scene.moment.summary.run.name, (taken / 3).max(4)).width().max(4);
+    // A long name makes room for the names of the views, down to a third of its room.
+    let name = elide(&model.summary.run.name, (taken / 3).max(4)).width().max(4);
     let left = first.x + (brand.len() + name + 3) as u16;
     let room = Rect { x: left, width: (taken.saturating_sub(name + 2)) as u16, ..first }.intersection(first);
-    let with_tabs = scene.framed || area.width >= TABBED;
-    let tabs = usize::from(if with_tabs { tabs::draw(frame, room, scene, state) } else { 0 });
+    let with_tabs = theme.framed || area.width >= TABBED;
+    let tabs = usize::from(if with_tabs { tabs::draw(frame, room, model, theme, state) } else { 0 });
     let room = if tabs > 0 { name } else { taken.saturating_sub(1) };
     let title = Line::from(vec![
-        Span::styled(brand, scene.theme.accent),
-        Span::styled(format!(" {}", elide(&scene.moment.summary.run.name, room)), scene.theme.strong),
+        Span::styled(brand, theme.accent),
+        Span::styled(format!(" {}", elide(&model.summary.run.name, room)), theme.strong),
     ]);
     frame.render_widget(title, first);
     frame.render_widget(Paragraph::new(badge).alignment(Alignment::Right), first);
-    if scene.framed {
-        draw_producer(frame, below(1), scene);
-        draw_progress(frame, below(2), scene);
+    if theme.framed {
+        draw_producer(frame, below(1), model, theme);
+        draw_progress(frame, below(2), model, theme);
     } else {
-        draw_progress(frame, below(1), scene);
+        draw_progress(frame, below(1), model, theme);
     }
 }
 
-fn badge(scene: &Scene<'_>) -> Line<'static> {
-    let theme = scene.theme;
-    let (mark, text, style) = match (&scene.moment.refused, scene.moment.status) {
+fn badge(model: &ViewModel, theme: &Theme) -> Line<'static> {
+    let (mark, text, style) = match (&model.run.refused(), model.run.status(model.now)) {
         (Some(_), _) => ("✗", "refused".to_owned(), theme.bad),
         (None, Status::Waiting) => ("○", "waiting".to_owned(), theme.dim),
         (None, Status::Live) => ("●", "live".to_owned(), theme.good),
         (None, Status::Stalled(time)) => ("◌", format!("stalled for {}", span(time)), theme.warn),
-        // Over, and yet not as it should be.
-        (None, Status::Finished) if scene.moment.summary.account.set_aside > 0 => {
-            let set_aside = thousands(scene.moment.summary.account.set_aside.into());
-            let rest = if scene.framed { format!(", {set_aside} set aside") } else { String::new() };
+        // Finished, but not complete.
+        (None, Status::Finished) if model.summary.account.set_aside > 0 => {
+            let set_aside = thousands(model.summary.account.set_aside.into());
+            let rest = if theme.framed { format!(", {set_aside} set aside") } else { String::new() };
             ("!", format!("finished{rest}"), theme.warn)
         }
         (None, Status::Finished) => ("✓", "finished".to_owned(), theme.good),
     };
     let mut spans = vec![Span::styled(format!("{mark} {text} "), style)];
-    if let (Status::Live, Some(silence)) = (scene.moment.status, longest_silence(&scene.moment.summary.ranks))
+    if let (Status::Live, Some(silence)) =
+        (model.run.status(model.now), longest_silence(&model.summary.ranks))
     {
         let warning = Span::styled(format!("◌ {silence} "), theme.warn);
-        // It says that the run goes on, too: the other ranks do.
-        if scene.framed { spans.insert(0, warning) } else { spans = vec![warning] }
+        // Without frames there is room for one of both, and the other ranks being live goes without saying.
+        if theme.framed { spans.insert(0, warning) } else { spans = vec![warning] }
     }
-    if scene.paused {
+    if model.paused {
         spans.insert(0, Span::styled(" paused ", theme.selected));
         spans.insert(1, Span::raw(" "));
     }
     Line::from(spans)
 }
 
-fn draw_producer(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
-    let watching = match (&scene.moment.presence, &scene.moment.watching) {
-        (Some(Presence::Missing(why)), _) if scene.moment.summary.run.batches > 0 => {
-            Span::styled(format!("directory gone: {} ", printable(why)), scene.theme.bad)
+fn draw_producer(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
+    let watching = match (&model.run.presence(), &model.run.watching()) {
+        (Some(Presence::Missing(why)), _) if model.summary.run.batches > 0 => {
+            Span::styled(format!("directory gone: {} ", printable(why)), theme.bad)
         }
         (_, Some(Watching::Polling { every, why })) => {
-            Span::styled(format!("scans every {:.0?} ({}) ", every, printable(why)), scene.theme.dim)
+            Span::styled(format!("scans every {:.0?} ({}) ", every, printable(why)), theme.dim)
         }
         _ => Span::raw(""),
     };
     let room = usize::from(area.width).saturating_sub(watching.width() + 2);
-    let producer = scene.moment.summary.run.producer.as_deref().unwrap_or("");
-    frame.render_widget(Line::styled(format!(" {}", elide(producer, room)), scene.theme.dim), area);
+    let producer = model.summary.run.producer.as_deref().unwrap_or("");
+    frame.render_widget(Line::styled(format!(" {}", elide(producer, room)), theme.dim), area);
     frame.render_widget(Paragraph::new(Line::from(watching)).alignment(Alignment::Right), area);
 }
 
-fn draw_progress(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
-    let ratio = scene.moment.progress;
+fn draw_progress(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
+    let ratio = model.run.progress();
     let mut right = Vec::new();
     if let Some(ratio) = ratio {
         right.push(format!("{:.0} %", (ratio * 100.0).floor()));
     }
-    match (scene.moment.backlog, scene.moment.time_left) {
+    match (model.run.backlog(model.now), model.run.time_left(model.now)) {
         (Some(backlog), _) => right.push(reading(backlog, area.width)),
         (None, Some(left)) => right.push(format!("ETA {}", span(left))),
-        (None, None) if scene.moment.waiting_bytes > 0 => {
-            right.push(format!("{} waiting", bytes(scene.moment.waiting_bytes)))
+        (None, None) if model.run.account().waiting_bytes > 0 => {
+            right.push(format!("{} waiting", bytes(model.run.account().waiting_bytes)))
         }
         (None, None) => {}
     }
     let right = format!(" {} ", right.join("  "));
-    let counts = counts(scene, usize::from(area.width).saturating_sub(right.width()));
+    let counts = counts(model, usize::from(area.width).saturating_sub(right.width()));
     let room = usize::from(area.width).saturating_sub(counts.width() + right.width());
     frame.render_widget(Line::raw(counts.clone()), area);
     if counts.width() + right.width() <= usize::from(area.width) {
@@ -131,13 +129,13 @@ fn draw_progress(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     }
     if let (Some(ratio), true) = (ratio, room >= 6) {
         let left = area.x + counts.width() as u16;
-        let width = (room as u16).min(if scene.framed { u16::MAX } else { METER });
+        let width = (room as u16).min(if theme.framed { u16::MAX } else { METER });
         let place = Rect { x: left, width, ..area };
-        frame.render_widget(meter(ratio, width, scene.theme.accent, scene.theme.dim), place);
+        frame.render_widget(meter(ratio, width, theme.accent, theme.dim), place);
     }
 }
 
-/// How much is behind what is written, and how long it takes to count it.
+/// How far counting is behind the writer, and how long it takes to catch up.
 fn reading(backlog: Backlog, width: u16) -> String {
     let (behind, left) = (bytes(backlog.bytes), span(backlog.left));
     if width < ROOMY {
@@ -146,9 +144,9 @@ fn reading(backlog: Backlog, width: u16) -> String {
     format!("{behind} behind at {}/s: {left}", bytes(backlog.per_second as u64))
 }
 
-/// Batches and samples, as much of them as fits into `room` columns.
-fn counts(scene: &Scene<'_>, room: usize) -> String {
-    let run = &scene.moment.summary.run;
+/// Batches and samples, as far as they fit into `room` columns.
+fn counts(model: &ViewModel, room: usize) -> String {
+    let run = &model.summary.run;
     let of = |expected: Option<u64>, text: fn(f64) -> String| {
         expected.map_or(String::new(), |count| format!("/{}", text(count as f64)))
     };
@@ -161,29 +159,26 @@ fn counts(scene: &Scene<'_>, room: usize) -> String {
     choices.into_iter().find(|choice| choice.width() <= room).unwrap_or_default()
 }
 
-/// Draws, in the place of the figures, what is waited for.
-pub(super) fn draw_waiting(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
-    let moment = scene.moment;
-    let (what, style): (String, Style) = match (&moment.refused, &moment.presence) {
-        (Some(why), _) => (format!("manifest.json: {why}"), scene.theme.bad),
-        (None, Some(Presence::Missing(why))) => {
-            (format!("Waiting for the directory: {why}."), scene.theme.warn)
+/// Draws, instead of the figures, what the dashboard is waiting for.
+pub(super) fn draw_waiting(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
+    let (what, style): (String, Style) = match (model.run.refused(), model.run.presence()) {
+        (Some(why), _) => (format!("manifest.json: {why}"), theme.bad),
+        (None, Some(Presence::Missing(why))) => (format!("Waiting for the directory: {why}."), theme.warn),
+        (None, _) if model.summary.account.waiting > 0 => {
+            (format!("Reading {} batches.", model.summary.account.waiting), theme.strong)
         }
-        (None, _) if moment.summary.account.waiting > 0 => {
-            (format!("Reading {} batches.", moment.summary.account.waiting), scene.theme.strong)
-        }
-        (None, _) => ("Waiting for the first batch.".to_owned(), scene.theme.strong),
+        (None, _) => ("Waiting for the first batch.".to_owned(), theme.strong),
     };
     let room = usize::from(area.width) * usize::from(area.height);
     let mut lines = vec![Line::raw(""), Line::styled(elide(&what, room), style)];
-    if moment.refused.is_none() {
+    if model.run.refused().is_none() {
         lines.push(Line::raw(""));
         lines.extend(
             [
                 "A benchmark writes manifest.json and then batch-000000.npz, batch-000001.npz, …",
                 "into this directory; the figures appear as soon as the first batch is whole.",
             ]
-            .map(|line| Line::styled(line, scene.theme.dim)),
+            .map(|line| Line::styled(line, theme.dim)),
         );
     }
     let text = Paragraph::new(lines).alignment(Alignment::Center).wrap(ratatui::widgets::Wrap { trim: true });

@@ -1,10 +1,10 @@
-//! The keys, from the table that drives them, and the terms.
+//! The help: the keys, from the table that drives them, and the terms.
 
-use super::super::key_table::{KeyTable, Row};
-use super::super::keys::MOUSE;
-use super::super::state::State;
+use super::super::bindings::MOUSE;
+use super::super::key_table::{KeyRow, KeyTable};
+use super::list::draw_text;
 use super::wrap::wrapped;
-use super::{Scene, list};
+use super::{Theme, UiState, ViewModel};
 use crate::text::elide;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -13,19 +13,17 @@ use ratatui::text::{Line, Span};
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
-/// Draws the help, which scrolls.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, _: &ViewModel, theme: &Theme, state: &mut UiState) {
     let keys = Arc::clone(&state.keys);
-    list(frame, area, "Keys".into(), |width| lines(&keys, scene, width), scene, state);
+    draw_text(frame, area, "Keys".into(), |width| lines(&keys, theme, width), &mut state.text, theme);
 }
 
-/// The least and the most columns of the keys and terms.
+/// The fewest and the most columns for the keys and terms.
 const LABELS: (usize, usize) = (10, 24);
 
-fn lines(keys: &KeyTable, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
-    let theme = scene.theme;
-    // An action without a key is none that can be asked for.
-    let label = |row: &Row| Some((scene.symbols.label(&row.label()?), row.binding.help));
+fn lines(keys: &KeyTable, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    // Actions without a key are left out.
+    let label = |row: &KeyRow| Some((theme.appearance.symbols.label(&row.label()?), row.binding.help));
     let keys: Vec<(String, &str)> = keys.rows().iter().filter_map(label).collect();
     let longest = keys.iter().map(|(label, _)| label.width()).max().unwrap_or(0);
     let label_width = longest.clamp(LABELS.0, LABELS.1);
@@ -48,7 +46,7 @@ fn lines(keys: &KeyTable, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>>
         ("share", "a layer's part of all effective operations"),
         ("cost", "operations of one update, by NeuroBench or by --cost"),
         ("trend", "membrane updates per sample, over the batches"),
-        ("behind", "batches that a rank has fewer than the furthest one"),
+        ("behind", "how many batches fewer a rank has than the furthest one"),
         ("silent", "a rank that has sent nothing for five times as long as a batch takes"),
     ];
     let terms = terms.into_iter().flat_map(|(term, meaning)| entry(term, theme.strong, meaning));

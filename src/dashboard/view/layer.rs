@@ -1,11 +1,10 @@
-//! One layer: its figures, the updates in each time step, and, of the newest batch, its neurons and
-//! membrane potentials.
+//! One layer: its figures, the updates in each time step, and its neurons and membrane potentials in the newest batch.
 
-use super::super::inspector::Portrayal;
-use super::super::keys::Action;
-use super::super::state::State;
+use super::super::bindings::Action;
+use super::super::changes;
+use super::super::detail_loader::DetailResult;
 use super::wrap::fitting;
-use super::{Scene, bars, changes, neurons, panel};
+use super::{Theme, UiState, ViewModel, bars, neurons, panel};
 use crate::count::layer_detail::{FiniteRange, LayerDetail, Potentials};
 use crate::figures::{Figure, LayerFigures};
 use crate::run::tally::quotient;
@@ -16,35 +15,33 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
-/// From here on the three pictures stand beside one another.
+/// From this width on, the three pictures are side by side.
 const WIDE: u16 = 110;
 
-/// Draws the selected layer.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
-    let layers = &scene.moment.summary.layers;
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
+    let layers = &model.summary.layers;
     let shown = state.shown(layers);
     state.layers.settle(shown.len(), usize::from(area.height));
     let Some(layer) = shown.get(state.layers.selected).map(|&at| &layers[at]) else {
         let what =
             if layers.is_empty() { "No layer is known yet." } else { "No layer's name matches the filter." };
-        return frame.render_widget(Line::styled(format!(" {what}"), scene.theme.dim), area);
+        return frame.render_widget(Line::styled(format!(" {what}"), theme.dim), area);
     };
-    let portrait = scene.portrait.filter(|portrayal| portrayal.sitter.layer == layer.name);
+    let detail = model.detail.as_deref().filter(|detail| detail.key.layer == layer.name);
     let place = format!("{} of {}", state.layers.selected + 1, shown.len());
-    if scene.framed {
+    if theme.framed {
         let keys: Vec<String> =
-            [-1, 1].iter().filter_map(|&step| state.keys.of(Action::Side(step))).collect();
-        let keys = scene.symbols.label(&keys.join(" "));
+            [-1, 1].iter().filter_map(|&step| state.keys.first_key(Action::Side(step))).collect();
+        let keys = theme.appearance.symbols.label(&keys.join(" "));
         let place = if keys.is_empty() { place } else { format!("{place}, {keys} for others") };
-        return draw_framed(frame, area, layer, &place, portrait, scene);
+        return draw_framed(frame, area, layer, &place, detail, model, theme);
     }
     let [facts, steps, potentials] =
         Layout::vertical([Constraint::Length(3), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-    frame.render_widget(Paragraph::new(short_facts(layer, &place, area.width, scene)), facts);
-    draw_steps(frame, steps, layer, scene);
-    if let Some(Ok(LayerDetail { potentials: Some(found), .. })) = portrait.map(|portrayal| &portrayal.result)
-    {
-        frame.render_widget(statistics(found, potentials.width, scene), potentials);
+    frame.render_widget(Paragraph::new(short_facts(layer, &place, area.width, theme)), facts);
+    draw_steps(frame, steps, layer, model, theme);
+    if let Some(Ok(LayerDetail { potentials: Some(found), .. })) = detail.map(|detail| &detail.result) {
+        frame.render_widget(statistics(found, potentials.width, theme), potentials);
     }
 }
 
@@ -53,11 +50,12 @@ fn draw_framed(
     area: Rect,
     layer: &LayerFigures,
     place: &str,
-    portrait: Option<&Portrayal>,
-    scene: &Scene<'_>,
+    detail: Option<&DetailResult>,
+    model: &ViewModel,
+    theme: &Theme,
 ) {
     let [facts, rest] = Layout::vertical([Constraint::Length(5), Constraint::Fill(1)]).areas(area);
-    draw_facts(frame, facts, layer, place, portrait, scene);
+    draw_facts(frame, facts, layer, place, detail, model, theme);
     let [steps, map, histogram] = if area.width >= WIDE {
         Layout::horizontal([Constraint::Fill(1); 3]).areas(rest)
     } else {
@@ -65,42 +63,42 @@ fn draw_framed(
         let [steps, histogram] = Layout::vertical([Constraint::Fill(1); 2]).areas(left);
         [steps, map, histogram]
     };
-    let inner = titled(frame, steps, "Updates by time step", "all batches", scene);
-    draw_steps(frame, inner, layer, scene);
-    let batch = portrait.map_or(String::new(), |portrayal| portrayal.sitter.batch.clone());
-    let map = titled(frame, map, "Neurons by update rate", &batch, scene);
-    let histogram = titled(frame, histogram, "Membrane potentials", &batch, scene);
-    match portrait.map(|portrayal| &portrayal.result) {
+    let inner = titled(frame, steps, "Updates by time step", "all batches", theme);
+    draw_steps(frame, inner, layer, model, theme);
+    let batch = detail.map_or(String::new(), |detail| detail.key.batch.clone());
+    let map = titled(frame, map, "Neurons by update rate", &batch, theme);
+    let histogram = titled(frame, histogram, "Membrane potentials", &batch, theme);
+    match detail.map(|detail| &detail.result) {
         None => {
             let what =
-                if scene.moment.newest_batch.is_some() { "reading the newest batch" } else { "no batch yet" };
-            say(frame, map, what, scene);
-            say(frame, histogram, what, scene);
+                if model.run.newest_batch().is_some() { "reading the newest batch" } else { "no batch yet" };
+            say(frame, map, what, theme);
+            say(frame, histogram, what, theme);
         }
         Some(Err(why)) => {
-            say(frame, map, why, scene);
-            say(frame, histogram, why, scene);
+            say(frame, map, why, theme);
+            say(frame, histogram, why, theme);
         }
-        Some(Ok(portrait)) => {
-            neurons::draw(frame, map, portrait, scene);
-            match &portrait.potentials {
-                Some(potentials) => draw_potentials(frame, histogram, potentials, scene),
-                None => say(frame, histogram, "the batch has packed bits, which carry no potentials", scene),
+        Some(Ok(detail)) => {
+            neurons::draw(frame, map, detail, theme);
+            match &detail.potentials {
+                Some(potentials) => draw_potentials(frame, histogram, potentials, theme),
+                None => say(frame, histogram, "the batch has packed bits, which carry no potentials", theme),
             }
         }
     }
 }
 
 /// Draws a frame with a title and, where there is room, a note.
-fn titled(frame: &mut Frame<'_>, area: Rect, name: &str, note: &str, scene: &Scene<'_>) -> Rect {
+fn titled(frame: &mut Frame<'_>, area: Rect, name: &str, note: &str, theme: &Theme) -> Rect {
     let room = usize::from(area.width).saturating_sub(name.width() + 8);
     let note = if room >= 12 { format!(" {} ", elide(note, room)) } else { String::new() };
-    panel(frame, area, name, Line::styled(note, scene.theme.dim), scene)
+    panel(frame, area, name, Line::styled(note, theme.dim), theme)
 }
 
-fn say(frame: &mut Frame<'_>, area: Rect, what: &str, scene: &Scene<'_>) {
+fn say(frame: &mut Frame<'_>, area: Rect, what: &str, theme: &Theme) {
     let room = usize::from(area.width) * usize::from(area.height);
-    let text = Paragraph::new(elide(what, room)).style(scene.theme.dim).wrap(Wrap { trim: true });
+    let text = Paragraph::new(elide(what, room)).style(theme.dim).wrap(Wrap { trim: true });
     frame.render_widget(text, area);
 }
 
@@ -109,31 +107,32 @@ fn draw_facts(
     area: Rect,
     layer: &LayerFigures,
     place: &str,
-    portrait: Option<&Portrayal>,
-    scene: &Scene<'_>,
+    detail: Option<&DetailResult>,
+    model: &ViewModel,
+    theme: &Theme,
 ) {
     let room = usize::from(area.width).saturating_sub(place.width() + 24);
-    let walk = Line::styled(format!(" layer {place} "), scene.theme.dim);
-    let inner = panel(frame, area, elide(&layer.name, room), walk, scene);
-    let facts = facts(layer, portrait, scene);
+    let walk = Line::styled(format!(" layer {place} "), theme.dim);
+    let inner = panel(frame, area, elide(&layer.name, room), walk, theme);
+    let facts = facts(layer, detail, model, theme);
     let rows: [Rect; 3] = Layout::vertical([Constraint::Length(1); 3]).areas(inner);
     let columns = |row| Layout::horizontal([Constraint::Fill(1); 4]).areas::<4>(row);
     let places: Vec<Rect> = rows.into_iter().flat_map(columns).collect();
     let room = |place: &Rect| usize::from(place.width).saturating_sub(1);
-    // All in the same form: a figure without its name, or without its change, beside others that have
-    // theirs reads as another figure.
-    let fits =
-        |form: &Form| facts.iter().zip(&places).all(|(fact, place)| fact.words(*form, room(place)).is_some());
-    let form = Form::ALL.into_iter().find(fits).unwrap_or(Form::Values);
+    // All in the same form: next to figures with a name or a change, one without it reads as another figure.
+    let fits = |form: &FactForm| {
+        facts.iter().zip(&places).all(|(fact, place)| fact.words(*form, room(place)).is_some())
+    };
+    let form = FactForm::ALL.into_iter().find(fits).unwrap_or(FactForm::Values);
     for (fact, place) in facts.iter().zip(&places) {
-        frame.render_widget(fact.line(form, room(place), scene), *place);
+        frame.render_widget(fact.line(form, room(place), theme), *place);
     }
 }
 
-/// What is left of the facts, the most of it first.
+/// How much of each fact is shown, the most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// Names, values, and how far these are from the baseline's.
+enum FactForm {
+    /// Names, values, and their changes against the baseline.
     Whole,
     /// Names and values.
     Named,
@@ -141,32 +140,35 @@ enum Form {
     Values,
 }
 
-impl Form {
+impl FactForm {
     const ALL: [Self; 3] = [Self::Whole, Self::Named, Self::Values];
 }
 
-/// A figure with its label, and shorter ones for where there is less room.
+/// A figure with its label, and shorter forms of both.
 struct Fact {
     label: &'static str,
     short_label: &'static str,
     value: String,
-    /// The value in a few digits; `None` where it is no number, and may lose its middle.
+    /// The value in a few digits; `None` where it is text, which may be shortened in the middle.
     short_value: Option<String>,
-    /// How far it is from the baseline's.
+    /// Its change against the baseline.
     change: Option<Span<'static>>,
 }
 
 impl Fact {
-    fn change(&self, form: Form) -> Option<&Span<'static>> {
-        self.change.as_ref().filter(|_| form == Form::Whole)
+    fn change(&self, form: FactForm) -> Option<&Span<'static>> {
+        self.change.as_ref().filter(|_| form == FactForm::Whole)
     }
 
-    /// The label, with a space behind it, and the value: as much of both as there is room for, digits first.
-    fn words(&self, form: Form, room: usize) -> Option<(String, &str)> {
+    /// The label, followed by a space, and the value: the longest that fit, with the value's digits before the label's
+    /// words.
+    fn words(&self, form: FactForm, room: usize) -> Option<(String, &str)> {
         let change = self.change(form).map_or(0, |change| change.width() + 1);
         let labels = match form {
-            Form::Whole | Form::Named => [self.label, self.short_label].map(|label| format!("{label} ")),
-            Form::Values => [String::new(), String::new()],
+            FactForm::Whole | FactForm::Named => {
+                [self.label, self.short_label].map(|label| format!("{label} "))
+            }
+            FactForm::Values => [String::new(), String::new()],
         };
         let values = std::iter::once(&self.value).chain(&self.short_value);
         let mut choices = values.flat_map(|value| labels.iter().map(move |label| (label, value)));
@@ -175,20 +177,20 @@ impl Fact {
         choices.find(fits).map(|(label, value)| (label.clone(), value.as_str()))
     }
 
-    fn line(&self, form: Form, room: usize, scene: &Scene<'_>) -> Line<'static> {
+    fn line(&self, form: FactForm, room: usize, theme: &Theme) -> Line<'static> {
         let Some((label, value)) = self.words(form, room) else { return Line::default() };
         let value = elide(value, room.saturating_sub(label.width()));
         let mut line = Line::from(vec![
             Span::raw(" "),
-            Span::styled(label, scene.theme.dim),
-            Span::styled(value, scene.theme.strong),
+            Span::styled(label, theme.dim),
+            Span::styled(value, theme.strong),
         ]);
         line.extend(self.change(form).into_iter().flat_map(|change| [Span::raw(" "), change.clone()]));
         line
     }
 }
 
-/// A value in all digits, and in a few.
+/// A value with all digits, and with a few.
 type Value = (String, Option<String>);
 
 fn word(text: impl Into<String>) -> Value {
@@ -199,17 +201,17 @@ fn number(text: String, value: f64) -> Value {
     (text, Some(compact(value)))
 }
 
-/// What is known of the layer whatever its neurons do, then what they did.
-fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) -> Vec<Fact> {
+/// What is known of the layer from the start, then what its neurons did.
+fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel, theme: &Theme) -> Vec<Fact> {
     let none = || word("–");
     let per_sample = |value: Option<f64>| value.map_or_else(none, |value| number(decimal(value, 2), value));
     let count = |value: u128| number(thousands(value), value as f64);
     let part = |value: Option<f64>| value.map_or_else(none, |value| (percent(value), Some(percent(value))));
-    let whole = scene.moment.summary.total.effective_ops;
+    let whole = model.summary.total.effective_ops;
     let share = layer.effective_ops.filter(|_| whole > 0).map(|part| quotient(part, whole));
-    let counted = by_step(layer, scene).len() as u64;
-    let portrait = portrait.and_then(|portrayal| portrayal.result.as_ref().ok());
-    let steps = portrait.map(|portrait| portrait.steps).or((counted > 0).then_some(counted));
+    let counted = by_step(layer, model).len() as u64;
+    let detail = detail.and_then(|detail| detail.result.as_ref().ok());
+    let steps = detail.map(|detail| detail.steps).or((counted > 0).then_some(counted));
     let shape = layer.shape.as_ref().map_or_else(none, |shape| {
         let axes: Vec<String> = shape.iter().map(u64::to_string).collect();
         let neurons = shape.iter().map(|&axis| axis as f64).product();
@@ -219,7 +221,7 @@ fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) 
         || word("unpriced"),
         |ops| (format!("{} ops/update", thousands(ops.into())), Some(thousands(ops.into()))),
     );
-    let per_sample_updates = Some(quotient(layer.updates, scene.moment.summary.run.samples));
+    let per_sample_updates = Some(quotient(layer.updates, model.summary.run.samples));
     [
         ("neuron", "neuron", word(layer.neuron.as_deref().unwrap_or("?"))),
         ("reset", "reset", word(layer.reset.as_deref().unwrap_or("?"))),
@@ -242,15 +244,15 @@ fn facts(layer: &LayerFigures, portrait: Option<&Portrayal>, scene: &Scene<'_>) 
             "sparsity" => Some(Figure::Sparsity),
             _ => None,
         };
-        let change = figure.and_then(|figure| changes::of_layer(figure, &layer.name, &layer.sums(), scene));
-        let change = change.map(|change| changes::span(&change, scene));
+        let change = figure.and_then(|figure| changes::of_layer(figure, &layer.name, &layer.sums(), model));
+        let change = change.map(|change| changes::span(&change, theme));
         Fact { label, short_label, value, short_value, change }
     })
     .into()
 }
 
-/// The most important of them in three lines, in as many words and digits as there is room for.
-fn short_facts(layer: &LayerFigures, place: &str, width: u16, scene: &Scene<'_>) -> Vec<Line<'static>> {
+/// The most important facts in three lines, with as many words and digits as fit.
+fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> Vec<Line<'static>> {
     let width = usize::from(width);
     let known = |value: &Option<String>| value.as_deref().map_or("?".to_owned(), |value| elide(value, 12));
     let kind = format!("{}:{}", known(&layer.neuron), known(&layer.reset));
@@ -265,9 +267,9 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, scene: &Scene<'_>)
         Line::from(vec![
             Span::styled(
                 format!(" {}", elide(&layer.name, width.saturating_sub(place.width() + 2))),
-                scene.theme.accent,
+                theme.accent,
             ),
-            Span::styled(place, scene.theme.dim),
+            Span::styled(place, theme.dim),
         ]),
         roomiest(
             width,
@@ -291,55 +293,55 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, scene: &Scene<'_>)
     ]
 }
 
-/// The first of the texts that fits: where none does, nothing, since a number that is cut is another number.
+/// The first text that fits, else nothing: a number that is cut is another number.
 fn roomiest(width: usize, texts: impl IntoIterator<Item = String>) -> Line<'static> {
     let text = texts.into_iter().find(|text| text.width() < width);
     Line::raw(text.map_or(String::new(), |text| format!(" {text}")))
 }
 
-/// The updates of each time step, over all batches.
-fn by_step<'a>(layer: &LayerFigures, scene: &'a Scene<'_>) -> &'a [u128] {
-    let sums = layer.index.and_then(|at| scene.layers.get(at));
+/// The updates of each time step, summed over all batches.
+fn by_step<'a>(layer: &LayerFigures, model: &'a ViewModel) -> &'a [u128] {
+    let sums = layer.index.and_then(|at| model.run.tally().layers().get(at));
     sums.map(|sums| &sums.updates_by_step[..]).unwrap_or_default()
 }
 
-/// The part of the neurons that is updated in each step. All are in the first, by definition; it is drawn
-/// as high as the highest of the others.
-fn draw_steps(frame: &mut Frame<'_>, area: Rect, layer: &LayerFigures, scene: &Scene<'_>) {
-    let by_step = by_step(layer, scene);
+/// Draws the share of the neurons that is updated in each step. In the first step, all are updated by definition; its bar
+/// is as high as the highest of the others.
+fn draw_steps(frame: &mut Frame<'_>, area: Rect, layer: &LayerFigures, model: &ViewModel, theme: &Theme) {
+    let by_step = by_step(layer, model);
     let Some(&all) = by_step.first().filter(|&&all| all > 0) else {
-        return say(frame, area, "no membrane update yet", scene);
+        return say(frame, area, "no membrane update yet", theme);
     };
     let shares: Vec<f64> = by_step.iter().map(|&updates| quotient(updates, all)).collect();
     let highest = shares.iter().skip(1).copied().fold(0.0, f64::max);
     let [bars, axis] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-    bars::draw(frame, bars, &shares, if highest > 0.0 { highest } else { 1.0 }, scene.theme.running);
+    bars::draw(frame, bars, &shares, if highest > 0.0 { highest } else { 1.0 }, theme.running);
     let kept: u128 = by_step.iter().sum();
     let last = match by_step.len() {
         steps if kept < layer.updates => format!("step {steps} of more "),
         steps => format!("step {steps} "),
     };
     let scale = format!("1: all, then at most {}", percent(highest));
-    frame.render_widget(Line::styled(last.clone(), scene.theme.dim).right_aligned(), axis);
+    frame.render_widget(Line::styled(last.clone(), theme.dim).right_aligned(), axis);
     if scale.width() + last.width() < usize::from(axis.width) {
-        frame.render_widget(Line::styled(scale, scene.theme.dim), axis);
+        frame.render_widget(Line::styled(scale, theme.dim), axis);
     }
 }
 
-fn draw_potentials(frame: &mut Frame<'_>, area: Rect, potentials: &Potentials, scene: &Scene<'_>) {
+fn draw_potentials(frame: &mut Frame<'_>, area: Rect, potentials: &Potentials, theme: &Theme) {
     let [bars, axis, text] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(1), Constraint::Length(1)]).areas(area);
     if let Some(range) = potentials.range {
         let bins: Vec<f64> =
             potentials.bins(usize::from(bars.width)).into_iter().map(|count| count as f64).collect();
-        bars::draw(frame, bars, &bins, highest_beside_rest(&bins, range), scene.theme.running);
-        frame.render_widget(Line::styled(format!("{:.4}", range.min), scene.theme.dim), axis);
-        frame.render_widget(Line::styled(format!("{:.4}", range.max), scene.theme.dim).right_aligned(), axis);
+        bars::draw(frame, bars, &bins, highest_beside_rest(&bins, range), theme.running);
+        frame.render_widget(Line::styled(format!("{:.4}", range.min), theme.dim), axis);
+        frame.render_widget(Line::styled(format!("{:.4}", range.max), theme.dim).right_aligned(), axis);
     }
-    frame.render_widget(statistics(potentials, text.width, scene), text);
+    frame.render_widget(statistics(potentials, text.width, theme), text);
 }
 
-/// The highest bin beside that of rest, in which most neurons often are: it would press all others down.
+/// The highest bin apart from the one at rest, which often has most neurons and would dwarf all others.
 fn highest_beside_rest(bins: &[f64], range: FiniteRange) -> f64 {
     let place = (0.0 - range.min) / (range.max - range.min) * bins.len() as f64;
     let beside = bins.iter().enumerate().filter(|&(at, _)| place.floor() != at as f64);
@@ -347,14 +349,14 @@ fn highest_beside_rest(bins: &[f64], range: FiniteRange) -> f64 {
     if highest > 0.0 { highest } else { bins.iter().copied().fold(0.0, f64::max) }
 }
 
-/// Range, mean and share at rest, as much of it as fits, and what is no number first.
-fn statistics(potentials: &Potentials, width: u16, scene: &Scene<'_>) -> Line<'static> {
+/// NaN and infinities, then mean, share at rest and range, as far as they fit.
+fn statistics(potentials: &Potentials, width: u16, theme: &Theme) -> Line<'static> {
     let infinite = potentials.positive_infinity + potentials.negative_infinity;
     let odd = [(potentials.nan, "NaN"), (infinite, "infinite")];
     let mut parts: Vec<Span<'static>> = odd
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| Span::styled(format!(" {} {what}", thousands(count.into())), scene.theme.bad))
+        .map(|(count, what)| Span::styled(format!(" {} {what}", thousands(count.into())), theme.bad))
         .collect();
     if let Some(range) = potentials.range {
         parts.push(Span::raw(format!(" mean {:.4}", range.mean)));
@@ -363,7 +365,7 @@ fn statistics(potentials: &Potentials, width: u16, scene: &Scene<'_>) -> Line<'s
         parts.push(Span::raw(format!(" {} at rest", percent(share))));
     }
     if let Some(range) = potentials.range {
-        parts.push(Span::styled(format!(" {:.3} to {:.3}", range.min, range.max), scene.theme.dim));
+        parts.push(Span::styled(format!(" {:.3} to {:.3}", range.min, range.max), theme.dim));
     }
     fitting(parts, width)
 }

@@ -1,8 +1,8 @@
-//! A map of a layer's neurons by how often they are updated, at the layer's true shape.
+//! A map of a layer's neurons by how often they are updated, in the layer's shape.
 
+use super::super::appearance::Appearance;
 use super::super::heat;
-use super::super::look::Look;
-use super::Scene;
+use super::Theme;
 use super::wrap::fitting;
 use crate::count::layer_detail::LayerDetail;
 use crate::text::{percent, thousands};
@@ -11,15 +11,15 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-/// Where a neuron of a channel is drawn, and how many of them share a dot.
+/// How the neurons are laid out, and how many share a dot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Plan {
     /// One channel: rows and columns of neurons.
     height: usize,
     width: usize,
-    /// Neurons side by side, in either direction, that one dot stands for.
+    /// One dot stands for a square of so many by so many neurons.
     step: usize,
-    /// Channels side by side, and channels that are drawn at all.
+    /// Channels side by side, and channels that are drawn in all.
     per_row: usize,
     channels: usize,
 }
@@ -30,7 +30,7 @@ impl Plan {
         (self.height.div_ceil(self.step), self.width.div_ceil(self.step))
     }
 
-    /// The finest plan by which all channels fit, or as many as can; `None` where not one does.
+    /// The finest plan in which all channels fit, else the one in which most fit; `None` where not even one fits.
     fn find(channels: usize, height: usize, width: usize, rows: usize, columns: usize) -> Option<Self> {
         if channels == 0 || height == 0 || width == 0 || rows == 0 || columns == 0 {
             return None;
@@ -53,8 +53,7 @@ impl Plan {
     }
 }
 
-/// Rows of dots between channels: whole cells, so that halves of them are not shared. A channel of a
-/// single row needs none.
+/// Rows of dots between channels, so that no two channels share a cell of two rows.
 fn gap(rows: usize) -> usize {
     if rows % 2 == 1 { 1 } else { 2 }
 }
@@ -64,8 +63,7 @@ fn steps(coarsest: usize) -> impl Iterator<Item = usize> {
     (1..=coarsest.min(16)).chain((5..).map(|power| 1 << power).take_while(move |&step| step < 2 * coarsest))
 }
 
-/// Channels, rows and columns of one sample's neurons; a line of neurons is broken so that it fills the rows
-/// and columns of the map.
+/// Channels, rows and columns of one sample's neurons; a one-dimensional layer is broken into rows that fill the map.
 fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usize, usize)> {
     let axes: Vec<usize> = shape.iter().map(|&axis| usize::try_from(axis).ok()).collect::<Option<_>>()?;
     match axes.as_slice() {
@@ -73,7 +71,7 @@ fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usi
         [neurons] if *neurons <= columns => Some((1, 1, *neurons)),
         [neurons] => {
             let columns = columns.max(1);
-            // One by one, neurons are counted off more easily in lines of eights.
+            // Lines of a multiple of eight make single neurons easier to count.
             let across = |step| if step == 1 && columns >= 16 { columns / 8 * 8 } else { columns };
             let width = |step: usize| across(step) * step;
             let fills = |step: &usize| neurons.div_ceil(width(*step)).div_ceil(*step) <= rows;
@@ -84,21 +82,21 @@ fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usi
     }
 }
 
-/// Draws the map with its scale in the last line.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &LayerDetail, scene: &Scene<'_>) {
+/// Draws the map, and its scale in the last line.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, detail: &LayerDetail, theme: &Theme) {
     let [map, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-    let Some(rates) = &portrait.rates else {
-        return note(frame, area, "too many neurons to be drawn one by one", scene);
+    let Some(rates) = &detail.rates else {
+        return note(frame, area, "too many neurons to be drawn one by one", theme);
     };
-    // Without a neuron, the axes may be of any length.
-    let times = portrait.samples.saturating_mul(portrait.steps.saturating_sub(1));
+    // Without neurons, the other axes may have any length.
+    let times = detail.samples.saturating_mul(detail.steps.saturating_sub(1));
     if rates.is_empty() || times == 0 {
-        return note(frame, area, "nothing can change in a single time step", scene);
+        return note(frame, area, "nothing can change in a single time step", theme);
     }
-    let coloured = heat::colour(0.0, scene.look).is_some();
+    let coloured = heat::colour(0.0, theme.appearance).is_some();
     let per_cell = if coloured { 2 } else { 1 };
     let (rows, columns) = (usize::from(map.height) * per_cell, usize::from(map.width));
-    let Some((channels, height, width)) = channels_of(&portrait.shape, rows, columns) else { return };
+    let Some((channels, height, width)) = channels_of(&detail.shape, rows, columns) else { return };
     let Some(plan) = Plan::find(channels, height, width, rows, columns) else { return };
     let highest = rates.iter().copied().max().unwrap_or(0).max(1);
     let dots = dots(rates, plan, rows, columns, highest as f64);
@@ -106,17 +104,17 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &LayerDetail, sc
         for x in 0..columns {
             let cell = &mut frame.buffer_mut()[(map.x + x as u16, map.y + y as u16)];
             if coloured {
-                paint(cell, row[x], row.get(columns + x).copied().flatten(), scene.look);
+                paint(cell, row[x], row.get(columns + x).copied().flatten(), theme.appearance);
             } else if let Some(share) = row[x] {
-                cell.set_char(heat::shade(share)).set_style(scene.theme.running);
+                cell.set_char(heat::shade(share)).set_style(theme.running);
             }
         }
     }
-    draw_legend(frame, legend, (rates, highest as f64 / times as f64), plan, channels, scene);
+    draw_legend(frame, legend, (rates, highest as f64 / times as f64), plan, channels, theme);
 }
 
-fn note(frame: &mut Frame<'_>, area: Rect, text: &'static str, scene: &Scene<'_>) {
-    frame.render_widget(Line::styled(format!(" {text}"), scene.theme.dim), area);
+fn note(frame: &mut Frame<'_>, area: Rect, text: &'static str, theme: &Theme) {
+    frame.render_widget(Line::styled(format!(" {text}"), theme.dim), area);
 }
 
 /// The share of the highest rate at each dot of the map, row by row; `None` where there is no neuron.
@@ -138,8 +136,8 @@ fn dots(rates: &[u64], plan: Plan, rows: usize, columns: usize, highest: f64) ->
     sums.into_iter().map(share).collect()
 }
 
-/// Two dots, one above the other, in one cell.
-fn paint(cell: &mut ratatui::buffer::Cell, upper: Option<f64>, lower: Option<f64>, look: Look) {
+/// Draws two dots in one cell, one above the other.
+fn paint(cell: &mut ratatui::buffer::Cell, upper: Option<f64>, lower: Option<f64>, look: Appearance) {
     let colour = |share: f64| heat::colour(share, look).unwrap_or_default();
     match (upper, lower) {
         (Some(upper), Some(lower)) => {
@@ -155,24 +153,24 @@ fn paint(cell: &mut ratatui::buffer::Cell, upper: Option<f64>, lower: Option<f64
     }
 }
 
-/// What the colours mean, and what the map leaves out.
+/// Draws what the colours mean, and says what the map leaves out.
 fn draw_legend(
     frame: &mut Frame<'_>,
     area: Rect,
     (rates, highest): (&[u64], f64),
     plan: Plan,
     channels: usize,
-    scene: &Scene<'_>,
+    theme: &Theme,
 ) {
-    let mut spans = vec![Span::styled(" 0 ", scene.theme.dim)];
+    let mut spans = vec![Span::styled(" 0 ", theme.dim)];
     for step in 0..8 {
         let share = f64::from(step) / 7.0;
-        spans.push(match heat::colour(share, scene.look) {
+        spans.push(match heat::colour(share, theme.appearance) {
             Some(colour) => Span::styled("█", Style::new().fg(colour)),
-            None => Span::styled(heat::shade(share).to_string(), scene.theme.running),
+            None => Span::styled(heat::shade(share).to_string(), theme.running),
         });
     }
-    spans.push(Span::styled(format!(" {}", percent(highest)), scene.theme.dim));
+    spans.push(Span::styled(format!(" {}", percent(highest)), theme.dim));
     let never = rates.iter().filter(|&&rate| rate == 0).count();
     if never > 0 {
         spans.push(Span::raw(format!("  {} never", thousands(never as u128))));
@@ -184,11 +182,11 @@ fn draw_legend(
                 thousands(plan.channels as u128),
                 thousands(channels as u128)
             ),
-            scene.theme.warn,
+            theme.warn,
         ));
     }
     if plan.step > 1 {
-        spans.push(Span::styled(format!("  dot: {0}×{0} neurons", plan.step), scene.theme.dim));
+        spans.push(Span::styled(format!("  dot: {0}×{0} neurons", plan.step), theme.dim));
     }
     frame.render_widget(fitting(spans, area.width), area);
 }

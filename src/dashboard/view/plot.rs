@@ -1,8 +1,8 @@
 //! Curves over the batches of a run, with axes and a cursor.
 
-use super::super::charting::{Scale, nearest, places};
+use super::super::chart_state::{Scale, nearest, places};
 use super::super::symbols::Symbols;
-use super::Scene;
+use super::{Theme, ViewModel};
 use crate::run::series::Point;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -12,26 +12,23 @@ use ratatui::text::Line;
 use ratatui::widgets::canvas::{Canvas, Context, Line as Segment, Points};
 use unicode_width::UnicodeWidthStr;
 
-/// The least distance between two labels of the axis of the values, in rows.
+/// The least distance in rows between two labels of the vertical axis.
 const LABEL_EVERY: u16 = 4;
 
-/// The most digits that labels get beyond the few that they have by themselves: 64-bit floats have no more.
+/// The most extra digits for labels: 64-bit floats have no more.
 const MORE_DIGITS: usize = 14;
 
-/// Between what operations and sparsities can be.
+/// The limits of operations and of sparsities.
 pub(super) const OPERATIONS: (f64, f64) = (0.0, f64::INFINITY);
 pub(super) const SPARSITIES: (f64, f64) = (0.0, 1.0);
 
-/// How points become a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// A line through them.
     Line,
-    /// Dots only.
     Dots,
 }
 
-/// Points in the order of their places, drawn alike.
+/// Points in the order of their places, drawn in one style.
 #[derive(Debug, Clone)]
 pub(super) struct Curve {
     /// Place in the run, in batches, and value.
@@ -47,16 +44,22 @@ pub(super) struct Plot<'a> {
     /// The places of the first and the last column.
     pub(super) window: (f64, f64),
     pub(super) scale: Scale,
-    /// The least and the greatest value that there can be.
+    /// The smallest and the largest possible value.
     pub(super) limits: (f64, f64),
-    /// The place that values are read off at.
+    /// The place whose values are shown.
     pub(super) cursor: Option<f64>,
-    /// How a value is written at the axis, with so many digits more than it needs by itself.
+    /// Writes a value at the axis, with so many extra digits.
     pub(super) label: &'a dyn Fn(f64, usize) -> String,
 }
 
 /// Draws a plot; returns where its curves are.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &Scene<'_>) -> Rect {
+pub(super) fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    plot: &Plot<'_>,
+    model: &ViewModel,
+    theme: &Theme,
+) -> Rect {
     let curves = visible(plot);
     let values = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
     let limit = |value| transformed(value, plot.scale);
@@ -68,10 +71,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &S
     let [label_area, axis, graph] = Layout::horizontal(columns).areas(upper);
     for (row, text) in labels {
         let place = Rect { y: upper.y + row, height: 1, ..label_area };
-        frame.render_widget(Line::styled(text, scene.theme.dim).right_aligned(), place);
+        frame.render_widget(Line::styled(text, theme.dim).right_aligned(), place);
     }
     for y in axis.top()..axis.bottom() {
-        frame.buffer_mut().set_string(axis.x, y, "│", scene.theme.dim);
+        frame.buffer_mut().set_string(axis.x, y, "│", theme.dim);
     }
     let canvas = Canvas::default()
         .x_bounds([plot.window.0, plot.window.1.max(plot.window.0 + 1.0)])
@@ -83,13 +86,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &S
         });
     frame.render_widget(canvas, graph);
     restyle(frame, graph, &curves);
-    draw_places(frame, Rect { x: graph.x, width: graph.width, ..lower }, plot, scene);
-    draw_cursor(frame, graph, plot, scene);
+    draw_places(frame, Rect { x: graph.x, width: graph.width, ..lower }, plot, model, theme);
+    draw_cursor(frame, graph, plot, theme);
     graph
 }
 
-/// The part of the curves that is in sight, in the units of the axis. On a logarithmic scale there is no
-/// place for zero.
+/// The part of the curves in sight, in the units of the axis. A logarithmic scale has no place for 0.
 fn visible(plot: &Plot<'_>) -> Vec<Curve> {
     let (start, end) = plot.window;
     let seen = |curve: &Curve| {
@@ -104,7 +106,7 @@ fn transformed(value: f64, scale: Scale) -> f64 {
     if scale == Scale::Logarithmic { value.log10() } else { value }
 }
 
-/// The canvas knows colours only, so each curve has one that stands for its style while it is drawn.
+/// The canvas knows only colours, so while it is drawn, each curve has a colour that stands for its style.
 fn marks() -> impl Iterator<Item = Color> {
     (0..=u8::MAX).map(Color::Indexed)
 }
@@ -135,7 +137,7 @@ fn restyle(frame: &mut Frame<'_>, graph: Rect, curves: &[Curve]) {
     }
 }
 
-/// The rows and texts of the labels of the values, with as many digits as it takes to tell neighbours apart.
+/// The rows and texts of the labels, with enough digits to tell neighbours apart.
 fn labels(plot: &Plot<'_>, range: (f64, f64), rows: u16) -> Vec<(u16, String)> {
     if rows == 0 {
         return Vec::new();
@@ -154,16 +156,16 @@ fn labels(plot: &Plot<'_>, range: (f64, f64), rows: u16) -> Vec<(u16, String)> {
     labelled.iter().copied().zip(texts).collect()
 }
 
-/// The numbers of the first and the last batch in sight, and of that at the cursor, each where it stands.
-fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, scene: &Scene<'_>) {
-    let (places, points) = (places(scene.history), scene.history.points());
+/// Draws the numbers of the first and the last batch in sight, and of the one at the cursor, each at its place.
+fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, model: &ViewModel, theme: &Theme) {
+    let (places, points) = (places(model.run.history()), model.run.history().points());
     let (start, end) = plot.window;
     let first = places.partition_point(|&place| place < start);
     let last = places.partition_point(|&place| place <= end).saturating_sub(1);
-    let at_cursor = plot.cursor.map(|at| (nearest(&places, at), scene.theme.accent));
+    let at_cursor = plot.cursor.map(|at| (nearest(&places, at), theme.accent));
     let mut taken = Vec::new();
-    // Where two labels would touch, the cursor's goes first.
-    for (point, style) in at_cursor.into_iter().chain([(last, scene.theme.dim), (first, scene.theme.dim)]) {
+    // Where two labels would touch, the cursor's wins.
+    for (point, style) in at_cursor.into_iter().chain([(last, theme.dim), (first, theme.dim)]) {
         let column = places.get(point).and_then(|&at| column(area, plot, at));
         let Some((column, text)) = column.zip(points.get(point).map(|point| numbers(point))) else {
             continue;
@@ -202,31 +204,31 @@ fn column(area: Rect, plot: &Plot<'_>, at: f64) -> Option<u16> {
     Some(area.x + (part * f64::from(area.width - 1)).round() as u16)
 }
 
-/// The cursor stands behind the curves.
-fn draw_cursor(frame: &mut Frame<'_>, graph: Rect, plot: &Plot<'_>, scene: &Scene<'_>) {
+/// Draws the cursor behind the curves.
+fn draw_cursor(frame: &mut Frame<'_>, graph: Rect, plot: &Plot<'_>, theme: &Theme) {
     let Some(column) = plot.cursor.and_then(|at| column(graph, plot, at)) else { return };
     for y in graph.top()..graph.bottom() {
         let cell = &mut frame.buffer_mut()[(column, y)];
         if matches!(cell.symbol(), " " | "\u{2800}") {
-            cell.set_symbol("│").set_style(scene.theme.accent);
+            cell.set_symbol("│").set_style(theme.accent);
         }
     }
 }
 
-/// Large dots are easy to see, and too large for many of them; in ASCII there is nothing smaller.
+/// Large dots are easy to see, but too large for many points; ASCII has nothing smaller.
 pub(super) fn dots(points: usize, width: u16, symbols: Symbols) -> Marker {
     let crowded = points > usize::from(width) / 3 && symbols == Symbols::Unicode;
     if crowded { Marker::Braille } else { Marker::Dot }
 }
 
-/// The least and the greatest value.
+/// The smallest and the largest value.
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     if low <= high { (low, high) } else { (0.0, 1.0) }
 }
 
-/// Some room above and below as far as there can be values, and a range at all where all values are equal.
+/// Adds room above and below within the limits, so that there is a range even where all values are equal.
 fn padded((low, high): (f64, f64), limits: (f64, f64)) -> (f64, f64) {
     let room = if high > low { (high - low) * 0.08 } else { (high.abs() * 0.05).max(0.01) };
     ((low - room).max(limits.0.min(low)), (high + room).min(limits.1.max(high)))

@@ -1,8 +1,8 @@
 //! The list of problems: what was set aside and why, what the producer warns of, what disagrees.
 
-use super::super::state::State;
+use super::list::draw_text;
 use super::wrap::wrapped;
-use super::{Scene, list};
+use super::{Theme, UiState, ViewModel};
 use crate::figures::Agreement;
 use crate::run::problem_list::More;
 use crate::text::{elide, thousands};
@@ -14,35 +14,34 @@ use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
 /// How many problems there are.
-pub(super) fn count(scene: &Scene<'_>) -> usize {
-    let more = scene.moment.summary.problems.iter().map(|problem| problem.more.total());
-    entry_count(scene) + more.sum::<u64>() as usize
+pub(super) fn count(model: &ViewModel) -> usize {
+    let more = model.summary.problems.iter().map(|problem| problem.more.total());
+    entry_count(model) + more.sum::<u64>() as usize
 }
 
-/// How many entries there are to list.
-fn entry_count(scene: &Scene<'_>) -> usize {
-    let summary = &scene.moment.summary;
+/// How many entries the list has.
+fn entry_count(model: &ViewModel) -> usize {
+    let summary = &model.summary;
     let differs = matches!(summary.agreement, Agreement::Differs { .. });
     summary.problems.len()
         + summary.run.warnings.len()
         + usize::from(differs)
-        + usize::from(scene.moment.refused.is_some() && summary.problems.is_empty())
+        + usize::from(model.run.refused().is_some() && summary.problems.is_empty())
 }
 
-/// Draws the list, which scrolls by lines.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, state: &mut State) {
-    list(frame, area, format!("Problems ({})", count(scene)), |width| lines(scene, width), scene, state);
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
+    let title = format!("Problems ({})", count(model));
+    draw_text(frame, area, title, |width| lines(model, theme, width), &mut state.text, theme);
 }
 
-/// What is listed at most, and how many columns of each text: a stranger's run can have problems without end, and
-/// the list is made anew for every frame.
+/// The most entries, and the most columns of each text: a run can have endless problems, and every frame builds the list
+/// again.
 const MOST_LISTED: usize = 1000;
 const LONGEST: usize = 1000;
 
-fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
-    let theme = scene.theme;
+fn lines(model: &ViewModel, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    for (head, style, text, more) in entries(scene).take(MOST_LISTED) {
+    for (head, style, text, more) in entries(model, theme).take(MOST_LISTED) {
         let head = if head.width() <= width { vec![head] } else { wrapped(&head, width) };
         lines.extend(head.into_iter().map(|line| Line::styled(line, style)));
         let text = wrapped(&elide(&text, LONGEST), width.saturating_sub(2));
@@ -53,7 +52,7 @@ fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
         let none = wrapped("None: every batch that was seen is counted or waits its turn.", width);
         lines.extend(none.into_iter().map(|line| Line::styled(line, theme.good)));
     }
-    let more = entry_count(scene).saturating_sub(MOST_LISTED);
+    let more = entry_count(model).saturating_sub(MOST_LISTED);
     if more > 0 {
         let more = format!("and {} more, which the exports have", thousands(more as u128));
         lines.push(Line::styled(more, theme.warn));
@@ -62,8 +61,11 @@ fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
 }
 
 /// Heads, texts, and how many more there are like each, made as they are asked for.
-fn entries<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (String, Style, Cow<'a, str>, More)> {
-    let (summary, theme) = (&scene.moment.summary, scene.theme);
+fn entries<'a>(
+    model: &'a ViewModel,
+    theme: &'a Theme,
+) -> impl Iterator<Item = (String, Style, Cow<'a, str>, More)> {
+    let summary = &model.summary;
     let problems = summary.problems.iter().map(|problem| {
         let (what, style) = match problem.severity {
             "set_aside" => ("set aside", theme.bad),
@@ -77,7 +79,7 @@ fn entries<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (String, Style, Cow
         )
     });
     let differs = match &summary.agreement {
-        // Each takes several columns, so that these are more than are shown.
+        // Each takes several columns, so these fill more than is shown.
         Agreement::Differs { differences } => Some(differences[..differences.len().min(LONGEST)].join("; ")),
         _ => None,
     };

@@ -1,7 +1,8 @@
 //! The totals: operations per sample, sparsity, membrane updates.
 
-use super::meter::meter;
-use super::{Scene, changes, panel};
+use super::super::changes;
+use super::super::meter::meter;
+use super::{Theme, ViewModel, panel};
 use crate::figures::{Agreement, Change, Figure};
 use crate::text::{compact, decimal, elide, percent};
 use ratatui::Frame;
@@ -10,50 +11,48 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Lines that the totals take.
 pub(super) fn height(framed: bool) -> u16 {
     if framed { 5 } else { 2 }
 }
 
-/// Draws the totals.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
-    if scene.framed { draw_framed(frame, area, scene) } else { draw_lines(frame, area, scene) }
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
+    if theme.framed { draw_framed(frame, area, model, theme) } else { draw_lines(frame, area, model, theme) }
 }
 
-fn draw_framed(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
-    let name = match scene.baseline {
+fn draw_framed(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
+    let name = match model.baseline() {
         Some(baseline) => format!("Total, per sample, against {}", elide(baseline.name(), 24)),
         None => "Total, per sample".to_owned(),
     };
-    let inner = panel(frame, area, name, agreement(scene), scene);
+    let inner = panel(frame, area, name, agreement(model, theme), theme);
     let [labels, values, gauge] =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
-    let total = &scene.moment.summary.total;
-    let strong = scene.theme.strong;
-    let updates = scene.moment.summary.neurobench.membrane_updates;
+    let total = &model.summary.total;
+    let strong = theme.strong;
+    let updates = model.summary.neurobench.membrane_updates;
     let figures: [(&str, Figure, Style); 4] = [
         ("effective ops", Figure::EffectivePerSample, strong),
         ("dense ops", Figure::DensePerSample, strong),
         ("membrane updates", Figure::MembraneUpdates, strong),
-        ("sparsity", Figure::Sparsity, scene.theme.accent),
+        ("sparsity", Figure::Sparsity, theme.accent),
     ];
     let columns = Layout::horizontal([Constraint::Fill(1); 4]);
     let (label_cells, value_cells) = (columns.split(labels), columns.split(values));
     for (at, (label, figure, style)) in figures.into_iter().enumerate() {
         let choices = match figure {
-            Figure::EffectivePerSample => effective(scene),
+            Figure::EffectivePerSample => effective(model),
             Figure::DensePerSample => written(total.dense_ops_per_sample),
             Figure::MembraneUpdates => written(updates),
             _ => vec![total.sparsity.map_or("–".into(), percent)],
         };
-        let change = changes::of_total(figure, scene);
-        frame.render_widget(Line::styled(format!(" {label}"), scene.theme.dim), label_cells[at]);
+        let change = changes::of_total(figure, model);
+        frame.render_widget(Line::styled(format!(" {label}"), theme.dim), label_cells[at]);
         frame.render_widget(
-            value_line(&choices, change, style, value_cells[at].width, scene),
+            value_line(&choices, change, style, value_cells[at].width, theme),
             value_cells[at],
         );
     }
-    draw_gauge(frame, gauge, scene);
+    draw_gauge(frame, gauge, model, theme);
 }
 
 /// A figure, written out or short.
@@ -61,9 +60,9 @@ fn written(value: f64) -> Vec<String> {
     vec![decimal(value, 2), compact(value)]
 }
 
-/// The effective operations per sample, with how far they may still move where there is room.
-fn effective(scene: &Scene<'_>) -> Vec<String> {
-    let total = &scene.moment.summary.total;
+/// The effective operations per sample, with their uncertainty where there is room.
+fn effective(model: &ViewModel) -> Vec<String> {
+    let total = &model.summary.total;
     let mut choices = written(total.effective_ops_per_sample);
     if let Some(uncertainty) = total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0) {
         choices.insert(0, format!("{} ± {}", choices[0], compact(uncertainty.half_width)));
@@ -71,16 +70,16 @@ fn effective(scene: &Scene<'_>) -> Vec<String> {
     choices
 }
 
-/// The longest of the choices that fits, and behind it how far the figure is from the baseline's, where that
-/// fits too: what is cut reads as another figure.
+/// The longest choice that fits, and the change against the baseline if it fits too; a figure that is cut reads as another
+/// one.
 fn value_line(
     choices: &[String],
     change: Option<Change>,
     style: Style,
     width: u16,
-    scene: &Scene<'_>,
+    theme: &Theme,
 ) -> Line<'static> {
-    let change = change.map(|change| changes::span(&change, scene));
+    let change = change.map(|change| changes::span(&change, theme));
     let room = |change: usize| usize::from(width).saturating_sub(1 + change);
     let fitting = |room: usize| choices.iter().find(|choice| choice.width() <= room);
     let beside = change.as_ref().and_then(|change| fitting(room(change.width() + 1)));
@@ -88,14 +87,14 @@ fn value_line(
     let mut line = Line::styled(format!(" {value}"), style);
     if let Some(change) = change.filter(|_| beside.is_some()) {
         line.push_span(Span::raw(" "));
-        line.push_span(change.patch_style(scene.theme.strong));
+        line.push_span(change.patch_style(theme.strong));
     }
     line
 }
 
-/// How many of the dense operations are effective.
-fn draw_gauge(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
-    let total = &scene.moment.summary.total;
+/// Draws which part of the dense operations is effective.
+fn draw_gauge(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
+    let total = &model.summary.total;
     let ratio = total.sparsity.map_or(0.0, |sparsity| 1.0 - sparsity);
     let label = match total.unpriced_layers {
         0 => format!(" {} of dense is effective ", percent(ratio)),
@@ -105,64 +104,64 @@ fn draw_gauge(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let [line, text] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(label.width() as u16)]).areas(area);
     let line = Rect { x: line.x + 1, width: line.width.saturating_sub(1), ..line };
-    frame.render_widget(meter(ratio, line.width, scene.theme.running, scene.theme.dim), line);
-    let style = if total.unpriced_layers > 0 { scene.theme.warn } else { scene.theme.dim };
+    frame.render_widget(meter(ratio, line.width, theme.running, theme.dim), line);
+    let style = if total.unpriced_layers > 0 { theme.warn } else { theme.dim };
     frame.render_widget(Line::styled(label, style), text);
 }
 
-/// Whether NeuroBench's own results agree.
-fn agreement(scene: &Scene<'_>) -> Line<'static> {
-    match &scene.moment.summary.agreement {
-        Agreement::Unknown => stability(scene),
-        Agreement::Pending => Line::styled(" NeuroBench has reported ", scene.theme.dim),
-        Agreement::Agrees => Line::styled(" = NeuroBench's own result ", scene.theme.good),
-        Agreement::Differs { .. } => Line::styled(" ≠ NeuroBench's own result ", scene.theme.bad),
+/// Says whether NeuroBench's own results agree.
+fn agreement(model: &ViewModel, theme: &Theme) -> Line<'static> {
+    match &model.summary.agreement {
+        Agreement::Unknown => stability(model, theme),
+        Agreement::Pending => Line::styled(" NeuroBench has reported ", theme.dim),
+        Agreement::Agrees => Line::styled(" = NeuroBench's own result ", theme.good),
+        Agreement::Differs { .. } => Line::styled(" ≠ NeuroBench's own result ", theme.bad),
     }
 }
 
-/// Whether the figure can be trusted yet.
-fn stability(scene: &Scene<'_>) -> Line<'static> {
-    let relative = scene.moment.summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative);
+/// Says how stable the figure is.
+fn stability(model: &ViewModel, theme: &Theme) -> Line<'static> {
+    let relative = model.summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative);
     relative.filter(|&relative| relative > 0.0).map_or(Line::raw(""), |relative| {
-        Line::styled(format!(" stable to within {} ", percent(relative)), scene.theme.dim)
+        Line::styled(format!(" stable to within {} ", percent(relative)), theme.dim)
     })
 }
 
-fn draw_lines(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
-    let total = &scene.moment.summary.total;
+fn draw_lines(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
+    let total = &model.summary.total;
     let sparsity = total.sparsity.map_or("–".into(), percent);
     let unpriced = match total.unpriced_layers {
         0 => Span::raw(""),
-        layers => Span::styled(format!("{layers} unpriced "), scene.theme.warn),
+        layers => Span::styled(format!("{layers} unpriced "), theme.warn),
     };
     let lines = [
         (
             "effective",
             total.effective_ops_per_sample,
             Figure::EffectivePerSample,
-            Span::styled(format!("{sparsity} sparse "), scene.theme.accent),
+            Span::styled(format!("{sparsity} sparse "), theme.accent),
         ),
         ("dense", total.dense_ops_per_sample, Figure::DensePerSample, unpriced),
     ];
     let rows = Layout::vertical([Constraint::Length(1); 2]).split(area);
     for ((label, value, figure, mark), row) in lines.into_iter().zip(rows.iter()) {
-        let change = changes::of_total(figure, scene).map(|change| changes::span(&change, scene));
-        draw_line(frame, *row, (label, value, change), mark, scene);
+        let change = changes::of_total(figure, model).map(|change| changes::span(&change, theme));
+        draw_line(frame, *row, (label, value, change), mark, theme);
     }
 }
 
-/// A figure with its change at the left and a mark at the right; the unit gives way first, then the mark, then
-/// digits, the change and the label.
+/// Draws a figure with its change at the left and a mark at the right. Where there is no room, the unit goes first, then
+/// the mark, digits, the change and the label.
 fn draw_line(
     frame: &mut Frame<'_>,
     row: Rect,
     (label, value, change): (&str, f64, Option<Span<'static>>),
     mark: Span<'_>,
-    scene: &Scene<'_>,
+    theme: &Theme,
 ) {
     let named = |value: String, change: Option<&Span<'static>>| {
-        let label = Span::styled(format!(" {label} "), scene.theme.dim);
-        let mut line = Line::from(vec![label, Span::styled(value, scene.theme.strong)]);
+        let label = Span::styled(format!(" {label} "), theme.dim);
+        let mut line = Line::from(vec![label, Span::styled(value, theme.strong)]);
         line.extend(change.into_iter().flat_map(|change| [Span::raw(" "), change.clone()]));
         line
     };
@@ -171,9 +170,9 @@ fn draw_line(
         named(compact(value), change.as_ref()),
         named(decimal(value, 2), None),
         named(compact(value), None),
-        Line::styled(format!(" {}", compact(value)), scene.theme.strong),
+        Line::styled(format!(" {}", compact(value)), theme.strong),
     ];
-    let unit = Span::styled(" ops/sample", scene.theme.dim);
+    let unit = Span::styled(" ops/sample", theme.dim);
     let width = usize::from(row.width);
     let Some(figure) = choices.into_iter().find(|figure| figure.width() <= width) else { return };
     let figure_width = figure.width();

@@ -1,9 +1,9 @@
-//! Makes text fit: breaks it into lines, or leaves parts out.
+//! Fits text into a width: breaks it into lines, or leaves parts out.
 
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A line of the parts that fit into `width` columns, in their order.
+/// A line of those parts that fit into `width` columns together.
 pub(super) fn fitting<'a>(parts: impl IntoIterator<Item = Span<'a>>, width: u16) -> Line<'a> {
     let mut line = Line::default();
     for part in parts {
@@ -16,7 +16,7 @@ pub(super) fn fitting<'a>(parts: impl IntoIterator<Item = Span<'a>>, width: u16)
 
 /// Breaks text into lines of at most `width` columns, between words where it can.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Lines { width: width.max(1), whole: Vec::new(), last: String::new(), used: 0 };
+    let mut lines = LineBreaker { width: width.max(1), whole: Vec::new(), last: String::new(), used: 0 };
     for word in text.split_whitespace() {
         lines.push_word(word);
     }
@@ -24,8 +24,8 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines.whole
 }
 
-/// Lines that are filled. Each character is looked at once, however long the text is.
-struct Lines {
+/// Fills lines. Looks at each character once, however long the text is.
+struct LineBreaker {
     width: usize,
     whole: Vec<String>,
     last: String,
@@ -33,7 +33,7 @@ struct Lines {
     used: usize,
 }
 
-impl Lines {
+impl LineBreaker {
     fn push_word(&mut self, word: &str) {
         let width = word.width();
         if !self.last.is_empty() && self.used + 1 + width <= self.width {

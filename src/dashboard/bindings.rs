@@ -1,56 +1,50 @@
-//! The one table of keys and of the mouse: it drives what they do, and the help, the line at the bottom
-//! and the default configuration are made from it.
+//! The one table of keys and mouse actions. Dispatch, the help, the line of keys at the bottom and the default
+//! configuration are made from it.
 
-use super::cursor::Motion;
 use super::key::Key;
 use super::key_table::KeyTable;
-use super::state::View;
+use super::list_state::Motion;
+use super::ui_state::View;
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use ratatui::layout::Position;
 
-/// Rows that a notch of the wheel scrolls by.
+/// Rows per notch of the wheel.
 const NOTCH: i32 = 3;
 
-/// What keys are for at the moment.
+/// What keys do at the moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Each asks for something.
+pub enum KeyMode {
     #[default]
     Commands,
-    /// They are typed into the line of the filter.
+    /// They are typed into the filter.
     Typing,
 }
 
 /// What the user can ask of the dashboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Leave, with the figures.
     Quit,
-    /// Back to the shell until it continues the dashboard.
     Suspend,
-    /// Draw everything anew, as after another program has written on the terminal.
+    /// Draw everything again, as after another program has written to the terminal.
     Redraw,
-    /// Show a view.
     View(View),
-    /// Show the next view, or the one before.
+    /// The next view, or with -1 the previous one.
     NextView(i32),
-    /// Show a view, or the overview where it is shown already.
+    /// Show a view, or the overview where the view is shown already.
     Toggle(View),
     /// Open what is selected.
     Open,
-    /// Back to the overview.
+    /// Back to the overview; there, show all layers again.
     Back,
-    /// Show the next run, or the one before.
     NextRun(i32),
-    /// Compare the other runs with this one, or no more.
+    /// Compare the other runs with this one, or stop comparing.
     Baseline,
-    /// Freeze the view, or let it go on.
+    /// Freeze or resume the view.
     Pause,
-    /// Start the tally over.
+    /// Recount from scratch.
     Restart,
-    /// Write the exports now.
     Export,
     /// Move in the list or the text that is shown.
     Go(Motion),
@@ -58,23 +52,22 @@ pub enum Action {
     Side(i32),
     /// Sort by the column to the left or right.
     SortColumn(i32),
-    /// Turn the order around.
     SortReverse,
     /// Type a filter for the layers.
     Filter,
     /// A character of the filter.
     Type(char),
-    /// Take back the last character of the filter.
+    /// Delete the last character of the filter.
     Erase,
-    /// Take back the whole filter and go on typing.
+    /// Delete the whole filter and keep typing.
     EraseAll,
     /// Keep the filter that was typed.
     KeepFilter,
     /// Show all layers again.
     ClearFilter,
-    /// Zoom the charts in or out.
+    /// Zoom the charts in, or with -1 out.
     Zoom(i32),
-    /// Move the part of the run that the charts show.
+    /// Move the charts to later batches, or with -1 to earlier ones.
     Pan(i32),
     /// Show the whole run in the charts.
     Whole,
@@ -84,13 +77,12 @@ pub enum Action {
     Lines,
     /// Copy the figures of the selected layer.
     Copy,
-    /// Leave out what can be left out, or no more.
+    /// Hide or show frames and charts.
     Compact,
-    /// The next theme.
     Theme,
-    /// What was clicked on: a view's name, a heading, a row, a chart.
+    /// A click: on a view's name, a heading, a row or a chart.
     Click(Position),
-    /// Scroll what is shown by so many rows.
+    /// Scroll by so many rows.
     Scroll(i32),
 }
 
@@ -99,36 +91,35 @@ pub enum Action {
 pub struct Binding {
     /// Its name in the configuration file.
     pub name: &'static str,
-    /// The keys that ask for it where the configuration file says nothing, as they are written there.
+    /// The default keys, as they are written in the configuration file.
     pub keys: &'static [&'static str],
-    /// What it does.
     pub action: Action,
-    /// What it does, for people.
+    /// What it does, for the help.
     pub help: &'static str,
-    /// Words for the line at the bottom, where the key is shown there.
-    pub hints: &'static [Hint],
+    /// Words for the line of keys at the bottom; none where the key is not shown there.
+    pub hints: &'static [KeyHint],
 }
 
-/// A word for the line at the bottom.
+/// A word for the line of keys at the bottom.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Hint {
+pub struct KeyHint {
     /// What the key does, in a word.
     pub word: &'static str,
-    /// The views in which it does so; none for all of them.
+    /// The views that show it; empty means all of them.
     pub views: &'static [View],
 }
 
-const fn always(word: &'static str) -> Hint {
-    Hint { word, views: &[] }
+const fn always(word: &'static str) -> KeyHint {
+    KeyHint { word, views: &[] }
 }
 
-const fn within(word: &'static str, views: &'static [View]) -> Hint {
-    Hint { word, views }
+const fn within(word: &'static str, views: &'static [View]) -> KeyHint {
+    KeyHint { word, views }
 }
 
 impl Binding {
     /// The word that is shown in a view.
-    pub fn hint(&self, view: View) -> Option<&'static Hint> {
+    pub fn hint(&self, view: View) -> Option<&'static KeyHint> {
         let here = self.hints.iter().find(|hint| hint.views.contains(&view));
         here.or_else(|| self.hints.iter().find(|hint| hint.views.is_empty()))
     }
@@ -139,17 +130,16 @@ const fn binding(
     keys: &'static [&'static str],
     action: Action,
     help: &'static str,
-    hints: &'static [Hint],
+    hints: &'static [KeyHint],
 ) -> Binding {
     Binding { name, keys, action, help, hints }
 }
 
-/// The action of this name.
+/// The binding of this name.
 pub fn named(name: &str) -> Option<&'static Binding> {
     BINDINGS.iter().find(|binding| binding.name == name)
 }
 
-/// All keys.
 pub static BINDINGS: [Binding; 42] = [
     binding(
         "quit",
@@ -196,29 +186,29 @@ pub static BINDINGS: [Binding; 42] = [
         &[],
     ),
     binding("view-next", &["tab"], Action::NextView(1), "the next view", &[always("view")]),
-    binding("view-previous", &["shift-tab"], Action::NextView(-1), "the view before", &[]),
+    binding("view-previous", &["shift-tab"], Action::NextView(-1), "the previous view", &[]),
     binding(
         "open",
         &["enter"],
         Action::Open,
-        "open the selected layer or run; in the charts: draw the selected line, or no more",
+        "open the selected layer or run; in the charts: draw or hide the selected line",
         &[within("open", &[View::Overview]), within("draw", &[View::Charts]), within("show", &[View::Runs])],
     ),
-    binding("back", &["esc"], Action::Back, "back to the overview; there: show all layers again", &[]),
+    binding("back", &["esc"], Action::Back, "back to the overview; there: show all layers", &[]),
     binding("run-next", &["J"], Action::NextRun(1), "the next run", &[]),
-    binding("run-previous", &["K"], Action::NextRun(-1), "the run before", &[]),
+    binding("run-previous", &["K"], Action::NextRun(-1), "the previous run", &[]),
     binding(
         "baseline",
         &["b"],
         Action::Baseline,
-        "compare the other runs with this one, or no more",
+        "compare the other runs with this one, or stop comparing",
         &[within("baseline", &[View::Runs])],
     ),
     binding(
         "pause",
         &["p", "space"],
         Action::Pause,
-        "freeze the view, or let it go on; counting never stops",
+        "freeze or resume the view; counting never stops",
         &[always("pause")],
     ),
     binding("export", &["e"], Action::Export, "write the exports now", &[always("export")]),
@@ -226,7 +216,7 @@ pub static BINDINGS: [Binding; 42] = [
         "restart",
         &["r"],
         Action::Restart,
-        "start the tally over: forget all counts and read the directory again",
+        "recount from scratch: forget all counts and read the directory again",
         &[],
     ),
     binding(
@@ -241,22 +231,22 @@ pub static BINDINGS: [Binding; 42] = [
         "sort-next",
         &[">"],
         Action::SortColumn(1),
-        "sort the layers, or the ranks, by the next column",
+        "sort the layers, ranks or runs by the next column",
         &[],
     ),
     binding(
         "sort-previous",
         &["<"],
         Action::SortColumn(-1),
-        "sort the layers, or the ranks, by the column before",
-        &[within("sort", &[View::Overview, View::Ranks])],
+        "sort them by the previous column",
+        &[within("sort", &[View::Overview, View::Ranks, View::Runs])],
     ),
     binding(
         "sort-reverse",
         &["o"],
         Action::SortReverse,
-        "turn the order around",
-        &[within("turn", &[View::Ranks])],
+        "reverse the order",
+        &[within("reverse", &[View::Ranks])],
     ),
     binding(
         "filter",
@@ -297,9 +287,9 @@ pub static BINDINGS: [Binding; 42] = [
         "charts: running figures, single batches, or both",
         &[within("lines", &[View::Charts])],
     ),
-    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell; fg there goes on", &[]),
-    binding("redraw", &["ctrl-l"], Action::Redraw, "draw everything anew", &[]),
-    binding("compact", &["c"], Action::Compact, "leave out frames and charts, or no more", &[]),
+    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell; fg resumes", &[]),
+    binding("redraw", &["ctrl-l"], Action::Redraw, "redraw the screen", &[]),
+    binding("compact", &["c"], Action::Compact, "hide or show frames and charts", &[]),
     binding(
         "theme",
         &["t"],
@@ -308,31 +298,31 @@ pub static BINDINGS: [Binding; 42] = [
         &[always("theme")],
     ),
     binding("down", &["down", "j"], Action::Go(Motion::Rows(1)), "next row", &[]),
-    binding("up", &["up", "k"], Action::Go(Motion::Rows(-1)), "row before", &[]),
+    binding("up", &["up", "k"], Action::Go(Motion::Rows(-1)), "previous row", &[]),
     binding("page-down", &["pgdn", "ctrl-f"], Action::Go(Motion::Pages(1)), "a page down", &[]),
     binding("page-up", &["pgup", "ctrl-b"], Action::Go(Motion::Pages(-1)), "a page up", &[]),
     binding("first", &["home", "g"], Action::Go(Motion::First), "first row", &[]),
     binding("last", &["end", "G"], Action::Go(Motion::Last), "last row", &[]),
 ];
 
-/// The keys that are no text while a filter is typed.
+/// The keys that are not text while a filter is typed.
 pub static EDITS: [Binding; 6] = [
     binding("keep", &["enter"], Action::KeepFilter, "keep the filter", &[always("keep")]),
     binding("clear", &["esc"], Action::ClearFilter, "show all layers", &[always("clear")]),
-    binding("erase", &["backspace", "ctrl-h"], Action::Erase, "take back a character", &[]),
-    binding("erase-all", &["ctrl-u"], Action::EraseAll, "take back all", &[]),
+    binding("erase", &["backspace", "ctrl-h"], Action::Erase, "delete a character", &[]),
+    binding("erase-all", &["ctrl-u"], Action::EraseAll, "delete everything", &[]),
     binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell", &[]),
     binding("leave", &["ctrl-c"], Action::Quit, "leave", &[]),
 ];
 
 /// What the mouse does, for people.
 pub const MOUSE: [(&str, &str); 3] = [
-    ("click", "on a view's name: show it; on a heading: sort by it, again: turn the order around"),
-    ("", "on a row: select it, again: open it; on a chart: read the values off there"),
+    ("click", "on a view's name: show it; on a heading: sort by it; again: reverse the order"),
+    ("", "on a row: select it; again: open it; on a chart: read its values there"),
     ("wheel", "scroll what is shown; zoom the charts"),
 ];
 
-/// What a mouse event asks for.
+/// The action of a mouse event.
 pub fn mouse_action(event: &MouseEvent) -> Option<Action> {
     match event.kind {
         MouseEventKind::Down(MouseButton::Left) => {
@@ -344,22 +334,21 @@ pub fn mouse_action(event: &MouseEvent) -> Option<Action> {
     }
 }
 
-/// What a key event asks for.
-pub fn action(event: &KeyEvent, mode: Mode, table: &KeyTable) -> Option<Action> {
+/// The action of a key event.
+pub fn action(event: &KeyEvent, mode: KeyMode, table: &KeyTable) -> Option<Action> {
     if event.kind == KeyEventKind::Release {
         return None;
     }
-    let key = Key::of(event);
+    let key = Key::from_event(event);
     match mode {
-        Mode::Commands => table.action(key),
-        Mode::Typing => KeyTable::edits().action(key).or(typed(key)),
+        KeyMode::Commands => table.action(key),
+        KeyMode::Typing => KeyTable::edits().action(key).or(typed(key)),
     }
 }
 
-/// What pasted text asks for: the first line of it is typed where something is typed, and it is never
-/// taken for keys that ask for something.
-pub fn pasted(text: &str, mode: Mode) -> impl Iterator<Item = Action> {
-    let line = if mode == Mode::Typing { text.trim_start().lines().next() } else { None };
+/// Pasted text is typed where something is being typed, its first line only. It is never taken for commands.
+pub fn pasted(text: &str, mode: KeyMode) -> impl Iterator<Item = Action> {
+    let line = if mode == KeyMode::Typing { text.trim_start().lines().next() } else { None };
     line.unwrap_or_default().chars().filter(|character| !character.is_control()).map(Action::Type)
 }
 
@@ -382,7 +371,7 @@ mod tests {
     const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
 
     fn commands(code: KeyCode, modifiers: KeyModifiers) -> Option<Action> {
-        action(&KeyEvent::new(code, modifiers), Mode::Commands, &KeyTable::default())
+        action(&KeyEvent::new(code, modifiers), KeyMode::Commands, &KeyTable::default())
     }
 
     #[test]
@@ -406,20 +395,20 @@ mod tests {
         assert_eq!(commands(KeyCode::Char('c'), NONE), Some(Action::Compact));
         let mut released = KeyEvent::new(KeyCode::Char('q'), NONE);
         released.kind = KeyEventKind::Release;
-        assert_eq!(action(&released, Mode::Commands, &KeyTable::default()), None);
+        assert_eq!(action(&released, KeyMode::Commands, &KeyTable::default()), None);
     }
 
     #[test]
     fn pasted_text_is_typed_and_never_a_command() {
-        assert_eq!(pasted("q", Mode::Commands).count(), 0);
-        let typed: Vec<Action> = pasted("\na\u{1b}\nq", Mode::Typing).collect();
+        assert_eq!(pasted("q", KeyMode::Commands).count(), 0);
+        let typed: Vec<Action> = pasted("\na\u{1b}\nq", KeyMode::Typing).collect();
         assert_eq!(typed, [Action::Type('a')]);
     }
 
     #[test]
     fn keys_are_text_while_a_filter_is_typed() {
         let press =
-            |code, modifiers| action(&KeyEvent::new(code, modifiers), Mode::Typing, &KeyTable::default());
+            |code, modifiers| action(&KeyEvent::new(code, modifiers), KeyMode::Typing, &KeyTable::default());
         assert_eq!(press(KeyCode::Char('q'), NONE), Some(Action::Type('q')));
         assert_eq!(press(KeyCode::Char('Q'), KeyModifiers::SHIFT), Some(Action::Type('Q')));
         assert_eq!(press(KeyCode::Char('['), CONTROL | KeyModifiers::ALT), Some(Action::Type('[')));

@@ -1,12 +1,12 @@
-//! A meter: how much of a whole, as a line.
+//! Meters and trends: figures as a line of characters.
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-/// A line of `width` columns of which `ratio` is heavy.
+/// A line of `width` columns, filled by `ratio`.
 pub(super) fn meter(ratio: f64, width: u16, style: Style, rest: Style) -> Line<'static> {
     let filled = (ratio.clamp(0.0, 1.0) * f64::from(width)).round() as usize;
-    // A beginning shows as one, and only the whole as the whole.
+    // Any progress shows, and only all of it fills the line.
     let filled = match filled {
         0 if ratio > 0.0 => 1,
         full if full == usize::from(width) && ratio < 1.0 => full.saturating_sub(1),
@@ -19,7 +19,7 @@ pub(super) fn meter(ratio: f64, width: u16, style: Style, rest: Style) -> Line<'
     ])
 }
 
-/// A trend as a row of blocks, the highest of them the largest value; `width` columns at the most.
+/// A trend as a row of blocks, at most `width` of them; the highest block is the largest value.
 pub(super) fn trend(values: &[f64], width: usize) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let values: Vec<f64> = thinned(values, width);
@@ -30,14 +30,14 @@ pub(super) fn trend(values: &[f64], width: usize) -> String {
     values.iter().map(|&value| BLOCKS[level(value).min(7)]).collect()
 }
 
-/// The least and the greatest value.
+/// The smallest and the largest value.
 pub(super) fn bounds(values: &[f64]) -> (f64, f64) {
     values
         .iter()
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
 }
 
-/// Means of as many groups as there are columns, where there are more values than columns.
+/// Where there are more values than columns, the means of as many groups as there are columns.
 fn thinned(values: &[f64], width: usize) -> Vec<f64> {
     if values.len() <= width || width == 0 {
         return values.iter().copied().take(width).collect();

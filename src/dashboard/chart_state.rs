@@ -1,9 +1,9 @@
-//! What the user has made of the charts: which lines, on which scale, which part of the run.
+//! The state of the charts: which lines, on which scale, which part of the run.
 
 use crate::run::series::{History, Point};
 use std::sync::Arc;
 
-/// How the figures are laid out from the bottom to the top.
+/// The scale of the vertical axis.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Scale {
     /// Equal distances are equal differences.
@@ -15,7 +15,7 @@ pub enum Scale {
 
 /// Which figures of a batch are drawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Lines {
+pub enum ChartLines {
     /// Those of all batches up to it, and those of the batch alone.
     #[default]
     Both,
@@ -25,12 +25,11 @@ pub enum Lines {
     Single,
 }
 
-/// What a line is of: a layer by its name, or the total.
+/// What a line shows: a layer by its name, or the total.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// All priced layers.
     Total,
-    /// One layer.
     Layer(String),
 }
 
@@ -44,33 +43,32 @@ impl Subject {
     }
 }
 
-/// The most lines that are told apart.
+/// The most lines that can be told apart.
 pub const MAX_OVERLAID: usize = 6;
 
-/// The closest that the charts can be zoomed: a part of the run, as a power of two.
+/// The closest zoom, as a power of two: the charts then show 1/512 of the run.
 const MAX_ZOOM: u32 = 9;
 
 /// The state of the charts. Places are counted in batches, the first of which is 1.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Charting {
+pub struct ChartState {
     /// The scale of the operations; sparsity is always linear.
     pub scale: Scale,
-    /// Which figures are drawn.
-    pub lines: Lines,
-    /// What is drawn, in the order in which it was asked for.
+    pub lines: ChartLines,
+    /// What is drawn, in the order in which it was added.
     pub overlaid: Vec<Subject>,
-    /// Where the values are read off.
+    /// Where the values below the charts are read.
     pub cursor: Option<f64>,
     zoom: u32,
-    /// The last batch in sight; `None` follows the newest.
+    /// The last batch in sight; `None` follows the newest one.
     end: Option<f64>,
 }
 
-impl Default for Charting {
+impl Default for ChartState {
     fn default() -> Self {
         Self {
             scale: Scale::Linear,
-            lines: Lines::Both,
+            lines: ChartLines::Both,
             overlaid: vec![Subject::Total],
             cursor: None,
             zoom: 0,
@@ -79,7 +77,7 @@ impl Default for Charting {
     }
 }
 
-impl Charting {
+impl ChartState {
     /// The first and the last place in sight of a run of so many batches.
     pub fn window(&self, batches: f64) -> (f64, f64) {
         let width = self.width(batches);
@@ -96,7 +94,7 @@ impl Charting {
         self.zoom > 0
     }
 
-    /// Halves or doubles what is in sight, around the cursor where it is in sight, else around the middle.
+    /// Halves or doubles the part in sight, around the cursor if it is in sight, else around the middle.
     pub fn zoom(&mut self, step: i32, batches: f64) {
         let (start, end) = self.window(batches);
         let centre = self.cursor.filter(|at| (start..=end).contains(at)).unwrap_or((start + end) / 2.0);
@@ -108,13 +106,13 @@ impl Charting {
         }
     }
 
-    /// Moves what is in sight by a quarter of it.
+    /// Moves the part in sight by a quarter of its width.
     pub fn pan(&mut self, step: i32, batches: f64) {
         let (_, end) = self.window(batches);
         self.look_until(end + f64::from(step) * self.width(batches) / 4.0, batches);
     }
 
-    /// The whole run, without a cursor.
+    /// Shows the whole run, without a cursor.
     pub fn show_whole(&mut self) {
         (self.zoom, self.end, self.cursor) = (0, None, None);
     }
@@ -125,7 +123,7 @@ impl Charting {
         self.end = (end < batches).then_some(end.max(least));
     }
 
-    /// Moves the cursor to a neighbouring point, the newest in sight at first; it stays in sight.
+    /// Moves the cursor to a neighbouring point, which stays in sight; it starts at the newest point in sight.
     pub fn step(&mut self, step: i32, history: &History) {
         let places = places(history);
         let Some(&batches) = places.last() else { return };
@@ -143,13 +141,13 @@ impl Charting {
         }
     }
 
-    /// Sets the cursor to the point that is nearest to a place.
+    /// Sets the cursor to the point nearest to a place.
     pub fn point(&mut self, at: f64, history: &History) {
         let places = places(history);
         self.cursor = places.get(nearest(&places, at)).copied();
     }
 
-    /// Draws a subject too, or no more. Where there are too many lines the oldest gives way.
+    /// Draws or hides a subject. Where there are too many lines, the oldest is hidden.
     pub fn toggle(&mut self, subject: Subject) {
         match self.overlaid.iter().position(|other| *other == subject) {
             Some(at) => {
@@ -164,7 +162,6 @@ impl Charting {
         }
     }
 
-    /// The other scale.
     pub fn change_scale(&mut self) {
         self.scale = match self.scale {
             Scale::Linear => Scale::Logarithmic,
@@ -172,17 +169,16 @@ impl Charting {
         };
     }
 
-    /// The next choice of figures.
     pub fn change_lines(&mut self) {
         self.lines = match self.lines {
-            Lines::Both => Lines::Running,
-            Lines::Running => Lines::Single,
-            Lines::Single => Lines::Both,
+            ChartLines::Both => ChartLines::Running,
+            ChartLines::Running => ChartLines::Single,
+            ChartLines::Single => ChartLines::Both,
         };
     }
 }
 
-/// The place of each point of a history: how many batches there are up to and with it.
+/// The place of each point of a history: the number of batches up to and including it.
 pub fn places(history: &History) -> Vec<f64> {
     let mut batches = 0;
     let place = |point: &Arc<Point>| {
@@ -219,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_charts_follow_the_run_until_they_are_moved() {
-        let mut charts = Charting::default();
+        let mut charts = ChartState::default();
         assert_eq!(charts.window(101.0), (1.0, 101.0));
         charts.zoom(2, 101.0);
         assert_eq!(charts.window(101.0), (76.0, 101.0));
@@ -235,7 +231,7 @@ mod tests {
     #[test]
     fn the_cursor_walks_over_the_points_and_stays_in_sight() {
         let history = history(101);
-        let mut charts = Charting::default();
+        let mut charts = ChartState::default();
         charts.step(-1, &history);
         assert_eq!(charts.cursor, Some(101.0), "it begins at the newest");
         charts.zoom(3, 101.0);
@@ -253,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_oldest_line_gives_way() {
-        let mut charts = Charting::default();
+        let mut charts = ChartState::default();
         for layer in 0..MAX_OVERLAID {
             charts.toggle(Subject::Layer(layer.to_string()));
         }
@@ -269,7 +265,7 @@ mod tests {
             batches in 1_u32..5000,
             steps in prop::collection::vec((0..3_u8, -3..4_i32), 0..40),
         ) {
-            let (history, mut charts) = (history(u64::from(batches)), Charting::default());
+            let (history, mut charts) = (history(u64::from(batches)), ChartState::default());
             for (what, step) in steps {
                 match what {
                     0 => charts.zoom(step, f64::from(batches)),

@@ -1,0 +1,319 @@
+//! The columns of every list, as values: each column is one row of its list's table here, and nothing else names it.
+//! Only what a column says is here; `view/list.rs` draws lists, and `list_state.rs` has cursors.
+
+mod chart_lines;
+mod classes;
+mod layers;
+mod ranks;
+mod runs;
+
+pub use chart_lines::{CHART_LINES, ChartLine, TOTAL};
+pub use classes::CLASSES;
+pub use layers::LAYERS;
+pub use ranks::{RANK_PANEL, RANKS, state_style};
+pub use runs::RUNS;
+
+use super::theme::Theme;
+use super::view_model::ViewModel;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use std::cmp::Ordering;
+use std::ops::RangeInclusive;
+
+/// The priority of a column that never gives way.
+pub const ALWAYS: u8 = u8::MAX;
+
+/// From this width on, a list writes figures out instead of shortening them.
+const ROOMY: u16 = 100;
+
+/// What stands for a figure without a value.
+const NONE: &str = "–";
+
+/// What a cell may look at besides its row.
+#[derive(Clone, Copy)]
+pub struct CellContext<'a> {
+    pub model: &'a ViewModel,
+    pub theme: &'a Theme,
+    /// Columns of the whole list.
+    pub width: u16,
+}
+
+impl CellContext<'_> {
+    fn is_roomy(&self) -> bool {
+        self.width >= ROOMY
+    }
+}
+
+/// A text in one style, and what stands under it in lists whose rows have two lines.
+pub struct Cell {
+    pub text: String,
+    pub style: Style,
+    pub under: Option<Span<'static>>,
+}
+
+impl Cell {
+    fn new(text: impl Into<String>, style: Style) -> Self {
+        Self { text: text.into(), style, under: None }
+    }
+
+    fn plain(text: impl Into<String>) -> Self {
+        Self::new(text, Style::new())
+    }
+}
+
+/// What a row is sorted by.
+#[derive(Debug, Clone, Copy)]
+pub enum SortKey<'a> {
+    Text(&'a str),
+    Whole(u128),
+    Number(f64),
+    /// Comes last in either direction.
+    Missing,
+}
+
+impl SortKey<'_> {
+    fn compare(&self, other: &Self, descending: bool) -> Ordering {
+        let ordering = match (self, other) {
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Whole(a), Self::Whole(b)) => a.cmp(b),
+            (Self::Number(a), Self::Number(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
+            (a, b) => return matches!(a, Self::Missing).cmp(&matches!(b, Self::Missing)),
+        };
+        if descending { ordering.reverse() } else { ordering }
+    }
+}
+
+impl<'a> From<Option<&'a String>> for SortKey<'a> {
+    fn from(text: Option<&'a String>) -> Self {
+        text.map_or(Self::Missing, |text| Self::Text(text))
+    }
+}
+
+impl From<Option<u128>> for SortKey<'_> {
+    fn from(value: Option<u128>) -> Self {
+        value.map_or(Self::Missing, Self::Whole)
+    }
+}
+
+impl From<Option<f64>> for SortKey<'_> {
+    fn from(value: Option<f64>) -> Self {
+        value.map_or(Self::Missing, Self::Number)
+    }
+}
+
+/// What fills a column.
+pub enum ColumnContent<T> {
+    /// A text, shortened in the middle where it has less room than it needs.
+    Text(CellFn<T>),
+    /// A picture of the width that is left.
+    Picture(PictureFn<T>),
+}
+
+/// What a column does with room that is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    Fixed,
+    /// Grows until its texts are whole, and further where no other column takes the rest.
+    ToContent,
+    /// Takes the rest, up to so many columns.
+    ToFill(u16),
+}
+
+type CellFn<T> = Box<dyn Fn(&T, &CellContext<'_>) -> Cell + Send + Sync>;
+type PictureFn<T> = Box<dyn Fn(&T, &CellContext<'_>, u16) -> Line<'static> + Send + Sync>;
+type KeyFn<T> = Box<dyn for<'a> Fn(&'a T) -> SortKey<'a> + Send + Sync>;
+
+/// A column of a list of `T`.
+pub struct Column<T> {
+    pub heading: &'static str,
+    /// Where there is no room for all, the column with the lowest priority gives way first.
+    pub priority: u8,
+    pub is_right_aligned: bool,
+    /// The least and the most columns that it has before the rest is shared out.
+    pub width: RangeInclusive<u16>,
+    pub growth: Growth,
+    /// Whether the heading is cut where the texts are shorter.
+    pub is_heading_cut: bool,
+    pub content: ColumnContent<T>,
+    is_shown: fn(&ViewModel) -> bool,
+    /// What the list is sorted by, and whether the first click sorts from the largest down.
+    sort: Option<(KeyFn<T>, bool)>,
+    /// Whether the list is sorted by it at the start.
+    sorts_first: bool,
+}
+
+impl<T> Column<T> {
+    /// Text, at the left.
+    fn text(
+        heading: &'static str,
+        width: RangeInclusive<u16>,
+        priority: u8,
+        cell: impl Fn(&T, &CellContext<'_>) -> Cell + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            heading,
+            priority,
+            is_right_aligned: false,
+            width,
+            growth: Growth::Fixed,
+            is_heading_cut: false,
+            content: ColumnContent::Text(Box::new(cell)),
+            is_shown: |_| true,
+            sort: None,
+            sorts_first: false,
+        }
+    }
+
+    /// A figure, at the right.
+    fn figure(
+        heading: &'static str,
+        width: RangeInclusive<u16>,
+        priority: u8,
+        cell: impl Fn(&T, &CellContext<'_>) -> Cell + Send + Sync + 'static,
+    ) -> Self {
+        Self { is_right_aligned: true, ..Self::text(heading, width, priority, cell) }
+    }
+
+    /// A picture that fills what room is left, from `width.start()` up to `width.end()` columns.
+    fn picture(
+        heading: &'static str,
+        width: RangeInclusive<u16>,
+        priority: u8,
+        draw: impl Fn(&T, &CellContext<'_>, u16) -> Line<'static> + Send + Sync + 'static,
+    ) -> Self {
+        let (least, most) = width.into_inner();
+        Self {
+            growth: Growth::ToFill(most),
+            content: ColumnContent::Picture(Box::new(draw)),
+            ..Self::text(heading, least..=least, priority, |_, _| Cell::plain(""))
+        }
+    }
+
+    /// Has it grow until its texts are whole.
+    fn growing(self) -> Self {
+        Self { growth: Growth::ToContent, ..self }
+    }
+
+    /// Has its heading cut where the texts are shorter.
+    fn with_heading_cut(self) -> Self {
+        Self { is_heading_cut: true, ..self }
+    }
+
+    /// Sorts the list by it at the start.
+    fn sorted_first(self) -> Self {
+        Self { sorts_first: true, ..self }
+    }
+
+    /// Shows it only where this holds.
+    fn shown_if(self, is_shown: fn(&ViewModel) -> bool) -> Self {
+        Self { is_shown, ..self }
+    }
+
+    /// Lets the list be sorted by it; the first click sorts from the least up.
+    fn ascending(self, key: impl for<'a> Fn(&'a T) -> SortKey<'a> + Send + Sync + 'static) -> Self {
+        Self { sort: Some((Box::new(key), false)), ..self }
+    }
+
+    /// Lets the list be sorted by it; the first click sorts from the largest down.
+    fn descending(self, key: impl for<'a> Fn(&'a T) -> SortKey<'a> + Send + Sync + 'static) -> Self {
+        Self { sort: Some((Box::new(key), true)), ..self }
+    }
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sort {
+    /// By this column, counted from the left of all; `None` is the list's own order.
+    pub column: Option<usize>,
+    /// From the largest to the smallest.
+    pub descending: bool,
+}
+
+/// What a list can be sorted by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sorting {
+    /// The orders that a column is sorted in first, for each that sorts; before them the list's own order where it has
+    /// one.
+    choices: Vec<Sort>,
+}
+
+impl Sorting {
+    /// The order in which a column is sorted first; `None` where the list cannot be sorted by it.
+    pub fn first(&self, column: usize) -> Option<Sort> {
+        self.choices.iter().copied().find(|sort| sort.column == Some(column))
+    }
+
+    /// All orders, each as it is asked for first.
+    pub fn choices(&self) -> &[Sort] {
+        &self.choices
+    }
+
+    /// The order `step` choices to the right of this one, in a circle.
+    pub fn neighbour(&self, sort: Sort, step: i32) -> Sort {
+        let at = self.choices.iter().position(|choice| choice.column == sort.column).unwrap_or(0);
+        self.choices[(at as i32 + step).rem_euclid(self.choices.len() as i32) as usize]
+    }
+}
+
+/// All columns of a list, in the order in which they are shown.
+pub struct ListColumns<T> {
+    pub columns: Vec<Column<T>>,
+    /// What the list's own order is called; `None` where it is always sorted by a column.
+    own_order: Option<&'static str>,
+}
+
+impl<T> ListColumns<T> {
+    /// The columns that are shown, with their numbers.
+    pub fn shown<'a>(&'a self, model: &'a ViewModel) -> impl Iterator<Item = (usize, &'a Column<T>)> {
+        self.columns.iter().enumerate().filter(|(_, column)| (column.is_shown)(model))
+    }
+
+    /// The numbers of these rows in an order; ties stay as they are, and what has no figure comes last.
+    pub fn order(&self, rows: &[T], sort: Sort) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        let column = sort.column.and_then(|at| self.columns.get(at)?.sort.as_ref());
+        match column {
+            Some((key, _)) => {
+                let keys: Vec<SortKey<'_>> = rows.iter().map(key).collect();
+                order.sort_by(|&a, &b| keys[a].compare(&keys[b], sort.descending));
+            }
+            None if sort.descending => order.reverse(),
+            None => {}
+        }
+        order
+    }
+
+    pub fn sorting(&self) -> Sorting {
+        let own = self.own_order.map(|_| Sort::default());
+        let columns = self.columns.iter().enumerate().filter_map(|(at, column)| {
+            let descending = column.sort.as_ref()?.1;
+            Some(Sort { column: Some(at), descending })
+        });
+        Sorting { choices: own.into_iter().chain(columns).collect() }
+    }
+
+    /// The order at the start.
+    pub fn first_sort(&self) -> Sort {
+        let column = self.columns.iter().position(|column| column.sorts_first);
+        column.and_then(|column| self.sorting().first(column)).unwrap_or_default()
+    }
+
+    /// What an order is called in the title of the list.
+    pub fn order_name(&self, sort: Sort) -> String {
+        let first = match sort.column {
+            Some(column) => self.sorting().first(column).unwrap_or_default(),
+            None => Sort::default(),
+        };
+        let name = match sort.column.and_then(|at| self.columns.get(at)) {
+            Some(column) => format!("by {}", column.heading),
+            None => self.own_order.unwrap_or_default().to_owned(),
+        };
+        let reversed = if sort.descending == first.descending { "" } else { ", reversed" };
+        format!("{name}{reversed}")
+    }
+
+    /// The number of the column with this heading.
+    pub fn number(&self, heading: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.heading == heading)
+    }
+}

@@ -1,0 +1,235 @@
+//! Draws lists of every kind: rows in columns, or lines of text, with a scroll bar and the position where there is
+//! more than fits. Only rows in sight are built.
+
+use super::super::columns::{ALWAYS, Cell, CellContext, Column, ColumnContent, Growth, ListColumns};
+use super::super::list_state::{ListPlaces, ListState};
+use super::{Theme, ViewModel, panel};
+use crate::text::elide;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Position, Rect};
+use ratatui::text::{Line, Text};
+use ratatui::widgets::{Paragraph, Row, Table, TableState};
+use std::borrow::Borrow;
+use unicode_width::UnicodeWidthStr;
+
+/// The columns that a scroll bar is wide.
+const BAR: u16 = 1;
+
+/// Columns that the mark of the sorted column needs beside its heading.
+const MARK: u16 = 2;
+
+/// What a list shows. `B` is a row as it is kept, or one made for drawing.
+pub(super) struct ListView<'a, T, B> {
+    pub(super) title: String,
+    /// Stands at the right of the title.
+    pub(super) note: Line<'a>,
+    pub(super) columns: &'a ListColumns<T>,
+    /// How many rows there are, in the order in which they are shown.
+    pub(super) len: usize,
+    pub(super) row: &'a dyn Fn(usize) -> B,
+    /// Lines of each row.
+    pub(super) row_height: u16,
+}
+
+/// A column that is shown, with its cells in sight.
+struct ShownColumn<'a, T> {
+    number: usize,
+    column: &'a Column<T>,
+    /// Empty where the column is a picture.
+    cells: Vec<Cell>,
+    /// The columns that its texts need, at most as many as there are.
+    needed: u16,
+    width: u16,
+}
+
+impl<T, B: Borrow<T>> ListView<'_, T, B> {
+    /// Draws the list; with frames, in a frame.
+    pub(super) fn draw(
+        self,
+        frame: &mut Frame<'_>,
+        area: Rect,
+        state: &mut ListState,
+        model: &ViewModel,
+        theme: &Theme,
+    ) -> ListPlaces {
+        let inside = if theme.framed {
+            panel(frame, area, self.title.clone(), self.note.clone(), theme)
+        } else {
+            area
+        };
+        let has_head = self.columns.columns.iter().any(|column| !column.heading.is_empty());
+        let head = Rect { height: u16::from(has_head).min(inside.height), ..inside };
+        let below = Rect { y: head.bottom(), height: inside.height - head.height, ..inside };
+        let first = state.settle(self.len, usize::from(below.height / self.row_height));
+        let seen = (usize::from(below.height.div_ceil(self.row_height))).min(self.len - first);
+        let rows: Vec<B> = (first..first + seen).map(self.row).collect();
+        // A frame has the bar, else it takes a column.
+        let bar = if state.is_longer() && !theme.framed { BAR.min(inside.width) } else { 0 };
+        let table_area = Rect { width: inside.width - bar, ..inside };
+        let context = CellContext { model, theme, width: table_area.width };
+        let columns = fit(self.shown_columns(&rows, state, &context), table_area.width);
+        let table = Table::new(
+            rows.iter().enumerate().map(|(at, row)| self.table_row(at, row.borrow(), &columns, &context)),
+            columns.iter().map(|shown| Constraint::Length(shown.width)),
+        )
+        .column_spacing(1)
+        .row_highlight_style(theme.selected);
+        let table = if has_head { table.header(head_row(&columns, state, theme)) } else { table };
+        let mut selection = TableState::new().with_selected(state.selected().map(|at| at - first));
+        frame.render_stateful_widget(table, table_area, &mut selection);
+        draw_bar(frame, Rect { width: below.width - bar, ..below }, state, theme);
+        if theme.framed {
+            draw_position(frame, area, state, theme);
+        }
+        let height = (seen as u16).saturating_mul(self.row_height);
+        let rows = Rect { height, width: table_area.width, ..below }.intersection(below);
+        ListPlaces { headings: headings(head, &columns), rows, inside }
+    }
+
+    fn shown_columns<'c>(
+        &'c self,
+        rows: &[B],
+        state: &ListState,
+        context: &'c CellContext<'_>,
+    ) -> Vec<ShownColumn<'c, T>> {
+        let most = context.width;
+        let shown = |(number, column): (usize, &'c Column<T>)| {
+            let cells: Vec<Cell> = match &column.content {
+                ColumnContent::Text(cell) => rows.iter().map(|row| cell(row.borrow(), context)).collect(),
+                ColumnContent::Picture(_) => Vec::new(),
+            };
+            let mark = if state.sort.column == Some(number) { MARK } else { 0 };
+            let head = if column.is_heading_cut { 0 } else { column.heading.width() as u16 + mark };
+            let width = |cell: &Cell| {
+                let under = cell.under.as_ref().map_or(0, |under| under.width());
+                elide(&cell.text, most.into()).width().max(under) as u16
+            };
+            let needed = cells.iter().map(width).max().unwrap_or(0);
+            let (least, limit) = (*column.width.start().max(&head), *column.width.end());
+            ShownColumn { number, column, cells, needed, width: needed.min(limit).max(least) }
+        };
+        self.columns.shown(context.model).map(shown).collect()
+    }
+
+    fn table_row<'t>(
+        &self,
+        at: usize,
+        row: &T,
+        columns: &[ShownColumn<'_, T>],
+        context: &CellContext<'_>,
+    ) -> Row<'t> {
+        let cells = columns.iter().map(|shown| {
+            let text = match &shown.column.content {
+                ColumnContent::Picture(draw) => Text::from(draw(row, context, shown.width)),
+                ColumnContent::Text(_) => text(&shown.cells[at], shown.width),
+            };
+            if shown.column.is_right_aligned { text.right_aligned() } else { text }
+        });
+        Row::new(cells.collect::<Vec<_>>()).height(self.row_height)
+    }
+}
+
+fn text(cell: &Cell, width: u16) -> Text<'static> {
+    let first = Line::styled(elide(&cell.text, width.into()), cell.style);
+    std::iter::once(first).chain(cell.under.clone().map(Line::from)).collect()
+}
+
+/// Takes out columns until the others fit, those of the lowest priority first, and shares out what is left.
+fn fit<T>(mut columns: Vec<ShownColumn<'_, T>>, width: u16) -> Vec<ShownColumn<'_, T>> {
+    let needed = |columns: &[ShownColumn<'_, T>]| columns.iter().map(|shown| shown.width + 1).sum::<u16>();
+    let mut priorities: Vec<u8> = columns.iter().map(|shown| shown.column.priority).collect();
+    priorities.sort_unstable();
+    for priority in priorities {
+        if needed(&columns) <= width + 1 || priority == ALWAYS {
+            break;
+        }
+        columns.retain(|shown| shown.column.priority != priority);
+    }
+    let mut spare = (width + 1).saturating_sub(needed(&columns));
+    let mut grow = |shown: &mut ShownColumn<'_, T>, most: u16| {
+        let more = most.saturating_sub(shown.width).min(spare);
+        shown.width += more;
+        spare -= more;
+    };
+    for shown in columns.iter_mut().filter(|shown| shown.column.growth == Growth::ToContent) {
+        grow(shown, shown.needed);
+    }
+    for shown in &mut columns {
+        if let Growth::ToFill(most) = shown.column.growth {
+            grow(shown, most);
+        }
+    }
+    for shown in columns.iter_mut().filter(|shown| shown.column.growth == Growth::ToContent) {
+        grow(shown, u16::MAX);
+    }
+    columns
+}
+
+fn head_row<'t, T>(columns: &[ShownColumn<'_, T>], state: &ListState, theme: &Theme) -> Row<'t> {
+    let head = |shown: &ShownColumn<'_, T>| {
+        let mark = match state.sort.column == Some(shown.number) {
+            true if state.sort.descending => " ▼",
+            true => " ▲",
+            false => "",
+        };
+        let text: String =
+            shown.column.heading.chars().chain(mark.chars()).take(shown.width.into()).collect();
+        let line = Line::styled(text, theme.dim);
+        if shown.column.is_right_aligned { line.right_aligned() } else { line }
+    };
+    Row::new(columns.iter().map(head).collect::<Vec<_>>())
+}
+
+fn headings<T>(head: Rect, columns: &[ShownColumn<'_, T>]) -> Vec<(usize, Rect)> {
+    let mut x = head.x;
+    let heading = |shown: &ShownColumn<'_, T>| {
+        let place = Rect { x, width: shown.width, ..head }.intersection(head);
+        x = x.saturating_add(shown.width + 1);
+        (shown.number, place)
+    };
+    columns.iter().map(heading).collect()
+}
+
+/// Draws lines of text in a frame, which scroll; `lines` makes them for a width.
+pub(super) fn draw_text(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: String,
+    lines: impl Fn(usize) -> Vec<Line<'static>>,
+    state: &mut ListState,
+    theme: &Theme,
+) {
+    let inside = panel(frame, area, title, Line::default(), theme);
+    let (lines, rows) = (lines(usize::from(inside.width)), usize::from(inside.height));
+    let first = state.settle(lines.len(), rows);
+    let seen: Vec<Line<'_>> = lines.into_iter().skip(first).take(rows).collect();
+    frame.render_widget(Paragraph::new(seen), inside);
+    draw_bar(frame, inside, state, theme);
+    draw_position(frame, area, state, theme);
+}
+
+/// Draws the scroll bar at the right of the rows, where not all of them are in sight.
+fn draw_bar(frame: &mut Frame<'_>, rows: Rect, state: &ListState, theme: &Theme) {
+    if !state.is_longer() {
+        return;
+    }
+    let (first, size) = state.thumb(rows.height.into());
+    for at in 0..usize::from(rows.height) {
+        let (symbol, style) =
+            if (first..first + size).contains(&at) { ("┃", theme.accent) } else { ("│", theme.dim) };
+        if let Some(cell) = frame.buffer_mut().cell_mut(Position::new(rows.right(), rows.y + at as u16)) {
+            cell.set_symbol(symbol).set_style(style);
+        }
+    }
+}
+
+/// Writes the position into the lower edge of the frame.
+fn draw_position(frame: &mut Frame<'_>, area: Rect, state: &ListState, theme: &Theme) {
+    let Some(position) = state.position().filter(|_| area.height > 1) else { return };
+    let text = format!(" {position} ");
+    let width = text.width() as u16;
+    if width + 2 <= area.width {
+        let place = Rect { x: area.right() - width - 1, y: area.bottom() - 1, width, height: 1 };
+        frame.render_widget(Line::styled(text, theme.dim), place);
+    }
+}
