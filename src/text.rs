@@ -1,4 +1,4 @@
-//! Text for people: numbers with separators and units, names made safe to print and fitted to a width.
+//! Text for people: numbers with separators and units; names made safe to print and fitted to a width.
 
 use indicatif::HumanBytes;
 use std::borrow::Cow;
@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// An integer with thousands separators.
 pub fn thousands(value: u128) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -31,12 +30,12 @@ pub fn decimal(value: f64, decimals: usize) -> String {
     }
 }
 
-/// A figure in at most six characters with a metric prefix: `27.69k`.
+/// A figure in at most six characters, with a metric prefix: `27.69k`.
 pub fn compact(value: f64) -> String {
     compact_by(value, 0)
 }
 
-/// The same with so many digits more.
+/// The same with `more` additional digits.
 pub fn compact_by(value: f64, more: usize) -> String {
     const PREFIXES: [&str; 9] = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"];
     let mut scaled = value;
@@ -55,12 +54,11 @@ pub fn compact_by(value: f64, more: usize) -> String {
     format!("{scaled:.decimals$}{}", PREFIXES[prefix])
 }
 
-/// A ratio as a percentage.
 pub fn percent(ratio: f64) -> String {
     format!("{:.2} %", ratio * 100.0)
 }
 
-/// Bytes with a binary prefix.
+/// A number of bytes with a binary prefix.
 pub fn bytes(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
 }
@@ -76,14 +74,13 @@ pub fn span(span: Duration) -> String {
     }
 }
 
-/// The most characters of a text that are printed: a stranger's file may have names of megabytes.
+/// The most characters of a text that are printed, since a stranger's file may contain names of megabytes.
 const MOST_PRINTED: usize = 2_000;
 
-/// Text that may come from a stranger's file, with everything escaped that could steer a terminal, hide, look
-/// like a space without being one, cover the lines around it, or turn the direction of what follows; what is very
-/// long loses its middle.
+/// Makes text from a stranger's file safe to print. Escapes everything that could control a terminal, hide, look like
+/// a space, cover the lines around it, or reverse the direction of what follows. Very long text loses its middle.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    // No text has more characters than bytes.
+    // A text has no more characters than bytes.
     if text.len() <= MOST_PRINTED || text.chars().nth(MOST_PRINTED).is_none() {
         return escaped(text);
     }
@@ -93,7 +90,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 fn escaped(text: &str) -> Cow<'_, str> {
     let mut marks = 0;
-    // Whether the next character is to be escaped.
+    // Whether the next character must be escaped.
     let mut hides = |character: char| {
         marks = if character.width() == Some(0) { marks + 1 } else { 0 };
         marks > MOST_MARKS || is_unprintable(character)
@@ -103,7 +100,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
     };
     let (mut printable, rest) = (text[..plain].to_owned(), &text[plain..]);
     for (at, character) in rest.char_indices() {
-        // The first of them was looked at already.
+        // The first one was examined above.
         if at == 0 || hides(character) {
             printable.extend(character.escape_unicode());
         } else {
@@ -113,25 +110,25 @@ fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(printable)
 }
 
-/// A path as text for people: its names may come from strangers, too.
+/// A path as text for people, made safe, since its names may come from strangers too.
 pub fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
 }
 
-/// How many characters without a width of their own may follow one another: no script needs more, and a stack of
-/// them covers the lines above and below.
+/// How many combining marks may follow one another. No script needs more, and a taller stack would cover the lines
+/// above and below.
 const MOST_MARKS: usize = 2;
 
-/// Control characters, all that Unicode's `Default_Ignorable_Code_Point` has, what separates lines or marks up
-/// others, and every blank but the space.
+/// Whether a character is a control character, in Unicode's `Default_Ignorable_Code_Point`, a separator of lines or
+/// annotations, or a blank other than the space.
 fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character,
             // Blanks.
             '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{2800}' | '\u{3000}'
-            // Separators of lines and paragraphs; the ends and the separator of annotations.
+            // Separators of lines, paragraphs and annotations.
             | '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}'
-            // Ignorable, of no width or blank.
+            // Ignorable: without width or blank.
             | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
@@ -139,18 +136,18 @@ fn is_unprintable(character: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// How many characters a column may take: marks have no width, and there can be millions of them.
+/// How many characters one column may take, since there can be millions of marks without width.
 const CHARACTERS_PER_COLUMN: usize = 4;
 
-/// Printable text of at most `width` columns, and of no more than a few characters for each; what is too long
-/// loses its middle, since the ends of qualified names tell layers apart.
+/// Printable text of at most `width` columns, with a few characters per column at most. Longer text loses its middle,
+/// since the ends of qualified names distinguish layers.
 pub fn elide(text: &str, width: usize) -> String {
     elide_with(text, width, "…")
 }
 
 fn elide_with(text: &str, width: usize, mark: &str) -> String {
     let most = width.saturating_mul(CHARACTERS_PER_COLUMN);
-    // Not all of a text of megabytes is looked at for a few columns.
+    // Does not examine all of a text of megabytes for a few columns.
     let is_long = text.chars().nth(most).is_some();
     if !is_long {
         let text = escaped(text);
@@ -170,17 +167,17 @@ fn elide_with(text: &str, width: usize, mark: &str) -> String {
     format!("{head}{mark}{}", tail.into_iter().collect::<String>())
 }
 
-/// So many characters from the start.
+/// The first `characters` characters.
 fn beginning(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
 }
 
-/// The last so many characters, of one at least.
+/// The last `characters` characters; at least 1 must be asked for.
 fn end(text: &str, characters: usize) -> &str {
     text.char_indices().rev().nth(characters - 1).map_or(text, |(start, _)| &text[start..])
 }
 
-/// The first characters that fit into so many columns.
+/// The first characters that fit into `width` columns.
 fn fitting(characters: impl Iterator<Item = char>, width: usize) -> String {
     let mut used = 0;
     characters

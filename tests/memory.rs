@@ -4,9 +4,9 @@
 
 mod support;
 
-use neurotop::count::layer_detail::portrait;
+use neurotop::count::layer_detail::read_layer_detail;
 use neurotop::count::{Scratch, count_batch};
-use neurotop::follow::{Contents, Found, Ledger, Outcome, Verdict, look};
+use neurotop::follow::{CountedContents, Found, Ledger, Outcome, Verdict, look};
 use neurotop::run::run_sums::RunSums;
 use neurotop::run::state::{Progress, encode, write};
 use neurotop::snapshot::{Batch, BatchName, LayerShape, classify};
@@ -46,7 +46,7 @@ fn a_gigabyte_needs_no_more_than_its_buffers() {
     let grown = peak() - before;
     assert!(grown < 16 << 10, "counting 768 MB took {grown} KiB");
     for layer in ["small-steps", "large-steps", "pair"] {
-        let found = portrait(&path, None, layer, &mut Scratch::default(), &AtomicBool::new(false));
+        let found = read_layer_detail(&path, None, layer, &mut Scratch::default(), &AtomicBool::new(false));
         assert!(found.expect("a portrait").rates.is_some());
     }
     let grown = peak() - before;
@@ -135,7 +135,7 @@ fn a_million_batches_that_were_deleted_take_little() {
         let name = BatchName::parse(&job.name).expect("a batch");
         // No two have the same, and none has a short form.
         let digest = NonZeroU64::MIN.saturating_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1);
-        let result = Ok(Contents { shapes: Arc::clone(&shapes), digest });
+        let result = Ok(CountedContents { shapes: Arc::clone(&shapes), digest });
         let outcome = Outcome { job, after: Some(found.identity), result, is_whole: true };
         assert_eq!(ledger.settle(&outcome, now), Verdict::Add { replaces: false });
         ledger.note_deleted([name]);

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use neurotop::condition::Condition;
-use neurotop::cost::CostRule;
+use neurotop::figures::condition::Condition;
+use neurotop::run::prices::CostRule;
 
 fuzz_target!(|text: &str| {
     if let Ok(condition) = text.parse::<Condition>() {

@@ -2,12 +2,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use neurotop::config::Config;
 use neurotop::dashboard::Key;
+use neurotop::options::cli::CommandLine;
+use neurotop::options::config::Config;
+use neurotop::options::{OptionValues, Purpose};
 
 fuzz_target!(|text: &str| {
     match Config::parse(text) {
-        Ok(config) => drop(config.key_table().expect("a configuration is refused where keys conflict")),
+        Ok(config) => {
+            let options = OptionValues::resolve(&CommandLine::default(), &config, Purpose::Watch);
+            options.expect("a wrong value is refused with its line");
+        }
         Err(error) => {
             let said = error.to_string();
             assert!(!said.is_empty() && !said.chars().any(char::is_control), "{said:?}");

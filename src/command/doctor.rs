@@ -1,7 +1,7 @@
 //! `neurotop doctor PATH`: says what a directory is, what is in it, and what is wrong with which file.
 
 use super::output;
-use crate::doctor::{Diagnosis, Kind, Settings};
+use crate::doctor::{Diagnosis, DoctorOptions, PathKind};
 use crate::options::cli::{CommandLine, DoctorFormat};
 use crate::options::{OptionValues, Purpose};
 use std::path::Path;
@@ -20,15 +20,15 @@ pub(super) fn doctor(
     options.links().apply();
     let [neurons, resets] = options.layer_defaults();
     let state = options.state.value.clone();
-    let settings = Settings { costs: options.costs(), neurons, resets, deep, state };
-    let diagnosis = Diagnosis::of(path, &settings);
+    let settings = DoctorOptions { costs: options.costs(), neurons, resets, deep, state };
+    let diagnosis = Diagnosis::for_path(path, &settings);
     let text = match format {
         DoctorFormat::Text => diagnosis.text(),
         DoctorFormat::Json => serde_json::to_string_pretty(&diagnosis)? + "\n",
     };
     output::print(&text, options.symbols())?;
     Ok(match diagnosis.kind {
-        Kind::Missing | Kind::Other => ExitCode::FAILURE,
+        PathKind::Missing | PathKind::Other => ExitCode::FAILURE,
         _ if diagnosis.is_wrong() => ExitCode::from(WRONG),
         _ => ExitCode::SUCCESS,
     })

@@ -1,13 +1,13 @@
-//! The buffers that potentials are read into.
+//! The buffers into which potentials are read.
 
 use std::ops::Range;
 
-/// The system copies pages. On common processors it copies several times slower to a place that is up to
-/// [`NEAR`] bytes further in its page than the bytes come from; otherwise it is best to begin with a page.
+/// The kernel copies from its page cache. On common processors that is several times slower if the target lies up to
+/// [`NEAR`] bytes further into its page than the source. Otherwise it is best to begin at a page.
 const PAGE: usize = 4096;
 const NEAR: usize = 64;
 
-/// Buffers that a counting thread uses again for each batch.
+/// Buffers that a counting thread reuses for every batch.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) first: Block,
@@ -15,8 +15,7 @@ pub struct Scratch {
     pub(super) gathered: Vec<u8>,
 }
 
-/// A buffer with the bytes that were last read into it. It only grows, so that no block pays for fresh
-/// memory twice.
+/// A buffer with the bytes that were last read into it. It only grows, since fresh memory is expensive.
 #[derive(Debug, Default)]
 pub(super) struct Block {
     buffer: Vec<u8>,
@@ -24,8 +23,8 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Room for so many bytes that are at `place` in their file. The last `carried` bytes of those held
-    /// before, less than a page, come to stand in front of it.
+    /// Makes room for `length` bytes that are at `place` in their file. The last `carried` bytes of the previous
+    /// block, less than a page, are copied in front of it.
     pub(super) fn lay(&mut self, place: u64, length: usize, carried: usize) -> &mut [u8] {
         let needed = length + 2 * PAGE + PAGE / 2;
         if self.buffer.len() < needed {
@@ -40,12 +39,11 @@ impl Block {
         &mut self.buffer[self.held.clone()]
     }
 
-    /// The bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.held.clone()]
     }
 
-    /// The bytes, and so many that were carried in front of them.
+    /// The bytes with the carried ones in front of them.
     pub(super) fn with_carried(&self, carried: usize) -> &[u8] {
         &self.buffer[self.held.start - carried..self.held.end]
     }

@@ -1,9 +1,8 @@
-//! The CRC-32s that are computed of both sides of a comparison.
+//! The CRC-32s of both sides of a comparison.
 
 use crate::snapshot::Crc;
 
-/// Where the bytes before and after a step are summed; `None` for a side that is not verified, or has been
-/// already.
+/// The checksums of the bytes before and after a step; `None` for a side that is not verified, or is already.
 #[derive(Debug, Default)]
 pub(crate) struct Crcs<'a> {
     pub(super) pre: Option<&'a mut Crc>,

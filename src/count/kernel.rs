@@ -1,71 +1,58 @@
-//! Two blocks of membrane potentials in, the number of changed elements out. Knows no files and no steps.
+//! Counts the elements that differ between two blocks of membrane potentials. Knows nothing about files or steps.
 //!
-//! An element has changed where `(pre - post) != 0` in IEEE arithmetic, as NeuroBench 2.3.0 counts
-//! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`. The
-//! difference of two integers, which wraps, is 0 only where they are the same.
+//! An element has changed if `(pre - post) != 0` in IEEE arithmetic, as NeuroBench 2.3.0 counts
+//! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`. The wrapping
+//! difference of two integers is 0 only if they are equal.
 
-use super::{Crcs, wide};
-use crate::snapshot::{Dtype, Kind};
+use super::Crcs;
+use crate::snapshot::{Dtype, ElementKind};
 use fearless_simd::{Level, dispatch};
 use std::iter::Sum;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-/// Elements counted into one small counter, which the compiler keeps in vector registers: few enough for
+/// How many elements are counted into one small counter, which the compiler keeps in a vector register. Must fit into
 /// 16 bits.
 const CHUNK: usize = 4096;
 
-/// The widest registers that this processor has. The loops below are plain; they are compiled once for each
-/// kind of registers.
+/// The widest vector registers of this processor. The loops below are plain Rust, compiled once for each kind.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 
-/// The width of the potentials, floats or integers, in native byte order.
+/// The element type of potentials in native byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
-    /// IEEE half precision.
     F16,
-    /// IEEE single precision.
     F32,
-    /// IEEE double precision.
     F64,
-    /// Signed integers.
     I8,
-    /// Of two bytes.
     I16,
-    /// Of four bytes.
     I32,
-    /// Of eight bytes.
     I64,
-    /// Unsigned integers.
     U8,
-    /// Of two bytes.
     U16,
-    /// Of four bytes.
     U32,
-    /// Of eight bytes.
     U64,
 }
 
 impl From<Dtype> for Width {
     fn from(dtype: Dtype) -> Self {
         match (dtype.kind, dtype.size) {
-            (Kind::Float, 2) => Self::F16,
-            (Kind::Float, 4) => Self::F32,
-            (Kind::Float, _) => Self::F64,
-            (Kind::Signed, 1) => Self::I8,
-            (Kind::Signed, 2) => Self::I16,
-            (Kind::Signed, 4) => Self::I32,
-            (Kind::Signed, _) => Self::I64,
-            (Kind::Unsigned, 1) => Self::U8,
-            (Kind::Unsigned, 2) => Self::U16,
-            (Kind::Unsigned, 4) => Self::U32,
-            (Kind::Unsigned, _) => Self::U64,
+            (ElementKind::Float, 2) => Self::F16,
+            (ElementKind::Float, 4) => Self::F32,
+            (ElementKind::Float, _) => Self::F64,
+            (ElementKind::Signed, 1) => Self::I8,
+            (ElementKind::Signed, 2) => Self::I16,
+            (ElementKind::Signed, 4) => Self::I32,
+            (ElementKind::Signed, _) => Self::I64,
+            (ElementKind::Unsigned, 1) => Self::U8,
+            (ElementKind::Unsigned, 2) => Self::U16,
+            (ElementKind::Unsigned, 4) => Self::U32,
+            (ElementKind::Unsigned, _) => Self::U64,
         }
     }
 }
 
 impl Width {
-    /// Bytes of an element.
     pub const fn bytes(self) -> usize {
         match self {
             Self::I8 | Self::U8 => 1,
@@ -75,13 +62,8 @@ impl Width {
         }
     }
 
-    /// Whether the elements are floats.
-    pub const fn is_float(self) -> bool {
-        matches!(self, Self::F16 | Self::F32 | Self::F64)
-    }
-
-    /// Counts the elements of two blocks that changed. Both hold whole elements in native byte order,
-    /// at any alignment; what one has more than the other is not looked at.
+    /// Counts the elements that differ between two blocks of whole elements in native byte order, at any alignment.
+    /// If one block is longer, its rest is ignored.
     pub fn changed(self, pre: &[u8], post: &[u8]) -> u64 {
         dispatch!(*LEVEL, _simd => match self {
             Self::F16 => count::<2, u16>(pre, post, half_changed),
@@ -94,8 +76,8 @@ impl Width {
         })
     }
 
-    /// Adds the changed elements of each run of so many elements to its counter, as far as there are
-    /// counters; the last run may be shorter.
+    /// Adds the changed elements of each `run` elements to one counter, as far as there are counters. The last run
+    /// may be shorter.
     pub fn add_changed(self, pre: &[u8], post: &[u8], run: usize, counters: &mut [u64]) {
         dispatch!(*LEVEL, _simd => match self {
             Self::F16 => add::<2, u16>(pre, post, run, counters, half_changed),
@@ -108,7 +90,7 @@ impl Width {
         })
     }
 
-    /// As [`Width::add_changed`], and adds both blocks to the sums. They have the same length.
+    /// Does the same, and adds both blocks, which have the same length, to the checksums.
     pub(crate) fn add_changed_summed(
         self,
         pre: &[u8],
@@ -117,21 +99,8 @@ impl Width {
         counters: &mut [u64],
         crcs: &mut Crcs<'_>,
     ) {
-        let bytes = run.saturating_mul(self.bytes());
-        if bytes < wide::LEAST {
-            crcs.add(pre, post);
-            return self.add_changed(pre, post, run, counters);
-        }
-        let mut counters = counters.iter_mut();
-        for (pre, post) in pre.chunks(bytes).zip(post.chunks(bytes)) {
-            let count = wide::changed(self, pre, post, crcs).unwrap_or_else(|| {
-                crcs.add(pre, post);
-                self.changed(pre, post)
-            });
-            if let Some(counter) = counters.next() {
-                *counter += count;
-            }
-        }
+        crcs.add(pre, post);
+        self.add_changed(pre, post, run, counters);
     }
 }
 
@@ -155,13 +124,13 @@ fn half_changed(pre: [u8; 2], post: [u8; 2]) -> bool {
     !(equal_and_finite | both_zero)
 }
 
-/// By their patterns: whether they are signed makes no difference.
+/// Compares bit patterns, for which the sign makes no difference.
 #[inline(always)]
 fn integer_changed<const SIZE: usize>(pre: [u8; SIZE], post: [u8; SIZE]) -> bool {
     pre != post
 }
 
-/// Counters of the elements' own width fill the vector registers as the elements do; one byte would not hold the
+/// The counter should be as wide as an element, to fill vector registers alike, but at least 16 bits, to hold the
 /// count of a chunk.
 #[inline(always)]
 fn count<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(

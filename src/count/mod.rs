@@ -1,4 +1,5 @@
-//! Membrane updates of a batch, counted from its potentials as a stream.
+//! Counts the membrane updates of a batch, from arrays to numbers; and reads the details of one layer. Nothing here
+//! knows about directories, or about which batches were counted before.
 
 mod block;
 mod crcs;
@@ -8,12 +9,11 @@ mod parts;
 mod steps;
 mod stream;
 mod transpose;
-mod wide;
 
 pub use block::Scratch;
 pub(crate) use crcs::Crcs;
 pub use kernel::{Width, set_bits};
-pub(crate) use parts::{Part, PartCount, PartialCount, count_part, cut, is_large};
+pub(crate) use parts::{LayerPart, PartCount, PartialCount, count_part, cut, is_large};
 pub(crate) use stream::{Sink, changes, each_block};
 pub(crate) use transpose::Odometer;
 
@@ -22,41 +22,36 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use steps::StepCounter;
 
-/// The most time steps of a layer that are counted one by one.
+/// The most time steps of a layer that are counted individually.
 pub const MAX_LAYER_STEPS: usize = 4096;
 
-/// The most time steps that are counted one by one in all layers of a batch together.
+/// The most time steps that are counted individually in all layers of a batch together.
 pub const MAX_BATCH_STEPS: usize = 1 << 20;
 
-/// What one batch adds to the figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchCount {
-    /// Samples in the batch.
     pub samples: u64,
     /// The layers' names and shapes, in the order of `layers`.
     pub shapes: Arc<[LayerShape]>,
-    /// The counts of each layer.
     pub layers: Vec<LayerCount>,
 }
 
-/// What one batch adds to the figures of one layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LayerCount {
-    /// Membrane updates: elements of the first step, and changed elements of the later ones.
+    /// Membrane updates: all elements of the first step, and the changed elements of the later ones.
     pub updates: u64,
-    /// Elements of all steps.
+    /// The elements of all steps.
     pub dense: u64,
-    /// The updates of each time step. Their sum is `updates`, unless the layer has more steps than
-    /// are counted one by one: the first [`MAX_LAYER_STEPS`], and no more than its equal share of
-    /// [`MAX_BATCH_STEPS`] among the batch's layers. The updates of the steps after those are in
-    /// `updates` only. Empty where there are no elements.
+    /// The updates of each time step. Only the first [`MAX_LAYER_STEPS`] steps, and no more than the layer's equal
+    /// share of [`MAX_BATCH_STEPS`], are counted individually. The updates of later steps are in `updates` only.
+    /// Empty if there are no elements.
     pub updates_by_step: Vec<u64>,
 }
 
-/// Counts a batch, reading and verifying all of it.
+/// Counts a batch. Reads and verifies all of it.
 ///
 /// # Errors
-/// Where any layer cannot be read whole; nothing of the batch may be added then.
+/// If any layer cannot be read completely. Then nothing of the batch may be added.
 pub fn count_batch(batch: &Batch, scratch: &mut Scratch) -> Result<BatchCount, SnapshotError> {
     let layers = batch.layers.len();
     let count = |layer| {
@@ -65,12 +60,13 @@ pub fn count_batch(batch: &Batch, scratch: &mut Scratch) -> Result<BatchCount, S
         Ok(counter.finish(layer.elements))
     };
     let layers = batch.layers.iter().map(count).collect::<Result<_, _>>()?;
-    Ok(BatchCount::of(batch, layers))
+    Ok(BatchCount::from_layers(batch, layers))
 }
 
 impl BatchCount {
-    /// What tells this count from another, by two checksums over all that is in it: the same on every machine, since
-    /// it is kept in files, and for the same layers in any order, since a directory has another one than an archive.
+    /// Two checksums over everything in it, which distinguish this count from another. They are the same on every
+    /// machine, since they are saved in files, and for any order of the layers, since a directory has a different
+    /// order than an archive.
     pub fn digest(&self) -> NonZeroU64 {
         let (mut high, mut low) = (crc32fast::Hasher::new(), 0);
         let mut take = |bytes: &[u8]| {
@@ -94,7 +90,7 @@ impl BatchCount {
         NonZeroU64::new(digest).unwrap_or(NonZeroU64::MIN)
     }
 
-    fn of(batch: &Batch, layers: Vec<LayerCount>) -> Self {
+    fn from_layers(batch: &Batch, layers: Vec<LayerCount>) -> Self {
         let shapes = batch.layers.iter().map(BatchLayer::layer_shape).collect();
         Self { samples: batch.samples, shapes, layers }
     }

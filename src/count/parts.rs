@@ -1,37 +1,34 @@
-//! A large batch in parts, which threads can count beside each other.
+//! Cuts a large batch into parts that threads can count in parallel.
 
 use super::steps::StepCounter;
 use super::stream::{MAX_KEPT_STEP, changes_in, extent};
 use super::{BatchCount, Scratch};
-use crate::snapshot::{Batch, BatchLayer, Checksum, Form, Order, SnapshotError};
+use crate::snapshot::{Batch, BatchLayer, Checksum, Form, MemoryOrder, SnapshotError};
 use std::ops::Range;
 
-/// The least bytes of a part of a layer, unless the layer has fewer: what is lost at the cuts is little beside
-/// it.
+/// The least bytes of a part, unless the layer has fewer. The overhead of a cut is small in comparison.
 const LEAST: u64 = 32 << 20;
 
-/// The most parts of a layer: each has its checksums until the batch is counted.
+/// The most parts of a layer. Each keeps its checksums until the batch is counted.
 const MOST: u64 = 1024;
 
-/// A trace is cut to so many steps or more: the step before each part is read twice.
+/// The least steps in a part of a trace, since the step before each part is read twice.
 const LEAST_STEPS: u64 = 16;
 
-/// A range of one layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
-    /// Which layer of the batch.
+pub(crate) struct LayerPart {
+    /// The index of the layer in the batch.
     layer: usize,
     /// Elements in the order of the file, or bytes of packed bits.
     range: Range<u64>,
 }
 
-/// What was counted in a part.
 pub(crate) struct PartCount {
     counter: StepCounter,
     checksums: Vec<Checksum>,
 }
 
-/// Whether a batch is worth the work of several threads: small ones are quicker counted by one each.
+/// Whether several threads should count a batch together. Small batches are faster with one thread each.
 pub(crate) fn is_large(batch: &Batch) -> bool {
     let bytes = |layer: &BatchLayer| match &layer.form {
         Form::Bits(array) => array.member.size(),
@@ -41,16 +38,16 @@ pub(crate) fn is_large(batch: &Batch) -> bool {
     batch.layers.iter().map(bytes).fold(0, u64::saturating_add) >= 2 * LEAST
 }
 
-/// Cuts a batch, in the order of its layers and of their bytes: a layer is one part where it is small or cannot
-/// be read from its middle.
+/// Cuts a batch into parts, in the order of its layers and of their bytes. A layer is a single part if it is small or
+/// cannot be read from the middle.
 ///
 /// # Errors
-/// Where a layer has more elements than can be counted.
-pub(crate) fn cut(batch: &Batch) -> Result<Vec<Part>, SnapshotError> {
+/// If a layer has more elements than can be counted.
+pub(crate) fn cut(batch: &Batch) -> Result<Vec<LayerPart>, SnapshotError> {
     cut_into(batch, LEAST)
 }
 
-fn cut_into(batch: &Batch, least: u64) -> Result<Vec<Part>, SnapshotError> {
+fn cut_into(batch: &Batch, least: u64) -> Result<Vec<LayerPart>, SnapshotError> {
     let mut parts = Vec::new();
     for (layer, of) in batch.layers.iter().enumerate() {
         let extent = extent(of)?;
@@ -58,19 +55,19 @@ fn cut_into(batch: &Batch, least: u64) -> Result<Vec<Part>, SnapshotError> {
         let starts = std::iter::successors(Some(0_u64), |start| start.checked_add(length));
         let starts = starts.take_while(|&start| start == 0 || start < extent);
         parts.extend(
-            starts.map(|start| Part { layer, range: start..extent.min(start.saturating_add(length)) }),
+            starts.map(|start| LayerPart { layer, range: start..extent.min(start.saturating_add(length)) }),
         );
     }
     Ok(parts)
 }
 
-/// How long the parts of a layer are, which has this extent; 1 at the least.
+/// The length of the parts of a layer with this extent; at least 1.
 fn length_of_parts(layer: &BatchLayer, extent: u64, least: u64) -> u64 {
     let (bytes, grain) = match &layer.form {
         Form::Trace(post) if post.member.is_stored() => {
             let bytes = post.header.dtype.size as u64;
             let step = layer.step_elements();
-            let kept = post.header.order == Order::C && step.saturating_mul(bytes) <= MAX_KEPT_STEP;
+            let kept = post.header.order == MemoryOrder::C && step.saturating_mul(bytes) <= MAX_KEPT_STEP;
             (bytes, if kept { step } else { 1 })
         }
         Form::Pair { pre, post }
@@ -83,18 +80,16 @@ fn length_of_parts(layer: &BatchLayer, extent: u64, least: u64) -> u64 {
     };
     let least = (least / bytes).max(extent.div_ceil(MOST));
     let least = if grain > 1 { least.max(grain.saturating_mul(LEAST_STEPS)) } else { least };
-    // Parts of the same length, so that none is left that is not worth its while.
+    // Parts of equal length, so that no tiny one is left over.
     let parts = (extent / least.max(1)).max(1);
     extent.div_ceil(parts).checked_next_multiple_of(grain.max(1)).unwrap_or(extent).max(1)
 }
 
-/// Counts a part, reading all of it.
-///
 /// # Errors
-/// Where it cannot be read.
+/// If it cannot be read.
 pub(crate) fn count_part(
     batch: &Batch,
-    part: &Part,
+    part: &LayerPart,
     scratch: &mut Scratch,
 ) -> Result<PartCount, SnapshotError> {
     let layer = &batch.layers[part.layer];
@@ -103,29 +98,27 @@ pub(crate) fn count_part(
     Ok(PartCount { counter, checksums })
 }
 
-/// What is counted of a batch so far.
 pub(crate) struct PartialCount<'a> {
     batch: &'a Batch,
-    parts: &'a [Part],
+    parts: &'a [LayerPart],
     counters: Vec<Option<StepCounter>>,
-    /// Of each part, once it is counted.
+    /// By part; `None` until it is counted.
     checksums: Vec<Option<Vec<Checksum>>>,
     missing: usize,
 }
 
 impl<'a> PartialCount<'a> {
-    /// Nothing is counted yet of these parts, all of the batch.
-    pub(crate) fn new(batch: &'a Batch, parts: &'a [Part]) -> Self {
+    /// `parts` are all parts of the batch.
+    pub(crate) fn new(batch: &'a Batch, parts: &'a [LayerPart]) -> Self {
         let counters = batch.layers.iter().map(|_| None).collect();
         Self { batch, parts, counters, checksums: vec![None; parts.len()], missing: parts.len() }
     }
 
-    /// How many parts are not counted yet.
     pub(crate) fn missing(&self) -> usize {
         self.missing
     }
 
-    /// Adds one part, by its place among the parts; each is added once, in any order.
+    /// Adds one part by its index. Each part must be added exactly once, in any order.
     pub(crate) fn add(&mut self, part: usize, count: PartCount) {
         self.checksums[part] = Some(count.checksums);
         self.missing -= 1;
@@ -135,10 +128,10 @@ impl<'a> PartialCount<'a> {
         }
     }
 
-    /// The count of the batch, once all parts are added.
+    /// The count of the batch. All parts must have been added.
     ///
     /// # Errors
-    /// Where a checksum is not the one that was declared.
+    /// If a checksum differs from the declared one.
     pub(crate) fn finish(self) -> Result<BatchCount, SnapshotError> {
         let mut checksums = self.checksums.into_iter();
         for parts in self.parts.chunk_by(|part, next| part.layer == next.layer) {
@@ -147,11 +140,10 @@ impl<'a> PartialCount<'a> {
         debug_assert_eq!(self.missing, 0, "a part is not counted");
         let counted = self.counters.into_iter().flatten().zip(&self.batch.layers);
         let layers = counted.map(|(counter, layer)| counter.finish(layer.elements)).collect();
-        Ok(BatchCount::of(self.batch, layers))
+        Ok(BatchCount::from_layers(self.batch, layers))
     }
 }
 
-/// Verifies one layer by the checksums of its parts.
 fn verify(mut parts: impl Iterator<Item = Vec<Checksum>>) -> Result<(), SnapshotError> {
     let mut whole = parts.next().unwrap_or_default();
     for part in parts {

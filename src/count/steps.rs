@@ -1,17 +1,17 @@
-//! Membrane updates by time step: the sink that counts.
+//! The sink that counts membrane updates by time step.
 
 use super::kernel::{Width, set_bits};
 use super::stream::Sink;
 use super::{Crcs, LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS};
-use crate::snapshot::{BatchLayer, Order};
+use crate::snapshot::{BatchLayer, MemoryOrder};
 use std::ops::Range;
 
-/// In Fortran order, the changes of this many neighbours or more are added up side by side, however few
-/// steps there are.
+/// In Fortran order, at least this many neighbouring elements have counters of their own, even if there are fewer
+/// steps.
 const MIN_PERIOD: u64 = 256;
 
-/// How many steps of a layer are counted one by one, in a batch of so many layers. What a file declares
-/// without the data to it must not take memory.
+/// How many steps of a layer are counted individually in a batch of `layers` layers. A file that only declares many
+/// steps must not take memory for them.
 fn kept_steps(layer: &BatchLayer, layers: usize) -> usize {
     if layer.elements == 0 {
         return 0;
@@ -20,30 +20,28 @@ fn kept_steps(layer: &BatchLayer, layers: usize) -> usize {
     usize::try_from(layer.steps()).unwrap_or(usize::MAX).min(MAX_LAYER_STEPS).min(share)
 }
 
-/// The changed elements of a layer, by step.
 pub(super) struct StepCounter {
-    /// Elements of a step.
+    /// Elements per step.
     step: u64,
     steps: u64,
-    /// Steps that are counted one by one.
+    /// Steps that are counted individually.
     kept: usize,
-    /// C order: the changes of each step that is kept. Fortran order: of each place in a period that
-    /// belongs to such a step.
+    /// In C order: the changes of each kept step. In Fortran order: the changes of each place in a period that
+    /// belongs to a kept step.
     counters: Vec<u64>,
-    /// Fortran order: a number of elements after which the steps repeat.
+    /// In Fortran order: the number of elements after which the steps repeat.
     period: u64,
-    /// Changes of the steps that are not kept.
+    /// The changes in the steps that are not kept.
     later: u64,
 }
 
 impl StepCounter {
-    /// A counter for one of the `layers` of a batch.
     pub(super) fn new(layer: &BatchLayer, layers: usize) -> Self {
         let (steps, kept) = (layer.steps(), kept_steps(layer, layers));
         Self { step: layer.step_elements(), steps, kept, counters: vec![0; kept], period: steps, later: 0 }
     }
 
-    /// Adds what a counter of the same layer has counted in another range of it.
+    /// Adds the count of another range of the same layer.
     pub(super) fn add(&mut self, mut other: Self) {
         self.fold();
         other.fold();
@@ -53,7 +51,7 @@ impl StepCounter {
         self.later += other.later;
     }
 
-    /// Adds the places of a long period up to those of the steps.
+    /// Reduces a long period to one period of the steps.
     fn fold(&mut self) {
         for place in self.kept..self.counters.len() {
             self.counters[place % self.kept] += self.counters[place];
@@ -62,7 +60,7 @@ impl StepCounter {
         self.period = self.steps;
     }
 
-    /// The counts; all elements of the first step count, whatever was compared in it.
+    /// The counts. All elements of the first step count, whatever they were compared with.
     pub(super) fn finish(mut self, elements: u64) -> LayerCount {
         self.fold();
         if let Some(first) = self.counters.first_mut() {
@@ -75,13 +73,13 @@ impl StepCounter {
         }
     }
 
-    /// Cuts the elements `at` and after in C order, up to `end`, at the steps. `add` adds the changes in a
-    /// range of them, counted from `at`, to counters of so many elements each.
+    /// Cuts the elements from `at` to `end` in C order at the steps. Calls `add` with a range relative to `at`, the
+    /// number of elements per counter, and the counters.
     fn in_c_order(&mut self, at: u64, end: u64, mut add: impl FnMut(Range<u64>, u64, &mut [u64])) {
         let mut next = at.max(self.step).min(end);
         let first_later = (self.kept as u64).saturating_mul(self.step).min(end);
         while next < first_later {
-            // A block begins anywhere in a step; what follows that step is whole steps.
+            // A block may begin within a step; the rest of it is whole steps.
             let (step, within) = (next / self.step, next % self.step);
             let piece_end =
                 if within == 0 { first_later } else { first_later.min(next - within + self.step) };
@@ -93,7 +91,7 @@ impl StepCounter {
         }
     }
 
-    /// Repeats short runs of steps to a longer period, so that few loops are short.
+    /// Repeats a short run of steps to a longer period, since short loops are slow.
     fn lay_out_period(&mut self) {
         if self.kept as u64 == self.steps && self.period < MIN_PERIOD {
             self.period = MIN_PERIOD.next_multiple_of(self.steps);
@@ -125,14 +123,14 @@ impl StepCounter {
 impl Sink for StepCounter {
     fn potentials(
         &mut self,
-        order: Order,
+        order: MemoryOrder,
         at: u64,
         width: Width,
         pre: &[u8],
         post: &[u8],
         crcs: &mut Crcs<'_>,
     ) {
-        if order == Order::Fortran {
+        if order == MemoryOrder::Fortran {
             crcs.add(pre, post);
             self.in_fortran_order(at, width, pre, post);
             return;

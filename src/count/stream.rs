@@ -1,35 +1,64 @@
-//! Streams one layer's potentials, those before beside those after each step, through bounded buffers
-//! into a sink.
+//! Streams the membrane potentials of one layer through bounded buffers, the values before a step beside those after
+//! it, into a [`Sink`] that counts or draws them.
 //!
-//! What lies next to what in the file depends on the memory order of `[T, B, …]`: in C order a step is
-//! contiguous, in Fortran order the steps of one neuron are.
+//! # Why a stream
+//!
+//! Counting the updates of a layer takes one line of NumPy: `(a[1:] != a[:-1]).sum()`. That line loads the whole array,
+//! makes one more array as large as it, and reads the memory three times. A layer of 8 GiB does not fit beside the
+//! training job on whose node neurotop runs, and allocating fresh memory costs more than counting: the first touch of a
+//! page takes longer than comparing the bytes on it. Mapping the file would avoid the copy, but a producer that
+//! truncates a mapped file kills the reader with `SIGBUS`.
+//!
+//! So this file reads blocks of [`BLOCK`] bytes into buffers that are used again for every batch ([`Scratch`]). Memory
+//! stays the same however large a batch is, and a block is compared and checksummed while it is still in the cache.
+//!
+//! # Why it is not one loop
+//!
+//! An element is compared with the same neuron's element one step earlier. Where that lies depends on how the array was
+//! written:
+//!
+//! - *Traces in C order* keep each step together. If a step is small, whole steps are read in turns into two buffers, so
+//!   that each byte is read once and none is copied. If a step is larger than [`MAX_KEPT_STEP`], keeping it would break
+//!   the bound on memory: two readers go through the same array, one a step behind the other. Its bytes are read twice
+//!   and verified once.
+//! - *Traces in Fortran order* keep all steps of one neuron together. Each element is compared with its predecessor; the
+//!   last element of a block is carried over in front of the next block.
+//! - *Pairs* are two arrays in lockstep, in the order in which they were written: a sink that counts does not care which
+//!   neuron comes first.
+//! - *Pairs in different orders* are the hard case, and have a file of their own (`transpose.rs`).
+//! - *Packed bits* need no comparing.
+//!
+//! Large layers are cut into ranges that several threads count (`parts.rs`). Therefore every way can begin and end in the
+//! middle of a layer, and returns its checksum instead of verifying it: only all ranges together can be verified. What is
+//! not verified is not counted. A batch with one flipped bit would otherwise give a figure that is slightly wrong and
+//! looks right.
 
 use super::block::Block;
 use super::kernel::{Width, swap_bytes};
 use super::transpose::mixed_orders;
 use super::{Crcs, Scratch};
-use crate::snapshot::{Array, BatchLayer, Checksum, Crc, Form, MemberReader, Order, SnapshotError};
+use crate::snapshot::{Array, BatchLayer, Checksum, Crc, Form, MemberReader, MemoryOrder, SnapshotError};
 use std::ops::Range;
 
-/// Bytes read at a time: large enough for the system calls, small enough for the cache.
+/// Bytes per read: large enough to make system calls cheap, small enough for the cache.
 pub(super) const BLOCK: usize = 1 << 20;
 
-/// The largest step that is kept to compare the next one with, in bytes; larger ones are read twice.
+/// The largest step, in bytes, that stays in memory for comparison with the next. Larger steps are read twice.
 pub(super) const MAX_KEPT_STEP: u64 = 4 << 20;
 
-/// What is made of the changes of a layer.
+/// Receives the changes of a layer.
 ///
-/// Each element of the later steps is given once, in one of the two ways. Elements of the first step
-/// may be given too: they have no step before them, and what they are compared with means nothing.
+/// Each element of the later steps arrives exactly once, through one of the two methods. Elements of the first step
+/// may arrive too; they have no predecessor, so that their comparison means nothing.
 pub(crate) trait Sink {
-    /// Elements before and after a step, in native byte order, of which the first is element `at` of
-    /// the array in this memory order. As many as `post` has; both begin at the same element.
+    /// Takes elements before and after a step, in native byte order. Both blocks begin at element `at` of the array
+    /// in this memory order; `post` says how many there are.
     ///
-    /// All bytes of both sides are to be added to `crcs`, in their order: here, because what is compared
-    /// and summed at once passes through the processor only once.
+    /// Must add all bytes of both sides to `crcs`, in their order. This is done here because comparing and
+    /// checksumming in one pass reads the bytes only once.
     fn potentials(
         &mut self,
-        order: Order,
+        order: MemoryOrder,
         at: u64,
         width: Width,
         pre: &[u8],
@@ -37,23 +66,23 @@ pub(crate) trait Sink {
         crcs: &mut Crcs<'_>,
     );
 
-    /// So many elements in C order, of which the first is element `at`: the bits of the block, the
-    /// highest first, set where the element changed.
+    /// Takes `bits` elements in C order, beginning at element `at`: one bit each, the highest first, set if the
+    /// element changed.
     fn bits(&mut self, at: u64, block: &[u8], bits: u64);
 
-    /// Looked at before each block.
+    /// Called before each block.
     ///
     /// # Errors
-    /// Where no more is wanted.
+    /// If no more is wanted.
     fn go_on(&self) -> Result<(), SnapshotError> {
         Ok(())
     }
 }
 
-/// Gives all changes of a layer to a sink, reading and verifying every byte of it.
+/// Gives all changes of a layer to a sink. Reads and verifies every byte of it.
 ///
 /// # Errors
-/// Where the data cannot be read, end early or are corrupt, or the sink wants no more.
+/// If the data cannot be read, end early or are corrupt, or the sink wants no more.
 pub(crate) fn changes(
     layer: &BatchLayer,
     scratch: &mut Scratch,
@@ -63,8 +92,7 @@ pub(crate) fn changes(
     checksums.into_iter().try_for_each(Checksum::verify)
 }
 
-/// How long a layer is, in what ranges of it are given by: elements in the order of the file, or bytes of
-/// packed bits.
+/// The length of a layer in the unit of its ranges: elements in the order of the file, or bytes of packed bits.
 pub(super) fn extent(layer: &BatchLayer) -> Result<u64, SnapshotError> {
     match &layer.form {
         Form::Bits(array) => array.header.elements(),
@@ -72,15 +100,14 @@ pub(super) fn extent(layer: &BatchLayer) -> Result<u64, SnapshotError> {
     }
 }
 
-/// Gives the changes in a range of a layer to a sink. The checksums of what was read are of the same
-/// arrays for each range, and those of all ranges in order verify the layer; there are none where it is
-/// verified here.
+/// Gives the changes in a range of a layer to a sink. Returns the checksum of each array in this range. Those of all
+/// ranges, joined in order, verify the layer. The result is empty if the layer is verified here.
 ///
-/// A range of a trace in C order whose steps are kept ([`MAX_KEPT_STEP`]) begins and ends with a step; pairs
-/// of both orders are one range.
+/// A range of a trace in C order whose steps are kept ([`MAX_KEPT_STEP`]) must begin and end at a step. Pairs in
+/// different orders have only one range.
 ///
 /// # Errors
-/// Where the data cannot be read or end early, or the sink wants no more.
+/// If the data cannot be read or end early, or the sink wants no more.
 pub(super) fn changes_in(
     layer: &BatchLayer,
     range: Range<u64>,
@@ -90,7 +117,7 @@ pub(super) fn changes_in(
     let step = layer.step_elements();
     match &layer.form {
         Form::Bits(array) => Ok(vec![bits(array, step, layer.elements - step, range, scratch, sink)?]),
-        Form::Trace(post) if post.header.order == Order::C => {
+        Form::Trace(post) if post.header.order == MemoryOrder::C => {
             Ok(vec![trace(post, step, range, scratch, sink)?])
         }
         Form::Trace(post) => Ok(vec![fortran_trace(post, range, scratch, sink)?]),
@@ -101,8 +128,7 @@ pub(super) fn changes_in(
     }
 }
 
-/// Opens a range of the elements of an array, at its first one. The first range has the header in its
-/// checksum too.
+/// Opens a range of elements. The checksum of the first range includes the header.
 fn open(array: &Array, range: &Range<u64>) -> Result<MemberReader, SnapshotError> {
     let place = |element| array.header.data_offset + element * array.header.dtype.size as u64;
     let begin = if range.start == 0 { 0 } else { place(range.start) };
@@ -113,12 +139,11 @@ fn open(array: &Array, range: &Range<u64>) -> Result<MemberReader, SnapshotError
     Ok(reader)
 }
 
-/// The elements of an array in native byte order, a block at a time.
+/// Reads the elements of an array in native byte order, a block at a time.
 pub(super) struct Elements {
     reader: MemberReader,
-    /// The place of the next element in the file.
+    /// The index of the next element in the file.
     pub(super) at: u64,
-    /// Elements left to read.
     pub(super) left: u64,
     pub(super) width: Width,
     swapped: bool,
@@ -130,12 +155,12 @@ impl Elements {
         Self::range(array, 0..array.header.elements()?)
     }
 
-    /// A range of the elements, whose checksum [`Elements::end`] gives.
+    /// A range of the elements; [`Elements::end`] returns its checksum.
     fn range(array: &Array, range: Range<u64>) -> Result<Self, SnapshotError> {
         Ok(Self::over(array, open(array, &range)?, range))
     }
 
-    /// The elements from one on, for a second pass that is not verified.
+    /// The elements from `start` on, unverified, for a second pass.
     fn unverified(array: &Array, start: u64) -> Result<Self, SnapshotError> {
         let place = array.header.data_offset + start * array.header.dtype.size as u64;
         let reader = array.member.reader_from(place)?;
@@ -148,15 +173,14 @@ impl Elements {
         Self { reader, at: range.start, left, width: dtype.into(), swapped: dtype.swapped }
     }
 
-    /// How many elements the next block of at most `bytes` bytes has.
+    /// The number of elements in the next block of at most `bytes` bytes.
     pub(super) fn block(&self, bytes: usize) -> usize {
         ((bytes / self.width.bytes()) as u64).min(self.left) as usize
     }
 
-    /// Reads the next `count` elements into `block`; the last `carried` bytes of those before come to stand
-    /// in front of them.
+    /// Reads the next `count` elements into `block`, behind the last `carried` bytes of the previous ones.
     ///
-    /// Their bytes are to be added to [`Elements::sum`] before more is read.
+    /// The caller must add their bytes to [`Elements::sum`] before the next read.
     fn read_behind(&mut self, block: &mut Block, count: usize, carried: usize) -> Result<(), SnapshotError> {
         let bytes = block.lay(self.reader.place(), count * self.width.bytes(), carried);
         if self.swapped {
@@ -169,13 +193,12 @@ impl Elements {
         Ok(())
     }
 
-    /// Reads the next `count` elements into `block`, whose bytes are to be added to [`Elements::sum`] before
-    /// more is read.
+    /// Reads the next `count` elements. The caller must add their bytes to [`Elements::sum`] before the next read.
     fn read_unsummed(&mut self, block: &mut Block, count: usize) -> Result<(), SnapshotError> {
         self.read_behind(block, count, 0)
     }
 
-    /// Reads the next `count` elements into `block`.
+    /// Reads the next `count` elements and adds them to the checksum.
     pub(super) fn read(&mut self, block: &mut Block, count: usize) -> Result<(), SnapshotError> {
         self.read_unsummed(block, count)?;
         if let Some(sum) = self.sum() {
@@ -184,10 +207,10 @@ impl Elements {
         Ok(())
     }
 
-    /// Where the elements that were just read are to be summed; `None` where they are not verified, or are
-    /// summed already.
+    /// The checksum to which the elements just read must be added; `None` if they are not verified, or are already in
+    /// it.
     fn sum(&mut self) -> Option<&mut Crc> {
-        // What is in the file are the bytes before they were turned round.
+        // The checksum is over the bytes in the file, before they were swapped.
         if self.swapped { None } else { self.reader.sum() }
     }
 
@@ -211,11 +234,11 @@ impl Elements {
     }
 }
 
-/// Gives all elements of an array, in native byte order and the order of the file, a block at a time;
-/// reads and verifies every byte of it.
+/// Gives all elements of an array to `take`, a block at a time, in native byte order and in the order of the file.
+/// Reads and verifies every byte.
 ///
 /// # Errors
-/// Where the data cannot be read, end early or are corrupt, or as `take` returns.
+/// If the data cannot be read, end early or are corrupt, or as `take` returns.
 pub(crate) fn each_block(
     array: &Array,
     scratch: &mut Scratch,
@@ -229,7 +252,7 @@ pub(crate) fn each_block(
     elements.finish()
 }
 
-/// A trace in C order: each element against the one a step before it.
+/// A trace in C order: compares each element with the one a step earlier.
 fn trace(
     post: &Array,
     step: u64,
@@ -246,9 +269,9 @@ fn trace(
             return elements.end();
         }
         let mut before = Elements::unverified(post, elements.at - step)?;
-        return in_lockstep(&mut before, elements, Order::C, scratch, sink);
+        return in_lockstep(&mut before, elements, MemoryOrder::C, scratch, sink);
     }
-    // Whole steps are read in turns into two buffers, so that none is copied to stay for the next.
+    // Whole steps are read alternately into two buffers, so that none has to be copied.
     let step_bytes = step_bytes as usize;
     let together = (BLOCK / step_bytes.max(1)).max(1) * step_bytes;
     let (mut before, mut after) = (&mut scratch.first, &mut scratch.second);
@@ -264,17 +287,24 @@ fn trace(
         elements.read_unsummed(after, elements.block(together))?;
         let (old, new) = (before.bytes(), after.bytes());
         let mut crcs = Crcs { pre: None, post: elements.sum() };
-        sink.potentials(Order::C, at, width, &old[old.len() - step_bytes..], &new[..step_bytes], &mut crcs);
+        sink.potentials(
+            MemoryOrder::C,
+            at,
+            width,
+            &old[old.len() - step_bytes..],
+            &new[..step_bytes],
+            &mut crcs,
+        );
         if new.len() > step_bytes {
             let earlier = &new[..new.len() - step_bytes];
-            sink.potentials(Order::C, at + step, width, earlier, &new[step_bytes..], &mut crcs);
+            sink.potentials(MemoryOrder::C, at + step, width, earlier, &new[step_bytes..], &mut crcs);
         }
         std::mem::swap(&mut before, &mut after);
     }
     elements.end()
 }
 
-/// Pairs in the same order; in C order the first step is not looked at.
+/// Pairs in the same order. In C order, the first step is skipped.
 fn pair(
     pre: &Array,
     post: &Array,
@@ -285,7 +315,7 @@ fn pair(
 ) -> Result<Vec<Checksum>, SnapshotError> {
     let (mut before, mut after) = (Elements::range(pre, range.clone())?, Elements::range(post, range)?);
     let order = post.header.order;
-    if order == Order::C {
+    if order == MemoryOrder::C {
         skip_first_step(&mut before, step, sink)?;
         skip_first_step(&mut after, step, sink)?;
     }
@@ -293,8 +323,8 @@ fn pair(
     Ok(vec![before.end()?, after])
 }
 
-/// A trace in Fortran order: each element against its predecessor. The first of each `T` elements is
-/// one of the first step.
+/// A trace in Fortran order: compares each element with its predecessor. The first of each `T` elements belongs to
+/// the first step.
 fn fortran_trace(
     post: &Array,
     range: Range<u64>,
@@ -318,18 +348,17 @@ fn fortran_trace(
         let before = block.with_carried(size);
         let mut crcs = Crcs { pre: None, post: elements.sum() };
         let before = &before[..before.len() - size];
-        sink.potentials(Order::Fortran, at, width, before, block.bytes(), &mut crcs);
+        sink.potentials(MemoryOrder::Fortran, at, width, before, block.bytes(), &mut crcs);
     }
     elements.end()
 }
 
-/// Reads over what a range has of the first step.
+/// Skips the part of a range that is in the first step.
 fn skip_first_step(elements: &mut Elements, step: u64, sink: &dyn Sink) -> Result<(), SnapshotError> {
     let left = step.saturating_sub(elements.at).min(elements.left);
     skip(elements, left, sink)
 }
 
-/// Reads over elements.
 fn skip(elements: &mut Elements, count: u64, sink: &dyn Sink) -> Result<(), SnapshotError> {
     let mut left = count;
     while left > 0 {
@@ -341,11 +370,11 @@ fn skip(elements: &mut Elements, count: u64, sink: &dyn Sink) -> Result<(), Snap
     Ok(())
 }
 
-/// Two streams, a block of each at a time until the second ends; its checksum.
+/// Compares two streams block by block until the second ends; returns its checksum.
 fn in_lockstep(
     before: &mut Elements,
     mut after: Elements,
-    order: Order,
+    order: MemoryOrder,
     scratch: &mut Scratch,
     sink: &mut dyn Sink,
 ) -> Result<Checksum, SnapshotError> {
@@ -362,7 +391,7 @@ fn in_lockstep(
     after.end()
 }
 
-/// Changes packed to bits, of which there are so many and the first is element `first`; `range` is of bytes.
+/// Packed changes: `bits` of them, beginning at element `first`. `range` is in bytes.
 fn bits(
     array: &Array,
     first: u64,

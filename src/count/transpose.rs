@@ -1,31 +1,34 @@
 //! Pairs of which one array is in C order and the other in Fortran order, in bounded memory.
 //!
-//! NumPy saves an array in Fortran order only where it was laid out so; a pair of both orders is rare,
-//! but it is valid. Element `i` of one file then belongs to a far-away element of the other. A window of
-//! one array is held in memory while the other streams past; an array larger than the window takes
-//! several passes.
+//! NumPy saves an array in Fortran order only if it was laid out so. A pair in different orders is rare, but valid: a
+//! producer that transposes one side in place writes it without noticing. Element `i` of one file then belongs to a
+//! distant element of the other. A window of the array in Fortran order stays in memory while the other array streams
+//! past; an array larger than the window takes several passes.
+//!
+//! That costs about 30 times the processor time of a pair in one order: 0.38 s against 0.01 s for 2 × 64 MiB of f4. It
+//! stays because the alternative is to refuse the batch, and with it the run; because the walk through two orders
+//! ([`Odometer`]) is needed for the neurons of a layer anyway; and because what is left here is short.
 
 use super::block::Block;
 use super::stream::{BLOCK, Elements, Sink};
 use super::{Crcs, Scratch};
-use crate::snapshot::{Array, Order, SnapshotError};
+use crate::snapshot::{Array, MemoryOrder, SnapshotError};
 use std::ops::Range;
 
-/// Bytes of the array that is held.
+/// Bytes of the window.
 const WINDOW: usize = 16 << 20;
 
-/// Gives the elements of both arrays to the sink, in C order. Exactly one of the arrays is in Fortran
-/// order.
+/// Gives the elements of both arrays to the sink in C order. Exactly one of the arrays must be in Fortran order.
 ///
 /// # Errors
-/// Where the data cannot be read, end early or are corrupt, or the sink wants no more.
+/// If the data cannot be read, end early or are corrupt, or the sink wants no more.
 pub(super) fn mixed_orders(
     pre: &Array,
     post: &Array,
     scratch: &mut Scratch,
     sink: &mut dyn Sink,
 ) -> Result<(), SnapshotError> {
-    let (held, streamed) = if pre.header.order == Order::Fortran { (pre, post) } else { (post, pre) };
+    let (held, streamed) = if pre.header.order == MemoryOrder::Fortran { (pre, post) } else { (post, pre) };
     let mut windows = Elements::new(held)?;
     while windows.left > 0 {
         sink.go_on()?;
@@ -40,8 +43,8 @@ pub(super) fn mixed_orders(
     windows.finish()
 }
 
-/// Gives the elements that lie in a window of the Fortran-ordered array, beginning at its element
-/// `start`, while the C-ordered array streams past.
+/// Gives the elements in a window of the Fortran-ordered array, which begins at element `start`, while the C-ordered
+/// array streams past.
 fn give_window(
     window: &[u8],
     start: u64,
@@ -64,9 +67,9 @@ fn give_window(
             let run = place.gather(window, &held, &mut gathered[next * size..count * size], size);
             let bytes = next * size..(next + run) * size;
             if run > 0 {
-                // The sink only compares, so that either array may be the one before.
+                // The sink only compares, so that it does not matter which side is which.
                 sink.potentials(
-                    Order::C,
+                    MemoryOrder::C,
                     at + next as u64,
                     width,
                     &gathered[bytes.clone()],
@@ -80,11 +83,11 @@ fn give_window(
     elements.finish()
 }
 
-/// Walks the elements of an array in C order and knows the place of each in Fortran order.
+/// Walks the elements of an array in C order, and keeps the index of each in Fortran order.
 pub(crate) struct Odometer {
-    /// For each axis, the last one first: its index, length and distance in Fortran order.
+    /// For each axis, the last one first: its index, length and stride in Fortran order.
     axes: Vec<(u64, u64, u64)>,
-    /// The place in Fortran order.
+    /// The index in Fortran order.
     pub(crate) fortran: u64,
 }
 
@@ -114,8 +117,8 @@ impl Odometer {
 }
 
 impl Odometer {
-    /// Copies elements of a window, which holds a range of the Fortran-ordered array, to `gathered` until
-    /// it is full or the next one is not held; returns how many.
+    /// Copies elements from a window, which holds the range `held` of the Fortran-ordered array, until `gathered` is
+    /// full or the next element is outside; returns how many.
     fn gather(&mut self, window: &[u8], held: &Range<u64>, gathered: &mut [u8], size: usize) -> usize {
         let mut count = 0;
         for element in gathered.chunks_exact_mut(size) {
@@ -130,7 +133,7 @@ impl Odometer {
         count
     }
 
-    /// Goes over at most `most` elements that are not held; returns how many.
+    /// Skips at most `most` elements outside the window; returns how many.
     fn pass_outside(&mut self, held: &Range<u64>, most: usize) -> usize {
         let mut count = 0;
         while count < most && !held.contains(&self.fortran) {

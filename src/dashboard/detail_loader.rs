@@ -1,7 +1,7 @@
 //! Reads the detail of the selected layer in a thread of its own, so that the dashboard never waits for a disk.
 
 use crate::count::Scratch;
-use crate::count::layer_detail::{Portrait as LayerDetail, portrait as read_layer_detail};
+use crate::count::layer_detail::{LayerDetail, read_layer_detail};
 use crate::snapshot::Manifest;
 use crate::storage::is_url;
 use crossbeam_channel::{Receiver, Sender, bounded};

@@ -4,66 +4,65 @@ use crate::snapshot::BatchId;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashSet};
 
-/// The batches of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Batches {
-    /// How many there are.
+    /// Files and directories that are named as batches, twins too.
     pub seen: u64,
-    /// How many of them can be counted, by their headers (or were counted, where all was read).
+    /// Those that can be counted, by their headers; with `--deep`, by their data too.
     pub readable: u64,
-    /// The samples in these.
+    /// The samples in the readable ones.
     pub samples: u128,
-    /// Bytes of all of them.
     pub bytes: u64,
-    /// Bytes of the smallest and the largest.
+    /// In bytes.
     pub smallest_and_largest: Option<(u64, u64)>,
     /// The lowest and the highest number.
     pub first_and_last: Option<(u64, u64)>,
     /// Numbers between these that no rank has, as ranges: first to last, both included.
     pub missing: Vec<(u64, u64)>,
-    /// How many more neurotop has counted before that are gone by now, as after `--prune`.
+    /// Batches that neurotop has counted and that are gone by now, as after `--prune`.
     pub counted_and_gone: u64,
-    /// The updates in all of them, where all was read.
+    /// Only with `--deep`.
     pub updates: Option<u128>,
-    /// Entries that are being written, or were left behind.
+    /// Batches that are being written, or were left behind, by their names.
     pub temporary: u64,
     #[serde(skip)]
-    pub(super) numbers: BTreeSet<u64>,
-    /// Those that are gone.
+    pub(super) ids: HashSet<BatchId>,
     #[serde(skip)]
     pub(super) gone: HashSet<BatchId>,
-    #[serde(skip)]
-    pub(super) ids: HashSet<BatchId>,
 }
 
 impl Batches {
-    /// Notes a batch; returns whether its number is new of its rank.
-    pub(super) fn add(&mut self, id: BatchId, bytes: u64) -> bool {
+    pub(super) fn add(&mut self, id: BatchId, bytes: u64) {
         self.seen += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         let (smallest, largest) = self.smallest_and_largest.unwrap_or((bytes, bytes));
         self.smallest_and_largest = Some((smallest.min(bytes), largest.max(bytes)));
-        self.numbers.insert(id.number);
-        self.ids.insert(id)
+        self.ids.insert(id);
     }
 
-    /// Notes a batch that was counted before; all that are here must have been added.
+    /// Batches that are here, or were counted and are gone.
+    pub(super) fn known(&self) -> u64 {
+        self.seen + self.counted_and_gone
+    }
+
+    /// Notes a batch that was counted before. All batches that are here must have been added.
     pub(super) fn add_counted(&mut self, id: BatchId) {
         if !self.ids.contains(&id) && self.gone.insert(id) {
             self.counted_and_gone += 1;
         }
     }
 
-    /// Notes what can only be said once all are known.
+    /// Fills in what can only be said once all are known.
     pub(super) fn finish(&mut self) {
-        self.first_and_last = self.numbers.first().copied().zip(self.numbers.last().copied());
+        let here: BTreeSet<u64> = self.ids.iter().map(|id| id.number).collect();
+        self.first_and_last = here.first().copied().zip(here.last().copied());
         let gone = self.gone.iter().map(|id| id.number);
-        let known: BTreeSet<u64> = self.numbers.iter().copied().chain(gone).collect();
+        let known: BTreeSet<u64> = here.into_iter().chain(gone).collect();
         let pairs = known.iter().zip(known.iter().skip(1));
         self.missing = pairs.filter(|(a, b)| **b - **a > 1).map(|(a, b)| (a + 1, b - 1)).collect();
     }
 
-    /// The missing numbers in words; `None` where there are none.
+    /// The missing numbers in words; `None` if there are none.
     pub(super) fn missing_in_words(&self) -> Option<String> {
         const SHOWN: usize = 8;
         let range = |(first, last): &(u64, u64)| {
@@ -84,9 +83,9 @@ mod tests {
     fn gaps_are_named_as_ranges() {
         let mut batches = Batches::default();
         for number in [3, 4, 9, 11, u64::MAX] {
-            assert!(batches.add(number.into(), 5));
+            batches.add(number.into(), 5);
         }
-        assert!(!batches.add(9.into(), 7));
+        batches.add(9.into(), 7);
         for number in [4, 7, 7, 12] {
             batches.add_counted(BatchId::from(number));
         }

@@ -1,44 +1,47 @@
-//! What is at a path, and what is wrong with it: all that `neurotop doctor` says.
+//! `neurotop doctor`: what is at a path, and what is wrong with it. The doctor reads through the ledger and the
+//! snapshots, as the run does, and changes nothing. Rules about what counts belong there and not here; so do the words
+//! of errors.
 
 mod batches;
-mod place;
+mod judge;
+mod location;
 mod run;
 mod text;
 
 pub use batches::Batches;
-pub use place::Place;
+pub use location::Location;
 pub use run::{Documents, LayerDiagnosis, RankDiagnosis, RunDiagnosis};
 
 use crate::follow::{Neighbour, Shard, beside_run, beside_runs, is_run, runs_inside, scan};
+use crate::run::Severity;
 use crate::run::prices::{Costs, LayerDefaults};
 use crate::snapshot::{EntryName, SnapshotError, classify};
 use crate::storage::{self, Interest, is_url};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::io::ErrorKind;
 use std::path::Path;
 
 /// The name and version of the JSON document.
 pub const SCHEMA: &str = "neurotop.doctor/1";
 
-/// What the user says, and how closely to look.
+/// Options of the user that change a diagnosis.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
-    /// What an update costs.
+pub struct DoctorOptions {
     pub costs: Costs,
-    /// Neurons of layers that the manifest lacks.
+    /// The neurons of layers that are not in the manifest.
     pub neurons: LayerDefaults,
-    /// Reset mechanisms of layers that the manifest lacks.
+    /// The reset mechanisms of layers that are not in the manifest.
     pub resets: LayerDefaults,
     /// Whether to count every batch, and not only read its headers.
     pub deep: bool,
-    /// Where the progress of runs is kept.
+    /// Where the progress of runs is saved.
     pub state: crate::run::StatePlace,
 }
 
 /// What a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum PathKind {
     /// A run: it holds a manifest, an end or a batch.
     Run,
     /// A directory of runs.
@@ -51,50 +54,51 @@ pub enum Kind {
     Missing,
 }
 
-/// How grave a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Something is missing from the figures, or will be.
-    Wrong,
-    /// The figures are whole, but the user should know.
-    Note,
-}
-
 /// Something that the user should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How grave it is.
+    #[serde(serialize_with = "as_wrong_or_note")]
     pub severity: Severity,
     /// The file or layer that it is about.
     pub about: String,
-    /// What it is.
     pub what: String,
     /// What to do about it.
     pub advice: String,
 }
 
+/// The schema's words for a severity.
+fn as_wrong_or_note<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match severity {
+        Severity::SetAside => "wrong",
+        Severity::Notice => "note",
+    })
+}
+
 impl Finding {
     fn wrong(about: impl Into<String>, error: SnapshotError) -> Self {
-        Self { severity: Severity::Wrong, about: about.into(), what: error.what, advice: error.advice }
+        Self { severity: Severity::SetAside, about: about.into(), what: error.what, advice: error.advice }
+    }
+
+    /// Something about a file that counts.
+    fn remark(about: impl Into<String>, remark: SnapshotError) -> Self {
+        Self::note(about, remark.what, remark.advice)
     }
 
     fn note(about: impl Into<String>, what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { severity: Severity::Note, about: about.into(), what: what.into(), advice: advice.into() }
+        Self { severity: Severity::Notice, about: about.into(), what: what.into(), advice: advice.into() }
     }
 }
 
-/// What is at a path.
+/// What is at a path, and what is wrong with it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Diagnosis {
     /// [`SCHEMA`].
     pub schema: &'static str,
     /// The path, as the user named it.
     pub path: String,
-    /// What it is.
-    pub kind: Kind,
-    /// Where it is; `None` where nothing is there.
-    pub place: Option<Place>,
+    pub kind: PathKind,
+    /// `None` if nothing is there.
+    pub place: Option<Location>,
     /// The run, or the runs; a batch alone is looked at as a run of one.
     pub runs: Vec<RunDiagnosis>,
     /// What is wrong with the path itself.
@@ -102,20 +106,19 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// Looks at a path.
-    pub fn of(path: &Path, settings: &Settings) -> Self {
+    pub fn for_path(path: &Path, options: &DoctorOptions) -> Self {
         let kind = kind_of(path);
         let runs = match kind {
-            Kind::Run => vec![RunDiagnosis::of(path, None, settings)],
-            Kind::Batch => vec![RunDiagnosis::of_batch(path, settings)],
-            Kind::Runs => {
+            PathKind::Run => vec![RunDiagnosis::for_run(path, None, options)],
+            PathKind::Batch => vec![RunDiagnosis::for_batch(path, options)],
+            PathKind::Runs => {
                 let mut runs = runs_inside(path);
                 runs.sort_unstable();
-                runs.iter().map(|run| RunDiagnosis::of(run, Some(path), settings)).collect()
+                runs.iter().map(|run| RunDiagnosis::for_run(run, Some(path), options)).collect()
             }
-            Kind::Other | Kind::Missing => Vec::new(),
+            PathKind::Other | PathKind::Missing => Vec::new(),
         };
-        let place = (kind != Kind::Missing).then(|| Place::of(path));
+        let place = (kind != PathKind::Missing).then(|| Location::for_path(path));
         let mut diagnosis = Self {
             schema: SCHEMA,
             path: path.to_string_lossy().into_owned(),
@@ -136,10 +139,9 @@ impl Diagnosis {
     /// What is wrong, with it and with its parts.
     fn wrong(&self) -> impl Iterator<Item = &Finding> {
         let all = self.runs.iter().flat_map(|run| &run.findings).chain(&self.findings);
-        all.filter(|finding| finding.severity == Severity::Wrong)
+        all.filter(|finding| finding.severity == Severity::SetAside)
     }
 
-    /// The diagnosis for people.
     pub fn text(&self) -> String {
         text::text(self)
     }
@@ -148,23 +150,23 @@ impl Diagnosis {
         let about = self.path.clone();
         let mut findings = Vec::new();
         match self.kind {
-            Kind::Missing => findings.push(Finding::wrong(
+            PathKind::Missing => findings.push(Finding::wrong(
                 about,
                 SnapshotError::new(why_missing(path), "name a run's directory; neurotop watch waits for one"),
             )),
-            Kind::Other => {
+            PathKind::Other => {
                 findings.push(Finding::wrong(about, no_run(path.is_dir(), storage::root(path).err())));
             }
-            Kind::Batch => findings.push(Finding::note(
+            PathKind::Batch => findings.push(Finding::note(
                 about,
                 "it is one batch, and without its manifest no layer has a price",
                 "name the directory that it is in to see it as a part of its run",
             )),
-            Kind::Run | Kind::Runs => {}
+            PathKind::Run | PathKind::Runs => {}
         }
         findings.extend(self.neighbours(path).into_iter().map(|neighbour| {
             let Neighbour { name, error, .. } = neighbour;
-            Finding::note(name, error.what, error.advice)
+            Finding::remark(name, error)
         }));
         let keeps = self.runs.iter().any(|run| run.documents.keep.is_some());
         findings.extend(self.place.iter().flat_map(|place| place.findings(&self.path, keeps)));
@@ -174,12 +176,12 @@ impl Diagnosis {
     /// What looks like a run, or like a part of one, in a directory that is none.
     fn neighbours(&self, path: &Path) -> Vec<Neighbour> {
         match self.kind {
-            Kind::Runs => beside_runs(path),
-            Kind::Other => {
+            PathKind::Runs => beside_runs(path),
+            PathKind::Other => {
                 let found = scan(path, Shard::WHOLE).unwrap_or_default();
                 beside_run(path, &found).into_iter().chain(beside_runs(path)).collect()
             }
-            Kind::Run | Kind::Batch | Kind::Missing => Vec::new(),
+            PathKind::Run | PathKind::Batch | PathKind::Missing => Vec::new(),
         }
     }
 }
@@ -198,7 +200,7 @@ fn no_run(is_directory: bool, unlisted: Option<String>) -> SnapshotError {
     }
 }
 
-/// Nothing is there, or nobody can say.
+/// Why a path is taken for missing: nothing is there, or the system does not let this user look.
 fn why_missing(path: &Path) -> String {
     let why = if is_url(path) {
         storage::refusal(path).or_else(|| storage::root(path).err())
@@ -212,56 +214,56 @@ fn why_missing(path: &Path) -> String {
     why.unwrap_or_else(|| "nothing is there".into())
 }
 
-fn kind_of(path: &Path) -> Kind {
+fn kind_of(path: &Path) -> PathKind {
     if is_url(path) {
         return kind_of_url(path);
     }
-    let Ok(metadata) = path.metadata() else { return Kind::Missing };
+    let Ok(metadata) = path.metadata() else { return PathKind::Missing };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if metadata.is_file() {
-        return if name.ends_with(".npz") { Kind::Batch } else { Kind::Other };
+        return if name.ends_with(".npz") { PathKind::Batch } else { PathKind::Other };
     }
     if !metadata.is_dir() {
-        return Kind::Other;
+        return PathKind::Other;
     }
     if is_run(path) {
-        return Kind::Run;
+        return PathKind::Run;
     }
     let is_batch = matches!(classify(&name), EntryName::BatchDirectory(_)) || holds_arrays(path);
     match () {
-        () if is_batch => Kind::Batch,
-        () if !runs_inside(path).is_empty() => Kind::Runs,
-        () => Kind::Other,
+        () if is_batch => PathKind::Batch,
+        () if !runs_inside(path).is_empty() => PathKind::Runs,
+        () => PathKind::Other,
     }
 }
 
 /// A URL is one of a file where nothing lies below it.
-fn kind_of_url(url: &Path) -> Kind {
+fn kind_of_url(url: &Path) -> PathKind {
     let name = url.file_name().unwrap_or_default().to_string_lossy();
     if storage::refusal(url).is_some() {
-        return Kind::Missing;
+        return PathKind::Missing;
     }
     if storage::root(url).is_err() {
         let is_there = url
             .parent()
-            .is_some_and(|parent| storage::of(parent).entry(parent, &name, Interest::Itself).is_some());
+            .is_some_and(|parent| storage::for_path(parent).entry(parent, &name, Interest::Itself).is_some());
         return match (is_there, name.ends_with(".npz")) {
-            (false, _) => Kind::Missing,
-            (true, true) => Kind::Batch,
-            (true, false) => Kind::Other,
+            (false, _) => PathKind::Missing,
+            (true, true) => PathKind::Batch,
+            (true, false) => PathKind::Other,
         };
     }
     match () {
-        () if is_run(url) => Kind::Run,
-        () if matches!(classify(&name), EntryName::BatchDirectory(_)) || holds_arrays(url) => Kind::Batch,
-        () if !runs_inside(url).is_empty() => Kind::Runs,
-        () => Kind::Other,
+        () if is_run(url) => PathKind::Run,
+        () if matches!(classify(&name), EntryName::BatchDirectory(_)) || holds_arrays(url) => PathKind::Batch,
+        () if !runs_inside(url).is_empty() => PathKind::Runs,
+        () => PathKind::Other,
     }
 }
 
 /// Whether a directory holds arrays of a layer, as a batch does.
 fn holds_arrays(directory: &Path) -> bool {
-    storage::of(directory)
+    storage::for_path(directory)
         .any(directory, &mut |name| name.ends_with(".post.npy") || name.ends_with(".changed.npy"))
 }
 

@@ -1,40 +1,41 @@
-//! A diagnosis for people.
+//! The text of a diagnosis. JSON has all of it; here, long lists are cut short and equal findings share a line.
 
-use super::{Diagnosis, Finding, Kind, LayerDiagnosis, Place, RunDiagnosis, Severity};
+use super::{Diagnosis, Finding, LayerDiagnosis, Location, PathKind, RunDiagnosis};
+use crate::run::Severity;
 use crate::text::{bytes, elide, printable, thousands};
 use std::collections::HashMap;
 
-/// Layers that are listed; the JSON has all.
+/// The most layers that are listed.
 const MOST_LAYERS: usize = 40;
 
-/// Lines of what there is to say.
+/// The most lines of findings about one run.
 const MOST_FINDINGS: usize = 200;
 
-/// How many columns a name has at most, and a sentence.
+/// The most columns of a name, and of a sentence.
 const LONGEST: usize = 200;
 const LONGEST_SENTENCE: usize = 1000;
 
 pub(super) fn text(diagnosis: &Diagnosis) -> String {
     let what = match diagnosis.kind {
-        Kind::Run => "a run",
-        Kind::Runs => "a directory of runs",
-        Kind::Batch => "one batch",
-        Kind::Other => "no run",
-        Kind::Missing => "missing",
+        PathKind::Run => "a run",
+        PathKind::Runs => "a directory of runs",
+        PathKind::Batch => "one batch",
+        PathKind::Other => "no run",
+        PathKind::Missing => "missing",
     };
     let mut lines = vec![format!("{}: {what}", printable(&diagnosis.path))];
-    lines.extend(diagnosis.place.iter().map(place));
+    lines.extend(diagnosis.place.iter().map(location));
     lines.extend(findings(&diagnosis.findings));
     for run in &diagnosis.runs {
         lines.push(String::new());
-        lines.extend(of_run(run));
+        lines.extend(run_lines(run));
     }
     lines.push(String::new());
     lines.push(verdict(diagnosis));
     lines.join("\n") + "\n"
 }
 
-fn place(place: &Place) -> String {
+fn location(place: &Location) -> String {
     let kind = place.file_system.as_deref().unwrap_or("an unknown file system");
     let events = if place.no_events_because.is_some() { "no file events" } else { "file events" };
     let free = place.free_bytes.map_or(String::new(), |free| format!(", {} free", bytes(free)));
@@ -42,14 +43,13 @@ fn place(place: &Place) -> String {
     format!("  on {kind}: {events}{free}{writable}")
 }
 
-fn of_run(run: &RunDiagnosis) -> Vec<String> {
+fn run_lines(run: &RunDiagnosis) -> Vec<String> {
     let documents = &run.documents;
     let mut lines = vec![format!("{}:", elide(&run.name, LONGEST))];
     if let Some(producer) = &documents.producer {
         lines.push(format!("  produced by {}", elide(producer, LONGEST)));
     }
-    let is_wrong = |finding: &Finding| finding.severity == Severity::Wrong && finding.about == "end.json";
-    let end_is_wrong = !documents.ended && run.findings.iter().any(is_wrong);
+    let end_is_wrong = !documents.ended && documents.end_is_wrong;
     lines.push(match (documents.manifest, documents.ended) {
         (true, false) if end_is_wrong => "  manifest.json is right; no end.json that can be used".to_owned(),
         (false, false) if end_is_wrong => "  no manifest.json and no end.json that can be used".to_owned(),
@@ -106,7 +106,7 @@ fn batches(run: &RunDiagnosis) -> Vec<String> {
     lines
 }
 
-/// The ranks in a line; the JSON has each.
+/// All ranks in one line.
 fn ranks(run: &RunDiagnosis) -> Option<String> {
     let batches = || run.ranks.iter().map(|rank| rank.batches);
     let (fewest, most) = batches().min().zip(batches().max())?;
@@ -130,11 +130,11 @@ fn layer(layer: &LayerDiagnosis) -> String {
     )
 }
 
-/// Files that are named of those of which the same is to be said; the JSON has all.
+/// The most files that one line names.
 const MOST_NAMED: usize = 3;
 
-/// A line for each thing that there is to say, in the order in which it was found: one manifest that is wrong can
-/// make the same of every batch.
+/// One line for all findings that say the same, in the order of the first of each: one wrong manifest can be the reason
+/// why every batch is wrong.
 fn findings(findings: &[Finding]) -> Vec<String> {
     let mut said: HashMap<(&str, &str), usize> = HashMap::new();
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
@@ -156,8 +156,8 @@ fn findings(findings: &[Finding]) -> Vec<String> {
 fn line(group: &[&Finding]) -> String {
     let Some(finding) = group.first() else { return String::new() };
     let mark = match finding.severity {
-        Severity::Wrong => "WRONG",
-        Severity::Note => "note",
+        Severity::SetAside => "WRONG",
+        Severity::Notice => "note",
     };
     let named: Vec<_> = group.iter().take(MOST_NAMED).map(|finding| elide(&finding.about, LONGEST)).collect();
     let more = match group.len().saturating_sub(MOST_NAMED) {

@@ -1,5 +1,5 @@
-//! Finds the runs in a directory of runs, those that are there and those that come. There are never too many: the
-//! newest are followed, and where one more comes, the oldest of those that are idle gives way.
+//! Finds the runs in a directory of runs, now and later. The newest are followed; when too many are there, the oldest
+//! idle run gives way to a new one.
 
 use super::neighbours::{Neighbour, beside_runs};
 use super::scan::is_run;
@@ -16,37 +16,36 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// A look may take at most one part in so many of the time.
+/// Looking may take at most one part in this many of the time.
 const LOOK_SHARE: u32 = 20;
 
-/// The most runs that are followed: each takes a thread or two and a watch of the system.
+/// The most runs that are followed. Each takes one or two threads and a watch of the system.
 pub const MAX_RUNS: usize = 200;
 
-/// Discoveries that may wait; the finder waits where there are more.
+/// How many discoveries may be queued before the finder waits.
 const DISCOVERIES: usize = 4;
 
-/// The most hints that are given: each is a line for the user.
+/// The most hints for the user.
 const MOST_HINTS: usize = 32;
 
-/// What a look found that was not there before.
+/// What is new since the last look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovery<T> {
-    /// The directories of followed runs that give way to these.
+    /// The followed runs that give way, by directory.
     pub gone: Vec<PathBuf>,
-    /// The directories of runs, and what was to be found out about each.
+    /// The new runs by directory, each with what `about` said.
     pub runs: Vec<(PathBuf, T)>,
-    /// How many more runs there are by now than are followed.
+    /// How many runs are not followed because there are too many.
     pub left_out: usize,
-    /// What looks like a run and is not followed, in words for the user.
+    /// What looks like a run and is not followed, and why, for the user.
     pub hints: Vec<String>,
 }
 
-/// The directories of the runs that may give way to newer ones: whoever follows them says, and the finder asks.
+/// The runs that may give way to newer ones, by directory. The follower sets it, and the finder reads it.
 #[derive(Debug, Clone, Default)]
 pub struct Idle(Arc<Mutex<Vec<PathBuf>>>);
 
 impl Idle {
-    /// Says which they are by now.
     pub fn set(&self, runs: Vec<PathBuf>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = runs;
     }
@@ -56,32 +55,32 @@ impl Idle {
     }
 }
 
-/// The runs in a directory: sub-directories that hold a manifest or a batch. Symbolic links are not
-/// followed. The newest come first.
+/// The runs in a directory, the newest first: sub-directories that hold a manifest or a batch. Symbolic links are not
+/// followed.
 pub fn runs_inside(directory: &Path) -> Vec<PathBuf> {
     let mut runs: Vec<_> = candidates(directory).filter(|(name, _)| is_run(&directory.join(name))).collect();
     runs.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     runs.into_iter().map(|(name, _)| directory.join(name)).collect()
 }
 
-/// The sub-directories that may be runs, and when they were last changed.
+/// The sub-directories that may be runs, with the time of their last change.
 fn candidates(directory: &Path) -> impl Iterator<Item = (OsString, SystemTime)> {
-    storage::of(directory).directories(directory).into_iter().filter(|(name, _)| {
-        // A rank is a part of a run, even where the rest of it is still to come.
+    storage::for_path(directory).directories(directory).into_iter().filter(|(name, _)| {
+        // A rank is a part of a run, even if the rest is still to come.
         !matches!(classify(&name.to_string_lossy()), EntryName::Temporary | EntryName::Rank(_))
     })
 }
 
-/// The order of the newest first, of those of the same time that of the names.
+/// Newest first; at the same time, by name.
 fn newest_first(a: &(SystemTime, OsString), b: &(SystemTime, OsString)) -> Ordering {
     b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1))
 }
 
-/// Looks for runs, and finds out about each what `about` says, in a thread of its own until the directory
-/// turns out to be a run itself, or nobody listens any more.
+/// Looks for runs in a thread of its own, and calls `about` for each, until the directory turns out to be a run
+/// itself or the receiver is gone.
 ///
 /// # Errors
-/// Where the system gives no thread.
+/// If the system gives no thread.
 pub fn find_runs<T: Send + 'static>(
     directory: &Path,
     every: Option<Duration>,
@@ -90,13 +89,13 @@ pub fn find_runs<T: Send + 'static>(
 ) -> std::io::Result<Receiver<Discovery<T>>> {
     let (sender, receiver) = bounded(DISCOVERIES);
     let directory = storage::absolute(directory)?;
-    let every = every.unwrap_or(storage::of(&directory).pace().scan);
+    let every = every.unwrap_or(storage::for_path(&directory).pace().scan);
     let find = move || {
         let find = AssertUnwindSafe(|| find(Finder::new(directory, idle), every, &about, &sender));
         if catch_unwind(find).is_err() {
             let hints =
                 vec!["runs that come from now on are not found: a fault of neurotop itself".to_owned()];
-            // Whoever follows the runs may have left.
+            // The receiver may be gone.
             let _ = sender.send(Discovery { gone: Vec::new(), runs: Vec::new(), left_out: 0, hints });
         }
     };
@@ -119,26 +118,25 @@ fn find<T>(mut finder: Finder, every: Duration, about: &impl Fn(&Path) -> T, sen
     }
 }
 
-/// What is known of the runs in a directory.
+/// What is known about the runs in a directory.
 struct Finder {
     directory: PathBuf,
     idle: Idle,
     seen: HashMap<OsString, Seen>,
     followed: usize,
     looks: u64,
-    /// What was said of whom.
+    /// The hints that were already given.
     hinted: HashSet<String>,
 }
 
-/// A run that was seen.
 struct Seen {
-    /// The number of the look at which it was last there.
+    /// The number of the look that last saw it.
     look: u64,
     changed: SystemTime,
-    /// When it came or was last changed, whichever was later. What was there at the first look did not come.
+    /// When it appeared or last changed, whichever was later. Runs of the first look did not appear.
     newest: SystemTime,
     is_followed: bool,
-    /// Its last change when it gave way: unless another comes, it is not followed again.
+    /// Its last change when it gave way. Until it changes again, it is not followed again.
     gave_way: Option<SystemTime>,
 }
 
@@ -160,12 +158,12 @@ impl Finder {
         }
     }
 
-    /// Notes the runs that are there.
+    /// Records the runs that exist now.
     fn see(&mut self, now: SystemTime) {
         self.looks += 1;
         let came = if self.looks == 1 { SystemTime::UNIX_EPOCH } else { now };
         for (name, changed) in candidates(&self.directory) {
-            // A clock that runs ahead elsewhere makes no run newer than all others.
+            // A clock that is ahead on another machine must not make a run newer than all others.
             let newest = changed.min(now);
             if let Some(seen) = self.seen.get_mut(&name) {
                 (seen.look, seen.changed, seen.newest) = (self.looks, changed, seen.newest.max(newest));
@@ -176,7 +174,7 @@ impl Finder {
         }
     }
 
-    /// Those that give way, and those that are followed from now on, the newest first.
+    /// The runs that give way, and the runs that are followed from now on, the newest first.
     fn choose(&mut self) -> (Vec<OsString>, Vec<OsString>) {
         let waits =
             |seen: &Seen| !seen.is_followed && seen.look == self.looks && seen.gave_way != Some(seen.changed);
@@ -197,8 +195,8 @@ impl Finder {
         (gone, follow)
     }
 
-    /// The followed runs that may give way. Their directories alone say which is the newest, as they do of those that
-    /// wait: what is counted of both says no more of what was there at the first look.
+    /// The followed runs that may give way. As with waiting runs, the time of the directory alone decides which is
+    /// newer.
     fn idle_newest_first(&self) -> Vec<(SystemTime, OsString)> {
         let followed = |run: PathBuf| {
             let (name, seen) = self.seen.get_key_value(run.file_name()?)?;
@@ -216,7 +214,7 @@ impl Finder {
         self.followed = if is_followed { self.followed + 1 } else { self.followed - 1 };
     }
 
-    /// What was not said before of what looks like a run.
+    /// Hints that were not given before.
     fn hints(&mut self) -> Vec<String> {
         let mut neighbours = beside_runs(&self.directory);
         neighbours

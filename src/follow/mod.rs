@@ -1,7 +1,7 @@
-//! Follows a run's directory: which batches are there, which are ready, which were counted.
+//! Follows a run's directory: which batches exist, which are ready, which were counted, and which may be deleted.
 //!
-//! File-system events are only hints that say where to look; the [`Ledger`], checked against what the
-//! directory really holds, is the truth. Nothing here knows what is inside a batch.
+//! File-system events are only hints where to look. The [`Ledger`], checked against the directory's real contents, is
+//! the truth. Nothing here may know what is inside a batch, or what its counts add up to.
 
 mod finder;
 mod ledger;
@@ -15,8 +15,8 @@ mod watcher;
 pub use crate::storage::{Identity, Shape};
 pub use finder::{Discovery, Idle, MAX_RUNS, find_runs, runs_inside};
 pub use ledger::{
-    Account, Changes, Contents, CountedBatch, CountedBatches, InFigures, Job, Ledger, OlderBatch, Outcome,
-    Verdict,
+    Account, CountedBatch, CountedBatches, CountedContents, InFigures, Job, Ledger, LedgerChanges,
+    OlderBatch, Outcome, Verdict,
 };
 pub use neighbours::{Neighbour, beside_run, beside_runs, holds_any_batch};
 pub use prune::{Pruned, prune, prune_leftovers};

@@ -1,8 +1,8 @@
-//! What lies beside the parts of a run, looks like one, and is not counted: names that are nearly right, and runs and
-//! batches in another place than the one that is looked at.
+//! Finds what looks like a part of a run and is not counted: names that are nearly right, and runs and batches in the
+//! wrong place.
 //!
-//! Only what is certain enough is told, and of many of a kind the first with how many there are: there may be as many
-//! as there are batches. In an object store only names are looked at: to look into directories there takes requests.
+//! Only what is certain enough is reported; of many of a kind, the first and their number, since there may be as many
+//! as there are batches. In an object store, only names are examined, since looking into directories takes requests.
 
 use super::scan::{Found, is_run};
 use crate::snapshot::{EntryName, Slip, SnapshotError, classify, is_nearly_batch, meant_name};
@@ -10,54 +10,56 @@ use crate::storage::{self, Links, Shape, is_url};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Of a kind, so many are told one by one; of more, the first stands for all.
+/// Up to this many of a kind are reported individually. Of more, the first stands for all.
 const MOST_ALONE: usize = 3;
 
-/// The most directories and links that are looked into.
+/// The most directories and links that are examined.
 const MOST_LOOKED_INTO: usize = 64;
 
-/// Something that is not counted, or the first of several of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
     /// Its name in the directory.
     pub name: String,
-    /// Why it is not counted, and what to do.
     pub error: SnapshotError,
-    /// Whether it holds batches, by all that can be seen: where nothing else does, what is counted is not the run.
+    /// Whether it seems to hold batches. If nothing else does, the figures are not those of the run.
     pub has_batches: bool,
 }
 
-/// Why something is not counted.
+impl Neighbour {
+    /// Whether it may be the run itself, so that the figures are incomplete: it holds batches, and there are none
+    /// where they belong.
+    pub fn may_be_the_run(&self, run_has_batches: bool) -> bool {
+        self.has_batches && !run_has_batches
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum NeighbourKind {
     Misnamed(Slip),
     MisnamedRank,
-    /// A directory with batches in a run that has none beside its manifest.
+    /// A directory with batches, in a run that has none beside its manifest.
     BatchesBelow,
-    /// A run in a run.
     RunBelow,
-    /// A link to a run, in a directory of runs.
+    /// A link to a run in a directory of runs.
     Link,
-    /// A directory of runs, in a directory that holds no run.
+    /// A directory of runs in a directory that holds no run.
     RunsBelow,
-    /// A rank that is taken for a run, since its name gives no rank.
+    /// A rank that is taken for a run because its name gives no rank.
     RankAsRun,
 }
 
-/// Those of a kind.
 #[derive(Debug, Default)]
-struct Group {
+struct NeighbourGroup {
     names: Vec<String>,
     count: usize,
     has_batches: bool,
 }
 
-/// The kinds that there are.
 #[derive(Debug, Default)]
-struct Groups(BTreeMap<Kind, Group>);
+struct NeighbourGroups(BTreeMap<NeighbourKind, NeighbourGroup>);
 
-impl Groups {
-    fn add(&mut self, kind: Kind, name: &str, has_batches: bool) {
+impl NeighbourGroups {
+    fn add(&mut self, kind: NeighbourKind, name: &str, has_batches: bool) {
         let group = self.0.entry(kind).or_default();
         group.count += 1;
         group.has_batches |= has_batches;
@@ -66,26 +68,26 @@ impl Groups {
         }
     }
 
-    fn told(self) -> Vec<Neighbour> {
-        self.0.into_iter().flat_map(|(kind, group)| group.told(kind)).collect()
+    fn named(self) -> Vec<Neighbour> {
+        self.0.into_iter().flat_map(|(kind, group)| group.named(kind)).collect()
     }
 }
 
-impl Group {
-    fn told(self, kind: Kind) -> Vec<Neighbour> {
+impl NeighbourGroup {
+    fn named(self, kind: NeighbourKind) -> Vec<Neighbour> {
         let more = if self.count > MOST_ALONE { self.count - 1 } else { 0 };
-        let told = if more > 0 { 1 } else { self.names.len() };
+        let shown = if more > 0 { 1 } else { self.names.len() };
         let neighbour = |name: String| {
             let (what, advice) = kind.words(&name);
             let what = if more > 0 { format!("{what}; {more} more are like it") } else { what };
             Neighbour { error: SnapshotError::new(what, advice), has_batches: self.has_batches, name }
         };
-        self.names.into_iter().take(told).map(neighbour).collect()
+        self.names.into_iter().take(shown).map(neighbour).collect()
     }
 }
 
-impl Kind {
-    /// What is wrong with something of this name, and what to do.
+impl NeighbourKind {
+    /// What is wrong with something of this name, and the advice.
     fn words(self, name: &str) -> (String, String) {
         let meant = meant_name(name);
         let rename = |otherwise: &str| match &meant {
@@ -146,26 +148,26 @@ impl Kind {
     }
 }
 
-/// What is not counted in a directory that is taken for a run, where a scan has found this.
+/// What is not counted in a run's directory, given the results of a scan.
 pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
-    let mut groups = Groups::default();
+    let mut groups = NeighbourGroups::default();
     for misnamed in found {
         if let EntryName::Misnamed(slip) = misnamed.meaning
-            && is_told(misnamed, slip, found)
+            && is_reported(misnamed, slip, found)
         {
             let has_batches = !matches!(slip, Slip::Unnumbered | Slip::Document);
-            groups.add(Kind::Misnamed(slip), &misnamed.name, has_batches);
+            groups.add(NeighbourKind::Misnamed(slip), &misnamed.name, has_batches);
         }
     }
     let ranks = || found.iter().filter(|found| found.meaning == EntryName::MisnamedRank);
-    // A `rank_0` may hold anything, as logs; a `rank-…` is meant for a rank.
+    // A `rank_0` may hold anything, such as logs; a `rank-…` is meant to be a rank.
     for rank in ranks().filter(|rank| rank.name.starts_with("rank-")) {
-        groups.add(Kind::MisnamedRank, &rank.name, false);
+        groups.add(NeighbourKind::MisnamedRank, &rank.name, false);
     }
     let others = ranks().filter(|rank| !rank.name.starts_with("rank-") && rank.shape == Shape::Directory);
     let names = if is_url(directory) { Vec::new() } else { others.map(|rank| rank.name.clone()).collect() };
     for name in those_that(names, |name| nearly_holds_batches(&directory.join(name))) {
-        groups.add(Kind::MisnamedRank, &name, true);
+        groups.add(NeighbourKind::MisnamedRank, &name, true);
     }
     let has_batches = found.iter().any(|found| found.meaning.batch().is_some());
     let is_part = |found: &Found| matches!(found.meaning, EntryName::Manifest(_) | EntryName::End(_));
@@ -174,19 +176,19 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
             let below = directory.join(name);
             match () {
                 () if !has_batches && nearly_holds_batches(&below) => {
-                    groups.add(Kind::BatchesBelow, name, true)
+                    groups.add(NeighbourKind::BatchesBelow, name, true)
                 }
-                () if is_run(&below) => groups.add(Kind::RunBelow, name, false),
+                () if is_run(&below) => groups.add(NeighbourKind::RunBelow, name, false),
                 () => {}
             }
         }
     }
-    groups.told()
+    groups.named()
 }
 
-/// Whether something that looks like a part of a run is told: a document unless the right one is there, too, and what
-/// has no suffix only where it is a directory. All that was found is in the order of the names.
-fn is_told(misnamed: &Found, slip: Slip, found: &[Found]) -> bool {
+/// Whether something that looks like a part of a run is reported: a document only if the right one is missing, and a
+/// name without a suffix only if it is a directory. `found` must be sorted by name.
+fn is_reported(misnamed: &Found, slip: Slip, found: &[Found]) -> bool {
     let is_there = |name: String| found.binary_search_by(|found| found.name.cmp(&name)).is_ok();
     let has_suffix = misnamed.name.rsplit('/').next().is_some_and(|name| name.contains('.'));
     match slip {
@@ -195,39 +197,39 @@ fn is_told(misnamed: &Found, slip: Slip, found: &[Found]) -> bool {
     }
 }
 
-/// What is not followed in a directory that is no run itself.
+/// What is not followed in a directory that is not a run itself.
 pub fn beside_runs(directory: &Path) -> Vec<Neighbour> {
     if is_url(directory) {
         return Vec::new();
     }
-    let mut groups = Groups::default();
+    let mut groups = NeighbourGroups::default();
     let here = storage::canonical(directory);
     for (name, leads_to) in links_to_directories(directory) {
-        // What it leads to may be followed under its own name, as that of `latest` is.
+        // The target may be followed under its own name, like that of `latest`.
         if leads_to.parent() != Some(&here) && is_run(&leads_to) {
-            groups.add(Kind::Link, &name, false);
+            groups.add(NeighbourKind::Link, &name, false);
         }
     }
     let is_run_here = |name: &str| is_run(&directory.join(name));
     let ranks = directories(directory, |meaning| *meaning == EntryName::MisnamedRank);
     for name in those_that(ranks, is_run_here) {
-        groups.add(Kind::RankAsRun, &name, true);
+        groups.add(NeighbourKind::RankAsRun, &name, true);
     }
     let names = foreign_directories(directory);
-    if !groups.0.contains_key(&Kind::RankAsRun) && !names.iter().any(|name| is_run_here(name)) {
+    if !groups.0.contains_key(&NeighbourKind::RankAsRun) && !names.iter().any(|name| is_run_here(name)) {
         for name in names.iter().take(MOST_LOOKED_INTO) {
             let below = directory.join(name);
             if foreign_directories(&below).iter().take(MOST_LOOKED_INTO).any(|name| is_run(&below.join(name)))
             {
-                groups.add(Kind::RunsBelow, name, false);
+                groups.add(NeighbourKind::RunsBelow, name, false);
             }
         }
     }
-    groups.told()
+    groups.named()
 }
 
-/// Those of which something is so. Of very many the first are looked into, and speak for the others if it is so of all
-/// of them.
+/// The names for which `is_so` holds. Of very many, only the first are examined; if it holds for all of these, it is
+/// assumed for the others.
 fn those_that(mut names: Vec<String>, is_so: impl Fn(&str) -> bool) -> Vec<String> {
     let others = names.split_off(names.len().min(MOST_LOOKED_INTO));
     names.retain(|name| is_so(name));
@@ -237,7 +239,7 @@ fn those_that(mut names: Vec<String>, is_so: impl Fn(&str) -> bool) -> Vec<Strin
     names
 }
 
-/// The symbolic links to directories that are not followed, the first of them, and where they lead.
+/// Symbolic links to directories that are not followed, with their targets; only the first ones.
 fn links_to_directories(directory: &Path) -> Vec<(String, PathBuf)> {
     if Links::now() == Links::Followed {
         return Vec::new();
@@ -255,32 +257,33 @@ fn links_to_directories(directory: &Path) -> Vec<(String, PathBuf)> {
     names.into_iter().filter_map(leads_to).collect()
 }
 
-/// The directories whose names say nothing, in the order of their names.
+/// Directories whose names mean nothing to a run, sorted by name.
 fn foreign_directories(directory: &Path) -> Vec<String> {
     directories(directory, |meaning| *meaning == EntryName::Foreign)
 }
 
 fn directories(directory: &Path, wanted: impl Fn(&EntryName) -> bool) -> Vec<String> {
-    let all = storage::of(directory).directories(directory).into_iter();
+    let all = storage::for_path(directory).directories(directory).into_iter();
     let mut names: Vec<String> = all.filter_map(|(name, _)| name.into_string().ok()).collect();
     names.retain(|name| wanted(&classify(name)));
     names.sort_unstable();
     names
 }
 
-/// Whether a run holds a batch, its own or that of a rank, whatever its shard.
+/// Whether a run holds any batch, its own or a rank's, in whatever shard.
 pub fn holds_any_batch(run: &Path) -> bool {
     let ranks = || directories(run, |meaning| matches!(meaning, EntryName::Rank(_)));
     holds_batches(run) || ranks().iter().any(|rank| holds_batches(&run.join(rank)))
 }
 
-/// Whether it holds batches, be it under names that are nearly right: whoever misnames a rank may misname its batches.
+/// Whether it holds batches, even under names that are nearly right, since whoever misnames a rank may misname its
+/// batches.
 fn nearly_holds_batches(directory: &Path) -> bool {
-    storage::of(directory).any(directory, &mut is_nearly_batch)
+    storage::for_path(directory).any(directory, &mut is_nearly_batch)
 }
 
 fn holds_batches(directory: &Path) -> bool {
-    storage::of(directory).any(directory, &mut |name| classify(name).batch().is_some())
+    storage::for_path(directory).any(directory, &mut |name| classify(name).batch().is_some())
 }
 
 #[cfg(test)]
@@ -298,9 +301,12 @@ mod tests {
         }
     }
 
-    fn told(directory: &Path) -> Vec<(String, bool)> {
+    fn reported(directory: &Path) -> Vec<(String, bool)> {
         let found = scan(directory, Shard::WHOLE).expect("a scan");
-        beside_run(directory, &found).into_iter().map(|told| (told.name, told.has_batches)).collect()
+        beside_run(directory, &found)
+            .into_iter()
+            .map(|neighbour| (neighbour.name, neighbour.has_batches))
+            .collect()
     }
 
     #[test]
@@ -311,10 +317,10 @@ mod tests {
         }
         put(directory.path(), &["batch-3.NPZ", "Manifest.json", "batch-1.npz", "notes.txt", "model.pt"]);
         let found = scan(directory.path(), Shard::WHOLE).expect("a scan");
-        let told = beside_run(directory.path(), &found);
-        let names: Vec<&str> = told.iter().map(|told| told.name.as_str()).collect();
+        let reported = beside_run(directory.path(), &found);
+        let names: Vec<&str> = reported.iter().map(|neighbour| neighbour.name.as_str()).collect();
         assert_eq!(names, ["batch_000.npz", "batch-3.NPZ", "Manifest.json"]);
-        let first = told[0].error.to_string();
+        let first = reported[0].error.to_string();
         assert!(first.contains("98 more") && first.contains("name it batch-000.npz"), "{first}");
     }
 
@@ -322,32 +328,33 @@ mod tests {
     fn a_document_is_not_told_beside_the_right_one() {
         let directory = tempfile::tempdir().expect("a directory");
         put(directory.path(), &["manifest.json.txt"]);
-        assert_eq!(told(directory.path()), [("manifest.json.txt".to_owned(), false)]);
+        assert_eq!(reported(directory.path()), [("manifest.json.txt".to_owned(), false)]);
         put(directory.path(), &["manifest.json"]);
-        assert_eq!(told(directory.path()), []);
+        assert_eq!(reported(directory.path()), []);
     }
 
     #[test]
     fn ranks_and_batches_by_their_names_are_told_where_there_is_something_in_them() {
         let directory = tempfile::tempdir().expect("a directory");
         put(directory.path(), &["manifest.json", "rank_0/stdout.log", "batch_3", "logs/log.txt"]);
-        assert_eq!(told(directory.path()), []);
+        assert_eq!(reported(directory.path()), []);
         put(directory.path(), &["rank_0/batch_1.npz", "batch_4/lif.post.npy", "data/batch-0.npz"]);
         let expected = [("batch_4", true), ("rank_0", true), ("data", true)];
-        assert_eq!(told(directory.path()), expected.map(|(name, has)| (name.to_owned(), has)));
+        assert_eq!(reported(directory.path()), expected.map(|(name, has)| (name.to_owned(), has)));
         put(directory.path(), &["batch-1.npz"]);
-        assert_eq!(told(directory.path())[2], ("data".to_owned(), false), "it is a run in a run");
+        assert_eq!(reported(directory.path())[2], ("data".to_owned(), false), "it is a run in a run");
     }
 
     #[test]
     fn runs_that_are_elsewhere_are_told() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path();
-        let told = || -> Vec<String> { beside_runs(path).into_iter().map(|told| told.name).collect() };
+        let reported =
+            || -> Vec<String> { beside_runs(path).into_iter().map(|neighbour| neighbour.name).collect() };
         put(path, &["exp/a/manifest.json", "other/notes.txt"]);
-        assert_eq!(told(), ["exp"], "it is one level too high");
+        assert_eq!(reported(), ["exp"], "it is one level too high");
         put(path, &["rank0/batch-0.npz"]);
-        assert_eq!(told(), ["rank0"]);
+        assert_eq!(reported(), ["rank0"]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::symlink;
@@ -355,7 +362,7 @@ mod tests {
             symlink("rank0", path.join("latest")).expect("a link");
             symlink("nowhere", path.join("dangling")).expect("a link");
             symlink(path.join("other"), path.join("notes")).expect("a link");
-            assert_eq!(told(), ["best", "rank0"], "what is here, nowhere or no run is not told");
+            assert_eq!(reported(), ["best", "rank0"], "what is here, nowhere or no run is not told");
         }
     }
 }

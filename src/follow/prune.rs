@@ -1,7 +1,31 @@
-//! Deletes batches that are counted, and nothing else.
+//! Deletes batches that were counted, and nothing else. This is the only file that deletes anything in a run.
 //!
-//! All of it goes through the opened directory that the batch is in, never through a path a second time: what is
-//! put in the place of a directory meanwhile, such as a link, is not touched.
+//! # Why deleting a file takes a page
+//!
+//! `remove_file(path)` deletes whatever has that name now. Between counting a batch and deleting it, seconds pass, and in
+//! that time
+//!
+//! - its writer may have put another version in its place, which nobody has counted;
+//! - somebody may have replaced the batch, or the directory of its rank, by a symbolic link to something precious;
+//! - this process may be killed, between any two system calls.
+//!
+//! Looking at the file first and deleting it then does not help: it can be replaced between the two calls. And data that
+//! were deleted unread are lost for good, while data that were left behind only take room. Thus the rules are:
+//!
+//! 1. *Never use a path twice.* The directory is opened once, without following a link in place of a rank, and everything
+//!    else happens relative to that descriptor. What is put in the place of the directory meanwhile is not touched.
+//! 2. *Move first, then look, then delete.* The batch is renamed to a hidden name that no writer uses, over nothing that
+//!    exists. From then on nobody writes under that name, so that what is looked at is what is deleted. If it has the
+//!    contents that were counted, it is deleted. If not, it is moved back, unless something newer is in its place by then;
+//!    only in that case is it deleted uncounted, since its writer has replaced it.
+//! 3. *Leave a trace that another process can finish.* A process that dies after the rename leaves `.NAME.counted`, and
+//!    one that dies while it empties a directory leaves `.NAME.deleted`. [`prune_leftovers`] continues from either: the
+//!    names alone say how far it had come.
+//! 4. *When in doubt, leave it.* A directory batch that holds anything but arrays, a state that differs in inode, size or
+//!    time, a name that is no batch: all stay.
+//!
+//! The caller deletes nothing before the progress that contains the count is on disk, so that a crash never leaves a
+//! batch in neither place.
 
 use crate::snapshot::{BatchName, EntryName, classify};
 use crate::storage::Identity;
@@ -14,45 +38,42 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-/// What the name of a batch ends in that was moved aside, to be looked at once more; it begins with a dot, so that
-/// nobody reads it.
+/// The suffix of a batch that was moved aside to be examined again. Its name also begins with a dot, so that nobody
+/// reads it.
 const ASIDE: &str = ".counted";
 
-/// The same of a directory that was looked at, and whose files are being deleted.
+/// The suffix of a directory that was examined, and whose files are being deleted.
 const DOOMED: &str = ".deleted";
 
-/// What came of deleting a batch.
+/// The result of deleting a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pruned {
-    /// It is deleted.
     Deleted,
-    /// It is not in the state in which it was counted, or gone, and was left as it is.
+    /// It was left alone: it is gone, or not in the state in which it was counted.
     Changed,
-    /// It is a directory that holds something else, too, by name, and was left as it is.
+    /// It was left alone: it is a directory that also holds something else, named here.
     HoldsMore(String),
 }
 
-/// Deletes a batch of a run's directory if it is still in the state in which it was counted. It is moved aside
-/// first and looked at again, so that a batch that is written in its place at this moment is never deleted. Of a
-/// directory only the arrays are deleted, and only where nothing else is in it. Neither a symbolic link nor what
-/// it leads to is touched.
+/// Deletes a batch of a run's directory if it is still in the state in which it was counted. Of a directory batch,
+/// only the arrays are deleted, and only if it holds nothing else.
 ///
 /// # Errors
-/// Where it cannot be moved or deleted.
+/// If it cannot be moved or deleted.
 pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pruned> {
     let (rank, own) = match name.split_once('/') {
         Some((rank, own)) => (Some(rank), own),
         None => (None, name),
     };
     let Some(place) = open_place(directory, rank)? else { return Ok(Pruned::Changed) };
-    let Some(entry) = Entry::at(&place, own)? else { return Ok(Pruned::Changed) };
+    let Some(entry) = OpenedEntry::at(&place, own)? else { return Ok(Pruned::Changed) };
     if let Some(more) = entry.more {
         return Ok(Pruned::HoldsMore(more));
     }
     if entry.identity != *counted {
         return Ok(Pruned::Changed);
     }
-    // From here on its time of change is another one: it was renamed.
+    // Renaming changes the time of change, so that from here on only contents are compared.
     let aside = format!(".{own}{ASIDE}");
     rename(&place, own, &aside)?;
     if delete_if_counted(&place, own, &aside, |now| now.same_contents(counted))? {
@@ -62,10 +83,10 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pru
     }
 }
 
-/// Goes on with what an earlier process was about to delete when it ended: what is as it was counted is deleted,
-/// the rest is put back to where it was. `is_counted` says whether a batch in this state was counted.
+/// Finishes what an earlier process was about to delete when it ended. What is still as it was counted is deleted,
+/// the rest is moved back. `is_counted` says whether a batch was counted in this state.
 pub fn prune_leftovers(directory: &Path, is_counted: impl Fn(BatchName, &Identity) -> bool) {
-    // What cannot be opened or deleted now is tried again the next time.
+    // What cannot be opened or deleted now will be tried again next time.
     let Ok(Some(place)) = open_place(directory, None) else { return };
     let Ok(names) = names_in(&place) else { return };
     leftovers(&place, "", &names, &is_counted);
@@ -97,7 +118,7 @@ fn leftovers(
     }
 }
 
-/// Deletes what was moved aside where it is as it was counted, and else puts it back; returns whether it is
+/// Deletes what was moved aside if it is as it was counted, and otherwise moves it back. Returns whether it was
 /// deleted.
 fn delete_if_counted(
     place: &OwnedFd,
@@ -105,14 +126,14 @@ fn delete_if_counted(
     aside: &str,
     is_counted: impl Fn(&Identity) -> bool,
 ) -> io::Result<bool> {
-    let Some(entry) = Entry::at(place, aside)? else { return Ok(false) };
+    let Some(entry) = OpenedEntry::at(place, aside)? else { return Ok(false) };
     let as_counted = is_counted(&entry.identity) && entry.more.is_none();
-    if !as_counted && Entry::is_free(place, own)? {
-        // Whoever wrote it wants it read.
+    if !as_counted && OpenedEntry::is_free(place, own)? {
+        // Its writer wants it to be read.
         rename(place, aside, own)?;
         return Ok(false);
     }
-    // What is not as it was counted has been replaced by something newer in its place.
+    // If it is not as it was counted, something newer is in its place.
     if entry.is_directory {
         let doomed = format!(".{own}{DOOMED}");
         rename(place, aside, &doomed)?;
@@ -123,7 +144,7 @@ fn delete_if_counted(
     Ok(as_counted)
 }
 
-/// Deletes the arrays in a directory, and the directory where it is empty then.
+/// Deletes the arrays in a directory, then the directory if it is empty.
 fn delete_directory(place: &OwnedFd, name: &str) -> io::Result<()> {
     let directory = openat(place, name, DIRECTORY, Mode::empty())?;
     for file in names_in(&directory)?.iter().filter(|file| is_array(file)) {
@@ -132,13 +153,13 @@ fn delete_directory(place: &OwnedFd, name: &str) -> io::Result<()> {
     Ok(unlinkat(place, name, AtFlags::REMOVEDIR)?)
 }
 
-/// How a directory is opened that must not be a link.
+/// Flags to open a directory that must not be a link.
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Opens the directory of a run, or in it that of a rank; `None` where the latter is none.
+/// Opens the directory of a run or of one of its ranks; `None` if the rank has no directory.
 fn open_place(directory: &Path, rank: Option<&str>) -> io::Result<Option<OwnedFd>> {
-    // The run itself may be named by a link.
+    // The user may name the run by a link.
     let run = openat(CWD, directory, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
     let Some(rank) = rank else { return Ok(Some(run)) };
     match openat(&run, rank, DIRECTORY, Mode::empty()) {
@@ -149,18 +170,18 @@ fn open_place(directory: &Path, rank: Option<&str>) -> io::Result<Option<OwnedFd
 }
 
 /// A batch in an opened directory.
-struct Entry {
+struct OpenedEntry {
     identity: Identity,
     is_directory: bool,
-    /// Something in its directory that is no array.
+    /// The name of something in its directory that is not an array.
     more: Option<String>,
 }
 
-impl Entry {
-    /// `None` where there is none of this name, or something else.
+impl OpenedEntry {
+    /// `None` if there is neither a file nor a directory of this name.
     fn at(place: &OwnedFd, name: &str) -> io::Result<Option<Self>> {
         let Some(stat) = stat(place, name.as_ref())? else { return Ok(None) };
-        let identity = Identity::of_stat(&stat);
+        let identity = Identity::from_stat(&stat);
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(Some(Self { identity, is_directory: false, more: None })),
             FileType::Directory => Self::of_directory(place, name, identity).map(Some),
@@ -177,7 +198,7 @@ impl Entry {
             if more.is_none() && !(is_file && is_array(&file)) {
                 more = Some(file.to_string_lossy().into_owned());
             }
-            files.push((file, Identity::of_stat(&stat)));
+            files.push((file, Identity::from_stat(&stat)));
         }
         Ok(Self { identity: identity.with_files(files), is_directory: true, more })
     }
@@ -187,7 +208,7 @@ impl Entry {
     }
 }
 
-/// What the system says of an entry, which is not followed; `None` where there is none.
+/// The metadata of an entry, without following a link; `None` if it does not exist.
 fn stat(place: &OwnedFd, name: &OsStr) -> io::Result<Option<Stat>> {
     match statat(place, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(stat)),
@@ -196,7 +217,7 @@ fn stat(place: &OwnedFd, name: &OsStr) -> io::Result<Option<Stat>> {
     }
 }
 
-/// Whether a file of a directory batch is one that is read.
+/// Whether a file of a directory batch is an array.
 fn is_array(name: &OsStr) -> bool {
     let name = name.as_bytes();
     name.ends_with(b".npy") && !name.starts_with(b".")
@@ -213,11 +234,11 @@ fn names_in(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// Renames within a directory, over nothing that is there.
+/// Renames within a directory, and never replaces anything.
 fn rename(place: &OwnedFd, from: &str, to: &str) -> io::Result<()> {
     match renameat_with(place, from, place, to, RenameFlags::NOREPLACE) {
-        // Some file systems cannot promise it; to look before is the best that is left.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if Entry::is_free(place, to)? => {
+        // Some file systems cannot guarantee that. Checking first is the best alternative.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if OpenedEntry::is_free(place, to)? => {
             Ok(renameat(place, from, place, to)?)
         }
         renamed => Ok(renamed?),
@@ -328,7 +349,7 @@ mod tests {
             fs::write(path.join("rank-3").join(name), "precious").expect("a file");
         }
         let [counted, other] = ["batch-1.npz", ".batch-2.npz.counted"].map(|name| {
-            Identity::of_stat(&rustix::fs::stat(path.join("rank-3").join(name)).expect("it is there"))
+            Identity::from_stat(&rustix::fs::stat(path.join("rank-3").join(name)).expect("it is there"))
         });
         fs::rename(path.join("rank-3"), &moved).expect("moved");
         std::os::unix::fs::symlink(&moved, path.join("rank-3")).expect("a link");
@@ -352,7 +373,7 @@ mod tests {
         for name in counted.into_iter().chain(uncounted).chain(others) {
             fs::write(path.join(name), name).expect("a file");
         }
-        let stat = |name: &str| Identity::of_stat(&rustix::fs::stat(path.join(name)).expect("it is there"));
+        let stat = |name: &str| Identity::from_stat(&rustix::fs::stat(path.join(name)).expect("it is there"));
         let batches = ["batch-7.npz", "rank-1.batch-7.npz", "rank-1/batch-7.npz"].into_iter();
         let mut states: Vec<(&str, Identity)> =
             batches.zip(counted).map(|(batch, name)| (batch, stat(name))).collect();

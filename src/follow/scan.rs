@@ -1,17 +1,16 @@
-//! What a directory holds now: its entries of a run, and the identity of each.
+//! Scans a directory: which entries of a run it holds now, and the identity of each.
 
 use super::Shard;
-use crate::snapshot::{EntryName, classify};
-use crate::storage::{self, Entry, Identity, Interest, Shape};
+use crate::snapshot::{EntryName, SnapshotError, classify};
+use crate::storage::{self, Entry, Identity, Interest, OtherKind, Shape};
 use std::io;
 use std::path::Path;
 
-/// An entry of the directory that belongs to a run.
+/// An entry of a run's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its name in the run's directory, with `/` behind that of a rank's directory.
+    /// The path in the run's directory, with `/` after the directory of a rank.
     pub name: String,
-    /// What the name stands for.
     pub meaning: EntryName,
     /// What kind of thing it is.
     pub shape: Shape,
@@ -20,12 +19,12 @@ pub struct Found {
 }
 
 impl Found {
-    /// An entry of a directory whose name is put before its own; `None` where it does not belong to a run.
+    /// An entry of the directory `within`; `None` if it does not belong to a run.
     fn new(within: &str, entry: Entry) -> Option<Self> {
         let Entry { name, shape, identity } = entry;
         let name = format!("{within}{name}");
         let meaning = classify(&name);
-        // A file is no rank.
+        // A file is not a rank.
         let is_rank = matches!(meaning, EntryName::Rank(_) | EntryName::MisnamedRank);
         (!is_rank || shape != Shape::File).then_some(Self { name, meaning, shape, identity })
     }
@@ -34,15 +33,36 @@ impl Found {
     pub fn is_rank_directory(&self) -> bool {
         matches!(self.meaning, EntryName::Rank(_)) && self.shape == Shape::Directory
     }
+
+    /// Why a batch or a rank is never read as it is, whatever it contains: a link, a pipe, a wrong suffix, a directory
+    /// that cannot be listed. The ledger, the run and the doctor all ask here.
+    pub fn refusal(&self) -> Option<SnapshotError> {
+        let (what, advice) = match (&self.meaning, self.shape) {
+            (EntryName::Rank(_), Shape::Other(kind)) => (
+                format!("it is {kind}, and what is in it is not counted"),
+                "put the directory of the rank itself in its place, where this user may read it".to_owned(),
+            ),
+            (EntryName::BatchFile(_) | EntryName::BatchDirectory(_), Shape::Other(kind)) => {
+                (kind.refusal("batch"), kind.advice("batch"))
+            }
+            (EntryName::BatchFile(_), Shape::Directory) => {
+                ("it is a directory, and its name says .npz".to_owned(), "drop the suffix".to_owned())
+            }
+            (EntryName::BatchDirectory(_), Shape::File) => {
+                ("it is a file without a suffix".to_owned(), "name it .npz".to_owned())
+            }
+            _ => return None,
+        };
+        Some(SnapshotError::new(what, advice))
+    }
 }
 
-/// Lists the entries of a directory that belong to a run, and those in the directories of its ranks, and of its
-/// batches those of a shard; temporary and foreign ones are left out, and so is what vanishes meanwhile. The
-/// batches of other shards are not looked at: all that the processes of a cluster ask of a file system for them
-/// is their names.
+/// Lists the entries of a run's directory and of the directories of its ranks. Leaves out temporary and foreign
+/// entries, and those that vanish meanwhile. Of the batches, only those of the shard are listed and examined, so that
+/// many processes of a cluster do not burden the file system.
 ///
 /// # Errors
-/// Where the directory cannot be listed.
+/// If the directory cannot be listed.
 pub fn scan(directory: &Path, shard: Shard) -> io::Result<Vec<Found>> {
     let mut found = list(directory, "", shard)?;
     for at in 0..found.len() {
@@ -52,23 +72,23 @@ pub fn scan(directory: &Path, shard: Shard) -> io::Result<Vec<Found>> {
         match scan_rank(directory, &found[at].name, shard) {
             Ok(inside) => found.extend(inside),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // The other ranks are there all the same.
-            Err(_) => found[at].shape = Shape::Other("a directory that this user cannot list"),
+            // The other ranks can still be scanned.
+            Err(_) => found[at].shape = Shape::Other(OtherKind::ClosedDirectory),
         }
     }
     found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
-/// Lists the entries in the directory of a rank, which the caller has found to be one.
+/// Lists the entries in the directory of a rank.
 ///
 /// # Errors
-/// Where the directory cannot be listed.
+/// If the directory cannot be listed.
 pub fn scan_rank(directory: &Path, rank: &str, shard: Shard) -> io::Result<Vec<Found>> {
     list(directory, &format!("{rank}/"), shard)
 }
 
-/// Lists the entries in one directory, whose name in the run's directory is put before theirs.
+/// Lists the entries in the directory `within` the run's directory.
 fn list(directory: &Path, within: &str, shard: Shard) -> io::Result<Vec<Found>> {
     let mut of = |name: &str| {
         let meaning = classify(&format!("{within}{name}"));
@@ -76,45 +96,45 @@ fn list(directory: &Path, within: &str, shard: Shard) -> io::Result<Vec<Found>> 
         if is_mine { interest(&meaning) } else { Interest::None }
     };
     let inside = directory.join(within);
-    let entries = storage::of(directory).entries(&inside, &mut of)?;
+    let entries = storage::for_path(directory).entries(&inside, &mut of)?;
     Ok(entries.into_iter().filter_map(|entry| Found::new(within, entry)).collect())
 }
 
-/// Whether a directory holds a manifest, an end or a batch, or ranks that do, so that it is a run itself.
+/// Whether a directory is a run: it holds a manifest, an end or a batch, or ranks that do.
 pub fn is_run(directory: &Path) -> bool {
     holds_part(directory)
-        || storage::of(directory).directories(directory).iter().any(|(name, _)| {
+        || storage::for_path(directory).directories(directory).iter().any(|(name, _)| {
             let meaning = classify(&name.to_string_lossy());
             matches!(meaning, EntryName::Rank(_)) && holds_part(&directory.join(name))
         })
 }
 
 fn holds_part(directory: &Path) -> bool {
-    storage::of(directory).any(directory, &mut |name| is_part(&classify(name)))
+    storage::for_path(directory).any(directory, &mut |name| is_part(&classify(name)))
 }
 
 fn is_part(meaning: &EntryName) -> bool {
     meaning.batch().is_some() || matches!(meaning, EntryName::Manifest(_) | EntryName::End(_))
 }
 
-/// Looks at one entry; `None` where it is gone, does not belong to a run, or cannot be looked at now. What is in
-/// the directory of a rank is gone where that is a link.
+/// Examines one entry; `None` if it is gone, does not belong to a run, or cannot be examined now. If the directory of
+/// a rank has become a link, its entries are gone.
 pub fn look(directory: &Path, name: &str) -> Option<Found> {
     let meaning = classify(name);
     let interest = interest(&meaning);
     if interest == Interest::None || name.split_once('/').is_some_and(|(rank, _)| is_link(directory, rank)) {
         return None;
     }
-    Found::new("", storage::of(directory).entry(directory, name, interest)?)
+    Found::new("", storage::for_path(directory).entry(directory, name, interest)?)
 }
 
-/// Whether the directory of a rank is none, but a link that is not followed; in an object store there are none.
+/// Whether the directory of a rank is a link that is not followed. Object stores have no links.
 fn is_link(directory: &Path, rank: &str) -> bool {
     !storage::is_url(directory)
         && !storage::metadata(&directory.join(rank)).is_ok_and(|metadata| metadata.is_dir())
 }
 
-/// What there is to know of an entry. What is in the directory of a rank are entries of their own.
+/// How much to find out about an entry. The contents of a rank's directory are entries of their own.
 fn interest(meaning: &EntryName) -> Interest {
     match meaning {
         EntryName::Temporary | EntryName::Foreign => Interest::None,
@@ -198,7 +218,7 @@ mod tests {
         assert!(!is_run(directory.path()));
         let found = scan(directory.path(), Shard::WHOLE).expect("a scan");
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].shape, Shape::Other("a symbolic link"));
+        assert_eq!(found[0].shape, Shape::Other(OtherKind::Link));
         assert_eq!(look(directory.path(), "rank-0/batch-1.npz"), None);
     }
 
@@ -226,7 +246,7 @@ mod tests {
         fs::write(&file, "x").expect("a file");
         symlink(&file, directory.path().join("batch-2.npz")).expect("a link");
         let link = look(directory.path(), "batch-2.npz").expect("it is there");
-        assert_eq!(link.shape, Shape::Other("a symbolic link"));
+        assert_eq!(link.shape, Shape::Other(OtherKind::Link));
         let before = look(directory.path(), "batch-1.npz").expect("it is there").identity;
         std::thread::sleep(Duration::from_millis(20));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("permissions");
@@ -234,7 +254,7 @@ mod tests {
         assert!(before.same_contents(&after) && before != after);
     }
 
-    /// Since 6.13, Linux gives a file that was looked at a finer time stamp when it is written to next.
+    /// Since 6.13, Linux gives a file a finer time stamp if it was examined before it is written.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_file_that_is_rewritten_within_one_tick_is_another() {

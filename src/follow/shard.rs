@@ -1,23 +1,21 @@
-//! A shard: which of a run's batches one of several processes counts.
+//! A shard: the batches of a run that one of several processes counts.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// The most shards of a run.
 pub const MAX_SHARDS: u64 = 1_000_000;
 
-/// One of so many shards, as in `3/16`; together they have every batch of a run once.
+/// One of several shards, as in `3/16`. Together they have every batch of a run exactly once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct Shard {
-    /// Which one, from 1 on.
+    /// Counted from 1.
     number: u64,
-    /// Of how many.
     of: u64,
 }
 
-/// The fields of a shard as they are read.
+/// A shard as it is read, before it is validated.
 #[derive(Deserialize)]
 struct Fields {
     number: u64,
@@ -25,21 +23,20 @@ struct Fields {
 }
 
 impl Shard {
-    /// The only shard of a run that is counted by one process.
+    /// All batches, for a run that one process counts.
     pub const WHOLE: Self = Self { number: 1, of: 1 };
 
-    /// Which one, from 1 on.
+    /// Counted from 1.
     pub fn number(self) -> u64 {
         self.number
     }
 
-    /// Of how many.
-    pub fn of(self) -> u64 {
+    pub fn total(self) -> u64 {
         self.of
     }
 
-    /// Whether it has the batches of this number. All names of one batch are in the same shard, so that it is seen
-    /// there, as in one pass, that a batch is there twice.
+    /// Whether the batches of this number are in it. All names of a batch are in the same shard, so that duplicates
+    /// are noticed there.
     pub fn has(self, batch: u64) -> bool {
         batch % self.of == self.number - 1
     }

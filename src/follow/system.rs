@@ -1,19 +1,18 @@
-//! The file system that a directory is on: its kind, the room that is left, whether it sends events.
+//! The file system of a directory: its kind, its free space, and whether it sends events.
 
 use crate::storage::is_url;
 use std::path::Path;
 
-/// A file system.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileSystem {
-    /// Its kind, where it is a known one.
+    /// `None` if the kind is unknown.
     pub kind: Option<String>,
-    /// Bytes that this user can still write, where the system says.
+    /// Bytes that this user can still write.
     pub free_bytes: Option<u64>,
 }
 
-/// Kinds that send no events of what other machines write. They give no error either, so only the magic
-/// number of the kind tells.
+/// File systems that send no events about what other machines write. They give no error either, so that only the
+/// magic number tells.
 #[cfg(target_os = "linux")]
 const SILENT: [(u32, &str); 10] = [
     (0x6969, "NFS"),
@@ -28,7 +27,7 @@ const SILENT: [(u32, &str); 10] = [
     (0x1983_0326, "BeeGFS"),
 ];
 
-/// Others by their magic numbers (`statfs(2)`).
+/// Other file systems by their magic numbers (`statfs(2)`).
 #[cfg(target_os = "linux")]
 const LOCAL: [(u32, &str); 7] = [
     (0xef53, "ext4"),
@@ -40,7 +39,6 @@ const LOCAL: [(u32, &str); 7] = [
     (0xf2f5_2010, "F2FS"),
 ];
 
-/// The file system of a path.
 #[cfg(target_os = "linux")]
 pub fn file_system(path: &Path) -> FileSystem {
     let Ok(system) = rustix::fs::statfs(path) else { return FileSystem::default() };
@@ -53,7 +51,7 @@ pub fn file_system(path: &Path) -> FileSystem {
     }
 }
 
-/// Why there are no events of what other machines write, where it is known that there are none.
+/// Why there are no events about what other machines write, if that is known.
 pub fn events_missing_because(directory: &Path) -> Option<String> {
     if is_url(directory) {
         return Some("an object store sends no events".into());
@@ -68,20 +66,20 @@ fn of_file_system(directory: &Path) -> Option<String> {
     Some(format!("{name} sends no events of what other machines write"))
 }
 
-/// The type's width and sign differ between architectures; the lowest 32 bits are the magic number.
+/// The width and sign of the type differ between architectures; the lowest 32 bits are the magic number.
 #[cfg(target_os = "linux")]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::unnecessary_cast)]
 fn magic(system: &rustix::fs::StatFs) -> u32 {
     system.f_type as u32
 }
 
-/// Elsewhere nothing is known of it.
+/// Nothing is known about file systems here.
 #[cfg(not(target_os = "linux"))]
 pub fn file_system(_path: &Path) -> FileSystem {
     FileSystem::default()
 }
 
-/// Elsewhere no such file systems are known.
+/// No such file systems are known here.
 #[cfg(not(target_os = "linux"))]
 fn of_file_system(_directory: &Path) -> Option<String> {
     None

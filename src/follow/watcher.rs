@@ -1,27 +1,28 @@
-//! File-system events (notify), turned into hints where to look.
+//! Turns file-system events (notify) into hints where to look.
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// Where to look, and why. Never more than a hint: events can be missing, late or merged.
+/// Where to look. Never more than a hint, since events can be missing, late or merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {
     /// Something happened to these paths.
     Touched(Vec<PathBuf>),
-    /// These paths are whole: closed after writing, or renamed into place.
+    /// These paths are complete: closed after writing, or renamed into place.
     Whole(Vec<PathBuf>),
     /// Anything may have happened: look at everything.
     Anything,
-    /// There will be no more events: the reason.
+    /// There will be no more events, for this reason.
     Lost(String),
 }
 
-/// Watches one directory, and those of its sub-directories that it is told of, for as long as it lives.
+/// Watches one directory, and the sub-directories that the caller names, until it is dropped.
 ///
-/// Others are left to the scan: a run of many directory batches would use up the system's watches. The first
-/// files in a sub-directory race the watch that is set on it, so that it must be scanned then.
+/// Other sub-directories are left to the scan, since a run of many directory batches would use up the system's
+/// watches. The first files in a sub-directory can appear before its watch is set, so that the caller must scan it
+/// afterwards.
 #[derive(Debug)]
 pub struct Watcher {
     watcher: RecommendedWatcher,
@@ -30,10 +31,10 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Watches `directory` and hands over hints, which must not take long.
+    /// Watches `directory` and calls `take` with hints, which must return soon.
     ///
     /// # Errors
-    /// Where the system has no events for it, in words for the user.
+    /// If the system has no events for it, in words for the user.
     pub fn new(directory: &Path, take: impl Fn(Hint) + Send + 'static) -> Result<Self, String> {
         let handler = move |event: notify::Result<Event>| {
             if let Some(hint) = hint_of(event) {
@@ -42,7 +43,7 @@ impl Watcher {
         };
         let mut watcher = notify::recommended_watcher(handler).map_err(|error| in_words(&error))?;
         if watcher.configure(Config::default()).is_err() {
-            // Its thread could not be started, and all else that is asked of it panics, dropping it too.
+            // Its thread could not be started. Any other use of it panics, including dropping it.
             std::mem::forget(watcher);
             return Err("the system gives no thread for file events (ulimit -u)".into());
         }
@@ -50,15 +51,14 @@ impl Watcher {
         Ok(Self { watcher, directory: directory.to_owned(), ranks: HashSet::new() })
     }
 
-    /// Whether the sub-directory of this name is watched.
     pub fn watches(&self, rank: &str) -> bool {
         self.ranks.contains(rank)
     }
 
-    /// Watches a sub-directory, too; also one that has taken the place of another that was watched.
+    /// Watches a sub-directory, even if it has replaced one that was watched.
     ///
     /// # Errors
-    /// Where the system has no events for it, in words for the user. One that is gone by now is none.
+    /// If the system has no events for it, in words for the user. One that is gone by now is none.
     pub fn watch(&mut self, rank: &str) -> Result<(), String> {
         match self.watcher.watch(&self.directory.join(rank), RecursiveMode::NonRecursive) {
             Ok(()) => {
@@ -70,10 +70,9 @@ impl Watcher {
         }
     }
 
-    /// Forgets a sub-directory that is gone.
     pub fn forget(&mut self, rank: &str) {
         if self.ranks.remove(rank) {
-            // Where the directory was deleted, the system has forgotten it already.
+            // If the directory was deleted, the system has already forgotten it.
             let _ = self.watcher.unwatch(&self.directory.join(rank));
         }
     }
@@ -87,13 +86,13 @@ fn hint_of(event: notify::Result<Event>) -> Option<Hint> {
         }
         Err(_) => return Some(Hint::Anything),
     };
-    // An overflow of the queue is told by an event that has the flag and no paths.
+    // A queue overflow is an event with this flag and without paths.
     if event.need_rescan() || event.paths.is_empty() {
         return Some(Hint::Anything);
     }
     match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Hint::Whole(event.paths)),
-        // Our own reading comes back as an access.
+        // Our own reads come back as accesses.
         EventKind::Access(_) => None,
         EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => {
             Some(Hint::Whole(event.paths))

@@ -1,7 +1,6 @@
-//! Faults that tests provoke, to see that the figures and the terminal survive them.
+//! Faults that tests provoke, to check that the figures and the terminal survive them.
 
-/// Panics where the environment variable `NEUROTOP_FAULT` names this point; in released builds it does
-/// nothing.
+/// Panics if the environment variable `NEUROTOP_FAULT` names this point. Does nothing in release builds.
 #[inline]
 pub fn point(name: &str) {
     if cfg!(debug_assertions) && std::env::var_os("NEUROTOP_FAULT").is_some_and(|fault| fault == name) {

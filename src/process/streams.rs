@@ -1,4 +1,5 @@
-//! Where text leaves for standard output and standard error: either may be full, gone, or read by nobody.
+//! Writes to standard output and standard error. Either may be full, closed, or connected to a reader that has
+//! stopped reading.
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,25 +12,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// How long a write may take once the program is asked to leave, and how long all of them together.
+/// Once the program is asked to leave: how long one write may take, and how long all writes may take together.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_IN_ALL: Duration = Duration::from_millis(4700);
 
-/// How often a write that takes long looks whether that is so.
+/// How often a blocked write checks whether the program was asked to leave.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// When the program was first asked to leave.
 static ASKED: OnceLock<Instant> = OnceLock::new();
 
-/// Streams that nobody read when it was time to leave, by [`Stream`]: each write to them would cost time again.
+/// By [`Stream`]: whether nobody read it when it was time to leave. No more is written to such a stream, since each
+/// write would wait again.
 static STUCK: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
 
-/// What this program writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
-    /// Standard output.
     Output,
-    /// Standard error.
     Errors,
 }
 
@@ -45,7 +44,7 @@ impl Stream {
         }
     }
 
-    /// What is behind it, where that can be told.
+    /// The file behind the stream, if it can be found out.
     fn kind(self) -> Option<FileType> {
         let found = match self {
             Self::Output => fstat(io::stdout()),
@@ -61,7 +60,7 @@ impl Stream {
         }
     }
 
-    /// Whether somebody reads it, or should: a write waits for that then.
+    /// Whether it is a pipe or a terminal, on which a write waits until somebody reads.
     fn has_a_reader(self) -> bool {
         matches!(self.kind(), Some(FileType::Fifo | FileType::Socket)) || self.is_terminal()
     }
@@ -71,11 +70,11 @@ impl Stream {
     }
 }
 
-/// Writes everything, however long that takes; but once the program is asked to leave, a terminal or a pipe that
-/// nobody reads does not hold it up.
+/// Writes everything, however long that takes. Once the program is asked to leave, a terminal or pipe that nobody
+/// reads no longer holds it up.
 ///
 /// # Errors
-/// Where there is no room, nobody reads any more ([`is_gone`]), or nobody reads and it is time to leave.
+/// If there is no room, if the reader is gone ([`is_gone`]), or if nobody reads and it is time to leave.
 pub fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     if !stream.has_a_reader() {
         return stream.write_now(bytes);
@@ -86,7 +85,7 @@ pub fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     let (done, outcome) = bounded(1);
     let owned = bytes.to_vec();
     let write = move || {
-        // Whoever waits for it may have left.
+        // The receiver may have given up waiting.
         let _ = done.send(stream.write_now(&owned));
     };
     if std::thread::Builder::new().name("output".into()).spawn(write).is_err() {
@@ -106,21 +105,20 @@ pub fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Whether a write that began then has had its time, and that since the program was asked to leave.
+/// Whether a write that began at this time has used up the time that it has since the program was asked to leave.
 fn is_late(begun: Instant) -> bool {
     let is_late = |asked: Instant| asked.max(begun).elapsed() > PATIENCE || asked.elapsed() > PATIENCE_IN_ALL;
     asked().is_some_and(is_late)
 }
 
-/// When the program was first asked to leave by a signal, if it was.
 pub fn asked() -> Option<Instant> {
     ASKED.get().copied()
 }
 
-/// Writes something that nobody waits for: it may be the last that is written, or never be.
+/// Writes in a thread of its own, without waiting. The text may be lost if the process ends first.
 pub fn leave_behind(stream: Stream, bytes: Vec<u8>) {
     let write = move || drop(stream.write_now(&bytes));
-    // Where the system gives no thread, it is not written.
+    // If no thread can be started, nothing is written.
     let _ = std::thread::Builder::new().name("output".into()).spawn(write);
 }
 
@@ -128,13 +126,12 @@ fn unread() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "nobody reads it")
 }
 
-/// From now on writes are not waited for without end.
+/// From now on, no write may block for ever.
 pub fn ask_to_leave() {
     ASKED.get_or_init(Instant::now);
 }
 
-/// Whether an error of standard output says that nobody reads any more: the reader of the pipe or the terminal is
-/// gone, and that is no fault.
+/// Whether an error says that the reader of standard output is gone, which is not a failure of this program.
 pub fn is_gone(error: &io::Error) -> bool {
     let is_terminal = || Stream::Output.kind() == Some(FileType::CharacterDevice);
     match error.kind() {
@@ -143,7 +140,7 @@ pub fn is_gone(error: &io::Error) -> bool {
     }
 }
 
-/// Whether whoever read standard output is gone, which shows without writing anything.
+/// Whether the reader of standard output is gone. Writes nothing to find out.
 pub fn reader_is_gone() -> bool {
     let output = io::stdout();
     let mut polled = [PollFd::from_borrowed_fd(output.as_fd(), PollFlags::empty())];
@@ -152,9 +149,9 @@ pub fn reader_is_gone() -> bool {
     polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
-/// Has a file that may not grow any more (`ulimit -f`) give an error, as a full disk does, instead of a signal that
-/// kills.
+/// Makes a write beyond the file size limit (`ulimit -f`) return an error, as on a full disk, instead of killing the
+/// process with a signal.
 pub fn expect_limits() {
-    // What cannot be had leaves things as they are.
+    // If that fails, the signal keeps its default.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }

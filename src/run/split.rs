@@ -1,7 +1,7 @@
 //! Counts a large batch with all threads that have nothing else to do.
 
 use crate::count::{
-    BatchCount, Part, PartCount, PartialCount, Scratch, count_batch, count_part, cut, is_large,
+    BatchCount, LayerPart, PartCount, PartialCount, Scratch, count_batch, count_part, cut, is_large,
 };
 use crate::process::fault;
 use crate::snapshot::{Batch, SnapshotError};
@@ -27,7 +27,7 @@ pub(super) struct Offer {
 /// A batch in parts, each of which is counted by one thread.
 struct SplitBatch {
     batch: Batch,
-    parts: Vec<Part>,
+    parts: Vec<LayerPart>,
     next: AtomicUsize,
 }
 

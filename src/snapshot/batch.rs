@@ -1,9 +1,9 @@
-//! A batch: the membrane potentials of every layer, for some samples, opened and checked.
+//! Opens and checks a batch: the membrane potentials of every layer for some samples.
 
 use super::bounded::shown;
 use super::hints::all_meant;
 use super::member::{Encoding, Member};
-use super::npy::{Dtype, Header, Kind, MAX_AXES, Order, elements};
+use super::npy::{Dtype, ElementKind, Header, MAX_AXES, MemoryOrder, elements};
 use super::remarks::{NAMES, remarks};
 use super::zip::{self, MAX_MEMBERS};
 use super::{LayerShape, Manifest, SnapshotError};
@@ -13,45 +13,41 @@ use ndarray_npy::{ReadNpyExt, ReadableElement};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The largest array in C order that is inflated again for each window of one in Fortran order, in bytes: 16 times.
+/// The largest deflated array in C order beside one in Fortran order, in bytes. It is inflated again for each window
+/// of the other one, 16 times at most.
 const MAX_INFLATED_AGAIN: u64 = 256 << 20;
 
-/// One array of a batch: its header, and where its elements can be read.
+/// One array of a batch.
 #[derive(Debug, Clone)]
 pub struct Array {
-    /// Where the bytes are.
     pub member: Member,
-    /// What they mean.
     pub header: Header,
 }
 
-/// The form in which a layer's membrane potentials were written. All arrays are `[T, B, …]`: time
-/// steps, then the batch's samples, then one sample's neurons.
+/// How a layer's membrane potentials were written. All arrays are `[T, B, …]`: time steps, then the batch's samples,
+/// then one sample's neurons.
 #[derive(Debug, Clone)]
 pub enum Form {
-    /// Potentials after each step; the ones before a step are those after the step before it.
+    /// Potentials after each step, which are also those before the next step.
     Trace(Array),
-    /// Potentials before and after each step.
     Pair {
-        /// Before each step; row 0 is never looked at.
+        /// Before each step. Row 0 is never used.
         pre: Array,
         /// After each step.
         post: Array,
     },
-    /// One bit an element of the flattened `[T - 1, B, …]`, set where the potential changed.
+    /// One bit per element of the flattened `[T - 1, B, …]`, set if the potential changed.
     Bits(Array),
 }
 
-/// One layer of a batch.
 #[derive(Debug, Clone)]
 pub struct BatchLayer {
-    /// The layer's qualified name.
+    /// The qualified name.
     pub name: String,
     /// `[T, B, …]`.
     pub shape: Vec<u64>,
-    /// Elements of `[T, B, …]`.
+    /// The number of elements of `[T, B, …]`.
     pub elements: u64,
-    /// How its potentials are given.
     pub form: Form,
 }
 
@@ -61,43 +57,41 @@ impl BatchLayer {
         self.shape[0]
     }
 
-    /// Elements of one time step; 0 where there is none.
+    /// Elements per time step; 0 if there is no step.
     pub fn step_elements(&self) -> u64 {
         self.elements.checked_div(self.steps()).unwrap_or(0)
     }
 
-    /// The layer's name and one sample's neurons.
     pub fn layer_shape(&self) -> LayerShape {
         let neurons = (self.elements > 0).then(|| self.shape[2..].to_vec());
         LayerShape { name: self.name.clone(), neurons }
     }
 }
 
-/// A batch that is ready to be counted: every header read, every shape checked.
+/// A batch that is ready to be counted: every header was read, every shape checked.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// Samples in the batch.
     pub samples: u64,
-    /// The layers: those of the manifest in its order, then the others by name.
+    /// Those of the manifest in its order, then the others by name.
     pub layers: Vec<BatchLayer>,
-    /// Members that the format does not know, or that have a hidden name or no suffix, which are not read.
+    /// Members that are not read: unknown to the format, with a hidden name, or without a suffix.
     pub ignored: Vec<String>,
-    /// What the user should know of it although it counts.
+    /// What the user should know about the batch although it counts.
     pub remarks: Vec<SnapshotError>,
 }
 
-/// What a batch has: the members, and the names of those that lack their suffix alone.
+/// The members of a batch, and the names of files that would be members if they had the suffix `.npy`.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) members: Vec<Member>,
     pub(super) without_suffix: Vec<String>,
 }
 
-/// The most names without a suffix that are kept.
 const MAX_WITHOUT_SUFFIX: usize = 20;
 
 impl Listing {
-    /// Notes a file that is no `.npy`, where it would be read if it were.
+    /// Records a file that is not an `.npy`, if it would be a member otherwise.
     pub(super) fn note_other(&mut self, name: &str) {
         if self.without_suffix.len() < MAX_WITHOUT_SUFFIX && is_known(name) {
             self.without_suffix.push(name.to_owned());
@@ -106,29 +100,29 @@ impl Listing {
 }
 
 impl Batch {
-    /// Opens an `.npz` file or a directory of `.npy` files and checks it, against the manifest too
-    /// where there is one.
+    /// Opens an `.npz` file or a directory of `.npy` files and checks it, also against the manifest if there is one.
     ///
     /// # Errors
-    /// Where anything in it is missing, unreadable or contradictory. A batch is one unit: nothing of
-    /// one with an error may be counted.
+    /// If anything in it is missing, unreadable or contradictory. A batch is one unit: nothing of a batch with an
+    /// error may be counted.
     pub fn open(path: &Path, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
-        let members = match storage::of(path).open(path).map_err(|error| SnapshotError::io("it", &error))? {
-            Opened::Directory => directory_members(path)?,
-            Opened::File(contents, length) => zip::members(contents, length)?,
-        };
+        let members =
+            match storage::for_path(path).open(path).map_err(|error| SnapshotError::io("it", &error))? {
+                Opened::Directory => directory_members(path)?,
+                Opened::File(contents, length) => zip::members(contents, length)?,
+            };
         Self::from_listing(members, manifest)
     }
 
     fn from_listing(listing: Listing, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
         let Listing { members, without_suffix: mut ignored } = listing;
         let mut samples = None;
-        let mut parts: BTreeMap<String, Parts> = BTreeMap::new();
+        let mut parts: BTreeMap<String, LayerMembers> = BTreeMap::new();
         for member in members {
             let slot = match role(&member.name) {
-                Role::Samples => &mut samples,
-                Role::Of(layer, part) => parts.entry(layer.to_owned()).or_default().slot(part),
-                Role::Unknown => {
+                MemberRole::Samples => &mut samples,
+                MemberRole::Of(layer, part) => parts.entry(layer.to_owned()).or_default().slot(part),
+                MemberRole::Unknown => {
                     ignored.push(member.name);
                     continue;
                 }
@@ -161,7 +155,7 @@ impl Batch {
     }
 }
 
-/// Advice, and what members that are not read may be meant for.
+/// The advice, with what ignored members may have been meant to be.
 fn with_meant(advice: &str, ignored: &[String]) -> String {
     match all_meant(ignored) {
         Some(meant) => format!("{advice} ({NAMES}: {meant})"),
@@ -171,8 +165,8 @@ fn with_meant(advice: &str, ignored: &[String]) -> String {
 
 /// Without a `samples` member, the length of axis 1 is the number of samples.
 ///
-/// The first layer of the manifest decides; without a manifest no layer is the first (an archive has
-/// an order, a directory none), so all must agree.
+/// The first layer of the manifest decides. Without a manifest no layer is the first, since a directory has no order,
+/// so that all layers must agree.
 fn samples_from_axes(layers: &[BatchLayer], manifest: Option<&Manifest>) -> Result<u64, SnapshotError> {
     let first = &layers[0];
     let declared = manifest.is_some_and(|manifest| manifest.layers.place(&first.name).is_some());
@@ -192,61 +186,60 @@ fn samples_from_axes(layers: &[BatchLayer], manifest: Option<&Manifest>) -> Resu
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Part {
+enum MemberSuffix {
     Post,
     Pre,
     Changed,
     Shape,
 }
 
-enum Role<'a> {
+enum MemberRole<'a> {
     Samples,
-    Of(&'a str, Part),
+    Of(&'a str, MemberSuffix),
     Unknown,
 }
 
-/// The layer is all before the last dot, since module names have dots of their own.
+/// The layer's name is everything before the last dot, since module names contain dots.
 ///
-/// An archive and the directory that it is unpacked to are the same batch, so that in both slashes lead to
-/// sub-directories, and names that begin with a dot are of files that are being written, or lead elsewhere.
-fn role(name: &str) -> Role<'_> {
+/// An archive and the directory that it unpacks to are the same batch. So in both, slashes separate sub-directories,
+/// and components that begin with a dot are of files being written, or lead elsewhere.
+fn role(name: &str) -> MemberRole<'_> {
     let mut way = name.split('/');
     if way.any(|part| part.is_empty() || part.starts_with('.')) || name.split('/').count() > MAX_LEVELS {
-        return Role::Unknown;
+        return MemberRole::Unknown;
     }
     if name == "samples" {
-        return Role::Samples;
+        return MemberRole::Samples;
     }
     match name.rsplit_once('.') {
-        Some((layer, "post")) => Role::Of(layer, Part::Post),
-        Some((layer, "pre")) => Role::Of(layer, Part::Pre),
-        Some((layer, "changed")) => Role::Of(layer, Part::Changed),
-        Some((layer, "shape")) => Role::Of(layer, Part::Shape),
-        _ => Role::Unknown,
+        Some((layer, "post")) => MemberRole::Of(layer, MemberSuffix::Post),
+        Some((layer, "pre")) => MemberRole::Of(layer, MemberSuffix::Pre),
+        Some((layer, "changed")) => MemberRole::Of(layer, MemberSuffix::Changed),
+        Some((layer, "shape")) => MemberRole::Of(layer, MemberSuffix::Shape),
+        _ => MemberRole::Unknown,
     }
 }
 
 /// Whether a member of this name is read.
 pub(super) fn is_known(name: &str) -> bool {
-    !matches!(role(name), Role::Unknown)
+    !matches!(role(name), MemberRole::Unknown)
 }
 
-/// The members of one layer.
 #[derive(Debug, Default)]
-struct Parts {
+struct LayerMembers {
     post: Option<Member>,
     pre: Option<Member>,
     changed: Option<Member>,
     shape: Option<Member>,
 }
 
-impl Parts {
-    fn slot(&mut self, part: Part) -> &mut Option<Member> {
+impl LayerMembers {
+    fn slot(&mut self, part: MemberSuffix) -> &mut Option<Member> {
         match part {
-            Part::Post => &mut self.post,
-            Part::Pre => &mut self.pre,
-            Part::Changed => &mut self.changed,
-            Part::Shape => &mut self.shape,
+            MemberSuffix::Post => &mut self.post,
+            MemberSuffix::Pre => &mut self.pre,
+            MemberSuffix::Changed => &mut self.changed,
+            MemberSuffix::Shape => &mut self.shape,
         }
     }
 
@@ -313,13 +306,13 @@ fn check_pair(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotError
     check_orders(name, pre, post)
 }
 
-/// An array in C order is read again for each window of one in Fortran order, and a deflated one has to be inflated
-/// from its start each time: a small file could take days.
+/// The array in C order is read again for each window of the one in Fortran order. If it is deflated, each read
+/// inflates it from the start, so that a small file could take days.
 fn check_orders(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotError> {
     if pre.header.order == post.header.order {
         return Ok(());
     }
-    let again = if pre.header.order == Order::C { pre } else { post };
+    let again = if pre.header.order == MemoryOrder::C { pre } else { post };
     if again.member.is_stored() || again.member.size <= MAX_INFLATED_AGAIN {
         return Ok(());
     }
@@ -333,7 +326,7 @@ fn check_orders(name: &str, pre: &Array, post: &Array) -> Result<(), SnapshotErr
 }
 
 fn read_header(member: Member) -> Result<Array, SnapshotError> {
-    let header = Header::read(&mut member.reader()?).map_err(|error| name_member(error, &member))?;
+    let header = Header::read(&mut member.reader()?)?;
     let needed = header.data_bytes().map_err(|error| error.of_member(&member.name))? + header.data_offset;
     if member.size < needed {
         return Err(SnapshotError::new(
@@ -350,23 +343,17 @@ fn read_header(member: Member) -> Result<Array, SnapshotError> {
     Ok(Array { member, header })
 }
 
-/// Reading errors already name the member; those of the header's text do not.
-fn name_member(error: SnapshotError, member: &Member) -> SnapshotError {
-    if error.what.starts_with(&*shown(&member.name)) { error } else { error.of_member(&member.name) }
-}
-
-/// The packed bits of `[T - 1, B, …]`.
 fn packed_bits(member: Member, shape: &[u64]) -> Result<Array, SnapshotError> {
     let array = read_header(member)?;
     let name = shown(&array.member.name).into_owned();
     let dtype = array.header.dtype;
-    if (dtype.kind, dtype.size) != (Kind::Unsigned, 1) {
+    if (dtype.kind, dtype.size) != (ElementKind::Unsigned, 1) {
         return Err(SnapshotError::new(
             format!("{name} is {dtype}, not packed bits"),
             "pack it with numpy.packbits, which gives uint8",
         ));
     }
-    if array.header.order == Order::Fortran && array.header.shape.len() > 1 {
+    if array.header.order == MemoryOrder::Fortran && array.header.shape.len() > 1 {
         return Err(SnapshotError::new(format!("{name} is in Fortran order"), "pack the flattened array"));
     }
     let later_steps = shape.first().map_or(0, |steps| steps.saturating_sub(1));
@@ -382,8 +369,8 @@ fn packed_bits(member: Member, shape: &[u64]) -> Result<Array, SnapshotError> {
     Ok(array)
 }
 
-/// The integers of an array, whose header the caller has found to declare few of them and no axis without length
-/// beside others.
+/// The integers of an array. The caller must have checked that the header declares few of them, and no axis of length
+/// 0.
 fn small_integers(array: &Array) -> Result<Vec<i128>, SnapshotError> {
     let dtype = array.header.dtype;
     let name = shown(&array.member.name);
@@ -391,22 +378,22 @@ fn small_integers(array: &Array) -> Result<Vec<i128>, SnapshotError> {
     let mut reader = array.member.reader()?;
     reader.fill(&mut bytes)?;
     reader.finish()?;
-    // Every batch has such a scalar, and the general way takes longer than all the rest of a small batch.
+    // Every batch has such a scalar, and the general way takes longer than everything else in a small batch.
     if array.header.shape.is_empty()
         && let Some(value) = scalar(dtype, &bytes[array.header.data_offset as usize..])
     {
         return Ok(vec![value]);
     }
     let values = match (dtype.kind, dtype.size) {
-        (Kind::Signed, 1) => read_small::<i8>(&bytes),
-        (Kind::Signed, 2) => read_small::<i16>(&bytes),
-        (Kind::Signed, 4) => read_small::<i32>(&bytes),
-        (Kind::Signed, _) => read_small::<i64>(&bytes),
-        (Kind::Unsigned, 1) => read_small::<u8>(&bytes),
-        (Kind::Unsigned, 2) => read_small::<u16>(&bytes),
-        (Kind::Unsigned, 4) => read_small::<u32>(&bytes),
-        (Kind::Unsigned, _) => read_small::<u64>(&bytes),
-        (Kind::Float, _) => {
+        (ElementKind::Signed, 1) => read_small::<i8>(&bytes),
+        (ElementKind::Signed, 2) => read_small::<i16>(&bytes),
+        (ElementKind::Signed, 4) => read_small::<i32>(&bytes),
+        (ElementKind::Signed, _) => read_small::<i64>(&bytes),
+        (ElementKind::Unsigned, 1) => read_small::<u8>(&bytes),
+        (ElementKind::Unsigned, 2) => read_small::<u16>(&bytes),
+        (ElementKind::Unsigned, 4) => read_small::<u32>(&bytes),
+        (ElementKind::Unsigned, _) => read_small::<u64>(&bytes),
+        (ElementKind::Float, _) => {
             return Err(SnapshotError::new(format!("{name} is {dtype}, not an integer"), "save it as int64"));
         }
     };
@@ -417,7 +404,7 @@ fn read_small<T: ReadableElement + Into<i128>>(bytes: &[u8]) -> Result<Vec<i128>
     Ok(ArrayD::<T>::read_npy(bytes)?.into_iter().map(Into::into).collect())
 }
 
-/// The integer of these bytes; `None` where they are none.
+/// The integer in these bytes; `None` if they are not one.
 fn scalar(dtype: Dtype, bytes: &[u8]) -> Option<i128> {
     let mut bytes = bytes.to_vec();
     if dtype.swapped {
@@ -425,19 +412,19 @@ fn scalar(dtype: Dtype, bytes: &[u8]) -> Option<i128> {
     }
     let bytes = bytes.as_slice();
     match dtype.kind {
-        Kind::Signed => match dtype.size {
+        ElementKind::Signed => match dtype.size {
             1 => bytes.try_into().ok().map(|bytes| i8::from_ne_bytes(bytes).into()),
             2 => bytes.try_into().ok().map(|bytes| i16::from_ne_bytes(bytes).into()),
             4 => bytes.try_into().ok().map(|bytes| i32::from_ne_bytes(bytes).into()),
             _ => bytes.try_into().ok().map(|bytes| i64::from_ne_bytes(bytes).into()),
         },
-        Kind::Unsigned => match dtype.size {
+        ElementKind::Unsigned => match dtype.size {
             1 => bytes.try_into().ok().map(|bytes| u8::from_ne_bytes(bytes).into()),
             2 => bytes.try_into().ok().map(|bytes| u16::from_ne_bytes(bytes).into()),
             4 => bytes.try_into().ok().map(|bytes| u32::from_ne_bytes(bytes).into()),
             _ => bytes.try_into().ok().map(|bytes| u64::from_ne_bytes(bytes).into()),
         },
-        Kind::Float => None,
+        ElementKind::Float => None,
     }
 }
 
@@ -483,11 +470,11 @@ fn declared_shape(member: &Member) -> Result<Vec<u64>, SnapshotError> {
         .map_err(|_| SnapshotError::new(format!("{name} is {values:?}"), "axes cannot be negative"))
 }
 
-/// The `.npy` files of a directory batch, those of its sub-directories too, by name.
+/// The `.npy` files of a directory batch and its sub-directories, by name.
 fn directory_members(directory: &Path) -> Result<Listing, SnapshotError> {
     let mut listing = Listing::default();
     let mut count = 0;
-    // Of too many no more are looked at than show it.
+    // Beyond the limit, files are only counted.
     let mut wanted = |name: &str| {
         let is_array = name.ends_with(".npy");
         if !is_array {
@@ -496,7 +483,7 @@ fn directory_members(directory: &Path) -> Result<Listing, SnapshotError> {
         count += usize::from(is_array);
         is_array && count <= MAX_MEMBERS
     };
-    let files = storage::of(directory).files(directory, &mut wanted);
+    let files = storage::for_path(directory).files(directory, &mut wanted);
     let mut files = files.map_err(|error| SnapshotError::io("it", &error))?;
     if count > MAX_MEMBERS {
         return Err(SnapshotError::new(
@@ -513,8 +500,8 @@ fn directory_members(directory: &Path) -> Result<Listing, SnapshotError> {
 fn file_member(file: StoredFile) -> Result<Member, SnapshotError> {
     let StoredFile { name, shape, size, container } = file;
     let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
-    // What is not read may be anything.
-    if shape != Shape::File && !matches!(role(&name), Role::Unknown) {
+    // A file that is not read may be anything.
+    if shape != Shape::File && !matches!(role(&name), MemberRole::Unknown) {
         let file = shown(&name);
         return Err(SnapshotError::new(format!("{file}.npy is not a regular file"), "write it as one"));
     }
@@ -534,6 +521,26 @@ mod tests {
     fn by_ndarray<T: ReadableElement + Into<i128>>(npy: &[u8]) -> Vec<i128> {
         let array = ArrayD::<T>::read_npy(npy).expect("an array");
         array.into_iter().map(Into::into).collect()
+    }
+
+    #[test]
+    fn an_error_in_a_header_names_the_member_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let whole = npy("<f4", "(1, 1)", &[0; 4]);
+        for (bytes, what) in [
+            (
+                &b"PK\x03\x04 an archive"[..],
+                "a.post: not a NumPy array (it does not begin with the .npy magic)",
+            ),
+            (
+                &npy("|O", "(1, 1)", &[0; 8]),
+                "a.post: dtype \"|O\" is an object array (a pickle), which is never loaded",
+            ),
+            (&whole[..20], "a.post: the data end early"),
+        ] {
+            std::fs::write(directory.path().join("a.post.npy"), bytes).expect("a file");
+            assert_eq!(Batch::open(directory.path(), None).expect_err("it cannot be read").what, what);
+        }
     }
 
     #[test]
@@ -557,10 +564,10 @@ mod tests {
                     let member = directory_members(directory.path()).expect("members").members.remove(0);
                     let array = read_header(member).expect("a header");
                     let expected = match (array.header.dtype.kind, array.header.dtype.size) {
-                        (Kind::Signed, 1) => by_ndarray::<i8>(&npy),
-                        (Kind::Signed, 2) => by_ndarray::<i16>(&npy),
-                        (Kind::Signed, 4) => by_ndarray::<i32>(&npy),
-                        (Kind::Signed, _) => by_ndarray::<i64>(&npy),
+                        (ElementKind::Signed, 1) => by_ndarray::<i8>(&npy),
+                        (ElementKind::Signed, 2) => by_ndarray::<i16>(&npy),
+                        (ElementKind::Signed, 4) => by_ndarray::<i32>(&npy),
+                        (ElementKind::Signed, _) => by_ndarray::<i64>(&npy),
                         (_, 1) => by_ndarray::<u8>(&npy),
                         (_, 2) => by_ndarray::<u16>(&npy),
                         (_, 4) => by_ndarray::<u32>(&npy),

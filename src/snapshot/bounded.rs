@@ -1,23 +1,22 @@
-//! Bounds on what is kept of documents and batches from strangers: lists while they are read, text in errors.
+//! Bounds for documents and batches from strangers: for lists while they are read, and for text in errors.
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// The most characters that are shown of a name or a value in an error.
+/// The most characters of a name or value in an error.
 const SHOWN: usize = 200;
 
-/// The most warnings of a manifest that are kept.
 const MAX_WARNINGS: usize = 100;
 
-/// The most characters that are kept of a warning.
+/// The most characters of a warning.
 const MAX_WARNING: usize = 1_000;
 
-/// Text of at most so many characters: what is longer loses its middle, since the ends of names and sentences say
-/// the most.
+/// Shortens text to at most `most` characters. Longer text loses its middle, since the ends of names and sentences
+/// say the most.
 ///
-/// By characters, not by columns: a name of a million marks without a width takes one column.
+/// Counts characters, not columns, since a name of a million combining marks takes one column.
 pub(super) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     // No text has more characters than bytes.
     if text.len() <= most || text.chars().nth(most).is_none() {
@@ -32,17 +31,17 @@ pub(super) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…{}", &text[..end(room / 2)], &text[start(room.div_ceil(2))..]))
 }
 
-/// A name from a file as an error has it.
+/// A name from a file, shortened for an error.
 pub(crate) fn shown(name: &str) -> Cow<'_, str> {
     shortened(name, SHOWN)
 }
 
-/// The same in quotation marks.
+/// The same in quotes.
 pub(super) fn quoted(name: &str) -> String {
     format!("{:?}", shown(name))
 }
 
-/// Reads a list and refuses it as soon as it has more than `most` elements, which are called `what`.
+/// Reads a list, and fails as soon as it has more than `most` elements, which are called `what`.
 pub(super) fn at_most<'de, D, T>(deserializer: D, most: usize, what: &'static str) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -76,7 +75,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for AtMost<T> {
     }
 }
 
-/// Reads the warnings of a manifest: [`MAX_WARNINGS`] of them, shortened; the last says how many more there are.
+/// Reads the warnings of a manifest. Keeps [`MAX_WARNINGS`] of them, shortened; the last says how many more there
+/// are.
 pub(super) fn warnings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     deserializer.deserialize_seq(Warnings)
 }
@@ -94,7 +94,8 @@ impl<'de> Visitor<'de> for Warnings {
         let mut kept = Vec::new();
         let mut left_out = 0_u64;
         while let Some(Sentence(sentence)) = list.next_element()? {
-            // One more has room, so that what was read and written once is the same when it is read again.
+            // There is room for one more, so that warnings that were read and written are the same when they are read
+            // again.
             if kept.len() <= MAX_WARNINGS {
                 kept.push(sentence);
             } else {
@@ -108,7 +109,7 @@ impl<'de> Visitor<'de> for Warnings {
     }
 }
 
-/// A warning, shortened before it is kept.
+/// A warning that is shortened while it is read.
 struct Sentence(String);
 
 impl<'de> Deserialize<'de> for Sentence {

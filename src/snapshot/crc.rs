@@ -1,37 +1,31 @@
-//! The CRC-32 of a member's bytes, as ZIP archives have it.
+//! The CRC-32 of a member's bytes, as in ZIP archives.
 
 use crc32fast::Hasher;
 
-/// The CRC-32 (ISO-HDLC, polynomial 0x04C11DB7) of the bytes so far, given one after the other.
+/// The CRC-32 (ISO-HDLC, polynomial 0x04C11DB7) of the bytes so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Crc {
     value: u32,
-    /// Of how many bytes it is.
+    /// The number of bytes.
     length: u64,
 }
 
 impl Crc {
-    /// Adds the bytes that follow.
+    /// Adds the next bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         let mut hasher = Hasher::new_with_initial(self.value);
         hasher.update(bytes);
-        self.pass(hasher.finalize(), bytes.len());
+        self.value = hasher.finalize();
+        self.length += bytes.len() as u64;
     }
 
-    /// Takes over the value that somebody else has computed of these bytes and so many that follow.
-    pub(crate) fn pass(&mut self, value: u32, bytes: usize) {
-        self.value = value;
-        self.length += bytes as u64;
-    }
-
-    /// Adds the bytes that follow, of which this is the CRC-32.
+    /// Adds the next bytes by their CRC-32.
     pub(crate) fn append(&mut self, next: Self) {
         let mut hasher = Hasher::new_with_initial_len(self.value, self.length);
         hasher.combine(&Hasher::new_with_initial_len(next.value, next.length));
         *self = Self { value: hasher.finalize(), length: self.length + next.length };
     }
 
-    /// The CRC-32 of all bytes.
     pub(crate) fn value(self) -> u32 {
         self.value
     }

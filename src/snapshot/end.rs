@@ -1,4 +1,4 @@
-//! `end.json`: the benchmark is over, and what NeuroBench itself reported.
+//! `end.json`: says that the benchmark is over, and what NeuroBench itself reported.
 
 use super::SnapshotError;
 use super::document::utf8;
@@ -16,15 +16,15 @@ pub struct End {
     /// Batches that the producer wrote.
     #[serde(default)]
     pub batches: Option<u64>,
-    /// NeuroBench's own results, where it was asked for them.
+    /// NeuroBench's own results, if they were requested.
     #[serde(default)]
     pub neurobench: Option<OfficialResults>,
 }
 
-/// NeuroBench's own results, under the keys of its `save_benchmark_results`.
+/// NeuroBench's own results, with the keys of its `save_benchmark_results`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct OfficialResults {
-    /// The `NeuronOperations` metric. NeuroBench gives a bare 0.0 in its place when it failed.
+    /// The `NeuronOperations` metric. NeuroBench gives a bare 0.0 instead if the metric failed.
     #[serde(default, rename = "NeuronOperations")]
     pub neuron_operations: Option<OfficialOperations>,
     /// The `MembraneUpdates` metric.
@@ -49,7 +49,8 @@ pub enum OfficialOperations {
     Failed(f64),
 }
 
-/// By hand: what is derived for one of several forms first keeps whatever is there, be it a list of 30 MiB.
+/// Written by hand, since a derived implementation for an untagged enum first buffers whatever is there, even a list
+/// of 30 MiB.
 impl<'de> Deserialize<'de> for OfficialOperations {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(FiguresOrNumber)
@@ -59,7 +60,7 @@ impl<'de> Deserialize<'de> for OfficialOperations {
 struct FiguresOrNumber;
 
 #[derive(Deserialize)]
-struct Figures {
+struct OfficialFigures {
     #[serde(rename = "Effective Neuron Ops")]
     effective: f64,
     #[serde(rename = "Neuron Dense Ops")]
@@ -86,13 +87,15 @@ impl<'de> Visitor<'de> for FiguresOrNumber {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OfficialOperations, A::Error> {
-        let Figures { effective, dense } = Figures::deserialize(MapAccessDeserializer::new(map))?;
+        let OfficialFigures { effective, dense } =
+            OfficialFigures::deserialize(MapAccessDeserializer::new(map))?;
         Ok(OfficialOperations::Figures { effective, dense })
     }
 }
 
 impl End {
-    /// Why it does not fit so many samples in so many batches; `None` where it may, or some batches are yet to come.
+    /// Why it does not fit this many samples in this many batches; `None` if it may fit, or batches are still to
+    /// come.
     pub fn unlike(&self, batches: u64, samples: u128) -> Option<String> {
         let said = self.samples?;
         let are_all_there = self.batches == Some(batches);
@@ -105,8 +108,15 @@ impl End {
         })
     }
 
-    /// In what this, another end of the same rank, says another thing; `None` where they agree as far as both speak.
-    pub fn contradiction(&self, other: &Self) -> Option<String> {
+    /// Why this end contradicts the one of the same rank that counts, which is in the file `source`; `None` if they
+    /// agree as far as both say something.
+    pub fn conflict_with(&self, counts: &Self, source: &str) -> Option<SnapshotError> {
+        let how = self.contradiction(counts)?;
+        let what = format!("it contradicts {source}, which counts: {how}");
+        Some(SnapshotError::new(what, "delete the one that is wrong"))
+    }
+
+    fn contradiction(&self, other: &Self) -> Option<String> {
         let numbers = [("samples", self.samples, other.samples), ("batches", self.batches, other.batches)];
         for (what, here, there) in numbers {
             if let (Some(here), Some(there)) = (here, there)
@@ -122,10 +132,10 @@ impl End {
     /// Parses the bytes of an `end.json`.
     ///
     /// # Errors
-    /// Where it is not a JSON object with fields of these types.
+    /// If it is not a JSON object with fields of these types.
     pub fn parse(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let bytes = utf8(bytes)?;
-        // A list would do for fields in their order.
+        // Serde would also accept a list of the fields in order.
         let is_object = bytes.trim_ascii_start().starts_with(b"{");
         let parsed = serde_json::from_slice(bytes).and_then(|end| {
             if is_object { Ok(end) } else { Err(serde::de::Error::custom("it is not an object")) }

@@ -1,15 +1,15 @@
-//! What may be meant by a name that the format does not know, or that a manifest and a batch do not share.
+//! Guesses what is meant by a name that the format does not know, or that only one of manifest and batch has.
 
 use super::batch::is_known;
 use super::bounded::shown;
 
-/// The most names that are given of several.
+/// The most names in one hint.
 pub(super) const NAMED: usize = 5;
 
-/// Of so many members at the most it is looked for.
+/// The most members that are examined for hints.
 const LOOKED_AT: usize = 1000;
 
-/// What people call the members of a batch, and the names that they have.
+/// What people call the members of a batch, and their right names.
 const PARTS: [(&str, &str); 11] = [
     ("post", "post"),
     ("mem", "post"),
@@ -24,15 +24,14 @@ const PARTS: [(&str, &str); 11] = [
     ("shape", "shape"),
 ];
 
-/// What people call the number of samples.
 const SAMPLES: [&str; 6] = ["samples", "sample", "n_samples", "num_samples", "nsamples", "batch_size"];
 
-/// What wrappers put before the names of modules: `DataParallel` and `torch.compile`.
+/// What `DataParallel` and `torch.compile` put before the names of modules.
 const WRAPPERS: [&str; 2] = ["module", "_orig_mod"];
 
-/// The name that a member which is not read may have been meant to have.
+/// The name that an ignored member was probably meant to have.
 pub(super) fn meant(member: &str) -> Option<String> {
-    // Only one without the suffix is not read.
+    // Such a member is only ignored if it lacks the suffix.
     if is_known(member) {
         return Some(format!("{member}.npy"));
     }
@@ -56,7 +55,7 @@ fn part_of(word: &str) -> Option<&'static str> {
     PARTS.iter().find(|(said, _)| *said == word).map(|(_, part)| *part)
 }
 
-/// Of several members that are not read those whose names are known to be meant for another, in words.
+/// What the ignored members were probably meant to be, in words.
 pub(super) fn all_meant(members: &[String]) -> Option<String> {
     let hint =
         |member: &String| Some(format!("{} may be meant for {}", shown(member), shown(&meant(member)?)));
@@ -64,7 +63,7 @@ pub(super) fn all_meant(members: &[String]) -> Option<String> {
     (!hints.is_empty()).then(|| hints.join(", "))
 }
 
-/// Whether two names may be those of one layer: without wrappers, or one of a part of the network alone.
+/// Whether two names may mean the same layer: they differ by a wrapper, or one is relative to a part of the network.
 pub(super) fn are_alike(one: &str, other: &str) -> bool {
     let (one, other) = (bare(one), bare(other));
     let is_within =
@@ -72,7 +71,7 @@ pub(super) fn are_alike(one: &str, other: &str) -> bool {
     one == other || is_within(&one, &other) || is_within(&other, &one)
 }
 
-/// A layer's name in small letters, without what wrappers put before it.
+/// A layer's name in lower case and without wrappers.
 fn bare(layer: &str) -> String {
     let parts = layer.split('.').filter(|part| !WRAPPERS.contains(part));
     parts.collect::<Vec<_>>().join(".").to_lowercase()

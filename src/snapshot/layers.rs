@@ -1,18 +1,19 @@
-//! The layers of a manifest, in its order, and where each is by its name.
+//! The layers of a manifest in its order, with an index by name.
 
 use super::bounded::at_most;
 use super::manifest::LayerEntry;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::Deref;
 
-/// The most layers of a manifest: a batch may have no more members.
+/// The most layers of a manifest, since a batch may have no more members.
 pub(super) const MAX_LAYERS: usize = super::zip::MAX_MEMBERS;
 
-/// The layers of a manifest, which cannot be changed, so that the index that every batch is looked up in is made once.
+/// The layers of a manifest. They cannot be changed, so that the index for looking up the layers of every batch is
+/// built once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layers {
     entries: Vec<LayerEntry>,
-    /// The places of the entries, by name.
+    /// The indices of the entries by name.
     by_name: Vec<usize>,
 }
 
@@ -23,18 +24,17 @@ impl Layers {
         Self { entries, by_name }
     }
 
-    /// The place of a layer.
+    /// The index of a layer.
     pub fn place(&self, name: &str) -> Option<usize> {
         let found = self.by_name.binary_search_by(|&place| self.entries[place].name.as_str().cmp(name));
         found.ok().map(|at| self.by_name[at])
     }
 
-    /// A layer by its name.
     pub fn named(&self, name: &str) -> Option<&LayerEntry> {
         self.place(name).map(|place| &self.entries[place])
     }
 
-    /// The first name that is in it twice.
+    /// The first duplicate name.
     pub(super) fn twice(&self) -> Option<&str> {
         let twice = self.by_name.windows(2).filter(|pair| {
             let [first, second] = [pair[0], pair[1]].map(|place| self.entries[place].name.as_str());

@@ -1,4 +1,4 @@
-//! `manifest.json`: what the layers of a run are, as the benchmark that writes it declares.
+//! `manifest.json`: the layers of a run, as declared by the benchmark that writes it.
 
 use super::bounded::{at_most, quoted, shown, warnings};
 use super::document::utf8;
@@ -10,67 +10,62 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
 
-/// The version of the format that this program reads.
 const VERSION: u64 = 1;
 
-/// The manifest of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// What tells one run from another of the same name and layers, where the producer says.
+    /// Distinguishes a run from another with the same name and layers, if the producer sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The run's name.
     #[serde(default)]
     pub run: Option<String>,
-    /// What wrote the run, with versions.
+    /// The programs that wrote the run, with versions.
     #[serde(default)]
     pub producer: Option<String>,
-    /// Samples that the whole run will have, where known.
+    /// The samples that the whole run will have, if known.
     #[serde(default)]
     pub expected_samples: Option<u64>,
-    /// Batches that the whole run will have, where known.
+    /// The batches that the whole run will have, if known.
     #[serde(default)]
     pub expected_batches: Option<u64>,
-    /// The layers, in the order in which they are shown.
+    /// In the order in which they are shown.
     #[serde(default)]
     pub layers: Layers,
-    /// What the producer noticed that can make NeuroBench's figures misleading, in plain sentences: a hundred
-    /// of them, where there are more.
+    /// What the producer noticed that can make NeuroBench's figures misleading, in plain sentences; at most a
+    /// hundred.
     #[serde(default, deserialize_with = "warnings")]
     pub warnings: Vec<String>,
-    /// How many ranks write the run, where there are several and it is known.
+    /// The number of ranks that write the run, if there are several and it is known.
     #[serde(default)]
     pub world_size: Option<u64>,
-    /// Set where the producer deletes batches once they are acknowledged as counted: how many it keeps.
+    /// How many batches the producer keeps, if it deletes batches once they are acknowledged as counted.
     #[serde(default)]
     pub keep: Option<u64>,
 }
 
-/// One layer of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerEntry {
-    /// The module's qualified name.
+    /// The qualified name of the module.
     pub name: String,
-    /// The class name of its neuron, such as `Leaky`.
+    /// The class name, such as `Leaky`.
     pub neuron: String,
-    /// Its reset mechanism: `subtract`, `zero` or `none`.
+    /// The reset mechanism: `subtract`, `zero` or `none`.
     pub reset: String,
-    /// One sample's neurons; unchecked where it is absent.
+    /// The shape of one sample's neurons; if absent, it is not checked.
     #[serde(default, deserialize_with = "neurons")]
     pub shape: Option<Vec<u64>>,
 }
 
-/// A layer as it stands in a batch: its name and one sample's neurons.
+/// A layer in a batch: its name and the shape of one sample's neurons.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LayerShape {
-    /// The layer's name.
     pub name: String,
-    /// The axes behind the batch axis; `None` where the array has no element, so that they say nothing.
+    /// The axes after the batch axis; `None` if the array has no elements, so that they mean nothing.
     pub neurons: Option<Vec<u64>>,
 }
 
 impl LayerShape {
-    /// The memory that some of them take, about.
+    /// About how much memory some of them take, in bytes.
     pub(crate) fn bytes_of(layers: &[Self]) -> usize {
         let bytes = |layer: &Self| {
             let axes = layer.neurons.as_ref().map_or(0, Vec::len);
@@ -81,8 +76,8 @@ impl LayerShape {
 }
 
 impl Manifest {
-    /// Whether another manifest, later on, can only be that of another model: it has another name or producer, or
-    /// none of the layers.
+    /// Whether a later manifest must be that of another model: it has another name or producer, or none of the
+    /// layers.
     pub fn is_of_another_model(&self, later: &Self) -> bool {
         let names: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
         let has_layers = !self.layers.is_empty() && !later.layers.is_empty();
@@ -92,7 +87,7 @@ impl Manifest {
 }
 
 impl LayerEntry {
-    /// Checks the layer of a batch that has its name.
+    /// Checks the layer of the same name in a batch.
     fn check(&self, found: &LayerShape) -> Result<(), SnapshotError> {
         match (&self.shape, &found.neurons) {
             (Some(declared), Some(found)) if declared != found => Err(SnapshotError::new(
@@ -106,7 +101,7 @@ impl LayerEntry {
         }
     }
 
-    /// That a batch does not have it, but perhaps others that the manifest lacks.
+    /// The error that a batch lacks this layer, but perhaps has others that the manifest lacks.
     fn missing(&self, undeclared: &[&str]) -> SnapshotError {
         let missing = format!("layer {} of the manifest is missing", quoted(&self.name));
         if let Some(alike) = undeclared.iter().find(|layer| are_alike(&self.name, layer)) {
@@ -129,74 +124,74 @@ impl LayerEntry {
 /// Why a manifest cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManifestError {
-    /// Not a manifest of this format; the batches can be counted without it.
+    /// It is not a manifest of this format. The batches can be counted without it.
     Unusable(SnapshotError),
-    /// Of a newer version of the format, whose batches this program might count wrongly.
+    /// It has a newer version of the format, whose batches this program might count wrongly.
     Newer(SnapshotError),
 }
 
-/// The fields that say what the document is, read before the rest so that a newer version is refused
-/// as newer, whatever else has changed in it.
+/// The fields that say what the document is. They are read first, so that a newer version is refused as newer,
+/// whatever else has changed in it.
 #[derive(Deserialize)]
-struct Preamble {
+struct ManifestHead {
     format: Option<String>,
-    version: Option<Version>,
+    version: Option<ManifestVersion>,
 }
 
-/// The version of a document: a number, or the type of what stands in its place.
-enum Version {
+/// The version of a document: a number, or the type of something else in its place.
+enum ManifestVersion {
     Of(u64),
     Not(&'static str),
 }
 
-impl<'de> Deserialize<'de> for Version {
+impl<'de> Deserialize<'de> for ManifestVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyVersion)
     }
 }
 
-/// Reads over what stands in the place of a version and is none: kept, a list of 30 MiB would take gigabytes.
+/// Skips something else in the place of a version. Keeping a list of 30 MiB would take gigabytes.
 struct AnyVersion;
 
 impl<'de> Visitor<'de> for AnyVersion {
-    type Value = Version;
+    type Value = ManifestVersion;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a version")
     }
 
-    fn visit_u64<E: Error>(self, version: u64) -> Result<Version, E> {
-        Ok(Version::Of(version))
+    fn visit_u64<E: Error>(self, version: u64) -> Result<ManifestVersion, E> {
+        Ok(ManifestVersion::Of(version))
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Version, E> {
-        Ok(Version::Not("a negative number"))
+    fn visit_i64<E: Error>(self, _: i64) -> Result<ManifestVersion, E> {
+        Ok(ManifestVersion::Not("a negative number"))
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Version, E> {
-        Ok(Version::Not("a number that is no integer"))
+    fn visit_f64<E: Error>(self, _: f64) -> Result<ManifestVersion, E> {
+        Ok(ManifestVersion::Not("a number that is no integer"))
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Version, E> {
-        Ok(Version::Not("a truth value"))
+    fn visit_bool<E: Error>(self, _: bool) -> Result<ManifestVersion, E> {
+        Ok(ManifestVersion::Not("a truth value"))
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Version, E> {
-        Ok(Version::Not("a string"))
+    fn visit_str<E: Error>(self, _: &str) -> Result<ManifestVersion, E> {
+        Ok(ManifestVersion::Not("a string"))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Version, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ManifestVersion, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Version::Not("a list"))
+        Ok(ManifestVersion::Not("a list"))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Version, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<ManifestVersion, A::Error> {
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Version::Not("an object"))
+        Ok(ManifestVersion::Not("an object"))
     }
 }
 
-/// The shape of a layer, of which no more is read than an array can have.
+/// Reads the shape of a layer, with no more axes than an array can have.
 fn neurons<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u64>>, D::Error> {
     Ok(Option::<Axes>::deserialize(deserializer)?.map(|Axes(axes)| axes))
 }
@@ -210,30 +205,28 @@ impl<'de> Deserialize<'de> for Axes {
 }
 
 impl Manifest {
-    /// Parses the bytes of a `manifest.json`.
-    ///
     /// # Errors
     /// [`ManifestError::Newer`] for a higher version, [`ManifestError::Unusable`] for anything else
     /// that is not a manifest: not JSON, another format, a field of the wrong type, a layer twice, far too many
     /// layers.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         let bytes = utf8(bytes).map_err(ManifestError::Unusable)?;
-        let preamble: Preamble = from_json(bytes)?;
+        let preamble: ManifestHead = from_json(bytes)?;
         if preamble.format.as_deref() != Some("neurotop") {
             return Err(unusable("it has no \"format\": \"neurotop\""));
         }
         match preamble.version {
-            Some(Version::Of(VERSION)) => {}
-            Some(Version::Of(newer)) if newer > VERSION => {
+            Some(ManifestVersion::Of(VERSION)) => {}
+            Some(ManifestVersion::Of(newer)) if newer > VERSION => {
                 return Err(ManifestError::Newer(SnapshotError::new(
                     format!("version {newer} of the format, and this neurotop reads version {VERSION}"),
                     "update neurotop",
                 )));
             }
-            Some(Version::Of(older)) => {
+            Some(ManifestVersion::Of(older)) => {
                 return Err(unusable(&format!("\"version\" is {older}, not {VERSION}")));
             }
-            Some(Version::Not(kind)) => {
+            Some(ManifestVersion::Not(kind)) => {
                 return Err(unusable(&format!("\"version\" is {kind}, not {VERSION}")));
             }
             None => return Err(unusable("it has no \"version\"")),
@@ -245,20 +238,20 @@ impl Manifest {
         }
     }
 
-    /// The first layer that is in it twice, which none may be.
+    /// Fails if a layer is in it twice.
     pub fn layer_twice(&self) -> Option<&str> {
         self.layers.twice()
     }
 
     /// Checks the layers of a batch against the manifest.
     ///
-    /// A layer that the manifest lacks is allowed (it has no price); one that the batch lacks, or
-    /// whose neurons have another shape, is not.
+    /// The batch may have layers that are not in the manifest, which have no price. It must not lack a layer of the
+    /// manifest, or have one with another shape.
     ///
     /// # Errors
     /// Names the first layer that does not match.
     pub fn check<'a>(&self, layers: &'a [LayerShape]) -> Result<(), SnapshotError> {
-        // By the places of the batch's layers: a small batch must not take as long as the manifest is.
+        // Looks up the batch's layers, since a small batch must not take as long as the manifest is.
         let place = |layer: &'a LayerShape| Some((self.layers.place(&layer.name)?, layer));
         let mut present: Vec<(usize, &LayerShape)> = layers.iter().filter_map(place).collect();
         present.sort_unstable_by_key(|&(place, _)| place);
@@ -278,15 +271,24 @@ impl Manifest {
         names.filter(|name| self.layers.place(name).is_none()).collect()
     }
 
-    /// What the manifest of a rank says of the whole run: what its layers are. Its name, its producer and what
-    /// it expects are those of the rank.
+    /// What the manifest of a rank says about the whole run: its layers. Its name, its producer and its expectations
+    /// are those of the rank alone.
     #[must_use]
     pub fn of_all_ranks(self) -> Self {
         Self { run: None, producer: None, expected_samples: None, expected_batches: None, ..self }
     }
 
-    /// In what this, the manifest of a rank, says another thing of the layers than that of the run; `None`
-    /// where they agree.
+    /// Why this manifest of a rank contradicts the one that is taken for the run's, which is in the file `source`;
+    /// `None` if they agree.
+    pub fn conflict_with(&self, of_run: &Self, source: &str) -> Option<SnapshotError> {
+        let how = self.contradiction(of_run)?;
+        Some(SnapshotError::new(
+            format!("it contradicts {source}, which is taken for the run's: {how}"),
+            "have all ranks run the same model, or give each a run of its own",
+        ))
+    }
+
+    /// In what the manifest of a rank differs from the run's; `None` if they agree.
     pub fn contradiction(&self, of_run: &Self) -> Option<String> {
         for layer in &self.layers {
             let name = quoted(&layer.name);

@@ -1,4 +1,4 @@
-//! One array file of a batch, inside an `.npz` or on its own, read as a stream of decoded bytes.
+//! Reads one array file of a batch, in an `.npz` or on its own, as a stream of decoded bytes.
 
 use super::bounded::shown;
 use super::{Crc, SnapshotError};
@@ -9,53 +9,52 @@ use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Compressed bytes read at a time.
+/// Compressed bytes per read.
 const DEFLATED_BLOCK: usize = 256 << 10;
 
-/// Stored bytes read ahead: a header and a small array cost one system call. Blocks larger than this are
-/// read straight into the reader's own buffer.
+/// Stored bytes that are read ahead, so that a header with a small array costs one system call. Larger blocks are
+/// read directly into the caller's buffer.
 const STORED_AHEAD: usize = 512;
 
-/// How the bytes of a member are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Stored,
     Deflated,
 }
 
-/// One `.npy` of a batch: where its bytes are. Cheap to clone.
+/// Where the bytes of one `.npy` of a batch are. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Member {
     pub(super) name: String,
     pub(super) container: Container,
-    /// Where the (encoded) bytes lie in the file.
+    /// Where the encoded bytes are in the file.
     pub(super) range: Range<u64>,
     pub(super) encoding: Encoding,
-    /// Decoded bytes, as declared; checked when the member is read.
+    /// The declared number of decoded bytes, which is checked when the member is read.
     pub(super) size: u64,
-    /// The CRC-32 of the decoded bytes, where the container has one.
+    /// The CRC-32 of the decoded bytes, if the container has one.
     pub(super) crc: Option<u32>,
 }
 
 impl Member {
-    /// The member's name, without `.npy`.
+    /// The name without `.npy`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Opens the member at its first byte, to be read whole and verified by [`MemberReader::finish`].
+    /// Opens the member at its first byte, to be read completely and verified by [`MemberReader::finish`].
     ///
     /// # Errors
-    /// Where the file cannot be opened.
+    /// If the file cannot be opened.
     pub fn reader(&self) -> Result<MemberReader, SnapshotError> {
         self.reader_of(0..self.size)
     }
 
-    /// Opens a range of the member's decoded bytes. Several threads can read a range each; what their
-    /// [`MemberReader::end`]s give, put together in order, verifies the whole.
+    /// Opens a range of the decoded bytes. Several threads can read a range each. The results of their
+    /// [`MemberReader::end`]s, joined in order, verify the whole.
     ///
     /// # Errors
-    /// Where the file cannot be opened, or the bytes before the range cannot be decoded.
+    /// If the file cannot be opened, or the bytes before the range cannot be decoded.
     pub(crate) fn reader_of(&self, range: Range<u64>) -> Result<MemberReader, SnapshotError> {
         let mut reader = self.reader_from(range.start)?;
         reader.remaining = range.end.min(self.size).saturating_sub(range.start);
@@ -63,12 +62,12 @@ impl Member {
         Ok(reader)
     }
 
-    /// Opens the member `offset` decoded bytes in, without verifying what is read.
+    /// Opens the member at the decoded byte `offset`, without verification.
     ///
-    /// For a second pass over bytes that another reader verifies.
+    /// This is for a second pass over bytes that another reader verifies.
     ///
     /// # Errors
-    /// Where the file cannot be opened or the bytes before `offset` cannot be decoded.
+    /// If the file cannot be opened or the bytes before `offset` cannot be decoded.
     pub(crate) fn reader_from(&self, offset: u64) -> Result<MemberReader, SnapshotError> {
         let stored = self.encoding == Encoding::Stored;
         let mut reader = MemberReader {
@@ -84,17 +83,17 @@ impl Member {
         Ok(reader)
     }
 
-    /// Its decoded bytes, as declared.
+    /// The declared number of decoded bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Whether a reader can begin anywhere without decoding what lies before.
+    /// Whether a reader can begin anywhere without decoding what comes before.
     pub(crate) fn is_stored(&self) -> bool {
         self.encoding == Encoding::Stored
     }
 
-    fn source(&self, offset: u64) -> Result<Source, SnapshotError> {
+    fn source(&self, offset: u64) -> Result<MemberSource, SnapshotError> {
         let file = match &self.container {
             Container::Open(contents) => contents.stream(self.range.end),
             Container::File(path) => {
@@ -106,17 +105,16 @@ impl Member {
         let range = self.range.start.saturating_add(offset).min(self.range.end)..self.range.end;
         let bytes = RangeReader::new(file, range);
         Ok(match self.encoding {
-            Encoding::Stored => Source::Stored(BufReader::with_capacity(STORED_AHEAD, bytes)),
-            Encoding::Deflated => Source::Deflated(Box::new(DeflateDecoder::new(BufReader::with_capacity(
-                DEFLATED_BLOCK,
-                bytes,
-            )))),
+            Encoding::Stored => MemberSource::Stored(BufReader::with_capacity(STORED_AHEAD, bytes)),
+            Encoding::Deflated => MemberSource::Deflated(Box::new(DeflateDecoder::new(
+                BufReader::with_capacity(DEFLATED_BLOCK, bytes),
+            ))),
         })
     }
 }
 
 #[derive(Debug)]
-enum Source {
+enum MemberSource {
     Stored(BufReader<RangeReader<Arc<Contents>>>),
     Deflated(Box<DeflateDecoder<BufReader<RangeReader<Arc<Contents>>>>>),
 }
@@ -125,9 +123,9 @@ enum Source {
 #[derive(Debug)]
 pub struct MemberReader {
     name: String,
-    source: Source,
+    source: MemberSource,
     remaining: u64,
-    /// Of the bytes that were read, where they are to be verified.
+    /// The checksum of the bytes so far, if they are to be verified.
     sum: Option<Crc>,
     /// The CRC-32 of the whole member.
     expected: Option<u32>,
@@ -137,22 +135,22 @@ pub struct MemberReader {
 #[derive(Debug, Clone)]
 pub(crate) struct Checksum {
     member: String,
-    /// Of the bytes that were read, and of the whole member; `None` where the container has none.
+    /// The checksum of the bytes that were read, and the declared one of the whole member; `None` if there is none.
     sums: Option<(Crc, u32)>,
 }
 
 impl Checksum {
-    /// Adds that of the range which follows.
+    /// Adds the checksum of the next range.
     pub(crate) fn append(&mut self, next: &Self) {
         if let (Some((sum, _)), Some((next, _))) = (&mut self.sums, &next.sums) {
             sum.append(*next);
         }
     }
 
-    /// Verifies the whole member, of which this must be the checksum by now.
+    /// Verifies the whole member. All its ranges must have been added.
     ///
     /// # Errors
-    /// Where it is another than the container declares.
+    /// If it differs from the declared one.
     pub(crate) fn verify(self) -> Result<(), SnapshotError> {
         if self.sums.is_none_or(|(sum, expected)| sum.value() == expected) {
             return Ok(());
@@ -165,18 +163,22 @@ impl Checksum {
 }
 
 impl MemberReader {
-    /// Where in the file the next bytes are; 0 where they are not stored there as they are.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The offset of the next bytes in the file; 0 if they are not stored there literally.
     pub(crate) fn place(&self) -> u64 {
         match &self.source {
-            Source::Stored(source) => source.get_ref().position() - source.buffer().len() as u64,
-            Source::Deflated(_) => 0,
+            MemberSource::Stored(source) => source.get_ref().position() - source.buffer().len() as u64,
+            MemberSource::Deflated(_) => 0,
         }
     }
 
     /// Fills `buffer` with the next bytes.
     ///
     /// # Errors
-    /// Where the member ends before that, cannot be read, or cannot be inflated.
+    /// If the member ends before that, cannot be read, or cannot be inflated.
     pub fn fill(&mut self, buffer: &mut [u8]) -> Result<(), SnapshotError> {
         self.fill_unsummed(buffer)?;
         if let Some(sum) = &mut self.sum {
@@ -185,7 +187,7 @@ impl MemberReader {
         Ok(())
     }
 
-    /// Fills `buffer` with the next bytes, which the caller adds to [`MemberReader::sum`] before it reads on.
+    /// Fills `buffer` with the next bytes. The caller must add them to [`MemberReader::sum`] before the next read.
     ///
     /// # Errors
     /// As [`MemberReader::fill`].
@@ -194,8 +196,8 @@ impl MemberReader {
             return Err(self.ends_early());
         }
         let result = match &mut self.source {
-            Source::Stored(source) => source.read_exact(buffer),
-            Source::Deflated(source) => source.read_exact(buffer),
+            MemberSource::Stored(source) => source.read_exact(buffer),
+            MemberSource::Deflated(source) => source.read_exact(buffer),
         };
         result.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => self.ends_early(),
@@ -209,12 +211,12 @@ impl MemberReader {
         Ok(())
     }
 
-    /// The sum of what was read; `None` where it is not verified.
+    /// The checksum so far; `None` if the bytes are not verified.
     pub(crate) fn sum(&mut self) -> Option<&mut Crc> {
         self.sum.as_mut()
     }
 
-    /// Reads over the next `bytes` bytes.
+    /// Skips the next `bytes` bytes.
     ///
     /// # Errors
     /// As [`MemberReader::fill`].
@@ -229,13 +231,13 @@ impl MemberReader {
         Ok(())
     }
 
-    /// Reads whatever is left of the range; its checksum.
+    /// Reads the rest of the range, and returns its checksum.
     ///
     /// # Errors
-    /// Where the member has more or fewer bytes than declared.
+    /// If the member has more or fewer bytes than declared.
     pub(crate) fn end(mut self) -> Result<Checksum, SnapshotError> {
         self.skip(self.remaining)?;
-        if let Source::Deflated(source) = &mut self.source
+        if let MemberSource::Deflated(source) = &mut self.source
             && !matches!(source.read(&mut [0]), Ok(0))
         {
             return Err(SnapshotError::new(
@@ -246,10 +248,10 @@ impl MemberReader {
         Ok(Checksum { member: self.name, sums: self.sum.zip(self.expected) })
     }
 
-    /// Reads whatever is left and verifies the whole.
+    /// Reads the rest, and verifies the whole.
     ///
     /// # Errors
-    /// Where the member has more or fewer bytes than declared, or their CRC-32 is another.
+    /// If the member has more or fewer bytes than declared, or another CRC-32.
     pub fn finish(self) -> Result<(), SnapshotError> {
         self.end()?.verify()
     }

@@ -1,8 +1,8 @@
-//! What is on disk: the manifest, the end of a run, and batches of membrane potentials, checked.
+//! What is on disk: names, the manifest, the end of a run, and batches of membrane potentials, read and checked.
 //!
-//! Nothing here watches a directory or counts an operation. Opening a batch reads the headers of all
-//! its members and checks them against one another; the data are read later, as a stream, by whoever
-//! counts them. The format is described in `docs/format.md`.
+//! Nothing here may watch a directory or count anything. Opening a batch reads the headers of all members and checks
+//! them against one another. Whoever counts the data reads them later, as a stream. The format is described in
+//! `docs/format.md`.
 
 mod batch;
 mod bounded;
@@ -26,33 +26,35 @@ pub use layers::Layers;
 pub use manifest::{LayerEntry, LayerShape, Manifest, ManifestError};
 pub(crate) use member::Checksum;
 pub use member::{Member, MemberReader};
-pub use name::{BatchId, BatchName, EntryName, Slip, classify, is_nearly_batch, meant_name};
-pub use npy::{Dtype, Header, Kind, Order, elements};
+pub use name::{
+    BatchId, BatchName, EntryName, Slip, classify, is_nearly_batch, is_unfinished_batch, meant_name,
+};
+pub use npy::{Dtype, ElementKind, Header, MemoryOrder, elements};
 
-use crate::storage::Trouble;
+use crate::storage::StoreError;
 use bounded::shortened;
 pub(crate) use bounded::shown;
 use std::borrow::Cow;
 use std::io;
 
-/// The most characters of what was wrong: of each batch that is set aside it is kept.
+/// The most characters in `what`, since it is kept for each batch that is set aside.
 const MAX_WHAT: usize = 1_000;
 
-/// Why something on disk could not be read: what was wrong, and what the user can do about it.
+/// Why something on disk cannot be used: what is wrong, and what the user can do about it.
 ///
-/// The file is named by whoever reports the error, since a batch may have been renamed meanwhile.
+/// Whoever reports the error names the file, since a batch may have been renamed meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; {advice}")]
 pub struct SnapshotError {
-    /// What was wrong, naming the member where there is one.
+    /// What is wrong, with the name of the member if there is one.
     pub what: String,
     /// What to do about it, in the imperative.
     pub advice: String,
-    /// Whether it may be over by itself: a network that is gone, not a file that is wrong.
+    /// Whether it may go away by itself: the network is gone, and not the file wrong.
     is_passing: bool,
 }
 
-/// Whether the system is to blame, and not the file: too many of them are open, or its disk is gone for a while.
+/// Whether the system is to blame, and not the file: too many files are open, or the disk is gone for a while.
 #[cfg(unix)]
 fn is_passing(error: &io::Error) -> bool {
     use rustix::io::Errno;
@@ -75,7 +77,7 @@ fn is_passing(_: &io::Error) -> bool {
 }
 
 impl SnapshotError {
-    /// An error from its two halves; what was wrong is shortened where it is very long.
+    /// Shortens `what` if it is very long.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
         let mut what = what.into();
         if let Cow::Owned(short) = shortened(&what, MAX_WHAT) {
@@ -84,18 +86,18 @@ impl SnapshotError {
         Self { what, advice: advice.into(), is_passing: false }
     }
 
-    /// A fault of this program while it read a batch.
+    /// A bug in this program that a batch has triggered.
     pub(crate) fn fault() -> Self {
         Self::new("a fault of neurotop itself", "please report it")
     }
 
-    /// An error of the operating system while reading `what`.
+    /// An error of the operating system while `what` was read.
     pub fn io(what: impl std::fmt::Display, error: &io::Error) -> Self {
-        if let Some(trouble) = Trouble::of(error) {
-            let is_passing = trouble.is_passing;
+        if let Some(store_error) = StoreError::find_in(error) {
+            let is_passing = store_error.is_passing;
             return Self {
                 is_passing,
-                ..Self::new(format!("cannot read {what}: {trouble}"), trouble.advice)
+                ..Self::new(format!("cannot read {what}: {store_error}"), store_error.advice)
             };
         }
         let is_passing = is_passing(error);
@@ -110,12 +112,12 @@ impl SnapshotError {
         Self { is_passing, ..Self::new(format!("cannot read {what}: {error}"), advice) }
     }
 
-    /// Whether it may be over by itself: a network that is gone, not a file that is wrong.
+    /// Whether it may go away by itself: the network is gone, and not the file wrong.
     pub fn is_passing(&self) -> bool {
         self.is_passing
     }
 
-    /// The same error, said of one member of a batch.
+    /// The same error with the name of a member in front.
     #[must_use]
     pub fn of_member(self, member: &str) -> Self {
         let what = format!("{}: {}", shown(member), self.what);

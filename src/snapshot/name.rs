@@ -1,23 +1,21 @@
-//! What a name in a run's directory stands for.
+//! What the names in a run's directory mean.
 
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
 
-/// What tells one batch of a run from another: its number, and the rank that wrote it.
+/// Identifies a batch of a run: its number, and the rank that wrote it.
 ///
-/// In the order of the numbers: what is kept of the newest batches is that of all ranks.
+/// Ordered by number, so that the newest batches are those of all ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BatchId {
-    /// The batch number.
     pub number: u64,
-    /// The rank; `None` for a batch that belongs to no rank.
+    /// `None` if the batch belongs to no rank.
     pub rank: Option<u32>,
 }
 
 impl BatchId {
-    /// A number for a count of the batch, so that the sum of these numbers over all batches tells which batches are
-    /// counted, and what of each.
+    /// A hash of the batch and its count. The sum of these over all batches identifies the set of counted batches.
     pub fn fingerprint(self, digest: Option<NonZeroU64>) -> u64 {
         let rank = self.rank.map_or(0, |rank| u64::from(rank) + 1);
         let parts = [self.number, rank, digest.map_or(0, NonZeroU64::get)];
@@ -25,7 +23,7 @@ impl BatchId {
     }
 }
 
-/// Spreads each bit over all bits (the finalizer of SplitMix64), so that sums of several hide nothing.
+/// Spreads each bit over all bits (the finalizer of SplitMix64), so that differences do not cancel in a sum.
 fn mix(bits: u64) -> u64 {
     let bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -49,8 +47,8 @@ impl std::fmt::Display for BatchId {
     }
 }
 
-/// What an entry of a run's directory is, by its name alone: relative to the run's directory, with `/`
-/// between the directory of a rank and what is in it.
+/// What an entry of a run's directory is, judged by its name alone. The name is a path in the run's directory with
+/// `/` as the separator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryName {
     /// `manifest.json`: the run's own, or that of a rank.
@@ -63,42 +61,42 @@ pub enum EntryName {
     BatchDirectory(BatchId),
     /// `rank-R`: the directory of a rank.
     Rank(u32),
-    /// Looks like the directory of a rank, but its name gives no rank.
+    /// Looks like the directory of a rank, but contains no rank.
     MisnamedRank,
-    /// Begins with `.` or ends in `.tmp`: being written, never read.
+    /// Begins with `.` or ends in `.tmp`: it is being written, and never read.
     Temporary,
-    /// Looks like a part of a run but is not named as one, so it is not counted.
+    /// Looks like a part of a run but is not named as one, so that it is not counted.
     Misnamed(Slip),
-    /// Anything else: none of our business.
+    /// Anything else, which is none of our business.
     Foreign,
 }
 
-/// How a name differs from that of the part of a run that it looks like.
+/// How a name differs from the right name of what it looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Slip {
-    /// It has a number, but not as a batch has: `batch_3.npz`, `step-3.npz`, or the directory `batch3`.
+    /// It has a number, but not in the form of a batch: `batch_3.npz`, `step-3.npz`, or the directory `batch3`.
     Numbered,
-    /// It has none: `weights.npz`, `lif1.npy`.
+    /// It has no number: `weights.npz`, `lif1.npy`.
     Unnumbered,
     /// `Batch-3.npz`, `batch-3.NPZ`.
     Capitals,
     /// A batch by its name, in another format: `batch-3.pt`.
     Format,
-    /// The same, compressed as a whole: `batch-3.npz.gz`.
+    /// Compressed as a whole: `batch-3.npz.gz`.
     Packed,
     /// `Manifest.json`, `end.json.txt`.
     Document,
 }
 
-/// Formats in which potentials are saved, and in which no batch is read.
+/// Formats in which people save potentials, and which are not read.
 const OTHER_FORMATS: [&str; 9] =
     [".npy", ".pt", ".pth", ".pkl", ".pickle", ".mat", ".h5", ".hdf5", ".safetensors"];
 
-/// How files are compressed as a whole.
+/// Suffixes of files that are compressed as a whole.
 const PACKED: [&str; 6] = [".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip"];
 
 impl EntryName {
-    /// The batch, where it is one in either form.
+    /// The batch, if it is one in either form.
     pub fn batch(&self) -> Option<BatchId> {
         match self {
             Self::BatchFile(id) | Self::BatchDirectory(id) => Some(*id),
@@ -107,10 +105,10 @@ impl EntryName {
     }
 }
 
-/// Classifies the name of an entry of a run's directory, or of one in the directory of a rank.
+/// Classifies the name of an entry of a run's directory, or of a rank's directory.
 pub fn classify(name: &str) -> EntryName {
     if let Some((directory, inside)) = name.split_once('/') {
-        // Ranks have no ranks of their own.
+        // Ranks do not contain ranks.
         return rank_of(directory).map_or(EntryName::Foreign, |rank| with_rank(classify_one(inside), rank));
     }
     if is_temporary(name) {
@@ -124,7 +122,7 @@ pub fn classify(name: &str) -> EntryName {
         None => rank_of(name).map_or(EntryName::MisnamedRank, EntryName::Rank),
         Some((rank, inside)) if inside.starts_with("batch-") || inside == "end.json" => match number(rank) {
             Some(rank) if rank < MAX_RANK => match with_rank(classify_one(inside), rank as u32) {
-                // `rank-3.batch-x` is meant for a batch, whatever it is.
+                // `rank-3.batch-x` is meant to be a batch.
                 EntryName::Foreign => EntryName::Misnamed(Slip::Unnumbered),
                 meaning => meaning,
             },
@@ -134,10 +132,10 @@ pub fn classify(name: &str) -> EntryName {
     }
 }
 
-/// Ranks are below this.
+/// All ranks are below this.
 const MAX_RANK: u64 = u32::MAX as u64;
 
-/// The rank that a directory of this name is of.
+/// The rank in the name of a directory.
 fn rank_of(name: &str) -> Option<u32> {
     number(name.strip_prefix("rank-")?).filter(|&rank| rank < MAX_RANK).map(|rank| rank as u32)
 }
@@ -184,8 +182,8 @@ fn classify_one(name: &str) -> EntryName {
     }
 }
 
-/// How a name that is not that of a part of a run differs from one, where it looks like one. Only what is certain
-/// enough: there may be notes, models, logs and plots beside batches.
+/// How a wrong name differs from the right one, if it looks like a part of a run. Only reports what is certain
+/// enough, since there may be notes, models, logs and plots beside batches.
 fn slip(name: &str) -> Option<Slip> {
     let small = name.to_ascii_lowercase();
     if matches!(without_txt(&small), "manifest.json" | "end.json") {
@@ -210,8 +208,7 @@ fn slip(name: &str) -> Option<Slip> {
     }
 }
 
-/// The name that one which looks like that of a part of a run, a rank or something in its directory was probably
-/// meant to be.
+/// The name that a wrong one was probably meant to be.
 pub fn meant_name(name: &str) -> Option<String> {
     if let Some((rank, inside)) = name.split_once('/') {
         return meant_name(inside).map(|inside| format!("{rank}/{inside}"));
@@ -233,29 +230,33 @@ pub fn meant_name(name: &str) -> Option<String> {
     }
 }
 
-/// Whether a name is that of a batch, or nearly, as `batch_3.npz` is.
+/// Whether a name is that of a batch, or nearly, like `batch_3.npz`.
 pub fn is_nearly_batch(name: &str) -> bool {
     let small = name.to_ascii_lowercase();
     let is_like_file = small.strip_suffix(".npz").is_some_and(is_like_batch) && !is_temporary(name);
     is_like_file || classify(name).batch().is_some()
 }
 
+/// Whether a name is that of a batch that is being written, or that its writer left behind.
+pub fn is_unfinished_batch(name: &str) -> bool {
+    is_temporary(name) && name.contains("batch-")
+}
+
 fn without_txt(name: &str) -> &str {
     name.strip_suffix(".txt").unwrap_or(name)
 }
 
-/// A name without the suffix that it has of some.
+/// Removes the first of these suffixes that the name has.
 fn without<'a>(name: &'a str, suffixes: &[&str]) -> Option<&'a str> {
     suffixes.iter().find_map(|suffix| name.strip_suffix(suffix))
 }
 
-/// Whether a name without its suffix says that it is a batch, as `batch_3` and `rank0.batch3` do.
+/// Whether a name without its suffix means a batch, like `batch_3` and `rank0.batch3`.
 fn is_like_batch(stem: &str) -> bool {
     word_and_number(stem).is_some_and(|(word, _)| word == "batch")
 }
 
-/// The word and the number that a name without its suffix consists of, as `step_3` does; there may be a rank before
-/// them.
+/// Splits a name without its suffix into a word and a number, like `step_3`. A rank may come first.
 fn word_and_number(stem: &str) -> Option<(&str, &str)> {
     let of_batch = match stem.split_once('.') {
         Some((rank, of_batch)) => {
@@ -270,46 +271,43 @@ fn word_and_number(stem: &str) -> Option<(&str, &str)> {
     (is_word && number(digits).is_some()).then_some((word, digits))
 }
 
-/// The name of a batch, whose every form it can give back: perhaps a rank in so many digits, as a directory
-/// or a prefix, `batch-`, a number in so many digits, and perhaps `.npz`. Names are kept for every batch of a
-/// run, so they take no memory of their own.
+/// The name of a batch in 16 bytes without a heap allocation, since there is one for every batch of a run. Keeps
+/// every detail of the spelling: the number of digits, whether the rank is a directory or a prefix, and whether there
+/// is a suffix.
 ///
-/// In the order of the numbers, then of the ranks.
+/// Ordered by number, then by rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BatchName {
-    /// The batch number.
     pub number: u64,
-    /// The rank and one more, so that a name without a rank takes no more room.
+    /// The rank plus 1, so that no rank takes no extra room.
     rank: Option<NonZeroU32>,
     rank_digits: u8,
     digits: u8,
     is_file: bool,
-    /// Whether the rank is a directory, and not a prefix.
+    /// Whether the rank is a directory and not a prefix.
     in_directory: bool,
 }
 
 impl BatchName {
-    /// Whether it is a batch in one file.
     pub fn is_file(&self) -> bool {
         self.is_file
     }
 
-    /// The rank that wrote it, where one is named.
+    /// The rank that wrote it, if the name has one.
     pub fn rank(&self) -> Option<u32> {
         self.rank.map(|more| more.get() - 1)
     }
 
-    /// The name of the same form with another number.
+    /// The same form of name with another number.
     pub fn numbered(self, number: u64) -> Self {
         Self { number, ..self }
     }
 
-    /// Which batch it is the name of.
     pub fn id(&self) -> BatchId {
         BatchId { number: self.number, rank: self.rank() }
     }
 
-    /// The name of a batch; `None` where it is not one.
+    /// `None` if it is not the name of a batch.
     pub fn parse(name: &str) -> Option<Self> {
         let (id, is_file) = match classify(name) {
             EntryName::BatchFile(id) => (id, true),
@@ -334,7 +332,7 @@ impl BatchName {
         })
     }
 
-    /// All names of a batch.
+    /// The range that contains all names of a batch and no others.
     pub fn all_of(id: BatchId) -> RangeInclusive<Self> {
         let name = |digits, flag| Self {
             number: id.number,

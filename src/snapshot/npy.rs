@@ -1,72 +1,64 @@
-//! The header of a NumPy `.npy` file: dtype, memory order and shape of one array.
+//! Reads the header of a NumPy `.npy` file: dtype, memory order and shape of one array.
 //!
-//! Written for this program since the libraries at hand read a header only together with the whole
-//! array, lack half floats, or parse its Python literal by recursion, which a hostile file can make
-//! arbitrarily deep. The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
+//! Existing libraries read a header only together with the whole array, lack half floats, or parse its Python literal
+//! by recursion, which a hostile file can make arbitrarily deep. The format:
+//! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
 use super::bounded::quoted;
 use super::{MemberReader, SnapshotError};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// The longest header that is read, in bytes; NumPy itself refuses more than 10,000.
+/// The longest header, in bytes. NumPy itself refuses more than 10,000.
 const MAX_HEADER: usize = 10_000;
 
-/// The most axes that NumPy arrays have.
+/// The most axes of a NumPy array.
 pub(super) const MAX_AXES: usize = 64;
 
-/// What the elements of an array are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// IEEE floating point: `f`.
+pub enum ElementKind {
+    /// IEEE floating point, `f`.
     Float,
-    /// Signed integer: `i`.
+    /// `i`.
     Signed,
-    /// Unsigned integer: `u`.
+    /// `u`.
     Unsigned,
 }
 
-/// The element type of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dtype {
-    /// What an element is.
-    pub kind: Kind,
-    /// Bytes of an element: 1, 2, 4 or 8.
+    pub kind: ElementKind,
+    /// In bytes: 1, 2, 4 or 8.
     pub size: usize,
-    /// Whether its bytes stand in the other order than this machine's.
+    /// Whether the byte order is not that of this machine.
     pub swapped: bool,
 }
 
 impl std::fmt::Display for Dtype {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = match self.kind {
-            Kind::Float => 'f',
-            Kind::Signed => 'i',
-            Kind::Unsigned => 'u',
+            ElementKind::Float => 'f',
+            ElementKind::Signed => 'i',
+            ElementKind::Unsigned => 'u',
         };
         write!(f, "{kind}{}", self.size)
     }
 }
 
-/// The memory order of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// The last axis is the fastest.
+pub enum MemoryOrder {
+    /// The last axis varies fastest.
     C,
-    /// The first axis is the fastest.
+    /// The first axis varies fastest.
     Fortran,
 }
 
-/// The header of an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The element type.
     pub dtype: Dtype,
-    /// The memory order.
-    pub order: Order,
-    /// The length of each axis.
+    pub order: MemoryOrder,
     pub shape: Vec<u64>,
-    /// Where the elements begin, in bytes from the start of the file.
+    /// The offset of the elements in the file, in bytes.
     pub data_offset: u64,
 }
 
@@ -74,13 +66,15 @@ impl Header {
     /// Reads the header at the start of an array.
     ///
     /// # Errors
-    /// Where it is no `.npy`, of an unknown version, an object array, or of a dtype that no member of
-    /// a batch has.
+    /// If it is not an `.npy`, has an unknown version, or has a dtype that no member of a batch may have, such as
+    /// objects. Each error names the member.
     pub fn read(reader: &mut MemberReader) -> Result<Self, SnapshotError> {
+        let name = reader.name().to_owned();
+        let in_member = |error: SnapshotError| error.of_member(&name);
         let mut start = [0; 8];
         reader.fill(&mut start)?;
         if &start[..6] != MAGIC {
-            return Err(bad("not a NumPy array (it does not begin with the .npy magic)"));
+            return Err(in_member(bad("not a NumPy array (it does not begin with the .npy magic)")));
         }
         let (length, prefix) = match start[6] {
             1 => {
@@ -93,27 +87,27 @@ impl Header {
                 reader.fill(&mut length)?;
                 (u32::from_le_bytes(length) as usize, 12)
             }
-            version => return Err(bad(format!("version {version} of the .npy format is unknown"))),
+            version => {
+                return Err(in_member(bad(format!("version {version} of the .npy format is unknown"))));
+            }
         };
         if length > MAX_HEADER {
-            return Err(bad(format!("its header has {length} bytes, more than {MAX_HEADER}")));
+            return Err(in_member(bad(format!("its header has {length} bytes, more than {MAX_HEADER}"))));
         }
         let mut literal = vec![0; length];
         reader.fill(&mut literal)?;
-        let literal = str::from_utf8(&literal).map_err(|_| bad("its header is not text"))?;
-        let fields = Literal { rest: literal }.header()?;
+        let literal = str::from_utf8(&literal).map_err(|_| in_member(bad("its header is not text")))?;
+        let fields = Literal { rest: literal }.header().map_err(in_member)?;
         Ok(Self { data_offset: (prefix + length) as u64, ..fields })
     }
 
-    /// The number of elements.
-    ///
     /// # Errors
-    /// Where the product of the axes has more than 64 bits.
+    /// If the product of the axes has more than 64 bits.
     pub fn elements(&self) -> Result<u64, SnapshotError> {
         elements(&self.shape)
     }
 
-    /// The bytes of the elements.
+    /// The number of bytes of all elements.
     ///
     /// # Errors
     /// As [`Header::elements`].
@@ -128,7 +122,7 @@ impl Header {
 /// The product of the axes of a shape.
 ///
 /// # Errors
-/// Where it has more than 64 bits.
+/// If it has more than 64 bits.
 pub fn elements(shape: &[u64]) -> Result<u64, SnapshotError> {
     if shape.contains(&0) {
         return Ok(0);
@@ -144,7 +138,7 @@ fn bad(what: impl Into<String>) -> SnapshotError {
     SnapshotError::new(what, "write it with numpy.save or numpy.savez")
 }
 
-/// That no array of a snapshot has this dtype, and what to convert it to.
+/// The error that no array of a batch may have this dtype, with what to convert it to.
 fn unused(descr: &str) -> SnapshotError {
     let (what, advice) = match (descr.chars().nth(1), descr.get(2..)) {
         (Some('O'), _) => {
@@ -174,7 +168,7 @@ fn unused(descr: &str) -> SnapshotError {
     SnapshotError::new(format!("dtype {} is {what}", quoted(descr)), advice)
 }
 
-/// A cursor over the Python literal of a header; only a flat dictionary of the three fields is valid.
+/// A cursor over the Python literal of a header, in which only a flat dictionary of the three fields is valid.
 struct Literal<'a> {
     rest: &'a str,
 }
@@ -217,13 +211,13 @@ impl<'a> Literal<'a> {
         let mut characters = descr.chars();
         let endian = characters.next();
         let kind = match characters.next() {
-            Some('f') => Kind::Float,
-            Some('i') => Kind::Signed,
-            Some('u') => Kind::Unsigned,
+            Some('f') => ElementKind::Float,
+            Some('i') => ElementKind::Signed,
+            Some('u') => ElementKind::Unsigned,
             _ => return Err(unused(descr)),
         };
         let size = match characters.as_str() {
-            "1" if kind != Kind::Float => 1,
+            "1" if kind != ElementKind::Float => 1,
             "2" => 2,
             "4" => 4,
             "8" => 8,
@@ -239,8 +233,8 @@ impl<'a> Literal<'a> {
         Ok(Dtype { kind, size, swapped: swapped && size > 1 })
     }
 
-    fn order(&mut self) -> Result<Order, SnapshotError> {
-        for (word, order) in [("False", Order::C), ("True", Order::Fortran)] {
+    fn order(&mut self) -> Result<MemoryOrder, SnapshotError> {
+        for (word, order) in [("False", MemoryOrder::C), ("True", MemoryOrder::Fortran)] {
             if let Some(rest) = self.rest.trim_start().strip_prefix(word) {
                 self.rest = rest;
                 return Ok(order);
@@ -311,10 +305,13 @@ mod tests {
     fn headers_as_numpy_writes_them() {
         let header =
             parse("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }   \n").expect("a header");
-        assert_eq!(header.dtype, Dtype { kind: Kind::Float, size: 4, swapped: cfg!(target_endian = "big") });
-        assert_eq!((header.order, header.shape.as_slice()), (Order::C, &[3, 4][..]));
+        assert_eq!(
+            header.dtype,
+            Dtype { kind: ElementKind::Float, size: 4, swapped: cfg!(target_endian = "big") }
+        );
+        assert_eq!((header.order, header.shape.as_slice()), (MemoryOrder::C, &[3, 4][..]));
         let header = parse("{'descr': '>f2', 'fortran_order': True, 'shape': (5,), }").expect("a header");
-        assert_eq!((header.order, header.shape.as_slice()), (Order::Fortran, &[5][..]));
+        assert_eq!((header.order, header.shape.as_slice()), (MemoryOrder::Fortran, &[5][..]));
         assert_eq!(header.dtype.swapped, cfg!(target_endian = "little"));
         let scalar = parse("{'descr': '<i8', 'fortran_order': False, 'shape': (), }").expect("a header");
         assert_eq!(scalar.elements(), Ok(1));

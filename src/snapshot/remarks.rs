@@ -1,14 +1,14 @@
-//! What is strange about a batch that counts all the same. Each sentence is the same for all batches of a kind, so
-//! that it can be said once of a run.
+//! Remarks on what is strange about a batch that counts. Each sentence is the same for all batches of a kind, so that
+//! it can be reported once per run.
 
 use super::bounded::{quoted, shown};
 use super::hints::{NAMED, all_meant};
 use super::{Batch, BatchLayer, SnapshotError};
 
-/// How to name members; what is known to be meant goes before.
+/// Advice on how to name members.
 pub(super) const NAMES: &str = "name potentials <layer>.post, <layer>.pre or <layer>.changed";
 
-/// What there is to say of a batch, of which `samples` is a member or not.
+/// The remarks about a batch; `says_samples` is whether it has a `samples` member.
 pub(super) fn remarks(batch: &Batch, says_samples: bool) -> Vec<SnapshotError> {
     let of_axes = says_samples.then(|| samples_first(batch)).flatten();
     [of_axes, without_samples(batch), without_layers(batch), without_elements(batch), ignored(batch)]
@@ -17,12 +17,12 @@ pub(super) fn remarks(batch: &Batch, says_samples: bool) -> Vec<SnapshotError> {
         .collect()
 }
 
-/// The layers that have an element.
+/// The layers that have any elements.
 fn filled(batch: &Batch) -> impl Iterator<Item = &BatchLayer> {
     batch.layers.iter().filter(|layer| layer.elements > 0)
 }
 
-/// Where time steps and samples are as many, nothing tells their axes apart.
+/// If there are as many time steps as samples, nothing distinguishes the axes.
 fn samples_first(batch: &Batch) -> Option<SnapshotError> {
     let is_turned = |layer: &BatchLayer| layer.shape[0] == batch.samples && layer.shape[1] != batch.samples;
     let is_telling = filled(batch).next().is_some() && filled(batch).all(is_turned);

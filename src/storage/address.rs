@@ -1,14 +1,13 @@
-//! The URL of a run in an object store, taken apart; what in it is secret goes no further than here.
+//! Parses the URL of a run in an object store. Secrets in it do not leave this file.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// What is asked for where the scheme of a URL is another.
+/// The advice for a URL with an unknown scheme.
 const SCHEMES: &str = "s3://, gs://, az://, http:// or https://";
 
-/// A user name and a password.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(not(feature = "object-store"), allow(dead_code))]
 pub(super) struct Login {
@@ -18,7 +17,7 @@ pub(super) struct Login {
 
 #[cfg(feature = "object-store")]
 impl Login {
-    /// The header of HTTP that says it.
+    /// The value of the `Authorization` header.
     pub(super) fn basic(&self) -> String {
         use base64::Engine;
         let text = format!("{}:{}", self.user, self.password);
@@ -26,40 +25,32 @@ impl Login {
     }
 }
 
-/// The logins that URLs had, by the URL of the server; kept apart so that no name of a run has one.
+/// The logins that were in URLs, by the URL of the server. Kept here so that no run's name contains one.
 static LOGINS: LazyLock<Mutex<HashMap<String, Login>>> = LazyLock::new(Mutex::default);
 
-/// The kinds of object stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Scheme {
-    /// Amazon S3, and what speaks its language.
+    /// Amazon S3 and compatible stores.
     S3,
-    /// Google Cloud Storage.
     Gs,
-    /// Azure Blob Storage.
     Az,
-    /// WebDAV.
     Http,
 }
 
-/// A place in an object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(not(feature = "object-store"), allow(dead_code))]
 pub(super) struct Address {
     pub(super) scheme: Scheme,
-    /// The URL of the bucket or the server, without what is in it.
+    /// The URL of the bucket or server alone.
     pub(super) store: String,
-    /// The bucket, container or host.
     pub(super) bucket: String,
-    /// What is behind the bucket, without slashes at the ends: percent-encoded of HTTP, else as it is.
+    /// The key without slashes at its ends: percent-encoded for HTTP, literal otherwise.
     pub(super) key: String,
 }
 
 impl Address {
-    /// Takes a URL apart.
-    ///
     /// # Errors
-    /// Where there is nothing to be read at such a URL, in words for the user.
+    /// If nothing can be read at such a URL; the text is for the user.
     pub(super) fn parse(path: &Path) -> Result<Self, String> {
         let text = path.to_str().ok_or("it is not UTF-8")?;
         let (name, rest) = text.split_once("://").ok_or("it is not a URL")?;
@@ -82,7 +73,6 @@ impl Address {
         })
     }
 
-    /// The login that a URL of this server had.
     #[cfg(feature = "object-store")]
     pub(super) fn login(&self) -> Option<Login> {
         LOGINS.lock().unwrap_or_else(PoisonError::into_inner).get(&self.store).cloned()
@@ -90,7 +80,7 @@ impl Address {
 }
 
 impl Scheme {
-    /// What the first part of the URL names.
+    /// What the user calls the first part of such a URL.
     pub(super) fn container(self) -> &'static str {
         match self {
             Self::S3 | Self::Gs => "bucket",
@@ -100,15 +90,14 @@ impl Scheme {
     }
 }
 
-/// Whether a path is a URL.
 pub fn is_url(path: &Path) -> bool {
     let Some((scheme, _)) = path.to_str().and_then(|text| text.split_once("://")) else { return false };
-    // One letter is a drive.
+    // A single letter is a Windows drive.
     scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-/// The path that a user gave, and of a URL what may be shown: without a login, which is remembered for
-/// the server, and without the query, which is never needed to list and may be a signature.
+/// Turns the path that a user gave into one that may be shown. A URL loses its login, which is remembered for the
+/// server, and its query, which may be a signature and is never needed to list.
 pub fn location(given: &OsStr) -> PathBuf {
     let path = PathBuf::from(given);
     if !is_url(&path) {
@@ -134,7 +123,7 @@ pub fn location(given: &OsStr) -> PathBuf {
     if key.is_empty() { store.into() } else { format!("{store}/{key}").into() }
 }
 
-/// Text of a URL, with its `%xx` read.
+/// Decodes the `%xx` of a URL.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

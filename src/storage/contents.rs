@@ -1,4 +1,4 @@
-//! The bytes of a file, wherever they are wanted: of a small one all at once, of a large one as asked.
+//! Random access to the bytes of a file. A small file is read at once, a large one on demand.
 
 #[cfg(feature = "object-store")]
 use super::object::ObjectReader;
@@ -8,43 +8,40 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A file up to this size is read whole with one system call; an archive would take a dozen.
+/// Up to this size, a file is read whole with one system call. Reading an archive piece by piece takes a dozen.
 const SMALL: u64 = 128 << 10;
 
-/// The file that a member's bytes are in.
+/// The file that contains a member's bytes.
 #[derive(Debug, Clone)]
 pub(crate) enum Container {
-    /// An archive that all members of the batch share, open, or an object.
+    /// An open archive that all members of the batch share, or an object.
     Open(Arc<Contents>),
-    /// A file of its own, opened for each reading: a batch may have more layers than a process may
+    /// A file of the member's own. It is opened for each read, since a batch may have more layers than a process may
     /// have open files.
     File(PathBuf),
 }
 
-/// The bytes of a file that is open.
 #[derive(Debug)]
 pub(crate) enum Contents {
-    /// A large file, or one whose bytes are read once and in order.
     File(FileReader),
-    /// A small file, as it was when it was opened.
+    /// The bytes of a small file when it was opened.
     Memory(Vec<u8>),
-    /// An object of an object store.
     #[cfg(feature = "object-store")]
     Object(ObjectReader),
 }
 
 impl Contents {
-    /// The contents of an archive of so many bytes.
+    /// Opens an archive of `length` bytes.
     ///
     /// # Errors
-    /// Where a small file cannot be read.
+    /// If a small file cannot be read.
     pub(super) fn of_archive(mut file: File, length: u64) -> io::Result<Self> {
         if length > SMALL {
             return Ok(Self::File(FileReader::from(file)));
         }
         let mut bytes = vec![0; length as usize];
         let mut filled = 0;
-        // A file that was cut off meanwhile ends early here as it would on disk.
+        // A file that was truncated meanwhile ends early here, as it would on disk.
         while filled < bytes.len() {
             match file.read(&mut bytes[filled..]) {
                 Ok(0) => break,
@@ -57,8 +54,7 @@ impl Contents {
         Ok(Self::Memory(bytes))
     }
 
-    /// The same contents, for one stream of bytes that ends before `end`: of an object, each stream reads
-    /// ahead for itself.
+    /// The same contents for one stream of bytes that ends at `end`. Each stream of an object reads ahead on its own.
     #[cfg_attr(not(feature = "object-store"), allow(unused_variables))]
     pub(crate) fn stream(self: &Arc<Self>, end: u64) -> Arc<Self> {
         match &**self {

@@ -1,9 +1,8 @@
-//! Runs on a disk, or on whatever else the system mounts.
+//! Runs in a file system: a disk, or whatever else the system mounts.
 
-use super::links;
 use super::{
-    Container, Contents, Entry, Identity, Interest, Interests, Links, MAX_LEVELS, Opened, Pace, Root, Shape,
-    Storage, StoredFile, Wanted, metadata,
+    Container, Contents, Entry, Identity, Interest, Interests, Links, LookIntervals, MAX_LEVELS, Opened,
+    OtherKind, Root, Shape, Storage, StoredFile, Wanted, metadata,
 };
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirEntry, File, Metadata, OpenOptions};
@@ -11,11 +10,12 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// How often it is worth to look.
-const PACE: Pace =
-    Pace { look: Duration::from_millis(100), root: Duration::from_millis(500), scan: Duration::from_secs(1) };
+const PACE: LookIntervals = LookIntervals {
+    look: Duration::from_millis(100),
+    root: Duration::from_millis(500),
+    scan: Duration::from_secs(1),
+};
 
-/// The file systems of this machine.
 pub(super) struct Disk;
 
 impl Storage for Disk {
@@ -52,7 +52,7 @@ impl Storage for Disk {
         }
         let path = directory.join(name);
         let metadata = metadata(&path).ok()?;
-        let mut identity = Identity::of(&metadata);
+        let mut identity = Identity::from_metadata(&metadata);
         let shape = shape_of(&path, &metadata);
         if shape == Shape::Directory && interest == Interest::WithFiles {
             identity = with_files(&path, identity);
@@ -112,24 +112,24 @@ impl Storage for Disk {
         Ok(bytes)
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self) -> LookIntervals {
         PACE
     }
 }
 
-/// Opens a regular file for reading, never blocking, and following a symbolic link only where that is asked for.
+/// Opens a regular file for reading. Never blocks, and follows a symbolic link only if the user asked for that.
 ///
-/// A snapshot directory may come from somebody else: a FIFO or a device in the place of a batch must
-/// neither hang the reader nor be read, nor opened: that alone wakes a writer, rewinds a tape or takes a terminal.
+/// A snapshot directory may come from a stranger. A FIFO or device in place of a batch must not even be opened:
+/// opening alone can hang the reader, wake a writer, rewind a tape or acquire a terminal.
 ///
 /// # Errors
-/// Where the file cannot be opened or is not a regular file.
+/// If the file cannot be opened or is not a regular file.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     open_as(&metadata(path)?, path)
 }
 
-/// The same of what was looked at just now. It is looked at again once it is open, since something else may have
-/// been put in its place.
+/// The same for a file whose metadata were just read. They are checked again once it is open, since something else
+/// may have been put in its place.
 fn open_as(seen: &Metadata, path: &Path) -> io::Result<File> {
     if !seen.is_file() {
         return Err(not_regular());
@@ -161,14 +161,14 @@ fn shape_of(path: &Path, metadata: &Metadata) -> Shape {
     } else if metadata.is_dir() {
         Shape::Directory
     } else if metadata.is_symlink() {
-        Shape::Other(links::name_of(path))
+        Shape::Other(OtherKind::of_link(path))
     } else {
-        Shape::Other("a pipe, socket or device")
+        Shape::Other(OtherKind::PipeSocketOrDevice)
     }
 }
 
-/// Gives all that is in a directory batch, with the way there in its name where it is in a sub-directory. Links are
-/// not gone through, whatever becomes of those to files: they can lead in circles, or to all of a disk.
+/// Visits everything in a directory batch, by its path in that directory. Never descends into links to directories,
+/// even where links to files are followed: they can form cycles, or lead to a whole disk.
 fn walk(directory: &Path, each: &mut dyn FnMut(&OsStr, &DirEntry) -> io::Result<()>) -> io::Result<()> {
     let mut levels = vec![(OsString::new(), 1)];
     while let Some((within, level)) = levels.pop() {
@@ -188,12 +188,16 @@ fn walk(directory: &Path, each: &mut dyn FnMut(&OsStr, &DirEntry) -> io::Result<
     Ok(())
 }
 
-/// The identity of a directory batch with its files. One that cannot be listed keeps its own; opening it says
-/// why.
+/// The identity of a directory batch with its files. A directory that cannot be listed keeps its own identity;
+/// opening it will say why.
 fn with_files(directory: &Path, identity: Identity) -> Identity {
     let mut files = Vec::new();
     let walked = walk(directory, &mut |name, entry| {
-        files.extend(metadata(&entry.path()).ok().map(|metadata| (name.to_owned(), Identity::of(&metadata))));
+        files.extend(
+            metadata(&entry.path())
+                .ok()
+                .map(|metadata| (name.to_owned(), Identity::from_metadata(&metadata))),
+        );
         Ok(())
     });
     if walked.is_err() && files.is_empty() { identity } else { identity.with_files(files) }

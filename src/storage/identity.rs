@@ -1,28 +1,29 @@
-//! The identity of a file, directory or object: what tells one state of it from another.
+//! The identity of a file, directory or object: what distinguishes one state of it from another.
 
+use super::OtherKind;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};
 
-/// What tells one state of a file (or of a directory of files, or of an object) from another.
+/// Distinguishes one state of a file, of a directory of files, or of an object from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The inode, where the system has one.
+    /// 0 if the system has none.
     pub(super) inode: u64,
-    /// Bytes; of a directory, the sum over its files.
+    /// In bytes; for a directory, the sum over its files.
     pub size: u64,
-    /// When the contents last changed; of a directory, the newest of all.
+    /// When the contents last changed; for a directory, the newest time of all files.
     pub modified: SystemTime,
-    /// When owner, permissions or links last changed, in nanoseconds, where the system says.
+    /// When owner, permissions or links last changed, in nanoseconds; 0 if unknown.
     pub(super) changed: i64,
-    /// A hash over the files of a directory; of an object, over its tag.
+    /// A hash over the files of a directory, or over the tag of an object.
     pub(super) files: u64,
 }
 
 impl Identity {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(super) fn from_metadata(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         let (inode, changed) = {
             use std::os::unix::fs::MetadataExt;
@@ -34,9 +35,9 @@ impl Identity {
         Self { inode, size: metadata.len(), modified, changed, files: 0 }
     }
 
-    /// The same from what the system says of a file that was opened by no path.
+    /// For a file that was looked up relative to an open directory.
     #[cfg(unix)]
-    pub(crate) fn of_stat(stat: &rustix::fs::Stat) -> Self {
+    pub(crate) fn from_stat(stat: &rustix::fs::Stat) -> Self {
         let changed = stat.st_ctime.wrapping_mul(1_000_000_000).wrapping_add(stat.st_ctime_nsec as i64);
         let seconds = Duration::from_secs(stat.st_mtime.unsigned_abs());
         let whole = if stat.st_mtime < 0 {
@@ -50,7 +51,7 @@ impl Identity {
         Self { inode: stat.st_ino, size: stat.st_size as u64, modified, changed, files: 0 }
     }
 
-    /// That of a directory with its files, by their names.
+    /// For a directory together with its files, given by name.
     pub(crate) fn with_files(mut self, mut files: Vec<(OsString, Self)>) -> Self {
         files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let mut hasher = DefaultHasher::new();
@@ -65,26 +66,26 @@ impl Identity {
         self
     }
 
-    /// That of an object: its bytes, when it was last written, and its tag (ETag) where the store lists one.
-    /// Of the time only the seconds count, since not every answer of a store has more.
+    /// For an object of `size` bytes, last `written` at this second, with its ETag if the store lists one. Fractions
+    /// of a second are ignored, since not every response has them.
     #[cfg(feature = "object-store")]
-    pub(super) fn of_object(size: u64, written: i64, tag: Option<&str>) -> Self {
+    pub(super) fn from_object(size: u64, written: i64, tag: Option<&str>) -> Self {
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(written).unwrap_or(0));
         let files = tag.map_or(0, |tag| {
             let mut hasher = DefaultHasher::new();
-            // Some stores have it with quotes here and without there.
+            // Some stores quote it in one response and not in another.
             tag.trim_start_matches("W/").trim_matches('"').hash(&mut hasher);
             hasher.finish()
         });
         Self { inode: 0, size, modified, changed: 0, files }
     }
 
-    /// That of a directory without files, or of what nobody knows any more.
+    /// For a directory without files, or for a state that is not known any more.
     pub(crate) fn unknown() -> Self {
         Self { inode: 0, size: 0, modified: SystemTime::UNIX_EPOCH, changed: 0, files: 0 }
     }
 
-    /// Adds an object to the directory that it is in. The order does not matter, as listings may have any.
+    /// Adds an object to the directory that contains it. The order does not matter, since listings have none.
     #[cfg(feature = "object-store")]
     pub(super) fn add_object(&mut self, name: &str, object: &Self) {
         let mut hasher = DefaultHasher::new();
@@ -94,25 +95,25 @@ impl Identity {
         self.modified = self.modified.max(object.modified);
     }
 
-    /// Whether both stand for the same contents: a change of permissions or links is none.
+    /// Whether both have the same contents. Permissions and links do not matter.
     pub fn same_contents(&self, other: &Self) -> bool {
         (self.inode, self.size, self.modified, self.files)
             == (other.inode, other.size, other.modified, other.files)
     }
 
-    /// One number in the place of what [`Self::same_contents`] compares.
+    /// A hash of what [`Self::same_contents`] compares.
     pub(crate) fn contents_hash(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (self.inode, self.size, self.modified, self.files).hash(&mut hasher);
         hasher.finish()
     }
 
-    /// The same contents at a time when owner, permissions and links were others than they ever are.
+    /// The same contents with a time of change that no file has, so that it equals no identity of a file.
     pub(crate) fn of_contents_alone(self) -> Self {
         Self { changed: i64::MIN, ..self }
     }
 
-    /// Whether nothing was written for at least `settle`, by the clock of this machine.
+    /// Whether nothing was written for at least `settle`, as of `now`.
     pub fn is_quiet(&self, settle: Duration, now: SystemTime) -> bool {
         now.duration_since(self.modified).is_ok_and(|age| age >= settle)
     }
@@ -120,7 +121,6 @@ impl Identity {
 
 #[cfg(test)]
 impl Identity {
-    /// One for a test.
     pub(crate) fn for_tests(inode: u64, size: u64, modified: SystemTime, changed: u64) -> Self {
         Self { inode, size, modified, changed: changed.cast_signed(), files: 0 }
     }
@@ -136,13 +136,10 @@ impl Identity {
     }
 }
 
-/// What kind of thing an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// A regular file.
     File,
-    /// A directory.
     Directory,
-    /// Neither, and never opened: what it is.
-    Other(&'static str),
+    /// Neither; never opened.
+    Other(OtherKind),
 }

@@ -1,55 +1,93 @@
-//! What becomes of symbolic links in runs on a disk: they are named, or followed where the user asks for it.
+//! Symbolic links in runs on a disk: they are reported, or followed if the user asks for that.
 
+use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What becomes of a symbolic link in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Links {
-    /// It is a problem that is named: a run may come from a stranger.
+    /// Report them as a problem, since a run may come from a stranger.
     #[default]
     Named,
-    /// What it leads to is read in its place.
+    /// Read their targets instead.
     Followed,
 }
 
-/// One answer for the whole process: it is about how much the user trusts whoever made the runs.
+/// One setting for the whole process, since it says how much the user trusts whoever made the runs.
 static FOLLOWED: AtomicBool = AtomicBool::new(false);
 
 impl Links {
-    /// Has it so from now on, in all runs.
+    /// Applies to all runs from now on.
     pub fn apply(self) {
         FOLLOWED.store(self == Self::Followed, Ordering::Relaxed);
     }
 
-    /// What was asked for.
     pub(crate) fn now() -> Self {
         if FOLLOWED.load(Ordering::Relaxed) { Self::Followed } else { Self::Named }
     }
 }
 
-/// What a symbolic link is called in messages.
-pub(crate) const LINK: &str = "a symbolic link";
+/// What is in the place of a file or directory and is neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherKind {
+    /// A symbolic link that is not followed, or was not when it was looked at.
+    Link,
+    DanglingLink,
+    LinkLoop,
+    /// A symbolic link that this user cannot follow.
+    ClosedLink,
+    PipeSocketOrDevice,
+    /// A directory that this user cannot list.
+    ClosedDirectory,
+}
 
-/// What a link that cannot be followed is called.
-const DANGLING: &str = "a symbolic link that leads nowhere";
-const LOOP: &str = "a loop of symbolic links";
-const CLOSED: &str = "a symbolic link that this user cannot follow";
+impl fmt::Display for OtherKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Link => "a symbolic link",
+            Self::DanglingLink => "a symbolic link that leads nowhere",
+            Self::LinkLoop => "a loop of symbolic links",
+            Self::ClosedLink => "a symbolic link that this user cannot follow",
+            Self::PipeSocketOrDevice => "a pipe, socket or device",
+            Self::ClosedDirectory => "a directory that this user cannot list",
+        })
+    }
+}
 
-/// What to call a symbolic link that is at a path.
-pub(super) fn name_of(link: &Path) -> &'static str {
-    let error = match Links::now() {
-        Links::Named => return LINK,
-        Links::Followed => link.metadata().err(),
-    };
-    match error {
-        // It leads somewhere by now.
-        None => LINK,
-        Some(error) if error.kind() == io::ErrorKind::NotFound => DANGLING,
-        Some(error) if is_loop(&error) => LOOP,
-        Some(_) => CLOSED,
+impl OtherKind {
+    /// What the symbolic link at a path is.
+    pub(super) fn of_link(link: &Path) -> Self {
+        let error = match Links::now() {
+            Links::Named => return Self::Link,
+            Links::Followed => link.metadata().err(),
+        };
+        match error {
+            // It leads somewhere by now.
+            None => Self::Link,
+            Some(error) if error.kind() == io::ErrorKind::NotFound => Self::DanglingLink,
+            Some(error) if is_loop(&error) => Self::LinkLoop,
+            Some(_) => Self::ClosedLink,
+        }
+    }
+
+    /// Why it is not read where a `batch` or a `file` was expected.
+    pub(crate) fn refusal(self, expected: &str) -> String {
+        match self {
+            Self::Link => format!("it is {self}, which is not followed"),
+            _ => format!("it is {self}, and no {expected}"),
+        }
+    }
+
+    /// What to do about it where a `batch` or a `file` was expected.
+    pub(crate) fn advice(self, expected: &str) -> String {
+        let replace = format!("put the {expected} itself in its place");
+        if self == Self::Link && Links::now() == Links::Named {
+            format!("{replace}, or follow links with --follow-links where you trust who made them")
+        } else {
+            replace
+        }
     }
 }
 
@@ -63,41 +101,29 @@ fn is_loop(_error: &io::Error) -> bool {
     false
 }
 
-/// What is wrong with something of this kind in the place of what was expected.
-pub(crate) fn refusal_of(kind: &str, expected: &str) -> String {
-    if kind == LINK {
-        format!("it is {kind}, which is not followed")
-    } else {
-        format!("it is {kind}, and no {expected}")
-    }
-}
-
-/// What to do where something of this kind is in the place of a batch.
-pub(crate) fn advice(kind: &str) -> &'static str {
-    if is_refused_link(kind) {
-        "put the batch itself in its place, or follow links with --follow-links where you trust who made them"
-    } else {
-        "put the batch itself in its place"
-    }
-}
-
-/// The same for a document.
-pub(crate) fn advice_for_document(kind: &str) -> &'static str {
-    if is_refused_link(kind) {
-        "put the file itself in its place, or follow links with --follow-links where you trust who made them"
-    } else {
-        "put the file itself in its place"
-    }
-}
-
-fn is_refused_link(kind: &str) -> bool {
-    kind == LINK && Links::now() == Links::Named
-}
-
-/// What lies at a path: the link, or what it leads to. One that leads nowhere is a link in any case.
+/// The metadata of a link or of its target, as the user chose. A link that leads nowhere is always a link.
 pub(crate) fn metadata(path: &Path) -> io::Result<Metadata> {
     match Links::now() {
         Links::Named => path.symlink_metadata(),
         Links::Followed => path.metadata().or_else(|_| path.symlink_metadata()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_refused_by_its_kind() {
+        for (kind, refusal) in [
+            (OtherKind::Link, "it is a symbolic link, which is not followed"),
+            (OtherKind::DanglingLink, "it is a symbolic link that leads nowhere, and no batch"),
+            (OtherKind::PipeSocketOrDevice, "it is a pipe, socket or device, and no batch"),
+        ] {
+            assert_eq!(kind.refusal("batch"), refusal);
+        }
+        // No test of this process follows links.
+        assert!(OtherKind::Link.advice("file").contains("put the file itself in its place, or follow links"));
+        assert_eq!(OtherKind::LinkLoop.advice("batch"), "put the batch itself in its place");
     }
 }

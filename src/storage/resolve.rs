@@ -1,13 +1,13 @@
-//! Where a path leads: without symbolic links, also where its end does not exist yet.
+//! Resolves symbolic links in a path whose end may not exist yet.
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-/// As many links as Linux follows.
+/// The limit of Linux.
 const MAX_LINKS: u32 = 40;
 
-/// An absolute path without its symbolic links. What does not exist yet stays as it is: a link that leads nowhere
-/// is followed to where a directory will be made, and so is one above it.
+/// Resolves the symbolic links of an absolute path. Parts that do not exist yet stay as they are. A link to such a
+/// part is followed to where the directory will be created.
 pub(super) fn resolve(path: &Path) -> PathBuf {
     let mut done = PathBuf::new();
     let mut rest: Vec<OsString> = parts(path);
@@ -29,7 +29,7 @@ pub(super) fn resolve(path: &Path) -> PathBuf {
     done
 }
 
-/// The components of a path, the last one first. That of the root, joined to anything, is the root.
+/// The components of a path, the last one first. Joining the root component to any path gives the root.
 fn parts(path: &Path) -> Vec<OsString> {
     let parts = path.components().filter(|part| !matches!(part, Component::CurDir));
     let mut parts: Vec<OsString> = parts.map(|part| part.as_os_str().to_owned()).collect();

@@ -2,11 +2,11 @@
 
 use crate::support;
 use crate::support::changes::{Change, apply};
-use neurotop::count::layer_detail::portrait as read_layer_detail;
+use neurotop::count::layer_detail::read_layer_detail;
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
     Action, Appearance, ColourDepth, DetailKey, DetailResult, KeyMode, LAYERS, ListColumns, Motion, RANKS,
-    Request, RunRow, Sort, Symbols, ThemeName, UiState, View, ViewModel, draw, row,
+    RUNS, Request, RunRow, Sort, Symbols, ThemeName, UiState, View, ViewModel, draw, row,
 };
 use neurotop::figures::{Basis, ComparedRun, FIGURES, RowSums, ShownIn, Summary};
 use neurotop::follow::Account;
@@ -735,6 +735,28 @@ fn runs_are_chosen_marked_and_walked_through() {
 }
 
 #[test]
+fn runs_are_sorted_and_the_selected_one_opens() {
+    let several = ViewModel { rows: rows(), shown: 1, ..model(&demo(6), at(12)) };
+    let mut state = on(View::Runs);
+    draw_on(120, 40, &several, &mut state);
+    let done = RUNS.number("done").expect("a column");
+    let heading =
+        state.places.list.headings.iter().find(|(column, _)| *column == done).expect("it is shown").1;
+    state.update(Action::Click(heading.as_position()), &several);
+    assert_eq!(state.runs.sort, by(&RUNS, "done"));
+    let mut opened = Vec::new();
+    for row in 0..5 {
+        state.show(View::Runs);
+        state.runs.selected = row;
+        opened.push(state.update(Action::Open, &several).expect("a run"));
+    }
+    // From the furthest down; those of which nothing is known come last, as they are listed.
+    assert_eq!(opened, [3, 1, 2, 0, 4].map(Request::Show));
+    state.show(View::Runs);
+    assert_eq!(state.update(Action::NextRun(1), &several), Some(Request::Show(2)), "as they are sorted");
+}
+
+#[test]
 fn views_are_reached_by_number_by_tab_and_by_click() {
     let run = demo(3);
     let mut state = UiState::default();
@@ -1118,7 +1140,7 @@ fn layers_and_charts_are_readable_without_colours() {
 }
 
 #[test]
-fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
+fn a_refreshed_model_has_the_figures_of_a_new_one() {
     let settings = || support::settings("exp1", false);
     let (mut run, mut runs) = (empty(), Runs::new(Path::new("exp1"), settings()));
     let mut model = ViewModel::new(&runs, None, at(0));
@@ -1155,6 +1177,28 @@ fn what_is_brought_up_to_date_is_what_would_be_made_anew() {
         let total = &shown.total;
         assert_eq!((row.sums, row.problems), (total.sums, shown.problems.len()));
     }
+}
+
+#[test]
+fn a_paused_model_keeps_its_figures_and_can_still_be_compared() {
+    let mut runs = Runs::new(Path::new("exp1"), support::settings("exp1", false));
+    let mut run = demo(4);
+    runs.set(1, Path::new("exp1/a"), run.clone());
+    runs.set(2, Path::new("exp1/b"), demo(6));
+    let mut model = ViewModel::new(&runs, None, at(9));
+    let before = model.summary.clone();
+    model.pause();
+    let problem = Problem { path: "x".into(), reason: "y".into(), severity: Severity::SetAside };
+    apply(&mut run, [account(4, 2, 1), Change::Problem(problem)], at(20));
+    runs.set(1, Path::new("exp1/a"), run.clone());
+    runs.mark(2);
+    model.refresh(&runs, at(99));
+    assert_eq!((&model.summary, model.rows[0].problems), (&before, 0));
+    assert_eq!((model.marked, model.baseline().is_some()), (Some(2), true));
+    model.resume();
+    model.refresh(&runs, at(99));
+    assert_eq!(model.summary, Summary::without_steps(&run, at(99)));
+    assert_eq!((model.rows[0].problems, model.summary.account.waiting), (1, 2));
 }
 
 #[test]

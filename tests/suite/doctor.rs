@@ -305,3 +305,44 @@ fn ranks_are_told_of_and_what_is_wrong_with_which() {
     assert!(!said.contains('\u{1b}'));
     insta::assert_snapshot!("ranks-wrong", said);
 }
+
+/// What a run says of a batch that counts under one of its names and is a link under another: the doctor says the same.
+#[test]
+fn a_batch_beside_a_link_of_its_number_is_no_twin() {
+    let run = tempfile::tempdir().expect("a directory");
+    support::small_run(run.path(), 2);
+    let (first, again) = (run.path().join("batch-000001.npz"), run.path().join("batch-1.npz"));
+    fs::rename(&first, &again).expect("renamed");
+    std::os::unix::fs::symlink("batch-1.npz", &first).expect("a link");
+    let (code, said) = json(run.path(), &[]);
+    let findings = said["runs"][0]["findings"].as_array().expect("findings");
+    let wrong: Vec<&str> = findings.iter().filter_map(|finding| finding["about"].as_str()).collect();
+    assert_eq!((code, wrong), (3, vec!["batch-000001.npz"]), "{said}");
+    assert_eq!(said["runs"][0]["batches"]["readable"], 2);
+}
+
+#[test]
+fn progress_of_another_run_in_a_directory_of_the_same_name_says_nothing_of_this_one() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (run, state) = (place.path().join("run"), place.path().join("run.state"));
+    let state = state.to_str().expect("text");
+    for number in 0..5 {
+        support::write_batch(&run, number, &small_batch(), Archive::Stored);
+    }
+    fs::write(run.join("end.json"), r#"{"batches": 5}"#).expect("an end");
+    let watched = Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(["watch", "--prune", "--exit-when-finished", "--state", state])
+        .arg(&run)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .output()
+        .expect("it runs");
+    assert!(watched.status.success(), "{watched:?}");
+    let gone = |said: &Value| said["runs"][0]["batches"]["counted_and_gone"].as_u64();
+    // As long as nothing else is there, what was counted is the run.
+    assert_eq!(gone(&json(&run, &["--state", state]).1), Some(5));
+    fs::rename(&run, place.path().join("old")).expect("moved");
+    support::write_batch(&run, 7, &small_batch(), Archive::Stored);
+    let (code, said) = json(&run, &["--state", state]);
+    assert_eq!((code, gone(&said)), (0, Some(0)), "{said}");
+    assert!(said.to_string().contains("it is that of another run"), "{said}");
+}

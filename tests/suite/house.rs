@@ -1,10 +1,9 @@
 //! The order of the source: few entries, imports in one direction, and each name for one thing.
 
-use crate::unsafe_code::sources;
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The modules in the order in which data go through them: each may import those before it.
 const ORDER: [&str; 14] = [
@@ -27,10 +26,17 @@ const ORDER: [&str; 14] = [
 /// The most lines of a function.
 const LONGEST: usize = 60;
 
+/// The files below a directory.
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory of sources");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
 /// The source files: their paths below `src/`, and their text.
 fn files() -> Vec<(String, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let file = |path: std::path::PathBuf| {
+    let file = |path: PathBuf| {
         let text = fs::read_to_string(&path).expect("a source file");
         (path.strip_prefix(&src).expect("a path below src").display().to_string(), text)
     };

@@ -2,7 +2,7 @@
 //! order, memory order and form, as a plain loop over their values counts them.
 
 use crate::support;
-use neurotop::count::layer_detail::portrait;
+use neurotop::count::layer_detail::read_layer_detail;
 use neurotop::count::{LayerCount, Scratch, count_batch};
 use neurotop::snapshot::{Batch, SnapshotError};
 use proptest::prelude::*;
@@ -161,7 +161,8 @@ fn the_portrait_of_a_layer_of_integers_has_their_values() {
         for swapped in [false, true] {
             let (_run, path) = write(&batch(None, layout(post.clone(), false, swapped)), Archive::Stored);
             let portrait =
-                portrait(&path, None, "x", &mut Scratch::default(), &AtomicBool::new(false)).expect("one");
+                read_layer_detail(&path, None, "x", &mut Scratch::default(), &AtomicBool::new(false))
+                    .expect("one");
             assert_eq!(portrait.rates, Some(vec![2, 2]), "{descr}");
             let potentials = portrait.potentials.expect("potentials");
             let range = potentials.range.expect("a range");

@@ -25,13 +25,13 @@ mod integers;
 #[cfg(unix)]
 mod kept;
 mod large;
+mod layer_detail;
 mod log;
 #[cfg(unix)]
 mod many_runs;
 mod neighbours;
 #[cfg(target_os = "linux")]
 mod outside;
-mod portrait;
 mod publish;
 #[cfg(unix)]
 mod ranks;
@@ -48,4 +48,3 @@ mod streams;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod unread;
-mod unsafe_code;

@@ -1,13 +1,13 @@
-//! A histogram in one pass, for values whose range is not known before: coarse buckets first, equal bins
-//! afterwards.
+//! A histogram in one pass over values whose range is not known in advance: counts them in logarithmic buckets first,
+//! and spreads these over equal bins afterwards.
 
-/// Buckets by sign, exponent and the highest seven bits of the fraction of a value in single precision.
+/// The number of buckets: by sign, exponent and the highest seven fraction bits in single precision.
 const BUCKETS: usize = 1 << 16;
 
-/// The bucket of the sign bit alone, where the negative ones begin.
+/// The first bucket of negative values.
 const NEGATIVE: usize = 1 << 15;
 
-/// Counts of finite values.
+/// The counts of finite values, by bucket.
 #[derive(Clone, PartialEq)]
 pub(super) struct Buckets {
     counts: Vec<u64>,
@@ -27,7 +27,7 @@ impl std::fmt::Debug for Buckets {
 }
 
 impl Buckets {
-    /// Adds a finite value. What single precision cannot hold belongs to the outermost bucket.
+    /// Adds a finite value. Values beyond single precision go to the outermost bucket.
     pub(super) fn add(&mut self, value: f64) {
         let single = value.clamp(f32::MIN.into(), f32::MAX.into()) as f32;
         self.counts[(single.to_bits() >> 16) as usize] += 1;
@@ -45,7 +45,7 @@ impl Buckets {
     }
 }
 
-/// The values that a bucket holds lie from the first to the second.
+/// The lowest and the highest value of a bucket.
 fn bounds(bucket: usize) -> (f64, f64) {
     let edge = |bucket: usize| f64::from(f32::from_bits((bucket as u32) << 16));
     if bucket < NEGATIVE {
@@ -55,7 +55,7 @@ fn bounds(bucket: usize) -> (f64, f64) {
     }
 }
 
-/// How far a value lies on the way from the lowest to the highest, in 0 to 1.
+/// Where a value is between the lowest and the highest, from 0 to 1.
 fn part(value: f64, min: f64, max: f64) -> f64 {
     let width = max - min;
     if width == 0.0 {
@@ -67,11 +67,11 @@ fn part(value: f64, min: f64, max: f64) -> f64 {
     }
 }
 
-/// Adds a count to the bins between two places, in proportion, none lost.
+/// Spreads a count over the bins between two places in proportion, without losing any.
 fn spread(bins: &mut [u64], from: f64, to: f64, count: u64) {
     let Some(highest) = bins.len().checked_sub(1) else { return };
     let first = (from as usize).min(highest);
-    // A bucket that ends where a bin begins has nothing in it.
+    // A bucket that ends where a bin begins has nothing in that bin.
     let last = (to.ceil() as usize).saturating_sub(1).clamp(first, highest);
     let mut given = 0;
     for (bin, sum) in bins.iter_mut().enumerate().take(last).skip(first) {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(values: &[f64], bins: usize) -> Vec<u64> {
+    fn counts(values: &[f64], bins: usize) -> Vec<u64> {
         let mut buckets = Buckets::default();
         values.iter().for_each(|&value| buckets.add(value));
         let min = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -107,18 +107,18 @@ mod tests {
 
     #[test]
     fn simple_ranges() {
-        assert_eq!(of(&[0.0, 0.26, 0.26, 0.51, 1.0], 4), [1, 2, 1, 1]);
-        assert_eq!(of(&[-1.0, -0.9, 0.0, 1.0], 2), [2, 2]);
-        assert_eq!(of(&[2.5; 7], 3), [7, 0, 0]);
-        assert!(of(&[1.0, 2.0], 0).is_empty());
+        assert_eq!(counts(&[0.0, 0.26, 0.26, 0.51, 1.0], 4), [1, 2, 1, 1]);
+        assert_eq!(counts(&[-1.0, -0.9, 0.0, 1.0], 2), [2, 2]);
+        assert_eq!(counts(&[2.5; 7], 3), [7, 0, 0]);
+        assert!(counts(&[1.0, 2.0], 0).is_empty());
     }
 
     #[test]
     fn ranges_that_single_precision_cannot_hold() {
-        assert_eq!(of(&[f64::MIN, 0.0, f64::MAX], 2).iter().sum::<u64>(), 3);
-        assert_eq!(of(&[-1e300, 0.0, 1.0, 1.0, 1e300], 3)[1], 3);
-        assert_eq!(of(&[0.0, 5e-324, f64::MIN_POSITIVE], 4).iter().sum::<u64>(), 3);
-        assert_eq!(of(&[0.0, 5e-324], 2).iter().sum::<u64>(), 2);
+        assert_eq!(counts(&[f64::MIN, 0.0, f64::MAX], 2).iter().sum::<u64>(), 3);
+        assert_eq!(counts(&[-1e300, 0.0, 1.0, 1.0, 1e300], 3)[1], 3);
+        assert_eq!(counts(&[0.0, 5e-324, f64::MIN_POSITIVE], 4).iter().sum::<u64>(), 3);
+        assert_eq!(counts(&[0.0, 5e-324], 2).iter().sum::<u64>(), 2);
     }
 
     proptest! {
@@ -129,7 +129,7 @@ mod tests {
             values in prop::collection::vec(prop_oneof![-2.0..2.0, -1e-3..1e-3, Just(0.0), -1e30..1e30], 1..200),
             bins in 1_usize..50,
         ) {
-            let found = of(&values, bins);
+            let found = counts(&values, bins);
             prop_assert_eq!(found.iter().sum::<u64>(), values.len() as u64);
             let min = values.iter().copied().fold(f64::INFINITY, f64::min);
             let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -1,5 +1,5 @@
-//! A portrait of one layer in one batch, read on demand: which neurons were updated, and where their
-//! potentials lay. Streams the layer's arrays in bounded memory, as counting does.
+//! The details of one layer in one batch, read on demand: which neurons were updated, and how their potentials were
+//! distributed. Streams the layer's arrays in bounded memory, as counting does.
 
 mod histogram;
 mod potentials;
@@ -14,44 +14,44 @@ use rates::RateCounter;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The most neurons whose updates are counted one by one.
+/// The most neurons whose updates are counted individually.
 pub const MAX_NEURONS: u64 = 1 << 21;
 
-/// How many layers an error names.
+/// The most layers that an error names.
 const NAMED_LAYERS: usize = 20;
 
 /// One layer in one batch.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Portrait {
-    /// One sample's neurons: the layer's `[T, B, …]` without the first two axes.
+pub struct LayerDetail {
+    /// The shape of one sample's neurons: the layer's `[T, B, …]` without the first two axes.
     pub shape: Vec<u64>,
-    /// Samples: `B`.
+    /// `B`.
     pub samples: u64,
-    /// Time steps: `T`.
+    /// `T`.
     pub steps: u64,
     /// The membrane updates of each neuron, in C order over `shape`, summed over the samples and over the
     /// steps 1 to `T` - 1, so that each is at most `B * (T - 1)`. The first step, in which every element
     /// counts by definition, is left out: it says nothing about a neuron. `None` for a layer of more than
     /// [`MAX_NEURONS`].
     pub rates: Option<Vec<u64>>,
-    /// Where the potentials after each step lay, the first step's too; `None` for packed bits, which have
+    /// The distribution of the potentials after each step, including the first; `None` for packed bits, which have
     /// none.
     pub potentials: Option<Potentials>,
 }
 
-/// Reads a portrait of a layer of the batch at `path`.
+/// Reads the details of a layer of the batch at `path`.
 ///
-/// `cancel` is looked at before each block; once it is set, this returns with an error.
+/// Checks `cancel` before each block, and returns an error once it is set.
 ///
 /// # Errors
-/// Where the batch cannot be opened, has no such layer, or the layer cannot be read whole.
-pub fn portrait(
+/// If the batch cannot be opened, has no such layer, or the layer cannot be read whole.
+pub fn read_layer_detail(
     path: &Path,
     manifest: Option<&Manifest>,
     layer: &str,
     scratch: &mut Scratch,
     cancel: &AtomicBool,
-) -> Result<Portrait, SnapshotError> {
+) -> Result<LayerDetail, SnapshotError> {
     go_on(cancel)?;
     let batch = Batch::open(path, manifest)?;
     let found = batch.layers.iter().find(|found| found.name == layer);
@@ -64,7 +64,7 @@ pub fn portrait(
         Form::Trace(post) | Form::Pair { post, .. } => Some(potentials(post, scratch, cancel)?),
         Form::Bits(_) => None,
     };
-    Ok(Portrait {
+    Ok(LayerDetail {
         shape: layer.shape[2..].to_vec(),
         samples: layer.shape[1],
         steps: layer.steps(),

@@ -1,50 +1,43 @@
-//! Where the membrane potentials of a layer lay: figures that one pass over the elements gives.
+//! The distribution of a layer's membrane potentials, computed in one pass.
 
 use super::histogram::Buckets;
 use crate::count::Width;
 
-/// The potentials of a layer in one batch, after each of all its steps.
+/// The distribution of the potentials of a layer in one batch, after each step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Potentials {
-    /// Elements.
+    /// The number of elements.
     pub count: u64,
-    /// Those that are finite.
     pub finite: u64,
-    /// Those that are not a number.
     pub nan: u64,
-    /// Those that are positive infinity.
     pub positive_infinity: u64,
-    /// Those that are negative infinity.
     pub negative_infinity: u64,
-    /// Those that equal 0 (of either sign), the resting potential of snnTorch's neurons.
+    /// Elements that equal 0 (of either sign), the resting potential of snnTorch's neurons.
     pub at_rest: u64,
-    /// The lowest, highest and mean finite potential; `None` where there is none.
+    /// `None` if no potential is finite.
     pub range: Option<FiniteRange>,
     buckets: Buckets,
 }
 
-/// The lowest, highest and mean finite potential.
+/// The range of the finite potentials.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FiniteRange {
-    /// The lowest.
     pub min: f64,
-    /// The highest.
     pub max: f64,
-    /// The mean.
     pub mean: f64,
 }
 
 impl Potentials {
-    /// The part of all elements that is at rest; `None` where there are no elements.
+    /// The fraction of the elements that is at rest; `None` if there are no elements.
     pub fn share_at_rest(&self) -> Option<f64> {
         (self.count > 0).then(|| self.at_rest as f64 / self.count as f64)
     }
 
-    /// A histogram of the finite potentials in so many equal bins from the lowest to the highest; all are
-    /// in the first bin where these are equal. The sum of the bins is `finite`.
+    /// A histogram of the finite potentials, in equal bins from the lowest to the highest. If these are equal, all
+    /// are in the first bin. The sum over the bins is `finite`.
     ///
-    /// A potential is known to 1/128 of its value; where a bin begins or ends within that, its elements
-    /// are spread in proportion.
+    /// Potentials are known to 1/128 of their value. If a bin begins or ends within that, elements are spread in
+    /// proportion.
     pub fn bins(&self, bins: usize) -> Vec<u64> {
         match self.range {
             Some(FiniteRange { min, max, .. }) => self.buckets.bins(min, max, bins),
@@ -53,7 +46,7 @@ impl Potentials {
     }
 }
 
-/// Gathers the figures, a block after the other.
+/// Accumulates the figures block by block.
 #[derive(Debug)]
 pub(super) struct Statistics {
     count: u64,
@@ -84,7 +77,7 @@ impl Default for Statistics {
 }
 
 impl Statistics {
-    /// Adds a block of elements in native byte order; integers beyond 2^53 as the floats next to them.
+    /// Adds a block of elements in native byte order. Integers beyond 2^53 are rounded to the nearest float.
     pub(super) fn add(&mut self, width: Width, block: &[u8]) {
         match width {
             Width::F16 => self.add_values(block.as_chunks().0.iter().map(|&half| from_half(half))),
@@ -118,7 +111,7 @@ impl Statistics {
     }
 
     fn add_values(&mut self, values: impl ExactSizeIterator<Item = f64> + Clone) {
-        // In local variables, which the compiler can keep in registers beside the buckets in memory.
+        // Local variables, so that the compiler keeps them in registers.
         let (mut finite, mut sum, mut at_rest, mut min, mut max) = (0, 0.0, 0, self.min, self.max);
         for value in values.clone() {
             if value.is_finite() {
@@ -139,7 +132,7 @@ impl Statistics {
         self.add_to_mean(finite, sum, values);
     }
 
-    /// A mean of means, weighted: neither a long sum of small numbers nor one of huge numbers spoils it.
+    /// The weighted mean of means, which neither a long sum of small numbers nor a sum of huge numbers spoils.
     fn add_to_mean(&mut self, finite: u64, sum: f64, values: impl Iterator<Item = f64>) {
         if finite == 0 {
             return;
@@ -154,10 +147,9 @@ impl Statistics {
         self.finite += finite;
     }
 
-    /// The figures of all blocks.
     pub(super) fn finish(self) -> Potentials {
         let Self { count, finite, nan, positive_infinity, at_rest, min, max, mean, buckets } = self;
-        // Rounding must not carry the mean of equal potentials out of their range.
+        // Rounding must not move the mean of equal potentials out of their range.
         let range = (finite > 0).then(|| FiniteRange { min, max, mean: mean.clamp(min, max) });
         Potentials {
             count,
@@ -172,8 +164,8 @@ impl Statistics {
     }
 }
 
-/// The value of a half. Its exponent and fraction, moved to their places in single precision, make a
-/// number that is too small by the difference of the two biases.
+/// Converts a half. Its exponent and fraction, moved to their places in single precision, give a number that is too
+/// small by the difference of the two exponent biases.
 fn from_half(half: [u8; 2]) -> f64 {
     let half = u16::from_ne_bytes(half);
     let magnitude = match half & 0x7fff {
@@ -197,7 +189,7 @@ mod tests {
         }
     }
 
-    fn of(blocks: &[&[f64]]) -> Potentials {
+    fn potentials_of(blocks: &[&[f64]]) -> Potentials {
         let mut statistics = Statistics::default();
         for block in blocks {
             let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_ne_bytes()).collect();
@@ -208,25 +200,27 @@ mod tests {
 
     #[test]
     fn huge_and_tiny_potentials_have_a_mean() {
-        let range = of(&[&[f64::MAX, f64::MAX], &[f64::MAX, f64::MIN]]).range.expect("finite ones");
+        let range =
+            potentials_of(&[&[f64::MAX, f64::MAX], &[f64::MAX, f64::MIN]]).range.expect("finite ones");
         assert!((range.mean / f64::MAX - 0.5).abs() < 1e-15, "{range:?}");
         let tenth = vec![0.1; 100_000];
-        let range = of(&[&tenth, &[0.1], &tenth]).range.expect("finite ones");
+        let range = potentials_of(&[&tenth, &[0.1], &tenth]).range.expect("finite ones");
         assert_eq!((range.min, range.max), (0.1, 0.1));
         assert_eq!(range.mean, 0.1);
     }
 
     #[test]
     fn what_is_not_finite_is_counted_and_left_out() {
-        let found = of(&[&[f64::NAN, f64::INFINITY, 1.0, -0.0], &[f64::NEG_INFINITY, f64::INFINITY, 3.0]]);
+        let found =
+            potentials_of(&[&[f64::NAN, f64::INFINITY, 1.0, -0.0], &[f64::NEG_INFINITY, f64::INFINITY, 3.0]]);
         assert_eq!((found.count, found.finite, found.nan), (7, 3, 1));
         assert_eq!((found.positive_infinity, found.negative_infinity, found.at_rest), (2, 1, 1));
         let range = found.range.expect("finite ones");
         assert_eq!((range.min, range.max), (0.0, 3.0));
         assert!((range.mean - 4.0 / 3.0).abs() < 1e-15);
         assert_eq!(found.bins(3), [1, 1, 1]);
-        let none = of(&[&[f64::NAN]]);
+        let none = potentials_of(&[&[f64::NAN]]);
         assert_eq!((none.range, none.bins(2)), (None, vec![0, 0]));
-        assert_eq!(of(&[]).share_at_rest(), None);
+        assert_eq!(potentials_of(&[]).share_at_rest(), None);
     }
 }

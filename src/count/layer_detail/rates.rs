@@ -1,26 +1,25 @@
-//! The membrane updates of each neuron: a sink of changes.
+//! The sink that counts the membrane updates of each neuron.
 
 use super::go_on;
 use crate::count::{Crcs, Odometer, Sink, Width};
-use crate::snapshot::{BatchLayer, Order, SnapshotError};
+use crate::snapshot::{BatchLayer, MemoryOrder, SnapshotError};
 use std::sync::atomic::AtomicBool;
 
-/// In C order, the changes of this many neighbours or more are added up side by side, however few
-/// neurons there are.
+/// In C order, at least this many neighbouring elements have counters of their own, even if there are fewer neurons.
 const MIN_PERIOD: u64 = 256;
 
-/// The changed elements of each neuron of a layer, without the first step.
+/// The changed elements of each neuron of a layer, except in the first step.
 pub(super) struct RateCounter<'a> {
     shape: &'a [u64],
     steps: u64,
     samples: u64,
-    /// Elements of a step.
+    /// Elements per step.
     step: u64,
     neurons: u64,
-    /// The order of the elements that were given.
-    order: Order,
-    /// C order: the changes of each place in a period, a multiple of the neurons, after which they repeat.
-    /// Fortran order: of each neuron, counted in this order.
+    /// The memory order of the elements so far.
+    order: MemoryOrder,
+    /// In C order: the changes of each place in a period, which is a multiple of the neurons. In Fortran order: the
+    /// changes of each neuron, in that order.
     counters: Vec<u64>,
     cancel: &'a AtomicBool,
 }
@@ -34,7 +33,7 @@ impl<'a> RateCounter<'a> {
             samples: layer.shape[1],
             step: layer.step_elements(),
             neurons,
-            order: Order::C,
+            order: MemoryOrder::C,
             counters: vec![0; period as usize],
             cancel,
         }
@@ -47,7 +46,7 @@ impl<'a> RateCounter<'a> {
             self.counters[place % neurons] += self.counters[place];
         }
         self.counters.truncate(neurons);
-        if self.order == Order::C {
+        if self.order == MemoryOrder::C {
             return self.counters;
         }
         let mut place = Odometer::new(self.shape);
@@ -73,7 +72,7 @@ impl<'a> RateCounter<'a> {
         }
     }
 
-    /// The steps of one neuron and sample are next to each other, the first one first.
+    /// All steps of one neuron and sample are adjacent, the first one first.
     fn in_fortran_order(&mut self, at: u64, width: Width, pre: &[u8], post: &[u8]) {
         let size = width.bytes();
         let end = at + (post.len() / size) as u64;
@@ -95,7 +94,7 @@ impl<'a> RateCounter<'a> {
 impl Sink for RateCounter<'_> {
     fn potentials(
         &mut self,
-        order: Order,
+        order: MemoryOrder,
         at: u64,
         width: Width,
         pre: &[u8],
@@ -105,8 +104,8 @@ impl Sink for RateCounter<'_> {
         crcs.add(pre, post);
         self.order = order;
         match order {
-            Order::C => self.in_c_order(at, width, pre, post),
-            Order::Fortran => self.in_fortran_order(at, width, pre, post),
+            MemoryOrder::C => self.in_c_order(at, width, pre, post),
+            MemoryOrder::Fortran => self.in_fortran_order(at, width, pre, post),
         }
     }
 

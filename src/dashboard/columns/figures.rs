@@ -32,7 +32,7 @@ pub(super) fn roomy(value: f64, context: &CellContext<'_>) -> String {
 /// The columns of all figures of a list, each with the column of its change.
 pub(super) fn columns<T: FigureRow>(style: &'static FigureStyle) -> impl Iterator<Item = Column<T>> {
     Figure::all_in(style.shown_in)
-        .flat_map(move |figure| [Some(column(figure, style)), change(figure, style)].into_iter().flatten())
+        .flat_map(move |figure| std::iter::once(column(figure, style)).chain(change(figure, style)))
 }
 
 fn column<T: FigureRow>(figure: &'static Figure, style: &'static FigureStyle) -> Column<T> {

@@ -108,9 +108,9 @@ impl From<Option<f64>> for SortKey<'_> {
 /// What fills a column.
 pub enum ColumnContent<T> {
     /// A text, shortened in the middle where it has less room than it needs.
-    Text(Box<dyn Fn(&T, &CellContext<'_>) -> Cell + Send + Sync>),
+    Text(CellFn<T>),
     /// A picture of the width that is left.
-    Picture(Box<dyn Fn(&T, &CellContext<'_>, u16) -> Line<'static> + Send + Sync>),
+    Picture(PictureFn<T>),
 }
 
 /// What a column does with room that is left.
@@ -123,6 +123,8 @@ pub enum Growth {
     ToFill(u16),
 }
 
+type CellFn<T> = Box<dyn Fn(&T, &CellContext<'_>) -> Cell + Send + Sync>;
+type PictureFn<T> = Box<dyn Fn(&T, &CellContext<'_>, u16) -> Line<'static> + Send + Sync>;
 type KeyFn<T> = Box<dyn for<'a> Fn(&'a T) -> SortKey<'a> + Send + Sync>;
 
 /// A column of a list of `T`.

@@ -4,13 +4,10 @@ use super::super::appearance::ThemeName;
 use super::super::chart_state::{ChartLines, Scale, Subject, nearest, places};
 use super::super::columns::{CHART_LINES, ChartLine, TOTAL};
 use super::super::symbols::Symbols;
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
 use super::list::ListView;
 use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots, numbers};
 use super::wrap::fitting;
-use super::{panel, plot};
+use super::{Theme, UiState, ViewModel, panel, plot};
 use crate::figures::sparsity;
 use crate::run::tally::quotient;
 use crate::text::{compact, compact_by, decimal, elide, percent, thousands};
@@ -32,7 +29,7 @@ const BESIDE: u16 = 150;
 const NAME: usize = 40;
 
 /// The figures of one subject over the batches.
-struct ChartSeries {
+pub(super) struct ChartSeries {
     name: String,
     /// Draws its curve where there are no colours.
     mark: char,
@@ -43,20 +40,36 @@ struct ChartSeries {
 
 /// Places in the run and values.
 #[derive(Default)]
-struct CurvePoints {
+pub(super) struct CurvePoints {
     /// Over all batches up to the place.
-    running: Vec<(f64, f64)>,
+    pub(super) running: Vec<(f64, f64)>,
     /// Over the batches at the place alone.
-    single: Vec<(f64, f64)>,
+    pub(super) single: Vec<(f64, f64)>,
 }
 
 /// One of the two charts.
-struct Chart<'a> {
-    name: &'a str,
-    figures: fn(&ChartSeries) -> &CurvePoints,
-    scale: Scale,
-    limits: (f64, f64),
-    label: &'a dyn Fn(f64, usize) -> String,
+pub(super) struct Chart {
+    pub(super) name: &'static str,
+    pub(super) points: fn(&ChartSeries) -> &CurvePoints,
+    pub(super) scale: Scale,
+    pub(super) limits: (f64, f64),
+    pub(super) label: fn(f64, usize) -> String,
+}
+
+impl Chart {
+    pub(super) fn operations(scale: Scale) -> Self {
+        let name = match scale {
+            Scale::Linear => "Effective ops/sample",
+            Scale::Logarithmic => "Effective ops/sample, log",
+        };
+        Self { name, points: |series| &series.operations, scale, limits: OPERATIONS, label: compact_by }
+    }
+
+    pub(super) fn sparsities() -> Self {
+        let label = |value: f64, more: usize| format!("{:.*} %", 1 + more, value * 100.0);
+        let points: fn(&ChartSeries) -> &CurvePoints = |series| &series.sparsities;
+        Self { name: "Sparsity", points, scale: Scale::Linear, limits: SPARSITIES, label }
+    }
 }
 
 /// Draws the charts, the list of lines, and the values at the cursor.
@@ -67,24 +80,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let legend = (all.len() as u16 + 1).min(area.height / 3);
     let [charts, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(legend)]).areas(rest);
     draw_list(frame, list, model, theme, state);
-    let operations = Chart {
-        name: if state.charts.scale == Scale::Linear {
-            "Effective ops/sample"
-        } else {
-            "Effective ops/sample, log"
-        },
-        figures: |series| &series.operations,
-        scale: state.charts.scale,
-        limits: OPERATIONS,
-        label: &compact_by,
-    };
-    let sparsities = Chart {
-        name: "Sparsity",
-        figures: |series| &series.sparsities,
-        scale: Scale::Linear,
-        limits: SPARSITIES,
-        label: &|value, more| format!("{:.*} %", 1 + more, value * 100.0),
-    };
+    let (operations, sparsities) = (Chart::operations(state.charts.scale), Chart::sparsities());
     // A small terminal has room for one.
     let both = charts.height >= 14 || rest.width >= BESIDE;
     let direction = if rest.width >= BESIDE { Direction::Horizontal } else { Direction::Vertical };
@@ -109,7 +105,13 @@ fn series(model: &ViewModel, theme: &Theme, state: &UiState) -> Vec<ChartSeries>
     subjects.map(|(at, subject)| one_series(at, subject, &places, model, theme)).collect()
 }
 
-fn one_series(at: usize, subject: &Subject, places: &[f64], model: &ViewModel, theme: &Theme) -> ChartSeries {
+pub(super) fn one_series(
+    at: usize,
+    subject: &Subject,
+    places: &[f64],
+    model: &ViewModel,
+    theme: &Theme,
+) -> ChartSeries {
     let (name, layer) = match subject {
         Subject::Total => (TOTAL.to_owned(), None),
         Subject::Layer(name) => {
@@ -146,24 +148,24 @@ fn one_series(at: usize, subject: &Subject, places: &[f64], model: &ViewModel, t
 fn draw_chart(
     frame: &mut Frame<'_>,
     area: Rect,
-    chart: &Chart<'_>,
+    chart: &Chart,
     all: &[ChartSeries],
     model: &ViewModel,
     theme: &Theme,
     state: &UiState,
 ) -> Option<Rect> {
     let inner = framed(frame, area, chart.name, zoom(model, state), theme);
-    if all.iter().all(|series| (chart.figures)(series).single.is_empty()) {
+    if all.iter().all(|series| (chart.points)(series).single.is_empty()) {
         frame.render_widget(Line::styled(" nothing to draw yet", theme.dim), inner);
         return None;
     }
     let curves: Vec<Curve> = all
         .iter()
-        .flat_map(|series| curves(series, (chart.figures)(series), inner.width, theme, state))
+        .flat_map(|series| curves(series, (chart.points)(series), inner.width, theme, state))
         .collect();
     let window = state.charts.window(last_place(model));
     let &Chart { scale, limits, label, .. } = chart;
-    let plot = Plot { curves: &curves, window, scale, limits, cursor: state.charts.cursor, label };
+    let plot = Plot { curves: &curves, window, scale, limits, cursor: state.charts.cursor, label: &label };
     Some(plot::draw(frame, inner, &plot, model, theme))
 }
 

@@ -2,9 +2,8 @@
 
 use super::super::columns::CLASSES;
 use super::super::list_state::ListState;
-use super::super::theme::Theme;
-use super::super::view_model::ViewModel;
 use super::list::ListView;
+use super::{Theme, ViewModel};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;

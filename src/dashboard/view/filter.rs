@@ -2,9 +2,7 @@
 
 use super::super::filter::Filter;
 use super::super::key_table::KeyTable;
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
+use super::{Theme, UiState, ViewModel};
 use crate::text::{elide, printable, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};

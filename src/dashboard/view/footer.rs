@@ -1,10 +1,7 @@
 //! The lines at the bottom: the account of the batches, problems, a message, the keys.
 
 use super::super::bindings::{Action, KeyHint, KeyMode};
-use super::super::theme::Theme;
-use super::super::ui_state::{UiState, View};
-use super::super::view_model::ViewModel;
-use super::{filter, problems};
+use super::{Theme, UiState, View, ViewModel, filter, problems};
 use crate::text::{elide, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

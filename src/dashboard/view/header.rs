@@ -1,10 +1,7 @@
 //! The header: the run, its state and its progress.
 
 use super::super::meter::meter;
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
-use super::tabs;
+use super::{Theme, UiState, ViewModel, tabs};
 use crate::figures::longest_silence;
 use crate::run::{Backlog, Status};
 use crate::run::{Presence, Watching};

@@ -2,11 +2,9 @@
 
 use super::super::bindings::MOUSE;
 use super::super::key_table::{KeyRow, KeyTable};
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
 use super::list::draw_text;
 use super::wrap::wrapped;
+use super::{Theme, UiState, ViewModel};
 use crate::figures::{Figure, ShownIn};
 use crate::text::elide;
 use ratatui::Frame;

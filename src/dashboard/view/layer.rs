@@ -3,12 +3,9 @@
 use super::super::bindings::Action;
 use super::super::changes;
 use super::super::detail_loader::DetailResult;
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
 use super::wrap::fitting;
-use super::{bars, neurons, panel};
-use crate::count::layer_detail::{FiniteRange, Portrait, Potentials};
+use super::{Theme, UiState, ViewModel, bars, neurons, panel};
+use crate::count::layer_detail::{FiniteRange, LayerDetail, Potentials};
 use crate::figures::{Figure, FigureUnit, LayerFigures, Number};
 use crate::run::tally::quotient;
 use crate::text::{compact, decimal, elide, percent, thousands};
@@ -30,20 +27,20 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
             if layers.is_empty() { "No layer is known yet." } else { "No layer's name matches the filter." };
         return frame.render_widget(Line::styled(format!(" {what}"), theme.dim), area);
     };
-    let portrait = model.detail.as_deref().filter(|detail| detail.key.layer == layer.name);
+    let detail = model.detail.as_deref().filter(|detail| detail.key.layer == layer.name);
     let place = format!("{} of {}", state.layers.selected + 1, shown.len());
     if theme.framed {
         let keys: Vec<String> =
             [-1, 1].iter().filter_map(|&step| state.keys.first_key(Action::Side(step))).collect();
         let keys = theme.appearance.symbols.label(&keys.join(" "));
         let place = if keys.is_empty() { place } else { format!("{place}, {keys} for others") };
-        return draw_framed(frame, area, layer, &place, portrait, model, theme);
+        return draw_framed(frame, area, layer, &place, detail, model, theme);
     }
     let [facts, steps, potentials] =
         Layout::vertical([Constraint::Length(3), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     frame.render_widget(Paragraph::new(short_facts(layer, &place, area.width, theme)), facts);
     draw_steps(frame, steps, layer, model, theme);
-    if let Some(Ok(Portrait { potentials: Some(found), .. })) = portrait.map(|detail| &detail.result) {
+    if let Some(Ok(LayerDetail { potentials: Some(found), .. })) = detail.map(|detail| &detail.result) {
         frame.render_widget(statistics(found, potentials.width, theme), potentials);
     }
 }
@@ -53,12 +50,12 @@ fn draw_framed(
     area: Rect,
     layer: &LayerFigures,
     place: &str,
-    portrait: Option<&DetailResult>,
+    detail: Option<&DetailResult>,
     model: &ViewModel,
     theme: &Theme,
 ) {
     let [facts, rest] = Layout::vertical([Constraint::Length(5), Constraint::Fill(1)]).areas(area);
-    draw_facts(frame, facts, layer, place, portrait, model, theme);
+    draw_facts(frame, facts, layer, place, detail, model, theme);
     let [steps, map, histogram] = if area.width >= WIDE {
         Layout::horizontal([Constraint::Fill(1); 3]).areas(rest)
     } else {
@@ -68,10 +65,10 @@ fn draw_framed(
     };
     let inner = titled(frame, steps, "Updates by time step", "all batches", theme);
     draw_steps(frame, inner, layer, model, theme);
-    let batch = portrait.map_or(String::new(), |detail| detail.key.batch.clone());
+    let batch = detail.map_or(String::new(), |detail| detail.key.batch.clone());
     let map = titled(frame, map, "Neurons by update rate", &batch, theme);
     let histogram = titled(frame, histogram, "Membrane potentials", &batch, theme);
-    match portrait.map(|detail| &detail.result) {
+    match detail.map(|detail| &detail.result) {
         None => {
             let what =
                 if model.run.newest_batch().is_some() { "reading the newest batch" } else { "no batch yet" };
@@ -82,9 +79,9 @@ fn draw_framed(
             say(frame, map, why, theme);
             say(frame, histogram, why, theme);
         }
-        Some(Ok(portrait)) => {
-            neurons::draw(frame, map, portrait, theme);
-            match &portrait.potentials {
+        Some(Ok(detail)) => {
+            neurons::draw(frame, map, detail, theme);
+            match &detail.potentials {
                 Some(potentials) => draw_potentials(frame, histogram, potentials, theme),
                 None => say(frame, histogram, "the batch has packed bits, which carry no potentials", theme),
             }
@@ -110,14 +107,14 @@ fn draw_facts(
     area: Rect,
     layer: &LayerFigures,
     place: &str,
-    portrait: Option<&DetailResult>,
+    detail: Option<&DetailResult>,
     model: &ViewModel,
     theme: &Theme,
 ) {
     let room = usize::from(area.width).saturating_sub(place.width() + 24);
     let walk = Line::styled(format!(" layer {place} "), theme.dim);
     let inner = panel(frame, area, elide(&layer.name, room), walk, theme);
-    let facts = facts(layer, portrait, model, theme);
+    let facts = facts(layer, detail, model, theme);
     let rows: [Rect; 3] = Layout::vertical([Constraint::Length(1); 3]).areas(inner);
     let columns = |row| Layout::horizontal([Constraint::Fill(1); 4]).areas::<4>(row);
     let places: Vec<Rect> = rows.into_iter().flat_map(columns).collect();
@@ -205,20 +202,15 @@ fn number(text: String, value: f64) -> Value {
 }
 
 /// What is known of the layer from the start, then what its neurons did.
-fn facts(
-    layer: &LayerFigures,
-    portrait: Option<&DetailResult>,
-    model: &ViewModel,
-    theme: &Theme,
-) -> Vec<Fact> {
+fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel, theme: &Theme) -> Vec<Fact> {
     let none = || word("–");
     let count = |value: u128| number(thousands(value), value as f64);
     let part = |value: Option<f64>| value.map_or_else(none, |value| (percent(value), Some(percent(value))));
     let share = layer.sums.share_of(model.summary.total.sums.effective().unwrap_or_default());
     let updates = layer.sums.updates.unwrap_or_default();
     let counted = by_step(layer, model).len() as u64;
-    let portrait = portrait.and_then(|detail| detail.result.as_ref().ok());
-    let steps = portrait.map(|portrait| portrait.steps).or((counted > 0).then_some(counted));
+    let detail = detail.and_then(|detail| detail.result.as_ref().ok());
+    let steps = detail.map(|detail| detail.steps).or((counted > 0).then_some(counted));
     let shape = layer.shape.as_ref().map_or_else(none, |shape| {
         let axes: Vec<String> = shape.iter().map(u64::to_string).collect();
         let neurons = shape.iter().map(|&axis| axis as f64).product();

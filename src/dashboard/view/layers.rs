@@ -2,11 +2,8 @@
 
 use super::super::bindings::Action;
 use super::super::columns::LAYERS;
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
-use super::filter;
 use super::list::ListView;
+use super::{Theme, UiState, ViewModel, filter};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;

@@ -3,9 +3,7 @@
 
 use super::super::columns::{ALWAYS, Cell, CellContext, Column, ColumnContent, EXTRA, Growth, ListColumns};
 use super::super::list_state::{ListPlaces, ListState};
-use super::super::theme::Theme;
-use super::super::view_model::ViewModel;
-use super::panel;
+use super::{Theme, ViewModel, panel};
 use crate::text::elide;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Position, Rect};

@@ -2,9 +2,9 @@
 
 use super::super::appearance::Appearance;
 use super::super::heat;
-use super::super::theme::Theme;
+use super::Theme;
 use super::wrap::fitting;
-use crate::count::layer_detail::Portrait;
+use crate::count::layer_detail::LayerDetail;
 use crate::text::{percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -83,20 +83,20 @@ fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usi
 }
 
 /// Draws the map, and its scale in the last line.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, portrait: &Portrait, theme: &Theme) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, detail: &LayerDetail, theme: &Theme) {
     let [map, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-    let Some(rates) = &portrait.rates else {
+    let Some(rates) = &detail.rates else {
         return note(frame, area, "too many neurons to be drawn one by one", theme);
     };
     // Without neurons, the other axes may have any length.
-    let times = portrait.samples.saturating_mul(portrait.steps.saturating_sub(1));
+    let times = detail.samples.saturating_mul(detail.steps.saturating_sub(1));
     if rates.is_empty() || times == 0 {
         return note(frame, area, "nothing can change in a single time step", theme);
     }
     let coloured = heat::colour(0.0, theme.appearance).is_some();
     let per_cell = if coloured { 2 } else { 1 };
     let (rows, columns) = (usize::from(map.height) * per_cell, usize::from(map.width));
-    let Some((channels, height, width)) = channels_of(&portrait.shape, rows, columns) else { return };
+    let Some((channels, height, width)) = channels_of(&detail.shape, rows, columns) else { return };
     let Some(plan) = Plan::find(channels, height, width, rows, columns) else { return };
     let highest = rates.iter().copied().max().unwrap_or(0).max(1);
     let dots = dots(rates, plan, rows, columns, highest as f64);

@@ -1,9 +1,6 @@
 //! The overview: totals, layers, neuron classes and two small charts, as much of them as there is room for.
 
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
-use super::{classes, header, layers, ranks, totals, trends};
+use super::{Theme, UiState, ViewModel, classes, header, layers, ranks, totals, trends};
 use crate::run::Status;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

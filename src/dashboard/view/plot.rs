@@ -2,8 +2,7 @@
 
 use super::super::chart_state::{Scale, nearest, places};
 use super::super::symbols::Symbols;
-use super::super::theme::Theme;
-use super::super::view_model::ViewModel;
+use super::{Theme, ViewModel};
 use crate::run::series::Point;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

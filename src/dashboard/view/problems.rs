@@ -1,10 +1,8 @@
 //! The list of problems: what was set aside and why, what the producer warns of, what disagrees.
 
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
 use super::list::draw_text;
 use super::wrap::wrapped;
+use super::{Theme, UiState, ViewModel};
 use crate::figures::Agreement;
 use crate::run::Severity;
 use crate::run::problem_list::More;

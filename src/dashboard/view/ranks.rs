@@ -2,11 +2,8 @@
 
 use super::super::columns::{RANK_PANEL, RANKS, state_style};
 use super::super::list_state::ListState;
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
 use super::list::ListView;
-use super::panel;
+use super::{Theme, UiState, ViewModel, panel};
 use crate::figures::RankFigures;
 use crate::run::ranks::RankState;
 use crate::text::thousands;

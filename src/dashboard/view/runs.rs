@@ -1,10 +1,8 @@
 //! The list of runs.
 
 use super::super::columns::RUNS;
-use super::super::theme::Theme;
-use super::super::ui_state::UiState;
-use super::super::view_model::ViewModel;
 use super::list::ListView;
+use super::{Theme, UiState, ViewModel};
 use crate::text::thousands;
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -1,9 +1,6 @@
 //! The names of the views and their keys.
 
-use super::super::theme::Theme;
-use super::super::ui_state::{UiState, View};
-use super::super::view_model::ViewModel;
-use super::problems;
+use super::{Theme, UiState, View, ViewModel, problems};
 use crate::figures::silent_ranks;
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -2,9 +2,7 @@
 
 use super::super::changes;
 use super::super::meter::meter;
-use super::super::theme::Theme;
-use super::super::view_model::ViewModel;
-use super::panel;
+use super::{Theme, ViewModel, panel};
 use crate::figures::{Agreement, Change, Figure, FigureUnit, Number, ShownIn};
 use crate::text::{compact, decimal, elide, percent};
 use ratatui::Frame;

@@ -1,65 +1,34 @@
 //! The overview's small charts: the total operations and sparsity over the batches.
 
-use super::super::chart_state::{Scale, places};
+use super::super::chart_state::{Scale, Subject, places};
 use super::super::symbols::Symbols;
-use super::super::theme::Theme;
-use super::super::view_model::ViewModel;
-use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots};
-use super::{block, plot, title};
-use crate::figures::sparsity;
-use crate::run::tally::quotient;
-use crate::text::compact_by;
+use super::charts::{Chart, CurvePoints, one_series};
+use super::plot::{Curve, Plot, Shape, dots};
+use super::{Theme, ViewModel, block, plot, title};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 
-/// One figure over the batches: up to each batch, and of each batch alone.
-struct TrendSeries {
-    running: Vec<(f64, f64)>,
-    single: Vec<(f64, f64)>,
-}
-
 /// Draws both charts side by side.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let [first, second] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
-    let (operations, sparsities) = series(model);
-    chart(frame, first, "Effective ops/sample", &operations, OPERATIONS, &compact_by, model, theme);
-    let percentage = |value: f64, more: usize| format!("{:.*} %", 1 + more, value * 100.0);
-    chart(frame, second, "Sparsity", &sparsities, SPARSITIES, &percentage, model, theme);
-}
-
-/// The effective operations per sample and the sparsity of all priced layers.
-fn series(model: &ViewModel) -> (TrendSeries, TrendSeries) {
-    let empty = || TrendSeries { running: Vec::new(), single: Vec::new() };
-    let (mut operations, mut sparsities) = (empty(), empty());
-    let (mut samples, mut effective, mut dense) = (0, 0, 0);
-    for (point, at) in model.run.history().points().iter().zip(places(model.run.history())) {
-        samples += point.sums.samples;
-        effective += point.operations.effective;
-        dense += point.operations.dense;
-        operations.running.push((at, quotient(effective, samples)));
-        operations.single.push((at, quotient(point.operations.effective, point.sums.samples)));
-        sparsities.running.extend(sparsity(effective, dense).map(|value| (at, value)));
-        sparsities
-            .single
-            .extend(sparsity(point.operations.effective, point.operations.dense).map(|value| (at, value)));
+    let total = one_series(0, &Subject::Total, &places(model.run.history()), model, theme);
+    for (area, chart) in [(first, Chart::operations(Scale::Linear)), (second, Chart::sparsities())] {
+        draw_chart(frame, area, &chart, (chart.points)(&total), model, theme);
     }
-    (operations, sparsities)
 }
 
-fn chart(
+fn draw_chart(
     frame: &mut Frame<'_>,
     area: Rect,
-    name: &str,
-    series: &TrendSeries,
-    limits: (f64, f64),
-    label: &dyn Fn(f64, usize) -> String,
+    chart: &Chart,
+    points: &CurvePoints,
     model: &ViewModel,
     theme: &Theme,
 ) {
-    let block = block(title(name, theme), theme);
-    let Some(last) = series.running.last().map(|point| point.0) else {
+    let block = block(title(chart.name, theme), theme);
+    let Some(last) = points.running.last().map(|point| point.0) else {
         return frame.render_widget(block, area);
     };
     let line = if theme.appearance.symbols == Symbols::Unicode { "━" } else { "*" };
@@ -67,24 +36,24 @@ fn chart(
         Span::styled(format!(" {line} running"), theme.running),
         Span::styled(" · batch ", theme.single),
     ]);
-    let wide_enough = usize::from(area.width) > name.len() + 28;
+    let wide_enough = usize::from(area.width) > chart.name.len() + 28;
     let block = if wide_enough { block.title(legend.right_aligned()) } else { block };
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let curve =
         |points: &[(f64, f64)], shape, marker, style| Curve { points: points.to_vec(), shape, marker, style };
-    let marker = dots(series.single.len(), area.width, theme.appearance.symbols);
+    let marker = dots(points.single.len(), area.width, theme.appearance.symbols);
     let curves = [
-        curve(&series.single, Shape::Dots, marker, theme.single),
-        curve(&series.running, Shape::Line, Marker::Braille, theme.running),
+        curve(&points.single, Shape::Dots, marker, theme.single),
+        curve(&points.running, Shape::Line, Marker::Braille, theme.running),
     ];
     let plot = Plot {
         curves: &curves,
         window: (1.0_f64.min(last), last),
-        scale: Scale::Linear,
-        limits,
+        scale: chart.scale,
+        limits: chart.limits,
         cursor: None,
-        label,
+        label: &chart.label,
     };
     plot::draw(frame, inner, &plot, model, theme);
 }

@@ -1,4 +1,4 @@
-//! The counted batches of a ledger as they are kept for another time.
+//! The counted batches of a ledger, as they are saved.
 
 use super::gone::{Stretch, shared};
 use crate::snapshot::{BatchId, BatchName, LayerShape};
@@ -9,44 +9,42 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Stands for the layers of a batch that the ledger had no room for.
+/// Stands for unknown layers: the ledger had no room for them.
 pub(super) const NO_PLACE: u32 = u32::MAX;
 
-/// The most times that are said of batches which are kept as a range: as many as the pace of a rank is taken from.
+/// The most times returned for batches in a range: as many as the pace of a rank is computed from.
 const MOST_TIMES: usize = 32;
 
-/// A batch whose count is in the figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountedBatch {
-    /// The name under which it was last seen.
+    /// The last known name.
     pub name: BatchName,
-    /// The state in which it was counted.
     pub identity: Identity,
-    /// Its layers, by their place among the sets of layers.
+    /// The index of its set of layers.
     pub(super) place: u32,
-    /// What tells its count from another; `None` where an older version of neurotop counted it.
+    /// The digest of its count; `None` if an older version of neurotop counted it.
     pub(super) digest: Option<NonZeroU64>,
 }
 
-/// The counted batches of a ledger, to be kept for another time.
+/// The counted batches of a ledger, to be saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountedBatches {
-    /// The sets of layers that batches have, each once.
+    /// The distinct sets of layers.
     pub(super) shapes: Vec<Vec<LayerShape>>,
     pub(super) batches: Vec<CountedBatch>,
-    /// Those that are gone, by rank and number, shared with the ledger.
+    /// Batches that are gone, by rank and number, shared with the ledger.
     #[serde(with = "shared")]
     pub(super) gone: Vec<Arc<Stretch>>,
-    /// Batches that were gone before they could be counted, or counted as they were in the end.
+    /// Batches that were gone before their last state was counted.
     pub(super) lost: Vec<BatchName>,
 }
 
-/// What an older version of neurotop kept of a batch: its name, the state in which it was counted, the place of its
-/// layers, and what tells its count from another.
+/// What an older version of neurotop saved about a batch: its name, the state in which it was counted, the index of
+/// its layers, and the digest of its count.
 pub type OlderBatch = (BatchName, Identity, u32, Option<NonZeroU64>);
 
 impl CountedBatches {
-    /// Batches that an older version of neurotop kept: each with the place of its layers among `shapes`.
+    /// Converts batches that an older version of neurotop saved, each with the index of its layers in `shapes`.
     pub fn from_older(
         shapes: Vec<Vec<LayerShape>>,
         batches: impl IntoIterator<Item = OlderBatch>,
@@ -56,23 +54,21 @@ impl CountedBatches {
         Self { shapes, batches: batches.into_iter().map(counted).collect(), gone: Vec::new(), lost }
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         let gone: usize = self.gone.iter().map(|stretch| stretch.len()).sum();
         self.batches.len() + gone
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty() && self.gone.is_empty()
     }
 
-    /// The names of the batches, those that are gone too.
+    /// The names of all batches, including those that are gone.
     pub fn names(&self) -> impl Iterator<Item = BatchName> {
         self.all().map(|(name, _)| name)
     }
 
-    /// How many there are of each rank.
+    /// The number of batches of each rank.
     pub fn by_rank(&self) -> HashMap<u32, u64> {
         let present = self.batches.iter().map(|batch| (batch.name.rank(), 1));
         let gone = self.gone.iter().map(|stretch| (stretch.first().rank(), stretch.len() as u64));
@@ -85,7 +81,7 @@ impl CountedBatches {
         ranks
     }
 
-    /// When batches were written, and of which rank: of those that are kept as a range the newest, about.
+    /// The rank of batches and when they were written. For batches in a range, approximate times of the newest ones.
     pub fn written(&self) -> impl Iterator<Item = (Option<u32>, SystemTime)> {
         let present = self.batches.iter().map(|batch| (batch.name.rank(), batch.identity.modified));
         let of_stretch =
@@ -93,29 +89,29 @@ impl CountedBatches {
         let gone = self.gone.iter().map(move |stretch| of_stretch(stretch));
         let all =
             present.chain(gone.flat_map(|(rank, times)| times.into_iter().map(move |time| (rank, time))));
-        // That of a state which nobody knows is none.
+        // An unknown state has no time.
         all.filter(|(_, written)| *written > SystemTime::UNIX_EPOCH)
     }
 
-    /// The names of batches that cannot be counted any more, as they were in the end.
+    /// The names of batches whose last state cannot be counted any more.
     pub fn lost(&self) -> &[BatchName] {
         &self.lost
     }
 
-    /// Which batches are counted, and what of each, in one number that does not depend on their order.
+    /// One number for the set of counted batches and their counts, independent of their order.
     pub fn fingerprint(&self) -> u64 {
         let present = self.batches.iter().map(|batch| batch.name.id().fingerprint(batch.digest));
         let gone = self.gone.iter().map(|stretch| stretch.fingerprint());
         present.chain(gone).fold(0, u64::wrapping_add)
     }
 
-    /// The names of the batches, each with what tells its count from another.
+    /// The names of the batches with the digests of their counts.
     pub(super) fn all(&self) -> impl Iterator<Item = (BatchName, Option<NonZeroU64>)> {
         let present = self.batches.iter().map(|batch| (batch.name, batch.digest));
         present.chain(self.gone.iter().flat_map(|stretch| stretch.batches()))
     }
 
-    /// Whether all that it says can be: each batch once, each place one that there is.
+    /// Whether it is consistent: each batch is there once, and each index is valid.
     pub fn is_sound(&self) -> bool {
         let is_place = |place: u32| place == NO_PLACE || (place as usize) < self.shapes.len();
         let batches: HashSet<BatchId> = self.batches.iter().map(|batch| batch.name.id()).collect();
@@ -128,7 +124,7 @@ impl CountedBatches {
             && batches.iter().all(|&batch| !self.is_gone(batch))
     }
 
-    /// Whether a batch is in one of the ranges, which are in their order.
+    /// Whether a batch is in one of the sorted ranges.
     fn is_gone(&self, id: BatchId) -> bool {
         let sought = (id.rank, id.number);
         let before = self.gone.partition_point(|stretch| order(stretch.first()) <= sought);
@@ -136,7 +132,7 @@ impl CountedBatches {
     }
 }
 
-/// Ranks first: the numbers of one rank follow each other.
+/// Sorts by rank, so that the numbers of one rank are adjacent.
 fn order(name: BatchName) -> (Option<u32>, u64) {
     (name.rank(), name.number)
 }

@@ -1,5 +1,5 @@
-//! The counted batches that are gone, as ranges of numbers: a run that deletes a million batches as they are counted
-//! needs no name and no state of each, only what tells whether one that is back gives the same count.
+//! Counted batches that are gone, as ranges of numbers. A run may delete a million batches as they are counted. Of
+//! these it needs no names and states, only what tells whether a batch that comes back has the same count.
 
 use super::Count;
 use crate::snapshot::{BatchId, BatchName, SnapshotError};
@@ -10,44 +10,41 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// The most batches in one stretch. A checkpoint shares the stretches, and one that changes then is copied.
+/// The most batches in one stretch. Checkpoints share stretches, so that a stretch is copied when it changes.
 const MOST: usize = 1024;
 
-/// Consecutive batches of one rank with names of one form and the same layers.
+/// Consecutive batches of one rank, with the same layers and the same form of name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stretch {
-    /// The name of the first; the others have the same but for the number.
+    /// The name of the first batch; the others differ in the number only.
     first: BatchName,
-    /// Their layers, by their place among the sets of layers.
+    /// The index of their set of layers.
     pub(super) place: u32,
-    /// When the oldest and the newest were written.
+    /// When the oldest and the newest batch was written.
     written: (SystemTime, SystemTime),
-    /// What tells their counts from others; 0 where an older version of neurotop counted it.
+    /// The digests of their counts; 0 if an older version of neurotop counted a batch.
     #[serde(with = "words")]
     digests: Vec<u64>,
-    /// Hashes of the contents in which they were counted; none where this program deleted the batches, so that the
-    /// same files cannot come back.
+    /// Hashes of the contents that were counted; empty if neurotop deleted the batches, since these files cannot come
+    /// back.
     #[serde(with = "words")]
     states: Vec<u64>,
-    /// The sum of the fingerprints of their counts: see [`BatchId::fingerprint`].
+    /// The sum of the [`BatchId::fingerprint`]s of their counts.
     #[serde(skip)]
     fingerprint: u64,
 }
 
-/// One batch that is counted and gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GoneBatch {
-    /// The name under which it was counted.
     pub(super) name: BatchName,
     pub(super) count: Count,
-    /// A hash of its contents as they were counted, where they may come back.
+    /// A hash of the contents that were counted, if they may come back.
     pub(super) state: Option<u64>,
-    /// When it was written.
     pub(super) written: SystemTime,
 }
 
 impl Stretch {
-    fn of(batch: &GoneBatch) -> Self {
+    fn from_batch(batch: &GoneBatch) -> Self {
         Self {
             first: batch.name,
             place: batch.count.place,
@@ -58,7 +55,7 @@ impl Stretch {
         }
     }
 
-    /// One that was read, or is a part of another.
+    /// Computes the fingerprint of a stretch that was read from a file, or cut from another.
     fn with_fingerprint(mut self) -> Self {
         let fingerprints = self.batches().map(|(name, digest)| name.id().fingerprint(digest));
         self.fingerprint = fingerprints.fold(0, u64::wrapping_add);
@@ -85,19 +82,19 @@ impl Stretch {
         self.first.numbered(self.first.number + (self.len() as u64 - 1))
     }
 
-    /// Where a number is in it.
+    /// The index of a batch number.
     fn place_of(&self, number: u64) -> Option<usize> {
         let at = usize::try_from(number.checked_sub(self.first.number)?).ok()?;
         (at < self.len()).then_some(at)
     }
 
-    /// The batches, each with what tells its count from another.
+    /// The batches with the digests of their counts.
     pub(super) fn batches(&self) -> impl Iterator<Item = (BatchName, Option<NonZeroU64>)> {
         let name = |at: usize| self.first.numbered(self.first.number + at as u64);
         self.digests.iter().enumerate().map(move |(at, &digest)| (name(at), NonZeroU64::new(digest)))
     }
 
-    /// About when the newest of them were written, at most so many: as if the time between two were always the same.
+    /// Approximate times at which the newest of them were written, at most `most`, assuming a constant pace.
     pub(super) fn written(&self, most: usize) -> impl Iterator<Item = SystemTime> {
         let (oldest, newest) = self.written;
         let span = newest.duration_since(oldest).unwrap_or_default();
@@ -114,7 +111,7 @@ impl Stretch {
         }
     }
 
-    /// Some of them; `None` where that is none.
+    /// A part of the stretch; `None` if it is empty.
     fn part(&self, of: std::ops::Range<usize>) -> Option<Self> {
         let first = self.first.numbered(self.first.number.checked_add(of.start as u64)?);
         let states = if self.states.is_empty() { Vec::new() } else { self.states[of.clone()].to_vec() };
@@ -122,7 +119,7 @@ impl Stretch {
         (!digests.is_empty()).then(|| Self { first, digests, states, ..*self }.with_fingerprint())
     }
 
-    /// Whether another stretch goes on where this one ends, and they may be one.
+    /// Whether the next stretch continues this one, and both may be joined.
     fn fits(&self, next: &Self) -> bool {
         let name = self.last().number.checked_add(1).map(|number| self.first.numbered(number));
         name == Some(next.first)
@@ -132,7 +129,7 @@ impl Stretch {
     }
 
     fn append(&mut self, next: &Self) {
-        // The oldest time of all is that of what nobody knows.
+        // The epoch means that the time is unknown.
         let oldest = self.written.0.min(next.written.0);
         let oldest =
             if oldest > SystemTime::UNIX_EPOCH { oldest } else { self.written.0.max(next.written.0) };
@@ -146,7 +143,7 @@ impl Stretch {
         }
     }
 
-    /// Whether all that it says can be.
+    /// Whether it is consistent.
     pub(super) fn is_sound(&self) -> bool {
         let more = (self.len() as u64).checked_sub(1);
         more.is_some_and(|more| self.first.number.checked_add(more).is_some())
@@ -154,7 +151,7 @@ impl Stretch {
     }
 }
 
-/// Batches that are counted and gone, whose numbers follow each other.
+/// Consecutive batches that are counted and gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GoneRange {
     pub(super) first: BatchName,
@@ -163,7 +160,7 @@ pub(super) struct GoneRange {
 }
 
 impl GoneRange {
-    /// What is wrong with the first of them, said of all.
+    /// Extends an error about the first batch to all of them.
     pub(super) fn shared_reason(&self, reason: &SnapshotError) -> SnapshotError {
         match self.last.number - self.first.number {
             0 => reason.clone(),
@@ -175,12 +172,11 @@ impl GoneRange {
     }
 }
 
-/// All batches that are counted and gone.
 #[derive(Debug, Default)]
 pub(super) struct Gone {
-    /// By rank and the number of the first.
+    /// By rank and first number.
     stretches: BTreeMap<(Option<u32>, u64), Arc<Stretch>>,
-    /// The same by number, for the lowest of all ranks.
+    /// By first number and rank, to find the lowest number of all ranks.
     firsts: BTreeSet<(u64, Option<u32>)>,
     batches: u64,
 }
@@ -194,12 +190,10 @@ impl Gone {
         self.batches == 0
     }
 
-    /// The lowest number.
     pub(super) fn lowest(&self) -> Option<u64> {
         self.firsts.first().map(|(number, _)| *number)
     }
 
-    /// The batch, where it is one of these.
     pub(super) fn get(&self, id: BatchId) -> Option<GoneBatch> {
         let (stretch, at) = self.find(id)?;
         Some(stretch.one(at))
@@ -210,12 +204,11 @@ impl Gone {
         stretch.place_of(id.number).map(|at| (stretch, at))
     }
 
-    /// All stretches, by rank and number.
     pub(super) fn stretches(&self) -> impl Iterator<Item = &Arc<Stretch>> {
         self.stretches.values()
     }
 
-    /// The same, as long ranges of the same layers.
+    /// The stretches joined to the longest ranges with the same layers.
     pub(super) fn ranges(&self) -> impl Iterator<Item = GoneRange> {
         let mut stretches = self.stretches.values().peekable();
         std::iter::from_fn(move || {
@@ -233,12 +226,12 @@ impl Gone {
         })
     }
 
-    /// Adds a batch that is not one of these.
+    /// Adds a batch, which must not be in it yet.
     pub(super) fn add(&mut self, batch: &GoneBatch) {
-        self.add_all(Arc::new(Stretch::of(batch)));
+        self.add_all(Arc::new(Stretch::from_batch(batch)));
     }
 
-    /// Adds batches of which none is one of these.
+    /// Adds batches, none of which may be in it yet.
     pub(super) fn add_all(&mut self, stretch: Arc<Stretch>) {
         self.batches += stretch.len() as u64;
         let key = self.join_to_earlier(stretch);
@@ -252,7 +245,7 @@ impl Gone {
         }
     }
 
-    /// Appends a stretch to the one before it, or puts it beside it; returns where it is.
+    /// Appends a stretch to the one before it, or inserts it; returns its key.
     fn join_to_earlier(&mut self, stretch: Arc<Stretch>) -> (Option<u32>, u64) {
         let key = stretch.key();
         if let Some((&before, earlier)) = self.stretches.range_mut((key.0, 0)..key).next_back()
@@ -265,7 +258,7 @@ impl Gone {
         key
     }
 
-    /// Takes a batch out, where it is one of these.
+    /// Removes a batch.
     pub(super) fn take(&mut self, id: BatchId) -> Option<GoneBatch> {
         let (stretch, at) = self.find(id)?;
         let (stretch, batch) = (Arc::clone(stretch), stretch.one(at));
@@ -290,13 +283,13 @@ impl Gone {
 }
 
 impl GoneBatch {
-    /// Whether what is there now has the contents that were counted, as far as anybody knows.
+    /// Whether the contents now are known to be those that were counted.
     pub(super) fn is(&self, identity: &Identity) -> bool {
         self.state == Some(identity.contents_hash())
     }
 }
 
-/// Shared stretches as if they were not.
+/// Serializes shared stretches as plain ones.
 pub(super) mod shared {
     use super::Stretch;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -313,14 +306,14 @@ pub(super) mod shared {
         deserializer: D,
     ) -> Result<Vec<Arc<Stretch>>, D::Error> {
         let stretches = Vec::<Stretch>::deserialize(deserializer)?;
-        // Only of one that can be, every number is one.
+        // Only a consistent stretch has valid numbers.
         let known =
             stretches.into_iter().map(|read| if read.is_sound() { read.with_fingerprint() } else { read });
         Ok(known.map(Arc::new).collect())
     }
 }
 
-/// Numbers of eight bytes each: hashes as numbers of any length would take ten.
+/// Serializes hashes with eight bytes each. As variable-length integers they would take ten.
 mod words {
     use serde::de::{Error, Visitor};
     use serde::{Deserializer, Serializer};

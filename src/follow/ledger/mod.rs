@@ -1,14 +1,34 @@
-//! The ledger of a run's batches: which are waited for, being read, counted or set aside.
+//! The ledger of a run: which batches there are, and what became of each. It makes sure that every batch is counted
+//! exactly once.
 //!
-//! Pure bookkeeping: it is told what the directory holds and what came of reading a batch, and it says
-//! what to read next. Events are hints and may come late, twice or not at all; a full scan is the truth.
+//! # Why there is a ledger
 //!
-//! What is counted is a *batch*, by its rank and number; what is on disk are *names*, and several names may
-//! stand for one batch (`batch-7.npz`, `batch-007.npz`, the directory `batch-7`). So each batch has one owner
-//! among its names, and only the owner is read and holds the count. Other names that are there at the same time
-//! are twins: named, and not read. When the owner is gone, a twin takes its place with its count, since a batch
-//! that is renamed, unpacked or packed anew is the same batch: it is read again where its contents may differ,
-//! and its count is replaced where it does.
+//! It would be simpler to count each file when an event names it. Such a program is wrong within minutes on a real
+//! cluster:
+//!
+//! - Events come late, twice, out of order or not at all: a queue overflows, a network share sends none, the first files
+//!   of a new directory are missed. So an event is only a hint where to look. What a full scan finds is the truth, and
+//!   [`Ledger::reconcile`] compares the two from time to time.
+//! - A file may be half written when it is found. An error in it means nothing while it still changes. So a batch waits,
+//!   is read again when it changes, and is only set aside when it has stopped changing for `settle`.
+//! - A file may change while it is read, or after it was counted. So each count is tied to the state of the file before
+//!   the read, and compared with its state after. A batch that was written again is counted again, and the new count
+//!   replaces the old one.
+//! - A batch may be deleted after it was counted: by the user, by its producer, or by neurotop itself with `--prune`. It
+//!   must stay in the figures, and a later batch of the same number must not be added on top of it.
+//! - One batch may have several names (`batch-7.npz`, `batch-007.npz`, the directory `batch-7`), because somebody
+//!   unpacked, packed or renamed it. It must count once, whatever the order in which the names come and go.
+//!
+//! Each of these needs to know what was seen before. That memory is the ledger. It does no I/O, has no clock and adds
+//! nothing up: the caller tells it what the directory holds and what came of a read, and does what the [`Verdict`] says.
+//! Therefore a test can drive it through any order of events (see `model.rs`), and whoever follows the verdicts to the
+//! letter has each batch once in the sums.
+//!
+//! # How it works
+//!
+//! A batch is identified by rank and number. Of its names, one is the *owner*: only the owner is read, and it holds the
+//! count. Other names that exist at the same time are *twins*; they are reported and not read. When the owner disappears,
+//! a twin takes over its count, and is read again unless it is the same file under a new name.
 //!
 //! ```text
 //!            admitted            read whole
@@ -17,16 +37,16 @@
 //!    │          └── it changed ──────┘  └──► SetAside: unreadable, and has stopped changing
 //!    ├──► Twin: another name of the batch is there
 //!    └──► SetAside: a link, a pipe, a wrong suffix
-//!  Lost: gone before it was counted as it was in the end, or out of reach for now
+//!  Lost: gone before its last state was counted, or out of reach for now
 //! ```
 //!
-//! A count stays until another count of the same batch replaces it, or it is withdrawn: a batch that is
-//! deleted, spoiled or unreadable after it was counted stays in the figures. Nothing here adds up: whoever
-//! follows the verdicts `Add` to the letter has each batch once in the sums.
+//! A count leaves the figures only when another count of the same batch replaces it, or when it is withdrawn because a
+//! later manifest contradicts it. A batch that is deleted, damaged or unreadable after it was counted stays in.
 //!
-//! A counted batch that is gone and has no other name leaves the entries for the ranges of `gone.rs`: at once where
-//! this program deleted it, and else when a second scan lacks it, so that one that was only renamed keeps its entry.
-//! It stays in all figures and accounts. When its number is there again, it is an entry as it was: gone, and counted.
+//! A run may delete a million batches as it goes. Keeping an entry for each would take hundreds of megabytes, so a
+//! counted batch that is gone becomes part of a range of numbers (`gone.rs`): at once when neurotop deleted it, otherwise
+//! when a second scan lacks it, since it may only have been renamed. When its number appears again, it becomes an entry
+//! again: gone, and counted.
 
 mod counted;
 mod gone;
@@ -36,7 +56,7 @@ pub use counted::{CountedBatch, CountedBatches, OlderBatch};
 
 use super::scan::Found;
 use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
-use crate::storage::{self, Identity, Shape};
+use crate::storage::{Identity, Shape};
 use counted::NO_PLACE;
 use gone::{Gone, GoneBatch};
 use serde::{Deserialize, Serialize};
@@ -47,89 +67,84 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long a directory batch must be left alone before it is read: it has no mark that says it is
-/// whole. One that is read too early is read again when it changes.
+/// How long a directory batch must stay unchanged before it is read, since nothing marks it as complete. If it is
+/// read too early, it is read again when it changes.
 const DIRECTORY_REST: Duration = Duration::from_millis(500);
 
-/// How long after it was counted a directory batch is read once more. A program that maps an array into its memory
-/// and fills it later changes the file without a trace in its times until the system writes it to disk.
+/// How long after it was counted a directory batch is read once more. A program that fills a memory-mapped array
+/// changes the file, but not its times until the system writes it to disk.
 const VERIFY_AFTER: Duration = Duration::from_secs(60);
 
-/// The least time between two attempts at a batch that is still changing.
+/// The least time between two attempts to read a batch that is still changing.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 
 /// A batch to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Which batch it is.
     pub id: BatchId,
-    /// Its name in the run's directory.
+    /// The name in the run's directory.
     pub name: String,
-    /// The state in which it was seen.
+    /// The state in which it was last seen.
     pub identity: Identity,
 }
 
-/// What was counted of a batch, as far as the ledger must know it.
+/// What the ledger must know about a count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contents {
-    /// The layers that were counted.
+pub struct CountedContents {
+    /// The counted layers.
     pub shapes: Arc<[LayerShape]>,
-    /// What tells the count from another.
+    /// The digest of the count.
     pub digest: NonZeroU64,
 }
 
-/// What came of reading a batch.
+/// The result of reading a batch.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What was to be read.
     pub job: Job,
-    /// The state in which it was found afterwards; `None` where it was gone.
+    /// The state after the read; `None` if it was gone.
     pub after: Option<Identity>,
-    /// What was counted, or why nothing was.
-    pub result: Result<Contents, SnapshotError>,
-    /// Whether it was read whole, so that an error is no matter of waiting for more of it.
+    pub result: Result<CountedContents, SnapshotError>,
+    /// Whether it was read completely, so that waiting for the rest cannot cure an error.
     pub is_whole: bool,
 }
 
-/// Batches of one rank that are in the figures with the same layers, all from one number to another.
+/// A range of batch numbers of one rank that are in the figures with the same layers.
 #[derive(Debug, Clone, Copy)]
 pub struct InFigures<'a> {
-    /// The name of the first.
     pub first: BatchName,
-    /// The name of the last.
     pub last: BatchName,
-    /// Their layers, where they are known.
+    /// `None` if their layers are unknown.
     pub shapes: Option<&'a Arc<[LayerShape]>>,
 }
 
-/// What the ledger makes of an outcome, or of time that has passed.
+/// What to do with a count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The count is to be added, after the one it replaces was taken out.
+    /// Add the count, after removing the one that it replaces.
     Add {
-        /// Whether an earlier count of the same batch is to be taken out.
+        /// Whether an earlier count of the same batch must be removed.
         replaces: bool,
     },
-    /// The count is in the figures already; nothing is to be added.
+    /// Add nothing: the same count is already in the figures.
     Same,
-    /// Nothing of it is to be added, now; it is looked at again.
+    /// Add nothing now; the batch will be read again.
     Wait,
-    /// Nothing of it is to be added; the reason is a problem to be shown.
+    /// Add nothing, and report the reason.
     SetAside(SnapshotError),
 }
 
-/// What a look at the directory changed besides the queue.
+/// What a look at the directory changed, besides the queue.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Batches with a problem, by name.
+pub struct LedgerChanges {
+    /// New problems by batch name.
     pub problems: Vec<(String, SnapshotError)>,
-    /// Names whose problem is gone, even if it is among the problems here.
+    /// Names whose problem is gone, even if it is among `problems`.
     pub solved: Vec<String>,
-    /// Counted batches that have another name now.
+    /// Counted batches with a new name.
     pub renamed: Vec<BatchName>,
 }
 
-impl Changes {
+impl LedgerChanges {
     fn problem(&mut self, name: BatchName, problem: SnapshotError) {
         self.problems.push((name.to_string(), problem));
     }
@@ -139,27 +154,25 @@ impl Changes {
     }
 }
 
-/// The account of a run: evidence that its figures are whole.
+/// How many batches are in which state: the evidence that the figures are complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Account {
-    /// Batches seen.
     pub seen: u64,
-    /// Batches whose count is in the figures.
+    /// Batches whose count is in the figures, and that are not being read again.
     pub counted: u64,
-    /// Batches that are being written, queued or being read.
+    /// Batches that are being written, are queued or are being read.
     pub waiting: u64,
     /// Batches that cannot be counted.
     pub set_aside: u64,
-    /// Those of them that are there under another name, too.
+    /// The batches among `set_aside` that also exist under another name.
     #[serde(skip)]
     pub twins: u64,
-    /// Bytes of the batches that wait.
+    /// The bytes of the waiting batches.
     #[serde(skip)]
     pub waiting_bytes: u64,
 }
 
 impl AddAssign for Account {
-    /// Adds that of other batches.
     fn add_assign(&mut self, other: Self) {
         self.seen += other.seen;
         self.counted += other.counted;
@@ -171,85 +184,87 @@ impl AddAssign for Account {
 }
 
 #[derive(Debug)]
-enum State {
-    /// Not readable yet; the reason of the last attempt at this identity, where there was one.
+enum BatchState {
+    /// Not readable yet; with the error of the last attempt in this state, if there was one.
     Waiting(Option<Box<SnapshotError>>),
-    /// In the queue.
     Ready,
-    /// Being read.
     Reading,
     Counted,
     SetAside,
-    /// Not read, since another name of its batch is there.
+    /// Not read, since the batch exists under another name.
     Twin,
-    /// Gone before it was counted, or out of reach.
+    /// Gone before it was counted, or unreachable.
     Lost,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct BatchEntry {
     identity: Identity,
-    state: State,
+    state: BatchState,
     /// When the contents were last seen to change.
     changed_at: Instant,
-    /// No attempt before so many milliseconds after that.
+    /// No attempt before this many milliseconds after that.
     rest: u32,
-    /// Whether it was old already when it was first seen, so that there is nothing to wait for.
+    /// Whether it had not changed for a while when it was first seen, so that there is nothing to wait for.
     quiet: bool,
     is_directory: bool,
-    /// Whether its batch is read under this name: other names of the same batch are not.
+    /// Whether its batch is read under this name, and not under another.
     is_owner: bool,
-    presence: Presence,
-    /// Whether it was still there in its state once it had been counted: what was read may else have been another
-    /// that was in its place.
+    presence: EntryPresence,
+    /// Whether it was still there in the same state after the read. Otherwise another file may have been read in its
+    /// place.
     is_certain: bool,
-    /// The count that is in the figures, where one is.
+    /// The count in the figures, if there is one.
     count: Option<Count>,
 }
 
-/// Whether a counted batch is there.
+/// Whether a counted batch exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
+enum EntryPresence {
     There,
-    /// It was not when it was last looked for.
+    /// It did not exist at the last look.
     Gone,
-    /// A scan of everything lacked it.
+    /// A full scan did not find it.
     Missed,
 }
 
-/// A count that is in the figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Count {
-    /// Its layers, by their place in [`Ledger::shapes`].
+    /// The index of its layers in [`Ledger::shapes`].
     place: u32,
     digest: Option<NonZeroU64>,
 }
 
-impl Entry {
-    /// That of a batch which is not waited for.
-    fn of(name: BatchName, identity: Identity, now: Instant) -> Self {
+impl BatchEntry {
+    /// An entry for a counted batch, so far without its count.
+    fn counted(name: BatchName, identity: Identity, now: Instant) -> Self {
         Self {
             identity,
-            state: State::Counted,
+            state: BatchState::Counted,
             changed_at: now,
             rest: 0,
             quiet: true,
             is_directory: !name.is_file(),
             is_owner: false,
-            presence: Presence::There,
+            presence: EntryPresence::There,
             is_certain: true,
             count: None,
         }
     }
 
-    /// That of a batch that is seen for the first time.
+    /// An entry for a batch that is seen for the first time.
     fn found(found: &Found, name: BatchName, now: Instant, quiet: bool) -> Self {
         let is_directory = found.shape == Shape::Directory;
-        Self { is_directory, state: State::Waiting(None), quiet, ..Self::of(name, found.identity, now) }
+        Self {
+            is_directory,
+            state: BatchState::Waiting(None),
+            quiet,
+            ..Self::counted(name, found.identity, now)
+        }
     }
 
     fn is_gone(&self) -> bool {
-        self.presence != Presence::There
+        self.presence != EntryPresence::There
     }
 
     fn not_before(&self) -> Instant {
@@ -257,54 +272,37 @@ impl Entry {
     }
 }
 
-/// Why an entry with the name of a batch is never read, if it is not.
-fn refusal(found: &Found) -> Option<SnapshotError> {
-    match (&found.meaning, found.shape) {
-        (_, Shape::Other(what)) => {
-            Some(SnapshotError::new(storage::refusal_of(what, "batch"), storage::advice(what)))
-        }
-        (EntryName::BatchFile(_), Shape::Directory) => {
-            Some(SnapshotError::new("it is a directory, and its name says .npz", "drop the suffix"))
-        }
-        (EntryName::BatchDirectory(_), Shape::File) => {
-            Some(SnapshotError::new("it is a file without a suffix", "name it .npz"))
-        }
-        _ => None,
-    }
-}
-
 fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// The ledger of a run.
+/// See the head of this file.
 #[derive(Debug)]
 pub struct Ledger {
     settle: Duration,
-    entries: BTreeMap<BatchName, Entry>,
-    /// Counted batches that are gone, and no entries any more.
+    entries: BTreeMap<BatchName, BatchEntry>,
+    /// Counted batches that are gone and have no entries any more.
     gone: Gone,
-    /// How many entries are in the figures, and the first of them.
+    /// The number of entries in the figures, and the lowest of them.
     in_figures: u64,
     lowest: Option<BatchName>,
-    /// The layers of counted batches.
+    /// The sets of layers of counted batches.
     shapes: ShapeSets,
     ready: BTreeSet<BatchName>,
     waiting: HashSet<BatchName>,
-    /// The states in which batches were counted that were in another one when they were last seen.
+    /// The states in which batches were counted that have changed since.
     counted_as: HashMap<BatchName, Identity>,
-    /// Directory batches that are to be read once more, by the time when they were counted.
+    /// Directory batches that will be read once more, with the time when they were counted.
     unverified: VecDeque<(Instant, BatchName)>,
     reading: usize,
     account: Account,
-    /// The accounts of the ranks, and which of them changed since they were last asked for.
+    /// The accounts of the ranks, and the ranks that changed since `take_changed_ranks`.
     ranks: BTreeMap<u32, Account>,
     changed_ranks: BTreeSet<u32>,
 }
 
 impl Ledger {
-    /// An empty ledger; `settle` is how long a batch that cannot be read must have stopped changing
-    /// before it is set aside.
+    /// An empty ledger. `settle` is how long an unreadable batch must stay unchanged before it is set aside.
     pub fn new(settle: Duration) -> Self {
         Self {
             settle,
@@ -324,7 +322,7 @@ impl Ledger {
         }
     }
 
-    /// A ledger in which these batches are counted.
+    /// A ledger in which these batches are already counted.
     pub fn restore(settle: Duration, counted: &CountedBatches, now: Instant) -> Self {
         let mut ledger = Self::new(settle);
         let shapes: Vec<Arc<[LayerShape]>> =
@@ -334,7 +332,7 @@ impl Ledger {
         };
         for batch in &counted.batches {
             let count = Count { place: place_of(&mut ledger, batch.place), digest: batch.digest };
-            ledger.insert(batch.name, Entry::of(batch.name, batch.identity, now));
+            ledger.insert(batch.name, BatchEntry::counted(batch.name, batch.identity, now));
             ledger.take_over_count(batch.name, Some(count));
         }
         for stretch in &counted.gone {
@@ -350,18 +348,23 @@ impl Ledger {
         }
         for &name in &counted.lost {
             if ledger.entries.contains_key(&name) {
-                ledger.set_state(name, State::Lost);
+                ledger.set_state(name, BatchState::Lost);
             } else {
-                ledger
-                    .insert(name, Entry { state: State::Lost, ..Entry::of(name, Identity::unknown(), now) });
+                ledger.insert(
+                    name,
+                    BatchEntry {
+                        state: BatchState::Lost,
+                        ..BatchEntry::counted(name, Identity::unknown(), now)
+                    },
+                );
             }
         }
         ledger
     }
 
-    /// Notes an entry that is none yet.
-    fn insert(&mut self, name: BatchName, entry: Entry) {
-        if matches!(entry.state, State::Waiting(_)) {
+    /// Inserts a new entry.
+    fn insert(&mut self, name: BatchName, entry: BatchEntry) {
+        if matches!(entry.state, BatchState::Waiting(_)) {
             self.waiting.insert(name);
         }
         self.entries.insert(name, entry);
@@ -369,14 +372,14 @@ impl Ledger {
         self.account_for(name, true);
     }
 
-    /// Puts a count into the entry of a batch, or takes it out.
+    /// Sets or removes the count of an entry.
     fn set_count(&mut self, name: BatchName, count: Option<Count>) {
         let Some(entry) = self.entries.get_mut(&name) else { return };
         let before = std::mem::replace(&mut entry.count, count);
         self.note_in_figures(name, before.is_some(), count.is_some());
     }
 
-    /// Notes that a batch is, or is no more, an entry that is in the figures.
+    /// Updates how many entries are in the figures, and the lowest one.
     fn note_in_figures(&mut self, name: BatchName, was: bool, is: bool) {
         match (was, is) {
             (false, true) => {
@@ -394,7 +397,7 @@ impl Ledger {
         }
     }
 
-    /// Has the count of a batch in the entry of a name, under which it is read from now on.
+    /// Moves the count of a batch to the entry of a name, which becomes its owner.
     fn take_over_count(&mut self, name: BatchName, count: Option<Count>) {
         self.account_for(name, false);
         self.set_count(name, count);
@@ -404,14 +407,14 @@ impl Ledger {
         self.account_for(name, true);
     }
 
-    /// The counted batches, each in the state in which it was counted, whatever it is in now.
+    /// The counted batches, each in the state in which it was counted, even if it has changed since.
     pub fn counted(&self) -> CountedBatches {
-        let counted = |(&name, entry): (&BatchName, &Entry)| {
+        let counted = |(&name, entry): (&BatchName, &BatchEntry)| {
             let Count { place, digest } = entry.count?;
             let identity = self.certainly_counted_as(name).unwrap_or(Identity::unknown());
             Some(CountedBatch { name, identity, place, digest })
         };
-        let is_lost = |(_, entry): &(&BatchName, &Entry)| matches!(entry.state, State::Lost);
+        let is_lost = |(_, entry): &(&BatchName, &BatchEntry)| matches!(entry.state, BatchState::Lost);
         CountedBatches {
             shapes: self.shapes.iter().map(|shapes| shapes.to_vec()).collect(),
             batches: self.entries.iter().filter_map(counted).collect(),
@@ -420,27 +423,26 @@ impl Ledger {
         }
     }
 
-    /// How many batches are in the figures, those too that are read again.
+    /// The number of batches in the figures, including those that are being read again.
     pub fn in_figures(&self) -> u64 {
         self.in_figures + self.gone.len()
     }
 
-    /// Whether the count of a batch is in the figures under this name.
     pub fn is_in_figures(&self, name: BatchName) -> bool {
         let is_gone = || self.gone.get(name.id()).is_some_and(|batch| batch.name == name);
         self.entries.get(&name).map_or_else(is_gone, |entry| entry.count.is_some())
     }
 
-    /// Whether the count of a batch is in the figures that is none of these.
+    /// Whether a batch is in the figures that is not among `present`.
     pub fn lacks_any(&self, present: &HashSet<BatchId>) -> bool {
         let is_absent =
-            |(name, entry): (&BatchName, &Entry)| entry.count.is_some() && !present.contains(&name.id());
+            |(name, entry): (&BatchName, &BatchEntry)| entry.count.is_some() && !present.contains(&name.id());
         let back = || present.iter().filter(|id| self.gone.get(**id).is_some()).count() as u64;
         self.entries.iter().any(is_absent) || (!self.gone.is_empty() && self.gone.len() > back())
     }
 
-    /// The state in which a batch was counted, under this name or another, where what is there now has the contents
-    /// that were counted.
+    /// The state in which a batch was counted, under this name or another, if its contents now are those that were
+    /// counted.
     pub fn as_counted(&self, name: BatchName, now: &Identity) -> Option<Identity> {
         if let Some(batch) = self.gone.get(name.id()) {
             return batch.is(now).then_some(*now);
@@ -449,50 +451,49 @@ impl Ledger {
         self.certainly_counted_as(name).or_else(owner).filter(|counted| counted.same_contents(now))
     }
 
-    /// The state in which a batch was counted, where that is certain.
+    /// The state in which a batch was counted, if that is certain.
     fn certainly_counted_as(&self, name: BatchName) -> Option<Identity> {
         self.counted_as(name).filter(|_| self.entries.get(&name).is_some_and(|entry| entry.is_certain))
     }
 
-    /// The state in which a batch was counted whose count is in the figures, and that is no range.
+    /// The state in which a batch was counted, if it has an entry and is in the figures.
     pub fn counted_as(&self, name: BatchName) -> Option<Identity> {
         let entry = self.entries.get(&name).filter(|entry| entry.count.is_some())?;
         Some(self.counted_as.get(&name).copied().unwrap_or(entry.identity))
     }
 
-    /// Whether a batch may be deleted that was counted in this state: it was not seen to change since, is not
-    /// being read again, and no other name of it is there.
+    /// Whether a batch that was counted in this state may be deleted: it has not changed since, is not being read
+    /// again, and has no other name.
     pub fn may_be_deleted(&self, name: BatchName, counted: &Identity) -> bool {
         let is_alone = self.entries.range(BatchName::all_of(name.id())).nth(1).is_none();
         let entry = self.entries.get(&name).filter(|entry| entry.count.is_some());
         is_alone
-            && entry.is_some_and(|entry| entry.identity == *counted && matches!(entry.state, State::Counted))
+            && entry
+                .is_some_and(|entry| entry.identity == *counted && matches!(entry.state, BatchState::Counted))
     }
 
-    /// Whether reading a batch gave another count than the one that is in the figures, which would have to be
-    /// taken out.
-    pub fn would_replace(&self, job: &Job, contents: &Contents) -> bool {
+    /// Whether a read gave a different count than the one in the figures, which would have to be removed.
+    pub fn would_replace(&self, job: &Job, contents: &CountedContents) -> bool {
         let Some(name) = BatchName::parse(&job.name) else { return false };
         let Some(count) = self.entries.get(&name).and_then(|entry| entry.count) else { return false };
         match count.digest {
             Some(digest) => digest != contents.digest,
-            // What an older version of neurotop counted is known by its file alone.
+            // Counts of an older version have no digest; their file alone identifies them.
             None => !self.counted_as(name).is_some_and(|counted| counted.same_contents(&job.identity)),
         }
     }
 
-    /// The account as it stands.
     pub fn account(&self) -> Account {
         self.account
     }
 
-    /// The accounts of the ranks that changed since this was last asked for; `None` for a rank that is gone.
+    /// The accounts of the ranks that changed since the last call; `None` for a rank that is gone.
     pub fn take_changed_ranks(&mut self) -> Vec<(u32, Option<Account>)> {
         let changed = std::mem::take(&mut self.changed_ranks);
         changed.into_iter().map(|rank| (rank, self.ranks.get(&rank).copied())).collect()
     }
 
-    /// Notes that there is a rank, which may have no batch yet.
+    /// Records a rank, which may have no batch yet.
     pub fn note_rank(&mut self, rank: u32) {
         self.ranks.entry(rank).or_insert_with(|| {
             self.changed_ranks.insert(rank);
@@ -500,41 +501,51 @@ impl Ledger {
         });
     }
 
-    /// Batches that are waited for, by name: those to look at again soon.
+    /// The names of the waiting batches, which should be looked at again soon.
     pub fn waiting(&self) -> impl Iterator<Item = String> {
         self.waiting.iter().map(BatchName::to_string)
     }
 
-    /// Whether a batch of this name is waited for, queued or being read.
+    /// Whether a batch of this name is waiting, queued or being read.
     pub fn is_in_progress(&self, name: BatchName) -> bool {
         let state = self.entries.get(&name).map(|entry| &entry.state);
-        matches!(state, Some(State::Waiting(_) | State::Ready | State::Reading))
+        matches!(state, Some(BatchState::Waiting(_) | BatchState::Ready | BatchState::Reading))
     }
 
-    /// The lowest number of a batch that is in the figures.
+    /// The lowest number of a batch in the figures.
     pub fn lowest_counted(&self) -> Option<u64> {
         let present = self.lowest.map(|name| name.number);
         present.into_iter().chain(self.gone.lowest()).min()
     }
 
-    /// Whether a batch is queued or being read.
+    /// Whether any batch is queued or being read.
     pub fn is_busy(&self) -> bool {
         self.reading > 0 || !self.ready.is_empty()
     }
 
-    /// Notes a batch as it is now. `whole` says that an event told it is complete.
-    pub fn observe(&mut self, found: &Found, whole: bool, now: Instant, clock: SystemTime) -> Changes {
-        let mut changes = Changes::default();
+    /// Records the current state of a batch. `whole` means that an event said it is complete.
+    pub fn observe(&mut self, found: &Found, whole: bool, now: Instant, clock: SystemTime) -> LedgerChanges {
+        let mut changes = LedgerChanges::default();
         self.note(found, whole, now, clock, &mut changes);
         changes
     }
 
-    fn note(&mut self, found: &Found, whole: bool, now: Instant, clock: SystemTime, changes: &mut Changes) {
+    fn note(
+        &mut self,
+        found: &Found,
+        whole: bool,
+        now: Instant,
+        clock: SystemTime,
+        changes: &mut LedgerChanges,
+    ) {
         let Some(name) = BatchName::parse(&found.name) else { return };
         self.bring_back(name.id(), Some(&found.identity), now);
         let has_owner = self.owner_besides(name).is_some_and(|owner| !self.is_gone(owner));
         let Some(entry) = self.entries.get_mut(&name) else {
-            self.insert(name, Entry::found(found, name, now, found.identity.is_quiet(self.settle, clock)));
+            self.insert(
+                name,
+                BatchEntry::found(found, name, now, found.identity.is_quiet(self.settle, clock)),
+            );
             tracing::debug!(
                 number = name.number,
                 batch = name.to_string(),
@@ -543,26 +554,26 @@ impl Ledger {
             );
             return self.admit(found, name, whole, now, changes);
         };
-        entry.presence = Presence::There;
+        entry.presence = EntryPresence::There;
         let is_changed = entry.identity != found.identity;
         match entry.state {
-            // The reader finds out by itself.
-            State::Reading => return,
-            State::Lost => {}
-            State::Twin if !has_owner => {}
+            // The outcome of the read will tell.
+            BatchState::Reading => return,
+            BatchState::Lost => {}
+            BatchState::Twin if !has_owner => {}
             _ if is_changed => {}
-            State::Waiting(None) if whole => return self.make_ready(name),
+            BatchState::Waiting(None) if whole => return self.make_ready(name),
             _ => return,
         }
-        let was_twin = matches!(self.entries[&name].state, State::Twin);
+        let was_twin = matches!(self.entries[&name].state, BatchState::Twin);
         self.await_again(name, found.identity, now);
         self.admit(found, name, whole, now, changes);
-        if was_twin && !matches!(self.entries[&name].state, State::Twin | State::SetAside) {
+        if was_twin && !matches!(self.entries[&name].state, BatchState::Twin | BatchState::SetAside) {
             changes.solve(name);
         }
     }
 
-    /// Has a batch that changed wait until it can be read again.
+    /// Makes a changed batch wait until it can be read again.
     fn await_again(&mut self, name: BatchName, identity: Identity, now: Instant) {
         self.account_for(name, false);
         if let Some(entry) = self.entries.get_mut(&name) {
@@ -573,26 +584,33 @@ impl Ledger {
             entry.rest = milliseconds(entry.not_before().saturating_duration_since(now));
             entry.changed_at = now;
             entry.quiet = false;
-            entry.state = State::Waiting(None);
+            entry.state = BatchState::Waiting(None);
             self.waiting.insert(name);
             self.ready.remove(&name);
         }
         self.account_for(name, true);
     }
 
-    /// Queues a new or changed batch where it may be read, or says why it never may in this form.
-    fn admit(&mut self, found: &Found, name: BatchName, whole: bool, now: Instant, changes: &mut Changes) {
-        if let Some(refusal) = refusal(found) {
+    /// Queues a new or changed batch if it may be read, or reports why it never may in this form.
+    fn admit(
+        &mut self,
+        found: &Found,
+        name: BatchName,
+        whole: bool,
+        now: Instant,
+        changes: &mut LedgerChanges,
+    ) {
+        if let Some(refusal) = found.refusal() {
             if let Some(entry) = self.entries.get_mut(&name) {
-                // A batch that is counted stays that of its name.
+                // A counted batch keeps its owner.
                 entry.is_owner = entry.count.is_some();
             }
-            self.set_state(name, State::SetAside);
+            self.set_state(name, BatchState::SetAside);
             return changes.problem(name, refusal);
         }
         match self.owner_besides(name) {
             Some(owner) if !self.is_gone(owner) => {
-                self.set_state(name, State::Twin);
+                self.set_state(name, BatchState::Twin);
                 return changes.problem(
                     name,
                     SnapshotError::new(
@@ -617,8 +635,8 @@ impl Ledger {
         }
     }
 
-    /// Gives the count of a name that is gone to another of the same batch; returns whether nothing has to be read
-    /// for that, since it is the same file.
+    /// Moves the count of a name that is gone to another name of the same batch. Returns whether it is the same file,
+    /// so that nothing has to be read.
     fn take_over(&mut self, owner: BatchName, name: BatchName, found: &Found) -> bool {
         let as_counted = self.counted_as(owner);
         let certain = self.certainly_counted_as(owner);
@@ -631,14 +649,14 @@ impl Ledger {
             entry.is_certain = is_certain;
         }
         if is_same {
-            self.set_state(name, State::Counted);
+            self.set_state(name, BatchState::Counted);
         } else if let Some(as_counted) = as_counted {
             self.counted_as.insert(name, as_counted);
         }
         is_same
     }
 
-    /// The other name under which the batch of a name is read, where there is one.
+    /// The other name under which this batch is read, if there is one.
     pub fn owner_besides(&self, name: BatchName) -> Option<BatchName> {
         if let Some(batch) = self.gone.get(name.id()) {
             return Some(batch.name).filter(|&owner| owner != name);
@@ -648,25 +666,27 @@ impl Ledger {
     }
 
     fn is_gone(&self, name: BatchName) -> bool {
-        self.entries.get(&name).is_some_and(|entry| entry.is_gone() && !matches!(entry.state, State::Reading))
+        self.entries
+            .get(&name)
+            .is_some_and(|entry| entry.is_gone() && !matches!(entry.state, BatchState::Reading))
     }
 
-    /// Has a batch that was kept as one of a range as an entry again, counted and gone, since one of its number is
-    /// there. Whether that is the same is found out by reading it, unless only its name is another.
+    /// Turns a batch in a range back into an entry, counted and gone, since a batch of its number has appeared.
+    /// Reading it will tell whether it is the same, unless only its name differs.
     fn bring_back(&mut self, id: BatchId, found: Option<&Identity>, now: Instant) {
         let Some(batch) = self.gone.take(id) else { return };
         let as_counted = found.filter(|found| batch.is(found)).copied().unwrap_or(Identity::unknown());
-        let (presence, count) = (Presence::Missed, Some(batch.count));
-        let entry = Entry::of(batch.name, as_counted.of_contents_alone(), now);
-        self.entries.insert(batch.name, Entry { presence, count, is_owner: true, ..entry });
+        let (presence, count) = (EntryPresence::Missed, Some(batch.count));
+        let entry = BatchEntry::counted(batch.name, as_counted.of_contents_alone(), now);
+        self.entries.insert(batch.name, BatchEntry { presence, count, is_owner: true, ..entry });
         self.note_in_figures(batch.name, false, true);
     }
 
-    /// Keeps a counted batch that is gone as one of a range, where nothing is to come of its entry any more. One that
-    /// this program deleted itself cannot come back.
+    /// Moves a counted batch that is gone into a range, if its entry is not needed any more. A file that neurotop
+    /// deleted itself cannot come back.
     fn be_of_range(&mut self, name: BatchName, is_deleted: bool) {
         let is_alone = self.entries.range(BatchName::all_of(name.id())).nth(1).is_none();
-        let Some(entry) = self.entries.get(&name).filter(|entry| matches!(entry.state, State::Counted))
+        let Some(entry) = self.entries.get(&name).filter(|entry| matches!(entry.state, BatchState::Counted))
         else {
             return;
         };
@@ -679,36 +699,36 @@ impl Ledger {
         self.note_in_figures(name, true, false);
     }
 
-    /// Notes that counted batches were deleted by this program.
+    /// Records that neurotop deleted these counted batches.
     pub fn note_deleted(&mut self, names: impl IntoIterator<Item = BatchName>) {
         names.into_iter().for_each(|name| self.be_of_range(name, true));
     }
 
-    /// Notes that a name is there, as another of its batch is about to be noted.
+    /// Records that a name exists, because another name of the same batch is about to be recorded.
     pub fn note_there(&mut self, name: BatchName, now: Instant) {
         if self.gone.get(name.id()).is_some_and(|batch| batch.name == name) {
             self.bring_back(name.id(), None, now);
         }
         if let Some(entry) = self.entries.get_mut(&name) {
-            entry.presence = Presence::There;
+            entry.presence = EntryPresence::There;
         }
     }
 
-    /// Notes that a name is not there. Returns whether only a look at everything tells what became of it: it may
+    /// Records that a name does not exist. Returns whether only a full scan can tell what became of it, since it may
     /// have been renamed.
     pub fn note_gone(&mut self, name: BatchName) -> bool {
         let Some(entry) = self.entries.get_mut(&name) else { return false };
         if entry.count.is_some() && !entry.is_gone() {
-            entry.presence = Presence::Gone;
+            entry.presence = EntryPresence::Gone;
         }
         entry.count.is_none() || self.entries.range(BatchName::all_of(name.id())).nth(1).is_some()
     }
 
-    /// Compares the ledger with all that the directory holds: what is new or changed is noted, a batch
-    /// that is gone before it was counted is a problem, one that was counted stays counted.
-    pub fn reconcile(&mut self, found: &[Found], now: Instant, clock: SystemTime) -> Changes {
-        let mut changes = Changes::default();
-        // At the first scan nothing is absent, and there may be more batches than ever again.
+    /// Compares the ledger with everything in the directory. Records what is new or changed. A batch that is gone
+    /// before it was counted is a problem; a counted batch stays counted.
+    pub fn reconcile(&mut self, found: &[Found], now: Instant, clock: SystemTime) -> LedgerChanges {
+        let mut changes = LedgerChanges::default();
+        // At the first scan nothing can be missing, and there may be more batches than ever again.
         let is_first = self.entries.is_empty() && self.gone.is_empty();
         let missed = if is_first { Vec::new() } else { self.note_absent(found, now, &mut changes) };
         for found in found {
@@ -726,9 +746,9 @@ impl Ledger {
         changes
     }
 
-    /// Goes through what is not there, before what is there may take its place. Returns what the scan before lacked,
+    /// Handles missing names, before existing ones take their place. Returns the names that the previous scan missed
     /// too.
-    fn note_absent(&mut self, found: &[Found], now: Instant, changes: &mut Changes) -> Vec<BatchName> {
+    fn note_absent(&mut self, found: &[Found], now: Instant, changes: &mut LedgerChanges) -> Vec<BatchName> {
         let mut present = HashSet::new();
         for (found, name) in found.iter().filter_map(|found| Some((found, BatchName::parse(&found.name)?))) {
             self.bring_back(name.id(), Some(&found.identity), now);
@@ -737,8 +757,8 @@ impl Ledger {
         let (mut absent, mut missed) = (Vec::new(), Vec::new());
         for (name, entry) in &mut self.entries {
             if present.contains(name) {
-                entry.presence = Presence::There;
-            } else if entry.presence == Presence::Missed {
+                entry.presence = EntryPresence::There;
+            } else if entry.presence == EntryPresence::Missed {
                 missed.push(*name);
                 absent.push(*name);
             } else {
@@ -751,23 +771,23 @@ impl Ledger {
         missed
     }
 
-    fn note_one_absent(&mut self, name: BatchName, changes: &mut Changes) {
+    fn note_one_absent(&mut self, name: BatchName, changes: &mut LedgerChanges) {
         let Some(entry) = self.entries.get_mut(&name) else { return };
         match (&entry.state, entry.count.is_some()) {
-            // The reader finds out by itself.
-            (State::Reading, _) => {}
-            (State::Waiting(_) | State::Ready, _) => {
+            // The outcome of the read will tell.
+            (BatchState::Reading, _) => {}
+            (BatchState::Waiting(_) | BatchState::Ready, _) => {
                 if let Some(problem) = self.vanished(name) {
                     changes.problem(name, problem);
                 }
             }
-            (State::SetAside, true) => {
-                entry.presence = Presence::Missed;
-                self.be_as_counted(name, State::Counted);
+            (BatchState::SetAside, true) => {
+                entry.presence = EntryPresence::Missed;
+                self.be_as_counted(name, BatchState::Counted);
                 changes.solve(name);
             }
-            (_, true) => entry.presence = Presence::Missed,
-            (State::Lost, false) => entry.is_owner = false,
+            (_, true) => entry.presence = EntryPresence::Missed,
+            (BatchState::Lost, false) => entry.is_owner = false,
             (_, false) => {
                 self.remove(name);
                 changes.solve(name);
@@ -775,10 +795,10 @@ impl Ledger {
         }
     }
 
-    /// Forgets lost batches that are there under another name.
-    fn forget_renamed(&mut self, changes: &mut Changes) {
-        let is_renamed = |(name, entry): &(&BatchName, &Entry)| {
-            let is_lost = matches!(entry.state, State::Lost) && entry.count.is_none() && !entry.is_owner;
+    /// Forgets lost batches that exist under another name.
+    fn forget_renamed(&mut self, changes: &mut LedgerChanges) {
+        let is_renamed = |(name, entry): &(&BatchName, &BatchEntry)| {
+            let is_lost = matches!(entry.state, BatchState::Lost) && entry.count.is_none() && !entry.is_owner;
             is_lost && self.owner_besides(**name).is_some()
         };
         let renamed: Vec<BatchName> = self.entries.iter().filter(is_renamed).map(|(&name, _)| name).collect();
@@ -819,8 +839,8 @@ impl Ledger {
         }
     }
 
-    /// Has a counted batch that is gone in the state in which it was counted.
-    fn be_as_counted(&mut self, name: BatchName, state: State) {
+    /// Resets a counted batch that is gone to the state in which it was counted.
+    fn be_as_counted(&mut self, name: BatchName, state: BatchState) {
         self.set_state(name, state);
         if let (Some(as_counted), Some(entry)) = (self.counted_as.remove(&name), self.entries.get_mut(&name))
         {
@@ -828,53 +848,55 @@ impl Ledger {
         }
     }
 
-    /// A batch is gone; a problem unless it is in the figures as it was. Its number is free again where it is not.
+    /// Handles a batch that is gone. That is a problem unless its last state is in the figures. If it never was, its
+    /// number is free again.
     fn vanished(&mut self, name: BatchName) -> Option<SnapshotError> {
         let entry = self.entries.get_mut(&name)?;
-        entry.presence = Presence::Gone;
+        entry.presence = EntryPresence::Gone;
         if entry.count.is_some() {
             if !self.counted_as.contains_key(&name) {
-                self.set_state(name, State::Counted);
+                self.set_state(name, BatchState::Counted);
                 return None;
             }
-            self.be_as_counted(name, State::Lost);
+            self.be_as_counted(name, BatchState::Lost);
             return Some(SnapshotError::new(
                 "it was written again, and deleted before that could be counted; what it was before is counted",
                 "write it again if it should count as it was in the end",
             ));
         }
         entry.is_owner = false;
-        self.set_state(name, State::Lost);
+        self.set_state(name, BatchState::Lost);
         Some(SnapshotError::new(
             "it was deleted before it could be counted",
             "write it again if it should count",
         ))
     }
 
-    /// Takes up to `most` batches from the queue, in the order of their numbers, to be read.
+    /// Takes up to `most` batches from the queue, in the order of their numbers.
     pub fn take_ready(&mut self, most: usize) -> Vec<Job> {
         let mut jobs = Vec::new();
         while jobs.len() < most
             && let Some(name) = self.ready.pop_first()
         {
-            self.set_state(name, State::Reading);
+            self.set_state(name, BatchState::Reading);
             let identity = self.entries[&name].identity;
             jobs.push(Job { id: name.id(), name: name.to_string(), identity });
         }
         jobs
     }
 
-    /// Judges what came of reading a batch.
+    /// Decides what the outcome of a read means.
     pub fn settle(&mut self, outcome: &Outcome, now: Instant) -> Verdict {
         let Some(name) = BatchName::parse(&outcome.job.name) else { return Verdict::Wait };
-        let Some(entry) = self.entries.get_mut(&name).filter(|entry| matches!(entry.state, State::Reading))
+        let Some(entry) =
+            self.entries.get_mut(&name).filter(|entry| matches!(entry.state, BatchState::Reading))
         else {
             return Verdict::Wait;
         };
-        entry.presence = if outcome.after.is_none() { Presence::Gone } else { Presence::There };
+        entry.presence = if outcome.after.is_none() { EntryPresence::Gone } else { EntryPresence::There };
         let after = match (outcome.after, &outcome.result) {
             (Some(after), _) => after,
-            // What was read whole was there; of what failed for now nobody knows what became of it.
+            // What was read completely existed. After a passing error, nobody knows what became of the file.
             (None, Ok(_)) => outcome.job.identity,
             (None, Err(reason)) if reason.is_passing() => outcome.job.identity,
             (None, Err(_)) => return self.vanished(name).map_or(Verdict::Wait, Verdict::SetAside),
@@ -893,8 +915,14 @@ impl Ledger {
         }
     }
 
-    /// A batch was read whole.
-    fn count(&mut self, name: BatchName, outcome: &Outcome, contents: &Contents, now: Instant) -> Verdict {
+    /// Handles a batch that was read completely.
+    fn count(
+        &mut self,
+        name: BatchName,
+        outcome: &Outcome,
+        contents: &CountedContents,
+        now: Instant,
+    ) -> Verdict {
         let is_new = self.entries.get(&name).is_some_and(|entry| entry.count.is_none());
         let is_same = !is_new && !self.would_replace(&outcome.job, contents);
         if !is_same {
@@ -907,42 +935,41 @@ impl Ledger {
             self.account_for(name, true);
         }
         self.counted_as.remove(&name);
-        self.set_state(name, State::Counted);
+        self.set_state(name, BatchState::Counted);
         if let Some(entry) = self.entries.get_mut(&name) {
             entry.is_certain = outcome.after.is_some();
         }
         if is_same { Verdict::Same } else { Verdict::Add { replaces: !is_new } }
     }
 
-    /// A batch could not be read, or not be counted.
+    /// Handles a batch that could not be read or counted.
     fn fail(&mut self, name: BatchName, reason: SnapshotError, is_whole: bool, now: Instant) -> Verdict {
         let Some(entry) = self.entries.get_mut(&name) else { return Verdict::Wait };
         let rested = now.duration_since(entry.changed_at);
         if reason.is_passing() {
-            // Its contents are not to blame: the next full scan that finds it tries it again.
-            self.set_state(name, State::Lost);
+            // The file is not to blame. The next full scan that finds it tries again.
+            self.set_state(name, BatchState::Lost);
         } else if is_whole || entry.quiet || rested >= self.settle {
-            self.set_state(name, State::SetAside);
+            self.set_state(name, BatchState::SetAside);
         } else {
             entry.rest = milliseconds(rested + BETWEEN_ATTEMPTS);
             tracing::debug!(batch = name.to_string(), why = reason.to_string(), "waiting");
-            self.set_state(name, State::Waiting(Some(Box::new(reason))));
+            self.set_state(name, BatchState::Waiting(Some(Box::new(reason))));
             return Verdict::Wait;
         }
         Verdict::SetAside(reason)
     }
 
-    /// Has a batch read again that was read to be checked against what has changed meanwhile.
+    /// Queues a batch again, because the manifest that it was checked against has changed meanwhile.
     pub fn read_again(&mut self, job: &Job) {
         if let Some(name) = BatchName::parse(&job.name)
-            && self.entries.get(&name).is_some_and(|entry| matches!(entry.state, State::Reading))
+            && self.entries.get(&name).is_some_and(|entry| matches!(entry.state, BatchState::Reading))
         {
             self.make_ready(name);
         }
     }
 
-    /// Has directory batches read once more that were counted so long ago that whoever filled them is done; with
-    /// `all`, each of them now. See `VERIFY_AFTER`.
+    /// Queues directory batches for their second read, see `VERIFY_AFTER`: those that are due, or all of them.
     pub fn verify(&mut self, all: bool, now: Instant) {
         let is_due = |counted: Instant| all || now.duration_since(counted) >= VERIFY_AFTER;
         while let Some(&(counted, name)) = self.unverified.front()
@@ -950,36 +977,36 @@ impl Ledger {
         {
             self.unverified.pop_front();
             let entry = self.entries.get(&name).filter(|entry| !entry.is_gone() && entry.count.is_some());
-            if entry.is_some_and(|entry| matches!(entry.state, State::Counted)) {
+            if entry.is_some_and(|entry| matches!(entry.state, BatchState::Counted)) {
                 self.make_ready(name);
             }
         }
     }
 
-    /// When the next directory batch is to be read once more.
+    /// When the next second read of a directory batch is due.
     pub fn next_verification(&self) -> Option<Instant> {
         self.unverified.front().map(|(counted, _)| *counted + VERIFY_AFTER)
     }
 
-    /// Queues all that waits for nothing but time. A directory has no mark that says it is whole: it must rest.
+    /// Queues all files that only wait for time to pass. Directories must rest, since nothing marks them as complete.
     pub fn hurry(&mut self) {
         let waits = |name: &&BatchName| {
             let entry = &self.entries[name];
-            matches!(entry.state, State::Waiting(None)) && !entry.is_directory
+            matches!(entry.state, BatchState::Waiting(None)) && !entry.is_directory
         };
         let waiting: Vec<BatchName> = self.waiting.iter().filter(waits).copied().collect();
         waiting.into_iter().for_each(|name| self.make_ready(name));
     }
 
-    /// When the next batch that waits will have rested, to be read or set aside.
+    /// When the next waiting batch will have rested long enough to be read or set aside.
     pub fn next_rested(&self) -> Option<Instant> {
         let rested = |name: &BatchName| {
             let entry = self.entries.get(name)?;
             match entry.state {
-                State::Waiting(None) => {
+                BatchState::Waiting(None) => {
                     Some(entry.not_before().max(entry.changed_at + self.directory_rest()))
                 }
-                State::Waiting(Some(_)) => Some(entry.changed_at + self.settle),
+                BatchState::Waiting(Some(_)) => Some(entry.changed_at + self.settle),
                 _ => None,
             }
         };
@@ -990,8 +1017,8 @@ impl Ledger {
         DIRECTORY_REST.min(self.settle)
     }
 
-    /// Lets time pass: queues what has rested long enough, and sets aside what could not be read and
-    /// has stopped changing. Returns the latter.
+    /// Queues batches that have rested long enough. Sets aside, and returns, those that are unreadable and have
+    /// stopped changing.
     pub fn tick(&mut self, now: Instant) -> Vec<(String, SnapshotError)> {
         let mut set_aside = Vec::new();
         let waiting: Vec<BatchName> = self.waiting.iter().copied().collect();
@@ -999,11 +1026,11 @@ impl Ledger {
             let entry = &self.entries[&name];
             let rested = now.duration_since(entry.changed_at);
             match &entry.state {
-                State::Waiting(Some(reason)) if rested >= self.settle => {
+                BatchState::Waiting(Some(reason)) if rested >= self.settle => {
                     set_aside.push((name.to_string(), SnapshotError::clone(reason)));
-                    self.set_state(name, State::SetAside);
+                    self.set_state(name, BatchState::SetAside);
                 }
-                State::Waiting(None)
+                BatchState::Waiting(None)
                     if now >= entry.not_before()
                         && (!entry.is_directory || rested >= self.directory_rest()) =>
                 {
@@ -1015,8 +1042,8 @@ impl Ledger {
         set_aside
     }
 
-    /// Checks the layers of every counted batch again, after the manifest changed. Returns those that fail, and
-    /// why; of a range of them that are gone, the first. Those whose layers are not known any more are read again.
+    /// Checks the layers of every counted batch again, after the manifest changed. Returns the batches that fail, and
+    /// why; for a range, its first batch. Batches whose layers are unknown are read again.
     pub fn recheck(
         &mut self,
         check: impl Fn(&[LayerShape]) -> Result<(), SnapshotError>,
@@ -1026,7 +1053,9 @@ impl Ledger {
         for (&name, entry) in &self.entries {
             match entry.count.map(|count| verdicts.get(count.place as usize)) {
                 Some(Some(Err(reason))) => failed.push((name, reason.clone())),
-                Some(None) if matches!(entry.state, State::Counted) && !entry.is_gone() => unknown.push(name),
+                Some(None) if matches!(entry.state, BatchState::Counted) && !entry.is_gone() => {
+                    unknown.push(name)
+                }
                 _ => {}
             }
         }
@@ -1039,40 +1068,39 @@ impl Ledger {
         failed
     }
 
-    /// Sets a counted batch aside whose count is taken out of the figures.
+    /// Sets a counted batch aside, because its count is removed from the figures.
     pub fn withdraw(&mut self, name: BatchName) {
         self.account_for(name, false);
         self.counted_as.remove(&name);
         self.set_count(name, None);
         if let Some(entry) = self.entries.get_mut(&name) {
-            // One that has changed meanwhile is read again all the same.
-            if matches!(entry.state, State::Counted) {
-                entry.state = State::SetAside;
+            // If it has changed meanwhile, it is read again anyway.
+            if matches!(entry.state, BatchState::Counted) {
+                entry.state = BatchState::SetAside;
             }
         }
         self.account_for(name, true);
     }
 
-    /// The layers of a batch whose count is in the figures, in the memory that they share with other batches.
+    /// The layers of a batch in the figures; batches with the same layers share their memory.
     pub fn shapes_of(&self, name: BatchName) -> Option<Arc<[LayerShape]>> {
         let count = self.entries.get(&name)?.count?;
         self.shapes.get(count.place).map(Arc::clone)
     }
 
-    /// The batches that are in the figures: each that may be there, and those that are gone as ranges, which are few
-    /// however many batches they have.
+    /// The batches in the figures with their layers: entries one by one, and batches that are gone as ranges, which
+    /// are few.
     pub fn in_figures_with_layers(&self) -> impl Iterator<Item = InFigures<'_>> {
-        let present = |(&name, entry): (&BatchName, &Entry)| Some((name, name, entry.count?.place));
+        let present = |(&name, entry): (&BatchName, &BatchEntry)| Some((name, name, entry.count?.place));
         let gone = self.gone.ranges().map(|range| (range.first, range.last, range.place));
         let all = self.entries.iter().filter_map(present).chain(gone);
         all.map(|(first, last, place)| InFigures { first, last, shapes: self.shapes.get(place) })
     }
 
-    /// Reads every batch again that could not be read, after what it was checked against changed. Returns
-    /// their names.
+    /// Queues every unreadable batch again, after the manifest changed. Returns their names.
     pub fn retry_failed(&mut self) -> Vec<String> {
-        let is_retried = |(_, entry): &(&BatchName, &Entry)| {
-            entry.is_owner && matches!(entry.state, State::SetAside | State::Waiting(Some(_)))
+        let is_retried = |(_, entry): &(&BatchName, &BatchEntry)| {
+            entry.is_owner && matches!(entry.state, BatchState::SetAside | BatchState::Waiting(Some(_)))
         };
         let names: Vec<BatchName> = self.entries.iter().filter(is_retried).map(|(&name, _)| name).collect();
         names.iter().for_each(|&name| self.make_ready(name));
@@ -1080,33 +1108,33 @@ impl Ledger {
     }
 
     fn make_ready(&mut self, name: BatchName) {
-        self.set_state(name, State::Ready);
+        self.set_state(name, BatchState::Ready);
         self.ready.insert(name);
         tracing::debug!(number = name.number, batch = name.to_string(), "ready");
     }
 
-    fn set_state(&mut self, name: BatchName, state: State) {
+    fn set_state(&mut self, name: BatchName, state: BatchState) {
         self.account_for(name, false);
         let Some(entry) = self.entries.get_mut(&name) else { return };
-        if matches!(entry.state, State::Reading) {
+        if matches!(entry.state, BatchState::Reading) {
             self.reading -= 1;
         }
-        if matches!(state, State::Reading) {
+        if matches!(state, BatchState::Reading) {
             self.reading += 1;
         }
-        if matches!(state, State::Waiting(_)) {
+        if matches!(state, BatchState::Waiting(_)) {
             self.waiting.insert(name);
         } else {
             self.waiting.remove(&name);
         }
-        if !matches!(state, State::Ready) {
+        if !matches!(state, BatchState::Ready) {
             self.ready.remove(&name);
         }
         entry.state = state;
         self.account_for(name, true);
     }
 
-    /// The accounts that a batch is in: the run's, and that of its rank.
+    /// The accounts that include a batch: the run's, and that of its rank.
     fn accounts_of(&mut self, name: BatchName) -> impl Iterator<Item = &mut Account> {
         let of_rank = name.rank().map(|rank| {
             self.changed_ranks.insert(rank);
@@ -1121,11 +1149,11 @@ impl Ledger {
         }
     }
 
-    /// Adds an entry to the accounts, or takes it out.
+    /// Adds an entry to the accounts, or removes it.
     fn account_for(&mut self, name: BatchName, add: bool) {
         let Some(entry) = self.entries.get(&name) else { return };
-        let waits = matches!(entry.state, State::Waiting(_) | State::Ready | State::Reading);
-        let is_twin = u64::from(matches!(entry.state, State::Twin));
+        let waits = matches!(entry.state, BatchState::Waiting(_) | BatchState::Ready | BatchState::Reading);
+        let is_twin = u64::from(matches!(entry.state, BatchState::Twin));
         let (is_counted, size) = (entry.count.is_some(), entry.identity.size);
         for account in self.accounts_of(name) {
             let column = match (waits, is_counted) {

@@ -1,8 +1,8 @@
-//! The ledger against a plain model: whatever becomes of the files, and in whatever order it is told of them, each
-//! batch is in the sums once, and in the end as it is on disk.
+//! Tests the ledger against a simple model. Whatever happens to the files, and in whatever order the ledger learns of
+//! it, each batch is in the sums once, and finally with the contents that are on disk.
 //!
-//! The model is a map of names to contents, the sums are a map of batches to contents. The driver does what the
-//! engine does with a ledger's verdicts, and nothing cleverer.
+//! The model is a map from names to contents; the sums are a map from batches to contents. The driver follows the
+//! ledger's verdicts as the run does, and is no smarter.
 
 use super::*;
 use crate::snapshot::classify;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// Several names of three batches, one of them of a rank.
+/// Several names for three batches, one of them of a rank.
 const NAMES: [&str; 7] = [
     "batch-0.npz",
     "batch-00.npz",
@@ -22,42 +22,42 @@ const NAMES: [&str; 7] = [
     "rank-0.batch-00.npz",
 ];
 
-/// What reading a file gives.
+/// The result of reading a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Readable {
     Whole,
     Cut,
-    /// The system says no, for now.
+    /// A passing error of the system.
     NotNow,
 }
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A file is written, or written again; of two with the same contents the counts are the same.
+    /// A file is written, or written again. Files with the same contents have the same count.
     Write(usize, u8, Readable),
-    /// Contents and times are as they were, owner or permissions are not.
+    /// Contents and times stay, owner or permissions change.
     Touch(usize),
-    /// Contents are others, length and time of modification as they were.
+    /// Contents change, length and time of modification stay.
     Replace(usize, u8),
     Heal(usize),
     Rename(usize, usize),
     Delete(usize),
-    /// It is moved out of the directory, or back.
+    /// The file is moved out of the directory, or back.
     MoveAway(usize),
     MoveBack(usize),
-    /// An event about a name, perhaps one that says it is complete.
+    /// An event about a name, which may say that it is complete.
     Event(usize, bool),
     Scan,
-    /// Up to so many batches are begun to be read.
+    /// Up to this many reads begin.
     Begin(usize),
-    /// One of those is read, in no particular order.
+    /// One of the reads ends, in no particular order.
     Finish(usize),
     Wait(u64),
-    /// The manifest refuses contents of odd numbers, or does no more.
+    /// The manifest starts or stops refusing odd contents.
     Manifest(bool),
-    /// The process ends, and another goes on.
+    /// The process ends, and another continues from its progress.
     Restart,
-    /// What is safe is deleted.
+    /// Batches that may be deleted are deleted.
     Prune,
 }
 
@@ -83,9 +83,8 @@ struct World {
     files: BTreeMap<usize, File>,
     away: BTreeMap<usize, File>,
     reading: Vec<(Job, Option<File>, bool)>,
-    /// What is in the sums.
     sums: BTreeMap<BatchId, u8>,
-    /// Batches whose counts can be taken out of the sums.
+    /// Batches whose counts can be removed from the sums.
     recent: BTreeSet<BatchId>,
     problems: BTreeMap<String, String>,
     refuses_odd: bool,
@@ -98,9 +97,9 @@ fn name_of(at: usize) -> BatchName {
     BatchName::parse(NAMES[at]).expect("the name of a batch")
 }
 
-fn contents(of: u8) -> Contents {
+fn contents(of: u8) -> CountedContents {
     let shapes = Arc::new([LayerShape { name: "a".into(), neurons: Some(vec![1]) }]);
-    Contents { shapes, digest: NonZeroU64::MIN.saturating_add(of.into()) }
+    CountedContents { shapes, digest: NonZeroU64::MIN.saturating_add(of.into()) }
 }
 
 impl World {
@@ -133,7 +132,7 @@ impl World {
         Some(Found { name: name.into(), meaning: classify(name), shape, identity })
     }
 
-    fn take(&mut self, changes: Changes) {
+    fn take(&mut self, changes: LedgerChanges) {
         for (name, problem) in changes.problems {
             self.problems.insert(name, problem.what);
         }
@@ -228,7 +227,7 @@ impl World {
         self.ledger.verify(false, self.now);
     }
 
-    /// What the engine does with another manifest.
+    /// What the run does with another manifest.
     fn manifest(&mut self, refuses_odd: bool) {
         if self.refuses_odd == refuses_odd {
             return;
@@ -259,7 +258,7 @@ impl World {
         let before = self.ledger.in_figures();
         self.ledger = Ledger::restore(SETTLE, &kept, self.now);
         assert_eq!(self.ledger.in_figures(), before);
-        // Layers that no counted batch has any more need not be known.
+        // Layers that no counted batch has any more may be unknown.
         assert_eq!(CountedBatches { shapes: kept.shapes.clone(), ..self.ledger.counted() }, kept);
         self.reading.clear();
         self.recent.clear();
@@ -281,7 +280,7 @@ impl World {
         }
     }
 
-    /// Moves a file from one place to another, where it is in the one and not in the other.
+    /// Moves a file to another place, unless that is taken.
     fn move_file(&mut self, at: usize, is_back: bool) {
         self.serial += 1;
         let (from, to) =
@@ -346,7 +345,7 @@ impl World {
         self.check_always();
     }
 
-    /// What holds at any moment.
+    /// Checks what must hold at any moment.
     fn check_always(&self) {
         let kept = self.ledger.counted();
         assert!(kept.is_sound());
@@ -366,7 +365,7 @@ impl World {
         }
     }
 
-    /// What the ledger says of all that is counted.
+    /// What the ledger says about all counted batches.
     fn check_figures(&self) {
         assert_eq!(self.ledger.in_figures(), self.sums.len() as u64);
         assert_eq!(self.ledger.lowest_counted(), self.sums.keys().map(|id| id.number).min());
@@ -388,7 +387,7 @@ impl World {
         }
     }
 
-    /// Has the dust settle: the system says no no more, all is read, and nothing changes.
+    /// Lets everything settle: no more errors, everything is read, nothing changes.
     fn settle(&mut self) {
         for at in 0..NAMES.len() {
             if self.files.get(&at).is_some_and(|file| file.readable == Readable::NotNow) {
@@ -418,7 +417,7 @@ impl World {
         let counted = self.sums.get(&id);
         if let [file] = there[..] {
             match file.readable {
-                // Another count can only take the place of one that can be taken out.
+                // A count can only be replaced if it can be removed.
                 Readable::Whole if counted != Some(&file.contents) => {
                     assert!(
                         counted.is_some() && said == ["too long ago"],
@@ -468,13 +467,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What was found to go wrong once, in as few steps as it takes.
+/// Bugs of the past, each in as few steps as possible.
 #[test]
 fn what_went_wrong_once_goes_right() {
     use Readable::{NotNow, Whole};
     use Step::{Begin, Delete, Event, Finish, Manifest, Rename, Scan, Wait, Write};
     let stories: [&[Step]; 8] = [
-        // A passing error freed the number of a counted batch, and a twin was added to it.
+        // A passing error freed the number of a counted batch, so that its twin was added on top.
         &[
             Write(3, 0, Whole),
             Scan,
@@ -517,7 +516,7 @@ fn what_went_wrong_once_goes_right() {
             Write(6, 0, Whole),
             Write(5, 0, Whole),
         ],
-        // What was read in the place of a batch that was renamed, and was gone then, was taken for that batch.
+        // A file that had briefly taken the place of a renamed batch was taken for that batch.
         &[Write(1, 2, Whole), Event(1, false), Rename(1, 0), Write(1, 0, Whole), Begin(1), Delete(1)],
     ];
     for story in stories {

@@ -1,14 +1,13 @@
-//! The layers of counted batches, each set of them once, in bounded memory.
+//! The distinct sets of layers of counted batches, in bounded memory.
 
 use super::counted::NO_PLACE;
 use crate::snapshot::LayerShape;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The memory for it: batches may have ever new shapes.
+/// The most memory, in bytes, since batches may have ever new shapes.
 const MAX_BYTES: usize = 16 << 20;
 
-/// Sets of layers by their places.
 #[derive(Debug, Default)]
 pub(super) struct ShapeSets {
     sets: Vec<Arc<[LayerShape]>>,
@@ -17,7 +16,7 @@ pub(super) struct ShapeSets {
 }
 
 impl ShapeSets {
-    /// Where a set is; it is put there where it is new, and [`NO_PLACE`] where there is no room for it.
+    /// The index of a set, which is added if it is new; [`NO_PLACE`] if there is no room for it.
     pub(super) fn place_of(&mut self, shapes: &Arc<[LayerShape]>) -> u32 {
         if let Some(&place) = self.places.get(shapes) {
             return place;
@@ -37,7 +36,7 @@ impl ShapeSets {
         self.sets.get(place as usize)
     }
 
-    /// All sets, in the order of their places.
+    /// All sets in the order of their indices.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<[LayerShape]>> {
         self.sets.iter()
     }

@@ -1,4 +1,4 @@
-//! What the ledger makes of a real directory, case by case.
+//! Tests the ledger on a real directory, case by case.
 
 use super::*;
 use crate::follow::look;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// A ledger over a real directory, with a clock of its own.
+/// A ledger for a real directory, with a clock of its own.
 struct Bench {
     directory: tempfile::TempDir,
     ledger: Ledger,
@@ -32,7 +32,7 @@ impl Bench {
         self.now += time;
     }
 
-    fn scan(&mut self) -> Changes {
+    fn scan(&mut self) -> LedgerChanges {
         let found = crate::follow::scan(self.directory.path(), crate::follow::Shard::WHOLE).expect("a scan");
         self.ledger.reconcile(&found, self.now, SystemTime::now())
     }
@@ -58,10 +58,10 @@ impl Bench {
     }
 }
 
-/// A count that is another one for each size of the file.
-fn contents(job: &Job) -> Contents {
+/// A count that differs for each file size.
+fn contents(job: &Job) -> CountedContents {
     let shapes: Arc<[LayerShape]> = Arc::new([LayerShape { name: "a".into(), neurons: Some(vec![1]) }]);
-    Contents { shapes, digest: NonZeroU64::MIN.saturating_add(job.identity.size) }
+    CountedContents { shapes, digest: NonZeroU64::MIN.saturating_add(job.identity.size) }
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_batch_is_read_once_and_again_only_when_it_changes() {
     let job = bench.names_ready().pop().expect("it changed");
     assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: true });
     fs::remove_file(bench.path("batch-0.npz")).expect("removed");
-    assert_eq!(bench.scan(), Changes::default());
+    assert_eq!(bench.scan(), LedgerChanges::default());
     assert_eq!(bench.counts(), (2, 2, 0, 0), "a deleted batch that was counted stays counted");
 }
 
@@ -114,7 +114,7 @@ fn an_unreadable_batch_waits_while_it_changes_and_is_then_set_aside_until_it_cha
     assert_eq!(bench.counts(), (1, 1, 0, 0));
 }
 
-/// What is kept must be what is in the figures, whatever becomes of the file.
+/// The saved count must be the one in the figures, whatever happens to the file.
 #[test]
 fn a_counted_batch_is_kept_in_the_state_in_which_it_was_counted() {
     let mut bench = Bench::new();
@@ -144,7 +144,7 @@ fn a_counted_batch_is_kept_in_the_state_in_which_it_was_counted() {
     let (identity, verdict) = (job.identity, bench.finish(job, Ok(())));
     assert_eq!((verdict, kept(&bench)), (Verdict::Add { replaces: true }, vec![identity]));
 
-    // One that is moved away before it could be read again is read when it is back.
+    // A file that is moved away before it can be read again is read when it comes back.
     bench.write("batch-0.npz", "another");
     bench.scan();
     fs::rename(bench.path("batch-0.npz"), bench.path("away")).expect("moved");
@@ -194,7 +194,7 @@ fn what_this_program_deleted_is_one_of_a_range_at_once_and_a_batch_of_its_number
     );
     assert_eq!(bench.ledger.owner_besides(name("batch-01.npz")), Some(name("batch-1.npz")));
 
-    // The same count under another name, and another count under the same.
+    // The same count under another name, and another count under the same name.
     for (batch, contents, verdict) in
         [("batch-01.npz", "y", Verdict::Same), ("rank-3.batch-0.npz", "xx", Verdict::Add { replaces: true })]
     {
@@ -219,7 +219,7 @@ fn what_somebody_else_deleted_is_one_of_a_range_once_two_scans_lack_it() {
         (0..scans).for_each(|_| drop(bench.scan()));
         assert_eq!(bench.ledger.entries.len(), 2 - scans);
         assert_eq!(bench.ledger.as_counted(name("batch-1.npz"), &as_counted), Some(as_counted));
-        // The same file is the same batch, whatever its name is now.
+        // The same file is the same batch, whatever its name.
         fs::rename(bench.path("away"), bench.path("batch-01.npz")).expect("moved");
         let changes = bench.scan();
         assert_eq!(
@@ -306,7 +306,7 @@ fn a_directory_rests_before_it_is_read_unless_it_was_renamed_into_place() {
     assert_eq!(bench.names_ready().len(), 1);
 }
 
-/// A program that maps an array may fill it without a trace.
+/// A program that maps an array can fill it without changing its times.
 #[test]
 fn a_directory_batch_is_read_once_more_before_the_run_is_over() {
     let mut bench = Bench::new();
@@ -326,8 +326,8 @@ fn a_directory_batch_is_read_once_more_before_the_run_is_over() {
     let job = bench.names_ready().pop().expect("the directory");
     assert_eq!((job.name.as_str(), bench.counts()), ("batch-0", (2, 1, 1, 0)));
     assert!(!bench.ledger.may_be_deleted(BatchName::parse("batch-0").expect("a name"), &as_counted));
-    // It was filled meanwhile, and is looked at until it stays as it is.
-    let filled = Contents { digest: NonZeroU64::MAX, ..contents(&job) };
+    // It was filled meanwhile, and is read again until it stays the same.
+    let filled = CountedContents { digest: NonZeroU64::MAX, ..contents(&job) };
     let again = |bench: &mut Bench, job: Job| {
         let outcome = Outcome { after: Some(job.identity), job, result: Ok(filled.clone()), is_whole: true };
         bench.ledger.settle(&outcome, bench.now)
@@ -392,7 +392,7 @@ fn what_is_lost_stays_lost_for_a_later_ledger() {
     let kept = bench.ledger.counted();
     assert!(kept.is_sound() && kept.lost().len() == 1);
     bench.ledger = Ledger::restore(SETTLE, &kept, bench.now);
-    assert_eq!((bench.scan(), bench.counts()), (Changes::default(), (1, 0, 0, 1)));
+    assert_eq!((bench.scan(), bench.counts()), (LedgerChanges::default(), (1, 0, 0, 1)));
     bench.write("batch-1.npz", "x");
     bench.scan();
     assert_eq!((bench.names_ready().len(), bench.ledger.counted().lost().len()), (1, 0));
@@ -452,7 +452,7 @@ fn a_batch_deleted_before_it_was_counted_is_a_problem_until_it_comes_back() {
     bench.scan();
     fs::remove_file(bench.path("batch-1.npz")).expect("removed");
     assert_eq!(bench.scan().problems.len(), 1);
-    assert_eq!((bench.scan(), bench.counts()), (Changes::default(), (1, 0, 0, 1)));
+    assert_eq!((bench.scan(), bench.counts()), (LedgerChanges::default(), (1, 0, 0, 1)));
     bench.write("batch-1.npz", "x");
     bench.scan();
     assert_eq!(bench.names_ready().len(), 1);

@@ -3,7 +3,7 @@
 use super::Owner;
 use super::layer_sets::LayerSets;
 use crate::count::BatchCount;
-use crate::follow::{Contents, Identity, Job, Outcome, Verdict};
+use crate::follow::{CountedContents, Identity, Job, Outcome, Verdict};
 use crate::process::fault;
 use crate::run::log;
 use crate::run::split::Read;
@@ -127,11 +127,11 @@ impl Owner {
 
     /// Checks a batch against the manifest, which may have changed while it was read. And a batch cannot be counted
     /// again unless its first count can be taken out.
-    fn still_valid(&self, job: &Job, read: &Read) -> Result<Contents, SnapshotError> {
+    fn still_valid(&self, job: &Job, read: &Read) -> Result<CountedContents, SnapshotError> {
         if let Some(manifest) = self.epoch.run.manifest() {
             manifest.check(&read.count.shapes)?;
         }
-        let contents = Contents { shapes: Arc::clone(&read.count.shapes), digest: read.digest };
+        let contents = CountedContents { shapes: Arc::clone(&read.count.shapes), digest: read.digest };
         if self.epoch.ledger.would_replace(job, &contents) && !self.epoch.recent.has(job.id) {
             return Err(SnapshotError::new(
                 "it changed after it was counted, too long ago to count it again",

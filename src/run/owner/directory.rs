@@ -2,12 +2,12 @@
 
 use super::Owner;
 use crate::follow::{
-    Changes, Found, Hint, Neighbour, Shape, Shard, Watcher, beside_run, beside_runs, events_missing_because,
+    Found, Hint, LedgerChanges, Neighbour, Shard, Watcher, beside_run, beside_runs, events_missing_because,
     holds_any_batch, is_run, look, scan, scan_rank,
 };
 use crate::run::log;
 use crate::run::{Keeping, Mode, Presence, Problem, Severity, Watching};
-use crate::snapshot::{BatchName, EntryName, SnapshotError, classify};
+use crate::snapshot::{BatchName, EntryName, classify};
 use crate::storage;
 use std::collections::HashSet;
 use std::path::Path;
@@ -254,20 +254,13 @@ impl Owner {
 
     pub(super) fn note_rank(&mut self, found: &Found) {
         let EntryName::Rank(rank) = found.meaning else { return };
-        match found.shape {
-            Shape::Directory => {
-                self.open_rank(&found.name);
-                self.epoch.ledger.note_rank(rank);
-            }
-            Shape::File => {}
-            Shape::Other(what) if self.epoch.closed_ranks.insert(found.name.clone()) => self.problem(
-                found.name.clone(),
-                SnapshotError::new(
-                    format!("it is {what}, and what is in it is not counted"),
-                    "put the directory of the rank itself in its place, where this user may read it",
-                ),
-            ),
-            Shape::Other(_) => {}
+        if found.is_rank_directory() {
+            self.open_rank(&found.name);
+            self.epoch.ledger.note_rank(rank);
+        } else if let Some(refusal) = found.refusal()
+            && self.epoch.closed_ranks.insert(found.name.clone())
+        {
+            self.problem(found.name.clone(), refusal);
         }
     }
 
@@ -313,10 +306,14 @@ impl Owner {
         let has_batches = self.epoch.ledger.account().seen > 0
             || found.iter().any(|found| found.meaning.batch().is_some())
             || (self.options.shard != Shard::WHOLE && holds_any_batch(&self.directory));
-        let problem = |Neighbour { name, error, has_batches: holds_some }| Problem {
-            path: name,
-            reason: error.to_string(),
-            severity: if holds_some && !has_batches { Severity::SetAside } else { Severity::Notice },
+        let problem = |neighbour: Neighbour| Problem {
+            severity: if neighbour.may_be_the_run(has_batches) {
+                Severity::SetAside
+            } else {
+                Severity::Notice
+            },
+            path: neighbour.name,
+            reason: neighbour.error.to_string(),
         };
         let now: Vec<Problem> = neighbours.into_iter().map(problem).collect();
         let before = std::mem::replace(&mut self.epoch.neighbours, now.clone());
@@ -425,7 +422,7 @@ impl Owner {
         self.take_changes(changes);
     }
 
-    fn take_changes(&mut self, changes: Changes) {
+    fn take_changes(&mut self, changes: LedgerChanges) {
         for (name, problem) in changes.problems {
             self.problem(name, problem);
         }

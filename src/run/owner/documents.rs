@@ -135,16 +135,10 @@ impl Owner {
             self.epoch.borrowed_from = Some(of);
             return self.take_manifest(manifest.of_all_ranks());
         }
-        match self.epoch.run.manifest().and_then(|of_run| manifest.contradiction(of_run)) {
+        let source = self.epoch.borrowed_from.as_ref().map_or("manifest.json", |of| of.name.as_str());
+        match self.epoch.run.manifest().and_then(|of_run| manifest.conflict_with(of_run, source)) {
             None => self.change().solve(&of.name),
-            Some(how) => {
-                let source = self.epoch.borrowed_from.as_ref().map_or("manifest.json", |of| of.name.as_str());
-                let error = SnapshotError::new(
-                    format!("it contradicts {source}, which is taken for the run's: {how}"),
-                    "have all ranks run the same model, or give each a run of its own",
-                );
-                self.problem(of.name, error);
-            }
+            Some(conflict) => self.problem(of.name, conflict),
         }
     }
 
@@ -168,9 +162,9 @@ impl Owner {
     }
 
     fn take_rank_ends(&mut self, rank: u32, ends: RankEnds) {
-        for (name, contradiction) in ends.readable {
-            match contradiction {
-                Some(how) => self.problem(name, SnapshotError::new(how, "delete the one that is wrong")),
+        for (name, conflict) in ends.readable {
+            match conflict {
+                Some(conflict) => self.problem(name, conflict),
                 None => self.change().solve(&name),
             }
         }

@@ -61,7 +61,7 @@ use crate::follow::Watcher;
 use crate::run::log;
 use crate::run::state::Known;
 use crate::snapshot::SnapshotError;
-use crate::storage::{self, Pace, Root, is_url};
+use crate::storage::{self, LookIntervals, Root, is_url};
 use crossbeam_channel::{Receiver, Sender, select};
 use epoch::Epoch;
 use hints::Hints;
@@ -101,7 +101,7 @@ pub(super) struct Owner {
     /// Why to follow another run, if the path of this one leads to another directory by now.
     elsewhere: Option<String>,
     /// How often it is worth looking at this kind of storage.
-    pace: Pace,
+    pace: LookIntervals,
     /// Counts the manifests that change what batches must have, so that a batch that an earlier one refused is read
     /// again.
     checks: u64,
@@ -416,8 +416,8 @@ impl Owner {
 }
 
 /// How often it is worth looking at a directory.
-fn pace_for(options: &WatchOptions, directory: &Path) -> Pace {
-    let mut pace = storage::of(directory).pace();
+fn pace_for(options: &WatchOptions, directory: &Path) -> LookIntervals {
+    let mut pace = storage::for_path(directory).pace();
     if let (Some(poll), true) = (options.poll, is_url(directory)) {
         pace.root = poll;
     }

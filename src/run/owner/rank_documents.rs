@@ -39,7 +39,7 @@ pub(super) struct RankEnds {
     /// The end of the rank, if there is any: the first by name that can be read.
     pub(super) end: Option<End>,
     /// The names of the ends that can be read, and how they contradict it.
-    pub(super) readable: Vec<(String, Option<String>)>,
+    pub(super) readable: Vec<(String, Option<SnapshotError>)>,
 }
 
 impl RankDocuments {
@@ -103,11 +103,7 @@ impl RankDocuments {
         let Some((first, end)) = readable.clone().next() else {
             return RankEnds { end: is_there.then(End::default), readable: Vec::new() };
         };
-        let readable = readable.map(|(name, other)| {
-            let how =
-                other.contradiction(end).map(|how| format!("it contradicts {first}, which counts: {how}"));
-            (name.clone(), how)
-        });
+        let readable = readable.map(|(name, other)| (name.clone(), other.conflict_with(end, first)));
         RankEnds { end: Some(end.clone()), readable: readable.collect() }
     }
 

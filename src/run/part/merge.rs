@@ -199,13 +199,13 @@ impl Merge {
     }
 
     fn check_all_there(&self, shard: Shard) -> anyhow::Result<()> {
-        let missing = shard.of() - self.sources.len() as u64;
+        let missing = shard.total() - self.sources.len() as u64;
         if missing == 0 {
             return Ok(());
         }
-        let absent = (1..=shard.of()).filter(|number| !self.sources.contains_key(number));
+        let absent = (1..=shard.total()).filter(|number| !self.sources.contains_key(number));
         let mut named: Vec<String> =
-            absent.take(NAMED).map(|number| format!("{number}/{}", shard.of())).collect();
+            absent.take(NAMED).map(|number| format!("{number}/{}", shard.total())).collect();
         let first = named[0].clone();
         if missing > NAMED as u64 {
             named.push(format!("and {} more", missing - NAMED as u64));
@@ -213,7 +213,7 @@ impl Merge {
         bail!(
             "shards are missing ({missing} of {}): {}; count each, as with neurotop summary --shard {first} DIR \
              -o FILE.json, or name its part",
-            shard.of(),
+            shard.total(),
             named.join(", ")
         );
     }
@@ -235,7 +235,7 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
     };
     let presence = |part: &RunPart| if part.run.manifest.is_some() { "with" } else { "without" };
     differ("they were made by neurotop", &part.tool.version, &first.tool.version)
-        .or_else(|| differ("the number of shards is", part.shard.of(), first.shard.of()))
+        .or_else(|| differ("the number of shards is", part.shard.total(), first.shard.total()))
         .or_else(|| differ("the runs are called", &part.run.name, &first.run.name))
         .or_else(|| {
             differ("they were counted with and without a manifest.json:", presence(part), presence(first))

@@ -4,11 +4,13 @@ use super::aside::{Reason, put_aside, put_aside_before};
 use super::file::{is_unused, read_head};
 use super::search::{Sought, manifest_in};
 use super::{KnownManifest, Lock, Progress, SameRun, StatePlace, Unreadable, path_bytes, read, write};
-use crate::storage::{Root, canonical};
+use crate::follow::{Found, Ledger};
+use crate::snapshot::BatchName;
+use crate::storage::{Root, canonical, root};
 use crate::text::{shown, thousands};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Counts that the figures lack, or may lack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,24 @@ pub fn kept(place: &StatePlace, run: &Path, within: Option<&Path>) -> Result<Opt
     }
     let sought = Sought { place, directory: &directory, manifest: manifest.as_ref(), file: &file };
     Ok(sought.find().map(|(progress, _)| progress).or(progress))
+}
+
+/// Whether progress that is kept for a directory is that of another run, which was in a directory of the same name: the
+/// directory is another one, no manifest says that the run is the same, and none of the counted batches is there. As long
+/// as there is no batch, nothing tells.
+pub fn is_of_another_run(progress: &Progress, directory: &Path, found: &[Found]) -> bool {
+    let now = root(directory).ok().flatten();
+    let roots = progress.root.as_ref().zip(now.as_ref());
+    if !roots.is_some_and(|(before, now)| is_another_directory(before, now))
+        || is_kin(progress, manifest_in(directory).as_ref())
+    {
+        return false;
+    }
+    let ledger = Ledger::restore(Duration::ZERO, &progress.counted, Instant::now());
+    let mut batches =
+        found.iter().filter_map(|found| Some((BatchName::parse(&found.name)?, found))).peekable();
+    batches.peek().is_some()
+        && batches.all(|(name, found)| ledger.as_counted(name, &found.identity).is_none())
 }
 
 /// Whether the manifest says that progress is of this run.

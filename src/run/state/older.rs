@@ -86,7 +86,8 @@ impl From<Sums5> for KeptSums {
 
 #[cfg(test)]
 mod tests {
-    use super::super::decode;
+    use super::super::{decode, encode};
+    use crate::run::sums::{Operations, Updates};
     use crate::run::tally::LayerSums;
 
     /// Written by the last program of that version: three batches of no rank, two of rank 3, one that was lost.
@@ -141,6 +142,24 @@ mod tests {
         let ranks = progress.sums.ranks.sums();
         assert_eq!((ranks[0].0, ranks[0].1.batches), (3, 2));
         assert_eq!(progress.newest, Some((2, "batch-2.npz".into())));
+    }
+
+    /// Written by the last program before sums became one value: twelve batches of ranks 0 and 3.
+    #[test]
+    fn a_file_of_version_7_is_read_and_written_again_as_it_was() {
+        let bytes = include_bytes!("../../../tests/states/version-7.state");
+        let progress = decode(bytes).expect("it is read");
+        let total = progress.sums.tally.total();
+        assert_eq!((total.batches, total.samples), (12, 192));
+        assert_eq!(total.updates, Updates { effective: 1_234_296, dense: 1_432_320 });
+        let operations = Operations { effective: 5_317_064, dense: 6_109_440 };
+        assert_eq!(progress.sums.operations(), operations);
+        let ranks = progress.sums.ranks.sums();
+        assert_eq!(
+            ranks.iter().map(|(rank, sums)| (*rank, sums.batches)).collect::<Vec<_>>(),
+            [(0, 5), (3, 7)]
+        );
+        assert_eq!(encode(&progress).expect("it is written"), bytes);
     }
 
     /// The sum of what tells the counts of its batches from others, as that program had it.

@@ -1,8 +1,8 @@
-//! One bucket: how it is reached, and what is asked of it. The only place that knows of tokio.
+//! The client of one bucket. The only file that knows about tokio.
 
-use super::told::told;
+use super::classify::classify_error;
 use crate::storage::address::{Address, Scheme};
-use crate::storage::{Identity, Trouble};
+use crate::storage::{Identity, StoreError};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
@@ -22,87 +22,85 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// An object up to this size is read whole with one request; an archive would take a dozen.
+/// Up to this size, an object is read whole with one request. Reading an archive piece by piece takes a dozen.
 const WHOLE: u64 = 16 << 20;
 
-/// How long a connection may take, how long nothing may come, and how long a request may take in all.
+/// How long connecting, a pause within a response, and a whole request may take.
 const TIMEOUTS: [(ClientConfigKey, &str); 3] = [
     (ClientConfigKey::ConnectTimeout, "5 seconds"),
     (ClientConfigKey::ReadTimeout, "20 seconds"),
     (ClientConfigKey::Timeout, "120 seconds"),
 ];
 
-/// A listing that fails is told soon, and tried again with the next scan; a read is tried for longer.
+/// A failing listing is reported soon, since the next scan tries it again. A read is retried for longer.
 const LIST_RETRIES: usize = 3;
 const READ_RETRIES: usize = 7;
 
-/// The longest time between two tries, and in which a request is tried again at all.
+/// The longest pause between two attempts, and how long a request is retried at all.
 const MOST_BACKOFF: Duration = Duration::from_secs(5);
 const RETRY_FOR: Duration = Duration::from_secs(60);
 
-/// How often a body that breaks off is read again where the store gives no tag to go on by.
+/// How often a body that breaks off is read again.
 const BODY_RETRIES: u32 = 4;
 
-/// The threads that wait for answers.
-static RUNTIME: LazyLock<Result<Runtime, Trouble>> = LazyLock::new(|| {
-    // It fails where one is installed already, which does as well.
+/// The threads that wait for responses.
+static RUNTIME: LazyLock<Result<Runtime, StoreError>> = LazyLock::new(|| {
+    // This fails if a provider is already installed, which is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("store").enable_all().build();
     runtime.map_err(|error| {
-        Trouble::lasting(format!("the system gives no thread: {error}"), "end other programs")
+        StoreError::lasting(format!("the system gives no thread: {error}"), "end other programs")
     })
 });
 
-/// The buckets that were asked for, by their URLs.
-static CLIENTS: LazyLock<Mutex<HashMap<String, Arc<Client>>>> = LazyLock::new(Mutex::default);
+/// The clients so far, by the URLs of their buckets.
+static CLIENTS: LazyLock<Mutex<HashMap<String, Arc<BucketClient>>>> = LazyLock::new(Mutex::default);
 
-/// Waits for an answer.
-pub(super) fn wait<T>(answer: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+/// Waits for a response.
+pub(super) fn wait<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     RUNTIME.as_ref().map_err(Clone::clone)?.block_on(answer)
 }
 
-/// Begins to ask; whoever drops the answer stops it.
+/// Starts a request. Dropping the result cancels it.
 pub(super) fn begin<T: Send + 'static>(
-    answer: impl Future<Output = Result<T, Trouble>> + Send + 'static,
-) -> Result<Begun<T>, Trouble> {
-    Ok(Begun(RUNTIME.as_ref().map_err(Clone::clone)?.spawn(answer)))
+    answer: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<PendingAnswer<T>, StoreError> {
+    Ok(PendingAnswer(RUNTIME.as_ref().map_err(Clone::clone)?.spawn(answer)))
 }
 
-/// An answer that is on its way.
+/// A response that is on its way.
 #[derive(Debug)]
-pub(super) struct Begun<T>(JoinHandle<Result<T, Trouble>>);
+pub(super) struct PendingAnswer<T>(JoinHandle<Result<T, StoreError>>);
 
-impl<T> Begun<T> {
-    /// Waits for it.
-    pub(super) fn end(mut self) -> Result<T, Trouble> {
-        let failed = |_| Trouble::passing("reading it was interrupted", "it is tried again");
+impl<T> PendingAnswer<T> {
+    pub(super) fn end(mut self) -> Result<T, StoreError> {
+        let failed = |_| StoreError::passing("reading it was interrupted", "it is tried again");
         wait(async { (&mut self.0).await.map_err(failed)? })
     }
 }
 
-impl<T> Drop for Begun<T> {
+impl<T> Drop for PendingAnswer<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-/// What tells one state of an object from another.
+/// Distinguishes one state of an object from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Version {
-    /// Bytes.
+pub(super) struct ObjectVersion {
     pub(super) size: u64,
     /// When it was last written, in seconds since 1970.
     written: i64,
-    /// Its ETag, where the store has one.
+    /// The ETag, if the store has one.
     tag: Option<String>,
 }
 
-impl Version {
-    pub(super) fn of(meta: &ObjectMeta) -> Self {
+impl ObjectVersion {
+    pub(super) fn from_meta(meta: &ObjectMeta) -> Self {
         Self { size: meta.size, written: meta.last_modified.timestamp(), tag: meta.e_tag.clone() }
     }
 
-    /// Whether both may stand for the same bytes.
+    /// Whether both may be the same bytes.
     fn agrees(&self, other: &Self) -> bool {
         let tags = match (&self.tag, &other.tag) {
             (Some(one), Some(other)) => bare(one) == bare(other),
@@ -111,43 +109,39 @@ impl Version {
         tags && self.size == other.size
     }
 
-    /// What a store is asked to compare before it answers. A weak tag never matches.
+    /// The condition for the store to check before it responds. A weak tag never matches.
     fn condition(&self) -> Option<String> {
         let tag = self.tag.as_deref().filter(|tag| !tag.starts_with("W/"));
         tag.map(|tag| format!("\"{}\"", bare(tag)))
     }
 }
 
-/// A tag without its quotes, which some stores have here and not there.
+/// A tag without quotes, which some stores add in some responses.
 fn bare(tag: &str) -> &str {
     tag.trim_matches('"')
 }
 
-/// An object that was asked for whole.
+/// The result of asking for a whole object.
 pub(super) enum Whole {
-    /// Its bytes.
     Small(Vec<u8>),
-    /// It is too large for that.
-    Large(Version),
+    /// Too large to be read at once.
+    Large(ObjectVersion),
 }
 
-/// A bucket, container or server.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct BucketClient {
     address: Address,
-    /// Asked for listings; tries less often.
+    /// For listings; retries less often.
     lister: Lister,
     store: Arc<dyn ObjectStore>,
-    /// Whether listings have tags; where they have none, no identity has one.
+    /// Whether listings contain tags. If not, no identity uses one, so that a listing and a single lookup agree.
     lists_tags: AtomicBool,
 }
 
-/// How listings come.
 #[derive(Debug)]
 enum Lister {
-    /// Page by page.
     Pages(Paged),
-    /// A level at once.
+    /// One level at once.
     Level(Arc<dyn ObjectStore>),
 }
 
@@ -159,28 +153,28 @@ impl std::fmt::Debug for Paged {
     }
 }
 
-/// A page of a listing, and how to ask for the next.
+/// A page of a listing, and the token for the next page.
 pub(super) type Page = (ListResult, Option<String>);
 
-impl Client {
-    /// The client of the bucket of an address; each bucket has one.
+impl BucketClient {
+    /// The client of the address's bucket. All addresses in a bucket share it.
     ///
     /// # Errors
-    /// Where the environment has values that nothing can be reached with.
-    pub(super) fn of(address: &Address) -> Result<Arc<Self>, Trouble> {
+    /// If the settings in the environment are unusable.
+    pub(super) fn for_address(address: &Address) -> Result<Arc<Self>, StoreError> {
         let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&address.store) {
             return Ok(Arc::clone(client));
         }
-        // The cryptography is chosen there.
+        // Starting the runtime installs the cryptography provider.
         RUNTIME.as_ref().map_err(Clone::clone)?;
         let client = Arc::new(Self::build(address)?);
         clients.insert(address.store.clone(), Arc::clone(&client));
         Ok(client)
     }
 
-    fn build(address: &Address) -> Result<Self, Trouble> {
-        let failed = |error| told(&error, address);
+    fn build(address: &Address) -> Result<Self, StoreError> {
+        let failed = |error| classify_error(&error, address);
         let (lister, store): (Lister, Arc<dyn ObjectStore>) = match address.scheme {
             Scheme::S3 => {
                 let build = |retries| s3(address).with_retry(retry(retries)).build().map_err(failed);
@@ -202,39 +196,38 @@ impl Client {
         Ok(Self { address: address.clone(), lister, store, lists_tags: AtomicBool::new(true) })
     }
 
-    /// The key behind an address of this bucket.
+    /// The key of an address in this bucket.
     ///
     /// # Errors
-    /// Where no object can have such a key.
-    pub(super) fn key(&self, address: &Address) -> Result<String, Trouble> {
+    /// If no object can have such a key.
+    pub(super) fn key(&self, address: &Address) -> Result<String, StoreError> {
         let path = match address.scheme {
             Scheme::Http => Path::from_url_path(&address.key),
             _ => Path::parse(&address.key),
         };
         let path =
-            path.map_err(|error| Trouble::lasting(format!("no key is such: {error}"), "correct the URL"))?;
+            path.map_err(|error| StoreError::lasting(format!("no key is such: {error}"), "correct the URL"))?;
         Ok(path.into())
     }
 
-    /// Whether all that lies below a prefix can be listed at once.
+    /// Whether everything below a prefix can be listed at once.
     pub(super) fn lists_all(&self) -> bool {
         matches!(self.lister, Lister::Pages(_))
     }
 
-    /// What tells whether an object changed.
-    pub(super) fn identity(&self, version: &Version) -> Identity {
+    pub(super) fn identity(&self, version: &ObjectVersion) -> Identity {
         let tag = version.tag.as_deref().filter(|_| self.lists_tags.load(Ordering::Relaxed));
-        Identity::of_object(version.size, version.written, tag)
+        Identity::from_object(version.size, version.written, tag)
     }
 
-    /// A page of what begins with `prefix`, at most `most` keys; up to the next `/` where `one_level`.
+    /// One page of the keys that begin with `prefix`, at most `most`; with `one_level`, only up to the next `/`.
     pub(super) async fn page(
         &self,
         prefix: &str,
         one_level: bool,
         most: Option<usize>,
         token: Option<String>,
-    ) -> Result<Page, Trouble> {
+    ) -> Result<Page, StoreError> {
         let page = match &self.lister {
             Lister::Pages(Paged(store)) => {
                 let options = PaginatedListOptions {
@@ -252,25 +245,25 @@ impl Client {
                 store.list_with_delimiter(Some(&path)).await.map(|level| (level, None))
             }
         };
-        let page = page.map_err(|error| told(&error, &self.address))?;
+        let page = page.map_err(|error| classify_error(&error, &self.address))?;
         if let Some(object) = page.0.objects.first() {
             self.lists_tags.store(object.e_tag.is_some(), Ordering::Relaxed);
         }
         Ok(page)
     }
 
-    /// The present version of an object.
-    pub(super) async fn head(&self, key: &str) -> Result<Version, Trouble> {
+    /// The current version of an object.
+    pub(super) async fn head(&self, key: &str) -> Result<ObjectVersion, StoreError> {
         let options = GetOptions { head: true, ..GetOptions::default() };
-        Ok(Version::of(&self.get(key, options).await?.meta))
+        Ok(ObjectVersion::from_meta(&self.get(key, options).await?.meta))
     }
 
-    /// A small object whole, or the version of a large one.
-    pub(super) async fn whole(&self, key: &str) -> Result<Whole, Trouble> {
+    /// A small object's bytes, or the version of a large one.
+    pub(super) async fn whole(&self, key: &str) -> Result<Whole, StoreError> {
         let mut tries = 0;
         loop {
             let result = self.get(key, GetOptions::default()).await?;
-            let version = Version::of(&result.meta);
+            let version = ObjectVersion::from_meta(&result.meta);
             if version.size > WHOLE {
                 return Ok(Whole::Large(version));
             }
@@ -281,13 +274,13 @@ impl Client {
         }
     }
 
-    /// A range of an object, in this version.
+    /// A range of this version of an object.
     pub(super) async fn range(
         &self,
         key: &str,
         range: Range<u64>,
-        version: &Version,
-    ) -> Result<Vec<u8>, Trouble> {
+        version: &ObjectVersion,
+    ) -> Result<Vec<u8>, StoreError> {
         let mut tries = 0;
         loop {
             let options = GetOptions {
@@ -296,8 +289,8 @@ impl Client {
                 ..GetOptions::default()
             };
             let result = self.get(key, options).await?;
-            // Not every store heeds the condition.
-            if !version.agrees(&Version::of(&result.meta)) {
+            // Not every store checks the condition.
+            if !version.agrees(&ObjectVersion::from_meta(&result.meta)) {
                 return Err(replaced());
             }
             if let Some(bytes) = self.body(result, range.end - range.start, &mut tries).await? {
@@ -306,39 +299,38 @@ impl Client {
         }
     }
 
-    async fn get(&self, key: &str, options: GetOptions) -> Result<GetResult, Trouble> {
+    async fn get(&self, key: &str, options: GetOptions) -> Result<GetResult, StoreError> {
         let path = self.path(key)?;
-        self.store.get_opts(&path, options).await.map_err(|error| told(&error, &self.address))
+        self.store.get_opts(&path, options).await.map_err(|error| classify_error(&error, &self.address))
     }
 
-    /// The bytes of an answer; `None` where they broke off and are to be asked for again.
+    /// The bytes of a response; `None` if it broke off and should be requested again.
     async fn body(
         &self,
         result: GetResult,
         length: u64,
         tries: &mut u32,
-    ) -> Result<Option<Vec<u8>>, Trouble> {
-        let trouble = match result.bytes().await {
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let error = match result.bytes().await {
             Ok(bytes) if bytes.len() as u64 == length => return Ok(Some(bytes.into())),
-            Ok(_) => Trouble::passing("the store sent too few or too many bytes", "check the network"),
-            Err(error) => told(&error, &self.address),
+            Ok(_) => StoreError::passing("the store sent too few or too many bytes", "check the network"),
+            Err(error) => classify_error(&error, &self.address),
         };
         *tries += 1;
-        if *tries > BODY_RETRIES || !trouble.is_passing {
-            return Err(trouble);
+        if *tries > BODY_RETRIES || !error.is_passing {
+            return Err(error);
         }
         tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(*tries)).await;
         Ok(None)
     }
 
-    fn path(&self, key: &str) -> Result<Path, Trouble> {
-        Path::parse(key).map_err(|error| told(&error.into(), &self.address))
+    fn path(&self, key: &str) -> Result<Path, StoreError> {
+        Path::parse(key).map_err(|error| classify_error(&error.into(), &self.address))
     }
 }
 
-/// An object is not what it was when reading it began.
-fn replaced() -> Trouble {
-    Trouble::passing("it was replaced while it was read", "leave batches as they are; it is read again")
+fn replaced() -> StoreError {
+    StoreError::passing("it was replaced while it was read", "leave batches as they are; it is read again")
 }
 
 fn retry(retries: usize) -> RetryConfig {
@@ -353,7 +345,7 @@ fn retry(retries: usize) -> RetryConfig {
     }
 }
 
-/// Whether an endpoint that the user named is without TLS: that is the user's word for it.
+/// Whether the user set an endpoint without TLS, and so allowed it.
 fn is_plain(variables: &[&str]) -> bool {
     let endpoint = variables.iter().find_map(|name| std::env::var(name).ok());
     endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
@@ -364,7 +356,7 @@ fn s3(address: &Address) -> AmazonS3Builder {
     for (key, value) in TIMEOUTS {
         builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
     }
-    // The region that the aws command takes where there is no other.
+    // The aws command falls back to this variable too.
     if std::env::var_os("AWS_REGION").is_none()
         && let Ok(region) = std::env::var("AWS_DEFAULT_REGION")
     {
@@ -398,15 +390,15 @@ fn az(address: &Address) -> MicrosoftAzureBuilder {
     builder
 }
 
-fn http(address: &Address) -> Result<HttpBuilder, Trouble> {
-    // The user wrote http:// or https://.
+fn http(address: &Address) -> Result<HttpBuilder, StoreError> {
+    // The user chose between http:// and https://.
     let mut options = ClientOptions::new().with_allow_http(true);
     for (key, value) in TIMEOUTS {
         options = options.with_config(key, value);
     }
     if let Some(login) = address.login() {
         let mut value = HeaderValue::from_str(&login.basic())
-            .map_err(|_| Trouble::lasting("the login in the URL cannot be sent", "correct the URL"))?;
+            .map_err(|_| StoreError::lasting("the login in the URL cannot be sent", "correct the URL"))?;
         value.set_sensitive(true);
         let mut headers = HeaderMap::new();
         headers.insert("authorization", value);

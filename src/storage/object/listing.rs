@@ -1,32 +1,30 @@
-//! Listings, a page at a time: no more of one is in memory than a page and what the caller keeps.
+//! Lists keys a page at a time, so that memory holds no more than one page and what the caller keeps.
 
-use super::client::{Client, Version, wait};
-use crate::storage::Trouble;
+use super::client::{BucketClient, ObjectVersion, wait};
+use crate::storage::StoreError;
 use std::ops::ControlFlow;
 
-/// More pages than this are not asked for: a store of that many keys, or one that never ends.
+/// No more pages than this are requested, in case a listing never ends.
 const MOST_PAGES: usize = 100_000;
 
-/// How much of what lies below a prefix is listed.
+/// How much of what is below a prefix is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Depth {
-    /// One thing, whatever it is.
+pub(super) enum ListingDepth {
+    /// The first thing, whatever it is.
     First,
-    /// What lies directly below it.
+    /// What is directly below it.
     One,
     /// Every object below it.
     All,
 }
 
-/// What a listing has, by its name below the prefix.
-pub(super) enum Listed<'a> {
-    /// An object.
-    Object { name: &'a str, version: Version },
-    /// A prefix of further objects.
+/// An item of a listing, by its name below the prefix.
+pub(super) enum ListedKey<'a> {
+    Object { name: &'a str, version: ObjectVersion },
     Prefix { name: &'a str },
 }
 
-impl Listed<'_> {
+impl ListedKey<'_> {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Object { name, .. } | Self::Prefix { name } => name,
@@ -34,32 +32,35 @@ impl Listed<'_> {
     }
 }
 
-/// Lists what lies below a key until `each` breaks it off.
+/// Lists what is below a key until `each` breaks.
 pub(super) fn list(
-    client: &Client,
+    client: &BucketClient,
     key: &str,
-    depth: Depth,
-    each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>,
-) -> Result<(), Trouble> {
+    depth: ListingDepth,
+    each: &mut dyn FnMut(ListedKey<'_>) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
     let prefix = if key.is_empty() { String::new() } else { format!("{key}/") };
-    let most = (depth == Depth::First).then_some(1);
+    let most = (depth == ListingDepth::First).then_some(1);
     let mut token = None;
     for _ in 0..MOST_PAGES {
-        let (page, next) = wait(client.page(&prefix, depth == Depth::One, most, token.clone()))?;
-        // An object of the prefix's own name only says that there is such a folder.
+        let (page, next) = wait(client.page(&prefix, depth == ListingDepth::One, most, token.clone()))?;
+        // An object with the prefix's own name only marks a folder.
         let below = |key: &'_ str| key.len() > prefix.len() && key.starts_with(&prefix);
         for object in &page.objects {
             let key = object.location.as_ref();
             if below(key)
-                && each(Listed::Object { name: &key[prefix.len()..], version: Version::of(object) })
-                    .is_break()
+                && each(ListedKey::Object {
+                    name: &key[prefix.len()..],
+                    version: ObjectVersion::from_meta(object),
+                })
+                .is_break()
             {
                 return Ok(());
             }
         }
         for common in &page.common_prefixes {
             let key = common.as_ref();
-            if below(key) && each(Listed::Prefix { name: &key[prefix.len()..] }).is_break() {
+            if below(key) && each(ListedKey::Prefix { name: &key[prefix.len()..] }).is_break() {
                 return Ok(());
             }
         }
@@ -67,12 +68,12 @@ pub(super) fn list(
             return Ok(());
         }
         if next == token {
-            return Err(Trouble::lasting(
+            return Err(StoreError::lasting(
                 "the listing begins again and again",
                 "report it to who runs the store",
             ));
         }
         token = next;
     }
-    Err(Trouble::lasting("far too many keys are there", "name a prefix that holds one run"))
+    Err(StoreError::lasting("far too many keys are there", "name a prefix that holds one run"))
 }

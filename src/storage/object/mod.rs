@@ -1,19 +1,19 @@
 //! Runs in object stores: a directory is a prefix of keys, a file is an object.
 
+mod classify;
 mod client;
 mod listing;
 mod reader;
-mod told;
 
 pub(crate) use reader::ObjectReader;
 
 use super::address::{Address, Scheme};
 use super::{
-    Container, Contents, Entry, Identity, Interest, Interests, MAX_LEVELS, Opened, Pace, Root, Shape,
-    Storage, StoredFile, Trouble, Wanted,
+    Container, Contents, Entry, Identity, Interest, Interests, LookIntervals, MAX_LEVELS, Opened, Root,
+    Shape, Storage, StoreError, StoredFile, Wanted,
 };
-use client::{Client, Version, Whole, wait};
-use listing::{Depth, Listed};
+use client::{BucketClient, ObjectVersion, Whole, wait};
+use listing::{ListedKey, ListingDepth};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
@@ -22,59 +22,65 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// How often it is worth to look: every look is a request, and listings are the dear ones.
-const PACE: Pace =
-    Pace { look: Duration::from_secs(1), root: Duration::from_secs(5), scan: Duration::from_secs(5) };
+/// Every look is a request that costs money, listings most of all.
+const PACE: LookIntervals = LookIntervals {
+    look: Duration::from_secs(1),
+    root: Duration::from_secs(5),
+    scan: Duration::from_secs(5),
+};
 
-/// The object stores that URLs name.
 pub(super) struct ObjectStores;
 
-/// An object or a prefix: who reads it, and its key.
-struct Place {
-    client: Arc<Client>,
+/// An object or a prefix.
+struct ObjectPlace {
+    client: Arc<BucketClient>,
     key: String,
 }
 
-fn place(path: &Path) -> Result<Place, Trouble> {
+fn place(path: &Path) -> Result<ObjectPlace, StoreError> {
     let address =
-        Address::parse(path).map_err(|why| Trouble::lasting(why, "name the run as s3://bucket/run"))?;
-    let client = Client::of(&address)?;
+        Address::parse(path).map_err(|why| StoreError::lasting(why, "name the run as s3://bucket/run"))?;
+    let client = BucketClient::for_address(&address)?;
     let key = client.key(&address)?;
-    Ok(Place { client, key })
+    Ok(ObjectPlace { client, key })
 }
 
-/// Why nothing can ever be read at a URL, where that is so.
+/// Why nothing can ever be read at a URL, if so.
 pub(super) fn refusal(path: &Path) -> Option<String> {
     let address = Address::parse(path).ok()?;
     if address.scheme != Scheme::Http && address.login().is_some() {
         return Some("credentials do not belong in such a URL; set them in the environment".into());
     }
-    place(path).err().map(|trouble| trouble.in_full())
+    place(path).err().map(|error| error.in_full())
 }
 
-/// Whether a name is more likely that of a directory batch: what is asked first then is what lies below it,
-/// since some servers have an answer to a prefix as if it were an object.
+/// Whether a name is probably that of a directory batch. Then what is below it is requested first, since some servers
+/// respond to a prefix as if it were an object.
 fn has_no_suffix(name: &str) -> bool {
     Path::new(name).extension().is_none()
 }
 
-impl Place {
-    fn list(&self, depth: Depth, each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), Trouble> {
+impl ObjectPlace {
+    fn list(
+        &self,
+        depth: ListingDepth,
+        each: &mut dyn FnMut(ListedKey<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
         listing::list(&self.client, &self.key, depth, each)
     }
 
-    /// What lies directly in it: objects as they are, prefixes of which no more is wanted, and the names of the
-    /// others.
-    fn level(&self, interests: Interests<'_>) -> Result<(Vec<Entry>, Vec<String>), Trouble> {
+    /// What is directly in it: the entries of objects and of prefixes about which no more is wanted, and the names of
+    /// the other prefixes.
+    fn level(&self, interests: Interests<'_>) -> Result<(Vec<Entry>, Vec<String>), StoreError> {
         let (mut entries, mut directories) = (Vec::new(), Vec::new());
-        self.list(Depth::One, &mut |listed| {
+        self.list(ListingDepth::One, &mut |listed| {
             match listed {
-                Listed::Object { name, version } => {
+                ListedKey::Object { name, version } => {
                     if interests(name) != Interest::None {
                         entries.push(self.file(name, &version));
                     }
                 }
-                Listed::Prefix { name } => match interests(name) {
+                ListedKey::Prefix { name } => match interests(name) {
                     Interest::None => {}
                     Interest::Itself => entries.push(prefix(name.to_owned())),
                     Interest::WithFiles => directories.push(name.to_owned()),
@@ -85,19 +91,19 @@ impl Place {
         Ok((entries, directories))
     }
 
-    fn file(&self, name: &str, version: &Version) -> Entry {
+    fn file(&self, name: &str, version: &ObjectVersion) -> Entry {
         Entry { name: name.to_owned(), shape: Shape::File, identity: self.client.identity(version) }
     }
 
-    /// Directory batches: one listing of all that lies below, or one for each where a store has no such.
-    fn directories(&self, names: Vec<String>) -> Result<Vec<Entry>, Trouble> {
+    /// Directory batches, by one listing of everything below, or by one listing each if the store cannot do that.
+    fn directories(&self, names: Vec<String>) -> Result<Vec<Entry>, StoreError> {
         if !self.client.lists_all() {
             return names.into_iter().filter_map(|name| self.directory(name).transpose()).collect();
         }
         let mut found: HashMap<String, Identity> =
             names.into_iter().map(|name| (name, Identity::unknown())).collect();
-        self.list(Depth::All, &mut |listed| {
-            if let Listed::Object { name, version } = listed
+        self.list(ListingDepth::All, &mut |listed| {
+            if let ListedKey::Object { name, version } = listed
                 && let Some((directory, file)) = name.split_once('/')
                 && let Some(identity) = found.get_mut(directory)
             {
@@ -109,9 +115,9 @@ impl Place {
         Ok(found.into_iter().map(entry).collect())
     }
 
-    /// All objects that lie below, down to [`MAX_LEVELS`]; level by level where a store has no listing of all.
-    fn objects(&self, each: &mut dyn FnMut(&str, Version)) -> Result<(), Trouble> {
-        let depth = if self.client.lists_all() { Depth::All } else { Depth::One };
+    /// All objects below, down to [`MAX_LEVELS`]; level by level if the store cannot list everything at once.
+    fn objects(&self, each: &mut dyn FnMut(&str, ObjectVersion)) -> Result<(), StoreError> {
+        let depth = if self.client.lists_all() { ListingDepth::All } else { ListingDepth::One };
         let mut levels = vec![String::new()];
         while let Some(within) = levels.pop() {
             let level = if within.is_empty() { self } else { &self.below(&within) };
@@ -119,8 +125,8 @@ impl Place {
                 |name: &str| if within.is_empty() { name.to_owned() } else { format!("{within}/{name}") };
             level.list(depth, &mut |listed| {
                 match listed {
-                    Listed::Object { name, version } => each(&named(name), version),
-                    Listed::Prefix { name } => levels.push(named(name)),
+                    ListedKey::Object { name, version } => each(&named(name), version),
+                    ListedKey::Prefix { name } => levels.push(named(name)),
                 }
                 ControlFlow::Continue(())
             })?;
@@ -129,8 +135,8 @@ impl Place {
         Ok(())
     }
 
-    /// One directory batch; `None` where nothing is in it.
-    fn directory(&self, name: String) -> Result<Option<Entry>, Trouble> {
+    /// One directory batch; `None` if nothing is in it.
+    fn directory(&self, name: String) -> Result<Option<Entry>, StoreError> {
         let mut identity = Identity::unknown();
         let mut is_empty = true;
         self.below(&name).objects(&mut |name, version| {
@@ -145,10 +151,10 @@ impl Place {
         Self { client: Arc::clone(&self.client), key }
     }
 
-    /// Whether anything lies below.
-    fn is_prefix(&self) -> Result<bool, Trouble> {
+    /// Whether anything is below it.
+    fn is_prefix(&self) -> Result<bool, StoreError> {
         let mut found = false;
-        self.list(Depth::First, &mut |_| {
+        self.list(ListingDepth::First, &mut |_| {
             found = true;
             ControlFlow::Break(())
         })?;
@@ -156,7 +162,7 @@ impl Place {
     }
 }
 
-/// A prefix of which no more is wanted than that it is there.
+/// A prefix of which only its existence matters.
 fn prefix(name: String) -> Entry {
     Entry { name, shape: Shape::Directory, identity: Identity::unknown() }
 }
@@ -164,7 +170,7 @@ fn prefix(name: String) -> Entry {
 impl Storage for ObjectStores {
     fn root(&self, directory: &Path) -> Result<Option<Root>, String> {
         let found = place(directory).and_then(|place| place.is_prefix());
-        match found.map_err(|trouble| trouble.in_full())? {
+        match found.map_err(|error| error.in_full())? {
             true => Ok(None),
             false => Err("nothing is there yet".into()),
         }
@@ -200,7 +206,7 @@ impl Storage for ObjectStores {
     fn any(&self, directory: &Path, wanted: Wanted<'_>) -> bool {
         let mut found = false;
         let listed = place(directory).and_then(|place| {
-            place.list(Depth::One, &mut |listed| {
+            place.list(ListingDepth::One, &mut |listed| {
                 found = wanted(listed.name());
                 if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
@@ -211,8 +217,8 @@ impl Storage for ObjectStores {
     fn directories(&self, directory: &Path) -> Vec<(OsString, SystemTime)> {
         let mut names = Vec::new();
         let listed = place(directory).and_then(|place| {
-            place.list(Depth::One, &mut |listed| {
-                if let Listed::Prefix { name } = listed {
+            place.list(ListingDepth::One, &mut |listed| {
+                if let ListedKey::Prefix { name } = listed {
                     names.push((OsString::from(name), SystemTime::UNIX_EPOCH));
                 }
                 ControlFlow::Continue(())
@@ -268,7 +274,7 @@ impl Storage for ObjectStores {
         }
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self) -> LookIntervals {
         PACE
     }
 }

@@ -1,55 +1,54 @@
-//! The bytes of a large object, read in ranges: a block that is used, and the next one on its way.
+//! Reads a large object in blocks: while one is used, the next is on its way.
 
-use super::client::{Begun, Client, Version, begin, wait};
-use crate::storage::Trouble;
+use super::client::{BucketClient, ObjectVersion, PendingAnswer, begin, wait};
+use crate::storage::StoreError;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The first block of a stream, and what is read around a place that is asked for alone: room for the
-/// headers of many members.
+/// The size of the first block of a stream, and of a block around a single place. It has room for the headers of many
+/// members.
 const FIRST: u64 = 256 << 10;
 
-/// The largest block: a request for it costs little beside its bytes.
+/// The size of the largest block. The request costs little compared with its bytes.
 const LARGEST: u64 = 4 << 20;
 
-/// First blocks that all streams of an object share, since headers are read before the data behind them.
+/// How many first blocks all streams of an object share, since headers are read before the data behind them.
 const KEPT: usize = 8;
 
-/// An object in one version, and one stream of its bytes.
+/// One stream of the bytes of one version of an object.
 #[derive(Debug)]
 pub(crate) struct ObjectReader {
     object: Arc<Object>,
-    /// Nothing is read ahead past this.
+    /// Nothing is read ahead beyond this.
     end: u64,
     window: Mutex<Window>,
 }
 
 #[derive(Debug)]
 struct Object {
-    client: Arc<Client>,
+    client: Arc<BucketClient>,
     key: String,
-    version: Version,
-    kept: Mutex<VecDeque<Block>>,
+    version: ObjectVersion,
+    kept: Mutex<VecDeque<FetchedBlock>>,
 }
 
-/// Some bytes and where they begin.
 #[derive(Debug, Clone, Default)]
-struct Block {
+struct FetchedBlock {
     start: u64,
     bytes: Arc<Vec<u8>>,
 }
 
-/// Where a stream is.
+/// The position of a stream.
 #[derive(Debug, Default)]
 struct Window {
-    block: Block,
-    /// The block behind, and where it begins.
-    ahead: Option<(u64, Begun<Vec<u8>>)>,
+    block: FetchedBlock,
+    /// Where the next block begins, and its bytes on their way.
+    ahead: Option<(u64, PendingAnswer<Vec<u8>>)>,
 }
 
-impl Block {
+impl FetchedBlock {
     fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }
@@ -58,7 +57,7 @@ impl Block {
         (self.start..self.end()).contains(&offset)
     }
 
-    /// Copies what there is from `offset` on.
+    /// Copies what it has from `offset` on.
     fn copy(&self, buffer: &mut [u8], offset: u64) -> usize {
         let from = &self.bytes[(offset - self.start) as usize..];
         let count = from.len().min(buffer.len());
@@ -68,22 +67,22 @@ impl Block {
 }
 
 impl ObjectReader {
-    /// An object in this version; nothing is read of it yet.
-    pub(super) fn new(client: Arc<Client>, key: String, version: Version) -> Self {
+    /// Reads nothing yet.
+    pub(super) fn new(client: Arc<BucketClient>, key: String, version: ObjectVersion) -> Self {
         let end = version.size;
         let object = Object { client, key, version, kept: Mutex::default() };
         Self { object: Arc::new(object), end, window: Mutex::default() }
     }
 
-    /// Another stream of the same object, which needs nothing from `end` on.
+    /// Another stream of the same object, which ends at `end`.
     pub(crate) fn stream(&self, end: u64) -> Self {
         Self { object: Arc::clone(&self.object), end, window: Mutex::default() }
     }
 
-    /// Reads some bytes at `offset`; none at the end.
+    /// Reads some bytes at `offset`; returns 0 at the end.
     ///
     /// # Errors
-    /// Where the store cannot be reached, or the object is gone or was replaced.
+    /// If the store cannot be reached, or the object is gone or was replaced.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if offset >= self.object.version.size || buffer.is_empty() {
             return Ok(0);
@@ -95,13 +94,13 @@ impl ObjectReader {
         Ok(window.block.copy(buffer, offset))
     }
 
-    /// Makes the window cover `offset`. A stream that goes on where it was reads ever larger blocks.
-    fn advance(&self, window: &mut Window, offset: u64) -> Result<(), Trouble> {
+    /// Makes the window cover `offset`. Sequential reads get larger blocks each time.
+    fn advance(&self, window: &mut Window, offset: u64) -> Result<(), StoreError> {
         let goes_on = offset == window.block.end() && offset > 0;
         let size = window.block.bytes.len() as u64;
         match window.ahead.take() {
             Some((start, begun)) if start == offset => {
-                window.block = Block { start, bytes: Arc::new(begun.end()?) };
+                window.block = FetchedBlock { start, bytes: Arc::new(begun.end()?) };
             }
             _ if goes_on => window.block = self.object.read(self.block_at(offset, size * 4))?,
             _ => window.block = self.object.near(offset)?,
@@ -116,7 +115,7 @@ impl ObjectReader {
         Ok(())
     }
 
-    /// The block of about `size` bytes that begins at `start`, no further than the stream goes.
+    /// The range of about `size` bytes from `start`, clipped to the end of the stream.
     fn block_at(&self, start: u64, size: u64) -> Range<u64> {
         let end = if start < self.end { self.end } else { self.object.version.size };
         start..(start + size.clamp(FIRST, LARGEST)).min(end)
@@ -124,19 +123,19 @@ impl ObjectReader {
 }
 
 impl Object {
-    fn read(&self, range: Range<u64>) -> Result<Block, Trouble> {
+    fn read(&self, range: Range<u64>) -> Result<FetchedBlock, StoreError> {
         let start = range.start;
         let bytes = wait(self.client.range(&self.key, range, &self.version))?;
-        Ok(Block { start, bytes: Arc::new(bytes) })
+        Ok(FetchedBlock { start, bytes: Arc::new(bytes) })
     }
 
-    fn begin(&self, range: Range<u64>) -> Result<Begun<Vec<u8>>, Trouble> {
+    fn begin(&self, range: Range<u64>) -> Result<PendingAnswer<Vec<u8>>, StoreError> {
         let (client, key, version) = (Arc::clone(&self.client), self.key.clone(), self.version.clone());
         begin(async move { client.range(&key, range, &version).await })
     }
 
-    /// A first block around `offset`, which may have been read before.
-    fn near(&self, offset: u64) -> Result<Block, Trouble> {
+    /// A first block around `offset`, from memory if it was read before.
+    fn near(&self, offset: u64) -> Result<FetchedBlock, StoreError> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept.iter().find(|block| block.covers(offset)).cloned();
         drop(kept);

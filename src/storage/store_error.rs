@@ -1,53 +1,50 @@
-//! What is wrong with an object store, in words for the user, carried by an I/O error.
+//! An error of an object store, in words for the user, carried by an I/O error.
 
 use std::fmt;
 use std::io;
 
-/// What is wrong with an object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    /// What was wrong.
+pub(crate) struct StoreError {
     what: String,
     /// What to do about it, in the imperative.
     pub(crate) advice: &'static str,
-    /// Whether it may be over by itself: the network, not the object.
+    /// Whether trying again may help: the network failed, and not the object.
     pub(crate) is_passing: bool,
 }
 
-impl Trouble {
-    /// What stays as it is until somebody does something.
+impl StoreError {
+    /// An error that stays until somebody does something about it.
     pub(crate) fn lasting(what: impl Into<String>, advice: &'static str) -> Self {
         Self { what: what.into(), advice, is_passing: false }
     }
 
-    /// What may be over by itself.
+    /// An error that may go away by itself.
     #[cfg(feature = "object-store")]
     pub(crate) fn passing(what: impl Into<String>, advice: &'static str) -> Self {
         Self { is_passing: true, ..Self::lasting(what, advice) }
     }
 
-    /// What was wrong and what to do about it.
     #[cfg(feature = "object-store")]
     pub(crate) fn in_full(&self) -> String {
         format!("{}; {}", self.what, self.advice)
     }
 
-    /// The trouble that an error carries, where it is that of an object store.
-    pub(crate) fn of(error: &io::Error) -> Option<&Self> {
+    /// The store's error inside an I/O error, if there is one.
+    pub(crate) fn find_in(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for StoreError {}
 
-impl From<Trouble> for io::Error {
-    fn from(trouble: Trouble) -> Self {
-        Self::other(trouble)
+impl From<StoreError> for io::Error {
+    fn from(error: StoreError) -> Self {
+        Self::other(error)
     }
 }

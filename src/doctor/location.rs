@@ -1,4 +1,4 @@
-//! Where a run is: its file system, whether it sends events, and the room that is left.
+//! Where a path is: its file system, whether that sends file events, and how much room is left.
 
 use super::Finding;
 use crate::follow::{FileSystem, Watcher, events_missing_because, file_system};
@@ -7,24 +7,22 @@ use crate::storage::{self, is_url};
 use serde::Serialize;
 use std::path::Path;
 
-/// Less room than this is mentioned.
+/// Less free room than this is worth a note, in bytes.
 const LITTLE_ROOM: u64 = 1 << 30;
 
-/// Where a run is.
 #[derive(Debug, Clone, Serialize)]
-pub struct Place {
-    /// The kind of file system, where it is known.
+pub struct Location {
     pub file_system: Option<String>,
-    /// Bytes that this user can still write there, where the system says.
+    /// Bytes that this user can still write there.
     pub free_bytes: Option<u64>,
-    /// Why there are no file events; `None` where there are.
+    /// Why there are no file events; `None` if there are.
     pub no_events_because: Option<String>,
     /// Whether this user can write there.
     pub writable: bool,
 }
 
-impl Place {
-    pub(super) fn of(path: &Path) -> Self {
+impl Location {
+    pub(super) fn for_path(path: &Path) -> Self {
         if is_url(path) {
             return Self::in_a_store(path);
         }
@@ -33,7 +31,7 @@ impl Place {
         Self { file_system: kind, free_bytes, no_events_because, writable: is_writable(path) }
     }
 
-    /// In an object store nothing is written, and room is for its owner to know of.
+    /// neurotop writes nothing to an object store, and cannot know what room it has.
     fn in_a_store(url: &Path) -> Self {
         let scheme = url.to_str().and_then(|url| url.split_once("://")).map(|(scheme, _)| scheme);
         Self {
@@ -49,7 +47,7 @@ impl Place {
         if let Some(why) = &self.no_events_because {
             let advice = format!(
                 "it is scanned every {} s; --poll SECONDS sets another time",
-                storage::of(Path::new(path)).pace().scan.as_secs()
+                storage::for_path(Path::new(path)).pace().scan.as_secs()
             );
             findings.push(Finding::note(path, format!("there are no file events: {why}"), advice));
         }

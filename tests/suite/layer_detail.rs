@@ -3,7 +3,7 @@
 use crate::support;
 use ndarray::Axis;
 use neurotop::count::Scratch;
-use neurotop::count::layer_detail::{MAX_NEURONS, Portrait, portrait};
+use neurotop::count::layer_detail::{LayerDetail, MAX_NEURONS, read_layer_detail};
 use neurotop::snapshot::{Manifest, SnapshotError};
 use proptest::prelude::*;
 use std::path::Path;
@@ -12,14 +12,14 @@ use std::time::Duration;
 use support::arrays::{arrays, batch, layout};
 use support::{Archive, Members, Npy};
 
-fn read(path: &Path, layer: &str) -> Result<Portrait, SnapshotError> {
-    portrait(path, None, layer, &mut Scratch::default(), &AtomicBool::new(false))
+fn read(path: &Path, layer: &str) -> Result<LayerDetail, SnapshotError> {
+    read_layer_detail(path, None, layer, &mut Scratch::default(), &AtomicBool::new(false))
 }
 
-/// The portrait of the one layer `x` of a batch.
-fn of(members: &Members, archive: Archive) -> Portrait {
+/// The detail of the one layer `x` of a batch.
+fn of(members: &Members, archive: Archive) -> LayerDetail {
     let run = tempfile::tempdir().expect("a directory");
-    read(&support::write_batch(run.path(), 0, members, archive), "x").expect("a portrait")
+    read(&support::write_batch(run.path(), 0, members, archive), "x").expect("the layer's detail")
 }
 
 /// The changes of each neuron over the later steps and the samples.
@@ -31,13 +31,13 @@ fn rates(pre: Option<&Npy>, post: &Npy) -> Vec<u64> {
     changes.sum_axis(Axis(0)).sum_axis(Axis(0)).iter().copied().collect()
 }
 
-fn assert_shape_and_rates(found: &Portrait, pre: Option<&Npy>, post: &Npy) {
+fn assert_shape_and_rates(found: &LayerDetail, pre: Option<&Npy>, post: &Npy) {
     let shape: Vec<u64> = post.shape.iter().map(|&axis| axis as u64).collect();
     assert_eq!((found.steps, found.samples, found.shape.as_slice()), (shape[0], shape[1], &shape[2..]));
     assert_eq!(found.rates.as_ref().expect("few neurons"), &rates(pre, post));
 }
 
-fn assert_potentials(found: &Portrait, post: &Npy) {
+fn assert_potentials(found: &LayerDetail, post: &Npy) {
     let values: Vec<f64> = post.values().iter().copied().collect();
     let count = |is: fn(&f64) -> bool| values.iter().filter(|value| is(value)).count() as u64;
     let found = found.potentials.as_ref().expect("potentials");
@@ -101,7 +101,8 @@ fn of_every_golden_layer() {
             let members = support::read_batch(&path);
             for (layer, pre, post) in support::layers(&members) {
                 let cancel = AtomicBool::new(false);
-                let found = portrait(&path, Some(&manifest), &layer, &mut Scratch::default(), &cancel);
+                let found =
+                    read_layer_detail(&path, Some(&manifest), &layer, &mut Scratch::default(), &cancel);
                 let found = found.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 assert_shape_and_rates(&found, pre, post);
                 assert_potentials(&found, post);
@@ -167,15 +168,15 @@ fn a_layer_or_batch_that_is_not_there() {
 }
 
 #[test]
-fn a_cancelled_portrait_ends() {
+fn reading_that_is_cancelled_ends() {
     let run = tempfile::tempdir().expect("a directory");
     let path = support::write_batch(run.path(), 0, &support::small_batch(), Archive::Stored);
-    let cancelled = portrait(&path, None, "lif", &mut Scratch::default(), &AtomicBool::new(true));
+    let cancelled = read_layer_detail(&path, None, "lif", &mut Scratch::default(), &AtomicBool::new(true));
     assert!(cancelled.unwrap_err().what.contains("cancelled"));
 }
 
 #[test]
-fn a_portrait_is_cancelled_while_it_is_read() {
+fn reading_is_cancelled_while_it_goes_on() {
     let run = tempfile::tempdir().expect("a directory");
     let path = run.path().join("batch-0");
     std::fs::create_dir(&path).expect("a directory");
@@ -183,7 +184,7 @@ fn a_portrait_is_cancelled_while_it_is_read() {
     support::write_zeros(&path.join("x.post.npy"), [1000, 1000, 1000]);
     let cancel = AtomicBool::new(false);
     let found = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| portrait(&path, None, "x", &mut Scratch::default(), &cancel));
+        let reading = scope.spawn(|| read_layer_detail(&path, None, "x", &mut Scratch::default(), &cancel));
         std::thread::sleep(Duration::from_millis(100));
         cancel.store(true, Ordering::Relaxed);
         reading.join().expect("no panic")
@@ -192,7 +193,7 @@ fn a_portrait_is_cancelled_while_it_is_read() {
 }
 
 #[test]
-fn a_corrupt_layer_has_no_portrait() {
+fn a_corrupt_layer_has_no_detail() {
     let run = tempfile::tempdir().expect("a directory");
     let path = support::write_batch(run.path(), 0, &batch(None, large(&[5, 4, 300])), Archive::Stored);
     let mut bytes = std::fs::read(&path).expect("a batch");

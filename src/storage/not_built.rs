@@ -1,19 +1,20 @@
-//! What stands for object stores in a program that was built without them.
+//! Takes the place of object stores in a program that was built without them.
 
-use super::{Entry, Interest, Interests, Opened, Pace, Root, Storage, StoredFile, Trouble, Wanted};
+use super::{
+    Entry, Interest, Interests, LookIntervals, Opened, Root, Storage, StoreError, StoredFile, Wanted,
+};
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Why nothing can be read at a URL.
 pub(super) const WHY: &str = "this neurotop was built without object stores; build it with \
      cargo install --path . --features object-store, or install the wheel";
 
-/// Object stores that are not there.
-pub(super) struct Absent;
+/// Object stores in a program that was built without them: every access fails.
+pub(super) struct NotBuilt;
 
-impl Storage for Absent {
+impl Storage for NotBuilt {
     fn root(&self, _directory: &Path) -> Result<Option<Root>, String> {
         Err(WHY.into())
     }
@@ -46,12 +47,12 @@ impl Storage for Absent {
         Err(absent())
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self) -> LookIntervals {
         let never = Duration::from_secs(60);
-        Pace { look: never, root: never, scan: never }
+        LookIntervals { look: never, root: never, scan: never }
     }
 }
 
 fn absent() -> io::Error {
-    Trouble::lasting(WHY, "or copy the run to a directory").into()
+    StoreError::lasting(WHY, "or copy the run to a directory").into()
 }

@@ -1,0 +1,119 @@
+//! Judges what all files of a run say together: layers without a price, gaps between batches, ends that do not fit.
+
+use super::Finding;
+use super::run::{Examination, LayerDiagnosis};
+use crate::snapshot::{End, SnapshotError};
+
+impl Examination<'_> {
+    pub(super) fn judge(&mut self) {
+        for at in 0..self.layers.len() {
+            let layer = &self.layers[at];
+            let findings = [self.incomplete_layer(layer), self.unpriced_layer(layer)];
+            self.findings.extend(findings.into_iter().flatten());
+        }
+        self.judge_batches();
+        let world_size = self.manifest.as_ref().and_then(|manifest| manifest.world_size).unwrap_or(1);
+        if self.ranks.is_empty() && world_size <= 1 && self.batches.counted_and_gone == 0 {
+            self.judge_end_of_run();
+        }
+        for (rank, ends) in std::mem::take(&mut self.rank_ends) {
+            self.judge_ends_of_rank(rank, &ends);
+        }
+    }
+
+    fn incomplete_layer(&self, layer: &LayerDiagnosis) -> Option<Finding> {
+        let (batches, readable) = (layer.forms.values().sum::<u64>(), self.batches.readable);
+        (batches > 0 && batches < readable).then(|| {
+            Finding::note(
+                &layer.name,
+                format!(
+                    "it is in {batches} of the {readable} batches that can be read; the samples of the others \
+                     count for its figures per sample all the same"
+                ),
+                "write every layer in every batch, and a run for each network",
+            )
+        })
+    }
+
+    /// A layer without a price, and how to give it one on the command line.
+    fn unpriced_layer(&self, layer: &LayerDiagnosis) -> Option<Finding> {
+        if layer.ops_per_update.is_some() {
+            return None;
+        }
+        let (what, advice) = match (&layer.neuron, &layer.reset) {
+            (Some(neuron), Some(reset)) => (
+                format!(
+                    "NeuroBench does not price {neuron} with reset {reset}; its operations are not counted"
+                ),
+                match self.options.costs.meant(neuron, reset) {
+                    Some(meant) => {
+                        format!("did you mean {meant}? --cost {neuron}:{reset}=OPS prices it as it is")
+                    }
+                    None => format!("--cost {neuron}:{reset}=OPS prices it"),
+                },
+            ),
+            _ => (
+                "no manifest says what it is; its operations are not counted".to_owned(),
+                format!("--neuron {0}=NEURON --reset {0}=RESET say it", layer.name),
+            ),
+        };
+        Some(Finding::note(&layer.name, what, advice))
+    }
+
+    fn judge_batches(&mut self) {
+        let known = self.batches.known();
+        if known == 0 {
+            self.note("the run", "there is no batch yet", "neurotop watch waits for them");
+        }
+        let keep = self.manifest.as_ref().and_then(|manifest| manifest.keep);
+        if let (Some(missing), None) = (self.batches.missing_in_words(), keep) {
+            self.note(
+                "the run",
+                format!("batch numbers are missing: {missing}"),
+                "nothing needs to be done where they were skipped",
+            );
+        }
+        if self.batches.temporary > 0 {
+            let what =
+                format!("being written, or left behind, by their names: {} entries", self.batches.temporary);
+            self.note("the run", what, "delete them where no benchmark runs any more");
+        }
+        let declared = self.end.as_ref().and_then(|end| end.batches);
+        if let Some(declared) = declared.filter(|&declared| declared > known && keep.is_none()) {
+            let what = format!("it says that there are {declared} batches, and {known} are here or counted");
+            let advice = "copy the missing ones; where --prune deleted them, name the file of the progress \
+                          with --state";
+            self.wrong("end.json", SnapshotError::new(what, advice));
+        }
+    }
+
+    fn judge_end_of_run(&mut self) {
+        let Some(end) = &self.end else { return };
+        let (seen, said) = (self.batches.seen, end.batches);
+        let excess = said.filter(|&said| seen > said);
+        let excess = excess.map(|said| format!("it says that there are {said} batches, and {seen} are here"));
+        let readable = (self.batches.readable, self.batches.samples);
+        if let Some(what) = excess.or_else(|| end.unlike(readable.0, readable.1)) {
+            let advice = "keep the batches of another run elsewhere, or write end.json again";
+            self.wrong("end.json", SnapshotError::new(what, advice));
+        }
+    }
+
+    /// The ends of a rank must agree, and fit its batches where all of those can be read.
+    fn judge_ends_of_rank(&mut self, rank: u32, ends: &[(String, End)]) {
+        let Some((first, end)) = ends.first() else { return };
+        for (name, other) in &ends[1..] {
+            if let Some(conflict) = other.conflict_with(end, first) {
+                self.wrong(name, conflict);
+            }
+        }
+        let batches = self.ranks.get(&rank).map_or(0, |rank| rank.batches);
+        let samples = self.rank_samples.get(&rank).copied().unwrap_or(0);
+        let all_are_readable =
+            self.batches.readable == self.batches.seen && self.batches.counted_and_gone == 0;
+        if let Some(what) = end.unlike(batches, samples).filter(|_| all_are_readable) {
+            let advice = "write the end of the rank again, or the samples of its batches";
+            self.wrong(first, SnapshotError::new(what, advice));
+        }
+    }
+}
