@@ -5,7 +5,7 @@ use super::clients::{ClientSlot, ClientStage, Clients};
 use super::host::Hosts;
 use super::metrics::Newest;
 use super::openmetrics::CONTENT_TYPE;
-use super::request::{Answer, read_request};
+use super::request::{HttpAnswer, read_request};
 use anyhow::Context;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -69,7 +69,7 @@ fn accept(listener: &TcpListener, newest: &Arc<Newest>, hosts: &Arc<Hosts>) {
 fn refuse(mut stream: &TcpStream) {
     // What does not fit into the socket's buffer at once is left out.
     let _ = stream.set_nonblocking(true);
-    let _ = stream.write(head(Answer::Busy, 0).as_bytes());
+    let _ = stream.write(head(HttpAnswer::Busy, 0).as_bytes());
 }
 
 fn answer(stream: &TcpStream, slot: &ClientSlot, newest: &Newest, hosts: &Hosts) -> io::Result<()> {
@@ -81,7 +81,7 @@ fn answer(stream: &TcpStream, slot: &ClientSlot, newest: &Newest, hosts: &Hosts)
     let answer = asked?;
     let (text, body);
     let (length, body): (usize, &[u8]) = match answer {
-        Answer::Metrics { with_body } => {
+        HttpAnswer::Metrics { with_body } => {
             text = newest.text();
             (text.len(), if with_body { text.as_bytes() } else { &[] })
         }
@@ -128,12 +128,12 @@ fn write(mut stream: &TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<
 }
 
 /// The head of an answer with a body of so many bytes.
-fn head(answer: Answer, length: usize) -> String {
+fn head(answer: HttpAnswer, length: usize) -> String {
     let content = match answer {
-        Answer::Metrics { .. } => CONTENT_TYPE,
+        HttpAnswer::Metrics { .. } => CONTENT_TYPE,
         _ => "text/plain; charset=utf-8",
     };
-    let allow = if answer == Answer::MethodNotAllowed { "Allow: GET, HEAD\r\n" } else { "" };
+    let allow = if answer == HttpAnswer::MethodNotAllowed { "Allow: GET, HEAD\r\n" } else { "" };
     format!(
         "HTTP/1.1 {}\r\nContent-Type: {content}\r\nContent-Length: {length}\r\n{allow}\
          Cache-Control: no-store\r\nConnection: close\r\n\r\n",
