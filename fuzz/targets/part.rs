@@ -18,6 +18,6 @@ fuzz_target!(|bytes: &[u8]| {
     let part = RunPart::parse(bytes).expect("it was read before");
     merge.add(Path::new("one"), part).expect("it was added before");
     if let Ok(merged) = merge.finish(Duration::ZERO) {
-        let _ = Summary::of(&merged.run, SystemTime::UNIX_EPOCH);
+        let _ = Summary::new(&merged.run, SystemTime::UNIX_EPOCH);
     }
 });

@@ -29,5 +29,5 @@ fuzz_target!(|body: &[u8]| {
         ..Settings::new("fuzz")
     });
     run.resume(&progress, SystemTime::UNIX_EPOCH);
-    let _ = Summary::of(&run, SystemTime::UNIX_EPOCH);
+    let _ = Summary::new(&run, SystemTime::UNIX_EPOCH);
 });

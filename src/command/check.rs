@@ -41,6 +41,6 @@ pub(super) fn checks(
     options: &OptionValues,
     signals: &Receiver<i32>,
 ) -> anyhow::Result<Checks> {
-    let baseline = baseline.map(|source| source.baseline(options, signals)).transpose();
+    let baseline = baseline.map(|source| source.compared(options, signals)).transpose();
     Ok(Checks { conditions: options.fail_if.clone(), baseline: baseline.context("the baseline")? })
 }

@@ -5,7 +5,7 @@ use super::finish;
 use super::signals::leave_signals;
 use crate::figures::checks::failures;
 use crate::figures::condition::Condition;
-use crate::figures::{Baseline, ComparedRun, Comparison, Failure, Figures};
+use crate::figures::{ComparedRun, Comparison, Failure};
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
 use std::path::{Path, PathBuf};
@@ -21,10 +21,10 @@ pub(super) fn compare(base: &Path, new: &[PathBuf], given: &CommandLine) -> anyh
     let others = new.iter().map(|path| RunSource::open(path, options));
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;
     let signals = leave_signals()?;
-    let base = base.baseline(options, &signals)?;
-    let others = others.into_iter().map(|source| Ok((source.name(), source.figures(options, &signals)?)));
+    let base = base.compared(options, &signals)?;
+    let others = others.into_iter().map(|source| source.compared(options, &signals));
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;
-    let mut comparison = Comparison::of(&base, &others);
+    let mut comparison = Comparison::new(&base, &others);
     comparison.failed = all_failures(&options.fail_if, &base, &others);
     let exported = finish::write_exports(&options.export, &comparison);
     let printed = finish::print(&comparison, options.format, options.symbols())?;
@@ -37,13 +37,13 @@ pub(super) fn compare(base: &Path, new: &[PathBuf], given: &CommandLine) -> anyh
 /// The conditions that any of the runs fails; `None` if there are no conditions.
 fn all_failures(
     conditions: &[Condition],
-    base: &Baseline,
-    others: &[(String, Figures)],
+    base: &ComparedRun,
+    others: &[ComparedRun],
 ) -> Option<Vec<Failure>> {
     let mut all = Vec::new();
-    for (source, new) in others {
+    for new in others {
         let failures = failures(conditions, new, Some(base))?;
-        all.extend(failures.into_iter().map(|failure| Failure { new: Some(source.clone()), ..failure }));
+        all.extend(failures.into_iter().map(|failure| Failure { new: Some(new.source.clone()), ..failure }));
     }
     Some(all)
 }

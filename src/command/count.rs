@@ -4,7 +4,7 @@ use super::display::{Display, DisplayChannels};
 use super::session::{Following, check, start};
 use super::{bar, finish, output};
 use crate::dashboard::Symbols;
-use crate::figures::{Baseline, Figures, Summary, read_figures};
+use crate::figures::{ComparedRun, Summary, read_figures};
 use crate::follow::{Shard, is_run};
 use crate::options::OptionValues;
 use crate::publish::Publisher;
@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 /// A run as the user names it: a directory or URL to count, or an exported summary.
 pub(super) struct RunSource<'a> {
     path: &'a Path,
-    exported: Option<Figures>,
+    exported: Option<ComparedRun>,
 }
 
 impl<'a> RunSource<'a> {
@@ -37,25 +37,19 @@ impl<'a> RunSource<'a> {
         Ok(Self { path, exported })
     }
 
-    /// The path, as the user named it.
-    pub(super) fn name(&self) -> String {
-        self.path.to_string_lossy().into_owned()
-    }
-
-    pub(super) fn figures(self, options: &OptionValues, signals: &Receiver<i32>) -> anyhow::Result<Figures> {
-        match self.exported {
-            Some(figures) => Ok(figures),
-            None => Ok(Figures::of(&count(self.path, options, None, signals)?.summary)),
-        }
-    }
-
-    /// Its figures, to compare others with.
-    pub(super) fn baseline(
+    /// Its figures, to compare them.
+    pub(super) fn compared(
         self,
         options: &OptionValues,
         signals: &Receiver<i32>,
-    ) -> anyhow::Result<Baseline> {
-        Ok(Baseline::new(self.name(), self.figures(options, signals)?))
+    ) -> anyhow::Result<ComparedRun> {
+        match self.exported {
+            Some(exported) => Ok(exported),
+            None => {
+                let summary = count(self.path, options, None, signals)?.summary;
+                Ok(ComparedRun::from_summary(self.path.to_string_lossy(), &summary))
+            }
+        }
     }
 }
 
@@ -106,7 +100,7 @@ fn count_shard_of(
     if let Some(Presence::Missing(why)) = run.presence() {
         bail!("{}: {}", shown(directory), printable(why));
     }
-    let summary = Summary::of(&run, SystemTime::now());
+    let summary = Summary::new(&run, SystemTime::now());
     // All batches of a small run may be in other shards.
     let elsewhere = shard != Shard::WHOLE && is_run(directory);
     if run.manifest().is_none() && summary.account.seen == 0 && !elsewhere {

@@ -6,7 +6,7 @@ use super::output;
 use crate::dashboard::{Appearance, AppearanceOptions, Symbols, ThemeName};
 use crate::figures::{Colours, Comparison, Export, Failure, Format, Report, Summary};
 use crate::options::OptionValues;
-use crate::run::Watch;
+use crate::run::{Severity, Watch};
 use crate::text::{printable, shown};
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -63,7 +63,7 @@ pub(super) fn name_exports(outcomes: &[Outcome]) -> bool {
 /// the reader has closed standard output.
 pub(super) fn print(report: &impl Report, format: Format, symbols: Symbols) -> anyhow::Result<bool> {
     let text = report.render(format, colours())?;
-    let symbols = if format == Format::Text { symbols } else { Symbols::Unicode };
+    let symbols = if format == Format::TEXT { symbols } else { Symbols::Unicode };
     let printed = output::print(&text, symbols);
     if let Err(error) = &printed {
         output::say(&format!("{error:#}"));
@@ -79,7 +79,7 @@ fn colours() -> Colours {
 
 /// Whether the report that was printed has told the user already.
 fn was_read(printed: Option<Format>) -> bool {
-    printed == Some(Format::Text) && std::io::stdout().is_terminal()
+    printed == Some(Format::TEXT) && std::io::stdout().is_terminal()
 }
 
 /// Reports what is not counted on standard error, unless the report on the terminal said it.
@@ -96,7 +96,7 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
             ));
         }
         for problem in &summary.problems {
-            let what = if problem.severity == "set_aside" { "set aside: " } else { "" };
+            let what = if problem.severity == Severity::SetAside { "set aside: " } else { "" };
             output::say(&format!("{run}{}: {what}{}", printable(&problem.path), printable(&problem.reason)));
             if let Some(more) = problem.more.text() {
                 output::say(&format!("{run}{more}"));

@@ -25,9 +25,10 @@ pub(super) fn merge(parts: &[PathBuf], given: &CommandLine) -> anyhow::Result<Ex
     let counted = merge.settings()?;
     options.cost = counted.costs.rules().collect();
     (options.neuron, options.reset) = (counted.neurons.values(), counted.resets.values());
-    let merged = merge.finish(options.stall_after)?;
+    let mut merged = merge.finish(options.stall_after)?;
+    merged.run.set_energy(options.energy_per_op);
     let checks = checks(open_baseline(&options)?, &options, &leave_signals()?)?;
-    let mut summary = Summary::of(&merged.run, SystemTime::now());
+    let mut summary = Summary::new(&merged.run, SystemTime::now());
     checks.apply(&mut summary);
     let code = finish::report(&summary, &options, true)?;
     for path in &merged.before_end {

@@ -109,7 +109,7 @@ impl Printer {
 fn line(entry: &RunEntry) -> String {
     let run = &entry.run;
     let now = SystemTime::now();
-    let summary = Summary::of(run, now);
+    let summary = Summary::new(run, now);
     let state = match run.status(now) {
         Status::Waiting => "waiting".to_owned(),
         Status::Live => "live".to_owned(),
@@ -135,15 +135,15 @@ fn line(entry: &RunEntry) -> String {
         thousands(summary.run.samples),
         of(summary.run.expected_samples),
         effective(&summary),
-        decimal(summary.total.dense_ops_per_sample, 2),
-        summary.total.sparsity.map_or("–".into(), percent),
+        decimal(summary.neurobench.neuron_operations.dense, 2),
+        summary.total.sums.sparsity().map_or("–".into(), percent),
         summary.account.waiting,
         summary.account.set_aside,
     )
 }
 
 fn effective(summary: &Summary) -> String {
-    let figure = decimal(summary.total.effective_ops_per_sample, 2);
+    let figure = decimal(summary.neurobench.neuron_operations.effective, 2);
     match summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative) {
         Some(relative) if relative > 0.0 => format!("{figure} (± {})", percent(relative)),
         _ => figure,

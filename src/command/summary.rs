@@ -53,8 +53,8 @@ fn without_time_to_serve(address: SocketAddr) -> Error {
 
 /// Counts a shard, and refuses options that are about the figures of a whole run.
 fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Result<ExitCode> {
-    let has_tables = |format: Format| matches!(format, Format::Csv | Format::Md);
-    if has_tables(options.format) || options.export.iter().any(|export| export.format() != Format::Json) {
+    let has_tables = |format| ![Format::TEXT, Format::JSON].contains(&format);
+    if has_tables(options.format) || options.export.iter().any(|export| export.format() != Format::JSON) {
         return Err(whole_run_only("the part of a shard is written as JSON only").into());
     }
     if options.tensorboard.is_some() || options.openmetrics.is_some() {

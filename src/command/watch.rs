@@ -234,8 +234,8 @@ fn leave(
     let outcomes = exporter.finish(runs.clone(), &after.exports, &leaving);
     let exported = finish::name_exports(&outcomes);
     let summaries = after.checks.summarize(&runs, SystemTime::now());
-    let printed = finish::print(&Summaries(&summaries), Format::Text, after.symbols)?;
-    finish::name_problems(&summaries, Some(Format::Text));
+    let printed = finish::print(&Summaries(&summaries), Format::TEXT, after.symbols)?;
+    finish::name_problems(&summaries, Some(Format::TEXT));
     if runs.left_out() > 0 {
         output::say(&format!(
             "{} older runs are not in these figures: the newest {MAX_RUNS} were followed",
@@ -244,7 +244,7 @@ fn leave(
     }
     for summary in &summaries {
         let run = (summaries.len() > 1).then_some(summary.run.name.as_str());
-        finish::name_failures(run, summary.failed.as_deref(), Some(Format::Text));
+        finish::name_failures(run, summary.failed.as_deref(), Some(Format::TEXT));
     }
     shown?;
     let failures: Vec<_> = summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();

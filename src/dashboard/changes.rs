@@ -1,29 +1,92 @@
 //! How far figures are from the baseline's: with a sign, and in the colour of a gain or a loss.
 
 use super::theme::Theme;
-use super::view_model::ViewModel;
-use crate::figures::{Change, Direction, Figure, Part, Sums};
+use super::view_model::{RunRow, ViewModel};
+use crate::figures::{
+    Change, ClassFigures, ComparedRow, Direction, Figure, LayerFigures, Number, RankFigures, RowSums,
+    TotalFigures,
+};
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-/// The change of a figure of the total; `None` where nothing is compared.
-pub(super) fn of_total(figure: Figure, model: &ViewModel) -> Option<Change> {
-    Some(between(figure, Some(model.baseline()?.total()), &model.summary.total.sums(), model))
+/// A row that has figures: in a list, or the total.
+pub(super) trait FigureRow: 'static {
+    fn sums(&self) -> &RowSums;
+
+    /// The same row of the baseline, if there is one; `None` where nothing is compared.
+    fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>>;
+
+    /// The value that is shown.
+    fn value(&self, figure: &Figure) -> Option<Number> {
+        figure.number(self.sums())
+    }
 }
 
-/// The change of a figure of a layer; without a value where the baseline has no such layer.
-pub(super) fn of_layer(figure: Figure, name: &str, sums: &Sums, model: &ViewModel) -> Option<Change> {
-    Some(between(figure, model.baseline()?.layer(name), sums, model))
+impl FigureRow for TotalFigures {
+    fn sums(&self) -> &RowSums {
+        &self.sums
+    }
+
+    fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
+        Some(Some(&model.baseline()?.rows.total))
+    }
 }
 
-/// The change of a figure of a neuron class.
-pub(super) fn of_class(figure: Figure, name: &str, sums: &Sums, model: &ViewModel) -> Option<Change> {
-    Some(between(figure, model.baseline()?.neuron(name), sums, model))
+impl FigureRow for ClassFigures {
+    fn sums(&self) -> &RowSums {
+        &self.sums
+    }
+
+    fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
+        Some(model.baseline()?.rows.neuron(&self.neuron))
+    }
 }
 
-fn between(figure: Figure, base: Option<&Part>, sums: &Sums, model: &ViewModel) -> Change {
-    let new = figure.of(sums, model.summary.run.samples);
-    Change { figure, base: base.and_then(|base| base.value(figure)), new }
+impl FigureRow for LayerFigures {
+    fn sums(&self) -> &RowSums {
+        &self.sums
+    }
+
+    fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
+        Some(model.baseline()?.rows.layer(&self.name))
+    }
+}
+
+impl FigureRow for RankFigures {
+    fn sums(&self) -> &RowSums {
+        &self.sums
+    }
+
+    fn base<'a>(&self, _: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
+        None
+    }
+
+    fn value(&self, figure: &Figure) -> Option<Number> {
+        figure.value(&self.sums)
+    }
+}
+
+impl FigureRow for RunRow {
+    fn sums(&self) -> &RowSums {
+        &self.sums
+    }
+
+    /// The baseline itself is not compared.
+    fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
+        let is_compared = model.marked != Some(self.number) && self.sums.samples > 0;
+        Some(Some(&model.base.as_ref().filter(|_| is_compared)?.rows.total))
+    }
+
+    fn value(&self, figure: &Figure) -> Option<Number> {
+        figure.value(&self.sums)
+    }
+}
+
+/// The change of a figure of a row, without values if the baseline lacks the row; `None` where nothing is compared.
+pub(super) fn of_row(figure: &'static Figure, row: &impl FigureRow, model: &ViewModel) -> Option<Change> {
+    let base = row.base(model)?;
+    let new = figure.value(row.sums()).map(Number::as_f64);
+    Some(Change { figure, base: base.and_then(|base| base.value(figure)), new })
 }
 
 /// The colour of a change.

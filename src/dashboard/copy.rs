@@ -1,6 +1,6 @@
 //! Copies a layer's figures to the clipboard of the terminal, also over ssh (OSC 52).
 
-use crate::figures::LayerFigures;
+use crate::figures::{Figure, LayerFigures, Number, ShownIn};
 use crate::text::printable;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::queue;
@@ -17,20 +17,15 @@ pub fn copy(layer: &LayerFigures, terminal: &mut impl Write) -> io::Result<()> {
     terminal.flush()
 }
 
-/// Name, neuron, reset, cost, effective and dense operations per sample, sparsity: with every digit, separated by tabs.
+/// Name, neuron, reset, cost and the figures of the table of layers: with every digit, separated by tabs.
 /// An unknown figure is empty. Control characters in names are escaped, so that they cannot end the row or control a
 /// terminal that it is pasted into.
 pub fn row(layer: &LayerFigures) -> String {
     let name = |name: Option<&str>| printable(name.unwrap_or_default()).into_owned();
-    let figure = |value: Option<f64>| value.map(|value| format!("{value:?}")).unwrap_or_default();
-    [
-        name(Some(&layer.name)),
-        name(layer.neuron.as_deref()),
-        name(layer.reset.as_deref()),
-        layer.ops_per_update.map(|ops| ops.to_string()).unwrap_or_default(),
-        figure(layer.effective_ops_per_sample),
-        figure(layer.dense_ops_per_sample),
-        figure(layer.sparsity),
-    ]
-    .join("\t")
+    let ops_per_update = layer.ops_per_update.map(|ops| ops.to_string()).unwrap_or_default();
+    let figures = Figure::applying_in(ShownIn::Tables, [&layer.sums]).into_iter();
+    let figures =
+        figures.map(|figure| figure.number(&layer.sums).map(Number::every_digit).unwrap_or_default());
+    let names = [Some(layer.name.as_str()), layer.neuron.as_deref(), layer.reset.as_deref()].map(name);
+    names.into_iter().chain([ops_per_update]).chain(figures).collect::<Vec<String>>().join("\t")
 }

@@ -2,9 +2,7 @@
 //! keeps it as it is.
 
 use super::detail_loader::DetailResult;
-use crate::figures::{Baseline, Figures, RankFigures, Summary, sparsity};
-use crate::run::sums::Operations;
-use crate::run::tally::quotient;
+use crate::figures::{ComparedRun, RankFigures, RowSums, Summary};
 use crate::run::{Run, RunEntry, Runs, Status};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,14 +24,14 @@ pub struct ViewModel {
     /// All runs, in the order of their directories.
     pub rows: Vec<RunRow>,
     /// What the runs are compared with: a run that the user marked, else what the user named at the start.
-    pub base: Option<Arc<Baseline>>,
+    pub base: Option<Arc<ComparedRun>>,
     /// The number of the run that the others are compared with, where it is one of them.
     pub marked: Option<usize>,
     /// Runs that are not followed, since there are too many.
     pub left_out: usize,
     pub paused: bool,
     /// The baseline that the user named at the start.
-    pub named_base: Option<Arc<Baseline>>,
+    pub named_base: Option<Arc<ComparedRun>>,
     /// The number and the revision of the marked run that `base` was made from.
     pub base_made_from: Option<(usize, u64)>,
 }
@@ -58,7 +56,7 @@ impl ViewModel {
     }
 
     /// What there is to show of the runs at `now`, compared with a baseline where the user named one.
-    pub fn new(runs: &Runs, baseline: Option<Baseline>, now: SystemTime) -> Self {
+    pub fn new(runs: &Runs, baseline: Option<ComparedRun>, now: SystemTime) -> Self {
         let mut model = Self::for_run(Arc::clone(&runs.shown().run), now);
         (model.shown, model.named_base) = (runs.shown_number(), baseline.map(Arc::new));
         model.refresh(runs, now);
@@ -84,7 +82,7 @@ impl ViewModel {
             self.summary.bring_up_to(run, self.now);
         } else {
             // Ranks fall silent by the clock alone.
-            self.summary.ranks = RankFigures::of(run, self.now);
+            self.summary.ranks = RankFigures::all(run, self.now);
         }
         (self.shown, self.run) = (number, Arc::clone(run));
     }
@@ -110,14 +108,14 @@ impl ViewModel {
         };
         let made_from = Some((number, entry.run.revision()));
         if self.base_made_from != made_from {
-            let figures = Figures::of(&Summary::without_steps(&entry.run, now));
-            self.base = Some(Arc::new(Baseline::new(entry.run.name(), figures)));
+            let summary = Summary::without_steps(&entry.run, now);
+            self.base = Some(Arc::new(ComparedRun::from_summary(entry.run.name(), &summary)));
             self.base_made_from = made_from;
         }
     }
 
     /// What the run in front is compared with; nothing where it is the baseline itself.
-    pub fn baseline(&self) -> Option<&Baseline> {
+    pub fn baseline(&self) -> Option<&ComparedRun> {
         self.base.as_deref().filter(|_| self.marked != Some(self.shown))
     }
 
@@ -141,13 +139,7 @@ pub struct RunRow {
     pub status: Status,
     /// The part of it that is counted, where it is known what to expect.
     pub progress: Option<f64>,
-    pub samples: u128,
-    /// Effective operations per sample.
-    pub effective: f64,
-    /// Dense operations per sample.
-    pub dense: f64,
-    /// 1 - effective / dense; `None` where dense is 0.
-    pub sparsity: Option<f64>,
+    pub sums: RowSums,
     /// Batches set aside, and other problems.
     pub problems: usize,
     /// Whether its figures are whole.
@@ -160,17 +152,13 @@ impl RunRow {
     /// Without a whole summary of the run: there may be hundreds of them.
     fn new(number: usize, entry: &RunEntry, now: SystemTime) -> Self {
         let run = &entry.run;
-        let (samples, Operations { effective, dense }) = (run.tally().samples(), run.operations());
         Self {
             number,
             revision: run.revision(),
             name: run.name().to_owned(),
             status: run.status(now),
             progress: run.progress(),
-            samples,
-            effective: quotient(effective, samples),
-            dense: quotient(dense, samples),
-            sparsity: sparsity(effective, dense),
+            sums: RowSums::for_run(run),
             problems: run.problem_count() as usize,
             complete: run.is_complete(),
             refused: run.refused().is_some(),

@@ -1,33 +1,29 @@
-//! The change of a figure from one run to another: how far, in which direction, and how it is written.
+//! The change of a figure from one run to another.
 
-use super::{Figure, Part};
+use super::ComparedRow;
+use super::figure::{Better, Figure, FigureUnit};
 use crate::text::decimal;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// A figure in two runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Change {
-    /// Which figure.
-    pub figure: Figure,
-    /// Its value in the run that is compared with; `None` where it has none.
+    pub figure: &'static Figure,
+    /// `None` if the base has no value.
     pub base: Option<f64>,
-    /// Its value in the run that is compared.
+    /// `None` if the new run has no value.
     pub new: Option<f64>,
 }
 
-/// Whether a change is a gain. Fewer operations and updates are better, and more sparsity.
+/// Whether a change is a gain. The table of figures says which value is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// It is better.
     Better,
-    /// It is worse.
     Worse,
-    /// It is no change.
     Same,
 }
 
 impl Direction {
-    /// `better`, `worse` or `same`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Better => "better",
@@ -38,9 +34,9 @@ impl Direction {
 }
 
 impl Change {
-    /// The change of a figure between two parts, where there are both.
-    pub fn between(figure: Figure, base: Option<&Part>, new: Option<&Part>) -> Self {
-        let value = |part: Option<&Part>| part.and_then(|part| part.value(figure));
+    /// The change of a figure between two rows.
+    pub fn between(figure: &'static Figure, base: Option<&ComparedRow>, new: Option<&ComparedRow>) -> Self {
+        let value = |row: Option<&ComparedRow>| row.and_then(|row| row.value(figure));
         Self { figure, base: value(base), new: value(new) }
     }
 
@@ -48,12 +44,12 @@ impl Change {
         self.base.zip(self.new)
     }
 
-    /// New less base, in the figure's unit; `None` where either has no value.
+    /// New − base, in the figure's unit; `None` if either has no value.
     pub fn absolute(&self) -> Option<f64> {
         self.both().map(|(base, new)| new - base)
     }
 
-    /// New less base in parts of the base: 0.02 is 2 % more. `None` also from 0 to anything else.
+    /// (New − base) ÷ base: 0.02 is 2 % more. `None` also from 0 to anything else.
     pub fn relative(&self) -> Option<f64> {
         let (base, new) = self.both()?;
         match base == new {
@@ -62,11 +58,13 @@ impl Change {
         }
     }
 
-    /// Whether it is a gain; `None` where either has no value.
+    /// `None` if either has no value.
     pub fn direction(&self) -> Option<Direction> {
         let (base, new) = self.both()?;
-        let more = if self.figure == Figure::Sparsity { Direction::Better } else { Direction::Worse };
-        let fewer = if self.figure == Figure::Sparsity { Direction::Worse } else { Direction::Better };
+        let (more, fewer) = match self.figure.better {
+            Better::Higher => (Direction::Better, Direction::Worse),
+            Better::Lower => (Direction::Worse, Direction::Better),
+        };
         Some(match base.partial_cmp(&new)? {
             std::cmp::Ordering::Equal => Direction::Same,
             std::cmp::Ordering::Less => more,
@@ -74,28 +72,27 @@ impl Change {
         })
     }
 
-    /// The change with its sign: `+1.23 %` of operations and updates, `-4.00 pp` (percentage points) of
-    /// sparsity, `±0` for none, `+∞ %` from 0, `–` where either has no value.
+    /// The change with its sign: `+1.23 %`, of a ratio `-4.00 pp` (percentage points), `±0` for none, `+∞ %` from 0, `–` where either has no value.
     pub fn text(&self) -> String {
         let Some(absolute) = self.absolute() else { return "–".into() };
-        match (self.figure, self.relative()) {
+        match (self.figure.unit, self.relative()) {
             _ if absolute == 0.0 => "±0".into(),
-            (Figure::Sparsity, _) => format!("{} pp", signed(absolute * 100.0)),
+            (FigureUnit::Ratio, _) => format!("{} pp", signed(absolute * 100.0)),
             (_, Some(relative)) => format!("{} %", signed(relative * 100.0)),
             (_, None) => format!("{}∞ %", if absolute < 0.0 { "-" } else { "+" }),
         }
     }
 
-    /// The distance with its sign, in the unit of the figure: `+1,234.50`, and `-4.00 pp` of sparsity.
+    /// The distance with its sign, in the unit of the figure: `+1,234.50`, and `-4.00 pp` of a ratio.
     pub fn distance(&self) -> String {
         match self.absolute() {
-            Some(absolute) if absolute != 0.0 && self.figure != Figure::Sparsity => signed(absolute),
+            Some(absolute) if absolute != 0.0 && self.figure.unit != FigureUnit::Ratio => signed(absolute),
             _ => self.text(),
         }
     }
 }
 
-/// A number with its sign, also where it rounds to 0.
+/// A number with its sign, even if it rounds to 0.
 fn signed(value: f64) -> String {
     let sign = if value > 0.0 { "+" } else { "" };
     format!("{sign}{}", decimal(value, 2))
@@ -116,57 +113,59 @@ impl Serialize for Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::FIGURES;
     use proptest::prelude::*;
 
-    fn change(figure: Figure, base: f64, new: f64) -> Change {
+    fn change(figure: &'static Figure, base: f64, new: f64) -> Change {
         Change { figure, base: Some(base), new: Some(new) }
     }
 
     #[test]
     fn changes_have_signs() {
-        use Figure::{EffectivePerSample as Effective, Sparsity};
+        let (effective, sparsity) = (Figure::EFFECTIVE_PER_SAMPLE, Figure::SPARSITY);
         for (change, text, distance) in [
-            (change(Effective, 100.0, 101.23), "+1.23 %", "+1.23"),
-            (change(Effective, 1e6, 960_000.0), "-4.00 %", "-40,000.00"),
-            (change(Effective, 5.0, 5.0), "±0", "±0"),
-            (change(Effective, 1e9, 1e9 + 1.0), "+0.00 %", "+1.00"),
-            (change(Effective, 1.0, 1234.5), "+123,350.00 %", "+1,233.50"),
-            (change(Effective, 0.0, 7.0), "+∞ %", "+7.00"),
-            (change(Effective, 0.0, 0.0), "±0", "±0"),
-            (change(Effective, 7.0, 0.0), "-100.00 %", "-7.00"),
-            (change(Sparsity, 0.5, 0.46), "-4.00 pp", "-4.00 pp"),
-            (change(Sparsity, 0.0, 0.25), "+25.00 pp", "+25.00 pp"),
-            (Change { figure: Sparsity, base: None, new: Some(0.5) }, "–", "–"),
+            (change(effective, 100.0, 101.23), "+1.23 %", "+1.23"),
+            (change(effective, 1e6, 960_000.0), "-4.00 %", "-40,000.00"),
+            (change(effective, 5.0, 5.0), "±0", "±0"),
+            (change(effective, 1e9, 1e9 + 1.0), "+0.00 %", "+1.00"),
+            (change(effective, 1.0, 1234.5), "+123,350.00 %", "+1,233.50"),
+            (change(effective, 0.0, 7.0), "+∞ %", "+7.00"),
+            (change(effective, 0.0, 0.0), "±0", "±0"),
+            (change(effective, 7.0, 0.0), "-100.00 %", "-7.00"),
+            (change(sparsity, 0.5, 0.46), "-4.00 pp", "-4.00 pp"),
+            (change(sparsity, 0.0, 0.25), "+25.00 pp", "+25.00 pp"),
+            (Change { figure: sparsity, base: None, new: Some(0.5) }, "–", "–"),
         ] {
             assert_eq!((change.text().as_str(), change.distance().as_str()), (text, distance), "{change:?}");
         }
     }
 
     #[test]
-    fn fewer_operations_and_more_sparsity_are_better() {
-        for (_, figure) in Figure::ALL {
-            let (more, fewer) = match figure {
-                Figure::Sparsity => (Direction::Better, Direction::Worse),
-                _ => (Direction::Worse, Direction::Better),
+    fn the_figure_says_which_of_two_values_is_better() {
+        let higher = ["sparsity", "saved_ops_per_sample"];
+        for figure in FIGURES {
+            let (more, fewer) = match higher.contains(&figure.name) {
+                true => (Direction::Better, Direction::Worse),
+                false => (Direction::Worse, Direction::Better),
             };
-            assert_eq!(change(figure, 0.1, 0.2).direction(), Some(more), "{figure:?}");
-            assert_eq!(change(figure, 0.2, 0.1).direction(), Some(fewer), "{figure:?}");
-            assert_eq!(change(figure, 0.2, 0.2).direction(), Some(Direction::Same), "{figure:?}");
-            assert_eq!(Change { figure, base: Some(1.0), new: None }.direction(), None, "{figure:?}");
+            assert_eq!(change(figure, 0.1, 0.2).direction(), Some(more), "{}", figure.name);
+            assert_eq!(change(figure, 0.2, 0.1).direction(), Some(fewer), "{}", figure.name);
+            assert_eq!(change(figure, 0.2, 0.2).direction(), Some(Direction::Same), "{}", figure.name);
+            assert_eq!(Change { figure, base: Some(1.0), new: None }.direction(), None, "{}", figure.name);
         }
     }
 
     #[test]
     fn from_nothing_there_is_no_relative_change() {
-        assert_eq!(change(Figure::Effective, 0.0, 1.0).relative(), None);
-        assert_eq!(change(Figure::Effective, 0.0, 0.0).relative(), Some(0.0));
-        assert_eq!(change(Figure::Effective, 100.0, 102.0).relative(), Some(0.02));
+        assert_eq!(change(Figure::EFFECTIVE_PER_SAMPLE, 0.0, 1.0).relative(), None);
+        assert_eq!(change(Figure::EFFECTIVE_PER_SAMPLE, 0.0, 0.0).relative(), Some(0.0));
+        assert_eq!(change(Figure::EFFECTIVE_PER_SAMPLE, 100.0, 102.0).relative(), Some(0.02));
     }
 
     proptest! {
         #[test]
         fn the_sign_says_the_direction(base in 0.0..1e12, new in 0.0..1e12) {
-            let change = change(Figure::EffectivePerSample, base, new);
+            let change = change(Figure::EFFECTIVE_PER_SAMPLE, base, new);
             let sign = change.text().chars().next();
             prop_assert_eq!(change.distance().chars().next(), sign);
             match change.direction() {

@@ -1,12 +1,13 @@
-//! A condition on the figures that makes a script's check fail: `sparsity<0.9`, `vs-baseline>+2%`.
+//! The conditions of `--fail-if`, such as `sparsity<0.9` and `vs-baseline>+2%`.
 
-use crate::figures::{Baseline, Change, Failure, Figure, Figures, Part};
+use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number};
+use super::{Change, ComparedRow, ComparedRun, Failure};
 use crate::run::tally::quotient;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-/// What a change from the baseline is called.
+/// The word for the change from the baseline.
 const BASELINE: &str = "vs-baseline";
 
 /// The operators, the longer ones first so that `<=` is not taken for `<`.
@@ -29,7 +30,7 @@ enum Operator {
     Unequal,
 }
 
-/// What a figure is of.
+/// Which row the figure is taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
     Total,
@@ -37,20 +38,19 @@ enum Scope {
     Neuron(String),
 }
 
-/// What is compared with the bound.
+/// The value that is compared with the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Measure {
-    /// A figure.
-    Value(Figure),
+    Value(&'static Figure),
     /// The relative change of a figure from the baseline.
-    Change(Figure),
+    Change(&'static Figure),
 }
 
-/// A condition under which the figures are not what they should be.
+/// A condition under which the command fails.
 ///
-/// It is written `SUBJECT OPERATOR BOUND`. The subject is a figure, or `vs-baseline` for the relative
-/// change of `effective_ops_per_sample`, or `vs-baseline.FIGURE` for that of another one; `layer:NAME.` or
-/// `neuron:CLASS.` before it makes it that of a layer or class instead of the total.
+/// It is written `SUBJECT OPERATOR BOUND`. The subject is a figure of the total, or `vs-baseline.FIGURE` for its relative
+/// change from the baseline; `vs-baseline` alone means `vs-baseline.effective_ops_per_sample`. A leading `layer:NAME.` or
+/// `neuron:CLASS.` selects a layer or a neuron class instead of the total.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     text: String,
@@ -58,22 +58,22 @@ pub struct Condition {
     measure: Measure,
     operator: Operator,
     bound: f64,
-    /// The same to its last digit, where it is small enough for that.
+    /// The bound for whole numbers, to the last digit; `None` beyond 128 bits.
     exact: Option<Exact>,
 }
 
-/// A decimal number as far as a whole number can be compared with it.
+/// A decimal number, exact enough to compare whole numbers with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Exact {
-    /// The next whole number below.
+    /// The largest whole number that is not above it.
     floor: i128,
-    /// Whether it is more than that.
+    /// Whether the number is above `floor`.
     is_more: bool,
 }
 
 impl Exact {
-    /// The number that a text says; `None` where it is beyond 128 bits, or no decimal number.
-    fn of(text: &str) -> Option<Self> {
+    /// `None` beyond 128 bits, or if the text is not a decimal number.
+    fn parse(text: &str) -> Option<Self> {
         let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (is_negative, digits) = match digits.strip_prefix('-') {
             Some(digits) => (true, digits),
@@ -81,7 +81,7 @@ impl Exact {
         };
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let all = format!("{whole}{fraction}");
-        // Where the point is in all the digits.
+        // The place of the point among all digits.
         let point = i64::try_from(whole.len()).ok()?.checked_add(exponent.parse().ok()?)?;
         let before = usize::try_from(point.max(0)).ok().filter(|&before| before < 1000)?;
         let (whole, rest) = all.split_at_checked(before).unwrap_or((&all, ""));
@@ -110,8 +110,8 @@ impl FromStr for Condition {
             format!("{text:?} is not of the form FIGURE<BOUND, as in sparsity<0.9 or layer:lif1.sparsity<50%")
         })?;
         let (scope, measure) = scope_and_measure(subject)?;
-        let exact = Exact::of(bound);
-        let bound = bound_of(measure, bound)?;
+        let exact = Exact::parse(bound);
+        let bound = parse_bound(measure, bound)?;
         Ok(Self { text: text.to_owned(), scope, measure, operator, bound, exact })
     }
 }
@@ -122,7 +122,7 @@ impl fmt::Display for Condition {
     }
 }
 
-/// Splits at the last operator, since a layer's name may hold anything.
+/// Splits at the last operator, since the name of a layer may hold any character.
 fn split(text: &str) -> Option<(&str, Operator, &str)> {
     let end = text.rfind(['<', '>', '='])? + 1;
     let (sign, operator) = OPERATORS.into_iter().find(|(sign, _)| text[..end].ends_with(sign))?;
@@ -140,35 +140,35 @@ fn scope_and_measure(subject: &str) -> Result<(Scope, Measure), String> {
     } else if let Some(rest) = subject.strip_prefix("neuron:") {
         named(rest, Scope::Neuron)
     } else {
-        Ok((Scope::Total, measure_of(subject)?))
+        Ok((Scope::Total, measure(subject)?))
     }
 }
 
-/// Reads from the end, since a layer's name has dots of its own; `None` where there is none.
+/// Reads from the end, since the name of a layer has dots of its own; `None` without a dot.
 fn name_and_measure(text: &str) -> Result<Option<(&str, Measure)>, String> {
     let Some((name, last)) = text.rsplit_once('.') else { return Ok(None) };
     match name.strip_suffix(BASELINE).and_then(|name| name.strip_suffix('.')) {
-        Some(name) => Ok(Some((name, Measure::Change(figure_of(last)?)))),
-        None => Ok(Some((name, measure_of(last)?))),
+        Some(name) => Ok(Some((name, Measure::Change(figure_named(last)?)))),
+        None => Ok(Some((name, measure(last)?))),
     }
 }
 
-fn measure_of(text: &str) -> Result<Measure, String> {
+fn measure(text: &str) -> Result<Measure, String> {
     match text.strip_prefix(BASELINE) {
-        Some("") => Ok(Measure::Change(Figure::EffectivePerSample)),
-        Some(rest) if rest.starts_with('.') => Ok(Measure::Change(figure_of(&rest[1..])?)),
-        _ => Ok(Measure::Value(figure_of(text)?)),
+        Some("") => Ok(Measure::Change(Figure::EFFECTIVE_PER_SAMPLE)),
+        Some(rest) if rest.starts_with('.') => Ok(Measure::Change(figure_named(&rest[1..])?)),
+        _ => Ok(Measure::Value(figure_named(text)?)),
     }
 }
 
-fn figure_of(name: &str) -> Result<Figure, String> {
+fn figure_named(name: &str) -> Result<&'static Figure, String> {
     Figure::named(name).ok_or_else(|| {
-        let names: Vec<&str> = Figure::ALL.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
         format!("there is no figure {name:?}; there are {}, and {BASELINE}", names.join(", "))
     })
 }
 
-fn bound_of(measure: Measure, text: &str) -> Result<f64, String> {
+fn parse_bound(measure: Measure, text: &str) -> Result<f64, String> {
     let percentage = text.strip_suffix('%').map(str::trim);
     match (measure, percentage) {
         (Measure::Change(_), Some(digits)) => percent(digits),
@@ -176,17 +176,19 @@ fn bound_of(measure: Measure, text: &str) -> Result<f64, String> {
             number(text)?;
             Err(format!("every change from the baseline is relative: did you mean {text}%?"))
         }
-        (Measure::Value(Figure::Sparsity), Some(digits)) => in_unit(percent(digits)?, text),
-        (Measure::Value(Figure::Sparsity), None) => in_unit(number(text)?, text),
+        (Measure::Value(Figure { unit: FigureUnit::Ratio, .. }), Some(digits)) => {
+            in_unit(percent(digits)?, text)
+        }
+        (Measure::Value(Figure { unit: FigureUnit::Ratio, .. }), None) => in_unit(number(text)?, text),
         (Measure::Value(figure), Some(_)) => Err(format!(
             "{} is no percentage; only sparsity and {BASELINE} are compared with one",
-            figure.name()
+            figure.name
         )),
         (Measure::Value(_), None) => number(text),
     }
 }
 
-/// Refuses a bound that no sparsity can be beyond, or none can be within.
+/// Refuses a bound outside the range of a ratio.
 fn in_unit(bound: f64, text: &str) -> Result<f64, String> {
     match bound {
         _ if (0.0..=1.0).contains(&bound) => Ok(bound),
@@ -197,7 +199,7 @@ fn in_unit(bound: f64, text: &str) -> Result<f64, String> {
     }
 }
 
-/// A hundredth of a decimal number, rounded once: 12.9 % is the float nearest to 0.129.
+/// A hundredth of a decimal number, rounded once: 12.9 % gives the float nearest to 0.129.
 fn percent(digits: &str) -> Result<f64, String> {
     let number = number(digits)?;
     Ok(format!("{digits}e-2").parse().unwrap_or(number / 100.0))
@@ -209,15 +211,14 @@ fn number(text: &str) -> Result<f64, String> {
 }
 
 impl Condition {
-    /// Whether it is about a change, which takes a baseline.
+    /// Whether it is about a change from the baseline.
     pub fn needs_baseline(&self) -> bool {
         matches!(self.measure, Measure::Change(_))
     }
 
-    /// Why the check fails, if the condition holds; `None` if it does not.
-    ///
-    /// What has no value fails the check too, so that a typing error never passes it.
-    pub fn failure(&self, run: &Figures, baseline: Option<&Baseline>) -> Option<Failure> {
+    /// Why the command fails; `None` if the condition does not hold. A figure without a value also fails, so that a typing
+    /// error never passes.
+    pub fn failure(&self, run: &ComparedRun, baseline: Option<&ComparedRun>) -> Option<Failure> {
         let reason = match self.decide(run, baseline) {
             Ok(reason) => reason?,
             Err(why) => why,
@@ -225,38 +226,33 @@ impl Condition {
         Some(Failure { new: None, condition: self.text.clone(), reason })
     }
 
-    /// What the figure is, where the condition holds.
-    fn decide(&self, run: &Figures, baseline: Option<&Baseline>) -> Result<Option<String>, String> {
+    /// The reason if the condition holds; an error if it cannot be decided.
+    fn decide(&self, run: &ComparedRun, baseline: Option<&ComparedRun>) -> Result<Option<String>, String> {
         match self.measure {
             Measure::Value(figure) => {
-                let part = self.part(run)?;
-                if let (Some(whole), Some(bound)) = (figure.whole(&part.sums), self.exact) {
-                    return Ok(self
-                        .operator
-                        .holds(Some(bound.compare(whole)))
-                        .then(|| format!("it is {whole}")));
-                }
-                let value = value(part, figure)?;
-                Ok(self.holds(value).then(|| format!("it is {value}")))
+                let value = value(self.row(run)?, figure)?;
+                let holds = match (value, self.exact) {
+                    (Number::Whole(whole), Some(bound)) => self.operator.holds(Some(bound.compare(whole))),
+                    _ => self.holds(value.as_f64()),
+                };
+                Ok(holds.then(|| format!("it is {value}")))
             }
             Measure::Change(figure) => {
                 let baseline = baseline.ok_or("there is no baseline; give one with --baseline")?;
-                let in_baseline = |why| format!("in the baseline {}: {why}", baseline.source());
-                let old_part = self.part(baseline.figures()).map_err(in_baseline)?;
-                let base = value(old_part, figure).map_err(in_baseline)?;
-                let new_part = self.part(run)?;
-                let new = value(new_part, figure)?;
+                let in_baseline = |why| format!("in the baseline {}: {why}", baseline.source);
+                let base = self.row(baseline).and_then(|row| value(row, figure)).map_err(in_baseline)?;
+                let new = value(self.row(run)?, figure)?;
+                let relative = match (base, new) {
+                    (Number::Whole(base), Number::Whole(new)) => relative_of_whole(base, new),
+                    _ => {
+                        let (base, new) = (Some(base.as_f64()), Some(new.as_f64()));
+                        Change { figure, base, new }.relative()
+                    }
+                };
                 let from_0 = || format!("it is {new}, and a change from 0 in the baseline has no percentage");
-                if let (Some(base), Some(new)) = (figure.whole(&old_part.sums), figure.whole(&new_part.sums))
-                {
-                    let relative = relative_of_whole(base, new).ok_or_else(from_0)?;
-                    let said = || format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
-                    return Ok(self.holds(relative).then(said));
-                }
-                let change = Change { figure, base: Some(base), new: Some(new) };
-                let relative = change.relative().ok_or_else(from_0)?;
-                let said = || format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
-                Ok(self.holds(relative).then(said))
+                let relative = relative.ok_or_else(from_0)?;
+                let reason = || format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
+                Ok(self.holds(relative).then(reason))
             }
         }
     }
@@ -265,21 +261,19 @@ impl Condition {
         self.operator.holds(value.partial_cmp(&self.bound))
     }
 
-    fn part<'a>(&self, run: &'a Figures) -> Result<&'a Part, String> {
-        let find = |parts: &'a [Part], name: &str, what: &str| {
-            let found = parts.iter().find(|part| part.name == name);
-            found.ok_or_else(|| format!("there is no {what} {name:?}"))
-        };
+    fn row<'a>(&self, run: &'a ComparedRun) -> Result<&'a ComparedRow, String> {
         match &self.scope {
-            Scope::Total => Ok(&run.total),
-            Scope::Layer(name) => find(&run.layers, name, "layer"),
-            Scope::Neuron(name) => find(&run.neurons, name, "neuron"),
+            Scope::Total => Ok(&run.rows.total),
+            Scope::Layer(name) => run.rows.layer(name).ok_or_else(|| format!("there is no layer {name:?}")),
+            Scope::Neuron(name) => {
+                run.rows.neuron(name).ok_or_else(|| format!("there is no neuron {name:?}"))
+            }
         }
     }
 }
 
 impl Operator {
-    /// Whether it holds where a value compares with the bound like this.
+    /// Whether it holds for this ordering of value and bound; `None` is the ordering of NaN.
     fn holds(self, ordering: Option<Ordering>) -> bool {
         match self {
             Self::Less => ordering == Some(Ordering::Less),
@@ -292,7 +286,7 @@ impl Operator {
     }
 }
 
-/// The change in parts of the base, of which no digit is lost before they are divided; `None` from 0 to anything else.
+/// The change divided by the base. No digit is lost before the division. `None` from 0 to anything else.
 fn relative_of_whole(base: u128, new: u128) -> Option<f64> {
     match base.cmp(&new) {
         Ordering::Equal => Some(0.0),
@@ -302,16 +296,27 @@ fn relative_of_whole(base: u128, new: u128) -> Option<f64> {
     }
 }
 
-fn value(part: &Part, figure: Figure) -> Result<f64, String> {
-    let value = part.value(figure);
-    value.ok_or_else(|| "it has no value (nothing priced, or nothing counted)".to_owned())
+fn value(row: &ComparedRow, figure: &Figure) -> Result<Number, String> {
+    row.values.get(figure).ok_or_else(|| {
+        if figure.basis == Basis::Energy {
+            "it has no value (nothing priced, nothing counted, or no --energy-per-op)".to_owned()
+        } else {
+            "it has no value (nothing priced, or nothing counted)".to_owned()
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::Sums;
+    use crate::figures::compared_run::{ComparedRows, Values};
+    use crate::figures::row::RowSums;
+    use crate::run::sums::{Operations, Updates};
     use proptest::prelude::*;
+
+    fn figure(name: &str) -> &'static Figure {
+        Figure::named(name).expect("a figure")
+    }
 
     fn parse(text: &str) -> Condition {
         text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -337,11 +342,16 @@ mod tests {
     #[test]
     fn changes_are_parsed() {
         for (text, scope, figure, bound) in [
-            ("vs-baseline>+2%", Scope::Total, Figure::EffectivePerSample, 0.02),
-            ("vs-baseline.sparsity < -1 %", Scope::Total, Figure::Sparsity, -0.01),
-            ("layer:a.b.vs-baseline>150%", Scope::Layer("a.b".into()), Figure::EffectivePerSample, 1.5),
-            ("layer:a.b.vs-baseline.updates>=0%", Scope::Layer("a.b".into()), Figure::Updates, 0.0),
-            ("neuron:Leaky.vs-baseline.dense_ops!=0%", Scope::Neuron("Leaky".into()), Figure::Dense, 0.0),
+            ("vs-baseline>+2%", Scope::Total, Figure::EFFECTIVE_PER_SAMPLE, 0.02),
+            ("vs-baseline.sparsity < -1 %", Scope::Total, Figure::SPARSITY, -0.01),
+            ("layer:a.b.vs-baseline>150%", Scope::Layer("a.b".into()), Figure::EFFECTIVE_PER_SAMPLE, 1.5),
+            ("layer:a.b.vs-baseline.updates>=0%", Scope::Layer("a.b".into()), figure("updates"), 0.0),
+            (
+                "neuron:Leaky.vs-baseline.dense_ops!=0%",
+                Scope::Neuron("Leaky".into()),
+                figure("dense_ops"),
+                0.0,
+            ),
         ] {
             let condition = parse(text);
             assert!(condition.needs_baseline(), "{text}");
@@ -349,7 +359,7 @@ mod tests {
             assert_eq!(parsed, (scope, Measure::Change(figure), bound), "{text}");
         }
         assert!(!parse("sparsity<90%").needs_baseline());
-        // A layer may be named like the word, as long as a figure follows.
+        // A layer may be named like the word if a figure follows.
         assert_eq!(parse("layer:vs-baseline.updates>1").scope, Scope::Layer("vs-baseline".into()));
     }
 
@@ -370,7 +380,7 @@ mod tests {
             ("sparsity<", "is not a number"),
             ("sparsity<x", "is not a number"),
             ("sparsity=1", "not of the form"),
-            ("colour<1", "there is no figure \"colour\"; there are sparsity, "),
+            ("colour<1", "there is no figure \"colour\"; there are updates, "),
             ("layer:a<1", "\"layer:a\" lacks a figure behind a dot, as in layer:a.sparsity"),
             ("layer:vs-baseline<1%", "lacks a figure"),
             ("sparsity<NaN", "is not a number"),
@@ -393,18 +403,15 @@ mod tests {
     }
 
     /// A run of one unpriced layer `u` and one layer `a`, which is the total.
-    fn run(effective: u64, dense: u64) -> Figures {
-        let sums = |ops: Option<u64>| Sums {
-            updates: effective.into(),
-            dense_updates: dense.into(),
-            effective_ops: ops.map(u128::from),
-            dense_ops: ops.map(|_| dense.into()),
-            effective_ops_per_sample: ops.map(|ops| ops as f64),
-            dense_ops_per_sample: ops.map(|_| dense as f64),
-            sparsity: ops.filter(|_| dense > 0).map(|ops| 1.0 - ops as f64 / dense as f64),
+    fn run(effective: u64, dense: u64) -> ComparedRun {
+        let updates = Updates { effective: effective.into(), dense: dense.into() };
+        let row = |name: &str, operations: Option<Operations>| {
+            let sums = RowSums { samples: 1, updates: Some(updates), operations, energy_per_op: None };
+            ComparedRow { name: name.into(), kind: None, values: Values::from_sums(&sums) }
         };
-        let part = |name: &str, ops| Part { name: name.into(), kind: None, sums: sums(ops), samples: 1 };
-        Figures {
+        let priced = |name: &str| row(name, Some(updates.times(1)));
+        ComparedRun {
+            source: "base.json".into(),
             name: "r".into(),
             samples: 1,
             batches: 1,
@@ -412,14 +419,13 @@ mod tests {
             waiting: 0,
             set_aside: Vec::new(),
             notices: Vec::new(),
-            total: part("r", Some(effective)),
-            neurons: vec![part("Leaky", Some(effective))],
-            layers: vec![part("a", Some(effective)), part("u", None)],
+            rows: ComparedRows::new(priced("r"), vec![priced("Leaky")], vec![priced("a"), row("u", None)])
+                .into(),
         }
     }
 
     fn reason(condition: &str, (base, new): (u64, u64)) -> Option<String> {
-        let baseline = Baseline::new("base.json", run(base, 200));
+        let baseline = run(base, 200);
         parse(condition).failure(&run(new, 200), Some(&baseline)).map(|failure| failure.reason)
     }
 
@@ -464,7 +470,7 @@ mod tests {
                 assert_eq!(&reason(condition), expected, "{condition}");
             }
         }
-        let baseline = Baseline::new("base.json", run(BEYOND, u64::MAX));
+        let baseline = run(BEYOND, u64::MAX);
         let failure = parse("vs-baseline.updates!=0%").failure(&run(BEYOND + 1, u64::MAX), Some(&baseline));
         assert!(failure.is_some_and(|failure| failure.reason.ends_with("to 9007199254740993")));
     }
@@ -486,12 +492,12 @@ mod tests {
             ("5e-3", (0, true)),
             ("0e-9", (0, false)),
         ] {
-            let Exact { floor, is_more } = Exact::of(text).expect(text);
+            let Exact { floor, is_more } = Exact::parse(text).expect(text);
             assert_eq!((floor, is_more), expected, "{text}");
         }
         for text in ["1e999", "inf", "NaN", "50%", "é.é", "1e", "99999999999999999999999999999999999999999"]
         {
-            assert_eq!(Exact::of(text), None, "{text}");
+            assert_eq!(Exact::parse(text), None, "{text}");
         }
     }
 
@@ -520,10 +526,11 @@ mod tests {
         /// Any name, any figure, as a value or a change, is what was written.
         #[test]
         fn conditions_are_read_as_they_were_written(
-            name in "\\PC{1,20}", layer: bool, change: bool, figure in 0..Figure::ALL.len(), bound in -500..500_i32,
+            name in "\\PC{1,20}", layer: bool, change: bool, figure in 0..FIGURES.len(), bound in -500..500_i32,
         ) {
             prop_assume!(!name.ends_with(".vs-baseline"));
-            let (word, figure) = Figure::ALL[figure];
+            let figure = &FIGURES[figure];
+            let word = figure.name;
             let (scope, prefix) = match layer {
                 true => (Scope::Layer(name.clone()), format!("layer:{name}.")),
                 false => (Scope::Total, String::new()),
@@ -533,7 +540,7 @@ mod tests {
                 false => (Measure::Value(figure), word.to_owned(), ""),
             };
             let text = format!("{prefix}{subject}>={bound}{unit}");
-            if measure == Measure::Value(Figure::Sparsity) && !(0..=1).contains(&bound) {
+            if measure == Measure::Value(Figure::SPARSITY) && !(0..=1).contains(&bound) {
                 prop_assert!(text.parse::<Condition>().is_err());
             } else {
                 let condition = parse(&text);

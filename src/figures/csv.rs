@@ -1,94 +1,149 @@
-//! The summary as CSV: a row for each layer, each neuron class, each rank and the total.
+//! Reports as CSV: a row for each layer, each neuron class, each rank and the total.
 
-use super::{Summary, Sums};
+use super::comparison::{Compared, FigureChanges, PresentIn};
+use super::figure::{Figure, ShownIn};
+use super::format::FormatWriter;
+use super::row::RowSums;
+use super::{Changes, Comparison, Summary};
 use csv::Writer;
 
-const HEADER: [&str; 14] = [
-    "kind",
-    "name",
-    "neuron",
-    "reset",
-    "ops_per_update",
-    "updates",
-    "dense_updates",
-    "effective_ops",
-    "dense_ops",
-    "effective_ops_per_sample",
-    "dense_ops_per_sample",
-    "sparsity",
-    "samples",
-    "complete",
-];
+pub(super) struct Csv;
 
-/// The summary as CSV with a header row; what has no price has empty cells.
-///
-/// # Errors
-/// Where a row cannot be written.
-pub(super) fn csv(summary: &Summary) -> anyhow::Result<String> {
+impl FormatWriter for Csv {
+    fn summary(&self, summary: &Summary) -> anyhow::Result<String> {
+        let figures = exported([summary]);
+        let rows = rows(summary).into_iter();
+        write(header(&figures), rows.map(|row| row.cells(&figures)))
+    }
+
+    /// The same rows, with the run's name in a column before them.
+    fn summaries(&self, summaries: &[Summary]) -> anyhow::Result<String> {
+        let figures = exported(summaries);
+        let header = std::iter::once("run".to_owned()).chain(header(&figures)).collect();
+        let rows = summaries.iter().flat_map(|summary| {
+            let cells = rows(summary).into_iter().map(|row| row.cells(&figures));
+            cells.map(|cells| std::iter::once(guarded(&summary.run.name)).chain(cells).collect())
+        });
+        write(header, rows)
+    }
+
+    fn comparison(&self, comparison: &Comparison) -> anyhow::Result<String> {
+        let figures = comparison.figures();
+        let rows = comparison.comparisons.iter().flat_map(|Compared { new, changes }| {
+            let sources = [guarded(&comparison.base.source), guarded(&new.source)];
+            change_rows(changes, &figures)
+                .into_iter()
+                .map(move |row| sources.iter().cloned().chain(row).collect())
+        });
+        write(change_header(&figures), rows)
+    }
+}
+
+fn write(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> anyhow::Result<String> {
     let mut writer = Writer::from_writer(Vec::new());
-    writer.write_record(HEADER)?;
-    for row in rows(summary) {
+    writer.write_record(header)?;
+    for row in rows {
         writer.write_record(row)?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-/// Several summaries: the same rows, with the run's name in a column before them.
-pub(super) fn several(summaries: &[Summary]) -> anyhow::Result<String> {
-    let mut writer = Writer::from_writer(Vec::new());
-    writer.write_record(["run"].into_iter().chain(HEADER))?;
-    for summary in summaries {
-        let run = guarded(&summary.run.name);
-        for row in rows(summary) {
-            writer.write_record([run.clone()].into_iter().chain(row))?;
-        }
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
+/// The figures that have columns, in the order of the table.
+fn exported<'a>(summaries: impl IntoIterator<Item = &'a Summary>) -> Vec<&'static Figure> {
+    Figure::applying_in(ShownIn::Export, summaries.into_iter().map(|summary| &summary.total.sums))
 }
 
-fn rows(summary: &Summary) -> Vec<Vec<String>> {
-    let samples = summary.run.samples;
-    let complete = summary.complete.to_string();
-    let row_of = |names: [&str; 4], ops_per_update: Option<u64>, sums: Option<Sums>, samples: u128| {
-        let figures = [
-            cell(ops_per_update),
-            cell(sums.map(|sums| sums.updates)),
-            cell(sums.map(|sums| sums.dense_updates)),
-            cell(sums.and_then(|sums| sums.effective_ops)),
-            cell(sums.and_then(|sums| sums.dense_ops)),
-            cell(sums.and_then(|sums| sums.effective_ops_per_sample)),
-            cell(sums.and_then(|sums| sums.dense_ops_per_sample)),
-            cell(sums.and_then(|sums| sums.sparsity)),
-        ];
-        let ends = [samples.to_string(), complete.clone()];
-        names.into_iter().map(guarded).chain(figures).chain(ends).collect::<Vec<String>>()
+/// The figures that came later stand at the end, so that whoever reads columns by their places goes on.
+fn header(figures: &[&Figure]) -> Vec<String> {
+    let names =
+        |is_later| figures.iter().filter(move |figure| figure.is_later == is_later).map(|figure| figure.name);
+    let kinds = ["kind", "name", "neuron", "reset", "ops_per_update"];
+    let all = kinds.into_iter().chain(names(false)).chain(["samples", "complete"]).chain(names(true));
+    all.map(str::to_owned).collect()
+}
+
+/// A row of a summary.
+struct SummaryRow<'a> {
+    /// Kind, name, neuron and reset mechanism.
+    names: [String; 4],
+    ops_per_update: Option<u64>,
+    sums: &'a RowSums,
+    complete: bool,
+}
+
+impl SummaryRow<'_> {
+    /// The cells under [`header`]; what has no price has empty ones.
+    fn cells(&self, figures: &[&Figure]) -> Vec<String> {
+        let values = |is_later| {
+            let figures = figures.iter().filter(move |figure| figure.is_later == is_later);
+            figures.map(|figure| cell(figure.number(self.sums)))
+        };
+        let mut cells: Vec<String> = self.names.iter().map(|name| guarded(name)).collect();
+        cells.push(cell(self.ops_per_update));
+        cells.extend(values(false));
+        cells.extend([self.sums.samples.to_string(), self.complete.to_string()]);
+        cells.extend(values(true));
+        cells
+    }
+}
+
+/// The layers, the neuron classes, the ranks, then the total.
+fn rows<'a>(summary: &'a Summary) -> Vec<SummaryRow<'a>> {
+    let row = |names: [&str; 4], ops_per_update, sums: &'a RowSums| SummaryRow {
+        names: names.map(str::to_owned),
+        ops_per_update,
+        sums,
+        complete: summary.complete,
     };
-    let row = |names: [&str; 4], ops_per_update: Option<u64>, sums: Sums| {
-        row_of(names, ops_per_update, Some(sums), samples)
-    };
-    let layers = summary.layers.iter().map(|layer| {
-        let (neuron, reset) = (layer.neuron.as_deref(), layer.reset.as_deref());
-        let names = ["layer", &layer.name, neuron.unwrap_or(""), reset.unwrap_or("")];
-        row(names, layer.ops_per_update, layer.sums())
+    let mut rows = Vec::with_capacity(summary.layers.len() + summary.neurons.len() + summary.ranks.len() + 1);
+    rows.extend(summary.layers.iter().map(|layer| {
+        let (neuron, reset) = (layer.neuron.as_deref().unwrap_or(""), layer.reset.as_deref().unwrap_or(""));
+        row(["layer", &layer.name, neuron, reset], layer.ops_per_update, &layer.sums)
+    }));
+    rows.extend(
+        summary
+            .neurons
+            .iter()
+            .map(|class| row(["neuron", &class.neuron, &class.neuron, ""], None, &class.sums)),
+    );
+    rows.extend(
+        summary.ranks.iter().map(|rank| row(["rank", &rank.rank.to_string(), "", ""], None, &rank.sums)),
+    );
+    rows.push(row(["total", &summary.run.name, "", ""], None, &summary.total.sums));
+    rows
+}
+
+fn change_header(figures: &[&Figure]) -> Vec<String> {
+    let changes = figures.iter().flat_map(|figure| {
+        ["base", "new", "absolute", "relative"].map(|what| format!("{}_{what}", figure.name))
     });
-    let classes = summary
-        .neurons
-        .iter()
-        .map(|class| row(["neuron", &class.neuron, &class.neuron, ""], None, class.sums()));
-    let total = row(["total", &summary.run.name, "", ""], None, summary.total.sums());
-    let ranks = summary
-        .ranks
-        .iter()
-        .map(|rank| row_of(["rank", &rank.rank.to_string(), "", ""], None, rank.sums(), rank.samples));
-    layers.chain(classes).chain(ranks).chain(std::iter::once(total)).collect()
+    ["base", "new", "kind", "name", "presence"].map(str::to_owned).into_iter().chain(changes).collect()
+}
+
+/// The layers, the neuron classes, then the total of a new run.
+fn change_rows(changes: &Changes, figures: &[&'static Figure]) -> Vec<Vec<String>> {
+    let row = |kind: &str, name: &str, presence: PresentIn, of_row: &FigureChanges| {
+        let mut cells = vec![kind.to_owned(), guarded(name), presence.word().to_owned()];
+        for figure in figures {
+            let change = of_row.get(figure);
+            cells.extend([change.base, change.new, change.absolute(), change.relative()].map(cell));
+        }
+        cells
+    };
+    let layers = changes.layers.iter().map(|part| ("layer", part));
+    let parts = layers.chain(changes.neurons.iter().map(|part| ("neuron", part)));
+    let mut rows: Vec<_> =
+        parts.map(|(kind, part)| row(kind, &part.name, part.presence, &part.figures)).collect();
+    rows.push(row("total", "", PresentIn::Both, &changes.total));
+    rows
 }
 
 /// A cell; what has no value is empty.
-pub(super) fn cell(value: Option<impl ToString>) -> String {
+fn cell(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 /// A spreadsheet runs a cell that begins like a formula; names come from strangers' files.
-pub(super) fn guarded(text: &str) -> String {
+fn guarded(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }

@@ -1,81 +1,479 @@
-//! The figures that the total, a neuron class and a layer have, by their names.
+//! The table of figures. A figure is one row here; JSON, CSV, Markdown, text, OpenMetrics, TensorBoard, `--fail-if`,
+//! comparisons, the columns of the dashboard and the help follow from it.
 
-use super::Sums;
-use crate::run::tally::quotient;
+use super::row::RowSums;
+use crate::text::{decimal, percent, thousands};
+use serde::{Serialize, Serializer};
+use std::fmt;
 
-/// A figure of the total, of a neuron class or of a layer.
+/// A figure: what it is called, where it appears, and how it is computed.
+#[derive(Debug)]
+pub struct Figure {
+    /// Its name in JSON, CSV and `--fail-if`.
+    pub name: &'static str,
+    /// Its name in TensorBoard, behind `neurotop/total/` and the like.
+    pub tag: &'static str,
+    /// Its name in OpenMetrics, behind `neurotop_` and `neurotop_layer_`.
+    pub metric: &'static str,
+    pub unit: FigureUnit,
+    /// Its name beside a value.
+    pub label: &'static str,
+    /// Its name in the panel of the totals, which says that all of it is per sample.
+    pub panel_label: &'static str,
+    /// Its name above a column.
+    pub heading: &'static str,
+    /// One sentence: what it says.
+    pub help: &'static str,
+    pub better: Better,
+    /// What it needs: it has no value without.
+    pub basis: Basis,
+    /// Whether it is divided by the samples, so that it has no value without any.
+    pub per_sample: bool,
+    /// Whether it came after the formats were fixed: its columns stand behind the older ones in CSV, and files that an
+    /// earlier version wrote lack it.
+    pub is_later: bool,
+    /// Where there is no room for all columns, the one with the lowest priority gives way first; 255 never does, and below
+    /// 10 a column in the dashboard takes room that nothing else needs. A table of text leaves out later figures only.
+    pub priority: u8,
+    /// The same of the column that has its change, in the dashboard.
+    pub change_priority: u8,
+    /// Characters that a column of it takes at least, in the dashboard.
+    pub width: u16,
+    pub shown_in: &'static [ShownIn],
+    pub compute: fn(&RowSums) -> Option<Number>,
+}
+
+/// What a figure is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Figure {
-    /// 1 - effective / dense.
-    Sparsity,
-    /// Effective operations per sample.
-    EffectivePerSample,
-    /// Dense operations per sample.
-    DensePerSample,
-    /// Effective operations.
-    Effective,
-    /// Dense operations.
-    Dense,
-    /// Membrane updates.
+pub enum FigureUnit {
+    Operations,
     Updates,
-    /// Elements of all steps.
-    DenseUpdates,
-    /// Membrane updates per sample, NeuroBench's `MembraneUpdates`.
-    MembraneUpdates,
+    /// Between 0 and 1.
+    Ratio,
+    Picojoules,
+}
+
+/// Which of two values is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    Lower,
+    Higher,
+}
+
+/// What a figure follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    Updates,
+    /// Updates and their price.
+    Operations,
+    /// Operations and `--energy-per-op`. Without the option such a figure is left out everywhere.
+    Energy,
+}
+
+/// Where a figure appears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownIn {
+    /// The rows of JSON and CSV: total, neuron classes, layers and ranks.
+    Export,
+    /// The panel of the totals in the dashboard.
+    Totals,
+    /// Tables of layers, neuron classes and runs, as text, as Markdown and in the dashboard.
+    Tables,
+    /// Tables of ranks.
+    RankTables,
+    /// Comparisons, in every format.
+    Comparison,
+    /// OpenMetrics, of a run.
+    RunMetrics,
+    /// OpenMetrics, of a layer.
+    LayerMetrics,
+    /// TensorBoard, of the total.
+    TotalPoints,
+    /// TensorBoard, of a layer with a price.
+    LayerPoints,
+    /// TensorBoard, of a layer without a price.
+    UnpricedLayerPoints,
+}
+
+/// The value of a figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// With all its digits.
+    Whole(u128),
+    Real(f64),
+}
+
+const SUMS: &[ShownIn] = &[ShownIn::Export, ShownIn::RunMetrics, ShownIn::LayerMetrics];
+
+/// All figures, in the order in which every format has them.
+pub const FIGURES: &[Figure] = &[
+    Figure {
+        name: "updates",
+        tag: "updates",
+        metric: "updates",
+        unit: FigureUnit::Updates,
+        label: "updates",
+        panel_label: "updates",
+        heading: "updates",
+        help: "Membrane updates: membrane potentials that differ from those of the time step before.",
+        better: Better::Lower,
+        basis: Basis::Updates,
+        per_sample: false,
+        is_later: false,
+        priority: 40,
+        change_priority: 0,
+        width: 9,
+        shown_in: SUMS,
+        compute: |row| Some(Number::Whole(row.updates?.effective)),
+    },
+    Figure {
+        name: "dense_updates",
+        tag: "dense_updates",
+        metric: "dense_updates",
+        unit: FigureUnit::Updates,
+        label: "dense updates",
+        panel_label: "dense updates",
+        heading: "of dense",
+        help: "Updates if every neuron were updated at every time step.",
+        better: Better::Lower,
+        basis: Basis::Updates,
+        per_sample: false,
+        is_later: false,
+        priority: 40,
+        change_priority: 0,
+        width: 9,
+        shown_in: SUMS,
+        compute: |row| Some(Number::Whole(row.updates?.dense)),
+    },
+    Figure {
+        name: "effective_ops",
+        tag: "effective_ops",
+        metric: "effective_operations",
+        unit: FigureUnit::Operations,
+        label: "effective ops",
+        panel_label: "effective ops",
+        heading: "effective",
+        help: "Effective operations: updates × operations of one update, of what has a price.",
+        better: Better::Lower,
+        basis: Basis::Operations,
+        per_sample: false,
+        is_later: false,
+        priority: 40,
+        change_priority: 0,
+        width: 9,
+        shown_in: SUMS,
+        compute: |row| Some(Number::Whole(row.operations?.effective)),
+    },
+    Figure {
+        name: "dense_ops",
+        tag: "dense_ops",
+        metric: "dense_operations",
+        unit: FigureUnit::Operations,
+        label: "dense ops",
+        panel_label: "dense ops",
+        heading: "dense",
+        help: "Dense operations: dense updates × operations of one update, of what has a price.",
+        better: Better::Lower,
+        basis: Basis::Operations,
+        per_sample: false,
+        is_later: false,
+        priority: 40,
+        change_priority: 0,
+        width: 9,
+        shown_in: SUMS,
+        compute: |row| Some(Number::Whole(row.operations?.dense)),
+    },
+    Figure {
+        name: "effective_ops_per_sample",
+        tag: "effective_ops_per_sample",
+        metric: "effective_operations_per_sample",
+        unit: FigureUnit::Operations,
+        label: "effective ops/sample",
+        panel_label: "effective ops",
+        heading: "effective",
+        help: "Effective operations of each sample.",
+        better: Better::Lower,
+        basis: Basis::Operations,
+        per_sample: true,
+        is_later: false,
+        priority: 255,
+        change_priority: 100,
+        width: 9,
+        shown_in: &[
+            ShownIn::Export,
+            ShownIn::Totals,
+            ShownIn::Tables,
+            ShownIn::RankTables,
+            ShownIn::Comparison,
+            ShownIn::RunMetrics,
+            ShownIn::LayerMetrics,
+            ShownIn::TotalPoints,
+            ShownIn::LayerPoints,
+        ],
+        compute: |row| row.effective_per_sample().map(Number::Real),
+    },
+    Figure {
+        name: "dense_ops_per_sample",
+        tag: "dense_ops_per_sample",
+        metric: "dense_operations_per_sample",
+        unit: FigureUnit::Operations,
+        label: "dense ops/sample",
+        panel_label: "dense ops",
+        heading: "dense",
+        help: "Dense operations of each sample.",
+        better: Better::Lower,
+        basis: Basis::Operations,
+        per_sample: true,
+        is_later: false,
+        priority: 60,
+        change_priority: 50,
+        width: 5,
+        shown_in: &[
+            ShownIn::Export,
+            ShownIn::Totals,
+            ShownIn::Tables,
+            ShownIn::Comparison,
+            ShownIn::RunMetrics,
+            ShownIn::LayerMetrics,
+            ShownIn::TotalPoints,
+        ],
+        compute: |row| row.dense_per_sample().map(Number::Real),
+    },
+    Figure {
+        name: "membrane_updates",
+        tag: "updates_per_sample",
+        metric: "updates_per_sample",
+        unit: FigureUnit::Updates,
+        label: "updates/sample",
+        panel_label: "membrane updates",
+        heading: "updates",
+        help: "Membrane updates of each sample.",
+        better: Better::Lower,
+        basis: Basis::Updates,
+        per_sample: true,
+        is_later: false,
+        priority: 40,
+        change_priority: 0,
+        width: 9,
+        shown_in: &[
+            ShownIn::Totals,
+            ShownIn::Comparison,
+            ShownIn::RunMetrics,
+            ShownIn::TotalPoints,
+            ShownIn::UnpricedLayerPoints,
+        ],
+        compute: |row| Some(Number::Real(row.per_sample(row.updates?.effective))),
+    },
+    Figure {
+        name: "sparsity",
+        tag: "sparsity",
+        metric: "sparsity_ratio",
+        unit: FigureUnit::Ratio,
+        label: "sparsity",
+        panel_label: "sparsity",
+        heading: "sparsity",
+        help: "The part of the dense operations that is not needed: 1 − effective ÷ dense.",
+        better: Better::Higher,
+        basis: Basis::Operations,
+        per_sample: false,
+        is_later: false,
+        priority: 90,
+        change_priority: 80,
+        width: 8,
+        shown_in: &[
+            ShownIn::Export,
+            ShownIn::Totals,
+            ShownIn::Tables,
+            ShownIn::Comparison,
+            ShownIn::RunMetrics,
+            ShownIn::LayerMetrics,
+            ShownIn::TotalPoints,
+            ShownIn::LayerPoints,
+        ],
+        compute: |row| row.sparsity().map(Number::Real),
+    },
+    Figure {
+        name: "saved_ops_per_sample",
+        tag: "saved_ops_per_sample",
+        metric: "saved_operations_per_sample",
+        unit: FigureUnit::Operations,
+        label: "saved ops/sample",
+        panel_label: "saved ops",
+        heading: "saved",
+        help: "Operations of each sample that sparsity saves: dense − effective.",
+        better: Better::Higher,
+        basis: Basis::Operations,
+        per_sample: true,
+        is_later: true,
+        priority: 5,
+        change_priority: 2,
+        width: 5,
+        shown_in: &[
+            ShownIn::Export,
+            ShownIn::Tables,
+            ShownIn::RankTables,
+            ShownIn::Comparison,
+            ShownIn::RunMetrics,
+            ShownIn::LayerMetrics,
+            ShownIn::TotalPoints,
+        ],
+        compute: |row| {
+            let operations = row.operations?;
+            Some(Number::Real(row.per_sample(operations.dense.saturating_sub(operations.effective))))
+        },
+    },
+    Figure {
+        name: "energy_per_sample",
+        tag: "energy_per_sample",
+        metric: "energy_per_sample_picojoules",
+        unit: FigureUnit::Picojoules,
+        label: "energy/sample, pJ",
+        panel_label: "energy, pJ",
+        heading: "energy, pJ",
+        help: "Energy of the effective operations of each sample in picojoules, as --energy-per-op has it.",
+        better: Better::Lower,
+        basis: Basis::Energy,
+        per_sample: true,
+        is_later: true,
+        priority: 55,
+        change_priority: 15,
+        width: 10,
+        shown_in: &[
+            ShownIn::Export,
+            ShownIn::Totals,
+            ShownIn::Tables,
+            ShownIn::RankTables,
+            ShownIn::Comparison,
+            ShownIn::RunMetrics,
+            ShownIn::LayerMetrics,
+            ShownIn::TotalPoints,
+        ],
+        compute: |row| {
+            let energy = row.energy_per_op?;
+            row.effective_per_sample().map(|effective| Number::Real(effective * energy.picojoules()))
+        },
+    },
+];
+
+/// Two figures are the same if their names are: no two rows share one.
+impl PartialEq for Figure {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Figure {}
+
+/// The figure of a name that is in the table: any other name does not compile.
+const fn figure(name: &str) -> &'static Figure {
+    let mut at = 0;
+    while !is_same(FIGURES[at].name.as_bytes(), name.as_bytes()) {
+        at += 1;
+    }
+    &FIGURES[at]
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 impl Figure {
-    /// All of them with their names, which are those of the summary in JSON.
-    pub const ALL: [(&'static str, Self); 8] = [
-        ("sparsity", Self::Sparsity),
-        ("effective_ops_per_sample", Self::EffectivePerSample),
-        ("dense_ops_per_sample", Self::DensePerSample),
-        ("effective_ops", Self::Effective),
-        ("dense_ops", Self::Dense),
-        ("updates", Self::Updates),
-        ("dense_updates", Self::DenseUpdates),
-        ("membrane_updates", Self::MembraneUpdates),
-    ];
+    pub const EFFECTIVE_PER_SAMPLE: &'static Self = figure("effective_ops_per_sample");
+    pub const DENSE_PER_SAMPLE: &'static Self = figure("dense_ops_per_sample");
+    pub const MEMBRANE_UPDATES: &'static Self = figure("membrane_updates");
+    pub const SPARSITY: &'static Self = figure("sparsity");
 
-    /// Those that a comparison shows: the ones that do not grow with the number of samples.
-    pub const COMPARED: [Self; 4] =
-        [Self::EffectivePerSample, Self::DensePerSample, Self::MembraneUpdates, Self::Sparsity];
-
-    /// The figure of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, figure)| figure)
+    pub fn named(name: &str) -> Option<&'static Self> {
+        FIGURES.iter().find(|figure| figure.name == name)
     }
 
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.into_iter().find(|(_, figure)| *figure == self).map_or("", |(name, _)| name)
+    /// The figures that appear in an output, in the order of the table.
+    pub fn all_in(place: ShownIn) -> impl Iterator<Item = &'static Self> {
+        FIGURES.iter().filter(move |figure| figure.shown_in.contains(&place))
     }
 
-    /// The value of one that is a whole number, to its last digit; `None` for the others, and where it needs a price
-    /// that is not there.
-    pub fn whole(self, sums: &Sums) -> Option<u128> {
+    /// Those of an output that apply to these rows: the energy only where the user asks for it.
+    pub fn applying_in<'a>(
+        output: ShownIn,
+        rows: impl IntoIterator<Item = &'a RowSums>,
+    ) -> Vec<&'static Self> {
+        let has_energy = rows.into_iter().any(|row| row.energy_per_op.is_some());
+        Self::all_in(output).filter(|figure| has_energy || figure.basis != Basis::Energy).collect()
+    }
+
+    /// Whether a row has the figure at all, with or without a value.
+    pub fn applies_to(&self, row: &RowSums) -> bool {
+        self.basis != Basis::Energy || row.energy_per_op.is_some()
+    }
+
+    /// The value as it is exported: `None` without a price, and per sample 0 without samples.
+    pub fn number(&self, row: &RowSums) -> Option<Number> {
+        (self.compute)(row)
+    }
+
+    /// The value as it is compared: without samples there is none per sample either.
+    pub fn value(&self, row: &RowSums) -> Option<Number> {
+        if self.per_sample && row.samples == 0 { None } else { self.number(row) }
+    }
+
+    /// A value for people, in a few characters; a dash where there is none.
+    pub fn text(&self, value: Option<Number>) -> String {
+        match value {
+            None => "–".into(),
+            Some(Number::Whole(value)) => thousands(value),
+            Some(Number::Real(value)) if self.unit == FigureUnit::Ratio => percent(value),
+            Some(Number::Real(value)) => decimal(value, 2),
+        }
+    }
+}
+
+impl FigureUnit {
+    /// The suffix that OpenMetrics requires of a name in this unit.
+    pub fn metric_suffix(self) -> Option<&'static str> {
         match self {
-            Self::Effective => sums.effective_ops,
-            Self::Dense => sums.dense_ops,
-            Self::Updates => Some(sums.updates),
-            Self::DenseUpdates => Some(sums.dense_updates),
-            Self::Sparsity | Self::EffectivePerSample | Self::DensePerSample | Self::MembraneUpdates => None,
+            Self::Operations | Self::Updates => None,
+            Self::Ratio => Some("ratio"),
+            Self::Picojoules => Some("picojoules"),
+        }
+    }
+}
+
+impl Number {
+    /// The nearest 64-bit float.
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Whole(value) => value as f64,
+            Self::Real(value) => value,
         }
     }
 
-    /// Its value in sums over so many samples; `None` where it needs a price that is not there, or where
-    /// nothing was counted that it could be divided by.
-    pub fn of(self, sums: &Sums, samples: u128) -> Option<f64> {
-        let per_sample = |value: Option<f64>| value.filter(|_| samples > 0);
+    /// The digits that give the same value again.
+    pub fn every_digit(self) -> String {
         match self {
-            Self::Sparsity => sums.sparsity,
-            Self::EffectivePerSample => per_sample(sums.effective_ops_per_sample),
-            Self::DensePerSample => per_sample(sums.dense_ops_per_sample),
-            Self::Effective => sums.effective_ops.map(|ops| ops as f64),
-            Self::Dense => sums.dense_ops.map(|ops| ops as f64),
-            Self::Updates => Some(sums.updates as f64),
-            Self::DenseUpdates => Some(sums.dense_updates as f64),
-            Self::MembraneUpdates => per_sample(Some(quotient(sums.updates, samples))),
+            Self::Whole(value) => value.to_string(),
+            Self::Real(value) => format!("{value:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(value) => value.fmt(f),
+            Self::Real(value) => value.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Self::Whole(value) => serializer.serialize_u128(value),
+            Self::Real(value) => serializer.serialize_f64(value),
         }
     }
 }
@@ -83,32 +481,77 @@ impl Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::sums::{Operations, Updates};
+    use std::collections::HashSet;
+
+    const ROW: RowSums = RowSums {
+        samples: 2,
+        updates: Some(Updates { effective: 9, dense: 12 }),
+        operations: Some(Operations { effective: 36, dense: 48 }),
+        energy_per_op: None,
+    };
+
+    fn values(row: &RowSums) -> Vec<(&'static str, Option<f64>)> {
+        FIGURES.iter().map(|figure| (figure.name, figure.value(row).map(Number::as_f64))).collect()
+    }
 
     #[test]
-    fn each_has_its_own_name() {
-        for (name, figure) in Figure::ALL {
-            assert_eq!((figure.name(), Figure::named(name)), (name, Some(figure)));
+    fn no_two_figures_share_a_name_in_any_output() {
+        let names: [fn(&Figure) -> &'static str; 3] =
+            [|figure| figure.name, |figure| figure.tag, |figure| figure.metric];
+        for name in names {
+            assert_eq!(FIGURES.iter().map(name).collect::<HashSet<_>>().len(), FIGURES.len());
+        }
+        for figure in FIGURES {
+            assert_eq!(Figure::named(figure.name), Some(figure));
+            let suffix = figure.unit.metric_suffix();
+            assert!(
+                suffix.is_none_or(|unit| figure.metric.ends_with(&format!("_{unit}"))),
+                "{}",
+                figure.metric
+            );
+            assert!(figure.help.ends_with('.') && figure.heading.len() <= 12, "{figure:?}");
         }
         assert_eq!(Figure::named("colour"), None);
     }
 
     #[test]
-    fn without_samples_nothing_is_per_sample() {
-        let sums = Sums {
-            updates: 9,
-            dense_updates: 12,
-            effective_ops: Some(36),
-            dense_ops: Some(48),
-            effective_ops_per_sample: Some(18.0),
-            dense_ops_per_sample: Some(24.0),
-            sparsity: Some(0.25),
-        };
-        let values = |samples| Figure::ALL.map(|(_, figure)| figure.of(&sums, samples));
-        let [sparsity, effective, dense, ops, dense_ops, updates, dense_updates, membrane] = values(2);
-        assert_eq!([sparsity, effective, dense], [Some(0.25), Some(18.0), Some(24.0)]);
-        assert_eq!([ops, dense_ops, updates], [Some(36.0), Some(48.0), Some(9.0)]);
-        assert_eq!([dense_updates, membrane], [Some(12.0), Some(4.5)]);
-        let [_, effective, dense, .., membrane] = values(0);
-        assert_eq!([effective, dense, membrane], [None; 3]);
+    fn figures_follow_from_the_sums() {
+        let row = RowSums { energy_per_op: Some("900fJ".parse().expect("an energy")), ..ROW };
+        assert_eq!(
+            values(&row),
+            [
+                ("updates", Some(9.0)),
+                ("dense_updates", Some(12.0)),
+                ("effective_ops", Some(36.0)),
+                ("dense_ops", Some(48.0)),
+                ("effective_ops_per_sample", Some(18.0)),
+                ("dense_ops_per_sample", Some(24.0)),
+                ("membrane_updates", Some(4.5)),
+                ("sparsity", Some(0.25)),
+                ("saved_ops_per_sample", Some(6.0)),
+                ("energy_per_sample", Some(18.0 * 0.9)),
+            ]
+        );
+    }
+
+    #[test]
+    fn without_samples_nothing_is_per_sample_but_the_exported_0() {
+        let row = RowSums { samples: 0, energy_per_op: Some("1pJ".parse().expect("an energy")), ..ROW };
+        for figure in FIGURES {
+            assert_eq!(figure.value(&row).is_none(), figure.per_sample, "{}", figure.name);
+            assert!(figure.number(&row).is_some(), "{}", figure.name);
+        }
+        assert_eq!(Figure::EFFECTIVE_PER_SAMPLE.number(&row), Some(Number::Real(0.0)));
+    }
+
+    #[test]
+    fn what_needs_a_price_or_an_energy_has_no_value_without() {
+        let unpriced = RowSums { operations: None, ..ROW };
+        for figure in FIGURES {
+            assert_eq!(figure.value(&unpriced).is_some(), figure.basis == Basis::Updates, "{}", figure.name);
+            assert_eq!(figure.value(&ROW).is_some(), figure.basis != Basis::Energy, "{}", figure.name);
+            assert_eq!(figure.applies_to(&ROW), figure.basis != Basis::Energy, "{}", figure.name);
+        }
     }
 }

@@ -1,43 +1,45 @@
-//! What a researcher leaves with: the figures as JSON, CSV, Markdown or text, on the screen or in files, and
-//! how they differ from those of other runs.
+//! What a researcher leaves with. [`FIGURES`] is the table of what can be said of a run, a neuron class, a layer or a
+//! rank; a [`Summary`] has the rows at one moment; comparisons and conditions read its values; each format is one file
+//! and one row of the table in `format.rs`. Nothing here counts, follows or draws on a screen.
 
-mod baseline;
+mod agreement;
 mod change;
 pub mod checks;
+mod compared_run;
 mod comparison;
+mod comparison_tables;
 pub mod condition;
 mod csv;
-mod draw;
+mod escape_markdown;
 mod export;
 mod figure;
-mod figures;
-mod incomplete;
+mod format;
 mod json;
-mod markdown;
-mod part;
-mod place;
-mod rank;
+mod rank_figures;
 mod read;
-mod several;
+mod replace_file;
+mod row;
 mod summary;
-mod table;
+mod summary_tables;
+mod table_style;
+mod tables;
+mod why_incomplete;
 
-pub use baseline::Baseline;
+pub use agreement::{Agreement, NeuroBenchFigures};
 pub use change::{Change, Direction};
+pub use compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Values};
 pub use comparison::{
-    Against, COMPARISON_SCHEMA, Changes, Compared, ComparedRun, Comparison, FigureChanges, PartChanges,
-    Presence,
+    Against, COMPARISON_SCHEMA, Changes, Compared, Comparison, FigureChanges, PartChanges, PresentIn,
 };
-pub use export::{Colours, Export, Format, Report};
-pub use figure::Figure;
-pub use figures::{Figures, Kind, Part};
-pub use place::{check as check_place, replace};
-pub use rank::{RankFigures, longest_silence, silent_ranks};
+pub use export::Export;
+pub use figure::{Basis, Better, FIGURES, Figure, FigureUnit, Number, ShownIn};
+pub use format::{Colours, Format, Report, Summaries};
+pub use rank_figures::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
-pub use several::Summaries;
+pub use replace_file::{check as check_place, replace};
+pub use row::{RowSums, sparsity};
 pub use summary::{
-    AccountFigures, Agreement, ClassFigures, Failure, LayerFigures, NeuroBenchFigures, ProblemFigures,
-    SCHEMA, Summary, Sums, TotalFigures, sparsity,
+    AccountFigures, ClassFigures, Failure, LayerFigures, ProblemFigures, SCHEMA, Summary, TotalFigures,
 };
 
-use draw::Style;
+use summary::SUMMARIES_SCHEMA;

@@ -1,18 +1,18 @@
-//! Reads back the figures of a summary that was exported as JSON. What is not of its schema is refused;
-//! fields that it does not know are not read, since later versions may add some. (An `Option` that is read
-//! with `Option::deserialize` may be `null`, but must be there.)
+//! Reads back the figures of a summary that was exported as JSON. Files of another schema are refused. Unknown fields
+//! are skipped, since later versions may add some.
 
-use super::figures::{of_priced, said};
-use super::several;
-use super::{AccountFigures, COMPARISON_SCHEMA, Figures, Kind, Part, SCHEMA, Sums};
-use crate::run::PART_SCHEMA;
+use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Values, sentences};
+use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number, ShownIn};
+use super::row::RowSums;
+use super::{AccountFigures, COMPARISON_SCHEMA, ProblemFigures, SCHEMA, SUMMARIES_SCHEMA};
 use crate::run::exported::{from_json, read_bytes};
-use crate::run::problem_list::More;
+use crate::run::sums::{Operations, Updates};
+use crate::run::{PART_SCHEMA, Severity};
 use crate::text::shown;
 use anyhow::{anyhow, bail, ensure};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use std::collections::HashSet;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
@@ -20,15 +20,16 @@ use std::path::Path;
 ///
 /// # Errors
 /// Where the file cannot be read or is no summary; the error names the file and says what to do.
-pub fn read_figures(path: &Path) -> anyhow::Result<Figures> {
+pub fn read_figures(path: &Path) -> anyhow::Result<ComparedRun> {
     let advice = "name a run's directory, or a file that --export FILE.json wrote";
     let bytes = read_bytes(path, advice)?;
-    parse(&bytes).map_err(|why| anyhow!("{} is no exported summary: {why:#}; {advice}", shown(path)))
+    let source = path.to_string_lossy().into_owned();
+    parse(&bytes, source).map_err(|why| anyhow!("{} is no exported summary: {why:#}; {advice}", shown(path)))
 }
 
 /// The figures in a summary's JSON.
-fn parse(bytes: &[u8]) -> anyhow::Result<Figures> {
-    let Preamble { schema } = from_json(bytes)?;
+fn parse(bytes: &[u8], source: String) -> anyhow::Result<ComparedRun> {
+    let SchemaField { schema } = from_json(bytes)?;
     match schema.as_deref() {
         Some(SCHEMA) => {}
         Some(PART_SCHEMA) => {
@@ -37,10 +38,10 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Figures> {
                    of all shards first, with neurotop merge"
             )
         }
-        Some(several::SCHEMA) => bail!(
+        Some(SUMMARIES_SCHEMA) => bail!(
             "it holds the summaries of several runs ({}); export the one to compare alone, with neurotop summary \
              RUN --export FILE.json",
-            several::SCHEMA
+            SUMMARIES_SCHEMA
         ),
         Some(COMPARISON_SCHEMA) => bail!("it is a comparison ({COMPARISON_SCHEMA})"),
         Some(other) if other.starts_with("neurotop.summary/") => {
@@ -49,23 +50,23 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Figures> {
         Some(other) => bail!("its schema is {other:?} and not {SCHEMA:?}"),
         None => bail!("it has no \"schema\": {SCHEMA:?}"),
     }
-    from_json::<Document>(bytes)?.figures()
+    from_json::<SummaryFile>(bytes)?.into_run(source)
 }
 
 #[derive(Deserialize)]
-struct Preamble {
+struct SchemaField {
     schema: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct SummaryFile {
     run: RunFields,
-    total: Sums,
-    neurons: Classes,
-    layers: Vec<LayerFields>,
+    total: RowFields,
+    neurons: ClassesInOrder,
+    layers: Vec<RowFields>,
     complete: bool,
     account: AccountFigures,
-    problems: Vec<ProblemFields>,
+    problems: Vec<ProblemFigures>,
 }
 
 #[derive(Deserialize)]
@@ -75,130 +76,199 @@ struct RunFields {
     batches: u64,
 }
 
-/// The sums stand beside the rest: flattening would lose the integers that do not fit 64 bits.
-#[derive(Deserialize)]
-struct LayerFields {
-    name: String,
-    #[serde(deserialize_with = "Option::deserialize")]
-    neuron: Option<String>,
-    #[serde(deserialize_with = "Option::deserialize")]
-    reset: Option<String>,
-    #[serde(deserialize_with = "Option::deserialize")]
-    ops_per_update: Option<u64>,
-    #[serde(deserialize_with = "Option::deserialize")]
-    effective_ops: Option<u128>,
-    #[serde(deserialize_with = "Option::deserialize")]
-    dense_ops: Option<u128>,
-    #[serde(deserialize_with = "Option::deserialize")]
-    effective_ops_per_sample: Option<f64>,
-    #[serde(deserialize_with = "Option::deserialize")]
-    dense_ops_per_sample: Option<f64>,
-    #[serde(deserialize_with = "Option::deserialize")]
-    sparsity: Option<f64>,
-    updates: u128,
-    dense_updates: u128,
+/// What a file says of a total, a class or a layer.
+#[derive(Default)]
+struct RowFields {
+    /// Of a layer: its name and what it is.
+    name: Option<String>,
+    neuron: Option<Option<String>>,
+    reset: Option<Option<String>>,
+    ops_per_update: Option<Option<u64>>,
+    /// The figures by their names.
+    figures: HashMap<&'static str, Option<Number>>,
 }
 
-#[derive(Deserialize)]
-struct ProblemFields {
-    path: String,
-    reason: String,
-    severity: String,
-    #[serde(flatten)]
-    more: More,
+/// Each figure of the table that is exported is read as the number that it is: flattening would lose the integers that
+/// do not fit 64 bits. It must be there unless earlier versions did not have it.
+impl<'de> Deserialize<'de> for RowFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = RowFields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of figures")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RowFields, A::Error> {
+                let mut fields = RowFields::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    fields.take(&key, &mut map)?;
+                }
+                let mut needed = Figure::all_in(ShownIn::Export).filter(|figure| !figure.is_later);
+                match needed.find(|figure| !fields.figures.contains_key(figure.name)) {
+                    Some(missing) => Err(A::Error::missing_field(missing.name)),
+                    None => Ok(fields),
+                }
+            }
+        }
+
+        deserializer.deserialize_map(FieldsVisitor)
+    }
 }
+
+impl RowFields {
+    fn take<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "name" => self.name = Some(map.next_value()?),
+            "neuron" => self.neuron = Some(map.next_value()?),
+            "reset" => self.reset = Some(map.next_value()?),
+            "ops_per_update" => self.ops_per_update = Some(map.next_value()?),
+            _ => match Figure::all_in(ShownIn::Export).find(|figure| figure.name == key) {
+                Some(figure) if self.figures.insert(figure.name, number(figure, map)?).is_some() => {
+                    return Err(A::Error::duplicate_field(figure.name));
+                }
+                Some(_) => {}
+                None => drop(map.next_value::<IgnoredAny>()?),
+            },
+        }
+        Ok(())
+    }
+
+    fn whole(&self, name: &str) -> Option<u128> {
+        match self.figures.get(name) {
+            Some(&Some(Number::Whole(value))) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The figures as they stand in the file, and those that it lacks as they follow from its sums.
+    fn values(&self, samples: u128, is_priced: bool) -> Values {
+        let updates = self.whole("updates").zip(self.whole("dense_updates"));
+        let operations = self.whole("effective_ops").zip(self.whole("dense_ops"));
+        let sums = RowSums {
+            samples,
+            updates: updates.map(|(effective, dense)| Updates { effective, dense }),
+            operations: operations
+                .map(|(effective, dense)| Operations { effective, dense })
+                .filter(|_| is_priced),
+            energy_per_op: None,
+        };
+        let mut values = Values::from_sums(&sums);
+        for figure in FIGURES {
+            let has_value = figure.basis == Basis::Updates || is_priced;
+            if let Some(&value) = self.figures.get(figure.name) {
+                values.set(figure, value.filter(|_| has_value && (samples > 0 || !figure.per_sample)));
+            }
+        }
+        values
+    }
+
+    fn into_layer(self, samples: u128) -> anyhow::Result<ComparedRow> {
+        let values = self.values(samples, true);
+        let missing = |field: &str| anyhow!("missing field `{field}` of a layer");
+        let kind = LayerKind {
+            neuron: self.neuron.ok_or_else(|| missing("neuron"))?,
+            reset: self.reset.ok_or_else(|| missing("reset"))?,
+            ops_per_update: self.ops_per_update.ok_or_else(|| missing("ops_per_update"))?,
+        };
+        Ok(ComparedRow { name: self.name.ok_or_else(|| missing("name"))?, kind: Some(kind), values })
+    }
+}
+
+/// The value of a figure. Updates are counted in any case; what needs a price may be `null`.
+fn number<'de, A: MapAccess<'de>>(figure: &Figure, map: &mut A) -> Result<Option<Number>, A::Error> {
+    Ok(match (figure.compute)(&ONE) {
+        Some(Number::Whole(_)) if figure.basis == Basis::Updates => Some(Number::Whole(map.next_value()?)),
+        Some(Number::Whole(_)) => map.next_value::<Option<u128>>()?.map(Number::Whole),
+        _ => map.next_value::<Option<f64>>()?.map(Number::Real),
+    })
+}
+
+/// Sums from which each figure but the energy has a value, which says whether it is a whole number.
+const ONE: RowSums = RowSums {
+    samples: 1,
+    updates: Some(Updates { effective: 1, dense: 1 }),
+    operations: Some(Operations { effective: 1, dense: 1 }),
+    energy_per_op: None,
+};
 
 /// The classes in the order of the file.
-struct Classes(Vec<(String, Sums)>);
+struct ClassesInOrder(Vec<(String, RowFields)>);
 
-impl<'de> Deserialize<'de> for Classes {
+impl<'de> Deserialize<'de> for ClassesInOrder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
+        struct ClassesVisitor;
 
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Classes;
+        impl<'de> Visitor<'de> for ClassesVisitor {
+            type Value = ClassesInOrder;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of neuron classes")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Classes, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ClassesInOrder, A::Error> {
                 let mut classes = Vec::new();
                 while let Some(class) = map.next_entry()? {
                     classes.push(class);
                 }
-                Ok(Classes(classes))
+                Ok(ClassesInOrder(classes))
             }
         }
 
-        deserializer.deserialize_map(InOrder)
+        deserializer.deserialize_map(ClassesVisitor)
     }
 }
 
-impl Document {
-    fn figures(self) -> anyhow::Result<Figures> {
+impl SummaryFile {
+    fn into_run(self, source: String) -> anyhow::Result<ComparedRun> {
         let samples = self.run.samples;
-        let part = |name, kind, sums| Part { name, kind, sums, samples };
-        let neurons = self.neurons.0.into_iter().map(|(name, sums)| part(name, None, sums));
-        let layers: Vec<Part> = self
-            .layers
-            .into_iter()
-            .map(|layer| {
-                let (sums, LayerFields { name, neuron, reset, ops_per_update, .. }) = (layer.sums(), layer);
-                part(name, Some(Kind { neuron, reset, ops_per_update }), sums)
-            })
-            .collect();
-        let of_severity = |severity: &str| -> Vec<String> {
-            let problems = self.problems.iter().filter(|problem| problem.severity == severity);
-            problems.flat_map(|problem| said(&problem.path, &problem.reason, problem.more)).collect()
+        let row = |name, fields: &RowFields, is_priced| ComparedRow {
+            name,
+            kind: None,
+            values: fields.values(samples, is_priced),
         };
-        let figures = Figures {
-            total: part(self.run.name.clone(), None, of_priced(self.total, &layers)),
+        let neurons: Vec<ComparedRow> =
+            self.neurons.0.into_iter().map(|(name, fields)| row(name, &fields, true)).collect();
+        let layers = self.layers.into_iter().map(|layer| layer.into_layer(samples));
+        let layers = layers.collect::<anyhow::Result<Vec<ComparedRow>>>()?;
+        let is_priced = layers.iter().any(ComparedRow::is_priced);
+        let total = row(self.run.name.clone(), &self.total, is_priced);
+        check("total", std::slice::from_ref(&total))?;
+        check("neuron", &neurons)?;
+        check("layer", &layers)?;
+        Ok(ComparedRun {
+            source,
             name: self.run.name,
             samples,
             batches: self.run.batches,
             complete: self.complete,
             waiting: self.account.waiting,
-            set_aside: of_severity("set_aside"),
-            notices: of_severity("notice"),
-            neurons: neurons.collect(),
-            layers,
-        };
-        check("total", std::slice::from_ref(&figures.total))?;
-        check("neuron", &figures.neurons)?;
-        check("layer", &figures.layers)?;
-        Ok(figures)
+            set_aside: sentences(&self.problems, Severity::SetAside),
+            notices: sentences(&self.problems, Severity::Notice),
+            rows: ComparedRows::new(total, neurons, layers).into(),
+        })
     }
 }
 
-/// Refuses what no run can have: the same part twice, negative operations, a sparsity beyond 0 to 1.
-fn check(what: &str, parts: &[Part]) -> anyhow::Result<()> {
+/// Refuses what no run can have: the same row twice, a negative figure, a ratio beyond 0 to 1.
+fn check(what: &str, rows: &[ComparedRow]) -> anyhow::Result<()> {
     let mut names = HashSet::new();
-    for Part { name, sums, .. } in parts {
+    for row in rows {
+        let name = &row.name;
         ensure!(names.insert(name), "{what} {name:?} is in it twice");
-        let operations = [sums.effective_ops_per_sample, sums.dense_ops_per_sample];
-        if let Some(negative) = operations.into_iter().flatten().find(|value| *value < 0.0) {
-            bail!("{what} {name:?} has {negative} operations per sample");
-        }
-        if let Some(sparsity) = sums.sparsity.filter(|value| !(0.0..=1.0).contains(value)) {
-            bail!("{what} {name:?} has a sparsity of {sparsity}");
+        for figure in FIGURES {
+            match row.value(figure) {
+                Some(value) if figure.unit == FigureUnit::Ratio && !(0.0..=1.0).contains(&value) => {
+                    bail!("{what} {name:?} has a {} of {value}", figure.label)
+                }
+                Some(value) if value < 0.0 => bail!("{what} {name:?} has {value} {}", figure.label),
+                _ => {}
+            }
         }
     }
     Ok(())
-}
-
-impl LayerFields {
-    fn sums(&self) -> Sums {
-        Sums {
-            updates: self.updates,
-            dense_updates: self.dense_updates,
-            effective_ops: self.effective_ops,
-            dense_ops: self.dense_ops,
-            effective_ops_per_sample: self.effective_ops_per_sample,
-            dense_ops_per_sample: self.dense_ops_per_sample,
-            sparsity: self.sparsity,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -212,6 +282,10 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use std::time::SystemTime;
+
+    fn parse(bytes: &[u8]) -> anyhow::Result<ComparedRun> {
+        super::parse(bytes, String::new())
+    }
 
     /// A run of one batch with these layers: neuron, updates, dense updates.
     fn summary(samples: u64, layers: &[(String, String, u64, u64)]) -> Summary {
@@ -233,7 +307,7 @@ mod tests {
         };
         let name = "batch".to_owned();
         run.add(Addition::new(0.into(), name, now, 0, count), now);
-        Summary::of(&run, now)
+        Summary::new(&run, now)
     }
 
     fn two_layers() -> Summary {
@@ -253,13 +327,13 @@ mod tests {
                 .map(|(name, (neuron, one, other))| (name, neuron, one.min(other), one.max(other)))
                 .collect();
             let summary = summary(samples, &layers);
-            let text = summary.render(Format::Json, Colours::Off).expect("JSON");
-            prop_assert_eq!(parse(text.as_bytes()).expect("a summary"), Figures::of(&summary));
+            let text = summary.render(Format::JSON, Colours::Off).expect("JSON");
+            prop_assert_eq!(parse(text.as_bytes()).expect("a summary"), ComparedRun::from_summary("", &summary));
         }
 
         #[test]
         fn no_bytes_are_too_strange(cut in 0.0..1.0, flipped in any::<proptest::sample::Index>(), byte: u8) {
-            let mut bytes = two_layers().render(Format::Json, Colours::Off).expect("JSON").into_bytes();
+            let mut bytes = two_layers().render(Format::JSON, Colours::Off).expect("JSON").into_bytes();
             let at = flipped.index(bytes.len());
             bytes[at] = byte;
             let _ = parse(&bytes);
@@ -269,8 +343,10 @@ mod tests {
 
     #[test]
     fn a_total_without_a_price_has_no_operations() {
-        let figures = Figures::of(&summary(2, &[("b".into(), "Other".into(), 5, 10)]));
-        assert_eq!((figures.total.sums.effective_ops, figures.unpriced_layers()), (None, 1));
+        let summary = summary(2, &[("b".into(), "Other".into(), 5, 10)]);
+        let rows = ComparedRun::from_summary("", &summary).rows;
+        let effective = Figure::named("effective_ops").expect("a figure");
+        assert_eq!((rows.total.value(effective), rows.unpriced_layers()), (None, 1));
     }
 
     #[test]
@@ -281,6 +357,20 @@ mod tests {
             {"path": "q", "reason": "r", "severity": "notice"},
         ]);
         assert_eq!(parse(value.to_string().as_bytes()).expect("a summary").set_aside, ["p: r"]);
+    }
+
+    /// As an earlier version wrote them.
+    #[test]
+    fn figures_that_a_file_lacks_follow_from_its_sums() {
+        let mut value = serde_json::to_value(two_layers()).expect("JSON");
+        let expected = parse(value.to_string().as_bytes()).expect("a summary");
+        for pointer in ["/total", "/layers/0", "/neurons/Leaky"] {
+            let row = value.pointer_mut(pointer).and_then(Value::as_object_mut).expect("an object");
+            assert!(row.remove("saved_ops_per_sample").is_some());
+        }
+        assert_eq!(parse(value.to_string().as_bytes()).expect("a summary"), expected);
+        let saved = Figure::named("saved_ops_per_sample").expect("a figure");
+        assert_eq!(expected.rows.layer("a").and_then(|row| row.value(saved)), Some(6.0));
     }
 
     #[test]
@@ -303,6 +393,7 @@ mod tests {
         };
         let whole = with("/complete", json!(true));
         let layers: Value = json!([two_layers().layers[0], two_layers().layers[0]]);
+        let twice = whole.replace("\"sparsity\":", "\"dense_ops\":");
         for (wrong, says) in [
             (String::new(), "it is cut off"),
             ("kind,name\n".into(), "it cannot be read as JSON"),
@@ -321,8 +412,9 @@ mod tests {
             (with("/total/updates", json!(-1)), "number out of range"),
             (with("/total/updates", json!(1.5)), "column"),
             (whole.replace("\"sparsity\":", "\"gone\":"), "missing field `sparsity`"),
-            (with("/total/effective_ops_per_sample", json!(-1.0)), "has -1 operations"),
+            (with("/total/effective_ops_per_sample", json!(-1.0)), "has -1 effective ops/sample"),
             (with("/layers/0/sparsity", json!(25)), "has a sparsity of 25"),
+            (twice, "duplicate field `dense_ops`"),
             (with("/neurons", json!([])), "an object of neuron classes"),
         ] {
             let error = format!("{:#}", parse(wrong.as_bytes()).expect_err(says));

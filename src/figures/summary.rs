@@ -1,15 +1,19 @@
-//! The figures of a run at one moment: the one type that every format, and the screen, is made from.
+//! The figures of a run at one moment. Every format and the dashboard are made from this one type.
 
-use super::incomplete::why_incomplete;
-use super::{Against, Colours, Format, RankFigures, Report, Style, csv, json, table};
+use super::agreement::{Agreement, NeuroBenchFigures, agreement};
+use super::figure::Basis;
+use super::row::RowSums;
+use super::why_incomplete::why_incomplete;
+use super::{Against, RankFigures};
 use crate::follow::Account;
 use crate::run::Severity;
 use crate::run::interval::{Uncertainty, of_ratio};
 use crate::run::prices::PricedBy;
 use crate::run::problem_list::More;
-use crate::run::tally::{LayerSums, quotient};
+use crate::run::sums::{Operations, Updates};
+use crate::run::tally::LayerSums;
 use crate::run::{Run, Status};
-use crate::snapshot::{OfficialOperations, OfficialResults};
+use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
@@ -18,66 +22,59 @@ use std::time::SystemTime;
 /// The schema of the JSON form.
 pub const SCHEMA: &str = "neurotop.summary/1";
 
+/// The schema of the JSON form of several runs.
+pub(super) const SUMMARIES_SCHEMA: &str = "neurotop.summaries/1";
+
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// [`SCHEMA`].
     pub schema: &'static str,
-    /// What made it.
     pub tool: Tool,
-    /// The run.
     pub run: RunFigures,
-    /// Sums over all priced layers; updates over all layers.
     pub total: TotalFigures,
-    /// Sums by the neuron's class, as NeuroBench sums them.
+    /// By the neuron's class, as NeuroBench adds them.
     #[serde(serialize_with = "as_map")]
     pub neurons: Vec<ClassFigures>,
-    /// The layers: the manifest's in its order, then the others by the first batch that has them, and in it by name.
+    /// The manifest's layers in its order, then the others by the first batch that has them, then by name.
     pub layers: Vec<LayerFigures>,
-    /// The ranks, where there are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ranks: Vec<RankFigures>,
     /// The figures under the keys of NeuroBench's `save_benchmark_results`.
     pub neurobench: NeuroBenchFigures,
-    /// Whether NeuroBench's own results, where `end.json` has them, agree.
     pub agreement: Agreement,
-    /// Evidence that the figures are whole.
+    /// The evidence that the figures are whole.
     pub account: AccountFigures,
     /// Whether the run is over, nothing waits and nothing was set aside.
     pub complete: bool,
-    /// What is missing where it is not complete, one sentence each.
+    /// What is missing, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<String>,
-    /// What was set aside, and what else the user should know.
+    /// Files that were set aside, and other things that the user should know.
     pub problems: Vec<ProblemFigures>,
-    /// How the figures differ from the baseline's, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Against>,
-    /// The user's conditions that hold, or that cannot be decided; `None` where none was given.
+    /// The conditions that hold or cannot be decided; `None` without any `--fail-if`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<Vec<Failure>>,
 }
 
-/// The program that made a summary.
+/// The program that made a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tool {
-    /// `neurotop`.
     pub name: &'static str,
-    /// Its version.
     pub version: &'static str,
 }
 
 impl Tool {
-    /// This program.
     pub fn this() -> Self {
         Self { name: "neurotop", version: env!("CARGO_PKG_VERSION") }
     }
 }
 
-/// What a run is and how far it got.
+/// The run and its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunFigures {
-    /// Its name.
     pub name: String,
     /// `running`, `finished` or `stalled`.
     pub status: &'static str,
@@ -85,228 +82,107 @@ pub struct RunFigures {
     pub samples: u128,
     /// Batches counted.
     pub batches: u64,
-    /// Samples expected, where known.
     pub expected_samples: Option<u64>,
-    /// Batches expected, where known.
     pub expected_batches: Option<u64>,
-    /// What wrote it, where known.
+    /// The program that wrote it.
     pub producer: Option<String>,
-    /// What the producer noticed that can make NeuroBench's figures misleading.
+    /// Warnings of the producer: things that can make NeuroBench's figures misleading.
     pub warnings: Vec<String>,
 }
 
-/// The sums over the layers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The sums over the layers: updates of all of them, operations of those with a price (0 if none has one).
+#[derive(Debug, Clone, PartialEq)]
 pub struct TotalFigures {
-    /// Effective operations of the priced layers.
-    pub effective_ops: u128,
-    /// Dense operations of the priced layers.
-    pub dense_ops: u128,
-    /// Effective operations per sample.
-    pub effective_ops_per_sample: f64,
-    /// Dense operations per sample.
-    pub dense_ops_per_sample: f64,
-    /// 1 - effective / dense; `None` where dense is 0.
-    pub sparsity: Option<f64>,
-    /// Membrane updates of all layers.
-    pub updates: u128,
-    /// Elements of all steps of all layers.
-    pub dense_updates: u128,
+    pub sums: RowSums,
     /// Layers without a price, which the operations leave out.
     pub unpriced_layers: usize,
     /// How far the effective operations per sample may still move; `None` for fewer than two batches.
     pub uncertainty: Option<Uncertainty>,
 }
 
-/// The sums over the layers of one neuron class. Operations are `None` where none of them is priced.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The sums over the layers of one neuron class.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClassFigures {
-    /// The class name.
-    #[serde(skip)]
     pub neuron: String,
-    /// Effective operations.
-    pub effective_ops: Option<u128>,
-    /// Dense operations.
-    pub dense_ops: Option<u128>,
-    /// Effective operations per sample.
-    pub effective_ops_per_sample: Option<f64>,
-    /// Dense operations per sample.
-    pub dense_ops_per_sample: Option<f64>,
-    /// 1 - effective / dense.
-    pub sparsity: Option<f64>,
-    /// Membrane updates.
-    pub updates: u128,
-    /// Elements of all steps.
-    pub dense_updates: u128,
-    /// Its layers.
+    /// Operations are `None` if no layer of the class has a price.
+    pub sums: RowSums,
+    /// The number of its layers.
     pub layers: usize,
 }
 
-/// The sums of one layer. Operations are `None` where it has no price.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A layer and its sums.
+#[derive(Debug, Clone, PartialEq)]
 pub struct LayerFigures {
     /// Its index in the tally, for the history; `None` before it was in a batch.
-    #[serde(skip)]
     pub index: Option<usize>,
-    /// Its qualified name.
     pub name: String,
-    /// The class name of its neuron, where known.
+    /// The class name of its neuron.
     pub neuron: Option<String>,
-    /// Its reset mechanism, where known.
+    /// Its reset mechanism.
     pub reset: Option<String>,
-    /// One sample's neurons, where known.
+    /// The shape of one sample's neurons.
     pub shape: Option<Vec<u64>>,
     /// Operations of one update.
     pub ops_per_update: Option<u64>,
     /// `neurobench` or `user`.
     pub priced_by: Option<&'static str>,
-    /// Membrane updates.
-    pub updates: u128,
-    /// Elements of all steps.
-    pub dense_updates: u128,
+    pub sums: RowSums,
     /// Membrane updates of each time step; empty before any was counted, and without the steps that
     /// [`LayerCount::updates_by_step`](crate::count::LayerCount::updates_by_step) leaves out.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub updates_by_step: Vec<u128>,
-    /// Effective operations.
-    pub effective_ops: Option<u128>,
-    /// Dense operations.
-    pub dense_ops: Option<u128>,
-    /// Effective operations per sample.
-    pub effective_ops_per_sample: Option<f64>,
-    /// Dense operations per sample.
-    pub dense_ops_per_sample: Option<f64>,
-    /// 1 - effective / dense.
-    pub sparsity: Option<f64>,
 }
 
-/// The figures that a layer, a neuron class and the total have in common; operations are `None` where they
-/// need a price that is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-pub struct Sums {
-    /// Membrane updates.
-    pub updates: u128,
-    /// Elements of all steps.
-    pub dense_updates: u128,
-    /// Effective operations.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub effective_ops: Option<u128>,
-    /// Dense operations.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub dense_ops: Option<u128>,
-    /// Effective operations per sample.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub effective_ops_per_sample: Option<f64>,
-    /// Dense operations per sample.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub dense_ops_per_sample: Option<f64>,
-    /// 1 - effective / dense.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub sparsity: Option<f64>,
-}
+/// The bases of a total and of a neuron class, in the order of their JSON.
+const OPERATIONS: &[Basis] = &[Basis::Operations, Basis::Energy];
 
-impl TotalFigures {
-    /// The figures that layers, classes and the total have in common.
-    pub fn sums(&self) -> Sums {
-        Sums {
-            updates: self.updates,
-            dense_updates: self.dense_updates,
-            effective_ops: Some(self.effective_ops),
-            dense_ops: Some(self.dense_ops),
-            effective_ops_per_sample: Some(self.effective_ops_per_sample),
-            dense_ops_per_sample: Some(self.dense_ops_per_sample),
-            sparsity: self.sparsity,
-        }
+impl Serialize for TotalFigures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.sums.serialize_figures(OPERATIONS, &mut map)?;
+        self.sums.serialize_figures(&[Basis::Updates], &mut map)?;
+        map.serialize_entry("unpriced_layers", &self.unpriced_layers)?;
+        map.serialize_entry("uncertainty", &self.uncertainty)?;
+        map.end()
     }
 }
 
-impl ClassFigures {
-    /// The figures that layers, classes and the total have in common.
-    pub fn sums(&self) -> Sums {
-        Sums {
-            updates: self.updates,
-            dense_updates: self.dense_updates,
-            effective_ops: self.effective_ops,
-            dense_ops: self.dense_ops,
-            effective_ops_per_sample: self.effective_ops_per_sample,
-            dense_ops_per_sample: self.dense_ops_per_sample,
-            sparsity: self.sparsity,
-        }
+/// The name is the key of the class.
+impl Serialize for ClassFigures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.sums.serialize_figures(OPERATIONS, &mut map)?;
+        self.sums.serialize_figures(&[Basis::Updates], &mut map)?;
+        map.serialize_entry("layers", &self.layers)?;
+        map.end()
     }
 }
 
-impl LayerFigures {
-    /// The figures that layers, classes and the total have in common.
-    pub fn sums(&self) -> Sums {
-        Sums {
-            updates: self.updates,
-            dense_updates: self.dense_updates,
-            effective_ops: self.effective_ops,
-            dense_ops: self.dense_ops,
-            effective_ops_per_sample: self.effective_ops_per_sample,
-            dense_ops_per_sample: self.dense_ops_per_sample,
-            sparsity: self.sparsity,
+impl Serialize for LayerFigures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("neuron", &self.neuron)?;
+        map.serialize_entry("reset", &self.reset)?;
+        map.serialize_entry("shape", &self.shape)?;
+        map.serialize_entry("ops_per_update", &self.ops_per_update)?;
+        map.serialize_entry("priced_by", &self.priced_by)?;
+        self.sums.serialize_figures(&[Basis::Updates], &mut map)?;
+        if !self.updates_by_step.is_empty() {
+            map.serialize_entry("updates_by_step", &self.updates_by_step)?;
         }
+        self.sums.serialize_figures(OPERATIONS, &mut map)?;
+        map.end()
     }
-}
-
-/// The figures as NeuroBench names them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NeuroBenchFigures {
-    /// Its first metric.
-    #[serde(rename = "NeuronOperations")]
-    pub neuron_operations: NeuronOperations,
-    /// Its second metric: updates per sample.
-    #[serde(rename = "MembraneUpdates")]
-    pub membrane_updates: f64,
-}
-
-/// NeuroBench's `NeuronOperations`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NeuronOperations {
-    /// Effective operations per sample.
-    #[serde(rename = "Effective Neuron Ops")]
-    pub effective: f64,
-    /// Dense operations per sample.
-    #[serde(rename = "Neuron Dense Ops")]
-    pub dense: f64,
-}
-
-/// Whether NeuroBench's own results agree with these.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "verdict", rename_all = "lowercase")]
-pub enum Agreement {
-    /// There are no results of NeuroBench's own.
-    Unknown,
-    /// There are, but not all batches are counted yet.
-    Pending,
-    /// They are equal, bit for bit.
-    Agrees,
-    /// They are not.
-    Differs {
-        /// In what, one sentence each.
-        differences: Vec<String>,
-    },
 }
 
 /// The account of the batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountFigures {
-    /// Seen.
     pub seen: u64,
-    /// Counted.
     pub counted: u64,
-    /// Waiting to be whole or to be read.
+    /// Not whole or not read yet.
     pub waiting: u64,
-    /// Set aside.
     pub set_aside: u64,
-}
-
-impl AccountFigures {
-    /// That of a run.
-    pub fn of(run: &Run) -> Self {
-        run.account().into()
-    }
 }
 
 impl From<Account> for AccountFigures {
@@ -316,35 +192,32 @@ impl From<Account> for AccountFigures {
 }
 
 impl From<&AccountFigures> for Account {
-    /// Nothing is known of the bytes that wait.
+    /// The bytes that wait are unknown.
     fn from(&AccountFigures { seen, counted, waiting, set_aside }: &AccountFigures) -> Self {
         Self { seen, counted, waiting, set_aside, ..Self::default() }
     }
 }
 
 /// A problem with a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemFigures {
-    /// The file.
     pub path: String,
-    /// What is wrong and what to do.
+    /// What is wrong; what to do.
     pub reason: String,
-    /// `set_aside` where it keeps something out of the figures, `notice` where it does not.
-    pub severity: &'static str,
-    /// How many more problems there are of its kind, behind the last of those that are listed.
+    pub severity: Severity,
+    /// Further problems of its kind that are not listed.
     #[serde(flatten)]
     pub more: More,
 }
 
-/// A condition of the user's that holds, or that cannot be decided.
+/// A condition that holds or cannot be decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// In a comparison, the run that it is about, as the user named it.
+    /// In a comparison: the run, as the user named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<String>,
     /// The condition, as the user wrote it.
     pub condition: String,
-    /// Why it fails.
     pub reason: String,
 }
 
@@ -357,20 +230,9 @@ impl fmt::Display for Failure {
     }
 }
 
-impl Report for Summary {
-    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
-        match format {
-            Format::Text => Ok(table::table(self, colours.style())),
-            Format::Json => json::json(self),
-            Format::Csv => csv::csv(self),
-            Format::Md => Ok(table::table(self, Style::Markdown)),
-        }
-    }
-}
-
 impl Summary {
     /// The figures of a run at `now`.
-    pub fn of(run: &Run, now: SystemTime) -> Self {
+    pub fn new(run: &Run, now: SystemTime) -> Self {
         let mut summary = Self::without_steps(run, now);
         for layer in &mut summary.layers {
             if let Some(index) = layer.index {
@@ -380,17 +242,18 @@ impl Summary {
         summary
     }
 
-    /// The same without the updates by step, which take much to copy for each screen.
+    /// The same without the updates by step, which are expensive to copy for each frame.
     pub fn without_steps(run: &Run, now: SystemTime) -> Self {
         Self::around(layers(run), run, now)
     }
 
-    /// Makes these the figures of the same run later on: where there are thousands of layers, most of the
-    /// work would be to copy their names again. Layers are the same as long as [`Run::structure`] is.
+    /// Updates the figures to a later state of the same run, without copying the names of thousands of layers again. The
+    /// layers are the same as long as [`Run::structure`] is.
     pub fn bring_up_to(&mut self, run: &Run, now: SystemTime) {
         let mut layers = std::mem::take(&mut self.layers);
         let samples = run.tally().samples();
         for layer in &mut layers {
+            layer.sums.samples = samples;
             if let Some(sums) = layer.index.and_then(|at| run.tally().layers().get(at)) {
                 layer.set_sums(sums, samples);
             }
@@ -398,29 +261,20 @@ impl Summary {
         *self = Self::around(layers, run, now);
     }
 
-    /// All that is made from the layers and the run.
     fn around(layers: Vec<LayerFigures>, run: &Run, now: SystemTime) -> Self {
-        let samples = run.tally().samples();
-        let mut total = total(&layers, samples);
-        total.uncertainty = uncertainty(run);
-        let neurobench = NeuroBenchFigures {
-            neuron_operations: NeuronOperations {
-                effective: total.effective_ops_per_sample,
-                dense: total.dense_ops_per_sample,
-            },
-            membrane_updates: quotient(total.updates, samples),
-        };
+        let total = TotalFigures { uncertainty: uncertainty(run), ..total(&layers, run) };
+        let neurobench = NeuroBenchFigures::from_total(&total.sums);
         Self {
             schema: SCHEMA,
             tool: Tool::this(),
             run: run_figures(run, now),
             agreement: agreement(run, &neurobench, &total),
             total,
-            neurons: classes(&layers, samples),
+            neurons: classes(&layers),
             layers,
-            ranks: RankFigures::of(run, now),
+            ranks: RankFigures::all(run, now),
             neurobench,
-            account: AccountFigures::of(run),
+            account: run.account().into(),
             complete: run.is_complete(),
             incomplete: why_incomplete(run),
             problems: problems(run),
@@ -438,10 +292,10 @@ impl Summary {
         }
     }
 
-    /// Whether something that was seen is not in the figures.
+    /// Whether a batch that was seen is not in the figures.
     pub fn leaves_out(&self) -> bool {
         let AccountFigures { waiting, set_aside, .. } = self.account;
-        waiting + set_aside > 0 || self.problems.iter().any(|problem| problem.severity == "set_aside")
+        waiting + set_aside > 0 || self.problems.iter().any(|problem| problem.severity == Severity::SetAside)
     }
 }
 
@@ -494,11 +348,9 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
 }
 
 impl LayerFigures {
-    /// A layer of which nothing was counted.
+    /// A layer with nothing counted yet.
     fn new(name: &str, neuron: Option<&str>, reset: Option<&str>, run: &Run) -> Self {
         let cost = run.cost(neuron, reset);
-        let nothing = cost.map(|_| 0);
-        let per_sample = cost.map(|_| 0.0);
         Self {
             index: None,
             name: name.to_owned(),
@@ -510,51 +362,36 @@ impl LayerFigures {
                 PricedBy::NeuroBench => "neurobench",
                 PricedBy::User => "user",
             }),
-            updates: 0,
-            dense_updates: 0,
+            sums: RowSums {
+                samples: run.tally().samples(),
+                updates: Some(Updates::default()),
+                operations: cost.map(|_| Operations::default()),
+                energy_per_op: run.settings().costs.energy_per_op(),
+            },
             updates_by_step: Vec::new(),
-            effective_ops: nothing,
-            dense_ops: nothing,
-            effective_ops_per_sample: per_sample,
-            dense_ops_per_sample: per_sample,
-            sparsity: None,
         }
     }
 
-    /// The figures that follow from the sums over so many samples.
     fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
-        let operations = self.ops_per_update.map(|price| sums.updates.times(price));
-        (self.updates, self.dense_updates) = (sums.updates.effective, sums.updates.dense);
-        (self.effective_ops, self.dense_ops) = operations.map(|ops| (ops.effective, ops.dense)).unzip();
-        self.effective_ops_per_sample = self.effective_ops.map(|ops| quotient(ops, samples));
-        self.dense_ops_per_sample = self.dense_ops.map(|ops| quotient(ops, samples));
-        self.sparsity =
-            self.effective_ops.zip(self.dense_ops).and_then(|(effective, dense)| sparsity(effective, dense));
+        self.sums.samples = samples;
+        self.sums.updates = Some(sums.updates);
+        self.sums.operations = self.ops_per_update.map(|price| sums.updates.times(price));
         if sums.neurons.is_some() && self.shape != sums.neurons {
             self.shape.clone_from(&sums.neurons);
         }
     }
 }
 
-/// 1 - effective / dense; `None` where dense is 0.
-pub fn sparsity(effective: u128, dense: u128) -> Option<f64> {
-    (dense > 0).then(|| 1.0 - quotient(effective, dense))
-}
-
-fn total(layers: &[LayerFigures], samples: u128) -> TotalFigures {
-    let effective_ops = layers.iter().filter_map(|layer| layer.effective_ops).sum();
-    let dense_ops = layers.iter().filter_map(|layer| layer.dense_ops).sum();
-    TotalFigures {
-        effective_ops,
-        dense_ops,
-        effective_ops_per_sample: quotient(effective_ops, samples),
-        dense_ops_per_sample: quotient(dense_ops, samples),
-        sparsity: sparsity(effective_ops, dense_ops),
-        updates: layers.iter().map(|layer| layer.updates).sum(),
-        dense_updates: layers.iter().map(|layer| layer.dense_updates).sum(),
-        unpriced_layers: layers.iter().filter(|layer| layer.ops_per_update.is_none()).count(),
-        uncertainty: None,
-    }
+fn total(layers: &[LayerFigures], run: &Run) -> TotalFigures {
+    let mut sums = RowSums {
+        samples: run.tally().samples(),
+        updates: Some(Updates::default()),
+        operations: Some(Operations::default()),
+        energy_per_op: run.settings().costs.energy_per_op(),
+    };
+    layers.iter().for_each(|layer| sums.add(&layer.sums));
+    let unpriced_layers = layers.iter().filter(|layer| layer.ops_per_update.is_none()).count();
+    TotalFigures { sums, unpriced_layers, uncertainty: None }
 }
 
 fn uncertainty(run: &Run) -> Option<Uncertainty> {
@@ -572,120 +409,24 @@ fn uncertainty(run: &Run) -> Option<Uncertainty> {
     of_ratio(&units, fraction)
 }
 
-fn classes(layers: &[LayerFigures], samples: u128) -> Vec<ClassFigures> {
-    let mut classes: Vec<(&str, Vec<&LayerFigures>)> = Vec::new();
-    // A manifest can name a class of its own for each of very many layers.
+fn classes(layers: &[LayerFigures]) -> Vec<ClassFigures> {
+    let mut classes: Vec<ClassFigures> = Vec::new();
+    // Each of very many layers may have a class of its own, so no search through all classes.
     let mut places: HashMap<&str, usize> = HashMap::new();
     for layer in layers {
         let Some(neuron) = layer.neuron.as_deref() else { continue };
-        let place = *places.entry(neuron).or_insert_with(|| {
-            classes.push((neuron, Vec::new()));
-            classes.len() - 1
-        });
-        classes[place].1.push(layer);
-    }
-    classes.into_iter().map(|(neuron, layers)| class(neuron, &layers, samples)).collect()
-}
-
-fn class(neuron: &str, layers: &[&LayerFigures], samples: u128) -> ClassFigures {
-    let sum = |ops: fn(&LayerFigures) -> Option<u128>| {
-        layers.iter().filter_map(|layer| ops(layer)).reduce(|a, b| a + b)
-    };
-    let (effective_ops, dense_ops) = (sum(|layer| layer.effective_ops), sum(|layer| layer.dense_ops));
-    ClassFigures {
-        neuron: neuron.to_owned(),
-        effective_ops,
-        dense_ops,
-        effective_ops_per_sample: effective_ops.map(|ops| quotient(ops, samples)),
-        dense_ops_per_sample: dense_ops.map(|ops| quotient(ops, samples)),
-        sparsity: effective_ops.zip(dense_ops).and_then(|(effective, dense)| sparsity(effective, dense)),
-        updates: layers.iter().map(|layer| layer.updates).sum(),
-        dense_updates: layers.iter().map(|layer| layer.dense_updates).sum(),
-        layers: layers.len(),
-    }
-}
-
-fn agreement(run: &Run, ours: &NeuroBenchFigures, total: &TotalFigures) -> Agreement {
-    let Some(end) = run.end() else { return Agreement::Unknown };
-    let Some(parts) = official_parts(run, end.neurobench.as_ref(), ours) else { return Agreement::Unknown };
-    if run.account().waiting > 0 {
-        return Agreement::Pending;
-    }
-    let mut differences: Vec<String> = parts.iter().flat_map(OfficialPart::differences).collect();
-    if differences.is_empty() {
-        return Agreement::Agrees;
-    }
-    if total.unpriced_layers > 0 {
-        differences.push(format!("NeuroBench does not price {} of the layers", total.unpriced_layers));
-    }
-    if let Some(samples) = end.samples.filter(|&samples| u128::from(samples) != run.tally().samples()) {
-        differences.push(format!("the end says {samples} samples, counted {}", run.tally().samples()));
-    }
-    Agreement::Differs { differences }
-}
-
-/// What NeuroBench reported of a run or a rank of it, and what was counted of that.
-struct OfficialPart<'a> {
-    rank: Option<u32>,
-    results: &'a OfficialResults,
-    effective: f64,
-    dense: f64,
-    membrane_updates: f64,
-}
-
-/// NeuroBench's own results: of the run, or where each rank has its own, of each rank, whose benchmark knew
-/// nothing of the others. `None` where there are none, or where batches belong to no rank.
-fn official_parts<'a>(
-    run: &'a Run,
-    of_run: Option<&'a OfficialResults>,
-    ours: &NeuroBenchFigures,
-) -> Option<Vec<OfficialPart<'a>>> {
-    let has_some =
-        |results: &OfficialResults| results.neuron_operations.is_some() || results.membrane_updates.is_some();
-    if let Some(results) = of_run {
-        let NeuronOperations { effective, dense } = ours.neuron_operations;
-        let membrane_updates = ours.membrane_updates;
-        let part = OfficialPart { rank: None, results, effective, dense, membrane_updates };
-        return has_some(results).then(|| vec![part]);
-    }
-    let ranks = run.ranks().official(run.history().prices())?;
-    let parts = ranks.iter().map(|official| OfficialPart {
-        rank: Some(official.rank),
-        results: official.results,
-        effective: quotient(official.operations.effective, official.samples),
-        dense: quotient(official.operations.dense, official.samples),
-        membrane_updates: quotient(official.updates, official.samples),
-    });
-    let samples: u128 = ranks.iter().map(|official| official.samples).sum();
-    let cover_all = samples == run.tally().samples();
-    let all_have = ranks.iter().all(|official| has_some(official.results));
-    (cover_all && all_have).then(|| parts.collect())
-}
-
-impl OfficialPart<'_> {
-    fn differences(&self) -> Vec<String> {
-        let of = self.rank.map_or(String::new(), |rank| format!("rank {rank}: "));
-        let mut differences = Vec::new();
-        let mut compare = |what: &str, theirs: f64, ours: f64| {
-            let difference = || format!("{of}{what}: NeuroBench reports {theirs:?}, counted {ours:?}");
-            differences.extend((theirs != ours).then(difference));
-        };
-        if let Some(theirs) = self.results.membrane_updates {
-            compare("MembraneUpdates", theirs, self.membrane_updates);
-        }
-        match self.results.neuron_operations {
-            Some(OfficialOperations::Figures { effective, dense }) => {
-                compare("Effective Neuron Ops", effective, self.effective);
-                compare("Neuron Dense Ops", dense, self.dense);
+        match places.get(neuron) {
+            Some(&place) => {
+                classes[place].sums.add(&layer.sums);
+                classes[place].layers += 1;
             }
-            Some(OfficialOperations::Failed(value)) => {
-                differences
-                    .push(format!("{of}NeuroBench's NeuronOperations failed, and it reports {value:?}"));
+            None => {
+                places.insert(neuron, classes.len());
+                classes.push(ClassFigures { neuron: neuron.to_owned(), sums: layer.sums, layers: 1 });
             }
-            None => {}
         }
-        differences
     }
+    classes
 }
 
 fn problems(run: &Run) -> Vec<ProblemFigures> {
@@ -696,30 +437,27 @@ fn problems(run: &Run) -> Vec<ProblemFigures> {
         .map(|(problem, more)| ProblemFigures {
             path: problem.path.clone(),
             reason: problem.reason.clone(),
-            severity: match problem.severity {
-                Severity::SetAside => "set_aside",
-                Severity::Notice => "notice",
-            },
+            severity: problem.severity,
             more,
         })
         .collect()
 }
 
-fn as_map<S: serde::Serializer>(classes: &[ClassFigures], serializer: S) -> Result<S::Ok, S::Error> {
+fn as_map<S: Serializer>(classes: &[ClassFigures], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(classes.iter().map(|class| (&class.neuron, class)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::{Baseline, Figures};
+    use crate::figures::ComparedRun;
     use crate::run::Settings;
 
     fn run() -> Run {
         Run::new(Settings::new("x"))
     }
 
-    /// So many that a search through all classes for each layer, or for each class, does not come to an end.
+    /// So many that a search through all classes for each layer would not end.
     #[test]
     fn each_of_very_many_layers_may_have_a_neuron_class_of_its_own() {
         const MANY: usize = 200_000;
@@ -733,9 +471,9 @@ mod tests {
         let names = summary.neurons.iter().map(|class| class.neuron.as_str());
         assert!(names.eq((0..MANY - 1).map(|at| format!("n{at}"))), "in the order of the layers");
         assert_eq!((summary.neurons[0].layers, summary.neurons[1].layers), (2, 1));
-        let baseline = Baseline::new("x", Figures::of(&summary));
-        let found = |class: &ClassFigures| baseline.neuron(&class.neuron).map(|part| part.name.as_str());
+        let baseline = ComparedRun::from_summary("x", &summary);
+        let found = |class: &ClassFigures| baseline.rows.neuron(&class.neuron).map(|row| row.name.as_str());
         assert!(summary.neurons.iter().all(|class| found(class) == Some(&class.neuron)));
-        assert_eq!(baseline.neuron("n"), None);
+        assert_eq!(baseline.rows.neuron("n"), None);
     }
 }

@@ -4,6 +4,7 @@ use super::parsers::{MAX_ROUNDS, MAX_THREADS, byte_size, location, up_to};
 use super::resolve::Layer;
 use super::suggest::nearest;
 use super::table::OPTIONS;
+use crate::figures::FIGURES;
 use crate::options::Declaration;
 use clap::builder::PathBufValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -47,8 +48,13 @@ Conditions of --fail-if are SUBJECT<BOUND, with <, <=, >, >=, == or !=. The subj
   vs-baseline         the relative change of effective_ops_per_sample
   layer:NAME.…        any of these, of one layer
   neuron:CLASS.…      any of these, of one neuron class
-FIGURE is sparsity, effective_ops_per_sample, dense_ops_per_sample, membrane_updates (per sample),
-effective_ops, dense_ops, updates or dense_updates. A figure without a value also fails.";
+A figure without a value also fails. FIGURE is one of";
+
+/// How conditions are written, and the figures that they can be about.
+fn conditions() -> String {
+    let figures = FIGURES.iter().map(|figure| format!("\n  {:<26}{}", figure.name, figure.help));
+    std::iter::once(CONDITIONS.to_owned()).chain(figures).collect()
+}
 
 const CONFIG: &str = "\
 To start one (its directory must exist; an existing file is overwritten):
@@ -139,7 +145,7 @@ fn mistyped(word: &OsStr) -> Option<clap::Error> {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch a run live, in a dashboard, and leave with its figures
-    #[command(after_help = CONDITIONS)]
+    #[command(after_help = conditions())]
     Watch {
         /// The run's directory or URL (s3://bucket/run); it may not exist yet
         #[arg(value_parser = location())]
@@ -148,7 +154,7 @@ pub enum Command {
         options: CommandLine,
     },
     /// Count a run once and print its figures
-    #[command(after_help = CONDITIONS)]
+    #[command(after_help = conditions())]
     #[command(mut_arg("openmetrics", |arg| arg.value_name("FILE").help(TO_A_FILE)))]
     #[command(mut_arg("shard", |arg| arg.conflicts_with_all(SHARD_CONFLICTS)))]
     Summary {
@@ -159,7 +165,7 @@ pub enum Command {
         options: CommandLine,
     },
     /// Merge the parts of a run, one of each shard, into the figures of one pass
-    #[command(after_help = CONDITIONS)]
+    #[command(after_help = conditions())]
     Merge {
         /// The parts, one of each shard, in any order: files that summary --shard K/N DIR -o FILE.json wrote
         #[arg(required = true, value_name = "PART")]
@@ -168,7 +174,7 @@ pub enum Command {
         options: CommandLine,
     },
     /// Compare runs: the figures of each NEW beside those of BASE, and the changes
-    #[command(after_help = CONDITIONS)]
+    #[command(after_help = conditions())]
     Compare {
         /// The run to compare with: its directory or URL, or its summary exported as .json
         #[arg(value_parser = location())]

@@ -48,9 +48,9 @@ impl OptionValues {
         if self.follow_links { Links::Followed } else { Links::Named }
     }
 
-    /// The prices of updates; of two rules for the same neuron and reset mechanism the later wins.
+    /// The prices of updates and the energy of an operation; of two rules for the same neuron and reset mechanism the later wins.
     pub fn costs(&self) -> Costs {
-        Costs::with_rules(self.cost.iter().cloned())
+        Costs::with_rules(self.cost.iter().cloned()).with_energy(self.energy_per_op)
     }
 
     /// The neurons and the reset mechanisms of layers that the manifest does not name.

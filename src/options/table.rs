@@ -17,6 +17,7 @@ use crate::figures::condition::Condition;
 use crate::figures::{Export, Format};
 use crate::follow::Shard;
 use crate::publish::Target;
+use crate::run::energy::EnergyPerOp;
 use crate::run::log::Level;
 use crate::run::prices::CostRule;
 use crate::run::{Priority, StatePlace};
@@ -60,6 +61,12 @@ declare_options! {
     "cost" cost: Vec<CostRule> = str::parse::<CostRule>, {
         kind: Table, value_name: "NEURON:RESET=OPS", commands: LAYERS,
         examples: ["RLeaky:subtract=5", "RLeaky:zero=6"],
+    }
+
+    /// Also show the energy of the effective operations, at ENERGY for one operation, as in 0.9pJ or 900fJ
+    "energy-per-op" energy_per_op: Option<EnergyPerOp> = str::parse::<EnergyPerOp>, {
+        value_name: "ENERGY", commands: &["watch", "summary", "merge", "compare", "demo"],
+        examples: ["0.9pJ", "450fJ"],
     }
 
     /// The neuron class of layers that the manifest does not name: of all of them, or of one LAYER

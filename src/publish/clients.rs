@@ -1,4 +1,4 @@
-//! The clients of a server: few at a time, of whom the slowest gives way to a new one.
+//! The clients of the server. Few are answered at a time; where one more comes, the slowest is sent away.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,39 +7,38 @@ use std::time::{Duration, Instant};
 /// Clients that are answered at the same time.
 const MAX_CLIENTS: usize = 32;
 
-/// The time that everybody has before giving way: clients that come again as soon as they have given way must not
-/// push out one that is about to ask.
+/// Nobody is sent away sooner than this: clients that come again at once must not push out one that is about to ask.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// How far a client is. The first of these give way first.
+/// How far a client is. The first of these are sent away first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum ClientStage {
     /// It has its answer.
     Leaving,
     /// It has not asked yet.
     Asking,
-    /// It takes its answer.
+    /// It is taking its answer.
     Taking,
 }
 
 #[derive(Debug)]
-struct Client {
+struct ConnectedClient {
     number: u64,
     since: Instant,
-    stage: Stage,
+    stage: ClientStage,
     stream: Arc<TcpStream>,
 }
 
-impl Client {
-    /// When it may have to give way.
+impl ConnectedClient {
+    /// When it may be sent away.
     fn goes_at(&self) -> Instant {
-        if self.stage == Stage::Leaving { self.since } else { self.since + GRACE }
+        if self.stage == ClientStage::Leaving { self.since } else { self.since + GRACE }
     }
 
-    /// Wakes its thread, which may still tell it why unless part of an answer was written.
+    /// Wakes its thread, which still tells it why unless part of an answer was written.
     fn give_way(self) {
-        let how = if self.stage == Stage::Asking { Shutdown::Read } else { Shutdown::Both };
-        // One that is gone has given way.
+        let how = if self.stage == ClientStage::Asking { Shutdown::Read } else { Shutdown::Both };
+        // It may be gone already.
         let _ = self.stream.shutdown(how);
     }
 }
@@ -47,13 +46,13 @@ impl Client {
 /// The clients that are there.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
-    present: Mutex<Vec<Client>>,
+    present: Mutex<Vec<ConnectedClient>>,
     left: Condvar,
 }
 
 impl Clients {
-    /// Lets a client in once there is room; the slowest gives way after its time of grace.
-    pub(super) fn let_in(self: &Arc<Self>, number: u64, stream: Arc<TcpStream>) -> Place {
+    /// Lets a client in once there is room. Without room the slowest is sent away after its time of grace.
+    pub(super) fn let_in(self: &Arc<Self>, number: u64, stream: Arc<TcpStream>) -> ClientSlot {
         let mut present = self.lock();
         while present.len() >= MAX_CLIENTS {
             let slowest = present.iter().enumerate().min_by_key(|(_, client)| (client.stage, client.since));
@@ -66,33 +65,33 @@ impl Clients {
                 present = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
-        present.push(Client { number, since: Instant::now(), stage: Stage::Asking, stream });
-        Place { clients: Arc::clone(self), number }
+        present.push(ConnectedClient { number, since: Instant::now(), stage: ClientStage::Asking, stream });
+        ClientSlot { clients: Arc::clone(self), number }
     }
 
-    /// The lock, also where a holder has panicked: what it guards is whole at any time.
-    fn lock(&self) -> MutexGuard<'_, Vec<Client>> {
+    /// Takes the lock even if a holder has panicked: the list is whole at any time.
+    fn lock(&self) -> MutexGuard<'_, Vec<ConnectedClient>> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A client's place, which is given back when it is dropped.
+/// A client's slot. Dropping it frees the slot.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ClientSlot {
     clients: Arc<Clients>,
     number: u64,
 }
 
-impl Place {
-    /// Notes how far the client is; returns whether it has not had to give way.
-    pub(super) fn reach(&self, stage: Stage) -> bool {
+impl ClientSlot {
+    /// Notes how far the client is. Returns false if it was sent away.
+    pub(super) fn reach(&self, stage: ClientStage) -> bool {
         let mut present = self.clients.lock();
         let client = present.iter_mut().find(|client| client.number == self.number);
         client.map(|client| client.stage = stage).is_some()
     }
 }
 
-impl Drop for Place {
+impl Drop for ClientSlot {
     fn drop(&mut self) {
         self.clients.lock().retain(|client| client.number != self.number);
         self.clients.left.notify_one();
@@ -104,8 +103,8 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    /// Clients who all take part in the same connection: nobody reads or writes.
-    fn full(clients: &Arc<Clients>, stream: &Arc<TcpStream>) -> Vec<Place> {
+    /// Clients that share one connection: nobody reads or writes.
+    fn full(clients: &Arc<Clients>, stream: &Arc<TcpStream>) -> Vec<ClientSlot> {
         (0..MAX_CLIENTS as u64).map(|number| clients.let_in(number, Arc::clone(stream))).collect()
     }
 
@@ -118,19 +117,19 @@ mod tests {
     fn whoever_has_not_asked_for_the_longest_gives_way_first() {
         let (clients, stream) = (Arc::default(), stream());
         let places = full(&clients, &stream);
-        places[..3].iter().for_each(|place| assert!(place.reach(Stage::Taking)));
+        places[..3].iter().for_each(|place| assert!(place.reach(ClientStage::Taking)));
         let _new = clients.let_in(100, Arc::clone(&stream));
-        assert!(!places[3].reach(Stage::Asking), "it has given way");
-        assert!(places[0].reach(Stage::Taking) && places[4].reach(Stage::Asking));
-        assert!(places[9].reach(Stage::Leaving));
+        assert!(!places[3].reach(ClientStage::Asking), "it has given way");
+        assert!(places[0].reach(ClientStage::Taking) && places[4].reach(ClientStage::Asking));
+        assert!(places[9].reach(ClientStage::Leaving));
         let _new = clients.let_in(101, Arc::clone(&stream));
-        assert!(!places[9].reach(Stage::Leaving), "it has its answer");
+        assert!(!places[9].reach(ClientStage::Leaving), "it has its answer");
         for place in &places[4..] {
-            place.reach(Stage::Taking);
+            place.reach(ClientStage::Taking);
         }
         let _new = clients.let_in(102, Arc::clone(&stream));
         assert_eq!(clients.lock().len(), MAX_CLIENTS);
-        assert!(places[0].reach(Stage::Taking), "those that were let in just now have not asked");
+        assert!(places[0].reach(ClientStage::Taking), "those that were let in just now have not asked");
     }
 
     #[test]
@@ -139,6 +138,6 @@ mod tests {
         let mut places = full(&clients, &stream);
         drop(places.pop());
         let _new = clients.let_in(100, stream);
-        assert!(places.iter().all(|place| place.reach(Stage::Asking)));
+        assert!(places.iter().all(|place| place.reach(ClientStage::Asking)));
     }
 }

@@ -1,5 +1,5 @@
-//! TensorBoard's records: the few messages of its `event.proto` and `summary.proto` that scalars need, and the
-//! framing of TFRecord files.
+//! TensorBoard's records: the messages of its `event.proto` and `summary.proto` that scalars need, and the framing of
+//! TFRecord files.
 
 use prost::Message;
 
@@ -20,20 +20,20 @@ pub(super) struct Event {
     what: Option<What>,
 }
 
-/// What is in a record.
+/// The contents of a record.
 #[derive(Clone, PartialEq, prost::Oneof)]
 enum What {
     #[prost(string, tag = "3")]
     FileVersion(String),
     #[prost(message, tag = "5")]
-    Summary(Values),
+    Summary(ScalarValues),
     #[prost(message, tag = "7")]
     SessionLog(SessionLog),
 }
 
 /// `Summary`.
 #[derive(Clone, PartialEq, Message)]
-struct Values {
+struct ScalarValues {
     #[prost(message, repeated, tag = "1")]
     value: Vec<Value>,
 }
@@ -43,7 +43,7 @@ struct Values {
 pub(super) struct Value {
     #[prost(string, tag = "1")]
     tag: String,
-    /// Written also where it is 0.
+    /// Written even if it is 0.
     #[prost(float, optional, tag = "2")]
     simple_value: Option<f32>,
 }
@@ -56,26 +56,26 @@ struct SessionLog {
 }
 
 impl Value {
-    /// A scalar, rounded to 32 bits: TensorBoard's data server leaves out what is of 64 (a tensor of doubles).
+    /// A scalar, rounded to 32 bits: TensorBoard's data server leaves out 64-bit values (tensors of doubles).
     pub(super) fn scalar(tag: String, value: f64) -> Self {
         Self { tag, simple_value: Some(value as f32) }
     }
 }
 
 impl Event {
-    /// What a file begins with.
+    /// The first record of a file.
     pub(super) fn version(wall_time: f64) -> Self {
         Self { wall_time, step: 0, what: Some(What::FileVersion(FILE_VERSION.into())) }
     }
 
-    /// That the series start again at a step: what is there of it and of later ones is void.
+    /// A new start at a step: readers forget this step and all later ones.
     pub(super) fn start(wall_time: f64, step: i64) -> Self {
         Self { wall_time, step, what: Some(What::SessionLog(SessionLog { status: START })) }
     }
 
     /// Scalars of a step.
     pub(super) fn values(wall_time: f64, step: i64, value: Vec<Value>) -> Self {
-        Self { wall_time, step, what: Some(What::Summary(Values { value })) }
+        Self { wall_time, step, what: Some(What::Summary(ScalarValues { value })) }
     }
 
     /// Appends the record: its length, the length's checksum, its bytes, their checksum.
@@ -89,7 +89,7 @@ impl Event {
     }
 }
 
-/// The CRC-32C as TFRecord files have it: turned and shifted, so that checksums of checksums stay sound.
+/// The CRC-32C of TFRecord files, rotated and shifted so that a checksum over data that hold checksums stays sound.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }

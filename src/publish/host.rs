@@ -8,24 +8,23 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 /// The hosts that a request may be meant for.
 #[derive(Debug)]
 pub(super) enum Hosts {
-    /// Addresses, localhost, and this machine's name where it has one: what is served on loopback is for this
-    /// machine alone.
+    /// Addresses, localhost, and this machine's name if it has one: on loopback only this machine is served.
     Own(Option<String>),
-    /// Any: what is served to other machines is theirs to name.
+    /// Any name: other machines may know this one by a name of their own.
     Any,
 }
 
 impl Hosts {
     /// Those of a server at an address.
-    pub(super) fn of(address: SocketAddr) -> Self {
-        if address.ip().is_loopback() { Self::Own(machine()) } else { Self::Any }
+    pub(super) fn served_at(address: SocketAddr) -> Self {
+        if address.ip().is_loopback() { Self::Own(machine_name()) } else { Self::Any }
     }
 
     /// Whether a request with this `Host` may be answered.
-    pub(super) fn have(&self, host: &str) -> bool {
+    pub(super) fn include(&self, host: &str) -> bool {
         let Self::Own(machine) = self else { return true };
         let name = without_port(host.trim());
-        // Nobody can have an address resolve to another one. Whoever sends nothing is no browser.
+        // An address cannot be made to resolve elsewhere, and a browser always sends a host.
         if name.is_empty() || is_address(name) {
             return true;
         }
@@ -48,14 +47,13 @@ fn is_address(name: &str) -> bool {
     }
 }
 
-/// This machine's name.
 #[cfg(unix)]
-fn machine() -> Option<String> {
+fn machine_name() -> Option<String> {
     rustix::system::uname().nodename().to_str().ok().map(str::to_ascii_lowercase)
 }
 
 #[cfg(not(unix))]
-fn machine() -> Option<String> {
+fn machine_name() -> Option<String> {
     std::env::var("COMPUTERNAME").ok().map(|name| name.to_ascii_lowercase())
 }
 
@@ -79,7 +77,7 @@ mod tests {
             "a.localhost",
             "Node7:9464",
         ] {
-            assert!(own.have(host), "{host}");
+            assert!(own.include(host), "{host}");
         }
         for host in [
             "evil.example",
@@ -93,11 +91,11 @@ mod tests {
             "[evil.example]",
             "::1:x",
         ] {
-            assert!(!own.have(host), "{host}");
-            assert!(Hosts::of("0.0.0.0:9464".parse().expect("an address")).have(host), "{host}");
+            assert!(!own.include(host), "{host}");
+            assert!(Hosts::served_at("0.0.0.0:9464".parse().expect("an address")).include(host), "{host}");
         }
-        let on_loopback = Hosts::of("127.0.0.1:9464".parse().expect("an address"));
-        assert!(!on_loopback.have("evil.example"));
-        assert!(machine().is_none_or(|name| on_loopback.have(&name)));
+        let on_loopback = Hosts::served_at("127.0.0.1:9464".parse().expect("an address"));
+        assert!(!on_loopback.include("evil.example"));
+        assert!(machine_name().is_none_or(|name| on_loopback.include(&name)));
     }
 }

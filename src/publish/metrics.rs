@@ -1,10 +1,10 @@
-//! The newest state of the runs as OpenMetrics text, for whoever writes or serves it.
+//! The newest state of the runs as OpenMetrics text, made once for all who write or serve it.
 
 use super::names::Names;
 use super::openmetrics::{RunState, render};
 use super::serve::serve;
 use super::target::Target;
-use super::textfile::{Closing, TextFile};
+use super::textfile::{ClosingTextFile, TextFile};
 use crate::figures::Summary;
 use crate::run::Views;
 use crossbeam_channel::Sender;
@@ -12,36 +12,36 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// The least time between two texts.
+/// The shortest time between two texts.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// To make a text may take at most one part in so many of the time.
+/// Making texts takes at most one part in so many of the time.
 const SHARE: u32 = 50;
 
-/// Has the newest state where others look for it.
+/// Writes or serves the newest text.
 #[derive(Debug)]
 pub(super) struct Metrics {
     newest: Arc<Newest>,
-    /// Where the text is written, unless it is served.
+    /// `None` if the text is served.
     file: Option<TextFile>,
 }
 
-/// The text of the newest state, made when somebody wants it.
+/// The text of the newest state. It is made when somebody asks.
 #[derive(Debug)]
 pub(super) struct Newest {
     views: Views,
-    /// Held by the one who makes the text, so that it is made once and not by every client.
-    made: Mutex<Made>,
+    /// The lock is held while a text is made, so that clients at the same time share one.
+    made: Mutex<MadeText>,
 }
 
 /// The text that was made last, and what it was made of.
 #[derive(Debug, Default)]
-struct Made {
+struct MadeText {
     labels: Names,
-    /// Of each run what its state was made of.
+    /// By run, its state and the revision that it was made from.
     known: HashMap<usize, (u64, RunState)>,
     text: Arc<str>,
-    /// No other text before this.
+    /// The text is not made again before this.
     next: Option<Instant>,
 }
 
@@ -52,7 +52,7 @@ impl Newest {
 
     /// The text, at most a moment old.
     pub(super) fn text(&self) -> Arc<str> {
-        // What it guards is whole at any time, also where its holder has panicked.
+        // The text is whole at any time, even if a holder of the lock has panicked.
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if made.next.is_none_or(|next| now >= next) {
@@ -69,7 +69,7 @@ impl Newest {
     }
 }
 
-impl Made {
+impl MadeText {
     fn make(&mut self, views: &Views, wall: SystemTime) {
         let runs = views.runs();
         let mut numbers = runs.listed();
@@ -84,7 +84,7 @@ impl Made {
                 *known == revision && state.summary.run.status == Summary::status(&entry.run, wall)
             });
             let state = known.map(|(_, state)| state.clone()).unwrap_or_else(|| RunState {
-                label: self.labels.of(number, entry.run.name()).to_owned(),
+                label: self.labels.name_for(number, entry.run.name()).to_owned(),
                 summary: Arc::new(Summary::without_steps(&entry.run, wall)),
                 last_batch: entry.run.last_activity(),
             });
@@ -99,8 +99,7 @@ impl Metrics {
     /// Starts to write or to serve.
     ///
     /// # Errors
-    /// Where the file cannot be written, the address is in use or not this machine's, or the system gives no
-    /// thread.
+    /// If the file cannot be written, the address is in use or not this machine's, or the system gives no thread.
     pub(super) fn start(target: &Target, views: Views, said: &Sender<String>) -> anyhow::Result<Self> {
         let newest = Arc::new(Newest::new(views));
         let file = match target {
@@ -114,13 +113,13 @@ impl Metrics {
         Ok(Self { newest, file })
     }
 
-    /// Forgets a run that is followed no more. Its label stays its own.
+    /// Forgets a run that is no longer followed. No other run gets its label.
     pub(super) fn leave(&self, number: usize) {
         self.newest.made.lock().unwrap_or_else(PoisonError::into_inner).known.remove(&number);
     }
 
-    /// Has the last state written, where it is written.
-    pub(super) fn close(self) -> Option<Closing> {
+    /// Has the last state written if the text goes into a file.
+    pub(super) fn close(self) -> Option<ClosingTextFile> {
         self.file.map(TextFile::close)
     }
 }

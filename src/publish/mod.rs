@@ -1,9 +1,10 @@
-//! Hands the runs, while they are counted, to what a team looks at already: TensorBoard and Prometheus.
+//! Publishes the runs while they are counted, for TensorBoard and Prometheus. Which figures are published, and under
+//! which names, stands in the table of figures; here is only how.
 //!
-//! OpenMetrics is made from the newest views of the runs, whenever somebody asks or a file is due. TensorBoard wants a
-//! point for each batch: the owner of a run takes them ([`PointTaker`]) and puts them into a bounded queue, where they are
-//! thinned when it is full. Threads of their own write and serve, so that neither a slow disk nor a slow client holds
-//! up counting or drawing.
+//! OpenMetrics text is made from the newest views of the runs when somebody asks or a file is due. TensorBoard needs a
+//! point for each batch: the owner of a run takes it ([`PointTaker`]) and puts it into a bounded queue. Points that find
+//! the queue full are left out. Threads of their own write and serve, so that neither a slow disk nor a slow client
+//! holds up counting or drawing.
 
 mod clients;
 mod event;
@@ -11,8 +12,8 @@ mod host;
 mod metrics;
 mod names;
 mod openmetrics;
+mod points;
 mod request;
-mod scalars;
 mod serve;
 mod target;
 mod tensorboard;
@@ -25,11 +26,11 @@ pub use target::Target;
 use crate::run::{PointTaker, RunPublisher, Views};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use metrics::Metrics;
-use scalars::Scalars;
+use points::Points;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Sentences that may wait to be said; what finds no room is in the log.
+/// Sentences that may wait for the user; those beyond are only in the log.
 const SENTENCES: usize = 256;
 
 /// Where runs are published.
@@ -45,22 +46,22 @@ pub struct Publishing {
 #[derive(Debug)]
 pub struct Publisher {
     views: Views,
-    scalars: Option<Scalars>,
+    points: Option<Points>,
     metrics: Option<Metrics>,
     said: (Sender<String>, Receiver<String>),
 }
 
 impl Publisher {
-    /// Makes sure that all of it can be written and served, and starts. What is published are the runs in
-    /// [`Publisher::views`], of which there are none yet.
+    /// Checks that everything can be written and served, and starts. The runs in [`Publisher::views`] are published;
+    /// there are none yet.
     ///
     /// # Errors
-    /// Where a directory or a file cannot be written to, an address is in use or not this machine's, or the
-    /// system gives no thread.
+    /// If a directory or a file cannot be written to, an address is in use or not this machine's, or the system gives
+    /// no thread.
     pub fn start(publishing: &Publishing) -> anyhow::Result<Self> {
         let mut publisher = Self::none();
         if let Some(directory) = &publishing.tensorboard {
-            publisher.scalars = Some(Scalars::start(directory, &publisher.said.0)?);
+            publisher.points = Some(Points::start(directory, &publisher.said.0)?);
         }
         if let Some(target) = &publishing.openmetrics {
             publisher.metrics = Some(Metrics::start(target, publisher.views.clone(), &publisher.said.0)?);
@@ -70,7 +71,7 @@ impl Publisher {
 
     /// Publishes nothing.
     pub fn none() -> Self {
-        Self { views: Views::default(), scalars: None, metrics: None, said: bounded(SENTENCES) }
+        Self { views: Views::default(), points: None, metrics: None, said: bounded(SENTENCES) }
     }
 }
 
@@ -80,8 +81,8 @@ impl RunPublisher for Publisher {
     }
 
     fn points(&self, number: usize) -> Option<Box<dyn PointTaker>> {
-        let scalars = self.scalars.as_ref()?;
-        Some(Box::new(scalars.series(number)))
+        let points = self.points.as_ref()?;
+        Some(Box::new(points.of_run(number)))
     }
 
     fn forget(&self, number: usize) {
@@ -96,9 +97,9 @@ impl RunPublisher for Publisher {
 
     fn close(&mut self, within: Duration) -> Vec<String> {
         let until = Instant::now() + within;
-        let scalars = self.scalars.take().map(Scalars::close);
+        let points = self.points.take().map(Points::close);
         let metrics = self.metrics.take().and_then(Metrics::close);
-        let scalars = scalars.and_then(|closing| closing.wait(until));
-        scalars.into_iter().chain(metrics.and_then(|closing| closing.wait(until))).collect()
+        let points = points.and_then(|closing| closing.wait(until));
+        points.into_iter().chain(metrics.and_then(|closing| closing.wait(until))).collect()
     }
 }

@@ -1,44 +1,44 @@
-//! Names that tell runs and layers apart elsewhere, where they must be short, unique, and safe.
+//! Short, unique and safe names of runs and layers for other programs.
 
 use std::collections::{HashMap, HashSet};
 
 /// The longest name, in bytes.
 const MAX_BYTES: usize = 120;
 
-/// Gives each thing, by its number, a name that no other one has.
+/// Gives each run or layer, by its number, a name that no other one has.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    given: HashMap<usize, Given>,
+    given: HashMap<usize, GivenName>,
     used: HashSet<String>,
-    /// The number to try next for a name that is taken, by the name: all before it were taken once.
+    /// By name, the number to try next if the name is taken. All numbers before it were taken once.
     next: HashMap<String, u64>,
 }
 
-/// A name as it was wished for and as it was given.
+/// A wanted name, and the name that was given instead.
 #[derive(Debug)]
-struct Given {
-    wish: String,
+struct GivenName {
+    wanted: String,
     name: String,
 }
 
 impl Names {
-    /// The name of a thing: as wished for where it is short enough and free, and the same again for the same wish.
-    pub(super) fn of(&mut self, number: usize, wish: &str) -> &str {
-        if self.given.get(&number).is_none_or(|given| given.wish != wish) {
+    /// The name for a number: the wanted one if it is short enough and free. The same wanted name gives the same name
+    /// again.
+    pub(super) fn name_for(&mut self, number: usize, wanted: &str) -> &str {
+        if self.given.get(&number).is_none_or(|given| given.wanted != wanted) {
             if let Some(old) = self.given.remove(&number) {
                 self.used.remove(&old.name);
             }
-            let name = self.free(wish);
+            let name = self.free(wanted);
             self.used.insert(name.clone());
-            self.given.insert(number, Given { wish: wish.to_owned(), name });
+            self.given.insert(number, GivenName { wanted: wanted.to_owned(), name });
         }
         self.given.get(&number).map_or("", |given| &given.name)
     }
 
-    /// A name that is free. Numbers that were once tried are not tried again, since thousands of names may begin
-    /// in the same way.
-    fn free(&mut self, wish: &str) -> String {
-        let short = shortened(wish);
+    /// A free name. No number is tried twice, since thousands of names may begin in the same way.
+    fn free(&mut self, wanted: &str) -> String {
+        let short = shortened(wanted);
         if !self.used.contains(short) {
             return short.to_owned();
         }
@@ -53,13 +53,13 @@ impl Names {
     }
 }
 
-/// The beginning of a name, as much of it as there is room for.
+/// As much of the beginning of a name as fits.
 fn shortened(name: &str) -> &str {
     let ends = name.char_indices().map(|(at, character)| at + character.len_utf8());
     &name[..ends.take_while(|&end| end <= MAX_BYTES).last().unwrap_or(0)]
 }
 
-/// A name as that of a directory, which is never hidden, never leads elsewhere, and differs for names that do.
+/// The name as a directory name. It is never hidden and never leads elsewhere, and no two names share one.
 pub(super) fn directory_name(name: &str) -> String {
     let mut text = String::new();
     for (at, character) in name.char_indices() {
@@ -84,14 +84,14 @@ mod tests {
     #[test]
     fn two_of_a_name_are_told_apart_and_keep_their_names() {
         let mut names = Names::default();
-        assert_eq!(names.of(0, "a"), "a");
-        assert_eq!(names.of(1, "a"), "a-2");
-        assert_eq!(names.of(2, "a-2"), "a-2-2");
-        assert_eq!((names.of(1, "a").to_owned(), names.of(0, "a")), ("a-2".to_owned(), "a"));
-        assert_eq!(names.of(0, "b"), "b");
-        assert_eq!(names.of(3, "a"), "a", "it is free again");
+        assert_eq!(names.name_for(0, "a"), "a");
+        assert_eq!(names.name_for(1, "a"), "a-2");
+        assert_eq!(names.name_for(2, "a-2"), "a-2-2");
+        assert_eq!((names.name_for(1, "a").to_owned(), names.name_for(0, "a")), ("a-2".to_owned(), "a"));
+        assert_eq!(names.name_for(0, "b"), "b");
+        assert_eq!(names.name_for(3, "a"), "a", "it is free again");
         let long = "層".repeat(1000);
-        assert!(names.of(4, &long).len() <= MAX_BYTES);
+        assert!(names.name_for(4, &long).len() <= MAX_BYTES);
     }
 
     /// So many that counting from the first number for each does not come to an end.
@@ -100,7 +100,7 @@ mod tests {
         let beginning = "x".repeat(MAX_BYTES);
         let mut names = Names::default();
         for number in 0..200_000 {
-            let name = names.of(number, &format!("{beginning}{number}")).to_owned();
+            let name = names.name_for(number, &format!("{beginning}{number}")).to_owned();
             let expected =
                 if number == 0 { beginning.clone() } else { format!("{beginning}-{}", number + 1) };
             assert_eq!(name, expected);
@@ -120,7 +120,7 @@ mod tests {
         #[test]
         fn any_name_is_one_component(name in ".{0,40}", number in 0_usize..3) {
             let mut names = Names::default();
-            let name = names.of(number, &directory_name(&name)).to_owned();
+            let name = names.name_for(number, &directory_name(&name)).to_owned();
             let mut components = Path::new(&name).components();
             prop_assert!(matches!(components.next(), Some(Component::Normal(_))), "{name}");
             prop_assert!(components.next().is_none() && !name.starts_with('.'), "{name}");

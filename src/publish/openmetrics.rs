@@ -1,11 +1,11 @@
-//! The state of runs as OpenMetrics text, of the kind that Prometheus reads.
+//! The state of runs as OpenMetrics text, which Prometheus reads.
 //!
-//! Everything is a gauge: a batch that is written again or taken out makes a sum smaller, which a counter must
-//! never become. Integers are written with all their digits, however long; whoever reads them into a 64-bit
-//! float rounds once.
+//! Everything is a gauge: a batch that is written again or removed makes a sum smaller, and a counter must never become
+//! smaller. Integers have all their digits, so that a reader that needs a 64-bit float rounds once.
 
 use super::names::Names;
-use crate::figures::{LayerFigures, Summary};
+use crate::figures::{Figure, LayerFigures, ShownIn, Summary};
+use crate::run::Severity;
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The media type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The most layers of all runs that have metrics of their own.
+/// The most layers, of all runs together, that have metrics.
 pub const MAX_LAYERS: usize = 10_000;
 
 /// A run at one moment.
@@ -33,23 +33,19 @@ pub fn render(runs: &[RunState]) -> String {
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     text.family("neurotop_build_info", None, "The version of neurotop that made this.");
     text.sample("neurotop_build_info", &version, 1);
-    of_runs(&mut text, runs);
-    of_layers(&mut text, runs);
+    write_runs(&mut text, runs);
+    write_layers(&mut text, runs);
     text.0 + "# EOF\n"
 }
 
-/// A value as it is written, where there is one.
-type Figure<T> = fn(&T) -> Option<String>;
-
-/// A metric: its name, its unit, its help, its value.
-type Metric<T> = (&'static str, Option<&'static str>, &'static str, Figure<T>);
+/// A metric of a run that is not a figure: its name, its unit, its help, its value.
+type RunMetric = (&'static str, Option<&'static str>, &'static str, fn(&RunState) -> Option<String>);
 
 fn some(value: impl Display) -> Option<String> {
     Some(value.to_string())
 }
 
-/// The metrics of a run.
-const OF_RUNS: [Metric<RunState>; 14] = [
+const RUN_METRICS: [RunMetric; 6] = [
     ("neurotop_samples", None, "Samples counted.", |run| some(run.summary.run.samples)),
     ("neurotop_expected_samples", None, "Samples that the manifest says to expect.", |run| {
         run.summary.run.expected_samples.and_then(some)
@@ -69,79 +65,35 @@ const OF_RUNS: [Metric<RunState>; 14] = [
             Some(format!("{}.{:03}", since.as_secs(), since.subsec_millis()))
         },
     ),
-    ("neurotop_updates", None, "Membrane updates of all layers.", |run| some(run.summary.total.updates)),
-    ("neurotop_dense_updates", None, "Updates if every neuron were updated at every step.", |run| {
-        some(run.summary.total.dense_updates)
-    }),
-    ("neurotop_effective_operations", None, "Effective operations of the priced layers.", |run| {
-        some(run.summary.total.effective_ops)
-    }),
-    ("neurotop_dense_operations", None, "Dense operations of the priced layers.", |run| {
-        some(run.summary.total.dense_ops)
-    }),
-    ("neurotop_effective_operations_per_sample", None, "Effective operations for each sample.", |run| {
-        float(run.summary.total.effective_ops_per_sample)
-    }),
-    ("neurotop_dense_operations_per_sample", None, "Dense operations for each sample.", |run| {
-        float(run.summary.total.dense_ops_per_sample)
-    }),
-    ("neurotop_updates_per_sample", None, "Membrane updates for each sample.", |run| {
-        float(run.summary.neurobench.membrane_updates)
-    }),
-    ("neurotop_sparsity_ratio", Some("ratio"), "1 - effective / dense operations.", |run| {
-        run.summary.total.sparsity.and_then(float)
-    }),
     ("neurotop_unpriced_layers", None, "Layers without a price, which the operations leave out.", |run| {
         some(run.summary.total.unpriced_layers)
     }),
 ];
 
-/// The metrics of a layer.
-const OF_LAYERS: [Metric<LayerFigures>; 7] = [
-    ("neurotop_layer_updates", None, "Membrane updates of a layer.", |layer| some(layer.updates)),
-    ("neurotop_layer_dense_updates", None, "Updates if every neuron were updated at every step.", |layer| {
-        some(layer.dense_updates)
-    }),
-    ("neurotop_layer_effective_operations", None, "Effective operations of a priced layer.", |layer| {
-        layer.effective_ops.and_then(some)
-    }),
-    ("neurotop_layer_dense_operations", None, "Dense operations of a priced layer.", |layer| {
-        layer.dense_ops.and_then(some)
-    }),
-    (
-        "neurotop_layer_effective_operations_per_sample",
-        None,
-        "Effective operations of a priced layer for each sample.",
-        |layer| layer.effective_ops_per_sample.and_then(float),
-    ),
-    (
-        "neurotop_layer_dense_operations_per_sample",
-        None,
-        "Dense operations of a priced layer for each sample.",
-        |layer| layer.dense_ops_per_sample.and_then(float),
-    ),
-    (
-        "neurotop_layer_sparsity_ratio",
-        Some("ratio"),
-        "1 - effective / dense operations of a layer.",
-        |layer| layer.sparsity.and_then(float),
-    ),
-];
-
-/// A float with the digits that give it again.
-fn float(value: f64) -> Option<String> {
-    Some(format!("{value:?}"))
-}
-
-fn of_runs(text: &mut Text, runs: &[RunState]) {
-    for (name, unit, help, figure) in OF_RUNS {
+fn write_runs(text: &mut Text, runs: &[RunState]) {
+    for (name, unit, help, metric) in RUN_METRICS {
         text.family(name, unit, help);
         for run in runs {
-            if let Some(value) = figure(run) {
+            if let Some(value) = metric(run) {
                 text.sample(name, &[("run", &run.label)], value);
             }
         }
     }
+    let totals = runs.iter().map(|run| &run.summary.total.sums);
+    for figure in Figure::applying_in(ShownIn::RunMetrics, totals) {
+        let name = format!("neurotop_{}", figure.metric);
+        text.family(&name, figure.unit.metric_suffix(), figure.help);
+        for run in runs {
+            if let Some(number) = figure.number(&run.summary.total.sums) {
+                text.sample(&name, &[("run", &run.label)], number.every_digit());
+            }
+        }
+    }
+    write_states(text, runs);
+}
+
+/// Batches, problems and status, each by a label of its own.
+fn write_states(text: &mut Text, runs: &[RunState]) {
     text.family("neurotop_batches", None, "Batches by what became of them; the seen ones are all of them.");
     for run in runs {
         let account = &run.summary.account;
@@ -155,11 +107,12 @@ fn of_runs(text: &mut Text, runs: &[RunState]) {
     }
     text.family("neurotop_problems", None, "Problems that are named, by what they mean for the figures.");
     for run in runs {
-        let count = |severity| {
+        let count = |(severity, name)| {
             let problems = run.summary.problems.iter().filter(|problem| problem.severity == severity);
-            (severity, problems.map(|problem| 1 + problem.more.total()).sum::<u64>())
+            (name, problems.map(|problem| 1 + problem.more.total()).sum::<u64>())
         };
-        text.by("neurotop_problems", run, "severity", &["set_aside", "notice"].map(count));
+        let severities = [(Severity::SetAside, "set_aside"), (Severity::Notice, "notice")];
+        text.by("neurotop_problems", run, "severity", &severities.map(count));
     }
     text.family("neurotop_run_status", None, "1 for what the run is, 0 for what it is not.");
     for run in runs {
@@ -175,7 +128,7 @@ struct Labelled<'a> {
     figures: &'a LayerFigures,
 }
 
-fn of_layers(text: &mut Text, runs: &[RunState]) {
+fn write_layers(text: &mut Text, runs: &[RunState]) {
     let mut layers = Vec::new();
     for run in runs {
         let mut names = Names::default();
@@ -183,18 +136,24 @@ fn of_layers(text: &mut Text, runs: &[RunState]) {
         for (number, figures) in run.summary.layers.iter().enumerate().take(room) {
             layers.push(Labelled {
                 run: &run.label,
-                layer: names.of(number, &figures.name).to_owned(),
+                layer: names.name_for(number, &figures.name).to_owned(),
                 figures,
             });
         }
     }
-    for (name, unit, help, figure) in OF_LAYERS {
-        text.family(name, unit, help);
+    let sums = layers.iter().map(|layer| &layer.figures.sums);
+    for figure in Figure::applying_in(ShownIn::LayerMetrics, sums) {
+        let name = &format!("neurotop_layer_{}", figure.metric);
+        text.family(name, figure.unit.metric_suffix(), figure.help);
         for layer in &layers {
-            let Some(value) = figure(layer.figures) else { continue };
+            let Some(number) = figure.number(&layer.figures.sums) else { continue };
             let neuron = layer.figures.neuron.as_deref().unwrap_or("");
             let neuron: String = neuron.chars().take(120).collect();
-            text.sample(name, &[("run", layer.run), ("layer", &layer.layer), ("neuron", &neuron)], value);
+            text.sample(
+                name,
+                &[("run", layer.run), ("layer", &layer.layer), ("neuron", &neuron)],
+                number.every_digit(),
+            );
         }
     }
     let all: usize = runs.iter().map(|run| run.summary.layers.len()).sum();
@@ -203,7 +162,6 @@ fn of_layers(text: &mut Text, runs: &[RunState]) {
     text.sample(name, &[], all - layers.len());
 }
 
-/// Text as it grows.
 struct Text(String);
 
 impl Text {
@@ -226,7 +184,7 @@ impl Text {
             self.0.push('"');
         }
         self.0 += if labels.is_empty() { " " } else { "} " };
-        // A string takes all that is written to it.
+        // Writing to a string never fails.
         let _ = writeln!(self.0, "{value}");
     }
 
@@ -238,7 +196,7 @@ impl Text {
     }
 }
 
-/// A label's value: the format has three characters that must not stand as they are.
+/// Escapes a label's value: the format reserves three characters.
 fn escape_to(text: &mut String, value: &str) {
     for character in value.chars() {
         match character {

@@ -1,40 +1,40 @@
-//! Serves the text of the newest state over HTTP, at `/metrics`: few clients at a time, each for a short time, so
-//! that slow and hostile ones cost little.
+//! Serves the newest text over HTTP at `/metrics`. Few clients are answered at a time, each for a short time, so that
+//! slow and hostile ones cost little.
 
-use super::clients::{Clients, Place, Stage};
+use super::clients::{ClientSlot, ClientStage, Clients};
 use super::host::Hosts;
 use super::metrics::Newest;
 use super::openmetrics::CONTENT_TYPE;
-use super::request::{Answer, read_request};
+use super::request::{HttpAnswer, read_request};
 use anyhow::Context;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a client may take to ask, and to take its answer: Prometheus gives up after 10 seconds.
+/// How long a client may take to send its request and to take the answer. Prometheus gives up after 10 seconds.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 const TAKE_WITHIN: Duration = Duration::from_secs(10);
 
-/// How much of an answer is written between two looks at the time.
+/// Bytes of an answer that are written between two checks of the deadline.
 const PIECE: usize = 1 << 16;
 
-/// What else a client sends is read for so long, that it may not miss the answer.
+/// How long the rest of a request is read, so that the client does not miss the answer.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// The time before the next client where the system has no room for one.
+/// The wait before the next client if the system has no room for one.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves at an address until the process ends; returns what there is to say about that.
+/// Serves at an address until the process ends; returns a sentence that says where.
 ///
 /// # Errors
-/// Where the address is in use or not this machine's, or the system gives no thread.
+/// If the address is in use or not this machine's, or the system gives no thread.
 pub(super) fn serve(address: SocketAddr, newest: Arc<Newest>) -> anyhow::Result<String> {
     let listener = TcpListener::bind(address).with_context(|| {
         format!("--openmetrics {address}: it cannot be served there; choose another port")
     })?;
     let address = listener.local_addr()?;
-    let hosts = Arc::new(Hosts::of(address));
+    let hosts = Arc::new(Hosts::served_at(address));
     std::thread::Builder::new()
         .name("openmetrics".into())
         .spawn(move || accept(&listener, &newest, &hosts))?;
@@ -52,36 +52,36 @@ fn accept(listener: &TcpListener, newest: &Arc<Newest>, hosts: &Arc<Hosts>) {
             continue;
         };
         let stream = Arc::new(stream);
-        let place = clients.let_in(number, Arc::clone(&stream));
+        let slot = clients.let_in(number, Arc::clone(&stream));
         let (newest, hosts, of_client) = (Arc::clone(newest), Arc::clone(hosts), Arc::clone(&stream));
         let answer = move || {
-            // A client that goes away has had enough.
-            let _ = answer(&of_client, &place, &newest, &hosts);
+            // The client may go away before it has its answer.
+            let _ = answer(&of_client, &slot, &newest, &hosts);
         };
-        // Without a thread the place is given back with the closure.
+        // Without a thread the slot is freed with the closure.
         if std::thread::Builder::new().name("client".into()).stack_size(1 << 18).spawn(answer).is_err() {
             refuse(&stream);
         }
     }
 }
 
-/// Tells a client to come again, without waiting for it.
+/// Tells a client to ask again later, without waiting for it.
 fn refuse(mut stream: &TcpStream) {
     // What does not fit into the socket's buffer at once is left out.
     let _ = stream.set_nonblocking(true);
-    let _ = stream.write(head(Answer::Busy, 0).as_bytes());
+    let _ = stream.write(head(HttpAnswer::Busy, 0).as_bytes());
 }
 
-fn answer(stream: &TcpStream, place: &Place, newest: &Newest, hosts: &Hosts) -> io::Result<()> {
+fn answer(stream: &TcpStream, slot: &ClientSlot, newest: &Newest, hosts: &Hosts) -> io::Result<()> {
     let asked = read_request(stream, hosts, Instant::now() + ASK_WITHIN);
-    if !place.reach(Stage::Taking) {
+    if !slot.reach(ClientStage::Taking) {
         refuse(stream);
         return Ok(());
     }
     let answer = asked?;
     let (text, body);
     let (length, body): (usize, &[u8]) = match answer {
-        Answer::Metrics { with_body } => {
+        HttpAnswer::Metrics { with_body } => {
             text = newest.text();
             (text.len(), if with_body { text.as_bytes() } else { &[] })
         }
@@ -93,13 +93,13 @@ fn answer(stream: &TcpStream, place: &Place, newest: &Newest, hosts: &Hosts) -> 
     let deadline = Instant::now() + TAKE_WITHIN;
     write(stream, head(answer, length).as_bytes(), deadline)?;
     write(stream, body, deadline)?;
-    // A connection that is closed while something unread has come is reset, and the answer may be lost with it.
+    // Closing a connection with unread bytes resets it, and the client may lose the answer.
     stream.shutdown(Shutdown::Write)?;
-    place.reach(Stage::Leaving);
+    slot.reach(ClientStage::Leaving);
     linger(stream)
 }
 
-/// Reads what else a client sends, for a short time.
+/// Reads the rest of what a client sends, for a short time.
 fn linger(mut stream: &TcpStream) -> io::Result<()> {
     stream.set_read_timeout(Some(LINGER))?;
     let deadline = Instant::now() + LINGER;
@@ -128,12 +128,12 @@ fn write(mut stream: &TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<
 }
 
 /// The head of an answer with a body of so many bytes.
-fn head(answer: Answer, length: usize) -> String {
+fn head(answer: HttpAnswer, length: usize) -> String {
     let content = match answer {
-        Answer::Metrics { .. } => CONTENT_TYPE,
+        HttpAnswer::Metrics { .. } => CONTENT_TYPE,
         _ => "text/plain; charset=utf-8",
     };
-    let allow = if answer == Answer::MethodNotAllowed { "Allow: GET, HEAD\r\n" } else { "" };
+    let allow = if answer == HttpAnswer::MethodNotAllowed { "Allow: GET, HEAD\r\n" } else { "" };
     format!(
         "HTTP/1.1 {}\r\nContent-Type: {content}\r\nContent-Length: {length}\r\n{allow}\
          Cache-Control: no-store\r\nConnection: close\r\n\r\n",

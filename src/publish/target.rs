@@ -1,4 +1,4 @@
-//! Where OpenMetrics text goes: into a file, or to whoever asks at an address.
+//! Where the OpenMetrics text goes: into a file, or to anyone who asks at an address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// A file to write, or an address to serve at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// The text is written to this file again and again.
+    /// The text replaces this file every few seconds.
     File(PathBuf),
     /// The text is served here, over HTTP.
     Address(SocketAddr),
@@ -17,8 +17,7 @@ pub enum Target {
 impl FromStr for Target {
     type Err = String;
 
-    /// `PORT`, `:PORT` and `localhost:PORT` are on loopback, other addresses have numbers, and anything else is
-    /// a file.
+    /// `PORT`, `:PORT` and `localhost:PORT` are on loopback. Other addresses are numbers. Anything else is a file.
     fn from_str(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Err("give a file or an address, as in 127.0.0.1:9464".into());

@@ -1,8 +1,9 @@
 //! Writes points as scalars into TensorBoard's event files, in a thread of its own.
 
 use super::event::{Event, Value};
-use crate::figures::sparsity;
-use crate::run::tally::quotient;
+use crate::figures::{Figure, RowSums, ShownIn};
+use crate::run::energy::EnergyPerOp;
+use crate::run::sums::{Operations, Updates};
 use crate::text::shown;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::collections::HashMap;
@@ -13,20 +14,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Values that may wait to be written before points are left out.
+/// Values that may wait to be written; further points are left out.
 const MAX_WAITING: usize = 1 << 20;
 
 /// Values in one record.
 const RECORD: usize = 1000;
 
-/// Orders that may wait, and how many of them points between others: the rest is for what must not be left out, of
-/// which each run has three.
+/// Orders that may wait, and how many of them may be points between others. The rest is room for orders that must not be
+/// left out, of which each run has three.
 const ORDERS: usize = 4096;
 const POINTS: usize = 2048;
 
-/// What a layer's points are called and priced with.
+/// How the points of a layer are named and priced.
 #[derive(Debug, Clone)]
-pub(super) struct Layer {
+pub(super) struct TaggedLayer {
     /// Its name in tags.
     pub(super) tag: String,
     /// Operations of an update, where it has a price.
@@ -35,61 +36,68 @@ pub(super) struct Layer {
 
 /// The sums of a run over its first batches.
 #[derive(Debug)]
-pub(super) struct Point {
+pub(super) struct ScalarPoint {
     /// The name of the run's directory.
     pub(super) directory: Arc<str>,
     /// The layers, in the order of the sums.
-    pub(super) layers: Arc<[Layer]>,
+    pub(super) layers: Arc<[TaggedLayer]>,
     /// When it was taken.
     pub(super) at: SystemTime,
     /// How many batches are counted.
     pub(super) step: u64,
     /// Their samples.
     pub(super) samples: u128,
-    /// Updates and dense updates of each layer.
-    pub(super) sums: Vec<(u128, u128)>,
-    /// Whether a batch was taken out or replaced since the point before, so that the difference of the two is
-    /// that of no batches.
+    /// The updates of each layer.
+    pub(super) updates: Vec<Updates>,
+    pub(super) energy_per_op: Option<EnergyPerOp>,
+    /// Whether a batch was removed or replaced since the point before. The difference of the two then stands for no
+    /// batches.
     pub(super) corrected: bool,
 }
 
-impl Point {
-    /// The most values of a point with so many layers.
+impl ScalarPoint {
+    /// The most values of a point with so many layers: each figure twice, since the start and since the point before,
+    /// and the samples.
     pub(super) fn values(layers: usize) -> usize {
-        9 + 4 * layers
+        let count = |output| Figure::all_in(output).count();
+        2 * count(ShownIn::TotalPoints) + 1 + 2 * count(ShownIn::LayerPoints) * layers
     }
 }
 
-/// Where a point is in its series.
+/// Whether further points follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Others follow, which have its sums too.
+pub(super) enum PointPlace {
+    /// Further points follow, whose sums include it.
     Between,
-    /// It is the last one.
     Last,
 }
 
-/// What the thread is to do.
-enum Order {
-    /// Begin the files of a run, of which an earlier process has counted so many batches.
-    Begin { directory: Arc<str>, resumed: u64 },
-    /// Write a point.
-    Write(Point),
+/// An order to the thread.
+enum WriteOrder {
+    /// Begin the files of a run. An earlier process counted `resumed` batches of it.
+    Begin {
+        directory: Arc<str>,
+        resumed: u64,
+    },
+    Write(ScalarPoint),
     /// End the files of a run.
-    End { directory: Arc<str> },
-    /// End all of it.
+    End {
+        directory: Arc<str>,
+    },
+    /// End the thread.
     Close,
 }
 
-/// The way to the thread that writes, for each of those who have points.
+/// The sender of orders to the thread. Each run has a clone.
 #[derive(Debug, Clone)]
-pub(super) struct Writer {
-    orders: Sender<Order>,
+pub(super) struct EventWriter {
+    orders: Sender<WriteOrder>,
     waiting: Arc<AtomicUsize>,
 }
 
-impl Writer {
-    /// Starts the thread, which says on `said` once what cannot be written, and tells in the end what could not be.
+impl EventWriter {
+    /// Starts the thread. It says on `said` once if a file cannot be written; the receiver gets why the last point could
+    /// not be written, if so.
     pub(super) fn start(root: PathBuf, said: Sender<String>) -> io::Result<(Self, Receiver<Option<String>>)> {
         let (orders, received) = bounded(ORDERS);
         let (ended, outcome) = bounded(1);
@@ -99,42 +107,42 @@ impl Writer {
             let mut files = Files { root, runs: HashMap::new(), failing: None, said };
             for order in received {
                 match order {
-                    Order::Begin { directory, resumed } => files.begin(directory, resumed),
-                    Order::End { directory } => drop(files.runs.remove(&directory)),
-                    Order::Write(point) => {
-                        let values = Point::values(point.sums.len());
+                    WriteOrder::Begin { directory, resumed } => files.begin(directory, resumed),
+                    WriteOrder::End { directory } => drop(files.runs.remove(&directory)),
+                    WriteOrder::Write(point) => {
+                        let values = ScalarPoint::values(point.updates.len());
                         files.write(point);
                         written.fetch_sub(values, Ordering::Relaxed);
                     }
-                    Order::Close => break,
+                    WriteOrder::Close => break,
                 }
             }
-            // Whoever closes may have given up.
+            // Nobody may be waiting any more.
             let _ = ended.send(files.failing);
         })?;
         Ok((Self { orders, waiting }, outcome))
     }
 
-    /// Begins the files of a run, where there is room for that to wait.
+    /// Begins the files of a run; returns false if the queue is full.
     pub(super) fn begin(&self, directory: Arc<str>, resumed: u64) -> bool {
-        self.orders.try_send(Order::Begin { directory, resumed }).is_ok()
+        self.orders.try_send(WriteOrder::Begin { directory, resumed }).is_ok()
     }
 
     pub(super) fn end(&self, directory: Arc<str>) {
-        let _ = self.orders.try_send(Order::End { directory });
+        let _ = self.orders.try_send(WriteOrder::End { directory });
     }
 
-    /// Has a point written; returns whether there was room for it to wait, which there is for a last one.
-    pub(super) fn write(&self, point: Point, place: Place) -> bool {
-        let values = Point::values(point.sums.len());
+    /// Has a point written; returns false if the queue is full. There is always room for a last point.
+    pub(super) fn write(&self, point: ScalarPoint, place: PointPlace) -> bool {
+        let values = ScalarPoint::values(point.updates.len());
         let waiting = self.waiting.load(Ordering::Relaxed);
         let is_full = self.orders.len() >= POINTS || (waiting > 0 && waiting + values > MAX_WAITING);
-        if place == Place::Between && is_full {
+        if place == PointPlace::Between && is_full {
             return false;
         }
         // Before it is sent: the thread takes them off once it is written.
         self.waiting.fetch_add(values, Ordering::Relaxed);
-        let is_sent = self.orders.try_send(Order::Write(point)).is_ok();
+        let is_sent = self.orders.try_send(WriteOrder::Write(point)).is_ok();
         if !is_sent {
             self.waiting.fetch_sub(values, Ordering::Relaxed);
         }
@@ -143,17 +151,17 @@ impl Writer {
 
     /// Has the thread end once all is written.
     pub(super) fn close(&self) {
-        let _ = self.orders.try_send(Order::Close);
+        let _ = self.orders.try_send(WriteOrder::Close);
     }
 }
 
 /// The last points on their way into the files.
 #[derive(Debug)]
-pub(super) struct Closing {
+pub(super) struct ClosingEventFiles {
     pub(super) outcome: Receiver<Option<String>>,
 }
 
-impl Closing {
+impl ClosingEventFiles {
     /// Waits until all is written, and no longer than until then; returns what could not be.
     pub(super) fn wait(self, until: Instant) -> Option<String> {
         match self.outcome.recv_deadline(until) {
@@ -179,9 +187,9 @@ struct Files {
 #[derive(Default)]
 struct RunFile {
     file: Option<EventFile>,
-    /// What TensorBoard is to forget before the next point: this step and all later ones.
+    /// TensorBoard must forget this step and all later ones before the next point.
     void_from: Option<u64>,
-    last: Option<Point>,
+    last: Option<ScalarPoint>,
 }
 
 impl Files {
@@ -190,8 +198,8 @@ impl Files {
         self.runs.insert(directory, run);
     }
 
-    /// Writes a point; what cannot be written is said once until it can be again.
-    fn write(&mut self, point: Point) {
+    /// Writes a point. A failure is said once, and again only after a success.
+    fn write(&mut self, point: ScalarPoint) {
         let directory = self.root.join(&*point.directory);
         let Some(run) = self.runs.get_mut(&point.directory) else { return };
         match run.write(&directory, &point) {
@@ -212,7 +220,7 @@ impl Files {
 }
 
 impl RunFile {
-    fn write(&mut self, directory: &Path, point: &Point) -> io::Result<()> {
+    fn write(&mut self, directory: &Path, point: &ScalarPoint) -> io::Result<()> {
         let (wall, step) = (seconds(point.at), step(point.step));
         let mut records = Vec::new();
         let repeats = self.last.as_ref().is_some_and(|last| point.step <= last.step);
@@ -233,15 +241,15 @@ impl RunFile {
     }
 }
 
-/// An event file: whole records only, unless the process is killed in the middle of one.
+/// An event file. It holds whole records only, unless the process is killed in the middle of one.
 struct EventFile {
     file: File,
     length: u64,
 }
 
 impl EventFile {
-    /// A new file with these records, whose name sorts behind those that are there: TensorBoard reads them in
-    /// this order.
+    /// A new file with these records. Its name sorts behind those of existing files, since TensorBoard reads them in this
+    /// order.
     fn create(directory: &Path, wall: f64, records: &[u8]) -> io::Result<Self> {
         std::fs::create_dir_all(directory)?;
         let mut newest = 0;
@@ -279,7 +287,7 @@ impl EventFile {
 /// The time in the name of an event file.
 fn file_time(name: &str) -> Option<u64> {
     let rest = name.strip_prefix("events.out.tfevents.")?;
-    // What is no time sorts behind every time, so that it must not count as one.
+    // A larger number would sort behind every time, so it does not count.
     rest.split('.').next()?.parse().ok().filter(|&time| time < 9_999_999_999)
 }
 
@@ -291,73 +299,95 @@ fn step(batches: u64) -> i64 {
     i64::try_from(batches).unwrap_or(i64::MAX)
 }
 
-/// The scalars of a point; `last` is the one before it, where the batches between them have figures.
-fn values(point: &Point, last: Option<&Point>) -> Vec<Value> {
-    let nothing = (0, &[][..]);
-    let first = (point.step == 1).then_some(nothing);
-    let last = last.map(|last| (last.samples, &*last.sums)).or(first);
-    let mut values = Vec::with_capacity(Point::values(point.sums.len()));
-    let (mut total, mut batch) = (Sums::default(), Sums::default());
-    for (at, (layer, &(updates, dense))) in point.layers.iter().zip(&point.sums).enumerate() {
-        let sums = Sums::of(updates, dense, layer.price);
+/// The scalars of a point. With `last`, the point before it, also those of the batches between the two.
+fn values(point: &ScalarPoint, last: Option<&ScalarPoint>) -> Vec<Value> {
+    let mut values = Vec::with_capacity(ScalarPoint::values(point.updates.len()));
+    let first = (point.step == 1).then_some((0, &[][..]));
+    let last = last.map(|last| (last.samples, &*last.updates)).or(first);
+    let row = |updates: Updates, operations, samples| RowSums {
+        samples,
+        updates: Some(updates),
+        operations,
+        energy_per_op: point.energy_per_op,
+    };
+    let mut total = row(Updates::default(), Some(Operations::default()), point.samples);
+    let mut batch =
+        last.map(|(samples, _)| RowSums { samples: point.samples.saturating_sub(samples), ..total });
+    for (at, (layer, &updates)) in point.layers.iter().zip(&point.updates).enumerate() {
+        let priced = |updates: Updates| layer.price.map(|price| updates.times(price));
+        let sums = row(updates, priced(updates), total.samples);
         total.add(&sums);
-        sums.say(&format!("neurotop/layers/{}/", layer.tag), point.samples, layer.price, &mut values);
-        let Some((last_samples, last_sums)) = last else { continue };
-        let before = last_sums.get(at).copied().unwrap_or_default();
-        let since = Sums::of(updates.saturating_sub(before.0), dense.saturating_sub(before.1), layer.price);
-        batch.add(&since);
-        let samples = point.samples.saturating_sub(last_samples);
-        since.say(&format!("neurotop/layers/{}/batch_", layer.tag), samples, layer.price, &mut values);
+        push(&mut values, &format!("neurotop/layers/{}/", layer.tag), layer_output(layer), &sums);
+        let (Some((_, last)), Some(batch)) = (last, &mut batch) else { continue };
+        let before = last.get(at).copied().unwrap_or_default();
+        let since = Updates {
+            effective: updates.effective.saturating_sub(before.effective),
+            dense: updates.dense.saturating_sub(before.dense),
+        };
+        let sums = row(since, priced(since), batch.samples);
+        batch.add(&sums);
+        push(&mut values, &format!("neurotop/layers/{}/batch_", layer.tag), layer_output(layer), &sums);
     }
-    values.extend(total.total("neurotop/total/", point.samples));
+    push(&mut values, "neurotop/total/", ShownIn::TotalPoints, &total);
     values.push(Value::scalar("neurotop/total/samples".into(), point.samples as f64));
-    if let Some((last_samples, _)) = last {
-        values.extend(batch.total("neurotop/total/batch_", point.samples.saturating_sub(last_samples)));
+    if let Some(batch) = batch {
+        push(&mut values, "neurotop/total/batch_", ShownIn::TotalPoints, &batch);
     }
     values
 }
 
-/// Sums of updates, and of the operations of what has a price.
-#[derive(Default)]
-struct Sums {
-    updates: u128,
-    effective: u128,
-    dense: u128,
+fn layer_output(layer: &TaggedLayer) -> ShownIn {
+    if layer.price.is_some() { ShownIn::LayerPoints } else { ShownIn::UnpricedLayerPoints }
 }
 
-impl Sums {
-    fn of(updates: u128, dense: u128, price: Option<u64>) -> Self {
-        let price = u128::from(price.unwrap_or(0));
-        Self { updates, effective: updates.saturating_mul(price), dense: dense.saturating_mul(price) }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.updates = self.updates.saturating_add(other.updates);
-        self.effective = self.effective.saturating_add(other.effective);
-        self.dense = self.dense.saturating_add(other.dense);
-    }
-
-    /// A layer's scalars: operations where it has a price, else updates.
-    fn say(&self, prefix: &str, samples: u128, price: Option<u64>, values: &mut Vec<Value>) {
-        let mut say = |figure: &str, value| values.push(Value::scalar(format!("{prefix}{figure}"), value));
-        match price {
-            Some(_) => say("effective_ops_per_sample", quotient(self.effective, samples)),
-            None => say("updates_per_sample", quotient(self.updates, samples)),
-        }
-        if let Some(sparsity) = sparsity(self.effective, self.dense) {
-            say("sparsity", sparsity);
+/// Pushes the figures of an output that have a value.
+fn push(values: &mut Vec<Value>, prefix: &str, output: ShownIn, sums: &RowSums) {
+    for figure in Figure::all_in(output) {
+        if let Some(number) = figure.number(sums) {
+            values.push(Value::scalar(format!("{prefix}{}", figure.tag), number.as_f64()));
         }
     }
+}
 
-    /// The total's scalars.
-    fn total(&self, prefix: &str, samples: u128) -> Vec<Value> {
-        let figures = [
-            ("effective_ops_per_sample", Some(quotient(self.effective, samples))),
-            ("dense_ops_per_sample", Some(quotient(self.dense, samples))),
-            ("updates_per_sample", Some(quotient(self.updates, samples))),
-            ("sparsity", sparsity(self.effective, self.dense)),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(energy: Option<&str>) -> ScalarPoint {
+        let layer = |tag: &str, price| TaggedLayer { tag: tag.into(), price };
+        ScalarPoint {
+            directory: "run".into(),
+            layers: [layer("a", Some(4)), layer("b", None)].into(),
+            at: UNIX_EPOCH,
+            step: 2,
+            samples: 2,
+            updates: vec![Updates { effective: 9, dense: 12 }, Updates { effective: 1, dense: 2 }],
+            energy_per_op: energy.map(|energy| energy.parse().expect("an energy")),
+            corrected: false,
+        }
+    }
+
+    #[test]
+    fn the_figures_of_a_point_are_those_of_the_table() {
+        let layer = [("layers/a/effective_ops_per_sample", 18.0), ("layers/a/sparsity", 0.25)];
+        let rest = [
+            ("layers/b/updates_per_sample", 0.5),
+            ("total/effective_ops_per_sample", 18.0),
+            ("total/dense_ops_per_sample", 24.0),
+            ("total/updates_per_sample", 5.0),
+            ("total/sparsity", 0.25),
+            ("total/saved_ops_per_sample", 6.0),
         ];
-        let said = figures.into_iter().filter_map(|(figure, value)| Some((figure, value?)));
-        said.map(|(figure, value)| Value::scalar(format!("{prefix}{figure}"), value)).collect()
+        let expected = |more: &[(&str, f64)]| -> Vec<Value> {
+            let all = layer.iter().chain(&rest).chain(more).chain(&[("total/samples", 2.0)]);
+            all.map(|&(tag, value)| Value::scalar(format!("neurotop/{tag}"), value)).collect()
+        };
+        assert_eq!(values(&point(None), None), expected(&[]));
+        assert_eq!(values(&point(Some("0.5pJ")), None), expected(&[("total/energy_per_sample", 9.0)]));
+        let same = point(None);
+        let all = values(&same, Some(&same));
+        assert!(all.len() <= ScalarPoint::values(2));
+        let nothing = Value::scalar("neurotop/layers/a/batch_effective_ops_per_sample".into(), 0.0);
+        assert!(all.contains(&nothing), "there was no batch since the same point");
     }
 }

@@ -1,5 +1,5 @@
-//! Writes the text of the newest state into a file, again and again, as node_exporter's textfile collector
-//! wants it: whole or not at all.
+//! Replaces a file with the newest text every few seconds, always whole, as node_exporter's textfile collector needs
+//! it.
 
 use super::metrics::Newest;
 use crate::figures::{check_place, replace};
@@ -11,28 +11,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The time between two writes.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// A file that is written again and again.
+/// A file that is replaced every few seconds by a thread of its own.
 #[derive(Debug)]
 pub(super) struct TextFile {
-    /// Dropped to end it.
+    /// Dropping it ends the thread.
     _until: Sender<()>,
-    /// What could not be written in the end.
+    /// Why the last text could not be written, if so.
     outcome: Receiver<Option<String>>,
 }
 
 impl TextFile {
-    /// Starts to write; what cannot be written later on is said once.
+    /// Starts the thread. A later failure to write is said once.
     ///
     /// # Errors
-    /// Where the file cannot be written, or the system gives no thread.
+    /// If the file cannot be written, or the system gives no thread.
     pub(super) fn start(path: PathBuf, newest: Arc<Newest>, said: Sender<String>) -> anyhow::Result<Self> {
         check(&path)?;
         let (until, over) = bounded(0);
         let (ended, outcome) = bounded(1);
-        let mut file = Written { path, newest, said, text: None, failing: None };
+        let mut file = TextFileWriter { path, newest, said, text: None, failing: None };
         std::thread::Builder::new().name("openmetrics".into()).spawn(move || {
             while over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let text = file.newest.text();
@@ -40,26 +39,26 @@ impl TextFile {
             }
             let text = file.newest.last_text();
             file.write(text);
-            // Whoever closes may have given up.
+            // Nobody may be waiting any more.
             let _ = ended.send(file.failing);
         })?;
         Ok(Self { _until: until, outcome })
     }
 
-    /// Has the last state written.
-    pub(super) fn close(self) -> Closing {
-        Closing { outcome: self.outcome }
+    /// Ends the thread once it has written the last state.
+    pub(super) fn close(self) -> ClosingTextFile {
+        ClosingTextFile { outcome: self.outcome }
     }
 }
 
-/// The last state on its way into the file.
+/// The thread while it writes the last state.
 #[derive(Debug)]
-pub(super) struct Closing {
+pub(super) struct ClosingTextFile {
     outcome: Receiver<Option<String>>,
 }
 
-impl Closing {
-    /// Waits until it is written, and no longer than until then; returns what could not be.
+impl ClosingTextFile {
+    /// Waits until it is written, at most until the deadline; returns why it was not.
     pub(super) fn wait(self, until: Instant) -> Option<String> {
         self.outcome.recv_deadline(until).unwrap_or_else(|error| match error {
             RecvTimeoutError::Timeout => Some("--openmetrics: the last state was not written in time".into()),
@@ -68,8 +67,8 @@ impl Closing {
     }
 }
 
-/// The file and what was last written to it.
-struct Written {
+/// The file and the text that was last written to it.
+struct TextFileWriter {
     path: PathBuf,
     newest: Arc<Newest>,
     said: Sender<String>,
@@ -77,7 +76,7 @@ struct Written {
     failing: Option<String>,
 }
 
-impl Written {
+impl TextFileWriter {
     fn write(&mut self, text: Arc<str>) {
         if self.failing.is_none() && self.text.as_ref() == Some(&text) {
             return;
@@ -98,7 +97,7 @@ impl Written {
     }
 }
 
-/// Refuses a file that cannot be written at all, at the start of a run and not at its end.
+/// Refuses a file that can never be written already at the start.
 fn check(path: &Path) -> anyhow::Result<()> {
     if path.is_dir() {
         bail!("--openmetrics {}: it is a directory; name a file in it", shown(path));

@@ -1,19 +1,19 @@
-//! Which batches get points of their own, so that a series grows with the logarithm of its length.
+//! Decides which batches get a point, so that a series grows with the logarithm of its length.
 
 use std::time::{Duration, Instant};
 
-/// Values that a series may have before its points become sparser.
+/// Values of a series before its points become sparser.
 const VALUES: usize = 1 << 17;
 
-/// The bounds of the points that a series may have before they become sparser.
+/// The least and the most points of a series before they become sparser.
 const POINTS: (usize, usize) = (16, 512);
 
-/// The longest that a counted batch is without a point, at first.
+/// The longest time that a counted batch waits for a point, at first.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Says when a point is due. Of `2 P` batches each has one, of the next `2 P` every second one, of the next
-/// `4 P` every fourth one, and so on; and a batch is not without one for longer than 5 s or a `P`-th of the time
-/// so far. `P` is 512, and less where a point has many values.
+/// Says when a point is due. Each of the first `2 P` batches has one, every second one of the next `2 P`, every fourth
+/// one of the next `4 P`, and so on. No batch waits for a point longer than 5 s or a `P`-th of the time so far. `P` is
+/// 512, or less if a point has many values.
 #[derive(Debug, Clone)]
 pub(super) struct Thinning {
     points: u64,
@@ -23,7 +23,7 @@ pub(super) struct Thinning {
 }
 
 impl Thinning {
-    /// A series that starts now, with so many values in each point.
+    /// A series that starts now, with `values` in each point.
     pub(super) fn new(values: usize, now: Instant) -> Self {
         let points = (VALUES / values.max(1)).clamp(POINTS.0, POINTS.1) as u64;
         Self { points, started: now, next_step: 0, next_time: now }
@@ -42,7 +42,7 @@ impl Thinning {
         self.next_time = now + PATIENCE.max(elapsed / self.points as u32);
     }
 
-    /// Starts the steps over.
+    /// Starts the steps again from 0.
     pub(super) fn restart(&mut self) {
         self.next_step = 0;
     }

@@ -7,6 +7,7 @@
 //! of it. Nothing here makes summaries, draws, prints or exports, and nothing here waits for anybody who does. Whoever
 //! publishes a run implements the traits in `points.rs`.
 
+pub mod energy;
 pub mod exported;
 pub mod interval;
 pub mod layer_updates;

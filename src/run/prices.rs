@@ -1,5 +1,6 @@
 //! The operations of one membrane update of a neuron.
 
+use super::energy::EnergyPerOp;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -92,13 +93,24 @@ fn neurobench_cost(neuron: &str, reset: &str) -> Option<u64> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Costs {
     added: BTreeMap<(String, String), u64>,
+    energy_per_op: Option<EnergyPerOp>,
 }
 
 impl Costs {
     /// NeuroBench's costs with the user's. Of two rules for the same neuron and reset mechanism, the later counts.
     pub fn with_rules(rules: impl IntoIterator<Item = CostRule>) -> Self {
         let added = rules.into_iter().map(|rule| ((rule.neuron, rule.reset), rule.ops_per_update)).collect();
-        Self { added }
+        Self { added, energy_per_op: None }
+    }
+
+    /// The same with the energy of one operation, where the user gives it.
+    pub fn with_energy(self, energy_per_op: Option<EnergyPerOp>) -> Self {
+        Self { energy_per_op, ..self }
+    }
+
+    /// The energy of one operation, where the user gives it.
+    pub fn energy_per_op(&self) -> Option<EnergyPerOp> {
+        self.energy_per_op
     }
 
     /// The user's rules, in the order of their names.

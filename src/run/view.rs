@@ -1,5 +1,6 @@
 //! A run at one moment: documents, sums, series, ranks, account, problems.
 
+use super::energy::EnergyPerOp;
 use super::owner::FirstBatches;
 use super::{Presence, Problem, Severity, Watching};
 use crate::count::BatchCount;
@@ -631,6 +632,12 @@ impl Run {
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Sets the energy of one operation: a part of a run says nothing of it.
+    pub fn set_energy(&mut self, energy_per_op: Option<EnergyPerOp>) {
+        let settings = Arc::make_mut(&mut self.settings);
+        settings.costs = std::mem::take(&mut settings.costs).with_energy(energy_per_op);
     }
 
     /// Names the run after its new directory, unless its manifest names it.

@@ -61,6 +61,7 @@ def test_a_file_has_the_figures_of_the_summary(tmp_path: Path, neurotop_command:
         "neurotop_dense_operations_per_sample": total["dense_ops_per_sample"],
         "neurotop_updates_per_sample": told["neurobench"]["MembraneUpdates"],
         "neurotop_sparsity_ratio": total["sparsity"],
+        "neurotop_saved_operations_per_sample": total["saved_ops_per_sample"],
         "neurotop_unpriced_layers": 0,
     }.items():
         assert found[metric] == [(label, value)], metric
@@ -76,6 +77,7 @@ def test_a_file_has_the_figures_of_the_summary(tmp_path: Path, neurotop_command:
             "effective_operations_per_sample": "effective_ops_per_sample",
             "dense_operations_per_sample": "dense_ops_per_sample",
             "sparsity_ratio": "sparsity",
+            "saved_operations_per_sample": "saved_ops_per_sample",
         }.items():
             assert found[f"neurotop_layer_{metric}"][at] == (labels, layer[figure])
 

@@ -39,7 +39,8 @@ def figures(told: dict[str, Any]) -> dict[str, float]:
     """What the last scalars must be by a summary, rounded as they are."""
     total = told["total"]
     expected = {f"neurotop/total/{name}": total[name] for name in
-                ("effective_ops_per_sample", "dense_ops_per_sample", "sparsity")}
+                ("effective_ops_per_sample", "dense_ops_per_sample", "sparsity",
+                 "saved_ops_per_sample")}
     expected["neurotop/total/updates_per_sample"] = told["neurobench"]["MembraneUpdates"]
     expected["neurotop/total/samples"] = told["run"]["samples"]
     for layer in told["layers"]:
@@ -59,7 +60,8 @@ def test_every_batch_has_its_figures(tmp_path: Path, neurotop_command: str) -> N
     assert {tag: last[tag] for tag in expected} == expected
     assert set(scalars) - set(expected) == {
         *(f"neurotop/total/batch_{name}" for name in
-          ("effective_ops_per_sample", "dense_ops_per_sample", "updates_per_sample", "sparsity")),
+          ("effective_ops_per_sample", "dense_ops_per_sample", "updates_per_sample", "sparsity",
+           "saved_ops_per_sample")),
         *(f"neurotop/layers/{layer}/batch_{name}" for layer in ("a", "b.c") for name in
           ("effective_ops_per_sample", "sparsity")),
     }
@@ -246,7 +248,7 @@ def test_many_batches_of_many_layers_stay_small(tmp_path: Path, neurotop_command
     run = handmade.whole(tmp_path / "run", 260, layers)
     told = handmade.summary(neurotop_command, run, "--tensorboard", str(tmp_path / "tb"))
     scalars = read(tmp_path / "tb" / "run")
-    assert len(scalars) == 9 + 4 * 300
+    assert len(scalars) == 11 + 4 * 300
     found = scalars[TOTAL]
     # 131,072 values are 108 points: each batch up to 216, then every second one, and the last.
     expected = [*range(1, 217), *range(218, 261, 2)]

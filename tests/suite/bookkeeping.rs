@@ -59,7 +59,7 @@ fn summary_of(run: &Path) -> Value {
 
 /// All figures of a run but the account, and what depends on when it is looked at.
 fn figures(run: &Run) -> Value {
-    let mut summary = serde_json::to_value(Summary::of(run, SystemTime::now())).expect("JSON");
+    let mut summary = serde_json::to_value(Summary::new(run, SystemTime::now())).expect("JSON");
     for field in ["account", "complete", "incomplete"] {
         summary.as_object_mut().expect("an object").remove(field);
     }

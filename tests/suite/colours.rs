@@ -6,7 +6,7 @@ use crate::dashboard::{
 };
 use crate::support::changes::{Change, apply};
 use neurotop::dashboard::{Action, ColourDepth, Motion, Theme, ThemeName, UiState, View, ViewModel};
-use neurotop::figures::{Baseline, Figure, Figures, Summary};
+use neurotop::figures::{ComparedRun, Figure, Summary};
 use neurotop::run::{Presence, Run};
 use neurotop::snapshot::{End, SnapshotError};
 use ratatui::backend::TestBackend;
@@ -150,15 +150,14 @@ fn the_totals_agree_with_neurobench_or_do_not() {
 #[test]
 fn a_gain_is_good_and_a_loss_is_bad_in_every_list() {
     let against = |run: &Run, base: &Run| {
-        let figures = Figures::of(&Summary::of(base, at(8)));
-        let base = Some(Arc::new(Baseline::new("baseline", figures)));
+        let base = Some(Arc::new(ComparedRun::from_summary("baseline", &Summary::new(base, at(8)))));
         ViewModel { base, ..model(run, at(24)) }
     };
     let (early, late) = (demo(4), demo(12));
     let change = |model: &ViewModel| {
         let base =
-            model.base.as_ref().expect("a baseline").total().value(Figure::Sparsity).expect("a sparsity");
-        model.summary.total.sparsity.expect("a sparsity") - base
+            model.base.as_ref().expect("a baseline").rows.total.value(Figure::SPARSITY).expect("a sparsity");
+        model.summary.total.sums.sparsity().expect("a sparsity") - base
     };
     let (gain, loss) = (against(&late, &early), against(&early, &late));
     assert!(change(&gain) > 0.0 && change(&loss) < 0.0);

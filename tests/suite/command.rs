@@ -286,6 +286,34 @@ fn a_condition_that_holds_fails_the_check() {
 }
 
 #[test]
+fn the_energy_of_an_operation_prices_every_row() {
+    let run = support::golden("conv-mixed-digits");
+    let told = json(&summary(&run, &["--format", "json", "--energy-per-op", "500fJ"]));
+    let classes = told["neurons"].as_object().expect("classes").values();
+    for row in told["layers"].as_array().expect("layers").iter().chain(classes).chain([&told["total"]]) {
+        let effective = row["effective_ops_per_sample"].as_f64().expect("a figure");
+        assert_eq!(row["energy_per_sample"], effective * 0.5, "{row}");
+    }
+    for format in ["text", "csv", "md"] {
+        let of = |args: &[&str]| text(&summary(&run, &[&["--format", format], args].concat()).stdout);
+        assert!(of(&["--energy-per-op", "0.9pJ"]).contains("energy"), "{format}");
+        assert!(!of(&[]).contains("energy"), "{format}");
+    }
+    let check = |args: &[&str]| {
+        let output = summary(&run, &[&["--fail-if", "energy_per_sample>5000"], args].concat());
+        (output.status.code(), text(&output.stderr))
+    };
+    assert_eq!(check(&["--energy-per-op", "400fJ"]), (Some(0), String::new()));
+    let (code, why) = check(&["--energy-per-op", "600fJ"]);
+    assert!(code == Some(4) && why.contains("energy_per_sample>5000: it is 60"), "{why}");
+    let (code, why) = check(&[]);
+    assert!(code == Some(4) && why.contains("no --energy-per-op"), "{why}");
+    for wrong in ["1", "-1pJ", "1J"] {
+        assert_eq!(summary(&run, &["--energy-per-op", wrong]).status.code(), Some(2), "{wrong}");
+    }
+}
+
+#[test]
 fn the_recorder_is_printed_as_it_is() {
     let output = neurotop().arg("recorder").output().expect("it runs");
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/python/neurotop/recorder.py");

@@ -8,8 +8,9 @@ use neurotop::dashboard::{
     Action, Appearance, ColourDepth, DetailKey, DetailResult, KeyMode, LAYERS, ListColumns, Motion, RANKS,
     RUNS, Request, RunRow, Sort, Symbols, ThemeName, UiState, View, ViewModel, draw, row,
 };
-use neurotop::figures::{Baseline, Figures, Summary};
+use neurotop::figures::{Basis, ComparedRun, FIGURES, RowSums, ShownIn, Summary};
 use neurotop::follow::Account;
+use neurotop::run::sums::Operations;
 use neurotop::run::{Addition, Presence, Problem, Runs, Severity, Watching};
 use neurotop::run::{Run, Status};
 use neurotop::snapshot::{Batch, BatchId, End, LayerShape, Manifest, SnapshotError};
@@ -586,15 +587,15 @@ fn ascii_is_all_that_is_drawn_where_there_is_nothing_else() {
 fn a_row_is_copied_with_every_digit_and_cannot_steer_a_terminal() {
     let layers = model(&demo(7), at(0)).summary.layers;
     let cells: Vec<String> = row(&layers[0]).split('\t').map(str::to_owned).collect();
-    assert_eq!(cells.len(), 7);
+    assert_eq!(cells.len(), 8);
     assert_eq!(cells[0], layers[0].name);
-    assert_eq!(cells[4].parse::<f64>().ok(), layers[0].effective_ops_per_sample, "every digit");
-    assert_eq!(cells[6].parse::<f64>().ok(), layers[0].sparsity, "every digit");
+    assert_eq!(cells[4].parse::<f64>().ok(), layers[0].sums.effective_per_sample(), "every digit");
+    assert_eq!(cells[6].parse::<f64>().ok(), layers[0].sums.sparsity(), "every digit");
     let mut strange = model(&many_layers(3), at(0)).summary.layers.remove(2);
     strange.name = "a\tb\n\u{1b}]52;c;eA==\u{7}".into();
     let text = row(&strange);
-    assert!(text.ends_with("\tRLeaky\tsubtract\t\t\t\t"), "a figure that is not known is empty: {text:?}");
-    assert_eq!(text.matches('\t').count(), 6);
+    assert!(text.ends_with("\tRLeaky\tsubtract\t\t\t\t\t"), "a figure that is not known is empty: {text:?}");
+    assert_eq!(text.matches('\t').count(), 7);
     assert!(!text.contains(['\n', '\u{1b}', '\u{7}']), "{text:?}");
 }
 
@@ -672,10 +673,15 @@ pub(crate) fn rows() -> Vec<RunRow> {
         status,
         progress: (part > 0.0).then_some(part),
         revision: 0,
-        samples: (192.0 * part) as u128,
-        effective: 27_693.04,
-        dense: 31_820.0,
-        sparsity: (part > 0.0).then_some(0.1297),
+        sums: RowSums {
+            samples: (192.0 * part) as u128,
+            updates: None,
+            operations: Some(Operations {
+                effective: (5_317_064.0 * part) as u128,
+                dense: (6_109_440.0 * part) as u128,
+            }),
+            energy_per_op: None,
+        },
         problems: number % 2,
         complete: part == 1.0,
         refused: false,
@@ -923,9 +929,9 @@ fn the_map_of_neurons_has_colours_where_there_are_any() {
 }
 
 /// The demo's run after its first batches, to compare later ones with.
-pub(crate) fn baseline() -> Option<Arc<Baseline>> {
-    let summary = Summary::of(&demo(4), at(8));
-    Some(Arc::new(Baseline::new("baseline-seed0", Figures::of(&summary))))
+pub(crate) fn baseline() -> Option<Arc<ComparedRun>> {
+    let summary = Summary::new(&demo(4), at(8));
+    Some(Arc::new(ComparedRun::from_summary("baseline-seed0", &summary)))
 }
 
 #[test]
@@ -967,10 +973,12 @@ fn a_figure_is_short_or_left_out_and_never_cut() {
         wide[4..7].iter().flat_map(|line| line.split([' ', '│'])).map(Into::into).collect();
     let wide = lines_of(&draw_on(300, 80, &compared, &mut UiState::default()));
     allowed.extend(wide[4..7].iter().flat_map(|line| line.split([' ', '│'])).map(str::to_owned));
-    let figures = [summary.total.effective_ops_per_sample, summary.total.dense_ops_per_sample];
-    let of_layer = [layer.effective_ops_per_sample, layer.dense_ops_per_sample];
-    let counts = [layer.updates as f64, layer.dense_updates as f64, 512.0];
-    let updates = [layer.updates as f64 / 192.0, summary.neurobench.membrane_updates];
+    let figures =
+        [summary.neurobench.neuron_operations.effective, summary.neurobench.neuron_operations.dense];
+    let of_layer = [layer.sums.effective_per_sample(), layer.sums.dense_per_sample()];
+    let counted = layer.sums.updates.expect("updates");
+    let counts = [counted.effective as f64, counted.dense as f64, 512.0];
+    let updates = [counted.effective as f64 / 192.0, summary.neurobench.membrane_updates];
     let all = figures.into_iter().chain(of_layer.into_iter().flatten()).chain(counts).chain(updates);
     allowed.extend(all.map(compact));
     for columns in 1..130 {
@@ -985,6 +993,31 @@ fn a_figure_is_short_or_left_out_and_never_cut() {
             let figures = if view == View::Layer { 4..7 } else { 5..6 };
             assert_eq!(strange_numbers(&lines[figures], &allowed), [""; 0], "{columns} columns: {lines:#?}");
         }
+    }
+}
+
+#[test]
+fn every_figure_of_the_table_has_a_column_and_a_line_in_the_help() {
+    let mut run = demo(12);
+    for asked in [false, true] {
+        run.set_energy(asked.then(|| "0.9pJ".parse().expect("an energy")));
+        let shown = ViewModel { rows: rows(), ..model(&run, at(24)) };
+        for view in [View::Overview, View::Runs] {
+            let screen = draw_on(300, 60, &shown, &mut on(view)).to_string();
+            for figure in FIGURES.iter().filter(|figure| figure.shown_in.contains(&ShownIn::Tables)) {
+                let is_shown = asked || figure.basis != Basis::Energy;
+                assert_eq!(screen.contains(figure.heading), is_shown, "{}: {screen}", figure.name);
+            }
+        }
+        // 27,693.04 operations a sample of 0.9 pJ.
+        assert_eq!(
+            draw_on(300, 60, &shown, &mut on(View::Overview)).to_string().contains("24,923.74"),
+            asked
+        );
+    }
+    let help = lines_of(&screen_of(150, 100, &run, &mut on(View::Help), at(24))).join(" ");
+    for figure in FIGURES.iter().filter(|figure| figure.shown_in.contains(&ShownIn::Tables)) {
+        assert!(help.contains(figure.help), "{}: {help}", figure.name);
     }
 }
 
@@ -1142,8 +1175,7 @@ fn a_refreshed_model_has_the_figures_of_a_new_one() {
         let (shown, row) = (&model.summary, &model.rows[0]);
         assert_eq!(*shown, Summary::without_steps(&runs.shown().run, at(9)));
         let total = &shown.total;
-        assert_eq!((row.effective, row.dense), (total.effective_ops_per_sample, total.dense_ops_per_sample));
-        assert_eq!((row.sparsity, row.problems), (total.sparsity, shown.problems.len()));
+        assert_eq!((row.sums, row.problems), (total.sums, shown.problems.len()));
     }
 }
 

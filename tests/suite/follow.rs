@@ -207,13 +207,13 @@ fn a_manifest_that_comes_last_prices_what_was_counted() {
     let mut watch = Watch::start(run.path());
     put(run.path(), 0);
     watch.until_counted(1);
-    assert_eq!(Summary::of(&watch.run, SystemTime::now()).total.effective_ops, 0);
+    assert_eq!(Summary::new(&watch.run, SystemTime::now()).total.sums.effective(), Some(0));
     fs::write(run.path().join("manifest.json"), "{\"format\": \"neuro").expect("half a manifest");
     watch.nothing_more();
     manifest(run.path(), Some(1));
     watch.until("it is priced", |run| run.manifest().is_some());
-    let summary = Summary::of(&watch.run, SystemTime::now());
-    assert_eq!(summary.total.effective_ops, u128::from(4 * SMALL.0));
+    let summary = Summary::new(&watch.run, SystemTime::now());
+    assert_eq!(summary.total.sums.effective(), Some(u128::from(4 * SMALL.0)));
     watch.until("nothing is wrong any more", |run| run.problems().next().is_none());
 }
 

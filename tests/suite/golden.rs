@@ -27,9 +27,9 @@ fn count(manifest: &Path, batches: &[PathBuf], mut check: impl FnMut(usize, &Sum
             count_batch(&batch, &mut scratch).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         run.add(Addition::new((number as u64).into(), "batch".into(), now, 0, count), now);
         run = run.concluded(now);
-        check(number, &Summary::of(&run, now));
+        check(number, &Summary::new(&run, now));
     }
-    Summary::of(&run, now)
+    Summary::new(&run, now)
 }
 
 fn assert_figures(name: &str, summary: &Summary, expected: &Value) {
@@ -76,7 +76,12 @@ fn reference_by_step(name: &str) -> BTreeMap<String, Vec<u128>> {
 fn assert_steps(name: &str, summary: &Summary, expected: &BTreeMap<String, Vec<u128>>) {
     for layer in &summary.layers {
         assert_eq!(layer.updates_by_step, expected[&layer.name], "{name}: {}", layer.name);
-        assert_eq!(layer.updates_by_step.iter().sum::<u128>(), layer.updates, "{name}: {}", layer.name);
+        assert_eq!(
+            layer.updates_by_step.iter().sum::<u128>(),
+            layer.sums.updates.expect("updates").effective,
+            "{name}: {}",
+            layer.name
+        );
     }
 }
 

@@ -158,7 +158,7 @@ fn integers_have_all_their_digits() {
         let (name, modified) = (format!("batch-{number}.npz"), SystemTime::now());
         run.add(Addition::new(number.into(), name, modified, 1, count), modified);
     }
-    let summary = Arc::new(Summary::of(&run.concluded(SystemTime::now()), SystemTime::now()));
+    let summary = Arc::new(Summary::new(&run.concluded(SystemTime::now()), SystemTime::now()));
     let metrics = parse(&render(&[RunState { label: "x".into(), summary, last_batch: None }]));
     let sum = 3 * u128::from(u64::MAX);
     assert_eq!(metrics["neurotop_updates"][0].1, sum.to_string());
@@ -167,6 +167,24 @@ fn integers_have_all_their_digits() {
         metrics["neurotop_last_batch_timestamp_seconds"].is_empty(),
         "there is no value for what is unknown"
     );
+}
+
+#[test]
+fn the_energy_has_a_metric_where_it_is_asked_for() {
+    let names = ["neurotop_energy_per_sample_picojoules", "neurotop_layer_energy_per_sample_picojoules"];
+    for (energy, value) in [(Some("250fJ"), Some("0.0")), (None, None)] {
+        let mut settings = support::settings("x", true);
+        settings.costs = settings.costs.with_energy(energy.map(|energy| energy.parse().expect("an energy")));
+        let mut run = Run::new(settings);
+        run.take_manifest(manifest(["lif".to_owned()]));
+        let summary = Arc::new(Summary::without_steps(&run, SystemTime::now()));
+        let metrics = parse(&render(&[RunState { label: "x".into(), summary, last_batch: None }]));
+        for name in names {
+            let sample = metrics.get(name).and_then(|samples| samples.first());
+            assert_eq!(sample.map(|sample| sample.1.as_str()), value, "{name}");
+        }
+        assert_eq!(metrics["neurotop_saved_operations_per_sample"][0].1, "0.0");
+    }
 }
 
 /// `neurotop watch` that serves.

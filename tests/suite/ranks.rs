@@ -92,13 +92,13 @@ impl Follower {
     }
 
     fn summary(&self) -> Summary {
-        Summary::of(&self.run(), SystemTime::now())
+        Summary::new(&self.run(), SystemTime::now())
     }
 
     /// Of each rank: batches counted, batches behind, samples.
     fn ranks(&self) -> Vec<(u32, u64, u64, u128)> {
         let ranks = self.summary().ranks.into_iter();
-        ranks.map(|rank| (rank.rank, rank.batches, rank.behind, rank.samples)).collect()
+        ranks.map(|rank| (rank.rank, rank.batches, rank.behind, rank.sums.samples)).collect()
     }
 
     fn state(&self, rank: u32) -> Option<RankState> {
@@ -161,8 +161,8 @@ fn directories_and_prefixes_are_one_run_and_numbers_are_those_of_their_ranks() {
     let shares: f64 = summary.ranks.iter().filter_map(|rank| rank.share).sum();
     assert!((shares - 6.0 / 7.0).abs() < 1e-9, "one batch belongs to no rank: {shares}");
     let own = &summary.ranks[0];
-    assert_eq!((own.updates, own.dense_updates), (Some(18), Some(24)));
-    assert_eq!((own.effective_ops, own.dense_ops), (Some(72), Some(96)));
+    assert_eq!(own.sums.updates.map(|updates| (updates.effective, updates.dense)), Some((18, 24)));
+    assert_eq!((own.sums.effective(), own.sums.dense()), (Some(72), Some(96)));
     // A batch of a rank that is written again replaces its own count, and no other's.
     sleep(Duration::from_millis(20));
     let mut changed = small_batch();
@@ -173,7 +173,10 @@ fn directories_and_prefixes_are_one_run_and_numbers_are_those_of_their_ranks() {
         run.tally().layers()[0].updates.effective == u128::from(6 * SMALL.0 + 4)
     });
     let ranks = follower.summary().ranks;
-    assert_eq!((ranks[0].updates, ranks[1].updates, ranks[2].updates), (Some(13), Some(18), Some(18)));
+    assert_eq!(
+        [0, 1, 2].map(|at: usize| ranks[at].sums.updates.map(|updates| updates.effective)),
+        [13, 18, 18].map(Some)
+    );
 }
 
 #[test]
@@ -336,7 +339,7 @@ fn the_run_ends_with_its_last_rank_and_each_is_held_against_its_own_results() {
     assert_eq!(follower.summary().agreement, Agreement::Agrees);
     write_end(&end, &json!({"samples": 4, "batches": 2, "neurobench": results(18.5)}));
     follower.until("they differ", |run| {
-        matches!(Summary::of(run, SystemTime::now()).agreement,
+        matches!(Summary::new(run, SystemTime::now()).agreement,
             Agreement::Differs { ref differences } if differences[0].starts_with("rank 1: Effective Neuron Ops: NeuroBench reports 18.5"))
     });
     // The run's own end goes first.

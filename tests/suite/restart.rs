@@ -47,7 +47,7 @@ fn until(watch: &mut Watch, what: &str, condition: impl Fn(&Run) -> bool) {
 }
 
 fn summary(watch: &Watch) -> Summary {
-    Summary::of(&newest(watch), SystemTime::UNIX_EPOCH)
+    Summary::new(&newest(watch), SystemTime::UNIX_EPOCH)
 }
 
 /// Leaves as the program does.

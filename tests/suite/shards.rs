@@ -36,7 +36,7 @@ fn shard(number: u64, of: u64) -> Shard {
 }
 
 fn as_json(report: &impl Report) -> String {
-    report.render(Format::Json, Colours::Off).expect("JSON")
+    report.render(Format::JSON, Colours::Off).expect("JSON")
 }
 
 /// Writes each part and reads it back, as other processes do, and merges them in this order.
@@ -48,7 +48,7 @@ fn merge(parts: &[RunPart]) -> anyhow::Result<Summary> {
         assert_eq!(&read, part, "it is read as it was written");
         merge.add(Path::new(&format!("{}.json", part.shard())), read)?;
     }
-    Ok(Summary::of(&merge.finish(STALL_AFTER)?.run, now()))
+    Ok(Summary::new(&merge.finish(STALL_AFTER)?.run, now()))
 }
 
 /// In an order that depends on a number.
@@ -239,7 +239,7 @@ proptest! {
         let in_ranks = world.ranks.is_some();
         let batches = batches.into_iter().filter(|(id, _)| in_ranks || id.rank.is_none());
         let batches: Vec<(BatchId, Made)> = batches.collect();
-        let whole = Summary::of(&world.count(shuffled(batches.clone(), turn).iter(), world.missing), now());
+        let whole = Summary::new(&world.count(shuffled(batches.clone(), turn).iter(), world.missing), now());
         let parts = (1..=of).map(|number| {
             // By the rule of the command, or by any other.
             let mine = |batch: BatchId| match (by_name, batch.number ^ turn ^ u64::from(batch.rank.unwrap_or(9))) {
@@ -268,8 +268,8 @@ fn long_runs_are_merged_exactly_too() {
     for (many, stride) in [(513, 1), (2000, 1), (700, 1000), (1500, 3)] {
         let batches: Vec<(BatchId, Made)> =
             (0..many).map(|number| ((number * stride).into(), made(number))).collect();
-        let whole = as_json(&Summary::of(&world.count(batches.iter(), 0), now()));
-        let backwards = as_json(&Summary::of(&world.count(batches.iter().rev(), 0), now()));
+        let whole = as_json(&Summary::new(&world.count(batches.iter(), 0), now()));
+        let backwards = as_json(&Summary::new(&world.count(batches.iter().rev(), 0), now()));
         assert_eq!(whole, backwards, "{many} batches");
         let units =
             serde_json::from_str::<Value>(&whole).expect("JSON")["total"]["uncertainty"]["units"].as_u64();
@@ -312,7 +312,7 @@ fn ranks_that_run_are_as_far_behind_and_as_silent_as_in_one_pass() {
                 .map(move |number| (BatchId { number, rank: Some(rank) }, made(900_000 + every * number)))
         })
         .collect();
-    let whole = Summary::of(&world.count(batches.iter(), 1), now());
+    let whole = Summary::new(&world.count(batches.iter(), 1), now());
     let states: Vec<RankState> = whole.ranks.iter().map(|rank| rank.state).collect();
     use RankState::{Behind, Counting, Done, Silent};
     assert_eq!(states, [Counting, Behind, Done, Silent, Silent]);
@@ -346,7 +346,7 @@ fn count(run: &Path, shard: Shard) -> (Summary, RunPart) {
         news.recv_timeout(Duration::from_secs(60)).expect("something new");
     }
     let run = newest(&watch);
-    (Summary::of(&run, now()), RunPart::from_run(&run, shard))
+    (Summary::new(&run, now()), RunPart::from_run(&run, shard))
 }
 
 #[track_caller]
@@ -526,6 +526,10 @@ fn the_command_merges_what_it_counted() {
         let merged = stdout(&merge_words(&parts, &["--format", format]), 0);
         assert_eq!(merged, stdout(&["summary", word(&run), "--format", format], 0), "{format}");
     }
+    let energy = ["--energy-per-op", "0.9pJ", "--format", "csv"];
+    let merged = stdout(&merge_words(&parts, &energy), 0);
+    assert_eq!(merged, stdout(&[&["summary", word(&run)], &energy[..]].concat(), 0));
+    assert!(merged.lines().next().is_some_and(|header| header.ends_with(",energy_per_sample")), "{merged}");
     let exported = place.path().join("merged.json");
     stdout(&merge_words(&parts, &["--export", word(&exported)]), 0);
     assert_eq!(

@@ -51,7 +51,7 @@ impl Live {
     pub fn until(&mut self, what: &str, condition: impl Fn(&Run) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !condition(&self.run) {
-            assert!(Instant::now() < deadline, "{what}: {:#?}", Summary::of(&self.run, SystemTime::now()));
+            assert!(Instant::now() < deadline, "{what}: {:#?}", Summary::new(&self.run, SystemTime::now()));
             self.take(Duration::from_millis(100));
         }
     }

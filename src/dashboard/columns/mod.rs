@@ -3,6 +3,7 @@
 
 mod chart_lines;
 mod classes;
+mod figures;
 mod layers;
 mod ranks;
 mod runs;
@@ -22,6 +23,9 @@ use std::ops::RangeInclusive;
 
 /// The priority of a column that never gives way.
 pub const ALWAYS: u8 = u8::MAX;
+
+/// Columns of a lower priority are shown only where no text is shortened for them.
+pub const EXTRA: u8 = 10;
 
 /// From this width on, a list writes figures out instead of shortening them.
 const ROOMY: u16 = 100;
@@ -135,7 +139,7 @@ pub struct Column<T> {
     /// Whether the heading is cut where the texts are shorter.
     pub is_heading_cut: bool,
     pub content: ColumnContent<T>,
-    is_shown: fn(&ViewModel) -> bool,
+    is_shown: Box<dyn Fn(&ViewModel) -> bool + Send + Sync>,
     /// What the list is sorted by, and whether the first click sorts from the largest down.
     sort: Option<(KeyFn<T>, bool)>,
     /// Whether the list is sorted by it at the start.
@@ -158,7 +162,7 @@ impl<T> Column<T> {
             growth: Growth::Fixed,
             is_heading_cut: false,
             content: ColumnContent::Text(Box::new(cell)),
-            is_shown: |_| true,
+            is_shown: Box::new(|_| true),
             sort: None,
             sorts_first: false,
         }
@@ -205,8 +209,8 @@ impl<T> Column<T> {
     }
 
     /// Shows it only where this holds.
-    fn shown_if(self, is_shown: fn(&ViewModel) -> bool) -> Self {
-        Self { is_shown, ..self }
+    fn shown_if(self, is_shown: impl Fn(&ViewModel) -> bool + Send + Sync + 'static) -> Self {
+        Self { is_shown: Box::new(is_shown), ..self }
     }
 
     /// Lets the list be sorted by it; the first click sorts from the least up.

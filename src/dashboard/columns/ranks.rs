@@ -3,54 +3,70 @@
 
 use super::super::meter::meter;
 use super::super::theme::Theme;
+use super::figures::{self, FigureStyle};
 use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, SortKey};
-use crate::figures::RankFigures;
+use crate::figures::{RankFigures, ShownIn};
 use crate::run::ranks::RankState;
-use crate::text::{compact, decimal, percent, span, thousands};
+use crate::text::{percent, span, thousands};
 use ratatui::style::Style;
 use ratatui::text::Line;
 use std::sync::LazyLock;
 
+const STYLE: FigureStyle = FigureStyle {
+    shown_in: ShownIn::RankTables,
+    write: figures::roomy,
+    ratio: |_| Style::new(),
+    priority: 60,
+    has_changes: |_| false,
+};
+
 pub static RANKS: LazyLock<ListColumns<RankFigures>> = LazyLock::new(|| ListColumns {
     own_order: None,
-    columns: vec![
+    columns: states().chain(figures::columns(&STYLE)).chain(shares()).collect(),
+});
+
+fn states() -> impl Iterator<Item = Column<RankFigures>> {
+    [
         rank(),
         state(),
         batches(),
         behind(),
         // `12 min 34 s`, `1 d 02 h`.
-        Column::figure("quiet for", 11..=11, 8, |rank: &RankFigures, context| {
+        Column::figure("quiet for", 11..=11, 80, |rank: &RankFigures, context| {
             let is_silent = rank.state == RankState::Silent;
             let style = if is_silent { context.theme.warn } else { context.theme.dim };
             let time = rank.quiet().filter(|_| rank.state != RankState::Done);
             Cell::new(time.map_or(NONE.to_owned(), span), style)
         })
         .descending(|rank| rank.quiet().map(|time| time.as_nanos()).into()),
-        Column::figure("waiting", 7..=20, 2, |rank: &RankFigures, context| {
+        Column::figure("waiting", 7..=20, 20, |rank: &RankFigures, context| {
             Cell::new(thousands(rank.waiting.into()), context.theme.dim)
         })
         .descending(|rank| SortKey::Whole(rank.waiting.into())),
-        Column::figure("set aside", 9..=20, 3, |rank: &RankFigures, context| {
+        Column::figure("set aside", 9..=20, 30, |rank: &RankFigures, context| {
             let style = if rank.set_aside > 0 { context.theme.bad } else { context.theme.dim };
             Cell::new(thousands(rank.set_aside.into()), style)
         })
         .descending(|rank| SortKey::Whole(rank.set_aside.into())),
-        Column::figure("samples", 7..=20, 4, |rank: &RankFigures, _| Cell::plain(thousands(rank.samples)))
-            .descending(|rank| SortKey::Whole(rank.samples)),
-        Column::figure("effective", 9..=20, 6, |rank: &RankFigures, context| {
-            let value = rank.effective_ops_per_sample.filter(|_| rank.samples > 0);
-            let write = |value| if context.is_roomy() { decimal(value, 2) } else { compact(value) };
-            Cell::plain(value.map_or(NONE.to_owned(), write))
+        Column::figure("samples", 7..=20, 40, |rank: &RankFigures, _| {
+            Cell::plain(thousands(rank.sums.samples))
         })
-        .descending(|rank| rank.effective_ops_per_sample.into()),
-        Column::figure("share", 5..=20, 5, |rank: &RankFigures, _| {
+        .descending(|rank| SortKey::Whole(rank.sums.samples)),
+    ]
+    .into_iter()
+}
+
+fn shares() -> impl Iterator<Item = Column<RankFigures>> {
+    [
+        Column::figure("share", 5..=20, 50, |rank: &RankFigures, _| {
             Cell::plain(rank.share.map_or(NONE.to_owned(), percent))
         })
         .descending(|rank| rank.share.into()),
         // It says what the batches behind say, and does not sort.
-        Column::picture("", 8..=60, 1, progress),
-    ],
-});
+        Column::picture("", 8..=60, 10, progress),
+    ]
+    .into_iter()
+}
 
 /// The columns of the panel in the overview.
 pub static RANK_PANEL: LazyLock<ListColumns<RankFigures>> =
@@ -80,7 +96,7 @@ fn batches() -> Column<RankFigures> {
 }
 
 fn behind() -> Column<RankFigures> {
-    Column::figure("behind", 6..=20, 7, |rank: &RankFigures, context| {
+    Column::figure("behind", 6..=20, 70, |rank: &RankFigures, context| {
         let style = if rank.state == RankState::Behind { context.theme.warn } else { Style::new() };
         Cell::new(thousands(rank.behind.into()), style)
     })

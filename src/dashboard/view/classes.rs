@@ -9,11 +9,14 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 /// Columns that the list takes without and with changes against a baseline, its frame included.
-const WIDTH: u16 = 34;
-const COMPARED_WIDTH: u16 = 40;
+const WIDTH: u16 = 36;
+const COMPARED_WIDTH: u16 = 42;
+/// More for the column of the energy.
+const ENERGY_WIDTH: u16 = 11;
 
 pub(super) fn width(model: &ViewModel) -> u16 {
-    if model.baseline().is_some() { COMPARED_WIDTH } else { WIDTH }
+    let width = if model.baseline().is_some() { COMPARED_WIDTH } else { WIDTH };
+    width + if model.summary.total.sums.energy_per_op.is_some() { ENERGY_WIDTH } else { 0 }
 }
 
 /// Draws operations per sample and sparsity of each class, and under them how far they are from the baseline's, where

@@ -5,6 +5,7 @@ use super::super::key_table::{KeyRow, KeyTable};
 use super::list::draw_text;
 use super::wrap::wrapped;
 use super::{Theme, UiState, ViewModel};
+use crate::figures::{Figure, ShownIn};
 use crate::text::elide;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -39,16 +40,14 @@ fn lines(keys: &KeyTable, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     };
     let keys = keys.iter().flat_map(|(label, help)| entry(&elide(label, label_width), theme.accent, help));
     let mouse = MOUSE.into_iter().flat_map(|(what, help)| entry(what, theme.accent, help));
+    let figures = Figure::all_in(ShownIn::Tables).map(|figure| (figure.heading, figure.help));
     let terms = [
-        ("effective", "operations of the membrane updates that changed a potential"),
-        ("dense", "operations if every neuron were updated at every time step"),
-        ("sparsity", "1 - effective / dense"),
         ("share", "a layer's part of all effective operations"),
         ("cost", "operations of one update, by NeuroBench or by --cost"),
         ("trend", "membrane updates per sample, over the batches"),
         ("behind", "how many batches fewer a rank has than the furthest one"),
         ("silent", "a rank that has sent nothing for five times as long as a batch takes"),
     ];
-    let terms = terms.into_iter().flat_map(|(term, meaning)| entry(term, theme.strong, meaning));
+    let terms = figures.chain(terms).flat_map(|(term, meaning)| entry(term, theme.strong, meaning));
     keys.chain(mouse).chain(std::iter::once(Line::raw(""))).chain(terms).collect()
 }

@@ -6,7 +6,7 @@ use super::super::detail_loader::DetailResult;
 use super::wrap::fitting;
 use super::{Theme, UiState, ViewModel, bars, neurons, panel};
 use crate::count::layer_detail::{FiniteRange, LayerDetail, Potentials};
-use crate::figures::{Figure, LayerFigures};
+use crate::figures::{Figure, FigureUnit, LayerFigures, Number};
 use crate::run::tally::quotient;
 use crate::text::{compact, decimal, elide, percent, thousands};
 use ratatui::Frame;
@@ -204,11 +204,10 @@ fn number(text: String, value: f64) -> Value {
 /// What is known of the layer from the start, then what its neurons did.
 fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel, theme: &Theme) -> Vec<Fact> {
     let none = || word("–");
-    let per_sample = |value: Option<f64>| value.map_or_else(none, |value| number(decimal(value, 2), value));
     let count = |value: u128| number(thousands(value), value as f64);
     let part = |value: Option<f64>| value.map_or_else(none, |value| (percent(value), Some(percent(value))));
-    let whole = model.summary.total.effective_ops;
-    let share = layer.effective_ops.filter(|_| whole > 0).map(|part| quotient(part, whole));
+    let share = layer.sums.share_of(model.summary.total.sums.effective().unwrap_or_default());
+    let updates = layer.sums.updates.unwrap_or_default();
     let counted = by_step(layer, model).len() as u64;
     let detail = detail.and_then(|detail| detail.result.as_ref().ok());
     let steps = detail.map(|detail| detail.steps).or((counted > 0).then_some(counted));
@@ -221,34 +220,39 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
         || word("unpriced"),
         |ops| (format!("{} ops/update", thousands(ops.into())), Some(thousands(ops.into()))),
     );
-    let per_sample_updates = Some(quotient(layer.updates, model.summary.run.samples));
-    [
+    let figure = |figure: &'static Figure| match figure.number(&layer.sums).map(Number::as_f64) {
+        Some(value) if figure.unit != FigureUnit::Ratio => number(decimal(value, 2), value),
+        value => part(value),
+    };
+    let facts = [
         ("neuron", "neuron", word(layer.neuron.as_deref().unwrap_or("?"))),
         ("reset", "reset", word(layer.reset.as_deref().unwrap_or("?"))),
         ("cost", "cost", cost),
         ("neurons", "neurons", shape),
         ("time steps", "steps", steps.map_or_else(none, |steps| count(steps.into()))),
-        ("updates", "upd.", count(layer.updates)),
-        ("of dense", "of", count(layer.dense_updates)),
+        ("updates", "upd.", count(updates.effective)),
+        ("of dense", "of", count(updates.dense)),
         ("share of effective", "share", part(share)),
-        ("effective/sample", "eff.", per_sample(layer.effective_ops_per_sample)),
-        ("dense/sample", "dense", per_sample(layer.dense_ops_per_sample)),
-        ("updates/sample", "upd.", per_sample(per_sample_updates)),
-        ("sparsity", "sparsity", part(layer.sparsity)),
     ]
-    .map(|(label, short_label, (value, short_value))| {
-        let figure = match label {
-            "effective/sample" => Some(Figure::EffectivePerSample),
-            "dense/sample" => Some(Figure::DensePerSample),
-            "updates/sample" => Some(Figure::MembraneUpdates),
-            "sparsity" => Some(Figure::Sparsity),
-            _ => None,
-        };
-        let change = figure.and_then(|figure| changes::of_layer(figure, &layer.name, &layer.sums(), model));
-        let change = change.map(|change| changes::span(&change, theme));
+    .map(|(label, short_label, (value, short_value))| Fact {
+        label,
+        short_label,
+        value,
+        short_value,
+        change: None,
+    });
+    let compared = [
+        ("effective/sample", "eff.", Figure::EFFECTIVE_PER_SAMPLE),
+        ("dense/sample", "dense", Figure::DENSE_PER_SAMPLE),
+        ("updates/sample", "upd.", Figure::MEMBRANE_UPDATES),
+        ("sparsity", "sparsity", Figure::SPARSITY),
+    ]
+    .map(|(label, short_label, compared)| {
+        let change = changes::of_row(compared, layer, model).map(|change| changes::span(&change, theme));
+        let (value, short_value) = figure(compared);
         Fact { label, short_label, value, short_value, change }
-    })
-    .into()
+    });
+    facts.into_iter().chain(compared).collect()
 }
 
 /// The most important facts in three lines, with as many words and digits as fit.
@@ -257,10 +261,11 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
     let known = |value: &Option<String>| value.as_deref().map_or("?".to_owned(), |value| elide(value, 12));
     let kind = format!("{}:{}", known(&layer.neuron), known(&layer.reset));
     let per_sample = |value: Option<f64>, text: &dyn Fn(f64) -> String| value.map_or("–".to_owned(), text);
-    let (effective, dense) = (layer.effective_ops_per_sample, layer.dense_ops_per_sample);
+    let (effective, dense) = (layer.sums.effective_per_sample(), layer.sums.dense_per_sample());
+    let all_updates = layer.sums.updates.unwrap_or_default().effective;
     let precise = |value| decimal(value, 2);
     let operations = |text| format!("{} of {}", per_sample(effective, text), per_sample(dense, text));
-    let sparsity = layer.sparsity.map_or("–".into(), percent);
+    let sparsity = layer.sums.sparsity().map_or("–".into(), percent);
     let updates = |text: String| format!("{sparsity} sparse, {text} updates");
     let place = if width > place.width() + 3 { format!(" {place}") } else { String::new() };
     vec![
@@ -284,8 +289,8 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
         roomiest(
             width,
             [
-                updates(thousands(layer.updates)),
-                updates(compact(layer.updates as f64)),
+                updates(thousands(all_updates)),
+                updates(compact(all_updates as f64)),
                 format!("{sparsity} sparse"),
                 sparsity.clone(),
             ],
@@ -318,7 +323,7 @@ fn draw_steps(frame: &mut Frame<'_>, area: Rect, layer: &LayerFigures, model: &V
     bars::draw(frame, bars, &shares, if highest > 0.0 { highest } else { 1.0 }, theme.running);
     let kept: u128 = by_step.iter().sum();
     let last = match by_step.len() {
-        steps if kept < layer.updates => format!("step {steps} of more "),
+        steps if kept < layer.sums.updates.unwrap_or_default().effective => format!("step {steps} of more "),
         steps => format!("step {steps} "),
     };
     let scale = format!("1: all, then at most {}", percent(highest));

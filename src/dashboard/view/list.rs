@@ -1,7 +1,7 @@
 //! Draws lists of every kind: rows in columns, or lines of text, with a scroll bar and the position where there is
 //! more than fits. Only rows in sight are built.
 
-use super::super::columns::{ALWAYS, Cell, CellContext, Column, ColumnContent, Growth, ListColumns};
+use super::super::columns::{ALWAYS, Cell, CellContext, Column, ColumnContent, EXTRA, Growth, ListColumns};
 use super::super::list_state::{ListPlaces, ListState};
 use super::{Theme, ViewModel, panel};
 use crate::text::elide;
@@ -139,8 +139,14 @@ fn fit<T>(mut columns: Vec<ShownColumn<'_, T>>, width: u16) -> Vec<ShownColumn<'
     let needed = |columns: &[ShownColumn<'_, T>]| columns.iter().map(|shown| shown.width + 1).sum::<u16>();
     let mut priorities: Vec<u8> = columns.iter().map(|shown| shown.column.priority).collect();
     priorities.sort_unstable();
+    // What names and other texts need in order to be whole.
+    let missing = |columns: &[ShownColumn<'_, T>]| {
+        let texts = columns.iter().filter(|shown| shown.column.growth == Growth::ToContent);
+        texts.map(|shown| shown.needed.saturating_sub(shown.width)).sum::<u16>()
+    };
     for priority in priorities {
-        if needed(&columns) <= width + 1 || priority == ALWAYS {
+        let more = if priority < EXTRA { missing(&columns) } else { 0 };
+        if needed(&columns) + more <= width + 1 || priority == ALWAYS {
             break;
         }
         columns.retain(|shown| shown.column.priority != priority);

@@ -4,6 +4,7 @@ use super::list::draw_text;
 use super::wrap::wrapped;
 use super::{Theme, UiState, ViewModel};
 use crate::figures::Agreement;
+use crate::run::Severity;
 use crate::run::problem_list::More;
 use crate::text::{elide, thousands};
 use ratatui::Frame;
@@ -68,8 +69,8 @@ fn entries<'a>(
     let summary = &model.summary;
     let problems = summary.problems.iter().map(|problem| {
         let (what, style) = match problem.severity {
-            "set_aside" => ("set aside", theme.bad),
-            _ => ("note", theme.warn),
+            Severity::SetAside => ("set aside", theme.bad),
+            Severity::Notice => ("note", theme.warn),
         };
         (
             format!("{what}  {}", elide(&problem.path, LONGEST)),

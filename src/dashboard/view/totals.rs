@@ -3,7 +3,7 @@
 use super::super::changes;
 use super::super::meter::meter;
 use super::{Theme, ViewModel, panel};
-use crate::figures::{Agreement, Change, Figure};
+use crate::figures::{Agreement, Change, Figure, FigureUnit, Number, ShownIn};
 use crate::text::{compact, decimal, elide, percent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -21,31 +21,25 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 
 fn draw_framed(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let name = match model.baseline() {
-        Some(baseline) => format!("Total, per sample, against {}", elide(baseline.name(), 24)),
+        Some(baseline) => format!("Total, per sample, against {}", elide(&baseline.name, 24)),
         None => "Total, per sample".to_owned(),
     };
     let inner = panel(frame, area, name, agreement(model, theme), theme);
     let [labels, values, gauge] =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
     let total = &model.summary.total;
-    let strong = theme.strong;
-    let updates = model.summary.neurobench.membrane_updates;
-    let figures: [(&str, Figure, Style); 4] = [
-        ("effective ops", Figure::EffectivePerSample, strong),
-        ("dense ops", Figure::DensePerSample, strong),
-        ("membrane updates", Figure::MembraneUpdates, strong),
-        ("sparsity", Figure::Sparsity, theme.accent),
-    ];
-    let columns = Layout::horizontal([Constraint::Fill(1); 4]);
+    let figures = Figure::applying_in(ShownIn::Totals, [&total.sums]);
+    let columns = Layout::horizontal(figures.iter().map(|_| Constraint::Fill(1)));
     let (label_cells, value_cells) = (columns.split(labels), columns.split(values));
-    for (at, (label, figure, style)) in figures.into_iter().enumerate() {
-        let choices = match figure {
-            Figure::EffectivePerSample => effective(model),
-            Figure::DensePerSample => written(total.dense_ops_per_sample),
-            Figure::MembraneUpdates => written(updates),
-            _ => vec![total.sparsity.map_or("–".into(), percent)],
+    for (at, &figure) in figures.iter().enumerate() {
+        let is_ratio = figure.unit == FigureUnit::Ratio;
+        let choices = match figure.number(&total.sums) {
+            _ if figure == Figure::EFFECTIVE_PER_SAMPLE => effective(model),
+            Some(value) if !is_ratio => written(value.as_f64()),
+            value => vec![figure.text(value)],
         };
-        let change = changes::of_total(figure, model);
+        let style = if is_ratio { theme.accent } else { theme.strong };
+        let (label, change) = (figure.panel_label, changes::of_row(figure, total, model));
         frame.render_widget(Line::styled(format!(" {label}"), theme.dim), label_cells[at]);
         frame.render_widget(
             value_line(&choices, change, style, value_cells[at].width, theme),
@@ -63,7 +57,7 @@ fn written(value: f64) -> Vec<String> {
 /// The effective operations per sample, with their uncertainty where there is room.
 fn effective(model: &ViewModel) -> Vec<String> {
     let total = &model.summary.total;
-    let mut choices = written(total.effective_ops_per_sample);
+    let mut choices = written(total.sums.effective_per_sample().unwrap_or_default());
     if let Some(uncertainty) = total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0) {
         choices.insert(0, format!("{} ± {}", choices[0], compact(uncertainty.half_width)));
     }
@@ -95,7 +89,7 @@ fn value_line(
 /// Draws which part of the dense operations is effective.
 fn draw_gauge(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let total = &model.summary.total;
-    let ratio = total.sparsity.map_or(0.0, |sparsity| 1.0 - sparsity);
+    let ratio = total.sums.sparsity().map_or(0.0, |sparsity| 1.0 - sparsity);
     let label = match total.unpriced_layers {
         0 => format!(" {} of dense is effective ", percent(ratio)),
         1 => format!(" {} of dense is effective; 1 layer unpriced ", percent(ratio)),
@@ -129,7 +123,7 @@ fn stability(model: &ViewModel, theme: &Theme) -> Line<'static> {
 
 fn draw_lines(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let total = &model.summary.total;
-    let sparsity = total.sparsity.map_or("–".into(), percent);
+    let sparsity = total.sums.sparsity().map_or("–".into(), percent);
     let unpriced = match total.unpriced_layers {
         0 => Span::raw(""),
         layers => Span::styled(format!("{layers} unpriced "), theme.warn),
@@ -137,15 +131,15 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
     let lines = [
         (
             "effective",
-            total.effective_ops_per_sample,
-            Figure::EffectivePerSample,
+            Figure::EFFECTIVE_PER_SAMPLE,
             Span::styled(format!("{sparsity} sparse "), theme.accent),
         ),
-        ("dense", total.dense_ops_per_sample, Figure::DensePerSample, unpriced),
+        ("dense", Figure::DENSE_PER_SAMPLE, unpriced),
     ];
     let rows = Layout::vertical([Constraint::Length(1); 2]).split(area);
-    for ((label, value, figure, mark), row) in lines.into_iter().zip(rows.iter()) {
-        let change = changes::of_total(figure, model).map(|change| changes::span(&change, theme));
+    for ((label, figure, mark), row) in lines.into_iter().zip(rows.iter()) {
+        let value = figure.number(&total.sums).map_or(0.0, Number::as_f64);
+        let change = changes::of_row(figure, total, model).map(|change| changes::span(&change, theme));
         draw_line(frame, *row, (label, value, change), mark, theme);
     }
 }

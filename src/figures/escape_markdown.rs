@@ -1,10 +1,10 @@
-//! Text from strangers in Markdown: shown as it is, whatever a reader makes of Markdown.
+//! Escapes untrusted text in Markdown, so that every reader shows it as it is.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Escapes what would make anything but text of a text: links and pictures, which load from elsewhere, mentions of
-/// people, HTML, code, emphasis, headings, lists, the cells of a table. Ordinary names stay as they are.
+/// Escapes everything that Markdown gives a meaning: links and pictures (which load from elsewhere), mentions of people,
+/// HTML, code, emphasis, headings, lists, table cells. Ordinary names stay as they are.
 pub(super) fn escaped(text: &str) -> String {
     let mut markdown = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
@@ -31,8 +31,8 @@ pub(super) fn escaped(text: &str) -> String {
     markdown
 }
 
-/// Pushes this character, and all of the same behind it, as code: a mention is looked for in the text that Markdown
-/// has become, where no backslash is left.
+/// Pushes this character and all equal ones behind it as code: mentions are looked for in the rendered text, where no
+/// backslash is left.
 fn push_code(markdown: &mut String, character: char, rest: &mut Peekable<Chars<'_>>) {
     markdown.extend(['`', character]);
     while let Some(same) = rest.next_if_eq(&character) {
@@ -41,7 +41,7 @@ fn push_code(markdown: &mut String, character: char, rest: &mut Peekable<Chars<'
     markdown.push('`');
 }
 
-/// Whether a character means something wherever it is.
+/// Whether a character has a meaning in any place.
 fn has_meaning(character: char) -> bool {
     matches!(character, '\\' | '`' | '*' | '_' | '[' | ']' | '!' | '#' | '&' | '~' | '|' | '$')
 }

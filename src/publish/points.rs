@@ -1,8 +1,7 @@
-//! Which figures of which batches go into TensorBoard's files: takes the sums where a point is due, and leaves
-//! it to a thread to write them.
+//! Decides after which batches TensorBoard gets a point, and takes the sums for it. A thread of its own writes them.
 
 use super::names::{Names, directory_name};
-use super::tensorboard::{Closing, Layer, Place, Point, Writer};
+use super::tensorboard::{ClosingEventFiles, EventWriter, PointPlace, ScalarPoint, TaggedLayer};
 use super::thinning::Thinning;
 use crate::run::{PointTaker, Run};
 use crate::text::{printable, shown};
@@ -12,23 +11,23 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How often is looked whether points have become due with time.
+/// How often a run checks whether a point has become due with time.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// What the series of all runs have in common.
+/// What the points of all runs share.
 #[derive(Debug)]
-pub(super) struct Scalars {
-    writer: Writer,
+pub(super) struct Points {
+    writer: EventWriter,
     outcome: Receiver<Option<String>>,
     /// The names of the runs' directories.
     names: Arc<Mutex<Names>>,
 }
 
-impl Scalars {
-    /// Starts to write below a directory, which is created where it is missing.
+impl Points {
+    /// Starts to write below a directory, which is created if it is missing.
     ///
     /// # Errors
-    /// Where the directory cannot be created or written to, or the system gives no thread.
+    /// If the directory cannot be created or written to, or the system gives no thread.
     pub(super) fn start(directory: &Path, said: &Sender<String>) -> anyhow::Result<Self> {
         let writable = || -> std::io::Result<()> {
             std::fs::create_dir_all(directory)?;
@@ -37,49 +36,49 @@ impl Scalars {
         writable().with_context(|| {
             format!("--tensorboard {}: it is no directory that can be written to", shown(directory))
         })?;
-        let (writer, outcome) = Writer::start(directory.to_owned(), said.clone())?;
+        let (writer, outcome) = EventWriter::start(directory.to_owned(), said.clone())?;
         Ok(Self { writer, outcome, names: Arc::default() })
     }
 
     /// The points of a run, by its number.
-    pub(super) fn series(&self, number: usize) -> Series {
+    pub(super) fn of_run(&self, number: usize) -> RunPoints {
         let (writer, names) = (self.writer.clone(), Arc::clone(&self.names));
-        Series { number, writer, names, begun: None, next_look: Instant::now(), has_news: false }
+        RunPoints { number, writer, names, begun: None, next_look: Instant::now(), has_news: false }
     }
 
-    /// Has all of it end once it is written.
-    pub(super) fn close(self) -> Closing {
+    /// Ends the thread once everything is written.
+    pub(super) fn close(self) -> ClosingEventFiles {
         self.writer.close();
-        Closing { outcome: self.outcome }
+        ClosingEventFiles { outcome: self.outcome }
     }
 }
 
-/// The points of one run, which its owner takes: it knows the run after each batch.
+/// The points of one run. Its owner takes them, since it knows the run after each batch.
 #[derive(Debug)]
-pub struct Series {
+pub struct RunPoints {
     number: usize,
-    writer: Writer,
+    writer: EventWriter,
     names: Arc<Mutex<Names>>,
-    begun: Option<Begun>,
+    begun: Option<StartedPoints>,
     next_look: Instant,
-    /// Whether something is counted that no point has, so that one becomes due with time.
+    /// Whether a batch is counted that is in no point yet, so that one becomes due with time.
     has_news: bool,
 }
 
-/// The points of a run that has a batch.
+/// The points of a run with at least one batch.
 #[derive(Debug)]
-struct Begun {
+struct StartedPoints {
     directory: Arc<str>,
-    /// The layers as they were at a [`Run::structure`].
-    layers: Arc<[Layer]>,
+    /// The layers at the time of `structure`.
+    layers: Arc<[TaggedLayer]>,
     structure: Option<(u64, u64)>,
     tags: Names,
     thinning: Thinning,
-    /// The number of the last point's batch, and [`Run::corrections`] then.
+    /// The step of the last point, and [`Run::corrections`] at that time.
     last: Option<(u64, (u64, u64))>,
 }
 
-impl PointTaker for Series {
+impl PointTaker for RunPoints {
     fn note(&mut self, run: &Run, wall: SystemTime, now: Instant) {
         if let Some((begun, writer)) = self.begun(run, now) {
             begun.note(run, wall, now, writer);
@@ -98,44 +97,44 @@ impl PointTaker for Series {
         self.next_look = now + LOOK;
         match &mut self.begun {
             Some(begun) if run.is_over(wall) => {
-                begun.take(run, wall, now, &self.writer, Place::Between);
+                begun.take(run, wall, now, &self.writer, PointPlace::Between);
                 self.has_news = begun.has_news(run);
             }
             _ => self.note(run, wall, now),
         }
     }
 
-    /// Ends the file, too. The directory stays the run's own.
+    /// Ends the file, too. No other run gets the directory.
     fn close(&mut self, run: &Run, wall: SystemTime, now: Instant) {
         self.note(run, wall, now);
         if let Some(mut begun) = self.begun.take() {
-            begun.take(run, wall, now, &self.writer, Place::Last);
+            begun.take(run, wall, now, &self.writer, PointPlace::Last);
             self.writer.end(begun.directory);
         }
     }
 }
 
-impl Series {
-    /// The series, which begins with the first batch, after what was written of it by an earlier process.
-    fn begun(&mut self, run: &Run, now: Instant) -> Option<(&mut Begun, &Writer)> {
+impl RunPoints {
+    /// The points, which start with the first batch or after those that an earlier process wrote.
+    fn begun(&mut self, run: &Run, now: Instant) -> Option<(&mut StartedPoints, &EventWriter)> {
         if run.tally().batches() == 0 {
             return None;
         }
         let Self { number, writer, names, begun, .. } = self;
         if begun.is_none() {
             let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
-            let directory: Arc<str> = names.of(*number, &directory_name(run.name())).into();
-            // Where there is no room, it begins with a later batch.
+            let directory: Arc<str> = names.name_for(*number, &directory_name(run.name())).into();
+            // Without room in the queue it starts with a later batch.
             if !writer.begin(Arc::clone(&directory), run.resumed()) {
                 return None;
             }
             let layers = run.tally().layers().len();
-            *begun = Some(Begun {
+            *begun = Some(StartedPoints {
                 directory,
                 layers: Arc::new([]),
                 structure: None,
                 tags: Names::default(),
-                thinning: Thinning::new(Point::values(layers), now),
+                thinning: Thinning::new(ScalarPoint::values(layers), now),
                 last: None,
             });
         }
@@ -143,52 +142,48 @@ impl Series {
     }
 }
 
-impl Begun {
-    /// Whether there is something new to take.
+impl StartedPoints {
+    /// Whether the run has changed since the last point.
     fn has_news(&self, run: &Run) -> bool {
         self.last != Some((run.tally().batches(), run.corrections()))
     }
 
-    fn note(&mut self, run: &Run, wall: SystemTime, now: Instant, writer: &Writer) {
+    fn note(&mut self, run: &Run, wall: SystemTime, now: Instant, writer: &EventWriter) {
         let step = run.tally().batches();
         if self.last.is_some_and(|(last, _)| step < last) {
             self.thinning.restart();
         }
         if self.has_news(run) && self.thinning.is_due(step, now) {
-            self.take(run, wall, now, writer, Place::Between);
+            self.take(run, wall, now, writer, PointPlace::Between);
         }
     }
 
-    /// Takes a point, unless there is one of this state.
-    fn take(&mut self, run: &Run, wall: SystemTime, now: Instant, writer: &Writer, place: Place) {
+    /// Takes a point unless there is one of this state already.
+    fn take(&mut self, run: &Run, wall: SystemTime, now: Instant, writer: &EventWriter, place: PointPlace) {
         if !self.has_news(run) || run.tally().batches() == 0 {
             return;
         }
         self.know_layers(run);
         let (step, corrections) = (run.tally().batches(), run.corrections());
         let corrected = self.last.is_some_and(|(_, known)| known != corrections);
-        let point = Point {
+        let point = ScalarPoint {
             directory: Arc::clone(&self.directory),
             layers: Arc::clone(&self.layers),
             at: wall,
             step,
             samples: run.tally().samples(),
-            sums: run
-                .tally()
-                .layers()
-                .iter()
-                .map(|layer| (layer.updates.effective, layer.updates.dense))
-                .collect(),
+            updates: run.tally().layers().iter().map(|layer| layer.updates).collect(),
+            energy_per_op: run.settings().costs.energy_per_op(),
             corrected,
         };
         self.thinning.took(step, now);
-        // A point that finds no room is joined with the next one.
+        // Without room in the queue the next point stands for this one, too.
         if writer.write(point, place) {
             self.last = Some((step, corrections));
         }
     }
 
-    /// Names and prices the layers, where they are not the same any more.
+    /// Names and prices the layers again if they have changed.
     fn know_layers(&mut self, run: &Run) {
         let sums = run.tally().layers();
         if self.structure == Some(run.structure()) && self.layers.len() == sums.len() {
@@ -197,8 +192,8 @@ impl Begun {
         self.structure = Some(run.structure());
         let layers = sums.iter().enumerate().map(|(number, sums)| {
             let (neuron, reset) = run.neuron_and_reset(&sums.name);
-            let tag = self.tags.of(number, &printable(&sums.name)).to_owned();
-            Layer { tag, price: run.cost(neuron, reset).map(|cost| cost.ops_per_update) }
+            let tag = self.tags.name_for(number, &printable(&sums.name)).to_owned();
+            TaggedLayer { tag, price: run.cost(neuron, reset).map(|cost| cost.ops_per_update) }
         });
         self.layers = layers.collect();
     }
@@ -227,8 +222,8 @@ mod tests {
     fn bytes_of(batches: u64, layers: usize) -> u64 {
         let directory = tempfile::tempdir().expect("a directory");
         let (said, _said) = bounded(1);
-        let scalars = Scalars::start(directory.path(), &said).expect("it starts");
-        let (mut series, mut run) = (scalars.series(0), run());
+        let points = Points::start(directory.path(), &said).expect("it starts");
+        let (mut series, mut run) = (points.of_run(0), run());
         let shape = |at| LayerShape { name: format!("features.{at}.lif"), neurons: None };
         let shapes: Arc<[LayerShape]> = (0..layers).map(shape).collect();
         let count = LayerCount { updates: 7, dense: 9, updates_by_step: Vec::new() };
@@ -241,7 +236,7 @@ mod tests {
             series.note(&run, modified, Instant::now());
         }
         series.close(&run, SystemTime::now(), Instant::now());
-        assert_eq!(scalars.close().wait(Instant::now() + Duration::from_secs(60)), None);
+        assert_eq!(points.close().wait(Instant::now() + Duration::from_secs(60)), None);
         let files = std::fs::read_dir(directory.path().join("run")).expect("the run's directory");
         files.map(|file| file.expect("a file").metadata().expect("its size").len()).sum()
     }

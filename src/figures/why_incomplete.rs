@@ -1,10 +1,10 @@
-//! Why figures are not complete, in words.
+//! Says in words why figures are not complete.
 
 use crate::run::Run;
 use crate::run::Severity;
 use crate::text::thousands;
 
-/// What is missing from the figures of a run; nothing where they are complete.
+/// What is missing from the figures of a run; empty if they are complete.
 pub(super) fn why_incomplete(run: &Run) -> Vec<String> {
     if run.is_complete() {
         return Vec::new();
@@ -24,7 +24,7 @@ pub(super) fn why_incomplete(run: &Run) -> Vec<String> {
     why
 }
 
-/// What is yet to be written, as far as anything says so.
+/// What is still to be written, if `end.json` or the manifest says so.
 fn not_all_written(run: &Run) -> Option<String> {
     let (batches, samples) = (run.tally().batches(), run.tally().samples());
     let counted = |expected: u64, what: &str, counted: u128| {
@@ -63,26 +63,26 @@ mod tests {
     use std::sync::Arc;
     use std::time::SystemTime;
 
-    type Change = Box<dyn Fn(&mut Run)>;
+    type Step = Box<dyn Fn(&mut Run)>;
 
-    fn why(changes: &[Change]) -> String {
+    fn why(changes: &[Step]) -> String {
         let mut run = Run::new(Settings::new("r"));
         changes.iter().for_each(|change| change(&mut run));
         why_incomplete(&run.concluded(SystemTime::UNIX_EPOCH)).join("; ")
     }
 
-    fn end(text: &str) -> Change {
+    fn end(text: &str) -> Step {
         let end = End::parse(text.as_bytes()).expect("an end");
         Box::new(move |run| run.take_end(Some(end.clone())))
     }
 
-    fn manifest(more: &str) -> Change {
+    fn manifest(more: &str) -> Step {
         let text = format!(r#"{{"format": "neurotop", "version": 1, "layers": [] {more}}}"#);
         let manifest = Arc::new(Manifest::parse(text.as_bytes()).expect("a manifest"));
         Box::new(move |run| run.take_manifest(Arc::clone(&manifest)))
     }
 
-    fn account(waiting: u64, set_aside: u64) -> Change {
+    fn account(waiting: u64, set_aside: u64) -> Step {
         let seen = waiting + set_aside;
         let account = Account { seen, counted: 0, waiting, set_aside, ..Account::default() };
         Box::new(move |run| run.take_account(account))
@@ -111,7 +111,7 @@ mod tests {
         }
         let (path, reason) = ("end.json".to_owned(), "it is a list".to_owned());
         let problem = Problem { path, reason, severity: Severity::SetAside };
-        let set_aside: Change = Box::new(move |run| run.add_problem(problem.clone()));
+        let set_aside: Step = Box::new(move |run| run.add_problem(problem.clone()));
         assert_eq!(why(&[end("{}"), set_aside]), "end.json is set aside");
     }
 }

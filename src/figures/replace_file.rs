@@ -1,4 +1,4 @@
-//! Makes a text the contents of what a path leads to: a file is replaced at once, anything else is written to.
+//! Writes a text to the end of a path's links: replaces a file at once, and writes to anything else.
 
 use crate::process::streams::{self, Stream};
 use rustix::fs::{Access, OFlags, access};
@@ -11,33 +11,33 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
-/// The most links that lead from one to the next, as the system has it.
+/// The most links that are followed, the same as the system's limit.
 const MAX_LINKS: usize = 40;
 
-/// How long whoever reads a pipe may take to come, and then to read on.
+/// How long the reader of a pipe may take to open it, and then to go on reading.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-/// The time between two looks whether it has.
+/// The time between two tries.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a path leads to.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
-    /// A file, or a name that nothing has yet.
+enum Destination {
+    /// A file, existing or new.
     File(PathBuf),
-    /// What this program writes to already.
+    /// Standard output or error of this program.
     Stream(Stream),
     /// A pipe, a terminal or another device.
     Device(PathBuf),
 }
 
-impl Place {
-    /// Follows links to their end: it is what they lead to that the user means.
-    fn of(path: &Path) -> io::Result<Self> {
+impl Destination {
+    /// Follows links to their end, since the user means what they lead to.
+    fn from_path(path: &Path) -> io::Result<Self> {
         let mut path = path.to_owned();
         for _ in 0..MAX_LINKS {
-            if let Some(place) = Self::opened(&path) {
-                return Ok(place);
+            if let Some(destination) = Self::opened(&path) {
+                return Ok(destination);
             }
             match path.symlink_metadata() {
                 Ok(found) if found.is_symlink() => path = directory_of(&path).join(fs::read_link(&path)?),
@@ -48,7 +48,7 @@ impl Place {
         Err(Errno::LOOP.into())
     }
 
-    /// What this process has open, which stays what it is, also where it is a file.
+    /// A descriptor that this process has open. It is never replaced, even if it is a file.
     fn opened(path: &Path) -> Option<Self> {
         match path.to_str()? {
             "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(Self::Stream(Stream::Output)),
@@ -61,39 +61,39 @@ impl Place {
     }
 }
 
-/// Makes a text the contents of a file, or leaves the file as it is: writes a temporary file beside it and renames
-/// that over it. Links are followed; the file keeps its permissions and, where that is allowed, its owner. What is
-/// no file is written to.
+/// Replaces the contents of a file, or leaves the file as it is: writes a temporary file beside it and renames that over
+/// it. Links are followed. The file keeps its permissions and, if that is allowed, its owner. A pipe or another device is
+/// written to.
 ///
 /// # Errors
-/// Where the disk is full, the directory is gone or not writable, or nobody reads a pipe.
+/// If the disk is full, the directory is gone or not writable, or nobody reads a pipe.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
-    match Place::of(path)? {
-        Place::File(file) => replace_file(&file, text),
-        Place::Stream(stream) => streams::write(stream, text.as_bytes()),
-        Place::Device(device) => write_to_device(&device, text.as_bytes()),
+    match Destination::from_path(path)? {
+        Destination::File(file) => replace_file(&file, text),
+        Destination::Stream(stream) => streams::write(stream, text.as_bytes()),
+        Destination::Device(device) => write_to_device(&device, text.as_bytes()),
     }
 }
 
-/// Whether [`replace`] can do its work, as far as that shows beforehand.
+/// Checks that [`replace`] can write, as far as that shows beforehand.
 ///
 /// # Errors
-/// Where it cannot.
+/// If it cannot.
 pub fn check(path: &Path) -> io::Result<()> {
-    match Place::of(path)? {
-        Place::File(file) => match temporary_beside(&file) {
+    match Destination::from_path(path)? {
+        Destination::File(file) => match temporary_beside(&file) {
             Err(error) if File::options().write(true).open(&file).is_err() => Err(error),
             Ok(_) | Err(_) => Ok(()),
         },
-        Place::Stream(_) => Ok(()),
-        Place::Device(device) => Ok(access(device, Access::WRITE_OK)?),
+        Destination::Stream(_) => Ok(()),
+        Destination::Device(device) => Ok(access(device, Access::WRITE_OK)?),
     }
 }
 
 fn replace_file(file: &Path, text: &str) -> io::Result<()> {
     let old = file.metadata().ok();
     match rename_over(file, old.as_ref(), text) {
-        // As where one may write to a file and not to its directory, or the file is mounted alone in a container.
+        // The user may be allowed to write to the file but not to its directory, or a container mounts the file alone.
         Err(error) if old.is_some() && is_of_the_directory(&error) => {
             write_in_place(file, text).map_err(|_| error)
         }
@@ -104,7 +104,7 @@ fn replace_file(file: &Path, text: &str) -> io::Result<()> {
 fn rename_over(file: &Path, old: Option<&Metadata>, text: &str) -> io::Result<()> {
     let mut temporary = temporary_beside(file)?;
     if let Some(old) = old {
-        // Before it has anything that others may not read.
+        // Before it has contents that others may not read.
         make_like(old, temporary.as_file())?;
     }
     temporary.write_all(text.as_bytes())?;
@@ -116,16 +116,16 @@ fn rename_over(file: &Path, old: Option<&Metadata>, text: &str) -> io::Result<()
 fn temporary_beside(file: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".neurotop-export-");
-    // As any program creates a file; the umask takes away what the user wants away.
+    // The usual permissions of a new file; the umask removes what the user wants removed.
     builder.permissions(fs::Permissions::from_mode(0o666));
     builder.tempfile_in(directory_of(file))
 }
 
-/// Gives a file the permissions and, where that is allowed, the owner of another.
+/// Gives a file the permissions and, if that is allowed, the owner of another.
 fn make_like(old: &Metadata, file: &File) -> io::Result<()> {
     let new = file.metadata()?;
     if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-        // Only the superuser gives files away; of a group one may be a member.
+        // Only the superuser may change the owner; a member of the group may set the group.
         let _ =
             fchown(file, Some(old.uid()), Some(old.gid())).or_else(|_| fchown(file, None, Some(old.gid())));
     }
@@ -144,7 +144,7 @@ fn write_in_place(file: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Writes to a pipe or a device, and waits for its reader, though not for ever.
+/// Writes to a pipe or a device, and waits for its reader for a limited time.
 fn write_to_device(device: &Path, mut bytes: &[u8]) -> io::Result<()> {
     let mut deadline = Instant::now() + READ_WITHIN;
     let mut device = open_device(device, deadline)?;
@@ -169,7 +169,7 @@ fn open_device(device: &Path, deadline: Instant) -> io::Result<File> {
     options.append(true).custom_flags(flags.bits().cast_signed());
     loop {
         match options.open(device) {
-            // A pipe that nobody reads.
+            // Nobody has opened the pipe for reading yet.
             Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => wait(deadline)?,
             opened => return opened,
         }
@@ -184,7 +184,6 @@ fn wait(deadline: Instant) -> io::Result<()> {
     Ok(())
 }
 
-/// The directory that a file is in.
 pub fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -209,13 +208,29 @@ mod tests {
         ] {
             symlink(to, at(from)).expect("a link");
         }
-        assert_eq!(Place::of(&at("a")).expect("a place"), Place::File(at("below/../below/new")));
-        assert_eq!(Place::of(&at("null")).expect("a place"), Place::Device("/dev/null".into()));
-        assert_eq!(Place::of(&at("out")).expect("a place"), Place::Stream(Stream::Output));
-        assert_eq!(Place::of(&at("none")).expect("a place"), Place::File(at("none")));
-        assert!(Place::of(&at("loop")).is_err());
-        let third = Place::of(Path::new("/dev/fd/3")).expect("a place");
-        assert_eq!(third, Place::Device("/dev/fd/3".into()), "which may be a file, and is not replaced");
+        assert_eq!(
+            Destination::from_path(&at("a")).expect("a destination"),
+            Destination::File(at("below/../below/new"))
+        );
+        assert_eq!(
+            Destination::from_path(&at("null")).expect("a destination"),
+            Destination::Device("/dev/null".into())
+        );
+        assert_eq!(
+            Destination::from_path(&at("out")).expect("a destination"),
+            Destination::Stream(Stream::Output)
+        );
+        assert_eq!(
+            Destination::from_path(&at("none")).expect("a destination"),
+            Destination::File(at("none"))
+        );
+        assert!(Destination::from_path(&at("loop")).is_err());
+        let third = Destination::from_path(Path::new("/dev/fd/3")).expect("a destination");
+        assert_eq!(
+            third,
+            Destination::Device("/dev/fd/3".into()),
+            "which may be a file, and is not replaced"
+        );
     }
 
     #[test]

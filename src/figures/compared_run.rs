@@ -1,0 +1,179 @@
+//! A run as comparisons and conditions need it: just counted, or read from an exported summary.
+
+use super::figure::{FIGURES, Figure, Number};
+use super::row::RowSums;
+use super::{ProblemFigures, Summary};
+use crate::run::Severity;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A run that is compared, and whether its figures are whole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedRun {
+    /// Its directory or the file of its summary, as the user named it.
+    pub source: String,
+    pub name: String,
+    /// Samples counted.
+    pub samples: u128,
+    /// Batches counted.
+    pub batches: u64,
+    /// Whether it is over, nothing waits and nothing was set aside.
+    pub complete: bool,
+    /// Batches that were seen and are not counted yet.
+    pub waiting: u64,
+    /// What was set aside: file and reason.
+    pub set_aside: Vec<String>,
+    /// What else the user should know: file and what it is.
+    pub notices: Vec<String>,
+    #[serde(skip)]
+    pub rows: Arc<ComparedRows>,
+}
+
+/// The values of a run, in total, by neuron class and by layer.
+#[derive(Debug, PartialEq)]
+pub struct ComparedRows {
+    pub total: ComparedRow,
+    pub neurons: Vec<ComparedRow>,
+    pub layers: Vec<ComparedRow>,
+    /// Where each neuron class and each layer is, by its name.
+    neuron_places: HashMap<String, usize>,
+    layer_places: HashMap<String, usize>,
+}
+
+/// The values of a layer, a neuron class or the total of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComparedRow {
+    /// The layer's, the class's or the run's name.
+    pub name: String,
+    /// What a layer is; `None` for classes and totals.
+    pub kind: Option<LayerKind>,
+    pub values: Values,
+}
+
+/// What a layer is, where known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerKind {
+    /// The class name of its neuron.
+    pub neuron: Option<String>,
+    /// Its reset mechanism.
+    pub reset: Option<String>,
+    /// Operations of one update; `None` where it has no price.
+    pub ops_per_update: Option<u64>,
+}
+
+/// The value of each figure of [`FIGURES`], in the same order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values([Option<Number>; FIGURES.len()]);
+
+impl Values {
+    pub fn from_sums(sums: &RowSums) -> Self {
+        Self(std::array::from_fn(|at| FIGURES[at].value(sums)))
+    }
+
+    pub fn get(&self, figure: &Figure) -> Option<Number> {
+        FIGURES.iter().zip(&self.0).find(|(known, _)| *known == figure).and_then(|(_, value)| *value)
+    }
+
+    /// Sets what a file says of a figure.
+    pub(super) fn set(&mut self, figure: &Figure, value: Option<Number>) {
+        for (known, place) in FIGURES.iter().zip(&mut self.0) {
+            if known == figure {
+                *place = value;
+            }
+        }
+    }
+}
+
+impl ComparedRow {
+    pub fn value(&self, figure: &Figure) -> Option<f64> {
+        self.values.get(figure).map(Number::as_f64)
+    }
+
+    /// Whether it is a layer with a price.
+    pub(super) fn is_priced(&self) -> bool {
+        self.kind.as_ref().is_some_and(|kind| kind.ops_per_update.is_some())
+    }
+}
+
+impl ComparedRows {
+    pub fn new(total: ComparedRow, neurons: Vec<ComparedRow>, layers: Vec<ComparedRow>) -> Self {
+        let (neuron_places, layer_places) = (places(&neurons), places(&layers));
+        Self { total, neurons, layers, neuron_places, layer_places }
+    }
+
+    /// The neuron class of this name.
+    pub fn neuron(&self, name: &str) -> Option<&ComparedRow> {
+        self.neuron_places.get(name).map(|&at| &self.neurons[at])
+    }
+
+    /// The layer of this name.
+    pub fn layer(&self, name: &str) -> Option<&ComparedRow> {
+        self.layer_places.get(name).map(|&at| &self.layers[at])
+    }
+
+    /// Whether any of them has a value of a figure.
+    pub(super) fn has(&self, figure: &Figure) -> bool {
+        let mut rows = std::iter::once(&self.total).chain(&self.neurons).chain(&self.layers);
+        rows.any(|row| row.values.get(figure).is_some())
+    }
+
+    /// Layers without a price, which the total leaves out.
+    pub fn unpriced_layers(&self) -> usize {
+        self.layers.iter().filter(|layer| !layer.is_priced()).count()
+    }
+}
+
+fn places(rows: &[ComparedRow]) -> HashMap<String, usize> {
+    rows.iter().enumerate().map(|(at, row)| (row.name.clone(), at)).collect()
+}
+
+impl ComparedRun {
+    /// A run that was counted; `source` is its directory, as the user named it.
+    pub fn from_summary(source: impl Into<String>, summary: &Summary) -> Self {
+        let row = |name: &str, kind, sums: &RowSums| {
+            let values = Values::from_sums(sums);
+            ComparedRow { name: name.to_owned(), kind, values }
+        };
+        let neurons = summary.neurons.iter().map(|class| row(&class.neuron, None, &class.sums));
+        let layers = summary.layers.iter().map(|layer| {
+            let (neuron, reset) = (layer.neuron.clone(), layer.reset.clone());
+            let kind = LayerKind { neuron, reset, ops_per_update: layer.ops_per_update };
+            row(&layer.name, Some(kind), &layer.sums)
+        });
+        let layers: Vec<ComparedRow> = layers.collect();
+        let is_priced = layers.iter().any(ComparedRow::is_priced);
+        let total = total_sums(summary.total.sums, is_priced);
+        Self {
+            source: source.into(),
+            name: summary.run.name.clone(),
+            samples: summary.run.samples,
+            batches: summary.run.batches,
+            complete: summary.complete,
+            waiting: summary.account.waiting,
+            set_aside: sentences(&summary.problems, Severity::SetAside),
+            notices: sentences(&summary.problems, Severity::Notice),
+            rows: ComparedRows::new(row(&summary.run.name, None, &total), neurons.collect(), layers).into(),
+        }
+    }
+
+    /// Whether something that was seen is not in its figures.
+    pub fn leaves_out(&self) -> bool {
+        self.waiting > 0 || !self.set_aside.is_empty()
+    }
+}
+
+/// The sums of a total as they are compared. Without a priced layer its operations are 0, which says nothing about a
+/// network.
+pub(super) fn total_sums(total: RowSums, is_priced: bool) -> RowSums {
+    RowSums { operations: total.operations.filter(|_| is_priced), ..total }
+}
+
+/// The problems of a severity, and of how many more of their kind each stands for.
+pub(super) fn sentences(problems: &[ProblemFigures], severity: Severity) -> Vec<String> {
+    let problems = problems.iter().filter(|problem| problem.severity == severity);
+    let texts = problems.flat_map(|problem| {
+        [Some(format!("{}: {}", problem.path, problem.reason)), problem.more.text()].into_iter().flatten()
+    });
+    texts.collect()
+}

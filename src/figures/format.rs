@@ -1,0 +1,257 @@
+//! The table of formats. A format is one file, which says how each report is written in it, and one row here; the values
+//! of `--format` and the suffixes that `--export` takes follow from it.
+
+use super::csv::Csv;
+use super::json::Json;
+use super::table_style::TableStyle;
+use super::tables::Tables;
+use super::{Comparison, Summary};
+use crate::run::RunPart;
+use anyhow::bail;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use std::fmt;
+
+/// How each report is written in a format.
+pub(super) trait FormatWriter: Sync {
+    fn summary(&self, summary: &Summary) -> anyhow::Result<String>;
+
+    /// Several runs in one document.
+    fn summaries(&self, summaries: &[Summary]) -> anyhow::Result<String>;
+
+    fn comparison(&self, comparison: &Comparison) -> anyhow::Result<String>;
+
+    /// The part of a shard, whose figures are those of no run.
+    fn part(&self, _: &RunPart) -> anyhow::Result<String> {
+        bail!("a shard has no tables; merge the shards first")
+    }
+}
+
+/// The format of a report.
+#[derive(Clone, Copy)]
+pub struct Format {
+    /// Its name, as `--format` takes it.
+    name: &'static str,
+    alias: Option<&'static str>,
+    /// The suffix of its files.
+    suffix: &'static str,
+    help: &'static str,
+    writer: &'static dyn FormatWriter,
+    /// The same on a terminal that shows colours.
+    in_colour: &'static dyn FormatWriter,
+}
+
+/// All formats, in the order of the help.
+const FORMATS: &[Format] = &[
+    Format {
+        name: "text",
+        alias: None,
+        suffix: "txt",
+        help: "Tables for a terminal",
+        writer: &Tables(TableStyle::Text),
+        in_colour: &Tables(TableStyle::Coloured),
+    },
+    Format {
+        name: "json",
+        alias: None,
+        suffix: "json",
+        help: "All figures, with every digit",
+        writer: &Json,
+        in_colour: &Json,
+    },
+    Format {
+        name: "csv",
+        alias: None,
+        suffix: "csv",
+        help: "A row for each layer, neuron class and the total",
+        writer: &Csv,
+        in_colour: &Csv,
+    },
+    Format {
+        name: "md",
+        alias: Some("markdown"),
+        suffix: "md",
+        help: "Markdown tables",
+        writer: &Tables(TableStyle::Markdown),
+        in_colour: &Tables(TableStyle::Markdown),
+    },
+];
+
+impl Format {
+    pub const TEXT: Self = FORMATS[0];
+    pub const JSON: Self = FORMATS[1];
+
+    /// The format of files with this suffix, in capital or small letters.
+    pub(super) fn with_suffix(suffix: &str) -> Option<Self> {
+        FORMATS.iter().copied().find(|format| format.suffix.eq_ignore_ascii_case(suffix))
+    }
+
+    /// The suffixes of all formats, text last: `.json, .csv, .md or .txt`.
+    pub(super) fn suffixes() -> String {
+        let formats = FORMATS.iter().skip(1).chain(&FORMATS[..1]);
+        let suffixes: Vec<String> = formats.map(|format| format!(".{}", format.suffix)).collect();
+        let (last, others) = suffixes.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
+        format!("{} or {last}", others.join(", "))
+    }
+
+    pub(super) fn writer(self, colours: Colours) -> &'static dyn FormatWriter {
+        match colours {
+            Colours::Off => self.writer,
+            Colours::On => self.in_colour,
+        }
+    }
+}
+
+/// Two formats are the same if their names are.
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Format {}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        FORMATS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name).aliases(self.alias).help(self.help))
+    }
+}
+
+/// Whether a text has colours, which only a terminal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    Off,
+    On,
+}
+
+/// What can be printed and exported: the figures of a run, or a comparison of runs.
+pub trait Report {
+    /// The report in a format; only text has colours.
+    ///
+    /// # Errors
+    /// Where the format cannot hold this report.
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String>;
+}
+
+impl Report for Summary {
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
+        format.writer(colours).summary(self)
+    }
+}
+
+impl Report for Comparison {
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
+        format.writer(colours).comparison(self)
+    }
+}
+
+/// The summaries of several runs; that of one alone is reported as itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Summaries<'a>(pub &'a [Summary]);
+
+impl Report for Summaries<'_> {
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
+        match self.0 {
+            [summary] => summary.render(format, colours),
+            summaries => format.writer(colours).summaries(summaries),
+        }
+    }
+}
+
+impl Report for RunPart {
+    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
+        format.writer(colours).part(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::{BatchCount, LayerCount};
+    use crate::figures::ComparedRun;
+    use crate::run::prices::{Costs, LayerDefaults};
+    use crate::run::{Addition, Run, Settings};
+    use crate::snapshot::LayerShape;
+    use std::time::{Duration, SystemTime};
+
+    /// Two samples with 18 effective operations of 24 each.
+    fn summary(energy: Option<&str>) -> Summary {
+        let mut run = Run::new(Settings {
+            name: "r".into(),
+            costs: Costs::default().with_energy(energy.map(|energy| energy.parse().expect("an energy"))),
+            neurons: LayerDefaults::parse(&["Leaky".to_owned()]),
+            resets: LayerDefaults::parse(&["zero".to_owned()]),
+            stall_after: Duration::from_secs(30),
+            live: false,
+        });
+        let now = SystemTime::now();
+        let shapes = [LayerShape { name: "a".into(), neurons: Some(vec![1]) }];
+        let layer = LayerCount { updates: 9, dense: 12, updates_by_step: Vec::new() };
+        let count = BatchCount { samples: 2, shapes: shapes.to_vec().into(), layers: vec![layer] };
+        run.add(Addition::new(0.into(), "batch".to_owned(), now, 0, count), now);
+        Summary::new(&run, now)
+    }
+
+    /// Every report with and without an energy in every format.
+    #[test]
+    fn the_energy_is_in_every_format_where_it_is_asked_for() {
+        for format in FORMATS {
+            for (energy, is_asked) in [(Some("900fJ"), true), (None, false)] {
+                let summary = summary(energy);
+                let run = ComparedRun::from_summary("r", &summary);
+                let comparison = Comparison::new(&run, std::slice::from_ref(&run));
+                let several = [summary.clone(), summary.clone()];
+                for text in [
+                    summary.render(*format, Colours::Off),
+                    Summaries(&several).render(*format, Colours::Off),
+                    comparison.render(*format, Colours::Off),
+                ] {
+                    let text = text.expect("a report");
+                    assert_eq!(text.contains("energy"), is_asked, "{text}");
+                    assert_eq!(text.contains("16.2"), is_asked, "18 operations of 0.9 pJ: {text}");
+                    assert!(text.contains("saved"), "{text}");
+                }
+            }
+        }
+        let json: serde_json::Value = serde_json::to_value(summary(Some("0.9pJ"))).expect("JSON");
+        for row in [&json["total"], &json["layers"][0], &json["neurons"]["Leaky"]] {
+            assert_eq!(
+                (&row["energy_per_sample"], &row["saved_ops_per_sample"]),
+                (&16.2.into(), &6.0.into())
+            );
+        }
+    }
+
+    #[test]
+    fn later_figures_stand_behind_the_older_columns() {
+        let csv = summary(Some("1pJ")).render(FORMATS[2], Colours::Off).expect("CSV");
+        let header = csv.lines().next().expect("a header");
+        assert!(
+            header.ends_with(",sparsity,samples,complete,saved_ops_per_sample,energy_per_sample"),
+            "{header}"
+        );
+        assert!(csv.lines().nth(1).expect("a layer").ends_with(",0.25,2,false,6,18"), "{csv}");
+    }
+
+    #[test]
+    fn formats_are_found_by_name_alias_and_suffix() {
+        for format in FORMATS {
+            assert_eq!(<Format as ValueEnum>::from_str(format.name, false), Ok(*format));
+            assert_eq!(Format::with_suffix(&format.suffix.to_ascii_uppercase()), Some(*format));
+        }
+        assert_eq!(<Format as ValueEnum>::from_str("markdown", false).map(|format| format.name), Ok("md"));
+        assert_eq!(Format::with_suffix("xlsx"), None);
+        assert_eq!((Format::TEXT.name, Format::JSON.name), ("text", "json"));
+        assert_eq!(Format::suffixes(), ".json, .csv, .md or .txt");
+    }
+}

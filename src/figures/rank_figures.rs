@@ -1,0 +1,122 @@
+//! The figures of a rank, and one line about the silent ones.
+
+use super::figure::Basis;
+use super::row::RowSums;
+use crate::run::Run;
+use crate::run::energy::EnergyPerOp;
+use crate::run::ranks::{RankState, RankStatus};
+use crate::text::{span, thousands};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::time::{Duration, SystemTime};
+
+/// The most silent ranks that a line names.
+const NAMED: usize = 4;
+
+/// A rank and its sums.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankFigures {
+    pub rank: u32,
+    pub state: RankState,
+    /// Batches counted.
+    pub batches: u64,
+    /// Batches that wait.
+    pub waiting: u64,
+    /// Batches set aside.
+    pub set_aside: u64,
+    /// How many batches fewer it has than the furthest rank.
+    pub behind: u64,
+    /// Updates and operations are `None` if there are too many ranks and layers to keep them.
+    pub sums: RowSums,
+    /// Its share of the effective operations of the run.
+    pub share: Option<f64>,
+    /// When its newest batch was written, in seconds since 1970 (UTC).
+    pub newest_batch: Option<f64>,
+    /// Seconds since its last batch.
+    pub quiet_seconds: Option<f64>,
+}
+
+impl Serialize for RankFigures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("rank", &self.rank)?;
+        map.serialize_entry("state", &self.state)?;
+        map.serialize_entry("batches", &self.batches)?;
+        map.serialize_entry("waiting", &self.waiting)?;
+        map.serialize_entry("set_aside", &self.set_aside)?;
+        map.serialize_entry("behind", &self.behind)?;
+        map.serialize_entry("samples", &self.sums.samples)?;
+        self.sums.serialize_figures(&[Basis::Updates], &mut map)?;
+        self.sums.serialize_figures(&[Basis::Operations, Basis::Energy], &mut map)?;
+        map.serialize_entry("share", &self.share)?;
+        map.serialize_entry("newest_batch", &self.newest_batch)?;
+        map.serialize_entry("quiet_seconds", &self.quiet_seconds)?;
+        map.end()
+    }
+}
+
+impl RankFigures {
+    /// The figures of all ranks of a run at `now`, the lowest first.
+    pub fn all(run: &Run, now: SystemTime) -> Vec<Self> {
+        let statuses = run.rank_statuses(now);
+        if statuses.is_empty() {
+            return Vec::new();
+        }
+        let whole = run.operations().effective;
+        let energy_per_op = run.settings().costs.energy_per_op();
+        statuses.into_iter().map(|status| Self::new(&status, whole, energy_per_op)).collect()
+    }
+
+    /// `whole`: the effective operations of the run.
+    fn new(status: &RankStatus, whole: u128, energy_per_op: Option<EnergyPerOp>) -> Self {
+        let sums = RowSums {
+            samples: status.samples,
+            updates: status.updates,
+            operations: status.operations,
+            energy_per_op,
+        };
+        let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
+        Self {
+            rank: status.rank,
+            state: status.state,
+            batches: status.account.counted,
+            waiting: status.account.waiting,
+            set_aside: status.account.set_aside,
+            behind: status.lag,
+            share: sums.share_of(whole),
+            sums,
+            newest_batch: status.newest.and_then(since_1970).map(|time| time.as_secs_f64()),
+            quiet_seconds: status.quiet.map(|quiet| quiet.as_secs_f64()),
+        }
+    }
+
+    /// The time since its last batch.
+    pub fn quiet(&self) -> Option<Duration> {
+        self.quiet_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+}
+
+/// Which ranks are silent: `rank 3 silent`, or `5 ranks silent: 3, 4, 7, 8, …`. `None` if none is.
+pub fn silent_ranks(ranks: &[RankFigures]) -> Option<String> {
+    let silent: Vec<u32> =
+        ranks.iter().filter(|rank| rank.state == RankState::Silent).map(|rank| rank.rank).collect();
+    match silent.as_slice() {
+        [] => None,
+        [rank] => Some(format!("rank {rank} silent")),
+        several => {
+            let named: Vec<String> = several.iter().take(NAMED).map(u32::to_string).collect();
+            let more = if several.len() > NAMED { ", …" } else { "" };
+            Some(format!("{} ranks silent: {}{more}", thousands(several.len() as u128), named.join(", ")))
+        }
+    }
+}
+
+/// The rank that has been silent the longest: `rank 3 silent for 2 min 10 s`.
+pub fn longest_silence(ranks: &[RankFigures]) -> Option<String> {
+    let silent = || ranks.iter().filter(|rank| rank.state == RankState::Silent);
+    let longest = silent().max_by_key(|rank| (rank.quiet(), std::cmp::Reverse(rank.rank)))?;
+    let quiet = span(longest.quiet().unwrap_or_default());
+    Some(match silent().count() {
+        1 => format!("rank {} silent for {quiet}", longest.rank),
+        several => format!("{} silent, rank {} for {quiet}", thousands(several as u128), longest.rank),
+    })
+}
