@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[derive(Debug, Clone)]
-    enum Step {
+    enum ProblemStep {
         Add(Problem),
         TakeBack(Problem),
         Solve(u32),
@@ -505,11 +505,11 @@ mod tests {
         (severity, 0..400_u32, kind).prop_map(|(severity, number, kind)| problem(severity, number, kind))
     }
 
-    fn any_step() -> impl Strategy<Value = Step> {
+    fn any_step() -> impl Strategy<Value = ProblemStep> {
         prop_oneof![
-            80 => any_problem().prop_map(Step::Add),
-            12 => any_problem().prop_map(Step::TakeBack),
-            12 => (0..400_u32).prop_map(Step::Solve),
+            80 => any_problem().prop_map(ProblemStep::Add),
+            12 => any_problem().prop_map(ProblemStep::TakeBack),
+            12 => (0..400_u32).prop_map(ProblemStep::Solve),
         ]
     }
 
@@ -520,15 +520,15 @@ mod tests {
             let (mut problems, mut plain) = (Problems::default(), Plain::default());
             for step in steps {
                 match step {
-                    Step::Add(problem) => {
+                    ProblemStep::Add(problem) => {
                         problems.add(problem.clone());
                         plain.add(problem);
                     }
-                    Step::TakeBack(problem) => {
+                    ProblemStep::TakeBack(problem) => {
                         problems.take_back(&problem);
                         plain.0.remove(&(problem.path.clone(), problem.severity, problem.key()));
                     }
-                    Step::Solve(number) => {
+                    ProblemStep::Solve(number) => {
                         problems.solve(&path(number));
                         plain.0.retain(|place, _| place.0 != path(number));
                     }

@@ -677,7 +677,7 @@ fn y_copies_the_selected_layer_through_the_terminal() {
     let layer = &support::json(&golden.join("expected.json"))["layers"]["features.4"];
     let samples = support::json(&golden.join("expected.json"))["samples"].as_f64().expect("samples");
     let effective = layer["effective_ops"].as_f64().expect("a figure") / samples;
-    assert_eq!((cells.len(), cells[0]), (7, "features.4"));
+    assert_eq!((cells.len(), cells[0]), (8, "features.4"));
     assert_eq!(cells[4], format!("{effective:?}"), "every digit: {copied}");
     terminal.press("/nothing\ry");
     terminal.until_shown("nothing to copy");

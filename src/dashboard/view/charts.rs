@@ -5,7 +5,7 @@ use super::super::chart_state::{ChartLines, Scale, Subject, nearest, places};
 use super::super::columns::{CHART_LINES, ChartLine, TOTAL};
 use super::super::symbols::Symbols;
 use super::list::ListView;
-use super::plot::{Curve, OPERATIONS, Plot, SPARSITIES, Shape, dots, numbers};
+use super::plot::{Curve, CurveShape, OPERATIONS, Plot, SPARSITIES, dots, numbers};
 use super::wrap::fitting;
 use super::{Theme, UiState, ViewModel, panel, plot};
 use crate::figures::sparsity;
@@ -223,12 +223,12 @@ fn curves(
         // Dots are dimmed only behind lines.
         let style = if lines == ChartLines::Both { series.style.patch(theme.behind) } else { series.style };
         let points = figures.single.clone();
-        curves.push(Curve { points, shape: Shape::Dots, marker, style });
+        curves.push(Curve { points, shape: CurveShape::Dots, marker, style });
     }
     if lines != ChartLines::Single {
         let marker = if marked { Marker::Custom(series.mark) } else { Marker::Braille };
         let points = figures.running.clone();
-        curves.push(Curve { points, shape: Shape::Line, marker, style: series.style });
+        curves.push(Curve { points, shape: CurveShape::Line, marker, style: series.style });
     }
     curves
 }

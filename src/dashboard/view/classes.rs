@@ -9,8 +9,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 /// Columns that the list takes without and with changes against a baseline, its frame included.
-const WIDTH: u16 = 36;
-const COMPARED_WIDTH: u16 = 42;
+const WIDTH: u16 = 35;
+const COMPARED_WIDTH: u16 = 40;
 /// More for the column of the energy.
 const ENERGY_WIDTH: u16 = 11;
 

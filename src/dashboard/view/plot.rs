@@ -23,7 +23,7 @@ pub(super) const OPERATIONS: (f64, f64) = (0.0, f64::INFINITY);
 pub(super) const SPARSITIES: (f64, f64) = (0.0, 1.0);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum CurveShape {
     Line,
     Dots,
 }
@@ -33,7 +33,7 @@ pub(super) enum Shape {
 pub(super) struct Curve {
     /// Place in the run, in batches, and value.
     pub(super) points: Vec<(f64, f64)>,
-    pub(super) shape: Shape,
+    pub(super) shape: CurveShape,
     pub(super) marker: Marker,
     pub(super) style: Style,
 }
@@ -115,9 +115,9 @@ fn paint(context: &mut Context<'_>, curve: &Curve, color: Color) {
     context.layer();
     context.marker(curve.marker);
     match curve.shape {
-        Shape::Dots => context.draw(&Points { coords: &curve.points, color }),
-        Shape::Line if curve.points.len() == 1 => context.draw(&Points { coords: &curve.points, color }),
-        Shape::Line => {
+        CurveShape::Dots => context.draw(&Points { coords: &curve.points, color }),
+        CurveShape::Line if curve.points.len() == 1 => context.draw(&Points { coords: &curve.points, color }),
+        CurveShape::Line => {
             for pair in curve.points.windows(2) {
                 let ((x1, y1), (x2, y2)) = (pair[0], pair[1]);
                 context.draw(&Segment { x1, y1, x2, y2, color });

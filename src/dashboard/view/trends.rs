@@ -3,7 +3,7 @@
 use super::super::chart_state::{Scale, Subject, places};
 use super::super::symbols::Symbols;
 use super::charts::{Chart, CurvePoints, one_series};
-use super::plot::{Curve, Plot, Shape, dots};
+use super::plot::{Curve, CurveShape, Plot, dots};
 use super::{Theme, ViewModel, block, plot, title};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -44,8 +44,8 @@ fn draw_chart(
         |points: &[(f64, f64)], shape, marker, style| Curve { points: points.to_vec(), shape, marker, style };
     let marker = dots(points.single.len(), area.width, theme.appearance.symbols);
     let curves = [
-        curve(&points.single, Shape::Dots, marker, theme.single),
-        curve(&points.running, Shape::Line, Marker::Braille, theme.running),
+        curve(&points.single, CurveShape::Dots, marker, theme.single),
+        curve(&points.running, CurveShape::Line, Marker::Braille, theme.running),
     ];
     let plot = Plot {
         curves: &curves,
