@@ -22,7 +22,7 @@ pub const MOST_KINDS: usize = 100;
 
 /// The text of a problem whose own text was not kept, nor its kind.
 const NOT_KEPT: &str = "there are too many kinds of problems for what is wrong with it to be kept; solve the others, and \
-                        start the tally over";
+                        press r in the dashboard to recount from scratch";
 
 /// The problems of a run.
 #[derive(Debug, Clone, Default)]

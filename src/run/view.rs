@@ -417,8 +417,8 @@ impl Run {
         (counted > said && ranks <= 1 && self.sums.ranks.is_empty()).then(|| Problem {
             path: "end.json".into(),
             reason: format!(
-                "it says that there are {said}, and {counted} batches are counted; start the tally over if another \
-                 run was written in the place of one"
+                "it says that there are {said}, but {counted} batches are counted; if another run was written over one, \
+                 press r in the dashboard to recount from scratch"
             ),
             severity: Severity::SetAside,
         })

@@ -135,7 +135,7 @@ impl Owner {
         if self.epoch.ledger.would_replace(job, &contents) && !self.epoch.recent.has(job.id) {
             return Err(SnapshotError::new(
                 "it changed after it was counted, too long ago to count it again",
-                "start the tally over",
+                "press r in the dashboard to recount from scratch",
             ));
         }
         Ok(contents)

@@ -245,7 +245,10 @@ impl Owner {
             self.epoch.mismatched.push(name);
             let what =
                 format!("{}; it is in the figures all the same, counted before that was known", reason.what);
-            return self.problem(name.to_string(), SnapshotError::new(what, "start the tally over"));
+            return self.problem(
+                name.to_string(),
+                SnapshotError::new(what, "press r in the dashboard to recount from scratch"),
+            );
         };
         let before = self.epoch.ledger.shapes_of(name);
         self.epoch.ledger.withdraw(name);
