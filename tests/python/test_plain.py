@@ -13,10 +13,9 @@ from torch.utils.data import DataLoader
 
 import neurotop
 import recount
-from benchmarks import FORMS, benchmark, loader, recorded, summary
+from benchmarks import FORMS, loader, recorded, summary
 from networks import (
     CalledInSomeBatches,
-    ExternalState,
     Nested,
     NeverCalled,
     ResetInside,
@@ -146,23 +145,6 @@ def test_state_carried_over_is_told(tmp_path: Path) -> None:
             for frames, _ in data:
                 net(frames[:, 0])
                 rec.batch(len(frames))
-
-
-def test_no_init_hidden_is_an_error_that_says_how_to_fix_it(tmp_path: Path) -> None:
-    net = ExternalState()
-    with pytest.raises(RecorderError, match=r"'lif' \(Leaky\).*init_hidden=True"):
-        with neurotop.record(net, tmp_path / "run"):
-            pytest.fail("nothing can be recorded")
-    assert hooks(net) == 0
-    assert not (tmp_path / "run").exists()
-
-
-def test_external_state_can_be_recorded(tmp_path: Path) -> None:
-    net, data = ExternalState(), loader()
-    recorder = neurotop.Recorder(tmp_path / "neurobench", external_state=True)
-    layers = benchmark(net, recorder, data).layers
-    run = record_all(net, data, tmp_path / "plain", external_state=True)
-    assert list(recount.updates(run).values()) == layers
 
 
 def test_a_network_without_spiking_layers(tmp_path: Path) -> None:

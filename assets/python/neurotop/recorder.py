@@ -141,8 +141,10 @@ class _Layer:
         has shape ``(0,)``) and is never counted.
     called : bool
         Whether the layer was called in this batch, with or without a membrane potential.
-    hooked : bool
-        Whether a hook watches the layer at all.
+    unhooked : str
+        What to do about a layer that no hook watches; empty where one does.
+    defects : list of str
+        What was seen that keeps the batch from being recorded exactly.
     """
 
     name: str
@@ -150,7 +152,8 @@ class _Layer:
     pre: list[torch.Tensor] = field(default_factory=list)
     post: list[torch.Tensor] = field(default_factory=list)
     called: bool = False
-    hooked: bool = True
+    unhooked: str = ""
+    defects: list[str] = field(default_factory=list)
 
     @property
     def neuron(self) -> str:
@@ -174,9 +177,13 @@ class _Layer:
         return all(pre is post for pre, post in zip(self.pre[1:], self.post))
 
     def defect(self) -> str | None:
-        """Why the steps cannot be one ``[T, B, ...]`` array of floats, or None."""
+        """Why the steps of a call cannot be one ``[T, B, ...]`` array of floats, or None."""
         import torch
 
+        if self.defects:
+            return self.defects[0]
+        if not self.post:
+            return "it keeps no membrane potential ('mem')" if self.called else None
         shape = self.post[0].shape
         others = [tuple(post.shape) for post in self.post if post.shape != shape]
         if others:
@@ -190,47 +197,300 @@ class _Layer:
         return None
 
 
-class _MembraneHook:
-    """Collects one layer's membrane potential around each call, as NeuroBench's hooks do.
+class _Steps:
+    """Collects one layer's membrane potential before and after each step of a batch.
 
-    Only detached potentials are kept: no inputs, no outputs, no autograd graph.
+    Only detached potentials are kept: no inputs, no outputs, no autograd graph. They are copied in
+    the first batch, and for good once the network changes one in place; else they are kept as they
+    are, and their version tells whether that was right.
+    """
+
+    def __init__(self, layer: _Layer) -> None:
+        self.layer = layer
+        self._before: torch.Tensor | None = None
+        self._is_previous = False
+        self._last: torch.Tensor | None = None
+        self._version: int | None = None
+        self._changes_in_place = False
+        self._copies = True
+
+    def begin(self, before: torch.Tensor | None) -> None:
+        """Keep the potential that a step begins with; None is a layer at rest."""
+        post, last = self.layer.post, self._last
+        self._is_previous = False
+        if before is not None and last is not None and post:
+            same = _is_same(before, last)
+            if same and not self._copies and _version(before) != self._version:
+                self._lose_last()
+            # A change through .data has no version: the copy shows it.
+            if same and not self._copies and not before.is_inference():
+                self._is_previous = True
+            else:
+                self._is_previous = _equals(before.detach(), post[-1])
+                self._changes_in_place |= same and not self._is_previous
+        if before is not None and not self._is_previous:
+            before = before.detach().clone()
+        self._before = before
+
+    def end(self, after: torch.Tensor) -> None:
+        """Keep the potential that a step ended with."""
+        # Both ends are stored here, so that a forward that raised leaves no half step behind.
+        layer, before = self.layer, self._before
+        if self._is_previous:
+            # Detaching makes a new object: identity with the step before is kept by using it.
+            before = layer.post[-1]
+        elif before is None or before.shape != after.shape:
+            # The layer begins at rest; before the first step it does not matter.
+            before = after.new_zeros(after.shape if layer.post else (0,))
+        layer.pre.append(before)
+        copy = self._copies or after.is_inference()
+        layer.post.append(after.detach().clone() if copy else after.detach())
+        self._last, self._version = after, _version(after)
+
+    def all_at_once(self, potentials: torch.Tensor) -> None:
+        """Keep all steps of one call that began at rest, ``[T, B, ...]``."""
+        for row, after in enumerate(potentials.detach()):
+            if row:
+                self.begin(self._last)
+            else:
+                self.begin(None)
+            self.end(after)
+
+    def close(self) -> None:
+        """The batch is over: see to its last potential."""
+        if self._last is not None and self.layer.post and not self._copies:
+            if _version(self._last) != self._version:
+                self._lose_last()
+
+    def reset(self) -> None:
+        """Forget the batch."""
+        if self.layer.post:
+            self._copies = self._changes_in_place
+        self._last = None
+        self.layer.pre.clear()
+        self.layer.post.clear()
+        self.layer.defects.clear()
+        self.layer.called = False
+
+    def _lose_last(self) -> None:
+        """The potential that the last step ended with was changed in place, and is not copied."""
+        self._changes_in_place = True
+        self._copies = True
+        if len(self.layer.post) > 1:  # in the first step every neuron counts, whatever it holds
+            self.layer.defects.append(
+                "for the first time the network changed its potential in place after a step, "
+                "so that the potential before the change is lost. Later batches are recorded: "
+                "potentials are copied from here on"
+            )
+
+
+class _MembraneHook:
+    """Hands a snnTorch layer's membrane potential around each call to `_Steps`.
+
+    What counts is the potential that the layer begins with: the one that the network passes
+    (``spk, mem = lif(x, mem)``), else the one that the layer kept.
     """
 
     def __init__(self, name: str, module: torch.nn.Module) -> None:
         self.layer = _Layer(name, module)
-        self._before: torch.Tensor | None = None
-        self._last: torch.Tensor | None = None
+        self.steps = _Steps(self.layer)
+        self._passed = _passed_potential(module)
+        enter, leave = _never_compiled(self._enter), _never_compiled(self._leave)
         self._handles = [
-            module.register_forward_pre_hook(self._enter),
-            module.register_forward_hook(self._leave),
+            module.register_forward_pre_hook(enter, with_kwargs=True),
+            module.register_forward_hook(leave),
         ]
 
-    def _enter(self, module: torch.nn.Module, _inputs: Any) -> None:
-        self._before = getattr(module, "mem", None)
+    def _enter(self, module: torch.nn.Module, inputs: Any, named: dict[str, Any]) -> None:
+        passed = self._passed(inputs, named)
+        if _forgets_state(module):
+            self.steps.begin(None)
+        else:
+            self.steps.begin(getattr(module, "mem", None) if passed is None else passed)
 
-    def _leave(self, module: torch.nn.Module, _inputs: Any, _output: Any) -> None:
-        # Both ends are stored here, so that a forward that raised leaves no half step behind.
+    def _leave(self, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
         self.layer.called = True
-        after = getattr(module, "mem", None)
-        if self._before is None or after is None:
+        if _computes_all_steps(module):
+            self.steps.all_at_once(output[1] if isinstance(output, tuple) else output)
             return
-        post = self.layer.post
-        # Detaching makes a new object: identity with the step before is kept by using that one.
-        is_previous = bool(post) and self._before is self._last
-        self.layer.pre.append(post[-1] if is_previous else self._before.detach())
-        post.append(after.detach())
-        self._last = after
-
-    def reset(self) -> None:
-        """Forget the batch."""
-        self.layer.pre.clear()
-        self.layer.post.clear()
-        self.layer.called = False
+        after = getattr(module, "mem", None)
+        if after is not None:
+            self.steps.end(after)
 
     def remove(self) -> None:
         """Take the hooks off the layer."""
         for handle in self._handles:
             handle.remove()
+
+
+class _ParallelHook:
+    """Collects the potentials of a LeakyParallel: what its ``rnn`` returns, ``[T, B, ...]``."""
+
+    def __init__(self, name: str, module: torch.nn.Module) -> None:
+        self.layer = _Layer(name, module)
+        self.steps = _Steps(self.layer)
+        self._handle = module.rnn.register_forward_hook(_never_compiled(self._leave))
+
+    def _leave(self, _module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        self.layer.called = True
+        potentials = output[0]
+        # Without a batch axis it is one sample.
+        self.steps.all_at_once(potentials if potentials.dim() > 2 else potentials[:, None])
+
+    def remove(self) -> None:
+        """Take the hook off the layer."""
+        self._handle.remove()
+
+
+class _StateWatch:
+    """Notices where NeuroBench's hooks do not see the potential that a layer begins with.
+
+    They keep ``layer.mem`` as it is, and look at it before the layer takes what it is passed.
+
+    Attributes
+    ----------
+    name : str
+        The layer's qualified name.
+    passes_another : bool
+        Whether a step, but the first of a batch, began with another potential than was kept.
+    changes_in_place : bool
+        Whether a potential was changed in place after its step.
+    """
+
+    def __init__(self, name: str, module: torch.nn.Module) -> None:
+        self.name = name
+        self.module = module
+        self.passes_another = False
+        self.changes_in_place = False
+        self._passed = _passed_potential(module)
+        self._last: torch.Tensor | None = None
+        self._version: int | None = None
+        enter, leave = _never_compiled(self._enter), _never_compiled(self._leave)
+        self._handles = [
+            module.register_forward_pre_hook(enter, with_kwargs=True),
+            module.register_forward_hook(leave),
+        ]
+
+    def _enter(self, module: torch.nn.Module, inputs: Any, named: dict[str, Any]) -> None:
+        passed, kept = self._passed(inputs, named), getattr(module, "mem", None)
+        if self._last is None or kept is None:
+            return
+        self._look_at_version()
+        if passed is not None and not _is_same(passed, kept) and not _equals(passed, kept):
+            self.passes_another = True
+
+    def _leave(self, module: torch.nn.Module, _inputs: Any, _output: Any) -> None:
+        self._last = getattr(module, "mem", None)
+        self._version = None if self._last is None else _version(self._last)
+
+    def _look_at_version(self) -> None:
+        if self._last is not None and _version(self._last) != self._version:
+            self.changes_in_place = True
+
+    def close(self) -> None:
+        """The batch is over: the next step begins another."""
+        self._look_at_version()
+        self._last = None
+
+    def remove(self) -> None:
+        """Take the hooks off the layer."""
+        for handle in self._handles:
+            handle.remove()
+
+
+def _passed_potential(
+    module: torch.nn.Module,
+) -> Callable[[tuple[Any, ...], dict[str, Any]], torch.Tensor | None]:
+    """A function that finds the membrane potential among the arguments of a call of `module`."""
+    import torch
+
+    parameters = [*inspect.signature(module.forward).parameters]
+    index = parameters.index("mem") if "mem" in parameters else sys.maxsize
+
+    def passed(inputs: tuple[Any, ...], named: dict[str, Any]) -> torch.Tensor | None:
+        found = inputs[index] if index < len(inputs) else named.get("mem")
+        if isinstance(found, tuple) and found:  # DeltaLeaky's potential, and the one before
+            found = found[0]
+        return found if isinstance(found, torch.Tensor) else None
+
+    return passed
+
+
+def _forgets_state(module: torch.nn.Module) -> bool:
+    """Whether snnTorch sets the layer's state to zero at each step.
+
+    SLSTM compares the shape of its state with that of its input, not with its own.
+    """
+    return type(module).__name__ == "SLSTM" and module.input_size != module.hidden_size
+
+
+def _computes_all_steps(module: torch.nn.Module) -> bool:
+    """Whether one call of the layer is all time steps, ``[T, B, ...]``."""
+    import snntorch
+
+    return isinstance(module, getattr(snntorch, "StateLeaky", ()))
+
+
+def _version(tensor: torch.Tensor) -> int | None:
+    """How often `tensor` was changed in place; None where torch does not count (inference)."""
+    return None if tensor.is_inference() else tensor._version
+
+
+def _is_same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether both are the same memory in the same shape, as after ``detach()``."""
+    if one is other:
+        return True
+    return (
+        one.dtype == other.dtype
+        and one.device == other.device
+        and one.shape == other.shape
+        and one.stride() == other.stride()
+        and one.numel() > 0
+        and one.data_ptr() == other.data_ptr()
+    )
+
+
+def _equals(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether both have the same values; NaN equals NaN."""
+    import torch
+
+    if (one.shape, one.dtype, one.device) != (other.shape, other.dtype, other.device):
+        return False
+    return torch.equal(one, other) or torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
+
+
+def _never_compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """`function` as a hook that torch.compile neither traces nor recompiles.
+
+    torch._dynamo takes seconds to import, so it is asked for only where something else did.
+    """
+    disabled: list[Callable[..., None]] = []
+
+    def hook(*arguments: Any) -> None:
+        if not disabled:
+            if "torch._dynamo" not in sys.modules:
+                function(*arguments)
+                return
+            import torch
+
+            disabled.append(torch.compiler.disable(function))
+        disabled[0](*arguments)
+
+    hook._torchdynamo_disable = True  # type: ignore[attr-defined]
+    import torch
+
+    skip_code = getattr(torch._C._dynamo.eval_frame, "skip_code", None)
+    if skip_code is not None:
+        skip_code(hook.__code__)
+    return hook
+
+
+def _hook_for(module: torch.nn.Module) -> type[_MembraneHook] | type[_ParallelHook] | None:
+    """What collects the potentials of `module`; None for what is no spiking layer."""
+    if _is_spiking(module):
+        return _MembraneHook
+    is_parallel = type(module).__name__ == "LeakyParallel" and hasattr(module, "rnn")
+    return _ParallelHook if is_parallel else None
 
 
 def _is_spiking(module: object) -> bool:
@@ -241,32 +501,103 @@ def _is_spiking(module: object) -> bool:
 
 
 def _qualified_names(net: torch.nn.Module) -> dict[int, list[str]]:
-    """All qualified names of each module by its identity; a shared module has several."""
+    """All qualified names of each module by its identity; a shared module has several.
+
+    They are those of the network before torch.compile, which puts ``_orig_mod.`` before each.
+    """
     names: dict[int, list[str]] = {}
     for name, module in net.named_modules(remove_duplicate=False):
-        names.setdefault(id(module), []).append(name or type(module).__name__)
+        own = name.replace("_orig_mod.", "")
+        names.setdefault(id(module), []).append(own or type(module).__name__)
     return names
 
 
-def _neurobench_layers(net: torch.nn.Module, hooks: Iterable[Any]) -> list[_Layer]:
+def _is_compiled(net: torch.nn.Module) -> bool:
+    """Whether torch.compile has the network or a part of it."""
+    return any(
+        type(module).__name__ == "OptimizedModule"
+        or getattr(module, "_compiled_call_impl", None) is not None
+        for module in net.modules()
+    )
+
+
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Run compiled functions as they were written: compiled code can leave hooks out."""
+    if "torch._dynamo" not in sys.modules:
+        yield
+        return
+    import torch
+
+    if hasattr(torch.compiler, "set_stance"):  # since torch 2.6
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    else:
+        torch._dynamo.reset()  # what is compiled again has the hooks
+        yield
+
+
+def _neurobench_layers(
+    model: Any, stale: dict[int, tuple[int, int, int]]
+) -> list[_Layer]:
     """The spiking layers as NeuroBench's own hooks saw them, then those it does not hook.
 
     A layer that NeuroBench hooked twice is listed twice, because NeuroBench counts it twice.
+
+    Parameters
+    ----------
+    model : neurobench.models.NeuroBenchModel
+        The network and the hooks on it.
+    stale : dict of int to (int, int, int)
+        By a hook's identity, how many inputs, potentials before and after it held when the run
+        began: those of a run that was interrupted.
     """
+    net = model.__net__()
     names = _qualified_names(net)
     seen: dict[int, int] = {}
     layers = []
-    for hook in hooks:
+    for hook in model.activation_hooks:
         if not hook.spiking:
             continue
         nth = seen.get(id(hook.layer), 0)
         seen[id(hook.layer)] = nth + 1
         own = names.get(id(hook.layer), [str(hook.name)])
         name = own[nth] if nth < len(own) else f"{own[-1]}#{nth + 1}"
-        pre, post = hook.pre_fire_mem_potential, hook.post_fire_mem_potential
-        layers.append(_Layer(name, hook.layer, pre, post, called=bool(hook.activation_inputs)))
-    unhooked = [m for m in net.modules() if _is_spiking(m) and id(m) not in seen]
-    return layers + [_Layer(names[id(m)][0], m, hooked=False) for m in unhooked]
+        calls, before, after = stale.get(id(hook), (0, 0, 0))
+        pre = _whole_pre(hook.pre_fire_mem_potential[before:])
+        post = hook.post_fire_mem_potential[after:]
+        if len(pre) == len(post) - 1:  # the layer had no potential before its first call
+            pre.insert(0, post[0].new_zeros(0))
+        called = len(hook.activation_inputs) > calls
+        layers.append(_Layer(name, hook.layer, pre, post, called=called))
+    for module in net.modules():
+        if _is_spiking(module) and id(module) not in seen:
+            why = _why_unhooked(module, model)
+            layers.append(_Layer(names[id(module)][0], module, unhooked=why))
+    return layers
+
+
+def _why_unhooked(module: torch.nn.Module, model: Any) -> str:
+    """What the user can do about a spiking layer that NeuroBench has not hooked."""
+    if not any(issubclass(type(module), kind) for kind in model.activation_modules):
+        return (
+            f"NeuroBench's {type(model).__name__} does not look for spiking layers: use "
+            "SNNTorchModel, or call model.add_activation_module(snntorch.SpikingNeuron) before "
+            "making the Benchmark."
+        )
+    if module is model.__net__():
+        return "The network is itself one neuron: wrap it in torch.nn.Sequential(...)."
+    return (
+        "Another Benchmark on this model was deleted and took all hooks with it, or the layer was "
+        "added after the Benchmark was made: make one Benchmark, last, and keep it."
+    )
+
+
+def _whole_pre(potentials: list[torch.Tensor | None]) -> list[torch.Tensor]:
+    """The potentials before each step, an empty one for None (DeltaLeaky's before its first)."""
+    import torch
+
+    return [torch.zeros(0) if potential is None else potential for potential in potentials]
 
 
 # --- What NeuroBench will make of them -----------------------------------------------------------
@@ -286,11 +617,11 @@ def _layer_traps(layer: _Layer) -> Iterator[_Trap]:
             "leaves it out of the operations and keeps the other layers.",
         )
     yield from _reset_traps(layer, label)
-    if not layer.hooked:
+    if layer.unhooked:
         yield (
             ("unhooked", layer.name),
             f"{label} is not hooked by NeuroBench, so neither NeuroBench nor neurotop counts it. "
-            + _why_unhooked(layer),
+            + layer.unhooked,
         )
     elif not layer.called:
         yield (
@@ -298,19 +629,7 @@ def _layer_traps(layer: _Layer) -> Iterator[_Trap]:
             f"{label} was not called in a whole batch: NeuroBench's NeuronOperations fails and "
             "reports 0.0. Remove the layer, or call it; neurotop counts the other layers.",
         )
-    elif not layer.post:
-        yield (
-            ("stateless", layer.name),
-            f"{label} keeps no membrane potential ('mem') that could be recorded: NeuroBench's "
-            "NeuronOperations fails and reports 0.0; neurotop counts the other layers.",
-        )
-    elif layer.defect() is not None:
-        yield (
-            ("defect", layer.name),
-            f"{label} cannot be recorded in a batch: {layer.defect()}. NeuroBench reports 0.0 "
-            "there; neurotop counts the other layers.",
-        )
-    else:
+    elif layer.defect() is None:
         yield from _state_traps(layer, label)
 
 
@@ -330,16 +649,6 @@ def _reset_traps(layer: _Layer, label: str) -> Iterator[_Trap]:
             f"its state function carries out '{does}' (the reset mechanism was changed after the "
             "layer was built). Build the layer with the reset_mechanism= that you mean.",
         )
-
-
-def _why_unhooked(layer: _Layer) -> str:
-    """What the user can do about a spiking layer that has no hook."""
-    if layer.name == layer.neuron:
-        return "The network is itself one neuron: wrap it in torch.nn.Sequential(...)."
-    return (
-        "Another Benchmark on this model was deleted and took all hooks with it, or the layer was "
-        "added after the Benchmark was made: make one Benchmark, last, and keep it."
-    )
 
 
 def _state_traps(layer: _Layer, label: str) -> Iterator[_Trap]:
@@ -366,6 +675,28 @@ def _state_traps(layer: _Layer, label: str) -> Iterator[_Trap]:
             "The benchmark runs with gradients on, so NeuroBench's hooks keep every batch's whole "
             "autograd graph in memory: run it inside torch.no_grad().",
         )
+
+
+def _watch_traps(watches: Iterable[_StateWatch]) -> Iterator[_Trap]:
+    """Where NeuroBench compares other potentials than the layer computes with."""
+    for watch in watches:
+        label = f"layer '{watch.name}' ({type(watch.module).__name__})"
+        if watch.passes_another:
+            yield (
+                ("passed", watch.name),
+                f"{label} is passed another potential than it kept after the step before. "
+                "NeuroBench compares with the kept one, and so do the recorded figures. Pass the "
+                "potential that the layer returned; or record with neurotop.record(), which "
+                "compares with the one that is passed.",
+            )
+        if watch.changes_in_place:
+            yield (
+                ("in-place", watch.name),
+                f"The potential of {label} is changed in place between two steps. NeuroBench's "
+                "hooks hold the changed potential, so its figures (and the recorded ones) are of "
+                "that. Assign a new tensor instead, as in lif.mem = lif.mem.clamp(0); or record "
+                "with neurotop.record(), which copies.",
+            )
 
 
 def _network_traps(net: torch.nn.Module, hooks: Iterable[Any]) -> Iterator[_Trap]:
@@ -419,9 +750,41 @@ def _double_count_traps(names: list[str], hooks: int) -> Iterator[_Trap]:
         )
 
 
+def _forgets_traps(layers: Iterable[_Layer]) -> Iterator[_Trap]:
+    """Layers whose state snnTorch sets to zero at every step."""
+    for layer in layers:
+        if _forgets_state(layer.module):
+            sizes = f"input_size={layer.module.input_size}, hidden_size={layer.module.hidden_size}"
+            yield (
+                ("forgets", layer.name),
+                f"layer '{layer.name}' ({layer.neuron}) has {sizes}: snnTorch then sets its state "
+                "to zero at every step, so that it remembers nothing. Give both the same size, for "
+                "instance by a torch.nn.Linear before the layer.",
+            )
+
+
+def _axes_traps(layers: Iterable[_Layer], samples: int) -> Iterator[_Trap]:
+    """A number of samples that is the number of time steps."""
+    shapes = [(len(layer.post), layer.post[0].shape[0]) for layer in layers if layer.post]
+    if shapes and all(samples == steps != batch for steps, batch in shapes):
+        steps, batch = shapes[0]
+        yield (
+            ("axes", ""),
+            f"rec.batch({samples}) was given the number of time steps ({steps}) as that of "
+            f"samples; the potentials are of {batch} samples. Where the data are time-first, "
+            "[T, B, ...], write rec.batch(x.shape[1]).",
+        )
+
+
 def _plain_traps(net: torch.nn.Module) -> Iterator[_Trap]:
     """What plain snnTorch users should know about the network before it runs."""
     names = _qualified_names(net)
+    if _is_compiled(net):
+        yield (
+            ("compiled", ""),
+            "The network is compiled (torch.compile). It runs uncompiled while it is recorded, "
+            "because compiled code leaves out the hooks that see each step.",
+        )
     for module in net.modules():
         own = names[id(module)]
         if len(own) > 1 and _is_spiking(module):
@@ -430,25 +793,6 @@ def _plain_traps(net: torch.nn.Module) -> Iterator[_Trap]:
                 f"layer '{own[0]}' is one module under several names ({', '.join(own)}): it is "
                 "recorded once, under the first. NeuroBench hooks it once for each parent and "
                 "counts it that many times.",
-            )
-
-
-def _check_state_is_visible(layers: Iterable[_Layer]) -> None:
-    """Refuse layers whose membrane potential the network may keep to itself.
-
-    Raises
-    ------
-    RecorderError
-        A layer was built without ``init_hidden=True``.
-    """
-    for layer in layers:
-        if hasattr(layer.module, "mem") and not getattr(layer.module, "init_hidden", True):
-            raise RecorderError(
-                f"layer '{layer.name}' ({layer.neuron}) was built without init_hidden=True: its "
-                "membrane potential is passed around by the network, and what the hooks read on "
-                "the layer need not be it. Build the layer with "
-                f"snntorch.{layer.neuron}(..., init_hidden=True) and call it with its input only; "
-                "or give external_state=True to record what NeuroBench's hooks see."
             )
 
 
@@ -496,7 +840,7 @@ def _encode(layers: Iterable[_Layer], form: str, samples: int) -> Iterator[_Memb
     yield _Member.of("samples", np.array(samples, dtype=np.int64))
     flushes = _flushes_subnormals()
     for layer in layers:
-        if not layer.post or layer.defect() is not None:
+        if not layer.post:
             yield _no_steps(layer.name, samples)
         elif form == "bits" or flushes:
             shape = (len(layer.post), *layer.post[0].shape)
@@ -604,7 +948,7 @@ def _write_npz(path: Path, members: Iterable[_Member]) -> None:
                 out.write(header)
                 for chunk in member.chunks:
                     if chunk.size:  # an empty array has no bytes to view
-                        out.write(chunk.reshape(-1).view(np.uint8))
+                        out.write(chunk.reshape(-1).view(np.uint8).data)
 
 
 def _npy_header(member: _Member) -> bytes:
@@ -659,6 +1003,9 @@ class _RunDirectory:
     def _holds_another_run(self) -> bool:
         """Whether the files are those of a run that is not the one being begun."""
         if self.world_size == 1:
+            if self._stopped_without_a_batch():
+                self._clear()
+                return False
             return any(
                 _RUN_FILES.fullmatch(entry.name) or _is_rank_of_a_run(entry)
                 for entry in self.path.iterdir()
@@ -666,6 +1013,21 @@ class _RunDirectory:
         manifest = self.read_manifest()
         other = manifest is not None and manifest.get("world_size", 1) != self.world_size
         return other or self._writer_file().exists() or (self.path / "end.json").exists()
+
+    def _stopped_without_a_batch(self) -> bool:
+        """Whether the files are those of a recording that stopped before its first batch."""
+        names = {entry.name for entry in self.path.iterdir() if _RUN_FILES.fullmatch(entry.name)}
+        if names - {COUNTED_FILE} != {"manifest.json"}:
+            return False
+        try:
+            manifest = self.read_manifest()
+        except ValueError:
+            return False
+        return isinstance(manifest, dict) and manifest.get("stopped") is True
+
+    def release(self) -> None:
+        """Let another run have the directory, which has no batch of this one."""
+        _delete(self._writer_file())
 
     def _clear(self) -> None:
         """Delete the files of an earlier run, and nothing else.
@@ -681,7 +1043,9 @@ class _RunDirectory:
     def read_manifest(self) -> dict[str, Any] | None:
         """The manifest, or None where there is none yet."""
         try:
-            return json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+            text = (self.path / "manifest.json").read_text(encoding="utf-8")
+            manifest: dict[str, Any] = json.loads(text)
+            return manifest
         except FileNotFoundError:
             return None
 
@@ -837,6 +1201,8 @@ class _Run:
         self._unsaid: list[str] = []
         self._manifest: dict[str, Any] | None = None
         self._on_disk: list[int] = []
+        self._left_out: set[str] = set()
+        self._skipped = 0
         self._batches = 0
         self._samples = 0
         self.stopped = False
@@ -878,8 +1244,10 @@ class _Run:
             return
         number = self._batches * self.directory.world_size + self.directory.rank
         with self._guarded(f"cannot write {self.directory.batch_name(number)}"):
-            if not self.options.external_state:
-                _check_state_is_visible(layers)
+            layers = self._recordable(layers)
+            if not layers:
+                self.say()
+                return
             self._learn(layers)
             self.warn(traps)
             self.warn(self._batch_traps(layers))
@@ -890,6 +1258,54 @@ class _Run:
             self._on_disk.append(number)
             self._prune()
         self.say()
+
+    def _recordable(self, layers: list[_Layer]) -> list[_Layer]:
+        """The layers whose steps can be written; none where the batch must not be written.
+
+        A layer that cannot be recorded in the first batch is left out of the run. Later its batch
+        is left out, since the batch's samples must not count without the layer's updates.
+
+        Raises
+        ------
+        RecorderError
+            There is no layer at all that can be recorded.
+        """
+        layers = [layer for layer in layers if layer.name not in self._left_out]
+        defects = [(layer, defect) for layer in layers if (defect := layer.defect())]
+        for layer, defect in defects:
+            label = f"layer '{layer.name}' ({layer.neuron})"
+            if self._batches:
+                text = (
+                    f"batch {self._batches + self._skipped + 1} is not recorded, since {label} "
+                    f"cannot be: {defect}. Its samples are not counted; the other batches are."
+                )
+                self.note([(("batch", str(self._batches + self._skipped)), text)])
+                continue
+            self._left_out.add(layer.name)
+            text = (
+                f"{label} is left out of the run, since it cannot be recorded: {defect}. "
+                "neurotop counts the other layers."
+            )
+            self.warn([(("defect", layer.name), text)])
+        if self._batches and defects:
+            self._skipped += 1
+            return []
+        layers = [layer for layer in layers if layer.name not in self._left_out]
+        if not layers:
+            raise RecorderError("the network has no spiking layer that can be recorded")
+        return layers
+
+    def refuse(self, reason: str) -> None:
+        """Stop the recording before its first batch.
+
+        Raises
+        ------
+        RecorderError
+            The recording is strict.
+        """
+        if not self.stopped and self.directory is not None:
+            with self._guarded("cannot record"):
+                raise RecorderError(reason)
 
     def say(self) -> None:
         """Give the user the warnings that were noted since the last time."""
@@ -913,6 +1329,9 @@ class _Run:
         if self.stopped or self.directory is None:
             return
         with self._guarded("cannot write end.json"):
+            if not self._batches:
+                text = "the run has no batch: nothing was recorded"
+                self.warn([(("no-batch", ""), text)])
             self._prune()
             self._write_manifest()
             part: dict[str, Any] = {"samples": self._samples, "batches": self._batches}
@@ -928,19 +1347,26 @@ class _Run:
             self.stopped = True
             reason = str(error) if isinstance(error, RecorderError) else _explain(error)
             text = f"neurotop {doing} in {self.path}: {reason}"
+            told = f"{text}. The recording stops here; the benchmark goes on."
             if self.options.strict:
+                self._warnings[("stopped", "")] = text
+                self._save_warnings()
                 raise RecorderError(text) from error
-            text += ". The recording stops here; the benchmark goes on."
-            self.warn([(("stopped", ""), text)])
+            self.warn([(("stopped", ""), told)])
             self._save_warnings()
             self.say()
 
     def _save_warnings(self) -> None:
-        """Tell the dashboard why no more batches come, if that can still be written."""
-        if self._manifest is None:
+        """Tell the dashboard why no more batches come, if that can still be written.
+
+        A directory without a batch is free for the next run.
+        """
+        if self.directory is None:
             return
         try:
             self._write_manifest()
+            if not self._batches:
+                self.directory.release()
         except (OSError, RecorderError):
             pass  # the user is told on the terminal; a full disk has no room for more
 
@@ -950,8 +1376,8 @@ class _Run:
             if layer.name in self._varying:
                 yield (
                     ("shape", layer.name),
-                    f"layer '{layer.name}' has other shapes in other batches, so the manifest names "
-                    "none; the counts are exact.",
+                    f"layer '{layer.name}' has other shapes in other batches, so the manifest "
+                    "names none; the counts are exact.",
                 )
         if _flushes_subnormals():
             yield (
@@ -1008,6 +1434,7 @@ class _Run:
             **self.expected,
             **({"keep": self.options.keep} if self.options.keep else {}),
             **({"world_size": self.directory.world_size} if several else {}),
+            **({"stopped": True} if self.stopped else {}),
             "warnings": list(self._warnings.values()),
             "layers": [dict(layer) for layer in self._layers.values()],
         }
@@ -1099,7 +1526,7 @@ class Recording:
     def __init__(self, net: torch.nn.Module, options: _Options) -> None:
         self._net = net
         self._run = _Run(options)
-        self._hooks: list[_MembraneHook] = []
+        self._hooks: list[_MembraneHook | _ParallelHook] = []
 
     @property
     def directory(self) -> Path:
@@ -1108,14 +1535,12 @@ class Recording:
 
     def __enter__(self) -> Recording:
         names = _qualified_names(self._net)
-        layers = [_Layer(names[id(m)][0], m) for m in self._net.modules() if _is_spiking(m)]
-        if not layers:
+        found = [(names[id(m)][0], m, _hook_for(m)) for m in self._net.modules()]
+        if not any(hook for _, _, hook in found):
             raise RecorderError(
                 f"{type(self._net).__name__} has no snntorch.SpikingNeuron layer to record"
             )
         options = self._run.options
-        if not options.external_state:
-            _check_state_is_visible(layers)
         given = {
             "expected_samples": options.expected_samples,
             "expected_batches": options.expected_batches,
@@ -1123,7 +1548,10 @@ class Recording:
         self._run.expected = {key: int(value) for key, value in given.items() if value is not None}
         self._run.begin()
         self._run.warn(_plain_traps(self._net))
-        self._hooks = [_MembraneHook(layer.name, layer.module) for layer in layers]
+        self._hooks = [hook(name, module) for name, module, hook in found if hook]
+        self._run.warn(_forgets_traps(hook.layer for hook in self._hooks))
+        self._eager = _uncompiled()
+        self._eager.__enter__()
         return self
 
     def batch(self, samples: int) -> None:
@@ -1146,7 +1574,9 @@ class Recording:
         layers = [hook.layer for hook in self._hooks]
         try:
             if any(layer.called for layer in layers):
-                self._run.batch(layers, int(samples))
+                for hook in self._hooks:
+                    hook.steps.close()
+                self._run.batch(layers, int(samples), _axes_traps(layers, int(samples)))
             else:
                 text = (
                     "rec.batch() was called, but no layer was since the last one: nothing written"
@@ -1154,7 +1584,7 @@ class Recording:
                 self._run.note([(("empty", ""), text)])
         finally:
             for hook in self._hooks:
-                hook.reset()
+                hook.steps.reset()
 
     def __exit__(
         self,
@@ -1164,6 +1594,7 @@ class Recording:
     ) -> None:
         for hook in self._hooks:
             hook.remove()
+        self._eager.__exit__(None, None, None)
         if kind is not None:
             if self._run.stopped:  # the user has been told, perhaps by this very exception
                 return
@@ -1269,7 +1700,8 @@ class _BenchmarkRun:
         self.name = name
         self.run = _Run(options)
         self._error: RecorderError | None = None
-        self._failed: set[str] = set()
+        self._watches: list[_StateWatch] = []
+        self._stale: dict[int, tuple[int, int, int]] = {}
         self._wrapped = False
         self._unwrap: Callable[[], None] = lambda: None
 
@@ -1279,9 +1711,11 @@ class _BenchmarkRun:
 
         manager = caller.f_locals.get("self")
         if isinstance(manager, WorkloadMetricManager):
-            loader = caller.f_back.f_locals.get("dataloader") if caller.f_back else None
+            variables = caller.f_back.f_locals if caller.f_back else {}
+            loader = variables.get("dataloader")
+            model = getattr(variables.get("self"), "model", None)
         else:
-            manager = loader = None
+            manager = loader = model = None
             text = (
                 "this version of NeuroBench does not call the recorder as expected: the batches "
                 "are recorded, but not the end of the run (end.json)."
@@ -1291,15 +1725,53 @@ class _BenchmarkRun:
         self.run.begin()
         if manager is not None:
             self._wrap(manager)
-        if self.run.directory is not None:
+        if model is not None:
+            self._look_at(model)
+        if self.run.directory is not None and not self.run.stopped:
             print(f"Recording to {self.run.path}; watch it with: neurotop watch {self.run.path}")
+
+    def _look_at(self, model: Any) -> None:
+        """See to what NeuroBench's hooks hold already, and to what they do not see."""
+        net = model.__net__()
+        for hook in model.activation_hooks:
+            held = (
+                len(hook.activation_inputs),
+                len(hook.pre_fire_mem_potential),
+                len(hook.post_fire_mem_potential),
+            )
+            if any(held):
+                self._stale[id(hook)] = held
+        if self._stale:
+            text = (
+                "NeuroBench's hooks still hold steps of a run that was interrupted, and NeuroBench "
+                "adds them to this run's first batch: its figures are wrong. neurotop leaves them "
+                "out. Call model.reset_hooks() before benchmark.run()."
+            )
+            self.run.warn([(("stale", ""), text)])
+        if _is_compiled(net):
+            self.run.refuse(
+                "the network is compiled (torch.compile), and compiled code can leave out "
+                "NeuroBench's hooks: its figures and the recorded ones can be much too small. "
+                "Give NeuroBench the network as it was before torch.compile"
+            )
+        names = _qualified_names(net)
+        spiking = [module for module in net.modules() if _is_spiking(module)]
+        self._watches = [_StateWatch(names[id(module)][0], module) for module in spiking]
 
     def batch(self, model: Any, samples: int) -> None:
         """Record the batch that NeuroBench's hooks hold."""
         net, hooks = model.__net__(), model.activation_hooks
         try:
-            layers = _neurobench_layers(net, hooks)
-            self.run.batch(layers, samples, _network_traps(net, hooks))
+            layers = _neurobench_layers(model, self._stale)
+            self._stale = {}
+            for watch in self._watches:
+                watch.close()
+            traps = [
+                *_network_traps(net, hooks),
+                *_watch_traps(self._watches),
+                *_forgets_traps(layers),
+            ]
+            self.run.batch(layers, samples, traps)
         except RecorderError as error:
             if not self._wrapped:
                 raise
@@ -1329,6 +1801,8 @@ class _BenchmarkRun:
 
         def unwrap() -> None:
             self._wrapped, self._unwrap = False, lambda: None
+            for watch in self._watches:
+                watch.remove()
             for method in (run_metrics, clean_results):
                 if inspect.ismethod(method):  # the class's own shows again
                     delattr(manager, method.__name__)
@@ -1377,7 +1851,8 @@ def _expected(loader: Any, world_size: int) -> dict[str, int]:
         batches = len(loader)
         expected = {"expected_batches": batches * world_size}
         if type(loader.batch_sampler) is BatchSampler and loader.batch_size:
-            whole = batches * loader.batch_size if loader.drop_last else len(loader.sampler)
+            samples: Any = loader.sampler
+            whole = batches * loader.batch_size if loader.drop_last else len(samples)
             expected = {"expected_samples": whole * world_size, **expected}
         return expected
     except TypeError:  # a sampler without a length
@@ -1484,7 +1959,7 @@ def Recorder(
     # NeuroBench keeps metrics by class name: two recorders in one list need two names.
     metric_name = f"Recorder({str(options.directory)!r})"
 
-    class RecorderMetric(AccumulatedMetric):
+    class RecorderMetric(AccumulatedMetric):  # type: ignore[misc]
         """Records each batch that NeuroBench's hooks hold; adds nothing to the results."""
 
         directory = options.directory
