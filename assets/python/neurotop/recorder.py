@@ -64,9 +64,7 @@ PRICED = frozenset(
 #: The reset mechanism that each of snnTorch's state functions carries out.
 STATE_FUNCTION_RESETS = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"}
 
-_RUN_FILES = re.compile(
-    r"manifest\.json|(rank-\d+\.)?(end\.json|batch-\d+(\.npz)?)|\.neurotop-.*"
-)
+_RUN_FILES = re.compile(r"manifest\.json|(rank-\d+\.)?(end\.json|batch-\d+(\.npz)?)|\.neurotop-.*")
 _RANK_DIRECTORIES = re.compile(r"rank-\d+")
 _TEMPORARY_FILES = re.compile(
     r"\.(manifest\.json|(rank-\d+\.)?(end\.json|batch-\d+\.npz)|\.neurotop-.*)(\.\d+)?\.tmp"
@@ -104,8 +102,11 @@ class _Options:
             raise ValueError(f"keep={self.keep!r}: give the number of batches to keep, 1 or more")
         if (self.rank is None) != (self.world_size is None):
             raise ValueError("give rank= and world_size= together, or neither")
-        if self.rank is not None and not (
-            _is_count(self.rank) and _is_count(self.world_size) and self.rank < self.world_size
+        rank, world_size = self.rank, self.world_size
+        if (
+            rank is not None
+            and world_size is not None
+            and not (_is_count(rank) and _is_count(world_size) and rank < world_size)
         ):
             raise ValueError(
                 f"rank={self.rank!r}, world_size={self.world_size!r}: "
@@ -329,7 +330,8 @@ class _ParallelHook:
     def __init__(self, name: str, module: torch.nn.Module) -> None:
         self.layer = _Layer(name, module)
         self.steps = _Steps(self.layer)
-        self._handle = module.rnn.register_forward_hook(_never_compiled(self._leave))
+        rnn: Any = module.rnn
+        self._handle = rnn.register_forward_hook(_never_compiled(self._leave))
 
     def _leave(self, _module: torch.nn.Module, _inputs: Any, output: Any) -> None:
         self.layer.called = True
@@ -473,7 +475,8 @@ def _never_compiled(function: Callable[..., None]) -> Callable[..., None]:
                 return
             import torch
 
-            disabled.append(torch.compiler.disable(function))
+            compiler: Any = torch.compiler
+            disabled.append(compiler.disable(function))
         disabled[0](*arguments)
 
     hook._torchdynamo_disable = True  # type: ignore[attr-defined]
@@ -537,9 +540,7 @@ def _uncompiled() -> Iterator[None]:
         yield
 
 
-def _neurobench_layers(
-    model: Any, stale: dict[int, tuple[int, int, int]]
-) -> list[_Layer]:
+def _neurobench_layers(model: Any, stale: dict[int, tuple[int, int, int]]) -> list[_Layer]:
     """The spiking layers as NeuroBench's own hooks saw them, then those it does not hook.
 
     A layer that NeuroBench hooked twice is listed twice, because NeuroBench counts it twice.
@@ -622,6 +623,12 @@ def _layer_traps(layer: _Layer) -> Iterator[_Trap]:
             ("unhooked", layer.name),
             f"{label} is not hooked by NeuroBench, so neither NeuroBench nor neurotop counts it. "
             + layer.unhooked,
+        )
+    elif layer.defect() is None and _computes_all_steps(layer.module):
+        yield (
+            ("at-once", layer.name),
+            f"{label} computes all time steps in one call: NeuroBench sees one step, of which "
+            "every neuron counts at every time. neurotop.record() counts step by step.",
         )
     elif not layer.called:
         yield (
