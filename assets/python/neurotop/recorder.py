@@ -45,7 +45,15 @@ from typing import TYPE_CHECKING, Any, Callable
 import numpy as np
 
 if TYPE_CHECKING:
+    from typing import Union
+
     import torch
+
+    from .adapters import Adapter
+
+    #: A layer that hooks saw, or one that was given as arrays.
+    _AnyLayer = Union["_Layer", "_ArrayLayer"]
+    _AnyHook = Union["_MembraneHook", "_ParallelHook", "_AdapterHook"]
 
 __all__ = ["Recorder", "RecorderError", "RecorderWarning", "Recording", "__version__", "record"]
 __version__ = "0.1.0"
@@ -146,6 +154,8 @@ class _Layer:
         What to do about a layer that no hook watches; empty where one does.
     defects : list of str
         What was seen that keeps the batch from being recorded exactly.
+    adapter : Adapter or None
+        How the potential of a layer of another framework than snnTorch is seen.
     """
 
     name: str
@@ -155,6 +165,7 @@ class _Layer:
     called: bool = False
     unhooked: str = ""
     defects: list[str] = field(default_factory=list)
+    adapter: Adapter | None = None
 
     @property
     def neuron(self) -> str:
@@ -164,6 +175,8 @@ class _Layer:
     @property
     def reset(self) -> str:
         """Reset mechanism as NeuroBench reads it: the string, not ``reset_mechanism_val``."""
+        if self.adapter is not None:
+            return self.adapter.reset(self.module)
         return str(getattr(self.module, "_reset_mechanism", "none"))
 
     def dtype(self) -> torch.dtype:
@@ -172,6 +185,30 @@ class _Layer:
 
         dtypes = {potential.dtype for potential in self.post + self.pre[1:]}
         return functools.reduce(torch.promote_types, dtypes)
+
+    def manifest_entry(self) -> dict[str, Any]:
+        """What the manifest says of the layer, but its shape."""
+        return {"name": self.name, "neuron": self.neuron, "reset": self.reset}
+
+    def traps(self) -> Iterator[_Trap]:
+        """Everything about the layer in this batch that makes a figure other than it seems."""
+        return _layer_traps(self) if self.adapter is None else _adapter_traps(self)
+
+    def members(self, form: str) -> Iterator[_Member]:
+        """The layer's arrays of a batch with at least one step; see `_encode`."""
+        flushes = _flushes_subnormals()
+        if form == "bits" or flushes:
+            shape = (len(self.post), *self.post[0].shape)
+            packed = _changed_as_neurobench(self) if flushes else _changed(self)
+            yield from _bits(self.name, shape, packed)
+        else:
+            yield from _potentials(self, with_pre=form == "pair")
+
+    def add_batch_axis(self) -> None:
+        """Make the potentials of one sample without a batch axis ``[1, ...]``."""
+        whole = {id(post): post[None] for post in self.post}
+        self.pre = [whole.get(id(pre), pre[None]) for pre in self.pre]
+        self.post = [whole[id(post)] for post in self.post]
 
     def pre_is_previous_post(self) -> bool:
         """Whether each step began with the very tensor that the step before ended with."""
@@ -208,18 +245,21 @@ class _Steps:
 
     def __init__(self, layer: _Layer) -> None:
         self.layer = layer
-        self._before: torch.Tensor | None = None
+        self._before: torch.Tensor | float | None = None
         self._is_previous = False
         self._last: torch.Tensor | None = None
         self._version: int | None = None
         self._changes_in_place = False
         self._copies = True
 
-    def begin(self, before: torch.Tensor | None) -> None:
-        """Keep the potential that a step begins with; None is a layer at rest."""
+    def begin(self, before: torch.Tensor | float | None) -> None:
+        """Keep the potential that a step begins with: one of all neurons, or None for zero."""
         post, last = self.layer.post, self._last
         self._is_previous = False
-        if before is not None and last is not None and post:
+        if before is None or isinstance(before, (int, float)):
+            self._before = before
+            return
+        if last is not None and post:
             same = _is_same(before, last)
             if same and not self._copies and _version(before) != self._version:
                 self._lose_last()
@@ -229,33 +269,35 @@ class _Steps:
             else:
                 self._is_previous = _equals(before.detach(), post[-1])
                 self._changes_in_place |= same and not self._is_previous
-        if before is not None and not self._is_previous:
-            before = before.detach().clone()
-        self._before = before
+        self._before = before if self._is_previous else before.detach().clone()
 
     def end(self, after: torch.Tensor) -> None:
         """Keep the potential that a step ended with."""
         # Both ends are stored here, so that a forward that raised leaves no half step behind.
         layer, before = self.layer, self._before
+        layer.called = True
         if self._is_previous:
             # Detaching makes a new object: identity with the step before is kept by using it.
             before = layer.post[-1]
-        elif before is None or before.shape != after.shape:
+        elif before is None or isinstance(before, (int, float)) or before.shape != after.shape:
             # The layer begins at rest; before the first step it does not matter.
-            before = after.new_zeros(after.shape if layer.post else (0,))
+            rest = before if isinstance(before, (int, float)) else 0.0
+            before = after.detach().new_full(after.shape if layer.post else (0,), rest)
         layer.pre.append(before)
         copy = self._copies or after.is_inference()
         layer.post.append(after.detach().clone() if copy else after.detach())
         self._last, self._version = after, _version(after)
 
-    def all_at_once(self, potentials: torch.Tensor) -> None:
-        """Keep all steps of one call that began at rest, ``[T, B, ...]``."""
-        for row, after in enumerate(potentials.detach()):
-            if row:
-                self.begin(self._last)
-            else:
-                self.begin(None)
+    def rows(self, before: torch.Tensor | float | None, potentials: torch.Tensor) -> None:
+        """Keep all steps of one call, ``[T, B, ...]``, of which the first begins with `before`."""
+        for after in potentials.detach():
+            self.begin(before)
             self.end(after)
+            before = after
+
+    def was_called(self) -> None:
+        """Note that the layer was called, whatever is seen of its potential."""
+        self.layer.called = True
 
     def close(self) -> None:
         """The batch is over: see to its last potential."""
@@ -312,7 +354,7 @@ class _MembraneHook:
     def _leave(self, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
         self.layer.called = True
         if _computes_all_steps(module):
-            self.steps.all_at_once(output[1] if isinstance(output, tuple) else output)
+            self.steps.rows(None, output[1] if isinstance(output, tuple) else output)
             return
         after = getattr(module, "mem", None)
         if after is not None:
@@ -337,7 +379,7 @@ class _ParallelHook:
         self.layer.called = True
         potentials = output[0]
         # Without a batch axis it is one sample.
-        self.steps.all_at_once(potentials if potentials.dim() > 2 else potentials[:, None])
+        self.steps.rows(None, potentials if potentials.dim() > 2 else potentials[:, None])
 
     def remove(self) -> None:
         """Take the hook off the layer."""
@@ -398,6 +440,15 @@ class _StateWatch:
         """Take the hooks off the layer."""
         for handle in self._handles:
             handle.remove()
+
+
+class _AdapterHook:
+    """Collects the potentials of a layer of another framework, as its adapter sees them."""
+
+    def __init__(self, name: str, module: torch.nn.Module, adapter: Adapter) -> None:
+        self.layer = _Layer(name, module, adapter=adapter)
+        self.steps = _Steps(self.layer)
+        self.remove = adapter.attach(module, self.steps)
 
 
 def _passed_potential(
@@ -488,19 +539,24 @@ def _never_compiled(function: Callable[..., None]) -> Callable[..., None]:
     return hook
 
 
-def _hook_for(module: torch.nn.Module) -> type[_MembraneHook] | type[_ParallelHook] | None:
-    """What collects the potentials of `module`; None for what is no spiking layer."""
+def _hook_on(name: str, module: torch.nn.Module) -> _AnyHook | None:
+    """Begin to collect the potentials of `module`; None for what is no spiking layer."""
     if _is_spiking(module):
-        return _MembraneHook
-    is_parallel = type(module).__name__ == "LeakyParallel" and hasattr(module, "rnn")
-    return _ParallelHook if is_parallel else None
+        return _MembraneHook(name, module)
+    if type(module).__name__ == "LeakyParallel" and hasattr(module, "rnn"):
+        return _ParallelHook(name, module)
+    try:
+        from .adapters import adapter_for
+    except ImportError:  # this file alone
+        return None
+    adapter = adapter_for(module)
+    return None if adapter is None else _AdapterHook(name, module, adapter)
 
 
 def _is_spiking(module: object) -> bool:
     """Whether `module` is one of snnTorch's spiking layers."""
-    import snntorch
-
-    return isinstance(module, snntorch.SpikingNeuron)
+    snntorch = sys.modules.get("snntorch")  # whoever has such a layer has imported it
+    return snntorch is not None and isinstance(module, snntorch.SpikingNeuron)
 
 
 def _qualified_names(net: torch.nn.Module) -> dict[int, list[str]]:
@@ -515,12 +571,17 @@ def _qualified_names(net: torch.nn.Module) -> dict[int, list[str]]:
     return names
 
 
+def _modules(net: torch.nn.Module) -> list[torch.nn.Module]:
+    """Each module once. Rockpool's ``modules()`` are others, its ``named_modules()`` are not."""
+    return [module for _, module in net.named_modules()]
+
+
 def _is_compiled(net: torch.nn.Module) -> bool:
     """Whether torch.compile has the network or a part of it."""
     return any(
         type(module).__name__ == "OptimizedModule"
         or getattr(module, "_compiled_call_impl", None) is not None
-        for module in net.modules()
+        for module in _modules(net)
     )
 
 
@@ -571,7 +632,7 @@ def _neurobench_layers(model: Any, stale: dict[int, tuple[int, int, int]]) -> li
             pre.insert(0, post[0].new_zeros(0))
         called = len(hook.activation_inputs) > calls
         layers.append(_Layer(name, hook.layer, pre, post, called=called))
-    for module in net.modules():
+    for module in _modules(net):
         if _is_spiking(module) and id(module) not in seen:
             why = _why_unhooked(module, model)
             layers.append(_Layer(names[id(module)][0], module, unhooked=why))
@@ -640,6 +701,43 @@ def _layer_traps(layer: _Layer) -> Iterator[_Trap]:
         yield from _state_traps(layer, label)
 
 
+def _adapter_traps(layer: _Layer) -> Iterator[_Trap]:
+    """What there is to say about a layer of another framework than snnTorch."""
+    label = f"layer '{layer.name}' ({layer.neuron})"
+    yield (
+        ("unpriced", layer.name),
+        f"{label} with reset '{layer.reset}' has no price in NeuroBench: neurotop counts its "
+        "updates. Give the command the operations of one update: "
+        f"--cost {layer.neuron}:{layer.reset}=OPERATIONS",
+    )
+    if not layer.called:
+        yield (
+            ("uncalled", layer.name),
+            f"{label} was not called in a whole batch: the batch's samples count for it, with no "
+            "updates.",
+        )
+    elif layer.defect() is None and layer.adapter is not None:
+        first, post = layer.pre[0], layer.post[0]
+        if first.shape == post.shape and bool(first.any()):
+            yield (
+                ("carried", layer.name),
+                f"{label} began a batch with the potential of earlier samples: "
+                f"{layer.adapter.reset_advice}.",
+            )
+        yield from _replaced_traps(layer, label)
+
+
+def _replaced_traps(layer: _Layer, label: str) -> Iterator[_Trap]:
+    """State that is reset or replaced between two steps of a batch."""
+    if not layer.pre_is_previous_post():
+        yield (
+            ("reset-inside", layer.name),
+            f"{label} did not begin each step with the potential that the step before ended "
+            "with (the state is reset or replaced inside the forward): it is recorded with the "
+            "potential before each step too, which keeps the count exact.",
+        )
+
+
 def _reset_traps(layer: _Layer, label: str) -> Iterator[_Trap]:
     """The price key is a string that the setter and ``load_state_dict`` can leave behind."""
     import snntorch
@@ -669,13 +767,7 @@ def _state_traps(layer: _Layer, label: str) -> Iterator[_Trap]:
             "utils.reset(net) looks only at the network's direct children: give the network a "
             "reset() method that resets every layer.",
         )
-    if not layer.pre_is_previous_post():
-        yield (
-            ("reset-inside", layer.name),
-            f"{label} did not begin each step with the potential that the step before ended "
-            "with (the state is reset or replaced inside the forward): it is recorded with the "
-            "potential before each step too, which keeps the count exact.",
-        )
+    yield from _replaced_traps(layer, label)
     if post.requires_grad:
         yield (
             ("grad", ""),
@@ -728,7 +820,7 @@ def _network_traps(net: torch.nn.Module, hooks: Iterable[Any]) -> Iterator[_Trap
                 "NeuronOperations fails and reports 0.0 for the whole model. It is not recorded; "
                 "neurotop counts the spiking layers.",
             )
-    for module in net.modules():
+    for module in _modules(net):
         own = names[id(module)]
         if type(module).__name__ in ("LeakyParallel", "LeakyKernel"):
             yield (
@@ -757,20 +849,20 @@ def _double_count_traps(names: list[str], hooks: int) -> Iterator[_Trap]:
         )
 
 
-def _forgets_traps(layers: Iterable[_Layer]) -> Iterator[_Trap]:
+def _forgets_traps(modules: Iterable[tuple[str, torch.nn.Module]]) -> Iterator[_Trap]:
     """Layers whose state snnTorch sets to zero at every step."""
-    for layer in layers:
-        if _forgets_state(layer.module):
-            sizes = f"input_size={layer.module.input_size}, hidden_size={layer.module.hidden_size}"
+    for name, module in modules:
+        if _forgets_state(module):
             yield (
-                ("forgets", layer.name),
-                f"layer '{layer.name}' ({layer.neuron}) has {sizes}: snnTorch then sets its state "
-                "to zero at every step, so that it remembers nothing. Give both the same size, for "
-                "instance by a torch.nn.Linear before the layer.",
+                ("forgets", name),
+                f"layer '{name}' ({type(module).__name__}) has input_size={module.input_size}, "
+                f"hidden_size={module.hidden_size}: snnTorch then sets its state to zero at every "
+                "step, so that it remembers nothing. Give both the same size, for instance by a "
+                "torch.nn.Linear before the layer.",
             )
 
 
-def _axes_traps(layers: Iterable[_Layer], samples: int) -> Iterator[_Trap]:
+def _axes_traps(layers: Iterable[_AnyLayer], samples: int) -> Iterator[_Trap]:
     """A number of samples that is the number of time steps."""
     shapes = [(len(layer.post), layer.post[0].shape[0]) for layer in layers if layer.post]
     if shapes and all(samples == steps != batch for steps, batch in shapes):
@@ -792,7 +884,7 @@ def _plain_traps(net: torch.nn.Module) -> Iterator[_Trap]:
             "The network is compiled (torch.compile). It runs uncompiled while it is recorded, "
             "because compiled code leaves out the hooks that see each step.",
         )
-    for module in net.modules():
+    for module in _modules(net):
         own = names[id(module)]
         if len(own) > 1 and _is_spiking(module):
             yield (
@@ -826,7 +918,7 @@ class _Member:
         return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
 
 
-def _encode(layers: Iterable[_Layer], form: str, samples: int) -> Iterator[_Member]:
+def _encode(layers: Iterable[_AnyLayer], form: str, samples: int) -> Iterator[_Member]:
     """The members of one batch.
 
     Parameters
@@ -845,19 +937,18 @@ def _encode(layers: Iterable[_Layer], form: str, samples: int) -> Iterator[_Memb
         ``samples`` first. A layer without steps has an empty ``.post`` of shape ``[0, B]``.
     """
     yield _Member.of("samples", np.array(samples, dtype=np.int64))
-    flushes = _flushes_subnormals()
     for layer in layers:
-        if not layer.post:
-            yield _no_steps(layer.name, samples)
-        elif form == "bits" or flushes:
-            shape = (len(layer.post), *layer.post[0].shape)
-            packed = _changed_as_neurobench(layer) if flushes else _changed(layer)
-            bits = (shape[0] - 1) * layer.post[0].numel()
-            name = f"{layer.name}.changed"
-            yield _Member(name, np.dtype(np.uint8), ((bits + 7) // 8,), packed)
-            yield _Member.of(f"{layer.name}.shape", np.array(shape, dtype=np.int64))
+        if layer.post:
+            yield from layer.members(form)
         else:
-            yield from _potentials(layer, with_pre=form == "pair")
+            yield _no_steps(layer.name, samples)
+
+
+def _bits(name: str, shape: tuple[int, ...], packed: Iterable[np.ndarray]) -> Iterator[_Member]:
+    """``<layer>.changed`` and ``<layer>.shape`` of a layer with potentials of `shape`."""
+    bits = (shape[0] - 1) * int(np.prod(shape[1:], dtype=np.int64))
+    yield _Member(f"{name}.changed", np.dtype(np.uint8), ((bits + 7) // 8,), packed)
+    yield _Member.of(f"{name}.shape", np.array(shape, dtype=np.int64))
 
 
 def _no_steps(name: str, samples: int) -> _Member:
@@ -935,6 +1026,8 @@ def _changed_as_neurobench(layer: _Layer) -> Iterator[np.ndarray]:
 
 def _flushes_subnormals() -> bool:
     """Whether torch's arithmetic takes subnormal numbers for zero (set_flush_denormal)."""
+    if "torch" not in sys.modules:
+        return False
     import torch
 
     smallest_normal = torch.tensor([2.0**-126])
@@ -1235,7 +1328,7 @@ class _Run:
                 self._warnings[key] = text
                 self._unsaid.append(text)
 
-    def batch(self, layers: list[_Layer], samples: int, traps: Iterable[_Trap] = ()) -> None:
+    def batch(self, layers: list[_AnyLayer], samples: int, traps: Iterable[_Trap] = ()) -> None:
         """Write one batch, unless the recording has stopped.
 
         Parameters
@@ -1266,7 +1359,7 @@ class _Run:
             self._prune()
         self.say()
 
-    def _recordable(self, layers: list[_Layer]) -> list[_Layer]:
+    def _recordable(self, layers: list[_AnyLayer]) -> list[_AnyLayer]:
         """The layers whose steps can be written; none where the batch must not be written.
 
         A layer that cannot be recorded in the first batch is left out of the run. Later its batch
@@ -1377,9 +1470,9 @@ class _Run:
         except (OSError, RecorderError):
             pass  # the user is told on the terminal; a full disk has no room for more
 
-    def _batch_traps(self, layers: list[_Layer]) -> Iterator[_Trap]:
+    def _batch_traps(self, layers: list[_AnyLayer]) -> Iterator[_Trap]:
         for layer in layers:
-            yield from _layer_traps(layer)
+            yield from layer.traps()
             if layer.name in self._varying:
                 yield (
                     ("shape", layer.name),
@@ -1394,11 +1487,10 @@ class _Run:
                 "NeuroBench's own operations, whatever form= says.",
             )
 
-    def _learn(self, layers: list[_Layer]) -> None:
+    def _learn(self, layers: list[_AnyLayer]) -> None:
         """Add what a batch tells about the layers to what the manifest says of them."""
         for layer in layers:
-            entry = {"name": layer.name, "neuron": layer.neuron, "reset": layer.reset}
-            known = self._layers.setdefault(layer.name, entry)
+            known = self._layers.setdefault(layer.name, layer.manifest_entry())
             if not layer.post or layer.name in self._varying:
                 continue
             shape = list(layer.post[0].shape[1:])
@@ -1407,7 +1499,7 @@ class _Run:
                 self._varying.add(layer.name)
                 del known["shape"]
 
-    def _members(self, layers: list[_Layer], samples: int) -> Iterator[_Member]:
+    def _members(self, layers: list[_AnyLayer], samples: int) -> Iterator[_Member]:
         """The batch's arrays: every layer of the manifest, also one that lost its hooks."""
         yield from _encode(layers, self.options.form, samples)
         present = {layer.name for layer in layers}
@@ -1462,11 +1554,12 @@ def _rank_and_world(options: _Options) -> tuple[int, int]:
     """This process's rank and the number of processes: given, torch.distributed, environment."""
     if options.rank is not None and options.world_size is not None:
         return int(options.rank), int(options.world_size)
-    import torch
+    if "torch" in sys.modules:
+        import torch
 
-    distributed = torch.distributed
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
+        distributed = torch.distributed
+        if distributed.is_available() and distributed.is_initialized():
+            return distributed.get_rank(), distributed.get_world_size()
     rank, world_size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
     if rank.isdecimal() and world_size.isdecimal() and int(rank) < int(world_size):
         return int(rank), int(world_size)
@@ -1530,10 +1623,11 @@ class Recording:
         Where the run is written: the directory asked for, perhaps with a counter.
     """
 
-    def __init__(self, net: torch.nn.Module, options: _Options) -> None:
+    def __init__(self, net: torch.nn.Module | None, options: _Options) -> None:
         self._net = net
+        self._added: dict[str, _ArrayLayer | None] = {}
         self._run = _Run(options)
-        self._hooks: list[_MembraneHook | _ParallelHook] = []
+        self._hooks: list[_AnyHook] = []
 
     @property
     def directory(self) -> Path:
@@ -1541,25 +1635,105 @@ class Recording:
         return self._run.path
 
     def __enter__(self) -> Recording:
-        names = _qualified_names(self._net)
-        found = [(names[id(m)][0], m, _hook_for(m)) for m in self._net.modules()]
-        if not any(hook for _, _, hook in found):
-            raise RecorderError(
-                f"{type(self._net).__name__} has no snntorch.SpikingNeuron layer to record"
-            )
+        net = self._net
         options = self._run.options
         given = {
             "expected_samples": options.expected_samples,
             "expected_batches": options.expected_batches,
         }
         self._run.expected = {key: int(value) for key, value in given.items() if value is not None}
-        self._run.begin()
-        self._run.warn(_plain_traps(self._net))
-        self._hooks = [hook(name, module) for name, module, hook in found if hook]
-        self._run.warn(_forgets_traps(hook.layer for hook in self._hooks))
+        try:
+            if net is not None:
+                self._watch(net)
+            self._run.begin()
+        except BaseException:
+            self._remove_hooks()
+            raise
         self._eager = _uncompiled()
         self._eager.__enter__()
         return self
+
+    def _watch(self, net: torch.nn.Module) -> None:
+        names = _qualified_names(net)
+        for module in _modules(net):
+            hook = _hook_on(names[id(module)][0], module)
+            if hook is not None:
+                self._hooks.append(hook)
+        if not self._hooks:
+            raise RecorderError(
+                f"{type(net).__name__} has no spiking layer that neurotop knows. Potentials can be "
+                "given: neurotop.record(None, directory), then rec.add(name, potentials) before "
+                "each rec.batch()"
+            )
+        self._run.warn(_plain_traps(net))
+        self._run.warn(_forgets_traps((hook.layer.name, hook.layer.module) for hook in self._hooks))
+
+    def _remove_hooks(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def add(
+        self,
+        layer: str,
+        post: Any,
+        pre: Any = None,
+        *,
+        neuron: str = "custom",
+        reset: str = "none",
+        cost: int | None = None,
+    ) -> None:
+        """Give the potentials of a layer that has no hooks, before `batch` writes them.
+
+        Parameters
+        ----------
+        layer : str
+            The layer's name, the same in all batches.
+        post : array or iterable of arrays
+            Potential after each step: ``[T, B, ...]`` of NumPy, torch or JAX (or anything with
+            ``__array__`` or ``__dlpack__``), or the steps one by one, each ``[B, ...]``. A step
+            without an axis is one sample.
+        pre : array or iterable of arrays, optional
+            Potential before each step, in the shape of `post`; its first row is not looked at. By
+            default each step begins with what the step before ended with.
+        neuron, reset : str
+            Class name and reset mechanism, by which the command prices the layer.
+        cost : int, optional
+            Operations of one update, for the manifest (``ops_per_update``).
+
+        Raises
+        ------
+        ValueError
+            The arrays are no potentials of this form, the layer was given twice in one batch, or
+            has the name of a layer that is recorded already.
+        """
+        name = str(layer)
+        if self._added.get(name) is not None:
+            raise ValueError(
+                f"rec.add({name!r}): the layer was added already in this batch: give all of its "
+                "steps in one call, for instance as a list"
+            )
+        if any(hook.layer.name == name for hook in self._hooks):
+            raise ValueError(
+                f"rec.add({name!r}): a layer of the network that is recorded has this name"
+            )
+        if not name or (cost is not None and not _is_count(cost)):
+            raise ValueError(
+                f"rec.add({name!r}, cost={cost!r}): give a name, and a whole number of operations"
+            )
+        rows = _rows_of(name, post)
+        before = None if pre is None else _rows_of(name, pre)
+        if before is not None and [row.shape for row in before] != [row.shape for row in rows]:
+            raise ValueError(f"rec.add({name!r}): pre and post have different shapes")
+        self._added[name] = _ArrayLayer(name, str(neuron), str(reset), cost, rows, before)
+
+    def _missing_traps(self) -> Iterator[_Trap]:
+        for name, layer in self._added.items():
+            if layer is None:
+                yield (
+                    ("not-added", name),
+                    f"layer '{name}' was not given to rec.add() before a rec.batch(): that batch's "
+                    "samples count for it, with no updates.",
+                )
 
     def batch(self, samples: int) -> None:
         """Write what the layers did since the last call as one batch.
@@ -1578,12 +1752,17 @@ class Recording:
         """
         if not _is_count(samples):
             raise ValueError(f"rec.batch({samples!r}): give the number of samples in the batch")
-        layers = [hook.layer for hook in self._hooks]
+        added = [layer for layer in self._added.values() if layer is not None]
+        layers: list[_AnyLayer] = [*(hook.layer for hook in self._hooks), *added]
         try:
             if any(layer.called for layer in layers):
                 for hook in self._hooks:
                     hook.steps.close()
-                self._run.batch(layers, int(samples), _axes_traps(layers, int(samples)))
+                for layer in layers:
+                    if samples == 1 and layer.post and layer.post[0].shape[:1] != (1,):
+                        layer.add_batch_axis()
+                traps = [*_axes_traps(layers, int(samples)), *self._missing_traps()]
+                self._run.batch(layers, int(samples), traps)
             else:
                 text = (
                     "rec.batch() was called, but no layer was since the last one: nothing written"
@@ -1592,6 +1771,7 @@ class Recording:
         finally:
             for hook in self._hooks:
                 hook.steps.reset()
+            self._added = dict.fromkeys(self._added)
 
     def __exit__(
         self,
@@ -1599,8 +1779,7 @@ class Recording:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        for hook in self._hooks:
-            hook.remove()
+        self._remove_hooks()
         self._eager.__exit__(None, None, None)
         if kind is not None:
             if self._run.stopped:  # the user has been told, perhaps by this very exception
@@ -1608,14 +1787,131 @@ class Recording:
             text = f"the program stopped with {kind.__name__}: {error}"
             self._run.note([(("exception", ""), text)])
             return
-        if any(hook.layer.called for hook in self._hooks):
+        if any(hook.layer.called for hook in self._hooks) or any(self._added.values()):
             text = "the steps after the last rec.batch() were not written: call it after each batch"
             self._run.note([(("unwritten", ""), text)])
         self._run.finish()
 
 
+@dataclass
+class _ArrayLayer:
+    """One layer in one batch, given as arrays; what `_Layer` is for hooks.
+
+    Attributes
+    ----------
+    name, neuron, reset : str
+        As in the manifest.
+    cost : int or None
+        Operations of one update, where the user says.
+    post : list of numpy.ndarray, each ``[B, ...]``
+        Potential after each step.
+    before : list of numpy.ndarray or None
+        Potential before each step; None where it is the one that the step before ended with.
+    """
+
+    name: str
+    neuron: str
+    reset: str
+    cost: int | None
+    post: list[np.ndarray]
+    before: list[np.ndarray] | None
+    called = True
+    unhooked = ""
+
+    def defect(self) -> str | None:
+        """Why the steps cannot be recorded: checked when they were given."""
+        return None
+
+    def add_batch_axis(self) -> None:
+        """Make the potentials of one sample without a batch axis ``[1, ...]``."""
+        self.post = [post[None] for post in self.post]
+        self.before = None if self.before is None else [pre[None] for pre in self.before]
+
+    def manifest_entry(self) -> dict[str, Any]:
+        """What the manifest says of the layer, but its shape."""
+        entry: dict[str, Any] = {"name": self.name, "neuron": self.neuron, "reset": self.reset}
+        return entry if self.cost is None else {**entry, "ops_per_update": int(self.cost)}
+
+    def traps(self) -> Iterator[_Trap]:
+        """A layer without a price."""
+        if (self.neuron, self.reset) not in PRICED:
+            operations = "OPERATIONS" if self.cost is None else str(self.cost)
+            yield (
+                ("unpriced", self.name),
+                f"layer '{self.name}' ({self.neuron}) with reset '{self.reset}' has no price in "
+                "NeuroBench: neurotop counts its updates. Give the command the operations of one "
+                f"update: --cost {self.neuron}:{self.reset}={operations}",
+            )
+
+    def members(self, form: str) -> Iterator[_Member]:
+        """The layer's arrays of a batch with at least one step; see `_encode`."""
+        post = np.stack(self.post)
+        pre = None if self.before is None else np.stack(self.before)
+        if pre is not None and np.array_equal(pre[1:], post[:-1], equal_nan=post.dtype.kind == "f"):
+            pre = None
+        if form == "bits":
+            yield from _bits(self.name, post.shape, self._changed(pre, post))
+            return
+        yield _Member.of(f"{self.name}.post", post)
+        if form == "pair" and pre is None:
+            pre = np.concatenate([np.zeros_like(post[:1]), post[:-1]])
+        if pre is not None:
+            yield _Member.of(f"{self.name}.pre", pre.astype(post.dtype))
+
+    def _changed(self, pre: np.ndarray | None, post: np.ndarray) -> Iterator[np.ndarray]:
+        """Which elements changed, eight steps at a time: see `_changed`."""
+        before = post[:-1] if pre is None else pre[1:]
+        for begin in range(0, len(before), 8):
+            one, other = before[begin : begin + 8], post[begin + 1 : begin + 9]
+            if post.dtype.kind == "f":
+                wide = np.float64 if post.dtype == np.float64 else np.float32
+                with np.errstate(all="ignore"):
+                    difference = one.astype(wide) - other.astype(wide)
+                yield np.packbits(difference != 0)
+            else:
+                yield np.packbits(one != other)
+
+
+def _rows_of(name: str, potentials: Any) -> list[np.ndarray]:
+    """The steps of an array ``[T, B, ...]``, or of an iterable of steps, as NumPy's own copies.
+
+    Raises
+    ------
+    ValueError
+        They are no numbers that the format knows, or steps of different shapes.
+    """
+    is_array = hasattr(potentials, "shape")
+    if is_array and len(potentials.shape) == 0:
+        raise ValueError(f"rec.add({name!r}): one number has no time axis: give [T, B, ...]")
+    steps = _on_host(potentials) if is_array else map(_on_host, potentials)
+    rows = [np.array(step) for step in steps]
+    rows = [row if row.ndim else row[None] for row in rows]
+    if len({(row.shape, row.dtype) for row in rows}) > 1:
+        raise ValueError(f"rec.add({name!r}): the steps have different shapes or types")
+    for row in rows[:1]:
+        kind, size = row.dtype.kind, row.dtype.itemsize
+        if not (kind in "iu" or (kind == "f" and size in (2, 4, 8))):
+            raise ValueError(
+                f"rec.add({name!r}): {row.dtype} are no potentials; give floats of 16, 32 or 64 "
+                "bits, or integers"
+            )
+    return rows
+
+
+def _on_host(array: Any) -> np.ndarray:
+    """An array of NumPy, torch, JAX or another library as one of NumPy."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(array, torch.Tensor):
+        array = array.detach().cpu()
+        array = (array.float() if array.dtype == torch.bfloat16 else array).numpy()
+    elif not hasattr(array, "__array__") and hasattr(array, "__dlpack__"):
+        array = np.from_dlpack(array)
+    found: np.ndarray = np.asarray(array)
+    return found.astype(np.float32) if found.dtype.name == "bfloat16" else found
+
+
 def record(
-    net: torch.nn.Module,
+    net: torch.nn.Module | None,
     directory: str | os.PathLike[str],
     *,
     form: str = "trace",
@@ -1636,9 +1932,9 @@ def record(
 
     Parameters
     ----------
-    net : torch.nn.Module
-        A network with ``snntorch.SpikingNeuron`` layers built with ``init_hidden=True``. Each
-        layer's membrane potential ``mem``, shape ``[B, ...]``, is recorded around each call.
+    net : torch.nn.Module or None
+        A network with ``snntorch.SpikingNeuron`` layers. Each layer's membrane potential ``mem``,
+        shape ``[B, ...]``, is recorded around each call. None where only `Recording.add` is used.
     directory : str or path
         The run's directory.
     form : {'trace', 'pair', 'bits'}
@@ -1662,8 +1958,8 @@ def record(
     ValueError
         An option has an impossible value.
     RecorderError
-        On entering: the network has no spiking layer, or one without ``init_hidden=True``; or
-        anything that would stop the recording, with ``strict=True``.
+        On entering: the network has no spiking layer; or anything that would stop the recording,
+        with ``strict=True``.
 
     Examples
     --------
@@ -1672,7 +1968,7 @@ def record(
     ...         net(x)
     ...         rec.batch(len(x))
     """
-    if not hasattr(net, "named_modules"):
+    if net is not None and not hasattr(net, "named_modules"):
         raise TypeError(f"record() needs a torch.nn.Module, not {type(net).__name__}")
     options = _Options(
         directory=Path(directory),
@@ -1762,21 +2058,21 @@ class _BenchmarkRun:
                 "Give NeuroBench the network as it was before torch.compile"
             )
         names = _qualified_names(net)
-        spiking = [module for module in net.modules() if _is_spiking(module)]
+        spiking = [module for module in _modules(net) if _is_spiking(module)]
         self._watches = [_StateWatch(names[id(module)][0], module) for module in spiking]
 
     def batch(self, model: Any, samples: int) -> None:
         """Record the batch that NeuroBench's hooks hold."""
         net, hooks = model.__net__(), model.activation_hooks
         try:
-            layers = _neurobench_layers(model, self._stale)
+            layers: list[_AnyLayer] = [*_neurobench_layers(model, self._stale)]
             self._stale = {}
             for watch in self._watches:
                 watch.close()
             traps = [
                 *_network_traps(net, hooks),
                 *_watch_traps(self._watches),
-                *_forgets_traps(layers),
+                *_forgets_traps((watch.name, watch.module) for watch in self._watches),
             ]
             self.run.batch(layers, samples, traps)
         except RecorderError as error:
