@@ -62,6 +62,9 @@ FORMS = ("trace", "pair", "bits")
 FORMAT_VERSION = 1
 COUNTED_FILE = ".neurotop-counted.json"
 
+#: Steps smaller than this are written and compared together.
+BLOCK_BYTES = 1 << 20
+
 #: (neuron, reset mechanism) pairs that NeuroBench 2.3.0's NeuronOperations has a price for.
 PRICED = frozenset(
     (neuron, reset)
@@ -338,6 +341,8 @@ class _MembraneHook:
         self.layer = _Layer(name, module)
         self.steps = _Steps(self.layer)
         self._passed = _passed_potential(module)
+        self._forgets_state = _forgets_state(module)
+        self._computes_all_steps = _computes_all_steps(module)
         enter, leave = _never_compiled(self._enter), _never_compiled(self._leave)
         self._handles = [
             module.register_forward_pre_hook(enter, with_kwargs=True),
@@ -346,14 +351,14 @@ class _MembraneHook:
 
     def _enter(self, module: torch.nn.Module, inputs: Any, named: dict[str, Any]) -> None:
         passed = self._passed(inputs, named)
-        if _forgets_state(module):
+        if self._forgets_state:
             self.steps.begin(None)
         else:
             self.steps.begin(getattr(module, "mem", None) if passed is None else passed)
 
     def _leave(self, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
         self.layer.called = True
-        if _computes_all_steps(module):
+        if self._computes_all_steps:
             self.steps.rows(None, output[1] if isinstance(output, tuple) else output)
             return
         after = getattr(module, "mem", None)
@@ -669,7 +674,10 @@ _Trap = tuple[tuple[str, str], str]
 
 
 def _layer_traps(layer: _Layer) -> Iterator[_Trap]:
-    """Everything about one layer in one batch that makes a figure other than it seems."""
+    """Everything about one layer in one batch that makes a figure other than it seems.
+
+    The layer has no `_Layer.defect`.
+    """
     label = f"layer '{layer.name}' ({layer.neuron})"
     if (layer.neuron, layer.reset) not in PRICED:
         yield (
@@ -685,7 +693,7 @@ def _layer_traps(layer: _Layer) -> Iterator[_Trap]:
             f"{label} is not hooked by NeuroBench, so neither NeuroBench nor neurotop counts it. "
             + layer.unhooked,
         )
-    elif layer.defect() is None and _computes_all_steps(layer.module):
+    elif layer.called and _computes_all_steps(layer.module):
         yield (
             ("at-once", layer.name),
             f"{label} computes all time steps in one call: NeuroBench sees one step, of which "
@@ -697,7 +705,7 @@ def _layer_traps(layer: _Layer) -> Iterator[_Trap]:
             f"{label} was not called in a whole batch: NeuroBench's NeuronOperations fails and "
             "reports 0.0. Remove the layer, or call it; neurotop counts the other layers.",
         )
-    elif layer.defect() is None:
+    else:
         yield from _state_traps(layer, label)
 
 
@@ -716,7 +724,7 @@ def _adapter_traps(layer: _Layer) -> Iterator[_Trap]:
             f"{label} was not called in a whole batch: the batch's samples count for it, with no "
             "updates.",
         )
-    elif layer.defect() is None and layer.adapter is not None:
+    elif layer.adapter is not None:
         first, post = layer.pre[0], layer.post[0]
         if first.shape == post.shape and bool(first.any()):
             yield (
@@ -975,40 +983,77 @@ def _potentials(layer: _Layer, with_pre: bool) -> Iterator[_Member]:
 def _rows(steps: list[torch.Tensor], dtype: torch.dtype) -> Iterator[np.ndarray]:
     """The steps as C-ordered NumPy arrays, without a copy where they already are.
 
-    Steps on another device come over in one transfer, which is quicker than one for each.
+    Small steps come in blocks, ``[n, B, ...]``: writing each by itself takes longer than copying
+    them. Steps on another device come over in one transfer, which is quicker than one for each.
     """
     import torch
 
     if steps[0].device.type != "cpu":
         steps = list(torch.stack([step.detach() for step in steps]).cpu())
+    if _block_of(steps[0]) > 8:
+        yield from _blocks(steps, dtype)
+        return
     for step in steps:
         if step.dtype != dtype or step.requires_grad:
             step = step.detach().to(dtype)
         yield np.ascontiguousarray(step.numpy())
 
 
+def _block_of(step: torch.Tensor) -> int:
+    """How many steps make a block of about a MiB; a multiple of eight, which fill whole bytes."""
+    return 8 * max(1, BLOCK_BYTES // (8 * max(1, step.numel() * step.element_size())))
+
+
+def _blocks(steps: list[torch.Tensor], dtype: torch.dtype) -> Iterator[np.ndarray]:
+    """Small steps in the CPU's memory as blocks, ``[n, B, ...]``."""
+    import torch
+
+    count = _block_of(steps[0])
+    for begin in range(0, len(steps), count):
+        block = steps[begin : begin + count]
+        if len({step.dtype for step in block}) > 1:
+            block = [step.to(dtype) for step in block]
+        yield torch.stack(block).detach().to(dtype).numpy()
+
+
 def _changed(layer: _Layer) -> Iterator[np.ndarray]:
     """Which elements changed: one bit each of ``[T-1, B, ...]``, set where ``pre - post`` != 0.
 
     The subtraction matters: NaN counts and so does ``inf - inf``, which ``pre != post`` misses.
-    Eight steps at a time fill whole bytes whatever the layer's size, and stay in the cache. NumPy
-    does this in one thread: as quick as torch's threads, which on a busy machine wait for each
-    other in every step.
+    Blocks of a MiB stay in the cache, and so many steps fill whole bytes whatever the layer's
+    size. NumPy does this in one thread: as quick as torch's threads, which on a busy machine wait
+    for each other in every step.
     """
     import torch
 
+    if len(layer.post) < 2:
+        return
     dtype = torch.float64 if layer.dtype() == torch.float64 else torch.float32
-    post = list(_rows(layer.post, dtype))
-    pre = post if layer.pre_is_previous_post() else list(_rows(layer.pre[1:], dtype))
+    is_same = layer.pre_is_previous_post()
+    if layer.post[0].device.type == "cpu" and _block_of(layer.post[0]) > 8:
+        before = layer.post[:-1] if is_same else layer.pre[1:]
+        for one, other in zip(_blocks(before, dtype), _blocks(layer.post[1:], dtype)):
+            with np.errstate(all="ignore"):
+                changed = np.subtract(one, other) != 0
+            yield np.packbits(changed)
+        return
+    post = _each_row(layer.post, dtype)
+    pre = post if is_same else _each_row(layer.pre[1:], dtype)
     difference = np.empty_like(post[0])
     changed = np.empty((8, *post[0].shape), dtype=bool)
     for begin in range(0, len(post) - 1, 8):
         pairs = list(zip(pre[begin : begin + 8], post[begin + 1 : begin + 9]))
         with np.errstate(all="ignore"):  # not around the yield, which would leak it to the caller
-            for row, (before, after) in zip(changed, pairs):
-                np.subtract(before, after, out=difference)
+            for row, (left, right) in zip(changed, pairs):
+                np.subtract(left, right, out=difference)
                 np.not_equal(difference, 0, out=row)
         yield np.packbits(changed[: len(pairs)])
+
+
+def _each_row(steps: list[torch.Tensor], dtype: torch.dtype) -> list[np.ndarray]:
+    """The steps one by one, whether `_rows` gives them so or in blocks."""
+    shape = tuple(steps[0].shape)
+    return [row for rows in _rows(steps, dtype) for row in rows.reshape(-1, *shape)]
 
 
 def _changed_as_neurobench(layer: _Layer) -> Iterator[np.ndarray]:
