@@ -14,13 +14,13 @@ use vt100::{Cell, Color, Parser, Screen};
 /// The size of the terminal.
 const SIZE: (u16, u16) = (110, 30);
 
-/// A picture to be taken.
+/// A picture to take.
 struct Picture {
     name: &'static str,
     arguments: Vec<String>,
-    /// Texts that are waited for, and the keys that are pressed then.
+    /// Texts to wait for, and the keys to press then.
     steps: &'static [(&'static str, &'static str)],
-    /// What is on the screen when the picture is taken.
+    /// Take the picture when the screen shows this text.
     until: &'static str,
 }
 
@@ -56,7 +56,7 @@ fn pictures(runs: &Path) -> [Picture; 4] {
     ]
 }
 
-/// Copies of the demo's run at different stages, as a benchmark of several seeds would leave them.
+/// Copies the demo's run at different stages, like a benchmark with several seeds.
 fn stage_runs(directory: &Path) -> Result<()> {
     let demo_run = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-run");
     let manifest = std::fs::read_to_string(demo_run.join("manifest.json"))?;
@@ -134,7 +134,7 @@ fn take(picture: &Picture) -> Result<Screen> {
         keys.flush()?;
     }
     until(picture.until)?;
-    // What the keys still change is drawn within a frame or two.
+    // The dashboard draws the effect of the last keys within a frame or two.
     std::thread::sleep(Duration::from_millis(300));
     let screen = parser.lock().expect("the screen").screen().clone();
     child.kill()?;
@@ -166,12 +166,12 @@ fn cell(screen: &Screen, row: u16, column: u16) -> &Cell {
     screen.cell(row, column).expect("within the screen")
 }
 
-/// Whether a symbol is drawn as what it shows: fonts lack it, or leave gaps between blocks.
+/// Whether to draw a symbol as a shape, because fonts lack it or leave gaps between blocks.
 fn is_drawn(symbol: char) -> bool {
     matches!(symbol, '\u{2800}'..='\u{28ff}' | '▀'..='█')
 }
 
-/// A braille pattern as dots, a block as a rectangle.
+/// Draws a braille pattern as dots, a block as a rectangle.
 fn dots_and_blocks(symbol: char, x: f64, y: f64, fill: &str, opacity: &str) -> String {
     let (width, height) = CELL;
     match symbol {
@@ -200,7 +200,7 @@ fn dots_and_blocks(symbol: char, x: f64, y: f64, fill: &str, opacity: &str) -> S
             let part = f64::from(symbol as u32 - 0x2580) / 8.0;
             let (top, height) =
                 if symbol == '▀' { (y, height / 2.0) } else { (y + (1.0 - part) * height, part * height) };
-            // A little wider than the cell, so that nothing shines through between two.
+            // A little wider than the cell, so that no gap shows between two cells.
             let width = width + 0.4;
             format!(
                 "<rect x=\"{x:.1}\" y=\"{top:.2}\" width=\"{width:.1}\" height=\"{height:.2}\" fill=\"{fill}\"{opacity}/>\n"
@@ -210,13 +210,13 @@ fn dots_and_blocks(symbol: char, x: f64, y: f64, fill: &str, opacity: &str) -> S
     }
 }
 
-/// What makes one run of cells differ from the next.
+/// The style of a cell; cells with equal styles are drawn together.
 fn style(screen: &Screen, row: u16, column: u16) -> (Color, Color, bool, bool, bool) {
     let cell = cell(screen, row, column);
     (cell.fgcolor(), cell.bgcolor(), cell.bold(), cell.dim(), cell.inverse())
 }
 
-/// Draws a run of cells of one style, stretched to its cells whatever the font.
+/// Draws cells of one style, stretched to their width in any font.
 fn draw(svg: &mut String, screen: &Screen, row: u16, columns: std::ops::Range<u16>) {
     let text: String = columns
         .clone()

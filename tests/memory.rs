@@ -14,7 +14,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
-use support::write_zeros;
+use support::{Npy, write_zeros};
 
 /// The most memory that this process ever had, in KiB.
 fn peak() -> u64 {
@@ -51,6 +51,35 @@ fn a_gigabyte_needs_no_more_than_its_buffers() {
     }
     let grown = peak() - before;
     assert!(grown < 24 << 10, "the portraits took {grown} KiB");
+}
+
+/// 128 MB of zeros in an archive of a few hundred KB.
+#[test]
+fn a_zip_bomb_needs_no_more_than_its_buffers() {
+    use std::io::Write;
+    if !is_alone("a_zip_bomb_needs_no_more_than_its_buffers") {
+        return;
+    }
+    let run = tempfile::tempdir().expect("a directory");
+    let path = run.path().join("batch-0.npz");
+    let shape = vec![100, 16, 10_000];
+    let step = vec![0; 8 * 16 * 10_000];
+    let header = Npy { descr: "<f8".into(), fortran: false, shape, data: Vec::new() }.bytes();
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(&path).expect("a file"));
+    let options = zip::write::SimpleFileOptions::default();
+    archive
+        .start_file("x.post.npy", options.compression_method(zip::CompressionMethod::Deflated))
+        .expect("a member");
+    archive.write_all(&header).expect("a header");
+    (0..100).for_each(|_| archive.write_all(&step).expect("a time step"));
+    archive.finish().expect("an archive");
+    assert!(path.metadata().expect("a file").len() < 1 << 20);
+    let before = peak();
+    let batch = Batch::open(&path, None).expect("a batch");
+    let count = count_batch(&batch, &mut Scratch::default()).expect("a count");
+    assert_eq!((count.layers[0].updates, count.layers[0].dense), (160_000, 16_000_000));
+    let grown = peak() - before;
+    assert!(grown < 16 << 10, "counting 128 MB took {grown} KiB");
 }
 
 #[test]

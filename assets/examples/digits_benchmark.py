@@ -4,7 +4,7 @@
     python digits_benchmark.py
 
 The digits are scikit-learn's own (1,797 images of 8 by 8 pixels), so nothing is downloaded. The
-network learns for some seconds; then NeuroBench measures it on the test images and the recorder
+network trains for some seconds. Then NeuroBench measures it on the test images, and the recorder
 writes each batch's membrane potentials, which neurotop shows live in another terminal.
 """
 
@@ -35,9 +35,9 @@ BATCH_SIZE = 32
 
 
 class DigitsNetwork(nn.Module):
-    """A convolutional spiking network for 8 by 8 event frames, one time step a call.
+    """A convolutional spiking network for 8 by 8 event frames, one time step per call.
 
-    Without biases, a neuron that sees no event stays at rest: these are the updates saved.
+    The layers have no biases, so a neuron without input stays at rest and saves its updates.
     """
 
     def __init__(self) -> None:
@@ -51,19 +51,19 @@ class DigitsNetwork(nn.Module):
         self.syn = snn.Synaptic(alpha=0.6, beta=0.8, init_hidden=True)
 
     def reset(self) -> None:
-        """Bring all membrane potentials to rest, before the next batch."""
+        """Reset all membrane potentials before the next batch."""
         for layer in (self.lif1, self.lif2, self.syn):
             layer.reset_mem()
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Events ``[B, 1, 8, 8]`` to output spikes ``[B, 10]``."""
+        """Map events ``[B, 1, 8, 8]`` to output spikes ``[B, 10]``."""
         x = self.pool(self.lif1(self.conv(x)))
         x = self.lif2(self.hidden(x.flatten(1)))
         return self.syn(self.readout(x)), None
 
 
 class Paced(DataLoader):
-    """A loader that waits before each batch, so that there is something to watch."""
+    """A loader that waits before each batch, so that you can watch."""
 
     pause = 0.0
 
@@ -74,7 +74,7 @@ class Paced(DataLoader):
 
 
 def digits() -> tuple[TensorDataset, TensorDataset]:
-    """Training and test events: ``[N, STEPS, 1, 8, 8]``, 1 as often as a pixel is bright."""
+    """Training and test events ``[N, STEPS, 1, 8, 8]``; brighter pixels have more events."""
     data = load_digits()
     images = torch.tensor(data.images / 16, dtype=torch.float32)[:, None, None]
     frames = torch.bernoulli(images.expand(-1, STEPS, -1, -1, -1))
@@ -84,7 +84,7 @@ def digits() -> tuple[TensorDataset, TensorDataset]:
 
 
 def train(net: DigitsNetwork, dataset: TensorDataset, epochs: int) -> None:
-    """Train by the number of output spikes, with surrogate gradients."""
+    """Train on the number of output spikes, with surrogate gradients."""
     loader = DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True)
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
     loss_function = functional.ce_count_loss()
@@ -132,7 +132,8 @@ def main() -> None:
     for name, value in results.items():
         print(f"{name}: {value}")
     print(
-        f"\nThe same figures, counted from the record:\n\n    neurotop summary {recorder.directory}"
+        "\nThe same figures, counted from the recording:\n\n"
+        f"    neurotop summary {recorder.directory}"
     )
 
 

@@ -4,12 +4,12 @@
         --scheduler tcp://scheduler:8786
 
 RUN must be readable on every worker under the same path, and neurotop installed there. Without
---scheduler or --scheduler-file it starts workers on this machine (dask.distributed's LocalCluster).
-What stands behind `--` is passed to neurotop summary, such as `-- --cost RLeaky:subtract=5`.
+--scheduler or --scheduler-file, the script starts workers on this machine (dask.distributed's
+LocalCluster). Options after `--` go to neurotop summary, such as `-- --cost RLeaky:subtract=5`.
 
-Each worker runs the command and returns its part, a small JSON text, so that nothing but RUN need be
-shared. Exits as neurotop merge does, and with 1 where a shard could not be counted: each is named, with
-the reason.
+Each worker runs the command and returns its part, a small JSON text, so the machines need to share
+only RUN. The script exits with neurotop merge's exit code. If a shard cannot be counted, it names
+the shard and the reason, and exits with 1.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from pathlib import Path
 
 from dask.distributed import Client, LocalCluster, as_completed
 
-SET_ASIDE = 3  # counted, but something was set aside: that is in the part, and merging says so
+SET_ASIDE = 3  # counted, but a batch was set aside: the part records it, and merge reports it
 
 
 def count_shard(shard: int, shards: int, command: str, run: str, options: list[str]) -> str:
-    """On a worker: the part of one shard as JSON."""
+    """Count one shard, on a worker; return its part as JSON."""
     words = [command, "summary", run, "--shard", f"{shard}/{shards}", "--format", "json", *options]
     done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode not in (0, SET_ASIDE):
@@ -44,22 +44,22 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", help="the run's directory")
-    parser.add_argument("--shards", type=int, required=True, help="into how many to split it")
+    parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument(
         "--output", required=True, help="where to write the figures: .json, .csv, .md or .txt"
     )
     parser.add_argument("--scheduler", help="the address of a Dask scheduler")
     parser.add_argument("--scheduler-file", help="the file that a Dask scheduler wrote")
     parser.add_argument(
-        "--workers", type=int, help="workers on this machine, where there is no scheduler"
+        "--workers", type=int, help="number of workers on this machine, if there is no scheduler"
     )
     parser.add_argument(
         "--threads", type=int, default=1, help="threads that count a shard [default: 1]"
     )
     parser.add_argument(
-        "--retries", type=int, default=1, help="tries more of a shard that failed [default: 1]"
+        "--retries", type=int, default=1, help="how often to retry a failed shard [default: 1]"
     )
-    parser.add_argument("--command", default="neurotop", help="neurotop, as the workers find it")
+    parser.add_argument("--command", default="neurotop", help="the neurotop command on the workers")
     arguments = parser.parse_args(own)
     if arguments.shards < 1:
         parser.error("--shards: give at least 1")
@@ -68,7 +68,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def connect(arguments: argparse.Namespace) -> Client:
-    """The cluster that the user named, or one on this machine."""
+    """Connect to the cluster that the user named, or start one on this machine."""
     if arguments.scheduler or arguments.scheduler_file:
         return Client(arguments.scheduler, scheduler_file=arguments.scheduler_file)
     cluster = LocalCluster(
@@ -104,7 +104,7 @@ def count_all(client: Client, arguments: argparse.Namespace, parts: Path) -> int
 
 
 def main() -> int:
-    """Count, merge, and say what failed."""
+    """Count, merge, and report what failed."""
     arguments = parse_arguments()
     with tempfile.TemporaryDirectory(prefix="neurotop-parts-") as directory:
         parts = Path(directory)

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Counts a run on a Slurm cluster: an array job with one task for each shard, and a job that merges their parts
-# once all of them went well. Waits for both, prints the figures and exits as neurotop merge does.
+# Counts a run on a Slurm cluster: an array job with one task per shard, and a job that merges their parts
+# once all tasks have succeeded. Waits for both, prints the figures, and exits with neurotop merge's exit code.
 #
 #   examples/cluster/slurm.sh RUN SHARDS OUTPUT.json [OPTION…]
 #
 # RUN and OUTPUT.json must be on a file system that the nodes share. The options are those of neurotop summary,
-# such as --cost. NEUROTOP is the command, where it is not on the nodes' PATH. What sbatch is to ask for is said as
-# ever, as in SBATCH_PARTITION=short SBATCH_TIMELIMIT=10 examples/cluster/slurm.sh …; NEUROTOP_THREADS is how many
-# cores a task gets and counts with [1]. Interrupted, it leaves the jobs in the queue.
+# such as --cost. Set NEUROTOP to the command if it is not on the nodes' PATH. Pass requests to sbatch in the usual
+# way: SBATCH_PARTITION=short SBATCH_TIMELIMIT=10 examples/cluster/slurm.sh …. NEUROTOP_THREADS is the number of
+# cores that each task gets and counts with [1]. If you interrupt the script, the jobs stay in the queue.
 set -euo pipefail
 
 neurotop=${NEUROTOP:-neurotop}
 threads=${NEUROTOP_THREADS:-1}
 
-# One task of the array: counts its shard. What is set aside (exit code 3) is in the part, and merging says so.
+# One task of the array: counts its shard. The part records batches that are set aside (exit code 3); merge reports them.
 count_shard() {
     local run=$1 shards=$2 parts=$3 code=0
     shift 3
@@ -24,12 +24,12 @@ count_shard() {
     return "$code"
 }
 
-# The job behind the array.
+# The job after the array.
 merge_parts() {
     "$neurotop" merge "$1"/part-*.json -o "$2"
 }
 
-# Names the shards that gave no part, with the end of what each said.
+# Names the shards without a part, with the last lines of their logs.
 report_failures() {
     local shards=$1 parts=$2 shard
     for ((shard = 1; shard <= shards; shard++)); do

@@ -57,11 +57,11 @@ def network_cases() -> dict[str, Callable[[], tuple[nn.Module, DataLoader]]]:
     def floats(dtype: torch.dtype) -> Callable[[], tuple[nn.Module, DataLoader]]:
         return lambda: (dense(dtype=dtype), loader(dtype=dtype))
 
-    def of(kind: str, reset: str) -> Callable[[], tuple[nn.Module, DataLoader]]:
+    def priced(kind: str, reset: str) -> Callable[[], tuple[nn.Module, DataLoader]]:
         return lambda: (dense(kind, reset), loader())
 
     return {
-        **{f"{kind}-{reset}": of(kind, reset) for kind, reset in PRICES},
+        **{f"{kind}-{reset}": priced(kind, reset) for kind, reset in PRICES},
         "convolutional-digits": lambda: (convolutional(), digits()),
         "same-child-name": lambda: (SameChildName(), loader()),
         "used-twice": lambda: (UsedTwice(), loader()),

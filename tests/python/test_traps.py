@@ -123,7 +123,7 @@ def test_reset_mechanism_set_later(tmp_path: Path) -> None:
     outcome = told_once(net, tmp_path, "trace", "priced as reset 'zero'")
     layer = recount.manifest(outcome.run)["layers"][0]
     assert layer["reset"] == "zero", "NeuroBench's key, for parity"
-    assert "carries out 'subtract'" in recount.manifest(outcome.run)["warnings"][0]
+    assert "performs 'subtract'" in recount.manifest(outcome.run)["warnings"][0]
 
 
 def test_reset_mechanism_loaded(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_deleted_benchmark_takes_the_hooks_along(tmp_path: Path, neurotop_comm
     metrics = [[], [NeuronOperations, recorder]]
     bench = Benchmark(model, loader(), [], [], metrics)
     bench = Benchmark(model, loader(), [], [], metrics)
-    with pytest.warns(RecorderWarning, match="took all hooks with it"), torch.no_grad():
+    with pytest.warns(RecorderWarning, match="removed all hooks"), torch.no_grad():
         results = bench.run(quiet=True)
     assert results["NeuronOperations"]["Effective Neuron Ops"] == 0.0
     assert set(recount.updates(recorder.directory).values()) == {(0, 0)}

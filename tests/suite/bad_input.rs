@@ -5,7 +5,6 @@ use crate::support;
 use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use support::{Archive, Members, Npy, SMALL, small_batch};
 
@@ -385,28 +384,6 @@ fn directories_that_are_no_run() {
     support::small_run(&runs.join("b"), 1);
     support::small_run(&runs.join("a"), 1);
     check(&runs, "is a directory of runs");
-}
-
-#[test]
-fn permissions_are_named() {
-    // The superuser may read everything, so there is nothing to be seen then.
-    if rustix::process::geteuid().is_root() {
-        let run = tempfile::tempdir().expect("a directory");
-        support::small_run(run.path(), 1);
-        assert_eq!(summary(run.path(), &[]).code, 0);
-        return;
-    }
-    assert_set_aside("unreadable", "batch-000001.npz", &["cannot read", "ermission"], |run| {
-        let path = support::write_batch(run, 1, &small_batch(), Archive::Stored);
-        fs::set_permissions(path, fs::Permissions::from_mode(0o0)).expect("permissions");
-    });
-    let run = tempfile::tempdir().expect("a directory");
-    support::small_run(run.path(), 1);
-    fs::set_permissions(run.path(), fs::Permissions::from_mode(0o0)).expect("permissions");
-    let outcome = summary(run.path(), &[]);
-    fs::set_permissions(run.path(), fs::Permissions::from_mode(0o700)).expect("permissions");
-    assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.contains("ermission denied"), "{}", outcome.stderr);
 }
 
 #[test]

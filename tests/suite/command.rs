@@ -191,7 +191,7 @@ fn exports_that_cannot_be_written() {
     let usage = summary(&run, &["--export", "a.pdf"]);
     assert_eq!(usage.status.code(), Some(2));
     assert!(text(&usage.stderr).contains(".json, .csv, .md or .txt"));
-    if Path::new("/dev/full").exists() {
+    if Path::new("/proc/self").exists() {
         // A directory that takes no file, which shows before anything is counted.
         let full = summary(&run, &["--export", "/proc/self/a.json"]);
         assert_eq!(full.status.code(), Some(1));

@@ -171,7 +171,7 @@ fn a_batch_that_only_its_data_spoil_is_found_by_deep_alone() {
 }
 
 #[test]
-fn a_fault_in_one_batch_is_named_and_hides_nothing() {
+fn a_fault_in_reading_batches_is_named_and_hides_nothing_else() {
     let run = tempfile::tempdir().expect("a directory");
     support::small_run(run.path(), 2);
     fs::write(run.path().join("end.json"), "{").expect("a file");

@@ -5,7 +5,7 @@ use assert_cmd::Command;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
-use support::{Archive, Members, small_batch};
+use support::{Archive, Members, SMALL, small_batch};
 
 fn neurotop(args: &[&str], run: &Path, log: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
@@ -82,10 +82,15 @@ fn every_line_can_be_parsed_and_texts_are_in_quotes() {
     let args = ["summary", "--settle", "0.2", "--log-level", "debug"];
     assert_eq!(neurotop(&args, &run, &log).output().expect("it runs").status.code(), Some(3));
     let log = fs::read_to_string(&log).expect("a log");
-    for line in log.lines().filter(|line| line.contains("run{")) {
-        let (_, after) = line.split_once("run{").expect("the run");
-        let (of_run, event) = after.split_once("}: ").unwrap_or_else(|| panic!("{line}"));
-        assert!(of_run.starts_with("directory=\"") && of_run.ends_with('"'), "{line}");
+    for line in log.lines() {
+        // Some lines are about the program and not about a run.
+        let event = if let Some((_, after)) = line.split_once("run{") {
+            let (of_run, event) = after.split_once("}: ").unwrap_or_else(|| panic!("{line}"));
+            assert!(of_run.starts_with("directory=\"") && of_run.ends_with('"'), "{line}");
+            event
+        } else {
+            line
+        };
         let Some(start) = event.find('=') else { continue };
         let start = event[..start].rfind(' ').map_or(0, |space| space + 1);
         let fields = fields(&event[start..]).unwrap_or_else(|| panic!("{line}"));
@@ -136,6 +141,8 @@ fn a_log_on_a_full_disk_spoils_nothing() {
         .output()
         .expect("it runs");
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(figures["total"]["updates"], 2 * SMALL.0);
 }
 
 #[test]

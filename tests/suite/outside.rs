@@ -229,14 +229,18 @@ fn files_that_may_not_grow_are_as_a_full_disk() {
     assert!(hidden.is_empty(), "{hidden:?}");
 }
 
+/// The user of one of the tests here. The system counts the processes of a user, so no two tests share one, also of
+/// different processes of the tests.
+fn user(of_test: u32) -> u32 {
+    60_000 + 5 * (std::process::id() % 1000) + of_test
+}
+
 /// A script as a user without rights, in a copy of everything that this user may read; the limits of the superuser
 /// are not obeyed. `None` where the tests are not run as the superuser.
-fn as_a_stranger(place: &Place, script: &str) -> Option<Command> {
+fn as_a_stranger(place: &Place, user: u32, script: &str) -> Option<Command> {
     if !geteuid().is_root() {
         return None;
     }
-    // Each process of the tests has a user of its own, whose processes are counted.
-    let user = 60_000 + std::process::id() % 5000;
     fs::set_permissions(place.directory.path(), fs::Permissions::from_mode(0o777)).expect("set");
     fs::copy(BINARY, place.at("neurotop")).expect("a copy");
     let mut command = place.script(script);
@@ -255,7 +259,7 @@ fn fewer_threads_than_are_asked_for_count_all_the_same() {
         ("ulimit -u 30; exec ./neurotop watch run --threads 4096 --exit-when-finished -o out.json", 2),
         ("ulimit -u 60; exec ./neurotop bench --size 40k --rounds 1 --threads 4096 --dir .", 0),
     ] {
-        let Some(mut command) = as_a_stranger(&place, script) else { return };
+        let Some(mut command) = as_a_stranger(&place, user(0), script) else { return };
         let output = command.output().expect("it runs");
         assert!(!said(&output).contains("panicked"), "{script}: {}", said(&output));
         if batches > 0 {
@@ -281,7 +285,7 @@ fn runs_for_which_there_is_no_thread_are_left_out_and_said() {
         support::small_run(&place.at(&format!("runs/exp{run:02}")), 1);
     }
     let script = "ulimit -u 40; exec ./neurotop watch runs --threads 2 --state none -o out.json";
-    let Some(mut command) = as_a_stranger(&place, script) else { return };
+    let Some(mut command) = as_a_stranger(&place, user(1), script) else { return };
     let errors = File::create(place.at("errors")).expect("a file");
     let mut child = command.stdout(Stdio::null()).stderr(errors).spawn().expect("it starts");
     let said = || fs::read_to_string(place.at("errors")).expect("text");
@@ -299,6 +303,35 @@ fn runs_for_which_there_is_no_thread_are_left_out_and_said() {
 }
 
 #[test]
+fn a_batch_or_a_directory_that_may_not_be_read_is_named() {
+    let place = Place::new();
+    let summary = || {
+        let script = "exec ./neurotop summary run --settle 0.1 --format json";
+        let command = as_a_stranger(&place, user(2), script);
+        let own = || place.command(&["summary", "run", "--settle", "0.1", "--format", "json"]);
+        command.unwrap_or_else(own).output().expect("it runs")
+    };
+    let forbid = |name: &str, mode| {
+        fs::set_permissions(place.at(name), fs::Permissions::from_mode(mode)).expect("permissions");
+    };
+    forbid("run/batch-000001.npz", 0o000);
+    let output = summary();
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&figures["account"]["counted"], &figures["account"]["set_aside"]), (&1.into(), &1.into()));
+    let problem = &figures["problems"][0];
+    assert_eq!(problem["path"], "batch-000001.npz");
+    let reason = problem["reason"].as_str().expect("a reason");
+    assert!(reason.contains("cannot read") && reason.contains("ermission"), "{reason}");
+    assert!(said(&output).contains("batch-000001.npz"), "{}", said(&output));
+    forbid("run", 0o000);
+    let output = summary();
+    forbid("run", 0o755);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("ermission denied") && output.stdout.is_empty(), "{}", said(&output));
+}
+
+#[test]
 fn an_export_that_cannot_be_written_is_refused_at_the_start() {
     let place = Place::endless();
     fs::create_dir(place.at("closed")).expect("a directory");
@@ -311,11 +344,11 @@ fn an_export_that_cannot_be_written_is_refused_at_the_start() {
         assert_eq!(output.status.code(), Some(1), "{name}: {}", said(&output));
         assert!(said(&output).contains(name), "{}", said(&output));
     }
-    let user = 60_000 + std::process::id() % 5000;
+    let user = user(3);
     fs::set_permissions(place.at("closed"), fs::Permissions::from_mode(0o555)).expect("set");
     for command in ["watch run --state none", "summary run", "compare run run"] {
         let script = format!("exec ./neurotop {command} -o closed/out.json");
-        let Some(mut command) = as_a_stranger(&place, &script) else { return };
+        let Some(mut command) = as_a_stranger(&place, user, &script) else { return };
         let output = command.output().expect("it runs");
         assert_eq!(output.status.code(), Some(1), "{script}: {}", said(&output));
         assert!(said(&output).contains("closed/out.json: it cannot be written"), "{}", said(&output));
@@ -324,7 +357,7 @@ fn an_export_that_cannot_be_written_is_refused_at_the_start() {
     // A file that may be written to needs no directory that may be.
     std::os::unix::fs::chown(place.at("closed/mine.json"), Some(user), Some(user)).expect("given away");
     let mut command =
-        as_a_stranger(&place, "exec ./neurotop summary run -o closed/mine.json").expect("a command");
+        as_a_stranger(&place, user, "exec ./neurotop summary run -o closed/mine.json").expect("a command");
     let output = command.output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(place.exported("closed/mine.json")["run"]["batches"], 2);
@@ -758,6 +791,8 @@ fn counting_threads_alone_run_at_the_priority_that_is_asked_for() {
             sleep(Duration::from_millis(10));
         };
         child.kill().and_then(|()| child.wait()).expect("it is ended");
+        let counting = threads.iter().filter(|(name, _)| name.starts_with("count-")).count();
+        assert_eq!(counting, 2, "{args:?}: {threads:?}");
         for (name, nice) in threads {
             let expected = if name.starts_with("count-") { expected } else { before };
             assert_eq!(nice, expected, "{name} {args:?}");

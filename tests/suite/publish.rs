@@ -308,6 +308,9 @@ fn slow_and_hostile_clients_hold_up_neither_counting_nor_others() {
             stream
         })
         .collect();
+    // While they wait, a batch is counted, and a good client learns of it.
+    support::write_batch(run.path(), 1, &support::small_batch(), support::Archive::Stored);
+    served.until("neurotop_samples", &[("run", "test-run")], "4");
     let statuses = slow.into_iter().map(|mut stream| {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -315,8 +318,6 @@ fn slow_and_hostile_clients_hold_up_neither_counting_nor_others() {
     });
     let statuses: BTreeSet<String> = statuses.collect();
     assert!(statuses.contains("408") && statuses.contains("503"), "{statuses:?}");
-    support::write_batch(run.path(), 1, &support::small_batch(), support::Archive::Stored);
-    served.until("neurotop_samples", &[("run", "test-run")], "4");
 }
 
 /// Clients that come again as soon as they are sent away, more than are answered at a time.

@@ -370,9 +370,11 @@ fn a_rank_that_falls_silent_is_noticed_until_it_speaks_again() {
 }
 
 #[test]
-fn thousands_of_ranks() {
+fn each_of_thousands_of_ranks_counts_for_itself_and_the_world_size_adds_those_without_a_batch() {
     let run = directory();
-    support::write_manifest(run.path(), &[LAYER], None);
+    let manifest = json!({"format": "neurotop", "version": 1, "world_size": 4100,
+        "layers": [{"name": "lif", "neuron": "Leaky", "reset": "zero"}]});
+    fs::write(run.path().join("manifest.json"), manifest.to_string()).expect("a manifest");
     for rank in 0..2000 {
         put(run.path(), &batch(rank, 0));
         put(run.path(), &format!("rank-{}.batch-0.npz", rank + 2000));
@@ -380,8 +382,10 @@ fn thousands_of_ranks() {
     let mut follower = Follower::start(run.path());
     follower.until_counted(4000);
     let ranks = follower.ranks();
-    assert_eq!(ranks.len(), 4000);
-    assert!(ranks.iter().enumerate().all(|(at, rank)| *rank == (at as u32, 1, 0, 2)));
+    assert_eq!(ranks.len(), 4100);
+    let (written, expected) = ranks.split_at(4000);
+    assert!(written.iter().enumerate().all(|(at, rank)| *rank == (at as u32, 1, 0, 2)));
+    assert!(expected.iter().enumerate().all(|(at, rank)| *rank == (at as u32 + 4000, 0, 1, 0)));
     for rank in [3, 1999] {
         put(run.path(), &batch(rank, 1));
     }
@@ -536,7 +540,7 @@ fn writers_in_the_directory_of_a_rank_that_do_not_rename() {
     fs::write(rank.join("batch-2.npz"), &whole[..whole.len() / 2]).expect("half a batch");
     follower.until("it is seen", |run| run.account().seen == 3);
     fs::remove_file(rank.join("batch-2.npz")).expect("removed");
-    follower.until_problem("rank-3/batch-2.npz", "");
+    follower.until_problem("rank-3/batch-2.npz", "deleted before it could be counted");
     assert_eq!(follower.summary().ranks[0].set_aside, 1);
     assert!(!follower.summary().complete);
 }
@@ -587,12 +591,14 @@ fn killed_at_any_moment_it_ends_with_the_figures_of_each_rank() {
     assert!(status.success(), "{status}");
     let exported = support::json(&export);
     assert_eq!((&exported["run"]["batches"], &exported["complete"]), (&json!(3 * BATCHES), &json!(true)));
-    for rank in exported["ranks"].as_array().expect("ranks") {
+    let ranks = exported["ranks"].as_array().expect("ranks");
+    assert_eq!(ranks.len(), 3);
+    for rank in ranks {
         assert_eq!((&rank["batches"], &rank["samples"]), (&json!(BATCHES), &json!(2 * BATCHES)), "{rank}");
         assert_eq!(rank["updates"], json!(BATCHES * SMALL.0), "{rank}");
     }
     let left = fs::read_dir(run.join("rank-0")).expect("listed").count();
-    assert!(left < BATCHES as usize, "most are gone");
+    assert_eq!(left, 0, "all are deleted");
 }
 
 #[test]

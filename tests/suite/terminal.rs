@@ -335,13 +335,20 @@ fn a_fault_of_the_dashboard_leaves_the_figures_and_the_terminal() {
 #[test]
 fn a_fault_of_a_run_ends_with_what_was_counted() {
     let place = tempfile::tempdir().expect("a directory");
-    let export = place.path().join("summary.json");
-    let golden = support::golden("leaky-zero");
-    let args = ["watch", text(&golden), "--export", text(&export)];
+    let [run, state, export] = ["run", "run.state", "summary.json"].map(|name| place.path().join(name));
+    support::copy_run(&support::golden("leaky-zero"), &run);
+    let batches = support::batches(&run);
+    let args = ["watch", text(&run), "--state", text(&state)];
+    let mut first = Terminal::start(80, 24, &[&args[..], &["--exit-when-finished"]].concat(), &[]);
+    assert_eq!(first.ends().exit_code(), 0);
+    // One more batch comes, and the fault with it.
+    fs::copy(&batches[0], run.join("batch-000099.npz")).expect("a copy");
+    let args = [&args[..], &["--export", text(&export)]].concat();
     let mut terminal = Terminal::start(80, 24, &args, &[("NEUROTOP_FAULT", "run")]);
     assert_eq!(terminal.ends().exit_code(), 1);
     assert!(terminal.printed().contains("counting ended unexpectedly"), "{}", terminal.printed());
-    assert_eq!(support::json(&export)["complete"], false);
+    let export = support::json(&export);
+    assert_eq!((&export["run"]["batches"], &export["complete"]), (&batches.len().into(), &false.into()));
 }
 
 #[test]
@@ -393,8 +400,11 @@ fn a_fault_in_finding_runs_is_said_and_the_others_are_followed() {
     let args = ["watch", text(place.path()), "--state", "none"];
     let mut terminal = Terminal::start(120, 24, &args, &[("NEUROTOP_FAULT", "finder")]);
     terminal.until_shown("are not found: a fault of neurotop itself");
+    terminal.until_shown("leaky-zero");
     terminal.press("q");
     assert_eq!(terminal.ends().exit_code(), 0);
+    let printed = terminal.printed();
+    assert!(printed.contains("Effective Neuron Ops  452.0 per sample"), "{printed}");
 }
 
 #[test]

@@ -11,13 +11,13 @@ Plain snnTorch::
             net(x)
             rec.batch(len(x))
 
-Then ``neurotop watch runs/exp1`` in another terminal. This file works alone: importing it needs
-NumPy only; torch, snnTorch and NeuroBench are imported when a recording begins.
+Then run ``neurotop watch runs/exp1`` in another terminal. This file works alone: importing it needs
+only NumPy; it imports torch, snnTorch and NeuroBench when a recording begins.
 
-The way of a batch, top to bottom in this file: the layers and what their hooks saw (`_Layer`),
-what NeuroBench will make of them (`_layer_traps`, `_network_traps`), the arrays of a form
+The file follows the path of a batch: the layers and what their hooks saw (`_Layer`), warnings
+about what NeuroBench will make of them (`_layer_traps`, `_network_traps`), the arrays of a form
 (`_encode`), the ``.npz`` file (`_write_npz`), the run directory (`_RunDirectory`), one run from
-its first batch to its end (`_Run`), and the two ways in (`Recording`, `Recorder`).
+its first batch to its end (`_Run`), and the two entry points (`Recording`, `Recorder`).
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ COUNTED_FILE = ".neurotop-counted.json"
 #: Steps smaller than this are written and compared together.
 BLOCK_BYTES = 1 << 20
 
-#: (neuron, reset mechanism) pairs that NeuroBench 2.3.0's NeuronOperations has a price for.
+#: The pairs (neuron, reset mechanism) for which NeuroBench 2.3.0's NeuronOperations has a price.
 PRICED = frozenset(
     (neuron, reset)
     for neuron in ("Leaky", "Synaptic", "Lapicque", "Alpha")
     for reset in ("subtract", "zero")
 )
 
-#: The reset mechanism that each of snnTorch's state functions carries out.
+#: The reset mechanism that each of snnTorch's state functions performs.
 STATE_FUNCTION_RESETS = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"}
 
 _RUN_FILES = re.compile(r"manifest\.json|(rank-\d+\.)?(end\.json|batch-\d+(\.npz)?)|\.neurotop-.*")
@@ -87,12 +87,12 @@ class RecorderWarning(UserWarning):
 
 
 class RecorderError(RuntimeError):
-    """The recording cannot be made; the message says why and what to do."""
+    """The recording is impossible; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class _Options:
-    """The user's choices, checked when they are given rather than when the benchmark runs."""
+    """The user's options, checked when they are given rather than when the benchmark runs."""
 
     directory: Path
     form: str = "trace"
@@ -121,7 +121,7 @@ class _Options:
         ):
             raise ValueError(
                 f"rank={self.rank!r}, world_size={self.world_size!r}: "
-                "ranks are counted from 0 to world_size - 1"
+                "ranks go from 0 to world_size - 1"
             )
         for option in ("expected_batches", "expected_samples"):
             value = getattr(self, option)
@@ -149,7 +149,7 @@ class _Layer:
     module : torch.nn.Module
         The spiking layer.
     pre, post : list of torch.Tensor, each ``[B, ...]``
-        Membrane potential before and after each call. ``pre[0]`` belongs to the batch before (or
+        Membrane potential before and after each call. ``pre[0]`` belongs to the previous batch (or
         has shape ``(0,)``) and is never counted.
     called : bool
         Whether the layer was called in this batch, with or without a membrane potential.
@@ -172,7 +172,7 @@ class _Layer:
 
     @property
     def neuron(self) -> str:
-        """Class name: NeuroBench's price key, so a subclass of Leaky is not a Leaky."""
+        """Class name, NeuroBench's price key: a subclass of Leaky is not a Leaky."""
         return type(self.module).__name__
 
     @property
@@ -183,7 +183,7 @@ class _Layer:
         return str(getattr(self.module, "_reset_mechanism", "none"))
 
     def dtype(self) -> torch.dtype:
-        """The smallest dtype that holds all steps (a step may come in another precision)."""
+        """The smallest dtype that holds all steps (their precision may differ)."""
         import torch
 
         dtypes = {potential.dtype for potential in self.post + self.pre[1:]}
@@ -214,7 +214,7 @@ class _Layer:
         self.post = [whole[id(post)] for post in self.post]
 
     def pre_is_previous_post(self) -> bool:
-        """Whether each step began with the very tensor that the step before ended with."""
+        """Whether each step started from the very tensor with which the previous step ended."""
         return all(pre is post for pre, post in zip(self.pre[1:], self.post))
 
     def defect(self) -> str | None:
@@ -366,7 +366,7 @@ class _MembraneHook:
             self.steps.end(after)
 
     def remove(self) -> None:
-        """Take the hooks off the layer."""
+        """Remove the hooks from the layer."""
         for handle in self._handles:
             handle.remove()
 
@@ -655,8 +655,9 @@ def _why_unhooked(module: torch.nn.Module, model: Any) -> str:
     if module is model.__net__():
         return "The network is itself one neuron: wrap it in torch.nn.Sequential(...)."
     return (
-        "Another Benchmark on this model was deleted and took all hooks with it, or the layer was "
-        "added after the Benchmark was made: make one Benchmark, last, and keep it."
+        "Another Benchmark on this model was deleted, which removed all hooks, or the layer was "
+        "added after the Benchmark was made. Make one Benchmark, after the network is complete, "
+        "and keep it."
     )
 
 
@@ -667,9 +668,9 @@ def _whole_pre(potentials: list[torch.Tensor | None]) -> list[torch.Tensor]:
     return [torch.zeros(0) if potential is None else potential for potential in potentials]
 
 
-# --- What NeuroBench will make of them -----------------------------------------------------------
+# --- Warnings about NeuroBench's figures ---------------------------------------------------------
 
-#: A warning: what it is about (it is given once), and the sentence for the user.
+#: A warning: a key, for which it is given once, and the text for the user.
 _Trap = tuple[tuple[str, str], str]
 
 
@@ -703,7 +704,7 @@ def _layer_traps(layer: _Layer) -> Iterator[_Trap]:
         yield (
             ("uncalled", layer.name),
             f"{label} was not called in a whole batch: NeuroBench's NeuronOperations fails and "
-            "reports 0.0. Remove the layer, or call it; neurotop counts the other layers.",
+            "reports 0.0. Remove the layer or call it; neurotop counts the other layers.",
         )
     else:
         yield from _state_traps(layer, label)
@@ -740,14 +741,17 @@ def _replaced_traps(layer: _Layer, label: str) -> Iterator[_Trap]:
     if not layer.pre_is_previous_post():
         yield (
             ("reset-inside", layer.name),
-            f"{label} did not begin each step with the potential that the step before ended "
-            "with (the state is reset or replaced inside the forward): it is recorded with the "
-            "potential before each step too, which keeps the count exact.",
+            f"{label} did not begin each step with the potential at the end of the previous "
+            "step (forward() resets or replaces the state). The potential before each step is "
+            "recorded too, so the count stays exact.",
         )
 
 
 def _reset_traps(layer: _Layer, label: str) -> Iterator[_Trap]:
-    """The price key is a string that the setter and ``load_state_dict`` can leave behind."""
+    """Warn if the price key disagrees with what the layer does.
+
+    The key is a string that the property's setter and ``load_state_dict`` do not update.
+    """
     import snntorch
 
     key = layer.reset
@@ -759,28 +763,28 @@ def _reset_traps(layer: _Layer, label: str) -> Iterator[_Trap]:
         yield (
             ("reset", layer.name),
             f"{label} is priced as reset '{key}', but its reset_mechanism_val says '{buffer}' and "
-            f"its state function carries out '{does}' (the reset mechanism was changed after the "
-            "layer was built). Build the layer with the reset_mechanism= that you mean.",
+            f"its state function performs '{does}' (the reset mechanism was changed after the "
+            "layer was built). Build the layer with the reset_mechanism= that you want.",
         )
 
 
 def _state_traps(layer: _Layer, label: str) -> Iterator[_Trap]:
-    """State that outlives its batch, state reset within it, graphs that outlive their step."""
+    """Warn if state outlives its batch or is reset within it, or if autograd graphs are kept."""
     first, post = layer.pre[0], layer.post[0]
     own_state = getattr(layer.module, "init_hidden", False)
     if own_state and first.shape == post.shape and bool(first.detach().any()):
         yield (
             ("carried", layer.name),
             f"{label} began a batch with the potential of earlier samples. snntorch's "
-            "utils.reset(net) looks only at the network's direct children: give the network a "
+            "utils.reset(net) resets only the network's direct children: give the network a "
             "reset() method that resets every layer.",
         )
     yield from _replaced_traps(layer, label)
     if post.requires_grad:
         yield (
             ("grad", ""),
-            "The benchmark runs with gradients on, so NeuroBench's hooks keep every batch's whole "
-            "autograd graph in memory: run it inside torch.no_grad().",
+            "The benchmark runs with gradients on, so NeuroBench's hooks keep the whole autograd "
+            "graph of every batch in memory. Run the benchmark inside torch.no_grad().",
         )
 
 
@@ -807,7 +811,7 @@ def _watch_traps(watches: Iterable[_StateWatch]) -> Iterator[_Trap]:
 
 
 def _network_traps(net: torch.nn.Module, hooks: Iterable[Any]) -> Iterator[_Trap]:
-    """Everything about NeuroBench's hooks on the network that makes a figure other than it seems.
+    """Warnings about NeuroBench's hooks that make figures differ from what they seem.
 
     Parameters
     ----------
@@ -834,26 +838,26 @@ def _network_traps(net: torch.nn.Module, hooks: Iterable[Any]) -> Iterator[_Trap
             yield (
                 ("parallel", own[0]),
                 f"layer '{own[0]}' ({type(module).__name__}) computes all time steps at once and "
-                "is no snntorch.SpikingNeuron: it is neither counted by NeuroBench nor recorded.",
+                "is no snntorch.SpikingNeuron: NeuroBench does not count it; it is not recorded.",
             )
         yield from _double_count_traps(own, hooked.get(id(module), 0))
 
 
 def _double_count_traps(names: list[str], hooks: int) -> Iterator[_Trap]:
-    """A layer whose every step NeuroBench counts more than once."""
+    """Warn if NeuroBench counts every step of a layer more than once."""
     if hooks > len(names):
         yield (
             ("benchmarks", ""),
             f"{hooks // len(names)} Benchmark objects are alive on this model, so NeuroBench hooks "
-            "and counts every layer that many times (and so do the recorded figures). Delete the "
-            "earlier Benchmark before making the next.",
+            "and counts every layer that many times, and the recorded figures agree with it. "
+            "Delete the earlier Benchmark before you make the next.",
         )
     elif hooks > 1:
         yield (
             ("shared", names[0]),
             f"layer '{names[0]}' is one module under several parents ({', '.join(names)}): "
-            "NeuroBench hooks it once for each and counts every call that many times (and so do "
-            "the recorded figures).",
+            "NeuroBench hooks it once for each parent and counts every call that many times, and "
+            "the recorded figures agree with it.",
         )
 
 
@@ -884,7 +888,7 @@ def _axes_traps(layers: Iterable[_AnyLayer], samples: int) -> Iterator[_Trap]:
 
 
 def _plain_traps(net: torch.nn.Module) -> Iterator[_Trap]:
-    """What plain snnTorch users should know about the network before it runs."""
+    """Warnings about the network for users of plain snnTorch, before it runs."""
     names = _qualified_names(net)
     if _is_compiled(net):
         yield (
@@ -898,8 +902,8 @@ def _plain_traps(net: torch.nn.Module) -> Iterator[_Trap]:
             yield (
                 ("shared", own[0]),
                 f"layer '{own[0]}' is one module under several names ({', '.join(own)}): it is "
-                "recorded once, under the first. NeuroBench hooks it once for each parent and "
-                "counts it that many times.",
+                "recorded once, under the first name. NeuroBench would hook it once for each "
+                "parent and count it that many times.",
             )
 
 
@@ -908,7 +912,7 @@ def _plain_traps(net: torch.nn.Module) -> Iterator[_Trap]:
 
 @dataclass
 class _Member:
-    """One array of a batch: its name, dtype and shape, and its C-ordered data in pieces."""
+    """One array of a batch: name, dtype, shape, and its C-ordered data in pieces."""
 
     name: str
     dtype: np.dtype
@@ -916,13 +920,13 @@ class _Member:
     chunks: Iterable[np.ndarray]
 
     @classmethod
-    def of(cls, name: str, array: np.ndarray) -> _Member:
-        """A member that is one C-ordered array."""
+    def from_array(cls, name: str, array: np.ndarray) -> _Member:
+        """A member whose data are one C-ordered array."""
         return cls(name, array.dtype, array.shape, [array])
 
     @property
     def nbytes(self) -> int:
-        """Bytes of data, without the header."""
+        """Size of the data in bytes, without the header."""
         return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
 
 
@@ -933,9 +937,9 @@ def _encode(layers: Iterable[_AnyLayer], form: str, samples: int) -> Iterator[_M
     ----------
     layers : iterable of _Layer
     form : {'trace', 'pair', 'bits'}
-        ``trace``: ``<layer>.post``, and ``<layer>.pre`` too where a step did not begin with the
-        very tensor the step before ended with. ``pair``: always both. ``bits``:
-        ``<layer>.changed``, u1, one bit an element of ``[T-1, B, ...]``, and ``<layer>.shape``.
+        ``trace``: ``<layer>.post``, and also ``<layer>.pre`` if a step did not start from the very
+        tensor with which the previous step ended. ``pair``: always both. ``bits``:
+        ``<layer>.changed``, u1, one bit per element of ``[T-1, B, ...]``, and ``<layer>.shape``.
     samples : int
         Samples in the batch.
 
@@ -944,7 +948,7 @@ def _encode(layers: Iterable[_AnyLayer], form: str, samples: int) -> Iterator[_M
     _Member
         ``samples`` first. A layer without steps has an empty ``.post`` of shape ``[0, B]``.
     """
-    yield _Member.of("samples", np.array(samples, dtype=np.int64))
+    yield _Member.from_array("samples", np.array(samples, dtype=np.int64))
     for layer in layers:
         if layer.post:
             yield from layer.members(form)
@@ -956,32 +960,32 @@ def _bits(name: str, shape: tuple[int, ...], packed: Iterable[np.ndarray]) -> It
     """``<layer>.changed`` and ``<layer>.shape`` of a layer with potentials of `shape`."""
     bits = (shape[0] - 1) * int(np.prod(shape[1:], dtype=np.int64))
     yield _Member(f"{name}.changed", np.dtype(np.uint8), ((bits + 7) // 8,), packed)
-    yield _Member.of(f"{name}.shape", np.array(shape, dtype=np.int64))
+    yield _Member.from_array(f"{name}.shape", np.array(shape, dtype=np.int64))
 
 
 def _no_steps(name: str, samples: int) -> _Member:
-    """A layer that did nothing in the batch: an empty ``<layer>.post`` of shape ``[0, B]``."""
-    return _Member.of(f"{name}.post", np.empty((0, samples), dtype=np.float32))
+    """For a layer without steps in the batch: an empty ``<layer>.post`` of shape ``[0, B]``."""
+    return _Member.from_array(f"{name}.post", np.empty((0, samples), dtype=np.float32))
 
 
 def _potentials(layer: _Layer, with_pre: bool) -> Iterator[_Member]:
-    """``<layer>.post`` and, asked for or needed, ``<layer>.pre``: f2, f4 or f8, ``[T, B, ...]``."""
+    """``<layer>.post`` and, if needed, ``<layer>.pre``: f2, f4 or f8, ``[T, B, ...]``."""
     import torch
 
     dtype = layer.dtype()
-    if dtype == torch.bfloat16:  # NumPy has none; widening keeps which differences are zero
+    if dtype == torch.bfloat16:  # NumPy has none; widening changes no zero difference
         dtype = torch.float32
     numpy_dtype = torch.empty(0, dtype=dtype).numpy().dtype
     shape = (len(layer.post), *layer.post[0].shape)
     yield _Member(f"{layer.name}.post", numpy_dtype, shape, _rows(layer.post, dtype))
     if with_pre or not layer.pre_is_previous_post():
-        # Row 0 is never looked at, and pre[0] belongs to the batch before: it may not even fit.
+        # Row 0 is ignored, and pre[0] belongs to the previous batch: its shape may differ.
         pre = [torch.zeros_like(layer.post[0]), *layer.pre[1:]]
         yield _Member(f"{layer.name}.pre", numpy_dtype, shape, _rows(pre, dtype))
 
 
 def _rows(steps: list[torch.Tensor], dtype: torch.dtype) -> Iterator[np.ndarray]:
-    """The steps as C-ordered NumPy arrays, without a copy where they already are.
+    """The steps as C-ordered NumPy arrays, copied only if necessary.
 
     Small steps come in blocks, ``[n, B, ...]``: writing each by itself takes longer than copying
     them. Steps on another device come over in one transfer, which is quicker than one for each.
@@ -1017,7 +1021,7 @@ def _blocks(steps: list[torch.Tensor], dtype: torch.dtype) -> Iterator[np.ndarra
 
 
 def _changed(layer: _Layer) -> Iterator[np.ndarray]:
-    """Which elements changed: one bit each of ``[T-1, B, ...]``, set where ``pre - post`` != 0.
+    """Which elements changed: one bit per element of ``[T-1, B, ...]``, set if ``pre - post`` != 0.
 
     The subtraction matters: NaN counts and so does ``inf - inf``, which ``pre != post`` misses.
     Blocks of a MiB stay in the cache, and so many steps fill whole bytes whatever the layer's
@@ -1043,7 +1047,7 @@ def _changed(layer: _Layer) -> Iterator[np.ndarray]:
     changed = np.empty((8, *post[0].shape), dtype=bool)
     for begin in range(0, len(post) - 1, 8):
         pairs = list(zip(pre[begin : begin + 8], post[begin + 1 : begin + 9]))
-        with np.errstate(all="ignore"):  # not around the yield, which would leak it to the caller
+        with np.errstate(all="ignore"):  # not around the yield, which would affect the caller
             for row, (left, right) in zip(changed, pairs):
                 np.subtract(left, right, out=difference)
                 np.not_equal(difference, 0, out=row)
@@ -1057,10 +1061,10 @@ def _each_row(steps: list[torch.Tensor], dtype: torch.dtype) -> list[np.ndarray]
 
 
 def _changed_as_neurobench(layer: _Layer) -> Iterator[np.ndarray]:
-    """As `_changed`, by the very operations of NeuroBench.
+    """Like `_changed`, but with exactly NeuroBench's operations.
 
-    Where torch flushes subnormal numbers, each thread does so by its own setting, so that the
-    count depends on how an operation is split among threads: only the same operations agree.
+    If torch flushes subnormal numbers, each thread does so by its own setting. The count then
+    depends on how an operation is split among threads, so only the same operations agree.
     """
     import torch
 
@@ -1070,7 +1074,7 @@ def _changed_as_neurobench(layer: _Layer) -> Iterator[np.ndarray]:
 
 
 def _flushes_subnormals() -> bool:
-    """Whether torch's arithmetic takes subnormal numbers for zero (set_flush_denormal)."""
+    """Whether torch's arithmetic treats subnormal numbers as zero (set_flush_denormal)."""
     if "torch" not in sys.modules:
         return False
     import torch
@@ -1083,12 +1087,12 @@ def _flushes_subnormals() -> bool:
 
 
 def _write_npz(path: Path, members: Iterable[_Member]) -> None:
-    """Write a stored (not deflated) ``.npz`` in one pass, without gathering an array first."""
+    """Write a stored (not deflated) ``.npz`` in one pass, without assembling whole arrays."""
     with open(path, "wb", buffering=1 << 16) as file, zipfile.ZipFile(file, "w") as archive:
         for member in members:
             header = _npy_header(member)
             info = zipfile.ZipInfo(f"{member.name}.npy")
-            info.file_size = len(header) + member.nbytes  # decides whether zip64 is needed
+            info.file_size = len(header) + member.nbytes  # zipfile decides by this about zip64
             with archive.open(info, "w") as out:
                 out.write(header)
                 for chunk in member.chunks:
@@ -1110,7 +1114,7 @@ def _npy_header(member: _Member) -> bytes:
 
 
 class _RunDirectory:
-    """The files of one run: claimed once, each written under another name and then renamed."""
+    """The files of one run. Each is written under a temporary name and then renamed."""
 
     def __init__(self, path: Path, rank: int, world_size: int) -> None:
         self.path = path
@@ -1125,15 +1129,15 @@ class _RunDirectory:
         FileExistsError
             The directory holds a run already (and `exist_ok` is false).
         RecorderError
-            Several processes are asked to clear a directory, which they cannot do safely.
+            `exist_ok` with several processes, which cannot clear a directory safely.
         OSError
             The directory cannot be created or written.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if exist_ok and self.world_size > 1:
             raise RecorderError(
-                "exist_ok=True does not work with several processes, which cannot tell an old run "
-                f"from one that another rank has just begun: delete {self.path} first"
+                "exist_ok=True does not work with several processes: they cannot tell an old run "
+                f"from one that another rank has just begun. Delete {self.path} first"
             )
         if exist_ok:
             self._clear()
@@ -1146,7 +1150,7 @@ class _RunDirectory:
         return self.path / f".neurotop-writer-{self.rank}"
 
     def _holds_another_run(self) -> bool:
-        """Whether the files are those of a run that is not the one being begun."""
+        """Whether the directory holds a run other than the one that is beginning."""
         if self.world_size == 1:
             if self._stopped_without_a_batch():
                 self._clear()
@@ -1177,7 +1181,7 @@ class _RunDirectory:
     def _clear(self) -> None:
         """Delete the files of an earlier run, and nothing else.
 
-        The acknowledgements go too: they would let `keep` delete batches nobody has counted.
+        This includes its acknowledgements, which would let `keep` delete uncounted batches.
         """
         ranks = [entry for entry in self.path.iterdir() if _is_rank_of_a_run(entry)]
         for directory in (self.path, *ranks):
@@ -1186,7 +1190,7 @@ class _RunDirectory:
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def read_manifest(self) -> dict[str, Any] | None:
-        """The manifest, or None where there is none yet."""
+        """The manifest, or None if there is none yet."""
         try:
             text = (self.path / "manifest.json").read_text(encoding="utf-8")
             manifest: dict[str, Any] = json.loads(text)
@@ -1201,7 +1205,7 @@ class _RunDirectory:
             temporary.write_text(text, encoding="utf-8")
 
     def batch_name(self, number: int) -> str:
-        """File name of a batch; of several ranks it says which one wrote it."""
+        """File name of a batch; with several ranks it names the one that wrote it."""
         rank = f"rank-{self.rank}." if self.world_size > 1 else ""
         return f"{rank}batch-{number:06d}.npz"
 
@@ -1226,9 +1230,9 @@ class _RunDirectory:
 
     @contextmanager
     def lock(self, patience: float = 10.0) -> Iterator[None]:
-        """Keep the other ranks' hands off the files that all of them write.
+        """Lock the files that all ranks write.
 
-        A lock older than `patience` seconds belongs to a process that died holding it.
+        A lock that is held for more than `patience` seconds belongs to a process that died.
         """
         if self.world_size == 1:
             yield
@@ -1251,7 +1255,7 @@ class _RunDirectory:
     def counted(self, run_id: str) -> list[tuple[int, int]]:
         """Inclusive ranges of this rank's batch numbers that a watching neurotop has counted.
 
-        What is acknowledged of another run, or of nobody knows which, says nothing about this one.
+        Acknowledgements of another or an unknown run are ignored.
         """
         try:
             content = json.loads((self.path / COUNTED_FILE).read_text(encoding="utf-8"))
@@ -1263,10 +1267,10 @@ class _RunDirectory:
             ranges = ranks.get(str(self.rank), []) if self.world_size > 1 else content["batches"]
             return [(int(first), int(last)) for first, last in ranges]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return []  # nothing is acknowledged by a file that is absent or not understood
+            return []  # a missing or unreadable file acknowledges nothing
 
     def end(self, part: dict[str, Any]) -> None:
-        """Write ``end.json``; of several ranks each writes its own, and the last one the run's."""
+        """Write ``end.json``. Each of several ranks writes its own, and the last one the run's."""
         if self.world_size == 1:
             self.write_json("end.json", part)
             return
@@ -1280,14 +1284,14 @@ class _RunDirectory:
 
 
 def _is_rank_of_a_run(entry: Path) -> bool:
-    """Whether an entry is the directory of a rank that holds a part of a run; a link is none."""
+    """Whether an entry is a rank's directory with files of a run. Links do not count."""
     if not _RANK_DIRECTORIES.fullmatch(entry.name) or entry.is_symlink() or not entry.is_dir():
         return False
     return any(_RUN_FILES.fullmatch(inside.name) for inside in entry.iterdir())
 
 
 def _delete(path: Path) -> None:
-    """Delete a file that may be gone already."""
+    """Delete a file, if it exists and can be deleted."""
     try:
         path.unlink()
     except OSError:
@@ -1295,7 +1299,7 @@ def _delete(path: Path) -> None:
 
 
 def _claimed_directory(options: _Options, rank: int, world_size: int) -> _RunDirectory:
-    """The directory asked for, or for one process the first free one with a counter.
+    """The requested directory; for a single process, the first free one with a counter.
 
     Raises
     ------
@@ -1319,7 +1323,7 @@ def _claimed_directory(options: _Options, rank: int, world_size: int) -> _RunDir
                     "directory, or delete this one"
                 ) from error
             path = options.directory.with_name(f"{options.directory.name}-{counter}")
-    raise RecorderError(f"no free directory beside {options.directory}")
+    raise RecorderError(f"found no free directory name like {options.directory}-2")
 
 
 # --- One run -------------------------------------------------------------------------------------
@@ -1328,16 +1332,16 @@ def _claimed_directory(options: _Options, rank: int, world_size: int) -> _RunDir
 class _Run:
     """One run from its first batch to its end.
 
-    Whatever goes wrong stops the recording with one warning and never the benchmark; with
-    ``strict=True`` it is raised.
+    An error stops the recording with one warning, but never the benchmark. With ``strict=True``
+    it is raised.
     """
 
     def __init__(self, options: _Options) -> None:
         self.options = options
         self.directory: _RunDirectory | None = None
-        # Tells this run from another of the same network in the same directory.
+        # Distinguishes this run from another of the same network in the same directory.
         self._id = uuid.uuid4().hex
-        # The one in the manifest: of several ranks, that of the first to write it.
+        # The id in the manifest. With several ranks, it is that of the first to write it.
         self._run_id: str | None = None
         self.expected: dict[str, int] = {}
         self._layers: dict[str, dict[str, Any]] = {}
@@ -1354,7 +1358,7 @@ class _Run:
 
     @property
     def path(self) -> Path:
-        """Where the run is written: the directory asked for, perhaps with a counter."""
+        """Where the run is written: the requested directory, perhaps with a counter."""
         return self.directory.path if self.directory else self.options.directory
 
     def begin(self) -> None:
@@ -1367,7 +1371,7 @@ class _Run:
             warnings.warn(message, RecorderWarning, stacklevel=2)
 
     def warn(self, traps: Iterable[_Trap]) -> None:
-        """Note each warning once, for the manifest and for the user."""
+        """Store each warning once, for the manifest and for the user."""
         for key, text in traps:
             if key not in self._warnings:
                 self._warnings[key] = text
@@ -1383,7 +1387,7 @@ class _Run:
         samples : int
             Samples in the batch.
         traps : iterable of warnings
-            What there is to say about the network as a whole.
+            Warnings about the network as a whole.
         """
         if self.stopped or self.directory is None:
             return
@@ -1453,13 +1457,13 @@ class _Run:
                 raise RecorderError(reason)
 
     def say(self) -> None:
-        """Give the user the warnings that were noted since the last time."""
+        """Issue the warnings stored since the last call."""
         unsaid, self._unsaid = self._unsaid, []
         for text in unsaid:
             warnings.warn(text, RecorderWarning, stacklevel=3)
 
     def note(self, traps: Iterable[_Trap]) -> None:
-        """Warn between two batches, in the manifest too."""
+        """Warn between two batches, also in the manifest."""
         self.warn(traps)
         if self._unsaid and self._manifest is not None and not self.stopped:
             with self._guarded("cannot write manifest.json"):
@@ -1467,9 +1471,9 @@ class _Run:
         self.say()
 
     def finish(self, official: dict[str, Any] | None = None) -> None:
-        """Write ``end.json``, with NeuroBench's own results where there are any.
+        """Write ``end.json``, with NeuroBench's own results if there are any.
 
-        A recording that stopped has no end: the directory does not hold the whole run.
+        A recording that stopped writes none, since the directory does not hold the whole run.
         """
         if self.stopped or self.directory is None:
             return
@@ -1485,10 +1489,10 @@ class _Run:
 
     @contextmanager
     def _guarded(self, doing: str) -> Iterator[None]:
-        """Turn any error into one warning and the end of the recording."""
+        """Turn any error into one warning, and stop the recording."""
         try:
             yield
-        except Exception as error:  # a recorder's own fault must not end a benchmark either
+        except Exception as error:  # a bug of the recorder must not end a benchmark either
             self.stopped = True
             reason = str(error) if isinstance(error, RecorderError) else _explain(error)
             text = f"neurotop {doing} in {self.path}: {reason}"
@@ -1513,7 +1517,7 @@ class _Run:
             if not self._batches:
                 self.directory.release()
         except (OSError, RecorderError):
-            pass  # the user is told on the terminal; a full disk has no room for more
+            pass  # the user gets the warning anyway; a full disk has no room for it
 
     def _batch_traps(self, layers: list[_AnyLayer]) -> Iterator[_Trap]:
         for layer in layers:
@@ -1522,30 +1526,31 @@ class _Run:
                 yield (
                     ("shape", layer.name),
                     f"layer '{layer.name}' has other shapes in other batches, so the manifest "
-                    "names none; the counts are exact.",
+                    "gives none; the counts are exact.",
                 )
         if _flushes_subnormals():
             yield (
                 ("subnormal", ""),
                 "torch flushes subnormal numbers to zero (torch.set_flush_denormal), which hides "
-                "some of the smallest changes: the batches are recorded as bits, taken by "
-                "NeuroBench's own operations, whatever form= says.",
+                "some of the smallest changes. So that the counts agree with NeuroBench, the "
+                "batches are recorded as bits, with NeuroBench's own operations, whatever form= "
+                "says.",
             )
 
     def _learn(self, layers: list[_AnyLayer]) -> None:
-        """Add what a batch tells about the layers to what the manifest says of them."""
+        """Add the layers of a batch, and their shapes, to the manifest's."""
         for layer in layers:
             known = self._layers.setdefault(layer.name, layer.manifest_entry())
             if not layer.post or layer.name in self._varying:
                 continue
             shape = list(layer.post[0].shape[1:])
             if known.setdefault("shape", shape) != shape:
-                # A reader sets aside a batch that contradicts the manifest.
+                # neurotop sets aside a batch that contradicts the manifest.
                 self._varying.add(layer.name)
                 del known["shape"]
 
     def _members(self, layers: list[_AnyLayer], samples: int) -> Iterator[_Member]:
-        """The batch's arrays: every layer of the manifest, also one that lost its hooks."""
+        """The batch's arrays: every layer of the manifest, even if it has lost its hooks."""
         yield from _encode(layers, self.options.form, samples)
         present = {layer.name for layer in layers}
         for name in self._layers:
@@ -1553,7 +1558,7 @@ class _Run:
                 yield _no_steps(name, samples)
 
     def _write_manifest(self) -> None:
-        """Write the manifest if it says something new; of several ranks the first creates it."""
+        """Write the manifest if it has changed. The first of several ranks creates it."""
         content = self._manifest_content()
         if content == self._manifest:
             return
@@ -1584,7 +1589,7 @@ class _Run:
         }
 
     def _prune(self) -> None:
-        """Delete the oldest batches that a watching neurotop has counted, all but the newest."""
+        """Delete the batches that a watching neurotop has counted, except the newest `keep`."""
         if self.options.keep is None or self._run_id is None:
             return
         assert self.directory is not None
@@ -1596,7 +1601,7 @@ class _Run:
 
 
 def _rank_and_world(options: _Options) -> tuple[int, int]:
-    """This process's rank and the number of processes: given, torch.distributed, environment."""
+    """Rank and number of processes: from the options, torch.distributed or the environment."""
     if options.rank is not None and options.world_size is not None:
         return int(options.rank), int(options.world_size)
     if "torch" in sys.modules:
@@ -1612,7 +1617,7 @@ def _rank_and_world(options: _Options) -> tuple[int, int]:
 
 
 def _merge_manifests(existing: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Another rank's manifest with what this rank adds to it.
+    """Another rank's manifest, with this rank's layers and warnings added.
 
     Raises
     ------
@@ -1636,7 +1641,7 @@ def _merge_manifests(existing: dict[str, Any], own: dict[str, Any]) -> dict[str,
 
 @functools.cache
 def _producer() -> str:
-    """Who wrote the run: versions of the recorder and of what it listened to."""
+    """The versions of the recorder, NeuroBench, snnTorch and torch."""
     versions = [f"neurotop {__version__}"]
     for package in ("neurobench", "snntorch", "torch"):
         try:
@@ -1647,11 +1652,11 @@ def _producer() -> str:
 
 
 def _explain(error: Exception) -> str:
-    """An error in the user's terms, with what to do about it."""
+    """An error in the user's terms, with advice."""
     if not isinstance(error, OSError):
         return f"{type(error).__name__}: {error}"
     reason = error.strerror or str(error)
-    if error.errno in (28, 122):  # ENOSPC, EDQUOT: errno has no EDQUOT everywhere
+    if error.errno in (28, 122):  # ENOSPC, EDQUOT, which the module errno lacks on some systems
         return f"{reason}; free some space, or record less with form='bits' or keep="
     return f"{reason}; check that the directory exists and can be written"
 
@@ -1660,12 +1665,12 @@ def _explain(error: Exception) -> str:
 
 
 class Recording:
-    """A recording of a network's batches; made by `record`, used as a context manager.
+    """A recording of a network's batches: a context manager that `record` returns.
 
     Attributes
     ----------
     directory : pathlib.Path
-        Where the run is written: the directory asked for, perhaps with a counter.
+        Where the run is written: the requested directory, perhaps with a counter.
     """
 
     def __init__(self, net: torch.nn.Module | None, options: _Options) -> None:
@@ -1781,12 +1786,12 @@ class Recording:
                 )
 
     def batch(self, samples: int) -> None:
-        """Write what the layers did since the last call as one batch.
+        """Write everything the layers did since the last call, as one batch.
 
         Parameters
         ----------
         samples : int
-            Samples in the batch, as ``len(x)``.
+            Samples in the batch, such as ``len(x)``.
 
         Raises
         ------
@@ -1810,7 +1815,8 @@ class Recording:
                 self._run.batch(layers, int(samples), traps)
             else:
                 text = (
-                    "rec.batch() was called, but no layer was since the last one: nothing written"
+                    "rec.batch() was called, but no layer was called since the last rec.batch(): "
+                    "nothing written"
                 )
                 self._run.note([(("empty", ""), text)])
         finally:
@@ -1827,7 +1833,7 @@ class Recording:
         self._remove_hooks()
         self._eager.__exit__(None, None, None)
         if kind is not None:
-            if self._run.stopped:  # the user has been told, perhaps by this very exception
+            if self._run.stopped:  # the user knows, perhaps from this very exception
                 return
             text = f"the program stopped with {kind.__name__}: {error}"
             self._run.note([(("exception", ""), text)])
@@ -1897,11 +1903,11 @@ class _ArrayLayer:
         if form == "bits":
             yield from _bits(self.name, post.shape, self._changed(pre, post))
             return
-        yield _Member.of(f"{self.name}.post", post)
+        yield _Member.from_array(f"{self.name}.post", post)
         if form == "pair" and pre is None:
             pre = np.concatenate([np.zeros_like(post[:1]), post[:-1]])
         if pre is not None:
-            yield _Member.of(f"{self.name}.pre", pre.astype(post.dtype))
+            yield _Member.from_array(f"{self.name}.pre", pre.astype(post.dtype))
 
     def _changed(self, pre: np.ndarray | None, post: np.ndarray) -> Iterator[np.ndarray]:
         """Which elements changed, eight steps at a time: see `_changed`."""
@@ -1970,16 +1976,17 @@ def record(
     expected_batches: int | None = None,
     expected_samples: int | None = None,
 ) -> Recording:
-    """Record a snnTorch network without NeuroBench.
+    """Record a network without NeuroBench.
 
-    The hooks are set on entering the ``with`` block and removed on leaving it, also after an
+    Entering the ``with`` block sets the hooks, and leaving it removes them, also after an
     exception. Call ``rec.batch(samples)`` after each batch.
 
     Parameters
     ----------
     net : torch.nn.Module or None
-        A network with ``snntorch.SpikingNeuron`` layers. Each layer's membrane potential ``mem``,
-        shape ``[B, ...]``, is recorded around each call. None where only `Recording.add` is used.
+        A network with spiking layers of snnTorch or, with the package, of another framework. Each
+        layer's membrane potential, ``[B, ...]``, is recorded before and after each step. None if
+        only `Recording.add` is used.
     directory : str or path
         The run's directory.
     form : {'trace', 'pair', 'bits'}
@@ -1989,7 +1996,7 @@ def record(
     keep, exist_ok, strict, external_state, rank, world_size
         See `Recorder`.
     expected_batches, expected_samples : int, optional
-        How many will come, of all ranks together: the dashboard shows the progress.
+        How many to expect from all ranks together, for the progress on the dashboard.
 
     Returns
     -------
@@ -2003,8 +2010,8 @@ def record(
     ValueError
         An option has an impossible value.
     RecorderError
-        On entering: the network has no spiking layer; or anything that would stop the recording,
-        with ``strict=True``.
+        On entering the block: the network has no spiking layer. With ``strict=True``: whatever
+        would otherwise stop the recording.
 
     Examples
     --------
@@ -2035,13 +2042,13 @@ def record(
 
 
 class _BenchmarkRun:
-    """One ``Benchmark.run()`` seen from inside a metric.
+    """One ``Benchmark.run()``, seen from inside a metric.
 
-    NeuroBench gives a metric no way to learn that the run is over, what the other metrics said,
-    or how many batches will come, and it swallows a metric's exceptions. All of it is at hand in
-    the manager that calls the metric, so two of that one manager's methods are wrapped for the
-    length of the run: ``run_metrics`` and ``clean_results``, the last thing a run does. Neither
-    wrapper changes an argument or a result, except that the recorder's own entry is taken out.
+    NeuroBench does not tell a metric that the run is over, what the other metrics returned,
+    or how many batches to expect, and it swallows a metric's exceptions. The manager that calls
+    the metric knows all of that, so the recorder wraps two methods of this manager while the run
+    lasts: ``run_metrics``, and ``clean_results``, which ends a run. Neither wrapper changes an
+    argument or a result, except that it removes the recorder's own entry.
     """
 
     def __init__(self, options: _Options, name: str) -> None:
@@ -2054,7 +2061,7 @@ class _BenchmarkRun:
         self._unwrap: Callable[[], None] = lambda: None
 
     def begin(self, caller: FrameType) -> None:
-        """Begin the run that `caller`, the manager's ``initialize_metrics``, is preparing."""
+        """Begin the run; `caller` is the frame of the manager's ``initialize_metrics``."""
         from neurobench.metrics.manager.workload_manager import WorkloadMetricManager
 
         manager = caller.f_locals.get("self")
@@ -2065,7 +2072,7 @@ class _BenchmarkRun:
         else:
             manager = loader = model = None
             text = (
-                "this version of NeuroBench does not call the recorder as expected: the batches "
+                "this version of NeuroBench does not call the recorder as expected. The batches "
                 "are recorded, but not the end of the run (end.json)."
             )
             self.run.warn([(("manager", ""), text)])
@@ -2123,10 +2130,10 @@ class _BenchmarkRun:
         except RecorderError as error:
             if not self._wrapped:
                 raise
-            self._error = error  # NeuroBench would swallow it here: _after_metrics raises it
+            self._error = error  # NeuroBench would swallow it here; _after_metrics raises it
 
     def abandon(self) -> None:
-        """Let go of the manager of a run that an exception ended."""
+        """Restore the manager after an exception has ended the run."""
         self._unwrap()
 
     def _wrap(self, manager: Any) -> None:
@@ -2152,9 +2159,9 @@ class _BenchmarkRun:
             for watch in self._watches:
                 watch.remove()
             for method in (run_metrics, clean_results):
-                if inspect.ismethod(method):  # the class's own shows again
+                if inspect.ismethod(method):  # makes the class's own method visible again
                     delattr(manager, method.__name__)
-                else:  # another recorder's wrapper was there first
+                else:  # another recorder had wrapped it before
                     setattr(manager, method.__name__, method)
 
         self._wrapped, self._unwrap = True, unwrap
@@ -2162,16 +2169,16 @@ class _BenchmarkRun:
         manager.clean_results = finish_then_clean_results
 
     def _after_metrics(self, manager: Any) -> None:
-        """Notice metrics that failed on a batch; raise what the recorder was told to raise."""
+        """Warn about metrics that failed on a batch; raise the error of a strict recorder."""
         manager.results.pop(self.name, None)
         for name, metric in manager.metrics.items():
             kind = type(metric).__name__
-            # NeuronOperations' result is a dictionary; NeuroBench puts 0.0 after an exception.
+            # NeuronOperations returns a dictionary; after an exception, NeuroBench puts 0.0.
             if kind == "NeuronOperations" and isinstance(manager.results.get(name), float):
                 text = (
                     "NeuroBench's NeuronOperations failed on a batch and reports 0.0 for it. It "
                     "keeps a part of that batch's operations and none of its samples, so its "
-                    "later figures are wrong too; neurotop's own count every priced layer."
+                    "later figures are wrong too. neurotop's figures include every priced layer."
                 )
                 self.run.note([(("failed", kind), text)])
         if self._error is not None:
@@ -2181,10 +2188,10 @@ class _BenchmarkRun:
 
 
 def _expected(loader: Any, world_size: int) -> dict[str, int]:
-    """How many batches and samples a ``DataLoader`` will give, where that is certain.
+    """How many batches and samples a ``DataLoader`` will yield, if that is certain.
 
-    Of several processes each knows its own part only. With torch's ``DistributedSampler`` all
-    parts are equal, and the whole is known too.
+    Each of several processes knows only its own part. With torch's ``DistributedSampler`` all
+    parts are equal, so the total is known too.
     """
     from torch.utils.data import BatchSampler, DataLoader, IterableDataset
     from torch.utils.data.distributed import DistributedSampler
@@ -2208,7 +2215,7 @@ def _expected(loader: Any, world_size: int) -> dict[str, int]:
 
 
 def _official_results(manager: Any, own_name: str) -> dict[str, Any]:
-    """NeuroBench's workload results as JSON values, by the names of their metrics' classes."""
+    """NeuroBench's workload results as JSON values, keyed by the metrics' class names."""
     results = {}
     for name, metric in manager.metrics.items():
         if name != own_name and name in manager.results:
@@ -2217,7 +2224,7 @@ def _official_results(manager: Any, own_name: str) -> dict[str, Any]:
 
 
 def _json_value(value: Any) -> Any:
-    """A result as JSON has it: scalars unwrapped, what JSON lacks (NaN, infinity) as null."""
+    """A result as a JSON value: scalars unwrapped; NaN, infinity and other types become null."""
     if isinstance(value, dict):
         return {str(key): _json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -2246,38 +2253,39 @@ def Recorder(
 ) -> type:
     """Make a NeuroBench workload metric that records the run for the dashboard.
 
-    NeuroBench's results stay as they are without it.
+    It does not change NeuroBench's results.
 
     Parameters
     ----------
     directory : str or path
-        The run's directory. If it holds a run already, the first free one of ``<directory>-2``,
-        ``<directory>-3``, … is taken, with a warning.
+        The run's directory. If it already holds a run, the recorder uses the first free one of
+        ``<directory>-2``, ``<directory>-3``, …, and warns.
     form : {'trace', 'pair', 'bits'}
-        What is written; all give the same counts. ``trace``: the membrane potential after each
-        step, and before each step too where that is another one (checked in each batch).
-        ``pair``: always both. ``bits``: one bit an element that says whether it changed, a 32nd
-        of a float32 trace. Half, float32 and float64 are written as they are, bfloat16 as float32.
+        What is written; all forms give the same counts. ``trace``: the membrane potential after
+        each step, and also before each step if that differs (checked in each batch).
+        ``pair``: always both. ``bits``: one bit per element, set if it changed, a 32nd
+        of a float32 trace. Half, float32 and float64 keep their type; bfloat16 becomes float32.
     name : str, optional
         The run's name on the dashboard; the directory's name by default.
     keep : int, optional
         Keep the newest `keep` batches (of each rank) and delete older ones, but only those that a
         watching neurotop has acknowledged as counted.
     exist_ok : bool
-        Replace a run that the directory holds.
+        Replace the run in the directory, if there is one.
     strict : bool
-        Raise what would stop the recording, instead of warning.
+        Raise an error that would stop the recording, instead of warning.
     external_state : bool
         Accept layers built without ``init_hidden=True``, and record what NeuroBench's hooks see.
     rank, world_size : int, optional
-        This process and the number of processes that record into one run. By default those of
-        torch.distributed, else of the environment (``RANK``, ``WORLD_SIZE``), else one process.
+        This process's rank, and the number of processes that record into one run. Taken by default
+        from torch.distributed, else from the environment (``RANK``, ``WORLD_SIZE``), else one
+        process.
 
     Returns
     -------
     type
-        A class for ``metric_list``; after ``Benchmark.run()`` its attribute ``directory`` is where
-        the run was written.
+        A class for ``metric_list``. After ``Benchmark.run()``, its attribute ``directory`` is the
+        directory of the run.
 
     Raises
     ------
@@ -2304,11 +2312,11 @@ def Recorder(
         rank=rank,
         world_size=world_size,
     )
-    # NeuroBench keeps metrics by class name: two recorders in one list need two names.
+    # NeuroBench stores metrics by class name, so two recorders in one list need two names.
     metric_name = f"Recorder({str(options.directory)!r})"
 
     class RecorderMetric(AccumulatedMetric):  # type: ignore[misc]
-        """Records each batch that NeuroBench's hooks hold; adds nothing to the results."""
+        """Records each batch in NeuroBench's hooks; adds nothing to the results."""
 
         directory = options.directory
 
@@ -2317,7 +2325,7 @@ def Recorder(
             self._benchmark_run: _BenchmarkRun | None = None
 
         def reset(self) -> None:
-            """Begin a run: NeuroBench calls this once, before the first batch."""
+            """Begin a run. NeuroBench calls this once, before the first batch."""
             if self._benchmark_run is not None:
                 self._benchmark_run.abandon()
             self._benchmark_run = _BenchmarkRun(options, metric_name)
