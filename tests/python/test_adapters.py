@@ -444,8 +444,6 @@ def test_nothing_stays_on_the_network_after_an_exception(tmp_path: Path, name: s
 
 
 def test_layers_of_several_frameworks_in_one_network(tmp_path: Path, neurotop_command: str) -> None:
-    functional = framework("spikingjelly.activation_based.functional")
-
     class Mixed(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -453,7 +451,7 @@ def test_layers_of_several_frameworks_in_one_network(tmp_path: Path, neurotop_co
             self.norse, self.sinabs = NorseNet("LIFCell").module, sinabs_layer("LIF")
 
         def forward(self, data: Tensor) -> Tensor:
-            functional.reset_net(self)
+            self.jelly.reset()
             self.sinabs.reset_states()
             self.snntorch.reset_mem()
             state, outputs = None, []

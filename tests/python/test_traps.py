@@ -13,7 +13,7 @@ from neurobench.benchmarks import Benchmark
 from neurobench.metrics.workload import NeuronOperations
 from neurobench.models import SNNTorchModel
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
 import neurotop
 import recount
@@ -255,3 +255,53 @@ def test_a_layer_called_with_two_shapes(tmp_path: Path) -> None:
         bench.run(quiet=True)
     assert list(recount.updates(recorder.directory)) == ["layers.1"]
     assert recount.updates(recorder.directory)["layers.1"].effective > 0
+
+
+def test_many_activations_are_one_warning(tmp_path: Path) -> None:
+    activations = [layer for _ in range(16) for layer in (nn.Linear(8, 8), nn.ReLU())]
+    net = Stepwise(*activations, neuron("Leaky"))
+    outcome, said = told(lambda: recorded(net, tmp_path, "bits"))
+    assert ["16 activations do not spike" in text for text in said] == [True, False]
+    assert outcome.layers[-1].dense == 7 * 10 * 8
+
+
+def test_a_layer_of_another_framework_is_not_said_not_to_spike(tmp_path: Path) -> None:
+    norse = pytest.importorskip("norse.torch")
+
+    class Mixed(Stepwise):
+        def __init__(self) -> None:
+            super().__init__(nn.Linear(8, 6), neuron("Leaky"))
+            self.cell = norse.LIFCell()
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.cell(self.layers(x))[0], None
+
+    model = SNNTorchModel(Mixed())
+    model.add_activation_module(norse.LIFCell)
+    recorder = neurotop.Recorder(tmp_path / "run")
+    _, said = told(lambda: benchmark(model, recorder))
+    assert any("'cell' (LIFCell) spikes" in text and "neurotop.record" in text for text in said)
+    assert not any("not spike" in text for text in said)
+
+
+def test_a_second_recording_in_one_process_warns_too(tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")  # as Python does: each warning once for each line
+        for run in ("one", "two"):
+            recorder = neurotop.Recorder(tmp_path / run)
+            bench = Benchmark(SNNTorchModel(Nested()), loader(), [], [], [[], [recorder]])
+            with torch.no_grad():
+                bench.run(quiet=True)
+    said = [w for w in caught if w.category is RecorderWarning]
+    assert ["earlier samples" in str(w.message) for w in said] == [True, True]
+    assert not any("recorder.py" in w.filename for w in said), "the line is not the recorder's"
+
+
+@pytest.mark.parametrize(("samples", "repeated"), [(9, 1), (10, 0)])
+def test_samples_that_ranks_count_twice(tmp_path: Path, samples: int, repeated: int) -> None:
+    dataset = loader(samples=samples).dataset
+    sampler = DistributedSampler(dataset, num_replicas=2, rank=0, shuffle=False)
+    data = DataLoader(dataset, batch_size=4, sampler=sampler)
+    recorder = neurotop.Recorder(tmp_path / "run", rank=0, world_size=2)
+    _, said = told(lambda: benchmark(dense(), recorder, data))
+    assert [f"repeats {repeated} of 9 samples" in text for text in said] == [True] * repeated

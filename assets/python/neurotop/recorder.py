@@ -550,12 +550,17 @@ def _hook_on(name: str, module: torch.nn.Module) -> _AnyHook | None:
         return _MembraneHook(name, module)
     if type(module).__name__ == "LeakyParallel" and hasattr(module, "rnn"):
         return _ParallelHook(name, module)
+    adapter = _adapter_for(module)
+    return None if adapter is None else _AdapterHook(name, module, adapter)
+
+
+def _adapter_for(module: torch.nn.Module) -> Adapter | None:
+    """What sees the potential of a layer of another framework, if this is one."""
     try:
         from .adapters import adapter_for
     except ImportError:  # this file alone
         return None
-    adapter = adapter_for(module)
-    return None if adapter is None else _AdapterHook(name, module, adapter)
+    return adapter_for(module)
 
 
 def _is_spiking(module: object) -> bool:
@@ -824,14 +829,7 @@ def _network_traps(net: torch.nn.Module, hooks: Iterable[Any]) -> Iterator[_Trap
     hooked: dict[int, int] = {}
     for hook in hooks:
         hooked[id(hook.layer)] = hooked.get(id(hook.layer), 0) + 1
-        if not hook.spiking:
-            name = names.get(id(hook.layer), [str(hook.name)])[0]
-            yield (
-                ("activation", name),
-                f"activation '{name}' ({type(hook.layer).__name__}) does not spike: NeuroBench's "
-                "NeuronOperations fails and reports 0.0 for the whole model. It is not recorded; "
-                "neurotop counts the spiking layers.",
-            )
+    yield from _activation_traps(hook for hook in hooks if not hook.spiking)
     for module in _modules(net):
         own = names[id(module)]
         if type(module).__name__ in ("LeakyParallel", "LeakyKernel"):
@@ -841,6 +839,30 @@ def _network_traps(net: torch.nn.Module, hooks: Iterable[Any]) -> Iterator[_Trap
                 "is no snntorch.SpikingNeuron: NeuroBench does not count it; it is not recorded.",
             )
         yield from _double_count_traps(own, hooked.get(id(module), 0))
+
+
+def _activation_traps(hooks: Iterable[Any]) -> Iterator[_Trap]:
+    """One warning for all activations that do not spike, and one for each layer of a framework."""
+    silent: dict[int, str] = {}
+    for hook in hooks:
+        kind = type(hook.layer).__name__
+        if _adapter_for(hook.layer) is not None:
+            yield (
+                ("framework", str(id(hook.layer))),
+                f"layer '{hook.name}' ({kind}) spikes, but NeuroBench reads potentials of snnTorch "
+                "only: its NeuronOperations fails and reports 0.0 for the whole model. Record the "
+                "network with neurotop.record(net, directory), which knows this framework.",
+            )
+        else:
+            silent.setdefault(id(hook.layer), f"'{hook.name}' ({kind})")
+    if silent:
+        some = ", ".join([*silent.values()][:3]) + (", …" if len(silent) > 3 else "")
+        what = "activation does not spike" if len(silent) == 1 else "activations do not spike"
+        yield (
+            ("activation", ""),
+            f"{len(silent)} {what}: {some}. NeuroBench's NeuronOperations fails and reports 0.0 "
+            "for the whole model. They are not recorded; neurotop counts the spiking layers.",
+        )
 
 
 def _double_count_traps(names: list[str], hooks: int) -> Iterator[_Trap]:
@@ -1368,7 +1390,7 @@ class _Run:
             self.directory = _claimed_directory(self.options, rank, world_size)
         if self.path != self.options.directory:
             message = f"{self.options.directory} already holds a run: recording to {self.path}"
-            warnings.warn(message, RecorderWarning, stacklevel=2)
+            _tell(message)
 
     def warn(self, traps: Iterable[_Trap]) -> None:
         """Store each warning once, for the manifest and for the user."""
@@ -1460,7 +1482,7 @@ class _Run:
         """Issue the warnings stored since the last call."""
         unsaid, self._unsaid = self._unsaid, []
         for text in unsaid:
-            warnings.warn(text, RecorderWarning, stacklevel=3)
+            _tell(text)
 
     def note(self, traps: Iterable[_Trap]) -> None:
         """Warn between two batches, also in the manifest."""
@@ -1598,6 +1620,19 @@ class _Run:
             if any(first <= number <= last for first, last in ranges):
                 _delete(self.directory.path / self.directory.batch_name(number))
                 self._on_disk.remove(number)
+
+
+def _tell(text: str) -> None:
+    """Warn at the user's line, also where an earlier recording of the process warned alike."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename in (
+        __file__,
+        contextmanager.__code__.co_filename,
+    ):
+        frame = frame.f_back
+    where = frame.f_code.co_filename, frame.f_lineno
+    module = frame.f_globals.get("__name__")
+    warnings.warn_explicit(text, RecorderWarning, *where, module=module, registry={})
 
 
 def _rank_and_world(options: _Options) -> tuple[int, int]:
@@ -2077,6 +2112,7 @@ class _BenchmarkRun:
             )
             self.run.warn([(("manager", ""), text)])
         self.run.expected = _expected(loader, _rank_and_world(self.run.options)[1])
+        self.run.warn(_padding_traps(loader))
         self.run.begin()
         if manager is not None:
             self._wrap(manager)
@@ -2212,6 +2248,24 @@ def _expected(loader: Any, world_size: int) -> dict[str, int]:
         return expected
     except TypeError:  # a sampler without a length
         return {}
+
+
+def _padding_traps(loader: Any) -> Iterator[_Trap]:
+    """Samples that a ``DistributedSampler`` gives twice, so that all ranks have as many."""
+    from torch.utils.data.distributed import DistributedSampler
+
+    sampler = getattr(loader, "sampler", None)
+    if not isinstance(sampler, DistributedSampler) or sampler.drop_last:
+        return
+    dataset: Any = sampler.dataset
+    repeated = sampler.total_size - len(dataset)
+    if repeated > 0:
+        yield (
+            ("padding", ""),
+            f"torch's DistributedSampler repeats {repeated} of {len(dataset)} samples, so that all "
+            f"{sampler.num_replicas} ranks have as many: they count twice, in NeuroBench and in "
+            "neurotop. Use a number of samples that the ranks can share, or drop_last=True.",
+        )
 
 
 def _official_results(manager: Any, own_name: str) -> dict[str, Any]:
