@@ -13,7 +13,9 @@ trap 'rm -rf "$work"' EXIT
 "$python" -c "import numpy, sysconfig, torch; print(sysconfig.get_path('purelib'))
 open('$work/constraints', 'w').write(f'numpy=={numpy.__version__}\ntorch=={torch.__version__.split(\"+\")[0]}\n')" \
     >"$work/path"
-cp "$work/path" "$work"/venv/lib/python3*/site-packages/test-extra.pth
+for site in "$work"/venv/lib/python3*/site-packages; do
+    cp "$work/path" "$site/test-extra.pth"
+done
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir -c "$work/constraints" bindsnet==0.3.4
 # Rockpool's own requirements would replace NumPy.
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir --no-deps rockpool==3.1.0

@@ -1291,6 +1291,12 @@ class _RunDirectory:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return []  # a missing or unreadable file acknowledges nothing
 
+    def is_alone(self) -> bool:
+        """Whether this is the first of several ranks, and no other has begun to record."""
+        others = range(1, self.world_size)
+        begun = any((self.path / f".neurotop-writer-{rank}").exists() for rank in others)
+        return self.world_size > 1 and self.rank == 0 and not begun
+
     def end(self, part: dict[str, Any]) -> None:
         """Write ``end.json``. Each of several ranks writes its own, and the last one the run's."""
         if self.world_size == 1:
@@ -1504,10 +1510,30 @@ class _Run:
                 text = "the run has no batch: nothing was recorded"
                 self.warn([(("no-batch", ""), text)])
             self._prune()
-            self._write_manifest()
             part: dict[str, Any] = {"samples": self._samples, "batches": self._batches}
-            self.directory.end({**part, "neurobench": official} if official else part)
+            part |= {"neurobench": official} if official else {}
+            # Ranks that were not given are those of the program, which may evaluate in one only.
+            if self.options.rank is None and self.directory.is_alone():
+                self._end_alone(part)
+            else:
+                self._write_manifest()
+                self.directory.end(part)
         self.say()
+
+    def _end_alone(self, part: dict[str, Any]) -> None:
+        """End a run of which the other ranks have not even begun to record."""
+        assert self.directory is not None
+        text = (
+            f"only rank 0 of {self.directory.world_size} has recorded, so the run ends with it. If "
+            "only one rank evaluates, give it rank=0, world_size=1; else record in all of them."
+        )
+        self.warn([(("alone", ""), text)])
+        self._write_manifest()
+        content = self._manifest_content()
+        content.pop("world_size", None)
+        self.directory.write_json("manifest.json", content)
+        self.directory.end(part)
+        self.directory.write_json("end.json", {**part, "ranks": [{"rank": 0, **part}]})
 
     @contextmanager
     def _guarded(self, doing: str) -> Iterator[None]:
