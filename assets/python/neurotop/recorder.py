@@ -1078,8 +1078,9 @@ def _changed(layer: _Layer) -> Iterator[np.ndarray]:
 
 def _each_row(steps: list[torch.Tensor], dtype: torch.dtype) -> list[np.ndarray]:
     """The steps one by one, whether `_rows` gives them so or in blocks."""
-    shape = tuple(steps[0].shape)
-    return [row for rows in _rows(steps, dtype) for row in rows.reshape(-1, *shape)]
+    axes = steps[0].dim()
+    every = ((rows if rows.ndim > axes else rows[None]) for rows in _rows(steps, dtype))
+    return [row for rows in every for row in rows]
 
 
 def _changed_as_neurobench(layer: _Layer) -> Iterator[np.ndarray]:
