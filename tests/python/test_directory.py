@@ -480,3 +480,21 @@ def test_expected_counts_of_several_ranks() -> None:
     assert recorder._expected(parts, 2) == {"expected_samples": 10, "expected_batches": 6}
     assert recorder._expected(parts, 4) == {}, "the sampler splits among two only"
     assert recorder._expected(DataLoader(dataset, batch_size=2), 2) == {}
+
+
+def test_only_one_rank_of_the_environment_evaluates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, neurotop_command: str
+) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with pytest.warns(RecorderWarning, match="only rank 0 of 4 has recorded"):
+        outcome = benchmark(dense(), neurotop.Recorder(tmp_path / "run", strict=True))
+    told = summary(neurotop_command, outcome.run)
+    assert told["run"]["status"] == "finished" and told["complete"] is True
+    assert told["run"]["samples"] == 10
+    assert told["neurobench"]["NeuronOperations"] == outcome.results["NeuronOperations"]
+    assert list(recount.updates(outcome.run).values()) == outcome.layers
+    assert not any("silent" in problem["reason"] for problem in told["problems"])
+    monkeypatch.setenv("RANK", "1")  # one that comes later is not lost in silence
+    with pytest.raises(RecorderError, match="already holds a run"):
+        record_all(dense(), loader(), tmp_path / "run")

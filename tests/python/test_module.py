@@ -58,7 +58,7 @@ def test_the_version_is_that_of_the_command() -> None:
     assert f'\nversion = "{neurotop.__version__}"\n' in cargo
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
 def test_every_public_name_is_documented_and_typed(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
     assert ast.get_docstring(tree)

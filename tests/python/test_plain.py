@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import snntorch as snn
 import torch
@@ -13,10 +15,9 @@ from torch.utils.data import DataLoader
 
 import neurotop
 import recount
-from benchmarks import FORMS, benchmark, loader, recorded, summary
+from benchmarks import FORMS, loader, recorded, summary
 from networks import (
     CalledInSomeBatches,
-    ExternalState,
     Nested,
     NeverCalled,
     ResetInside,
@@ -25,7 +26,7 @@ from networks import (
     convolutional,
     dense,
 )
-from neurotop import RecorderError, RecorderWarning
+from neurotop import RecorderError, RecorderWarning, recorder
 
 NETWORKS = {"dense": dense, "used-twice": UsedTwice, "reset-inside": ResetInside}
 
@@ -74,6 +75,28 @@ def test_the_batches_are_those_of_neurobench(
 def test_the_end_has_no_results_of_neurobench(tmp_path: Path) -> None:
     run = record_all(dense(), loader(), tmp_path / "run")
     assert recount.end(run) == {"samples": 10, "batches": 3}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("network", [dense, ResetInside, lambda: dense(dtype=torch.float16)])
+def test_blocks_of_steps_are_written_as_steps_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: Any, form: str
+) -> None:
+    dtype = torch.float16 if network().layers[0].weight.dtype == torch.float16 else torch.float32
+    written = []
+    for size in (1, 700, 1 << 20):  # no blocks, some, one of all steps
+        monkeypatch.setattr(recorder, "BLOCK_BYTES", size)
+        torch.manual_seed(0)
+        net, data = network(), loader(steps=37, dtype=dtype)
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore", RecorderWarning)
+            run = record_all(net, data, tmp_path / str(size), form=form)
+        written.append(recount.batches(run))
+    for other in written[1:]:
+        for number, members in written[0].items():
+            assert members.keys() == other[number].keys()
+            for name, array in members.items():
+                np.testing.assert_array_equal(array, other[number][name])
 
 
 def test_name_and_expected_counts(tmp_path: Path) -> None:
@@ -148,25 +171,8 @@ def test_state_carried_over_is_told(tmp_path: Path) -> None:
                 rec.batch(len(frames))
 
 
-def test_no_init_hidden_is_an_error_that_says_how_to_fix_it(tmp_path: Path) -> None:
-    net = ExternalState()
-    with pytest.raises(RecorderError, match=r"'lif' \(Leaky\).*init_hidden=True"):
-        with neurotop.record(net, tmp_path / "run"):
-            pytest.fail("nothing can be recorded")
-    assert hooks(net) == 0
-    assert not (tmp_path / "run").exists()
-
-
-def test_external_state_can_be_recorded(tmp_path: Path) -> None:
-    net, data = ExternalState(), loader()
-    recorder = neurotop.Recorder(tmp_path / "neurobench", external_state=True)
-    layers = benchmark(net, recorder, data).layers
-    run = record_all(net, data, tmp_path / "plain", external_state=True)
-    assert list(recount.updates(run).values()) == layers
-
-
 def test_a_network_without_spiking_layers(tmp_path: Path) -> None:
-    with pytest.raises(RecorderError, match="no snntorch.SpikingNeuron"):
+    with pytest.raises(RecorderError, match="no spiking layer that neurotop knows"):
         neurotop.record(nn.Linear(2, 2), tmp_path / "run").__enter__()
 
 

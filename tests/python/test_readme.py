@@ -20,7 +20,8 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     """The names that the lines define, in an empty directory."""
     monkeypatch.chdir(tmp_path)
-    (block,) = re.findall(r"```python\n(import json.*?)```", README.read_text(encoding="utf-8"), re.S)
+    text = README.read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(import json.*?)```", text, re.S)
     names: dict = {}
     exec(block, names)
     return names

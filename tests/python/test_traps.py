@@ -13,14 +13,13 @@ from neurobench.benchmarks import Benchmark
 from neurobench.metrics.workload import NeuronOperations
 from neurobench.models import SNNTorchModel
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
 import neurotop
 import recount
 from benchmarks import FORMS, Outcome, benchmark, loader, recorded, summary
 from networks import (
     CalledInSomeBatches,
-    ExternalState,
     MyLeaky,
     Nested,
     NeverCalled,
@@ -30,7 +29,7 @@ from networks import (
     dense,
     neuron,
 )
-from neurotop import RecorderError, RecorderWarning
+from neurotop import RecorderWarning
 
 
 class Told(NamedTuple):
@@ -237,29 +236,6 @@ def test_subnormals_flushed(tmp_path: Path, form: str) -> None:
     assert outcome.layers != exact.layers, "flushing changes NeuroBench's figure"
 
 
-def test_no_init_hidden_stops_the_recording_and_says_how_to_fix_it(tmp_path: Path) -> None:
-    recorder = neurotop.Recorder(tmp_path / "run")
-    outcome, said = told(lambda: benchmark(ExternalState(), recorder))
-    assert len(said) == 1
-    assert "snntorch.Leaky(..., init_hidden=True)" in said[0]
-    assert outcome.results["MembraneUpdates"] > 0, "the benchmark went on"
-    assert recount.batches(outcome.run) == {}
-    assert not (outcome.run / "end.json").exists()
-
-
-def test_no_init_hidden_raises_when_strict(tmp_path: Path) -> None:
-    with pytest.raises(RecorderError, match="init_hidden=True"):
-        recorded(ExternalState(), tmp_path, "trace")
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_external_state_is_recorded_as_neurobench_sees_it(tmp_path: Path, form: str) -> None:
-    recorder = neurotop.Recorder(tmp_path / "run", form=form, external_state=True, strict=True)
-    outcome = benchmark(ExternalState(), recorder)
-    assert list(recount.updates(outcome.run).values()) == outcome.layers
-    assert outcome.results["NeuronOperations"] != 0.0
-
-
 def test_a_layer_called_with_two_shapes(tmp_path: Path) -> None:
     class TwoShapes(Stepwise):
         def __init__(self) -> None:
@@ -277,5 +253,55 @@ def test_a_layer_called_with_two_shapes(tmp_path: Path) -> None:
         torch.no_grad(),
     ):
         bench.run(quiet=True)
-    assert recount.updates(recorder.directory)["lif"] == (0, 0)
+    assert list(recount.updates(recorder.directory)) == ["layers.1"]
     assert recount.updates(recorder.directory)["layers.1"].effective > 0
+
+
+def test_many_activations_are_one_warning(tmp_path: Path) -> None:
+    activations = [layer for _ in range(16) for layer in (nn.Linear(8, 8), nn.ReLU())]
+    net = Stepwise(*activations, neuron("Leaky"))
+    outcome, said = told(lambda: recorded(net, tmp_path, "bits"))
+    assert ["16 activations do not spike" in text for text in said] == [True, False]
+    assert outcome.layers[-1].dense == 7 * 10 * 8
+
+
+def test_a_layer_of_another_framework_is_not_said_not_to_spike(tmp_path: Path) -> None:
+    norse = pytest.importorskip("norse.torch")
+
+    class Mixed(Stepwise):
+        def __init__(self) -> None:
+            super().__init__(nn.Linear(8, 6), neuron("Leaky"))
+            self.cell = norse.LIFCell()
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.cell(self.layers(x))[0], None
+
+    model = SNNTorchModel(Mixed())
+    model.add_activation_module(norse.LIFCell)
+    recorder = neurotop.Recorder(tmp_path / "run")
+    _, said = told(lambda: benchmark(model, recorder))
+    assert any("'cell' (LIFCell) spikes" in text and "neurotop.record" in text for text in said)
+    assert not any("not spike" in text for text in said)
+
+
+def test_a_second_recording_in_one_process_warns_too(tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")  # as Python does: each warning once for each line
+        for run in ("one", "two"):
+            recorder = neurotop.Recorder(tmp_path / run)
+            bench = Benchmark(SNNTorchModel(Nested()), loader(), [], [], [[], [recorder]])
+            with torch.no_grad():
+                bench.run(quiet=True)
+    said = [w for w in caught if w.category is RecorderWarning]
+    assert ["earlier samples" in str(w.message) for w in said] == [True, True]
+    assert not any("recorder.py" in w.filename for w in said), "the line is not the recorder's"
+
+
+@pytest.mark.parametrize(("samples", "repeated"), [(9, 1), (10, 0)])
+def test_samples_that_ranks_count_twice(tmp_path: Path, samples: int, repeated: int) -> None:
+    dataset = loader(samples=samples).dataset
+    sampler = DistributedSampler(dataset, num_replicas=2, rank=0, shuffle=False)
+    data = DataLoader(dataset, batch_size=4, sampler=sampler)
+    recorder = neurotop.Recorder(tmp_path / "run", rank=0, world_size=2)
+    _, said = told(lambda: benchmark(dense(), recorder, data))
+    assert [f"repeats {repeated} of 9 samples" in text for text in said] == [True] * repeated

@@ -119,7 +119,7 @@ def test_a_long_run_keeps_few_batches_and_loses_no_count(
             deadline = time.monotonic() + 30
             while not acknowledged(run, number) and time.monotonic() < deadline:
                 time.sleep(0.02)
-            assert acknowledged(run, number), "an older command does not acknowledge: build it again"
+            assert acknowledged(run, number), "an older command does not acknowledge: build again"
     assert watcher.wait(timeout=60) == 0
     assert sorted(recount.batches(run)) == [8, 9]
 

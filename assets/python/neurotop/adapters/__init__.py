@@ -1,0 +1,87 @@
+"""How spiking layers of other frameworks than snnTorch show their membrane potential.
+
+Each framework has one file with one class, an `Adapter`. It finds the framework's layers, and hands
+the potential before and after each time step to a `Sink`. Nothing here imports a framework: whoever
+has such a layer has imported it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
+
+if TYPE_CHECKING:
+    import torch
+
+    #: What a step begins with: a potential, one number for all neurons, or None for rest.
+    Before = Optional[Union["torch.Tensor", float]]
+
+__all__ = ["Adapter", "Sink", "adapter_for"]
+
+
+class Sink(Protocol):
+    """Takes the potentials of one layer, step by step, each ``[B, ...]``."""
+
+    def begin(self, before: Before) -> None:
+        """A step begins with the potential `before`."""
+
+    def end(self, after: torch.Tensor) -> None:
+        """The step ends with the potential `after`."""
+
+    def rows(self, before: Before, potentials: torch.Tensor) -> None:
+        """All steps of one call, ``[T, B, ...]``, of which the first begins with `before`."""
+
+    def was_called(self) -> None:
+        """The layer was called, whatever is seen of its potential."""
+
+
+class Adapter(Protocol):
+    """What the recorder must know of a framework.
+
+    Attributes
+    ----------
+    reset_advice : str
+        How a user brings all layers to rest before a batch.
+    """
+
+    reset_advice: str
+
+    def finds(self, module: torch.nn.Module) -> bool:
+        """Whether `module` is one of the framework's layers with a potential."""
+
+    def reset(self, module: torch.nn.Module) -> str:
+        """The layer's reset mechanism: ``subtract``, ``zero`` or ``none``."""
+
+    def attach(self, module: torch.nn.Module, sink: Sink) -> Callable[[], None]:
+        """Hand each step of the layer to `sink`, until the function that is returned is called."""
+
+
+def adapter_for(module: torch.nn.Module) -> Adapter | None:
+    """The adapter that finds `module`, if any: of the frameworks that are imported."""
+    from . import bindsnet, norse, rockpool, sinabs, spikingjelly
+
+    adapters: dict[str, Adapter] = {
+        "spikingjelly": spikingjelly.SpikingJelly(),
+        "norse": norse.Norse(),
+        "sinabs": sinabs.Sinabs(),
+        "bindsnet": bindsnet.BindsNet(),
+        "rockpool": rockpool.Rockpool(),
+    }
+    for package, adapter in adapters.items():
+        if package in sys.modules and adapter.finds(module):
+            return adapter
+    return None
+
+
+def replace_attribute(owner: Any, name: str, value: Any) -> Callable[[], None]:
+    """Set an attribute; the function that is returned brings the old one back."""
+    had, old = name in vars(owner), getattr(owner, name)
+    setattr(owner, name, value)
+
+    def restore() -> None:
+        if had:
+            setattr(owner, name, old)
+        else:  # the class's own shows again
+            delattr(owner, name)
+
+    return restore

@@ -1,0 +1,95 @@
+"""SpikingJelly 0.0.0.0.14 and 2.0.0: nodes keep the potential after the reset in ``v``.
+
+Before the first step ``v`` is a number. A multi-step node keeps the potentials of all steps,
+``[T, B, ...]``, in ``v_seq``, if ``store_v_seq`` is set. It is set for the length of a call: in
+single-step mode 2.0.0 would copy the whole sequence in each step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from . import Sink
+
+__all__ = ["SpikingJelly"]
+
+
+class SpikingJelly:
+    """Nodes with a memory ``v``, in single-step and in multi-step mode."""
+
+    reset_advice = "call spikingjelly.activation_based.functional.reset_net(net) before each batch"
+
+    def finds(self, module: Any) -> bool:
+        """Whether the module has a memory ``v``."""
+        return "v" in getattr(module, "_memories", ())
+
+    def reset(self, module: Any) -> str:
+        """A node without ``v_reset`` subtracts its threshold."""
+        return "subtract" if getattr(module, "v_reset", None) is None else "zero"
+
+    def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
+        """Set hooks on the node."""
+        call = _Call(module, sink)
+        handles = [
+            module.register_forward_pre_hook(call.enter),
+            # Called after an exception too, so that store_v_seq never stays set.
+            module.register_forward_hook(call.leave, always_call=True),
+        ]
+
+        def detach() -> None:
+            for handle in handles:
+                handle.remove()
+
+        return detach
+
+
+class _Call:
+    """One call of a node, between its hooks."""
+
+    def __init__(self, module: Any, sink: Sink) -> None:
+        self.module = module
+        self.sink = sink
+        self.before: Any = None
+        self.restore: Callable[[], None] | None = None
+
+    def enter(self, module: Any, _inputs: Any) -> None:
+        """The call begins."""
+        self.before = module.v
+        if getattr(module, "step_mode", "s") == "m" and not getattr(module, "store_v_seq", True):
+            self.restore = _store_v_seq(module)
+
+    def leave(self, module: Any, _inputs: Any, output: Any) -> None:
+        """The call is over, or raised, where `output` is None."""
+        restore, self.restore = self.restore, None
+        try:
+            if output is not None:
+                self._hand_over(module)
+        finally:
+            if restore is not None:
+                restore()
+
+    def _hand_over(self, module: Any) -> None:
+        self.sink.was_called()
+        if getattr(module, "step_mode", "s") == "s":
+            self.sink.begin(self.before)
+            self.sink.end(module.v)
+        elif getattr(module, "v_seq", None) is not None:
+            self.sink.rows(self.before, module.v_seq)
+
+
+def _store_v_seq(module: Any) -> Callable[[], None]:
+    """Have a node keep the potentials of its next call; undone by what is returned.
+
+    0.0.0.0.14 registers ``v_seq`` as a memory, which would stay.
+    """
+    known = "v_seq" in module._memories or "v_seq" in vars(module)
+    module.store_v_seq = True
+
+    def restore() -> None:
+        module.store_v_seq = False
+        if not known and "v_seq" in module._memories:
+            del module.v_seq
+        elif "v_seq" in module._memories or "v_seq" in vars(module):
+            module.v_seq = None
+
+    return restore

@@ -1,0 +1,186 @@
+"""NeuroBench's NeuronOperations for networks of any framework.
+
+NeuroBench reads the potentials of snnTorch's layers only, and fails on layers without a price.
+This metric takes snnTorch's layers from NeuroBench's own hooks, so that its figures are those of
+NeuroBench wherever they are not 0.0; the layers of other frameworks it sees as the recorder does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .recorder import (
+    RecorderError,
+    _changed,
+    _changed_as_neurobench,
+    _flushes_subnormals,
+    _hook_on,
+    _is_spiking,
+    _Layer,
+    _modules,
+    _neurobench_layers,
+    _qualified_names,
+    _tell,
+)
+
+if TYPE_CHECKING:
+    from .recorder import _AnyHook
+
+__all__ = ["NeuronOperations"]
+
+
+def NeuronOperations(costs: Mapping[str, int] | None = None) -> type:
+    """Make a NeuroBench workload metric that prices the neurons of any framework.
+
+    Parameters
+    ----------
+    costs : mapping of str to int, optional
+        Operations of one update, by ``NEURON:RESET``, such as ``{"LIFNode:zero": 8}``: as the
+        command's ``--cost``. They go before NeuroBench's own prices. A layer without a price is
+        left out, with a warning.
+
+    Returns
+    -------
+    type
+        A class for ``metric_list``. Its result has NeuroBench's two figures, ``Effective Neuron
+        Ops`` and ``Neuron Dense Ops``, under the name ``NeurotopNeuronOperations``.
+
+    Raises
+    ------
+    ValueError
+        A cost is not ``NEURON:RESET`` with a whole number of operations.
+    ImportError
+        NeuroBench is not installed.
+
+    Examples
+    --------
+    >>> metric = neurotop.NeuronOperations({"LIFNode:zero": 8})  # doctest: +SKIP
+    >>> benchmark = Benchmark(TorchModel(net), loader, [], [], [[], [metric]])
+    """
+    from neurobench.metrics.abstract import AccumulatedMetric
+
+    prices = _prices(costs or {})
+
+    class NeurotopNeuronOperations(AccumulatedMetric):  # type: ignore[misc]
+        """Effective and dense operations of all layers, per sample."""
+
+        def __init__(self) -> None:
+            super().__init__(requires_hooks=True)
+            self._count = _Count(prices)
+
+        def reset(self) -> None:
+            """Begin a run. NeuroBench calls this once, before the first batch."""
+            self._count.detach()
+            self._count = _Count(prices)
+            self._count.begin(sys._getframe(1))
+
+        def __call__(self, model: Any, preds: Any, data: tuple[Any, ...]) -> dict[str, float]:
+            """Add one batch of ``data[0].size(0)`` samples."""
+            self._count.add(model, int(data[0].size(0)))
+            return self.compute()
+
+        def compute(self) -> dict[str, float]:
+            """The two figures of all batches so far."""
+            return self._count.figures()
+
+    return NeurotopNeuronOperations
+
+
+def _prices(costs: Mapping[str, int]) -> dict[tuple[str, str], int]:
+    """Operations of one update by neuron and reset: the user's, else NeuroBench's."""
+    from neurobench.metrics.workload.neuron_operations import neuron_ops_reset_operations
+
+    prices = {
+        (neuron, reset): int(price)
+        for neuron, resets in neuron_ops_reset_operations.items()
+        for reset, price in resets.items()
+    }
+    for key, price in costs.items():
+        neuron, _, reset = key.partition(":")
+        if not neuron or not reset or isinstance(price, bool) or price != int(price) or price < 0:
+            raise ValueError(f"costs: {key!r}: {price!r} is not NEURON:RESET and operations")
+        prices[neuron, reset] = int(price)
+    return prices
+
+
+class _Count:
+    """What one ``Benchmark.run()`` adds up to."""
+
+    def __init__(self, prices: dict[tuple[str, str], int]) -> None:
+        self._prices = prices
+        self._hooks: list[_AnyHook] = []
+        self._told: set[str] = set()
+        self._effective = self._dense = self._samples = 0
+
+    def begin(self, caller: Any) -> None:
+        """Set hooks on the layers of other frameworks than snnTorch."""
+        manager = caller.f_locals.get("self")
+        benchmark = caller.f_back.f_locals.get("self") if caller.f_back else None
+        model = getattr(benchmark, "model", None)
+        if model is None or not hasattr(manager, "clean_results"):
+            raise RecorderError("this version of NeuroBench does not call metrics as expected")
+        net = model.__net__()
+        names = _qualified_names(net)
+        for module in _modules(net):
+            hook = None if _is_spiking(module) else _hook_on(names[id(module)][0], module)
+            if hook is not None:
+                self._hooks.append(hook)
+        clean_results = manager.clean_results
+
+        def detach_then_clean_results() -> None:
+            self.detach()
+            manager.clean_results = clean_results
+            clean_results()
+
+        manager.clean_results = detach_then_clean_results
+
+    def add(self, model: Any, samples: int) -> None:
+        """Count one batch."""
+        layers = [layer for layer in _neurobench_layers(model, {}) if not layer.unhooked]
+        for hook in self._hooks:
+            hook.steps.close()
+            layers.append(hook.layer)
+        for layer in layers:
+            self._add_layer(layer)
+        self._samples += samples
+        for hook in self._hooks:
+            hook.steps.reset()
+
+    def _add_layer(self, layer: _Layer) -> None:
+        price = self._prices.get((layer.neuron, layer.reset))
+        label = f"layer '{layer.name}' ({layer.neuron})"
+        if price is None:
+            self._tell(
+                f"{label} has no price: it is left out of the operations. Give "
+                f"neurotop.NeuronOperations(costs={{'{layer.neuron}:{layer.reset}': OPERATIONS}})."
+            )
+        elif (defect := layer.defect()) is not None:
+            raise RecorderError(f"{label} cannot be counted: {defect}")
+        elif layer.post:
+            changed = _changed_as_neurobench if _flushes_subnormals() else _changed
+            later = sum(int(np.unpackbits(packed).sum()) for packed in changed(layer))
+            self._effective += price * (layer.post[0].numel() + later)
+            self._dense += price * layer.post[0].numel() * len(layer.post)
+
+    def _tell(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            _tell(text)
+
+    def figures(self) -> dict[str, float]:
+        """Operations per sample, under NeuroBench's names."""
+        effective, dense, samples = self._effective, self._dense, self._samples
+        return {
+            "Effective Neuron Ops": effective / samples if samples else 0,
+            "Neuron Dense Ops": dense / samples if samples else 0,
+        }
+
+    def detach(self) -> None:
+        """Take the hooks off the layers."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []

@@ -1,0 +1,126 @@
+"""`neurotop.NeuronOperations`: NeuroBench's two figures, for any framework."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from neurobench.benchmarks import Benchmark
+from neurobench.metrics.workload import NeuronOperations
+from neurobench.models import SNNTorchModel, TorchModel
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+import neurotop
+import recount
+from benchmarks import loader
+from networks import ResetInside, SharedLayer, Stepwise, UsedTwice, convolutional, dense, neuron
+from neurotop import RecorderWarning
+from test_adapters import frames, framework, jelly_node, left_behind
+from test_counts import PRICES, digits
+
+OWN = "NeurotopNeuronOperations"
+NETWORKS: dict[str, Any] = {
+    **{
+        f"{kind}-{reset}": lambda k=kind, r=reset: (dense(k, r), loader()) for kind, reset in PRICES
+    },
+    "convolutional": lambda: (convolutional(), digits()),
+    "used twice": lambda: (UsedTwice(), loader()),
+    "shared": lambda: (SharedLayer(), loader()),
+    "reset inside": lambda: (ResetInside(), loader()),
+    "one step": lambda: (dense(), loader(steps=1)),
+    "bfloat16": lambda: (dense(dtype=torch.bfloat16), loader(dtype=torch.bfloat16)),
+}
+
+
+def run(model: Any, data: DataLoader, *metrics: type) -> dict[str, Any]:
+    """A benchmark's results."""
+    with torch.no_grad():
+        return dict(Benchmark(model, data, [], [], [[], [*metrics]]).run(quiet=True))
+
+
+@pytest.mark.parametrize("case", NETWORKS)
+def test_the_figures_are_those_of_neurobench(case: str) -> None:
+    net, data = NETWORKS[case]()
+    results = run(SNNTorchModel(net), data, NeuronOperations, neurotop.NeuronOperations())
+    assert results[OWN] == results["NeuronOperations"]
+    assert results[OWN]["Effective Neuron Ops"] > 0
+
+
+def test_a_second_run_begins_anew() -> None:
+    net, data = dense(), loader()
+    metrics = [NeuronOperations, neurotop.NeuronOperations()]
+    bench = Benchmark(SNNTorchModel(net), data, [], [], [[], metrics])
+    with torch.no_grad():
+        first, second = dict(bench.run(quiet=True)), dict(bench.run(quiet=True))
+    assert first[OWN] == second[OWN] == first["NeuronOperations"]
+
+
+def test_where_neurobench_gives_up() -> None:
+    net = Stepwise(nn.Linear(8, 6), nn.ReLU(), neuron("Leaky"), nn.Linear(6, 6), neuron("RLeaky"))
+    with pytest.warns(
+        RecorderWarning, match=r"'layers.4' \(RLeaky\) has no price.*RLeaky:subtract"
+    ):
+        left_out = run(SNNTorchModel(net), loader(), NeuronOperations, neurotop.NeuronOperations())
+    assert left_out["NeuronOperations"] == 0.0
+    assert left_out[OWN]["Neuron Dense Ops"] == 4 * 7 * 6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RecorderWarning)
+        metric = neurotop.NeuronOperations({"RLeaky:subtract": 6})
+        priced = run(SNNTorchModel(net), loader(), metric)
+    assert priced[OWN]["Neuron Dense Ops"] == (4 + 6) * 7 * 6
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_other_frameworks(tmp_path: Path, mode: str) -> None:
+    functional = framework("spikingjelly.activation_based.functional")
+
+    class Mixed(nn.Module):
+        """A node of SpikingJelly before a layer of snnTorch."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.jelly, self.leaky = jelly_node("LIF hard"), neuron("Leaky")
+
+        def forward(self, data: Tensor) -> Tensor:
+            self.jelly.reset()
+            self.leaky.reset_mem()
+            steps = data.transpose(0, 1)
+            spikes = self.jelly(steps) if mode == "m" else [self.jelly(step) for step in steps]
+            return torch.stack([self.leaky(step) for step in spikes])
+
+    net = Mixed()
+    functional.set_step_mode(net.jelly, mode)
+    model = TorchModel(net)
+    model.add_activation_module(type(net.leaky))
+    batches = [(frames(seed).transpose(0, 1), torch.zeros(4)) for seed in range(3)]
+    data = DataLoader(
+        [(x, y) for frames_, labels in batches for x, y in zip(frames_, labels)], batch_size=4
+    )
+    before = left_behind(net)
+    results = run(model, data, neurotop.NeuronOperations({"LIFNode:zero": 8}))
+    assert left_behind(net)["jelly"] == before["jelly"]
+
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore", RecorderWarning)
+        with neurotop.record(net, tmp_path / "run", strict=True) as rec:
+            for frames_, _ in batches:
+                net(frames_)
+                rec.batch(4)
+    counted = recount.updates(rec.directory)
+    effective = 8 * counted["jelly"].effective + 4 * counted["leaky"].effective
+    dense_updates = 8 * counted["jelly"].dense + 4 * counted["leaky"].dense
+    assert results[OWN] == {
+        "Effective Neuron Ops": effective / 12,
+        "Neuron Dense Ops": dense_updates / 12,
+    }
+    assert counted["jelly"].effective < counted["jelly"].dense
+
+
+@pytest.mark.parametrize("costs", [{"Leaky": 4}, {"Leaky:zero": -1}, {":zero": 1}, {"a:b": 1.5}])
+def test_impossible_costs(costs: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="NEURON:RESET"):
+        neurotop.NeuronOperations(costs)
