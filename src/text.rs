@@ -54,8 +54,24 @@ pub fn compact_by(value: f64, more: usize) -> String {
     format!("{scaled:.decimals$}{}", PREFIXES[prefix])
 }
 
+/// A ratio in percent. One close to 0 is written as a power of ten and one close to 1 with more digits: real networks have
+/// ratios of 0.000006, and `0.00 %` or `100.00 %` would hide them.
 pub fn percent(ratio: f64) -> String {
-    format!("{:.2} %", ratio * 100.0)
+    let written = format!("{:.2}", ratio * 100.0);
+    let (distance_from_0, distance_from_1) = (ratio.abs(), (1.0 - ratio).abs());
+    if written.trim_start_matches('-') == "0.00" && distance_from_0 > 0.0 {
+        return format!("{ratio:.1e}");
+    }
+    if written == "100.00" && distance_from_1 > 0.0 {
+        // As many decimals as show the first digit of the distance.
+        let decimals = -(distance_from_1 * 100.0).log10().floor() as usize;
+        let sign = if ratio < 1.0 { '-' } else { '+' };
+        return match decimals {
+            ..=5 => format!("{:.decimals$} %", ratio * 100.0),
+            _ => format!("1{sign}{distance_from_1:.1e}"),
+        };
+    }
+    written + " %"
 }
 
 /// A number of bytes with a binary prefix.
@@ -202,7 +218,25 @@ mod tests {
         assert_eq!(decimal(27693.041666666668, 2), "27,693.04");
         assert_eq!(decimal(-1234.5, 0), "-1,234");
         assert_eq!(decimal(f64::NAN, 1), "NaN");
-        assert_eq!(percent(0.129), "12.90 %");
+    }
+
+    #[test]
+    fn percentages_hide_neither_a_little_nor_what_is_missing() {
+        for (ratio, text) in [
+            (0.129, "12.90 %"),
+            (0.0, "0.00 %"),
+            (1.0, "100.00 %"),
+            (0.00005, "0.01 %"),
+            (6e-6, "6.0e-6"),
+            (-6e-6, "-6.0e-6"),
+            (0.9999, "99.99 %"),
+            (0.999_976, "99.998 %"),
+            (0.999_994, "99.9994 %"),
+            (0.999_999_96, "1-4.0e-8"),
+            (1.000_02, "100.002 %"),
+        ] {
+            assert_eq!(percent(ratio), text);
+        }
     }
 
     #[test]
