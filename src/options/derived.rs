@@ -6,7 +6,7 @@ use super::declaration::Purpose;
 use super::resolve::Origin;
 use super::table::OptionValues;
 use crate::dashboard::{Appearance, AppearanceOptions, DashboardOptions, Mouse, Symbols};
-use crate::publish::{Publishing, Target};
+use crate::publish::Target;
 use crate::run::log::Log;
 use crate::run::prices::{Costs, LayerDefaults};
 use crate::run::state::lock_beside;
@@ -88,11 +88,6 @@ impl OptionValues {
             Some(file) if origin == Origin::File => format!("{configured} in {}", shown(file)),
             _ => typed.to_owned(),
         }
-    }
-
-    /// Where the runs are published.
-    pub fn publishing(&self) -> Publishing {
-        Publishing { tensorboard: self.tensorboard.clone(), openmetrics: self.openmetrics.clone() }
     }
 
     /// Refuses two outputs with the same path: one would overwrite the other.

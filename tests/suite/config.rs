@@ -80,10 +80,10 @@ const ROWS: [Row; 9] = [
     ("state = \"none\"", &["--state", "a.state"], ["Nothing", "Progress"], kept),
     ("prune = true", &["--no-prune"], ["ProgressAndPrune", "Progress"], kept),
     ("tensorboard = \"a\"", &["--tensorboard", "b"], ["Some(\"a\")", "Some(\"b\")"], |values| {
-        format!("{:?}", values.publishing().tensorboard)
+        format!("{:?}", values.tensorboard)
     }),
     ("openmetrics = \":9464\"", &["--openmetrics", "a.prom"], ["127.0.0.1:9464", "a.prom"], |values| {
-        values.publishing().openmetrics.expect("a target").to_string()
+        values.openmetrics.as_ref().expect("a target").to_string()
     }),
     ("exit-when-finished = true", &["--no-exit-when-finished"], ["true", "false"], |values| {
         values.dashboard().exit_when_finished.to_string()
