@@ -36,7 +36,7 @@ pub use key_table::{Conflict, KeyRow, KeyTable, Rebound};
 pub use list_state::{ListPlaces, ListState, Motion};
 pub use suspend::{JobSignal, job_signals};
 pub use symbols::Symbols;
-pub use terminal::{Frames, Mouse, Screen, give_back_anyway, take_faults};
+pub use terminal::{Frames, Screen, give_back_anyway, take_faults};
 pub use theme::Theme;
 pub use ui_state::{Places, Request, UiState, View};
 pub use view::draw;
@@ -70,7 +70,8 @@ pub struct DashboardOptions {
     /// What `e` writes.
     pub exports: Vec<Export>,
     pub appearance: Appearance,
-    pub mouse: Mouse,
+    /// Whether it gets mouse events. Otherwise the terminal does, to select text.
+    pub mouse: bool,
     /// Whether it starts without frames and charts.
     pub compact: bool,
     pub keys: Arc<KeyTable>,

@@ -109,8 +109,11 @@ pub enum Request {
     Quit,
     /// Stop with the terminal given back, until the shell continues the program.
     Suspend,
+    /// Draw everything again, as after another program has written to the terminal.
     Redraw,
+    /// Freeze or resume the view.
     Pause,
+    /// Recount from scratch.
     Restart,
     Export,
     /// Copy the figures of the selected layer.
@@ -179,13 +182,7 @@ impl UiState {
             self.settle_selection(&model.summary.layers);
         }
         match action {
-            Action::Quit => return Some(Request::Quit),
-            Action::Suspend => return Some(Request::Suspend),
-            Action::Redraw => return Some(Request::Redraw),
-            Action::Restart => return Some(Request::Restart),
-            Action::Export => return Some(Request::Export),
-            Action::Copy => return Some(Request::Copy),
-            Action::Pause => return Some(Request::Pause),
+            Action::Ask(request) => return Some(request),
             Action::View(view) => self.show(view),
             Action::NextView(step) => self.show(self.view.neighbour(step, model)),
             Action::Toggle(view) if self.view == view => self.show(View::Overview),

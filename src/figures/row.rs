@@ -53,17 +53,12 @@ impl RowSums {
         self.operations.map(|operations| operations.effective)
     }
 
-    /// Dense operations.
-    pub fn dense(&self) -> Option<u128> {
-        self.operations.map(|operations| operations.dense)
-    }
-
     pub fn effective_per_sample(&self) -> Option<f64> {
         self.effective().map(|effective| self.per_sample(effective))
     }
 
     pub fn dense_per_sample(&self) -> Option<f64> {
-        self.dense().map(|dense| self.per_sample(dense))
+        self.operations.map(|operations| self.per_sample(operations.dense))
     }
 
     /// 1 − effective ÷ dense operations; `None` where dense is 0.

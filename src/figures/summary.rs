@@ -218,7 +218,7 @@ impl Summary {
     }
 
     fn around(layers: Vec<LayerFigures>, run: &Run, now: SystemTime) -> Self {
-        let total = TotalFigures { uncertainty: uncertainty(run), ..total(&layers, run) };
+        let total = total(&layers, run);
         let neurobench = NeuroBenchFigures::from_total(&total.sums);
         Self {
             schema: SCHEMA,
@@ -347,7 +347,7 @@ fn total(layers: &[LayerFigures], run: &Run) -> TotalFigures {
     };
     layers.iter().for_each(|layer| sums.add(&layer.sums));
     let unpriced_layers = layers.iter().filter(|layer| layer.ops_per_update.is_none()).count();
-    TotalFigures { sums, unpriced_layers, uncertainty: None }
+    TotalFigures { sums, unpriced_layers, uncertainty: uncertainty(run) }
 }
 
 fn uncertainty(run: &Run) -> Option<Uncertainty> {
