@@ -147,16 +147,6 @@ impl UiState {
     }
 
     /// The list of the view; that of the layers also where one of them fills the screen.
-    pub fn list(&self) -> &ListState {
-        match self.view {
-            View::Overview | View::Layer => &self.layers,
-            View::Charts => &self.chart_lines,
-            View::Runs => &self.runs,
-            View::Ranks => &self.ranks,
-            View::Problems | View::Help => &self.text,
-        }
-    }
-
     fn list_mut(&mut self) -> &mut ListState {
         match self.view {
             View::Overview | View::Layer => &mut self.layers,

@@ -129,8 +129,8 @@ fn draw_keys(
 
 /// Where the user is in a list without a frame, which would say it.
 fn bare_position(theme: &Theme, state: &UiState) -> Span<'static> {
-    let is_bare = !theme.framed && !state.places.list.rows.is_empty();
-    let position = state.list().position().filter(|_| is_bare);
+    let list = &state.places.list;
+    let position = list.position.as_ref().filter(|_| !theme.framed && !list.rows.is_empty());
     Span::styled(position.map_or(String::new(), |position| format!(" {position} ")), theme.dim)
 }
 

@@ -1,6 +1,7 @@
 //! Curves over the batches of a run, with axes and a cursor.
 
 use super::super::chart_state::{Scale, nearest, places};
+use super::super::meter::bounds;
 use super::super::symbols::Symbols;
 use super::charts::Chart;
 use super::{Theme, ViewModel};
@@ -214,13 +215,6 @@ fn draw_cursor(frame: &mut Frame<'_>, graph: Rect, plot: &Plot<'_>, theme: &Them
 pub(super) fn dots(points: usize, width: u16, symbols: Symbols) -> Marker {
     let crowded = points > usize::from(width) / 3 && symbols == Symbols::Unicode;
     if crowded { Marker::Braille } else { Marker::Dot }
-}
-
-/// The smallest and the largest value.
-fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = values
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-    if low <= high { (low, high) } else { (0.0, 1.0) }
 }
 
 /// Adds room above and below within the limits, so that there is a range even where all values are equal.
