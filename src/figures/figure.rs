@@ -487,6 +487,9 @@ mod tests {
                 "{}",
                 figure.metric
             );
+            let texts =
+                [figure.name, figure.tag, figure.metric, figure.label, figure.panel_label, figure.heading];
+            assert!(texts.iter().all(|text| !text.is_empty()), "{figure:?}");
             assert!(figure.help.ends_with('.') && figure.heading.len() <= 12, "{figure:?}");
         }
         assert_eq!(Figure::named("colour"), None);
