@@ -1,14 +1,14 @@
 //! Counts a run once, with a progress bar, for `summary`, `compare` and baselines.
 
 use super::display::{Display, DisplayChannels};
-use super::session::{Following, check, start};
+use super::session::{check, start, unkept};
 use super::{bar, finish, output};
 use crate::dashboard::Symbols;
 use crate::figures::{ComparedRun, Summary, read_figures};
 use crate::follow::{Shard, is_run};
 use crate::options::OptionValues;
 use crate::publish::Publisher;
-use crate::run::{Ended, Mode, Presence, Run, RunPart, Views, Watch};
+use crate::run::{Ended, Mode, Presence, Run, StatePlace, Views, Watch, WatchOptions};
 use crate::storage::is_url;
 use crate::text::{printable, shown};
 use anyhow::bail;
@@ -46,8 +46,8 @@ impl<'a> RunSource<'a> {
         match self.exported {
             Some(exported) => Ok(exported),
             None => {
-                let summary = count(self.path, options, None, signals)?.summary;
-                Ok(ComparedRun::from_summary(self.path.to_string_lossy(), &summary))
+                let counted = count(self.path, options, Shard::WHOLE, Publisher::none(), signals)?;
+                Ok(ComparedRun::from_summary(self.path.to_string_lossy(), &counted.summary))
             }
         }
     }
@@ -55,42 +55,22 @@ impl<'a> RunSource<'a> {
 
 /// The result of counting a run once.
 pub(super) struct CountedRun {
+    pub(super) run: Arc<Run>,
     pub(super) summary: Summary,
     /// Whether publishing succeeded, if it was asked for.
     pub(super) all_published: bool,
 }
 
-/// Counts a run once, and publishes it if there is a publisher.
+/// Counts a run or one shard of it once, and publishes it.
 pub(super) fn count(
     directory: &Path,
     options: &OptionValues,
-    publisher: Option<Publisher>,
+    shard: Shard,
+    publisher: Publisher,
     signals: &Receiver<i32>,
 ) -> anyhow::Result<CountedRun> {
-    Ok(count_shard_of(directory, options, Shard::WHOLE, publisher, signals)?.1)
-}
-
-/// Counts one shard: the figures of its batches alone, and the part to merge with those of the other shards.
-pub(super) fn count_shard(
-    directory: &Path,
-    options: &OptionValues,
-    shard: Shard,
-    signals: &Receiver<i32>,
-) -> anyhow::Result<(Summary, RunPart)> {
-    let (run, counted) = count_shard_of(directory, options, shard, None, signals)?;
-    Ok((counted.summary, RunPart::from_run(&run, shard)))
-}
-
-/// Counts a shard, and also returns the run itself.
-fn count_shard_of(
-    directory: &Path,
-    options: &OptionValues,
-    shard: Shard,
-    publisher: Option<Publisher>,
-    signals: &Receiver<i32>,
-) -> anyhow::Result<(Arc<Run>, CountedRun)> {
-    let following = Following { shard, ..Following::unkept(Mode::Once) };
-    let mut watch = start(directory, options, &following, publisher.unwrap_or_else(Publisher::none))?;
+    let how = WatchOptions { shard, ..unkept(options, Mode::Once) };
+    let mut watch = start(directory, options, how, &StatePlace::Nowhere, publisher)?;
     count_all(&watch, options.symbols(), signals)?;
     let all_published = finish::close_publisher(&mut watch);
     let run = Arc::clone(&watch.runs().shown().run);
@@ -110,7 +90,7 @@ fn count_shard_of(
             shown(directory)
         );
     }
-    Ok((run, CountedRun { summary, all_published }))
+    Ok(CountedRun { run, summary, all_published })
 }
 
 /// Waits until everything is counted, with a progress bar on standard error. If nobody reads that, it holds up nothing.

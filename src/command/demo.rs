@@ -1,13 +1,13 @@
 //! `neurotop demo`: replays a bundled real run into a temporary directory, and watches it.
 
-use super::session::{Following, check, start};
+use super::session::{check, start, unkept};
 use super::signals::leave_signals;
 use super::watch::watch_runs;
 use crate::dashboard::DashboardOptions;
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
 use crate::publish::Publisher;
-use crate::run::Mode;
+use crate::run::{Mode, StatePlace, WatchOptions};
 use anyhow::Context;
 use crossbeam_channel::bounded;
 use include_dir::{Dir, File, include_dir};
@@ -39,9 +39,9 @@ pub(super) fn demo(given: &CommandLine) -> anyhow::Result<ExitCode> {
         tempfile::Builder::new().prefix("neurotop-demo-").tempdir().context("no temporary directory")?;
     options.begin()?;
     check(directory.path(), &options, Mode::Live)?;
-    let publisher = Publisher::start(&options.publishing())?;
-    let following = Following { priority: options.priority, ..Following::unkept(Mode::Live) };
-    let watch = start(directory.path(), &options, &following, publisher)?;
+    let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
+    let how = WatchOptions { priority: options.priority, ..unkept(&options, Mode::Live) };
+    let watch = start(directory.path(), &options, how, &StatePlace::Nowhere, publisher)?;
     let leave = Arc::new(AtomicBool::new(false));
     let (end, ended) = bounded(1);
     let write = {

@@ -5,7 +5,7 @@
 use super::display::fault;
 use super::leaving::Leaving;
 use crate::figures::checks::Checks;
-use crate::figures::{Export, Summaries, Summary};
+use crate::figures::{Export, Report, Summary};
 use crate::process::fault;
 use crate::run::Runs;
 use crate::text::shown;
@@ -146,7 +146,7 @@ fn carry_out(ExportOrder { export, path, outcomes }: ExportOrder) {
 
 fn write(export: &Export, figures: &ExportFigures) -> Result<(), String> {
     fault::point("export");
-    export.write(&Summaries(figures.summaries())).map_err(|error| format!("{error:#}"))
+    export.write(Report::Runs(figures.summaries())).map_err(|error| format!("{error:#}"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::exporter::Outcome;
 use super::leaving::Leaving;
 use super::output;
 use crate::dashboard::{Appearance, AppearanceOptions, Symbols, ThemeName};
-use crate::figures::{Colours, Comparison, Export, Failure, Format, Report, Summary};
+use crate::figures::{Comparison, Export, Failure, Format, Report, Summary};
 use crate::options::OptionValues;
 use crate::run::{Severity, Watch};
 use crate::text::{printable, shown};
@@ -23,8 +23,8 @@ pub(super) fn report(
     options: &OptionValues,
     all_published: bool,
 ) -> anyhow::Result<ExitCode> {
-    let exported = write_exports(&options.export, summary);
-    let printed = print(summary, options.format, options.symbols())?;
+    let exported = write_exports(&options.export, Report::Run(summary));
+    let printed = print(Report::Run(summary), options.format, options.symbols())?;
     name_problems(std::slice::from_ref(summary), Some(options.format));
     name_failures(None, summary.failed.as_deref(), Some(options.format));
     let all_written = exported && printed && all_published;
@@ -39,7 +39,7 @@ pub(super) fn close_publisher(watch: &mut Watch) -> bool {
 }
 
 /// Writes the exports, and reports each on standard error. Returns whether all succeeded.
-pub(super) fn write_exports(exports: &[Export], report: &impl Report) -> bool {
+pub(super) fn write_exports(exports: &[Export], report: Report<'_>) -> bool {
     let write = |export: &Export| {
         let written = export.write(report).map_err(|error| format!("{error:#}"));
         (export.path().to_owned(), written)
@@ -61,8 +61,8 @@ pub(super) fn name_exports(outcomes: &[Outcome]) -> bool {
 /// Prints a report on standard output. Text for people uses the symbols that the terminal can show; formats for programs
 /// are the same as in a file. Returns false if writing failed, which is reported on standard error. It is no failure if
 /// the reader has closed standard output.
-pub(super) fn print(report: &impl Report, format: Format, symbols: Symbols) -> anyhow::Result<bool> {
-    let text = report.render(format, colours())?;
+pub(super) fn print(report: Report<'_>, format: Format, symbols: Symbols) -> anyhow::Result<bool> {
+    let text = report.render(format, shows_colours())?;
     let symbols = if format == Format::TEXT { symbols } else { Symbols::Unicode };
     let printed = output::print(&text, symbols);
     if let Err(error) = &printed {
@@ -71,10 +71,10 @@ pub(super) fn print(report: &impl Report, format: Format, symbols: Symbols) -> a
     Ok(printed.is_ok())
 }
 
-/// On if standard output can show colours and the user wants them.
-fn colours() -> Colours {
+/// Whether standard output can show colours and the user wants them.
+fn shows_colours() -> bool {
     let theme = Appearance::from_environment(AppearanceOptions::default()).theme;
-    if std::io::stdout().is_terminal() && theme != ThemeName::Monochrome { Colours::On } else { Colours::Off }
+    std::io::stdout().is_terminal() && theme != ThemeName::Monochrome
 }
 
 /// Whether the report that was printed has told the user already.

@@ -1,44 +1,25 @@
 //! Checks a directory, and starts to follow the runs in it.
 
-use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
+use crate::follow::{Neighbour, beside_runs, is_run, runs_inside};
 use crate::options::{OptionValues, thread_count};
 use crate::publish::Publisher;
-use crate::run::{Keeping, Mode, Priority, Settings, StatePlace, Watch, WatchOptions};
+use crate::run::{Mode, Settings, StatePlace, Watch, WatchOptions};
 use crate::storage;
 use crate::text::{printable, shown};
 use anyhow::{Context, bail};
 use std::path::Path;
-use std::time::Duration;
 
-/// How a directory is followed.
-pub(super) struct Following {
-    pub(super) mode: Mode,
-    pub(super) shard: Shard,
-    pub(super) poll: Option<Duration>,
-    pub(super) place: StatePlace,
-    pub(super) keeping: Keeping,
-    pub(super) priority: Priority,
-}
-
-impl Following {
-    /// Follows in this mode, and keeps no progress.
-    pub(super) fn unkept(mode: Mode) -> Self {
-        Self {
-            mode,
-            shard: Shard::WHOLE,
-            poll: None,
-            place: StatePlace::Nowhere,
-            keeping: Keeping::Nothing,
-            priority: Priority::Normal,
-        }
-    }
+/// Follows in this mode, and keeps no progress.
+pub(super) fn unkept(options: &OptionValues, mode: Mode) -> WatchOptions {
+    WatchOptions { settle: options.settle, ..WatchOptions::unkept(mode, thread_count(options.threads)) }
 }
 
 /// Starts to follow a directory that was checked: a run, or in live mode also a directory of runs.
 pub(super) fn start(
     directory: &Path,
     options: &OptionValues,
-    following: &Following,
+    how: WatchOptions,
+    place: &StatePlace,
     publisher: Publisher,
 ) -> anyhow::Result<Watch> {
     let [neurons, resets] = options.layer_defaults();
@@ -48,18 +29,9 @@ pub(super) fn start(
         neurons,
         resets,
         stall_after: options.stall_after,
-        live: following.mode == Mode::Live,
+        live: how.mode == Mode::Live,
     };
-    let how = WatchOptions {
-        mode: following.mode,
-        shard: following.shard,
-        poll: following.poll,
-        settle: options.settle,
-        threads: thread_count(options.threads),
-        priority: following.priority,
-        keeping: following.keeping,
-    };
-    Watch::start(directory, settings, how, &following.place, publisher).context("cannot start to count")
+    Watch::start(directory, settings, how, place, publisher).context("cannot start to count")
 }
 
 /// The name of a run whose manifest gives none: that of its directory.

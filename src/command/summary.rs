@@ -1,18 +1,17 @@
 //! `neurotop summary DIR`: counts a run once and prints its figures, or with `--shard` the part for `merge`.
 
 use super::check::{checks, conflict, open_baseline};
-use super::count::{CountedRun, count, count_shard};
+use super::count::{CountedRun, count};
 use super::finish;
 use super::session::check;
 use super::signals::leave_signals;
-use crate::figures::Format;
+use crate::figures::{Format, Report};
 use crate::follow::Shard;
 use crate::options::cli::CommandLine;
 use crate::options::config::Config;
 use crate::options::{OptionValues, Purpose};
 use crate::publish::{Publisher, Target};
-use crate::run::Mode;
-use crate::run::StatePlace;
+use crate::run::{Mode, RunPart, StatePlace};
 use crate::storage::is_url;
 use crate::text::shown;
 use anyhow::bail;
@@ -36,11 +35,12 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
     options.check_outputs(&StatePlace::Nowhere).map_err(|why| conflict(&why))?;
     options.begin()?;
     check(directory, &options, Mode::Once)?;
-    let publisher = Publisher::start(&options.publishing())?;
+    let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
     let baseline = open_baseline(&options)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &options, &signals)?;
-    let CountedRun { mut summary, all_published } = count(directory, &options, Some(publisher), &signals)?;
+    let CountedRun { mut summary, all_published, .. } =
+        count(directory, &options, Shard::WHOLE, publisher, &signals)?;
     checks.apply(&mut summary);
     finish::report(&summary, &options, all_published)
 }
@@ -65,9 +65,12 @@ fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Resul
     }
     options.begin()?;
     check(directory, options, Mode::Once)?;
-    let (summary, part) = count_shard(directory, options, shard, &leave_signals()?)?;
-    let exported = finish::write_exports(&options.export, &part);
-    let printed = finish::print(&part, options.format, options.symbols())?;
+    let CountedRun { run, summary, .. } =
+        count(directory, options, shard, Publisher::none(), &leave_signals()?)?;
+    let part = RunPart::from_run(&run, shard);
+    let report = Report::Part(&part);
+    let exported = finish::write_exports(&options.export, report);
+    let printed = finish::print(report, options.format, options.symbols())?;
     finish::name_problems(std::slice::from_ref(&summary), None);
     Ok(finish::exit_code(exported && printed, None, summary.leaves_out()))
 }

@@ -4,19 +4,18 @@ use super::check::{checks, conflict, open_baseline};
 use super::display::{Display, DisplayChannels, fault};
 use super::exporter::{Exporter, Outcome};
 use super::leaving::Leaving;
-use super::session::{Following, check, start};
+use super::session::{check, start, unkept};
 use super::signals::{NO_THREAD, leave_signals};
 use super::{finish, output, plain};
 use crate::dashboard::{
-    self, DashboardOptions, DashboardOrder, Inputs, JobSignal, Screen, Symbols, give_back_anyway, take_faults,
+    self, DashboardOptions, DashboardOrder, Inputs, JobSignal, Screen, give_back_anyway, take_faults,
 };
-use crate::figures::checks::Checks;
-use crate::figures::{Export, Format, Summaries, Summary};
+use crate::figures::{Export, Format, Report, Summary};
 use crate::follow::MAX_RUNS;
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
 use crate::publish::Publisher;
-use crate::run::{Keeping, Mode, Views, Watch};
+use crate::run::{Keeping, Mode, Views, Watch, WatchOptions};
 use crate::storage::is_url;
 use crate::text::{printable, thousands};
 use anyhow::{Context, anyhow};
@@ -37,16 +36,16 @@ pub(super) fn watch(directory: &Path, given: &CommandLine) -> anyhow::Result<Exi
         );
         return Err(conflict(&why).into());
     }
-    let (poll, priority, place) = (options.poll, options.priority, options.state.value.clone());
-    let following = Following { poll, place, keeping, priority, ..Following::unkept(Mode::Live) };
-    options.check_outputs(&following.place).map_err(|why| conflict(&why))?;
+    let (poll, priority, place) = (options.poll, options.priority, &options.state.value);
+    let how = WatchOptions { poll, keeping, priority, ..unkept(&options, Mode::Live) };
+    options.check_outputs(place).map_err(|why| conflict(&why))?;
     options.begin()?;
     check(directory, &options, Mode::Live)?;
-    let publisher = Publisher::start(&options.publishing())?;
+    let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
     let baseline = open_baseline(&options)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &options, &signals)?;
-    let watch = start(directory, &options, &following, publisher)?;
+    let watch = start(directory, &options, how, place, publisher)?;
     watch_runs(watch, &signals, DashboardOptions { checks, ..options.dashboard() })
 }
 
@@ -62,16 +61,12 @@ pub(super) fn watch_runs(
     signals: &Receiver<i32>,
     options: DashboardOptions,
 ) -> anyhow::Result<ExitCode> {
-    let after = After {
-        exports: options.exports.clone(),
-        checks: options.checks.clone(),
-        symbols: options.appearance.symbols,
-    };
     let mut exporter = Exporter::new(options.checks.clone());
-    let shown = catch_unwind(AssertUnwindSafe(|| attend(&mut watch, &mut exporter, signals, options)));
+    let of_display = options.clone();
+    let shown = catch_unwind(AssertUnwindSafe(|| attend(&mut watch, &mut exporter, signals, of_display)));
     // Whatever happened, the figures counted so far are the user's.
     let shown = shown.unwrap_or_else(|_| Err(fault()));
-    leave(watch, exporter, signals, &after, shown)
+    leave(watch, exporter, signals, &options, shown)
 }
 
 /// Runs the display, and serves it and the runs until it ends. This thread writes nothing itself, so that no reader can
@@ -209,18 +204,11 @@ fn draw(
     shown
 }
 
-/// What leaving needs of the options.
-struct After {
-    exports: Vec<Export>,
-    checks: Checks,
-    symbols: Symbols,
-}
-
 fn leave(
     mut watch: Watch,
     mut exporter: Exporter,
     signals: &Receiver<i32>,
-    after: &After,
+    options: &DashboardOptions,
     shown: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     for fault in take_faults() {
@@ -231,10 +219,10 @@ fn leave(
     leaving.wait_for_counting(watch.views());
     let all_published = finish::close_publisher(&mut watch);
     let runs = watch.runs();
-    let outcomes = exporter.finish(runs.clone(), &after.exports, &leaving);
+    let outcomes = exporter.finish(runs.clone(), &options.exports, &leaving);
     let exported = finish::name_exports(&outcomes);
-    let summaries = after.checks.summarize(&runs, SystemTime::now());
-    let printed = finish::print(&Summaries(&summaries), Format::TEXT, after.symbols)?;
+    let summaries = options.checks.summarize(&runs, SystemTime::now());
+    let printed = finish::print(Report::Runs(&summaries), Format::TEXT, options.appearance.symbols)?;
     finish::name_problems(&summaries, Some(Format::TEXT));
     if runs.left_out() > 0 {
         output::say(&format!(

@@ -4,7 +4,7 @@
 use super::key::Key;
 use super::key_table::KeyTable;
 use super::list_state::Motion;
-use super::ui_state::View;
+use super::ui_state::{Request, View};
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
@@ -25,10 +25,8 @@ pub enum KeyMode {
 /// What the user can ask of the dashboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    Quit,
-    Suspend,
-    /// Draw everything again, as after another program has written to the terminal.
-    Redraw,
+    /// What the program around the dashboard does.
+    Ask(Request),
     View(View),
     /// The next view, or with -1 the previous one.
     NextView(i32),
@@ -41,11 +39,6 @@ pub enum Action {
     NextRun(i32),
     /// Compare the other runs with this one, or stop comparing.
     Baseline,
-    /// Freeze or resume the view.
-    Pause,
-    /// Recount from scratch.
-    Restart,
-    Export,
     /// Move in the list or the text that is shown.
     Go(Motion),
     /// To the left or right: the column that sorts, the layer beside, the cursor of the charts.
@@ -75,8 +68,6 @@ pub enum Action {
     Scale,
     /// Running figures, those of single batches, or both.
     Lines,
-    /// Copy the figures of the selected layer.
-    Copy,
     /// Hide or show frames and charts.
     Compact,
     Theme,
@@ -144,7 +135,7 @@ pub static BINDINGS: [Binding; 42] = [
     binding(
         "quit",
         &["q", "ctrl-c"],
-        Action::Quit,
+        Action::Ask(Request::Quit),
         "leave, print the summary and write the exports",
         &[always("quit")],
     ),
@@ -207,15 +198,15 @@ pub static BINDINGS: [Binding; 42] = [
     binding(
         "pause",
         &["p", "space"],
-        Action::Pause,
+        Action::Ask(Request::Pause),
         "freeze or resume the view; counting never stops",
         &[always("pause")],
     ),
-    binding("export", &["e"], Action::Export, "write the exports now", &[always("export")]),
+    binding("export", &["e"], Action::Ask(Request::Export), "write the exports now", &[always("export")]),
     binding(
         "restart",
         &["r"],
-        Action::Restart,
+        Action::Ask(Request::Restart),
         "recount from scratch: forget all counts and read the directory again",
         &[],
     ),
@@ -258,7 +249,7 @@ pub static BINDINGS: [Binding; 42] = [
     binding(
         "copy",
         &["y"],
-        Action::Copy,
+        Action::Ask(Request::Copy),
         "copy the selected layer's figures, through the terminal (OSC 52)",
         &[within("copy", &[View::Overview, View::Layer])],
     ),
@@ -287,8 +278,8 @@ pub static BINDINGS: [Binding; 42] = [
         "charts: running figures, single batches, or both",
         &[within("lines", &[View::Charts])],
     ),
-    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell; fg resumes", &[]),
-    binding("redraw", &["ctrl-l"], Action::Redraw, "redraw the screen", &[]),
+    binding("suspend", &["ctrl-z"], Action::Ask(Request::Suspend), "back to the shell; fg resumes", &[]),
+    binding("redraw", &["ctrl-l"], Action::Ask(Request::Redraw), "redraw the screen", &[]),
     binding("compact", &["c"], Action::Compact, "hide or show frames and charts", &[]),
     binding(
         "theme",
@@ -311,8 +302,8 @@ pub static EDITS: [Binding; 6] = [
     binding("clear", &["esc"], Action::ClearFilter, "show all layers", &[always("clear")]),
     binding("erase", &["backspace", "ctrl-h"], Action::Erase, "delete a character", &[]),
     binding("erase-all", &["ctrl-u"], Action::EraseAll, "delete everything", &[]),
-    binding("suspend", &["ctrl-z"], Action::Suspend, "back to the shell", &[]),
-    binding("leave", &["ctrl-c"], Action::Quit, "leave", &[]),
+    binding("suspend", &["ctrl-z"], Action::Ask(Request::Suspend), "back to the shell", &[]),
+    binding("leave", &["ctrl-c"], Action::Ask(Request::Quit), "leave", &[]),
 ];
 
 /// What the mouse does, for people.
@@ -391,7 +382,7 @@ mod tests {
         for modifiers in [NONE, KeyModifiers::SHIFT] {
             assert_eq!(commands(KeyCode::BackTab, modifiers), Some(Action::NextView(-1)));
         }
-        assert_eq!(commands(KeyCode::Char('c'), CONTROL), Some(Action::Quit));
+        assert_eq!(commands(KeyCode::Char('c'), CONTROL), Some(Action::Ask(Request::Quit)));
         assert_eq!(commands(KeyCode::Char('c'), NONE), Some(Action::Compact));
         let mut released = KeyEvent::new(KeyCode::Char('q'), NONE);
         released.kind = KeyEventKind::Release;
@@ -412,7 +403,7 @@ mod tests {
         assert_eq!(press(KeyCode::Char('q'), NONE), Some(Action::Type('q')));
         assert_eq!(press(KeyCode::Char('Q'), KeyModifiers::SHIFT), Some(Action::Type('Q')));
         assert_eq!(press(KeyCode::Char('['), CONTROL | KeyModifiers::ALT), Some(Action::Type('[')));
-        assert_eq!(press(KeyCode::Char('c'), CONTROL), Some(Action::Quit));
+        assert_eq!(press(KeyCode::Char('c'), CONTROL), Some(Action::Ask(Request::Quit)));
         assert_eq!(press(KeyCode::Char('x'), CONTROL), None);
         assert_eq!(press(KeyCode::Backspace, NONE), Some(Action::Erase));
         assert_eq!(press(KeyCode::Enter, NONE), Some(Action::KeepFilter));

@@ -28,11 +28,8 @@ pub struct DetailResult {
     pub result: Result<LayerDetail, String>,
 }
 
-struct DetailOrder {
-    key: DetailKey,
-    manifest: Option<Arc<Manifest>>,
-    cancel: Arc<AtomicBool>,
-}
+/// A detail to read, the run's manifest, and whether reading is cancelled.
+type DetailOrder = (DetailKey, Option<Arc<Manifest>>, Arc<AtomicBool>);
 
 /// Reads one detail at a time: the one that is wanted now.
 #[derive(Debug)]
@@ -74,7 +71,7 @@ impl DetailLoader {
             let cancel = Arc::new(AtomicBool::new(false));
             self.pending = Some((key.clone(), Arc::clone(&cancel)));
             // The thread lives as long as the sender.
-            let _ = self.orders.try_send(DetailOrder { key, manifest, cancel });
+            let _ = self.orders.try_send((key, manifest, cancel));
         }
     }
 
@@ -99,7 +96,7 @@ impl DetailLoader {
 
 fn work(orders: &Receiver<DetailOrder>, results: &Sender<DetailResult>) {
     let mut scratch = Scratch::default();
-    for DetailOrder { key, manifest, cancel } in orders {
+    for (key, manifest, cancel) in orders {
         let path = key.directory.join(&key.batch);
         let read = || read_layer_detail(&path, manifest.as_deref(), &key.layer, &mut scratch, &cancel);
         let result = catch_unwind(AssertUnwindSafe(read))

@@ -2,7 +2,7 @@
 
 use super::bindings::{Action, BINDINGS, Binding, EDITS};
 use super::key::Key;
-use super::ui_state::View;
+use super::ui_state::{Request, View};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
@@ -66,7 +66,7 @@ impl KeyTable {
             if let Some(keys) = rebound.get(row.binding.name) {
                 row.keys.clone_from(keys);
             }
-            if row.binding.action == Action::Quit && !row.keys.contains(&Key::CTRL_C) {
+            if row.binding.action == Action::Ask(Request::Quit) && !row.keys.contains(&Key::CTRL_C) {
                 row.keys.push(Key::CTRL_C);
             }
         }
@@ -151,14 +151,14 @@ mod tests {
         ]);
         let table = KeyTable::new(&rebound).expect("a table");
         for (text, action) in [
-            ("x", Some(Action::Quit)),
-            ("ctrl-c", Some(Action::Quit)),
+            ("x", Some(Action::Ask(Request::Quit))),
+            ("ctrl-c", Some(Action::Ask(Request::Quit))),
             ("q", Some(Action::View(View::Charts))),
             ("f3", Some(Action::View(View::Charts))),
             ("3", None),
             ("p", None),
             ("space", None),
-            ("e", Some(Action::Export)),
+            ("e", Some(Action::Ask(Request::Export))),
         ] {
             assert_eq!(table.action(key(text)), action, "{text}");
         }
@@ -183,6 +183,6 @@ mod tests {
     #[test]
     fn there_is_always_a_key_to_leave() {
         let table = KeyTable::new(&Rebound::from([("quit", Vec::new())])).expect("a table");
-        assert_eq!(table.action(Key::CTRL_C), Some(Action::Quit));
+        assert_eq!(table.action(Key::CTRL_C), Some(Action::Ask(Request::Quit)));
     }
 }

@@ -145,6 +145,8 @@ pub struct ListPlaces {
     pub rows: Rect,
     /// All that is inside the frame, the headings included.
     pub inside: Rect,
+    /// Where the user is in it: [`ListState::position`].
+    pub position: Option<String>,
 }
 
 #[cfg(test)]

@@ -23,18 +23,18 @@ pub(super) fn meter(ratio: f64, width: u16, style: Style, rest: Style) -> Line<'
 pub(super) fn trend(values: &[f64], width: usize) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let values: Vec<f64> = thinned(values, width);
-    let (low, high) = bounds(&values);
+    let (low, high) = bounds(values.iter().copied());
     let level = |value: f64| {
         if high > low { ((value - low) / (high - low) * 7.0).round() as usize } else { 3 }
     };
     values.iter().map(|&value| BLOCKS[level(value).min(7)]).collect()
 }
 
-/// The smallest and the largest value.
-pub(super) fn bounds(values: &[f64]) -> (f64, f64) {
-    values
-        .iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
+/// The smallest and the largest value; 0 and 1 without values.
+pub(super) fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = values
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    if low <= high { (low, high) } else { (0.0, 1.0) }
 }
 
 /// Where there are more values than columns, the means of as many groups as there are columns.

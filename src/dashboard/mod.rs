@@ -36,7 +36,7 @@ pub use key_table::{Conflict, KeyRow, KeyTable, Rebound};
 pub use list_state::{ListPlaces, ListState, Motion};
 pub use suspend::{JobSignal, job_signals};
 pub use symbols::Symbols;
-pub use terminal::{Frames, Mouse, Screen, give_back_anyway, take_faults};
+pub use terminal::{Frames, Screen, give_back_anyway, take_faults};
 pub use theme::Theme;
 pub use ui_state::{Places, Request, UiState, View};
 pub use view::draw;
@@ -52,7 +52,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, never, select_biased};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use suspend::{Suspension, suspend};
+use suspend::{has_a_shell, suspend};
 
 /// The least time between two draws.
 const FRAME: Duration = Duration::from_millis(33);
@@ -70,7 +70,8 @@ pub struct DashboardOptions {
     /// What `e` writes.
     pub exports: Vec<Export>,
     pub appearance: Appearance,
-    pub mouse: Mouse,
+    /// Whether it gets mouse events. Otherwise the terminal does, to select text.
+    pub mouse: bool,
     /// Whether it starts without frames and charts.
     pub compact: bool,
     pub keys: Arc<KeyTable>,
@@ -311,14 +312,11 @@ impl<'a> Dashboard<'a> {
     }
 
     fn suspend(&mut self, screen: &mut Screen, inputs: &Inputs) -> anyhow::Result<Next> {
-        Ok(match suspend(screen, inputs)? {
-            Suspension::Over => Next::GoOn,
-            Suspension::Leave => Next::Leave,
-            Suspension::Refused => {
-                self.state.say("not suspended: there is no shell to resume it", Instant::now());
-                Next::GoOn
-            }
-        })
+        if !has_a_shell() {
+            self.state.say("not suspended: there is no shell to resume it", Instant::now());
+            return Ok(Next::GoOn);
+        }
+        Ok(if suspend(screen, inputs)? { Next::GoOn } else { Next::Leave })
     }
 
     fn fulfil(&mut self, request: Request) -> Next {

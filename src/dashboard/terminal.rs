@@ -38,16 +38,6 @@ const MOST_ROWS: u16 = 500;
 const QUIET: Duration = Duration::from_millis(100);
 const UNTIL_QUIET: Duration = Duration::from_secs(1);
 
-/// Who gets mouse events.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Mouse {
-    /// The dashboard.
-    #[default]
-    Captured,
-    /// The terminal, to select text.
-    Left,
-}
-
 /// Holds the terminal in raw mode on its alternate screen. Dropping it gives the terminal back, also while a panic
 /// unwinds.
 #[derive(Debug)]
@@ -55,7 +45,8 @@ pub struct Screen {
     terminal: Terminal<CrosstermBackend<Frames<Direct>>>,
     area: Rect,
     title: String,
-    mouse: Mouse,
+    /// Whether it gets mouse events. Otherwise the terminal does, to select text.
+    mouse: bool,
 }
 
 /// Standard output, for the thread that draws; no other thread waits for it.
@@ -117,7 +108,7 @@ impl Screen {
     ///
     /// # Errors
     /// Where standard output is not a terminal that can be controlled.
-    pub fn take(title: &str, mouse: Mouse) -> io::Result<Self> {
+    pub fn take(title: &str, mouse: bool) -> io::Result<Self> {
         keep_faults();
         // NO_COLOR chooses the first theme, and the user can change it; crossterm would drop the colours of every theme.
         force_color_output(true);
@@ -152,7 +143,7 @@ impl Screen {
     /// Gives the mouse back, and discards what it has sent meanwhile, which may be much over ssh: the shell would take it
     /// for typed text.
     pub fn release_mouse(&mut self, events: &Receiver<Event>) {
-        if self.mouse == Mouse::Left || Direct.write_all(RELEASE_MOUSE.as_bytes()).is_err() {
+        if !self.mouse || Direct.write_all(RELEASE_MOUSE.as_bytes()).is_err() {
             return;
         }
         let begun = Instant::now();
@@ -196,9 +187,9 @@ fn terminal_of(area: Rect) -> io::Result<Terminal<CrosstermBackend<Frames<Direct
     Terminal::with_options(CrosstermBackend::new(Frames::new(Direct)), options)
 }
 
-fn enter(title: &str, mouse: Mouse) -> io::Result<()> {
+fn enter(title: &str, mouse: bool) -> io::Result<()> {
     TAKEN.store(true, Ordering::SeqCst);
-    let capture = if mouse == Mouse::Captured { CAPTURE_MOUSE } else { "" };
+    let capture = if mouse { CAPTURE_MOUSE } else { "" };
     let mut commands = Vec::new();
     queue!(commands, EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))?;
     // Without an alternate screen the terminal still shows what was there.

@@ -77,8 +77,9 @@ pub struct UiState {
     pub mode: KeyMode,
     /// Which layers are shown.
     pub filter: Filter,
-    /// The layer to select once it is known what the filter shows.
-    to_select: Option<ToSelect>,
+    /// After the filter was edited, the layer that was selected before, if any. It is selected once it is known what the
+    /// filter shows.
+    to_select: Option<Option<String>>,
     pub places: Places,
     pub view: View,
     /// Whether frames and charts are left out, for small panes.
@@ -108,8 +109,11 @@ pub enum Request {
     Quit,
     /// Stop with the terminal given back, until the shell continues the program.
     Suspend,
+    /// Draw everything again, as after another program has written to the terminal.
     Redraw,
+    /// Freeze or resume the view.
     Pause,
+    /// Recount from scratch.
     Restart,
     Export,
     /// Copy the figures of the selected layer.
@@ -118,12 +122,6 @@ pub enum Request {
     Show(usize),
     /// Compare the others with this run, or stop comparing with it.
     Mark(usize),
-}
-
-/// The selection from before the filter was edited.
-#[derive(Debug)]
-struct ToSelect {
-    layer: Option<String>,
 }
 
 impl UiState {
@@ -149,16 +147,6 @@ impl UiState {
     }
 
     /// The list of the view; that of the layers also where one of them fills the screen.
-    pub fn list(&self) -> &ListState {
-        match self.view {
-            View::Overview | View::Layer => &self.layers,
-            View::Charts => &self.chart_lines,
-            View::Runs => &self.runs,
-            View::Ranks => &self.ranks,
-            View::Problems | View::Help => &self.text,
-        }
-    }
-
     fn list_mut(&mut self) -> &mut ListState {
         match self.view {
             View::Overview | View::Layer => &mut self.layers,
@@ -184,13 +172,7 @@ impl UiState {
             self.settle_selection(&model.summary.layers);
         }
         match action {
-            Action::Quit => return Some(Request::Quit),
-            Action::Suspend => return Some(Request::Suspend),
-            Action::Redraw => return Some(Request::Redraw),
-            Action::Restart => return Some(Request::Restart),
-            Action::Export => return Some(Request::Export),
-            Action::Copy => return Some(Request::Copy),
-            Action::Pause => return Some(Request::Pause),
+            Action::Ask(request) => return Some(request),
             Action::View(view) => self.show(view),
             Action::NextView(step) => self.show(self.view.neighbour(step, model)),
             Action::Toggle(view) if self.view == view => self.show(View::Overview),
@@ -246,7 +228,7 @@ impl UiState {
 
     /// The row of the selected layer; after the filter was edited, the row of the same layer as before, if it is shown.
     fn selected_row(&self, layers: &[LayerFigures], shown: &[usize]) -> usize {
-        let Some(ToSelect { layer }) = &self.to_select else { return self.layers.selected };
+        let Some(layer) = &self.to_select else { return self.layers.selected };
         shown.iter().position(|&at| Some(&layers[at].name) == layer.as_ref()).unwrap_or(0)
     }
 
@@ -371,8 +353,8 @@ impl UiState {
             return;
         }
         if self.to_select.is_none() {
-            let layer = self.selected_layer(&model.summary.layers).map(|layer| layer.name.clone());
-            self.to_select = Some(ToSelect { layer });
+            let layer = self.selected_layer(&model.summary.layers);
+            self.to_select = Some(layer.map(|layer| layer.name.clone()));
         }
         self.filter = Filter::new(text);
     }

@@ -80,9 +80,7 @@ pub(super) fn agreement(run: &Run, ours: &NeuroBenchFigures, total: &TotalFigure
 struct OfficialPart<'a> {
     rank: Option<u32>,
     results: &'a OfficialResults,
-    effective: f64,
-    dense: f64,
-    membrane_updates: f64,
+    ours: NeuroBenchFigures,
 }
 
 /// NeuroBench's own results of the run, or of each rank if only the ranks have results. `None` if there are none, or if
@@ -95,18 +93,20 @@ fn official_parts<'a>(
     let has_some =
         |results: &OfficialResults| results.neuron_operations.is_some() || results.membrane_updates.is_some();
     if let Some(results) = of_run {
-        let NeuronOperations { effective, dense } = ours.neuron_operations;
-        let membrane_updates = ours.membrane_updates;
-        let part = OfficialPart { rank: None, results, effective, dense, membrane_updates };
+        let part = OfficialPart { rank: None, results, ours: ours.clone() };
         return has_some(results).then(|| vec![part]);
     }
     let ranks = run.ranks().official(run.history().prices())?;
     let parts = ranks.iter().map(|official| OfficialPart {
         rank: Some(official.rank),
         results: official.results,
-        effective: quotient(official.operations.effective, official.samples),
-        dense: quotient(official.operations.dense, official.samples),
-        membrane_updates: quotient(official.updates, official.samples),
+        ours: NeuroBenchFigures {
+            neuron_operations: NeuronOperations {
+                effective: quotient(official.operations.effective, official.samples),
+                dense: quotient(official.operations.dense, official.samples),
+            },
+            membrane_updates: quotient(official.updates, official.samples),
+        },
     });
     let samples: u128 = ranks.iter().map(|official| official.samples).sum();
     let cover_all = samples == run.tally().samples();
@@ -123,12 +123,12 @@ impl OfficialPart<'_> {
             differences.extend((theirs != ours).then(difference));
         };
         if let Some(theirs) = self.results.membrane_updates {
-            compare("MembraneUpdates", theirs, self.membrane_updates);
+            compare("MembraneUpdates", theirs, self.ours.membrane_updates);
         }
         match self.results.neuron_operations {
             Some(OfficialOperations::Figures { effective, dense }) => {
-                compare("Effective Neuron Ops", effective, self.effective);
-                compare("Neuron Dense Ops", dense, self.dense);
+                compare("Effective Neuron Ops", effective, self.ours.neuron_operations.effective);
+                compare("Neuron Dense Ops", dense, self.ours.neuron_operations.dense);
             }
             Some(OfficialOperations::Failed(value)) => {
                 differences

@@ -3,7 +3,8 @@
 use super::ComparedRow;
 use super::figure::{Better, Figure, FigureUnit};
 use crate::text::decimal;
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
 
 /// A figure in two runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,21 +17,12 @@ pub struct Change {
 }
 
 /// Whether a change is a gain. The table of figures says which value is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Direction {
     Better,
     Worse,
     Same,
-}
-
-impl Direction {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Better => "better",
-            Self::Worse => "worse",
-            Self::Same => "same",
-        }
-    }
 }
 
 impl Change {
@@ -105,7 +97,7 @@ impl Serialize for Change {
         change.serialize_field("new", &self.new)?;
         change.serialize_field("absolute", &self.absolute())?;
         change.serialize_field("relative", &self.relative())?;
-        change.serialize_field("direction", &self.direction().map(Direction::word))?;
+        change.serialize_field("direction", &self.direction())?;
         change.end()
     }
 }

@@ -10,25 +10,22 @@ use std::str::FromStr;
 /// The word for the change from the baseline.
 const BASELINE: &str = "vs-baseline";
 
-/// The operators, the longer ones first so that `<=` is not taken for `<`.
-const OPERATORS: [(&str, Operator); 6] = [
-    ("<=", Operator::AtMost),
-    (">=", Operator::AtLeast),
-    ("==", Operator::Equal),
-    ("!=", Operator::Unequal),
-    ("<", Operator::Less),
-    (">", Operator::Greater),
-];
+/// The orderings of value and bound for which an operator holds; `None` is the ordering of NaN.
+type HoldsFor = &'static [Option<Ordering>];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Less,
-    AtMost,
-    Greater,
-    AtLeast,
-    Equal,
-    Unequal,
-}
+const LESS: Option<Ordering> = Some(Ordering::Less);
+const EQUAL: Option<Ordering> = Some(Ordering::Equal);
+const GREATER: Option<Ordering> = Some(Ordering::Greater);
+
+/// The operators, the longer ones first so that `<=` is not taken for `<`.
+const OPERATORS: [(&str, HoldsFor); 6] = [
+    ("<=", &[LESS, EQUAL]),
+    (">=", &[GREATER, EQUAL]),
+    ("==", &[EQUAL]),
+    ("!=", &[LESS, GREATER, None]),
+    ("<", &[LESS]),
+    (">", &[GREATER]),
+];
 
 /// Which row the figure is taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +53,7 @@ pub struct Condition {
     text: String,
     scope: Scope,
     measure: Measure,
-    operator: Operator,
+    holds_for: HoldsFor,
     bound: f64,
     /// The bound for whole numbers, to the last digit; `None` beyond 128 bits.
     exact: Option<Exact>,
@@ -106,13 +103,13 @@ impl FromStr for Condition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (subject, operator, bound) = split(text).ok_or_else(|| {
+        let (subject, holds_for, bound) = split(text).ok_or_else(|| {
             format!("{text:?} is not of the form FIGURE<BOUND, as in sparsity<0.9 or layer:lif1.sparsity<50%")
         })?;
         let (scope, measure) = scope_and_measure(subject)?;
         let exact = Exact::parse(bound);
         let bound = parse_bound(measure, bound)?;
-        Ok(Self { text: text.to_owned(), scope, measure, operator, bound, exact })
+        Ok(Self { text: text.to_owned(), scope, measure, holds_for, bound, exact })
     }
 }
 
@@ -123,10 +120,10 @@ impl fmt::Display for Condition {
 }
 
 /// Splits at the last operator, since the name of a layer may hold any character.
-fn split(text: &str) -> Option<(&str, Operator, &str)> {
+fn split(text: &str) -> Option<(&str, HoldsFor, &str)> {
     let end = text.rfind(['<', '>', '='])? + 1;
-    let (sign, operator) = OPERATORS.into_iter().find(|(sign, _)| text[..end].ends_with(sign))?;
-    Some((text[..end - sign.len()].trim(), operator, text[end..].trim()))
+    let (sign, holds_for) = OPERATORS.into_iter().find(|(sign, _)| text[..end].ends_with(sign))?;
+    Some((text[..end - sign.len()].trim(), holds_for, text[end..].trim()))
 }
 
 fn scope_and_measure(subject: &str) -> Result<(Scope, Measure), String> {
@@ -232,7 +229,9 @@ impl Condition {
             Measure::Value(figure) => {
                 let value = value(self.row(run)?, figure)?;
                 let holds = match (value, self.exact) {
-                    (Number::Whole(whole), Some(bound)) => self.operator.holds(Some(bound.compare(whole))),
+                    (Number::Whole(whole), Some(bound)) => {
+                        self.holds_for.contains(&Some(bound.compare(whole)))
+                    }
                     _ => self.holds(value.as_f64()),
                 };
                 Ok(holds.then(|| format!("it is {value}")))
@@ -258,7 +257,7 @@ impl Condition {
     }
 
     fn holds(&self, value: f64) -> bool {
-        self.operator.holds(value.partial_cmp(&self.bound))
+        self.holds_for.contains(&value.partial_cmp(&self.bound))
     }
 
     fn row<'a>(&self, run: &'a ComparedRun) -> Result<&'a ComparedRow, String> {
@@ -268,20 +267,6 @@ impl Condition {
             Scope::Neuron(name) => {
                 run.rows.neuron(name).ok_or_else(|| format!("there is no neuron {name:?}"))
             }
-        }
-    }
-}
-
-impl Operator {
-    /// Whether it holds for this ordering of value and bound; `None` is the ordering of NaN.
-    fn holds(self, ordering: Option<Ordering>) -> bool {
-        match self {
-            Self::Less => ordering == Some(Ordering::Less),
-            Self::AtMost => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
-            Self::Greater => ordering == Some(Ordering::Greater),
-            Self::AtLeast => matches!(ordering, Some(Ordering::Greater | Ordering::Equal)),
-            Self::Equal => ordering == Some(Ordering::Equal),
-            Self::Unequal => ordering != Some(Ordering::Equal),
         }
     }
 }
@@ -326,17 +311,17 @@ mod tests {
     fn conditions_are_parsed() {
         let condition = parse("sparsity<0.9");
         assert_eq!(
-            (condition.scope, condition.operator, condition.bound),
-            (Scope::Total, Operator::Less, 0.9)
+            (condition.scope, condition.holds_for, condition.bound),
+            (Scope::Total, &[LESS] as HoldsFor, 0.9)
         );
         let condition = parse("layer:a<b.c.sparsity >= 50 %");
         assert_eq!(condition.scope, Scope::Layer("a<b.c".into()));
-        assert_eq!((condition.operator, condition.bound), (Operator::AtLeast, 0.5));
+        assert_eq!((condition.holds_for, condition.bound), (&[GREATER, EQUAL] as HoldsFor, 0.5));
         let condition = parse("neuron:Leaky.effective_ops_per_sample>3e6");
         assert_eq!((condition.scope, condition.bound), (Scope::Neuron("Leaky".into()), 3e6));
-        assert_eq!(parse("updates==4").operator, Operator::Equal);
-        assert_eq!(parse("updates!=4").operator, Operator::Unequal);
-        assert_eq!(parse("updates<=4").operator, Operator::AtMost);
+        assert_eq!(parse("updates==4").holds_for, &[EQUAL] as HoldsFor);
+        assert_eq!(parse("updates!=4").holds_for, &[LESS, GREATER, None] as HoldsFor);
+        assert_eq!(parse("updates<=4").holds_for, &[LESS, EQUAL] as HoldsFor);
     }
 
     #[test]
@@ -546,7 +531,7 @@ mod tests {
                 let condition = parse(&text);
                 let expected = f64::from(bound) / if change { 100.0 } else { 1.0 };
                 prop_assert_eq!((condition.scope, condition.measure), (scope, measure));
-                prop_assert_eq!((condition.operator, condition.bound), (Operator::AtLeast, expected));
+                prop_assert_eq!((condition.holds_for, condition.bound), (&[GREATER, EQUAL] as HoldsFor, expected));
             }
         }
     }

@@ -2,44 +2,47 @@
 
 use super::comparison::{Compared, FigureChanges, PresentIn};
 use super::figure::{Figure, ShownIn};
-use super::format::FormatWriter;
+use super::format::{NO_TABLES, Report};
 use super::row::RowSums;
 use super::{Changes, Comparison, Summary};
+use anyhow::bail;
 use csv::Writer;
 
-pub(super) struct Csv;
-
-impl FormatWriter for Csv {
-    fn summary(&self, summary: &Summary) -> anyhow::Result<String> {
-        let figures = exported([summary]);
-        let rows = rows(summary).into_iter();
-        write(header(&figures), rows.map(|row| row.cells(&figures)))
-    }
-
-    /// The same rows, with the run's name in a column before them.
-    fn summaries(&self, summaries: &[Summary]) -> anyhow::Result<String> {
-        let figures = exported(summaries);
-        let header = std::iter::once("run".to_owned()).chain(header(&figures)).collect();
-        let rows = summaries.iter().flat_map(|summary| {
-            let cells = rows(summary).into_iter().map(|row| row.cells(&figures));
-            cells.map(|cells| std::iter::once(guarded(&summary.run.name)).chain(cells).collect())
-        });
-        write(header, rows)
-    }
-
-    fn comparison(&self, comparison: &Comparison) -> anyhow::Result<String> {
-        let figures = comparison.figures();
-        let rows = comparison.comparisons.iter().flat_map(|Compared { new, changes }| {
-            let sources = [guarded(&comparison.base.source), guarded(&new.source)];
-            change_rows(changes, &figures)
-                .into_iter()
-                .map(move |row| sources.iter().cloned().chain(row).collect())
-        });
-        write(change_header(&figures), rows)
+pub(super) fn as_csv(report: Report<'_>) -> anyhow::Result<String> {
+    match report {
+        Report::Run(summary) => {
+            let figures = exported([summary]);
+            write(header(&figures), rows(summary, &figures))
+        }
+        Report::Runs(summaries) => several(summaries),
+        Report::Comparison(comparison) => compared(comparison),
+        Report::Part(_) => bail!(NO_TABLES),
     }
 }
 
-fn write(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> anyhow::Result<String> {
+/// The same rows, with the run's name in a column before them.
+fn several(summaries: &[Summary]) -> anyhow::Result<String> {
+    let figures = exported(summaries);
+    let header = std::iter::once("run".to_owned()).chain(header(&figures)).collect();
+    let rows = summaries.iter().flat_map(|summary| {
+        let name = guarded(&summary.run.name);
+        let rows = rows(summary, &figures).into_iter();
+        rows.map(move |row| std::iter::once(name.clone()).chain(row).collect())
+    });
+    write(header, rows)
+}
+
+fn compared(comparison: &Comparison) -> anyhow::Result<String> {
+    let figures = comparison.figures();
+    let rows = comparison.comparisons.iter().flat_map(|Compared { new, changes }| {
+        let sources = [guarded(&comparison.base.source), guarded(&new.source)];
+        let rows = change_rows(changes, &figures).into_iter();
+        rows.map(move |row| sources.iter().cloned().chain(row).collect())
+    });
+    write(change_header(&figures), rows)
+}
+
+fn write(header: Vec<String>, rows: impl IntoIterator<Item = Vec<String>>) -> anyhow::Result<String> {
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(header)?;
     for row in rows {
@@ -62,38 +65,20 @@ fn header(figures: &[&Figure]) -> Vec<String> {
     all.map(str::to_owned).collect()
 }
 
-/// A row of a summary.
-struct SummaryRow<'a> {
-    /// Kind, name, neuron and reset mechanism.
-    names: [String; 4],
-    ops_per_update: Option<u64>,
-    sums: &'a RowSums,
-    complete: bool,
-}
-
-impl SummaryRow<'_> {
-    /// The cells under [`header`]; what has no price has empty ones.
-    fn cells(&self, figures: &[&Figure]) -> Vec<String> {
+/// The rows under [`header`]: the layers, the neuron classes, the ranks, then the total. What has no price has empty cells.
+fn rows(summary: &Summary, figures: &[&Figure]) -> Vec<Vec<String>> {
+    // The names are kind, name, neuron and reset mechanism.
+    let row = |names: [&str; 4], ops_per_update: Option<u64>, sums: &RowSums| {
         let values = |is_later| {
             let figures = figures.iter().filter(move |figure| figure.is_later == is_later);
-            figures.map(|figure| cell(figure.number(self.sums)))
+            figures.map(|figure| cell(figure.number(sums)))
         };
-        let mut cells: Vec<String> = self.names.iter().map(|name| guarded(name)).collect();
-        cells.push(cell(self.ops_per_update));
+        let mut cells = names.map(guarded).to_vec();
+        cells.push(cell(ops_per_update));
         cells.extend(values(false));
-        cells.extend([self.sums.samples.to_string(), self.complete.to_string()]);
+        cells.extend([sums.samples.to_string(), summary.complete.to_string()]);
         cells.extend(values(true));
         cells
-    }
-}
-
-/// The layers, the neuron classes, the ranks, then the total.
-fn rows<'a>(summary: &'a Summary) -> Vec<SummaryRow<'a>> {
-    let row = |names: [&str; 4], ops_per_update, sums: &'a RowSums| SummaryRow {
-        names: names.map(str::to_owned),
-        ops_per_update,
-        sums,
-        complete: summary.complete,
     };
     let mut rows = Vec::with_capacity(summary.layers.len() + summary.neurons.len() + summary.ranks.len() + 1);
     rows.extend(summary.layers.iter().map(|layer| {

@@ -1,6 +1,6 @@
 //! Writes a report to a file.
 
-use super::format::{Colours, Format, Report};
+use super::format::{Format, Report};
 use super::replace_file::{check, directory_of, replace};
 use crate::text::shown;
 use anyhow::{Context, bail};
@@ -69,8 +69,8 @@ impl Export {
     ///
     /// # Errors
     /// If the disk is full, or the directory is gone or not writable. The file is then as it was.
-    pub fn write(&self, report: &impl Report) -> anyhow::Result<()> {
-        let text = report.render(self.format, Colours::Off)?;
+    pub fn write(&self, report: Report<'_>) -> anyhow::Result<()> {
+        let text = report.render(self.format, false)?;
         replace(&self.path, &text).with_context(|| format!("cannot write the export {}", shown(&self.path)))
     }
 }

@@ -103,7 +103,26 @@ pub enum Number {
     Real(f64),
 }
 
-const SUMS: &[ShownIn] = &[ShownIn::Export, ShownIn::RunMetrics, ShownIn::LayerMetrics];
+/// What most figures have in common. A row of the table says what differs.
+const COMMON: Figure = Figure {
+    name: "",
+    tag: "",
+    metric: "",
+    unit: FigureUnit::Operations,
+    label: "",
+    panel_label: "",
+    heading: "",
+    help: "",
+    better: Better::Lower,
+    basis: Basis::Operations,
+    per_sample: false,
+    is_later: false,
+    priority: 40,
+    change_priority: 0,
+    width: 9,
+    shown_in: &[ShownIn::Export, ShownIn::RunMetrics, ShownIn::LayerMetrics],
+    compute: |_| None,
+};
 
 /// All figures, in the order in which every format has them.
 pub const FIGURES: &[Figure] = &[
@@ -116,15 +135,9 @@ pub const FIGURES: &[Figure] = &[
         panel_label: "updates",
         heading: "updates",
         help: "Membrane updates: membrane potentials that differ from those of the time step before.",
-        better: Better::Lower,
         basis: Basis::Updates,
-        per_sample: false,
-        is_later: false,
-        priority: 40,
-        change_priority: 0,
-        width: 9,
-        shown_in: SUMS,
         compute: |row| Some(Number::Whole(row.updates?.effective)),
+        ..COMMON
     },
     Figure {
         name: "dense_updates",
@@ -135,70 +148,43 @@ pub const FIGURES: &[Figure] = &[
         panel_label: "dense updates",
         heading: "of dense",
         help: "Updates if every neuron were updated at every time step.",
-        better: Better::Lower,
         basis: Basis::Updates,
-        per_sample: false,
-        is_later: false,
-        priority: 40,
-        change_priority: 0,
-        width: 9,
-        shown_in: SUMS,
         compute: |row| Some(Number::Whole(row.updates?.dense)),
+        ..COMMON
     },
     Figure {
         name: "effective_ops",
         tag: "effective_ops",
         metric: "effective_operations",
-        unit: FigureUnit::Operations,
         label: "effective ops",
         panel_label: "effective ops",
         heading: "effective",
         help: "Effective operations: updates × operations of one update, of what has a price.",
-        better: Better::Lower,
-        basis: Basis::Operations,
-        per_sample: false,
-        is_later: false,
-        priority: 40,
-        change_priority: 0,
-        width: 9,
-        shown_in: SUMS,
         compute: |row| Some(Number::Whole(row.operations?.effective)),
+        ..COMMON
     },
     Figure {
         name: "dense_ops",
         tag: "dense_ops",
         metric: "dense_operations",
-        unit: FigureUnit::Operations,
         label: "dense ops",
         panel_label: "dense ops",
         heading: "dense",
         help: "Dense operations: dense updates × operations of one update, of what has a price.",
-        better: Better::Lower,
-        basis: Basis::Operations,
-        per_sample: false,
-        is_later: false,
-        priority: 40,
-        change_priority: 0,
-        width: 9,
-        shown_in: SUMS,
         compute: |row| Some(Number::Whole(row.operations?.dense)),
+        ..COMMON
     },
     Figure {
         name: "effective_ops_per_sample",
         tag: "effective_ops_per_sample",
         metric: "effective_operations_per_sample",
-        unit: FigureUnit::Operations,
         label: "effective ops/sample",
         panel_label: "effective ops",
         heading: "effective",
         help: "Effective operations of each sample.",
-        better: Better::Lower,
-        basis: Basis::Operations,
         per_sample: true,
-        is_later: false,
         priority: 255,
         change_priority: 100,
-        width: 9,
         shown_in: &[
             ShownIn::Export,
             ShownIn::Totals,
@@ -211,20 +197,17 @@ pub const FIGURES: &[Figure] = &[
             ShownIn::LayerPoints,
         ],
         compute: |row| row.effective_per_sample().map(Number::Real),
+        ..COMMON
     },
     Figure {
         name: "dense_ops_per_sample",
         tag: "dense_ops_per_sample",
         metric: "dense_operations_per_sample",
-        unit: FigureUnit::Operations,
         label: "dense ops/sample",
         panel_label: "dense ops",
         heading: "dense",
         help: "Dense operations of each sample.",
-        better: Better::Lower,
-        basis: Basis::Operations,
         per_sample: true,
-        is_later: false,
         priority: 60,
         change_priority: 50,
         width: 5,
@@ -238,6 +221,7 @@ pub const FIGURES: &[Figure] = &[
             ShownIn::TotalPoints,
         ],
         compute: |row| row.dense_per_sample().map(Number::Real),
+        ..COMMON
     },
     Figure {
         name: "membrane_updates",
@@ -248,13 +232,8 @@ pub const FIGURES: &[Figure] = &[
         panel_label: "membrane updates",
         heading: "updates",
         help: "Membrane updates of each sample.",
-        better: Better::Lower,
         basis: Basis::Updates,
         per_sample: true,
-        is_later: false,
-        priority: 40,
-        change_priority: 0,
-        width: 9,
         shown_in: &[
             ShownIn::Totals,
             ShownIn::Comparison,
@@ -263,6 +242,7 @@ pub const FIGURES: &[Figure] = &[
             ShownIn::UnpricedLayerPoints,
         ],
         compute: |row| Some(Number::Real(row.per_sample(row.updates?.effective))),
+        ..COMMON
     },
     Figure {
         name: "sparsity",
@@ -274,9 +254,6 @@ pub const FIGURES: &[Figure] = &[
         heading: "sparsity",
         help: "The part of the dense operations that is not needed: 1 − effective ÷ dense.",
         better: Better::Higher,
-        basis: Basis::Operations,
-        per_sample: false,
-        is_later: false,
         priority: 90,
         change_priority: 80,
         width: 8,
@@ -291,18 +268,17 @@ pub const FIGURES: &[Figure] = &[
             ShownIn::LayerPoints,
         ],
         compute: |row| row.sparsity().map(Number::Real),
+        ..COMMON
     },
     Figure {
         name: "saved_ops_per_sample",
         tag: "saved_ops_per_sample",
         metric: "saved_operations_per_sample",
-        unit: FigureUnit::Operations,
         label: "saved ops/sample",
         panel_label: "saved ops",
         heading: "saved",
         help: "Operations of each sample that sparsity saves: dense − effective.",
         better: Better::Higher,
-        basis: Basis::Operations,
         per_sample: true,
         is_later: true,
         priority: 5,
@@ -321,6 +297,7 @@ pub const FIGURES: &[Figure] = &[
             let operations = row.operations?;
             Some(Number::Real(row.per_sample(operations.dense.saturating_sub(operations.effective))))
         },
+        ..COMMON
     },
     Figure {
         name: "energy_per_sample",
@@ -331,7 +308,6 @@ pub const FIGURES: &[Figure] = &[
         panel_label: "energy, pJ",
         heading: "energy, pJ",
         help: "Energy of the effective operations of each sample in picojoules, as --energy-per-op has it.",
-        better: Better::Lower,
         basis: Basis::Energy,
         per_sample: true,
         is_later: true,
@@ -352,6 +328,7 @@ pub const FIGURES: &[Figure] = &[
             let energy = row.energy_per_op?;
             row.effective_per_sample().map(|effective| Number::Real(effective * energy.picojoules()))
         },
+        ..COMMON
     },
 ];
 
@@ -510,6 +487,9 @@ mod tests {
                 "{}",
                 figure.metric
             );
+            let texts =
+                [figure.name, figure.tag, figure.metric, figure.label, figure.panel_label, figure.heading];
+            assert!(texts.iter().all(|text| !text.is_empty()), "{figure:?}");
             assert!(figure.help.ends_with('.') && figure.heading.len() <= 12, "{figure:?}");
         }
         assert_eq!(Figure::named("colour"), None);

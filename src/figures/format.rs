@@ -1,31 +1,31 @@
 //! The table of formats. A format is one file, which says how each report is written in it, and one row here; the values
 //! of `--format` and the suffixes that `--export` takes follow from it.
 
-use super::csv::Csv;
-use super::json::Json;
+use super::csv::as_csv;
+use super::json::as_json;
 use super::table_style::TableStyle;
-use super::tables::Tables;
+use super::tables::as_tables;
 use super::{Comparison, Summary};
 use crate::run::RunPart;
-use anyhow::bail;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use std::fmt;
 
-/// How each report is written in a format.
-pub(super) trait FormatWriter: Sync {
-    fn summary(&self, summary: &Summary) -> anyhow::Result<String>;
-
-    /// Several runs in one document.
-    fn summaries(&self, summaries: &[Summary]) -> anyhow::Result<String>;
-
-    fn comparison(&self, comparison: &Comparison) -> anyhow::Result<String>;
-
+/// What can be printed and exported.
+#[derive(Debug, Clone, Copy)]
+pub enum Report<'a> {
+    Run(&'a Summary),
+    /// Several runs in one document. One alone is reported as itself.
+    Runs(&'a [Summary]),
+    Comparison(&'a Comparison),
     /// The part of a shard, whose figures are those of no run.
-    fn part(&self, _: &RunPart) -> anyhow::Result<String> {
-        bail!("a shard has no tables; merge the shards first")
-    }
+    Part(&'a RunPart),
 }
+
+/// Why most formats cannot hold [`Report::Part`].
+pub(super) const NO_TABLES: &str = "a shard has no tables; merge the shards first";
+
+type WriteFn = fn(Report<'_>) -> anyhow::Result<String>;
 
 /// The format of a report.
 #[derive(Clone, Copy)]
@@ -36,9 +36,9 @@ pub struct Format {
     /// The suffix of its files.
     suffix: &'static str,
     help: &'static str,
-    writer: &'static dyn FormatWriter,
+    write: WriteFn,
     /// The same on a terminal that shows colours.
-    in_colour: &'static dyn FormatWriter,
+    write_in_colour: WriteFn,
 }
 
 /// All formats, in the order of the help.
@@ -48,32 +48,32 @@ const FORMATS: &[Format] = &[
         alias: None,
         suffix: "txt",
         help: "Tables for a terminal",
-        writer: &Tables(TableStyle::Text),
-        in_colour: &Tables(TableStyle::Coloured),
+        write: |report| as_tables(report, TableStyle::Text),
+        write_in_colour: |report| as_tables(report, TableStyle::Coloured),
     },
     Format {
         name: "json",
         alias: None,
         suffix: "json",
         help: "All figures, with every digit",
-        writer: &Json,
-        in_colour: &Json,
+        write: as_json,
+        write_in_colour: as_json,
     },
     Format {
         name: "csv",
         alias: None,
         suffix: "csv",
         help: "A row for each layer, neuron class and the total",
-        writer: &Csv,
-        in_colour: &Csv,
+        write: as_csv,
+        write_in_colour: as_csv,
     },
     Format {
         name: "md",
         alias: Some("markdown"),
         suffix: "md",
         help: "Markdown tables",
-        writer: &Tables(TableStyle::Markdown),
-        in_colour: &Tables(TableStyle::Markdown),
+        write: |report| as_tables(report, TableStyle::Markdown),
+        write_in_colour: |report| as_tables(report, TableStyle::Markdown),
     },
 ];
 
@@ -92,13 +92,6 @@ impl Format {
         let suffixes: Vec<String> = formats.map(|format| format!(".{}", format.suffix)).collect();
         let (last, others) = suffixes.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
         format!("{} or {last}", others.join(", "))
-    }
-
-    pub(super) fn writer(self, colours: Colours) -> &'static dyn FormatWriter {
-        match colours {
-            Colours::Off => self.writer,
-            Colours::On => self.in_colour,
-        }
     }
 }
 
@@ -127,50 +120,17 @@ impl ValueEnum for Format {
     }
 }
 
-/// Whether a text has colours, which only a terminal shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colours {
-    Off,
-    On,
-}
-
-/// What can be printed and exported: the figures of a run, or a comparison of runs.
-pub trait Report {
-    /// The report in a format; only text has colours.
+impl Report<'_> {
+    /// The report in a format. Only text has colours, which only a terminal shows.
     ///
     /// # Errors
     /// Where the format cannot hold this report.
-    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String>;
-}
-
-impl Report for Summary {
-    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
-        format.writer(colours).summary(self)
-    }
-}
-
-impl Report for Comparison {
-    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
-        format.writer(colours).comparison(self)
-    }
-}
-
-/// The summaries of several runs; that of one alone is reported as itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Summaries<'a>(pub &'a [Summary]);
-
-impl Report for Summaries<'_> {
-    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
-        match self.0 {
-            [summary] => summary.render(format, colours),
-            summaries => format.writer(colours).summaries(summaries),
-        }
-    }
-}
-
-impl Report for RunPart {
-    fn render(&self, format: Format, colours: Colours) -> anyhow::Result<String> {
-        format.writer(colours).part(self)
+    pub fn render(self, format: Format, in_colour: bool) -> anyhow::Result<String> {
+        let report = match self {
+            Self::Runs([summary]) => Report::Run(summary),
+            report => report,
+        };
+        if in_colour { (format.write_in_colour)(report) } else { (format.write)(report) }
     }
 }
 
@@ -211,12 +171,9 @@ mod tests {
                 let run = ComparedRun::from_summary("r", &summary);
                 let comparison = Comparison::new(&run, std::slice::from_ref(&run));
                 let several = [summary.clone(), summary.clone()];
-                for text in [
-                    summary.render(*format, Colours::Off),
-                    Summaries(&several).render(*format, Colours::Off),
-                    comparison.render(*format, Colours::Off),
-                ] {
-                    let text = text.expect("a report");
+                for report in [Report::Run(&summary), Report::Runs(&several), Report::Comparison(&comparison)]
+                {
+                    let text = report.render(*format, false).expect("a report");
                     assert_eq!(text.contains("energy"), is_asked, "{text}");
                     assert_eq!(text.contains("16.2"), is_asked, "18 operations of 0.9 pJ: {text}");
                     assert!(text.contains("saved"), "{text}");
@@ -234,7 +191,7 @@ mod tests {
 
     #[test]
     fn later_figures_stand_behind_the_older_columns() {
-        let csv = summary(Some("1pJ")).render(FORMATS[2], Colours::Off).expect("CSV");
+        let csv = Report::Run(&summary(Some("1pJ"))).render(FORMATS[2], false).expect("CSV");
         let header = csv.lines().next().expect("a header");
         assert!(
             header.ends_with(",sparsity,samples,complete,saved_ops_per_sample,energy_per_sample"),

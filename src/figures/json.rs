@@ -1,27 +1,14 @@
 //! Reports as JSON.
 
-use super::format::FormatWriter;
-use super::{Comparison, SUMMARIES_SCHEMA, Summary};
-use crate::run::RunPart;
+use super::{Report, SUMMARIES_SCHEMA, Summary};
 use serde::Serialize;
 
-pub(super) struct Json;
-
-impl FormatWriter for Json {
-    fn summary(&self, summary: &Summary) -> anyhow::Result<String> {
-        json(summary)
-    }
-
-    fn summaries(&self, summaries: &[Summary]) -> anyhow::Result<String> {
-        json(&SummariesJson { schema: SUMMARIES_SCHEMA, runs: summaries })
-    }
-
-    fn comparison(&self, comparison: &Comparison) -> anyhow::Result<String> {
-        json(comparison)
-    }
-
-    fn part(&self, part: &RunPart) -> anyhow::Result<String> {
-        json(part)
+pub(super) fn as_json(report: Report<'_>) -> anyhow::Result<String> {
+    match report {
+        Report::Run(summary) => json(summary),
+        Report::Runs(summaries) => json(&SummariesJson { schema: SUMMARIES_SCHEMA, runs: summaries }),
+        Report::Comparison(comparison) => json(comparison),
+        Report::Part(part) => json(part),
     }
 }
 

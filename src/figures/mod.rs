@@ -33,13 +33,11 @@ pub use comparison::{
 };
 pub use export::Export;
 pub use figure::{Basis, Better, FIGURES, Figure, FigureUnit, Number, ShownIn};
-pub use format::{Colours, Format, Report, Summaries};
+pub use format::{Format, Report};
 pub use rank_figures::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
 pub use replace_file::{check as check_place, replace};
 pub use row::{RowSums, sparsity};
-pub use summary::{
-    AccountFigures, ClassFigures, Failure, LayerFigures, ProblemFigures, SCHEMA, Summary, TotalFigures,
-};
+pub use summary::{ClassFigures, Failure, LayerFigures, ProblemFigures, SCHEMA, Summary, TotalFigures};
 
 use summary::SUMMARIES_SCHEMA;

@@ -1,19 +1,18 @@
 //! The figures of a rank, and one line about the silent ones.
 
-use super::figure::Basis;
 use super::row::RowSums;
 use crate::run::Run;
 use crate::run::energy::EnergyPerOp;
 use crate::run::ranks::{RankState, RankStatus};
 use crate::text::{span, thousands};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
 use std::time::{Duration, SystemTime};
 
 /// The most silent ranks that a line names.
 const NAMED: usize = 4;
 
 /// A rank and its sums.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RankFigures {
     pub rank: u32,
     pub state: RankState,
@@ -26,6 +25,7 @@ pub struct RankFigures {
     /// How many batches fewer it has than the furthest rank.
     pub behind: u64,
     /// Updates and operations are `None` if there are too many ranks and layers to keep them.
+    #[serde(flatten, serialize_with = "RowSums::serialize_updates_first")]
     pub sums: RowSums,
     /// Its share of the effective operations of the run.
     pub share: Option<f64>,
@@ -33,25 +33,6 @@ pub struct RankFigures {
     pub newest_batch: Option<f64>,
     /// Seconds since its last batch.
     pub quiet_seconds: Option<f64>,
-}
-
-impl Serialize for RankFigures {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("rank", &self.rank)?;
-        map.serialize_entry("state", &self.state)?;
-        map.serialize_entry("batches", &self.batches)?;
-        map.serialize_entry("waiting", &self.waiting)?;
-        map.serialize_entry("set_aside", &self.set_aside)?;
-        map.serialize_entry("behind", &self.behind)?;
-        map.serialize_entry("samples", &self.sums.samples)?;
-        self.sums.serialize_figures(&[Basis::Updates], &mut map)?;
-        self.sums.serialize_figures(&[Basis::Operations, Basis::Energy], &mut map)?;
-        map.serialize_entry("share", &self.share)?;
-        map.serialize_entry("newest_batch", &self.newest_batch)?;
-        map.serialize_entry("quiet_seconds", &self.quiet_seconds)?;
-        map.end()
-    }
 }
 
 impl RankFigures {

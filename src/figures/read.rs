@@ -4,7 +4,8 @@
 use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Values, sentences};
 use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number, ShownIn};
 use super::row::RowSums;
-use super::{AccountFigures, COMPARISON_SCHEMA, ProblemFigures, SCHEMA, SUMMARIES_SCHEMA};
+use super::{COMPARISON_SCHEMA, ProblemFigures, SCHEMA, SUMMARIES_SCHEMA};
+use crate::follow::Account;
 use crate::run::exported::{from_json, read_bytes};
 use crate::run::sums::{Operations, Updates};
 use crate::run::{PART_SCHEMA, Severity};
@@ -65,7 +66,7 @@ struct SummaryFile {
     neurons: ClassesInOrder,
     layers: Vec<RowFields>,
     complete: bool,
-    account: AccountFigures,
+    account: Account,
     problems: Vec<ProblemFigures>,
 }
 
@@ -275,7 +276,7 @@ fn check(what: &str, rows: &[ComparedRow]) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use crate::count::{BatchCount, LayerCount};
-    use crate::figures::{Colours, Format, Report, Summary};
+    use crate::figures::{Format, Report, Summary};
     use crate::run::prices::LayerDefaults;
     use crate::run::{Addition, Run, Settings};
     use crate::snapshot::LayerShape;
@@ -327,13 +328,13 @@ mod tests {
                 .map(|(name, (neuron, one, other))| (name, neuron, one.min(other), one.max(other)))
                 .collect();
             let summary = summary(samples, &layers);
-            let text = summary.render(Format::JSON, Colours::Off).expect("JSON");
+            let text = Report::Run(&summary).render(Format::JSON, false).expect("JSON");
             prop_assert_eq!(parse(text.as_bytes()).expect("a summary"), ComparedRun::from_summary("", &summary));
         }
 
         #[test]
         fn no_bytes_are_too_strange(cut in 0.0..1.0, flipped in any::<proptest::sample::Index>(), byte: u8) {
-            let mut bytes = two_layers().render(Format::JSON, Colours::Off).expect("JSON").into_bytes();
+            let mut bytes = Report::Run(&two_layers()).render(Format::JSON, false).expect("JSON").into_bytes();
             let at = flipped.index(bytes.len());
             bytes[at] = byte;
             let _ = parse(&bytes);

@@ -5,7 +5,7 @@ use crate::run::Run;
 use crate::run::energy::EnergyPerOp;
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::quotient;
-use serde::ser::SerializeMap;
+use serde::ser::{SerializeMap, Serializer};
 
 /// The sums of a run, a neuron class, a layer or a rank. Each figure of [`FIGURES`](super::FIGURES) is computed from
 /// these alone.
@@ -53,17 +53,12 @@ impl RowSums {
         self.operations.map(|operations| operations.effective)
     }
 
-    /// Dense operations.
-    pub fn dense(&self) -> Option<u128> {
-        self.operations.map(|operations| operations.dense)
-    }
-
     pub fn effective_per_sample(&self) -> Option<f64> {
         self.effective().map(|effective| self.per_sample(effective))
     }
 
     pub fn dense_per_sample(&self) -> Option<f64> {
-        self.dense().map(|dense| self.per_sample(dense))
+        self.operations.map(|operations| self.per_sample(operations.dense))
     }
 
     /// 1 − effective ÷ dense operations; `None` where dense is 0.
@@ -74,6 +69,23 @@ impl RowSums {
     /// The part of `whole` that the effective operations of this row are.
     pub fn share_of(&self, whole: u128) -> Option<f64> {
         self.effective().filter(|_| whole > 0).map(|effective| quotient(effective, whole))
+    }
+
+    /// The exported figures as entries of a map, operations before updates.
+    pub(super) fn serialize_operations_first<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.serialize_figures(&[Basis::Operations, Basis::Energy], &mut map)?;
+        self.serialize_figures(&[Basis::Updates], &mut map)?;
+        map.end()
+    }
+
+    /// The samples, then the exported figures as entries of a map, updates before operations.
+    pub(super) fn serialize_updates_first<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("samples", &self.samples)?;
+        self.serialize_figures(&[Basis::Updates], &mut map)?;
+        self.serialize_figures(&[Basis::Operations, Basis::Energy], &mut map)?;
+        map.end()
     }
 
     /// Adds one entry for each exported figure of a basis, in the order of the table.

@@ -44,7 +44,7 @@ pub struct Summary {
     pub neurobench: NeuroBenchFigures,
     pub agreement: Agreement,
     /// The evidence that the figures are whole.
-    pub account: AccountFigures,
+    pub account: Account,
     /// Whether the run is over, nothing waits and nothing was set aside.
     pub complete: bool,
     /// What is missing, one sentence each.
@@ -91,8 +91,9 @@ pub struct RunFigures {
 }
 
 /// The sums over the layers: updates of all of them, operations of those with a price (0 if none has one).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TotalFigures {
+    #[serde(flatten, serialize_with = "RowSums::serialize_operations_first")]
     pub sums: RowSums,
     /// Layers without a price, which the operations leave out.
     pub unpriced_layers: usize,
@@ -101,10 +102,13 @@ pub struct TotalFigures {
 }
 
 /// The sums over the layers of one neuron class.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassFigures {
+    /// The key of the class in JSON.
+    #[serde(skip)]
     pub neuron: String,
     /// Operations are `None` if no layer of the class has a price.
+    #[serde(flatten, serialize_with = "RowSums::serialize_operations_first")]
     pub sums: RowSums,
     /// The number of its layers.
     pub layers: usize,
@@ -132,31 +136,6 @@ pub struct LayerFigures {
     pub updates_by_step: Vec<u128>,
 }
 
-/// The bases of a total and of a neuron class, in the order of their JSON.
-const OPERATIONS: &[Basis] = &[Basis::Operations, Basis::Energy];
-
-impl Serialize for TotalFigures {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        self.sums.serialize_figures(OPERATIONS, &mut map)?;
-        self.sums.serialize_figures(&[Basis::Updates], &mut map)?;
-        map.serialize_entry("unpriced_layers", &self.unpriced_layers)?;
-        map.serialize_entry("uncertainty", &self.uncertainty)?;
-        map.end()
-    }
-}
-
-/// The name is the key of the class.
-impl Serialize for ClassFigures {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        self.sums.serialize_figures(OPERATIONS, &mut map)?;
-        self.sums.serialize_figures(&[Basis::Updates], &mut map)?;
-        map.serialize_entry("layers", &self.layers)?;
-        map.end()
-    }
-}
-
 impl Serialize for LayerFigures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -170,31 +149,8 @@ impl Serialize for LayerFigures {
         if !self.updates_by_step.is_empty() {
             map.serialize_entry("updates_by_step", &self.updates_by_step)?;
         }
-        self.sums.serialize_figures(OPERATIONS, &mut map)?;
+        self.sums.serialize_figures(&[Basis::Operations, Basis::Energy], &mut map)?;
         map.end()
-    }
-}
-
-/// The account of the batches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountFigures {
-    pub seen: u64,
-    pub counted: u64,
-    /// Not whole or not read yet.
-    pub waiting: u64,
-    pub set_aside: u64,
-}
-
-impl From<Account> for AccountFigures {
-    fn from(Account { seen, counted, waiting, set_aside, .. }: Account) -> Self {
-        Self { seen, counted, waiting, set_aside }
-    }
-}
-
-impl From<&AccountFigures> for Account {
-    /// The bytes that wait are unknown.
-    fn from(&AccountFigures { seen, counted, waiting, set_aside }: &AccountFigures) -> Self {
-        Self { seen, counted, waiting, set_aside, ..Self::default() }
     }
 }
 
@@ -262,7 +218,7 @@ impl Summary {
     }
 
     fn around(layers: Vec<LayerFigures>, run: &Run, now: SystemTime) -> Self {
-        let total = TotalFigures { uncertainty: uncertainty(run), ..total(&layers, run) };
+        let total = total(&layers, run);
         let neurobench = NeuroBenchFigures::from_total(&total.sums);
         Self {
             schema: SCHEMA,
@@ -274,7 +230,7 @@ impl Summary {
             layers,
             ranks: RankFigures::all(run, now),
             neurobench,
-            account: run.account().into(),
+            account: run.account(),
             complete: run.is_complete(),
             incomplete: why_incomplete(run),
             problems: problems(run),
@@ -294,8 +250,8 @@ impl Summary {
 
     /// Whether a batch that was seen is not in the figures.
     pub fn leaves_out(&self) -> bool {
-        let AccountFigures { waiting, set_aside, .. } = self.account;
-        waiting + set_aside > 0 || self.problems.iter().any(|problem| problem.severity == Severity::SetAside)
+        self.account.waiting + self.account.set_aside > 0
+            || self.problems.iter().any(|problem| problem.severity == Severity::SetAside)
     }
 }
 
@@ -391,7 +347,7 @@ fn total(layers: &[LayerFigures], run: &Run) -> TotalFigures {
     };
     layers.iter().for_each(|layer| sums.add(&layer.sums));
     let unpriced_layers = layers.iter().filter(|layer| layer.ops_per_update.is_none()).count();
-    TotalFigures { sums, unpriced_layers, uncertainty: None }
+    TotalFigures { sums, unpriced_layers, uncertainty: uncertainty(run) }
 }
 
 fn uncertainty(run: &Run) -> Option<Uncertainty> {

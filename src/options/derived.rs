@@ -5,8 +5,8 @@ use super::config::Config;
 use super::declaration::Purpose;
 use super::resolve::Origin;
 use super::table::OptionValues;
-use crate::dashboard::{Appearance, AppearanceOptions, DashboardOptions, Mouse, Symbols};
-use crate::publish::{Publishing, Target};
+use crate::dashboard::{Appearance, AppearanceOptions, DashboardOptions, Symbols};
+use crate::publish::Target;
 use crate::run::log::Log;
 use crate::run::prices::{Costs, LayerDefaults};
 use crate::run::state::lock_beside;
@@ -90,11 +90,6 @@ impl OptionValues {
         }
     }
 
-    /// Where the runs are published.
-    pub fn publishing(&self) -> Publishing {
-        Publishing { tensorboard: self.tensorboard.clone(), openmetrics: self.openmetrics.clone() }
-    }
-
     /// Refuses two outputs with the same path: one would overwrite the other.
     ///
     /// # Errors
@@ -148,7 +143,7 @@ impl OptionValues {
             exit_when_finished: self.exit_when_finished,
             exports: self.export.clone(),
             appearance: Appearance::from_environment(wishes),
-            mouse: if self.mouse { Mouse::Captured } else { Mouse::Left },
+            mouse: self.mouse,
             compact: self.compact,
             keys: Arc::clone(&self.keys),
             ..DashboardOptions::default()

@@ -1,11 +1,8 @@
 //! How values are parsed, of the command line and of the configuration file alike.
 
-use crate::run::StatePlace;
 use crate::storage;
 use crate::text::thousands;
-use clap::ValueEnum;
-use clap::builder::{EnumValueParser, OsStringValueParser, TypedValueParser};
-use std::convert::Infallible;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,16 +17,6 @@ const MAX_SIZE: u64 = 64_000_000_000;
 /// A path. A URL loses its login, which is kept for the server, and its query, so that it can be shown.
 pub fn location() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(|text| storage::location(&text))
-}
-
-/// One of the names of an enumeration.
-pub fn choice<E: ValueEnum + Clone + Send + Sync + 'static>() -> EnumValueParser<E> {
-    EnumValueParser::new()
-}
-
-/// `none`, `default`, or a file.
-pub fn place(text: &str) -> Result<StatePlace, Infallible> {
-    Ok(StatePlace::from(text.to_owned()))
 }
 
 /// A number from 1 to `MAX`.

@@ -10,7 +10,7 @@ use super::declaration::{
     ValueKind::{List, Number, Switch, Table},
     declare_options,
 };
-use super::parsers::{MAX_THREADS, choice, location, place, seconds, up_to};
+use super::parsers::{MAX_THREADS, location, seconds, up_to};
 use super::resolve::{OptionLayers, Said, parse};
 use crate::dashboard::{KeyTable, ThemeName};
 use crate::figures::condition::Condition;
@@ -21,7 +21,9 @@ use crate::run::energy::EnergyPerOp;
 use crate::run::log::Level;
 use crate::run::prices::CostRule;
 use crate::run::{Priority, StatePlace};
-use clap::builder::{BoolValueParser, PathBufValueParser, StringValueParser, ValueParser};
+use clap::builder::{
+    BoolValueParser, EnumValueParser, PathBufValueParser, StringValueParser, TypedValueParser, ValueParser,
+};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -95,7 +97,7 @@ declare_options! {
     }
 
     /// How much goes into the log
-    "log-level" log_level: Level = choice::<Level>(), {
+    "log-level" log_level: Level = EnumValueParser::<Level>::new(), {
         value_name: "LEVEL", commands: COUNTING, default: Some("info"), examples: ["debug", "warn"],
     }
 
@@ -107,7 +109,7 @@ declare_options! {
 
     /// Count at this priority. Low leaves the processors to the benchmark, also while a backlog is counted, which
     /// then takes longer; normal does not
-    "priority" priority: Priority = choice::<Priority>(), {
+    "priority" priority: Priority = EnumValueParser::<Priority>::new(), {
         value_name: "PRIORITY", commands: DASHBOARD, default: Some("low"), examples: ["normal", "low"],
     }
 
@@ -119,7 +121,7 @@ declare_options! {
 
     /// Keep the progress in FILE (for a directory of runs, in FILE-RUN for each), to resume from there; none keeps
     /// no progress
-    "state" state: Said<StatePlace> = place, {
+    "state" state: Said<StatePlace> = StringValueParser::new().map(StatePlace::from), {
         value_name: "FILE", commands: &["watch", "doctor"], default: Some("default"),
         default_in_words: "in the user's directory for state", examples: ["none", "exp1.state"],
     }
@@ -159,7 +161,7 @@ declare_options! {
     }
 
     /// The format on standard output
-    "format" format: Format = choice::<Format>(), {
+    "format" format: Format = EnumValueParser::<Format>::new(), {
         value_name: "FORMAT", commands: &["summary", "merge", "compare"], scope: WholeRuns, default: Some("text"),
         examples: ["json", "csv"],
     }
@@ -171,7 +173,7 @@ declare_options! {
 
     /// The theme of the dashboard. NO_COLOR and a terminal without colours mean monochrome, unless the command line
     /// names a theme
-    "theme" theme: Said<ThemeName> = choice::<ThemeName>(), {
+    "theme" theme: Said<ThemeName> = EnumValueParser::<ThemeName>::new(), {
         value_name: "NAME", commands: DASHBOARD, default: Some("dark"), examples: ["light", "colour-blind"],
     }
 

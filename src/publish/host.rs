@@ -47,14 +47,8 @@ fn is_address(name: &str) -> bool {
     }
 }
 
-#[cfg(unix)]
 fn machine_name() -> Option<String> {
     rustix::system::uname().nodename().to_str().ok().map(str::to_ascii_lowercase)
-}
-
-#[cfg(not(unix))]
-fn machine_name() -> Option<String> {
-    std::env::var("COMPUTERNAME").ok().map(|name| name.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use super::names::Names;
 use super::openmetrics::{RunState, render};
 use super::serve::serve;
 use super::target::Target;
-use super::textfile::{ClosingTextFile, TextFile};
+use super::textfile::TextFile;
 use crate::figures::Summary;
 use crate::run::Views;
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -119,7 +119,7 @@ impl Metrics {
     }
 
     /// Has the last state written if the text goes into a file.
-    pub(super) fn close(self) -> Option<ClosingTextFile> {
+    pub(super) fn close(self) -> Option<Receiver<Option<String>>> {
         self.file.map(TextFile::close)
     }
 }

@@ -24,23 +24,14 @@ pub use openmetrics::{CONTENT_TYPE, MAX_LAYERS, RunState, render};
 pub use target::Target;
 
 use crate::run::{PointTaker, RunPublisher, Views};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use metrics::Metrics;
 use points::Points;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Sentences that may wait for the user; those beyond are only in the log.
 const SENTENCES: usize = 256;
-
-/// Where runs are published.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Publishing {
-    /// The directory of TensorBoard's event files.
-    pub tensorboard: Option<PathBuf>,
-    /// Where OpenMetrics text is written or served.
-    pub openmetrics: Option<Target>,
-}
 
 /// Publishes runs until it is closed.
 #[derive(Debug)]
@@ -52,18 +43,18 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Checks that everything can be written and served, and starts. The runs in [`Publisher::views`] are published;
+    /// Checks that TensorBoard's directory can be written to and OpenMetrics can be written or served, and starts. The runs in [`Publisher::views`] are published;
     /// there are none yet.
     ///
     /// # Errors
     /// If a directory or a file cannot be written to, an address is in use or not this machine's, or the system gives
     /// no thread.
-    pub fn start(publishing: &Publishing) -> anyhow::Result<Self> {
+    pub fn start(tensorboard: Option<&Path>, openmetrics: Option<&Target>) -> anyhow::Result<Self> {
         let mut publisher = Self::none();
-        if let Some(directory) = &publishing.tensorboard {
+        if let Some(directory) = tensorboard {
             publisher.points = Some(Points::start(directory, &publisher.said.0)?);
         }
-        if let Some(target) = &publishing.openmetrics {
+        if let Some(target) = openmetrics {
             publisher.metrics = Some(Metrics::start(target, publisher.views.clone(), &publisher.said.0)?);
         }
         Ok(publisher)
@@ -99,7 +90,16 @@ impl RunPublisher for Publisher {
         let until = Instant::now() + within;
         let points = self.points.take().map(Points::close);
         let metrics = self.metrics.take().and_then(Metrics::close);
-        let points = points.and_then(|closing| closing.wait(until));
-        points.into_iter().chain(metrics.and_then(|closing| closing.wait(until))).collect()
+        let points = points.and_then(|outcome| failure(&outcome, until, "--tensorboard", "points were"));
+        let metrics = metrics.and_then(|outcome| failure(&outcome, until, "--openmetrics", "state was"));
+        points.into_iter().chain(metrics).collect()
     }
+}
+
+/// Waits until a thread has written everything, at most until the deadline; returns why it could not.
+fn failure(outcome: &Receiver<Option<String>>, until: Instant, option: &str, last: &str) -> Option<String> {
+    outcome.recv_deadline(until).unwrap_or_else(|error| match error {
+        RecvTimeoutError::Timeout => Some(format!("{option}: the last {last} not written in time")),
+        RecvTimeoutError::Disconnected => Some(format!("{option}: a fault of neurotop itself")),
+    })
 }

@@ -8,32 +8,26 @@ const MAX_BYTES: usize = 120;
 /// Gives each run or layer, by its number, a name that no other one has.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    given: HashMap<usize, GivenName>,
+    /// By number, the name that was wanted and the one that was given.
+    given: HashMap<usize, (String, String)>,
     used: HashSet<String>,
     /// By name, the number to try next if the name is taken. All numbers before it were taken once.
     next: HashMap<String, u64>,
-}
-
-/// A wanted name, and the name that was given instead.
-#[derive(Debug)]
-struct GivenName {
-    wanted: String,
-    name: String,
 }
 
 impl Names {
     /// The name for a number: the wanted one if it is short enough and free. The same wanted name gives the same name
     /// again.
     pub(super) fn name_for(&mut self, number: usize, wanted: &str) -> &str {
-        if self.given.get(&number).is_none_or(|given| given.wanted != wanted) {
-            if let Some(old) = self.given.remove(&number) {
-                self.used.remove(&old.name);
+        if self.given.get(&number).is_none_or(|(known, _)| known != wanted) {
+            if let Some((_, old)) = self.given.remove(&number) {
+                self.used.remove(&old);
             }
             let name = self.free(wanted);
             self.used.insert(name.clone());
-            self.given.insert(number, GivenName { wanted: wanted.to_owned(), name });
+            self.given.insert(number, (wanted.to_owned(), name));
         }
-        self.given.get(&number).map_or("", |given| &given.name)
+        self.given.get(&number).map_or("", |(_, name)| name)
     }
 
     /// A free name. No number is tried twice, since thousands of names may begin in the same way.

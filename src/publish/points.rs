@@ -1,7 +1,7 @@
 //! Decides after which batches TensorBoard gets a point, and takes the sums for it. A thread of its own writes them.
 
 use super::names::{Names, directory_name};
-use super::tensorboard::{ClosingEventFiles, EventWriter, PointPlace, ScalarPoint, TaggedLayer};
+use super::tensorboard::{EventWriter, PointPlace, ScalarPoint, TaggedLayer};
 use super::thinning::Thinning;
 use crate::run::{PointTaker, Run};
 use crate::text::{printable, shown};
@@ -46,10 +46,10 @@ impl Points {
         RunPoints { number, writer, names, begun: None, next_look: Instant::now(), has_news: false }
     }
 
-    /// Ends the thread once everything is written.
-    pub(super) fn close(self) -> ClosingEventFiles {
+    /// Ends the thread once everything is written. Receives then why the last point was not written, if so.
+    pub(super) fn close(self) -> Receiver<Option<String>> {
         self.writer.close();
-        ClosingEventFiles { outcome: self.outcome }
+        self.outcome
     }
 }
 
@@ -236,7 +236,7 @@ mod tests {
             series.note(&run, modified, Instant::now());
         }
         series.close(&run, SystemTime::now(), Instant::now());
-        assert_eq!(points.close().wait(Instant::now() + Duration::from_secs(60)), None);
+        assert_eq!(points.close().recv_timeout(Duration::from_secs(60)), Ok(None));
         let files = std::fs::read_dir(directory.path().join("run")).expect("the run's directory");
         files.map(|file| file.expect("a file").metadata().expect("its size").len()).sum()
     }

@@ -5,14 +5,14 @@ use crate::figures::{Figure, RowSums, ShownIn};
 use crate::run::energy::EnergyPerOp;
 use crate::run::sums::{Operations, Updates};
 use crate::text::shown;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Values that may wait to be written; further points are left out.
 const MAX_WAITING: usize = 1 << 20;
@@ -152,25 +152,6 @@ impl EventWriter {
     /// Has the thread end once all is written.
     pub(super) fn close(&self) {
         let _ = self.orders.try_send(WriteOrder::Close);
-    }
-}
-
-/// The last points on their way into the files.
-#[derive(Debug)]
-pub(super) struct ClosingEventFiles {
-    pub(super) outcome: Receiver<Option<String>>,
-}
-
-impl ClosingEventFiles {
-    /// Waits until all is written, and no longer than until then; returns what could not be.
-    pub(super) fn wait(self, until: Instant) -> Option<String> {
-        match self.outcome.recv_deadline(until) {
-            Ok(outcome) => outcome,
-            Err(RecvTimeoutError::Timeout) => {
-                Some("--tensorboard: the last points were not written in time".into())
-            }
-            Err(RecvTimeoutError::Disconnected) => Some("--tensorboard: a fault of neurotop itself".into()),
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -45,25 +45,9 @@ impl TextFile {
         Ok(Self { _until: until, outcome })
     }
 
-    /// Ends the thread once it has written the last state.
-    pub(super) fn close(self) -> ClosingTextFile {
-        ClosingTextFile { outcome: self.outcome }
-    }
-}
-
-/// The thread while it writes the last state.
-#[derive(Debug)]
-pub(super) struct ClosingTextFile {
-    outcome: Receiver<Option<String>>,
-}
-
-impl ClosingTextFile {
-    /// Waits until it is written, at most until the deadline; returns why it was not.
-    pub(super) fn wait(self, until: Instant) -> Option<String> {
-        self.outcome.recv_deadline(until).unwrap_or_else(|error| match error {
-            RecvTimeoutError::Timeout => Some("--openmetrics: the last state was not written in time".into()),
-            RecvTimeoutError::Disconnected => Some("--openmetrics: a fault of neurotop itself".into()),
-        })
+    /// Ends the thread once it has written the last state. Receives then why that was not written, if so.
+    pub(super) fn close(self) -> Receiver<Option<String>> {
+        self.outcome
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::support;
 use assert_cmd::Command;
-use neurotop::dashboard::{Key, Mouse, Symbols};
+use neurotop::dashboard::{Key, Symbols};
 use neurotop::options::cli::{Cli, Command as Subcommand};
 use neurotop::options::config::Config;
 use neurotop::options::{OptionValues, Purpose};
@@ -80,10 +80,10 @@ const ROWS: [Row; 9] = [
     ("state = \"none\"", &["--state", "a.state"], ["Nothing", "Progress"], kept),
     ("prune = true", &["--no-prune"], ["ProgressAndPrune", "Progress"], kept),
     ("tensorboard = \"a\"", &["--tensorboard", "b"], ["Some(\"a\")", "Some(\"b\")"], |values| {
-        format!("{:?}", values.publishing().tensorboard)
+        format!("{:?}", values.tensorboard)
     }),
     ("openmetrics = \":9464\"", &["--openmetrics", "a.prom"], ["127.0.0.1:9464", "a.prom"], |values| {
-        values.publishing().openmetrics.expect("a target").to_string()
+        values.openmetrics.as_ref().expect("a target").to_string()
     }),
     ("exit-when-finished = true", &["--no-exit-when-finished"], ["true", "false"], |values| {
         values.dashboard().exit_when_finished.to_string()
@@ -91,7 +91,7 @@ const ROWS: [Row; 9] = [
     ("ascii = true", &["--no-ascii"], ["Ascii", "Unicode"], |values| {
         format!("{:?}", values.dashboard().appearance.symbols)
     }),
-    ("mouse = false", &["--mouse"], ["Left", "Captured"], |values| format!("{:?}", values.dashboard().mouse)),
+    ("mouse = false", &["--mouse"], ["false", "true"], |values| values.dashboard().mouse.to_string()),
     ("compact = true", &["--no-compact"], ["true", "false"], |values| values.dashboard().compact.to_string()),
 ];
 
@@ -119,7 +119,7 @@ fn a_theme_on_the_command_line_wins_over_the_terminal_and_that_over_the_file() {
 fn what_the_command_line_turns_on_is_on() {
     let words = ["--ascii", "--compact", "--no-mouse", "--exit-when-finished"];
     let options = values(&words, "mouse = false\n").dashboard();
-    assert!(options.compact && options.exit_when_finished && options.mouse == Mouse::Left);
+    assert!(options.compact && options.exit_when_finished && !options.mouse);
     assert_eq!(options.appearance.symbols, Symbols::Ascii);
 }
 

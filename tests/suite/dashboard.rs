@@ -241,7 +241,7 @@ fn a_stalled_and_paused_run_that_is_polled() {
     let mut run = demo(3);
     let why = "NFS sends no events of what other machines write".to_owned();
     apply(&mut run, [Change::Watching(Watching::Polling { every: Duration::from_secs(1), why })], at(4));
-    assert_eq!(act(&mut UiState::default(), Action::Pause, &run), Some(Request::Pause));
+    assert_eq!(act(&mut UiState::default(), Action::Ask(Request::Pause), &run), Some(Request::Pause));
     for (columns, rows) in [(80, 24), (40, 10)] {
         let paused = ViewModel { paused: true, ..model(&run, at(100)) };
         let screen = draw_on(columns, rows, &paused, &mut UiState::default());

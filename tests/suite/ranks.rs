@@ -6,6 +6,7 @@ use neurotop::figures::{Agreement, Summary};
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
 use neurotop::run::ranks::RankState;
+use neurotop::run::sums::Operations;
 use neurotop::run::{Keeping, Mode, Priority, Run, Severity, StatePlace, Status, Watch, WatchOptions};
 use serde_json::{Value, json};
 use std::fs;
@@ -162,7 +163,7 @@ fn directories_and_prefixes_are_one_run_and_numbers_are_those_of_their_ranks() {
     assert!((shares - 6.0 / 7.0).abs() < 1e-9, "one batch belongs to no rank: {shares}");
     let own = &summary.ranks[0];
     assert_eq!(own.sums.updates.map(|updates| (updates.effective, updates.dense)), Some((18, 24)));
-    assert_eq!((own.sums.effective(), own.sums.dense()), (Some(72), Some(96)));
+    assert_eq!(own.sums.operations, Some(Operations { effective: 72, dense: 96 }));
     // A batch of a rank that is written again replaces its own count, and no other's.
     sleep(Duration::from_millis(20));
     let mut changed = small_batch();

@@ -4,7 +4,7 @@
 use crate::support;
 use assert_cmd::Command;
 use neurotop::count::{BatchCount, LayerCount};
-use neurotop::figures::{Colours, Format, Report, Summary};
+use neurotop::figures::{Format, Report, Summary};
 use neurotop::follow::{Account, Shard};
 use neurotop::publish::Publisher;
 use neurotop::run::prices::{CostRule, Costs, LayerDefaults};
@@ -35,15 +35,15 @@ fn shard(number: u64, of: u64) -> Shard {
     format!("{number}/{of}").parse().expect("a shard")
 }
 
-fn as_json(report: &impl Report) -> String {
-    report.render(Format::JSON, Colours::Off).expect("JSON")
+fn as_json(report: Report<'_>) -> String {
+    report.render(Format::JSON, false).expect("JSON")
 }
 
 /// Writes each part and reads it back, as other processes do, and merges them in this order.
 fn merge(parts: &[RunPart]) -> anyhow::Result<Summary> {
     let mut merge = Merge::default();
     for part in parts {
-        let text = as_json(part);
+        let text = as_json(Report::Part(part));
         let read = RunPart::parse(text.as_bytes())?;
         assert_eq!(&read, part, "it is read as it was written");
         merge.add(Path::new(&format!("{}.json", part.shard())), read)?;
@@ -251,7 +251,7 @@ proptest! {
             RunPart::from_run(&world.count(batches.iter().filter(|batch| mine(batch.0)), waiting), shard(number, of))
         });
         let merged = merge(&shuffled(parts.collect(), turn)).expect("the parts of a run");
-        prop_assert_eq!(as_json(&merged), as_json(&whole));
+        prop_assert_eq!(as_json(Report::Run(&merged)), as_json(Report::Run(&whole)));
     }
 }
 
@@ -268,8 +268,8 @@ fn long_runs_are_merged_exactly_too() {
     for (many, stride) in [(513, 1), (2000, 1), (700, 1000), (1500, 3)] {
         let batches: Vec<(BatchId, Made)> =
             (0..many).map(|number| ((number * stride).into(), made(number))).collect();
-        let whole = as_json(&Summary::new(&world.count(batches.iter(), 0), now()));
-        let backwards = as_json(&Summary::new(&world.count(batches.iter().rev(), 0), now()));
+        let whole = as_json(Report::Run(&Summary::new(&world.count(batches.iter(), 0), now())));
+        let backwards = as_json(Report::Run(&Summary::new(&world.count(batches.iter().rev(), 0), now())));
         assert_eq!(whole, backwards, "{many} batches");
         let units =
             serde_json::from_str::<Value>(&whole).expect("JSON")["total"]["uncertainty"]["units"].as_u64();
@@ -280,7 +280,7 @@ fn long_runs_are_merged_exactly_too() {
                 RunPart::from_run(&world.count(mine, 0), shard(number, of))
             };
             let merged = merge(&shuffled((1..=of).map(part).collect(), many)).expect("the parts of a run");
-            assert_eq!(as_json(&merged), whole, "{many} batches in {of} shards");
+            assert_eq!(as_json(Report::Run(&merged)), whole, "{many} batches in {of} shards");
         }
     }
 }
@@ -322,7 +322,7 @@ fn ranks_that_run_are_as_far_behind_and_as_silent_as_in_one_pass() {
             RunPart::from_run(&world.count(mine, u64::from(number == 1)), shard(number, of))
         };
         let merged = merge(&shuffled((1..=of).map(part).collect(), of)).expect("the parts of a run");
-        assert_eq!(as_json(&merged), as_json(&whole), "{of} shards");
+        assert_eq!(as_json(Report::Run(&merged)), as_json(Report::Run(&whole)), "{of} shards");
     }
 }
 
@@ -351,11 +351,11 @@ fn count(run: &Path, shard: Shard) -> (Summary, RunPart) {
 
 #[track_caller]
 fn assert_same(run: &Path, shards: impl Iterator<Item = u64>) {
-    let whole = as_json(&count(run, Shard::WHOLE).0);
+    let whole = as_json(Report::Run(&count(run, Shard::WHOLE).0));
     for of in shards {
         let parts = (1..=of).map(|number| count(run, shard(number, of)).1).collect();
         let merged = merge(&shuffled(parts, of)).expect("the parts of a run");
-        assert_eq!(as_json(&merged), whole, "{} in {of} shards", run.display());
+        assert_eq!(as_json(Report::Run(&merged)), whole, "{} in {of} shards", run.display());
     }
 }
 

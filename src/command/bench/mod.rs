@@ -29,13 +29,13 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     if print(&heading(threads))? == Reader::Gone {
         return Ok(ExitCode::SUCCESS);
     }
-    for form in FORMS {
-        let run = directory.path().join(form.name());
+    for (form, name) in FORMS {
+        let run = directory.path().join(name);
         let written = write_run(form, &run, args.size, &|| interrupted(&signals))
             .with_context(|| format!("the run cannot be written to {}", shown(directory.path())))?;
         let times = measure(&run, &written, threads, args.rounds.get(), &signals)?;
         std::fs::remove_dir_all(&run).context("a run that was measured cannot be removed")?;
-        if print(&row(form.name(), &written, &times))? == Reader::Gone {
+        if print(&row(name, &written, &times))? == Reader::Gone {
             return Ok(ExitCode::SUCCESS);
         }
     }

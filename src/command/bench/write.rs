@@ -31,32 +31,19 @@ pub(super) enum BenchForm {
     Small,
 }
 
-/// All forms.
-pub(super) const FORMS: [BenchForm; 8] = [
-    BenchForm::Trace,
-    BenchForm::Single,
-    BenchForm::Pairs,
-    BenchForm::Double,
-    BenchForm::Half,
-    BenchForm::Bits,
-    BenchForm::Deflated,
-    BenchForm::Small,
+/// All forms, and what they are called.
+pub(super) const FORMS: [(BenchForm, &str); 8] = [
+    (BenchForm::Trace, "f4 trace"),
+    (BenchForm::Single, "one batch"),
+    (BenchForm::Pairs, "f4 pairs"),
+    (BenchForm::Double, "f8 trace"),
+    (BenchForm::Half, "f2 trace"),
+    (BenchForm::Bits, "bits"),
+    (BenchForm::Deflated, "deflated"),
+    (BenchForm::Small, "small"),
 ];
 
 impl BenchForm {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Trace => "f4 trace",
-            Self::Single => "one batch",
-            Self::Pairs => "f4 pairs",
-            Self::Double => "f8 trace",
-            Self::Half => "f2 trace",
-            Self::Bits => "bits",
-            Self::Deflated => "deflated",
-            Self::Small => "small",
-        }
-    }
-
     /// The type of the elements, as NumPy names it, and its bytes.
     fn element(self) -> (&'static str, usize) {
         match self {

@@ -5,7 +5,7 @@ use super::super::chart_state::{ChartLines, Scale, Subject, nearest, places};
 use super::super::columns::{CHART_LINES, ChartLine, TOTAL};
 use super::super::symbols::Symbols;
 use super::list::ListView;
-use super::plot::{Curve, CurveShape, OPERATIONS, Plot, SPARSITIES, dots, numbers};
+use super::plot::{Curve, CurveShape, Plot, dots, numbers};
 use super::wrap::fitting;
 use super::{Theme, UiState, ViewModel, panel, plot};
 use crate::figures::sparsity;
@@ -52,7 +52,9 @@ pub(super) struct Chart {
     pub(super) name: &'static str,
     pub(super) points: fn(&ChartSeries) -> &CurvePoints,
     pub(super) scale: Scale,
+    /// The smallest and the largest possible value.
     pub(super) limits: (f64, f64),
+    /// Writes a value at the axis, with so many extra digits.
     pub(super) label: fn(f64, usize) -> String,
 }
 
@@ -62,13 +64,19 @@ impl Chart {
             Scale::Linear => "Effective ops/sample",
             Scale::Logarithmic => "Effective ops/sample, log",
         };
-        Self { name, points: |series| &series.operations, scale, limits: OPERATIONS, label: compact_by }
+        Self {
+            name,
+            points: |series| &series.operations,
+            scale,
+            limits: (0.0, f64::INFINITY),
+            label: compact_by,
+        }
     }
 
     pub(super) fn sparsities() -> Self {
         let label = |value: f64, more: usize| format!("{:.*} %", 1 + more, value * 100.0);
         let points: fn(&ChartSeries) -> &CurvePoints = |series| &series.sparsities;
-        Self { name: "Sparsity", points, scale: Scale::Linear, limits: SPARSITIES, label }
+        Self { name: "Sparsity", points, scale: Scale::Linear, limits: (0.0, 1.0), label }
     }
 }
 
@@ -164,8 +172,7 @@ fn draw_chart(
         .flat_map(|series| curves(series, (chart.points)(series), inner.width, theme, state))
         .collect();
     let window = state.charts.window(last_place(model));
-    let &Chart { scale, limits, label, .. } = chart;
-    let plot = Plot { curves: &curves, window, scale, limits, cursor: state.charts.cursor, label: &label };
+    let plot = Plot { curves: &curves, window, chart, cursor: state.charts.cursor };
     Some(plot::draw(frame, inner, &plot, model, theme))
 }
 

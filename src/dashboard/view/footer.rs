@@ -1,6 +1,7 @@
 //! The lines at the bottom: the account of the batches, problems, a message, the keys.
 
 use super::super::bindings::{Action, KeyHint, KeyMode};
+use super::super::ui_state::Request;
 use super::{Theme, UiState, View, ViewModel, filter, problems};
 use crate::text::{elide, thousands};
 use ratatui::Frame;
@@ -128,8 +129,8 @@ fn draw_keys(
 
 /// Where the user is in a list without a frame, which would say it.
 fn bare_position(theme: &Theme, state: &UiState) -> Span<'static> {
-    let is_bare = !theme.framed && !state.places.list.rows.is_empty();
-    let position = state.list().position().filter(|_| is_bare);
+    let list = &state.places.list;
+    let position = list.position.as_ref().filter(|_| !theme.framed && !list.rows.is_empty());
     Span::styled(position.map_or(String::new(), |position| format!(" {position} ")), theme.dim)
 }
 
@@ -137,7 +138,7 @@ fn bare_position(theme: &Theme, state: &UiState) -> Span<'static> {
 /// others.
 fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'static str)> {
     let rank = |action: Action, hint: &KeyHint| match action {
-        Action::Quit | Action::Toggle(View::Help) | Action::NextView(_) => 0,
+        Action::Ask(Request::Quit) | Action::Toggle(View::Help) | Action::NextView(_) => 0,
         _ if !hint.views.is_empty() => 1,
         _ => 2,
     };

@@ -83,7 +83,7 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
         }
         let height = (seen as u16).saturating_mul(self.row_height);
         let rows = Rect { height, width: table_area.width, ..below }.intersection(below);
-        ListPlaces { headings: headings(head, &columns), rows, inside }
+        ListPlaces { headings: headings(head, &columns), rows, inside, position: state.position() }
     }
 
     fn shown_columns<'c>(

@@ -1,7 +1,9 @@
 //! Curves over the batches of a run, with axes and a cursor.
 
 use super::super::chart_state::{Scale, nearest, places};
+use super::super::meter::bounds;
 use super::super::symbols::Symbols;
+use super::charts::Chart;
 use super::{Theme, ViewModel};
 use crate::run::series::Point;
 use ratatui::Frame;
@@ -17,10 +19,6 @@ const LABEL_EVERY: u16 = 4;
 
 /// The most extra digits for labels: 64-bit floats have no more.
 const MORE_DIGITS: usize = 14;
-
-/// The limits of operations and of sparsities.
-pub(super) const OPERATIONS: (f64, f64) = (0.0, f64::INFINITY);
-pub(super) const SPARSITIES: (f64, f64) = (0.0, 1.0);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CurveShape {
@@ -43,13 +41,9 @@ pub(super) struct Plot<'a> {
     pub(super) curves: &'a [Curve],
     /// The places of the first and the last column.
     pub(super) window: (f64, f64),
-    pub(super) scale: Scale,
-    /// The smallest and the largest possible value.
-    pub(super) limits: (f64, f64),
+    pub(super) chart: &'a Chart,
     /// The place whose values are shown.
     pub(super) cursor: Option<f64>,
-    /// Writes a value at the axis, with so many extra digits.
-    pub(super) label: &'a dyn Fn(f64, usize) -> String,
 }
 
 /// Draws a plot; returns where its curves are.
@@ -62,8 +56,9 @@ pub(super) fn draw(
 ) -> Rect {
     let curves = visible(plot);
     let values = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
-    let limit = |value| transformed(value, plot.scale);
-    let range = padded(bounds(values), (limit(plot.limits.0), limit(plot.limits.1)));
+    let limit = |value| transformed(value, plot.chart.scale);
+    let limits = plot.chart.limits;
+    let range = padded(bounds(values), (limit(limits.0), limit(limits.1)));
     let [upper, lower] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     let labels = labels(plot, range, upper.height);
     let width = labels.iter().map(|label| label.1.width()).max().unwrap_or(0) as u16;
@@ -96,7 +91,7 @@ fn visible(plot: &Plot<'_>) -> Vec<Curve> {
     let (start, end) = plot.window;
     let seen = |curve: &Curve| {
         let points = curve.points.iter().filter(|point| start <= point.0 && point.0 <= end);
-        let points = points.map(|&(at, value)| (at, transformed(value, plot.scale)));
+        let points = points.map(|&(at, value)| (at, transformed(value, plot.chart.scale)));
         Curve { points: points.filter(|point| point.1.is_finite()).collect(), ..curve.clone() }
     };
     plot.curves.iter().map(seen).collect()
@@ -145,12 +140,13 @@ fn labels(plot: &Plot<'_>, range: (f64, f64), rows: u16) -> Vec<(u16, String)> {
     let steps = ((rows - 1) / LABEL_EVERY).clamp(1, 8);
     let value = |row: u16| {
         let value = range.1 - f64::from(row) / f64::from((rows - 1).max(1)) * (range.1 - range.0);
-        if plot.scale == Scale::Logarithmic { 10_f64.powf(value) } else { value }
+        if plot.chart.scale == Scale::Logarithmic { 10_f64.powf(value) } else { value }
     };
     let row = |step: u16| (f64::from(rows - 1) * f64::from(step) / f64::from(steps)).round() as u16;
     let labelled: Vec<u16> = if rows == 1 { vec![0] } else { (0..=steps).map(row).collect() };
-    let texts =
-        |more: usize| -> Vec<String> { labelled.iter().map(|&row| (plot.label)(value(row), more)).collect() };
+    let texts = |more: usize| -> Vec<String> {
+        labelled.iter().map(|&row| (plot.chart.label)(value(row), more)).collect()
+    };
     let differ = |texts: &Vec<String>| texts.windows(2).all(|pair| pair[0] != pair[1]);
     let texts = (0..MORE_DIGITS).map(texts).find(differ).unwrap_or_else(|| texts(0));
     labelled.iter().copied().zip(texts).collect()
@@ -219,13 +215,6 @@ fn draw_cursor(frame: &mut Frame<'_>, graph: Rect, plot: &Plot<'_>, theme: &Them
 pub(super) fn dots(points: usize, width: u16, symbols: Symbols) -> Marker {
     let crowded = points > usize::from(width) / 3 && symbols == Symbols::Unicode;
     if crowded { Marker::Braille } else { Marker::Dot }
-}
-
-/// The smallest and the largest value.
-fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = values
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-    if low <= high { (low, high) } else { (0.0, 1.0) }
 }
 
 /// Adds room above and below within the limits, so that there is a range even where all values are equal.

@@ -47,13 +47,6 @@ fn draw_chart(
         curve(&points.single, CurveShape::Dots, marker, theme.single),
         curve(&points.running, CurveShape::Line, Marker::Braille, theme.running),
     ];
-    let plot = Plot {
-        curves: &curves,
-        window: (1.0_f64.min(last), last),
-        scale: chart.scale,
-        limits: chart.limits,
-        cursor: None,
-        label: &chart.label,
-    };
+    let plot = Plot { curves: &curves, window: (1.0_f64.min(last), last), chart, cursor: None };
     plot::draw(frame, inner, &plot, model, theme);
 }
