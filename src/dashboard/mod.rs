@@ -52,7 +52,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, never, select_biased};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use suspend::{has_a_shell, suspend};
+use suspend::{Suspension, suspend};
 
 /// The least time between two draws.
 const FRAME: Duration = Duration::from_millis(33);
@@ -312,11 +312,14 @@ impl<'a> Dashboard<'a> {
     }
 
     fn suspend(&mut self, screen: &mut Screen, inputs: &Inputs) -> anyhow::Result<Next> {
-        if !has_a_shell() {
-            self.state.say("not suspended: there is no shell to resume it", Instant::now());
-            return Ok(Next::GoOn);
-        }
-        Ok(if suspend(screen, inputs)? { Next::GoOn } else { Next::Leave })
+        Ok(match suspend(screen, inputs)? {
+            Suspension::Over => Next::GoOn,
+            Suspension::Leave => Next::Leave,
+            Suspension::Refused => {
+                self.state.say("not suspended: there is no shell to resume it", Instant::now());
+                Next::GoOn
+            }
+        })
     }
 
     fn fulfil(&mut self, request: Request) -> Next {

@@ -38,9 +38,21 @@ pub fn job_signals() -> io::Result<Receiver<JobSignal>> {
     Ok(receiver)
 }
 
-/// Gives the terminal back, stops, and takes the terminal again once the program is continued. Returns false if
-/// it is time to leave; the terminal is then given back.
-pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<bool> {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Suspension {
+    /// The program was stopped, and the terminal is taken again.
+    Over,
+    /// There is no shell to return to, and nothing was done.
+    Refused,
+    /// It is time to leave; the terminal is given back.
+    Leave,
+}
+
+/// Gives the terminal back, stops, and takes the terminal again once the program is continued.
+pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<Suspension> {
+    if !has_a_shell() {
+        return Ok(Suspension::Refused);
+    }
     let (jobs, leave) = (&inputs.jobs, &inputs.stop);
     screen.release_mouse(&inputs.events);
     screen.give_back();
@@ -50,7 +62,7 @@ pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<bool> 
     // The stop takes effect a moment later; the terminal is not taken again before it is over.
     loop {
         select_biased! {
-            recv(leave) -> _ => return Ok(false),
+            recv(leave) -> _ => return Ok(Suspension::Leave),
             recv(jobs) -> job => match job {
                 Ok(JobSignal::Stop) => {}
                 Ok(JobSignal::Continued) | Err(_) => break,
@@ -58,18 +70,30 @@ pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<bool> 
         }
     }
     screen.take_again()?;
-    Ok(true)
+    Ok(Suspension::Over)
 }
 
 /// Whether anybody can continue the stopped program: a shell that gave it, or the script around it, its own process
 /// group. Otherwise, as under `ssh -t HOST neurotop`, it would stay stopped for ever.
-pub(super) fn has_a_shell() -> bool {
+#[cfg(unix)]
+fn has_a_shell() -> bool {
     use rustix::process::{getpgrp, getsid};
     getsid(None).is_ok_and(|session| session != getpgrp())
 }
 
 /// Stops the whole process group, as the terminal does: a script that waits for this program must stop too.
+#[cfg(unix)]
 fn stop() -> io::Result<()> {
     use rustix::process::{Signal, kill_current_process_group};
     Ok(kill_current_process_group(Signal::STOP)?)
+}
+
+#[cfg(not(unix))]
+fn has_a_shell() -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn stop() -> io::Result<()> {
+    Ok(())
 }

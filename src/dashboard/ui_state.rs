@@ -77,9 +77,8 @@ pub struct UiState {
     pub mode: KeyMode,
     /// Which layers are shown.
     pub filter: Filter,
-    /// After the filter was edited, the layer that was selected before, if any. It is selected once it is known what the
-    /// filter shows.
-    to_select: Option<Option<String>>,
+    /// The layer to select once it is known what the filter shows.
+    to_select: Option<ToSelect>,
     pub places: Places,
     pub view: View,
     /// Whether frames and charts are left out, for small panes.
@@ -122,6 +121,12 @@ pub enum Request {
     Show(usize),
     /// Compare the others with this run, or stop comparing with it.
     Mark(usize),
+}
+
+/// The selection from before the filter was edited.
+#[derive(Debug)]
+struct ToSelect {
+    layer: Option<String>,
 }
 
 impl UiState {
@@ -228,7 +233,7 @@ impl UiState {
 
     /// The row of the selected layer; after the filter was edited, the row of the same layer as before, if it is shown.
     fn selected_row(&self, layers: &[LayerFigures], shown: &[usize]) -> usize {
-        let Some(layer) = &self.to_select else { return self.layers.selected };
+        let Some(ToSelect { layer }) = &self.to_select else { return self.layers.selected };
         shown.iter().position(|&at| Some(&layers[at].name) == layer.as_ref()).unwrap_or(0)
     }
 
@@ -353,8 +358,8 @@ impl UiState {
             return;
         }
         if self.to_select.is_none() {
-            let layer = self.selected_layer(&model.summary.layers);
-            self.to_select = Some(layer.map(|layer| layer.name.clone()));
+            let layer = self.selected_layer(&model.summary.layers).map(|layer| layer.name.clone());
+            self.to_select = Some(ToSelect { layer });
         }
         self.filter = Filter::new(text);
     }
