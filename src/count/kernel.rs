@@ -4,7 +4,6 @@
 //! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`. The wrapping
 //! difference of two integers is 0 only if they are equal.
 
-use super::Crcs;
 use crate::snapshot::{Dtype, ElementKind};
 use fearless_simd::{Level, dispatch};
 use std::iter::Sum;
@@ -88,19 +87,6 @@ impl Width {
             Self::I32 | Self::U32 => add::<4, u32>(pre, post, run, counters, integer_changed),
             Self::I64 | Self::U64 => add::<8, u64>(pre, post, run, counters, integer_changed),
         })
-    }
-
-    /// Does the same, and adds both blocks, which have the same length, to the checksums.
-    pub(crate) fn add_changed_summed(
-        self,
-        pre: &[u8],
-        post: &[u8],
-        run: usize,
-        counters: &mut [u64],
-        crcs: &mut Crcs<'_>,
-    ) {
-        crcs.add(pre, post);
-        self.add_changed(pre, post, run, counters);
     }
 }
 
