@@ -121,7 +121,10 @@ impl Batch {
         for member in members {
             let slot = match role(&member.name) {
                 MemberRole::Samples => &mut samples,
-                MemberRole::Of(layer, part) => parts.entry(layer.to_owned()).or_default().slot(part),
+                MemberRole::Post(layer) => &mut of_layer(&mut parts, layer).post,
+                MemberRole::Pre(layer) => &mut of_layer(&mut parts, layer).pre,
+                MemberRole::Changed(layer) => &mut of_layer(&mut parts, layer).changed,
+                MemberRole::Shape(layer) => &mut of_layer(&mut parts, layer).shape,
                 MemberRole::Unknown => {
                     ignored.push(member.name);
                     continue;
@@ -185,17 +188,13 @@ fn samples_from_axes(layers: &[BatchLayer], manifest: Option<&Manifest>) -> Resu
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum MemberSuffix {
-    Post,
-    Pre,
-    Changed,
-    Shape,
-}
-
+/// What a member is; those of a layer with the layer's name.
 enum MemberRole<'a> {
     Samples,
-    Of(&'a str, MemberSuffix),
+    Post(&'a str),
+    Pre(&'a str),
+    Changed(&'a str),
+    Shape(&'a str),
     Unknown,
 }
 
@@ -212,10 +211,10 @@ fn role(name: &str) -> MemberRole<'_> {
         return MemberRole::Samples;
     }
     match name.rsplit_once('.') {
-        Some((layer, "post")) => MemberRole::Of(layer, MemberSuffix::Post),
-        Some((layer, "pre")) => MemberRole::Of(layer, MemberSuffix::Pre),
-        Some((layer, "changed")) => MemberRole::Of(layer, MemberSuffix::Changed),
-        Some((layer, "shape")) => MemberRole::Of(layer, MemberSuffix::Shape),
+        Some((layer, "post")) => MemberRole::Post(layer),
+        Some((layer, "pre")) => MemberRole::Pre(layer),
+        Some((layer, "changed")) => MemberRole::Changed(layer),
+        Some((layer, "shape")) => MemberRole::Shape(layer),
         _ => MemberRole::Unknown,
     }
 }
@@ -233,16 +232,11 @@ struct LayerMembers {
     shape: Option<Member>,
 }
 
-impl LayerMembers {
-    fn slot(&mut self, part: MemberSuffix) -> &mut Option<Member> {
-        match part {
-            MemberSuffix::Post => &mut self.post,
-            MemberSuffix::Pre => &mut self.pre,
-            MemberSuffix::Changed => &mut self.changed,
-            MemberSuffix::Shape => &mut self.shape,
-        }
-    }
+fn of_layer<'a>(parts: &'a mut BTreeMap<String, LayerMembers>, layer: &str) -> &'a mut LayerMembers {
+    parts.entry(layer.to_owned()).or_default()
+}
 
+impl LayerMembers {
     fn layer(self, full_name: &str) -> Result<BatchLayer, SnapshotError> {
         let name = &*shown(full_name);
         let (form, shape) = match self {
