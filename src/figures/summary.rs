@@ -374,8 +374,8 @@ impl LayerFigures {
 
     fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
         self.sums.samples = samples;
-        self.sums.updates = Some(sums.updates);
-        self.sums.operations = self.ops_per_update.map(|price| sums.updates.times(price));
+        self.sums.updates = Some(sums.updates());
+        self.sums.operations = self.ops_per_update.map(|price| sums.updates().times(price));
         if sums.neurons.is_some() && self.shape != sums.neurons {
             self.shape.clone_from(&sums.neurons);
         }

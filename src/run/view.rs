@@ -732,7 +732,7 @@ impl Run {
     }
 
     /// How many problems of files are not listed, by severity and kind.
-    pub fn problems_not_listed(&self) -> impl Iterator<Item = NotListed<'_>> {
+    pub fn problems_not_listed(&self) -> impl Iterator<Item = NotListed> {
         self.problems.not_listed()
     }
 
