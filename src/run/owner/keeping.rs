@@ -2,7 +2,6 @@
 
 use super::Owner;
 use super::checkpoint::CountedBatch;
-use super::deletion::Left;
 use super::epoch::Epoch;
 use super::keep::Saved;
 use crate::follow::prune_leftovers;
@@ -104,7 +103,7 @@ impl Owner {
         let is_safe = |(name, identity): &CountedBatch| ledger.may_be_deleted(*name, identity);
         let (deleted, left) = self.epoch.deletions.delete_due(&self.directory, now, is_safe);
         self.epoch.ledger.note_deleted(deleted);
-        for Left { batch, error } in left {
+        for (batch, error) in left {
             self.notice(batch.to_string(), error);
         }
     }
