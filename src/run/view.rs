@@ -263,7 +263,7 @@ impl Run {
             } else if BatchName::parse(&path).is_some() && !lost.contains(&path) {
                 self.add_remark(Problem { path, reason, severity: Severity::Notice });
             } else {
-                self.add_problem(Problem { path, reason, severity: Severity::SetAside });
+                self.add_problem(set_aside(path, reason));
             }
         }
         for (rank, written) in progress.counted.written() {
@@ -414,13 +414,12 @@ impl Run {
         let ranks = self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(1);
         let said = self.end().and_then(|end| end.batches)?;
         let counted = self.sums.tally.batches();
-        (counted > said && ranks <= 1 && self.sums.ranks.is_empty()).then(|| Problem {
-            path: "end.json".into(),
-            reason: format!(
+        (counted > said && ranks <= 1 && self.sums.ranks.is_empty()).then(|| {
+            let reason = format!(
                 "it says that there are {said}, and {counted} batches are counted; start the tally over if another \
                  run was written in the place of one"
-            ),
-            severity: Severity::SetAside,
+            );
+            set_aside("end.json".into(), reason)
         })
     }
 
