@@ -14,7 +14,7 @@ const MAX_STEP_SUMS: usize = 1 << 20;
 const MAX_LAYER_SETS: usize = 64;
 
 /// The sums of one layer over all batches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerSums {
     /// The layer's qualified name.
     pub name: String,
@@ -40,16 +40,7 @@ pub struct LayerSums {
 
 impl LayerSums {
     fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            first_batch: u64::MAX,
-            neurons: None,
-            shape_batch: 0,
-            shape_rank: None,
-            effective: 0,
-            dense: 0,
-            updates_by_step: Vec::new(),
-        }
+        Self { name: name.to_owned(), first_batch: u64::MAX, ..Self::default() }
     }
 
     pub fn updates(&self) -> Updates {
