@@ -266,7 +266,7 @@ impl<'a> Examination<'a> {
     }
 
     fn take_manifest(&mut self, manifest: Manifest, file: &str) {
-        for layer in &manifest.layers {
+        for layer in manifest.layers.iter() {
             self.by_name.insert(layer.name.clone(), self.layers.len());
             self.layers.push(LayerDiagnosis {
                 ops_per_update: self.price(&layer.neuron, &layer.reset),

@@ -320,7 +320,7 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
     let samples = run.tally().samples();
     let mut shown = vec![false; seen.len()];
     let mut figures = Vec::new();
-    for entry in run.manifest().iter().flat_map(|manifest| &manifest.layers) {
+    for entry in run.manifest().iter().flat_map(|manifest| manifest.layers.iter()) {
         let mut layer = LayerFigures::new(&entry.name, Some(&entry.neuron), Some(&entry.reset), run);
         layer.shape.clone_from(&entry.shape);
         if let Some(&at) = index.get(entry.name.as_str()) {

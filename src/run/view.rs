@@ -526,7 +526,7 @@ impl Run {
     fn note_misspelt(&mut self) {
         self.misspelt.clear();
         let declared = self.manifest.clone();
-        for layer in declared.iter().flat_map(|manifest| &manifest.layers) {
+        for layer in declared.iter().flat_map(|manifest| manifest.layers.iter()) {
             self.note_spelling("manifest.json", Some(&layer.neuron), Some(&layer.reset), &layer.name);
         }
         for at in 0..self.sums.tally.layers().len() {
