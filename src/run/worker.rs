@@ -87,7 +87,8 @@ impl Pool {
                 Err(_) => break,
             }
         }
-        let kept = if started.len() == threads { threads } else { few(started.len()) };
+        let few = started.len().saturating_sub(LEFT_TO_OTHERS).max(1);
+        let kept = if started.len() == threads { threads } else { few };
         for (gate, thread) in started.drain(kept..) {
             drop(gate);
             // It has done nothing yet, so that its place is free.
@@ -107,11 +108,6 @@ impl Pool {
     pub fn threads(&self) -> usize {
         self.threads
     }
-}
-
-/// How many threads count if the system gives so many and no more.
-fn few(threads: usize) -> usize {
-    threads.saturating_sub(LEFT_TO_OTHERS).max(1)
 }
 
 /// The counting threads as one owner sees them: what it gave them, and what comes back.

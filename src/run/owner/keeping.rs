@@ -143,7 +143,7 @@ impl Owner {
         }
         let id = self.epoch.run.manifest().and_then(|manifest| manifest.id.as_deref());
         self.epoch.acknowledgement.be_of_run(id);
-        if !self.epoch.acknowledgement.is_due(now) || !self.is_in_its_directory() {
+        if self.epoch.acknowledgement.due().is_none_or(|due| now < due) || !self.is_in_its_directory() {
             return;
         }
         if let Err(error) = self.epoch.acknowledgement.write(&self.directory, now) {
