@@ -158,10 +158,7 @@ const CHARACTERS_PER_COLUMN: usize = 4;
 /// Printable text of at most `width` columns, with a few characters per column at most. Longer text loses its middle,
 /// since the ends of qualified names distinguish layers.
 pub fn elide(text: &str, width: usize) -> String {
-    elide_with(text, width, "…")
-}
-
-fn elide_with(text: &str, width: usize, mark: &str) -> String {
+    const MARK: &str = "…";
     let most = width.saturating_mul(CHARACTERS_PER_COLUMN);
     // Does not examine all of a text of megabytes for a few columns.
     let is_long = text.chars().nth(most).is_some();
@@ -171,16 +168,16 @@ fn elide_with(text: &str, width: usize, mark: &str) -> String {
             return text.into_owned();
         }
     }
-    if width <= mark.width() {
-        return mark.chars().take(width).collect();
+    if width <= MARK.width() {
+        return MARK.chars().take(width).collect();
     }
-    let room = width - mark.width();
+    let room = width - MARK.width();
     let tail_room = room.div_ceil(2);
     let (head, tail) = if is_long { (beginning(text, most), end(text, most)) } else { (text, text) };
     let head = fitting(escaped(head).chars(), room - tail_room);
     let mut tail: Vec<char> = fitting(escaped(tail).chars().rev(), tail_room).chars().collect();
     tail.reverse();
-    format!("{head}{mark}{}", tail.into_iter().collect::<String>())
+    format!("{head}{MARK}{}", tail.into_iter().collect::<String>())
 }
 
 /// The first `characters` characters.

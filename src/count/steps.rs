@@ -139,9 +139,9 @@ impl Sink for StepCounter {
         let mut summed = 0;
         self.in_c_order(at, at + (post.len() / size) as u64, |piece, run, counters| {
             let (start, end) = (piece.start as usize * size, piece.end as usize * size);
-            crcs.add(&pre[summed..start], &post[summed..start]);
+            crcs.add(&pre[summed..end], &post[summed..end]);
             let run = usize::try_from(run).unwrap_or(usize::MAX);
-            width.add_changed_summed(&pre[start..end], &post[start..end], run, counters, crcs);
+            width.add_changed(&pre[start..end], &post[start..end], run, counters);
             summed = end;
         });
         crcs.add(&pre[summed..], &post[summed..]);

@@ -355,12 +355,7 @@ fn fortran_trace(
 
 /// Skips the part of a range that is in the first step.
 fn skip_first_step(elements: &mut Elements, step: u64, sink: &dyn Sink) -> Result<(), SnapshotError> {
-    let left = step.saturating_sub(elements.at).min(elements.left);
-    skip(elements, left, sink)
-}
-
-fn skip(elements: &mut Elements, count: u64, sink: &dyn Sink) -> Result<(), SnapshotError> {
-    let mut left = count;
+    let mut left = step.saturating_sub(elements.at).min(elements.left);
     while left > 0 {
         sink.go_on()?;
         let block = left.min(BLOCK as u64);

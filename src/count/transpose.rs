@@ -114,9 +114,7 @@ impl Odometer {
             *index = 0;
         }
     }
-}
 
-impl Odometer {
     /// Copies elements from a window, which holds the range `held` of the Fortran-ordered array, until `gathered` is
     /// full or the next element is outside; returns how many.
     fn gather(&mut self, window: &[u8], held: &Range<u64>, gathered: &mut [u8], size: usize) -> usize {

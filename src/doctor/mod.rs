@@ -215,48 +215,32 @@ fn why_missing(path: &Path) -> String {
 }
 
 fn kind_of(path: &Path) -> PathKind {
-    if is_url(path) {
-        return kind_of_url(path);
-    }
-    let Ok(metadata) = path.metadata() else { return PathKind::Missing };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if metadata.is_file() {
-        return if name.ends_with(".npz") { PathKind::Batch } else { PathKind::Other };
-    }
-    if !metadata.is_dir() {
-        return PathKind::Other;
-    }
-    if is_run(path) {
-        return PathKind::Run;
-    }
-    let is_batch = matches!(classify(&name), EntryName::BatchDirectory(_)) || holds_arrays(path);
-    match () {
-        () if is_batch => PathKind::Batch,
-        () if !runs_inside(path).is_empty() => PathKind::Runs,
-        () => PathKind::Other,
-    }
-}
-
-/// A URL is one of a file where nothing lies below it.
-fn kind_of_url(url: &Path) -> PathKind {
-    let name = url.file_name().unwrap_or_default().to_string_lossy();
-    if storage::refusal(url).is_some() {
+    let as_file = if name.ends_with(".npz") { PathKind::Batch } else { PathKind::Other };
+    if storage::refusal(path).is_some() {
         return PathKind::Missing;
     }
-    if storage::root(url).is_err() {
-        let is_there = url
+    if is_url(path) && storage::root(path).is_err() {
+        // A URL is one of a file where nothing lies below it.
+        let is_there = path
             .parent()
             .is_some_and(|parent| storage::for_path(parent).entry(parent, &name, Interest::Itself).is_some());
-        return match (is_there, name.ends_with(".npz")) {
-            (false, _) => PathKind::Missing,
-            (true, true) => PathKind::Batch,
-            (true, false) => PathKind::Other,
-        };
+        return if is_there { as_file } else { PathKind::Missing };
+    }
+    if !is_url(path) {
+        match path.metadata() {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(metadata) if metadata.is_file() => return as_file,
+            Ok(_) => return PathKind::Other,
+            Err(_) => return PathKind::Missing,
+        }
     }
     match () {
-        () if is_run(url) => PathKind::Run,
-        () if matches!(classify(&name), EntryName::BatchDirectory(_)) || holds_arrays(url) => PathKind::Batch,
-        () if !runs_inside(url).is_empty() => PathKind::Runs,
+        () if is_run(path) => PathKind::Run,
+        () if matches!(classify(&name), EntryName::BatchDirectory(_)) || holds_arrays(path) => {
+            PathKind::Batch
+        }
+        () if !runs_inside(path).is_empty() => PathKind::Runs,
         () => PathKind::Other,
     }
 }

@@ -156,12 +156,6 @@ pub(super) struct Examination<'a> {
     pub(super) findings: Vec<Finding>,
 }
 
-/// A batch that was read: its headers and, where its data were read too, its updates.
-struct ReadBatch {
-    batch: Batch,
-    updates: u128,
-}
-
 impl<'a> Examination<'a> {
     fn new(directory: &'a Path, options: &'a DoctorOptions) -> Self {
         Self {
@@ -272,7 +266,7 @@ impl<'a> Examination<'a> {
     }
 
     fn take_manifest(&mut self, manifest: Manifest, file: &str) {
-        for layer in &manifest.layers {
+        for layer in manifest.layers.iter() {
             self.by_name.insert(layer.name.clone(), self.layers.len());
             self.layers.push(LayerDiagnosis {
                 ops_per_update: self.price(&layer.neuron, &layer.reset),
@@ -342,7 +336,7 @@ impl<'a> Examination<'a> {
         let (id, name) = (job.id, job.name.clone());
         let read = self.read(&self.directory.join(&name));
         let after = look(self.directory, &name).map(|found| found.identity);
-        let contents = read.as_ref().map(|read| contents_of(&read.batch)).map_err(SnapshotError::clone);
+        let contents = read.as_ref().map(|(batch, _)| contents_of(batch)).map_err(SnapshotError::clone);
         let outcome = Outcome { job, after, result: contents, is_whole: read.is_ok() };
         match (ledger.settle(&outcome, Instant::now()), read) {
             (Verdict::SetAside(error), _) => vec![Finding::wrong(name, error)],
@@ -359,8 +353,8 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// Reads the headers of a batch, and the data where that is asked for.
-    fn read(&mut self, path: &Path) -> Result<ReadBatch, SnapshotError> {
+    /// Reads the headers of a batch, and the data where that is asked for; then its updates are returned, too.
+    fn read(&mut self, path: &Path) -> Result<(Batch, u128), SnapshotError> {
         // A fault of this program in one batch must not hide what there is to say about the others.
         catch_unwind(AssertUnwindSafe(|| {
             fault::point("doctor");
@@ -371,14 +365,13 @@ impl<'a> Examination<'a> {
             } else {
                 0
             };
-            Ok(ReadBatch { batch, updates })
+            Ok((batch, updates))
         }))
         .unwrap_or_else(|_| Err(SnapshotError::fault()))
     }
 
     /// Adds a batch that can be counted; returns what the user should know about it all the same.
-    fn take(&mut self, id: BatchId, read: ReadBatch) -> Vec<SnapshotError> {
-        let ReadBatch { batch, updates } = read;
+    fn take(&mut self, id: BatchId, (batch, updates): (Batch, u128)) -> Vec<SnapshotError> {
         self.batches.updates = self.batches.updates.map(|sum| sum + updates);
         self.batches.readable += 1;
         self.batches.samples += u128::from(batch.samples);

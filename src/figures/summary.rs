@@ -276,7 +276,7 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
     let samples = run.tally().samples();
     let mut shown = vec![false; seen.len()];
     let mut figures = Vec::new();
-    for entry in run.manifest().iter().flat_map(|manifest| &manifest.layers) {
+    for entry in run.manifest().iter().flat_map(|manifest| manifest.layers.iter()) {
         let mut layer = LayerFigures::new(&entry.name, Some(&entry.neuron), Some(&entry.reset), run);
         layer.shape.clone_from(&entry.shape);
         if let Some(&at) = index.get(entry.name.as_str()) {
@@ -330,8 +330,8 @@ impl LayerFigures {
 
     fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
         self.sums.samples = samples;
-        self.sums.updates = Some(sums.updates);
-        self.sums.operations = self.ops_per_update.map(|price| sums.updates.times(price));
+        self.sums.updates = Some(sums.updates());
+        self.sums.operations = self.ops_per_update.map(|price| sums.updates().times(price));
         if sums.neurons.is_some() && self.shape != sums.neurons {
             self.shape.clone_from(&sums.neurons);
         }

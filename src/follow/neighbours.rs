@@ -55,25 +55,21 @@ struct NeighbourGroup {
     has_batches: bool,
 }
 
-#[derive(Debug, Default)]
-struct NeighbourGroups(BTreeMap<NeighbourKind, NeighbourGroup>);
+type NeighbourGroups = BTreeMap<NeighbourKind, NeighbourGroup>;
 
-impl NeighbourGroups {
-    fn add(&mut self, kind: NeighbourKind, name: &str, has_batches: bool) {
-        let group = self.0.entry(kind).or_default();
-        group.count += 1;
-        group.has_batches |= has_batches;
-        if group.names.len() < MOST_ALONE {
-            group.names.push(name.to_owned());
-        }
-    }
-
-    fn named(self) -> Vec<Neighbour> {
-        self.0.into_iter().flat_map(|(kind, group)| group.named(kind)).collect()
-    }
+fn all_named(groups: NeighbourGroups) -> Vec<Neighbour> {
+    groups.into_iter().flat_map(|(kind, group)| group.named(kind)).collect()
 }
 
 impl NeighbourGroup {
+    fn add(&mut self, name: &str, has_batches: bool) {
+        self.count += 1;
+        self.has_batches |= has_batches;
+        if self.names.len() < MOST_ALONE {
+            self.names.push(name.to_owned());
+        }
+    }
+
     fn named(self, kind: NeighbourKind) -> Vec<Neighbour> {
         let more = if self.count > MOST_ALONE { self.count - 1 } else { 0 };
         let shown = if more > 0 { 1 } else { self.names.len() };
@@ -156,34 +152,33 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
             && is_reported(misnamed, slip, found)
         {
             let has_batches = !matches!(slip, Slip::Unnumbered | Slip::Document);
-            groups.add(NeighbourKind::Misnamed(slip), &misnamed.name, has_batches);
+            groups.entry(NeighbourKind::Misnamed(slip)).or_default().add(&misnamed.name, has_batches);
         }
     }
     let ranks = || found.iter().filter(|found| found.meaning == EntryName::MisnamedRank);
     // A `rank_0` may hold anything, such as logs; a `rank-…` is meant to be a rank.
     for rank in ranks().filter(|rank| rank.name.starts_with("rank-")) {
-        groups.add(NeighbourKind::MisnamedRank, &rank.name, false);
+        groups.entry(NeighbourKind::MisnamedRank).or_default().add(&rank.name, false);
     }
     let others = ranks().filter(|rank| !rank.name.starts_with("rank-") && rank.shape == Shape::Directory);
     let names = if is_url(directory) { Vec::new() } else { others.map(|rank| rank.name.clone()).collect() };
     for name in those_that(names, |name| nearly_holds_batches(&directory.join(name))) {
-        groups.add(NeighbourKind::MisnamedRank, &name, true);
+        groups.entry(NeighbourKind::MisnamedRank).or_default().add(&name, true);
     }
     let has_batches = found.iter().any(|found| found.meaning.batch().is_some());
-    let is_part = |found: &Found| matches!(found.meaning, EntryName::Manifest(_) | EntryName::End(_));
-    if !is_url(directory) && (has_batches || found.iter().any(is_part)) {
+    if !is_url(directory) && (has_batches || found.iter().any(|found| found.meaning.is_document())) {
         for name in foreign_directories(directory).iter().take(MOST_LOOKED_INTO) {
             let below = directory.join(name);
             match () {
                 () if !has_batches && nearly_holds_batches(&below) => {
-                    groups.add(NeighbourKind::BatchesBelow, name, true)
+                    groups.entry(NeighbourKind::BatchesBelow).or_default().add(name, true)
                 }
-                () if is_run(&below) => groups.add(NeighbourKind::RunBelow, name, false),
+                () if is_run(&below) => groups.entry(NeighbourKind::RunBelow).or_default().add(name, false),
                 () => {}
             }
         }
     }
-    groups.named()
+    all_named(groups)
 }
 
 /// Whether something that looks like a part of a run is reported: a document only if the right one is missing, and a
@@ -207,25 +202,25 @@ pub fn beside_runs(directory: &Path) -> Vec<Neighbour> {
     for (name, leads_to) in links_to_directories(directory) {
         // The target may be followed under its own name, like that of `latest`.
         if leads_to.parent() != Some(&here) && is_run(&leads_to) {
-            groups.add(NeighbourKind::Link, &name, false);
+            groups.entry(NeighbourKind::Link).or_default().add(&name, false);
         }
     }
     let is_run_here = |name: &str| is_run(&directory.join(name));
     let ranks = directories(directory, |meaning| *meaning == EntryName::MisnamedRank);
     for name in those_that(ranks, is_run_here) {
-        groups.add(NeighbourKind::RankAsRun, &name, true);
+        groups.entry(NeighbourKind::RankAsRun).or_default().add(&name, true);
     }
     let names = foreign_directories(directory);
-    if !groups.0.contains_key(&NeighbourKind::RankAsRun) && !names.iter().any(|name| is_run_here(name)) {
+    if !groups.contains_key(&NeighbourKind::RankAsRun) && !names.iter().any(|name| is_run_here(name)) {
         for name in names.iter().take(MOST_LOOKED_INTO) {
             let below = directory.join(name);
             if foreign_directories(&below).iter().take(MOST_LOOKED_INTO).any(|name| is_run(&below.join(name)))
             {
-                groups.add(NeighbourKind::RunsBelow, name, false);
+                groups.entry(NeighbourKind::RunsBelow).or_default().add(name, false);
             }
         }
     }
-    groups.named()
+    all_named(groups)
 }
 
 /// The names for which `is_so` holds. Of very many, only the first are examined; if it holds for all of these, it is

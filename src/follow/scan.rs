@@ -110,11 +110,10 @@ pub fn is_run(directory: &Path) -> bool {
 }
 
 fn holds_part(directory: &Path) -> bool {
-    storage::for_path(directory).any(directory, &mut |name| is_part(&classify(name)))
-}
-
-fn is_part(meaning: &EntryName) -> bool {
-    meaning.batch().is_some() || matches!(meaning, EntryName::Manifest(_) | EntryName::End(_))
+    storage::for_path(directory).any(directory, &mut |name| {
+        let meaning = classify(name);
+        meaning.batch().is_some() || meaning.is_document()
+    })
 }
 
 /// Examines one entry; `None` if it is gone, does not belong to a run, or cannot be examined now. If the directory of

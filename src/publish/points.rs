@@ -172,7 +172,7 @@ impl StartedPoints {
             at: wall,
             step,
             samples: run.tally().samples(),
-            updates: run.tally().layers().iter().map(|layer| layer.updates).collect(),
+            updates: run.tally().layers().iter().map(|layer| layer.updates()).collect(),
             energy_per_op: run.settings().costs.energy_per_op(),
             corrected,
         };

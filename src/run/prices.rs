@@ -1,6 +1,7 @@
 //! The operations of one membrane update of a neuron.
 
 use super::energy::EnergyPerOp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -38,7 +39,7 @@ pub struct Cost {
 }
 
 /// A cost that the user adds: `NEURON:RESET=OPS`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CostRule {
     /// The neuron's class name.
     pub neuron: String,
@@ -82,6 +83,12 @@ impl FromStr for CostRule {
 impl fmt::Display for CostRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}={}", self.neuron, self.reset, self.ops_per_update)
+    }
+}
+
+impl fmt::Debug for CostRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 

@@ -56,9 +56,7 @@ impl Problem {
             Severity::Notice => self.reason.clone(),
         }
     }
-}
 
-impl Problem {
     /// What it has in common with others of its kind: what is wrong, without the names at its end, and what to do.
     pub fn kind(&self) -> (String, String) {
         let (what, rest) = self.reason.split_once(": ").unwrap_or((&self.reason, ""));

@@ -118,14 +118,14 @@ impl More {
 }
 
 /// How many problems of a kind are not listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotListed<'a> {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotListed {
     pub severity: Severity,
     /// Their kind; `None` for all kinds that are not told apart.
-    pub kind: Option<&'a (String, String)>,
+    pub kind: Kind,
     /// How many are about batches.
     pub batches: u64,
-    /// How many are about other files.
+    /// How many are about other files, which every shard sees.
     pub others: u64,
 }
 
@@ -235,13 +235,13 @@ impl Problems {
     }
 
     /// How many problems are not listed, by severity and kind.
-    pub fn not_listed(&self) -> impl Iterator<Item = NotListed<'_>> {
+    pub fn not_listed(&self) -> impl Iterator<Item = NotListed> {
         let groups = self.groups.iter().filter(|(_, group)| group.more() > 0);
         groups.map(|((severity, kind), group)| {
             let batches = group.more.iter().filter(|(name, _)| matches!(name, ProblemPath::Batch(_))).count();
             NotListed {
                 severity: *severity,
-                kind: kind.as_ref(),
+                kind: kind.clone(),
                 batches: group.unnamed.saturating_add(batches as u64),
                 others: (group.more.len() - batches) as u64,
             }

@@ -126,7 +126,7 @@ impl RunSums {
     /// The operations of all priced layers.
     pub fn operations(&self) -> Operations {
         let priced = self.tally.layers().iter().zip(self.history.prices());
-        priced.map(|(layer, &price)| layer.updates.times(price)).sum()
+        priced.map(|(layer, &price)| layer.updates().times(price)).sum()
     }
 }
 
@@ -215,10 +215,7 @@ mod tests {
         assert_eq!(changed(|_| {}), Ok(sums.clone()));
         assert!(changed(|kept| kept.layers.push(Arc::clone(&kept.layers[0]))).is_err(), "a layer twice");
         assert!(changed(|kept| kept.samples += 1).is_err(), "samples in no point");
-        assert!(
-            changed(|kept| Arc::make_mut(&mut kept.layers[0]).updates.dense = 0).is_err(),
-            "more than all"
-        );
+        assert!(changed(|kept| Arc::make_mut(&mut kept.layers[0]).dense = 0).is_err(), "more than all");
         assert!(changed(|kept| kept.layers.truncate(1)).is_err(), "layers that are not there");
     }
 }

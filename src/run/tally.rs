@@ -14,8 +14,7 @@ const MAX_STEP_SUMS: usize = 1 << 20;
 const MAX_LAYER_SETS: usize = 64;
 
 /// The sums of one layer over all batches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "KeptLayer", into = "KeptLayer")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerSums {
     /// The layer's qualified name.
     pub name: String,
@@ -23,70 +22,29 @@ pub struct LayerSums {
     pub first_batch: u64,
     /// One sample's neurons in the batch with the highest number, and of several ranks the highest; `None` where all
     /// arrays were empty.
+    #[serde(rename = "shape")]
     pub neurons: Option<Vec<u64>>,
     /// The number of the batch that `neurons` is from; 0 where there is none.
     pub shape_batch: u64,
     /// The rank of that batch, where it has one.
     pub shape_rank: Option<u32>,
-    pub updates: Updates,
+    /// Two numbers and no [`Updates`], since they stand among the other fields in JSON.
+    #[serde(rename = "updates")]
+    pub(super) effective: u128,
+    #[serde(rename = "dense_updates")]
+    pub(super) dense: u128,
     /// The updates of each time step, over the batches that have it. [`LayerCount::updates_by_step`] says which steps
     /// are left out.
     pub updates_by_step: Vec<u128>,
 }
 
-/// [`LayerSums`] as they are in a file.
-#[derive(Serialize, Deserialize)]
-struct KeptLayer {
-    name: String,
-    first_batch: u64,
-    shape: Option<Vec<u64>>,
-    shape_batch: u64,
-    shape_rank: Option<u32>,
-    updates: u128,
-    dense_updates: u128,
-    updates_by_step: Vec<u128>,
-}
-
-impl From<KeptLayer> for LayerSums {
-    fn from(fields: KeptLayer) -> Self {
-        Self {
-            name: fields.name,
-            first_batch: fields.first_batch,
-            neurons: fields.shape,
-            shape_batch: fields.shape_batch,
-            shape_rank: fields.shape_rank,
-            updates: Updates { effective: fields.updates, dense: fields.dense_updates },
-            updates_by_step: fields.updates_by_step,
-        }
-    }
-}
-
-impl From<LayerSums> for KeptLayer {
-    fn from(sums: LayerSums) -> Self {
-        Self {
-            name: sums.name,
-            first_batch: sums.first_batch,
-            shape: sums.neurons,
-            shape_batch: sums.shape_batch,
-            shape_rank: sums.shape_rank,
-            updates: sums.updates.effective,
-            dense_updates: sums.updates.dense,
-            updates_by_step: sums.updates_by_step,
-        }
-    }
-}
-
 impl LayerSums {
     fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            first_batch: u64::MAX,
-            neurons: None,
-            shape_batch: 0,
-            shape_rank: None,
-            updates: Updates::default(),
-            updates_by_step: Vec::new(),
-        }
+        Self { name: name.to_owned(), first_batch: u64::MAX, ..Self::default() }
+    }
+
+    pub fn updates(&self) -> Updates {
+        Updates { effective: self.effective, dense: self.dense }
     }
 
     /// Takes what a batch says of the layer's place and shape. The order of the batches does not matter.
@@ -113,21 +71,24 @@ impl LayerSums {
         if other.neurons.is_some() {
             self.note(other.shape_id(), other.neurons.as_ref());
         }
-        self.updates += other.updates;
+        self.effective += other.effective;
+        self.dense += other.dense;
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&other.updates_by_step) {
             *sum += updates;
         }
     }
 
     fn add(&mut self, count: &LayerCount) {
-        self.updates += count.into();
+        self.effective += u128::from(count.updates);
+        self.dense += u128::from(count.dense);
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
             *sum += u128::from(updates);
         }
     }
 
     fn remove(&mut self, count: &LayerCount) {
-        self.updates -= count.into();
+        self.effective -= u128::from(count.updates);
+        self.dense -= u128::from(count.dense);
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
             *sum -= u128::from(updates);
         }
@@ -142,7 +103,7 @@ impl LayerSums {
 
     /// Whether a file may hold these sums: none can overflow.
     pub fn is_sound(&self) -> bool {
-        self.updates.is_sound() && self.updates_by_step.iter().all(|&updates| updates <= MAX_SUM)
+        self.updates().is_sound() && self.updates_by_step.iter().all(|&updates| updates <= MAX_SUM)
     }
 }
 
@@ -205,15 +166,11 @@ impl StepLengths {
         self.0.is_empty()
     }
 
-    fn add(&mut self, steps: usize) {
-        self.add_some(steps, 1);
-    }
-
     fn merge(&mut self, other: &Self) {
-        other.0.iter().for_each(|(&steps, &batches)| self.add_some(steps, batches));
+        other.0.iter().for_each(|(&steps, &batches)| self.add(steps, batches));
     }
 
-    fn add_some(&mut self, steps: usize, batches: u64) {
+    fn add(&mut self, steps: usize, batches: u64) {
         let known = self.0.entry(steps).or_default();
         *known = known.saturating_add(batches);
         if self.0.len() > Self::MOST
@@ -233,11 +190,6 @@ impl StepLengths {
             }
         }
         self.0.last_key_value().map_or(0, |(&longest, _)| longest)
-    }
-
-    /// Adds an unknown number of batches, so that their steps stay for good.
-    fn add_unknown(&mut self, steps: usize) {
-        self.add_some(steps, u64::MAX / 2);
     }
 }
 
@@ -276,11 +228,8 @@ impl Tally {
         let lengths = layers.iter().zip(known).map(|(layer, known)| {
             let lengths = match known {
                 Some(known) if !known.is_empty() => StepLengths::from_kept(known),
-                _ => {
-                    let mut unknown = StepLengths::default();
-                    unknown.add_unknown(layer.updates_by_step.len());
-                    unknown
-                }
+                // So many batches that their steps stay for good.
+                _ => StepLengths(BTreeMap::from([(layer.updates_by_step.len(), u64::MAX / 2)])),
             };
             Arc::new(lengths)
         });
@@ -288,7 +237,7 @@ impl Tally {
             lengths: lengths.collect(),
             index: index.into(),
             places: Arc::default(),
-            total: Sums { batches, samples, updates: layers.iter().map(|layer| layer.updates).sum() },
+            total: Sums { batches, samples, updates: layers.iter().map(|layer| layer.updates()).sum() },
             step_sums: layers.iter().map(|layer| layer.updates_by_step.len()).sum(),
             order: 1,
             layers,
@@ -321,7 +270,7 @@ impl Tally {
             self.order += u64::from(id.number < sums.first_batch);
             sums.note(id, shape.neurons.as_ref());
             sums.add(count);
-            Arc::make_mut(&mut self.lengths[layer]).add(count.updates_by_step.len());
+            Arc::make_mut(&mut self.lengths[layer]).add(count.updates_by_step.len(), 1);
         }
         self.drop_steps();
         self.total += batch.into();
@@ -513,10 +462,10 @@ mod tests {
         tally.add(0.into(), &first);
         tally.add(1.into(), &batch(3, &[("b", 5, 6), ("c", 7, 8)]));
         assert_eq!((tally.samples(), tally.batches()), (5, 2));
-        assert_eq!(tally.layers()[1].updates.effective, 7);
+        assert_eq!(tally.layers()[1].effective, 7);
         assert_eq!(*tally.remove(&first), [0, 1]);
         assert_eq!((tally.samples(), tally.batches()), (3, 1));
-        assert_eq!((tally.layers()[0].updates.effective, tally.layers()[1].updates.dense), (0, 6));
+        assert_eq!((tally.layers()[0].effective, tally.layers()[1].dense), (0, 6));
     }
 
     #[test]
@@ -526,7 +475,7 @@ mod tests {
             tally.add(number.into(), &batch(1, &[("a", u64::MAX, u64::MAX)]));
         }
         tally.remove(&batch(1, &[("a", u64::MAX, u64::MAX)]));
-        assert_eq!(tally.layers()[0].updates.effective, 11 * u128::from(u64::MAX));
+        assert_eq!(tally.layers()[0].effective, 11 * u128::from(u64::MAX));
     }
 
     #[test]
@@ -542,7 +491,7 @@ mod tests {
         }
         let steps: usize = tally.layers().iter().map(|layer| layer.updates_by_step.len()).sum();
         assert_eq!(steps, MAX_STEP_SUMS);
-        assert!(tally.layers().iter().all(|layer| layer.updates.effective == 4096));
+        assert!(tally.layers().iter().all(|layer| layer.effective == 4096));
         (0..300).for_each(|number| drop(tally.remove(&made(number))));
         assert!(tally.layers().iter().all(|layer| layer.updates_by_step.iter().all(|&sum| sum == 0)));
     }
@@ -665,7 +614,7 @@ mod tests {
             let found = tally.layers().iter().map(|layer| (layer.name.clone(), layer.updates_by_step.clone()));
             prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), expected);
             for layer in tally.layers() {
-                prop_assert_eq!(layer.updates.effective, layer.updates_by_step.iter().sum::<u128>());
+                prop_assert_eq!(layer.effective, layer.updates_by_step.iter().sum::<u128>());
             }
         }
 

@@ -263,7 +263,7 @@ impl Run {
             } else if BatchName::parse(&path).is_some() && !lost.contains(&path) {
                 self.add_remark(Problem { path, reason, severity: Severity::Notice });
             } else {
-                self.add_problem(Problem { path, reason, severity: Severity::SetAside });
+                self.add_problem(set_aside(path, reason));
             }
         }
         for (rank, written) in progress.counted.written() {
@@ -414,13 +414,12 @@ impl Run {
         let ranks = self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(1);
         let said = self.end().and_then(|end| end.batches)?;
         let counted = self.sums.tally.batches();
-        (counted > said && ranks <= 1 && self.sums.ranks.is_empty()).then(|| Problem {
-            path: "end.json".into(),
-            reason: format!(
+        (counted > said && ranks <= 1 && self.sums.ranks.is_empty()).then(|| {
+            let reason = format!(
                 "it says that there are {said}, but {counted} batches are counted; if another run was written over one, \
                  press r in the dashboard to recount from scratch"
-            ),
-            severity: Severity::SetAside,
+            );
+            set_aside("end.json".into(), reason)
         })
     }
 
@@ -527,7 +526,7 @@ impl Run {
     fn note_misspelt(&mut self) {
         self.misspelt.clear();
         let declared = self.manifest.clone();
-        for layer in declared.iter().flat_map(|manifest| &manifest.layers) {
+        for layer in declared.iter().flat_map(|manifest| manifest.layers.iter()) {
             self.note_spelling("manifest.json", Some(&layer.neuron), Some(&layer.reset), &layer.name);
         }
         for at in 0..self.sums.tally.layers().len() {
@@ -732,7 +731,7 @@ impl Run {
     }
 
     /// How many problems of files are not listed, by severity and kind.
-    pub fn problems_not_listed(&self) -> impl Iterator<Item = NotListed<'_>> {
+    pub fn problems_not_listed(&self) -> impl Iterator<Item = NotListed> {
         self.problems.not_listed()
     }
 

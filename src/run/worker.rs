@@ -45,13 +45,10 @@ struct Ordered {
 
 /// The result of a task.
 pub(super) struct Counted {
-    pub(super) epoch: u64,
-    pub(super) job: Job,
+    pub(super) task: Task,
     /// The state of the file after it was read; `None` if it is gone.
     pub(super) after: Option<Identity>,
     pub(super) result: Result<Read, SnapshotError>,
-    /// The number of the manifest that it was checked against.
-    pub(super) checks: u64,
 }
 
 /// The counting threads. They end when this and all owners that use it are dropped.
@@ -81,7 +78,7 @@ impl Pool {
             let work = move || {
                 if opened.recv().is_ok() {
                     let throttle = priority.apply(hurry);
-                    work(&orders, &offers, &helpers, &mut BacklogBrake { began, throttle });
+                    work(&orders, &offers, &helpers, began, throttle);
                 }
             };
             match std::thread::Builder::new().name(format!("count-{index}")).spawn(work) {
@@ -90,7 +87,8 @@ impl Pool {
                 Err(_) => break,
             }
         }
-        let kept = if started.len() == threads { threads } else { few(started.len()) };
+        let few = started.len().saturating_sub(LEFT_TO_OTHERS).max(1);
+        let kept = if started.len() == threads { threads } else { few };
         for (gate, thread) in started.drain(kept..) {
             drop(gate);
             // It has done nothing yet, so that its place is free.
@@ -110,11 +108,6 @@ impl Pool {
     pub fn threads(&self) -> usize {
         self.threads
     }
-}
-
-/// How many threads count if the system gives so many and no more.
-fn few(threads: usize) -> usize {
-    threads.saturating_sub(LEFT_TO_OTHERS).max(1)
 }
 
 /// The counting threads as one owner sees them: what it gave them, and what comes back.
@@ -169,29 +162,25 @@ enum Work {
     Help(Offer),
 }
 
-/// Holds counting back for batches that were written before the threads started.
-struct BacklogBrake {
+fn work(
+    orders: &Receiver<Ordered>,
+    offers: &Receiver<Offer>,
+    helpers: &Helpers,
     began: SystemTime,
-    throttle: Throttle,
-}
-
-impl BacklogBrake {
-    /// How long to wait before a task is begun.
-    fn pause_before(&mut self, task: &Task) -> Option<Duration> {
-        if task.job.identity.modified < self.began { self.throttle.due() } else { None }
-    }
-}
-
-fn work(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, helpers: &Helpers, backlog: &mut BacklogBrake) {
+    mut throttle: Throttle,
+) {
     let mut scratch = Scratch::default();
     let mut done = Done::default();
     while let Some(work) = next(orders, offers, &mut done) {
         match work {
             Work::Batch(order) => {
                 let Ordered { task, current, reply } = order;
-                if let Some(pause) = backlog.pause_before(&task) {
+                // Batches that were written after the threads started are never held back.
+                if task.job.identity.modified < began
+                    && let Some(pause) = throttle.due()
+                {
                     done.hand_in();
-                    backlog.throttle.pause(pause);
+                    throttle.pause(pause);
                 }
                 let started = Instant::now();
                 let counted = count(task, &current, helpers, &mut scratch);
@@ -253,19 +242,18 @@ impl Done {
 }
 
 fn count(task: Task, current: &AtomicU64, helpers: &Helpers, scratch: &mut Scratch) -> Counted {
-    let Task { epoch, job, directory, manifest, checks } = task;
-    if epoch < current.load(Ordering::Relaxed) {
+    if task.epoch < current.load(Ordering::Relaxed) {
         let result = Err(SnapshotError::new("it was to be counted for an earlier tally", "wait"));
-        return Counted { epoch, job, after: None, result, checks };
+        return Counted { task, after: None, result };
     }
-    let path = directory.join(&job.name);
+    let path = task.directory.join(&task.job.name);
     let started = Instant::now();
     // A fault of this program in one batch must not end a run of days.
-    let result = catch_unwind(AssertUnwindSafe(|| read(&path, manifest.as_deref(), helpers, scratch)))
+    let result = catch_unwind(AssertUnwindSafe(|| read(&path, task.manifest.as_deref(), helpers, scratch)))
         .unwrap_or_else(|_| Err(SnapshotError::fault()));
     tracing::debug!(?path, took = ?started.elapsed(), whole = result.is_ok(), "read");
-    let after = look(&directory, &job.name).map(|found| found.identity);
-    Counted { epoch, job, after, result, checks }
+    let after = look(&task.directory, &task.job.name).map(|found| found.identity);
+    Counted { task, after, result }
 }
 
 fn read(

@@ -52,15 +52,6 @@ impl Deref for Layers {
     }
 }
 
-impl<'a> IntoIterator for &'a Layers {
-    type Item = &'a LayerEntry;
-    type IntoIter = std::slice::Iter<'a, LayerEntry>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.entries.iter()
-    }
-}
-
 impl Serialize for Layers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.entries.serialize(serializer)

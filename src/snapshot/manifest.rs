@@ -7,7 +7,6 @@ use super::npy::MAX_AXES;
 use super::{Layers, SnapshotError};
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 use std::fmt;
 
 const VERSION: u64 = 1;
@@ -72,17 +71,6 @@ impl LayerShape {
             size_of::<Self>() + layer.name.len() + axes * size_of::<u64>()
         };
         layers.iter().map(bytes).sum()
-    }
-}
-
-impl Manifest {
-    /// Whether a later manifest must be that of another model: it has another name or producer, or none of the
-    /// layers.
-    pub fn is_of_another_model(&self, later: &Self) -> bool {
-        let names: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
-        let has_layers = !self.layers.is_empty() && !later.layers.is_empty();
-        let has_none = !later.layers.iter().any(|layer| names.contains(layer.name.as_str()));
-        (&self.run, &self.producer) != (&later.run, &later.producer) || (has_layers && has_none)
     }
 }
 
@@ -238,7 +226,15 @@ impl Manifest {
         }
     }
 
-    /// Fails if a layer is in it twice.
+    /// Whether a later manifest must be that of another model: it has another name or producer, or none of the
+    /// layers.
+    pub fn is_of_another_model(&self, later: &Self) -> bool {
+        let has_layers = !self.layers.is_empty() && !later.layers.is_empty();
+        let has_none = later.layers.iter().all(|layer| self.layers.place(&layer.name).is_none());
+        (&self.run, &self.producer) != (&later.run, &later.producer) || (has_layers && has_none)
+    }
+
+    /// The first layer that is in it twice.
     pub fn layer_twice(&self) -> Option<&str> {
         self.layers.twice()
     }
@@ -290,7 +286,7 @@ impl Manifest {
 
     /// In what the manifest of a rank differs from the run's; `None` if they agree.
     pub fn contradiction(&self, of_run: &Self) -> Option<String> {
-        for layer in &self.layers {
+        for layer in self.layers.iter() {
             let name = quoted(&layer.name);
             let Some(other) = of_run.layers.named(&layer.name) else {
                 return Some(format!("layer {name} is not in the run's"));

@@ -103,6 +103,11 @@ impl EntryName {
             _ => None,
         }
     }
+
+    /// Whether it is a manifest or an end, the run's or a rank's.
+    pub fn is_document(&self) -> bool {
+        matches!(self, Self::Manifest(_) | Self::End(_))
+    }
 }
 
 /// Classifies the name of an entry of a run's directory, or of a rank's directory.

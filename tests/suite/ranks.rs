@@ -171,7 +171,7 @@ fn directories_and_prefixes_are_one_run_and_numbers_are_those_of_their_ranks() {
     fs::write(run.path().join("rank-0/batch-0.npz"), support::archive_bytes(&changed, Archive::Stored))
         .expect("written again");
     follower.until("the new count", |run| {
-        run.tally().layers()[0].updates.effective == u128::from(6 * SMALL.0 + 4)
+        run.tally().layers()[0].updates().effective == u128::from(6 * SMALL.0 + 4)
     });
     let ranks = follower.summary().ranks;
     assert_eq!(

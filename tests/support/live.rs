@@ -3,9 +3,8 @@
 use super::{SMALL, settings};
 use crossbeam_channel::Receiver;
 use neurotop::figures::Summary;
-use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
-use neurotop::run::{Keeping, Mode, News, Priority, Run, StatePlace, Watch, WatchOptions};
+use neurotop::run::{Mode, News, Run, StatePlace, Watch, WatchOptions};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -27,15 +26,8 @@ impl Live {
 
     pub fn start_with(directory: &Path, poll: Option<Duration>) -> Self {
         let settings = settings("test", true);
-        let options = WatchOptions {
-            mode: Mode::Live,
-            shard: Shard::WHOLE,
-            poll,
-            settle: Duration::from_millis(400),
-            threads: 2,
-            priority: Priority::Normal,
-            keeping: Keeping::Nothing,
-        };
+        let settle = Duration::from_millis(400);
+        let options = WatchOptions { poll, settle, ..WatchOptions::unkept(Mode::Live, 2) };
         let watch = Watch::start(directory, settings, options, &StatePlace::Nowhere, Publisher::none());
         let watch = watch.expect("threads");
         let (news, run) = (watch.views().news(), Arc::clone(&watch.runs().shown().run));

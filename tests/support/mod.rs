@@ -9,7 +9,6 @@ pub mod watch;
 
 use half::f16;
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, ShapeBuilder, Slice};
-use ndarray_npy::WriteNpyExt;
 use neurotop::run::Settings;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -378,11 +377,4 @@ pub fn write_zeros(path: &Path, shape: [usize; 3]) {
     let mut file = File::create(path).expect("a file");
     file.write_all(&header).expect("a header");
     file.set_len((header.len() + 8 * shape.iter().product::<usize>()) as u64).expect("a hole");
-}
-
-/// The bytes of a scalar as `ndarray-npy` writes it.
-pub fn scalar_npy(value: i64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    ndarray::arr0(value).write_npy(&mut bytes).expect("a scalar");
-    bytes
 }

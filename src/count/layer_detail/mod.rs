@@ -9,7 +9,6 @@ pub use potentials::{FiniteRange, Potentials};
 
 use crate::count::{Scratch, changes, each_block};
 use crate::snapshot::{Array, Batch, BatchLayer, Form, Manifest, SnapshotError, elements};
-use potentials::Statistics;
 use rates::RateCounter;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,13 +84,13 @@ fn rates(
 }
 
 fn potentials(post: &Array, scratch: &mut Scratch, cancel: &AtomicBool) -> Result<Potentials, SnapshotError> {
-    let mut statistics = Statistics::default();
+    let mut potentials = Potentials::default();
     each_block(post, scratch, |width, block| {
         go_on(cancel)?;
-        statistics.add(width, block);
+        potentials.add(width, block);
         Ok(())
     })?;
-    Ok(statistics.finish())
+    Ok(potentials.finish())
 }
 
 fn go_on(cancel: &AtomicBool) -> Result<(), SnapshotError> {

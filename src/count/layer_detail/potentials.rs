@@ -4,7 +4,7 @@ use super::histogram::Buckets;
 use crate::count::Width;
 
 /// The distribution of the potentials of a layer in one batch, after each step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Potentials {
     /// The number of elements.
     pub count: u64,
@@ -44,39 +44,7 @@ impl Potentials {
             None => vec![0; bins],
         }
     }
-}
 
-/// Accumulates the figures block by block.
-#[derive(Debug)]
-pub(super) struct Statistics {
-    count: u64,
-    finite: u64,
-    nan: u64,
-    positive_infinity: u64,
-    at_rest: u64,
-    min: f64,
-    max: f64,
-    mean: f64,
-    buckets: Buckets,
-}
-
-impl Default for Statistics {
-    fn default() -> Self {
-        Self {
-            count: 0,
-            finite: 0,
-            nan: 0,
-            positive_infinity: 0,
-            at_rest: 0,
-            min: f64::INFINITY,
-            max: f64::NEG_INFINITY,
-            mean: 0.0,
-            buckets: Buckets::default(),
-        }
-    }
-}
-
-impl Statistics {
     /// Adds a block of elements in native byte order. Integers beyond 2^53 are rounded to the nearest float.
     pub(super) fn add(&mut self, width: Width, block: &[u8]) {
         match width {
@@ -112,7 +80,9 @@ impl Statistics {
 
     fn add_values(&mut self, values: impl ExactSizeIterator<Item = f64> + Clone) {
         // Local variables, so that the compiler keeps them in registers.
-        let (mut finite, mut sum, mut at_rest, mut min, mut max) = (0, 0.0, 0, self.min, self.max);
+        let (mut finite, mut sum, mut at_rest) = (0, 0.0, 0);
+        let (mut min, mut max) =
+            self.range.map_or((f64::INFINITY, f64::NEG_INFINITY), |range| (range.min, range.max));
         for value in values.clone() {
             if value.is_finite() {
                 finite += 1;
@@ -124,43 +94,35 @@ impl Statistics {
             } else {
                 self.nan += u64::from(value.is_nan());
                 self.positive_infinity += u64::from(value == f64::INFINITY);
+                self.negative_infinity += u64::from(value == f64::NEG_INFINITY);
             }
         }
-        (self.min, self.max) = (min, max);
         self.at_rest += at_rest;
         self.count += values.len() as u64;
-        self.add_to_mean(finite, sum, values);
+        if finite > 0 {
+            let mean = self.new_mean(finite, sum, values);
+            self.range = Some(FiniteRange { min, max, mean });
+            self.finite += finite;
+        }
     }
 
     /// The weighted mean of means, which neither a long sum of small numbers nor a sum of huge numbers spoils.
-    fn add_to_mean(&mut self, finite: u64, sum: f64, values: impl Iterator<Item = f64>) {
-        if finite == 0 {
-            return;
-        }
+    fn new_mean(&self, finite: u64, sum: f64, values: impl Iterator<Item = f64>) -> f64 {
         let mean = if sum.is_finite() {
             sum / finite as f64
         } else {
             values.filter(|value| value.is_finite()).map(|value| value / finite as f64).sum()
         };
         let weight = finite as f64 / (self.finite + finite) as f64;
-        self.mean = self.mean * (1.0 - weight) + mean * weight;
-        self.finite += finite;
+        self.range.map_or(0.0, |range| range.mean) * (1.0 - weight) + mean * weight
     }
 
-    pub(super) fn finish(self) -> Potentials {
-        let Self { count, finite, nan, positive_infinity, at_rest, min, max, mean, buckets } = self;
-        // Rounding must not move the mean of equal potentials out of their range.
-        let range = (finite > 0).then(|| FiniteRange { min, max, mean: mean.clamp(min, max) });
-        Potentials {
-            count,
-            finite,
-            nan,
-            positive_infinity,
-            negative_infinity: count - finite - nan - positive_infinity,
-            at_rest,
-            range,
-            buckets,
+    /// Rounding must not move the mean of equal potentials out of their range.
+    pub(super) fn finish(mut self) -> Self {
+        if let Some(FiniteRange { min, max, mean }) = &mut self.range {
+            *mean = mean.clamp(*min, *max);
         }
+        self
     }
 }
 
@@ -190,7 +152,7 @@ mod tests {
     }
 
     fn potentials_of(blocks: &[&[f64]]) -> Potentials {
-        let mut statistics = Statistics::default();
+        let mut statistics = Potentials::default();
         for block in blocks {
             let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_ne_bytes()).collect();
             statistics.add(Width::F64, &bytes);

@@ -277,7 +277,7 @@ fn milliseconds(time: Duration) -> u32 {
 }
 
 /// See the head of this file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ledger {
     settle: Duration,
     entries: BTreeMap<BatchName, BatchEntry>,
@@ -304,22 +304,7 @@ pub struct Ledger {
 impl Ledger {
     /// An empty ledger. `settle` is how long an unreadable batch must stay unchanged before it is set aside.
     pub fn new(settle: Duration) -> Self {
-        Self {
-            settle,
-            entries: BTreeMap::new(),
-            gone: Gone::default(),
-            in_figures: 0,
-            lowest: None,
-            shapes: ShapeSets::default(),
-            ready: BTreeSet::new(),
-            waiting: HashSet::new(),
-            counted_as: HashMap::new(),
-            unverified: VecDeque::new(),
-            reading: 0,
-            account: Account::default(),
-            ranks: BTreeMap::new(),
-            changed_ranks: BTreeSet::new(),
-        }
+        Self { settle, ..Self::default() }
     }
 
     /// A ledger in which these batches are already counted.
@@ -368,7 +353,9 @@ impl Ledger {
             self.waiting.insert(name);
         }
         self.entries.insert(name, entry);
-        self.count_seen(name);
+        for account in self.accounts_of(name) {
+            account.seen += 1;
+        }
         self.account_for(name, true);
     }
 
@@ -1141,12 +1128,6 @@ impl Ledger {
             self.ranks.entry(rank).or_default()
         });
         std::iter::once(&mut self.account).chain(of_rank)
-    }
-
-    fn count_seen(&mut self, name: BatchName) {
-        for account in self.accounts_of(name) {
-            account.seen += 1;
-        }
     }
 
     /// Adds an entry to the accounts, or removes it.

@@ -72,11 +72,6 @@ impl Acknowledgement {
         self.changed.then_some(self.not_before)
     }
 
-    /// Whether it is time to write.
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.due().is_some_and(|due| now >= due)
-    }
-
     /// Writes the numbers into the run's directory, readable by whoever may read this user's files: the producer may
     /// run as another user.
     ///

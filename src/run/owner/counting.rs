@@ -39,10 +39,10 @@ impl Owner {
     pub(super) fn settle(&mut self, counted: Counted) {
         fault::point("run");
         self.workers.took_back();
-        if counted.epoch != self.epoch.number() {
+        let Counted { task: Task { epoch, job, checks, .. }, after, result } = counted;
+        if epoch != self.epoch.number() {
             return;
         }
-        let Counted { job, after, result, checks, .. } = counted;
         let Some(name) = BatchName::parse(&job.name) else { return };
         if result.is_err() && checks != self.checks {
             // The manifest that it was checked against has changed since.
@@ -144,7 +144,8 @@ impl Owner {
     /// Says a remark that many counted batches share once, for the first of them by name, whatever the order in which
     /// they are counted.
     fn note_remark(&mut self, batch: BatchName, remark: &SnapshotError) {
-        let notice = notice_of(batch, remark);
+        let (path, reason) = (batch.to_string(), remark.to_string());
+        let notice = Problem { path, reason, severity: Severity::Notice };
         match self.epoch.known_remarks.entry(notice.kind()) {
             Entry::Vacant(first) => {
                 first.insert((batch, notice.clone()));
@@ -206,9 +207,4 @@ impl Owner {
         firsts.values().for_each(|(name, shapes)| sets.add(*name, shapes));
         sets
     }
-}
-
-/// What is noticed of a batch that counts.
-fn notice_of(batch: BatchName, remark: &SnapshotError) -> Problem {
-    Problem { path: batch.to_string(), reason: remark.to_string(), severity: Severity::Notice }
 }

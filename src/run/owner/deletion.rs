@@ -20,12 +20,6 @@ pub(super) struct Deletions {
     has_begun: bool,
 }
 
-/// A batch that is not deleted, and why.
-pub(super) struct Left {
-    pub(super) batch: BatchName,
-    pub(super) error: SnapshotError,
-}
-
 impl Deletions {
     /// Whether this is the first call.
     pub(super) fn is_first(&mut self) -> bool {
@@ -48,13 +42,14 @@ impl Deletions {
         self.directories.front().map(|(due, _)| *due)
     }
 
-    /// Deletes the batches that are due and still safe. Returns the deleted ones, and those that are left for a reason.
+    /// Deletes the batches that are due and still safe. Returns the deleted ones, and those that are left, each with the
+    /// reason.
     pub(super) fn delete_due(
         &mut self,
         directory: &Path,
         now: Instant,
         is_safe: impl Fn(&CountedBatch) -> bool,
-    ) -> (Vec<BatchName>, Vec<Left>) {
+    ) -> (Vec<BatchName>, Vec<(BatchName, SnapshotError)>) {
         let mut due = std::mem::take(&mut self.files);
         let rested = self.directories.partition_point(|(due, _)| *due <= now);
         due.extend(self.directories.drain(..rested).map(|(_, batch)| batch));
@@ -64,7 +59,7 @@ impl Deletions {
             match delete(directory, batch) {
                 Ok(true) => deleted.push(batch.0),
                 Ok(false) => {}
-                Err(why) => left.push(why),
+                Err(why) => left.push((batch.0, why)),
             }
         }
         (deleted, left)
@@ -72,7 +67,7 @@ impl Deletions {
 }
 
 /// Deletes a batch if it is as it was counted; returns whether it was.
-fn delete(directory: &Path, (batch, identity): &CountedBatch) -> Result<bool, Left> {
+fn delete(directory: &Path, (batch, identity): &CountedBatch) -> Result<bool, SnapshotError> {
     let name = batch.to_string();
     let (what, advice) = match prune(directory, &name, identity) {
         Ok(Pruned::Deleted) => {
@@ -92,7 +87,7 @@ fn delete(directory: &Path, (batch, identity): &CountedBatch) -> Result<bool, Le
             (what, "give this user permission to write into the run's directory")
         }
     };
-    Err(Left { batch: *batch, error: SnapshotError::new(what, advice) })
+    Err(SnapshotError::new(what, advice))
 }
 
 #[cfg(test)]

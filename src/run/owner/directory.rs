@@ -295,10 +295,7 @@ impl Owner {
     /// Reports what looks like a part of the run and is not counted. If there is no batch at all, and a neighbour seems
     /// to hold some, it is set aside: nothing else can be the run.
     pub(super) fn note_neighbours(&mut self, found: &[Found]) {
-        let is_part = |found: &Found| {
-            found.meaning.batch().is_some()
-                || matches!(found.meaning, EntryName::Manifest(_) | EntryName::End(_))
-        };
+        let is_part = |found: &Found| found.meaning.batch().is_some() || found.meaning.is_document();
         let mut neighbours = beside_run(&self.directory, found);
         if !found.iter().any(is_part) {
             neighbours.extend(beside_runs(&self.directory));
@@ -364,9 +361,8 @@ impl Owner {
             return self.ask_for_scan();
         }
         // A manifest must be read before a batch is taken for one of its run.
-        let (documents, others): (Vec<_>, Vec<_>) = names
-            .into_iter()
-            .partition(|(name, _)| matches!(classify(name), EntryName::Manifest(_) | EntryName::End(_)));
+        let (documents, others): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|(name, _)| classify(name).is_document());
         if !documents.is_empty() {
             documents.iter().for_each(|(name, whole)| self.look_at(name, *whole));
             self.read_documents(Instant::now());
@@ -387,9 +383,7 @@ impl Owner {
             None if BatchName::parse(name).is_some_and(|name| self.epoch.ledger.note_gone(name)) => {
                 self.ask_for_scan();
             }
-            None if matches!(classify(name), EntryName::Manifest(_) | EntryName::End(_)) => {
-                self.ask_for_scan();
-            }
+            None if classify(name).is_document() => self.ask_for_scan(),
             None if matches!(classify(name), EntryName::Rank(_)) => {
                 if let Some(watcher) = &mut self.watcher {
                     watcher.forget(name);

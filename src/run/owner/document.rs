@@ -5,16 +5,6 @@ use crate::snapshot::{SnapshotError, check_document, read_document};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The result of reading a document.
-pub(super) enum DocumentReading<T> {
-    /// Nothing new.
-    Nothing,
-    /// It was read.
-    Parsed(T),
-    /// It cannot be read, and has stopped changing.
-    Failed(SnapshotError),
-}
-
 /// The state of one document.
 pub(super) struct RunDocument {
     settle: Duration,
@@ -94,39 +84,32 @@ impl RunDocument {
         self.state == DocumentState::Failing
     }
 
-    /// Reads it if it is new or changed. A failure is reported only once the file has stopped changing.
+    /// Reads it if it is new or changed; `None` if there is nothing new. A failure is reported only once the file has
+    /// stopped changing.
     pub(super) fn read<T>(
         &mut self,
         path: &Path,
         now: Instant,
         parse: impl Fn(&[u8]) -> Result<T, SnapshotError>,
-    ) -> DocumentReading<T> {
+    ) -> Option<Result<T, SnapshotError>> {
         let rested = self.quiet || now.duration_since(self.changed_at) >= self.settle;
         match self.state {
-            DocumentState::Absent | DocumentState::Done => return DocumentReading::Nothing,
-            DocumentState::Failing if !rested => return DocumentReading::Nothing,
+            DocumentState::Absent | DocumentState::Done => return None,
+            DocumentState::Failing if !rested => return None,
             DocumentState::Unread | DocumentState::Failing => {}
         }
         let bytes = check_document(self.shape).and_then(|()| read_document(path));
-        match bytes.and_then(|bytes| parse(&bytes)) {
-            Ok(parsed) => {
-                self.state = DocumentState::Done;
-                DocumentReading::Parsed(parsed)
-            }
+        let parsed = bytes.and_then(|bytes| parse(&bytes));
+        self.state = DocumentState::Done;
+        match &parsed {
             // It is read again when it is next seen, even if unchanged.
-            Err(error) if error.is_passing() => {
-                self.state = DocumentState::Done;
-                self.identity = None;
-                DocumentReading::Failed(error)
-            }
-            Err(error) if rested => {
-                self.state = DocumentState::Done;
-                DocumentReading::Failed(error)
-            }
-            Err(_) => {
+            Err(error) if error.is_passing() => self.identity = None,
+            Err(_) if !rested => {
                 self.state = DocumentState::Failing;
-                DocumentReading::Nothing
+                return None;
             }
+            Ok(_) | Err(_) => {}
         }
+        Some(parsed)
     }
 }

@@ -1,7 +1,6 @@
 //! Reads the manifests and ends of a run and its ranks, and checks what is counted against them.
 
 use super::Owner;
-use super::document::DocumentReading;
 use super::rank_documents::{DocumentKind, RankDocument, RankEnds};
 use super::resume::{BEGUN_AGAIN, REPLACED};
 use crate::follow::{Found, look};
@@ -80,21 +79,21 @@ impl Owner {
     pub(super) fn read_documents(&mut self, now: Instant) {
         let path = self.directory.join("manifest.json");
         match self.epoch.manifest_document.read(&path, now, parse_manifest) {
-            DocumentReading::Nothing => {}
-            DocumentReading::Parsed(Ok(manifest)) => self.take_own_manifest(manifest),
-            DocumentReading::Parsed(Err(newer)) => self.refuse("manifest.json", newer),
-            DocumentReading::Failed(error) => self.problem("manifest.json".into(), error),
+            None => {}
+            Some(Ok(Ok(manifest))) => self.take_own_manifest(manifest),
+            Some(Ok(Err(newer))) => self.refuse("manifest.json", newer),
+            Some(Err(error)) => self.problem("manifest.json".into(), error),
         }
         let path = self.directory.join("end.json");
         match self.epoch.end_document.read(&path, now, End::parse) {
-            DocumentReading::Nothing => {}
-            DocumentReading::Parsed(end) => {
+            None => {}
+            Some(Ok(end)) => {
                 self.epoch.has_ended = true;
                 log::end(None);
                 self.change().solve("end.json");
                 self.change().take_end(Some(end));
             }
-            DocumentReading::Failed(error) => {
+            Some(Err(error)) => {
                 self.problem("end.json".into(), error);
                 self.change().take_end(Some(End::default()));
             }
@@ -117,14 +116,14 @@ impl Owner {
     pub(super) fn read_rank_manifest(&mut self, of: RankDocument, now: Instant) {
         let directory = Arc::clone(&self.directory);
         let manifest = match self.epoch.rank_documents.read(&of, &directory, now, parse_manifest) {
-            DocumentReading::Nothing => return,
-            DocumentReading::Parsed(Ok(manifest)) => manifest,
-            DocumentReading::Parsed(Err(newer))
+            None => return,
+            Some(Ok(Ok(manifest))) => manifest,
+            Some(Ok(Err(newer)))
                 if self.epoch.run.manifest().is_none() && self.epoch.manifest_document.is_absent() =>
             {
                 return self.refuse(&of.name, newer);
             }
-            DocumentReading::Parsed(Err(error)) | DocumentReading::Failed(error) => {
+            Some(Ok(Err(error))) | Some(Err(error)) => {
                 return self.problem(of.name, error);
             }
         };
@@ -145,12 +144,12 @@ impl Owner {
     pub(super) fn read_rank_end(&mut self, of: &RankDocument, now: Instant) {
         let directory = Arc::clone(&self.directory);
         let end = match self.epoch.rank_documents.read(of, &directory, now, End::parse) {
-            DocumentReading::Nothing => return,
-            DocumentReading::Parsed(end) => {
+            None => return,
+            Some(Ok(end)) => {
                 self.change().solve(&of.name);
                 Some(end)
             }
-            DocumentReading::Failed(error) => {
+            Some(Err(error)) => {
                 self.problem(of.name.clone(), error);
                 None
             }

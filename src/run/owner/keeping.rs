@@ -2,7 +2,6 @@
 
 use super::Owner;
 use super::checkpoint::CountedBatch;
-use super::deletion::Left;
 use super::epoch::Epoch;
 use super::keep::Saved;
 use crate::follow::prune_leftovers;
@@ -104,7 +103,7 @@ impl Owner {
         let is_safe = |(name, identity): &CountedBatch| ledger.may_be_deleted(*name, identity);
         let (deleted, left) = self.epoch.deletions.delete_due(&self.directory, now, is_safe);
         self.epoch.ledger.note_deleted(deleted);
-        for Left { batch, error } in left {
+        for (batch, error) in left {
             self.notice(batch.to_string(), error);
         }
     }
@@ -144,7 +143,7 @@ impl Owner {
         }
         let id = self.epoch.run.manifest().and_then(|manifest| manifest.id.as_deref());
         self.epoch.acknowledgement.be_of_run(id);
-        if !self.epoch.acknowledgement.is_due(now) || !self.is_in_its_directory() {
+        if self.epoch.acknowledgement.due().is_none_or(|due| now < due) || !self.is_in_its_directory() {
             return;
         }
         if let Err(error) = self.epoch.acknowledgement.write(&self.directory, now) {

@@ -1,6 +1,6 @@
 //! The documents of ranks: which of them are new or changed, and what the ends say together.
 
-use super::document::{DocumentReading, RunDocument};
+use super::document::RunDocument;
 use crate::follow::{Found, Shape};
 use crate::snapshot::{End, EntryName, SnapshotError};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -16,7 +16,6 @@ pub(super) struct RankDocument {
     pub(super) kind: DocumentKind,
 }
 
-/// What a document of a rank is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DocumentKind {
     Manifest,
@@ -134,8 +133,8 @@ impl RankDocuments {
         directory: &Path,
         now: Instant,
         parse: impl Fn(&[u8]) -> Result<T, SnapshotError>,
-    ) -> DocumentReading<T> {
-        let Some(document) = self.documents.get_mut(of) else { return DocumentReading::Nothing };
+    ) -> Option<Result<T, SnapshotError>> {
+        let document = self.documents.get_mut(of)?;
         let reading = document.read(&directory.join(&of.name), now, parse);
         if !document.is_unread() {
             self.unread.remove(of);

@@ -3,9 +3,9 @@
 //! The sums are a fold over [`RunSums::merge`]; what is left to do here is to refuse parts that are not of one run, and to
 //! have of the documents and problems what one pass would have.
 
-use super::{MoreProblems, RunPart};
+use super::RunPart;
 use crate::follow::{Account, Shard};
-use crate::run::problem_list::Kind;
+use crate::run::problem_list::{Kind, NotListed};
 use crate::run::run_sums::RunSums;
 use crate::run::state::KnownManifest;
 use crate::run::{Ended, FirstBatches, Problem, Run, Settings, Severity};
@@ -147,8 +147,8 @@ impl Merge {
     }
 
     /// Every batch is in one shard, while each shard sees all other files.
-    fn add_more_problems(&mut self, more: &[MoreProblems]) {
-        for MoreProblems { severity, kind, batches, others } in more {
+    fn add_more_problems(&mut self, more: &[NotListed]) {
+        for NotListed { severity, kind, batches, others } in more {
             let known = self.more_problems.entry((*severity, kind.clone())).or_default();
             *known = (known.0.saturating_add(*batches), known.1.max(*others));
         }

@@ -12,19 +12,18 @@ pub use merge::{Merge, Merged};
 use super::exported::{from_json, read_bytes};
 use super::layer_updates::LayerUpdates;
 use super::prices::{CostRule, Costs, LayerDefaults};
-use super::problem_list::{Kind, NotListed};
+use super::problem_list::NotListed;
 use super::run_sums::RunSums;
 use super::series::{History, Point, are_in_place};
 use super::sums::{MAX_SUM, Operations, Sums};
 use super::tally::{LayerSums, Tally};
-use super::{FirstBatches, Problem, Run, Settings, Severity};
+use super::{FirstBatches, Problem, Run, Settings};
 use crate::follow::{Account, Shard};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::text::shown;
 use anyhow::{Context, anyhow, bail, ensure};
 use rank::RankPart;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -63,25 +62,7 @@ pub struct RunPart {
     problems: Vec<Problem>,
     /// How many more problems there are, by kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    more_problems: Vec<MoreProblems>,
-}
-
-/// Problems of a kind that are not listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct MoreProblems {
-    severity: Severity,
-    /// What they have in common, and what to do; nothing where that is not told apart.
-    kind: Kind,
-    /// How many are about batches of the shard.
-    batches: u64,
-    /// How many are about other files, which every shard sees.
-    others: u64,
-}
-
-impl From<NotListed<'_>> for MoreProblems {
-    fn from(NotListed { severity, kind, batches, others }: NotListed<'_>) -> Self {
-        Self { severity, kind: kind.cloned(), batches, others }
-    }
+    more_problems: Vec<NotListed>,
 }
 
 /// The program that made a part.
@@ -109,23 +90,10 @@ struct PartRun {
 /// What the user said of layers, on the command line and in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Rules {
-    cost: Vec<CostFields>,
+    /// Not checked yet.
+    cost: Vec<CostRule>,
     neuron: Vec<String>,
     reset: Vec<String>,
-}
-
-/// The cost of one update, not checked yet.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct CostFields {
-    neuron: String,
-    reset: String,
-    ops_per_update: u64,
-}
-
-impl fmt::Debug for CostFields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}={}", self.neuron, self.reset, self.ops_per_update)
-    }
 }
 
 /// The points of a series, without the sums of their layers.
@@ -207,7 +175,7 @@ impl RunPart {
             first_lacking: name(first.lacking),
             ranks: run.ranks().all().map(|(rank, known)| RankPart::new(rank, known, tally)).collect(),
             problems: run.problems_of_files().cloned().collect(),
-            more_problems: run.problems_not_listed().map(MoreProblems::from).collect(),
+            more_problems: run.problems_not_listed().collect(),
         }
     }
 
@@ -274,7 +242,7 @@ impl RunPart {
         if let Some(twice) = self.run.manifest.as_ref().and_then(Manifest::layer_twice) {
             bail!("its manifest has layer {twice:?} twice");
         }
-        let dense = self.layers.iter().try_fold(0_u128, |sum, layer| sum.checked_add(layer.updates.dense));
+        let dense = self.layers.iter().try_fold(0_u128, |sum, layer| sum.checked_add(layer.dense));
         ensure!(dense.is_some_and(|dense| dense <= MAX_SUM), "its sums are beyond any run's");
         ensure!(self.samples <= MAX_SUM, "its samples are beyond any run's");
         let Account { seen, counted, waiting, set_aside, .. } = self.account;
@@ -283,7 +251,7 @@ impl RunPart {
         ensure!(few, "its batches are beyond any run's");
         for layer in &self.layers {
             let by_step = layer.updates_by_step.iter().try_fold(0_u128, |sum, &step| sum.checked_add(step));
-            let fits = by_step.is_some_and(|sum| sum <= layer.updates.effective) && layer.updates.is_sound();
+            let fits = by_step.is_some_and(|sum| sum <= layer.effective) && layer.updates().is_sound();
             ensure!(fits, "layer {:?} has more updates than there can be", layer.name);
         }
         ensure!(
@@ -349,16 +317,11 @@ impl RunPart {
 
 impl Rules {
     fn from_settings(Settings { costs, neurons, resets, .. }: &Settings) -> Self {
-        let cost = costs.rules().map(|CostRule { neuron, reset, ops_per_update }| CostFields {
-            neuron,
-            reset,
-            ops_per_update,
-        });
-        Self { cost: cost.collect(), neuron: neurons.values(), reset: resets.values() }
+        Self { cost: costs.rules().collect(), neuron: neurons.values(), reset: resets.values() }
     }
 
     fn costs(&self) -> anyhow::Result<Vec<CostRule>> {
-        let rule = |rule: &CostFields| CostRule::new(&rule.neuron, &rule.reset, rule.ops_per_update);
+        let rule = |rule: &CostRule| CostRule::new(&rule.neuron, &rule.reset, rule.ops_per_update);
         self.cost.iter().map(rule).collect::<Result<_, _>>().map_err(|why| anyhow!("one of its costs: {why}"))
     }
 }

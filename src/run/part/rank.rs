@@ -99,7 +99,7 @@ struct Rest<'a> {
 
 impl<'a> Rest<'a> {
     fn new(part: &'a RunPart) -> Self {
-        let layers = part.layers.iter().map(|layer| (layer.name.as_str(), layer.updates));
+        let layers = part.layers.iter().map(|layer| (layer.name.as_str(), layer.updates()));
         Self {
             account: part.account,
             batches: part.batches,

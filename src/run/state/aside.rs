@@ -50,7 +50,9 @@ pub(super) fn put_aside_before(state: &Path) -> Vec<(PathBuf, Reason)> {
     let entries = state.parent().and_then(|directory| fs::read_dir(directory).ok());
     let paths = entries.into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let mut aside: Vec<(PathBuf, Reason)> = paths
-        .filter_map(|path| Some((path.clone(), reason_of(&path).filter(|_| base_of(&path) == state)?)))
+        .filter_map(|path| {
+            Some((path.clone(), reason_of(&path).filter(|_| path.with_extension("") == state)?))
+        })
         .collect();
     aside.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     aside
@@ -65,11 +67,6 @@ pub(super) fn reason_of(path: &Path) -> Option<Reason> {
         "unusable" if is_number => Some(Reason::Unusable),
         _ => None,
     }
-}
-
-/// The state file that a file was put aside from.
-fn base_of(aside: &Path) -> PathBuf {
-    aside.with_extension("")
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ pub fn decode(bytes: &[u8]) -> Result<Progress, Unreadable> {
 /// # Errors
 /// Where the directory cannot be made or written to, or the disk is full. The file then stays as it was.
 pub fn write(path: &Path, progress: &Progress) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     create_directory(directory)?;
     let mut file = tempfile::Builder::new().prefix(".neurotop-state-").tempfile_in(directory)?;
     write_to(&mut file, progress)?;
@@ -154,12 +154,17 @@ pub fn write(path: &Path, progress: &Progress) -> io::Result<()> {
     Ok(())
 }
 
+/// The directory that holds a path.
+pub(super) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes a directory and its parents where they are missing, and syncs each.
 pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = directory_of(directory);
     create_directory(parent)?;
     match fs::create_dir(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !directory.is_dir() => {

@@ -22,7 +22,7 @@ pub enum Loss {
 }
 
 /// What is known of a run from an earlier process.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Known {
     /// The run's directory, without links.
     pub directory: PathBuf,
@@ -54,7 +54,7 @@ pub fn known(
     is_another: bool,
 ) -> Known {
     let directory = canonical(run);
-    let mut known = Known::nothing(directory.clone());
+    let mut known = Known { directory: directory.clone(), ..Known::default() };
     let Some(file) = place.file_for(&directory, within) else { return known };
     known.file = Some(file.clone());
     // Nothing is put beside a file of another program.
@@ -138,20 +138,6 @@ pub fn is_another_directory((inode, made): &Root, (inode_now, made_now): &Root) 
 }
 
 impl Known {
-    fn nothing(directory: PathBuf) -> Self {
-        Self {
-            directory,
-            file: None,
-            lock: None,
-            is_kept_elsewhere: false,
-            progress: None,
-            is_from_elsewhere: false,
-            refused: None,
-            losses: Vec::new(),
-            remarks: Vec::new(),
-        }
-    }
-
     fn refuse(mut self, why: &str) -> Self {
         let file = self.file.as_deref().map_or(String::new(), shown);
         self.refused = Some(format!("{file}: {why}, and is not overwritten; name another file with --state"));

@@ -1,5 +1,6 @@
 //! Decides which process keeps the progress of a run: two at once would overwrite each other's.
 
+use super::file::{create_directory, directory_of};
 use crate::text::shown;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -27,9 +28,7 @@ impl Lock {
     /// Where the directory cannot be made or written to. The kind is `InvalidInput` if something else than a file is in
     /// the place of the lock. It is not opened then: opening a pipe would wait for a reader.
     pub fn take(state: &Path) -> io::Result<Option<Self>> {
-        if let Some(directory) = state.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            super::file::create_directory(directory)?;
-        }
+        create_directory(directory_of(state))?;
         let path = path_beside(state);
         if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return Err(not_a_file(&path));

@@ -17,8 +17,14 @@ use std::sync::Arc;
 /// Reads what a file of an earlier version holds; `None` where that version is not read.
 pub(super) fn read(version: u64, body: &[u8]) -> Option<postcard::Result<Progress>> {
     match version {
-        5 => Some(postcard::from_bytes::<Progress6<Batch5, Sums5>>(body).and_then(Progress6::current)),
-        6 => Some(postcard::from_bytes::<Progress6<OlderBatch, KeptSums>>(body).and_then(Progress6::current)),
+        5 => {
+            let read = postcard::from_bytes::<Progress6<Batch5, Sums5>>(body);
+            Some(read.and_then(|old| old.current(|(name, state, place)| (name, state, place, None))))
+        }
+        6 => {
+            let read = postcard::from_bytes::<Progress6<OlderBatch, KeptSums>>(body);
+            Some(read.and_then(|old| old.current(|batch| batch)))
+        }
         _ => None,
     }
 }
@@ -28,28 +34,23 @@ pub(super) fn read(version: u64, body: &[u8]) -> Option<postcard::Result<Progres
 struct Progress6<B, S> {
     directory: Vec<u8>,
     manifest: Option<KnownManifest>,
-    counted: Counted6<B>,
+    shapes: Vec<Vec<LayerShape>>,
+    batches: Vec<B>,
+    lost: Vec<BatchName>,
     may_have_deleted: bool,
     problems: Vec<(String, String)>,
     sums: S,
     newest: Option<(u64, String)>,
 }
 
-#[derive(Deserialize)]
-struct Counted6<B> {
-    shapes: Vec<Vec<LayerShape>>,
-    batches: Vec<B>,
-    lost: Vec<BatchName>,
-}
-
-impl<B: Into<OlderBatch>, S: Into<KeptSums>> Progress6<B, S> {
-    fn current(self) -> postcard::Result<Progress> {
-        let Counted6 { shapes, batches, lost } = self.counted;
+impl<B, S: Into<KeptSums>> Progress6<B, S> {
+    fn current(self, current_batch: impl Fn(B) -> OlderBatch) -> postcard::Result<Progress> {
+        let batches = self.batches.into_iter().map(current_batch);
         Ok(Progress {
             directory: self.directory,
             manifest: self.manifest,
             root: None,
-            counted: CountedBatches::from_older(shapes, batches.into_iter().map(B::into), lost),
+            counted: CountedBatches::from_older(self.shapes, batches, self.lost),
             may_have_deleted: self.may_have_deleted,
             problems: self.problems,
             sums: RunSums::try_from(self.sums.into()).map_err(|_| postcard::Error::SerdeDeCustom)?,
@@ -59,14 +60,7 @@ impl<B: Into<OlderBatch>, S: Into<KeptSums>> Progress6<B, S> {
 }
 
 /// A batch of version 5: its name, the state in which it was counted, and the place of its layers.
-#[derive(Deserialize)]
-struct Batch5(BatchName, Identity, u32);
-
-impl From<Batch5> for OlderBatch {
-    fn from(Batch5(name, state, place): Batch5) -> Self {
-        (name, state, place, None)
-    }
-}
+type Batch5 = (BatchName, Identity, u32);
 
 /// [`KeptSums`] of version 5.
 #[derive(Deserialize)]
@@ -105,8 +99,9 @@ mod tests {
         let lost: Vec<String> = progress.counted.lost().iter().map(ToString::to_string).collect();
         assert_eq!((lost, progress.problems[0].0.as_str()), (vec!["batch-7.npz".to_owned()], "batch-7.npz"));
         let sums = |at: usize| {
-            let LayerSums { name, updates, .. } = &**progress.sums.tally.layers().get(at).expect("a layer");
-            (name.as_str(), updates.effective, updates.dense)
+            let LayerSums { name, effective, dense, .. } =
+                &**progress.sums.tally.layers().get(at).expect("a layer");
+            (name.as_str(), *effective, *dense)
         };
         assert_eq!([sums(0), sums(1)], [("a", 44, 60), ("b", 44, 60)]);
         assert_eq!((progress.sums.tally.samples(), progress.sums.history.points().len()), (10, 3));
@@ -130,8 +125,9 @@ mod tests {
         let lost: Vec<String> = progress.counted.lost().iter().map(ToString::to_string).collect();
         assert_eq!((lost, progress.problems[0].0.as_str()), (vec!["batch-7.npz".to_owned()], "batch-7.npz"));
         let sums = |at: usize| {
-            let LayerSums { name, updates, .. } = &**progress.sums.tally.layers().get(at).expect("a layer");
-            (name.as_str(), updates.effective, updates.dense)
+            let LayerSums { name, effective, dense, .. } =
+                &**progress.sums.tally.layers().get(at).expect("a layer");
+            (name.as_str(), *effective, *dense)
         };
         assert_eq!([sums(0), sums(1)], [("a", 48, 60), ("b", 48, 60)]);
         let tally = &progress.sums.tally;

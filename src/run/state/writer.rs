@@ -13,23 +13,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// What the thread is to do, one after the other.
 enum StateOrder {
-    Write(Write),
+    /// Writes progress, and tells how long that took or why it failed.
+    Write { path: PathBuf, progress: Box<Progress>, tell: Box<dyn FnOnce(Result<Duration, String>) + Send> },
     /// Gives a file another name.
-    PutAside {
-        from: PathBuf,
-        to: PathBuf,
-    },
+    PutAside { from: PathBuf, to: PathBuf },
     /// Tells, by dropping this, that everything before it is done.
     Tell(Sender<()>),
     /// Gives up the right to write a file, once everything before it is written.
     Release(Lock),
-}
-
-/// Progress to be written, and whom to tell the result.
-struct Write {
-    path: PathBuf,
-    progress: Box<Progress>,
-    tell: Box<dyn FnOnce(Result<Duration, String>) + Send>,
 }
 
 /// How many orders may wait: of each run at most a checkpoint and the last one, and what becomes of its file.
@@ -65,11 +56,11 @@ impl StateWriter {
         progress: Progress,
         tell: impl FnOnce(Result<Duration, String>) + Send + 'static,
     ) {
-        let write = Write { path, progress: Box::new(progress), tell: Box::new(tell) };
-        if let Err(refused) = self.orders.try_send(StateOrder::Write(write))
-            && let StateOrder::Write(write) = refused.into_inner()
+        let write = StateOrder::Write { path, progress: Box::new(progress), tell: Box::new(tell) };
+        if let Err(refused) = self.orders.try_send(write)
+            && let StateOrder::Write { tell, .. } = refused.into_inner()
         {
-            (write.tell)(Err("the disk has not taken what was to be written before".into()));
+            tell(Err("the disk has not taken what was to be written before".into()));
         }
     }
 
@@ -98,8 +89,8 @@ fn work(orders: &Receiver<StateOrder>) {
     while let Ok(order) = orders.recv() {
         let mut waiting = vec![order];
         for order in orders.try_iter() {
-            if let StateOrder::Write(write) = &order {
-                drop_older(&mut waiting, &write.path);
+            if let StateOrder::Write { path, .. } = &order {
+                drop_older(&mut waiting, path);
             }
             waiting.push(order);
         }
@@ -111,16 +102,15 @@ fn work(orders: &Receiver<StateOrder>) {
 /// over them.
 fn carry_out(order: StateOrder, in_the_way: &mut HashMap<PathBuf, PathBuf>) {
     match order {
-        StateOrder::Write(write) => {
-            if let Some(aside) = in_the_way.get(&write.path)
-                && let Err(error) = put_aside(&write.path, aside)
+        StateOrder::Write { path, progress, tell } => {
+            if let Some(aside) = in_the_way.get(&path)
+                && let Err(error) = put_aside(&path, aside)
             {
-                let why =
-                    format!("{}: what was counted before cannot be put aside: {error}", write.path.display());
-                return (write.tell)(Err(why));
+                let why = format!("{}: what was counted before cannot be put aside: {error}", path.display());
+                return tell(Err(why));
             }
-            in_the_way.remove(&write.path);
-            write_and_tell(write);
+            in_the_way.remove(&path);
+            tell(write_timed(&path, &progress));
         }
         StateOrder::PutAside { from, to } => {
             if let Err(error) = put_aside(&from, &to) {
@@ -146,7 +136,7 @@ fn drop_older(waiting: &mut Vec<StateOrder>, path: &Path) {
     let aside = waiting.iter().rposition(|order| matches!(order, StateOrder::PutAside { .. }));
     let mut at = aside.map_or(0, |at| at + 1);
     while at < waiting.len() {
-        if matches!(&waiting[at], StateOrder::Write(older) if older.path == path) {
+        if matches!(&waiting[at], StateOrder::Write { path: older, .. } if older == path) {
             waiting.remove(at);
         } else {
             at += 1;
@@ -154,18 +144,19 @@ fn drop_older(waiting: &mut Vec<StateOrder>, path: &Path) {
     }
 }
 
-fn write_and_tell(Write { path, progress, tell }: Write) {
+/// Writes progress; returns how long that took, or why it failed.
+fn write_timed(path: &Path, progress: &Progress) -> Result<Duration, String> {
     let started = Instant::now();
     // After a fault, the owner still gets an answer.
     let written = catch_unwind(AssertUnwindSafe(|| {
         fault::point("state");
-        write(&path, &progress)
+        write(path, progress)
     }));
-    tell(match written {
+    match written {
         Ok(Ok(())) => Ok(started.elapsed()),
         Ok(Err(error)) => Err(format!("{}: {error}", path.display())),
         Err(_) => Err("a fault of neurotop itself; please report it".into()),
-    });
+    }
 }
 
 #[cfg(test)]
