@@ -64,9 +64,15 @@ impl Width {
     /// Counts the elements that differ between two blocks of whole elements in native byte order, at any alignment.
     /// If one block is longer, its rest is ignored.
     pub fn changed(self, pre: &[u8], post: &[u8]) -> u64 {
-        let mut all = 0;
-        self.add_changed(pre, post, usize::MAX, std::slice::from_mut(&mut all));
-        all
+        dispatch!(*LEVEL, _simd => match self {
+            Self::F16 => count::<2, u16>(pre, post, half_changed),
+            Self::F32 => count::<4, u32>(pre, post, single_changed),
+            Self::F64 => count::<8, u64>(pre, post, double_changed),
+            Self::I8 | Self::U8 => count::<1, u16>(pre, post, integer_changed),
+            Self::I16 | Self::U16 => count::<2, u16>(pre, post, integer_changed),
+            Self::I32 | Self::U32 => count::<4, u32>(pre, post, integer_changed),
+            Self::I64 | Self::U64 => count::<8, u64>(pre, post, integer_changed),
+        })
     }
 
     /// Adds the changed elements of each `run` elements to one counter, as far as there are counters. The last run
@@ -112,6 +118,15 @@ fn integer_changed<const SIZE: usize>(pre: [u8; SIZE], post: [u8; SIZE]) -> bool
 
 /// The counter should be as wide as an element, to fill vector registers alike, but at least 16 bits, to hold the
 /// count of a chunk.
+#[inline(always)]
+fn count<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
+    pre: &[u8],
+    post: &[u8],
+    changed: impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
+) -> u64 {
+    count_elements::<SIZE, Counter>(pre.as_chunks().0, post.as_chunks().0, &changed)
+}
+
 #[inline(always)]
 fn count_elements<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
     pre: &[[u8; SIZE]],

@@ -8,6 +8,8 @@ use super::remarks::{NAMES, remarks};
 use super::zip::{self, MAX_MEMBERS};
 use super::{LayerShape, Manifest, SnapshotError};
 use crate::storage::{self, MAX_LEVELS, Opened, Shape, StoredFile};
+use ndarray::ArrayD;
+use ndarray_npy::{ReadNpyExt, ReadableElement};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -370,23 +372,54 @@ fn small_integers(array: &Array) -> Result<Vec<i128>, SnapshotError> {
     let mut reader = array.member.reader()?;
     reader.fill(&mut bytes)?;
     reader.finish()?;
-    if dtype.kind == ElementKind::Float {
-        return Err(SnapshotError::new(format!("{name} is {dtype}, not an integer"), "save it as int64"));
+    // Every batch has such a scalar, and the general way takes longer than everything else in a small batch.
+    if array.header.shape.is_empty()
+        && let Some(value) = scalar(dtype, &bytes[array.header.data_offset as usize..])
+    {
+        return Ok(vec![value]);
     }
-    let elements = bytes[array.header.data_offset as usize..].chunks(dtype.size);
-    Ok(elements.map(|element| integer(dtype, element)).collect())
+    let values = match (dtype.kind, dtype.size) {
+        (ElementKind::Signed, 1) => read_small::<i8>(&bytes),
+        (ElementKind::Signed, 2) => read_small::<i16>(&bytes),
+        (ElementKind::Signed, 4) => read_small::<i32>(&bytes),
+        (ElementKind::Signed, _) => read_small::<i64>(&bytes),
+        (ElementKind::Unsigned, 1) => read_small::<u8>(&bytes),
+        (ElementKind::Unsigned, 2) => read_small::<u16>(&bytes),
+        (ElementKind::Unsigned, 4) => read_small::<u32>(&bytes),
+        (ElementKind::Unsigned, _) => read_small::<u64>(&bytes),
+        (ElementKind::Float, _) => {
+            return Err(SnapshotError::new(format!("{name} is {dtype}, not an integer"), "save it as int64"));
+        }
+    };
+    values.map_err(|error| SnapshotError::new(format!("{name}: {error}"), "save it as int64"))
 }
 
-/// The integer in the bytes of an element.
-fn integer(dtype: Dtype, bytes: &[u8]) -> i128 {
-    let is_big_endian = dtype.swapped != cfg!(target_endian = "big");
-    let mut highest_first = bytes.to_vec();
-    if !is_big_endian {
-        highest_first.reverse();
+fn read_small<T: ReadableElement + Into<i128>>(bytes: &[u8]) -> Result<Vec<i128>, ndarray_npy::ReadNpyError> {
+    Ok(ArrayD::<T>::read_npy(bytes)?.into_iter().map(Into::into).collect())
+}
+
+/// The integer in these bytes; `None` if they are not one.
+fn scalar(dtype: Dtype, bytes: &[u8]) -> Option<i128> {
+    let mut bytes = bytes.to_vec();
+    if dtype.swapped {
+        bytes.reverse();
     }
-    let is_negative = dtype.kind == ElementKind::Signed && highest_first[0] > 0x7f;
-    let start = if is_negative { -1 } else { 0 };
-    highest_first.into_iter().fold(start, |number, byte| number << 8 | i128::from(byte))
+    let bytes = bytes.as_slice();
+    match dtype.kind {
+        ElementKind::Signed => match dtype.size {
+            1 => bytes.try_into().ok().map(|bytes| i8::from_ne_bytes(bytes).into()),
+            2 => bytes.try_into().ok().map(|bytes| i16::from_ne_bytes(bytes).into()),
+            4 => bytes.try_into().ok().map(|bytes| i32::from_ne_bytes(bytes).into()),
+            _ => bytes.try_into().ok().map(|bytes| i64::from_ne_bytes(bytes).into()),
+        },
+        ElementKind::Unsigned => match dtype.size {
+            1 => bytes.try_into().ok().map(|bytes| u8::from_ne_bytes(bytes).into()),
+            2 => bytes.try_into().ok().map(|bytes| u16::from_ne_bytes(bytes).into()),
+            4 => bytes.try_into().ok().map(|bytes| u32::from_ne_bytes(bytes).into()),
+            _ => bytes.try_into().ok().map(|bytes| u64::from_ne_bytes(bytes).into()),
+        },
+        ElementKind::Float => None,
+    }
 }
 
 fn scalar_samples(member: &Member) -> Result<u64, SnapshotError> {
@@ -472,8 +505,6 @@ fn file_member(file: StoredFile) -> Result<Member, SnapshotError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::ArrayD;
-    use ndarray_npy::{ReadNpyExt, ReadableElement};
 
     fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
         let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
