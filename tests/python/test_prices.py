@@ -472,6 +472,16 @@ def test_outputs_states_and_gradients_are_the_same(tmp_path: Path) -> None:
     assert any(bool(each.any()) for each in expected[3:])
 
 
+def test_an_interrupted_benchmark_leaves_no_mode_behind(tmp_path: Path) -> None:
+    def raises(_gradient: Tensor) -> Tensor:
+        raise KeyboardInterrupt
+
+    net = Stepwise(nn.Linear(8, 6), neuron("RLeaky", spike_grad=raises))
+    with pytest.raises(KeyboardInterrupt):
+        benchmark(net, neurotop.Recorder(tmp_path / "run"))
+    assert _get_current_dispatch_mode() is None
+
+
 def test_inference_mode_and_nested_modules(tmp_path: Path) -> None:
     net = nn.Sequential(nn.Sequential(nn.Linear(8, 6), nn.ModuleDict({"lif": neuron("RLeaky")})))
     lif = net[0][1]["lif"]
@@ -488,13 +498,21 @@ def test_inference_mode_and_nested_modules(tmp_path: Path) -> None:
     assert (entry["name"], entry["ops_per_update"]) == ("0.1.lif", 6)
 
 
-def test_a_layer_that_raises_leaves_no_mode_behind(tmp_path: Path) -> None:
-    net = small()
-    with torch.no_grad(), pytest.raises(AttributeError):
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_layer_that_raises_leaves_no_mode_behind(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    def raises(_gradient: Tensor) -> Tensor:
+        assert _get_current_dispatch_mode() is not None
+        raise error
+
+    net = Stepwise(nn.Linear(8, 6), neuron("RLeaky", spike_grad=raises))
+    before = left_behind(net)
+    with torch.no_grad(), pytest.raises(error):
         with neurotop.record(net, tmp_path / "run"):
             net(frames(0)[0])
-            net.layers[3]("no tensor")
     assert _get_current_dispatch_mode() is None
+    assert left_behind(net) == before
 
 
 def test_measuring_does_not_import_the_compiler() -> None:
@@ -521,3 +539,55 @@ assert "torch._dynamo" not in sys.modules
 """
     path = {"PYTHONPATH": str(ROOT / "assets" / "python")}
     subprocess.run([sys.executable, "-c", program], env=path, check=True, timeout=120)
+
+
+def test_a_rank_adds_the_price_that_another_has_not_measured() -> None:
+    entry = {"name": "lif", "neuron": "RLeaky", "reset": "none"}
+    price = {"ops_per_update": 4, "priced_by": "measured", "operations": ["mul", "add"] * 2}
+    for one, other in [({}, price), (price, {"unpriced": "why"}), ({"unpriced": "why"}, price)]:
+        manifests = [{"warnings": [], "layers": [{**entry, **each}]} for each in (one, other)]
+        merged = neurotop.recorder._merge_manifests(*manifests)
+        assert merged["layers"] == [{**entry, **price}]
+
+
+def test_memory_that_is_used_again_is_another_value() -> None:
+    class Layer(nn.Module):
+        """Each temporary is gone before the next one is made, often in its place."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.mem = torch.zeros(4, 6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            for factor in (0.9, 0.8, 0.7):
+                self.mem = self.mem * factor + torch.full((4, 6), factor)
+            for _ in range(3):
+                _ = (x * 2).exp().log()  # no part of the state
+            return self.mem > x
+
+    layer = Layer()
+    assert metered(layer, lambda: layer(torch.rand(4, 6))).operations == ("mul", "add") * 3
+
+
+def test_the_one_file_measures_nothing(tmp_path: Path) -> None:
+    source = ROOT / "assets" / "python" / "neurotop" / "recorder.py"
+    (tmp_path / "neurotop_recorder.py").write_bytes(source.read_bytes())
+    program = """
+import warnings
+import snntorch, torch
+import neurotop_recorder as neurotop
+
+warnings.simplefilter("always")
+net = torch.nn.Sequential(snntorch.RLeaky(beta=0.9, all_to_all=False, init_hidden=True))
+with warnings.catch_warnings(record=True) as told:
+    with torch.no_grad(), neurotop.record(net, "run", strict=True) as rec:
+        for _ in range(3):
+            net(torch.ones(2, 4))
+        rec.batch(2)
+print([str(one.message).endswith("--cost RLeaky:subtract=OPERATIONS") for one in told])
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[True]\n", done.stderr
+    (entry,) = recount.manifest(tmp_path / "run")["layers"]
+    assert entry == {"name": "0", "neuron": "RLeaky", "reset": "subtract", "shape": [4]}

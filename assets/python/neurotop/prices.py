@@ -25,6 +25,7 @@ from importlib import metadata
 from typing import Any, Callable
 
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -65,6 +66,7 @@ NEW = frozenset(
     "new_ones new_full new_empty new_empty_strided scalar_tensor arange fill zero rand rand_like "
     "randn randn_like randint uniform normal bernoulli".split()
 )
+KNOWN = FREE | COMPARISONS | SYNAPTIC | NEW | frozenset(ARITHMETIC)
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,10 @@ class Meter:
     potentials : callable, optional
         Gives the potentials of the batch so far, each ``[B, ...]``; those of a call are there when
         the call ends. By default a call is one step.
-    calls_forward : bool
-        Whether the framework calls ``forward`` itself, so that hooks are never called.
+    wraps_forward : bool
+        Whether to wrap ``forward`` instead of setting hooks: where the framework calls it directly.
+        Without `potentials` it is always wrapped, since nothing else is there to see the call end
+        if the user interrupts it.
     """
 
     def __init__(
@@ -125,7 +129,7 @@ class Meter:
         module: torch.nn.Module,
         state: Callable[[Any], Iterable[Any]],
         potentials: Callable[[], list[torch.Tensor]] | None = None,
-        calls_forward: bool = False,
+        wraps_forward: bool = False,
     ) -> None:
         self.measured: Measured | None = None
         self._module = module
@@ -134,7 +138,10 @@ class Meter:
         self._steps_before = 0
         self._calls = 0
         self._call: _Call | None = None
-        self._detach = self._wrap_forward() if calls_forward else self._set_hooks()
+        wraps = wraps_forward or potentials is None
+        self._detach: Callable[[], None] | None = (
+            self._wrap_forward() if wraps else self._set_hooks()
+        )
 
     def _set_hooks(self) -> Callable[[], None]:
         def enter(_module: Any, inputs: Any, named: Any) -> None:
@@ -172,13 +179,15 @@ class Meter:
         return replace_attribute(self._module, "forward", measured)
 
     def _enter(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-        if self._calls >= 2:
-            return
         self._calls += 1
         self._steps_before = 0 if self._potentials is None else len(self._potentials())
-        # The state is an attribute, or is passed behind the input.
-        old = [*self._state(None), *tree_leaves((inputs[1:], named))]
-        self._call = _Call(tensor for tensor in old if isinstance(tensor, torch.Tensor))
+        try:
+            # The state is an attribute, or is passed behind the input.
+            old = [*self._state(None), *tree_leaves((inputs[1:], named))]
+            self._call = _Call(tensor for tensor in old if isinstance(tensor, torch.Tensor))
+        except Exception as error:  # a price is not worth a benchmark
+            self._call = _Call(())
+            self._call.fail(error)
         self._call.__enter__()  # type: ignore[no-untyped-call]
 
     def _leave(self, output: Any, has_raised: bool = False) -> None:
@@ -189,6 +198,8 @@ class Meter:
         if has_raised:
             self._calls -= 1
             return
+        if self._calls == 2:
+            self.remove()
         try:
             operations, unpriced = self._price(call, output)
         except Exception as error:  # a price is not worth a benchmark
@@ -212,8 +223,11 @@ class Meter:
         return _operations(call.slice(state), steps, neurons)
 
     def remove(self) -> None:
-        """Take the hooks off the layer."""
-        self._detach()
+        """Take the hooks off the layer, also in a call that was interrupted."""
+        self._leave(None, has_raised=True)
+        detach, self._detach = self._detach, None
+        if detach is not None:
+            detach()
 
 
 def meter_on(
@@ -275,26 +289,28 @@ class _Slice:
     is_synaptic: bool = False
 
 
-#: Where a tensor lies in memory, and how it looks at it.
+#: A tensor's storage, and how it looks at it.
 _Place = tuple[Any, ...]
 
 
 class _Call(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down the operations of one call, as numbered values.
 
-    The same operation on the same values is the same value. Tensors are known by their place in
-    memory, because torch makes new objects for one tensor; all are kept alive until the call ends,
-    so that no place is used twice.
+    The same operation on the same values is the same value. Tensors are known by their storage and
+    how they look at it, because torch makes new objects for one tensor. Weak references to the
+    storages keep their identities, but not their memory, from being used again.
     """
 
     def __init__(self, old_state: Iterable[torch.Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.failed = ""
-        self._old_state = {_place(tensor) for tensor in old_state}
-        self._values: dict[_Place, _Value] = {}
+        self._storages: dict[int, StorageWeakRef] = {}
+        self._old_state = {self._place(tensor) for tensor in old_state}
+        # Each value with the number of writes to its storage that it takes account of.
+        self._values: dict[_Place, tuple[_Value, int]] = {}
+        self._writes: dict[int, list[tuple[_Place, _Value]]] = {}
         self._known: dict[tuple[Any, ...], _Value] = {}
         self._order: dict[int, int] = {}
-        self._alive: list[Any] = []
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -305,37 +321,54 @@ class _Call(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         named = kwargs or {}
-        # In inference mode operations come whole that come as their parts otherwise.
-        with self:
-            parts = func.decompose(*args, **named)
-        if parts is not NotImplemented:
-            return parts
+        if func._schema.name.removeprefix("aten::").rstrip("_") not in KNOWN:
+            # In inference mode operations come whole that come as their parts otherwise.
+            with self:
+                parts = func.decompose(*args, **named)
+            if parts is not NotImplemented:
+                return parts
         inputs: list[Any] | None = None
         try:
             inputs = [self._value_or_number(leaf) for leaf in tree_leaves((args, named))]
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
         output = func(*args, **named)
         try:
             if inputs is not None:
                 self._note(func, inputs, output)
         except Exception as error:
-            self._fail(error)
-        self._alive.append((args, named, output))
+            self.fail(error)
         return output
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Note that the call cannot be followed."""
         self.failed = f"its tensors cannot be followed ({type(error).__name__}: {error})"
 
     def _value_or_number(self, leaf: Any) -> Any:
         return self._value(leaf) if isinstance(leaf, torch.Tensor) else leaf
 
+    def _place(self, tensor: torch.Tensor) -> _Place:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self._storages:
+            weak = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+            self._storages[storage._cdata] = weak
+        offset, shape = tensor.storage_offset(), tuple(tensor.shape)
+        return (storage._cdata, offset, shape, tensor.stride(), tensor.dtype)
+
     def _value(self, tensor: torch.Tensor) -> _Value:
-        place = _place(tensor)
+        place = self._place(tensor)
         if place not in self._values:
-            is_old = place in self._old_state
-            self._values[place] = _Value("", (), tensor.numel(), is_old)
-        return self._values[place]
+            leaf = _Value("", (), tensor.numel(), place in self._old_state)
+            self._values[place] = leaf, 0
+        value, seen = self._values[place]
+        writes = self._writes.get(place[0], [])
+        later = [new for other, new in writes[seen:] if other != place]
+        if later:  # through other views of the same storage
+            parts = (value, *later)
+            mixed = _Value("alias", parts, value.elements)
+            value = self._known.setdefault(("alias", *map(id, parts)), mixed)
+        self._values[place] = value, len(writes)
+        return value
 
     def _note(self, func: Any, inputs: list[Any], output: Any) -> None:
         namespace, _, name = func._schema.name.partition("::")
@@ -363,22 +396,20 @@ class _Call(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 found = _Value(name, values, tensor.numel())
                 found = self._known.setdefault((name, index, tuple(tensor.shape), *key), found)
                 self._order.setdefault(id(found), len(self._order))
-                self._set(_place(tensor), found, changes_input)
+                self._set(self._place(tensor), found, changes_input)
 
     def _set(self, place: _Place, value: _Value, changes_input: bool) -> None:
+        writes = self._writes.setdefault(place[0], [])
         if changes_input:
-            for other, old in self._values.items():  # other views of the same memory
-                if other[0] == place[0] and other != place:
-                    mixed = _Value("alias", (old, value), old.elements)
-                    mixed = self._known.setdefault(("alias", id(old), id(value)), mixed)
-                    self._values[other] = mixed
-        self._values[place] = value
+            writes.append((place, value))
+        self._values[place] = value, len(writes)
 
     def slice(self, state: Iterable[torch.Tensor]) -> _Slice:
         """Go back from the new state to comparisons, synapses, the input and the old state."""
         found = _Slice()
-        places = [_place(tensor) for tensor in state]
-        open_values = [self._values[place] for place in places if place in self._values]
+        open_values = [
+            self._value(tensor) for tensor in state if self._place(tensor) in self._values
+        ]
         seen: set[int] = set()
         while open_values:
             value = open_values.pop()
@@ -398,17 +429,9 @@ class _Call(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if name in ARITHMETIC:
             found.arithmetic.append(value)
             return True
-        if name and name not in FREE | COMPARISONS | SYNAPTIC | NEW:
+        if name and name not in KNOWN:
             found.unknown.append(name)
         return name in FREE
-
-
-def _place(tensor: torch.Tensor) -> _Place:
-    if not tensor.numel():
-        return (id(tensor),)
-    storage = tensor.untyped_storage().data_ptr()
-    offset, shape = tensor.storage_offset(), tuple(tensor.shape)
-    return (storage, offset, shape, tensor.stride(), tensor.dtype)
 
 
 def _is_of(inputs: list[Any], operation: str, *number: float) -> bool:
