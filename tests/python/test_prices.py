@@ -591,3 +591,20 @@ print([str(one.message).endswith("--cost RLeaky:subtract=OPERATIONS") for one in
     assert done.stdout == "[True]\n", done.stderr
     (entry,) = recount.manifest(tmp_path / "run")["layers"]
     assert entry == {"name": "0", "neuron": "RLeaky", "reset": "subtract", "shape": [4]}
+
+
+def test_a_state_that_is_changed_through_a_view_is_followed() -> None:
+    class Layer(nn.Module):
+        """Decays its potential through another view of it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.mem = torch.zeros(4, 6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.mem.view(-1).mul_(0.9)
+            self.mem.add_(x)
+            return self.mem > 1
+
+    layer = Layer()
+    assert metered(layer, lambda: layer(torch.rand(4, 6))).operations == ("mul", "add")
