@@ -62,7 +62,7 @@ def test_a_second_run_begins_anew() -> None:
 def test_where_neurobench_gives_up() -> None:
     net = Stepwise(nn.Linear(8, 6), nn.ReLU(), neuron("Leaky"), nn.Linear(6, 6), neuron("RLeaky"))
     with pytest.warns(
-        RecorderWarning, match=r"'layers.4' \(RLeaky\) has no price.*RLeaky:subtract"
+        RecorderWarning, match=r"'layers.4' \(RLeaky\) has no price.*RLeaky:subtract': 6}\), as"
     ):
         left_out = run(SNNTorchModel(net), loader(), NeuronOperations, neurotop.NeuronOperations())
     assert left_out["NeuronOperations"] == 0.0

@@ -21,6 +21,7 @@ from .recorder import (
     _hook_on,
     _is_spiking,
     _Layer,
+    _meter_on,
     _modules,
     _neurobench_layers,
     _qualified_names,
@@ -28,6 +29,7 @@ from .recorder import (
 )
 
 if TYPE_CHECKING:
+    from .prices import Meter
     from .recorder import _AnyHook
 
 __all__ = ["NeuronOperations"]
@@ -113,11 +115,12 @@ class _Count:
     def __init__(self, prices: dict[tuple[str, str], int]) -> None:
         self._prices = prices
         self._hooks: list[_AnyHook] = []
+        self._meters: dict[int, Meter] = {}
         self._told: set[str] = set()
         self._effective = self._dense = self._samples = 0
 
     def begin(self, caller: Any) -> None:
-        """Set hooks on the layers of other frameworks than snnTorch."""
+        """Set hooks on the layers of other frameworks, and measure the layers without a price."""
         manager = caller.f_locals.get("self")
         benchmark = caller.f_back.f_locals.get("self") if caller.f_back else None
         model = getattr(benchmark, "model", None)
@@ -126,9 +129,11 @@ class _Count:
         net = model.__net__()
         names = _qualified_names(net)
         for module in _modules(net):
-            hook = None if _is_spiking(module) else _hook_on(names[id(module)][0], module)
-            if hook is not None:
+            if _is_spiking(module):  # NeuroBench's own hooks see its potential
+                self._measure(_Layer("", module), steps_are_seen=False)
+            elif (hook := _hook_on(names[id(module)][0], module)) is not None:
                 self._hooks.append(hook)
+                self._measure(hook.layer, steps_are_seen=True)
         clean_results = manager.clean_results
 
         def detach_then_clean_results() -> None:
@@ -138,6 +143,12 @@ class _Count:
 
         manager.clean_results = detach_then_clean_results
 
+    def _measure(self, layer: _Layer, steps_are_seen: bool) -> None:
+        if (layer.neuron, layer.reset) not in self._prices:
+            meter = _meter_on(layer, steps_are_seen)
+            if meter is not None:
+                self._meters[id(layer.module)] = meter
+
     def add(self, model: Any, samples: int) -> None:
         """Count one batch."""
         layers = [layer for layer in _neurobench_layers(model, {}) if not layer.unhooked]
@@ -145,6 +156,7 @@ class _Count:
             hook.steps.close()
             layers.append(hook.layer)
         for layer in layers:
+            layer.meter = self._meters.get(id(layer.module))
             self._add_layer(layer)
         self._samples += samples
         for hook in self._hooks:
@@ -154,9 +166,13 @@ class _Count:
         price = self._prices.get((layer.neuron, layer.reset))
         label = f"layer '{layer.name}' ({layer.neuron})"
         if price is None:
+            operations = "OPERATIONS"
+            if layer.measured and not layer.measured.unpriced:
+                operations = str(len(layer.measured.operations))
             self._tell(
                 f"{label} has no price: it is left out of the operations. Give "
-                f"neurotop.NeuronOperations(costs={{'{layer.neuron}:{layer.reset}': OPERATIONS}})."
+                f"neurotop.NeuronOperations(costs={{'{layer.neuron}:{layer.reset}': {operations}}})"
+                + (", as measured." if operations.isdecimal() else ".")
             )
         elif (defect := layer.defect()) is not None:
             raise RecorderError(f"{label} cannot be counted: {defect}")
@@ -181,6 +197,8 @@ class _Count:
 
     def detach(self) -> None:
         """Take the hooks off the layers."""
+        for meter in self._meters.values():
+            meter.remove()
         for hook in self._hooks:
             hook.remove()
         self._hooks = []

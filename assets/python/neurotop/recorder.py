@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     import torch
 
     from .adapters import Adapter
+    from .prices import Measured, Meter
 
     #: A layer that hooks saw, or one that was given as arrays.
     _AnyLayer = Union["_Layer", "_ArrayLayer"]
@@ -159,6 +160,8 @@ class _Layer:
         What was seen that keeps the batch from being recorded exactly.
     adapter : Adapter or None
         How the potential of a layer of another framework than snnTorch is seen.
+    meter : Meter or None
+        Measures the price of a layer for which NeuroBench has none.
     """
 
     name: str
@@ -169,6 +172,7 @@ class _Layer:
     unhooked: str = ""
     defects: list[str] = field(default_factory=list)
     adapter: Adapter | None = None
+    meter: Meter | None = None
 
     @property
     def neuron(self) -> str:
@@ -191,7 +195,23 @@ class _Layer:
 
     def manifest_entry(self) -> dict[str, Any]:
         """What the manifest says of the layer, but its shape."""
-        return {"name": self.name, "neuron": self.neuron, "reset": self.reset}
+        entry: dict[str, Any] = {"name": self.name, "neuron": self.neuron, "reset": self.reset}
+        return {**entry, **self.measured.manifest_entry()} if self.measured else entry
+
+    @property
+    def measured(self) -> Measured | None:
+        """What its meter has found out, if it has one that has seen a call."""
+        return None if self.meter is None else self.meter.measured
+
+    def cost_advice(self) -> str:
+        """The option that prices the layer, with the number that was measured."""
+        option = f"--cost {self.neuron}:{self.reset}="
+        if self.measured is None:
+            return f"{option}OPERATIONS"
+        if self.measured.unpriced:
+            return f"{option}OPERATIONS (they cannot be measured: {self.measured.unpriced})"
+        operations = self.measured.operations
+        return f"{option}{len(operations)} (measured: {' '.join(operations)})"
 
     def traps(self) -> Iterator[_Trap]:
         """Everything about the layer in this batch that makes a figure other than it seems."""
@@ -544,6 +564,17 @@ def _never_compiled(function: Callable[..., None]) -> Callable[..., None]:
     return hook
 
 
+def _meter_on(layer: _Layer, steps_are_seen: bool = True) -> Meter | None:
+    """Begin to measure the price of `layer`; None where NeuroBench has one."""
+    if (layer.neuron, layer.reset) in PRICED:
+        return None
+    try:
+        from .prices import meter_on
+    except ImportError:  # this file alone
+        return None
+    return meter_on(layer.module, layer.adapter, (lambda: layer.post) if steps_are_seen else None)
+
+
 def _hook_on(name: str, module: torch.nn.Module) -> _AnyHook | None:
     """Begin to collect the potentials of `module`; None for what is no spiking layer."""
     if _is_spiking(module):
@@ -690,7 +721,8 @@ def _layer_traps(layer: _Layer) -> Iterator[_Trap]:
             ("unpriced", layer.name),
             f"{label} with reset '{layer.reset}' has no price in NeuroBench: NeuronOperations "
             "fails and reports 0.0 for the whole model. neurotop counts the layer's updates, "
-            "leaves it out of the operations and keeps the other layers.",
+            "leaves it out of the operations and keeps the other layers. Give the command the "
+            f"operations of one update: {layer.cost_advice()}",
         )
     yield from _reset_traps(layer, label)
     if layer.unhooked:
@@ -721,8 +753,7 @@ def _adapter_traps(layer: _Layer) -> Iterator[_Trap]:
     yield (
         ("unpriced", layer.name),
         f"{label} with reset '{layer.reset}' has no price in NeuroBench: neurotop counts its "
-        "updates. Give the command the operations of one update: "
-        f"--cost {layer.neuron}:{layer.reset}=OPERATIONS",
+        f"updates. Give the command the operations of one update: {layer.cost_advice()}",
     )
     if not layer.called:
         yield (
@@ -1589,7 +1620,11 @@ class _Run:
     def _learn(self, layers: list[_AnyLayer]) -> None:
         """Add the layers of a batch, and their shapes, to the manifest's."""
         for layer in layers:
-            known = self._layers.setdefault(layer.name, layer.manifest_entry())
+            entry = layer.manifest_entry()
+            known = self._layers.setdefault(layer.name, entry)
+            if "priced_by" in entry:  # the price can be measured later than in the first batch
+                known.pop("unpriced", None)
+                known.update(entry)
             if not layer.post or layer.name in self._varying:
                 continue
             shape = list(layer.post[0].shape[1:])
@@ -1695,8 +1730,10 @@ def _merge_manifests(existing: dict[str, Any], own: dict[str, Any]) -> dict[str,
                 f"and {other['neuron']} with reset '{other['reset']}' in the manifest of another "
                 "rank: all ranks must run the same model, or record to different directories"
             )
-        if "shape" in layer:
-            other.setdefault("shape", layer["shape"])
+        for key, value in layer.items():
+            other.setdefault(key, value)
+        if "priced_by" in other:
+            other.pop("unpriced", None)
     new = [text for text in own["warnings"] if text not in existing["warnings"]]
     return {**existing, "layers": list(layers.values()), "warnings": existing["warnings"] + new}
 
@@ -1771,6 +1808,7 @@ class Recording:
             hook = _hook_on(names[id(module)][0], module)
             if hook is not None:
                 self._hooks.append(hook)
+                hook.layer.meter = _meter_on(hook.layer)
         if not self._hooks:
             raise RecorderError(
                 f"{type(net).__name__} has no spiking layer that neurotop knows. Potentials can be "
@@ -1782,6 +1820,8 @@ class Recording:
 
     def _remove_hooks(self) -> None:
         for hook in self._hooks:
+            if hook.layer.meter is not None:
+                hook.layer.meter.remove()
             hook.remove()
 
     def add(
@@ -2118,6 +2158,7 @@ class _BenchmarkRun:
         self.run = _Run(options)
         self._error: RecorderError | None = None
         self._watches: list[_StateWatch] = []
+        self._meters: dict[int, Meter] = {}
         self._stale: dict[int, tuple[int, int, int]] = {}
         self._wrapped = False
         self._unwrap: Callable[[], None] = lambda: None
@@ -2175,12 +2216,19 @@ class _BenchmarkRun:
         names = _qualified_names(net)
         spiking = [module for module in _modules(net) if _is_spiking(module)]
         self._watches = [_StateWatch(names[id(module)][0], module) for module in spiking]
+        for module in spiking:
+            meter = _meter_on(_Layer("", module), steps_are_seen=False)
+            if meter is not None:
+                self._meters[id(module)] = meter
 
     def batch(self, model: Any, samples: int) -> None:
         """Record the batch that NeuroBench's hooks hold."""
         net, hooks = model.__net__(), model.activation_hooks
         try:
-            layers: list[_AnyLayer] = [*_neurobench_layers(model, self._stale)]
+            layers: list[_AnyLayer] = []
+            for layer in _neurobench_layers(model, self._stale):
+                layer.meter = self._meters.get(id(layer.module))
+                layers.append(layer)
             self._stale = {}
             for watch in self._watches:
                 watch.close()
@@ -2221,6 +2269,8 @@ class _BenchmarkRun:
             self._wrapped, self._unwrap = False, lambda: None
             for watch in self._watches:
                 watch.remove()
+            for meter in self._meters.values():
+                meter.remove()
             for method in (run_metrics, clean_results):
                 if inspect.ismethod(method):  # makes the class's own method visible again
                     delattr(manager, method.__name__)

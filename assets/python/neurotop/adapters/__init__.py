@@ -42,15 +42,24 @@ class Adapter(Protocol):
     ----------
     reset_advice : str
         How a user brings all layers to rest before a batch.
+    calls_forward : bool
+        Whether the framework calls a layer's ``forward`` itself, so that hooks are never called.
     """
 
     reset_advice: str
+    calls_forward: bool
 
     def finds(self, module: torch.nn.Module) -> bool:
         """Whether `module` is one of the framework's layers with a potential."""
 
     def reset(self, module: torch.nn.Module) -> str:
         """The layer's reset mechanism: ``subtract``, ``zero`` or ``none``."""
+
+    def state(self, module: torch.nn.Module, output: Any) -> list[Any]:
+        """What the layer hands to its next step, once a call has returned `output`.
+
+        Before a call `output` is None. What is no tensor is not looked at.
+        """
 
     def attach(self, module: torch.nn.Module, sink: Sink) -> Callable[[], None]:
         """Hand each step of the layer to `sink`, until the function that is returned is called."""

@@ -17,6 +17,7 @@ class BindsNet:
     """Nodes with a potential ``v``, ``[B, ...]``."""
 
     reset_advice = "call network.reset_state_variables() before each batch"
+    calls_forward = True
 
     def finds(self, module: Any) -> bool:
         """Whether the module is a layer of a BindsNET network, and no input."""
@@ -25,6 +26,10 @@ class BindsNet:
     def reset(self, module: Any) -> str:
         """Neurons that spike are set to a potential."""
         return "none" if type(module).__name__ == "McCullochPitts" else "zero"
+
+    def state(self, module: Any, output: Any) -> list[Any]:
+        """The potential."""
+        return [module.v]
 
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Wrap ``forward``."""

@@ -17,6 +17,7 @@ class Norse:
     """Cells and multi-step modules, recurrent or not."""
 
     reset_advice = "pass no state (None) in the first call of each batch"
+    calls_forward = False
 
     def finds(self, module: Any) -> bool:
         """Whether the module has an activation and a state to begin with."""
@@ -26,6 +27,10 @@ class Norse:
         """Leaky integrators do not spike; all others are set to a potential."""
         kind = type(module).__name__
         return "none" if kind.startswith("LI") and not kind.startswith("LIF") else "zero"
+
+    def state(self, module: Any, output: Any) -> list[Any]:
+        """The state that comes with the spikes."""
+        return _tensors(output[1]) if isinstance(output, tuple) else []
 
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Wrap the activation, and the one for sparse inputs."""
@@ -62,3 +67,13 @@ def _watched(activation: Callable[..., Any], sink: Sink) -> Callable[..., Any]:
 def _potential(state: Any) -> Any:
     """The potential of a state; refractory ones keep it in a state of their own."""
     return getattr(getattr(state, "lif", state), "v", None)
+
+
+def _tensors(state: Any) -> list[Any]:
+    """What a state consists of, also in the states within it, but not its spikes."""
+    fields = state._asdict() if hasattr(state, "_asdict") else {}
+    found = []
+    for name, value in fields.items():
+        if name != "z":
+            found += _tensors(value) if hasattr(value, "_asdict") else [value]
+    return found

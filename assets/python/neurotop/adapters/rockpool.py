@@ -15,6 +15,7 @@ class Rockpool:
     """LIFTorch and its relatives."""
 
     reset_advice = "call net.reset_state() before each batch"
+    calls_forward = False
 
     def finds(self, module: Any) -> bool:
         """Whether the module has ``vmem`` and records on request."""
@@ -23,6 +24,10 @@ class Rockpool:
     def reset(self, module: Any) -> str:
         """Spikes subtract the threshold; layers without one do not spike."""
         return "subtract" if hasattr(module, "threshold") else "none"
+
+    def state(self, module: Any, output: Any) -> list[Any]:
+        """The potential and the currents."""
+        return [module.vmem, module.isyn]
 
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Wrap ``forward``: it records, for the length of the call."""

@@ -18,6 +18,7 @@ class Sinabs:
     """LIF, ALIF, IAF and ExpLeak, recurrent and squeezed."""
 
     reset_advice = "call reset_states() of each layer before each batch"
+    calls_forward = False
 
     def finds(self, module: Any) -> bool:
         """Whether the module has ``v_mem`` and a reset function."""
@@ -27,6 +28,10 @@ class Sinabs:
         """By the class of the reset function."""
         names = {"MembraneSubtract": "subtract", "MembraneReset": "zero"}
         return names.get(type(module.reset_fn).__name__, "none")
+
+    def state(self, module: Any, output: Any) -> list[Any]:
+        """The potential and the currents, which are buffers."""
+        return list(module._buffers.values())
 
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Wrap the reset function; have ExpLeak record its states."""

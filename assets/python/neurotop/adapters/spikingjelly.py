@@ -18,6 +18,7 @@ class SpikingJelly:
     """Nodes with a memory ``v``, in single-step and in multi-step mode."""
 
     reset_advice = "call spikingjelly.activation_based.functional.reset_net(net) before each batch"
+    calls_forward = False
 
     def finds(self, module: Any) -> bool:
         """Whether the module has a memory ``v``."""
@@ -26,6 +27,10 @@ class SpikingJelly:
     def reset(self, module: Any) -> str:
         """A node without ``v_reset`` subtracts its threshold."""
         return "subtract" if getattr(module, "v_reset", None) is None else "zero"
+
+    def state(self, module: Any, output: Any) -> list[Any]:
+        """The memories."""
+        return list(module._memories.values())
 
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Set hooks on the node."""
