@@ -325,8 +325,9 @@ pub const FIGURES: &[Figure] = &[
             ShownIn::TotalPoints,
         ],
         compute: |row| {
-            let energy = row.energy_per_op?;
-            row.effective_per_sample().map(|effective| Number::Real(effective * energy.picojoules()))
+            let energy = row.effective_per_sample()? * row.energy_per_op?.picojoules();
+            // JSON has no infinity, so no format has one.
+            energy.is_finite().then_some(Number::Real(energy))
         },
         ..COMMON
     },
@@ -523,6 +524,13 @@ mod tests {
             assert!(figure.number(&row).is_some(), "{}", figure.name);
         }
         assert_eq!(Figure::EFFECTIVE_PER_SAMPLE.number(&row), Some(Number::Real(0.0)));
+    }
+
+    #[test]
+    fn an_energy_beyond_all_numbers_has_no_value_in_any_format() {
+        let row = RowSums { energy_per_op: Some("1e308pJ".parse().expect("an energy")), ..ROW };
+        let energy = Figure::named("energy_per_sample").expect("a figure");
+        assert_eq!(energy.number(&row), None);
     }
 
     #[test]

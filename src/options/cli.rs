@@ -73,7 +73,7 @@ const STATE_OF_A_RUN: &str =
 /// What `--openmetrics` does for a command that ends before anybody could scrape it.
 const TO_A_FILE: &str = "Also write the figures to FILE as OpenMetrics text";
 
-const SHARD_CONFLICTS: [&str; 4] = ["baseline", "fail-if", "tensorboard", "openmetrics"];
+const SHARD_CONFLICTS: [&str; 5] = ["baseline", "energy-per-op", "fail-if", "tensorboard", "openmetrics"];
 
 const DOCTOR: &str = "\
 Exit codes:
@@ -427,6 +427,7 @@ mod tests {
             &["summary", "x", "--shard", "5/4"],
             &["summary", "x", "--shard", "x"],
             &["summary", "x", "--shard", "1/4", "--baseline", "y"],
+            &["summary", "x", "--shard", "1/4", "--energy-per-op", "1pJ"],
             &["summary", "x", "--shard", "1/4", "--fail-if", "sparsity<90%"],
             &["watch", "x", "--shard", "1/4"],
             &["compare", "x", "y", "--baseline", "z"],
