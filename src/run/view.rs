@@ -1103,7 +1103,7 @@ mod tests {
         run.add(counted(1, "a"), now);
         let view = run.conclude(2, now);
         let why = &view.set_aside().next().expect("it is named").reason;
-        assert!(!view.is_complete() && why.contains("there are 1, and 2 batches are counted"), "{why}");
+        assert!(!view.is_complete() && why.contains("there are 1, but 2 batches are counted"), "{why}");
         run.take_manifest(Arc::new(Manifest { world_size: Some(2), ..Manifest::default() }));
         let view = run.conclude(3, now);
         assert!(view.is_complete() && view.set_aside().next().is_none(), "the end may be that of one rank");

@@ -1022,6 +1022,18 @@ fn every_figure_of_the_table_has_a_column_and_a_line_in_the_help() {
 }
 
 #[test]
+fn the_totals_have_whole_labels_with_the_energy_too() {
+    let mut run = demo(12);
+    run.set_energy(Some("0.9pJ".parse().expect("an energy")));
+    for columns in 70..130 {
+        let screen = draw_on(columns, 24, &model(&run, at(24)), &mut on(View::Overview)).to_string();
+        for figure in FIGURES.iter().filter(|figure| figure.shown_in.contains(&ShownIn::Totals)) {
+            assert!(screen.contains(figure.panel_label), "{columns} columns, {}: {screen}", figure.name);
+        }
+    }
+}
+
+#[test]
 fn all_figures_of_a_layer_have_names_and_changes_or_none_has() {
     let compared = ViewModel { base: baseline(), ..model(&demo(12), at(24)) };
     for columns in 60..200 {

@@ -29,7 +29,7 @@ fn draw_framed(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &The
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
     let total = &model.summary.total;
     let figures = Figure::applying_in(ShownIn::Totals, [&total.sums]);
-    let columns = Layout::horizontal(figures.iter().map(|_| Constraint::Fill(1)));
+    let columns = Layout::horizontal(shares(&figures, inner.width));
     let (label_cells, value_cells) = (columns.split(labels), columns.split(values));
     for (at, &figure) in figures.iter().enumerate() {
         let is_ratio = figure.unit == FigureUnit::Ratio;
@@ -47,6 +47,15 @@ fn draw_framed(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &The
         );
     }
     draw_gauge(frame, gauge, model, theme);
+}
+
+/// Columns of the same width or, where a label would be cut, as wide as the labels need.
+fn shares(figures: &[&Figure], width: u16) -> Vec<Constraint> {
+    let needs = figures.iter().map(|figure| figure.panel_label.width() as u16 + 1);
+    let needs: Vec<u16> = needs.collect();
+    let longest = needs.iter().copied().max().unwrap_or(0);
+    let is_tight = usize::from(longest) * figures.len() > usize::from(width);
+    needs.into_iter().map(|need| Constraint::Fill(if is_tight { need } else { 1 })).collect()
 }
 
 /// A figure, written out or short.
