@@ -315,9 +315,4 @@ impl<T> ListColumns<T> {
         let reversed = if sort.descending == first.descending { "" } else { ", reversed" };
         format!("{name}{reversed}")
     }
-
-    /// The number of the column with this heading.
-    pub fn number(&self, heading: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.heading == heading)
-    }
 }
