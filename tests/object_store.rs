@@ -251,7 +251,7 @@ fn a_server_that_is_gone_is_said_and_waited_for() {
     proxy.set_down(false);
     let (code, export) = watch.ends();
     assert_eq!((code, same(export)), (0, same(local(run.path()))), "{}", watch.said());
-    assert!(watch.said().contains("s3://snn/run: waited for: it cannot be listed: "), "{}", watch.said());
+    assert!(watch.said().contains("waiting for s3://snn/run (cannot be listed: "), "{}", watch.said());
 }
 
 /// A batch that could not be read is named, and read once the server is well again.
