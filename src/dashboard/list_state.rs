@@ -180,7 +180,9 @@ mod tests {
     #[test]
     fn a_second_click_on_a_heading_reverses_the_order() {
         let sorting = LAYERS.sorting();
-        let [share, trend] = ["share", "trend"].map(|heading| LAYERS.number(heading).expect("a column"));
+        let [share, trend] = ["share", "trend"].map(|heading| {
+            LAYERS.columns.iter().position(|column| column.heading == heading).expect("a column")
+        });
         let mut list = ListState::default();
         list.sort_by(share, &sorting);
         assert_eq!(list.sort, Sort { column: Some(share), descending: true });

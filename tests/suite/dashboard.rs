@@ -162,7 +162,12 @@ pub(crate) fn on(view: View) -> UiState {
 
 /// The order in which a column sorts first.
 fn by<T>(columns: &ListColumns<T>, heading: &str) -> Sort {
-    columns.number(heading).and_then(|column| columns.sorting().first(column)).expect("a column that sorts")
+    columns
+        .columns
+        .iter()
+        .position(|column| column.heading == heading)
+        .and_then(|column| columns.sorting().first(column))
+        .expect("a column that sorts")
 }
 
 fn scrolled() -> UiState {
