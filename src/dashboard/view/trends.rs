@@ -27,7 +27,10 @@ fn draw_chart(
     model: &ViewModel,
     theme: &Theme,
 ) {
-    let block = block(title(chart.name, theme), theme);
+    // Where there is no room for "Effective ops/sample", its unit gives way.
+    let fits = chart.name.len() + 3 <= usize::from(area.width);
+    let name = if fits { chart.name } else { chart.name.split('/').next().unwrap_or_default() };
+    let block = block(title(name, theme), theme);
     let Some(last) = points.running.last().map(|point| point.0) else {
         return frame.render_widget(block, area);
     };
