@@ -82,6 +82,23 @@ def adapter_for(module: torch.nn.Module) -> Adapter | None:
     return None
 
 
+def hook(module: torch.nn.Module, enter: Any, leave: Any) -> Callable[[], None]:
+    """Call `enter` before each call and `leave` after it, after an exception too.
+
+    The function that is returned takes both hooks off.
+    """
+    handles = [
+        module.register_forward_pre_hook(enter),
+        module.register_forward_hook(leave, always_call=True),
+    ]
+
+    def detach() -> None:
+        for handle in handles:
+            handle.remove()
+
+    return detach
+
+
 def replace_attribute(owner: Any, name: str, value: Any) -> Callable[[], None]:
     """Set an attribute; the function that is returned brings the old one back."""
     had, old = name in vars(owner), getattr(owner, name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import Sink, replace_attribute
+from . import Sink, hook, replace_attribute
 
 __all__ = ["Sinabs"]
 
@@ -36,16 +36,7 @@ class Sinabs:
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Wrap the reset function; have ExpLeak record its states."""
         call = _SpikingCall(module, sink) if module.reset_fn else _LeakingCall(module, sink)
-        handles = [
-            module.register_forward_pre_hook(call.enter),
-            module.register_forward_hook(call.leave, always_call=True),
-        ]
-
-        def detach() -> None:
-            for handle in handles:
-                handle.remove()
-
-        return detach
+        return hook(module, call.enter, call.leave)
 
 
 class _SpikingCall:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import Sink
+from . import Sink, hook
 
 __all__ = ["SpikingJelly"]
 
@@ -35,17 +35,8 @@ class SpikingJelly:
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Set hooks on the node."""
         call = _Call(module, sink)
-        handles = [
-            module.register_forward_pre_hook(call.enter),
-            # Called after an exception too, so that store_v_seq never stays set.
-            module.register_forward_hook(call.leave, always_call=True),
-        ]
-
-        def detach() -> None:
-            for handle in handles:
-                handle.remove()
-
-        return detach
+        # After an exception too, so that store_v_seq never stays set.
+        return hook(module, call.enter, call.leave)
 
 
 class _Call:
