@@ -80,9 +80,14 @@ impl From<Sums5> for KeptSums {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{decode, encode};
+    use super::super::{Progress, decode, encode};
     use crate::run::sums::{Operations, Updates};
-    use crate::run::tally::LayerSums;
+
+    /// Of each layer its name, its updates and its dense updates.
+    fn layer_sums(progress: &Progress) -> Vec<(&str, u128, u128)> {
+        let layers = progress.sums.tally.layers().iter();
+        layers.map(|layer| (layer.name.as_str(), layer.effective, layer.dense)).collect()
+    }
 
     /// Written by the last program of that version: three batches of no rank, two of rank 3, one that was lost.
     #[test]
@@ -98,12 +103,7 @@ mod tests {
         assert!(expected.iter().all(|name| names.iter().any(|other| other == name)), "{names:?}");
         let lost: Vec<String> = progress.counted.lost().iter().map(ToString::to_string).collect();
         assert_eq!((lost, progress.problems[0].0.as_str()), (vec!["batch-7.npz".to_owned()], "batch-7.npz"));
-        let sums = |at: usize| {
-            let LayerSums { name, effective, dense, .. } =
-                &**progress.sums.tally.layers().get(at).expect("a layer");
-            (name.as_str(), *effective, *dense)
-        };
-        assert_eq!([sums(0), sums(1)], [("a", 44, 60), ("b", 44, 60)]);
+        assert_eq!(layer_sums(&progress), [("a", 44, 60), ("b", 44, 60)]);
         assert_eq!((progress.sums.tally.samples(), progress.sums.history.points().len()), (10, 3));
         let ranks = progress.sums.ranks.sums();
         assert_eq!((ranks[0].0, ranks[0].1.batches), (3, 2));
@@ -124,12 +124,7 @@ mod tests {
         assert_eq!(progress.counted.fingerprint(), FINGERPRINT_6, "what is counted of each is known");
         let lost: Vec<String> = progress.counted.lost().iter().map(ToString::to_string).collect();
         assert_eq!((lost, progress.problems[0].0.as_str()), (vec!["batch-7.npz".to_owned()], "batch-7.npz"));
-        let sums = |at: usize| {
-            let LayerSums { name, effective, dense, .. } =
-                &**progress.sums.tally.layers().get(at).expect("a layer");
-            (name.as_str(), *effective, *dense)
-        };
-        assert_eq!([sums(0), sums(1)], [("a", 48, 60), ("b", 48, 60)]);
+        assert_eq!(layer_sums(&progress), [("a", 48, 60), ("b", 48, 60)]);
         let tally = &progress.sums.tally;
         assert_eq!(
             (tally.samples(), tally.step_lengths().len(), progress.sums.history.points().len()),
