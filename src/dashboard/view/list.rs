@@ -37,6 +37,8 @@ struct ShownColumn<'a, T> {
     column: &'a Column<T>,
     /// Empty where the column is a picture.
     cells: Vec<Cell>,
+    /// The cells' texts as they are drawn where the column has room for them.
+    texts: Vec<String>,
     /// The columns that its texts need, at most as many as there are.
     needed: u16,
     width: u16,
@@ -100,13 +102,14 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
             };
             let mark = if state.sort.column == Some(number) { MARK } else { 0 };
             let head = if column.is_heading_cut { 0 } else { column.heading.width() as u16 + mark };
-            let width = |cell: &Cell| {
+            let texts: Vec<String> = cells.iter().map(|cell| elide(&cell.text, most.into())).collect();
+            let width = |(cell, text): (&Cell, &String)| {
                 let under = cell.under.as_ref().map_or(0, |under| under.width());
-                elide(&cell.text, most.into()).width().max(under) as u16
+                text.width().max(under) as u16
             };
-            let needed = cells.iter().map(width).max().unwrap_or(0);
+            let needed = cells.iter().zip(&texts).map(width).max().unwrap_or(0);
             let (least, limit) = (*column.width.start().max(&head), *column.width.end());
-            ShownColumn { number, column, cells, needed, width: needed.min(limit).max(least) }
+            ShownColumn { number, column, cells, texts, needed, width: needed.min(limit).max(least) }
         };
         self.columns.shown(context.model).map(shown).collect()
     }
@@ -121,7 +124,7 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
         let cells = columns.iter().map(|shown| {
             let text = match &shown.column.content {
                 ColumnContent::Picture(draw) => Text::from(draw(row, context, shown.width)),
-                ColumnContent::Text(_) => text(&shown.cells[at], shown.width),
+                ColumnContent::Text(_) => text(&shown.cells[at], &shown.texts[at], shown.width),
             };
             if shown.column.is_right_aligned { text.right_aligned() } else { text }
         });
@@ -129,9 +132,11 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
     }
 }
 
-fn text(cell: &Cell, width: u16) -> Text<'static> {
-    let first = Line::styled(elide(&cell.text, width.into()), cell.style);
-    std::iter::once(first).chain(cell.under.clone().map(Line::from)).collect()
+/// A cell whose text is `whole` where that fits.
+fn text(cell: &Cell, whole: &str, width: u16) -> Text<'static> {
+    let fits = whole.width() <= usize::from(width);
+    let text = if fits { whole.to_owned() } else { elide(&cell.text, width.into()) };
+    std::iter::once(Line::styled(text, cell.style)).chain(cell.under.clone().map(Line::from)).collect()
 }
 
 /// Takes out columns until the others fit, those of the lowest priority first, and shares out what is left.
