@@ -1,9 +1,10 @@
-//! Takes the pictures in `docs/pictures`: runs the dashboard in a pseudo-terminal and draws its screen as SVG.
+//! Takes the pictures in `docs/pictures`: runs the dashboard in a pseudo-terminal and draws its screen as SVG. One of
+//! them moves: it shows a few screens of the demo in turn.
 //!
 //! `cargo build --release && cargo run --release --example picture`
 
 use anyhow::{Context, Result, bail};
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,23 @@ struct Picture {
     /// Take the picture when the screen shows this text.
     until: &'static str,
 }
+
+/// The moving picture: texts to wait for, the keys to press once they are there, and for how long to show what was
+/// there before the keys.
+const FILM: [(&str, &str, Duration); 9] = [
+    ("1/12 batches", "", Duration::from_millis(800)),
+    ("3/12 batches", "", Duration::from_millis(800)),
+    ("5/12 batches", "", Duration::from_millis(800)),
+    ("7/12 batches", "", Duration::from_millis(800)),
+    ("9/12 batches", "", Duration::from_millis(800)),
+    ("11/12 batches", "", Duration::from_millis(800)),
+    ("finished", "2", Duration::from_millis(2500)),
+    ("at rest", "3jjj\r", Duration::from_millis(3500)),
+    ("batches", "q", Duration::from_millis(3500)),
+];
+
+/// The screen that the moving picture shows where pictures cannot move.
+const STILL: usize = 4;
 
 /// The four main views.
 fn pictures(runs: &Path) -> [Picture; 4] {
@@ -86,6 +104,9 @@ fn main() -> Result<()> {
         std::fs::write(&path, svg(&screen))?;
         println!("wrote {}", path.display());
     }
+    let path = directory.join("demo.svg");
+    std::fs::write(&path, moving_svg(&take_film()?))?;
+    println!("wrote {}", path.display());
     Ok(())
 }
 
@@ -96,70 +117,169 @@ fn command() -> Result<PathBuf> {
     if path.is_file() { Ok(path) } else { bail!("{} is not there; build it first", path.display()) }
 }
 
-fn take(picture: &Picture) -> Result<Screen> {
-    let (columns, rows) = SIZE;
-    let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-    let pair = native_pty_system().openpty(size)?;
-    let mut run = CommandBuilder::new(command()?);
-    run.args(&picture.arguments);
-    run.env("TERM", "xterm-256color");
-    run.env("COLORTERM", "truecolor");
-    run.env("LANG", "C.UTF-8");
-    run.env_remove("NO_COLOR");
-    let mut child = pair.slave.spawn_command(run)?;
-    let parser = Arc::new(Mutex::new(Parser::new(rows, columns, 0)));
-    let mut output = pair.master.try_clone_reader()?;
-    let mut keys = pair.master.take_writer()?;
-    let feed = Arc::clone(&parser);
-    std::thread::spawn(move || {
-        let mut bytes = [0; 8192];
-        while let Ok(count @ 1..) = output.read(&mut bytes) {
-            feed.lock().expect("the screen").process(&bytes[..count]);
-        }
-    });
-    let until = |text: &str| -> Result<Screen> {
+/// The dashboard in a pseudo-terminal. It ends with this value.
+struct Dashboard {
+    child: Box<dyn Child + Send + Sync>,
+    keys: Box<dyn Write + Send>,
+    parser: Arc<Mutex<Parser>>,
+    /// Keeps the terminal open.
+    _terminal: Box<dyn MasterPty + Send>,
+}
+
+impl Dashboard {
+    fn start(arguments: &[String]) -> Result<Self> {
+        let (columns, rows) = SIZE;
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size)?;
+        let mut run = CommandBuilder::new(command()?);
+        run.args(arguments);
+        run.env("TERM", "xterm-256color");
+        run.env("COLORTERM", "truecolor");
+        run.env("LANG", "C.UTF-8");
+        run.env_remove("NO_COLOR");
+        let child = pair.slave.spawn_command(run)?;
+        let parser = Arc::new(Mutex::new(Parser::new(rows, columns, 0)));
+        let mut output = pair.master.try_clone_reader()?;
+        let keys = pair.master.take_writer()?;
+        let feed = Arc::clone(&parser);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 8192];
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                feed.lock().expect("the screen").process(&bytes[..count]);
+            }
+        });
+        Ok(Self { child, keys, parser, _terminal: pair.master })
+    }
+
+    fn screen(&self) -> Screen {
+        self.parser.lock().expect("the screen").screen().clone()
+    }
+
+    /// Waits until the screen shows a text, and until it has drawn the rest.
+    fn wait_for(&self, text: &str) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline {
-            let screen = parser.lock().expect("the screen").screen().clone();
-            if screen.contents().contains(text) {
-                return Ok(screen);
+            if self.screen().contents().contains(text) {
+                // The dashboard draws the effect of the last keys within a frame or two.
+                std::thread::sleep(Duration::from_millis(300));
+                return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        bail!("{text:?} does not appear:\n{}", parser.lock().expect("the screen").screen().contents())
-    };
-    for (text, pressed) in picture.steps {
-        until(text)?;
-        keys.write_all(pressed.as_bytes())?;
-        keys.flush()?;
+        bail!("{text:?} does not appear:\n{}", self.screen().contents())
     }
-    until(picture.until)?;
-    // The dashboard draws the effect of the last keys within a frame or two.
-    std::thread::sleep(Duration::from_millis(300));
-    let screen = parser.lock().expect("the screen").screen().clone();
-    child.kill()?;
-    Ok(screen)
+
+    fn press(&mut self, keys: &str) -> Result<()> {
+        self.keys.write_all(keys.as_bytes())?;
+        Ok(self.keys.flush()?)
+    }
+}
+
+impl Drop for Dashboard {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn take(picture: &Picture) -> Result<Screen> {
+    let mut dashboard = Dashboard::start(&picture.arguments)?;
+    for (text, pressed) in picture.steps {
+        dashboard.wait_for(text)?;
+        dashboard.press(pressed)?;
+    }
+    dashboard.wait_for(picture.until)?;
+    Ok(dashboard.screen())
+}
+
+/// The screens of the moving picture, and how long each is shown.
+fn take_film() -> Result<Vec<(Screen, Duration)>> {
+    let mut dashboard = Dashboard::start(&["demo", "--pace", "0.5"].map(str::to_owned))?;
+    let mut screens = Vec::new();
+    for (text, pressed, shown) in FILM {
+        dashboard.wait_for(text).context("the moving picture")?;
+        screens.push((dashboard.screen(), shown));
+        dashboard.press(pressed)?;
+    }
+    Ok(screens)
 }
 
 fn svg(screen: &Screen) -> String {
-    let (rows, columns) = screen.size();
+    let rows: String = (0..screen.size().0).map(|row| draw_row(screen, row)).collect();
+    frame(screen.size(), &rows)
+}
+
+/// The terminal's window around rows that are drawn.
+fn frame((rows, columns): (u16, u16), drawn: &str) -> String {
     let (width, height) =
         (f64::from(columns) * CELL.0 + 2.0 * MARGIN, f64::from(rows) * CELL.1 + 2.0 * MARGIN);
-    let mut svg = format!(
+    format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"10\" fill=\"#16181d\"/>\n\
-         <g font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"14\" xml:space=\"preserve\">\n"
-    );
-    for row in 0..rows {
-        let mut column = 0;
-        while column < columns {
-            let end = (column..columns).find(|&end| style(screen, row, end) != style(screen, row, column));
-            let end = end.unwrap_or(columns);
-            draw(&mut svg, screen, row, column..end);
-            column = end;
+         <g font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"14\">\n\
+         {drawn}</g>\n</svg>\n"
+    )
+}
+
+fn draw_row(screen: &Screen, row: u16) -> String {
+    let columns = screen.size().1;
+    let (mut drawn, mut column) = (String::new(), 0);
+    while column < columns {
+        let end = (column..columns).find(|&end| style(screen, row, end) != style(screen, row, column));
+        let end = end.unwrap_or(columns);
+        draw(&mut drawn, screen, row, column..end);
+        column = end;
+    }
+    drawn
+}
+
+/// Several screens in turn, without end. A row that stays the same over several screens is drawn once.
+fn moving_svg(screens: &[(Screen, Duration)]) -> String {
+    let total: Duration = screens.iter().map(|(_, shown)| *shown).sum();
+    let mut start = Duration::ZERO;
+    let starts: Vec<f64> = screens
+        .iter()
+        .map(|(_, shown)| {
+            let at = start.as_secs_f64() / total.as_secs_f64();
+            start += *shown;
+            at
+        })
+        .chain([1.0])
+        .collect();
+    let size = screens[0].0.size();
+    let mut drawn = String::new();
+    for row in 0..size.0 {
+        let versions: Vec<String> = screens.iter().map(|(screen, _)| draw_row(screen, row)).collect();
+        let mut first = 0;
+        while first < versions.len() {
+            let same = versions[first..].iter().take_while(|version| **version == versions[first]).count();
+            let end = first + same;
+            let is_still = (first..end).contains(&STILL);
+            let shown = shown_between(starts[first], starts[end], total);
+            let visibility = if is_still { "visible" } else { "hidden" };
+            let _ = write!(drawn, "<g visibility=\"{visibility}\">{shown}\n{}</g>\n", versions[first]);
+            first = end;
         }
     }
-    svg + "</g>\n</svg>\n"
+    frame(size, &drawn)
+}
+
+/// Shows a group from one part of the whole time to another, between 0 and 1.
+fn shown_between(from: f64, until: f64, total: Duration) -> String {
+    let mut changes = vec![("hidden", 0.0), ("visible", from), ("hidden", until)];
+    if from == 0.0 {
+        changes.remove(0);
+    }
+    if until == 1.0 {
+        changes.pop();
+    }
+    let values: Vec<&str> = changes.iter().map(|change| change.0).collect();
+    let times: Vec<String> = changes.iter().map(|change| format!("{:.4}", change.1)).collect();
+    format!(
+        "<animate attributeName=\"visibility\" calcMode=\"discrete\" dur=\"{}s\" repeatCount=\"indefinite\" values=\"{}\" keyTimes=\"{}\"/>",
+        total.as_secs_f64(),
+        values.join(";"),
+        times.join(";")
+    )
 }
 
 fn cell(screen: &Screen, row: u16, column: u16) -> &Cell {
@@ -244,17 +364,34 @@ fn draw(svg: &mut String, screen: &Screen, row: u16, columns: std::ops::Range<u1
     for (at, symbol) in text.chars().enumerate() {
         svg.push_str(&dots_and_blocks(symbol, x + at as f64 * CELL.0, y, &fill, opacity));
     }
-    let text: String = text.chars().map(|symbol| if is_drawn(symbol) { ' ' } else { symbol }).collect();
-    if text.trim().is_empty() {
-        return;
-    }
     let weight = if bold { " font-weight=\"bold\"" } else { "" };
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
     let baseline = y + CELL.1 * 0.74;
-    let _ = writeln!(
-        svg,
-        "<text x=\"{x:.1}\" y=\"{baseline:.1}\" textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{fill}\"{weight}{opacity}>{escaped}</text>"
-    );
+    for (at, words) in texts(&text) {
+        let x = x + at as f64 * CELL.0;
+        let width = words.chars().count() as f64 * CELL.0;
+        let escaped = words.replace('&', "&amp;").replace('<', "&lt;");
+        let _ = writeln!(
+            svg,
+            "<text x=\"{x:.1}\" y=\"{baseline:.1}\" textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{fill}\"{weight}{opacity}>{escaped}</text>"
+        );
+    }
+}
+
+/// The parts of a text between two and more spaces, and where each begins. Some viewers would join such spaces.
+fn texts(text: &str) -> Vec<(usize, String)> {
+    let symbols: Vec<char> = text.chars().map(|symbol| if is_drawn(symbol) { ' ' } else { symbol }).collect();
+    let is_gap = |at: usize| symbols.get(at).is_none_or(|&symbol| symbol == ' ');
+    let (mut parts, mut at) = (Vec::new(), 0);
+    while at < symbols.len() {
+        if is_gap(at) {
+            at += 1;
+            continue;
+        }
+        let end = (at..).find(|&end| is_gap(end) && is_gap(end + 1)).unwrap_or(symbols.len());
+        parts.push((at, symbols[at..end].iter().collect()));
+        at = end;
+    }
+    parts
 }
 
 fn colour(colour: Color) -> String {
