@@ -21,9 +21,10 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 import neurotop
 import recount
 from benchmarks import benchmark, summary
-from conftest import ROOT
+from conftest import ROOT, save_one_file
 from networks import Stepwise, neuron
 from neurotop import RecorderWarning
+from neurotop.manifest import merge_manifests
 from neurotop.prices import Measured, meter_on
 from test_adapters import BATCH, frames, framework, jelly_node, left_behind
 from test_counts import PRICES
@@ -546,7 +547,7 @@ def test_a_rank_adds_the_price_that_another_has_not_measured() -> None:
     price = {"ops_per_update": 4, "priced_by": "measured", "operations": ["mul", "add"] * 2}
     for one, other in [({}, price), (price, {"unpriced": "why"}), ({"unpriced": "why"}, price)]:
         manifests = [{"warnings": [], "layers": [{**entry, **each}]} for each in (one, other)]
-        merged = neurotop.recorder._merge_manifests(*manifests)
+        merged = merge_manifests(*manifests)
         assert merged["layers"] == [{**entry, **price}]
 
 
@@ -569,9 +570,8 @@ def test_memory_that_is_used_again_is_another_value() -> None:
     assert metered(layer, lambda: layer(torch.rand(4, 6))).operations == ("mul", "add") * 3
 
 
-def test_the_one_file_measures_nothing(tmp_path: Path) -> None:
-    source = ROOT / "assets" / "python" / "neurotop" / "recorder.py"
-    (tmp_path / "neurotop_recorder.py").write_bytes(source.read_bytes())
+def test_the_one_file_measures_too(tmp_path: Path, neurotop_command: str) -> None:
+    save_one_file(neurotop_command, tmp_path)
     program = """
 import warnings
 import snntorch, torch
@@ -584,13 +584,13 @@ with warnings.catch_warnings(record=True) as told:
         for _ in range(3):
             net(torch.ones(2, 4))
         rec.batch(2)
-print([str(one.message).endswith("--cost RLeaky:subtract=OPERATIONS") for one in told])
+print([str(one.message).endswith("=6 (measured: mul add mul add mul sub)") for one in told])
 """
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.stdout == "[True]\n", done.stderr
     (entry,) = recount.manifest(tmp_path / "run")["layers"]
-    assert entry == {"name": "0", "neuron": "RLeaky", "reset": "subtract", "shape": [4]}
+    assert (entry["priced_by"], entry["ops_per_update"]) == ("measured", 6)
 
 
 def test_a_state_that_is_changed_through_a_view_is_followed() -> None:

@@ -30,7 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from .adapters import Adapter, replace_attribute
-from .recorder import _never_compiled
+from .compiled import never_compiled
 
 __all__ = ["Measured", "Meter", "meter_on"]
 
@@ -151,9 +151,9 @@ class Meter:
             self._leave(output, has_raised=output is None)
 
         handles = [
-            self._module.register_forward_pre_hook(_never_compiled(enter), with_kwargs=True),
+            self._module.register_forward_pre_hook(never_compiled(enter), with_kwargs=True),
             # Called after an exception too, so that the mode never stays on.
-            self._module.register_forward_hook(_never_compiled(leave), always_call=True),
+            self._module.register_forward_hook(never_compiled(leave), always_call=True),
         ]
 
         def detach() -> None:
