@@ -45,6 +45,14 @@ class ArrayLayer:
         """Why the steps cannot be recorded: checked when they were given."""
         return None
 
+    def is_elsewhere(self) -> bool:
+        """Whether the potentials are on an accelerator: they were copied when they were given."""
+        return False
+
+    def flushes_subnormals(self) -> bool:
+        """Whether subnormal numbers are treated as zero: NumPy never does."""
+        return False
+
     def add_batch_axis(self) -> None:
         """Make the potentials of one sample without a batch axis ``[1, ...]``."""
         self.post = [post[None] for post in self.post]

@@ -194,6 +194,7 @@ class _BenchmarkRun:
     def abandon(self) -> None:
         """Restore the manager after an exception has ended the run."""
         self._unwrap()
+        self.run.abandon()
 
     def _wrap(self, manager: Any) -> None:
         run_metrics, clean_results = manager.run_metrics, manager.clean_results

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .device import begin_changed_bits, begin_rows, is_elsewhere
+
 if TYPE_CHECKING:
     import torch
 
@@ -21,17 +23,28 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass
 class Member:
-    """One array of a batch: name, dtype, shape, and its C-ordered data in pieces."""
+    """One array of a batch: name, dtype, shape, and its C-ordered data in pieces.
+
+    `is_own` says that the program has no part in the data, so that they can be written later.
+    """
 
     name: str
     dtype: np.dtype
     shape: tuple[int, ...]
     chunks: Iterable[np.ndarray]
+    is_own: bool = False
 
     @classmethod
     def from_array(cls, name: str, array: np.ndarray) -> Member:
-        """A member whose data are one C-ordered array."""
-        return cls(name, array.dtype, array.shape, [array])
+        """A member whose data are one C-ordered array, which nobody changes."""
+        return cls(name, array.dtype, array.shape, [array], is_own=True)
+
+    def kept(self) -> Member:
+        """The member, to be written later: what the program may change is copied."""
+        if self.is_own:
+            return self
+        chunks = [np.array(chunk) for chunk in self.chunks]
+        return Member(self.name, self.dtype, self.shape, chunks, is_own=True)
 
     @property
     def nbytes(self) -> int:
@@ -66,11 +79,11 @@ def encode(layers: Iterable[AnyLayer], form: str, samples: int) -> Iterator[Memb
 
 
 def bits_members(
-    name: str, shape: tuple[int, ...], packed: Iterable[np.ndarray]
+    name: str, shape: tuple[int, ...], packed: Iterable[np.ndarray], is_own: bool = False
 ) -> Iterator[Member]:
     """``<layer>.changed`` and ``<layer>.shape`` of a layer with potentials of `shape`."""
     bits = (shape[0] - 1) * int(np.prod(shape[1:], dtype=np.int64))
-    yield Member(f"{name}.changed", np.dtype(np.uint8), ((bits + 7) // 8,), packed)
+    yield Member(f"{name}.changed", np.dtype(np.uint8), ((bits + 7) // 8,), packed, is_own)
     yield Member.from_array(f"{name}.shape", np.array(shape, dtype=np.int64))
 
 
@@ -88,23 +101,21 @@ def potential_members(layer: Layer, with_pre: bool) -> Iterator[Member]:
         dtype = torch.float32
     numpy_dtype = torch.empty(0, dtype=dtype).numpy().dtype
     shape = (len(layer.post), *layer.post[0].shape)
-    yield Member(f"{layer.name}.post", numpy_dtype, shape, _rows(layer.post, dtype))
+    is_own = is_elsewhere(layer.post[0])
+    rows = begin_rows if is_own else _rows
+    yield Member(f"{layer.name}.post", numpy_dtype, shape, rows(layer.post, dtype), is_own)
     if with_pre or not layer.pre_is_previous_post():
         # Row 0 is ignored, and pre[0] belongs to the previous batch: its shape may differ.
         pre = [torch.zeros_like(layer.post[0]), *layer.pre[1:]]
-        yield Member(f"{layer.name}.pre", numpy_dtype, shape, _rows(pre, dtype))
+        yield Member(f"{layer.name}.pre", numpy_dtype, shape, rows(pre, dtype), is_own)
 
 
 def _rows(steps: list[torch.Tensor], dtype: torch.dtype) -> Iterator[np.ndarray]:
     """The steps as C-ordered NumPy arrays, copied only if necessary.
 
     Small steps come in blocks, ``[n, B, ...]``: writing each by itself takes longer than copying
-    them. Steps on another device come over in one transfer, which is quicker than one for each.
+    them.
     """
-    import torch
-
-    if steps[0].device.type != "cpu":
-        steps = list(torch.stack([step.detach() for step in steps]).cpu())
     if _block_of(steps[0]) > 8:
         yield from _blocks(steps, dtype)
         return
@@ -131,21 +142,30 @@ def _blocks(steps: list[torch.Tensor], dtype: torch.dtype) -> Iterator[np.ndarra
         yield torch.stack(block).detach().to(dtype).numpy()
 
 
-def changed_bits(layer: Layer) -> Iterator[np.ndarray]:
+def changed_bits(layer: Layer) -> Iterable[np.ndarray]:
     """Which elements changed: one bit per element of ``[T-1, B, ...]``, set if ``pre - post`` != 0.
 
     The subtraction matters: NaN counts and so does ``inf - inf``, which ``pre != post`` misses.
+    """
+    import torch
+
+    dtype = torch.float64 if layer.dtype() == torch.float64 else torch.float32
+    if is_elsewhere(layer.post[0]):
+        return begin_changed_bits(layer, dtype)
+    return _changed_bits(layer, dtype)
+
+
+def _changed_bits(layer: Layer, dtype: torch.dtype) -> Iterator[np.ndarray]:
+    """`changed_bits` in the CPU's memory.
+
     Blocks of a MiB stay in the cache, and so many steps fill whole bytes whatever the layer's
     size. NumPy does this in one thread: as quick as torch's threads, which on a busy machine wait
     for each other in every step.
     """
-    import torch
-
     if len(layer.post) < 2:
         return
-    dtype = torch.float64 if layer.dtype() == torch.float64 else torch.float32
     is_same = layer.pre_is_previous_post()
-    if layer.post[0].device.type == "cpu" and _block_of(layer.post[0]) > 8:
+    if _block_of(layer.post[0]) > 8:
         before = layer.post[:-1] if is_same else layer.pre[1:]
         for one, other in zip(_blocks(before, dtype), _blocks(layer.post[1:], dtype)):
             with np.errstate(all="ignore"):
@@ -182,7 +202,7 @@ def changed_bits_as_neurobench(layer: Layer) -> Iterator[np.ndarray]:
 
     if len(layer.post) > 1:
         difference = torch.stack(layer.pre[1:]) - torch.stack(layer.post[1:])
-        yield np.packbits(torch.ne(difference, 0).cpu().numpy())
+        yield np.packbits(torch.ne(difference, 0).numpy())
 
 
 def flushes_subnormals() -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .device import is_elsewhere
 from .encoding import (
     bits_members,
     changed_bits,
@@ -111,13 +112,21 @@ class Layer:
 
     def members(self, form: str) -> Iterator[Member]:
         """The layer's arrays of a batch with at least one step; see `encode`."""
-        flushes = flushes_subnormals()
+        flushes = self.flushes_subnormals()
         if form == "bits" or flushes:
             shape = (len(self.post), *self.post[0].shape)
             packed = changed_bits_as_neurobench(self) if flushes else changed_bits(self)
-            yield from bits_members(self.name, shape, packed)
+            yield from bits_members(self.name, shape, packed, is_own=self.is_elsewhere())
         else:
             yield from potential_members(self, with_pre=form == "pair")
+
+    def is_elsewhere(self) -> bool:
+        """Whether the potentials are on an accelerator."""
+        return bool(self.post) and is_elsewhere(self.post[0])
+
+    def flushes_subnormals(self) -> bool:
+        """Whether torch treats the layer's subnormal numbers as zero, which it can on the CPU."""
+        return not self.is_elsewhere() and flushes_subnormals()
 
     def add_batch_axis(self) -> None:
         """Make the potentials of one sample without a batch axis ``[1, ...]``."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .benchmark import neurobench_layers
-from .encoding import changed_bits, changed_bits_as_neurobench, flushes_subnormals
+from .encoding import changed_bits, changed_bits_as_neurobench
 from .hooks import hook_on, meter_on
 from .layers import Layer
 from .messages import RecorderError, tell
@@ -169,7 +169,7 @@ class _Count:
         elif (defect := layer.defect()) is not None:
             raise RecorderError(f"{label} cannot be counted: {defect}")
         elif layer.post:
-            changed = changed_bits_as_neurobench if flushes_subnormals() else changed_bits
+            changed = changed_bits_as_neurobench if layer.flushes_subnormals() else changed_bits
             later = sum(int(np.unpackbits(packed).sum()) for packed in changed(layer))
             self._effective += price * (layer.post[0].numel() + later)
             self._dense += price * layer.post[0].numel() * len(layer.post)

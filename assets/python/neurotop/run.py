@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .directory import claimed_directory, delete
-from .encoding import encode, flushes_subnormals, no_steps_member
+from .encoding import encode, no_steps_member
 from .manifest import FORMAT_VERSION, merge_manifests, producer
 from .messages import RecorderError, explain, tell
 from .options import rank_and_world
+from .writer import Writer
 
 if TYPE_CHECKING:
     from .directory import RunDirectory
@@ -45,9 +48,12 @@ class Run:
         self._on_disk: list[int] = []
         self._left_out: set[str] = set()
         self._skipped = 0
-        self._batches = 0
+        self._batches = 0  # also those that the writer still has
+        self._written = 0
         self._samples = 0
         self.stopped = False
+        self._writer = Writer()
+        self._process = os.getpid()
 
     @property
     def path(self) -> Path:
@@ -84,8 +90,15 @@ class Run:
         """
         if self.stopped or self.directory is None:
             return
+        if self._is_forked():
+            self._refuse_forked()
+            return
+        self._look_at_writer()
+        if self.stopped:
+            return
         number = self._batches * self.directory.world_size + self.directory.rank
-        with self._guarded(f"cannot write {self.directory.batch_name(number)}"):
+        doing = f"cannot write {self.directory.batch_name(number)}"
+        with self._guarded(doing):
             layers = self._recordable(layers)
             if not layers:
                 self.say()
@@ -93,13 +106,66 @@ class Run:
             self._learn(layers)
             self.warn(traps)
             self.warn(self._batch_traps(layers))
-            with self.directory.batch(number, self._members(layers, samples)):
-                self._write_manifest()  # before the batch becomes visible
+            members, manifest = self._members(layers, samples), self._manifest_content()
+            if any(layer.is_elsewhere() for layer in layers):
+                kept = [member.kept() for member in members]
+                write = functools.partial(self._write_batch, number, kept, manifest)
+                self._writer.put(doing, write, sum(member.nbytes for member in kept))
+            else:
+                self._drain()
+                if self.stopped:
+                    return
+                self._write_batch(number, members, manifest)
             self._batches += 1
             self._samples += samples
-            self._on_disk.append(number)
-            self._prune()
         self.say()
+
+    def _write_batch(
+        self, number: int, members: Iterable[Member], manifest: dict[str, Any]
+    ) -> None:
+        """Write a batch, and before it becomes visible the manifest.
+
+        The thread of the writer calls this, or the program while that thread has nothing to do.
+        """
+        assert self.directory is not None
+        with self.directory.batch(number, members):
+            self._write_manifest(manifest)
+        self._on_disk.append(number)
+        self._written += 1
+        self._prune()
+
+    def _is_forked(self) -> bool:
+        """Whether this process is a child of the one that records."""
+        return os.getpid() != self._process
+
+    def _refuse_forked(self) -> None:
+        """Refuse to write: both processes would write the same batches."""
+        self.stopped = True
+        text = (
+            f"neurotop: a process that was forked cannot go on with the recording in {self.path} "
+            "of its parent: begin one of its own in the child, with rank= and world_size="
+        )
+        if self.options.strict:
+            raise RecorderError(text)
+        tell(text)
+
+    def _look_at_writer(self) -> None:
+        """Stop the recording if a batch could not be written meanwhile."""
+        failure = self._writer.failure()
+        if failure is not None:
+            doing, error = failure
+            with self._guarded(doing):
+                raise error
+
+    def _drain(self) -> None:
+        """Wait until all batches are written; stop the recording if one cannot be."""
+        self._writer.drain()
+        self._look_at_writer()
+
+    def abandon(self) -> None:
+        """See to the batches of a run that an exception has ended."""
+        if not self.stopped and not self._is_forked():
+            self._drain()
 
     def _recordable(self, layers: list[AnyLayer]) -> list[AnyLayer]:
         """The layers whose steps can be written; none where the batch must not be written.
@@ -158,9 +224,13 @@ class Run:
     def note(self, traps: Iterable[Trap]) -> None:
         """Warn between two batches, also in the manifest."""
         self.warn(traps)
+        if self._is_forked():
+            return
+        if self._unsaid and self._batches and not self.stopped:
+            self._drain()
         if self._unsaid and self._manifest is not None and not self.stopped:
             with self._guarded("cannot write manifest.json"):
-                self._write_manifest()
+                self._write_manifest(self._manifest_content())
         self.say()
 
     def finish(self, official: dict[str, Any] | None = None) -> None:
@@ -168,7 +238,10 @@ class Run:
 
         A recording that stopped writes none, since the directory does not hold the whole run.
         """
-        if self.stopped or self.directory is None:
+        if self.stopped or self.directory is None or self._is_forked():
+            return
+        self._drain()
+        if self.stopped:
             return
         with self._guarded("cannot write end.json"):
             if not self._batches:
@@ -181,7 +254,7 @@ class Run:
             if self.options.rank is None and self.directory.is_alone():
                 self._end_alone(part)
             else:
-                self._write_manifest()
+                self._write_manifest(self._manifest_content())
                 self.directory.end(part)
         self.say()
 
@@ -193,8 +266,9 @@ class Run:
             "only one rank evaluates, give it rank=0, world_size=1; else record in all of them."
         )
         self.warn([(("alone", ""), text)])
-        self._write_manifest()
         content = self._manifest_content()
+        self._write_manifest(content)
+        content = dict(content)
         content.pop("world_size", None)
         self.directory.write_json("manifest.json", content)
         self.directory.end(part)
@@ -207,6 +281,7 @@ class Run:
             yield
         except Exception as error:  # a bug of the recorder must not end a benchmark either
             self.stopped = True
+            self._writer.drain()
             reason = str(error) if isinstance(error, RecorderError) else explain(error)
             text = f"neurotop {doing} in {self.path}: {reason}"
             told = f"{text}. The recording stops here; the benchmark goes on."
@@ -226,8 +301,8 @@ class Run:
         if self.directory is None:
             return
         try:
-            self._write_manifest()
-            if not self._batches:
+            self._write_manifest(self._manifest_content())
+            if not self._written:
                 self.directory.release()
         except (OSError, RecorderError):
             pass  # the user gets the warning anyway; a full disk has no room for it
@@ -241,7 +316,7 @@ class Run:
                     f"layer '{layer.name}' has other shapes in other batches, so the manifest "
                     "gives none; the counts are exact.",
                 )
-        if flushes_subnormals():
+        if any(layer.post and layer.flushes_subnormals() for layer in layers):
             yield (
                 ("subnormal", ""),
                 "torch flushes subnormal numbers to zero (torch.set_flush_denormal), which hides "
@@ -274,9 +349,8 @@ class Run:
             if name not in present:
                 yield no_steps_member(name, samples)
 
-    def _write_manifest(self) -> None:
+    def _write_manifest(self, content: dict[str, Any]) -> None:
         """Write the manifest if it has changed. The first of several ranks creates it."""
-        content = self._manifest_content()
         if content == self._manifest:
             return
         assert self.directory is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .device import is_elsewhere
+
 if TYPE_CHECKING:
     import torch
 
@@ -22,6 +24,9 @@ class Steps:
         self.layer = layer
         self._before: torch.Tensor | float | None = None
         self._is_previous = False
+        # On an accelerator a comparison would wait for it in every step: `close` looks at all.
+        self._may_be_previous: tuple[torch.Tensor, bool] | None = None
+        self._open: list[tuple[int, torch.Tensor, bool]] = []
         self._last: torch.Tensor | None = None
         self._version: int | None = None
         self._changes_in_place = False
@@ -30,7 +35,7 @@ class Steps:
     def begin(self, before: torch.Tensor | float | None) -> None:
         """Keep the potential that a step begins with: one of all neurons, or None for zero."""
         post, last = self.layer.post, self._last
-        self._is_previous = False
+        self._is_previous, self._may_be_previous = False, None
         if before is None or isinstance(before, (int, float)):
             self._before = before
             return
@@ -41,6 +46,9 @@ class Steps:
             # A change through .data has no version: the copy shows it.
             if same and not self._copies and not before.is_inference():
                 self._is_previous = True
+            elif is_elsewhere(before):
+                if is_alike(before, post[-1]):
+                    self._may_be_previous = are_equal(before.detach(), post[-1]), same
             else:
                 self._is_previous = equals(before.detach(), post[-1])
                 self._changes_in_place |= same and not self._is_previous
@@ -58,6 +66,8 @@ class Steps:
             # The layer begins at rest; before the first step it does not matter.
             rest = before if isinstance(before, (int, float)) else 0.0
             before = after.detach().new_full(after.shape if layer.post else (0,), rest)
+        if self._may_be_previous is not None:
+            self._open.append((len(layer.pre), *self._may_be_previous))
         layer.pre.append(before)
         copy = self._copies or after.is_inference()
         layer.post.append(after.detach().clone() if copy else after.detach())
@@ -75,7 +85,8 @@ class Steps:
         self.layer.called = True
 
     def close(self) -> None:
-        """The batch is over: see to its last potential."""
+        """The batch is over: see to its last potential, and to comparisons on an accelerator."""
+        self._compare()
         if self._last is not None and self.layer.post and not self._copies:
             if version_of(self._last) != self._version:
                 self._lose_last()
@@ -85,10 +96,25 @@ class Steps:
         if self.layer.post:
             self._copies = self._changes_in_place
         self._last = None
+        self._open.clear()
         self.layer.pre.clear()
         self.layer.post.clear()
         self.layer.defects.clear()
         self.layer.called = False
+
+    def _compare(self) -> None:
+        """Find out which steps began with the potential of the step before, in one transfer."""
+        import torch
+
+        if not self._open:
+            return
+        equal = torch.stack([flag for _, flag, _ in self._open]).tolist()
+        for (index, _, same), is_previous in zip(self._open, equal):
+            if is_previous:
+                self.layer.pre[index] = self.layer.post[index - 1]
+            else:
+                self._changes_in_place |= same
+        self._open.clear()
 
     def _lose_last(self) -> None:
         """The potential that the last step ended with was changed in place, and is not copied."""
@@ -121,10 +147,20 @@ def is_same(one: torch.Tensor, other: torch.Tensor) -> bool:
     )
 
 
+def is_alike(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether both are of one shape and type on one device, so that they can be equal."""
+    return (one.shape, one.dtype, one.device) == (other.shape, other.dtype, other.device)
+
+
+def are_equal(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Whether both have the same values, as a tensor on their device; NaN equals NaN."""
+    return ((one == other) | ((one != one) & (other != other))).all()
+
+
 def equals(one: torch.Tensor, other: torch.Tensor) -> bool:
     """Whether both have the same values; NaN equals NaN."""
     import torch
 
-    if (one.shape, one.dtype, one.device) != (other.shape, other.dtype, other.device):
+    if not is_alike(one, other):
         return False
-    return torch.equal(one, other) or torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
+    return torch.equal(one, other) or bool(are_equal(one, other))
