@@ -4,8 +4,8 @@ Runs NeuroBench's DVS-Gesture network (3 convolutions and a linear layer with Le
 2048, 1024 and 11 neurons; 100 time steps, batch size 16) on synthetic events. Every round runs each
 variant once, in an order that turns from round to round, so that a machine that slows down slows
 all of them. Printed are the medians of the rounds' own ratios, and the ratio of the fastest runs,
-which a busy machine disturbs least. A last row is the time in which one batch of many small steps is written (60,000
-steps of 50 neurons). Needs neurobench, snntorch and torch:
+which a busy machine disturbs least. A last row is the time in which one batch of many small steps
+is written (60,000 steps of 50 neurons). Needs neurobench, snntorch and torch:
 
     python benches/recorder_overhead.py --rounds 9
     python benches/recorder_overhead.py --rounds 9 --device cuda

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .directory import claimed_directory, delete
 from .encoding import encode, no_steps_member
-from .manifest import FORMAT_VERSION, merge_manifests, producer
+from .manifest import FORMAT_VERSION, MEASURED_KEYS, merge_manifests, producer
 from .messages import RecorderError, explain, tell
 from .options import rank_and_world
 from .writer import Writer
@@ -329,9 +329,10 @@ class Run:
         """Add the layers of a batch, and their shapes, to the manifest's."""
         for layer in layers:
             entry = layer.manifest_entry()
-            known = self._layers.setdefault(layer.name, entry)
-            if "priced_by" in entry:  # the price can be measured later than in the first batch
-                known.pop("unpriced", None)
+            known = self._layers.setdefault(layer.name, dict(entry))
+            if "priced_by" in entry or "unpriced" in entry:  # later than in the first batch
+                for key in MEASURED_KEYS:
+                    known.pop(key, None)
                 known.update(entry)
             if not layer.post or layer.name in self._varying:
                 continue

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from .compiled import is_compiled
+from .manifest import DIFFERS
 from .network import PRICED, computes_all_steps, forgets_state, is_spiking, modules, qualified_names
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def layer_traps(layer: Layer) -> Iterator[Trap]:
             "leaves it out of the operations and keeps the other layers. Give the command the "
             f"operations of one update: {layer.cost_advice()}",
         )
+    yield from _price_traps(layer, label)
     yield from _reset_traps(layer, label)
     if layer.unhooked:
         yield (
@@ -64,6 +66,7 @@ def adapter_traps(layer: Layer) -> Iterator[Trap]:
         f"{label} with reset '{layer.reset}' has no price in NeuroBench: neurotop counts its "
         f"updates. Give the command the operations of one update: {layer.cost_advice()}",
     )
+    yield from _price_traps(layer, label)
     if not layer.called:
         yield (
             ("uncalled", layer.name),
@@ -89,6 +92,24 @@ def _replaced_traps(layer: Layer, label: str) -> Iterator[Trap]:
             f"{label} did not begin each step with the potential at the end of the previous "
             "step (forward() resets or replaces the state). The potential before each step is "
             "recorded too, so the count stays exact.",
+        )
+
+
+def _price_traps(layer: Layer, label: str) -> Iterator[Trap]:
+    """A price that turned out not to be one, and a price of NeuroBench that is too small."""
+    if layer.measured is not None and layer.measured.unpriced == DIFFERS:
+        yield (
+            ("differs", layer.name),
+            f"{label}: {DIFFERS}, so that its price cannot be measured. Give the command the "
+            f"operations of one update: --cost {layer.neuron}:{layer.reset}=OPERATIONS",
+        )
+    is_priced = (layer.neuron, layer.reset) in PRICED
+    if is_priced and getattr(layer.module, "reset_delay", True) is False:
+        yield (
+            ("reset-delay", layer.name),
+            f"{label} is built with reset_delay=False, and so does more in an update than "
+            f"NeuroBench's price for '{layer.reset}' says. neurotop takes NeuroBench's price, so "
+            f"that the figures agree; --cost {layer.neuron}:{layer.reset}=OPERATIONS sets another.",
         )
 
 
