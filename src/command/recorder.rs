@@ -25,6 +25,7 @@ const FILES: &[(&str, &str)] = files![
     "arrays.py",
     "benchmark.py",
     "compiled.py",
+    "device.py",
     "directory.py",
     "encoding.py",
     "hooks.py",
@@ -33,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
     "messages.py",
     "network.py",
     "neurobench_traps.py",
+    "notebook.py",
     "npz.py",
     "operations.py",
     "options.py",
@@ -42,6 +44,7 @@ const FILES: &[(&str, &str)] = files![
     "steps.py",
     "traps.py",
     "version.py",
+    "writer.py",
 ];
 
 pub(super) fn recorder() -> anyhow::Result<ExitCode> {
@@ -50,8 +53,10 @@ pub(super) fn recorder() -> anyhow::Result<ExitCode> {
 
 /// The package as one module, in which each file stands as it is.
 fn one_file() -> String {
-    let sources: String =
-        FILES.iter().map(|(path, text)| format!("SOURCES[\"{}\"] = r'''\n{text}'''\n\n", module(path))).collect();
+    let sources: String = FILES
+        .iter()
+        .map(|(path, text)| format!("SOURCES[\"{}\"] = r'''\n{text}'''\n\n", module(path)))
+        .collect();
     AROUND.replacen(PLACE, &format!("{PLACE}\n{sources}"), 1)
 }
 
@@ -90,7 +95,10 @@ mod tests {
         assert_eq!(listed, found, "the list in this file");
         for (path, text) in FILES {
             assert!(!text.contains("'''"), "{path} cannot stand between '''");
-            assert!(one_file().contains(&format!("SOURCES[\"{}\"] = r'''\n{text}'''", module(path))), "{path}");
+            assert!(
+                one_file().contains(&format!("SOURCES[\"{}\"] = r'''\n{text}'''", module(path))),
+                "{path}"
+            );
         }
     }
 }

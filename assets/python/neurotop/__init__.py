@@ -17,11 +17,13 @@ it imports torch, snnTorch and NeuroBench when a recording begins.
 The files follow the path of a batch: hooks (`hooks`, `adapters`) hand each step to `steps`, which
 collects it in a layer (`layers`); `traps` and `neurobench_traps` warn about the figures; `encoding`
 makes the arrays of a form, `npz` the file, `directory` the run directory, `run` one run from its
-first batch to its end; `recording` and `benchmark` are the two entry points.
+first batch to its end; `recording` and `benchmark` are the two entry points. `notebook` shows the
+figures that the command counts.
 """
 
 from .benchmark import Recorder
 from .messages import RecorderError, RecorderWarning
+from .notebook import Show, Summary, show, summary
 from .operations import NeuronOperations
 from .recording import Recording, record
 from .version import __version__
@@ -32,6 +34,10 @@ __all__ = [
     "RecorderError",
     "RecorderWarning",
     "Recording",
+    "Show",
+    "Summary",
     "__version__",
     "record",
+    "show",
+    "summary",
 ]

@@ -16,7 +16,7 @@ from .compiled import is_compiled
 from .hooks import meter_on
 from .layers import Layer
 from .messages import RecorderError
-from .network import is_spiking, modules, qualified_names
+from .network import is_spiking, modules, qualified_names, why_replicated
 from .neurobench_traps import StateWatch, network_traps, padding_traps, watch_traps
 from .options import Options, rank_and_world
 from .run import Run
@@ -65,6 +65,38 @@ def neurobench_layers(model: Any, stale: dict[int, tuple[int, int, int]]) -> lis
             why = _why_unhooked(module, model)
             layers.append(Layer(names[id(module)][0], module, unhooked=why))
     return layers
+
+
+#: What there is to say about hooks that are not empty at the start.
+STALE = (
+    "NeuroBench's hooks still hold steps of a run that was interrupted, and NeuroBench adds them "
+    "to this run's first batch: its figures are wrong. neurotop leaves them out. Call "
+    "model.reset_hooks() before benchmark.run()."
+)
+
+
+def stale_steps(model: Any) -> dict[int, tuple[int, int, int]]:
+    """What NeuroBench's hooks hold before a run begins; see `neurobench_layers`."""
+    held = {
+        id(hook): (
+            len(hook.activation_inputs),
+            len(hook.pre_fire_mem_potential),
+            len(hook.post_fire_mem_potential),
+        )
+        for hook in model.activation_hooks
+    }
+    return {hook: steps for hook, steps in held.items() if any(steps)}
+
+
+def why_hooks_fail(net: torch.nn.Module) -> str:
+    """Why NeuroBench's hooks do not see the network's steps as they are; empty if they do."""
+    if is_compiled(net):
+        return (
+            "the network is compiled (torch.compile), and compiled code can leave out NeuroBench's "
+            "hooks: its figures and the recorded ones can be much too small. Give NeuroBench the "
+            "network as it was before torch.compile"
+        )
+    return why_replicated(net)
 
 
 def _why_unhooked(module: torch.nn.Module, model: Any) -> str:
@@ -140,27 +172,12 @@ class _BenchmarkRun:
     def _look_at(self, model: Any) -> None:
         """See to what NeuroBench's hooks hold already, and to what they do not see."""
         net = model.__net__()
-        for hook in model.activation_hooks:
-            held = (
-                len(hook.activation_inputs),
-                len(hook.pre_fire_mem_potential),
-                len(hook.post_fire_mem_potential),
-            )
-            if any(held):
-                self._stale[id(hook)] = held
+        self._stale = stale_steps(model)
         if self._stale:
-            text = (
-                "NeuroBench's hooks still hold steps of a run that was interrupted, and NeuroBench "
-                "adds them to this run's first batch: its figures are wrong. neurotop leaves them "
-                "out. Call model.reset_hooks() before benchmark.run()."
-            )
-            self.run.warn([(("stale", ""), text)])
-        if is_compiled(net):
-            self.run.refuse(
-                "the network is compiled (torch.compile), and compiled code can leave out "
-                "NeuroBench's hooks: its figures and the recorded ones can be much too small. "
-                "Give NeuroBench the network as it was before torch.compile"
-            )
+            self.run.warn([(("stale", ""), STALE)])
+        reason = why_hooks_fail(net)
+        if reason:
+            self.run.refuse(reason)
         names = qualified_names(net)
         spiking = [module for module in modules(net) if is_spiking(module)]
         self._watches = [StateWatch(names[id(module)][0], module) for module in spiking]

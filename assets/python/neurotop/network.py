@@ -78,6 +78,18 @@ def qualified_names(net: torch.nn.Module) -> dict[int, list[str]]:
     return names
 
 
+def why_replicated(net: torch.nn.Module) -> str:
+    """Why hooks mix up the steps of a network that DataParallel splits; empty if it does not."""
+    for module in modules(net):
+        if type(module).__name__ == "DataParallel" and len(getattr(module, "device_ids", ())) > 1:
+            return (
+                "torch.nn.DataParallel runs copies of the network side by side, and hooks see "
+                "their steps mixed up. Run the network itself (net.module), or one process for "
+                "each GPU with DistributedDataParallel"
+            )
+    return ""
+
+
 def modules(net: torch.nn.Module) -> list[torch.nn.Module]:
     """Each module once. Rockpool's ``modules()`` are others, its ``named_modules()`` are not."""
     return [module for _, module in net.named_modules()]

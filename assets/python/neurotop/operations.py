@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .benchmark import neurobench_layers
+from .benchmark import STALE, neurobench_layers, stale_steps, why_hooks_fail
 from .encoding import changed_bits, changed_bits_as_neurobench
 from .hooks import hook_on, meter_on
 from .layers import Layer
@@ -109,6 +109,7 @@ class _Count:
         self._hooks: list[AnyHook] = []
         self._meters: dict[int, Meter] = {}
         self._told: set[str] = set()
+        self._stale: dict[int, tuple[int, int, int]] = {}
         self._effective = self._dense = self._samples = 0
 
     def begin(self, caller: Any) -> None:
@@ -119,6 +120,12 @@ class _Count:
         if model is None or not hasattr(manager, "clean_results"):
             raise RecorderError("this version of NeuroBench does not call metrics as expected")
         net = model.__net__()
+        reason = why_hooks_fail(net)
+        if reason:
+            raise RecorderError(reason)
+        self._stale = stale_steps(model)
+        if self._stale:
+            self._tell(STALE)
         names = qualified_names(net)
         for module in modules(net):
             if is_spiking(module):  # NeuroBench's own hooks see its potential
@@ -143,7 +150,15 @@ class _Count:
 
     def add(self, model: Any, samples: int) -> None:
         """Count one batch."""
-        layers = [layer for layer in neurobench_layers(model, {}) if not layer.unhooked]
+        layers = []
+        for layer in neurobench_layers(model, self._stale):
+            if layer.unhooked:
+                self._tell(
+                    f"layer '{layer.name}' ({layer.neuron}) is not counted. {layer.unhooked}"
+                )
+            else:
+                layers.append(layer)
+        self._stale = {}
         for hook in self._hooks:
             hook.steps.close()
             layers.append(hook.layer)

@@ -12,7 +12,7 @@ from .arrays import ArrayLayer, rows_of
 from .compiled import uncompiled
 from .hooks import hook_on, meter_on
 from .messages import RecorderError
-from .network import modules, qualified_names
+from .network import modules, qualified_names, why_replicated
 from .options import Options, is_count
 from .run import Run
 from .traps import axes_traps, forgets_traps, plain_traps
@@ -65,6 +65,9 @@ class Recording:
         return self
 
     def _watch(self, net: torch.nn.Module) -> None:
+        reason = why_replicated(net)
+        if reason:
+            raise RecorderError(reason)
         names = qualified_names(net)
         for module in modules(net):
             hook = hook_on(names[id(module)][0], module)

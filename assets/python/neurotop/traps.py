@@ -108,8 +108,8 @@ def _price_traps(layer: Layer, label: str) -> Iterator[Trap]:
         yield (
             ("reset-delay", layer.name),
             f"{label} is built with reset_delay=False, and so does more in an update than "
-            f"NeuroBench's price for '{layer.reset}' says. neurotop takes NeuroBench's price, so "
-            f"that the figures agree; --cost {layer.neuron}:{layer.reset}=OPERATIONS sets another.",
+            f"NeuroBench's price for '{layer.reset}' says. neurotop takes NeuroBench's price all "
+            "the same, so that the figures agree.",
         )
 
 
