@@ -25,6 +25,9 @@ PRINTED = (0, 3)
 #: So much longer than one count takes, `show` waits before the next.
 PATIENCE = 10
 
+#: Seconds between two looks at a run where nothing happens any more.
+LONGEST_PAUSE = 60.0
+
 STYLE = """
 .neurotop { font: 13px/1.5 system-ui, sans-serif; color: inherit; max-width: 60em }
 .neurotop table { border-collapse: collapse; margin: .6em 0; width: 100% }
@@ -181,12 +184,19 @@ class Show:
     def _follow(self) -> None:
         from IPython.display import HTML
 
-        is_over, took = False, 0.0
-        while not is_over and not self._stop.wait(max(self._interval, PATIENCE * took)):
+        is_over, took, last, changed = False, 0.0, "", time.monotonic()
+        while not is_over and not self._stop.wait(self._pause(took, changed)):
             begun = time.monotonic()
             page, is_over = self._look()
             took = time.monotonic() - begun
-            self._display.update(HTML(page))
+            if page != last:
+                last, changed = page, begun
+                self._display.update(HTML(page))
+
+    def _pause(self, took: float, changed: float) -> float:
+        """Seconds until the next look: more where it takes long, or nothing has changed lately."""
+        idle = min((time.monotonic() - changed) / PATIENCE, LONGEST_PAUSE)
+        return max(self._interval, PATIENCE * took, idle)
 
     def stop(self) -> None:
         """Leave the picture as it is."""
