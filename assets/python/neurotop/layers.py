@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -136,7 +137,7 @@ class Layer:
 
     def pre_is_previous_post(self) -> bool:
         """Whether each step started from the very tensor with which the previous step ended."""
-        return all(pre is post for pre, post in zip(self.pre[1:], self.post))
+        return all(map(operator.is_, self.pre[1:], self.post))
 
     def defect(self) -> str | None:
         """Why the steps of a call cannot be one ``[T, B, ...]`` array of floats, or None."""
@@ -152,7 +153,7 @@ class Layer:
             return f"it was called with shapes {tuple(shape)} and {others[0]} in one batch"
         if len(self.pre) != len(self.post):
             return f"its hooks saw {len(self.pre)} steps begin and {len(self.post)} end"
-        if any(pre.shape != shape for pre in self.pre[1:]):
+        if not self.pre_is_previous_post() and any(pre.shape != shape for pre in self.pre[1:]):
             return "its potential changed shape between two steps"
         if self.dtype() not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
             return f"its potential is {self.dtype()}, not a float of 16, 32 or 64 bits"
