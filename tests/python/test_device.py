@@ -298,6 +298,26 @@ def test_only_so_much_waits() -> None:
     assert done == [0, 1] and not writers()
 
 
+def test_jobs_are_done_where_no_thread_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(thread: threading.Thread) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    writer, done = Writer(), []
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writer.put("cannot", lambda: done.append(0), 1)
+    writer.drain()
+    assert done == [0]
+
+    def exhausted(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", exhausted)
+    writer.put("cannot", lambda: done.append(1), 1)
+    assert done == [0, 1], "done at once"
+
+
 def program(text: str, directory: Path, **options: Any) -> subprocess.Popen[str]:
     """A program that records on a pretended accelerator."""
     head = f"""

@@ -30,8 +30,9 @@ LONGEST_PAUSE = 60.0
 
 STYLE = """
 .neurotop { font: 13px/1.5 system-ui, sans-serif; color: inherit; max-width: 60em }
-.neurotop table { border-collapse: collapse; margin: .6em 0; width: 100% }
+.neurotop table { border-collapse: collapse; margin: .6em 0; width: 100%; font-size: inherit }
 .neurotop th, .neurotop td { text-align: right; padding: .15em .7em; background: none;
+  white-space: nowrap;
   color: inherit; border-bottom: 1px solid rgba(128, 128, 128, .3) }
 .neurotop th:first-child, .neurotop td:first-child { text-align: left }
 .neurotop b { font-size: 1.5em; font-weight: 600 }

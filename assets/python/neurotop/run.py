@@ -110,14 +110,17 @@ class Run:
             if any(layer.is_elsewhere() for layer in layers):
                 kept = [member.kept() for member in members]
                 write = functools.partial(self._write_batch, number, kept, manifest)
+                # Before it is handed over: whatever interrupts that, no number is used twice.
+                self._batches += 1
+                self._samples += samples
                 self._writer.put(doing, write, sum(member.nbytes for member in kept))
             else:
                 self._drain()
                 if self.stopped:
                     return
                 self._write_batch(number, members, manifest)
-            self._batches += 1
-            self._samples += samples
+                self._batches += 1
+                self._samples += samples
         self.say()
 
     def _write_batch(

@@ -25,7 +25,7 @@ class Writer:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._changed = threading.Condition()  # reentrant: without a thread, `_start` works
         self._jobs: deque[tuple[str, Callable[[], None], int]] = deque()
         self._is_running = False
         self._failure: Failure | None = None
@@ -48,9 +48,12 @@ class Writer:
             if self._failure is not None:
                 return
             self._jobs.append((doing, job, size))
-            if self._is_running:
-                return
-            self._is_running = True
+            is_running = self._is_running
+        if not is_running:
+            self._start()
+
+    def _start(self) -> None:
+        """Start the thread; where another runs already, it ends at once."""
         try:
             threading.Thread(target=self._work, name="neurotop writer").start()
         except RuntimeError:  # the interpreter exits, or has no thread left
@@ -62,6 +65,10 @@ class Writer:
         return self._failure is not None or not (self._jobs and is_full)
 
     def _work(self) -> None:
+        with self._changed:
+            if self._is_running:
+                return
+            self._is_running = True
         while True:
             with self._changed:
                 if not self._jobs:
@@ -89,6 +96,8 @@ class Writer:
         """Wait until all jobs are done, or one has failed."""
         with self._changed:
             while self._jobs or self._is_running:
+                if not self._is_running:  # Ctrl-C came before the thread was started
+                    self._start()
                 self._changed.wait(1.0)
 
     def failure(self) -> Failure | None:
