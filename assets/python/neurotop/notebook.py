@@ -399,7 +399,8 @@ def _chart(points: Sequence[tuple[int, float]], width: int = 640, height: int = 
         'role="img" aria-label="effective operations per sample">'
         f'<line class="axis" x1="0" y1="{height}" x2="{width}" y2="{height}"/>'
         f'<polyline class="line" points="{line}"/>'
-        f'<text x="0" y="-4">{_number(max(values))} effective operations per sample</text>'
+        f'<text x="0" y="-4">effective operations per sample: {_number(min(values))} to '
+        f"{_number(max(values))}</text>"
         f'<text x="0" y="{height + 15}">{first:,} samples</text>'
         f'<text x="{width}" y="{height + 15}" text-anchor="end">{last:,} samples</text></svg>'
     )
