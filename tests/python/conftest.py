@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def neurotop_command() -> str:
     if not found or not os.access(found[0], os.X_OK):
         pytest.fail(f"no neurotop command at {found[:1]}: run `cargo build` or set NEUROTOP_BIN")
     return found[0]
+
+
+def save_one_file(command: str, directory: Path) -> None:
+    """Save what `neurotop recorder` prints where a script of `directory` finds it."""
+    printed = subprocess.run([command, "recorder"], capture_output=True, check=True).stdout
+    (directory / "neurotop_recorder.py").write_bytes(printed)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -31,7 +31,8 @@ import recount
 from benchmarks import benchmark, loader, recorded, summary
 from conftest import ROOT
 from networks import CalledInSomeBatches, NeverCalled, dense
-from neurotop import RecorderError, RecorderWarning, recorder
+from neurotop import RecorderError, RecorderWarning, directory
+from neurotop.benchmark import _expected
 from test_plain import record_all, run_batch
 
 
@@ -149,7 +150,7 @@ def test_an_unwritable_directory_raises_when_strict(tmp_path: Path) -> None:
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second batch meets a full disk, half way into the file."""
-    write, written = recorder._write_npz, []
+    write, written = directory.write_npz, []
 
     def filling_up(path: Path, members: Any) -> None:
         written.append(path)
@@ -158,7 +159,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(path, members)
 
-    monkeypatch.setattr(recorder, "_write_npz", filling_up)
+    monkeypatch.setattr(directory, "write_npz", filling_up)
 
 
 def test_a_full_disk_stops_the_recording_and_not_the_benchmark(
@@ -461,7 +462,7 @@ def test_expected_counts_of_loaders() -> None:
 
     dataset = TensorDataset(torch.zeros(10, 1))
     both = {"expected_samples": 10, "expected_batches": 3}
-    expected = recorder._expected
+    expected = _expected
     assert expected(DataLoader(dataset, batch_size=4), 1) == both
     dropped = expected(DataLoader(dataset, batch_size=4, drop_last=True), 1)
     assert dropped == {"expected_samples": 8, "expected_batches": 2}
@@ -477,9 +478,9 @@ def test_expected_counts_of_several_ranks() -> None:
     dataset = TensorDataset(torch.zeros(10, 1))
     sampler = DistributedSampler(dataset, num_replicas=2, rank=0)
     parts = DataLoader(dataset, batch_size=2, sampler=sampler)
-    assert recorder._expected(parts, 2) == {"expected_samples": 10, "expected_batches": 6}
-    assert recorder._expected(parts, 4) == {}, "the sampler splits among two only"
-    assert recorder._expected(DataLoader(dataset, batch_size=2), 2) == {}
+    assert _expected(parts, 2) == {"expected_samples": 10, "expected_batches": 6}
+    assert _expected(parts, 4) == {}, "the sampler splits among two only"
+    assert _expected(DataLoader(dataset, batch_size=2), 2) == {}
 
 
 def test_only_one_rank_of_the_environment_evaluates(

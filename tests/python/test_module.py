@@ -1,9 +1,8 @@
-"""The module itself: light to import, one file, the same version as the command."""
+"""The module itself: light to import, also as one file, the same version as the command."""
 
 from __future__ import annotations
 
 import ast
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import neurotop
-from conftest import ROOT
+from conftest import ROOT, save_one_file
 
 PACKAGE = ROOT / "assets" / "python" / "neurotop"
 
@@ -47,8 +46,8 @@ def test_importing_needs_numpy_only(tmp_path: Path) -> None:
     assert printed.startswith(f"{neurotop.__version__} ['Recorder', 'record']\nImportError")
 
 
-def test_the_one_file_works_alone(tmp_path: Path) -> None:
-    shutil.copy(PACKAGE / "recorder.py", tmp_path / "neurotop_recorder.py")
+def test_the_one_file_works_alone(tmp_path: Path, neurotop_command: str) -> None:
+    save_one_file(neurotop_command, tmp_path)
     program = WITHOUT_TORCH.format(path=str(tmp_path), module="neurotop_recorder")
     assert python(program, tmp_path).startswith(f"{neurotop.__version__} ['Recorder', 'record']")
 

@@ -95,7 +95,7 @@ def test_an_unpriced_layer_has_no_operations(tmp_path: Path, neurotop_command: s
 
 def test_any_names_can_be_read(tmp_path: Path, neurotop_command: str) -> None:
     draw = random.Random(7)
-    alphabet = "ab\\\"\n\r\t{}=, #\x00\x1b\u202e層é\U0001f9e0"
+    alphabet = 'ab\\"\n\r\t{}=, #\x00\x1b\u202e層é\U0001f9e0'
     layers = sorted({"".join(draw.choices(alphabet, k=draw.randint(1, 12))) for _ in range(300)})
     run = tmp_path / "run"
     handmade.manifest(run, layers, name='a"b\\\nc')
@@ -130,23 +130,39 @@ def test_prometheus_scrapes_a_run_while_it_is_counted(
     run = handmade.whole(tmp_path / "run", 1, ["a"])
     watcher = handmade.watch(neurotop_command, run, "--openmetrics", ":0", "--state", "none")
     address = served_at(watcher)
-    config = {"scrape_configs": [{"job_name": "n", "scrape_interval": "1s", "scrape_timeout": "1s",
-                                  "static_configs": [{"targets": [address]}]}]}
+    config = {
+        "scrape_configs": [
+            {
+                "job_name": "n",
+                "scrape_interval": "1s",
+                "scrape_timeout": "1s",
+                "static_configs": [{"targets": [address]}],
+            }
+        ]
+    }
     (tmp_path / "prometheus.json").write_text(json.dumps(config))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     server = subprocess.Popen(
-        [program("prometheus"), f"--config.file={tmp_path / 'prometheus.json'}",
-         f"--storage.tsdb.path={tmp_path / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [
+            program("prometheus"),
+            f"--config.file={tmp_path / 'prometheus.json'}",
+            f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         for number in (1, 2):
             value = str(3 * number)
-            handmade.until(lambda value=value: any(
-                result["metric"]["run"] == "run" and result["value"][1] == value
-                for result in query(port, "neurotop_samples")))
+            handmade.until(
+                lambda value=value: any(
+                    result["metric"]["run"] == "run" and result["value"][1] == value
+                    for result in query(port, "neurotop_samples")
+                )
+            )
             handmade.batch(run, number, ["a"])
         assert query(port, "up")[0]["value"][1] == "1"
     finally:
@@ -180,8 +196,12 @@ def test_a_dashboard_serves_too_and_writes_while_it_runs(
     # Somebody must look at what is drawn, or the terminal is full.
     left = ThreadPoolExecutor().submit(screen_until_exit, served, terminal, handmade.PATIENCE)
     handmade.until(scraped)
-    handmade.until(lambda: file.exists() and
-                   samples(file.read_text()).get("neurotop_samples") == [({"run": "run"}, 3)])
+    handmade.until(
+        lambda: (
+            file.exists()
+            and samples(file.read_text()).get("neurotop_samples") == [({"run": "run"}, 3)]
+        )
+    )
     handmade.batch(run, 1, ["a"])
     drawn, code = left.result()
     assert code == 0, drawn[-2000:]

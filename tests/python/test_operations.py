@@ -18,7 +18,7 @@ import neurotop
 import recount
 from benchmarks import loader
 from networks import ResetInside, SharedLayer, Stepwise, UsedTwice, convolutional, dense, neuron
-from neurotop import RecorderWarning
+from neurotop import RecorderError, RecorderWarning
 from test_adapters import frames, framework, jelly_node, left_behind
 from test_counts import PRICES, digits
 
@@ -118,6 +118,49 @@ def test_other_frameworks(tmp_path: Path, mode: str) -> None:
         "Neuron Dense Ops": dense_updates / 12,
     }
     assert counted["jelly"].effective < counted["jelly"].dense
+
+
+def test_an_interrupted_benchmark_that_is_run_again() -> None:
+    net, data = dense(), loader()
+    expected = run(SNNTorchModel(net), data, neurotop.NeuronOperations())[OWN]
+
+    class Interrupting(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise KeyboardInterrupt
+
+    metrics = [NeuronOperations, neurotop.NeuronOperations()]
+    bench = Benchmark(SNNTorchModel(net), data, [], [], [[], metrics])
+    last, net.layers[3] = net.layers[3], Interrupting()
+    with torch.no_grad(), pytest.raises(KeyboardInterrupt):
+        bench.run(quiet=True)
+    net.layers[3] = last
+    with torch.no_grad(), pytest.warns(RecorderWarning, match="still hold steps of a run"):
+        results = bench.run(quiet=True)
+    assert results[OWN] == expected != results["NeuronOperations"]
+
+
+def test_layers_that_neurobench_does_not_hook_are_told() -> None:
+    class Sequences(Stepwise):
+        def forward(self, data: Tensor) -> Tensor:
+            self.reset()
+            return torch.stack([self.layers(x) for x in data.transpose(0, 1)])
+
+    model = TorchModel(Sequences(nn.Linear(8, 6), neuron("Leaky")))
+    with pytest.warns(RecorderWarning, match="'layers.1' .* is not counted.*SpikingNeuron"):
+        assert run(model, loader(), neurotop.NeuronOperations())[OWN]["Neuron Dense Ops"] == 0
+
+
+def test_networks_whose_hooks_do_not_see_the_steps_are_refused(tmp_path: Path) -> None:
+    compiled, split = dense(), nn.DataParallel(dense())
+    compiled._compiled_call_impl = compiled._call_impl  # as net.compile() leaves it
+    split.device_ids = [0, 1]
+    for net, why in ((compiled, "torch.compile"), (split, "DataParallel runs copies")):
+        with pytest.raises(RecorderError, match=why):
+            run(SNNTorchModel(net), loader(), neurotop.NeuronOperations())
+        with pytest.raises(RecorderError, match=why):
+            run(SNNTorchModel(net), loader(), neurotop.Recorder(tmp_path / "run", strict=True))
+    with pytest.raises(RecorderError, match="DataParallel runs copies"):
+        neurotop.record(split, tmp_path / "run").__enter__()
 
 
 @pytest.mark.parametrize("costs", [{"Leaky": 4}, {"Leaky:zero": -1}, {":zero": 1}, {"a:b": 1.5}])

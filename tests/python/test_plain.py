@@ -26,7 +26,7 @@ from networks import (
     convolutional,
     dense,
 )
-from neurotop import RecorderError, RecorderWarning, recorder
+from neurotop import RecorderError, RecorderWarning, encoding
 
 NETWORKS = {"dense": dense, "used-twice": UsedTwice, "reset-inside": ResetInside}
 
@@ -85,7 +85,7 @@ def test_blocks_of_steps_are_written_as_steps_one_by_one(
     dtype = torch.float16 if network().layers[0].weight.dtype == torch.float16 else torch.float32
     written = []
     for size in (1, 700, 1 << 20):  # no blocks, some, one of all steps
-        monkeypatch.setattr(recorder, "BLOCK_BYTES", size)
+        monkeypatch.setattr(encoding, "BLOCK_BYTES", size)
         torch.manual_seed(0)
         net, data = network(), loader(steps=37, dtype=dtype)
         with warnings.catch_warnings(), torch.no_grad():

@@ -21,9 +21,10 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 import neurotop
 import recount
 from benchmarks import benchmark, summary
-from conftest import ROOT
+from conftest import ROOT, save_one_file
 from networks import Stepwise, neuron
 from neurotop import RecorderWarning
+from neurotop.manifest import merge_manifests
 from neurotop.prices import Measured, meter_on
 from test_adapters import BATCH, frames, framework, jelly_node, left_behind
 from test_counts import PRICES
@@ -546,7 +547,7 @@ def test_a_rank_adds_the_price_that_another_has_not_measured() -> None:
     price = {"ops_per_update": 4, "priced_by": "measured", "operations": ["mul", "add"] * 2}
     for one, other in [({}, price), (price, {"unpriced": "why"}), ({"unpriced": "why"}, price)]:
         manifests = [{"warnings": [], "layers": [{**entry, **each}]} for each in (one, other)]
-        merged = neurotop.recorder._merge_manifests(*manifests)
+        merged = merge_manifests(*manifests)
         assert merged["layers"] == [{**entry, **price}]
 
 
@@ -569,9 +570,8 @@ def test_memory_that_is_used_again_is_another_value() -> None:
     assert metered(layer, lambda: layer(torch.rand(4, 6))).operations == ("mul", "add") * 3
 
 
-def test_the_one_file_measures_nothing(tmp_path: Path) -> None:
-    source = ROOT / "assets" / "python" / "neurotop" / "recorder.py"
-    (tmp_path / "neurotop_recorder.py").write_bytes(source.read_bytes())
+def test_the_one_file_measures_too(tmp_path: Path, neurotop_command: str) -> None:
+    save_one_file(neurotop_command, tmp_path)
     program = """
 import warnings
 import snntorch, torch
@@ -584,13 +584,13 @@ with warnings.catch_warnings(record=True) as told:
         for _ in range(3):
             net(torch.ones(2, 4))
         rec.batch(2)
-print([str(one.message).endswith("--cost RLeaky:subtract=OPERATIONS") for one in told])
+print([str(one.message).endswith("=6 (measured: mul add mul add mul sub)") for one in told])
 """
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.stdout == "[True]\n", done.stderr
     (entry,) = recount.manifest(tmp_path / "run")["layers"]
-    assert entry == {"name": "0", "neuron": "RLeaky", "reset": "subtract", "shape": [4]}
+    assert (entry["priced_by"], entry["ops_per_update"]) == ("measured", 6)
 
 
 def test_a_state_that_is_changed_through_a_view_is_followed() -> None:
@@ -608,3 +608,112 @@ def test_a_state_that_is_changed_through_a_view_is_followed() -> None:
 
     layer = Layer()
     assert metered(layer, lambda: layer(torch.rand(4, 6))).operations == ("mul", "add")
+
+
+class Branching(nn.Module):
+    """Does more in the calls that `more` names."""
+
+    def __init__(self, more: set[int]) -> None:
+        super().__init__()
+        self.mem, self.more, self.call = torch.zeros(4, 6), more, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.call += 1
+        self.mem = self.mem * 0.9 + x
+        if self.call in self.more:
+            self.mem = self.mem - 0.1
+        return self.mem > 1
+
+
+@pytest.mark.parametrize("more", [{2}, {3}, {5}, {9, 10}, {17}])
+def test_an_update_with_a_branch_has_no_price(more: set[int]) -> None:
+    layer = Branching(more)
+    meter = meter_on(layer, None, None)
+    for _ in range(20):
+        layer(torch.rand(4, 6))
+    assert meter.measured is not None
+    assert (
+        meter.measured.unpriced == "the operations of its update differ from one call to the next"
+    )
+    assert not meter.measured.operations
+    assert "forward" not in vars(layer), "nothing stays on the layer"
+
+
+def test_a_call_that_creates_the_state_may_cost_something_else() -> None:
+    class Layer(nn.Module):
+        """Begins at rest: its first update is cheaper."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.mem: Tensor | None = None
+
+        def forward(self, x: Tensor) -> Tensor:
+            rest = torch.zeros_like(x)
+            self.mem = rest + x if self.mem is None else (self.mem - rest) * 0.9 + x
+            return self.mem > 1
+
+    layer = Layer()
+    meter = meter_on(layer, None, None)
+    priced = []
+    for call in range(20):
+        if call % 8 == 0:  # the ninth and the seventeenth call create it again
+            layer.mem = None
+        layer(torch.rand(4, 6))
+        assert meter.measured is not None
+        priced.append(meter.measured.operations)
+    assert priced[0] == ("add",) and set(priced[1:]) == {("sub", "mul", "add")}
+
+
+def test_a_price_that_turns_out_to_differ_is_taken_back_and_told(tmp_path: Path) -> None:
+    class Turning(snn.RLeaky):
+        def forward(self, *given: Any) -> Any:
+            self.call = getattr(self, "call", 0) + 1
+            output = super().forward(*given)
+            if self.call >= 9:
+                self.mem = self.mem - 0.1
+            return output
+
+    net = Stepwise(nn.Linear(8, 6), Turning(beta=0.9, all_to_all=False, init_hidden=True))
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run", strict=True) as rec:
+        for step in frames(0)[:4]:
+            net(step)
+        rec.batch(BATCH)
+        (entry,) = recount.manifest(rec.directory)["layers"]
+        assert entry["ops_per_update"] == 6
+        with pytest.warns(RecorderWarning, match="'layers.1'.*differ from one call to the next"):
+            for step in [*frames(0)[:4]] * 2:
+                net(step)
+            rec.batch(BATCH)
+    (entry,) = recount.manifest(rec.directory)["layers"]
+    assert entry["unpriced"] == "the operations of its update differ from one call to the next"
+    assert not {"ops_per_update", "priced_by", "operations"} & {*entry}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_ranks_that_measure_something_else_have_no_price(first: int) -> None:
+    head = {"name": "lif", "neuron": "RLeaky", "reset": "zero"}
+    priced = [Measured((*"ab",), "", "torch", "eval"), Measured((*"abc",), "", "torch", "eval")]
+    manifests = [
+        {"layers": [{**head, **one.manifest_entry()}], "warnings": []}
+        for one in (priced[first], priced[1 - first])
+    ]
+    (entry,) = merge_manifests(*manifests)["layers"]
+    differs = "the operations of its update differ from one call to the next"
+    assert entry == {**head, "unpriced": differs}
+    again = merge_manifests({"layers": [entry], "warnings": []}, manifests[0])["layers"]
+    assert again == [entry], "it stays so when a rank writes again"
+
+
+@pytest.mark.parametrize("kind", ["Leaky", "Synaptic"])
+def test_a_reset_without_delay_keeps_the_price_of_neurobench_and_is_told(
+    tmp_path: Path, kind: str, neurotop_command: str
+) -> None:
+    net = Stepwise(nn.Linear(8, 6), neuron(kind, reset_delay=False))
+    with pytest.warns(RecorderWarning, match="built with reset_delay=False") as told:
+        outcome = benchmark(net, neurotop.Recorder(tmp_path / "run", strict=True))
+    assert len([one for one in told if one.category is RecorderWarning]) == 1
+    figures = summary(neurotop_command, outcome.run)["neurobench"]["NeuronOperations"]
+    assert figures == outcome.results["NeuronOperations"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RecorderWarning)
+        benchmark(Stepwise(nn.Linear(8, 6), neuron(kind)), neurotop.Recorder(tmp_path / "plain"))

@@ -466,3 +466,15 @@ def test_slstm_of_two_sizes_is_told_of_neurobench_too(tmp_path: Path) -> None:
     net = Stepwise(nn.Linear(8, 7), snn.SLSTM(7, 6, init_hidden=True))
     with pytest.warns(RecorderWarning, match="input_size=7, hidden_size=6.*the same size"):
         benchmark(net, neurotop.Recorder(tmp_path / "run"))
+
+
+def test_a_benchmark_without_spiking_layers_is_no_run(tmp_path: Path) -> None:
+    net = Stepwise(nn.Linear(8, 6), nn.ReLU())
+    with pytest.warns(RecorderWarning, match="no spiking layer that can be recorded"):
+        outcome = benchmark(net, neurotop.Recorder(tmp_path / "run"))
+    manifest = recount.manifest(outcome.run)
+    assert manifest["stopped"] is True and manifest["layers"] == []
+    assert any("no spiking layer" in text for text in manifest["warnings"])
+    assert not (outcome.run / "end.json").exists(), "it does not pass for a run that is complete"
+    again = benchmark(dense(), neurotop.Recorder(tmp_path / "run"))
+    assert again.run == tmp_path / "run", "the corrected run takes the directory"

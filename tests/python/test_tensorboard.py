@@ -38,9 +38,15 @@ def steps(series: list[tuple[int, float]]) -> list[int]:
 def figures(told: dict[str, Any]) -> dict[str, float]:
     """What the last scalars must be by a summary, rounded as they are."""
     total = told["total"]
-    expected = {f"neurotop/total/{name}": total[name] for name in
-                ("effective_ops_per_sample", "dense_ops_per_sample", "sparsity",
-                 "saved_ops_per_sample")}
+    expected = {
+        f"neurotop/total/{name}": total[name]
+        for name in (
+            "effective_ops_per_sample",
+            "dense_ops_per_sample",
+            "sparsity",
+            "saved_ops_per_sample",
+        )
+    }
     expected["neurotop/total/updates_per_sample"] = told["neurobench"]["MembraneUpdates"]
     expected["neurotop/total/samples"] = told["run"]["samples"]
     for layer in told["layers"]:
@@ -59,11 +65,21 @@ def test_every_batch_has_its_figures(tmp_path: Path, neurotop_command: str) -> N
     expected = figures(told)
     assert {tag: last[tag] for tag in expected} == expected
     assert set(scalars) - set(expected) == {
-        *(f"neurotop/total/batch_{name}" for name in
-          ("effective_ops_per_sample", "dense_ops_per_sample", "updates_per_sample", "sparsity",
-           "saved_ops_per_sample")),
-        *(f"neurotop/layers/{layer}/batch_{name}" for layer in ("a", "b.c") for name in
-          ("effective_ops_per_sample", "sparsity")),
+        *(
+            f"neurotop/total/batch_{name}"
+            for name in (
+                "effective_ops_per_sample",
+                "dense_ops_per_sample",
+                "updates_per_sample",
+                "sparsity",
+                "saved_ops_per_sample",
+            )
+        ),
+        *(
+            f"neurotop/layers/{layer}/batch_{name}"
+            for layer in ("a", "b.c")
+            for name in ("effective_ops_per_sample", "sparsity")
+        ),
     }
 
     # By an independent count of each batch: 4 operations an update, 3 samples. Any order.
@@ -146,8 +162,11 @@ def test_a_second_process_goes_on_and_no_point_is_there_twice(
             handmade.batch(run, count, ["a"])
             count += 1
         watcher = handmade.watch(neurotop_command, run, *options)
-        handmade.until(lambda count=count: (logs / "run").is_dir() and
-                       count in steps(read(logs / "run").get(TOTAL, [])))
+        handmade.until(
+            lambda count=count: (
+                (logs / "run").is_dir() and count in steps(read(logs / "run").get(TOTAL, []))
+            )
+        )
         watcher.terminate()
         assert watcher.wait(timeout=handmade.PATIENCE) == 0
         assert steps(read(logs / "run")[TOTAL]) == list(range(1, count + 1))
@@ -195,8 +214,9 @@ def test_a_batch_that_is_written_again_replaces_the_point(
     run, logs = tmp_path / "run", tmp_path / "tb"
     handmade.whole(run, 2, ["a"])
     watcher = handmade.watch(neurotop_command, run, "--tensorboard", str(logs), "--state", "none")
-    handmade.until(lambda: (logs / "run").is_dir() and
-                   steps(read(logs / "run").get(TOTAL, [])) == [1, 2])
+    handmade.until(
+        lambda: (logs / "run").is_dir() and steps(read(logs / "run").get(TOTAL, [])) == [1, 2]
+    )
     handmade.batch(run, 1, ["a"], samples=50)
     told = handmade.summary(neurotop_command, run)
     expected = figures(told)["neurotop/total/samples"]
@@ -234,8 +254,15 @@ def test_names_of_layers_are_escaped_and_runs_have_directories_of_their_own(
     for name in ("x", "y"):
         handmade.whole(tmp_path / "runs" / name, 2, [layer], name="../same")
     logs = tmp_path / "tb"
-    watcher = handmade.watch(neurotop_command, tmp_path / "runs", "--tensorboard", str(logs),
-                             "--state", "none", "--exit-when-finished")
+    watcher = handmade.watch(
+        neurotop_command,
+        tmp_path / "runs",
+        "--tensorboard",
+        str(logs),
+        "--state",
+        "none",
+        "--exit-when-finished",
+    )
     assert watcher.wait(timeout=handmade.PATIENCE) == 0
     assert {path.name for path in logs.iterdir()} == {"%2E.%2Fsame", "%2E.%2Fsame-2"}
     for directory in logs.iterdir():

@@ -13,24 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .recorder import (
-    RecorderError,
-    _changed,
-    _changed_as_neurobench,
-    _flushes_subnormals,
-    _hook_on,
-    _is_spiking,
-    _Layer,
-    _meter_on,
-    _modules,
-    _neurobench_layers,
-    _qualified_names,
-    _tell,
-)
+from .benchmark import STALE, neurobench_layers, stale_steps, why_hooks_fail
+from .encoding import changed_bits, changed_bits_as_neurobench
+from .hooks import hook_on, meter_on
+from .layers import Layer
+from .messages import RecorderError, tell
+from .network import is_spiking, modules, qualified_names
 
 if TYPE_CHECKING:
+    from .hooks import AnyHook
     from .prices import Meter
-    from .recorder import _AnyHook
 
 __all__ = ["NeuronOperations"]
 
@@ -114,9 +106,10 @@ class _Count:
 
     def __init__(self, prices: dict[tuple[str, str], int]) -> None:
         self._prices = prices
-        self._hooks: list[_AnyHook] = []
+        self._hooks: list[AnyHook] = []
         self._meters: dict[int, Meter] = {}
         self._told: set[str] = set()
+        self._stale: dict[int, tuple[int, int, int]] = {}
         self._effective = self._dense = self._samples = 0
 
     def begin(self, caller: Any) -> None:
@@ -127,11 +120,17 @@ class _Count:
         if model is None or not hasattr(manager, "clean_results"):
             raise RecorderError("this version of NeuroBench does not call metrics as expected")
         net = model.__net__()
-        names = _qualified_names(net)
-        for module in _modules(net):
-            if _is_spiking(module):  # NeuroBench's own hooks see its potential
-                self._measure(_Layer("", module), steps_are_seen=False)
-            elif (hook := _hook_on(names[id(module)][0], module)) is not None:
+        reason = why_hooks_fail(net)
+        if reason:
+            raise RecorderError(reason)
+        self._stale = stale_steps(model)
+        if self._stale:
+            self._tell(STALE)
+        names = qualified_names(net)
+        for module in modules(net):
+            if is_spiking(module):  # NeuroBench's own hooks see its potential
+                self._measure(Layer("", module), steps_are_seen=False)
+            elif (hook := hook_on(names[id(module)][0], module)) is not None:
                 self._hooks.append(hook)
                 self._measure(hook.layer, steps_are_seen=True)
         clean_results = manager.clean_results
@@ -143,15 +142,23 @@ class _Count:
 
         manager.clean_results = detach_then_clean_results
 
-    def _measure(self, layer: _Layer, steps_are_seen: bool) -> None:
+    def _measure(self, layer: Layer, steps_are_seen: bool) -> None:
         if (layer.neuron, layer.reset) not in self._prices:
-            meter = _meter_on(layer, steps_are_seen)
+            meter = meter_on(layer, steps_are_seen)
             if meter is not None:
                 self._meters[id(layer.module)] = meter
 
     def add(self, model: Any, samples: int) -> None:
         """Count one batch."""
-        layers = [layer for layer in _neurobench_layers(model, {}) if not layer.unhooked]
+        layers = []
+        for layer in neurobench_layers(model, self._stale):
+            if layer.unhooked:
+                self._tell(
+                    f"layer '{layer.name}' ({layer.neuron}) is not counted. {layer.unhooked}"
+                )
+            else:
+                layers.append(layer)
+        self._stale = {}
         for hook in self._hooks:
             hook.steps.close()
             layers.append(hook.layer)
@@ -162,7 +169,7 @@ class _Count:
         for hook in self._hooks:
             hook.steps.reset()
 
-    def _add_layer(self, layer: _Layer) -> None:
+    def _add_layer(self, layer: Layer) -> None:
         price = self._prices.get((layer.neuron, layer.reset))
         label = f"layer '{layer.name}' ({layer.neuron})"
         if price is None:
@@ -177,7 +184,7 @@ class _Count:
         elif (defect := layer.defect()) is not None:
             raise RecorderError(f"{label} cannot be counted: {defect}")
         elif layer.post:
-            changed = _changed_as_neurobench if _flushes_subnormals() else _changed
+            changed = changed_bits_as_neurobench if layer.flushes_subnormals() else changed_bits
             later = sum(int(np.unpackbits(packed).sum()) for packed in changed(layer))
             self._effective += price * (layer.post[0].numel() + later)
             self._dense += price * layer.post[0].numel() * len(layer.post)
@@ -185,7 +192,7 @@ class _Count:
     def _tell(self, text: str) -> None:
         if text not in self._told:
             self._told.add(text)
-            _tell(text)
+            tell(text)
 
     def figures(self) -> dict[str, float]:
         """Operations per sample, under NeuroBench's names."""

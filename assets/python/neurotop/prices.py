@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any, Callable
 
@@ -30,7 +30,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from .adapters import Adapter, replace_attribute
-from .recorder import _never_compiled
+from .compiled import never_compiled
+from .manifest import DIFFERS
 
 __all__ = ["Measured", "Meter", "meter_on"]
 
@@ -66,6 +67,8 @@ NEW = frozenset(
     "new_ones new_full new_empty new_empty_strided scalar_tensor arange fill zero rand rand_like "
     "randn randn_like randint uniform normal bernoulli".split()
 )
+#: The calls that are measured; an update with a branch can take the other way in a later one.
+CALLS = (1, 2, 3, 5, 9, 17)
 KNOWN = FREE | COMPARISONS | SYNAPTIC | NEW | frozenset(ARITHMETIC)
 
 
@@ -104,10 +107,10 @@ class Measured:
 
 
 class Meter:
-    """Measures one layer in its second call.
+    """Measures one layer in some of its calls.
 
-    A layer that is called once in a batch would have no price when the first batch is written, so
-    the first call is measured too. It may create the layer's state; the second call replaces it.
+    Its price is that of a call that goes on from a state; until there is one, that of a call that
+    creates the state, as the first may. Calls of one kind that differ leave it without a price.
 
     Parameters
     ----------
@@ -137,6 +140,9 @@ class Meter:
         self._potentials = potentials
         self._steps_before = 0
         self._calls = 0
+        # What was measured, by whether the call went on from a state, and by the mode.
+        self._seen: dict[tuple[bool, str], Measured] = {}
+        self._goes_on = False
         self._call: _Call | None = None
         wraps = wraps_forward or potentials is None
         self._detach: Callable[[], None] | None = (
@@ -151,9 +157,9 @@ class Meter:
             self._leave(output, has_raised=output is None)
 
         handles = [
-            self._module.register_forward_pre_hook(_never_compiled(enter), with_kwargs=True),
+            self._module.register_forward_pre_hook(never_compiled(enter), with_kwargs=True),
             # Called after an exception too, so that the mode never stays on.
-            self._module.register_forward_hook(_never_compiled(leave), always_call=True),
+            self._module.register_forward_hook(never_compiled(leave), always_call=True),
         ]
 
         def detach() -> None:
@@ -180,6 +186,8 @@ class Meter:
 
     def _enter(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         self._calls += 1
+        if self._calls not in CALLS:
+            return
         self._steps_before = 0 if self._potentials is None else len(self._potentials())
         try:
             # The state is an attribute, or is passed behind the input.
@@ -198,29 +206,42 @@ class Meter:
         if has_raised:
             self._calls -= 1
             return
-        if self._calls == 2:
+        if self._calls >= CALLS[-1]:
             self.remove()
+        goes_on = False
         try:
-            operations, unpriced = self._price(call, output)
+            found, operations, unpriced = self._price(call, output)
+            goes_on = found.has_old_state
         except Exception as error:  # a price is not worth a benchmark
             operations, unpriced = (), f"the measurement failed ({type(error).__name__}: {error})"
-        if unpriced and self.measured is not None and not self.measured.unpriced:
-            return
         mode = "train" if self._module.training else "eval"
-        self.measured = Measured(operations, unpriced, _versions(type(self._module)), mode)
+        self._note(Measured(operations, unpriced, _versions(type(self._module)), mode), goes_on)
 
-    def _price(self, call: _Call, output: Any) -> tuple[tuple[str, ...], str]:
+    def _note(self, new: Measured, goes_on: bool) -> None:
+        """Take what was measured in a call, if it says more than the calls before."""
+        known = self._seen.get((goes_on, new.mode), new)
+        if known.operations and known.operations != new.operations:
+            self.measured = replace(new, operations=(), unpriced=new.unpriced or DIFFERS)
+            self.remove()
+            return
+        self._seen[goes_on, new.mode] = new
+        is_better = goes_on > self._goes_on and not new.unpriced
+        if self.measured is None or self.measured.unpriced or is_better:
+            self.measured, self._goes_on = new, goes_on
+
+    def _price(self, call: _Call, output: Any) -> tuple[_Slice, tuple[str, ...], str]:
         state = [tensor for tensor in self._state(output) if isinstance(tensor, torch.Tensor)]
         if call.failed:
-            return (), call.failed
+            return _Slice(), (), call.failed
         if self._potentials is None:
             steps, neurons = 1, max((tensor.numel() for tensor in state), default=0)
         else:
             new = self._potentials()[self._steps_before :]
             steps, neurons = len(new), new[-1].numel() if new else 0
         if not steps or not neurons:
-            return (), "its call left no potential"
-        return _operations(call.slice(state), steps, neurons)
+            return _Slice(), (), "its call left no potential"
+        found = call.slice(state)
+        return found, *_operations(found, steps, neurons)
 
     def remove(self) -> None:
         """Take the hooks off the layer, also in a call that was interrupted."""
@@ -286,6 +307,7 @@ class _Slice:
     arithmetic: list[_Value] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     has_begin: bool = False
+    has_old_state: bool = False
     is_synaptic: bool = False
 
 
@@ -424,6 +446,7 @@ class _Call(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _goes_on(self, value: _Value, found: _Slice) -> bool:
         """Note `value` in the slice; whether the way leads on to what it was computed from."""
         name = value.operation
+        found.has_old_state |= value.is_old_state
         found.has_begin |= value.is_old_state or name in NEW
         found.is_synaptic |= name in SYNAPTIC
         if name in ARITHMETIC:

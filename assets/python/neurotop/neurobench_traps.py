@@ -1,0 +1,179 @@
+"""Warnings about what NeuroBench's own hooks and data loaders do to its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from .compiled import never_compiled
+from .network import adapter_for, modules, passed_potential, qualified_names
+from .steps import equals, is_same, version_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from .messages import Trap
+
+
+class StateWatch:
+    """Notices where NeuroBench's hooks do not see the potential that a layer begins with.
+
+    They keep ``layer.mem`` as it is, and look at it before the layer takes what it is passed.
+
+    Attributes
+    ----------
+    name : str
+        The layer's qualified name.
+    passes_another : bool
+        Whether a step, but the first of a batch, began with another potential than was kept.
+    changes_in_place : bool
+        Whether a potential was changed in place after its step.
+    """
+
+    def __init__(self, name: str, module: torch.nn.Module) -> None:
+        self.name = name
+        self.module = module
+        self.passes_another = False
+        self.changes_in_place = False
+        self._passed = passed_potential(module)
+        self._last: torch.Tensor | None = None
+        self._version: int | None = None
+        enter, leave = never_compiled(self._enter), never_compiled(self._leave)
+        self._handles = [
+            module.register_forward_pre_hook(enter, with_kwargs=True),
+            module.register_forward_hook(leave),
+        ]
+
+    def _enter(self, module: torch.nn.Module, inputs: Any, named: dict[str, Any]) -> None:
+        passed, kept = self._passed(inputs, named), getattr(module, "mem", None)
+        if self._last is None or kept is None:
+            return
+        self._look_at_version()
+        if passed is not None and not is_same(passed, kept) and not equals(passed, kept):
+            self.passes_another = True
+
+    def _leave(self, module: torch.nn.Module, _inputs: Any, _output: Any) -> None:
+        self._last = getattr(module, "mem", None)
+        self._version = None if self._last is None else version_of(self._last)
+
+    def _look_at_version(self) -> None:
+        if self._last is not None and version_of(self._last) != self._version:
+            self.changes_in_place = True
+
+    def close(self) -> None:
+        """The batch is over: the next step begins another."""
+        self._look_at_version()
+        self._last = None
+
+    def remove(self) -> None:
+        """Take the hooks off the layer."""
+        for handle in self._handles:
+            handle.remove()
+
+
+def watch_traps(watches: Iterable[StateWatch]) -> Iterator[Trap]:
+    """Where NeuroBench compares other potentials than the layer computes with."""
+    for watch in watches:
+        label = f"layer '{watch.name}' ({type(watch.module).__name__})"
+        if watch.passes_another:
+            yield (
+                ("passed", watch.name),
+                f"{label} is passed another potential than it kept after the step before. "
+                "NeuroBench compares with the kept one, and so do the recorded figures. Pass the "
+                "potential that the layer returned; or record with neurotop.record(), which "
+                "compares with the one that is passed.",
+            )
+        if watch.changes_in_place:
+            yield (
+                ("in-place", watch.name),
+                f"The potential of {label} is changed in place between two steps. NeuroBench's "
+                "hooks hold the changed potential, so its figures (and the recorded ones) are of "
+                "that. Assign a new tensor instead, as in lif.mem = lif.mem.clamp(0); or record "
+                "with neurotop.record(), which copies.",
+            )
+
+
+def network_traps(net: torch.nn.Module, hooks: Iterable[Any]) -> Iterator[Trap]:
+    """Warnings about NeuroBench's hooks that make figures differ from what they seem.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        The network under the NeuroBench model.
+    hooks : iterable of neurobench.hooks.neuron.NeuronHook
+        The model's activation hooks.
+    """
+    names = qualified_names(net)
+    hooked: dict[int, int] = {}
+    for hook in hooks:
+        hooked[id(hook.layer)] = hooked.get(id(hook.layer), 0) + 1
+    yield from _activation_traps(hook for hook in hooks if not hook.spiking)
+    for module in modules(net):
+        own = names[id(module)]
+        if type(module).__name__ in ("LeakyParallel", "LeakyKernel"):
+            yield (
+                ("parallel", own[0]),
+                f"layer '{own[0]}' ({type(module).__name__}) computes all time steps at once and "
+                "is no snntorch.SpikingNeuron: NeuroBench does not count it; it is not recorded.",
+            )
+        yield from _double_count_traps(own, hooked.get(id(module), 0))
+
+
+def _activation_traps(hooks: Iterable[Any]) -> Iterator[Trap]:
+    """One warning for all activations that do not spike, and one for each layer of a framework."""
+    silent: dict[int, str] = {}
+    for hook in hooks:
+        kind = type(hook.layer).__name__
+        if adapter_for(hook.layer) is not None:
+            yield (
+                ("framework", str(id(hook.layer))),
+                f"layer '{hook.name}' ({kind}) spikes, but NeuroBench reads potentials of snnTorch "
+                "only: its NeuronOperations fails and reports 0.0 for the whole model. Record the "
+                "network with neurotop.record(net, directory), which knows this framework.",
+            )
+        else:
+            silent.setdefault(id(hook.layer), f"'{hook.name}' ({kind})")
+    if silent:
+        some = ", ".join([*silent.values()][:3]) + (", …" if len(silent) > 3 else "")
+        what = "activation does not spike" if len(silent) == 1 else "activations do not spike"
+        yield (
+            ("activation", ""),
+            f"{len(silent)} {what}: {some}. NeuroBench's NeuronOperations fails and reports 0.0 "
+            "for the whole model. They are not recorded; neurotop counts the spiking layers.",
+        )
+
+
+def _double_count_traps(names: list[str], hooks: int) -> Iterator[Trap]:
+    """Warn if NeuroBench counts every step of a layer more than once."""
+    if hooks > len(names):
+        yield (
+            ("benchmarks", ""),
+            f"{hooks // len(names)} Benchmark objects are alive on this model, so NeuroBench hooks "
+            "and counts every layer that many times, and the recorded figures agree with it. "
+            "Delete the earlier Benchmark before you make the next.",
+        )
+    elif hooks > 1:
+        yield (
+            ("shared", names[0]),
+            f"layer '{names[0]}' is one module under several parents ({', '.join(names)}): "
+            "NeuroBench hooks it once for each parent and counts every call that many times, and "
+            "the recorded figures agree with it.",
+        )
+
+
+def padding_traps(loader: Any) -> Iterator[Trap]:
+    """Samples that a ``DistributedSampler`` gives twice, so that all ranks have as many."""
+    from torch.utils.data.distributed import DistributedSampler
+
+    sampler = getattr(loader, "sampler", None)
+    if not isinstance(sampler, DistributedSampler) or sampler.drop_last:
+        return
+    dataset: Any = sampler.dataset
+    repeated = sampler.total_size - len(dataset)
+    if repeated > 0:
+        yield (
+            ("padding", ""),
+            f"torch's DistributedSampler repeats {repeated} of {len(dataset)} samples, so that all "
+            f"{sampler.num_replicas} ranks have as many: they count twice, in NeuroBench and in "
+            "neurotop. Use a number of samples that the ranks can share, or drop_last=True.",
+        )

@@ -1,0 +1,288 @@
+"""Record a network without NeuroBench."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .arrays import ArrayLayer, rows_of
+from .compiled import uncompiled
+from .hooks import hook_on, meter_on
+from .messages import RecorderError
+from .network import modules, qualified_names, why_replicated
+from .options import Options, is_count
+from .run import Run
+from .traps import axes_traps, forgets_traps, plain_traps
+
+if TYPE_CHECKING:
+    import torch
+
+    from .hooks import AnyHook
+    from .layers import AnyLayer
+    from .messages import Trap
+
+
+class Recording:
+    """A recording of a network's batches: a context manager that `record` returns.
+
+    Attributes
+    ----------
+    directory : pathlib.Path
+        Where the run is written: the requested directory, perhaps with a counter.
+    """
+
+    def __init__(self, net: torch.nn.Module | None, options: Options) -> None:
+        self._net = net
+        self._added: dict[str, ArrayLayer | None] = {}
+        self._run = Run(options)
+        self._hooks: list[AnyHook] = []
+
+    @property
+    def directory(self) -> Path:
+        """Where the run is written."""
+        return self._run.path
+
+    def __enter__(self) -> Recording:
+        net = self._net
+        options = self._run.options
+        given = {
+            "expected_samples": options.expected_samples,
+            "expected_batches": options.expected_batches,
+        }
+        self._run.expected = {key: int(value) for key, value in given.items() if value is not None}
+        try:
+            if net is not None:
+                self._watch(net)
+            self._run.begin()
+        except BaseException:
+            self._remove_hooks()
+            raise
+        self._eager = uncompiled()
+        self._eager.__enter__()
+        return self
+
+    def _watch(self, net: torch.nn.Module) -> None:
+        reason = why_replicated(net)
+        if reason:
+            raise RecorderError(reason)
+        names = qualified_names(net)
+        for module in modules(net):
+            hook = hook_on(names[id(module)][0], module)
+            if hook is not None:
+                self._hooks.append(hook)
+                hook.layer.meter = meter_on(hook.layer)
+        if not self._hooks:
+            raise RecorderError(
+                f"{type(net).__name__} has no spiking layer that neurotop knows. Potentials can be "
+                "given: neurotop.record(None, directory), then rec.add(name, potentials) before "
+                "each rec.batch()"
+            )
+        self._run.warn(plain_traps(net))
+        self._run.warn(forgets_traps((hook.layer.name, hook.layer.module) for hook in self._hooks))
+
+    def _remove_hooks(self) -> None:
+        for hook in self._hooks:
+            if hook.layer.meter is not None:
+                hook.layer.meter.remove()
+            hook.remove()
+
+    def add(
+        self,
+        layer: str,
+        post: Any,
+        pre: Any = None,
+        *,
+        neuron: str = "custom",
+        reset: str = "none",
+        cost: int | None = None,
+    ) -> None:
+        """Give the potentials of a layer that has no hooks, before `batch` writes them.
+
+        Parameters
+        ----------
+        layer : str
+            The layer's name, the same in all batches.
+        post : array or iterable of arrays
+            Potential after each step: ``[T, B, ...]`` of NumPy, torch or JAX (or anything with
+            ``__array__`` or ``__dlpack__``), or the steps one by one, each ``[B, ...]``. A step
+            without an axis is one sample.
+        pre : array or iterable of arrays, optional
+            Potential before each step, in the shape of `post`; its first row is not looked at. By
+            default each step begins with what the step before ended with.
+        neuron, reset : str
+            Class name and reset mechanism, by which the command prices the layer.
+        cost : int, optional
+            Operations of one update, for the manifest (``ops_per_update``).
+
+        Raises
+        ------
+        ValueError
+            The arrays are no potentials of this form, the layer was given twice in one batch, or
+            has the name of a layer that is recorded already.
+        """
+        name = str(layer)
+        if self._added.get(name) is not None:
+            raise ValueError(
+                f"rec.add({name!r}): the layer was added already in this batch: give all of its "
+                "steps in one call, for instance as a list"
+            )
+        if any(hook.layer.name == name for hook in self._hooks):
+            raise ValueError(
+                f"rec.add({name!r}): a layer of the network that is recorded has this name"
+            )
+        if not name or (cost is not None and not is_count(cost)):
+            raise ValueError(
+                f"rec.add({name!r}, cost={cost!r}): give a name, and a whole number of operations"
+            )
+        rows = rows_of(name, post)
+        before = None if pre is None else rows_of(name, pre)
+        if before is not None and [row.shape for row in before] != [row.shape for row in rows]:
+            raise ValueError(f"rec.add({name!r}): pre and post have different shapes")
+        self._added[name] = ArrayLayer(name, str(neuron), str(reset), cost, rows, before)
+
+    def _missing_traps(self) -> Iterator[Trap]:
+        for name, layer in self._added.items():
+            if layer is None:
+                yield (
+                    ("not-added", name),
+                    f"layer '{name}' was not given to rec.add() before a rec.batch(): that batch's "
+                    "samples count for it, with no updates.",
+                )
+
+    def batch(self, samples: int) -> None:
+        """Write everything the layers did since the last call, as one batch.
+
+        Parameters
+        ----------
+        samples : int
+            Samples in the batch, such as ``len(x)``.
+
+        Raises
+        ------
+        ValueError
+            `samples` is not a whole number, 0 or more.
+        RecorderError
+            The batch cannot be written, and ``strict=True`` was given.
+        """
+        if not is_count(samples):
+            raise ValueError(f"rec.batch({samples!r}): give the number of samples in the batch")
+        added = [layer for layer in self._added.values() if layer is not None]
+        layers: list[AnyLayer] = [*(hook.layer for hook in self._hooks), *added]
+        try:
+            if any(layer.called for layer in layers):
+                for hook in self._hooks:
+                    hook.steps.close()
+                for layer in layers:
+                    if samples == 1 and layer.post and layer.post[0].shape[:1] != (1,):
+                        layer.add_batch_axis()
+                traps = [*axes_traps(layers, int(samples)), *self._missing_traps()]
+                self._run.batch(layers, int(samples), traps)
+            else:
+                text = (
+                    "rec.batch() was called, but no layer was called since the last rec.batch(): "
+                    "nothing written"
+                )
+                self._run.note([(("empty", ""), text)])
+        finally:
+            for hook in self._hooks:
+                hook.steps.reset()
+            self._added = dict.fromkeys(self._added)
+
+    def __exit__(
+        self,
+        kind: type | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._remove_hooks()
+        self._eager.__exit__(None, None, None)
+        if kind is not None:
+            if self._run.stopped:  # the user knows, perhaps from this very exception
+                return
+            text = f"the program stopped with {kind.__name__}: {error}"
+            self._run.note([(("exception", ""), text)])
+            return
+        if any(hook.layer.called for hook in self._hooks) or any(self._added.values()):
+            text = "the steps after the last rec.batch() were not written: call it after each batch"
+            self._run.note([(("unwritten", ""), text)])
+        self._run.finish()
+
+
+def record(
+    net: torch.nn.Module | None,
+    directory: str | os.PathLike[str],
+    *,
+    form: str = "trace",
+    name: str | None = None,
+    keep: int | None = None,
+    exist_ok: bool = False,
+    strict: bool = False,
+    external_state: bool = False,
+    rank: int | None = None,
+    world_size: int | None = None,
+    expected_batches: int | None = None,
+    expected_samples: int | None = None,
+) -> Recording:
+    """Record a network without NeuroBench.
+
+    Entering the ``with`` block sets the hooks, and leaving it removes them, also after an
+    exception. Call ``rec.batch(samples)`` after each batch.
+
+    Parameters
+    ----------
+    net : torch.nn.Module or None
+        A network with spiking layers of snnTorch or, with the package, of another framework. Each
+        layer's membrane potential, ``[B, ...]``, is recorded before and after each step. None if
+        only `Recording.add` is used.
+    directory : str or path
+        The run's directory.
+    form : {'trace', 'pair', 'bits'}
+        What is written; see `Recorder`.
+    name : str, optional
+        The run's name on the dashboard; the directory's name by default.
+    keep, exist_ok, strict, external_state, rank, world_size
+        See `Recorder`.
+    expected_batches, expected_samples : int, optional
+        How many to expect from all ranks together, for the progress on the dashboard.
+
+    Returns
+    -------
+    Recording
+        A context manager.
+
+    Raises
+    ------
+    TypeError
+        `net` is no ``torch.nn.Module``.
+    ValueError
+        An option has an impossible value.
+    RecorderError
+        On entering the block: the network has no spiking layer. With ``strict=True``: whatever
+        would otherwise stop the recording.
+
+    Examples
+    --------
+    >>> with neurotop.record(net, "runs/exp1") as rec:  # doctest: +SKIP
+    ...     for x, _ in loader:
+    ...         net(x)
+    ...         rec.batch(len(x))
+    """
+    if net is not None and not hasattr(net, "named_modules"):
+        raise TypeError(f"record() needs a torch.nn.Module, not {type(net).__name__}")
+    options = Options(
+        directory=Path(directory),
+        form=form,
+        name=name,
+        keep=keep,
+        exist_ok=exist_ok,
+        strict=strict,
+        external_state=external_state,
+        rank=rank,
+        world_size=world_size,
+        expected_batches=expected_batches,
+        expected_samples=expected_samples,
+    )
+    return Recording(net, options)
