@@ -156,7 +156,7 @@ mod tests {
         });
         let now = SystemTime::now();
         let shapes = [LayerShape { name: "a".into(), neurons: Some(vec![1]) }];
-        let layer = LayerCount { updates: 9, dense: 12, updates_by_step: Vec::new() };
+        let layer = LayerCount { updates: 9, dense: 12, ..LayerCount::default() };
         let count = BatchCount { samples: 2, shapes: shapes.to_vec().into(), layers: vec![layer] };
         run.add(Addition::new(0.into(), "batch".to_owned(), now, 0, count), now);
         Summary::new(&run, now)

@@ -1,7 +1,7 @@
 //! Adds the counts of batches, each once, and gives their sums by layer. Knows no threads and no prices.
 
 use super::sums::{MAX_SUM, Sums, Updates};
-use crate::count::{BatchCount, LayerCount};
+use crate::count::{Activity, BatchCount, LayerCount, MAX_ACTIVE_NEURONS};
 use crate::snapshot::{BatchId, LayerShape};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -36,6 +36,13 @@ pub struct LayerSums {
     /// The updates of each time step, over the batches that have it. [`LayerCount::updates_by_step`] says which steps
     /// are left out.
     pub updates_by_step: Vec<u128>,
+    /// Which neurons are updated after the first step. Parts of earlier versions do not say it.
+    #[serde(default = "unknown_activity")]
+    pub activity: Activity,
+}
+
+fn unknown_activity() -> Activity {
+    Activity::Unknown
 }
 
 impl LayerSums {
@@ -76,6 +83,7 @@ impl LayerSums {
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&other.updates_by_step) {
             *sum += updates;
         }
+        self.activity.join(&other.activity);
     }
 
     fn add(&mut self, count: &LayerCount) {
@@ -84,13 +92,18 @@ impl LayerSums {
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
             *sum += u128::from(updates);
         }
+        self.activity.join(&count.activity);
     }
 
+    /// What a batch adds to the activity cannot be taken out of it.
     fn remove(&mut self, count: &LayerCount) {
         self.effective -= u128::from(count.updates);
         self.dense -= u128::from(count.dense);
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
             *sum -= u128::from(updates);
+        }
+        if count.has_later_steps() {
+            self.activity = Activity::Unknown;
         }
     }
 
@@ -208,6 +221,8 @@ pub struct Tally {
     total: Sums,
     step_sums: usize,
     order: u64,
+    /// How many neurons the activity of all layers has.
+    active_neurons: u64,
 }
 
 impl Tally {
@@ -240,9 +255,11 @@ impl Tally {
             total: Sums { batches, samples, updates: layers.iter().map(|layer| layer.updates()).sum() },
             step_sums: layers.iter().map(|layer| layer.updates_by_step.len()).sum(),
             order: 1,
+            active_neurons: layers.iter().map(|layer| layer.activity.neurons()).fold(0, u64::saturating_add),
             layers,
         };
         tally.drop_steps();
+        tally.drop_activity();
         Some(tally)
     }
 
@@ -251,10 +268,13 @@ impl Tally {
         for (other, lengths) in other.layers.iter().zip(&other.lengths) {
             let layer = self.layer(&other.name);
             self.make_room(layer, other.updates_by_step.len());
+            let before = self.layers[layer].activity.neurons();
             self.sums(layer).merge(other);
+            self.active_neurons = self.active_neurons - before + self.layers[layer].activity.neurons();
             Arc::make_mut(&mut self.lengths[layer]).merge(lengths);
         }
         self.drop_steps();
+        self.drop_activity();
         self.total += other.total;
         self.order += 1;
     }
@@ -269,10 +289,13 @@ impl Tally {
             let sums = Arc::make_mut(&mut self.layers[layer]);
             self.order += u64::from(id.number < sums.first_batch);
             sums.note(id, shape.neurons.as_ref());
+            let before = sums.activity.neurons();
             sums.add(count);
+            self.active_neurons = self.active_neurons - before + sums.activity.neurons();
             Arc::make_mut(&mut self.lengths[layer]).add(count.updates_by_step.len(), 1);
         }
         self.drop_steps();
+        self.drop_activity();
         self.total += batch.into();
         layers
     }
@@ -283,7 +306,9 @@ impl Tally {
         for (&layer, count) in layers.iter().zip(&batch.layers) {
             let sums = Arc::make_mut(&mut self.layers[layer]);
             let lengths = Arc::make_mut(&mut self.lengths[layer]);
+            let before = sums.activity.neurons();
             sums.remove(count);
+            self.active_neurons = self.active_neurons - before + sums.activity.neurons();
             let steps = sums.updates_by_step.len();
             sums.updates_by_step.truncate(lengths.remove(count.updates_by_step.len()));
             self.step_sums -= steps - sums.updates_by_step.len();
@@ -398,6 +423,18 @@ impl Tally {
         self.step_sums = self.layers.iter().map(steps).sum();
     }
 
+    /// Drops the activity of all layers where they have too many neurons together: batches may each have other layers.
+    fn drop_activity(&mut self) {
+        if self.active_neurons > MAX_ACTIVE_NEURONS {
+            for layer in &mut self.layers {
+                if layer.activity != Activity::Untold {
+                    Arc::make_mut(layer).activity = Activity::Unknown;
+                }
+            }
+            self.active_neurons = 0;
+        }
+    }
+
     /// The sums of a layer, to be changed. They are copied first where a clone of the tally shares them.
     fn sums(&mut self, layer: usize) -> &mut LayerSums {
         Arc::make_mut(&mut self.layers[layer])
@@ -443,7 +480,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn count(updates: u64, dense: u64) -> LayerCount {
-        LayerCount { updates, dense, updates_by_step: Vec::new() }
+        LayerCount { updates, dense, ..LayerCount::default() }
     }
 
     fn batch(samples: u64, layers: &[(&str, u64, u64)]) -> BatchCount {
@@ -481,7 +518,7 @@ mod tests {
     #[test]
     fn sums_by_step_are_bounded_whatever_layers_come() {
         let mut tally = Tally::default();
-        let count = LayerCount { updates: 4096, dense: 4096, updates_by_step: vec![1; 4096] };
+        let count = LayerCount { updates: 4096, dense: 4096, updates_by_step: vec![1; 4096], ..LayerCount::default() };
         let made = |number: u64| BatchCount {
             layers: vec![count.clone()],
             ..batch(1, &[(&number.to_string(), 0, 0)])
@@ -503,7 +540,7 @@ mod tests {
         let steps = [4096, 4096, 3000, 5, 4000];
         let made = |number: u64| {
             let updates_by_step = vec![1 + number % 3; steps[number as usize % 5]];
-            let count = LayerCount { updates: 1 << 20, dense: 1 << 30, updates_by_step };
+            let count = LayerCount { updates: 1 << 20, dense: 1 << 30, updates_by_step, ..LayerCount::default() };
             // Layers come again, with more steps or fewer.
             let name = (number * 7 % 400).to_string();
             BatchCount { layers: vec![count], ..batch(1, &[(&name, 0, 0)]) }
@@ -583,6 +620,7 @@ mod tests {
             updates: steps.iter().sum(),
             dense: 1 << 40,
             updates_by_step: steps.clone(),
+            ..LayerCount::default()
         };
         BatchCount { layers: layers.values().map(count).collect(), ..batch(1, &names) }
     }

@@ -1012,7 +1012,7 @@ mod tests {
         let count = BatchCount {
             samples: 1,
             shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
-            layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
+            layers: vec![LayerCount { updates: 1, dense: 2, ..LayerCount::default() }],
         };
         Addition::new(number.into(), format!("batch-{number}.npz"), SystemTime::UNIX_EPOCH, 1, count)
     }

@@ -49,7 +49,7 @@ fn plain_count(shape: &[usize], pre: Option<&[i128]>, post: &[i128]) -> LayerCou
         let before = if at < step { None } else { Some(pre.map_or_else(|| post[at - step], |pre| pre[at])) };
         updates_by_step[at / step] += u64::from(before.is_none_or(|before| after - before != 0));
     }
-    LayerCount { updates: updates_by_step.iter().sum(), dense: post.len() as u64, updates_by_step }
+    LayerCount { updates: updates_by_step.iter().sum(), dense: post.len() as u64, updates_by_step, ..LayerCount::default() }
 }
 
 fn write(members: &Members, archive: Archive) -> (TempDir, PathBuf) {

@@ -20,7 +20,7 @@ fn count(members: &Members, archive: Archive) -> LayerCount {
 fn reference(pre: Option<&Npy>, post: &Npy) -> LayerCount {
     let updates_by_step = support::updates_by_step(pre, post);
     let dense = post.shape.iter().product::<usize>() as u64;
-    LayerCount { updates: updates_by_step.iter().sum(), dense, updates_by_step }
+    LayerCount { updates: updates_by_step.iter().sum(), dense, updates_by_step, ..LayerCount::default() }
 }
 
 proptest! {
@@ -85,7 +85,7 @@ fn plain_count(pre: &Npy, post: &Npy, lag: usize) -> LayerCount {
     }
     let updates = by_step.iter().sum();
     by_step.truncate(MAX_LAYER_STEPS);
-    LayerCount { updates, dense: elements as u64, updates_by_step: by_step }
+    LayerCount { updates, dense: elements as u64, updates_by_step: by_step, ..LayerCount::default() }
 }
 
 #[test]
