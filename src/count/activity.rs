@@ -265,7 +265,9 @@ impl Visitor<'_> for SetVisitor {
         let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
         let bytes = pairs.iter().map(|&[high, low]| Some(nibble(high)? << 4 | nibble(low)?)).collect();
         let bytes: Option<Vec<u8>> = bytes;
-        bytes.filter(|_| rest.is_empty()).ok_or_else(|| E::custom("a set of neurons is no hexadecimal number"))
+        bytes
+            .filter(|_| rest.is_empty())
+            .ok_or_else(|| E::custom("a set of neurons is no hexadecimal number"))
     }
 }
 

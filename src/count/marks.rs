@@ -110,7 +110,8 @@ impl ActivityMarks {
             return always.fill(0);
         }
         // Further changes tell nothing new of neurons that have done both.
-        let is_settled = ever.iter().zip(&*always).fold(true, |all, (&ever, &always)| all & (ever & !always == u8::MAX));
+        let is_settled =
+            ever.iter().zip(&*always).fold(true, |all, (&ever, &always)| all & (ever & !always == u8::MAX));
         if is_settled {
             return;
         }
@@ -164,7 +165,10 @@ mod tests {
     fn plain(changed: &[bool], neurons: usize) -> (Vec<bool>, Vec<bool>) {
         let of = |neuron: usize| changed.iter().skip(neuron).step_by(neurons);
         let all = 0..neurons;
-        (all.clone().map(|at| of(at).any(|&bit| bit)).collect(), all.map(|at| of(at).all(|&bit| bit)).collect())
+        (
+            all.clone().map(|at| of(at).any(|&bit| bit)).collect(),
+            all.map(|at| of(at).all(|&bit| bit)).collect(),
+        )
     }
 
     fn bits(set: &[u8], neurons: usize) -> Vec<bool> {

@@ -286,7 +286,8 @@ fn value(row: &ComparedRow, figure: &Figure) -> Result<Number, String> {
         if figure.basis == Basis::Energy {
             "it has no value (nothing priced, nothing counted, or no --energy-per-op)".to_owned()
         } else if figure.basis == Basis::Neurons {
-            "it is not known which neurons are updated (nothing counted, or batches were taken out)".to_owned()
+            "it is not known which neurons are updated (nothing counted, or batches were taken out)"
+                .to_owned()
         } else {
             "it has no value (nothing priced, or nothing counted)".to_owned()
         }

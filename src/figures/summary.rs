@@ -77,7 +77,7 @@ impl Tool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunFigures {
     pub name: String,
-    /// `running`, `finished` or `stalled`.
+    /// `running`, `finished`, `stalled` or `stopped`.
     pub status: &'static str,
     /// Samples counted.
     pub samples: u128,
@@ -240,11 +240,12 @@ impl Summary {
         }
     }
 
-    /// The status of a run: `running`, `finished` or `stalled`.
+    /// The status of a run: `running`, `finished`, `stalled` or `stopped`.
     pub fn status(run: &Run, now: SystemTime) -> &'static str {
         match run.status(now) {
             Status::Waiting | Status::Live => "running",
             Status::Stalled(_) => "stalled",
+            Status::Stopped => "stopped",
             Status::Finished => "finished",
         }
     }

@@ -518,7 +518,12 @@ mod tests {
     #[test]
     fn sums_by_step_are_bounded_whatever_layers_come() {
         let mut tally = Tally::default();
-        let count = LayerCount { updates: 4096, dense: 4096, updates_by_step: vec![1; 4096], ..LayerCount::default() };
+        let count = LayerCount {
+            updates: 4096,
+            dense: 4096,
+            updates_by_step: vec![1; 4096],
+            ..LayerCount::default()
+        };
         let made = |number: u64| BatchCount {
             layers: vec![count.clone()],
             ..batch(1, &[(&number.to_string(), 0, 0)])
@@ -540,7 +545,8 @@ mod tests {
         let steps = [4096, 4096, 3000, 5, 4000];
         let made = |number: u64| {
             let updates_by_step = vec![1 + number % 3; steps[number as usize % 5]];
-            let count = LayerCount { updates: 1 << 20, dense: 1 << 30, updates_by_step, ..LayerCount::default() };
+            let count =
+                LayerCount { updates: 1 << 20, dense: 1 << 30, updates_by_step, ..LayerCount::default() };
             // Layers come again, with more steps or fewer.
             let name = (number * 7 % 400).to_string();
             BatchCount { layers: vec![count], ..batch(1, &[(&name, 0, 0)]) }

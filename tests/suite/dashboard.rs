@@ -1166,7 +1166,12 @@ fn a_refreshed_model_has_the_figures_of_a_new_one() {
         names.iter().map(|name| LayerShape { name: (*name).into(), neurons: Some(vec![4]) }).collect()
     };
     let count = |number: u64, names: &[&str]| {
-        let count = LayerCount { updates: 3 + number, dense: 64, updates_by_step: vec![3 + number], ..LayerCount::default() };
+        let count = LayerCount {
+            updates: 3 + number,
+            dense: 64,
+            updates_by_step: vec![3 + number],
+            ..LayerCount::default()
+        };
         let layers = names.iter().map(|_| count.clone()).collect();
         BatchCount { samples: 2, shapes: shapes(names), layers }
     };
