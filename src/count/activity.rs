@@ -125,6 +125,20 @@ impl Activity {
         }
     }
 
+    /// Forgets everything if joining another would change it: it was joined already, and is another now.
+    pub fn doubt(&mut self, other: &Self) {
+        let is_in = match (&*self, other) {
+            (_, Self::Untold) | (Self::Unknown, _) => true,
+            (Self::Known(ours), Self::Known(theirs)) => {
+                ours.neurons == theirs.neurons && ours.has_all_of(theirs)
+            }
+            (Self::Untold | Self::Known(_), _) => false,
+        };
+        if !is_in {
+            *self = Self::Unknown;
+        }
+    }
+
     /// `None` where it is not known.
     pub fn counts(&self) -> Option<NeuronCounts> {
         match self {
@@ -291,5 +305,92 @@ impl<'de> Deserialize<'de> for ActiveNeurons {
         let (KeptSet(ever), KeptSet(always)) = (kept.ever, kept.always);
         Self::new(kept.neurons, ever, always)
             .ok_or_else(|| D::Error::custom("the sets of active neurons do not belong together"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Of so many neurons; of each whether it was ever and always updated.
+    fn known(neurons: &[(bool, bool)]) -> Activity {
+        let set = |bits: &dyn Fn(&(bool, bool)) -> bool| -> Vec<u8> {
+            let byte = |byte: &[(bool, bool)]| {
+                byte.iter().enumerate().fold(0, |all, (at, neuron)| all | u8::from(bits(neuron)) << (7 - at))
+            };
+            neurons.chunks(8).map(byte).collect()
+        };
+        let (ever, always) = (set(&|neuron| neuron.0 || neuron.1), set(&|neuron| neuron.1));
+        Activity::Known(ActiveNeurons::new(neurons.len() as u64, ever, always).expect("sound").into())
+    }
+
+    fn any_activity() -> impl Strategy<Value = Activity> {
+        prop_oneof![
+            1 => Just(Activity::Untold),
+            1 => Just(Activity::Unknown),
+            6 => prop::collection::vec(any::<(bool, bool)>(), 11).prop_map(|neurons| known(&neurons)),
+            1 => prop::collection::vec(any::<(bool, bool)>(), 3).prop_map(|neurons| known(&neurons)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn neither_order_nor_grouping_matters(parts in prop::collection::vec(any_activity(), 0..6), cut in 0_usize..6) {
+            let joined = |parts: &mut dyn Iterator<Item = &Activity>| {
+                let mut all = Activity::default();
+                parts.for_each(|part| all.join(part));
+                all
+            };
+            let whole = joined(&mut parts.iter());
+            prop_assert_eq!(&joined(&mut parts.iter().rev()), &whole);
+            let (first, second) = parts.split_at(cut.min(parts.len()));
+            let mut groups = joined(&mut second.iter());
+            groups.join(&joined(&mut first.iter()));
+            prop_assert_eq!(&groups, &whole);
+            // What is in it already raises no doubt.
+            for part in &parts {
+                let mut again = whole.clone();
+                again.doubt(part);
+                prop_assert_eq!(&again, &whole);
+            }
+        }
+
+        #[test]
+        fn it_is_read_as_it_was_written(activity in any_activity()) {
+            let json = serde_json::to_string(&activity).expect("JSON");
+            prop_assert_eq!(&serde_json::from_str::<Activity>(&json).expect("read"), &activity);
+            let bytes = postcard::to_stdvec(&activity).expect("bytes");
+            prop_assert_eq!(&postcard::from_bytes::<Activity>(&bytes).expect("read"), &activity);
+        }
+    }
+
+    #[test]
+    fn other_neurons_in_a_batch_with_the_same_numbers_raise_doubt() {
+        let (one, other) = (known(&[(true, false), (false, false)]), known(&[(false, false), (true, false)]));
+        let mut activity = one;
+        activity.doubt(&other);
+        assert_eq!(activity, Activity::Unknown);
+    }
+
+    #[test]
+    fn sets_that_do_not_belong_together_are_refused() {
+        let read = |json: &str| serde_json::from_str::<Activity>(json);
+        let known = |neurons: u64, ever: &str, always: &str| {
+            read(&format!(r#"{{"known": {{"neurons": {neurons}, "ever": "{ever}", "always": "{always}"}}}}"#))
+        };
+        assert_eq!(known(3, "c0", "40").expect("sound").counts().map(|counts| counts.silent), Some(1));
+        for (neurons, ever, always, why) in [
+            (3, "f0", "40", "a neuron behind the last"),
+            (3, "80", "40", "always, and not at all"),
+            (9, "c0", "40", "too few bytes"),
+            (3, "c000", "4000", "too many bytes"),
+            (3, "c", "40", "half a byte"),
+            (3, "c-", "40", "no digit"),
+            (u64::MAX, "", "", "very many neurons"),
+        ] {
+            assert!(known(neurons, ever, always).is_err(), "{why}");
+        }
+        assert!(read(r#""certain""#).is_err());
     }
 }

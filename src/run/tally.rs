@@ -321,6 +321,20 @@ impl Tally {
         layers
     }
 
+    /// Looks at the activity in a batch that was counted again with the same numbers: it may be of other neurons.
+    pub fn doubt_activity(&mut self, batch: &BatchCount) {
+        for (shape, count) in batch.shapes.iter().zip(&batch.layers) {
+            if let Some(&at) = self.index.get(&shape.name) {
+                let mut activity = self.layers[at].activity.clone();
+                activity.doubt(&count.activity);
+                if activity != self.layers[at].activity {
+                    self.active_neurons -= self.layers[at].activity.neurons();
+                    self.sums(at).activity = activity;
+                }
+            }
+        }
+    }
+
     /// Takes what all batches say of some layers, after a batch that had these layers was taken out.
     pub fn correct(&mut self, layers: &[LayerPresence]) {
         for presence in layers {
@@ -608,6 +622,52 @@ mod tests {
             joined.merge(&part);
         }
         assert_eq!(joined.layers(), forwards.layers());
+    }
+
+    /// A layer of two neurons, of which one is updated, in so many batches.
+    fn active(name: &str, neurons: u64) -> BatchCount {
+        let json = format!(r#"{{"known": {{"neurons": {neurons}, "ever": "80", "always": "00"}}}}"#);
+        let activity = serde_json::from_str(&json).expect("an activity");
+        let count = LayerCount { updates: 3, dense: 4, updates_by_step: vec![2, 1], activity };
+        BatchCount { layers: vec![count], ..batch(1, &[(name, 0, 0)]) }
+    }
+
+    #[test]
+    fn which_neurons_are_active_is_unknown_once_a_batch_is_taken_out() {
+        let silent = |tally: &Tally| tally.layers()[0].activity.counts().map(|counts| counts.silent);
+        let mut tally = Tally::default();
+        tally.add(0.into(), &active("a", 2));
+        tally.add(1.into(), &active("a", 2));
+        assert_eq!((silent(&tally), tally.active_neurons), (Some(1), 2));
+        // A batch of one step says nothing, and takes nothing away.
+        let one_step = BatchCount {
+            layers: vec![LayerCount {
+                updates: 2,
+                dense: 2,
+                updates_by_step: vec![2],
+                ..LayerCount::default()
+            }],
+            ..batch(1, &[("a", 0, 0)])
+        };
+        tally.add(2.into(), &one_step);
+        tally.remove(&one_step);
+        assert_eq!(silent(&tally), Some(1));
+        tally.remove(&active("a", 2));
+        tally.add(1.into(), &active("a", 2));
+        assert_eq!((silent(&tally), tally.active_neurons), (None, 0));
+        let mut other = Tally::default();
+        other.add(3.into(), &active("a", 2));
+        other.merge(&tally);
+        assert_eq!((silent(&other), other.active_neurons), (None, 0), "a part that does not know");
+        // Once no batch has the layer, it begins anew.
+        tally.remove(&active("a", 2));
+        tally.remove(&active("a", 2));
+        tally.add(4.into(), &active("a", 2));
+        assert_eq!(silent(&tally), Some(1));
+        let mut changes = Tally::default();
+        changes.add(0.into(), &active("a", 2));
+        changes.add(1.into(), &active("a", 3));
+        assert_eq!(silent(&changes), None, "another number of neurons");
     }
 
     /// Layers of few names, with any steps.

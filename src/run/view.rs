@@ -511,6 +511,11 @@ impl Run {
         self.structure += 1;
     }
 
+    /// Takes a batch that was counted again with the same numbers.
+    pub(super) fn note_same(&mut self, count: &BatchCount) {
+        self.sums.tally.doubt_activity(count);
+    }
+
     pub fn end_with(&mut self, ended: Ended) {
         self.ended = Some(ended);
     }
