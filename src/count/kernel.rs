@@ -15,6 +15,9 @@ use std::sync::LazyLock;
 /// 16 bits.
 const CHUNK: usize = 4096;
 
+/// Shorter runs are counted, and then marked together: a run may begin and end between two bytes of the marks.
+const LONG_RUN: usize = 512;
+
 /// The widest vector registers of this processor. The loops below are plain Rust, compiled once for each kind.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 
@@ -163,12 +166,15 @@ fn add<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
     changed: impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
 ) {
     let (pre, post) = (pre.as_chunks::<SIZE>().0, post.as_chunks::<SIZE>().0);
+    let count = |pre: &[_], post: &[_]| count_elements::<SIZE, Counter>(pre, post, &changed);
     if let Some(marks) = marks {
-        let count = |pre: &[_], post: &[_]| count_elements::<SIZE, Counter>(pre, post, &changed);
-        for ((pre, post), counter) in pre.chunks(run).zip(post.chunks(run)).zip(counters) {
-            *counter += marks.count(pre, post, &changed, count);
+        if run >= LONG_RUN {
+            for ((pre, post), counter) in pre.chunks(run).zip(post.chunks(run)).zip(counters) {
+                *counter += marks.count(pre, post, &changed, count);
+            }
+            return;
         }
-        return;
+        marks.count(pre, post, &changed, count);
     }
     if run == 1 {
         for ((&pre, &post), counter) in pre.iter().zip(post).zip(counters) {

@@ -15,12 +15,17 @@ pub(super) struct ActivityMarks {
     always: Vec<u8>,
     /// Where the next element is.
     at: usize,
+    /// Whether some of the last elements changed and others did not, and that told something new.
+    is_mixed: bool,
 }
+
+/// How many turns of the circle are joined at once.
+const TURNS: usize = 4;
 
 impl ActivityMarks {
     /// A circle of so many bits, a multiple of eight and a power of two times the neurons.
     pub(super) fn new(bits: usize) -> Self {
-        Self { ever: vec![0; bits / 8], always: vec![u8::MAX; bits / 8], at: 0 }
+        Self { ever: vec![0; bits / 8], always: vec![u8::MAX; bits / 8], at: 0, is_mixed: false }
     }
 
     pub(super) fn go_to(&mut self, bit: usize) {
@@ -28,19 +33,27 @@ impl ActivityMarks {
     }
 
     pub(super) fn join(&mut self, other: &Self) {
-        join_bits(&mut self.ever, &mut self.always, &other.ever, &other.always);
+        self.ever.iter_mut().zip(&other.ever).for_each(|(ever, more)| *ever |= more);
+        self.always.iter_mut().zip(&other.always).for_each(|(always, other)| *always &= other);
     }
 
     /// Marks so many elements, of which each has a bit; the next element must be the first of a byte.
     #[inline(always)]
     pub(super) fn mark_bits(&mut self, block: &[u8], bits: usize) {
         let (mut whole, rest) = (&block[..bits / 8], bits % 8);
-        let mut byte = self.at / 8;
+        let (mut byte, circle) = (self.at / 8, self.ever.len());
         while !whole.is_empty() {
-            let (now, later) = whole.split_at(whole.len().min(self.ever.len() - byte));
-            let end = byte + now.len();
-            join_bits(&mut self.ever[byte..end], &mut self.always[byte..end], now, now);
-            byte = end % self.ever.len();
+            let turns = TURNS * circle;
+            let length =
+                if byte == 0 && whole.len() >= turns { turns } else { whole.len().min(circle - byte) };
+            let (now, later) = whole.split_at(length);
+            if length == turns {
+                self.mark_turns(now);
+            } else {
+                let end = byte + length;
+                join_block(&mut self.ever[byte..end], &mut self.always[byte..end], now);
+                byte = end % circle;
+            }
             whole = later;
         }
         if rest > 0 {
@@ -49,6 +62,20 @@ impl ActivityMarks {
             self.always[byte] &= block[bits / 8] | padding;
         }
         self.at = byte * 8 + rest;
+    }
+
+    /// Marks all bits of some turns of the circle.
+    #[inline(always)]
+    fn mark_turns(&mut self, bits: &[u8]) {
+        let (one, rest) = bits.split_at(self.ever.len());
+        let (two, rest) = rest.split_at(self.ever.len());
+        let (three, four) = rest.split_at(self.ever.len());
+        let marks = self.ever.iter_mut().zip(&mut self.always);
+        for ((marks, (one, two)), (three, four)) in marks.zip(one.iter().zip(two)).zip(three.iter().zip(four))
+        {
+            *marks.0 |= one | two | three | four;
+            *marks.1 &= one & two & three & four;
+        }
     }
 
     /// Counts the elements that changed, and marks them.
@@ -72,9 +99,7 @@ impl ActivityMarks {
                 self.mark_one(is_changed);
                 sum += u64::from(is_changed);
             } else {
-                let changes = count(before, after);
-                self.mark(changes as usize, before, after, changed);
-                sum += changes;
+                sum += self.count_together(before, after, changed, &count);
             }
             self.at = (self.at + length) % circle;
             (pre, post) = (&pre[length..], &post[length..]);
@@ -92,38 +117,36 @@ impl ActivityMarks {
         }
     }
 
-    /// Marks elements of which so many changed; the first has the first bit of a byte, and the last the last.
+    /// Counts and marks elements, the first of which has the first bit of a byte, and the last the last.
+    ///
+    /// Counting is faster than marking, and mostly all of them changed, or none, or their neurons have done both before.
     #[inline(always)]
-    fn mark<const SIZE: usize>(
+    fn count_together<const SIZE: usize>(
         &mut self,
-        changes: usize,
         pre: &[[u8; SIZE]],
         post: &[[u8; SIZE]],
         changed: &impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
-    ) {
+        count: &impl Fn(&[[u8; SIZE]], &[[u8; SIZE]]) -> u64,
+    ) -> u64 {
         let bytes = self.at / 8..(self.at + post.len()) / 8;
         let (ever, always) = (&mut self.ever[bytes.clone()], &mut self.always[bytes]);
-        if changes == post.len() {
-            return ever.fill(u8::MAX);
+        if !self.is_mixed {
+            let changes = count(pre, post);
+            if changes == post.len() as u64 {
+                ever.fill(u8::MAX);
+                return changes;
+            }
+            if changes == 0 {
+                always.fill(0);
+                return 0;
+            }
+            if are_settled(ever, always) {
+                return changes;
+            }
         }
-        if changes == 0 {
-            return always.fill(0);
-        }
-        // Further changes tell nothing new of neurons that have done both.
-        let is_settled =
-            ever.iter().zip(&*always).fold(true, |all, (&ever, &always)| all & (ever & !always == u8::MAX));
-        if is_settled {
-            return;
-        }
-        let mut flags = [0_u8; TOGETHER];
-        for ((flag, &pre), &post) in flags.iter_mut().zip(pre).zip(post) {
-            *flag = u8::from(changed(pre, post));
-        }
-        for ((ever, always), flags) in ever.iter_mut().zip(always).zip(flags.as_chunks::<8>().0) {
-            let bits = (u64::from_le_bytes(*flags).wrapping_mul(GATHER) >> 56) as u8;
-            *ever |= bits;
-            *always &= bits;
-        }
+        let changes = mark(ever, always, pre, post, changed);
+        self.is_mixed = (1..post.len() as u64).contains(&changes) && !are_settled(ever, always);
+        changes
     }
 
     /// The sets of neurons that changed ever and always; the bits behind the last neuron mean nothing.
@@ -138,10 +161,39 @@ impl ActivityMarks {
     }
 }
 
+/// Whether the neurons have all changed and not changed, so that further changes tell nothing new.
 #[inline(always)]
-fn join_bits(ever: &mut [u8], always: &mut [u8], more: &[u8], other: &[u8]) {
-    ever.iter_mut().zip(more).for_each(|(ever, more)| *ever |= more);
-    always.iter_mut().zip(other).for_each(|(always, other)| *always &= other);
+fn are_settled(ever: &[u8], always: &[u8]) -> bool {
+    ever.iter().zip(always).fold(u8::MAX, |all, (ever, always)| all & ever & !always) == u8::MAX
+}
+
+/// Marks elements that have whole bytes; returns how many changed.
+#[inline(always)]
+fn mark<const SIZE: usize>(
+    ever: &mut [u8],
+    always: &mut [u8],
+    pre: &[[u8; SIZE]],
+    post: &[[u8; SIZE]],
+    changed: &impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
+) -> u64 {
+    let mut flags = [0_u8; TOGETHER];
+    for ((flag, &pre), &post) in flags.iter_mut().zip(pre).zip(post) {
+        *flag = u8::from(changed(pre, post));
+    }
+    for ((ever, always), flags) in ever.iter_mut().zip(always).zip(flags.as_chunks::<8>().0) {
+        let bits = (u64::from_le_bytes(*flags).wrapping_mul(GATHER) >> 56) as u8;
+        *ever |= bits;
+        *always &= bits;
+    }
+    flags[..post.len()].iter().map(|&flag| u32::from(flag)).sum::<u32>().into()
+}
+
+#[inline(always)]
+fn join_block(ever: &mut [u8], always: &mut [u8], bits: &[u8]) {
+    for ((ever, always), bits) in ever.iter_mut().zip(always).zip(bits) {
+        *ever |= bits;
+        *always &= bits;
+    }
 }
 
 /// Joins the second `half` bits of a set to the first ones. Behind the set, all bits are those of `none`.
@@ -176,7 +228,7 @@ mod tests {
     }
 
     fn circle(neurons: usize, doubled: u32) -> usize {
-        neurons * 8 / (1 << neurons.trailing_zeros().min(3)) << doubled
+        (neurons * 8 / (1 << neurons.trailing_zeros().min(3))) << doubled
     }
 
     proptest! {

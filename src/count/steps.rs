@@ -11,9 +11,6 @@ use std::ops::Range;
 /// steps.
 const MIN_PERIOD: u64 = 256;
 
-/// The bits that are counted, then marked: 16 KiB of them.
-const PIECE: u64 = 16 << 13;
-
 /// How many steps of a layer are counted individually in a batch of `layers` layers. A file that only declares many
 /// steps must not take memory for them.
 fn kept_steps(layer: &BatchLayer, layers: usize) -> usize {
@@ -182,14 +179,9 @@ impl Sink for StepCounter {
     }
 
     fn bits(&mut self, at: u64, block: &[u8], bits: u64) {
-        // In pieces that are in the nearest cache for both passes.
-        for start in (0..bits).step_by(PIECE as usize) {
-            let piece = &block[(start / 8) as usize..];
-            let length = (bits - start).min(PIECE);
-            self.count_bits(at + start, piece, length);
-            if let Some(marks) = self.activity.seen_at(at + start - self.step) {
-                mark_bits(marks, piece, length as usize);
-            }
+        self.count_bits(at, block, bits);
+        if let Some(marks) = self.activity.seen_at(at - self.step) {
+            mark_bits(marks, block, bits as usize);
         }
     }
 }

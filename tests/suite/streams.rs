@@ -141,7 +141,7 @@ fn rare(shape: &[usize], salt: usize) -> Npy {
     let (elements, step) = (shape.iter().product::<usize>(), shape[1..].iter().product::<usize>());
     let value = move |at: usize| match at % step % 3 {
         0 => 0,
-        1 => ((at + salt) * 2_654_435_761 >> 7) % 97 / 96,
+        1 => (((at + salt) * 2_654_435_761) >> 7) % 97 / 96,
         _ => at / step % 2,
     };
     Npy::potentials(shape, (0..elements).map(|at| value(at) as f32))
