@@ -93,7 +93,12 @@ impl Scenery {
         let number = self.next;
         let layer = |layer: u64| {
             let updates = 100_000 + (layer * 7919 + number * 104_729) % 50_000;
-            LayerCount { updates, dense: 200_000, updates_by_step: vec![updates / 16; 16] }
+            LayerCount {
+                updates,
+                dense: 200_000,
+                updates_by_step: vec![updates / 16; 16],
+                ..Default::default()
+            }
         };
         let count = BatchCount {
             samples: 16,

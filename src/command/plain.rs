@@ -115,6 +115,7 @@ fn line(entry: &RunEntry) -> String {
         Status::Live => "live".to_owned(),
         // Without the seconds: a stalled run prints one line, not one every second.
         Status::Stalled(_) => "stalled".to_owned(),
+        Status::Stopped => "stopped".to_owned(),
         Status::Finished => "finished".to_owned(),
     };
     let of = |expected: Option<u64>| {

@@ -4,6 +4,7 @@
 //! (`torch.count_nonzero(pre - post)` in `neuron_operations.py`): NaN counts, and so does `inf - inf`. The wrapping
 //! difference of two integers is 0 only if they are equal.
 
+use super::marks::ActivityMarks;
 use crate::snapshot::{Dtype, ElementKind};
 use fearless_simd::{Level, dispatch};
 use std::iter::Sum;
@@ -13,6 +14,9 @@ use std::sync::LazyLock;
 /// How many elements are counted into one small counter, which the compiler keeps in a vector register. Must fit into
 /// 16 bits.
 const CHUNK: usize = 4096;
+
+/// Shorter runs are counted, and then marked together: a run may begin and end between two bytes of the marks.
+const LONG_RUN: usize = 512;
 
 /// The widest vector registers of this processor. The loops below are plain Rust, compiled once for each kind.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
@@ -78,14 +82,26 @@ impl Width {
     /// Adds the changed elements of each `run` elements to one counter, as far as there are counters. The last run
     /// may be shorter.
     pub fn add_changed(self, pre: &[u8], post: &[u8], run: usize, counters: &mut [u64]) {
+        self.add_and_mark(pre, post, run, counters, None);
+    }
+
+    /// Does the same, and marks in `marks` which elements changed.
+    pub(super) fn add_and_mark(
+        self,
+        pre: &[u8],
+        post: &[u8],
+        run: usize,
+        counters: &mut [u64],
+        marks: Option<&mut ActivityMarks>,
+    ) {
         dispatch!(*LEVEL, _simd => match self {
-            Self::F16 => add::<2, u16>(pre, post, run, counters, half_changed),
-            Self::F32 => add::<4, u32>(pre, post, run, counters, single_changed),
-            Self::F64 => add::<8, u64>(pre, post, run, counters, double_changed),
-            Self::I8 | Self::U8 => add::<1, u16>(pre, post, run, counters, integer_changed),
-            Self::I16 | Self::U16 => add::<2, u16>(pre, post, run, counters, integer_changed),
-            Self::I32 | Self::U32 => add::<4, u32>(pre, post, run, counters, integer_changed),
-            Self::I64 | Self::U64 => add::<8, u64>(pre, post, run, counters, integer_changed),
+            Self::F16 => add::<2, u16>(pre, post, run, counters, marks, half_changed),
+            Self::F32 => add::<4, u32>(pre, post, run, counters, marks, single_changed),
+            Self::F64 => add::<8, u64>(pre, post, run, counters, marks, double_changed),
+            Self::I8 | Self::U8 => add::<1, u16>(pre, post, run, counters, marks, integer_changed),
+            Self::I16 | Self::U16 => add::<2, u16>(pre, post, run, counters, marks, integer_changed),
+            Self::I32 | Self::U32 => add::<4, u32>(pre, post, run, counters, marks, integer_changed),
+            Self::I64 | Self::U64 => add::<8, u64>(pre, post, run, counters, marks, integer_changed),
         })
     }
 }
@@ -146,9 +162,20 @@ fn add<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
     post: &[u8],
     run: usize,
     counters: &mut [u64],
+    marks: Option<&mut ActivityMarks>,
     changed: impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
 ) {
     let (pre, post) = (pre.as_chunks::<SIZE>().0, post.as_chunks::<SIZE>().0);
+    let count = |pre: &[_], post: &[_]| count_elements::<SIZE, Counter>(pre, post, &changed);
+    if let Some(marks) = marks {
+        if run >= LONG_RUN {
+            for ((pre, post), counter) in pre.chunks(run).zip(post.chunks(run)).zip(counters) {
+                *counter += marks.count(pre, post, &changed, count);
+            }
+            return;
+        }
+        marks.count(pre, post, &changed, count);
+    }
     if run == 1 {
         for ((&pre, &post), counter) in pre.iter().zip(post).zip(counters) {
             *counter += u64::from(changed(pre, post));
@@ -168,6 +195,11 @@ pub fn swap_bytes(block: &mut [u8], size: usize) {
         8 => block.as_chunks_mut::<8>().0.iter_mut().for_each(|element| element.reverse()),
         _ => {}
     }
+}
+
+/// Marks so many elements that are packed as bits.
+pub(super) fn mark_bits(marks: &mut ActivityMarks, block: &[u8], bits: usize) {
+    dispatch!(*LEVEL, _simd => marks.mark_bits(block, bits));
 }
 
 /// Counts the set bits in a range of a block packed by `numpy.packbits`, whose first element is the

@@ -1,15 +1,18 @@
 //! Counts the membrane updates of a batch, from arrays to numbers; and reads the details of one layer. Nothing here
 //! knows about directories, or about which batches were counted before.
 
+mod activity;
 mod block;
 mod crcs;
 mod kernel;
 pub mod layer_detail;
+mod marks;
 mod parts;
 mod steps;
 mod stream;
 mod transpose;
 
+pub use activity::{ActiveNeurons, Activity, MAX_ACTIVE_NEURONS, NeuronCounts};
 pub use block::Scratch;
 pub(crate) use crcs::Crcs;
 pub use kernel::{Width, set_bits};
@@ -46,6 +49,15 @@ pub struct LayerCount {
     /// share of [`MAX_BATCH_STEPS`], are counted individually. The updates of later steps are in `updates` only.
     /// Empty if there are no elements.
     pub updates_by_step: Vec<u64>,
+    /// Which neurons are updated after the first step.
+    pub activity: Activity,
+}
+
+impl LayerCount {
+    /// Whether there is an element after the first step, so that the layer says something of its activity.
+    pub fn has_later_steps(&self) -> bool {
+        self.dense > self.updates_by_step.first().copied().unwrap_or(0)
+    }
 }
 
 /// Counts a batch. Reads and verifies all of it.
@@ -54,8 +66,9 @@ pub struct LayerCount {
 /// If any layer cannot be read completely. Then nothing of the batch may be added.
 pub fn count_batch(batch: &Batch, scratch: &mut Scratch) -> Result<BatchCount, SnapshotError> {
     let layers = batch.layers.len();
+    let is_tracked = activity::are_few_neurons(&batch.layers);
     let count = |layer| {
-        let mut counter = StepCounter::new(layer, layers);
+        let mut counter = StepCounter::new(layer, layers, is_tracked);
         changes(layer, scratch, &mut counter)?;
         Ok(counter.finish(layer.elements))
     };
@@ -64,7 +77,7 @@ pub fn count_batch(batch: &Batch, scratch: &mut Scratch) -> Result<BatchCount, S
 }
 
 impl BatchCount {
-    /// Two checksums over everything in it, which distinguish this count from another. They are the same on every
+    /// Two checksums over everything in it but the activity, which distinguish this count from another. They are the same on every
     /// machine, since they are saved in files, and for any order of the layers, since a directory has a different
     /// order than an archive.
     pub fn digest(&self) -> NonZeroU64 {

@@ -1,5 +1,6 @@
 //! Cuts a large batch into parts that threads can count in parallel.
 
+use super::activity::are_few_neurons;
 use super::steps::StepCounter;
 use super::stream::{MAX_KEPT_STEP, changes_in, extent};
 use super::{BatchCount, Scratch};
@@ -21,6 +22,8 @@ pub(crate) struct LayerPart {
     layer: usize,
     /// Elements in the order of the file, or bytes of packed bits.
     range: Range<u64>,
+    /// Whether to find out which neurons are active.
+    is_tracked: bool,
 }
 
 pub(crate) struct PartCount {
@@ -49,14 +52,14 @@ pub(crate) fn cut(batch: &Batch) -> Result<Vec<LayerPart>, SnapshotError> {
 
 fn cut_into(batch: &Batch, least: u64) -> Result<Vec<LayerPart>, SnapshotError> {
     let mut parts = Vec::new();
+    let is_tracked = are_few_neurons(&batch.layers);
     for (layer, of) in batch.layers.iter().enumerate() {
         let extent = extent(of)?;
         let length = length_of_parts(of, extent, least);
         let starts = std::iter::successors(Some(0_u64), |start| start.checked_add(length));
         let starts = starts.take_while(|&start| start == 0 || start < extent);
-        parts.extend(
-            starts.map(|start| LayerPart { layer, range: start..extent.min(start.saturating_add(length)) }),
-        );
+        let ranges = starts.map(|start| start..extent.min(start.saturating_add(length)));
+        parts.extend(ranges.map(|range| LayerPart { layer, range, is_tracked }));
     }
     Ok(parts)
 }
@@ -93,7 +96,7 @@ pub(crate) fn count_part(
     scratch: &mut Scratch,
 ) -> Result<PartCount, SnapshotError> {
     let layer = &batch.layers[part.layer];
-    let mut counter = StepCounter::new(layer, batch.layers.len());
+    let mut counter = StepCounter::new(layer, batch.layers.len(), part.is_tracked);
     let checksums = changes_in(layer, part.range.clone(), scratch, &mut counter)?;
     Ok(PartCount { counter, checksums })
 }

@@ -1,6 +1,7 @@
 //! The sink that counts membrane updates by time step.
 
-use super::kernel::{Width, set_bits};
+use super::activity::ActivityCounter;
+use super::kernel::{Width, mark_bits, set_bits};
 use super::stream::Sink;
 use super::{Crcs, LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS};
 use crate::snapshot::{BatchLayer, MemoryOrder};
@@ -33,12 +34,22 @@ pub(super) struct StepCounter {
     period: u64,
     /// The changes in the steps that are not kept.
     later: u64,
+    activity: ActivityCounter,
 }
 
 impl StepCounter {
-    pub(super) fn new(layer: &BatchLayer, layers: usize) -> Self {
+    /// Of a layer in a batch of so many layers. `is_tracked` says whether to find out which neurons are active.
+    pub(super) fn new(layer: &BatchLayer, layers: usize, is_tracked: bool) -> Self {
         let (steps, kept) = (layer.steps(), kept_steps(layer, layers));
-        Self { step: layer.step_elements(), steps, kept, counters: vec![0; kept], period: steps, later: 0 }
+        Self {
+            step: layer.step_elements(),
+            steps,
+            kept,
+            counters: vec![0; kept],
+            period: steps,
+            later: 0,
+            activity: ActivityCounter::new(layer, is_tracked),
+        }
     }
 
     /// Adds the count of another range of the same layer.
@@ -49,6 +60,7 @@ impl StepCounter {
             *counter += more;
         }
         self.later += other.later;
+        self.activity.add(other.activity);
     }
 
     /// Reduces a long period to one period of the steps.
@@ -70,12 +82,18 @@ impl StepCounter {
             updates: self.counters.iter().sum::<u64>() + self.later,
             dense: elements,
             updates_by_step: self.counters,
+            activity: self.activity.finish(),
         }
     }
 
     /// Cuts the elements from `at` to `end` in C order at the steps. Calls `add` with a range relative to `at`, the
-    /// number of elements per counter, and the counters.
-    fn in_c_order(&mut self, at: u64, end: u64, mut add: impl FnMut(Range<u64>, u64, &mut [u64])) {
+    /// number of elements per counter, the counters, and the activity with the first element's place in it.
+    fn in_c_order(
+        &mut self,
+        at: u64,
+        end: u64,
+        mut add: impl FnMut(Range<u64>, u64, &mut [u64], (&mut ActivityCounter, u64)),
+    ) {
         let mut next = at.max(self.step).min(end);
         let first_later = (self.kept as u64).saturating_mul(self.step).min(end);
         while next < first_later {
@@ -83,12 +101,23 @@ impl StepCounter {
             let (step, within) = (next / self.step, next % self.step);
             let piece_end =
                 if within == 0 { first_later } else { first_later.min(next - within + self.step) };
-            add(next - at..piece_end - at, self.step, &mut self.counters[step as usize..]);
+            let activity = (&mut self.activity, next - self.step);
+            add(next - at..piece_end - at, self.step, &mut self.counters[step as usize..], activity);
             next = piece_end;
         }
         if next < end {
-            add(next - at..end - at, u64::MAX, std::slice::from_mut(&mut self.later));
+            let activity = (&mut self.activity, next - self.step);
+            add(next - at..end - at, u64::MAX, std::slice::from_mut(&mut self.later), activity);
         }
+    }
+
+    fn count_bits(&mut self, at: u64, block: &[u8], bits: u64) {
+        self.in_c_order(at, at + bits, |piece, run, counters, _| {
+            let starts = std::iter::successors(Some(piece.start), |start| start.checked_add(run));
+            for (start, counter) in starts.take_while(|&start| start < piece.end).zip(counters) {
+                *counter += set_bits(block, start..piece.end.min(start.saturating_add(run)));
+            }
+        });
     }
 
     /// Repeats a short run of steps to a longer period, since short loops are slow.
@@ -101,6 +130,7 @@ impl StepCounter {
 
     fn in_fortran_order(&mut self, at: u64, width: Width, pre: &[u8], post: &[u8]) {
         self.lay_out_period();
+        self.activity.give_up();
         let size = width.bytes();
         let end = at + (post.len() / size) as u64;
         let mut next = at;
@@ -137,22 +167,21 @@ impl Sink for StepCounter {
         }
         let size = width.bytes();
         let mut summed = 0;
-        self.in_c_order(at, at + (post.len() / size) as u64, |piece, run, counters| {
+        self.in_c_order(at, at + (post.len() / size) as u64, |piece, run, counters, (activity, later)| {
             let (start, end) = (piece.start as usize * size, piece.end as usize * size);
             crcs.add(&pre[summed..end], &post[summed..end]);
             let run = usize::try_from(run).unwrap_or(usize::MAX);
-            width.add_changed(&pre[start..end], &post[start..end], run, counters);
+            let marks = activity.seen_at(later);
+            width.add_and_mark(&pre[start..end], &post[start..end], run, counters, marks);
             summed = end;
         });
         crcs.add(&pre[summed..], &post[summed..]);
     }
 
     fn bits(&mut self, at: u64, block: &[u8], bits: u64) {
-        self.in_c_order(at, at + bits, |piece, run, counters| {
-            let starts = std::iter::successors(Some(piece.start), |start| start.checked_add(run));
-            for (start, counter) in starts.take_while(|&start| start < piece.end).zip(counters) {
-                *counter += set_bits(block, start..piece.end.min(start.saturating_add(run)));
-            }
-        });
+        self.count_bits(at, block, bits);
+        if let Some(marks) = self.activity.seen_at(at - self.step) {
+            mark_bits(marks, block, bits as usize);
+        }
     }
 }

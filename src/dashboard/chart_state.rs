@@ -208,7 +208,12 @@ mod tests {
     fn history(batches: u64) -> History {
         let mut history = History::default();
         for number in 0..batches {
-            history.add(number, 1, &[0], &[LayerCount { updates: 1, dense: 2, updates_by_step: vec![1] }]);
+            history.add(
+                number,
+                1,
+                &[0],
+                &[LayerCount { updates: 1, dense: 2, updates_by_step: vec![1], ..LayerCount::default() }],
+            );
         }
         history
     }

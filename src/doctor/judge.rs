@@ -11,6 +11,7 @@ impl Examination<'_> {
             let findings = [self.incomplete_layer(layer), self.unpriced_layer(layer)];
             self.findings.extend(findings.into_iter().flatten());
         }
+        self.judge_recording();
         self.judge_batches();
         let world_size = self.manifest.as_ref().and_then(|manifest| manifest.world_size).unwrap_or(1);
         if self.ranks.is_empty() && world_size <= 1 && self.batches.counted_and_gone == 0 {
@@ -60,9 +61,25 @@ impl Examination<'_> {
         Some(Finding::note(&layer.name, what, advice))
     }
 
+    /// What the run cannot be whole with: a recorder that stopped, no layer at all.
+    fn judge_recording(&mut self) {
+        let known = self.batches.known();
+        let reason = self.manifest.as_ref().and_then(|manifest| manifest.stop_reason(known > 0));
+        let is_over =
+            self.end.is_some() || (!self.ranks.is_empty() && self.ranks.values().all(|rank| rank.ended));
+        let is_read = self.batches.readable == self.batches.seen && self.batches.counted_and_gone == 0;
+        let has_some = self.manifest.is_some() || known > 0;
+        let lacks_any = is_over && is_read && has_some && self.layers.is_empty();
+        for error in reason.into_iter().chain(lacks_any.then(SnapshotError::no_layer)) {
+            self.wrong("manifest.json", error);
+        }
+    }
+
     fn judge_batches(&mut self) {
         let known = self.batches.known();
-        if known == 0 {
+        let is_awaited =
+            self.end.is_none() && self.manifest.as_ref().is_none_or(|manifest| !manifest.stopped);
+        if known == 0 && is_awaited {
             self.note("the run", "there is no batch yet", "neurotop watch waits for them");
         }
         let keep = self.manifest.as_ref().and_then(|manifest| manifest.keep);

@@ -277,7 +277,9 @@ impl<'a> Examination<'a> {
                 forms: BTreeMap::new(),
             });
         }
-        for warning in &manifest.warnings {
+        // The reason why the recorder stopped is a finding of its own.
+        let reason = usize::from(manifest.stopped);
+        for warning in manifest.warnings.iter().rev().skip(reason).rev() {
             self.findings.push(Finding::note("manifest.json", warning, "it is what the producer warns of"));
         }
         self.manifest = Some(manifest);

@@ -285,6 +285,9 @@ fn value(row: &ComparedRow, figure: &Figure) -> Result<Number, String> {
     row.values.get(figure).ok_or_else(|| {
         if figure.basis == Basis::Energy {
             "it has no value (nothing priced, nothing counted, or no --energy-per-op)".to_owned()
+        } else if figure.basis == Basis::Neurons {
+            "it is not known which neurons are updated (nothing counted, or batches were taken out)"
+                .to_owned()
         } else {
             "it has no value (nothing priced, or nothing counted)".to_owned()
         }
@@ -391,7 +394,7 @@ mod tests {
     fn run(effective: u64, dense: u64) -> ComparedRun {
         let updates = Updates { effective: effective.into(), dense: dense.into() };
         let row = |name: &str, operations: Option<Operations>| {
-            let sums = RowSums { samples: 1, updates: Some(updates), operations, energy_per_op: None };
+            let sums = RowSums { samples: 1, updates: Some(updates), operations, ..RowSums::default() };
             ComparedRow { name: name.into(), kind: None, values: Values::from_sums(&sums) }
         };
         let priced = |name: &str| row(name, Some(updates.times(1)));

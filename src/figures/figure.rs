@@ -51,6 +51,7 @@ pub enum FigureUnit {
     /// Between 0 and 1.
     Ratio,
     Picojoules,
+    Neurons,
 }
 
 /// Which of two values is better.
@@ -68,6 +69,8 @@ pub enum Basis {
     Operations,
     /// Operations and `--energy-per-op`. Without the option such a figure is left out everywhere.
     Energy,
+    /// Which neurons are updated: known of layers, and of what is made of them.
+    Neurons,
 }
 
 /// Where a figure appears.
@@ -331,6 +334,54 @@ pub const FIGURES: &[Figure] = &[
         },
         ..COMMON
     },
+    Figure {
+        name: "neurons",
+        tag: "neurons",
+        metric: "neurons",
+        unit: FigureUnit::Neurons,
+        label: "neurons",
+        panel_label: "neurons",
+        heading: "neurons",
+        help: "Neurons of which it is known whether they are updated after the first time step.",
+        basis: Basis::Neurons,
+        is_later: true,
+        shown_in: &[ShownIn::Export],
+        compute: |row| Some(Number::Whole(row.neurons?.neurons)),
+        ..COMMON
+    },
+    Figure {
+        name: "silent_neurons",
+        tag: "silent_neurons",
+        metric: "silent_neurons",
+        unit: FigureUnit::Neurons,
+        label: "silent neurons",
+        panel_label: "silent neurons",
+        heading: "silent",
+        help: "Neurons that are updated in no sample of any batch after the first time step.",
+        basis: Basis::Neurons,
+        is_later: true,
+        priority: 3,
+        change_priority: 1,
+        width: 6,
+        shown_in: &[ShownIn::Export, ShownIn::Tables, ShownIn::Comparison, ShownIn::LayerMetrics],
+        compute: |row| Some(Number::Whole(row.neurons?.silent)),
+        ..COMMON
+    },
+    Figure {
+        name: "always_active_neurons",
+        tag: "always_active_neurons",
+        metric: "always_active_neurons",
+        unit: FigureUnit::Neurons,
+        label: "always-active neurons",
+        panel_label: "always active",
+        heading: "always",
+        help: "Neurons that are updated at every time step after the first, in every sample of every batch.",
+        basis: Basis::Neurons,
+        is_later: true,
+        shown_in: &[ShownIn::Export, ShownIn::LayerMetrics],
+        compute: |row| Some(Number::Whole(row.neurons?.always_active)),
+        ..COMMON
+    },
 ];
 
 /// Two figures are the same if their names are: no two rows share one.
@@ -413,7 +464,7 @@ impl FigureUnit {
     /// The suffix that OpenMetrics requires of a name in this unit.
     pub fn metric_suffix(self) -> Option<&'static str> {
         match self {
-            Self::Operations | Self::Updates => None,
+            Self::Operations | Self::Updates | Self::Neurons => None,
             Self::Ratio => Some("ratio"),
             Self::Picojoules => Some("picojoules"),
         }
@@ -459,6 +510,7 @@ impl Serialize for Number {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::count::NeuronCounts;
     use crate::run::sums::{Operations, Updates};
     use std::collections::HashSet;
 
@@ -467,6 +519,7 @@ mod tests {
         updates: Some(Updates { effective: 9, dense: 12 }),
         operations: Some(Operations { effective: 36, dense: 48 }),
         energy_per_op: None,
+        neurons: Some(NeuronCounts { neurons: 20, silent: 3, always_active: 5 }),
     };
 
     fn values(row: &RowSums) -> Vec<(&'static str, Option<f64>)> {
@@ -512,6 +565,9 @@ mod tests {
                 ("sparsity", Some(0.25)),
                 ("saved_ops_per_sample", Some(6.0)),
                 ("energy_per_sample", Some(18.0 * 0.9)),
+                ("neurons", Some(20.0)),
+                ("silent_neurons", Some(3.0)),
+                ("always_active_neurons", Some(5.0)),
             ]
         );
     }
@@ -537,7 +593,8 @@ mod tests {
     fn what_needs_a_price_or_an_energy_has_no_value_without() {
         let unpriced = RowSums { operations: None, ..ROW };
         for figure in FIGURES {
-            assert_eq!(figure.value(&unpriced).is_some(), figure.basis == Basis::Updates, "{}", figure.name);
+            let needs_none = matches!(figure.basis, Basis::Updates | Basis::Neurons);
+            assert_eq!(figure.value(&unpriced).is_some(), needs_none, "{}", figure.name);
             assert_eq!(figure.value(&ROW).is_some(), figure.basis != Basis::Energy, "{}", figure.name);
             assert_eq!(figure.applies_to(&ROW), figure.basis != Basis::Energy, "{}", figure.name);
         }

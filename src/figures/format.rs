@@ -156,7 +156,7 @@ mod tests {
         });
         let now = SystemTime::now();
         let shapes = [LayerShape { name: "a".into(), neurons: Some(vec![1]) }];
-        let layer = LayerCount { updates: 9, dense: 12, updates_by_step: Vec::new() };
+        let layer = LayerCount { updates: 9, dense: 12, ..LayerCount::default() };
         let count = BatchCount { samples: 2, shapes: shapes.to_vec().into(), layers: vec![layer] };
         run.add(Addition::new(0.into(), "batch".to_owned(), now, 0, count), now);
         Summary::new(&run, now)
@@ -194,10 +194,14 @@ mod tests {
         let csv = Report::Run(&summary(Some("1pJ"))).render(FORMATS[2], false).expect("CSV");
         let header = csv.lines().next().expect("a header");
         assert!(
-            header.ends_with(",sparsity,samples,complete,saved_ops_per_sample,energy_per_sample"),
+            header.ends_with(
+                ",sparsity,samples,complete,saved_ops_per_sample,energy_per_sample,neurons,silent_neurons,\
+                 always_active_neurons"
+            ),
             "{header}"
         );
-        assert!(csv.lines().nth(1).expect("a layer").ends_with(",0.25,2,false,6,18"), "{csv}");
+        // Nothing says which neurons of this layer are updated.
+        assert!(csv.lines().nth(1).expect("a layer").ends_with(",0.25,2,false,6,18,,,"), "{csv}");
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl RankFigures {
             updates: status.updates,
             operations: status.operations,
             energy_per_op,
+            neurons: None,
         };
         let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
         Self {

@@ -5,6 +5,7 @@ use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Val
 use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number, ShownIn};
 use super::row::RowSums;
 use super::{COMPARISON_SCHEMA, ProblemFigures, SCHEMA, SUMMARIES_SCHEMA};
+use crate::count::NeuronCounts;
 use crate::follow::Account;
 use crate::run::exported::{from_json, read_bytes};
 use crate::run::sums::{Operations, Updates};
@@ -155,10 +156,11 @@ impl RowFields {
                 .map(|(effective, dense)| Operations { effective, dense })
                 .filter(|_| is_priced),
             energy_per_op: None,
+            neurons: None,
         };
         let mut values = Values::from_sums(&sums);
         for figure in FIGURES {
-            let has_value = figure.basis == Basis::Updates || is_priced;
+            let has_value = matches!(figure.basis, Basis::Updates | Basis::Neurons) || is_priced;
             if let Some(&value) = self.figures.get(figure.name) {
                 values.set(figure, value.filter(|_| has_value && (samples > 0 || !figure.per_sample)));
             }
@@ -193,6 +195,7 @@ const ONE: RowSums = RowSums {
     updates: Some(Updates { effective: 1, dense: 1 }),
     operations: Some(Operations { effective: 1, dense: 1 }),
     energy_per_op: None,
+    neurons: Some(NeuronCounts { neurons: 1, silent: 1, always_active: 1 }),
 };
 
 /// The classes in the order of the file.
@@ -303,7 +306,7 @@ mod tests {
             shapes: layers.iter().map(|layer| shape(&layer.0)).collect(),
             layers: layers
                 .iter()
-                .map(|layer| LayerCount { updates: layer.2, dense: layer.3, updates_by_step: Vec::new() })
+                .map(|layer| LayerCount { updates: layer.2, dense: layer.3, ..LayerCount::default() })
                 .collect(),
         };
         let name = "batch".to_owned();

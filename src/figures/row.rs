@@ -1,6 +1,7 @@
 //! What the figures of a run, a neuron class, a layer or a rank are computed from.
 
 use super::figure::{Basis, Figure, ShownIn};
+use crate::count::NeuronCounts;
 use crate::run::Run;
 use crate::run::energy::EnergyPerOp;
 use crate::run::sums::{Operations, Updates};
@@ -19,6 +20,8 @@ pub struct RowSums {
     pub operations: Option<Operations>,
     /// `None` unless the user gives it.
     pub energy_per_op: Option<EnergyPerOp>,
+    /// `None` where it is not known of every layer which neurons are updated.
+    pub neurons: Option<NeuronCounts>,
 }
 
 impl RowSums {
@@ -30,6 +33,7 @@ impl RowSums {
             updates: Some(total.updates),
             operations: Some(run.operations()),
             energy_per_op: run.settings().costs.energy_per_op(),
+            neurons: None,
         }
     }
 
@@ -41,6 +45,7 @@ impl RowSums {
         if let Some(operations) = layer.operations {
             *self.operations.get_or_insert_default() += operations;
         }
+        self.neurons = self.neurons.zip(layer.neurons).map(|(ours, more)| ours.plus(more));
     }
 
     /// The nearest 64-bit float of `sum` ÷ samples; 0 without samples, as NeuroBench reports it.
@@ -76,6 +81,7 @@ impl RowSums {
         let mut map = serializer.serialize_map(None)?;
         self.serialize_figures(&[Basis::Operations, Basis::Energy], &mut map)?;
         self.serialize_figures(&[Basis::Updates], &mut map)?;
+        self.serialize_figures(&[Basis::Neurons], &mut map)?;
         map.end()
     }
 

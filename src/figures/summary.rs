@@ -5,6 +5,7 @@ use super::figure::Basis;
 use super::row::RowSums;
 use super::why_incomplete::why_incomplete;
 use super::{Against, RankFigures};
+use crate::count::NeuronCounts;
 use crate::follow::Account;
 use crate::run::Severity;
 use crate::run::interval::{Uncertainty, of_ratio};
@@ -76,7 +77,7 @@ impl Tool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunFigures {
     pub name: String,
-    /// `running`, `finished` or `stalled`.
+    /// `running`, `finished`, `stalled` or `stopped`.
     pub status: &'static str,
     /// Samples counted.
     pub samples: u128,
@@ -149,7 +150,7 @@ impl Serialize for LayerFigures {
         if !self.updates_by_step.is_empty() {
             map.serialize_entry("updates_by_step", &self.updates_by_step)?;
         }
-        self.sums.serialize_figures(&[Basis::Operations, Basis::Energy], &mut map)?;
+        self.sums.serialize_figures(&[Basis::Operations, Basis::Energy, Basis::Neurons], &mut map)?;
         map.end()
     }
 }
@@ -239,11 +240,12 @@ impl Summary {
         }
     }
 
-    /// The status of a run: `running`, `finished` or `stalled`.
+    /// The status of a run: `running`, `finished`, `stalled` or `stopped`.
     pub fn status(run: &Run, now: SystemTime) -> &'static str {
         match run.status(now) {
             Status::Waiting | Status::Live => "running",
             Status::Stalled(_) => "stalled",
+            Status::Stopped => "stopped",
             Status::Finished => "finished",
         }
     }
@@ -323,6 +325,7 @@ impl LayerFigures {
                 updates: Some(Updates::default()),
                 operations: cost.map(|_| Operations::default()),
                 energy_per_op: run.settings().costs.energy_per_op(),
+                neurons: None,
             },
             updates_by_step: Vec::new(),
         }
@@ -331,6 +334,7 @@ impl LayerFigures {
     fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
         self.sums.samples = samples;
         self.sums.updates = Some(sums.updates());
+        self.sums.neurons = sums.activity.counts();
         self.sums.operations = self.ops_per_update.map(|price| sums.updates().times(price));
         if sums.neurons.is_some() && self.shape != sums.neurons {
             self.shape.clone_from(&sums.neurons);
@@ -344,6 +348,7 @@ fn total(layers: &[LayerFigures], run: &Run) -> TotalFigures {
         updates: Some(Updates::default()),
         operations: Some(Operations::default()),
         energy_per_op: run.settings().costs.energy_per_op(),
+        neurons: (!layers.is_empty()).then(NeuronCounts::default),
     };
     layers.iter().for_each(|layer| sums.add(&layer.sums));
     let unpriced_layers = layers.iter().filter(|layer| layer.ops_per_update.is_none()).count();

@@ -12,11 +12,15 @@ pub(super) fn why_incomplete(run: &Run) -> Vec<String> {
     let account = run.account();
     let set_aside = thousands(account.set_aside.into());
     let mut why: Vec<String> = not_all_written(run).into_iter().collect();
+    why.extend(run.has_stopped().then(|| "the recording has stopped".to_owned()));
+    why.extend(run.lacks_any_layer().then(|| "no layer was recorded".to_owned()));
+    let is_said = |path: &str| path == "manifest.json" && (run.has_stopped() || run.lacks_any_layer());
     why.extend((account.waiting > 0).then(|| format!("{} waiting", thousands(account.waiting.into()))));
     why.extend((account.set_aside > 0).then(|| format!("{set_aside} set aside")));
     if account.set_aside == 0 {
         let set_aside =
             run.problems_with_more().filter(|(problem, _)| problem.severity == Severity::SetAside);
+        let set_aside = set_aside.filter(|(problem, _)| !is_said(&problem.path));
         why.extend(set_aside.flat_map(|(problem, more)| {
             [Some(format!("{} is set aside", problem.path)), more.text()].into_iter().flatten()
         }));
@@ -95,6 +99,12 @@ mod tests {
             (vec![manifest("")], "no end.json yet, and nothing says how many batches there are to be"),
             (vec![end(r#"{"batches": 8}"#)], "end.json says 8 batches, 0 are counted"),
             (vec![end("{}"), account(0, 0)], ""),
+            (
+                vec![manifest(r#", "stopped": true"#)],
+                "no end.json yet, and nothing says how many batches there are to be; the recording has stopped",
+            ),
+            (vec![manifest(""), end(r#"{"batches": 0}"#)], "no layer was recorded"),
+            (vec![manifest(""), end("{}"), account(0, 1)], "1 set aside"),
             (vec![end(r#"{"samples": 1920}"#)], "end.json says 1,920 samples, 0 are counted"),
             (vec![end(r#"{"samples": 0}"#)], ""),
             (vec![end("{}"), account(2, 1)], "2 waiting; 1 set aside"),

@@ -117,7 +117,7 @@ fn write_states(text: &mut Text, runs: &[RunState]) {
     text.family("neurotop_run_status", None, "1 for what the run is, 0 for what it is not.");
     for run in runs {
         let is = |status| (status, u64::from(run.summary.run.status == status));
-        text.by("neurotop_run_status", run, "status", &["running", "stalled", "finished"].map(is));
+        text.by("neurotop_run_status", run, "status", &["running", "stalled", "stopped", "finished"].map(is));
     }
 }
 

@@ -226,7 +226,7 @@ mod tests {
         let (mut series, mut run) = (points.of_run(0), run());
         let shape = |at| LayerShape { name: format!("features.{at}.lif"), neurons: None };
         let shapes: Arc<[LayerShape]> = (0..layers).map(shape).collect();
-        let count = LayerCount { updates: 7, dense: 9, updates_by_step: Vec::new() };
+        let count = LayerCount { updates: 7, dense: 9, ..LayerCount::default() };
         for number in 0..batches {
             let count =
                 BatchCount { samples: 1, shapes: Arc::clone(&shapes), layers: vec![count.clone(); layers] };

@@ -290,6 +290,7 @@ fn values(point: &ScalarPoint, last: Option<&ScalarPoint>) -> Vec<Value> {
         updates: Some(updates),
         operations,
         energy_per_op: point.energy_per_op,
+        neurons: None,
     };
     let mut total = row(Updates::default(), Some(Operations::default()), point.samples);
     let mut batch =

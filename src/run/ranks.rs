@@ -641,7 +641,7 @@ mod tests {
     }
 
     fn layers(many: usize) -> (Vec<usize>, Vec<LayerCount>) {
-        let count = LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() };
+        let count = LayerCount { updates: 1, dense: 2, ..LayerCount::default() };
         ((0..many).collect(), vec![count; many])
     }
 

@@ -144,7 +144,7 @@ mod tests {
             let shape = |name: &&str| LayerShape { name: (*name).into(), neurons: Some(vec![2]) };
             let count = |name: &&str| {
                 let updates = number + u64::from(name.as_bytes()[0] - b'a');
-                LayerCount { updates, dense: 100, updates_by_step: vec![updates] }
+                LayerCount { updates, dense: 100, updates_by_step: vec![updates], ..LayerCount::default() }
             };
             let count = BatchCount {
                 samples: number,

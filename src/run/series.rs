@@ -252,7 +252,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn count(updates: u64) -> [LayerCount; 1] {
-        [LayerCount { updates, dense: updates + 1, updates_by_step: Vec::new() }]
+        [LayerCount { updates, dense: updates + 1, ..LayerCount::default() }]
     }
 
     #[test]

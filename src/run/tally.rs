@@ -1,7 +1,7 @@
 //! Adds the counts of batches, each once, and gives their sums by layer. Knows no threads and no prices.
 
 use super::sums::{MAX_SUM, Sums, Updates};
-use crate::count::{BatchCount, LayerCount};
+use crate::count::{Activity, BatchCount, LayerCount, MAX_ACTIVE_NEURONS};
 use crate::snapshot::{BatchId, LayerShape};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -36,6 +36,13 @@ pub struct LayerSums {
     /// The updates of each time step, over the batches that have it. [`LayerCount::updates_by_step`] says which steps
     /// are left out.
     pub updates_by_step: Vec<u128>,
+    /// Which neurons are updated after the first step. Parts of earlier versions do not say it.
+    #[serde(default = "unknown_activity")]
+    pub activity: Activity,
+}
+
+fn unknown_activity() -> Activity {
+    Activity::Unknown
 }
 
 impl LayerSums {
@@ -76,6 +83,7 @@ impl LayerSums {
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&other.updates_by_step) {
             *sum += updates;
         }
+        self.activity.join(&other.activity);
     }
 
     fn add(&mut self, count: &LayerCount) {
@@ -84,13 +92,18 @@ impl LayerSums {
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
             *sum += u128::from(updates);
         }
+        self.activity.join(&count.activity);
     }
 
+    /// What a batch adds to the activity cannot be taken out of it.
     fn remove(&mut self, count: &LayerCount) {
         self.effective -= u128::from(count.updates);
         self.dense -= u128::from(count.dense);
         for (sum, &updates) in self.updates_by_step.iter_mut().zip(&count.updates_by_step) {
             *sum -= u128::from(updates);
+        }
+        if count.has_later_steps() {
+            self.activity = Activity::Unknown;
         }
     }
 
@@ -208,6 +221,8 @@ pub struct Tally {
     total: Sums,
     step_sums: usize,
     order: u64,
+    /// How many neurons the activity of all layers has.
+    active_neurons: u64,
 }
 
 impl Tally {
@@ -240,9 +255,11 @@ impl Tally {
             total: Sums { batches, samples, updates: layers.iter().map(|layer| layer.updates()).sum() },
             step_sums: layers.iter().map(|layer| layer.updates_by_step.len()).sum(),
             order: 1,
+            active_neurons: layers.iter().map(|layer| layer.activity.neurons()).fold(0, u64::saturating_add),
             layers,
         };
         tally.drop_steps();
+        tally.drop_activity();
         Some(tally)
     }
 
@@ -251,10 +268,13 @@ impl Tally {
         for (other, lengths) in other.layers.iter().zip(&other.lengths) {
             let layer = self.layer(&other.name);
             self.make_room(layer, other.updates_by_step.len());
+            let before = self.layers[layer].activity.neurons();
             self.sums(layer).merge(other);
+            self.active_neurons = self.active_neurons - before + self.layers[layer].activity.neurons();
             Arc::make_mut(&mut self.lengths[layer]).merge(lengths);
         }
         self.drop_steps();
+        self.drop_activity();
         self.total += other.total;
         self.order += 1;
     }
@@ -269,10 +289,13 @@ impl Tally {
             let sums = Arc::make_mut(&mut self.layers[layer]);
             self.order += u64::from(id.number < sums.first_batch);
             sums.note(id, shape.neurons.as_ref());
+            let before = sums.activity.neurons();
             sums.add(count);
+            self.active_neurons = self.active_neurons - before + sums.activity.neurons();
             Arc::make_mut(&mut self.lengths[layer]).add(count.updates_by_step.len(), 1);
         }
         self.drop_steps();
+        self.drop_activity();
         self.total += batch.into();
         layers
     }
@@ -283,7 +306,9 @@ impl Tally {
         for (&layer, count) in layers.iter().zip(&batch.layers) {
             let sums = Arc::make_mut(&mut self.layers[layer]);
             let lengths = Arc::make_mut(&mut self.lengths[layer]);
+            let before = sums.activity.neurons();
             sums.remove(count);
+            self.active_neurons = self.active_neurons - before + sums.activity.neurons();
             let steps = sums.updates_by_step.len();
             sums.updates_by_step.truncate(lengths.remove(count.updates_by_step.len()));
             self.step_sums -= steps - sums.updates_by_step.len();
@@ -294,6 +319,20 @@ impl Tally {
         }
         self.total -= batch.into();
         layers
+    }
+
+    /// Looks at the activity in a batch that was counted again with the same numbers: it may be of other neurons.
+    pub fn doubt_activity(&mut self, batch: &BatchCount) {
+        for (shape, count) in batch.shapes.iter().zip(&batch.layers) {
+            if let Some(&at) = self.index.get(&shape.name) {
+                let mut activity = self.layers[at].activity.clone();
+                activity.doubt(&count.activity);
+                if activity != self.layers[at].activity {
+                    self.active_neurons -= self.layers[at].activity.neurons();
+                    self.sums(at).activity = activity;
+                }
+            }
+        }
     }
 
     /// Takes what all batches say of some layers, after a batch that had these layers was taken out.
@@ -398,6 +437,18 @@ impl Tally {
         self.step_sums = self.layers.iter().map(steps).sum();
     }
 
+    /// Drops the activity of all layers where they have too many neurons together: batches may each have other layers.
+    fn drop_activity(&mut self) {
+        if self.active_neurons > MAX_ACTIVE_NEURONS {
+            for layer in &mut self.layers {
+                if layer.activity != Activity::Untold {
+                    Arc::make_mut(layer).activity = Activity::Unknown;
+                }
+            }
+            self.active_neurons = 0;
+        }
+    }
+
     /// The sums of a layer, to be changed. They are copied first where a clone of the tally shares them.
     fn sums(&mut self, layer: usize) -> &mut LayerSums {
         Arc::make_mut(&mut self.layers[layer])
@@ -443,7 +494,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn count(updates: u64, dense: u64) -> LayerCount {
-        LayerCount { updates, dense, updates_by_step: Vec::new() }
+        LayerCount { updates, dense, ..LayerCount::default() }
     }
 
     fn batch(samples: u64, layers: &[(&str, u64, u64)]) -> BatchCount {
@@ -481,7 +532,12 @@ mod tests {
     #[test]
     fn sums_by_step_are_bounded_whatever_layers_come() {
         let mut tally = Tally::default();
-        let count = LayerCount { updates: 4096, dense: 4096, updates_by_step: vec![1; 4096] };
+        let count = LayerCount {
+            updates: 4096,
+            dense: 4096,
+            updates_by_step: vec![1; 4096],
+            ..LayerCount::default()
+        };
         let made = |number: u64| BatchCount {
             layers: vec![count.clone()],
             ..batch(1, &[(&number.to_string(), 0, 0)])
@@ -503,7 +559,8 @@ mod tests {
         let steps = [4096, 4096, 3000, 5, 4000];
         let made = |number: u64| {
             let updates_by_step = vec![1 + number % 3; steps[number as usize % 5]];
-            let count = LayerCount { updates: 1 << 20, dense: 1 << 30, updates_by_step };
+            let count =
+                LayerCount { updates: 1 << 20, dense: 1 << 30, updates_by_step, ..LayerCount::default() };
             // Layers come again, with more steps or fewer.
             let name = (number * 7 % 400).to_string();
             BatchCount { layers: vec![count], ..batch(1, &[(&name, 0, 0)]) }
@@ -567,6 +624,52 @@ mod tests {
         assert_eq!(joined.layers(), forwards.layers());
     }
 
+    /// A layer of two neurons, of which one is updated, in so many batches.
+    fn active(name: &str, neurons: u64) -> BatchCount {
+        let json = format!(r#"{{"known": {{"neurons": {neurons}, "ever": "80", "always": "00"}}}}"#);
+        let activity = serde_json::from_str(&json).expect("an activity");
+        let count = LayerCount { updates: 3, dense: 4, updates_by_step: vec![2, 1], activity };
+        BatchCount { layers: vec![count], ..batch(1, &[(name, 0, 0)]) }
+    }
+
+    #[test]
+    fn which_neurons_are_active_is_unknown_once_a_batch_is_taken_out() {
+        let silent = |tally: &Tally| tally.layers()[0].activity.counts().map(|counts| counts.silent);
+        let mut tally = Tally::default();
+        tally.add(0.into(), &active("a", 2));
+        tally.add(1.into(), &active("a", 2));
+        assert_eq!((silent(&tally), tally.active_neurons), (Some(1), 2));
+        // A batch of one step says nothing, and takes nothing away.
+        let one_step = BatchCount {
+            layers: vec![LayerCount {
+                updates: 2,
+                dense: 2,
+                updates_by_step: vec![2],
+                ..LayerCount::default()
+            }],
+            ..batch(1, &[("a", 0, 0)])
+        };
+        tally.add(2.into(), &one_step);
+        tally.remove(&one_step);
+        assert_eq!(silent(&tally), Some(1));
+        tally.remove(&active("a", 2));
+        tally.add(1.into(), &active("a", 2));
+        assert_eq!((silent(&tally), tally.active_neurons), (None, 0));
+        let mut other = Tally::default();
+        other.add(3.into(), &active("a", 2));
+        other.merge(&tally);
+        assert_eq!((silent(&other), other.active_neurons), (None, 0), "a part that does not know");
+        // Once no batch has the layer, it begins anew.
+        tally.remove(&active("a", 2));
+        tally.remove(&active("a", 2));
+        tally.add(4.into(), &active("a", 2));
+        assert_eq!(silent(&tally), Some(1));
+        let mut changes = Tally::default();
+        changes.add(0.into(), &active("a", 2));
+        changes.add(1.into(), &active("a", 3));
+        assert_eq!(silent(&changes), None, "another number of neurons");
+    }
+
     /// Layers of few names, with any steps.
     fn any_layers() -> impl Strategy<Value = BTreeMap<u8, Vec<u64>>> {
         prop::collection::btree_map(
@@ -583,6 +686,7 @@ mod tests {
             updates: steps.iter().sum(),
             dense: 1 << 40,
             updates_by_step: steps.clone(),
+            ..LayerCount::default()
         };
         BatchCount { layers: layers.values().map(count).collect(), ..batch(1, &names) }
     }

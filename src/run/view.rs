@@ -76,6 +76,8 @@ pub enum Status {
     Live,
     /// It is not over, and nothing has arrived for this long.
     Stalled(Duration),
+    /// It is not over, and the manifest says that its recorder has stopped.
+    Stopped,
     /// `end.json` is there, or everything that was expected is counted.
     Finished,
 }
@@ -123,7 +125,7 @@ pub struct Run {
     /// The manifest's layers by name.
     declared: Arc<HashMap<String, usize>>,
     end: Option<End>,
-    /// When the end was first seen.
+    /// When the end, or that the recorder has stopped, was first seen.
     end_came: Option<SystemTime>,
     sums: RunSums,
     /// Tells which batches are in the sums, with which counts: see [`BatchId::fingerprint`].
@@ -345,11 +347,13 @@ impl Run {
     /// Whether the expected number of batches is known and counted. The end of a run with several ranks does not say
     /// it: the last rank may have written its own end as that of the run.
     fn has_all_batches(&self) -> bool {
-        let are_several =
-            !self.sums.ranks.is_empty() || self.manifest().is_some_and(|own| own.world_size.unwrap_or(1) > 1);
-        let end = if are_several { self.common_end.as_ref() } else { self.end() };
+        let end = if self.has_several_ranks() { self.common_end.as_ref() } else { self.end() };
         let said = end.map_or(self.expected_batches(), |end| end.batches);
         said.is_some_and(|said| self.sums.tally.batches() >= said)
+    }
+
+    fn has_several_ranks(&self) -> bool {
+        !self.sums.ranks.is_empty() || self.manifest().is_some_and(|own| own.world_size.unwrap_or(1) > 1)
     }
 
     /// How many of the batches an earlier process counted.
@@ -367,7 +371,8 @@ impl Run {
     /// each batch, since that may take a look at each rank.
     pub(super) fn conclude(&mut self, revision: u64, now: SystemTime) -> Self {
         self.revision = revision;
-        self.end_came = self.end().and(self.end_came.or(Some(now)));
+        let has_ended = self.end().is_some() || self.has_stopped();
+        self.end_came = has_ended.then(|| self.end_came.unwrap_or(now));
         self.of_all = self.problems_of_all();
         self.lost = self.lost_problems();
         self.clone()
@@ -385,6 +390,9 @@ impl Run {
         if problems.is_empty() {
             problems.extend(self.samples_unlike_end());
         }
+        let of_run = [self.stop_reason(), self.lacks_any_layer().then(SnapshotError::no_layer)];
+        let of_run = of_run.into_iter().flatten();
+        problems.extend(of_run.map(|why| set_aside("manifest.json".into(), why.to_string())));
         problems.extend(self.first.lacking.map(lacks_layers));
         problems.extend(self.misspelt.iter().map(|(named, meant)| misspelt(named, meant)));
         problems
@@ -421,6 +429,28 @@ impl Run {
             );
             set_aside("end.json".into(), reason)
         })
+    }
+
+    /// Why the recorder stopped, if the manifest says that it did.
+    pub fn stop_reason(&self) -> Option<SnapshotError> {
+        self.manifest()?.stop_reason(self.sums.tally.batches() > 0 || self.account.seen > 0)
+    }
+
+    /// Whether the manifest says that the recorder has stopped.
+    pub fn has_stopped(&self) -> bool {
+        self.manifest().is_some_and(|manifest| manifest.stopped)
+    }
+
+    /// Whether the run is over, and there is no layer of which anything could be counted. What could not be read may have
+    /// had some.
+    pub fn lacks_any_layer(&self) -> bool {
+        let is_over = self.end().is_some() || self.expectations_met();
+        let is_read = self.account.waiting == 0 && self.account.set_aside == 0;
+        let has_some = self.manifest.is_some() || self.sums.tally.batches() > 0;
+        let is_declared = self.manifest().is_some_and(|manifest| !manifest.layers.is_empty());
+        let tally = &self.sums.tally;
+        let is_counted = (0..tally.layers().len()).any(|layer| !tally.is_gone(layer));
+        is_over && is_read && has_some && !is_declared && !is_counted
     }
 
     /// Takes whether the directory is there; `None` if that is no longer known.
@@ -479,6 +509,11 @@ impl Run {
     pub(super) fn correct_layers(&mut self, layers: &[LayerPresence]) {
         self.sums.tally.correct(layers);
         self.structure += 1;
+    }
+
+    /// Takes a batch that was counted again with the same numbers.
+    pub(super) fn note_same(&mut self, count: &BatchCount) {
+        self.sums.tally.doubt_activity(count);
     }
 
     pub fn end_with(&mut self, ended: Ended) {
@@ -853,11 +888,18 @@ impl Run {
 
     /// Whether the run goes on.
     pub fn status(&self, now: SystemTime) -> Status {
-        if self.end().is_some() || self.expectations_met() {
+        let has_stopped = self.has_stopped();
+        if self.end().is_some() || (self.expectations_met() && !has_stopped) {
             return Status::Finished;
         }
-        let Some(last) = self.last_activity else { return Status::Waiting };
+        let Some(last) = self.last_activity else {
+            return if has_stopped { Status::Stopped } else { Status::Waiting };
+        };
         let silent = now.duration_since(last).unwrap_or_default();
+        // Of several ranks the others may go on.
+        if has_stopped && (!self.has_several_ranks() || silent >= self.settings.stall_after) {
+            return Status::Stopped;
+        }
         if silent >= self.settings.stall_after { Status::Stalled(silent) } else { Status::Live }
     }
 
@@ -866,7 +908,8 @@ impl Run {
     /// `end.json` may arrive a moment before the last batches (as in a copy in reverse alphabetical order) or after
     /// them, so that both are waited for a little.
     pub fn is_over(&self, now: SystemTime) -> bool {
-        if self.status(now) != Status::Finished || self.account.waiting > 0 {
+        let status = self.status(now);
+        if !matches!(status, Status::Finished | Status::Stopped) || self.account.waiting > 0 {
             return false;
         }
         // If the end comes before the first batch, the wait begins with it.
@@ -884,6 +927,7 @@ impl Run {
             Some(_) if self.account.seen > 0 => self.manifest.is_some() || silent_for(WAIT_FOR_END),
             Some(End { batches: Some(0), .. }) => true,
             Some(_) => silent_for(self.settings.stall_after),
+            None if self.has_stopped() && self.has_several_ranks() => silent_for(self.settings.stall_after),
             None => silent_for(WAIT_FOR_END),
         }
     }
@@ -1012,7 +1056,7 @@ mod tests {
         let count = BatchCount {
             samples: 1,
             shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
-            layers: vec![LayerCount { updates: 1, dense: 2, updates_by_step: Vec::new() }],
+            layers: vec![LayerCount { updates: 1, dense: 2, ..LayerCount::default() }],
         };
         Addition::new(number.into(), format!("batch-{number}.npz"), SystemTime::UNIX_EPOCH, 1, count)
     }

@@ -40,6 +40,9 @@ pub struct Manifest {
     /// How many batches the producer keeps, if it deletes batches once they are acknowledged as counted.
     #[serde(default)]
     pub keep: Option<u64>,
+    /// Whether the producer stopped with a warning, so that no more batches come from it.
+    #[serde(default)]
+    pub stopped: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -309,6 +312,21 @@ impl Manifest {
         }
         let missing = of_run.layers.iter().find(|layer| self.layers.place(&layer.name).is_none())?;
         Some(format!("layer {} of the run's is not in it", quoted(&missing.name)))
+    }
+
+    /// Why the producer stopped, if it did, and what to do. `has_batches` says whether it had written any.
+    pub fn stop_reason(&self, has_batches: bool) -> Option<SnapshotError> {
+        if !self.stopped {
+            return None;
+        }
+        // It writes the reason last.
+        let why = self.warnings.last().map_or("it gives no reason", String::as_str);
+        let advice = if has_batches {
+            "correct that, and record the benchmark again from its first batch"
+        } else {
+            "correct that, and record the benchmark again: this directory is free for it"
+        };
+        Some(SnapshotError::new(format!("the recording has stopped, and is not whole: {why}"), advice))
     }
 
     /// The layers' names and shapes: what [`Manifest::check`] depends on.

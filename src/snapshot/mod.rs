@@ -91,6 +91,15 @@ impl SnapshotError {
         Self::new("a fault of neurotop itself", "please report it")
     }
 
+    /// A run that is over and has no layer, so that its figures are 0 and say nothing.
+    pub(crate) fn no_layer() -> Self {
+        Self::new(
+            "the run is over and no layer was recorded, so that there is nothing to count",
+            "record a network with spiking layers, and give neurotop.record those that it does not know with \
+             rec.add(LAYER, POTENTIALS); who writes batches by hand names the potentials <layer>.post",
+        )
+    }
+
     /// An error of the operating system while `what` was read.
     pub fn io(what: impl std::fmt::Display, error: &io::Error) -> Self {
         if let Some(store_error) = StoreError::find_in(error) {

@@ -11,10 +11,10 @@ pub(super) const NAMES: &str = "name potentials <layer>.post, <layer>.pre or <la
 /// The remarks about a batch; `says_samples` is whether it has a `samples` member.
 pub(super) fn remarks(batch: &Batch, says_samples: bool) -> Vec<SnapshotError> {
     let of_axes = says_samples.then(|| samples_first(batch)).flatten();
-    [of_axes, without_samples(batch), without_layers(batch), without_elements(batch), ignored(batch)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let of_some = if of_axes.is_none() { samples_unlike(batch) } else { [None, None] };
+    let of_axes = std::iter::once(of_axes).chain(of_some);
+    let others = [without_samples(batch), without_layers(batch), without_elements(batch), ignored(batch)];
+    of_axes.chain(others).flatten().collect()
 }
 
 /// The layers that have any elements.
@@ -33,6 +33,47 @@ fn samples_first(batch: &Batch) -> Option<SnapshotError> {
             "save potentials as [T, B, …], time steps first, as with numpy.swapaxes(potentials, 0, 1)",
         )
     })
+}
+
+/// If axis 1 is as long in all layers, it may be anything; the layers must differ. Those in which axis 0 has the number of
+/// samples may be turned, and the others may be called for parts of samples.
+fn samples_unlike(batch: &Batch) -> [Option<SnapshotError>; 2] {
+    let mut lengths = filled(batch).map(|layer| layer.shape[1]);
+    let first = lengths.next();
+    if lengths.all(|length| Some(length) == first) {
+        return [None, None];
+    }
+    let unlike = || filled(batch).filter(|layer| layer.shape[1] != batch.samples);
+    let is_turned = |layer: &&BatchLayer| layer.shape[0] == batch.samples;
+    let turned = first_names(unlike().filter(is_turned));
+    let others = first_names(unlike().filter(|layer| !is_turned(layer)));
+    [
+        turned.map(|names| {
+            SnapshotError::new(
+                format!(
+                    "layers have the number of samples as the length of axis 0 and not of axis 1, unlike other layers, \
+                     here and perhaps later (saved as [B, T, …], updates are counted wrongly): {names}"
+                ),
+                "save potentials as [T, B, …], time steps first, as with numpy.swapaxes(potentials, 0, 1)",
+            )
+        }),
+        others.map(|names| {
+            SnapshotError::new(
+                format!(
+                    "layers have another length of axis 1 than the number of samples, unlike other layers, here and \
+                     perhaps later: {names}"
+                ),
+                "nothing needs to be done where they are called for several parts of a sample; else save potentials as \
+                 [T, B, …] and the number of samples as samples",
+            )
+        }),
+    ]
+}
+
+/// The names of the first layers; `None` if there is none.
+fn first_names<'a>(layers: impl Iterator<Item = &'a BatchLayer>) -> Option<String> {
+    let names: Vec<String> = layers.map(|layer| quoted(&layer.name)).take(NAMED).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 fn without_samples(batch: &Batch) -> Option<SnapshotError> {
@@ -57,14 +98,9 @@ fn without_layers(batch: &Batch) -> Option<SnapshotError> {
 }
 
 fn without_elements(batch: &Batch) -> Option<SnapshotError> {
-    let mut empty = batch.layers.iter().filter(|layer| layer.elements == 0 && batch.samples > 0).peekable();
-    empty.peek()?;
-    let names: Vec<String> = empty.map(|layer| quoted(&layer.name)).take(NAMED).collect();
+    let names = first_names(batch.layers.iter().filter(|layer| layer.elements == 0 && batch.samples > 0))?;
     Some(SnapshotError::new(
-        format!(
-            "its samples count for layers that have no element in it, here and perhaps later: {}",
-            names.join(", ")
-        ),
+        format!("its samples count for layers that have no element in it, here and perhaps later: {names}"),
         "nothing needs to be done where the network did not call them; else their figures per sample are too low: \
          leave out batches in which a layer could not be recorded",
     ))

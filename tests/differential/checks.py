@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
+import numpy as np
 from potentials import Content, Layer
 from truth import Key, Option, Sums, Truth, key_of, show, sums
 from watcher import Outcome
@@ -51,6 +52,7 @@ def check(outcome: Outcome, truth: Truth, layers: list[Layer], on_disk: bool = F
         *check_named(way, figures, truth, on_disk),
         *check_code(outcome.code, figures),
         *check_derived(figures, layers),
+        *check_neurons(figures, way, truth, on_disk),
         *check_ranks(figures, way),
         *check_account(figures, seen, outcome),
     ]
@@ -100,6 +102,29 @@ def check_named(way: dict[Key, Option], figures: dict, truth: Truth, on_disk: bo
 def check_code(code: int | None, figures: dict) -> list[Finding]:
     wanted = 3 if set_aside(figures) or figures["account"]["waiting"] else 0
     return [] if code == wanted else [Finding("exit code", f"{code} instead of {wanted}; {said(figures)}")]
+
+
+def check_neurons(figures: dict, way: dict[Key, Option], truth: Truth, on_disk: bool) -> list[Finding]:
+    """Silent and always active neurons, where it is certain which contents are counted. A watch that took a batch out
+    does not know them; one who only sees what is there does."""
+    batches = {key: truth.batches[key] for key in way}
+    options = (batch.options_on_disk() if on_disk else batch.options() for batch in batches.values())
+    if any(len({id(option.content) for option in each}) > 1 for each in options):
+        return []
+    contents = [option.content for option in way.values() if option.content]
+    is_undisturbed = on_disk or not any(batch.restarts or len(batch.maybe) > 1 for batch in batches.values())
+    findings = []
+    for layer in figures["layers"]:
+        active = [content.active[layer["name"]] for content in contents if layer["name"] in content.active]
+        seen = layer["neurons"], layer["silent_neurons"], layer["always_active_neurons"]
+        right: tuple[int | None, ...] = (None, None, None)
+        if active and all(each.is_known for each in active):
+            ever = np.any([each.ever for each in active], axis=0)
+            always = np.all([each.always for each in active], axis=0)
+            right = ever.size, int(np.count_nonzero(~ever)), int(np.count_nonzero(always))
+        if seen != right and (is_undisturbed or seen != (None, None, None)):
+            findings.append(Finding("neurons", f"{layer['name']}: {seen} instead of {right}"))
+    return findings
 
 
 def check_derived(figures: dict, layers: list[Layer]) -> list[Finding]:
@@ -191,6 +216,10 @@ def comparable(figures: dict, *left_out: str) -> dict:
     """A summary without what differs by rights between one who watched and one who came later."""
     bare = copy.deepcopy({name: value for name, value in figures.items() if name not in left_out})
     bare["run"].pop("status")
+    # A watch does not know them any more once a batch was taken out; check_neurons() looks at them.
+    for row in (bare["total"], *bare["neurons"].values(), *bare["layers"]):
+        for name in ("neurons", "silent_neurons", "always_active_neurons"):
+            row.pop(name)
     for rank in bare.get("ranks", []):
         for name in ("state", "quiet_seconds", "newest_batch", "waiting", "set_aside", "behind"):
             rank.pop(name)

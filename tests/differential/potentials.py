@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -74,6 +75,14 @@ class Layout:
         return cls(rng.randint(1, 5), rng.random() < 0.8, tuple(Arrays.random(rng, layer) for layer in layers))
 
 
+class Active(NamedTuple):
+    """Which neurons are updated at a later step at all, and which always; not known of arrays in Fortran order."""
+
+    ever: np.ndarray
+    always: np.ndarray
+    is_known: bool
+
+
 @dataclass(eq=False)
 class Content:
     """What a batch holds, and what it counts: the updates of each step, and the elements, by layer."""
@@ -82,6 +91,7 @@ class Content:
     members: dict[str, np.ndarray] = field(default_factory=dict)
     steps: dict[str, list[int]] = field(default_factory=dict)
     dense: dict[str, int] = field(default_factory=dict)
+    active: dict[str, Active] = field(default_factory=dict)  # of layers with more than one step
 
     @property
     def samples(self) -> int:
@@ -144,6 +154,10 @@ def add(numbers: np.random.Generator, content: Content, arrays: Arrays) -> None:
     bits = changed(before, post)
     content.steps[name] = [post[0].size, *(int(np.count_nonzero(step)) for step in bits)]
     content.dense[name] = post.size
+    later = bits.reshape(-1, post[0, 0].size)
+    active = Active(later.any(axis=0), later.all(axis=0), True)
+    if len(later):
+        content.active[name] = active
     if arrays.form == "bits":
         content.members[f"{name}.changed"] = np.packbits(bits.reshape(-1))
         content.members[f"{name}.shape"] = np.array(shape, "<i8")
@@ -151,3 +165,6 @@ def add(numbers: np.random.Generator, content: Content, arrays: Arrays) -> None:
     pair = {"post": post, "pre": before} if arrays.form == "pairs" else {"post": post}
     for (member, array), fortran in zip(pair.items(), arrays.fortran):
         content.members[f"{name}.{member}"] = np.array(array, arrays.dtype, order="F" if fortran else "C")
+    written = [content.members[f"{name}.{member}"] for member in pair]
+    if len(later) and not any(array.flags.c_contiguous for array in written):
+        content.active[name] = active._replace(is_known=False)

@@ -101,7 +101,7 @@ pub(crate) fn many_layers(layers: usize) -> Run {
             LayerCount {
                 updates: dense / (2 + (layer as u64 * 7 + number) % 9),
                 dense,
-                updates_by_step: Vec::new(),
+                ..LayerCount::default()
             }
         };
         let count = BatchCount {
@@ -686,6 +686,7 @@ pub(crate) fn rows() -> Vec<RunRow> {
                 dense: (6_109_440.0 * part) as u128,
             }),
             energy_per_op: None,
+            neurons: None,
         },
         problems: number % 2,
         complete: part == 1.0,
@@ -1088,7 +1089,7 @@ fn labels_of_an_axis_differ() {
     let manifest = Manifest::parse(manifest.as_bytes()).expect("a manifest");
     let mut updates = vec![Change::Manifest(Arc::new(manifest))];
     for number in 0..12 {
-        let layer = LayerCount { updates: 837_500 + number, dense: 1_000_000, updates_by_step: Vec::new() };
+        let layer = LayerCount { updates: 837_500 + number, dense: 1_000_000, ..LayerCount::default() };
         let count = BatchCount { samples: 1, shapes: Arc::clone(&shapes), layers: vec![layer] };
         updates.push(counted(number, count));
     }
@@ -1165,7 +1166,12 @@ fn a_refreshed_model_has_the_figures_of_a_new_one() {
         names.iter().map(|name| LayerShape { name: (*name).into(), neurons: Some(vec![4]) }).collect()
     };
     let count = |number: u64, names: &[&str]| {
-        let count = LayerCount { updates: 3 + number, dense: 64, updates_by_step: vec![3 + number] };
+        let count = LayerCount {
+            updates: 3 + number,
+            dense: 64,
+            updates_by_step: vec![3 + number],
+            ..LayerCount::default()
+        };
         let layers = names.iter().map(|_| count.clone()).collect();
         BatchCount { samples: 2, shapes: shapes(names), layers }
     };
@@ -1277,7 +1283,7 @@ pub(crate) fn many_ranks(ranks: u32) -> Run {
             let count = |layer: u64| LayerCount {
                 updates: 900 + 7 * number + u64::from(rank % 13) + layer,
                 dense: 4096,
-                updates_by_step: Vec::new(),
+                ..LayerCount::default()
             };
             let count =
                 BatchCount { samples: 4, shapes: Arc::clone(&shapes), layers: (0..3).map(count).collect() };

@@ -3,7 +3,7 @@
 
 use crate::support;
 use neurotop::count::layer_detail::read_layer_detail;
-use neurotop::count::{LayerCount, Scratch, count_batch};
+use neurotop::count::{Activity, LayerCount, Scratch, count_batch};
 use neurotop::snapshot::{Batch, SnapshotError};
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -49,7 +49,12 @@ fn plain_count(shape: &[usize], pre: Option<&[i128]>, post: &[i128]) -> LayerCou
         let before = if at < step { None } else { Some(pre.map_or_else(|| post[at - step], |pre| pre[at])) };
         updates_by_step[at / step] += u64::from(before.is_none_or(|before| after - before != 0));
     }
-    LayerCount { updates: updates_by_step.iter().sum(), dense: post.len() as u64, updates_by_step }
+    LayerCount {
+        updates: updates_by_step.iter().sum(),
+        dense: post.len() as u64,
+        updates_by_step,
+        ..LayerCount::default()
+    }
 }
 
 fn write(members: &Members, archive: Archive) -> (TempDir, PathBuf) {
@@ -66,7 +71,8 @@ fn open(members: &Members) -> Result<Batch, SnapshotError> {
 fn count(members: &Members, archive: Archive) -> LayerCount {
     let (_run, path) = write(members, archive);
     let batch = Batch::open(&path, None).expect("a batch");
-    count_batch(&batch, &mut Scratch::default()).expect("a count").layers.remove(0)
+    let count = count_batch(&batch, &mut Scratch::default()).expect("a count").layers.remove(0);
+    LayerCount { activity: Activity::default(), ..count }
 }
 
 proptest! {

@@ -146,8 +146,7 @@ fn layers_beyond_the_bound_are_counted_as_left_out() {
 fn integers_have_all_their_digits() {
     let mut run = Run::new(support::settings("x", true));
     run.take_manifest(manifest(["lif".to_owned()]));
-    let layers =
-        neurotop::count::LayerCount { updates: u64::MAX, dense: u64::MAX, updates_by_step: Vec::new() };
+    let layers = neurotop::count::LayerCount { updates: u64::MAX, dense: u64::MAX, ..Default::default() };
     let shapes = [neurotop::snapshot::LayerShape { name: "lif".into(), neurons: None }];
     for number in 0..3 {
         let count = neurotop::count::BatchCount {

@@ -215,6 +215,7 @@ impl Made {
             updates: steps.iter().sum(),
             dense: steps.len() as u64 * u64::from(u32::MAX),
             updates_by_step: steps.clone(),
+            ..LayerCount::default()
         };
         let count = BatchCount {
             samples: self.samples,

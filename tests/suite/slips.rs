@@ -181,15 +181,129 @@ fn axes_that_say_nothing_are_not_spoken_of() {
     for (what, members) in [
         ("right", batch_of(4, &[("lif", &[20, 4, 2])])),
         ("as many steps as samples", batch_of(4, &[("lif", &[4, 4, 2])])),
-        ("one layer is right", batch_of(4, &[("lif", &[4, 20, 2]), ("other", &[20, 4])])),
         ("nothing says how many samples", without_samples(batch_of(4, &[("lif", &[4, 20, 2])]))),
         ("neither axis", batch_of(4, &[("lif", &[20, 8, 2])])),
+        ("neither axis of any layer", batch_of(4, &[("lif", &[20, 8, 2]), ("other", &[3, 8])])),
+        ("another layer is empty", batch_of(4, &[("lif", &[20, 4, 2]), ("other", &[0, 9])])),
+        ("it is ambiguous in one layer", batch_of(4, &[("lif", &[4, 4, 2]), ("other", &[20, 4])])),
     ] {
         let run = directory();
         support::write_manifest(run.path(), &[LAYER], None);
         write(run.path(), 0, &members);
         assert_eq!(problems(run.path()), [], "{what}");
         assert!(!doctor(run.path()).1.contains("[T, B"), "{what}");
+    }
+}
+
+/// The manifest of a recorder that stopped before its first batch, and that of its corrected run.
+#[test]
+fn a_recorder_that_stopped_is_named_with_its_reason_until_its_run_is_recorded_again() {
+    let run = directory();
+    let (reason, layers) =
+        ("neurotop cannot record: the network is compiled. The recording stops here", json!([]));
+    let manifest = |id: &str, more: Value| {
+        let mut manifest = json!({"format": "neurotop", "version": 1, "id": id, "layers": layers});
+        manifest.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        manifest.to_string()
+    };
+    let stopped = json!({"stopped": true, "warnings": ["another warning", reason], "expected_batches": 2});
+    document(run.path(), "manifest.json", manifest("a", stopped.clone()));
+    let mut watch = Follower::of(run.path());
+    watch.until_problem("manifest.json", reason);
+    watch.until("it is over", |run| run.is_over(SystemTime::now()));
+    assert_eq!((status(&watch.run()), watch.run().is_complete()), (Status::Stopped, false));
+    let (code, json, said) = summary(run.path());
+    assert_eq!((code, &json["run"]["status"], &json["complete"]), (3, &"stopped".into(), &false.into()));
+    assert!(said.contains(reason) && said.contains("this directory is free"), "{said}");
+    let incomplete = json["incomplete"].to_string();
+    assert!(
+        incomplete.contains("the recording has stopped") && !incomplete.contains("is set aside"),
+        "{incomplete}"
+    );
+    let (is_wrong, text) = doctor(run.path());
+    assert!(is_wrong && text.matches(reason).count() == 1 && text.contains("another warning"), "{text}");
+    assert!(!text.contains("waits for them"), "{text}");
+    // The corrected run takes the directory.
+    let layer = json!({"layers": [{"name": "lif", "neuron": "Leaky", "reset": "zero"}]});
+    document(run.path(), "manifest.json", manifest("b", layer));
+    write(run.path(), 0, &batch_of(4, &[("lif", &[20, 4, 2])]));
+    document(run.path(), "end.json", r#"{"batches": 1, "samples": 4}"#);
+    watch.until("it is whole", Run::is_complete);
+    assert_eq!((watch.run().problems().count(), status(&watch.run())), (0, Status::Finished));
+    // One that stopped later has batches, and is not free.
+    fs::remove_file(run.path().join("end.json")).expect("removed");
+    document(run.path(), "manifest.json", manifest("b", stopped));
+    watch.until_problem("manifest.json", "from its first batch");
+    assert_eq!((status(&watch.run()), watch.run().tally().batches()), (Status::Stopped, 1));
+    assert_eq!(summary(run.path()).0, 3);
+}
+
+/// Without a word, such a run would be complete, with 0 operations per sample.
+#[test]
+fn a_run_without_any_layer_is_not_complete() {
+    let no_layers = r#"{"format": "neurotop", "version": 1, "layers": []}"#;
+    let layer = r#"{"format": "neurotop", "version": 1, "layers": [{"name": "lif", "neuron": "Leaky", "reset": "zero"}]}"#;
+    let no_batch = r#"{"batches": 0, "samples": 0}"#;
+    for (what, manifest, batches, end, is_wrong) in [
+        ("no batch", Some(no_layers), vec![], Some(no_batch), true),
+        ("batches of samples", Some(no_layers), vec![batch_of(4, &[])], Some("{}"), true),
+        ("no manifest either", None, vec![batch_of(4, &[])], Some("{}"), true),
+        ("a layer that the manifest lacks", Some(no_layers), vec![small_batch()], Some("{}"), false),
+        ("a layer, and no batch", Some(layer), vec![], Some(no_batch), false),
+        ("it goes on", Some(no_layers), vec![batch_of(4, &[])], None, false),
+    ] {
+        let run = directory();
+        manifest.into_iter().for_each(|text| document(run.path(), "manifest.json", text));
+        batches.iter().enumerate().for_each(|(number, batch)| write(run.path(), number, batch));
+        end.into_iter().for_each(|text| document(run.path(), "end.json", text));
+        let (code, json, said) = summary(run.path());
+        assert_eq!(
+            (code == 3, said.contains("no layer was recorded")),
+            (is_wrong, is_wrong),
+            "{what}: {said}"
+        );
+        assert_eq!(json["complete"].as_bool(), Some(!is_wrong && end.is_some()), "{what}");
+        assert!(!is_wrong || said.contains("rec.add"), "{what}: {said}");
+        assert_eq!(doctor(run.path()).1.contains("no layer was recorded"), is_wrong, "{what}");
+    }
+}
+
+/// Each of them once, for the first batch, in every form, with and without the number of samples.
+#[test]
+fn layers_whose_samples_differ_from_those_of_others_are_named_once() {
+    let swap = "swapaxes";
+    let parts = "several parts of a sample";
+    for (what, shapes, says) in [
+        ("one is turned", vec![("a", vec![20, 4]), ("lif", vec![4, 20, 2])], vec![swap]),
+        ("the right one is ambiguous", vec![("a", vec![4, 4]), ("lif", vec![4, 20, 2])], vec![swap]),
+        ("one has patches", vec![("a", vec![20, 4]), ("lif", vec![20, 16, 2])], vec![parts]),
+        ("both", vec![("a", vec![20, 4]), ("b", vec![4, 20]), ("lif", vec![20, 16, 2])], vec![swap, parts]),
+        ("none is right", vec![("a", vec![4, 20]), ("lif", vec![20, 16, 2])], vec![swap, parts]),
+    ] {
+        let shapes: Vec<(&str, &[usize])> = shapes.iter().map(|(name, shape)| (*name, &shape[..])).collect();
+        let trace = batch_of(4, &shapes);
+        let mut pair = trace.clone();
+        for (layer, _) in &shapes {
+            pair.insert(format!("{layer}.pre"), trace[&format!("{layer}.post")].clone());
+        }
+        for (form, members) in [("bits", support::as_bits(&trace)), ("trace", trace), ("pair", pair)] {
+            let run = directory();
+            for number in [3, 1, 2] {
+                write(run.path(), number, &members);
+            }
+            let found = problems(run.path());
+            assert_eq!(found.len(), says.len(), "{what} {form}: {found:?}");
+            for (path, severity, reason) in &found {
+                assert_eq!(
+                    (path.as_str(), severity.as_str()),
+                    ("batch-000001.npz", "notice"),
+                    "{what} {form}"
+                );
+                assert!(says.iter().any(|says| reason.contains(says)), "{what} {form}: {reason}");
+            }
+            let text = doctor(run.path()).1;
+            assert!(says.iter().all(|says| text.contains(says)), "{what} {form}: {text}");
+        }
     }
 }
 

@@ -1,14 +1,41 @@
 //! Streams of potentials of any shape, width and order count as whole arrays do.
 
 use crate::support;
-use neurotop::count::{LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS, Scratch, count_batch};
+use neurotop::count::{
+    Activity, LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS, NeuronCounts, Scratch, count_batch,
+};
 use neurotop::snapshot::Batch;
 use proptest::prelude::*;
 use support::arrays::{arrays, batch, layout};
 use support::{Archive, Members, Npy};
 
-/// Counts the one layer `x` of a batch.
+/// Counts the one layer `x` of a batch. Which neurons are active is not compared here.
 fn count(members: &Members, archive: Archive) -> LayerCount {
+    LayerCount { activity: Activity::default(), ..whole_count(members, archive) }
+}
+
+/// How many neurons of the one layer `x` of a batch are silent and always active.
+fn neurons(members: &Members, archive: Archive) -> Option<NeuronCounts> {
+    whole_count(members, archive).activity.counts()
+}
+
+/// The same of its arrays, neuron by neuron.
+fn plain_neurons(pre: Option<&Npy>, post: &Npy) -> Option<NeuronCounts> {
+    if post.shape.contains(&0) || post.shape[0] < 2 {
+        return None;
+    }
+    let neurons = post.shape[2..].iter().product::<usize>();
+    let changes: Vec<bool> = support::changes(pre, post).iter().copied().collect();
+    let of = |neuron: usize| changes[neuron..].iter().step_by(neurons);
+    let count = |holds: &dyn Fn(usize) -> bool| (0..neurons).filter(|&neuron| holds(neuron)).count() as u128;
+    Some(NeuronCounts {
+        neurons: neurons as u128,
+        silent: count(&|neuron| !of(neuron).any(|&changed| changed)),
+        always_active: count(&|neuron| of(neuron).all(|&changed| changed)),
+    })
+}
+
+fn whole_count(members: &Members, archive: Archive) -> LayerCount {
     let run = tempfile::tempdir().expect("a directory");
     let path = support::write_batch(run.path(), 0, members, archive);
     let batch = Batch::open(&path, None).expect("a batch");
@@ -20,7 +47,7 @@ fn count(members: &Members, archive: Archive) -> LayerCount {
 fn reference(pre: Option<&Npy>, post: &Npy) -> LayerCount {
     let updates_by_step = support::updates_by_step(pre, post);
     let dense = post.shape.iter().product::<usize>() as u64;
-    LayerCount { updates: updates_by_step.iter().sum(), dense, updates_by_step }
+    LayerCount { updates: updates_by_step.iter().sum(), dense, updates_by_step, ..LayerCount::default() }
 }
 
 proptest! {
@@ -37,6 +64,41 @@ proptest! {
         let members = batch(Some(layout(pre, fortran[0], swapped[0])), layout(post, fortran[1], swapped[1]));
         let archive = if deflated { Archive::Deflated } else { Archive::Stored };
         prop_assert_eq!(count(&members, archive), expected);
+    }
+
+    /// In C order, or in two orders; in Fortran order alone it is not known.
+    #[test]
+    fn the_neurons_of_any_pair_trace_and_bits_are_those_of_their_arrays(
+        (pre, post) in arrays(),
+        fortran in any::<bool>(),
+        swapped in any::<bool>(),
+        deflated in any::<bool>(),
+    ) {
+        let archive = if deflated { Archive::Deflated } else { Archive::Stored };
+        let expected = plain_neurons(Some(&pre), &post);
+        let pair = batch(Some(layout(pre.clone(), fortran, swapped)), layout(post.clone(), false, swapped));
+        prop_assert_eq!(neurons(&pair, archive), expected);
+        let bits = support::as_bits(&batch(Some(pre.clone()), post.clone()));
+        prop_assert_eq!(neurons(&bits, archive), expected);
+        let trace = batch(None, layout(post.clone(), false, swapped));
+        prop_assert_eq!(neurons(&trace, archive), plain_neurons(None, &post));
+        let fortran = batch(Some(pre.reordered()), post.reordered());
+        let activity = whole_count(&fortran, archive).activity;
+        prop_assert_eq!(activity, if expected.is_some() { Activity::Unknown } else { Activity::Untold });
+    }
+
+    #[test]
+    fn the_neurons_of_many_short_steps_are_those_of_their_arrays(
+        steps in 1_usize..600,
+        samples in 1_usize..3,
+        width in 1_usize..40,
+        salt in any::<u16>(),
+    ) {
+        let post = rare(&[steps, samples, width], usize::from(salt));
+        let expected = plain_neurons(None, &post);
+        let trace = batch(None, post);
+        prop_assert_eq!(neurons(&trace, Archive::Stored), expected);
+        prop_assert_eq!(neurons(&support::as_bits(&trace), Archive::Stored), expected);
     }
 
     #[test]
@@ -74,6 +136,29 @@ fn large(shape: &[usize], salt: usize) -> Npy {
     Npy::potentials(shape, (0..elements).map(|at| value(at) as f32))
 }
 
+/// Potentials of which a third never change, a third change rarely, and a third always.
+fn rare(shape: &[usize], salt: usize) -> Npy {
+    let (elements, step) = (shape.iter().product::<usize>(), shape[1..].iter().product::<usize>());
+    let value = move |at: usize| match at % step % 3 {
+        0 => 0,
+        1 => (((at + salt) * 2_654_435_761) >> 7) % 97 / 96,
+        _ => at / step % 2,
+    };
+    Npy::potentials(shape, (0..elements).map(|at| value(at) as f32))
+}
+
+#[test]
+fn the_neurons_of_arrays_larger_than_every_buffer() {
+    for shape in [vec![7, 3, 50_001], vec![3, 1, 1_200_000], vec![300_003, 1, 2], vec![4097, 1, 65]] {
+        for post in [rare(&shape, 3), large(&shape, 3)] {
+            let expected = plain_neurons(None, &post);
+            let trace = batch(None, post);
+            assert_eq!(neurons(&trace, Archive::Stored), expected, "{shape:?}");
+            assert_eq!(neurons(&support::as_bits(&trace), Archive::Stored), expected, "{shape:?} bits");
+        }
+    }
+}
+
 /// The count of a pair in C order, without the reference's one allocation an element.
 fn plain_count(pre: &Npy, post: &Npy, lag: usize) -> LayerCount {
     let elements = post.data.len() / 4;
@@ -85,7 +170,7 @@ fn plain_count(pre: &Npy, post: &Npy, lag: usize) -> LayerCount {
     }
     let updates = by_step.iter().sum();
     by_step.truncate(MAX_LAYER_STEPS);
-    LayerCount { updates, dense: elements as u64, updates_by_step: by_step }
+    LayerCount { updates, dense: elements as u64, updates_by_step: by_step, ..LayerCount::default() }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::super::theme::Theme;
 use super::super::view_model::ViewModel;
 use super::{Cell, CellContext, Column, NONE, SortKey};
 use crate::figures::{Basis, Figure, FigureUnit, Number, ShownIn};
-use crate::text::{compact, decimal, percent};
+use crate::text::{compact, decimal, percent, thousands};
 use ratatui::style::Style;
 
 /// The most columns of a figure before the rest is shared out.
@@ -73,6 +73,9 @@ fn figure_cell(
     style: &FigureStyle,
     context: &CellContext<'_>,
 ) -> Cell {
+    if let Some(Number::Whole(value)) = value {
+        return Cell::plain(thousands(value));
+    }
     match value.map(Number::as_f64) {
         Some(ratio) if figure.unit == FigureUnit::Ratio => {
             Cell::new(percent(ratio), (style.ratio)(context.theme))

@@ -73,6 +73,7 @@ fn state(row: &RunRow, context: &CellContext<'_>) -> Cell {
         Status::Waiting => ("○", "waiting".to_owned(), theme.dim),
         Status::Live => ("●", "live".to_owned(), theme.good),
         Status::Stalled(time) => ("◌", span(time), theme.warn),
+        Status::Stopped => ("✗", "stopped".to_owned(), theme.bad),
         Status::Finished if row.complete => ("✓", "complete".to_owned(), theme.good),
         Status::Finished => ("✓", "finished".to_owned(), theme.good),
     };
@@ -80,11 +81,11 @@ fn state(row: &RunRow, context: &CellContext<'_>) -> Cell {
     Cell::new(if is_written { format!("{mark} {text}") } else { mark.to_owned() }, style)
 }
 
-/// Orders the runs by how much they need attention: refused, stalled, live, waiting, over.
+/// Orders the runs by how much they need attention: refused, stopped or stalled, live, waiting, over.
 fn progress_order(row: &RunRow) -> u128 {
     match row.status {
         _ if row.refused => 0,
-        Status::Stalled(_) => 1,
+        Status::Stalled(_) | Status::Stopped => 1,
         Status::Live => 2,
         Status::Waiting => 3,
         Status::Finished => 4,

@@ -67,6 +67,7 @@ fn badge(model: &ViewModel, theme: &Theme) -> Line<'static> {
         (None, Status::Waiting) => ("○", "waiting".to_owned(), theme.dim),
         (None, Status::Live) => ("●", "live".to_owned(), theme.good),
         (None, Status::Stalled(time)) => ("◌", format!("stalled for {}", span(time)), theme.warn),
+        (None, Status::Stopped) => ("✗", "stopped".to_owned(), theme.bad),
         // Finished, but not complete.
         (None, Status::Finished) if model.summary.account.set_aside > 0 => {
             let set_aside = thousands(model.summary.account.set_aside.into());
@@ -161,7 +162,8 @@ fn counts(model: &ViewModel, room: usize) -> String {
 
 /// Draws, instead of the figures, what the dashboard is waiting for.
 pub(super) fn draw_waiting(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
-    let (what, style): (String, Style) = match (model.run.refused(), model.run.presence()) {
+    let refused = model.run.refused().cloned().or_else(|| model.run.stop_reason());
+    let (what, style): (String, Style) = match (&refused, model.run.presence()) {
         (Some(why), _) => (format!("manifest.json: {why}"), theme.bad),
         (None, Some(Presence::Missing(why))) => (format!("Waiting for the directory: {why}."), theme.warn),
         (None, _) if model.summary.account.waiting > 0 => {
@@ -171,7 +173,7 @@ pub(super) fn draw_waiting(frame: &mut Frame<'_>, area: Rect, model: &ViewModel,
     };
     let room = usize::from(area.width) * usize::from(area.height);
     let mut lines = vec![Line::raw(""), Line::styled(elide(&what, room), style)];
-    if model.run.refused().is_none() {
+    if refused.is_none() {
         lines.push(Line::raw(""));
         lines.extend(
             [

@@ -5,6 +5,7 @@ use super::super::changes;
 use super::super::detail_loader::DetailResult;
 use super::wrap::fitting;
 use super::{Theme, UiState, ViewModel, bars, neurons, panel};
+use crate::count::NeuronCounts;
 use crate::count::layer_detail::{FiniteRange, LayerDetail, Potentials};
 use crate::figures::{Figure, FigureUnit, LayerFigures, Number};
 use crate::run::tally::quotient;
@@ -54,7 +55,8 @@ fn draw_framed(
     model: &ViewModel,
     theme: &Theme,
 ) {
-    let [facts, rest] = Layout::vertical([Constraint::Length(5), Constraint::Fill(1)]).areas(area);
+    let height = 5 + u16::from(layer.sums.neurons.is_some());
+    let [facts, rest] = Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(area);
     draw_facts(frame, facts, layer, place, detail, model, theme);
     let [steps, map, histogram] = if area.width >= WIDE {
         Layout::horizontal([Constraint::Fill(1); 3]).areas(rest)
@@ -115,6 +117,8 @@ fn draw_facts(
     let walk = Line::styled(format!(" layer {place} "), theme.dim);
     let inner = panel(frame, area, elide(&layer.name, room), walk, theme);
     let facts = facts(layer, detail, model, theme);
+    let [inner, below] = Layout::vertical([Constraint::Length(3), Constraint::Fill(1)]).areas(inner);
+    frame.render_widget(activity(layer, below.width), below);
     let rows: [Rect; 3] = Layout::vertical([Constraint::Length(1); 3]).areas(inner);
     let columns = |row| Layout::horizontal([Constraint::Fill(1); 4]).areas::<4>(row);
     let places: Vec<Rect> = rows.into_iter().flat_map(columns).collect();
@@ -296,6 +300,24 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
             ],
         ),
     ]
+}
+
+/// How many neurons are silent and always active, if that is known.
+fn activity(layer: &LayerFigures, width: u16) -> Line<'static> {
+    let Some(NeuronCounts { neurons, silent, always_active }) = layer.sums.neurons else {
+        return Line::default();
+    };
+    let part = percent(quotient(silent, neurons));
+    let [neurons, silent, always] = [neurons, silent, always_active].map(thousands);
+    roomiest(
+        usize::from(width),
+        [
+            format!("{silent} of {neurons} neurons silent ({part}), {always} always active"),
+            format!("{silent} of {neurons} neurons silent, {always} always active"),
+            format!("{silent} of {neurons} silent, {always} always"),
+            format!("{silent} of {neurons} silent"),
+        ],
+    )
 }
 
 /// The first text that fits, else nothing: a number that is cut is another number.

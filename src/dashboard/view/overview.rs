@@ -12,7 +12,9 @@ const WIDE: u16 = 150;
 const ROOMY: u16 = 110;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
-    if model.run.status(model.now) == Status::Waiting && model.summary.layers.is_empty() {
+    let has_nothing = matches!(model.run.status(model.now), Status::Waiting | Status::Stopped)
+        && model.summary.account.seen == 0;
+    if has_nothing && model.summary.layers.is_empty() {
         return header::draw_waiting(frame, area, model, theme);
     }
     let [top, rest] =

@@ -64,9 +64,10 @@ impl Owner {
                 self.add(name, identity, replaces, read);
                 self.correct_layers(before, name);
             }
-            (Verdict::Same, Some(_)) => {
+            (Verdict::Same, Some(read)) => {
                 self.note_safe_to_keep(name, identity);
                 self.change().solve(&name.to_string());
+                self.change().note_same(&read.count);
             }
             (Verdict::SetAside(problem), _) => self.problem(name.to_string(), problem),
             (Verdict::Add { .. } | Verdict::Same | Verdict::Wait, _) => {}

@@ -1,6 +1,6 @@
 //! The counts of recent batches, so that they can be taken out of the sums again.
 
-use crate::count::{BatchCount, LayerCount};
+use crate::count::{Activity, BatchCount, LayerCount};
 use crate::snapshot::{BatchId, LayerShape};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -124,6 +124,8 @@ fn counts_of(mut row: impl Iterator<Item = u64>) -> Vec<LayerCount> {
             updates,
             dense,
             updates_by_step: row.by_ref().take(steps as usize).collect(),
+            // It cannot be taken out of any sums.
+            activity: Activity::Untold,
         });
     }
     counts
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_the_highest_numbers_stay() {
-        let layers = vec![LayerCount { updates: u64::MAX, dense: 1, updates_by_step: Vec::new() }; 100_000];
+        let layers = vec![LayerCount { updates: u64::MAX, dense: 1, ..LayerCount::default() }; 100_000];
         let wide = BatchCount { samples: 1, shapes: shapes(layers.len()), layers };
         let mut recent = RecentCounts::default();
         (0..12).for_each(|number: u64| recent.keep(number.into(), &wide, true));
@@ -178,6 +180,7 @@ mod tests {
                     updates: if wide { *updates } else { u64::from(*dense) },
                     dense: u64::from(*dense),
                     updates_by_step: steps.iter().map(|&step| u64::from(step)).collect(),
+                    ..LayerCount::default()
                 }).collect(),
             }).collect();
             let mut recent = RecentCounts::default();

@@ -369,7 +369,12 @@ mod tests {
         });
         let shape = |name: &str| LayerShape { name: name.into(), neurons: Some(vec![2]) };
         for number in 0..3 {
-            let layer = LayerCount { updates: number, dense: 9, updates_by_step: vec![number] };
+            let layer = LayerCount {
+                updates: number,
+                dense: 9,
+                updates_by_step: vec![number],
+                ..LayerCount::default()
+            };
             let count = BatchCount {
                 samples: 2,
                 shapes: ["a", "b"].map(shape).into(),
