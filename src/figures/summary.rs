@@ -14,6 +14,7 @@ use crate::run::sums::{Operations, Updates};
 use crate::run::tally::LayerSums;
 use crate::run::{Run, Status};
 use crate::snapshot::{LayerPrice, Measurement};
+use crate::text::thousands;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -104,6 +105,9 @@ pub struct TotalFigures {
     pub unpriced_layers: usize,
     /// How far the effective operations per sample may still move; `None` for fewer than two batches.
     pub uncertainty: Option<Uncertainty>,
+    /// Whether the layers are among them whose price is measured.
+    #[serde(skip)]
+    pub has_measured: bool,
 }
 
 /// The sums over the layers of one neuron class.
@@ -120,6 +124,17 @@ pub struct ClassFigures {
     /// How many of them have a measured price.
     #[serde(skip_serializing_if = "is_zero")]
     pub measured_layers: usize,
+}
+
+impl ClassFigures {
+    /// Whether its layers have measured prices, in a word; empty if none has.
+    pub fn measured_word(&self) -> &'static str {
+        match self.measured_layers {
+            0 => "",
+            measured if measured == self.layers => PricedBy::Measured.name(),
+            _ => "partly measured",
+        }
+    }
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -179,7 +194,7 @@ impl Serialize for LayerFigures {
 /// How a price was measured, as JSON has it.
 #[derive(Debug, Serialize)]
 pub struct MeasuredFields<'a> {
-    operations: Vec<&'a str>,
+    pub operations: Vec<&'a str>,
     versions: Option<&'a str>,
     mode: Option<&'a str>,
 }
@@ -294,6 +309,17 @@ impl Summary {
         self.total_measured.as_ref().unwrap_or(&self.total)
     }
 
+    /// The total to show where there is room for one, and whether it has measured prices: it has them if no layer has
+    /// another price, so that the total without them says nothing.
+    pub fn shown_total(&self) -> (&TotalFigures, bool) {
+        let has_other =
+            || self.layers.iter().any(|layer| layer.ops_per_update.is_some() && !layer.is_measured());
+        match &self.total_measured {
+            Some(measured) if !has_other() => (measured, true),
+            _ => (&self.total, false),
+        }
+    }
+
     /// Whether a batch that was seen is not in the figures.
     pub fn leaves_out(&self) -> bool {
         self.account.waiting + self.account.set_aside > 0
@@ -352,13 +378,7 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
 
 impl LayerFigures {
     /// A layer with nothing counted yet.
-    fn new(
-        name: &str,
-        neuron: Option<&str>,
-        reset: Option<&str>,
-        recorded: &LayerPrice,
-        run: &Run,
-    ) -> Self {
+    fn new(name: &str, neuron: Option<&str>, reset: Option<&str>, recorded: &LayerPrice, run: &Run) -> Self {
         let cost = run.settings().costs.of_layer(neuron, reset, recorded);
         let priced_by = cost.map(|cost| cost.priced_by);
         let measurement = recorded.recorded().and_then(|price| price.measurement.clone());
@@ -397,6 +417,13 @@ impl LayerFigures {
     pub fn is_measured(&self) -> bool {
         self.priced_by == Some(PricedBy::Measured)
     }
+
+    /// The operations of an update as a cell of a table has them: `6`, or `6 m` if they are measured. `None` without a
+    /// price.
+    pub fn cost_text(&self) -> Option<String> {
+        let mark = if self.is_measured() { " m" } else { "" };
+        self.ops_per_update.map(|ops| format!("{}{mark}", thousands(ops.into())))
+    }
 }
 
 /// The total, and that with the layers whose price is measured, if there are any.
@@ -416,13 +443,14 @@ fn totals(layers: &[LayerFigures], run: &Run) -> (TotalFigures, Option<TotalFigu
     let unpriced_layers = layers.iter().filter(|layer| layer.ops_per_update.is_none()).count();
     let points = run.history().points().iter();
     let units = points.map(|point| (point.operations.effective, point.sums.samples));
-    let total = TotalFigures { sums, unpriced_layers, uncertainty: uncertainty(run, units) };
+    let total =
+        TotalFigures { sums, unpriced_layers, uncertainty: uncertainty(run, units), has_measured: false };
     let total_measured = layers.iter().any(LayerFigures::is_measured).then(|| {
         let mut all = sums;
         all.add(&RowSums { updates: None, operations: Some(measured), ..sums });
         let units = run.units_with_measured();
         let uncertainty = units.and_then(|units| uncertainty(run, units.into_iter()));
-        TotalFigures { sums: all, unpriced_layers, uncertainty }
+        TotalFigures { sums: all, unpriced_layers, uncertainty, has_measured: true }
     });
     (total, total_measured)
 }

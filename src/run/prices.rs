@@ -184,8 +184,7 @@ impl Costs {
         let known = neuron.zip(reset).and_then(|(neuron, reset)| self.cost(neuron, reset));
         known.or_else(|| {
             let price = recorded.recorded()?;
-            let priced_by =
-                if price.measurement.is_some() { PricedBy::Measured } else { PricedBy::Recorder };
+            let priced_by = if price.measurement.is_some() { PricedBy::Measured } else { PricedBy::Recorder };
             Some(Cost { ops_per_update: price.ops_per_update, priced_by })
         })
     }

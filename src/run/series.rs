@@ -196,7 +196,13 @@ pub fn are_in_place(points: &[impl Borrow<Point>], shift: u32) -> bool {
 impl Point {
     /// A point without batches, which begins at this number.
     pub fn at(number: u64) -> Self {
-        Self { first: number, last: number, sums: Sums::default(), operations: Operations::default(), measured: None }
+        Self {
+            first: number,
+            last: number,
+            sums: Sums::default(),
+            operations: Operations::default(),
+            measured: None,
+        }
     }
 
     /// Adds a batch: `layers` and `prices` are by index in the tally.

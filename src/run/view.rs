@@ -15,9 +15,7 @@ use crate::run::state::{KnownManifest, Loss, Progress, path_bytes};
 use crate::run::sums::Operations;
 use crate::run::tally::{LayerPresence, LayerSums, Tally};
 use crate::run::throughput::Throughput;
-use crate::snapshot::{
-    BatchId, BatchName, End, LayerEntry, LayerPrice, Manifest, SnapshotError, shown,
-};
+use crate::snapshot::{BatchId, BatchName, End, LayerEntry, LayerPrice, Manifest, SnapshotError, shown};
 use crate::storage::Root;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU64;
@@ -143,6 +141,8 @@ pub struct Run {
     misspelt: Misspelt,
     /// Prices in the manifest that cannot be used.
     wrong_prices: Vec<Problem>,
+    /// Whether any layer of the manifest has a measured price that counts.
+    has_measured: bool,
     /// The losses and doubts, as problems.
     lost: Vec<Problem>,
     account: Account,
@@ -234,6 +234,7 @@ impl Run {
             first: FirstBatches::default(),
             misspelt: BTreeMap::new(),
             wrong_prices: Vec::new(),
+            has_measured: false,
             lost: Vec::new(),
             account: Account::default(),
             refused: None,
@@ -444,7 +445,7 @@ impl Run {
         let layers = manifest.layers.iter().enumerate();
         self.declared = Arc::new(layers.map(|(at, layer)| (layer.name.clone(), at)).collect());
         self.manifest = Some(manifest);
-        self.note_wrong_prices();
+        self.note_recorded_prices();
         self.expect_ranks();
         self.reprice();
     }
@@ -529,11 +530,15 @@ impl Run {
         self.note_misspelt();
     }
 
-    /// Looks for prices in the manifest that cannot be used.
-    fn note_wrong_prices(&mut self) {
+    /// Looks for measured prices in the manifest, and for those that cannot be used.
+    fn note_recorded_prices(&mut self) {
         let layers = self.manifest().into_iter().flat_map(|manifest| manifest.layers.iter());
-        let problems = layers.filter_map(|layer| price_problem(layer, self.layer_cost(&layer.name).is_some()));
+        let problems =
+            layers.filter_map(|layer| price_problem(layer, self.layer_cost(&layer.name).is_some()));
         self.wrong_prices = problems.take(MOST_MISSPELT).collect();
+        let mut layers = self.manifest().into_iter().flat_map(|manifest| manifest.layers.iter());
+        self.has_measured = layers
+            .any(|layer| self.layer_cost(&layer.name).is_some_and(|cost| !cost.priced_by.is_in_total()));
     }
 
     /// Looks for neurons and reset mechanisms that have no price and may be meant for some that have.
@@ -586,7 +591,7 @@ impl Run {
     }
 
     /// The same of the layers whose price is measured; 0 for others.
-    pub(super) fn measured_prices(&self) -> Vec<u64> {
+    pub fn measured_prices(&self) -> Vec<u64> {
         let price = |layer: &Arc<LayerSums>| {
             let cost = self.layer_cost(&layer.name).filter(|cost| !cost.priced_by.is_in_total());
             cost.map_or(0, |cost| cost.ops_per_update)
@@ -594,8 +599,23 @@ impl Run {
         self.sums.tally.layers().iter().map(price).collect()
     }
 
+    /// Whether any layer of the manifest has a measured price.
+    pub fn has_measured(&self) -> bool {
+        self.has_measured
+    }
+
+    /// Whether the price of every layer that has one is measured, and there is such a layer.
+    pub fn has_only_measured(&self) -> bool {
+        let others = || self.sums.tally.layers().iter().map(|layer| self.layer_cost(&layer.name));
+        let declared = || self.manifest().into_iter().flat_map(|manifest| manifest.layers.iter());
+        let is_other = |cost: Option<Cost>| cost.is_some_and(|cost| cost.priced_by.is_in_total());
+        self.has_measured
+            && !others().any(is_other)
+            && !declared().any(|layer| is_other(self.layer_cost(&layer.name)))
+    }
+
     /// The operations of the layers whose price is measured.
-    pub(super) fn measured_operations(&self) -> Operations {
+    pub fn measured_operations(&self) -> Operations {
         let layers = self.sums.tally.layers().iter().zip(self.measured_prices());
         layers.map(|(layer, price)| layer.updates().times(price)).sum()
     }

@@ -58,7 +58,6 @@ pub struct LayerEntry {
     pub price: LayerPrice,
 }
 
-
 /// A layer as it is in the file.
 #[derive(Serialize, Deserialize)]
 struct LayerFields {

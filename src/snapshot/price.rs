@@ -186,7 +186,9 @@ fn read(fields: &PriceFields) -> Result<LayerPrice, String> {
         None => None,
         Some(LooseValue::Whole(ops)) if *ops <= MAX_COST => Some(*ops),
         Some(LooseValue::Whole(ops)) => {
-            return Err(format!("its ops_per_update is {ops}, and an update costs at most {MAX_COST} operations"));
+            return Err(format!(
+                "its ops_per_update is {ops}, and an update costs at most {MAX_COST} operations"
+            ));
         }
         Some(other) => {
             return Err(format!("its ops_per_update is {}, not a whole number of operations", other.kind()));
@@ -203,8 +205,7 @@ fn read(fields: &PriceFields) -> Result<LayerPrice, String> {
         (None, Some(why)) if !why.is_empty() => Ok(LayerPrice::Unpriced(why.to_owned())),
         (None, _) => Ok(LayerPrice::Unknown),
         (Some(ops_per_update), None) => {
-            let measurement =
-                if is_measured { Some(measurement(ops_per_update, fields)?) } else { None };
+            let measurement = if is_measured { Some(measurement(ops_per_update, fields)?) } else { None };
             Ok(LayerPrice::Recorded(vec![RecordedPrice { ops_per_update, measurement }]))
         }
     }
@@ -299,8 +300,14 @@ mod tests {
 
     #[test]
     fn what_is_no_price_says_why() {
-        let many = format!(r#"{{"ops_per_update": 1, "priced_by": "measured", "operations": [{}"a"]}}"#, "\"a\",".repeat(50_000));
-        let long = format!(r#"{{"ops_per_update": 1, "priced_by": "measured", "operations": ["{}"]}}"#, "a".repeat(50_000));
+        let many = format!(
+            r#"{{"ops_per_update": 1, "priced_by": "measured", "operations": [{}"a"]}}"#,
+            "\"a\",".repeat(50_000)
+        );
+        let long = format!(
+            r#"{{"ops_per_update": 1, "priced_by": "measured", "operations": ["{}"]}}"#,
+            "a".repeat(50_000)
+        );
         for (text, says) in [
             (r#"{"ops_per_update": -1}"#, "its ops_per_update is a negative number"),
             (r#"{"ops_per_update": 6.0}"#, "a number that is no integer"),
@@ -315,10 +322,16 @@ mod tests {
             (r#"{"ops_per_update": 6, "priced_by": 6}"#, "its priced_by is a number, not a string"),
             (r#"{"priced_by": "measured"}"#, "ops_per_update is missing"),
             (r#"{"ops_per_update": 0, "priced_by": "measured"}"#, "its measured price is 0"),
-            (r#"{"ops_per_update": 2, "priced_by": "measured", "operations": ["a"]}"#, "its operations are 1"),
+            (
+                r#"{"ops_per_update": 2, "priced_by": "measured", "operations": ["a"]}"#,
+                "its operations are 1",
+            ),
             (r#"{"ops_per_update": 1, "priced_by": "measured", "operations": "a"}"#, "not a list of names"),
             (r#"{"ops_per_update": 1, "priced_by": "measured", "operations": [1]}"#, "not a list of names"),
-            (r#"{"ops_per_update": 1, "priced_by": "measured", "operations": ["a b"]}"#, "not a list of names"),
+            (
+                r#"{"ops_per_update": 1, "priced_by": "measured", "operations": ["a b"]}"#,
+                "not a list of names",
+            ),
             (r#"{"ops_per_update": 1, "priced_by": "measured", "mode": 1}"#, "its mode is a number"),
             (r#"{"ops_per_update": 1, "unpriced": "why"}"#, "unpriced says that it has no price"),
             (r#"{"unpriced": ["why"]}"#, "its unpriced is a list"),
@@ -338,10 +351,7 @@ mod tests {
         let both = two.joined(one);
         assert_eq!(both.recorded(), None);
         let why = both.why_unpriced().expect("a reason");
-        assert_eq!(
-            why,
-            "its recorded prices differ: 6 (measured: train mode) and 7 (measured: eval mode)"
-        );
+        assert_eq!(why, "its recorded prices differ: 6 (measured: train mode) and 7 (measured: eval mode)");
     }
 
     fn any_price() -> impl Strategy<Value = LayerPrice> {

@@ -102,6 +102,9 @@ fn say(frame: &mut Frame<'_>, area: Rect, what: &str, theme: &Theme) {
     frame.render_widget(text, area);
 }
 
+/// Columns beside the name of a layer from which on there is room for why it has no price.
+const UNPRICED_ROOM: usize = 40;
+
 fn draw_facts(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -112,7 +115,12 @@ fn draw_facts(
     theme: &Theme,
 ) {
     let room = usize::from(area.width).saturating_sub(place.width() + 24);
-    let walk = Line::styled(format!(" layer {place} "), theme.dim);
+    let why = layer.unpriced.as_deref().filter(|_| room > UNPRICED_ROOM);
+    let why = why.map_or(String::new(), |why| {
+        format!(" unpriced: {} ", elide(why, room.saturating_sub(layer.name.width() + 12)))
+    });
+    let walk =
+        Line::from(vec![Span::styled(why, theme.warn), Span::styled(format!(" layer {place} "), theme.dim)]);
     let inner = panel(frame, area, elide(&layer.name, room), walk, theme);
     let facts = facts(layer, detail, model, theme);
     let rows: [Rect; 3] = Layout::vertical([Constraint::Length(1); 3]).areas(inner);
@@ -206,7 +214,7 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
     let none = || word("–");
     let count = |value: u128| number(thousands(value), value as f64);
     let part = |value: Option<f64>| value.map_or_else(none, |value| (percent(value), Some(percent(value))));
-    let share = layer.sums.share_of(model.summary.total.sums.effective().unwrap_or_default());
+    let share = layer.sums.share_of(model.summary.total_of_all().sums.effective().unwrap_or_default());
     let updates = layer.sums.updates.unwrap_or_default();
     let counted = by_step(layer, model).len() as u64;
     let detail = detail.and_then(|detail| detail.result.as_ref().ok());
@@ -218,7 +226,10 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
     });
     let cost = layer.ops_per_update.map_or_else(
         || word("unpriced"),
-        |ops| (format!("{} ops/update", thousands(ops.into())), Some(thousands(ops.into()))),
+        |ops| {
+            let measured = if layer.is_measured() { ", measured" } else { "" };
+            (format!("{} ops/update{measured}", thousands(ops.into())), layer.cost_text())
+        },
     );
     let figure = |figure: &'static Figure| match figure.number(&layer.sums).map(Number::as_f64) {
         Some(value) if figure.unit != FigureUnit::Ratio => number(decimal(value, 2), value),
@@ -267,6 +278,7 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
     let operations = |text| format!("{} of {}", per_sample(effective, text), per_sample(dense, text));
     let sparsity = layer.sums.sparsity().map_or("–".into(), percent);
     let updates = |text: String| format!("{sparsity} sparse, {text} updates");
+    let unit = if layer.is_measured() { "ops, measured" } else { "ops" };
     let place = if width > place.width() + 3 { format!(" {place}") } else { String::new() };
     vec![
         Line::from(vec![
@@ -279,10 +291,11 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
         roomiest(
             width,
             [
-                format!("{kind} {} ops", operations(&precise)),
+                format!("{kind} {} {unit}", operations(&precise)),
                 format!("{kind} {}", operations(&precise)),
-                format!("{kind} {} ops", operations(&compact)),
-                format!("{} ops", operations(&compact)),
+                format!("{kind} {} {unit}", operations(&compact)),
+                format!("{} {unit}", operations(&compact)),
+                format!("{} {unit}", per_sample(effective, &compact)),
                 format!("{} ops", per_sample(effective, &compact)),
             ],
         ),

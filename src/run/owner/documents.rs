@@ -220,10 +220,7 @@ impl Owner {
     pub(super) fn take_manifest(&mut self, manifest: Manifest) {
         let manifest = Arc::new(manifest);
         let (checks_changed, prices_changed) = match self.epoch.run.manifest() {
-            Some(old) => (
-                !old.checked_part().eq(manifest.checked_part()),
-                !old.has_same_prices(&manifest),
-            ),
+            Some(old) => (!old.checked_part().eq(manifest.checked_part()), !old.has_same_prices(&manifest)),
             None => (true, true),
         };
         if prices_changed {

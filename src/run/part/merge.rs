@@ -117,7 +117,8 @@ impl Merge {
             return;
         };
         self.has_other_prices |= !known.has_same_prices(new);
-        let (later, other) = if last(new) > last(&known) { (new.clone(), known) } else { (known, new.clone()) };
+        let (later, other) =
+            if last(new) > last(&known) { (new.clone(), known) } else { (known, new.clone()) };
         self.manifest = Some(later.with_prices_of(&other).unwrap_or(later));
     }
 
