@@ -687,6 +687,7 @@ pub(crate) fn rows() -> Vec<RunRow> {
             }),
             energy_per_op: None,
         },
+        is_measured: false,
         problems: number % 2,
         complete: part == 1.0,
         refused: false,
