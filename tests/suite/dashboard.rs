@@ -75,6 +75,26 @@ pub(crate) fn demo(batches: usize) -> Run {
     run
 }
 
+/// A golden run, counted.
+pub(crate) fn golden_run(name: &str) -> Run {
+    let directory = support::golden(name);
+    let manifest = std::fs::read(directory.join("manifest.json")).expect("a file");
+    let manifest = Manifest::parse(&manifest).expect("a manifest");
+    let paths = support::batches(&directory);
+    let batches: Vec<Change> = (0..)
+        .zip(&paths)
+        .map(|(number, path)| {
+            let batch = Batch::open(path, Some(&manifest)).expect("a batch");
+            counted(number, count_batch(&batch, &mut Scratch::default()).expect("a count"))
+        })
+        .collect();
+    let mut run = empty();
+    apply(&mut run, [Change::Manifest(Arc::new(manifest))], at(0));
+    apply(&mut run, batches, at(2));
+    apply(&mut run, [account(paths.len() as u64, 0, 0)], at(2));
+    run
+}
+
 /// A run with many layers, some of them without a price, and with long and strange names.
 pub(crate) fn many_layers(layers: usize) -> Run {
     let name =
