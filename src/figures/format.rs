@@ -194,10 +194,10 @@ mod tests {
         let csv = Report::Run(&summary(Some("1pJ"))).render(FORMATS[2], false).expect("CSV");
         let header = csv.lines().next().expect("a header");
         assert!(
-            header.ends_with(",sparsity,samples,complete,saved_ops_per_sample,energy_per_sample"),
+            header.ends_with(",sparsity,samples,complete,saved_ops_per_sample,energy_per_sample,priced_by"),
             "{header}"
         );
-        assert!(csv.lines().nth(1).expect("a layer").ends_with(",0.25,2,false,6,18"), "{csv}");
+        assert!(csv.lines().nth(1).expect("a layer").ends_with(",0.25,2,false,6,18,neurobench"), "{csv}");
     }
 
     #[test]

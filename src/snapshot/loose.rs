@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(match are_words {
             _ if count > MAX_WORDS => LooseValue::Words { words: String::new(), count },
             true => LooseValue::Words { words, count },
-            false => LooseValue::Not("a list of other things"),
+            false => LooseValue::Not("a list"),
         })
     }
 

@@ -1649,7 +1649,7 @@ class _Run:
         assert self.directory is not None
         with self.directory.lock():
             existing = self.directory.read_manifest() if self.directory.world_size > 1 else None
-            merged = _merge_manifests(existing, content) if existing else content
+            merged = _merge_manifests(existing, content, self._manifest) if existing else content
             if merged != existing:
                 self.directory.write_json("manifest.json", merged)
         self._manifest = content
@@ -1713,8 +1713,12 @@ def _rank_and_world(options: _Options) -> tuple[int, int]:
     return 0, 1
 
 
-def _merge_manifests(existing: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def _merge_manifests(
+    existing: dict[str, Any], own: dict[str, Any], before: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Another rank's manifest, with this rank's layers and warnings added.
+
+    `before` is what this rank has added already: a price that it has measured again replaces it.
 
     Raises
     ------
@@ -1722,6 +1726,7 @@ def _merge_manifests(existing: dict[str, Any], own: dict[str, Any]) -> dict[str,
         The two ranks do not run the same model.
     """
     layers = {layer["name"]: dict(layer) for layer in existing["layers"]}
+    earlier = {layer["name"]: layer for layer in (before or {}).get("layers", [])}
     for layer in own["layers"]:
         other = layers.setdefault(layer["name"], dict(layer))
         if any(other[key] != layer[key] for key in ("neuron", "reset")):
@@ -1730,12 +1735,40 @@ def _merge_manifests(existing: dict[str, Any], own: dict[str, Any]) -> dict[str,
                 f"and {other['neuron']} with reset '{other['reset']}' in the manifest of another "
                 "rank: all ranks must run the same model, or record to different directories"
             )
-        for key, value in layer.items():
-            other.setdefault(key, value)
-        if "priced_by" in other:
-            other.pop("unpriced", None)
+        _merge_layer(other, layer, earlier.get(layer["name"], {}))
     new = [text for text in own["warnings"] if text not in existing["warnings"]]
     return {**existing, "layers": list(layers.values()), "warnings": existing["warnings"] + new}
+
+
+#: How a layer begins to say that the ranks have measured different prices.
+_DIFFERING = "the ranks measured different prices"
+
+
+def _merge_layer(other: dict[str, Any], own: dict[str, Any], earlier: dict[str, Any]) -> None:
+    """Add what this rank says of a layer to what the others say.
+
+    Where measured prices differ, the layer has none: no rank knows that of the whole run.
+    """
+    price = ("ops_per_update", "priced_by", "operations", "versions", "mode", "unpriced")
+    if earlier.get("ops_per_update", other) == other.get("ops_per_update"):
+        for key in price:
+            other.pop(key, None)
+    differ_already = str(other.get("unpriced", "")).startswith(_DIFFERING)
+    prices = [entry.get("ops_per_update") for entry in (other, own)]
+    if differ_already or (None not in prices and prices[0] != prices[1]):
+        if not differ_already:
+            both = " and ".join(
+                f"{entry['ops_per_update']} ({entry.get('mode', 'cost=')})"
+                for entry in (other, own)
+            )
+            for key in price:
+                other.pop(key, None)
+            other["unpriced"] = f"{_DIFFERING}: {both}"
+        own = {key: value for key, value in own.items() if key not in price}
+    for key, value in own.items():
+        other.setdefault(key, value)
+    if "priced_by" in other:
+        other.pop("unpriced", None)
 
 
 @functools.cache
