@@ -237,8 +237,8 @@ fn price(layer: &LayerFigures) -> String {
     let ops = layer.ops_per_update.unwrap_or_default();
     match layer.priced_by {
         Some(PricedBy::NeuroBench) => format!(
-            "NeuroBench's table has {ops} for {neuron} with reset {reset} (neuron_ops_reset_operations of NeuroBench \
-             2.3.0), without a list of operations"
+            "NeuroBench's table has {ops} for {neuron} with reset {reset}, without a list \
+             (neuron_ops_reset_operations in NeuroBench 2.3.0)"
         ),
         Some(PricedBy::User) => format!("--cost {neuron}:{reset}={ops}, or the configuration, says so"),
         Some(PricedBy::Recorder) => {

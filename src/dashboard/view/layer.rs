@@ -102,8 +102,19 @@ fn say(frame: &mut Frame<'_>, area: Rect, what: &str, theme: &Theme) {
     frame.render_widget(text, area);
 }
 
-/// Columns beside the name of a layer from which on there is room for why it has no price.
-const UNPRICED_ROOM: usize = 40;
+/// Columns from which on it is worth to say why a layer has no price.
+const UNPRICED_ROOM: usize = 30;
+
+/// Why the layer has no price, before where it is among the others; without the keys for these where there is no room.
+fn unpriced(layer: &LayerFigures, place: &str, width: usize, theme: &Theme) -> Option<Line<'static>> {
+    let why = layer.unpriced.as_deref()?;
+    let whole = format!(" layer {place} ");
+    let short = format!(" {} ", place.split(',').next().unwrap_or_default());
+    let room = |walk: &str| width.saturating_sub(layer.name.width() + walk.width() + 18);
+    let walk = [whole, short].into_iter().find(|walk| room(walk) >= UNPRICED_ROOM)?;
+    let why = format!(" unpriced: {}", elide(why, room(&walk)));
+    Some(Line::from(vec![Span::styled(why, theme.warn), Span::styled(walk, theme.dim)]))
+}
 
 fn draw_facts(
     frame: &mut Frame<'_>,
@@ -115,12 +126,8 @@ fn draw_facts(
     theme: &Theme,
 ) {
     let room = usize::from(area.width).saturating_sub(place.width() + 24);
-    let why = layer.unpriced.as_deref().filter(|_| room > UNPRICED_ROOM);
-    let why = why.map_or(String::new(), |why| {
-        format!(" unpriced: {} ", elide(why, room.saturating_sub(layer.name.width() + 12)))
-    });
-    let walk =
-        Line::from(vec![Span::styled(why, theme.warn), Span::styled(format!(" layer {place} "), theme.dim)]);
+    let walk = unpriced(layer, place, usize::from(area.width), theme)
+        .unwrap_or_else(|| Line::styled(format!(" layer {place} "), theme.dim));
     let inner = panel(frame, area, elide(&layer.name, room), walk, theme);
     let facts = facts(layer, detail, model, theme);
     let rows: [Rect; 3] = Layout::vertical([Constraint::Length(1); 3]).areas(inner);
@@ -278,7 +285,7 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
     let operations = |text| format!("{} of {}", per_sample(effective, text), per_sample(dense, text));
     let sparsity = layer.sums.sparsity().map_or("–".into(), percent);
     let updates = |text: String| format!("{sparsity} sparse, {text} updates");
-    let unit = if layer.is_measured() { "ops, measured" } else { "ops" };
+    let (unit, mark) = if layer.is_measured() { ("ops, measured", " m") } else { ("ops", "") };
     let place = if width > place.width() + 3 { format!(" {place}") } else { String::new() };
     vec![
         Line::from(vec![
@@ -292,11 +299,11 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
             width,
             [
                 format!("{kind} {} {unit}", operations(&precise)),
-                format!("{kind} {}", operations(&precise)),
+                format!("{kind} {}{mark}", operations(&precise)),
                 format!("{kind} {} {unit}", operations(&compact)),
                 format!("{} {unit}", operations(&compact)),
                 format!("{} {unit}", per_sample(effective, &compact)),
-                format!("{} ops", per_sample(effective, &compact)),
+                format!("{} ops{mark}", per_sample(effective, &compact)),
             ],
         ),
         roomiest(
