@@ -95,6 +95,27 @@ fn measured_layers_have_a_total_of_their_own() {
 }
 
 #[test]
+fn neurobench_is_compared_with_the_total_without_measured_layers() {
+    let run = tempfile::tempdir().expect("a directory");
+    let golden = support::golden("measured-mixed");
+    support::copy_run(&golden, run.path());
+    let expected = support::json(&golden.join("expected.json"));
+    let agreement = |total: &str| {
+        let figures = &expected["totals"][total];
+        let operations = json!({"Effective Neuron Ops": figures["effective_ops_per_sample"],
+                                "Neuron Dense Ops": figures["dense_ops_per_sample"]});
+        let end = json!({"samples": 6, "batches": 3, "neurobench": {"NeuronOperations": operations}});
+        fs::write(run.path().join("end.json"), end.to_string()).expect("an end");
+        let output = neurotop(&["summary", path(run.path()), "--format", "json"]);
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")["agreement"].clone()
+    };
+    assert_eq!(agreement("total"), json!({"verdict": "agrees"}));
+    let differs = agreement("total_measured");
+    assert_eq!(differs["verdict"], "differs");
+    assert!(differs.to_string().contains("NeuroBench does not price 3 of the layers"), "{differs}");
+}
+
+#[test]
 fn every_output_says_that_a_price_is_measured() {
     let golden = support::golden("measured-mixed");
     let place = tempfile::tempdir().expect("a directory");
