@@ -107,7 +107,7 @@ impl<'a> LayerExplanation<'a> {
         let neurons = axes
             .and_then(|axes| axes.iter().try_fold(1_u128, |product, &axis| product.checked_mul(axis.into())));
         let in_a_step = neurons.and_then(|neurons| neurons.checked_mul(sums.samples));
-        let steps = in_a_step.filter(|&all| all > 0 && updates.dense % all == 0);
+        let steps = in_a_step.filter(|&all| all > 0 && updates.dense.is_multiple_of(all));
         Self {
             name: &layer.name,
             neuron: layer.neuron.as_deref(),
