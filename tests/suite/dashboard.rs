@@ -619,7 +619,10 @@ fn a_row_is_copied_with_every_digit_and_cannot_steer_a_terminal() {
     let mut strange = model(&many_layers(3), at(0)).summary.layers.remove(2);
     strange.name = "a\tb\n\u{1b}]52;c;eA==\u{7}".into();
     let text = row(&strange);
-    assert!(text.ends_with("\tRLeaky\tsubtract\t\t\t\t\t\t"), "a figure that is not known is empty: {text:?}");
+    assert!(
+        text.ends_with("\tRLeaky\tsubtract\t\t\t\t\t\t"),
+        "a figure that is not known is empty: {text:?}"
+    );
     assert_eq!(text.matches('\t').count(), 8);
     assert!(!text.contains(['\n', '\u{1b}', '\u{7}']), "{text:?}");
 }
