@@ -13,6 +13,7 @@ mod count;
 mod demo;
 mod display;
 mod doctor;
+mod explain;
 mod exporter;
 mod finish;
 mod leaving;
@@ -43,6 +44,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Compare { base, new, options } => compare::compare(&base, &new, &options),
         Command::Demo { options } => demo::demo(&options),
         Command::Doctor { path, deep, format, options } => doctor::doctor(&path, deep, format, &options),
+        Command::Explain { dir, layer, format, options } => {
+            explain::explain(&dir, layer.as_deref(), format, &options)
+        }
         Command::Config { path, check } => config::config(path, check),
         Command::Bench(args) => bench::bench(&args),
         Command::Recorder => recorder::recorder(),

@@ -3,7 +3,7 @@
 use super::display::DisplayChannels;
 use super::output::{self, Reader};
 use crate::dashboard::{DashboardOptions, Symbols};
-use crate::figures::{Summary, silent_ranks};
+use crate::figures::{Summary, TotalFigures, silent_ranks};
 use crate::process::streams::reader_is_gone;
 use crate::run::{News, Presence, RunEntry, Runs, Status, Views};
 use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};
@@ -129,7 +129,7 @@ fn line(entry: &RunEntry) -> String {
         format!(", {behind} behind at {speed}/s: {}", span(backlog.left))
     });
     format!(
-        "{} {state}: {}{} batches, {}{} samples, effective {} dense {} ops/sample, sparsity {}, {} waiting, {} set aside{silent}{left}{behind}",
+        "{} {state}: {}{} batches, {}{} samples, effective {} dense {} ops/sample, sparsity {}{}, {} waiting, {} set aside{silent}{left}{behind}",
         printable(&summary.run.name),
         thousands(summary.run.batches.into()),
         of(summary.run.expected_batches),
@@ -138,14 +138,28 @@ fn line(entry: &RunEntry) -> String {
         effective(&summary),
         decimal(summary.neurobench.neuron_operations.dense, 2),
         summary.total.sums.sparsity().map_or("–".into(), percent),
+        with_measured(&summary),
         summary.account.waiting,
         summary.account.set_aside,
     )
 }
 
 fn effective(summary: &Summary) -> String {
-    let figure = decimal(summary.neurobench.neuron_operations.effective, 2);
-    match summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative) {
+    effective_of(&summary.total)
+}
+
+/// The total with the layers whose price is measured, if there are any.
+fn with_measured(summary: &Summary) -> String {
+    summary.total_measured.as_ref().map_or(String::new(), |total| {
+        let dense = decimal(total.sums.dense_per_sample().unwrap_or_default(), 2);
+        let sparsity = total.sums.sparsity().map_or("–".into(), percent);
+        format!(", with measured prices effective {} dense {dense}, sparsity {sparsity}", effective_of(total))
+    })
+}
+
+fn effective_of(total: &TotalFigures) -> String {
+    let figure = decimal(total.sums.effective_per_sample().unwrap_or_default(), 2);
+    match total.uncertainty.and_then(|uncertainty| uncertainty.relative) {
         Some(relative) if relative > 0.0 => format!("{figure} (± {})", percent(relative)),
         _ => figure,
     }

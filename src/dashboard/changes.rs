@@ -28,7 +28,8 @@ impl FigureRow for TotalFigures {
     }
 
     fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
-        Some(Some(&model.baseline()?.rows.total))
+        let rows = &model.baseline()?.rows;
+        Some(Some(if self.has_measured { rows.total_of_all() } else { &rows.total }))
     }
 }
 
@@ -54,7 +55,7 @@ impl FigureRow for LayerFigures {
 
 impl FigureRow for RankFigures {
     fn sums(&self) -> &RowSums {
-        &self.sums
+        self.all_sums()
     }
 
     fn base<'a>(&self, _: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
@@ -62,7 +63,7 @@ impl FigureRow for RankFigures {
     }
 
     fn value(&self, figure: &Figure) -> Option<Number> {
-        figure.value(&self.sums)
+        figure.value(self.all_sums())
     }
 }
 
@@ -74,7 +75,8 @@ impl FigureRow for RunRow {
     /// The baseline itself is not compared.
     fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
         let is_compared = model.marked != Some(self.number) && self.sums.samples > 0;
-        Some(Some(&model.base.as_ref().filter(|_| is_compared)?.rows.total))
+        let rows = &model.base.as_ref().filter(|_| is_compared)?.rows;
+        Some(Some(if self.is_measured { rows.total_of_all() } else { &rows.total }))
     }
 
     fn value(&self, figure: &Figure) -> Option<Number> {

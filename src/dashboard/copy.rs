@@ -1,6 +1,7 @@
 //! Copies a layer's figures to the clipboard of the terminal, also over ssh (OSC 52).
 
 use crate::figures::{Figure, LayerFigures, Number, ShownIn};
+use crate::run::prices::PricedBy;
 use crate::text::printable;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::queue;
@@ -17,7 +18,8 @@ pub fn copy(layer: &LayerFigures, terminal: &mut impl Write) -> io::Result<()> {
     terminal.flush()
 }
 
-/// Name, neuron, reset, cost and the figures of the table of layers: with every digit, separated by tabs.
+/// Name, neuron, reset, cost and the figures of the table of layers, with every digit, and where the cost comes from:
+/// separated by tabs.
 /// An unknown figure is empty. Control characters in names are escaped, so that they cannot end the row or control a
 /// terminal that it is pasted into.
 pub fn row(layer: &LayerFigures) -> String {
@@ -27,5 +29,7 @@ pub fn row(layer: &LayerFigures) -> String {
     let figures =
         figures.map(|figure| figure.number(&layer.sums).map(Number::every_digit).unwrap_or_default());
     let names = [Some(layer.name.as_str()), layer.neuron.as_deref(), layer.reset.as_deref()].map(name);
-    names.into_iter().chain([ops_per_update]).chain(figures).collect::<Vec<String>>().join("\t")
+    let priced_by = layer.priced_by.map_or("", PricedBy::name).to_owned();
+    let cells = names.into_iter().chain([ops_per_update]).chain(figures).chain([priced_by]);
+    cells.collect::<Vec<String>>().join("\t")
 }

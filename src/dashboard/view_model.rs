@@ -140,6 +140,8 @@ pub struct RunRow {
     /// The part of it that is counted, where it is known what to expect.
     pub progress: Option<f64>,
     pub sums: RowSums,
+    /// Whether these are the sums with measured prices, since it has no others.
+    pub is_measured: bool,
     /// Batches set aside, and other problems.
     pub problems: usize,
     /// Whether its figures are whole.
@@ -152,13 +154,15 @@ impl RunRow {
     /// Without a whole summary of the run: there may be hundreds of them.
     fn new(number: usize, entry: &RunEntry, now: SystemTime) -> Self {
         let run = &entry.run;
+        let (sums, is_measured) = RowSums::shown_for_run(run);
         Self {
             number,
             revision: run.revision(),
             name: run.name().to_owned(),
             status: run.status(now),
             progress: run.progress(),
-            sums: RowSums::for_run(run),
+            sums,
+            is_measured,
             problems: run.problem_count() as usize,
             complete: run.is_complete(),
             refused: run.refused().is_some(),

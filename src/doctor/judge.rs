@@ -43,9 +43,15 @@ impl Examination<'_> {
         }
         let (what, advice) = match (&layer.neuron, &layer.reset) {
             (Some(neuron), Some(reset)) => (
-                format!(
-                    "NeuroBench does not price {neuron} with reset {reset}; its operations are not counted"
-                ),
+                {
+                    let recorder = layer.unpriced.as_ref();
+                    let recorder =
+                        recorder.map_or(String::new(), |why| format!(", nor does the recorder ({why})"));
+                    format!(
+                        "NeuroBench does not price {neuron} with reset {reset}{recorder}; its operations are not \
+                         counted"
+                    )
+                },
                 match self.options.costs.meant(neuron, reset) {
                     Some(meant) => {
                         format!("did you mean {meant}? --cost {neuron}:{reset}=OPS prices it as it is")

@@ -10,11 +10,12 @@ use crate::follow::{
     CountedContents, Found, Job, Ledger, Neighbour, Outcome, Shard, Verdict, beside_run, look, scan,
 };
 use crate::process::fault;
+use crate::run::prices::PricedBy;
 use crate::run::state::{Progress, Unreadable, is_of_another_run};
 use crate::run::{Severity, kept};
 use crate::snapshot::{
-    Batch, BatchId, BatchLayer, End, EntryName, Form, Manifest, ManifestError, SnapshotError, check_document,
-    classify, is_unfinished_batch, read_document,
+    Batch, BatchId, BatchLayer, End, EntryName, Form, LayerPrice, Manifest, ManifestError, SnapshotError,
+    check_document, classify, is_unfinished_batch, read_document, shown,
 };
 use crate::storage::{self, Interest};
 use serde::Serialize;
@@ -75,6 +76,11 @@ pub struct LayerDiagnosis {
     pub neurons: Option<Vec<u64>>,
     /// Operations of one update; `None` if the layer has no price.
     pub ops_per_update: Option<u64>,
+    /// Where the price comes from.
+    pub priced_by: Option<PricedBy>,
+    /// Why there is no price, if the manifest says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpriced: Option<String>,
     /// The number of batches in which the layer has each form.
     pub forms: BTreeMap<&'static str, u64>,
 }
@@ -251,11 +257,10 @@ impl<'a> Examination<'a> {
         }
         let Some(manifest) = self.read_manifest(found) else { return };
         match &self.manifest {
-            Some(of_run) => {
-                if let Some(conflict) = manifest.conflict_with(of_run, &self.manifest_file) {
-                    self.wrong(&found.name, conflict);
-                }
-            }
+            Some(of_run) => match manifest.conflict_with(of_run, &self.manifest_file) {
+                Some(conflict) => self.wrong(&found.name, conflict),
+                None => self.join_prices(&manifest, &found.name),
+            },
             None if !has_own => self.take_manifest(manifest.of_all_ranks(), &found.name),
             None => {}
         }
@@ -268,8 +273,11 @@ impl<'a> Examination<'a> {
     fn take_manifest(&mut self, manifest: Manifest, file: &str) {
         for layer in manifest.layers.iter() {
             self.by_name.insert(layer.name.clone(), self.layers.len());
+            let cost = self.options.costs.of_layer(Some(&layer.neuron), Some(&layer.reset), &layer.price);
             self.layers.push(LayerDiagnosis {
-                ops_per_update: self.price(&layer.neuron, &layer.reset),
+                ops_per_update: cost.map(|cost| cost.ops_per_update),
+                priced_by: cost.map(|cost| cost.priced_by),
+                unpriced: layer.price.why_unpriced().filter(|_| cost.is_none()),
                 name: layer.name.clone(),
                 neuron: Some(layer.neuron.clone()),
                 reset: Some(layer.reset.clone()),
@@ -277,6 +285,7 @@ impl<'a> Examination<'a> {
                 forms: BTreeMap::new(),
             });
         }
+        self.note_wrong_prices(&manifest, file);
         // The reason why the recorder stopped is a finding of its own.
         let reason = usize::from(manifest.stopped);
         for warning in manifest.warnings.iter().rev().skip(reason).rev() {
@@ -286,8 +295,30 @@ impl<'a> Examination<'a> {
         file.clone_into(&mut self.manifest_file);
     }
 
-    fn price(&self, neuron: &str, reset: &str) -> Option<u64> {
-        self.options.costs.cost(neuron, reset).map(|cost| cost.ops_per_update)
+    /// What stands in the place of prices and is none.
+    fn note_wrong_prices(&mut self, manifest: &Manifest, file: &str) {
+        for layer in manifest.layers.iter() {
+            if let LayerPrice::Wrong(why) = &layer.price {
+                let what = format!("the price of layer {:?} is not used: {why}", shown(&layer.name));
+                self.note(file, what, "correct it, or leave it out");
+            }
+        }
+    }
+
+    /// Takes the prices in the manifest of a rank, which may differ from those of the others.
+    fn join_prices(&mut self, of_rank: &Manifest, file: &str) {
+        self.note_wrong_prices(of_rank, file);
+        let Some(joined) = self.manifest.as_ref().and_then(|own| own.with_prices_of(of_rank)) else { return };
+        for layer in joined.layers.iter() {
+            let Some(known) = self.by_name.get(&layer.name).and_then(|&at| self.layers.get_mut(at)) else {
+                continue;
+            };
+            let cost = self.options.costs.of_layer(Some(&layer.neuron), Some(&layer.reset), &layer.price);
+            known.ops_per_update = cost.map(|cost| cost.ops_per_update);
+            known.priced_by = cost.map(|cost| cost.priced_by);
+            known.unpriced = layer.price.why_unpriced().filter(|_| cost.is_none());
+        }
+        self.manifest = Some(joined);
     }
 
     fn note_temporary(&mut self, directory: &Path) {
@@ -402,11 +433,22 @@ impl<'a> Examination<'a> {
     fn add_undeclared(&mut self, name: &str) -> usize {
         let neuron = self.options.neurons.for_layer(name).map(str::to_owned);
         let reset = self.options.resets.for_layer(name).map(str::to_owned);
-        let ops_per_update =
-            neuron.as_deref().zip(reset.as_deref()).and_then(|(neuron, reset)| self.price(neuron, reset));
+        let cost = self.options.costs.of_layer(neuron.as_deref(), reset.as_deref(), &LayerPrice::Unknown);
+        let (ops_per_update, priced_by) =
+            (cost.map(|cost| cost.ops_per_update), cost.map(|cost| cost.priced_by));
         self.by_name.insert(name.to_owned(), self.layers.len());
         let (name, neurons, forms) = (name.to_owned(), None, BTreeMap::new());
-        self.layers.push(LayerDiagnosis { name, neuron, reset, neurons, ops_per_update, forms });
+        let unpriced = None;
+        self.layers.push(LayerDiagnosis {
+            name,
+            neuron,
+            reset,
+            neurons,
+            ops_per_update,
+            priced_by,
+            unpriced,
+            forms,
+        });
         self.layers.len() - 1
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Diagnosis, Finding, LayerDiagnosis, Location, PathKind, RunDiagnosis};
 use crate::run::Severity;
+use crate::run::prices::PricedBy;
 use crate::text::{bytes, elide, printable, thousands};
 use std::collections::HashMap;
 
@@ -117,8 +118,13 @@ fn ranks(run: &RunDiagnosis) -> Option<String> {
 
 fn layer(layer: &LayerDiagnosis) -> String {
     let or_unknown = |name: &Option<String>| elide(name.as_deref().unwrap_or("?"), LONGEST);
+    let from = match layer.priced_by {
+        Some(PricedBy::Measured) => " (measured)",
+        Some(PricedBy::Recorder) => " (given to the recorder)",
+        Some(PricedBy::User | PricedBy::NeuroBench) | None => "",
+    };
     let price =
-        layer.ops_per_update.map_or("no price".to_owned(), |ops| format!("{ops} operations an update"));
+        layer.ops_per_update.map_or("no price".to_owned(), |ops| format!("{ops} operations an update{from}"));
     let neurons = layer.neurons.as_ref().map_or(String::new(), |neurons| format!(", neurons {neurons:?}"));
     let forms: Vec<String> = layer.forms.iter().map(|(form, count)| format!("{form} in {count}")).collect();
     let forms = if forms.is_empty() { "in no batch".to_owned() } else { forms.join(", ") };

@@ -1,6 +1,5 @@
 //! Whether NeuroBench's own results, where `end.json` has them, are equal to these figures.
 
-use super::TotalFigures;
 use super::row::RowSums;
 use crate::run::Run;
 use crate::run::tally::quotient;
@@ -56,8 +55,9 @@ pub enum Agreement {
     },
 }
 
-/// Compares NeuroBench's own results with these.
-pub(super) fn agreement(run: &Run, ours: &NeuroBenchFigures, total: &TotalFigures) -> Agreement {
+/// Compares NeuroBench's own results with these, which are without the measured layers. `unknown` layers have no price
+/// in NeuroBench.
+pub(super) fn agreement(run: &Run, ours: &NeuroBenchFigures, unknown: usize) -> Agreement {
     let Some(end) = run.end() else { return Agreement::Unknown };
     let Some(parts) = official_parts(run, end.neurobench.as_ref(), ours) else { return Agreement::Unknown };
     if run.account().waiting > 0 {
@@ -67,8 +67,8 @@ pub(super) fn agreement(run: &Run, ours: &NeuroBenchFigures, total: &TotalFigure
     if differences.is_empty() {
         return Agreement::Agrees;
     }
-    if total.unpriced_layers > 0 {
-        differences.push(format!("NeuroBench does not price {} of the layers", total.unpriced_layers));
+    if unknown > 0 {
+        differences.push(format!("NeuroBench does not price {unknown} of the layers"));
     }
     if let Some(samples) = end.samples.filter(|&samples| u128::from(samples) != run.tally().samples()) {
         differences.push(format!("the end says {samples} samples, counted {}", run.tally().samples()));

@@ -4,6 +4,7 @@ use super::figure::{FIGURES, Figure, Number};
 use super::row::RowSums;
 use super::{ProblemFigures, Summary};
 use crate::run::Severity;
+use crate::run::prices::PricedBy;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct ComparedRun {
 #[derive(Debug, PartialEq)]
 pub struct ComparedRows {
     pub total: ComparedRow,
+    /// The total with the layers whose price is measured; `None` if there are none.
+    pub total_measured: Option<ComparedRow>,
     pub neurons: Vec<ComparedRow>,
     pub layers: Vec<ComparedRow>,
     /// Where each neuron class and each layer is, by its name.
@@ -60,6 +63,15 @@ pub struct LayerKind {
     pub reset: Option<String>,
     /// Operations of one update; `None` where it has no price.
     pub ops_per_update: Option<u64>,
+    /// Where the price comes from, as [`PricedBy`] names it.
+    pub priced_by: Option<String>,
+}
+
+impl LayerKind {
+    /// Whether its price is measured, so that the total is without it.
+    pub(super) fn is_measured(&self) -> bool {
+        self.priced_by.as_deref() == Some(PricedBy::Measured.name())
+    }
 }
 
 /// The value of each figure of [`FIGURES`], in the same order.
@@ -94,12 +106,27 @@ impl ComparedRow {
     pub(super) fn is_priced(&self) -> bool {
         self.kind.as_ref().is_some_and(|kind| kind.ops_per_update.is_some())
     }
+
+    /// Whether it is a layer with a measured price.
+    pub(super) fn is_measured(&self) -> bool {
+        self.is_priced() && self.kind.as_ref().is_some_and(LayerKind::is_measured)
+    }
 }
 
 impl ComparedRows {
     pub fn new(total: ComparedRow, neurons: Vec<ComparedRow>, layers: Vec<ComparedRow>) -> Self {
         let (neuron_places, layer_places) = (places(&neurons), places(&layers));
-        Self { total, neurons, layers, neuron_places, layer_places }
+        Self { total, total_measured: None, neurons, layers, neuron_places, layer_places }
+    }
+
+    /// The same with the total that has the measured layers, if there is one.
+    pub fn with_total_measured(self, total_measured: Option<ComparedRow>) -> Self {
+        Self { total_measured, ..self }
+    }
+
+    /// The total over all layers with a price, measured or not.
+    pub fn total_of_all(&self) -> &ComparedRow {
+        self.total_measured.as_ref().unwrap_or(&self.total)
     }
 
     /// The neuron class of this name.
@@ -114,13 +141,19 @@ impl ComparedRows {
 
     /// Whether any of them has a value of a figure.
     pub(super) fn has(&self, figure: &Figure) -> bool {
-        let mut rows = std::iter::once(&self.total).chain(&self.neurons).chain(&self.layers);
+        let totals = std::iter::once(&self.total).chain(&self.total_measured);
+        let mut rows = totals.chain(&self.neurons).chain(&self.layers);
         rows.any(|row| row.values.get(figure).is_some())
     }
 
     /// Layers without a price, which the total leaves out.
     pub fn unpriced_layers(&self) -> usize {
         self.layers.iter().filter(|layer| !layer.is_priced()).count()
+    }
+
+    /// Layers with a measured price, which the total leaves out, too.
+    pub fn measured_layers(&self) -> usize {
+        self.layers.iter().filter(|layer| layer.is_measured()).count()
     }
 }
 
@@ -138,12 +171,15 @@ impl ComparedRun {
         let neurons = summary.neurons.iter().map(|class| row(&class.neuron, None, &class.sums));
         let layers = summary.layers.iter().map(|layer| {
             let (neuron, reset) = (layer.neuron.clone(), layer.reset.clone());
-            let kind = LayerKind { neuron, reset, ops_per_update: layer.ops_per_update };
+            let priced_by = layer.priced_by.map(|priced_by| priced_by.name().to_owned());
+            let kind = LayerKind { neuron, reset, ops_per_update: layer.ops_per_update, priced_by };
             row(&layer.name, Some(kind), &layer.sums)
         });
         let layers: Vec<ComparedRow> = layers.collect();
-        let is_priced = layers.iter().any(ComparedRow::is_priced);
-        let total = total_sums(summary.total.sums, is_priced);
+        let total = total_sums(summary.total.sums, has_total(&layers));
+        let rows = ComparedRows::new(row(&summary.run.name, None, &total), neurons.collect(), layers);
+        let with_measured = summary.total_measured.as_ref();
+        let with_measured = with_measured.map(|total| row(&summary.run.name, None, &total.sums));
         Self {
             source: source.into(),
             name: summary.run.name.clone(),
@@ -153,7 +189,7 @@ impl ComparedRun {
             waiting: summary.account.waiting,
             set_aside: sentences(&summary.problems, Severity::SetAside),
             notices: sentences(&summary.problems, Severity::Notice),
-            rows: ComparedRows::new(row(&summary.run.name, None, &total), neurons.collect(), layers).into(),
+            rows: rows.with_total_measured(with_measured).into(),
         }
     }
 
@@ -161,6 +197,11 @@ impl ComparedRun {
     pub fn leaves_out(&self) -> bool {
         self.waiting > 0 || !self.set_aside.is_empty()
     }
+}
+
+/// Whether any layer is in the total: one with a price that is not measured.
+pub(super) fn has_total(layers: &[ComparedRow]) -> bool {
+    layers.iter().any(|layer| layer.is_priced() && !layer.is_measured())
 }
 
 /// The sums of a total as they are compared. Without a priced layer its operations are 0, which says nothing about a

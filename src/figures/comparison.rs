@@ -41,6 +41,10 @@ pub struct Against {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Changes {
     pub total: FigureChanges,
+    /// With the layers whose price is measured, if either run has some. The total of a run without any is of all its
+    /// layers with a price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_measured: Option<FigureChanges>,
     /// The base's neuron classes, then the added ones.
     pub neurons: Vec<PartChanges>,
     /// The base's layers, then the added ones.
@@ -156,6 +160,9 @@ impl Changes {
         let figures = compared_figures(base, new);
         Self {
             total: FigureChanges::between(&figures, Some(&base.total), Some(&new.total)),
+            total_measured: [base, new].iter().any(|run| run.total_measured.is_some()).then(|| {
+                FigureChanges::between(&figures, Some(base.total_of_all()), Some(new.total_of_all()))
+            }),
             neurons: matched(&figures, (&base.neurons, &new.neurons), |name| {
                 (base.neuron(name), new.neuron(name))
             }),
@@ -194,18 +201,29 @@ fn notes(base: &ComparedRows, new: &ComparedRows) -> Vec<String> {
         (old != kind)
             .then(|| format!("{} was {}, and is {} now", layer.name, kind_text(old), kind_text(kind)))
     });
-    let unpriced = [(base, "the base"), (new, "the new run")].into_iter().filter_map(|(run, which)| {
+    let runs = [(base, "the base"), (new, "the new run")];
+    let unpriced = runs.into_iter().filter_map(|(run, which)| {
         let (unpriced, of) = (run.unpriced_layers(), run.layers.len());
         (unpriced > 0).then(|| {
             format!("{unpriced} of the {of} layers of {which} are unpriced and left out of its operations")
         })
     });
-    differing.chain(unpriced).collect()
+    let measured = runs.into_iter().filter_map(|(run, which)| {
+        let (measured, of) = (run.measured_layers(), run.layers.len());
+        (measured > 0).then(|| {
+            format!(
+                "{measured} of the {of} layers of {which} have a measured price, and are only in the total with measured \
+                 prices"
+            )
+        })
+    });
+    differing.chain(unpriced).chain(measured).collect()
 }
 
 /// A layer's neuron, reset mechanism and price: `Leaky:zero at 4`.
 fn kind_text(kind: &LayerKind) -> String {
     let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".into());
-    let price = kind.ops_per_update.map_or("unpriced".into(), |ops| format!("at {ops}"));
+    let measured = if kind.is_measured() { " (measured)" } else { "" };
+    let price = kind.ops_per_update.map_or("unpriced".into(), |ops| format!("at {ops}{measured}"));
     format!("{}:{} {price}", or_unknown(&kind.neuron), or_unknown(&kind.reset))
 }

@@ -1,6 +1,6 @@
 //! Comparisons as tables for people: a whole comparison, and the short section on the baseline in a summary.
 
-use super::comparison::{Against, Changes, Compared, Comparison, PartChanges, PresentIn};
+use super::comparison::{Against, Changes, Compared, Comparison, FigureChanges, PartChanges, PresentIn};
 use super::figure::{Figure, FigureUnit, Number};
 use super::table_style::{TableStyle, bullets, coloured, draw, draw_figures, failed, name, safe};
 use super::{Change, ComparedRun, Direction};
@@ -69,7 +69,9 @@ fn title(run: &ComparedRun, style: TableStyle) -> String {
 
 fn sections(compared: &Compared, style: TableStyle) -> Vec<String> {
     let changes = &compared.changes;
-    let mut parts = vec![total(changes, ["in total", "BASE", "NEW"], style)];
+    let mut parts = vec![total(&changes.total, ["in total", "BASE", "NEW"], style)];
+    let measured = changes.total_measured.iter();
+    parts.extend(measured.map(|all| total(all, [WITH_MEASURED, "BASE", "NEW"], style)));
     parts.extend(changes.total.figures().map(|figure| figure_table(changes, figure, style)));
     if !changes.notes.is_empty() {
         parts.push(bullets(&changes.notes, style));
@@ -77,11 +79,14 @@ fn sections(compared: &Compared, style: TableStyle) -> Vec<String> {
     parts
 }
 
-/// All compared figures of the total.
-fn total(changes: &Changes, [what, base, new]: [&str; 3], style: TableStyle) -> String {
-    let rows = changes.total.figures().map(|figure| {
+/// What the table of the total with the measured layers is called.
+const WITH_MEASURED: &str = "in total, with measured prices";
+
+/// All compared figures of a total.
+fn total(changes: &FigureChanges, [what, base, new]: [&str; 3], style: TableStyle) -> String {
+    let rows = changes.figures().map(|figure| {
         let mut row = vec![Cell::new(figure.label)];
-        row.extend(cells(&changes.total.get(figure)));
+        row.extend(cells(&changes.get(figure)));
         row
     });
     draw(vec![what, base, new, "difference", "change"], 1, rows.collect(), style)
@@ -125,8 +130,10 @@ pub(super) fn against(against: &Against, style: TableStyle) -> String {
     let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
     let mut parts = vec![
         format!("Against the baseline {source}:{separator}{}", described(&against.base, style)),
-        total(changes, ["in total", "baseline", "this run"], style),
+        total(&changes.total, ["in total", "baseline", "this run"], style),
     ];
+    let measured = changes.total_measured.iter();
+    parts.extend(measured.map(|all| total(all, [WITH_MEASURED, "baseline", "this run"], style)));
     if !changes.layers.is_empty() {
         parts.push(draw_figures(changes.total.figures().collect(), style, |figures| {
             let header =

@@ -10,6 +10,9 @@ use std::str::FromStr;
 /// The word for the change from the baseline.
 const BASELINE: &str = "vs-baseline";
 
+/// The word for the total with the layers whose price is measured.
+const TOTAL_MEASURED: &str = "total_measured.";
+
 /// The orderings of value and bound for which an operator holds; `None` is the ordering of NaN.
 type HoldsFor = &'static [Option<Ordering>];
 
@@ -31,6 +34,7 @@ const OPERATORS: [(&str, HoldsFor); 6] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
     Total,
+    TotalMeasured,
     Layer(String),
     Neuron(String),
 }
@@ -47,7 +51,8 @@ enum Measure {
 ///
 /// It is written `SUBJECT OPERATOR BOUND`. The subject is a figure of the total, or `vs-baseline.FIGURE` for its relative
 /// change from the baseline; `vs-baseline` alone means `vs-baseline.effective_ops_per_sample`. A leading `layer:NAME.` or
-/// `neuron:CLASS.` selects a layer or a neuron class instead of the total.
+/// `neuron:CLASS.` selects a layer or a neuron class instead of the total, and `total_measured.` the total with the layers
+/// whose price is measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     text: String,
@@ -136,6 +141,8 @@ fn scope_and_measure(subject: &str) -> Result<(Scope, Measure), String> {
         named(rest, Scope::Layer)
     } else if let Some(rest) = subject.strip_prefix("neuron:") {
         named(rest, Scope::Neuron)
+    } else if let Some(rest) = subject.strip_prefix(TOTAL_MEASURED) {
+        Ok((Scope::TotalMeasured, measure(rest)?))
     } else {
         Ok((Scope::Total, measure(subject)?))
     }
@@ -263,6 +270,7 @@ impl Condition {
     fn row<'a>(&self, run: &'a ComparedRun) -> Result<&'a ComparedRow, String> {
         match &self.scope {
             Scope::Total => Ok(&run.rows.total),
+            Scope::TotalMeasured => Ok(run.rows.total_of_all()),
             Scope::Layer(name) => run.rows.layer(name).ok_or_else(|| format!("there is no layer {name:?}")),
             Scope::Neuron(name) => {
                 run.rows.neuron(name).ok_or_else(|| format!("there is no neuron {name:?}"))
@@ -322,6 +330,9 @@ mod tests {
         assert_eq!((condition.holds_for, condition.bound), (&[GREATER, EQUAL] as HoldsFor, 0.5));
         let condition = parse("neuron:Leaky.effective_ops_per_sample>3e6");
         assert_eq!((condition.scope, condition.bound), (Scope::Neuron("Leaky".into()), 3e6));
+        let condition = parse("total_measured.effective_ops>3");
+        assert_eq!((condition.scope, condition.bound), (Scope::TotalMeasured, 3.0));
+        assert!("total_measured>3".parse::<Condition>().is_err());
         assert_eq!(parse("updates==4").holds_for, &[EQUAL] as HoldsFor);
         assert_eq!(parse("updates!=4").holds_for, &[LESS, GREATER, None] as HoldsFor);
         assert_eq!(parse("updates<=4").holds_for, &[LESS, EQUAL] as HoldsFor);
@@ -331,6 +342,7 @@ mod tests {
     fn changes_are_parsed() {
         for (text, scope, figure, bound) in [
             ("vs-baseline>+2%", Scope::Total, Figure::EFFECTIVE_PER_SAMPLE, 0.02),
+            ("total_measured.vs-baseline>+2%", Scope::TotalMeasured, Figure::EFFECTIVE_PER_SAMPLE, 0.02),
             ("vs-baseline.sparsity < -1 %", Scope::Total, Figure::SPARSITY, -0.01),
             ("layer:a.b.vs-baseline>150%", Scope::Layer("a.b".into()), Figure::EFFECTIVE_PER_SAMPLE, 1.5),
             ("layer:a.b.vs-baseline.updates>=0%", Scope::Layer("a.b".into()), figure("updates"), 0.0),

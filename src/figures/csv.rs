@@ -5,6 +5,7 @@ use super::figure::{Figure, ShownIn};
 use super::format::{NO_TABLES, Report};
 use super::row::RowSums;
 use super::{Changes, Comparison, Summary};
+use crate::run::prices::PricedBy;
 use anyhow::bail;
 use csv::Writer;
 
@@ -62,13 +63,15 @@ fn header(figures: &[&Figure]) -> Vec<String> {
         |is_later| figures.iter().filter(move |figure| figure.is_later == is_later).map(|figure| figure.name);
     let kinds = ["kind", "name", "neuron", "reset", "ops_per_update"];
     let all = kinds.into_iter().chain(names(false)).chain(["samples", "complete"]).chain(names(true));
+    let all = all.chain(["priced_by"]);
     all.map(str::to_owned).collect()
 }
 
-/// The rows under [`header`]: the layers, the neuron classes, the ranks, then the total. What has no price has empty cells.
+/// The rows under [`header`]: the layers, the neuron classes, the ranks, then the totals. What has no price has empty
+/// cells. The total stays the last row, as it was before there were measured prices.
 fn rows(summary: &Summary, figures: &[&Figure]) -> Vec<Vec<String>> {
     // The names are kind, name, neuron and reset mechanism.
-    let row = |names: [&str; 4], ops_per_update: Option<u64>, sums: &RowSums| {
+    let row = |names: [&str; 4], (ops_per_update, priced_by): (Option<u64>, &str), sums: &RowSums| {
         let values = |is_later| {
             let figures = figures.iter().filter(move |figure| figure.is_later == is_later);
             figures.map(|figure| cell(figure.number(sums)))
@@ -78,23 +81,23 @@ fn rows(summary: &Summary, figures: &[&Figure]) -> Vec<Vec<String>> {
         cells.extend(values(false));
         cells.extend([sums.samples.to_string(), summary.complete.to_string()]);
         cells.extend(values(true));
+        cells.push(priced_by.to_owned());
         cells
     };
     let mut rows = Vec::with_capacity(summary.layers.len() + summary.neurons.len() + summary.ranks.len() + 1);
     rows.extend(summary.layers.iter().map(|layer| {
         let (neuron, reset) = (layer.neuron.as_deref().unwrap_or(""), layer.reset.as_deref().unwrap_or(""));
-        row(["layer", &layer.name, neuron, reset], layer.ops_per_update, &layer.sums)
+        let priced_by = layer.priced_by.map_or("", PricedBy::name);
+        row(["layer", &layer.name, neuron, reset], (layer.ops_per_update, priced_by), &layer.sums)
     }));
-    rows.extend(
-        summary
-            .neurons
-            .iter()
-            .map(|class| row(["neuron", &class.neuron, &class.neuron, ""], None, &class.sums)),
-    );
-    rows.extend(
-        summary.ranks.iter().map(|rank| row(["rank", &rank.rank.to_string(), "", ""], None, &rank.sums)),
-    );
-    rows.push(row(["total", &summary.run.name, "", ""], None, &summary.total.sums));
+    rows.extend(summary.neurons.iter().map(|class| {
+        row(["neuron", &class.neuron, &class.neuron, ""], (None, class.measured_word()), &class.sums)
+    }));
+    let mut add = |kind, name: &str, sums| rows.push(row([kind, name, "", ""], (None, ""), sums));
+    summary.ranks.iter().for_each(|rank| add("rank", &rank.rank.to_string(), &rank.sums));
+    let measured = summary.total_measured.iter();
+    measured.for_each(|total| add("total_measured", &summary.run.name, &total.sums));
+    add("total", &summary.run.name, &summary.total.sums);
     rows
 }
 
@@ -119,6 +122,8 @@ fn change_rows(changes: &Changes, figures: &[&'static Figure]) -> Vec<Vec<String
     let parts = layers.chain(changes.neurons.iter().map(|part| ("neuron", part)));
     let mut rows: Vec<_> =
         parts.map(|(kind, part)| row(kind, &part.name, part.presence, &part.figures)).collect();
+    let measured = changes.total_measured.iter();
+    rows.extend(measured.map(|total| row("total_measured", "", PresentIn::Both, total)));
     rows.push(row("total", "", PresentIn::Both, &changes.total));
     rows
 }

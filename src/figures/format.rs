@@ -196,12 +196,12 @@ mod tests {
         assert!(
             header.ends_with(
                 ",sparsity,samples,complete,saved_ops_per_sample,energy_per_sample,neurons,silent_neurons,\
-                 always_active_neurons"
+                 always_active_neurons,priced_by"
             ),
             "{header}"
         );
         // Nothing says which neurons of this layer are updated.
-        assert!(csv.lines().nth(1).expect("a layer").ends_with(",0.25,2,false,6,18,,,"), "{csv}");
+        assert!(csv.lines().nth(1).expect("a layer").ends_with(",0.25,2,false,6,18,,,,neurobench"), "{csv}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod comparison_tables;
 pub mod condition;
 mod csv;
 mod escape_markdown;
+mod explanation;
 mod export;
 mod figure;
 mod format;
@@ -31,6 +32,7 @@ pub use compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Values
 pub use comparison::{
     Against, COMPARISON_SCHEMA, Changes, Compared, Comparison, FigureChanges, PartChanges, PresentIn,
 };
+pub use explanation::Explanation;
 pub use export::Export;
 pub use figure::{Basis, Better, FIGURES, Figure, FigureUnit, Number, ShownIn};
 pub use format::{Format, Report};
@@ -40,4 +42,4 @@ pub use replace_file::{check as check_place, replace};
 pub use row::{RowSums, sparsity};
 pub use summary::{ClassFigures, Failure, LayerFigures, ProblemFigures, SCHEMA, Summary, TotalFigures};
 
-use summary::SUMMARIES_SCHEMA;
+use summary::{SUMMARIES_SCHEMA, Tool};

@@ -4,8 +4,9 @@ use super::row::RowSums;
 use crate::run::Run;
 use crate::run::energy::EnergyPerOp;
 use crate::run::ranks::{RankState, RankStatus};
+use crate::run::sums::Operations;
 use crate::text::{span, thousands};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::time::{Duration, SystemTime};
 
 /// The most silent ranks that a line names.
@@ -27,7 +28,10 @@ pub struct RankFigures {
     /// Updates and operations are `None` if there are too many ranks and layers to keep them.
     #[serde(flatten, serialize_with = "RowSums::serialize_updates_first")]
     pub sums: RowSums,
-    /// Its share of the effective operations of the run.
+    /// The same with the layers whose price is measured; `None` if the run has none.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "all_figures")]
+    pub total_measured: Option<RowSums>,
+    /// Its share of the effective operations of the run, over all layers with a price.
     pub share: Option<f64>,
     /// When its newest batch was written, in seconds since 1970 (UTC).
     pub newest_batch: Option<f64>,
@@ -44,7 +48,31 @@ impl RankFigures {
         }
         let whole = run.operations().effective;
         let energy_per_op = run.settings().costs.energy_per_op();
-        statuses.into_iter().map(|status| Self::new(&status, whole, energy_per_op)).collect()
+        let mut ranks: Vec<Self> =
+            statuses.iter().map(|status| Self::new(status, whole, energy_per_op)).collect();
+        if run.has_measured() {
+            let whole = whole + run.measured_operations().effective;
+            let prices = run.measured_prices();
+            let measured = run.ranks().operations(&prices);
+            ranks.iter_mut().zip(measured).for_each(|(rank, measured)| rank.add_measured(measured, whole));
+        }
+        ranks
+    }
+
+    /// Adds the operations of the layers whose price is measured. `whole`: all effective operations of the run.
+    fn add_measured(&mut self, measured: Option<Operations>, whole: u128) {
+        let operations = self.sums.operations.zip(measured).map(|(mut all, measured)| {
+            all += measured;
+            all
+        });
+        let all = RowSums { operations, ..self.sums };
+        self.share = all.share_of(whole);
+        self.total_measured = Some(all);
+    }
+
+    /// Its sums over all layers with a price, measured or not.
+    pub fn all_sums(&self) -> &RowSums {
+        self.total_measured.as_ref().unwrap_or(&self.sums)
     }
 
     /// `whole`: the effective operations of the run.
@@ -66,6 +94,7 @@ impl RankFigures {
             behind: status.lag,
             share: sums.share_of(whole),
             sums,
+            total_measured: None,
             newest_batch: status.newest.and_then(since_1970).map(|time| time.as_secs_f64()),
             quiet_seconds: status.quiet.map(|quiet| quiet.as_secs_f64()),
         }
@@ -75,6 +104,10 @@ impl RankFigures {
     pub fn quiet(&self) -> Option<Duration> {
         self.quiet_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     }
+}
+
+fn all_figures<S: Serializer>(sums: &Option<RowSums>, serializer: S) -> Result<S::Ok, S::Error> {
+    sums.unwrap_or_default().serialize_operations_first(serializer)
 }
 
 /// Which ranks are silent: `rank 3 silent`, or `5 ranks silent: 3, 4, 7, 8, …`. `None` if none is.

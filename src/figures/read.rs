@@ -1,7 +1,7 @@
 //! Reads back the figures of a summary that was exported as JSON. Files of another schema are refused. Unknown fields
 //! are skipped, since later versions may add some.
 
-use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Values, sentences};
+use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Values, has_total, sentences};
 use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number, ShownIn};
 use super::row::RowSums;
 use super::{COMPARISON_SCHEMA, ProblemFigures, SCHEMA, SUMMARIES_SCHEMA};
@@ -64,6 +64,7 @@ struct SchemaField {
 struct SummaryFile {
     run: RunFields,
     total: RowFields,
+    total_measured: Option<RowFields>,
     neurons: ClassesInOrder,
     layers: Vec<RowFields>,
     complete: bool,
@@ -86,6 +87,7 @@ struct RowFields {
     neuron: Option<Option<String>>,
     reset: Option<Option<String>>,
     ops_per_update: Option<Option<u64>>,
+    priced_by: Option<String>,
     /// The figures by their names.
     figures: HashMap<&'static str, Option<Number>>,
 }
@@ -127,6 +129,7 @@ impl RowFields {
             "neuron" => self.neuron = Some(map.next_value()?),
             "reset" => self.reset = Some(map.next_value()?),
             "ops_per_update" => self.ops_per_update = Some(map.next_value()?),
+            "priced_by" => self.priced_by = map.next_value()?,
             _ => match Figure::all_in(ShownIn::Export).find(|figure| figure.name == key) {
                 Some(figure) if self.figures.insert(figure.name, number(figure, map)?).is_some() => {
                     return Err(A::Error::duplicate_field(figure.name));
@@ -175,6 +178,7 @@ impl RowFields {
             neuron: self.neuron.ok_or_else(|| missing("neuron"))?,
             reset: self.reset.ok_or_else(|| missing("reset"))?,
             ops_per_update: self.ops_per_update.ok_or_else(|| missing("ops_per_update"))?,
+            priced_by: self.priced_by,
         };
         Ok(ComparedRow { name: self.name.ok_or_else(|| missing("name"))?, kind: Some(kind), values })
     }
@@ -237,9 +241,11 @@ impl SummaryFile {
             self.neurons.0.into_iter().map(|(name, fields)| row(name, &fields, true)).collect();
         let layers = self.layers.into_iter().map(|layer| layer.into_layer(samples));
         let layers = layers.collect::<anyhow::Result<Vec<ComparedRow>>>()?;
-        let is_priced = layers.iter().any(ComparedRow::is_priced);
-        let total = row(self.run.name.clone(), &self.total, is_priced);
+        let total = row(self.run.name.clone(), &self.total, has_total(&layers));
         check("total", std::slice::from_ref(&total))?;
+        let with_measured =
+            self.total_measured.as_ref().map(|fields| row(self.run.name.clone(), fields, true));
+        check("total_measured", with_measured.as_slice())?;
         check("neuron", &neurons)?;
         check("layer", &layers)?;
         Ok(ComparedRun {
@@ -251,7 +257,7 @@ impl SummaryFile {
             waiting: self.account.waiting,
             set_aside: sentences(&self.problems, Severity::SetAside),
             notices: sentences(&self.problems, Severity::Notice),
-            rows: ComparedRows::new(total, neurons, layers).into(),
+            rows: ComparedRows::new(total, neurons, layers).with_total_measured(with_measured).into(),
         })
     }
 }

@@ -37,6 +37,16 @@ impl RowSums {
         }
     }
 
+    /// The total to show of a run where there is room for one, and whether it has measured prices, as
+    /// [`Summary::shown_total`](super::Summary::shown_total) has it.
+    pub fn shown_for_run(run: &Run) -> (Self, bool) {
+        let total = Self::for_run(run);
+        if !run.has_only_measured() {
+            return (total, false);
+        }
+        (Self { operations: Some(run.measured_operations()), ..total }, true)
+    }
+
     /// Adds the sums of another layer over the same samples. What has no price adds no operations.
     pub fn add(&mut self, layer: &Self) {
         if let Some(updates) = layer.updates {

@@ -14,6 +14,8 @@ use crate::run::problem_list::More;
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::LayerSums;
 use crate::run::{Run, Status};
+use crate::snapshot::{LayerPrice, Measurement};
+use crate::text::thousands;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -33,8 +35,12 @@ pub struct Summary {
     pub schema: &'static str,
     pub tool: Tool,
     pub run: RunFigures,
+    /// Without the layers whose price is measured: NeuroBench's figure, and what the user has priced.
     pub total: TotalFigures,
-    /// By the neuron's class, as NeuroBench adds them.
+    /// With these layers; `None` if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_measured: Option<TotalFigures>,
+    /// By the neuron's class, as NeuroBench adds them. Layers with a measured price are among them.
     #[serde(serialize_with = "as_map")]
     pub neurons: Vec<ClassFigures>,
     /// The manifest's layers in its order, then the others by the first batch that has them, then by name.
@@ -100,6 +106,9 @@ pub struct TotalFigures {
     pub unpriced_layers: usize,
     /// How far the effective operations per sample may still move; `None` for fewer than two batches.
     pub uncertainty: Option<Uncertainty>,
+    /// Whether the layers are among them whose price is measured.
+    #[serde(skip)]
+    pub has_measured: bool,
 }
 
 /// The sums over the layers of one neuron class.
@@ -113,6 +122,24 @@ pub struct ClassFigures {
     pub sums: RowSums,
     /// The number of its layers.
     pub layers: usize,
+    /// How many of them have a measured price.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub measured_layers: usize,
+}
+
+impl ClassFigures {
+    /// Whether its layers have measured prices, in a word; empty if none has.
+    pub fn measured_word(&self) -> &'static str {
+        match self.measured_layers {
+            0 => "",
+            measured if measured == self.layers => PricedBy::Measured.name(),
+            _ => "partly measured",
+        }
+    }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A layer and its sums.
@@ -129,8 +156,12 @@ pub struct LayerFigures {
     pub shape: Option<Vec<u64>>,
     /// Operations of one update.
     pub ops_per_update: Option<u64>,
-    /// `neurobench` or `user`.
-    pub priced_by: Option<&'static str>,
+    /// Where the price comes from.
+    pub priced_by: Option<PricedBy>,
+    /// How the price was measured, if it was.
+    pub measurement: Option<Measurement>,
+    /// Why there is no price, if the manifest says so.
+    pub unpriced: Option<String>,
     pub sums: RowSums,
     /// Membrane updates of each time step; empty before any was counted, and without the steps that
     /// [`LayerCount::updates_by_step`](crate::count::LayerCount::updates_by_step) leaves out.
@@ -146,12 +177,36 @@ impl Serialize for LayerFigures {
         map.serialize_entry("shape", &self.shape)?;
         map.serialize_entry("ops_per_update", &self.ops_per_update)?;
         map.serialize_entry("priced_by", &self.priced_by)?;
+        if let Some(measurement) = &self.measurement {
+            map.serialize_entry("measured", &MeasuredFields::from(measurement))?;
+        }
+        if let Some(why) = &self.unpriced {
+            map.serialize_entry("unpriced", why)?;
+        }
         self.sums.serialize_figures(&[Basis::Updates], &mut map)?;
         if !self.updates_by_step.is_empty() {
             map.serialize_entry("updates_by_step", &self.updates_by_step)?;
         }
         self.sums.serialize_figures(&[Basis::Operations, Basis::Energy, Basis::Neurons], &mut map)?;
         map.end()
+    }
+}
+
+/// How a price was measured, as JSON has it.
+#[derive(Debug, Serialize)]
+pub struct MeasuredFields<'a> {
+    pub operations: Vec<&'a str>,
+    versions: Option<&'a str>,
+    mode: Option<&'a str>,
+}
+
+impl<'a> From<&'a Measurement> for MeasuredFields<'a> {
+    fn from(measurement: &'a Measurement) -> Self {
+        Self {
+            operations: measurement.operations().collect(),
+            versions: measurement.versions.as_deref(),
+            mode: measurement.mode.as_deref(),
+        }
     }
 }
 
@@ -219,14 +274,15 @@ impl Summary {
     }
 
     fn around(layers: Vec<LayerFigures>, run: &Run, now: SystemTime) -> Self {
-        let total = total(&layers, run);
+        let (total, total_measured) = totals(&layers, run);
         let neurobench = NeuroBenchFigures::from_total(&total.sums);
         Self {
             schema: SCHEMA,
             tool: Tool::this(),
             run: run_figures(run, now),
-            agreement: agreement(run, &neurobench, &total),
+            agreement: agreement(run, &neurobench, unknown_to_neurobench(&layers)),
             total,
+            total_measured,
             neurons: classes(&layers),
             layers,
             ranks: RankFigures::all(run, now),
@@ -247,6 +303,22 @@ impl Summary {
             Status::Stalled(_) => "stalled",
             Status::Stopped => "stopped",
             Status::Finished => "finished",
+        }
+    }
+
+    /// The total over all layers with a price, measured or not.
+    pub fn total_of_all(&self) -> &TotalFigures {
+        self.total_measured.as_ref().unwrap_or(&self.total)
+    }
+
+    /// The total to show where there is room for one, and whether it has measured prices: it has them if no layer has
+    /// another price, so that the total without them says nothing.
+    pub fn shown_total(&self) -> (&TotalFigures, bool) {
+        let has_other =
+            || self.layers.iter().any(|layer| layer.ops_per_update.is_some() && !layer.is_measured());
+        match &self.total_measured {
+            Some(measured) if !has_other() => (measured, true),
+            _ => (&self.total, false),
         }
     }
 
@@ -279,7 +351,8 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
     let mut shown = vec![false; seen.len()];
     let mut figures = Vec::new();
     for entry in run.manifest().iter().flat_map(|manifest| manifest.layers.iter()) {
-        let mut layer = LayerFigures::new(&entry.name, Some(&entry.neuron), Some(&entry.reset), run);
+        let (neuron, reset) = (Some(entry.neuron.as_str()), Some(entry.reset.as_str()));
+        let mut layer = LayerFigures::new(&entry.name, neuron, reset, &entry.price, run);
         layer.shape.clone_from(&entry.shape);
         if let Some(&at) = index.get(entry.name.as_str()) {
             shown[at] = true;
@@ -297,7 +370,7 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
     others.sort_by_key(|(_, sums)| (sums.first_batch, &sums.name));
     for (at, sums) in others {
         let (neuron, reset) = run.neuron_and_reset(&sums.name);
-        let mut layer = LayerFigures::new(&sums.name, neuron, reset, run);
+        let mut layer = LayerFigures::new(&sums.name, neuron, reset, &LayerPrice::Unknown, run);
         layer.index = Some(at);
         layer.set_sums(sums, samples);
         figures.push(layer);
@@ -307,8 +380,10 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
 
 impl LayerFigures {
     /// A layer with nothing counted yet.
-    fn new(name: &str, neuron: Option<&str>, reset: Option<&str>, run: &Run) -> Self {
-        let cost = run.cost(neuron, reset);
+    fn new(name: &str, neuron: Option<&str>, reset: Option<&str>, recorded: &LayerPrice, run: &Run) -> Self {
+        let cost = run.settings().costs.of_layer(neuron, reset, recorded);
+        let priced_by = cost.map(|cost| cost.priced_by);
+        let measurement = recorded.recorded().and_then(|price| price.measurement.clone());
         Self {
             index: None,
             name: name.to_owned(),
@@ -316,10 +391,9 @@ impl LayerFigures {
             reset: reset.map(str::to_owned),
             shape: None,
             ops_per_update: cost.map(|cost| cost.ops_per_update),
-            priced_by: cost.map(|cost| match cost.priced_by {
-                PricedBy::NeuroBench => "neurobench",
-                PricedBy::User => "user",
-            }),
+            priced_by,
+            measurement: measurement.filter(|_| priced_by == Some(PricedBy::Measured)),
+            unpriced: recorded.why_unpriced().filter(|_| cost.is_none()),
             sums: RowSums {
                 samples: run.tally().samples(),
                 updates: Some(Updates::default()),
@@ -342,7 +416,22 @@ impl LayerFigures {
     }
 }
 
-fn total(layers: &[LayerFigures], run: &Run) -> TotalFigures {
+impl LayerFigures {
+    /// Whether its price is measured, so that it is not in NeuroBench's total.
+    pub fn is_measured(&self) -> bool {
+        self.priced_by == Some(PricedBy::Measured)
+    }
+
+    /// The operations of an update as a cell of a table has them: `6`, or `6 m` if they are measured. `None` without a
+    /// price.
+    pub fn cost_text(&self) -> Option<String> {
+        let mark = if self.is_measured() { " m" } else { "" };
+        self.ops_per_update.map(|ops| format!("{}{mark}", thousands(ops.into())))
+    }
+}
+
+/// The total, and that with the layers whose price is measured, if there are any.
+fn totals(layers: &[LayerFigures], run: &Run) -> (TotalFigures, Option<TotalFigures>) {
     let mut sums = RowSums {
         samples: run.tally().samples(),
         updates: Some(Updates::default()),
@@ -350,12 +439,30 @@ fn total(layers: &[LayerFigures], run: &Run) -> TotalFigures {
         energy_per_op: run.settings().costs.energy_per_op(),
         neurons: (!layers.is_empty()).then(NeuronCounts::default),
     };
-    layers.iter().for_each(|layer| sums.add(&layer.sums));
+    let mut measured = Operations::default();
+    for layer in layers {
+        let operations = layer.sums.operations.filter(|_| !layer.is_measured());
+        sums.add(&RowSums { operations, ..layer.sums });
+        measured += layer.sums.operations.filter(|_| layer.is_measured()).unwrap_or_default();
+    }
     let unpriced_layers = layers.iter().filter(|layer| layer.ops_per_update.is_none()).count();
-    TotalFigures { sums, unpriced_layers, uncertainty: uncertainty(run) }
+    let points = run.history().points().iter();
+    let units = points.map(|point| (point.operations.effective, point.sums.samples));
+    let total =
+        TotalFigures { sums, unpriced_layers, uncertainty: uncertainty(run, units), has_measured: false };
+    let total_measured = layers.iter().any(LayerFigures::is_measured).then(|| {
+        let mut all = sums;
+        all.add(&RowSums { updates: None, operations: Some(measured), ..sums });
+        let units = run.units_with_measured();
+        let uncertainty = units.and_then(|units| uncertainty(run, units.into_iter()));
+        TotalFigures { sums: all, unpriced_layers, uncertainty, has_measured: true }
+    });
+    (total, total_measured)
 }
 
-fn uncertainty(run: &Run) -> Option<Uncertainty> {
+/// How far the effective operations per sample may still move, from the effective operations and the samples of the
+/// batches or groups of them.
+fn uncertainty(run: &Run, units: impl Iterator<Item = (u128, u128)>) -> Option<Uncertainty> {
     let of =
         |part: f64, whole: Option<u64>| whole.filter(|&whole| whole > 0).map(|whole| part / whole as f64);
     let fraction = if run.is_complete() {
@@ -364,10 +471,14 @@ fn uncertainty(run: &Run) -> Option<Uncertainty> {
         let by_samples = of(run.tally().samples() as f64, run.expected_samples());
         by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
     };
-    let points = run.history().points().iter();
     let units: Vec<(f64, f64)> =
-        points.map(|point| (point.operations.effective as f64, point.sums.samples as f64)).collect();
+        units.map(|(effective, samples)| (effective as f64, samples as f64)).collect();
     of_ratio(&units, fraction)
+}
+
+/// How many layers NeuroBench has no price for.
+fn unknown_to_neurobench(layers: &[LayerFigures]) -> usize {
+    layers.iter().filter(|layer| layer.priced_by != Some(PricedBy::NeuroBench)).count()
 }
 
 fn classes(layers: &[LayerFigures]) -> Vec<ClassFigures> {
@@ -380,10 +491,16 @@ fn classes(layers: &[LayerFigures]) -> Vec<ClassFigures> {
             Some(&place) => {
                 classes[place].sums.add(&layer.sums);
                 classes[place].layers += 1;
+                classes[place].measured_layers += usize::from(layer.is_measured());
             }
             None => {
                 places.insert(neuron, classes.len());
-                classes.push(ClassFigures { neuron: neuron.to_owned(), sums: layer.sums, layers: 1 });
+                classes.push(ClassFigures {
+                    neuron: neuron.to_owned(),
+                    sums: layer.sums,
+                    layers: 1,
+                    measured_layers: usize::from(layer.is_measured()),
+                });
             }
         }
     }
@@ -425,7 +542,7 @@ mod tests {
         let run = run();
         let layer = |at: usize| {
             let neuron = format!("n{}", at % (MANY - 1));
-            LayerFigures::new(&format!("l{at}"), Some(&neuron), None, &run)
+            LayerFigures::new(&format!("l{at}"), Some(&neuron), None, &LayerPrice::Unknown, &run)
         };
         let layers: Vec<LayerFigures> = (0..MANY).map(layer).collect();
         let summary = Summary::around(layers, &run, SystemTime::UNIX_EPOCH);

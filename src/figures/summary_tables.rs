@@ -4,7 +4,7 @@ use super::comparison_tables::against;
 use super::figure::{Figure, ShownIn};
 use super::row::RowSums;
 use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, ratio, safe};
-use super::{Agreement, ClassFigures, RankFigures, Summary};
+use super::{Agreement, ClassFigures, RankFigures, Summary, TotalFigures};
 use crate::run::Severity;
 use crate::run::ranks::RankState;
 use crate::text::{decimal, percent, span, thousands};
@@ -14,6 +14,9 @@ pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
     let mut parts =
         vec![heading(summary, style), "Operations per sample, by layer and by neuron:".to_owned()];
     parts.push(layers(summary, style));
+    if summary.total_measured.is_some() {
+        parts.push(MEASURED.to_owned());
+    }
     if summary.neurons.len() > 1 {
         parts.push(classes(summary, style));
     }
@@ -24,6 +27,10 @@ pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
     parts.extend(remarks(summary, style));
     parts.join("\n\n") + "\n"
 }
+
+/// What the mark of measured prices means.
+const MEASURED: &str =
+    "m: the recorder measured the price; only the total with measured prices has these operations.";
 
 /// What stands below the figures: the baseline, the problems, the conditions that hold.
 fn remarks(summary: &Summary, style: TableStyle) -> Vec<String> {
@@ -79,35 +86,44 @@ fn headings<'a>(before: &[&'a str], figures: &[&'static Figure], behind: &[&'a s
 
 fn layers(summary: &Summary, style: TableStyle) -> String {
     let total = &summary.total.sums;
-    let whole = total.effective().unwrap_or_default();
+    let measured = summary.total_measured.as_ref().map(|measured| &measured.sums);
+    let whole = summary.total_of_all().sums.effective().unwrap_or_default();
     draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
-        let mut rows: Vec<Vec<String>> = Vec::with_capacity(summary.layers.len() + 1);
+        let mut rows: Vec<Vec<String>> = Vec::with_capacity(summary.layers.len() + 2);
         rows.extend(summary.layers.iter().map(|layer| {
             let known = |text: Option<&str>| text.map_or("?".into(), |text| name(text, style));
             let mut row = vec![
                 name(&layer.name, style),
                 known(layer.neuron.as_deref()),
                 known(layer.reset.as_deref()),
-                layer.ops_per_update.map_or("unpriced".into(), |ops| ops.to_string()),
+                layer.cost_text().unwrap_or_else(|| "unpriced".into()),
             ];
             row.extend(cells(figures, &layer.sums));
             row.push(ratio(layer.sums.share_of(whole)));
             row
         }));
-        let mut row = vec!["total".into(), String::new(), String::new(), String::new()];
-        row.extend(cells(figures, total));
-        row.push(ratio(total.share_of(whole)));
-        rows.push(row);
+        let totals = std::iter::once(("total", total)).chain(measured.map(|sums| ("with measured", sums)));
+        for (name, total) in totals {
+            let mut row = vec![name.into(), String::new(), String::new(), String::new()];
+            row.extend(cells(figures, total));
+            row.push(ratio(total.share_of(whole)));
+            rows.push(row);
+        }
         draw(headings(&["layer", "neuron", "reset", "cost"], figures, &["share"]), 3, rows, style)
     })
 }
 
 fn classes(summary: &Summary, style: TableStyle) -> String {
-    let total = &summary.total.sums;
+    let total = &summary.total_of_all().sums;
     let whole = total.effective().unwrap_or_default();
     draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
         let row = |class: &ClassFigures| {
-            let mut row = vec![name(&class.neuron, style), class.layers.to_string()];
+            let layers = match (class.measured_layers, class.layers) {
+                (0, layers) => layers.to_string(),
+                (measured, layers) if measured == layers => format!("{layers} m"),
+                (measured, layers) => format!("{layers}, {measured} m"),
+            };
+            let mut row = vec![name(&class.neuron, style), layers];
             row.extend(cells(figures, &class.sums));
             row.push(ratio(class.sums.share_of(whole)));
             row
@@ -119,16 +135,19 @@ fn classes(summary: &Summary, style: TableStyle) -> String {
 
 /// One table with a row for each run, then what stands below the figures of each.
 pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
-    let totals = summaries.iter().map(|summary| &summary.total.sums);
+    let totals = summaries.iter().map(|summary| &summary.shown_total().0.sums);
+    let are_measured = summaries.iter().any(|summary| summary.shown_total().1);
     let table = draw_figures(Figure::applying_in(ShownIn::Tables, totals), style, |figures| {
         let row = |summary: &Summary| {
+            let (total, is_measured) = summary.shown_total();
+            let mark = if is_measured { " (m)" } else { "" };
             let mut row = vec![
-                name(&summary.run.name, style),
+                name(&summary.run.name, style) + mark,
                 summary.run.status.to_owned(),
                 if summary.complete { "yes" } else { "NO" }.to_owned(),
                 thousands(summary.run.samples),
             ];
-            row.extend(cells(figures, &summary.total.sums));
+            row.extend(cells(figures, &total.sums));
             row
         };
         let rows = summaries.iter().map(row).collect();
@@ -137,6 +156,7 @@ pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
     let title =
         if style == TableStyle::Markdown { "# Runs" } else { "neurotop · runs, operations per sample" };
     let mut parts = vec![title.to_owned(), table];
+    parts.extend(are_measured.then(|| "m: all its prices were measured by the recorder.".to_owned()));
     for summary in summaries {
         let remarks = remarks(summary, style);
         if !remarks.is_empty() {
@@ -160,11 +180,14 @@ fn ranks(summary: &Summary, style: TableStyle) -> String {
         listed.truncate(MOST_RANKS);
     }
     let total = &summary.total.sums;
-    let table = draw_figures(Figure::applying_in(ShownIn::RankTables, [total]), style, |figures| {
+    let mut table = draw_figures(Figure::applying_in(ShownIn::RankTables, [total]), style, |figures| {
         let rows = listed.iter().map(|rank| rank_row(rank, figures)).collect();
         let head = ["rank", "state", "batches", "behind", "waiting", "set aside", "samples"];
         draw(headings(&head, figures, &["share"]), 2, rows, style)
     });
+    if summary.total_measured.is_some() {
+        table += "\n\nThe operations of the ranks are those with measured prices.";
+    }
     match left_out {
         0 => table,
         _ => format!(
@@ -188,7 +211,7 @@ fn rank_row(rank: &RankFigures, figures: &[&'static Figure]) -> Vec<String> {
         thousands(rank.set_aside.into()),
         thousands(rank.sums.samples),
     ];
-    row.extend(cells(figures, &rank.sums));
+    row.extend(cells(figures, rank.all_sums()));
     row.push(ratio(rank.share));
     row
 }
@@ -200,7 +223,7 @@ fn totals(summary: &Summary, style: TableStyle) -> String {
         format!(
             "Effective Neuron Ops  {:?} per sample{}",
             ours.neuron_operations.effective,
-            still_moving(summary)
+            still_moving(&summary.total)
         ),
         format!("Neuron Dense Ops      {:?} per sample", ours.neuron_operations.dense),
         format!("Membrane Updates      {:?} per sample", ours.membrane_updates),
@@ -212,6 +235,7 @@ fn totals(summary: &Summary, style: TableStyle) -> String {
             Some(format!("{:<20}  {}", figure.label, figure.number(sums)?.every_digit()))
         }),
     );
+    lines.extend(summary.total_measured.iter().flat_map(with_measured));
     lines.extend(match &summary.agreement {
         Agreement::Unknown => vec![],
         Agreement::Pending => vec!["NeuroBench's own results wait for the last batches.".to_owned()],
@@ -228,9 +252,19 @@ fn totals(summary: &Summary, style: TableStyle) -> String {
     }
 }
 
+/// The figures of the total with the layers whose price is measured, which NeuroBench does not have.
+fn with_measured(total: &TotalFigures) -> [String; 2] {
+    let [effective, dense] =
+        [total.sums.effective_per_sample(), total.sums.dense_per_sample()].map(Option::unwrap_or_default);
+    [
+        format!("With measured prices  {effective:?} effective per sample{}", still_moving(total)),
+        format!("                      {dense:?} dense per sample"),
+    ]
+}
+
 /// How far the figure may still move, unless it is final.
-fn still_moving(summary: &Summary) -> String {
-    let moving = summary.total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0);
+fn still_moving(total: &TotalFigures) -> String {
+    let moving = total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0);
     moving.map_or(String::new(), |uncertainty| {
         let within = uncertainty
             .relative
@@ -243,8 +277,13 @@ fn notes(summary: &Summary, style: TableStyle) -> String {
     let unpriced = summary.layers.iter().filter(|layer| layer.ops_per_update.is_none()).map(|layer| {
         let of = match (&layer.neuron, &layer.reset) {
             (Some(neuron), Some(reset)) => {
+                let recorder = layer
+                    .unpriced
+                    .as_ref()
+                    .map_or(String::new(), |why| format!(", nor has the recorder ({why})"));
                 format!(
-                    "NeuroBench has no cost for {neuron}:{reset}; give one with --cost {neuron}:{reset}=OPS"
+                    "NeuroBench has no cost for {neuron}:{reset}{recorder}; give one with --cost \
+                     {neuron}:{reset}=OPS"
                 )
             }
             _ => "its neuron or reset mechanism is unknown; give them with --neuron and --reset".to_owned(),

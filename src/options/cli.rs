@@ -31,6 +31,7 @@ Examples:
   neurotop summary runs/exp1 --shard 3/16 -o part3.json
   neurotop merge part*.json                       one run, counted by several processes
   neurotop doctor runs/exp1                       what is there, and what is wrong with it
+  neurotop explain runs/exp1 lif1                 where the operations of a layer come from
   neurotop config                                 the configuration file: every option, the keys
 
 Exit codes:
@@ -48,6 +49,7 @@ Conditions of --fail-if are SUBJECT<BOUND, with <, <=, >, >=, == or !=. The subj
   vs-baseline         the relative change of effective_ops_per_sample
   layer:NAME.…        any of these, of one layer
   neuron:CLASS.…      any of these, of one neuron class
+  total_measured.…    any of these, in total with the layers whose price is measured
 A figure without a value also fails. FIGURE is one of";
 
 /// How conditions are written, and the figures that they can be about.
@@ -80,6 +82,10 @@ Exit codes:
   0  nothing is wrong
   1  there is no run, or standard output could not be written
   3  something is wrong; each file is named, but of many with the same fault only the first (--format json: all)";
+
+const EXPLAIN: &str = "\
+The run comes first, as in every other command, so that a shell can complete it and one layer after the other can be
+typed behind it. A price comes from NeuroBench's table or else --cost, cost= of the recorder, or its measurement.";
 
 /// Watches the neuron operations of a running spiking-network benchmark.
 ///
@@ -207,6 +213,20 @@ pub enum Command {
         #[command(flatten)]
         options: CommandLine,
     },
+    /// Say where the operations of a layer come from: its price, operation by operation, and its updates
+    #[command(after_help = EXPLAIN)]
+    Explain {
+        /// The run's directory or URL (s3://bucket/run)
+        #[arg(value_parser = location())]
+        dir: PathBuf,
+        /// The layer: its name, or the last parts of it [default: the prices of all layers]
+        layer: Option<String>,
+        /// The format on standard output
+        #[arg(id = "explain-format", long = "format", value_name = "FORMAT", value_enum, default_value_t)]
+        format: ExplainFormat,
+        #[command(flatten)]
+        options: CommandLine,
+    },
     /// Print the default configuration file, with every option in it, or check one
     #[command(after_help = CONFIG)]
     Config {
@@ -238,6 +258,16 @@ pub enum DoctorFormat {
     #[default]
     Text,
     /// Everything (neurotop.doctor/1)
+    Json,
+}
+
+/// The formats of `explain`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// Everything (neurotop.explanation/1)
     Json,
 }
 
@@ -306,6 +336,7 @@ mod tests {
                 | Self::Merge { options, .. }
                 | Self::Compare { options, .. }
                 | Self::Demo { options }
+                | Self::Explain { options, .. }
                 | Self::Doctor { options, .. } => Some(options),
                 _ => None,
             }

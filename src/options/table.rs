@@ -32,11 +32,11 @@ use std::time::Duration;
 /// The subcommands that show a dashboard.
 const DASHBOARD: &[&str] = &["watch", "demo"];
 /// Those that count runs of the user.
-const COUNTING: &[&str] = &["watch", "summary", "compare"];
+const COUNTING: &[&str] = &["watch", "summary", "compare", "explain"];
 /// Those that count them or merge what was counted of them.
 const FIGURES: &[&str] = &["watch", "summary", "merge", "compare"];
 /// Those that need to know what a layer is.
-const LAYERS: &[&str] = &["watch", "summary", "compare", "doctor"];
+const LAYERS: &[&str] = &["watch", "summary", "compare", "doctor", "explain"];
 const PUBLISHING: &[&str] = &["watch", "summary", "demo"];
 
 declare_options! {
@@ -179,7 +179,7 @@ declare_options! {
 
     /// Show ASCII only
     "ascii" ascii: Option<bool> = BoolValueParser::new(), {
-        kind: Switch, commands: &["watch", "summary", "merge", "compare", "demo", "doctor"],
+        kind: Switch, commands: &["watch", "summary", "merge", "compare", "demo", "doctor", "explain"],
         default_in_words: "where the locale is not UTF-8, and on the console of Linux",
         opposite: "Show Unicode, whatever the configuration and the locale say",
     }

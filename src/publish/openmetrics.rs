@@ -4,7 +4,7 @@
 //! smaller. Integers have all their digits, so that a reader that needs a 64-bit float rounds once.
 
 use super::names::Names;
-use crate::figures::{Figure, LayerFigures, ShownIn, Summary};
+use crate::figures::{Basis, Figure, LayerFigures, RowSums, ShownIn, Summary};
 use crate::run::Severity;
 use std::fmt::{Display, Write};
 use std::sync::Arc;
@@ -89,7 +89,30 @@ fn write_runs(text: &mut Text, runs: &[RunState]) {
             }
         }
     }
+    write_totals_measured(text, runs);
     write_states(text, runs);
+}
+
+/// The totals with the layers whose price is measured, of the runs that have some.
+fn write_totals_measured(text: &mut Text, runs: &[RunState]) {
+    let measured = |run: &RunState| run.summary.total_measured.as_ref().map(|total| total.sums);
+    let totals: Vec<(&RunState, RowSums)> =
+        runs.iter().filter_map(|run| Some((run, measured(run)?))).collect();
+    if totals.is_empty() {
+        return;
+    }
+    let needs_price = |figure: &&&Figure| figure.basis != Basis::Updates;
+    let figures = Figure::applying_in(ShownIn::RunMetrics, totals.iter().map(|(_, sums)| sums));
+    for figure in figures.iter().filter(needs_price) {
+        let name = format!("neurotop_total_measured_{}", figure.metric);
+        let help = format!("With the layers whose price is measured: {}", figure.help);
+        text.family(&name, figure.unit.metric_suffix(), &help);
+        for (run, sums) in &totals {
+            if let Some(number) = figure.number(sums) {
+                text.sample(&name, &[("run", &run.label)], number.every_digit());
+            }
+        }
+    }
 }
 
 /// Batches, problems and status, each by a label of its own.
@@ -149,11 +172,10 @@ fn write_layers(text: &mut Text, runs: &[RunState]) {
             let Some(number) = figure.number(&layer.figures.sums) else { continue };
             let neuron = layer.figures.neuron.as_deref().unwrap_or("");
             let neuron: String = neuron.chars().take(120).collect();
-            text.sample(
-                name,
-                &[("run", layer.run), ("layer", &layer.layer), ("neuron", &neuron)],
-                number.every_digit(),
-            );
+            let mut labels = vec![("run", layer.run), ("layer", &*layer.layer), ("neuron", &*neuron)];
+            // It keeps a sum over layers from adding up measured prices and others without notice.
+            labels.extend(layer.figures.is_measured().then_some(("priced_by", "measured")));
+            text.sample(name, &labels, number.every_digit());
         }
     }
     let all: usize = runs.iter().map(|run| run.summary.layers.len()).sum();

@@ -191,9 +191,8 @@ impl StartedPoints {
         }
         self.structure = Some(run.structure());
         let layers = sums.iter().enumerate().map(|(number, sums)| {
-            let (neuron, reset) = run.neuron_and_reset(&sums.name);
             let tag = self.tags.name_for(number, &printable(&sums.name)).to_owned();
-            TaggedLayer { tag, price: run.cost(neuron, reset).map(|cost| cost.ops_per_update) }
+            TaggedLayer { tag, cost: run.layer_cost(&sums.name) }
         });
         self.layers = layers.collect();
     }

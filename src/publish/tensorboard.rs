@@ -3,6 +3,7 @@
 use super::event::{Event, Value};
 use crate::figures::{Figure, RowSums, ShownIn};
 use crate::run::energy::EnergyPerOp;
+use crate::run::prices::Cost;
 use crate::run::sums::{Operations, Updates};
 use crate::text::shown;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -30,8 +31,8 @@ const POINTS: usize = 2048;
 pub(super) struct TaggedLayer {
     /// Its name in tags.
     pub(super) tag: String,
-    /// Operations of an update, where it has a price.
-    pub(super) price: Option<u64>,
+    /// The cost of an update, where it has a price.
+    pub(super) cost: Option<Cost>,
 }
 
 /// The sums of a run over its first batches.
@@ -57,10 +58,10 @@ pub(super) struct ScalarPoint {
 
 impl ScalarPoint {
     /// The most values of a point with so many layers: each figure twice, since the start and since the point before,
-    /// and the samples.
+    /// those of the total with the measured layers, too, and the samples.
     pub(super) fn values(layers: usize) -> usize {
         let count = |output| Figure::all_in(output).count();
-        2 * count(ShownIn::TotalPoints) + 1 + 2 * count(ShownIn::LayerPoints) * layers
+        4 * count(ShownIn::TotalPoints) + 1 + 2 * count(ShownIn::LayerPoints) * layers
     }
 }
 
@@ -292,13 +293,13 @@ fn values(point: &ScalarPoint, last: Option<&ScalarPoint>) -> Vec<Value> {
         energy_per_op: point.energy_per_op,
         neurons: None,
     };
-    let mut total = row(Updates::default(), Some(Operations::default()), point.samples);
-    let mut batch =
-        last.map(|(samples, _)| RowSums { samples: point.samples.saturating_sub(samples), ..total });
+    let nothing = row(Updates::default(), Some(Operations::default()), point.samples);
+    let mut total = PointTotals { total: nothing, with_measured: nothing };
+    let mut batch = last.map(|(samples, _)| total.over(point.samples.saturating_sub(samples)));
     for (at, (layer, &updates)) in point.layers.iter().zip(&point.updates).enumerate() {
-        let priced = |updates: Updates| layer.price.map(|price| updates.times(price));
-        let sums = row(updates, priced(updates), total.samples);
-        total.add(&sums);
+        let priced = |updates: Updates| layer.cost.map(|cost| updates.times(cost.ops_per_update));
+        let sums = row(updates, priced(updates), point.samples);
+        total.add(layer, &sums);
         push(&mut values, &format!("neurotop/layers/{}/", layer.tag), layer_output(layer), &sums);
         let (Some((_, last)), Some(batch)) = (last, &mut batch) else { continue };
         let before = last.get(at).copied().unwrap_or_default();
@@ -306,20 +307,55 @@ fn values(point: &ScalarPoint, last: Option<&ScalarPoint>) -> Vec<Value> {
             effective: updates.effective.saturating_sub(before.effective),
             dense: updates.dense.saturating_sub(before.dense),
         };
-        let sums = row(since, priced(since), batch.samples);
-        batch.add(&sums);
+        let sums = row(since, priced(since), batch.total.samples);
+        batch.add(layer, &sums);
         push(&mut values, &format!("neurotop/layers/{}/batch_", layer.tag), layer_output(layer), &sums);
     }
-    push(&mut values, "neurotop/total/", ShownIn::TotalPoints, &total);
+    let has_measured = point.layers.iter().any(TaggedLayer::is_measured);
+    total.push(&mut values, "", has_measured);
     values.push(Value::scalar("neurotop/total/samples".into(), point.samples as f64));
     if let Some(batch) = batch {
-        push(&mut values, "neurotop/total/batch_", ShownIn::TotalPoints, &batch);
+        batch.push(&mut values, "batch_", has_measured);
     }
     values
 }
 
+impl TaggedLayer {
+    fn is_measured(&self) -> bool {
+        self.cost.is_some_and(|cost| !cost.priced_by.is_in_total())
+    }
+}
+
+/// The totals of a point: NeuroBench's, and that with the layers whose price is measured.
+struct PointTotals {
+    total: RowSums,
+    with_measured: RowSums,
+}
+
+impl PointTotals {
+    /// The same over so many samples.
+    fn over(&self, samples: u128) -> Self {
+        let over = |sums| RowSums { samples, ..sums };
+        Self { total: over(self.total), with_measured: over(self.with_measured) }
+    }
+
+    fn add(&mut self, layer: &TaggedLayer, sums: &RowSums) {
+        self.with_measured.add(sums);
+        let operations = sums.operations.filter(|_| !layer.is_measured());
+        self.total.add(&RowSums { operations, ..*sums });
+    }
+
+    fn push(&self, values: &mut Vec<Value>, prefix: &str, has_measured: bool) {
+        push(values, &format!("neurotop/total/{prefix}"), ShownIn::TotalPoints, &self.total);
+        if has_measured {
+            let tag = format!("neurotop/total_measured/{prefix}");
+            push(values, &tag, ShownIn::TotalPoints, &self.with_measured);
+        }
+    }
+}
+
 fn layer_output(layer: &TaggedLayer) -> ShownIn {
-    if layer.price.is_some() { ShownIn::LayerPoints } else { ShownIn::UnpricedLayerPoints }
+    if layer.cost.is_some() { ShownIn::LayerPoints } else { ShownIn::UnpricedLayerPoints }
 }
 
 /// Pushes the figures of an output that have a value.
@@ -334,9 +370,35 @@ fn push(values: &mut Vec<Value>, prefix: &str, output: ShownIn, sums: &RowSums) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::prices::PricedBy;
+
+    #[test]
+    fn measured_layers_have_a_total_of_their_own() {
+        let mut point = point(None);
+        let cost = Some(Cost { ops_per_update: 6, priced_by: PricedBy::Measured });
+        point.layers = [point.layers[0].clone(), TaggedLayer { tag: "b".into(), cost }].into();
+        let all = values(&point, None);
+        for (tag, value) in [
+            ("layers/b/effective_ops_per_sample", 3.0),
+            ("total/effective_ops_per_sample", 18.0),
+            ("total/updates_per_sample", 5.0),
+            ("total_measured/effective_ops_per_sample", 21.0),
+            ("total_measured/dense_ops_per_sample", 30.0),
+            ("total_measured/updates_per_sample", 5.0),
+        ] {
+            assert!(all.contains(&Value::scalar(format!("neurotop/{tag}"), value)), "{tag}");
+        }
+        let both = values(&point, Some(&point));
+        assert!(both.iter().any(|value| *value
+            == Value::scalar("neurotop/total_measured/batch_effective_ops_per_sample".into(), 0.0)));
+        assert!(both.len() <= ScalarPoint::values(2));
+    }
 
     fn point(energy: Option<&str>) -> ScalarPoint {
-        let layer = |tag: &str, price| TaggedLayer { tag: tag.into(), price };
+        let layer = |tag: &str, price: Option<u64>| TaggedLayer {
+            tag: tag.into(),
+            cost: price.map(|ops_per_update| Cost { ops_per_update, priced_by: PricedBy::NeuroBench }),
+        };
         ScalarPoint {
             directory: "run".into(),
             layers: [layer("a", Some(4)), layer("b", None)].into(),

@@ -1,6 +1,8 @@
-//! The operations of one membrane update of a neuron.
+//! The operations of one membrane update of a layer: NeuroBench's, the user's, or those that the recorder has written
+//! into the manifest.
 
 use super::energy::EnergyPerOp;
+use crate::snapshot::{LayerPrice, MAX_COST};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,16 +21,36 @@ const NEUROBENCH: [(&str, &str, u64); 8] = [
     ("Alpha", "zero", 24),
 ];
 
-/// The highest cost that can be given, so that no sum of operations can overflow.
-const MAX_COST: u64 = 1_000_000_000;
-
-/// Where the cost of an update comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where the cost of an update comes from. Of several, the first counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PricedBy {
     /// NeuroBench's own table.
     NeuroBench,
     /// The user: `--cost` or the configuration file.
     User,
+    /// The user, by `cost=` of the recorder, which the manifest has.
+    Recorder,
+    /// The recorder, which has measured it.
+    Measured,
+}
+
+impl PricedBy {
+    /// Its name in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NeuroBench => "neurobench",
+            Self::User => "user",
+            Self::Recorder => "recorder",
+            Self::Measured => "measured",
+        }
+    }
+
+    /// Whether it is in the total that is compared with NeuroBench's own. Only what somebody has decided is; a
+    /// measurement has a total of its own.
+    pub fn is_in_total(self) -> bool {
+        self != Self::Measured
+    }
 }
 
 /// The cost of one membrane update.
@@ -157,6 +179,16 @@ impl Costs {
         })
     }
 
+    /// The cost of one update of a layer: that of its neuron and reset mechanism, else the one that its manifest has.
+    pub fn of_layer(&self, neuron: Option<&str>, reset: Option<&str>, recorded: &LayerPrice) -> Option<Cost> {
+        let known = neuron.zip(reset).and_then(|(neuron, reset)| self.cost(neuron, reset));
+        known.or_else(|| {
+            let price = recorded.recorded()?;
+            let priced_by = if price.measurement.is_some() { PricedBy::Measured } else { PricedBy::Recorder };
+            Some(Cost { ops_per_update: price.ops_per_update, priced_by })
+        })
+    }
+
     /// The cost of one update of a neuron with a reset mechanism; `None` without a price.
     pub fn cost(&self, neuron: &str, reset: &str) -> Option<Cost> {
         if let Some(ops_per_update) = neurobench_cost(neuron, reset) {
@@ -247,6 +279,7 @@ impl LayerDefaults {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::{Measurement, RecordedPrice};
 
     #[test]
     fn neurobench_prices_cannot_be_changed_and_others_can_be_added() {
@@ -304,6 +337,36 @@ mod tests {
         ] {
             assert_eq!(costs.meant(neuron, reset).as_deref(), meant, "{neuron}:{reset}");
         }
+    }
+
+    #[test]
+    fn neurobench_goes_before_the_user_and_both_go_before_the_recorder() {
+        let costs = Costs::with_rules(["RLeaky:zero=5".parse().expect("a rule")]);
+        let price = |measurement| RecordedPrice { ops_per_update: 7, measurement };
+        let given = LayerPrice::Recorded(vec![price(None)]);
+        let measured = LayerPrice::Recorded(vec![price(Some(Measurement::default()))]);
+        let differing = measured.clone().joined(LayerPrice::Recorded(vec![RecordedPrice {
+            ops_per_update: 8,
+            measurement: Some(Measurement::default()),
+        }]));
+        for (neuron, recorded, expected) in [
+            ("Leaky", &measured, Some((4, "neurobench"))),
+            ("Leaky", &given, Some((4, "neurobench"))),
+            ("RLeaky", &measured, Some((5, "user"))),
+            ("RLeaky", &given, Some((5, "user"))),
+            ("RLeaky", &differing, Some((5, "user"))),
+            ("LIFNode", &given, Some((7, "recorder"))),
+            ("LIFNode", &measured, Some((7, "measured"))),
+            ("LIFNode", &differing, None),
+            ("LIFNode", &LayerPrice::Unpriced("why".into()), None),
+            ("LIFNode", &LayerPrice::Wrong("why".into()), None),
+            ("LIFNode", &LayerPrice::Unknown, None),
+        ] {
+            let cost = costs.of_layer(Some(neuron), Some("zero"), recorded);
+            let found = cost.map(|cost| (cost.ops_per_update, cost.priced_by.name()));
+            assert_eq!(found, expected, "{neuron} {recorded:?}");
+        }
+        assert_eq!(costs.of_layer(None, None, &LayerPrice::Unknown), None);
     }
 
     #[test]

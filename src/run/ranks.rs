@@ -349,6 +349,12 @@ impl Ranks {
         official.filter(|official| !official.is_empty())
     }
 
+    /// The operations of each rank at these prices, by index in the tally; `None` where there are too many ranks and
+    /// layers to know them.
+    pub fn operations(&self, prices: &[u64]) -> impl Iterator<Item = Option<Operations>> {
+        self.ranks.values().map(|rank| rank.sums.updates.operations(prices))
+    }
+
     /// All ranks as they stand at `now`, the lowest first. `prices` are operations of an update, by index in the tally;
     /// a run that writes nothing is stalled after `stall_after`.
     pub fn statuses(

@@ -28,8 +28,12 @@ pub struct Point {
     /// The sums, with the updates of each layer by its index in the tally. Layers that were first seen later are
     /// absent, and all of them are where the point was made elsewhere.
     pub sums: Sums<LayerUpdates>,
-    /// The operations of all priced layers.
+    /// The operations of all layers in the total: those with a price, apart from measured ones.
     pub operations: Operations,
+    /// Of a point that was made elsewhere, the operations of the layers whose price is measured, where they are known.
+    /// They are never in a state file, since the points there have the sums of their layers.
+    #[serde(skip)]
+    pub measured: Option<Operations>,
 }
 
 /// The series, in the order of the batch numbers.
@@ -88,6 +92,22 @@ impl History {
         if point.sums.batches == 0 {
             self.points.remove(position);
         }
+    }
+
+    /// The samples of each point, and the effective operations of its layers, of those in the total and those whose price
+    /// is measured. `measured` are the prices of the latter by index in the tally, 0 for others. `None` where a point
+    /// has lost what it needs.
+    pub fn units_with_measured(&self, measured: &[u64]) -> Option<Vec<(u128, u128)>> {
+        let units = self.points.iter().map(|point| {
+            let effective = point.operations.effective + point.measured_operations(measured)?.effective;
+            Some((effective, point.sums.samples))
+        });
+        units.collect()
+    }
+
+    /// Forgets the operations of measured layers in points that were made elsewhere, since their prices do not agree.
+    pub fn forget_measured(&mut self) {
+        self.points.iter_mut().for_each(|point| Arc::make_mut(point).measured = None);
     }
 
     /// The points, in the order of the batch numbers.
@@ -176,7 +196,13 @@ pub fn are_in_place(points: &[impl Borrow<Point>], shift: u32) -> bool {
 impl Point {
     /// A point without batches, which begins at this number.
     pub fn at(number: u64) -> Self {
-        Self { first: number, last: number, sums: Sums::default(), operations: Operations::default() }
+        Self {
+            first: number,
+            last: number,
+            sums: Sums::default(),
+            operations: Operations::default(),
+            measured: None,
+        }
     }
 
     /// Adds a batch: `layers` and `prices` are by index in the tally.
@@ -214,6 +240,17 @@ impl Point {
         self.operations = layers.map(|(layer, updates)| priced(updates, prices, layer)).sum();
     }
 
+    /// The operations of the layers whose price is measured. `prices` are theirs by index in the tally, 0 for others.
+    /// `None` where the point has neither the sums of its layers nor these operations.
+    pub fn measured_operations(&self, prices: &[u64]) -> Option<Operations> {
+        if self.measured.is_some() || self.sums.updates.is_empty() {
+            return self.measured;
+        }
+        let layers = prices.iter().enumerate().filter(|&(_, &price)| price > 0);
+        let updates = |layer| self.sums.updates.get(layer).unwrap_or_default();
+        Some(layers.map(|(layer, &price)| updates(layer).times(price)).sum())
+    }
+
     /// Whether a file may hold this point over so many layers: no sum can overflow.
     pub fn is_sound(&self, layers: usize) -> bool {
         let Sums { samples, updates, .. } = &self.sums;
@@ -232,6 +269,14 @@ impl Point {
         self.sums.batches += next.sums.batches;
         self.sums.samples += next.sums.samples;
         self.operations += next.operations;
+        self.measured = match (self.measured, next.measured) {
+            _ if self.sums.batches == next.sums.batches => next.measured,
+            (Some(mut ours), Some(theirs)) => {
+                ours += theirs;
+                Some(ours)
+            }
+            _ => None,
+        };
         self.sums.updates.grow_to(next.sums.updates.len());
         next.sums
             .updates

@@ -15,7 +15,7 @@ use crate::run::state::{KnownManifest, Loss, Progress, path_bytes};
 use crate::run::sums::Operations;
 use crate::run::tally::{LayerPresence, LayerSums, Tally};
 use crate::run::throughput::Throughput;
-use crate::snapshot::{BatchId, BatchName, End, Manifest, SnapshotError, shown};
+use crate::snapshot::{BatchId, BatchName, End, LayerEntry, LayerPrice, Manifest, SnapshotError, shown};
 use crate::storage::Root;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU64;
@@ -141,6 +141,10 @@ pub struct Run {
     first: FirstBatches,
     /// Neurons and reset mechanisms without a price that may be misspelt.
     misspelt: Misspelt,
+    /// Prices in the manifest that cannot be used.
+    wrong_prices: Vec<Problem>,
+    /// Whether any layer of the manifest has a measured price that counts.
+    has_measured: bool,
     /// The losses and doubts, as problems.
     lost: Vec<Problem>,
     account: Account,
@@ -231,6 +235,8 @@ impl Run {
             remarks: BTreeMap::new(),
             first: FirstBatches::default(),
             misspelt: BTreeMap::new(),
+            wrong_prices: Vec::new(),
+            has_measured: false,
             lost: Vec::new(),
             account: Account::default(),
             refused: None,
@@ -395,6 +401,7 @@ impl Run {
         problems.extend(of_run.map(|why| set_aside("manifest.json".into(), why.to_string())));
         problems.extend(self.first.lacking.map(lacks_layers));
         problems.extend(self.misspelt.iter().map(|(named, meant)| misspelt(named, meant)));
+        problems.extend(self.wrong_prices.iter().cloned());
         problems
     }
 
@@ -468,6 +475,7 @@ impl Run {
         let layers = manifest.layers.iter().enumerate();
         self.declared = Arc::new(layers.map(|(at, layer)| (layer.name.clone(), at)).collect());
         self.manifest = Some(manifest);
+        self.note_recorded_prices();
         self.expect_ranks();
         self.reprice();
     }
@@ -531,7 +539,7 @@ impl Run {
         let (layers, order) = (self.sums.tally.layers().len(), self.sums.tally.order());
         let Self { sums, settings, manifest, declared, .. } = self;
         let price =
-            |layer: &LayerSums| price(settings, manifest.as_deref(), declared, &layer.name).unwrap_or(0);
+            |layer: &LayerSums| total_price(cost(settings, manifest.as_deref(), declared, &layer.name));
         sums.add(id, &count, price);
         if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
             self.newest = Some((number, name));
@@ -555,6 +563,17 @@ impl Run {
         self.structure += 1;
         self.sums.history.reprice(self.prices());
         self.note_misspelt();
+    }
+
+    /// Looks for measured prices in the manifest, and for those that cannot be used.
+    fn note_recorded_prices(&mut self) {
+        let layers = self.manifest().into_iter().flat_map(|manifest| manifest.layers.iter());
+        let problems =
+            layers.filter_map(|layer| price_problem(layer, self.layer_cost(&layer.name).is_some()));
+        self.wrong_prices = problems.take(MOST_MISSPELT).collect();
+        let mut layers = self.manifest().into_iter().flat_map(|manifest| manifest.layers.iter());
+        self.has_measured = layers
+            .any(|layer| self.layer_cost(&layer.name).is_some_and(|cost| !cost.priced_by.is_in_total()));
     }
 
     /// Looks for neurons and reset mechanisms that have no price and may be meant for some that have.
@@ -590,7 +609,8 @@ impl Run {
         let Some((neuron, reset)) = neuron.zip(reset).filter(|_| self.misspelt.len() < MOST_MISSPELT) else {
             return;
         };
-        if let Some(meant) = self.settings.costs.meant(neuron, reset) {
+        let has_price = self.recorded_price(layer).recorded().is_some();
+        if let Some(meant) = self.settings.costs.meant(neuron, reset).filter(|_| !has_price) {
             let key = (source, neuron.to_owned(), reset.to_owned());
             let layer = shown(layer).into_owned();
             // The first layer by name is given, whatever the order.
@@ -599,10 +619,46 @@ impl Run {
         }
     }
 
-    /// The operations of an update of each layer, by index in the tally; 0 where it has no price.
+    /// The operations of an update of each layer in the total, by index in the tally; 0 where it has no price, or one
+    /// that is measured.
     fn prices(&self) -> Vec<u64> {
-        let price = |name: &str| price(&self.settings, self.manifest(), &self.declared, name).unwrap_or(0);
-        self.sums.tally.layers().iter().map(|layer| price(&layer.name)).collect()
+        self.sums.tally.layers().iter().map(|layer| total_price(self.layer_cost(&layer.name))).collect()
+    }
+
+    /// The same of the layers whose price is measured; 0 for others.
+    pub fn measured_prices(&self) -> Vec<u64> {
+        let price = |layer: &Arc<LayerSums>| {
+            let cost = self.layer_cost(&layer.name).filter(|cost| !cost.priced_by.is_in_total());
+            cost.map_or(0, |cost| cost.ops_per_update)
+        };
+        self.sums.tally.layers().iter().map(price).collect()
+    }
+
+    /// Whether any layer of the manifest has a measured price.
+    pub fn has_measured(&self) -> bool {
+        self.has_measured
+    }
+
+    /// Whether the price of every layer that has one is measured, and there is such a layer.
+    pub fn has_only_measured(&self) -> bool {
+        let others = || self.sums.tally.layers().iter().map(|layer| self.layer_cost(&layer.name));
+        let declared = || self.manifest().into_iter().flat_map(|manifest| manifest.layers.iter());
+        let is_other = |cost: Option<Cost>| cost.is_some_and(|cost| cost.priced_by.is_in_total());
+        self.has_measured
+            && !others().any(is_other)
+            && !declared().any(|layer| is_other(self.layer_cost(&layer.name)))
+    }
+
+    /// The operations of the layers whose price is measured.
+    pub fn measured_operations(&self) -> Operations {
+        let layers = self.sums.tally.layers().iter().zip(self.measured_prices());
+        layers.map(|(layer, price)| layer.updates().times(price)).sum()
+    }
+
+    /// The effective operations of all layers with a price, measured or not, and the samples of the batches or groups of
+    /// them along the run. `None` if what was counted elsewhere does not say.
+    pub fn units_with_measured(&self) -> Option<Vec<(u128, u128)>> {
+        self.sums.history.units_with_measured(&self.measured_prices())
     }
 
     /// Updates what follows from the ranks, their ends and the manifest.
@@ -849,12 +905,17 @@ impl Run {
         neuron_and_reset(&self.settings, self.manifest(), &self.declared, layer)
     }
 
-    /// The cost of an update of a neuron with a reset mechanism.
-    pub fn cost(&self, neuron: Option<&str>, reset: Option<&str>) -> Option<Cost> {
-        self.settings.costs.cost(neuron?, reset?)
+    /// The cost of an update of a layer.
+    pub fn layer_cost(&self, layer: &str) -> Option<Cost> {
+        cost(&self.settings, self.manifest(), &self.declared, layer)
     }
 
-    /// The operations of all priced layers.
+    /// What the manifest says of the price of a layer.
+    pub fn recorded_price(&self, layer: &str) -> &LayerPrice {
+        recorded_price(self.manifest(), &self.declared, layer)
+    }
+
+    /// The operations of all layers in the total: those with a price, apart from measured ones.
     pub fn operations(&self) -> Operations {
         self.sums.operations()
     }
@@ -995,18 +1056,50 @@ fn neuron_and_reset<'a>(
     }
 }
 
-/// The operations of an update of a layer, where it has a price.
-fn price(
+/// What the manifest says of the price of a layer.
+fn recorded_price<'a>(
+    manifest: Option<&'a Manifest>,
+    declared: &HashMap<String, usize>,
+    layer: &str,
+) -> &'a LayerPrice {
+    let entry = declared.get(layer).zip(manifest).and_then(|(&at, manifest)| manifest.layers.get(at));
+    entry.map_or(&LayerPrice::Unknown, |entry| &entry.price)
+}
+
+/// The cost of an update of a layer, where it has a price.
+fn cost(
     settings: &Settings,
     manifest: Option<&Manifest>,
     declared: &HashMap<String, usize>,
     layer: &str,
-) -> Option<u64> {
+) -> Option<Cost> {
     let (neuron, reset) = neuron_and_reset(settings, manifest, declared, layer);
-    Some(settings.costs.cost(neuron?, reset?)?.ops_per_update)
+    settings.costs.of_layer(neuron, reset, recorded_price(manifest, declared, layer))
 }
 
-/// The most misspelt names that are reported: one manifest may have a hundred thousand.
+/// The operations of an update as they are in the total; 0 where they are not.
+fn total_price(cost: Option<Cost>) -> u64 {
+    cost.filter(|cost| cost.priced_by.is_in_total()).map_or(0, |cost| cost.ops_per_update)
+}
+
+/// The problem of a layer whose manifest has a price that cannot be used.
+fn price_problem(layer: &LayerEntry, has_price: bool) -> Option<Problem> {
+    let is_problem = match &layer.price {
+        LayerPrice::Wrong(_) => true,
+        LayerPrice::Recorded(prices) => prices.len() > 1 && !has_price,
+        LayerPrice::Unknown | LayerPrice::Unpriced(_) => false,
+    };
+    let why = layer.price.why_unpriced().filter(|_| is_problem)?;
+    let left_out = if has_price { "it is not used" } else { "the layer is left out of the operations" };
+    let (name, neuron, reset) = (shown(&layer.name), shown(&layer.neuron), shown(&layer.reset));
+    let reason = format!(
+        "layer {name:?}: {why}: {left_out}; record all of the run in one mode and with one version, or price it with \
+         --cost {neuron}:{reset}=OPS"
+    );
+    Some(Problem { path: "manifest.json".into(), reason, severity: Severity::Notice })
+}
+
+/// The most misspelt names and wrong prices that are reported: one manifest may have a hundred thousand.
 const MOST_MISSPELT: usize = 20;
 
 /// Neurons and reset mechanisms without a price, by where they are given: the first layer that has them, and what they

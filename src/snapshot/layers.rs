@@ -18,7 +18,7 @@ pub struct Layers {
 }
 
 impl Layers {
-    fn new(entries: Vec<LayerEntry>) -> Self {
+    pub(super) fn new(entries: Vec<LayerEntry>) -> Self {
         let mut by_name: Vec<usize> = (0..entries.len()).collect();
         by_name.sort_unstable_by_key(|&place| (entries[place].name.as_str(), place));
         Self { entries, by_name }
@@ -67,6 +67,7 @@ impl<'de> Deserialize<'de> for Layers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::LayerPrice;
 
     #[test]
     fn layers_are_found_by_their_names() {
@@ -75,6 +76,7 @@ mod tests {
             neuron: "Leaky".to_owned(),
             reset: "zero".to_owned(),
             shape: None,
+            price: LayerPrice::Unknown,
         };
         let layers = Layers::new(["c", "a", "b", "b", "a"].map(entry).to_vec());
         assert_eq!((layers.place("c"), layers.place("d"), layers.len()), (Some(0), None, 5));

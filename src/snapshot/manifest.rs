@@ -3,11 +3,12 @@
 use super::bounded::{at_most, quoted, shown, warnings};
 use super::document::utf8;
 use super::hints::{NAMED, are_alike};
+use super::loose::LooseValue;
 use super::npy::MAX_AXES;
+use super::price::{LayerPrice, MAX_PRICES, PriceFields};
 use super::{Layers, SnapshotError};
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::Deserializer;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 const VERSION: u64 = 1;
 
@@ -46,6 +47,7 @@ pub struct Manifest {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "LayerFields", into = "LayerFields")]
 pub struct LayerEntry {
     /// The qualified name of the module.
     pub name: String,
@@ -54,8 +56,67 @@ pub struct LayerEntry {
     /// The reset mechanism: `subtract`, `zero` or `none`.
     pub reset: String,
     /// The shape of one sample's neurons; if absent, it is not checked.
-    #[serde(default, deserialize_with = "neurons")]
     pub shape: Option<Vec<u64>>,
+    /// What the recorder knows of the price of an update.
+    pub price: LayerPrice,
+}
+
+/// A layer as it is in the file.
+#[derive(Serialize, Deserialize)]
+struct LayerFields {
+    name: String,
+    neuron: String,
+    reset: String,
+    #[serde(default, deserialize_with = "neurons")]
+    shape: Option<Vec<u64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ops_per_update: Option<LooseValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    priced_by: Option<LooseValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operations: Option<LooseValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    versions: Option<LooseValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mode: Option<LooseValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unpriced: Option<LooseValue>,
+    /// Only in the part of a shard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "prices")]
+    differing_prices: Vec<PriceFields>,
+    /// Only in the part of a shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wrong_price: Option<LooseValue>,
+}
+
+impl From<LayerFields> for LayerEntry {
+    fn from(fields: LayerFields) -> Self {
+        let LayerFields { name, neuron, reset, shape, ops_per_update, priced_by, operations, .. } = fields;
+        let LayerFields { versions, mode, unpriced, differing_prices, wrong_price, .. } = fields;
+        let price = PriceFields { ops_per_update, priced_by, operations, versions, mode, unpriced };
+        Self { name, neuron, reset, shape, price: price.read(differing_prices, wrong_price) }
+    }
+}
+
+impl From<LayerEntry> for LayerFields {
+    fn from(LayerEntry { name, neuron, reset, shape, price }: LayerEntry) -> Self {
+        let (fields, differing_prices, wrong_price) = PriceFields::written(&price);
+        let PriceFields { ops_per_update, priced_by, operations, versions, mode, unpriced } = fields;
+        Self {
+            name,
+            neuron,
+            reset,
+            shape,
+            ops_per_update,
+            priced_by,
+            operations,
+            versions,
+            mode,
+            unpriced,
+            differing_prices,
+            wrong_price,
+        }
+    }
 }
 
 /// A layer in a batch: its name and the shape of one sample's neurons.
@@ -126,65 +187,17 @@ pub enum ManifestError {
 #[derive(Deserialize)]
 struct ManifestHead {
     format: Option<String>,
-    version: Option<ManifestVersion>,
-}
-
-/// The version of a document: a number, or the type of something else in its place.
-enum ManifestVersion {
-    Of(u64),
-    Not(&'static str),
-}
-
-impl<'de> Deserialize<'de> for ManifestVersion {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyVersion)
-    }
-}
-
-/// Skips something else in the place of a version. Keeping a list of 30 MiB would take gigabytes.
-struct AnyVersion;
-
-impl<'de> Visitor<'de> for AnyVersion {
-    type Value = ManifestVersion;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a version")
-    }
-
-    fn visit_u64<E: Error>(self, version: u64) -> Result<ManifestVersion, E> {
-        Ok(ManifestVersion::Of(version))
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<ManifestVersion, E> {
-        Ok(ManifestVersion::Not("a negative number"))
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<ManifestVersion, E> {
-        Ok(ManifestVersion::Not("a number that is no integer"))
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<ManifestVersion, E> {
-        Ok(ManifestVersion::Not("a truth value"))
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<ManifestVersion, E> {
-        Ok(ManifestVersion::Not("a string"))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ManifestVersion, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(ManifestVersion::Not("a list"))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<ManifestVersion, A::Error> {
-        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(ManifestVersion::Not("an object"))
-    }
+    version: Option<LooseValue>,
 }
 
 /// Reads the shape of a layer, with no more axes than an array can have.
 fn neurons<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u64>>, D::Error> {
     Ok(Option::<Axes>::deserialize(deserializer)?.map(|Axes(axes)| axes))
+}
+
+/// Reads the prices of a layer that differ.
+fn prices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PriceFields>, D::Error> {
+    at_most(deserializer, MAX_PRICES, "prices of a layer")
 }
 
 struct Axes(Vec<u64>);
@@ -207,18 +220,18 @@ impl Manifest {
             return Err(unusable("it has no \"format\": \"neurotop\""));
         }
         match preamble.version {
-            Some(ManifestVersion::Of(VERSION)) => {}
-            Some(ManifestVersion::Of(newer)) if newer > VERSION => {
+            Some(LooseValue::Whole(VERSION)) => {}
+            Some(LooseValue::Whole(newer)) if newer > VERSION => {
                 return Err(ManifestError::Newer(SnapshotError::new(
                     format!("version {newer} of the format, and this neurotop reads version {VERSION}"),
                     "update neurotop",
                 )));
             }
-            Some(ManifestVersion::Of(older)) => {
+            Some(LooseValue::Whole(older)) => {
                 return Err(unusable(&format!("\"version\" is {older}, not {VERSION}")));
             }
-            Some(ManifestVersion::Not(kind)) => {
-                return Err(unusable(&format!("\"version\" is {kind}, not {VERSION}")));
+            Some(other) => {
+                return Err(unusable(&format!("\"version\" is {}, not {VERSION}", other.kind())));
             }
             None => return Err(unusable("it has no \"version\"")),
         }
@@ -268,6 +281,24 @@ impl Manifest {
     fn undeclared<'a>(&self, layers: &'a [LayerShape]) -> Vec<&'a str> {
         let names = layers.iter().map(|layer| layer.name.as_str());
         names.filter(|name| self.layers.place(name).is_none()).collect()
+    }
+
+    /// The manifest with what it and another one of the same run say of the prices of its layers. `None` if that is
+    /// what it says already.
+    pub fn with_prices_of(&self, other: &Self) -> Option<Self> {
+        let entries: Vec<LayerEntry> = self.layers.to_vec();
+        let joined = entries.into_iter().map(|entry| {
+            let more = other.layers.named(&entry.name).map(|other| other.price.clone()).unwrap_or_default();
+            LayerEntry { price: entry.price.joined(more), ..entry }
+        });
+        let layers = Layers::new(joined.collect());
+        (layers != self.layers).then(|| Self { layers, ..self.clone() })
+    }
+
+    /// Whether it prices the layers as another manifest of the same run does.
+    pub fn has_same_prices(&self, other: &Self) -> bool {
+        let price = |layer: &LayerEntry| layer.price.clone();
+        self.layers.iter().map(price).eq(other.layers.iter().map(price))
     }
 
     /// What the manifest of a rank says about the whole run: its layers. Its name, its producer and its expectations

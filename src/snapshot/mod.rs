@@ -11,10 +11,12 @@ mod document;
 mod end;
 mod hints;
 mod layers;
+mod loose;
 mod manifest;
 mod member;
 mod name;
 mod npy;
+mod price;
 mod remarks;
 mod zip;
 
@@ -30,6 +32,7 @@ pub use name::{
     BatchId, BatchName, EntryName, Slip, classify, is_nearly_batch, is_unfinished_batch, meant_name,
 };
 pub use npy::{Dtype, ElementKind, Header, MemoryOrder, elements};
+pub use price::{LayerPrice, MAX_COST, Measurement, RecordedPrice};
 
 use crate::storage::StoreError;
 use bounded::shortened;

@@ -551,6 +551,23 @@ def test_a_rank_adds_the_price_that_another_has_not_measured() -> None:
         assert merged["layers"] == [{**entry, **price}]
 
 
+def test_ranks_that_measured_different_prices_have_none() -> None:
+    entry = {"name": "lif", "neuron": "RLeaky", "reset": "none"}
+
+    def manifest(operations: int, mode: str) -> dict[str, Any]:
+        price = {"ops_per_update": operations, "priced_by": "measured", "mode": mode}
+        return {"warnings": [], "layers": [{**entry, **price}]}
+
+    one, other = manifest(4, "eval"), manifest(6, "train")
+    merged = merge_manifests(one, other)
+    unpriced = "the ranks measured different prices: 4 (eval) and 6 (train)"
+    assert merged["layers"] == [{**entry, "unpriced": unpriced}]
+    for more in (one, other):  # it stays so, whoever writes next
+        assert merge_manifests(merged, more)["layers"] == merged["layers"]
+    again = merge_manifests(one, manifest(5, "eval"), before=one)
+    assert again["layers"] == manifest(5, "eval")["layers"], "a rank may measure again"
+
+
 def test_memory_that_is_used_again_is_another_value() -> None:
     class Layer(nn.Module):
         """Each temporary is gone before the next one is made, often in its place."""

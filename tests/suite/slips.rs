@@ -622,6 +622,30 @@ fn an_end_that_is_deleted_ends_the_run_no_more() {
 }
 
 #[test]
+fn a_measured_price_stays_when_its_manifest_is_deleted() {
+    let run = directory();
+    support::small_run(run.path(), 1);
+    let manifest = r#"{"format": "neurotop", "version": 1, "layers": [{"name": "lif", "neuron": "LIFNode",
+        "reset": "zero", "ops_per_update": 3, "priced_by": "measured", "operations": ["sub", "mul", "add"]}]}"#;
+    document(run.path(), "manifest.json", manifest);
+    let mut watch = Follower::of(run.path());
+    watch.until("counted", |run| run.measured_operations().effective == 3 * u128::from(support::SMALL.0));
+    fs::remove_file(run.path().join("manifest.json")).expect("removed");
+    watch.until_problem("manifest.json", "it is gone; what it said of the layers stays");
+    write(run.path(), 1, &small_batch());
+    watch.until("counted", |run| run.measured_operations().effective == 6 * u128::from(support::SMALL.0));
+    assert_eq!(watch.run().operations().effective, 0, "it is not in the total");
+    // Another price for the same run.
+    document(
+        run.path(),
+        "manifest.json",
+        manifest.replace("[\"sub\", \"mul\", \"add\"]", "[\"sub\"]").replace("3,", "1,"),
+    );
+    watch
+        .until("priced again", |run| run.measured_operations().effective == 2 * u128::from(support::SMALL.0));
+}
+
+#[test]
 fn a_manifest_that_is_deleted_is_named_and_what_it_said_stays() {
     let run = directory();
     support::small_run(run.path(), 2);

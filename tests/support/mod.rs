@@ -44,7 +44,7 @@ pub fn golden_names() -> Vec<String> {
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    assert_eq!(names.len(), 23);
+    assert_eq!(names.len(), 24);
     names
 }
 

@@ -18,8 +18,16 @@ MEASURED_KEYS = ("ops_per_update", "priced_by", "operations", "versions", "mode"
 DIFFERS = "the operations of its update differ from one call to the next"
 
 
-def merge_manifests(existing: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+#: How a layer begins to say that the ranks have measured different prices.
+_RANKS_DIFFER = "the ranks measured different prices"
+
+
+def merge_manifests(
+    existing: dict[str, Any], own: dict[str, Any], before: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Another rank's manifest, with this rank's layers and warnings added.
+
+    `before` is what this rank has added already: a price that it has measured again replaces it.
 
     Raises
     ------
@@ -27,6 +35,7 @@ def merge_manifests(existing: dict[str, Any], own: dict[str, Any]) -> dict[str, 
         The two ranks do not run the same model.
     """
     layers = {layer["name"]: dict(layer) for layer in existing["layers"]}
+    earlier = {layer["name"]: layer for layer in (before or {}).get("layers", [])}
     for layer in map(dict, own["layers"]):
         other = layers.setdefault(layer["name"], dict(layer))
         if any(other[key] != layer[key] for key in ("neuron", "reset")):
@@ -35,26 +44,48 @@ def merge_manifests(existing: dict[str, Any], own: dict[str, Any]) -> dict[str, 
                 f"and {other['neuron']} with reset '{other['reset']}' in the manifest of another "
                 "rank: all ranks must run the same model, or record to different directories"
             )
-        _merge_prices(other, layer)
+        _merge_prices(other, layer, earlier.get(layer["name"], {}))
         for key, value in layer.items():
             other.setdefault(key, value)
     new = [text for text in own["warnings"] if text not in existing["warnings"]]
     return {**existing, "layers": list(layers.values()), "warnings": existing["warnings"] + new}
 
 
-def _merge_prices(known: dict[str, Any], new: dict[str, Any]) -> None:
-    """Keep of two ranks' prices the one that was measured, and none where they differ."""
-    prices = {tuple(one["operations"]) for one in (known, new) if "operations" in one}
-    differs = len(prices) > 1 or DIFFERS in (known.get("unpriced"), new.get("unpriced"))
-    if differs or (prices and "operations" not in known):
-        for key in MEASURED_KEYS:
-            known.pop(key, None)
-    if differs:
-        known["unpriced"] = DIFFERS
-        for key in MEASURED_KEYS:
-            new.pop(key, None)
-    elif prices:
+def _merge_prices(known: dict[str, Any], new: dict[str, Any], before: dict[str, Any]) -> None:
+    """Keep of two ranks' prices the one that is there, and none where they differ.
+
+    No rank knows the price of the whole run then.
+    """
+    if "ops_per_update" in before and before["ops_per_update"] == known.get("ops_per_update"):
+        _forget_price(known)
+    reason = _why_none(known, new)
+    if reason:
+        _forget_price(known)
+        known["unpriced"] = reason
+        _forget_price(new)
+    elif "ops_per_update" in new or "ops_per_update" in known:
+        known.pop("unpriced", None)
         new.pop("unpriced", None)
+
+
+def _forget_price(layer: dict[str, Any]) -> None:
+    for key in MEASURED_KEYS:
+        layer.pop(key, None)
+
+
+def _why_none(known: dict[str, Any], new: dict[str, Any]) -> str | None:
+    """Why a layer cannot have a price, whatever the ranks measured."""
+    for entry in (known, new):
+        reason = str(entry.get("unpriced", ""))
+        if reason.startswith((_RANKS_DIFFER, DIFFERS)):
+            return reason
+    prices = [entry.get("ops_per_update") for entry in (known, new)]
+    if None in prices or prices[0] == prices[1]:
+        return None
+    both = " and ".join(
+        f"{entry['ops_per_update']} ({entry.get('mode', 'cost=')})" for entry in (known, new)
+    )
+    return f"{_RANKS_DIFFER}: {both}"
 
 
 @functools.cache

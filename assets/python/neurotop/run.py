@@ -360,7 +360,7 @@ class Run:
         assert self.directory is not None
         with self.directory.lock():
             existing = self.directory.read_manifest() if self.directory.world_size > 1 else None
-            merged = merge_manifests(existing, content) if existing else content
+            merged = merge_manifests(existing, content, self._manifest) if existing else content
             if merged != existing:
                 self.directory.write_json("manifest.json", merged)
         self._manifest = content

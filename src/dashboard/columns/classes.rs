@@ -18,8 +18,12 @@ const STYLE: FigureStyle = FigureStyle {
 pub static CLASSES: LazyLock<ListColumns<ClassFigures>> = LazyLock::new(|| ListColumns {
     own_order: Some("in the order of the layers"),
     columns: std::iter::once(
-        Column::text("neuron", 8..=8, ALWAYS, |class: &ClassFigures, _| Cell::plain(class.neuron.clone()))
-            .growing(),
+        Column::text("neuron", 8..=8, ALWAYS, |class: &ClassFigures, _| {
+            // The list of layers says what the mark means.
+            let mark = if class.measured_layers > 0 { " m" } else { "" };
+            Cell::plain(format!("{}{mark}", class.neuron))
+        })
+        .growing(),
     )
     .chain(columns_with_changes_under(&STYLE))
     .collect(),

@@ -6,7 +6,7 @@ use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, SortKey};
 use crate::figures::{LayerFigures, ShownIn};
 use crate::run::series::Point;
 use crate::run::tally::quotient;
-use crate::text::{compact, decimal, percent, thousands};
+use crate::text::{compact, decimal, percent};
 use ratatui::style::Style;
 use ratatui::text::Line;
 use std::sync::LazyLock;
@@ -38,8 +38,8 @@ fn names() -> impl Iterator<Item = Column<LayerFigures>> {
             .ascending(|layer| layer.neuron.as_ref().into()),
         Column::text("reset", 5..=10, 10, |layer: &LayerFigures, context| known(&layer.reset, context))
             .ascending(|layer| layer.reset.as_ref().into()),
-        Column::figure("cost", 4..=30, 30, |layer: &LayerFigures, context| match layer.ops_per_update {
-            Some(ops) => Cell::new(thousands(ops.into()), context.theme.dim),
+        Column::figure("cost", 4..=30, 30, |layer: &LayerFigures, context| match layer.cost_text() {
+            Some(cost) => Cell::new(cost, context.theme.dim),
             None => Cell::new(NONE, context.theme.warn),
         })
         .descending(|layer| layer.ops_per_update.map(u128::from).into()),
@@ -50,7 +50,7 @@ fn names() -> impl Iterator<Item = Column<LayerFigures>> {
 fn parts() -> impl Iterator<Item = Column<LayerFigures>> {
     [
         Column::figure("share", 4..=30, 70, |layer: &LayerFigures, context| {
-            let whole = context.model.summary.total.sums.effective().unwrap_or_default();
+            let whole = context.model.summary.total_of_all().sums.effective().unwrap_or_default();
             Cell::plain(layer.sums.share_of(whole).map_or(NONE.to_owned(), percent))
         })
         .descending(|layer| layer.sums.effective().into()),

@@ -45,6 +45,10 @@ fn states() -> impl Iterator<Item = Column<RunRow>> {
         .descending(|row| row.progress.into()),
         Column::figure("samples", 9..=30, 10, |row: &RunRow, _| Cell::plain(thousands(row.sums.samples)))
             .descending(|row| SortKey::Whole(row.sums.samples)),
+        Column::text("prices", 8..=8, 15, |row: &RunRow, context| {
+            Cell::new(if row.is_measured { "measured" } else { "" }, context.theme.dim)
+        })
+        .shown_if(|model| model.rows.iter().any(|row| row.is_measured)),
     ]
     .into_iter()
 }

@@ -9,6 +9,7 @@ use super::plot::{Curve, CurveShape, Plot, dots, numbers};
 use super::wrap::fitting;
 use super::{Theme, UiState, ViewModel, panel, plot};
 use crate::figures::sparsity;
+use crate::run::series::Point;
 use crate::run::tally::quotient;
 use crate::text::{compact, compact_by, decimal, elide, percent, thousands};
 use ratatui::Frame;
@@ -135,10 +136,15 @@ pub(super) fn one_series(
         sparsities: CurvePoints::default(),
     };
     let priced = layer.map(|layer| layer.and_then(|layer| Some((layer.index?, layer.ops_per_update?))));
+    let measured = if model.summary.shown_total().1 { model.run.measured_prices() } else { Vec::new() };
+    let total = |point: &Point| {
+        let with_measured = measured.first().and_then(|_| point.measured_operations(&measured));
+        with_measured.unwrap_or(point.operations)
+    };
     let (mut samples, mut effective, mut dense) = (0, 0, 0);
     for (point, &at) in model.run.history().points().iter().zip(places) {
         let own = match priced {
-            None => point.operations,
+            None => total(point),
             Some(None) => break,
             Some(Some((index, price))) => point.sums.updates.get(index).unwrap_or_default().times(price),
         };

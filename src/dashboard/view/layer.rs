@@ -104,6 +104,20 @@ fn say(frame: &mut Frame<'_>, area: Rect, what: &str, theme: &Theme) {
     frame.render_widget(text, area);
 }
 
+/// Columns from which on it is worth to say why a layer has no price.
+const UNPRICED_ROOM: usize = 30;
+
+/// Why the layer has no price, before where it is among the others; without the keys for these where there is no room.
+fn unpriced(layer: &LayerFigures, place: &str, width: usize, theme: &Theme) -> Option<Line<'static>> {
+    let why = layer.unpriced.as_deref()?;
+    let whole = format!(" layer {place} ");
+    let short = format!(" {} ", place.split(',').next().unwrap_or_default());
+    let room = |walk: &str| width.saturating_sub(layer.name.width() + walk.width() + 18);
+    let walk = [whole, short].into_iter().find(|walk| room(walk) >= UNPRICED_ROOM)?;
+    let why = format!(" unpriced: {}", elide(why, room(&walk)));
+    Some(Line::from(vec![Span::styled(why, theme.warn), Span::styled(walk, theme.dim)]))
+}
+
 fn draw_facts(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -114,7 +128,8 @@ fn draw_facts(
     theme: &Theme,
 ) {
     let room = usize::from(area.width).saturating_sub(place.width() + 24);
-    let walk = Line::styled(format!(" layer {place} "), theme.dim);
+    let walk = unpriced(layer, place, usize::from(area.width), theme)
+        .unwrap_or_else(|| Line::styled(format!(" layer {place} "), theme.dim));
     let inner = panel(frame, area, elide(&layer.name, room), walk, theme);
     let facts = facts(layer, detail, model, theme);
     let [inner, below] = Layout::vertical([Constraint::Length(3), Constraint::Fill(1)]).areas(inner);
@@ -210,7 +225,7 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
     let none = || word("–");
     let count = |value: u128| number(thousands(value), value as f64);
     let part = |value: Option<f64>| value.map_or_else(none, |value| (percent(value), Some(percent(value))));
-    let share = layer.sums.share_of(model.summary.total.sums.effective().unwrap_or_default());
+    let share = layer.sums.share_of(model.summary.total_of_all().sums.effective().unwrap_or_default());
     let updates = layer.sums.updates.unwrap_or_default();
     let counted = by_step(layer, model).len() as u64;
     let detail = detail.and_then(|detail| detail.result.as_ref().ok());
@@ -222,7 +237,10 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
     });
     let cost = layer.ops_per_update.map_or_else(
         || word("unpriced"),
-        |ops| (format!("{} ops/update", thousands(ops.into())), Some(thousands(ops.into()))),
+        |ops| {
+            let measured = if layer.is_measured() { ", measured" } else { "" };
+            (format!("{} ops/update{measured}", thousands(ops.into())), layer.cost_text())
+        },
     );
     let figure = |figure: &'static Figure| match figure.number(&layer.sums).map(Number::as_f64) {
         Some(value) if figure.unit != FigureUnit::Ratio => number(decimal(value, 2), value),
@@ -271,6 +289,7 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
     let operations = |text| format!("{} of {}", per_sample(effective, text), per_sample(dense, text));
     let sparsity = layer.sums.sparsity().map_or("–".into(), percent);
     let updates = |text: String| format!("{sparsity} sparse, {text} updates");
+    let (unit, mark) = if layer.is_measured() { ("ops, measured", " m") } else { ("ops", "") };
     let place = if width > place.width() + 3 { format!(" {place}") } else { String::new() };
     vec![
         Line::from(vec![
@@ -283,11 +302,12 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
         roomiest(
             width,
             [
-                format!("{kind} {} ops", operations(&precise)),
-                format!("{kind} {}", operations(&precise)),
-                format!("{kind} {} ops", operations(&compact)),
-                format!("{} ops", operations(&compact)),
-                format!("{} ops", per_sample(effective, &compact)),
+                format!("{kind} {} {unit}", operations(&precise)),
+                format!("{kind} {}{mark}", operations(&precise)),
+                format!("{kind} {} {unit}", operations(&compact)),
+                format!("{} {unit}", operations(&compact)),
+                format!("{} {unit}", per_sample(effective, &compact)),
+                format!("{} ops{mark}", per_sample(effective, &compact)),
             ],
         ),
         roomiest(

@@ -17,7 +17,8 @@ pub(super) fn height(model: &ViewModel) -> u16 {
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let layers = &model.summary.layers;
     let order = state.shown(layers);
-    let note = Line::styled(format!(" {} ", LAYERS.order_name(state.layers.sort)), theme.dim);
+    let legend = if model.summary.total_measured.is_some() { "m measured, " } else { "" };
+    let note = Line::styled(format!(" {legend}{} ", LAYERS.order_name(state.layers.sort)), theme.dim);
     let room = usize::from(area.width).saturating_sub(note.width() + 6);
     let list = ListView {
         title: filter::title(&state.filter, order.len(), layers.len(), room),

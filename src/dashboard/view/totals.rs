@@ -20,14 +20,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 }
 
 fn draw_framed(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
+    let (total, is_measured) = model.summary.shown_total();
+    let prices = if is_measured { ", measured prices" } else { "" };
     let name = match model.baseline() {
-        Some(baseline) => format!("Total, per sample, against {}", elide(&baseline.name, 24)),
-        None => "Total, per sample".to_owned(),
+        Some(baseline) => format!("Total, per sample{prices}, against {}", elide(&baseline.name, 24)),
+        None => format!("Total, per sample{prices}"),
     };
     let inner = panel(frame, area, name, agreement(model, theme), theme);
     let [labels, values, gauge] =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
-    let total = &model.summary.total;
     let figures = Figure::applying_in(ShownIn::Totals, [&total.sums]);
     let columns = Layout::horizontal(shares(&figures, inner.width));
     let (label_cells, value_cells) = (columns.split(labels), columns.split(values));
@@ -65,7 +66,7 @@ fn written(value: f64) -> Vec<String> {
 
 /// The effective operations per sample, with their uncertainty where there is room.
 fn effective(model: &ViewModel) -> Vec<String> {
-    let total = &model.summary.total;
+    let (total, _) = model.summary.shown_total();
     let mut choices = written(total.sums.effective_per_sample().unwrap_or_default());
     if let Some(uncertainty) = total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0) {
         choices.insert(0, format!("{} ± {}", choices[0], compact(uncertainty.half_width)));
@@ -97,19 +98,29 @@ fn value_line(
 
 /// Draws which part of the dense operations is effective.
 fn draw_gauge(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
-    let total = &model.summary.total;
+    let (total, is_measured) = model.summary.shown_total();
     let ratio = total.sums.sparsity().map_or(0.0, |sparsity| 1.0 - sparsity);
-    let label = match total.unpriced_layers {
-        0 => format!(" {} of dense is effective ", percent(ratio)),
-        1 => format!(" {} of dense is effective; 1 layer unpriced ", percent(ratio)),
-        layers => format!(" {} of dense is effective; {layers} layers unpriced ", percent(ratio)),
+    let effective = format!(" {} of dense is effective", percent(ratio));
+    let unpriced = match total.unpriced_layers {
+        0 => " ".to_owned(),
+        1 => "; 1 layer unpriced ".to_owned(),
+        layers => format!("; {layers} layers unpriced "),
     };
+    let measured = with_measured(model).filter(|_| !is_measured);
+    let measured = measured.map(|all| format!("{effective}; {all} with measured prices{unpriced}"));
+    let fits = |label: &String| label.width() + 6 <= usize::from(area.width);
+    let label = measured.filter(fits).unwrap_or_else(|| effective + &unpriced);
     let [line, text] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(label.width() as u16)]).areas(area);
     let line = Rect { x: line.x + 1, width: line.width.saturating_sub(1), ..line };
     frame.render_widget(meter(ratio, line.width, theme.running, theme.dim), line);
     let style = if total.unpriced_layers > 0 { theme.warn } else { theme.dim };
     frame.render_widget(Line::styled(label, style), text);
+}
+
+/// The effective operations per sample with the layers whose price is measured, in short, if there are any.
+fn with_measured(model: &ViewModel) -> Option<String> {
+    model.summary.total_measured.as_ref()?.sums.effective_per_sample().map(compact)
 }
 
 /// Says whether NeuroBench's own results agree.
@@ -124,18 +135,20 @@ fn agreement(model: &ViewModel, theme: &Theme) -> Line<'static> {
 
 /// Says how stable the figure is.
 fn stability(model: &ViewModel, theme: &Theme) -> Line<'static> {
-    let relative = model.summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative);
+    let relative = model.summary.shown_total().0.uncertainty.and_then(|uncertainty| uncertainty.relative);
     relative.filter(|&relative| relative > 0.0).map_or(Line::raw(""), |relative| {
         Line::styled(format!(" stable to within {} ", percent(relative)), theme.dim)
     })
 }
 
 fn draw_lines(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
-    let total = &model.summary.total;
+    let (total, is_measured) = model.summary.shown_total();
     let sparsity = total.sums.sparsity().map_or("–".into(), percent);
-    let unpriced = match total.unpriced_layers {
-        0 => Span::raw(""),
-        layers => Span::styled(format!("{layers} unpriced "), theme.warn),
+    let unpriced = match (total.unpriced_layers, with_measured(model)) {
+        (0, None) => Span::raw(""),
+        (0, Some(_)) if is_measured => Span::styled("measured ", theme.dim),
+        (0, Some(all)) => Span::styled(format!("{all} with measured "), theme.dim),
+        (layers, _) => Span::styled(format!("{layers} unpriced "), theme.warn),
     };
     let lines = [
         (

@@ -136,8 +136,19 @@ impl Owner {
         }
         let source = self.epoch.borrowed_from.as_ref().map_or("manifest.json", |of| of.name.as_str());
         match self.epoch.run.manifest().and_then(|of_run| manifest.conflict_with(of_run, source)) {
-            None => self.change().solve(&of.name),
+            None => {
+                self.change().solve(&of.name);
+                self.join_prices(&manifest);
+            }
             Some(conflict) => self.problem(of.name, conflict),
+        }
+    }
+
+    /// Takes what the manifest of a rank says of prices: one rank may have measured what another has not, or may
+    /// have measured something else.
+    fn join_prices(&mut self, of_rank: &Manifest) {
+        if let Some(joined) = self.epoch.run.manifest().and_then(|own| own.with_prices_of(of_rank)) {
+            self.change().take_manifest(Arc::new(joined));
         }
     }
 
@@ -208,10 +219,14 @@ impl Owner {
 
     pub(super) fn take_manifest(&mut self, manifest: Manifest) {
         let manifest = Arc::new(manifest);
-        let checks_changed = match self.epoch.run.manifest() {
-            Some(old) => !old.checked_part().eq(manifest.checked_part()),
-            None => true,
+        let (checks_changed, prices_changed) = match self.epoch.run.manifest() {
+            Some(old) => (!old.checked_part().eq(manifest.checked_part()), !old.has_same_prices(&manifest)),
+            None => (true, true),
         };
+        if prices_changed {
+            // What the ranks say of them is joined with the new ones.
+            self.epoch.rank_documents.compare_again(self.epoch.borrowed_from.clone().as_ref());
+        }
         log::manifest(&manifest);
         self.change().solve("manifest.json");
         self.change().take_manifest(Arc::clone(&manifest));

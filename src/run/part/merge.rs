@@ -27,6 +27,8 @@ pub struct Merge {
     /// Where each shard came from.
     sources: BTreeMap<u64, PathBuf>,
     manifest: Option<Manifest>,
+    /// Whether some parts have other prices in their manifest than others.
+    has_other_prices: bool,
     /// The ends of the run (`None`) and of its ranks.
     ends: BTreeMap<Option<u32>, KnownEnd>,
     /// How many ends each part has.
@@ -105,12 +107,19 @@ impl Merge {
         Ok(())
     }
 
-    /// A benchmark may add to the warnings of its manifest as it goes, so that the longest list is the last one.
+    /// A benchmark may add to the warnings of its manifest as it goes, so that the longest list is the last one. It may
+    /// also measure prices later. Prices that differ are none: nobody knows which of them is that of the whole run.
     fn add_manifest(&mut self, manifest: Option<&Manifest>) {
         let last = |manifest: &Manifest| (manifest.warnings.len(), manifest.warnings.clone(), manifest.keep);
-        if manifest.map(last) > self.manifest.as_ref().map(last) {
-            self.manifest = manifest.cloned();
-        }
+        let Some(new) = manifest else { return };
+        let Some(known) = self.manifest.take() else {
+            self.manifest = Some(new.clone());
+            return;
+        };
+        self.has_other_prices |= !known.has_same_prices(new);
+        let (later, other) =
+            if last(new) > last(&known) { (new.clone(), known) } else { (known, new.clone()) };
+        self.manifest = Some(later.with_prices_of(&other).unwrap_or(later));
     }
 
     fn add_ends(&mut self, path: &Path, part: &RunPart) -> anyhow::Result<()> {
@@ -182,7 +191,11 @@ impl Merge {
         let first = self.first_batches.into_iter().fold(FirstBatches::default(), |all, (has, first)| {
             all.joined(if has == layers { first } else { first.all_lacking() })
         });
-        run.take_sums(self.sums, self.last_written);
+        let mut sums = self.sums;
+        if self.has_other_prices {
+            sums.history.forget_measured();
+        }
+        run.take_sums(sums, self.last_written);
         certain.for_each(|(of, KnownEnd { end, .. })| match of {
             Some(rank) => run.take_rank_end(rank, Some(end)),
             None => run.take_end(Some(end)),
@@ -245,6 +258,10 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
             other.then(|| {
                 "manifest.json differs in its run, producer, expectations, world_size or layers".to_owned()
             })
+        })
+        .or_else(|| {
+            let differs = part.costs_of_recorder() != first.costs_of_recorder();
+            differs.then(|| "manifest.json gives other costs (cost= of the recorder)".to_owned())
         })
         .or_else(|| differ("they were counted with --cost", &part.rules.cost, &first.rules.cost))
         .or_else(|| differ("they were counted with --neuron", &part.rules.neuron, &first.rules.neuron))

@@ -113,10 +113,22 @@ struct Unit {
     samples: u128,
     effective_ops: u128,
     dense_ops: u128,
+    /// Those of the layers whose price is measured, which are not in the former.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    measured_effective_ops: u128,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    measured_dense_ops: u128,
 }
 
-impl From<&Point> for Unit {
-    fn from(Point { first, last, sums, operations }: &Point) -> Self {
+fn is_zero(number: &u128) -> bool {
+    *number == 0
+}
+
+impl Unit {
+    /// The unit of a point. `measured` are the prices of measured layers, by index in the tally.
+    fn new(point: &Point, measured: &[u64]) -> Self {
+        let of_measured = point.measured_operations(measured).unwrap_or_default();
+        let Point { first, last, sums, operations, .. } = point;
         Self {
             first_batch: *first,
             last_batch: *last,
@@ -124,13 +136,15 @@ impl From<&Point> for Unit {
             samples: sums.samples,
             effective_ops: operations.effective,
             dense_ops: operations.dense,
+            measured_effective_ops: of_measured.effective,
+            measured_dense_ops: of_measured.dense,
         }
     }
 }
 
 impl Units {
-    fn from_history(history: &History) -> Self {
-        let sums = history.points().iter().map(|point| Unit::from(&**point)).collect();
+    fn from_history(history: &History, measured: &[u64]) -> Self {
+        let sums = history.points().iter().map(|point| Unit::new(point, measured)).collect();
         Self { shift: history.shift(), sums }
     }
 
@@ -140,6 +154,10 @@ impl Units {
             last: unit.last_batch,
             sums: Sums { batches: unit.batches, samples: unit.samples, updates: LayerUpdates::default() },
             operations: Operations { effective: unit.effective_ops, dense: unit.dense_ops },
+            measured: Some(Operations {
+                effective: unit.measured_effective_ops,
+                dense: unit.measured_dense_ops,
+            }),
         });
         points.collect()
     }
@@ -169,7 +187,7 @@ impl RunPart {
             samples: tally.samples(),
             batches: tally.batches(),
             layers: tally.layers().to_vec(),
-            units: Units::from_history(run.history()),
+            units: Units::from_history(run.history(), &run.measured_prices()),
             account: filed(run.account()),
             first_whole: name(first.whole),
             first_lacking: name(first.lacking),
@@ -261,11 +279,18 @@ impl RunPart {
         let mut run = self.empty_run(self.run.manifest.clone(), Duration::ZERO)?;
         run.take_sums(self.sums_without_ranks()?, self.last_written());
         let Operations { effective, dense } = run.operations();
+        let measured = run.measured_operations();
         for (what, sum, whole) in [
             ("batches", self.units.sum(|unit| unit.batches.into()), self.batches.into()),
             ("samples", self.units.sum(|unit| unit.samples), self.samples),
             ("effective operations", self.units.sum(|unit| unit.effective_ops), effective),
             ("dense operations", self.units.sum(|unit| unit.dense_ops), dense),
+            (
+                "effective measured operations",
+                self.units.sum(|unit| unit.measured_effective_ops),
+                measured.effective,
+            ),
+            ("dense measured operations", self.units.sum(|unit| unit.measured_dense_ops), measured.dense),
         ] {
             ensure!(sum == Some(whole), "the {what} of its units are not the sum, {whole}");
         }
@@ -302,6 +327,16 @@ impl RunPart {
         });
         manifest.into_iter().for_each(|manifest| run.take_manifest(Arc::new(manifest)));
         Ok(run)
+    }
+
+    /// The layers whose price the user gave the recorder, with that price. Their operations are in the units.
+    fn costs_of_recorder(&self) -> Vec<(&str, u64)> {
+        let layers = self.run.manifest.iter().flat_map(|manifest| manifest.layers.iter());
+        let given = layers.filter_map(|layer| {
+            let price = layer.price.recorded().filter(|price| price.measurement.is_none())?;
+            Some((layer.name.as_str(), price.ops_per_update))
+        });
+        given.collect()
     }
 
     fn first_batches(&self) -> FirstBatches {

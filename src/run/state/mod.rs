@@ -90,9 +90,25 @@ pub struct KnownManifest {
     id: Option<String>,
     run: Option<String>,
     producer: Option<String>,
-    layers: Vec<LayerEntry>,
+    layers: Vec<KnownLayer>,
     /// The state of its file.
     pub identity: Option<Identity>,
+}
+
+/// What tells a layer of one model from that of another. Prices do not: a recorder may measure them later, and nothing
+/// is priced from here, since the manifest is read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct KnownLayer {
+    name: String,
+    neuron: String,
+    reset: String,
+    shape: Option<Vec<u64>>,
+}
+
+impl From<&LayerEntry> for KnownLayer {
+    fn from(LayerEntry { name, neuron, reset, shape, price: _ }: &LayerEntry) -> Self {
+        Self { name: name.clone(), neuron: neuron.clone(), reset: reset.clone(), shape: shape.clone() }
+    }
 }
 
 /// What says that two manifests are of the same run.
@@ -109,8 +125,9 @@ pub enum SameRun {
 impl KnownManifest {
     /// What is known of a manifest whose file is in this state.
     pub fn from_manifest(manifest: &Manifest, identity: Option<Identity>) -> Self {
-        let Manifest { id, run, producer, layers, .. } = manifest.clone();
-        Self { id, run, producer, layers: layers.to_vec(), identity }
+        let Manifest { id, run, producer, layers, .. } = manifest;
+        let layers = layers.iter().map(KnownLayer::from).collect();
+        Self { id: id.clone(), run: run.clone(), producer: producer.clone(), layers, identity }
     }
 
     /// Whether another manifest says the same, and no id says that it is of another run.
@@ -138,10 +155,10 @@ impl KnownManifest {
         if let (Some(before), Some(now)) = (&self.id, &later.id) {
             return before == now;
         }
-        let before: HashMap<&str, &LayerEntry> =
+        let before: HashMap<&str, &KnownLayer> =
             self.layers.iter().map(|layer| (layer.name.as_str(), layer)).collect();
         let mut common = later.layers.iter().filter_map(|now| Some((before.get(now.name.as_str())?, now)));
-        let may_become = |before: &LayerEntry, now: &LayerEntry| {
+        let may_become = |before: &KnownLayer, now: &LayerEntry| {
             let shapes_fit = match (&before.shape, &now.shape) {
                 (Some(before), Some(now)) => before == now,
                 _ => true,
