@@ -3,10 +3,11 @@
 use super::comparison_tables::against;
 use super::figure::{Figure, ShownIn};
 use super::row::RowSums;
+use super::run_times::{RunTimes, parts, state};
 use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, ratio, safe};
-use super::{Agreement, ClassFigures, RankFigures, Summary};
-use crate::run::Severity;
+use super::{Agreement, ClassFigures, RankFigures, Summary, directories_of};
 use crate::run::ranks::RankState;
+use crate::run::{Severity, Status};
 use crate::text::{decimal, percent, span, thousands};
 
 /// The account, tables by layer, neuron class and rank, and NeuroBench's figures.
@@ -37,7 +38,7 @@ fn heading(summary: &Summary, style: TableStyle) -> String {
     let of = |expected: Option<u64>| {
         expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
     };
-    let name = safe(&run.name, style);
+    let name = titled(&run.name, run.directory_to_show().as_deref(), style);
     let title = match style {
         TableStyle::Text | TableStyle::Coloured => format!("neurotop · {name} · {}", run.status),
         TableStyle::Markdown => format!("# {name}"),
@@ -52,6 +53,7 @@ fn heading(summary: &Summary, style: TableStyle) -> String {
             thousands(run.samples),
             of(run.expected_samples),
         )),
+        times(summary, style),
         Some(format!(
             "{}{} batches seen, {} counted, {} waiting, {} set aside.",
             if summary.complete { "Complete: " } else { "" },
@@ -65,6 +67,23 @@ fn heading(summary: &Summary, style: TableStyle) -> String {
     ];
     let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
     std::iter::once(title).chain(lines.into_iter().flatten()).collect::<Vec<_>>().join(separator)
+}
+
+/// The name of a run and, where that does not tell which it is, its directory.
+fn titled(name: &str, directory: Option<&str>, style: TableStyle) -> String {
+    let directory = directory.map_or(String::new(), |directory| format!(" ({})", safe(directory, style)));
+    format!("{}{directory}", safe(name, style))
+}
+
+/// How old the run is, how long it took and how fast it went, and what is wrong with these times.
+fn times(summary: &Summary, style: TableStyle) -> Option<String> {
+    let RunTimes { timing, clock, status, .. } = &summary.run.times;
+    let status = *status;
+    let stalled = Some(state(status)).filter(|_| matches!(status, Status::Stalled(_)));
+    let left = timing.left.map(|left| format!("{} left", span(left)));
+    let all: Vec<String> =
+        stalled.into_iter().chain(parts(timing, status)).chain(left).chain(clock.clone()).collect();
+    (!all.is_empty()).then(|| safe(&format!("Times: {}.", all.join(", ")), style))
 }
 
 /// The figures of a row, each as a cell.
@@ -119,28 +138,36 @@ fn classes(summary: &Summary, style: TableStyle) -> String {
 
 /// One table with a row for each run, then what stands below the figures of each.
 pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
+    let directories = directories_of(summaries);
+    let has_directory = directories.iter().any(Option::is_some);
     let totals = summaries.iter().map(|summary| &summary.total.sums);
     let table = draw_figures(Figure::applying_in(ShownIn::Tables, totals), style, |figures| {
-        let row = |summary: &Summary| {
-            let mut row = vec![
-                name(&summary.run.name, style),
+        let row = |(summary, directory): (&Summary, &Option<String>)| {
+            let mut row = vec![name(&summary.run.name, style)];
+            row.extend(has_directory.then(|| name(directory.as_deref().unwrap_or_default(), style)));
+            row.extend([
                 summary.run.status.to_owned(),
                 if summary.complete { "yes" } else { "NO" }.to_owned(),
                 thousands(summary.run.samples),
-            ];
+            ]);
             row.extend(cells(figures, &summary.total.sums));
             row
         };
-        let rows = summaries.iter().map(row).collect();
-        draw(headings(&["run", "state", "complete", "samples"], figures, &[]), 3, rows, style)
+        let rows = summaries.iter().zip(&directories).map(row).collect();
+        let mut head = vec!["run", "directory", "state", "complete", "samples"];
+        head.retain(|&heading| has_directory || heading != "directory");
+        draw(headings(&head, figures, &[]), head.len() - 1, rows, style)
     });
     let title =
         if style == TableStyle::Markdown { "# Runs" } else { "neurotop · runs, operations per sample" };
     let mut parts = vec![title.to_owned(), table];
-    for summary in summaries {
-        let remarks = remarks(summary, style);
+    for (summary, directory) in summaries.iter().zip(&directories) {
+        let is_worth_a_word =
+            matches!(summary.run.times.status, Status::Stalled(_)) || summary.run.times.clock.is_some();
+        let times = times(summary, style).filter(|_| is_worth_a_word);
+        let remarks: Vec<String> = times.into_iter().chain(remarks(summary, style)).collect();
         if !remarks.is_empty() {
-            parts.push(format!("{}:", safe(&summary.run.name, style)));
+            parts.push(format!("{}:", titled(&summary.run.name, directory.as_deref(), style)));
             parts.extend(remarks);
         }
     }

@@ -6,7 +6,7 @@ use super::serve::serve;
 use super::target::Target;
 use super::textfile::TextFile;
 use crate::figures::Summary;
-use crate::run::Views;
+use crate::run::{Run, Views};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,6 +69,15 @@ impl Newest {
     }
 }
 
+impl RunState {
+    /// The same state of a run later, whose age alone has changed.
+    fn after(&self, run: &Run, now: SystemTime) -> Self {
+        let mut later = self.clone();
+        Arc::make_mut(&mut later.summary).pass_time(run, now);
+        later
+    }
+}
+
 impl MadeText {
     fn make(&mut self, views: &Views, wall: SystemTime) {
         let runs = views.runs();
@@ -83,7 +92,7 @@ impl MadeText {
                 // A run stalls without any change.
                 *known == revision && state.summary.run.status == Summary::status(&entry.run, wall)
             });
-            let state = known.map(|(_, state)| state.clone()).unwrap_or_else(|| RunState {
+            let state = known.map(|(_, state)| state.after(&entry.run, wall)).unwrap_or_else(|| RunState {
                 label: self.labels.name_for(number, entry.run.name()).to_owned(),
                 summary: Arc::new(Summary::without_steps(&entry.run, wall)),
                 last_batch: entry.run.last_activity(),

@@ -8,6 +8,7 @@ use crate::follow::{Account, Shard};
 use crate::run::problem_list::{Kind, NotListed};
 use crate::run::run_sums::RunSums;
 use crate::run::state::KnownManifest;
+use crate::run::timing::FileTimes;
 use crate::run::{Ended, FirstBatches, Problem, Run, Settings, Severity};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::text::shown;
@@ -40,6 +41,7 @@ pub struct Merge {
     /// How many more problems there are of a kind: of batches, and of other files.
     more_problems: BTreeMap<(Severity, Kind), (u64, u64)>,
     last_written: Option<SystemTime>,
+    times: FileTimes,
 }
 
 /// Problems by file, severity and key, each with the number of the shard that it is taken from.
@@ -97,6 +99,7 @@ impl Merge {
         self.first_batches.push((part.layers.len(), part.first_batches()));
         self.account += part.account;
         self.last_written = self.last_written.max(part.last_written());
+        self.times.join(&part.run.times.times());
         self.add_manifest(part.run.manifest.as_ref());
         self.add_problems(part.shard.number(), &part.problems);
         self.add_more_problems(&part.more_problems);
@@ -182,7 +185,7 @@ impl Merge {
         let first = self.first_batches.into_iter().fold(FirstBatches::default(), |all, (has, first)| {
             all.joined(if has == layers { first } else { first.all_lacking() })
         });
-        run.take_sums(self.sums, self.last_written);
+        run.take_sums(self.sums, self.last_written, self.times);
         certain.for_each(|(of, KnownEnd { end, .. })| match of {
             Some(rank) => run.take_rank_end(rank, Some(end)),
             None => run.take_end(Some(end)),
