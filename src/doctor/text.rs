@@ -110,12 +110,12 @@ fn batches(run: &RunDiagnosis) -> Vec<String> {
 }
 
 /// How old the run is, how long it took and how fast it went; and what is wrong with these times.
-fn times(run: &RunDiagnosis) -> Vec<String> {
+fn times(run: &RunDiagnosis) -> Option<String> {
     let RunTimes { timing, status, clock, .. } = &run.times;
     let stalled = Some(state(*status)).filter(|_| matches!(status, Status::Stalled(_)));
-    let all: Vec<String> = stalled.into_iter().chain(parts(timing, *status)).collect();
-    let all = Some(all.join(", ")).filter(|all| !all.is_empty());
-    all.into_iter().chain(clock.clone()).map(|line| format!("  {line}")).collect()
+    let all: Vec<String> =
+        stalled.into_iter().chain(parts(timing, *status)).chain(clock.clone()).collect();
+    (!all.is_empty()).then(|| format!("  times: {}", all.join(", ")))
 }
 
 /// All ranks in one line.

@@ -190,7 +190,9 @@ def check_account(figures: dict, seen: Sums, outcome: Outcome) -> list[Finding]:
 def comparable(figures: dict, *left_out: str) -> dict:
     """A summary without what differs by rights between one who watched and one who came later."""
     bare = copy.deepcopy({name: value for name, value in figures.items() if name not in left_out})
-    bare["run"].pop("status")
+    times = "first_batch newest_batch quiet_seconds elapsed_seconds batches_per_second samples_per_second seconds_left clock"
+    for name in ("status", "directory", *times.split()):
+        bare["run"].pop(name, None)
     for rank in bare.get("ranks", []):
         for name in ("state", "quiet_seconds", "newest_batch", "waiting", "set_aside", "behind"):
             rank.pop(name)

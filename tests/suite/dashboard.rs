@@ -27,9 +27,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// When the first batch was written.
 const START: SystemTime = SystemTime::UNIX_EPOCH;
+const DAY: u64 = 86_400;
 
 pub(crate) fn at(seconds: u64) -> SystemTime {
-    START + Duration::from_secs(seconds)
+    // The epoch itself is the time of a file whose time is unknown.
+    START + Duration::from_secs(DAY + seconds)
 }
 
 pub(crate) fn empty() -> Run {

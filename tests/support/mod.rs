@@ -26,6 +26,14 @@ pub fn settings(name: &str, live: bool) -> Settings {
     Settings { live, ..Settings::new(name) }
 }
 
+/// Takes out of a summary's JSON what the times of the files and the place of the run make of it.
+pub fn forget_times(summary: &mut Value) {
+    let times = ["first_batch", "newest_batch", "quiet_seconds", "elapsed_seconds", "batches_per_second"];
+    for field in times.iter().chain(&["samples_per_second", "seconds_left", "clock", "directory"]) {
+        summary["run"].as_object_mut().and_then(|run| run.remove(*field));
+    }
+}
+
 /// The directory of a golden run.
 pub fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
