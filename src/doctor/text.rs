@@ -113,8 +113,7 @@ fn batches(run: &RunDiagnosis) -> Vec<String> {
 fn times(run: &RunDiagnosis) -> Option<String> {
     let RunTimes { timing, status, clock, .. } = &run.times;
     let stalled = Some(state(*status)).filter(|_| matches!(status, Status::Stalled(_)));
-    let all: Vec<String> =
-        stalled.into_iter().chain(parts(timing, *status)).chain(clock.clone()).collect();
+    let all: Vec<String> = stalled.into_iter().chain(parts(timing, *status)).chain(clock.clone()).collect();
     (!all.is_empty()).then(|| format!("  times: {}", all.join(", ")))
 }
 

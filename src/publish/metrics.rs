@@ -71,10 +71,10 @@ impl Newest {
 
 impl RunState {
     /// The same state of a run later, whose age alone has changed.
-    fn after(&self, run: &Run, now: SystemTime) -> Self {
-        let mut later = self.clone();
-        Arc::make_mut(&mut later.summary).pass_time(run, now);
-        later
+    fn at(mut self, run: &Run, now: SystemTime) -> Self {
+        // Nobody else has it by now, so that no layer is copied.
+        Arc::make_mut(&mut self.summary).pass_time(run, now);
+        self
     }
 }
 
@@ -88,11 +88,11 @@ impl MadeText {
         for number in numbers {
             let Some(entry) = runs.get(number) else { continue };
             let revision = entry.run.revision();
-            let known = self.known.get(&number).filter(|(known, state)| {
+            let known = self.known.remove(&number).filter(|(known, state)| {
                 // A run stalls without any change.
                 *known == revision && state.summary.run.status == Summary::status(&entry.run, wall)
             });
-            let state = known.map(|(_, state)| state.after(&entry.run, wall)).unwrap_or_else(|| RunState {
+            let state = known.map(|(_, state)| state.at(&entry.run, wall)).unwrap_or_else(|| RunState {
                 label: self.labels.name_for(number, entry.run.name()).to_owned(),
                 summary: Arc::new(Summary::without_steps(&entry.run, wall)),
                 last_batch: entry.run.last_activity(),

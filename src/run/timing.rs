@@ -145,7 +145,8 @@ impl FileTimes {
         let ahead = self.ahead.and_then(|ahead| ahead.duration_since(now).ok());
         match ahead.filter(|&ahead| ahead > AHEAD) {
             Some(ahead) => Some(ClockDoubt::Ahead(ahead)),
-            None if self.are_at_once() => Some(ClockDoubt::AtOnce),
+            // Those that appeared are as many as they seem.
+            None if self.are_at_once() && self.delay.is_none() => Some(ClockDoubt::AtOnce),
             None if self.untimed > 0 => Some(ClockDoubt::Unknown(self.untimed)),
             None => self.delay.filter(|&delay| delay > LATE).map(ClockDoubt::Late),
         }
@@ -157,7 +158,7 @@ impl FileTimes {
 pub enum ClockDoubt {
     /// The newest file is this far in the future.
     Ahead(Duration),
-    /// All files are of the same moment, as after a copy without times.
+    /// All files are of the same second, as after a copy without times.
     AtOnce,
     /// Each batch appears this long after it was written, or later.
     Late(Duration),
@@ -313,6 +314,9 @@ mod tests {
             assert_eq!((timing.elapsed, timing.batches_per_second, timing.left), (None, None, None));
             assert_eq!(timing.doubt, Some(ClockDoubt::AtOnce));
         }
+        let mut quick = FileTimes::default();
+        (0..5).for_each(|_| quick.note_appeared(at(7), at(7)));
+        assert_eq!(quick.doubt(at(7)), None, "a run may be quick");
         let two = Timing::new(&found([7, 7], 60), Phase::Finished, None, 1.0, at(60));
         assert_eq!((two.doubt, two.batches_per_second), (None, None), "two may come by chance");
     }

@@ -84,7 +84,10 @@ fn a_run_that_died_two_days_ago_says_so_at_once_and_has_no_time_left() {
     let said = neurotop(&["summary", text(&run)]);
     let times = "Times: stalled, last batch 2 d ago, ran for 1 min 10 s, 0.10 batches/s, 1.60 samples/s.";
     assert!(said.contains(times), "{said}");
-    assert!(neurotop(&["doctor", text(&run)]).contains("  times: stalled, last batch 2 d ago, ran for 1 min 10 s"));
+    assert!(
+        neurotop(&["doctor", text(&run)])
+            .contains("  times: stalled, last batch 2 d ago, ran for 1 min 10 s")
+    );
     let lines = progress(&run);
     let last = lines.lines().last().expect("a line");
     assert!(last.contains("stalled, last batch 2 d ago: 8/12 batches"), "{lines}");
@@ -98,7 +101,10 @@ fn a_run_that_goes_on_has_the_time_left_at_its_own_pace() {
     let left = seconds(&summary(&run), "seconds_left");
     assert!((20.0..=37.0).contains(&left), "{left}");
     let lines = progress(&run_of(place.path().join("other"), 8, 3));
-    assert!(lines.lines().last().is_some_and(|line| line.contains(" left") && line.contains("live")), "{lines}");
+    assert!(
+        lines.lines().last().is_some_and(|line| line.contains(" left") && line.contains("live")),
+        "{lines}"
+    );
 }
 
 #[test]
@@ -106,9 +112,15 @@ fn a_finished_run_says_when_it_ended_and_how_long_it_took() {
     let place = tempfile::tempdir().expect("a directory");
     let run = run_of(place.path().join("run"), 12, DAYS as i64);
     let figures = summary(&run);
-    assert_eq!((&figures["run"]["status"], &figures["run"]["quiet_seconds"]), (&"finished".into(), &Value::Null));
+    assert_eq!(
+        (&figures["run"]["status"], &figures["run"]["quiet_seconds"]),
+        (&"finished".into(), &Value::Null)
+    );
     let said = neurotop(&["summary", text(&run)]);
-    assert!(said.contains("Times: took 1 min 50 s, 0.10 batches/s, 1.60 samples/s, ended 2 d ago."), "{said}");
+    assert!(
+        said.contains("Times: took 1 min 50 s, 0.10 batches/s, 1.60 samples/s, ended 2 d ago."),
+        "{said}"
+    );
     let lines = progress(&run);
     assert!(lines.contains("finished: 12/12 batches") && lines.contains("ended 2 d ago"), "{lines}");
 }
@@ -123,7 +135,7 @@ fn clocks_that_are_wrong_are_said_and_give_no_pace() {
     let first = File::options().append(true).open(unknown.join("batch-000000.npz")).expect("a file");
     first.set_modified(SystemTime::UNIX_EPOCH).expect("a time");
     for (run, why) in [
-        (copied, "all files are of the same moment: copied without their times"),
+        (copied, "all files were written within a second, as by a copy without times"),
         (ahead, "the newest file is 1 h in the future: a clock is wrong"),
         (unknown, "it is not known when 1 batch was written"),
     ] {
@@ -147,11 +159,22 @@ fn runs_of_one_name_are_told_apart_by_their_directories() {
     let doctor = neurotop(&["doctor", text(&runs)]);
     let exports = ["out.json", "out.csv", "out.md", "out.txt"].map(|name| place.path().join(name));
     let metrics = place.path().join("metrics.prom");
-    let mut args = vec!["watch", "--exit-when-finished", "--state", "none", text(&runs), "--openmetrics", text(&metrics)];
+    let mut args = vec![
+        "watch",
+        "--exit-when-finished",
+        "--state",
+        "none",
+        text(&runs),
+        "--openmetrics",
+        text(&metrics),
+    ];
     exports.iter().for_each(|path| args.extend(["--export", text(path)]));
     let lines = neurotop(&args);
-    let mut outputs: Vec<String> =
-        exports.iter().chain([&metrics]).map(|path| fs::read_to_string(path).expect("it is written")).collect();
+    let mut outputs: Vec<String> = exports
+        .iter()
+        .chain([&metrics])
+        .map(|path| fs::read_to_string(path).expect("it is written"))
+        .collect();
     outputs.extend([doctor, lines]);
     for output in outputs {
         assert!((1..4).all(|seed| output.contains(&format!("seed-{seed}"))), "{output}");

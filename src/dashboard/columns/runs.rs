@@ -23,7 +23,7 @@ const STYLE: FigureStyle = FigureStyle {
 
 pub static RUNS: LazyLock<ListColumns<RunRow>> = LazyLock::new(|| ListColumns {
     own_order: Some("in the order of the directories"),
-    columns: states().chain(figures::columns(&STYLE)).chain(problems()).chain(times()).collect(),
+    columns: states().chain(figures::columns(&STYLE)).chain(times()).chain(problems()).collect(),
 });
 
 fn states() -> impl Iterator<Item = Column<RunRow>> {
@@ -36,11 +36,10 @@ fn states() -> impl Iterator<Item = Column<RunRow>> {
         })
         .growing()
         .ascending(|row| SortKey::Text(&row.name)),
-        Column::text("directory", 6..=14, ALWAYS, |row: &RunRow, context| {
+        Column::text("directory", 9..=14, ALWAYS, |row: &RunRow, context| {
             Cell::new(row.directory.clone().unwrap_or_default(), context.theme.dim)
         })
         .growing()
-        .with_heading_cut()
         .shown_if(|model| model.rows.iter().any(|row| row.directory.is_some()))
         .ascending(|row| row.directory.as_ref().into()),
         Column::text("state", 1..=14, ALWAYS, state)
