@@ -91,7 +91,7 @@ pub struct RunFigures {
     pub producer: Option<String>,
     /// Warnings of the producer: things that can make NeuroBench's figures misleading.
     pub warnings: Vec<String>,
-    /// Where it is, as it was named or found; `None` of a run that is merged.
+    /// Where it is, as it was named or found; `None` of a run that was merged from several places.
     #[serde(serialize_with = "as_text")]
     pub directory: Option<PathBuf>,
     #[serde(flatten)]

@@ -62,6 +62,11 @@ impl FileTimes {
         self.note(written.min(now));
     }
 
+    /// Notes that a batch is gone from the figures, or is about to be replaced.
+    pub fn take_out(&mut self) {
+        self.timed = self.timed.saturating_sub(1);
+    }
+
     /// Says how many batches all the notes are about, and of how many more nobody knows when they were written.
     pub fn stand_for(&mut self, timed: u64, untimed: u64) {
         self.timed = self.timed.max(timed);

@@ -227,7 +227,8 @@ impl Run {
         self
     }
 
-    /// Where it is, as it was named or found; `None` of a run that is merged.
+    /// Where it is, as it was named or found; `None` of a run that was
+    /// merged from several places.
     pub fn directory(&self) -> Option<&Path> {
         self.lasting.directory.as_deref()
     }
@@ -673,6 +674,7 @@ impl Run {
     pub fn take_out(&mut self, id: BatchId, count: &BatchCount) {
         let order = self.sums.tally.order();
         self.sums.remove(id, count);
+        self.times.take_out();
         self.fingerprint = self.fingerprint.wrapping_sub(id.fingerprint(Some(count.digest())));
         self.structure += u64::from(self.sums.tally.order() != order);
         self.corrections += 1;

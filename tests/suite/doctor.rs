@@ -25,7 +25,8 @@ fn doctor(path: &Path, args: &[&str]) -> (i32, String) {
 fn said(path: &Path, args: &[&str]) -> String {
     let (code, text) = doctor(path, args);
     let lines = text.lines().filter(|line| !["  on ", "  times: "].iter().any(|of| line.starts_with(of)));
-    let text = lines.collect::<Vec<_>>().join("\n");
+    let name = path.file_name().expect("a name").to_string_lossy();
+    let text = lines.collect::<Vec<_>>().join("\n").replace(&format!(" ({name}):"), " (PATH):");
     format!("{}\nexit code {code}\n", text.replace(path.to_str().expect("text"), "PATH"))
 }
 

@@ -88,6 +88,9 @@ struct PartRun {
     last_written_ns: Option<i64>,
     #[serde(default)]
     times: PartTimes,
+    /// Where it was counted, as it was named.
+    #[serde(default)]
+    directory: Option<String>,
 }
 
 /// When the batches were written, in nanoseconds since 1970-01-01T00:00:00Z.
@@ -193,6 +196,7 @@ impl RunPart {
                 end: run.own_end().cloned(),
                 last_written_ns: run.last_activity().map(nanoseconds),
                 times: PartTimes::from_times(run.times()),
+                directory: run.directory().map(|path| path.to_string_lossy().into_owned()),
             },
             rules: Rules::from_settings(run.settings()),
             samples: tally.samples(),
