@@ -59,27 +59,40 @@ pub fn state(status: Status) -> String {
 /// How long the run takes and how fast it goes, the most important first: `took 1 h 05 min`, `0.40 batches/s`,
 /// `6.40 samples/s`, `ended 2 d ago`.
 pub fn parts(timing: &Timing, status: Status) -> Vec<String> {
-    let over = status == Status::Finished;
-    let elapsed = timing.elapsed.map(|elapsed| match status {
-        Status::Finished => format!("took {}", span(elapsed)),
-        Status::Stalled(_) => format!("ran for {}", span(elapsed)),
-        Status::Waiting | Status::Live => format!("{} elapsed", span(elapsed)),
-    });
-    let batches = timing.batches_per_second.map(|rate| per_time(rate, "batches"));
-    let samples = timing.samples_per_second.map(|rate| per_time(rate, "samples"));
-    // The age of a run that stalled is part of its state.
-    let last = timing.age.filter(|_| matches!(status, Status::Live | Status::Finished)).map(|quiet| {
-        let what = if over { "ended" } else { "last batch" };
-        format!("{what} {} ago", age(quiet))
-    });
-    [elapsed, batches, samples, last].into_iter().flatten().collect()
+    elapsed(timing, status).into_iter().chain(pace(timing)).chain(last(timing, status)).collect()
+}
+
+/// How long the run takes.
+pub fn elapsed(timing: &Timing, status: Status) -> Option<String> {
+    let elapsed = span(timing.elapsed?);
+    Some(match status {
+        Status::Finished => format!("took {elapsed}"),
+        Status::Stalled(_) => format!("ran for {elapsed}"),
+        Status::Waiting | Status::Live => format!("{elapsed} elapsed"),
+    })
+}
+
+/// How fast the run goes.
+pub fn pace(timing: &Timing) -> Vec<String> {
+    let rates = [(timing.batches_per_second, "batches"), (timing.samples_per_second, "samples")];
+    rates.into_iter().filter_map(|(rate, what)| Some(per_time(rate?, what))).collect()
+}
+
+/// When the last batch was written. The age of a run that stalled is part of its state.
+pub fn last(timing: &Timing, status: Status) -> Option<String> {
+    let what = match status {
+        Status::Live => "last batch",
+        Status::Finished => "ended",
+        Status::Waiting | Status::Stalled(_) => return None,
+    };
+    Some(format!("{what} {} ago", age(timing.age?)))
 }
 
 /// A rate by the second, or by the minute or hour where that is easier to read.
 pub fn per_time(per_second: f64, what: &str) -> String {
     let (rate, unit) = match per_second {
         slow if slow < 0.1 / 60.0 => (slow * 3600.0, "h"),
-        medium if medium < 0.1 => (medium * 60.0, "min"),
+        medium if medium < 0.0995 => (medium * 60.0, "min"),
         fast => (fast, "s"),
     };
     format!("{} {what}/{unit}", compact(rate))

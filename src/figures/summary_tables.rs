@@ -3,7 +3,7 @@
 use super::comparison_tables::against;
 use super::figure::{Figure, ShownIn};
 use super::row::RowSums;
-use super::run_times::{RunTimes, parts, state};
+use super::run_times::{RunTimes, elapsed, last, pace, state};
 use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, ratio, safe};
 use super::{Agreement, ClassFigures, RankFigures, Summary, directories_of};
 use crate::run::ranks::RankState;
@@ -44,6 +44,7 @@ fn heading(summary: &Summary, style: TableStyle) -> String {
         TableStyle::Markdown => format!("# {name}"),
     };
     let account = &summary.account;
+    let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
     let lines = [
         run.producer.as_deref().map(|producer| format!("Produced by {}.", safe(producer, style))),
         Some(format!(
@@ -53,7 +54,7 @@ fn heading(summary: &Summary, style: TableStyle) -> String {
             thousands(run.samples),
             of(run.expected_samples),
         )),
-        times(summary, style),
+        Some(times(summary, style).join(separator)).filter(|times| !times.is_empty()),
         Some(format!(
             "{}{} batches seen, {} counted, {} waiting, {} set aside.",
             if summary.complete { "Complete: " } else { "" },
@@ -65,7 +66,6 @@ fn heading(summary: &Summary, style: TableStyle) -> String {
         (!summary.complete)
             .then(|| format!("NOT complete: {}.", safe(&summary.incomplete.join("; "), style))),
     ];
-    let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
     std::iter::once(title).chain(lines.into_iter().flatten()).collect::<Vec<_>>().join(separator)
 }
 
@@ -75,15 +75,15 @@ fn titled(name: &str, directory: Option<&str>, style: TableStyle) -> String {
     format!("{}{directory}", safe(name, style))
 }
 
-/// How old the run is, how long it took and how fast it went, and what is wrong with these times.
-fn times(summary: &Summary, style: TableStyle) -> Option<String> {
+/// How old the run is and how long it took, how fast it went, and what is wrong with these times: one line each.
+fn times(summary: &Summary, style: TableStyle) -> Vec<String> {
     let RunTimes { timing, clock, status, .. } = &summary.run.times;
-    let status = *status;
-    let stalled = Some(state(status)).filter(|_| matches!(status, Status::Stalled(_)));
+    let stalled = Some(state(*status)).filter(|_| matches!(status, Status::Stalled(_)));
     let left = timing.left.map(|left| format!("{} left", span(left)));
-    let all: Vec<String> =
-        stalled.into_iter().chain(parts(timing, status)).chain(left).chain(clock.clone()).collect();
-    (!all.is_empty()).then(|| safe(&format!("Times: {}.", all.join(", ")), style))
+    let when = stalled.into_iter().chain(elapsed(timing, *status)).chain(left).chain(last(timing, *status));
+    let lines = [("Times", when.collect()), ("Pace", pace(timing)), ("Clock", Vec::from_iter(clock.clone()))];
+    let lines = lines.into_iter().filter(|(_, parts)| !parts.is_empty());
+    lines.map(|(what, parts)| safe(&format!("{what}: {}.", parts.join(", ")), style)).collect()
 }
 
 /// The figures of a row, each as a cell.
@@ -164,7 +164,7 @@ pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
     for (summary, directory) in summaries.iter().zip(&directories) {
         let is_worth_a_word =
             matches!(summary.run.times.status, Status::Stalled(_)) || summary.run.times.clock.is_some();
-        let times = times(summary, style).filter(|_| is_worth_a_word);
+        let times = if is_worth_a_word { times(summary, style) } else { Vec::new() };
         let remarks: Vec<String> = times.into_iter().chain(remarks(summary, style)).collect();
         if !remarks.is_empty() {
             parts.push(format!("{}:", titled(&summary.run.name, directory.as_deref(), style)));

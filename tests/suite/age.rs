@@ -82,7 +82,8 @@ fn a_run_that_died_two_days_ago_says_so_at_once_and_has_no_time_left() {
     assert!((seconds(&figures, "newest_batch") - seconds(&figures, "first_batch") - 70.0).abs() < 0.1);
     assert_eq!((&figures["run"]["seconds_left"], &figures["run"]["clock"]), (&Value::Null, &Value::Null));
     let said = neurotop(&["summary", text(&run)]);
-    let times = "Times: stalled, last batch 2 d ago, ran for 1 min 10 s, 0.10 batches/s, 1.60 samples/s.";
+    let times =
+        "Times: stalled, last batch 2 d ago, ran for 1 min 10 s.\nPace: 0.10 batches/s, 1.60 samples/s.\n";
     assert!(said.contains(times), "{said}");
     assert!(
         neurotop(&["doctor", text(&run)])
@@ -118,7 +119,7 @@ fn a_finished_run_says_when_it_ended_and_how_long_it_took() {
     );
     let said = neurotop(&["summary", text(&run)]);
     assert!(
-        said.contains("Times: took 1 min 50 s, 0.10 batches/s, 1.60 samples/s, ended 2 d ago."),
+        said.contains("Times: took 1 min 50 s, ended 2 d ago.\nPace: 0.10 batches/s, 1.60 samples/s.\n"),
         "{said}"
     );
     let lines = progress(&run);

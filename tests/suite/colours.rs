@@ -242,7 +242,7 @@ fn runs_show_which_need_attention() {
     let meanings = [
         ("✓ complete", GOOD),
         ("○ waiting", DIM),
-        ("◌ 6 min 40 s", WARN),
+        ("◌ stalled 6 min", WARN),
         ("✗ refused", BAD),
         ("7 older ones are not followed", WARN),
         ("baseline-seed0", STRONG),

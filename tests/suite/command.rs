@@ -476,10 +476,7 @@ fn ranks_are_in_every_format() {
     for format in ["text", "csv", "md"] {
         let output = summary(&run, &["--format", format]);
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
-        insta::assert_snapshot!(
-            format!("ranks-{format}"),
-            support::steady(&text(&output.stdout), run.path())
-        );
+        insta::assert_snapshot!(format!("ranks-{format}"), support::steady(&text(&output.stdout), &run));
     }
     let told = json(&summary(&run, &["--format", "json"]));
     assert_eq!((&told["complete"], &told["account"]["counted"]), (&Value::from(true), &Value::from(9)));

@@ -39,7 +39,7 @@ pub fn forget_times(summary: &mut Value) {
 pub fn steady(report: &str, run: &Path) -> String {
     let (path, name) = (run.to_string_lossy(), run.file_name().expect("a name").to_string_lossy());
     let placed = report.replace(&*path, "RUN").replace(&format!("({name})"), "(RUN)");
-    let line = Regex::new(r"(?m)^Times: .*\n\n?").expect("an expression");
+    let line = Regex::new(r"(?m)^(Times|Pace|Clock): .*\n\n?").expect("an expression");
     let fields = "first_batch|newest_batch|quiet_seconds|elapsed_seconds|batches_per_second|samples_per_second|\
                   seconds_left|clock";
     let field = Regex::new(&format!(r#""({fields})": .*?(,?)\n"#)).expect("an expression");

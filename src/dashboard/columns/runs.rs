@@ -36,13 +36,13 @@ fn states() -> impl Iterator<Item = Column<RunRow>> {
         })
         .growing()
         .ascending(|row| SortKey::Text(&row.name)),
-        Column::text("directory", 9..=14, ALWAYS, |row: &RunRow, context| {
+        Column::text("directory", 9..=10, ALWAYS, |row: &RunRow, context| {
             Cell::new(row.directory.clone().unwrap_or_default(), context.theme.dim)
         })
         .growing()
         .shown_if(|model| model.rows.iter().any(|row| row.directory.is_some()))
         .ascending(|row| row.directory.as_ref().into()),
-        Column::text("state", 1..=14, ALWAYS, state)
+        Column::text("state", 1..=16, ALWAYS, state)
             .with_heading_cut()
             .ascending(|row| SortKey::Whole(progress_order(row))),
         Column::figure("done", 5..=7, 85, |row: &RunRow, _| {

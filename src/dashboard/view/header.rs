@@ -68,12 +68,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 fn title(model: &ViewModel, theme: &Theme, room: usize) -> Line<'static> {
     let name = &model.summary.run.name;
     let Some(directory) = model.directory() else {
-        return Line::styled(elide(name, room), theme.strong);
+        return Line::from(Span::styled(elide(name, room), theme.strong));
     };
     let own = elide(&directory, room.saturating_sub(LEAST_NAME).max(room / 2));
     let rest = room.saturating_sub(own.width() + 3);
     if rest < LEAST_NAME {
-        return Line::styled(elide(&directory, room), theme.strong);
+        return Line::from(Span::styled(elide(&directory, room), theme.strong));
     }
     Line::from(vec![
         Span::styled(elide(name, rest), theme.strong),
