@@ -90,6 +90,17 @@ pub fn span(span: Duration) -> String {
     }
 }
 
+/// How old something is, in its largest unit: `2 d`.
+pub fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", thousands((seconds / 86400).into())),
+    }
+}
+
 /// The most characters of a text that are printed, since a stranger's file may contain names of megabytes.
 const MOST_PRINTED: usize = 2_000;
 
@@ -264,6 +275,15 @@ mod tests {
     fn spans_have_two_units() {
         for (seconds, text) in [(5, "5 s"), (65, "1 min 05 s"), (3900, "1 h 05 min"), (90_000, "1 d 01 h")] {
             assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn ages_have_one_unit() {
+        for (seconds, text) in
+            [(59, "59 s"), (119, "1 min"), (7199, "1 h"), (172_800, "2 d"), (86_400_000, "1,000 d")]
+        {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
         }
     }
 

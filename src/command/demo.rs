@@ -26,6 +26,9 @@ const CLOSE_AFTER: Duration = Duration::from_secs(20);
 /// How often the writer checks whether it is to stop.
 const CHECK: Duration = Duration::from_millis(50);
 
+/// The name of the bundled run, and of its directory.
+const NAME: &str = "digits-snn";
+
 /// When the run is stalled: at a slow pace after three batches that do not come.
 const STALL_AFTER: Duration = Duration::from_secs(30);
 const STALL_AFTER_BATCHES: u32 = 3;
@@ -37,15 +40,17 @@ pub(super) fn demo(given: &CommandLine) -> anyhow::Result<ExitCode> {
     let signals = leave_signals()?;
     let directory =
         tempfile::Builder::new().prefix("neurotop-demo-").tempdir().context("no temporary directory")?;
+    let run = directory.path().join(NAME);
+    std::fs::create_dir(&run).context("no temporary directory")?;
     options.begin()?;
-    check(directory.path(), &options, Mode::Live)?;
+    check(&run, &options, Mode::Live)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
     let how = WatchOptions { priority: options.priority, ..unkept(&options, Mode::Live) };
-    let watch = start(directory.path(), &options, how, &StatePlace::Nowhere, publisher)?;
+    let watch = start(&run, &options, how, &StatePlace::Nowhere, publisher)?;
     let leave = Arc::new(AtomicBool::new(false));
     let (end, ended) = bounded(1);
     let write = {
-        let (path, leave) = (directory.path().to_owned(), Arc::clone(&leave));
+        let (path, leave) = (run, Arc::clone(&leave));
         // The main thread may have left.
         move || drop(end.send(replay(&path, pace, &leave)))
     };

@@ -4,7 +4,7 @@ use super::exporter::Outcome;
 use super::leaving::Leaving;
 use super::output;
 use crate::dashboard::{Appearance, AppearanceOptions, Symbols, ThemeName};
-use crate::figures::{Comparison, Export, Failure, Format, Report, Summary};
+use crate::figures::{Comparison, Export, Failure, Format, Report, Summary, directories_of};
 use crate::options::OptionValues;
 use crate::run::{Severity, Watch};
 use crate::text::{printable, shown};
@@ -87,8 +87,8 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
     if was_read(printed) {
         return;
     }
-    for summary in summaries {
-        let run = prefix(summaries, summary);
+    for (summary, directory) in summaries.iter().zip(directories_of(summaries)) {
+        let run = if summaries.len() > 1 { prefix(summary, directory) } else { String::new() };
         if summary.account.waiting > 0 {
             output::say(&format!(
                 "{run}not counted yet: {} of the batches that were seen",
@@ -105,9 +105,10 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
     }
 }
 
-/// The name of the run in front of a message, if there are several runs.
-fn prefix(summaries: &[Summary], summary: &Summary) -> String {
-    if summaries.len() > 1 { format!("{}: ", printable(&summary.run.name)) } else { String::new() }
+/// The name of one of several runs in front of a message, and its directory where the name does not tell which it is.
+fn prefix(summary: &Summary, directory: Option<String>) -> String {
+    let directory = directory.map_or(String::new(), |directory| format!(" ({})", printable(&directory)));
+    format!("{}{directory}: ", printable(&summary.run.name))
 }
 
 /// Does the same for the runs of a comparison.

@@ -3,8 +3,10 @@
 use super::display::DisplayChannels;
 use super::output::{self, Reader};
 use crate::dashboard::{DashboardOptions, Symbols};
+use crate::figures::run_times::{self, catching_up, state};
 use crate::figures::{Summary, TotalFigures, silent_ranks};
 use crate::process::streams::reader_is_gone;
+use crate::run::run_names::directories_to_show;
 use crate::run::{News, Presence, RunEntry, Runs, Status, Views};
 use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};
 use crossbeam_channel::{never, select};
@@ -71,7 +73,7 @@ pub(super) fn print_lines<O>(
 
 struct Printer {
     symbols: Symbols,
-    /// The last line of each run, by the number of the run.
+    /// The news of the last line of each run, by the number of the run.
     last: HashMap<usize, String>,
     next: Instant,
     /// Whether the last line could not be written.
@@ -92,45 +94,45 @@ impl Printer {
     }
 
     fn print_lines(&mut self, runs: &Runs) -> anyhow::Result<Reader> {
-        for number in runs.listed() {
-            let Some(entry) = runs.get(number) else { continue };
-            let line = line(entry);
-            if self.last.get(&number) != Some(&line) {
+        let entries: Vec<_> = runs.listed().into_iter().filter_map(|at| Some((at, runs.get(at)?))).collect();
+        let named: Vec<_> =
+            entries.iter().map(|(_, entry)| (entry.run.name(), entry.run.directory())).collect();
+        for ((number, entry), directory) in entries.iter().copied().zip(directories_to_show(&named)) {
+            let ProgressLine { news, line } = line(entry, directory.as_deref(), SystemTime::now());
+            if self.last.get(&number) != Some(&news) {
                 if output::print(&format!("{line}\n"), self.symbols)? == Reader::Gone {
                     return Ok(Reader::Gone);
                 }
-                self.last.insert(number, line);
+                self.last.insert(number, news);
             }
         }
         Ok(Reader::There)
     }
 }
 
-fn line(entry: &RunEntry) -> String {
+/// A line about a run.
+struct ProgressLine {
+    /// What is worth a line if it changes: a stalled run prints one line, not one every second.
+    news: String,
+    line: String,
+}
+
+fn line(entry: &RunEntry, directory: Option<&str>, now: SystemTime) -> ProgressLine {
     let run = &entry.run;
-    let now = SystemTime::now();
     let summary = Summary::new(run, now);
-    let state = match run.status(now) {
-        Status::Waiting => "waiting".to_owned(),
-        Status::Live => "live".to_owned(),
-        // Without the seconds: a stalled run prints one line, not one every second.
-        Status::Stalled(_) => "stalled".to_owned(),
-        Status::Stopped => "stopped".to_owned(),
-        Status::Finished => "finished".to_owned(),
-    };
+    let timing = &summary.run.times.timing;
     let of = |expected: Option<u64>| {
         expected.map_or(String::new(), |count| format!("/{}", thousands(count.into())))
     };
+    let directory = directory.map_or(String::new(), |directory| format!(" ({})", printable(directory)));
     // Without the time, likewise.
     let silent = silent_ranks(&summary.ranks).map_or(String::new(), |silent| format!(", {silent}"));
-    let left = run.time_left(now).map_or(String::new(), |left| format!(", {} left", span(left)));
-    let behind = run.backlog(now).map_or(String::new(), |backlog| {
+    let behind = run.backlog(now).filter(|_| timing.catching_up.is_none()).map_or(String::new(), |backlog| {
         let (behind, speed) = (bytes(backlog.bytes), bytes(backlog.per_second as u64));
         format!(", {behind} behind at {speed}/s: {}", span(backlog.left))
     });
-    format!(
-        "{} {state}: {}{} batches, {}{} samples, effective {} dense {} ops/sample, sparsity {}{}, {} waiting, {} set aside{silent}{left}{behind}",
-        printable(&summary.run.name),
+    let counts = format!(
+        "{}{} batches, {}{} samples, effective {} dense {} ops/sample, sparsity {}{}, {} waiting, {} set aside{silent}",
         thousands(summary.run.batches.into()),
         of(summary.run.expected_batches),
         thousands(summary.run.samples),
@@ -141,7 +143,24 @@ fn line(entry: &RunEntry) -> String {
         with_measured(&summary),
         summary.account.waiting,
         summary.account.set_aside,
-    )
+    );
+    let name = printable(&summary.run.name);
+    let (status, doubt) = (run.status(now), timing.doubt.as_ref().map(std::mem::discriminant));
+    let times = times(&summary, status);
+    ProgressLine {
+        news: format!("{name}{directory} {}: {counts}{behind} {doubt:?}", summary.run.status),
+        line: format!("{name}{directory} {}: {counts}{times}{behind}", state(status)),
+    }
+}
+
+/// How far and how fast the run is, and what is wrong with these times.
+fn times(summary: &Summary, status: Status) -> String {
+    let timing = &summary.run.times.timing;
+    let mut parts = timing.catching_up.map(catching_up).into_iter().collect::<Vec<_>>();
+    parts.extend(run_times::parts(timing, status));
+    parts.extend(timing.left.map(|left| format!("{} left", span(left))));
+    parts.extend(summary.run.times.clock.clone());
+    parts.iter().map(|part| format!(", {part}")).collect()
 }
 
 fn effective(summary: &Summary) -> String {

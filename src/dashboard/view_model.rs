@@ -2,7 +2,9 @@
 //! keeps it as it is.
 
 use super::detail_loader::DetailResult;
-use crate::figures::{ComparedRun, RankFigures, RowSums, Summary};
+use crate::figures::{ComparedRun, RowSums, Summary};
+use crate::run::run_names::directories_to_show;
+use crate::run::timing::Timing;
 use crate::run::{Run, RunEntry, Runs, Status};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -81,8 +83,8 @@ impl ViewModel {
         } else if self.run.revision() != run.revision() {
             self.summary.bring_up_to(run, self.now);
         } else {
-            // Ranks fall silent by the clock alone.
-            self.summary.ranks = RankFigures::all(run, self.now);
+            // Runs stall and ranks fall silent by the clock alone.
+            self.summary.pass_time(run, self.now);
         }
         (self.shown, self.run) = (number, Arc::clone(run));
     }
@@ -93,10 +95,30 @@ impl ViewModel {
             let Some(entry) = runs.get(number) else { continue };
             self.rows.push(match kept.remove(&number) {
                 Some(row) if row.revision == entry.run.revision() => {
-                    RunRow { status: entry.run.status(self.now), ..row }
+                    let run = &entry.run;
+                    RunRow { status: run.status(self.now), timing: run.timing(self.now), ..row }
                 }
                 _ => RunRow::new(number, entry, self.now),
             });
+        }
+        self.refresh_directories(runs);
+    }
+
+    /// Finds out which runs their names do not tell apart.
+    fn refresh_directories(&mut self, runs: &Runs) {
+        let listed = self.rows.iter().map(|row| {
+            let directory = runs.get(row.number).and_then(|entry| entry.run.directory());
+            (row.name.as_str(), directory)
+        });
+        let shown = directories_to_show(&listed.collect::<Vec<_>>());
+        self.rows.iter_mut().zip(shown).for_each(|(row, shown)| row.directory = shown);
+    }
+
+    /// The directory to show beside the name of the run in front.
+    pub fn directory(&self) -> Option<String> {
+        match self.rows.iter().find(|row| row.number == self.shown) {
+            Some(row) => row.directory.clone(),
+            None => self.summary.run.directory_to_show(),
         }
     }
 
@@ -136,7 +158,10 @@ pub struct RunRow {
     /// The revision of the run that it was made from.
     pub revision: u64,
     pub name: String,
+    /// The directory to show beside the name, where that does not tell which run it is.
+    pub directory: Option<String>,
     pub status: Status,
+    pub timing: Timing,
     /// The part of it that is counted, where it is known what to expect.
     pub progress: Option<f64>,
     pub sums: RowSums,
@@ -159,7 +184,9 @@ impl RunRow {
             number,
             revision: run.revision(),
             name: run.name().to_owned(),
+            directory: None,
             status: run.status(now),
+            timing: run.timing(now),
             progress: run.progress(),
             sums,
             is_measured,

@@ -15,6 +15,7 @@ pub use run::{Documents, LayerDiagnosis, RankDiagnosis, RunDiagnosis};
 use crate::follow::{Neighbour, Shard, beside_run, beside_runs, is_run, runs_inside, scan};
 use crate::run::Severity;
 use crate::run::prices::{Costs, LayerDefaults};
+use crate::run::run_names::directories_to_show;
 use crate::snapshot::{EntryName, SnapshotError, classify};
 use crate::storage::{self, Interest, is_url};
 use serde::{Serialize, Serializer};
@@ -118,6 +119,7 @@ impl Diagnosis {
             }
             PathKind::Other | PathKind::Missing => Vec::new(),
         };
+        let runs = told_apart(runs);
         let place = (kind != PathKind::Missing).then(|| Location::for_path(path));
         let mut diagnosis = Self {
             schema: SCHEMA,
@@ -184,6 +186,15 @@ impl Diagnosis {
             PathKind::Run | PathKind::Batch | PathKind::Missing => Vec::new(),
         }
     }
+}
+
+/// Has the runs say in which directory they are, where their names do not.
+fn told_apart(mut runs: Vec<RunDiagnosis>) -> Vec<RunDiagnosis> {
+    let named: Vec<(&str, Option<&Path>)> =
+        runs.iter().map(|run| (run.name.as_str(), Some(Path::new(&run.directory)))).collect();
+    let shown = directories_to_show(&named);
+    runs.iter_mut().zip(shown).for_each(|(run, shown)| run.beside = shown);
+    runs
 }
 
 /// What is wrong with a path that is no run: whether it is a directory, and why it cannot be listed.

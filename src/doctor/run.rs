@@ -6,13 +6,15 @@
 
 use super::{Batches, DoctorOptions, Finding};
 use crate::count::{Scratch, count_batch};
+use crate::figures::run_times::RunTimes;
 use crate::follow::{
     CountedContents, Found, Job, Ledger, Neighbour, Outcome, Shard, Verdict, beside_run, look, scan,
 };
 use crate::process::fault;
 use crate::run::prices::PricedBy;
 use crate::run::state::{Progress, Unreadable, is_of_another_run};
-use crate::run::{Severity, kept};
+use crate::run::timing::{FileTimes, Phase, Timing};
+use crate::run::{Severity, Status, kept};
 use crate::snapshot::{
     Batch, BatchId, BatchLayer, End, EntryName, Form, LayerPrice, Manifest, ManifestError, SnapshotError,
     check_document, classify, is_unfinished_batch, read_document, shown,
@@ -25,6 +27,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+/// A run that is not over and has written nothing for this long is stalled, as in a dashboard without options.
+const STALL_AFTER: Duration = Duration::from_secs(30);
+
 /// What there is to say about one run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunDiagnosis {
@@ -35,6 +40,11 @@ pub struct RunDiagnosis {
     /// The layers of the manifest, then the others.
     pub layers: Vec<LayerDiagnosis>,
     pub batches: Batches,
+    /// The directory to show beside the name, where that does not tell which of the runs it is.
+    #[serde(skip)]
+    pub(super) beside: Option<String>,
+    /// When the batches that are here were written.
+    pub times: RunTimes,
     /// The lowest rank first; empty where no rank is named.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ranks: Vec<RankDiagnosis>,
@@ -154,6 +164,9 @@ pub(super) struct Examination<'a> {
     pub(super) layers: Vec<LayerDiagnosis>,
     by_name: HashMap<String, usize>,
     pub(super) batches: Batches,
+    /// When the batches were written, as it stands at `now`.
+    times: FileTimes,
+    now: SystemTime,
     pub(super) ranks: BTreeMap<u32, RankDiagnosis>,
     /// The ends of each rank by the names of their files.
     pub(super) rank_ends: BTreeMap<u32, Vec<(String, End)>>,
@@ -174,6 +187,8 @@ impl<'a> Examination<'a> {
             layers: Vec::new(),
             by_name: HashMap::new(),
             batches: Batches { updates: options.deep.then_some(0), ..Batches::default() },
+            times: FileTimes::default(),
+            now: SystemTime::now(),
             ranks: BTreeMap::new(),
             rank_ends: BTreeMap::new(),
             rank_samples: BTreeMap::new(),
@@ -346,6 +361,7 @@ impl<'a> Examination<'a> {
     fn examine_batches(&mut self, found: &[Found]) {
         for (found, id) in found.iter().filter_map(|found| Some((found, found.meaning.batch()?))) {
             self.batches.add(id, found.identity.size);
+            self.times.note_found(found.identity.modified, self.now);
             if let Some(rank) = id.rank {
                 self.rank(rank).batches += 1;
             }
@@ -464,6 +480,13 @@ impl<'a> Examination<'a> {
             Ok(progress) => {
                 let counted = progress.iter().flat_map(|progress: &Progress| progress.counted.names());
                 counted.for_each(|name| self.batches.add_counted(name.id()));
+                let written = || progress.iter().flat_map(|progress| progress.counted.written());
+                let written = || written().map(|(_, written)| written).filter(|&written| written <= self.now);
+                let gone = [self.batches.counted_and_gone, 0];
+                if gone[0] > 0 {
+                    let (first, last) = (written().min(), written().max());
+                    self.times.join(&FileTimes::from_parts(first, last.into_iter(), gone));
+                }
             }
             Err(why) => self.note(
                 PROGRESS,
@@ -488,12 +511,32 @@ impl<'a> Examination<'a> {
         }
     }
 
+    /// How old the run is, how long it took and how fast it went.
+    fn run_times(&self) -> RunTimes {
+        let expected = self.manifest.as_ref().and_then(|manifest| manifest.expected_batches);
+        let age = self.times.last().and_then(|last| self.now.duration_since(last).ok());
+        let (status, phase) = match age {
+            _ if self.has_ended() || expected.is_some_and(|expected| self.batches.known() >= expected) => {
+                (Status::Finished, Phase::Finished)
+            }
+            None => (Status::Waiting, Phase::Idle),
+            Some(quiet) if quiet >= STALL_AFTER => (Status::Stalled(quiet), Phase::Idle),
+            Some(_) => (Status::Live, Phase::Live(expected.map(|all| (all - self.batches.known()) as f64))),
+        };
+        let samples = self.batches.samples as f64 / self.batches.readable.max(1) as f64;
+        RunTimes::new(Timing::new(&self.times, phase, age, samples, self.now), status)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.end.is_some() || (!self.ranks.is_empty() && self.ranks.values().all(|rank| rank.ended))
+    }
+
     fn finish(mut self) -> RunDiagnosis {
         self.batches.finish();
         self.judge();
         self.findings.sort_by_key(|finding| finding.severity);
         let directory_name = self.directory.file_name().unwrap_or_default().to_string_lossy();
-        let manifest = self.manifest.as_ref();
+        let (times, manifest) = (self.run_times(), self.manifest.as_ref());
         RunDiagnosis {
             name: manifest
                 .and_then(|manifest| manifest.run.clone())
@@ -505,12 +548,13 @@ impl<'a> Examination<'a> {
                 keep: manifest.and_then(|manifest| manifest.keep),
                 expected_batches: manifest.and_then(|manifest| manifest.expected_batches),
                 expected_samples: manifest.and_then(|manifest| manifest.expected_samples),
-                ended: self.end.is_some()
-                    || (!self.ranks.is_empty() && self.ranks.values().all(|rank| rank.ended)),
+                ended: self.has_ended(),
                 end_is_wrong: self.end_is_wrong,
             },
             layers: self.layers,
             batches: self.batches,
+            beside: None,
+            times,
             ranks: self.ranks.into_values().collect(),
             findings: self.findings,
         }

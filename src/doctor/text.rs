@@ -1,8 +1,9 @@
 //! The text of a diagnosis. JSON has all of it; here, long lists are cut short and equal findings share a line.
 
 use super::{Diagnosis, Finding, LayerDiagnosis, Location, PathKind, RunDiagnosis};
-use crate::run::Severity;
+use crate::figures::run_times::{RunTimes, parts, state};
 use crate::run::prices::PricedBy;
+use crate::run::{Severity, Status};
 use crate::text::{bytes, elide, printable, thousands};
 use std::collections::HashMap;
 
@@ -46,7 +47,8 @@ fn location(place: &Location) -> String {
 
 fn run_lines(run: &RunDiagnosis) -> Vec<String> {
     let documents = &run.documents;
-    let mut lines = vec![format!("{}:", elide(&run.name, LONGEST))];
+    let beside = run.beside.as_deref().map_or(String::new(), |path| format!(" ({})", elide(path, LONGEST)));
+    let mut lines = vec![format!("{}{beside}:", elide(&run.name, LONGEST))];
     if let Some(producer) = &documents.producer {
         lines.push(format!("  produced by {}", elide(producer, LONGEST)));
     }
@@ -63,6 +65,7 @@ fn run_lines(run: &RunDiagnosis) -> Vec<String> {
         lines.push(format!("  the producer keeps {keep} of the counted batches and deletes the others"));
     }
     lines.extend(batches(run));
+    lines.extend(times(run));
     lines.extend(ranks(run));
     lines.extend(run.layers.iter().take(MOST_LAYERS).map(layer));
     if run.layers.len() > MOST_LAYERS {
@@ -105,6 +108,14 @@ fn batches(run: &RunDiagnosis) -> Vec<String> {
         lines.push(format!("  all were read: {} membrane updates", thousands(updates)));
     }
     lines
+}
+
+/// How old the run is, how long it took and how fast it went; and what is wrong with these times.
+fn times(run: &RunDiagnosis) -> Option<String> {
+    let RunTimes { timing, status, clock, .. } = &run.times;
+    let stalled = Some(state(*status)).filter(|_| matches!(status, Status::Stalled(_)));
+    let all: Vec<String> = stalled.into_iter().chain(parts(timing, *status)).chain(clock.clone()).collect();
+    (!all.is_empty()).then(|| format!("  times: {}", all.join(", ")))
 }
 
 /// All ranks in one line.

@@ -15,6 +15,8 @@ pub struct ComparedRun {
     /// Its directory or the file of its summary, as the user named it.
     pub source: String,
     pub name: String,
+    /// Where it was counted, if that is known.
+    pub directory: Option<String>,
     /// Samples counted.
     pub samples: u128,
     /// Batches counted.
@@ -183,6 +185,7 @@ impl ComparedRun {
         Self {
             source: source.into(),
             name: summary.run.name.clone(),
+            directory: summary.run.directory.as_deref().map(|path| path.to_string_lossy().into_owned()),
             samples: summary.run.samples,
             batches: summary.run.batches,
             complete: summary.complete,

@@ -4,8 +4,10 @@ use super::comparison::{Against, Changes, Compared, Comparison, FigureChanges, P
 use super::figure::{Figure, FigureUnit, Number};
 use super::table_style::{TableStyle, bullets, coloured, draw, draw_figures, failed, name, safe};
 use super::{Change, ComparedRun, Direction};
+use crate::run::run_names::directory_to_show;
 use crate::text::thousands;
 use comfy_table::Cell;
+use std::path::Path;
 
 /// The runs, and for each new one its total, one table for each figure, and notes.
 pub(super) fn comparison_tables(comparison: &Comparison, style: TableStyle) -> String {
@@ -47,10 +49,14 @@ fn heading(comparison: &Comparison, style: TableStyle) -> String {
     }
 }
 
-/// `digits-snn · 12 batches, 192 samples · complete`
+/// `digits-snn · 12 batches, 192 samples · complete`; where the source is an exported file, with the directory that was
+/// counted.
 fn described(run: &ComparedRun, style: TableStyle) -> String {
+    let directory = run.directory.as_deref().filter(|&directory| directory != run.source);
+    let directory = directory.and_then(|path| directory_to_show(&run.name, Some(Path::new(path))));
+    let directory = directory.map_or(String::new(), |directory| format!(" ({})", safe(&directory, style)));
     format!(
-        "{} · {} batches, {} samples · {}{}",
+        "{}{directory} · {} batches, {} samples · {}{}",
         safe(&run.name, style),
         thousands(run.batches.into()),
         thousands(run.samples),

@@ -413,6 +413,7 @@ mod tests {
         ComparedRun {
             source: "base.json".into(),
             name: "r".into(),
+            directory: None,
             samples: 1,
             batches: 1,
             complete: true,

@@ -8,12 +8,14 @@ use super::{Changes, Comparison, Summary};
 use crate::run::prices::PricedBy;
 use anyhow::bail;
 use csv::Writer;
+use std::path::Path;
 
 pub(super) fn as_csv(report: Report<'_>) -> anyhow::Result<String> {
     match report {
         Report::Run(summary) => {
             let figures = exported([summary]);
-            write(header(&figures), rows(summary, &figures))
+            let directory = summary.run.directory.is_some();
+            write(header(&figures, directory), rows(summary, &figures, directory))
         }
         Report::Runs(summaries) => several(summaries),
         Report::Comparison(comparison) => compared(comparison),
@@ -24,10 +26,11 @@ pub(super) fn as_csv(report: Report<'_>) -> anyhow::Result<String> {
 /// The same rows, with the run's name in a column before them.
 fn several(summaries: &[Summary]) -> anyhow::Result<String> {
     let figures = exported(summaries);
-    let header = std::iter::once("run".to_owned()).chain(header(&figures)).collect();
+    let directory = summaries.iter().any(|summary| summary.run.directory.is_some());
+    let header = std::iter::once("run".to_owned()).chain(header(&figures, directory)).collect();
     let rows = summaries.iter().flat_map(|summary| {
         let name = guarded(&summary.run.name);
-        let rows = rows(summary, &figures).into_iter();
+        let rows = rows(summary, &figures, directory).into_iter();
         rows.map(move |row| std::iter::once(name.clone()).chain(row).collect())
     });
     write(header, rows)
@@ -58,18 +61,19 @@ fn exported<'a>(summaries: impl IntoIterator<Item = &'a Summary>) -> Vec<&'stati
 }
 
 /// The figures that came later stand at the end, so that whoever reads columns by their places goes on.
-fn header(figures: &[&Figure]) -> Vec<String> {
+fn header(figures: &[&Figure], directory: bool) -> Vec<String> {
     let names =
         |is_later| figures.iter().filter(move |figure| figure.is_later == is_later).map(|figure| figure.name);
     let kinds = ["kind", "name", "neuron", "reset", "ops_per_update"];
     let all = kinds.into_iter().chain(names(false)).chain(["samples", "complete"]).chain(names(true));
-    let all = all.chain(["priced_by"]);
+    let all = all.chain(["priced_by"]).chain(directory.then_some("directory"));
     all.map(str::to_owned).collect()
 }
 
 /// The rows under [`header`]: the layers, the neuron classes, the ranks, then the totals. What has no price has empty
 /// cells. The total stays the last row, as it was before there were measured prices.
-fn rows(summary: &Summary, figures: &[&Figure]) -> Vec<Vec<String>> {
+fn rows(summary: &Summary, figures: &[&Figure], with_directory: bool) -> Vec<Vec<String>> {
+    let directory = summary.run.directory.as_deref().map(Path::to_string_lossy).unwrap_or_default();
     // The names are kind, name, neuron and reset mechanism.
     let row = |names: [&str; 4], (ops_per_update, priced_by): (Option<u64>, &str), sums: &RowSums| {
         let values = |is_later| {
@@ -82,6 +86,7 @@ fn rows(summary: &Summary, figures: &[&Figure]) -> Vec<Vec<String>> {
         cells.extend([sums.samples.to_string(), summary.complete.to_string()]);
         cells.extend(values(true));
         cells.push(priced_by.to_owned());
+        cells.extend(with_directory.then(|| guarded(&directory)));
         cells
     };
     let mut rows = Vec::with_capacity(summary.layers.len() + summary.neurons.len() + summary.ranks.len() + 1);

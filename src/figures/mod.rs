@@ -20,6 +20,7 @@ mod rank_figures;
 mod read;
 mod replace_file;
 mod row;
+pub mod run_times;
 mod summary;
 mod summary_tables;
 mod table_style;
@@ -40,6 +41,9 @@ pub use rank_figures::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
 pub use replace_file::{check as check_place, replace};
 pub use row::{RowSums, sparsity};
-pub use summary::{ClassFigures, Failure, LayerFigures, ProblemFigures, SCHEMA, Summary, TotalFigures};
+pub use summary::{
+    ClassFigures, Failure, LayerFigures, ProblemFigures, RunFigures, SCHEMA, Summary, TotalFigures,
+    directories_of,
+};
 
 use summary::{SUMMARIES_SCHEMA, Tool};

@@ -77,6 +77,8 @@ struct RunFields {
     name: String,
     samples: u128,
     batches: u64,
+    #[serde(default)]
+    directory: Option<String>,
 }
 
 /// What a file says of a total, a class or a layer.
@@ -251,6 +253,7 @@ impl SummaryFile {
         Ok(ComparedRun {
             source,
             name: self.run.name,
+            directory: self.run.directory,
             samples,
             batches: self.run.batches,
             complete: self.complete,

@@ -3,6 +3,7 @@
 use super::agreement::{Agreement, NeuroBenchFigures, agreement};
 use super::figure::Basis;
 use super::row::RowSums;
+use super::run_times::RunTimes;
 use super::why_incomplete::why_incomplete;
 use super::{Against, RankFigures};
 use crate::count::NeuronCounts;
@@ -11,6 +12,7 @@ use crate::run::Severity;
 use crate::run::interval::{Uncertainty, of_ratio};
 use crate::run::prices::PricedBy;
 use crate::run::problem_list::More;
+use crate::run::run_names::{directories_to_show, directory_to_show};
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::LayerSums;
 use crate::run::{Run, Status};
@@ -20,6 +22,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The schema of the JSON form.
@@ -80,7 +83,7 @@ impl Tool {
 }
 
 /// The run and its progress.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunFigures {
     pub name: String,
     /// `running`, `finished`, `stalled` or `stopped`.
@@ -95,6 +98,29 @@ pub struct RunFigures {
     pub producer: Option<String>,
     /// Warnings of the producer: things that can make NeuroBench's figures misleading.
     pub warnings: Vec<String>,
+    /// Where it is, as it was named or found; `None` of a run that was merged from several places.
+    #[serde(serialize_with = "as_text")]
+    pub directory: Option<PathBuf>,
+    #[serde(flatten)]
+    pub times: RunTimes,
+}
+
+fn as_text<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_deref().map(Path::to_string_lossy).serialize(serializer)
+}
+
+impl RunFigures {
+    /// The directory to show beside the name, where the name does not say it. What tells several runs apart is in
+    /// [`directories_to_show`].
+    pub fn directory_to_show(&self) -> Option<String> {
+        directory_to_show(&self.name, self.directory.as_deref())
+    }
+}
+
+/// The directory to show beside the name of each of several runs, where their names do not tell them apart.
+pub fn directories_of(summaries: &[Summary]) -> Vec<Option<String>> {
+    let runs = summaries.iter().map(|summary| (summary.run.name.as_str(), summary.run.directory.as_deref()));
+    directories_to_show(&runs.collect::<Vec<_>>())
 }
 
 /// The sums over the layers: updates of all of them, operations of those with a price (0 if none has one).
@@ -296,6 +322,13 @@ impl Summary {
         }
     }
 
+    /// Updates what changes by the clock alone.
+    pub fn pass_time(&mut self, run: &Run, now: SystemTime) {
+        self.run.status = Self::status(run, now);
+        self.run.times = RunTimes::new(run.timing(now), run.status(now));
+        self.ranks = RankFigures::all(run, now);
+    }
+
     /// The status of a run: `running`, `finished`, `stalled` or `stopped`.
     pub fn status(run: &Run, now: SystemTime) -> &'static str {
         match run.status(now) {
@@ -340,6 +373,8 @@ fn run_figures(run: &Run, now: SystemTime) -> RunFigures {
         expected_batches: run.expected_batches(),
         producer: manifest.and_then(|manifest| manifest.producer.clone()),
         warnings: manifest.map(|manifest| manifest.warnings.clone()).unwrap_or_default(),
+        directory: run.directory().map(Path::to_owned),
+        times: RunTimes::new(run.timing(now), run.status(now)),
     }
 }
 

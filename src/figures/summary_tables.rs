@@ -3,10 +3,11 @@
 use super::comparison_tables::against;
 use super::figure::{Figure, ShownIn};
 use super::row::RowSums;
+use super::run_times::{RunTimes, elapsed, last, pace, state};
 use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, ratio, safe};
-use super::{Agreement, ClassFigures, RankFigures, Summary, TotalFigures};
-use crate::run::Severity;
+use super::{Agreement, ClassFigures, RankFigures, Summary, TotalFigures, directories_of};
 use crate::run::ranks::RankState;
+use crate::run::{Severity, Status};
 use crate::text::{decimal, percent, span, thousands};
 
 /// The account, tables by layer, neuron class and rank, and NeuroBench's figures.
@@ -44,12 +45,13 @@ fn heading(summary: &Summary, style: TableStyle) -> String {
     let of = |expected: Option<u64>| {
         expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
     };
-    let name = safe(&run.name, style);
+    let name = titled(&run.name, run.directory_to_show().as_deref(), style);
     let title = match style {
         TableStyle::Text | TableStyle::Coloured => format!("neurotop · {name} · {}", run.status),
         TableStyle::Markdown => format!("# {name}"),
     };
     let account = &summary.account;
+    let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
     let lines = [
         run.producer.as_deref().map(|producer| format!("Produced by {}.", safe(producer, style))),
         Some(format!(
@@ -59,6 +61,7 @@ fn heading(summary: &Summary, style: TableStyle) -> String {
             thousands(run.samples),
             of(run.expected_samples),
         )),
+        Some(times(summary, style).join(separator)).filter(|times| !times.is_empty()),
         Some(format!(
             "{}{} batches seen, {} counted, {} waiting, {} set aside.",
             if summary.complete { "Complete: " } else { "" },
@@ -70,8 +73,24 @@ fn heading(summary: &Summary, style: TableStyle) -> String {
         (!summary.complete)
             .then(|| format!("NOT complete: {}.", safe(&summary.incomplete.join("; "), style))),
     ];
-    let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
     std::iter::once(title).chain(lines.into_iter().flatten()).collect::<Vec<_>>().join(separator)
+}
+
+/// The name of a run and, where that does not tell which it is, its directory.
+fn titled(name: &str, directory: Option<&str>, style: TableStyle) -> String {
+    let directory = directory.map_or(String::new(), |directory| format!(" ({})", safe(directory, style)));
+    format!("{}{directory}", safe(name, style))
+}
+
+/// How old the run is and how long it took, how fast it went, and what is wrong with these times: one line each.
+fn times(summary: &Summary, style: TableStyle) -> Vec<String> {
+    let RunTimes { timing, clock, status, .. } = &summary.run.times;
+    let stalled = Some(state(*status)).filter(|_| matches!(status, Status::Stalled(_)));
+    let left = timing.left.map(|left| format!("{} left", span(left)));
+    let when = stalled.into_iter().chain(elapsed(timing, *status)).chain(left).chain(last(timing, *status));
+    let lines = [("Times", when.collect()), ("Pace", pace(timing)), ("Clock", Vec::from_iter(clock.clone()))];
+    let lines = lines.into_iter().filter(|(_, parts)| !parts.is_empty());
+    lines.map(|(what, parts)| safe(&format!("{what}: {}.", parts.join(", ")), style)).collect()
 }
 
 /// The figures of a row, each as a cell.
@@ -135,32 +154,40 @@ fn classes(summary: &Summary, style: TableStyle) -> String {
 
 /// One table with a row for each run, then what stands below the figures of each.
 pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
+    let directories = directories_of(summaries);
+    let has_directory = directories.iter().any(Option::is_some);
     let totals = summaries.iter().map(|summary| &summary.shown_total().0.sums);
     let are_measured = summaries.iter().any(|summary| summary.shown_total().1);
     let table = draw_figures(Figure::applying_in(ShownIn::Tables, totals), style, |figures| {
-        let row = |summary: &Summary| {
+        let row = |(summary, directory): (&Summary, &Option<String>)| {
             let (total, is_measured) = summary.shown_total();
             let mark = if is_measured { " (m)" } else { "" };
-            let mut row = vec![
-                name(&summary.run.name, style) + mark,
+            let mut row = vec![name(&summary.run.name, style) + mark];
+            row.extend(has_directory.then(|| name(directory.as_deref().unwrap_or_default(), style)));
+            row.extend([
                 summary.run.status.to_owned(),
                 if summary.complete { "yes" } else { "NO" }.to_owned(),
                 thousands(summary.run.samples),
-            ];
+            ]);
             row.extend(cells(figures, &total.sums));
             row
         };
-        let rows = summaries.iter().map(row).collect();
-        draw(headings(&["run", "state", "complete", "samples"], figures, &[]), 3, rows, style)
+        let rows = summaries.iter().zip(&directories).map(row).collect();
+        let mut head = vec!["run", "directory", "state", "complete", "samples"];
+        head.retain(|&heading| has_directory || heading != "directory");
+        draw(headings(&head, figures, &[]), head.len() - 1, rows, style)
     });
     let title =
         if style == TableStyle::Markdown { "# Runs" } else { "neurotop · runs, operations per sample" };
     let mut parts = vec![title.to_owned(), table];
     parts.extend(are_measured.then(|| "m: all its prices were measured by the recorder.".to_owned()));
-    for summary in summaries {
-        let remarks = remarks(summary, style);
+    for (summary, directory) in summaries.iter().zip(&directories) {
+        let is_worth_a_word =
+            matches!(summary.run.times.status, Status::Stalled(_)) || summary.run.times.clock.is_some();
+        let times = if is_worth_a_word { times(summary, style) } else { Vec::new() };
+        let remarks: Vec<String> = times.into_iter().chain(remarks(summary, style)).collect();
         if !remarks.is_empty() {
-            parts.push(format!("{}:", safe(&summary.run.name, style)));
+            parts.push(format!("{}:", titled(&summary.run.name, directory.as_deref(), style)));
             parts.extend(remarks);
         }
     }

@@ -6,7 +6,7 @@ use super::serve::serve;
 use super::target::Target;
 use super::textfile::TextFile;
 use crate::figures::Summary;
-use crate::run::Views;
+use crate::run::{Run, Views};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,6 +69,15 @@ impl Newest {
     }
 }
 
+impl RunState {
+    /// The same state of a run later, whose age alone has changed.
+    fn at(mut self, run: &Run, now: SystemTime) -> Self {
+        // Nobody else has it by now, so that no layer is copied.
+        Arc::make_mut(&mut self.summary).pass_time(run, now);
+        self
+    }
+}
+
 impl MadeText {
     fn make(&mut self, views: &Views, wall: SystemTime) {
         let runs = views.runs();
@@ -79,11 +88,11 @@ impl MadeText {
         for number in numbers {
             let Some(entry) = runs.get(number) else { continue };
             let revision = entry.run.revision();
-            let known = self.known.get(&number).filter(|(known, state)| {
+            let known = self.known.remove(&number).filter(|(known, state)| {
                 // A run stalls without any change.
                 *known == revision && state.summary.run.status == Summary::status(&entry.run, wall)
             });
-            let state = known.map(|(_, state)| state.clone()).unwrap_or_else(|| RunState {
+            let state = known.map(|(_, state)| state.at(&entry.run, wall)).unwrap_or_else(|| RunState {
                 label: self.labels.name_for(number, entry.run.name()).to_owned(),
                 summary: Arc::new(Summary::without_steps(&entry.run, wall)),
                 last_batch: entry.run.last_activity(),

@@ -4,9 +4,10 @@
 //! smaller. Integers have all their digits, so that a reader that needs a 64-bit float rounds once.
 
 use super::names::Names;
-use crate::figures::{Basis, Figure, LayerFigures, RowSums, ShownIn, Summary};
+use crate::figures::{Basis, Figure, LayerFigures, RowSums, RunFigures, ShownIn, Summary};
 use crate::run::Severity;
 use std::fmt::{Display, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -45,7 +46,7 @@ fn some(value: impl Display) -> Option<String> {
     Some(value.to_string())
 }
 
-const RUN_METRICS: [RunMetric; 6] = [
+const RUN_METRICS: [RunMetric; 10] = [
     ("neurotop_samples", None, "Samples counted.", |run| some(run.summary.run.samples)),
     ("neurotop_expected_samples", None, "Samples that the manifest says to expect.", |run| {
         run.summary.run.expected_samples.and_then(some)
@@ -65,6 +66,18 @@ const RUN_METRICS: [RunMetric; 6] = [
             Some(format!("{}.{:03}", since.as_secs(), since.subsec_millis()))
         },
     ),
+    ("neurotop_quiet_seconds", Some("seconds"), "Since the last batch, of a run that is not over.", |run| {
+        run.summary.run.times.quiet_seconds.and_then(some)
+    }),
+    ("neurotop_elapsed_seconds", Some("seconds"), "From the first batch to the last, or until now.", |run| {
+        run.summary.run.times.elapsed_seconds.and_then(some)
+    }),
+    ("neurotop_batches_per_second", None, "The pace of the newest batches, or of the whole run.", |run| {
+        run.summary.run.times.batches_per_second.and_then(some)
+    }),
+    ("neurotop_left_seconds", Some("seconds"), "The time left at that pace.", |run| {
+        run.summary.run.times.seconds_left.and_then(some)
+    }),
     ("neurotop_unpriced_layers", None, "Layers without a price, which the operations leave out.", |run| {
         some(run.summary.total.unpriced_layers)
     }),
@@ -136,6 +149,16 @@ fn write_states(text: &mut Text, runs: &[RunState]) {
         };
         let severities = [(Severity::SetAside, "set_aside"), (Severity::Notice, "notice")];
         text.by("neurotop_problems", run, "severity", &severities.map(count));
+    }
+    text.family("neurotop_run_info", None, "Where each run is, and what it calls itself.");
+    for run in runs {
+        let RunFigures { name, directory, .. } = &run.summary.run;
+        let directory = directory.as_deref().map(Path::to_string_lossy).unwrap_or_default();
+        text.sample(
+            "neurotop_run_info",
+            &[("run", &run.label), ("name", name), ("directory", &directory)],
+            1,
+        );
     }
     text.family("neurotop_run_status", None, "1 for what the run is, 0 for what it is not.");
     for run in runs {

@@ -1,4 +1,4 @@
-//! How fast a run writes batches, and when the last one can be expected.
+//! How fast a run writes batches, by the times of their files.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
@@ -35,40 +35,21 @@ impl Pace {
         self.written.back().copied()
     }
 
-    /// The mean time between two batches; `None` before there are two at different times.
-    pub fn interval(&self) -> Option<Duration> {
-        let (oldest, newest) = (self.written.front()?, self.written.back()?);
-        let span = newest.duration_since(*oldest).ok().filter(|span| !span.is_zero())?;
-        Some(span / (self.written.len() as u32 - 1))
+    /// From the oldest of these times to the newest.
+    pub fn span(&self) -> Option<Duration> {
+        self.written.back()?.duration_since(*self.written.front()?).ok()
     }
 
-    /// The time left for `batches` more batches.
-    pub fn left(&self, batches: f64, now: SystemTime) -> Option<Duration> {
-        let since = now.duration_since(self.newest()?).unwrap_or_default();
-        let whole = self.interval()?.as_secs_f64() * batches;
-        Duration::try_from_secs_f64(whole).ok().map(|whole| whole.saturating_sub(since))
+    /// The mean time between two batches; `None` before there are two at different times.
+    pub fn interval(&self) -> Option<Duration> {
+        let span = self.span().filter(|span| !span.is_zero())?;
+        Some(span / (self.written.len() as u32 - 1))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_time_left_is_the_mean_interval_times_what_is_left() {
-        let start = SystemTime::UNIX_EPOCH;
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut pace = Pace::default();
-        assert_eq!(pace.left(3.0, at(0)), None);
-        pace.note(at(0));
-        assert_eq!(pace.left(3.0, at(0)), None);
-        pace.note(at(4));
-        pace.note(at(2));
-        assert_eq!(pace.interval(), Some(Duration::from_secs(2)));
-        assert_eq!(pace.left(3.0, at(5)), Some(Duration::from_secs(5)));
-        assert_eq!(pace.left(1.0, at(60)), Some(Duration::ZERO));
-        assert_eq!(pace.left(1.0, at(1)), Some(Duration::from_secs(2)), "a clock behind the file's");
-    }
 
     #[test]
     fn the_newest_times_stay_whenever_they_are_noted() {

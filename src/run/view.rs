@@ -5,7 +5,6 @@ use super::owner::FirstBatches;
 use super::{Presence, Problem, Severity, Watching};
 use crate::count::BatchCount;
 use crate::follow::{Account, CountedBatches};
-use crate::run::pace::Pace;
 use crate::run::prices::{Cost, Costs, LayerDefaults};
 use crate::run::problem_list::{Kind, More, NotListed, Problems};
 use crate::run::ranks::{RankStatus, Ranks};
@@ -15,6 +14,7 @@ use crate::run::state::{KnownManifest, Loss, Progress, path_bytes};
 use crate::run::sums::Operations;
 use crate::run::tally::{LayerPresence, LayerSums, Tally};
 use crate::run::throughput::Throughput;
+use crate::run::timing::{FileTimes, Phase, Timing};
 use crate::snapshot::{BatchId, BatchName, End, LayerEntry, LayerPrice, Manifest, SnapshotError, shown};
 use crate::storage::Root;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -63,8 +63,8 @@ pub struct Settings {
     pub resets: LayerDefaults,
     /// A run that is not over and has written nothing for this long is stalled.
     pub stall_after: Duration,
-    /// Whether the arrival of a batch is activity, besides its writing. It is not in a summary, where all batches
-    /// arrive now.
+    /// Whether the appearance of a batch is activity, besides its writing. It is not in a summary, where all batches
+    /// were there before.
     pub live: bool,
 }
 
@@ -74,7 +74,7 @@ pub enum Status {
     /// No batch yet.
     Waiting,
     Live,
-    /// It is not over, and nothing has arrived for this long.
+    /// It is not over, and nothing was written for this long.
     Stalled(Duration),
     /// It is not over, and the manifest says that its recorder has stopped.
     Stopped,
@@ -85,6 +85,8 @@ pub enum Status {
 /// What outlives a tally that starts over.
 #[derive(Debug, Clone, Default)]
 struct Lasting {
+    /// Where it is, as it was named or found.
+    directory: Option<Arc<Path>>,
     /// How often the tally was started over.
     epoch: u64,
     presence: Option<Presence>,
@@ -149,8 +151,13 @@ pub struct Run {
     lost: Vec<Problem>,
     account: Account,
     refused: Option<SnapshotError>,
-    pace: Pace,
+    times: FileTimes,
+    /// When something was last written, or appeared.
     last_activity: Option<SystemTime>,
+    /// When something was last seen to be new: what is being copied here may be old.
+    last_news: Option<SystemTime>,
+    /// How many batches there were at first, until they are counted.
+    found: Option<u64>,
     throughput: Throughput,
     ended: Option<Ended>,
     /// The batch with the highest number, as it was last counted.
@@ -213,10 +220,23 @@ impl Run {
     /// The run in this directory that has replaced this one. `why` is given if this one had figures. The losses of this
     /// run are not losses of the other.
     pub(super) fn replaced(&self, why: Option<String>, directory: &Path) -> Self {
-        let lasting = Lasting { epoch: self.lasting.epoch + 1, restarted: why, ..Lasting::default() };
+        let (epoch, named) = (self.lasting.epoch + 1, self.lasting.directory.clone());
+        let lasting = Lasting { epoch, directory: named, restarted: why, ..Lasting::default() };
         let mut run = Self::with(Arc::clone(&self.settings), lasting);
         run.rename(directory);
         run
+    }
+
+    /// The same run, in this directory.
+    pub fn in_directory(mut self, directory: &Path) -> Self {
+        self.lasting.directory = Some(directory.into());
+        self
+    }
+
+    /// Where it is, as it was named or found; `None` of a run that was
+    /// merged from several places.
+    pub fn directory(&self) -> Option<&Path> {
+        self.lasting.directory.as_deref()
     }
 
     fn with(settings: Arc<Settings>, lasting: Lasting) -> Self {
@@ -240,8 +260,10 @@ impl Run {
             lost: Vec::new(),
             account: Account::default(),
             refused: None,
-            pace: Pace::default(),
+            times: FileTimes::default(),
             last_activity: None,
+            last_news: None,
+            found: None,
             throughput: Throughput::default(),
             ended: None,
             newest: None,
@@ -262,6 +284,10 @@ impl Run {
         self.newest.clone_from(&progress.newest);
         self.resumed = progress.counted.len() as u64;
         self.last_activity = last_of(progress.counted.written().map(|(_, written)| written), now);
+        self.last_news = self.last_activity;
+        progress.counted.written().for_each(|(_, written)| self.times.note_found(written, now));
+        let untimed = progress.counted.untimed();
+        self.times.stand_for(self.resumed - untimed, untimed);
         self.may_have_deleted = progress.may_have_deleted;
         let lost: HashSet<String> = progress.counted.lost().iter().map(BatchName::to_string).collect();
         for (path, reason) in progress.problems.iter().cloned() {
@@ -285,11 +311,11 @@ impl Run {
 
     /// Takes sums of this run that were counted elsewhere. The manifest comes first, and no batch can be added
     /// afterwards.
-    pub fn take_sums(&mut self, sums: RunSums, last_activity: Option<SystemTime>) {
+    pub fn take_sums(&mut self, sums: RunSums, last_activity: Option<SystemTime>, times: FileTimes) {
         self.sums = sums;
         self.sums.history = std::mem::take(&mut self.sums.history).priced_at(self.prices());
         self.expect_ranks();
-        self.last_activity = last_activity;
+        (self.last_activity, self.last_news, self.times) = (last_activity, last_activity, times);
         self.structure += 1;
         self.note_misspelt();
         self.of_all = self.problems_of_all();
@@ -528,7 +554,24 @@ impl Run {
         self.ended = Some(ended);
     }
 
-    /// Adds a batch that arrived at `now`.
+    /// Takes how many batches there are at first, and when the newest of them was written. Until they are counted, no
+    /// batch appears.
+    pub fn find(&mut self, batches: u64, written: impl Iterator<Item = SystemTime>, now: SystemTime) {
+        self.found = Some(batches);
+        self.last_activity = self.last_activity.max(last_of(written, now));
+    }
+
+    /// Takes that the batches that were there at first are counted.
+    pub fn catch_up(&mut self) {
+        self.found = None;
+    }
+
+    /// Whether batches that were there at first are still to be counted.
+    pub fn is_catching_up(&self) -> bool {
+        self.found.is_some()
+    }
+
+    /// Adds a batch that is counted at `now`.
     pub fn add(&mut self, batch: Addition, now: SystemTime) {
         let Addition { id, name, modified, bytes, replaces, count, digest } = batch;
         let BatchId { number, rank } = id;
@@ -551,11 +594,18 @@ impl Run {
         if let Some(rank) = rank {
             self.sums.ranks.note_written(rank, modified, came);
         }
-        self.pace.note(modified);
         self.sums.bytes = self.sums.bytes.saturating_add(bytes);
         self.throughput.note(bytes, now);
-        // It is no later than now: a clock that runs ahead elsewhere must not make a run live for ever.
-        self.last_activity = self.last_activity.max(Some(came));
+        self.last_news = self.last_news.max(Some(came));
+        if self.settings.live && !self.is_catching_up() {
+            self.times.note_appeared(modified, now);
+            self.last_activity = self.last_activity.max(Some(now));
+        } else {
+            self.times.note_found(modified, now);
+            // Of files from the future, only those are activity of which nothing else is known.
+            let known = self.last_activity.filter(|_| modified > now);
+            self.last_activity = self.last_activity.max(known.or(Some(modified.min(now))));
+        }
     }
 
     /// Prices all layers.
@@ -715,6 +765,7 @@ impl Run {
     pub fn take_out(&mut self, id: BatchId, count: &BatchCount) {
         let order = self.sums.tally.order();
         self.sums.remove(id, count);
+        self.times.take_out();
         self.fingerprint = self.fingerprint.wrapping_sub(id.fingerprint(Some(count.digest())));
         self.structure += u64::from(self.sums.tally.order() != order);
         self.corrections += 1;
@@ -974,7 +1025,7 @@ impl Run {
             return false;
         }
         // If the end comes before the first batch, the wait begins with it.
-        let last = self.last_activity.max(self.end_came);
+        let last = self.last_news.max(self.end_came);
         let silent_for = |time: Duration| {
             last.is_none_or(|last| now.duration_since(last).is_ok_and(|silent| silent >= time))
         };
@@ -1024,21 +1075,41 @@ impl Run {
         (left >= LONG_BACKLOG).then_some(Backlog { bytes, per_second, left })
     }
 
-    /// The time left, if the pace and what is to come are known.
-    pub fn time_left(&self, now: SystemTime) -> Option<Duration> {
-        if self.status(now) != Status::Live {
-            return None;
+    /// How old the run is, how long it takes and how fast it goes.
+    pub fn timing(&self, now: SystemTime) -> Timing {
+        let batches = self.sums.tally.batches();
+        let samples = self.sums.tally.samples() as f64 / batches.max(1) as f64;
+        let age = self.last_activity.map(|last| now.duration_since(last).unwrap_or_default());
+        Timing::new(&self.times, self.phase(now), age, samples, now)
+    }
+
+    fn phase(&self, now: SystemTime) -> Phase {
+        let done = self.account.counted + self.account.set_aside;
+        match (self.found, self.status(now)) {
+            _ if self.refused.is_some() => Phase::Idle,
+            (Some(found), _) => Phase::CatchingUp(done.min(found), found),
+            (None, Status::Live) => Phase::Live(self.batches_left()),
+            (None, Status::Finished) => Phase::Finished,
+            (None, Status::Waiting | Status::Stalled(_) | Status::Stopped) => Phase::Idle,
         }
+    }
+
+    /// When the counted batches were written.
+    pub fn times(&self) -> &FileTimes {
+        &self.times
+    }
+
+    /// How many batches are to come, if that is known; where only samples are, in batches of the mean size.
+    fn batches_left(&self) -> Option<f64> {
         let counted = self.sums.tally.batches();
-        let left = match (self.expected_batches(), self.expected_samples()) {
-            (Some(batches), _) => batches.saturating_sub(counted) as f64,
+        match (self.expected_batches(), self.expected_samples()) {
+            (Some(batches), _) => Some(batches.saturating_sub(counted) as f64),
             (None, Some(samples)) => {
                 let done = self.sums.tally.samples() as f64;
-                (samples as f64 - done).max(0.0) * counted as f64 / done.max(1.0)
+                Some((samples as f64 - done).max(0.0) * counted as f64 / done.max(1.0))
             }
-            (None, None) => return None,
-        };
-        self.pace.left(left, now)
+            (None, None) => None,
+        }
     }
 }
 

@@ -119,7 +119,8 @@ impl Watch {
         self.next += 1;
         let named = absolute(directory)?;
         let ((restart, restarts), (finish, finishes)) = (bounded(1), bounded(1));
-        let slot = self.views.add(number, directory, Run::new(settings.clone()));
+        let run = Run::new(settings).in_directory(directory);
+        let slot = self.views.add(number, directory, run.clone());
         let keep = Keep::new(self.options.keeping, self.place.clone(), within, self.writer.clone());
         let links = OwnerLinks {
             slot: slot.clone(),
@@ -129,7 +130,7 @@ impl Watch {
             finish: finishes,
         };
         let (options, pool) = (self.options.clone(), self.pool.clone());
-        let owner = Owner::new(options, settings, named, pool, keep, known, links);
+        let owner = Owner::new(options, run, named, pool, keep, known, links);
         let span = log::of_run(directory);
         std::thread::Builder::new().name("run".into()).spawn(move || {
             let _run = span.entered();

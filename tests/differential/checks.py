@@ -215,7 +215,9 @@ def check_account(figures: dict, seen: Sums, outcome: Outcome) -> list[Finding]:
 def comparable(figures: dict, *left_out: str) -> dict:
     """A summary without what differs by rights between one who watched and one who came later."""
     bare = copy.deepcopy({name: value for name, value in figures.items() if name not in left_out})
-    bare["run"].pop("status")
+    times = "first_batch newest_batch quiet_seconds elapsed_seconds batches_per_second samples_per_second seconds_left clock"
+    for name in ("status", "directory", *times.split()):
+        bare["run"].pop(name, None)
     # A watch does not know them any more once a batch was taken out; check_neurons() looks at them.
     for row in (bare["total"], *bare["neurons"].values(), *bare["layers"]):
         for name in ("neurons", "silent_neurons", "always_active_neurons"):

@@ -64,6 +64,7 @@ fn figures(run: &Run) -> Value {
         summary.as_object_mut().expect("an object").remove(field);
     }
     summary["run"].as_object_mut().expect("an object").remove("status");
+    support::forget_times(&mut summary);
     // What is said of the run that was there before.
     let problems = summary["problems"].as_array_mut().expect("problems");
     problems.retain(|problem| problem["path"] != "progress");

@@ -71,7 +71,7 @@ fn after(mut run: Run, change: Change) -> Run {
 fn the_header_says_whether_the_run_needs_attention() {
     let overview = UiState::default;
     assert_means(&model(&demo(7), at(13)), overview, &[("● live", GOOD), ("neurobench", DIM)]);
-    assert_means(&model(&demo(7), at(300)), overview, &[("◌ stalled for", WARN)]);
+    assert_means(&model(&demo(7), at(300)), overview, &[("◌ stalled", WARN)]);
     assert_means(&model(&demo(12), at(24)), overview, &[("✓ finished", GOOD), ("digits-snn", STRONG)]);
     assert_means(&model(&empty(), at(0)), overview, &[("○ waiting", DIM)]);
     let refused = Change::Refused(SnapshotError::new("version 2 of the format", "update neurotop"));
@@ -242,7 +242,7 @@ fn runs_show_which_need_attention() {
     let meanings = [
         ("✓ complete", GOOD),
         ("○ waiting", DIM),
-        ("◌ 6 min 40 s", WARN),
+        ("◌ stalled 6 min", WARN),
         ("✗ refused", BAD),
         ("7 older ones are not followed", WARN),
         ("baseline-seed0", STRONG),

@@ -39,7 +39,7 @@ fn every_format_of_the_demo_run() {
         let version = format!("\"{}\"", env!("CARGO_PKG_VERSION"));
         insta::assert_snapshot!(
             format!("summary-{format}"),
-            text(&output.stdout).replace(&version, "\"VERSION\"")
+            support::steady(&text(&output.stdout), &support::demo_run()).replace(&version, "\"VERSION\"")
         );
     }
 }
@@ -68,7 +68,7 @@ fn reports_of_a_run_with_everything_that_can_be_wrong() {
         let version = format!("\"{}\"", env!("CARGO_PKG_VERSION"));
         insta::assert_snapshot!(
             format!("wrong-{format}"),
-            text(&output.stdout).replace(&version, "\"VERSION\"")
+            support::steady(&text(&output.stdout), run.path()).replace(&version, "\"VERSION\"")
         );
     }
 }
@@ -479,7 +479,7 @@ fn ranks_are_in_every_format() {
     for format in ["text", "csv", "md"] {
         let output = summary(&run, &["--format", format]);
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
-        insta::assert_snapshot!(format!("ranks-{format}"), text(&output.stdout));
+        insta::assert_snapshot!(format!("ranks-{format}"), support::steady(&text(&output.stdout), &run));
     }
     let told = json(&summary(&run, &["--format", "json"]));
     assert_eq!((&told["complete"], &told["account"]["counted"]), (&Value::from(true), &Value::from(9)));

@@ -11,6 +11,7 @@ use neurotop::dashboard::{
 use neurotop::figures::{Basis, ComparedRun, FIGURES, RowSums, ShownIn, Summary};
 use neurotop::follow::Account;
 use neurotop::run::sums::Operations;
+use neurotop::run::timing::Timing;
 use neurotop::run::{Addition, Presence, Problem, Runs, Severity, Watching};
 use neurotop::run::{Run, Status};
 use neurotop::snapshot::{Batch, BatchId, End, LayerShape, Manifest, SnapshotError};
@@ -27,9 +28,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// When the first batch was written.
 const START: SystemTime = SystemTime::UNIX_EPOCH;
+const DAY: u64 = 86_400;
 
 pub(crate) fn at(seconds: u64) -> SystemTime {
-    START + Duration::from_secs(seconds)
+    // The epoch itself is the time of a file whose time is unknown.
+    START + Duration::from_secs(DAY + seconds)
 }
 
 pub(crate) fn empty() -> Run {
@@ -693,12 +696,33 @@ fn a_click_on_a_chart_sets_the_cursor_and_the_wheel_zooms() {
     assert_eq!(state.charts.overlaid.len(), 2, "a click on a line's name draws it");
 }
 
+/// The times of a run that writes a batch in 20 s.
+fn timing(status: Status, part: f64) -> Timing {
+    let done = Duration::from_secs_f64(3600.0 * part);
+    let (age, left) = match status {
+        Status::Waiting => return Timing::default(),
+        Status::Live => (Duration::from_secs(3), Some(Duration::from_secs(3600) - done)),
+        Status::Stalled(quiet) => (quiet, None),
+        Status::Finished => (Duration::from_secs(50 * 3600), None),
+    };
+    Timing {
+        age: Some(age),
+        elapsed: Some(done),
+        batches_per_second: Some(0.05),
+        samples_per_second: Some(0.8),
+        left,
+        ..Timing::default()
+    }
+}
+
 /// Runs in every state.
 pub(crate) fn rows() -> Vec<RunRow> {
     let row = |number: usize, name: &str, status, part: f64| RunRow {
         number,
         name: name.into(),
+        directory: None,
         status,
+        timing: timing(status, part),
         progress: (part > 0.0).then_some(part),
         revision: 0,
         sums: RowSums {
@@ -724,6 +748,51 @@ pub(crate) fn rows() -> Vec<RunRow> {
     ];
     rows.push(RunRow { refused: true, ..row(4, "newer", Status::Waiting, 0.0) });
     rows
+}
+
+/// Three runs of one name, and one that is called otherwise than its directory.
+#[test]
+fn runs_of_one_name_have_their_directories_in_the_list_and_in_the_header() {
+    let mut all = rows();
+    for (row, directory) in all.iter_mut().zip(["seed-1", "seed-2", "lr-0.01/seed-1", "lr-0.001/seed-1"]) {
+        (row.name, row.directory) = ("digits-snn".to_owned(), Some(directory.to_owned()));
+    }
+    let several = ViewModel { rows: all, shown: 1, ..model(&demo(6), at(12)) };
+    for (columns, height) in [(40, 10), (80, 24), (120, 40), (200, 50)] {
+        let screen = draw_on(columns, height, &several, &mut on(View::Runs));
+        insta::assert_snapshot!(format!("directories-{columns}x{height}"), screen);
+    }
+}
+
+/// The header of a run in every state that its times can have.
+#[test]
+fn the_header_says_how_old_a_run_is() {
+    let headers = |run: &Run, now: SystemTime| {
+        let header = |columns: u16| {
+            let screen = screen_of(columns, 24, run, &mut UiState::default(), now).to_string();
+            screen.lines().take(3).map(|line| line.trim_matches('"').to_owned() + "\n").collect::<String>()
+        };
+        [80, 120, 200].map(header).concat()
+    };
+    let mut dead = demo(7);
+    let mut headings = vec![
+        ("live", headers(&dead, at(13))),
+        ("stalled", headers(&dead, at(2 * DAY))),
+        ("finished", headers(&demo(12), at(2 * DAY))),
+    ];
+    dead.find(3000, [at(12)].into_iter(), at(13));
+    headings.push(("catching up", headers(&dead, at(13))));
+    let (mut copied, count) = (empty(), BatchCount { samples: 16, shapes: [].into(), layers: Vec::new() });
+    for number in 0..4 {
+        let batch = Addition::new(number.into(), format!("batch-{number}.npz"), at(0), 1, count.clone());
+        copied.add(batch, at(10));
+    }
+    headings.push(("copied", headers(&copied, at(10))));
+    let late = Addition::new(9.into(), "batch-9.npz".into(), at(7300), 1, count);
+    copied.add(late, at(10));
+    headings.push(("from the future", headers(&copied, at(10))));
+    let text: String = headings.into_iter().map(|(name, lines)| format!("{name}\n{lines}\n")).collect();
+    insta::assert_snapshot!(text);
 }
 
 #[test]

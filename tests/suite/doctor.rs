@@ -24,8 +24,9 @@ fn doctor(path: &Path, args: &[&str]) -> (i32, String) {
 /// What it says, without what depends on the machine.
 fn said(path: &Path, args: &[&str]) -> String {
     let (code, text) = doctor(path, args);
-    let lines = text.lines().filter(|line| !line.starts_with("  on "));
-    let text = lines.collect::<Vec<_>>().join("\n");
+    let lines = text.lines().filter(|line| !["  on ", "  times: "].iter().any(|of| line.starts_with(of)));
+    let name = path.file_name().expect("a name").to_string_lossy();
+    let text = lines.collect::<Vec<_>>().join("\n").replace(&format!(" ({name}):"), " (PATH):");
     format!("{}\nexit code {code}\n", text.replace(path.to_str().expect("text"), "PATH"))
 }
 

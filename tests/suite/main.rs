@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod age;
 mod bad_input;
 #[cfg(unix)]
 mod bookkeeping;

@@ -10,6 +10,7 @@ pub mod watch;
 use half::f16;
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, ShapeBuilder, Slice};
 use neurotop::run::Settings;
+use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -24,6 +25,25 @@ pub const STATE_HOME: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
 /// How a run is counted where nothing is set.
 pub fn settings(name: &str, live: bool) -> Settings {
     Settings { live, ..Settings::new(name) }
+}
+
+/// Takes out of a summary's JSON what the times of the files and the place of the run make of it.
+pub fn forget_times(summary: &mut Value) {
+    let times = ["first_batch", "newest_batch", "quiet_seconds", "elapsed_seconds", "batches_per_second"];
+    for field in times.iter().chain(&["samples_per_second", "seconds_left", "clock", "directory"]) {
+        summary["run"].as_object_mut().and_then(|run| run.remove(*field));
+    }
+}
+
+/// A report without what the place of the run and the times of its files make of it.
+pub fn steady(report: &str, run: &Path) -> String {
+    let (path, name) = (run.to_string_lossy(), run.file_name().expect("a name").to_string_lossy());
+    let placed = report.replace(&*path, "RUN").replace(&format!("({name})"), "(RUN)");
+    let line = Regex::new(r"(?m)^(Times|Pace|Clock): .*\n\n?").expect("an expression");
+    let fields = "first_batch|newest_batch|quiet_seconds|elapsed_seconds|batches_per_second|samples_per_second|\
+                  seconds_left|clock";
+    let field = Regex::new(&format!(r#""({fields})": .*?(,?)\n"#)).expect("an expression");
+    field.replace_all(&line.replace_all(&placed, ""), "\"$1\": …$2\n").into_owned()
 }
 
 /// The directory of a golden run.

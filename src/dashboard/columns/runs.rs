@@ -4,9 +4,11 @@ use super::super::view_model::RunRow;
 use super::figures::{self, FigureStyle};
 use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, SortKey};
 use crate::figures::ShownIn;
+use crate::figures::run_times::per_time;
 use crate::run::Status;
-use crate::text::{span, thousands};
+use crate::text::{age, span, thousands};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// From here on the state is written out; below, its mark has to do.
 const STATE_WRITTEN: u16 = 50;
@@ -21,7 +23,7 @@ const STYLE: FigureStyle = FigureStyle {
 
 pub static RUNS: LazyLock<ListColumns<RunRow>> = LazyLock::new(|| ListColumns {
     own_order: Some("in the order of the directories"),
-    columns: states().chain(figures::columns(&STYLE)).chain(problems()).collect(),
+    columns: states().chain(figures::columns(&STYLE)).chain(times()).chain(problems()).collect(),
 });
 
 fn states() -> impl Iterator<Item = Column<RunRow>> {
@@ -34,7 +36,13 @@ fn states() -> impl Iterator<Item = Column<RunRow>> {
         })
         .growing()
         .ascending(|row| SortKey::Text(&row.name)),
-        Column::text("state", 1..=14, ALWAYS, state)
+        Column::text("directory", 9..=10, ALWAYS, |row: &RunRow, context| {
+            Cell::new(row.directory.clone().unwrap_or_default(), context.theme.dim)
+        })
+        .growing()
+        .shown_if(|model| model.rows.iter().any(|row| row.directory.is_some()))
+        .ascending(|row| row.directory.as_ref().into()),
+        Column::text("state", 1..=16, ALWAYS, state)
             .with_heading_cut()
             .ascending(|row| SortKey::Whole(progress_order(row))),
         Column::figure("done", 5..=7, 85, |row: &RunRow, _| {
@@ -63,6 +71,30 @@ fn problems() -> impl Iterator<Item = Column<RunRow>> {
     )
 }
 
+/// How old each run is, how fast it goes and how long it takes.
+fn times() -> impl Iterator<Item = Column<RunRow>> {
+    let seconds = |time: Option<Duration>| SortKey::from(time.map(|time| time.as_secs_f64()));
+    let written = |time: Option<Duration>, text: fn(Duration) -> String| {
+        Cell::plain(time.map_or(NONE.to_owned(), text))
+    };
+    [
+        Column::figure("last batch", 10..=10, 18, move |row: &RunRow, _| {
+            written(row.timing.age, |quiet| format!("{} ago", age(quiet)))
+        })
+        .ascending(move |row| seconds(row.timing.age)),
+        Column::figure("left", 4..=12, 17, move |row: &RunRow, _| written(row.timing.left, span))
+            .ascending(move |row| seconds(row.timing.left)),
+        Column::figure("elapsed", 7..=12, 16, move |row: &RunRow, _| written(row.timing.elapsed, span))
+            .descending(move |row| seconds(row.timing.elapsed)),
+        Column::figure("speed", 8..=17, 15, |row: &RunRow, _| {
+            let speed = row.timing.batches_per_second;
+            Cell::plain(speed.map_or(NONE.to_owned(), |rate| per_time(rate, "batches")))
+        })
+        .descending(|row| row.timing.batches_per_second.into()),
+    ]
+    .into_iter()
+}
+
 /// Whether a run is the one in front, and whether the others are compared with it.
 fn marks(row: &RunRow, context: &CellContext<'_>) -> String {
     let shown = if row.number == context.model.shown { "→" } else { " " };
@@ -76,7 +108,7 @@ fn state(row: &RunRow, context: &CellContext<'_>) -> Cell {
         _ if row.refused => ("✗", "refused".to_owned(), theme.bad),
         Status::Waiting => ("○", "waiting".to_owned(), theme.dim),
         Status::Live => ("●", "live".to_owned(), theme.good),
-        Status::Stalled(time) => ("◌", span(time), theme.warn),
+        Status::Stalled(quiet) => ("◌", format!("stalled {}", age(quiet)), theme.warn),
         Status::Stopped => ("✗", "stopped".to_owned(), theme.bad),
         Status::Finished if row.complete => ("✓", "complete".to_owned(), theme.good),
         Status::Finished => ("✓", "finished".to_owned(), theme.good),

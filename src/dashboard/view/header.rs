@@ -3,9 +3,10 @@
 use super::super::meter::meter;
 use super::{Theme, UiState, ViewModel, tabs};
 use crate::figures::longest_silence;
+use crate::figures::run_times::{catching_up, parts, state};
 use crate::run::{Backlog, Status};
 use crate::run::{Presence, Watching};
-use crate::text::{bytes, compact, decimal, elide, printable, span, thousands};
+use crate::text::{age, bytes, compact, decimal, elide, printable, span, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -22,6 +23,9 @@ const BRANDED: u16 = 100;
 /// From this width on, there is room for the speed of counting.
 const ROOMY: u16 = 80;
 
+/// The least columns of a name that has its directory beside it.
+const LEAST_NAME: usize = 6;
+
 /// From this width on, the header has the names of the views, even without frames.
 const TABBED: u16 = 60;
 
@@ -37,21 +41,19 @@ pub(super) fn height(area: Rect, theme: &Theme) -> u16 {
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let first = Rect { height: area.height.min(1), ..area };
     let below = |lines: u16| Rect { y: area.y + lines, height: 1, ..area }.intersection(area);
-    let badge = badge(model, theme);
+    let badge = badge(model, theme, area.width);
     let brand = if theme.framed && area.width >= BRANDED { " neurotop " } else { "" };
     let taken = usize::from(area.width).saturating_sub(badge.width() + brand.len() + 1);
     // A long name makes room for the names of the views, down to a third of its room.
-    let name = elide(&model.summary.run.name, (taken / 3).max(4)).width().max(4);
+    let name = title(model, theme, (taken / 3).max(4)).width().max(4);
     let left = first.x + (brand.len() + name + 3) as u16;
     let room = Rect { x: left, width: (taken.saturating_sub(name + 2)) as u16, ..first }.intersection(first);
     let with_tabs = theme.framed || area.width >= TABBED;
     let tabs = usize::from(if with_tabs { tabs::draw(frame, room, model, theme, state) } else { 0 });
     let room = if tabs > 0 { name } else { taken.saturating_sub(1) };
-    let title = Line::from(vec![
-        Span::styled(brand, theme.accent),
-        Span::styled(format!(" {}", elide(&model.summary.run.name, room)), theme.strong),
-    ]);
-    frame.render_widget(title, first);
+    let mut spans = vec![Span::styled(brand, theme.accent), Span::raw(" ")];
+    spans.extend(title(model, theme, room).spans);
+    frame.render_widget(Line::from(spans), first);
     frame.render_widget(Paragraph::new(badge).alignment(Alignment::Right), first);
     if theme.framed {
         draw_producer(frame, below(1), model, theme);
@@ -61,12 +63,31 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     }
 }
 
-fn badge(model: &ViewModel, theme: &Theme) -> Line<'static> {
+/// The name of the run and, where that does not tell which it is, its directory, in at most `room` columns. Where there
+/// is no room for both, the directory is what tells more.
+fn title(model: &ViewModel, theme: &Theme, room: usize) -> Line<'static> {
+    let name = &model.summary.run.name;
+    let Some(directory) = model.directory() else {
+        return Line::from(Span::styled(elide(name, room), theme.strong));
+    };
+    let own = elide(&directory, room.saturating_sub(LEAST_NAME).max(room / 2));
+    let rest = room.saturating_sub(own.width() + 3);
+    if rest < LEAST_NAME {
+        return Line::from(Span::styled(elide(&directory, room), theme.strong));
+    }
+    Line::from(vec![
+        Span::styled(elide(name, rest), theme.strong),
+        Span::styled(format!(" ({own})"), theme.dim),
+    ])
+}
+
+fn badge(model: &ViewModel, theme: &Theme, width: u16) -> Line<'static> {
     let (mark, text, style) = match (&model.run.refused(), model.run.status(model.now)) {
         (Some(_), _) => ("✗", "refused".to_owned(), theme.bad),
         (None, Status::Waiting) => ("○", "waiting".to_owned(), theme.dim),
         (None, Status::Live) => ("●", "live".to_owned(), theme.good),
-        (None, Status::Stalled(time)) => ("◌", format!("stalled for {}", span(time)), theme.warn),
+        (None, status @ Status::Stalled(_)) if width >= ROOMY => ("◌", state(status), theme.warn),
+        (None, Status::Stalled(quiet)) => ("◌", format!("stalled {}", age(quiet)), theme.warn),
         (None, Status::Stopped) => ("✗", "stopped".to_owned(), theme.bad),
         // Finished, but not complete.
         (None, Status::Finished) if model.summary.account.set_aside > 0 => {
@@ -101,10 +122,32 @@ fn draw_producer(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &T
         }
         _ => Span::raw(""),
     };
-    let room = usize::from(area.width).saturating_sub(watching.width() + 2);
     let producer = model.summary.run.producer.as_deref().unwrap_or("");
+    let room = usize::from(area.width).saturating_sub(watching.width() + 2);
+    // The producer leaves two thirds to the times.
+    let times = times(model, theme, room.saturating_sub(printable(producer).width().min(room / 3) + 1));
+    let room = room.saturating_sub(times.width() + 1);
+    let mut right = times.spans;
+    right.push(watching);
     frame.render_widget(Line::styled(format!(" {}", elide(producer, room)), theme.dim), area);
-    frame.render_widget(Paragraph::new(Line::from(watching)).alignment(Alignment::Right), area);
+    frame.render_widget(Paragraph::new(Line::from(right)).alignment(Alignment::Right), area);
+}
+
+/// How long the run takes and how fast it goes, as far as it fits; before that, what is wrong with these times.
+fn times(model: &ViewModel, theme: &Theme, room: usize) -> Line<'static> {
+    let times = &model.summary.run.times;
+    let doubt = times.clock.as_deref().map(|doubt| elide(doubt, room.saturating_sub(1)));
+    let mut parts = parts(&times.timing, model.run.status(model.now));
+    let width = |parts: &[String]| {
+        let doubt = doubt.as_deref().map(|doubt| doubt.width() + 2);
+        parts.iter().map(|part| part.width() + 2).chain(doubt).sum::<usize>()
+    };
+    while width(&parts) > room && parts.pop().is_some() {}
+    let parts = parts.join("  ");
+    let gap = if parts.is_empty() || doubt.is_none() { "" } else { "  " };
+    let doubt = doubt.map(|doubt| Span::styled(format!("{doubt}{gap}"), theme.warn));
+    let parts = Span::styled(if parts.is_empty() { parts } else { parts + " " }, theme.dim);
+    Line::from(doubt.into_iter().chain([parts]).collect::<Vec<_>>())
 }
 
 fn draw_progress(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
@@ -113,13 +156,15 @@ fn draw_progress(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &T
     if let Some(ratio) = ratio {
         right.push(format!("{:.0} %", (ratio * 100.0).floor()));
     }
-    match (model.run.backlog(model.now), model.run.time_left(model.now)) {
-        (Some(backlog), _) => right.push(reading(backlog, area.width)),
-        (None, Some(left)) => right.push(format!("ETA {}", span(left))),
-        (None, None) if model.run.account().waiting_bytes > 0 => {
+    let timing = &model.summary.run.times.timing;
+    match (timing.catching_up, model.run.backlog(model.now), timing.left) {
+        (Some(behind), _, _) => right.push(catching_up(behind)),
+        (None, Some(backlog), _) => right.push(reading(backlog, area.width)),
+        (None, None, Some(left)) => right.push(format!("ETA {}", span(left))),
+        (None, None, None) if model.run.account().waiting_bytes > 0 => {
             right.push(format!("{} waiting", bytes(model.run.account().waiting_bytes)))
         }
-        (None, None) => {}
+        (None, None, None) => {}
     }
     let right = format!(" {} ", right.join("  "));
     let counts = counts(model, usize::from(area.width).saturating_sub(right.width()));

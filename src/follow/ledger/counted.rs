@@ -81,7 +81,8 @@ impl CountedBatches {
         ranks
     }
 
-    /// The rank of batches and when they were written. For batches in a range, approximate times of the newest ones.
+    /// The rank of batches and when they were written. For batches in a range, approximate times of the newest
+    /// ones, and that of the oldest.
     pub fn written(&self) -> impl Iterator<Item = (Option<u32>, SystemTime)> {
         let present = self.batches.iter().map(|batch| (batch.name.rank(), batch.identity.modified));
         let of_stretch =
@@ -91,6 +92,14 @@ impl CountedBatches {
             present.chain(gone.flat_map(|(rank, times)| times.into_iter().map(move |time| (rank, time))));
         // An unknown state has no time.
         all.filter(|(_, written)| *written > SystemTime::UNIX_EPOCH)
+    }
+
+    /// How many batches have no known time.
+    pub fn untimed(&self) -> u64 {
+        let is_known = |written: SystemTime| written > SystemTime::UNIX_EPOCH;
+        let present = self.batches.iter().filter(|batch| !is_known(batch.identity.modified)).count();
+        let gone = self.gone.iter().filter(|stretch| !stretch.written(1).any(is_known));
+        (present + gone.map(|stretch| stretch.len()).sum::<usize>()) as u64
     }
 
     /// The names of batches whose last state cannot be counted any more.

@@ -94,12 +94,15 @@ impl Stretch {
         self.digests.iter().enumerate().map(move |(at, &digest)| (name(at), NonZeroU64::new(digest)))
     }
 
-    /// Approximate times at which the newest of them were written, at most `most`, assuming a constant pace.
+    /// Approximate times at which the newest of them were written, at most `most`, assuming a constant pace, and that of
+    /// the oldest.
     pub(super) fn written(&self, most: usize) -> impl Iterator<Item = SystemTime> {
         let (oldest, newest) = self.written;
         let span = newest.duration_since(oldest).unwrap_or_default();
         let between = span / (self.len() as u32 - 1).max(1);
-        (0..self.len().min(most) as u32).filter_map(move |back| newest.checked_sub(between * back))
+        let newest =
+            (0..self.len().min(most) as u32).filter_map(move |back| newest.checked_sub(between * back));
+        newest.chain((self.len() > most).then_some(oldest))
     }
 
     fn one(&self, at: usize) -> GoneBatch {

@@ -230,10 +230,22 @@ impl Owner {
         }
         let changes = self.epoch.ledger.reconcile(&found, now, SystemTime::now());
         self.take_changes(changes);
+        self.note_first_found(&found);
         self.watch_ranks(&found);
         let (took, ended) = (started.elapsed(), Instant::now());
         self.next_scan = ended + self.scan_interval().max(took * SCAN_SHARE);
         self.no_scan_before = ended + took * ASKED_SCAN_SHARE;
+    }
+
+    /// Notes what there is at first. Until it is counted, no batch is new to the run.
+    fn note_first_found(&mut self, found: &[Found]) {
+        if self.epoch.has_looked {
+            return;
+        }
+        self.epoch.has_looked = true;
+        let batches = found.iter().filter(|found| found.meaning.batch().is_some());
+        let (seen, now) = (self.epoch.ledger.account().seen, SystemTime::now());
+        self.change().find(seen, batches.map(|batch| batch.identity.modified), now);
     }
 
     /// Whether to scan from time to time.

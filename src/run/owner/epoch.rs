@@ -51,6 +51,8 @@ pub(super) struct Epoch {
     pub(super) has_ended: bool,
     /// Whether there was a full scan.
     pub(super) scanned: bool,
+    /// Whether what was there at first is noted.
+    pub(super) has_looked: bool,
     /// By kind of remark, the first counted batch by name that has it.
     pub(super) known_remarks: HashMap<(String, String), (BatchName, Problem)>,
     /// The layers of the counted batches, once they are needed.
@@ -84,6 +86,7 @@ impl Epoch {
             deletions: Deletions::default(),
             has_ended: false,
             scanned: false,
+            has_looked: false,
             known_remarks: HashMap::new(),
             layer_sets: None,
             neighbours: Vec::new(),

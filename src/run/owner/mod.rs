@@ -56,7 +56,7 @@ pub use layer_sets::FirstBatches;
 
 use super::views::Slot;
 use super::worker::{Pool, Workers};
-use super::{Ended, Mode, PointTaker, Presence, Problem, Run, Settings, Severity, WatchOptions};
+use super::{Ended, Mode, PointTaker, Presence, Problem, Run, Severity, WatchOptions};
 use crate::follow::Watcher;
 use crate::run::log;
 use crate::run::state::Known;
@@ -134,10 +134,10 @@ pub(super) struct OwnerLinks {
 }
 
 impl Owner {
-    /// The owner of the run that is `named`, of which an earlier process has kept what is `known`.
+    /// The owner of a run that is `named`, of which an earlier process has kept what is `known`.
     pub(super) fn new(
         options: WatchOptions,
-        settings: Settings,
+        run: Run,
         named: PathBuf,
         pool: Pool,
         keep: Keep,
@@ -147,7 +147,7 @@ impl Owner {
         let now = Instant::now();
         let mut owner = Self {
             pace: pace_for(&options, &known.directory),
-            epoch: Epoch::new(options.settle, Run::new(settings)),
+            epoch: Epoch::new(options.settle, run),
             directory: known.directory.as_path().into(),
             options,
             named,
@@ -183,6 +183,7 @@ impl Owner {
                 continue;
             }
             self.dispatch();
+            self.note_caught_up();
             let now = Instant::now();
             let is_done = self.is_done(now);
             self.make_checkpoint(is_done);
@@ -239,6 +240,13 @@ impl Owner {
         self.epoch.run.take_account(account);
         for (rank, account) in ranks {
             self.epoch.run.take_rank(rank, account);
+        }
+    }
+
+    /// Notes that what was there at first is counted; what is still being written does not belong to it.
+    fn note_caught_up(&mut self) {
+        if self.epoch.run.is_catching_up() && !self.epoch.ledger.is_busy() {
+            self.change().catch_up();
         }
     }
 

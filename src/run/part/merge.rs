@@ -8,6 +8,7 @@ use crate::follow::{Account, Shard};
 use crate::run::problem_list::{Kind, NotListed};
 use crate::run::run_sums::RunSums;
 use crate::run::state::KnownManifest;
+use crate::run::timing::FileTimes;
 use crate::run::{Ended, FirstBatches, Problem, Run, Settings, Severity};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::text::shown;
@@ -42,6 +43,9 @@ pub struct Merge {
     /// How many more problems there are of a kind: of batches, and of other files.
     more_problems: BTreeMap<(Severity, Kind), (u64, u64)>,
     last_written: Option<SystemTime>,
+    times: FileTimes,
+    /// Where the parts were counted; `None` in it where they were counted in different places.
+    directory: Option<Option<String>>,
 }
 
 /// Problems by file, severity and key, each with the number of the shard that it is taken from.
@@ -99,6 +103,9 @@ impl Merge {
         self.first_batches.push((part.layers.len(), part.first_batches()));
         self.account += part.account;
         self.last_written = self.last_written.max(part.last_written());
+        self.times.join(&part.run.times.times());
+        let before = self.directory.take().unwrap_or_else(|| part.run.directory.clone());
+        self.directory = Some(before.filter(|before| part.run.directory.as_ref() == Some(before)));
         self.add_manifest(part.run.manifest.as_ref());
         self.add_problems(part.shard.number(), &part.problems);
         self.add_more_problems(&part.more_problems);
@@ -183,6 +190,9 @@ impl Merge {
         let first = self.first()?;
         self.check_all_there(first.shard)?;
         let mut run = first.empty_run(self.manifest.clone(), stall_after)?;
+        if let Some(directory) = self.directory.flatten() {
+            run = run.in_directory(Path::new(&directory));
+        }
         let (parts, ends) = (self.ends_of.len(), self.ends.len());
         let before_end = self.ends_of.into_iter().filter(|&(_, known)| known < ends).map(|(path, _)| path);
         // What was counted before an end may lack batches that came before it.
@@ -195,7 +205,7 @@ impl Merge {
         if self.has_other_prices {
             sums.history.forget_measured();
         }
-        run.take_sums(sums, self.last_written);
+        run.take_sums(sums, self.last_written, self.times);
         certain.for_each(|(of, KnownEnd { end, .. })| match of {
             Some(rank) => run.take_rank_end(rank, Some(end)),
             None => run.take_end(Some(end)),

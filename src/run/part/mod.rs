@@ -17,6 +17,7 @@ use super::run_sums::RunSums;
 use super::series::{History, Point, are_in_place};
 use super::sums::{MAX_SUM, Operations, Sums};
 use super::tally::{LayerSums, Tally};
+use super::timing::FileTimes;
 use super::{FirstBatches, Problem, Run, Settings};
 use crate::follow::{Account, Shard};
 use crate::snapshot::{BatchName, End, Manifest};
@@ -85,6 +86,36 @@ struct PartRun {
     /// When the newest batch was written, in nanoseconds since 1970-01-01T00:00:00Z.
     #[serde(deserialize_with = "Option::deserialize")]
     last_written_ns: Option<i64>,
+    #[serde(default)]
+    times: PartTimes,
+    /// Where it was counted, as it was named.
+    #[serde(default)]
+    directory: Option<String>,
+}
+
+/// When the batches were written, in nanoseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct PartTimes {
+    first_ns: Option<i64>,
+    /// The newest, as many as the pace is taken from.
+    newest_ns: Vec<i64>,
+    /// How many batches have a time that can be right, and how many have not.
+    batches: [u64; 2],
+}
+
+impl PartTimes {
+    fn from_times(times: &FileTimes) -> Self {
+        Self {
+            first_ns: times.first().map(nanoseconds),
+            newest_ns: times.newest().map(nanoseconds).collect(),
+            batches: times.batches(),
+        }
+    }
+
+    fn times(&self) -> FileTimes {
+        let newest = self.newest_ns.iter().filter_map(|&time| time_from_nanoseconds(time));
+        FileTimes::from_parts(self.first_ns.and_then(time_from_nanoseconds), newest, self.batches)
+    }
 }
 
 /// What the user said of layers, on the command line and in the configuration.
@@ -182,6 +213,8 @@ impl RunPart {
                 manifest: run.manifest().cloned(),
                 end: run.own_end().cloned(),
                 last_written_ns: run.last_activity().map(nanoseconds),
+                times: PartTimes::from_times(run.times()),
+                directory: run.directory().map(|path| path.to_string_lossy().into_owned()),
             },
             rules: Rules::from_settings(run.settings()),
             samples: tally.samples(),
@@ -277,7 +310,7 @@ impl RunPart {
             "its units overlap or are out of order"
         );
         let mut run = self.empty_run(self.run.manifest.clone(), Duration::ZERO)?;
-        run.take_sums(self.sums_without_ranks()?, self.last_written());
+        run.take_sums(self.sums_without_ranks()?, self.last_written(), self.run.times.times());
         let Operations { effective, dense } = run.operations();
         let measured = run.measured_operations();
         for (what, sum, whole) in [

@@ -1,0 +1,199 @@
+//! How old a run is, how fast it goes and which of several it is, as the commands say it.
+
+use crate::support;
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+const DAYS: u64 = 2 * 86_400 + 600;
+
+fn neurotop(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(args)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", "/nonexistent")
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .expect("it runs");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn summary(run: &Path) -> Value {
+    serde_json::from_str(&neurotop(&["summary", text(run), "--format", "json"])).expect("JSON")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+/// The first batches of the demo's run, one every ten seconds, the last one written `ago` seconds ago.
+fn run_of(directory: PathBuf, batches: usize, ago: i64) -> PathBuf {
+    support::copy_run(&support::demo_run(), &directory);
+    for (number, path) in support::batches(&directory).iter().enumerate() {
+        match batches.checked_sub(number + 1) {
+            Some(later) => set_time(path, ago + 10 * later as i64),
+            None => fs::remove_file(path).expect("it was there"),
+        }
+    }
+    if batches < 12 {
+        fs::remove_file(directory.join("end.json")).expect("it was there");
+    }
+    directory
+}
+
+/// Has a file be written so many seconds ago.
+fn set_time(path: &Path, ago: i64) {
+    let distance = Duration::from_secs(ago.unsigned_abs());
+    let now = SystemTime::now();
+    let time = if ago < 0 { now + distance } else { now - distance };
+    File::options().append(true).open(path).and_then(|file| file.set_modified(time)).expect("a time");
+}
+
+/// The lines of progress about a run, once it is counted.
+fn progress(run: &Path) -> String {
+    let mut watch = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    watch.args(["watch", "--state", "none", text(run)]).env("XDG_CONFIG_HOME", "/nonexistent");
+    let child = watch.env("LC_ALL", "C.UTF-8").stdout(std::process::Stdio::piped()).spawn();
+    let mut child = child.expect("it starts");
+    std::thread::sleep(Duration::from_millis(2500));
+    child.kill().expect("it runs");
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().expect("a pipe"), &mut said).expect("text");
+    child.wait().expect("it ends");
+    said
+}
+
+fn seconds(figures: &Value, field: &str) -> f64 {
+    figures["run"][field].as_f64().unwrap_or_else(|| panic!("{field}: {:#}", figures["run"]))
+}
+
+#[test]
+fn a_run_that_died_two_days_ago_says_so_at_once_and_has_no_time_left() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = run_of(place.path().join("run"), 8, DAYS as i64);
+    let figures = summary(&run);
+    assert_eq!(figures["run"]["status"], "stalled");
+    assert!((seconds(&figures, "quiet_seconds") - DAYS as f64).abs() < 60.0);
+    assert!((seconds(&figures, "elapsed_seconds") - 70.0).abs() < 0.1);
+    assert!((seconds(&figures, "batches_per_second") - 0.1).abs() < 0.001);
+    assert!((seconds(&figures, "samples_per_second") - 1.6).abs() < 0.01);
+    assert!((seconds(&figures, "newest_batch") - seconds(&figures, "first_batch") - 70.0).abs() < 0.1);
+    assert_eq!((&figures["run"]["seconds_left"], &figures["run"]["clock"]), (&Value::Null, &Value::Null));
+    let said = neurotop(&["summary", text(&run)]);
+    let times =
+        "Times: stalled, last batch 2 d ago, ran for 1 min 10 s.\nPace: 0.10 batches/s, 1.60 samples/s.\n";
+    assert!(said.contains(times), "{said}");
+    assert!(
+        neurotop(&["doctor", text(&run)])
+            .contains("  times: stalled, last batch 2 d ago, ran for 1 min 10 s")
+    );
+    let lines = progress(&run);
+    let last = lines.lines().last().expect("a line");
+    assert!(last.contains("stalled, last batch 2 d ago: 8/12 batches"), "{lines}");
+    assert!(!lines.contains(" left"), "{lines}");
+}
+
+#[test]
+fn a_run_that_goes_on_has_the_time_left_at_its_own_pace() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = run_of(place.path().join("run"), 8, 3);
+    let left = seconds(&summary(&run), "seconds_left");
+    assert!((20.0..=37.0).contains(&left), "{left}");
+    let lines = progress(&run_of(place.path().join("other"), 8, 3));
+    assert!(
+        lines.lines().last().is_some_and(|line| line.contains(" left") && line.contains("live")),
+        "{lines}"
+    );
+}
+
+#[test]
+fn a_finished_run_says_when_it_ended_and_how_long_it_took() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = run_of(place.path().join("run"), 12, DAYS as i64);
+    let figures = summary(&run);
+    assert_eq!(
+        (&figures["run"]["status"], &figures["run"]["quiet_seconds"]),
+        (&"finished".into(), &Value::Null)
+    );
+    let said = neurotop(&["summary", text(&run)]);
+    assert!(
+        said.contains("Times: took 1 min 50 s, ended 2 d ago.\nPace: 0.10 batches/s, 1.60 samples/s.\n"),
+        "{said}"
+    );
+    let lines = progress(&run);
+    assert!(lines.contains("finished: 12/12 batches") && lines.contains("ended 2 d ago"), "{lines}");
+}
+
+#[test]
+fn clocks_that_are_wrong_are_said_and_give_no_pace() {
+    let place = tempfile::tempdir().expect("a directory");
+    let copied = run_of(place.path().join("copied"), 8, 0);
+    support::batches(&copied).iter().for_each(|path| set_time(path, 3600));
+    let ahead = run_of(place.path().join("ahead"), 8, -7200);
+    let unknown = run_of(place.path().join("unknown"), 8, 3600);
+    let first = File::options().append(true).open(unknown.join("batch-000000.npz")).expect("a file");
+    first.set_modified(SystemTime::UNIX_EPOCH).expect("a time");
+    for (run, why) in [
+        (copied, "all files were written within a second, as by a copy without times"),
+        (ahead, "the newest file is 1 h in the future: a clock is wrong"),
+        (unknown, "it is not known when 1 batch was written"),
+    ] {
+        let figures = summary(&run);
+        let said = figures["run"]["clock"].as_str().expect("it is said").to_owned();
+        assert!(said == why || said == why.replace("1 h", "2 h"), "{said}");
+        assert_eq!(figures["run"]["elapsed_seconds"], Value::Null, "{why}");
+        assert_eq!(figures["run"]["seconds_left"], Value::Null, "{why}");
+        assert!(neurotop(&["summary", text(&run)]).contains(&said));
+        assert!(neurotop(&["doctor", text(&run)]).contains(&said));
+    }
+}
+
+#[test]
+fn runs_of_one_name_are_told_apart_by_their_directories() {
+    let place = tempfile::tempdir().expect("a directory");
+    let runs = place.path().join("runs");
+    for seed in 1..4 {
+        run_of(runs.join(format!("seed-{seed}")), 12, 60);
+    }
+    let doctor = neurotop(&["doctor", text(&runs)]);
+    let exports = ["out.json", "out.csv", "out.md", "out.txt"].map(|name| place.path().join(name));
+    let metrics = place.path().join("metrics.prom");
+    let mut args = vec![
+        "watch",
+        "--exit-when-finished",
+        "--state",
+        "none",
+        text(&runs),
+        "--openmetrics",
+        text(&metrics),
+    ];
+    exports.iter().for_each(|path| args.extend(["--export", text(path)]));
+    let lines = neurotop(&args);
+    let mut outputs: Vec<String> = exports
+        .iter()
+        .chain([&metrics])
+        .map(|path| fs::read_to_string(path).expect("it is written"))
+        .collect();
+    outputs.extend([doctor, lines]);
+    for output in outputs {
+        assert!((1..4).all(|seed| output.contains(&format!("seed-{seed}"))), "{output}");
+    }
+    let figures = support::json(&exports[0]);
+    let directory = figures["runs"][0]["run"]["directory"].as_str().expect("a directory");
+    assert_eq!(Path::new(directory), runs.join("seed-1"));
+}
+
+#[test]
+fn a_name_that_is_not_the_directorys_has_it_beside_it() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (other, same) = (place.path().join("exp1"), place.path().join("digits-snn"));
+    [&other, &same].map(|path| run_of(path.clone(), 12, 60));
+    assert!(neurotop(&["summary", text(&other)]).contains("neurotop · digits-snn (exp1) · finished"));
+    assert!(neurotop(&["summary", text(&same)]).contains("neurotop · digits-snn · finished"));
+    let export = place.path().join("exported.json");
+    neurotop(&["summary", text(&other), "--export", text(&export)]);
+    let compared = neurotop(&["compare", text(&export), text(&same)]);
+    assert!(compared.contains("digits-snn (exp1) · 12 batches"), "{compared}");
+}
