@@ -71,7 +71,7 @@ fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Resul
     let report = Report::Part(&part);
     let exported = finish::write_exports(&options.export, report);
     let printed = finish::print(report, options.format, options.symbols())?;
-    finish::name_problems(std::slice::from_ref(&summary), None);
+    finish::name_problems(std::slice::from_ref(&summary), &options.export, None);
     Ok(finish::exit_code(exported && printed, None, summary.leaves_out()))
 }
 

@@ -222,8 +222,7 @@ fn leave(
     let outcomes = exporter.finish(runs.clone(), &options.exports, &leaving);
     let exported = finish::name_exports(&outcomes);
     let summaries = options.checks.summarize(&runs, SystemTime::now());
-    let printed = finish::print(Report::Runs(&summaries), Format::TEXT, options.appearance.symbols)?;
-    finish::name_problems(&summaries, Some(Format::TEXT));
+    finish::name_problems(&summaries, &options.exports, Some(Format::TEXT));
     if runs.left_out() > 0 {
         output::say(&format!(
             "{} older runs are not in these figures: the newest {MAX_RUNS} were followed",
@@ -234,6 +233,8 @@ fn leave(
         let run = (summaries.len() > 1).then_some(summary.run.name.as_str());
         finish::name_failures(run, summary.failed.as_deref(), Some(Format::TEXT));
     }
+    // Last, so that the totals are what stands above the prompt.
+    let printed = finish::print(Report::Runs(&summaries), Format::TEXT, options.appearance.symbols)?;
     shown?;
     let failures: Vec<_> = summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
     let set_aside = summaries.iter().any(Summary::leaves_out);

@@ -16,6 +16,7 @@ mod key;
 mod key_table;
 mod list_state;
 mod meter;
+mod problem_state;
 mod suspend;
 mod symbols;
 mod terminal;
@@ -33,6 +34,7 @@ pub use detail_loader::{DetailKey, DetailLoader, DetailResult};
 pub use filter::Filter;
 pub use key::Key;
 pub use key_table::{Conflict, KeyRow, KeyTable, Rebound};
+pub use problem_state::{ProblemEntry, ProblemsState};
 pub use list_state::{ListPlaces, ListState, Motion};
 pub use suspend::{JobSignal, job_signals};
 pub use symbols::Symbols;
@@ -219,7 +221,7 @@ impl<'a> Dashboard<'a> {
     ) -> anyhow::Result<Self> {
         let runs = views.runs();
         views.look_at(runs.looked_at());
-        let model = ViewModel::new(&runs, options.checks.baseline.clone(), SystemTime::now());
+        let model = ViewModel::checked(&runs, options.checks.clone(), SystemTime::now());
         let (details, news) = (DetailLoader::start()?, News::default());
         let mut state = UiState::new(options.appearance);
         (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));

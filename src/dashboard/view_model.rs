@@ -2,6 +2,8 @@
 //! keeps it as it is.
 
 use super::detail_loader::DetailResult;
+use crate::figures::checks::Checks;
+use crate::figures::condition::Standing;
 use crate::figures::{ComparedRun, RankFigures, RowSums, Summary};
 use crate::run::{Run, RunEntry, Runs, Status};
 use std::collections::HashMap;
@@ -30,8 +32,14 @@ pub struct ViewModel {
     /// Runs that are not followed, since there are too many.
     pub left_out: usize,
     pub paused: bool,
+    /// Whether nothing more was to be expected of the run in front.
+    pub is_settled: bool,
     /// The baseline that the user named at the start.
     pub named_base: Option<Arc<ComparedRun>>,
+    /// What the figures are checked against.
+    pub checks: Arc<Checks>,
+    /// How near the run in front is to each condition.
+    pub conditions: Vec<Standing>,
     /// The number and the revision of the marked run that `base` was made from.
     pub base_made_from: Option<(usize, u64)>,
 }
@@ -41,6 +49,7 @@ impl ViewModel {
     pub fn for_run(run: Arc<Run>, now: SystemTime) -> Self {
         Self {
             summary: Summary::without_steps(&run, now),
+            is_settled: run.is_settled(now),
             run,
             now,
             shown: 0,
@@ -51,14 +60,23 @@ impl ViewModel {
             left_out: 0,
             paused: false,
             named_base: None,
+            checks: Arc::default(),
+            conditions: Vec::new(),
             base_made_from: None,
         }
     }
 
     /// What there is to show of the runs at `now`, compared with a baseline where the user named one.
     pub fn new(runs: &Runs, baseline: Option<ComparedRun>, now: SystemTime) -> Self {
+        Self::checked(runs, Checks { conditions: Vec::new(), baseline }, now)
+    }
+
+    /// The same, held against checks.
+    pub fn checked(runs: &Runs, checks: Checks, now: SystemTime) -> Self {
         let mut model = Self::for_run(Arc::clone(&runs.shown().run), now);
-        (model.shown, model.named_base) = (runs.shown_number(), baseline.map(Arc::new));
+        (model.shown, model.named_base) = (runs.shown_number(), checks.baseline.clone().map(Arc::new));
+        model.checks = Arc::new(checks);
+        model.conditions = model.checks.judge(&mut model.summary);
         model.refresh(runs, now);
         model
     }
@@ -76,14 +94,19 @@ impl ViewModel {
 
     fn refresh_run(&mut self, runs: &Runs) {
         let (number, run) = (runs.shown_number(), &runs.shown().run);
-        if (self.shown, self.run.structure()) != (number, run.structure()) {
-            self.summary = Summary::without_steps(run, self.now);
-        } else if self.run.revision() != run.revision() {
-            self.summary.bring_up_to(run, self.now);
-        } else {
-            // Ranks fall silent by the clock alone.
+        let is_same = (self.shown, self.run.structure()) == (number, run.structure());
+        // What is missing is known by the clock alone.
+        if is_same && (self.run.revision(), self.is_settled) == (run.revision(), run.is_settled(self.now)) {
+            // Ranks fall silent by the clock alone, too.
             self.summary.ranks = RankFigures::all(run, self.now);
+            return;
         }
+        match is_same {
+            true => self.summary.bring_up_to(run, self.now),
+            false => self.summary = Summary::without_steps(run, self.now),
+        }
+        self.conditions = self.checks.judge(&mut self.summary);
+        self.is_settled = run.is_settled(self.now);
         (self.shown, self.run) = (number, Arc::clone(run));
     }
 
@@ -92,12 +115,25 @@ impl ViewModel {
         for number in runs.listed() {
             let Some(entry) = runs.get(number) else { continue };
             self.rows.push(match kept.remove(&number) {
-                Some(row) if row.revision == entry.run.revision() => {
+                Some(row)
+                    if row.revision == entry.run.revision()
+                        && row.is_settled == entry.run.is_settled(self.now) =>
+                {
                     RunRow { status: entry.run.status(self.now), ..row }
                 }
-                _ => RunRow::new(number, entry, self.now),
+                _ => RunRow::new(number, entry, self.problems_of(number, entry), self.now),
             });
         }
+    }
+
+    /// How many problems a run has, as all who count them.
+    fn problems_of(&self, number: usize, entry: &RunEntry) -> u64 {
+        if (number, entry.run.revision()) == (self.shown, self.run.revision()) {
+            return self.summary.problem_count();
+        }
+        let mut summary = Summary::without_steps(&entry.run, self.now);
+        self.checks.judge(&mut summary);
+        summary.problem_count()
     }
 
     fn refresh_base(&mut self, runs: &Runs, now: SystemTime) {
@@ -140,8 +176,10 @@ pub struct RunRow {
     /// The part of it that is counted, where it is known what to expect.
     pub progress: Option<f64>,
     pub sums: RowSums,
-    /// Batches set aside, and other problems.
-    pub problems: usize,
+    /// How many problems it has.
+    pub problems: u64,
+    /// Whether nothing more was to be expected of it.
+    pub is_settled: bool,
     /// Whether its figures are whole.
     pub complete: bool,
     /// Whether it must not be counted.
@@ -149,8 +187,7 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    /// Without a whole summary of the run: there may be hundreds of them.
-    fn new(number: usize, entry: &RunEntry, now: SystemTime) -> Self {
+    fn new(number: usize, entry: &RunEntry, problems: u64, now: SystemTime) -> Self {
         let run = &entry.run;
         Self {
             number,
@@ -159,7 +196,8 @@ impl RunRow {
             status: run.status(now),
             progress: run.progress(),
             sums: RowSums::for_run(run),
-            problems: run.problem_count() as usize,
+            problems,
+            is_settled: run.is_settled(now),
             complete: run.is_complete(),
             refused: run.refused().is_some(),
         }

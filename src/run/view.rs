@@ -2,7 +2,7 @@
 
 use super::energy::EnergyPerOp;
 use super::owner::FirstBatches;
-use super::{Presence, Problem, Severity, Watching};
+use super::{Cause, Presence, Problem, Severity, Watching};
 use crate::count::BatchCount;
 use crate::follow::{Account, CountedBatches};
 use crate::run::pace::Pace;
@@ -730,6 +730,29 @@ impl Run {
         self.problems.with_more().chain(together)
     }
 
+    /// How many problems files have, and all batches together.
+    pub fn problem_count(&self) -> u64 {
+        self.problems_with_more().map(|(_, more)| 1 + more.total()).sum()
+    }
+
+    /// The problems with their causes.
+    pub fn problems_with_causes(&self) -> impl Iterator<Item = (Cause, &Problem, More)> {
+        let of_files =
+            self.problems.with_more().map(|(problem, more)| (Cause::of_file(problem.severity), problem, more));
+        let of_all = self.of_all.iter().map(|problem| match problem.severity {
+            Severity::SetAside => (Cause::EndDisagrees, problem, More::default()),
+            Severity::Notice => (Cause::Notice, problem, More::default()),
+        });
+        let lost = self.lost.iter().map(|problem| (Cause::CountsLost, problem, More::default()));
+        of_files.chain(of_all).chain(lost)
+    }
+
+    /// Whether nothing more is to be expected of it, so that what is missing now is missing: it is over, or counting has
+    /// ended.
+    pub fn is_settled(&self, now: SystemTime) -> bool {
+        !self.settings.live || self.ended.is_some() || self.is_over(now)
+    }
+
     /// How many problems of files are not listed, by severity and kind.
     pub fn problems_not_listed(&self) -> impl Iterator<Item = NotListed> {
         self.problems.not_listed()
@@ -738,10 +761,6 @@ impl Run {
     /// Adds problems of which only the number is known.
     pub fn add_unnamed_problems(&mut self, severity: Severity, kind: Kind, more: u64) {
         Arc::make_mut(&mut self.problems).add_unnamed(severity, kind, more);
-    }
-
-    pub fn problem_count(&self) -> u64 {
-        self.problems_with_more().map(|(_, more)| 1 + more.total()).sum()
     }
 
     /// Why the run must not be counted, if it must not.

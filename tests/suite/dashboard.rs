@@ -687,7 +687,8 @@ pub(crate) fn rows() -> Vec<RunRow> {
             }),
             energy_per_op: None,
         },
-        problems: number % 2,
+        problems: number as u64 % 2,
+        is_settled: false,
         complete: part == 1.0,
         refused: false,
     };
@@ -1192,7 +1193,7 @@ fn a_refreshed_model_has_the_figures_of_a_new_one() {
         let (shown, row) = (&model.summary, &model.rows[0]);
         assert_eq!(*shown, Summary::without_steps(&runs.shown().run, at(9)));
         let total = &shown.total;
-        assert_eq!((row.sums, row.problems), (total.sums, shown.problems.len()));
+        assert_eq!((row.sums, row.problems), (total.sums, shown.problem_count()));
     }
 }
 
