@@ -5,6 +5,7 @@
 
 mod bar;
 mod bench;
+mod caller;
 mod check;
 mod compare;
 mod completions;
@@ -15,9 +16,11 @@ mod display;
 mod doctor;
 mod exporter;
 mod finish;
+mod hook;
 mod leaving;
 mod man;
 mod merge;
+mod notify;
 mod output;
 mod plain;
 mod recorder;

@@ -39,6 +39,7 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
     let baseline = open_baseline(&options)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &options, &signals)?;
+    publisher.judge_by(&checks);
     let CountedRun { mut summary, all_published, .. } =
         count(directory, &options, Shard::WHOLE, publisher, &signals)?;
     checks.apply(&mut summary);

@@ -183,9 +183,19 @@ pub static BINDINGS: [Binding; 42] = [
         &["enter"],
         Action::Open,
         "open the selected layer, run or kind of problem; in the charts: draw or hide the selected line",
-        &[within("open", &[View::Overview, View::Problems]), within("draw", &[View::Charts]), within("show", &[View::Runs])],
+        &[
+            within("open", &[View::Overview, View::Problems]),
+            within("draw", &[View::Charts]),
+            within("show", &[View::Runs]),
+        ],
     ),
-    binding("back", &["esc"], Action::Back, "back to the overview; there and in the problems: show all again", &[]),
+    binding(
+        "back",
+        &["esc"],
+        Action::Back,
+        "back to the overview; there and in the problems: show all again",
+        &[],
+    ),
     binding("run-next", &["J"], Action::NextRun(1), "the next run", &[]),
     binding("run-previous", &["K"], Action::NextRun(-1), "the previous run", &[]),
     binding(

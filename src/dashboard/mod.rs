@@ -16,11 +16,13 @@ mod key;
 mod key_table;
 mod list_state;
 mod meter;
+mod notify;
 mod problem_state;
 mod suspend;
 mod symbols;
 mod terminal;
 mod theme;
+mod title;
 mod ui_state;
 mod view;
 mod view_model;
@@ -34,12 +36,14 @@ pub use detail_loader::{DetailKey, DetailLoader, DetailResult};
 pub use filter::Filter;
 pub use key::Key;
 pub use key_table::{Conflict, KeyRow, KeyTable, Rebound};
-pub use problem_state::{ProblemEntry, ProblemsState};
 pub use list_state::{ListPlaces, ListState, Motion};
+pub use notify::NotifyWay;
+pub use problem_state::{ProblemEntry, ProblemsState};
 pub use suspend::{JobSignal, job_signals};
 pub use symbols::Symbols;
 pub use terminal::{Frames, Screen, give_back_anyway, take_faults};
 pub use theme::Theme;
+pub use title::title;
 pub use ui_state::{Places, Request, UiState, View};
 pub use view::draw;
 pub use view_model::{RunRow, ViewModel};
@@ -79,6 +83,10 @@ pub struct DashboardOptions {
     pub keys: Arc<KeyTable>,
     /// What the figures are compared with.
     pub checks: Checks,
+    /// How the user is called.
+    pub notify: Vec<NotifyWay>,
+    /// The command that runs once a run is over.
+    pub on_finish: Option<String>,
 }
 
 /// What the dashboard asks of the program around it.
@@ -104,6 +112,8 @@ pub struct Inputs {
     pub jobs: Receiver<JobSignal>,
     /// What there is to say.
     pub messages: Receiver<String>,
+    /// What the terminal is sent to call the user.
+    pub alerts: Receiver<Vec<u8>>,
 }
 
 /// Reads terminal events in a thread of their own; the channel closes when there will be no more.
@@ -173,6 +183,10 @@ pub fn show(
             recv(inputs.messages) -> message => {
                 dashboard.say(message.into_iter().chain(inputs.messages.try_iter()))
             }
+            recv(inputs.alerts) -> alert => {
+                alert.iter().for_each(|alert| screen.alert(alert));
+                Next::GoOn
+            }
             recv(news) -> _ => Next::GoOn,
             recv(details) -> detail => dashboard.take_detail(detail.ok()),
             default(wake.saturating_duration_since(Instant::now())) => continue,
@@ -231,6 +245,7 @@ impl<'a> Dashboard<'a> {
     fn draw(&mut self, screen: &mut Screen, now: Instant) -> anyhow::Result<()> {
         self.take_news();
         self.model.refresh(&self.runs, SystemTime::now());
+        screen.set_title(&title(&self.model));
         let (model, state) = (&self.model, &mut self.state);
         let drawn = screen.draw(|frame| view::draw(frame, model, state, now));
         drawn.context("the terminal cannot be drawn on")?;

@@ -32,7 +32,11 @@ impl ProblemsState {
     pub fn shown<'a>(&self, problems: &'a [ProblemFigures]) -> Vec<&'a ProblemFigures> {
         let is_shown =
             |problem: &&ProblemFigures| self.filter.shows(&format!("{}: {}", problem.head(), problem.reason));
-        if self.filter.is_empty() { problems.iter().collect() } else { problems.iter().filter(is_shown).collect() }
+        if self.filter.is_empty() {
+            problems.iter().collect()
+        } else {
+            problems.iter().filter(is_shown).collect()
+        }
     }
 
     /// The entries of the list, from the problems that are shown.

@@ -31,7 +31,8 @@ impl Checks {
         let standing = |condition: &Condition| condition.standing(&*summary, self.baseline.as_ref());
         let standings: Vec<Standing> = self.conditions.iter().map(standing).collect();
         if summary.run.batches > 0 && !standings.is_empty() {
-            summary.set_failed(Some(standings.iter().filter_map(|standing| standing.failure.clone()).collect()));
+            summary
+                .set_failed(Some(standings.iter().filter_map(|standing| standing.failure.clone()).collect()));
         }
         standings
     }

@@ -1,7 +1,7 @@
 //! The conditions of `--fail-if`, such as `sparsity<0.9` and `vs-baseline>+2%`.
 
-use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number};
 use super::compared_run::total_sums;
+use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number};
 use super::{Change, ComparedRun, Failure, Summary};
 use crate::run::tally::quotient;
 use crate::text::{decimal, percent as percent_text};
@@ -246,7 +246,8 @@ impl Condition {
             Scope::Total => String::new(),
             Scope::Layer(name) | Scope::Neuron(name) => format!("{name}: "),
         };
-        let limit = LIMITS.iter().find(|(holds_for, _)| *holds_for == self.holds_for).map_or("", |limit| limit.1);
+        let limit =
+            LIMITS.iter().find(|(holds_for, _)| *holds_for == self.holds_for).map_or("", |limit| limit.1);
         let (figure, what) = match self.measure {
             Measure::Value(figure) => (figure, ""),
             Measure::Change(figure) => (figure, "change of "),
@@ -353,7 +354,9 @@ impl Judged for Summary {
                 let is_priced = self.total.unpriced_layers < self.layers.len();
                 Some(total_sums(self.total.sums, is_priced))
             }
-            Scope::Layer(name) => self.layers.iter().find(|layer| layer.name == *name).map(|layer| layer.sums),
+            Scope::Layer(name) => {
+                self.layers.iter().find(|layer| layer.name == *name).map(|layer| layer.sums)
+            }
             Scope::Neuron(name) => {
                 self.neurons.iter().find(|class| class.neuron == *name).map(|class| class.sums)
             }
@@ -536,7 +539,11 @@ mod tests {
             ("effective_ops_per_sample>200", "effective ops/sample 180 of at most 200 (90 %)", false),
             ("updates>=180", "updates 180 of less than 180 (100 %)", true),
             ("layer:a.sparsity<50%", "a: sparsity 10.00 % of at least 50.00 % (20 %)", true),
-            ("vs-baseline>+100%", "change of effective ops/sample +80.00 % of at most +100.00 % (80 %)", false),
+            (
+                "vs-baseline>+100%",
+                "change of effective ops/sample +80.00 % of at most +100.00 % (80 %)",
+                false,
+            ),
             ("vs-baseline<-5%", "change of effective ops/sample +80.00 % of at least -5.00 %", false),
             ("updates>0", "updates 180 of at most 0", true),
             ("updates==7", "updates 180 other than 7 (2571 %)", false),

@@ -65,8 +65,8 @@ impl ProblemFigures {
     }
 }
 
-/// The most names in one sentence.
-const NAMED: usize = 3;
+/// The names in a sentence that stands alone.
+pub const NAMED: usize = 3;
 
 /// What problems have in common.
 pub type ProblemKind = (Severity, Cause, String);
@@ -95,18 +95,18 @@ impl<'a> AlikeProblems<'a> {
         self.count.saturating_sub(1 + self.others.len() as u64)
     }
 
-    /// Whom they are about: some of their names.
-    pub fn names(&self) -> String {
-        let names: Vec<&str> = self.listed().take(NAMED).map(|problem| problem.path.as_str()).collect();
+    /// Whom they are about: so many of their names, and that there are more.
+    pub fn names(&self, most: usize) -> String {
+        let names: Vec<&str> = self.listed().take(most).map(|problem| problem.path.as_str()).collect();
         match self.count - names.len() as u64 {
             0 => names.join(", "),
             more => format!("{} and {} more", names.join(", "), thousands(more.into())),
         }
     }
 
-    /// One sentence about all of them.
-    pub fn sentence(&self) -> String {
-        let first = ProblemFigures { path: self.names(), ..self.first.clone() };
+    /// One sentence about all of them, with so many names.
+    pub fn sentence(&self, most: usize) -> String {
+        let first = ProblemFigures { path: self.names(most), ..self.first.clone() };
         format!("{}: {}", first.head(), first.reason)
     }
 }
@@ -139,7 +139,13 @@ pub fn group<'a>(problems: impl IntoIterator<Item = &'a ProblemFigures>) -> Vec<
             }
             None => {
                 places.insert(kind.clone(), groups.len());
-                groups.push(AlikeProblems { kind, first: problem, others: Vec::new(), count, of_other_kinds });
+                groups.push(AlikeProblems {
+                    kind,
+                    first: problem,
+                    others: Vec::new(),
+                    count,
+                    of_other_kinds,
+                });
             }
         }
     }
@@ -149,20 +155,24 @@ pub fn group<'a>(problems: impl IntoIterator<Item = &'a ProblemFigures>) -> Vec<
 /// The most problems that a text spells out.
 pub const SPELLED_OUT: usize = 10;
 
-/// The gravest problems, a sentence for all of one kind, and how many more there are; without conditions, which every text
-/// names elsewhere. `where_all_are` says where all of them are.
+/// The gravest problems by name, a sentence for all of one kind, and how many more there are; without conditions, which
+/// every text names elsewhere. `where_all_are` says where all of them are.
 pub fn spelled_out(problems: &[ProblemFigures], where_all_are: &str) -> Vec<String> {
-    let mut groups = group(problems);
-    groups.retain(|group| group.kind.1 != Cause::ConditionFails);
-    let named = groups.len().min(SPELLED_OUT);
-    let mut sentences: Vec<String> = groups[..named].iter().map(AlikeProblems::sentence).collect();
-    let of_other_kinds: u64 = groups.iter().map(|group| group.of_other_kinds).sum();
-    let more = groups[named..].iter().map(|group| group.count).sum::<u64>().saturating_add(of_other_kinds);
-    let hidden = groups[..named].iter().any(|group| group.count > NAMED as u64);
-    match more {
-        0 if hidden => sentences.push(where_all_are.to_owned()),
-        0 => {}
-        more => sentences.push(format!("and {} more: {where_all_are}", thousands(more.into()))),
+    let groups = group(problems.iter().filter(|problem| problem.cause != Cause::ConditionFails));
+    let shown = groups.len().min(SPELLED_OUT);
+    // One name for each, and what is left for the first that have more.
+    let mut spare = SPELLED_OUT - shown;
+    let mut named = 0;
+    let mut sentences = Vec::with_capacity(shown + 1);
+    for alike in &groups[..shown] {
+        let names = (alike.others.len()).min(spare) + 1;
+        spare -= names - 1;
+        named += names as u64;
+        sentences.push(alike.sentence(names));
+    }
+    let all: u64 = groups.iter().map(|alike| alike.count.saturating_add(alike.of_other_kinds)).sum();
+    if all > named {
+        sentences.push(format!("and {} more: {where_all_are}", thousands((all - named).into())));
     }
     sentences
 }
@@ -211,7 +221,8 @@ fn in_order(problems: &mut [ProblemFigures]) {
 /// Batches or samples that the end names and that were never seen.
 fn missing(run: &Run) -> Option<ProblemFigures> {
     let what = missing_at_the_end(run)?;
-    let advice = "copy the missing ones; where --prune deleted them, name the file of the progress with --state";
+    let advice =
+        "copy the missing ones; where --prune deleted them, name the file of the progress with --state";
     let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
     let reason = format!("{what}; {advice}");
     Some(ProblemFigures::new(Cause::BatchesMissing, Severity::SetAside, file, reason))
@@ -227,7 +238,8 @@ fn difference(run: &Run, agreement: &Agreement) -> Option<ProblemFigures> {
         named.push(format!("{} more differences", thousands((differences.len() - named.len()) as u128)));
     }
     let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
-    let advice = "solve the other problems first, then compare prices and batches with those of the benchmark";
+    let advice =
+        "solve the other problems first, then compare prices and batches with those of the benchmark";
     let reason = format!("{}; {advice}", named.join("; "));
     Some(ProblemFigures::new(Cause::DiffersFromNeurobench, Severity::SetAside, file, reason))
 }

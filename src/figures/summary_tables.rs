@@ -40,7 +40,7 @@ fn problems(summary: &Summary, style: TableStyle) -> Option<String> {
         1 => "1 problem:".to_owned(),
         count => format!("{} problems, the gravest first:", thousands(count.into())),
     };
-    let listed = bullets(spelled_out(&summary.problems, "--format json has all"), style);
+    let listed = bullets(spelled_out(&summary.problems, "see --format json"), style);
     Some(if listed.is_empty() { head } else { format!("{head}\n\n{listed}") })
 }
 

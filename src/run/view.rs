@@ -737,8 +737,10 @@ impl Run {
 
     /// The problems with their causes.
     pub fn problems_with_causes(&self) -> impl Iterator<Item = (Cause, &Problem, More)> {
-        let of_files =
-            self.problems.with_more().map(|(problem, more)| (Cause::of_file(problem.severity), problem, more));
+        let of_files = self
+            .problems
+            .with_more()
+            .map(|(problem, more)| (Cause::of_file(problem.severity), problem, more));
         let of_all = self.of_all.iter().map(|problem| match problem.severity {
             Severity::SetAside => (Cause::EndDisagrees, problem, More::default()),
             Severity::Notice => (Cause::Notice, problem, More::default()),

@@ -32,6 +32,8 @@ mod many_runs;
 mod neighbours;
 #[cfg(target_os = "linux")]
 mod outside;
+#[cfg(unix)]
+mod problems;
 mod publish;
 #[cfg(unix)]
 mod ranks;

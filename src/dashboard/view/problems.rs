@@ -5,7 +5,7 @@ use super::list::{draw_bar, draw_position};
 use super::wrap::wrapped;
 use super::{Theme, UiState, ViewModel, panel};
 use crate::figures::ProblemFigures;
-use crate::figures::problems::AlikeProblems;
+use crate::figures::problems::{AlikeProblems, NAMED};
 use crate::run::{Cause, Severity};
 use crate::text::{elide, thousands};
 use ratatui::Frame;
@@ -36,14 +36,18 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
             false => ("None of them has what the filter asks for: Esc shows all.", theme.warn),
         };
         let none = wrapped(text, usize::from(inside.width)).into_iter();
-        frame.render_widget(Paragraph::new(none.map(|line| Line::styled(line, style)).collect::<Vec<_>>()), inside);
+        frame.render_widget(
+            Paragraph::new(none.map(|line| Line::styled(line, style)).collect::<Vec<_>>()),
+            inside,
+        );
         state.rows.clear();
         state.list.settle(0, 0);
         return;
     }
     let selected = state.list.selected.min(entries.len() - 1);
     let lines_of = |at: usize| lines(&entries[at], at == selected, theme, usize::from(inside.width));
-    let (first, seen) = in_sight(state.list.first, selected, entries.len(), inside.height, |at| lines_of(at).len());
+    let (first, seen) =
+        in_sight(state.list.first, selected, entries.len(), inside.height, |at| lines_of(at).len());
     state.list.first = first;
     state.list.settle(entries.len(), seen);
     let in_rows = (first..entries.len()).flat_map(|at| lines_of(at).into_iter().map(move |line| (at, line)));
@@ -121,7 +125,7 @@ fn kind_lines(alike: &AlikeProblems<'_>, is_open: bool, theme: &Theme, width: us
         (_, false) => "▸ ",
     };
     let number = if alike.count > 1 { format!("{}  ", thousands(alike.count.into())) } else { String::new() };
-    let head = format!("{mark}{number}{}  {}", alike.kind.1.words(), elide(&alike.names(), LONGEST));
+    let head = format!("{mark}{number}{}  {}", alike.kind.1.words(), elide(&alike.names(NAMED), LONGEST));
     let (what, remedy) = alike.first.what_and_remedy();
     let mut lines = styled(&head, style, 0, width);
     lines.extend(styled(what, Style::default(), 4, width));
