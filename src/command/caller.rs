@@ -2,7 +2,7 @@
 
 use super::display::Display;
 use super::hook::Hooks;
-use super::notify::{Event, Notification, Notifier, finish_hook, notify_hook};
+use super::notify::{Notification, Notifier, RunEvent, finish_hook, notify_hook};
 use crate::dashboard::{DashboardOptions, DashboardOrder, NotifyWay};
 use crate::figures::checks::Checks;
 use crate::run::Runs;
@@ -35,7 +35,7 @@ impl Caller {
         }
         for notification in self.notifier.look(runs, SystemTime::now()) {
             self.call(&notification, display);
-            if notification.event == Event::Finished {
+            if notification.event == RunEvent::Finished {
                 self.after(runs, notification.run, display);
             }
         }

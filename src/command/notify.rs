@@ -14,14 +14,14 @@ use std::time::SystemTime;
 
 /// What the user is called for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum RunEvent {
     Finished,
     Stalled,
     Problem,
     Condition,
 }
 
-impl Event {
+impl RunEvent {
     fn name(self) -> &'static str {
         match self {
             Self::Finished => "finished",
@@ -35,7 +35,7 @@ impl Event {
 /// An event of a run, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Notification {
-    pub(super) event: Event,
+    pub(super) event: RunEvent,
     /// The number of the run.
     pub(super) run: usize,
     pub(super) name: String,
@@ -89,14 +89,14 @@ impl Notifier {
     }
 }
 
-fn notification(run: usize, entry: &RunEntry, event: Event, text: String) -> Notification {
+fn notification(run: usize, entry: &RunEntry, event: RunEvent, text: String) -> Notification {
     let name = printable(entry.run.name()).into_owned();
     let text = format!("{name}: {}", printable(&text));
     Notification { event, run, name, directory: entry.directory.clone(), text }
 }
 
 impl ToldRun {
-    fn news(&mut self, run: &Run, checks: &Checks, now: SystemTime) -> Vec<(Event, String)> {
+    fn news(&mut self, run: &Run, checks: &Checks, now: SystemTime) -> Vec<(RunEvent, String)> {
         let stalled = match run.status(now) {
             Status::Stalled(silent) => Some(silent),
             Status::Waiting | Status::Live | Status::Finished => None,
@@ -112,7 +112,7 @@ impl ToldRun {
         news.extend(self.new_conditions(&summary));
         let has_stalled = stalled.filter(|_| !self.is_stalled);
         news.extend(
-            has_stalled.map(|silent| (Event::Stalled, format!("nothing has come for {}", span(silent)))),
+            has_stalled.map(|silent| (RunEvent::Stalled, format!("nothing has come for {}", span(silent)))),
         );
         self.is_stalled = stalled.is_some();
         if !self.is_caught_up {
@@ -121,28 +121,28 @@ impl ToldRun {
         }
         if seen.1 && !self.is_finished {
             self.is_finished = true;
-            news.push((Event::Finished, over(&summary)));
+            news.push((RunEvent::Finished, over(&summary)));
         }
         news
     }
 
     /// The first problem of each kind that costs figures.
-    fn new_problems(&mut self, summary: &Summary) -> Vec<(Event, String)> {
+    fn new_problems(&mut self, summary: &Summary) -> Vec<(RunEvent, String)> {
         let costly = summary.problems.iter().filter(|problem| problem.severity == Severity::SetAside);
         let mut news = Vec::new();
         for alike in group(costly) {
             if self.problems.insert(alike.kind.clone()) {
-                news.push((Event::Problem, alike.sentence(NAMED)));
+                news.push((RunEvent::Problem, alike.sentence(NAMED)));
             }
         }
         news
     }
 
-    fn new_conditions(&mut self, summary: &Summary) -> Vec<(Event, String)> {
+    fn new_conditions(&mut self, summary: &Summary) -> Vec<(RunEvent, String)> {
         let mut news = Vec::new();
         for failure in summary.failed.iter().flatten() {
             if self.conditions.insert(failure.condition.clone()) {
-                news.push((Event::Condition, failure.to_string()));
+                news.push((RunEvent::Condition, failure.to_string()));
             }
         }
         news
@@ -205,13 +205,13 @@ mod tests {
     const START: SystemTime = SystemTime::UNIX_EPOCH;
 
     /// A run and what was told of it.
-    struct Bench {
+    struct NotifyBench {
         run: Run,
         runs: Runs,
         notifier: Notifier,
     }
 
-    impl Bench {
+    impl NotifyBench {
         /// A run that the dashboard has begun with, with so many batches waiting.
         fn new(waiting: u64) -> Self {
             let settings = || Settings { live: true, ..Settings::new("r") };
@@ -240,7 +240,7 @@ mod tests {
             self.run.add_problem(Problem { path, reason, severity: Severity::SetAside });
         }
 
-        fn look(&mut self, seconds: u64) -> Vec<Event> {
+        fn look(&mut self, seconds: u64) -> Vec<RunEvent> {
             let now = START + Duration::from_secs(seconds);
             self.run = self.run.clone().concluded(now);
             self.runs.set(0, Path::new("r"), self.run.clone());
@@ -250,32 +250,32 @@ mod tests {
 
     #[test]
     fn a_kind_of_problem_is_told_once() {
-        let mut bench = Bench::new(0);
+        let mut bench = NotifyBench::new(0);
         assert_eq!(bench.look(1), []);
         bench.damage(1, "it ends at byte 7");
-        assert_eq!(bench.look(2), [Event::Problem]);
+        assert_eq!(bench.look(2), [RunEvent::Problem]);
         bench.damage(2, "it ends at byte 99");
         assert_eq!(bench.look(3), [], "the same once more");
         bench.damage(3, "its data are corrupt");
-        assert_eq!(bench.look(4), [Event::Problem]);
+        assert_eq!(bench.look(4), [RunEvent::Problem]);
         assert_eq!(bench.look(5), []);
     }
 
     #[test]
     fn what_was_so_before_is_not_told() {
-        let mut bench = Bench::new(3);
+        let mut bench = NotifyBench::new(3);
         bench.damage(1, "it ends at byte 7");
         assert_eq!(bench.look(1), []);
         bench.damage(2, "its data are corrupt");
         bench.account(1, 0);
         assert_eq!(bench.look(2), [], "it was there, and is only now counted");
         bench.damage(4, "it has no layers");
-        assert_eq!(bench.look(3), [Event::Problem]);
+        assert_eq!(bench.look(3), [RunEvent::Problem]);
     }
 
     #[test]
     fn of_a_run_that_comes_later_everything_is_new() {
-        let mut bench = Bench::new(0);
+        let mut bench = NotifyBench::new(0);
         bench.look(1);
         let mut run = Run::new(Settings { live: true, ..Settings::new("s") });
         let (path, reason) = ("batch-1.npz".to_owned(), "it is wrong; write it again".to_owned());
@@ -283,22 +283,22 @@ mod tests {
         bench.runs.set(1, Path::new("s"), run.concluded(START));
         let told = bench.notifier.look(&bench.runs, START + Duration::from_secs(2));
         let told: Vec<_> = told.iter().map(|told| (told.run, told.event, told.name.as_str())).collect();
-        assert_eq!(told, [(1, Event::Problem, "s")]);
+        assert_eq!(told, [(1, RunEvent::Problem, "s")]);
     }
 
     #[test]
     fn a_stall_is_told_each_time_and_the_end_once() {
-        let mut bench = Bench::new(0);
+        let mut bench = NotifyBench::new(0);
         bench.batch(0, 1);
         assert_eq!(bench.look(2), []);
-        assert_eq!(bench.look(60), [Event::Stalled]);
+        assert_eq!(bench.look(60), [RunEvent::Stalled]);
         assert_eq!(bench.look(61), []);
         bench.batch(1, 62);
         assert_eq!(bench.look(63), []);
-        assert_eq!(bench.look(120), [Event::Stalled]);
+        assert_eq!(bench.look(120), [RunEvent::Stalled]);
         let end = crate::snapshot::End::parse(br#"{"batches": 2}"#).expect("an end");
         bench.run.take_end(Some(end));
-        assert_eq!(bench.look(180), [Event::Finished]);
+        assert_eq!(bench.look(180), [RunEvent::Finished]);
         assert_eq!(bench.look(181), []);
     }
 }

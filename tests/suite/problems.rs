@@ -79,6 +79,12 @@ fn what_is_missing_at_the_end_or_differs_gives_exit_code_3() {
     fs::write(differs.at("end.json"), end.to_string()).expect("written");
     let (code, summary) = differs.summary(&[]);
     assert_eq!((code, causes(&summary)), (Some(3), vec!["differs_from_neurobench"]));
+    let doctor = output(&["doctor", "--deep"], differs.0.path());
+    let told = text(&doctor.stdout);
+    assert!(
+        doctor.status.code() == Some(3) && told.contains("not equal to NeuroBench's own results"),
+        "{told}"
+    );
 
     let fewer = Changed::new();
     fs::write(fewer.at("end.json"), br#"{"samples": 1920}"#).expect("written");
