@@ -129,7 +129,7 @@ pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
         for what in &run.set_aside {
             output::say(&format!("{}: set aside: {}", printable(&run.source), printable(what)));
         }
-        for what in &run.notices {
+        for what in run.disagreements.iter().chain(&run.notices) {
             output::say(&format!("{}: {}", printable(&run.source), printable(what)));
         }
     }

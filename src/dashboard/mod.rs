@@ -146,8 +146,7 @@ pub fn show(
     let mut dashboard = Dashboard::new(views.clone(), orders, options)?;
     let mut events = inputs.events.clone();
     let (news, details) = (views.news(), dashboard.details.results().clone());
-    let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
-    let mut changed = true;
+    let (mut next_frame, mut next_tick, mut changed) = (Instant::now(), Instant::now(), true);
     loop {
         let now = Instant::now();
         if changed && now >= next_frame {
@@ -183,10 +182,7 @@ pub fn show(
             recv(inputs.messages) -> message => {
                 dashboard.say(message.into_iter().chain(inputs.messages.try_iter()))
             }
-            recv(inputs.alerts) -> alert => {
-                alert.iter().for_each(|alert| screen.alert(alert));
-                Next::GoOn
-            }
+            recv(inputs.alerts) -> alert => call(screen, alert.ok()),
             recv(news) -> _ => Next::GoOn,
             recv(details) -> detail => dashboard.take_detail(detail.ok()),
             default(wake.saturating_duration_since(Instant::now())) => continue,
@@ -199,6 +195,12 @@ pub fn show(
             Next::Suspend | Next::Leave => return Ok(()),
         }
     }
+}
+
+/// Calls the user through the terminal.
+fn call(screen: &mut Screen, sequence: Option<Vec<u8>>) -> Next {
+    sequence.iter().for_each(|sequence| screen.alert(sequence));
+    Next::GoOn
 }
 
 /// What to do after an event.

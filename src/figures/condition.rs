@@ -233,21 +233,21 @@ impl Condition {
     /// How near a run is to the condition.
     pub fn standing(&self, run: &impl Judged, baseline: Option<&ComparedRun>) -> Standing {
         let measured = self.measure(run, baseline);
-        let text = match &measured {
+        let (text, short) = match &measured {
             Ok(measured) => self.nearness(measured.value.as_f64()),
-            Err(why) => format!("{}: {why}", self.text),
+            Err(why) => (format!("{}: {why}", self.text), self.text.clone()),
         };
-        Standing { text, failure: self.failure_of(&measured) }
+        Standing { text, short, failure: self.failure_of(&measured) }
     }
 
-    /// As in `effective ops/sample 632 of at most 700 (90 %)`.
-    fn nearness(&self, value: f64) -> String {
+    /// As in `effective ops/sample 632 of at most 700 (90 %)`, and `effective ops/sample 632 <= 700`.
+    fn nearness(&self, value: f64) -> (String, String) {
         let scope = match &self.scope {
             Scope::Total => String::new(),
             Scope::Layer(name) | Scope::Neuron(name) => format!("{name}: "),
         };
-        let limit =
-            LIMITS.iter().find(|(holds_for, _)| *holds_for == self.holds_for).map_or("", |limit| limit.1);
+        let limit = LIMITS.iter().find(|(holds_for, _)| *holds_for == self.holds_for);
+        let (words, sign) = limit.map_or(("", ""), |limit| limit.1);
         let (figure, what) = match self.measure {
             Measure::Value(figure) => (figure, ""),
             Measure::Change(figure) => (figure, "change of "),
@@ -257,7 +257,8 @@ impl Condition {
             _ => String::new(),
         };
         let (value, bound) = (self.written(value), self.written(self.bound));
-        format!("{scope}{what}{} {value} {limit} {bound}{near}", figure.label)
+        let subject = format!("{scope}{what}{} {value}", figure.label);
+        (format!("{subject} {words} {bound}{near}"), format!("{subject} {sign} {bound}"))
     }
 
     /// The figure or the bound, for people.
@@ -306,14 +307,14 @@ impl Condition {
     }
 }
 
-/// The words for what a value may be, by the orderings for which a condition holds.
-const LIMITS: [(HoldsFor, &str); 6] = [
-    (&[LESS, EQUAL], "of more than"),
-    (&[GREATER, EQUAL], "of less than"),
-    (&[EQUAL], "other than"),
-    (&[LESS, GREATER, None], "of exactly"),
-    (&[LESS], "of at least"),
-    (&[GREATER], "of at most"),
+/// The words and the sign for what a value may be, by the orderings for which a condition holds.
+const LIMITS: [(HoldsFor, (&str, &str)); 6] = [
+    (&[LESS, EQUAL], ("of more than", ">")),
+    (&[GREATER, EQUAL], ("of less than", "<")),
+    (&[EQUAL], ("other than", "!=")),
+    (&[LESS, GREATER, None], ("of exactly", "==")),
+    (&[LESS], ("of at least", ">=")),
+    (&[GREATER], ("of at most", "<=")),
 ];
 
 /// A value that is compared with a bound, and a sentence about it.
@@ -326,6 +327,8 @@ struct Measured {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     pub text: String,
+    /// The same in fewer words.
+    pub short: String,
     pub failure: Option<Failure>,
 }
 
@@ -505,6 +508,7 @@ mod tests {
             complete: true,
             waiting: 0,
             set_aside: Vec::new(),
+            disagreements: Vec::new(),
             notices: Vec::new(),
             rows: ComparedRows::new(priced("r"), vec![priced("Leaky")], vec![priced("a"), row("u", None)])
                 .into(),
@@ -551,6 +555,7 @@ mod tests {
             let standing = near(condition);
             assert_eq!((standing.text.as_str(), standing.failure.is_some()), (text, fails), "{condition}");
         }
+        assert_eq!(near("effective_ops_per_sample>200").short, "effective ops/sample 180 <= 200");
         let absent = near("layer:b.updates>1");
         assert!(absent.text.contains("there is no layer \"b\"") && absent.failure.is_some(), "{absent:?}");
     }

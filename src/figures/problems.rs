@@ -48,18 +48,18 @@ impl ProblemFigures {
         }
     }
 
-    /// What it has in common with others: the cause; of files also what is wrong without the member's name and without
-    /// numbers, which are those of the file.
+    /// What it has in common with others: the cause and what is wrong, of files without the member's name and without numbers,
+    /// which are those of the file. Each condition is a kind of its own.
     pub fn kind(&self) -> ProblemKind {
         let text = match self.cause {
-            Cause::SetAside | Cause::Notice => {
+            Cause::ConditionFails => self.path.clone(),
+            Cause::Unpriced | Cause::ProducerWarns => self.reason.clone(),
+            _ => {
                 let (what, remedy) = self.what_and_remedy();
                 let what = what.split_once(": ").map_or(what, |(_, what)| what);
                 let (what, _) = what.split_once(": ").unwrap_or((what, ""));
                 without_numbers(what) + remedy
             }
-            Cause::Unpriced => self.reason.clone(),
-            _ => String::new(),
         };
         (self.severity, self.cause, text)
     }
@@ -222,7 +222,7 @@ fn in_order(problems: &mut [ProblemFigures]) {
 fn missing(run: &Run) -> Option<ProblemFigures> {
     let what = missing_at_the_end(run)?;
     let advice =
-        "copy the missing ones; where --prune deleted them, name the file of the progress with --state";
+        "copy the missing ones, or where --prune deleted them, name the file of the progress with --state";
     let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
     let reason = format!("{what}; {advice}");
     Some(ProblemFigures::new(Cause::BatchesMissing, Severity::SetAside, file, reason))
@@ -276,4 +276,78 @@ pub(super) fn add_failures(problems: &mut Vec<ProblemFigures>, failures: &[Failu
         ProblemFigures::new(Cause::ConditionFails, Severity::Notice, &failure.condition, reason)
     }));
     in_order(problems);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn damaged(number: usize, what: &str) -> ProblemFigures {
+        let path = format!("batch-{number}.npz");
+        ProblemFigures::new(Cause::SetAside, Severity::SetAside, path, format!("{what}; write it again"))
+    }
+
+    #[test]
+    fn files_with_the_same_fault_are_alike_whatever_its_numbers() {
+        let problems = [
+            damaged(1, "lif1.post: it ends at byte 70 of 4096"),
+            damaged(2, "lif2.pre: it ends at byte 811 of 4096"),
+            damaged(3, "its data are corrupt"),
+            ProblemFigures { more: More { alike: 7, others: 0 }, ..damaged(4, "it ends at byte 9 of 4096") },
+        ];
+        let groups = group(&problems);
+        let told: Vec<_> = groups.iter().map(|alike| (alike.count, alike.names(NAMED))).collect();
+        assert_eq!(told[0], (10, "batch-1.npz, batch-2.npz, batch-4.npz and 7 more".to_owned()));
+        assert_eq!((told[1].0, told.len(), groups[0].not_listed()), (1, 2, 7));
+        assert_eq!(count(&problems), 11);
+    }
+
+    #[test]
+    fn each_warning_and_each_condition_is_told() {
+        let of = |cause, path, reason| ProblemFigures::new(cause, Severity::Notice, path, reason);
+        let problems = [
+            of(Cause::ProducerWarns, "manifest.json", "one; mind it"),
+            of(Cause::ProducerWarns, "manifest.json", "two; mind it"),
+            of(Cause::ConditionFails, "updates>1", "it is 3"),
+            of(Cause::ConditionFails, "updates>2", "it is 3"),
+        ];
+        assert_eq!(group(&problems).len(), 4);
+        assert_eq!(spelled_out(&problems, "").len(), 2, "conditions are named elsewhere");
+    }
+
+    #[test]
+    fn ten_are_spelled_out() {
+        for (kinds, of_each, sentences, more) in
+            [(1, 99, 2, Some("and 89 more: see x")), (12, 1, 11, Some("and 2 more: see x")), (3, 3, 3, None)]
+        {
+            let what = |kind: usize| "x".repeat(kind + 1);
+            let problems: Vec<ProblemFigures> =
+                (0..kinds * of_each).map(|at| damaged(at, &what(at % kinds))).collect();
+            let said = spelled_out(&problems, "see x");
+            assert_eq!(said.len(), sentences, "{said:?}");
+            assert_eq!(said.last().filter(|last| last.starts_with("and")).map(String::as_str), more);
+            assert!(said.concat().matches("batch-").count() <= SPELLED_OUT);
+        }
+    }
+
+    #[test]
+    fn the_gravest_come_first() {
+        let of = |cause, severity| ProblemFigures::new(cause, severity, "x", "y");
+        let mut problems = vec![
+            of(Cause::Notice, Severity::Notice),
+            of(Cause::Unpriced, Severity::Notice),
+            of(Cause::SetAside, Severity::SetAside),
+            of(Cause::BatchesMissing, Severity::SetAside),
+        ];
+        let failure =
+            |condition: &str| Failure { new: None, condition: condition.into(), reason: "z".into() };
+        add_failures(&mut problems, &[failure("a")]);
+        add_failures(&mut problems, &[failure("b")]);
+        let causes: Vec<Cause> = problems.iter().map(|problem| problem.cause).collect();
+        assert_eq!(
+            causes,
+            [Cause::BatchesMissing, Cause::SetAside, Cause::ConditionFails, Cause::Unpriced, Cause::Notice]
+        );
+        assert_eq!(problems[2].path, "b", "those of before are forgotten");
+    }
 }

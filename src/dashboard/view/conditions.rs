@@ -5,6 +5,7 @@ use crate::text::elide;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 /// The most lines, and the part of the rows that they may take.
 const MOST: usize = 4;
@@ -15,7 +16,7 @@ pub(super) fn height(model: &ViewModel, rows: u16) -> u16 {
     (model.conditions.len().min(MOST) as u16).min((rows / SHARE).max(1))
 }
 
-/// Draws those that fail first, then the others in their order, and says how many more there are.
+/// Draws those that fail first, then the others in their order, and how many more there are.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let mut conditions: Vec<_> = model.conditions.iter().collect();
     conditions.sort_by_key(|condition| condition.failure.is_none());
@@ -28,9 +29,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
             Some(_) => ("○", theme.dim),
             None => ("✓", theme.good),
         };
-        let behind = if at + 1 == rows && more > 0 { format!(" and {more} more") } else { String::new() };
+        let behind = if at + 1 == rows && more > 0 { format!(" +{more}") } else { String::new() };
         let room = usize::from(row.width).saturating_sub(4 + behind.len());
-        let text = elide(&condition.text, room);
+        let whole = condition.text.width() <= room;
+        let text = elide(if whole { &condition.text } else { &condition.short }, room);
         let line = [Span::styled(format!(" {mark} "), style), Span::styled(text, style), Span::raw(behind)];
         frame.render_widget(Line::from_iter(line), row);
     }

@@ -60,7 +60,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 
 /// How many problems there are, and how many of them the filter shows.
 fn title(model: &ViewModel, state: &ProblemsState, room: usize) -> String {
-    let all = thousands(count(model).into());
+    let all = count(model);
     if state.filter.is_empty() {
         return format!("Problems ({all})");
     }
@@ -80,14 +80,17 @@ fn in_sight(
     height: impl Fn(usize) -> usize,
 ) -> (usize, usize) {
     let rows = usize::from(rows);
-    let mut begin = selected;
-    let mut used = height(selected);
-    // How far up one may begin so that the selected entry is still whole.
-    while begin > 0 && used + height(begin - 1) <= rows {
-        begin -= 1;
-        used += height(begin);
-    }
-    let first = first.clamp(begin, selected);
+    // How far up one may begin so that an entry is still whole.
+    let earliest = |entry: usize| {
+        let (mut begin, mut used) = (entry, height(entry));
+        while begin > 0 && used + height(begin - 1) <= rows {
+            begin -= 1;
+            used += height(begin);
+        }
+        begin
+    };
+    // No row is left empty below the last entry while there is something above.
+    let first = first.clamp(earliest(selected), selected.min(earliest(len - 1)));
     let mut used = 0;
     let fitting = (first..len).take_while(|&at| {
         used += height(at);
@@ -149,4 +152,27 @@ fn styled(text: &str, style: Style, indent: usize, width: usize) -> Vec<Line<'st
     let indent = if width >= 60 { indent } else { indent / 2 };
     let lines = wrapped(&text, width.saturating_sub(indent)).into_iter();
     lines.map(|line| Line::styled(format!("{}{line}", " ".repeat(indent)), style)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_selected_entry_is_in_sight_and_no_room_is_wasted() {
+        let heights = [3_usize, 2, 4, 1, 1, 2];
+        for rows in 1..20 {
+            for selected in 0..heights.len() {
+                for before in 0..heights.len() {
+                    let (first, seen) = in_sight(before, selected, heights.len(), rows, |at| heights[at]);
+                    let used: usize = heights[first..=selected].iter().sum();
+                    assert!(first <= selected && (used <= rows.into() || first == selected));
+                    assert!(selected < first + seen.max(1), "{rows} {selected} {before}: {first} {seen}");
+                    let whole: usize = heights[first..].iter().sum();
+                    let above = first.checked_sub(1).map(|above| heights[above]);
+                    assert!(above.is_none_or(|above| whole + above > rows.into()), "{rows} {first}");
+                }
+            }
+        }
+    }
 }
