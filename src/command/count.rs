@@ -80,11 +80,14 @@ pub(super) fn count(
     if let Some(Presence::Missing(why)) = run.presence() {
         bail!("{}: {}", shown(directory), printable(why));
     }
-    let summary = Summary::new(&run, SystemTime::now());
+    let mut summary = Summary::new(&run, SystemTime::now());
+    if shard != Shard::WHOLE {
+        summary.judge_files_alone();
+    }
     // All batches of a small run may be in other shards.
     let elsewhere = shard != Shard::WHOLE && is_run(directory);
     if run.manifest().is_none() && summary.account.seen == 0 && !elsewhere {
-        finish::name_problems(&[summary], None);
+        finish::name_problems(&[summary], &[], None);
         bail!(
             "{} holds neither manifest.json nor a batch-N.npz; is it the right directory?",
             shown(directory)

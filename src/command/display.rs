@@ -12,6 +12,7 @@ const WAITING: usize = 64;
 /// The main thread's side of it. `O` is what the user can order.
 pub(super) struct Display<O> {
     messages: Sender<String>,
+    alerts: Sender<Vec<u8>>,
     orders: Receiver<O>,
     /// Dropping it ends the thread.
     stop: Option<Sender<()>>,
@@ -22,6 +23,8 @@ pub(super) struct Display<O> {
 pub(super) struct DisplayChannels<O> {
     /// Messages for the user.
     pub(super) messages: Receiver<String>,
+    /// What a terminal is sent to call the user.
+    pub(super) alerts: Receiver<Vec<u8>>,
     pub(super) orders: Sender<O>,
     /// Closes when it is time to end.
     pub(super) stop: Receiver<()>,
@@ -33,21 +36,27 @@ impl<O: Send + 'static> Display<O> {
         show: impl FnOnce(DisplayChannels<O>) -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<Self> {
         let (messages, received) = bounded(WAITING);
+        let (alerts, alerted) = bounded(WAITING);
         let (order, orders) = bounded(WAITING);
         let (stop, stopped) = bounded(0);
         let (end, ended) = bounded(1);
-        let channels = DisplayChannels { messages: received, orders: order, stop: stopped };
+        let channels = DisplayChannels { messages: received, alerts: alerted, orders: order, stop: stopped };
         let run = move || {
             // The main thread may have left. A panic closes the channel.
             let _ = end.send(show(channels));
         };
         std::thread::Builder::new().name(name.into()).spawn(run).context(NO_THREAD)?;
-        Ok(Self { messages, orders, stop: Some(stop), ended })
+        Ok(Self { messages, alerts, orders, stop: Some(stop), ended })
     }
 
     /// Shows the user a message. One that finds no room is in the log only.
     pub(super) fn say(&self, message: String) {
         let _ = self.messages.try_send(message);
+    }
+
+    /// Calls the user through the terminal, unless many calls wait already.
+    pub(super) fn alert(&self, sequence: Vec<u8>) {
+        let _ = self.alerts.try_send(sequence);
     }
 
     pub(super) fn orders(&self) -> &Receiver<O> {

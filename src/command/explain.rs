@@ -46,7 +46,7 @@ pub(super) fn explain(
         ExplainFormat::Json => serde_json::to_string_pretty(&explanation)? + "\n",
     };
     output::print(&text, options.symbols())?;
-    finish::name_problems(std::slice::from_ref(&summary), None);
+    finish::name_problems(std::slice::from_ref(&summary), &[], None);
     Ok(finish::exit_code(true, None, summary.leaves_out()))
 }
 

@@ -4,14 +4,15 @@ use super::exporter::Outcome;
 use super::leaving::Leaving;
 use super::output;
 use crate::dashboard::{Appearance, AppearanceOptions, Symbols, ThemeName};
+use crate::figures::problems::spelled_out;
 use crate::figures::{Comparison, Export, Failure, Format, Report, Summary, directories_of};
 use crate::options::OptionValues;
-use crate::run::{Severity, Watch};
+use crate::run::Watch;
 use crate::text::{printable, shown};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-/// The exit code where something was set aside.
+/// The exit code where figures lack something, or differ from NeuroBench's own.
 const SET_ASIDE: u8 = 3;
 
 /// The exit code where a condition of `--fail-if` holds or cannot be decided.
@@ -24,9 +25,10 @@ pub(super) fn report(
     all_published: bool,
 ) -> anyhow::Result<ExitCode> {
     let exported = write_exports(&options.export, Report::Run(summary));
-    let printed = print(Report::Run(summary), options.format, options.symbols())?;
-    name_problems(std::slice::from_ref(summary), Some(options.format));
+    name_problems(std::slice::from_ref(summary), &options.export, Some(options.format));
     name_failures(None, summary.failed.as_deref(), Some(options.format));
+    // Last, so that the totals are what stands above the prompt.
+    let printed = print(Report::Run(summary), options.format, options.symbols())?;
     let all_written = exported && printed && all_published;
     Ok(exit_code(all_written, summary.failed.as_deref(), summary.leaves_out()))
 }
@@ -82,8 +84,8 @@ fn was_read(printed: Option<Format>) -> bool {
     printed == Some(Format::TEXT) && std::io::stdout().is_terminal()
 }
 
-/// Reports what is not counted on standard error, unless the report on the terminal said it.
-pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
+/// Reports what is wrong on standard error, at most ten problems of a run, unless the report on the terminal says it.
+pub(super) fn name_problems(summaries: &[Summary], exports: &[Export], printed: Option<Format>) {
     if was_read(printed) {
         return;
     }
@@ -95,12 +97,8 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
                 summary.account.waiting
             ));
         }
-        for problem in &summary.problems {
-            let what = if problem.severity == Severity::SetAside { "set aside: " } else { "" };
-            output::say(&format!("{run}{}: {what}{}", printable(&problem.path), printable(&problem.reason)));
-            if let Some(more) = problem.more.text() {
-                output::say(&format!("{run}{more}"));
-            }
+        for sentence in spelled_out(&summary.problems, &where_all_are(exports)) {
+            output::say(&format!("{run}{}", printable(&sentence)));
         }
     }
 }
@@ -109,6 +107,14 @@ pub(super) fn name_problems(summaries: &[Summary], printed: Option<Format>) {
 fn prefix(summary: &Summary, directory: Option<String>) -> String {
     let directory = directory.map_or(String::new(), |directory| format!(" ({})", printable(&directory)));
     format!("{}{directory}: ", printable(&summary.run.name))
+}
+
+/// Where all problems are: in an export that was written, or in one that can be.
+fn where_all_are(exports: &[Export]) -> String {
+    match exports.iter().find(|export| export.format() == Format::JSON) {
+        Some(export) => format!("see {}", shown(export.path())),
+        None => "see --format json".to_owned(),
+    }
 }
 
 /// Does the same for the runs of a comparison.
@@ -124,7 +130,7 @@ pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
         for what in &run.set_aside {
             output::say(&format!("{}: set aside: {}", printable(&run.source), printable(what)));
         }
-        for what in &run.notices {
+        for what in run.disagreements.iter().chain(&run.notices) {
             output::say(&format!("{}: {}", printable(&run.source), printable(what)));
         }
     }

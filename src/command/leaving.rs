@@ -5,6 +5,7 @@
 //! steps may take longer, and a signal then cuts them short.
 
 use super::exporter::Outcome;
+use super::hook::HookOutcome;
 use super::output;
 use crate::process::streams;
 use crate::run::Views;
@@ -67,6 +68,32 @@ impl<'a> Leaving<'a> {
                 }
                 recv(self.signals) -> _ => return,
                 recv(give_up) -> _ => return,
+            }
+        }
+    }
+
+    /// Waits for the next command of the user to end; with patience, as long as the user does. `None` if it is late.
+    pub(super) fn wait_for_hook(
+        &self,
+        outcomes: &Receiver<HookOutcome>,
+        is_patient: bool,
+    ) -> Option<HookOutcome> {
+        let asked = Self::within(EXPORTS);
+        let give_up = match (asked, is_patient) {
+            (Some(within), _) => after(within),
+            (None, true) => never(),
+            (None, false) => after(UNASKED),
+        };
+        let mut say = if is_patient { after(output::SAY_AFTER) } else { never() };
+        loop {
+            select! {
+                recv(outcomes) -> outcome => return outcome.ok(),
+                recv(say) -> _ => {
+                    output::say("the command of --on-finish runs (Ctrl-C to leave at once)");
+                    say = never();
+                }
+                recv(self.signals) -> _ => return None,
+                recv(give_up) -> _ => return None,
             }
         }
     }

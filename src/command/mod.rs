@@ -5,6 +5,7 @@
 
 mod bar;
 mod bench;
+mod caller;
 mod check;
 mod compare;
 mod completions;
@@ -16,9 +17,11 @@ mod doctor;
 mod explain;
 mod exporter;
 mod finish;
+mod hook;
 mod leaving;
 mod man;
 mod merge;
+mod notify;
 mod output;
 mod plain;
 mod recorder;

@@ -4,7 +4,7 @@ use crate::dashboard::Symbols;
 use crate::process::streams::{self, Stream, is_gone};
 use crate::text::printable;
 use anyhow::Context;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,6 +23,13 @@ pub(super) enum Reader {
 /// are ignored: a terminal that is gone is no reason to end.
 pub fn say(text: &str) {
     let _ = streams::write(Stream::Errors, (said(text) + "\n").as_bytes());
+}
+
+/// Sends standard error what calls the user, where it is a terminal.
+pub(super) fn alert(sequence: &[u8]) {
+    if io::stderr().is_terminal() {
+        let _ = streams::write(Stream::Errors, sequence);
+    }
 }
 
 /// A message after the name of the program. Only its first line starts with that, so that no file name in it can pass for

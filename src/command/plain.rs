@@ -56,6 +56,7 @@ pub(super) fn print_lines<O>(
         };
         select! {
             recv(channels.stop) -> _ => {
+                channels.alerts.try_iter().for_each(|alert| output::alert(&alert));
                 let runs = views.runs();
                 let said = channels.messages.try_iter().chain(news.take(&runs));
                 said.for_each(|said| output::say(&printable(&said)));
@@ -65,6 +66,7 @@ pub(super) fn print_lines<O>(
                 return Ok(());
             }
             recv(wake) -> _ => {}
+            recv(channels.alerts) -> alert => alert.iter().for_each(|alert| output::alert(alert)),
             recv(channels.messages) -> said => said.iter().for_each(|said| output::say(&printable(said))),
             default(next.saturating_duration_since(Instant::now())) => {}
         }

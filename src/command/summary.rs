@@ -39,6 +39,7 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
     let baseline = open_baseline(&options)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &options, &signals)?;
+    publisher.judge_by(&checks);
     let CountedRun { mut summary, all_published, .. } =
         count(directory, &options, Shard::WHOLE, publisher, &signals)?;
     checks.apply(&mut summary);
@@ -71,7 +72,7 @@ fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Resul
     let report = Report::Part(&part);
     let exported = finish::write_exports(&options.export, report);
     let printed = finish::print(report, options.format, options.symbols())?;
-    finish::name_problems(std::slice::from_ref(&summary), None);
+    finish::name_problems(std::slice::from_ref(&summary), &options.export, None);
     Ok(finish::exit_code(exported && printed, None, summary.leaves_out()))
 }
 

@@ -1,5 +1,6 @@
 //! `neurotop watch DIR`: shows the dashboard, and prints and exports the figures on leaving.
 
+use super::caller::Caller;
 use super::check::{checks, conflict, open_baseline};
 use super::display::{Display, DisplayChannels, fault};
 use super::exporter::{Exporter, Outcome};
@@ -45,6 +46,7 @@ pub(super) fn watch(directory: &Path, given: &CommandLine) -> anyhow::Result<Exi
     let baseline = open_baseline(&options)?;
     let signals = leave_signals()?;
     let checks = checks(baseline, &options, &signals)?;
+    publisher.judge_by(&checks);
     let watch = start(directory, &options, how, place, publisher)?;
     watch_runs(watch, &signals, DashboardOptions { checks, ..options.dashboard() })
 }
@@ -62,11 +64,14 @@ pub(super) fn watch_runs(
     options: DashboardOptions,
 ) -> anyhow::Result<ExitCode> {
     let mut exporter = Exporter::new(options.checks.clone());
+    let mut caller = Caller::new(&options);
     let of_display = options.clone();
-    let shown = catch_unwind(AssertUnwindSafe(|| attend(&mut watch, &mut exporter, signals, of_display)));
+    let shown = catch_unwind(AssertUnwindSafe(|| {
+        attend(&mut watch, &mut exporter, &mut caller, signals, of_display)
+    }));
     // Whatever happened, the figures counted so far are the user's.
     let shown = shown.unwrap_or_else(|_| Err(fault()));
-    leave(watch, exporter, signals, &options, shown)
+    leave(watch, (exporter, caller), signals, &options, shown)
 }
 
 /// Runs the display, and serves it and the runs until it ends. This thread writes nothing itself, so that no reader can
@@ -74,12 +79,13 @@ pub(super) fn watch_runs(
 fn attend(
     watch: &mut Watch,
     exporter: &mut Exporter,
+    caller: &mut Caller,
     signals: &Receiver<i32>,
     options: DashboardOptions,
 ) -> anyhow::Result<()> {
     let (exports, exit_when_finished) = (options.exports.clone(), options.exit_when_finished);
     let mut display = display(watch, options)?;
-    let ended = attend_until(watch, exporter, &display, signals, &exports, exit_when_finished);
+    let ended = attend_until(watch, (exporter, caller), &display, signals, &exports, exit_when_finished);
     watch.said().try_iter().for_each(|message| display.say(message));
     let stopped = display.stop(Leaving::for_display());
     if stopped.is_none() {
@@ -96,13 +102,14 @@ fn attend(
 /// or when the runs are over.
 fn attend_until(
     watch: &mut Watch,
-    exporter: &mut Exporter,
+    (exporter, caller): (&mut Exporter, &mut Caller),
     display: &Display<DashboardOrder>,
     signals: &Receiver<i32>,
     exports: &[Export],
     exit_when_finished: bool,
 ) -> Option<anyhow::Result<()>> {
     let (news, said) = (watch.views().news(), watch.said().clone());
+    let ended_hooks = caller.hooks.outcomes().clone();
     let (outcomes, published) = (exporter.outcomes().clone(), watch.publisher().said().clone());
     let (mut next_look, mut next_tick) = (Instant::now(), Instant::now());
     // Views may come faster than they are worth looking at.
@@ -117,12 +124,14 @@ fn attend_until(
                 return Some(Err(anyhow!("counting ended unexpectedly; please report it")));
             }
             if exit_when_finished && runs.are_over(SystemTime::now()) {
+                caller.look(&runs, display);
                 return None;
             }
         }
         if now >= next_tick {
             next_tick = now + TICK;
             watch.tell_idle();
+            caller.look(&watch.runs(), display);
         }
         let (news, wake) = if is_new { (never(), next_look) } else { (news.clone(), next_tick) };
         select_biased! {
@@ -137,6 +146,9 @@ fn attend_until(
             recv(watch.found()) -> found => watch.take_found(found.ok()),
             recv(said) -> message => message.into_iter().for_each(|message| display.say(message)),
             recv(published) -> message => message.into_iter().for_each(|message| display.say(message)),
+            recv(ended_hooks) -> outcome => {
+                outcome.into_iter().filter_map(|outcome| caller.hooks.take(outcome)).for_each(|why| display.say(why));
+            }
             recv(outcomes) -> outcome => outcome.iter().for_each(|outcome| display.say(in_words(outcome))),
             recv(news) -> _ => is_new = true,
             default(wake.saturating_duration_since(Instant::now())) => {}
@@ -198,15 +210,22 @@ fn draw(
     options: &DashboardOptions,
 ) -> anyhow::Result<()> {
     let events = dashboard::terminal_events().context(NO_THREAD)?;
-    let inputs = Inputs { events, stop: channels.stop.clone(), jobs, messages: channels.messages.clone() };
+    let inputs = Inputs {
+        events,
+        stop: channels.stop.clone(),
+        jobs,
+        messages: channels.messages.clone(),
+        alerts: channels.alerts.clone(),
+    };
     let shown = dashboard::show(&mut screen, views, &channels.orders, &inputs, options);
+    channels.alerts.try_iter().for_each(|alert| screen.alert(&alert));
     screen.release_mouse(&inputs.events);
     shown
 }
 
 fn leave(
     mut watch: Watch,
-    mut exporter: Exporter,
+    (mut exporter, mut caller): (Exporter, Caller),
     signals: &Receiver<i32>,
     options: &DashboardOptions,
     shown: anyhow::Result<()>,
@@ -221,9 +240,10 @@ fn leave(
     let runs = watch.runs();
     let outcomes = exporter.finish(runs.clone(), &options.exports, &leaving);
     let exported = finish::name_exports(&outcomes);
+    caller.hooks.finish(&leaving).iter().for_each(|why| output::say(why));
+    let exported = exported && !caller.hooks.has_failed();
     let summaries = options.checks.summarize(&runs, SystemTime::now());
-    let printed = finish::print(Report::Runs(&summaries), Format::TEXT, options.appearance.symbols)?;
-    finish::name_problems(&summaries, Some(Format::TEXT));
+    finish::name_problems(&summaries, &options.exports, Some(Format::TEXT));
     if runs.left_out() > 0 {
         output::say(&format!(
             "{} older runs are not in these figures: the newest {MAX_RUNS} were followed",
@@ -234,6 +254,8 @@ fn leave(
         let run = (summaries.len() > 1).then_some(summary.run.name.as_str());
         finish::name_failures(run, summary.failed.as_deref(), Some(Format::TEXT));
     }
+    // Last, so that the totals are what stands above the prompt.
+    let printed = finish::print(Report::Runs(&summaries), Format::TEXT, options.appearance.symbols)?;
     shown?;
     let failures: Vec<_> = summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
     let set_aside = summaries.iter().any(Summary::leaves_out);

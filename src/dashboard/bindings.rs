@@ -182,10 +182,20 @@ pub static BINDINGS: [Binding; 42] = [
         "open",
         &["enter"],
         Action::Open,
-        "open the selected layer or run; in the charts: draw or hide the selected line",
-        &[within("open", &[View::Overview]), within("draw", &[View::Charts]), within("show", &[View::Runs])],
+        "open the selected layer, run or kind of problem; in the charts: draw or hide the selected line",
+        &[
+            within("open", &[View::Overview, View::Problems]),
+            within("draw", &[View::Charts]),
+            within("show", &[View::Runs]),
+        ],
     ),
-    binding("back", &["esc"], Action::Back, "back to the overview; there: show all layers", &[]),
+    binding(
+        "back",
+        &["esc"],
+        Action::Back,
+        "back to the overview; there and in the problems: show all again",
+        &[],
+    ),
     binding("run-next", &["J"], Action::NextRun(1), "the next run", &[]),
     binding("run-previous", &["K"], Action::NextRun(-1), "the previous run", &[]),
     binding(
@@ -243,8 +253,8 @@ pub static BINDINGS: [Binding; 42] = [
         "filter",
         &["/"],
         Action::Filter,
-        "filter the layers by a part of their names or a regular expression; Enter keeps it, Esc clears it",
-        &[within("filter", &[View::Overview])],
+        "filter the layers or the problems by a part of their names or a regular expression; Enter keeps it, Esc clears it",
+        &[within("filter", &[View::Overview, View::Problems])],
     ),
     binding(
         "copy",
@@ -299,7 +309,7 @@ pub static BINDINGS: [Binding; 42] = [
 /// The keys that are not text while a filter is typed.
 pub static EDITS: [Binding; 6] = [
     binding("keep", &["enter"], Action::KeepFilter, "keep the filter", &[always("keep")]),
-    binding("clear", &["esc"], Action::ClearFilter, "show all layers", &[always("clear")]),
+    binding("clear", &["esc"], Action::ClearFilter, "show all again", &[always("clear")]),
     binding("erase", &["backspace", "ctrl-h"], Action::Erase, "delete a character", &[]),
     binding("erase-all", &["ctrl-u"], Action::EraseAll, "delete everything", &[]),
     binding("suspend", &["ctrl-z"], Action::Ask(Request::Suspend), "back to the shell", &[]),

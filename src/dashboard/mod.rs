@@ -16,10 +16,13 @@ mod key;
 mod key_table;
 mod list_state;
 mod meter;
+mod notify;
+mod problem_state;
 mod suspend;
 mod symbols;
 mod terminal;
 mod theme;
+mod title;
 mod ui_state;
 mod view;
 mod view_model;
@@ -34,10 +37,13 @@ pub use filter::Filter;
 pub use key::Key;
 pub use key_table::{Conflict, KeyRow, KeyTable, Rebound};
 pub use list_state::{ListPlaces, ListState, Motion};
+pub use notify::NotifyWay;
+pub use problem_state::{ProblemEntry, ProblemsState};
 pub use suspend::{JobSignal, job_signals};
 pub use symbols::Symbols;
 pub use terminal::{Frames, Screen, give_back_anyway, take_faults};
 pub use theme::Theme;
+pub use title::title;
 pub use ui_state::{Places, Request, UiState, View};
 pub use view::draw;
 pub use view_model::{RunRow, ViewModel};
@@ -77,6 +83,10 @@ pub struct DashboardOptions {
     pub keys: Arc<KeyTable>,
     /// What the figures are compared with.
     pub checks: Checks,
+    /// How the user is called.
+    pub notify: Vec<NotifyWay>,
+    /// The command that runs once a run is over.
+    pub on_finish: Option<String>,
 }
 
 /// What the dashboard asks of the program around it.
@@ -102,6 +112,8 @@ pub struct Inputs {
     pub jobs: Receiver<JobSignal>,
     /// What there is to say.
     pub messages: Receiver<String>,
+    /// What the terminal is sent to call the user.
+    pub alerts: Receiver<Vec<u8>>,
 }
 
 /// Reads terminal events in a thread of their own; the channel closes when there will be no more.
@@ -134,8 +146,7 @@ pub fn show(
     let mut dashboard = Dashboard::new(views.clone(), orders, options)?;
     let mut events = inputs.events.clone();
     let (news, details) = (views.news(), dashboard.details.results().clone());
-    let (mut next_frame, mut next_tick) = (Instant::now(), Instant::now());
-    let mut changed = true;
+    let (mut next_frame, mut next_tick, mut changed) = (Instant::now(), Instant::now(), true);
     loop {
         let now = Instant::now();
         if changed && now >= next_frame {
@@ -171,6 +182,7 @@ pub fn show(
             recv(inputs.messages) -> message => {
                 dashboard.say(message.into_iter().chain(inputs.messages.try_iter()))
             }
+            recv(inputs.alerts) -> alert => call(screen, alert.ok()),
             recv(news) -> _ => Next::GoOn,
             recv(details) -> detail => dashboard.take_detail(detail.ok()),
             default(wake.saturating_duration_since(Instant::now())) => continue,
@@ -183,6 +195,12 @@ pub fn show(
             Next::Suspend | Next::Leave => return Ok(()),
         }
     }
+}
+
+/// Calls the user through the terminal.
+fn call(screen: &mut Screen, sequence: Option<Vec<u8>>) -> Next {
+    sequence.iter().for_each(|sequence| screen.alert(sequence));
+    Next::GoOn
 }
 
 /// What to do after an event.
@@ -219,7 +237,7 @@ impl<'a> Dashboard<'a> {
     ) -> anyhow::Result<Self> {
         let runs = views.runs();
         views.look_at(runs.looked_at());
-        let model = ViewModel::new(&runs, options.checks.baseline.clone(), SystemTime::now());
+        let model = ViewModel::checked(&runs, options.checks.clone(), SystemTime::now());
         let (details, news) = (DetailLoader::start()?, News::default());
         let mut state = UiState::new(options.appearance);
         (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
@@ -229,6 +247,7 @@ impl<'a> Dashboard<'a> {
     fn draw(&mut self, screen: &mut Screen, now: Instant) -> anyhow::Result<()> {
         self.take_news();
         self.model.refresh(&self.runs, SystemTime::now());
+        screen.set_title(&title(&self.model));
         let (model, state) = (&self.model, &mut self.state);
         let drawn = screen.draw(|frame| view::draw(frame, model, state, now));
         drawn.context("the terminal cannot be drawn on")?;

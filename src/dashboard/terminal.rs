@@ -30,6 +30,10 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 const CAPTURE_MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
 const RELEASE_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
 
+/// Has the terminal keep its title, and put it back (XTWINOPS). Terminals that do not know it ignore it.
+const KEEP_TITLE: &str = "\x1b[22;0t";
+const PUT_TITLE_BACK: &str = "\x1b[23;0t";
+
 /// The most columns and rows that are drawn: more than anybody can read, and each takes memory.
 const MOST_COLUMNS: u16 = 1000;
 const MOST_ROWS: u16 = 500;
@@ -150,6 +154,21 @@ impl Screen {
         while events.recv_timeout(QUIET).is_ok() && begun.elapsed() < UNTIL_QUIET {}
     }
 
+    /// Names the terminal, where that has changed. Errors show with the next frame.
+    pub fn set_title(&mut self, title: &str) {
+        if self.title != title {
+            title.clone_into(&mut self.title);
+            let mut command = Vec::new();
+            let _ = queue!(command, SetTitle(title));
+            let _ = Direct.write_all(&command);
+        }
+    }
+
+    /// Sends the terminal what calls the user.
+    pub fn alert(&mut self, sequence: &[u8]) {
+        let _ = Direct.write_all(sequence);
+    }
+
     /// Gives the terminal back until [`Screen::take_again`].
     pub fn give_back(&mut self) {
         give_back();
@@ -188,10 +207,18 @@ fn terminal_of(area: Rect) -> io::Result<Terminal<CrosstermBackend<Frames<Direct
 }
 
 fn enter(title: &str, mouse: bool) -> io::Result<()> {
-    TAKEN.store(true, Ordering::SeqCst);
+    // Once only, however often the terminal is taken again, since it keeps a stack of titles.
+    let keep = if TAKEN.swap(true, Ordering::SeqCst) { "" } else { KEEP_TITLE };
     let capture = if mouse { CAPTURE_MOUSE } else { "" };
     let mut commands = Vec::new();
-    queue!(commands, EnterAlternateScreen, SetTitle(title), EnableBracketedPaste, Print(capture))?;
+    queue!(
+        commands,
+        Print(keep),
+        EnterAlternateScreen,
+        SetTitle(title),
+        EnableBracketedPaste,
+        Print(capture)
+    )?;
     // Without an alternate screen the terminal still shows what was there.
     queue!(commands, Clear(ClearType::All))?;
     Direct.write_all(&commands)
@@ -199,9 +226,10 @@ fn enter(title: &str, mouse: bool) -> io::Result<()> {
 
 /// Ignores errors: a terminal that is gone cannot be given back.
 fn give_back() {
-    TAKEN.store(false, Ordering::SeqCst);
+    let put_back = if TAKEN.swap(false, Ordering::SeqCst) { PUT_TITLE_BACK } else { "" };
     let mut commands = Vec::new();
     let _ = queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ = queue!(commands, Print(put_back));
     let _ = Direct.write_all(&commands);
     let _ = disable_raw_mode();
 }
@@ -215,6 +243,7 @@ pub fn give_back_anyway() {
     let _ = disable_raw_mode();
     let mut commands = Vec::new();
     let _ = queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ = queue!(commands, Print(PUT_TITLE_BACK));
     streams::leave_behind(Stream::Output, commands);
 }
 

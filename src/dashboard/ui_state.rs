@@ -7,6 +7,7 @@ use super::columns::{LAYERS, RANKS, RUNS, Sorting};
 use super::filter::Filter;
 use super::key_table::KeyTable;
 use super::list_state::{ListPlaces, ListState, Motion};
+use super::problem_state::ProblemsState;
 use super::view_model::ViewModel;
 use crate::figures::LayerFigures;
 use ratatui::layout::{Position, Rect};
@@ -88,7 +89,8 @@ pub struct UiState {
     pub ranks: ListState,
     /// What can be drawn in the charts.
     pub chart_lines: ListState,
-    /// The problems or the help.
+    pub problems: ProblemsState,
+    /// The help.
     pub text: ListState,
     pub charts: ChartState,
     /// When the demo ends by itself.
@@ -144,6 +146,7 @@ impl UiState {
             runs: ListState::sorted(RUNS.first_sort()),
             ranks: ListState::sorted(RANKS.first_sort()),
             chart_lines: ListState::default(),
+            problems: ProblemsState::default(),
             text: ListState::text(),
             charts: ChartState::default(),
             closes_at: None,
@@ -158,7 +161,8 @@ impl UiState {
             View::Charts => &mut self.chart_lines,
             View::Runs => &mut self.runs,
             View::Ranks => &mut self.ranks,
-            View::Problems | View::Help => &mut self.text,
+            View::Problems => &mut self.problems.list,
+            View::Help => &mut self.text,
         }
     }
 
@@ -184,6 +188,9 @@ impl UiState {
             Action::Toggle(view) => self.show(view),
             Action::Open => return self.open(model),
             Action::Back if self.view == View::Overview => self.filter_by(String::new(), model),
+            Action::Back if self.view == View::Problems && !self.problems.filter.is_empty() => {
+                self.filter_by(String::new(), model);
+            }
             Action::Back => self.show(View::Overview),
             Action::NextRun(step) => return self.neighbouring_run(step, model),
             Action::Baseline => return self.run_in_question(model).map(Request::Mark),
@@ -195,7 +202,9 @@ impl UiState {
                 sort.descending = !sort.descending;
             }
             Action::Filter => {
-                self.show(View::Overview);
+                if self.view != View::Problems {
+                    self.show(View::Overview);
+                }
                 self.mode = KeyMode::Typing;
             }
             Action::Type(_) | Action::Erase | Action::EraseAll | Action::KeepFilter | Action::ClearFilter => {
@@ -295,7 +304,8 @@ impl UiState {
                 self.show(View::Overview);
                 return self.selected_run(model).map(Request::Show);
             }
-            View::Layer | View::Problems | View::Help | View::Ranks => {}
+            View::Problems => self.problems.toggle(&model.summary.problems),
+            View::Layer | View::Help | View::Ranks => {}
         }
         None
     }
@@ -336,7 +346,7 @@ impl UiState {
     }
 
     fn edit_filter(&mut self, action: Action, model: &ViewModel) {
-        let mut text = self.filter.text().to_owned();
+        let mut text = self.filter_here().text().to_owned();
         match action {
             Action::Type(character) => text.push(character),
             Action::Erase => drop(text.pop()),
@@ -351,10 +361,20 @@ impl UiState {
         self.filter_by(text, model);
     }
 
-    /// Filters the layers; the selected layer stays selected while it is shown. The filter is not compiled before it is
+    /// The filter of the list that is shown.
+    pub fn filter_here(&self) -> &Filter {
+        if self.view == View::Problems { &self.problems.filter } else { &self.filter }
+    }
+
+    /// Filters the problems where they are shown, else the layers; the selected layer stays selected while it is shown. The filter is not compiled before it is
     /// drawn, since a pasted text comes as many characters.
     fn filter_by(&mut self, text: String, model: &ViewModel) {
-        if text == self.filter.text() {
+        if text == self.filter_here().text() {
+            return;
+        }
+        if self.view == View::Problems {
+            self.problems.filter = Filter::new(text);
+            self.problems.list.selected = 0;
             return;
         }
         if self.to_select.is_none() {
@@ -384,9 +404,13 @@ impl UiState {
         if !rows.contains(position) {
             return None;
         }
-        let again = self.list_mut().click(usize::from(position.y - rows.y));
+        let row = usize::from(position.y - rows.y);
+        let again = match self.view {
+            View::Problems => self.problems.click(row),
+            _ => self.list_mut().click(row),
+        };
         match self.view {
-            View::Overview | View::Runs if again => self.open(model),
+            View::Overview | View::Runs | View::Problems if again => self.open(model),
             View::Charts => self.open(model),
             _ => None,
         }
@@ -396,9 +420,10 @@ impl UiState {
     fn scroll_by(&mut self, rows: i32, model: &ViewModel) {
         match self.view {
             View::Overview | View::Runs | View::Ranks => self.list_mut().scroll(rows),
+            View::Problems => self.problems.list.go(Motion::Rows(rows.signum())),
             View::Layer => self.layers.go(Motion::Rows(rows.signum())),
             View::Charts => self.change_charts(Action::Zoom(-rows.signum()), model),
-            View::Problems | View::Help => self.text.go(Motion::Rows(rows)),
+            View::Help => self.text.go(Motion::Rows(rows)),
         }
     }
 

@@ -2,6 +2,8 @@
 //! keeps it as it is.
 
 use super::detail_loader::DetailResult;
+use crate::figures::checks::Checks;
+use crate::figures::condition::Standing;
 use crate::figures::{ComparedRun, RowSums, Summary};
 use crate::run::run_names::directories_to_show;
 use crate::run::timing::Timing;
@@ -32,8 +34,14 @@ pub struct ViewModel {
     /// Runs that are not followed, since there are too many.
     pub left_out: usize,
     pub paused: bool,
+    /// Whether nothing more was to be expected of the run in front.
+    pub is_settled: bool,
     /// The baseline that the user named at the start.
     pub named_base: Option<Arc<ComparedRun>>,
+    /// What the figures are checked against.
+    pub checks: Arc<Checks>,
+    /// How near the run in front is to each condition.
+    pub conditions: Vec<Standing>,
     /// The number and the revision of the marked run that `base` was made from.
     pub base_made_from: Option<(usize, u64)>,
 }
@@ -43,6 +51,7 @@ impl ViewModel {
     pub fn for_run(run: Arc<Run>, now: SystemTime) -> Self {
         Self {
             summary: Summary::without_steps(&run, now),
+            is_settled: run.is_settled(now),
             run,
             now,
             shown: 0,
@@ -53,14 +62,23 @@ impl ViewModel {
             left_out: 0,
             paused: false,
             named_base: None,
+            checks: Arc::default(),
+            conditions: Vec::new(),
             base_made_from: None,
         }
     }
 
     /// What there is to show of the runs at `now`, compared with a baseline where the user named one.
     pub fn new(runs: &Runs, baseline: Option<ComparedRun>, now: SystemTime) -> Self {
+        Self::checked(runs, Checks { conditions: Vec::new(), baseline }, now)
+    }
+
+    /// The same, held against checks.
+    pub fn checked(runs: &Runs, checks: Checks, now: SystemTime) -> Self {
         let mut model = Self::for_run(Arc::clone(&runs.shown().run), now);
-        (model.shown, model.named_base) = (runs.shown_number(), baseline.map(Arc::new));
+        (model.shown, model.named_base) = (runs.shown_number(), checks.baseline.clone().map(Arc::new));
+        model.checks = Arc::new(checks);
+        model.conditions = model.checks.judge(&mut model.summary);
         model.refresh(runs, now);
         model
     }
@@ -78,14 +96,19 @@ impl ViewModel {
 
     fn refresh_run(&mut self, runs: &Runs) {
         let (number, run) = (runs.shown_number(), &runs.shown().run);
-        if (self.shown, self.run.structure()) != (number, run.structure()) {
-            self.summary = Summary::without_steps(run, self.now);
-        } else if self.run.revision() != run.revision() {
-            self.summary.bring_up_to(run, self.now);
-        } else {
-            // Runs stall and ranks fall silent by the clock alone.
+        let is_same = (self.shown, self.run.structure()) == (number, run.structure());
+        // What is missing is known by the clock alone.
+        if is_same && (self.run.revision(), self.is_settled) == (run.revision(), run.is_settled(self.now)) {
+            // Runs stall and ranks fall silent by the clock alone, too.
             self.summary.pass_time(run, self.now);
+            return;
         }
+        match is_same {
+            true => self.summary.bring_up_to(run, self.now),
+            false => self.summary = Summary::without_steps(run, self.now),
+        }
+        self.conditions = self.checks.judge(&mut self.summary);
+        self.is_settled = run.is_settled(self.now);
         (self.shown, self.run) = (number, Arc::clone(run));
     }
 
@@ -94,11 +117,14 @@ impl ViewModel {
         for number in runs.listed() {
             let Some(entry) = runs.get(number) else { continue };
             self.rows.push(match kept.remove(&number) {
-                Some(row) if row.revision == entry.run.revision() => {
+                Some(row)
+                    if row.revision == entry.run.revision()
+                        && row.is_settled == entry.run.is_settled(self.now) =>
+                {
                     let run = &entry.run;
                     RunRow { status: run.status(self.now), timing: run.timing(self.now), ..row }
                 }
-                _ => RunRow::new(number, entry, self.now),
+                _ => RunRow::new(number, entry, self.problems_of(number, entry), self.now),
             });
         }
         self.refresh_directories(runs);
@@ -120,6 +146,16 @@ impl ViewModel {
             Some(row) => row.directory.clone(),
             None => self.summary.run.directory_to_show(),
         }
+    }
+
+    /// How many problems a run has, as all who count them.
+    fn problems_of(&self, number: usize, entry: &RunEntry) -> u64 {
+        if (number, entry.run.revision()) == (self.shown, self.run.revision()) {
+            return self.summary.problem_count();
+        }
+        let mut summary = Summary::without_steps(&entry.run, self.now);
+        self.checks.judge(&mut summary);
+        summary.problem_count()
     }
 
     fn refresh_base(&mut self, runs: &Runs, now: SystemTime) {
@@ -167,8 +203,10 @@ pub struct RunRow {
     pub sums: RowSums,
     /// Whether these are the sums with measured prices, since it has no others.
     pub is_measured: bool,
-    /// Batches set aside, and other problems.
-    pub problems: usize,
+    /// How many problems it has.
+    pub problems: u64,
+    /// Whether nothing more was to be expected of it.
+    pub is_settled: bool,
     /// Whether its figures are whole.
     pub complete: bool,
     /// Whether it must not be counted.
@@ -176,8 +214,7 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    /// Without a whole summary of the run: there may be hundreds of them.
-    fn new(number: usize, entry: &RunEntry, now: SystemTime) -> Self {
+    fn new(number: usize, entry: &RunEntry, problems: u64, now: SystemTime) -> Self {
         let run = &entry.run;
         let (sums, is_measured) = RowSums::shown_for_run(run);
         Self {
@@ -190,7 +227,8 @@ impl RunRow {
             progress: run.progress(),
             sums,
             is_measured,
-            problems: run.problem_count() as usize,
+            problems,
+            is_settled: run.is_settled(now),
             complete: run.is_complete(),
             refused: run.refused().is_some(),
         }

@@ -2,7 +2,10 @@
 
 use super::Finding;
 use super::run::{Examination, LayerDiagnosis};
+use crate::figures::Summary;
+use crate::run::Cause;
 use crate::snapshot::{End, SnapshotError};
+use std::time::SystemTime;
 
 impl Examination<'_> {
     pub(super) fn judge(&mut self) {
@@ -17,6 +20,7 @@ impl Examination<'_> {
         if self.ranks.is_empty() && world_size <= 1 && self.batches.counted_and_gone == 0 {
             self.judge_end_of_run();
         }
+        self.judge_results();
         for (rank, ends) in std::mem::take(&mut self.rank_ends) {
             self.judge_ends_of_rank(rank, &ends);
         }
@@ -119,6 +123,27 @@ impl Examination<'_> {
         if let Some(what) = excess.or_else(|| end.unlike(readable.0, readable.1)) {
             let advice = "keep the batches of another run elsewhere, or write end.json again";
             self.wrong("end.json", SnapshotError::new(what, advice));
+        }
+    }
+
+    /// NeuroBench's own results must be equal to the figures, where all batches are counted.
+    fn judge_results(&mut self) {
+        let Some(mut run) = self.counted.take().filter(|_| self.batches.counted_and_gone == 0) else {
+            return;
+        };
+        run.take_end(self.end.clone());
+        for (&rank, ends) in &self.rank_ends {
+            run.take_rank_end(rank, ends.first().map(|(_, end)| end.clone()));
+        }
+        let now = SystemTime::now();
+        let summary = Summary::without_steps(&run.concluded(now), now);
+        for problem in summary.problems.iter().filter(|problem| problem.cause == Cause::DiffersFromNeurobench)
+        {
+            let (what, advice) = problem.what_and_remedy();
+            self.wrong(
+                &problem.path,
+                SnapshotError::new(format!("{}: {what}", problem.cause.words()), advice),
+            );
         }
     }
 

@@ -5,7 +5,7 @@
 //! uses. What all files say together is judged in `judge.rs`.
 
 use super::{Batches, DoctorOptions, Finding};
-use crate::count::{Scratch, count_batch};
+use crate::count::{BatchCount, Scratch, count_batch};
 use crate::figures::run_times::RunTimes;
 use crate::follow::{
     CountedContents, Found, Job, Ledger, Neighbour, Outcome, Shard, Verdict, beside_run, look, scan,
@@ -14,7 +14,7 @@ use crate::process::fault;
 use crate::run::prices::PricedBy;
 use crate::run::state::{Progress, Unreadable, is_of_another_run};
 use crate::run::timing::{FileTimes, Phase, Timing};
-use crate::run::{Severity, Status, kept};
+use crate::run::{Addition, Run, Settings, Severity, Status, kept};
 use crate::snapshot::{
     Batch, BatchId, BatchLayer, End, EntryName, Form, LayerPrice, Manifest, ManifestError, SnapshotError,
     check_document, classify, is_unfinished_batch, read_document, shown,
@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// A run that is not over and has written nothing for this long is stalled, as in a dashboard without options.
@@ -144,6 +145,12 @@ impl RunDiagnosis {
     }
 }
 
+/// A run with nothing counted, by the prices of the user.
+fn counted_by(options: &DoctorOptions) -> Run {
+    let (costs, neurons, resets) = (options.costs.clone(), options.neurons.clone(), options.resets.clone());
+    Run::new(Settings { costs, neurons, resets, ..Settings::new("") })
+}
+
 /// The figures and the directory's files may be of two runs.
 fn replaced_meanwhile() -> SnapshotError {
     SnapshotError::new(
@@ -172,6 +179,8 @@ pub(super) struct Examination<'a> {
     pub(super) rank_ends: BTreeMap<u32, Vec<(String, End)>>,
     pub(super) rank_samples: BTreeMap<u32, u128>,
     scratch: Scratch,
+    /// The run as its batches add up, where all of them are counted.
+    pub(super) counted: Option<Run>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -193,6 +202,7 @@ impl<'a> Examination<'a> {
             rank_ends: BTreeMap::new(),
             rank_samples: BTreeMap::new(),
             scratch: Scratch::default(),
+            counted: options.deep.then(|| counted_by(options)),
             findings: Vec::new(),
         }
     }
@@ -306,6 +316,9 @@ impl<'a> Examination<'a> {
         for warning in manifest.warnings.iter().rev().skip(reason).rev() {
             self.findings.push(Finding::note("manifest.json", warning, "it is what the producer warns of"));
         }
+        if let Some(run) = &mut self.counted {
+            run.take_manifest(Arc::new(manifest.clone()));
+        }
         self.manifest = Some(manifest);
         file.clone_into(&mut self.manifest_file);
     }
@@ -402,26 +415,28 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// Reads the headers of a batch, and the data where that is asked for; then its updates are returned, too.
-    fn read(&mut self, path: &Path) -> Result<(Batch, u128), SnapshotError> {
+    /// Reads the headers of a batch, and the data where that is asked for; then its count is returned, too.
+    fn read(&mut self, path: &Path) -> Result<(Batch, Option<BatchCount>), SnapshotError> {
         // A fault of this program in one batch must not hide what there is to say about the others.
         catch_unwind(AssertUnwindSafe(|| {
             fault::point("doctor");
             let batch = Batch::open(path, self.manifest.as_ref())?;
-            let updates = if self.options.deep {
-                let count = count_batch(&batch, &mut self.scratch)?;
-                count.layers.iter().map(|layer| u128::from(layer.updates)).sum()
-            } else {
-                0
-            };
-            Ok((batch, updates))
+            let count = self.options.deep.then(|| count_batch(&batch, &mut self.scratch)).transpose()?;
+            Ok((batch, count))
         }))
         .unwrap_or_else(|_| Err(SnapshotError::fault()))
     }
 
     /// Adds a batch that can be counted; returns what the user should know about it all the same.
-    fn take(&mut self, id: BatchId, (batch, updates): (Batch, u128)) -> Vec<SnapshotError> {
-        self.batches.updates = self.batches.updates.map(|sum| sum + updates);
+    fn take(&mut self, id: BatchId, (batch, count): (Batch, Option<BatchCount>)) -> Vec<SnapshotError> {
+        if let Some(count) = count {
+            let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
+            self.batches.updates = self.batches.updates.map(|sum| sum + updates);
+            if let Some(run) = &mut self.counted {
+                let (name, now) = (String::new(), SystemTime::now());
+                run.add(Addition::new(id, name, now, 0, count), now);
+            }
+        }
         self.batches.readable += 1;
         self.batches.samples += u128::from(batch.samples);
         if let Some(rank) = id.rank {

@@ -1,6 +1,6 @@
 //! What the final figures are checked against: the baseline and the conditions of `--fail-if`.
 
-use super::condition::Condition;
+use super::condition::{Condition, Judged, Standing};
 use super::{Against, ComparedRun, Failure, Summary};
 use crate::run::Runs;
 use std::time::SystemTime;
@@ -25,6 +25,18 @@ impl Checks {
         summaries.collect()
     }
 
+    /// How near a run is to each condition. Those that hold are among the problems of the summary, once anything is
+    /// counted: before that, nothing can be said.
+    pub fn judge(&self, summary: &mut Summary) -> Vec<Standing> {
+        let standing = |condition: &Condition| condition.standing(&*summary, self.baseline.as_ref());
+        let standings: Vec<Standing> = self.conditions.iter().map(standing).collect();
+        if summary.run.batches > 0 && !standings.is_empty() {
+            summary
+                .set_failed(Some(standings.iter().filter_map(|standing| standing.failure.clone()).collect()));
+        }
+        standings
+    }
+
     /// Puts the changes from the baseline and the conditions that hold into a summary.
     pub fn apply(&self, summary: &mut Summary) {
         if self.baseline.is_none() && self.conditions.is_empty() {
@@ -32,14 +44,14 @@ impl Checks {
         }
         let run = ComparedRun::from_summary("", summary);
         summary.baseline = self.baseline.as_ref().map(|baseline| Against::new(baseline, &run));
-        summary.failed = failures(&self.conditions, &run, self.baseline.as_ref());
+        summary.set_failed(failures(&self.conditions, &run, self.baseline.as_ref()));
     }
 }
 
 /// The conditions that a run fails; `None` where there are no conditions.
 pub fn failures(
     conditions: &[Condition],
-    run: &ComparedRun,
+    run: &impl Judged,
     baseline: Option<&ComparedRun>,
 ) -> Option<Vec<Failure>> {
     let failures = || conditions.iter().filter_map(|condition| condition.failure(run, baseline)).collect();

@@ -3,8 +3,8 @@
 use super::figure::{FIGURES, Figure, Number};
 use super::row::RowSums;
 use super::{ProblemFigures, Summary};
-use crate::run::Severity;
 use crate::run::prices::PricedBy;
+use crate::run::{Cause, Severity};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,6 +27,9 @@ pub struct ComparedRun {
     pub waiting: u64,
     /// What was set aside: file and reason.
     pub set_aside: Vec<String>,
+    /// What else costs figures: batches that are missing at the end, a difference from NeuroBench's own results.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disagreements: Vec<String>,
     /// What else the user should know: file and what it is.
     pub notices: Vec<String>,
     #[serde(skip)]
@@ -191,6 +194,7 @@ impl ComparedRun {
             complete: summary.complete,
             waiting: summary.account.waiting,
             set_aside: sentences(&summary.problems, Severity::SetAside),
+            disagreements: disagreements(&summary.problems),
             notices: sentences(&summary.problems, Severity::Notice),
             rows: rows.with_total_measured(with_measured).into(),
         }
@@ -198,7 +202,7 @@ impl ComparedRun {
 
     /// Whether something that was seen is not in its figures.
     pub fn leaves_out(&self) -> bool {
-        self.waiting > 0 || !self.set_aside.is_empty()
+        self.waiting > 0 || !self.set_aside.is_empty() || !self.disagreements.is_empty()
     }
 }
 
@@ -213,11 +217,27 @@ pub(super) fn total_sums(total: RowSums, is_priced: bool) -> RowSums {
     RowSums { operations: total.operations.filter(|_| is_priced), ..total }
 }
 
-/// The problems of a severity, and of how many more of their kind each stands for.
+/// Whether it is about the figures as a whole, and not about a file.
+fn is_disagreement(problem: &ProblemFigures) -> bool {
+    matches!(problem.cause, Cause::BatchesMissing | Cause::DiffersFromNeurobench)
+}
+
+/// What is missing at the end, or differs from NeuroBench's own results.
+pub(super) fn disagreements(problems: &[ProblemFigures]) -> Vec<String> {
+    let problems = problems.iter().filter(|problem| is_disagreement(problem));
+    problems.map(|problem| format!("{}: {}", problem.head(), problem.reason)).collect()
+}
+
+/// The other problems of a severity, and of how many more of their kind each stands for.
 pub(super) fn sentences(problems: &[ProblemFigures], severity: Severity) -> Vec<String> {
-    let problems = problems.iter().filter(|problem| problem.severity == severity);
+    let is_told = |problem: &&ProblemFigures| {
+        let is_elsewhere = is_disagreement(problem) || problem.cause == Cause::ConditionFails;
+        problem.severity == severity && !is_elsewhere
+    };
+    let problems = problems.iter().filter(is_told);
     let texts = problems.flat_map(|problem| {
-        [Some(format!("{}: {}", problem.path, problem.reason)), problem.more.text()].into_iter().flatten()
+        let head = if problem.cause == Cause::SetAside { problem.path.clone() } else { problem.head() };
+        [Some(format!("{head}: {}", problem.reason)), problem.more.text()].into_iter().flatten()
     });
     texts.collect()
 }

@@ -21,7 +21,8 @@ pub(super) fn comparison_tables(comparison: &Comparison, style: TableStyle) -> S
     }
     let problems = comparison.runs().flat_map(|run| {
         let set_aside = run.set_aside.iter().map(|what| format!("{}: set aside: {what}", run.source));
-        set_aside.chain(run.notices.iter().map(|what| format!("{}: {what}", run.source)))
+        let others = run.disagreements.iter().chain(&run.notices);
+        set_aside.chain(others.map(|what| format!("{}: {what}", run.source)))
     });
     let problems = bullets(problems, style);
     if !problems.is_empty() {

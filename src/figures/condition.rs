@@ -1,8 +1,10 @@
 //! The conditions of `--fail-if`, such as `sparsity<0.9` and `vs-baseline>+2%`.
 
+use super::compared_run::total_sums;
 use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number};
-use super::{Change, ComparedRow, ComparedRun, Failure};
+use super::{Change, ComparedRun, Failure, Summary};
 use crate::run::tally::quotient;
+use crate::text::{decimal, percent as percent_text};
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -32,7 +34,7 @@ const OPERATORS: [(&str, HoldsFor); 6] = [
 
 /// Which row the figure is taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Scope {
+pub enum Scope {
     Total,
     TotalMeasured,
     Layer(String),
@@ -222,32 +224,73 @@ impl Condition {
 
     /// Why the command fails; `None` if the condition does not hold. A figure without a value also fails, so that a typing
     /// error never passes.
-    pub fn failure(&self, run: &ComparedRun, baseline: Option<&ComparedRun>) -> Option<Failure> {
-        let reason = match self.decide(run, baseline) {
-            Ok(reason) => reason?,
-            Err(why) => why,
+    pub fn failure(&self, run: &impl Judged, baseline: Option<&ComparedRun>) -> Option<Failure> {
+        self.failure_of(&self.measure(run, baseline))
+    }
+
+    fn failure_of(&self, measured: &Result<Measured, String>) -> Option<Failure> {
+        let reason = match measured {
+            Ok(measured) if self.holds(measured.value) => measured.reason.clone(),
+            Ok(_) => return None,
+            Err(why) => why.clone(),
         };
         Some(Failure { new: None, condition: self.text.clone(), reason })
     }
 
-    /// The reason if the condition holds; an error if it cannot be decided.
-    fn decide(&self, run: &ComparedRun, baseline: Option<&ComparedRun>) -> Result<Option<String>, String> {
+    /// How near a run is to the condition.
+    pub fn standing(&self, run: &impl Judged, baseline: Option<&ComparedRun>) -> Standing {
+        let measured = self.measure(run, baseline);
+        let (text, short) = match &measured {
+            Ok(measured) => self.nearness(measured.value.as_f64()),
+            Err(why) => (format!("{}: {why}", self.text), self.text.clone()),
+        };
+        Standing { text, short, failure: self.failure_of(&measured) }
+    }
+
+    /// As in `effective ops/sample 632 of at most 700 (90 %)`, and `effective ops/sample 632 <= 700`.
+    fn nearness(&self, value: f64) -> (String, String) {
+        let scope = match &self.scope {
+            Scope::Total => String::new(),
+            Scope::TotalMeasured => "with measured prices: ".to_owned(),
+            Scope::Layer(name) | Scope::Neuron(name) => format!("{name}: "),
+        };
+        let limit = LIMITS.iter().find(|(holds_for, _)| *holds_for == self.holds_for);
+        let (words, sign) = limit.map_or(("", ""), |limit| limit.1);
+        let (figure, what) = match self.measure {
+            Measure::Value(figure) => (figure, ""),
+            Measure::Change(figure) => (figure, "change of "),
+        };
+        let near = match value / self.bound {
+            part if part.is_finite() && part >= 0.0 => format!(" ({:.0} %)", part * 100.0),
+            _ => String::new(),
+        };
+        let (value, bound) = (self.written(value), self.written(self.bound));
+        let subject = format!("{scope}{what}{} {value}", figure.label);
+        (format!("{subject} {words} {bound}{near}"), format!("{subject} {sign} {bound}"))
+    }
+
+    /// The figure or the bound, for people.
+    fn written(&self, value: f64) -> String {
+        match self.measure {
+            Measure::Change(_) => format!("{:+.2} %", value * 100.0),
+            Measure::Value(Figure { unit: FigureUnit::Ratio, .. }) => percent_text(value),
+            Measure::Value(_) if value.fract() == 0.0 => decimal(value, 0),
+            Measure::Value(_) => decimal(value, 2),
+        }
+    }
+
+    /// The value that is compared with the bound; an error if there is none.
+    fn measure(&self, run: &impl Judged, baseline: Option<&ComparedRun>) -> Result<Measured, String> {
         match self.measure {
             Measure::Value(figure) => {
-                let value = value(self.row(run)?, figure)?;
-                let holds = match (value, self.exact) {
-                    (Number::Whole(whole), Some(bound)) => {
-                        self.holds_for.contains(&Some(bound.compare(whole)))
-                    }
-                    _ => self.holds(value.as_f64()),
-                };
-                Ok(holds.then(|| format!("it is {value}")))
+                let value = run.value_in(&self.scope, figure)?;
+                Ok(Measured { value, reason: format!("it is {value}") })
             }
             Measure::Change(figure) => {
                 let baseline = baseline.ok_or("there is no baseline; give one with --baseline")?;
                 let in_baseline = |why| format!("in the baseline {}: {why}", baseline.source);
-                let base = self.row(baseline).and_then(|row| value(row, figure)).map_err(in_baseline)?;
-                let new = value(self.row(run)?, figure)?;
+                let base = baseline.value_in(&self.scope, figure).map_err(in_baseline)?;
+                let new = run.value_in(&self.scope, figure)?;
                 let relative = match (base, new) {
                     (Number::Whole(base), Number::Whole(new)) => relative_of_whole(base, new),
                     _ => {
@@ -257,24 +300,93 @@ impl Condition {
                 };
                 let from_0 = || format!("it is {new}, and a change from 0 in the baseline has no percentage");
                 let relative = relative.ok_or_else(from_0)?;
-                let reason = || format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
-                Ok(self.holds(relative).then(reason))
+                let reason = format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
+                Ok(Measured { value: Number::Real(relative), reason })
             }
         }
     }
 
-    fn holds(&self, value: f64) -> bool {
-        self.holds_for.contains(&value.partial_cmp(&self.bound))
+    fn holds(&self, value: Number) -> bool {
+        let order = match (value, self.exact) {
+            (Number::Whole(whole), Some(bound)) => Some(bound.compare(whole)),
+            _ => value.as_f64().partial_cmp(&self.bound),
+        };
+        self.holds_for.contains(&order)
     }
+}
 
-    fn row<'a>(&self, run: &'a ComparedRun) -> Result<&'a ComparedRow, String> {
-        match &self.scope {
-            Scope::Total => Ok(&run.rows.total),
-            Scope::TotalMeasured => Ok(run.rows.total_of_all()),
-            Scope::Layer(name) => run.rows.layer(name).ok_or_else(|| format!("there is no layer {name:?}")),
-            Scope::Neuron(name) => {
-                run.rows.neuron(name).ok_or_else(|| format!("there is no neuron {name:?}"))
+/// The words and the sign for what a value may be, by the orderings for which a condition holds.
+const LIMITS: [(HoldsFor, (&str, &str)); 6] = [
+    (&[LESS, EQUAL], ("of more than", ">")),
+    (&[GREATER, EQUAL], ("of less than", "<")),
+    (&[EQUAL], ("other than", "!=")),
+    (&[LESS, GREATER, None], ("of exactly", "==")),
+    (&[LESS], ("of at least", ">=")),
+    (&[GREATER], ("of at most", "<=")),
+];
+
+/// A value that is compared with a bound, and a sentence about it.
+struct Measured {
+    value: Number,
+    reason: String,
+}
+
+/// How near a run is to a condition, and why the command fails if it ended now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub text: String,
+    /// The same in fewer words.
+    pub short: String,
+    pub failure: Option<Failure>,
+}
+
+/// What conditions can be about.
+pub trait Judged {
+    /// # Errors
+    /// Where there is no such row, or the figure has no value.
+    fn value_in(&self, scope: &Scope, figure: &'static Figure) -> Result<Number, String>;
+}
+
+impl Judged for ComparedRun {
+    fn value_in(&self, scope: &Scope, figure: &'static Figure) -> Result<Number, String> {
+        let row = match scope {
+            Scope::Total => Some(&self.rows.total),
+            Scope::TotalMeasured => Some(self.rows.total_of_all()),
+            Scope::Layer(name) => self.rows.layer(name),
+            Scope::Neuron(name) => self.rows.neuron(name),
+        };
+        row.ok_or_else(|| scope.absent())?.values.get(figure).ok_or_else(|| without_value(figure))
+    }
+}
+
+impl Judged for Summary {
+    fn value_in(&self, scope: &Scope, figure: &'static Figure) -> Result<Number, String> {
+        let sums = match scope {
+            Scope::Total => {
+                let is_priced = self.total.unpriced_layers < self.layers.len();
+                Some(total_sums(self.total.sums, is_priced))
             }
+            Scope::TotalMeasured => {
+                let total = self.total_of_all();
+                Some(total_sums(total.sums, total.unpriced_layers < self.layers.len()))
+            }
+            Scope::Layer(name) => {
+                self.layers.iter().find(|layer| layer.name == *name).map(|layer| layer.sums)
+            }
+            Scope::Neuron(name) => {
+                self.neurons.iter().find(|class| class.neuron == *name).map(|class| class.sums)
+            }
+        };
+        figure.value(&sums.ok_or_else(|| scope.absent())?).ok_or_else(|| without_value(figure))
+    }
+}
+
+impl Scope {
+    fn absent(&self) -> String {
+        match self {
+            Self::Total | Self::TotalMeasured => "there is no total".to_owned(),
+            Self::Layer(name) => format!("there is no layer {name:?}"),
+            Self::Neuron(name) => format!("there is no neuron {name:?}"),
         }
     }
 }
@@ -289,23 +401,23 @@ fn relative_of_whole(base: u128, new: u128) -> Option<f64> {
     }
 }
 
-fn value(row: &ComparedRow, figure: &Figure) -> Result<Number, String> {
-    row.values.get(figure).ok_or_else(|| {
-        if figure.basis == Basis::Energy {
+fn without_value(figure: &Figure) -> String {
+    match figure.basis {
+        Basis::Energy => {
             "it has no value (nothing priced, nothing counted, or no --energy-per-op)".to_owned()
-        } else if figure.basis == Basis::Neurons {
+        }
+        Basis::Neurons => {
             "it is not known which neurons are updated (nothing counted, or batches were taken out)"
                 .to_owned()
-        } else {
-            "it has no value (nothing priced, or nothing counted)".to_owned()
         }
-    })
+        _ => "it has no value (nothing priced, or nothing counted)".to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::compared_run::{ComparedRows, Values};
+    use crate::figures::compared_run::{ComparedRow, ComparedRows, Values};
     use crate::figures::row::RowSums;
     use crate::run::sums::{Operations, Updates};
     use proptest::prelude::*;
@@ -419,6 +531,7 @@ mod tests {
             complete: true,
             waiting: 0,
             set_aside: Vec::new(),
+            disagreements: Vec::new(),
             notices: Vec::new(),
             rows: ComparedRows::new(priced("r"), vec![priced("Leaky")], vec![priced("a"), row("u", None)])
                 .into(),
@@ -444,6 +557,30 @@ mod tests {
         let fell = reason("neuron:Leaky.vs-baseline.sparsity<-19.9%", (100, 120)).expect("it fell");
         assert!(fell.contains("from 0.5 to 0.4"), "{fell}");
         assert_eq!(reason("vs-baseline!=0%", (0, 0)), None);
+    }
+
+    #[test]
+    fn how_near_a_run_is_to_a_condition_is_said() {
+        let near = |condition: &str| parse(condition).standing(&run(180, 200), Some(&run(100, 200)));
+        for (condition, text, fails) in [
+            ("effective_ops_per_sample>200", "effective ops/sample 180 of at most 200 (90 %)", false),
+            ("updates>=180", "updates 180 of less than 180 (100 %)", true),
+            ("layer:a.sparsity<50%", "a: sparsity 10.00 % of at least 50.00 % (20 %)", true),
+            (
+                "vs-baseline>+100%",
+                "change of effective ops/sample +80.00 % of at most +100.00 % (80 %)",
+                false,
+            ),
+            ("vs-baseline<-5%", "change of effective ops/sample +80.00 % of at least -5.00 %", false),
+            ("updates>0", "updates 180 of at most 0", true),
+            ("updates==7", "updates 180 other than 7 (2571 %)", false),
+        ] {
+            let standing = near(condition);
+            assert_eq!((standing.text.as_str(), standing.failure.is_some()), (text, fails), "{condition}");
+        }
+        assert_eq!(near("effective_ops_per_sample>200").short, "effective ops/sample 180 <= 200");
+        let absent = near("layer:b.updates>1");
+        assert!(absent.text.contains("there is no layer \"b\"") && absent.failure.is_some(), "{absent:?}");
     }
 
     #[test]

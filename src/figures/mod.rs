@@ -16,6 +16,7 @@ mod export;
 mod figure;
 mod format;
 mod json;
+pub mod problems;
 mod rank_figures;
 mod read;
 mod replace_file;
@@ -37,13 +38,13 @@ pub use explanation::Explanation;
 pub use export::Export;
 pub use figure::{Basis, Better, FIGURES, Figure, FigureUnit, Number, ShownIn};
 pub use format::{Format, Report};
+pub use problems::ProblemFigures;
 pub use rank_figures::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
 pub use replace_file::{check as check_place, replace};
 pub use row::{RowSums, sparsity};
 pub use summary::{
-    ClassFigures, Failure, LayerFigures, ProblemFigures, RunFigures, SCHEMA, Summary, TotalFigures,
-    directories_of,
+    ClassFigures, Failure, LayerFigures, RunFigures, SCHEMA, Summary, TotalFigures, directories_of,
 };
 
 use summary::{SUMMARIES_SCHEMA, Tool};

@@ -1,7 +1,9 @@
 //! Reads back the figures of a summary that was exported as JSON. Files of another schema are refused. Unknown fields
 //! are skipped, since later versions may add some.
 
-use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Values, has_total, sentences};
+use super::compared_run::{
+    ComparedRow, ComparedRows, ComparedRun, LayerKind, Values, disagreements, has_total, sentences,
+};
 use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number, ShownIn};
 use super::row::RowSums;
 use super::{COMPARISON_SCHEMA, ProblemFigures, SCHEMA, SUMMARIES_SCHEMA};
@@ -259,6 +261,7 @@ impl SummaryFile {
             complete: self.complete,
             waiting: self.account.waiting,
             set_aside: sentences(&self.problems, Severity::SetAside),
+            disagreements: disagreements(&self.problems),
             notices: sentences(&self.problems, Severity::Notice),
             rows: ComparedRows::new(total, neurons, layers).with_total_measured(with_measured).into(),
         })

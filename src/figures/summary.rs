@@ -2,24 +2,23 @@
 
 use super::agreement::{Agreement, NeuroBenchFigures, agreement};
 use super::figure::Basis;
+use super::problems::{ProblemFigures, add_failures, count, problems};
 use super::row::RowSums;
 use super::run_times::RunTimes;
 use super::why_incomplete::why_incomplete;
 use super::{Against, RankFigures};
 use crate::count::NeuronCounts;
 use crate::follow::Account;
-use crate::run::Severity;
 use crate::run::interval::{Uncertainty, of_ratio};
 use crate::run::prices::PricedBy;
-use crate::run::problem_list::More;
 use crate::run::run_names::{directories_to_show, directory_to_show};
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::LayerSums;
-use crate::run::{Run, Status};
+use crate::run::{Cause, Run, Severity, Status};
 use crate::snapshot::{LayerPrice, Measurement};
 use crate::text::thousands;
+use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -60,7 +59,7 @@ pub struct Summary {
     /// What is missing, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<String>,
-    /// Files that were set aside, and other things that the user should know.
+    /// Everything that is wrong, the gravest first: the one list that every output names and counts.
     pub problems: Vec<ProblemFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Against>,
@@ -236,18 +235,6 @@ impl<'a> From<&'a Measurement> for MeasuredFields<'a> {
     }
 }
 
-/// A problem with a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProblemFigures {
-    pub path: String,
-    /// What is wrong; what to do.
-    pub reason: String,
-    pub severity: Severity,
-    /// Further problems of its kind that are not listed.
-    #[serde(flatten)]
-    pub more: More,
-}
-
 /// A condition that holds or cannot be decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -302,11 +289,13 @@ impl Summary {
     fn around(layers: Vec<LayerFigures>, run: &Run, now: SystemTime) -> Self {
         let (total, total_measured) = totals(&layers, run);
         let neurobench = NeuroBenchFigures::from_total(&total.sums);
+        let agreement = agreement(run, &neurobench, unknown_to_neurobench(&layers));
         Self {
             schema: SCHEMA,
             tool: Tool::this(),
             run: run_figures(run, now),
-            agreement: agreement(run, &neurobench, unknown_to_neurobench(&layers)),
+            problems: problems(run, now, &layers, &agreement),
+            agreement,
             total,
             total_measured,
             neurons: classes(&layers),
@@ -316,7 +305,6 @@ impl Summary {
             account: run.account(),
             complete: run.is_complete(),
             incomplete: why_incomplete(run),
-            problems: problems(run),
             baseline: None,
             failed: None,
         }
@@ -355,7 +343,24 @@ impl Summary {
         }
     }
 
-    /// Whether a batch that was seen is not in the figures.
+    /// How many problems it has.
+    pub fn problem_count(&self) -> u64 {
+        count(&self.problems)
+    }
+
+    /// Forgets what is wrong with the figures of a whole run, where this is a part of one.
+    pub fn judge_files_alone(&mut self) {
+        let is_of_whole = |cause| matches!(cause, Cause::BatchesMissing | Cause::DiffersFromNeurobench);
+        self.problems.retain(|problem| !is_of_whole(problem.cause));
+    }
+
+    /// Takes the conditions that hold or cannot be decided; they are problems.
+    pub fn set_failed(&mut self, failed: Option<Vec<Failure>>) {
+        add_failures(&mut self.problems, failed.as_deref().unwrap_or_default());
+        self.failed = failed;
+    }
+
+    /// Whether something is missing from the figures, or they differ from NeuroBench's own.
     pub fn leaves_out(&self) -> bool {
         self.account.waiting + self.account.set_aside > 0
             || self.problems.iter().any(|problem| problem.severity == Severity::SetAside)
@@ -540,20 +545,6 @@ fn classes(layers: &[LayerFigures]) -> Vec<ClassFigures> {
         }
     }
     classes
-}
-
-fn problems(run: &Run) -> Vec<ProblemFigures> {
-    let mut problems: Vec<_> = run.problems_with_more().collect();
-    problems.sort_by_key(|(problem, _)| problem.severity);
-    problems
-        .into_iter()
-        .map(|(problem, more)| ProblemFigures {
-            path: problem.path.clone(),
-            reason: problem.reason.clone(),
-            severity: problem.severity,
-            more,
-        })
-        .collect()
 }
 
 fn as_map<S: Serializer>(classes: &[ClassFigures], serializer: S) -> Result<S::Ok, S::Error> {

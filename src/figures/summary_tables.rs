@@ -2,15 +2,17 @@
 
 use super::comparison_tables::against;
 use super::figure::{Figure, ShownIn};
+use super::problems::spelled_out;
 use super::row::RowSums;
 use super::run_times::{RunTimes, elapsed, last, pace, state};
 use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, ratio, safe};
 use super::{Agreement, ClassFigures, RankFigures, Summary, TotalFigures, directories_of};
+use crate::run::Status;
 use crate::run::ranks::RankState;
-use crate::run::{Severity, Status};
 use crate::text::{decimal, percent, span, thousands};
 
-/// The account, tables by layer, neuron class and rank, and NeuroBench's figures.
+/// The account, tables by layer, neuron class and rank, the problems, and last NeuroBench's figures: the end of the text is
+/// what stands above the prompt.
 pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
     let mut parts =
         vec![heading(summary, style), "Operations per sample, by layer and by neuron:".to_owned()];
@@ -24,8 +26,8 @@ pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
     if !summary.ranks.is_empty() {
         parts.push(ranks(summary, style));
     }
-    parts.push(totals(summary, style));
     parts.extend(remarks(summary, style));
+    parts.push(totals(summary, style));
     parts.join("\n\n") + "\n"
 }
 
@@ -33,11 +35,22 @@ pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
 const MEASURED: &str =
     "m: the recorder measured the price; only the total with measured prices has these operations.";
 
-/// What stands below the figures: the baseline, the problems, the conditions that hold.
+/// The baseline, the problems, the conditions that hold.
 fn remarks(summary: &Summary, style: TableStyle) -> Vec<String> {
     let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
-    let notes = Some(notes(summary, style)).filter(|notes| !notes.is_empty());
-    baseline.chain(notes).chain(failed(summary.failed.as_deref(), style)).collect()
+    baseline.chain(problems(summary, style)).chain(failed(summary.failed.as_deref(), style)).collect()
+}
+
+/// How many problems there are, and the gravest in words; `None` if there are none. The conditions have a list of their
+/// own.
+fn problems(summary: &Summary, style: TableStyle) -> Option<String> {
+    let head = match summary.problem_count() {
+        0 => return None,
+        1 => "1 problem:".to_owned(),
+        count => format!("{} problems, the gravest first:", thousands(count.into())),
+    };
+    let listed = bullets(spelled_out(&summary.problems, "see --format json"), style);
+    Some(if listed.is_empty() { head } else { format!("{head}\n\n{listed}") })
 }
 
 fn heading(summary: &Summary, style: TableStyle) -> String {
@@ -152,7 +165,7 @@ fn classes(summary: &Summary, style: TableStyle) -> String {
     })
 }
 
-/// One table with a row for each run, then what stands below the figures of each.
+/// What is to be said of each run, then one table with a row for each.
 pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
     let directories = directories_of(summaries);
     let has_directory = directories.iter().any(Option::is_some);
@@ -179,8 +192,7 @@ pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
     });
     let title =
         if style == TableStyle::Markdown { "# Runs" } else { "neurotop · runs, operations per sample" };
-    let mut parts = vec![title.to_owned(), table];
-    parts.extend(are_measured.then(|| "m: all its prices were measured by the recorder.".to_owned()));
+    let mut parts = vec![title.to_owned()];
     for (summary, directory) in summaries.iter().zip(&directories) {
         let is_worth_a_word =
             matches!(summary.run.times.status, Status::Stalled(_)) || summary.run.times.clock.is_some();
@@ -191,6 +203,8 @@ pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
             parts.extend(remarks);
         }
     }
+    parts.push(table);
+    parts.extend(are_measured.then(|| "m: all its prices were measured by the recorder.".to_owned()));
     parts.join("\n\n") + "\n"
 }
 
@@ -298,30 +312,4 @@ fn still_moving(total: &TotalFigures) -> String {
             .map_or(String::new(), |part| format!(", stable to within {}", percent(part)));
         format!(" ± {} (95 %{within})", decimal(uncertainty.half_width, 2))
     })
-}
-
-fn notes(summary: &Summary, style: TableStyle) -> String {
-    let unpriced = summary.layers.iter().filter(|layer| layer.ops_per_update.is_none()).map(|layer| {
-        let of = match (&layer.neuron, &layer.reset) {
-            (Some(neuron), Some(reset)) => {
-                let recorder = layer
-                    .unpriced
-                    .as_ref()
-                    .map_or(String::new(), |why| format!(", nor has the recorder ({why})"));
-                format!(
-                    "NeuroBench has no cost for {neuron}:{reset}{recorder}; give one with --cost \
-                     {neuron}:{reset}=OPS"
-                )
-            }
-            _ => "its neuron or reset mechanism is unknown; give them with --neuron and --reset".to_owned(),
-        };
-        format!("{} is unpriced and left out of the operations: {of}", layer.name)
-    });
-    let problems = summary.problems.iter().flat_map(|problem| {
-        let what = if problem.severity == Severity::SetAside { "set aside: " } else { "" };
-        [Some(format!("{}: {what}{}", problem.path, problem.reason)), problem.more.text()]
-    });
-    let problems = problems.flatten();
-    let warnings = summary.run.warnings.iter().map(|warning| format!("the producer warns: {warning}"));
-    bullets(unpriced.chain(problems).chain(warnings), style)
 }

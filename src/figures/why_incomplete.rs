@@ -28,6 +28,27 @@ pub(super) fn why_incomplete(run: &Run) -> Vec<String> {
     why
 }
 
+/// What the end names and was never seen, in words; `None` where something waits, or
+/// where what lacks is there and set aside.
+pub(super) fn missing_at_the_end(run: &Run) -> Option<String> {
+    let (account, end) = (run.account(), run.end()?);
+    if account.waiting > 0 {
+        return None;
+    }
+    let counted = run.tally().batches();
+    if let Some(declared) = end.batches {
+        let known = (counted + account.set_aside).max(account.seen).saturating_sub(account.twins);
+        let missing = declared.checked_sub(known).filter(|&missing| missing > 0)?;
+        let verb = if missing == 1 { "is" } else { "are" };
+        let (of, missing_in_words) = (thousands(declared.into()), thousands(missing.into()));
+        return Some(format!("of the {of} batches that it names, {missing_in_words} {verb} not there"));
+    }
+    let samples = end.samples.filter(|_| run.lacks_samples_of(end) && account.set_aside == 0)?;
+    let missing = samples.saturating_sub(u64::try_from(run.tally().samples()).unwrap_or(u64::MAX));
+    let (of, missing_in_words) = (thousands(samples.into()), thousands(missing.into()));
+    Some(format!("of the {of} samples that it names, {missing_in_words} are not there"))
+}
+
 /// What is still to be written, if `end.json` or the manifest says so.
 fn not_all_written(run: &Run) -> Option<String> {
     let (batches, samples) = (run.tally().batches(), run.tally().samples());

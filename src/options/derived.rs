@@ -146,6 +146,8 @@ impl OptionValues {
             mouse: self.mouse,
             compact: self.compact,
             keys: Arc::clone(&self.keys),
+            notify: self.notify.clone(),
+            on_finish: self.on_finish.clone(),
             ..DashboardOptions::default()
         }
     }

@@ -12,7 +12,7 @@ use super::declaration::{
 };
 use super::parsers::{MAX_THREADS, location, seconds, up_to};
 use super::resolve::{OptionLayers, Said, parse};
-use crate::dashboard::{KeyTable, ThemeName};
+use crate::dashboard::{KeyTable, NotifyWay, ThemeName};
 use crate::figures::condition::Condition;
 use crate::figures::{Export, Format};
 use crate::follow::Shard;
@@ -147,6 +147,19 @@ declare_options! {
     "poll" poll: Option<Duration> = seconds, {
         kind: Number, value_name: "SECONDS", commands: &["watch"], examples: ["5", "0.25"],
         default_in_words: "file events; 1 on a network drive, 5 for a URL",
+    }
+
+    /// Call the user when a run is over or stalls, when a problem costs figures, and when a --fail-if begins to hold: by
+    /// the terminal's bell, by its notification (osc9), or by a command, which gets NEUROTOP_EVENT, NEUROTOP_TEXT,
+    /// NEUROTOP_RUN and NEUROTOP_DIRECTORY
+    "notify" notify: Vec<NotifyWay> = str::parse::<NotifyWay>, {
+        kind: List, value_name: "bell|osc9|COMMAND", commands: DASHBOARD, scope: Watch, examples: ["bell", "osc9"],
+    }
+
+    /// Run COMMAND once a run is over, with its figures as JSON in the file NEUROTOP_SUMMARY. It also gets NEUROTOP_RUN,
+    /// NEUROTOP_DIRECTORY, NEUROTOP_COMPLETE (yes or no) and NEUROTOP_PROBLEMS (their number)
+    "on-finish" on_finish: Option<String> = StringValueParser::new(), {
+        value_name: "COMMAND", commands: DASHBOARD, scope: Watch, examples: ["./after.sh", "cp $NEUROTOP_SUMMARY ."],
     }
 
     /// Leave when the run is over

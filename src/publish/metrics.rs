@@ -6,10 +6,11 @@ use super::serve::serve;
 use super::target::Target;
 use super::textfile::TextFile;
 use crate::figures::Summary;
+use crate::figures::checks::Checks;
 use crate::run::{Run, Views};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The shortest time between two texts.
@@ -30,6 +31,8 @@ pub(super) struct Metrics {
 #[derive(Debug)]
 pub(super) struct Newest {
     views: Views,
+    /// What the figures are checked against, once that is known.
+    checks: OnceLock<Checks>,
     /// The lock is held while a text is made, so that clients at the same time share one.
     made: Mutex<MadeText>,
 }
@@ -38,8 +41,8 @@ pub(super) struct Newest {
 #[derive(Debug, Default)]
 struct MadeText {
     labels: Names,
-    /// By run, its state and the revision that it was made from.
-    known: HashMap<usize, (u64, RunState)>,
+    /// By run, its state, the revision that it was made from, and whether nothing more was to be expected of it.
+    known: HashMap<usize, ((u64, bool), RunState)>,
     text: Arc<str>,
     /// The text is not made again before this.
     next: Option<Instant>,
@@ -47,7 +50,7 @@ struct MadeText {
 
 impl Newest {
     pub(super) fn new(views: Views) -> Self {
-        Self { views, made: Mutex::default() }
+        Self { views, checks: OnceLock::new(), made: Mutex::default() }
     }
 
     /// The text, at most a moment old.
@@ -56,7 +59,7 @@ impl Newest {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if made.next.is_none_or(|next| now >= next) {
-            made.make(&self.views, SystemTime::now());
+            made.make(&self.views, self.checks.get(), SystemTime::now());
             made.next = Some(now + INTERVAL.max(now.elapsed() * SHARE));
         }
         Arc::clone(&made.text)
@@ -79,7 +82,7 @@ impl RunState {
 }
 
 impl MadeText {
-    fn make(&mut self, views: &Views, wall: SystemTime) {
+    fn make(&mut self, views: &Views, checks: Option<&Checks>, wall: SystemTime) {
         let runs = views.runs();
         let mut numbers = runs.listed();
         // The first run of a name keeps it.
@@ -87,15 +90,19 @@ impl MadeText {
         let mut states = Vec::with_capacity(numbers.len());
         for number in numbers {
             let Some(entry) = runs.get(number) else { continue };
-            let revision = entry.run.revision();
+            let revision = (entry.run.revision(), entry.run.is_settled(wall));
             let known = self.known.remove(&number).filter(|(known, state)| {
                 // A run stalls without any change.
                 *known == revision && state.summary.run.status == Summary::status(&entry.run, wall)
             });
-            let state = known.map(|(_, state)| state.at(&entry.run, wall)).unwrap_or_else(|| RunState {
-                label: self.labels.name_for(number, entry.run.name()).to_owned(),
-                summary: Arc::new(Summary::without_steps(&entry.run, wall)),
-                last_batch: entry.run.last_activity(),
+            let state = known.map(|(_, state)| state.at(&entry.run, wall)).unwrap_or_else(|| {
+                let mut summary = Summary::without_steps(&entry.run, wall);
+                checks.map(|checks| checks.judge(&mut summary));
+                RunState {
+                    label: self.labels.name_for(number, entry.run.name()).to_owned(),
+                    summary: Arc::new(summary),
+                    last_batch: entry.run.last_activity(),
+                }
             });
             self.known.insert(number, (revision, state.clone()));
             states.push(state);
@@ -120,6 +127,12 @@ impl Metrics {
             }
         };
         Ok(Self { newest, file })
+    }
+
+    /// From now on, conditions that hold are among the problems.
+    pub(super) fn judge_by(&self, checks: Checks) {
+        // They are given once.
+        let _ = self.newest.checks.set(checks);
     }
 
     /// Forgets a run that is no longer followed. No other run gets its label.

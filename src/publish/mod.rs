@@ -23,6 +23,7 @@ mod thinning;
 pub use openmetrics::{CONTENT_TYPE, MAX_LAYERS, RunState, render};
 pub use target::Target;
 
+use crate::figures::checks::Checks;
 use crate::run::{PointTaker, RunPublisher, Views};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use metrics::Metrics;
@@ -58,6 +59,13 @@ impl Publisher {
             publisher.metrics = Some(Metrics::start(target, publisher.views.clone(), &publisher.said.0)?);
         }
         Ok(publisher)
+    }
+
+    /// From now on, conditions that hold are among the problems that are counted.
+    pub fn judge_by(&self, checks: &Checks) {
+        if let Some(metrics) = &self.metrics {
+            metrics.judge_by(checks.clone());
+        }
     }
 
     /// Publishes nothing.

@@ -4,7 +4,7 @@
 //! smaller. Integers have all their digits, so that a reader that needs a 64-bit float rounds once.
 
 use super::names::Names;
-use crate::figures::{Basis, Figure, LayerFigures, RowSums, RunFigures, ShownIn, Summary};
+use crate::figures::{Basis, Figure, LayerFigures, ProblemFigures, RowSums, RunFigures, ShownIn, Summary};
 use crate::run::Severity;
 use std::fmt::{Display, Write};
 use std::path::Path;
@@ -141,11 +141,11 @@ fn write_states(text: &mut Text, runs: &[RunState]) {
         ];
         text.by("neurotop_batches", run, "state", &states);
     }
-    text.family("neurotop_problems", None, "Problems that are named, by what they mean for the figures.");
+    text.family("neurotop_problems", None, "Problems, by what they mean for the figures: set_aside if those lack something or differ from NeuroBench's own.");
     for run in runs {
         let count = |(severity, name)| {
             let problems = run.summary.problems.iter().filter(|problem| problem.severity == severity);
-            (name, problems.map(|problem| 1 + problem.more.total()).sum::<u64>())
+            (name, problems.map(ProblemFigures::count).sum::<u64>())
         };
         let severities = [(Severity::SetAside, "set_aside"), (Severity::Notice, "notice")];
         text.by("neurotop_problems", run, "severity", &severities.map(count));

@@ -43,7 +43,7 @@ pub use owner::FirstBatches;
 pub use part::{Merge, Merged, PART_SCHEMA, RunPart};
 pub use points::{PointTaker, RunPublisher};
 pub use priority::Priority;
-pub use problem::{Presence, Problem, Severity, Watching};
+pub use problem::{Cause, Presence, Problem, Severity, Watching};
 pub use runs::{RunEntry, Runs};
 pub use view::{Addition, Backlog, Ended, Run, Settings, Status};
 pub use views::Views;

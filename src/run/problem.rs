@@ -28,13 +28,70 @@ pub enum Watching {
 }
 
 /// How grave a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Something is missing from the figures, or may be.
     SetAside,
     /// The figures are whole, but the user should know.
     Notice,
+}
+
+/// Why there is a problem, the gravest first. What costs figures comes before what does not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Counts are lost, or may be.
+    CountsLost,
+    /// The recorder stopped with a warning before the end.
+    RecordingStopped,
+    /// The run is over, and there is no layer of which anything could be counted.
+    NoLayers,
+    /// The end says that there are more batches or samples than there are.
+    BatchesMissing,
+    /// The end contradicts what is counted in another way.
+    EndDisagrees,
+    /// A file is not counted, or not used.
+    SetAside,
+    /// NeuroBench's own results are not equal to the figures.
+    DiffersFromNeurobench,
+    /// A condition of `--fail-if` holds, or cannot be decided.
+    ConditionFails,
+    /// A layer has no price, so that the operations leave it out, as NeuroBench's own do.
+    Unpriced,
+    /// What the producer warns of.
+    ProducerWarns,
+    /// Anything else; also a cause that only a later version knows.
+    #[default]
+    #[serde(other)]
+    Notice,
+}
+
+impl Cause {
+    /// The cause of what is said of a file alone.
+    pub fn of_file(severity: Severity) -> Self {
+        match severity {
+            Severity::SetAside => Self::SetAside,
+            Severity::Notice => Self::Notice,
+        }
+    }
+
+    /// What is wrong, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::CountsLost => "counts lost",
+            Self::RecordingStopped => "the recording stopped",
+            Self::NoLayers => "no layers",
+            Self::BatchesMissing => "missing",
+            Self::EndDisagrees => "contradicts the batches",
+            Self::SetAside => "set aside",
+            Self::DiffersFromNeurobench => "not equal to NeuroBench's own results",
+            Self::ConditionFails => "--fail-if",
+            Self::Unpriced => "unpriced",
+            Self::ProducerWarns => "the producer warns",
+            Self::Notice => "note",
+        }
+    }
 }
 
 /// Something about a file that the user should know.

@@ -2,7 +2,7 @@
 
 use super::energy::EnergyPerOp;
 use super::owner::FirstBatches;
-use super::{Presence, Problem, Severity, Watching};
+use super::{Cause, Presence, Problem, Severity, Watching};
 use crate::count::BatchCount;
 use crate::follow::{Account, CountedBatches};
 use crate::run::prices::{Cost, Costs, LayerDefaults};
@@ -136,7 +136,7 @@ pub struct Run {
     common_end: Option<End>,
     problems: Arc<Problems>,
     /// Problems of all counted batches together.
-    of_all: Vec<Problem>,
+    of_all: Vec<(Cause, Problem)>,
     /// Notices about counted batches, and the batch that each names.
     remarks: BTreeMap<String, BatchName>,
     /// The first batches with all layers and without some.
@@ -417,17 +417,23 @@ impl Run {
     }
 
     /// Problems of all batches together, which no single file has.
-    fn problems_of_all(&self) -> Vec<Problem> {
-        let mut problems: Vec<Problem> = self.excess_over_end().into_iter().collect();
-        if problems.is_empty() {
-            problems.extend(self.samples_unlike_end());
+    fn problems_of_all(&self) -> Vec<(Cause, Problem)> {
+        let mut of_end: Vec<Problem> = self.excess_over_end().into_iter().collect();
+        if of_end.is_empty() {
+            of_end.extend(self.samples_unlike_end());
         }
-        let of_run = [self.stop_reason(), self.lacks_any_layer().then(SnapshotError::no_layer)];
-        let of_run = of_run.into_iter().flatten();
-        problems.extend(of_run.map(|why| set_aside("manifest.json".into(), why.to_string())));
-        problems.extend(self.first.lacking.map(lacks_layers));
-        problems.extend(self.misspelt.iter().map(|(named, meant)| misspelt(named, meant)));
-        problems.extend(self.wrong_prices.iter().cloned());
+        let mut problems: Vec<_> = of_end.into_iter().map(|problem| (Cause::EndDisagrees, problem)).collect();
+        let no_layer = self.lacks_any_layer().then(SnapshotError::no_layer);
+        let of_run = [(Cause::RecordingStopped, self.stop_reason()), (Cause::NoLayers, no_layer)];
+        problems.extend(
+            of_run.into_iter().filter_map(|(cause, why)| {
+                Some((cause, set_aside("manifest.json".into(), why?.to_string())))
+            }),
+        );
+        let notices = self.first.lacking.map(lacks_layers).into_iter();
+        let notices = notices.chain(self.misspelt.iter().map(|(named, meant)| misspelt(named, meant)));
+        let notices = notices.chain(self.wrong_prices.iter().cloned());
+        problems.extend(notices.map(|problem| (Cause::Notice, problem)));
         problems
     }
 
@@ -858,7 +864,7 @@ impl Run {
 
     /// The problems, by file. Of many of a kind, the first by name are listed.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems_of_files().chain(&self.of_all).chain(&self.lost)
+        self.problems_of_files().chain(self.of_all.iter().map(|(_, problem)| problem)).chain(&self.lost)
     }
 
     /// The problems of files, without those of all batches together.
@@ -868,8 +874,29 @@ impl Run {
 
     /// The problems. Behind the last of each kind is how many more there are.
     pub fn problems_with_more(&self) -> impl Iterator<Item = (&Problem, More)> {
-        let together = self.of_all.iter().chain(&self.lost).map(|problem| (problem, More::default()));
-        self.problems.with_more().chain(together)
+        self.problems_with_causes().map(|(_, problem, more)| (problem, more))
+    }
+
+    /// How many problems files have, and all batches together.
+    pub fn problem_count(&self) -> u64 {
+        self.problems_with_more().map(|(_, more)| 1 + more.total()).sum()
+    }
+
+    /// The problems with their causes.
+    pub fn problems_with_causes(&self) -> impl Iterator<Item = (Cause, &Problem, More)> {
+        let of_files = self
+            .problems
+            .with_more()
+            .map(|(problem, more)| (Cause::of_file(problem.severity), problem, more));
+        let of_all = self.of_all.iter().map(|(cause, problem)| (*cause, problem, More::default()));
+        let lost = self.lost.iter().map(|problem| (Cause::CountsLost, problem, More::default()));
+        of_files.chain(of_all).chain(lost)
+    }
+
+    /// Whether nothing more is to be expected of it, so that what is missing now is missing: it is over, or counting has
+    /// ended.
+    pub fn is_settled(&self, now: SystemTime) -> bool {
+        !self.settings.live || self.ended.is_some() || self.is_over(now)
     }
 
     /// How many problems of files are not listed, by severity and kind.
@@ -880,10 +907,6 @@ impl Run {
     /// Adds problems of which only the number is known.
     pub fn add_unnamed_problems(&mut self, severity: Severity, kind: Kind, more: u64) {
         Arc::make_mut(&mut self.problems).add_unnamed(severity, kind, more);
-    }
-
-    pub fn problem_count(&self) -> u64 {
-        self.problems_with_more().map(|(_, more)| 1 + more.total()).sum()
     }
 
     /// Why the run must not be counted, if it must not.

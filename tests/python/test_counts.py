@@ -140,7 +140,8 @@ def test_command_agrees_with_neurobench(
     assert counted == [tuple(layer) for layer in layers]
     assert told["run"]["status"] == "finished" and told["complete"] is True
     assert told["run"]["samples"] == recount.samples(run)
-    assert told["problems"] == []
+    # Of some networks the recorder warns; no file is at fault.
+    assert {problem["cause"] for problem in told["problems"]} <= {"unpriced", "producer_warns"}
 
 
 def test_every_form_has_the_same_counts(outcomes: dict[str, Outcome]) -> None:

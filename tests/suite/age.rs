@@ -189,7 +189,9 @@ fn runs_of_one_name_are_told_apart_by_their_directories() {
 fn a_name_that_is_not_the_directorys_has_it_beside_it() {
     let place = tempfile::tempdir().expect("a directory");
     let (other, same) = (place.path().join("exp1"), place.path().join("digits-snn"));
-    [&other, &same].map(|path| run_of(path.clone(), 12, 60));
+    for path in [&other, &same] {
+        run_of(path.clone(), 12, 60);
+    }
     assert!(neurotop(&["summary", text(&other)]).contains("neurotop · digits-snn (exp1) · finished"));
     assert!(neurotop(&["summary", text(&same)]).contains("neurotop · digits-snn · finished"));
     let export = place.path().join("exported.json");

@@ -417,7 +417,9 @@ fn a_summary_that_is_not_complete_says_why() {
         let said = said(&["--format", format]);
         assert!(said.contains("NOT complete: end.json says 8 batches, 6 are counted."), "{said}");
     }
-    let json = json(&summary(run.path(), &["--format", "json"]));
+    let output = summary(run.path(), &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(json["incomplete"], serde_json::json!(["end.json says 8 batches, 6 are counted"]));
 }
 

@@ -703,6 +703,7 @@ fn timing(status: Status, part: f64) -> Timing {
         Status::Waiting => return Timing::default(),
         Status::Live => (Duration::from_secs(3), Some(Duration::from_secs(3600) - done)),
         Status::Stalled(quiet) => (quiet, None),
+        Status::Stopped => (Duration::from_secs(60), None),
         Status::Finished => (Duration::from_secs(50 * 3600), None),
     };
     Timing {
@@ -736,7 +737,8 @@ pub(crate) fn rows() -> Vec<RunRow> {
             neurons: None,
         },
         is_measured: false,
-        problems: number % 2,
+        problems: number as u64 % 2,
+        is_settled: false,
         complete: part == 1.0,
         refused: false,
     };
@@ -1000,12 +1002,17 @@ fn the_list_of_problems_says_what_it_leaves_out() {
     let model = model(&run, at(1));
     let mut state = on(View::Problems);
     let text = draw_on(120, 40, &model, &mut state).to_string();
-    assert!(text.contains("Problems (3002)") && text.contains("batch-00001.npz"), "{text}");
+    assert!(text.contains("Problems (3004)") && text.contains("and 2,996 more"), "{text}");
+    state.problems.list.selected = 1;
+    state.update(Action::Open, &model);
     state.update(Action::Go(Motion::Last), &model);
     let text = draw_on(120, 40, &model, &mut state).to_string();
-    assert!(text.contains("2,899 more like this") && text.contains("batch-00100.npz"), "{text}");
-    // A head and a line for each but the longest, of which no more is shown than of any.
-    assert!(state.text.first < 2 * 104 + 60, "{}", state.text.first);
+    assert!(text.contains("word word word"), "{text}");
+    // The list has the kinds, the hundred of one of them by name, and how many more there are.
+    state.problems.list.selected = 102;
+    let text = draw_on(120, 40, &model, &mut state).to_string();
+    assert!(text.contains("and 2,899 more, which are not listed"), "{text}");
+    assert!(text.contains("batch-00100.npz: it is wrong"), "{text}");
 }
 
 #[test]
@@ -1291,7 +1298,7 @@ fn a_refreshed_model_has_the_figures_of_a_new_one() {
         let (shown, row) = (&model.summary, &model.rows[0]);
         assert_eq!(*shown, Summary::without_steps(&runs.shown().run, at(9)));
         let total = &shown.total;
-        assert_eq!((row.sums, row.problems), (total.sums, shown.problems.len()));
+        assert_eq!((row.sums, row.problems), (total.sums, shown.problem_count()));
     }
 }
 

@@ -34,6 +34,8 @@ mod neighbours;
 #[cfg(target_os = "linux")]
 mod outside;
 mod prices;
+#[cfg(unix)]
+mod problems;
 mod publish;
 #[cfg(unix)]
 mod ranks;

@@ -65,9 +65,9 @@ fn problems() -> impl Iterator<Item = Column<RunRow>> {
     std::iter::once(
         Column::figure("problems", 8..=12, 20, |row: &RunRow, context| {
             let style = if row.problems > 0 { context.theme.bad } else { context.theme.dim };
-            Cell::new(thousands(row.problems as u128), style)
+            Cell::new(thousands(row.problems.into()), style)
         })
-        .descending(|row| SortKey::Whole(row.problems as u128)),
+        .descending(|row| SortKey::Whole(row.problems.into())),
     )
 }
 

@@ -1,8 +1,8 @@
-//! The filter of the layers: the line in which it is typed, and its text once it is kept.
+//! The filter of the layers or the problems: the line in which it is typed, and its text once it is kept.
 
 use super::super::filter::Filter;
 use super::super::key_table::KeyTable;
-use super::{Theme, UiState, ViewModel};
+use super::{Theme, UiState, View, ViewModel};
 use crate::text::{elide, printable, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -24,14 +24,22 @@ fn counts(shown: usize, layers: usize) -> String {
     format!("{} of {}", thousands(shown as u128), thousands(layers as u128))
 }
 
+/// How much of the list that is shown the filter shows.
+fn counts_here(model: &ViewModel, state: &UiState) -> String {
+    let (layers, problems) = (&model.summary.layers, &model.summary.problems);
+    match state.view {
+        View::Problems => counts(state.problems.shown(problems).len(), problems.len()),
+        _ => counts(state.shown(layers).len(), layers.len()),
+    }
+}
+
 /// A kept filter where the list has no title, in at most `room` columns.
 pub(super) fn summary(model: &ViewModel, state: &UiState, room: usize) -> String {
-    let layers = &model.summary.layers;
-    let counts = match state.filter.fault() {
+    let counts = match state.filter_here().fault() {
         Some(_) => "invalid pattern".to_owned(),
-        None => counts(state.shown(layers).len(), layers.len()),
+        None => counts_here(model, state),
     };
-    let text = elide(state.filter.text(), room.saturating_sub(counts.width() + 6).max(4));
+    let text = elide(state.filter_here().text(), room.saturating_sub(counts.width() + 6).max(4));
     format!(" /{text} ({counts}) ")
 }
 
@@ -44,7 +52,7 @@ pub(super) fn draw_input(
     state: &UiState,
 ) {
     let width = usize::from(area.width);
-    let typed = printable(state.filter.text());
+    let typed = printable(state.filter_here().text());
     // The typed text gets at least a third.
     let result = result(model, theme, state, width.saturating_sub((typed.width() + 3).min(width / 3)));
     let text = tail(&typed, width.saturating_sub(result.width() + 3));
@@ -65,15 +73,14 @@ pub(super) fn draw_input(
     frame.render_widget(line, area);
 }
 
-/// How many layers the filter shows, or why it is invalid, in at most `room` columns.
+/// How many layers or problems the filter shows, or why it is invalid, in at most `room` columns.
 fn result(model: &ViewModel, theme: &Theme, state: &UiState, room: usize) -> Span<'static> {
-    let layers = &model.summary.layers;
-    let (choices, style) = match state.filter.fault() {
+    let (choices, style) = match state.filter_here().fault() {
         Some(why) => (
             vec![format!(" not a regular expression: {why} "), format!(" {why} "), " invalid ".to_owned()],
             theme.bad,
         ),
-        None => (vec![format!(" {} ", counts(state.shown(layers).len(), layers.len()))], theme.dim),
+        None => (vec![format!(" {} ", counts_here(model, state))], theme.dim),
     };
     let fitting = choices.into_iter().find(|choice| choice.width() <= room);
     Span::styled(fitting.unwrap_or_default(), style)

@@ -21,7 +21,7 @@ pub(super) fn height(area: Rect, state: &UiState) -> u16 {
 }
 
 fn has_filter(state: &UiState) -> bool {
-    state.mode == KeyMode::Typing || !state.filter.is_empty()
+    state.mode == KeyMode::Typing || !state.filter_here().is_empty()
 }
 
 pub(super) fn draw(
@@ -86,7 +86,7 @@ fn run_state(model: &ViewModel, theme: &Theme, state: &UiState) -> Line<'static>
         (0, true) => Line::styled("complete ", theme.good),
         (0, false) => Line::styled("no problems ", theme.dim),
         (1, _) => Line::styled(format!("1 problem{press}"), theme.bad),
-        (count, _) => Line::styled(format!("{} problems{press}", thousands(count as u128)), theme.bad),
+        (count, _) => Line::styled(format!("{} problems{press}", thousands(count.into())), theme.bad),
     }
 }
 
@@ -108,7 +108,7 @@ fn draw_keys(
         spans.push(Span::styled(text, theme.selected));
     }
     // With frames the filter is in the title of the layers.
-    if !theme.framed && !state.filter.is_empty() {
+    if !theme.framed && !state.filter_here().is_empty() {
         let text = filter::summary(model, state, usize::from(area.width).saturating_sub(2));
         used += text.width();
         spans.push(Span::styled(text, theme.warn));

@@ -220,7 +220,7 @@ pub(super) fn draw_text(
 }
 
 /// Draws the scroll bar at the right of the rows, where not all of them are in sight.
-fn draw_bar(frame: &mut Frame<'_>, rows: Rect, state: &ListState, theme: &Theme) {
+pub(super) fn draw_bar(frame: &mut Frame<'_>, rows: Rect, state: &ListState, theme: &Theme) {
     if !state.is_longer() {
         return;
     }
@@ -235,7 +235,7 @@ fn draw_bar(frame: &mut Frame<'_>, rows: Rect, state: &ListState, theme: &Theme)
 }
 
 /// Writes the position into the lower edge of the frame.
-fn draw_position(frame: &mut Frame<'_>, area: Rect, state: &ListState, theme: &Theme) {
+pub(super) fn draw_position(frame: &mut Frame<'_>, area: Rect, state: &ListState, theme: &Theme) {
     let Some(position) = state.position().filter(|_| area.height > 1) else { return };
     let text = format!(" {position} ");
     let width = text.width() as u16;

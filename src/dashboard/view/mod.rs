@@ -4,6 +4,7 @@
 mod bars;
 mod charts;
 mod classes;
+mod conditions;
 mod filter;
 mod footer;
 mod header;

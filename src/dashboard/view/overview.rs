@@ -1,6 +1,6 @@
 //! The overview: totals, layers, neuron classes and two small charts, as much of them as there is room for.
 
-use super::{Theme, UiState, ViewModel, classes, header, layers, ranks, totals, trends};
+use super::{Theme, UiState, ViewModel, classes, conditions, header, layers, ranks, totals, trends};
 use crate::run::Status;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -17,9 +17,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     if has_nothing && model.summary.layers.is_empty() {
         return header::draw_waiting(frame, area, model, theme);
     }
-    let [top, rest] =
-        Layout::vertical([Constraint::Length(totals::height(theme.framed)), Constraint::Fill(1)]).areas(area);
+    let [top, judged, rest] = Layout::vertical([
+        Constraint::Length(totals::height(theme.framed)),
+        Constraint::Length(conditions::height(model, area.height)),
+        Constraint::Fill(1),
+    ])
+    .areas(area);
     totals::draw(frame, top, model, theme);
+    conditions::draw(frame, judged, model, theme);
     let has_ranks = !model.summary.ranks.is_empty();
     if !theme.framed {
         let line = Constraint::Length(u16::from(has_ranks && rest.height > 2));

@@ -1,94 +1,178 @@
-//! The list of problems: what was set aside and why, what the producer warns of, what disagrees.
+//! The list of problems: those of one kind together, the gravest first, each with what to do about it.
 
-use super::list::draw_text;
+use super::super::problem_state::{ProblemEntry, ProblemsState};
+use super::list::{draw_bar, draw_position};
 use super::wrap::wrapped;
-use super::{Theme, UiState, ViewModel};
-use crate::figures::Agreement;
-use crate::run::Severity;
-use crate::run::problem_list::More;
+use super::{Theme, UiState, ViewModel, panel};
+use crate::figures::ProblemFigures;
+use crate::figures::problems::{AlikeProblems, NAMED};
+use crate::run::{Cause, Severity};
 use crate::text::{elide, thousands};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
-use std::borrow::Cow;
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
 /// How many problems there are.
-pub(super) fn count(model: &ViewModel) -> usize {
-    let more = model.summary.problems.iter().map(|problem| problem.more.total());
-    entry_count(model) + more.sum::<u64>() as usize
+pub(super) fn count(model: &ViewModel) -> u64 {
+    model.summary.problem_count()
 }
 
-/// How many entries the list has.
-fn entry_count(model: &ViewModel) -> usize {
-    let summary = &model.summary;
-    let differs = matches!(summary.agreement, Agreement::Differs { .. });
-    summary.problems.len()
-        + summary.run.warnings.len()
-        + usize::from(differs)
-        + usize::from(model.run.refused().is_some() && summary.problems.is_empty())
-}
-
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
-    let title = format!("Problems ({})", count(model));
-    draw_text(frame, area, title, |width| lines(model, theme, width), &mut state.text, theme);
-}
-
-/// The most entries, and the most columns of each text: a run can have endless problems, and every frame builds the list
-/// again.
-const MOST_LISTED: usize = 1000;
+/// The most columns of each text: a file can have an endless name.
 const LONGEST: usize = 1000;
 
-fn lines(model: &ViewModel, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
-    for (head, style, text, more) in entries(model, theme).take(MOST_LISTED) {
-        let head = if head.width() <= width { vec![head] } else { wrapped(&head, width) };
-        lines.extend(head.into_iter().map(|line| Line::styled(line, style)));
-        let text = wrapped(&elide(&text, LONGEST), width.saturating_sub(2));
-        lines.extend(text.into_iter().map(|line| Line::from(vec![Span::raw("  "), Span::raw(line)])));
-        lines.extend(more.text().map(|more| Line::styled(more, theme.warn)));
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
+    let problems = &model.summary.problems;
+    let title = title(model, &state.problems, usize::from(area.width).saturating_sub(4));
+    let inside = panel(frame, area, title, Line::default(), theme);
+    state.places.list.rows = inside;
+    let state = &mut state.problems;
+    let entries = state.entries(problems);
+    if entries.is_empty() {
+        let (text, style) = match problems.is_empty() {
+            true => ("None: every batch that was seen is counted or waits its turn.", theme.good),
+            false => ("None of them has what the filter asks for: Esc shows all.", theme.warn),
+        };
+        let none = wrapped(text, usize::from(inside.width)).into_iter();
+        frame.render_widget(
+            Paragraph::new(none.map(|line| Line::styled(line, style)).collect::<Vec<_>>()),
+            inside,
+        );
+        state.rows.clear();
+        state.list.settle(0, 0);
+        return;
     }
-    if lines.is_empty() {
-        let none = wrapped("None: every batch that was seen is counted or waits its turn.", width);
-        lines.extend(none.into_iter().map(|line| Line::styled(line, theme.good)));
+    let selected = state.list.selected.min(entries.len() - 1);
+    let lines_of = |at: usize| lines(&entries[at], at == selected, theme, usize::from(inside.width));
+    let (first, seen) =
+        in_sight(state.list.first, selected, entries.len(), inside.height, |at| lines_of(at).len());
+    state.list.first = first;
+    state.list.settle(entries.len(), seen);
+    let in_rows = (first..entries.len()).flat_map(|at| lines_of(at).into_iter().map(move |line| (at, line)));
+    let (rows, shown): (Vec<usize>, Vec<Line<'_>>) = in_rows.take(usize::from(inside.height)).unzip();
+    state.rows = rows;
+    frame.render_widget(Paragraph::new(shown), inside);
+    draw_bar(frame, inside, &state.list, theme);
+    draw_position(frame, area, &state.list, theme);
+}
+
+/// How many problems there are, and how many of them the filter shows.
+fn title(model: &ViewModel, state: &ProblemsState, room: usize) -> String {
+    let all = count(model);
+    if state.filter.is_empty() {
+        return format!("Problems ({all})");
     }
-    let more = entry_count(model).saturating_sub(MOST_LISTED);
-    if more > 0 {
-        let more = format!("and {} more, which the exports have", thousands(more as u128));
-        lines.push(Line::styled(more, theme.warn));
+    let shown: u64 = state.shown(&model.summary.problems).into_iter().map(ProblemFigures::count).sum();
+    let counts = format!("Problems ({} of {all})", thousands(shown.into()));
+    let fault = if state.filter.fault().is_some() { " is not a valid pattern" } else { "" };
+    let text = elide(state.filter.text(), room.saturating_sub(counts.width() + 2 + fault.width()));
+    format!("{counts} /{text}{fault}")
+}
+
+/// The first entry to show and how many fit: the first stays as long as the selected entry is in sight.
+fn in_sight(
+    first: usize,
+    selected: usize,
+    len: usize,
+    rows: u16,
+    height: impl Fn(usize) -> usize,
+) -> (usize, usize) {
+    let rows = usize::from(rows);
+    // How far up one may begin so that an entry is still whole.
+    let earliest = |entry: usize| {
+        let (mut begin, mut used) = (entry, height(entry));
+        while begin > 0 && used + height(begin - 1) <= rows {
+            begin -= 1;
+            used += height(begin);
+        }
+        begin
+    };
+    // No row is left empty below the last entry while there is something above.
+    let first = first.clamp(earliest(selected), selected.min(earliest(len - 1)));
+    let mut used = 0;
+    let fitting = (first..len).take_while(|&at| {
+        used += height(at);
+        used <= rows
+    });
+    (first, fitting.count().max(1))
+}
+
+fn lines(entry: &ProblemEntry<'_>, is_selected: bool, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let mut lines = match entry {
+        ProblemEntry::Kind { alike, is_open } => kind_lines(alike, *is_open, theme, width),
+        ProblemEntry::Member(problem) => {
+            let (what, _) = problem.what_and_remedy();
+            styled(&format!("{}: {what}", problem.path), Style::default(), 4, width)
+        }
+        ProblemEntry::NotListed(more) => {
+            let more = format!("and {} more, which are not listed", thousands((*more).into()));
+            styled(&more, theme.warn, 4, width)
+        }
+    };
+    if let (true, Some(head)) = (is_selected, lines.first_mut()) {
+        *head = std::mem::take(head).patch_style(theme.selected);
     }
     lines
 }
 
-/// Heads, texts, and how many more there are like each, made as they are asked for.
-fn entries<'a>(
-    model: &'a ViewModel,
-    theme: &'a Theme,
-) -> impl Iterator<Item = (String, Style, Cow<'a, str>, More)> {
-    let summary = &model.summary;
-    let problems = summary.problems.iter().map(|problem| {
-        let (what, style) = match problem.severity {
-            Severity::SetAside => ("set aside", theme.bad),
-            Severity::Notice => ("note", theme.warn),
-        };
-        (
-            format!("{what}  {}", elide(&problem.path, LONGEST)),
-            style,
-            Cow::from(&problem.reason),
-            problem.more,
-        )
-    });
-    let differs = match &summary.agreement {
-        // Each takes several columns, so these fill more than is shown.
-        Agreement::Differs { differences } => Some(differences[..differences.len().min(LONGEST)].join("; ")),
-        _ => None,
+fn kind_lines(alike: &AlikeProblems<'_>, is_open: bool, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let style = match (alike.kind.0, alike.kind.1) {
+        (Severity::SetAside, _) | (_, Cause::ConditionFails) => theme.bad,
+        (Severity::Notice, _) => theme.warn,
     };
-    let differs =
-        differs.map(|how| ("not equal to NeuroBench's own results".to_owned(), theme.bad, Cow::from(how)));
-    let warnings = summary.run.warnings.iter();
-    let warnings = warnings.map(|warning| ("the producer warns".to_owned(), theme.warn, Cow::from(warning)));
-    let alone =
-        differs.into_iter().chain(warnings).map(|(head, style, text)| (head, style, text, More::default()));
-    problems.chain(alone)
+    let mark = match (alike.count, is_open) {
+        (1, _) => "  ",
+        (_, true) => "▾ ",
+        (_, false) => "▸ ",
+    };
+    let number = if alike.count > 1 { format!("{}  ", thousands(alike.count.into())) } else { String::new() };
+    let head = format!("{mark}{number}{}  {}", alike.kind.1.words(), elide(&alike.names(NAMED), LONGEST));
+    let (what, remedy) = alike.first.what_and_remedy();
+    let mut lines = styled(&head, style, 0, width);
+    lines.extend(styled(what, Style::default(), 4, width));
+    if !remedy.is_empty() {
+        lines.extend(styled(&format!("→ {remedy}"), theme.accent, 4, width));
+    }
+    if alike.of_other_kinds > 0 {
+        let more = format!("and {} more of other kinds", thousands(alike.of_other_kinds.into()));
+        lines.extend(styled(&more, theme.warn, 4, width));
+    }
+    lines
+}
+
+/// Text in lines, indented where there is room.
+fn styled(text: &str, style: Style, indent: usize, width: usize) -> Vec<Line<'static>> {
+    let text = elide(text, LONGEST);
+    // Keep the blanks in front, and those that separate.
+    if indent == 0 && text.width() <= width {
+        return vec![Line::styled(text, style)];
+    }
+    let indent = if width >= 60 { indent } else { indent / 2 };
+    let lines = wrapped(&text, width.saturating_sub(indent)).into_iter();
+    lines.map(|line| Line::styled(format!("{}{line}", " ".repeat(indent)), style)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_selected_entry_is_in_sight_and_no_room_is_wasted() {
+        let heights = [3_usize, 2, 4, 1, 1, 2];
+        for rows in 1..20 {
+            for selected in 0..heights.len() {
+                for before in 0..heights.len() {
+                    let (first, seen) = in_sight(before, selected, heights.len(), rows, |at| heights[at]);
+                    let used: usize = heights[first..=selected].iter().sum();
+                    assert!(first <= selected && (used <= rows.into() || first == selected));
+                    assert!(selected < first + seen.max(1), "{rows} {selected} {before}: {first} {seen}");
+                    let whole: usize = heights[first..].iter().sum();
+                    let above = first.checked_sub(1).map(|above| heights[above]);
+                    assert!(above.is_none_or(|above| whole + above > rows.into()), "{rows} {first}");
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,361 @@
+//! The one list of what is wrong with a run. Whoever names or counts problems takes them from here: the text, the JSON,
+//! the dashboard, OpenMetrics, the exit code.
+
+use super::why_incomplete::missing_at_the_end;
+use super::{Agreement, Failure, LayerFigures};
+use crate::run::problem_list::{IN_FULL, More};
+use crate::run::{Cause, Run, Severity};
+use crate::text::thousands;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+/// A problem of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemFigures {
+    #[serde(default)]
+    pub cause: Cause,
+    /// The file, layer or condition that it is about.
+    pub path: String,
+    /// What is wrong; what to do.
+    pub reason: String,
+    pub severity: Severity,
+    /// Further problems of its kind that are not listed.
+    #[serde(flatten)]
+    pub more: More,
+}
+
+impl ProblemFigures {
+    fn new(cause: Cause, severity: Severity, path: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { cause, path: path.into(), reason: reason.into(), severity, more: More::default() }
+    }
+
+    /// What is wrong, and what to do about it.
+    pub fn what_and_remedy(&self) -> (&str, &str) {
+        self.reason.rsplit_once("; ").unwrap_or((&self.reason, ""))
+    }
+
+    /// How many problems it stands for.
+    pub fn count(&self) -> u64 {
+        self.more.total().saturating_add(1)
+    }
+
+    /// What it is and whom it is about, in front of its reason.
+    pub fn head(&self) -> String {
+        match self.cause {
+            Cause::Notice | Cause::CountsLost | Cause::EndDisagrees => self.path.clone(),
+            cause => format!("{}: {}", self.path, cause.words()),
+        }
+    }
+
+    /// What it has in common with others: the cause and what is wrong, of files without the member's name and without numbers,
+    /// which are those of the file. Each condition is a kind of its own.
+    pub fn kind(&self) -> ProblemKind {
+        let text = match self.cause {
+            Cause::ConditionFails => self.path.clone(),
+            Cause::Unpriced | Cause::ProducerWarns => self.reason.clone(),
+            _ => {
+                let (what, remedy) = self.what_and_remedy();
+                let what = what.split_once(": ").map_or(what, |(_, what)| what);
+                let (what, _) = what.split_once(": ").unwrap_or((what, ""));
+                without_numbers(what) + remedy
+            }
+        };
+        (self.severity, self.cause, text)
+    }
+}
+
+/// The names in a sentence that stands alone.
+pub const NAMED: usize = 3;
+
+/// What problems have in common.
+pub type ProblemKind = (Severity, Cause, String);
+
+/// The problems of one kind. There is at least one.
+#[derive(Debug)]
+pub struct AlikeProblems<'a> {
+    pub kind: ProblemKind,
+    pub first: &'a ProblemFigures,
+    /// The others that are listed.
+    pub others: Vec<&'a ProblemFigures>,
+    /// How many there are.
+    pub count: u64,
+    /// How many of other kinds are not listed at all.
+    pub of_other_kinds: u64,
+}
+
+impl<'a> AlikeProblems<'a> {
+    /// Those that are listed.
+    pub fn listed(&self) -> impl Iterator<Item = &'a ProblemFigures> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
+    }
+
+    /// How many of the kind are not listed.
+    pub fn not_listed(&self) -> u64 {
+        self.count.saturating_sub(1 + self.others.len() as u64)
+    }
+
+    /// Whom they are about: so many of their names, and that there are more.
+    pub fn names(&self, most: usize) -> String {
+        let names: Vec<&str> = self.listed().take(most).map(|problem| problem.path.as_str()).collect();
+        match self.count - names.len() as u64 {
+            0 => names.join(", "),
+            more => format!("{} and {} more", names.join(", "), thousands(more.into())),
+        }
+    }
+
+    /// One sentence about all of them, with so many names.
+    pub fn sentence(&self, most: usize) -> String {
+        let first = ProblemFigures { path: self.names(most), ..self.first.clone() };
+        format!("{}: {}", first.head(), first.reason)
+    }
+}
+
+/// Text in which each number is the same.
+fn without_numbers(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '0'..='9' if result.ends_with('0') => {}
+            '0'..='9' => result.push('0'),
+            other => result.push(other),
+        }
+    }
+    result
+}
+
+/// Puts problems of one kind together, in the order of the first of each.
+pub fn group<'a>(problems: impl IntoIterator<Item = &'a ProblemFigures>) -> Vec<AlikeProblems<'a>> {
+    let mut places: HashMap<ProblemKind, usize> = HashMap::new();
+    let mut groups: Vec<AlikeProblems<'a>> = Vec::new();
+    for problem in problems {
+        let kind = problem.kind();
+        let (count, of_other_kinds) = (problem.more.alike.saturating_add(1), problem.more.others);
+        match places.get(&kind) {
+            Some(&at) => {
+                groups[at].others.push(problem);
+                groups[at].count = groups[at].count.saturating_add(count);
+                groups[at].of_other_kinds += of_other_kinds;
+            }
+            None => {
+                places.insert(kind.clone(), groups.len());
+                groups.push(AlikeProblems {
+                    kind,
+                    first: problem,
+                    others: Vec::new(),
+                    count,
+                    of_other_kinds,
+                });
+            }
+        }
+    }
+    groups
+}
+
+/// The most problems that a text spells out.
+pub const SPELLED_OUT: usize = 10;
+
+/// The gravest problems by name, a sentence for all of one kind, and how many more there are; without conditions, which
+/// every text names elsewhere. `where_all_are` says where all of them are.
+pub fn spelled_out(problems: &[ProblemFigures], where_all_are: &str) -> Vec<String> {
+    let groups = group(problems.iter().filter(|problem| problem.cause != Cause::ConditionFails));
+    let shown = groups.len().min(SPELLED_OUT);
+    // One name for each, and what is left for the first that have more.
+    let mut spare = SPELLED_OUT - shown;
+    let mut named = 0;
+    let mut sentences = Vec::with_capacity(shown + 1);
+    for alike in &groups[..shown] {
+        let names = (alike.others.len()).min(spare) + 1;
+        spare -= names - 1;
+        named += names as u64;
+        sentences.push(alike.sentence(names));
+    }
+    let all: u64 = groups.iter().map(|alike| alike.count.saturating_add(alike.of_other_kinds)).sum();
+    if all > named {
+        sentences.push(format!("and {} more: {where_all_are}", thousands((all - named).into())));
+    }
+    sentences
+}
+
+/// How many problems a list stands for.
+pub fn count(problems: &[ProblemFigures]) -> u64 {
+    problems.iter().map(ProblemFigures::count).fold(0, u64::saturating_add)
+}
+
+/// The problems of a run at `now`, the gravest first, without conditions.
+pub(super) fn problems(
+    run: &Run,
+    now: SystemTime,
+    layers: &[LayerFigures],
+    agreement: &Agreement,
+) -> Vec<ProblemFigures> {
+    let of_files = run.problems_with_causes().map(|(cause, problem, more)| ProblemFigures {
+        more,
+        ..ProblemFigures::new(cause, problem.severity, &problem.path, &problem.reason)
+    });
+    let mut problems: Vec<ProblemFigures> = of_files.collect();
+    if let Some(why) = run.refused().filter(|_| problems.is_empty()) {
+        let refused =
+            ProblemFigures::new(Cause::SetAside, Severity::SetAside, "manifest.json", why.to_string());
+        problems.push(refused);
+    }
+    if run.is_settled(now) {
+        problems.extend(missing(run));
+        problems.extend(difference(run, agreement));
+    }
+    problems.extend(unpriced(layers));
+    // The reason why the recorder stopped is a problem of its own.
+    let warnings = run.manifest().into_iter().flat_map(|manifest| {
+        let shown = manifest.warnings.len().saturating_sub(usize::from(manifest.stopped));
+        &manifest.warnings[..shown]
+    });
+    problems.extend(warnings.map(|warning| {
+        let reason = format!("{warning}; mind it when you read NeuroBench's own results");
+        ProblemFigures::new(Cause::ProducerWarns, Severity::Notice, "manifest.json", reason)
+    }));
+    in_order(&mut problems);
+    problems
+}
+
+/// Sorts the gravest first. Those of one cause stay in their order.
+fn in_order(problems: &mut [ProblemFigures]) {
+    problems.sort_by_key(|problem| (problem.severity, problem.cause));
+}
+
+/// Batches or samples that the end names and that were never seen.
+fn missing(run: &Run) -> Option<ProblemFigures> {
+    let what = missing_at_the_end(run)?;
+    let advice =
+        "copy the missing ones, or where --prune deleted them, name the file of the progress with --state";
+    let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
+    let reason = format!("{what}; {advice}");
+    Some(ProblemFigures::new(Cause::BatchesMissing, Severity::SetAside, file, reason))
+}
+
+/// The most differences that one sentence names; the agreement has all.
+const NAMED_DIFFERENCES: usize = 3;
+
+fn difference(run: &Run, agreement: &Agreement) -> Option<ProblemFigures> {
+    let Agreement::Differs { differences } = agreement else { return None };
+    let mut named: Vec<String> = differences.iter().take(NAMED_DIFFERENCES).cloned().collect();
+    if differences.len() > named.len() {
+        named.push(format!("{} more differences", thousands((differences.len() - named.len()) as u128)));
+    }
+    let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
+    let advice =
+        "solve the other problems first, then compare prices and batches with those of the benchmark";
+    let reason = format!("{}; {advice}", named.join("; "));
+    Some(ProblemFigures::new(Cause::DiffersFromNeurobench, Severity::SetAside, file, reason))
+}
+
+/// Layers without a price. Of very many, the first are listed.
+fn unpriced(layers: &[LayerFigures]) -> Vec<ProblemFigures> {
+    let all = || layers.iter().filter(|layer| layer.ops_per_update.is_none());
+    let mut problems: Vec<ProblemFigures> = all().take(IN_FULL).map(unpriced_layer).collect();
+    let more = all().count().saturating_sub(IN_FULL) as u64;
+    if let Some(last) = problems.last_mut() {
+        last.more = More { alike: more, others: 0 };
+    }
+    problems
+}
+
+fn unpriced_layer(layer: &LayerFigures) -> ProblemFigures {
+    let why = match (&layer.neuron, &layer.reset) {
+        (Some(neuron), Some(reset)) => {
+            let recorder = layer.unpriced.as_ref();
+            let recorder = recorder.map_or(String::new(), |why| format!(", nor has the recorder ({why})"));
+            format!(
+                "the operations leave it out, since NeuroBench has no cost for {neuron}:{reset}{recorder}; give one \
+                 with --cost {neuron}:{reset}=OPS"
+            )
+        }
+        _ => "the operations leave it out, since its neuron or reset mechanism is unknown; give them with --neuron and \
+              --reset"
+            .to_owned(),
+    };
+    ProblemFigures::new(Cause::Unpriced, Severity::Notice, &layer.name, why)
+}
+
+/// Puts the conditions that fail among the problems.
+pub(super) fn add_failures(problems: &mut Vec<ProblemFigures>, failures: &[Failure]) {
+    problems.retain(|problem| problem.cause != Cause::ConditionFails);
+    problems.extend(failures.iter().map(|failure| {
+        let reason = format!("{}; look at the layers that cost most, or give another bound", failure.reason);
+        ProblemFigures::new(Cause::ConditionFails, Severity::Notice, &failure.condition, reason)
+    }));
+    in_order(problems);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn damaged(number: usize, what: &str) -> ProblemFigures {
+        let path = format!("batch-{number}.npz");
+        ProblemFigures::new(Cause::SetAside, Severity::SetAside, path, format!("{what}; write it again"))
+    }
+
+    #[test]
+    fn files_with_the_same_fault_are_alike_whatever_its_numbers() {
+        let problems = [
+            damaged(1, "lif1.post: it ends at byte 70 of 4096"),
+            damaged(2, "lif2.pre: it ends at byte 811 of 4096"),
+            damaged(3, "its data are corrupt"),
+            ProblemFigures { more: More { alike: 7, others: 0 }, ..damaged(4, "it ends at byte 9 of 4096") },
+        ];
+        let groups = group(&problems);
+        let told: Vec<_> = groups.iter().map(|alike| (alike.count, alike.names(NAMED))).collect();
+        assert_eq!(told[0], (10, "batch-1.npz, batch-2.npz, batch-4.npz and 7 more".to_owned()));
+        assert_eq!((told[1].0, told.len(), groups[0].not_listed()), (1, 2, 7));
+        assert_eq!(count(&problems), 11);
+    }
+
+    #[test]
+    fn each_warning_and_each_condition_is_told() {
+        let of = |cause, path, reason| ProblemFigures::new(cause, Severity::Notice, path, reason);
+        let problems = [
+            of(Cause::ProducerWarns, "manifest.json", "one; mind it"),
+            of(Cause::ProducerWarns, "manifest.json", "two; mind it"),
+            of(Cause::ConditionFails, "updates>1", "it is 3"),
+            of(Cause::ConditionFails, "updates>2", "it is 3"),
+        ];
+        assert_eq!(group(&problems).len(), 4);
+        assert_eq!(spelled_out(&problems, "").len(), 2, "conditions are named elsewhere");
+    }
+
+    #[test]
+    fn ten_are_spelled_out() {
+        for (kinds, of_each, sentences, more) in
+            [(1, 99, 2, Some("and 89 more: see x")), (12, 1, 11, Some("and 2 more: see x")), (3, 3, 3, None)]
+        {
+            let what = |kind: usize| "x".repeat(kind + 1);
+            let problems: Vec<ProblemFigures> =
+                (0..kinds * of_each).map(|at| damaged(at, &what(at % kinds))).collect();
+            let said = spelled_out(&problems, "see x");
+            assert_eq!(said.len(), sentences, "{said:?}");
+            assert_eq!(said.last().filter(|last| last.starts_with("and")).map(String::as_str), more);
+            assert!(said.concat().matches("batch-").count() <= SPELLED_OUT);
+        }
+    }
+
+    #[test]
+    fn the_gravest_come_first() {
+        let of = |cause, severity| ProblemFigures::new(cause, severity, "x", "y");
+        let mut problems = vec![
+            of(Cause::Notice, Severity::Notice),
+            of(Cause::Unpriced, Severity::Notice),
+            of(Cause::SetAside, Severity::SetAside),
+            of(Cause::BatchesMissing, Severity::SetAside),
+        ];
+        let failure =
+            |condition: &str| Failure { new: None, condition: condition.into(), reason: "z".into() };
+        add_failures(&mut problems, &[failure("a")]);
+        add_failures(&mut problems, &[failure("b")]);
+        let causes: Vec<Cause> = problems.iter().map(|problem| problem.cause).collect();
+        assert_eq!(
+            causes,
+            [Cause::BatchesMissing, Cause::SetAside, Cause::ConditionFails, Cause::Unpriced, Cause::Notice]
+        );
+        assert_eq!(problems[2].path, "b", "those of before are forgotten");
+    }
+}
