@@ -359,7 +359,7 @@ for _ in range(3):
 @pytest.mark.parametrize("way", ["", "raise SystemExit(3)", "raise KeyboardInterrupt"])
 def test_no_batch_is_lost_when_the_program_ends(tmp_path: Path, way: str) -> None:
     done = program(SLOW + way, tmp_path)
-    _, told = done.communicate(timeout=120)
+    _, told = done.communicate(timeout=300)
     assert [*recount.batches(tmp_path / "run")] == [0, 1, 2], told
     assert "neurotop" not in told.replace("neurotop.", "")
 
@@ -367,7 +367,7 @@ def test_no_batch_is_lost_when_the_program_ends(tmp_path: Path, way: str) -> Non
 def test_a_batch_that_nobody_waits_for_is_told_when_it_is_lost(tmp_path: Path) -> None:
     text = SLOW.replace("    write(path, members)\n", "    raise OSError(28, 'No space left')\n")
     done = program(text, tmp_path)
-    _, told = done.communicate(timeout=120)
+    _, told = done.communicate(timeout=300)
     assert "cannot write batch-000000.npz" in told and "No space left" in told
 
 
@@ -393,7 +393,7 @@ def test_ctrl_c_comes_through_while_the_disk_hangs(tmp_path: Path) -> None:
     assert running.stdout is not None and running.stdout.readline() == "full\n"
     running.send_signal(signal.SIGINT)
     (tmp_path / "goon").touch()
-    out, told = running.communicate(timeout=120)
+    out, told = running.communicate(timeout=300)
     assert out == "interrupted\n", told
     assert [*recount.batches(tmp_path / "run")][:8] == [*range(8)]
     assert "KeyboardInterrupt" in recount.manifest(tmp_path / "run")["warnings"][-1]
@@ -414,7 +414,7 @@ def test_a_forked_child_does_not_write_into_its_parents_run(tmp_path: Path) -> N
             rec.batch(4)
     """
     done = program(text, tmp_path)
-    _, told = done.communicate(timeout=120)
+    _, told = done.communicate(timeout=300)
     assert told.count("was forked cannot go on with the recording") == 1, told
     assert [*recount.batches(tmp_path / "run")] == [0, 1, 2]
     assert recount.end(tmp_path / "run") == {"samples": 12, "batches": 3}
