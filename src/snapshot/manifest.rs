@@ -351,7 +351,7 @@ impl Manifest {
             return None;
         }
         // It writes the reason last.
-        let why = self.warnings.last().map_or("it gives no reason", String::as_str);
+        let why = self.warnings.last().map_or("it gives no reason", |why| why.trim_end_matches('.'));
         let advice = if has_batches {
             "correct that, and record the benchmark again from its first batch"
         } else {

@@ -57,7 +57,8 @@ fn summary_of(run: &Path) -> Value {
     figures(&once)
 }
 
-/// All figures of a run but the account, and what depends on when it is looked at.
+/// All figures of a run but the account, what depends on when it is looked at, and the neurons, which are not known any
+/// more once a batch is taken out.
 fn figures(run: &Run) -> Value {
     let mut summary = serde_json::to_value(Summary::new(run, SystemTime::now())).expect("JSON");
     for field in ["account", "complete", "incomplete"] {
@@ -65,6 +66,7 @@ fn figures(run: &Run) -> Value {
     }
     summary["run"].as_object_mut().expect("an object").remove("status");
     support::forget_times(&mut summary);
+    support::forget_neurons(&mut summary);
     // What is said of the run that was there before.
     let problems = summary["problems"].as_array_mut().expect("problems");
     problems.retain(|problem| problem["path"] != "progress");

@@ -184,7 +184,6 @@ fn axes_that_say_nothing_are_not_spoken_of() {
         ("nothing says how many samples", without_samples(batch_of(4, &[("lif", &[4, 20, 2])]))),
         ("neither axis", batch_of(4, &[("lif", &[20, 8, 2])])),
         ("neither axis of any layer", batch_of(4, &[("lif", &[20, 8, 2]), ("other", &[3, 8])])),
-        ("another layer is empty", batch_of(4, &[("lif", &[20, 4, 2]), ("other", &[0, 9])])),
         ("it is ambiguous in one layer", batch_of(4, &[("lif", &[4, 4, 2]), ("other", &[20, 4])])),
     ] {
         let run = directory();

@@ -121,6 +121,9 @@ fn figures(summary: &Value) -> Value {
     let problems = summary["problems"].as_array().expect("problems").iter();
     let mut set_aside: Vec<String> = problems.map(|problem| problem["path"].to_string()).collect();
     set_aside.sort();
+    // Which neurons are silent is not known once a batch is taken out.
+    let mut summary = summary.clone();
+    support::forget_neurons(&mut summary);
     let mut total = summary["total"].clone();
     // The interval is of groups of batches, and so depends on the order in which they came.
     total.as_object_mut().expect("the total").remove("uncertainty");

@@ -398,3 +398,15 @@ pub fn write_zeros(path: &Path, shape: [usize; 3]) {
     file.write_all(&header).expect("a header");
     file.set_len((header.len() + 8 * shape.iter().product::<usize>()) as u64).expect("a hole");
 }
+
+/// Removes from a summary which neurons are silent and always active.
+pub fn forget_neurons(summary: &mut Value) {
+    fn forget(row: &mut Value) {
+        for field in ["neurons", "silent_neurons", "always_active_neurons"] {
+            row.as_object_mut().expect("an object").remove(field);
+        }
+    }
+    forget(&mut summary["total"]);
+    summary["layers"].as_array_mut().expect("layers").iter_mut().for_each(forget);
+    summary["neurons"].as_object_mut().expect("classes").values_mut().for_each(forget);
+}
