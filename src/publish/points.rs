@@ -134,7 +134,7 @@ impl RunPoints {
                 layers: Arc::new([]),
                 structure: None,
                 tags: Names::default(),
-                thinning: Thinning::new(ScalarPoint::values(layers), now),
+                thinning: Thinning::new(ScalarPoint::values(layers, run.has_measured()), now),
                 last: None,
             });
         }

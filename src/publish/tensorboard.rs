@@ -58,10 +58,20 @@ pub(super) struct ScalarPoint {
 
 impl ScalarPoint {
     /// The most values of a point with so many layers: each figure twice, since the start and since the point before,
-    /// those of the total with the measured layers, too, and the samples.
-    pub(super) fn values(layers: usize) -> usize {
+    /// of the total with the measured layers, too, if there are any, and the samples.
+    pub(super) fn values(layers: usize, has_measured: bool) -> usize {
         let count = |output| Figure::all_in(output).count();
-        4 * count(ShownIn::TotalPoints) + 1 + 2 * count(ShownIn::LayerPoints) * layers
+        let totals = if has_measured { 2 } else { 1 };
+        2 * totals * count(ShownIn::TotalPoints) + 1 + 2 * count(ShownIn::LayerPoints) * layers
+    }
+
+    /// The most values of this point.
+    fn most_values(&self) -> usize {
+        Self::values(self.updates.len(), self.has_measured())
+    }
+
+    fn has_measured(&self) -> bool {
+        self.layers.iter().any(TaggedLayer::is_measured)
     }
 }
 
@@ -111,7 +121,7 @@ impl EventWriter {
                     WriteOrder::Begin { directory, resumed } => files.begin(directory, resumed),
                     WriteOrder::End { directory } => drop(files.runs.remove(&directory)),
                     WriteOrder::Write(point) => {
-                        let values = ScalarPoint::values(point.updates.len());
+                        let values = point.most_values();
                         files.write(point);
                         written.fetch_sub(values, Ordering::Relaxed);
                     }
@@ -135,7 +145,7 @@ impl EventWriter {
 
     /// Has a point written; returns false if the queue is full. There is always room for a last point.
     pub(super) fn write(&self, point: ScalarPoint, place: PointPlace) -> bool {
-        let values = ScalarPoint::values(point.updates.len());
+        let values = point.most_values();
         let waiting = self.waiting.load(Ordering::Relaxed);
         let is_full = self.orders.len() >= POINTS || (waiting > 0 && waiting + values > MAX_WAITING);
         if place == PointPlace::Between && is_full {
@@ -283,7 +293,7 @@ fn step(batches: u64) -> i64 {
 
 /// The scalars of a point. With `last`, the point before it, also those of the batches between the two.
 fn values(point: &ScalarPoint, last: Option<&ScalarPoint>) -> Vec<Value> {
-    let mut values = Vec::with_capacity(ScalarPoint::values(point.updates.len()));
+    let mut values = Vec::with_capacity(point.most_values());
     let first = (point.step == 1).then_some((0, &[][..]));
     let last = last.map(|last| (last.samples, &*last.updates)).or(first);
     let row = |updates: Updates, operations, samples| RowSums {
@@ -311,7 +321,7 @@ fn values(point: &ScalarPoint, last: Option<&ScalarPoint>) -> Vec<Value> {
         batch.add(layer, &sums);
         push(&mut values, &format!("neurotop/layers/{}/batch_", layer.tag), layer_output(layer), &sums);
     }
-    let has_measured = point.layers.iter().any(TaggedLayer::is_measured);
+    let has_measured = point.has_measured();
     total.push(&mut values, "", has_measured);
     values.push(Value::scalar("neurotop/total/samples".into(), point.samples as f64));
     if let Some(batch) = batch {
@@ -391,7 +401,7 @@ mod tests {
         let both = values(&point, Some(&point));
         assert!(both.iter().any(|value| *value
             == Value::scalar("neurotop/total_measured/batch_effective_ops_per_sample".into(), 0.0)));
-        assert!(both.len() <= ScalarPoint::values(2));
+        assert!(both.len() <= ScalarPoint::values(2, true));
     }
 
     fn point(energy: Option<&str>) -> ScalarPoint {
@@ -430,7 +440,7 @@ mod tests {
         assert_eq!(values(&point(Some("0.5pJ")), None), expected(&[("total/energy_per_sample", 9.0)]));
         let same = point(None);
         let all = values(&same, Some(&same));
-        assert!(all.len() <= ScalarPoint::values(2));
+        assert!(all.len() <= ScalarPoint::values(2, false));
         let nothing = Value::scalar("neurotop/layers/a/batch_effective_ops_per_sample".into(), 0.0);
         assert!(all.contains(&nothing), "there was no batch since the same point");
     }
