@@ -191,7 +191,7 @@ fn losses(export: &Value) -> Vec<String> {
     let of_progress =
         problems.filter(|problem| problem["path"].as_str().is_some_and(|path| path.starts_with("progress")));
     of_progress
-        .filter(|problem| problem["severity"] == "set_aside" && problem["cause"] != "batches_missing")
+        .filter(|problem| problem["severity"] == "set_aside")
         .map(|problem| problem["reason"].as_str().expect("text").to_owned())
         .collect()
 }
