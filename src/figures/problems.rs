@@ -43,7 +43,11 @@ impl ProblemFigures {
     /// What it is and whom it is about, in front of its reason.
     pub fn head(&self) -> String {
         match self.cause {
-            Cause::Notice | Cause::CountsLost | Cause::EndDisagrees => self.path.clone(),
+            Cause::Notice => self.path.clone(),
+            Cause::CountsLost | Cause::EndDisagrees => match self.severity {
+                Severity::SetAside => format!("{}: set aside", self.path),
+                Severity::Notice => self.path.clone(),
+            },
             cause => format!("{}: {}", self.path, cause.words()),
         }
     }
