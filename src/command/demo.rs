@@ -37,6 +37,7 @@ pub(super) fn demo(given: &CommandLine) -> anyhow::Result<ExitCode> {
     let signals = leave_signals()?;
     let directory =
         tempfile::Builder::new().prefix("neurotop-demo-").tempdir().context("no temporary directory")?;
+    options.note_inputs([directory.path()]);
     options.begin()?;
     check(directory.path(), &options, Mode::Live)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;

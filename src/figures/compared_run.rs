@@ -4,6 +4,7 @@ use super::figure::{FIGURES, Figure, Number};
 use super::row::RowSums;
 use super::{ProblemFigures, Summary};
 use crate::run::Severity;
+use crate::run::series::Point;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,10 @@ pub struct ComparedRun {
     pub notices: Vec<String>,
     #[serde(skip)]
     pub rows: Arc<ComparedRows>,
+    /// Its sums over batches or groups of neighbouring ones; none if they are not known, as of an export that an earlier
+    /// version wrote.
+    #[serde(skip)]
+    pub points: Arc<[Point]>,
 }
 
 /// The values of a run, in total, by neuron class and by layer.
@@ -154,6 +159,7 @@ impl ComparedRun {
             set_aside: sentences(&summary.problems, Severity::SetAside),
             notices: sentences(&summary.problems, Severity::Notice),
             rows: ComparedRows::new(row(&summary.run.name, None, &total), neurons.collect(), layers).into(),
+            points: summary.part.as_ref().map(|part| part.points()).unwrap_or_default().into(),
         }
     }
 

@@ -4,13 +4,16 @@ use super::comparison::{Against, Changes, Compared, Comparison, PartChanges, Pre
 use super::figure::{Figure, FigureUnit, Number};
 use super::table_style::{TableStyle, bullets, coloured, draw, draw_figures, failed, name, safe};
 use super::{Change, ComparedRun, Direction};
-use crate::text::thousands;
+use crate::text::{elide, thousands};
 use comfy_table::Cell;
 
 /// The runs, and for each new one its total, one table for each figure, and notes.
 pub(super) fn comparison_tables(comparison: &Comparison, style: TableStyle) -> String {
     let mut parts = vec![heading(comparison, style)];
     let several = comparison.comparisons.len() > 1;
+    if several {
+        parts.push(overview(comparison, style));
+    }
     for compared in &comparison.comparisons {
         if several {
             parts.push(title(&compared.new, style));
@@ -59,6 +62,39 @@ fn described(run: &ComparedRun, style: TableStyle) -> String {
     )
 }
 
+/// The longest path of a run in the table of all runs, in columns.
+const LONGEST_SOURCE: usize = 24;
+
+/// All runs in one table: the effective operations of each, and how far they are from those of the base.
+fn overview(comparison: &Comparison, style: TableStyle) -> String {
+    let source = |run: &ComparedRun| match style {
+        TableStyle::Markdown => name(&run.source, style),
+        TableStyle::Text | TableStyle::Coloured => safe(&elide(&run.source, LONGEST_SOURCE), style),
+    };
+    let rows = overview_rows(comparison).into_iter().zip(comparison.runs());
+    let rows = rows.map(|(cells, run)| std::iter::once(source(run)).chain(cells).collect());
+    draw(OVERVIEW.to_vec(), 1, rows.collect::<Vec<Vec<String>>>(), style)
+}
+
+/// The columns of the table of all runs.
+pub(super) const OVERVIEW: [&str; 5] = ["run", "effective", "sparsity", "against BASE", "that is"];
+
+/// What stands beside each run in the table of all runs, the base first.
+pub(super) fn overview_rows(comparison: &Comparison) -> Vec<[String; 4]> {
+    let figure = Figure::EFFECTIVE_PER_SAMPLE;
+    let value = |run: &ComparedRun, figure: &Figure| figure.text(run.rows.total.values.get(figure));
+    let row = |run: &ComparedRun, difference: [String; 2]| {
+        let [text, verdict] = difference;
+        [value(run, figure), value(run, Figure::SPARSITY), text, verdict]
+    };
+    let new = comparison.comparisons.iter().map(|Compared { new, differences, .. }| {
+        let known = differences.iter().find(|difference| difference.figure == figure);
+        let none = || ["–".to_owned(), "unknown".to_owned()];
+        row(new, known.map_or_else(none, |known| [known.text(), known.verdict().to_owned()]))
+    });
+    std::iter::once(row(&comparison.base, [String::new(), String::new()])).chain(new).collect()
+}
+
 fn title(run: &ComparedRun, style: TableStyle) -> String {
     let source = safe(&run.source, style);
     match style {
@@ -70,6 +106,9 @@ fn title(run: &ComparedRun, style: TableStyle) -> String {
 fn sections(compared: &Compared, style: TableStyle) -> Vec<String> {
     let changes = &compared.changes;
     let mut parts = vec![total(changes, ["in total", "BASE", "NEW"], style)];
+    if !compared.differences.is_empty() {
+        parts.push(bullets(compared.differences.iter().map(ToString::to_string), style));
+    }
     parts.extend(changes.total.figures().map(|figure| figure_table(changes, figure, style)));
     if !changes.notes.is_empty() {
         parts.push(bullets(&changes.notes, style));

@@ -8,9 +8,9 @@ use super::{COMPARISON_SCHEMA, ProblemFigures, SCHEMA, SUMMARIES_SCHEMA};
 use crate::follow::Account;
 use crate::run::exported::{from_json, read_bytes};
 use crate::run::sums::{Operations, Updates};
-use crate::run::{PART_SCHEMA, Severity};
+use crate::run::{PART_SCHEMA, RunPart, Severity};
 use crate::text::shown;
-use anyhow::{anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::collections::{HashMap, HashSet};
@@ -68,6 +68,9 @@ struct SummaryFile {
     complete: bool,
     account: Account,
     problems: Vec<ProblemFigures>,
+    /// Earlier versions wrote none.
+    #[serde(default)]
+    part: Option<RunPart>,
 }
 
 #[derive(Deserialize)]
@@ -239,6 +242,10 @@ impl SummaryFile {
         check("total", std::slice::from_ref(&total))?;
         check("neuron", &neurons)?;
         check("layer", &layers)?;
+        if let Some(part) = &self.part {
+            part.check().context("its \"part\"")?;
+        }
+        let points = self.part.map(|part| part.points()).unwrap_or_default();
         Ok(ComparedRun {
             source,
             name: self.run.name,
@@ -249,6 +256,7 @@ impl SummaryFile {
             set_aside: sentences(&self.problems, Severity::SetAside),
             notices: sentences(&self.problems, Severity::Notice),
             rows: ComparedRows::new(total, neurons, layers).into(),
+            points: points.into(),
         })
     }
 }

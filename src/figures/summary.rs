@@ -5,18 +5,20 @@ use super::figure::Basis;
 use super::row::RowSums;
 use super::why_incomplete::why_incomplete;
 use super::{Against, RankFigures};
-use crate::follow::Account;
+use crate::follow::{Account, Shard};
 use crate::run::Severity;
 use crate::run::interval::{Uncertainty, of_ratio};
 use crate::run::prices::PricedBy;
 use crate::run::problem_list::More;
+use crate::run::series::Point;
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::LayerSums;
-use crate::run::{Run, Status};
+use crate::run::{Run, RunPart, Status};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The schema of the JSON form.
@@ -57,6 +59,10 @@ pub struct Summary {
     /// The conditions that hold or cannot be decided; `None` without any `--fail-if`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<Vec<Failure>>,
+    /// The sums that all of it follows from, so that the export can be looked at again; `None` where nothing is
+    /// exported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Arc<RunPart>>,
 }
 
 /// The program that made a report.
@@ -134,6 +140,9 @@ pub struct LayerFigures {
     /// Membrane updates of each time step; empty before any was counted, and without the steps that
     /// [`LayerCount::updates_by_step`](crate::count::LayerCount::updates_by_step) leaves out.
     pub updates_by_step: Vec<u128>,
+    /// How far its effective operations per sample may still move, for its digits in tables; `None` without a price, and
+    /// where the points of the series were made elsewhere. JSON has none, since merged parts have none.
+    pub uncertainty: Option<Uncertainty>,
 }
 
 impl Serialize for LayerFigures {
@@ -193,8 +202,10 @@ impl Summary {
         for layer in &mut summary.layers {
             if let Some(index) = layer.index {
                 layer.updates_by_step.clone_from(&run.tally().layers()[index].updates_by_step);
+                layer.uncertainty = layer_uncertainty(run, index, layer.ops_per_update);
             }
         }
+        summary.part = Some(Arc::new(RunPart::from_run(run, Shard::WHOLE).in_order()));
         summary
     }
 
@@ -236,6 +247,7 @@ impl Summary {
             problems: problems(run),
             baseline: None,
             failed: None,
+            part: None,
         }
     }
 
@@ -325,6 +337,7 @@ impl LayerFigures {
                 energy_per_op: run.settings().costs.energy_per_op(),
             },
             updates_by_step: Vec::new(),
+            uncertainty: None,
         }
     }
 
@@ -350,15 +363,33 @@ fn total(layers: &[LayerFigures], run: &Run) -> TotalFigures {
     TotalFigures { sums, unpriced_layers, uncertainty: uncertainty(run) }
 }
 
-fn uncertainty(run: &Run) -> Option<Uncertainty> {
+/// Which part of the whole run is counted, where that is known.
+fn counted_part(run: &Run) -> Option<f64> {
     let of =
         |part: f64, whole: Option<u64>| whole.filter(|&whole| whole > 0).map(|whole| part / whole as f64);
-    let fraction = if run.is_complete() {
-        Some(1.0)
-    } else {
-        let by_samples = of(run.tally().samples() as f64, run.expected_samples());
-        by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
-    };
+    if run.is_complete() {
+        return Some(1.0);
+    }
+    let by_samples = of(run.tally().samples() as f64, run.expected_samples());
+    by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
+}
+
+/// The same for one layer; `None` also if the points were made elsewhere, where the layers have other indices.
+fn layer_uncertainty(run: &Run, index: usize, ops_per_update: Option<u64>) -> Option<Uncertainty> {
+    let price = ops_per_update? as f64;
+    let points = run.history().points();
+    if points.iter().any(|point| point.sums.samples > 0 && point.sums.updates.is_empty()) {
+        return None;
+    }
+    // A layer that came later is in no earlier point.
+    let updates = |updates: Option<Updates>| updates.map_or(0.0, |updates| updates.effective as f64);
+    let unit =
+        |point: &Arc<Point>| (updates(point.sums.updates.get(index)) * price, point.sums.samples as f64);
+    of_ratio(&points.iter().map(unit).collect::<Vec<_>>(), counted_part(run))
+}
+
+fn uncertainty(run: &Run) -> Option<Uncertainty> {
+    let fraction = counted_part(run);
     let points = run.history().points().iter();
     let units: Vec<(f64, f64)> =
         points.map(|point| (point.operations.effective as f64, point.sums.samples as f64)).collect();

@@ -2,12 +2,14 @@
 
 use super::comparison_tables::against;
 use super::figure::{Figure, ShownIn};
+use super::folding::{MOST_LAYERS, by_share, rest};
 use super::row::RowSums;
 use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, ratio, safe};
 use super::{Agreement, ClassFigures, RankFigures, Summary};
 use crate::run::Severity;
+use crate::run::interval::Uncertainty;
 use crate::run::ranks::RankState;
-use crate::text::{decimal, percent, span, thousands};
+use crate::text::{percent, plus_minus, span, thousands};
 
 /// The account, tables by layer, neuron class and rank, and NeuroBench's figures.
 pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
@@ -28,48 +30,59 @@ pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
 /// What stands below the figures: the baseline, the problems, the conditions that hold.
 fn remarks(summary: &Summary, style: TableStyle) -> Vec<String> {
     let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
-    let notes = Some(notes(summary, style)).filter(|notes| !notes.is_empty());
+    let notes = Some(bullets(notes(summary), style)).filter(|notes| !notes.is_empty());
     baseline.chain(notes).chain(failed(summary.failed.as_deref(), style)).collect()
 }
 
 fn heading(summary: &Summary, style: TableStyle) -> String {
     let run = &summary.run;
-    let of = |expected: Option<u64>| {
-        expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
-    };
     let name = safe(&run.name, style);
     let title = match style {
         TableStyle::Text | TableStyle::Coloured => format!("neurotop · {name} · {}", run.status),
         TableStyle::Markdown => format!("# {name}"),
     };
-    let account = &summary.account;
-    let lines = [
-        run.producer.as_deref().map(|producer| format!("Produced by {}.", safe(producer, style))),
-        Some(format!(
-            "{}{} batches, {}{} samples.",
-            thousands(run.batches.into()),
-            of(run.expected_batches),
-            thousands(run.samples),
-            of(run.expected_samples),
-        )),
-        Some(format!(
-            "{}{} batches seen, {} counted, {} waiting, {} set aside.",
-            if summary.complete { "Complete: " } else { "" },
-            account.seen,
-            account.counted,
-            account.waiting,
-            account.set_aside,
-        )),
-        (!summary.complete)
-            .then(|| format!("NOT complete: {}.", safe(&summary.incomplete.join("; "), style))),
-    ];
     let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
-    std::iter::once(title).chain(lines.into_iter().flatten()).collect::<Vec<_>>().join(separator)
+    let lines = parts_of_heading(summary).into_iter().map(|line| safe(&line, style));
+    std::iter::once(title).chain(lines).collect::<Vec<_>>().join(separator)
+}
+
+/// What stands below the name of a run: who wrote it, how far it is, whether anything is missing. Not yet safe to print.
+pub(super) fn parts_of_heading(summary: &Summary) -> Vec<String> {
+    let (run, account) = (&summary.run, &summary.account);
+    let of = |expected: Option<u64>| {
+        expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
+    };
+    let counted = format!(
+        "{}{} batches, {}{} samples.",
+        thousands(run.batches.into()),
+        of(run.expected_batches),
+        thousands(run.samples),
+        of(run.expected_samples),
+    );
+    let seen = format!(
+        "{}{} batches seen, {} counted, {} waiting, {} set aside.",
+        if summary.complete { "Complete: " } else { "" },
+        account.seen,
+        account.counted,
+        account.waiting,
+        account.set_aside,
+    );
+    let lines = [
+        run.producer.as_deref().map(|producer| format!("Produced by {producer}.")),
+        Some(counted),
+        Some(seen),
+        (!summary.complete).then(|| format!("NOT complete: {}.", summary.incomplete.join("; "))),
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 /// The figures of a row, each as a cell.
-fn cells<'a>(figures: &'a [&'static Figure], sums: &'a RowSums) -> impl Iterator<Item = String> + 'a {
-    figures.iter().map(|figure| figure.text(figure.number(sums)))
+fn cells<'a>(
+    figures: &'a [&'static Figure],
+    sums: &'a RowSums,
+    uncertainty: Option<&'a Uncertainty>,
+) -> impl Iterator<Item = String> + 'a {
+    figures.iter().map(move |figure| figure.rounded(sums, uncertainty))
 }
 
 fn headings<'a>(before: &[&'a str], figures: &[&'static Figure], behind: &[&'a str]) -> Vec<&'a str> {
@@ -80,9 +93,10 @@ fn headings<'a>(before: &[&'a str], figures: &[&'static Figure], behind: &[&'a s
 fn layers(summary: &Summary, style: TableStyle) -> String {
     let total = &summary.total.sums;
     let whole = total.effective().unwrap_or_default();
-    draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
-        let mut rows: Vec<Vec<String>> = Vec::with_capacity(summary.layers.len() + 1);
-        rows.extend(summary.layers.iter().map(|layer| {
+    let ordered = by_share(&summary.layers, MOST_LAYERS);
+    let table = draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
+        let mut rows: Vec<Vec<String>> = Vec::with_capacity(ordered.len().min(MOST_LAYERS) + 1);
+        rows.extend(ordered.iter().take(MOST_LAYERS).map(|layer| {
             let known = |text: Option<&str>| text.map_or("?".into(), |text| name(text, style));
             let mut row = vec![
                 name(&layer.name, style),
@@ -90,16 +104,20 @@ fn layers(summary: &Summary, style: TableStyle) -> String {
                 known(layer.reset.as_deref()),
                 layer.ops_per_update.map_or("unpriced".into(), |ops| ops.to_string()),
             ];
-            row.extend(cells(figures, &layer.sums));
+            row.extend(cells(figures, &layer.sums, layer.uncertainty.as_ref()));
             row.push(ratio(layer.sums.share_of(whole)));
             row
         }));
         let mut row = vec!["total".into(), String::new(), String::new(), String::new()];
-        row.extend(cells(figures, total));
+        row.extend(cells(figures, total, summary.total.uncertainty.as_ref()));
         row.push(ratio(total.share_of(whole)));
         rows.push(row);
         draw(headings(&["layer", "neuron", "reset", "cost"], figures, &["share"]), 3, rows, style)
-    })
+    });
+    match rest(&ordered, MOST_LAYERS, whole) {
+        None => table,
+        Some(rest) => format!("{table}\n\n{rest}; the JSON and the CSV have all"),
+    }
 }
 
 fn classes(summary: &Summary, style: TableStyle) -> String {
@@ -108,7 +126,7 @@ fn classes(summary: &Summary, style: TableStyle) -> String {
     draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
         let row = |class: &ClassFigures| {
             let mut row = vec![name(&class.neuron, style), class.layers.to_string()];
-            row.extend(cells(figures, &class.sums));
+            row.extend(cells(figures, &class.sums, None));
             row.push(ratio(class.sums.share_of(whole)));
             row
         };
@@ -128,7 +146,7 @@ pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
                 if summary.complete { "yes" } else { "NO" }.to_owned(),
                 thousands(summary.run.samples),
             ];
-            row.extend(cells(figures, &summary.total.sums));
+            row.extend(cells(figures, &summary.total.sums, summary.total.uncertainty.as_ref()));
             row
         };
         let rows = summaries.iter().map(row).collect();
@@ -188,7 +206,7 @@ fn rank_row(rank: &RankFigures, figures: &[&'static Figure]) -> Vec<String> {
         thousands(rank.set_aside.into()),
         thousands(rank.sums.samples),
     ];
-    row.extend(cells(figures, &rank.sums));
+    row.extend(cells(figures, &rank.sums, None));
     row.push(ratio(rank.share));
     row
 }
@@ -197,11 +215,7 @@ fn rank_row(rank: &RankFigures, figures: &[&'static Figure]) -> Vec<String> {
 fn totals(summary: &Summary, style: TableStyle) -> String {
     let ours = &summary.neurobench;
     let mut lines = vec![
-        format!(
-            "Effective Neuron Ops  {:?} per sample{}",
-            ours.neuron_operations.effective,
-            still_moving(summary)
-        ),
+        format!("Effective Neuron Ops  {}", effective(summary)),
         format!("Neuron Dense Ops      {:?} per sample", ours.neuron_operations.dense),
         format!("Membrane Updates      {:?} per sample", ours.membrane_updates),
     ];
@@ -212,7 +226,16 @@ fn totals(summary: &Summary, style: TableStyle) -> String {
             Some(format!("{:<20}  {}", figure.label, figure.number(sums)?.every_digit()))
         }),
     );
-    lines.extend(match &summary.agreement {
+    lines.extend(agreement_lines(&summary.agreement));
+    match style {
+        TableStyle::Text | TableStyle::Coloured => lines.join("\n"),
+        TableStyle::Markdown => format!("```text\n{}\n```", lines.join("\n")),
+    }
+}
+
+/// What NeuroBench's own results say.
+pub(super) fn agreement_lines(agreement: &Agreement) -> Vec<String> {
+    match agreement {
         Agreement::Unknown => vec![],
         Agreement::Pending => vec!["NeuroBench's own results wait for the last batches.".to_owned()],
         Agreement::Agrees => vec!["Equal to NeuroBench's own results, bit for bit.".to_owned()],
@@ -221,25 +244,24 @@ fn totals(summary: &Summary, style: TableStyle) -> String {
                 .chain(differences.iter().map(|difference| format!("  {difference}")))
                 .collect()
         }
-    });
-    match style {
-        TableStyle::Text | TableStyle::Coloured => lines.join("\n"),
-        TableStyle::Markdown => format!("```text\n{}\n```", lines.join("\n")),
     }
 }
 
-/// How far the figure may still move, unless it is final.
-fn still_moving(summary: &Summary) -> String {
-    let moving = summary.total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0);
-    moving.map_or(String::new(), |uncertainty| {
-        let within = uncertainty
-            .relative
-            .map_or(String::new(), |part| format!(", stable to within {}", percent(part)));
-        format!(" ± {} (95 %{within})", decimal(uncertainty.half_width, 2))
-    })
+/// The effective operations per sample: every digit once they are final, and until then how far they may still move.
+fn effective(summary: &Summary) -> String {
+    let value = summary.neurobench.neuron_operations.effective;
+    match summary.total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0) {
+        None => format!("{value:?} per sample"),
+        Some(uncertainty) => {
+            let within = uncertainty.relative;
+            let within = within.map_or(String::new(), |part| format!(", stable to within {}", percent(part)));
+            format!("{} per sample (95 %{within})", plus_minus(value, uncertainty.half_width))
+        }
+    }
 }
 
-fn notes(summary: &Summary, style: TableStyle) -> String {
+/// What is unpriced, the problems, and the warnings of the producer. Not yet safe to print.
+pub(super) fn notes(summary: &Summary) -> Vec<String> {
     let unpriced = summary.layers.iter().filter(|layer| layer.ops_per_update.is_none()).map(|layer| {
         let of = match (&layer.neuron, &layer.reset) {
             (Some(neuron), Some(reset)) => {
@@ -257,5 +279,5 @@ fn notes(summary: &Summary, style: TableStyle) -> String {
     });
     let problems = problems.flatten();
     let warnings = summary.run.warnings.iter().map(|warning| format!("the producer warns: {warning}"));
-    bullets(unpriced.chain(problems).chain(warnings), style)
+    unpriced.chain(problems).chain(warnings).collect()
 }
