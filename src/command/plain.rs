@@ -3,7 +3,7 @@
 use super::display::DisplayChannels;
 use super::output::{self, Reader};
 use crate::dashboard::{DashboardOptions, Symbols};
-use crate::figures::{Summary, silent_ranks};
+use crate::figures::{Figure, Summary, silent_ranks};
 use crate::process::streams::reader_is_gone;
 use crate::run::{News, Presence, RunEntry, Runs, Status, Views};
 use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};
@@ -143,11 +143,8 @@ fn line(entry: &RunEntry) -> String {
 }
 
 fn effective(summary: &Summary) -> String {
-    let figure = decimal(summary.neurobench.neuron_operations.effective, 2);
-    match summary.total.uncertainty.and_then(|uncertainty| uncertainty.relative) {
-        Some(relative) if relative > 0.0 => format!("{figure} (± {})", percent(relative)),
-        _ => figure,
-    }
+    let total = &summary.total;
+    Figure::EFFECTIVE_PER_SAMPLE.with_uncertainty(&total.sums, total.uncertainty.as_ref())
 }
 
 /// Runs whose directories are missing, and why, by the numbers of the runs.

@@ -133,12 +133,17 @@ fn cells(change: &Change) -> [Cell; 4] {
     [value(change.base), value(change.new), coloured(distance, change), coloured(change.text(), change)]
 }
 
-/// One figure of every layer and class; only a line if it is the same in all of them.
-fn figure_table(changes: &Changes, figure: &'static Figure, style: TableStyle) -> String {
+/// Whether a figure is the same in every layer and class of two runs.
+pub(super) fn is_same_in_all(changes: &Changes, figure: &'static Figure) -> bool {
     let is_same = |part: &PartChanges| {
         part.presence == PresentIn::Both && part.figures.get(figure).direction() == Some(Direction::Same)
     };
-    if changes.layers.iter().chain(&changes.neurons).all(is_same) {
+    changes.layers.iter().chain(&changes.neurons).all(is_same)
+}
+
+/// One figure of every layer and class; only a line if it is the same in all of them.
+fn figure_table(changes: &Changes, figure: &'static Figure, style: TableStyle) -> String {
+    if is_same_in_all(changes, figure) {
         return format!("{}: the same in every layer.", figure.label);
     }
     let kinds = [("layer", &changes.layers), ("neuron", &changes.neurons)];

@@ -2,7 +2,7 @@
 //! text as it is, which each format escapes.
 
 use super::comparison::{Changes, Compared, Comparison, PartChanges, PresentIn};
-use super::comparison_tables::{OVERVIEW, overview_rows};
+use super::comparison_tables::{OVERVIEW, is_same_in_all, overview_rows};
 use super::figure::{Figure, FigureUnit, Number, ShownIn};
 use super::folding::{MOST_LAYERS, by_share, rest};
 use super::format::{NO_TABLES, Report};
@@ -249,7 +249,12 @@ fn of_comparison(comparison: &Comparison) -> Document {
     for Compared { new, changes, differences } in &comparison.comparisons {
         let of = [comparison.base.source.as_str(), new.source.as_str()];
         tables.push(totals(changes, of));
-        tables.extend(changes.total.figures().map(|figure| parts(changes, figure, of)));
+        let (same, differing): (Vec<_>, Vec<_>) =
+            changes.total.figures().partition(|figure| is_same_in_all(changes, figure));
+        tables.extend(differing.into_iter().map(|figure| parts(changes, figure, of)));
+        notes.extend(
+            same.iter().map(|figure| format!("{}: {}: the same in every layer.", new.source, figure.label)),
+        );
         notes.extend(differences.iter().map(|difference| format!("{}: {difference}", new.source)));
         notes.extend(changes.notes.clone());
     }

@@ -93,7 +93,7 @@ fn along_the_run(points: &[Point]) -> Option<String> {
     }
     // The interval after two batches can be many times the figure: it does not set the scale.
     let most = running.iter().map(|at| at[1].max(at[2])).fold(0.0, f64::max);
-    let axes = Axes { x: (first[0], last[0]), y_most: if most > 0.0 { most * 1.05 } else { 1.0 } };
+    let axes = ChartAxes { x: (first[0], last[0]), y_most: if most > 0.0 { most * 1.05 } else { 1.0 } };
     let mut svg = axes.grid("batch");
     let edge = |sign: f64| move |at: &[f64; 4]| (at[0], at[2] + sign * at[3]);
     let upper = running.iter().skip(1).map(edge(1.0));
@@ -128,7 +128,7 @@ fn by_step(layers: &[LayerFigures]) -> Option<String> {
     if most <= 0.0 {
         return None;
     }
-    let axes = Axes { x: (0.0, (groups.len() * group) as f64), y_most: most * 1.05 };
+    let axes = ChartAxes { x: (0.0, (groups.len() * group) as f64), y_most: most * 1.05 };
     let mut svg = axes.grid("time step");
     for (at, &value) in groups.iter().enumerate() {
         let (x, y) = axes.place(((at * group) as f64, value));
@@ -218,12 +218,12 @@ fn figure(title: &str, height: f64, svg: &str) -> String {
 }
 
 /// Where values are in a chart, whose vertical axis begins at 0.
-struct Axes {
+struct ChartAxes {
     x: (f64, f64),
     y_most: f64,
 }
 
-impl Axes {
+impl ChartAxes {
     fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
         let (first, last) = self.x;
         let along = if last > first { (x - first) / (last - first) } else { 0.5 };

@@ -37,7 +37,7 @@ fn table(table: &DocumentTable) -> String {
         format!("    {} \\\\\n", cells.join(" & "))
     };
     let mut text = format!(
-        "\\begin{{table}}\n  \\centering\n  \\caption{{{}}}\n  \\label{{tab:neurotop-{}}}\n",
+        "\\begin{{table}}\n  \\centering\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\n  \\caption{{{}}}\n  \\label{{tab:neurotop-{}}}\n",
         escaped(&printable(&table.caption)),
         table.label.replace('_', "-"),
     );

@@ -32,6 +32,7 @@ mod many_runs;
 mod neighbours;
 #[cfg(target_os = "linux")]
 mod outside;
+mod paper;
 mod publish;
 #[cfg(unix)]
 mod ranks;
