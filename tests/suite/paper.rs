@@ -3,6 +3,7 @@
 
 use crate::support;
 use assert_cmd::Command;
+use regex::Regex;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,7 @@ fn unfinished(place: &TempDir) -> String {
 #[test]
 fn every_file_says_when_where_by_which_version_and_with_which_options() {
     let place = place();
+    let time = Regex::new(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ").expect("an expression");
     let files = SUFFIXES.map(|suffix| path(&place, &format!("out.{suffix}")));
     let exports = files.iter().flat_map(|file| ["-o", file]);
     for words in [&["summary", DEMO][..], &["compare", ZERO, DEMO], &["summary", "tests/golden"]] {
@@ -74,7 +76,6 @@ fn every_file_says_when_where_by_which_version_and_with_which_options() {
                 let is_there = text.replace('\\', "").contains(what);
                 assert!(is_there, "{file} of {words:?} lacks {what}");
             }
-            let time = regex::Regex::new(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ").expect("an expression");
             assert!(time.is_match(&text), "{file} of {words:?} does not say when");
         }
     }
@@ -131,6 +132,7 @@ fn names_cannot_leave_their_cell() {
 fn html_is_one_file_that_loads_nothing() {
     let place = place();
     let running = unfinished(&place);
+    let no_number = Regex::new(r#"[="," ](NaN|-?inf)[","]"#).expect("an expression");
     for words in [
         &["summary", DEMO][..],
         &["summary", &running],
@@ -147,11 +149,10 @@ fn html_is_one_file_that_loads_nothing() {
         }
         for tag in ["table", "tr", "td", "figure", "svg", "p", "ul", "details", "text", "div"] {
             let [opened, closed] = [format!("<{tag}[ >]"), format!("</{tag}>")]
-                .map(|tag| regex::Regex::new(&tag).expect("an expression").find_iter(&html).count());
+                .map(|tag| Regex::new(&tag).expect("an expression").find_iter(&html).count());
             assert_eq!(opened, closed, "{words:?}: {tag}");
         }
-        let no_number = regex::Regex::new(r#"[="," ](NaN|-?inf)[","]"#).expect("an expression");
-        assert!(!no_number.is_match(&html.split("<table>").next().unwrap_or_default()), "{words:?}");
+        assert!(!no_number.is_match(html.split("<table>").next().unwrap_or_default()), "{words:?}");
     }
 }
 
