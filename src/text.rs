@@ -74,6 +74,44 @@ pub fn percent(ratio: f64) -> String {
     written + " %"
 }
 
+/// The last decimal place that a half width governs: two significant digits of it. 0 are the ones, 1 the tenths, and
+/// -1 the tens; `None` for what governs nothing.
+fn governed_place(half_width: f64) -> Option<i32> {
+    let has_digits = half_width.is_finite() && half_width > 0.0;
+    // 0.996 is written 1.0, and 99.6 as 100.
+    let written: f64 = has_digits.then(|| format!("{half_width:.1e}").parse().ok())??;
+    Some(1 - written.log10().floor() as i32).filter(|&place| place <= MOST_DECIMALS)
+}
+
+/// Digits behind the point beyond which no figure has a meaning.
+const MOST_DECIMALS: i32 = 12;
+
+/// A value, or its half width, with the digits that the half width governs.
+fn at_place(value: f64, place: i32) -> String {
+    match usize::try_from(place) {
+        Ok(decimals) => decimal(value, decimals),
+        Err(_) => {
+            let unit = 10_f64.powi(-place);
+            decimal((value / unit).round() * unit, 0)
+        }
+    }
+}
+
+/// A value without the digits that its uncertainty makes meaningless: 27,939.71 with a half width of 443 is `27,940`. A
+/// half width of 0, or none, says nothing of the digits.
+pub fn rounded_to(value: f64, half_width: Option<f64>) -> String {
+    let place = half_width.and_then(governed_place);
+    place.map_or_else(|| decimal(value, 2), |place| at_place(value, place))
+}
+
+/// A value with its uncertainty, which governs the digits of both: `27,940 ± 440`.
+pub fn plus_minus(value: f64, half_width: f64) -> String {
+    match governed_place(half_width) {
+        Some(place) => format!("{} ± {}", at_place(value, place), at_place(half_width, place)),
+        None => decimal(value, 2),
+    }
+}
+
 /// A number of bytes with a binary prefix.
 pub fn bytes(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
@@ -245,6 +283,29 @@ mod tests {
         ] {
             assert_eq!(percent(ratio), text);
         }
+    }
+
+    #[test]
+    fn the_uncertainty_governs_the_digits() {
+        for (value, half_width, text) in [
+            (27_939.708_3, 443.2, "27,940 ± 440"),
+            (27_939.708_3, 44.32, "27,940 ± 44"),
+            (27_939.708_3, 4.432, "27,939.7 ± 4.4"),
+            (27_939.708_3, 0.099_6, "27,939.71 ± 0.10"),
+            (27_939.708_3, 99.6, "27,940 ± 100"),
+            (1_234_567.0, 123_456.0, "1,230,000 ± 120,000"),
+            (3.0, 40.0, "3 ± 40"),
+            (0.0, 1.0, "0.0 ± 1.0"),
+            (27_939.708_3, 0.0, "27,939.71"),
+            (27_939.708_3, f64::NAN, "27,939.71"),
+            (1.5, f64::INFINITY, "1.50"),
+            (0.5, 1e-300, "0.50"),
+        ] {
+            assert_eq!(plus_minus(value, half_width), text);
+            let alone = text.split(" ± ").next().expect("a value");
+            assert_eq!(rounded_to(value, Some(half_width)), alone);
+        }
+        assert_eq!(rounded_to(2.0, None), "2.00");
     }
 
     #[test]

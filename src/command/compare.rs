@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 pub(super) fn compare(base: &Path, new: &[PathBuf], given: &CommandLine) -> anyhow::Result<ExitCode> {
     let options = &OptionValues::load(given, Purpose::Once)?;
+    options.note_inputs(std::iter::once(base).chain(new.iter().map(PathBuf::as_path)));
     options.begin()?;
     for export in &options.export {
         export.check()?;

@@ -42,6 +42,7 @@ pub(super) fn demo(given: &CommandLine) -> anyhow::Result<ExitCode> {
         tempfile::Builder::new().prefix("neurotop-demo-").tempdir().context("no temporary directory")?;
     let run = directory.path().join(NAME);
     std::fs::create_dir(&run).context("no temporary directory")?;
+    options.note_inputs([run.as_path()]);
     options.begin()?;
     check(&run, &options, Mode::Live)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;

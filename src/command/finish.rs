@@ -24,13 +24,28 @@ pub(super) fn report(
     options: &OptionValues,
     all_published: bool,
 ) -> anyhow::Result<ExitCode> {
-    let exported = write_exports(&options.export, Report::Run(summary));
-    name_problems(std::slice::from_ref(summary), &options.export, Some(options.format));
-    name_failures(None, summary.failed.as_deref(), Some(options.format));
+    report_runs(std::slice::from_ref(summary), options, all_published)
+}
+
+/// The same of several runs together.
+pub(super) fn report_runs(
+    summaries: &[Summary],
+    options: &OptionValues,
+    all_published: bool,
+) -> anyhow::Result<ExitCode> {
+    let report = Report::Runs(summaries);
+    let exported = write_exports(&options.export, report);
+    name_problems(summaries, &options.export, Some(options.format));
+    for summary in summaries {
+        let run = (summaries.len() > 1).then_some(summary.run.name.as_str());
+        name_failures(run, summary.failed.as_deref(), Some(options.format));
+    }
     // Last, so that the totals are what stands above the prompt.
-    let printed = print(Report::Run(summary), options.format, options.symbols())?;
-    let all_written = exported && printed && all_published;
-    Ok(exit_code(all_written, summary.failed.as_deref(), summary.leaves_out()))
+    let printed = print(report, options.format, options.symbols())?;
+    let failures: Vec<Failure> =
+        summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
+    let leaves_out = summaries.iter().any(Summary::leaves_out);
+    Ok(exit_code(exported && printed && all_published, Some(&failures), leaves_out))
 }
 
 /// Publishes the last figures, and reports failures on standard error. Returns whether there were none.

@@ -17,6 +17,7 @@ pub(super) fn merge(parts: &[PathBuf], given: &CommandLine) -> anyhow::Result<Ex
     for export in &options.export {
         export.check()?;
     }
+    options.note_inputs(parts.iter().map(PathBuf::as_path));
     let mut merge = Merge::default();
     for path in parts {
         merge.add(path, RunPart::read(path)?)?;

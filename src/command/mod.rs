@@ -15,6 +15,7 @@ mod demo;
 mod display;
 mod doctor;
 mod explain;
+mod export;
 mod exporter;
 mod finish;
 mod hook;
@@ -41,10 +42,11 @@ use std::process::ExitCode;
 /// Where nothing could be done. The exit code is then 1, or 2 for a [`clap::Error`].
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Watch { dir, options } => watch::watch(&dir, &options),
+        Command::Watch { dir, more, options } => watch::watch(&dir, &more, &options),
         Command::Summary { dir, options } => summary::summary(&dir, &options),
         Command::Merge { parts, options } => merge::merge(&parts, &options),
         Command::Compare { base, new, options } => compare::compare(&base, &new, &options),
+        Command::Export { exports, options } => export::export(&exports, &options),
         Command::Demo { options } => demo::demo(&options),
         Command::Doctor { path, deep, format, options } => doctor::doctor(&path, deep, format, &options),
         Command::Explain { dir, layer, format, options } => {

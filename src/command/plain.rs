@@ -4,7 +4,7 @@ use super::display::DisplayChannels;
 use super::output::{self, Reader};
 use crate::dashboard::{DashboardOptions, Symbols};
 use crate::figures::run_times::{self, catching_up, state};
-use crate::figures::{Summary, TotalFigures, silent_ranks};
+use crate::figures::{Figure, Summary, TotalFigures, silent_ranks};
 use crate::process::streams::reader_is_gone;
 use crate::run::run_names::directories_to_show;
 use crate::run::{News, Presence, RunEntry, Runs, Status, Views};
@@ -179,11 +179,7 @@ fn with_measured(summary: &Summary) -> String {
 }
 
 fn effective_of(total: &TotalFigures) -> String {
-    let figure = decimal(total.sums.effective_per_sample().unwrap_or_default(), 2);
-    match total.uncertainty.and_then(|uncertainty| uncertainty.relative) {
-        Some(relative) if relative > 0.0 => format!("{figure} (± {})", percent(relative)),
-        _ => figure,
-    }
+    Figure::EFFECTIVE_PER_SAMPLE.with_uncertainty(&total.sums, total.uncertainty.as_ref())
 }
 
 /// Runs whose directories are missing, and why, by the numbers of the runs.

@@ -1,23 +1,25 @@
-//! `neurotop summary DIR`: counts a run once and prints its figures, or with `--shard` the part for `merge`.
+//! `neurotop summary DIR`: counts a run once, or each run in a directory, and prints the figures, or with `--shard` the part
+//! for `merge`.
 
 use super::check::{checks, conflict, open_baseline};
 use super::count::{CountedRun, count};
-use super::finish;
 use super::session::check;
 use super::signals::leave_signals;
-use crate::figures::{Format, Report};
-use crate::follow::Shard;
+use super::{finish, output};
+use crate::figures::{Export, Format, Report};
+use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
 use crate::options::cli::CommandLine;
 use crate::options::config::Config;
 use crate::options::{OptionValues, Purpose};
+use crate::process::streams::asked;
 use crate::publish::{Publisher, Target};
 use crate::run::{Mode, RunPart, StatePlace};
 use crate::storage::is_url;
-use crate::text::shown;
-use anyhow::bail;
+use crate::text::{printable, shown};
+use anyhow::{bail, ensure};
 use clap::Error;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<ExitCode> {
@@ -33,7 +35,15 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
         return Err(without_time_to_serve(address).into());
     }
     options.check_outputs(&StatePlace::Nowhere).map_err(|why| conflict(&why))?;
+    options.note_inputs([directory]);
     options.begin()?;
+    if !is_run(directory) {
+        let mut runs = runs_inside(directory);
+        if !runs.is_empty() {
+            runs.sort_unstable();
+            return all_runs(directory, &runs, &options);
+        }
+    }
     check(directory, &options, Mode::Once)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
     let baseline = open_baseline(&options)?;
@@ -44,6 +54,42 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
         count(directory, &options, Shard::WHOLE, publisher, &signals)?;
     checks.apply(&mut summary);
     finish::report(&summary, &options, all_published)
+}
+
+/// Counts each run in a directory, one after the other, and reports them together. A run that cannot be counted is named,
+/// and the others are reported all the same.
+fn all_runs(directory: &Path, runs: &[PathBuf], options: &OptionValues) -> anyhow::Result<ExitCode> {
+    if options.tensorboard.is_some() || options.openmetrics.is_some() {
+        return Err(conflict(&format!(
+            "--tensorboard and --openmetrics: {} holds several runs; name one of them, or use watch",
+            shown(directory)
+        ))
+        .into());
+    }
+    options.export.iter().try_for_each(Export::check)?;
+    for Neighbour { name, error, .. } in beside_runs(directory) {
+        output::say(&format!("{}: {error}", printable(&name)));
+    }
+    let baseline = open_baseline(options)?;
+    let signals = leave_signals()?;
+    let checks = checks(baseline, options, &signals)?;
+    let (mut summaries, mut refused) = (Vec::new(), Vec::new());
+    for run in runs {
+        match count(run, options, Shard::WHOLE, Publisher::none(), &signals) {
+            Ok(CountedRun { mut summary, .. }) => {
+                checks.apply(&mut summary);
+                summaries.push(summary);
+            }
+            // The user does not want the others either.
+            Err(why) if asked().is_some() => return Err(why),
+            Err(why) => refused.push(format!("{}: not in these figures: {why:#}", shown(run))),
+        }
+    }
+    refused.iter().for_each(|why| output::say(why));
+    ensure!(!summaries.is_empty(), "{}: none of its runs can be counted", shown(directory));
+    let code = finish::report_runs(&summaries, options, true)?;
+    let is_fine = code == ExitCode::SUCCESS;
+    Ok(if is_fine && !refused.is_empty() { finish::exit_code(true, None, true) } else { code })
 }
 
 fn without_time_to_serve(address: SocketAddr) -> Error {
@@ -64,6 +110,7 @@ fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Resul
     if options.baseline.is_some() || !options.fail_if.is_empty() {
         return Err(whole_run_only("--baseline and --fail-if are about a whole run").into());
     }
+    options.note_inputs([directory]);
     options.begin()?;
     check(directory, options, Mode::Once)?;
     let CountedRun { run, summary, .. } =

@@ -3,6 +3,7 @@
 use super::caller::Caller;
 use super::check::{checks, conflict, open_baseline};
 use super::display::{Display, DisplayChannels, fault};
+use super::export::{export_again, reopen_all};
 use super::exporter::{Exporter, Outcome};
 use super::leaving::Leaving;
 use super::session::{check, start, unkept};
@@ -23,11 +24,15 @@ use anyhow::{Context, anyhow};
 use crossbeam_channel::{Receiver, never, select_biased};
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-pub(super) fn watch(directory: &Path, given: &CommandLine) -> anyhow::Result<ExitCode> {
+pub(super) fn watch(directory: &Path, more: &[PathBuf], given: &CommandLine) -> anyhow::Result<ExitCode> {
+    if !more.is_empty() || (!is_url(directory) && directory.is_file()) {
+        let paths: Vec<&Path> = std::iter::once(directory).chain(more.iter().map(PathBuf::as_path)).collect();
+        return show_exports(&paths, given);
+    }
     let options = OptionValues::load(given, Purpose::Watch)?;
     let keeping = options.keeping().map_err(|why| conflict(&why))?;
     if keeping == Keeping::ProgressAndPrune && is_url(directory) {
@@ -40,6 +45,7 @@ pub(super) fn watch(directory: &Path, given: &CommandLine) -> anyhow::Result<Exi
     let (poll, priority, place) = (options.poll, options.priority, &options.state.value);
     let how = WatchOptions { poll, keeping, priority, ..unkept(&options, Mode::Live) };
     options.check_outputs(place).map_err(|why| conflict(&why))?;
+    options.note_inputs([directory]);
     options.begin()?;
     check(directory, &options, Mode::Live)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
@@ -48,6 +54,23 @@ pub(super) fn watch(directory: &Path, given: &CommandLine) -> anyhow::Result<Exi
     let checks = checks(baseline, &options, &signals)?;
     publisher.judge_by(&checks);
     let watch = start(directory, &options, how, place, publisher)?;
+    watch_runs(watch, &signals, DashboardOptions { checks, ..options.dashboard() })
+}
+
+/// Shows exported summaries as the runs that they were. Without a terminal, their figures are printed at once.
+fn show_exports(paths: &[&Path], given: &CommandLine) -> anyhow::Result<ExitCode> {
+    let options = OptionValues::load(given, Purpose::Once)?;
+    if !std::io::stdout().is_terminal() {
+        return export_again(paths, &options);
+    }
+    options.note_inputs(paths.iter().copied());
+    options.begin()?;
+    options.export.iter().try_for_each(Export::check)?;
+    let runs = reopen_all(paths, &options)?;
+    let baseline = open_baseline(&options)?;
+    let signals = leave_signals()?;
+    let checks = checks(baseline, &options, &signals)?;
+    let watch = Watch::showing(runs, Publisher::none()).context("cannot start the dashboard")?;
     watch_runs(watch, &signals, DashboardOptions { checks, ..options.dashboard() })
 }
 
@@ -120,7 +143,7 @@ fn attend_until(
             is_new = false;
             next_look = now + LOOK;
             let runs = watch.runs();
-            if runs.has_one_ended() {
+            if watch.follows_any() && runs.has_one_ended() {
                 return Some(Err(anyhow!("counting ended unexpectedly; please report it")));
             }
             if exit_when_finished && runs.are_over(SystemTime::now()) {

@@ -4,6 +4,7 @@ use super::figure::{FIGURES, Figure, Number};
 use super::row::RowSums;
 use super::{ProblemFigures, Summary};
 use crate::run::prices::PricedBy;
+use crate::run::series::Point;
 use crate::run::{Cause, Severity};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -34,6 +35,10 @@ pub struct ComparedRun {
     pub notices: Vec<String>,
     #[serde(skip)]
     pub rows: Arc<ComparedRows>,
+    /// Its sums over batches or groups of neighbouring ones; none if they are not known, as of an export that an earlier
+    /// version wrote.
+    #[serde(skip)]
+    pub points: Arc<[Point]>,
 }
 
 /// The values of a run, in total, by neuron class and by layer.
@@ -197,6 +202,7 @@ impl ComparedRun {
             disagreements: disagreements(&summary.problems),
             notices: sentences(&summary.problems, Severity::Notice),
             rows: rows.with_total_measured(with_measured).into(),
+            points: summary.part.as_ref().map(|part| part.points()).unwrap_or_default().into(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Change;
 use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind};
+use super::difference::Difference;
 use super::figure::{Basis, Figure, ShownIn};
 use super::summary::{Failure, Tool};
 use serde::{Serialize, Serializer};
@@ -27,6 +28,9 @@ pub struct Comparison {
 pub struct Compared {
     pub new: ComparedRun,
     pub changes: Changes,
+    /// Whether the changes in total are more than noise; none where too few batches are known.
+    #[serde(serialize_with = "by_figure", skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
 }
 
 /// The baseline of a summary, and the changes from it.
@@ -119,8 +123,11 @@ impl Serialize for FigureChanges {
 impl Comparison {
     /// Compares runs with a base.
     pub fn new(base: &ComparedRun, others: &[ComparedRun]) -> Self {
-        let compared =
-            |new: &ComparedRun| Compared { new: new.clone(), changes: Changes::between(base, new) };
+        let compared = |new: &ComparedRun| Compared {
+            new: new.clone(),
+            changes: Changes::between(base, new),
+            differences: Difference::between(base, new),
+        };
         Self {
             schema: COMPARISON_SCHEMA,
             tool: Tool::this(),
@@ -144,6 +151,10 @@ impl Comparison {
         };
         Figure::all_in(ShownIn::Comparison).filter(is_compared).collect()
     }
+}
+
+fn by_figure<S: Serializer>(differences: &[Difference], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(differences.iter().map(|difference| (difference.figure.name, difference)))
 }
 
 impl Against {

@@ -5,7 +5,7 @@ use super::figure::{Figure, FigureUnit, Number};
 use super::table_style::{TableStyle, bullets, coloured, draw, draw_figures, failed, name, safe};
 use super::{Change, ComparedRun, Direction};
 use crate::run::run_names::directory_to_show;
-use crate::text::thousands;
+use crate::text::{elide, thousands};
 use comfy_table::Cell;
 use std::path::Path;
 
@@ -13,6 +13,9 @@ use std::path::Path;
 pub(super) fn comparison_tables(comparison: &Comparison, style: TableStyle) -> String {
     let mut parts = vec![heading(comparison, style)];
     let several = comparison.comparisons.len() > 1;
+    if several {
+        parts.push(overview(comparison, style));
+    }
     for compared in &comparison.comparisons {
         if several {
             parts.push(title(&compared.new, style));
@@ -66,6 +69,39 @@ fn described(run: &ComparedRun, style: TableStyle) -> String {
     )
 }
 
+/// The longest path of a run in the table of all runs, in columns.
+const LONGEST_SOURCE: usize = 24;
+
+/// All runs in one table: the effective operations of each, and how far they are from those of the base.
+fn overview(comparison: &Comparison, style: TableStyle) -> String {
+    let source = |run: &ComparedRun| match style {
+        TableStyle::Markdown => name(&run.source, style),
+        TableStyle::Text | TableStyle::Coloured => safe(&elide(&run.source, LONGEST_SOURCE), style),
+    };
+    let rows = overview_rows(comparison).into_iter().zip(comparison.runs());
+    let rows = rows.map(|(cells, run)| std::iter::once(source(run)).chain(cells).collect());
+    draw(OVERVIEW.to_vec(), 1, rows.collect::<Vec<Vec<String>>>(), style)
+}
+
+/// The columns of the table of all runs.
+pub(super) const OVERVIEW: [&str; 5] = ["run", "effective", "sparsity", "against BASE", "that is"];
+
+/// What stands beside each run in the table of all runs, the base first.
+pub(super) fn overview_rows(comparison: &Comparison) -> Vec<[String; 4]> {
+    let figure = Figure::EFFECTIVE_PER_SAMPLE;
+    let value = |run: &ComparedRun, figure: &Figure| figure.text(run.rows.total.values.get(figure));
+    let row = |run: &ComparedRun, difference: [String; 2]| {
+        let [text, verdict] = difference;
+        [value(run, figure), value(run, Figure::SPARSITY), text, verdict]
+    };
+    let new = comparison.comparisons.iter().map(|Compared { new, differences, .. }| {
+        let known = differences.iter().find(|difference| difference.figure == figure);
+        let none = || ["–".to_owned(), "unknown".to_owned()];
+        row(new, known.map_or_else(none, |known| [known.text(), known.verdict().to_owned()]))
+    });
+    std::iter::once(row(&comparison.base, [String::new(), String::new()])).chain(new).collect()
+}
+
 fn title(run: &ComparedRun, style: TableStyle) -> String {
     let source = safe(&run.source, style);
     match style {
@@ -79,6 +115,9 @@ fn sections(compared: &Compared, style: TableStyle) -> Vec<String> {
     let mut parts = vec![total(&changes.total, ["in total", "BASE", "NEW"], style)];
     let measured = changes.total_measured.iter();
     parts.extend(measured.map(|all| total(all, [WITH_MEASURED, "BASE", "NEW"], style)));
+    if !compared.differences.is_empty() {
+        parts.push(bullets(compared.differences.iter().map(ToString::to_string), style));
+    }
     parts.extend(changes.total.figures().map(|figure| figure_table(changes, figure, style)));
     if !changes.notes.is_empty() {
         parts.push(bullets(&changes.notes, style));
@@ -106,12 +145,17 @@ fn cells(change: &Change) -> [Cell; 4] {
     [value(change.base), value(change.new), coloured(distance, change), coloured(change.text(), change)]
 }
 
-/// One figure of every layer and class; only a line if it is the same in all of them.
-fn figure_table(changes: &Changes, figure: &'static Figure, style: TableStyle) -> String {
+/// Whether a figure is the same in every layer and class of two runs.
+pub(super) fn is_same_in_all(changes: &Changes, figure: &'static Figure) -> bool {
     let is_same = |part: &PartChanges| {
         part.presence == PresentIn::Both && part.figures.get(figure).direction() == Some(Direction::Same)
     };
-    if changes.layers.iter().chain(&changes.neurons).all(is_same) {
+    changes.layers.iter().chain(&changes.neurons).all(is_same)
+}
+
+/// One figure of every layer and class; only a line if it is the same in all of them.
+fn figure_table(changes: &Changes, figure: &'static Figure, style: TableStyle) -> String {
+    if is_same_in_all(changes, figure) {
         return format!("{}: the same in every layer.", figure.label);
     }
     let kinds = [("layer", &changes.layers), ("neuron", &changes.neurons)];

@@ -535,6 +535,7 @@ mod tests {
             notices: Vec::new(),
             rows: ComparedRows::new(priced("r"), vec![priced("Leaky")], vec![priced("a"), row("u", None)])
                 .into(),
+            points: Default::default(),
         }
     }
 

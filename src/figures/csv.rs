@@ -3,6 +3,7 @@
 use super::comparison::{Compared, FigureChanges, PresentIn};
 use super::figure::{Figure, ShownIn};
 use super::format::{NO_TABLES, Report};
+use super::provenance::Provenance;
 use super::row::RowSums;
 use super::{Changes, Comparison, Summary};
 use crate::run::prices::PricedBy;
@@ -10,21 +11,22 @@ use anyhow::bail;
 use csv::Writer;
 use std::path::Path;
 
-pub(super) fn as_csv(report: Report<'_>) -> anyhow::Result<String> {
+/// A CSV file has rows only, so that how it came about is in each of them, in the last columns.
+pub(super) fn as_csv(report: Report<'_>, provenance: Option<&Provenance>) -> anyhow::Result<String> {
     match report {
         Report::Run(summary) => {
             let figures = exported([summary]);
             let directory = summary.run.directory.is_some();
-            write(header(&figures, directory), rows(summary, &figures, directory))
+            write(header(&figures, directory), rows(summary, &figures, directory), provenance)
         }
-        Report::Runs(summaries) => several(summaries),
-        Report::Comparison(comparison) => compared(comparison),
+        Report::Runs(summaries) => several(summaries, provenance),
+        Report::Comparison(comparison) => compared(comparison, provenance),
         Report::Part(_) => bail!(NO_TABLES),
     }
 }
 
 /// The same rows, with the run's name in a column before them.
-fn several(summaries: &[Summary]) -> anyhow::Result<String> {
+fn several(summaries: &[Summary], provenance: Option<&Provenance>) -> anyhow::Result<String> {
     let figures = exported(summaries);
     let directory = summaries.iter().any(|summary| summary.run.directory.is_some());
     let header = std::iter::once("run".to_owned()).chain(header(&figures, directory)).collect();
@@ -33,24 +35,33 @@ fn several(summaries: &[Summary]) -> anyhow::Result<String> {
         let rows = rows(summary, &figures, directory).into_iter();
         rows.map(move |row| std::iter::once(name.clone()).chain(row).collect())
     });
-    write(header, rows)
+    write(header, rows, provenance)
 }
 
-fn compared(comparison: &Comparison) -> anyhow::Result<String> {
+fn compared(comparison: &Comparison, provenance: Option<&Provenance>) -> anyhow::Result<String> {
     let figures = comparison.figures();
-    let rows = comparison.comparisons.iter().flat_map(|Compared { new, changes }| {
+    let rows = comparison.comparisons.iter().flat_map(|Compared { new, changes, .. }| {
         let sources = [guarded(&comparison.base.source), guarded(&new.source)];
         let rows = change_rows(changes, &figures).into_iter();
         rows.map(move |row| sources.iter().cloned().chain(row).collect())
     });
-    write(change_header(&figures), rows)
+    write(change_header(&figures), rows, provenance)
 }
 
-fn write(header: Vec<String>, rows: impl IntoIterator<Item = Vec<String>>) -> anyhow::Result<String> {
+fn write(
+    header: Vec<String>,
+    rows: impl IntoIterator<Item = Vec<String>>,
+    provenance: Option<&Provenance>,
+) -> anyhow::Result<String> {
     let mut writer = Writer::from_writer(Vec::new());
-    writer.write_record(header)?;
+    let names = ["exported_at", "exported_by", "sources", "options"].map(str::to_owned);
+    writer.write_record(header.into_iter().chain(names.into_iter().filter(|_| provenance.is_some())))?;
+    let told = provenance.map(|provenance| {
+        let told = [provenance.time(), Provenance::tool(), provenance.sources(), provenance.options()];
+        told.map(|text| guarded(&text))
+    });
     for row in rows {
-        writer.write_record(row)?;
+        writer.write_record(row.iter().chain(told.iter().flatten()))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
 }

@@ -1,6 +1,7 @@
 //! Writes a report to a file.
 
 use super::format::{Format, Report};
+use super::provenance::Provenance;
 use super::replace_file::{check, directory_of, replace};
 use crate::text::shown;
 use anyhow::{Context, bail};
@@ -70,7 +71,7 @@ impl Export {
     /// # Errors
     /// If the disk is full, or the directory is gone or not writable. The file is then as it was.
     pub fn write(&self, report: Report<'_>) -> anyhow::Result<()> {
-        let text = report.render(self.format, false)?;
+        let text = report.render_file(self.format, Provenance::now().as_ref())?;
         replace(&self.path, &text).with_context(|| format!("cannot write the export {}", shown(&self.path)))
     }
 }

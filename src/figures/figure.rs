@@ -2,7 +2,8 @@
 //! comparisons, the columns of the dashboard and the help follow from it.
 
 use super::row::RowSums;
-use crate::text::{decimal, percent, thousands};
+use crate::run::interval::Uncertainty;
+use crate::text::{decimal, percent, plus_minus, rounded_to, thousands};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -456,6 +457,45 @@ impl Figure {
             Some(Number::Whole(value)) => thousands(value),
             Some(Number::Real(value)) if self.unit == FigureUnit::Ratio => percent(value),
             Some(Number::Real(value)) => decimal(value, 2),
+        }
+    }
+
+    /// How far the figure of a row may still move: by how much it changes if the effective operations move by the half
+    /// width of their interval. `None` where they do not move it.
+    pub fn half_width(&self, row: &RowSums, uncertainty: Option<&Uncertainty>) -> Option<f64> {
+        let half_width = uncertainty?.half_width;
+        let mut moved = *row;
+        let operations = moved.operations.as_mut()?;
+        operations.effective = operations.effective.saturating_add((half_width * row.samples as f64) as u128);
+        let [still, moved] = [row, &moved].map(|row| self.number(row).map(Number::as_f64));
+        let width = (moved? - still?).abs();
+        (width.is_finite() && width > 0.0 && !matches!(self.number(row), Some(Number::Whole(_))))
+            .then_some(width)
+    }
+
+    /// The value for people, without the digits that the uncertainty of the row makes meaningless.
+    pub fn rounded(&self, row: &RowSums, uncertainty: Option<&Uncertainty>) -> String {
+        self.within(row, uncertainty, |value, half_width| rounded_to(value, Some(half_width)))
+    }
+
+    /// The value for people, with how far it may still move.
+    pub fn with_uncertainty(&self, row: &RowSums, uncertainty: Option<&Uncertainty>) -> String {
+        self.within(row, uncertainty, plus_minus)
+    }
+
+    fn within(
+        &self,
+        row: &RowSums,
+        uncertainty: Option<&Uncertainty>,
+        text: impl Fn(f64, f64) -> String,
+    ) -> String {
+        let value = self.number(row);
+        match (value, self.half_width(row, uncertainty)) {
+            (Some(Number::Real(value)), Some(half_width)) if self.unit == FigureUnit::Ratio => {
+                format!("{} %", text(value * 100.0, half_width * 100.0))
+            }
+            (Some(Number::Real(value)), Some(half_width)) => text(value, half_width),
+            _ => self.text(value),
         }
     }
 }

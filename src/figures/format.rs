@@ -2,9 +2,12 @@
 //! of `--format` and the suffixes that `--export` takes follow from it.
 
 use super::csv::as_csv;
+use super::html::as_html;
 use super::json::as_json;
+use super::provenance::Provenance;
 use super::table_style::TableStyle;
 use super::tables::as_tables;
+use super::tex::as_tex;
 use super::{Comparison, Summary};
 use crate::run::RunPart;
 use clap::ValueEnum;
@@ -25,7 +28,7 @@ pub enum Report<'a> {
 /// Why most formats cannot hold [`Report::Part`].
 pub(super) const NO_TABLES: &str = "a shard has no tables; merge the shards first";
 
-type WriteFn = fn(Report<'_>) -> anyhow::Result<String>;
+type WriteFn = fn(Report<'_>, Option<&Provenance>) -> anyhow::Result<String>;
 
 /// The format of a report.
 #[derive(Clone, Copy)]
@@ -36,9 +39,20 @@ pub struct Format {
     /// The suffix of its files.
     suffix: &'static str,
     help: &'static str,
+    /// Where it says how the report came about.
+    says_provenance: SaysProvenance,
     write: WriteFn,
     /// The same on a terminal that shows colours.
     write_in_colour: WriteFn,
+}
+
+/// Where a format says when, from which runs and with which options a report was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SaysProvenance {
+    /// In files: what is printed is the same whenever it is, and goes to a reader who has just given the command.
+    InFiles,
+    /// In files, and where it is printed, since that makes a document too.
+    Everywhere,
 }
 
 /// All formats, in the order of the help.
@@ -48,14 +62,16 @@ const FORMATS: &[Format] = &[
         alias: None,
         suffix: "txt",
         help: "Tables for a terminal",
-        write: |report| as_tables(report, TableStyle::Text),
-        write_in_colour: |report| as_tables(report, TableStyle::Coloured),
+        says_provenance: SaysProvenance::InFiles,
+        write: |report, provenance| as_tables(report, TableStyle::Text, provenance),
+        write_in_colour: |report, provenance| as_tables(report, TableStyle::Coloured, provenance),
     },
     Format {
         name: "json",
         alias: None,
         suffix: "json",
         help: "All figures, with every digit",
+        says_provenance: SaysProvenance::InFiles,
         write: as_json,
         write_in_colour: as_json,
     },
@@ -64,6 +80,7 @@ const FORMATS: &[Format] = &[
         alias: None,
         suffix: "csv",
         help: "A row for each layer, neuron class and the total",
+        says_provenance: SaysProvenance::InFiles,
         write: as_csv,
         write_in_colour: as_csv,
     },
@@ -72,8 +89,27 @@ const FORMATS: &[Format] = &[
         alias: Some("markdown"),
         suffix: "md",
         help: "Markdown tables",
-        write: |report| as_tables(report, TableStyle::Markdown),
-        write_in_colour: |report| as_tables(report, TableStyle::Markdown),
+        says_provenance: SaysProvenance::InFiles,
+        write: |report, provenance| as_tables(report, TableStyle::Markdown, provenance),
+        write_in_colour: |report, provenance| as_tables(report, TableStyle::Markdown, provenance),
+    },
+    Format {
+        name: "tex",
+        alias: Some("latex"),
+        suffix: "tex",
+        help: "LaTeX tables for a paper (booktabs)",
+        says_provenance: SaysProvenance::Everywhere,
+        write: as_tex,
+        write_in_colour: as_tex,
+    },
+    Format {
+        name: "html",
+        alias: None,
+        suffix: "html",
+        help: "One HTML file with tables and charts",
+        says_provenance: SaysProvenance::Everywhere,
+        write: as_html,
+        write_in_colour: as_html,
     },
 ];
 
@@ -86,7 +122,7 @@ impl Format {
         FORMATS.iter().copied().find(|format| format.suffix.eq_ignore_ascii_case(suffix))
     }
 
-    /// The suffixes of all formats, text last: `.json, .csv, .md or .txt`.
+    /// The suffixes of all formats, text last: `.json, .csv, .md, .tex, .html or .txt`.
     pub(super) fn suffixes() -> String {
         let formats = FORMATS.iter().skip(1).chain(&FORMATS[..1]);
         let suffixes: Vec<String> = formats.map(|format| format!(".{}", format.suffix)).collect();
@@ -121,16 +157,31 @@ impl ValueEnum for Format {
 }
 
 impl Report<'_> {
-    /// The report in a format. Only text has colours, which only a terminal shows.
+    /// The report in a format, as it is printed. Only text has colours, which only a terminal shows.
     ///
     /// # Errors
     /// Where the format cannot hold this report.
     pub fn render(self, format: Format, in_colour: bool) -> anyhow::Result<String> {
-        let report = match self {
+        let says = format.says_provenance == SaysProvenance::Everywhere;
+        let provenance = if says { Provenance::now() } else { None };
+        let write = if in_colour { format.write_in_colour } else { format.write };
+        write(self.as_one(), provenance.as_ref())
+    }
+
+    /// The report in a format, as it is in a file: with how it came about, where that is known.
+    ///
+    /// # Errors
+    /// Where the format cannot hold this report.
+    pub fn render_file(self, format: Format, provenance: Option<&Provenance>) -> anyhow::Result<String> {
+        (format.write)(self.as_one(), provenance)
+    }
+
+    /// One run alone is reported as itself.
+    fn as_one(self) -> Self {
+        match self {
             Self::Runs([summary]) => Report::Run(summary),
             report => report,
-        };
-        if in_colour { (format.write_in_colour)(report) } else { (format.write)(report) }
+        }
     }
 }
 
@@ -213,6 +264,6 @@ mod tests {
         assert_eq!(<Format as ValueEnum>::from_str("markdown", false).map(|format| format.name), Ok("md"));
         assert_eq!(Format::with_suffix("xlsx"), None);
         assert_eq!((Format::TEXT.name, Format::JSON.name), ("text", "json"));
-        assert_eq!(Format::suffixes(), ".json, .csv, .md or .txt");
+        assert_eq!(Format::suffixes(), ".json, .csv, .md, .tex, .html or .txt");
     }
 }

@@ -10,15 +10,22 @@ mod comparison;
 mod comparison_tables;
 pub mod condition;
 mod csv;
+mod difference;
+mod document;
 mod escape_markdown;
 mod explanation;
 mod export;
 mod figure;
+mod folding;
 mod format;
+mod html;
+mod html_charts;
 mod json;
 pub mod problems;
+mod provenance;
 mod rank_figures;
 mod read;
+mod reopen;
 mod replace_file;
 mod row;
 pub mod run_times;
@@ -26,6 +33,7 @@ mod summary;
 mod summary_tables;
 mod table_style;
 mod tables;
+mod tex;
 mod why_incomplete;
 
 pub use agreement::{Agreement, NeuroBenchFigures};
@@ -34,13 +42,16 @@ pub use compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Values
 pub use comparison::{
     Against, COMPARISON_SCHEMA, Changes, Compared, Comparison, FigureChanges, PartChanges, PresentIn,
 };
+pub use difference::{Difference, Pairing};
 pub use explanation::Explanation;
 pub use export::Export;
 pub use figure::{Basis, Better, FIGURES, Figure, FigureUnit, Number, ShownIn};
 pub use format::{Format, Report};
 pub use problems::ProblemFigures;
+pub use provenance::{FigureInputs, Provenance, note_inputs};
 pub use rank_figures::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
+pub use reopen::{ReopenOptions, reopen};
 pub use replace_file::{check as check_place, replace};
 pub use row::{RowSums, sparsity};
 pub use summary::{

@@ -11,9 +11,9 @@ use crate::count::NeuronCounts;
 use crate::follow::Account;
 use crate::run::exported::{from_json, read_bytes};
 use crate::run::sums::{Operations, Updates};
-use crate::run::{PART_SCHEMA, Severity};
+use crate::run::{PART_SCHEMA, RunPart, Severity};
 use crate::text::shown;
-use anyhow::{anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::collections::{HashMap, HashSet};
@@ -72,6 +72,9 @@ struct SummaryFile {
     complete: bool,
     account: Account,
     problems: Vec<ProblemFigures>,
+    /// Earlier versions wrote none.
+    #[serde(default)]
+    part: Option<RunPart>,
 }
 
 #[derive(Deserialize)]
@@ -252,6 +255,10 @@ impl SummaryFile {
         check("total_measured", with_measured.as_slice())?;
         check("neuron", &neurons)?;
         check("layer", &layers)?;
+        if let Some(part) = &self.part {
+            part.check().context("its \"part\"")?;
+        }
+        let points = self.part.map(|part| part.points()).unwrap_or_default();
         Ok(ComparedRun {
             source,
             name: self.run.name,
@@ -264,6 +271,7 @@ impl SummaryFile {
             disagreements: disagreements(&self.problems),
             notices: sentences(&self.problems, Severity::Notice),
             rows: ComparedRows::new(total, neurons, layers).with_total_measured(with_measured).into(),
+            points: points.into(),
         })
     }
 }

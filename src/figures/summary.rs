@@ -8,13 +8,14 @@ use super::run_times::RunTimes;
 use super::why_incomplete::why_incomplete;
 use super::{Against, RankFigures};
 use crate::count::NeuronCounts;
-use crate::follow::Account;
+use crate::follow::{Account, Shard};
 use crate::run::interval::{Uncertainty, of_ratio};
 use crate::run::prices::PricedBy;
 use crate::run::run_names::{directories_to_show, directory_to_show};
+use crate::run::series::Point;
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::LayerSums;
-use crate::run::{Cause, Run, Severity, Status};
+use crate::run::{Cause, Run, RunPart, Severity, Status};
 use crate::snapshot::{LayerPrice, Measurement};
 use crate::text::thousands;
 use serde::Serialize;
@@ -22,6 +23,7 @@ use serde::ser::{SerializeMap, Serializer};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The schema of the JSON form.
@@ -66,6 +68,10 @@ pub struct Summary {
     /// The conditions that hold or cannot be decided; `None` without any `--fail-if`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<Vec<Failure>>,
+    /// The sums that all of it follows from, so that the export can be looked at again; `None` where nothing is
+    /// exported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Arc<RunPart>>,
 }
 
 /// The program that made a report.
@@ -191,6 +197,9 @@ pub struct LayerFigures {
     /// Membrane updates of each time step; empty before any was counted, and without the steps that
     /// [`LayerCount::updates_by_step`](crate::count::LayerCount::updates_by_step) leaves out.
     pub updates_by_step: Vec<u128>,
+    /// How far its effective operations per sample may still move, for its digits in tables; `None` without a price, and
+    /// where the points of the series were made elsewhere. JSON has none, since merged parts have none.
+    pub uncertainty: Option<Uncertainty>,
 }
 
 impl Serialize for LayerFigures {
@@ -262,8 +271,10 @@ impl Summary {
         for layer in &mut summary.layers {
             if let Some(index) = layer.index {
                 layer.updates_by_step.clone_from(&run.tally().layers()[index].updates_by_step);
+                layer.uncertainty = layer_uncertainty(run, index, layer.ops_per_update);
             }
         }
+        summary.part = Some(Arc::new(RunPart::from_run(run, Shard::WHOLE).in_order()));
         summary
     }
 
@@ -307,6 +318,7 @@ impl Summary {
             incomplete: why_incomplete(run),
             baseline: None,
             failed: None,
+            part: None,
         }
     }
 
@@ -442,6 +454,7 @@ impl LayerFigures {
                 neurons: None,
             },
             updates_by_step: Vec::new(),
+            uncertainty: None,
         }
     }
 
@@ -500,17 +513,35 @@ fn totals(layers: &[LayerFigures], run: &Run) -> (TotalFigures, Option<TotalFigu
     (total, total_measured)
 }
 
+/// Which part of the whole run is counted, where that is known.
+fn counted_part(run: &Run) -> Option<f64> {
+    let of =
+        |part: f64, whole: Option<u64>| whole.filter(|&whole| whole > 0).map(|whole| part / whole as f64);
+    if run.is_complete() {
+        return Some(1.0);
+    }
+    let by_samples = of(run.tally().samples() as f64, run.expected_samples());
+    by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
+}
+
+/// The same for one layer; `None` also if the points were made elsewhere, where the layers have other indices.
+fn layer_uncertainty(run: &Run, index: usize, ops_per_update: Option<u64>) -> Option<Uncertainty> {
+    let price = ops_per_update? as f64;
+    let points = run.history().points();
+    if points.iter().any(|point| point.sums.samples > 0 && point.sums.updates.is_empty()) {
+        return None;
+    }
+    // A layer that came later is in no earlier point.
+    let updates = |updates: Option<Updates>| updates.map_or(0.0, |updates| updates.effective as f64);
+    let unit =
+        |point: &Arc<Point>| (updates(point.sums.updates.get(index)) * price, point.sums.samples as f64);
+    of_ratio(&points.iter().map(unit).collect::<Vec<_>>(), counted_part(run))
+}
+
 /// How far the effective operations per sample may still move, from the effective operations and the samples of the
 /// batches or groups of them.
 fn uncertainty(run: &Run, units: impl Iterator<Item = (u128, u128)>) -> Option<Uncertainty> {
-    let of =
-        |part: f64, whole: Option<u64>| whole.filter(|&whole| whole > 0).map(|whole| part / whole as f64);
-    let fraction = if run.is_complete() {
-        Some(1.0)
-    } else {
-        let by_samples = of(run.tally().samples() as f64, run.expected_samples());
-        by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
-    };
+    let fraction = counted_part(run);
     let units: Vec<(f64, f64)> =
         units.map(|(effective, samples)| (effective as f64, samples as f64)).collect();
     of_ratio(&units, fraction)

@@ -2,14 +2,16 @@
 
 use super::comparison_tables::against;
 use super::figure::{Figure, ShownIn};
+use super::folding::{MOST_LAYERS, by_share, rest};
 use super::problems::spelled_out;
 use super::row::RowSums;
 use super::run_times::{RunTimes, elapsed, last, pace, state};
 use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, ratio, safe};
 use super::{Agreement, ClassFigures, RankFigures, Summary, TotalFigures, directories_of};
 use crate::run::Status;
+use crate::run::interval::Uncertainty;
 use crate::run::ranks::RankState;
-use crate::text::{decimal, percent, span, thousands};
+use crate::text::{percent, plus_minus, span, thousands};
 
 /// The account, tables by layer, neuron class and rank, the problems, and last NeuroBench's figures: the end of the text is
 /// what stands above the prompt.
@@ -32,7 +34,7 @@ pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
 }
 
 /// What the mark of measured prices means.
-const MEASURED: &str =
+pub(super) const MEASURED: &str =
     "m: the recorder measured the price; only the total with measured prices has these operations.";
 
 /// The baseline, the problems, the conditions that hold.
@@ -55,38 +57,43 @@ fn problems(summary: &Summary, style: TableStyle) -> Option<String> {
 
 fn heading(summary: &Summary, style: TableStyle) -> String {
     let run = &summary.run;
-    let of = |expected: Option<u64>| {
-        expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
-    };
     let name = titled(&run.name, run.directory_to_show().as_deref(), style);
     let title = match style {
         TableStyle::Text | TableStyle::Coloured => format!("neurotop · {name} · {}", run.status),
         TableStyle::Markdown => format!("# {name}"),
     };
-    let account = &summary.account;
     let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
-    let lines = [
-        run.producer.as_deref().map(|producer| format!("Produced by {}.", safe(producer, style))),
-        Some(format!(
-            "{}{} batches, {}{} samples.",
-            thousands(run.batches.into()),
-            of(run.expected_batches),
-            thousands(run.samples),
-            of(run.expected_samples),
-        )),
-        Some(times(summary, style).join(separator)).filter(|times| !times.is_empty()),
-        Some(format!(
-            "{}{} batches seen, {} counted, {} waiting, {} set aside.",
-            if summary.complete { "Complete: " } else { "" },
-            account.seen,
-            account.counted,
-            account.waiting,
-            account.set_aside,
-        )),
-        (!summary.complete)
-            .then(|| format!("NOT complete: {}.", safe(&summary.incomplete.join("; "), style))),
+    let lines = parts_of_heading(summary).into_iter().map(|line| safe(&line, style));
+    std::iter::once(title).chain(lines).collect::<Vec<_>>().join(separator)
+}
+
+/// What stands below the name of a run: who wrote it, how far it is, whether anything is missing. Not yet safe to print.
+pub(super) fn parts_of_heading(summary: &Summary) -> Vec<String> {
+    let (run, account) = (&summary.run, &summary.account);
+    let of = |expected: Option<u64>| {
+        expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
+    };
+    let counted = format!(
+        "{}{} batches, {}{} samples.",
+        thousands(run.batches.into()),
+        of(run.expected_batches),
+        thousands(run.samples),
+        of(run.expected_samples),
+    );
+    let seen = format!(
+        "{}{} batches seen, {} counted, {} waiting, {} set aside.",
+        if summary.complete { "Complete: " } else { "" },
+        account.seen,
+        account.counted,
+        account.waiting,
+        account.set_aside,
+    );
+    let lines = [run.producer.as_deref().map(|producer| format!("Produced by {producer}.")), Some(counted)];
+    let ends = [
+        Some(seen),
+        (!summary.complete).then(|| format!("NOT complete: {}.", summary.incomplete.join("; "))),
     ];
-    std::iter::once(title).chain(lines.into_iter().flatten()).collect::<Vec<_>>().join(separator)
+    lines.into_iter().flatten().chain(times(summary)).chain(ends.into_iter().flatten()).collect()
 }
 
 /// The name of a run and, where that does not tell which it is, its directory.
@@ -96,19 +103,23 @@ fn titled(name: &str, directory: Option<&str>, style: TableStyle) -> String {
 }
 
 /// How old the run is and how long it took, how fast it went, and what is wrong with these times: one line each.
-fn times(summary: &Summary, style: TableStyle) -> Vec<String> {
+fn times(summary: &Summary) -> Vec<String> {
     let RunTimes { timing, clock, status, .. } = &summary.run.times;
     let stalled = Some(state(*status)).filter(|_| matches!(status, Status::Stalled(_)));
     let left = timing.left.map(|left| format!("{} left", span(left)));
     let when = stalled.into_iter().chain(elapsed(timing, *status)).chain(left).chain(last(timing, *status));
     let lines = [("Times", when.collect()), ("Pace", pace(timing)), ("Clock", Vec::from_iter(clock.clone()))];
     let lines = lines.into_iter().filter(|(_, parts)| !parts.is_empty());
-    lines.map(|(what, parts)| safe(&format!("{what}: {}.", parts.join(", ")), style)).collect()
+    lines.map(|(what, parts)| format!("{what}: {}.", parts.join(", "))).collect()
 }
 
 /// The figures of a row, each as a cell.
-fn cells<'a>(figures: &'a [&'static Figure], sums: &'a RowSums) -> impl Iterator<Item = String> + 'a {
-    figures.iter().map(|figure| figure.text(figure.number(sums)))
+fn cells<'a>(
+    figures: &'a [&'static Figure],
+    sums: &'a RowSums,
+    uncertainty: Option<&'a Uncertainty>,
+) -> impl Iterator<Item = String> + 'a {
+    figures.iter().map(move |figure| figure.rounded(sums, uncertainty))
 }
 
 fn headings<'a>(before: &[&'a str], figures: &[&'static Figure], behind: &[&'a str]) -> Vec<&'a str> {
@@ -118,11 +129,12 @@ fn headings<'a>(before: &[&'a str], figures: &[&'static Figure], behind: &[&'a s
 
 fn layers(summary: &Summary, style: TableStyle) -> String {
     let total = &summary.total.sums;
-    let measured = summary.total_measured.as_ref().map(|measured| &measured.sums);
+    let measured = summary.total_measured.as_ref();
     let whole = summary.total_of_all().sums.effective().unwrap_or_default();
-    draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
-        let mut rows: Vec<Vec<String>> = Vec::with_capacity(summary.layers.len() + 2);
-        rows.extend(summary.layers.iter().map(|layer| {
+    let ordered = by_share(&summary.layers, MOST_LAYERS);
+    let table = draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
+        let mut rows: Vec<Vec<String>> = Vec::with_capacity(ordered.len().min(MOST_LAYERS) + 2);
+        rows.extend(ordered.iter().take(MOST_LAYERS).map(|layer| {
             let known = |text: Option<&str>| text.map_or("?".into(), |text| name(text, style));
             let mut row = vec![
                 name(&layer.name, style),
@@ -130,19 +142,32 @@ fn layers(summary: &Summary, style: TableStyle) -> String {
                 known(layer.reset.as_deref()),
                 layer.cost_text().unwrap_or_else(|| "unpriced".into()),
             ];
-            row.extend(cells(figures, &layer.sums));
+            row.extend(cells(figures, &layer.sums, layer.uncertainty.as_ref()));
             row.push(ratio(layer.sums.share_of(whole)));
             row
         }));
-        let totals = std::iter::once(("total", total)).chain(measured.map(|sums| ("with measured", sums)));
-        for (name, total) in totals {
+        let totals = std::iter::once(("total", &summary.total));
+        for (name, total) in totals.chain(measured.map(|total| ("with measured", total))) {
             let mut row = vec![name.into(), String::new(), String::new(), String::new()];
-            row.extend(cells(figures, total));
-            row.push(ratio(total.share_of(whole)));
+            row.extend(cells(figures, &total.sums, total.uncertainty.as_ref()));
+            row.push(ratio(total.sums.share_of(whole)));
             rows.push(row);
         }
         draw(headings(&["layer", "neuron", "reset", "cost"], figures, &["share"]), 3, rows, style)
-    })
+    });
+    match rest(&ordered, MOST_LAYERS, whole) {
+        None => table,
+        Some(rest) => format!("{table}\n\n{rest}; the JSON and the CSV have all"),
+    }
+}
+
+/// How many layers a class has, and how many of them with a measured price.
+pub(super) fn class_layers(class: &ClassFigures) -> String {
+    match (class.measured_layers, class.layers) {
+        (0, layers) => layers.to_string(),
+        (measured, layers) if measured == layers => format!("{layers} m"),
+        (measured, layers) => format!("{layers}, {measured} m"),
+    }
 }
 
 fn classes(summary: &Summary, style: TableStyle) -> String {
@@ -150,13 +175,8 @@ fn classes(summary: &Summary, style: TableStyle) -> String {
     let whole = total.effective().unwrap_or_default();
     draw_figures(Figure::applying_in(ShownIn::Tables, [total]), style, |figures| {
         let row = |class: &ClassFigures| {
-            let layers = match (class.measured_layers, class.layers) {
-                (0, layers) => layers.to_string(),
-                (measured, layers) if measured == layers => format!("{layers} m"),
-                (measured, layers) => format!("{layers}, {measured} m"),
-            };
-            let mut row = vec![name(&class.neuron, style), layers];
-            row.extend(cells(figures, &class.sums));
+            let mut row = vec![name(&class.neuron, style), class_layers(class)];
+            row.extend(cells(figures, &class.sums, None));
             row.push(ratio(class.sums.share_of(whole)));
             row
         };
@@ -182,7 +202,7 @@ pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
                 if summary.complete { "yes" } else { "NO" }.to_owned(),
                 thousands(summary.run.samples),
             ]);
-            row.extend(cells(figures, &total.sums));
+            row.extend(cells(figures, &total.sums, total.uncertainty.as_ref()));
             row
         };
         let rows = summaries.iter().zip(&directories).map(row).collect();
@@ -196,8 +216,9 @@ pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
     for (summary, directory) in summaries.iter().zip(&directories) {
         let is_worth_a_word =
             matches!(summary.run.times.status, Status::Stalled(_)) || summary.run.times.clock.is_some();
-        let times = if is_worth_a_word { times(summary, style) } else { Vec::new() };
-        let remarks: Vec<String> = times.into_iter().chain(remarks(summary, style)).collect();
+        let times = if is_worth_a_word { times(summary) } else { Vec::new() };
+        let times = times.iter().map(|line| safe(line, style));
+        let remarks: Vec<String> = times.chain(remarks(summary, style)).collect();
         if !remarks.is_empty() {
             parts.push(format!("{}:", titled(&summary.run.name, directory.as_deref(), style)));
             parts.extend(remarks);
@@ -252,7 +273,7 @@ fn rank_row(rank: &RankFigures, figures: &[&'static Figure]) -> Vec<String> {
         thousands(rank.set_aside.into()),
         thousands(rank.sums.samples),
     ];
-    row.extend(cells(figures, rank.all_sums()));
+    row.extend(cells(figures, rank.all_sums(), None));
     row.push(ratio(rank.share));
     row
 }
@@ -261,11 +282,7 @@ fn rank_row(rank: &RankFigures, figures: &[&'static Figure]) -> Vec<String> {
 fn totals(summary: &Summary, style: TableStyle) -> String {
     let ours = &summary.neurobench;
     let mut lines = vec![
-        format!(
-            "Effective Neuron Ops  {:?} per sample{}",
-            ours.neuron_operations.effective,
-            still_moving(&summary.total)
-        ),
+        format!("Effective Neuron Ops  {}", effective(ours.neuron_operations.effective, &summary.total)),
         format!("Neuron Dense Ops      {:?} per sample", ours.neuron_operations.dense),
         format!("Membrane Updates      {:?} per sample", ours.membrane_updates),
     ];
@@ -277,7 +294,16 @@ fn totals(summary: &Summary, style: TableStyle) -> String {
         }),
     );
     lines.extend(summary.total_measured.iter().flat_map(with_measured));
-    lines.extend(match &summary.agreement {
+    lines.extend(agreement_lines(&summary.agreement));
+    match style {
+        TableStyle::Text | TableStyle::Coloured => lines.join("\n"),
+        TableStyle::Markdown => format!("```text\n{}\n```", lines.join("\n")),
+    }
+}
+
+/// What NeuroBench's own results say.
+pub(super) fn agreement_lines(agreement: &Agreement) -> Vec<String> {
+    match agreement {
         Agreement::Unknown => vec![],
         Agreement::Pending => vec!["NeuroBench's own results wait for the last batches.".to_owned()],
         Agreement::Agrees => vec!["Equal to NeuroBench's own results, bit for bit.".to_owned()],
@@ -286,30 +312,27 @@ fn totals(summary: &Summary, style: TableStyle) -> String {
                 .chain(differences.iter().map(|difference| format!("  {difference}")))
                 .collect()
         }
-    });
-    match style {
-        TableStyle::Text | TableStyle::Coloured => lines.join("\n"),
-        TableStyle::Markdown => format!("```text\n{}\n```", lines.join("\n")),
     }
 }
 
 /// The figures of the total with the layers whose price is measured, which NeuroBench does not have.
 fn with_measured(total: &TotalFigures) -> [String; 2] {
-    let [effective, dense] =
+    let [per_sample, dense] =
         [total.sums.effective_per_sample(), total.sums.dense_per_sample()].map(Option::unwrap_or_default);
     [
-        format!("With measured prices  {effective:?} effective per sample{}", still_moving(total)),
-        format!("                      {dense:?} dense per sample"),
+        format!("With measured prices  {}, effective", effective(per_sample, total)),
+        format!("                      {dense:?} per sample, dense"),
     ]
 }
 
-/// How far the figure may still move, unless it is final.
-fn still_moving(total: &TotalFigures) -> String {
-    let moving = total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0);
-    moving.map_or(String::new(), |uncertainty| {
-        let within = uncertainty
-            .relative
-            .map_or(String::new(), |part| format!(", stable to within {}", percent(part)));
-        format!(" ± {} (95 %{within})", decimal(uncertainty.half_width, 2))
-    })
+/// Effective operations per sample: every digit once they are final, and until then how far they may still move.
+fn effective(value: f64, total: &TotalFigures) -> String {
+    match total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0) {
+        None => format!("{value:?} per sample"),
+        Some(uncertainty) => {
+            let within = uncertainty.relative;
+            let within = within.map_or(String::new(), |part| format!(", stable to within {}", percent(part)));
+            format!("{} per sample (95 %{within})", plus_minus(value, uncertainty.half_width))
+        }
+    }
 }

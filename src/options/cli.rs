@@ -7,7 +7,7 @@ use super::table::OPTIONS;
 use crate::figures::FIGURES;
 use crate::options::Declaration;
 use clap::builder::PathBufValueParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::{OsStr, OsString};
@@ -27,9 +27,12 @@ Examples:
   neurotop summary runs/exp1 --format json        the figures, without a dashboard
   neurotop summary runs/exp1 --cost RLeaky:subtract=5
   neurotop summary runs/exp2 --baseline exp1.json --fail-if 'vs-baseline>+2%'
+  neurotop summary runs                           all runs in a directory, in one table
   neurotop compare exp1.json runs/exp2            two runs side by side, and the changes
   neurotop summary runs/exp1 --shard 3/16 -o part3.json
   neurotop merge part*.json                       one run, counted by several processes
+  neurotop exp1.json                              an exported run again, without its batches
+  neurotop export exp1.json --export exp1.tex     and its figures in another format
   neurotop doctor runs/exp1                       what is there, and what is wrong with it
   neurotop explain runs/exp1 lif1                 where the operations of a layer come from
   neurotop config                                 the configuration file: every option, the keys
@@ -113,12 +116,12 @@ impl Cli {
             words.insert(1, "watch".into());
         }
         // Two words that are not options: the first is a mistyped command and not a directory to watch.
-        Self::try_parse_from(words).map_err(|error| match error.kind() {
-            ErrorKind::UnknownArgument if is_about_a_word(&error) => {
-                first.and_then(|first| mistyped(&first)).unwrap_or(error)
+        match Self::try_parse_from(words)?.command {
+            Command::Watch { dir, more, .. } if !more.is_empty() && !are_exports(&dir, &more) => {
+                Err(first.and_then(|first| mistyped(&first)).unwrap_or_else(several_runs))
             }
-            _ => error,
-        })
+            command => Ok(Self { command }),
+        }
     }
 }
 
@@ -129,10 +132,17 @@ fn is_own_word(word: &OsStr) -> bool {
     own.contains(&word) || Cli::command().find_subcommand(word).is_some()
 }
 
-/// Whether the argument that clap does not know is a word and not an option.
-fn is_about_a_word(error: &clap::Error) -> bool {
-    let argument = error.get(ContextKind::InvalidArg);
-    matches!(argument, Some(ContextValue::String(text)) if !text.starts_with('-'))
+/// Whether all of these can be exported summaries, by their names.
+fn are_exports(first: &Path, more: &[PathBuf]) -> bool {
+    let is_export = |path: &Path| path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("json"));
+    is_export(first) && more.iter().all(|path| is_export(path))
+}
+
+/// The error for several paths that are no exported summaries.
+fn several_runs() -> clap::Error {
+    let why = "several paths are shown together only if all are exported summaries (.json); to watch several runs, name \
+               the directory that holds them";
+    Cli::command().error(ErrorKind::TooManyValues, why)
 }
 
 /// The error for a first word that is similar to a subcommand and not a path that exists.
@@ -153,18 +163,21 @@ pub enum Command {
     /// Watch a run live, in a dashboard, and leave with its figures
     #[command(after_help = conditions())]
     Watch {
-        /// The run's directory or URL (s3://bucket/run); it may not exist yet
+        /// The run's directory or URL (s3://bucket/run), which may not exist yet; or an exported summary (.json)
         #[arg(value_parser = location())]
         dir: PathBuf,
+        /// More exported summaries, to be shown with the first
+        #[arg(value_name = "EXPORT")]
+        more: Vec<PathBuf>,
         #[command(flatten)]
         options: CommandLine,
     },
-    /// Count a run once and print its figures
+    /// Count a run once, or each run in a directory, and print the figures
     #[command(after_help = conditions())]
     #[command(mut_arg("openmetrics", |arg| arg.value_name("FILE").help(TO_A_FILE)))]
     #[command(mut_arg("shard", |arg| arg.conflicts_with_all(SHARD_CONFLICTS)))]
     Summary {
-        /// The run's directory or URL (s3://bucket/run)
+        /// The run's directory or URL (s3://bucket/run), or a directory of runs
         #[arg(value_parser = location())]
         dir: PathBuf,
         #[command(flatten)]
@@ -188,6 +201,15 @@ pub enum Command {
         /// The runs to compare, likewise
         #[arg(required = true, value_parser = location())]
         new: Vec<PathBuf>,
+        #[command(flatten)]
+        options: CommandLine,
+    },
+    /// Print exported summaries again, or write them in another format
+    #[command(after_help = conditions())]
+    Export {
+        /// Summaries that --export FILE.json wrote, of one run or of several
+        #[arg(required = true, value_name = "EXPORT")]
+        exports: Vec<PathBuf>,
         #[command(flatten)]
         options: CommandLine,
     },
@@ -335,6 +357,7 @@ mod tests {
                 | Self::Summary { options, .. }
                 | Self::Merge { options, .. }
                 | Self::Compare { options, .. }
+                | Self::Export { options, .. }
                 | Self::Demo { options }
                 | Self::Explain { options, .. }
                 | Self::Doctor { options, .. } => Some(options),
@@ -355,7 +378,7 @@ mod tests {
     #[test]
     fn a_bare_directory_is_watched() {
         for words in [&["runs/exp1"][..], &["watch", "runs/exp1"], &["--poll", "0.5", "runs/exp1"]] {
-            let Command::Watch { dir, options } = parse(words).expect("valid").command else {
+            let Command::Watch { dir, options, .. } = parse(words).expect("valid").command else {
                 panic!("{words:?}")
             };
             assert_eq!(dir, PathBuf::from("runs/exp1"));

@@ -317,7 +317,7 @@ mod tests {
             ("log = \"\"", &["line 1", "the value is empty"]),
             (
                 "export = [\n\"a.json\",\n\"a.pdf\"]",
-                &["line 3 (\"a.pdf\"]): ", "\"a.pdf\" does not end in .json, .csv, .md or .txt"],
+                &["line 3 (\"a.pdf\"]): ", "\"a.pdf\" does not end in .json, .csv, .md, .tex, .html or .txt"],
             ),
             ("export = 3", &["line 1", "a string or a list of strings"]),
             ("export = [3]", &["line 1", "integer `3`", "string"]),

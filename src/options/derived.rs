@@ -6,12 +6,13 @@ use super::declaration::Purpose;
 use super::resolve::Origin;
 use super::table::OptionValues;
 use crate::dashboard::{Appearance, AppearanceOptions, DashboardOptions, Symbols};
+use crate::figures::{FigureInputs, note_inputs};
 use crate::publish::Target;
 use crate::run::log::Log;
 use crate::run::prices::{Costs, LayerDefaults};
 use crate::run::state::lock_beside;
 use crate::run::{Keeping, StatePlace};
-use crate::storage::{Links, canonical};
+use crate::storage::{Links, canonical, is_url};
 use crate::text::shown;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -42,6 +43,30 @@ impl OptionValues {
             Some(path) => Log { path: path.clone(), level: self.log_level }.start(),
             None => Ok(()),
         }
+    }
+
+    /// The options that the figures depend on, written as on the command line; those that say nothing are left out.
+    pub fn of_figures(&self) -> Vec<String> {
+        let mut said: Vec<String> = Vec::new();
+        said.extend(self.cost.iter().map(|cost| format!("--cost {cost}")));
+        said.extend(self.energy_per_op.map(|energy| format!("--energy-per-op {energy}")));
+        said.extend(self.neuron.iter().map(|neuron| format!("--neuron {neuron}")));
+        said.extend(self.reset.iter().map(|reset| format!("--reset {reset}")));
+        said.extend(self.baseline.iter().map(|path| format!("--baseline {}", path.display())));
+        said.extend(self.fail_if.iter().map(|condition| format!("--fail-if '{condition}'")));
+        said.extend(self.shard.map(|shard| format!("--shard {shard}")));
+        said.extend(self.follow_links.then(|| "--follow-links".to_owned()));
+        said
+    }
+
+    /// Records what the figures are computed from, for the exports that say it.
+    pub fn note_inputs<'a>(&self, sources: impl IntoIterator<Item = &'a Path>) {
+        let whole = |path: &Path| match is_url(path) {
+            true => path.display().to_string(),
+            false => canonical(path).display().to_string(),
+        };
+        let sources = sources.into_iter().map(whole).collect();
+        note_inputs(FigureInputs { sources, options: self.of_figures() });
     }
 
     pub fn links(&self) -> Links {

@@ -33,22 +33,22 @@ use std::time::Duration;
 const DASHBOARD: &[&str] = &["watch", "demo"];
 /// Those that count runs of the user.
 const COUNTING: &[&str] = &["watch", "summary", "compare", "explain"];
-/// Those that count them or merge what was counted of them.
-const FIGURES: &[&str] = &["watch", "summary", "merge", "compare"];
+/// Those that count them, or read what was counted of them.
+const FIGURES: &[&str] = &["watch", "summary", "merge", "compare", "export"];
 /// Those that need to know what a layer is.
 const LAYERS: &[&str] = &["watch", "summary", "compare", "doctor", "explain"];
 const PUBLISHING: &[&str] = &["watch", "summary", "demo"];
 
 declare_options! {
-    /// Also write the figures to FILE on exit, as .json, .csv, .md or .txt
+    /// Also write the figures to FILE on exit, as .json, .csv, .md, .tex, .html or .txt
     "export" export: Vec<Export> = str::parse::<Export>, {
-        kind: List, value_name: "FILE", short: Some('o'), commands: &["watch", "summary", "merge", "compare", "demo"],
+        kind: List, value_name: "FILE", short: Some('o'), commands: &["watch", "summary", "merge", "compare", "export", "demo"],
         scope: WholeRuns, examples: ["neurotop.json", "neurotop.csv"],
     }
 
     /// Also show the changes from this run: its directory, or its summary exported as .json
     "baseline" baseline: Option<PathBuf> = location(), {
-        value_name: "PATH", commands: &["watch", "summary", "merge"], scope: WholeRuns,
+        value_name: "PATH", commands: &["watch", "summary", "merge", "export"], scope: WholeRuns,
         examples: ["exp1.json", "runs/exp1"],
     }
 
@@ -67,7 +67,7 @@ declare_options! {
 
     /// Also show the energy of the effective operations, at ENERGY for one operation, as in 0.9pJ or 900fJ
     "energy-per-op" energy_per_op: Option<EnergyPerOp> = str::parse::<EnergyPerOp>, {
-        value_name: "ENERGY", commands: &["watch", "summary", "merge", "compare", "demo"],
+        value_name: "ENERGY", commands: &["watch", "summary", "merge", "compare", "export", "demo"],
         examples: ["0.9pJ", "450fJ"],
     }
 
@@ -175,7 +175,7 @@ declare_options! {
 
     /// The format on standard output
     "format" format: Format = EnumValueParser::<Format>::new(), {
-        value_name: "FORMAT", commands: &["summary", "merge", "compare"], scope: WholeRuns, default: Some("text"),
+        value_name: "FORMAT", commands: &["summary", "merge", "compare", "export"], scope: WholeRuns, default: Some("text"),
         examples: ["json", "csv"],
     }
 
@@ -192,7 +192,7 @@ declare_options! {
 
     /// Show ASCII only
     "ascii" ascii: Option<bool> = BoolValueParser::new(), {
-        kind: Switch, commands: &["watch", "summary", "merge", "compare", "demo", "doctor", "explain"],
+        kind: Switch, commands: &["watch", "summary", "merge", "compare", "export", "demo", "doctor", "explain"],
         default_in_words: "where the locale is not UTF-8, and on the console of Linux",
         opposite: "Show Unicode, whatever the configuration and the locale say",
     }

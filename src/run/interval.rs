@@ -49,6 +49,76 @@ pub fn of_ratio(units: &[(f64, f64)], fraction: Option<f64>) -> Option<Uncertain
     half_width.is_finite().then_some(Uncertainty { standard_error, half_width, relative, units: units.len() })
 }
 
+/// How far apart two ratios are, beyond what their sampling units explain.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RatioDifference {
+    /// The second ratio less the first.
+    pub difference: f64,
+    /// Half the width of its 95 % confidence interval.
+    pub half_width: f64,
+}
+
+/// The difference of two ratio estimates, each unit paired with the one at the same place: for two runs over the same
+/// batches, where what is hard for one network is often hard for the other too.
+///
+/// `None` for fewer than two units, and for units without samples.
+pub fn of_paired_difference(units: &[[(f64, f64); 2]]) -> Option<RatioDifference> {
+    let [first, second] = [0, 1].map(|at| Residuals::new(units.iter().map(|pair| pair[at]).collect()));
+    let (first, second) = (first?, second?);
+    let residuals = first.residuals.iter().zip(&second.residuals).map(|(one, other)| other - one);
+    let squares: f64 = residuals.map(|residual| residual.powi(2)).sum();
+    let count = units.len() as f64;
+    let half_width = (squares / (count - 1.0) / count).sqrt() * quantile(count - 1.0)?;
+    let difference = second.ratio - first.ratio;
+    (half_width.is_finite() && difference.is_finite()).then_some(RatioDifference { difference, half_width })
+}
+
+/// The same of units that have nothing to do with each other, with the degrees of freedom of B. L. Welch (*Biometrika*
+/// 34, 1947).
+pub fn of_difference(first: &[(f64, f64)], second: &[(f64, f64)]) -> Option<RatioDifference> {
+    let [first, second] = [first, second].map(|units| Residuals::new(units.to_vec()));
+    let (first, second) = (first?, second?);
+    let [one, other] = [first.variance(), second.variance()];
+    let by_freedom = |residuals: &Residuals, variance: f64| variance.powi(2) / (residuals.count() - 1.0);
+    let squares = by_freedom(&first, one) + by_freedom(&second, other);
+    let difference = second.ratio - first.ratio;
+    // Units without any scatter leave no doubt.
+    let half_width = match squares > 0.0 {
+        true => (one + other).sqrt() * quantile((one + other).powi(2) / squares)?,
+        false => 0.0,
+    };
+    (half_width.is_finite() && difference.is_finite()).then_some(RatioDifference { difference, half_width })
+}
+
+/// A ratio, and what each unit adds to its error: (operations − ratio × samples) ÷ mean samples.
+struct Residuals {
+    ratio: f64,
+    residuals: Vec<f64>,
+}
+
+impl Residuals {
+    fn new(units: Vec<(f64, f64)>) -> Option<Self> {
+        let [operations, samples]: [f64; 2] =
+            [units.iter().map(|unit| unit.0).sum(), units.iter().map(|unit| unit.1).sum()];
+        if units.len() < 2 || samples <= 0.0 {
+            return None;
+        }
+        let (ratio, mean) = (operations / samples, samples / units.len() as f64);
+        let residuals = units.iter().map(|unit| (unit.0 - ratio * unit.1) / mean).collect();
+        Some(Self { ratio, residuals })
+    }
+
+    fn count(&self) -> f64 {
+        self.residuals.len() as f64
+    }
+
+    /// The variance of the ratio.
+    fn variance(&self) -> f64 {
+        let squares: f64 = self.residuals.iter().map(|residual| residual.powi(2)).sum();
+        squares / (self.count() - 1.0) / self.count()
+    }
+}
+
 /// The two-sided quantile of Student's t.
 fn quantile(degrees_of_freedom: f64) -> Option<f64> {
     let distribution = StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?;
@@ -121,6 +191,55 @@ mod tests {
             assert!((0.85..1.1).contains(&(said / found)), "{seen} batches: {said} and {found}");
         }
         assert_eq!(of_ratio(&units, Some(1.0)).map(|whole| whole.half_width), Some(0.0));
+    }
+
+    /// Of two networks that are the same on average, the interval of the difference leaves out 0 in 5 % of the cases: if
+    /// they saw the same batches, and if they did not.
+    #[test]
+    fn what_is_noise_is_called_noise_as_often_as_it_says() {
+        let mut random = Random(7);
+        const CASES: usize = 4000;
+        for batches in [8, 40] {
+            let (mut paired, mut apart, mut widths) = (0, 0, [0.0, 0.0]);
+            for _ in 0..CASES {
+                // The batches scatter by 150 a sample for both networks, and each network by 30 besides.
+                let shared = run(&mut random, batches);
+                let [one, other] = [0, 1].map(|_| {
+                    let own = |&(operations, samples): &(f64, f64)| {
+                        (operations + samples * 30.0 * random.normal() / f64::sqrt(samples), samples)
+                    };
+                    shared.iter().map(own).collect::<Vec<_>>()
+                });
+                let pairs: Vec<_> = one.iter().copied().zip(other).map(|(one, other)| [one, other]).collect();
+                let together = of_paired_difference(&pairs).expect("enough batches");
+                let separate = of_difference(&one, &run(&mut random, batches)).expect("enough batches");
+                paired += usize::from(together.difference.abs() > together.half_width);
+                apart += usize::from(separate.difference.abs() > separate.half_width);
+                widths = [widths[0] + together.half_width, widths[1] + separate.half_width];
+            }
+            for called in [paired, apart] {
+                let part = called as f64 / CASES as f64;
+                assert!((0.03..0.07).contains(&part), "{batches} batches: {part}");
+            }
+            assert!(widths[0] < widths[1] / 3.0, "pairs take the scatter of the batches out: {widths:?}");
+        }
+    }
+
+    #[test]
+    fn a_worked_difference() {
+        let first = [(1.0, 1.0), (5.0, 2.0), (6.0, 3.0)];
+        let second = first.map(|(operations, samples)| (operations + samples, samples));
+        let pairs = [0, 1, 2].map(|at| [first[at], second[at]]);
+        let paired = of_paired_difference(&pairs).expect("three units");
+        assert!((paired.difference - 1.0).abs() < 1e-12 && paired.half_width < 1e-12, "{paired:?}");
+        // Each has the variance 1 / 12 and 2 degrees of freedom: 4 together, for which Student's t is 2.776445 (table).
+        let apart = of_difference(&first, &second).expect("three units");
+        assert!((apart.half_width - (1.0_f64 / 6.0).sqrt() * 2.776_445).abs() < 1e-5, "{apart:?}");
+        assert_eq!(of_difference(&first[..1], &second), None);
+        assert_eq!(of_paired_difference(&pairs[..1]), None);
+        assert_eq!(of_difference(&[(1.0, 0.0), (2.0, 0.0)], &second), None);
+        let same = of_difference(&[(2.0, 1.0), (2.0, 1.0)], &[(3.0, 1.0), (3.0, 1.0)]);
+        assert_eq!(same, Some(RatioDifference { difference: 1.0, half_width: 0.0 }));
     }
 
     #[test]

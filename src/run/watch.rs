@@ -96,6 +96,42 @@ impl Watch {
         Ok(watch)
     }
 
+    /// Shows runs that were counted elsewhere, and follows nothing.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn showing(
+        runs: Vec<(PathBuf, Run)>,
+        publisher: impl RunPublisher + 'static,
+    ) -> std::io::Result<Self> {
+        let options = WatchOptions::unkept(Mode::Once, 1);
+        let views = publisher.views().clone();
+        let next = runs.len();
+        for (number, (path, run)) in runs.into_iter().enumerate() {
+            views.add(number, &path, run);
+        }
+        Ok(Self {
+            views,
+            owners: BTreeMap::new(),
+            next,
+            pool: Pool::start(1, options.priority)?,
+            options,
+            settings: Settings::new(""),
+            place: StatePlace::Nowhere,
+            named: PathBuf::new(),
+            found: never(),
+            idle: Idle::default(),
+            writer: None,
+            publisher: Box::new(publisher),
+            said: bounded(SENTENCES),
+        })
+    }
+
+    /// Whether any run is followed, and not only shown.
+    pub fn follows_any(&self) -> bool {
+        !self.owners.is_empty()
+    }
+
     fn remark_on_threads(&self, wanted: usize) {
         let threads = self.pool.threads();
         if threads < wanted {
@@ -228,6 +264,9 @@ impl Watch {
     /// # Errors
     /// Where counted batches are deleted, and would be lost.
     pub fn restart(&self, number: usize) -> Result<(), &'static str> {
+        if !self.follows_any() {
+            return Err("not started over: an exported summary has no batches to count");
+        }
         let run = self.views.newest(number);
         let deletes = run.is_some_and(|run| {
             run.manifest().is_some_and(|manifest| manifest.keep.is_some()) || run.may_have_deleted()

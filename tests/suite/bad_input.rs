@@ -380,10 +380,6 @@ fn directories_that_are_no_run() {
     let file = place.path().join("file");
     fs::write(&file, "x").expect("a file");
     check(&file, "is a file");
-    let runs = place.path().join("runs");
-    support::small_run(&runs.join("b"), 1);
-    support::small_run(&runs.join("a"), 1);
-    check(&runs, "is a directory of runs");
 }
 
 #[test]

@@ -793,7 +793,7 @@ fn no_path_makes_a_message_of_its_own() {
     std::fs::create_dir(&empty).expect("a directory");
     std::fs::write(&file, "{").expect("a file");
     for (what, more, code) in [
-        (words(&["summary"]), vec![path(runs.path())], 1),
+        (words(&["compare"]), vec![path(runs.path()), path(&run)], 1),
         (words(&["summary"]), vec![path(&missing)], 1),
         (words(&["summary"]), vec![path(&file)], 1),
         (words(&["summary", "--settle", "0.01"]), vec![path(&empty)], 1),

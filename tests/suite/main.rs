@@ -33,6 +33,7 @@ mod many_runs;
 mod neighbours;
 #[cfg(target_os = "linux")]
 mod outside;
+mod paper;
 mod prices;
 #[cfg(unix)]
 mod problems;

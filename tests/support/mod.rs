@@ -74,6 +74,26 @@ pub fn json(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// An exported file without how it came about, which is not printed.
+pub fn without_provenance(name: &str, text: &str) -> String {
+    match name.to_ascii_lowercase().rsplit('.').next() {
+        Some("json") => match text.split_once(",\n  \"export\": {") {
+            Some((figures, _)) => format!("{figures}\n}}\n"),
+            None => text.to_owned(),
+        },
+        Some("csv") => {
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+            let columns = rows[0].iter().position(|name| name == "exported_at").unwrap_or(rows[0].len());
+            rows.iter().for_each(|row| writer.write_record(row.iter().take(columns)).expect("a row"));
+            String::from_utf8(writer.into_inner().expect("all rows")).expect("text")
+        }
+        Some("tex" | "html") => text.lines().filter(|line| !line.contains("Written 20")).collect(),
+        _ => text.rfind("\nWritten 20").map_or(text, |end| &text[..end]).to_owned(),
+    }
+}
+
 /// The batches of a run, in order.
 pub fn batches(run: &Path) -> Vec<PathBuf> {
     let mut batches: Vec<PathBuf> = fs::read_dir(run)

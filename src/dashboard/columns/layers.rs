@@ -74,7 +74,8 @@ fn write(value: f64, context: &CellContext<'_>) -> String {
 /// Updates per sample over the batches; the price, which is the same for all, changes no trend.
 fn per_batch(layer: &LayerFigures, context: &CellContext<'_>) -> Vec<f64> {
     let Some(index) = layer.index else { return Vec::new() };
-    let points = context.model.run.history().points().iter();
+    // An exported summary has no sums by layer along the run.
+    let points = context.model.run.history().points().iter().filter(|point| !point.sums.updates.is_empty());
     let updates = |point: &Point| point.sums.updates.get(index).unwrap_or_default().effective;
     points.map(|point| quotient(updates(point), point.sums.samples)).collect()
 }

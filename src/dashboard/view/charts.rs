@@ -146,6 +146,8 @@ pub(super) fn one_series(
         let own = match priced {
             None => total(point),
             Some(None) => break,
+            // An exported summary has no sums by layer along the run.
+            Some(Some(_)) if point.sums.updates.is_empty() => continue,
             Some(Some((index, price))) => point.sums.updates.get(index).unwrap_or_default().times(price),
         };
         samples += point.sums.samples;

@@ -8,6 +8,7 @@ use super::{Theme, UiState, ViewModel, bars, neurons, panel};
 use crate::count::NeuronCounts;
 use crate::count::layer_detail::{FiniteRange, LayerDetail, Potentials};
 use crate::figures::{Figure, FigureUnit, LayerFigures, Number};
+use crate::run::Ended;
 use crate::run::tally::quotient;
 use crate::text::{compact, decimal, elide, percent, thousands};
 use ratatui::Frame;
@@ -72,8 +73,11 @@ fn draw_framed(
     let histogram = titled(frame, histogram, "Membrane potentials", &batch, theme);
     match detail.map(|detail| &detail.result) {
         None => {
-            let what =
-                if model.run.newest_batch().is_some() { "reading the newest batch" } else { "no batch yet" };
+            let what = match (model.run.newest_batch(), model.run.ended()) {
+                (Some(_), _) => "reading the newest batch",
+                (None, Some(Ended::Done)) => "an exported summary has no batches: watch the run itself",
+                (None, _) => "no batch yet",
+            };
             say(frame, map, what, theme);
             say(frame, histogram, what, theme);
         }

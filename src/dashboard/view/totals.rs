@@ -67,9 +67,11 @@ fn written(value: f64) -> Vec<String> {
 /// The effective operations per sample, with their uncertainty where there is room.
 fn effective(model: &ViewModel) -> Vec<String> {
     let (total, _) = model.summary.shown_total();
-    let mut choices = written(total.sums.effective_per_sample().unwrap_or_default());
-    if let Some(uncertainty) = total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0) {
-        choices.insert(0, format!("{} ± {}", choices[0], compact(uncertainty.half_width)));
+    let (figure, uncertainty) = (Figure::EFFECTIVE_PER_SAMPLE, total.uncertainty.as_ref());
+    let mut choices = vec![figure.rounded(&total.sums, uncertainty)];
+    choices.push(compact(total.sums.effective_per_sample().unwrap_or_default()));
+    if uncertainty.is_some_and(|uncertainty| uncertainty.half_width > 0.0) {
+        choices.insert(0, figure.with_uncertainty(&total.sums, uncertainty));
     }
     choices
 }

@@ -230,8 +230,20 @@ impl RunPart {
         }
     }
 
+    /// The same with its layers and problems in an order that does not depend on which batches came first.
+    pub fn in_order(mut self) -> Self {
+        self.layers.sort_by(|one, other| one.name.cmp(&other.name));
+        self.problems.sort_by(|one, other| (&one.path, &one.reason).cmp(&(&other.path, &other.reason)));
+        self
+    }
+
     pub fn shard(&self) -> Shard {
         self.shard
+    }
+
+    /// The sums along the run, over batches or groups of neighbouring ones, in the order of their numbers.
+    pub fn points(&self) -> Vec<Point> {
+        self.units.points()
     }
 
     /// The name of the run.
@@ -289,7 +301,11 @@ impl RunPart {
     }
 
     /// Refuses what no part can claim, so that the sums of all parts cannot overflow and belong together.
-    fn check(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// Says what it claims.
+    pub fn check(&self) -> anyhow::Result<()> {
+        ensure!(self.schema == PART_SCHEMA, "its schema is {:?} and not {PART_SCHEMA:?}", self.schema);
         if let Some(twice) = self.run.manifest.as_ref().and_then(Manifest::layer_twice) {
             bail!("its manifest has layer {twice:?} twice");
         }

@@ -1,0 +1,39 @@
+//! `neurotop export EXPORT…`: reads exported summaries again, and prints or writes their figures in any format.
+
+use super::check::{checks, open_baseline};
+use super::finish;
+use super::signals::leave_signals;
+use crate::figures::{Export, ReopenOptions, Summary, reopen};
+use crate::options::cli::CommandLine;
+use crate::options::{OptionValues, Purpose};
+use crate::run::Run;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+pub(super) fn export(paths: &[PathBuf], given: &CommandLine) -> anyhow::Result<ExitCode> {
+    let options = OptionValues::load(given, Purpose::Once)?;
+    export_again(&paths.iter().map(PathBuf::as_path).collect::<Vec<_>>(), &options)
+}
+
+/// Prints the figures of exported summaries, and exports them.
+pub(super) fn export_again(paths: &[&Path], options: &OptionValues) -> anyhow::Result<ExitCode> {
+    options.note_inputs(paths.iter().copied());
+    options.export.iter().try_for_each(Export::check)?;
+    let runs = reopen_all(paths, options)?;
+    let checks = checks(open_baseline(options)?, options, &leave_signals()?)?;
+    let now = SystemTime::now();
+    let summary = |(_, run): &(PathBuf, Run)| {
+        let mut summary = Summary::new(run, now);
+        checks.apply(&mut summary);
+        summary
+    };
+    finish::report_runs(&runs.iter().map(summary).collect::<Vec<_>>(), options, true)
+}
+
+/// The runs in these exports.
+pub(super) fn reopen_all(paths: &[&Path], options: &OptionValues) -> anyhow::Result<Vec<(PathBuf, Run)>> {
+    let how = ReopenOptions { stall_after: options.stall_after, energy_per_op: options.energy_per_op };
+    let runs = paths.iter().map(|path| reopen(path, how)).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(runs.into_iter().flatten().collect())
+}

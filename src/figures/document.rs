@@ -1,0 +1,365 @@
+//! Reports as a document: a title, facts, tables and notes, for the formats that are read outside of a terminal. It has
+//! text as it is, which each format escapes.
+
+use super::comparison::{Changes, Compared, Comparison, PartChanges, PresentIn};
+use super::comparison_tables::{OVERVIEW, is_same_in_all, overview_rows};
+use super::figure::{Figure, FigureUnit, Number, ShownIn};
+use super::folding::{MOST_LAYERS, by_share, rest};
+use super::format::{NO_TABLES, Report};
+use super::problems::spelled_out;
+use super::row::RowSums;
+use super::summary_tables::{MEASURED, agreement_lines, class_layers, parts_of_heading};
+use super::table_style::ratio;
+use super::{
+    Against, Change, ClassFigures, ComparedRun, Failure, LayerFigures, RankFigures, Summary, TotalFigures,
+    directories_of,
+};
+use crate::run::interval::Uncertainty;
+use crate::text::thousands;
+use anyhow::bail;
+
+/// What a document says. Lines are sentences.
+pub(super) struct Document {
+    pub(super) title: String,
+    pub(super) facts: Vec<String>,
+    pub(super) tables: Vec<DocumentTable>,
+    pub(super) notes: Vec<String>,
+    /// The conditions of `--fail-if` that hold.
+    pub(super) failed: Vec<String>,
+}
+
+/// A table whose first `text_columns` hold text; the rest hold figures.
+pub(super) struct DocumentTable {
+    /// One word for it, to refer to it by.
+    pub(super) label: &'static str,
+    pub(super) caption: String,
+    pub(super) head: Vec<String>,
+    pub(super) text_columns: usize,
+    pub(super) rows: Vec<Vec<String>>,
+    /// How many rows are shown at first.
+    pub(super) shown: usize,
+    /// What the rows beyond those are; empty if there are none.
+    pub(super) rest: String,
+    /// The sums over all rows.
+    pub(super) sums: Vec<Vec<String>>,
+}
+
+/// What effective and dense operations are: a table of them means nothing without.
+const COUNTED: &str = "An effective operation is one operation of an update that changed a neuron's membrane potential; \
+    dense operations are those of all updates, at every time step. Sparsity is the part of the dense operations that is \
+    not needed.";
+
+const INTERVAL: &str =
+    "± is the 95 % confidence interval of the figure for the whole run, from the batches counted so far.";
+
+const NOISE: &str =
+    "± is the 95 % confidence interval of the difference, with the batches as samples of the data.";
+
+pub(super) fn document(report: Report<'_>) -> anyhow::Result<Document> {
+    Ok(match report {
+        Report::Run(summary) => of_run(summary),
+        Report::Runs(summaries) => of_runs(summaries),
+        Report::Comparison(comparison) => of_comparison(comparison),
+        Report::Part(_) => bail!(NO_TABLES),
+    })
+}
+
+fn of_run(summary: &Summary) -> Document {
+    let mut tables = vec![layers(summary)];
+    if summary.neurons.len() > 1 {
+        tables.push(classes(summary));
+    }
+    if !summary.ranks.is_empty() {
+        tables.push(ranks(summary));
+    }
+    tables.extend(summary.baseline.iter().map(against));
+    let mut facts = parts_of_heading(summary);
+    facts.extend(agreement_lines(&summary.agreement));
+    let against = summary.baseline.iter().flat_map(|baseline| baseline.changes.notes.clone());
+    Document {
+        title: summary.run.name.clone(),
+        facts,
+        tables,
+        notes: notes(summary).chain(against).collect(),
+        failed: failed(summary.failed.as_deref()),
+    }
+}
+
+/// The problems, and what the mark of measured prices means.
+fn notes(summary: &Summary) -> impl Iterator<Item = String> {
+    let measured = summary.total_measured.as_ref().map(|_| MEASURED.to_owned());
+    spelled_out(&summary.problems, "see the JSON").into_iter().chain(measured)
+}
+
+fn failed(failures: Option<&[Failure]>) -> Vec<String> {
+    failures.into_iter().flatten().map(Failure::to_string).collect()
+}
+
+/// Whether any figure of a run still moves.
+fn moves(uncertainty: Option<&Uncertainty>) -> bool {
+    uncertainty.is_some_and(|uncertainty| uncertainty.half_width > 0.0)
+}
+
+/// The sentence that says what is counted, for a caption.
+fn counted(summaries: &[Summary]) -> String {
+    let moving = summaries.iter().any(|summary| moves(summary.total.uncertainty.as_ref()));
+    if moving { format!("{COUNTED} {INTERVAL}") } else { COUNTED.to_owned() }
+}
+
+/// The figures of a row, the effective operations with their uncertainty.
+fn cells(
+    figures: &[&'static Figure],
+    sums: &RowSums,
+    uncertainty: Option<&Uncertainty>,
+) -> impl Iterator<Item = String> {
+    figures.iter().map(move |&figure| match figure == Figure::EFFECTIVE_PER_SAMPLE {
+        true => figure.with_uncertainty(sums, uncertainty),
+        false => figure.rounded(sums, uncertainty),
+    })
+}
+
+fn head(before: &[&str], figures: &[&'static Figure], behind: &[&str]) -> Vec<String> {
+    let figures = figures.iter().map(|figure| figure.heading);
+    before.iter().copied().chain(figures).chain(behind.iter().copied()).map(str::to_owned).collect()
+}
+
+fn layers(summary: &Summary) -> DocumentTable {
+    let total = &summary.total.sums;
+    let whole = summary.total_of_all().sums.effective().unwrap_or_default();
+    let figures = Figure::applying_in(ShownIn::Tables, [total]);
+    let row = |layer: &LayerFigures| {
+        let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".into());
+        let price = layer.cost_text().unwrap_or_else(|| "unpriced".into());
+        let mut row = vec![layer.name.clone(), known(&layer.neuron), known(&layer.reset), price];
+        row.extend(cells(&figures, &layer.sums, layer.uncertainty.as_ref()));
+        row.push(ratio(layer.sums.share_of(whole)));
+        row
+    };
+    let ordered = by_share(&summary.layers, MOST_LAYERS);
+    let sum = |(name, total): (&str, &TotalFigures)| {
+        let mut sum = vec![name.to_owned(), String::new(), String::new(), String::new()];
+        sum.extend(cells(&figures, &total.sums, total.uncertainty.as_ref()));
+        sum.push(ratio(total.sums.share_of(whole)));
+        sum
+    };
+    let measured = summary.total_measured.iter().map(|total| ("with measured", total));
+    let sums = std::iter::once(("total", &summary.total)).chain(measured).map(sum).collect();
+    DocumentTable {
+        label: "layers",
+        caption: format!(
+            "Neuron operations per sample of {}, by layer, over {} samples in {} batches. {} The cost is the operations \
+             of one update.",
+            summary.run.name,
+            thousands(summary.run.samples),
+            thousands(summary.run.batches.into()),
+            counted(std::slice::from_ref(summary)),
+        ),
+        head: head(&["layer", "neuron", "reset", "cost"], &figures, &["share"]),
+        text_columns: 3,
+        shown: ordered.len().min(MOST_LAYERS),
+        rest: rest(&ordered, MOST_LAYERS, whole).unwrap_or_default(),
+        rows: ordered.into_iter().map(row).collect(),
+        sums,
+    }
+}
+
+fn classes(summary: &Summary) -> DocumentTable {
+    let total = &summary.total.sums;
+    let whole = summary.total_of_all().sums.effective().unwrap_or_default();
+    let figures = Figure::applying_in(ShownIn::Tables, [total]);
+    let row = |class: &ClassFigures| {
+        let mut row = vec![class.neuron.clone(), class_layers(class)];
+        row.extend(cells(&figures, &class.sums, None));
+        row.push(ratio(class.sums.share_of(whole)));
+        row
+    };
+    let caption =
+        format!("Neuron operations per sample of {}, by the class of the neuron.", summary.run.name);
+    let head = head(&["neuron", "layers"], &figures, &["share"]);
+    whole_table("classes", caption, head, 1, summary.neurons.iter().map(row).collect())
+}
+
+fn ranks(summary: &Summary) -> DocumentTable {
+    let figures = Figure::applying_in(ShownIn::RankTables, [&summary.total.sums]);
+    let row = |rank: &RankFigures| {
+        let mut row = vec![rank.rank.to_string(), rank.state.name().to_owned()];
+        let counts = [rank.batches, rank.behind, rank.waiting, rank.set_aside];
+        row.extend(counts.map(|count| thousands(count.into())));
+        row.push(thousands(rank.sums.samples));
+        row.extend(cells(&figures, rank.all_sums(), None));
+        row.push(ratio(rank.share));
+        row
+    };
+    let caption = format!("Neuron operations per sample of {}, by rank.", summary.run.name);
+    let columns = ["rank", "state", "batches", "behind", "waiting", "set aside", "samples"];
+    let mut table = whole_table(
+        "ranks",
+        caption,
+        head(&columns, &figures, &["share"]),
+        2,
+        summary.ranks.iter().map(row).collect(),
+    );
+    if table.rows.len() > MOST_LAYERS {
+        table.shown = MOST_LAYERS;
+        table.rest = format!("and {} ranks more", thousands((table.rows.len() - MOST_LAYERS) as u128));
+    }
+    table
+}
+
+/// A table that shows all its rows.
+fn whole_table(
+    label: &'static str,
+    caption: String,
+    head: Vec<String>,
+    text_columns: usize,
+    rows: Vec<Vec<String>>,
+) -> DocumentTable {
+    DocumentTable {
+        label,
+        caption,
+        head,
+        text_columns,
+        shown: rows.len(),
+        rows,
+        rest: String::new(),
+        sums: Vec::new(),
+    }
+}
+
+fn of_runs(summaries: &[Summary]) -> Document {
+    let totals = summaries.iter().map(|summary| &summary.shown_total().0.sums);
+    let figures = Figure::applying_in(ShownIn::Tables, totals);
+    let directories = directories_of(summaries);
+    let row = |(summary, directory): (&Summary, &Option<String>)| {
+        let complete = if summary.complete { "yes" } else { "NO" };
+        let (total, is_measured) = summary.shown_total();
+        let mut name = summary.run.name.clone();
+        name.extend(directory.iter().flat_map(|directory| [" (", directory, ")"]));
+        name.push_str(if is_measured { " (m)" } else { "" });
+        let mut row = vec![name, summary.run.status.to_owned(), complete.to_owned()];
+        row.push(thousands(summary.run.samples));
+        row.extend(cells(&figures, &total.sums, total.uncertainty.as_ref()));
+        row
+    };
+    let caption = format!("Neuron operations per sample. {}", counted(summaries));
+    let head = head(&["run", "state", "complete", "samples"], &figures, &[]);
+    let of_run = |summary: &Summary, what: String| format!("{}: {what}", summary.run.name);
+    let notes = summaries.iter().flat_map(|summary| notes(summary).map(move |note| of_run(summary, note)));
+    let failed = summaries.iter().flat_map(|summary| {
+        failed(summary.failed.as_deref()).into_iter().map(move |what| of_run(summary, what))
+    });
+    Document {
+        title: "Runs".to_owned(),
+        facts: vec![format!("{} runs.", summaries.len())],
+        tables: vec![whole_table(
+            "runs",
+            caption,
+            head,
+            3,
+            summaries.iter().zip(&directories).map(row).collect(),
+        )],
+        notes: notes.collect(),
+        failed: failed.collect(),
+    }
+}
+
+fn of_comparison(comparison: &Comparison) -> Document {
+    let names = std::iter::once("BASE").chain(std::iter::repeat("NEW"));
+    let facts = names.zip(comparison.runs()).map(|(what, run)| format!("{what}: {}", described(run)));
+    let mut tables = Vec::new();
+    if comparison.comparisons.len() > 1 {
+        tables.push(overview(comparison));
+    }
+    let mut notes: Vec<String> = Vec::new();
+    for Compared { new, changes, differences } in &comparison.comparisons {
+        let of = [comparison.base.source.as_str(), new.source.as_str()];
+        tables.push(totals(changes, of));
+        let (same, differing): (Vec<_>, Vec<_>) =
+            changes.total.figures().partition(|figure| is_same_in_all(changes, figure));
+        tables.extend(differing.into_iter().map(|figure| parts(changes, figure, of)));
+        notes.extend(
+            same.iter().map(|figure| format!("{}: {}: the same in every layer.", new.source, figure.label)),
+        );
+        notes.extend(differences.iter().map(|difference| format!("{}: {difference}", new.source)));
+        notes.extend(changes.notes.clone());
+    }
+    for run in comparison.runs() {
+        notes.extend(run.set_aside.iter().map(|what| format!("{}: set aside: {what}", run.source)));
+        notes.extend(run.notices.iter().map(|what| format!("{}: {what}", run.source)));
+    }
+    Document {
+        title: "Comparison".to_owned(),
+        facts: facts.collect(),
+        tables,
+        notes,
+        failed: failed(comparison.failed.as_deref()),
+    }
+}
+
+/// All runs in one table.
+fn overview(comparison: &Comparison) -> DocumentTable {
+    let rows = overview_rows(comparison).into_iter().zip(comparison.runs());
+    let rows: Vec<Vec<String>> =
+        rows.map(|(cells, run)| std::iter::once(run.source.clone()).chain(cells).collect()).collect();
+    let caption = format!("Effective neuron operations per sample of {} runs. {COUNTED} {NOISE}", rows.len());
+    whole_table("runs", caption, OVERVIEW.map(str::to_owned).to_vec(), 1, rows)
+}
+
+fn described(run: &ComparedRun) -> String {
+    format!(
+        "{} ({}), {} batches, {} samples, {}",
+        run.source,
+        run.name,
+        thousands(run.batches.into()),
+        thousands(run.samples),
+        if run.complete { "complete" } else { "NOT complete" },
+    )
+}
+
+/// Base, new, difference and change of a figure.
+fn change_cells(change: &Change) -> [String; 4] {
+    let value = |value: Option<f64>| change.figure.text(value.map(Number::Real));
+    let distance = if change.figure.unit == FigureUnit::Ratio { String::new() } else { change.distance() };
+    [value(change.base), value(change.new), distance, change.text()]
+}
+
+fn totals(changes: &Changes, [base, new]: [&str; 2]) -> DocumentTable {
+    let rows = changes.total.figures().map(|figure| {
+        std::iter::once(figure.label.to_owned()).chain(change_cells(&changes.total.get(figure))).collect()
+    });
+    let caption = format!("Neuron operations in total: {new} (new) compared with {base} (base). {COUNTED}");
+    let head = ["in total", "base", "new", "difference", "change"].map(str::to_owned).to_vec();
+    whole_table("comparison", caption, head, 1, rows.collect())
+}
+
+/// One figure of every layer and class.
+fn parts(changes: &Changes, figure: &'static Figure, [base, new]: [&str; 2]) -> DocumentTable {
+    let kinds = [("layer", &changes.layers), ("neuron", &changes.neurons)];
+    let parts = kinds.into_iter().flat_map(|(kind, parts)| parts.iter().map(move |part| (kind, part)));
+    let row = |(kind, part): (&str, &PartChanges)| {
+        let mut row = vec![kind.to_owned(), part.name.clone()];
+        row.extend(change_cells(&part.figures.get(figure)));
+        if part.presence != PresentIn::Both {
+            row[5] = part.presence.word().to_owned();
+        }
+        row
+    };
+    let caption = format!(
+        "The {} of each layer and neuron class: {new} (new) compared with {base} (base).",
+        figure.label
+    );
+    let head = ["", "name", "base", "new", "difference", "change"].map(str::to_owned).to_vec();
+    let mut table = whole_table(figure.name, caption, head, 2, parts.map(row).collect());
+    if table.rows.len() > MOST_LAYERS {
+        table.shown = MOST_LAYERS;
+        table.rest = format!("and {} rows more", thousands((table.rows.len() - MOST_LAYERS) as u128));
+    }
+    table
+}
+
+/// The changes in total from the baseline of a run.
+fn against(against: &Against) -> DocumentTable {
+    let mut table = totals(&against.changes, [&against.base.source, "this run"]);
+    table.label = "baseline";
+    table
+}

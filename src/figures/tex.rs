@@ -1,0 +1,121 @@
+//! Reports in LaTeX: tables with the rules of the package booktabs, to be taken into a paper with `\input`.
+
+use super::document::{Document, DocumentTable, document};
+use super::format::Report;
+use super::provenance::Provenance;
+use crate::text::{elide, printable};
+
+/// The longest name in a table, in columns.
+const LONGEST_NAME: usize = 60;
+
+pub(super) fn as_tex(report: Report<'_>, provenance: Option<&Provenance>) -> anyhow::Result<String> {
+    let Document { title, facts, tables, notes, failed } = document(report)?;
+    let mut lines = vec!["The preamble needs \\usepackage{booktabs}.".to_owned(), title];
+    lines.extend(facts);
+    lines.extend(provenance.map(ToString::to_string));
+    let mut parts = vec![comments(&lines)];
+    parts.extend(tables.iter().map(table));
+    if !notes.is_empty() {
+        parts.push(comments(&notes));
+    }
+    if !failed.is_empty() {
+        parts.push(comments(&failed.iter().map(|what| format!("FAILED: {what}")).collect::<Vec<_>>()));
+    }
+    Ok(parts.join("\n"))
+}
+
+/// Lines that LaTeX does not read. A line feed in one of them is written as text.
+fn comments(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("% {}\n", printable(line))).collect()
+}
+
+fn table(table: &DocumentTable) -> String {
+    let columns = table.head.len();
+    let alignment = "l".repeat(table.text_columns) + &"r".repeat(columns - table.text_columns);
+    let row = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|cell| escaped(&elide(cell, LONGEST_NAME))).collect();
+        format!("    {} \\\\\n", cells.join(" & "))
+    };
+    let mut text = format!(
+        "\\begin{{table}}\n  \\centering\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\n  \\caption{{{}}}\n  \\label{{tab:neurotop-{}}}\n",
+        escaped(&printable(&table.caption)),
+        table.label.replace('_', "-"),
+    );
+    text.push_str(&format!("  \\begin{{tabular}}{{{alignment}}}\n    \\toprule\n"));
+    text.push_str(&row(&table.head));
+    text.push_str("    \\midrule\n");
+    table.rows.iter().take(table.shown).for_each(|cells| text.push_str(&row(cells)));
+    if !table.rest.is_empty() {
+        text.push_str(&format!("    \\multicolumn{{{columns}}}{{l}}{{{}}} \\\\\n", escaped(&table.rest)));
+    }
+    if !table.sums.is_empty() {
+        text.push_str("    \\midrule\n");
+    }
+    table.sums.iter().for_each(|sum| text.push_str(&row(sum)));
+    text.push_str("    \\bottomrule\n  \\end{tabular}\n\\end{table}\n");
+    text
+}
+
+/// Text that LaTeX shows as it is, with the fonts and the encoding that every installation has. A character beyond those
+/// is named by its number: an unknown one would stop LaTeX.
+fn escaped(text: &str) -> String {
+    let mut tex = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' => tex.push_str("\\textbackslash{}"),
+            '^' => tex.push_str("\\textasciicircum{}"),
+            '~' => tex.push_str("\\textasciitilde{}"),
+            '<' => tex.push_str("\\textless{}"),
+            '>' => tex.push_str("\\textgreater{}"),
+            '|' => tex.push_str("\\textbar{}"),
+            '"' => tex.push_str("\\textquotedbl{}"),
+            '`' => tex.push_str("\\textasciigrave{}"),
+            '\'' => tex.push_str("\\textquotesingle{}"),
+            '{' | '}' | '$' | '&' | '#' | '_' | '%' => tex.extend(['\\', character]),
+            // A row that begins with a bracket would be read as an argument of the row before; two hyphens become a dash.
+            '[' | ']' | '-' => tex.extend(['{', character, '}']),
+            '±' => tex.push_str("$\\pm$"),
+            '−' => tex.push_str("$-$"),
+            '×' => tex.push_str("$\\times$"),
+            '÷' => tex.push_str("$\\div$"),
+            '∞' => tex.push_str("$\\infty$"),
+            '·' => tex.push_str("$\\cdot$"),
+            '–' => tex.push_str("--"),
+            '…' => tex.push_str("\\dots{}"),
+            ' '..='~' => tex.push(character),
+            'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ÿ' => tex.push(character),
+            _ => tex.push_str(&format!("\\texttt{{U+{:04X}}}", u32::from(character))),
+        }
+    }
+    tex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_latex_gives_a_meaning_is_escaped() {
+        for (text, tex) in [
+            ("lif1", "lif1"),
+            ("layers.1_a", "layers.1\\_a"),
+            ("50 % & $x$ #1", "50 \\% \\& \\$x\\$ \\#1"),
+            ("\\input{/etc/passwd}", "\\textbackslash{}input\\{/etc/passwd\\}"),
+            ("a^b~c", "a\\textasciicircum{}b\\textasciitilde{}c"),
+            ("[1mm]--", "{[}1mm{]}{-}{-}"),
+            ("27,940 ± 440", "27,940 $\\pm$ 440"),
+            ("é 層 –", "é \\texttt{U+5C64} --"),
+            (
+                "<a|b>\"'`",
+                "\\textless{}a\\textbar{}b\\textgreater{}\\textquotedbl{}\\textquotesingle{}\\textasciigrave{}",
+            ),
+        ] {
+            assert_eq!(escaped(text), tex);
+        }
+    }
+
+    #[test]
+    fn a_comment_stays_one() {
+        assert_eq!(comments(&["a\n\\end{document}".to_owned()]), "% a\\u{a}\\end{document}\n");
+    }
+}

@@ -1,0 +1,353 @@
+//! What a researcher takes into a paper: LaTeX and HTML, how each export came about, long tables that fold, the table of
+//! all runs, and exports that are read again.
+
+use crate::support;
+use assert_cmd::Command;
+use regex::Regex;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const DEMO: &str = "assets/demo-run";
+const ZERO: &str = "tests/golden/leaky-zero";
+const SUBTRACT: &str = "tests/golden/leaky-subtract";
+
+/// All formats that a file can have.
+const SUFFIXES: [&str; 6] = ["json", "csv", "md", "txt", "tex", "html"];
+
+/// Exit code, standard output and standard error of the command in the project's directory.
+fn outcome(args: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", support::STATE_HOME);
+    let output = command.timeout(Duration::from_secs(60)).args(args).output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
+}
+
+/// What a command prints that succeeds.
+fn printed(args: &[&str]) -> String {
+    let (code, printed, said) = outcome(args);
+    assert_eq!((code, said.as_str()), (0, ""), "{args:?}");
+    printed
+}
+
+fn place() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+fn path(place: &TempDir, name: &str) -> String {
+    place.path().join(name).to_str().expect("text").to_owned()
+}
+
+/// The demo's run without its end and its last batches, whose figures can still move.
+fn unfinished(place: &TempDir) -> String {
+    let run = place.path().join("running");
+    support::copy_run(&support::demo_run(), &run);
+    fs::remove_file(run.join("end.json")).expect("an end");
+    for batch in support::batches(&run).iter().skip(8) {
+        fs::remove_file(batch).expect("a batch");
+    }
+    run.to_str().expect("text").to_owned()
+}
+
+#[test]
+fn every_file_says_when_where_by_which_version_and_with_which_options() {
+    let place = place();
+    let time = Regex::new(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ").expect("an expression");
+    let files = SUFFIXES.map(|suffix| path(&place, &format!("out.{suffix}")));
+    let exports = files.iter().flat_map(|file| ["-o", file]);
+    for words in [&["summary", DEMO][..], &["compare", ZERO, DEMO], &["summary", "tests/golden"]] {
+        let options = ["--cost", "RLeaky:subtract=5", "--energy-per-op", "0.9pJ"];
+        let args: Vec<&str> = words.iter().copied().chain(options).chain(exports.clone()).collect();
+        let (code, ..) = outcome(&args);
+        assert!(code == 0 || code == 3, "{args:?}");
+        for file in &files {
+            let text = fs::read_to_string(file).expect("a file");
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(words[words.len() - 1]);
+            let source = source.to_str().expect("text");
+            let version = env!("CARGO_PKG_VERSION");
+            for what in ["20", source, version, "RLeaky:subtract=5", "0.9pJ"] {
+                // Markdown, LaTeX and HTML escape some characters.
+                let is_there = text.replace('\\', "").contains(what);
+                assert!(is_there, "{file} of {words:?} lacks {what}");
+            }
+            assert!(time.is_match(&text), "{file} of {words:?} does not say when");
+        }
+    }
+}
+
+#[test]
+fn latex_is_a_booktabs_table_that_says_what_is_counted() {
+    let place = place();
+    let text = printed(&["summary", DEMO, "--format", "tex"]);
+    let table: String =
+        text.lines().filter(|line| !line.starts_with('%')).map(|line| format!("{line}\n")).collect();
+    for what in [
+        "\\toprule",
+        "\\midrule",
+        "\\bottomrule",
+        "\\caption{",
+        "\\label{tab:neurotop-layers}",
+        "\\begin{tabular}{lllrrrrrr}",
+        "changed a neuron's membrane potential".replace('\'', "\\textquotesingle{}").as_str(),
+        "lif1 & ",
+        "    total & ",
+        "192 samples in 12 batches",
+    ] {
+        assert!(table.contains(what), "{what}: {table}");
+    }
+    assert!(!table.contains("$\\pm$"), "the run is over: {table}");
+    let moving = outcome(&["summary", &unfinished(&place), "--format", "latex"]).1;
+    let total = moving.lines().find(|line| line.starts_with("    total & ")).expect("a total");
+    assert!(total.contains(" $\\pm$ "), "{total}");
+    // Two digits of the uncertainty, and as many of the figure.
+    let figure = total.split(" & ").find(|cell| cell.contains("pm")).expect("a figure");
+    let (value, half_width) = figure.split_once(" $\\pm$ ").expect("both");
+    let zeros = |text: &str| text.len() - text.trim_end_matches('0').len();
+    let digits = half_width.trim_end_matches('0').chars().filter(char::is_ascii_digit).count();
+    assert!(digits <= 2, "{figure}");
+    assert!(zeros(value) >= zeros(half_width).min(2) || !value.contains('.'), "{figure}");
+}
+
+#[test]
+fn names_cannot_leave_their_cell() {
+    let place = place();
+    let run = place.path().join("run");
+    let name = "</td><script>alert(1)</script>\\input{x} & 1_%\n";
+    support::write_manifest(&run, &[(name, "Leaky", "zero", &[2])], None);
+    let html = outcome(&["summary", run.to_str().expect("text"), "--format", "html"]).1;
+    assert!(!html.contains("<script"), "{html}");
+    assert!(html.contains("&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;"), "{html}");
+    let tex = outcome(&["summary", run.to_str().expect("text"), "--format", "tex"]).1;
+    assert!(!tex.contains("\\input{x}"), "{tex}");
+    assert!(tex.contains("\\textbackslash{}input\\{x\\} \\& 1\\_\\%"), "{tex}");
+}
+
+#[test]
+fn html_is_one_file_that_loads_nothing() {
+    let place = place();
+    let running = unfinished(&place);
+    let no_number = Regex::new(r#"[="," ](NaN|-?inf)[","]"#).expect("an expression");
+    for words in [
+        &["summary", DEMO][..],
+        &["summary", &running],
+        &["compare", ZERO, SUBTRACT],
+        &["summary", "tests/golden"],
+    ] {
+        let html = outcome(&[words, &["--format", "html"]].concat()).1;
+        assert!(html.starts_with("<!DOCTYPE html>"), "{words:?}");
+        for loads in ["http:", "https:", "src=", "url(", "@import", "<link", "<script"] {
+            assert!(!html.contains(loads), "{words:?}: {loads}");
+        }
+        for what in ["<svg ", "prefers-color-scheme: dark", "<table>", "<title>"] {
+            assert!(html.contains(what), "{words:?}: {what}");
+        }
+        for tag in ["table", "tr", "td", "figure", "svg", "p", "ul", "details", "text", "div"] {
+            let [opened, closed] = [format!("<{tag}[ >]"), format!("</{tag}>")]
+                .map(|tag| Regex::new(&tag).expect("an expression").find_iter(&html).count());
+            assert_eq!(opened, closed, "{words:?}: {tag}");
+        }
+        assert!(!no_number.is_match(html.split("<table>").next().unwrap_or_default()), "{words:?}");
+    }
+}
+
+#[test]
+fn three_hundred_layers_fold() {
+    let place = place();
+    let run = place.path().join("run");
+    let names: Vec<String> = (0..300).map(|at| format!("blocks.{at}.lif")).collect();
+    let layers: Vec<(&str, &str, &str, &[usize])> =
+        names.iter().map(|name| (name.as_str(), "Leaky", "zero", &[1][..])).collect();
+    support::write_manifest(&run, &layers, None);
+    let run = run.to_str().expect("text");
+    for (format, rest) in [("text", 240), ("md", 240), ("tex", 240), ("html", 240), ("csv", 0), ("json", 0)] {
+        let text = outcome(&["summary", run, "--format", format]).1;
+        let shown = names.iter().filter(|name| text.contains(name.as_str())).count();
+        let is_whole = matches!(format, "csv" | "json" | "html");
+        assert_eq!(shown, if is_whole { 300 } else { 60 }, "{format}");
+        assert_eq!(text.contains("and 240 layers more"), rest > 0, "{format}");
+        assert_eq!(text.contains("<details>"), format == "html", "{format}");
+    }
+}
+
+/// An export of a run, with its path.
+fn export(place: &TempDir, run: &str, name: &str) -> String {
+    let path = path(place, name);
+    let (code, _, said) = outcome(&["summary", run, "-o", &path]);
+    assert!(code == 0 || code == 3, "{said}");
+    path
+}
+
+#[test]
+fn an_export_is_read_again_to_the_same_figures() {
+    let place = place();
+    for name in support::golden_names() {
+        let run = support::golden(&name);
+        let file = export(&place, run.to_str().expect("text"), &format!("{name}.json"));
+        for format in ["json", "csv", "md", "text"] {
+            let (_, counted, _) = outcome(&["summary", run.to_str().expect("text"), "--format", format]);
+            let (_, again, said) = outcome(&["export", &file, "--format", format]);
+            assert_eq!(again, counted, "{name} as {format}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_running_a_merged_and_many_runs_are_read_again() {
+    let place = place();
+    let running = unfinished(&place);
+    let file = export(&place, &running, "running.json");
+    let figures: Value =
+        serde_json::from_str(&printed_with(&["export", &file, "--format", "json"])).expect("JSON");
+    assert_eq!((&figures["run"]["batches"], &figures["complete"]), (&json!(8), &json!(false)));
+    assert_eq!(figures["part"]["units"]["sums"].as_array().map(Vec::len), Some(8), "the series");
+    let steps = figures["layers"][0]["updates_by_step"].as_array().map(Vec::len);
+    assert!(steps.is_some_and(|steps| steps > 1), "the steps");
+
+    let parts: Vec<String> = (1..=3)
+        .map(|shard| {
+            let part = path(&place, &format!("part{shard}.json"));
+            printed_with(&["summary", DEMO, "--shard", &format!("{shard}/3"), "-o", &part]);
+            part
+        })
+        .collect();
+    let merged = path(&place, "merged.json");
+    let words: Vec<&str> =
+        ["merge", "-o", &merged].into_iter().chain(parts.iter().map(String::as_str)).collect();
+    printed_with(&words);
+    let whole = printed(&["summary", DEMO, "--format", "json"]);
+    assert_eq!(printed(&["export", &merged, "--format", "json"]), whole);
+
+    let all = path(&place, "all.json");
+    let (_, table, _) = outcome(&["summary", "tests/golden", "-o", &all]);
+    let (_, again, _) = outcome(&["export", &all]);
+    assert_eq!(again, table);
+    let both = outcome(&["export", &merged, &file]).1;
+    assert!(both.contains("running") && both.matches("digits").count() >= 2, "{both}");
+    // Without a terminal, what would be shown is printed.
+    assert_eq!(outcome(&[&merged, &file]).1, both);
+}
+
+/// What a command prints, whatever it says on standard error.
+fn printed_with(args: &[&str]) -> String {
+    let (code, printed, said) = outcome(args);
+    assert!(code == 0 || code == 3, "{args:?}: {said}");
+    printed
+}
+
+#[test]
+fn what_is_no_export_is_refused_by_name() {
+    let place = place();
+    let whole = export(&place, DEMO, "demo.json");
+    let text = fs::read_to_string(&whole).expect("a file");
+    let changed = |name: &str, pointer: &str, value: Value| {
+        let mut json: Value = serde_json::from_str(&text).expect("JSON");
+        *json.pointer_mut(pointer).expect("a field") = value;
+        let path = path(&place, name);
+        fs::write(&path, json.to_string()).expect("a file");
+        path
+    };
+    let written = |name: &str, text: &str| {
+        let path = path(&place, name);
+        fs::write(&path, text).expect("a file");
+        path
+    };
+    let part = path(&place, "part.json");
+    printed_with(&["summary", DEMO, "--shard", "1/2", "-o", &part]);
+    for (file, says) in [
+        (path(&place, "nowhere.json"), "does not exist"),
+        (written("cut.json", &text[..text.len() / 2]), "it is cut off"),
+        (written("other.json", "{\"a\": 1}"), "it has no \"schema\""),
+        (written("no.json", "batch"), "it cannot be read as JSON"),
+        (changed("newer.json", "/schema", json!("neurotop.summary/2")), "update neurotop"),
+        (changed("foreign.json", "/schema", json!("other/1")), "its schema is \"other/1\""),
+        (changed("old.json", "/part", Value::Null), "an earlier version wrote it"),
+        (changed("sum.json", "/part/samples", json!(1)), "the samples of its units are not the sum"),
+        (changed("part2.json", "/part/schema", json!("neurotop.part/2")), "its schema is"),
+        (part, "merge the parts of all shards first"),
+    ] {
+        for command in ["export", "watch"] {
+            let (code, printed, said) = outcome(&[command, &file]);
+            assert_eq!((code, printed.as_str()), (1, ""), "{command} {file}: {said}");
+            let name = PathBuf::from(&file).file_name().expect("a name").to_string_lossy().into_owned();
+            if command == "export" || says != "does not exist" {
+                assert!(said.contains(says) && said.contains(&name), "{command} {file}: {said}");
+            }
+            if says == "does not exist" {
+                break;
+            }
+        }
+    }
+    let (code, _, said) = outcome(&[ZERO, SUBTRACT]);
+    assert!(code == 2 && said.contains("name the directory that holds them"), "{said}");
+}
+
+#[test]
+fn a_directory_of_runs_is_one_table() {
+    let place = place();
+    let runs = place.path().join("runs");
+    for (name, from) in [("a", ZERO), ("b", SUBTRACT)] {
+        support::copy_run(&Path::new(env!("CARGO_MANIFEST_DIR")).join(from), &runs.join(name));
+    }
+    let runs = runs.to_str().expect("text");
+    let text = printed(&["summary", runs]);
+    assert!(text.contains("leaky-zero") && text.contains("leaky-subtract"), "{text}");
+    for format in ["csv", "md", "tex", "html"] {
+        let text = printed(&["summary", runs, "--format", format]);
+        assert!(text.contains("leaky") && text.contains("subtract"), "{format}: {text}");
+    }
+    let json: Value = serde_json::from_str(&printed(&["summary", runs, "--format", "json"])).expect("JSON");
+    assert_eq!(json["schema"], "neurotop.summaries/1");
+    let alone: Value =
+        serde_json::from_str(&printed(&["summary", &format!("{runs}/b"), "--format", "json"])).expect("JSON");
+    assert_eq!(json["runs"][1]["total"], alone["total"]);
+
+    // One that cannot be counted is named, and the others are counted.
+    fs::write(Path::new(runs).join("b/manifest.json"), "{").expect("a file");
+    let (code, text, said) = outcome(&["summary", runs]);
+    assert!(text.contains("leaky-zero"), "{text}");
+    assert!(code == 3 && said.contains("manifest.json"), "{code}: {said}");
+    let (code, _, said) = outcome(&["summary", runs, "--tensorboard", "tb"]);
+    assert!(code == 2 && said.contains("holds several runs"), "{said}");
+}
+
+#[test]
+fn a_comparison_says_what_is_noise() {
+    let place = place();
+    let running = unfinished(&place);
+    let text = printed_with(&["compare", DEMO, DEMO]);
+    assert!(
+        text.contains("effective ops/sample: ±0 (95 %, paired over 12 batches): no difference"),
+        "{text}"
+    );
+    let text = printed_with(&["compare", DEMO, &running]);
+    assert!(text.contains("(95 %, over 12 and 8 batches): within noise"), "{text}");
+
+    let file = export(&place, DEMO, "demo.json");
+    let mut json: Value = support::json(Path::new(&file));
+    for unit in json["part"]["units"]["sums"].as_array_mut().expect("units") {
+        let more = unit["effective_ops"].as_u64().expect("a number") / 10;
+        unit["effective_ops"] = json!(unit["effective_ops"].as_u64().expect("a number") + more);
+    }
+    // Its units are not the sum of its layers now, and that is refused.
+    let changed = path(&place, "changed.json");
+    fs::write(&changed, json.to_string()).expect("a file");
+    let (code, _, said) = outcome(&["compare", DEMO, &changed]);
+    assert!(code == 1 && said.contains("its \"part\"") && said.contains("are not the sum"), "{said}");
+
+    let json: Value =
+        serde_json::from_str(&printed_with(&["compare", DEMO, ZERO, &running, "--format", "json"]))
+            .expect("JSON");
+    let difference = &json["comparisons"][1]["differences"]["effective_ops_per_sample"];
+    assert_eq!((&difference["pairing"], &difference["units"]), (&json!("independent"), &json!([12, 8])));
+    let half_width = difference["half_width"].as_f64().expect("a number");
+    let apart = difference["difference"].as_f64().expect("a number").abs();
+    assert_eq!(difference["more_than_noise"], json!(apart > half_width));
+    let text = printed_with(&["compare", DEMO, ZERO, &running]);
+    assert!(text.contains("against BASE") && text.contains("within noise"), "{text}");
+}
