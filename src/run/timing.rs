@@ -116,6 +116,16 @@ impl FileTimes {
         self.pace.times()
     }
 
+    /// The newest time that was in the future when it was seen.
+    pub fn ahead(&self) -> Option<SystemTime> {
+        self.ahead
+    }
+
+    /// Takes a time that was in the future.
+    pub fn stand_ahead(&mut self, ahead: Option<SystemTime>) {
+        self.ahead = self.ahead.max(ahead);
+    }
+
     /// How many batches have a time that can be right, and how many have not.
     pub fn batches(&self) -> [u64; 2] {
         [self.timed, self.untimed]

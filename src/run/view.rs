@@ -608,9 +608,10 @@ impl Run {
             self.last_activity = self.last_activity.max(Some(now));
         } else {
             self.times.note_found(modified, now);
-            // Of files from the future, only those are activity of which nothing else is known.
-            let known = self.last_activity.filter(|_| modified > now);
-            self.last_activity = self.last_activity.max(known.or(Some(modified.min(now))));
+            // A file from the future was judged with all others when they were found.
+            if modified <= now || !self.is_catching_up() {
+                self.last_activity = self.last_activity.max(Some(modified.min(now)));
+            }
         }
     }
 

@@ -101,6 +101,8 @@ struct PartTimes {
     newest_ns: Vec<i64>,
     /// How many batches have a time that can be right, and how many have not.
     batches: [u64; 2],
+    /// The newest time that was in the future.
+    ahead_ns: Option<i64>,
 }
 
 impl PartTimes {
@@ -109,12 +111,16 @@ impl PartTimes {
             first_ns: times.first().map(nanoseconds),
             newest_ns: times.newest().map(nanoseconds).collect(),
             batches: times.batches(),
+            ahead_ns: times.ahead().map(nanoseconds),
         }
     }
 
     fn times(&self) -> FileTimes {
         let newest = self.newest_ns.iter().filter_map(|&time| time_from_nanoseconds(time));
-        FileTimes::from_parts(self.first_ns.and_then(time_from_nanoseconds), newest, self.batches)
+        let mut times =
+            FileTimes::from_parts(self.first_ns.and_then(time_from_nanoseconds), newest, self.batches);
+        times.stand_ahead(self.ahead_ns.and_then(time_from_nanoseconds));
+        times
     }
 }
 
