@@ -203,7 +203,10 @@ fn draw_chart(
     let room = usize::from(area.width).saturating_sub(chart.name.width() + note.width() + 6);
     let style = all.first().map_or(theme.running, |series| series.style);
     let meaning = if marks_lines(theme, state) { "" } else { running_symbol(theme) };
+    let hidden = zeros(chart, all, theme);
+    let room = room.saturating_sub(hidden.width());
     let mut legend = legend(room, state.charts.lines, meaning, (style, style.patch(theme.behind)), theme);
+    legend.push_span(hidden);
     legend.extend(note);
     let inner = framed(frame, area, chart.name, legend, theme);
     if all.iter().all(|series| (chart.points)(series).single.is_empty()) {
@@ -218,6 +221,19 @@ fn draw_chart(
     let band = band(all.first().map(chart.points), state.charts.lines);
     let plot = Plot { curves: &curves, band, window, chart, cursor: state.charts.cursor };
     Some(plot::draw(frame, inner, &plot, model, theme))
+}
+
+/// Says which lines a logarithmic scale has no place for.
+fn zeros(chart: &Chart, all: &[ChartSeries], theme: &Theme) -> Span<'static> {
+    let is_zero =
+        |series: &&ChartSeries| (chart.points)(series).running.last().is_some_and(|point| point.1 <= 0.0);
+    let marks: Vec<String> = match chart.scale {
+        Scale::Linear => Vec::new(),
+        Scale::Logarithmic => all.iter().filter(is_zero).map(|series| series.mark.to_string()).collect(),
+    };
+    let text =
+        if marks.is_empty() { String::new() } else { format!("not drawn, since 0: {} ", marks.join(", ")) };
+    Span::styled(text, theme.warn)
 }
 
 /// Whether each curve is drawn with its own mark, since colours do not tell lines apart.
