@@ -55,11 +55,8 @@ pub(super) fn logarithmic_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
         return round_ticks(low, high, most);
     }
     let coarser = (1..).map(|every| times(&ROUND[..1], every));
-    let fits = |ticks: &Vec<f64>| ticks.len() <= most.max(2);
-    std::iter::once(fine.clone())
-        .chain(coarser.take(400))
-        .find(|ticks| fits(ticks) && !ticks.is_empty())
-        .unwrap_or(fine)
+    let fits = |ticks: &Vec<f64>| (2..=most.max(2)).contains(&ticks.len());
+    std::iter::once(fine.clone()).chain(coarser.take(400)).find(fits).unwrap_or(fine)
 }
 
 /// How many decimals tell such ticks apart.

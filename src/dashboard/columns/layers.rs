@@ -54,7 +54,7 @@ fn parts() -> impl Iterator<Item = Column<LayerFigures>> {
             let whole = context.model.summary.total.sums.effective().unwrap_or_default();
             let bar =
                 |share| number_and_bar(share, width, heat::style(share, context.theme), context.theme.dim);
-            layer.sums.share_of(whole).map_or_else(|| nothing(context), bar)
+            layer.sums.share_of(whole).map_or_else(nothing, bar)
         })
         .descending(|layer| layer.sums.effective().into()),
         Column::picture("trend", 8..=u16::MAX, 20, |layer: &LayerFigures, context, width| {
@@ -75,7 +75,7 @@ fn with_bar(column: Column<LayerFigures>) -> Column<LayerFigures> {
     }
     let bar = |layer: &LayerFigures, context: &CellContext<'_>, width: u16| {
         let bar = |sparsity| number_and_bar(sparsity, width, context.theme.running, context.theme.dim);
-        layer.sums.sparsity().map_or_else(|| nothing(context), bar)
+        layer.sums.sparsity().map_or_else(nothing, bar)
     };
     Column {
         is_right_aligned: false,
@@ -87,8 +87,8 @@ fn with_bar(column: Column<LayerFigures>) -> Column<LayerFigures> {
 }
 
 /// Stands for a share that a layer without a price does not have.
-fn nothing(context: &CellContext<'_>) -> Line<'static> {
-    Line::styled(format!("{NONE:>width$}", width = NUMBER.into()), context.theme.warn)
+fn nothing() -> Line<'static> {
+    Line::raw(format!("{NONE:>width$}", width = NUMBER.into()))
 }
 
 fn known(text: &Option<String>, context: &CellContext<'_>) -> Cell {

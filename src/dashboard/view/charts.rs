@@ -256,7 +256,7 @@ pub(super) fn legend(
     (running, single): (Style, Style),
     theme: &Theme,
 ) -> Line<'static> {
-    let dot = if line.is_empty() { "" } else { "·" };
+    let dot = if line.is_empty() { "" } else { "•" };
     let parts = |words: [&str; 3]| {
         let mut parts = Vec::new();
         if lines != ChartLines::Single {

@@ -392,8 +392,8 @@ fn step_values(
     let parts = vec![
         Span::styled(format!("step {}", step + 1), theme.strong),
         Span::raw(format!(" {}", percent(quotient(updates, all)))),
-        Span::styled(" of the neurons", theme.dim),
-        Span::raw(format!(", {} updates", thousands(updates))),
+        Span::raw(format!(", {} of {}", thousands(updates), thousands(all))),
+        Span::styled(" updates", theme.dim),
     ];
     fitting(parts, width)
 }

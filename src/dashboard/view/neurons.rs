@@ -109,6 +109,9 @@ fn steps(coarsest: usize) -> impl Iterator<Item = usize> {
     (1..=coarsest.min(16)).chain((5..).map(|power| 1 << power).take_while(move |&step| step < 2 * coarsest))
 }
 
+/// From this height on, the legend has a line of its own for numbers of neurons.
+const TALL: u16 = 10;
+
 /// The most rows of cells of a neuron in a one-dimensional layer.
 const TALLEST: usize = 4;
 
@@ -149,7 +152,8 @@ pub(super) fn draw(
     theme: &Theme,
     state: &mut UiState,
 ) {
-    let [map, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+    let lines = if area.height >= TALL { 2 } else { 1 };
+    let [map, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(lines)]).areas(area);
     let Some(rates) = &detail.rates else {
         return note(frame, area, "too many neurons to be drawn one by one", theme);
     };
@@ -276,21 +280,26 @@ fn draw_legend(
     if plan.step > 1 {
         spans.push(Span::styled(format!("  dot: mean of {0}×{0} neurons", plan.step), theme.warn));
     }
+    let mut numbers = Vec::new();
     let counted = |rate: u64| rates.iter().filter(|&&other| other == rate).count();
     for (what, neurons) in [("silent", counted(0)), ("always", counted(times))] {
         if neurons > 0 {
-            spans.push(Span::raw(format!("  {} {what}", number(neurons))));
+            numbers.push(Span::raw(format!("  {} {what}", number(neurons))));
         }
     }
     if channels < count {
-        spans.push(Span::styled(
-            format!("  channel {} of {}", number(first + 1), number(count)),
-            theme.accent,
-        ));
+        let text = format!("  channel {} of {}", number(first + 1), number(count));
+        numbers.insert(0, Span::styled(text, theme.accent));
     } else if count > 1 && plan.label == 0 {
-        spans.push(Span::styled(format!("  channel {}", number(state.channel.selected + 1)), theme.accent));
+        let text = format!("  channel {}", number(state.channel.selected + 1));
+        numbers.insert(0, Span::styled(text, theme.accent));
+    }
+    if area.height < 2 {
+        spans.append(&mut numbers);
     }
     frame.render_widget(fitting(spans, area.width), area);
+    let below = Rect { y: area.y.saturating_add(1), height: 1, ..area }.intersection(area);
+    frame.render_widget(fitting(numbers, area.width), below);
 }
 
 #[cfg(test)]

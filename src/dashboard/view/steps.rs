@@ -74,18 +74,21 @@ struct StepPlaces {
 }
 
 impl StepPlaces {
-    fn new(inner: Rect, names: u16) -> Self {
+    /// For so many layers, with names of so many columns. Lines that the layers do not need are the sums'.
+    fn new(inner: Rect, layers: usize, names: u16) -> Self {
         let totals = match inner.height {
             ..6 => 0,
             6..14 => 1,
             14..30 => 2,
             _ => 4,
         };
+        let spare = inner.height.saturating_sub(3).saturating_sub(u16::try_from(layers).unwrap_or(u16::MAX));
+        let totals = totals.max(spare.min(inner.height / 2));
         let line = |from: u16| Constraint::Length(u16::from(inner.height >= from));
         let [head, rows, totals, values, legend] =
             Layout::vertical([line(3), Constraint::Fill(1), Constraint::Length(totals), line(2), line(5)])
                 .areas(inner);
-        let sums = if inner.width >= ROOMY { 16 } else { 7 };
+        let sums = if inner.width >= ROOMY { 16 } else { 8 };
         let sums = if inner.width < 24 { 0 } else { sums };
         Self { head, rows, totals, values, legend, names: names.min(inner.width / 3), sums }
     }
@@ -124,11 +127,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         };
         return frame.render_widget(Line::styled(format!(" {what}"), theme.dim), inner);
     }
-    let first = state.layers.settle(shown.len(), usize::from(StepPlaces::new(inner, 0).rows.height));
+    let first =
+        state.layers.settle(shown.len(), usize::from(StepPlaces::new(inner, shown.len(), 0).rows.height));
     let seen: Vec<&LayerFigures> =
         shown.iter().skip(first).take(inner.height.into()).map(|&at| &layers[at]).collect();
     let longest = seen.iter().map(|layer| elide(&layer.name, NAMES.1.into()).width()).max().unwrap_or(0);
-    let places = StepPlaces::new(inner, (longest as u16).clamp(NAMES.0, NAMES.1));
+    let places = StepPlaces::new(inner, shown.len(), (longest as u16).clamp(NAMES.0, NAMES.1));
     let axis = StepAxis::within(places.map(places.rows), sums.by_step.len());
     state.step = state.step.map(|step| step.min(axis.steps - 1));
     draw_head(frame, &places, axis, theme, state);
@@ -228,7 +232,7 @@ fn draw_row(
             match mean {
                 Some(share) => heat::paint(cell, if highest > 0.0 { share / highest } else { 0.0 }, theme),
                 None if is_first => {
-                    cell.set_char('·').set_style(theme.dim);
+                    cell.set_char('•').set_style(theme.dim);
                 }
                 None => {}
             }
@@ -350,6 +354,6 @@ fn draw_legend(frame: &mut Frame<'_>, area: Rect, axis: StepAxis, sums: &StepSum
     if sums.leave_out_steps() {
         parts.push(Span::styled("  later steps are not kept one by one", theme.warn));
     }
-    parts.push(Span::styled("  · the first step updates all", theme.dim));
+    parts.push(Span::styled("  • the first step updates all", theme.dim));
     frame.render_widget(fitting(parts, area.width), area);
 }

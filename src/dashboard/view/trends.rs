@@ -39,7 +39,14 @@ fn draw_chart(
     };
     let room = usize::from(area.width).saturating_sub(name.len() + 5);
     let legend = legend(room, ChartLines::Both, running_symbol(theme), (theme.running, theme.single), theme);
-    let block = block.title(legend.right_aligned());
+    // Where the title leaves no room, it is at the bottom.
+    let block = if legend.width() > 0 {
+        block.title(legend.right_aligned())
+    } else {
+        let room = usize::from(area.width).saturating_sub(4);
+        let styles = (theme.running, theme.single);
+        block.title_bottom(self::legend(room, ChartLines::Both, running_symbol(theme), styles, theme))
+    };
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let curve =
