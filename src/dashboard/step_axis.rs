@@ -4,6 +4,9 @@ use super::ticks::round_steps;
 use ratatui::layout::Rect;
 use std::ops::Range;
 
+/// From this many columns on, steps are all as wide: uneven gaps would be seen.
+const EVEN: u16 = 3;
+
 /// The most columns of one step.
 const WIDEST: u16 = 12;
 
@@ -17,22 +20,21 @@ pub struct StepAxis {
 }
 
 impl StepAxis {
-    /// The axis of so many steps at the left of an area: as many columns for each step as fit, or neighbouring steps
-    /// in one column.
+    /// The axis of so many steps at the left of an area: one or more columns for each step, or neighbouring steps in one
+    /// column. Steps of several columns are all as wide.
     pub fn within(area: Rect, steps: usize) -> Self {
-        let columns = steps.min(area.width.into()) as u16;
-        let each = area.width.checked_div(columns).unwrap_or(0).min(WIDEST);
-        Self { area: Rect { width: columns * each, ..area }, steps }
+        let groups = steps.min(area.width.into()) as u16;
+        let width = match area.width.checked_div(groups).unwrap_or(0) {
+            0 => 0,
+            1..EVEN => area.width,
+            each => groups * each.min(WIDEST),
+        };
+        Self { area: Rect { width, ..area }, steps }
     }
 
     /// How many columns or groups of columns there are.
     pub fn groups(self) -> usize {
         self.steps.min(self.area.width.into())
-    }
-
-    /// Columns of each group.
-    pub fn each(self) -> u16 {
-        (usize::from(self.area.width)).checked_div(self.groups()).unwrap_or(0) as u16
     }
 
     /// The steps that a group stands for, from 0.
@@ -47,15 +49,18 @@ impl StepAxis {
         ((step + 1) * self.groups()).saturating_sub(1).checked_div(self.steps).unwrap_or(0)
     }
 
-    /// The first column of a group.
-    pub fn column(self, group: usize) -> u16 {
-        self.area.x + group as u16 * self.each()
+    /// The columns of a group.
+    pub fn columns(self, group: usize) -> Range<u16> {
+        let (groups, width) = (self.groups().max(1), usize::from(self.area.width));
+        let column = |group: usize| self.area.x + (group * width / groups) as u16;
+        column(group)..column(group + 1)
     }
 
     /// The first step that a column stands for.
     pub fn step_at(self, column: u16) -> Option<usize> {
-        let inside = (self.area.left()..self.area.right()).contains(&column) && self.each() > 0;
-        inside.then(|| self.steps_of(usize::from((column - self.area.x) / self.each())).start)
+        let at = usize::from(column.checked_sub(self.area.x)?);
+        let width = usize::from(self.area.width);
+        (at < width).then(|| self.steps_of(((at + 1) * self.groups() - 1) / width).start)
     }
 
     /// The steps that are written at the axis, from 0: the first, the last, and round ones between them.
@@ -80,10 +85,15 @@ mod tests {
     fn few_steps_are_wide_and_many_share_columns() {
         let area = Rect::new(3, 0, 40, 5);
         let few = StepAxis::within(area, 10);
-        assert_eq!((few.each(), few.area.width, few.groups()), (4, 40, 10));
+        assert_eq!((few.columns(1), few.area.width, few.groups()), (7..11, 40, 10));
         let many = StepAxis::within(area, 100);
-        assert_eq!((many.each(), many.groups(), many.steps_of(39)), (1, 40, 97..100));
-        assert_eq!(StepAxis::within(area, 1).each(), WIDEST);
+        assert_eq!((many.columns(39), many.groups(), many.steps_of(39)), (42..43, 40, 97..100));
+        assert_eq!(StepAxis::within(area, 1).area.width, WIDEST);
+        assert_eq!(
+            StepAxis::within(area, 30).area.width,
+            40,
+            "some steps are wider, so that the area is filled"
+        );
         assert_eq!(StepAxis::within(area, 0).labelled(), [0; 0]);
         assert_eq!(
             StepAxis::within(Rect::new(0, 0, 60, 5), 20).labelled(),
@@ -100,7 +110,10 @@ mod tests {
             if width > 0 {
                 let group = axis.group(step);
                 prop_assert!(axis.steps_of(group).contains(&step));
-                prop_assert_eq!(axis.step_at(axis.column(group)), Some(axis.steps_of(group).start));
+                for column in axis.columns(group) {
+                    prop_assert_eq!(axis.step_at(column), Some(axis.steps_of(group).start));
+                }
+                prop_assert!(!axis.columns(group).is_empty());
                 prop_assert!(axis.labelled().iter().all(|&step| step < steps));
             }
         }

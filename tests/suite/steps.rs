@@ -88,7 +88,7 @@ fn the_cursor_reads_the_exact_updates_of_a_step_by_keys_and_by_mouse() {
     assert!(text.contains("step 11 stage0.lif2"), "{text}");
     assert!(text.contains(&format!("{own} updates; together {together}")), "{own} {together}: {text}");
     let (axis, rows) = (state.places.steps.expect("steps"), state.places.list.rows);
-    let click = Position::new(axis.column(axis.group(4)), rows.y + 7);
+    let click = Position::new(axis.columns(axis.group(4)).start, rows.y + 7);
     state.update(Action::Click(click), &shown);
     assert_eq!((state.step, state.layers.selected), (Some(4), 7));
     let text = draw_on(120, 40, &shown, &mut state).to_string();
@@ -171,7 +171,7 @@ fn the_steps_of_a_layer_have_numbers_a_scale_and_a_cursor() {
         assert!(text.contains(label), "{label}: {text}");
     }
     let axis = state.places.steps.expect("steps");
-    state.update(Action::Click(Position::new(axis.column(4), axis.area.y + 3)), &shown);
+    state.update(Action::Click(Position::new(axis.columns(4).start, axis.area.y + 3)), &shown);
     assert_eq!(state.step, Some(4));
     let text = draw_on(120, 40, &shown, &mut state).to_string();
     let updates = run.tally().layers()[0].updates_by_step[4];
@@ -324,7 +324,7 @@ fn the_most_important_figures_are_large_where_there_is_height() {
         assert_eq!(text.contains("@@@@@@"), is_large, "{text}");
     }
     let text = draw_on(120, 40, &model(&demo(12), at(24)), &mut UiState::default()).to_string();
-    assert!(text.contains("last 6 batches "), "{text}");
+    assert!(text.contains("  last 6 -0.53 %") && text.contains("last 6 +0.46 pp"), "{text}");
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl StepPlaces {
             _ => 4,
         };
         let spare = inner.height.saturating_sub(3).saturating_sub(u16::try_from(layers).unwrap_or(u16::MAX));
-        let totals = totals.max(spare.min(inner.height / 2));
+        let totals = totals.max(spare.min(inner.height * 2 / 3));
         let line = |from: u16| Constraint::Length(u16::from(inner.height >= from));
         let [head, rows, totals, values, legend] =
             Layout::vertical([line(3), Constraint::Fill(1), Constraint::Length(totals), line(2), line(5)])
@@ -186,7 +186,8 @@ pub(super) fn draw_numbers(
     let limit = Rect { x: axis.area.x, width: axis.area.width, ..line };
     for (step, style) in cursor.map(|step| (step, theme.selected)).into_iter().chain(labels) {
         let text = (step + 1).to_string();
-        let middle = axis.column(axis.group(step)) + axis.each().saturating_sub(1) / 2;
+        let columns = axis.columns(axis.group(step));
+        let middle = columns.start + (columns.len() as u16).saturating_sub(1) / 2;
         let width = text.len() as u16;
         let x = (middle.saturating_sub(width.saturating_sub(1) / 2))
             .min(limit.right().saturating_sub(width))
@@ -227,7 +228,7 @@ fn draw_row(
             steps => Some(quotient(counted.iter().sum(), all) / steps as f64),
         };
         let is_first = counted.is_empty() && range.start == 0;
-        for x in axis.column(group)..axis.column(group) + axis.each() {
+        for x in axis.columns(group) {
             let cell = &mut frame.buffer_mut()[(x, row.y)];
             match mean {
                 Some(share) => heat::paint(cell, if highest > 0.0 { share / highest } else { 0.0 }, theme),
@@ -281,12 +282,13 @@ pub(super) fn mark_step(
     theme: &Theme,
 ) {
     let Some(group) = step.map(|step| axis.group(step)) else { return };
-    let left = axis.column(group);
-    for (x, y) in (left..left + axis.each()).flat_map(|x| (area.top()..area.bottom()).map(move |y| (x, y))) {
+    let columns = axis.columns(group);
+    let middle = columns.start + (columns.len() as u16).saturating_sub(1) / 2;
+    for (x, y) in columns.flat_map(|x| (area.top()..area.bottom()).map(move |y| (x, y))) {
         let cell = &mut frame.buffer_mut()[(x, y)];
         if cell.symbol() != " " {
             cell.set_style(theme.single);
-        } else if x == left + axis.each().saturating_sub(1) / 2 {
+        } else if x == middle {
             cell.set_char('╎').set_style(theme.dim);
         }
     }

@@ -102,10 +102,8 @@ fn draw_figure(
         room,
         theme,
     ));
-    let last = last_batches(figure, model, theme);
-    if line.width() + last.width() <= usize::from(head.width) {
-        line.extend(last);
-    }
+    let room = usize::from(head.width).saturating_sub(line.width());
+    line.extend(last_batches(figure, room, model, theme));
     frame.render_widget(line, head);
     let value = figure.number(&total.sums).map_or(0.0, Number::as_f64);
     let short = if figure.unit == FigureUnit::Ratio { vec![percent(value)] } else { large_choices(value) };
@@ -121,8 +119,8 @@ fn large_choices(value: f64) -> Vec<String> {
     if value < 1000.0 { written(value) } else { vec![decimal(value, 0), compact(value)] }
 }
 
-/// How far the last batches alone are from all; nothing for a short run.
-fn last_batches(figure: &'static Figure, model: &ViewModel, theme: &Theme) -> Line<'static> {
+/// How far the last batches alone are from all; nothing for a short run, or without room.
+fn last_batches(figure: &'static Figure, room: usize, model: &ViewModel, theme: &Theme) -> Line<'static> {
     let points = model.run.history().points();
     let count = LAST.min(points.len() / 2);
     if count < 2 {
@@ -138,11 +136,11 @@ fn last_batches(figure: &'static Figure, model: &ViewModel, theme: &Theme) -> Li
     let base = figure.number(&model.summary.total.sums).map(Number::as_f64);
     let change = Change { figure, base, new };
     let batches = last.iter().map(|point| point.sums.batches).sum::<u64>();
-    Line::from(vec![
-        Span::styled(format!("  last {} batches ", thousands(batches.into())), theme.dim),
-        changes::span(&change, theme),
-        Span::raw(" "),
-    ])
+    let number = thousands(batches.into());
+    let words = [format!("  last {number} batches "), format!("  last {number} ")];
+    let lines =
+        words.map(|text| Line::from(vec![Span::styled(text, theme.dim), changes::span(&change, theme)]));
+    lines.into_iter().find(|line| line.width() < room).unwrap_or_default()
 }
 
 fn draw_framed(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
