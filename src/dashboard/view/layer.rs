@@ -22,6 +22,9 @@ use unicode_width::UnicodeWidthStr;
 /// Stands for the cost of a layer without a price.
 const UNPRICED: &str = "unpriced";
 
+/// Up to this height, the time steps have no line for values.
+const BARE: u16 = 2;
+
 /// From this width on, the time steps have a scale.
 const SCALED: u16 = 24;
 
@@ -53,6 +56,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         Layout::vertical([Constraint::Length(3), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     frame.render_widget(Paragraph::new(short_facts(layer, &place, area.width, theme)), facts);
     draw_steps(frame, steps, layer, model, theme, state);
+    if state.step.is_some() && steps.height <= BARE {
+        // The bars have no room for the values at the cursor.
+        let values = step_values(layer, by_step(layer, model), 0.0, potentials.width, theme, state.step);
+        return frame.render_widget(values, potentials);
+    }
     if let Some(Ok(LayerDetail { potentials: Some(found), .. })) = detail.map(|detail| &detail.result) {
         frame.render_widget(statistics(found, potentials.width, theme), potentials);
     }
@@ -332,7 +340,7 @@ fn draw_steps(
     let shares: Vec<f64> = by_step.iter().map(|&updates| quotient(updates, all)).collect();
     let highest = shares.iter().skip(1).copied().fold(0.0, f64::max);
     let scale = if highest > 0.0 { highest } else { 1.0 };
-    let values = Constraint::Length(u16::from(area.height > 2));
+    let values = Constraint::Length(u16::from(area.height > BARE));
     let [rows, numbers, values] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(1), values]).areas(area);
     let labels =

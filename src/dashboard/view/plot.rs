@@ -20,7 +20,7 @@ use unicode_width::UnicodeWidthStr;
 const NAMED: u16 = 20;
 
 /// The least distance in rows between two labels of the vertical axis.
-const LABEL_EVERY: u16 = 4;
+const LABEL_EVERY: u16 = 3;
 
 /// The name of the horizontal axis.
 const PLACES: &str = "batch";
