@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     println!("{:10} {:>26} {:>26} {:>14}", "", "nothing new", "after each batch", "2,000 : 4");
     println!("{:10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}", "layers", 4, 200, 2000, 4, 200, 2000);
     let mut all = LAYERS.map(Scenery::new);
-    for view in [View::Overview, View::Layer, View::Charts, View::Runs] {
+    for view in [View::Overview, View::Layer, View::Charts, View::Runs, View::Steps] {
         let still = all.each_mut().map(|scenery| scenery.median(view, false));
         let busy = all.each_mut().map(|scenery| scenery.median(view, true));
         let figures: Vec<String> = still.iter().chain(&busy).map(|time| format!("{time:8.3}")).collect();

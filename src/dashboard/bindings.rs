@@ -41,7 +41,7 @@ pub enum Action {
     Baseline,
     /// Move in the list or the text that is shown.
     Go(Motion),
-    /// To the left or right: the column that sorts, the layer beside, the cursor of the charts.
+    /// To the left or right: the column that sorts, the time step, the cursor of the charts.
     Side(i32),
     /// Sort by the column to the left or right.
     SortColumn(i32),
@@ -131,7 +131,7 @@ pub fn named(name: &str) -> Option<&'static Binding> {
     BINDINGS.iter().find(|binding| binding.name == name)
 }
 
-pub static BINDINGS: [Binding; 42] = [
+pub static BINDINGS: [Binding; 43] = [
     binding(
         "quit",
         &["q", "ctrl-c"],
@@ -176,24 +176,33 @@ pub static BINDINGS: [Binding; 42] = [
         "the ranks: how far each is, which is behind, which is silent",
         &[],
     ),
+    binding(
+        "view-steps",
+        &["8", "S"],
+        Action::View(View::Steps),
+        "layers by time step: when in time the neurons are updated",
+        &[],
+    ),
     binding("view-next", &["tab"], Action::NextView(1), "the next view", &[always("view")]),
     binding("view-previous", &["shift-tab"], Action::NextView(-1), "the previous view", &[]),
     binding(
         "open",
         &["enter"],
         Action::Open,
-        "open the selected layer, run or kind of problem; in the charts: draw or hide the selected line",
+        "open the selected layer, run or kind of problem; charts: draw or hide the selected line; layer: one channel of the \
+         neurons, or all",
         &[
-            within("open", &[View::Overview, View::Problems]),
+            within("open", &[View::Overview, View::Steps, View::Problems]),
             within("draw", &[View::Charts]),
             within("show", &[View::Runs]),
+            within("channel", &[View::Layer]),
         ],
     ),
     binding(
         "back",
         &["esc"],
         Action::Back,
-        "back to the overview; there and in the problems: show all again",
+        "back: from a channel to all, to the overview; there and in the problems: show all again",
         &[],
     ),
     binding("run-next", &["J"], Action::NextRun(1), "the next run", &[]),
@@ -224,8 +233,8 @@ pub static BINDINGS: [Binding; 42] = [
         "right",
         &["right", "l"],
         Action::Side(1),
-        "sort by the next column; the next layer; the cursor of the charts",
-        &[within("next layer", &[View::Layer]), within("cursor", &[View::Charts])],
+        "sort by the next column; layer and steps: the next time step; the cursor of the charts",
+        &[within("step", &[View::Layer, View::Steps]), within("cursor", &[View::Charts])],
     ),
     binding("left", &["left", "h"], Action::Side(-1), "the same to the left", &[]),
     binding(
@@ -265,13 +274,19 @@ pub static BINDINGS: [Binding; 42] = [
     ),
     binding("zoom-in", &["+", "="], Action::Zoom(1), "charts: zoom in", &[within("zoom", &[View::Charts])]),
     binding("zoom-out", &["minus"], Action::Zoom(-1), "charts: zoom out", &[]),
-    binding("earlier", &["["], Action::Pan(-1), "charts: earlier batches", &[]),
-    binding("later", &["]"], Action::Pan(1), "charts: later batches", &[within("pan", &[View::Charts])]),
+    binding("earlier", &["["], Action::Pan(-1), "charts: earlier batches; layer: the previous channel", &[]),
+    binding(
+        "later",
+        &["]"],
+        Action::Pan(1),
+        "charts: later batches; layer: the next channel",
+        &[within("pan", &[View::Charts])],
+    ),
     binding(
         "whole-run",
         &["0"],
         Action::Whole,
-        "charts: the whole run, without a cursor",
+        "without a cursor; charts: the whole run; layer: all channels",
         &[within("whole run", &[View::Charts])],
     ),
     binding(
@@ -298,7 +313,13 @@ pub static BINDINGS: [Binding; 42] = [
         "the next theme: dark, light, colour-blind, monochrome",
         &[always("theme")],
     ),
-    binding("down", &["down", "j"], Action::Go(Motion::Rows(1)), "next row", &[]),
+    binding(
+        "down",
+        &["down", "j"],
+        Action::Go(Motion::Rows(1)),
+        "next row; layer: the next layer",
+        &[within("layer", &[View::Layer, View::Steps])],
+    ),
     binding("up", &["up", "k"], Action::Go(Motion::Rows(-1)), "previous row", &[]),
     binding("page-down", &["pgdn", "ctrl-f"], Action::Go(Motion::Pages(1)), "a page down", &[]),
     binding("page-up", &["pgup", "ctrl-b"], Action::Go(Motion::Pages(-1)), "a page up", &[]),
@@ -317,9 +338,10 @@ pub static EDITS: [Binding; 6] = [
 ];
 
 /// What the mouse does, for people.
-pub const MOUSE: [(&str, &str); 3] = [
+pub const MOUSE: [(&str, &str); 4] = [
     ("click", "on a view's name: show it; on a heading: sort by it; again: reverse the order"),
-    ("", "on a row: select it; again: open it; on a chart: read its values there"),
+    ("", "on a row: select it; again: open it; on a chart or a time step: read its values there"),
+    ("", "on a channel of the neurons: select it; again: draw it alone"),
     ("wheel", "scroll what is shown; zoom the charts"),
 ];
 

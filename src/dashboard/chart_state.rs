@@ -52,8 +52,9 @@ const MAX_ZOOM: u32 = 9;
 /// The state of the charts. Places are counted in batches, the first of which is 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChartState {
-    /// The scale of the operations; sparsity is always linear.
-    pub scale: Scale,
+    /// The scale of the operations that the user chose; `None` is logarithmic where the lines are far apart. Sparsity
+    /// is always linear.
+    pub scale: Option<Scale>,
     pub lines: ChartLines,
     /// What is drawn, in the order in which it was added.
     pub overlaid: Vec<Subject>,
@@ -67,7 +68,7 @@ pub struct ChartState {
 impl Default for ChartState {
     fn default() -> Self {
         Self {
-            scale: Scale::Linear,
+            scale: None,
             lines: ChartLines::Both,
             overlaid: vec![Subject::Total],
             cursor: None,
@@ -147,26 +148,24 @@ impl ChartState {
         self.cursor = places.get(nearest(&places, at)).copied();
     }
 
-    /// Draws or hides a subject. Where there are too many lines, the oldest is hidden.
-    pub fn toggle(&mut self, subject: Subject) {
+    /// Draws or hides a subject; returns `false` where there are too many lines to draw another one.
+    pub fn toggle(&mut self, subject: Subject) -> bool {
         match self.overlaid.iter().position(|other| *other == subject) {
             Some(at) => {
                 self.overlaid.remove(at);
             }
-            None => {
-                if self.overlaid.len() == MAX_OVERLAID {
-                    self.overlaid.remove(0);
-                }
-                self.overlaid.push(subject);
-            }
+            None if self.overlaid.len() >= MAX_OVERLAID => return false,
+            None => self.overlaid.push(subject),
         }
+        true
     }
 
-    pub fn change_scale(&mut self) {
-        self.scale = match self.scale {
+    /// Changes from the scale that is shown to the other one.
+    pub fn change_scale(&mut self, shown: Scale) {
+        self.scale = Some(match shown {
             Scale::Linear => Scale::Logarithmic,
             Scale::Logarithmic => Scale::Linear,
-        };
+        });
     }
 
     pub fn change_lines(&mut self) {
@@ -253,15 +252,16 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_line_gives_way() {
+    fn one_line_too_many_is_refused() {
         let mut charts = ChartState::default();
-        for layer in 0..MAX_OVERLAID {
-            charts.toggle(Subject::Layer(layer.to_string()));
+        for layer in 1..MAX_OVERLAID {
+            assert!(charts.toggle(Subject::Layer(layer.to_string())));
         }
+        assert!(!charts.toggle(Subject::Layer("one more".into())));
         assert_eq!(charts.overlaid.len(), MAX_OVERLAID);
-        assert!(!charts.overlaid.contains(&Subject::Total));
-        charts.toggle(Subject::Layer("3".into()));
-        assert_eq!(charts.overlaid.len(), MAX_OVERLAID - 1);
+        assert!(charts.overlaid.contains(&Subject::Total), "it stays");
+        assert!(charts.toggle(Subject::Layer("3".into())), "what is drawn can be hidden");
+        assert!(charts.toggle(Subject::Layer("one more".into())));
     }
 
     proptest! {

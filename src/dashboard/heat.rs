@@ -1,7 +1,10 @@
 //! Colours for shares: dark for small ones, bright for large ones.
 
 use super::appearance::{Appearance, ColourDepth, ThemeName};
-use ratatui::style::Color;
+use super::theme::Theme;
+use ratatui::buffer::Cell;
+use ratatui::style::{Color, Style};
+use ratatui::text::Span;
 
 /// Steps of viridis (S. van der Walt and N. Smith, 2015), which is perceptually uniform and works for the colour-blind;
 /// beside each, the nearest colour of the palette of 256.
@@ -45,6 +48,33 @@ pub(super) fn shade(share: f64) -> char {
     let steps = (SHADES.len() - 1) as f64;
     let level = (share.clamp(0.0, 1.0) * steps).ceil() as usize;
     SHADES[level.min(SHADES.len() - 1)]
+}
+
+/// The style of a bar for a share between 0 and 1: its colour where there are enough, else that of running figures.
+pub(super) fn style(share: f64, theme: &Theme) -> Style {
+    colour(share, theme.appearance).map_or(theme.running, |colour| Style::new().fg(colour))
+}
+
+/// Fills a cell for a share between 0 and 1.
+pub(super) fn paint(cell: &mut Cell, share: f64, theme: &Theme) {
+    match colour(share, theme.appearance) {
+        Some(colour) => cell.set_char('█').set_fg(colour),
+        None => cell.set_char(shade(share)).set_style(theme.running),
+    };
+}
+
+/// The scale from 0 to the share that the brightest colour stands for.
+pub(super) fn scale(highest: &str, theme: &Theme) -> Vec<Span<'static>> {
+    let mut spans = vec![Span::styled(" 0 ", theme.dim)];
+    for step in 0..8 {
+        let share = f64::from(step) / 7.0;
+        spans.push(match colour(share, theme.appearance) {
+            Some(colour) => Span::styled("█", Style::new().fg(colour)),
+            None => Span::styled(shade(share).to_string(), theme.running),
+        });
+    }
+    spans.push(Span::styled(format!(" {highest}"), theme.dim));
+    spans
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Meters and trends: figures as a line of characters.
 
+use crate::text::percent;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -19,7 +20,7 @@ pub(super) fn meter(ratio: f64, width: u16, style: Style, rest: Style) -> Line<'
     ])
 }
 
-/// A trend as a row of blocks, at most `width` of them; the highest block is the largest value.
+/// A trend as a row of `width` blocks, as wide for every value; the highest block is the largest value.
 pub(super) fn trend(values: &[f64], width: usize) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let values: Vec<f64> = thinned(values, width);
@@ -27,7 +28,23 @@ pub(super) fn trend(values: &[f64], width: usize) -> String {
     let level = |value: f64| {
         if high > low { ((value - low) / (high - low) * 7.0).round() as usize } else { 3 }
     };
-    values.iter().map(|&value| BLOCKS[level(value).min(7)]).collect()
+    let value = |column: usize| values[column * values.len() / width];
+    if values.is_empty() {
+        return String::new();
+    }
+    (0..width).map(|column| BLOCKS[level(value(column)).min(7)]).collect()
+}
+
+/// A share as a number of eight columns, and, where there is room, as a bar.
+pub(super) fn number_and_bar(share: f64, width: u16, style: Style, rest: Style) -> Line<'static> {
+    let number = Span::raw(format!("{:>8}", percent(share)));
+    let room = width.saturating_sub(9);
+    if room < 4 {
+        return Line::from(number);
+    }
+    let mut line = Line::from(vec![number, Span::raw(" ")]);
+    line.extend(meter(share, room, style, rest));
+    line
 }
 
 /// The smallest and the largest value; 0 and 1 without values.
@@ -69,9 +86,16 @@ mod tests {
     }
 
     #[test]
+    fn a_share_has_a_bar_where_there_is_room() {
+        let text = |width| number_and_bar(0.5, width, Style::new(), Style::new()).to_string();
+        assert_eq!((text(8).as_str(), text(12).as_str()), (" 50.00 %", " 50.00 %"));
+        assert_eq!(text(17), " 50.00 % ━━━━────");
+    }
+
+    #[test]
     fn a_trend_fits_its_width() {
-        assert_eq!(trend(&[1.0, 2.0, 3.0], 8), "▁▅█");
-        assert_eq!(trend(&[5.0, 5.0], 8), "▄▄");
+        assert_eq!(trend(&[1.0, 2.0, 3.0], 8), "▁▁▁▅▅▅██");
+        assert_eq!(trend(&[5.0, 5.0], 8), "▄▄▄▄▄▄▄▄");
         assert_eq!(trend(&[0.0, 0.0, 7.0, 7.0], 2), "▁█");
         assert_eq!(trend(&[], 8), "");
         assert_eq!(trend(&[1.0], 0), "");

@@ -39,10 +39,10 @@ struct Shades {
 const LIGHT: Shades = Shades {
     accent: shade((0, 95, 135), 24, Color::Blue),
     good: shade((0, 95, 0), 22, Color::Green),
-    warn: shade((135, 0, 135), 90, Color::Magenta),
+    warn: shade((135, 95, 0), 94, Color::Magenta),
     bad: shade((175, 0, 0), 124, Color::Red),
     running: shade((0, 95, 135), 24, Color::Blue),
-    single: shade((135, 95, 0), 94, Color::Magenta),
+    single: shade((135, 0, 135), 90, Color::Magenta),
     series: [
         shade((0, 95, 135), 24, Color::Blue),
         shade((175, 0, 0), 124, Color::Red),
@@ -83,7 +83,7 @@ pub struct Theme {
     pub dim: Style,
     /// All is well.
     pub good: Style,
-    /// Needs attention.
+    /// Needs attention, as what has no price: amber where there is one.
     pub warn: Style,
     /// Something is wrong.
     pub bad: Style,
@@ -126,10 +126,12 @@ impl Theme {
         Self {
             accent: plain.accent.fg(Color::Cyan),
             good: plain.good.fg(Color::Green),
-            warn: plain.warn.fg(Color::Magenta),
+            warn: plain.warn.fg(Color::Yellow),
             bad: plain.bad.fg(Color::Red),
             running: plain.running.fg(Color::Cyan),
-            single: plain.single.fg(Color::Blue),
+            // Not dimmed, nor blue: that would be too faint on black.
+            single: Style::new().fg(Color::Magenta),
+            behind: Style::new(),
             series: [
                 Color::Cyan,
                 Color::Yellow,
@@ -152,6 +154,7 @@ impl Theme {
             running: self.running.fg(shades.running.at(depth)),
             // Not dimmed as well: that would be too faint on a light background.
             single: Style::new().fg(shades.single.at(depth)),
+            behind: Style::new(),
             series: shades.series.map(|shade| Style::new().fg(shade.at(depth))),
             ..self
         }

@@ -2,12 +2,13 @@
 
 use super::appearance::Appearance;
 use super::bindings::{Action, KeyMode};
-use super::chart_state::{ChartState, Subject, places};
+use super::chart_state::{ChartState, MAX_OVERLAID, Scale, Subject, places};
 use super::columns::{LAYERS, RANKS, RUNS, Sorting};
 use super::filter::Filter;
 use super::key_table::KeyTable;
 use super::list_state::{ListPlaces, ListState, Motion};
 use super::problem_state::ProblemsState;
+use super::step_axis::StepAxis;
 use super::view_model::ViewModel;
 use crate::figures::LayerFigures;
 use ratatui::layout::{Position, Rect};
@@ -28,12 +29,21 @@ pub enum View {
     Problems,
     Help,
     Ranks,
+    Steps,
 }
 
 impl View {
     /// All views, in the order of their numbers, which begin with 1.
-    pub const ALL: [Self; 7] =
-        [Self::Overview, Self::Layer, Self::Charts, Self::Runs, Self::Problems, Self::Help, Self::Ranks];
+    pub const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Layer,
+        Self::Charts,
+        Self::Runs,
+        Self::Problems,
+        Self::Help,
+        Self::Ranks,
+        Self::Steps,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +54,7 @@ impl View {
             Self::Problems => "Problems",
             Self::Help => "Help",
             Self::Ranks => "Ranks",
+            Self::Steps => "Steps",
         }
     }
 
@@ -69,6 +80,36 @@ pub struct Places {
     pub list: ListPlaces,
     /// A chart, and the places in the run of its first and last column.
     pub plot: Option<(Rect, (f64, f64))>,
+    /// The scale of the chart of operations.
+    pub scale: Scale,
+    /// The time steps.
+    pub steps: Option<StepAxis>,
+    /// The channels of the map of neurons that are in sight.
+    pub channels: Vec<(usize, Rect)>,
+    /// How many channels there are.
+    pub channel_count: usize,
+}
+
+/// The channel of the map of neurons that is selected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChannelState {
+    /// Its number, from 0.
+    pub selected: usize,
+    /// Whether it alone is drawn.
+    pub is_alone: bool,
+}
+
+impl ChannelState {
+    /// Selects a neighbour of so many channels.
+    fn walk(&mut self, step: i32, channels: usize) {
+        self.selected = self.selected.saturating_add_signed(step as isize).min(channels.saturating_sub(1));
+    }
+
+    /// Selects a channel; where it is selected already, draws it alone or with the others.
+    fn click(&mut self, channel: usize) {
+        self.is_alone = self.selected == channel && !self.is_alone;
+        self.selected = channel;
+    }
 }
 
 #[derive(Debug)]
@@ -93,6 +134,9 @@ pub struct UiState {
     /// The help.
     pub text: ListState,
     pub charts: ChartState,
+    /// The time step whose values are shown, from 0.
+    pub step: Option<usize>,
+    pub channel: ChannelState,
     /// When the demo ends by itself.
     pub closes_at: Option<Instant>,
     message: Option<(String, Instant)>,
@@ -149,6 +193,8 @@ impl UiState {
             problems: ProblemsState::default(),
             text: ListState::text(),
             charts: ChartState::default(),
+            step: None,
+            channel: ChannelState::default(),
             closes_at: None,
             message: None,
         }
@@ -157,7 +203,7 @@ impl UiState {
     /// The list of the view; that of the layers also where one of them fills the screen.
     fn list_mut(&mut self) -> &mut ListState {
         match self.view {
-            View::Overview | View::Layer => &mut self.layers,
+            View::Overview | View::Layer | View::Steps => &mut self.layers,
             View::Charts => &mut self.chart_lines,
             View::Runs => &mut self.runs,
             View::Ranks => &mut self.ranks,
@@ -187,6 +233,9 @@ impl UiState {
             Action::Toggle(view) if self.view == view => self.show(View::Overview),
             Action::Toggle(view) => self.show(view),
             Action::Open => return self.open(model),
+            Action::Back if self.view == View::Layer && self.channel.is_alone => {
+                self.channel.is_alone = false
+            }
             Action::Back if self.view == View::Overview => self.filter_by(String::new(), model),
             Action::Back if self.view == View::Problems && !self.problems.filter.is_empty() => {
                 self.filter_by(String::new(), model);
@@ -194,7 +243,7 @@ impl UiState {
             Action::Back => self.show(View::Overview),
             Action::NextRun(step) => return self.neighbouring_run(step, model),
             Action::Baseline => return self.run_in_question(model).map(Request::Mark),
-            Action::Go(motion) => self.list_mut().go(motion),
+            Action::Go(motion) => self.go(motion),
             Action::Side(step) => self.go_aside(step, model),
             Action::SortColumn(step) => self.sort_by_neighbour(step),
             Action::SortReverse => {
@@ -209,6 +258,12 @@ impl UiState {
             }
             Action::Type(_) | Action::Erase | Action::EraseAll | Action::KeepFilter | Action::ClearFilter => {
                 self.edit_filter(action, model);
+            }
+            Action::Pan(step) if self.view == View::Layer => {
+                self.channel.walk(step, self.places.channel_count);
+            }
+            Action::Whole if matches!(self.view, View::Layer | View::Steps) => {
+                (self.step, self.channel) = (None, ChannelState::default());
             }
             Action::Zoom(_) | Action::Pan(_) | Action::Whole | Action::Scale | Action::Lines => {
                 self.change_charts(action, model);
@@ -277,11 +332,29 @@ impl UiState {
         }
     }
 
+    /// Moves in the list of the view. Another layer has other channels.
+    fn go(&mut self, motion: Motion) {
+        if self.view == View::Layer {
+            self.channel = ChannelState::default();
+        }
+        self.list_mut().go(motion);
+    }
+
+    /// Moves the cursor over the time steps; it starts at the end that it comes from.
+    fn move_step(&mut self, step: i32) {
+        let Some(last) = self.places.steps.and_then(|axis| axis.steps.checked_sub(1)) else { return };
+        self.step = Some(match self.step {
+            Some(at) => at.saturating_add_signed(step as isize).min(last),
+            None if step < 0 => last,
+            None => 0,
+        });
+    }
+
     /// What is to the left and right depends on the view.
     fn go_aside(&mut self, step: i32, model: &ViewModel) {
         match self.view {
             View::Overview | View::Ranks => self.sort_by_neighbour(step),
-            View::Layer => self.layers.go(Motion::Rows(step)),
+            View::Layer | View::Steps => self.move_step(step),
             View::Charts => self.charts.step(step, model.run.history()),
             View::Runs | View::Problems | View::Help => {
                 self.show(self.view.neighbour(step, model));
@@ -291,12 +364,13 @@ impl UiState {
 
     fn open(&mut self, model: &ViewModel) -> Option<Request> {
         match self.view {
-            View::Overview => self.show(View::Layer),
+            View::Overview | View::Steps => self.show(View::Layer),
+            View::Layer => self.channel.is_alone = !self.channel.is_alone && self.places.channel_count > 1,
             View::Charts => {
                 let layers = &model.summary.layers;
                 match self.subjects(layers).get(self.chart_lines.selected) {
-                    Some(None) => self.charts.toggle(Subject::Total),
-                    Some(&Some(at)) => self.charts.toggle(Subject::Layer(layers[at].name.clone())),
+                    Some(None) => self.draw_or_hide(Subject::Total),
+                    Some(&Some(at)) => self.draw_or_hide(Subject::Layer(layers[at].name.clone())),
                     None => {}
                 }
             }
@@ -305,9 +379,18 @@ impl UiState {
                 return self.selected_run(model).map(Request::Show);
             }
             View::Problems => self.problems.toggle(&model.summary.problems),
-            View::Layer | View::Help | View::Ranks => {}
+            View::Help | View::Ranks => {}
         }
         None
+    }
+
+    fn draw_or_hide(&mut self, subject: Subject) {
+        if !self.charts.toggle(subject) {
+            self.say(
+                format!("{MAX_OVERLAID} lines can be told apart; hide one of them first"),
+                Instant::now(),
+            );
+        }
     }
 
     /// In the list of runs the selected run, elsewhere the run in front.
@@ -339,7 +422,7 @@ impl UiState {
             Action::Zoom(step) => self.charts.zoom(step, batches),
             Action::Pan(step) => self.charts.pan(step, batches),
             Action::Whole => self.charts.show_whole(),
-            Action::Scale => self.charts.change_scale(),
+            Action::Scale => self.charts.change_scale(self.places.scale),
             Action::Lines => self.charts.change_lines(),
             _ => {}
         }
@@ -400,6 +483,13 @@ impl UiState {
             self.charts.point(start + part * (end - start), model.run.history());
             return None;
         }
+        if let Some(step) = self.places.steps.filter(|axis| axis.area.contains(position)) {
+            self.step = step.step_at(position.x);
+        }
+        let channel = self.places.channels.iter().find(|(_, area)| area.contains(position));
+        if let Some(&(channel, _)) = channel {
+            self.channel.click(channel);
+        }
         let rows = self.places.list.rows;
         if !rows.contains(position) {
             return None;
@@ -419,9 +509,9 @@ impl UiState {
     /// Scrolls the view; the selected row stays in sight.
     fn scroll_by(&mut self, rows: i32, model: &ViewModel) {
         match self.view {
-            View::Overview | View::Runs | View::Ranks => self.list_mut().scroll(rows),
+            View::Overview | View::Runs | View::Ranks | View::Steps => self.list_mut().scroll(rows),
             View::Problems => self.problems.list.go(Motion::Rows(rows.signum())),
-            View::Layer => self.layers.go(Motion::Rows(rows.signum())),
+            View::Layer => self.go(Motion::Rows(rows.signum())),
             View::Charts => self.change_charts(Action::Zoom(-rows.signum()), model),
             View::Help => self.text.go(Motion::Rows(rows)),
         }

@@ -189,7 +189,7 @@ fn layers_show_names_first_and_what_has_no_price() {
     let theme = Theme::new(UiState::default().appearance);
     let dashes = screen.buffer().content().iter().filter(|cell| cell.symbol() == "–");
     assert_eq!(dashes.filter(|cell| has_style(cell, theme.warn)).count(), 1, "{screen}");
-    assert_means(&model(&demo(7), at(13)), UiState::default, &[("trend", DIM), ("▁█▂▅█▅█", RUNNING)]);
+    assert_means(&model(&demo(7), at(13)), UiState::default, &[("trend", DIM), ("▁▁▁██▂▂▅▅██▅▅██", RUNNING)]);
 }
 
 #[test]
@@ -306,12 +306,12 @@ fn each_line_of_the_charts_has_a_colour_of_its_own_in_the_chart_the_list_and_the
     ];
     assert_means(&model, state, &meanings);
     // The numbers of the first and the last batch are dim, that at the cursor is not.
-    assert_means(&model, state, &[("            10", ACCENT)]);
+    assert_means(&model, state, &[("     10", ACCENT)]);
 }
 
 #[test]
 fn small_charts_tell_running_figures_from_single_batches() {
-    let meanings: [(&str, Meaning); 2] = [("━ running", RUNNING), ("· batch", |theme| theme.single)];
+    let meanings: [(&str, Meaning); 2] = [("━ running", RUNNING), ("• batch", |theme| theme.single)];
     assert_means(&model(&many_layers(9), at(200)), UiState::default, &meanings);
 }
 

@@ -48,6 +48,7 @@ mod shards;
 mod slips;
 #[cfg(target_os = "linux")]
 mod soak;
+mod steps;
 mod streams;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -641,9 +641,9 @@ fn the_mouse_sorts_selects_and_scrolls_and_is_given_back() {
     terminal.until("a row is selected", |_| selected(&terminal).contains("features.4"));
     terminal.press("?");
     let screen = terminal.until_shown("leave, print the summary");
-    terminal.press(&mouse(&screen, 65, "freeze"));
+    terminal.press(&mouse(&screen, 65, "the next view"));
     let screen = terminal.until("the help scrolls", |screen| !screen.contains("leave, print the summary"));
-    terminal.press(&mouse(&screen, 64, "freeze"));
+    terminal.press(&mouse(&screen, 64, "the next view"));
     terminal.until_shown("leave, print the summary");
     let captured = |terminal: &Terminal| {
         terminal.screen.lock().expect("the screen").screen().mouse_protocol_mode()
@@ -777,6 +777,8 @@ fn every_view_is_reached_by_key_and_by_mouse() {
     let screen = terminal.until_shown("at rest");
     assert!(screen.contains("Updates by time step") && screen.contains("batch-…11.npz"), "{screen}");
     terminal.press("\x1b[C");
+    terminal.until_shown("step 1 100.00 %");
+    terminal.press("j");
     terminal.until_shown("layer 2 of 4");
     terminal.press("j");
     terminal.until_shown("layer 3 of 4");

@@ -23,7 +23,9 @@ pub static CHART_LINES: LazyLock<ListColumns<ChartLine>> = LazyLock::new(|| List
         }),
         Column::text("", 8..=8, ALWAYS, |line: &ChartLine, context| {
             let layer = line.layer.and_then(|at| context.model.summary.layers.get(at));
-            Cell::new(layer.map_or(TOTAL, |layer| &layer.name), context.theme.line(line.drawn))
+            let is_unpriced = layer.is_some_and(|layer| layer.ops_per_update.is_none());
+            let style = if is_unpriced { context.theme.warn } else { context.theme.line(line.drawn) };
+            Cell::new(layer.map_or(TOTAL, |layer| &layer.name), style)
         })
         .growing(),
     ],

@@ -1,12 +1,13 @@
 //! The columns of the list of layers: where the operations go.
 
-use super::super::meter::trend;
+use super::super::heat;
+use super::super::meter::{number_and_bar, trend};
 use super::figures::{self, FigureStyle};
-use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, SortKey};
-use crate::figures::{LayerFigures, ShownIn};
+use super::{ALWAYS, Cell, CellContext, Column, ColumnContent, Growth, ListColumns, NONE, SortKey};
+use crate::figures::{Figure, LayerFigures, ShownIn};
 use crate::run::series::Point;
 use crate::run::tally::quotient;
-use crate::text::{compact, decimal, percent};
+use crate::text::{compact, decimal};
 use ratatui::style::Style;
 use ratatui::text::Line;
 use std::sync::LazyLock;
@@ -24,7 +25,7 @@ const STYLE: FigureStyle = FigureStyle {
 
 pub static LAYERS: LazyLock<ListColumns<LayerFigures>> = LazyLock::new(|| ListColumns {
     own_order: Some("in the order of the model"),
-    columns: names().chain(figures::columns(&STYLE)).chain(parts()).collect(),
+    columns: names().chain(figures::columns(&STYLE).map(with_bar)).chain(parts()).collect(),
 });
 
 fn names() -> impl Iterator<Item = Column<LayerFigures>> {
@@ -49,9 +50,11 @@ fn names() -> impl Iterator<Item = Column<LayerFigures>> {
 
 fn parts() -> impl Iterator<Item = Column<LayerFigures>> {
     [
-        Column::figure("share", 4..=30, 70, |layer: &LayerFigures, context| {
+        Column::picture("share", NUMBER..=WITH_BAR, 70, |layer: &LayerFigures, context, width| {
             let whole = context.model.summary.total_of_all().sums.effective().unwrap_or_default();
-            Cell::plain(layer.sums.share_of(whole).map_or(NONE.to_owned(), percent))
+            let bar =
+                |share| number_and_bar(share, width, heat::style(share, context.theme), context.theme.dim);
+            layer.sums.share_of(whole).map_or_else(nothing, bar)
         })
         .descending(|layer| layer.sums.effective().into()),
         Column::picture("trend", 8..=u16::MAX, 20, |layer: &LayerFigures, context, width| {
@@ -59,6 +62,33 @@ fn parts() -> impl Iterator<Item = Column<LayerFigures>> {
         }),
     ]
     .into_iter()
+}
+
+/// Columns of a share as a number, and with a bar.
+const NUMBER: u16 = 8;
+const WITH_BAR: u16 = 20;
+
+/// Gives the sparsity a bar.
+fn with_bar(column: Column<LayerFigures>) -> Column<LayerFigures> {
+    if column.heading != Figure::SPARSITY.heading {
+        return column;
+    }
+    let bar = |layer: &LayerFigures, context: &CellContext<'_>, width: u16| {
+        let bar = |sparsity| number_and_bar(sparsity, width, context.theme.running, context.theme.dim);
+        layer.sums.sparsity().map_or_else(nothing, bar)
+    };
+    Column {
+        is_right_aligned: false,
+        width: NUMBER..=NUMBER,
+        growth: Growth::ToFill(WITH_BAR),
+        content: ColumnContent::Picture(Box::new(bar)),
+        ..column
+    }
+}
+
+/// Stands for a share that a layer without a price does not have.
+fn nothing() -> Line<'static> {
+    Line::raw(format!("{NONE:>width$}", width = NUMBER.into()))
 }
 
 fn known(text: &Option<String>, context: &CellContext<'_>) -> Cell {

@@ -18,13 +18,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, values: &[f64], highest: f
     }
     let width = usize::from(area.width);
     let columns = values.len().min(width);
-    let each = width / columns;
-    let gap = usize::from(each >= 3);
+    let gap = usize::from(width / columns >= 3);
     for column in 0..columns {
         let group = &values[column * values.len() / columns..(column + 1) * values.len() / columns];
         let mean = group.iter().sum::<f64>() / group.len() as f64;
         let eighths = height(mean, highest, area.height);
-        for x in column * each..(column + 1) * each - gap {
+        for x in column * width / columns..(column + 1) * width / columns - gap {
             bar(frame, area, x as u16, eighths, style);
             if mean > highest {
                 frame.buffer_mut()[(area.x + x as u16, area.y)].set_char(CUT);

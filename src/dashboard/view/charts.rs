@@ -9,7 +9,10 @@ use super::plot::{Curve, CurveShape, Plot, dots, numbers};
 use super::wrap::fitting;
 use super::{Theme, UiState, ViewModel, panel, plot};
 use crate::figures::sparsity;
+use crate::run::Run;
+use crate::run::interval::along;
 use crate::run::series::Point;
+use crate::run::sums::Operations;
 use crate::run::tally::quotient;
 use crate::text::{compact, compact_by, decimal, elide, percent, thousands};
 use ratatui::Frame;
@@ -25,6 +28,9 @@ const WITH_LIST: u16 = 90;
 
 /// From here on the charts stand beside one another.
 const BESIDE: u16 = 150;
+
+/// From this ratio of the highest line to the lowest on, the scale is logarithmic.
+const FAR_APART: f64 = 50.0;
 
 /// The most columns for a name below the charts.
 const NAME: usize = 40;
@@ -46,6 +52,8 @@ pub(super) struct CurvePoints {
     pub(super) running: Vec<(f64, f64)>,
     /// Over the batches at the place alone.
     pub(super) single: Vec<(f64, f64)>,
+    /// Half the width of the 95 % confidence interval of the running values; only for the first line.
+    pub(super) half_widths: Vec<(f64, f64)>,
 }
 
 /// One of the two charts.
@@ -63,7 +71,7 @@ impl Chart {
     pub(super) fn operations(scale: Scale) -> Self {
         let name = match scale {
             Scale::Linear => "Effective ops/sample",
-            Scale::Logarithmic => "Effective ops/sample, log",
+            Scale::Logarithmic => "Effective ops/sample, log scale",
         };
         Self {
             name,
@@ -86,10 +94,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let all = series(model, theme, state);
     let list = if theme.framed && area.width >= WITH_LIST { LIST } else { 0 };
     let [list, rest] = Layout::horizontal([Constraint::Length(list), Constraint::Fill(1)]).areas(area);
-    let legend = (all.len() as u16 + 1).min(area.height / 3);
+    // The values are the legend, too.
+    let legend = (all.len() as u16 + 1).min(area.height / if theme.framed { 2 } else { 3 });
     let [charts, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(legend)]).areas(rest);
     draw_list(frame, list, model, theme, state);
-    let (operations, sparsities) = (Chart::operations(state.charts.scale), Chart::sparsities());
+    state.places.scale = state.charts.scale.unwrap_or_else(|| fitting_scale(&all));
+    let (operations, sparsities) = (Chart::operations(state.places.scale), Chart::sparsities());
     // A small terminal has room for one.
     let both = charts.height >= 14 || rest.width >= BESIDE;
     let direction = if rest.width >= BESIDE { Direction::Horizontal } else { Direction::Vertical };
@@ -101,6 +111,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         draw_chart(frame, second, &sparsities, &all, model, theme, state);
     }
     draw_values(frame, legend, &all, list.width == 0, model, theme, state);
+}
+
+/// Logarithmic where lines would otherwise lie on the axis.
+fn fitting_scale(all: &[ChartSeries]) -> Scale {
+    let newest = all.iter().filter_map(|series| series.operations.running.last());
+    let (low, high) = newest
+        .map(|point| point.1)
+        .filter(|&value| value > 0.0)
+        .fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+    if high > FAR_APART * low { Scale::Logarithmic } else { Scale::Linear }
 }
 
 fn last_place(model: &ViewModel) -> f64 {
@@ -136,13 +156,10 @@ pub(super) fn one_series(
         sparsities: CurvePoints::default(),
     };
     let priced = layer.map(|layer| layer.and_then(|layer| Some((layer.index?, layer.ops_per_update?))));
-    let measured = if model.summary.shown_total().1 { model.run.measured_prices() } else { Vec::new() };
-    let total = |point: &Point| {
-        let with_measured = measured.first().and_then(|_| point.measured_operations(&measured));
-        with_measured.unwrap_or(point.operations)
-    };
+    let total = shown_operations(model);
     let (mut samples, mut effective, mut dense) = (0, 0, 0);
-    for (point, &at) in model.run.history().points().iter().zip(places) {
+    let mut units = Vec::new();
+    for (point, &place) in model.run.history().points().iter().zip(places) {
         let own = match priced {
             None => total(point),
             Some(None) => break,
@@ -153,12 +170,37 @@ pub(super) fn one_series(
         samples += point.sums.samples;
         effective += own.effective;
         dense += own.dense;
-        series.operations.running.push((at, quotient(effective, samples)));
-        series.operations.single.push((at, quotient(own.effective, point.sums.samples)));
-        series.sparsities.running.extend(sparsity(effective, dense).map(|value| (at, value)));
-        series.sparsities.single.extend(sparsity(own.effective, own.dense).map(|value| (at, value)));
+        series.operations.running.push((place, quotient(effective, samples)));
+        series.operations.single.push((place, quotient(own.effective, point.sums.samples)));
+        series.sparsities.running.extend(sparsity(effective, dense).map(|value| (place, value)));
+        series.sparsities.single.extend(sparsity(own.effective, own.dense).map(|value| (place, value)));
+        units.push((place, own, point.sums.samples));
+    }
+    // Several bands would hide one another.
+    if at == 0 {
+        let against = |bottom: fn(&(f64, Operations, u128)) -> f64| {
+            let ratio = |unit: &(f64, Operations, u128)| (unit.1.effective as f64, bottom(unit));
+            let widths = along(&units.iter().map(ratio).collect::<Vec<_>>(), counted_part(&model.run));
+            units.iter().zip(widths).filter_map(|(unit, width)| Some((unit.0, width?))).collect()
+        };
+        series.operations.half_widths = against(|unit| unit.2 as f64);
+        series.sparsities.half_widths = against(|unit| unit.1.dense as f64);
     }
     series
+}
+
+/// The operations of a point that the total shows: those of the layers with a measured price where no layer has another.
+pub(super) fn shown_operations(model: &ViewModel) -> impl Fn(&Point) -> Operations {
+    let measured = if model.summary.shown_total().1 { model.run.measured_prices() } else { Vec::new() };
+    move |point| {
+        let with_measured = measured.first().and_then(|_| point.measured_operations(&measured));
+        with_measured.unwrap_or(point.operations)
+    }
+}
+
+/// The part of the run that is counted, where it is known what to expect.
+fn counted_part(run: &Run) -> Option<f64> {
+    if run.is_complete() { Some(1.0) } else { run.progress() }
 }
 
 fn draw_chart(
@@ -170,7 +212,16 @@ fn draw_chart(
     theme: &Theme,
     state: &UiState,
 ) -> Option<Rect> {
-    let inner = framed(frame, area, chart.name, zoom(model, state), theme);
+    let note = Line::styled(zoom(model, state), theme.dim);
+    let room = usize::from(area.width).saturating_sub(chart.name.width() + note.width() + 6);
+    let style = all.first().map_or(theme.running, |series| series.style);
+    let meaning = if marks_lines(theme, state) { "" } else { running_symbol(theme) };
+    let hidden = zeros(chart, all, theme);
+    let room = room.saturating_sub(hidden.width());
+    let mut legend = legend(room, state.charts.lines, meaning, (style, style.patch(theme.behind)), theme);
+    legend.push_span(hidden);
+    legend.extend(note);
+    let inner = framed(frame, area, chart.name, legend, theme);
     if all.iter().all(|series| (chart.points)(series).single.is_empty()) {
         frame.render_widget(Line::styled(" nothing to draw yet", theme.dim), inner);
         return None;
@@ -180,17 +231,87 @@ fn draw_chart(
         .flat_map(|series| curves(series, (chart.points)(series), inner.width, theme, state))
         .collect();
     let window = state.charts.window(last_place(model));
-    let plot = Plot { curves: &curves, window, chart, cursor: state.charts.cursor };
+    let band = band(all.first().map(chart.points), state.charts.lines);
+    let plot = Plot { curves: &curves, band, window, chart, cursor: state.charts.cursor };
     Some(plot::draw(frame, inner, &plot, model, theme))
 }
 
+/// Says which lines a logarithmic scale has no place for.
+fn zeros(chart: &Chart, all: &[ChartSeries], theme: &Theme) -> Span<'static> {
+    let is_zero =
+        |series: &&ChartSeries| (chart.points)(series).running.last().is_some_and(|point| point.1 <= 0.0);
+    let marks: Vec<String> = match chart.scale {
+        Scale::Linear => Vec::new(),
+        Scale::Logarithmic => all.iter().filter(is_zero).map(|series| series.mark.to_string()).collect(),
+    };
+    let text =
+        if marks.is_empty() { String::new() } else { format!("not drawn, since 0: {} ", marks.join(", ")) };
+    Span::styled(text, theme.warn)
+}
+
+/// Whether each curve is drawn with its own mark, since colours do not tell lines apart.
+fn marks_lines(theme: &Theme, state: &UiState) -> bool {
+    state.charts.overlaid.len() > 1
+        && (state.appearance.theme == ThemeName::Monochrome || theme.appearance.symbols == Symbols::Ascii)
+}
+
+/// What stands for a line of running figures in a legend.
+pub(super) fn running_symbol(theme: &Theme) -> &'static str {
+    if theme.appearance.symbols == Symbols::Unicode { "━" } else { "*" }
+}
+
+/// Says what is drawn, in as many words as fit: running figures and their confidence, and those of single batches.
+/// `line` stands for a line, and nothing where each has its own mark.
+pub(super) fn legend(
+    room: usize,
+    lines: ChartLines,
+    line: &str,
+    (running, single): (Style, Style),
+    theme: &Theme,
+) -> Line<'static> {
+    let dot = if line.is_empty() { "" } else { "•" };
+    let parts = |words: [&str; 3]| {
+        let mut parts = Vec::new();
+        if lines != ChartLines::Single {
+            parts.push(Span::styled(format!(" {line} {}", words[0]).replace("  ", " "), running));
+        }
+        if lines != ChartLines::Running {
+            parts.push(Span::styled(format!(" {dot} {}", words[1]).replace("  ", " "), single));
+        }
+        if lines != ChartLines::Single && !words[2].is_empty() {
+            parts.push(Span::styled(format!(" ░ {}", words[2]), theme.dim));
+        }
+        parts.push(Span::raw(" "));
+        Line::from(parts)
+    };
+    let choices = [
+        ["running", "each batch", "95 % sure"],
+        ["running", "batch", "95 %"],
+        ["running", "batch", ""],
+        ["run.", "bat.", ""],
+    ];
+    choices.map(parts).into_iter().find(|line| line.width() <= room).unwrap_or_default()
+}
+
+/// The confidence band around a line: places, and its lower and upper edge there.
+pub(super) fn band(points: Option<&CurvePoints>, lines: ChartLines) -> Vec<(f64, f64, f64)> {
+    let Some(points) = points.filter(|_| lines != ChartLines::Single) else { return Vec::new() };
+    let value = |place: f64| {
+        let at = points.running.partition_point(|point| point.0 < place);
+        points.running.get(at).filter(|point| point.0 == place).map(|point| point.1)
+    };
+    let edges =
+        |&(place, width): &(f64, f64)| value(place).map(|value| (place, value - width, value + width));
+    points.half_widths.iter().filter_map(edges).collect()
+}
+
 /// Draws a frame with a title and a note, or without frames only these.
-fn framed(frame: &mut Frame<'_>, area: Rect, name: &str, note: String, theme: &Theme) -> Rect {
+fn framed(frame: &mut Frame<'_>, area: Rect, name: &str, note: Line<'static>, theme: &Theme) -> Rect {
     if theme.framed {
-        return panel(frame, area, name, Line::styled(note, theme.dim), theme);
+        return panel(frame, area, name, note, theme);
     }
     let [head, inner] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
-    let parts = [format!(" {name}"), note].map(|part| Span::styled(part, theme.accent));
+    let parts = std::iter::once(Span::styled(format!(" {name}"), theme.accent)).chain(note);
     frame.render_widget(fitting(parts, head.width), head);
     inner
 }
@@ -226,8 +347,7 @@ fn curves(
     state: &UiState,
 ) -> Vec<Curve> {
     let lines = state.charts.lines;
-    let marked = state.charts.overlaid.len() > 1
-        && (state.appearance.theme == ThemeName::Monochrome || theme.appearance.symbols == Symbols::Ascii);
+    let marked = marks_lines(theme, state);
     let mut curves = Vec::new();
     if lines != ChartLines::Running {
         let marker = if marked {

@@ -19,6 +19,12 @@ pub(super) fn width(model: &ViewModel) -> u16 {
     width + if model.summary.total.sums.energy_per_op.is_some() { ENERGY_WIDTH } else { 0 }
 }
 
+/// Lines that the list would like to have, its frame included.
+pub(super) fn height(model: &ViewModel) -> u16 {
+    let rows = if model.baseline().is_some() { 2 } else { 1 };
+    u16::try_from(model.summary.neurons.len() * rows).unwrap_or(u16::MAX).saturating_add(3)
+}
+
 /// Draws operations per sample and sparsity of each class, and under them how far they are from the baseline's, where
 /// there is room for the changes of all.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {

@@ -147,7 +147,11 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
     let is_idle = |hint: &KeyHint| {
         state.view == View::Ranks && model.summary.ranks.is_empty() && !hint.views.is_empty()
     };
-    for row in state.keys.rows() {
+    // Nor does a map of one channel.
+    let is_alone = |action: Action| {
+        state.view == View::Layer && action == Action::Open && state.places.channel_count < 2
+    };
+    for row in state.keys.rows().iter().filter(|row| !is_alone(row.binding.action)) {
         let hint = row.binding.hint(state.view).filter(|hint| !is_idle(hint));
         if let (Some(hint), Some(key)) = (hint, row.first_label()) {
             hints.push((rank(row.binding.action, hint), theme.appearance.symbols.label(&key), hint.word));

@@ -45,6 +45,12 @@ fn lines(keys: &KeyTable, theme: &Theme, width: usize) -> Vec<Line<'static>> {
         ("share", "a layer's part of all effective operations"),
         ("cost", "operations of one update, by NeuroBench or by --cost"),
         ("trend", "membrane updates per sample, over the batches"),
+        ("last N batches", "how far these batches alone are from all of them"),
+        ("95 %", "the running figure's band: 95 of 100 such bands hold the figure of the whole run"),
+        (
+            "silent neuron",
+            "one that is never updated after the first time step; always: one that is in every step",
+        ),
         ("behind", "how many batches fewer a rank has than the furthest one"),
         ("silent", "a rank that has sent nothing for five times as long as a batch takes"),
     ];

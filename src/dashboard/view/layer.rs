@@ -3,6 +3,10 @@
 use super::super::bindings::Action;
 use super::super::changes;
 use super::super::detail_loader::DetailResult;
+use super::super::list_state::Motion;
+use super::super::step_axis::StepAxis;
+use super::super::ticks::{decimals, round_ticks};
+use super::steps::{by_step, draw_numbers, mark_step};
 use super::wrap::fitting;
 use super::{Theme, UiState, ViewModel, bars, neurons, panel};
 use crate::count::NeuronCounts;
@@ -16,6 +20,15 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
+
+/// Stands for the cost of a layer without a price.
+const UNPRICED: &str = "unpriced";
+
+/// Up to this height, the time steps have no line for values.
+const BARE: u16 = 2;
+
+/// From this width on, the time steps have a scale.
+const SCALED: u16 = 24;
 
 /// From this width on, the three pictures are side by side.
 const WIDE: u16 = 110;
@@ -32,16 +45,24 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let detail = model.detail.as_deref().filter(|detail| detail.key.layer == layer.name);
     let place = format!("{} of {}", state.layers.selected + 1, shown.len());
     if theme.framed {
-        let keys: Vec<String> =
-            [-1, 1].iter().filter_map(|&step| state.keys.first_key(Action::Side(step))).collect();
+        let keys: Vec<String> = [-1, 1]
+            .map(|rows| Action::Go(Motion::Rows(rows)))
+            .iter()
+            .filter_map(|&go| state.keys.first_key(go))
+            .collect();
         let keys = theme.appearance.symbols.label(&keys.join(" "));
         let place = if keys.is_empty() { place } else { format!("{place}, {keys} for others") };
-        return draw_framed(frame, area, layer, &place, detail, model, theme);
+        return draw_framed(frame, area, (layer, &place, detail), model, theme, state);
     }
     let [facts, steps, potentials] =
         Layout::vertical([Constraint::Length(3), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     frame.render_widget(Paragraph::new(short_facts(layer, &place, area.width, theme)), facts);
-    draw_steps(frame, steps, layer, model, theme);
+    draw_steps(frame, steps, layer, model, theme, state);
+    if state.step.is_some() && steps.height <= BARE {
+        // The bars have no room for the values at the cursor.
+        let values = step_values(layer, by_step(layer, model), 0.0, potentials.width, theme, state.step);
+        return frame.render_widget(values, potentials);
+    }
     if let Some(Ok(LayerDetail { potentials: Some(found), .. })) = detail.map(|detail| &detail.result) {
         frame.render_widget(statistics(found, potentials.width, theme), potentials);
     }
@@ -50,11 +71,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 fn draw_framed(
     frame: &mut Frame<'_>,
     area: Rect,
-    layer: &LayerFigures,
-    place: &str,
-    detail: Option<&DetailResult>,
+    (layer, place, detail): (&LayerFigures, &str, Option<&DetailResult>),
     model: &ViewModel,
     theme: &Theme,
+    state: &mut UiState,
 ) {
     let height = 5 + u16::from(layer.sums.neurons.is_some());
     let [facts, rest] = Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(area);
@@ -67,7 +87,7 @@ fn draw_framed(
         [steps, map, histogram]
     };
     let inner = titled(frame, steps, "Updates by time step", "all batches", theme);
-    draw_steps(frame, inner, layer, model, theme);
+    draw_steps(frame, inner, layer, model, theme, state);
     let batch = detail.map_or(String::new(), |detail| detail.key.batch.clone());
     let map = titled(frame, map, "Neurons by update rate", &batch, theme);
     let histogram = titled(frame, histogram, "Membrane potentials", &batch, theme);
@@ -86,7 +106,7 @@ fn draw_framed(
             say(frame, histogram, why, theme);
         }
         Some(Ok(detail)) => {
-            neurons::draw(frame, map, detail, theme);
+            neurons::draw(frame, map, detail, theme, state);
             match &detail.potentials {
                 Some(potentials) => draw_potentials(frame, histogram, potentials, theme),
                 None => say(frame, histogram, "the batch has packed bits, which carry no potentials", theme),
@@ -203,11 +223,9 @@ impl Fact {
     fn line(&self, form: FactForm, room: usize, theme: &Theme) -> Line<'static> {
         let Some((label, value)) = self.words(form, room) else { return Line::default() };
         let value = elide(value, room.saturating_sub(label.width()));
-        let mut line = Line::from(vec![
-            Span::raw(" "),
-            Span::styled(label, theme.dim),
-            Span::styled(value, theme.strong),
-        ]);
+        let style = if value == UNPRICED { theme.warn } else { theme.strong };
+        let mut line =
+            Line::from(vec![Span::raw(" "), Span::styled(label, theme.dim), Span::styled(value, style)]);
         line.extend(self.change(form).into_iter().flat_map(|change| [Span::raw(" "), change.clone()]));
         line
     }
@@ -240,7 +258,7 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
         number(if axes.is_empty() { "1".to_owned() } else { axes.join("×") }, neurons)
     });
     let cost = layer.ops_per_update.map_or_else(
-        || word("unpriced"),
+        || word(UNPRICED),
         |ops| {
             let measured = if layer.is_measured() { ", measured" } else { "" };
             (format!("{} ops/update{measured}", thousands(ops.into())), layer.cost_text())
@@ -350,33 +368,88 @@ fn roomiest(width: usize, texts: impl IntoIterator<Item = String>) -> Line<'stat
     Line::raw(text.map_or(String::new(), |text| format!(" {text}")))
 }
 
-/// The updates of each time step, summed over all batches.
-fn by_step<'a>(layer: &LayerFigures, model: &'a ViewModel) -> &'a [u128] {
-    let sums = layer.index.and_then(|at| model.run.tally().layers().get(at));
-    sums.map(|sums| &sums.updates_by_step[..]).unwrap_or_default()
-}
-
-/// Draws the share of the neurons that is updated in each step. In the first step, all are updated by definition; its bar
-/// is as high as the highest of the others.
-fn draw_steps(frame: &mut Frame<'_>, area: Rect, layer: &LayerFigures, model: &ViewModel, theme: &Theme) {
+/// Draws the share of the neurons that is updated in each step, with its scale at the left, the numbers of the steps
+/// below, and the values at the cursor. In the first step, all are updated by definition; its bar is as high as the
+/// highest of the others.
+fn draw_steps(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    layer: &LayerFigures,
+    model: &ViewModel,
+    theme: &Theme,
+    state: &mut UiState,
+) {
     let by_step = by_step(layer, model);
     let Some(&all) = by_step.first().filter(|&&all| all > 0) else {
         return say(frame, area, "no membrane update yet", theme);
     };
     let shares: Vec<f64> = by_step.iter().map(|&updates| quotient(updates, all)).collect();
     let highest = shares.iter().skip(1).copied().fold(0.0, f64::max);
-    let [bars, axis] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-    bars::draw(frame, bars, &shares, if highest > 0.0 { highest } else { 1.0 }, theme.running);
-    let kept: u128 = by_step.iter().sum();
-    let last = match by_step.len() {
-        steps if kept < layer.sums.updates.unwrap_or_default().effective => format!("step {steps} of more "),
-        steps => format!("step {steps} "),
-    };
-    let scale = format!("1: all, then at most {}", percent(highest));
-    frame.render_widget(Line::styled(last.clone(), theme.dim).right_aligned(), axis);
-    if scale.width() + last.width() < usize::from(axis.width) {
-        frame.render_widget(Line::styled(scale, theme.dim), axis);
+    let scale = if highest > 0.0 { highest } else { 1.0 };
+    let values = Constraint::Length(u16::from(area.height > BARE));
+    let [rows, numbers, values] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(1), values]).areas(area);
+    let labels =
+        if area.width >= SCALED && rows.height > 1 { scale_labels(scale, rows.height) } else { Vec::new() };
+    let width = labels.iter().map(|label| label.1.width() + 1).max().unwrap_or(0) as u16;
+    let [gutter, bars_area] =
+        Layout::horizontal([Constraint::Length(width), Constraint::Fill(1)]).areas(rows);
+    for (row, text) in labels {
+        let place = Rect { y: gutter.y + row, height: 1, width: gutter.width.saturating_sub(1), ..gutter };
+        frame.render_widget(Line::styled(text, theme.dim).right_aligned(), place);
     }
+    let axis = StepAxis::within(bars_area, by_step.len());
+    state.step = state.step.map(|step| step.min(axis.steps - 1));
+    bars::draw(frame, axis.area, &shares, scale, theme.running);
+    mark_step(frame, axis.area, axis, state.step, theme);
+    if width >= 5 {
+        frame.render_widget(Line::styled("step", theme.dim), numbers);
+    }
+    draw_numbers(frame, numbers, axis, state.step, theme);
+    frame.render_widget(step_values(layer, by_step, highest, values.width, theme, state.step), values);
+    let height = numbers.bottom() - axis.area.y;
+    state.places.steps = Some(StepAxis { area: Rect { height, ..axis.area }, ..axis });
+}
+
+/// The rows and texts of the scale's labels, from 0 to the highest share, in percent.
+fn scale_labels(highest: f64, rows: u16) -> Vec<(u16, String)> {
+    let ticks = round_ticks(0.0, highest * 100.0, usize::from(rows / 4) + 1);
+    let digits = decimals(&ticks);
+    let mut labels: Vec<(u16, String)> = Vec::new();
+    for tick in ticks {
+        let filled = (tick / (highest * 100.0) * f64::from(rows)).ceil() as u16;
+        let row = rows - filled.clamp(1, rows);
+        if labels.iter().all(|label| label.0 != row) {
+            labels.push((row, format!("{tick:.digits$} %")));
+        }
+    }
+    labels
+}
+
+/// What happened in the step at the cursor; without one, how the scale is to be read.
+fn step_values(
+    layer: &LayerFigures,
+    by_step: &[u128],
+    highest: f64,
+    width: u16,
+    theme: &Theme,
+    step: Option<usize>,
+) -> Line<'static> {
+    let all = by_step.first().copied().unwrap_or(0);
+    let Some((step, &updates)) = step.and_then(|step| Some((step, by_step.get(step)?))) else {
+        let kept: u128 = by_step.iter().sum();
+        let is_cut = kept < layer.sums.updates.unwrap_or_default().effective;
+        let steps = format!(" {} steps{}", by_step.len(), if is_cut { " of more" } else { "" });
+        let parts = [format!("1: all, then at most {}", percent(highest)), steps];
+        return fitting(parts.map(|part| Span::styled(part, theme.dim)), width);
+    };
+    let parts = vec![
+        Span::styled(format!("step {}", step + 1), theme.strong),
+        Span::raw(format!(" {}", percent(quotient(updates, all)))),
+        Span::raw(format!(", {} of {}", thousands(updates), thousands(all))),
+        Span::styled(" updates", theme.dim),
+    ];
+    fitting(parts, width)
 }
 
 fn draw_potentials(frame: &mut Frame<'_>, area: Rect, potentials: &Potentials, theme: &Theme) {

@@ -7,6 +7,7 @@ use super::{Theme, ViewModel, panel};
 use crate::text::elide;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Position, Rect};
+use ratatui::style::Modifier;
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Paragraph, Row, Table, TableState};
 use std::borrow::Borrow;
@@ -79,6 +80,14 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
         let table = if has_head { table.header(head_row(&columns, state, theme)) } else { table };
         let mut selection = TableState::new().with_selected(state.selected().map(|at| at - first));
         frame.render_stateful_widget(table, table_area, &mut selection);
+        if let Some(at) = selection.selected() {
+            let y = below.y + (at as u16).saturating_mul(self.row_height);
+            keep_pictures(
+                frame,
+                Rect { y, height: self.row_height, ..table_area }.intersection(below),
+                theme,
+            );
+        }
         draw_bar(frame, Rect { width: below.width - bar, ..below }, state, theme);
         if theme.framed {
             draw_position(frame, area, state, theme);
@@ -129,6 +138,17 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
             if shown.column.is_right_aligned { text.right_aligned() } else { text }
         });
         Row::new(cells.collect::<Vec<_>>()).height(self.row_height)
+    }
+}
+
+/// Takes the reversed colours of the selected row from blocks, whose heights could not be read.
+fn keep_pictures(frame: &mut Frame<'_>, row: Rect, theme: &Theme) {
+    for position in row.positions() {
+        let cell = &mut frame.buffer_mut()[position];
+        if cell.symbol().starts_with(|symbol| ('▁'..='█').contains(&symbol)) {
+            cell.modifier.remove(Modifier::REVERSED);
+            cell.set_style(theme.running);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod bars;
 mod charts;
 mod classes;
 mod conditions;
+mod digits;
 mod filter;
 mod footer;
 mod header;
@@ -18,6 +19,7 @@ mod plot;
 mod problems;
 mod ranks;
 mod runs;
+mod steps;
 mod tabs;
 mod totals;
 mod trends;
@@ -58,6 +60,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &ViewModel, state: &mut UiState, now: 
         View::Problems => problems::draw,
         View::Help => help::draw,
         View::Ranks => ranks::draw,
+        View::Steps => steps::draw,
     };
     draw_view(frame, body, model, theme, state);
     footer::draw(frame, bottom, model, theme, state, now);

@@ -2,16 +2,15 @@
 
 use super::super::appearance::Appearance;
 use super::super::heat;
-use super::Theme;
 use super::wrap::fitting;
+use super::{Theme, UiState};
 use crate::count::layer_detail::LayerDetail;
 use crate::text::{percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-/// How the neurons are laid out, and how many share a dot.
+/// How the neurons are laid out: how many share a dot, or how many dots one of them has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Plan {
     /// One channel: rows and columns of neurons.
@@ -19,37 +18,84 @@ struct Plan {
     width: usize,
     /// One dot stands for a square of so many by so many neurons.
     step: usize,
+    /// Rows and columns of dots for each of these squares; more than one only where a square is a neuron.
+    size: (usize, usize),
+    /// Rows of dots for a number above each channel.
+    label: usize,
     /// Channels side by side, and channels that are drawn in all.
     per_row: usize,
     channels: usize,
 }
 
+/// The room for a map, in dots.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    rows: usize,
+    columns: usize,
+    /// Dots in a cell, one above the other.
+    per_cell: usize,
+}
+
+impl Room {
+    /// How large a neuron may be, in rows and columns of dots, the largest first: whole cells that make a square, then
+    /// one dot.
+    fn sizes(self, height: usize, width: usize) -> impl Iterator<Item = (usize, usize)> {
+        let square = move |cells: usize| (cells * self.per_cell, 2 * cells);
+        let most = (self.rows / height.max(1) / self.per_cell).min(self.columns / width.max(1) / 2);
+        (1..=most).rev().map(square).chain([(1, 1)])
+    }
+}
+
 impl Plan {
-    /// Dots of one channel: rows and columns.
+    /// Rows and columns of dots of one channel.
     fn dots(self) -> (usize, usize) {
-        (self.height.div_ceil(self.step), self.width.div_ceil(self.step))
+        (self.height.div_ceil(self.step) * self.size.0, self.width.div_ceil(self.step) * self.size.1)
     }
 
-    /// The finest plan in which all channels fit, else the one in which most fit; `None` where not even one fits.
-    fn find(channels: usize, height: usize, width: usize, rows: usize, columns: usize) -> Option<Self> {
-        if channels == 0 || height == 0 || width == 0 || rows == 0 || columns == 0 {
+    /// Rows of dots from one channel to the one below.
+    fn pitch(self) -> usize {
+        let rows = self.dots().0;
+        // A number begins a cell.
+        if self.label > 0 { self.label + rows.next_multiple_of(self.label) } else { rows + gap(rows) }
+    }
+
+    /// The first row and column of dots of a channel.
+    fn corner(self, channel: usize) -> (usize, usize) {
+        (channel / self.per_row * self.pitch() + self.label, channel % self.per_row * (self.dots().1 + 1))
+    }
+
+    /// The plan for as many of the channels as there is room for.
+    fn filled(mut self, channels: usize, room: Room) -> Self {
+        let dots = self.dots();
+        self.per_row = (room.columns + 1) / (dots.1 + 1);
+        let spare = if self.label > 0 { 0 } else { gap(dots.0) };
+        self.channels = (self.per_row * ((room.rows + spare) / self.pitch())).min(channels);
+        self
+    }
+
+    /// The largest neurons with which all channels fit, with the channels' numbers if no dots are lost for them; else
+    /// the plan in which most channels fit; `None` where not even one fits.
+    fn find(channels: usize, height: usize, width: usize, room: Room) -> Option<Self> {
+        if [channels, height, width, room.rows, room.columns].contains(&0) {
             return None;
         }
-        let mut best = None;
-        for step in steps(height.max(width)) {
-            let mut plan = Self { height, width, step, per_row: 0, channels: 0 };
-            let dots = plan.dots();
-            plan.per_row = (columns + 1) / (dots.1 + 1);
-            let down = (rows + gap(dots.0)) / (dots.0 + gap(dots.0));
-            plan.channels = (plan.per_row * down).min(channels);
-            if plan.channels > 0 {
-                best = Some(plan);
-            }
-            if plan.channels == channels {
-                break;
-            }
+        let plan = |step: usize, size: (usize, usize), label: usize| {
+            Self { height, width, step, size, label, per_row: 0, channels: 0 }.filled(channels, room)
+        };
+        let sizes = room.sizes(height, width).map(|size| (1, size));
+        let coarser = steps(height.max(width)).skip(1).map(|step| (step, (1, 1)));
+        let all: Vec<(usize, (usize, usize))> = sizes.chain(coarser).collect();
+        let whole = |label: usize| {
+            let plans = all.iter().map(|&(step, size)| plan(step, size, label));
+            plans.into_iter().find(|plan| plan.channels == channels)
+        };
+        let digits = channels.to_string().len();
+        let numbered = whole(room.per_cell).filter(|plan| channels > 1 && plan.dots().1 >= digits);
+        match (numbered, whole(0)) {
+            (Some(numbered), Some(bare)) if numbered.step == bare.step => Some(numbered),
+            (_, Some(bare)) => Some(bare),
+            _ => all.iter().map(|&(step, size)| plan(step, size, 0)).rfind(|plan| plan.channels > 0),
         }
-        best
     }
 }
 
@@ -63,28 +109,51 @@ fn steps(coarsest: usize) -> impl Iterator<Item = usize> {
     (1..=coarsest.min(16)).chain((5..).map(|power| 1 << power).take_while(move |&step| step < 2 * coarsest))
 }
 
+/// From this height on, the legend has a line of its own for numbers of neurons.
+const TALL: u16 = 10;
+
+/// The most rows of cells of a neuron in a one-dimensional layer.
+const TALLEST: usize = 4;
+
 /// Channels, rows and columns of one sample's neurons; a one-dimensional layer is broken into rows that fill the map.
-fn channels_of(shape: &[u64], rows: usize, columns: usize) -> Option<(usize, usize, usize)> {
+fn channels_of(shape: &[u64], room: Room) -> Option<(usize, usize, usize)> {
     let axes: Vec<usize> = shape.iter().map(|&axis| usize::try_from(axis).ok()).collect::<Option<_>>()?;
     match axes.as_slice() {
         [] => Some((1, 1, 1)),
-        [neurons] if *neurons <= columns => Some((1, 1, *neurons)),
-        [neurons] => {
-            let columns = columns.max(1);
-            // Lines of a multiple of eight make single neurons easier to count.
-            let across = |step| if step == 1 && columns >= 16 { columns / 8 * 8 } else { columns };
-            let width = |step: usize| across(step) * step;
-            let fills = |step: &usize| neurons.div_ceil(width(*step)).div_ceil(*step) <= rows;
-            let width = width(steps(*neurons).find(fills).unwrap_or(1));
-            Some((1, neurons.div_ceil(width), width))
-        }
+        [neurons] => Some(broken(*neurons, room)),
         [channels @ .., height, width] => Some((channels.iter().product(), *height, *width)),
     }
 }
 
-/// Draws the map, and its scale in the last line.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, detail: &LayerDetail, theme: &Theme) {
-    let [map, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+/// Breaks a line of neurons into rows: of the largest neurons with which all fit, else of the fewest in a dot.
+fn broken(neurons: usize, room: Room) -> (usize, usize, usize) {
+    let columns = room.columns.max(1);
+    // Lines of a multiple of eight make single neurons easier to count.
+    let even = |width: usize| if width >= 16 { width / 8 * 8 } else { width };
+    let large = |(down, across): (usize, usize)| {
+        let width = even(columns / across).min(neurons);
+        let fits = width > 0 && neurons.div_ceil(width) * down <= room.rows;
+        (fits && down <= TALLEST * room.per_cell).then(|| (1, neurons.div_ceil(width), width))
+    };
+    if let Some(shape) = room.sizes(1, 1).find_map(large) {
+        return shape;
+    }
+    let width = |step: usize| if step == 1 { even(columns) } else { columns * step };
+    let fills = |step: &usize| neurons.div_ceil(width(*step)).div_ceil(*step) <= room.rows;
+    let width = width(steps(neurons).find(fills).unwrap_or(1));
+    (1, neurons.div_ceil(width), width)
+}
+
+/// Draws the map, and its scale in the last line; notes where the channels are.
+pub(super) fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    detail: &LayerDetail,
+    theme: &Theme,
+    state: &mut UiState,
+) {
+    let lines = if area.height >= TALL { 2 } else { 1 };
+    let [map, legend] = Layout::vertical([Constraint::Fill(1), Constraint::Length(lines)]).areas(area);
     let Some(rates) = &detail.rates else {
         return note(frame, area, "too many neurons to be drawn one by one", theme);
     };
@@ -95,22 +164,20 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, detail: &LayerDetail, them
     }
     let coloured = heat::colour(0.0, theme.appearance).is_some();
     let per_cell = if coloured { 2 } else { 1 };
-    let (rows, columns) = (usize::from(map.height) * per_cell, usize::from(map.width));
-    let Some((channels, height, width)) = channels_of(&detail.shape, rows, columns) else { return };
-    let Some(plan) = Plan::find(channels, height, width, rows, columns) else { return };
+    let room = Room { rows: usize::from(map.height) * per_cell, columns: usize::from(map.width), per_cell };
+    let Some((count, height, width)) = channels_of(&detail.shape, room) else { return };
+    state.places.channel_count = count;
+    state.channel.selected = state.channel.selected.min(count.saturating_sub(1));
+    let alone = (state.channel.is_alone && count > 1).then_some(state.channel.selected);
+    let (first, channels) = alone.map_or((0, count), |channel| (channel, 1));
+    let Some(plan) = Plan::find(channels, height, width, room) else { return };
     let highest = rates.iter().copied().max().unwrap_or(0).max(1);
-    let dots = dots(rates, plan, rows, columns, highest as f64);
-    for (y, row) in dots.chunks(columns * per_cell).enumerate() {
-        for x in 0..columns {
-            let cell = &mut frame.buffer_mut()[(map.x + x as u16, map.y + y as u16)];
-            if coloured {
-                paint(cell, row[x], row.get(columns + x).copied().flatten(), theme.appearance);
-            } else if let Some(share) = row[x] {
-                cell.set_char(heat::shade(share)).set_style(theme.running);
-            }
-        }
-    }
-    draw_legend(frame, legend, (rates, highest as f64 / times as f64), plan, channels, theme);
+    let seen = rates.get(first * height * width..).unwrap_or_default();
+    let dots = dots(seen, plan, room, highest as f64);
+    paint_dots(frame, map, &dots, room, theme);
+    draw_numbers(frame, map, plan, room, first, theme, state);
+    let seen = &seen[..(channels * height * width).min(seen.len())];
+    draw_legend(frame, legend, (seen, times, highest), plan, (first, channels, count), theme, state);
 }
 
 fn note(frame: &mut Frame<'_>, area: Rect, text: &'static str, theme: &Theme) {
@@ -118,22 +185,38 @@ fn note(frame: &mut Frame<'_>, area: Rect, text: &'static str, theme: &Theme) {
 }
 
 /// The share of the highest rate at each dot of the map, row by row; `None` where there is no neuron.
-fn dots(rates: &[u64], plan: Plan, rows: usize, columns: usize, highest: f64) -> Vec<Option<f64>> {
-    let mut sums = vec![(0.0, 0_u32); rows * columns];
-    let (dot_rows, dot_columns) = plan.dots();
+fn dots(rates: &[u64], plan: Plan, room: Room, highest: f64) -> Vec<Option<f64>> {
+    let mut sums = vec![(0.0, 0_u32); room.rows * room.columns];
     let of_channel = plan.height * plan.width;
     for (neuron, &rate) in rates.iter().enumerate().take(plan.channels * of_channel) {
         let (channel, place) = (neuron / of_channel, neuron % of_channel);
-        let (row, column) = (place / plan.width / plan.step, place % plan.width / plan.step);
-        let y = channel / plan.per_row * (dot_rows + gap(dot_rows)) + row;
-        let x = channel % plan.per_row * (dot_columns + 1) + column;
-        if let Some(sum) = sums.get_mut(y * columns + x) {
-            sum.0 += rate as f64;
-            sum.1 += 1;
+        let (top, left) = plan.corner(channel);
+        let y = top + place / plan.width / plan.step * plan.size.0;
+        let x = left + place % plan.width / plan.step * plan.size.1;
+        for (down, across) in
+            (0..plan.size.0).flat_map(|down| (0..plan.size.1).map(move |across| (down, across)))
+        {
+            if let Some(sum) = sums.get_mut((y + down) * room.columns + x + across) {
+                sum.0 += rate as f64;
+                sum.1 += 1;
+            }
         }
     }
     let share = |(sum, neurons): (f64, u32)| (neurons > 0).then(|| sum / f64::from(neurons) / highest);
     sums.into_iter().map(share).collect()
+}
+
+fn paint_dots(frame: &mut Frame<'_>, map: Rect, dots: &[Option<f64>], room: Room, theme: &Theme) {
+    for (y, row) in dots.chunks(room.columns * room.per_cell).enumerate() {
+        for x in 0..room.columns {
+            let cell = &mut frame.buffer_mut()[(map.x + x as u16, map.y + y as u16)];
+            if room.per_cell > 1 {
+                paint(cell, row[x], row.get(room.columns + x).copied().flatten(), theme.appearance);
+            } else if let Some(share) = row[x] {
+                cell.set_char(heat::shade(share)).set_style(theme.running);
+            }
+        }
+    }
 }
 
 /// Draws two dots in one cell, one above the other.
@@ -153,42 +236,70 @@ fn paint(cell: &mut ratatui::buffer::Cell, upper: Option<f64>, lower: Option<f64
     }
 }
 
+/// Writes the channels' numbers, which begin with 1, and notes where the channels are.
+fn draw_numbers(
+    frame: &mut Frame<'_>,
+    map: Rect,
+    plan: Plan,
+    room: Room,
+    first: usize,
+    theme: &Theme,
+    state: &mut UiState,
+) {
+    let (rows, columns) = plan.dots();
+    for at in 0..plan.channels {
+        let (top, left) = plan.corner(at);
+        let y = map.y + ((top - plan.label) / room.per_cell) as u16;
+        let height = (rows + plan.label).div_ceil(room.per_cell) as u16;
+        let place = Rect { x: map.x + left as u16, y, width: columns as u16, height }.intersection(map);
+        state.places.channels.push((first + at, place));
+        if plan.label > 0 {
+            let style = if state.channel.selected == first + at { theme.selected } else { theme.dim };
+            let text = Line::styled((first + at + 1).to_string(), style);
+            frame.render_widget(text, Rect { height: 1, ..place }.intersection(place));
+        }
+    }
+}
+
 /// Draws what the colours mean, and says what the map leaves out.
 fn draw_legend(
     frame: &mut Frame<'_>,
     area: Rect,
-    (rates, highest): (&[u64], f64),
+    (rates, times, highest): (&[u64], u64, u64),
     plan: Plan,
-    channels: usize,
+    (first, channels, count): (usize, usize, usize),
     theme: &Theme,
+    state: &UiState,
 ) {
-    let mut spans = vec![Span::styled(" 0 ", theme.dim)];
-    for step in 0..8 {
-        let share = f64::from(step) / 7.0;
-        spans.push(match heat::colour(share, theme.appearance) {
-            Some(colour) => Span::styled("█", Style::new().fg(colour)),
-            None => Span::styled(heat::shade(share).to_string(), theme.running),
-        });
-    }
-    spans.push(Span::styled(format!(" {}", percent(highest)), theme.dim));
-    let never = rates.iter().filter(|&&rate| rate == 0).count();
-    if never > 0 {
-        spans.push(Span::raw(format!("  {} never", thousands(never as u128))));
-    }
+    let mut spans = heat::scale(&percent(highest as f64 / times as f64), theme);
+    let number = |count: usize| thousands(count as u128);
     if plan.channels < channels {
-        spans.push(Span::styled(
-            format!(
-                "  the first {} of {} channels",
-                thousands(plan.channels as u128),
-                thousands(channels as u128)
-            ),
-            theme.warn,
-        ));
+        let text = format!("  the first {} of {} channels", number(plan.channels), number(channels));
+        spans.push(Span::styled(text, theme.warn));
     }
     if plan.step > 1 {
-        spans.push(Span::styled(format!("  dot: {0}×{0} neurons", plan.step), theme.dim));
+        spans.push(Span::styled(format!("  dot: mean of {0}×{0} neurons", plan.step), theme.warn));
+    }
+    let mut numbers = Vec::new();
+    let counted = |rate: u64| rates.iter().filter(|&&other| other == rate).count();
+    for (what, neurons) in [("silent", counted(0)), ("always", counted(times))] {
+        if neurons > 0 {
+            numbers.push(Span::raw(format!("  {} {what}", number(neurons))));
+        }
+    }
+    if channels < count {
+        let text = format!("  channel {} of {}", number(first + 1), number(count));
+        numbers.insert(0, Span::styled(text, theme.accent));
+    } else if count > 1 && plan.label == 0 {
+        let text = format!("  channel {}", number(state.channel.selected + 1));
+        numbers.insert(0, Span::styled(text, theme.accent));
+    }
+    if area.height < 2 {
+        spans.append(&mut numbers);
     }
     frame.render_widget(fitting(spans, area.width), area);
+    let below = Rect { y: area.y.saturating_add(1), height: 1, ..area }.intersection(area);
+    frame.render_widget(fitting(numbers, area.width), below);
 }
 
 #[cfg(test)]
@@ -196,17 +307,32 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn room(rows: usize, columns: usize) -> Room {
+        Room { rows, columns, per_cell: 2 }
+    }
+
     #[test]
     fn channels_stand_side_by_side_at_their_shape() {
-        let plan = Plan::find(8, 8, 8, 36, 40).expect("a plan");
-        assert_eq!((plan.step, plan.per_row, plan.channels), (1, 4, 8));
-        let plan = Plan::find(128, 64, 64, 36, 40).expect("a plan");
+        let plan = Plan::find(8, 8, 8, room(36, 40)).expect("a plan");
+        assert_eq!((plan.step, plan.size, plan.label, plan.per_row, plan.channels), (1, (1, 1), 2, 4, 8));
+        let plan = Plan::find(128, 64, 64, room(36, 40)).expect("a plan");
         assert!(plan.step > 1 && plan.channels == 128, "{plan:?}");
-        let plan = Plan::find(10_000, 4, 4, 4, 8).expect("a plan");
+        let plan = Plan::find(10_000, 4, 4, room(4, 8)).expect("a plan");
         assert!(plan.channels < 10_000, "{plan:?}");
-        assert_eq!(channels_of(&[10], 36, 40), Some((1, 1, 10)));
-        assert_eq!(channels_of(&[100], 36, 43), Some((1, 3, 40)));
-        assert_eq!(channels_of(&[2, 3, 4, 5], 36, 40), Some((6, 4, 5)));
+        assert_eq!(channels_of(&[2, 3, 4, 5], room(36, 40)), Some((6, 4, 5)));
+    }
+
+    #[test]
+    fn neurons_grow_to_fill_the_map() {
+        let plan = Plan::find(8, 8, 8, room(140, 98)).expect("a plan");
+        assert_eq!((plan.size, plan.label, plan.channels), ((4, 4), 2, 8));
+        let alone = Plan::find(1, 8, 8, room(54, 38)).expect("a plan");
+        assert_eq!((alone.size, alone.label), ((4, 4), 0));
+        assert_eq!(channels_of(&[10], room(36, 40)), Some((1, 2, 5)));
+        assert_eq!(channels_of(&[100], room(36, 43)), Some((1, 7, 16)));
+        let shades = Room { per_cell: 1, ..room(27, 38) };
+        let plan = Plan::find(1, 8, 8, shades).expect("a plan");
+        assert_eq!(plan.size, (2, 4), "a square of two rows and four columns");
     }
 
     #[test]
@@ -214,8 +340,8 @@ mod tests {
         for (neurons, rows, columns) in
             [(65_536, 24, 38), (65_536, 100, 90), (1_000_000, 30, 120), (2_000, 24, 38)]
         {
-            let (channels, height, width) = channels_of(&[neurons], rows, columns).expect("a shape");
-            let plan = Plan::find(channels, height, width, rows, columns).expect("a plan");
+            let (channels, height, width) = channels_of(&[neurons], room(rows, columns)).expect("a shape");
+            let plan = Plan::find(channels, height, width, room(rows, columns)).expect("a plan");
             let (down, across) = plan.dots();
             assert_eq!(across, columns, "{plan:?}");
             assert!(down * 4 > rows && down <= rows, "{plan:?}");
@@ -224,13 +350,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_neuron_that_is_drawn_has_a_dot(
+        fn every_neuron_that_is_drawn_has_dots(
             channels in 1_usize..40, height in 1_usize..20, width in 1_usize..20,
-            rows in 1_usize..60, columns in 1_usize..80,
+            rows in 1_usize..60, columns in 1_usize..80, per_cell in 1_usize..3,
         ) {
-            let Some(plan) = Plan::find(channels, height, width, rows, columns) else { return Ok(()) };
+            let room = Room { rows: rows * per_cell, columns, per_cell };
+            let Some(plan) = Plan::find(channels, height, width, room) else { return Ok(()) };
             let rates = vec![1; channels * height * width];
-            let dots = dots(&rates, plan, rows, columns, 1.0);
+            let dots = dots(&rates, plan, room, 1.0);
             let expected = plan.channels * plan.dots().0 * plan.dots().1;
             prop_assert_eq!(dots.iter().flatten().count(), expected, "{:?}", plan);
             prop_assert!(dots.iter().flatten().all(|&share| share == 1.0));

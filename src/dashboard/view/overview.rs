@@ -8,6 +8,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 /// From this width on, the classes are beside the layers.
 const WIDE: u16 = 150;
 
+/// The fewest lines of a chart.
+const CHART_LEAST: u16 = 8;
+
 /// From this width on, there is room for the ranks between the classes and the charts; below, they replace the classes.
 const ROOMY: u16 = 110;
 
@@ -18,12 +21,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         return header::draw_waiting(frame, area, model, theme);
     }
     let [top, judged, rest] = Layout::vertical([
-        Constraint::Length(totals::height(theme.framed)),
+        Constraint::Length(totals::height(area, theme)),
         Constraint::Length(conditions::height(model, area.height)),
         Constraint::Fill(1),
     ])
     .areas(area);
-    totals::draw(frame, top, model, theme);
+    totals::draw(frame, top, area, model, theme);
     conditions::draw(frame, judged, model, theme);
     let has_ranks = !model.summary.ranks.is_empty();
     if !theme.framed {
@@ -47,18 +50,36 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         if has_ranks {
             ranks::draw_panel(frame, ranks, model, theme);
         }
-        classes::draw(frame, classes, model, theme);
-        return trends::draw(frame, lower, model, theme);
+        return draw_classes_and_charts(frame, classes, lower, model, theme);
     }
     layers::draw(frame, upper, model, theme, state);
     let classes_width = if has_ranks && area.width < ROOMY { Constraint::Length(0) } else { classes_width };
     let [classes, ranks, charts] =
         Layout::horizontal([classes_width, ranks_width, Constraint::Fill(1)]).areas(lower);
-    if !classes.is_empty() {
-        classes::draw(frame, classes, model, theme);
-    }
     if has_ranks {
         ranks::draw_panel(frame, ranks, model, theme);
     }
-    trends::draw(frame, charts, model, theme);
+    draw_classes_and_charts(frame, classes, charts, model, theme);
+}
+
+/// Draws the classes in the lines that they need, and the charts; where there is room below the classes, one of the charts
+/// is there, so that the other one gets wider.
+fn draw_classes_and_charts(
+    frame: &mut Frame<'_>,
+    classes: Rect,
+    charts: Rect,
+    model: &ViewModel,
+    theme: &Theme,
+) {
+    let wanted = classes::height(model);
+    if classes.is_empty() {
+        return trends::draw(frame, charts, model, theme);
+    }
+    if classes.height < wanted + CHART_LEAST {
+        classes::draw(frame, classes, model, theme);
+        return trends::draw(frame, charts, model, theme);
+    }
+    let [classes, below] = Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(classes);
+    classes::draw(frame, classes, model, theme);
+    trends::draw_in(frame, [charts, below], model, theme);
 }

@@ -3,6 +3,7 @@
 use super::super::chart_state::{Scale, nearest, places};
 use super::super::meter::bounds;
 use super::super::symbols::Symbols;
+use super::super::ticks::{logarithmic_ticks, round_steps, round_ticks};
 use super::charts::Chart;
 use super::{Theme, ViewModel};
 use crate::run::series::Point;
@@ -12,10 +13,17 @@ use ratatui::style::{Color, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::Line;
 use ratatui::widgets::canvas::{Canvas, Context, Line as Segment, Points};
+use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
+/// From this width on, the horizontal axis has room for its name.
+const NAMED: u16 = 20;
+
 /// The least distance in rows between two labels of the vertical axis.
-const LABEL_EVERY: u16 = 4;
+const LABEL_EVERY: u16 = 3;
+
+/// The name of the horizontal axis.
+const PLACES: &str = "batch";
 
 /// The most extra digits for labels: 64-bit floats have no more.
 const MORE_DIGITS: usize = 14;
@@ -39,6 +47,8 @@ pub(super) struct Curve {
 /// What is drawn into an area.
 pub(super) struct Plot<'a> {
     pub(super) curves: &'a [Curve],
+    /// Places, and the lower and the upper edge of the confidence band there.
+    pub(super) band: Vec<(f64, f64, f64)>,
     /// The places of the first and the last column.
     pub(super) window: (f64, f64),
     pub(super) chart: &'a Chart,
@@ -61,7 +71,8 @@ pub(super) fn draw(
     let range = padded(bounds(values), (limit(limits.0), limit(limits.1)));
     let [upper, lower] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     let labels = labels(plot, range, upper.height);
-    let width = labels.iter().map(|label| label.1.width()).max().unwrap_or(0) as u16;
+    let widest = labels.iter().map(|label| label.1.width()).max().unwrap_or(0);
+    let width = if area.width >= NAMED { widest.max(PLACES.len()) } else { widest } as u16;
     let columns = [Constraint::Length(width), Constraint::Length(1), Constraint::Fill(1)];
     let [label_area, axis, graph] = Layout::horizontal(columns).areas(upper);
     for (row, text) in labels {
@@ -81,6 +92,11 @@ pub(super) fn draw(
         });
     frame.render_widget(canvas, graph);
     restyle(frame, graph, &curves);
+    draw_band(frame, graph, plot, range, theme);
+    if usize::from(width) >= PLACES.len() {
+        let name = Rect { x: lower.x, width, ..lower };
+        frame.render_widget(Line::styled(PLACES, theme.dim).right_aligned(), name);
+    }
     draw_places(frame, Rect { x: graph.x, width: graph.width, ..lower }, plot, model, theme);
     draw_cursor(frame, graph, plot, theme);
     graph
@@ -137,19 +153,61 @@ fn labels(plot: &Plot<'_>, range: (f64, f64), rows: u16) -> Vec<(u16, String)> {
     if rows == 0 {
         return Vec::new();
     }
-    let steps = ((rows - 1) / LABEL_EVERY).clamp(1, 8);
-    let value = |row: u16| {
-        let value = range.1 - f64::from(row) / f64::from((rows - 1).max(1)) * (range.1 - range.0);
-        if plot.chart.scale == Scale::Logarithmic { 10_f64.powf(value) } else { value }
+    let most = usize::from(((rows - 1) / LABEL_EVERY).clamp(2, 8)) + 1;
+    let ticks = match plot.chart.scale {
+        Scale::Linear => round_ticks(range.0, range.1, most),
+        Scale::Logarithmic => logarithmic_ticks(10_f64.powf(range.0), 10_f64.powf(range.1), most),
     };
-    let row = |step: u16| (f64::from(rows - 1) * f64::from(step) / f64::from(steps)).round() as u16;
-    let labelled: Vec<u16> = if rows == 1 { vec![0] } else { (0..=steps).map(row).collect() };
+    let row = |tick: f64| {
+        let part = (range.1 - transformed(tick, plot.chart.scale)) / (range.1 - range.0);
+        (part.clamp(0.0, 1.0) * f64::from(rows - 1)).round() as u16
+    };
+    // From the top down, and one label in a row.
+    let mut labelled: Vec<(u16, f64)> = ticks.into_iter().rev().map(|tick| (row(tick), tick)).collect();
+    labelled.dedup_by_key(|label| label.0);
     let texts = |more: usize| -> Vec<String> {
-        labelled.iter().map(|&row| (plot.chart.label)(value(row), more)).collect()
+        labelled.iter().map(|&(_, tick)| (plot.chart.label)(tick, more)).collect()
     };
     let differ = |texts: &Vec<String>| texts.windows(2).all(|pair| pair[0] != pair[1]);
     let texts = (0..MORE_DIGITS).map(texts).find(differ).unwrap_or_else(|| texts(0));
-    labelled.iter().copied().zip(texts).collect()
+    labelled.iter().map(|label| label.0).zip(texts).collect()
+}
+
+/// Fills what is blank between the edges of the confidence band.
+fn draw_band(frame: &mut Frame<'_>, graph: Rect, plot: &Plot<'_>, range: (f64, f64), theme: &Theme) {
+    let (Some(first), Some(last)) = (plot.band.first(), plot.band.last()) else { return };
+    for x in graph.left()..graph.right() {
+        let part = f64::from(x - graph.x) / f64::from(graph.width.saturating_sub(1).max(1));
+        let at = plot.window.0 + part * (plot.window.1 - plot.window.0);
+        // Half a column more at each end, so that the newest place has its part of the band.
+        let half = (plot.window.1 - plot.window.0) / f64::from(graph.width.max(1)) / 2.0;
+        if at < first.0 - half || at > last.0 + half {
+            continue;
+        }
+        let (low, high) = edges(&plot.band, at);
+        let row = |value: f64| {
+            let value = transformed(value, plot.chart.scale);
+            let value = if value.is_finite() { value } else { range.0 };
+            (range.1 - value) / (range.1 - range.0) * f64::from(graph.height)
+        };
+        for y in 0..graph.height {
+            let middle = f64::from(y) + 0.5;
+            let cell = &mut frame.buffer_mut()[(x, graph.y + y)];
+            if row(high) <= middle && middle <= row(low) && matches!(cell.symbol(), " " | "\u{2800}") {
+                cell.set_char('░').set_style(theme.dim);
+            }
+        }
+    }
+}
+
+/// The edges of a band at a place between two of its points.
+fn edges(band: &[(f64, f64, f64)], at: f64) -> (f64, f64) {
+    let after = band.partition_point(|point| point.0 < at).min(band.len() - 1);
+    let (before, after) = (band[after.saturating_sub(1)], band[after]);
+    let width = after.0 - before.0;
+    let part = if width > 0.0 { ((at - before.0) / width).clamp(0.0, 1.0) } else { 1.0 };
+    let between = |before: f64, after: f64| before + part * (after - before);
+    (between(before.1, after.1), between(before.2, after.2))
 }
 
 /// Draws the numbers of the first and the last batch in sight, and of the one at the cursor, each at its place.
@@ -161,7 +219,9 @@ fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, model: &ViewM
     let at_cursor = plot.cursor.map(|at| (nearest(&places, at), theme.accent));
     let mut taken = Vec::new();
     // Where two labels would touch, the cursor's wins.
-    for (point, style) in at_cursor.into_iter().chain([(last, theme.dim), (first, theme.dim)]) {
+    let round = round_places(points.get(first..=last).unwrap_or_default(), area.width);
+    let round = round.into_iter().map(|point| (first + point, theme.dim));
+    for (point, style) in at_cursor.into_iter().chain([(last, theme.dim), (first, theme.dim)]).chain(round) {
         let column = places.get(point).and_then(|&at| column(area, plot, at));
         let Some((column, text)) = column.zip(points.get(point).map(|point| numbers(point))) else {
             continue;
@@ -173,6 +233,15 @@ fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, model: &ViewM
             taken.push(place);
         }
     }
+}
+
+/// The points with round numbers, at most as many as there is room for.
+fn round_places(points: &[Arc<Point>], width: u16) -> Vec<usize> {
+    let ([first, ..], [.., last]) = (points, points) else { return Vec::new() };
+    let widest = numbers(last).width().max(1) + 3;
+    let range = usize::try_from(last.last - first.first).unwrap_or(usize::MAX);
+    let every = round_steps(range, (usize::from(width) / widest).max(1)) as u64;
+    (0..points.len()).filter(|&at| points[at].first.is_multiple_of(every)).collect()
 }
 
 /// The numbers of the batches of a point.

@@ -2,31 +2,153 @@
 
 use super::super::changes;
 use super::super::meter::meter;
+use super::super::symbols::Symbols;
+use super::charts::shown_operations;
+use super::digits::DigitSize;
 use super::{Theme, ViewModel, panel};
-use crate::figures::{Agreement, Change, Figure, FigureUnit, Number, ShownIn};
-use crate::text::{compact, decimal, elide, percent};
+use crate::figures::{Agreement, Change, Figure, FigureUnit, Number, ShownIn, sparsity};
+use crate::run::sums::Operations;
+use crate::run::tally::quotient;
+use crate::text::{compact, decimal, elide, percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-pub(super) fn height(framed: bool) -> u16 {
-    if framed { 5 } else { 2 }
+/// Lines that the totals take of the overview's area.
+pub(super) fn height(area: Rect, theme: &Theme) -> u16 {
+    match digit_size(area, theme) {
+        _ if !theme.framed => 2,
+        Some(size) => size.rows() + 4,
+        None => 5,
+    }
 }
 
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
-    if theme.framed { draw_framed(frame, area, model, theme) } else { draw_lines(frame, area, model, theme) }
+/// How large the digits may be where the overview has this area; `None` where they are written as text. ASCII has no
+/// half blocks.
+fn digit_size(area: Rect, theme: &Theme) -> Option<DigitSize> {
+    let is_ascii = theme.appearance.symbols == Symbols::Ascii;
+    match area.height {
+        HUGE.. if area.width >= HUGE_WIDTH => Some(DigitSize::Five),
+        LARGE.. if is_ascii && area.width >= HUGE_WIDTH => Some(DigitSize::Five),
+        LARGE.. if !is_ascii && area.width >= LARGE_WIDTH => Some(DigitSize::Three),
+        _ => None,
+    }
+}
+
+/// From these heights and widths of the overview on, the most important figures have large digits.
+const LARGE: u16 = 30;
+const LARGE_WIDTH: u16 = 76;
+const HUGE: u16 = 42;
+const HUGE_WIDTH: u16 = 112;
+
+/// Columns of the figures beside the large ones.
+const BESIDE: u16 = 36;
+
+/// How many batches, or points of a long run, are the last ones.
+const LAST: usize = 10;
+
+/// Draws the totals; `whole` is the area of the overview.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, whole: Rect, model: &ViewModel, theme: &Theme) {
+    match digit_size(whole, theme) {
+        _ if !theme.framed => draw_lines(frame, area, model, theme),
+        Some(size) => draw_large(frame, area, size, model, theme),
+        None => draw_framed(frame, area, model, theme),
+    }
+}
+
+/// Draws effective operations and sparsity with large digits, above them the exact figures, and the others beside them.
+fn draw_large(frame: &mut Frame<'_>, area: Rect, size: DigitSize, model: &ViewModel, theme: &Theme) {
+    let inner = panel(frame, area, title(model), agreement(model, theme), theme);
+    let [figures, gauge] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inner);
+    let [first, second, beside] =
+        Layout::horizontal([Constraint::Fill(5), Constraint::Fill(4), Constraint::Length(BESIDE)])
+            .areas(figures);
+    let (total, _) = model.summary.shown_total();
+    draw_figure(frame, first, (Figure::EFFECTIVE_PER_SAMPLE, theme.strong), size, model, theme);
+    draw_figure(frame, second, (Figure::SPARSITY, theme.accent), size, model, theme);
+    let is_large = |figure: &&Figure| [Figure::EFFECTIVE_PER_SAMPLE, Figure::SPARSITY].contains(figure);
+    let others =
+        Figure::applying_in(ShownIn::Totals, [&total.sums]).into_iter().filter(|figure| !is_large(figure));
+    for (figure, row) in others.zip(beside.rows()) {
+        let change = changes::of_row(figure, total, model);
+        let label = format!("{} ", figure.panel_label);
+        let room = row.width.saturating_sub(label.width() as u16);
+        let mut line = Line::styled(label, theme.dim);
+        line.extend(value_line(&choices(figure, model), change, theme.strong, room, theme));
+        frame.render_widget(line, row);
+    }
+    draw_gauge(frame, gauge, model, theme);
+}
+
+/// Draws one figure: its name, its exact value and its change in the first line, and large below.
+fn draw_figure(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    (figure, style): (&'static Figure, Style),
+    size: DigitSize,
+    model: &ViewModel,
+    theme: &Theme,
+) {
+    let [head, large] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let (total, _) = model.summary.shown_total();
+    let label = format!(" {}", figure.panel_label);
+    let room = head.width.saturating_sub(label.width() as u16);
+    let mut line = Line::styled(label, theme.dim);
+    line.extend(value_line(
+        &choices(figure, model),
+        changes::of_row(figure, total, model),
+        style,
+        room,
+        theme,
+    ));
+    let room = usize::from(head.width).saturating_sub(line.width());
+    line.extend(last_batches(figure, room, model, theme));
+    frame.render_widget(line, head);
+    let value = figure.number(&total.sums).map_or(0.0, Number::as_f64);
+    let short = if figure.unit == FigureUnit::Ratio { vec![percent(value)] } else { large_choices(value) };
+    let fits = |lines: &Vec<String>| lines.iter().all(|line| line.width() < usize::from(large.width));
+    let drawn = short.iter().filter_map(|text| size.lines(text)).find(fits);
+    for (text, row) in drawn.into_iter().flatten().zip(large.rows()) {
+        frame.render_widget(Line::styled(format!(" {text}"), style), row);
+    }
+}
+
+/// A figure in the digits that matter from afar, the most first.
+fn large_choices(value: f64) -> Vec<String> {
+    if value < 1000.0 { written(value) } else { vec![decimal(value, 0), compact(value)] }
+}
+
+/// How far the last batches alone are from all; nothing for a short run, or without room.
+fn last_batches(figure: &'static Figure, room: usize, model: &ViewModel, theme: &Theme) -> Line<'static> {
+    let points = model.run.history().points();
+    let count = LAST.min(points.len() / 2);
+    if count < 2 {
+        return Line::default();
+    }
+    let last = &points[points.len() - count..];
+    let shown = shown_operations(model);
+    let mut operations = Operations::default();
+    last.iter().for_each(|point| operations += shown(point));
+    let Operations { effective, dense } = operations;
+    let new = match figure.unit {
+        FigureUnit::Ratio => sparsity(effective, dense),
+        _ => Some(quotient(effective, last.iter().map(|point| point.sums.samples).sum())),
+    };
+    let base = figure.number(&model.summary.shown_total().0.sums).map(Number::as_f64);
+    let change = Change { figure, base, new };
+    let batches = last.iter().map(|point| point.sums.batches).sum::<u64>();
+    let number = thousands(batches.into());
+    let words = [format!("  last {number} batches "), format!("  last {number} ")];
+    let lines =
+        words.map(|text| Line::from(vec![Span::styled(text, theme.dim), changes::span(&change, theme)]));
+    lines.into_iter().find(|line| line.width() < room).unwrap_or_default()
 }
 
 fn draw_framed(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
-    let (total, is_measured) = model.summary.shown_total();
-    let prices = if is_measured { ", measured prices" } else { "" };
-    let name = match model.baseline() {
-        Some(baseline) => format!("Total, per sample{prices}, against {}", elide(&baseline.name, 24)),
-        None => format!("Total, per sample{prices}"),
-    };
-    let inner = panel(frame, area, name, agreement(model, theme), theme);
+    let (total, _) = model.summary.shown_total();
+    let inner = panel(frame, area, title(model), agreement(model, theme), theme);
     let [labels, values, gauge] =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
     let figures = Figure::applying_in(ShownIn::Totals, [&total.sums]);
@@ -34,20 +156,32 @@ fn draw_framed(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &The
     let (label_cells, value_cells) = (columns.split(labels), columns.split(values));
     for (at, &figure) in figures.iter().enumerate() {
         let is_ratio = figure.unit == FigureUnit::Ratio;
-        let choices = match figure.number(&total.sums) {
-            _ if figure == Figure::EFFECTIVE_PER_SAMPLE => effective(model),
-            Some(value) if !is_ratio => written(value.as_f64()),
-            value => vec![figure.text(value)],
-        };
         let style = if is_ratio { theme.accent } else { theme.strong };
         let (label, change) = (figure.panel_label, changes::of_row(figure, total, model));
         frame.render_widget(Line::styled(format!(" {label}"), theme.dim), label_cells[at]);
         frame.render_widget(
-            value_line(&choices, change, style, value_cells[at].width, theme),
+            value_line(&choices(figure, model), change, style, value_cells[at].width, theme),
             value_cells[at],
         );
     }
     draw_gauge(frame, gauge, model, theme);
+}
+
+fn title(model: &ViewModel) -> String {
+    let prices = if model.summary.shown_total().1 { ", measured prices" } else { "" };
+    match model.baseline() {
+        Some(baseline) => format!("Total, per sample{prices}, against {}", elide(&baseline.name, 24)),
+        None => format!("Total, per sample{prices}"),
+    }
+}
+
+/// The texts of a figure of the total, the longest first.
+fn choices(figure: &'static Figure, model: &ViewModel) -> Vec<String> {
+    match figure.number(&model.summary.shown_total().0.sums) {
+        _ if figure == Figure::EFFECTIVE_PER_SAMPLE => effective(model),
+        Some(value) if figure.unit != FigureUnit::Ratio => written(value.as_f64()),
+        value => vec![figure.text(value)],
+    }
 }
 
 /// Columns of the same width or, where a label would be cut, as wide as the labels need.

@@ -1,20 +1,23 @@
 //! The overview's small charts: the total operations and sparsity over the batches.
 
-use super::super::chart_state::{Scale, Subject, places};
-use super::super::symbols::Symbols;
-use super::charts::{Chart, CurvePoints, one_series};
+use super::super::chart_state::{ChartLines, Scale, Subject, places};
+use super::charts::{Chart, CurvePoints, band, legend, one_series, running_symbol};
 use super::plot::{Curve, CurveShape, Plot, dots};
 use super::{Theme, ViewModel, block, plot, title};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
-use ratatui::text::{Line, Span};
 
 /// Draws both charts side by side.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let [first, second] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
+    draw_in(frame, [first, second], model, theme);
+}
+
+/// Draws the operations in the first area and the sparsity in the second one; nothing where an area has no room.
+pub(super) fn draw_in(frame: &mut Frame<'_>, areas: [Rect; 2], model: &ViewModel, theme: &Theme) {
     let total = one_series(0, &Subject::Total, &places(model.run.history()), model, theme);
-    for (area, chart) in [(first, Chart::operations(Scale::Linear)), (second, Chart::sparsities())] {
+    for (area, chart) in areas.into_iter().zip([Chart::operations(Scale::Linear), Chart::sparsities()]) {
         draw_chart(frame, area, &chart, (chart.points)(&total), model, theme);
     }
 }
@@ -34,13 +37,16 @@ fn draw_chart(
     let Some(last) = points.running.last().map(|point| point.0) else {
         return frame.render_widget(block, area);
     };
-    let line = if theme.appearance.symbols == Symbols::Unicode { "━" } else { "*" };
-    let legend = Line::from(vec![
-        Span::styled(format!(" {line} running"), theme.running),
-        Span::styled(" · batch ", theme.single),
-    ]);
-    let wide_enough = usize::from(area.width) > chart.name.len() + 28;
-    let block = if wide_enough { block.title(legend.right_aligned()) } else { block };
+    let room = usize::from(area.width).saturating_sub(name.len() + 5);
+    let legend = legend(room, ChartLines::Both, running_symbol(theme), (theme.running, theme.single), theme);
+    // Where the title leaves no room, it is at the bottom.
+    let block = if legend.width() > 0 {
+        block.title(legend.right_aligned())
+    } else {
+        let room = usize::from(area.width).saturating_sub(4);
+        let styles = (theme.running, theme.single);
+        block.title_bottom(self::legend(room, ChartLines::Both, running_symbol(theme), styles, theme))
+    };
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let curve =
@@ -50,6 +56,7 @@ fn draw_chart(
         curve(&points.single, CurveShape::Dots, marker, theme.single),
         curve(&points.running, CurveShape::Line, Marker::Braille, theme.running),
     ];
-    let plot = Plot { curves: &curves, window: (1.0_f64.min(last), last), chart, cursor: None };
+    let band = band(Some(points), ChartLines::Both);
+    let plot = Plot { curves: &curves, band, window: (1.0_f64.min(last), last), chart, cursor: None };
     plot::draw(frame, inner, &plot, model, theme);
 }
