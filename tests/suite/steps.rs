@@ -35,7 +35,7 @@ fn stepped(layers: usize, batches: u64, steps: usize, updates: impl Fn(usize, u6
         let layer = |layer: usize| {
             let updates_by_step: Vec<u64> = (0..steps).map(|step| updates(layer, number, step)).collect();
             let updates = updates_by_step.iter().sum();
-            LayerCount { updates, dense: 1_000 * steps as u64, updates_by_step }
+            LayerCount { updates, dense: 1_000 * steps as u64, updates_by_step, ..LayerCount::default() }
         };
         let shapes = Arc::clone(&shapes);
         let count = BatchCount { samples: 10, shapes, layers: (0..layers).map(layer).collect() };
