@@ -15,6 +15,7 @@ mod display;
 mod doctor;
 mod exporter;
 mod finish;
+mod here;
 mod leaving;
 mod man;
 mod merge;
@@ -37,7 +38,7 @@ use std::process::ExitCode;
 /// Where nothing could be done. The exit code is then 1, or 2 for a [`clap::Error`].
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Watch { dir, options } => watch::watch(&dir, &options),
+        Command::Watch { dir, options } => watch::watch(dir.as_deref(), &options),
         Command::Summary { dir, options } => summary::summary(&dir, &options),
         Command::Merge { parts, options } => merge::merge(&parts, &options),
         Command::Compare { base, new, options } => compare::compare(&base, &new, &options),

@@ -150,9 +150,9 @@ fn effective(summary: &Summary) -> String {
     }
 }
 
-/// Runs whose directories are missing, and why, by the numbers of the runs.
+/// Runs whose directories are missing, and why, by the numbers of the runs; and what was last said to be there instead.
 #[derive(Debug, Default)]
-struct MissingRuns(HashMap<usize, String>);
+struct MissingRuns(HashMap<usize, String>, Option<String>);
 
 impl MissingRuns {
     /// Says once for each reason why a directory or a store cannot be read, and when it can be read again.
@@ -160,7 +160,13 @@ impl MissingRuns {
         for number in runs.all() {
             let Some(entry) = runs.get(number) else { continue };
             let news = |presence| self.news(number, &shown(&entry.directory), presence);
-            entry.run.presence().and_then(news).iter().for_each(|said| output::say(said));
+            let said = entry.run.presence().and_then(news);
+            said.iter().for_each(|said| output::say(said));
+        }
+        let instead = runs.instead().map(str::to_owned);
+        if self.1 != instead {
+            instead.iter().for_each(|instead| output::say(instead));
+            self.1 = instead;
         }
     }
 

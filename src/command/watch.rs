@@ -6,9 +6,10 @@ use super::exporter::{Exporter, Outcome};
 use super::leaving::Leaving;
 use super::session::{check, start, unkept};
 use super::signals::{NO_THREAD, leave_signals};
-use super::{finish, output, plain};
+use super::{finish, here, output, plain};
 use crate::dashboard::{
-    self, DashboardOptions, DashboardOrder, Inputs, JobSignal, Screen, give_back_anyway, take_faults,
+    self, DashboardOptions, DashboardOrder, Inputs, JobSignal, Screen, Symbols, TerminalEvents,
+    give_back_anyway, take_faults,
 };
 use crate::figures::{Export, Format, Report, Summary};
 use crate::follow::MAX_RUNS;
@@ -26,8 +27,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-pub(super) fn watch(directory: &Path, given: &CommandLine) -> anyhow::Result<ExitCode> {
+/// Watches a directory, or without one the runs below the working directory.
+pub(super) fn watch(directory: Option<&Path>, given: &CommandLine) -> anyhow::Result<ExitCode> {
     let options = OptionValues::load(given, Purpose::Watch)?;
+    options.links().apply();
+    match directory.map(Path::to_owned).or_else(|| here::find(Path::new("."))) {
+        Some(directory) => watch_directory(&directory, &options),
+        None => Ok(here::explain()),
+    }
+}
+
+fn watch_directory(directory: &Path, options: &OptionValues) -> anyhow::Result<ExitCode> {
     let keeping = options.keeping().map_err(|why| conflict(&why))?;
     if keeping == Keeping::ProgressAndPrune && is_url(directory) {
         let prune = options.prune_as_written();
@@ -37,15 +47,15 @@ pub(super) fn watch(directory: &Path, given: &CommandLine) -> anyhow::Result<Exi
         return Err(conflict(&why).into());
     }
     let (poll, priority, place) = (options.poll, options.priority, &options.state.value);
-    let how = WatchOptions { poll, keeping, priority, ..unkept(&options, Mode::Live) };
+    let how = WatchOptions { poll, keeping, priority, ..unkept(options, Mode::Live) };
     options.check_outputs(place).map_err(|why| conflict(&why))?;
     options.begin()?;
-    check(directory, &options, Mode::Live)?;
+    check(directory, options, Mode::Live)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
-    let baseline = open_baseline(&options)?;
+    let baseline = open_baseline(options)?;
     let signals = leave_signals()?;
-    let checks = checks(baseline, &options, &signals)?;
-    let watch = start(directory, &options, how, place, publisher)?;
+    let checks = checks(baseline, options, &signals)?;
+    let watch = start(directory, options, how, place, publisher)?;
     watch_runs(watch, &signals, DashboardOptions { checks, ..options.dashboard() })
 }
 
@@ -168,19 +178,24 @@ fn in_words((path, written): &Outcome) -> String {
     }
 }
 
+const NO_DASHBOARD: &str = "no dashboard, but lines of progress";
+
 /// Starts the dashboard or the lines of progress. The display's own thread also takes the terminal, since that writes.
 fn display(watch: &Watch, options: DashboardOptions) -> anyhow::Result<Display<DashboardOrder>> {
     let views = watch.views().clone();
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     // Nothing can be drawn on a terminal without a size.
-    if std::io::stdout().is_terminal() && crossterm::terminal::size().is_ok() {
+    let can_draw = std::io::stdout().is_terminal() && crossterm::terminal::size().is_ok();
+    if can_draw && is_dumb {
+        output::say(&format!("{NO_DASHBOARD}: the terminal says that it can draw nothing (TERM=dumb)"));
+    } else if can_draw {
         let title = format!("neurotop {}", printable(watch.runs().shown().run.name()));
         let jobs = dashboard::job_signals().context(NO_THREAD)?;
         let show = move |channels| match Screen::take(&title, options.mouse) {
-            Ok(screen) => draw(screen, &views, jobs, &channels, &options),
+            Ok(screen) => draw(screen, &views, jobs, &channels, options),
             // It may belong to another session, and no keys would come from it.
             Err(error) => {
-                let why = "no dashboard, but lines of progress: the terminal cannot be taken";
-                output::say(&format!("{why}: {error}"));
+                output::say(&format!("{NO_DASHBOARD}: the terminal cannot be taken: {error}"));
                 plain::print_lines(&views, &options, &channels)
             }
         };
@@ -195,12 +210,26 @@ fn draw(
     views: &Views,
     jobs: Receiver<JobSignal>,
     channels: &DisplayChannels<DashboardOrder>,
-    options: &DashboardOptions,
+    mut options: DashboardOptions,
 ) -> anyhow::Result<()> {
-    let events = dashboard::terminal_events().context(NO_THREAD)?;
-    let inputs = Inputs { events, stop: channels.stop.clone(), jobs, messages: channels.messages.clone() };
-    let shown = dashboard::show(&mut screen, views, &channels.orders, &inputs, options);
-    screen.release_mouse(&inputs.events);
+    let mut typed = Vec::new();
+    if options.asks_width && options.appearance.symbols == Symbols::Unicode {
+        let is_wide;
+        (is_wide, typed) = screen.draws_wide();
+        if is_wide {
+            options.appearance.symbols = Symbols::Ascii;
+        }
+    }
+    let events = TerminalEvents::start(typed).context(NO_THREAD)?;
+    let inputs = Inputs {
+        events: events.events.clone(),
+        stop: channels.stop.clone(),
+        jobs,
+        messages: channels.messages.clone(),
+    };
+    let shown = dashboard::show(&mut screen, views, &channels.orders, &inputs, &options);
+    drop(inputs);
+    screen.release_mouse_for_good(&events);
     shown
 }
 
@@ -235,7 +264,10 @@ fn leave(
         finish::name_failures(run, summary.failed.as_deref(), Some(Format::TEXT));
     }
     shown?;
+    let never_there = runs.never_there();
+    never_there.iter().for_each(|why| output::say(why));
+    let was_there = never_there.is_none();
     let failures: Vec<_> = summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
     let set_aside = summaries.iter().any(Summary::leaves_out);
-    Ok(finish::exit_code(exported && printed && all_published, Some(&failures), set_aside))
+    Ok(finish::exit_code(was_there && exported && printed && all_published, Some(&failures), set_aside))
 }

@@ -38,6 +38,8 @@ pub use rank_figures::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
 pub use replace_file::{check as check_place, replace};
 pub use row::{RowSums, sparsity};
-pub use summary::{ClassFigures, Failure, LayerFigures, ProblemFigures, SCHEMA, Summary, TotalFigures};
+pub use summary::{
+    ClassFigures, Failure, LayerFigures, LayersWithin, ProblemFigures, SCHEMA, Summary, TotalFigures,
+};
 
 use summary::SUMMARIES_SCHEMA;

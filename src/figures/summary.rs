@@ -13,6 +13,7 @@ use crate::run::problem_list::More;
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::LayerSums;
 use crate::run::{Run, Status};
+use crate::text::natural_order;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -114,8 +115,8 @@ pub struct ClassFigures {
     pub layers: usize,
 }
 
-/// A layer and its sums.
-#[derive(Debug, Clone, PartialEq)]
+/// A layer, or the sum of several, and its sums.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LayerFigures {
     /// Its index in the tally, for the history; `None` before it was in a batch.
     pub index: Option<usize>,
@@ -134,6 +135,19 @@ pub struct LayerFigures {
     /// Membrane updates of each time step; empty before any was counted, and without the steps that
     /// [`LayerCount::updates_by_step`](crate::count::LayerCount::updates_by_step) leaves out.
     pub updates_by_step: Vec<u128>,
+    /// Of a sum of layers, what it adds up; `None` for a layer.
+    pub within: Option<LayersWithin>,
+}
+
+/// The layers that a row of [`LayerFigures::sum_of`] adds up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LayersWithin {
+    /// Their indices in the tally.
+    pub indices: Vec<usize>,
+    /// How many there are.
+    pub layers: usize,
+    /// Those without a price, which the operations leave out.
+    pub unpriced: usize,
 }
 
 impl Serialize for LayerFigures {
@@ -292,7 +306,9 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
     }
     let mut others: Vec<_> =
         seen.iter().enumerate().filter(|(at, _)| !shown[*at] && !run.tally().is_gone(*at)).collect();
-    others.sort_by_key(|(_, sums)| (sums.first_batch, &sums.name));
+    others.sort_by(|(_, a), (_, b)| {
+        a.first_batch.cmp(&b.first_batch).then_with(|| natural_order(&a.name, &b.name))
+    });
     for (at, sums) in others {
         let (neuron, reset) = run.neuron_and_reset(&sums.name);
         let mut layer = LayerFigures::new(&sums.name, neuron, reset, run);
@@ -325,7 +341,33 @@ impl LayerFigures {
                 energy_per_op: run.settings().costs.energy_per_op(),
             },
             updates_by_step: Vec::new(),
+            within: None,
         }
+    }
+
+    /// The sum of several layers of a run as a row like theirs. Neuron, reset and price are those that all of them have;
+    /// the operations are those of the priced ones, as in the total.
+    pub fn sum_of<'a>(name: impl Into<String>, layers: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut layers = layers.into_iter();
+        let Some(first) = layers.next() else { return Self { name: name.into(), ..Self::default() } };
+        let mut sum = Self {
+            name: name.into(),
+            index: None,
+            shape: None,
+            updates_by_step: Vec::new(),
+            ..first.clone()
+        };
+        let mut within = LayersWithin::default();
+        within.add(first);
+        for layer in layers {
+            within.add(layer);
+            sum.sums.add(&layer.sums);
+            keep_common(&mut sum.neuron, layer.neuron.as_ref());
+            keep_common(&mut sum.reset, layer.reset.as_ref());
+            keep_common(&mut sum.ops_per_update, layer.ops_per_update.as_ref());
+        }
+        sum.within = Some(within);
+        sum
     }
 
     fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
@@ -335,6 +377,20 @@ impl LayerFigures {
         if sums.neurons.is_some() && self.shape != sums.neurons {
             self.shape.clone_from(&sums.neurons);
         }
+    }
+}
+
+impl LayersWithin {
+    fn add(&mut self, layer: &LayerFigures) {
+        self.indices.extend(layer.index);
+        self.layers += 1;
+        self.unpriced += usize::from(layer.ops_per_update.is_none());
+    }
+}
+
+fn keep_common<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+    if common.as_ref() != other {
+        *common = None;
     }
 }
 
@@ -408,9 +464,37 @@ mod tests {
     use super::*;
     use crate::figures::ComparedRun;
     use crate::run::Settings;
+    use crate::run::prices::Costs;
 
     fn run() -> Run {
         Run::new(Settings::new("x"))
+    }
+
+    #[test]
+    fn the_sum_of_all_layers_is_the_total_and_has_what_they_share() {
+        let costs = Costs::with_rules(["RLeaky:subtract=5".parse().expect("a price")]);
+        let run = Run::new(Settings { costs, ..Settings::new("x") });
+        let layer = |name: &str, neuron: &str, reset: &str, effective| {
+            let mut layer = LayerFigures::new(name, Some(neuron), Some(reset), &run);
+            let updates = Updates { effective, dense: 100 };
+            layer.sums.updates = Some(updates);
+            layer.sums.operations = layer.ops_per_update.map(|price| updates.times(price));
+            layer
+        };
+        let layers = [
+            layer("a", "RLeaky", "subtract", 10),
+            layer("b", "RLeaky", "zero", 20),
+            layer("c", "RLeaky", "subtract", 30),
+        ];
+        let sum = LayerFigures::sum_of("all", &layers);
+        assert_eq!(sum.sums, total(&layers, &run).sums);
+        assert_eq!(sum.sums.effective(), Some(5 * 40), "what has no price adds no operations");
+        assert_eq!((sum.neuron.as_deref(), sum.reset, sum.ops_per_update), (Some("RLeaky"), None, None));
+        let within = sum.within.expect("a sum");
+        assert_eq!((within.layers, within.unpriced), (3, 1));
+        assert_eq!(LayerFigures::sum_of("priced", [&layers[0], &layers[2]]).ops_per_update, Some(5));
+        assert_eq!(LayerFigures::sum_of("unpriced", [&layers[1]]).sums.operations, None);
+        assert_eq!(LayerFigures::sum_of("none", []).sums, RowSums::default());
     }
 
     /// So many that a search through all classes for each layer would not end.

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   neurotop demo                                   watch a bundled real run
+  neurotop                                        watch the runs below this directory
   neurotop runs/exp1                              watch a run live
   neurotop runs                                   watch all runs in a directory
   neurotop watch runs/exp1 --export exp1.json     and write its figures on exit
@@ -88,22 +89,22 @@ Exit codes:
 /// and in total. The figures equal NeuroBench's own, bit for bit.
 #[derive(Debug, Parser)]
 #[command(name = "neurotop", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(override_usage = "neurotop [watch] [OPTIONS] <DIR>\n       neurotop <COMMAND> [OPTIONS] …")]
-#[command(arg_required_else_help = true)]
+#[command(override_usage = "neurotop [watch] [OPTIONS] [DIR]\n       neurotop <COMMAND> [OPTIONS] …")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
 
 impl Cli {
-    /// Parses a command line whose first word is the program; `neurotop DIR` is `neurotop watch DIR`.
+    /// Parses a command line whose first word is the program; `neurotop DIR` is `neurotop watch DIR`, also without
+    /// DIR.
     ///
     /// # Errors
     /// Where it is wrong, or asks for help or the version.
     pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut words: Vec<OsString> = words.into_iter().collect();
         let first = words.get(1).filter(|first| !is_own_word(first)).cloned();
-        if first.is_some() {
+        if first.is_some() || words.len() < 2 {
             words.insert(1, "watch".into());
         }
         // Two words that are not options: the first is a mistyped command and not a directory to watch.
@@ -147,9 +148,10 @@ pub enum Command {
     /// Watch a run live, in a dashboard, and leave with its figures
     #[command(after_help = conditions())]
     Watch {
-        /// The run's directory or URL (s3://bucket/run); it may not exist yet
+        /// The run's directory or URL (s3://bucket/run), which may not exist yet; without it, the runs below the working
+        /// directory
         #[arg(value_parser = location())]
-        dir: PathBuf,
+        dir: Option<PathBuf>,
         #[command(flatten)]
         options: CommandLine,
     },
@@ -327,13 +329,19 @@ mod tests {
             let Command::Watch { dir, options } = parse(words).expect("valid").command else {
                 panic!("{words:?}")
             };
-            assert_eq!(dir, PathBuf::from("runs/exp1"));
+            assert_eq!(dir, Some(PathBuf::from("runs/exp1")));
             assert_eq!(options.values.contains_key("poll"), words.len() > 2);
         }
         let Command::Watch { dir, .. } = parse(&["./demo"]).expect("valid").command else {
             panic!("a directory")
         };
-        assert_eq!(dir, PathBuf::from("./demo"));
+        assert_eq!(dir, Some(PathBuf::from("./demo")));
+        for words in [&[][..], &["watch"], &["--theme", "light"]] {
+            let Command::Watch { dir, .. } = parse(words).expect("valid").command else {
+                panic!("{words:?}")
+            };
+            assert_eq!(dir, None, "{words:?}");
+        }
         assert!(matches!(parse(&["demo"]).expect("valid").command, Command::Demo { .. }));
     }
 
@@ -372,7 +380,6 @@ mod tests {
         ] {
             assert_eq!(parse(&[word]).unwrap_err().kind(), kind, "{word}");
         }
-        assert_eq!(parse(&[]).unwrap_err().kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
     }
 
     #[test]
@@ -397,8 +404,7 @@ mod tests {
     #[test]
     fn wrong_values_are_usage_errors() {
         for wrong in [
-            &["watch"][..],
-            &["x", "y"],
+            &["x", "y"][..],
             &["x", "--export", "x.pdf"],
             &["x", "--cost", "Leaky:zero=9"],
             &["x", "--poll", "0"],

@@ -144,6 +144,7 @@ impl OptionValues {
             exports: self.export.clone(),
             appearance: Appearance::from_environment(wishes),
             mouse: self.mouse,
+            asks_width: self.ascii.is_none(),
             compact: self.compact,
             keys: Arc::clone(&self.keys),
             ..DashboardOptions::default()

@@ -34,15 +34,16 @@ fn names() -> impl Iterator<Item = Column<LayerFigures>> {
         })
         .growing()
         .ascending(|layer| SortKey::Text(&layer.name)),
-        Column::text("neuron", 6..=14, 40, |layer: &LayerFigures, context| known(&layer.neuron, context))
-            .ascending(|layer| layer.neuron.as_ref().into()),
-        Column::text("reset", 5..=10, 10, |layer: &LayerFigures, context| known(&layer.reset, context))
-            .ascending(|layer| layer.reset.as_ref().into()),
-        Column::figure("cost", 4..=30, 30, |layer: &LayerFigures, context| match layer.ops_per_update {
-            Some(ops) => Cell::new(thousands(ops.into()), context.theme.dim),
-            None => Cell::new(NONE, context.theme.warn),
+        Column::text("neuron", 6..=14, 40, |layer: &LayerFigures, context| {
+            known(layer, &layer.neuron, context)
         })
-        .descending(|layer| layer.ops_per_update.map(u128::from).into()),
+        .ascending(|layer| layer.neuron.as_ref().into()),
+        Column::text("reset", 5..=10, 10, |layer: &LayerFigures, context| {
+            known(layer, &layer.reset, context)
+        })
+        .ascending(|layer| layer.reset.as_ref().into()),
+        Column::figure("cost", 4..=30, 30, cost)
+            .descending(|layer| layer.ops_per_update.map(u128::from).into()),
     ]
     .into_iter()
 }
@@ -61,8 +62,22 @@ fn parts() -> impl Iterator<Item = Column<LayerFigures>> {
     .into_iter()
 }
 
-fn known(text: &Option<String>, context: &CellContext<'_>) -> Cell {
-    Cell::new(text.as_deref().unwrap_or("?"), context.theme.dim)
+/// Operations of one update; of a sum of layers, where they differ, how many have no price.
+fn cost(layer: &LayerFigures, context: &CellContext<'_>) -> Cell {
+    match (layer.ops_per_update, &layer.within) {
+        (Some(ops), _) => Cell::new(thousands(ops.into()), context.theme.dim),
+        (None, Some(within)) if within.unpriced == 0 => Cell::plain(""),
+        (None, Some(within)) => {
+            Cell::new(format!("{} {NONE}", thousands(within.unpriced as u128)), context.theme.warn)
+        }
+        (None, None) => Cell::new(NONE, context.theme.warn),
+    }
+}
+
+/// What the layer is; of a sum, what all of its layers are.
+fn known(layer: &LayerFigures, text: &Option<String>, context: &CellContext<'_>) -> Cell {
+    let unknown = if layer.within.is_some() { "" } else { "?" };
+    Cell::new(text.as_deref().unwrap_or(unknown), context.theme.dim)
 }
 
 /// All rows have as many decimals, so that they are aligned.
@@ -73,8 +88,13 @@ fn write(value: f64, context: &CellContext<'_>) -> String {
 
 /// Updates per sample over the batches; the price, which is the same for all, changes no trend.
 fn per_batch(layer: &LayerFigures, context: &CellContext<'_>) -> Vec<f64> {
-    let Some(index) = layer.index else { return Vec::new() };
+    let alone: Vec<usize> = layer.index.into_iter().collect();
+    let indices = layer.within.as_ref().map_or(&alone, |within| &within.indices);
+    if indices.is_empty() {
+        return Vec::new();
+    }
     let points = context.model.run.history().points().iter();
-    let updates = |point: &Point| point.sums.updates.get(index).unwrap_or_default().effective;
+    let of_layer = |point: &Point, index| point.sums.updates.get(index).unwrap_or_default().effective;
+    let updates = |point: &Point| indices.iter().map(|&index| of_layer(point, index)).sum();
     points.map(|point| quotient(updates(point), point.sums.samples)).collect()
 }

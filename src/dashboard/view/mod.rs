@@ -20,6 +20,7 @@ mod runs;
 mod tabs;
 mod totals;
 mod trends;
+mod waiting;
 mod wrap;
 
 use super::theme::Theme;

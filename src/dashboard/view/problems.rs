@@ -1,8 +1,9 @@
 //! The list of problems: what was set aside and why, what the producer warns of, what disagrees.
 
+use super::super::filter::Filter;
 use super::list::draw_text;
 use super::wrap::wrapped;
-use super::{Theme, UiState, ViewModel};
+use super::{Theme, UiState, ViewModel, filter};
 use crate::figures::Agreement;
 use crate::run::Severity;
 use crate::run::problem_list::More;
@@ -31,8 +32,10 @@ fn entry_count(model: &ViewModel) -> usize {
 }
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
-    let title = format!("Problems ({})", count(model));
-    draw_text(frame, area, title, |width| lines(model, theme, width), &mut state.text, theme);
+    let filter = state.other_filters.text.clone();
+    let title =
+        filter::title(&format!("Problems ({})", count(model)), &filter, None, usize::from(area.width) / 2);
+    draw_text(frame, area, title, |width| lines(model, &filter, theme, width), &mut state.text, theme);
 }
 
 /// The most entries, and the most columns of each text: a run can have endless problems, and every frame builds the list
@@ -40,14 +43,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 const MOST_LISTED: usize = 1000;
 const LONGEST: usize = 1000;
 
-fn lines(model: &ViewModel, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+fn lines(model: &ViewModel, filter: &Filter, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    for (head, style, text, more) in entries(model, theme).take(MOST_LISTED) {
+    let shown = |head: &str, text: &str| filter.is_empty() || filter.shows(head) || filter.shows(text);
+    let entries = entries(model, theme).take(MOST_LISTED);
+    for (head, style, text, more) in entries.filter(|(head, _, text, _)| shown(head, text)) {
         let head = if head.width() <= width { vec![head] } else { wrapped(&head, width) };
         lines.extend(head.into_iter().map(|line| Line::styled(line, style)));
         let text = wrapped(&elide(&text, LONGEST), width.saturating_sub(2));
         lines.extend(text.into_iter().map(|line| Line::from(vec![Span::raw("  "), Span::raw(line)])));
         lines.extend(more.text().map(|more| Line::styled(more, theme.warn)));
+    }
+    if lines.is_empty() && !filter.is_empty() {
+        return vec![Line::styled("No problem matches the filter.", theme.dim)];
     }
     if lines.is_empty() {
         let none = wrapped("None: every batch that was seen is counted or waits its turn.", width);
