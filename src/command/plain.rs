@@ -32,6 +32,9 @@ pub(super) fn print_lines<O>(
     let (mut news, mut missing) = (News::default(), MissingRuns::default());
     let next = Instant::now() + FIRST_LINE;
     let mut printer = Printer { symbols, last: HashMap::new(), next, failed: false };
+    if let Some(command) = &options.similar_command {
+        output::say(&format!("did you mean the command neurotop {command}?"));
+    }
     let mut next_look = Instant::now();
     loop {
         let (now, runs) = (Instant::now(), views.runs());

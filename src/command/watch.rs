@@ -13,7 +13,7 @@ use crate::dashboard::{
 };
 use crate::figures::{Export, Format, Report, Summary};
 use crate::follow::MAX_RUNS;
-use crate::options::cli::CommandLine;
+use crate::options::cli::{CommandLine, similar_command};
 use crate::options::{OptionValues, Purpose};
 use crate::publish::Publisher;
 use crate::run::{Keeping, Mode, Views, Watch, WatchOptions};
@@ -56,7 +56,8 @@ fn watch_directory(directory: &Path, options: &OptionValues) -> anyhow::Result<E
     let signals = leave_signals()?;
     let checks = checks(baseline, options, &signals)?;
     let watch = start(directory, options, how, place, publisher)?;
-    watch_runs(watch, &signals, DashboardOptions { checks, ..options.dashboard() })
+    let similar_command = similar_command(directory);
+    watch_runs(watch, &signals, DashboardOptions { checks, similar_command, ..options.dashboard() })
 }
 
 /// The least time between two checks whether the runs are over.

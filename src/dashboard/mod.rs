@@ -81,6 +81,8 @@ pub struct DashboardOptions {
     /// Whether it starts without frames and charts.
     pub compact: bool,
     pub keys: Arc<KeyTable>,
+    /// The command that the user may have meant instead of the directory.
+    pub similar_command: Option<String>,
     /// What the figures are compared with.
     pub checks: Checks,
 }
@@ -288,6 +290,9 @@ impl<'a> Dashboard<'a> {
     fn draw(&mut self, screen: &mut Screen, now: Instant) -> anyhow::Result<()> {
         self.take_news();
         self.model.refresh(&self.runs, SystemTime::now());
+        if let (None, Some(command)) = (&self.model.instead, &self.options.similar_command) {
+            self.model.instead = Some(format!("did you mean the command neurotop {command}?"));
+        }
         // The newest run is in front, and selected until the user selects another one.
         if !self.stay {
             self.state.select_run(self.runs.shown_number(), &self.model);

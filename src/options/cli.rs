@@ -132,14 +132,18 @@ fn is_about_a_word(error: &clap::Error) -> bool {
 
 /// The error for a first word that is similar to a subcommand and not a path that exists.
 fn mistyped(word: &OsStr) -> Option<clap::Error> {
-    if Path::new(word).exists() {
-        return None;
-    }
+    let meant = similar_command(Path::new(word))?;
     let (word, mut command) = (word.to_str()?, Cli::command());
-    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-    let meant = nearest(word, &names)?.to_owned();
     let what = format!("there is no command {word:?}; did you mean {meant}?");
     Some(command.error(ErrorKind::InvalidSubcommand, what))
+}
+
+/// The subcommand that a path may be meant for: it does not exist, and is one similar word.
+pub fn similar_command(path: &Path) -> Option<String> {
+    let word = path.to_str().filter(|word| !word.contains(std::path::is_separator) && !path.exists())?;
+    let command = Cli::command();
+    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    nearest(word, &names).map(str::to_owned)
 }
 
 /// The subcommands.

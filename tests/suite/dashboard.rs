@@ -440,7 +440,9 @@ fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
 /// Types a filter in the view of a state, and keeps it.
 fn filter(text: &str, state: &mut UiState, model: &ViewModel) {
     state.update(Action::Filter, model);
-    text.chars().for_each(|character| drop(state.update(Action::Type(character), model)));
+    for character in text.chars() {
+        state.update(Action::Type(character), model);
+    }
     state.update(Action::KeepFilter, model);
 }
 

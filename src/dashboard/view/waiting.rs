@@ -55,5 +55,6 @@ fn how_to_record(path: &str, room: usize, theme: &Theme) -> [Line<'static>; 2] {
 fn in_a_sentence(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str())
+    let end = if text.ends_with('?') { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
 }
