@@ -15,6 +15,11 @@ const STEP: &str = " ▸ ";
 /// Modules within modules that are shown as a tree; deeper ones are not taken apart.
 const DEEPEST: usize = 32;
 
+/// Whether a name is a path of modules.
+pub fn has_modules(name: &str) -> bool {
+    name.contains(SEPARATORS)
+}
+
 /// A row of the list of layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerRow {
@@ -46,6 +51,17 @@ impl LayerRow {
     /// A layer in a list without a tree.
     pub fn flat(at: usize, layers: &[LayerFigures]) -> Self {
         Self { depth: 0, label: layers[at].name.clone(), kind: RowKind::Layer(at) }
+    }
+
+    /// How many bytes of the label are those at the end of all names, where these have `suffix` bytes in common.
+    pub fn shared_suffix(&self, suffix: usize, layers: &[LayerFigures]) -> usize {
+        let RowKind::Layer(at) = self.kind else { return 0 };
+        let name = layers[at].name.as_str();
+        let modules = name[name.len().saturating_sub(suffix)..].matches(SEPARATORS).count();
+        match modules.checked_sub(1).and_then(|last| self.label.rmatch_indices(STEP).nth(last)) {
+            Some((at, _)) if self.depth > 0 => self.label.len() - at,
+            _ => 0,
+        }
     }
 
     pub fn node(&self) -> Option<&Node> {
@@ -279,6 +295,17 @@ mod tests {
         let sort = LAYERS.sorting().first(0).expect("the names sort");
         let rows = drawn(&RESNET, &["net.backbone.stages"], sort);
         assert_eq!(rows[2..5], ["    > 0", "    > 2", "    > 10"]);
+    }
+
+    #[test]
+    fn a_label_shares_the_modules_that_all_names_end_with() {
+        let layers = named(&["net.0.conv.lif", "net.1.conv.lif", "net.2.lif"]);
+        let rows = TreeShape { sort: Sort::default(), toggled: &HashSet::new(), all_open: true };
+        let rows = rows.rows(&[0, 1, 2], &layers);
+        let shared: Vec<usize> = rows.iter().map(|row| row.shared_suffix(4, &layers)).collect();
+        let lif = " ▸ lif".len();
+        assert_eq!(shared, [0, lif, lif, lif]);
+        assert_eq!(rows[1].shared_suffix(0, &layers), 0);
     }
 
     #[test]

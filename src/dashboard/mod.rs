@@ -35,7 +35,7 @@ pub use detail_loader::{DetailKey, DetailLoader, DetailResult};
 pub use filter::Filter;
 pub use key::Key;
 pub use key_table::{Conflict, KeyRow, KeyTable, Rebound};
-pub use layer_tree::{LayerRow, Node, RowKind, TreeShape, shared_ends};
+pub use layer_tree::{LayerRow, Node, RowKind, TreeShape, has_modules, shared_ends};
 pub use list_state::{ListPlaces, ListState, Motion};
 pub use suspend::{JobSignal, job_signals};
 pub use symbols::Symbols;

@@ -12,14 +12,14 @@ pub(super) const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
 
 /// What a terminal has sent.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct TerminalAnswer {
     /// The column of the cursor, counted from 1, if it has answered.
     pub(super) column: Option<u16>,
     /// The keys that were typed meanwhile.
     pub(super) typed: Vec<Event>,
 }
 
-impl Answer {
+impl TerminalAnswer {
     /// What bytes of a terminal say. Of what is neither an answer nor a plain key, nothing is kept.
     fn parse(bytes: &[u8]) -> Self {
         let (mut answer, mut rest) = (Self::default(), bytes);
@@ -75,7 +75,7 @@ pub(super) use unix::read_answer;
 
 #[cfg(unix)]
 mod unix {
-    use super::Answer;
+    use super::TerminalAnswer;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fd::{AsFd, BorrowedFd};
     use rustix::io::{Errno, read};
@@ -87,17 +87,17 @@ mod unix {
     const MOST: usize = 1 << 16;
 
     /// Reads what the terminal sends until it answers, is silent for so long, or this time is over.
-    pub(in super::super) fn read_answer(quiet: Duration, within: Duration) -> Answer {
+    pub(in super::super) fn read_answer(quiet: Duration, within: Duration) -> TerminalAnswer {
         if stdin().is_terminal() {
             return read_from(stdin().as_fd(), quiet, within);
         }
         match File::open("/dev/tty") {
             Ok(terminal) => read_from(terminal.as_fd(), quiet, within),
-            Err(_) => Answer::default(),
+            Err(_) => TerminalAnswer::default(),
         }
     }
 
-    fn read_from(terminal: BorrowedFd<'_>, quiet: Duration, within: Duration) -> Answer {
+    fn read_from(terminal: BorrowedFd<'_>, quiet: Duration, within: Duration) -> TerminalAnswer {
         let (begun, mut bytes, mut byte) = (Instant::now(), Vec::new(), [0; 1]);
         // One at a time: what comes behind the answer is for whoever reads next.
         while bytes.len() < MOST && waits(terminal, quiet.min(within.saturating_sub(begun.elapsed()))) {
@@ -106,11 +106,11 @@ mod unix {
                 Err(Errno::INTR) => {}
                 Ok(_) | Err(_) => break,
             }
-            if byte == *b"R" && Answer::parse(&bytes).column.is_some() {
+            if byte == *b"R" && TerminalAnswer::parse(&bytes).column.is_some() {
                 break;
             }
         }
-        Answer::parse(&bytes)
+        TerminalAnswer::parse(&bytes)
     }
 
     /// Whether there is something to read within this time.
@@ -124,26 +124,26 @@ mod unix {
 
 /// Elsewhere nothing can be asked.
 #[cfg(not(unix))]
-pub(super) fn read_answer(_: Duration, _: Duration) -> Answer {
-    Answer::default()
+pub(super) fn read_answer(_: Duration, _: Duration) -> TerminalAnswer {
+    TerminalAnswer::default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn typed(answer: &Answer) -> Vec<KeyCode> {
+    fn typed(answer: &TerminalAnswer) -> Vec<KeyCode> {
         let code = |event: &Event| event.as_key_event().map(|key| key.code);
         answer.typed.iter().filter_map(code).collect()
     }
 
     #[test]
     fn an_answer_is_found_between_keys_and_mouse_reports() {
-        let answer = Answer::parse(b"j\x1b[<64;20;10M\x1b[A\x1bOPq\x1b[1;3R");
+        let answer = TerminalAnswer::parse(b"j\x1b[<64;20;10M\x1b[A\x1bOPq\x1b[1;3R");
         assert_eq!(answer.column, Some(3));
         assert_eq!(typed(&answer), [KeyCode::Char('j'), KeyCode::Char('q')]);
         assert_eq!(
-            Answer::parse(b"\x03").typed,
+            TerminalAnswer::parse(b"\x03").typed,
             [Event::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL))]
         );
     }
@@ -160,7 +160,7 @@ mod tests {
             b"\x1b[1;99999999R",
             b"\xff\xfe",
         ] {
-            assert_eq!(Answer::parse(bytes), Answer::default(), "{bytes:?}");
+            assert_eq!(TerminalAnswer::parse(bytes), TerminalAnswer::default(), "{bytes:?}");
         }
     }
 }

@@ -152,14 +152,17 @@ impl Request {
         self == Self::Restart
     }
 
-    /// The question before it is done.
-    pub fn question(self, model: &ViewModel) -> String {
+    /// The question before it is done, in more and in fewer words.
+    pub fn questions(self, model: &ViewModel) -> Vec<String> {
         match self {
             Self::Restart => {
                 let batches = thousands(model.summary.run.batches.into());
-                format!("forget the counts of {batches} batches and recount from scratch?")
+                vec![
+                    format!("forget the counts of {batches} batches and recount from scratch?"),
+                    "recount from scratch?".to_owned(),
+                ]
             }
-            _ => "go on?".to_owned(),
+            _ => vec!["go on?".to_owned()],
         }
     }
 }
@@ -411,7 +414,6 @@ impl UiState {
         let rows = self.layer_rows(layers);
         let row = layer.and_then(|layer| rows.iter().rposition(|row| row.holds(layer)));
         self.layers.selected = row.unwrap_or(0);
-        self.say(if self.is_tree { "layers by module" } else { "layers in a list" }, Instant::now());
     }
 
     /// Opens or closes the module in which the user is; without one, closes nothing.

@@ -504,7 +504,7 @@ fn a_filter_shows_the_sum_of_what_it_matches() {
 fn tree(run: &Run) -> UiState {
     let mut state = UiState::default();
     act(&mut state, Action::Tree, run);
-    act(&mut state, Action::Go(Motion::Rows(2)), run);
+    act(&mut state, Action::Go(Motion::Rows(1)), run);
     act(&mut state, Action::Open, run);
     act(&mut state, Action::Go(Motion::Rows(3)), run);
     state

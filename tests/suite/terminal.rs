@@ -974,7 +974,7 @@ fn frames_fall_back_to_ascii_where_their_lines_are_two_columns_wide() {
         }
         // What is typed before the answer is not lost.
         terminal.press(&format!("3\x1b[1;{column}R"));
-        let screen = terminal.until_shown("Lines");
+        let screen = terminal.until_shown("the newest");
         assert_eq!(screen.contains('│'), !is_ascii, "{column} {args:?}:\n{screen}");
         terminal.press("q");
         assert_eq!(terminal.ends().exit_code(), 0);
@@ -1013,7 +1013,7 @@ fn a_terminal_that_can_draw_nothing_gets_lines_of_progress_and_a_word() {
 fn what_others_write_over_the_dashboard_is_drawn_over() {
     let mut terminal = Terminal::start(80, 24, &[text(&support::demo_run())], &[]);
     terminal.until_shown("finished");
-    for (key, shown) in [("\x0c", "By neuron"), ("3", "Lines")] {
+    for (key, shown) in [("\x0c", "By neuron"), ("3", "the newest")] {
         terminal.screen.lock().expect("the screen").process(b"\x1b[5;5Hthe disk is full\x1b[24;1H\nand more");
         terminal.until_shown("the disk is full");
         terminal.press(key);

@@ -68,7 +68,7 @@ fn cost(layer: &LayerFigures, context: &CellContext<'_>) -> Cell {
         (Some(ops), _) => Cell::new(thousands(ops.into()), context.theme.dim),
         (None, Some(within)) if within.unpriced == 0 => Cell::plain(""),
         (None, Some(within)) => {
-            Cell::new(format!("{} {NONE}", thousands(within.unpriced as u128)), context.theme.warn)
+            Cell::new(format!("{} unpriced", thousands(within.unpriced as u128)), context.theme.warn)
         }
         (None, None) => Cell::new(NONE, context.theme.warn),
     }

@@ -2,7 +2,7 @@
 
 use super::super::bindings::{Action, KeyHint, KeyMode};
 use super::super::key_table::KeyTable;
-use super::super::layer_tree::Node;
+use super::super::layer_tree::{Node, has_modules};
 use super::super::ui_state::Request;
 use super::{Theme, UiState, View, ViewModel, filter, problems};
 use crate::text::{elide, thousands};
@@ -57,10 +57,12 @@ fn draw_question(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &T
         answers.push_span(Span::styled(format!(" {key}"), theme.accent));
         answers.push_span(Span::styled(format!(" {} ", hint.word), theme.dim));
     }
-    let question = state.asked.map_or(String::new(), |asked| asked.question(model));
     let room = usize::from(area.width).saturating_sub(answers.width() + 2);
-    let question = Span::styled(format!(" {} ", elide(&question, room)), theme.warn);
-    frame.render_widget(Line::from(vec![question]) + answers, area);
+    let questions = state.asked.map_or(Vec::new(), |asked| asked.questions(model));
+    let question = questions.iter().find(|question| question.width() <= room).or(questions.last());
+    let question = elide(question.map_or("", String::as_str), room);
+    answers.spans.insert(0, Span::styled(format!(" {question} "), theme.warn));
+    frame.render_widget(answers, area);
 }
 
 /// Draws the account of the batches at the left and the state of the run at the right.
@@ -160,14 +162,21 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
         _ => 2,
     };
     let mut hints: Vec<(i32, String, &'static str)> = Vec::new();
-    // An empty list needs no keys.
-    let is_idle = |hint: &KeyHint| {
-        state.view == View::Ranks && model.summary.ranks.is_empty() && !hint.views.is_empty()
+    let layers = &model.summary.layers;
+    let is_empty = match state.view {
+        View::Ranks => model.summary.ranks.is_empty(),
+        View::Overview => layers.is_empty(),
+        _ => false,
     };
-    let node = state.selected_node(&model.summary.layers);
+    let is_flat = !state.is_tree && !layers.iter().any(|layer| has_modules(&layer.name));
+    // An empty list needs no keys, and layers without modules no tree.
+    let is_idle = |action: Action, hint: &KeyHint| {
+        is_empty && !hint.views.is_empty() && action != Action::Back || is_flat && action == Action::Tree
+    };
+    let node = state.selected_node(layers);
     let clears = |action| action == Action::Back && !state.filter_here().is_empty();
     for row in state.keys.rows() {
-        let hint = row.binding.hint(state.view).filter(|hint| !is_idle(hint));
+        let hint = row.binding.hint(state.view).filter(|hint| !is_idle(row.binding.action, hint));
         if let (Some(hint), Some(key)) = (hint, row.first_label()) {
             let word = word_now(row.binding.action, hint.word, node.as_ref(), state, model);
             hints.push((rank(row.binding.action, hint), theme.appearance.symbols.label(&key), word));

@@ -5,6 +5,7 @@ use super::super::columns::{Cell, LAYERS};
 use super::super::layer_tree::{LayerRow, shared_ends, sum};
 use super::list::{Extras, ListView};
 use super::{Theme, UiState, ViewModel, filter};
+use crate::figures::LayerFigures;
 use crate::text::thousands;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -36,7 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let room = usize::from(area.width).saturating_sub(note.width() + 6);
     let shown = state.shown(layers);
     let common = shared_ends(layers);
-    let label = |at: usize| label(&rows[at], common, theme);
+    let label = |at: usize| label(&rows[at], common, layers, theme);
     let list = ListView {
         title: filter::title("Layers", &state.filter, Some((shown.len(), layers.len())), room),
         note,
@@ -56,7 +57,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 }
 
 /// The name of a row; `common` bytes at its ends are the same in all names.
-fn label(row: &LayerRow, common: (usize, usize), theme: &Theme) -> Cell {
+fn label(row: &LayerRow, common: (usize, usize), layers: &[LayerFigures], theme: &Theme) -> Cell {
     let indent = "  ".repeat(row.depth);
     match (row.node(), row.depth) {
         (Some(node), _) => {
@@ -64,7 +65,10 @@ fn label(row: &LayerRow, common: (usize, usize), theme: &Theme) -> Cell {
             Cell::new(format!("{indent}{mark} {}", row.label), theme.accent)
         }
         (None, 0) => Cell { common, ..Cell::new(row.label.clone(), theme.strong) },
-        (None, _) => Cell::new(format!("{indent}{}", row.label), theme.strong),
+        (None, _) => {
+            let common = (0, row.shared_suffix(common.1, layers));
+            Cell { common, ..Cell::new(format!("{indent}{}", row.label), theme.strong) }
+        }
     }
 }
 

@@ -27,13 +27,18 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     if let Some(instead) = &model.instead {
         lines.push(Line::styled(elide(&in_a_sentence(instead), room), theme.warn));
     }
+    let [why, how] = how_to_record(&path, room, theme);
     if model.run.refused().is_none() {
-        lines.extend(how_to_record(&path, room, theme));
+        lines.extend([why, how]);
     }
-    // Where there is room, with air.
-    let wrapped: usize = lines.iter().map(|line| 1 + line.width() / usize::from(area.width.max(1))).sum();
-    if wrapped + lines.len() < usize::from(area.height) {
+    let rows = |lines: &[Line<'_>]| -> usize {
+        lines.iter().map(|line| 1 + line.width() / usize::from(area.width.max(1))).sum()
+    };
+    // Where there is room, with air; where there is none, without the explanation.
+    if rows(&lines) + lines.len() < usize::from(area.height) {
         lines = lines.into_iter().flat_map(|line| [Line::raw(""), line]).collect();
+    } else if rows(&lines) > usize::from(area.height) && model.run.refused().is_none() {
+        lines.remove(lines.len() - 2);
     }
     let text = Paragraph::new(lines).alignment(Alignment::Center).wrap(Wrap { trim: true });
     frame.render_widget(text, area);
