@@ -185,6 +185,9 @@ pub fn elide(text: &str, width: usize) -> String {
 /// with its neighbours: these give way first, the beginning before the end; without `whole` the beginning in any case.
 pub fn elide_common(text: &str, (prefix, suffix): (usize, usize), width: usize, whole: bool) -> String {
     const MARK: &str = "…";
+    if text.len() > MOST_PRINTED {
+        return elide(text, width);
+    }
     let all = |text: &str| elide(text, usize::MAX / CHARACTERS_PER_COLUMN);
     let tail = text.get(prefix..).filter(|_| prefix > 0);
     let own = text.get(prefix..text.len().saturating_sub(suffix)).filter(|own| suffix > 0 && !own.is_empty());
@@ -198,10 +201,33 @@ pub fn elide_common(text: &str, (prefix, suffix): (usize, usize), width: usize, 
     fitting.unwrap_or_else(|| match own.or(tail) {
         Some(own) if width > 2 => {
             let room = width - before.width() - after.width();
-            format!("{before}{}{after}", elide(own, room))
+            let own = abbreviated(own, room).unwrap_or_else(|| elide(own, room));
+            format!("{before}{own}{after}")
         }
+        None if width > 2 => abbreviated(text, width).unwrap_or_else(|| elide(text, width)),
         _ => elide(text, width),
     })
+}
+
+/// A path of modules in at most `width` columns: the first ones are shortened to a letter, those with numbers are not,
+/// since numbers tell blocks apart. `None` where that does not do.
+fn abbreviated(path: &str, width: usize) -> Option<String> {
+    let path = elide(path, usize::MAX / CHARACTERS_PER_COLUMN);
+    let modules: Vec<&str> = path.split_inclusive(['.', '/']).collect();
+    let (mut used, mut short) = (path.width(), String::new());
+    for (at, module) in modules.iter().enumerate() {
+        let name = module.strip_suffix(['.', '/']).unwrap_or(module);
+        let separator = &module[name.len()..];
+        let letter = &name[..name.chars().next().map_or(0, char::len_utf8)];
+        let tells = name.contains(|character: char| character.is_ascii_digit() || character == '\\');
+        if used <= width || tells || at + 1 == modules.len() {
+            short.push_str(module);
+        } else {
+            short.extend([letter, separator]);
+            used -= name.width() - letter.width();
+        }
+    }
+    (used <= width).then_some(short)
 }
 
 /// The order in which people count: 7 before 10. Numbers of the same value are ordered by their digits.
@@ -432,7 +458,10 @@ mod tests {
             (29, name),
             (28, "…stages.3.block.7.lif"),
             (20, "…stages.3.block.7…"),
-            (12, "…stag…ck.7…"),
+            (17, "…s.3.block.7…"),
+            (12, "…s.3.b.7…"),
+            (9, "…s.3.b.7…"),
+            (8, "…st…k.7…"),
             (2, "…f"),
             (0, ""),
         ] {
@@ -441,7 +470,8 @@ mod tests {
             assert_eq!(shown, text, "{width}");
         }
         assert_eq!(elide_common(name, common, 40, false), "…stages.3.block.7.lif", "as its neighbours");
-        assert_eq!(elide_common("features.1.lif", (0, 0), 9, true), "feat….lif");
+        assert_eq!(elide_common("features.1.lif", (0, 0), 9, true), "f.1.lif");
+        assert_eq!(elide_common("features1.lif", (0, 0), 9, true), "feat….lif");
         assert_eq!(elide_common("a.lif", (0, 4), 4, true), "a…");
     }
 

@@ -43,8 +43,8 @@ fn newest_run(directory: &Path) -> Option<SystemTime> {
 pub(super) fn explain() -> ExitCode {
     output::say(
         "there is no run here, in runs/ or below\n  \
-         record one in Python:  with neurotop.record(net, \"runs/exp1\"): …   then watch it: neurotop runs/exp1\n  \
-         or see a bundled one:  neurotop demo   (all else: neurotop --help)",
+         record one in Python: with neurotop.record(net, \"runs/exp1\"): …\n  \
+         then watch it: neurotop runs/exp1 (or see a bundled one: neurotop demo)",
     );
     ExitCode::FAILURE
 }

@@ -316,7 +316,7 @@ mod tests {
             ["v a", "  a", "  b", "  c", "v b", "  b", "  x"]
         );
         assert_eq!(drawn(&["lif1", "lif2"], &[], Sort::default()), ["lif1", "lif2"]);
-        assert_eq!(drawn(&["", ".", "..", "a..b"], &[], Sort::default()).len(), 2);
+        assert_eq!(drawn(&["", ".", "..", "a..b"], &[], Sort::default()).len(), 3);
     }
 
     #[test]

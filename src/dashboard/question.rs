@@ -155,7 +155,7 @@ mod tests {
             b"\x1b",
             b"\x1b[",
             b"\x1b[1;",
-            b"\x1b[1;xR",
+            b"\x1b[1;?R",
             b"\x1b[3R",
             b"\x1b[1;99999999R",
             b"\xff\xfe",

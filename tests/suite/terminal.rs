@@ -647,9 +647,9 @@ fn the_mouse_sorts_selects_and_scrolls_and_is_given_back() {
     terminal.until("a row is selected", |_| selected(&terminal).contains("features.4"));
     terminal.press("?");
     let screen = terminal.until_shown("leave, print the summary");
-    terminal.press(&mouse(&screen, 65, "freeze"));
+    terminal.press(&mouse(&screen, 65, "the next theme"));
     let screen = terminal.until("the help scrolls", |screen| !screen.contains("leave, print the summary"));
-    terminal.press(&mouse(&screen, 64, "freeze"));
+    terminal.press(&mouse(&screen, 64, "the next theme"));
     terminal.until_shown("leave, print the summary");
     let captured = |terminal: &Terminal| {
         terminal.screen.lock().expect("the screen").screen().mouse_protocol_mode()
