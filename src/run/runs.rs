@@ -1,7 +1,7 @@
 //! The runs as one reader has them: the newest view of each that it has taken, and which of them it looks at.
 
 use super::{Presence, Run, Settings};
-use crate::text::shown;
+use crate::text::{natural_order, shown};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,7 +101,8 @@ impl Runs {
     pub fn listed(&self) -> Vec<usize> {
         let mut numbers: Vec<usize> =
             self.entries.keys().copied().filter(|&number| !self.is_hidden(number)).collect();
-        numbers.sort_by(|a, b| self.entries[a].directory.cmp(&self.entries[b].directory));
+        let path = |number: &usize| self.entries[number].directory.to_string_lossy();
+        numbers.sort_by(|a, b| natural_order(&path(a), &path(b)));
         numbers
     }
 

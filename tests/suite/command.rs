@@ -404,7 +404,7 @@ fn a_path_that_never_existed_is_no_success_and_says_what_is_meant() {
         .expect("it starts");
     let mut said = std::io::BufReader::new(watch.stderr.take().expect("its errors"));
     let mut all = String::new();
-    while !all.contains("did you mean digits?") {
+    while !all.contains("digits? There is a run of that name") {
         assert!(std::io::BufRead::read_line(&mut said, &mut all).expect("a line") > 0, "{all}");
     }
     let pid = rustix::process::Pid::from_child(&watch);
