@@ -25,7 +25,7 @@ pub fn has_modules(name: &str) -> bool {
 pub struct LayerRow {
     /// How many nodes it is in.
     pub depth: usize,
-    /// What it is called there.
+    /// What it is called there; empty where that is the name of the layer.
     pub label: String,
     pub kind: RowKind,
 }
@@ -48,9 +48,9 @@ pub struct Node {
 }
 
 impl LayerRow {
-    /// A layer in a list without a tree.
-    pub fn flat(at: usize, layers: &[LayerFigures]) -> Self {
-        Self { depth: 0, label: layers[at].name.clone(), kind: RowKind::Layer(at) }
+    /// A layer in a list without a tree. Its label is its name, which is not copied: there may be very many.
+    pub fn flat(at: usize) -> Self {
+        Self { depth: 0, label: String::new(), kind: RowKind::Layer(at) }
     }
 
     /// How many bytes of the label are those at the end of all names, where these have `suffix` bytes in common.
@@ -59,8 +59,8 @@ impl LayerRow {
         let name = layers[at].name.as_str();
         let modules = name[name.len().saturating_sub(suffix)..].matches(SEPARATORS).count();
         match modules.checked_sub(1).and_then(|last| self.label.rmatch_indices(STEP).nth(last)) {
-            Some((at, _)) if self.depth > 0 => self.label.len() - at,
-            _ => 0,
+            Some((at, _)) => self.label.len() - at,
+            None => 0,
         }
     }
 

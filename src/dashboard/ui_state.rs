@@ -341,7 +341,7 @@ impl UiState {
     /// The rows of the list of layers: layers, or modules and layers.
     pub fn layer_rows(&self, layers: &[LayerFigures]) -> Vec<LayerRow> {
         if !self.is_tree {
-            return self.shown(layers).into_iter().map(|at| LayerRow::flat(at, layers)).collect();
+            return self.shown(layers).into_iter().map(LayerRow::flat).collect();
         }
         let all_open = !self.filter.is_empty();
         let members: Vec<usize> =

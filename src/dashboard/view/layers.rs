@@ -2,7 +2,7 @@
 
 use super::super::bindings::Action;
 use super::super::columns::{Cell, LAYERS};
-use super::super::layer_tree::{LayerRow, shared_ends, sum};
+use super::super::layer_tree::{LayerRow, RowKind, shared_ends, sum};
 use super::list::{Extras, ListView};
 use super::{Theme, UiState, ViewModel, filter};
 use crate::figures::LayerFigures;
@@ -59,13 +59,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 /// The name of a row; `common` bytes at its ends are the same in all names.
 fn label(row: &LayerRow, common: (usize, usize), layers: &[LayerFigures], theme: &Theme) -> Cell {
     let indent = "  ".repeat(row.depth);
-    match (row.node(), row.depth) {
-        (Some(node), _) => {
+    match (&row.kind, row.label.is_empty()) {
+        (RowKind::Node(node), _) => {
             let mark = if node.is_open { "▾" } else { "▸" };
             Cell::new(format!("{indent}{mark} {}", row.label), theme.accent)
         }
-        (None, 0) => Cell { common, ..Cell::new(row.label.clone(), theme.strong) },
-        (None, _) => {
+        (RowKind::Layer(at), true) => Cell { common, ..Cell::new(layers[*at].name.clone(), theme.strong) },
+        (RowKind::Layer(_), false) => {
             let common = (0, row.shared_suffix(common.1, layers));
             Cell { common, ..Cell::new(format!("{indent}{}", row.label), theme.strong) }
         }
