@@ -378,14 +378,8 @@ impl UiState {
             Action::Type(_) | Action::Erase | Action::EraseAll | Action::KeepFilter | Action::ClearFilter => {
                 self.edit_filter(action, model);
             }
-            Action::Pan(step) if self.view == View::Layer => {
-                self.channel.walk(step, self.places.channel_count);
-            }
-            Action::Whole if matches!(self.view, View::Layer | View::Steps) => {
-                (self.step, self.channel) = (None, ChannelState::default());
-            }
             Action::Zoom(_) | Action::Pan(_) | Action::Whole | Action::Scale | Action::Lines => {
-                self.change_charts(action, model);
+                self.change_section(action, model);
             }
             Action::Compact => self.compact = !self.compact,
             Action::Theme => {
@@ -396,6 +390,19 @@ impl UiState {
             Action::Scroll(rows) => self.scroll_by(rows, model),
         }
         None
+    }
+
+    /// Changes which part is shown: of the channels of a layer, of the time steps, else of the charts.
+    fn change_section(&mut self, action: Action, model: &ViewModel) {
+        match action {
+            Action::Pan(step) if self.view == View::Layer => {
+                self.channel.walk(step, self.places.channel_count);
+            }
+            Action::Whole if matches!(self.view, View::Layer | View::Steps) => {
+                (self.step, self.channel) = (None, ChannelState::default());
+            }
+            _ => self.change_charts(action, model),
+        }
     }
 
     /// The indices of the layers that the filter shows, in their order.

@@ -189,7 +189,7 @@ fn layers_show_names_first_and_what_has_no_price() {
     let theme = Theme::new(UiState::default().appearance);
     let dashes = screen.buffer().content().iter().filter(|cell| cell.symbol() == "–");
     assert_eq!(dashes.filter(|cell| has_style(cell, theme.warn)).count(), 1, "{screen}");
-    assert_means(&model(&demo(7), at(13)), UiState::default, &[("trend", DIM), ("▁▁▁██▂▂▅▅██▅▅██", RUNNING)]);
+    assert_means(&model(&demo(7), at(13)), UiState::default, &[("trend", DIM), ("▄▄▄▄▄▄▄▄", RUNNING)]);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn the_help_marks_keys_and_terms() {
         state
     };
     assert_means(&model(&demo(1), at(1)), || on(View::Help), &[("q Ctrl-C", ACCENT)]);
-    assert_means(&model(&demo(1), at(1)), end, &[("sparsity", STRONG), ("silent", STRONG)]);
+    assert_means(&model(&demo(1), at(1)), end, &[("silent neuron", STRONG), ("silent rank", STRONG)]);
 }
 
 #[test]
