@@ -1209,6 +1209,8 @@ fn the_list_of_problems_says_what_it_leaves_out() {
     let text = draw_on(120, 40, &model, &mut state).to_string();
     assert!(text.contains("word word word"), "{text}");
     // The list has the kinds, the hundred of one of them by name, and how many more there are.
+    state.update(Action::Go(Motion::First), &model);
+    draw_on(120, 40, &model, &mut state);
     state.problems.list.selected = 102;
     let text = draw_on(120, 40, &model, &mut state).to_string();
     assert!(text.contains("and 2,899 more, which are not listed"), "{text}");
