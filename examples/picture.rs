@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use vt100::{Cell, Color, Parser, Screen};
 
 /// The size of the terminal.
-const SIZE: (u16, u16) = (110, 30);
+const SIZE: (u16, u16) = (110, 36);
 
 /// A picture to take.
 struct Picture {

@@ -346,10 +346,11 @@ fn keys_of_the_file_are_those_of_the_dashboard() {
 }
 
 #[test]
-fn the_example_of_the_readme_is_right() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("a file");
+fn the_example_of_the_manual_is_right() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let manual = fs::read_to_string(page).expect("a file");
     let examples: Vec<&str> =
-        readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        manual.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(!examples.is_empty());
     for example in examples {
         assert!(Config::parse(example).is_ok(), "{example}\n{:?}", Config::parse(example));

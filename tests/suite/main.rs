@@ -16,6 +16,7 @@ mod compare;
 mod config;
 mod dashboard;
 mod doctor;
+mod documents;
 #[cfg(target_os = "linux")]
 mod faults;
 mod follow;

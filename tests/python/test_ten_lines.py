@@ -1,4 +1,4 @@
-"""The README's lines of NumPy, executed as they stand there."""
+"""The lines of NumPy in docs/format.md, executed as they stand there."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 import recount
 from benchmarks import summary
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+FORMAT = Path(__file__).resolve().parents[2] / "docs" / "format.md"
 
 
 @pytest.fixture
 def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     """The names that the lines define, in an empty directory."""
     monkeypatch.chdir(tmp_path)
-    text = README.read_text(encoding="utf-8")
+    text = FORMAT.read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(import json.*?)```", text, re.S)
     names: dict = {}
     exec(block, names)
