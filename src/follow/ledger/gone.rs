@@ -423,7 +423,12 @@ mod tests {
         gone.add(&batch("batch-11", 0, None));
         let stretch = gone.stretches().next().expect("one");
         let span = std::time::Duration::from_secs(20) / 11;
-        assert_eq!(stretch.written(3).collect::<Vec<_>>(), [at(30), at(30) - span, at(30) - 2 * span]);
+        let newest = [at(30), at(30) - span, at(30) - 2 * span];
+        assert_eq!(
+            stretch.written(3).collect::<Vec<_>>(),
+            [&newest[..], &[at(10)]].concat(),
+            "and the oldest"
+        );
         assert_eq!(stretch.written(32).last(), Some(at(30) - 11 * span), "of one the time is not known");
     }
 
