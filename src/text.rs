@@ -2,6 +2,7 @@
 
 use indicatif::HumanBytes;
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::path::Path;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -229,6 +230,94 @@ pub fn elide(text: &str, width: usize) -> String {
     format!("{head}{MARK}{}", tail.into_iter().collect::<String>())
 }
 
+/// Text of at most `width` columns, of which the first `prefix` and the last `suffix` bytes say least, since it shares them
+/// with its neighbours: these give way first, the beginning before the end; without `whole` the beginning in any case.
+pub fn elide_common(text: &str, (prefix, suffix): (usize, usize), width: usize, whole: bool) -> String {
+    const MARK: &str = "…";
+    if text.len() > MOST_PRINTED {
+        return elide(text, width);
+    }
+    let all = |text: &str| elide(text, usize::MAX / CHARACTERS_PER_COLUMN);
+    let tail = text.get(prefix..).filter(|_| prefix > 0);
+    let own = text.get(prefix..text.len().saturating_sub(suffix)).filter(|own| suffix > 0 && !own.is_empty());
+    let [before, after] = [prefix > 0, suffix > 0].map(|is_left_out| if is_left_out { MARK } else { "" });
+    let choices = [
+        Some(all(text)).filter(|_| whole || prefix == 0),
+        tail.map(|tail| format!("{before}{}", all(tail))),
+        own.map(|own| format!("{before}{}{after}", all(own))),
+    ];
+    let fitting = choices.into_iter().flatten().find(|choice| choice.width() <= width);
+    fitting.unwrap_or_else(|| match own.or(tail) {
+        Some(own) if width > 2 => {
+            let room = width - before.width() - after.width();
+            let own = abbreviated(own, room).unwrap_or_else(|| elide(own, room));
+            format!("{before}{own}{after}")
+        }
+        None if width > 2 => abbreviated(text, width).unwrap_or_else(|| elide(text, width)),
+        _ => elide(text, width),
+    })
+}
+
+/// A path of modules in at most `width` columns: the first ones are shortened to a letter, those with numbers are not,
+/// since numbers tell blocks apart. `None` where that does not do.
+fn abbreviated(path: &str, width: usize) -> Option<String> {
+    let path = elide(path, usize::MAX / CHARACTERS_PER_COLUMN);
+    let modules: Vec<&str> = path.split_inclusive(['.', '/']).collect();
+    let (mut used, mut short) = (path.width(), String::new());
+    for (at, module) in modules.iter().enumerate() {
+        let name = module.strip_suffix(['.', '/']).unwrap_or(module);
+        let separator = &module[name.len()..];
+        let letter = &name[..name.chars().next().map_or(0, char::len_utf8)];
+        let tells = name.contains(|character: char| character.is_ascii_digit() || character == '\\');
+        if used <= width || tells || at + 1 == modules.len() {
+            short.push_str(module);
+        } else {
+            short.extend([letter, separator]);
+            used -= name.width() - letter.width();
+        }
+    }
+    (used <= width).then_some(short)
+}
+
+/// The order in which people count: 7 before 10. Numbers of the same value are ordered by their digits.
+pub fn natural_order(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a, b);
+    loop {
+        let (first, second) = (digits(left), digits(right));
+        if !first.is_empty() && !second.is_empty() {
+            let [x, y] = [first, second].map(|digits| digits.trim_start_matches('0'));
+            let order = x.len().cmp(&y.len()).then_with(|| x.cmp(y));
+            if order != Ordering::Equal {
+                return order;
+            }
+            (left, right) = (&left[first.len()..], &right[second.len()..]);
+            continue;
+        }
+        let (mut rest_left, mut rest_right) = (left.chars(), right.chars());
+        match (rest_left.next(), rest_right.next()) {
+            (Some(x), Some(y)) if x == y => (left, right) = (rest_left.as_str(), rest_right.as_str()),
+            (None, None) => return a.cmp(b),
+            (x, y) => return x.cmp(&y),
+        }
+    }
+}
+
+/// The ASCII digits that a text begins with.
+fn digits(text: &str) -> &str {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    &text[..end]
+}
+
+/// The likeness, by Jaro's measure from 0 to 1, from which on a name is suggested.
+const ALIKE: f64 = 0.7;
+
+/// The most similar name, if one is similar enough.
+pub fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
+    let likeness = |name: &&'a str| (strsim::jaro(word, name), *name);
+    let best = names.iter().map(likeness).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 >= ALIKE).then_some(best.1)
+}
+
 /// The first `characters` characters.
 fn beginning(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
@@ -441,7 +530,59 @@ mod tests {
         assert_eq!(elide("層層層層", 5), "層…層");
     }
 
+    #[test]
+    fn what_names_share_gives_way_to_what_differs() {
+        let name = "backbone.stages.3.block.7.lif";
+        let common = ("backbone.".len(), ".lif".len());
+        for (width, text) in [
+            (40, name),
+            (29, name),
+            (28, "…stages.3.block.7.lif"),
+            (20, "…stages.3.block.7…"),
+            (17, "…s.3.block.7…"),
+            (12, "…s.3.b.7…"),
+            (9, "…s.3.b.7…"),
+            (8, "…st…k.7…"),
+            (2, "…f"),
+            (0, ""),
+        ] {
+            let shown = elide_common(name, common, width, true);
+            assert!(shown.width() <= width, "{width}: {shown}");
+            assert_eq!(shown, text, "{width}");
+        }
+        assert_eq!(elide_common(name, common, 40, false), "…stages.3.block.7.lif", "as its neighbours");
+        assert_eq!(elide_common("features.1.lif", (0, 0), 9, true), "f.1.lif");
+        assert_eq!(elide_common("features1.lif", (0, 0), 9, true), "feat….lif");
+        assert_eq!(elide_common("a.lif", (0, 4), 4, true), "a…");
+    }
+
+    #[test]
+    fn numbers_in_names_are_counted() {
+        let mut names =
+            ["b.10", "b.7", "b", "b.07", "b.7.lif", "a.9", "b.100000000000000000000000", "é.2", "b.7"];
+        names.sort_by(|a, b| natural_order(a, b));
+        let expected =
+            ["a.9", "b", "b.07", "b.7", "b.7", "b.7.lif", "b.10", "b.100000000000000000000000", "é.2"];
+        assert_eq!(names, expected);
+    }
+
     proptest! {
+        #[test]
+        fn the_order_of_names_is_an_order(a in "[a.0-9]{0,8}", b in "[a.0-9]{0,8}", c in "[a.0-9]{0,8}") {
+            prop_assert_eq!(natural_order(&a, &b), natural_order(&b, &a).reverse());
+            prop_assert_eq!(natural_order(&a, &b) == Ordering::Equal, a == b);
+            let mut names = [a.as_str(), &b, &c];
+            names.sort_by(|a, b| natural_order(a, b));
+            prop_assert!(natural_order(names[0], names[2]) != Ordering::Greater);
+        }
+
+        #[test]
+        fn a_name_without_what_it_shares_fits(
+            text in "\\PC{0,20}", prefix in 0_usize..9, suffix in 0_usize..9, width in 0_usize..30,
+        ) {
+            prop_assert!(elide_common(&text, (prefix, suffix), width, false).width() <= width);
+        }
+
         #[test]
         fn elided_text_fits(text in "\\PC{0,40}", width in 0_usize..30) {
             prop_assert!(elide(&text, width).width() <= width.max(text.width().min(width)));

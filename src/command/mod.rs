@@ -18,6 +18,7 @@ mod explain;
 mod export;
 mod exporter;
 mod finish;
+mod here;
 mod hook;
 mod leaving;
 mod man;
@@ -42,7 +43,7 @@ use std::process::ExitCode;
 /// Where nothing could be done. The exit code is then 1, or 2 for a [`clap::Error`].
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Watch { dir, more, options } => watch::watch(&dir, &more, &options),
+        Command::Watch { dir, more, options } => watch::watch(dir.as_deref(), &more, &options),
         Command::Summary { dir, options } => summary::summary(&dir, &options),
         Command::Merge { parts, options } => merge::merge(&parts, &options),
         Command::Compare { base, new, options } => compare::compare(&base, &new, &options),

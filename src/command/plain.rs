@@ -34,6 +34,9 @@ pub(super) fn print_lines<O>(
     let (mut news, mut missing) = (News::default(), MissingRuns::default());
     let next = Instant::now() + FIRST_LINE;
     let mut printer = Printer { symbols, last: HashMap::new(), next, failed: false };
+    if let Some(command) = &options.similar_command {
+        output::say(&format!("did you mean the command neurotop {command}?"));
+    }
     let mut next_look = Instant::now();
     loop {
         let (now, runs) = (Instant::now(), views.runs());
@@ -182,9 +185,9 @@ fn effective_of(total: &TotalFigures) -> String {
     Figure::EFFECTIVE_PER_SAMPLE.with_uncertainty(&total.sums, total.uncertainty.as_ref())
 }
 
-/// Runs whose directories are missing, and why, by the numbers of the runs.
+/// Runs whose directories are missing, and why, by the numbers of the runs; and what was last said to be there instead.
 #[derive(Debug, Default)]
-struct MissingRuns(HashMap<usize, String>);
+struct MissingRuns(HashMap<usize, String>, Option<String>);
 
 impl MissingRuns {
     /// Says once for each reason why a directory or a store cannot be read, and when it can be read again.
@@ -192,7 +195,13 @@ impl MissingRuns {
         for number in runs.all() {
             let Some(entry) = runs.get(number) else { continue };
             let news = |presence| self.news(number, &shown(&entry.directory), presence);
-            entry.run.presence().and_then(news).iter().for_each(|said| output::say(said));
+            let said = entry.run.presence().and_then(news);
+            said.iter().for_each(|said| output::say(said));
+        }
+        let instead = runs.instead().map(str::to_owned);
+        if self.1 != instead {
+            instead.iter().for_each(|instead| output::say(instead));
+            self.1 = instead;
         }
     }
 

@@ -8,13 +8,14 @@ use super::exporter::{Exporter, Outcome};
 use super::leaving::Leaving;
 use super::session::{check, start, unkept};
 use super::signals::{NO_THREAD, leave_signals};
-use super::{finish, output, plain};
+use super::{finish, here, output, plain};
 use crate::dashboard::{
-    self, DashboardOptions, DashboardOrder, Inputs, JobSignal, Screen, give_back_anyway, take_faults,
+    self, DashboardOptions, DashboardOrder, Inputs, JobSignal, Screen, Symbols, TerminalEvents,
+    give_back_anyway, take_faults,
 };
 use crate::figures::{Export, Format, Report, Summary};
 use crate::follow::MAX_RUNS;
-use crate::options::cli::CommandLine;
+use crate::options::cli::{CommandLine, similar_command};
 use crate::options::{OptionValues, Purpose};
 use crate::publish::Publisher;
 use crate::run::{Keeping, Mode, Views, Watch, WatchOptions};
@@ -28,12 +29,25 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-pub(super) fn watch(directory: &Path, more: &[PathBuf], given: &CommandLine) -> anyhow::Result<ExitCode> {
-    if !more.is_empty() || (!is_url(directory) && directory.is_file()) {
-        let paths: Vec<&Path> = std::iter::once(directory).chain(more.iter().map(PathBuf::as_path)).collect();
+/// Watches a directory, or without one the runs below the working directory; exported summaries are shown as they are.
+pub(super) fn watch(
+    directory: Option<&Path>,
+    more: &[PathBuf],
+    given: &CommandLine,
+) -> anyhow::Result<ExitCode> {
+    if directory.is_some_and(|path| !more.is_empty() || (!is_url(path) && path.is_file())) {
+        let paths: Vec<&Path> = directory.into_iter().chain(more.iter().map(PathBuf::as_path)).collect();
         return show_exports(&paths, given);
     }
     let options = OptionValues::load(given, Purpose::Watch)?;
+    options.links().apply();
+    match directory.map(Path::to_owned).or_else(|| here::find(Path::new("."))) {
+        Some(directory) => watch_directory(&directory, &options),
+        None => Ok(here::explain()),
+    }
+}
+
+fn watch_directory(directory: &Path, options: &OptionValues) -> anyhow::Result<ExitCode> {
     let keeping = options.keeping().map_err(|why| conflict(&why))?;
     if keeping == Keeping::ProgressAndPrune && is_url(directory) {
         let prune = options.prune_as_written();
@@ -43,18 +57,19 @@ pub(super) fn watch(directory: &Path, more: &[PathBuf], given: &CommandLine) -> 
         return Err(conflict(&why).into());
     }
     let (poll, priority, place) = (options.poll, options.priority, &options.state.value);
-    let how = WatchOptions { poll, keeping, priority, ..unkept(&options, Mode::Live) };
+    let how = WatchOptions { poll, keeping, priority, ..unkept(options, Mode::Live) };
     options.check_outputs(place).map_err(|why| conflict(&why))?;
     options.note_inputs([directory]);
     options.begin()?;
-    check(directory, &options, Mode::Live)?;
+    check(directory, options, Mode::Live)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
-    let baseline = open_baseline(&options)?;
+    let baseline = open_baseline(options)?;
     let signals = leave_signals()?;
-    let checks = checks(baseline, &options, &signals)?;
+    let checks = checks(baseline, options, &signals)?;
     publisher.judge_by(&checks);
-    let watch = start(directory, &options, how, place, publisher)?;
-    watch_runs(watch, &signals, DashboardOptions { checks, ..options.dashboard() })
+    let watch = start(directory, options, how, place, publisher)?;
+    let similar_command = similar_command(directory);
+    watch_runs(watch, &signals, DashboardOptions { checks, similar_command, ..options.dashboard() })
 }
 
 /// Shows exported summaries as the runs that they were. Without a terminal, their figures are printed at once.
@@ -203,19 +218,24 @@ fn in_words((path, written): &Outcome) -> String {
     }
 }
 
+const NO_DASHBOARD: &str = "no dashboard, but lines of progress";
+
 /// Starts the dashboard or the lines of progress. The display's own thread also takes the terminal, since that writes.
 fn display(watch: &Watch, options: DashboardOptions) -> anyhow::Result<Display<DashboardOrder>> {
     let views = watch.views().clone();
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     // Nothing can be drawn on a terminal without a size.
-    if std::io::stdout().is_terminal() && crossterm::terminal::size().is_ok() {
+    let can_draw = std::io::stdout().is_terminal() && crossterm::terminal::size().is_ok();
+    if can_draw && is_dumb {
+        output::say(&format!("{NO_DASHBOARD}: the terminal says that it can draw nothing (TERM=dumb)"));
+    } else if can_draw {
         let title = format!("neurotop {}", printable(watch.runs().shown().run.name()));
         let jobs = dashboard::job_signals().context(NO_THREAD)?;
         let show = move |channels| match Screen::take(&title, options.mouse) {
-            Ok(screen) => draw(screen, &views, jobs, &channels, &options),
+            Ok(screen) => draw(screen, &views, jobs, &channels, options),
             // It may belong to another session, and no keys would come from it.
             Err(error) => {
-                let why = "no dashboard, but lines of progress: the terminal cannot be taken";
-                output::say(&format!("{why}: {error}"));
+                output::say(&format!("{NO_DASHBOARD}: the terminal cannot be taken: {error}"));
                 plain::print_lines(&views, &options, &channels)
             }
         };
@@ -230,19 +250,28 @@ fn draw(
     views: &Views,
     jobs: Receiver<JobSignal>,
     channels: &DisplayChannels<DashboardOrder>,
-    options: &DashboardOptions,
+    mut options: DashboardOptions,
 ) -> anyhow::Result<()> {
-    let events = dashboard::terminal_events().context(NO_THREAD)?;
+    let mut typed = Vec::new();
+    if options.asks_width && options.appearance.symbols == Symbols::Unicode {
+        let is_wide;
+        (is_wide, typed) = screen.draws_wide();
+        if is_wide {
+            options.appearance.symbols = Symbols::Ascii;
+        }
+    }
+    let events = TerminalEvents::start(typed).context(NO_THREAD)?;
     let inputs = Inputs {
-        events,
+        events: events.events.clone(),
         stop: channels.stop.clone(),
         jobs,
         messages: channels.messages.clone(),
         alerts: channels.alerts.clone(),
     };
-    let shown = dashboard::show(&mut screen, views, &channels.orders, &inputs, options);
+    let shown = dashboard::show(&mut screen, views, &channels.orders, &inputs, &options);
+    drop(inputs);
     channels.alerts.try_iter().for_each(|alert| screen.alert(&alert));
-    screen.release_mouse(&inputs.events);
+    screen.release_mouse_for_good(&events);
     shown
 }
 
@@ -280,7 +309,10 @@ fn leave(
     // Last, so that the totals are what stands above the prompt.
     let printed = finish::print(Report::Runs(&summaries), Format::TEXT, options.appearance.symbols)?;
     shown?;
+    let never_there = runs.never_there();
+    never_there.iter().for_each(|why| output::say(why));
+    let was_there = never_there.is_none();
     let failures: Vec<_> = summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
     let set_aside = summaries.iter().any(Summary::leaves_out);
-    Ok(finish::exit_code(exported && printed && all_published, Some(&failures), set_aside))
+    Ok(finish::exit_code(was_there && exported && printed && all_published, Some(&failures), set_aside))
 }

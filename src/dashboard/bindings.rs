@@ -20,6 +20,8 @@ pub enum KeyMode {
     Commands,
     /// They are typed into the filter.
     Typing,
+    /// They answer a question.
+    Confirming,
 }
 
 /// What the user can ask of the dashboard.
@@ -34,7 +36,7 @@ pub enum Action {
     Toggle(View),
     /// Open what is selected.
     Open,
-    /// Back to the overview; there, show all layers again.
+    /// Back to the overview; in a list with a filter, show all rows again.
     Back,
     NextRun(i32),
     /// Compare the other runs with this one, or stop comparing.
@@ -46,8 +48,14 @@ pub enum Action {
     /// Sort by the column to the left or right.
     SortColumn(i32),
     SortReverse,
-    /// Type a filter for the layers.
+    /// Type a filter for the list of this view.
     Filter,
+    /// Show the layers as a tree of modules, or as a list.
+    Tree,
+    /// Do what was asked for.
+    Confirm,
+    /// Do not do it.
+    Refuse,
     /// A character of the filter.
     Type(char),
     /// Delete the last character of the filter.
@@ -56,7 +64,7 @@ pub enum Action {
     EraseAll,
     /// Keep the filter that was typed.
     KeepFilter,
-    /// Show all layers again.
+    /// Show all rows again.
     ClearFilter,
     /// Zoom the charts in, or with -1 out.
     Zoom(i32),
@@ -131,7 +139,7 @@ pub fn named(name: &str) -> Option<&'static Binding> {
     BINDINGS.iter().find(|binding| binding.name == name)
 }
 
-pub static BINDINGS: [Binding; 43] = [
+pub static BINDINGS: [Binding; 44] = [
     binding(
         "quit",
         &["q", "ctrl-c"],
@@ -189,8 +197,8 @@ pub static BINDINGS: [Binding; 43] = [
         "open",
         &["enter"],
         Action::Open,
-        "open the selected layer, run or kind of problem; charts: draw or hide the selected line; layer: one channel of the \
-         neurons, or all",
+        "open the selected layer, module, run or kind of problem; charts: draw or hide the selected line; layer: one channel \
+         of the neurons, or all",
         &[
             within("open", &[View::Overview, View::Steps, View::Problems]),
             within("draw", &[View::Charts]),
@@ -202,8 +210,11 @@ pub static BINDINGS: [Binding; 43] = [
         "back",
         &["esc"],
         Action::Back,
-        "back: from a channel to all, to the overview; there and in the problems: show all again",
-        &[],
+        "from a channel to all; in a list with a filter: show all rows; else back to the overview",
+        &[within(
+            "back",
+            &[View::Layer, View::Charts, View::Runs, View::Problems, View::Help, View::Ranks, View::Steps],
+        )],
     ),
     binding("run-next", &["J"], Action::NextRun(1), "the next run", &[]),
     binding("run-previous", &["K"], Action::NextRun(-1), "the previous run", &[]),
@@ -226,29 +237,23 @@ pub static BINDINGS: [Binding; 43] = [
         "restart",
         &["r"],
         Action::Ask(Request::Restart),
-        "recount from scratch: forget all counts and read the directory again",
+        "recount from scratch: forget all counts and read the directory again; asks first",
         &[],
     ),
     binding(
         "right",
         &["right", "l"],
         Action::Side(1),
-        "sort by the next column; layer and steps: the next time step; the cursor of the charts",
+        "sort by the next column; open a module; layer and steps: the next time step; the cursor of the charts",
         &[within("step", &[View::Layer, View::Steps]), within("cursor", &[View::Charts])],
     ),
-    binding("left", &["left", "h"], Action::Side(-1), "the same to the left", &[]),
-    binding(
-        "sort-next",
-        &[">"],
-        Action::SortColumn(1),
-        "sort the layers, ranks or runs by the next column",
-        &[],
-    ),
+    binding("left", &["left", "h"], Action::Side(-1), "the same to the left; close a module", &[]),
+    binding("sort-next", &[">"], Action::SortColumn(1), "sort the list of this view by the next column", &[]),
     binding(
         "sort-previous",
         &["<"],
         Action::SortColumn(-1),
-        "sort them by the previous column",
+        "sort it by the previous column",
         &[within("sort", &[View::Overview, View::Ranks, View::Runs])],
     ),
     binding(
@@ -262,14 +267,24 @@ pub static BINDINGS: [Binding; 43] = [
         "filter",
         &["/"],
         Action::Filter,
-        "filter the layers or the problems by a part of their names or a regular expression; Enter keeps it, Esc clears it",
-        &[within("filter", &[View::Overview, View::Problems])],
+        "filter the list of this view by a part of the names or a regular expression; Enter keeps it, Esc clears it",
+        &[
+            within("filter", &[View::Overview, View::Charts, View::Runs, View::Ranks, View::Steps]),
+            within("search", &[View::Problems, View::Help]),
+        ],
+    ),
+    binding(
+        "tree",
+        &["T"],
+        Action::Tree,
+        "the layers as a tree of modules with their sums, or as a list",
+        &[within("tree", &[View::Overview])],
     ),
     binding(
         "copy",
         &["y"],
         Action::Ask(Request::Copy),
-        "copy the selected layer's figures, through the terminal (OSC 52)",
+        "copy the figures of the selected layer or module, through the terminal (OSC 52)",
         &[within("copy", &[View::Overview, View::Layer])],
     ),
     binding("zoom-in", &["+", "="], Action::Zoom(1), "charts: zoom in", &[within("zoom", &[View::Charts])]),
@@ -318,7 +333,7 @@ pub static BINDINGS: [Binding; 43] = [
         &["down", "j"],
         Action::Go(Motion::Rows(1)),
         "next row; layer: the next layer",
-        &[within("layer", &[View::Layer, View::Steps])],
+        &[within("layer", &[View::Layer, View::Steps]), within("scroll", &[View::Help])],
     ),
     binding("up", &["up", "k"], Action::Go(Motion::Rows(-1)), "previous row", &[]),
     binding("page-down", &["pgdn", "ctrl-f"], Action::Go(Motion::Pages(1)), "a page down", &[]),
@@ -330,12 +345,62 @@ pub static BINDINGS: [Binding; 43] = [
 /// The keys that are not text while a filter is typed.
 pub static EDITS: [Binding; 6] = [
     binding("keep", &["enter"], Action::KeepFilter, "keep the filter", &[always("keep")]),
-    binding("clear", &["esc"], Action::ClearFilter, "show all again", &[always("clear")]),
+    binding("clear", &["esc"], Action::ClearFilter, "show all rows", &[always("clear")]),
     binding("erase", &["backspace", "ctrl-h"], Action::Erase, "delete a character", &[]),
     binding("erase-all", &["ctrl-u"], Action::EraseAll, "delete everything", &[]),
     binding("suspend", &["ctrl-z"], Action::Ask(Request::Suspend), "back to the shell", &[]),
     binding("leave", &["ctrl-c"], Action::Ask(Request::Quit), "leave", &[]),
 ];
+
+/// The keys that answer a question. Any other key means no.
+pub static ANSWERS: [Binding; 3] = [
+    binding("yes", &["y"], Action::Confirm, "do it", &[always("yes")]),
+    binding("no", &["n", "esc"], Action::Refuse, "do not do it", &[always("no")]),
+    binding("leave", &["ctrl-c"], Action::Ask(Request::Quit), "leave", &[]),
+];
+
+/// What the keys are about, in the order of the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyGroup {
+    Everywhere,
+    Views,
+    Lists,
+    Layers,
+    Charts,
+    Runs,
+}
+
+impl KeyGroup {
+    pub const ALL: [Self; 6] =
+        [Self::Everywhere, Self::Views, Self::Lists, Self::Layers, Self::Charts, Self::Runs];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Everywhere => "In every view",
+            Self::Views => "From view to view",
+            Self::Lists => "In every list and text",
+            Self::Layers => "Layers",
+            Self::Charts => "Charts",
+            Self::Runs => "Runs",
+        }
+    }
+}
+
+impl Action {
+    /// What its key is about.
+    pub fn group(self) -> KeyGroup {
+        match self {
+            Self::View(_) | Self::Toggle(_) | Self::NextView(_) | Self::Open | Self::Back => KeyGroup::Views,
+            Self::Go(_) | Self::Side(_) | Self::SortColumn(_) | Self::SortReverse | Self::Filter => {
+                KeyGroup::Lists
+            }
+            Self::Tree | Self::Ask(Request::Copy) => KeyGroup::Layers,
+            Self::Zoom(_) | Self::Pan(_) | Self::Whole | Self::Scale | Self::Lines => KeyGroup::Charts,
+            Self::NextRun(_) | Self::Baseline => KeyGroup::Runs,
+            _ => KeyGroup::Everywhere,
+        }
+    }
+}
 
 /// What the mouse does, for people.
 pub const MOUSE: [(&str, &str); 4] = [
@@ -366,6 +431,7 @@ pub fn action(event: &KeyEvent, mode: KeyMode, table: &KeyTable) -> Option<Actio
     match mode {
         KeyMode::Commands => table.action(key),
         KeyMode::Typing => KeyTable::edits().action(key).or(typed(key)),
+        KeyMode::Confirming => Some(KeyTable::answers().action(key).unwrap_or(Action::Refuse)),
     }
 }
 

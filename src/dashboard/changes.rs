@@ -49,7 +49,7 @@ impl FigureRow for LayerFigures {
     }
 
     fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
-        Some(model.baseline()?.rows.layer(&self.name))
+        Some(model.baseline()?.rows.layer(&self.name).filter(|_| self.within.is_none()))
     }
 }
 

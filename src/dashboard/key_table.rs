@@ -1,6 +1,6 @@
 //! The keys of each action, as the configuration file changes them.
 
-use super::bindings::{Action, BINDINGS, Binding, EDITS};
+use super::bindings::{ANSWERS, Action, BINDINGS, Binding, EDITS};
 use super::key::Key;
 use super::ui_state::{Request, View};
 use std::collections::{BTreeMap, HashMap};
@@ -81,6 +81,13 @@ impl KeyTable {
         &TABLE
     }
 
+    /// The keys while a question is asked.
+    pub fn answers() -> &'static Self {
+        static TABLE: LazyLock<KeyTable> =
+            LazyLock::new(|| KeyTable { rows: ANSWERS.iter().map(KeyRow::new).collect() });
+        &TABLE
+    }
+
     fn check(&self) -> Result<(), Conflict> {
         let mut bound = HashMap::new();
         for row in &self.rows {
@@ -133,7 +140,11 @@ mod tests {
 
     #[test]
     fn the_default_keys_are_keys_without_a_conflict() {
-        for (table, bindings) in [(&KeyTable::default(), &BINDINGS[..]), (KeyTable::edits(), &EDITS)] {
+        for (table, bindings) in [
+            (&KeyTable::default(), &BINDINGS[..]),
+            (KeyTable::edits(), &EDITS),
+            (KeyTable::answers(), &ANSWERS),
+        ] {
             assert_eq!(table.check(), Ok(()));
             for (row, binding) in table.rows().iter().zip(bindings) {
                 assert_eq!(row.keys, keys(binding.keys), "{}", binding.name);

@@ -14,10 +14,12 @@ mod filter;
 mod heat;
 mod key;
 mod key_table;
+mod layer_tree;
 mod list_state;
 mod meter;
 mod notify;
 mod problem_state;
+mod question;
 mod step_axis;
 mod suspend;
 mod symbols;
@@ -30,7 +32,7 @@ mod view;
 mod view_model;
 
 pub use appearance::{Appearance, AppearanceOptions, ColourDepth, ThemeName};
-pub use bindings::{Action, BINDINGS, Binding, EDITS, KeyHint, KeyMode, named};
+pub use bindings::{ANSWERS, Action, BINDINGS, Binding, EDITS, KeyGroup, KeyHint, KeyMode, named};
 pub use chart_state::{ChartLines, ChartState, Scale, Subject};
 pub use columns::{LAYERS, ListColumns, RANKS, RUNS, Sort, Sorting};
 pub use copy::{copy, row};
@@ -38,6 +40,7 @@ pub use detail_loader::{DetailKey, DetailLoader, DetailResult};
 pub use filter::Filter;
 pub use key::Key;
 pub use key_table::{Conflict, KeyRow, KeyTable, Rebound};
+pub use layer_tree::{LayerRow, Node, RowKind, TreeShape, has_modules, shared_ends};
 pub use list_state::{ListPlaces, ListState, Motion};
 pub use notify::NotifyWay;
 pub use problem_state::{ProblemEntry, ProblemsState};
@@ -57,9 +60,10 @@ use crate::process::fault;
 use crate::run::{News, Runs, Views};
 use crate::text::printable;
 use anyhow::Context;
-use crossbeam_channel::{Receiver, Sender, bounded, never, select_biased};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select_biased};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use suspend::{Suspension, suspend};
 
@@ -81,9 +85,13 @@ pub struct DashboardOptions {
     pub appearance: Appearance,
     /// Whether it gets mouse events. Otherwise the terminal does, to select text.
     pub mouse: bool,
+    /// Whether the terminal is asked how wide it draws, and gets ASCII where frames would not fit.
+    pub asks_width: bool,
     /// Whether it starts without frames and charts.
     pub compact: bool,
     pub keys: Arc<KeyTable>,
+    /// The command that the user may have meant instead of the directory.
+    pub similar_command: Option<String>,
     /// What the figures are compared with.
     pub checks: Checks,
     /// How the user is called.
@@ -119,20 +127,59 @@ pub struct Inputs {
     pub alerts: Receiver<Vec<u8>>,
 }
 
-/// Reads terminal events in a thread of their own; the channel closes when there will be no more.
-///
-/// # Errors
-/// Where the system gives no thread.
-pub fn terminal_events() -> std::io::Result<Receiver<Event>> {
-    let (sender, receiver) = bounded(EVENTS);
-    std::thread::Builder::new().name("events".into()).spawn(move || {
-        while let Ok(event) = event::read() {
-            if sender.send(event).is_err() {
-                return;
+/// Terminal events, and how to stop reading them.
+#[derive(Debug)]
+pub struct TerminalEvents {
+    /// It closes when there will be no more.
+    pub events: Receiver<Event>,
+    is_over: Arc<AtomicBool>,
+}
+
+/// How long the thread of the terminal events may take to end.
+const READER_ENDS_WITHIN: Duration = Duration::from_millis(200);
+
+impl TerminalEvents {
+    /// Reads terminal events in a thread of their own, after those that were read already.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(typed: Vec<Event>) -> std::io::Result<Self> {
+        let (sender, events) = bounded(EVENTS);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&is_over);
+        std::thread::Builder::new().name("events".into()).spawn(move || {
+            let mut typed = typed.into_iter();
+            while let Ok(event) = typed.next().map_or_else(event::read, Ok) {
+                if ends.load(Ordering::SeqCst) || sender.send(event).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { events, is_over })
+    }
+
+    /// Stops reading; returns whether nobody reads from the terminal any more.
+    #[cfg(unix)]
+    fn stop(&self) -> bool {
+        self.is_over.store(true, Ordering::SeqCst);
+        // The reader waits for the terminal, and for changes of its size.
+        if signal_hook::low_level::raise(signal_hook::consts::SIGWINCH).is_err() {
+            return false;
+        }
+        let until = Instant::now() + READER_ENDS_WITHIN;
+        loop {
+            match self.events.recv_deadline(until) {
+                Ok(_) => {}
+                Err(why) => return why == RecvTimeoutError::Disconnected,
             }
         }
-    })?;
-    Ok(receiver)
+    }
+
+    #[cfg(not(unix))]
+    fn stop(&self) -> bool {
+        self.is_over.store(true, Ordering::SeqCst);
+        false
+    }
 }
 
 /// Shows runs until the user closes the dashboard, or it is told to stop.
@@ -228,6 +275,8 @@ struct Dashboard<'a> {
     options: &'a DashboardOptions,
     /// How many runs were listed at the last draw.
     listed: usize,
+    /// The view of the last draw.
+    drawn: Option<View>,
     /// Whether the user has done anything, so that the dashboard does not close by itself.
     stay: bool,
 }
@@ -244,14 +293,38 @@ impl<'a> Dashboard<'a> {
         let (details, news) = (DetailLoader::start()?, News::default());
         let mut state = UiState::new(options.appearance);
         (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
-        Ok(Self { state, model, views, runs, news, details, orders, options, listed: 0, stay: false })
+        Ok(Self {
+            state,
+            model,
+            views,
+            runs,
+            news,
+            details,
+            orders,
+            options,
+            listed: 0,
+            drawn: None,
+            stay: false,
+        })
     }
 
     fn draw(&mut self, screen: &mut Screen, now: Instant) -> anyhow::Result<()> {
         self.take_news();
         self.model.refresh(&self.runs, SystemTime::now());
         screen.set_title(&title(&self.model));
+        if let (None, Some(command)) = (&self.model.instead, &self.options.similar_command) {
+            self.model.instead = Some(format!("did you mean the command neurotop {command}?"));
+        }
+        // The newest run is in front, and selected until the user selects another one.
+        if !self.stay {
+            self.state.select_run(self.runs.shown_number(), &self.model);
+        }
         let (model, state) = (&self.model, &mut self.state);
+        // What others have written over the screen must not outlive a change of the view.
+        if self.drawn != Some(state.view) {
+            self.drawn = Some(state.view);
+            screen.draw_anew()?;
+        }
         let drawn = screen.draw(|frame| view::draw(frame, model, state, now));
         drawn.context("the terminal cannot be drawn on")?;
         self.want_detail();
@@ -376,11 +449,11 @@ impl<'a> Dashboard<'a> {
         }
     }
 
-    /// Copies the figures that are shown of the selected layer.
+    /// Copies the figures that are shown of the selected layer or module.
     fn copy_selected(&mut self) {
-        let message = match self.state.selected_layer(&self.model.summary.layers) {
+        let message = match self.state.selected_figures(&self.model.summary.layers) {
             None => "nothing to copy: no layer is selected".to_owned(),
-            Some(layer) => match copy(layer, &mut terminal::Direct) {
+            Some(layer) => match copy(&layer, &mut terminal::Direct) {
                 Ok(()) => format!("copied {}, if the terminal allows it", printable(&layer.name)),
                 Err(error) => format!("not copied: {error}"),
             },

@@ -95,7 +95,8 @@ fn ascii(symbol: char) -> char {
         '✗' => 'x',
         '▲' | '↑' => '^',
         '▼' | '↓' => 'v',
-        '→' => '>',
+        '→' | '▸' => '>',
+        '▾' => 'v',
         '←' => '<',
         '≠' => '!',
         '–' | '—' => '-',
@@ -103,8 +104,28 @@ fn ascii(symbol: char) -> char {
         '’' => '\'',
         '×' => 'x',
         '±' => '~',
-        // Part of a name that the terminal cannot show.
-        _ => '?',
+        letter => base_letter(letter),
+    }
+}
+
+/// Letters of other alphabets, and below each the one that stands for it.
+const LETTERS: [[&str; 2]; 3] = [
+    ["àáâãäåçèéêëìíîïñòóôõöøùúûüýÿšžčćłśżźąęńřěůđ", "aaaaaaceeeeiiiinoooooouuuuyyszcclszzaenreud"],
+    ["αβγδεζηθικλμνξοπρσςτυφχψω", "abgdezhqiklmnxoprsstufcyw"],
+    ["абвгдеёжзийклмнопрстуфхцчшщъыьэюя", "abvgdeejziiklmnoprstufhccss'y'eua"],
+];
+
+/// The letter of ASCII for a letter of a name that the terminal cannot show, so that names that differ look different.
+fn base_letter(letter: char) -> char {
+    let small = letter.to_lowercase().next().unwrap_or(letter);
+    let found = LETTERS.iter().find_map(|[letters, bases]| {
+        let at = letters.chars().position(|other| other == small)?;
+        bases.chars().nth(at)
+    });
+    match found {
+        Some(base) if letter != small => base.to_ascii_uppercase(),
+        Some(base) => base,
+        None => '?',
     }
 }
 
@@ -114,7 +135,10 @@ mod tests {
 
     #[test]
     fn text_keeps_its_columns() {
-        assert_eq!(Symbols::Ascii.text("± 1.2 – 3…\n───\n層 é e\u{301}"), "~ 1.2 - 3~\n---\n?? ? e");
+        assert_eq!(Symbols::Ascii.text("± 1.2 – 3…\n───\n層 é e\u{301}"), "~ 1.2 - 3~\n---\n?? e e");
+        let names = ["слой", "море", "Ω-Schicht", "größe"].map(|name| Symbols::Ascii.text(name).into_owned());
+        assert_eq!(names, ["sloi", "more", "W-Schicht", "gro?e"]);
+        assert!(LETTERS.iter().all(|[letters, bases]| letters.chars().count() == bases.len()));
         assert_eq!(Symbols::Unicode.text("±"), "±");
         assert_eq!(Symbols::Ascii.label("Shift-→ l"), "Shift-Right l");
     }

@@ -1,9 +1,11 @@
 //! Takes over the terminal and always gives it back.
 
+use super::TerminalEvents;
+use super::question::{ANSWERS_WITHIN, WHERE_IS_THE_CURSOR, read_answer};
 use crate::process::streams::{self, Stream};
 use crossbeam_channel::Receiver;
 use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::cursor::{MoveTo, Show};
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, Event};
 use ratatui::crossterm::queue;
 use ratatui::crossterm::style::{Print, force_color_output};
@@ -41,6 +43,13 @@ const MOST_ROWS: u16 = 500;
 /// The mouse counts as silent after this long without an event; and the longest wait for that.
 const QUIET: Duration = Duration::from_millis(100);
 const UNTIL_QUIET: Duration = Duration::from_secs(1);
+
+/// A terminal that is silent for this long answers no questions.
+const SILENT_WITHOUT_ANSWER: Duration = Duration::from_millis(200);
+
+/// A symbol whose width is ambiguous, and the column behind it where it was drawn in two.
+const AMBIGUOUS: &str = "─";
+const WIDE_COLUMN: u16 = 3;
 
 /// Holds the terminal in raw mode on its alternate screen. Dropping it gives the terminal back, also while a panic
 /// unwinds.
@@ -144,6 +153,17 @@ impl Screen {
         Ok(())
     }
 
+    /// Has the next draw draw everything, whatever others have written on the screen.
+    ///
+    /// # Errors
+    /// Where the terminal is gone.
+    pub fn draw_anew(&mut self) -> io::Result<()> {
+        self.area = drawing_area()?;
+        self.terminal = terminal_of(self.area)?;
+        // With the frame that follows, so that nobody sees an empty screen.
+        queue!(self.terminal.backend_mut(), Clear(ClearType::All))
+    }
+
     /// Gives the mouse back, and discards what it has sent meanwhile, which may be much over ssh: the shell would take it
     /// for typed text.
     pub fn release_mouse(&mut self, events: &Receiver<Event>) {
@@ -167,6 +187,31 @@ impl Screen {
     /// Sends the terminal what calls the user.
     pub fn alert(&mut self, sequence: &[u8]) {
         let _ = Direct.write_all(sequence);
+    }
+
+    /// Whether the terminal draws the lines of frames, whose width is ambiguous, in two columns: then a frame around
+    /// anything falls apart. Keys that were typed meanwhile are kept for the caller. Nothing else may read from the
+    /// terminal.
+    pub fn draws_wide(&mut self) -> (bool, Vec<Event>) {
+        let mut question = Vec::new();
+        let asked = queue!(question, MoveTo(0, 0), Print(AMBIGUOUS), Print(WHERE_IS_THE_CURSOR));
+        if asked.is_err() || Direct.write_all(&question).is_err() {
+            return (false, Vec::new());
+        }
+        let answer = read_answer(ANSWERS_WITHIN, ANSWERS_WITHIN);
+        (answer.column == Some(WIDE_COLUMN), answer.typed)
+    }
+
+    /// Gives the mouse back before neurotop leaves, and discards what it has sent meanwhile: what comes before the answer
+    /// to a question was sent before the mouse was given back.
+    pub fn release_mouse_for_good(&mut self, events: &TerminalEvents) {
+        if !self.mouse || !events.stop() {
+            return self.release_mouse(&events.events);
+        }
+        let question = format!("{RELEASE_MOUSE}{WHERE_IS_THE_CURSOR}");
+        if Direct.write_all(question.as_bytes()).is_ok() {
+            read_answer(SILENT_WITHOUT_ANSWER, UNTIL_QUIET);
+        }
     }
 
     /// Gives the terminal back until [`Screen::take_again`].
@@ -224,11 +269,17 @@ fn enter(title: &str, mouse: bool) -> io::Result<()> {
     Direct.write_all(&commands)
 }
 
+/// Without an alternate screen, what is printed next must not be among the rest of the dashboard.
+fn put_back_commands(commands: &mut Vec<u8>) -> io::Result<()> {
+    queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, MoveTo(0, 0), Clear(ClearType::All))?;
+    queue!(commands, LeaveAlternateScreen, Show)
+}
+
 /// Ignores errors: a terminal that is gone cannot be given back.
 fn give_back() {
     let put_back = if TAKEN.swap(false, Ordering::SeqCst) { PUT_TITLE_BACK } else { "" };
     let mut commands = Vec::new();
-    let _ = queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ = put_back_commands(&mut commands);
     let _ = queue!(commands, Print(put_back));
     let _ = Direct.write_all(&commands);
     let _ = disable_raw_mode();
@@ -242,7 +293,7 @@ pub fn give_back_anyway() {
     }
     let _ = disable_raw_mode();
     let mut commands = Vec::new();
-    let _ = queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ = put_back_commands(&mut commands);
     let _ = queue!(commands, Print(PUT_TITLE_BACK));
     streams::leave_behind(Stream::Output, commands);
 }

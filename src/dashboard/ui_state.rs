@@ -6,17 +6,24 @@ use super::chart_state::{ChartState, MAX_OVERLAID, Scale, Subject, places};
 use super::columns::{LAYERS, RANKS, RUNS, Sorting};
 use super::filter::Filter;
 use super::key_table::KeyTable;
+use super::layer_tree::{LayerRow, Node, TreeShape};
 use super::list_state::{ListPlaces, ListState, Motion};
 use super::problem_state::ProblemsState;
 use super::step_axis::StepAxis;
 use super::view_model::ViewModel;
 use crate::figures::LayerFigures;
+use crate::text::thousands;
 use ratatui::layout::{Position, Rect};
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a message is shown.
 const MESSAGE_FOR: Duration = Duration::from_secs(5);
+
+/// Layers in a page, where one of them fills the screen.
+const LAYER_PAGE: i32 = 10;
 
 /// What fills the screen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -119,6 +126,14 @@ pub struct UiState {
     pub mode: KeyMode,
     /// Which layers are shown.
     pub filter: Filter,
+    /// Which runs, ranks, and lines of the problems or the help are shown.
+    pub other_filters: OtherFilters,
+    /// Whether the layers are shown as a tree of modules.
+    pub is_tree: bool,
+    /// The modules that the user has opened or closed.
+    pub toggled: HashSet<String>,
+    /// What was asked for and is to be confirmed.
+    pub asked: Option<Request>,
     /// The layer to select once it is known what the filter shows.
     to_select: Option<ToSelect>,
     pub places: Places,
@@ -126,6 +141,8 @@ pub struct UiState {
     /// Whether frames and charts are left out, for small panes.
     pub compact: bool,
     pub layers: ListState,
+    /// The rows of the heat map of time steps: the layers that are shown.
+    pub step_rows: ListState,
     pub runs: ListState,
     pub ranks: ListState,
     /// What can be drawn in the charts.
@@ -146,6 +163,14 @@ impl Default for UiState {
     fn default() -> Self {
         Self::new(Appearance::default())
     }
+}
+
+/// The filters of the lists besides that of the layers.
+#[derive(Debug, Default)]
+pub struct OtherFilters {
+    pub runs: Filter,
+    pub ranks: Filter,
+    pub text: Filter,
 }
 
 /// What an action asks of the program beyond the UI state.
@@ -169,6 +194,27 @@ pub enum Request {
     Mark(usize),
 }
 
+impl Request {
+    /// Whether it throws something away, so that the user is asked first.
+    pub fn loses(self) -> bool {
+        self == Self::Restart
+    }
+
+    /// The question before it is done, in more and in fewer words.
+    pub fn questions(self, model: &ViewModel) -> Vec<String> {
+        match self {
+            Self::Restart => {
+                let batches = thousands(model.summary.run.batches.into());
+                vec![
+                    format!("forget the counts of {batches} batches and recount from scratch?"),
+                    "recount from scratch?".to_owned(),
+                ]
+            }
+            _ => vec!["go on?".to_owned()],
+        }
+    }
+}
+
 /// The selection from before the filter was edited.
 #[derive(Debug)]
 struct ToSelect {
@@ -182,11 +228,16 @@ impl UiState {
             keys: Arc::default(),
             mode: KeyMode::default(),
             filter: Filter::default(),
+            other_filters: OtherFilters::default(),
+            is_tree: false,
+            toggled: HashSet::new(),
+            asked: None,
             to_select: None,
             places: Places::default(),
             view: View::default(),
             compact: false,
             layers: ListState::sorted(LAYERS.first_sort()),
+            step_rows: ListState::default(),
             runs: ListState::sorted(RUNS.first_sort()),
             ranks: ListState::sorted(RANKS.first_sort()),
             chart_lines: ListState::default(),
@@ -203,7 +254,8 @@ impl UiState {
     /// The list of the view; that of the layers also where one of them fills the screen.
     fn list_mut(&mut self) -> &mut ListState {
         match self.view {
-            View::Overview | View::Layer | View::Steps => &mut self.layers,
+            View::Overview | View::Layer => &mut self.layers,
+            View::Steps => &mut self.step_rows,
             View::Charts => &mut self.chart_lines,
             View::Runs => &mut self.runs,
             View::Ranks => &mut self.ranks,
@@ -212,13 +264,74 @@ impl UiState {
         }
     }
 
-    /// The list that is sorted in this view, and what it can be sorted by; the layers where the view sorts nothing.
-    fn sorted_list(&mut self) -> (&mut ListState, Sorting) {
+    /// The list that is sorted in this view, and what it can be sorted by; `None` where there is nothing to sort.
+    fn sorted_list(&mut self) -> Option<(&mut ListState, Sorting)> {
         match self.view {
-            View::Runs => (&mut self.runs, RUNS.sorting()),
-            View::Ranks => (&mut self.ranks, RANKS.sorting()),
-            _ => (&mut self.layers, LAYERS.sorting()),
+            View::Runs => Some((&mut self.runs, RUNS.sorting())),
+            View::Ranks => Some((&mut self.ranks, RANKS.sorting())),
+            View::Problems | View::Help => None,
+            _ => Some((&mut self.layers, LAYERS.sorting())),
         }
+    }
+
+    /// Changes the order of the list of this view, or says that it has none. A layer stays selected.
+    fn sort(&mut self, model: &ViewModel, change: impl FnOnce(&mut ListState, &Sorting)) {
+        let layer = self.layer_to_keep(model);
+        match self.sorted_list() {
+            Some((list, sorting)) => change(list, &sorting),
+            None => return self.say("there is nothing to sort in this view", Instant::now()),
+        }
+        if let Some(layer) = layer {
+            self.reveal(layer, &model.summary.layers);
+        }
+    }
+
+    /// The selected layer, where a layer fills the screen: another order must not bring another one there.
+    fn layer_to_keep(&self, model: &ViewModel) -> Option<usize> {
+        let layers = &model.summary.layers;
+        (self.view == View::Layer).then(|| self.selected_index(layers)).flatten()
+    }
+
+    /// The filter of the list of this view.
+    pub fn filter_here(&self) -> &Filter {
+        match self.view {
+            View::Runs => &self.other_filters.runs,
+            View::Ranks => &self.other_filters.ranks,
+            View::Problems => &self.problems.filter,
+            View::Help => &self.other_filters.text,
+            _ => &self.filter,
+        }
+    }
+
+    /// How many rows the filter of this view shows, and how many there are; `None` of a text.
+    pub fn filter_counts(&self, model: &ViewModel) -> Option<(usize, usize)> {
+        let layers = &model.summary.layers;
+        match self.view {
+            View::Runs => Some((self.shown_runs(model).len(), model.rows.len())),
+            View::Ranks => Some((self.shown_ranks(model).len(), model.summary.ranks.len())),
+            View::Problems => {
+                let problems = &model.summary.problems;
+                Some((self.problems.shown(problems).len(), problems.len()))
+            }
+            View::Help => None,
+            _ => Some((self.shown(layers).len(), layers.len())),
+        }
+    }
+
+    /// The runs that the filter shows, in their order.
+    pub fn shown_runs(&self, model: &ViewModel) -> Vec<usize> {
+        let mut order = RUNS.order(&model.rows, self.runs.sort);
+        order.retain(|&at| self.other_filters.runs.shows(&model.rows[at].name));
+        order
+    }
+
+    /// The ranks that the filter shows by number or state, in their order.
+    pub fn shown_ranks(&self, model: &ViewModel) -> Vec<usize> {
+        let ranks = &model.summary.ranks;
+        let mut order = RANKS.order(ranks, self.ranks.sort);
+        let filter = &self.other_filters.ranks;
+        order.retain(|&at| filter.shows(&format!("rank-{} {}", ranks[at].rank, ranks[at].state.name())));
+        order
     }
 
     /// Applies an action to the state; returns what it asks of the program.
@@ -227,7 +340,18 @@ impl UiState {
             self.settle_selection(&model.summary.layers);
         }
         match action {
+            Action::Ask(request) if request.loses() => {
+                (self.mode, self.asked) = (KeyMode::Confirming, Some(request));
+            }
             Action::Ask(request) => return Some(request),
+            Action::Confirm => {
+                self.mode = KeyMode::Commands;
+                return self.asked.take();
+            }
+            Action::Refuse => {
+                (self.mode, self.asked) = (KeyMode::Commands, None);
+                self.say("nothing was changed", Instant::now());
+            }
             Action::View(view) => self.show(view),
             Action::NextView(step) => self.show(self.view.neighbour(step, model)),
             Action::Toggle(view) if self.view == view => self.show(View::Overview),
@@ -236,26 +360,21 @@ impl UiState {
             Action::Back if self.view == View::Layer && self.channel.is_alone => {
                 self.channel.is_alone = false
             }
-            Action::Back if self.view == View::Overview => self.filter_by(String::new(), model),
-            Action::Back if self.view == View::Problems && !self.problems.filter.is_empty() => {
-                self.filter_by(String::new(), model);
-            }
+            Action::Back if self.clears_filter() => self.filter_by(String::new(), model),
             Action::Back => self.show(View::Overview),
             Action::NextRun(step) => return self.neighbouring_run(step, model),
             Action::Baseline => return self.run_in_question(model).map(Request::Mark),
-            Action::Go(motion) => self.go(motion),
+            Action::Go(motion) if matches!(self.view, View::Layer | View::Steps) => {
+                self.go_among_layers(motion, model);
+            }
+            Action::Go(motion) => self.list_mut().go(motion),
             Action::Side(step) => self.go_aside(step, model),
-            Action::SortColumn(step) => self.sort_by_neighbour(step),
+            Action::SortColumn(step) => self.sort_by_neighbour(step, model),
             Action::SortReverse => {
-                let sort = &mut self.sorted_list().0.sort;
-                sort.descending = !sort.descending;
+                self.sort(model, |list, _| list.sort.descending = !list.sort.descending);
             }
-            Action::Filter => {
-                if self.view != View::Problems {
-                    self.show(View::Overview);
-                }
-                self.mode = KeyMode::Typing;
-            }
+            Action::Filter => self.mode = KeyMode::Typing,
+            Action::Tree => self.toggle_tree(model),
             Action::Type(_) | Action::Erase | Action::EraseAll | Action::KeepFilter | Action::ClearFilter => {
                 self.edit_filter(action, model);
             }
@@ -289,24 +408,147 @@ impl UiState {
         order
     }
 
-    /// The selected layer.
-    pub fn selected_layer<'a>(&self, layers: &'a [LayerFigures]) -> Option<&'a LayerFigures> {
-        let shown = self.shown(layers);
-        shown.get(self.selected_row(layers, &shown)).map(|&at| &layers[at])
+    /// The rows of the list of layers: layers, or modules and layers.
+    pub fn layer_rows(&self, layers: &[LayerFigures]) -> Vec<LayerRow> {
+        if !self.is_tree {
+            return self.shown(layers).into_iter().map(LayerRow::flat).collect();
+        }
+        let all_open = !self.filter.is_empty();
+        let members: Vec<usize> =
+            (0..layers.len()).filter(|&at| self.filter.shows(&layers[at].name)).collect();
+        TreeShape { sort: self.layers.sort, toggled: &self.toggled, all_open }.rows(&members, layers)
     }
 
-    /// The row of the selected layer; after the filter was edited, the row of the same layer as before, if it is shown.
-    fn selected_row(&self, layers: &[LayerFigures], shown: &[usize]) -> usize {
+    /// The selected layer; of a module the first one within.
+    pub fn selected_layer<'a>(&self, layers: &'a [LayerFigures]) -> Option<&'a LayerFigures> {
+        self.selected_index(layers).map(|at| &layers[at])
+    }
+
+    fn selected_index(&self, layers: &[LayerFigures]) -> Option<usize> {
+        let rows = self.layer_rows(layers);
+        rows.get(self.selected_row(layers, &rows))?.first_layer()
+    }
+
+    /// The figures of the selected layer or module.
+    pub fn selected_figures<'a>(&self, layers: &'a [LayerFigures]) -> Option<Cow<'a, LayerFigures>> {
+        let rows = self.layer_rows(layers);
+        Some(rows.get(self.selected_row(layers, &rows))?.figures(layers))
+    }
+
+    /// The selected module of the tree, where the list of layers is on the screen.
+    pub fn selected_node(&self, layers: &[LayerFigures]) -> Option<Node> {
+        let is_here = self.is_tree && self.view == View::Overview;
+        let rows = if is_here { self.layer_rows(layers) } else { Vec::new() };
+        rows.get(self.selected_row(layers, &rows))?.node().cloned()
+    }
+
+    /// The selected row; after the filter was edited, the row of the same layer as before, if it is shown.
+    fn selected_row(&self, layers: &[LayerFigures], rows: &[LayerRow]) -> usize {
         let Some(ToSelect { layer }) = &self.to_select else { return self.layers.selected };
-        shown.iter().position(|&at| Some(&layers[at].name) == layer.as_ref()).unwrap_or(0)
+        let at = layer.as_ref().and_then(|name| layers.iter().position(|layer| layer.name == *name));
+        at.and_then(|at| rows.iter().rposition(|row| row.holds(at))).unwrap_or(0)
     }
 
     /// Selects the layer that was selected before the filter was edited.
     pub fn settle_selection(&mut self, layers: &[LayerFigures]) {
         if self.to_select.is_some() {
-            self.layers.selected = self.selected_row(layers, &self.shown(layers));
+            self.layers.selected = self.selected_row(layers, &self.layer_rows(layers));
             self.to_select = None;
         }
+    }
+
+    /// Selects a layer, and opens the modules that it is in.
+    fn reveal(&mut self, layer: usize, layers: &[LayerFigures]) {
+        loop {
+            let rows = self.layer_rows(layers);
+            let Some(at) = rows.iter().rposition(|row| row.holds(layer)) else { return };
+            self.layers.selected = at;
+            match rows[at].node() {
+                Some(node) if !node.is_open => self.toggle_node(node.path.clone()),
+                _ => return,
+            }
+        }
+    }
+
+    fn toggle_node(&mut self, path: String) {
+        if !self.toggled.remove(&path) {
+            self.toggled.insert(path);
+        }
+    }
+
+    fn toggle_tree(&mut self, model: &ViewModel) {
+        let layers = &model.summary.layers;
+        let layer = self.selected_index(layers);
+        self.show(View::Overview);
+        self.is_tree = !self.is_tree;
+        let rows = self.layer_rows(layers);
+        let row = layer.and_then(|layer| rows.iter().rposition(|row| row.holds(layer)));
+        self.layers.selected = row.unwrap_or(0);
+    }
+
+    /// Opens or closes the module in which the user is; without one, closes nothing.
+    fn fold(&mut self, step: i32, model: &ViewModel) {
+        let layers = &model.summary.layers;
+        let rows = self.layer_rows(layers);
+        let Some(row) = rows.get(self.layers.selected) else { return };
+        match row.node() {
+            Some(node) if node.is_open != (step > 0) => self.toggle_node(node.path.clone()),
+            Some(_) if step > 0 => self.layers.go(Motion::Rows(1)),
+            _ if step > 0 => {}
+            // What is closed or has no modules goes to the module around it.
+            _ => {
+                let above = rows[..self.layers.selected].iter().rposition(|above| above.depth < row.depth);
+                self.layers.selected = above.unwrap_or(self.layers.selected);
+            }
+        }
+    }
+
+    /// Selects the layer `step` layers further on, in or out of closed modules.
+    fn step_layer(&mut self, step: i32, model: &ViewModel) {
+        let layers = &model.summary.layers;
+        let shown = self.layers_in_order(layers);
+        let Some(at) = self.selected_index(layers) else { return };
+        // Another layer has other channels.
+        self.channel = ChannelState::default();
+        let place = shown.iter().position(|&shown| shown == at).unwrap_or(0);
+        let next = place.saturating_add_signed(step as isize).min(shown.len().saturating_sub(1));
+        if let Some(&layer) = shown.get(next) {
+            self.reveal(layer, layers);
+        }
+    }
+
+    /// Moves from layer to layer, where one of them fills the screen.
+    fn go_among_layers(&mut self, motion: Motion, model: &ViewModel) {
+        self.step_layer(
+            match motion {
+                Motion::Rows(rows) => rows,
+                Motion::Pages(pages) => pages.saturating_mul(LAYER_PAGE),
+                Motion::First => i32::MIN,
+                Motion::Last => i32::MAX,
+            },
+            model,
+        );
+    }
+
+    /// The layers that are shown, by index: in the order of the list or of the tree, whatever is closed there.
+    pub fn layers_in_order(&self, layers: &[LayerFigures]) -> Vec<usize> {
+        if self.is_tree { self.layers_in_tree(layers) } else { self.shown(layers) }
+    }
+
+    /// The layers in the order of the tree with all modules open.
+    fn layers_in_tree(&self, layers: &[LayerFigures]) -> Vec<usize> {
+        let members: Vec<usize> =
+            (0..layers.len()).filter(|&at| self.filter.shows(&layers[at].name)).collect();
+        let shape = TreeShape { sort: self.layers.sort, toggled: &HashSet::new(), all_open: true };
+        let rows = shape.rows(&members, layers);
+        rows.iter().filter(|row| row.node().is_none()).filter_map(LayerRow::first_layer).collect()
+    }
+
+    /// The place of the selected layer among those that are shown, and how many these are.
+    pub fn layer_place(&self, layers: &[LayerFigures]) -> Option<(usize, usize)> {
+        let shown = self.layers_in_order(layers);
+        let at = self.selected_index(layers)?;
+        Some((shown.iter().position(|&shown| shown == at)?, shown.len()))
     }
 
     /// What can be drawn in the charts: the total (`None`), then the layers that are shown, by index.
@@ -329,15 +571,8 @@ impl UiState {
         if self.view != view {
             self.view = view;
             self.text = ListState::text();
+            self.other_filters.text = Filter::default();
         }
-    }
-
-    /// Moves in the list of the view. Another layer has other channels.
-    fn go(&mut self, motion: Motion) {
-        if self.view == View::Layer {
-            self.channel = ChannelState::default();
-        }
-        self.list_mut().go(motion);
     }
 
     /// Moves the cursor over the time steps; it starts at the end that it comes from.
@@ -353,7 +588,8 @@ impl UiState {
     /// What is to the left and right depends on the view.
     fn go_aside(&mut self, step: i32, model: &ViewModel) {
         match self.view {
-            View::Overview | View::Ranks => self.sort_by_neighbour(step),
+            View::Overview if self.is_tree => self.fold(step, model),
+            View::Overview | View::Ranks => self.sort_by_neighbour(step, model),
             View::Layer | View::Steps => self.move_step(step),
             View::Charts => self.charts.step(step, model.run.history()),
             View::Runs | View::Problems | View::Help => {
@@ -364,7 +600,11 @@ impl UiState {
 
     fn open(&mut self, model: &ViewModel) -> Option<Request> {
         match self.view {
-            View::Overview | View::Steps => self.show(View::Layer),
+            View::Overview => match self.selected_node(&model.summary.layers) {
+                Some(node) => self.toggle_node(node.path),
+                None => self.show(View::Layer),
+            },
+            View::Steps => self.show(View::Layer),
             View::Layer => self.channel.is_alone = !self.channel.is_alone && self.places.channel_count > 1,
             View::Charts => {
                 let layers = &model.summary.layers;
@@ -403,16 +643,24 @@ impl UiState {
 
     /// The number of the selected run.
     fn selected_run(&self, model: &ViewModel) -> Option<usize> {
-        let order = RUNS.order(&model.rows, self.runs.sort);
-        order.get(self.runs.selected).map(|&at| model.rows[at].number)
+        self.shown_runs(model).get(self.runs.selected).map(|&at| model.rows[at].number)
+    }
+
+    /// Selects a run in the list of runs.
+    pub fn select_run(&mut self, number: usize, model: &ViewModel) {
+        let place = self.shown_runs(model).iter().position(|&at| model.rows[at].number == number);
+        self.runs.selected = place.unwrap_or(self.runs.selected);
     }
 
     fn neighbouring_run(&mut self, step: i32, model: &ViewModel) -> Option<Request> {
-        let order = RUNS.order(&model.rows, self.runs.sort);
-        let at = order.iter().position(|&at| model.rows[at].number == model.shown)?;
-        let next = (at as i32 + step).rem_euclid(order.len() as i32) as usize;
+        let order = self.shown_runs(model);
+        let at = order.iter().position(|&at| model.rows[at].number == model.shown);
+        // A run that the filter hides is before the first and behind the last.
+        let next =
+            at.map_or(step.min(0), |at| at as i32 + step).rem_euclid(order.len().max(1) as i32) as usize;
+        let run = model.rows[*order.get(next)?].number;
         self.runs.selected = next;
-        Some(Request::Show(model.rows[order[next]].number))
+        Some(Request::Show(run))
     }
 
     fn change_charts(&mut self, action: Action, model: &ViewModel) {
@@ -444,22 +692,34 @@ impl UiState {
         self.filter_by(text, model);
     }
 
-    /// The filter of the list that is shown.
-    pub fn filter_here(&self) -> &Filter {
-        if self.view == View::Problems { &self.problems.filter } else { &self.filter }
+    /// Whether Esc shows all rows again: where it goes nowhere else, or the list is that of this view alone.
+    pub fn clears_filter(&self) -> bool {
+        self.view == View::Overview
+            || !matches!(self.view, View::Layer | View::Charts) && !self.filter_here().is_empty()
     }
 
-    /// Filters the problems where they are shown, else the layers; the selected layer stays selected while it is shown. The filter is not compiled before it is
-    /// drawn, since a pasted text comes as many characters.
+    /// Filters the list of this view.
     fn filter_by(&mut self, text: String, model: &ViewModel) {
         if text == self.filter_here().text() {
             return;
         }
-        if self.view == View::Problems {
-            self.problems.filter = Filter::new(text);
-            self.problems.list.selected = 0;
-            return;
+        match self.view {
+            View::Runs => {
+                let run = self.selected_run(model);
+                self.other_filters.runs = Filter::new(text);
+                let place = |&at: &usize| Some(model.rows[at].number) == run;
+                self.runs.selected = self.shown_runs(model).iter().position(place).unwrap_or(0);
+            }
+            View::Ranks => (self.other_filters.ranks, self.ranks.selected) = (Filter::new(text), 0),
+            View::Problems => (self.problems.filter, self.problems.list.selected) = (Filter::new(text), 0),
+            View::Help => (self.other_filters.text, self.text.first) = (Filter::new(text), 0),
+            _ => self.filter_layers(text, model),
         }
+    }
+
+    /// Filters the layers; the selected layer stays selected while it is shown. The filter is not compiled before it is
+    /// drawn, since a pasted text comes as many characters.
+    fn filter_layers(&mut self, text: String, model: &ViewModel) {
         if self.to_select.is_none() {
             let layer = self.selected_layer(&model.summary.layers).map(|layer| layer.name.clone());
             self.to_select = Some(ToSelect { layer });
@@ -474,8 +734,7 @@ impl UiState {
         }
         let heading = self.places.list.headings.iter().find(|(_, area)| area.contains(position));
         if let Some(&(column, _)) = heading {
-            let (list, sorting) = self.sorted_list();
-            list.sort_by(column, &sorting);
+            self.sort(model, |list, sorting| list.sort_by(column, sorting));
             return None;
         }
         if let Some((area, (start, end))) = self.places.plot.filter(|(area, _)| area.contains(position)) {
@@ -497,6 +756,7 @@ impl UiState {
         let row = usize::from(position.y - rows.y);
         let again = match self.view {
             View::Problems => self.problems.click(row),
+            View::Steps => self.click_step_row(row, model),
             _ => self.list_mut().click(row),
         };
         match self.view {
@@ -506,19 +766,28 @@ impl UiState {
         }
     }
 
+    /// Selects the layer of a row of the heat map; returns whether it was selected before.
+    fn click_step_row(&mut self, row: usize, model: &ViewModel) -> bool {
+        let again = self.step_rows.click(row);
+        let layers = &model.summary.layers;
+        if let Some(&layer) = self.layers_in_order(layers).get(self.step_rows.selected) {
+            self.reveal(layer, layers);
+        }
+        again
+    }
+
     /// Scrolls the view; the selected row stays in sight.
     fn scroll_by(&mut self, rows: i32, model: &ViewModel) {
         match self.view {
             View::Overview | View::Runs | View::Ranks | View::Steps => self.list_mut().scroll(rows),
             View::Problems => self.problems.list.go(Motion::Rows(rows.signum())),
-            View::Layer => self.go(Motion::Rows(rows.signum())),
+            View::Layer => self.step_layer(rows.signum(), model),
             View::Charts => self.change_charts(Action::Zoom(-rows.signum()), model),
             View::Help => self.text.go(Motion::Rows(rows)),
         }
     }
 
-    fn sort_by_neighbour(&mut self, step: i32) {
-        let (list, sorting) = self.sorted_list();
-        list.sort = sorting.neighbour(list.sort, step);
+    fn sort_by_neighbour(&mut self, step: i32, model: &ViewModel) {
+        self.sort(model, |list, sorting| list.sort = sorting.neighbour(list.sort, step));
     }
 }

@@ -9,7 +9,9 @@ use crate::figures::{ComparedRun, RowSums, Summary};
 use crate::run::run_names::directories_to_show;
 use crate::run::timing::Timing;
 use crate::run::{Run, RunEntry, Runs, Status};
+use crate::storage::absolute;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -24,6 +26,10 @@ pub struct ViewModel {
     pub summary: Summary,
     /// Its number.
     pub shown: usize,
+    /// The whole path of its directory, as it was named.
+    pub whole_path: PathBuf,
+    /// What is there where no run is.
+    pub instead: Option<String>,
     /// A layer of it, looked at closely.
     pub detail: Option<Arc<DetailResult>>,
     /// All runs, in the order of their directories.
@@ -56,6 +62,8 @@ impl ViewModel {
             run,
             now,
             shown: 0,
+            whole_path: PathBuf::new(),
+            instead: None,
             detail: None,
             rows: Vec::new(),
             base: None,
@@ -111,6 +119,9 @@ impl ViewModel {
         self.conditions = self.checks.judge(&mut self.summary);
         self.is_settled = run.is_settled(self.now);
         (self.shown, self.run) = (number, Arc::clone(run));
+        let directory = &runs.shown().directory;
+        self.whole_path = absolute(directory).unwrap_or_else(|_| directory.clone());
+        self.instead = runs.instead().map(str::to_owned);
     }
 
     fn refresh_rows(&mut self, runs: &Runs) {

@@ -55,7 +55,8 @@ pub use reopen::{ReopenOptions, reopen};
 pub use replace_file::{check as check_place, replace};
 pub use row::{RowSums, sparsity};
 pub use summary::{
-    ClassFigures, Failure, LayerFigures, RunFigures, SCHEMA, Summary, TotalFigures, directories_of,
+    ClassFigures, Failure, LayerFigures, LayersWithin, RunFigures, SCHEMA, Summary, TotalFigures,
+    directories_of,
 };
 
 use summary::{SUMMARIES_SCHEMA, Tool};

@@ -17,7 +17,7 @@ use crate::run::sums::{Operations, Updates};
 use crate::run::tally::LayerSums;
 use crate::run::{Cause, Run, RunPart, Severity, Status};
 use crate::snapshot::{LayerPrice, Measurement};
-use crate::text::thousands;
+use crate::text::{natural_order, thousands};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::HashMap;
@@ -173,8 +173,8 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// A layer and its sums.
-#[derive(Debug, Clone, PartialEq)]
+/// A layer, or the sum of several, and its sums.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LayerFigures {
     /// Its index in the tally, for the history; `None` before it was in a batch.
     pub index: Option<usize>,
@@ -200,6 +200,21 @@ pub struct LayerFigures {
     /// How far its effective operations per sample may still move, for its digits in tables; `None` without a price, and
     /// where the points of the series were made elsewhere. JSON has none, since merged parts have none.
     pub uncertainty: Option<Uncertainty>,
+    /// Of a sum of layers, what it adds up; `None` for a layer.
+    pub within: Option<LayersWithin>,
+}
+
+/// The layers that a row of [`LayerFigures::sum_of`] adds up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LayersWithin {
+    /// Their indices in the tally.
+    pub indices: Vec<usize>,
+    /// How many there are.
+    pub layers: usize,
+    /// Those without a price, which the operations leave out.
+    pub unpriced: usize,
+    /// Those whose price is measured; the operations include them.
+    pub measured: usize,
 }
 
 impl Serialize for LayerFigures {
@@ -419,7 +434,9 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
     }
     let mut others: Vec<_> =
         seen.iter().enumerate().filter(|(at, _)| !shown[*at] && !run.tally().is_gone(*at)).collect();
-    others.sort_by_key(|(_, sums)| (sums.first_batch, &sums.name));
+    others.sort_by(|(_, a), (_, b)| {
+        a.first_batch.cmp(&b.first_batch).then_with(|| natural_order(&a.name, &b.name))
+    });
     for (at, sums) in others {
         let (neuron, reset) = run.neuron_and_reset(&sums.name);
         let mut layer = LayerFigures::new(&sums.name, neuron, reset, &LayerPrice::Unknown, run);
@@ -455,7 +472,37 @@ impl LayerFigures {
             },
             updates_by_step: Vec::new(),
             uncertainty: None,
+            within: None,
         }
+    }
+
+    /// The sum of several layers of a run as a row like theirs. Neuron, reset and price are those that all of them have;
+    /// the operations are those of the priced ones, as in the total.
+    pub fn sum_of<'a>(name: impl Into<String>, layers: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut layers = layers.into_iter();
+        let Some(first) = layers.next() else { return Self { name: name.into(), ..Self::default() } };
+        let mut sum = Self {
+            name: name.into(),
+            index: None,
+            shape: None,
+            updates_by_step: Vec::new(),
+            measurement: None,
+            unpriced: None,
+            uncertainty: None,
+            ..first.clone()
+        };
+        let mut within = LayersWithin::default();
+        within.add(first);
+        for layer in layers {
+            within.add(layer);
+            sum.sums.add(&layer.sums);
+            keep_common(&mut sum.neuron, layer.neuron.as_ref());
+            keep_common(&mut sum.reset, layer.reset.as_ref());
+            keep_common(&mut sum.ops_per_update, layer.ops_per_update.as_ref());
+            keep_common(&mut sum.priced_by, layer.priced_by.as_ref());
+        }
+        sum.within = Some(within);
+        sum
     }
 
     fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
@@ -480,6 +527,21 @@ impl LayerFigures {
     pub fn cost_text(&self) -> Option<String> {
         let mark = if self.is_measured() { " m" } else { "" };
         self.ops_per_update.map(|ops| format!("{}{mark}", thousands(ops.into())))
+    }
+}
+
+impl LayersWithin {
+    fn add(&mut self, layer: &LayerFigures) {
+        self.indices.extend(layer.index);
+        self.layers += 1;
+        self.unpriced += usize::from(layer.ops_per_update.is_none());
+        self.measured += usize::from(layer.is_measured());
+    }
+}
+
+fn keep_common<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+    if common.as_ref() != other {
+        *common = None;
     }
 }
 
@@ -587,9 +649,37 @@ mod tests {
     use super::*;
     use crate::figures::ComparedRun;
     use crate::run::Settings;
+    use crate::run::prices::Costs;
 
     fn run() -> Run {
         Run::new(Settings::new("x"))
+    }
+
+    #[test]
+    fn the_sum_of_all_layers_is_the_total_and_has_what_they_share() {
+        let costs = Costs::with_rules(["RLeaky:subtract=5".parse().expect("a price")]);
+        let run = Run::new(Settings { costs, ..Settings::new("x") });
+        let layer = |name: &str, neuron: &str, reset: &str, effective| {
+            let mut layer = LayerFigures::new(name, Some(neuron), Some(reset), &LayerPrice::Unknown, &run);
+            let updates = Updates { effective, dense: 100 };
+            layer.sums.updates = Some(updates);
+            layer.sums.operations = layer.ops_per_update.map(|price| updates.times(price));
+            layer
+        };
+        let layers = [
+            layer("a", "RLeaky", "subtract", 10),
+            layer("b", "RLeaky", "zero", 20),
+            layer("c", "RLeaky", "subtract", 30),
+        ];
+        let sum = LayerFigures::sum_of("all", &layers);
+        assert_eq!(sum.sums, totals(&layers, &run).0.sums);
+        assert_eq!(sum.sums.effective(), Some(5 * 40), "what has no price adds no operations");
+        assert_eq!((sum.neuron.as_deref(), sum.reset, sum.ops_per_update), (Some("RLeaky"), None, None));
+        let within = sum.within.expect("a sum");
+        assert_eq!((within.layers, within.unpriced), (3, 1));
+        assert_eq!(LayerFigures::sum_of("priced", [&layers[0], &layers[2]]).ops_per_update, Some(5));
+        assert_eq!(LayerFigures::sum_of("unpriced", [&layers[1]]).sums.operations, None);
+        assert_eq!(LayerFigures::sum_of("none", []).sums, RowSums::default());
     }
 
     /// So many that a search through all classes for each layer would not end.

@@ -1,6 +1,7 @@
 //! Finds the runs in a directory of runs, now and later. The newest are followed; when too many are there, the oldest
 //! idle run gives way to a new one.
 
+use super::instead::instead_of_run;
 use super::neighbours::{Neighbour, beside_runs};
 use super::scan::is_run;
 use crate::process::fault;
@@ -39,6 +40,8 @@ pub struct Discovery<T> {
     pub left_out: usize,
     /// What looks like a run and is not followed, and why, for the user.
     pub hints: Vec<String>,
+    /// What is there where no run is: [`instead_of_run`].
+    pub instead: Option<String>,
 }
 
 /// The runs that may give way to newer ones, by directory. The follower sets it, and the finder reads it.
@@ -96,7 +99,13 @@ pub fn find_runs<T: Send + 'static>(
             let hints =
                 vec!["runs that come from now on are not found: a fault of neurotop itself".to_owned()];
             // The receiver may be gone.
-            let _ = sender.send(Discovery { gone: Vec::new(), runs: Vec::new(), left_out: 0, hints });
+            let _ = sender.send(Discovery {
+                gone: Vec::new(),
+                runs: Vec::new(),
+                left_out: 0,
+                hints,
+                instead: None,
+            });
         }
     };
     std::thread::Builder::new().name("finder".into()).spawn(find)?;
@@ -104,12 +113,15 @@ pub fn find_runs<T: Send + 'static>(
 }
 
 fn find<T>(mut finder: Finder, every: Duration, about: &impl Fn(&Path) -> T, sender: &Sender<Discovery<T>>) {
-    let mut left_out = 0;
+    let (mut left_out, mut instead) = (0, None);
     while !is_run(&finder.directory) {
         let started = Instant::now();
         let found = finder.look(SystemTime::now(), about);
-        let is_news = !found.runs.is_empty() || !found.hints.is_empty() || found.left_out != left_out;
-        left_out = found.left_out;
+        let is_news = !found.runs.is_empty()
+            || !found.hints.is_empty()
+            || found.left_out != left_out
+            || found.instead != instead;
+        (left_out, instead) = (found.left_out, found.instead.clone());
         if is_news && sender.send(found).is_err() {
             return;
         }
@@ -155,6 +167,7 @@ impl Finder {
             runs: runs.map(|run| (about(&run), run)).map(|(known, run)| (run, known)).collect(),
             left_out: self.seen.values().filter(is_left_out).count(),
             hints: self.hints(),
+            instead: if self.seen.is_empty() { instead_of_run(&self.directory) } else { None },
         }
     }
 

@@ -4,6 +4,7 @@
 //! the truth. Nothing here may know what is inside a batch, or what its counts add up to.
 
 mod finder;
+mod instead;
 mod ledger;
 mod neighbours;
 mod prune;
@@ -14,6 +15,7 @@ mod watcher;
 
 pub use crate::storage::{Identity, Shape};
 pub use finder::{Discovery, Idle, MAX_RUNS, find_runs, runs_inside};
+pub use instead::instead_of_run;
 pub use ledger::{
     Account, CountedBatch, CountedBatches, CountedContents, InFigures, Job, Ledger, LedgerChanges,
     OlderBatch, Outcome, Verdict,

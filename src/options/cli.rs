@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   neurotop demo                                   watch a bundled real run
+  neurotop                                        watch the runs below this directory
   neurotop runs/exp1                              watch a run live
   neurotop runs                                   watch all runs in a directory
   neurotop watch runs/exp1 --export exp1.json     and write its figures on exit
@@ -97,27 +98,27 @@ typed behind it. A price comes from NeuroBench's table or else --cost, cost= of 
 /// and in total. The figures equal NeuroBench's own, bit for bit.
 #[derive(Debug, Parser)]
 #[command(name = "neurotop", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(override_usage = "neurotop [watch] [OPTIONS] <DIR>\n       neurotop <COMMAND> [OPTIONS] …")]
-#[command(arg_required_else_help = true)]
+#[command(override_usage = "neurotop [watch] [OPTIONS] [DIR]\n       neurotop <COMMAND> [OPTIONS] …")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
 
 impl Cli {
-    /// Parses a command line whose first word is the program; `neurotop DIR` is `neurotop watch DIR`.
+    /// Parses a command line whose first word is the program; `neurotop DIR` is `neurotop watch DIR`, also without
+    /// DIR.
     ///
     /// # Errors
     /// Where it is wrong, or asks for help or the version.
     pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut words: Vec<OsString> = words.into_iter().collect();
         let first = words.get(1).filter(|first| !is_own_word(first)).cloned();
-        if first.is_some() {
+        if first.is_some() || words.len() < 2 {
             words.insert(1, "watch".into());
         }
         // Two words that are not options: the first is a mistyped command and not a directory to watch.
         match Self::try_parse_from(words)?.command {
-            Command::Watch { dir, more, .. } if !more.is_empty() && !are_exports(&dir, &more) => {
+            Command::Watch { dir, more, .. } if !more.is_empty() && !are_exports(dir.as_deref(), &more) => {
                 Err(first.and_then(|first| mistyped(&first)).unwrap_or_else(several_runs))
             }
             command => Ok(Self { command }),
@@ -133,9 +134,9 @@ fn is_own_word(word: &OsStr) -> bool {
 }
 
 /// Whether all of these can be exported summaries, by their names.
-fn are_exports(first: &Path, more: &[PathBuf]) -> bool {
+fn are_exports(first: Option<&Path>, more: &[PathBuf]) -> bool {
     let is_export = |path: &Path| path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("json"));
-    is_export(first) && more.iter().all(|path| is_export(path))
+    first.is_none_or(is_export) && more.iter().all(|path| is_export(path))
 }
 
 /// The error for several paths that are no exported summaries.
@@ -147,14 +148,18 @@ fn several_runs() -> clap::Error {
 
 /// The error for a first word that is similar to a subcommand and not a path that exists.
 fn mistyped(word: &OsStr) -> Option<clap::Error> {
-    if Path::new(word).exists() {
-        return None;
-    }
+    let meant = similar_command(Path::new(word))?;
     let (word, mut command) = (word.to_str()?, Cli::command());
-    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-    let meant = nearest(word, &names)?.to_owned();
     let what = format!("there is no command {word:?}; did you mean {meant}?");
     Some(command.error(ErrorKind::InvalidSubcommand, what))
+}
+
+/// The subcommand that a path may be meant for: it does not exist, and is one similar word.
+pub fn similar_command(path: &Path) -> Option<String> {
+    let word = path.to_str().filter(|word| !word.contains(std::path::is_separator) && !path.exists())?;
+    let command = Cli::command();
+    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    nearest(word, &names).map(str::to_owned)
 }
 
 /// The subcommands.
@@ -163,9 +168,10 @@ pub enum Command {
     /// Watch a run live, in a dashboard, and leave with its figures
     #[command(after_help = conditions())]
     Watch {
-        /// The run's directory or URL (s3://bucket/run), which may not exist yet; or an exported summary (.json)
+        /// The run's directory or URL (s3://bucket/run), which may not exist yet; or an exported summary (.json); without
+        /// it, the runs below the working directory
         #[arg(value_parser = location())]
-        dir: PathBuf,
+        dir: Option<PathBuf>,
         /// More exported summaries, to be shown with the first
         #[arg(value_name = "EXPORT")]
         more: Vec<PathBuf>,
@@ -381,13 +387,19 @@ mod tests {
             let Command::Watch { dir, options, .. } = parse(words).expect("valid").command else {
                 panic!("{words:?}")
             };
-            assert_eq!(dir, PathBuf::from("runs/exp1"));
+            assert_eq!(dir, Some(PathBuf::from("runs/exp1")));
             assert_eq!(options.values.contains_key("poll"), words.len() > 2);
         }
         let Command::Watch { dir, .. } = parse(&["./demo"]).expect("valid").command else {
             panic!("a directory")
         };
-        assert_eq!(dir, PathBuf::from("./demo"));
+        assert_eq!(dir, Some(PathBuf::from("./demo")));
+        for words in [&[][..], &["watch"], &["--theme", "light"]] {
+            let Command::Watch { dir, .. } = parse(words).expect("valid").command else {
+                panic!("{words:?}")
+            };
+            assert_eq!(dir, None, "{words:?}");
+        }
         assert!(matches!(parse(&["demo"]).expect("valid").command, Command::Demo { .. }));
     }
 
@@ -426,7 +438,6 @@ mod tests {
         ] {
             assert_eq!(parse(&[word]).unwrap_err().kind(), kind, "{word}");
         }
-        assert_eq!(parse(&[]).unwrap_err().kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
     }
 
     #[test]
@@ -451,8 +462,7 @@ mod tests {
     #[test]
     fn wrong_values_are_usage_errors() {
         for wrong in [
-            &["watch"][..],
-            &["x", "y"],
+            &["x", "y"][..],
             &["x", "--export", "x.pdf"],
             &["x", "--cost", "Leaky:zero=9"],
             &["x", "--poll", "0"],

@@ -169,6 +169,7 @@ impl OptionValues {
             exports: self.export.clone(),
             appearance: Appearance::from_environment(wishes),
             mouse: self.mouse,
+            asks_width: self.ascii.is_none(),
             compact: self.compact,
             keys: Arc::clone(&self.keys),
             notify: self.notify.clone(),

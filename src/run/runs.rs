@@ -1,6 +1,7 @@
 //! The runs as one reader has them: the newest view of each that it has taken, and which of them it looks at.
 
-use super::{Run, Settings};
+use super::{Presence, Run, Settings};
+use crate::text::{natural_order, shown};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub struct Runs {
     shown: usize,
     baseline: Option<usize>,
     left_out: usize,
+    instead: Option<String>,
 }
 
 impl Runs {
@@ -99,7 +101,8 @@ impl Runs {
     pub fn listed(&self) -> Vec<usize> {
         let mut numbers: Vec<usize> =
             self.entries.keys().copied().filter(|&number| !self.is_hidden(number)).collect();
-        numbers.sort_by(|a, b| self.entries[a].directory.cmp(&self.entries[b].directory));
+        let path = |number: &usize| self.entries[number].directory.to_string_lossy();
+        numbers.sort_by(|a, b| natural_order(&path(a), &path(b)));
         numbers
     }
 
@@ -153,6 +156,27 @@ impl Runs {
     /// How many more runs there are than are followed.
     pub fn left_out(&self) -> usize {
         self.left_out
+    }
+
+    /// What is there where no run is.
+    pub fn instead(&self) -> Option<&str> {
+        self.instead.as_deref()
+    }
+
+    pub(super) fn set_instead(&mut self, instead: Option<String>) {
+        self.instead = instead;
+    }
+
+    /// Why nothing was counted, where no path of a run leads anywhere.
+    pub fn never_there(&self) -> Option<String> {
+        let nowhere = |entry: &RunEntry| match entry.run.presence() {
+            Some(Presence::Missing(why)) if entry.run.tally().batches() == 0 => {
+                Some(format!("nothing was counted: {}: {why}", shown(&entry.directory)))
+            }
+            _ => None,
+        };
+        let whys: Vec<Option<String>> = self.entries.values().map(nowhere).collect();
+        if whys.iter().all(Option::is_some) { whys.into_iter().next().flatten() } else { None }
     }
 
     /// Whether the owners of all runs have ended.

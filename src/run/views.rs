@@ -63,6 +63,8 @@ struct AllViews {
     slots: Mutex<BTreeMap<usize, Arc<Slot>>>,
     readers: Arc<Readers>,
     left_out: AtomicUsize,
+    /// What is there where no run is.
+    instead: Mutex<Option<String>>,
     /// The runs that somebody looks at, which do not give way to newer ones.
     looked_at: Mutex<Vec<usize>>,
 }
@@ -90,6 +92,7 @@ impl Views {
             (number, RunEntry { directory: slot.directory.clone(), run: slot.newest(), added: slot.added })
         };
         runs.take(slots.into_iter().map(entry).collect(), self.0.left_out.load(Ordering::Relaxed));
+        runs.set_instead(lock(&self.0.instead).clone());
     }
 
     /// The newest view of a run.
@@ -122,6 +125,12 @@ impl Views {
     /// Sets how many more runs there are than are followed.
     pub(super) fn leave_out(&self, runs: usize) {
         self.0.left_out.store(runs, Ordering::Relaxed);
+        self.0.readers.wake();
+    }
+
+    /// Sets what is there where no run is.
+    pub(super) fn set_instead(&self, instead: Option<String>) {
+        *lock(&self.0.instead) = instead;
         self.0.readers.wake();
     }
 

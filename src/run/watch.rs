@@ -236,6 +236,7 @@ impl Watch {
             ));
         }
         self.views.leave_out(found.left_out);
+        self.views.set_instead(found.instead);
         found.hints.into_iter().for_each(|hint| self.say(hint));
     }
 

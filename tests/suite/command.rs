@@ -348,9 +348,82 @@ fn completions_the_manual_and_the_help() {
     assert_eq!(text(&version.stdout), format!("neurotop {}\n", env!("CARGO_PKG_VERSION")));
     let help = neurotop().arg("--help").output().expect("it runs");
     assert!(help.status.success() && text(&help.stdout).contains("Examples:"));
-    let nothing = neurotop().output().expect("it runs");
-    assert_eq!(nothing.status.code(), Some(2));
-    assert!(text(&nothing.stderr).contains("Usage: neurotop"));
+}
+
+#[test]
+fn without_a_path_and_without_runs_three_lines_say_how_to_begin() {
+    let here = tempfile::tempdir().expect("a directory");
+    let nothing = neurotop().current_dir(here.path()).output().expect("it runs");
+    assert_eq!(nothing.status.code(), Some(1));
+    let said = text(&nothing.stderr);
+    assert_eq!(said.lines().count(), 3, "{said}");
+    for part in ["neurotop.record(net, \"runs/exp1\")", "neurotop runs/exp1", "neurotop demo"] {
+        assert!(said.contains(part), "{said}");
+    }
+    support::copy_run(&support::demo_run(), &here.path().join("runs/exp1"));
+    for args in [&["--exit-when-finished"][..], &["watch", "--exit-when-finished"]] {
+        let found = neurotop().current_dir(here.path()).args(args).output().expect("it runs");
+        assert_eq!(found.status.code(), Some(0), "{}", text(&found.stderr));
+        assert!(text(&found.stdout).contains("27,693.04"), "{}", text(&found.stdout));
+    }
+}
+
+/// A shell that is there offers the directory as well as the subcommand.
+#[test]
+fn directories_are_completed_without_the_word_watch() {
+    let place = tempfile::tempdir().expect("a directory");
+    for name in ["runs/exp1", "my runs", "summaries"] {
+        fs::create_dir_all(place.path().join(name)).expect("a directory");
+    }
+    let offered = |shell: &str, args: &[&str]| {
+        let script = neurotop().args(["completions", shell]).output().expect("it runs").stdout;
+        fs::write(place.path().join("script"), script).expect("written");
+        let run = Command::new(shell).args(args).current_dir(place.path()).output().ok()?;
+        Some(String::from_utf8_lossy(&run.stdout).into_owned())
+    };
+    let bash = |line: &str| {
+        let script = format!(
+            "source ./script; COMP_WORDS=(neurotop '{line}'); COMP_CWORD=1; \
+             _neurotop_or_directory neurotop '{line}' neurotop 2>/dev/null; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        offered("bash", &["--norc", "-c", &script])
+    };
+    let fish = |line: &str| {
+        offered("fish", &["--no-config", "-c", &format!("source ./script; complete -C 'neurotop {line}'")])
+    };
+    for (line, wanted) in [("ru", &["runs"][..]), ("su", &["summary", "summaries"]), ("my", &["my runs"])] {
+        for lines in [bash(line), fish(line)].into_iter().flatten() {
+            assert!(wanted.iter().all(|wanted| lines.contains(wanted)), "{line}: {lines}");
+        }
+    }
+    assert!(bash("ru").is_some_and(|lines| lines.contains("runs")), "bash is there");
+    let zsh = neurotop().args(["completions", "zsh"]).output().expect("it runs").stdout;
+    assert!(text(&zsh).contains("_directories && ret=0"), "{}", text(&zsh));
+}
+
+#[test]
+fn a_path_that_never_existed_is_no_success_and_says_what_is_meant() {
+    let place = tempfile::tempdir().expect("a directory");
+    support::copy_run(&support::demo_run(), &place.path().join("digits"));
+    let mut watch = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(["watch", "digit"])
+        .current_dir(place.path())
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", support::STATE_HOME)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = std::io::BufReader::new(watch.stderr.take().expect("its errors"));
+    let mut all = String::new();
+    while !all.contains("digits? There is a run of that name") {
+        assert!(std::io::BufRead::read_line(&mut said, &mut all).expect("a line") > 0, "{all}");
+    }
+    let pid = rustix::process::Pid::from_child(&watch);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("sent");
+    std::io::Read::read_to_string(&mut said, &mut all).expect("the rest");
+    assert_eq!(watch.wait().expect("it ends").code(), Some(1), "{all}");
+    assert!(all.contains("nothing was counted: digit: it does not exist yet"), "{all}");
 }
 
 #[test]

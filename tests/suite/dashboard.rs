@@ -8,14 +8,14 @@ use neurotop::dashboard::{
     Action, Appearance, ColourDepth, DetailKey, DetailResult, KeyMode, LAYERS, ListColumns, Motion, RANKS,
     RUNS, Request, RunRow, Sort, Symbols, ThemeName, UiState, View, ViewModel, draw, row,
 };
-use neurotop::figures::{Basis, ComparedRun, FIGURES, RowSums, ShownIn, Summary};
+use neurotop::figures::{Basis, ComparedRun, FIGURES, LayerFigures, RowSums, ShownIn, Summary};
 use neurotop::follow::Account;
 use neurotop::run::sums::Operations;
 use neurotop::run::timing::Timing;
 use neurotop::run::{Addition, Presence, Problem, Runs, Severity, Watching};
 use neurotop::run::{Run, Status};
 use neurotop::snapshot::{Batch, BatchId, End, LayerShape, Manifest, SnapshotError};
-use neurotop::text::compact;
+use neurotop::text::{compact, decimal};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::{Position, Rect};
@@ -429,7 +429,6 @@ fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
     let layers = model(&run, at(0)).summary.layers;
     let mut state = UiState::default();
     state.layers.selected = 59;
-    act(&mut state, Action::Toggle(View::Help), &run);
     act(&mut state, Action::Filter, &run);
     assert_eq!((state.view, state.mode), (View::Overview, KeyMode::Typing));
     for character in "BLOCK07x".chars() {
@@ -459,6 +458,206 @@ fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
     act(&mut state, Action::Type('0'), &run);
     act(&mut state, Action::ClearFilter, &run);
     assert!(state.filter.is_empty() && state.mode == KeyMode::Commands);
+}
+
+/// Types a filter in the view of a state, and keeps it.
+fn filter(text: &str, state: &mut UiState, model: &ViewModel) {
+    state.update(Action::Filter, model);
+    for character in text.chars() {
+        state.update(Action::Type(character), model);
+    }
+    state.update(Action::KeepFilter, model);
+}
+
+#[test]
+fn each_list_has_a_filter_of_its_own() {
+    let several = ViewModel { rows: rows(), shown: 1, ..model(&many_layers(60), at(12)) };
+    let mut state = on(View::Runs);
+    filter("newer", &mut state, &several);
+    assert_eq!(state.view, View::Runs);
+    let screen = draw_on(120, 40, &several, &mut state).to_string();
+    assert!(screen.contains("Runs (1 of 5) /newer"), "{screen}");
+    assert_eq!(state.update(Action::Open, &several), Some(Request::Show(4)));
+    let screen = draw_on(120, 40, &several, &mut state).to_string();
+    assert!(screen.contains("Layers (60)"), "the layers have none: {screen}");
+    state.show(View::Runs);
+    state.update(Action::Back, &several);
+    assert_eq!((state.view, state.shown_runs(&several).len()), (View::Runs, 5), "Esc shows all again");
+    assert_eq!(state.update(Action::Open, &several), Some(Request::Show(4)), "still selected");
+    let mut state = on(View::Charts);
+    filter("block07", &mut state, &several);
+    assert_eq!((state.view, state.subjects(&several.summary.layers).len()), (View::Charts, 4));
+    for (view, text, shown, hidden) in [
+        (View::Problems, "crc", "data are corrupt", "odd"),
+        (View::Help, "STABLE", "stable to within", "freeze or resume"),
+    ] {
+        let mut state = on(view);
+        filter(text, &mut state, &several);
+        let screen = draw_on(120, 40, &several, &mut state).to_string();
+        assert!(screen.contains(shown) && !screen.contains(hidden), "{screen}");
+        assert!(screen.contains(&format!("/{text}")) && screen.contains("Esc show all"), "{screen}");
+        state.update(Action::Back, &several);
+        assert!(draw_on(120, 60, &several, &mut state).to_string().contains(hidden));
+        state.update(Action::SortColumn(1), &several);
+        let screen = draw_on(120, 40, &several, &mut state).to_string();
+        assert!(screen.contains("nothing to sort in this view"), "{screen}");
+    }
+    let ranked = model(&many_ranks(3), at(13));
+    let mut state = on(View::Ranks);
+    filter("rank-1", &mut state, &ranked);
+    assert_eq!(state.shown_ranks(&ranked), [1]);
+}
+
+#[test]
+fn a_filter_shows_the_sum_of_what_it_matches() {
+    let run = many_layers(60);
+    let layers = model(&run, at(0)).summary.layers;
+    let mut state = typing("block0[78]", &run);
+    act(&mut state, Action::KeepFilter, &run);
+    assert_screen("filter-sum", 200, 50, &run, &mut state, at(200));
+    let sum = LayerFigures::sum_of("", state.shown(&layers).into_iter().map(|at| &layers[at]));
+    let effective = sum.sums.effective_per_sample().expect("operations");
+    let screen = screen_of(200, 50, &run, &mut state, at(200)).to_string();
+    let line = screen.lines().find(|line| line.contains("sum of 6")).expect("the sum");
+    assert!(line.contains(&decimal(effective, 0)), "{line}");
+    assert!(screen_of(40, 10, &run, &mut state, at(200)).to_string().contains("sum of 6"));
+}
+
+/// A tree with its first two modules open.
+fn tree(run: &Run) -> UiState {
+    let mut state = UiState::default();
+    act(&mut state, Action::Tree, run);
+    act(&mut state, Action::Go(Motion::Rows(1)), run);
+    act(&mut state, Action::Open, run);
+    act(&mut state, Action::Go(Motion::Rows(3)), run);
+    state
+}
+
+#[test]
+fn layers_are_a_tree_of_modules_that_folds() {
+    let run = many_layers(300);
+    for (columns, rows) in [(40, 10), (80, 24), (120, 40), (200, 50)] {
+        assert_screen("tree", columns, rows, &run, &mut tree(&run), at(200));
+    }
+    let layers = model(&run, at(0)).summary.layers;
+    let mut state = tree(&run);
+    assert_eq!(state.layer_rows(&layers).len(), 1 + 15 + 20);
+    assert_eq!(state.selected_layer(&layers).map(|layer| &layer.name), Some(&layers[22].name));
+    act(&mut state, Action::Side(-1), &run);
+    let node = state.selected_node(&layers).expect("a module");
+    assert_eq!((node.path.as_str(), node.is_open, node.layers.len()), ("backbone.stage1", true, 20));
+    act(&mut state, Action::Side(-1), &run);
+    assert_eq!(state.layer_rows(&layers).len(), 1 + 15, "it is closed");
+    act(&mut state, Action::View(View::Layer), &run);
+    act(&mut state, Action::Side(1), &run);
+    let screen = screen_of(120, 40, &run, &mut state, at(200)).to_string();
+    assert!(screen.contains("22 of 300"), "the next layer, though its module is closed: {screen}");
+    act(&mut state, Action::Back, &run);
+    assert_eq!(state.selected_layer(&layers).map(|layer| &layer.name), Some(&layers[21].name));
+    act(&mut state, Action::Tree, &run);
+    assert_eq!(state.layers.selected, 21, "the same layer in the list");
+}
+
+/// The sums of a module come from the table of figures, as those of a layer.
+#[test]
+fn the_sums_of_all_modules_are_the_total() {
+    let run = many_layers(60);
+    let summary = model(&run, at(0)).summary;
+    let mut state = UiState::default();
+    act(&mut state, Action::Tree, &run);
+    let rows = state.layer_rows(&summary.layers);
+    let root = rows[0].figures(&summary.layers);
+    assert_eq!(root.sums, summary.total.sums);
+    assert_eq!(root.within.as_ref().map(|within| within.unpriced), Some(summary.total.unpriced_layers));
+    let parts: u128 = rows[1..].iter().filter_map(|row| row.figures(&summary.layers).sums.effective()).sum();
+    assert_eq!(root.sums.effective(), Some(parts));
+    state.layers.sort = by(&LAYERS, "effective");
+    let sorted = state.layer_rows(&summary.layers);
+    let effective: Vec<_> =
+        sorted[1..].iter().map(|row| row.figures(&summary.layers).sums.effective()).collect();
+    assert!(effective.is_sorted_by(|a, b| a >= b), "{effective:?}");
+}
+
+#[test]
+fn names_that_are_too_long_keep_what_differs() {
+    let run = many_layers(60);
+    for columns in 50..80 {
+        let screen = screen_of(columns, 40, &run, &mut UiState::default(), at(200)).to_string();
+        assert!(screen.contains("block00") && screen.contains("block01"), "{columns}: {screen}");
+    }
+}
+
+#[test]
+fn many_layers_have_most_of_a_small_screen() {
+    let screen = screen_of(80, 24, &many_layers(300), &mut UiState::default(), at(200)).to_string();
+    let rows = screen.lines().filter(|line| line.contains("block")).count();
+    assert!(rows >= 10 && screen.contains("1/300"), "{rows} layers: {screen}");
+}
+
+#[test]
+fn what_loses_something_asks_first() {
+    let run = demo(7);
+    let mut state = UiState::default();
+    assert_eq!(act(&mut state, Action::Ask(Request::Restart), &run), None);
+    assert_eq!(state.mode, KeyMode::Confirming);
+    for (columns, rows) in [(40, 10), (80, 24)] {
+        assert_screen("asked", columns, rows, &run, &mut state, at(13));
+    }
+    assert_eq!(act(&mut state, Action::Refuse, &run), None);
+    assert_eq!((state.mode, state.asked), (KeyMode::Commands, None));
+    act(&mut state, Action::Ask(Request::Restart), &run);
+    assert_eq!(act(&mut state, Action::Confirm, &run), Some(Request::Restart));
+    assert_eq!(state.mode, KeyMode::Commands);
+    assert_eq!(act(&mut state, Action::Ask(Request::Quit), &run), Some(Request::Quit), "nothing is lost");
+}
+
+#[test]
+fn the_footer_has_the_keys_of_now() {
+    let run = many_layers(60);
+    let last = |state: &mut UiState, model: &ViewModel| {
+        lines_of(&draw_on(160, 40, model, state)).pop().expect("a line")
+    };
+    let plain = model(&run, at(200));
+    let paused = ViewModel { paused: true, ..plain.clone() };
+    assert!(last(&mut on(View::Overview), &plain).contains("pause"));
+    assert!(last(&mut on(View::Overview), &paused).contains("resume"));
+    let mut state = UiState::default();
+    state.is_tree = true;
+    let footer = last(&mut state, &plain);
+    assert!(footer.contains("Enter fold") && footer.contains("T list"), "{footer}");
+    state.update(Action::Open, &plain);
+    assert!(last(&mut state, &plain).contains("Enter unfold"));
+    for view in [View::Layer, View::Charts, View::Runs, View::Problems, View::Help] {
+        assert!(last(&mut on(view), &plain).contains("Esc back"), "{view:?}");
+    }
+}
+
+#[test]
+fn a_message_goes_after_five_seconds() {
+    let (model, begun, mut state) = (model(&demo(7), at(13)), Instant::now(), UiState::default());
+    state.say("wrote exp1.json", begun);
+    for (milliseconds, is_shown) in [(0, true), (4900, true), (5000, false)] {
+        assert_eq!(state.message(begun + Duration::from_millis(milliseconds)).is_some(), is_shown);
+        let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a terminal");
+        let now = begun + Duration::from_millis(milliseconds);
+        terminal.draw(|frame| draw(frame, &model, &mut state, now)).expect("drawn");
+        assert_eq!(terminal.backend().to_string().contains("wrote exp1.json"), is_shown);
+    }
+}
+
+#[test]
+fn the_waiting_screen_says_where_it_looks_and_what_is_there() {
+    let mut run = empty();
+    apply(&mut run, [Change::Directory(Presence::Missing("it does not exist yet".into()))], at(0));
+    let missing = ViewModel {
+        whole_path: "/home/ada/snn/runs/dem".into(),
+        instead: Some("did you mean runs/demo? There is a run of that name".into()),
+        ..model(&run, at(0))
+    };
+    for (columns, rows) in [(40, 10), (80, 24), (120, 40), (200, 50)] {
+        let screen = draw_on(columns, rows, &missing, &mut UiState::default());
+        insta::assert_snapshot!(format!("missing-{columns}x{rows}"), screen);
+    }
 }
 
 #[test]
@@ -1121,7 +1320,7 @@ fn every_figure_of_the_table_has_a_column_and_a_line_in_the_help() {
             asked
         );
     }
-    let help = lines_of(&screen_of(150, 100, &run, &mut on(View::Help), at(24))).join(" ");
+    let help = lines_of(&screen_of(150, 140, &run, &mut on(View::Help), at(24))).join(" ");
     for figure in FIGURES.iter().filter(|figure| figure.shown_in.contains(&ShownIn::Tables)) {
         assert!(help.contains(figure.help), "{}: {help}", figure.name);
     }

@@ -442,6 +442,12 @@ fn keys_change_the_view_and_never_the_counting() {
     terminal.press("p");
     terminal.until_shown(&replay.shown_after(1)[0]);
     terminal.press("r");
+    terminal.until_shown("recount from scratch?");
+    terminal.press("q");
+    terminal.until_shown("nothing was changed");
+    terminal.press("r");
+    terminal.until_shown("forget the counts of 2 batches");
+    terminal.press("y");
     terminal.until_shown(&replay.shown_after(1)[0]);
     for (columns, rows) in [(40, 10), (300, 80), (20, 4), (1, 1), (80, 24)] {
         terminal.resize(columns, rows);
@@ -641,9 +647,9 @@ fn the_mouse_sorts_selects_and_scrolls_and_is_given_back() {
     terminal.until("a row is selected", |_| selected(&terminal).contains("features.4"));
     terminal.press("?");
     let screen = terminal.until_shown("leave, print the summary");
-    terminal.press(&mouse(&screen, 65, "the next view"));
+    terminal.press(&mouse(&screen, 65, "the next theme"));
     let screen = terminal.until("the help scrolls", |screen| !screen.contains("leave, print the summary"));
-    terminal.press(&mouse(&screen, 64, "the next view"));
+    terminal.press(&mouse(&screen, 64, "the next theme"));
     terminal.until_shown("leave, print the summary");
     let captured = |terminal: &Terminal| {
         terminal.screen.lock().expect("the screen").screen().mouse_protocol_mode()
@@ -952,6 +958,105 @@ fn a_terminal_without_a_size() {
         assert_eq!(terminal.ends().exit_code(), 0, "{environment:?}: {}", terminal.printed());
         assert!(terminal.printed().contains("Membrane Updates"), "{environment:?}: {}", terminal.printed());
     }
+}
+
+/// A terminal that draws lines two columns wide answers that the cursor is behind two columns.
+#[test]
+fn frames_fall_back_to_ascii_where_their_lines_are_two_columns_wide() {
+    for (column, args, is_ascii) in [(3, &[][..], true), (2, &[], false), (3, &["--no-ascii"], false)] {
+        let mut terminal =
+            Terminal::start(80, 24, &[&["watch"], args, &[text(&support::demo_run())]].concat(), &[]);
+        let asks = |terminal: &Terminal| {
+            terminal.output.lock().expect("the output").windows(4).any(|part| part == b"\x1b[6n")
+        };
+        let begun = Instant::now();
+        while args.is_empty() && !asks(&terminal) {
+            assert!(begun.elapsed() < PATIENCE, "the terminal is asked");
+            sleep(Duration::from_millis(1));
+        }
+        // What is typed before the answer is not lost.
+        terminal.press(&format!("3\x1b[1;{column}R"));
+        let screen = terminal.until_shown("the newest");
+        assert_eq!(screen.contains('│'), !is_ascii, "{column} {args:?}:\n{screen}");
+        terminal.press("q");
+        assert_eq!(terminal.ends().exit_code(), 0);
+    }
+}
+
+/// Without an alternate screen, the figures are printed below each other and not among what the dashboard has drawn.
+#[test]
+fn the_dashboard_is_cleared_before_the_terminal_is_given_back() {
+    let mut terminal = Terminal::start(80, 24, &[text(&support::demo_run())], &[]);
+    terminal.until_shown("finished");
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+    let output = terminal.output.lock().expect("the output").clone();
+    let last =
+        |part: &[u8]| output.windows(part.len()).rposition(|window| window == part).expect("it is written");
+    let (home, clear, back) = (last(b"\x1b[1;1H"), last(b"\x1b[2J"), last(b"\x1b[?1049l"));
+    assert!(home < clear && clear < back, "{home} {clear} {back}");
+}
+
+#[test]
+fn a_terminal_that_can_draw_nothing_gets_lines_of_progress_and_a_word() {
+    let mut terminal =
+        Terminal::start(80, 24, &["--exit-when-finished", text(&support::demo_run())], &[("TERM", "dumb")]);
+    assert_eq!(terminal.ends().exit_code(), 0);
+    let printed = terminal.printed();
+    assert!(
+        printed.contains("no dashboard, but lines of progress") && printed.contains("TERM=dumb"),
+        "{printed}"
+    );
+    assert!(!terminal.output.lock().expect("the output").contains(&0x1b), "{printed}");
+}
+
+/// What others have written is gone with Ctrl-L, and with a change of the view.
+#[test]
+fn what_others_write_over_the_dashboard_is_drawn_over() {
+    let mut terminal = Terminal::start(80, 24, &[text(&support::demo_run())], &[]);
+    terminal.until_shown("finished");
+    for (key, shown) in [("\x0c", "By neuron"), ("3", "the newest")] {
+        terminal.screen.lock().expect("the screen").process(b"\x1b[5;5Hthe disk is full\x1b[24;1H\nand more");
+        terminal.until_shown("the disk is full");
+        terminal.press(key);
+        terminal.until("the dashboard alone", |screen| {
+            screen.contains(shown) && !screen.contains("disk is full") && !screen.contains("and more")
+        });
+    }
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
+#[test]
+fn without_a_path_the_newest_of_the_runs_below_is_selected() {
+    let place = tempfile::tempdir().expect("a directory");
+    let script = "cd \"$1\" && exec \"$0\"";
+    let mut terminal = Terminal::start_script(script, &[text(place.path())]);
+    assert_eq!(terminal.ends().exit_code(), 1);
+    let printed = terminal.contents();
+    assert!(
+        printed.contains("neurotop.record(net, \"runs/exp1\")") && printed.contains("neurotop demo"),
+        "{printed}"
+    );
+    assert_eq!(printed.trim().lines().count(), 3, "{printed}");
+    for name in ["old", "new", "older"] {
+        support::copy_run(&support::demo_run(), &place.path().join("runs").join(name));
+    }
+    for name in ["batch-000011.npz", "end.json"] {
+        fs::remove_file(place.path().join("runs/new").join(name)).expect("removed");
+    }
+    for (name, age) in [("old", 60), ("older", 600)] {
+        let directory = fs::File::open(place.path().join("runs").join(name)).expect("opened");
+        directory.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).expect("set");
+    }
+    let mut terminal = Terminal::start_script(script, &[text(place.path())]);
+    terminal.until_shown("Runs (3)");
+    terminal.until("the newest is selected", |_| {
+        let row = selected(&terminal);
+        row.contains('→') && row.contains("91 %")
+    });
+    terminal.press("q");
+    assert_eq!(terminal.ends().exit_code(), 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{ALWAYS, Cell, CellContext, Column, ColumnContent, Growth, ListColumn
 use crate::figures::{Figure, LayerFigures, ShownIn};
 use crate::run::series::Point;
 use crate::run::tally::quotient;
-use crate::text::{compact, decimal};
+use crate::text::{compact, decimal, thousands};
 use ratatui::style::Style;
 use ratatui::text::Line;
 use std::sync::LazyLock;
@@ -35,15 +35,16 @@ fn names() -> impl Iterator<Item = Column<LayerFigures>> {
         })
         .growing()
         .ascending(|layer| SortKey::Text(&layer.name)),
-        Column::text("neuron", 6..=14, 40, |layer: &LayerFigures, context| known(&layer.neuron, context))
-            .ascending(|layer| layer.neuron.as_ref().into()),
-        Column::text("reset", 5..=10, 10, |layer: &LayerFigures, context| known(&layer.reset, context))
-            .ascending(|layer| layer.reset.as_ref().into()),
-        Column::figure("cost", 4..=30, 30, |layer: &LayerFigures, context| match layer.cost_text() {
-            Some(cost) => Cell::new(cost, context.theme.dim),
-            None => Cell::new(NONE, context.theme.warn),
+        Column::text("neuron", 6..=14, 40, |layer: &LayerFigures, context| {
+            known(layer, &layer.neuron, context)
         })
-        .descending(|layer| layer.ops_per_update.map(u128::from).into()),
+        .ascending(|layer| layer.neuron.as_ref().into()),
+        Column::text("reset", 5..=10, 10, |layer: &LayerFigures, context| {
+            known(layer, &layer.reset, context)
+        })
+        .ascending(|layer| layer.reset.as_ref().into()),
+        Column::figure("cost", 4..=30, 30, cost)
+            .descending(|layer| layer.ops_per_update.map(u128::from).into()),
     ]
     .into_iter()
 }
@@ -91,8 +92,24 @@ fn nothing() -> Line<'static> {
     Line::raw(format!("{NONE:>width$}", width = NUMBER.into()))
 }
 
-fn known(text: &Option<String>, context: &CellContext<'_>) -> Cell {
-    Cell::new(text.as_deref().unwrap_or("?"), context.theme.dim)
+/// Operations of one update; of a sum of layers, where they differ, how many have no price.
+fn cost(layer: &LayerFigures, context: &CellContext<'_>) -> Cell {
+    match (layer.ops_per_update, &layer.within) {
+        (Some(_), _) => Cell::new(layer.cost_text().unwrap_or_default(), context.theme.dim),
+        (None, Some(within)) if within.unpriced == 0 => {
+            Cell::new(if within.measured > 0 { "m" } else { "" }, context.theme.dim)
+        }
+        (None, Some(within)) => {
+            Cell::new(format!("{} unpriced", thousands(within.unpriced as u128)), context.theme.warn)
+        }
+        (None, None) => Cell::new(NONE, context.theme.warn),
+    }
+}
+
+/// What the layer is; of a sum, what all of its layers are.
+fn known(layer: &LayerFigures, text: &Option<String>, context: &CellContext<'_>) -> Cell {
+    let unknown = if layer.within.is_some() { "" } else { "?" };
+    Cell::new(text.as_deref().unwrap_or(unknown), context.theme.dim)
 }
 
 /// All rows have as many decimals, so that they are aligned.
@@ -103,9 +120,14 @@ fn write(value: f64, context: &CellContext<'_>) -> String {
 
 /// Updates per sample over the batches; the price, which is the same for all, changes no trend.
 fn per_batch(layer: &LayerFigures, context: &CellContext<'_>) -> Vec<f64> {
-    let Some(index) = layer.index else { return Vec::new() };
+    let alone: Vec<usize> = layer.index.into_iter().collect();
+    let indices = layer.within.as_ref().map_or(&alone, |within| &within.indices);
+    if indices.is_empty() {
+        return Vec::new();
+    }
     // An exported summary has no sums by layer along the run.
     let points = context.model.run.history().points().iter().filter(|point| !point.sums.updates.is_empty());
-    let updates = |point: &Point| point.sums.updates.get(index).unwrap_or_default().effective;
+    let of_layer = |point: &Point, index| point.sums.updates.get(index).unwrap_or_default().effective;
+    let updates = |point: &Point| indices.iter().map(|&index| of_layer(point, index)).sum();
     points.map(|point| quotient(updates(point), point.sums.samples)).collect()
 }

@@ -16,8 +16,10 @@ pub use runs::RUNS;
 
 use super::theme::Theme;
 use super::view_model::ViewModel;
+use crate::text::natural_order;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
@@ -53,11 +55,13 @@ pub struct Cell {
     pub text: String,
     pub style: Style,
     pub under: Option<Span<'static>>,
+    /// How many bytes at its beginning and its end say least, and give way first where it must be shortened.
+    pub common: (usize, usize),
 }
 
 impl Cell {
-    fn new(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style, under: None }
+    pub fn new(text: impl Into<String>, style: Style) -> Self {
+        Self { text: text.into(), style, under: None, common: (0, 0) }
     }
 
     fn plain(text: impl Into<String>) -> Self {
@@ -78,7 +82,7 @@ pub enum SortKey<'a> {
 impl SortKey<'_> {
     fn compare(&self, other: &Self, descending: bool) -> Ordering {
         let ordering = match (self, other) {
-            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => natural_order(a, b),
             (Self::Whole(a), Self::Whole(b)) => a.cmp(b),
             (Self::Number(a), Self::Number(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
             (a, b) => return matches!(a, Self::Missing).cmp(&matches!(b, Self::Missing)),
@@ -273,12 +277,12 @@ impl<T> ListColumns<T> {
     }
 
     /// The numbers of these rows in an order; ties stay as they are, and what has no figure comes last.
-    pub fn order(&self, rows: &[T], sort: Sort) -> Vec<usize> {
+    pub fn order<B: Borrow<T>>(&self, rows: &[B], sort: Sort) -> Vec<usize> {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         let column = sort.column.and_then(|at| self.columns.get(at)?.sort.as_ref());
         match column {
             Some((key, _)) => {
-                let keys: Vec<SortKey<'_>> = rows.iter().map(key).collect();
+                let keys: Vec<SortKey<'_>> = rows.iter().map(|row| key(row.borrow())).collect();
                 order.sort_by(|&a, &b| keys[a].compare(&keys[b], sort.descending));
             }
             None if sort.descending => order.reverse(),

@@ -1,46 +1,44 @@
-//! The filter of the layers or the problems: the line in which it is typed, and its text once it is kept.
+//! The filter of a list: the line in which it is typed, and its text once it is kept.
 
 use super::super::filter::Filter;
 use super::super::key_table::KeyTable;
-use super::{Theme, UiState, View, ViewModel};
+use super::{Theme, UiState, ViewModel};
 use crate::text::{elide, printable, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The title of the list of layers, of at most `room` columns: how many are shown, and the filter.
-pub(super) fn title(filter: &Filter, shown: usize, layers: usize, room: usize) -> String {
+/// The title of a list, of at most `room` columns: how many rows are shown of how many, where that is known, and the
+/// filter.
+pub(super) fn title(name: &str, filter: &Filter, rows: Option<(usize, usize)>, room: usize) -> String {
+    let head = match rows {
+        Some((_, all)) if filter.is_empty() => format!("{name} ({})", thousands(all as u128)),
+        Some((shown, all)) => format!("{name} ({})", counts(shown, all)),
+        None => name.to_owned(),
+    };
     if filter.is_empty() {
-        return format!("Layers ({})", thousands(layers as u128));
+        return head;
     }
-    let counts = format!("Layers ({})", counts(shown, layers));
     let fault = if filter.fault().is_some() { " is not a valid pattern" } else { "" };
-    let text = elide(filter.text(), room.saturating_sub(counts.width() + 2 + fault.width()));
-    format!("{counts} /{text}{fault}")
+    let text = elide(filter.text(), room.saturating_sub(head.width() + 2 + fault.width()));
+    format!("{head} /{text}{fault}")
 }
 
-fn counts(shown: usize, layers: usize) -> String {
-    format!("{} of {}", thousands(shown as u128), thousands(layers as u128))
-}
-
-/// How much of the list that is shown the filter shows.
-fn counts_here(model: &ViewModel, state: &UiState) -> String {
-    let (layers, problems) = (&model.summary.layers, &model.summary.problems);
-    match state.view {
-        View::Problems => counts(state.problems.shown(problems).len(), problems.len()),
-        _ => counts(state.shown(layers).len(), layers.len()),
-    }
+fn counts(shown: usize, all: usize) -> String {
+    format!("{} of {}", thousands(shown as u128), thousands(all as u128))
 }
 
 /// A kept filter where the list has no title, in at most `room` columns.
 pub(super) fn summary(model: &ViewModel, state: &UiState, room: usize) -> String {
-    let counts = match state.filter_here().fault() {
-        Some(_) => "invalid pattern".to_owned(),
-        None => counts_here(model, state),
+    let filter = state.filter_here();
+    let counts = match (filter.fault(), state.filter_counts(model)) {
+        (Some(_), _) => " (invalid pattern)".to_owned(),
+        (None, Some((shown, all))) => format!(" ({})", counts(shown, all)),
+        (None, None) => String::new(),
     };
-    let text = elide(state.filter_here().text(), room.saturating_sub(counts.width() + 6).max(4));
-    format!(" /{text} ({counts}) ")
+    let text = elide(filter.text(), room.saturating_sub(counts.width() + 3).max(4));
+    format!(" /{text}{counts} ")
 }
 
 /// Draws the line in which a filter is typed: the text, its result, the keys.
@@ -73,14 +71,17 @@ pub(super) fn draw_input(
     frame.render_widget(line, area);
 }
 
-/// How many layers or problems the filter shows, or why it is invalid, in at most `room` columns.
+/// How many rows the filter shows, or why it is invalid, in at most `room` columns.
 fn result(model: &ViewModel, theme: &Theme, state: &UiState, room: usize) -> Span<'static> {
+    let shown = state.filter_counts(model);
     let (choices, style) = match state.filter_here().fault() {
         Some(why) => (
             vec![format!(" not a regular expression: {why} "), format!(" {why} "), " invalid ".to_owned()],
             theme.bad,
         ),
-        None => (vec![format!(" {} ", counts_here(model, state))], theme.dim),
+        None => {
+            (shown.map(|(shown, all)| format!(" {} ", counts(shown, all))).into_iter().collect(), theme.dim)
+        }
     };
     let fitting = choices.into_iter().find(|choice| choice.width() <= room);
     Span::styled(fitting.unwrap_or_default(), style)

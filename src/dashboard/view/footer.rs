@@ -1,6 +1,8 @@
 //! The lines at the bottom: the account of the batches, problems, a message, the keys.
 
 use super::super::bindings::{Action, KeyHint, KeyMode};
+use super::super::key_table::KeyTable;
+use super::super::layer_tree::{Node, has_modules};
 use super::super::ui_state::Request;
 use super::{Theme, UiState, View, ViewModel, filter, problems};
 use crate::text::{elide, thousands};
@@ -21,7 +23,7 @@ pub(super) fn height(area: Rect, state: &UiState) -> u16 {
 }
 
 fn has_filter(state: &UiState) -> bool {
-    state.mode == KeyMode::Typing || !state.filter_here().is_empty()
+    state.mode != KeyMode::Commands || !state.filter_here().is_empty()
 }
 
 pub(super) fn draw(
@@ -38,12 +40,29 @@ pub(super) fn draw(
     draw_account(frame, account, model, theme, state);
     match state.message(now) {
         _ if state.mode == KeyMode::Typing => filter::draw_input(frame, keys, model, theme, state),
+        _ if state.mode == KeyMode::Confirming => draw_question(frame, keys, model, theme, state),
         Some(message) => {
             let message = elide(message, usize::from(keys.width).saturating_sub(2));
             frame.render_widget(Line::styled(format!(" {message}"), theme.accent), keys);
         }
         None => draw_keys(frame, keys, model, theme, state, now),
     }
+}
+
+/// Draws what is asked before something is lost, and the keys that answer.
+fn draw_question(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &UiState) {
+    let mut answers = Line::default();
+    for row in KeyTable::answers().rows() {
+        let (Some(hint), Some(key)) = (row.binding.hint(state.view), row.first_label()) else { continue };
+        answers.push_span(Span::styled(format!(" {key}"), theme.accent));
+        answers.push_span(Span::styled(format!(" {} ", hint.word), theme.dim));
+    }
+    let room = usize::from(area.width).saturating_sub(answers.width() + 2);
+    let questions = state.asked.map_or(Vec::new(), |asked| asked.questions(model));
+    let question = questions.iter().find(|question| question.width() <= room).or(questions.last());
+    let question = elide(question.map_or("", String::as_str), room);
+    answers.spans.insert(0, Span::styled(format!(" {question} "), theme.warn));
+    frame.render_widget(answers, area);
 }
 
 /// Draws the account of the batches at the left and the state of the run at the right.
@@ -107,7 +126,7 @@ fn draw_keys(
         used += text.width();
         spans.push(Span::styled(text, theme.selected));
     }
-    // With frames the filter is in the title of the layers.
+    // With frames the filter is in the title of the list.
     if !theme.framed && !state.filter_here().is_empty() {
         let text = filter::summary(model, state, usize::from(area.width).saturating_sub(2));
         used += text.width();
@@ -143,20 +162,53 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
         _ => 2,
     };
     let mut hints: Vec<(i32, String, &'static str)> = Vec::new();
-    // An empty list needs no keys.
-    let is_idle = |hint: &KeyHint| {
-        state.view == View::Ranks && model.summary.ranks.is_empty() && !hint.views.is_empty()
+    let layers = &model.summary.layers;
+    let is_empty = match state.view {
+        View::Ranks => model.summary.ranks.is_empty(),
+        View::Overview => layers.is_empty(),
+        _ => false,
     };
+    let is_flat = !state.is_tree && !layers.iter().any(|layer| has_modules(&layer.name));
+    // An empty list needs no keys, and layers without modules no tree.
+    let is_idle = |action: Action, hint: &KeyHint| {
+        is_empty && !hint.views.is_empty() && action != Action::Back || is_flat && action == Action::Tree
+    };
+    let node = state.selected_node(layers);
+    let clears = |action| action == Action::Back && !state.filter_here().is_empty();
     // Nor does a map of one channel.
     let is_alone = |action: Action| {
         state.view == View::Layer && action == Action::Open && state.places.channel_count < 2
     };
     for row in state.keys.rows().iter().filter(|row| !is_alone(row.binding.action)) {
-        let hint = row.binding.hint(state.view).filter(|hint| !is_idle(hint));
+        let hint = row.binding.hint(state.view).filter(|hint| !is_idle(row.binding.action, hint));
         if let (Some(hint), Some(key)) = (hint, row.first_label()) {
-            hints.push((rank(row.binding.action, hint), theme.appearance.symbols.label(&key), hint.word));
+            let word = word_now(row.binding.action, hint.word, node.as_ref(), state, model);
+            hints.push((rank(row.binding.action, hint), theme.appearance.symbols.label(&key), word));
+        } else if let (Some(key), true) = (row.first_label(), clears(row.binding.action)) {
+            hints.push((1, theme.appearance.symbols.label(&key), ALL_ROWS));
         }
     }
     hints.sort_by_key(|hint| hint.0);
     hints.into_iter().map(|(_, key, word)| (key, word)).collect()
+}
+
+/// What Esc does in a list with a filter.
+const ALL_ROWS: &str = "show all";
+
+/// What a key does now, where that is not what it does at other times.
+fn word_now(
+    action: Action,
+    word: &'static str,
+    node: Option<&Node>,
+    state: &UiState,
+    model: &ViewModel,
+) -> &'static str {
+    match (action, node) {
+        (Action::Ask(Request::Pause), _) if model.paused => "resume",
+        (Action::Open, Some(node)) if node.is_open => "fold",
+        (Action::Open, Some(_)) => "unfold",
+        (Action::Back, _) if !state.filter_here().is_empty() && state.clears_filter() => ALL_ROWS,
+        (Action::Tree, _) if state.is_tree => "list",
+        _ => word,
+    }
 }

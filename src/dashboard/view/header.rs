@@ -9,7 +9,6 @@ use crate::run::{Presence, Watching};
 use crate::text::{age, bytes, compact, decimal, elide, printable, span, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
@@ -203,31 +202,4 @@ fn counts(model: &ViewModel, room: usize) -> String {
     };
     let choices = [format!("{batches}{}", samples(whole)), format!("{batches}{}", samples(compact)), batches];
     choices.into_iter().find(|choice| choice.width() <= room).unwrap_or_default()
-}
-
-/// Draws, instead of the figures, what the dashboard is waiting for.
-pub(super) fn draw_waiting(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
-    let refused = model.run.refused().cloned().or_else(|| model.run.stop_reason());
-    let (what, style): (String, Style) = match (&refused, model.run.presence()) {
-        (Some(why), _) => (format!("manifest.json: {why}"), theme.bad),
-        (None, Some(Presence::Missing(why))) => (format!("Waiting for the directory: {why}."), theme.warn),
-        (None, _) if model.summary.account.waiting > 0 => {
-            (format!("Reading {} batches.", model.summary.account.waiting), theme.strong)
-        }
-        (None, _) => ("Waiting for the first batch.".to_owned(), theme.strong),
-    };
-    let room = usize::from(area.width) * usize::from(area.height);
-    let mut lines = vec![Line::raw(""), Line::styled(elide(&what, room), style)];
-    if refused.is_none() {
-        lines.push(Line::raw(""));
-        lines.extend(
-            [
-                "A benchmark writes manifest.json and then batch-000000.npz, batch-000001.npz, …",
-                "into this directory; the figures appear as soon as the first batch is whole.",
-            ]
-            .map(|line| Line::styled(line, theme.dim)),
-        );
-    }
-    let text = Paragraph::new(lines).alignment(Alignment::Center).wrap(ratatui::widgets::Wrap { trim: true });
-    frame.render_widget(text, area);
 }

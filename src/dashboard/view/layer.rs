@@ -35,15 +35,14 @@ const WIDE: u16 = 110;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let layers = &model.summary.layers;
-    let shown = state.shown(layers);
-    state.layers.settle(shown.len(), usize::from(area.height));
-    let Some(layer) = shown.get(state.layers.selected).map(|&at| &layers[at]) else {
+    state.layers.settle(state.layer_rows(layers).len(), usize::from(area.height));
+    let (Some(layer), Some((at, shown))) = (state.selected_layer(layers), state.layer_place(layers)) else {
         let what =
             if layers.is_empty() { "No layer is known yet." } else { "No layer's name matches the filter." };
         return frame.render_widget(Line::styled(format!(" {what}"), theme.dim), area);
     };
     let detail = model.detail.as_deref().filter(|detail| detail.key.layer == layer.name);
-    let place = format!("{} of {}", state.layers.selected + 1, shown.len());
+    let place = format!("{} of {shown}", at + 1);
     if theme.framed {
         let keys: Vec<String> = [-1, 1]
             .map(|rows| Action::Go(Motion::Rows(rows)))

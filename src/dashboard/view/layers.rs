@@ -1,12 +1,16 @@
 //! The list of layers.
 
 use super::super::bindings::Action;
-use super::super::columns::LAYERS;
-use super::list::ListView;
+use super::super::columns::{Cell, LAYERS};
+use super::super::layer_tree::{LayerRow, RowKind, shared_ends, sum};
+use super::list::{Extras, ListView};
 use super::{Theme, UiState, ViewModel, filter};
+use crate::figures::LayerFigures;
+use crate::text::thousands;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
+use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
 /// Lines that the list would like to have.
@@ -14,23 +18,58 @@ pub(super) fn height(model: &ViewModel) -> u16 {
     u16::try_from(model.summary.layers.len()).unwrap_or(u16::MAX).saturating_add(3)
 }
 
+/// The fewest lines that are worth having below the list.
+const LEAST_BELOW: u16 = 6;
+
+/// Lines of the list where there are so many for it and the panels below, which give way where not all layers fit.
+pub(super) fn height_of(wanted: u16, rest: u16) -> u16 {
+    match rest.saturating_sub(wanted) {
+        LEAST_BELOW.. => wanted.max(5),
+        _ if rest < 4 * LEAST_BELOW => rest,
+        _ => rest - 2 * LEAST_BELOW,
+    }
+}
+
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let layers = &model.summary.layers;
-    let order = state.shown(layers);
+    let rows = state.layer_rows(layers);
     let legend = if model.summary.total_measured.is_some() { "m measured, " } else { "" };
     let note = Line::styled(format!(" {legend}{} ", LAYERS.order_name(state.layers.sort)), theme.dim);
     let room = usize::from(area.width).saturating_sub(note.width() + 6);
+    let shown = state.shown(layers);
+    let common = shared_ends(layers);
+    let label = |at: usize| label(&rows[at], common, layers, theme);
     let list = ListView {
-        title: filter::title(&state.filter, order.len(), layers.len(), room),
+        title: filter::title("Layers", &state.filter, Some((shown.len(), layers.len())), room),
         note,
         columns: &LAYERS,
-        len: order.len(),
-        row: &|at| &layers[order[at]],
+        len: rows.len(),
+        row: &|at| rows[at].figures(layers),
         row_height: 1,
     };
-    state.places.list = list.draw(frame, area, &mut state.layers, model, theme);
-    if order.is_empty() && !state.filter.is_empty() {
+    let is_filtered = !state.filter.is_empty() && state.filter.fault().is_none() && !shown.is_empty();
+    let name = || format!("sum of {}", thousands(shown.len() as u128));
+    let sum = is_filtered.then(|| Cow::Owned(sum(&name(), &shown, layers)));
+    let extras = Extras { label: Some(&label), sum };
+    state.places.list = list.draw_with(extras, frame, area, &mut state.layers, model, theme);
+    if rows.is_empty() && !state.filter.is_empty() {
         draw_nothing(frame, state.places.list.inside, theme, state);
+    }
+}
+
+/// The name of a row; `common` bytes at its ends are the same in all names.
+fn label(row: &LayerRow, common: (usize, usize), layers: &[LayerFigures], theme: &Theme) -> Cell {
+    let indent = "  ".repeat(row.depth);
+    match (&row.kind, row.label.is_empty()) {
+        (RowKind::Node(node), _) => {
+            let mark = if node.is_open { "▾" } else { "▸" };
+            Cell::new(format!("{indent}{mark} {}", row.label), theme.accent)
+        }
+        (RowKind::Layer(at), true) => Cell { common, ..Cell::new(layers[*at].name.clone(), theme.strong) },
+        (RowKind::Layer(_), false) => {
+            let common = (0, row.shared_suffix(common.1, layers));
+            Cell { common, ..Cell::new(format!("{indent}{}", row.label), theme.strong) }
+        }
     }
 }
 

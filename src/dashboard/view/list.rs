@@ -4,7 +4,7 @@
 use super::super::columns::{ALWAYS, Cell, CellContext, Column, ColumnContent, EXTRA, Growth, ListColumns};
 use super::super::list_state::{ListPlaces, ListState};
 use super::{Theme, ViewModel, panel};
-use crate::text::elide;
+use crate::text::{elide, elide_common};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Position, Rect};
 use ratatui::style::Modifier;
@@ -19,6 +19,9 @@ const BAR: u16 = 1;
 /// Columns that the mark of the sorted column needs beside its heading.
 const MARK: u16 = 2;
 
+/// From this many rows on, a list has room for the sum of its rows.
+const SUM_FROM: u16 = 2;
+
 /// What a list shows. `B` is a row as it is kept, or one made for drawing.
 pub(super) struct ListView<'a, T, B> {
     pub(super) title: String,
@@ -30,6 +33,15 @@ pub(super) struct ListView<'a, T, B> {
     pub(super) row: &'a dyn Fn(usize) -> B,
     /// Lines of each row.
     pub(super) row_height: u16,
+}
+
+/// What some lists have besides.
+#[derive(Default)]
+pub(super) struct Extras<'a, B> {
+    /// What the first column shows of a row instead of its own cell.
+    pub(super) label: Option<&'a dyn Fn(usize) -> Cell>,
+    /// A row that stays below the others: their sum.
+    pub(super) sum: Option<B>,
 }
 
 /// A column that is shown, with its cells in sight.
@@ -55,6 +67,19 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
         model: &ViewModel,
         theme: &Theme,
     ) -> ListPlaces {
+        self.draw_with(Extras { label: None, sum: None }, frame, area, state, model, theme)
+    }
+
+    /// Draws the list with what it has besides.
+    pub(super) fn draw_with(
+        self,
+        extras: Extras<'_, B>,
+        frame: &mut Frame<'_>,
+        area: Rect,
+        state: &mut ListState,
+        model: &ViewModel,
+        theme: &Theme,
+    ) -> ListPlaces {
         let inside = if theme.framed {
             panel(frame, area, self.title.clone(), self.note.clone(), theme)
         } else {
@@ -63,21 +88,30 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
         let has_head = self.columns.columns.iter().any(|column| !column.heading.is_empty());
         let head = Rect { height: u16::from(has_head).min(inside.height), ..inside };
         let below = Rect { y: head.bottom(), height: inside.height - head.height, ..inside };
+        let sum = extras.sum.filter(|_| below.height > SUM_FROM);
+        let below = Rect { height: below.height - u16::from(sum.is_some()), ..below };
         let first = state.settle(self.len, usize::from(below.height / self.row_height));
         let seen = (usize::from(below.height.div_ceil(self.row_height))).min(self.len - first);
-        let rows: Vec<B> = (first..first + seen).map(self.row).collect();
+        let rows: Vec<B> = (first..first + seen).map(self.row).chain(sum).collect();
+        let labels = extras.label.map(|label| (first..first + seen).map(label).collect());
         // A frame has the bar, else it takes a column.
         let bar = if state.is_longer() && !theme.framed { BAR.min(inside.width) } else { 0 };
         let table_area = Rect { width: inside.width - bar, ..inside };
         let context = CellContext { model, theme, width: table_area.width };
-        let columns = fit(self.shown_columns(&rows, state, &context), table_area.width);
+        let columns = fit(self.shown_columns(&rows, labels, state, &context), table_area.width);
+        let mut drawn =
+            rows.iter().enumerate().map(|(at, row)| self.table_row(at, row.borrow(), &columns, &context));
         let table = Table::new(
-            rows.iter().enumerate().map(|(at, row)| self.table_row(at, row.borrow(), &columns, &context)),
+            drawn.by_ref().take(seen).collect::<Vec<_>>(),
             columns.iter().map(|shown| Constraint::Length(shown.width)),
         )
         .column_spacing(1)
         .row_highlight_style(theme.selected);
         let table = if has_head { table.header(head_row(&columns, state, theme)) } else { table };
+        let table = match drawn.next() {
+            Some(sum) => table.footer(sum.style(theme.strong)),
+            None => table,
+        };
         let mut selection = TableState::new().with_selected(state.selected().map(|at| at - first));
         frame.render_stateful_widget(table, table_area, &mut selection);
         if let Some(at) = selection.selected() {
@@ -100,15 +134,16 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
     fn shown_columns<'c>(
         &'c self,
         rows: &[B],
+        mut labels: Option<Vec<Cell>>,
         state: &ListState,
         context: &'c CellContext<'_>,
     ) -> Vec<ShownColumn<'c, T>> {
         let most = context.width;
-        let shown = |(number, column): (usize, &'c Column<T>)| {
-            let cells: Vec<Cell> = match &column.content {
-                ColumnContent::Text(cell) => rows.iter().map(|row| cell(row.borrow(), context)).collect(),
-                ColumnContent::Picture(_) => Vec::new(),
-            };
+        let mut shown = |(number, column): (usize, &'c Column<T>)| {
+            let mut cells = if number == 0 { labels.take().unwrap_or_default() } else { Vec::new() };
+            if let ColumnContent::Text(cell) = &column.content {
+                cells.extend(rows.iter().skip(cells.len()).map(|row| cell(row.borrow(), context)));
+            }
             let mark = if state.sort.column == Some(number) { MARK } else { 0 };
             let head = if column.is_heading_cut { 0 } else { column.heading.width() as u16 + mark };
             let texts: Vec<String> = cells.iter().map(|cell| elide(&cell.text, most.into())).collect();
@@ -120,7 +155,7 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
             let (least, limit) = (*column.width.start().max(&head), *column.width.end());
             ShownColumn { number, column, cells, texts, needed, width: needed.min(limit).max(least) }
         };
-        self.columns.shown(context.model).map(shown).collect()
+        self.columns.shown(context.model).map(&mut shown).collect()
     }
 
     fn table_row<'t>(
@@ -133,7 +168,10 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
         let cells = columns.iter().map(|shown| {
             let text = match &shown.column.content {
                 ColumnContent::Picture(draw) => Text::from(draw(row, context, shown.width)),
-                ColumnContent::Text(_) => text(&shown.cells[at], &shown.texts[at], shown.width),
+                ColumnContent::Text(_) => {
+                    let is_tight = shown.needed > shown.width;
+                    text(&shown.cells[at], &shown.texts[at], shown.width, is_tight)
+                }
             };
             if shown.column.is_right_aligned { text.right_aligned() } else { text }
         });
@@ -152,10 +190,13 @@ fn keep_pictures(frame: &mut Frame<'_>, row: Rect, theme: &Theme) {
     }
 }
 
-/// A cell whose text is `whole` where that fits.
-fn text(cell: &Cell, whole: &str, width: u16) -> Text<'static> {
+/// A cell whose text is `whole` where that fits. Where any text of the column does not, none has what all of them share.
+fn text(cell: &Cell, whole: &str, width: u16, is_tight: bool) -> Text<'static> {
     let fits = whole.width() <= usize::from(width);
-    let text = if fits { whole.to_owned() } else { elide(&cell.text, width.into()) };
+    let text = match (cell.common, is_tight) {
+        ((0, 0), _) | (_, false) if fits => whole.to_owned(),
+        (common, _) => elide_common(&cell.text, common, width.into(), false),
+    };
     std::iter::once(Line::styled(text, cell.style)).chain(cell.under.clone().map(Line::from)).collect()
 }
 

@@ -23,6 +23,7 @@ mod steps;
 mod tabs;
 mod totals;
 mod trends;
+mod waiting;
 mod wrap;
 
 use super::theme::Theme;

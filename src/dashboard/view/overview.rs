@@ -1,6 +1,6 @@
 //! The overview: totals, layers, neuron classes and two small charts, as much of them as there is room for.
 
-use super::{Theme, UiState, ViewModel, classes, conditions, header, layers, ranks, totals, trends};
+use super::{Theme, UiState, ViewModel, classes, conditions, layers, ranks, totals, trends, waiting};
 use crate::run::Status;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -18,7 +18,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let has_nothing = matches!(model.run.status(model.now), Status::Waiting | Status::Stopped)
         && model.summary.account.seen == 0;
     if has_nothing && model.summary.layers.is_empty() {
-        return header::draw_waiting(frame, area, model, theme);
+        return waiting::draw(frame, area, model, theme);
     }
     let [top, judged, rest] = Layout::vertical([
         Constraint::Length(totals::height(area, theme)),
@@ -35,11 +35,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         ranks::draw_line(frame, line, model, theme);
         return layers::draw(frame, rest, model, theme, state);
     }
-    // The layers take what they need, the charts the rest, and neither goes without.
-    let charts_least = 7.max(rest.height * 2 / 5).min(rest.height / 2);
+    // The layers take what they need, the charts the rest.
     let beside_layers = if has_ranks && area.width >= WIDE { ranks::panel_height(model) } else { 0 };
-    let wanted =
-        layers::height(model).max(beside_layers).clamp(5, rest.height.saturating_sub(charts_least).max(5));
+    let wanted = layers::height_of(layers::height(model).max(beside_layers), rest.height);
     let [upper, lower] = Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(rest);
     let classes_width = Constraint::Length(classes::width(model));
     let ranks_width = Constraint::Length(if has_ranks { ranks::panel_width(model) } else { 0 });

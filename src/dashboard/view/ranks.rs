@@ -3,7 +3,7 @@
 use super::super::columns::{RANK_PANEL, RANKS, state_style};
 use super::super::list_state::ListState;
 use super::list::ListView;
-use super::{Theme, UiState, ViewModel, panel};
+use super::{Theme, UiState, ViewModel, filter, panel};
 use crate::figures::RankFigures;
 use crate::run::ranks::RankState;
 use crate::text::thousands;
@@ -23,9 +23,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     if ranks.is_empty() {
         return draw_none(frame, area, note, model, theme);
     }
-    let order = RANKS.order(ranks, state.ranks.sort);
+    let order = state.shown_ranks(model);
+    let room = usize::from(area.width).saturating_sub(note.width() + 6);
     let list = ListView {
-        title: title(model),
+        title: filter::title("Ranks", &state.other_filters.ranks, Some((order.len(), ranks.len())), room),
         note,
         columns: &RANKS,
         len: order.len(),

@@ -2,22 +2,23 @@
 
 use super::super::columns::RUNS;
 use super::list::ListView;
-use super::{Theme, UiState, ViewModel};
+use super::{Theme, UiState, ViewModel, filter};
 use crate::text::thousands;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
-    let order = RUNS.order(&model.rows, state.runs.sort);
+    let order = state.shown_runs(model);
     let note = match model.left_out {
         0 => Line::styled(format!(" {} ", RUNS.order_name(state.runs.sort)), theme.dim),
         runs => {
             Line::styled(format!(" {} older ones are not followed ", thousands(runs as u128)), theme.warn)
         }
     };
+    let room = usize::from(area.width).saturating_sub(note.width() + 6);
     let list = ListView {
-        title: format!("Runs ({})", thousands(model.rows.len() as u128)),
+        title: filter::title("Runs", &state.other_filters.runs, Some((order.len(), model.rows.len())), room),
         note,
         columns: &RUNS,
         len: order.len(),

@@ -107,7 +107,8 @@ impl StepPlaces {
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let layers = &model.summary.layers;
-    let shown = state.shown(layers);
+    let shown = state.layers_in_order(layers);
+    state.step_rows.selected = state.layer_place(layers).map_or(0, |(at, _)| at);
     let note = if shown.len() < layers.len() {
         format!(" {} of {} layers ", shown.len(), layers.len())
     } else {
@@ -128,7 +129,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         return frame.render_widget(Line::styled(format!(" {what}"), theme.dim), inner);
     }
     let first =
-        state.layers.settle(shown.len(), usize::from(StepPlaces::new(inner, shown.len(), 0).rows.height));
+        state.step_rows.settle(shown.len(), usize::from(StepPlaces::new(inner, shown.len(), 0).rows.height));
     let seen: Vec<&LayerFigures> =
         shown.iter().skip(first).take(inner.height.into()).map(|&at| &layers[at]).collect();
     let longest = seen.iter().map(|layer| elide(&layer.name, NAMES.1.into()).width()).max().unwrap_or(0);
@@ -137,16 +138,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     state.step = state.step.map(|step| step.min(axis.steps - 1));
     draw_head(frame, &places, axis, theme, state);
     for ((at, layer), row) in seen.iter().enumerate().zip(places.rows.rows()) {
-        let is_selected = first + at == state.layers.selected;
+        let is_selected = first + at == state.step_rows.selected;
         draw_row(frame, row, &places, axis, (layer, sums.highest, is_selected), model, theme);
     }
     draw_totals(frame, &places, axis, &sums, theme, state);
-    let selected = shown.get(state.layers.selected).map(|&at| &layers[at]);
+    let selected = shown.get(state.step_rows.selected).map(|&at| &layers[at]);
     draw_values(frame, places.values, selected, &sums, model, theme, state);
     draw_legend(frame, places.legend, axis, &sums, theme);
-    draw_bar(frame, places.rows, &state.layers, theme);
+    draw_bar(frame, places.rows, &state.step_rows, theme);
     if theme.framed {
-        draw_position(frame, area, &state.layers, theme);
+        draw_position(frame, area, &state.step_rows, theme);
     }
     note_places(&places, axis, inner, seen.len(), state);
 }
@@ -157,7 +158,7 @@ fn note_places(places: &StepPlaces, axis: StepAxis, inside: Rect, seen: usize, s
     state.places.steps = Some(StepAxis { area: Rect { y: places.head.y, height, ..axis.area }, ..axis });
     let rows = Rect { height: places.rows.height.min(seen as u16), ..places.rows };
     state.places.list =
-        ListPlaces { rows, inside, position: state.layers.position(), ..ListPlaces::default() };
+        ListPlaces { rows, inside, position: state.step_rows.position(), ..ListPlaces::default() };
 }
 
 fn draw_head(frame: &mut Frame<'_>, places: &StepPlaces, axis: StepAxis, theme: &Theme, state: &UiState) {
