@@ -196,9 +196,10 @@ pub(super) fn finish_hook(command: &str, entry: &RunEntry, checks: &Checks) -> a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::count::BatchCount;
+    use crate::count::{BatchCount, LayerCount};
     use crate::follow::Account;
     use crate::run::{Addition, Presence, Problem, Settings};
+    use crate::snapshot::LayerShape;
     use std::path::Path;
     use std::time::Duration;
 
@@ -229,7 +230,9 @@ mod tests {
 
         fn batch(&mut self, number: u64, seconds: u64) {
             let at = START + Duration::from_secs(seconds);
-            let count = BatchCount { samples: 1, shapes: Vec::new().into(), layers: Vec::new() };
+            let shape = LayerShape { name: "lif".into(), neurons: Some(vec![2]) };
+            let layer = LayerCount { updates: 1, dense: 2, ..LayerCount::default() };
+            let count = BatchCount { samples: 1, shapes: vec![shape].into(), layers: vec![layer] };
             self.run.add(Addition::new(number.into(), format!("batch-{number}.npz"), at, 1, count), at);
             self.account(number + 1, 0);
         }

@@ -198,7 +198,7 @@ impl ActivityCounter {
         }
         match (&mut self.seen, other.seen) {
             (Some(ours), Some(theirs)) => ours.join(&theirs),
-            (none, theirs) if !self.is_unknown => *none = theirs,
+            (none @ None, theirs) if !self.is_unknown => *none = theirs,
             _ => {}
         }
     }

@@ -292,6 +292,19 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_the_first_step_take_no_active_neurons_away() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let batch = Batch::open(&write(directory.path(), &[layer("pair", "<f2", [2, SAMPLES, 21])]), None);
+        let batch = batch.expect("a batch");
+        let whole = count_batch(&batch, &mut Scratch::default()).expect("a count");
+        assert!(whole.layers[0].activity.counts().is_some());
+        for order in 0..8 {
+            let (parts, count) = count_in_parts(&batch, 1, order).expect("a count");
+            assert_eq!((parts, &count), (84, &whole), "{order}");
+        }
+    }
+
+    #[test]
     fn one_wrong_byte_in_any_part_is_found() {
         let directory = tempfile::tempdir().expect("a directory");
         for form in ["trace", "pair", "bits"] {

@@ -4,6 +4,7 @@
 use super::detail_loader::DetailResult;
 use crate::figures::checks::Checks;
 use crate::figures::condition::Standing;
+use crate::figures::problems::count_for_run;
 use crate::figures::{ComparedRun, RowSums, Summary};
 use crate::run::run_names::directories_to_show;
 use crate::run::timing::Timing;
@@ -163,6 +164,9 @@ impl ViewModel {
     fn problems_of(&self, number: usize, entry: &RunEntry) -> u64 {
         if (number, entry.run.revision()) == (self.shown, self.run.revision()) {
             return self.summary.problem_count();
+        }
+        if self.checks.conditions.is_empty() {
+            return count_for_run(&entry.run, self.now);
         }
         let mut summary = Summary::without_steps(&entry.run, self.now);
         self.checks.judge(&mut summary);

@@ -100,10 +100,12 @@ fn moves(uncertainty: Option<&Uncertainty>) -> bool {
     uncertainty.is_some_and(|uncertainty| uncertainty.half_width > 0.0)
 }
 
-/// The sentence that says what is counted, for a caption.
-fn counted(summaries: &[Summary]) -> String {
+/// The sentences that say what is counted, for a caption, and what the mark of measured prices means where there is one.
+fn counted(summaries: &[Summary], has_mark: bool) -> String {
     let moving = summaries.iter().any(|summary| moves(summary.total.uncertainty.as_ref()));
-    if moving { format!("{COUNTED} {INTERVAL}") } else { COUNTED.to_owned() }
+    let interval = if moving { INTERVAL } else { "" };
+    let measured = if has_mark { MEASURED } else { "" };
+    [COUNTED, interval, measured].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The figures of a row, the effective operations with their uncertainty.
@@ -152,7 +154,7 @@ fn layers(summary: &Summary) -> DocumentTable {
             summary.run.name,
             thousands(summary.run.samples),
             thousands(summary.run.batches.into()),
-            counted(std::slice::from_ref(summary)),
+            counted(std::slice::from_ref(summary), summary.total_measured.is_some()),
         ),
         head: head(&["layer", "neuron", "reset", "cost"], &figures, &["share"]),
         text_columns: 3,
@@ -173,8 +175,11 @@ fn classes(summary: &Summary) -> DocumentTable {
         row.push(ratio(class.sums.share_of(whole)));
         row
     };
-    let caption =
+    let mut caption =
         format!("Neuron operations per sample of {}, by the class of the neuron.", summary.run.name);
+    if summary.total_measured.is_some() {
+        caption = format!("{caption} {MEASURED}");
+    }
     let head = head(&["neuron", "layers"], &figures, &["share"]);
     whole_table("classes", caption, head, 1, summary.neurons.iter().map(row).collect())
 }
@@ -241,7 +246,8 @@ fn of_runs(summaries: &[Summary]) -> Document {
         row.extend(cells(&figures, &total.sums, total.uncertainty.as_ref()));
         row
     };
-    let caption = format!("Neuron operations per sample. {}", counted(summaries));
+    let has_mark = summaries.iter().any(|summary| summary.shown_total().1);
+    let caption = format!("Neuron operations per sample. {}", counted(summaries, has_mark));
     let head = head(&["run", "state", "complete", "samples"], &figures, &[]);
     let of_run = |summary: &Summary, what: String| format!("{}: {what}", summary.run.name);
     let notes = summaries.iter().flat_map(|summary| notes(summary).map(move |note| of_run(summary, note)));

@@ -2,7 +2,7 @@
 //! the dashboard, OpenMetrics, the exit code.
 
 use super::why_incomplete::missing_at_the_end;
-use super::{Agreement, Failure, LayerFigures};
+use super::{Agreement, Failure, LayerFigures, Summary};
 use crate::run::problem_list::{IN_FULL, More};
 use crate::run::{Cause, Run, Severity};
 use crate::text::thousands;
@@ -208,17 +208,45 @@ pub(super) fn problems(
         problems.extend(difference(run, agreement));
     }
     problems.extend(unpriced(layers));
-    // The reason why the recorder stopped is a problem of its own.
-    let warnings = run.manifest().into_iter().flat_map(|manifest| {
-        let shown = manifest.warnings.len().saturating_sub(usize::from(manifest.stopped));
-        &manifest.warnings[..shown]
-    });
-    problems.extend(warnings.map(|warning| {
+    problems.extend(producer_warnings(run).iter().map(|warning| {
         let reason = format!("{warning}; mind it when you read NeuroBench's own results");
         ProblemFigures::new(Cause::ProducerWarns, Severity::Notice, "manifest.json", reason)
     }));
     in_order(&mut problems);
     problems
+}
+
+/// How many problems a run has at `now`, without conditions, as [`problems`] has them: for lists of many runs, which
+/// show the number alone.
+pub fn count_for_run(run: &Run, now: SystemTime) -> u64 {
+    if run.is_settled(now) {
+        // What is missing and what differs follow from the figures.
+        return Summary::without_steps(run, now).problem_count();
+    }
+    let of_files = run.problem_count();
+    let refused = u64::from(of_files == 0 && run.refused().is_some());
+    let of_layers = unpriced_layers(run) + producer_warnings(run).len() as u64;
+    of_files.saturating_add(refused + of_layers)
+}
+
+/// How many layers have no price: those of the manifest, and those of the batches that are not in it.
+fn unpriced_layers(run: &Run) -> u64 {
+    let costs = &run.settings().costs;
+    let entries = run.manifest().into_iter().flat_map(|manifest| manifest.layers.iter());
+    let declared = entries
+        .filter(|entry| costs.of_layer(Some(&entry.neuron), Some(&entry.reset), &entry.price).is_none())
+        .count();
+    let is_declared =
+        |name: &str| run.manifest().is_some_and(|manifest| manifest.layers.place(name).is_some());
+    let seen = run.tally().layers().iter().enumerate();
+    let others = seen.filter(|(at, layer)| !is_declared(&layer.name) && !run.tally().is_gone(*at));
+    (declared + others.filter(|(_, layer)| run.layer_cost(&layer.name).is_none()).count()) as u64
+}
+
+/// The warnings of the producer. The reason why the recorder stopped is a problem of its own.
+fn producer_warnings(run: &Run) -> &[String] {
+    let Some(manifest) = run.manifest() else { return &[] };
+    &manifest.warnings[..manifest.warnings.len().saturating_sub(usize::from(manifest.stopped))]
 }
 
 /// Sorts the gravest first. Those of one cause stay in their order.
@@ -293,6 +321,10 @@ pub(super) fn add_failures(problems: &mut Vec<ProblemFigures>, failures: &[Failu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::count::{BatchCount, LayerCount};
+    use crate::run::{Addition, Problem, Settings};
+    use crate::snapshot::{LayerShape, Manifest, SnapshotError};
+    use std::sync::Arc;
 
     fn damaged(number: usize, what: &str) -> ProblemFigures {
         let path = format!("batch-{number}.npz");
@@ -312,6 +344,53 @@ mod tests {
         assert_eq!(told[0], (10, "batch-1.npz, batch-2.npz, batch-4.npz and 7 more".to_owned()));
         assert_eq!((told[1].0, told.len(), groups[0].not_listed()), (1, 2, 7));
         assert_eq!(count(&problems), 11);
+    }
+
+    /// Two layers without a price, one of them in batches alone; warnings, of which one is why the recorder stopped;
+    /// damaged files.
+    #[test]
+    fn problems_are_counted_without_texts_as_with_them() {
+        let manifest = |stopped: bool| {
+            let json = serde_json::json!({"format": "neurotop", "version": 1, "warnings": ["one", "two"],
+                "stopped": stopped, "layers": [{"name": "a", "neuron": "Leaky", "reset": "zero"},
+                {"name": "b", "neuron": "RLeaky", "reset": "zero"}]});
+            Arc::new(Manifest::parse(json.to_string().as_bytes()).expect("a manifest"))
+        };
+        let now = SystemTime::now();
+        let agree = |run: &Run, expected: u64| {
+            assert_eq!(count_for_run(run, now), expected);
+            assert_eq!(Summary::without_steps(run, now).problem_count(), expected);
+        };
+        for live in [true, false] {
+            let mut run = Run::new(Settings { live, ..Settings::new("x") });
+            agree(&run, 0);
+            run.take_manifest(manifest(false));
+            agree(&run, 3);
+            let shape = |name: &str| LayerShape { name: name.into(), neurons: Some(vec![2]) };
+            let layer = LayerCount { updates: 1, dense: 2, ..LayerCount::default() };
+            let count =
+                BatchCount { samples: 1, shapes: ["a", "b", "c"].map(shape).into(), layers: vec![layer; 3] };
+            run.add(Addition::new(0.into(), "batch-0.npz".into(), now, 1, count.clone()), now);
+            for number in 0..IN_FULL + 50 {
+                let reason = "its data are corrupt; write it again".to_owned();
+                let path = format!("batch-{number}.npz");
+                run.add_problem(Problem { path, reason, severity: Severity::SetAside });
+            }
+            let run = run.concluded(now);
+            let of_all = run.problem_count() - (IN_FULL as u64 + 50);
+            agree(&run, IN_FULL as u64 + 54 + of_all);
+            let mut stopped = run.clone();
+            stopped.take_manifest(manifest(true));
+            let stopped = stopped.concluded(now);
+            agree(&stopped, stopped.problem_count() + 3);
+            let mut gone = run.clone();
+            gone.take_out(0.into(), &count);
+            let gone = gone.concluded(now);
+            agree(&gone, gone.problem_count() + 3);
+        }
+        let mut refused = Run::new(Settings { live: true, ..Settings::new("x") });
+        refused.refuse(Some(SnapshotError::new("it is of another program", "name a run")));
+        agree(&refused, 1);
     }
 
     #[test]

@@ -58,6 +58,11 @@ impl RowSums {
         self.neurons = self.neurons.zip(layer.neurons).map(|(ours, more)| ours.plus(more));
     }
 
+    /// Adds operations of layers whose updates and neurons are in the sums already.
+    pub fn add_operations(&mut self, operations: Operations) {
+        *self.operations.get_or_insert_default() += operations;
+    }
+
     /// The nearest 64-bit float of `sum` ÷ samples; 0 without samples, as NeuroBench reports it.
     pub fn per_sample(&self, sum: u128) -> f64 {
         quotient(sum, self.samples)

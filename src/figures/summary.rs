@@ -567,7 +567,7 @@ fn totals(layers: &[LayerFigures], run: &Run) -> (TotalFigures, Option<TotalFigu
         TotalFigures { sums, unpriced_layers, uncertainty: uncertainty(run, units), has_measured: false };
     let total_measured = layers.iter().any(LayerFigures::is_measured).then(|| {
         let mut all = sums;
-        all.add(&RowSums { updates: None, operations: Some(measured), ..sums });
+        all.add_operations(measured);
         let units = run.units_with_measured();
         let uncertainty = units.and_then(|units| uncertainty(run, units.into_iter()));
         TotalFigures { sums: all, unpriced_layers, uncertainty, has_measured: true }

@@ -61,7 +61,8 @@ fn summary_of(run: &Path) -> Value {
 /// more once a batch is taken out.
 fn figures(run: &Run) -> Value {
     let mut summary = serde_json::to_value(Summary::new(run, SystemTime::now())).expect("JSON");
-    for field in ["account", "complete", "incomplete"] {
+    // The part has the account and the times, too; its sums are those of the layers.
+    for field in ["account", "complete", "incomplete", "part"] {
         summary.as_object_mut().expect("an object").remove(field);
     }
     summary["run"].as_object_mut().expect("an object").remove("status");

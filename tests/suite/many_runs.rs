@@ -9,11 +9,12 @@ use std::path::Path;
 use std::process::Command;
 use support::watch::Watch;
 
-/// A run with nothing but its documents, which is over unless it goes on.
+/// A run without a batch, which is over unless it goes on.
 fn write_run(runs: &Path, name: &str, is_over: bool) {
     let run = runs.join(name);
     fs::create_dir(&run).expect("a directory");
-    let manifest = serde_json::json!({"format": "neurotop", "version": 1, "run": name, "layers": []});
+    let layer = serde_json::json!({"name": "lif", "neuron": "Leaky", "reset": "zero"});
+    let manifest = serde_json::json!({"format": "neurotop", "version": 1, "run": name, "layers": [layer]});
     // The end comes first: what is seen in between is a run in any case.
     if is_over {
         fs::write(run.join("end.json"), r#"{"batches": 0}"#).expect("an end");

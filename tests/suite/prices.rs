@@ -125,9 +125,10 @@ fn every_output_says_that_a_price_is_measured() {
         insta::assert_snapshot!(format!("measured-{format}"), report);
     }
     let csv = printed(&["summary", path(&golden), "--format", "csv", "--openmetrics", path(&metrics)]);
+    // The directory comes behind the price.
     let kinds: Vec<(&str, &str)> = csv
         .lines()
-        .map(|line| (line.split(',').next().unwrap_or(""), line.rsplit(',').next().unwrap_or("")))
+        .map(|line| (line.split(',').next().unwrap_or(""), line.rsplit(',').nth(1).unwrap_or("")))
         .collect();
     assert_eq!(kinds[..3], [("kind", "priced_by"), ("layer", "neurobench"), ("layer", "measured")]);
     assert_eq!(kinds[kinds.len() - 2..], [("total_measured", ""), ("total", "")], "the total stays last");
@@ -142,6 +143,20 @@ fn every_output_says_that_a_price_is_measured() {
     }
     let doctor = printed(&["doctor", path(&golden)]);
     assert!(doctor.contains("LIFNode with reset zero, 8 operations an update (measured)"), "{doctor}");
+}
+
+/// Each neuron is in either total once: prices say nothing of neurons.
+#[test]
+fn the_totals_have_the_same_neurons() {
+    let golden = support::golden("measured-mixed");
+    let summary = as_json(&["summary", path(&golden), "--format", "json"]);
+    for (figure, neurons) in [("neurons", 22), ("silent_neurons", 4), ("always_active_neurons", 4)] {
+        let by_layer = summary["layers"].as_array().expect("layers").iter();
+        assert_eq!(by_layer.map(|layer| layer[figure].as_u64().expect(figure)).sum::<u64>(), neurons);
+        for total in ["total", "total_measured"] {
+            assert_eq!(summary[total][figure], neurons, "{total} {figure}");
+        }
+    }
 }
 
 #[test]

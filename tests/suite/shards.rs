@@ -413,8 +413,12 @@ fn a_directory_with_all_that_can_be_wrong_ends_the_same() {
         ["batch-000004.npz", "batch-000006.npz", "batch-000008.npz", "batch-000010.npz", "batch-000012.npz"];
     assert_eq!(of("set_aside").len(), 6, "{:?}", of("set_aside"));
     assert!(twice[2..].iter().all(|broken| of("set_aside").contains(&(*broken).to_owned())));
-    let noticed = ["batch-000001", "odd.npz", "batch-000000.npz"];
-    assert_eq!(of("notice"), noticed, "the first of each kind; the last lacks layers that others have");
+    let noticed = ["b", "a", "c.d", "batch-000001", "odd.npz", "batch-000000.npz"];
+    assert_eq!(
+        of("notice"),
+        noticed,
+        "layers without a price, then the first of each kind; the last lacks layers that others have"
+    );
     let layers = summary["layers"].as_array().expect("layers").iter().map(|layer| layer["name"].clone());
     assert_eq!(layers.collect::<Vec<_>>(), ["b", "a", "c.d"], "as the batches have them");
     assert_same(place.path(), 1..=20);
@@ -732,10 +736,11 @@ fn the_command_merges_the_ranks_and_their_ends() {
         fs::create_dir(&path).expect("a directory");
         parts(&run, 2, &path, &[])
     };
-    let json_of = |parts: &[PathBuf]| {
-        let text = stdout(&merge_words(parts, &["--format", "json"]), 0);
+    let json_with = |parts: &[PathBuf], code: i32| {
+        let text = stdout(&merge_words(parts, &["--format", "json"]), code);
         serde_json::from_str::<Value>(&text).expect("JSON")
     };
+    let json_of = |parts: &[PathBuf]| json_with(parts, 0);
     let early = in_place("early");
     let merged = json_of(&early);
     assert_eq!((&merged["complete"], &merged["ranks"][0]["state"]), (&json!(false), &json!("done")));
@@ -764,8 +769,8 @@ fn the_command_merges_the_ranks_and_their_ends() {
     let other = in_place("other");
     let error = stderr(&["merge", word(&late[0]), word(&other[1])], 1);
     assert!(error.contains("end.json of rank 1 changed between them"), "{error}");
-    let merged = json_of(&other);
-    assert_eq!(merged["agreement"]["verdict"], json!("differs"));
+    let merged = json_with(&other, 3);
+    assert_eq!(merged["agreement"]["verdict"], json!("differs"), "which the exit code says, too");
     let expects_more = changed(&late[1], "more.json", "/run/manifest/world_size", &json!(3));
     let error = stderr(&["merge", word(&late[0]), word(&expects_more)], 1);
     assert!(error.contains("manifest.json differs"), "{error}");
