@@ -301,7 +301,8 @@ mod tests {
         assert_eq!(bench.look(120), [RunEvent::Stalled]);
         let end = crate::snapshot::End::parse(br#"{"batches": 2}"#).expect("an end");
         bench.run.take_end(Some(end));
-        assert_eq!(bench.look(180), [RunEvent::Finished]);
-        assert_eq!(bench.look(181), []);
+        assert_eq!(bench.look(180), [], "a copy in alphabetical order brings the manifest last");
+        assert_eq!(bench.look(190), [RunEvent::Finished]);
+        assert_eq!(bench.look(191), []);
     }
 }

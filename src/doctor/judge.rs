@@ -5,6 +5,7 @@ use super::run::{Examination, LayerDiagnosis};
 use crate::figures::Summary;
 use crate::run::Cause;
 use crate::snapshot::{End, SnapshotError};
+use crate::text::thousands;
 use std::time::SystemTime;
 
 impl Examination<'_> {
@@ -19,6 +20,7 @@ impl Examination<'_> {
         let world_size = self.manifest.as_ref().and_then(|manifest| manifest.world_size).unwrap_or(1);
         if self.ranks.is_empty() && world_size <= 1 && self.batches.counted_and_gone == 0 {
             self.judge_end_of_run();
+            self.judge_samples_of_end();
         }
         self.judge_results();
         for (rank, ends) in std::mem::take(&mut self.rank_ends) {
@@ -111,6 +113,19 @@ impl Examination<'_> {
             let advice = "copy the missing ones; where --prune deleted them, name the file of the progress \
                           with --state";
             self.wrong("end.json", SnapshotError::new(what, advice));
+        }
+    }
+
+    /// Samples that the end names and that are nowhere, where it names no batches.
+    fn judge_samples_of_end(&mut self) {
+        let Some(End { batches: None, samples: Some(named), .. }) = self.end else { return };
+        let (batches, here) = (&self.batches, self.batches.samples);
+        let is_all_known = batches.readable == batches.seen && batches.counted_and_gone == 0;
+        let keeps_all = self.manifest.as_ref().is_none_or(|manifest| manifest.keep.is_none());
+        if is_all_known && keeps_all && u128::from(named) > here {
+            let (of, missing) = (thousands(named.into()), thousands(u128::from(named) - here));
+            let what = format!("of the {of} samples that it names, {missing} are not there");
+            self.wrong("end.json", SnapshotError::new(what, "copy the missing batches"));
         }
     }
 

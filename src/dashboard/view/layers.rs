@@ -19,7 +19,7 @@ pub(super) fn height(model: &ViewModel) -> u16 {
 }
 
 /// The fewest lines that are worth having below the list.
-const LEAST_BELOW: u16 = 6;
+const LEAST_BELOW: u16 = 5;
 
 /// Lines of the list where there are so many for it and the panels below, which give way where not all layers fit.
 pub(super) fn height_of(wanted: u16, rest: u16) -> u16 {
