@@ -17,6 +17,17 @@ pub(super) struct ActivityMarks {
     at: usize,
     /// Whether some of the last elements changed and others did not, and that told something new.
     is_mixed: bool,
+    open: Open,
+}
+
+/// What further elements can still tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Both,
+    /// Only which neurons changed at all: none always did.
+    Ever,
+    /// Nothing: all neurons have changed, and all have not.
+    Nothing,
 }
 
 /// How many turns of the circle are joined at once.
@@ -25,7 +36,8 @@ const TURNS: usize = 4;
 impl ActivityMarks {
     /// A circle of so many bits, a multiple of eight and a power of two times the neurons.
     pub(super) fn new(bits: usize) -> Self {
-        Self { ever: vec![0; bits / 8], always: vec![u8::MAX; bits / 8], at: 0, is_mixed: false }
+        let (ever, always) = (vec![0; bits / 8], vec![u8::MAX; bits / 8]);
+        Self { ever, always, at: 0, is_mixed: false, open: Open::Both }
     }
 
     pub(super) fn go_to(&mut self, bit: usize) {
@@ -40,6 +52,10 @@ impl ActivityMarks {
     /// Marks so many elements, of which each has a bit; the next element must be the first of a byte.
     #[inline(always)]
     pub(super) fn mark_bits(&mut self, block: &[u8], bits: usize) {
+        if self.open == Open::Nothing {
+            self.at = (self.at + bits) % (self.ever.len() * 8);
+            return;
+        }
         let (mut whole, rest) = (&block[..bits / 8], bits % 8);
         let (mut byte, circle) = (self.at / 8, self.ever.len());
         while !whole.is_empty() {
@@ -56,6 +72,9 @@ impl ActivityMarks {
             }
             whole = later;
         }
+        if bits >= TURNS * circle {
+            self.look_what_is_open();
+        }
         if rest > 0 {
             let padding = u8::MAX >> rest;
             self.ever[byte] |= block[bits / 8] & !padding;
@@ -70,12 +89,38 @@ impl ActivityMarks {
         let (one, rest) = bits.split_at(self.ever.len());
         let (two, rest) = rest.split_at(self.ever.len());
         let (three, four) = rest.split_at(self.ever.len());
+        if self.open == Open::Ever {
+            for ((ever, (one, two)), (three, four)) in
+                self.ever.iter_mut().zip(one.iter().zip(two)).zip(three.iter().zip(four))
+            {
+                *ever |= one | two | three | four;
+            }
+            return;
+        }
         let marks = self.ever.iter_mut().zip(&mut self.always);
         for ((marks, (one, two)), (three, four)) in marks.zip(one.iter().zip(two)).zip(three.iter().zip(four))
         {
             *marks.0 |= one | two | three | four;
             *marks.1 &= one & two & three & four;
         }
+    }
+
+    /// Notes what the marks say already.
+    #[inline(always)]
+    fn look_what_is_open(&mut self) {
+        if self.open == Open::Nothing {
+            return;
+        }
+        let (mut ever, mut always) = (u8::MAX, 0);
+        for (more, all) in self.ever.iter().zip(&self.always) {
+            ever &= more;
+            always |= all;
+        }
+        self.open = match (always, ever) {
+            (0, u8::MAX) => Open::Nothing,
+            (0, _) => Open::Ever,
+            _ => Open::Both,
+        };
     }
 
     /// Counts the elements that changed, and marks them.
@@ -87,9 +132,15 @@ impl ActivityMarks {
         changed: &impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
         count: impl Fn(&[[u8; SIZE]], &[[u8; SIZE]]) -> u64,
     ) -> u64 {
-        let mut sum = 0;
+        let (mut sum, circle) = (0, self.ever.len() * 8);
+        if post.len() >= circle {
+            self.look_what_is_open();
+        }
         while !post.is_empty() {
-            let circle = self.ever.len() * 8;
+            if self.open == Open::Nothing {
+                self.at = (self.at + post.len()) % circle;
+                return sum + count(pre, post);
+            }
             let whole = TOGETHER.min(post.len() & !7).min(circle - self.at);
             let together = if self.at.is_multiple_of(8) { whole } else { 0 };
             let length = together.max(1);
@@ -164,7 +215,12 @@ impl ActivityMarks {
 /// Whether the neurons have all changed and not changed, so that further changes tell nothing new.
 #[inline(always)]
 fn are_settled(ever: &[u8], always: &[u8]) -> bool {
-    ever.iter().zip(always).fold(u8::MAX, |all, (ever, always)| all & ever & !always) == u8::MAX
+    // A loop, since adapters are not always compiled for the widest registers.
+    let mut settled = u8::MAX;
+    for (ever, always) in ever.iter().zip(always) {
+        settled &= ever & !always;
+    }
+    settled == u8::MAX
 }
 
 /// Marks elements that have whole bytes; returns how many changed.
@@ -185,7 +241,11 @@ fn mark<const SIZE: usize>(
         *ever |= bits;
         *always &= bits;
     }
-    flags[..post.len()].iter().map(|&flag| u32::from(flag)).sum::<u32>().into()
+    let mut changes = 0_u16;
+    for flag in flags {
+        changes += u16::from(flag);
+    }
+    changes.into()
 }
 
 #[inline(always)]

@@ -11,6 +11,9 @@ use std::ops::Range;
 /// steps.
 const MIN_PERIOD: u64 = 256;
 
+/// Bytes of packed bits that are counted, and then marked.
+const BITS_TOGETHER: usize = 16 << 10;
+
 /// How many steps of a layer are counted individually in a batch of `layers` layers. A file that only declares many
 /// steps must not take memory for them.
 fn kept_steps(layer: &BatchLayer, layers: usize) -> usize {
@@ -179,9 +182,16 @@ impl Sink for StepCounter {
     }
 
     fn bits(&mut self, at: u64, block: &[u8], bits: u64) {
-        self.count_bits(at, block, bits);
-        if let Some(marks) = self.activity.seen_at(at - self.step) {
-            mark_bits(marks, block, bits as usize);
+        let end = at + bits;
+        // Counted and marked while they are in the cache that is nearest.
+        let mut at = at;
+        for piece in block[..bits.div_ceil(8) as usize].chunks(BITS_TOGETHER) {
+            let in_piece = (piece.len() as u64 * 8).min(end - at);
+            self.count_bits(at, piece, in_piece);
+            if let Some(marks) = self.activity.seen_at(at - self.step) {
+                mark_bits(marks, piece, in_piece as usize);
+            }
+            at += in_piece;
         }
     }
 }

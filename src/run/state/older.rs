@@ -238,6 +238,32 @@ mod tests {
         assert_eq!(decode(&encode(&progress).expect("it is written")), Ok(progress));
     }
 
+    /// Written by the first program of that version: three batches, one of them of rank 3, of which it is known which
+    /// neurons are active.
+    #[test]
+    fn a_file_of_version_8_is_read() {
+        let bytes = include_bytes!("../../../tests/states/version-8.state");
+        let progress = decode(bytes).expect("it is read");
+        assert_eq!(progress.directory, b"/runs/exp1");
+        let total = progress.sums.tally.total();
+        assert_eq!((total.batches, total.samples), (3, 6));
+        assert_eq!(total.updates, Updates { effective: 602, dense: 792 });
+        let ranks = progress.sums.ranks.sums();
+        assert_eq!(ranks.iter().map(|(rank, sums)| (*rank, sums.batches)).collect::<Vec<_>>(), [(3, 1)]);
+        let neurons: Vec<_> = progress
+            .sums
+            .tally
+            .layers()
+            .iter()
+            .map(|layer| {
+                let counts = layer.activity.counts().expect("it is known");
+                (layer.name.as_str(), counts.neurons, counts.silent, counts.always_active)
+            })
+            .collect();
+        assert_eq!(neurons, [("lif1", 8, 0, 0), ("lif2", 6, 0, 0), ("plif", 4, 4, 0), ("rnn", 4, 0, 4)]);
+        assert_eq!(decode(&encode(&progress).expect("it is written")), Ok(progress));
+    }
+
     /// The sum of what tells the counts of its batches from others, as that program had it.
     const FINGERPRINT_6: u64 = 1_605_320_973_990_533_905;
 }
