@@ -341,7 +341,7 @@ def test_a_recording_without_a_batch_says_so(tmp_path: Path, neurotop_command: s
     with pytest.warns(RecorderWarning, match="no batch: nothing was recorded"):
         with neurotop.record(dense(), tmp_path / "run") as rec:
             pass
-    told = summary(neurotop_command, rec.directory)
+    told = summary(neurotop_command, rec.directory, code=3)
     assert any("nothing was recorded" in text for text in told["run"]["warnings"])
 
 
