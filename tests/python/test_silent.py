@@ -366,34 +366,37 @@ def test_a_layer_that_cannot_be_recorded_from_the_first_batch_on_is_left_out(
 
 
 class FailsAt(Stepwise):
-    """A network that raises in the calls that `fails` names, between its two layers."""
+    """A network that raises in one of its calls, between its two layers."""
 
-    def __init__(self, *fails: int) -> None:
+    def __init__(self, fails: int, error: type) -> None:
         super().__init__(nn.Linear(8, 6), neuron("Leaky"))
-        self.last, self.fails, self.calls = neuron("Leaky"), fails, 0
+        self.last, self.fails, self.error, self.calls = neuron("Leaky"), fails, error, 0
 
     def forward(self, x: Tensor) -> tuple[Tensor, None]:
         self.calls += 1
         hidden = self.layers(x)
-        if self.calls in self.fails:
-            raise RuntimeError("out of memory")
+        if self.calls == self.fails:
+            raise self.error
         return self.last(hidden), None
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["batch() after it", "no batch() after it"])
 @pytest.mark.parametrize("at", [4, 11], ids=["first batch", "second batch"])
+@pytest.mark.parametrize(
+    ("error", "told"), [(RuntimeError, "RuntimeError"), (KeyboardInterrupt, "an exception")]
+)
 def test_a_batch_in_which_the_network_raised_is_left_out(
-    tmp_path: Path, at: int, ends: bool
+    tmp_path: Path, error: type, told: str, at: int, ends: bool
 ) -> None:
-    net, number = FailsAt(at), 1 + at // 8
-    match = f"batch {number} is not recorded, since the network raised RuntimeError"
+    net, number = FailsAt(at, error), 1 + at // 8
+    match = f"batch {number} is not recorded, since the network raised {told}"
     whole = 3 if ends else 2  # without a batch() the next one has steps of both
     with torch.no_grad(), pytest.warns(RecorderWarning, match=match):
         with neurotop.record(net, tmp_path / "run", strict=True) as rec:
             for _ in range(4):
                 try:
                     run_batch(net, torch.rand(4, 7, 8))
-                except RuntimeError:
+                except error:
                     if ends:
                         rec.batch(4)
                     continue

@@ -95,16 +95,10 @@ class _AdapterHook:
 
 
 class RaiseWatch:
-    """Notices that a call of the network raised, whose steps are not whole then.
-
-    Attributes
-    ----------
-    raised : str
-        The exception's class; empty if there was none.
-    """
+    """Notices that a call of the network raised, whose steps are not whole then."""
 
     def __init__(self, net: torch.nn.Module) -> None:
-        self.raised = ""
+        self._raised = ""
         self._outer: list[BaseException | None] = []  # what was being handled before each call
         self._handles = [
             net.register_forward_pre_hook(never_compiled(self._enter)),
@@ -118,7 +112,17 @@ class RaiseWatch:
         outer, error = self._outer.pop() if self._outer else None, sys.exc_info()[1]
         # torch.utils.checkpoint ends what it computes again by an exception.
         if error is not None and error is not outer and not is_backward():
-            self.raised = type(error).__name__
+            self._raised = type(error).__name__
+
+    def raised(self) -> str:
+        """The class of an exception since the last time that this was asked; empty if none came.
+
+        It is asked between two calls. torch calls no hook after KeyboardInterrupt and its like.
+        """
+        found = self._raised or ("an exception" if self._outer else "")
+        self._raised = ""
+        self._outer.clear()
+        return found
 
     def remove(self) -> None:
         """Take the hooks off the network."""

@@ -187,9 +187,9 @@ class Recording:
         added = [layer for layer in self._added.values() if layer is not None]
         layers: list[AnyLayer] = [*(hook.layer for hook in self._hooks), *added]
         try:
-            if self._raises is not None and self._raises.raised:
+            if raised := self._raises.raised() if self._raises is not None else "":
                 self._run.skip(
-                    f"the network raised {self._raises.raised} in it, so that its steps are not "
+                    f"the network raised {raised} in it, so that its steps are not "
                     "whole (where you go on with another batch after an exception, call "
                     "rec.batch() before that: only the batch that failed is lost then)"
                 )
@@ -205,8 +205,6 @@ class Recording:
             for hook in self._hooks:
                 hook.steps.reset()
             self._added = dict.fromkeys(self._added)
-            if self._raises is not None:
-                self._raises.raised = ""
 
     def _write(self, layers: list[AnyLayer], samples: int) -> None:
         """Write what the layers did as one batch."""
