@@ -216,6 +216,8 @@ def check_account(figures: dict, seen: Sums, outcome: Outcome) -> list[Finding]:
 
 def comparable(figures: dict, *left_out: str) -> dict:
     """A summary without what differs by rights between one who watched and one who came later."""
+    # What all figures follow from has times and file names of its own; who exported them is in `export`.
+    left_out = "part", "export", *left_out
     bare = copy.deepcopy({name: value for name, value in figures.items() if name not in left_out})
     times = "first_batch newest_batch quiet_seconds elapsed_seconds batches_per_second samples_per_second seconds_left clock"
     for name in ("status", "directory", *times.split()):

@@ -90,11 +90,11 @@ def benchmark(
     )
 
 
-def summary(command: str, run: Path) -> dict[str, Any]:
-    """What the command counts: ``neurotop summary DIR --format json``."""
+def summary(command: str, run: Path, code: int = 0) -> dict[str, Any]:
+    """What the command counts: ``neurotop summary DIR --format json``, which exits with `code`."""
     arguments = [command, "summary", str(run), "--format", "json"]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 

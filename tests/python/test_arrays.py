@@ -145,6 +145,28 @@ def test_potentials_before_each_step(tmp_path: Path, form: str) -> None:
     }[form]
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("before", "after"), [("f8", "f4"), ("f4", "f8"), ("f4", "f2"), ("i8", "i4"), ("u1", "i1")]
+)
+def test_potentials_before_and_after_of_two_types(
+    tmp_path: Path, before: str, after: str, form: str
+) -> None:
+    post = np.ones((5, 4, 3), after)
+    pre = np.full(
+        (5, 4, 3), {"f8": 1 + 1e-9, "f4": 1 + 1e-5, "i8": 1 + 2**32, "u1": 255}[before], before
+    )
+    with neurotop.record(None, tmp_path / "run", form=form, strict=True) as rec:
+        rec.add("lif", post, pre)
+        rec.batch(4)
+    (batch,) = recount.batches(rec.directory).values()
+    if form == "bits":
+        changed = int(np.unpackbits(batch["lif.changed"]).sum())
+    else:
+        changed = np.count_nonzero(batch["lif.post"][1:] != batch["lif.pre"][1:])
+    assert changed == 4 * 4 * 3, "no difference is lost to the smaller type"
+
+
 def test_special_values(tmp_path: Path) -> None:
     post = np.zeros((3, 1, 4), np.float32)
     post[:, 0, 0], post[:, 0, 1], post[1:, 0, 2] = np.nan, np.inf, 1e-45
@@ -226,6 +248,8 @@ def test_what_cannot_be_given(tmp_path: Path) -> None:
             for words, arguments in {
                 "was added already": ("twice", sparse(3, 2, 2)),
                 "different shapes": ("lif", sparse(3, 2, 2), sparse(4, 2, 2)),
+                "give both in one type": ("lif", sparse(3, 2, 2, dtype="i4"), sparse(3, 2, 2)),
+                "no type holds both": ("lif", *(sparse(3, 2, 2, dtype=t) for t in ("i8", "u8"))),
                 "shapes or types": ("lif", [np.zeros(3), np.zeros(4)]),
                 "no potentials": ("lif", np.zeros((3, 2, 2), bool)),
                 "complex128 are no": ("lif", np.zeros((3, 2, 2), complex)),
@@ -237,6 +261,35 @@ def test_what_cannot_be_given(tmp_path: Path) -> None:
                     rec.add(*arguments)
             with pytest.raises(ValueError, match="whole number of operations"):
                 rec.add("lif", sparse(3, 2, 2), cost=-1)
+
+
+@pytest.mark.parametrize("change", [{"neuron": "Alpha"}, {"reset": "subtract"}, {"cost": 6}])
+def test_a_layer_keeps_its_price(tmp_path: Path, change: dict[str, Any]) -> None:
+    layer: dict[str, Any] = {"neuron": "LIF", "reset": "zero", "cost": 4}
+    with neurotop.record(None, tmp_path / "run", strict=True) as rec:
+        rec.add("lif", sparse(3, 2, 2), **layer)
+        rec.batch(2)
+        with pytest.raises(ValueError, match="were others in a batch before"):
+            rec.add("lif", sparse(3, 2, 2), **{**layer, **change})
+        rec.add("lif", sparse(3, 2, 2), **layer)
+        rec.batch(2)
+    (entry,) = recount.manifest(rec.directory)["layers"]
+    assert entry == {"name": "lif", "neuron": "LIF", "reset": "zero", "ops_per_update": 4} | {
+        "shape": [2]
+    }
+
+
+def test_a_generator_that_fails_leaves_no_half_layer(tmp_path: Path) -> None:
+    def fails() -> Iterator[np.ndarray]:
+        yield from sparse(3, 2, 2)
+        raise OSError("cannot be read")
+
+    with neurotop.record(None, tmp_path / "run", strict=True) as rec:
+        with pytest.raises(OSError, match="cannot be read"):
+            rec.add("lif", fails())
+        rec.add("lif", sparse(5, 2, 2))
+        rec.batch(2)
+    assert recount.updates(rec.directory)["lif"] == expected(sparse(5, 2, 2))
 
 
 def test_steps_that_no_batch_wrote_are_told(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def test_what_cannot_be_recorded_is_in_the_manifest_and_leaves_the_directory_fre
         refused = benchmark(model, neurotop.Recorder(tmp_path / "run"))
     assert recount.batches(refused.run) == {}
     assert not (refused.run / "end.json").exists()
-    told = summary(neurotop_command, refused.run)
+    told = summary(neurotop_command, refused.run, code=3)
     assert any("no spiking layer" in text for text in told["run"]["warnings"])
     assert told["complete"] is False
 

@@ -163,6 +163,31 @@ def test_networks_whose_hooks_do_not_see_the_steps_are_refused(tmp_path: Path) -
         neurotop.record(split, tmp_path / "run").__enter__()
 
 
+class TwoShapesOnce(Stepwise):
+    """A layer that is called with two shapes in one batch."""
+
+    def __init__(self, broken: int) -> None:
+        super().__init__(nn.Linear(8, 6), neuron("Leaky"))
+        self.extra, self.broken, self.batch = neuron("Leaky"), broken, 0
+
+    def reset(self) -> None:
+        super().reset()
+        self.batch += 1
+
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
+        spikes = self.layers(x)
+        if self.batch == self.broken:
+            self.extra(spikes[:, :3])
+            self.extra.reset_mem()
+        return self.extra(spikes), None
+
+
+def test_a_batch_that_cannot_be_counted_is_left_out_as_a_whole() -> None:
+    with pytest.warns(RecorderWarning, match="batch 2 is not counted, since layer 'extra'"):
+        figures = run(SNNTorchModel(TwoShapesOnce(2)), loader(), neurotop.NeuronOperations())[OWN]
+    assert figures["Neuron Dense Ops"] == 7 * (6 + 6) * 4, "per sample of the other batches"
+
+
 @pytest.mark.parametrize("costs", [{"Leaky": 4}, {"Leaky:zero": -1}, {":zero": 1}, {"a:b": 1.5}])
 def test_impossible_costs(costs: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="NEURON:RESET"):

@@ -109,7 +109,7 @@ def test_name_and_expected_counts(tmp_path: Path) -> None:
 def test_hooks_are_removed_on_leaving(tmp_path: Path) -> None:
     net = convolutional()
     with neurotop.record(net, tmp_path / "run"):
-        assert hooks(net) == 2 * 3
+        assert hooks(net) == 2 * 3 + 2, "on each spiking layer, and on the network"
     assert hooks(net) == 0
 
 

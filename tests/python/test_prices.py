@@ -715,7 +715,9 @@ def test_ranks_that_measure_something_else_have_no_price(first: int) -> None:
         for one in (priced[first], priced[1 - first])
     ]
     (entry,) = merge_manifests(*manifests)["layers"]
-    prices = " and ".join(f"{len(one.operations)} (eval)" for one in (priced[first], priced[1 - first]))
+    prices = " and ".join(
+        f"{len(one.operations)} (eval)" for one in (priced[first], priced[1 - first])
+    )
     differs = f"the ranks measured different prices: {prices}"
     assert entry == {**head, "unpriced": differs}
     again = merge_manifests({"layers": [entry], "warnings": []}, manifests[0])["layers"]

@@ -17,6 +17,7 @@ from neurobench.benchmarks import Benchmark
 from neurobench.metrics.workload import MembraneUpdates, NeuronOperations
 from neurobench.models import SNNTorchModel, TorchModel
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 
 import neurotop
@@ -202,6 +203,56 @@ def test_a_first_change_in_place_in_a_later_batch_costs_that_batch(tmp_path: Pat
     assert "layers.2.pre" in recount.batches(rec.directory)[1], "copied from here on"
 
 
+@pytest.mark.parametrize("first", [0, 1], ids=["from the first batch on", "later"])
+def test_earlier_potentials_changed_after_the_loop(tmp_path: Path, first: int) -> None:
+    net, expected = Sparse(), Updates(0, 0)
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        for number in range(4):
+            net.reset()
+            steps, kept = [], []
+            for _ in range(7):
+                before = net.lif.mem.clone()
+                net(torch.rand(4, 8) * 2 - 1)
+                steps.append((before, net.lif.mem.clone()))
+                kept.append(net.lif.mem)
+            if number >= first:
+                for potential in kept[:-1]:
+                    potential.zero_()
+            if number == first == 1:
+                with pytest.warns(RecorderWarning, match="batch 2 is not recorded.*in place"):
+                    rec.batch(4)
+                continue
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", RecorderWarning)
+                rec.batch(4)
+            expected = plus(expected, counted(steps))
+    assert recount.updates(rec.directory) == {"layers.2": expected}
+    assert recount.samples(rec.directory) == (12 if first else 16)
+
+
+def test_what_the_backward_pass_computes_again_is_no_step(tmp_path: Path) -> None:
+    class Explicit(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.one, self.two = nn.Linear(8, 6), snn.Leaky(beta=0.9), snn.Leaky(beta=0.8)
+
+        def forward(self, x: Tensor, one: Tensor, two: Tensor) -> tuple[Tensor, ...]:
+            spikes, one = self.one(self.fc(x), one)
+            _, two = self.two(spikes, two)
+            return one, two
+
+    net = Explicit()
+    for reentrant in (False, True):
+        with neurotop.record(net, tmp_path / str(reentrant), strict=True) as rec:
+            state = torch.zeros(4, 6, requires_grad=True), torch.zeros(4, 6, requires_grad=True)
+            for _ in range(7):
+                state = checkpoint(net, torch.rand(4, 8), *state, use_reentrant=reentrant)
+            (state[0].sum() + state[1].sum()).backward()
+            rec.batch(4)
+        dense_updates = {name: each.dense for name, each in recount.updates(rec.directory).items()}
+        assert dense_updates == {"one": 7 * 4 * 6, "two": 7 * 4 * 6}
+
+
 def test_neurobench_and_a_change_in_place_is_told(tmp_path: Path) -> None:
     class Clamping(Sparse):
         def forward(self, x: Tensor) -> Any:
@@ -314,6 +365,67 @@ def test_a_layer_that_cannot_be_recorded_from_the_first_batch_on_is_left_out(
     assert recount.samples(rec.directory) == 16
 
 
+class FailsAt(Stepwise):
+    """A network that raises in one of its calls, between its two layers."""
+
+    def __init__(self, fails: int, error: type) -> None:
+        super().__init__(nn.Linear(8, 6), neuron("Leaky"))
+        self.last, self.fails, self.error, self.calls = neuron("Leaky"), fails, error, 0
+
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
+        self.calls += 1
+        hidden = self.layers(x)
+        if self.calls == self.fails:
+            raise self.error
+        return self.last(hidden), None
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["batch() after it", "no batch() after it"])
+@pytest.mark.parametrize("at", [4, 11], ids=["first batch", "second batch"])
+@pytest.mark.parametrize(
+    ("error", "told"), [(RuntimeError, "RuntimeError"), (KeyboardInterrupt, "an exception")]
+)
+def test_a_batch_in_which_the_network_raised_is_left_out(
+    tmp_path: Path, error: type, told: str, at: int, ends: bool
+) -> None:
+    net, number = FailsAt(at, error), 1 + at // 8
+    match = f"batch {number} is not recorded, since the network raised {told}"
+    whole = 3 if ends else 2  # without a batch() the next one has steps of both
+    with torch.no_grad(), pytest.warns(RecorderWarning, match=match):
+        with neurotop.record(net, tmp_path / "run", strict=True) as rec:
+            for _ in range(4):
+                try:
+                    run_batch(net, torch.rand(4, 7, 8))
+                except error:
+                    if ends:
+                        rec.batch(4)
+                    continue
+                rec.batch(4)
+    assert recount.samples(rec.directory) == whole * 4
+    dense_updates = {each.dense for each in recount.updates(rec.directory).values()}
+    assert dense_updates == {whole * 7 * 4 * 6}
+
+
+def test_an_exception_that_is_handled_meanwhile_is_not_the_networks(tmp_path: Path) -> None:
+    class Handles(Sparse):
+        def forward(self, x: Tensor) -> tuple[Tensor, None]:
+            try:
+                raise KeyError("an optional part of the network")
+            except KeyError:
+                return super().forward(x)
+
+    net = Handles()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("error", RecorderWarning)
+        with neurotop.record(net, tmp_path / "run") as rec:
+            try:
+                raise OSError("and the program is about another")
+            except OSError:
+                run_batch(net, torch.rand(4, 7, 8))
+            rec.batch(4)
+    assert recount.updates(rec.directory)["layers.2"].dense == 7 * 4 * 6
+
+
 def test_samples_given_as_time_steps_are_told(tmp_path: Path) -> None:
     net = Sparse()
     with pytest.warns(RecorderWarning, match=r"number of time steps \(7\).*x.shape\[1\]"):
@@ -337,11 +449,28 @@ def test_other_numbers_of_samples_are_taken(
             rec.batch(samples)
 
 
+@pytest.mark.parametrize("samples", [0, 3, 8])
+def test_a_number_of_samples_that_does_not_fit_is_told(tmp_path: Path, samples: int) -> None:
+    net = dense()
+    with pytest.warns(RecorderWarning, match=rf"rec.batch\({samples}\) was given another number"):
+        with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+            run_batch(net, torch.rand(4, 7, 8))
+            rec.batch(samples)
+
+
+def test_one_sample_that_looks_like_many_is_told(tmp_path: Path) -> None:
+    net = dense()
+    with pytest.warns(RecorderWarning, match=r"If it is that of samples, write rec.batch\(4\)"):
+        with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+            run_batch(net, torch.rand(4, 7, 8))
+            rec.batch(1)
+
+
 def test_a_recording_without_a_batch_says_so(tmp_path: Path, neurotop_command: str) -> None:
     with pytest.warns(RecorderWarning, match="no batch: nothing was recorded"):
         with neurotop.record(dense(), tmp_path / "run") as rec:
             pass
-    told = summary(neurotop_command, rec.directory)
+    told = summary(neurotop_command, rec.directory, code=3)
     assert any("nothing was recorded" in text for text in told["run"]["warnings"])
 
 

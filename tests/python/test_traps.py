@@ -86,7 +86,9 @@ def test_where_neurobench_gives_up(
     assert recount.manifest(outcome.run)["warnings"] == said
 
     assert list(recount.updates(outcome.run).values()) == outcome.layers
-    counted = summary(neurotop_command, outcome.run)
+    counted = summary(neurotop_command, outcome.run, code=3)
+    causes = [p["cause"] for p in counted["problems"] if p["severity"] == "set_aside"]
+    assert causes == ["differs_from_neurobench"]
     figures = [(layer["updates"], layer["dense_updates"]) for layer in counted["layers"]]
     assert figures == [tuple(layer) for layer in outcome.layers]
     assert counted["run"]["warnings"] == said

@@ -87,7 +87,7 @@ class ArrayLayer:
         if form == "pair" and pre is None:
             pre = np.concatenate([np.zeros_like(post[:1]), post[:-1]])
         if pre is not None:
-            yield Member.from_array(f"{self.name}.pre", pre.astype(post.dtype))
+            yield Member.from_array(f"{self.name}.pre", pre)
 
     def _changed(self, pre: np.ndarray | None, post: np.ndarray) -> Iterator[np.ndarray]:
         """Which elements changed, eight steps at a time: see `changed_bits`."""
@@ -127,6 +127,27 @@ def rows_of(name: str, potentials: Any) -> list[np.ndarray]:
                 "bits, or integers"
             )
     return rows
+
+
+def with_one_type(
+    name: str, post: list[np.ndarray], pre: list[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Both in a type that holds the numbers of both.
+
+    Raises
+    ------
+    ValueError
+        There is no such type.
+    """
+    if not post or post[0].dtype == pre[0].dtype:
+        return post, pre
+    one, other = post[0].dtype, pre[0].dtype
+    both = np.result_type(one, other)
+    if {one.kind, other.kind} not in ({"f"}, {"i"}, {"u"}, {"i", "u"}) or both.kind not in "iuf":
+        raise ValueError(f"rec.add({name!r}): pre is {other} and post {one}: give both in one type")
+    if both.kind == "f" != one.kind:  # of 64 bits, with and without a sign
+        raise ValueError(f"rec.add({name!r}): no type holds both {other} and {one}")
+    return [row.astype(both) for row in post], [row.astype(both) for row in pre]
 
 
 def _on_host(array: Any) -> np.ndarray:

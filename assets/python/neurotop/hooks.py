@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Union
 
 from .compiled import never_compiled
@@ -14,7 +15,7 @@ from .network import (
     is_spiking,
     passed_potential,
 )
-from .steps import Steps
+from .steps import Steps, is_backward
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +92,42 @@ class _AdapterHook:
         self.layer = Layer(name, module, adapter=adapter)
         self.steps = Steps(self.layer)
         self.remove = adapter.attach(module, self.steps)
+
+
+class RaiseWatch:
+    """Notices that a call of the network raised, whose steps are not whole then."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        self._raised = ""
+        self._outer: list[BaseException | None] = []  # what was being handled before each call
+        self._handles = [
+            net.register_forward_pre_hook(never_compiled(self._enter)),
+            net.register_forward_hook(never_compiled(self._leave), always_call=True),
+        ]
+
+    def _enter(self, _net: torch.nn.Module, _inputs: Any) -> None:
+        self._outer.append(sys.exc_info()[1])
+
+    def _leave(self, _net: torch.nn.Module, _inputs: Any, _output: Any) -> None:
+        outer, error = self._outer.pop() if self._outer else None, sys.exc_info()[1]
+        # torch.utils.checkpoint ends what it computes again by an exception.
+        if error is not None and error is not outer and not is_backward():
+            self._raised = type(error).__name__
+
+    def raised(self) -> str:
+        """The class of an exception since the last time that this was asked; empty if none came.
+
+        It is asked between two calls. torch calls no hook after KeyboardInterrupt and its like.
+        """
+        found = self._raised or ("an exception" if self._outer else "")
+        self._raised = ""
+        self._outer.clear()
+        return found
+
+    def remove(self) -> None:
+        """Take the hooks off the network."""
+        for handle in self._handles:
+            handle.remove()
 
 
 #: A hook that collects potentials.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .compiled import never_compiled
 from .network import adapter_for, modules, passed_potential, qualified_names
-from .steps import equals, is_same, version_of
+from .steps import Versions, equals, is_same
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +37,7 @@ class StateWatch:
         self.changes_in_place = False
         self._passed = passed_potential(module)
         self._last: torch.Tensor | None = None
-        self._version: int | None = None
+        self._versions = Versions()
         enter, leave = never_compiled(self._enter), never_compiled(self._leave)
         self._handles = [
             module.register_forward_pre_hook(enter, with_kwargs=True),
@@ -48,21 +48,18 @@ class StateWatch:
         passed, kept = self._passed(inputs, named), getattr(module, "mem", None)
         if self._last is None or kept is None:
             return
-        self._look_at_version()
         if passed is not None and not is_same(passed, kept) and not equals(passed, kept):
             self.passes_another = True
 
     def _leave(self, module: torch.nn.Module, _inputs: Any, _output: Any) -> None:
         self._last = getattr(module, "mem", None)
-        self._version = None if self._last is None else version_of(self._last)
-
-    def _look_at_version(self) -> None:
-        if self._last is not None and version_of(self._last) != self._version:
-            self.changes_in_place = True
+        if self._last is not None and not self.changes_in_place:
+            self._versions.add(self._last)
 
     def close(self) -> None:
-        """The batch is over: the next step begins another."""
-        self._look_at_version()
+        """The batch is over, of which NeuroBench's hooks still have all potentials."""
+        self.changes_in_place |= self._versions.have_changed()
+        self._versions.clear()
         self._last = None
 
     def remove(self) -> None:
@@ -86,7 +83,7 @@ def watch_traps(watches: Iterable[StateWatch]) -> Iterator[Trap]:
         if watch.changes_in_place:
             yield (
                 ("in-place", watch.name),
-                f"The potential of {label} is changed in place between two steps. NeuroBench's "
+                f"The potential of {label} is changed in place after its step. NeuroBench's "
                 "hooks hold the changed potential, so its figures (and the recorded ones) are of "
                 "that. Assign a new tensor instead, as in lif.mem = lif.mem.clamp(0); or record "
                 "with neurotop.record(), which copies.",

@@ -110,7 +110,7 @@ class _Count:
         self._meters: dict[int, Meter] = {}
         self._told: set[str] = set()
         self._stale: dict[int, tuple[int, int, int]] = {}
-        self._effective = self._dense = self._samples = 0
+        self._effective = self._dense = self._samples = self._batches = 0
 
     def begin(self, caller: Any) -> None:
         """Set hooks on the layers of other frameworks, and measure the layers without a price."""
@@ -162,12 +162,26 @@ class _Count:
         for hook in self._hooks:
             hook.steps.close()
             layers.append(hook.layer)
+        try:
+            self._add_whole(layers, samples)
+        finally:
+            for hook in self._hooks:
+                hook.steps.reset()
+
+    def _add_whole(self, layers: list[Layer], samples: int) -> None:
+        """Add a batch, or leave it out: its samples must not count without a layer's updates."""
+        self._batches += 1
         for layer in layers:
             layer.meter = self._meters.get(id(layer.module))
+            if (layer.neuron, layer.reset) in self._prices and (defect := layer.defect()):
+                self._tell(
+                    f"batch {self._batches} is not counted, since layer '{layer.name}' "
+                    f"({layer.neuron}) cannot be: {defect}"
+                )
+                return
+        for layer in layers:
             self._add_layer(layer)
         self._samples += samples
-        for hook in self._hooks:
-            hook.steps.reset()
 
     def _add_layer(self, layer: Layer) -> None:
         price = self._prices.get((layer.neuron, layer.reset))
@@ -181,8 +195,6 @@ class _Count:
                 f"neurotop.NeuronOperations(costs={{'{layer.neuron}:{layer.reset}': {operations}}})"
                 + (", as measured." if operations.isdecimal() else ".")
             )
-        elif (defect := layer.defect()) is not None:
-            raise RecorderError(f"{label} cannot be counted: {defect}")
         elif layer.post:
             changed = changed_bits_as_neurobench if layer.flushes_subnormals() else changed_bits
             later = sum(int(np.unpackbits(packed).sum()) for packed in changed(layer))

@@ -8,14 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .arrays import ArrayLayer, rows_of
+from .arrays import ArrayLayer, rows_of, with_one_type
 from .compiled import uncompiled
-from .hooks import hook_on, meter_on
+from .hooks import RaiseWatch, hook_on, meter_on
 from .messages import RecorderError
 from .network import modules, qualified_names, why_replicated
 from .options import Options, is_count
 from .run import Run
-from .traps import axes_traps, forgets_traps, plain_traps
+from .traps import axes_traps, forgets_traps, one_sample_traps, plain_traps
 
 if TYPE_CHECKING:
     import torch
@@ -37,8 +37,10 @@ class Recording:
     def __init__(self, net: torch.nn.Module | None, options: Options) -> None:
         self._net = net
         self._added: dict[str, ArrayLayer | None] = {}
+        self._as_added: dict[str, dict[str, Any]] = {}
         self._run = Run(options)
         self._hooks: list[AnyHook] = []
+        self._raises: RaiseWatch | None = None
 
     @property
     def directory(self) -> Path:
@@ -80,6 +82,7 @@ class Recording:
                 "given: neurotop.record(None, directory), then rec.add(name, potentials) before "
                 "each rec.batch()"
             )
+        self._raises = RaiseWatch(net)
         self._run.warn(plain_traps(net))
         self._run.warn(forgets_traps((hook.layer.name, hook.layer.module) for hook in self._hooks))
 
@@ -88,6 +91,8 @@ class Recording:
             if hook.layer.meter is not None:
                 hook.layer.meter.remove()
             hook.remove()
+        if self._raises is not None:
+            self._raises.remove()
 
     def add(
         self,
@@ -120,8 +125,9 @@ class Recording:
         Raises
         ------
         ValueError
-            The arrays are no potentials of this form, the layer was given twice in one batch, or
-            has the name of a layer that is recorded already.
+            The arrays are no potentials of this form, the layer was given twice in one batch, has
+            another neuron, reset or cost than in a batch before, or the name of a layer that is
+            recorded already.
         """
         name = str(layer)
         if self._added.get(name) is not None:
@@ -141,7 +147,16 @@ class Recording:
         before = None if pre is None else rows_of(name, pre)
         if before is not None and [row.shape for row in before] != [row.shape for row in rows]:
             raise ValueError(f"rec.add({name!r}): pre and post have different shapes")
-        self._added[name] = ArrayLayer(name, str(neuron), str(reset), cost, rows, before)
+        if before is not None:
+            rows, before = with_one_type(name, rows, before)
+        added = ArrayLayer(name, str(neuron), str(reset), cost, rows, before)
+        entry = added.manifest_entry()
+        if self._as_added.setdefault(name, entry) != entry:
+            raise ValueError(
+                f"rec.add({name!r}): neuron, reset and cost are those of the whole run, and were "
+                f"others in a batch before: {self._as_added[name]}. Give this layer another name"
+            )
+        self._added[name] = added
 
     def _missing_traps(self) -> Iterator[Trap]:
         for name, layer in self._added.items():
@@ -172,14 +187,14 @@ class Recording:
         added = [layer for layer in self._added.values() if layer is not None]
         layers: list[AnyLayer] = [*(hook.layer for hook in self._hooks), *added]
         try:
-            if any(layer.called for layer in layers):
-                for hook in self._hooks:
-                    hook.steps.close()
-                for layer in layers:
-                    if samples == 1 and layer.post and layer.post[0].shape[:1] != (1,):
-                        layer.add_batch_axis()
-                traps = [*axes_traps(layers, int(samples)), *self._missing_traps()]
-                self._run.batch(layers, int(samples), traps)
+            if raised := self._raises.raised() if self._raises is not None else "":
+                self._run.skip(
+                    f"the network raised {raised} in it, so that its steps are not "
+                    "whole (where you go on with another batch after an exception, call "
+                    "rec.batch() before that: only the batch that failed is lost then)"
+                )
+            elif any(layer.called for layer in layers):
+                self._write(layers, int(samples))
             else:
                 text = (
                     "rec.batch() was called, but no layer was called since the last rec.batch(): "
@@ -190,6 +205,19 @@ class Recording:
             for hook in self._hooks:
                 hook.steps.reset()
             self._added = dict.fromkeys(self._added)
+
+    def _write(self, layers: list[AnyLayer], samples: int) -> None:
+        """Write what the layers did as one batch."""
+        traps: list[Trap] = []
+        for hook in self._hooks:
+            hook.steps.close()
+        if samples == 1:
+            traps += one_sample_traps(layers)
+            for layer in layers:
+                if layer.post and layer.post[0].shape[:1] != (1,):
+                    layer.add_batch_axis()
+        traps += [*axes_traps(layers, samples), *self._missing_traps()]
+        self._run.batch(layers, samples, traps)
 
     def __exit__(
         self,

@@ -186,11 +186,7 @@ class Run:
         for layer, defect in defects:
             label = f"layer '{layer.name}' ({layer.neuron})"
             if self._batches:
-                text = (
-                    f"batch {self._batches + self._skipped + 1} is not recorded, since {label} "
-                    f"cannot be: {defect}. Its samples are not counted; the other batches are."
-                )
-                self.note([(("batch", str(self._batches + self._skipped)), text)])
+                self._leave_out(f"{label} cannot be: {defect}")
                 continue
             self._left_out.add(layer.name)
             text = (
@@ -205,6 +201,20 @@ class Run:
         if not layers:
             raise RecorderError("the network has no spiking layer that can be recorded")
         return layers
+
+    def skip(self, reason: str) -> None:
+        """Leave a batch out of the run, and say why."""
+        if not self.stopped:
+            self._leave_out(reason)
+            self._skipped += 1
+
+    def _leave_out(self, reason: str) -> None:
+        number = self._batches + self._skipped
+        text = (
+            f"batch {number + 1} is not recorded, since {reason}. Its samples are not counted; the "
+            "other batches are."
+        )
+        self.note([(("batch", str(number)), text)])
 
     def refuse(self, reason: str) -> None:
         """Stop the recording before its first batch.

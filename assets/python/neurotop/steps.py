@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Any
 
 from .device import is_elsewhere
 
@@ -12,12 +13,35 @@ if TYPE_CHECKING:
     from .layers import Layer
 
 
+class Versions:
+    """Tells whether one of a batch's tensors was changed in place, as far as they still exist."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[Any, int]] = []
+
+    def add(self, tensor: torch.Tensor) -> None:
+        """Remember the tensor as it is now."""
+        version = version_of(tensor)
+        if version is not None:
+            self._seen.append((weakref.ref(tensor), version))
+
+    def have_changed(self) -> bool:
+        """Whether a tensor has another version than when it was added."""
+        tensors = ((ref(), version) for ref, version in self._seen)
+        return any(tensor is not None and tensor._version != version for tensor, version in tensors)
+
+    def clear(self) -> None:
+        """Forget all tensors."""
+        self._seen.clear()
+
+
 class Steps:
     """Collects one layer's membrane potential before and after each step of a batch.
 
     Only detached potentials are kept: no inputs, no outputs, no autograd graph. They are copied in
     the first batch, and for good once the network changes one in place; else they are kept as they
-    are, and their version tells whether that was right.
+    are, and their versions tell whether that was right. What is computed again in the backward pass
+    (torch.utils.checkpoint) is no step.
     """
 
     def __init__(self, layer: Layer) -> None:
@@ -29,12 +53,17 @@ class Steps:
         self._open: list[tuple[int, torch.Tensor, bool]] = []
         self._last: torch.Tensor | None = None
         self._version: int | None = None
+        self._versions = Versions()
+        self._is_repeated = False
         self._changes_in_place = False
         self._copies = True
 
     def begin(self, before: torch.Tensor | float | None) -> None:
         """Keep the potential that a step begins with: one of all neurons, or None for zero."""
         post, last = self.layer.post, self._last
+        self._is_repeated = is_backward()
+        if self._is_repeated:
+            return
         self._is_previous, self._may_be_previous = False, None
         if before is None or isinstance(before, (int, float)):
             self._before = before
@@ -57,6 +86,8 @@ class Steps:
     def end(self, after: torch.Tensor) -> None:
         """Keep the potential that a step ended with."""
         # Both ends are stored here, so that a forward that raised leaves no half step behind.
+        if self._is_repeated:
+            return
         layer, before = self.layer, self._before
         layer.called = True
         if self._is_previous:
@@ -72,6 +103,8 @@ class Steps:
         copy = self._copies or after.is_inference()
         layer.post.append(after.detach().clone() if copy else after.detach())
         self._last, self._version = after, version_of(after)
+        if not self._changes_in_place:
+            self._versions.add(after if copy else layer.post[-1])
 
     def rows(self, before: torch.Tensor | float | None, potentials: torch.Tensor) -> None:
         """Keep all steps of one call, ``[T, B, ...]``, of which the first begins with `before`."""
@@ -82,13 +115,15 @@ class Steps:
 
     def was_called(self) -> None:
         """Note that the layer was called, whatever is seen of its potential."""
-        self.layer.called = True
+        self.layer.called |= not is_backward()
 
     def close(self) -> None:
-        """The batch is over: see to its last potential, and to comparisons on an accelerator."""
+        """The batch is over: see to changes in place, and to comparisons on an accelerator."""
         self._compare()
-        if self._last is not None and self.layer.post and not self._copies:
-            if version_of(self._last) != self._version:
+        if not self._changes_in_place and self._versions.have_changed():
+            if self._copies:  # the copies are as the potentials were
+                self._changes_in_place = True
+            else:
                 self._lose_last()
 
     def reset(self) -> None:
@@ -96,6 +131,7 @@ class Steps:
         if self.layer.post:
             self._copies = self._changes_in_place
         self._last = None
+        self._versions.clear()
         self._open.clear()
         self.layer.pre.clear()
         self.layer.post.clear()
@@ -117,7 +153,7 @@ class Steps:
         self._open.clear()
 
     def _lose_last(self) -> None:
-        """The potential that the last step ended with was changed in place, and is not copied."""
+        """A potential that a step ended with was changed in place, and is not copied."""
         self._changes_in_place = True
         self._copies = True
         if len(self.layer.post) > 1:  # in the first step every neuron counts, whatever it holds
@@ -131,6 +167,14 @@ class Steps:
 def version_of(tensor: torch.Tensor) -> int | None:
     """How often `tensor` was changed in place; None where torch does not count (inference)."""
     return None if tensor.is_inference() else tensor._version
+
+
+def is_backward() -> bool:
+    """Whether autograd runs a backward pass in this thread."""
+    import torch
+
+    task = getattr(torch._C, "_current_graph_task_id", None)  # since torch 2.1
+    return task is not None and task() != -1
 
 
 def is_same(one: torch.Tensor, other: torch.Tensor) -> bool:

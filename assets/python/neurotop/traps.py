@@ -168,8 +168,9 @@ def forgets_traps(modules: Iterable[tuple[str, torch.nn.Module]]) -> Iterator[Tr
 
 
 def axes_traps(layers: Iterable[AnyLayer], samples: int) -> Iterator[Trap]:
-    """A number of samples that is the number of time steps."""
+    """A number of samples that is the number of time steps, or does not fit the potentials."""
     shapes = [(len(layer.post), layer.post[0].shape[0]) for layer in layers if layer.post]
+    batches = {batch for _, batch in shapes}
     if shapes and all(samples == steps != batch for steps, batch in shapes):
         steps, batch = shapes[0]
         yield (
@@ -178,6 +179,29 @@ def axes_traps(layers: Iterable[AnyLayer], samples: int) -> Iterator[Trap]:
             f"samples; the potentials are of {batch} samples. Where the data are time-first, "
             "[T, B, ...], write rec.batch(x.shape[1]).",
         )
+    # A network may fold something else into the axis of samples: then there are as many for each.
+    elif len(batches) == 1 and (batch := batches.pop()) and (not samples or batch % samples):
+        yield (
+            ("samples", ""),
+            f"rec.batch({samples}) was given another number of samples than the potentials of all "
+            f"layers have ({batch}): figures per sample are wrong. Write rec.batch({batch}), or "
+            "say in each batch how many samples it has, such as rec.batch(len(x)).",
+        )
+
+
+def one_sample_traps(layers: Iterable[AnyLayer]) -> Iterator[Trap]:
+    """Potentials of several samples that are taken for those of one without an axis of samples."""
+    shapes = [layer.post[0].shape for layer in layers if layer.post]
+    first = {shape[0] for shape in shapes if len(shape) > 1}
+    if len(shapes) > 1 and len(first) == 1 and all(len(shape) > 1 for shape in shapes):
+        (count,) = first
+        if count != 1:
+            yield (
+                ("one-sample", ""),
+                f"rec.batch(1) says that there is one sample, so that the first axis of all "
+                f"potentials ({count}) is taken for neurons. If it is that of samples, write "
+                f"rec.batch({count}).",
+            )
 
 
 def plain_traps(net: torch.nn.Module) -> Iterator[Trap]:
