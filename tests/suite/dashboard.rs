@@ -486,7 +486,7 @@ fn each_list_has_a_filter_of_its_own() {
     assert_eq!(state.update(Action::Open, &several), Some(Request::Show(4)), "still selected");
     let mut state = on(View::Charts);
     filter("block07", &mut state, &several);
-    assert_eq!((state.view, state.subjects(&several.summary.layers).len()), (View::Charts, 4));
+    assert_eq!((state.view, state.subjects(&several).len()), (View::Charts, 4));
     for (view, text, shown, hidden) in [
         (View::Problems, "crc", "data are corrupt", "odd"),
         (View::Help, "STABLE", "stable to within", "freeze or resume"),
@@ -892,7 +892,7 @@ fn a_click_on_a_chart_sets_the_cursor_and_the_wheel_zooms() {
     assert!(!state.charts.is_zoomed());
     let rows = state.places.list.rows;
     act(&mut state, Action::Click(Position::new(rows.x, rows.y + 2)), &run);
-    assert_eq!(state.charts.overlaid.len(), 2, "a click on a line's name draws it");
+    assert_eq!(state.charts.drawn().count(), 2, "a click on a line's name draws it");
 }
 
 /// The times of a run that writes a batch in 20 s.
@@ -924,6 +924,7 @@ pub(crate) fn rows() -> Vec<RunRow> {
         status,
         timing: timing(status, part),
         progress: (part > 0.0).then_some(part),
+        run: Arc::new(demo((12.0 * part) as usize)),
         revision: 0,
         sums: RowSums {
             samples: (192.0 * part) as u128,
