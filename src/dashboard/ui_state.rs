@@ -359,11 +359,7 @@ impl UiState {
             Action::Toggle(view) if self.view == view => self.show(View::Overview),
             Action::Toggle(view) => self.show(view),
             Action::Open => return self.open(model),
-            Action::Back if self.view == View::Layer && self.channel.is_alone => {
-                self.channel.is_alone = false
-            }
-            Action::Back if self.clears_filter() => self.filter_by(String::new(), model),
-            Action::Back => self.show(View::Overview),
+            Action::Back => self.go_back(model),
             Action::NextRun(step) => return self.neighbouring_run(step, model),
             Action::MarkRun => self.mark_run(model),
             Action::Baseline => return self.run_in_question(model).map(Request::Mark),
@@ -399,6 +395,14 @@ impl UiState {
             Action::Scroll(rows) => self.scroll_by(rows, model),
         }
         None
+    }
+
+    fn go_back(&mut self, model: &ViewModel) {
+        match self.view {
+            View::Layer if self.channel.is_alone => self.channel.is_alone = false,
+            _ if self.clears_filter() => self.filter_by(String::new(), model),
+            _ => self.show(View::Overview),
+        }
     }
 
     /// The indices of the layers that the filter shows, in their order.

@@ -283,7 +283,13 @@ fn the_help_marks_keys_and_terms() {
         state
     };
     assert_means(&model(&demo(1), at(1)), || on(View::Help), &[("q Ctrl-C", ACCENT)]);
-    assert_means(&model(&demo(1), at(1)), end, &[("sparsity", STRONG), ("silent", STRONG)]);
+    let figures = || {
+        let mut state = end();
+        state.update(Action::Go(Motion::Rows(-10)), &model(&demo(1), at(1)));
+        state
+    };
+    assert_means(&model(&demo(1), at(1)), figures, &[("sparsity", STRONG)]);
+    assert_means(&model(&demo(1), at(1)), end, &[("silent", STRONG)]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier};
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -58,23 +59,28 @@ fn counted(number: u64, count: BatchCount) -> Change {
 
 /// The demo's run after some of its batches, one every two seconds.
 pub(crate) fn demo(batches: usize) -> Run {
+    demo_of(0..batches)
+}
+
+/// The demo's run of which only these batches are there.
+pub(crate) fn demo_of(batches: Range<usize>) -> Run {
     let directory = support::demo_run();
     let manifest = Manifest::parse(&std::fs::read(directory.join("manifest.json")).expect("a file"))
         .expect("a manifest");
     let mut updates = vec![Change::Directory(Presence::Present), Change::Watching(Watching::Events)];
     let paths = support::batches(&directory);
-    for (number, path) in paths.iter().take(batches).enumerate() {
+    for (number, path) in paths.iter().enumerate().take(batches.end).skip(batches.start) {
         let batch = Batch::open(path, Some(&manifest)).expect("a batch");
         updates.push(counted(number as u64, count_batch(&batch, &mut Scratch::default()).expect("a count")));
     }
     updates.push(Change::Manifest(Arc::new(manifest)));
-    updates.push(account(batches as u64, 0, 0));
-    if batches == paths.len() {
+    updates.push(account(batches.len() as u64, 0, 0));
+    if batches.end == paths.len() {
         let end = End::parse(&std::fs::read(directory.join("end.json")).expect("a file")).expect("an end");
         updates.push(Change::End(end));
     }
     let mut run = empty();
-    apply(&mut run, updates, at(2 * batches as u64));
+    apply(&mut run, updates, at(2 * batches.end as u64));
     run
 }
 

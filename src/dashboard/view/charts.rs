@@ -168,7 +168,7 @@ fn run_of(subject: &Subject, model: &ViewModel) -> Option<usize> {
 fn name_of(subject: &Subject, has_several: bool, model: &ViewModel, theme: &Theme) -> String {
     let number = match (subject, run_of(subject, model)) {
         (Subject::Layer(name), _) => return name.clone(),
-        (Subject::Total, _) if !has_several => return TOTAL.to_owned(),
+        _ if !has_several => return TOTAL.to_owned(),
         (_, number) => number.unwrap_or(model.shown),
     };
     let label = match model.row(number) {
@@ -540,7 +540,7 @@ fn place_line(
     // Those of several runs may differ.
     let point = points.filter(|_| !axis.are_numbers()).find(|(span, _)| span.1 == place);
     spans.extend(point.map(|(_, point)| Span::raw(format!(", {} samples", thousands(point.sums.samples)))));
-    if at.is_none() && !axis.are_numbers() {
+    if at.is_none() && !axis.are_numbers() && !axis.stops().is_empty() {
         spans.push(Span::styled(", the newest", theme.dim));
     }
     if listless {
