@@ -118,7 +118,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     if both {
         draw_chart(frame, second, &sparsities, &all, &axis, theme, state);
     }
-    draw_values(frame, legend, &all, &axis, list.width == 0, model, theme, state);
+    draw_values(frame, legend, (&all, &axis), list.width == 0, model, theme, state);
 }
 
 /// Logarithmic where lines would otherwise lie on the axis.
@@ -497,8 +497,7 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme
 fn draw_values(
     frame: &mut Frame<'_>,
     area: Rect,
-    all: &[ChartSeries],
-    axis: &BatchAxis,
+    (all, axis): (&[ChartSeries], &BatchAxis),
     listless: bool,
     model: &ViewModel,
     theme: &Theme,
