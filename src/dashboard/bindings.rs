@@ -41,6 +41,8 @@ pub enum Action {
     NextRun(i32),
     /// Compare the other runs with this one, or stop comparing.
     Baseline,
+    /// Draw the total of the selected run in the charts, or no longer.
+    MarkRun,
     /// Move in the list or the text that is shown.
     Go(Motion),
     /// To the left or right: the column that sorts, the time step, the cursor of the charts.
@@ -97,6 +99,8 @@ pub struct Binding {
     pub help: &'static str,
     /// Words for the line of keys at the bottom; none where the key is not shown there.
     pub hints: &'static [KeyHint],
+    /// The views where its keys do this, whatever they do elsewhere; empty means all those where they do nothing else.
+    pub views: &'static [View],
 }
 
 /// A word for the line of keys at the bottom.
@@ -131,7 +135,7 @@ const fn binding(
     help: &'static str,
     hints: &'static [KeyHint],
 ) -> Binding {
-    Binding { name, keys, action, help, hints }
+    Binding { name, keys, action, help, hints, views: &[] }
 }
 
 /// The binding of this name.
@@ -139,7 +143,7 @@ pub fn named(name: &str) -> Option<&'static Binding> {
     BINDINGS.iter().find(|binding| binding.name == name)
 }
 
-pub static BINDINGS: [Binding; 44] = [
+pub static BINDINGS: [Binding; 45] = [
     binding(
         "quit",
         &["q", "ctrl-c"],
@@ -225,6 +229,16 @@ pub static BINDINGS: [Binding; 44] = [
         "compare the other runs with this one, or stop comparing",
         &[within("baseline", &[View::Runs])],
     ),
+    Binding {
+        views: &[View::Runs],
+        ..binding(
+            "mark",
+            &["space"],
+            Action::MarkRun,
+            "in the list of runs: mark a run, whose total the charts then draw beside the run in front",
+            &[within("mark", &[View::Runs])],
+        )
+    },
     binding(
         "pause",
         &["p", "space"],
@@ -396,7 +410,7 @@ impl Action {
             }
             Self::Tree | Self::Ask(Request::Copy) => KeyGroup::Layers,
             Self::Zoom(_) | Self::Pan(_) | Self::Whole | Self::Scale | Self::Lines => KeyGroup::Charts,
-            Self::NextRun(_) | Self::Baseline => KeyGroup::Runs,
+            Self::NextRun(_) | Self::Baseline | Self::MarkRun => KeyGroup::Runs,
             _ => KeyGroup::Everywhere,
         }
     }
@@ -422,14 +436,14 @@ pub fn mouse_action(event: &MouseEvent) -> Option<Action> {
     }
 }
 
-/// The action of a key event.
-pub fn action(event: &KeyEvent, mode: KeyMode, table: &KeyTable) -> Option<Action> {
+/// The action of a key event in a view.
+pub fn action(event: &KeyEvent, mode: KeyMode, view: View, table: &KeyTable) -> Option<Action> {
     if event.kind == KeyEventKind::Release {
         return None;
     }
     let key = Key::from_event(event);
     match mode {
-        KeyMode::Commands => table.action(key),
+        KeyMode::Commands => table.action_in(view, key),
         KeyMode::Typing => KeyTable::edits().action(key).or(typed(key)),
         KeyMode::Confirming => Some(KeyTable::answers().action(key).unwrap_or(Action::Refuse)),
     }
@@ -460,7 +474,7 @@ mod tests {
     const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
 
     fn commands(code: KeyCode, modifiers: KeyModifiers) -> Option<Action> {
-        action(&KeyEvent::new(code, modifiers), KeyMode::Commands, &KeyTable::default())
+        action(&KeyEvent::new(code, modifiers), KeyMode::Commands, View::Overview, &KeyTable::default())
     }
 
     #[test]
@@ -484,7 +498,7 @@ mod tests {
         assert_eq!(commands(KeyCode::Char('c'), NONE), Some(Action::Compact));
         let mut released = KeyEvent::new(KeyCode::Char('q'), NONE);
         released.kind = KeyEventKind::Release;
-        assert_eq!(action(&released, KeyMode::Commands, &KeyTable::default()), None);
+        assert_eq!(action(&released, KeyMode::Commands, View::Overview, &KeyTable::default()), None);
     }
 
     #[test]
@@ -496,8 +510,10 @@ mod tests {
 
     #[test]
     fn keys_are_text_while_a_filter_is_typed() {
+        let table = KeyTable::default();
         let press =
-            |code, modifiers| action(&KeyEvent::new(code, modifiers), KeyMode::Typing, &KeyTable::default());
+            |code, modifiers| action(&KeyEvent::new(code, modifiers), KeyMode::Typing, View::Runs, &table);
+        assert_eq!(press(KeyCode::Char(' '), NONE), Some(Action::Type(' ')));
         assert_eq!(press(KeyCode::Char('q'), NONE), Some(Action::Type('q')));
         assert_eq!(press(KeyCode::Char('Q'), KeyModifiers::SHIFT), Some(Action::Type('Q')));
         assert_eq!(press(KeyCode::Char('['), CONTROL | KeyModifiers::ALT), Some(Action::Type('[')));

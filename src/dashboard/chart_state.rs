@@ -1,7 +1,6 @@
 //! The state of the charts: which lines, on which scale, which part of the run.
 
-use crate::run::series::{History, Point};
-use std::sync::Arc;
+use super::batch_axis::BatchAxis;
 
 /// The scale of the vertical axis.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,22 +24,15 @@ pub enum ChartLines {
     Single,
 }
 
-/// What a line shows: a layer by its name, or the total.
+/// What a line shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// All priced layers.
+    /// All priced layers of the run in front.
     Total,
+    /// A layer of the run in front, by its name.
     Layer(String),
-}
-
-impl Subject {
-    /// Whether it is this layer, or the total where there is none.
-    pub fn is(&self, layer: Option<&str>) -> bool {
-        match self {
-            Self::Total => layer.is_none(),
-            Self::Layer(name) => layer == Some(name),
-        }
-    }
+    /// All priced layers of a marked run, by its number.
+    Run(usize),
 }
 
 /// The most lines that can be told apart.
@@ -56,8 +48,8 @@ pub struct ChartState {
     /// is always linear.
     pub scale: Option<Scale>,
     pub lines: ChartLines,
-    /// What is drawn, in the order in which it was added.
-    pub overlaid: Vec<Subject>,
+    /// What is drawn. Its place here is its colour and its mark, whatever else is drawn or hidden.
+    overlaid: [Option<Subject>; MAX_OVERLAID],
     /// Where the values below the charts are read.
     pub cursor: Option<f64>,
     zoom: u32,
@@ -70,7 +62,7 @@ impl Default for ChartState {
         Self {
             scale: None,
             lines: ChartLines::Both,
-            overlaid: vec![Subject::Total],
+            overlaid: std::array::from_fn(|place| (place == 0).then_some(Subject::Total)),
             cursor: None,
             zoom: 0,
             end: None,
@@ -125,15 +117,16 @@ impl ChartState {
     }
 
     /// Moves the cursor to a neighbouring point, which stays in sight; it starts at the newest point in sight.
-    pub fn step(&mut self, step: i32, history: &History) {
-        let places = places(history);
-        let Some(&batches) = places.last() else { return };
+    pub fn step(&mut self, step: i32, axis: &BatchAxis) {
+        let (stops, batches) = (axis.stops(), axis.last_place());
         let (start, end) = self.window(batches);
         let next = match self.cursor {
-            Some(at) => nearest(&places, at).saturating_add_signed(step as isize).min(places.len() - 1),
-            None => places.partition_point(|&place| place <= end).saturating_sub(1),
+            Some(at) => {
+                axis.nearest_index(at).saturating_add_signed(step as isize).min(stops.len().max(1) - 1)
+            }
+            None => stops.partition_point(|stop| stop.place <= end).saturating_sub(1),
         };
-        let at = places[next];
+        let Some(at) = stops.get(next).map(|stop| stop.place) else { return };
         self.cursor = Some(at);
         if at > end {
             self.look_until(at, batches);
@@ -143,21 +136,39 @@ impl ChartState {
     }
 
     /// Sets the cursor to the point nearest to a place.
-    pub fn point(&mut self, at: f64, history: &History) {
-        let places = places(history);
-        self.cursor = places.get(nearest(&places, at)).copied();
+    pub fn point(&mut self, at: f64, axis: &BatchAxis) {
+        self.cursor = axis.nearest(at).map(|stop| stop.place);
+    }
+
+    /// What is drawn, and the place of each among the colours and marks.
+    pub fn drawn(&self) -> impl Iterator<Item = (usize, &Subject)> {
+        self.overlaid.iter().enumerate().filter_map(|(place, subject)| Some((place, subject.as_ref()?)))
+    }
+
+    /// The place of what is drawn among the colours and marks.
+    pub fn place(&self, subject: &Subject) -> Option<usize> {
+        self.drawn().find(|(_, other)| *other == subject).map(|(place, _)| place)
+    }
+
+    /// The numbers of the marked runs.
+    pub fn marked_runs(&self) -> impl Iterator<Item = usize> {
+        self.drawn()
+            .filter_map(|(_, subject)| if let Subject::Run(number) = subject { Some(*number) } else { None })
     }
 
     /// Draws or hides a subject; returns `false` where there are too many lines to draw another one.
     pub fn toggle(&mut self, subject: Subject) -> bool {
-        match self.overlaid.iter().position(|other| *other == subject) {
-            Some(at) => {
-                self.overlaid.remove(at);
-            }
-            None if self.overlaid.len() >= MAX_OVERLAID => return false,
-            None => self.overlaid.push(subject),
+        if self.hide(&subject) {
+            return true;
         }
-        true
+        let free = self.overlaid.iter_mut().find(|place| place.is_none());
+        free.map(|place| *place = Some(subject)).is_some()
+    }
+
+    /// Hides a subject; returns whether it was drawn.
+    pub fn hide(&mut self, subject: &Subject) -> bool {
+        let place = self.overlaid.iter_mut().find(|place| place.as_ref() == Some(subject));
+        place.map(|place| *place = None).is_some()
     }
 
     /// Changes from the scale that is shown to the other one.
@@ -177,34 +188,14 @@ impl ChartState {
     }
 }
 
-/// The place of each point of a history: the number of batches up to and including it.
-pub fn places(history: &History) -> Vec<f64> {
-    let mut batches = 0;
-    let place = |point: &Arc<Point>| {
-        batches += point.sums.batches;
-        batches as f64
-    };
-    history.points().iter().map(place).collect()
-}
-
-/// The index of the place that is nearest; places ascend.
-pub fn nearest(places: &[f64], at: f64) -> usize {
-    let after = places.partition_point(|&place| place < at);
-    match (after.checked_sub(1).map(|before| at - places[before]), places.get(after).map(|place| place - at))
-    {
-        (Some(before), Some(next)) if before <= next => after - 1,
-        (Some(_), None) => after - 1,
-        _ => after,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::count::LayerCount;
+    use crate::run::series::History;
     use proptest::prelude::*;
 
-    fn history(batches: u64) -> History {
+    fn axis(batches: u64) -> BatchAxis {
         let mut history = History::default();
         for number in 0..batches {
             history.add(
@@ -214,7 +205,7 @@ mod tests {
                 &[LayerCount { updates: 1, dense: 2, updates_by_step: vec![1], ..LayerCount::default() }],
             );
         }
-        history
+        BatchAxis::new(&history, &[])
     }
 
     #[test]
@@ -234,20 +225,20 @@ mod tests {
 
     #[test]
     fn the_cursor_walks_over_the_points_and_stays_in_sight() {
-        let history = history(101);
+        let axis = axis(101);
         let mut charts = ChartState::default();
-        charts.step(-1, &history);
+        charts.step(-1, &axis);
         assert_eq!(charts.cursor, Some(101.0), "it begins at the newest");
         charts.zoom(3, 101.0);
         for _ in 0..50 {
-            charts.step(-1, &history);
+            charts.step(-1, &axis);
             let (start, end) = charts.window(101.0);
             assert!((start..=end).contains(&charts.cursor.expect("a cursor")));
         }
         assert_eq!(charts.cursor, Some(51.0));
-        charts.step(1000, &history);
+        charts.step(1000, &axis);
         assert_eq!(charts.cursor, Some(101.0));
-        charts.point(12.4, &history);
+        charts.point(12.4, &axis);
         assert_eq!(charts.cursor, Some(12.0));
     }
 
@@ -258,10 +249,24 @@ mod tests {
             assert!(charts.toggle(Subject::Layer(layer.to_string())));
         }
         assert!(!charts.toggle(Subject::Layer("one more".into())));
-        assert_eq!(charts.overlaid.len(), MAX_OVERLAID);
-        assert!(charts.overlaid.contains(&Subject::Total), "it stays");
+        assert_eq!(charts.drawn().count(), MAX_OVERLAID);
+        assert_eq!(charts.place(&Subject::Total), Some(0), "it stays");
         assert!(charts.toggle(Subject::Layer("3".into())), "what is drawn can be hidden");
         assert!(charts.toggle(Subject::Layer("one more".into())));
+    }
+
+    #[test]
+    fn what_is_drawn_keeps_its_colour_and_mark_while_others_come_and_go() {
+        let mut charts = ChartState::default();
+        for subject in [Subject::Run(7), Subject::Layer("a".into()), Subject::Run(0)] {
+            assert!(charts.toggle(subject));
+        }
+        assert!(charts.toggle(Subject::Total) && charts.toggle(Subject::Layer("a".into())));
+        let places = |charts: &ChartState| [7, 0].map(|run| charts.place(&Subject::Run(run)));
+        assert_eq!(places(&charts), [Some(1), Some(3)]);
+        assert!(charts.toggle(Subject::Run(2)));
+        assert_eq!((places(&charts), charts.place(&Subject::Run(2))), ([Some(1), Some(3)], Some(0)));
+        assert_eq!(charts.marked_runs().collect::<Vec<_>>(), [2, 7, 0]);
     }
 
     proptest! {
@@ -270,12 +275,12 @@ mod tests {
             batches in 1_u32..5000,
             steps in prop::collection::vec((0..3_u8, -3..4_i32), 0..40),
         ) {
-            let (history, mut charts) = (history(u64::from(batches)), ChartState::default());
+            let (axis, mut charts) = (axis(u64::from(batches)), ChartState::default());
             for (what, step) in steps {
                 match what {
                     0 => charts.zoom(step, f64::from(batches)),
                     1 => charts.pan(step, f64::from(batches)),
-                    _ => charts.step(step, &history),
+                    _ => charts.step(step, &axis),
                 }
                 let (start, end) = charts.window(f64::from(batches));
                 prop_assert!(1.0 <= start && start <= end && end <= f64::from(batches), "{start} {end}");

@@ -43,6 +43,13 @@ pub struct Conflict {
     pub actions: [&'static str; 2],
 }
 
+/// Where a key does what its row says: in some views, whatever it does elsewhere, or (`None`) in general.
+fn scope(binding: &'static Binding, key: Key) -> impl Iterator<Item = Option<View>> {
+    let views = if key == Key::CTRL_C { &[] } else { binding.views };
+    let in_general = views.is_empty().then_some(None);
+    views.iter().copied().map(Some).chain(in_general)
+}
+
 /// All actions with their keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTable {
@@ -88,11 +95,14 @@ impl KeyTable {
         &TABLE
     }
 
+    /// A key may do something in one view and something else elsewhere, apart from Ctrl-C.
     fn check(&self) -> Result<(), Conflict> {
         let mut bound = HashMap::new();
         for row in &self.rows {
-            for &key in &row.keys {
-                match bound.insert(key, row.binding.name) {
+            for (&key, view) in
+                row.keys.iter().flat_map(|key| scope(row.binding, *key).map(move |view| (key, view)))
+            {
+                match bound.insert((key, view), row.binding.name) {
                     Some(other) if other != row.binding.name => {
                         return Err(Conflict { key, actions: [other, row.binding.name] });
                     }
@@ -107,9 +117,22 @@ impl KeyTable {
         &self.rows
     }
 
-    /// The action of a key.
+    /// The action of a key, where the view gives it no other one.
     pub fn action(&self, key: Key) -> Option<Action> {
-        self.rows.iter().find(|row| row.keys.contains(&key)).map(|row| row.binding.action)
+        let row = self.rows.iter().find(|row| row.binding.views.is_empty() && row.keys.contains(&key));
+        row.map(|row| row.binding.action)
+    }
+
+    /// The action of a key in a view.
+    pub fn action_in(&self, view: View, key: Key) -> Option<Action> {
+        let row = self.rows.iter().find(|row| row.binding.views.contains(&view) && row.keys.contains(&key));
+        row.map(|row| row.binding.action).or_else(|| self.action(key))
+    }
+
+    /// The first key of a row that does in a view what the row says.
+    pub fn first_label_in(&self, view: View, row: &KeyRow) -> Option<String> {
+        let does = |key: &&Key| self.action_in(view, **key) == Some(row.binding.action);
+        row.keys.iter().find(does).map(|key| key.label())
     }
 
     /// The first key of an action, as it is shown.
@@ -189,6 +212,29 @@ mod tests {
             assert!(error.contains(part), "{error}");
         }
         assert_eq!(conflict("copy", "ctrl-c").actions, ["quit", "copy"]);
+    }
+
+    #[test]
+    fn a_key_acts_where_the_user_is() {
+        let pause = Some(Action::Ask(Request::Pause));
+        let actions = |table: &KeyTable| {
+            [View::Runs, View::Charts, View::Overview].map(|view| table.action_in(view, key("space")))
+        };
+        let table = KeyTable::default();
+        assert_eq!(actions(&table), [Some(Action::MarkRun), pause, pause]);
+        let row = |table: &KeyTable, name: &str| {
+            table.rows().iter().find(|row| row.binding.name == name).expect("a row").clone()
+        };
+        let labels = |table: &KeyTable, name| {
+            [View::Runs, View::Charts].map(|view| table.first_label_in(view, &row(table, name)))
+        };
+        let some = |label: &str| Some(label.to_owned());
+        assert_eq!(labels(&table, "mark"), [some("Space"), None]);
+        let space_alone = KeyTable::new(&Rebound::from([("pause", keys(&["space"]))])).expect("a table");
+        assert_eq!(labels(&space_alone, "pause"), [None, some("Space")]);
+        let elsewhere = KeyTable::new(&Rebound::from([("mark", keys(&["x"]))])).expect("a table");
+        assert_eq!(actions(&elsewhere), [pause; 3]);
+        assert!(KeyTable::new(&Rebound::from([("mark", keys(&["ctrl-c"]))])).is_err(), "it always quits");
     }
 
     #[test]

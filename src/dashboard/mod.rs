@@ -4,6 +4,7 @@
 //! this thread and nothing else.
 
 mod appearance;
+mod batch_axis;
 mod bindings;
 mod changes;
 mod chart_state;
@@ -32,6 +33,7 @@ mod view;
 mod view_model;
 
 pub use appearance::{Appearance, AppearanceOptions, ColourDepth, ThemeName};
+pub use batch_axis::{BatchAxis, Stop};
 pub use bindings::{ANSWERS, Action, BINDINGS, Binding, EDITS, KeyGroup, KeyHint, KeyMode, named};
 pub use chart_state::{ChartLines, ChartState, Scale, Subject};
 pub use columns::{LAYERS, ListColumns, RANKS, RUNS, Sort, Sorting};
@@ -397,13 +399,23 @@ impl<'a> Dashboard<'a> {
         }
         for action in actions(event, &self.state) {
             // An action is about what is on the screen, which may be older than the newest view.
-            let Some(request) = self.state.update(action, &self.model) else { continue };
+            let request = self.state.update(action, &self.model);
+            self.keep_marked();
+            let Some(request) = request else { continue };
             match self.fulfil(request) {
                 Next::GoOn => {}
                 next => return next,
             }
         }
         Next::GoOn
+    }
+
+    /// Keeps the marked runs, whose lines are drawn.
+    fn keep_marked(&mut self) {
+        let marked: Vec<usize> = self.state.charts.marked_runs().collect();
+        if self.runs.keep(marked) {
+            self.views.look_at(self.runs.looked_at());
+        }
     }
 
     fn suspend(&mut self, screen: &mut Screen, inputs: &Inputs) -> anyhow::Result<Next> {
@@ -472,7 +484,7 @@ fn is_from_the_user(event: &Event) -> bool {
 /// What an event asks for.
 fn actions(event: &Event, state: &UiState) -> Vec<Action> {
     match event {
-        Event::Key(key) => bindings::action(key, state.mode, &state.keys).into_iter().collect(),
+        Event::Key(key) => bindings::action(key, state.mode, state.view, &state.keys).into_iter().collect(),
         Event::Mouse(mouse) => bindings::mouse_action(mouse).into_iter().collect(),
         Event::Paste(text) => bindings::pasted(text, state.mode).collect(),
         // The next draw asks the terminal for its size.

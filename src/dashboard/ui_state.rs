@@ -1,8 +1,9 @@
 //! UI state: view, appearance, order, filter, selection, charts.
 
 use super::appearance::Appearance;
+use super::batch_axis::BatchAxis;
 use super::bindings::{Action, KeyMode};
-use super::chart_state::{ChartState, MAX_OVERLAID, Scale, Subject, places};
+use super::chart_state::{ChartState, MAX_OVERLAID, Scale, Subject};
 use super::columns::{LAYERS, RANKS, RUNS, Sorting};
 use super::filter::Filter;
 use super::key_table::KeyTable;
@@ -12,6 +13,7 @@ use super::problem_state::ProblemsState;
 use super::step_axis::StepAxis;
 use super::view_model::ViewModel;
 use crate::figures::LayerFigures;
+use crate::run::series::History;
 use crate::text::thousands;
 use ratatui::layout::{Position, Rect};
 use std::borrow::Cow;
@@ -26,7 +28,7 @@ const MESSAGE_FOR: Duration = Duration::from_secs(5);
 const LAYER_PAGE: i32 = 10;
 
 /// What fills the screen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum View {
     #[default]
     Overview,
@@ -357,12 +359,9 @@ impl UiState {
             Action::Toggle(view) if self.view == view => self.show(View::Overview),
             Action::Toggle(view) => self.show(view),
             Action::Open => return self.open(model),
-            Action::Back if self.view == View::Layer && self.channel.is_alone => {
-                self.channel.is_alone = false
-            }
-            Action::Back if self.clears_filter() => self.filter_by(String::new(), model),
-            Action::Back => self.show(View::Overview),
+            Action::Back => self.go_back(model),
             Action::NextRun(step) => return self.neighbouring_run(step, model),
+            Action::MarkRun => self.mark_run(model),
             Action::Baseline => return self.run_in_question(model).map(Request::Mark),
             Action::Go(motion) if matches!(self.view, View::Layer | View::Steps) => {
                 self.go_among_layers(motion, model);
@@ -402,6 +401,14 @@ impl UiState {
                 (self.step, self.channel) = (None, ChannelState::default());
             }
             _ => self.change_charts(action, model),
+        }
+    }
+
+    fn go_back(&mut self, model: &ViewModel) {
+        match self.view {
+            View::Layer if self.channel.is_alone => self.channel.is_alone = false,
+            _ if self.clears_filter() => self.filter_by(String::new(), model),
+            _ => self.show(View::Overview),
         }
     }
 
@@ -558,9 +565,28 @@ impl UiState {
         Some((shown.iter().position(|&shown| shown == at)?, shown.len()))
     }
 
-    /// What can be drawn in the charts: the total (`None`), then the layers that are shown, by index.
-    pub fn subjects(&self, layers: &[LayerFigures]) -> Vec<Option<usize>> {
-        std::iter::once(None).chain(self.shown(layers).into_iter().map(Some)).collect()
+    /// What can be drawn in the charts: the total, the other marked runs, and the layers that are shown.
+    pub fn subjects(&self, model: &ViewModel) -> Vec<Subject> {
+        let layers = &model.summary.layers;
+        let others = self.charts.marked_runs().filter(|&number| number != model.shown).map(Subject::Run);
+        let shown = self.shown(layers).into_iter().map(|at| Subject::Layer(layers[at].name.clone()));
+        std::iter::once(Subject::Total).chain(others).chain(shown).collect()
+    }
+
+    /// The place of a line among the colours and marks, if it is drawn. Where the run in front is marked, its line is
+    /// the total's, too.
+    pub fn line_of(&self, subject: &Subject, model: &ViewModel) -> Option<usize> {
+        let marked =
+            if *subject == Subject::Total { self.charts.place(&Subject::Run(model.shown)) } else { None };
+        marked.or_else(|| self.charts.place(subject))
+    }
+
+    /// Where the batches of what is drawn in the charts are.
+    pub fn axis(&self, model: &ViewModel) -> BatchAxis {
+        let others = self.charts.marked_runs().filter(|&number| number != model.shown);
+        let histories: Vec<&History> =
+            others.filter_map(|number| model.row(number)).map(|row| row.run.history()).collect();
+        BatchAxis::new(model.run.history(), &histories)
     }
 
     /// Shows a message for a few seconds.
@@ -598,7 +624,7 @@ impl UiState {
             View::Overview if self.is_tree => self.fold(step, model),
             View::Overview | View::Ranks => self.sort_by_neighbour(step, model),
             View::Layer | View::Steps => self.move_step(step),
-            View::Charts => self.charts.step(step, model.run.history()),
+            View::Charts => self.charts.step(step, &self.axis(model)),
             View::Runs | View::Problems | View::Help => {
                 self.show(self.view.neighbour(step, model));
             }
@@ -614,11 +640,8 @@ impl UiState {
             View::Steps => self.show(View::Layer),
             View::Layer => self.channel.is_alone = !self.channel.is_alone && self.places.channel_count > 1,
             View::Charts => {
-                let layers = &model.summary.layers;
-                match self.subjects(layers).get(self.chart_lines.selected) {
-                    Some(None) => self.draw_or_hide(Subject::Total),
-                    Some(&Some(at)) => self.draw_or_hide(Subject::Layer(layers[at].name.clone())),
-                    None => {}
+                if let Some(subject) = self.subjects(model).into_iter().nth(self.chart_lines.selected) {
+                    self.draw_or_hide(subject, model);
                 }
             }
             View::Runs => {
@@ -631,12 +654,30 @@ impl UiState {
         None
     }
 
-    fn draw_or_hide(&mut self, subject: Subject) {
-        if !self.charts.toggle(subject) {
+    fn draw_or_hide(&mut self, subject: Subject, model: &ViewModel) {
+        let front = Subject::Run(model.shown);
+        if subject == Subject::Total && self.charts.hide(&front) {
+            // Its line is gone, and the total's must not take its place.
+            self.charts.hide(&subject);
+        } else if !self.charts.toggle(subject) {
             self.say(
                 format!("{MAX_OVERLAID} lines can be told apart; hide one of them first"),
                 Instant::now(),
             );
+        }
+    }
+
+    /// Marks the selected run, or no longer.
+    fn mark_run(&mut self, model: &ViewModel) {
+        let Some(number) = self.selected_run(model) else { return };
+        let is_first = self.charts.marked_runs().next().is_none();
+        if !self.charts.toggle(Subject::Run(number)) {
+            let message =
+                format!("{MAX_OVERLAID} lines can be told apart; unmark a run, or hide a line of the charts");
+            self.say(message, Instant::now());
+        } else if is_first {
+            let key = self.keys.view_key(View::Charts).map_or(String::new(), |key| format!(" ({key})"));
+            self.say(format!("marked: the charts{key} draw it beside the run in front"), Instant::now());
         }
     }
 
@@ -671,7 +712,7 @@ impl UiState {
     }
 
     fn change_charts(&mut self, action: Action, model: &ViewModel) {
-        let batches = places(model.run.history()).last().copied().unwrap_or(1.0);
+        let batches = self.axis(model).last_place();
         self.show(View::Charts);
         match action {
             Action::Zoom(step) => self.charts.zoom(step, batches),
@@ -746,7 +787,7 @@ impl UiState {
         }
         if let Some((area, (start, end))) = self.places.plot.filter(|(area, _)| area.contains(position)) {
             let part = f64::from(position.x - area.x) / f64::from(area.width.saturating_sub(1).max(1));
-            self.charts.point(start + part * (end - start), model.run.history());
+            self.charts.point(start + part * (end - start), &self.axis(model));
             return None;
         }
         if let Some(step) = self.places.steps.filter(|axis| axis.area.contains(position)) {

@@ -154,10 +154,15 @@ impl ViewModel {
 
     /// The directory to show beside the name of the run in front.
     pub fn directory(&self) -> Option<String> {
-        match self.rows.iter().find(|row| row.number == self.shown) {
+        match self.row(self.shown) {
             Some(row) => row.directory.clone(),
             None => self.summary.run.directory_to_show(),
         }
+    }
+
+    /// The row of a run, if it is listed.
+    pub fn row(&self, number: usize) -> Option<&RunRow> {
+        self.rows.iter().find(|row| row.number == number)
     }
 
     /// How many problems a run has, as all who count them.
@@ -206,6 +211,8 @@ impl ViewModel {
 #[derive(Debug, Clone)]
 pub struct RunRow {
     pub number: usize,
+    /// The view that it was made from.
+    pub run: Arc<Run>,
     /// The revision of the run that it was made from.
     pub revision: u64,
     pub name: String,
@@ -229,11 +236,17 @@ pub struct RunRow {
 }
 
 impl RunRow {
+    /// What tells it from the other runs: its name, or its directory where the name does not.
+    pub fn label(&self) -> &str {
+        self.directory.as_ref().unwrap_or(&self.name)
+    }
+
     fn new(number: usize, entry: &RunEntry, problems: u64, now: SystemTime) -> Self {
         let run = &entry.run;
         let (sums, is_measured) = RowSums::shown_for_run(run);
         Self {
             number,
+            run: Arc::clone(run),
             revision: run.revision(),
             name: run.name().to_owned(),
             directory: None,

@@ -33,6 +33,8 @@ pub struct Runs {
     entries: BTreeMap<usize, RunEntry>,
     shown: usize,
     baseline: Option<usize>,
+    /// Those that are looked at besides.
+    kept: Vec<usize>,
     left_out: usize,
     instead: Option<String>,
 }
@@ -72,7 +74,7 @@ impl Runs {
 
     /// The numbers of the runs that are looked at.
     pub fn looked_at(&self) -> Vec<usize> {
-        std::iter::once(self.shown).chain(self.baseline).collect()
+        std::iter::once(self.shown).chain(self.baseline).chain(self.kept.iter().copied()).collect()
     }
 
     /// The directories of the runs that may give way to newer ones at `now`: nothing more is expected of them, and
@@ -146,6 +148,13 @@ impl Runs {
     pub fn mark(&mut self, number: usize) {
         self.baseline =
             (self.baseline != Some(number) && self.entries.contains_key(&number)).then_some(number);
+    }
+
+    /// Looks at these runs besides; returns whether they are others than before.
+    pub fn keep(&mut self, numbers: Vec<usize>) -> bool {
+        let are_others = self.kept != numbers;
+        self.kept = numbers;
+        are_others
     }
 
     /// How many batches of all runs were counted by an earlier process.

@@ -21,6 +21,7 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier};
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -58,23 +59,28 @@ fn counted(number: u64, count: BatchCount) -> Change {
 
 /// The demo's run after some of its batches, one every two seconds.
 pub(crate) fn demo(batches: usize) -> Run {
+    demo_of(0..batches)
+}
+
+/// The demo's run of which only these batches are there.
+pub(crate) fn demo_of(batches: Range<usize>) -> Run {
     let directory = support::demo_run();
     let manifest = Manifest::parse(&std::fs::read(directory.join("manifest.json")).expect("a file"))
         .expect("a manifest");
     let mut updates = vec![Change::Directory(Presence::Present), Change::Watching(Watching::Events)];
     let paths = support::batches(&directory);
-    for (number, path) in paths.iter().take(batches).enumerate() {
+    for (number, path) in paths.iter().enumerate().take(batches.end).skip(batches.start) {
         let batch = Batch::open(path, Some(&manifest)).expect("a batch");
         updates.push(counted(number as u64, count_batch(&batch, &mut Scratch::default()).expect("a count")));
     }
     updates.push(Change::Manifest(Arc::new(manifest)));
-    updates.push(account(batches as u64, 0, 0));
-    if batches == paths.len() {
+    updates.push(account(batches.len() as u64, 0, 0));
+    if batches.end == paths.len() {
         let end = End::parse(&std::fs::read(directory.join("end.json")).expect("a file")).expect("an end");
         updates.push(Change::End(end));
     }
     let mut run = empty();
-    apply(&mut run, updates, at(2 * batches as u64));
+    apply(&mut run, updates, at(2 * batches.end as u64));
     run
 }
 
@@ -486,7 +492,7 @@ fn each_list_has_a_filter_of_its_own() {
     assert_eq!(state.update(Action::Open, &several), Some(Request::Show(4)), "still selected");
     let mut state = on(View::Charts);
     filter("block07", &mut state, &several);
-    assert_eq!((state.view, state.subjects(&several.summary.layers).len()), (View::Charts, 4));
+    assert_eq!((state.view, state.subjects(&several).len()), (View::Charts, 4));
     for (view, text, shown, hidden) in [
         (View::Problems, "crc", "data are corrupt", "odd"),
         (View::Help, "STABLE", "stable to within", "freeze or resume"),
@@ -892,7 +898,7 @@ fn a_click_on_a_chart_sets_the_cursor_and_the_wheel_zooms() {
     assert!(!state.charts.is_zoomed());
     let rows = state.places.list.rows;
     act(&mut state, Action::Click(Position::new(rows.x, rows.y + 2)), &run);
-    assert_eq!(state.charts.overlaid.len(), 2, "a click on a line's name draws it");
+    assert_eq!(state.charts.drawn().count(), 2, "a click on a line's name draws it");
 }
 
 /// The times of a run that writes a batch in 20 s.
@@ -924,6 +930,7 @@ pub(crate) fn rows() -> Vec<RunRow> {
         status,
         timing: timing(status, part),
         progress: (part > 0.0).then_some(part),
+        run: Arc::new(demo((12.0 * part) as usize)),
         revision: 0,
         sums: RowSums {
             samples: (192.0 * part) as u128,

@@ -31,6 +31,7 @@ mod layer_detail;
 mod log;
 #[cfg(unix)]
 mod many_runs;
+mod marked_runs;
 mod neighbours;
 #[cfg(target_os = "linux")]
 mod outside;

@@ -246,10 +246,10 @@ fn drawn_lines(run: &Run, lines: usize) -> (UiState, ViewModel) {
 #[test]
 fn a_seventh_line_is_refused_with_a_word() {
     let (mut state, shown) = drawn_lines(&stepped(9, 4, 5, wave), 5);
-    assert_eq!((state.charts.overlaid.len(), state.message(Instant::now())), (6, None));
+    assert_eq!((state.charts.drawn().count(), state.message(Instant::now())), (6, None));
     state.update(Action::Go(Motion::Rows(1)), &shown);
     state.update(Action::Open, &shown);
-    assert_eq!(state.charts.overlaid.len(), 6);
+    assert_eq!(state.charts.drawn().count(), 6);
     let said = state.message(Instant::now()).expect("a word").to_owned();
     assert!(said.contains("hide one of them first"), "{said}");
     let text = draw_on(120, 40, &shown, &mut state).to_string();

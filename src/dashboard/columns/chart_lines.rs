@@ -6,12 +6,13 @@ use std::sync::LazyLock;
 /// The name of all priced layers together.
 pub const TOTAL: &str = "total";
 
-/// The total or a layer, and whether it is drawn.
+/// The total, a run or a layer, and whether it is drawn.
 pub struct ChartLine {
-    /// The number of the layer; `None` is the total.
-    pub layer: Option<usize>,
+    pub name: String,
     /// Its place among the lines that are drawn.
     pub drawn: Option<usize>,
+    /// Whether it has no operations to draw.
+    pub is_unpriced: bool,
 }
 
 pub static CHART_LINES: LazyLock<ListColumns<ChartLine>> = LazyLock::new(|| ListColumns {
@@ -22,10 +23,8 @@ pub static CHART_LINES: LazyLock<ListColumns<ChartLine>> = LazyLock::new(|| List
             Cell::new(mark, context.theme.line(line.drawn))
         }),
         Column::text("", 8..=8, ALWAYS, |line: &ChartLine, context| {
-            let layer = line.layer.and_then(|at| context.model.summary.layers.get(at));
-            let is_unpriced = layer.is_some_and(|layer| layer.ops_per_update.is_none());
-            let style = if is_unpriced { context.theme.warn } else { context.theme.line(line.drawn) };
-            Cell::new(layer.map_or(TOTAL, |layer| &layer.name), style)
+            let style = if line.is_unpriced { context.theme.warn } else { context.theme.line(line.drawn) };
+            Cell::new(line.name.clone(), style)
         })
         .growing(),
     ],

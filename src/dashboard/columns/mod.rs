@@ -12,7 +12,7 @@ pub use chart_lines::{CHART_LINES, ChartLine, TOTAL};
 pub use classes::CLASSES;
 pub use layers::LAYERS;
 pub use ranks::{RANK_PANEL, RANKS, state_style};
-pub use runs::RUNS;
+pub use runs::{RUNS, run_marks};
 
 use super::theme::Theme;
 use super::view_model::ViewModel;

@@ -1,6 +1,7 @@
 //! The columns of the list of runs: how far each is, and its totals.
 
-use super::super::view_model::RunRow;
+use super::super::theme::Theme;
+use super::super::view_model::{RunRow, ViewModel};
 use super::figures::{self, FigureStyle};
 use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, SortKey};
 use crate::figures::ShownIn;
@@ -28,8 +29,8 @@ pub static RUNS: LazyLock<ListColumns<RunRow>> = LazyLock::new(|| ListColumns {
 
 fn states() -> impl Iterator<Item = Column<RunRow>> {
     [
-        Column::text("", 2..=2, ALWAYS, |row: &RunRow, context| {
-            Cell::new(marks(row, context), context.theme.accent)
+        Column::text("", 2..=3, ALWAYS, |row: &RunRow, context| {
+            run_marks(row.number, None, context.model, context.theme)
         }),
         Column::text("run", 14..=14, ALWAYS, |row: &RunRow, context| {
             Cell::new(row.name.clone(), context.theme.strong)
@@ -95,11 +96,15 @@ fn times() -> impl Iterator<Item = Column<RunRow>> {
     .into_iter()
 }
 
-/// Whether a run is the one in front, and whether the others are compared with it.
-fn marks(row: &RunRow, context: &CellContext<'_>) -> String {
-    let shown = if row.number == context.model.shown { "→" } else { " " };
-    let baseline = if context.model.marked == Some(row.number) { "=" } else { " " };
-    format!("{shown}{baseline}")
+/// Whether a run is the one in front, whether the others are compared with it, and the place of its line in the charts.
+pub fn run_marks(number: usize, line: Option<usize>, model: &ViewModel, theme: &Theme) -> Cell {
+    let shown = if number == model.shown { "→" } else { " " };
+    let baseline = if model.marked == Some(number) { "=" } else { " " };
+    let mark = line.map_or(String::new(), |at| (at + 1).to_string());
+    Cell::new(
+        format!("{shown}{baseline}{mark}"),
+        if line.is_some() { theme.line(line) } else { theme.accent },
+    )
 }
 
 fn state(row: &RunRow, context: &CellContext<'_>) -> Cell {

@@ -1,8 +1,9 @@
 //! The charts: operations per sample and sparsity over the batches, of the total and of layers, together.
 
 use super::super::appearance::ThemeName;
-use super::super::chart_state::{ChartLines, Scale, Subject, nearest, places};
-use super::super::columns::{CHART_LINES, ChartLine, TOTAL};
+use super::super::batch_axis::{BatchAxis, Stop};
+use super::super::chart_state::{ChartLines, Scale, Subject};
+use super::super::columns::{CHART_LINES, ChartLine, TOTAL, run_marks};
 use super::super::symbols::Symbols;
 use super::list::ListView;
 use super::plot::{Curve, CurveShape, Plot, dots, numbers};
@@ -17,7 +18,7 @@ use crate::run::tally::quotient;
 use crate::text::{compact, compact_by, decimal, elide, percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Direction, Layout, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
@@ -41,6 +42,12 @@ pub(super) struct ChartSeries {
     /// Draws its curve where there are no colours.
     mark: char,
     style: Style,
+    /// Whether the other lines are compared with it.
+    is_baseline: bool,
+    /// Whether it is of another run than the one in front: those batches would hide one another.
+    is_other_run: bool,
+    /// The first and the last place of each point.
+    spans: Vec<(f64, f64)>,
     operations: CurvePoints,
     sparsities: CurvePoints,
 }
@@ -91,7 +98,8 @@ impl Chart {
 
 /// Draws the charts, the list of lines, and the values at the cursor.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
-    let all = series(model, theme, state);
+    let axis = state.axis(model);
+    let all = series(&axis, model, theme, state);
     let list = if theme.framed && area.width >= WITH_LIST { LIST } else { 0 };
     let [list, rest] = Layout::horizontal([Constraint::Length(list), Constraint::Fill(1)]).areas(area);
     // The values are the legend, too.
@@ -105,12 +113,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let direction = if rest.width >= BESIDE { Direction::Horizontal } else { Direction::Vertical };
     let share = [Constraint::Fill(1), Constraint::Fill(u16::from(both))];
     let [first, second] = Layout::new(direction, share).areas(charts);
-    let graph = draw_chart(frame, first, &operations, &all, model, theme, state);
-    state.places.plot = graph.map(|graph| (graph, state.charts.window(last_place(model))));
+    let graph = draw_chart(frame, first, &operations, &all, &axis, theme, state);
+    state.places.plot = graph.map(|graph| (graph, state.charts.window(axis.last_place())));
     if both {
-        draw_chart(frame, second, &sparsities, &all, model, theme, state);
+        draw_chart(frame, second, &sparsities, &all, &axis, theme, state);
     }
-    draw_values(frame, legend, &all, list.width == 0, model, theme, state);
+    draw_values(frame, legend, (&all, &axis), list.width == 0, model, theme, state);
 }
 
 /// Logarithmic where lines would otherwise lie on the axis.
@@ -123,75 +131,162 @@ fn fitting_scale(all: &[ChartSeries]) -> Scale {
     if high > FAR_APART * low { Scale::Logarithmic } else { Scale::Linear }
 }
 
-fn last_place(model: &ViewModel) -> f64 {
-    model.run.history().points().iter().map(|point| point.sums.batches).sum::<u64>().max(1) as f64
+/// A line that is drawn.
+pub(super) struct DrawnLine<'a> {
+    /// Its place among the colours and marks.
+    pub(super) place: usize,
+    pub(super) subject: &'a Subject,
+    /// Whether it has its confidence band: several would hide one another.
+    pub(super) has_band: bool,
 }
 
-/// The figures of all lines that are drawn, in the order in which they were added.
-fn series(model: &ViewModel, theme: &Theme, state: &UiState) -> Vec<ChartSeries> {
-    let places = places(model.run.history());
-    let subjects = state.charts.overlaid.iter().enumerate();
-    subjects.map(|(at, subject)| one_series(at, subject, &places, model, theme)).collect()
+/// The figures of all lines that are drawn: the baseline's, then the others in the order of their marks.
+fn series(axis: &BatchAxis, model: &ViewModel, theme: &Theme, state: &UiState) -> Vec<ChartSeries> {
+    let is_shown = |(place, subject): &(usize, &Subject)| state.line_of(subject, model) == Some(*place);
+    let mut drawn: Vec<(usize, &Subject)> = state.charts.drawn().filter(is_shown).collect();
+    drawn.sort_by_key(|(_, subject)| !is_baseline(subject, axis, model));
+    let lines = drawn.into_iter().enumerate();
+    let line = |(at, (place, subject))| DrawnLine { place, subject, has_band: at == 0 };
+    lines.map(|drawn| one_series(&line(drawn), axis, model, theme)).collect()
+}
+
+/// Whether a line is of the run that others are compared with, where there are others.
+fn is_baseline(subject: &Subject, axis: &BatchAxis, model: &ViewModel) -> bool {
+    axis.are_numbers() && model.marked.is_some() && run_of(subject, model) == model.marked
+}
+
+/// The number of the run whose total a line shows.
+fn run_of(subject: &Subject, model: &ViewModel) -> Option<usize> {
+    match subject {
+        Subject::Total => Some(model.shown),
+        Subject::Run(number) => Some(*number),
+        Subject::Layer(_) => None,
+    }
+}
+
+/// What a line is called; where there are several runs, the total has the name of its run.
+fn name_of(subject: &Subject, has_several: bool, model: &ViewModel, theme: &Theme) -> String {
+    let number = match (subject, run_of(subject, model)) {
+        (Subject::Layer(name), _) => return name.clone(),
+        _ if !has_several => return TOTAL.to_owned(),
+        (_, number) => number.unwrap_or(model.shown),
+    };
+    let label = match model.row(number) {
+        Some(row) => row.label(),
+        None if number == model.shown => model.run.name(),
+        None => "no longer listed",
+    };
+    let marks = run_marks(number, None, model, theme).text.replace(' ', "");
+    if marks.is_empty() { label.to_owned() } else { format!("{marks} {label}") }
 }
 
 pub(super) fn one_series(
-    at: usize,
-    subject: &Subject,
-    places: &[f64],
+    line: &DrawnLine<'_>,
+    axis: &BatchAxis,
     model: &ViewModel,
     theme: &Theme,
 ) -> ChartSeries {
-    let (name, layer) = match subject {
-        Subject::Total => (TOTAL.to_owned(), None),
-        Subject::Layer(name) => {
-            let layers = &model.summary.layers;
-            (name.clone(), Some(layers.iter().find(|layer| layer.name == *name)))
-        }
-    };
+    let subject = line.subject;
+    let is_baseline = is_baseline(subject, axis, model);
+    let style = theme.line(Some(line.place));
     let mut series = ChartSeries {
-        name,
-        mark: char::from_digit(at as u32 + 1, 10).unwrap_or('*'),
-        style: theme.line(Some(at)),
+        name: name_of(subject, axis.are_numbers(), model, theme),
+        mark: char::from_digit(line.place as u32 + 1, 10).unwrap_or('*'),
+        style: if is_baseline { style.add_modifier(Modifier::BOLD) } else { style },
+        is_baseline,
+        is_other_run: run_of(subject, model).is_some_and(|number| number != model.shown),
+        spans: Vec::new(),
         operations: CurvePoints::default(),
         sparsities: CurvePoints::default(),
     };
-    let priced = layer.map(|layer| layer.and_then(|layer| Some((layer.index?, layer.ops_per_update?))));
-    let total = shown_operations(model);
-    let (mut samples, mut effective, mut dense) = (0, 0, 0);
-    let mut units = Vec::new();
-    for (point, &place) in model.run.history().points().iter().zip(places) {
-        let own = match priced {
-            None => total(point),
-            Some(None) => break,
-            // An exported summary has no sums by layer along the run.
-            Some(Some(_)) if point.sums.updates.is_empty() => continue,
-            Some(Some((index, price))) => point.sums.updates.get(index).unwrap_or_default().times(price),
-        };
-        samples += point.sums.samples;
-        effective += own.effective;
-        dense += own.dense;
-        series.operations.running.push((place, quotient(effective, samples)));
-        series.operations.single.push((place, quotient(own.effective, point.sums.samples)));
-        series.sparsities.running.extend(sparsity(effective, dense).map(|value| (place, value)));
-        series.sparsities.single.extend(sparsity(own.effective, own.dense).map(|value| (place, value)));
-        units.push((place, own, point.sums.samples));
-    }
-    // Several bands would hide one another.
-    if at == 0 {
-        let against = |bottom: fn(&(f64, Operations, u128)) -> f64| {
-            let ratio = |unit: &(f64, Operations, u128)| (unit.1.effective as f64, bottom(unit));
-            let widths = along(&units.iter().map(ratio).collect::<Vec<_>>(), counted_part(&model.run));
-            units.iter().zip(widths).filter_map(|(unit, width)| Some((unit.0, width?))).collect()
-        };
-        series.operations.half_widths = against(|unit| unit.2 as f64);
-        series.sparsities.half_widths = against(|unit| unit.1.dense as f64);
+    let front = (&model.run, model.summary.shown_total().1);
+    let (run, is_measured) = match subject {
+        Subject::Run(number) if *number != model.shown => match model.row(*number) {
+            Some(row) => (&row.run, row.is_measured),
+            None => return series,
+        },
+        _ => front,
+    };
+    series.spans = axis.spans(run.history());
+    let units = match subject {
+        Subject::Layer(name) => layer_units(name, model),
+        _ => total_units(run, is_measured),
+    };
+    let units: Vec<(f64, Unit)> =
+        series.spans.iter().zip(units).filter_map(|(span, unit)| Some((span.1, unit?))).collect();
+    series.add(&units);
+    if line.has_band {
+        series.add_band(&units, counted_part(run));
     }
     series
 }
 
+/// The operations and the samples of a point.
+type Unit = (Operations, u128);
+
+/// Those of all priced layers, at each point of a run.
+fn total_units(run: &Run, is_measured: bool) -> Vec<Option<Unit>> {
+    let total = shown_operations(run, is_measured);
+    run.history().points().iter().map(|point| Some((total(point), point.sums.samples))).collect()
+}
+
+/// Those of a layer of the run in front; none where it has no price, or where a point has no sums by layer, as those of
+/// an exported summary.
+fn layer_units(name: &str, model: &ViewModel) -> Vec<Option<Unit>> {
+    let layer = model.summary.layers.iter().find(|layer| layer.name == name);
+    let Some((index, price)) = layer.and_then(|layer| Some((layer.index?, layer.ops_per_update?))) else {
+        return Vec::new();
+    };
+    let unit = |point: &Point| {
+        let updates = point.sums.updates.get(index).unwrap_or_default();
+        (!point.sums.updates.is_empty()).then(|| (updates.times(price), point.sums.samples))
+    };
+    model.run.history().points().iter().map(|point| unit(point)).collect()
+}
+
+impl ChartSeries {
+    /// Adds the figures of points at their places.
+    fn add(&mut self, units: &[(f64, Unit)]) {
+        let (mut samples, mut effective, mut dense) = (0, 0, 0);
+        for &(place, (own, of_samples)) in units {
+            samples += of_samples;
+            effective += own.effective;
+            dense += own.dense;
+            self.operations.running.push((place, quotient(effective, samples)));
+            self.operations.single.push((place, quotient(own.effective, of_samples)));
+            self.sparsities.running.extend(sparsity(effective, dense).map(|value| (place, value)));
+            self.sparsities.single.extend(sparsity(own.effective, own.dense).map(|value| (place, value)));
+        }
+    }
+
+    /// Adds how sure the running figures are.
+    fn add_band(&mut self, units: &[(f64, Unit)], counted: Option<f64>) {
+        let against = |bottom: fn(&Unit) -> f64| {
+            let ratio = |(_, unit): &(f64, Unit)| (unit.0.effective as f64, bottom(unit));
+            let widths = along(&units.iter().map(ratio).collect::<Vec<_>>(), counted);
+            units.iter().zip(widths).filter_map(|(unit, width)| Some((unit.0, width?))).collect()
+        };
+        self.operations.half_widths = against(|unit| unit.1 as f64);
+        self.sparsities.half_widths = against(|unit| unit.0.dense as f64);
+    }
+
+    /// Where to read its running value and that of a single batch, at the cursor or (`None`) at its own newest batch:
+    /// between its batches the running value stays, and beyond the last one it has none.
+    fn reading(&self, cursor: Option<f64>) -> [Option<f64>; 2] {
+        let Some(cursor) = cursor else { return [self.spans.last().map(|span| span.1); 2] };
+        let at = self.spans.partition_point(|span| span.1 < cursor);
+        let before = at.checked_sub(1).map(|before| self.spans[before].1);
+        match self.spans.get(at) {
+            Some(span) if span.0 <= cursor => [Some(span.1); 2],
+            Some(_) => [before, None],
+            None => [None; 2],
+        }
+    }
+}
+
 /// The operations of a point that the total shows: those of the layers with a measured price where no layer has another.
-pub(super) fn shown_operations(model: &ViewModel) -> impl Fn(&Point) -> Operations {
-    let measured = if model.summary.shown_total().1 { model.run.measured_prices() } else { Vec::new() };
+pub(super) fn shown_operations(run: &Run, is_measured: bool) -> impl Fn(&Point) -> Operations {
+    let measured = if is_measured { run.measured_prices() } else { Vec::new() };
     move |point| {
         let with_measured = measured.first().and_then(|_| point.measured_operations(&measured));
         with_measured.unwrap_or(point.operations)
@@ -208,11 +303,11 @@ fn draw_chart(
     area: Rect,
     chart: &Chart,
     all: &[ChartSeries],
-    model: &ViewModel,
+    axis: &BatchAxis,
     theme: &Theme,
     state: &UiState,
 ) -> Option<Rect> {
-    let note = Line::styled(zoom(model, state), theme.dim);
+    let note = Line::styled(zoom(axis, state), theme.dim);
     let room = usize::from(area.width).saturating_sub(chart.name.width() + note.width() + 6);
     let style = all.first().map_or(theme.running, |series| series.style);
     let meaning = if marks_lines(theme, state) { "" } else { running_symbol(theme) };
@@ -230,10 +325,10 @@ fn draw_chart(
         .iter()
         .flat_map(|series| curves(series, (chart.points)(series), inner.width, theme, state))
         .collect();
-    let window = state.charts.window(last_place(model));
+    let window = state.charts.window(axis.last_place());
     let band = band(all.first().map(chart.points), state.charts.lines);
-    let plot = Plot { curves: &curves, band, window, chart, cursor: state.charts.cursor };
-    Some(plot::draw(frame, inner, &plot, model, theme))
+    let plot = Plot { curves: &curves, band, window, chart, axis, cursor: state.charts.cursor };
+    Some(plot::draw(frame, inner, &plot, theme))
 }
 
 /// Says which lines a logarithmic scale has no place for.
@@ -251,7 +346,7 @@ fn zeros(chart: &Chart, all: &[ChartSeries], theme: &Theme) -> Span<'static> {
 
 /// Whether each curve is drawn with its own mark, since colours do not tell lines apart.
 fn marks_lines(theme: &Theme, state: &UiState) -> bool {
-    state.charts.overlaid.len() > 1
+    state.charts.drawn().count() > 1
         && (state.appearance.theme == ThemeName::Monochrome || theme.appearance.symbols == Symbols::Ascii)
 }
 
@@ -316,17 +411,15 @@ fn framed(frame: &mut Frame<'_>, area: Rect, name: &str, note: Line<'static>, th
     inner
 }
 
-fn zoom(model: &ViewModel, state: &UiState) -> String {
+fn zoom(axis: &BatchAxis, state: &UiState) -> String {
     if !state.charts.is_zoomed() {
         return String::new();
     }
-    let (start, end) = state.charts.window(last_place(model));
-    let places = places(model.run.history());
-    let first = places.partition_point(|&place| place < start);
-    let last = places.partition_point(|&place| place <= end).saturating_sub(1);
-    let points = model.run.history().points();
-    let in_sight = points.get(first..=last).filter(|points| !points.is_empty());
-    match (in_sight, points) {
+    let ((start, end), stops) = (state.charts.window(axis.last_place()), axis.stops());
+    let first = stops.partition_point(|stop| stop.place < start);
+    let last = stops.partition_point(|stop| stop.place <= end).saturating_sub(1);
+    let in_sight = stops.get(first..=last).filter(|stops| !stops.is_empty());
+    match (in_sight, stops) {
         (Some([first, .., last]), [whole, .., newest]) => {
             format!(" batches {} to {} of {} to {} ", first.first, last.last, whole.first, newest.last)
         }
@@ -349,7 +442,7 @@ fn curves(
     let lines = state.charts.lines;
     let marked = marks_lines(theme, state);
     let mut curves = Vec::new();
-    if lines != ChartLines::Running {
+    if lines == ChartLines::Single || lines == ChartLines::Both && !series.is_other_run {
         let marker = if marked {
             Marker::Custom(series.mark)
         } else {
@@ -361,7 +454,11 @@ fn curves(
         curves.push(Curve { points, shape: CurveShape::Dots, marker, style });
     }
     if lines != ChartLines::Single {
-        let marker = if marked { Marker::Custom(series.mark) } else { Marker::Braille };
+        let marker = match series.is_baseline {
+            _ if marked => Marker::Custom(series.mark),
+            true => Marker::Quadrant,
+            false => Marker::Braille,
+        };
         let points = figures.running.clone();
         curves.push(Curve { points, shape: CurveShape::Line, marker, style: series.style });
     }
@@ -373,13 +470,17 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme
     if area.width == 0 {
         return;
     }
-    let layers = &model.summary.layers;
-    let subjects = state.subjects(layers);
-    let overlaid = &state.charts.overlaid;
-    let row = |at: usize| {
-        let layer: Option<usize> = subjects[at];
-        let name = layer.map(|at| layers[at].name.as_str());
-        ChartLine { layer, drawn: overlaid.iter().position(|subject| subject.is(name)) }
+    let subjects = state.subjects(model);
+    let has_several = state.axis(model).are_numbers();
+    let drawn: Vec<Option<usize>> = subjects.iter().map(|subject| state.line_of(subject, model)).collect();
+    let unpriced = |name: &String| {
+        let layer = model.summary.layers.iter().find(|layer| layer.name == *name);
+        layer.is_some_and(|layer| layer.ops_per_update.is_none())
+    };
+    let row = |at: usize| ChartLine {
+        name: name_of(&subjects[at], has_several, model, theme),
+        drawn: drawn[at],
+        is_unpriced: matches!(&subjects[at], Subject::Layer(name) if unpriced(name)),
     };
     let list = ListView {
         title: "Lines".to_owned(),
@@ -396,7 +497,7 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme
 fn draw_values(
     frame: &mut Frame<'_>,
     area: Rect,
-    all: &[ChartSeries],
+    (all, axis): (&[ChartSeries], &BatchAxis),
     listless: bool,
     model: &ViewModel,
     theme: &Theme,
@@ -405,49 +506,48 @@ fn draw_values(
     if area.height == 0 {
         return;
     }
-    let places = places(model.run.history());
-    let at = match state.charts.cursor {
-        Some(at) => nearest(&places, at),
-        None => places.len().saturating_sub(1),
-    };
+    let at = state.charts.cursor.and_then(|at| axis.nearest(at));
+    let place = at.map(|stop| stop.place);
     let names = all.iter().map(|series| elide(&series.name, NAME).width()).max().unwrap_or(0);
-    let lines = std::iter::once(place_line(at, listless, area.width, model, theme, state)).chain(
-        all.iter().map(|series| value_line(series, names, places.get(at), usize::from(area.width), theme)),
-    );
+    let lines = std::iter::once(place_line(at, axis, listless, area.width, model, theme, state))
+        .chain(all.iter().map(|series| value_line(series, names, place, usize::from(area.width), theme)));
     for (line, row) in lines.zip(area.rows()) {
         frame.render_widget(line, row);
     }
 }
 
-/// The batches that the values come from.
+/// The batches that the values come from: those at the cursor, or the newest.
 fn place_line(
-    at: usize,
+    at: Option<Stop>,
+    axis: &BatchAxis,
     listless: bool,
     width: u16,
     model: &ViewModel,
     theme: &Theme,
     state: &mut UiState,
 ) -> Line<'static> {
-    let mut spans = match model.run.history().points().get(at) {
-        Some(point) => {
-            let what = if point.first == point.last { "batch" } else { "batches" };
-            vec![
-                Span::raw(format!(" {what} {}", numbers(point))),
-                Span::raw(format!(", {} samples", thousands(point.sums.samples))),
-            ]
+    let mut spans = match at.or(axis.stops().last().copied()) {
+        Some(_) if at.is_none() && axis.are_numbers() => vec![Span::raw(" newest batch of each run")],
+        Some(stop) => {
+            let what = if stop.first == stop.last { "batch" } else { "batches" };
+            vec![Span::raw(format!(" {what} {}", numbers(&stop)))]
         }
         None => vec![Span::raw(" no batch yet")],
     };
-    if state.charts.cursor.is_none() {
+    let points = axis.spans(model.run.history()).into_iter().zip(model.run.history().points());
+    let place = at.map_or(axis.last_place(), |stop| stop.place);
+    // Those of several runs may differ.
+    let point = points.filter(|_| !axis.are_numbers()).find(|(span, _)| span.1 == place);
+    spans.extend(point.map(|(_, point)| Span::raw(format!(", {} samples", thousands(point.sums.samples)))));
+    if at.is_none() && !axis.are_numbers() && !axis.stops().is_empty() {
         spans.push(Span::styled(", the newest", theme.dim));
     }
     if listless {
-        let layers = &model.summary.layers;
-        let subjects = state.subjects(layers);
+        let subjects = state.subjects(model);
         state.chart_lines.settle(subjects.len(), 1);
-        let selected = subjects.get(state.chart_lines.selected).copied().flatten();
-        let name = elide(selected.map_or(TOTAL, |at| &layers[at].name), 20);
-        spans.push(Span::styled(format!("  Enter: {name}"), theme.accent));
+        let selected = subjects.get(state.chart_lines.selected).unwrap_or(&Subject::Total);
+        let name = name_of(selected, axis.are_numbers(), model, theme);
+        spans.push(Span::styled(format!("  Enter: {}", elide(&name, 20)), theme.accent));
     }
     fitting(spans, width)
 }
@@ -456,15 +556,18 @@ fn place_line(
 fn value_line(
     series: &ChartSeries,
     names: usize,
-    place: Option<&f64>,
+    cursor: Option<f64>,
     width: usize,
     theme: &Theme,
 ) -> Line<'static> {
-    let value = |points: &[(f64, f64)]| {
-        let at = points.partition_point(|point| Some(&point.0) < place);
-        points.get(at).filter(|point| Some(&point.0) == place).map(|point| point.1)
+    let value = |points: &[(f64, f64)], place: Option<f64>| {
+        let at = points.partition_point(|point| Some(point.0) < place);
+        points.get(at).filter(|point| Some(point.0) == place).map(|point| point.1)
     };
-    let figure = |points: &[(f64, f64)], text: fn(f64) -> String| value(points).map_or("–".to_owned(), text);
+    let [running, alone] = series.reading(cursor);
+    let figure = |points: &[(f64, f64)], place, text: fn(f64) -> String| {
+        value(points, place).map_or("–".to_owned(), text)
+    };
     let (operations, sparsities) = (&series.operations, &series.sparsities);
     // Where there is no room, the figures of the single batch go first, then the captions.
     let (roomy, single_too) = (width >= 100, width >= 60);
@@ -480,11 +583,11 @@ fn value_line(
     let parts = vec![
         Span::styled(format!(" {} {:<room$}", series.mark, elide(&series.name, room)), series.style),
         Span::styled(captions[0], theme.dim),
-        Span::raw(format!("{:>digits$}", figure(&operations.running, precise))),
-        single(figure(&operations.single, precise), digits),
+        Span::raw(format!("{:>digits$}", figure(&operations.running, running, precise))),
+        single(figure(&operations.single, alone, precise), digits),
         Span::styled(captions[1], theme.dim),
-        Span::raw(format!("{:>8}", figure(&sparsities.running, percent))),
-        single(figure(&sparsities.single, percent), 8),
+        Span::raw(format!("{:>8}", figure(&sparsities.running, running, percent))),
+        single(figure(&sparsities.single, alone, percent), 8),
     ];
     fitting(parts, width as u16)
 }

@@ -181,11 +181,12 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
     };
     for row in state.keys.rows().iter().filter(|row| !is_alone(row.binding.action)) {
         let hint = row.binding.hint(state.view).filter(|hint| !is_idle(row.binding.action, hint));
-        if let (Some(hint), Some(key)) = (hint, row.first_label()) {
+        let key = state.keys.first_label_in(state.view, row);
+        if let (Some(hint), Some(key)) = (hint, &key) {
             let word = word_now(row.binding.action, hint.word, node.as_ref(), state, model);
-            hints.push((rank(row.binding.action, hint), theme.appearance.symbols.label(&key), word));
-        } else if let (Some(key), true) = (row.first_label(), clears(row.binding.action)) {
-            hints.push((1, theme.appearance.symbols.label(&key), ALL_ROWS));
+            hints.push((rank(row.binding.action, hint), theme.appearance.symbols.label(key), word));
+        } else if let (Some(key), true) = (&key, clears(row.binding.action)) {
+            hints.push((1, theme.appearance.symbols.label(key), ALL_ROWS));
         }
     }
     hints.sort_by_key(|hint| hint.0);

@@ -29,7 +29,7 @@ const LABELS: (usize, usize) = (10, 24);
 type Part = (&'static str, Vec<(String, &'static str)>, Style);
 
 /// What the words on the screen mean, besides the figures.
-const TERMS: [(&str, &str); 29] = [
+const TERMS: [(&str, &str); 31] = [
     ("share", "a layer's part of all effective operations"),
     ("cost", "operations of one update, by NeuroBench or by --cost; – without a price"),
     ("trend", "membrane updates per sample, over the batches"),
@@ -59,6 +59,8 @@ const TERMS: [(&str, &str); 29] = [
     ("… behind", "bytes that were written and are not read yet, and how long reading them takes"),
     ("baseline", "the run that changes are relative to: b in the list of runs, or --baseline"),
     ("change", "the relative change from the baseline"),
+    ("→ =", "the run in front; the baseline, whose line is thick where the charts draw several runs"),
+    ("1 … 6", "the colour and mark of a line of the charts; in the list of runs, those of a marked run"),
     ("behind", "how many batches fewer a rank has than the furthest one"),
     (
         "silent neuron",

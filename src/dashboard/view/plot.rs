@@ -1,19 +1,18 @@
 //! Curves over the batches of a run, with axes and a cursor.
 
-use super::super::chart_state::{Scale, nearest, places};
+use super::super::batch_axis::{BatchAxis, Stop};
+use super::super::chart_state::Scale;
 use super::super::meter::bounds;
 use super::super::symbols::Symbols;
 use super::super::ticks::{logarithmic_ticks, round_steps, round_ticks};
+use super::Theme;
 use super::charts::Chart;
-use super::{Theme, ViewModel};
-use crate::run::series::Point;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::Line;
 use ratatui::widgets::canvas::{Canvas, Context, Line as Segment, Points};
-use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
 /// From this width on, the horizontal axis has room for its name.
@@ -52,18 +51,14 @@ pub(super) struct Plot<'a> {
     /// The places of the first and the last column.
     pub(super) window: (f64, f64),
     pub(super) chart: &'a Chart,
+    /// Where the batches are.
+    pub(super) axis: &'a BatchAxis,
     /// The place whose values are shown.
     pub(super) cursor: Option<f64>,
 }
 
 /// Draws a plot; returns where its curves are.
-pub(super) fn draw(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    plot: &Plot<'_>,
-    model: &ViewModel,
-    theme: &Theme,
-) -> Rect {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, theme: &Theme) -> Rect {
     let curves = visible(plot);
     let values = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
     let limit = |value| transformed(value, plot.chart.scale);
@@ -97,7 +92,7 @@ pub(super) fn draw(
         let name = Rect { x: lower.x, width, ..lower };
         frame.render_widget(Line::styled(PLACES, theme.dim).right_aligned(), name);
     }
-    draw_places(frame, Rect { x: graph.x, width: graph.width, ..lower }, plot, model, theme);
+    draw_places(frame, Rect { x: graph.x, width: graph.width, ..lower }, plot, theme);
     draw_cursor(frame, graph, plot, theme);
     graph
 }
@@ -211,21 +206,20 @@ fn edges(band: &[(f64, f64, f64)], at: f64) -> (f64, f64) {
 }
 
 /// Draws the numbers of the first and the last batch in sight, and of the one at the cursor, each at its place.
-fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, model: &ViewModel, theme: &Theme) {
-    let (places, points) = (places(model.run.history()), model.run.history().points());
+fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, theme: &Theme) {
+    let stops = plot.axis.stops();
     let (start, end) = plot.window;
-    let first = places.partition_point(|&place| place < start);
-    let last = places.partition_point(|&place| place <= end).saturating_sub(1);
-    let at_cursor = plot.cursor.map(|at| (nearest(&places, at), theme.accent));
+    let first = stops.partition_point(|stop| stop.place < start);
+    let last = stops.partition_point(|stop| stop.place <= end).saturating_sub(1);
+    let at_cursor = plot.cursor.map(|at| (plot.axis.nearest_index(at), theme.accent));
     let mut taken = Vec::new();
     // Where two labels would touch, the cursor's wins.
-    let round = round_places(points.get(first..=last).unwrap_or_default(), area.width);
+    let round = round_places(stops.get(first..=last).unwrap_or_default(), area.width);
     let round = round.into_iter().map(|point| (first + point, theme.dim));
     for (point, style) in at_cursor.into_iter().chain([(last, theme.dim), (first, theme.dim)]).chain(round) {
-        let column = places.get(point).and_then(|&at| column(area, plot, at));
-        let Some((column, text)) = column.zip(points.get(point).map(|point| numbers(point))) else {
-            continue;
-        };
+        let Some(stop) = stops.get(point) else { continue };
+        let Some(column) = column(area, plot, stop.place) else { continue };
+        let text = numbers(stop);
         let place = around(column, text.width() as u16, area);
         let touches = |other: &Rect| place.x <= other.right() && other.x <= place.right();
         if !taken.iter().any(touches) {
@@ -235,22 +229,18 @@ fn draw_places(frame: &mut Frame<'_>, area: Rect, plot: &Plot<'_>, model: &ViewM
     }
 }
 
-/// The points with round numbers, at most as many as there is room for.
-fn round_places(points: &[Arc<Point>], width: u16) -> Vec<usize> {
-    let ([first, ..], [.., last]) = (points, points) else { return Vec::new() };
+/// The stops with round numbers, at most as many as there is room for.
+fn round_places(stops: &[Stop], width: u16) -> Vec<usize> {
+    let ([first, ..], [.., last]) = (stops, stops) else { return Vec::new() };
     let widest = numbers(last).width().max(1) + 3;
     let range = usize::try_from(last.last - first.first).unwrap_or(usize::MAX);
     let every = round_steps(range, (usize::from(width) / widest).max(1)) as u64;
-    (0..points.len()).filter(|&at| points[at].first.is_multiple_of(every)).collect()
+    (0..stops.len()).filter(|&at| stops[at].first.is_multiple_of(every)).collect()
 }
 
-/// The numbers of the batches of a point.
-pub(super) fn numbers(point: &Point) -> String {
-    if point.first == point.last {
-        point.first.to_string()
-    } else {
-        format!("{}–{}", point.first, point.last)
-    }
+/// The numbers of the batches at a stop.
+pub(super) fn numbers(stop: &Stop) -> String {
+    if stop.first == stop.last { stop.first.to_string() } else { format!("{}–{}", stop.first, stop.last) }
 }
 
 /// So many columns around one of them, within an area.

@@ -1,7 +1,8 @@
 //! The list of runs.
 
-use super::super::columns::RUNS;
-use super::list::ListView;
+use super::super::chart_state::Subject;
+use super::super::columns::{RUNS, run_marks};
+use super::list::{Extras, ListView};
 use super::{Theme, UiState, ViewModel, filter};
 use crate::text::thousands;
 use ratatui::Frame;
@@ -25,5 +26,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         row: &|at| &model.rows[order[at]],
         row_height: 1,
     };
-    state.places.list = list.draw(frame, area, &mut state.runs, model, theme);
+    let charts = &state.charts;
+    let label = |at: usize| {
+        let number = model.rows[order[at]].number;
+        run_marks(number, charts.place(&Subject::Run(number)), model, theme)
+    };
+    let extras = Extras { label: Some(&label), sum: None };
+    state.places.list = list.draw_with(extras, frame, area, &mut state.runs, model, theme);
 }

@@ -128,7 +128,7 @@ fn last_batches(figure: &'static Figure, room: usize, model: &ViewModel, theme: 
         return Line::default();
     }
     let last = &points[points.len() - count..];
-    let shown = shown_operations(model);
+    let shown = shown_operations(&model.run, model.summary.shown_total().1);
     let mut operations = Operations::default();
     last.iter().for_each(|point| operations += shown(point));
     let Operations { effective, dense } = operations;

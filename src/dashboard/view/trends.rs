@@ -1,7 +1,8 @@
 //! The overview's small charts: the total operations and sparsity over the batches.
 
-use super::super::chart_state::{ChartLines, Scale, Subject, places};
-use super::charts::{Chart, CurvePoints, band, legend, one_series, running_symbol};
+use super::super::batch_axis::BatchAxis;
+use super::super::chart_state::{ChartLines, Scale, Subject};
+use super::charts::{Chart, CurvePoints, DrawnLine, band, legend, one_series, running_symbol};
 use super::plot::{Curve, CurveShape, Plot, dots};
 use super::{Theme, ViewModel, block, plot, title};
 use ratatui::Frame;
@@ -16,9 +17,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 
 /// Draws the operations in the first area and the sparsity in the second one; nothing where an area has no room.
 pub(super) fn draw_in(frame: &mut Frame<'_>, areas: [Rect; 2], model: &ViewModel, theme: &Theme) {
-    let total = one_series(0, &Subject::Total, &places(model.run.history()), model, theme);
+    let axis = BatchAxis::new(model.run.history(), &[]);
+    let line = DrawnLine { place: 0, subject: &Subject::Total, has_band: true };
+    let total = one_series(&line, &axis, model, theme);
     for (area, chart) in areas.into_iter().zip([Chart::operations(Scale::Linear), Chart::sparsities()]) {
-        draw_chart(frame, area, &chart, (chart.points)(&total), model, theme);
+        draw_chart(frame, area, &chart, (chart.points)(&total), &axis, theme);
     }
 }
 
@@ -27,7 +30,7 @@ fn draw_chart(
     area: Rect,
     chart: &Chart,
     points: &CurvePoints,
-    model: &ViewModel,
+    axis: &BatchAxis,
     theme: &Theme,
 ) {
     // Where there is no room for "Effective ops/sample", its unit gives way.
@@ -57,6 +60,6 @@ fn draw_chart(
         curve(&points.running, CurveShape::Line, Marker::Braille, theme.running),
     ];
     let band = band(Some(points), ChartLines::Both);
-    let plot = Plot { curves: &curves, band, window: (1.0_f64.min(last), last), chart, cursor: None };
-    plot::draw(frame, inner, &plot, model, theme);
+    let plot = Plot { curves: &curves, band, window: (1.0_f64.min(last), last), chart, axis, cursor: None };
+    plot::draw(frame, inner, &plot, theme);
 }
