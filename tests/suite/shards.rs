@@ -399,6 +399,15 @@ fn messy_run(run: &Path) {
 }
 
 #[test]
+fn what_is_missing_beside_batches_of_two_names_is_said_alike() {
+    let place = tempfile::tempdir().expect("a directory");
+    messy_run(place.path());
+    fs::write(place.path().join("end.json"), r#"{"batches": 30}"#).expect("an end");
+    assert!(as_json(Report::Run(&count(place.path(), Shard::WHOLE).0)).contains("7 are not there"));
+    assert_same(place.path(), 1..=3);
+}
+
+#[test]
 fn a_directory_with_all_that_can_be_wrong_ends_the_same() {
     let place = tempfile::tempdir().expect("a directory");
     messy_run(place.path());

@@ -64,14 +64,13 @@ class ArrayLayer:
         return entry if self.cost is None else {**entry, "ops_per_update": int(self.cost)}
 
     def traps(self) -> Iterator[Trap]:
-        """A layer without a price."""
-        if (self.neuron, self.reset) not in PRICED:
-            operations = "OPERATIONS" if self.cost is None else str(self.cost)
+        """A layer without a price: the command takes NeuroBench's, or the one that is given."""
+        if self.cost is None and (self.neuron, self.reset) not in PRICED:
             yield (
                 ("unpriced", self.name),
                 f"layer '{self.name}' ({self.neuron}) with reset '{self.reset}' has no price in "
                 "NeuroBench: neurotop counts its updates. Give the command the operations of one "
-                f"update: --cost {self.neuron}:{self.reset}={operations}",
+                f"update: --cost {self.neuron}:{self.reset}=OPERATIONS, or cost= to rec.add()",
             )
 
     def members(self, form: str) -> Iterator[Member]:

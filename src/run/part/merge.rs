@@ -101,7 +101,7 @@ impl Merge {
         );
         self.sums.merge(&sums);
         self.first_batches.push((part.layers.len(), part.first_batches()));
-        self.account += part.account;
+        self.account += Account { twins: part.twins, ..part.account };
         self.last_written = self.last_written.max(part.last_written());
         self.times.join(&part.run.times.times());
         let before = self.directory.take().unwrap_or_else(|| part.run.directory.clone());

@@ -52,6 +52,9 @@ pub struct RunPart {
     units: Units,
     /// The account of the shard's batches.
     account: Account,
+    /// The batches among those set aside that exist under another name, too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    twins: u64,
     /// The first batch with all layers that any batch of the shard has.
     #[serde(default)]
     first_whole: Option<String>,
@@ -157,8 +160,8 @@ struct Unit {
     measured_dense_ops: u128,
 }
 
-fn is_zero(number: &u128) -> bool {
-    *number == 0
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 impl Unit {
@@ -228,6 +231,7 @@ impl RunPart {
             layers: tally.layers().to_vec(),
             units: Units::from_history(run.history(), &run.measured_prices()),
             account: filed(run.account()),
+            twins: run.account().twins,
             first_whole: name(first.whole),
             first_lacking: name(first.lacking),
             ranks: run.ranks().all().map(|(rank, known)| RankPart::new(rank, known, tally)).collect(),
@@ -322,6 +326,7 @@ impl RunPart {
         let few =
             [self.batches, seen, counted, waiting, set_aside].into_iter().all(|count| count <= MAX_BATCHES);
         ensure!(few, "its batches are beyond any run's");
+        ensure!(self.twins <= set_aside.min(seen), "it has more batches of two names than were set aside");
         for layer in &self.layers {
             let by_step = layer.updates_by_step.iter().try_fold(0_u128, |sum, &step| sum.checked_add(step));
             let fits = by_step.is_some_and(|sum| sum <= layer.effective) && layer.updates().is_sound();
