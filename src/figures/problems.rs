@@ -216,7 +216,7 @@ pub(super) fn problems(
     problems
 }
 
-/// How many problems a run has at `now`, without conditions, as [`problems`] has them: for lists of many runs, which
+/// How many problems a run has at `now`, without conditions, as its summary has them: for lists of many runs, which
 /// show the number alone.
 pub fn count_for_run(run: &Run, now: SystemTime) -> u64 {
     if run.is_settled(now) {
