@@ -255,7 +255,7 @@ mod tests {
             (45, "neurobench 2.3.0, snntorch 1.0.0, …"),
             (30, "neurobench 2.3.0, …"),
             (19, "neurobench 2.3.0, …"),
-            (9, "neur….0"),
+            (9, "neur…15.0"),
         ] {
             assert_eq!(whole_parts(producer, room), expected);
         }
