@@ -104,6 +104,10 @@ impl ViewModel {
     }
 
     fn refresh_run(&mut self, runs: &Runs) {
+        // A run may be the same as before these were known.
+        let directory = &runs.shown().directory;
+        self.whole_path = absolute(directory).unwrap_or_else(|_| directory.clone());
+        self.instead = runs.instead().map(str::to_owned);
         let (number, run) = (runs.shown_number(), &runs.shown().run);
         let is_same = (self.shown, self.run.structure()) == (number, run.structure());
         // What is missing is known by the clock alone.
@@ -119,9 +123,6 @@ impl ViewModel {
         self.conditions = self.checks.judge(&mut self.summary);
         self.is_settled = run.is_settled(self.now);
         (self.shown, self.run) = (number, Arc::clone(run));
-        let directory = &runs.shown().directory;
-        self.whole_path = absolute(directory).unwrap_or_else(|_| directory.clone());
-        self.instead = runs.instead().map(str::to_owned);
     }
 
     fn refresh_rows(&mut self, runs: &Runs) {

@@ -117,7 +117,13 @@ impl Cli {
             words.insert(1, "watch".into());
         }
         // Two words that are not options: the first is a mistyped command and not a directory to watch.
-        match Self::try_parse_from(words)?.command {
+        let command = Self::try_parse_from(&words).map_err(|error| match &first {
+            Some(first) if error.kind() == ErrorKind::UnknownArgument => {
+                mistyped_with_options(first, &words).unwrap_or(error)
+            }
+            _ => error,
+        })?;
+        match command.command {
             Command::Watch { dir, more, .. } if !more.is_empty() && !are_exports(dir.as_deref(), &more) => {
                 Err(first.and_then(|first| mistyped(&first)).unwrap_or_else(several_runs))
             }
@@ -152,6 +158,14 @@ fn mistyped(word: &OsStr) -> Option<clap::Error> {
     let (word, mut command) = (word.to_str()?, Cli::command());
     let what = format!("there is no command {word:?}; did you mean {meant}?");
     Some(command.error(ErrorKind::InvalidSubcommand, what))
+}
+
+/// The same where the subcommand has the options that `watch` has not.
+fn mistyped_with_options(word: &OsStr, words: &[OsString]) -> Option<clap::Error> {
+    let meant = OsString::from(similar_command(Path::new(word))?);
+    let [program, _watch, _word, others @ ..] = words else { return None };
+    let is_valid = Cli::try_parse_from([program, &meant].into_iter().chain(others)).is_ok();
+    if is_valid { mistyped(word) } else { None }
 }
 
 /// The subcommand that a path may be meant for: it does not exist, and is one similar word.

@@ -521,6 +521,8 @@ fn a_command_that_is_mistyped_is_guessed() {
         text(&output.stderr)
     };
     assert!(said(&["sumary", "runs"]).contains("did you mean summary?"), "{}", said(&["sumary", "runs"]));
+    let with_option = said(&["sumary", "runs", "--format", "json"]);
+    assert!(with_option.contains("did you mean summary?"), "{with_option}");
     assert!(!said(&["runs/exp1", "runs/exp2"]).contains("did you mean"), "nothing like a command");
     assert!(!said(&["demos", "--bogus"]).contains("did you mean demo"), "the option is wrong");
     let threads = said(&["summary", "runs", "--threads", "0"]);

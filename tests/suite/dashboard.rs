@@ -667,6 +667,34 @@ fn the_waiting_screen_says_where_it_looks_and_what_is_there() {
 }
 
 #[test]
+fn the_directory_is_known_before_the_run_changes() {
+    let runs = Runs::new(Path::new("runs/dem"), support::settings("dem", false));
+    let path = ViewModel::new(&runs, None, at(0)).whole_path;
+    assert!(path.is_absolute() && path.ends_with("runs/dem"), "{}", path.display());
+}
+
+#[test]
+fn the_names_of_the_views_go_before_the_state_in_full() {
+    let run = many_ranks(12);
+    for (view, name) in [(View::Overview, "1 Overview"), (View::Ranks, "7 Ranks (12)")] {
+        let header = lines_of(&screen_of(80, 24, &run, &mut on(view), at(2 * DAY))).remove(0);
+        assert!(header.contains(name) && header.contains("stalled"), "{header}");
+    }
+}
+
+#[test]
+fn keys_that_do_nothing_are_not_offered() {
+    let last =
+        |run: &Run, view| lines_of(&screen_of(120, 40, run, &mut on(view), at(13))).split_off(38).concat();
+    let none = last(&demo(7), View::Problems);
+    assert!(!none.contains("open") && !none.contains("5 problems") && none.contains("back"), "{none}");
+    let unpriced = many_layers(60);
+    let some = last(&unpriced, View::Problems);
+    assert!(some.contains("problems") && !some.contains("press 5") && some.contains("open"), "{some}");
+    assert!(last(&unpriced, View::Overview).contains("press 5"));
+}
+
+#[test]
 fn a_pasted_filter_is_compiled_once() {
     let run = many_layers(60);
     let layers = model(&run, at(0)).summary.layers;

@@ -52,7 +52,7 @@ fn states() -> impl Iterator<Item = Column<RunRow>> {
             )
         })
         .descending(|row| row.progress.into()),
-        Column::figure("samples", 9..=30, 10, |row: &RunRow, _| Cell::plain(thousands(row.sums.samples)))
+        Column::figure("samples", 9..=30, 6, |row: &RunRow, _| Cell::plain(thousands(row.sums.samples)))
             .descending(|row| SortKey::Whole(row.sums.samples)),
         Column::text("prices", 8..=8, 15, |row: &RunRow, context| {
             Cell::new(if row.is_measured { "measured" } else { "" }, context.theme.dim)
@@ -85,9 +85,9 @@ fn times() -> impl Iterator<Item = Column<RunRow>> {
         .ascending(move |row| seconds(row.timing.age)),
         Column::figure("left", 4..=12, 17, move |row: &RunRow, _| written(row.timing.left, span))
             .ascending(move |row| seconds(row.timing.left)),
-        Column::figure("elapsed", 7..=12, 16, move |row: &RunRow, _| written(row.timing.elapsed, span))
+        Column::figure("elapsed", 7..=12, 8, move |row: &RunRow, _| written(row.timing.elapsed, span))
             .descending(move |row| seconds(row.timing.elapsed)),
-        Column::figure("speed", 8..=17, 15, |row: &RunRow, _| {
+        Column::figure("speed", 8..=17, 7, |row: &RunRow, _| {
             let speed = row.timing.batches_per_second;
             Cell::plain(speed.map_or(NONE.to_owned(), |rate| per_time(rate, "batches")))
         })
@@ -116,6 +116,7 @@ fn state(row: &RunRow, context: &CellContext<'_>) -> Cell {
         Status::Stalled(quiet) => ("◌", format!("stalled {}", age(quiet)), theme.warn),
         Status::Stopped => ("✗", "stopped".to_owned(), theme.bad),
         Status::Finished if row.complete => ("✓", "complete".to_owned(), theme.good),
+        Status::Finished if row.is_settled => ("!", "finished".to_owned(), theme.warn),
         Status::Finished => ("✓", "finished".to_owned(), theme.good),
     };
     let is_written = context.width >= STATE_WRITTEN;

@@ -3,6 +3,7 @@
 use super::super::bindings::{Action, KeyHint, KeyMode};
 use super::super::key_table::KeyTable;
 use super::super::layer_tree::{Node, has_modules};
+use super::super::problem_state::ProblemEntry;
 use super::super::ui_state::Request;
 use super::{Theme, UiState, View, ViewModel, filter, problems};
 use crate::text::{elide, thousands};
@@ -101,6 +102,7 @@ fn run_state(model: &ViewModel, theme: &Theme, state: &UiState) -> Line<'static>
     let key = state.keys.view_key(View::Problems);
     let press =
         key.map_or(" ".to_owned(), |key| format!(": press {} ", theme.appearance.symbols.label(&key)));
+    let press = if state.view == View::Problems { " ".to_owned() } else { press };
     match (problems::count(model), model.summary.complete) {
         (0, true) => Line::styled("complete ", theme.good),
         (0, false) => Line::styled("no problems ", theme.dim),
@@ -165,8 +167,9 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
     let layers = &model.summary.layers;
     let is_empty = match state.view {
         View::Ranks => model.summary.ranks.is_empty(),
-        View::Overview => layers.is_empty(),
-        _ => false,
+        View::Overview | View::Layer | View::Steps => layers.is_empty(),
+        View::Problems => model.summary.problems.is_empty(),
+        View::Charts | View::Runs | View::Help => false,
     };
     let is_flat = !state.is_tree && !layers.iter().any(|layer| has_modules(&layer.name));
     // An empty list needs no keys, and layers without modules no tree.
@@ -175,11 +178,13 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
     };
     let node = state.selected_node(layers);
     let clears = |action| action == Action::Back && !state.filter_here().is_empty();
-    // Nor does a map of one channel.
-    let is_alone = |action: Action| {
-        state.view == View::Layer && action == Action::Open && state.places.channel_count < 2
+    // A view that is shown needs no key that shows it.
+    let is_of_no_use = |action: Action| match action {
+        Action::Open => opens_nothing(state, model),
+        Action::Toggle(view) => view == state.view,
+        _ => false,
     };
-    for row in state.keys.rows().iter().filter(|row| !is_alone(row.binding.action)) {
+    for row in state.keys.rows().iter().filter(|row| !is_of_no_use(row.binding.action)) {
         let hint = row.binding.hint(state.view).filter(|hint| !is_idle(row.binding.action, hint));
         let key = state.keys.first_label_in(state.view, row);
         if let (Some(hint), Some(key)) = (hint, &key) {
@@ -191,6 +196,17 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
     }
     hints.sort_by_key(|hint| hint.0);
     hints.into_iter().map(|(_, key, word)| (key, word)).collect()
+}
+
+/// Whether a layer has one channel, or each kind of problem one problem, so that there is nothing to open.
+fn opens_nothing(state: &UiState, model: &ViewModel) -> bool {
+    let has_several =
+        |entry: &ProblemEntry<'_>| matches!(entry, ProblemEntry::Kind { alike, .. } if alike.count > 1);
+    match state.view {
+        View::Layer => state.places.channel_count < 2,
+        View::Problems => !state.problems.entries(&model.summary.problems).iter().any(has_several),
+        _ => false,
+    }
 }
 
 /// What Esc does in a list with a filter.

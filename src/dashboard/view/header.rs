@@ -22,6 +22,9 @@ const BRANDED: u16 = 100;
 /// From this width on, there is room for the speed of counting.
 const ROOMY: u16 = 80;
 
+/// Parts of the producer that are looked at.
+const MOST_PARTS: usize = 16;
+
 /// The least columns of a name that has its directory beside it.
 const LEAST_NAME: usize = 6;
 
@@ -40,16 +43,21 @@ pub(super) fn height(area: Rect, theme: &Theme) -> u16 {
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let first = Rect { height: area.height.min(1), ..area };
     let below = |lines: u16| Rect { y: area.y + lines, height: 1, ..area }.intersection(area);
-    let badge = badge(model, theme, area.width);
     let brand = if theme.framed && area.width >= BRANDED { " neurotop " } else { "" };
-    let taken = usize::from(area.width).saturating_sub(badge.width() + brand.len() + 1);
-    // A long name makes room for the names of the views, down to a third of its room.
-    let name = title(model, theme, (taken / 3).max(4)).width().max(4);
-    let left = first.x + (brand.len() + name + 3) as u16;
-    let room = Rect { x: left, width: (taken.saturating_sub(name + 2)) as u16, ..first }.intersection(first);
-    let with_tabs = theme.framed || area.width >= TABBED;
-    let tabs = usize::from(if with_tabs { tabs::draw(frame, room, model, theme, state) } else { 0 });
-    let room = if tabs > 0 { name } else { taken.saturating_sub(1) };
+    let beside = |badge: &Line<'_>| Rect {
+        x: first.x + brand.len() as u16,
+        width: area.width.saturating_sub((badge.width() + brand.len() + 1) as u16),
+        ..first
+    };
+    let mut badge = badge(model, theme, area.width);
+    let mut name = draw_tabs(frame, beside(&badge), model, theme, state);
+    if name.is_none() {
+        // Which view this is matters more than the state in full.
+        let short = self::badge(model, theme, ROOMY - 1);
+        name = draw_tabs(frame, beside(&short), model, theme, state);
+        badge = if name.is_some() { short } else { badge };
+    }
+    let room = name.unwrap_or(usize::from(beside(&badge).width).saturating_sub(1));
     let mut spans = vec![Span::styled(brand, theme.accent), Span::raw(" ")];
     spans.extend(title(model, theme, room).spans);
     frame.render_widget(Line::from(spans), first);
@@ -60,6 +68,25 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     } else {
         draw_progress(frame, below(1), model, theme);
     }
+}
+
+/// Draws the names of the views where they fit behind the name of the run, and returns the columns that are left to it.
+fn draw_tabs(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    model: &ViewModel,
+    theme: &Theme,
+    state: &mut UiState,
+) -> Option<usize> {
+    if !theme.framed && frame.area().width < TABBED {
+        return None;
+    }
+    let taken = usize::from(area.width);
+    // A long name makes room for the names of the views, down to a third of its room.
+    let name = title(model, theme, (taken / 3).max(4)).width().max(4);
+    let x = area.x + (name + 3) as u16;
+    let room = Rect { x, width: taken.saturating_sub(name + 2) as u16, ..area }.intersection(frame.area());
+    (tabs::draw(frame, room, model, theme, state) > 0).then_some(name)
 }
 
 /// The name of the run and, where that does not tell which it is, its directory, in at most `room` columns. Where there
@@ -128,8 +155,20 @@ fn draw_producer(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &T
     let room = room.saturating_sub(times.width() + 1);
     let mut right = times.spans;
     right.push(watching);
-    frame.render_widget(Line::styled(format!(" {}", elide(producer, room)), theme.dim), area);
+    frame.render_widget(Line::styled(format!(" {}", whole_parts(producer, room)), theme.dim), area);
     frame.render_widget(Paragraph::new(Line::from(right)).alignment(Alignment::Right), area);
+}
+
+/// The first parts of a list with commas that fit into `room` columns.
+fn whole_parts(list: &str, room: usize) -> String {
+    let fits = |text: &str| printable(text).width() <= room;
+    if fits(list) {
+        return elide(list, room);
+    }
+    let cuts = list.match_indices(", ").take(MOST_PARTS);
+    let shorter =
+        cuts.map(|(at, _)| format!("{}, …", &list[..at])).take_while(|shorter| fits(shorter)).last();
+    elide(shorter.as_deref().unwrap_or(list), room)
 }
 
 /// How long the run takes and how fast it goes, as far as it fits; before that, what is wrong with these times.
@@ -202,4 +241,23 @@ fn counts(model: &ViewModel, room: usize) -> String {
     };
     let choices = [format!("{batches}{}", samples(whole)), format!("{batches}{}", samples(compact)), batches];
     choices.into_iter().find(|choice| choice.width() <= room).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_producer_is_cut_between_its_parts() {
+        let producer = "neurobench 2.3.0, snntorch 1.0.0, torch 2.15.0";
+        for (room, expected) in [
+            (46, producer),
+            (45, "neurobench 2.3.0, snntorch 1.0.0, …"),
+            (30, "neurobench 2.3.0, …"),
+            (19, "neurobench 2.3.0, …"),
+            (9, "neur…15.0"),
+        ] {
+            assert_eq!(whole_parts(producer, room), expected);
+        }
+    }
 }

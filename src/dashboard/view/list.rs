@@ -244,8 +244,10 @@ fn head_row<'t, T>(columns: &[ShownColumn<'_, T>], state: &ListState, theme: &Th
             true => " ▲",
             false => "",
         };
-        let text: String =
-            shown.column.heading.chars().chain(mark.chars()).take(shown.width.into()).collect();
+        // A letter of a heading says nothing.
+        let is_cut = shown.column.is_heading_cut && shown.column.heading.width() > usize::from(shown.width);
+        let (heading, mark) = if is_cut { ("", mark.trim_start()) } else { (shown.column.heading, mark) };
+        let text: String = heading.chars().chain(mark.chars()).take(shown.width.into()).collect();
         let line = Line::styled(text, theme.dim);
         if shown.column.is_right_aligned { line.right_aligned() } else { line }
     };
