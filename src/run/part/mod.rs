@@ -403,6 +403,12 @@ impl RunPart {
     fn last_written(&self) -> Option<SystemTime> {
         self.run.last_written_ns.and_then(time_from_nanoseconds)
     }
+
+    /// Whether all its batches were written by a clock that runs ahead, so that [`Self::last_written`] is when they were
+    /// counted.
+    fn has_only_future_batches(&self) -> bool {
+        self.run.times.ahead_ns.is_some() && self.run.times.batches[0] == 0
+    }
 }
 
 impl Rules {
