@@ -158,7 +158,7 @@ struct Unit {
     measured_dense_ops: Option<u128>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it is what serde takes for a field that is absent")]
+/// What an absent field means.
 fn zero() -> Option<u128> {
     Some(0)
 }
