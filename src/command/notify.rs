@@ -48,7 +48,7 @@ pub(super) struct Notification {
 pub(super) struct Notifier {
     checks: Checks,
     known: HashMap<usize, ToldRun>,
-    has_looked: bool,
+    first_look: Option<SystemTime>,
 }
 
 /// What was told of a run, or was so before.
@@ -74,8 +74,9 @@ impl Notifier {
         let mut notifications = Vec::new();
         for number in runs.listed() {
             let Some(entry) = runs.get(number) else { continue };
-            // A run that comes later is new as a whole.
-            let is_new = self.has_looked;
+            // Runs that were there before may be found later. What is written later is new as a whole.
+            let is_later = |first| entry.run.last_activity().is_some_and(|last| last > first);
+            let is_new = self.first_look.is_some_and(is_later);
             let told = self
                 .known
                 .entry(number)
@@ -84,7 +85,7 @@ impl Notifier {
             notifications
                 .extend(news.into_iter().map(|(event, text)| notification(number, entry, event, text)));
         }
-        self.has_looked = true;
+        self.first_look.get_or_insert(now);
         notifications
     }
 }
@@ -287,6 +288,17 @@ mod tests {
         let told = bench.notifier.look(&bench.runs, START + Duration::from_secs(2));
         let told: Vec<_> = told.iter().map(|told| (told.run, told.event, told.name.as_str())).collect();
         assert_eq!(told, [(1, RunEvent::Problem, "s")]);
+    }
+
+    #[test]
+    fn what_was_so_of_a_run_that_is_found_later_is_not_told() {
+        let mut bench = NotifyBench::new(0);
+        assert_eq!(bench.look(1000), []);
+        let mut old = NotifyBench::new(0);
+        old.batch(0, 1);
+        let now = START + Duration::from_secs(1001);
+        bench.runs.set(1, Path::new("old"), old.run.concluded(now));
+        assert_eq!(bench.notifier.look(&bench.runs, now), [], "it has long been stalled");
     }
 
     #[test]

@@ -203,3 +203,19 @@ fn a_name_that_is_not_the_directorys_has_it_beside_it() {
     let compared = neurotop(&["compare", text(&export), text(&same)]);
     assert!(compared.contains("digits-snn (exp1) · 12 batches"), "{compared}");
 }
+
+#[test]
+fn a_shard_that_has_only_a_batch_of_the_future_keeps_no_merged_run_alive() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = run_of(place.path().join("run"), 8, DAYS as i64);
+    set_time(&run.join("batch-000007.npz"), -3600);
+    let parts: Vec<PathBuf> = (1..=8).map(|number| place.path().join(format!("{number}.json"))).collect();
+    for (number, part) in parts.iter().enumerate() {
+        neurotop(&["summary", text(&run), "--shard", &format!("{}/8", number + 1), "-o", text(part)]);
+    }
+    let merge: Vec<&str> =
+        ["merge", "--format", "json"].into_iter().chain(parts.iter().map(|part| text(part))).collect();
+    let merged: Value = serde_json::from_str(&neurotop(&merge)).expect("JSON");
+    assert_eq!(merged["run"]["status"], "stalled");
+    assert!((seconds(&merged, "quiet_seconds") - seconds(&summary(&run), "quiet_seconds")).abs() < 60.0);
+}

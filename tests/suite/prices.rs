@@ -309,6 +309,11 @@ fn parts_keep_measured_prices_and_none_is_chosen_where_they_differ() {
     let merged = as_json(&["merge", &early, &second, "--format", "json"]);
     assert_eq!(merged["layers"], whole["layers"]);
     assert_eq!(merged["total_measured"]["uncertainty"], Value::Null, "the first part cannot say it");
+    let export = place.path().join("merged.json");
+    printed(&["merge", &early, &second, "-o", path(&export)]);
+    let mut reopened = as_json(&["export", path(&export), "--format", "json"]);
+    assert_eq!(reopened["total_measured"], merged["total_measured"], "it can be opened again");
+    assert_eq!(reopened["part"].take()["units"]["sums"][0]["measured_effective_ops"], Value::Null);
     // Another price is none.
     write_manifest(&run.path().join("manifest.json"), measured(&["sub", "mul"], "train"));
     let other = part(1);

@@ -153,11 +153,21 @@ struct Unit {
     samples: u128,
     effective_ops: u128,
     dense_ops: u128,
-    /// Those of the layers whose price is measured, which are not in the former.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    measured_effective_ops: u128,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    measured_dense_ops: u128,
+    /// Those of the layers whose price is measured, which are not in the former. `null` where shards knew different
+    /// prices.
+    #[serde(default = "zero", skip_serializing_if = "is_known_zero")]
+    measured_effective_ops: Option<u128>,
+    #[serde(default = "zero", skip_serializing_if = "is_known_zero")]
+    measured_dense_ops: Option<u128>,
+}
+
+/// What an absent field means.
+fn zero() -> Option<u128> {
+    Some(0)
+}
+
+fn is_known_zero(number: &Option<u128>) -> bool {
+    *number == Some(0)
 }
 
 fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
@@ -167,7 +177,9 @@ fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
 impl Unit {
     /// The unit of a point. `measured` are the prices of measured layers, by index in the tally.
     fn new(point: &Point, measured: &[u64]) -> Self {
-        let of_measured = point.measured_operations(measured).unwrap_or_default();
+        let has_measured = measured.iter().any(|&price| price > 0);
+        let of_measured =
+            if has_measured { point.measured_operations(measured) } else { Some(Operations::default()) };
         let Point { first, last, sums, operations, .. } = point;
         Self {
             first_batch: *first,
@@ -176,9 +188,13 @@ impl Unit {
             samples: sums.samples,
             effective_ops: operations.effective,
             dense_ops: operations.dense,
-            measured_effective_ops: of_measured.effective,
-            measured_dense_ops: of_measured.dense,
+            measured_effective_ops: of_measured.map(|of| of.effective),
+            measured_dense_ops: of_measured.map(|of| of.dense),
         }
+    }
+
+    fn measured(&self) -> Option<Operations> {
+        Some(Operations { effective: self.measured_effective_ops?, dense: self.measured_dense_ops? })
     }
 }
 
@@ -194,10 +210,7 @@ impl Units {
             last: unit.last_batch,
             sums: Sums { batches: unit.batches, samples: unit.samples, updates: LayerUpdates::default() },
             operations: Operations { effective: unit.effective_ops, dense: unit.dense_ops },
-            measured: Some(Operations {
-                effective: unit.measured_effective_ops,
-                dense: unit.measured_dense_ops,
-            }),
+            measured: unit.measured(),
         });
         points.collect()
     }
@@ -339,18 +352,19 @@ impl RunPart {
         let mut run = self.empty_run(self.run.manifest.clone(), Duration::ZERO)?;
         run.take_sums(self.sums_without_ranks()?, self.last_written(), self.run.times.times());
         let Operations { effective, dense } = run.operations();
-        let measured = run.measured_operations();
+        // Units that do not know these have no sum of them.
+        let knows_measured = self.units.sums.iter().all(|unit| unit.measured().is_some());
+        let measured = knows_measured.then(|| run.measured_operations()).unwrap_or_default();
+        let of_measured = |value: fn(Operations) -> u128| {
+            self.units.sum(|unit| unit.measured().filter(|_| knows_measured).map_or(0, value))
+        };
         for (what, sum, whole) in [
             ("batches", self.units.sum(|unit| unit.batches.into()), self.batches.into()),
             ("samples", self.units.sum(|unit| unit.samples), self.samples),
             ("effective operations", self.units.sum(|unit| unit.effective_ops), effective),
             ("dense operations", self.units.sum(|unit| unit.dense_ops), dense),
-            (
-                "effective measured operations",
-                self.units.sum(|unit| unit.measured_effective_ops),
-                measured.effective,
-            ),
-            ("dense measured operations", self.units.sum(|unit| unit.measured_dense_ops), measured.dense),
+            ("effective measured operations", of_measured(|of| of.effective), measured.effective),
+            ("dense measured operations", of_measured(|of| of.dense), measured.dense),
         ] {
             ensure!(sum == Some(whole), "the {what} of its units are not the sum, {whole}");
         }
@@ -407,6 +421,12 @@ impl RunPart {
     /// When the newest batch was written.
     fn last_written(&self) -> Option<SystemTime> {
         self.run.last_written_ns.and_then(time_from_nanoseconds)
+    }
+
+    /// Whether all its batches were written by a clock that runs ahead, so that [`Self::last_written`] is when they were
+    /// counted.
+    fn has_only_future_batches(&self) -> bool {
+        self.run.times.ahead_ns.is_some() && self.run.times.batches[0] == 0
     }
 }
 
