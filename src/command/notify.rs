@@ -74,8 +74,13 @@ impl Notifier {
         let mut notifications = Vec::new();
         for number in runs.listed() {
             let Some(entry) = runs.get(number) else { continue };
-            // Runs that were there before may be found later. What is written later is new as a whole.
-            let is_later = |first| entry.run.last_activity().is_some_and(|last| last > first);
+            // Runs that were there before may be found later: how old they are is known once something of them is.
+            let is_unknown = entry.run.account().seen == 0 && entry.run.problem_count() == 0;
+            if self.first_look.is_some() && is_unknown && !self.known.contains_key(&number) {
+                continue;
+            }
+            // What is written later is new as a whole.
+            let is_later = |first| entry.run.last_activity().is_none_or(|last| last > first);
             let is_new = self.first_look.is_some_and(is_later);
             let told = self
                 .known
