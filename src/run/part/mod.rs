@@ -354,7 +354,7 @@ impl RunPart {
         let Operations { effective, dense } = run.operations();
         // Units that do not know these have no sum of them.
         let knows_measured = self.units.sums.iter().all(|unit| unit.measured().is_some());
-        let measured = knows_measured.then(|| run.measured_operations()).unwrap_or_default();
+        let measured = if knows_measured { run.measured_operations() } else { Operations::default() };
         let of_measured = |value: fn(Operations) -> u128| {
             self.units.sum(|unit| unit.measured().filter(|_| knows_measured).map_or(0, value))
         };
