@@ -36,10 +36,7 @@ pub(super) fn report_runs(
     let report = Report::Runs(summaries);
     let exported = write_exports(&options.export, report);
     name_problems(summaries, &options.export, Some(options.format));
-    for summary in summaries {
-        let run = (summaries.len() > 1).then_some(summary.run.name.as_str());
-        name_failures(run, summary.failed.as_deref(), Some(options.format));
-    }
+    name_failures_of_runs(summaries, Some(options.format));
     // Last, so that the totals are what stands above the prompt.
     let printed = print(report, options.format, options.symbols())?;
     let failures: Vec<Failure> =
@@ -151,14 +148,21 @@ pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
     }
 }
 
+/// Reports the conditions that hold or cannot be decided, for each run.
+pub(super) fn name_failures_of_runs(summaries: &[Summary], printed: Option<Format>) {
+    for (summary, directory) in summaries.iter().zip(directories_of(summaries)) {
+        let run = if summaries.len() > 1 { prefix(summary, directory) } else { String::new() };
+        name_failures(&run, summary.failed.as_deref(), printed);
+    }
+}
+
 /// Reports the conditions that failed on standard error, with the name of the run if one is given, unless the report on
 /// the terminal said it.
-pub(super) fn name_failures(run: Option<&str>, failures: Option<&[Failure]>, printed: Option<Format>) {
+pub(super) fn name_failures(run: &str, failures: Option<&[Failure]>, printed: Option<Format>) {
     if was_read(printed) {
         return;
     }
     for failure in failures.into_iter().flatten() {
-        let run = run.map_or(String::new(), |run| format!("{}: ", printable(run)));
         output::say(&format!("failed: {run}{}", printable(&failure.to_string())));
     }
 }

@@ -6,6 +6,7 @@ use crate::dashboard::NotifyWay;
 use crate::figures::checks::Checks;
 use crate::figures::problems::{NAMED, ProblemKind, group};
 use crate::figures::{Format, Report, Summary};
+use crate::run::run_names::directories_to_show;
 use crate::run::{Run, RunEntry, Runs, Severity, Status};
 use crate::text::{decimal, printable, span};
 use std::collections::{HashMap, HashSet};
@@ -72,8 +73,11 @@ impl Notifier {
     /// What is new of the runs at `now`.
     pub(super) fn look(&mut self, runs: &Runs, now: SystemTime) -> Vec<Notification> {
         let mut notifications = Vec::new();
-        for number in runs.listed() {
-            let Some(entry) = runs.get(number) else { continue };
+        let listed: Vec<(usize, &RunEntry)> =
+            runs.listed().into_iter().filter_map(|number| Some((number, runs.get(number)?))).collect();
+        let names: Vec<_> =
+            listed.iter().map(|(_, entry)| (entry.run.name(), entry.run.directory())).collect();
+        for ((number, entry), directory) in listed.iter().copied().zip(directories_to_show(&names)) {
             // Runs that were there before may be found later: how old they are is known once something of them is.
             let is_unknown = entry.run.account().seen == 0 && entry.run.problem_count() == 0;
             if self.first_look.is_some() && is_unknown && !self.known.contains_key(&number) {
@@ -87,8 +91,11 @@ impl Notifier {
                 .entry(number)
                 .or_insert_with(|| ToldRun { is_caught_up: is_new, ..ToldRun::default() });
             let news = told.news(&entry.run, &self.checks, now);
-            notifications
-                .extend(news.into_iter().map(|(event, text)| notification(number, entry, event, text)));
+            let directory = directory.map_or(String::new(), |directory| format!(" ({directory})"));
+            let notify = |(event, text): (_, String)| {
+                notification(number, entry, event, format!("{directory}: {text}"))
+            };
+            notifications.extend(news.into_iter().map(notify));
         }
         self.first_look.get_or_insert(now);
         notifications
@@ -97,7 +104,7 @@ impl Notifier {
 
 fn notification(run: usize, entry: &RunEntry, event: RunEvent, text: String) -> Notification {
     let name = printable(entry.run.name()).into_owned();
-    let text = format!("{name}: {}", printable(&text));
+    let text = format!("{name}{}", printable(&text));
     Notification { event, run, name, directory: entry.directory.clone(), text }
 }
 

@@ -302,10 +302,7 @@ fn leave(
             thousands(runs.left_out() as u128)
         ));
     }
-    for summary in &summaries {
-        let run = (summaries.len() > 1).then_some(summary.run.name.as_str());
-        finish::name_failures(run, summary.failed.as_deref(), Some(Format::TEXT));
-    }
+    finish::name_failures_of_runs(&summaries, Some(Format::TEXT));
     // Last, so that the totals are what stands above the prompt.
     let printed = finish::print(Report::Runs(&summaries), Format::TEXT, options.appearance.symbols)?;
     shown?;

@@ -303,7 +303,10 @@ fn a_run_that_was_over_before_is_told_as_finished_and_nothing_else() {
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 1, "{said}");
-    assert!(lines[0].starts_with("finished|$(touch owned) `id`: over, and not complete"), "{said}");
+    // The name is not the directory's, so that the directory is said too.
+    let directory = run.0.path().file_name().expect("a name").to_string_lossy();
+    let told = format!("finished|$(touch owned) `id` ({directory}): over, and not complete");
+    assert!(lines[0].starts_with(&told), "{said}");
 }
 
 #[test]
