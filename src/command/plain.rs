@@ -142,7 +142,7 @@ fn line(entry: &RunEntry, directory: Option<&str>, now: SystemTime) -> ProgressL
         of(summary.run.expected_batches),
         thousands(summary.run.samples),
         of(summary.run.expected_samples),
-        effective(&summary),
+        effective(&summary.total),
         decimal(summary.neurobench.neuron_operations.dense, 2),
         summary.total.sums.sparsity().map_or("–".into(), percent),
         with_measured(&summary),
@@ -168,20 +168,16 @@ fn times(summary: &Summary, status: Status) -> String {
     parts.iter().map(|part| format!(", {part}")).collect()
 }
 
-fn effective(summary: &Summary) -> String {
-    effective_of(&summary.total)
-}
-
 /// The total with the layers whose price is measured, if there are any.
 fn with_measured(summary: &Summary) -> String {
     summary.total_measured.as_ref().map_or(String::new(), |total| {
         let dense = decimal(total.sums.dense_per_sample().unwrap_or_default(), 2);
         let sparsity = total.sums.sparsity().map_or("–".into(), percent);
-        format!(", with measured prices effective {} dense {dense}, sparsity {sparsity}", effective_of(total))
+        format!(", with measured prices effective {} dense {dense}, sparsity {sparsity}", effective(total))
     })
 }
 
-fn effective_of(total: &TotalFigures) -> String {
+fn effective(total: &TotalFigures) -> String {
     Figure::EFFECTIVE_PER_SAMPLE.with_uncertainty(&total.sums, total.uncertainty.as_ref())
 }
 
