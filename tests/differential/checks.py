@@ -114,7 +114,7 @@ def check_neurons(figures: dict, way: dict[Key, Option], truth: Truth, on_disk: 
     if any(len({id(option.content) for option in each}) > 1 for each in options):
         return []
     contents = [option.content for option in way.values() if option.content]
-    is_undisturbed = on_disk or not any(batch.restarts or len(batch.maybe) > 1 for batch in batches.values())
+    is_undisturbed = on_disk or not any(batch.restarts or batch.was_replaced for batch in batches.values())
     findings = []
     for layer in figures["layers"]:
         active = [content.active[layer["name"]] for content in contents if layer["name"] in content.active]

@@ -62,6 +62,7 @@ class Batch:
     maybe: list[Content] = field(default_factory=list)  # was on disk, and may have been counted
     excuses: set[str] = field(default_factory=set)  # why it may be named although all seems well
     restarts: int = 0  # how many there had been when it was last written
+    was_replaced: bool = False  # whether it ever held something else, which may have been counted
 
     def known(self) -> list[Content | None]:
         """What may be in the figures of what was there before."""
@@ -137,6 +138,8 @@ class Truth:
         batch = self.batches.setdefault(key, Batch(restarts=self.restarts))
         if batch.files or batch.counted or batch.maybe:
             self._changed(batch)
+        before = [*batch.files.values(), *batch.maybe, batch.counted]
+        batch.was_replaced |= any(each is not content for each in before if each)
         batch.files[name] = content
         if content:
             if batch.counted and batch.counted not in batch.maybe:
