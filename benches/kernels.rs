@@ -5,7 +5,8 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use neurotop::count::{Width, set_bits};
+use neurotop::count::set_bits;
+use neurotop::snapshot::{Dtype, ElementKind};
 
 /// A block that fits into the nearest caches, and one that fits into none.
 const SIZES: [usize; 2] = [256 << 10, 64 << 20];
@@ -34,24 +35,25 @@ fn blocks(bytes: usize) -> (Vec<u8>, Vec<u8>) {
     (pre, post)
 }
 
-fn changed(bencher: Bencher<'_, '_>, bytes: usize, width: Width) {
+fn changed(bencher: Bencher<'_, '_>, bytes: usize, size: usize) {
+    let float = Dtype { kind: ElementKind::Float, size, swapped: false };
     let (pre, post) = blocks(bytes / 2);
-    bencher.counter(BytesCount::new(bytes)).bench(|| width.changed(black_box(&pre), black_box(&post)));
+    bencher.counter(BytesCount::new(bytes)).bench(|| float.changed(black_box(&pre), black_box(&post)));
 }
 
 #[divan::bench(args = SIZES)]
 fn changed_f2(bencher: Bencher<'_, '_>, bytes: usize) {
-    changed(bencher, bytes, Width::F16);
+    changed(bencher, bytes, 2);
 }
 
 #[divan::bench(args = SIZES)]
 fn changed_f4(bencher: Bencher<'_, '_>, bytes: usize) {
-    changed(bencher, bytes, Width::F32);
+    changed(bencher, bytes, 4);
 }
 
 #[divan::bench(args = SIZES)]
 fn changed_f8(bencher: Bencher<'_, '_>, bytes: usize) {
-    changed(bencher, bytes, Width::F64);
+    changed(bencher, bytes, 8);
 }
 
 #[divan::bench(args = SIZES)]

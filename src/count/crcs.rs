@@ -1,12 +1,12 @@
 //! The CRC-32s of both sides of a comparison.
 
-use crate::snapshot::Crc;
+use crc32fast::Hasher;
 
 /// The checksums of the bytes before and after a step; `None` for a side that is not verified, or is already.
 #[derive(Debug, Default)]
 pub(crate) struct Crcs<'a> {
-    pub(super) pre: Option<&'a mut Crc>,
-    pub(super) post: Option<&'a mut Crc>,
+    pub(super) pre: Option<&'a mut Hasher>,
+    pub(super) post: Option<&'a mut Hasher>,
 }
 
 impl Crcs<'_> {

@@ -21,62 +21,14 @@ const LONG_RUN: usize = 512;
 /// The widest vector registers of this processor. The loops below are plain Rust, compiled once for each kind.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 
-/// The element type of potentials in native byte order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Width {
-    F16,
-    F32,
-    F64,
-    I8,
-    I16,
-    I32,
-    I64,
-    U8,
-    U16,
-    U32,
-    U64,
-}
-
-impl From<Dtype> for Width {
-    fn from(dtype: Dtype) -> Self {
-        match (dtype.kind, dtype.size) {
-            (ElementKind::Float, 2) => Self::F16,
-            (ElementKind::Float, 4) => Self::F32,
-            (ElementKind::Float, _) => Self::F64,
-            (ElementKind::Signed, 1) => Self::I8,
-            (ElementKind::Signed, 2) => Self::I16,
-            (ElementKind::Signed, 4) => Self::I32,
-            (ElementKind::Signed, _) => Self::I64,
-            (ElementKind::Unsigned, 1) => Self::U8,
-            (ElementKind::Unsigned, 2) => Self::U16,
-            (ElementKind::Unsigned, 4) => Self::U32,
-            (ElementKind::Unsigned, _) => Self::U64,
-        }
-    }
-}
-
-impl Width {
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::I8 | Self::U8 => 1,
-            Self::F16 | Self::I16 | Self::U16 => 2,
-            Self::F32 | Self::I32 | Self::U32 => 4,
-            Self::F64 | Self::I64 | Self::U64 => 8,
-        }
-    }
-
+/// The element type says how potentials are compared. They are in native byte order here.
+impl Dtype {
     /// Counts the elements that differ between two blocks of whole elements in native byte order, at any alignment.
     /// If one block is longer, its rest is ignored.
     pub fn changed(self, pre: &[u8], post: &[u8]) -> u64 {
-        dispatch!(*LEVEL, _simd => match self {
-            Self::F16 => count::<2, u16>(pre, post, half_changed),
-            Self::F32 => count::<4, u32>(pre, post, single_changed),
-            Self::F64 => count::<8, u64>(pre, post, double_changed),
-            Self::I8 | Self::U8 => count::<1, u16>(pre, post, integer_changed),
-            Self::I16 | Self::U16 => count::<2, u16>(pre, post, integer_changed),
-            Self::I32 | Self::U32 => count::<4, u32>(pre, post, integer_changed),
-            Self::I64 | Self::U64 => count::<8, u64>(pre, post, integer_changed),
-        })
+        let mut changed = [0];
+        self.add_changed(pre, post, usize::MAX, &mut changed);
+        changed[0]
     }
 
     /// Adds the changed elements of each `run` elements to one counter, as far as there are counters. The last run
@@ -94,14 +46,14 @@ impl Width {
         counters: &mut [u64],
         marks: Option<&mut ActivityMarks>,
     ) {
-        dispatch!(*LEVEL, _simd => match self {
-            Self::F16 => add::<2, u16>(pre, post, run, counters, marks, half_changed),
-            Self::F32 => add::<4, u32>(pre, post, run, counters, marks, single_changed),
-            Self::F64 => add::<8, u64>(pre, post, run, counters, marks, double_changed),
-            Self::I8 | Self::U8 => add::<1, u16>(pre, post, run, counters, marks, integer_changed),
-            Self::I16 | Self::U16 => add::<2, u16>(pre, post, run, counters, marks, integer_changed),
-            Self::I32 | Self::U32 => add::<4, u32>(pre, post, run, counters, marks, integer_changed),
-            Self::I64 | Self::U64 => add::<8, u64>(pre, post, run, counters, marks, integer_changed),
+        dispatch!(*LEVEL, _simd => match (self.kind, self.size) {
+            (ElementKind::Float, 2) => add::<2, u16>(pre, post, run, counters, marks, half_changed),
+            (ElementKind::Float, 4) => add::<4, u32>(pre, post, run, counters, marks, single_changed),
+            (ElementKind::Float, _) => add::<8, u64>(pre, post, run, counters, marks, double_changed),
+            (_, 1) => add::<1, u16>(pre, post, run, counters, marks, integer_changed),
+            (_, 2) => add::<2, u16>(pre, post, run, counters, marks, integer_changed),
+            (_, 4) => add::<4, u32>(pre, post, run, counters, marks, integer_changed),
+            (_, _) => add::<8, u64>(pre, post, run, counters, marks, integer_changed),
         })
     }
 }
@@ -134,15 +86,6 @@ fn integer_changed<const SIZE: usize>(pre: [u8; SIZE], post: [u8; SIZE]) -> bool
 
 /// The counter should be as wide as an element, to fill vector registers alike, but at least 16 bits, to hold the
 /// count of a chunk.
-#[inline(always)]
-fn count<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
-    pre: &[u8],
-    post: &[u8],
-    changed: impl Fn([u8; SIZE], [u8; SIZE]) -> bool,
-) -> u64 {
-    count_elements::<SIZE, Counter>(pre.as_chunks().0, post.as_chunks().0, &changed)
-}
-
 #[inline(always)]
 fn count_elements<const SIZE: usize, Counter: From<bool> + Sum + Into<u64>>(
     pre: &[[u8; SIZE]],
@@ -230,6 +173,18 @@ mod tests {
     use half::f16;
     use proptest::prelude::*;
 
+    const FLOATS: [Dtype; 3] =
+        [of_kind(ElementKind::Float, 2), of_kind(ElementKind::Float, 4), of_kind(ElementKind::Float, 8)];
+
+    const fn of_kind(kind: ElementKind, size: usize) -> Dtype {
+        Dtype { kind, size, swapped: false }
+    }
+
+    fn integers() -> impl Iterator<Item = Dtype> {
+        let kinds = [ElementKind::Signed, ElementKind::Unsigned].into_iter();
+        kinds.flat_map(|kind| [1, 2, 4, 8].map(|size| of_kind(kind, size)))
+    }
+
     fn bytes<const N: usize, T: Copy>(values: &[T], to_bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
         values.iter().flat_map(|&value| to_bytes(value)).collect()
     }
@@ -238,9 +193,9 @@ mod tests {
     fn nan_and_the_difference_of_infinities_count() {
         let pre = [f32::NAN, f32::INFINITY, f32::INFINITY, 0.0, -0.0, 1.0, f32::MIN_POSITIVE / 2.0, 1.0];
         let post = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 0.0, 1.0, 0.0, 1.0 + f32::EPSILON];
-        assert_eq!(Width::F32.changed(&bytes(&pre, f32::to_ne_bytes), &bytes(&post, f32::to_ne_bytes)), 5);
+        assert_eq!(FLOATS[1].changed(&bytes(&pre, f32::to_ne_bytes), &bytes(&post, f32::to_ne_bytes)), 5);
         let (pre, post) = (pre.map(f64::from), post.map(f64::from));
-        assert_eq!(Width::F64.changed(&bytes(&pre, f64::to_ne_bytes), &bytes(&post, f64::to_ne_bytes)), 5);
+        assert_eq!(FLOATS[2].changed(&bytes(&pre, f64::to_ne_bytes), &bytes(&post, f64::to_ne_bytes)), 5);
     }
 
     #[test]
@@ -275,41 +230,29 @@ mod tests {
     }
 
     /// Zeros, infinities, NaN and the numbers next to them, of either sign.
-    fn special(width: Width, choice: u64) -> u64 {
-        let (exponent, fraction) = match width {
-            Width::F16 => (0x7c00, 10),
-            Width::F32 => (0x7f80_0000, 23),
+    fn special(dtype: Dtype, choice: u64) -> u64 {
+        let (exponent, fraction) = match dtype.size {
+            2 => (0x7c00, 10),
+            4 => (0x7f80_0000, 23),
             _ => (0x7ff0_0000_0000_0000, 52),
         };
         let bits = [0, 1, exponent, exponent + 1, exponent - 1, 1 << fraction][choice as usize % 6];
-        bits | (choice >> 63) << (8 * width.bytes() - 1)
+        bits | (choice >> 63) << (8 * dtype.size - 1)
     }
 
     /// The rule in scalars, element by element.
-    fn has_changed(width: Width, pre: u64, post: u64) -> bool {
+    fn has_changed(dtype: Dtype, pre: u64, post: u64) -> bool {
         let half = |bits: u64| f16::from_bits(bits as u16);
         let single = |bits: u64| f32::from_bits(bits as u32);
-        match width {
-            Width::F16 => f16::from_f32(half(pre).to_f32() - half(post).to_f32()).to_f32() != 0.0,
-            Width::F32 => single(pre) - single(post) != 0.0,
-            Width::F64 => f64::from_bits(pre) - f64::from_bits(post) != 0.0,
-            integer => (pre ^ post) << (64 - 8 * integer.bytes()) != 0,
+        match (dtype.kind, dtype.size) {
+            (ElementKind::Float, 2) => {
+                f16::from_f32(half(pre).to_f32() - half(post).to_f32()).to_f32() != 0.0
+            }
+            (ElementKind::Float, 4) => single(pre) - single(post) != 0.0,
+            (ElementKind::Float, _) => f64::from_bits(pre) - f64::from_bits(post) != 0.0,
+            (_, size) => (pre ^ post) << (64 - 8 * size) != 0,
         }
     }
-
-    const WIDTHS: [Width; 11] = [
-        Width::F16,
-        Width::F32,
-        Width::F64,
-        Width::I8,
-        Width::I16,
-        Width::I32,
-        Width::I64,
-        Width::U8,
-        Width::U16,
-        Width::U32,
-        Width::U64,
-    ];
 
     proptest! {
         #[test]
@@ -319,24 +262,24 @@ mod tests {
             offset in 0_usize..8,
             run in prop_oneof![1_usize..4, 1_usize..9000],
         ) {
-            for width in WIDTHS {
-                let size = width.bytes();
+            for dtype in FLOATS.into_iter().chain(integers()) {
+                let size = dtype.size;
                 let (mut pre, mut post) = (vec![0; offset], vec![0; offset]);
                 let mut expected = 0;
                 for &(a, b, same) in &elements {
-                    let (a, b) = if specials { (special(width, a), special(width, b)) } else { (a, b) };
+                    let (a, b) = if specials { (special(dtype, a), special(dtype, b)) } else { (a, b) };
                     let b = if same { a } else { b };
                     pre.extend(&a.to_ne_bytes()[low_bytes(size)]);
                     post.extend(&b.to_ne_bytes()[low_bytes(size)]);
-                    expected += u64::from(has_changed(width, a, b));
+                    expected += u64::from(has_changed(dtype, a, b));
                 }
                 let (pre, post) = (&pre[offset..], &post[offset..]);
-                prop_assert_eq!(width.changed(pre, post), expected);
+                prop_assert_eq!(dtype.changed(pre, post), expected);
                 let mut counters = vec![1; (pre.len() / size).div_ceil(run)];
-                width.add_changed(pre, post, run, &mut counters);
+                dtype.add_changed(pre, post, run, &mut counters);
                 prop_assert_eq!(counters.iter().map(|counter| counter - 1).sum::<u64>(), expected);
                 for ((pre, post), counter) in pre.chunks(size * run).zip(post.chunks(size * run)).zip(counters) {
-                    prop_assert_eq!(counter, 1 + width.changed(pre, post));
+                    prop_assert_eq!(counter, 1 + dtype.changed(pre, post));
                 }
             }
         }

@@ -15,12 +15,13 @@ mod transpose;
 pub use activity::{ActiveNeurons, Activity, MAX_ACTIVE_NEURONS, NeuronCounts};
 pub use block::Scratch;
 pub(crate) use crcs::Crcs;
-pub use kernel::{Width, set_bits};
+pub use kernel::set_bits;
 pub(crate) use parts::{LayerPart, PartCount, PartialCount, count_part, cut, is_large};
 pub(crate) use stream::{Sink, changes, each_block};
 pub(crate) use transpose::Odometer;
 
 use crate::snapshot::{Batch, BatchLayer, LayerShape, SnapshotError};
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use steps::StepCounter;
@@ -39,7 +40,7 @@ pub struct BatchCount {
     pub layers: Vec<LayerCount>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LayerCount {
     /// Membrane updates: all elements of the first step, and the changed elements of the later ones.
     pub updates: u64,
@@ -49,7 +50,9 @@ pub struct LayerCount {
     /// share of [`MAX_BATCH_STEPS`], are counted individually. The updates of later steps are in `updates` only.
     /// Empty if there are no elements.
     pub updates_by_step: Vec<u64>,
-    /// Which neurons are updated after the first step.
+    /// Which neurons are updated after the first step. Where a count is kept to be taken out of the sums again, this is
+    /// not: nothing can be taken out of the activity.
+    #[serde(skip)]
     pub activity: Activity,
 }
 

@@ -1,10 +1,10 @@
 //! The sink that counts membrane updates by time step.
 
 use super::activity::ActivityCounter;
-use super::kernel::{Width, mark_bits, set_bits};
+use super::kernel::{mark_bits, set_bits};
 use super::stream::Sink;
 use super::{Crcs, LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS};
-use crate::snapshot::{BatchLayer, MemoryOrder};
+use crate::snapshot::{BatchLayer, Dtype, MemoryOrder};
 use std::ops::Range;
 
 /// In Fortran order, at least this many neighbouring elements have counters of their own, even if there are fewer
@@ -131,10 +131,10 @@ impl StepCounter {
         }
     }
 
-    fn in_fortran_order(&mut self, at: u64, width: Width, pre: &[u8], post: &[u8]) {
+    fn in_fortran_order(&mut self, at: u64, dtype: Dtype, pre: &[u8], post: &[u8]) {
         self.lay_out_period();
         self.activity.give_up();
-        let size = width.bytes();
+        let size = dtype.size;
         let end = at + (post.len() / size) as u64;
         let mut next = at;
         while next < end {
@@ -145,8 +145,8 @@ impl StepCounter {
             let bytes = (next - at) as usize * size..(next - at + run) as usize * size;
             let (pre, post) = (&pre[bytes.clone()], &post[bytes]);
             match kept {
-                Some(kept) => width.add_changed(pre, post, 1, kept),
-                None => self.later += width.changed(pre, post),
+                Some(kept) => dtype.add_changed(pre, post, 1, kept),
+                None => self.later += dtype.changed(pre, post),
             }
             next += run;
         }
@@ -158,24 +158,24 @@ impl Sink for StepCounter {
         &mut self,
         order: MemoryOrder,
         at: u64,
-        width: Width,
+        dtype: Dtype,
         pre: &[u8],
         post: &[u8],
         crcs: &mut Crcs<'_>,
     ) {
         if order == MemoryOrder::Fortran {
             crcs.add(pre, post);
-            self.in_fortran_order(at, width, pre, post);
+            self.in_fortran_order(at, dtype, pre, post);
             return;
         }
-        let size = width.bytes();
+        let size = dtype.size;
         let mut summed = 0;
         self.in_c_order(at, at + (post.len() / size) as u64, |piece, run, counters, (activity, later)| {
             let (start, end) = (piece.start as usize * size, piece.end as usize * size);
             crcs.add(&pre[summed..end], &post[summed..end]);
             let run = usize::try_from(run).unwrap_or(usize::MAX);
             let marks = activity.seen_at(later);
-            width.add_and_mark(&pre[start..end], &post[start..end], run, counters, marks);
+            dtype.add_and_mark(&pre[start..end], &post[start..end], run, counters, marks);
             summed = end;
         });
         crcs.add(&pre[summed..], &post[summed..]);

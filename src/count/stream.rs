@@ -34,10 +34,11 @@
 //! looks right.
 
 use super::block::Block;
-use super::kernel::{Width, swap_bytes};
+use super::kernel::swap_bytes;
 use super::transpose::mixed_orders;
 use super::{Crcs, Scratch};
-use crate::snapshot::{Array, BatchLayer, Checksum, Crc, Form, MemberReader, MemoryOrder, SnapshotError};
+use crate::snapshot::{Array, BatchLayer, Checksum, Dtype, Form, MemberReader, MemoryOrder, SnapshotError};
+use crc32fast::Hasher;
 use std::ops::Range;
 
 /// Bytes per read: large enough to make system calls cheap, small enough for the cache.
@@ -60,7 +61,7 @@ pub(crate) trait Sink {
         &mut self,
         order: MemoryOrder,
         at: u64,
-        width: Width,
+        dtype: Dtype,
         pre: &[u8],
         post: &[u8],
         crcs: &mut Crcs<'_>,
@@ -145,8 +146,7 @@ pub(super) struct Elements {
     /// The index of the next element in the file.
     pub(super) at: u64,
     pub(super) left: u64,
-    pub(super) width: Width,
-    swapped: bool,
+    pub(super) dtype: Dtype,
 }
 
 impl Elements {
@@ -168,24 +168,23 @@ impl Elements {
     }
 
     fn over(array: &Array, reader: MemberReader, range: Range<u64>) -> Self {
-        let dtype = array.header.dtype;
         let left = range.end.saturating_sub(range.start);
-        Self { reader, at: range.start, left, width: dtype.into(), swapped: dtype.swapped }
+        Self { reader, at: range.start, left, dtype: array.header.dtype }
     }
 
     /// The number of elements in the next block of at most `bytes` bytes.
     pub(super) fn block(&self, bytes: usize) -> usize {
-        ((bytes / self.width.bytes()) as u64).min(self.left) as usize
+        ((bytes / self.dtype.size) as u64).min(self.left) as usize
     }
 
     /// Reads the next `count` elements into `block`, behind the last `carried` bytes of the previous ones.
     ///
     /// The caller must add their bytes to [`Elements::sum`] before the next read.
     fn read_behind(&mut self, block: &mut Block, count: usize, carried: usize) -> Result<(), SnapshotError> {
-        let bytes = block.lay(self.reader.place(), count * self.width.bytes(), carried);
-        if self.swapped {
+        let bytes = block.lay(self.reader.place(), count * self.dtype.size, carried);
+        if self.dtype.swapped {
             self.reader.fill(bytes)?;
-            swap_bytes(bytes, self.width.bytes());
+            swap_bytes(bytes, self.dtype.size);
         } else {
             self.reader.fill_unsummed(bytes)?;
         }
@@ -193,14 +192,9 @@ impl Elements {
         Ok(())
     }
 
-    /// Reads the next `count` elements. The caller must add their bytes to [`Elements::sum`] before the next read.
-    fn read_unsummed(&mut self, block: &mut Block, count: usize) -> Result<(), SnapshotError> {
-        self.read_behind(block, count, 0)
-    }
-
     /// Reads the next `count` elements and adds them to the checksum.
     pub(super) fn read(&mut self, block: &mut Block, count: usize) -> Result<(), SnapshotError> {
-        self.read_unsummed(block, count)?;
+        self.read_behind(block, count, 0)?;
         if let Some(sum) = self.sum() {
             sum.update(block.bytes());
         }
@@ -209,13 +203,13 @@ impl Elements {
 
     /// The checksum to which the elements just read must be added; `None` if they are not verified, or are already in
     /// it.
-    fn sum(&mut self) -> Option<&mut Crc> {
+    fn sum(&mut self) -> Option<&mut Hasher> {
         // The checksum is over the bytes in the file, before they were swapped.
-        if self.swapped { None } else { self.reader.sum() }
+        if self.dtype.swapped { None } else { self.reader.sum() }
     }
 
     fn skip(&mut self, elements: u64) -> Result<(), SnapshotError> {
-        self.reader.skip(elements * self.width.bytes() as u64)?;
+        self.reader.skip(elements * self.dtype.size as u64)?;
         self.pass(elements);
         Ok(())
     }
@@ -242,12 +236,12 @@ impl Elements {
 pub(crate) fn each_block(
     array: &Array,
     scratch: &mut Scratch,
-    mut take: impl FnMut(Width, &[u8]) -> Result<(), SnapshotError>,
+    mut take: impl FnMut(Dtype, &[u8]) -> Result<(), SnapshotError>,
 ) -> Result<(), SnapshotError> {
     let mut elements = Elements::new(array)?;
     while elements.left > 0 {
         elements.read(&mut scratch.first, elements.block(BLOCK))?;
-        take(elements.width, scratch.first.bytes())?;
+        take(elements.dtype, scratch.first.bytes())?;
     }
     elements.finish()
 }
@@ -261,8 +255,8 @@ fn trace(
     sink: &mut dyn Sink,
 ) -> Result<Checksum, SnapshotError> {
     let mut elements = Elements::range(post, range)?;
-    let width = elements.width;
-    let step_bytes = step * width.bytes() as u64;
+    let dtype = elements.dtype;
+    let step_bytes = step * dtype.size as u64;
     if step_bytes > MAX_KEPT_STEP {
         skip_first_step(&mut elements, step, sink)?;
         if elements.left == 0 {
@@ -284,20 +278,20 @@ fn trace(
     while elements.left > 0 {
         sink.go_on()?;
         let at = elements.at;
-        elements.read_unsummed(after, elements.block(together))?;
+        elements.read_behind(after, elements.block(together), 0)?;
         let (old, new) = (before.bytes(), after.bytes());
         let mut crcs = Crcs { pre: None, post: elements.sum() };
         sink.potentials(
             MemoryOrder::C,
             at,
-            width,
+            dtype,
             &old[old.len() - step_bytes..],
             &new[..step_bytes],
             &mut crcs,
         );
         if new.len() > step_bytes {
             let earlier = &new[..new.len() - step_bytes];
-            sink.potentials(MemoryOrder::C, at + step, width, earlier, &new[step_bytes..], &mut crcs);
+            sink.potentials(MemoryOrder::C, at + step, dtype, earlier, &new[step_bytes..], &mut crcs);
         }
         std::mem::swap(&mut before, &mut after);
     }
@@ -332,8 +326,8 @@ fn fortran_trace(
     sink: &mut dyn Sink,
 ) -> Result<Checksum, SnapshotError> {
     let mut elements = Elements::range(post, range)?;
-    let width = elements.width;
-    let size = width.bytes();
+    let dtype = elements.dtype;
+    let size = dtype.size;
     let block = &mut scratch.first;
     if elements.left > 0 {
         match elements.at.checked_sub(1) {
@@ -348,7 +342,7 @@ fn fortran_trace(
         let before = block.with_carried(size);
         let mut crcs = Crcs { pre: None, post: elements.sum() };
         let before = &before[..before.len() - size];
-        sink.potentials(MemoryOrder::Fortran, at, width, before, block.bytes(), &mut crcs);
+        sink.potentials(MemoryOrder::Fortran, at, dtype, before, block.bytes(), &mut crcs);
     }
     elements.end()
 }
@@ -377,11 +371,11 @@ fn in_lockstep(
     while after.left > 0 {
         sink.go_on()?;
         let (at, count) = (after.at, after.block(BLOCK));
-        before.read_unsummed(pre, count)?;
-        after.read_unsummed(post, count)?;
-        let width = after.width;
+        before.read_behind(pre, count, 0)?;
+        after.read_behind(post, count, 0)?;
+        let dtype = after.dtype;
         let mut crcs = Crcs { pre: before.sum(), post: after.sum() };
-        sink.potentials(order, at, width, pre.bytes(), post.bytes(), &mut crcs);
+        sink.potentials(order, at, dtype, pre.bytes(), post.bytes(), &mut crcs);
     }
     after.end()
 }

@@ -53,8 +53,8 @@ fn give_window(
     sink: &mut dyn Sink,
 ) -> Result<(), SnapshotError> {
     let mut elements = Elements::new(streamed)?;
-    let width = elements.width;
-    let size = width.bytes();
+    let dtype = elements.dtype;
+    let size = dtype.size;
     let held = start..start + (window.len() / size) as u64;
     let mut place = Odometer::new(&streamed.header.shape);
     gathered.resize(BLOCK, 0);
@@ -71,7 +71,7 @@ fn give_window(
                 sink.potentials(
                     MemoryOrder::C,
                     at + next as u64,
-                    width,
+                    dtype,
                     &gathered[bytes.clone()],
                     &block.bytes()[bytes],
                     &mut Crcs::default(),

@@ -8,8 +8,6 @@ use super::remarks::{NAMES, remarks};
 use super::zip::{self, MAX_MEMBERS};
 use super::{LayerShape, Manifest, SnapshotError};
 use crate::storage::{self, MAX_LEVELS, Opened, Shape, StoredFile};
-use ndarray::ArrayD;
-use ndarray_npy::{ReadNpyExt, ReadableElement};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -363,63 +361,32 @@ fn packed_bits(member: Member, shape: &[u64]) -> Result<Array, SnapshotError> {
     Ok(array)
 }
 
-/// The integers of an array. The caller must have checked that the header declares few of them, and no axis of length
-/// 0.
+/// The integers of an array. The caller must have checked that the header declares few of them.
 fn small_integers(array: &Array) -> Result<Vec<i128>, SnapshotError> {
     let dtype = array.header.dtype;
-    let name = shown(&array.member.name);
+    if dtype.kind == ElementKind::Float {
+        let name = shown(&array.member.name);
+        return Err(SnapshotError::new(format!("{name} is {dtype}, not an integer"), "save it as int64"));
+    }
     let mut bytes = vec![0; (array.header.data_offset + array.header.data_bytes()?) as usize];
     let mut reader = array.member.reader()?;
     reader.fill(&mut bytes)?;
     reader.finish()?;
-    // Every batch has such a scalar, and the general way takes longer than everything else in a small batch.
-    if array.header.shape.is_empty()
-        && let Some(value) = scalar(dtype, &bytes[array.header.data_offset as usize..])
-    {
-        return Ok(vec![value]);
-    }
-    let values = match (dtype.kind, dtype.size) {
-        (ElementKind::Signed, 1) => read_small::<i8>(&bytes),
-        (ElementKind::Signed, 2) => read_small::<i16>(&bytes),
-        (ElementKind::Signed, 4) => read_small::<i32>(&bytes),
-        (ElementKind::Signed, _) => read_small::<i64>(&bytes),
-        (ElementKind::Unsigned, 1) => read_small::<u8>(&bytes),
-        (ElementKind::Unsigned, 2) => read_small::<u16>(&bytes),
-        (ElementKind::Unsigned, 4) => read_small::<u32>(&bytes),
-        (ElementKind::Unsigned, _) => read_small::<u64>(&bytes),
-        (ElementKind::Float, _) => {
-            return Err(SnapshotError::new(format!("{name} is {dtype}, not an integer"), "save it as int64"));
-        }
-    };
-    values.map_err(|error| SnapshotError::new(format!("{name}: {error}"), "save it as int64"))
+    let elements = bytes[array.header.data_offset as usize..].chunks_exact(dtype.size);
+    Ok(elements.map(|element| integer(dtype, element)).collect())
 }
 
-fn read_small<T: ReadableElement + Into<i128>>(bytes: &[u8]) -> Result<Vec<i128>, ndarray_npy::ReadNpyError> {
-    Ok(ArrayD::<T>::read_npy(bytes)?.into_iter().map(Into::into).collect())
-}
-
-/// The integer in these bytes; `None` if they are not one.
-fn scalar(dtype: Dtype, bytes: &[u8]) -> Option<i128> {
-    let mut bytes = bytes.to_vec();
-    if dtype.swapped {
-        bytes.reverse();
+/// The integer in the bytes of an element.
+fn integer(dtype: Dtype, element: &[u8]) -> i128 {
+    let is_little_endian = cfg!(target_endian = "little") != dtype.swapped;
+    let add = |number: u64, &byte: &u8| number << 8 | u64::from(byte);
+    let number =
+        if is_little_endian { element.iter().rev().fold(0, add) } else { element.iter().fold(0, add) };
+    if dtype.kind == ElementKind::Signed {
+        let more = u64::BITS - 8 * element.len() as u32;
+        return ((number << more).cast_signed() >> more).into();
     }
-    let bytes = bytes.as_slice();
-    match dtype.kind {
-        ElementKind::Signed => match dtype.size {
-            1 => bytes.try_into().ok().map(|bytes| i8::from_ne_bytes(bytes).into()),
-            2 => bytes.try_into().ok().map(|bytes| i16::from_ne_bytes(bytes).into()),
-            4 => bytes.try_into().ok().map(|bytes| i32::from_ne_bytes(bytes).into()),
-            _ => bytes.try_into().ok().map(|bytes| i64::from_ne_bytes(bytes).into()),
-        },
-        ElementKind::Unsigned => match dtype.size {
-            1 => bytes.try_into().ok().map(|bytes| u8::from_ne_bytes(bytes).into()),
-            2 => bytes.try_into().ok().map(|bytes| u16::from_ne_bytes(bytes).into()),
-            4 => bytes.try_into().ok().map(|bytes| u32::from_ne_bytes(bytes).into()),
-            _ => bytes.try_into().ok().map(|bytes| u64::from_ne_bytes(bytes).into()),
-        },
-        ElementKind::Float => None,
-    }
+    number.into()
 }
 
 fn scalar_samples(member: &Member) -> Result<u64, SnapshotError> {
@@ -505,6 +472,8 @@ fn file_member(file: StoredFile) -> Result<Member, SnapshotError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::ArrayD;
+    use ndarray_npy::{ReadNpyExt, ReadableElement};
 
     fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
         let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");

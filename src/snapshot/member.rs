@@ -1,8 +1,9 @@
 //! Reads one array file of a batch, in an `.npz` or on its own, as a stream of decoded bytes.
 
+use super::SnapshotError;
 use super::bounded::shown;
-use super::{Crc, SnapshotError};
 use crate::storage::{Container, Contents, open_regular};
+use crc32fast::Hasher;
 use flate2::bufread::DeflateDecoder;
 use rawzip::{FileReader, RangeReader};
 use std::io::{self, BufReader, Read};
@@ -58,7 +59,7 @@ impl Member {
     pub(crate) fn reader_of(&self, range: Range<u64>) -> Result<MemberReader, SnapshotError> {
         let mut reader = self.reader_from(range.start)?;
         reader.remaining = range.end.min(self.size).saturating_sub(range.start);
-        reader.sum = self.crc.map(|_| Crc::default());
+        reader.sum = self.crc.map(|_| Hasher::new());
         Ok(reader)
     }
 
@@ -126,7 +127,7 @@ pub struct MemberReader {
     source: MemberSource,
     remaining: u64,
     /// The checksum of the bytes so far, if they are to be verified.
-    sum: Option<Crc>,
+    sum: Option<Hasher>,
     /// The CRC-32 of the whole member.
     expected: Option<u32>,
 }
@@ -136,14 +137,14 @@ pub struct MemberReader {
 pub(crate) struct Checksum {
     member: String,
     /// The checksum of the bytes that were read, and the declared one of the whole member; `None` if there is none.
-    sums: Option<(Crc, u32)>,
+    sums: Option<(Hasher, u32)>,
 }
 
 impl Checksum {
     /// Adds the checksum of the next range.
     pub(crate) fn append(&mut self, next: &Self) {
         if let (Some((sum, _)), Some((next, _))) = (&mut self.sums, &next.sums) {
-            sum.append(*next);
+            sum.combine(next);
         }
     }
 
@@ -152,7 +153,7 @@ impl Checksum {
     /// # Errors
     /// If it differs from the declared one.
     pub(crate) fn verify(self) -> Result<(), SnapshotError> {
-        if self.sums.is_none_or(|(sum, expected)| sum.value() == expected) {
+        if self.sums.is_none_or(|(sum, expected)| sum.finalize() == expected) {
             return Ok(());
         }
         Err(SnapshotError::new(
@@ -212,7 +213,7 @@ impl MemberReader {
     }
 
     /// The checksum so far; `None` if the bytes are not verified.
-    pub(crate) fn sum(&mut self) -> Option<&mut Crc> {
+    pub(crate) fn sum(&mut self) -> Option<&mut Hasher> {
         self.sum.as_mut()
     }
 

@@ -6,7 +6,6 @@
 
 mod batch;
 mod bounded;
-mod crc;
 mod document;
 mod end;
 mod hints;
@@ -21,7 +20,6 @@ mod remarks;
 mod zip;
 
 pub use batch::{Array, Batch, BatchLayer, Form};
-pub(crate) use crc::Crc;
 pub use document::{MAX_DOCUMENT_BYTES, check_document, read_document};
 pub use end::{End, OfficialOperations, OfficialResults};
 pub use layers::Layers;

@@ -85,9 +85,9 @@ fn rates(
 
 fn potentials(post: &Array, scratch: &mut Scratch, cancel: &AtomicBool) -> Result<Potentials, SnapshotError> {
     let mut potentials = Potentials::default();
-    each_block(post, scratch, |width, block| {
+    each_block(post, scratch, |dtype, block| {
         go_on(cancel)?;
-        potentials.add(width, block);
+        potentials.add(dtype, block);
         Ok(())
     })?;
     Ok(potentials.finish())

@@ -1,7 +1,7 @@
 //! The distribution of a layer's membrane potentials, computed in one pass.
 
 use super::histogram::Buckets;
-use crate::count::Width;
+use crate::snapshot::{Dtype, ElementKind};
 
 /// The distribution of the potentials of a layer in one batch, after each step.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,36 +46,24 @@ impl Potentials {
     }
 
     /// Adds a block of elements in native byte order. Integers beyond 2^53 are rounded to the nearest float.
-    pub(super) fn add(&mut self, width: Width, block: &[u8]) {
-        match width {
-            Width::F16 => self.add_values(block.as_chunks().0.iter().map(|&half| from_half(half))),
-            Width::F32 => {
-                self.add_values(block.as_chunks().0.iter().map(|&single| f32::from_ne_bytes(single).into()));
-            }
-            Width::F64 => {
-                self.add_values(block.as_chunks().0.iter().map(|&double| f64::from_ne_bytes(double)));
-            }
-            Width::I8 => self.add_values(block.as_chunks().0.iter().map(|&it| i8::from_ne_bytes(it).into())),
-            Width::I16 => {
-                self.add_values(block.as_chunks().0.iter().map(|&it| i16::from_ne_bytes(it).into()))
-            }
-            Width::I32 => {
-                self.add_values(block.as_chunks().0.iter().map(|&it| i32::from_ne_bytes(it).into()))
-            }
-            Width::I64 => {
-                self.add_values(block.as_chunks().0.iter().map(|&it| i64::from_ne_bytes(it) as f64))
-            }
-            Width::U8 => self.add_values(block.as_chunks().0.iter().map(|&it| u8::from_ne_bytes(it).into())),
-            Width::U16 => {
-                self.add_values(block.as_chunks().0.iter().map(|&it| u16::from_ne_bytes(it).into()))
-            }
-            Width::U32 => {
-                self.add_values(block.as_chunks().0.iter().map(|&it| u32::from_ne_bytes(it).into()))
-            }
-            Width::U64 => {
-                self.add_values(block.as_chunks().0.iter().map(|&it| u64::from_ne_bytes(it) as f64))
-            }
+    pub(super) fn add(&mut self, dtype: Dtype, block: &[u8]) {
+        match (dtype.kind, dtype.size) {
+            (ElementKind::Float, 2) => self.add_each(block, from_half),
+            (ElementKind::Float, 4) => self.add_each(block, |it| f32::from_ne_bytes(it).into()),
+            (ElementKind::Float, _) => self.add_each(block, f64::from_ne_bytes),
+            (ElementKind::Signed, 1) => self.add_each(block, |it| i8::from_ne_bytes(it).into()),
+            (ElementKind::Signed, 2) => self.add_each(block, |it| i16::from_ne_bytes(it).into()),
+            (ElementKind::Signed, 4) => self.add_each(block, |it| i32::from_ne_bytes(it).into()),
+            (ElementKind::Signed, _) => self.add_each(block, |it| i64::from_ne_bytes(it) as f64),
+            (ElementKind::Unsigned, 1) => self.add_each(block, |it| u8::from_ne_bytes(it).into()),
+            (ElementKind::Unsigned, 2) => self.add_each(block, |it| u16::from_ne_bytes(it).into()),
+            (ElementKind::Unsigned, 4) => self.add_each(block, |it| u32::from_ne_bytes(it).into()),
+            (ElementKind::Unsigned, _) => self.add_each(block, |it| u64::from_ne_bytes(it) as f64),
         }
+    }
+
+    fn add_each<const SIZE: usize>(&mut self, block: &[u8], value: impl Fn([u8; SIZE]) -> f64 + Copy) {
+        self.add_values(block.as_chunks().0.iter().map(|&element| value(element)));
     }
 
     fn add_values(&mut self, values: impl ExactSizeIterator<Item = f64> + Clone) {
@@ -155,7 +143,7 @@ mod tests {
         let mut statistics = Potentials::default();
         for block in blocks {
             let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_ne_bytes()).collect();
-            statistics.add(Width::F64, &bytes);
+            statistics.add(Dtype { kind: ElementKind::Float, size: 8, swapped: false }, &bytes);
         }
         statistics.finish()
     }

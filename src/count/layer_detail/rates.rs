@@ -1,8 +1,8 @@
 //! The sink that counts the membrane updates of each neuron.
 
 use super::go_on;
-use crate::count::{Crcs, Odometer, Sink, Width};
-use crate::snapshot::{BatchLayer, MemoryOrder, SnapshotError};
+use crate::count::{Crcs, Odometer, Sink};
+use crate::snapshot::{BatchLayer, Dtype, MemoryOrder, SnapshotError};
 use std::sync::atomic::AtomicBool;
 
 /// In C order, at least this many neighbouring elements have counters of their own, even if there are fewer neurons.
@@ -58,8 +58,8 @@ impl<'a> RateCounter<'a> {
         (0..neurons).map(in_c_order).collect()
     }
 
-    fn in_c_order(&mut self, at: u64, width: Width, pre: &[u8], post: &[u8]) {
-        let size = width.bytes();
+    fn in_c_order(&mut self, at: u64, dtype: Dtype, pre: &[u8], post: &[u8]) {
+        let size = dtype.size;
         let end = at + (post.len() / size) as u64;
         let mut next = at.max(self.step);
         while next < end {
@@ -67,14 +67,14 @@ impl<'a> RateCounter<'a> {
             let counters = &mut self.counters[place..];
             let run = (counters.len() as u64).min(end - next);
             let bytes = (next - at) as usize * size..(next - at + run) as usize * size;
-            width.add_changed(&pre[bytes.clone()], &post[bytes], 1, counters);
+            dtype.add_changed(&pre[bytes.clone()], &post[bytes], 1, counters);
             next += run;
         }
     }
 
     /// All steps of one neuron and sample are adjacent, the first one first.
-    fn in_fortran_order(&mut self, at: u64, width: Width, pre: &[u8], post: &[u8]) {
-        let size = width.bytes();
+    fn in_fortran_order(&mut self, at: u64, dtype: Dtype, pre: &[u8], post: &[u8]) {
+        let size = dtype.size;
         let end = at + (post.len() / size) as u64;
         let mut next = at;
         while next < end {
@@ -84,7 +84,7 @@ impl<'a> RateCounter<'a> {
             if first < last {
                 let bytes = (first - at) as usize * size..(last - at) as usize * size;
                 let neuron = (next / self.steps / self.samples) as usize;
-                self.counters[neuron] += width.changed(&pre[bytes.clone()], &post[bytes]);
+                self.counters[neuron] += dtype.changed(&pre[bytes.clone()], &post[bytes]);
             }
             next = last;
         }
@@ -96,7 +96,7 @@ impl Sink for RateCounter<'_> {
         &mut self,
         order: MemoryOrder,
         at: u64,
-        width: Width,
+        dtype: Dtype,
         pre: &[u8],
         post: &[u8],
         crcs: &mut Crcs<'_>,
@@ -104,8 +104,8 @@ impl Sink for RateCounter<'_> {
         crcs.add(pre, post);
         self.order = order;
         match order {
-            MemoryOrder::C => self.in_c_order(at, width, pre, post),
-            MemoryOrder::Fortran => self.in_fortran_order(at, width, pre, post),
+            MemoryOrder::C => self.in_c_order(at, dtype, pre, post),
+            MemoryOrder::Fortran => self.in_fortran_order(at, dtype, pre, post),
         }
     }
 
