@@ -1,6 +1,6 @@
 //! The counts of recent batches, so that they can be taken out of the sums again.
 
-use crate::count::{Activity, BatchCount, LayerCount};
+use crate::count::BatchCount;
 use crate::snapshot::{BatchId, LayerShape};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,15 +13,28 @@ const MAX_BYTES: usize = 8 << 20;
 pub(super) struct RecentCounts {
     batches: BTreeMap<BatchId, Kept>,
     bytes: usize,
+    /// Where counts are written first, so that each is kept in one allocation of its size: rows that grow and shrink for
+    /// each batch would fragment the memory.
+    scratch: Vec<u8>,
 }
 
 impl RecentCounts {
     /// Keeps the count of a batch. Its shapes are `shared` with others, or take memory of their own.
     pub(super) fn keep(&mut self, id: BatchId, count: &BatchCount, shared: bool) {
-        let kept = Kept::from_count(count, shared);
+        self.take(id);
+        let Ok(mut written) = postcard::to_extend(&count.layers, std::mem::take(&mut self.scratch)) else {
+            return;
+        };
+        let kept = Kept {
+            samples: count.samples,
+            shapes: Arc::clone(&count.shapes),
+            layers: written.as_slice().into(),
+            shape_bytes: if shared { 0 } else { LayerShape::bytes_of(&count.shapes) },
+        };
+        written.clear();
+        self.scratch = written;
         self.bytes += kept.bytes();
-        let before = self.batches.insert(id, kept);
-        self.bytes -= before.map_or(0, |before| before.bytes());
+        self.batches.insert(id, kept);
         while self.bytes > MAX_BYTES
             && let Some((_, forgotten)) = self.batches.pop_first()
         {
@@ -43,7 +56,8 @@ impl RecentCounts {
     pub(super) fn take(&mut self, id: BatchId) -> Option<BatchCount> {
         let kept = self.batches.remove(&id)?;
         self.bytes -= kept.bytes();
-        Some(kept.count())
+        let layers = postcard::from_bytes(&kept.layers).ok()?;
+        Some(BatchCount { samples: kept.samples, shapes: kept.shapes, layers })
     }
 }
 
@@ -52,88 +66,23 @@ impl RecentCounts {
 struct Kept {
     samples: u64,
     shapes: Arc<[LayerShape]>,
-    counts: Numbers,
+    /// The counts of its layers, in few bytes where they are small.
+    layers: Box<[u8]>,
     /// The memory that the shapes take for this batch alone.
     shape_bytes: usize,
 }
 
 impl Kept {
-    fn from_count(count: &BatchCount, shared: bool) -> Self {
-        let shapes = Arc::clone(&count.shapes);
-        let shape_bytes = if shared { 0 } else { LayerShape::bytes_of(&shapes) };
-        Self { samples: count.samples, shapes, counts: Numbers::from_counts(&count.layers), shape_bytes }
-    }
-
-    fn count(self) -> BatchCount {
-        BatchCount { samples: self.samples, shapes: self.shapes, layers: self.counts.counts() }
-    }
-
     /// The memory that it takes: the row, itself, and what the tree and the allocator add.
     fn bytes(&self) -> usize {
-        self.counts.bytes() + self.shape_bytes + 2 * size_of::<(BatchId, Self)>()
+        self.layers.len() + self.shape_bytes + 2 * size_of::<(BatchId, Self)>()
     }
-}
-
-/// The counts of a batch's layers in one row. Each layer has its updates, its dense updates, the number of steps, and
-/// the updates of each step.
-#[derive(Debug, Clone)]
-enum Numbers {
-    Narrow(Box<[u32]>),
-    Wide(Box<[u64]>),
-}
-
-impl Numbers {
-    fn from_counts(counts: &[LayerCount]) -> Self {
-        let row = || {
-            counts.iter().flat_map(|count| {
-                let steps = count.updates_by_step.len() as u64;
-                [count.updates, count.dense, steps].into_iter().chain(count.updates_by_step.iter().copied())
-            })
-        };
-        let length = counts.iter().map(|count| 3 + count.updates_by_step.len()).sum();
-        // In one allocation: rows that grow and shrink for each batch would fragment the memory.
-        if row().all(|number| u32::try_from(number).is_ok()) {
-            let mut narrow = Vec::with_capacity(length);
-            narrow.extend(row().map(|number| number as u32));
-            return Self::Narrow(narrow.into_boxed_slice());
-        }
-        let mut wide = Vec::with_capacity(length);
-        wide.extend(row());
-        Self::Wide(wide.into_boxed_slice())
-    }
-
-    fn counts(&self) -> Vec<LayerCount> {
-        match self {
-            Self::Narrow(row) => counts_of(row.iter().map(|&number| u64::from(number))),
-            Self::Wide(row) => counts_of(row.iter().copied()),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Narrow(row) => size_of_val(&**row),
-            Self::Wide(row) => size_of_val(&**row),
-        }
-    }
-}
-
-fn counts_of(mut row: impl Iterator<Item = u64>) -> Vec<LayerCount> {
-    let mut counts = Vec::new();
-    while let (Some(updates), Some(dense), Some(steps)) = (row.next(), row.next(), row.next()) {
-        counts.push(LayerCount {
-            updates,
-            dense,
-            updates_by_step: row.by_ref().take(steps as usize).collect(),
-            // It cannot be taken out of any sums.
-            activity: Activity::Untold,
-        });
-    }
-    counts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::count::LayerCount;
     use proptest::prelude::*;
 
     fn shapes(layers: usize) -> Arc<[LayerShape]> {
