@@ -9,7 +9,7 @@
 use super::ranks::{RankSums, Ranks};
 use super::series::History;
 use super::sums::{MAX_SUM, Operations};
-use super::tally::{LayerSums, Tally};
+use super::tally::{LayerSums, StepLengths, Tally};
 use crate::count::BatchCount;
 use crate::snapshot::BatchId;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub struct RunSums {
 pub struct KeptSums {
     pub layers: Vec<Arc<LayerSums>>,
     /// How many batches have each layer with each number of steps, by index of the layer; empty where that is unknown.
-    pub step_lengths: Vec<Vec<(u64, u64)>>,
+    pub step_lengths: Vec<Arc<StepLengths>>,
     pub samples: u128,
     pub bytes: u64,
     pub history: History,
@@ -42,7 +42,7 @@ impl From<RunSums> for KeptSums {
     fn from(RunSums { tally, bytes, history, ranks }: RunSums) -> Self {
         Self {
             layers: tally.layers().to_vec(),
-            step_lengths: tally.step_lengths().iter().map(|lengths| lengths.kept()).collect(),
+            step_lengths: tally.step_lengths().to_vec(),
             samples: tally.samples(),
             bytes,
             history,

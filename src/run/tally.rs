@@ -158,22 +158,13 @@ impl LayerPresence {
 }
 
 /// How many batches have a layer with each number of steps.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepLengths(BTreeMap<usize, u64>);
 
 impl StepLengths {
     /// The most lengths that are told apart. Beyond it the shortest counts as the next longer one, so that no step is
     /// dropped that a batch has.
     const MOST: usize = 32;
-
-    pub fn from_kept(lengths: Vec<(u64, u64)>) -> Self {
-        Self(lengths.into_iter().map(|(steps, batches)| (steps as usize, batches)).collect())
-    }
-
-    /// The lengths as they are kept in a state file: (steps, batches).
-    pub fn kept(&self) -> Vec<(u64, u64)> {
-        self.0.iter().map(|(&steps, &batches)| (steps as u64, batches)).collect()
-    }
 
     fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -230,7 +221,7 @@ impl Tally {
     /// number of steps, where that is known. `None` where a layer is given twice.
     pub fn from_layers(
         layers: Vec<Arc<LayerSums>>,
-        lengths: Vec<Vec<(u64, u64)>>,
+        lengths: Vec<Arc<StepLengths>>,
         batches: u64,
         samples: u128,
     ) -> Option<Self> {
@@ -241,12 +232,10 @@ impl Tally {
         }
         let known = lengths.into_iter().map(Some).chain(std::iter::repeat(None));
         let lengths = layers.iter().zip(known).map(|(layer, known)| {
-            let lengths = match known {
-                Some(known) if !known.is_empty() => StepLengths::from_kept(known),
-                // So many batches that their steps stay for good.
-                _ => StepLengths(BTreeMap::from([(layer.updates_by_step.len(), u64::MAX / 2)])),
-            };
-            Arc::new(lengths)
+            // So many batches that their steps stay for good.
+            let unknown =
+                || StepLengths(BTreeMap::from([(layer.updates_by_step.len(), u64::MAX / 2)])).into();
+            known.filter(|known| !known.is_empty()).unwrap_or_else(unknown)
         });
         let mut tally = Self {
             lengths: lengths.collect(),

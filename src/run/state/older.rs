@@ -10,154 +10,100 @@ use crate::follow::{CountedBatches, Identity, OlderBatch};
 use crate::run::ranks::RankSums;
 use crate::run::run_sums::{KeptSums, RunSums};
 use crate::run::series::History;
-use crate::run::tally::LayerSums;
+use crate::run::tally::{LayerSums, StepLengths};
 use crate::snapshot::{BatchName, LayerShape};
 use crate::storage::Root;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// Reads what a file of an earlier version holds; `None` where that version is not read.
 pub(super) fn read(version: u64, body: &[u8]) -> Option<postcard::Result<Progress>> {
-    match version {
+    Some(match version {
         5 => {
-            let read = postcard::from_bytes::<Progress6<Batch5, Sums5>>(body);
-            Some(read.and_then(|old| old.current(|(name, state, place)| (name, state, place, None))))
+            let whole = |(name, state, place): Batch5| (name, state, place, None);
+            read_as(body, |listed: Listed6<_>| listed6(listed, whole), |()| Vec::new())
         }
-        6 => {
-            let read = postcard::from_bytes::<Progress6<OlderBatch, Sums7>>(body);
-            Some(read.and_then(|old| old.current(|batch| batch)))
-        }
-        7 => Some(postcard::from_bytes::<Progress7>(body).and_then(Progress7::current)),
-        _ => None,
-    }
+        6 => read_as(body, |listed| listed6(listed, |batch: OlderBatch| batch), |lengths| lengths),
+        7 => read_as(body, |listed| listed, |lengths| lengths),
+        _ => return None,
+    })
 }
 
-/// [`Progress`] of version 7.
+/// [`Progress`] up to version 7, with its sums and in the order of the file. The versions differ in what they list of
+/// batches, `B`, and in what they say of the numbers of steps, `L`.
 #[derive(Deserialize)]
-struct Progress7 {
+struct Progress7<B, L> {
     directory: Vec<u8>,
     manifest: Option<KnownManifest>,
-    root: Option<Root>,
-    counted: CountedBatches,
+    listed: B,
     may_have_deleted: bool,
     problems: Vec<(String, String)>,
-    sums: Sums7,
-    newest: Option<(u64, String)>,
-}
-
-impl Progress7 {
-    fn current(self) -> postcard::Result<Progress> {
-        Ok(Progress {
-            directory: self.directory,
-            manifest: self.manifest,
-            root: self.root,
-            counted: self.counted,
-            may_have_deleted: self.may_have_deleted,
-            problems: self.problems,
-            sums: run_sums(self.sums)?,
-            newest: self.newest,
-        })
-    }
-}
-
-fn run_sums(kept: impl Into<KeptSums>) -> postcard::Result<RunSums> {
-    RunSums::try_from(kept.into()).map_err(|_| postcard::Error::SerdeDeCustom)
-}
-
-/// [`LayerSums`] up to version 7, which did not know which neurons are active.
-#[derive(Deserialize)]
-struct LayerSums7 {
-    name: String,
-    first_batch: u64,
-    neurons: Option<Vec<u64>>,
-    shape_batch: u64,
-    shape_rank: Option<u32>,
-    effective: u128,
-    dense: u128,
-    updates_by_step: Vec<u128>,
-}
-
-impl From<LayerSums7> for Arc<LayerSums> {
-    fn from(old: LayerSums7) -> Self {
-        Self::new(LayerSums {
-            name: old.name,
-            first_batch: old.first_batch,
-            neurons: old.neurons,
-            shape_batch: old.shape_batch,
-            shape_rank: old.shape_rank,
-            effective: old.effective,
-            dense: old.dense,
-            updates_by_step: old.updates_by_step,
-            activity: Activity::Unknown,
-        })
-    }
-}
-
-/// [`KeptSums`] of versions 6 and 7.
-#[derive(Deserialize)]
-struct Sums7 {
     layers: Vec<LayerSums7>,
-    step_lengths: Vec<Vec<(u64, u64)>>,
+    step_lengths: L,
     samples: u128,
     bytes: u64,
     history: History,
     ranks: Vec<(u32, RankSums)>,
-}
-
-impl From<Sums7> for KeptSums {
-    fn from(Sums7 { layers, step_lengths, samples, bytes, history, ranks }: Sums7) -> Self {
-        let layers = layers.into_iter().map(Into::into).collect();
-        Self { layers, step_lengths, samples, bytes, history, ranks }
-    }
-}
-
-/// [`Progress`] of version 6. Version 5 knew less of each batch `B`, and had other sums `S`.
-#[derive(Deserialize)]
-struct Progress6<B, S> {
-    directory: Vec<u8>,
-    manifest: Option<KnownManifest>,
-    shapes: Vec<Vec<LayerShape>>,
-    batches: Vec<B>,
-    lost: Vec<BatchName>,
-    may_have_deleted: bool,
-    problems: Vec<(String, String)>,
-    sums: S,
     newest: Option<(u64, String)>,
 }
 
-impl<B, S: Into<KeptSums>> Progress6<B, S> {
-    fn current(self, current_batch: impl Fn(B) -> OlderBatch) -> postcard::Result<Progress> {
-        let batches = self.batches.into_iter().map(current_batch);
-        Ok(Progress {
-            directory: self.directory,
-            manifest: self.manifest,
-            root: None,
-            counted: CountedBatches::from_older(self.shapes, batches, self.lost),
-            may_have_deleted: self.may_have_deleted,
-            problems: self.problems,
-            sums: run_sums(self.sums)?,
-            newest: self.newest,
-        })
-    }
-}
+/// [`LayerSums`] up to version 7, which did not know which neurons are active.
+type LayerSums7 = (String, u64, Option<Vec<u64>>, u64, Option<u32>, u128, u128, Vec<u128>);
+
+/// The batches of version 6, of each of which version 5 knew less: the sets of layers, the batches, and those lost.
+type Listed6<B> = (Vec<Vec<LayerShape>>, Vec<B>, Vec<BatchName>);
 
 /// A batch of version 5: its name, the state in which it was counted, and the place of its layers.
 type Batch5 = (BatchName, Identity, u32);
 
-/// [`KeptSums`] of version 5.
-#[derive(Deserialize)]
-struct Sums5 {
-    layers: Vec<LayerSums7>,
-    samples: u128,
-    bytes: u64,
-    history: History,
-    ranks: Vec<(u32, RankSums)>,
+fn listed6<B>(
+    (shapes, batches, lost): Listed6<B>,
+    whole: impl Fn(B) -> OlderBatch,
+) -> (Option<Root>, CountedBatches) {
+    (None, CountedBatches::from_older(shapes, batches.into_iter().map(whole), lost))
 }
 
-impl From<Sums5> for KeptSums {
-    fn from(Sums5 { layers, samples, bytes, history, ranks }: Sums5) -> Self {
-        Sums7 { layers, step_lengths: Vec::new(), samples, bytes, history, ranks }.into()
-    }
+fn read_as<B: DeserializeOwned, L: DeserializeOwned>(
+    body: &[u8],
+    listed: impl Fn(B) -> (Option<Root>, CountedBatches),
+    step_lengths: impl Fn(L) -> Vec<Arc<StepLengths>>,
+) -> postcard::Result<Progress> {
+    let old: Progress7<B, L> = postcard::from_bytes(body)?;
+    let (root, counted) = listed(old.listed);
+    let sums = RunSums::try_from(KeptSums {
+        layers: old.layers.into_iter().map(layer_sums).collect(),
+        step_lengths: step_lengths(old.step_lengths),
+        samples: old.samples,
+        bytes: old.bytes,
+        history: old.history,
+        ranks: old.ranks,
+    });
+    Ok(Progress {
+        directory: old.directory,
+        manifest: old.manifest,
+        root,
+        counted,
+        may_have_deleted: old.may_have_deleted,
+        problems: old.problems,
+        sums: sums.map_err(|_| postcard::Error::SerdeDeCustom)?,
+        newest: old.newest,
+    })
+}
+
+fn layer_sums(old: LayerSums7) -> Arc<LayerSums> {
+    let (name, first_batch, neurons, shape_batch, shape_rank, effective, dense, updates_by_step) = old;
+    Arc::new(LayerSums {
+        name,
+        first_batch,
+        neurons,
+        shape_batch,
+        shape_rank,
+        effective,
+        dense,
+        updates_by_step,
+        activity: Activity::Unknown,
+    })
 }
 
 #[cfg(test)]
