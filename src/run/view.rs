@@ -17,7 +17,7 @@ use crate::run::throughput::Throughput;
 use crate::run::timing::{FileTimes, Phase, Timing};
 use crate::snapshot::{BatchId, BatchName, End, LayerEntry, LayerPrice, Manifest, SnapshotError, shown};
 use crate::storage::Root;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
@@ -119,13 +119,11 @@ pub struct Addition {
 
 /// A run at one moment: what one tally of it has come to. Its owner changes it. Everybody else has a clone, which never
 /// changes and shares everything that has not changed since.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Run {
     settings: Arc<Settings>,
     lasting: Lasting,
     manifest: Option<Arc<Manifest>>,
-    /// The manifest's layers by name.
-    declared: Arc<HashMap<String, usize>>,
     end: Option<End>,
     /// When the end, or that the recorder has stopped, was first seen.
     end_came: Option<SystemTime>,
@@ -178,6 +176,12 @@ pub enum Ended {
     Done,
     /// By a fault of this program.
     Fault,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new("")
+    }
 }
 
 impl Settings {
@@ -240,39 +244,7 @@ impl Run {
     }
 
     fn with(settings: Arc<Settings>, lasting: Lasting) -> Self {
-        let mut run = Self {
-            settings,
-            lasting,
-            manifest: None,
-            declared: Arc::default(),
-            end: None,
-            end_came: None,
-            sums: RunSums::default(),
-            fingerprint: 0,
-            common_end: None,
-            problems: Arc::default(),
-            of_all: Vec::new(),
-            remarks: BTreeMap::new(),
-            first: FirstBatches::default(),
-            misspelt: BTreeMap::new(),
-            wrong_prices: Vec::new(),
-            has_measured: false,
-            lost: Vec::new(),
-            account: Account::default(),
-            refused: None,
-            times: FileTimes::default(),
-            last_activity: None,
-            last_news: None,
-            found: None,
-            throughput: Throughput::default(),
-            ended: None,
-            newest: None,
-            revision: 0,
-            structure: 0,
-            resumed: 0,
-            may_have_deleted: false,
-            corrections: 0,
-        };
+        let mut run = Self { settings, lasting, ..Self::default() };
         run.lost = run.lost_problems();
         run
     }
@@ -504,8 +476,6 @@ impl Run {
     /// Takes the manifest, which may replace an earlier one.
     pub fn take_manifest(&mut self, manifest: Arc<Manifest>) {
         self.refused = None;
-        let layers = manifest.layers.iter().enumerate();
-        self.declared = Arc::new(layers.map(|(at, layer)| (layer.name.clone(), at)).collect());
         self.manifest = Some(manifest);
         self.note_recorded_prices();
         self.expect_ranks();
@@ -586,9 +556,8 @@ impl Run {
             self.take_out(id, replaced);
         }
         let (layers, order) = (self.sums.tally.layers().len(), self.sums.tally.order());
-        let Self { sums, settings, manifest, declared, .. } = self;
-        let price =
-            |layer: &LayerSums| total_price(cost(settings, manifest.as_deref(), declared, &layer.name));
+        let Self { sums, settings, manifest, .. } = self;
+        let price = |layer: &LayerSums| total_price(cost(settings, manifest.as_deref(), &layer.name));
         sums.add(id, &count, price);
         if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
             self.newest = Some((number, name));
@@ -648,7 +617,7 @@ impl Run {
     /// Looks at the spelling for a layer that the manifest lacks.
     fn note_spelling_of_undeclared(&mut self, at: usize) {
         let name = self.sums.tally.layers()[at].name.clone();
-        if !self.declared.contains_key(&name) {
+        if self.declared(&name).is_none() {
             let Settings { neurons, resets, .. } = &*self.settings;
             let (neuron, reset) =
                 (neurons.for_layer(&name).map(str::to_owned), resets.for_layer(&name).map(str::to_owned));
@@ -977,17 +946,22 @@ impl Run {
 
     /// The neuron and reset mechanism of a layer: the manifest's, else the user's.
     pub fn neuron_and_reset(&self, layer: &str) -> (Option<&str>, Option<&str>) {
-        neuron_and_reset(&self.settings, self.manifest(), &self.declared, layer)
+        neuron_and_reset(&self.settings, self.declared(layer), layer)
     }
 
     /// The cost of an update of a layer.
     pub fn layer_cost(&self, layer: &str) -> Option<Cost> {
-        cost(&self.settings, self.manifest(), &self.declared, layer)
+        cost(&self.settings, self.manifest(), layer)
     }
 
     /// What the manifest says of the price of a layer.
     pub fn recorded_price(&self, layer: &str) -> &LayerPrice {
-        recorded_price(self.manifest(), &self.declared, layer)
+        self.declared(layer).map_or(&LayerPrice::Unknown, |entry| &entry.price)
+    }
+
+    /// What the manifest says of a layer.
+    fn declared(&self, layer: &str) -> Option<&LayerEntry> {
+        self.manifest()?.layers.named(layer)
     }
 
     /// The operations of all layers in the total: those with a price, apart from measured ones.
@@ -1140,36 +1114,20 @@ impl Run {
 /// The neuron and reset mechanism of a layer: the manifest's, else the user's.
 fn neuron_and_reset<'a>(
     settings: &'a Settings,
-    manifest: Option<&'a Manifest>,
-    declared: &HashMap<String, usize>,
+    declared: Option<&'a LayerEntry>,
     layer: &str,
 ) -> (Option<&'a str>, Option<&'a str>) {
-    let entry = declared.get(layer).zip(manifest).and_then(|(&at, manifest)| manifest.layers.get(at));
-    match entry {
+    match declared {
         Some(entry) => (Some(&entry.neuron), Some(&entry.reset)),
         None => (settings.neurons.for_layer(layer), settings.resets.for_layer(layer)),
     }
 }
 
-/// What the manifest says of the price of a layer.
-fn recorded_price<'a>(
-    manifest: Option<&'a Manifest>,
-    declared: &HashMap<String, usize>,
-    layer: &str,
-) -> &'a LayerPrice {
-    let entry = declared.get(layer).zip(manifest).and_then(|(&at, manifest)| manifest.layers.get(at));
-    entry.map_or(&LayerPrice::Unknown, |entry| &entry.price)
-}
-
 /// The cost of an update of a layer, where it has a price.
-fn cost(
-    settings: &Settings,
-    manifest: Option<&Manifest>,
-    declared: &HashMap<String, usize>,
-    layer: &str,
-) -> Option<Cost> {
-    let (neuron, reset) = neuron_and_reset(settings, manifest, declared, layer);
-    settings.costs.of_layer(neuron, reset, recorded_price(manifest, declared, layer))
+fn cost(settings: &Settings, manifest: Option<&Manifest>, layer: &str) -> Option<Cost> {
+    let declared = manifest.and_then(|manifest| manifest.layers.named(layer));
+    let (neuron, reset) = neuron_and_reset(settings, declared, layer);
+    settings.costs.of_layer(neuron, reset, declared.map_or(&LayerPrice::Unknown, |entry| &entry.price))
 }
 
 /// The operations of an update as they are in the total; 0 where they are not.

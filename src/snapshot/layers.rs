@@ -3,6 +3,7 @@
 use super::bounded::at_most;
 use super::manifest::LayerEntry;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::HashMap;
 use std::ops::Deref;
 
 /// The most layers of a manifest, since a batch may have no more members.
@@ -13,21 +14,26 @@ pub(super) const MAX_LAYERS: usize = super::zip::MAX_MEMBERS;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layers {
     entries: Vec<LayerEntry>,
-    /// The indices of the entries by name.
-    by_name: Vec<usize>,
+    /// The index of the entry with each name.
+    places: HashMap<String, usize>,
+    /// The first entry with the name of another.
+    twice: Option<usize>,
 }
 
 impl Layers {
     pub(super) fn new(entries: Vec<LayerEntry>) -> Self {
-        let mut by_name: Vec<usize> = (0..entries.len()).collect();
-        by_name.sort_unstable_by_key(|&place| (entries[place].name.as_str(), place));
-        Self { entries, by_name }
+        let (mut places, mut twice) = (HashMap::with_capacity(entries.len()), None);
+        for (place, entry) in entries.iter().enumerate() {
+            if places.insert(entry.name.clone(), place).is_some() {
+                twice.get_or_insert(place);
+            }
+        }
+        Self { entries, places, twice }
     }
 
     /// The index of a layer.
     pub fn place(&self, name: &str) -> Option<usize> {
-        let found = self.by_name.binary_search_by(|&place| self.entries[place].name.as_str().cmp(name));
-        found.ok().map(|at| self.by_name[at])
+        self.places.get(name).copied()
     }
 
     pub fn named(&self, name: &str) -> Option<&LayerEntry> {
@@ -36,11 +42,7 @@ impl Layers {
 
     /// The first duplicate name.
     pub(super) fn twice(&self) -> Option<&str> {
-        let twice = self.by_name.windows(2).filter(|pair| {
-            let [first, second] = [pair[0], pair[1]].map(|place| self.entries[place].name.as_str());
-            first == second
-        });
-        twice.map(|pair| pair[1]).min().map(|place| self.entries[place].name.as_str())
+        self.twice.map(|place| self.entries[place].name.as_str())
     }
 }
 
