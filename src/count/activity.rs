@@ -8,9 +8,8 @@
 use super::kernel::set_bits;
 use super::marks::ActivityMarks;
 use crate::snapshot::BatchLayer;
-use serde::de::{Error, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt;
 use std::sync::Arc;
 
 /// The most neurons of all layers together whose activity is known. They take a quarter of a byte each.
@@ -54,12 +53,16 @@ impl NeuronCounts {
 
 /// The neurons that were ever updated after the first step, and those that always were: one bit each, in C order, the
 /// highest bit of a byte first. Bits behind the last neuron are 0.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "KeptActivity")]
 pub struct ActiveNeurons {
     neurons: u64,
+    #[serde(serialize_with = "write_set")]
     ever: Vec<u8>,
+    #[serde(serialize_with = "write_set")]
     always: Vec<u8>,
     /// How many bits are set in each.
+    #[serde(skip)]
     counts: [u64; 2],
 }
 
@@ -237,75 +240,45 @@ fn period(neurons: u64, later: u64) -> Option<u64> {
     (period <= MAX_ACTIVE_NEURONS).then_some(period)
 }
 
-/// A set in a file: bytes, and in JSON their hexadecimal digits.
-struct KeptSet<B>(B);
-
-impl Serialize for KeptSet<&[u8]> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !serializer.is_human_readable() {
-            return serializer.serialize_bytes(self.0);
-        }
-        let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-        let digits: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
-        serializer.serialize_str(&digits)
-    }
-}
-
-impl<'de> Deserialize<'de> for KeptSet<Vec<u8>> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            deserializer.deserialize_str(SetVisitor).map(Self)
-        } else {
-            deserializer.deserialize_bytes(SetVisitor).map(Self)
-        }
-    }
-}
-
-struct SetVisitor;
-
-impl Visitor<'_> for SetVisitor {
-    type Value = Vec<u8>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a set of neurons")
-    }
-
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-        Ok(bytes.to_vec())
-    }
-
-    fn visit_str<E: Error>(self, digits: &str) -> Result<Vec<u8>, E> {
-        let nibble = |digit: u8| char::from(digit).to_digit(16).map(|nibble| nibble as u8);
-        let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-        let bytes = pairs.iter().map(|&[high, low]| Some(nibble(high)? << 4 | nibble(low)?)).collect();
-        let bytes: Option<Vec<u8>> = bytes;
-        bytes
-            .filter(|_| rest.is_empty())
-            .ok_or_else(|| E::custom("a set of neurons is no hexadecimal number"))
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct KeptActivity<S> {
+/// [`ActiveNeurons`] as they are in a file, not checked yet.
+#[derive(Deserialize)]
+struct KeptActivity {
     neurons: u64,
-    ever: S,
-    always: S,
+    #[serde(deserialize_with = "read_set")]
+    ever: Vec<u8>,
+    #[serde(deserialize_with = "read_set")]
+    always: Vec<u8>,
 }
 
-impl Serialize for ActiveNeurons {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let [ever, always] = [&self.ever, &self.always].map(|set| KeptSet(set.as_slice()));
-        KeptActivity { neurons: self.neurons, ever, always }.serialize(serializer)
+impl TryFrom<KeptActivity> for ActiveNeurons {
+    type Error = &'static str;
+
+    fn try_from(KeptActivity { neurons, ever, always }: KeptActivity) -> Result<Self, Self::Error> {
+        Self::new(neurons, ever, always).ok_or("the sets of active neurons do not belong together")
     }
 }
 
-impl<'de> Deserialize<'de> for ActiveNeurons {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let kept = KeptActivity::<KeptSet<Vec<u8>>>::deserialize(deserializer)?;
-        let (KeptSet(ever), KeptSet(always)) = (kept.ever, kept.always);
-        Self::new(kept.neurons, ever, always)
-            .ok_or_else(|| D::Error::custom("the sets of active neurons do not belong together"))
+/// Writes a set as bytes, and in JSON as their hexadecimal digits.
+fn write_set<S: Serializer>(set: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    if !serializer.is_human_readable() {
+        return serializer.serialize_bytes(set);
     }
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    let digits: String = set.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    serializer.serialize_str(&digits)
+}
+
+fn read_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    if !deserializer.is_human_readable() {
+        return Vec::deserialize(deserializer);
+    }
+    let digits = String::deserialize(deserializer)?;
+    let nibble = |digit: u8| char::from(digit).to_digit(16).map(|nibble| nibble as u8);
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let bytes: Option<Vec<u8>> =
+        pairs.iter().map(|&[high, low]| Some(nibble(high)? << 4 | nibble(low)?)).collect();
+    let is_whole = |_: &Vec<u8>| rest.is_empty();
+    bytes.filter(is_whole).ok_or_else(|| D::Error::custom("a set of neurons is no hexadecimal number"))
 }
 
 #[cfg(test)]

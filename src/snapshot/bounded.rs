@@ -109,24 +109,13 @@ impl<'de> Visitor<'de> for Warnings {
     }
 }
 
-/// A warning that is shortened while it is read.
+/// A warning that is shortened as soon as it is read.
 struct Sentence(String);
 
 impl<'de> Deserialize<'de> for Sentence {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Sentence(String::new()))
-    }
-}
-
-impl Visitor<'_> for Sentence {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a sentence")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
-        Ok(Self(shortened(text, MAX_WARNING).into_owned()))
+        let text = String::deserialize(deserializer)?;
+        Ok(Self(shortened(&text, MAX_WARNING).into_owned()))
     }
 }
 

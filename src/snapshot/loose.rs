@@ -1,7 +1,7 @@
 //! A value of a document that may have any type, so that a wrong one can be named and the document stays usable.
 
 use super::bounded::shortened;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
@@ -42,7 +42,7 @@ impl LooseValue {
 
 impl<'de> Deserialize<'de> for LooseValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue)
+        deserializer.deserialize_any(AnyValue::OfDocument)
     }
 }
 
@@ -57,7 +57,19 @@ impl Serialize for LooseValue {
     }
 }
 
-struct AnyValue;
+/// Reads a value. What is in a list is of use as a word only, so that lists in it are skipped.
+enum AnyValue {
+    OfDocument,
+    OfList,
+}
+
+impl<'de> DeserializeSeed<'de> for AnyValue {
+    type Value = LooseValue;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<LooseValue, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
 
 impl<'de> Visitor<'de> for AnyValue {
     type Value = LooseValue;
@@ -91,16 +103,21 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<LooseValue, A::Error> {
+        if matches!(self, Self::OfList) {
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(LooseValue::Not("a list"));
+        }
         let (mut words, mut count, mut are_words) = (String::new(), 0, true);
-        while let Some(word) = list.next_element::<LooseWord>()? {
+        while let Some(value) = list.next_element_seed(Self::OfList)? {
             count += 1;
-            match word.0 {
-                Some(word) if count <= MAX_WORDS => {
-                    words.extend((count > 1).then_some(' '));
-                    words.push_str(&word);
+            match value {
+                LooseValue::Text(word) if is_word(&word) => {
+                    if count <= MAX_WORDS {
+                        words.extend((count > 1).then_some(' '));
+                        words.push_str(&word);
+                    }
                 }
-                Some(_) => {}
-                None => are_words = false,
+                _ => are_words = false,
             }
         }
         Ok(match are_words {
@@ -116,55 +133,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// A word of a list; `None` for anything else, which is skipped.
-struct LooseWord(Option<String>);
-
-impl<'de> Deserialize<'de> for LooseWord {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self(None))
-    }
-}
-
-impl<'de> Visitor<'de> for LooseWord {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a word")
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
-        let is_word = (1..=MAX_WORD).contains(&text.len())
-            && !text.contains(|character: char| character.is_whitespace() || character.is_control());
-        Ok(Self(is_word.then(|| text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self, A::Error> {
-        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(self)
-    }
+fn is_word(text: &str) -> bool {
+    (1..=MAX_WORD).contains(&text.len())
+        && !text.contains(|character: char| character.is_whitespace() || character.is_control())
 }
