@@ -121,7 +121,6 @@ mod tests {
     use super::*;
     use crate::figures::RowSums;
     use crate::figures::{ComparedRow, ComparedRows, Values};
-    use crate::run::layer_updates::LayerUpdates;
     use crate::run::sums::{Operations, Sums};
 
     /// A run whose batches have these numbers and effective operations, of 16 samples with 1,000 dense operations each.
@@ -129,7 +128,7 @@ mod tests {
         let point = |&(number, effective): &(u64, u128)| Point {
             first: number,
             last: number,
-            sums: Sums { batches: 1, samples: 16, updates: LayerUpdates::default() },
+            sums: Sums { batches: 1, samples: 16, updates: Vec::new() },
             operations: Operations { effective, dense: 16_000 },
             measured: None,
         };

@@ -594,7 +594,7 @@ fn layer_uncertainty(run: &Run, index: usize, ops_per_update: Option<u64>) -> Op
         return None;
     }
     // A layer that came later is in no earlier point.
-    let updates = |updates: Option<Updates>| updates.map_or(0.0, |updates| updates.effective as f64);
+    let updates = |updates: Option<&Updates>| updates.map_or(0.0, |updates| updates.effective as f64);
     let unit =
         |point: &Arc<Point>| (updates(point.sums.updates.get(index)) * price, point.sums.samples as f64);
     of_ratio(&points.iter().map(unit).collect::<Vec<_>>(), counted_part(run))

@@ -10,7 +10,6 @@
 pub mod energy;
 pub mod exported;
 pub mod interval;
-pub mod layer_updates;
 pub mod log;
 mod news;
 mod owner;

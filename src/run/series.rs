@@ -1,6 +1,5 @@
 //! The sums along a run, for charts and for the confidence interval: a bounded series, however many batches there are.
 
-use super::layer_updates::LayerUpdates;
 use super::sums::{MAX_SUM, Operations, Sums, Updates};
 use crate::count::LayerCount;
 use serde::{Deserialize, Serialize};
@@ -10,7 +9,7 @@ use std::sync::Arc;
 /// The most points that are kept; beyond it, neighbours are joined.
 pub const MAX_POINTS: usize = 512;
 
-/// The most sums of layers over all points, so that batches with ever new layers do not take ever more memory: 8 MiB,
+/// The most sums of layers over all points, so that batches with ever new layers do not take ever more memory: 16 MiB,
 /// and half as much again while points are joined that a view still has. With so many layers that many points have no
 /// room, there are fewer points.
 const MAX_LAYER_SUMS: usize = 1 << 19;
@@ -27,7 +26,7 @@ pub struct Point {
     pub last: u64,
     /// The sums, with the updates of each layer by its index in the tally. Layers that were first seen later are
     /// absent, and all of them are where the point was made elsewhere.
-    pub sums: Sums<LayerUpdates>,
+    pub sums: Sums<Vec<Updates>>,
     /// The operations of all layers in the total: those with a price, apart from measured ones.
     pub operations: Operations,
     /// Of a point that was made elsewhere, the operations of the layers whose price is measured, where they are known.
@@ -218,9 +217,9 @@ impl Point {
         self.last = self.last.max(number);
         self.sums.batches += 1;
         self.sums.samples += u128::from(samples);
-        self.sums.updates.grow_to(layers.iter().map(|layer| layer + 1).max().unwrap_or(0));
+        self.grow_to(layers.iter().map(|layer| layer + 1).max().unwrap_or(0));
         for (&layer, count) in layers.iter().zip(counts) {
-            self.sums.updates.add(layer, count.into());
+            self.sums.updates[layer] += count.into();
             self.operations += priced(count.into(), prices, layer);
         }
     }
@@ -230,14 +229,14 @@ impl Point {
         self.sums.batches -= 1;
         self.sums.samples -= u128::from(samples);
         for (&layer, count) in layers.iter().zip(counts) {
-            self.sums.updates.remove(layer, count.into());
+            self.sums.updates[layer] -= count.into();
             self.operations -= priced(count.into(), prices, layer);
         }
     }
 
     pub fn reprice(&mut self, prices: &[u64]) {
         let layers = self.sums.updates.iter().enumerate();
-        self.operations = layers.map(|(layer, updates)| priced(updates, prices, layer)).sum();
+        self.operations = layers.map(|(layer, &updates)| priced(updates, prices, layer)).sum();
     }
 
     /// The operations of the layers whose price is measured. `prices` are theirs by index in the tally, 0 for others.
@@ -247,14 +246,14 @@ impl Point {
             return self.measured;
         }
         let layers = prices.iter().enumerate().filter(|&(_, &price)| price > 0);
-        let updates = |layer| self.sums.updates.get(layer).unwrap_or_default();
+        let updates = |layer| self.sums.updates.get(layer).copied().unwrap_or_default();
         Some(layers.map(|(layer, &price)| updates(layer).times(price)).sum())
     }
 
     /// Whether a file may hold this point over so many layers: no sum can overflow.
     pub fn is_sound(&self, layers: usize) -> bool {
         let Sums { samples, updates, .. } = &self.sums;
-        let are_sound = *samples <= MAX_SUM && updates.iter().all(Updates::is_sound);
+        let are_sound = *samples <= MAX_SUM && updates.iter().all(|updates| updates.is_sound());
         are_sound && self.first <= self.last && updates.len() <= layers
     }
 
@@ -277,12 +276,17 @@ impl Point {
             }
             _ => None,
         };
-        self.sums.updates.grow_to(next.sums.updates.len());
-        next.sums
-            .updates
-            .iter()
-            .enumerate()
-            .for_each(|(layer, updates)| self.sums.updates.add(layer, updates));
+        self.grow_to(next.sums.updates.len());
+        self.sums.updates.iter_mut().zip(&next.sums.updates).for_each(|(ours, &theirs)| *ours += theirs);
+    }
+
+    /// Makes room for so many layers, and for no more.
+    fn grow_to(&mut self, layers: usize) {
+        let own = &mut self.sums.updates;
+        if layers > own.len() {
+            own.reserve_exact(layers - own.len());
+            own.resize(layers, Updates::default());
+        }
     }
 }
 
@@ -473,9 +477,9 @@ mod tests {
             prop_assert!(points.len() <= MAX_POINTS);
             prop_assert!(points.windows(2).all(|pair| pair[0].last < pair[1].first));
             prop_assert_eq!(points.iter().map(|point| point.sums.batches).sum::<u64>(), numbers.len() as u64);
-            prop_assert!(points.iter().all(|point| point.operations.effective == 3 * point.sums.updates.get(0).expect("a layer").effective));
-            prop_assert!(points.iter().all(|point| point.operations.dense == 3 * point.sums.updates.get(0).expect("a layer").dense));
-            let updates: u128 = points.iter().map(|point| point.sums.updates.get(0).expect("a layer").effective).sum();
+            prop_assert!(points.iter().all(|point| point.operations.effective == 3 * point.sums.updates[0].effective));
+            prop_assert!(points.iter().all(|point| point.operations.dense == 3 * point.sums.updates[0].dense));
+            let updates: u128 = points.iter().map(|point| point.sums.updates[0].effective).sum();
             prop_assert_eq!(updates, numbers.iter().map(|&number| u128::from(number)).sum::<u128>());
         }
     }

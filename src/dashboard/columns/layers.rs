@@ -127,7 +127,8 @@ fn per_batch(layer: &LayerFigures, context: &CellContext<'_>) -> Vec<f64> {
     }
     // An exported summary has no sums by layer along the run.
     let points = context.model.run.history().points().iter().filter(|point| !point.sums.updates.is_empty());
-    let of_layer = |point: &Point, index| point.sums.updates.get(index).unwrap_or_default().effective;
+    let of_layer =
+        |point: &Point, index: usize| point.sums.updates.get(index).copied().unwrap_or_default().effective;
     let updates = |point: &Point| indices.iter().map(|&index| of_layer(point, index)).sum();
     points.map(|point| quotient(updates(point), point.sums.samples)).collect()
 }

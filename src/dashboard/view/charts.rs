@@ -238,7 +238,7 @@ fn layer_units(name: &str, model: &ViewModel) -> Vec<Option<Unit>> {
         return Vec::new();
     };
     let unit = |point: &Point| {
-        let updates = point.sums.updates.get(index).unwrap_or_default();
+        let updates = point.sums.updates.get(index).copied().unwrap_or_default();
         (!point.sums.updates.is_empty()).then(|| (updates.times(price), point.sums.samples))
     };
     model.run.history().points().iter().map(|point| unit(point)).collect()

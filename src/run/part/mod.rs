@@ -10,7 +10,6 @@ mod rank;
 pub use merge::{Merge, Merged};
 
 use super::exported::{from_json, read_bytes};
-use super::layer_updates::LayerUpdates;
 use super::prices::{CostRule, Costs, LayerDefaults};
 use super::problem_list::NotListed;
 use super::run_sums::RunSums;
@@ -208,7 +207,7 @@ impl Units {
         let points = self.sums.iter().map(|unit| Point {
             first: unit.first_batch,
             last: unit.last_batch,
-            sums: Sums { batches: unit.batches, samples: unit.samples, updates: LayerUpdates::default() },
+            sums: Sums { batches: unit.batches, samples: unit.samples, updates: Vec::new() },
             operations: Operations { effective: unit.effective_ops, dense: unit.dense_ops },
             measured: unit.measured(),
         });
