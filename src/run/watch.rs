@@ -71,21 +71,15 @@ impl Watch {
             Mode::Live | Mode::Once => never(),
         };
         let writer = if options.keeping == Keeping::Nothing { None } else { Some(StateWriter::start()?) };
-        let (threads, priority) = (options.threads, options.priority);
+        let threads = options.threads;
         let mut watch = Self {
-            views: publisher.views().clone(),
-            owners: BTreeMap::new(),
-            next: 0,
-            pool: Pool::start(threads, priority)?,
-            options,
             settings: settings.clone(),
             place: place.clone(),
             named: absolute(directory)?,
             found,
             idle,
             writer,
-            publisher: Box::new(publisher),
-            said: bounded(SENTENCES),
+            ..Self::without_runs(options, publisher)?
         };
         watch.remark_on_threads(threads);
         let known = known(place, directory, None, None, false);
@@ -104,17 +98,20 @@ impl Watch {
         runs: Vec<(PathBuf, Run)>,
         publisher: impl RunPublisher + 'static,
     ) -> std::io::Result<Self> {
-        let options = WatchOptions::unkept(Mode::Once, 1);
-        let views = publisher.views().clone();
-        let next = runs.len();
+        let mut watch = Self::without_runs(WatchOptions::unkept(Mode::Once, 1), publisher)?;
+        watch.next = runs.len();
         for (number, (path, run)) in runs.into_iter().enumerate() {
-            views.add(number, &path, run);
+            watch.views.add(number, &path, run);
         }
+        Ok(watch)
+    }
+
+    fn without_runs(options: WatchOptions, publisher: impl RunPublisher + 'static) -> std::io::Result<Self> {
         Ok(Self {
-            views,
+            views: publisher.views().clone(),
             owners: BTreeMap::new(),
-            next,
-            pool: Pool::start(1, options.priority)?,
+            next: 0,
+            pool: Pool::start(options.threads, options.priority)?,
             options,
             settings: Settings::new(""),
             place: StatePlace::Nowhere,

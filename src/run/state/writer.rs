@@ -17,10 +17,8 @@ enum StateOrder {
     Write { path: PathBuf, progress: Box<Progress>, tell: Box<dyn FnOnce(Result<Duration, String>) + Send> },
     /// Gives a file another name.
     PutAside { from: PathBuf, to: PathBuf },
-    /// Tells, by dropping this, that everything before it is done.
-    Tell(Sender<()>),
-    /// Gives up the right to write a file, once everything before it is written.
-    Release(Lock),
+    /// Drops this once everything before it is done: whoever waits for that is told, or a file may be written by others.
+    Drop(Box<dyn Send>),
 }
 
 /// How many orders may wait: of each run at most a checkpoint and the last one, and what becomes of its file.
@@ -73,14 +71,14 @@ impl StateWriter {
     /// Waits until everything ordered so far is done, for so long at the most; returns whether it is.
     pub fn wait(&self, most: Duration) -> bool {
         let until = Instant::now() + most;
-        let (tell, told) = bounded(0);
-        let is_sent = self.orders.send_deadline(StateOrder::Tell(tell), until).is_ok();
+        let (tell, told) = bounded::<()>(0);
+        let is_sent = self.orders.send_deadline(StateOrder::Drop(Box::new(tell)), until).is_ok();
         is_sent && told.recv_deadline(until) == Err(RecvTimeoutError::Disconnected)
     }
 
     /// Gives up the right to write a file once everything ordered so far is done.
     pub fn release(&self, lock: Lock) {
-        let _ = self.orders.send(StateOrder::Release(lock));
+        let _ = self.orders.send(StateOrder::Drop(Box::new(lock)));
     }
 }
 
@@ -118,8 +116,7 @@ fn carry_out(order: StateOrder, in_the_way: &mut HashMap<PathBuf, PathBuf>) {
                 in_the_way.insert(from, to);
             }
         }
-        StateOrder::Tell(tell) => drop(tell),
-        StateOrder::Release(lock) => drop(lock),
+        StateOrder::Drop(held) => drop(held),
     }
 }
 
