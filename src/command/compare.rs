@@ -5,7 +5,7 @@ use super::finish;
 use super::signals::leave_signals;
 use crate::figures::checks::failures;
 use crate::figures::condition::Condition;
-use crate::figures::{ComparedRun, Comparison, Failure, Report};
+use crate::figures::{ComparedRun, Comparison, Export, Failure, Report};
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
 use std::path::{Path, PathBuf};
@@ -15,9 +15,7 @@ pub(super) fn compare(base: &Path, new: &[PathBuf], given: &CommandLine) -> anyh
     let options = &OptionValues::load(given, Purpose::Once)?;
     options.note_inputs(std::iter::once(base).chain(new.iter().map(PathBuf::as_path)));
     options.begin()?;
-    for export in &options.export {
-        export.check()?;
-    }
+    options.export.iter().try_for_each(Export::check)?;
     let base = RunSource::open(base, options)?;
     let others = new.iter().map(|path| RunSource::open(path, options));
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;

@@ -18,16 +18,7 @@ const SET_ASIDE: u8 = 3;
 /// The exit code where a condition of `--fail-if` holds or cannot be decided.
 const FAILED: u8 = 4;
 
-/// Exports and prints the figures of one run, and reports what is wrong with them. Returns the exit code.
-pub(super) fn report(
-    summary: &Summary,
-    options: &OptionValues,
-    all_published: bool,
-) -> anyhow::Result<ExitCode> {
-    report_runs(std::slice::from_ref(summary), options, all_published)
-}
-
-/// The same of several runs together.
+/// Exports and prints the figures of runs, and reports what is wrong with them. Returns the exit code.
 pub(super) fn report_runs(
     summaries: &[Summary],
     options: &OptionValues,
@@ -39,10 +30,14 @@ pub(super) fn report_runs(
     name_failures_of_runs(summaries, Some(options.format));
     // Last, so that the totals are what stands above the prompt.
     let printed = print(report, options.format, options.symbols())?;
+    Ok(exit_code_of_runs(exported && printed && all_published, summaries))
+}
+
+/// The exit code for these figures.
+pub(super) fn exit_code_of_runs(all_written: bool, summaries: &[Summary]) -> ExitCode {
     let failures: Vec<Failure> =
         summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
-    let leaves_out = summaries.iter().any(Summary::leaves_out);
-    Ok(exit_code(exported && printed && all_published, Some(&failures), leaves_out))
+    exit_code(all_written, Some(&failures), summaries.iter().any(Summary::leaves_out))
 }
 
 /// Publishes the last figures, and reports failures on standard error. Returns whether there were none.

@@ -3,7 +3,7 @@
 use super::check::{checks, open_baseline};
 use super::signals::leave_signals;
 use super::{finish, output};
-use crate::figures::Summary;
+use crate::figures::{Export, Summary};
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
 use crate::run::{Merge, RunPart};
@@ -14,9 +14,7 @@ use std::time::SystemTime;
 
 pub(super) fn merge(parts: &[PathBuf], given: &CommandLine) -> anyhow::Result<ExitCode> {
     let mut options = OptionValues::load(given, Purpose::Once)?;
-    for export in &options.export {
-        export.check()?;
-    }
+    options.export.iter().try_for_each(Export::check)?;
     options.note_inputs(parts.iter().map(PathBuf::as_path));
     let mut merge = Merge::default();
     for path in parts {
@@ -31,7 +29,7 @@ pub(super) fn merge(parts: &[PathBuf], given: &CommandLine) -> anyhow::Result<Ex
     let checks = checks(open_baseline(&options)?, &options, &leave_signals()?)?;
     let mut summary = Summary::new(&merged.run, SystemTime::now());
     checks.apply(&mut summary);
-    let code = finish::report(&summary, &options, true)?;
+    let code = finish::report_runs(&[summary], &options, true)?;
     for path in &merged.before_end {
         output::say(&format!(
             "{}: made before the run, or a rank of it, ended; count its shard again",

@@ -1,5 +1,6 @@
 //! Checks a directory, and starts to follow the runs in it.
 
+use crate::figures::Export;
 use crate::follow::{Neighbour, beside_runs, is_run, runs_inside};
 use crate::options::{OptionValues, thread_count};
 use crate::publish::Publisher;
@@ -43,9 +44,7 @@ fn run_name(directory: &Path) -> String {
 
 /// Refuses exports that cannot be written, and paths that can never become a run.
 pub(super) fn check(directory: &Path, options: &OptionValues, mode: Mode) -> anyhow::Result<()> {
-    for export in &options.export {
-        export.check()?;
-    }
+    options.export.iter().try_for_each(Export::check)?;
     check_directory(directory, mode)
 }
 

@@ -53,7 +53,7 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
     let CountedRun { mut summary, all_published, .. } =
         count(directory, &options, Shard::WHOLE, publisher, &signals)?;
     checks.apply(&mut summary);
-    finish::report(&summary, &options, all_published)
+    finish::report_runs(&[summary], &options, all_published)
 }
 
 /// Counts each run in a directory, one after the other, and reports them together. A run that cannot be counted is named,

@@ -13,7 +13,7 @@ use crate::dashboard::{
     self, DashboardOptions, DashboardOrder, Inputs, JobSignal, Screen, Symbols, TerminalEvents,
     give_back_anyway, take_faults,
 };
-use crate::figures::{Export, Format, Report, Summary};
+use crate::figures::{Export, Format, Report};
 use crate::follow::MAX_RUNS;
 use crate::options::cli::{CommandLine, similar_command};
 use crate::options::{OptionValues, Purpose};
@@ -309,7 +309,5 @@ fn leave(
     let never_there = runs.never_there();
     never_there.iter().for_each(|why| output::say(why));
     let was_there = never_there.is_none();
-    let failures: Vec<_> = summaries.iter().flat_map(|summary| summary.failed.clone()).flatten().collect();
-    let set_aside = summaries.iter().any(Summary::leaves_out);
-    Ok(finish::exit_code(was_there && exported && printed && all_published, Some(&failures), set_aside))
+    Ok(finish::exit_code_of_runs(was_there && exported && printed && all_published, &summaries))
 }
