@@ -449,10 +449,8 @@ impl Owner {
         if !self.is_reading_documents() {
             return;
         }
-        let of_ranks: Vec<String> =
-            self.epoch.rank_documents.unread().into_iter().map(|of| of.name).collect();
-        for name in ["manifest.json", "end.json"].into_iter().chain(of_ranks.iter().map(String::as_str)) {
-            if let Some(found) = look(&self.directory, name) {
+        for of in self.epoch.documents.unread() {
+            if let Some(found) = look(&self.directory, &of.name) {
                 self.note_documents(&[found], now);
             }
         }

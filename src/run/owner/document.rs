@@ -18,7 +18,6 @@ pub(super) struct RunDocument {
 
 #[derive(PartialEq, Eq)]
 enum DocumentState {
-    Absent,
     Unread,
     /// It could not be read, and may still be changing.
     Failing,
@@ -34,7 +33,7 @@ impl RunDocument {
             shape: Shape::File,
             changed_at,
             quiet: false,
-            state: DocumentState::Absent,
+            state: DocumentState::Unread,
         }
     }
 
@@ -50,24 +49,12 @@ impl RunDocument {
         self.state = DocumentState::Unread;
     }
 
-    /// Forgets the document, since it is gone; returns whether it was there.
-    pub(super) fn forget(&mut self) -> bool {
-        let was_there = !self.is_absent();
-        *self = Self::new(self.settle);
-        was_there
-    }
-
     /// The state of the file when it was last seen.
     pub(super) fn identity(&self) -> Option<Identity> {
         self.identity
     }
 
-    /// Whether it is not there.
-    pub(super) fn is_absent(&self) -> bool {
-        self.state == DocumentState::Absent
-    }
-
-    /// Whether it is there and must be read.
+    /// Whether it must be read.
     pub(super) fn is_unread(&self) -> bool {
         matches!(self.state, DocumentState::Unread | DocumentState::Failing)
     }
@@ -79,7 +66,7 @@ impl RunDocument {
         }
     }
 
-    /// Whether it is there and could not be read yet.
+    /// Whether it could not be read yet.
     pub(super) fn is_failing(&self) -> bool {
         self.state == DocumentState::Failing
     }
@@ -94,7 +81,7 @@ impl RunDocument {
     ) -> Option<Result<T, SnapshotError>> {
         let rested = self.quiet || now.duration_since(self.changed_at) >= self.settle;
         match self.state {
-            DocumentState::Absent | DocumentState::Done => return None,
+            DocumentState::Done => return None,
             DocumentState::Failing if !rested => return None,
             DocumentState::Unread | DocumentState::Failing => {}
         }

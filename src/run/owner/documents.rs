@@ -1,34 +1,25 @@
 //! Reads the manifests and ends of a run and its ranks, and checks what is counted against them.
 
 use super::Owner;
-use super::rank_documents::{DocumentKind, RankDocument, RankEnds};
+use super::document::RunDocument;
 use super::resume::{BEGUN_AGAIN, REPLACED};
+use super::run_documents::{DocumentKey, DocumentKind, RankEnds};
 use crate::follow::{Found, look};
 use crate::run::Mode;
 use crate::run::log;
 use crate::run::state::KnownManifest;
-use crate::snapshot::{BatchName, End, EntryName, Manifest, ManifestError, SnapshotError};
+use crate::snapshot::{BatchName, End, Manifest, ManifestError, SnapshotError};
 use crate::storage::is_url;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 impl Owner {
     pub(super) fn is_reading_documents(&self) -> bool {
-        self.epoch.manifest_document.is_failing()
-            || self.epoch.end_document.is_failing()
-            || self.epoch.rank_documents.are_failing()
+        self.epoch.documents.are_failing()
     }
 
     pub(super) fn note_documents(&mut self, found: &[Found], now: Instant) {
-        for found in found {
-            match found.meaning {
-                EntryName::Manifest(None) => {
-                    self.epoch.manifest_document.observe(found, now, SystemTime::now())
-                }
-                EntryName::End(None) => self.epoch.end_document.observe(found, now, SystemTime::now()),
-                _ => self.epoch.rank_documents.observe(found, now, SystemTime::now()),
-            }
-        }
+        found.iter().for_each(|found| self.epoch.documents.observe(found, now, SystemTime::now()));
     }
 
     /// Notices documents that are gone, given everything that is there. If nothing of a run is there, documents say
@@ -37,39 +28,33 @@ impl Owner {
         if found.is_empty() {
             return;
         }
-        let is_there = |meaning| found.iter().any(|found| found.meaning == meaning);
-        if !is_there(EntryName::Manifest(None)) && self.epoch.manifest_document.forget() {
-            self.forget_manifest();
-        }
-        if !is_there(EntryName::End(None)) && self.epoch.end_document.forget() {
-            self.epoch.has_ended = false;
-            log::end_gone(None);
-            self.change().solve("end.json");
-            self.change().take_end(None);
-        }
-        for of in self.epoch.rank_documents.forget_missing(found) {
+        for of in self.epoch.documents.forget_missing(found) {
             self.change().solve(&of.name);
-            match of.kind {
-                DocumentKind::End => {
-                    let ends = self.epoch.rank_documents.forget_end(&of);
-                    self.take_rank_ends(of.rank, ends);
-                }
-                DocumentKind::Manifest if self.epoch.borrowed_from.as_ref() == Some(&of) => {
+            match (of.kind, of.rank) {
+                (DocumentKind::Manifest, None) => self.forget_manifest(),
+                (DocumentKind::Manifest, _) if self.epoch.borrowed_from.as_ref() == Some(&of) => {
                     self.notice(of.name, manifest_gone())
                 }
-                DocumentKind::Manifest => {}
+                (DocumentKind::Manifest, Some(_)) => {}
+                (DocumentKind::End, None) => {
+                    log::end_gone(None);
+                    self.change().take_end(None);
+                }
+                (DocumentKind::End, Some(rank)) => {
+                    let ends = self.epoch.documents.forget_end(rank, &of.name);
+                    self.take_rank_ends(rank, ends);
+                }
             }
         }
     }
 
     /// Keeps what the manifest said: without it, no counted layer would have a price.
     fn forget_manifest(&mut self) {
-        self.change().solve("manifest.json");
         if self.own_manifest().is_some() {
             self.notice("manifest.json".into(), manifest_gone());
         } else {
             // The manifest of a rank may replace it now.
-            self.epoch.rank_documents.compare_again(None);
+            self.epoch.documents.compare_again(None);
         }
         if self.epoch.run.refused().is_some() {
             self.change().refuse(None);
@@ -77,31 +62,40 @@ impl Owner {
     }
 
     pub(super) fn read_documents(&mut self, now: Instant) {
-        let path = self.directory.join("manifest.json");
-        match self.epoch.manifest_document.read(&path, now, parse_manifest) {
+        let mut next = self.epoch.documents.next_unread(None);
+        while let Some(of) = next {
+            let read = of.clone();
+            match (of.kind, of.rank) {
+                (DocumentKind::Manifest, None) => self.read_manifest(of, now),
+                (DocumentKind::Manifest, Some(_)) => self.read_rank_manifest(of, now),
+                (DocumentKind::End, None) => self.read_end(of, now),
+                (DocumentKind::End, Some(rank)) => self.read_rank_end(rank, of, now),
+            }
+            // The run's own manifest may have others read again, which come after it.
+            next = self.epoch.documents.next_unread(Some(&read));
+        }
+    }
+
+    fn read_manifest(&mut self, of: DocumentKey, now: Instant) {
+        match self.epoch.documents.read(&of, &self.directory, now, parse_manifest) {
             None => {}
             Some(Ok(Ok(manifest))) => self.take_own_manifest(manifest),
-            Some(Ok(Err(newer))) => self.refuse("manifest.json", newer),
-            Some(Err(error)) => self.problem("manifest.json".into(), error),
+            Some(Ok(Err(newer))) => self.refuse(&of.name, newer),
+            Some(Err(error)) => self.problem(of.name, error),
         }
-        let path = self.directory.join("end.json");
-        match self.epoch.end_document.read(&path, now, End::parse) {
+    }
+
+    fn read_end(&mut self, of: DocumentKey, now: Instant) {
+        match self.epoch.documents.read(&of, &self.directory, now, End::parse) {
             None => {}
             Some(Ok(end)) => {
-                self.epoch.has_ended = true;
                 log::end(None);
-                self.change().solve("end.json");
+                self.change().solve(&of.name);
                 self.change().take_end(Some(end));
             }
             Some(Err(error)) => {
-                self.problem("end.json".into(), error);
+                self.problem(of.name, error);
                 self.change().take_end(Some(End::default()));
-            }
-        }
-        for of in self.epoch.rank_documents.unread() {
-            match of.kind {
-                DocumentKind::Manifest => self.read_rank_manifest(of, now),
-                DocumentKind::End => self.read_rank_end(&of, now),
             }
         }
     }
@@ -113,13 +107,12 @@ impl Owner {
     }
 
     /// Reads the manifest of a rank. It must agree with the run's own, and replaces it if there is none.
-    pub(super) fn read_rank_manifest(&mut self, of: RankDocument, now: Instant) {
-        let directory = Arc::clone(&self.directory);
-        let manifest = match self.epoch.rank_documents.read(&of, &directory, now, parse_manifest) {
+    fn read_rank_manifest(&mut self, of: DocumentKey, now: Instant) {
+        let manifest = match self.epoch.documents.read(&of, &self.directory, now, parse_manifest) {
             None => return,
             Some(Ok(Ok(manifest))) => manifest,
             Some(Ok(Err(newer)))
-                if self.epoch.run.manifest().is_none() && self.epoch.manifest_document.is_absent() =>
+                if self.epoch.run.manifest().is_none() && self.epoch.documents.own_manifest().is_none() =>
             {
                 return self.refuse(&of.name, newer);
             }
@@ -128,9 +121,9 @@ impl Owner {
             }
         };
         let is_lent = self.epoch.run.manifest().is_none() || self.epoch.borrowed_from.as_ref() == Some(&of);
-        if is_lent && self.epoch.manifest_document.is_absent() {
+        if is_lent && self.epoch.documents.own_manifest().is_none() {
             self.change().solve(&of.name);
-            self.epoch.rank_documents.compare_again(Some(&of));
+            self.epoch.documents.compare_again(Some(&of));
             self.epoch.borrowed_from = Some(of);
             return self.take_manifest(manifest.of_all_ranks());
         }
@@ -152,9 +145,8 @@ impl Owner {
         }
     }
 
-    pub(super) fn read_rank_end(&mut self, of: &RankDocument, now: Instant) {
-        let directory = Arc::clone(&self.directory);
-        let end = match self.epoch.rank_documents.read(of, &directory, now, End::parse) {
+    fn read_rank_end(&mut self, rank: u32, of: DocumentKey, now: Instant) {
+        let end = match self.epoch.documents.read(&of, &self.directory, now, End::parse) {
             None => return,
             Some(Ok(end)) => {
                 self.change().solve(&of.name);
@@ -165,10 +157,10 @@ impl Owner {
                 None
             }
         };
-        self.epoch.ledger.note_rank(of.rank);
+        self.epoch.ledger.note_rank(rank);
         self.epoch.ledger.verify(true, now);
-        let ends = self.epoch.rank_documents.note_end(of, end);
-        self.take_rank_ends(of.rank, ends);
+        let ends = self.epoch.documents.note_end(rank, of.name, end);
+        self.take_rank_ends(rank, ends);
     }
 
     fn take_rank_ends(&mut self, rank: u32, ends: RankEnds) {
@@ -194,8 +186,8 @@ impl Owner {
 
     /// What is known of the run's own manifest.
     pub(super) fn known_manifest(&self) -> Option<KnownManifest> {
-        self.own_manifest()
-            .map(|own| KnownManifest::from_manifest(own, self.epoch.manifest_document.identity()))
+        let identity = self.epoch.documents.own_manifest().and_then(RunDocument::identity);
+        self.own_manifest().map(|own| KnownManifest::from_manifest(own, identity))
     }
 
     pub(super) fn take_own_manifest(&mut self, manifest: Manifest) {
@@ -213,7 +205,7 @@ impl Owner {
             }
         }
         self.epoch.borrowed_from = None;
-        self.epoch.rank_documents.compare_again(None);
+        self.epoch.documents.compare_again(None);
         self.take_manifest(manifest);
     }
 
@@ -225,7 +217,7 @@ impl Owner {
         };
         if prices_changed {
             // What the ranks say of them is joined with the new ones.
-            self.epoch.rank_documents.compare_again(self.epoch.borrowed_from.clone().as_ref());
+            self.epoch.documents.compare_again(self.epoch.borrowed_from.clone().as_ref());
         }
         log::manifest(&manifest);
         self.change().solve("manifest.json");

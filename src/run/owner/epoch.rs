@@ -6,10 +6,9 @@
 use super::acknowledge::Acknowledgement;
 use super::checkpoint::Checkpoints;
 use super::deletion::Deletions;
-use super::document::RunDocument;
 use super::layer_sets::LayerSets;
-use super::rank_documents::{RankDocument, RankDocuments};
 use super::recent::RecentCounts;
+use super::run_documents::{DocumentKey, RunDocuments};
 use crate::follow::Ledger;
 use crate::run::state::{KnownManifest, Progress};
 use crate::run::{Problem, Run};
@@ -27,11 +26,9 @@ pub(super) struct Epoch {
     pub(super) recent: RecentCounts,
     /// Counted batches that do not match the manifest and cannot be taken out.
     pub(super) mismatched: Vec<BatchName>,
-    pub(super) manifest_document: RunDocument,
-    pub(super) end_document: RunDocument,
-    pub(super) rank_documents: RankDocuments,
+    pub(super) documents: RunDocuments,
     /// The document of a rank that the manifest was taken from, if the run has none of its own.
-    pub(super) borrowed_from: Option<RankDocument>,
+    pub(super) borrowed_from: Option<DocumentKey>,
     pub(super) acknowledgement: Acknowledgement,
     pub(super) checkpoints: Checkpoints,
     /// The manifest that an earlier process knew, until this one knows the run's.
@@ -44,11 +41,7 @@ pub(super) struct Epoch {
     pub(super) is_in_doubt: bool,
     /// Whether an earlier process counted in a directory of another name, which may be that of another run.
     pub(super) is_from_elsewhere: bool,
-    /// Whether batches may have been deleted since they were counted.
-    pub(super) may_have_deleted: bool,
     pub(super) deletions: Deletions,
-    /// Whether the run has ended, so that no batch is still being written.
-    pub(super) has_ended: bool,
     /// Whether there was a full scan.
     pub(super) scanned: bool,
     /// Whether what was there at first is noted.
@@ -71,9 +64,7 @@ impl Epoch {
             ledger: Ledger::new(settle),
             recent: RecentCounts::default(),
             mismatched: Vec::new(),
-            manifest_document: RunDocument::new(settle),
-            end_document: RunDocument::new(settle),
-            rank_documents: RankDocuments::new(settle),
+            documents: RunDocuments::new(settle),
             borrowed_from: None,
             acknowledgement: Acknowledgement::new(),
             checkpoints: Checkpoints::new(),
@@ -82,9 +73,7 @@ impl Epoch {
             is_unconfirmed: false,
             is_in_doubt: false,
             is_from_elsewhere: false,
-            may_have_deleted: false,
             deletions: Deletions::default(),
-            has_ended: false,
             scanned: false,
             has_looked: false,
             known_remarks: HashMap::new(),
@@ -100,7 +89,6 @@ impl Epoch {
         self.ledger = Ledger::restore(settle, &progress.counted, Instant::now());
         self.restored_manifest.clone_from(&progress.manifest);
         self.restored_root = progress.root;
-        self.may_have_deleted = progress.may_have_deleted;
         self.is_from_elsewhere = is_from_elsewhere;
         self.is_unconfirmed = true;
     }

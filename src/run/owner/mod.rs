@@ -47,9 +47,9 @@ mod hints;
 mod keep;
 mod keeping;
 mod layer_sets;
-mod rank_documents;
 mod recent;
 mod resume;
+mod run_documents;
 
 pub(super) use keep::Keep;
 pub use layer_sets::FirstBatches;
@@ -402,9 +402,9 @@ impl Owner {
         if self.options.mode == Mode::Once {
             return;
         }
-        let expected = self.epoch.run.expected_batches();
-        let is_whole = expected.is_some_and(|expected| self.epoch.ledger.account().counted >= expected);
-        self.epoch.ledger.verify(self.epoch.has_ended || is_whole, now);
+        let Epoch { run, ledger, .. } = &mut self.epoch;
+        let is_whole = run.expected_batches().is_some_and(|expected| ledger.account().counted >= expected);
+        ledger.verify(run.own_end().is_some() || is_whole, now);
     }
 
     fn problem(&mut self, path: String, error: SnapshotError) {

@@ -1,19 +1,21 @@
-//! The documents of ranks: which of them are new or changed, and what the ends say together.
+//! The documents of a run and its ranks: which of them are new or changed, and what the ends of a rank say together.
 
 use super::document::RunDocument;
 use crate::follow::{Found, Shape};
 use crate::snapshot::{End, EntryName, SnapshotError};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Bound;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A document of a rank. They are sorted by rank.
+/// A document. They are sorted by rank, the run's own first, and manifests before ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RankDocument {
-    pub(super) rank: u32,
+pub(super) struct DocumentKey {
+    /// `None` if it is the run's own.
+    pub(super) rank: Option<u32>,
+    pub(super) kind: DocumentKind,
     /// Its name in the run's directory.
     pub(super) name: String,
-    pub(super) kind: DocumentKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,12 +24,12 @@ pub(super) enum DocumentKind {
     End,
 }
 
-/// The documents of all ranks.
-pub(super) struct RankDocuments {
+/// The documents of a run and of all its ranks that are there.
+pub(super) struct RunDocuments {
     settle: Duration,
-    documents: BTreeMap<RankDocument, RunDocument>,
+    documents: BTreeMap<DocumentKey, RunDocument>,
     /// The documents to be read, so that only these are looked at, of thousands.
-    unread: BTreeSet<RankDocument>,
+    unread: BTreeSet<DocumentKey>,
     /// The ends of each rank, by their names: there may be one in its directory and one with its prefix. `None` for one
     /// that cannot be read.
     ends: BTreeMap<u32, BTreeMap<String, Option<End>>>,
@@ -41,19 +43,19 @@ pub(super) struct RankEnds {
     pub(super) readable: Vec<(String, Option<SnapshotError>)>,
 }
 
-impl RankDocuments {
+impl RunDocuments {
     pub(super) fn new(settle: Duration) -> Self {
         Self { settle, documents: BTreeMap::new(), unread: BTreeSet::new(), ends: BTreeMap::new() }
     }
 
-    /// Takes note of an entry if it is a document of a rank.
+    /// Takes note of an entry if it is a document.
     pub(super) fn observe(&mut self, found: &Found, now: Instant, clock: SystemTime) {
         let (rank, kind) = match found.meaning {
-            EntryName::Manifest(Some(rank)) => (rank, DocumentKind::Manifest),
-            EntryName::End(Some(rank)) => (rank, DocumentKind::End),
+            EntryName::Manifest(rank) => (rank, DocumentKind::Manifest),
+            EntryName::End(rank) => (rank, DocumentKind::End),
             _ => return,
         };
-        let of = RankDocument { rank, name: found.name.clone(), kind };
+        let of = DocumentKey { rank, kind, name: found.name.clone() };
         let document = self.documents.entry(of.clone()).or_insert_with(|| RunDocument::new(self.settle));
         document.observe(found, now, clock);
         if document.is_unread() {
@@ -63,17 +65,17 @@ impl RankDocuments {
 
     /// Forgets and returns the documents that are gone, given everything that is there. What is in a directory that
     /// cannot be listed may still be there.
-    pub(super) fn forget_missing(&mut self, found: &[Found]) -> Vec<RankDocument> {
+    pub(super) fn forget_missing(&mut self, found: &[Found]) -> Vec<DocumentKey> {
         let present: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
         let closed =
             |found: &&Found| matches!((&found.meaning, found.shape), (EntryName::Rank(_), Shape::Other(_)));
         let closed: HashSet<&str> = found.iter().filter(closed).map(|found| found.name.as_str()).collect();
-        let is_missing = |of: &&RankDocument| {
+        let is_missing = |of: &&DocumentKey| {
             let directory = of.name.split_once('/').map(|(directory, _)| directory);
             !present.contains(of.name.as_str())
                 && directory.is_none_or(|directory| !closed.contains(directory))
         };
-        let missing: Vec<RankDocument> = self.documents.keys().filter(is_missing).cloned().collect();
+        let missing: Vec<DocumentKey> = self.documents.keys().filter(is_missing).cloned().collect();
         for of in &missing {
             self.documents.remove(of);
             self.unread.remove(of);
@@ -81,18 +83,24 @@ impl RankDocuments {
         missing
     }
 
+    /// The run's own manifest, if there is one.
+    pub(super) fn own_manifest(&self) -> Option<&RunDocument> {
+        let (of, document) = self.documents.first_key_value()?;
+        (of.rank.is_none() && of.kind == DocumentKind::Manifest).then_some(document)
+    }
+
     /// Takes the end of a rank; `None` if it cannot be read.
-    pub(super) fn note_end(&mut self, of: &RankDocument, end: Option<End>) -> RankEnds {
-        self.ends.entry(of.rank).or_default().insert(of.name.clone(), end);
-        self.ends_of(of.rank)
+    pub(super) fn note_end(&mut self, rank: u32, name: String, end: Option<End>) -> RankEnds {
+        self.ends.entry(rank).or_default().insert(name, end);
+        self.ends_of(rank)
     }
 
     /// Forgets an end of a rank, since it is gone.
-    pub(super) fn forget_end(&mut self, of: &RankDocument) -> RankEnds {
-        if let Some(ends) = self.ends.get_mut(&of.rank) {
-            ends.remove(&of.name);
+    pub(super) fn forget_end(&mut self, rank: u32, name: &str) -> RankEnds {
+        if let Some(ends) = self.ends.get_mut(&rank) {
+            ends.remove(name);
         }
-        self.ends_of(of.rank)
+        self.ends_of(rank)
     }
 
     fn ends_of(&self, rank: u32) -> RankEnds {
@@ -106,9 +114,15 @@ impl RankDocuments {
         RankEnds { end: Some(end.clone()), readable: readable.collect() }
     }
 
-    /// The documents to be read, by rank, manifests before ends.
-    pub(super) fn unread(&self) -> Vec<RankDocument> {
+    /// The documents to be read, in their order.
+    pub(super) fn unread(&self) -> Vec<DocumentKey> {
         self.unread.iter().cloned().collect()
+    }
+
+    /// The first document to be read, or the first behind another.
+    pub(super) fn next_unread(&self, behind: Option<&DocumentKey>) -> Option<DocumentKey> {
+        let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        self.unread.range((from, Bound::Unbounded)).next().cloned()
     }
 
     /// Whether a document is there that could not be read yet.
@@ -116,9 +130,10 @@ impl RankDocuments {
         self.unread.iter().any(|of| self.documents.get(of).is_some_and(RunDocument::is_failing))
     }
 
-    /// Has all manifests but one read again, after what they must agree with changed.
-    pub(super) fn compare_again(&mut self, except: Option<&RankDocument>) {
-        let is_other = |of: &RankDocument| of.kind == DocumentKind::Manifest && Some(of) != except;
+    /// Has all manifests of ranks but one read again, after what they must agree with changed.
+    pub(super) fn compare_again(&mut self, except: Option<&DocumentKey>) {
+        let is_other =
+            |of: &DocumentKey| of.rank.is_some() && of.kind == DocumentKind::Manifest && Some(of) != except;
         let manifests = self.documents.iter_mut().filter(|(of, _)| is_other(of));
         for (of, document) in manifests {
             document.again();
@@ -129,7 +144,7 @@ impl RankDocuments {
     /// Reads a document if it is new or changed.
     pub(super) fn read<T>(
         &mut self,
-        of: &RankDocument,
+        of: &DocumentKey,
         directory: &Path,
         now: Instant,
         parse: impl Fn(&[u8]) -> Result<T, SnapshotError>,
