@@ -6,7 +6,7 @@
 use super::{Ended, Run, RunEntry, Runs};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -14,15 +14,13 @@ use std::time::SystemTime;
 /// Where the owner of one run puts what it publishes.
 #[derive(Debug)]
 pub(super) struct Slot {
-    directory: PathBuf,
-    added: SystemTime,
-    newest: Mutex<Arc<Run>>,
+    entry: Mutex<RunEntry>,
     readers: Arc<Readers>,
 }
 
 impl Slot {
     pub(super) fn publish(&self, view: Run) {
-        let before = std::mem::replace(&mut *lock(&self.newest), Arc::new(view));
+        let before = std::mem::replace(&mut lock(&self.entry).run, Arc::new(view));
         // Freeing the old view takes time, which is not spent under the lock.
         drop(before);
         self.readers.wake();
@@ -37,7 +35,7 @@ impl Slot {
     }
 
     fn newest(&self) -> Arc<Run> {
-        Arc::clone(&lock(&self.newest))
+        Arc::clone(&lock(&self.entry).run)
     }
 }
 
@@ -88,10 +86,8 @@ impl Views {
     pub fn bring_up_to_date(&self, runs: &mut Runs) {
         let slots: Vec<(usize, Arc<Slot>)> =
             lock(&self.0.slots).iter().map(|(&number, slot)| (number, Arc::clone(slot))).collect();
-        let entry = |(number, slot): (usize, Arc<Slot>)| {
-            (number, RunEntry { directory: slot.directory.clone(), run: slot.newest(), added: slot.added })
-        };
-        runs.take(slots.into_iter().map(entry).collect(), self.0.left_out.load(Ordering::Relaxed));
+        let entries = slots.into_iter().map(|(number, slot)| (number, lock(&slot.entry).clone()));
+        runs.take(entries.collect(), self.0.left_out.load(Ordering::Relaxed));
         runs.set_instead(lock(&self.0.instead).clone());
     }
 
@@ -102,12 +98,8 @@ impl Views {
 
     /// Adds a run.
     pub(super) fn add(&self, number: usize, directory: &Path, run: Run) -> Arc<Slot> {
-        let slot = Arc::new(Slot {
-            directory: directory.to_owned(),
-            added: SystemTime::now(),
-            newest: Mutex::new(run.into()),
-            readers: Arc::clone(&self.0.readers),
-        });
+        let entry = RunEntry { directory: directory.to_owned(), run: run.into(), added: SystemTime::now() };
+        let slot = Arc::new(Slot { entry: entry.into(), readers: Arc::clone(&self.0.readers) });
         lock(&self.0.slots).insert(number, Arc::clone(&slot));
         slot
     }
