@@ -3,6 +3,7 @@
 use super::lock::path_beside;
 use super::{KnownManifest, Progress, VERSION, older};
 use etcetera::{BaseStrategy, choose_base_strategy};
+use flate2::CrcWriter;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -190,35 +191,15 @@ pub fn encode(progress: &Progress) -> io::Result<Vec<u8>> {
 /// Writes the progress piece by piece: in memory it would take as much again as everything that is kept.
 fn write_to(file: &mut (impl Write + Seek), progress: &Progress) -> io::Result<()> {
     file.write_all(&[0; HEADER])?;
-    let body = Body { file: &mut *file, length: 0, crc: crc32fast::Hasher::new() };
-    let body = BufWriter::with_capacity(BUFFER, body);
+    let body = BufWriter::with_capacity(BUFFER, CrcWriter::new(&mut *file));
     let body = postcard::to_io(progress, body).map_err(io::Error::other)?;
-    let Body { length, crc, .. } = body.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let crc = body.into_inner().map_err(io::IntoInnerError::into_error)?.crc().sum();
+    let length = file.stream_position()? - HEADER as u64;
     file.rewind()?;
     file.write_all(MAGIC)?;
     file.write_all(&VERSION.to_le_bytes())?;
     file.write_all(&length.to_le_bytes())?;
-    file.write_all(&crc.finalize().to_le_bytes())
-}
-
-/// What follows the header, with its length and CRC so far.
-struct Body<'a, W> {
-    file: &'a mut W,
-    length: u64,
-    crc: crc32fast::Hasher,
-}
-
-impl<W: Write> Write for Body<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.length += written as u64;
-        self.crc.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
+    file.write_all(&crc.to_le_bytes())
 }
 
 #[cfg(test)]

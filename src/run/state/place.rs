@@ -2,14 +2,11 @@
 
 use super::default_path;
 use crate::storage::canonical;
-use serde::Deserialize;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Where the progress of runs is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum StatePlace {
     /// Nowhere.
     #[default]
@@ -27,16 +24,6 @@ impl From<String> for StatePlace {
             "none" => Self::Nowhere,
             "default" => Self::Default,
             _ => Self::File(text.into()),
-        }
-    }
-}
-
-impl fmt::Display for StatePlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nowhere => f.write_str("none"),
-            Self::Default => f.write_str("default"),
-            Self::File(file) => write!(f, "{}", file.display()),
         }
     }
 }
