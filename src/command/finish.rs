@@ -96,8 +96,7 @@ pub(super) fn name_problems(summaries: &[Summary], exports: &[Export], printed: 
     if was_read(printed) {
         return;
     }
-    for (summary, directory) in summaries.iter().zip(directories_of(summaries)) {
-        let run = if summaries.len() > 1 { prefix(summary, directory) } else { String::new() };
+    for (summary, run) in summaries.iter().zip(prefixes(summaries)) {
         if summary.account.waiting > 0 {
             output::say(&format!(
                 "{run}not counted yet: {} of the batches that were seen",
@@ -110,10 +109,14 @@ pub(super) fn name_problems(summaries: &[Summary], exports: &[Export], printed: 
     }
 }
 
-/// The name of one of several runs in front of a message, and its directory where the name does not tell which it is.
-fn prefix(summary: &Summary, directory: Option<String>) -> String {
-    let directory = directory.map_or(String::new(), |directory| format!(" ({})", printable(&directory)));
-    format!("{}{directory}: ", printable(&summary.run.name))
+/// What stands in front of messages about each of these runs: of several its name, and its directory where the name does
+/// not tell which it is.
+fn prefixes(summaries: &[Summary]) -> impl Iterator<Item = String> {
+    summaries.iter().zip(directories_of(summaries)).map(|(summary, directory)| {
+        let directory = directory.map_or(String::new(), |directory| format!(" ({})", printable(&directory)));
+        let name = printable(&summary.run.name);
+        if summaries.len() > 1 { format!("{name}{directory}: ") } else { String::new() }
+    })
 }
 
 /// Where all problems are: in an export that was written, or in one that can be.
@@ -145,8 +148,7 @@ pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
 
 /// Reports the conditions that hold or cannot be decided, for each run.
 pub(super) fn name_failures_of_runs(summaries: &[Summary], printed: Option<Format>) {
-    for (summary, directory) in summaries.iter().zip(directories_of(summaries)) {
-        let run = if summaries.len() > 1 { prefix(summary, directory) } else { String::new() };
+    for (summary, run) in summaries.iter().zip(prefixes(summaries)) {
         name_failures(&run, summary.failed.as_deref(), printed);
     }
 }
