@@ -305,18 +305,6 @@ mod tests {
     }
 
     #[test]
-    fn a_late_batch_takes_its_place() {
-        let mut history = History::default();
-        for number in [0, 2, 1] {
-            history.add(number, 1, &[0], &count(number));
-        }
-        let numbers: Vec<u64> = history.points().iter().map(|point| point.first).collect();
-        assert_eq!(numbers, [0, 1, 2]);
-        history.remove(1, 1, &[0], &count(1));
-        assert_eq!(history.points().len(), 2);
-    }
-
-    #[test]
     fn operations_follow_the_prices() {
         let mut history = History::default();
         history.add(0, 1, &[0], &count(3));

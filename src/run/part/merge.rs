@@ -261,25 +261,22 @@ fn difference(part: &RunPart, first: &RunPart) -> Option<String> {
             .map(|manifest| (manifest.expected_batches, manifest.expected_samples, manifest.world_size))
     };
     let presence = |part: &RunPart| if part.run.manifest.is_some() { "with" } else { "without" };
-    differ("they were made by neurotop", &part.tool.version, &first.tool.version)
-        .or_else(|| differ("the number of shards is", part.shard.total(), first.shard.total()))
-        .or_else(|| differ("the runs are called", &part.run.name, &first.run.name))
-        .or_else(|| {
-            differ("they were counted with and without a manifest.json:", presence(part), presence(first))
-        })
-        .or_else(|| {
-            let other = manifest(part) != manifest(first) || expected(part) != expected(first);
-            other.then(|| {
-                "manifest.json differs in its run, producer, expectations, world_size or layers".to_owned()
-            })
-        })
-        .or_else(|| {
-            let differs = part.costs_of_recorder() != first.costs_of_recorder();
-            differs.then(|| "manifest.json gives other costs (cost= of the recorder)".to_owned())
-        })
-        .or_else(|| differ("they were counted with --cost", &part.rules.cost, &first.rules.cost))
-        .or_else(|| differ("they were counted with --neuron", &part.rules.neuron, &first.rules.neuron))
-        .or_else(|| differ("they were counted with --reset", &part.rules.reset, &first.rules.reset))
+    let has_other_manifest = manifest(part) != manifest(first) || expected(part) != expected(first);
+    let has_other_costs = part.costs_of_recorder() != first.costs_of_recorder();
+    let differences = [
+        differ("they were made by neurotop", &part.tool.version, &first.tool.version),
+        differ("the number of shards is", part.shard.total(), first.shard.total()),
+        differ("the runs are called", &part.run.name, &first.run.name),
+        differ("they were counted with and without a manifest.json:", presence(part), presence(first)),
+        has_other_manifest.then(|| {
+            "manifest.json differs in its run, producer, expectations, world_size or layers".to_owned()
+        }),
+        has_other_costs.then(|| "manifest.json gives other costs (cost= of the recorder)".to_owned()),
+        differ("they were counted with --cost", &part.rules.cost, &first.rules.cost),
+        differ("they were counted with --neuron", &part.rules.neuron, &first.rules.neuron),
+        differ("they were counted with --reset", &part.rules.reset, &first.rules.reset),
+    ];
+    differences.into_iter().flatten().next()
 }
 
 /// The problems of the run. A notice about batches is kept for the first batch by name alone, as in one pass.
