@@ -1,6 +1,6 @@
 """Record a JAX network, as one of spyx: rec.add() takes the potentials that come out of the scan.
 
-pip install jax neurotop
+pip install jax     # and neurotop: docs/installing.md
 python examples/jax_scan.py runs/jax && neurotop summary runs/jax
 """
 

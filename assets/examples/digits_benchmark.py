@@ -1,6 +1,6 @@
 """Train a small spiking network on handwritten digits and benchmark it while neurotop watches.
 
-    pip install neurotop neurobench snntorch scikit-learn
+    pip install neurobench snntorch scikit-learn     # and neurotop: docs/installing.md
     python digits_benchmark.py
 
 The digits are scikit-learn's own (1,797 images of 8 by 8 pixels), so nothing is downloaded. The

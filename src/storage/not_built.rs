@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 pub(super) const WHY: &str = "this neurotop was built without object stores; build it with \
-     cargo install --path . --features object-store, or install the wheel";
+     cargo install --locked --path . --features object-store, or install the wheel";
 
 /// Object stores in a program that was built without them: every access fails.
 pub(super) struct NotBuilt;

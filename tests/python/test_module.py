@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,40 @@ def test_the_one_file_works_alone(tmp_path: Path, neurotop_command: str) -> None
 def test_the_version_is_that_of_the_command() -> None:
     cargo = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     assert f'\nversion = "{neurotop.__version__}"\n' in cargo
+
+
+#: ``python -m neurotop``, but only the PATH says where the command is.
+AS_A_MODULE = """
+import runpy, sys
+sys.path.insert(0, {path!r})
+import neurotop.notebook
+neurotop.notebook._places = lambda: []
+runpy.run_module("neurotop")
+"""
+
+
+def as_a_module(words: list[str], commands: Path) -> subprocess.CompletedProcess[str]:
+    """What the module does with the commands of one directory."""
+    return subprocess.run(
+        [sys.executable, "-c", AS_A_MODULE.format(path=str(PACKAGE.parent)), *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": str(commands)},
+        timeout=120,
+    )
+
+
+def test_the_module_is_the_command(neurotop_command: str) -> None:
+    commands = Path(neurotop_command).parent
+    assert as_a_module(["--version"], commands).stdout == f"neurotop {neurotop.__version__}\n"
+    wrong = as_a_module(["--no-such-option"], commands)
+    assert wrong.returncode == 2 and "--no-such-option" in wrong.stderr
+
+
+def test_the_module_says_that_there_is_no_command(tmp_path: Path) -> None:
+    done = as_a_module([], tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("neurotop: the command neurotop is not found")
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)

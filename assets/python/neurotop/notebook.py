@@ -95,7 +95,7 @@ def summary(path: str | os.PathLike[str], *, costs: Mapping[str, int] | None = N
     where = _place(path)
     if "://" not in where and not os.path.exists(where):
         raise FileNotFoundError(f"{where} does not exist: name the directory of a run")
-    words = [_command(), "summary", where, "--format", "json"]
+    words = [find_command(), "summary", where, "--format", "json"]
     for key, operations in (costs or {}).items():
         words += ["--cost", f"{key}={operations}"]
     done = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace")
@@ -116,7 +116,7 @@ def _place(path: str | os.PathLike[str]) -> str:
     return given if "://" in given else os.path.abspath(given)
 
 
-def _command() -> str:
+def find_command() -> str:
     """The command: that of this Python's package, else the first on the PATH.
 
     Raises
@@ -261,7 +261,7 @@ def show(
         ) from error
     if not interval > 0:
         raise ValueError(f"interval={interval!r}: give seconds, more than 0")
-    _command()
+    find_command()
     where = _place(path)
     if where in _shown:
         _shown[where].stop()
