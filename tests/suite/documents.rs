@@ -1,14 +1,16 @@
-//! The documents: every link leads somewhere, and the README stays short.
+//! The documents: every link leads somewhere, every page is on the site, every command line in them is one, and the
+//! README stays short.
 
+use neurotop::options::cli::Cli;
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All documents for people, by path from the root of the project, without their blocks of code.
+/// All documents for people, by path from the root of the project.
 fn documents() -> BTreeMap<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let code = Regex::new("(?s)```.*?```").expect("a pattern");
     let mut documents = BTreeMap::new();
     for directory in ["", "docs", "examples/cluster"] {
         for entry in fs::read_dir(root.join(directory)).expect("a directory") {
@@ -16,7 +18,7 @@ fn documents() -> BTreeMap<PathBuf, String> {
             if path.extension().is_some_and(|suffix| suffix == "md") {
                 let text = fs::read_to_string(&path).expect("a document");
                 let name = path.strip_prefix(root).expect("within the project").to_owned();
-                documents.insert(name, code.replace_all(&text, "").into_owned());
+                documents.insert(name, text);
             }
         }
     }
@@ -48,7 +50,9 @@ fn plain(path: &Path) -> PathBuf {
 
 #[test]
 fn every_link_leads_somewhere() {
-    let documents = documents();
+    let code = Regex::new("(?s)```.*?```").expect("a pattern");
+    let prose = |(path, text): (PathBuf, String)| (path, code.replace_all(&text, "").into_owned());
+    let documents: BTreeMap<PathBuf, String> = documents().into_iter().map(prose).collect();
     assert!(documents.len() > 15);
     let link = Regex::new(r"\]\(([^)\s]+)\)").expect("a pattern");
     let mut dead = Vec::new();
@@ -71,6 +75,44 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn every_page_is_on_the_site() {
+    let mut documents = documents();
+    let summary = documents.remove(Path::new("docs/SUMMARY.md")).expect("the site's list of pages");
+    let link = Regex::new(r"\]\(([^)]+)\)").expect("a pattern");
+    let listed: Vec<PathBuf> =
+        link.captures_iter(&summary).map(|found| plain(&Path::new("docs").join(&found[1]))).collect();
+    let missing: Vec<&PathBuf> = documents.keys().filter(|path| !listed.contains(path)).collect();
+    assert!(missing.is_empty(), "not in docs/SUMMARY.md: {missing:?}");
+}
+
+/// The words of a line for the shell, up to what is not for neurotop: a comment, a pipe, another file or command.
+fn words(line: &str) -> Vec<OsString> {
+    let end = Regex::new(r"\s(?:#|\||&|>|<|2>)").expect("a pattern");
+    let word = Regex::new(r#"(?:'[^']*'|"[^"]*"|[^\s'"])+"#).expect("a pattern");
+    let line = &line[..end.find(line).map_or(line.len(), |end| end.start())];
+    word.find_iter(line).map(|word| word.as_str().replace(['\'', '"'], "").into()).collect()
+}
+
+#[test]
+fn every_command_line_is_one() {
+    let block = Regex::new("(?s)```(?:sh|bash)\n(.*?)```").expect("a pattern");
+    let (mut wrong, mut lines) = (Vec::new(), 0);
+    for (path, text) in documents() {
+        for block in block.captures_iter(&text) {
+            let text = block[1].replace("\\\n", " ");
+            for line in text.lines().filter(|line| line.starts_with("neurotop ")) {
+                lines += 1;
+                if let Err(error) = Cli::from_words(words(line)) {
+                    wrong.push(format!("{}: {line}: {error}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(lines > 20, "{lines} lines");
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

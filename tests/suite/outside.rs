@@ -237,21 +237,32 @@ fn user(of_test: u32) -> u32 {
     60_000 + 5 * (std::process::id() % 1000) + of_test
 }
 
-/// A script as a user without rights, in a copy of everything that this user may read; the limits of the superuser
-/// are not obeyed. `None` where the tests are not run as the superuser.
-fn as_a_stranger(place: &Place, user: u32, script: &str) -> Option<Command> {
-    if !geteuid().is_root() {
-        return None;
-    }
+/// A script as a user without rights, which the superuser needs: neither permissions nor limits bind that one.
+fn as_a_stranger(place: &Place, user: u32, script: &str) -> Command {
     fs::set_permissions(place.directory.path(), fs::Permissions::from_mode(0o777)).expect("set");
+    // The directory of the build may be closed to the user.
     fs::copy(BINARY, place.at("neurotop")).expect("a copy");
     let mut command = place.script(script);
-    command.uid(user).gid(user).env("HOME", place.directory.path());
-    Some(command)
+    if geteuid().is_root() {
+        command.uid(user).gid(user);
+    }
+    command.env("HOME", place.directory.path());
+    command
+}
+
+/// Whether a limit can be tested that the system applies to all processes of a user.
+fn has_users(test: &str) -> bool {
+    if !geteuid().is_root() {
+        support::not_checked(&format!("{test}: only the superuser can switch to a user without processes"));
+    }
+    geteuid().is_root()
 }
 
 #[test]
 fn fewer_threads_than_are_asked_for_count_all_the_same() {
+    if !has_users("a limit of threads") {
+        return;
+    }
     let place = Place::new();
     for run in 0..50 {
         support::small_run(&place.at(&format!("runs/exp{run:02}")), 1);
@@ -261,8 +272,7 @@ fn fewer_threads_than_are_asked_for_count_all_the_same() {
         ("ulimit -u 30; exec ./neurotop watch run --threads 4096 --exit-when-finished -o out.json", 2),
         ("ulimit -u 60; exec ./neurotop bench --size 40k --rounds 1 --threads 4096 --dir .", 0),
     ] {
-        let Some(mut command) = as_a_stranger(&place, user(0), script) else { return };
-        let output = command.output().expect("it runs");
+        let output = as_a_stranger(&place, user(0), script).output().expect("it runs");
         assert!(!said(&output).contains("panicked"), "{script}: {}", said(&output));
         if batches > 0 {
             assert_eq!(output.status.code(), Some(0), "{script}: {:?} {}", output.status, said(&output));
@@ -282,12 +292,15 @@ fn fewer_threads_than_are_asked_for_count_all_the_same() {
 
 #[test]
 fn runs_for_which_there_is_no_thread_are_left_out_and_said() {
+    if !has_users("runs without a thread") {
+        return;
+    }
     let place = Place::new();
     for run in 0..50 {
         support::small_run(&place.at(&format!("runs/exp{run:02}")), 1);
     }
     let script = "ulimit -u 40; exec ./neurotop watch runs --threads 2 --state none -o out.json";
-    let Some(mut command) = as_a_stranger(&place, user(1), script) else { return };
+    let mut command = as_a_stranger(&place, user(1), script);
     let errors = File::create(place.at("errors")).expect("a file");
     let mut child = command.stdout(Stdio::null()).stderr(errors).spawn().expect("it starts");
     let said = || fs::read_to_string(place.at("errors")).expect("text");
@@ -309,9 +322,7 @@ fn a_batch_or_a_directory_that_may_not_be_read_is_named() {
     let place = Place::new();
     let summary = || {
         let script = "exec ./neurotop summary run --settle 0.1 --format json";
-        let command = as_a_stranger(&place, user(2), script);
-        let own = || place.command(&["summary", "run", "--settle", "0.1", "--format", "json"]);
-        command.unwrap_or_else(own).output().expect("it runs")
+        as_a_stranger(&place, user(2), script).output().expect("it runs")
     };
     let forbid = |name: &str, mode| {
         fs::set_permissions(place.at(name), fs::Permissions::from_mode(mode)).expect("permissions");
@@ -350,19 +361,56 @@ fn an_export_that_cannot_be_written_is_refused_at_the_start() {
     fs::set_permissions(place.at("closed"), fs::Permissions::from_mode(0o555)).expect("set");
     for command in ["watch run --state none", "summary run", "compare run run"] {
         let script = format!("exec ./neurotop {command} -o closed/out.json");
-        let Some(mut command) = as_a_stranger(&place, user, &script) else { return };
-        let output = command.output().expect("it runs");
+        let output = as_a_stranger(&place, user, &script).output().expect("it runs");
         assert_eq!(output.status.code(), Some(1), "{script}: {}", said(&output));
         assert!(said(&output).contains("closed/out.json: it cannot be written"), "{}", said(&output));
         assert!(output.stdout.is_empty(), "{script}: nothing was counted");
     }
     // A file that may be written to needs no directory that may be.
-    std::os::unix::fs::chown(place.at("closed/mine.json"), Some(user), Some(user)).expect("given away");
-    let mut command =
-        as_a_stranger(&place, user, "exec ./neurotop summary run -o closed/mine.json").expect("a command");
-    let output = command.output().expect("it runs");
+    if geteuid().is_root() {
+        std::os::unix::fs::chown(place.at("closed/mine.json"), Some(user), Some(user)).expect("given away");
+    }
+    let script = "exec ./neurotop summary run -o closed/mine.json";
+    let output = as_a_stranger(&place, user, script).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(place.exported("closed/mine.json")["run"]["batches"], 2);
+}
+
+/// What is given up for a lack of permission is named; whatever is not needed for the figures does not spoil them.
+#[test]
+fn what_this_user_may_not_write_or_read_is_named() {
+    let place = Place::new();
+    fs::write(place.at("run/end.json"), "{\"batches\": 2}").expect("an end");
+    fs::create_dir(place.at("closed")).expect("a directory");
+    fs::write(place.at("secret.toml"), "ascii = true").expect("a configuration");
+    for (name, mode) in [("run", 0o555), ("closed", 0o555), ("secret.toml", 0o000)] {
+        fs::set_permissions(place.at(name), fs::Permissions::from_mode(mode)).expect("permissions");
+    }
+    let counted = "--exit-when-finished -o out.json";
+    for (words, code, named) in [
+        (
+            format!("watch run --prune {counted}"),
+            0,
+            "batch-000000.npz, batch-000001.npz: it is counted and cannot be deleted",
+        ),
+        (format!("watch run --state closed/x {counted}"), 0, "the progress cannot be kept"),
+        (format!("watch run --log closed/log {counted}"), 1, "--log closed/log"),
+        ("summary run --tensorboard closed".into(), 1, "--tensorboard closed"),
+        ("summary run --openmetrics closed/x.prom".into(), 1, "--openmetrics closed/x.prom"),
+        ("summary run --config secret.toml".into(), 1, "secret.toml"),
+        ("bench --dir closed --size 40k --rounds 1".into(), 1, "--dir"),
+    ] {
+        let script = format!("exec ./neurotop {words}");
+        let output = as_a_stranger(&place, user(4), &script).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(code), "{words}: {}", said(&output));
+        assert!(said(&output).contains(named), "{words}: {}", said(&output));
+        assert!(said(&output).contains("ermission denied"), "{words}: {}", said(&output));
+        if fs::remove_file(place.at("out.json")).is_ok() {
+            assert!(String::from_utf8_lossy(&output.stdout).contains("Neuron Ops"), "{words}");
+        }
+    }
+    fs::set_permissions(place.at("run"), fs::Permissions::from_mode(0o755)).expect("permissions");
+    assert_eq!(support::batches(&place.at("run")).len(), 2, "nothing is deleted");
 }
 
 #[test]

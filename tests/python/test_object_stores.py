@@ -1,0 +1,177 @@
+"""Runs in Google Cloud Storage and in Azure Blob Storage give the figures that they give on disk.
+
+What happens when connections break is tested with S3; the code for that is common to all stores.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import clouds
+import handmade
+
+GOLDEN = sorted((Path(__file__).parents[1] / "golden").iterdir())
+SAME = ("total", "neurons", "layers", "neurobench", "account", "complete")
+
+
+@pytest.fixture(scope="module", params=[clouds.Google, clouds.Azure], ids=["google", "azure"])
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[clouds.Store]:
+    started = request.param(tmp_path_factory.mktemp("store"))
+    yield started
+    started.stop()
+
+
+def environment(store: clouds.Store, **changes: str) -> dict[str, str]:
+    """What neurotop sees: nothing of the user's clouds."""
+    foreign = ("AWS_", "GOOGLE_", "AZURE_", "AZURITE_")
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(foreign) and not name.lower().endswith("_proxy")
+    }
+    given = {**store.environment, **changes}
+    return own | {name: value for name, value in given.items() if value}
+
+
+def run(
+    command: str, store: clouds.Store, *words: str, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [command, *words], capture_output=True, text=True, env=environment(store, **changes)
+    )
+
+
+def figures(command: str, store: clouds.Store, path: str) -> dict[str, Any]:
+    done = run(command, store, "summary", "--format", "json", path)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def same(summary: dict[str, Any]) -> dict[str, Any]:
+    """What must not depend on where a run is."""
+    return {name: summary[name] for name in SAME}
+
+
+def test_golden_runs_give_their_figures(store: clouds.Store, neurotop_command: str) -> None:
+    assert len(GOLDEN) > 20
+    for golden in GOLDEN:
+        store.upload(golden, f"golden/{golden.name}")
+    several = figures(neurotop_command, store, store.url("golden"))
+    assert len(several["runs"]) == len(GOLDEN)
+    for golden in GOLDEN:
+        ours = figures(neurotop_command, store, store.url(f"golden/{golden.name}"))
+        assert same(ours) == same(figures(neurotop_command, store, str(golden))), golden.name
+
+
+def test_a_run_is_watched_as_it_grows_and_changes(
+    store: clouds.Store, neurotop_command: str, tmp_path: Path
+) -> None:
+    whole = handmade.whole(tmp_path / "run", 4, ["a", "b"])
+    (whole / "end.json").write_text('{"batches": 4}')
+    log, export = tmp_path / "log", tmp_path / "out.json"
+    words = ["--poll", "0.2", "--state", "none", "--exit-when-finished", "--log", str(log)]
+    words += ["--log-level", "debug", "-o", str(export)]
+    watcher = subprocess.Popen(
+        [neurotop_command, "watch", store.url("live"), *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(store),
+    )
+
+    def logged(text: str) -> bool:
+        return log.exists() and text in log.read_text(encoding="utf-8")
+
+    handmade.until(lambda: logged("nothing is there yet"))
+    other = handmade.whole(tmp_path / "other", 9, ["a", "b"])
+    store.put("live/manifest.json", (whole / "manifest.json").read_bytes())
+    store.put("live/batch-000000.npz", (other / "batch-000008.npz").read_bytes())
+    handmade.until(lambda: logged("counted"))
+    store.upload(whole, "live")
+    _, errors = watcher.communicate(timeout=handmade.PATIENCE)
+    assert watcher.returncode == 0, errors
+    assert same(json.loads(export.read_text())) == same(
+        figures(neurotop_command, store, str(whole))
+    )
+    assert clouds.KEY not in log.read_text() + errors
+
+
+def test_a_batch_is_read_in_ranges(
+    store: clouds.Store, neurotop_command: str, tmp_path: Path
+) -> None:
+    whole = tmp_path / "run"
+    handmade.manifest(whole, ["a"], expected_batches=1)
+    draw = np.random.default_rng(5)
+    potentials = draw.integers(0, 2, (40, 100_000, 2), dtype=np.int8).astype(np.float32)
+    np.savez(whole / "batch-000000.npz", samples=100_000, **{"a.post": potentials})
+    assert (whole / "batch-000000.npz").stat().st_size > 30 << 20
+    store.upload(whole, "large")
+    ours = figures(neurotop_command, store, store.url("large"))
+    assert same(ours) == same(figures(neurotop_command, store, str(whole)))
+
+
+@pytest.mark.parametrize("store", [clouds.Azure], indirect=True)  # the other has one page for all
+def test_a_listing_of_many_pages_is_read_to_its_end(
+    store: clouds.Azure, neurotop_command: str, tmp_path: Path
+) -> None:
+    whole = handmade.whole(tmp_path / "run", 20, ["a"])
+    store.upload(whole, "pages")
+    door = store.small_pages()
+    endpoint = f"http://{clouds.address(door)}/{clouds.ACCOUNT}"
+    signed = {"AZURE_STORAGE_ENDPOINT": endpoint, **store.shared_access()}
+    done = run(neurotop_command, store, "summary", "--format", "json", store.url("pages"), **signed)
+    door.shutdown()
+    assert done.returncode == 0, done.stderr
+    ours = json.loads(done.stdout)
+    assert same(ours) == same(figures(neurotop_command, store, str(whole)))
+
+
+def test_the_doctor_looks_into_a_store(
+    store: clouds.Store, neurotop_command: str, tmp_path: Path
+) -> None:
+    store.upload(handmade.whole(tmp_path / "run", 2, ["a"]), "doctor")
+    done = run(neurotop_command, store, "doctor", "--deep", store.url("doctor"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    store.put("doctor/batch-000001.npz", b"broken")
+    done = run(neurotop_command, store, "doctor", "--deep", store.url("doctor"))
+    assert done.returncode == 3 and "batch-000001.npz" in done.stdout, done.stdout
+
+
+def test_what_nobody_may_read_is_said(store: clouds.Store, neurotop_command: str) -> None:
+    store.put("closed/manifest.json", b"{}")
+    if store.scheme == "az":
+        wrong = {"AZURE_STORAGE_ACCOUNT_KEY": "d3Jvbmc="}
+    else:
+        wrong = {"GOOGLE_APPLICATION_CREDENTIALS": "", "GOOGLE_SKIP_SIGNATURE": "true"}
+    done = run(neurotop_command, store, "summary", store.url("closed"), **wrong)
+    assert done.returncode == 1
+    assert "refuses access" in done.stderr and "set " in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("store", [clouds.Azure], indirect=True)
+def test_azure_names_a_container_that_is_missing(
+    store: clouds.Azure, neurotop_command: str
+) -> None:
+    missing = run(neurotop_command, store, "summary", "az://nothing/run")
+    assert missing.returncode == 1 and 'no container "nothing"' in missing.stderr, missing.stderr
+
+
+@pytest.mark.parametrize("store", [clouds.Azure], indirect=True)
+def test_a_shared_access_signature_is_enough_and_is_not_shown(
+    store: clouds.Azure, neurotop_command: str, tmp_path: Path
+) -> None:
+    store.upload(handmade.whole(tmp_path / "run", 2, ["a"]), "signed")
+    for path, code in ((store.url("signed"), 0), ("az://nothing/run", 1)):
+        done = run(neurotop_command, store, "summary", path, **store.shared_access())
+        assert done.returncode == code, done.stderr
+        assert "sig=" not in done.stdout + done.stderr
