@@ -18,7 +18,6 @@ pub(crate) use crcs::Crcs;
 pub use kernel::set_bits;
 pub(crate) use parts::{LayerPart, PartCount, PartialCount, count_part, cut, is_large};
 pub(crate) use stream::{Sink, changes, each_block};
-pub(crate) use transpose::Odometer;
 
 use crate::snapshot::{Batch, BatchLayer, LayerShape, SnapshotError};
 use serde::{Deserialize, Serialize};

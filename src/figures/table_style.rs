@@ -4,7 +4,7 @@ use super::escape_markdown::escaped;
 use super::figure::Figure;
 use super::{Change, Direction, Failure};
 use crate::text::{elide, percent, printable};
-use comfy_table::{Cell, CellAlignment, Color, Table, TableComponent, presets};
+use comfy_table::{Cell, CellAlignment, Color, LineStyle, Table, presets};
 
 /// How tables are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,21 +25,12 @@ pub(super) fn draw(
     style: TableStyle,
 ) -> String {
     let mut table = Table::new();
-    table.load_preset(if style == TableStyle::Markdown {
-        presets::ASCII_MARKDOWN
-    } else {
-        presets::UTF8_HORIZONTAL_ONLY
-    });
-    if style != TableStyle::Markdown {
-        for between_rows in [
-            TableComponent::HorizontalLines,
-            TableComponent::LeftBorderIntersections,
-            TableComponent::MiddleIntersections,
-            TableComponent::RightBorderIntersections,
-        ] {
-            table.remove_style(between_rows);
+    table.load_style(match style {
+        TableStyle::Markdown => presets::ASCII_MARKDOWN,
+        TableStyle::Text | TableStyle::Coloured => {
+            presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none())
         }
-    }
+    });
     // The caller knows whether there is a terminal.
     if style == TableStyle::Coloured {
         table.enforce_styling()

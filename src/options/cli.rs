@@ -322,8 +322,8 @@ pub struct BenchArgs {
     /// Write the runs into DIR instead of the temporary directory
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Take the median of N rounds
-    #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true, value_parser = up_to::<MAX_ROUNDS>)]
+    /// Measure in N rounds
+    #[arg(long, value_name = "N", default_value = "15", allow_negative_numbers = true, value_parser = up_to::<MAX_ROUNDS>)]
     pub rounds: NonZeroUsize,
     /// Count with N threads [default: one for each core]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = up_to::<MAX_THREADS>)]

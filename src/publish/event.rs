@@ -1,91 +1,106 @@
 //! TensorBoard's records: the messages of its `event.proto` and `summary.proto` that scalars need, and the framing of
 //! TFRecord files.
 
-use prost::Message;
-
 /// `START` of `event.proto`.
-const START: i32 = 1;
+const START: u64 = 1;
 
 /// Version 2 of the files is the one in which a start purges.
 const FILE_VERSION: &str = "brain.Event:2";
 
 /// One record.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Event {
-    #[prost(double, tag = "1")]
-    wall_time: f64,
-    #[prost(int64, tag = "2")]
-    step: i64,
-    #[prost(oneof = "What", tags = "3, 5, 7")]
-    what: Option<What>,
-}
-
-/// The contents of a record.
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum What {
-    #[prost(string, tag = "3")]
-    FileVersion(String),
-    #[prost(message, tag = "5")]
-    Summary(ScalarValues),
-    #[prost(message, tag = "7")]
-    SessionLog(SessionLog),
-}
-
-/// `Summary`.
-#[derive(Clone, PartialEq, Message)]
-struct ScalarValues {
-    #[prost(message, repeated, tag = "1")]
-    value: Vec<Value>,
-}
+pub(super) struct Event(Message);
 
 /// `Summary.Value`, of a scalar.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Value {
-    #[prost(string, tag = "1")]
     tag: String,
-    /// Written even if it is 0.
-    #[prost(float, optional, tag = "2")]
-    simple_value: Option<f32>,
-}
-
-/// `SessionLog`.
-#[derive(Clone, PartialEq, Message)]
-struct SessionLog {
-    #[prost(int32, tag = "1")]
-    status: i32,
+    simple_value: f32,
 }
 
 impl Value {
     /// A scalar, rounded to 32 bits: TensorBoard's data server leaves out 64-bit values (tensors of doubles).
     pub(super) fn scalar(tag: String, value: f64) -> Self {
-        Self { tag, simple_value: Some(value as f32) }
+        Self { tag, simple_value: value as f32 }
+    }
+
+    fn message(&self) -> Message {
+        Message::default().bytes(1, self.tag.as_bytes()).fixed(2, self.simple_value.to_le_bytes())
     }
 }
 
 impl Event {
     /// The first record of a file.
     pub(super) fn version(wall_time: f64) -> Self {
-        Self { wall_time, step: 0, what: Some(What::FileVersion(FILE_VERSION.into())) }
+        Self::at(wall_time, 0, |event| event.bytes(3, FILE_VERSION.as_bytes()))
     }
 
     /// A new start at a step: readers forget this step and all later ones.
     pub(super) fn start(wall_time: f64, step: i64) -> Self {
-        Self { wall_time, step, what: Some(What::SessionLog(SessionLog { status: START })) }
+        Self::at(wall_time, step, |event| event.message(7, &Message::default().integer(1, START)))
     }
 
     /// Scalars of a step.
-    pub(super) fn values(wall_time: f64, step: i64, value: Vec<Value>) -> Self {
-        Self { wall_time, step, what: Some(What::Summary(ScalarValues { value })) }
+    pub(super) fn values(wall_time: f64, step: i64, values: &[Value]) -> Self {
+        let add = |summary: Message, value: &Value| summary.message(1, &value.message());
+        let summary = values.iter().fold(Message::default(), add);
+        Self::at(wall_time, step, |event| event.message(5, &summary))
+    }
+
+    fn at(wall_time: f64, step: i64, what: impl FnOnce(Message) -> Message) -> Self {
+        Self(what(Message::default().fixed(1, wall_time.to_le_bytes()).integer(2, step as u64)))
     }
 
     /// Appends the record: its length, the length's checksum, its bytes, their checksum.
     pub(super) fn append_to(&self, file: &mut Vec<u8>) {
-        let record = self.encode_to_vec();
+        let record = &self.0.0;
         let length = (record.len() as u64).to_le_bytes();
         file.extend(length);
         file.extend(masked(&length).to_le_bytes());
-        file.extend(&record);
-        file.extend(masked(&record).to_le_bytes());
+        file.extend(record);
+        file.extend(masked(record).to_le_bytes());
+    }
+}
+
+/// A message in the encoding of Protocol Buffers, written field by field: each is a key (the number of the field, and how
+/// its value is written) and a value.
+#[derive(Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    /// A variable-length integer: seven bits a byte, the lowest first. 0 is the default, which is not written.
+    fn integer(mut self, number: u8, value: u64) -> Self {
+        if value != 0 {
+            self.0.push(number << 3);
+            self.push_integer(value);
+        }
+        self
+    }
+
+    /// A float, even if it is 0.
+    fn fixed<const BYTES: usize>(mut self, number: u8, value: [u8; BYTES]) -> Self {
+        self.0.push(number << 3 | if BYTES == 8 { 1 } else { 5 });
+        self.0.extend(value);
+        self
+    }
+
+    /// Text, or another message.
+    fn bytes(mut self, number: u8, value: &[u8]) -> Self {
+        self.0.push(number << 3 | 2);
+        self.push_integer(value.len() as u64);
+        self.0.extend(value);
+        self
+    }
+
+    fn message(self, number: u8, value: &Self) -> Self {
+        self.bytes(number, &value.0)
+    }
+
+    fn push_integer(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
     }
 }
 
@@ -110,7 +125,19 @@ mod tests {
 
     #[test]
     fn a_scalar_of_nothing_is_written_too() {
-        assert_eq!(Value::scalar("a".into(), 0.0).encode_to_vec(), b"\x0a\x01a\x15\0\0\0\0");
+        assert_eq!(Value::scalar("a".into(), 0.0).message().0, b"\x0a\x01a\x15\0\0\0\0");
+    }
+
+    #[test]
+    fn messages_have_the_bytes_of_the_encoding() {
+        let start = b"\x09\0\0\0\0\0\0\xf8\x3f\x10\xac\x02\x3a\x02\x08\x01";
+        assert_eq!(Event::start(1.5, 300).0.0, start);
+        let values = [Value::scalar("a".into(), 1.0), Value::scalar("b".repeat(130), -2.0)];
+        let two = Event::values(1.5, 1 << 35, &values).0.0;
+        let head = b"\x09\0\0\0\0\0\0\xf8\x3f\x10\x80\x80\x80\x80\x80\x01\x2a\x97\x01";
+        let [one, other] =
+            [&b"\x0a\x08\x0a\x01a\x15\0\0\x80\x3f\x0a\x8a\x01\x0a\x82\x01"[..], b"\x15\0\0\0\xc0"];
+        assert_eq!(two, [&head[..], one, "b".repeat(130).as_bytes(), other].concat());
     }
 
     #[test]

@@ -222,7 +222,7 @@ impl RunFile {
         }
         let last = self.last.as_ref().filter(|_| !repeats && !point.corrected);
         for values in values(point, last).chunks(RECORD) {
-            Event::values(wall, step, values.to_vec()).append_to(&mut records);
+            Event::values(wall, step, values).append_to(&mut records);
         }
         match &mut self.file {
             Some(file) => file.append(&records)?,

@@ -463,8 +463,11 @@ fn bench_measures_every_form_and_leaves_nothing_behind() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
     for form in ["f4 trace", "one batch", "f4 pairs", "f8 trace", "f2 trace", "bits", "deflated", "small"] {
-        let row = table.lines().find(|line| line.starts_with(form)).expect(form);
+        let mut lines = table.lines().skip_while(|line| !line.starts_with(form));
+        let (row, best) = (lines.next().expect(form), lines.next().expect(form));
         assert_eq!(row[form.len()..].split_whitespace().count(), 10, "{row}");
+        let at_best = best.strip_prefix("  at best").expect(best);
+        assert_eq!((best.len(), at_best.split_whitespace().count()), (row.len(), 7), "{best}");
     }
     assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
 }

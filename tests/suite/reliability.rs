@@ -10,7 +10,7 @@ fn every_test_that_the_table_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(root.join("docs/reliability.md")).expect("the table");
     // Each as file::test; … stands for the file before it.
-    let named = Regex::new(r"`([a-z_/.…]+)::([a-z0-9_]+)`").expect("an expression");
+    let named = Regex::new(r"`([a-z_/.…-]+)::([a-z0-9_]+)`").expect("an expression");
     let (mut before, mut missing, mut found) = (String::new(), BTreeSet::new(), 0);
     let rows = text.lines().filter(|line| line.starts_with('|'));
     for name in rows.flat_map(|row| named.captures_iter(row)) {
@@ -22,9 +22,9 @@ fn every_test_that_the_table_names_is_there() {
             (true, _) => root.join(&file),
             (false, true) => root.join("tests").join(&file),
             (false, false) => {
-                // Some tests are executables of their own.
-                let name = format!("{file}.rs");
-                let places = ["tests/suite", "tests"].map(|place| root.join(place).join(&name));
+                // Some tests are executables of their own, and some a crate.
+                let names = [format!("suite/{file}.rs"), format!("{file}.rs"), format!("{file}/tests.rs")];
+                let places = names.map(|name| root.join("tests").join(name));
                 places.iter().find(|path| path.exists()).unwrap_or(&places[0]).clone()
             }
         };

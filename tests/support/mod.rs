@@ -46,19 +46,25 @@ pub fn steady(report: &str, run: &Path) -> String {
     field.replace_all(&line.replace_all(&placed, ""), "\"$1\": …$2\n").into_owned()
 }
 
+/// The root of the repository, also for a crate below it.
+fn root() -> &'static Path {
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above.find(|directory| directory.join("tests/golden").is_dir()).expect("the repository")
+}
+
 /// The directory of a golden run.
 pub fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+    root().join("tests/golden").join(name)
 }
 
 /// The demo's run.
 pub fn demo_run() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-run")
+    root().join("assets/demo-run")
 }
 
 /// The names of all golden runs.
 pub fn golden_names() -> Vec<String> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let directory = root().join("tests/golden");
     let mut names: Vec<String> = fs::read_dir(directory)
         .expect("the golden runs")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())

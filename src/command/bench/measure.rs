@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 /// The size of the buffer for plain reading.
 const BUFFER: usize = 1 << 20;
 
-/// Median times in seconds.
+/// The times of one round, in seconds.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     /// Reading the files with one thread, and doing nothing with them.
     pub(super) read: f64,
@@ -28,37 +29,42 @@ pub(super) struct Times {
     pub(super) all: f64,
 }
 
-/// Measures all four in each round. The first round only warms up.
+impl Times {
+    /// The least of each time.
+    pub(super) fn least(rounds: &[Self]) -> Self {
+        let least = |time: fn(&Self) -> f64| rounds.iter().map(time).fold(f64::INFINITY, f64::min);
+        Self {
+            read: least(|times| times.read),
+            read_by_all: least(|times| times.read_by_all),
+            one: least(|times| times.one),
+            all: least(|times| times.all),
+        }
+    }
+}
+
+/// Measures all four in each round. The first round, which only warms up, is left out.
 pub(super) fn measure(
     run: &Path,
     written: &BenchRun,
     threads: usize,
     rounds: usize,
     signals: &Receiver<i32>,
-) -> anyhow::Result<Times> {
-    let mut taken = [const { Vec::new() }; 4];
-    for round in 0..=rounds {
-        let times = [
-            read_plainly(&written.files, 1, signals)?,
-            read_plainly(&written.files, threads, signals)?,
-            count(run, written.updates, 1, signals)?,
-            count(run, written.updates, threads, signals)?,
-        ];
-        if round > 0 {
-            taken.iter_mut().zip(times).for_each(|(list, time)| list.push(time));
-        }
-    }
-    let [read, read_by_all, one, all] = taken.map(median);
-    Ok(Times { read, read_by_all, one, all })
-}
-
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times[times.len() / 2].as_secs_f64()
+) -> anyhow::Result<Vec<Times>> {
+    let round = |_| {
+        Ok(Times {
+            read: read_plainly(&written.files, 1, signals)?,
+            one: count(run, written.updates, 1, signals)?,
+            read_by_all: read_plainly(&written.files, threads, signals)?,
+            all: count(run, written.updates, threads, signals)?,
+        })
+    };
+    let mut taken = (0..=rounds).map(round).collect::<anyhow::Result<Vec<_>>>()?;
+    taken.remove(0);
+    Ok(taken)
 }
 
 /// Reads all bytes. Each thread reads a share of them, so that all read from a single large file too.
-fn read_plainly(files: &[PathBuf], threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
+fn read_plainly(files: &[PathBuf], threads: usize, signals: &Receiver<i32>) -> anyhow::Result<f64> {
     let started = Instant::now();
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..threads)
@@ -72,7 +78,7 @@ fn read_plainly(files: &[PathBuf], threads: usize, signals: &Receiver<i32>) -> a
             reader.join().unwrap_or_else(|_| bail!("a reading thread ended unexpectedly"))
         })
     })?;
-    Ok(started.elapsed())
+    Ok(started.elapsed().as_secs_f64())
 }
 
 /// Reads the share of one thread: whole files if there are enough, else a part of each.
@@ -112,7 +118,7 @@ fn read_range(path: &Path, start: u64, length: u64, buffer: &mut [u8]) -> std::i
 }
 
 /// Counts as `summary` does, and checks the result.
-fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> anyhow::Result<Duration> {
+fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> anyhow::Result<f64> {
     let started = Instant::now();
     let settings = Settings { stall_after: Duration::MAX, ..Settings::new("bench") };
     let options = WatchOptions::unkept(Mode::Once, threads);
@@ -124,7 +130,7 @@ fn count(run: &Path, expected: u64, threads: usize, signals: &Receiver<i32>) -> 
             recv(signals) -> _ => bail!("interrupted; the runs that were written are removed"),
         }
     }
-    let took = started.elapsed();
+    let took = started.elapsed().as_secs_f64();
     let run = Arc::clone(&watch.runs().shown().run);
     if let Some(problem) = run.set_aside().next() {
         bail!("{}: {}", problem.path, problem.reason);

@@ -33,9 +33,9 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         let run = directory.path().join(name);
         let written = write_run(form, &run, args.size, &|| interrupted(&signals))
             .with_context(|| format!("the run cannot be written to {}", shown(directory.path())))?;
-        let times = measure(&run, &written, threads, args.rounds.get(), &signals)?;
+        let rounds = measure(&run, &written, threads, args.rounds.get(), &signals)?;
         std::fs::remove_dir_all(&run).context("a run that was measured cannot be removed")?;
-        if print(&row(name, &written, &times))? == Reader::Gone {
+        if print(&rows(name, &written, &rounds))? == Reader::Gone {
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -67,26 +67,43 @@ fn heading(threads: usize) -> String {
     format!("{first}\n{second}")
 }
 
-fn row(name: &str, written: &BenchRun, times: &Times) -> String {
-    let speed = |seconds: f64| written.bytes as f64 / seconds / 1e9;
+/// The medians, and below them what the least times make.
+fn rows(name: &str, written: &BenchRun, rounds: &[Times]) -> String {
+    let size =
+        format!("{:>8} {:>11}", text::thousands(written.files.len() as u128), text::bytes(written.bytes));
+    let medians = row(name, &size, written, rounds);
+    let best = row("  at best", &" ".repeat(size.len()), written, &[Times::least(rounds)]);
+    format!("{medians}\n{best}")
+}
+
+/// Medians over the rounds. A ratio is the median of the ratios within each round, whose times were taken one after the
+/// other, so that a change of the machine's speed hardly moves it.
+fn row(name: &str, size: &str, written: &BenchRun, rounds: &[Times]) -> String {
+    let over_rounds = |figure: &dyn Fn(&Times) -> f64| median(rounds.iter().map(figure).collect());
+    let speed = |time: fn(&Times) -> f64| over_rounds(&|times| written.bytes as f64 / time(times) / 1e9);
     format!(
-        "{name:10} {:>8} {:>11} {:>7.2} {:>9.2} {:>8.2} {:>10.2} {:>8.2} {:>8.2} {:>10}",
-        text::thousands(written.files.len() as u128),
-        text::bytes(written.bytes),
-        speed(times.read),
-        speed(times.one),
-        times.read / times.one,
-        speed(times.all),
-        times.read_by_all / times.all,
-        times.one / times.all,
-        text::thousands((written.files.len() as f64 / times.all) as u128),
+        "{name:10} {size} {:>7.2} {:>9.2} {:>8.2} {:>10.2} {:>8.2} {:>8.2} {:>10}",
+        speed(|times| times.read),
+        speed(|times| times.one),
+        over_rounds(&|times| times.read / times.one),
+        speed(|times| times.all),
+        over_rounds(&|times| times.read_by_all / times.all),
+        over_rounds(&|times| times.one / times.all),
+        text::thousands(over_rounds(&|times| written.files.len() as f64 / times.all) as u128),
     )
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    // Of an even number, the mean of the two in the middle.
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
 fn notes(rounds: usize) -> String {
     format!(
-        "Medians of {rounds} rounds, taken in turns, of files that were just written and so are in memory. \
-         \"read\"\nreads the same bytes into a buffer of 1 MiB and does nothing with them, \"by all\" the same with \
-         as many\nthreads; sizes are on disk. All counts are right."
+        "Medians of {rounds} rounds, in each of which all is measured in turns, and the best of each; the files were just \
+         written\nand so are in memory. \"read\" reads the same bytes into a buffer of 1 MiB and does nothing with them, \
+         \"by all\" the\nsame with as many threads; sizes are on disk. All counts are right."
     )
 }

@@ -3,6 +3,8 @@
 use anyhow::Context;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use ndarray::{Array, Array2, Array3, Axis, Dimension, arr0, arr1};
+use ndarray_npy::{WritableElement, WriteNpyError, WriteNpyExt};
 use rawzip::{CompressionMethod, ZipArchiveWriter, ZipDataWriter};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -44,12 +46,12 @@ pub(super) const FORMS: [(BenchForm, &str); 8] = [
 ];
 
 impl BenchForm {
-    /// The type of the elements, as NumPy names it, and its bytes.
-    fn element(self) -> (&'static str, usize) {
+    /// The bytes of an element.
+    fn size(self) -> usize {
         match self {
-            Self::Double => ("<f8", 8),
-            Self::Half => ("<f2", 2),
-            _ => ("<f4", 4),
+            Self::Double => 8,
+            Self::Half => 2,
+            _ => 4,
         }
     }
 }
@@ -98,44 +100,55 @@ pub(super) fn write_run(
 
 /// One batch of about `bytes` bytes of potentials, and its membrane updates.
 fn batch(form: BenchForm, bytes: usize) -> anyhow::Result<(Vec<u8>, u64)> {
-    let (dtype, size) = form.element();
     let samples = if form == BenchForm::Small { 1 } else { SAMPLES };
-    let neurons = (bytes / size / STEPS / samples).max(1);
-    let shape = format!("({STEPS}, {samples}, {neurons})");
-    let changes = RandomChanges::new(samples * neurons);
-    let updates = changes.updates();
+    let neurons = (bytes / form.size() / STEPS / samples).max(1);
+    let changed = random_changes(samples * neurons);
+    let changes: u64 = changed.iter().map(|&changed| u64::from(changed)).sum();
+    let updates = (samples * neurons) as u64 + changes;
     let mut archive = ZipArchiveWriter::new(Vec::new());
     let method =
         if form == BenchForm::Deflated { CompressionMethod::DEFLATE } else { CompressionMethod::STORE };
-    let samples_member = npy("<i8", "()", (samples as i64).to_le_bytes().to_vec());
-    add(&mut archive, "samples", &samples_member, CompressionMethod::STORE)?;
+    add(&mut archive, "samples", &npy(&arr0(samples as i64))?, CompressionMethod::STORE)?;
     if form == BenchForm::Bits {
-        let axes = [STEPS, samples, neurons].iter().flat_map(|&axis| (axis as i64).to_le_bytes()).collect();
-        add(&mut archive, "lif.shape", &npy("<i8", "(3,)", axes), method)?;
-        let packed = changes.packed();
-        let shape = format!("({},)", packed.len());
-        add(&mut archive, "lif.changed", &npy("|u1", &shape, packed), method)?;
+        let shape = arr1(&[STEPS, samples, neurons].map(|axis| axis as i64));
+        add(&mut archive, "lif.shape", &npy(&shape)?, method)?;
+        add(&mut archive, "lif.changed", &npy(&Array::from(packed(&changed)))?, method)?;
         return Ok((archive.finish()?, updates));
     }
-    let post = changes.potentials(form);
+    // The potential of a neuron is how often it has changed, which every type represents exactly.
+    let mut post = changed;
+    post.accumulate_axis_inplace(Axis(0), |before, now| *now += before);
+    let post = post.into_shape_with_order((STEPS, samples, neurons))?;
     if form == BenchForm::Pairs {
-        let step = samples * neurons * size;
-        let pre = [&vec![0; step], &post[..post.len() - step]].concat();
-        add(&mut archive, "lif.pre", &npy(dtype, &shape, pre), method)?;
+        let mut pre = Array3::zeros(post.raw_dim());
+        pre.slice_axis_mut(Axis(0), (1..).into()).assign(&post.slice_axis(Axis(0), (..-1).into()));
+        add(&mut archive, "lif.pre", &potentials(form, &pre)?, method)?;
     }
-    add(&mut archive, "lif.post", &npy(dtype, &shape, post), method)?;
+    add(&mut archive, "lif.post", &potentials(form, &post)?, method)?;
     Ok((archive.finish()?, updates))
 }
 
+/// Small integers as potentials, in NumPy's format.
+fn potentials(form: BenchForm, values: &Array3<u8>) -> Result<Vec<u8>, WriteNpyError> {
+    match form {
+        BenchForm::Double => npy(&values.mapv(f64::from)),
+        BenchForm::Half => {
+            // ndarray-npy has no halves, but the header of integers of two bytes differs in one letter.
+            let mut array = npy(&values.mapv(half_of))?;
+            if let Some(at) = array.windows(3).position(|part| part == b"u2'") {
+                array[at] = b'f';
+            }
+            Ok(array)
+        }
+        _ => npy(&values.mapv(f32::from)),
+    }
+}
+
 /// An array in NumPy's format.
-fn npy(dtype: &str, shape: &str, elements: Vec<u8>) -> Vec<u8> {
-    let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
-    let length = (header.len() + 11).next_multiple_of(64) - 10;
-    let mut array = b"\x93NUMPY\x01\x00".to_vec();
-    array.extend((length as u16).to_le_bytes());
-    array.extend(format!("{header:<width$}\n", width = length - 1).bytes());
-    array.extend(elements);
-    array
+fn npy<A: WritableElement, D: Dimension>(array: &Array<A, D>) -> Result<Vec<u8>, WriteNpyError> {
+    let mut bytes = Vec::new();
+    array.write_npy(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn add(
@@ -166,60 +179,28 @@ fn write_stored<W: Write>(
     Ok(writer.finish()?.1)
 }
 
-/// Which elements change at each step: about 60 %, the same in every run.
-struct RandomChanges {
-    step: usize,
-    /// `[STEPS - 1, step]`.
-    changed: Vec<bool>,
-}
-
-impl RandomChanges {
-    fn new(step: usize) -> Self {
-        // Marsaglia's xorshift64: fast, and random enough to defeat branch prediction.
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state % 10 < 6
-        };
-        Self { step, changed: std::iter::repeat_with(next).take(step * (STEPS - 1)).collect() }
-    }
-
-    fn updates(&self) -> u64 {
-        (self.step + self.changed.iter().filter(|&&changed| changed).count()) as u64
-    }
-
-    /// The potential of a neuron is how often it has changed, which every type represents exactly.
-    fn potentials(&self, form: BenchForm) -> Vec<u8> {
-        let mut now = vec![0_u8; self.step];
-        let mut bytes = Vec::with_capacity(STEPS * self.step * form.element().1);
-        let table: Vec<Vec<u8>> = (0..STEPS).map(|value| bytes_of(value as u8, form)).collect();
-        now.iter().for_each(|&value| bytes.extend(&table[usize::from(value)]));
-        for changes in self.changed.chunks(self.step) {
-            for (value, &changed) in now.iter_mut().zip(changes) {
-                *value += u8::from(changed);
-                bytes.extend(&table[usize::from(*value)]);
-            }
+/// Which elements change at each step, 1 or 0: none at the first, and later about 60 %, the same in every run.
+fn random_changes(step: usize) -> Array2<u8> {
+    // Marsaglia's xorshift64: fast, and random enough to defeat branch prediction.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    Array2::from_shape_fn((STEPS, step), |(at, _)| {
+        if at == 0 {
+            return 0;
         }
-        bytes
-    }
-
-    fn packed(&self) -> Vec<u8> {
-        let byte = |bits: &[bool]| {
-            bits.iter().enumerate().fold(0, |byte, (at, &bit)| byte | u8::from(bit) << (7 - at))
-        };
-        self.changed.chunks(8).map(byte).collect()
-    }
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        u8::from(state % 10 < 6)
+    })
 }
 
-/// A small integer as an element.
-fn bytes_of(value: u8, form: BenchForm) -> Vec<u8> {
-    match form {
-        BenchForm::Double => f64::from(value).to_le_bytes().to_vec(),
-        BenchForm::Half => half_of(value).to_le_bytes().to_vec(),
-        _ => f32::from(value).to_le_bytes().to_vec(),
-    }
+/// The changes after the first step, packed into bits.
+fn packed(changed: &Array2<u8>) -> Vec<u8> {
+    let later = changed.slice_axis(Axis(0), (1..).into());
+    let bits = later.as_slice().unwrap_or_default();
+    bits.chunks(8)
+        .map(|bits| bits.iter().enumerate().fold(0, |byte, (at, bit)| byte | bit << (7 - at)))
+        .collect()
 }
 
 /// The bits of a small integer as a half float: the exponent of the single and the first ten bits of its fraction, which

@@ -1,8 +1,9 @@
 //! The sink that counts the membrane updates of each neuron.
 
 use super::go_on;
-use crate::count::{Crcs, Odometer, Sink};
+use crate::count::{Crcs, Sink};
 use crate::snapshot::{BatchLayer, Dtype, MemoryOrder, SnapshotError};
+use ndarray::{ArrayD, ShapeBuilder};
 use std::sync::atomic::AtomicBool;
 
 /// In C order, at least this many neighbouring elements have counters of their own, even if there are fewer neurons.
@@ -46,16 +47,10 @@ impl<'a> RateCounter<'a> {
             self.counters[place % neurons] += self.counters[place];
         }
         self.counters.truncate(neurons);
-        if self.order == MemoryOrder::C {
-            return self.counters;
-        }
-        let mut place = Odometer::new(self.shape);
-        let in_c_order = |_| {
-            let rate = self.counters[place.fortran as usize];
-            place.advance();
-            rate
-        };
-        (0..neurons).map(in_c_order).collect()
+        let shape: Vec<usize> = self.shape.iter().map(|&axis| axis as usize).collect();
+        let shape = shape.set_f(self.order == MemoryOrder::Fortran);
+        // An array is walked in C order, whatever its memory order. Without neurons, its other axes may be too long.
+        ArrayD::from_shape_vec(shape, self.counters).into_iter().flatten().collect()
     }
 
     fn in_c_order(&mut self, at: u64, dtype: Dtype, pre: &[u8], post: &[u8]) {

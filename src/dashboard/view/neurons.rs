@@ -6,6 +6,7 @@ use super::wrap::fitting;
 use super::{Theme, UiState};
 use crate::count::layer_detail::LayerDetail;
 use crate::text::{percent, thousands};
+use ndarray::{Array2, Array3, Axis};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -184,35 +185,39 @@ fn note(frame: &mut Frame<'_>, area: Rect, text: &'static str, theme: &Theme) {
     frame.render_widget(Line::styled(format!(" {text}"), theme.dim), area);
 }
 
-/// The share of the highest rate at each dot of the map, row by row; `None` where there is no neuron.
-fn dots(rates: &[u64], plan: Plan, room: Room, highest: f64) -> Vec<Option<f64>> {
-    let mut sums = vec![(0.0, 0_u32); room.rows * room.columns];
-    let of_channel = plan.height * plan.width;
-    for (neuron, &rate) in rates.iter().enumerate().take(plan.channels * of_channel) {
-        let (channel, place) = (neuron / of_channel, neuron % of_channel);
+/// The share of the highest rate at each dot of the map; `None` where there is no neuron.
+fn dots(rates: &[u64], plan: Plan, room: Room, highest: f64) -> Array2<Option<f64>> {
+    let mut dots = Array2::from_elem((room.rows, room.columns), None);
+    // The last row of a line of neurons may be shorter.
+    let neurons = rates.iter().copied().map(Some).chain(std::iter::repeat(None));
+    let neurons = neurons.take(plan.channels * plan.height * plan.width).collect();
+    let Ok(channels) = Array3::from_shape_vec((plan.channels, plan.height, plan.width), neurons) else {
+        return dots;
+    };
+    for (channel, neurons) in channels.outer_iter().enumerate() {
         let (top, left) = plan.corner(channel);
-        let y = top + place / plan.width / plan.step * plan.size.0;
-        let x = left + place % plan.width / plan.step * plan.size.1;
-        for (down, across) in
-            (0..plan.size.0).flat_map(|down| (0..plan.size.1).map(move |across| (down, across)))
-        {
-            if let Some(sum) = sums.get_mut((y + down) * room.columns + x + across) {
-                sum.0 += rate as f64;
-                sum.1 += 1;
+        for (y, rows) in neurons.axis_chunks_iter(Axis(0), plan.step).enumerate() {
+            for (x, square) in rows.axis_chunks_iter(Axis(1), plan.step).enumerate() {
+                let add = |(sum, count), rate: &u64| (sum + *rate as f64, count + 1_u32);
+                let (sum, count) = square.iter().flatten().fold((0.0, 0), add);
+                let (y, x) = (top + y * plan.size.0, left + x * plan.size.1);
+                let mut dot = dots.view_mut();
+                dot.slice_axis_inplace(Axis(0), (y..y + plan.size.0).into());
+                dot.slice_axis_inplace(Axis(1), (x..x + plan.size.1).into());
+                dot.fill((count > 0).then(|| sum / f64::from(count) / highest));
             }
         }
     }
-    let share = |(sum, neurons): (f64, u32)| (neurons > 0).then(|| sum / f64::from(neurons) / highest);
-    sums.into_iter().map(share).collect()
+    dots
 }
 
-fn paint_dots(frame: &mut Frame<'_>, map: Rect, dots: &[Option<f64>], room: Room, theme: &Theme) {
-    for (y, row) in dots.chunks(room.columns * room.per_cell).enumerate() {
-        for x in 0..room.columns {
+fn paint_dots(frame: &mut Frame<'_>, map: Rect, dots: &Array2<Option<f64>>, room: Room, theme: &Theme) {
+    for (y, rows) in dots.axis_chunks_iter(Axis(0), room.per_cell).enumerate() {
+        for (x, cell_dots) in rows.columns().into_iter().enumerate() {
             let cell = &mut frame.buffer_mut()[(map.x + x as u16, map.y + y as u16)];
             if room.per_cell > 1 {
-                paint(cell, row[x], row.get(room.columns + x).copied().flatten(), theme.appearance);
-            } else if let Some(share) = row[x] {
+                paint(cell, cell_dots[0], cell_dots.get(1).copied().flatten(), theme.appearance);
+            } else if let Some(share) = cell_dots[0] {
                 cell.set_char(heat::shade(share)).set_style(theme.running);
             }
         }

@@ -2,8 +2,8 @@
 //! disk, whatever happens between.
 #![cfg(target_os = "linux")]
 
-#[path = "support/store.rs"]
 mod store;
+#[path = "../support/mod.rs"]
 mod support;
 
 use serde_json::Value;
