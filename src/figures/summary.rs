@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// The schema of the JSON form.
 pub const SCHEMA: &str = "neurotop.summary/1";
@@ -291,6 +291,11 @@ impl Summary {
         }
         summary.part = Some(Arc::new(RunPart::from_run(run, Shard::WHOLE).in_order()));
         summary
+    }
+
+    /// Reads the potentials in the newest batch of the run for its export, until then at the most.
+    pub fn read_potentials(&mut self, run: &Run, until: Instant) {
+        self.part.iter_mut().for_each(|part| Arc::make_mut(part).read_potentials(run, until));
     }
 
     /// The same without the updates by step, which are expensive to copy for each frame.

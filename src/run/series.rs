@@ -447,7 +447,8 @@ mod tests {
             let mut joined = History::default();
             for part in (0..parts).rev() {
                 let mine = || numbers.iter().copied().filter(|number| number % parts == part);
-                let names = |number: u64| (0..LAYERS / 60).map(move |at| number as usize * (LAYERS / 60) + at);
+                let names =
+                    |number: u64| (0..LAYERS / 60).map(move |at| number as usize * (LAYERS / 60) + at);
                 joined.join(&added(&mut mine()), &mine().flat_map(names).collect::<Vec<_>>());
                 assert!(layer_sums(&joined) <= MAX_LAYER_SUMS);
             }

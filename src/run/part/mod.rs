@@ -17,7 +17,8 @@ use super::series::{History, Point, are_in_place};
 use super::sums::{MAX_SUM, Operations, Sums, Updates};
 use super::tally::{LayerSums, Tally};
 use super::timing::FileTimes;
-use super::{FirstBatches, Problem, Run, Settings};
+use super::{BatchPotentials, FirstBatches, Problem, Run, Settings};
+use crate::count::layer_detail::Potentials;
 use crate::follow::{Account, Shard};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::text::shown;
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The schema of a part.
 pub const PART_SCHEMA: &str = "neurotop.part/1";
@@ -67,6 +68,9 @@ pub struct RunPart {
     /// How many more problems there are, by kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     more_problems: Vec<NotListed>,
+    /// The potentials in its newest batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    potentials: Option<Arc<BatchPotentials>>,
 }
 
 /// The program that made a part.
@@ -302,6 +306,7 @@ impl RunPart {
             ranks: run.ranks().all().map(|(rank, known)| RankPart::new(rank, known, tally)).collect(),
             problems: run.problems_of_files().cloned().collect(),
             more_problems: run.problems_not_listed().collect(),
+            potentials: run.potentials().cloned(),
         }
     }
 
@@ -310,6 +315,11 @@ impl RunPart {
         self.layers.sort_by(|one, other| one.name.cmp(&other.name));
         self.problems.sort_by(|one, other| (&one.path, &one.reason).cmp(&(&other.path, &other.reason)));
         self
+    }
+
+    /// Reads the potentials in the newest batch of the run, until then at the most.
+    pub fn read_potentials(&mut self, run: &Run, until: Instant) {
+        self.potentials = BatchPotentials::newest(run, until);
     }
 
     pub fn shard(&self) -> Shard {
@@ -421,6 +431,8 @@ impl RunPart {
             ensure!(sum == Some(whole), "the {what} of its units are not the sum, {whole}");
         }
         ensure!(self.units.are_of(&self.layers), "the updates of its units are not those of its layers");
+        let mut potentials = self.potentials.iter().flat_map(|potentials| potentials.layers.values());
+        ensure!(potentials.all(Potentials::is_sound), "its potentials are no distribution");
         rank::check(self)
     }
 
@@ -596,7 +608,7 @@ mod tests {
         assert!(is_refused("\"first_batch\":1", "\"first_batch\":0"), "units that overlap");
         assert!(is_refused("\"updates\":[0,1,2]", "\"updates\":[0,2,1,0]"), "more units than there are");
         assert!(is_refused("\"updates\":[0,1,2]", "\"updates\":[0,1,3]"), "more updates than the layer has");
-        assert!(is_refused("\"dense_updates\":[9,9,9]", "\"dense_updates\":[0,9,18]"), "more than all");
+        assert!(is_refused("\"dense_updates\":[9,9,9]", "\"dense_updates\":[27,0,0]"), "more than all");
     }
 
     /// The part with other values in it: JSON pointers, and what is to be there.
