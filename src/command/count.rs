@@ -82,7 +82,7 @@ pub(super) fn count(
     }
     let mut summary = Summary::new(&run, SystemTime::now());
     if options.writes_json() && shard == Shard::WHOLE {
-        summary.read_potentials(&run, Instant::now() + BatchPotentials::WITHIN);
+        summary.read_potentials(&run, Instant::now() + BatchPotentials::PATIENCE);
     }
     if shard != Shard::WHOLE {
         summary.judge_files_alone();

@@ -117,7 +117,7 @@ fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Resul
     let CountedRun { run, summary, .. } =
         count(directory, options, shard, Publisher::none(), &leave_signals()?)?;
     let mut part = RunPart::from_run(&run, shard);
-    part.read_potentials(&run, Instant::now() + BatchPotentials::WITHIN);
+    part.read_potentials(&run, Instant::now() + BatchPotentials::PATIENCE);
     let report = Report::Part(&part);
     let exported = finish::write_exports(&options.export, report);
     let printed = finish::print(report, options.format, options.symbols())?;

@@ -19,7 +19,8 @@ pub struct BatchPotentials {
 }
 
 impl BatchPotentials {
-    /// How long reading may take: an export must not wait for a disk that hangs.
+    /// How long reading may take: an export must not wait for a disk that hangs, and less so on leaving.
+    pub const PATIENCE: Duration = Duration::from_secs(2);
     pub const WITHIN: Duration = Duration::from_millis(500);
 
     /// Reads those of the newest batch of a run; a run that was exported has its own. `None` if the batch is in an object

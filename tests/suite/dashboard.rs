@@ -1777,6 +1777,7 @@ fn an_exported_run_is_drawn_as_it_was() {
     let [live, again] = [&live, &model(&again, at(13))]
         .map(|model| draw_on(120, 40, model, &mut on(View::Layer)).to_string());
     insta::assert_snapshot!("layer-exported-120x40", again);
-    let statistics = |screen: &str| screen.split_once(" mean ").expect("a mean").1.lines().next().map(str::to_owned);
+    let statistics =
+        |screen: &str| screen.split_once(" mean ").expect("a mean").1.lines().next().map(str::to_owned);
     assert_eq!(statistics(&again), statistics(&live));
 }
