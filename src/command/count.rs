@@ -8,7 +8,7 @@ use crate::figures::{ComparedRun, Summary, read_figures};
 use crate::follow::{Shard, is_run};
 use crate::options::OptionValues;
 use crate::publish::Publisher;
-use crate::run::{Ended, Mode, Presence, Run, StatePlace, Views, Watch, WatchOptions};
+use crate::run::{BatchPotentials, Ended, Mode, Presence, Run, StatePlace, Views, Watch, WatchOptions};
 use crate::storage::is_url;
 use crate::text::{printable, shown};
 use anyhow::bail;
@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, select};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A run as the user names it: a directory or URL to count, or an exported summary.
 pub(super) struct RunSource<'a> {
@@ -81,6 +81,9 @@ pub(super) fn count(
         bail!("{}: {}", shown(directory), printable(why));
     }
     let mut summary = Summary::new(&run, SystemTime::now());
+    if options.writes_json() && shard == Shard::WHOLE {
+        summary.read_potentials(&run, Instant::now() + BatchPotentials::PATIENCE);
+    }
     if shard != Shard::WHOLE {
         summary.judge_files_alone();
     }

@@ -5,9 +5,9 @@
 use super::display::fault;
 use super::leaving::Leaving;
 use crate::figures::checks::Checks;
-use crate::figures::{Export, Report, Summary};
+use crate::figures::{Export, Format, Report, Summary};
 use crate::process::fault;
-use crate::run::Runs;
+use crate::run::{BatchPotentials, Runs};
 use crate::text::shown;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// The most orders that can wait for one file. More come only if somebody holds the key down while a disk hangs.
 const ORDERS: usize = 8;
@@ -37,12 +37,20 @@ struct ExportOrder {
 struct ExportFigures {
     runs: Runs,
     checks: Checks,
+    /// Whether any of the files has room for the potentials.
+    have_potentials: bool,
     summaries: OnceLock<Vec<Summary>>,
 }
 
 impl ExportFigures {
     fn summaries(&self) -> &[Summary] {
-        self.summaries.get_or_init(|| self.checks.summarize(&self.runs, SystemTime::now()))
+        self.summaries.get_or_init(|| {
+            let mut summaries = self.checks.summarize(&self.runs, SystemTime::now());
+            let until = Instant::now() + BatchPotentials::WITHIN;
+            let runs = self.runs.iter().filter(|_| self.have_potentials);
+            runs.zip(&mut summaries).for_each(|(entry, summary)| summary.read_potentials(&entry.run, until));
+            summaries
+        })
     }
 }
 
@@ -66,7 +74,7 @@ impl Exporter {
     /// Where the system gives no thread, or too many orders wait for one of the files.
     pub(super) fn order(&mut self, runs: Runs, exports: &[Export]) -> io::Result<()> {
         let outcomes = self.outcomes.0.clone();
-        let figures = self.figures(runs);
+        let figures = self.figures(runs, exports);
         exports.iter().try_for_each(|export| self.send(export, &figures, &outcomes))
     }
 
@@ -77,7 +85,7 @@ impl Exporter {
     /// Writes the last exports, after those that were ordered before, and waits until all are written; not for long once
     /// a signal asks to leave. Returns the outcome of each, in their order.
     pub(super) fn finish(&mut self, runs: Runs, exports: &[Export], leaving: &Leaving<'_>) -> Vec<Outcome> {
-        let figures = self.figures(runs);
+        let figures = self.figures(runs, exports);
         let (outcomes, finished) = bounded(self.queues.len() + exports.len());
         let mut refused = HashMap::new();
         for export in exports {
@@ -108,8 +116,10 @@ impl Exporter {
         exports.iter().map(&mut outcome_of).collect()
     }
 
-    fn figures(&self, runs: Runs) -> Arc<ExportFigures> {
-        Arc::new(ExportFigures { runs, checks: self.checks.clone(), summaries: OnceLock::new() })
+    fn figures(&self, runs: Runs, exports: &[Export]) -> Arc<ExportFigures> {
+        let have_potentials = exports.iter().any(|export| export.format() == Format::JSON);
+        let checks = self.checks.clone();
+        Arc::new(ExportFigures { runs, checks, have_potentials, summaries: OnceLock::new() })
     }
 
     fn send(

@@ -124,7 +124,7 @@ struct ProgressLine {
 
 fn line(entry: &RunEntry, directory: Option<&str>, now: SystemTime) -> ProgressLine {
     let run = &entry.run;
-    let summary = Summary::new(run, now);
+    let summary = Summary::without_steps(run, now);
     let timing = &summary.run.times.timing;
     let of = |expected: Option<u64>| {
         expected.map_or(String::new(), |count| format!("/{}", thousands(count.into())))

@@ -13,7 +13,7 @@ use crate::options::config::Config;
 use crate::options::{OptionValues, Purpose};
 use crate::process::streams::asked;
 use crate::publish::{Publisher, Target};
-use crate::run::{Mode, RunPart, StatePlace};
+use crate::run::{BatchPotentials, Mode, RunPart, StatePlace};
 use crate::storage::is_url;
 use crate::text::{printable, shown};
 use anyhow::{bail, ensure};
@@ -21,6 +21,7 @@ use clap::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<ExitCode> {
     let config = Config::load(given.config.as_deref())?;
@@ -115,7 +116,8 @@ fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Resul
     check(directory, options, Mode::Once)?;
     let CountedRun { run, summary, .. } =
         count(directory, options, shard, Publisher::none(), &leave_signals()?)?;
-    let part = RunPart::from_run(&run, shard);
+    let mut part = RunPart::from_run(&run, shard);
+    part.read_potentials(&run, Instant::now() + BatchPotentials::PATIENCE);
     let report = Report::Part(&part);
     let exported = finish::write_exports(&options.export, report);
     let printed = finish::print(report, options.format, options.symbols())?;

@@ -1,5 +1,4 @@
-//! Reports as a document: a title, facts, tables and notes, for the formats that are read outside of a terminal. It has
-//! text as it is, which each format escapes.
+//! Reports as a document: a title, facts, tables and notes. It has text as it is, which each format escapes.
 
 use super::comparison::{Changes, Compared, Comparison, PartChanges, PresentIn};
 use super::comparison_tables::{OVERVIEW, is_same_in_all, overview_rows};
@@ -8,15 +7,18 @@ use super::folding::{MOST_LAYERS, by_share, rest};
 use super::format::{NO_TABLES, Report};
 use super::problems::spelled_out;
 use super::row::RowSums;
-use super::summary_tables::{MEASURED, agreement_lines, class_layers, parts_of_heading};
+use super::run_times::{RunTimes, elapsed, last, pace, state};
 use super::table_style::ratio;
 use super::{
-    Against, Change, ClassFigures, ComparedRun, Failure, LayerFigures, RankFigures, Summary, TotalFigures,
-    directories_of,
+    Against, Agreement, Change, ClassFigures, ComparedRun, Failure, LayerFigures, RankFigures, Summary,
+    TotalFigures, directories_of,
 };
+use crate::run::Status;
 use crate::run::interval::Uncertainty;
-use crate::text::thousands;
+use crate::run::ranks::RankState;
+use crate::text::{span, thousands};
 use anyhow::bail;
+use std::cmp::Reverse;
 
 /// What a document says. Lines are sentences.
 pub(super) struct Document {
@@ -35,6 +37,9 @@ pub(super) struct DocumentTable {
     pub(super) caption: String,
     pub(super) head: Vec<String>,
     pub(super) text_columns: usize,
+    /// The figures that have a column, and the place of the first: where there is little room, some are left out.
+    pub(super) figures: Vec<&'static Figure>,
+    pub(super) first_figure: usize,
     pub(super) rows: Vec<Vec<String>>,
     /// How many rows are shown at first.
     pub(super) shown: usize,
@@ -48,6 +53,10 @@ pub(super) struct DocumentTable {
 const COUNTED: &str = "An effective operation is one operation of an update that changed a neuron's membrane potential; \
     dense operations are those of all updates, at every time step. Sparsity is the part of the dense operations that is \
     not needed.";
+
+/// What the mark of measured prices means.
+pub(super) const MEASURED: &str =
+    "m: the recorder measured the price; only the total with measured prices has these operations.";
 
 const INTERVAL: &str =
     "± is the 95 % confidence interval of the figure for the whole run, from the batches counted so far.";
@@ -85,6 +94,60 @@ fn of_run(summary: &Summary) -> Document {
     }
 }
 
+/// What stands below the name of a run: who wrote it, how far it is, whether anything is missing. Not yet safe to print.
+pub(super) fn parts_of_heading(summary: &Summary) -> Vec<String> {
+    let (run, account) = (&summary.run, &summary.account);
+    let of = |expected: Option<u64>| {
+        expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
+    };
+    let counted = format!(
+        "{}{} batches, {}{} samples.",
+        thousands(run.batches.into()),
+        of(run.expected_batches),
+        thousands(run.samples),
+        of(run.expected_samples),
+    );
+    let seen = format!(
+        "{}{} batches seen, {} counted, {} waiting, {} set aside.",
+        if summary.complete { "Complete: " } else { "" },
+        account.seen,
+        account.counted,
+        account.waiting,
+        account.set_aside,
+    );
+    let lines = [run.producer.as_deref().map(|producer| format!("Produced by {producer}.")), Some(counted)];
+    let ends = [
+        Some(seen),
+        (!summary.complete).then(|| format!("NOT complete: {}.", summary.incomplete.join("; "))),
+    ];
+    lines.into_iter().flatten().chain(times(summary)).chain(ends.into_iter().flatten()).collect()
+}
+
+/// How old the run is and how long it took, how fast it went, and what is wrong with these times: one line each.
+pub(super) fn times(summary: &Summary) -> Vec<String> {
+    let RunTimes { timing, clock, status, .. } = &summary.run.times;
+    let stalled = Some(state(*status)).filter(|_| matches!(status, Status::Stalled(_)));
+    let left = timing.left.map(|left| format!("{} left", span(left)));
+    let when = stalled.into_iter().chain(elapsed(timing, *status)).chain(left).chain(last(timing, *status));
+    let lines = [("Times", when.collect()), ("Pace", pace(timing)), ("Clock", Vec::from_iter(clock.clone()))];
+    let lines = lines.into_iter().filter(|(_, parts)| !parts.is_empty());
+    lines.map(|(what, parts)| format!("{what}: {}.", parts.join(", "))).collect()
+}
+
+/// What NeuroBench's own results say.
+pub(super) fn agreement_lines(agreement: &Agreement) -> Vec<String> {
+    match agreement {
+        Agreement::Unknown => vec![],
+        Agreement::Pending => vec!["NeuroBench's own results wait for the last batches.".to_owned()],
+        Agreement::Agrees => vec!["Equal to NeuroBench's own results, bit for bit.".to_owned()],
+        Agreement::Differs { differences } => {
+            std::iter::once("NOT equal to NeuroBench's own results:".to_owned())
+                .chain(differences.iter().map(|difference| format!("  {difference}")))
+                .collect()
+        }
+    }
+}
+
 /// The problems, and what the mark of measured prices means.
 fn notes(summary: &Summary) -> impl Iterator<Item = String> {
     let measured = summary.total_measured.as_ref().map(|_| MEASURED.to_owned());
@@ -108,7 +171,7 @@ fn counted(summaries: &[Summary], has_mark: bool) -> String {
     [COUNTED, interval, measured].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// The figures of a row, the effective operations with their uncertainty.
+/// The figures of a row, the effective operations with their uncertainty behind ` ± `.
 fn cells(
     figures: &[&'static Figure],
     sums: &RowSums,
@@ -120,15 +183,9 @@ fn cells(
     })
 }
 
-fn head(before: &[&str], figures: &[&'static Figure], behind: &[&str]) -> Vec<String> {
-    let figures = figures.iter().map(|figure| figure.heading);
-    before.iter().copied().chain(figures).chain(behind.iter().copied()).map(str::to_owned).collect()
-}
-
-fn layers(summary: &Summary) -> DocumentTable {
-    let total = &summary.total.sums;
+pub(super) fn layers(summary: &Summary) -> DocumentTable {
     let whole = summary.total_of_all().sums.effective().unwrap_or_default();
-    let figures = Figure::applying_in(ShownIn::Tables, [total]);
+    let figures = Figure::applying_in(ShownIn::Tables, [&summary.total.sums]);
     let row = |layer: &LayerFigures| {
         let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".into());
         let price = layer.cost_text().unwrap_or_else(|| "unpriced".into());
@@ -146,31 +203,31 @@ fn layers(summary: &Summary) -> DocumentTable {
     };
     let measured = summary.total_measured.iter().map(|total| ("with measured", total));
     let sums = std::iter::once(("total", &summary.total)).chain(measured).map(sum).collect();
-    DocumentTable {
-        label: "layers",
-        caption: format!(
-            "Neuron operations per sample of {}, by layer, over {} samples in {} batches. {} The cost is the operations \
-             of one update.",
-            summary.run.name,
-            thousands(summary.run.samples),
-            thousands(summary.run.batches.into()),
-            counted(std::slice::from_ref(summary), summary.total_measured.is_some()),
-        ),
-        head: head(&["layer", "neuron", "reset", "cost"], &figures, &["share"]),
-        text_columns: 3,
-        shown: ordered.len().min(MOST_LAYERS),
-        rest: rest(&ordered, MOST_LAYERS, whole).unwrap_or_default(),
-        rows: ordered.into_iter().map(row).collect(),
-        sums,
-    }
+    let rest = rest(&ordered, MOST_LAYERS, whole).unwrap_or_default();
+    let rows = ordered.into_iter().map(row).collect();
+    let caption = format!(
+        "Neuron operations per sample of {}, by layer, over {} samples in {} batches. {} The cost is the operations of one \
+         update.",
+        summary.run.name,
+        thousands(summary.run.samples),
+        thousands(summary.run.batches.into()),
+        counted(std::slice::from_ref(summary), summary.total_measured.is_some()),
+    );
+    let table = whole_table("layers", caption, &["layer", "neuron", "reset", "cost"], 3, rows);
+    DocumentTable { sums, ..table.with_figures(figures, true).folded(MOST_LAYERS, rest) }
 }
 
-fn classes(summary: &Summary) -> DocumentTable {
-    let total = &summary.total.sums;
-    let whole = summary.total_of_all().sums.effective().unwrap_or_default();
+pub(super) fn classes(summary: &Summary) -> DocumentTable {
+    let total = &summary.total_of_all().sums;
+    let whole = total.effective().unwrap_or_default();
     let figures = Figure::applying_in(ShownIn::Tables, [total]);
     let row = |class: &ClassFigures| {
-        let mut row = vec![class.neuron.clone(), class_layers(class)];
+        let layers = match (class.measured_layers, class.layers) {
+            (0, layers) => layers.to_string(),
+            (measured, layers) if measured == layers => format!("{layers} m"),
+            (measured, layers) => format!("{layers}, {measured} m"),
+        };
+        let mut row = vec![class.neuron.clone(), layers];
         row.extend(cells(&figures, &class.sums, None));
         row.push(ratio(class.sums.share_of(whole)));
         row
@@ -180,14 +237,22 @@ fn classes(summary: &Summary) -> DocumentTable {
     if summary.total_measured.is_some() {
         caption = format!("{caption} {MEASURED}");
     }
-    let head = head(&["neuron", "layers"], &figures, &["share"]);
-    whole_table("classes", caption, head, 1, summary.neurons.iter().map(row).collect())
+    let rows = summary.neurons.iter().map(row).collect();
+    whole_table("classes", caption, &["neuron", "layers"], 1, rows).with_figures(figures, true)
 }
 
-fn ranks(summary: &Summary) -> DocumentTable {
+/// The most ranks that are shown at first.
+const MOST_RANKS: usize = 64;
+
+/// The ranks. If there are too many, those that need attention come first, silent ones before all.
+pub(super) fn ranks(summary: &Summary) -> DocumentTable {
     let figures = Figure::applying_in(ShownIn::RankTables, [&summary.total.sums]);
     let row = |rank: &RankFigures| {
-        let mut row = vec![rank.rank.to_string(), rank.state.name().to_owned()];
+        let state = match (rank.state, rank.quiet()) {
+            (RankState::Silent, Some(quiet)) => format!("silent for {}", span(quiet)),
+            (state, _) => state.name().to_owned(),
+        };
+        let mut row = vec![rank.rank.to_string(), state];
         let counts = [rank.batches, rank.behind, rank.waiting, rank.set_aside];
         row.extend(counts.map(|count| thousands(count.into())));
         row.push(thousands(rank.sums.samples));
@@ -195,35 +260,33 @@ fn ranks(summary: &Summary) -> DocumentTable {
         row.push(ratio(rank.share));
         row
     };
-    let caption = format!("Neuron operations per sample of {}, by rank.", summary.run.name);
-    let columns = ["rank", "state", "batches", "behind", "waiting", "set aside", "samples"];
-    let mut table = whole_table(
-        "ranks",
-        caption,
-        head(&columns, &figures, &["share"]),
-        2,
-        summary.ranks.iter().map(row).collect(),
-    );
-    if table.rows.len() > MOST_LAYERS {
-        table.shown = MOST_LAYERS;
-        table.rest = format!("and {} ranks more", thousands((table.rows.len() - MOST_LAYERS) as u128));
+    let mut ranks: Vec<&RankFigures> = summary.ranks.iter().collect();
+    let left_out = ranks.len().saturating_sub(MOST_RANKS);
+    if left_out > 0 {
+        ranks.sort_by_key(|rank| (rank.state, Reverse(rank.behind), rank.rank));
     }
-    table
+    let caption = format!("Neuron operations per sample of {}, by rank.", summary.run.name);
+    let head = ["rank", "state", "batches", "behind", "waiting", "set aside", "samples"];
+    let rest = format!("and {} ranks more, which need less looking after", thousands(left_out as u128));
+    let table = whole_table("ranks", caption, &head, 2, ranks.into_iter().map(row).collect());
+    table.with_figures(figures, true).folded(MOST_RANKS, rest)
 }
 
 /// A table that shows all its rows.
 fn whole_table(
     label: &'static str,
     caption: String,
-    head: Vec<String>,
+    head: &[&str],
     text_columns: usize,
     rows: Vec<Vec<String>>,
 ) -> DocumentTable {
     DocumentTable {
         label,
         caption,
-        head,
+        head: head.iter().copied().map(str::to_owned).collect(),
         text_columns,
+        figures: Vec::new(),
+        first_figure: head.len(),
         shown: rows.len(),
         rows,
         rest: String::new(),
@@ -231,24 +294,21 @@ fn whole_table(
     }
 }
 
+impl DocumentTable {
+    /// The same with columns for figures behind the others, and for the share of the whole.
+    fn with_figures(mut self, figures: Vec<&'static Figure>, has_share: bool) -> Self {
+        let headings = figures.iter().map(|figure| figure.heading).chain(has_share.then_some("share"));
+        self.head.extend(headings.map(str::to_owned));
+        Self { figures, ..self }
+    }
+
+    /// The same with so many rows at first; `rest` says what the others are.
+    fn folded(self, most: usize, rest: String) -> Self {
+        if self.rows.len() <= most { self } else { Self { shown: most, rest, ..self } }
+    }
+}
+
 fn of_runs(summaries: &[Summary]) -> Document {
-    let totals = summaries.iter().map(|summary| &summary.shown_total().0.sums);
-    let figures = Figure::applying_in(ShownIn::Tables, totals);
-    let directories = directories_of(summaries);
-    let row = |(summary, directory): (&Summary, &Option<String>)| {
-        let complete = if summary.complete { "yes" } else { "NO" };
-        let (total, is_measured) = summary.shown_total();
-        let mut name = summary.run.name.clone();
-        name.extend(directory.iter().flat_map(|directory| [" (", directory, ")"]));
-        name.push_str(if is_measured { " (m)" } else { "" });
-        let mut row = vec![name, summary.run.status.to_owned(), complete.to_owned()];
-        row.push(thousands(summary.run.samples));
-        row.extend(cells(&figures, &total.sums, total.uncertainty.as_ref()));
-        row
-    };
-    let has_mark = summaries.iter().any(|summary| summary.shown_total().1);
-    let caption = format!("Neuron operations per sample. {}", counted(summaries, has_mark));
-    let head = head(&["run", "state", "complete", "samples"], &figures, &[]);
     let of_run = |summary: &Summary, what: String| format!("{}: {what}", summary.run.name);
     let notes = summaries.iter().flat_map(|summary| notes(summary).map(move |note| of_run(summary, note)));
     let failed = summaries.iter().flat_map(|summary| {
@@ -257,16 +317,35 @@ fn of_runs(summaries: &[Summary]) -> Document {
     Document {
         title: "Runs".to_owned(),
         facts: vec![format!("{} runs.", summaries.len())],
-        tables: vec![whole_table(
-            "runs",
-            caption,
-            head,
-            3,
-            summaries.iter().zip(&directories).map(row).collect(),
-        )],
+        tables: vec![runs(summaries)],
         notes: notes.collect(),
         failed: failed.collect(),
     }
+}
+
+/// A row for each run.
+pub(super) fn runs(summaries: &[Summary]) -> DocumentTable {
+    let totals = summaries.iter().map(|summary| &summary.shown_total().0.sums);
+    let figures = Figure::applying_in(ShownIn::Tables, totals);
+    let directories = directories_of(summaries);
+    let has_directory = directories.iter().any(Option::is_some);
+    let row = |(summary, directory): (&Summary, &Option<String>)| {
+        let (total, is_measured) = summary.shown_total();
+        let mark = if is_measured { " (m)" } else { "" };
+        let mut row = vec![format!("{}{mark}", summary.run.name)];
+        row.extend(has_directory.then(|| directory.clone().unwrap_or_default()));
+        row.push(summary.run.status.to_owned());
+        row.push(if summary.complete { "yes" } else { "NO" }.to_owned());
+        row.push(thousands(summary.run.samples));
+        row.extend(cells(&figures, &total.sums, total.uncertainty.as_ref()));
+        row
+    };
+    let has_mark = summaries.iter().any(|summary| summary.shown_total().1);
+    let caption = format!("Neuron operations per sample. {}", counted(summaries, has_mark));
+    let mut head = vec!["run", "directory", "state", "complete", "samples"];
+    head.retain(|&heading| has_directory || heading != "directory");
+    let rows = summaries.iter().zip(&directories).map(row).collect();
+    whole_table("runs", caption, &head, head.len() - 1, rows).with_figures(figures, false)
 }
 
 fn of_comparison(comparison: &Comparison) -> Document {
@@ -308,7 +387,7 @@ fn overview(comparison: &Comparison) -> DocumentTable {
     let rows: Vec<Vec<String>> =
         rows.map(|(cells, run)| std::iter::once(run.source.clone()).chain(cells).collect()).collect();
     let caption = format!("Effective neuron operations per sample of {} runs. {COUNTED} {NOISE}", rows.len());
-    whole_table("runs", caption, OVERVIEW.map(str::to_owned).to_vec(), 1, rows)
+    whole_table("runs", caption, &OVERVIEW, 1, rows)
 }
 
 fn described(run: &ComparedRun) -> String {
@@ -334,8 +413,8 @@ fn totals(changes: &Changes, [base, new]: [&str; 2]) -> DocumentTable {
         std::iter::once(figure.label.to_owned()).chain(change_cells(&changes.total.get(figure))).collect()
     });
     let caption = format!("Neuron operations in total: {new} (new) compared with {base} (base). {COUNTED}");
-    let head = ["in total", "base", "new", "difference", "change"].map(str::to_owned).to_vec();
-    whole_table("comparison", caption, head, 1, rows.collect())
+    let head = ["in total", "base", "new", "difference", "change"];
+    whole_table("comparison", caption, &head, 1, rows.collect())
 }
 
 /// One figure of every layer and class.
@@ -354,13 +433,10 @@ fn parts(changes: &Changes, figure: &'static Figure, [base, new]: [&str; 2]) -> 
         "The {} of each layer and neuron class: {new} (new) compared with {base} (base).",
         figure.label
     );
-    let head = ["", "name", "base", "new", "difference", "change"].map(str::to_owned).to_vec();
-    let mut table = whole_table(figure.name, caption, head, 2, parts.map(row).collect());
-    if table.rows.len() > MOST_LAYERS {
-        table.shown = MOST_LAYERS;
-        table.rest = format!("and {} rows more", thousands((table.rows.len() - MOST_LAYERS) as u128));
-    }
-    table
+    let head = ["", "name", "base", "new", "difference", "change"];
+    let rows: Vec<_> = parts.map(row).collect();
+    let rest = format!("and {} rows more", thousands(rows.len().saturating_sub(MOST_LAYERS) as u128));
+    whole_table(figure.name, caption, &head, 2, rows).folded(MOST_LAYERS, rest)
 }
 
 /// The changes in total from the baseline of a run.

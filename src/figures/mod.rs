@@ -30,7 +30,6 @@ mod replace_file;
 mod row;
 pub mod run_times;
 mod summary;
-mod summary_tables;
 mod table_style;
 mod tables;
 mod tex;

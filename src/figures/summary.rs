@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// The schema of the JSON form.
 pub const SCHEMA: &str = "neurotop.summary/1";
@@ -198,7 +198,7 @@ pub struct LayerFigures {
     /// [`LayerCount::updates_by_step`](crate::count::LayerCount::updates_by_step) leaves out.
     pub updates_by_step: Vec<u128>,
     /// How far its effective operations per sample may still move, for its digits in tables; `None` without a price, and
-    /// where the points of the series were made elsewhere. JSON has none, since merged parts have none.
+    /// of exports of earlier versions. JSON has none.
     pub uncertainty: Option<Uncertainty>,
     /// Of a sum of layers, what it adds up; `None` for a layer.
     pub within: Option<LayersWithin>,
@@ -291,6 +291,11 @@ impl Summary {
         }
         summary.part = Some(Arc::new(RunPart::from_run(run, Shard::WHOLE).in_order()));
         summary
+    }
+
+    /// Reads the potentials in the newest batch of the run for its export, until then at the most.
+    pub fn read_potentials(&mut self, run: &Run, until: Instant) {
+        self.part.iter_mut().for_each(|part| Arc::make_mut(part).read_potentials(run, until));
     }
 
     /// The same without the updates by step, which are expensive to copy for each frame.
@@ -586,18 +591,14 @@ fn counted_part(run: &Run) -> Option<f64> {
     by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
 }
 
-/// The same for one layer; `None` also if the points were made elsewhere, where the layers have other indices.
+/// The same for one layer; `None` also where the series does not say which layers its operations are of.
 fn layer_uncertainty(run: &Run, index: usize, ops_per_update: Option<u64>) -> Option<Uncertainty> {
-    let price = ops_per_update? as f64;
-    let points = run.history().points();
-    if points.iter().any(|point| point.sums.samples > 0 && point.sums.updates.is_empty()) {
-        return None;
-    }
+    let price = ops_per_update.filter(|_| !run.history().lacks_layers())? as f64;
     // A layer that came later is in no earlier point.
     let updates = |updates: Option<&Updates>| updates.map_or(0.0, |updates| updates.effective as f64);
     let unit =
         |point: &Arc<Point>| (updates(point.sums.updates.get(index)) * price, point.sums.samples as f64);
-    of_ratio(&points.iter().map(unit).collect::<Vec<_>>(), counted_part(run))
+    of_ratio(&run.history().points().iter().map(unit).collect::<Vec<_>>(), counted_part(run))
 }
 
 /// How far the effective operations per sample may still move, from the effective operations and the samples of the

@@ -1,13 +1,18 @@
 //! Reports as tables for people: plain text, with or without colours, and Markdown.
 
-use super::comparison_tables::comparison_tables;
+use super::comparison_tables::{against, comparison_tables};
+use super::document::{
+    DocumentTable, MEASURED, agreement_lines, classes, layers, parts_of_heading, ranks, runs, times,
+};
+use super::figure::{Figure, ShownIn};
 use super::format::{NO_TABLES, Report};
+use super::problems::spelled_out;
 use super::provenance::Provenance;
-use super::summary_tables::{runs_tables, summary_tables};
-use super::table_style::{TableStyle, safe};
+use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, safe};
+use super::{Summary, TotalFigures, directories_of};
 use crate::follow::Account;
-use crate::run::RunPart;
-use crate::text::{printable, thousands};
+use crate::run::{RunPart, Status};
+use crate::text::{percent, plus_minus, printable, thousands};
 use anyhow::bail;
 
 pub(super) fn as_tables(
@@ -16,7 +21,7 @@ pub(super) fn as_tables(
     provenance: Option<&Provenance>,
 ) -> anyhow::Result<String> {
     let tables = match report {
-        Report::Run(summary) => summary_tables(summary, style),
+        Report::Run(summary) => run_tables(summary, style),
         Report::Runs(summaries) => runs_tables(summaries, style),
         Report::Comparison(comparison) => comparison_tables(comparison, style),
         Report::Part(_) if style == TableStyle::Markdown => bail!(NO_TABLES),
@@ -38,4 +43,152 @@ fn part_line(part: &RunPart) -> String {
         "neurotop · {run} · shard {shard}: {seen} batches seen, {counted} counted with {samples} samples, {waiting} \
          waiting, {set_aside} set aside; neurotop merge adds the shards up\n"
     )
+}
+
+/// The account, tables by layer, neuron class and rank, the problems, and last NeuroBench's figures: the end of the text is
+/// what stands above the prompt.
+fn run_tables(summary: &Summary, style: TableStyle) -> String {
+    let mut parts =
+        vec![heading(summary, style), "Operations per sample, by layer and by neuron:".to_owned()];
+    parts.extend(drawn(&layers(summary), "; the JSON and the CSV have all", style));
+    let has_measured = summary.total_measured.is_some();
+    parts.extend(has_measured.then(|| MEASURED.to_owned()));
+    if summary.neurons.len() > 1 {
+        parts.extend(drawn(&classes(summary), "", style));
+    }
+    if !summary.ranks.is_empty() {
+        parts.extend(drawn(&ranks(summary), "; the JSON has all", style));
+        let measured = "The operations of the ranks are those with measured prices.";
+        parts.extend(has_measured.then(|| measured.to_owned()));
+    }
+    parts.extend(remarks(summary, style));
+    parts.push(totals(summary, style));
+    parts.join("\n\n") + "\n"
+}
+
+/// A table, and what the rows are that it leaves out.
+fn drawn(table: &DocumentTable, where_all_are: &str, style: TableStyle) -> impl Iterator<Item = String> {
+    let drawn = draw_figures(table.figures.clone(), style, |figures| {
+        let is_shown = |column: usize| {
+            let figure = column.checked_sub(table.first_figure).and_then(|at| table.figures.get(at));
+            figure.is_none_or(|figure| figures.contains(figure))
+        };
+        let shown = |cells: &Vec<String>| -> Vec<String> {
+            let cells = cells.iter().enumerate().filter(|(column, _)| is_shown(*column));
+            // The digits of a figure say how far it may move, and there is no room for more.
+            let value = |cell: &str| cell.split(" ± ").next().unwrap_or_default().to_owned();
+            let is_text = |column| column < table.text_columns;
+            cells.map(|(at, cell)| if is_text(at) { name(cell, style) } else { value(cell) }).collect()
+        };
+        let head = table.head.iter().enumerate().filter(|(column, _)| is_shown(*column));
+        let head = head.map(|(_, heading)| heading.as_str()).collect();
+        let rows = table.rows.iter().take(table.shown).chain(&table.sums).map(shown).collect();
+        draw(head, table.text_columns, rows, style)
+    });
+    let rest = (!table.rest.is_empty()).then(|| format!("{}{where_all_are}", table.rest));
+    std::iter::once(drawn).chain(rest)
+}
+
+/// The baseline, the problems, the conditions that hold.
+fn remarks(summary: &Summary, style: TableStyle) -> Vec<String> {
+    let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
+    baseline.chain(problems(summary, style)).chain(failed(summary.failed.as_deref(), style)).collect()
+}
+
+/// How many problems there are, and the gravest in words; `None` if there are none. The conditions have a list of their
+/// own.
+fn problems(summary: &Summary, style: TableStyle) -> Option<String> {
+    let head = match summary.problem_count() {
+        0 => return None,
+        1 => "1 problem:".to_owned(),
+        count => format!("{} problems, the gravest first:", thousands(count.into())),
+    };
+    let listed = bullets(spelled_out(&summary.problems, "see --format json"), style);
+    Some(if listed.is_empty() { head } else { format!("{head}\n\n{listed}") })
+}
+
+fn heading(summary: &Summary, style: TableStyle) -> String {
+    let run = &summary.run;
+    let name = titled(&run.name, run.directory_to_show().as_deref(), style);
+    let title = match style {
+        TableStyle::Text | TableStyle::Coloured => format!("neurotop · {name} · {}", run.status),
+        TableStyle::Markdown => format!("# {name}"),
+    };
+    let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
+    let lines = parts_of_heading(summary).into_iter().map(|line| safe(&line, style));
+    std::iter::once(title).chain(lines).collect::<Vec<_>>().join(separator)
+}
+
+/// The name of a run and, where that does not tell which it is, its directory.
+fn titled(name: &str, directory: Option<&str>, style: TableStyle) -> String {
+    let directory = directory.map_or(String::new(), |directory| format!(" ({})", safe(directory, style)));
+    format!("{}{directory}", safe(name, style))
+}
+
+/// What is to be said of each run, then one table with a row for each.
+fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
+    let directories = directories_of(summaries);
+    let title =
+        if style == TableStyle::Markdown { "# Runs" } else { "neurotop · runs, operations per sample" };
+    let mut parts = vec![title.to_owned()];
+    for (summary, directory) in summaries.iter().zip(&directories) {
+        let is_worth_a_word =
+            matches!(summary.run.times.status, Status::Stalled(_)) || summary.run.times.clock.is_some();
+        let times = if is_worth_a_word { times(summary) } else { Vec::new() };
+        let times = times.iter().map(|line| safe(line, style));
+        let remarks: Vec<String> = times.chain(remarks(summary, style)).collect();
+        if !remarks.is_empty() {
+            parts.push(format!("{}:", titled(&summary.run.name, directory.as_deref(), style)));
+            parts.extend(remarks);
+        }
+    }
+    parts.extend(drawn(&runs(summaries), "", style));
+    let are_measured = summaries.iter().any(|summary| summary.shown_total().1);
+    parts.extend(are_measured.then(|| "m: all its prices were measured by the recorder.".to_owned()));
+    parts.join("\n\n") + "\n"
+}
+
+/// NeuroBench's figures, then those that a table may leave out, with every digit.
+fn totals(summary: &Summary, style: TableStyle) -> String {
+    let ours = &summary.neurobench;
+    let mut lines = vec![
+        format!("Effective Neuron Ops  {}", effective(ours.neuron_operations.effective, &summary.total)),
+        format!("Neuron Dense Ops      {:?} per sample", ours.neuron_operations.dense),
+        format!("Membrane Updates      {:?} per sample", ours.membrane_updates),
+    ];
+    let sums = &summary.total.sums;
+    let others = Figure::applying_in(ShownIn::Tables, [sums]).into_iter().filter(|figure| figure.is_later);
+    lines.extend(
+        others.filter_map(|figure| {
+            Some(format!("{:<20}  {}", figure.label, figure.number(sums)?.every_digit()))
+        }),
+    );
+    lines.extend(summary.total_measured.iter().flat_map(with_measured));
+    lines.extend(agreement_lines(&summary.agreement));
+    match style {
+        TableStyle::Text | TableStyle::Coloured => lines.join("\n"),
+        TableStyle::Markdown => format!("```text\n{}\n```", lines.join("\n")),
+    }
+}
+
+/// The figures of the total with the layers whose price is measured, which NeuroBench does not have.
+fn with_measured(total: &TotalFigures) -> [String; 2] {
+    let [per_sample, dense] =
+        [total.sums.effective_per_sample(), total.sums.dense_per_sample()].map(Option::unwrap_or_default);
+    [
+        format!("With measured prices  {}, effective", effective(per_sample, total)),
+        format!("                      {dense:?} per sample, dense"),
+    ]
+}
+
+/// Effective operations per sample: every digit once they are final, and until then how far they may still move.
+fn effective(value: f64, total: &TotalFigures) -> String {
+    match total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0) {
+        None => format!("{value:?} per sample"),
+        Some(uncertainty) => {
+            let within = uncertainty.relative;
+            let within = within.map_or(String::new(), |part| format!(", stable to within {}", percent(part)));
+            format!("{} per sample (95 %{within})", plus_minus(value, uncertainty.half_width))
+        }
+    }
 }

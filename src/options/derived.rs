@@ -6,7 +6,7 @@ use super::declaration::Purpose;
 use super::resolve::Origin;
 use super::table::OptionValues;
 use crate::dashboard::{Appearance, AppearanceOptions, DashboardOptions, Symbols};
-use crate::figures::{FigureInputs, note_inputs};
+use crate::figures::{Export, FigureInputs, Format, note_inputs};
 use crate::publish::Target;
 use crate::run::log::Log;
 use crate::run::prices::{Costs, LayerDefaults};
@@ -113,6 +113,12 @@ impl OptionValues {
             Some(file) if origin == Origin::File => format!("{configured} in {}", shown(file)),
             _ => typed.to_owned(),
         }
+    }
+
+    /// Whether a summary is written as JSON.
+    pub fn writes_json(&self) -> bool {
+        let formats = self.export.iter().map(Export::format).chain([self.format]);
+        formats.into_iter().any(|format| format == Format::JSON)
     }
 
     /// Refuses two outputs with the same path: one would overwrite the other.

@@ -106,14 +106,14 @@ impl RunSums {
         }
     }
 
-    /// Adds the sums of other batches of the run. The points keep their operations, and lose the sums of their layers,
-    /// so that the layers must be priced in `other` as they are here.
+    /// Adds the sums of other batches of the run. The points keep their operations, so that the layers must be priced in
+    /// `other` as they are here.
     pub fn merge(&mut self, other: &Self) {
         self.tally.merge(&other.tally);
         self.bytes = self.bytes.saturating_add(other.bytes);
-        self.history.join(other.history.points(), other.history.shift());
         let layers = other.tally.layers().iter();
         let index: Vec<usize> = layers.filter_map(|layer| self.tally.index_of(&layer.name)).collect();
+        self.history.join(&other.history, &index);
         self.ranks.merge(&other.ranks, &index);
     }
 
@@ -134,6 +134,7 @@ impl RunSums {
 mod tests {
     use super::*;
     use crate::count::LayerCount;
+    use crate::run::series::Point;
     use crate::snapshot::LayerShape;
 
     /// Batches of no rank and of two ranks; the layers come in another order in every third one.
@@ -171,8 +172,15 @@ mod tests {
     fn figures(sums: &RunSums) -> impl PartialEq + std::fmt::Debug + use<> {
         let mut layers = sums.tally.layers().to_vec();
         layers.sort_by(|a, b| a.name.cmp(&b.name));
-        let points =
-            sums.history.points().iter().map(|point| (point.first, point.sums.samples, point.operations));
+        let along = |point: &Point| {
+            let updates = sums.tally.layers().iter().enumerate();
+            let mut updates: Vec<_> = updates
+                .map(|(at, layer)| (layer.name.clone(), point.sums.updates.get(at).copied().unwrap_or_default()))
+                .collect();
+            updates.sort_by(|a, b| a.0.cmp(&b.0));
+            (point.first, point.sums.samples, point.operations, updates)
+        };
+        let points = sums.history.points().iter().map(|point| along(point));
         let name = |layer: usize| sums.tally.layers()[layer].name.clone();
         let ranks = sums.ranks.sums().into_iter().map(|(rank, sums)| {
             let mut own: Vec<_> =

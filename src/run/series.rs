@@ -25,7 +25,7 @@ pub struct Point {
     /// The highest batch number.
     pub last: u64,
     /// The sums, with the updates of each layer by its index in the tally. Layers that were first seen later are
-    /// absent, and all of them are where the point was made elsewhere.
+    /// absent, and all of them are where [`History::lacks_layers`].
     pub sums: Sums<Vec<Updates>>,
     /// The operations of all layers in the total: those with a price, apart from measured ones.
     pub operations: Operations,
@@ -48,6 +48,9 @@ pub struct History {
     shift: u32,
     /// Operations of an update, by index in the tally; 0 without a price. One for each layer that there is.
     prices: Vec<u64>,
+    /// Whether the points do not say which layers their operations are of, as those of earlier exports.
+    #[serde(skip)]
+    lacks_layers: bool,
 }
 
 impl History {
@@ -65,15 +68,37 @@ impl History {
         self.widen_to(self.shift);
     }
 
-    /// Adds the points of other batches of the same run, which ignore `shift` bits of the batch number. The sums of
-    /// layers are left out, since the same layer has another index elsewhere. The operations count as priced there.
-    pub fn join(&mut self, points: &[impl Borrow<Point>], shift: u32) {
-        self.widen_to(self.shift.max(shift));
-        for point in points.iter().map(Borrow::borrow) {
+    /// The series of these points, which ignore `shift` bits of the batch number.
+    pub fn from_points(points: Vec<Point>, shift: u32, lacks_layers: bool) -> Self {
+        let points = points.into_iter().map(Arc::new).collect();
+        Self { points, shift, lacks_layers, ..Self::default() }
+    }
+
+    /// Adds the points of other batches of the same run, whose layers are at `index` here. The operations count as priced
+    /// there.
+    pub fn join(&mut self, other: &Self, index: &[usize]) {
+        let layers = index.iter().map(|layer| layer + 1).max().unwrap_or(0);
+        self.prices.resize(self.prices.len().max(layers), 0);
+        self.widen_to(self.shift.max(other.shift));
+        for point in &other.points {
             let position = self.place(point.first);
-            Arc::make_mut(&mut self.points[position]).join(&point.without_layers());
+            Arc::make_mut(&mut self.points[position]).join(&point.with_layers_at(index));
+            self.widen_to(self.shift);
         }
-        self.widen_to(self.shift);
+        if self.lacks_layers || other.lacks_layers {
+            self.forget_layers();
+        }
+    }
+
+    /// Forgets the sums of the layers, where it is not known of all points.
+    fn forget_layers(&mut self) {
+        self.lacks_layers = true;
+        self.points.iter_mut().for_each(|point| Arc::make_mut(point).sums.updates.clear());
+    }
+
+    /// Whether the points do not say which layers their operations are of.
+    pub fn lacks_layers(&self) -> bool {
+        self.lacks_layers
     }
 
     /// The series with what an update of each layer cost in the points that were joined, for all layers that there are.
@@ -104,9 +129,11 @@ impl History {
         units.collect()
     }
 
-    /// Forgets the operations of measured layers in points that were made elsewhere, since their prices do not agree.
+    /// Forgets the operations of measured layers in points that were made elsewhere, since their prices do not agree, and
+    /// with them the layers.
     pub fn forget_measured(&mut self) {
         self.points.iter_mut().for_each(|point| Arc::make_mut(point).measured = None);
+        self.forget_layers();
     }
 
     /// The points, in the order of the batch numbers.
@@ -257,9 +284,12 @@ impl Point {
         are_sound && self.first <= self.last && updates.len() <= layers
     }
 
-    fn without_layers(&self) -> Self {
-        let Sums { batches, samples, .. } = self.sums;
-        Self { sums: Sums { batches, samples, ..Sums::default() }, ..*self }
+    /// The same with each layer at its index in another tally.
+    fn with_layers_at(&self, index: &[usize]) -> Self {
+        let index = &index[..index.len().min(self.sums.updates.len())];
+        let mut updates = vec![Updates::default(); index.iter().map(|layer| layer + 1).max().unwrap_or(0)];
+        index.iter().zip(&self.sums.updates).for_each(|(&layer, &own)| updates[layer] += own);
+        Self { sums: Sums { updates, ..self.sums }, ..*self }
     }
 
     fn join(&mut self, next: &Self) {
@@ -398,7 +428,7 @@ mod tests {
             history
         };
         let bare = |history: &History| -> Vec<Point> {
-            history.points().iter().map(|point| point.without_layers()).collect()
+            history.points().iter().map(|point| point.with_layers_at(&[])).collect()
         };
         let whole = added(&mut numbers.iter().copied());
         assert_eq!((whole.points().len(), whole.shift()), (8, 3));
@@ -407,15 +437,14 @@ mod tests {
         for parts in [2, 3, 7] {
             let mut joined = History::default();
             for part in (0..parts).rev() {
-                let part = added(&mut numbers.iter().copied().filter(|number| number % parts == part));
-                joined.join(part.points(), part.shift());
+                let mine = || numbers.iter().copied().filter(|number| number % parts == part);
+                let names =
+                    |number: u64| (0..LAYERS / 60).map(move |at| number as usize * (LAYERS / 60) + at);
+                joined.join(&added(&mut mine()), &mine().flat_map(names).collect::<Vec<_>>());
+                assert!(layer_sums(&joined) <= MAX_LAYER_SUMS);
             }
             let joined = joined.priced_at(vec![3; whole.prices().len()]);
-            assert_eq!(
-                (joined.points(), joined.shift()),
-                (&bare(&whole).into_iter().map(Arc::new).collect::<Vec<_>>()[..], whole.shift()),
-                "{parts} parts"
-            );
+            assert!(joined == whole, "{parts} parts");
         }
     }
 
@@ -440,13 +469,13 @@ mod tests {
             prop_assert_eq!(&added(&mut sorted.iter().copied()), &whole);
             let mut joined = History::default();
             for part in 0..parts {
-                let part = added(&mut sorted.iter().copied().filter(|number| number % parts == part));
-                joined.join(part.points(), part.shift());
+                joined.join(&added(&mut sorted.iter().copied().filter(|number| number % parts == part)), &[0]);
             }
-            let bare = |point: &Arc<Point>| Arc::new(point.without_layers());
-            prop_assert_eq!(joined.points(), whole.points().iter().map(bare).collect::<Vec<_>>());
-            prop_assert_eq!(joined.shift(), whole.shift());
-            prop_assert!(joined.is_sound(0) && whole.is_sound(1));
+            prop_assert_eq!(&joined.clone().priced_at(vec![3]), &whole);
+            prop_assert!(joined.is_sound(1));
+            joined.forget_measured();
+            joined.join(&whole, &[0]);
+            prop_assert!(joined.lacks_layers() && joined.is_sound(0), "sums of some batches alone are none");
         }
 
         #[test]

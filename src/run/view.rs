@@ -2,7 +2,7 @@
 
 use super::energy::EnergyPerOp;
 use super::owner::FirstBatches;
-use super::{Cause, Presence, Problem, Severity, Watching};
+use super::{BatchPotentials, Cause, Presence, Problem, Severity, Watching};
 use crate::count::BatchCount;
 use crate::follow::{Account, CountedBatches};
 use crate::run::prices::{Cost, Costs, LayerDefaults};
@@ -160,6 +160,8 @@ pub struct Run {
     ended: Option<Ended>,
     /// The batch with the highest number, as it was last counted.
     newest: Option<(u64, String)>,
+    /// What an export has of that batch.
+    potentials: Option<Arc<BatchPotentials>>,
     revision: u64,
     structure: u64,
     /// How many of the batches an earlier process counted.
@@ -509,6 +511,11 @@ impl Run {
     /// Takes why the run must not be counted, or that it may be.
     pub fn refuse(&mut self, why: Option<SnapshotError>) {
         self.refused = why;
+    }
+
+    /// Takes the potentials that an export has.
+    pub fn take_potentials(&mut self, potentials: Option<Arc<BatchPotentials>>) {
+        self.potentials = potentials;
     }
 
     pub fn note_first(&mut self, first: FirstBatches) {
@@ -907,6 +914,11 @@ impl Run {
     /// The name of the batch with the highest number, as it was last counted.
     pub fn newest_batch(&self) -> Option<&str> {
         self.newest.as_ref().map(|newest| newest.1.as_str())
+    }
+
+    /// The potentials in the newest batch, of a run that was exported.
+    pub fn potentials(&self) -> Option<&Arc<BatchPotentials>> {
+        self.potentials.as_ref()
     }
 
     /// Changes with every view.

@@ -8,7 +8,10 @@ use neurotop::dashboard::{
     Action, Appearance, ColourDepth, DetailKey, DetailResult, KeyMode, LAYERS, ListColumns, Motion, RANKS,
     RUNS, Request, RunRow, Sort, Symbols, ThemeName, UiState, View, ViewModel, draw, row,
 };
-use neurotop::figures::{Basis, ComparedRun, FIGURES, LayerFigures, RowSums, ShownIn, Summary};
+use neurotop::figures::{
+    Basis, ComparedRun, FIGURES, Format, LayerFigures, ReopenOptions, Report, RowSums, ShownIn, Summary,
+    reopen,
+};
 use neurotop::follow::Account;
 use neurotop::run::sums::Operations;
 use neurotop::run::timing::Timing;
@@ -1752,4 +1755,29 @@ fn hundreds_of_ranks_sort_scroll_and_are_clicked_on() {
     act(&mut state, Action::NextView(-1), &run);
     act(&mut state, Action::NextView(-1), &run);
     assert_eq!(state.view, View::Ranks, "before the last view of a run with ranks");
+}
+
+/// An export has all that the views show, but the map of the neurons.
+#[test]
+fn an_exported_run_is_drawn_as_it_was() {
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("export.json");
+    let run = demo(7).in_directory(&support::demo_run());
+    let mut summary = Summary::new(&run, at(13));
+    summary.read_potentials(&run, Instant::now() + Duration::from_secs(60));
+    let json = Report::Run(&summary).render(Format::JSON, false).expect("JSON");
+    std::fs::write(&file, json).expect("a file");
+    let options = ReopenOptions { stall_after: Duration::from_secs(30), energy_per_op: None };
+    let (_, again) = reopen(&file, options).expect("a run").remove(0);
+    for view in [View::Overview, View::Charts, View::Steps] {
+        let screen = |run: &Run| lines_of(&screen_of(120, 40, run, &mut on(view), at(13)));
+        assert_eq!(screen(&again), screen(&run), "{view:?}");
+    }
+    let live = with_detail(detail(&run, "lif1"), &model(&run, at(13)));
+    let [live, again] = [&live, &model(&again, at(13))]
+        .map(|model| draw_on(120, 40, model, &mut on(View::Layer)).to_string());
+    insta::assert_snapshot!("layer-exported-120x40", again);
+    let statistics =
+        |screen: &str| screen.split_once(" mean ").expect("a mean").1.lines().next().map(str::to_owned);
+    assert_eq!(statistics(&again), statistics(&live));
 }

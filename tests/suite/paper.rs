@@ -183,18 +183,51 @@ fn export(place: &TempDir, run: &str, name: &str) -> String {
     path
 }
 
+/// A report without what depends on when and from which file it was made.
+fn without_times(report: &str) -> String {
+    let is_of_time = Regex::new(r#"Written 20\d\d|Times: |_seconds": "#).expect("an expression");
+    report.lines().filter(|line| !is_of_time.is_match(line)).map(|line| format!("{line}\n")).collect()
+}
+
 #[test]
-fn an_export_is_read_again_to_the_same_figures() {
+fn an_export_is_read_again_to_the_same_report_in_every_format() {
     let place = place();
-    for name in support::golden_names() {
-        let run = support::golden(&name);
-        let file = export(&place, run.to_str().expect("text"), &format!("{name}.json"));
-        for format in ["json", "csv", "md", "text"] {
-            let (_, counted, _) = outcome(&["summary", run.to_str().expect("text"), "--format", format]);
-            let (_, again, said) = outcome(&["export", &file, "--format", format]);
-            assert_eq!(again, counted, "{name} as {format}: {said}");
+    let golden = support::golden_names().into_iter().map(|name| support::golden(&name));
+    for run in golden.chain([unfinished(&place).into()]) {
+        let run = run.to_str().expect("text");
+        let file = export(&place, run, "export.json");
+        for format in ["json", "csv", "md", "text", "tex", "html"] {
+            let printed_by = |words: [&str; 2]| {
+                let (_, printed, said) =
+                    outcome(&[&words[..], &["--stall-after", "9000", "--format", format]].concat());
+                (printed, said)
+            };
+            let (counted, _) = printed_by(["summary", run]);
+            let (again, said) = printed_by(["export", &file]);
+            assert_eq!(without_times(&again), without_times(&counted), "{run} as {format}: {said}");
         }
     }
+}
+
+#[test]
+fn an_export_has_the_potentials_of_the_newest_batch() {
+    let place = place();
+    let file = export(&place, DEMO, "demo.json");
+    let json: Value = serde_json::from_str(&fs::read_to_string(&file).expect("a file")).expect("JSON");
+    let potentials = &json["part"]["potentials"];
+    assert_eq!(potentials["batch"], "batch-000011.npz");
+    for layer in json["layers"].as_array().expect("layers") {
+        let found = &potentials["layers"][layer["name"].as_str().expect("a name")];
+        let bins: Vec<u64> = serde_json::from_value(found["bins"].clone()).expect("bins");
+        assert_eq!((bins.len(), json!(bins.iter().sum::<u64>())), (64, found["finite"].clone()), "{found}");
+        assert!(found["range"]["min"].as_f64() < found["range"]["max"].as_f64(), "{found}");
+    }
+    // What cannot be is refused.
+    let mut changed = json.clone();
+    changed["part"]["potentials"]["layers"]["lif1"]["nan"] = json!(1);
+    fs::write(&file, changed.to_string()).expect("a file");
+    let (code, _, said) = outcome(&["export", &file]);
+    assert!(code == 1 && said.contains("its potentials are no distribution"), "{said}");
 }
 
 #[test]
@@ -230,7 +263,7 @@ fn a_running_a_merged_and_many_runs_are_read_again() {
     let both = outcome(&["export", &merged, &file]).1;
     assert!(both.contains("running") && both.matches("digits").count() >= 2, "{both}");
     // Without a terminal, what would be shown is printed.
-    assert_eq!(outcome(&[&merged, &file]).1, both);
+    assert_eq!(without_times(&outcome(&[&merged, &file]).1), without_times(&both));
 }
 
 /// What a command prints, whatever it says on standard error.

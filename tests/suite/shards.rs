@@ -253,6 +253,9 @@ proptest! {
         });
         let merged = merge(&shuffled(parts.collect(), turn)).expect("the parts of a run");
         prop_assert_eq!(as_json(Report::Run(&merged)), as_json(Report::Run(&whole)));
+        // The digits of the layers follow from sums that JSON does not show as figures.
+        let text = |run| Report::Run(run).render(Format::TEXT, false).expect("text");
+        prop_assert_eq!(text(&merged), text(&whole));
     }
 }
 

@@ -45,6 +45,16 @@ impl Buckets {
     }
 }
 
+/// Spreads equal bins over others of the same range.
+pub(super) fn rebinned(counts: &[u64], bins: usize) -> Vec<u64> {
+    let place = |at: usize| at as f64 / counts.len() as f64 * bins as f64;
+    let mut spread_out = vec![0; bins];
+    for (at, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        spread(&mut spread_out, place(at), place(at + 1), count);
+    }
+    spread_out
+}
+
 /// The lowest and the highest value of a bucket.
 fn bounds(bucket: usize) -> (f64, f64) {
     let edge = |bucket: usize| f64::from(f32::from_bits((bucket as u32) << 16));

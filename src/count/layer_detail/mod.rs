@@ -10,6 +10,7 @@ pub use potentials::{FiniteRange, Potentials};
 use crate::count::{Scratch, changes, each_block};
 use crate::snapshot::{Array, Batch, BatchLayer, Form, Manifest, SnapshotError, elements};
 use rates::RateCounter;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -70,6 +71,30 @@ pub fn read_layer_detail(
         rates,
         potentials,
     })
+}
+
+/// The most elements whose distributions an export has, over all layers: 64 MiB in single precision.
+const MOST_FILED: u64 = 1 << 24;
+
+/// Reads the distributions of the potentials in the batch at `path` for a file, by layer. Layers that would be too much
+/// are left out, and packed bits have none.
+///
+/// # Errors
+/// If the batch cannot be opened or read whole.
+pub fn read_potentials(
+    path: &Path,
+    manifest: Option<&Manifest>,
+    cancel: &AtomicBool,
+) -> Result<BTreeMap<String, Potentials>, SnapshotError> {
+    let (mut scratch, mut left) = (Scratch::default(), MOST_FILED);
+    let mut found = BTreeMap::new();
+    for layer in Batch::open(path, manifest)?.layers {
+        let (Form::Trace(post) | Form::Pair { post, .. }) = &layer.form else { continue };
+        let Some(rest) = left.checked_sub(layer.elements) else { continue };
+        left = rest;
+        found.insert(layer.name, potentials(post, &mut scratch, cancel)?.for_file());
+    }
+    Ok(found)
 }
 
 fn rates(

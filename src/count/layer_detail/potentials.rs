@@ -1,10 +1,14 @@
 //! The distribution of a layer's membrane potentials, computed in one pass.
 
-use super::histogram::Buckets;
+use super::histogram::{Buckets, rebinned};
 use crate::snapshot::{Dtype, ElementKind};
+use serde::{Deserialize, Serialize};
+
+/// The bins of a distribution in a file.
+const BINS: usize = 64;
 
 /// The distribution of the potentials of a layer in one batch, after each step.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Potentials {
     /// The number of elements.
     pub count: u64,
@@ -16,11 +20,29 @@ pub struct Potentials {
     pub at_rest: u64,
     /// `None` if no potential is finite.
     pub range: Option<FiniteRange>,
-    buckets: Buckets,
+    #[serde(rename = "bins")]
+    distribution: Distribution,
+}
+
+/// How many finite potentials have which value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Distribution {
+    /// In equal bins from the lowest to the highest, as in files.
+    Bins(Vec<u64>),
+    /// While the range is not known yet.
+    #[serde(skip)]
+    Buckets(Buckets),
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Self::Buckets(Buckets::default())
+    }
 }
 
 /// The range of the finite potentials.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FiniteRange {
     pub min: f64,
     pub max: f64,
@@ -39,10 +61,31 @@ impl Potentials {
     /// Potentials are known to 1/128 of their value. If a bin begins or ends within that, elements are spread in
     /// proportion.
     pub fn bins(&self, bins: usize) -> Vec<u64> {
-        match self.range {
-            Some(FiniteRange { min, max, .. }) => self.buckets.bins(min, max, bins),
-            None => vec![0; bins],
+        match (&self.distribution, self.range) {
+            (_, None) => vec![0; bins],
+            (Distribution::Buckets(buckets), Some(FiniteRange { min, max, .. })) => {
+                buckets.bins(min, max, bins)
+            }
+            (Distribution::Bins(counts), Some(_)) => rebinned(counts, bins),
         }
+    }
+
+    /// The same in few enough bins for a file.
+    pub fn for_file(self) -> Self {
+        Self { distribution: Distribution::Bins(self.bins(BINS)), ..self }
+    }
+
+    /// Whether a file may hold these.
+    pub fn is_sound(&self) -> bool {
+        let sum = |counts: &[u64]| counts.iter().try_fold(0_u64, |sum, &count| sum.checked_add(count));
+        let Distribution::Bins(bins) = &self.distribution else { return true };
+        let kinds = [self.finite, self.nan, self.positive_infinity, self.negative_infinity];
+        let is_range = self.range.map(|FiniteRange { min, max, mean }| min <= mean && mean <= max);
+        bins.len() == BINS
+            && sum(bins) == Some(self.finite)
+            && sum(&kinds) == Some(self.count)
+            && self.at_rest <= self.finite
+            && is_range.unwrap_or(self.finite == 0)
     }
 
     /// Adds a block of elements in native byte order. Integers beyond 2^53 are rounded to the nearest float.
@@ -67,6 +110,7 @@ impl Potentials {
     }
 
     fn add_values(&mut self, values: impl ExactSizeIterator<Item = f64> + Clone) {
+        let Distribution::Buckets(buckets) = &mut self.distribution else { return };
         // Local variables, so that the compiler keeps them in registers.
         let (mut finite, mut sum, mut at_rest) = (0, 0.0, 0);
         let (mut min, mut max) =
@@ -78,7 +122,7 @@ impl Potentials {
                 at_rest += u64::from(value == 0.0);
                 min = if value < min { value } else { min };
                 max = if value > max { value } else { max };
-                self.buckets.add(value);
+                buckets.add(value);
             } else {
                 self.nan += u64::from(value.is_nan());
                 self.positive_infinity += u64::from(value == f64::INFINITY);
@@ -172,5 +216,29 @@ mod tests {
         let none = potentials_of(&[&[f64::NAN]]);
         assert_eq!((none.range, none.bins(2)), (None, vec![0, 0]));
         assert_eq!(potentials_of(&[]).share_at_rest(), None);
+    }
+
+    #[test]
+    fn a_distribution_in_a_file_is_read_as_it_was_written() {
+        let values: Vec<f64> = (0..1000).map(|at| f64::from(at) * 0.37 - 20.0).collect();
+        let whole = potentials_of(&[&values, &[f64::NAN, 0.0]]);
+        let filed = whole.clone().for_file();
+        let text = serde_json::to_string(&filed).expect("JSON");
+        assert_eq!(serde_json::from_str::<Potentials>(&text).expect("read"), filed);
+        assert!(filed.is_sound());
+        assert_eq!(filed.bins(BINS), whole.bins(BINS));
+        for bins in [1, 7, 64, 200] {
+            assert_eq!(filed.bins(bins).iter().sum::<u64>(), 1001, "{bins} bins lose nothing");
+        }
+        assert_eq!(filed.bins(8).len(), 8);
+        for (from, to) in [
+            ("\"finite\":1001", "\"finite\":1000"),
+            ("\"nan\":1", "\"nan\":2"),
+            ("\"bins\":[", "\"bins\":[0,"),
+        ] {
+            let changed = serde_json::from_str::<Potentials>(&text.replace(from, to)).expect("read");
+            assert!(!changed.is_sound(), "{from}");
+        }
+        assert!(potentials_of(&[&[f64::NAN]]).for_file().is_sound());
     }
 }

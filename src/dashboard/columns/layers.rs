@@ -125,7 +125,7 @@ fn per_batch(layer: &LayerFigures, context: &CellContext<'_>) -> Vec<f64> {
     if indices.is_empty() {
         return Vec::new();
     }
-    // An exported summary has no sums by layer along the run.
+    // Exports of earlier versions have no sums by layer along the run.
     let points = context.model.run.history().points().iter().filter(|point| !point.sums.updates.is_empty());
     let of_layer =
         |point: &Point, index: usize| point.sums.updates.get(index).copied().unwrap_or_default().effective;

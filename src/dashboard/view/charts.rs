@@ -231,7 +231,7 @@ fn total_units(run: &Run, is_measured: bool) -> Vec<Option<Unit>> {
 }
 
 /// Those of a layer of the run in front; none where it has no price, or where a point has no sums by layer, as those of
-/// an exported summary.
+/// exports of earlier versions.
 fn layer_units(name: &str, model: &ViewModel) -> Vec<Option<Unit>> {
     let layer = model.summary.layers.iter().find(|layer| layer.name == name);
     let Some((index, price)) = layer.and_then(|layer| Some((layer.index?, layer.ops_per_update?))) else {

@@ -10,7 +10,7 @@ use super::steps::{by_step, draw_numbers, mark_step};
 use super::wrap::fitting;
 use super::{Theme, UiState, ViewModel, bars, neurons, panel};
 use crate::count::NeuronCounts;
-use crate::count::layer_detail::{FiniteRange, LayerDetail, Potentials};
+use crate::count::layer_detail::{FiniteRange, Potentials};
 use crate::figures::{Figure, FigureUnit, LayerFigures, Number};
 use crate::run::Ended;
 use crate::run::tally::quotient;
@@ -62,9 +62,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         let values = step_values(layer, by_step(layer, model), 0.0, potentials.width, theme, state.step);
         return frame.render_widget(values, potentials);
     }
-    if let Some(Ok(LayerDetail { potentials: Some(found), .. })) = detail.map(|detail| &detail.result) {
+    let read = detail.and_then(|detail| detail.result.as_ref().ok()?.potentials.as_ref());
+    if let Some(found) = read.or(exported_potentials(layer, model).map(|(_, found)| found)) {
         frame.render_widget(statistics(found, potentials.width, theme), potentials);
     }
+}
+
+/// The batch and the potentials in it that an exported summary has of a layer.
+fn exported_potentials<'a>(layer: &LayerFigures, model: &'a ViewModel) -> Option<(&'a str, &'a Potentials)> {
+    let exported = model.run.potentials()?;
+    Some((&exported.batch, exported.layers.get(&layer.name)?))
 }
 
 fn draw_framed(
@@ -87,9 +94,11 @@ fn draw_framed(
     };
     let inner = titled(frame, steps, "Updates by time step", "all batches", theme);
     draw_steps(frame, inner, layer, model, theme, state);
-    let batch = detail.map_or(String::new(), |detail| detail.key.batch.clone());
-    let map = titled(frame, map, "Neurons by update rate", &batch, theme);
-    let histogram = titled(frame, histogram, "Membrane potentials", &batch, theme);
+    let exported = exported_potentials(layer, model);
+    let batch = detail.map_or("", |detail| &detail.key.batch);
+    let map = titled(frame, map, "Neurons by update rate", batch, theme);
+    let batch = exported.map_or(batch, |(batch, _)| batch);
+    let histogram = titled(frame, histogram, "Membrane potentials", batch, theme);
     match detail.map(|detail| &detail.result) {
         None => {
             let what = match (model.run.newest_batch(), model.run.ended()) {
@@ -98,7 +107,10 @@ fn draw_framed(
                 (None, _) => "no batch yet",
             };
             say(frame, map, what, theme);
-            say(frame, histogram, what, theme);
+            match exported {
+                Some((_, potentials)) => draw_potentials(frame, histogram, potentials, theme),
+                None => say(frame, histogram, what, theme),
+            }
         }
         Some(Err(why)) => {
             say(frame, map, why, theme);

@@ -9,12 +9,13 @@ use crate::run::problem_list::{Kind, NotListed};
 use crate::run::run_sums::RunSums;
 use crate::run::state::KnownManifest;
 use crate::run::timing::FileTimes;
-use crate::run::{Ended, FirstBatches, Problem, Run, Settings, Severity};
+use crate::run::{BatchPotentials, Ended, FirstBatches, Problem, Run, Settings, Severity};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::text::shown;
 use anyhow::{Context, bail, ensure};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How many of the missing shards are named.
@@ -46,6 +47,8 @@ pub struct Merge {
     /// The same of shards that have only batches from the future. It counts if there are no others.
     last_of_future: Option<SystemTime>,
     times: FileTimes,
+    /// Those in the newest batch.
+    potentials: Option<Arc<BatchPotentials>>,
     /// Where the parts were counted; `None` in it where they were counted in different places.
     directory: Option<Option<String>>,
 }
@@ -110,6 +113,7 @@ impl Merge {
         self.times.join(&part.run.times.times());
         let before = self.directory.take().unwrap_or_else(|| part.run.directory.clone());
         self.directory = Some(before.filter(|before| part.run.directory.as_ref() == Some(before)));
+        self.potentials = BatchPotentials::newer(self.potentials.take(), part.potentials.take());
         self.add_manifest(part.run.manifest.as_ref());
         self.add_problems(part.shard.number(), &part.problems);
         self.add_more_problems(&part.more_problems);
@@ -219,6 +223,7 @@ impl Merge {
             run.add_unnamed_problems(severity, kind, batches.saturating_add(others));
         }
         run.note_first(first);
+        run.take_potentials(self.potentials);
         run.take_account(self.account);
         run.end_with(Ended::Done);
         let run = run.concluded(SystemTime::UNIX_EPOCH);

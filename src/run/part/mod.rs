@@ -14,19 +14,21 @@ use super::prices::{CostRule, Costs, LayerDefaults};
 use super::problem_list::NotListed;
 use super::run_sums::RunSums;
 use super::series::{History, Point, are_in_place};
-use super::sums::{MAX_SUM, Operations, Sums};
+use super::sums::{MAX_SUM, Operations, Sums, Updates};
 use super::tally::{LayerSums, Tally};
 use super::timing::FileTimes;
-use super::{FirstBatches, Problem, Run, Settings};
+use super::{BatchPotentials, FirstBatches, Problem, Run, Settings};
+use crate::count::layer_detail::Potentials;
 use crate::follow::{Account, Shard};
 use crate::snapshot::{BatchName, End, Manifest};
 use crate::text::shown;
 use anyhow::{Context, anyhow, bail, ensure};
 use rank::RankPart;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The schema of a part.
 pub const PART_SCHEMA: &str = "neurotop.part/1";
@@ -66,6 +68,9 @@ pub struct RunPart {
     /// How many more problems there are, by kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     more_problems: Vec<NotListed>,
+    /// The potentials in its newest batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    potentials: Option<Arc<BatchPotentials>>,
 }
 
 /// The program that made a part.
@@ -135,12 +140,22 @@ struct Rules {
     reset: Vec<String>,
 }
 
-/// The points of a series, without the sums of their layers.
+/// The points of a series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Units {
     /// The lowest bits of the batch number, which do not matter for the unit that a batch belongs to.
     shift: u32,
     sums: Vec<Unit>,
+    /// By the name of the layer; `None` where it is not known of all units, as in parts of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layers: Option<BTreeMap<String, LayerUnits>>,
+}
+
+/// The updates of a layer in each unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct LayerUnits {
+    updates: Vec<u128>,
+    dense_updates: Vec<u128>,
 }
 
 /// The sums over the batches of one unit.
@@ -197,21 +212,63 @@ impl Unit {
     }
 }
 
-impl Units {
-    fn from_history(history: &History, measured: &[u64]) -> Self {
-        let sums = history.points().iter().map(|point| Unit::new(point, measured)).collect();
-        Self { shift: history.shift(), sums }
+impl LayerUnits {
+    fn new(points: &[Arc<Point>], layer: usize) -> Self {
+        let of_point = |point: &Arc<Point>| point.sums.updates.get(layer).copied().unwrap_or_default();
+        let (updates, dense_updates) =
+            points.iter().map(of_point).map(|Updates { effective, dense }| (effective, dense)).unzip();
+        Self { updates, dense_updates }
     }
 
-    fn points(&self) -> Vec<Point> {
-        let points = self.sums.iter().map(|unit| Point {
+    fn at(&self, unit: usize) -> Updates {
+        let [effective, dense] = [&self.updates, &self.dense_updates].map(|of_units| of_units[unit]);
+        Updates { effective, dense }
+    }
+
+    /// Whether so many units have these updates in sum.
+    fn add_up_to(&self, Updates { effective, dense }: Updates, units: usize) -> bool {
+        let sum = |of_units: &[u128]| of_units.iter().try_fold(0_u128, |sum, &unit| sum.checked_add(unit));
+        [self.updates.len(), self.dense_updates.len()] == [units; 2]
+            && [sum(&self.updates), sum(&self.dense_updates)] == [Some(effective), Some(dense)]
+            && (0..units).all(|unit| self.at(unit).is_sound())
+    }
+}
+
+impl Units {
+    fn from_run(run: &Run) -> Self {
+        let (history, measured) = (run.history(), run.measured_prices());
+        let sums = history.points().iter().map(|point| Unit::new(point, &measured)).collect();
+        let layers = run.tally().layers().iter().enumerate();
+        let layers = layers.map(|(at, layer)| (layer.name.clone(), LayerUnits::new(history.points(), at)));
+        let layers = (!history.lacks_layers()).then(|| layers.collect());
+        Self { shift: history.shift(), sums, layers }
+    }
+
+    /// The points, with the updates of those layers.
+    fn points(&self, layers: &[Arc<LayerSums>]) -> Vec<Point> {
+        let known = layers.iter().filter_map(|layer| self.layers.as_ref()?.get(&layer.name));
+        let known: Vec<&LayerUnits> = known.collect();
+        let points = self.sums.iter().enumerate().map(|(at, unit)| Point {
             first: unit.first_batch,
             last: unit.last_batch,
-            sums: Sums { batches: unit.batches, samples: unit.samples, updates: Vec::new() },
+            sums: Sums {
+                batches: unit.batches,
+                samples: unit.samples,
+                updates: known.iter().map(|layer| layer.at(at)).collect(),
+            },
             operations: Operations { effective: unit.effective_ops, dense: unit.dense_ops },
             measured: unit.measured(),
         });
         points.collect()
+    }
+
+    /// Whether the updates of these layers are those of the units.
+    fn are_of(&self, layers: &[Arc<LayerSums>]) -> bool {
+        let Some(known) = &self.layers else { return true };
+        let add_up = |layer: &Arc<LayerSums>| {
+            known.get(&layer.name).is_some_and(|of| of.add_up_to(layer.updates(), self.sums.len()))
+        };
+        known.len() == layers.len() && layers.iter().all(add_up)
     }
 
     /// The sum over the units of what `value` gives of each; `None` where it overflows.
@@ -241,7 +298,7 @@ impl RunPart {
             samples: tally.samples(),
             batches: tally.batches(),
             layers: tally.layers().to_vec(),
-            units: Units::from_history(run.history(), &run.measured_prices()),
+            units: Units::from_run(run),
             account: filed(run.account()),
             twins: run.account().twins,
             first_whole: name(first.whole),
@@ -249,6 +306,7 @@ impl RunPart {
             ranks: run.ranks().all().map(|(rank, known)| RankPart::new(rank, known, tally)).collect(),
             problems: run.problems_of_files().cloned().collect(),
             more_problems: run.problems_not_listed().collect(),
+            potentials: run.potentials().cloned(),
         }
     }
 
@@ -259,13 +317,18 @@ impl RunPart {
         self
     }
 
+    /// Reads the potentials in the newest batch of the run, until then at the most.
+    pub fn read_potentials(&mut self, run: &Run, until: Instant) {
+        self.potentials = BatchPotentials::newest(run, until);
+    }
+
     pub fn shard(&self) -> Shard {
         self.shard
     }
 
     /// The sums along the run, over batches or groups of neighbouring ones, in the order of their numbers.
     pub fn points(&self) -> Vec<Point> {
-        self.units.points()
+        self.units.points(&[])
     }
 
     /// The name of the run.
@@ -345,7 +408,7 @@ impl RunPart {
             ensure!(fits, "layer {:?} has more updates than there can be", layer.name);
         }
         ensure!(
-            are_in_place(&self.units.points(), self.units.shift),
+            are_in_place(&self.units.points(&[]), self.units.shift),
             "its units overlap or are out of order"
         );
         let mut run = self.empty_run(self.run.manifest.clone(), Duration::ZERO)?;
@@ -367,13 +430,16 @@ impl RunPart {
         ] {
             ensure!(sum == Some(whole), "the {what} of its units are not the sum, {whole}");
         }
+        ensure!(self.units.are_of(&self.layers), "the updates of its units are not those of its layers");
+        let mut potentials = self.potentials.iter().flat_map(|potentials| potentials.layers.values());
+        ensure!(potentials.all(Potentials::is_sound), "its potentials are no distribution");
         rank::check(self)
     }
 
     fn sums_without_ranks(&self) -> anyhow::Result<RunSums> {
         let tally = Tally::from_layers(self.layers.clone(), Vec::new(), self.batches, self.samples);
-        let mut history = History::default();
-        history.join(&self.units.points(), self.units.shift);
+        let Units { shift, layers, .. } = &self.units;
+        let history = History::from_points(self.units.points(&self.layers), *shift, layers.is_none());
         Ok(RunSums { tally: tally.context("a layer is in it twice")?, history, ..RunSums::default() })
     }
 
@@ -540,6 +606,9 @@ mod tests {
         assert!(is_refused("\"ops_per_update\":5", "\"ops_per_update\":6"), "its sums are of another cost");
         assert!(is_refused("\"name\":\"b\"", "\"name\":\"a\""), "a layer twice");
         assert!(is_refused("\"first_batch\":1", "\"first_batch\":0"), "units that overlap");
+        assert!(is_refused("\"updates\":[0,1,2]", "\"updates\":[0,2,1,0]"), "more units than there are");
+        assert!(is_refused("\"updates\":[0,1,2]", "\"updates\":[0,1,3]"), "more updates than the layer has");
+        assert!(is_refused("\"dense_updates\":[9,9,9]", "\"dense_updates\":[27,0,0]"), "more than all");
     }
 
     /// The part with other values in it: JSON pointers, and what is to be there.
