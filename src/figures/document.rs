@@ -88,7 +88,7 @@ fn of_run(summary: &Summary) -> Document {
 /// The problems, and what the mark of measured prices means.
 fn notes(summary: &Summary) -> impl Iterator<Item = String> {
     let measured = summary.total_measured.as_ref().map(|_| MEASURED.to_owned());
-    spelled_out(&summary.problems, "see the JSON").into_iter().chain(measured)
+    spelled_out([("", &summary.problems[..])], "see the JSON").into_iter().chain(measured)
 }
 
 fn failed(failures: Option<&[Failure]>) -> Vec<String> {

@@ -6,12 +6,12 @@ use super::folding::{MOST_LAYERS, by_share, rest};
 use super::problems::spelled_out;
 use super::row::RowSums;
 use super::run_times::{RunTimes, elapsed, last, pace, state};
-use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, ratio, safe};
-use super::{Agreement, ClassFigures, RankFigures, Summary, TotalFigures, directories_of};
+use super::table_style::{ALL_ARE, TableStyle, bullets, draw, draw_figures, failed, name, ratio, safe};
+use super::{Agreement, ClassFigures, RankFigures, Summary, TotalFigures, directories_of, run_prefixes};
 use crate::run::Status;
 use crate::run::interval::Uncertainty;
 use crate::run::ranks::RankState;
-use crate::text::{percent, plus_minus, span, thousands};
+use crate::text::{numbered, part_of, percent, plus_minus, span, thousands};
 
 /// The account, tables by layer, neuron class and rank, the problems, and last NeuroBench's figures: the end of the text is
 /// what stands above the prompt.
@@ -28,7 +28,8 @@ pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
     if !summary.ranks.is_empty() {
         parts.push(ranks(summary, style));
     }
-    parts.extend(remarks(summary, style));
+    parts.extend(summary.baseline.iter().map(|baseline| against(baseline, style)));
+    parts.extend(remarks(std::slice::from_ref(summary), style));
     parts.push(totals(summary, style));
     parts.join("\n\n") + "\n"
 }
@@ -37,21 +38,25 @@ pub(super) fn summary_tables(summary: &Summary, style: TableStyle) -> String {
 pub(super) const MEASURED: &str =
     "m: the recorder measured the price; only the total with measured prices has these operations.";
 
-/// The baseline, the problems, the conditions that hold.
-fn remarks(summary: &Summary, style: TableStyle) -> Vec<String> {
-    let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
-    baseline.chain(problems(summary, style)).chain(failed(summary.failed.as_deref(), style)).collect()
+/// The problems and the conditions that hold, of all runs together.
+fn remarks(summaries: &[Summary], style: TableStyle) -> impl Iterator<Item = String> {
+    let names = run_prefixes(summaries);
+    let failures = summaries.iter().zip(&names).flat_map(|(summary, name)| {
+        summary.failed.iter().flatten().map(move |failure| format!("{name}{failure}"))
+    });
+    problems(summaries, &names, style).into_iter().chain(failed(failures, style))
 }
 
 /// How many problems there are, and the gravest in words; `None` if there are none. The conditions have a list of their
 /// own.
-fn problems(summary: &Summary, style: TableStyle) -> Option<String> {
-    let head = match summary.problem_count() {
+fn problems(summaries: &[Summary], names: &[String], style: TableStyle) -> Option<String> {
+    let head = match summaries.iter().map(Summary::problem_count).sum::<u64>() {
         0 => return None,
         1 => "1 problem:".to_owned(),
         count => format!("{} problems, the gravest first:", thousands(count.into())),
     };
-    let listed = bullets(spelled_out(&summary.problems, "see --format json"), style);
+    let runs = names.iter().zip(summaries).map(|(name, summary)| (name.as_str(), &summary.problems[..]));
+    let listed = bullets(spelled_out(runs, ALL_ARE), style);
     Some(if listed.is_empty() { head } else { format!("{head}\n\n{listed}") })
 }
 
@@ -70,20 +75,15 @@ fn heading(summary: &Summary, style: TableStyle) -> String {
 /// What stands below the name of a run: who wrote it, how far it is, whether anything is missing. Not yet safe to print.
 pub(super) fn parts_of_heading(summary: &Summary) -> Vec<String> {
     let (run, account) = (&summary.run, &summary.account);
-    let of = |expected: Option<u64>| {
-        expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
-    };
     let counted = format!(
-        "{}{} batches, {}{} samples.",
-        thousands(run.batches.into()),
-        of(run.expected_batches),
-        thousands(run.samples),
-        of(run.expected_samples),
+        "{}, {}.",
+        part_of(run.batches.into(), run.expected_batches, ["batch", "batches"]),
+        part_of(run.samples, run.expected_samples, ["sample", "samples"]),
     );
     let seen = format!(
-        "{}{} batches seen, {} counted, {} waiting, {} set aside.",
+        "{}{} seen, {} counted, {} waiting, {} set aside.",
         if summary.complete { "Complete: " } else { "" },
-        account.seen,
+        numbered(account.seen.into(), ["batch", "batches"]),
         account.counted,
         account.waiting,
         account.set_aside,
@@ -218,12 +218,14 @@ pub(super) fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
             matches!(summary.run.times.status, Status::Stalled(_)) || summary.run.times.clock.is_some();
         let times = if is_worth_a_word { times(summary) } else { Vec::new() };
         let times = times.iter().map(|line| safe(line, style));
-        let remarks: Vec<String> = times.chain(remarks(summary, style)).collect();
+        let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
+        let remarks: Vec<String> = times.chain(baseline).collect();
         if !remarks.is_empty() {
             parts.push(format!("{}:", titled(&summary.run.name, directory.as_deref(), style)));
             parts.extend(remarks);
         }
     }
+    parts.extend(remarks(summaries, style));
     parts.push(table);
     parts.extend(are_measured.then(|| "m: all its prices were measured by the recorder.".to_owned()));
     parts.join("\n\n") + "\n"
