@@ -19,6 +19,18 @@ pub fn thousands(value: u128) -> String {
     text
 }
 
+/// A number of things, by what one and several of them are called: `1 batch`, `12 batches`.
+pub fn numbered(count: u128, names: [&str; 2]) -> String {
+    part_of(count, None, names)
+}
+
+/// The same out of so many, if that is known: `1 of 12 batches`.
+pub fn part_of(count: u128, whole: Option<u64>, [one, several]: [&str; 2]) -> String {
+    let of = whole.map_or(String::new(), |whole| format!(" of {}", thousands(whole.into())));
+    let name = if whole.map_or(count, u128::from) == 1 { one } else { several };
+    format!("{}{of} {name}", thousands(count))
+}
+
 /// A float with thousands separators and a fixed number of decimals.
 pub fn decimal(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
@@ -318,6 +330,14 @@ pub fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     (best.0 >= ALIKE).then_some(best.1)
 }
 
+/// Says that there is no such name, and which there are.
+pub fn unknown(what: &str, word: &str, names: &[&str]) -> String {
+    let guess = nearest(word, names).map_or(String::new(), |name| format!("; did you mean {name}?"));
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    format!("there is no {what} {word:?}{guess} (there are {})", names.join(", "))
+}
+
 /// The first `characters` characters.
 fn beginning(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
@@ -344,6 +364,33 @@ fn fitting(characters: impl Iterator<Item = char>, width: usize) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        let names = ["batch", "batches"];
+        for (count, whole, text) in [
+            (1, None, "1 batch"),
+            (0, None, "0 batches"),
+            (1, Some(12), "1 of 12 batches"),
+            (0, Some(1), "0 of 1 batch"),
+            (1200, Some(1), "1,200 of 1 batch"),
+        ] {
+            assert_eq!(part_of(count, whole, names), text);
+        }
+    }
+
+    #[test]
+    fn a_similar_name_is_suggested() {
+        let names = ["theme", "settle", "fail-if"];
+        assert_eq!(
+            unknown("option", "fail_if", &names),
+            "there is no option \"fail_if\"; did you mean fail-if? (there are fail-if, settle, theme)"
+        );
+        assert_eq!(
+            unknown("option", "x", &names),
+            "there is no option \"x\" (there are fail-if, settle, theme)"
+        );
+    }
 
     #[test]
     fn numbers_have_separators() {

@@ -28,8 +28,7 @@ pub(super) fn compare(base: &Path, new: &[PathBuf], given: &CommandLine) -> anyh
     let report = Report::Comparison(&comparison);
     let exported = finish::write_exports(&options.export, report);
     let printed = finish::print(report, options.format, options.symbols())?;
-    finish::name_set_aside(&comparison, options.format);
-    finish::name_failures("", comparison.failed.as_deref(), Some(options.format));
+    finish::name_comparison(&comparison, &options.export, options.format);
     let leaves_out = comparison.runs().any(ComparedRun::leaves_out);
     Ok(finish::exit_code(exported && printed, comparison.failed.as_deref(), leaves_out))
 }

@@ -19,8 +19,8 @@ pub(super) fn doctor(
     let options = OptionValues::load(given, Purpose::Once)?;
     options.links().apply();
     let [neurons, resets] = options.layer_defaults();
-    let state = options.state.value.clone();
-    let settings = DoctorOptions { costs: options.costs(), neurons, resets, deep, state };
+    let (state, stall_after) = (options.state.value.clone(), options.stall_after);
+    let settings = DoctorOptions { costs: options.costs(), neurons, resets, deep, stall_after, state };
     let diagnosis = Diagnosis::for_path(path, &settings);
     let text = match format {
         DoctorFormat::Text => diagnosis.text(),

@@ -8,12 +8,12 @@ use super::signals::leave_signals;
 use crate::figures::{Explanation, LayerFigures, Summary};
 use crate::follow::Shard;
 use crate::options::cli::{CommandLine, ExplainFormat};
-use crate::options::suggest::nearest;
+
 use crate::options::{OptionValues, Purpose};
 use crate::publish::Publisher;
 use crate::run::Mode;
 use crate::storage::is_url;
-use crate::text::{printable, shown};
+use crate::text::{nearest, printable, shown};
 use anyhow::bail;
 use std::path::Path;
 use std::process::ExitCode;

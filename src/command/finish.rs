@@ -4,8 +4,8 @@ use super::exporter::Outcome;
 use super::leaving::Leaving;
 use super::output;
 use crate::dashboard::{Appearance, AppearanceOptions, Symbols, ThemeName};
-use crate::figures::problems::spelled_out;
-use crate::figures::{Comparison, Export, Failure, Format, Report, Summary, directories_of};
+use crate::figures::problems::{first_of, spelled_out};
+use crate::figures::{ComparedRun, Comparison, Export, Failure, Format, Report, Summary, run_prefixes};
 use crate::options::OptionValues;
 use crate::run::Watch;
 use crate::text::{printable, shown};
@@ -27,7 +27,7 @@ pub(super) fn report_runs(
     let report = Report::Runs(summaries);
     let exported = write_exports(&options.export, report);
     name_problems(summaries, &options.export, Some(options.format));
-    name_failures_of_runs(summaries, Some(options.format));
+    name_failures(summaries, &options.export, Some(options.format));
     // Last, so that the totals are what stands above the prompt.
     let printed = print(report, options.format, options.symbols())?;
     Ok(exit_code_of_runs(exported && printed && all_published, summaries))
@@ -91,32 +91,24 @@ fn was_read(printed: Option<Format>) -> bool {
     printed == Some(Format::TEXT) && std::io::stdout().is_terminal()
 }
 
-/// Reports what is wrong on standard error, at most ten problems of a run, unless the report on the terminal says it.
+/// Reports what is wrong on standard error, at most ten problems of all runs together, unless the report on the terminal
+/// says it.
 pub(super) fn name_problems(summaries: &[Summary], exports: &[Export], printed: Option<Format>) {
     if was_read(printed) {
         return;
     }
-    for (summary, run) in summaries.iter().zip(prefixes(summaries)) {
-        if summary.account.waiting > 0 {
-            output::say(&format!(
-                "{run}not counted yet: {} of the batches that were seen",
-                summary.account.waiting
-            ));
-        }
-        for sentence in spelled_out(&summary.problems, &where_all_are(exports)) {
-            output::say(&format!("{run}{}", printable(&sentence)));
-        }
-    }
+    let (runs, where_all_are) = (run_prefixes(summaries), where_all_are(exports));
+    let waiting = summaries.iter().zip(&runs).filter(|(summary, _)| summary.account.waiting > 0);
+    let waiting = waiting.map(|(summary, run)| {
+        format!("{run}not counted yet: {} of the batches that were seen", summary.account.waiting)
+    });
+    let named = runs.iter().zip(summaries).map(|(run, summary)| (run.as_str(), &summary.problems[..]));
+    say_all(first_of(waiting, &where_all_are));
+    say_all(spelled_out(named, &where_all_are));
 }
 
-/// What stands in front of messages about each of these runs: of several its name, and its directory where the name does
-/// not tell which it is.
-fn prefixes(summaries: &[Summary]) -> impl Iterator<Item = String> {
-    summaries.iter().zip(directories_of(summaries)).map(|(summary, directory)| {
-        let directory = directory.map_or(String::new(), |directory| format!(" ({})", printable(&directory)));
-        let name = printable(&summary.run.name);
-        if summaries.len() > 1 { format!("{name}{directory}: ") } else { String::new() }
-    })
+fn say_all(sentences: Vec<String>) {
+    sentences.iter().for_each(|sentence| output::say(&printable(sentence)));
 }
 
 /// Where all problems are: in an export that was written, or in one that can be.
@@ -127,41 +119,44 @@ fn where_all_are(exports: &[Export]) -> String {
     }
 }
 
-/// Does the same for the runs of a comparison.
-pub(super) fn name_set_aside(comparison: &Comparison, printed: Format) {
+/// Reports the conditions that hold or cannot be decided on standard error, at most ten of all runs together, unless the
+/// report on the terminal says it.
+pub(super) fn name_failures(summaries: &[Summary], exports: &[Export], printed: Option<Format>) {
+    let failures = summaries.iter().zip(run_prefixes(summaries)).flat_map(|(summary, run)| {
+        summary.failed.iter().flatten().map(move |failure| format!("{run}{failure}"))
+    });
+    if !was_read(printed) {
+        say_all(first_of(failures, &where_all_are(exports)));
+    }
+}
+
+/// Does both for the runs of a comparison.
+pub(super) fn name_comparison(comparison: &Comparison, exports: &[Export], printed: Format) {
     if was_read(Some(printed)) {
         return;
     }
-    for run in comparison.runs() {
-        if run.waiting > 0 {
-            let (source, waiting) = (printable(&run.source), run.waiting);
-            output::say(&format!("{source}: not counted yet: {waiting} of the batches that were seen"));
-        }
-        for what in &run.set_aside {
-            output::say(&format!("{}: set aside: {}", printable(&run.source), printable(what)));
-        }
-        for what in run.disagreements.iter().chain(&run.notices) {
-            output::say(&format!("{}: {}", printable(&run.source), printable(what)));
-        }
-    }
-}
-
-/// Reports the conditions that hold or cannot be decided, for each run.
-pub(super) fn name_failures_of_runs(summaries: &[Summary], printed: Option<Format>) {
-    for (summary, run) in summaries.iter().zip(prefixes(summaries)) {
-        name_failures(&run, summary.failed.as_deref(), printed);
-    }
-}
-
-/// Reports the conditions that failed on standard error, with the name of the run if one is given, unless the report on
-/// the terminal said it.
-pub(super) fn name_failures(run: &str, failures: Option<&[Failure]>, printed: Option<Format>) {
-    if was_read(printed) {
-        return;
-    }
-    for failure in failures.into_iter().flatten() {
-        output::say(&format!("failed: {run}{}", printable(&failure.to_string())));
-    }
+    let of_runs = |sentences: fn(&ComparedRun) -> Vec<String>| {
+        let of_run = move |run: &ComparedRun| {
+            let source = run.source.clone();
+            sentences(run).into_iter().map(move |sentence| format!("{source}: {sentence}"))
+        };
+        comparison.runs().flat_map(of_run)
+    };
+    let waiting = of_runs(|run| {
+        let waiting = Some(run.waiting).filter(|&waiting| waiting > 0);
+        waiting
+            .map(|count| format!("not counted yet: {count} of the batches that were seen"))
+            .into_iter()
+            .collect()
+    });
+    let set_aside = of_runs(|run| run.set_aside.iter().map(|what| format!("set aside: {what}")).collect());
+    let problems = set_aside.chain(of_runs(|run| run.disagreements.clone()));
+    let problems = problems.chain(of_runs(|run| run.notices.clone()));
+    let failures = comparison.failed.iter().flatten().map(Failure::to_string);
+    let where_all_are = where_all_are(exports);
+    say_all(first_of(waiting, &where_all_are));
+    say_all(first_of(problems, &where_all_are));
+    say_all(first_of(failures, &where_all_are));
 }
 
 /// The exit code. If several apply, the first here wins. `all_written` is about exports, standard output and publishing.

@@ -38,7 +38,7 @@ pub(super) struct Hook {
     pub(super) option: HookOption,
     pub(super) command: String,
     pub(super) environment: Vec<(&'static str, OsString)>,
-    /// Removed when the command has ended.
+    /// Removed when the command has ended, even if neurotop has left by then.
     pub(super) files: Option<TempDir>,
 }
 
@@ -152,12 +152,19 @@ fn run(hook: Hook) -> HookOutcome {
     HookOutcome { option: hook.option, failure }
 }
 
+/// Runs the command, and removes its files even where neurotop has left it running.
+const WITH_FILES: &str = r#"sh -c "$1"; status=$?; rm -rf -- "$2"; exit $status"#;
+
 /// Its errors go into a file and not a pipe, which something that it starts could hold open.
 fn run_to_its_end(hook: &Hook) -> Result<(), String> {
     let in_words = |error: std::io::Error| error.to_string();
     let mut errors = tempfile::tempfile().map_err(in_words)?;
     let mut command = Command::new("sh");
-    command.arg("-c").arg(&hook.command).stdin(Stdio::null()).stdout(Stdio::null());
+    match &hook.files {
+        Some(files) => command.args(["-c", WITH_FILES, "neurotop", &hook.command]).arg(files.path()),
+        None => command.arg("-c").arg(&hook.command),
+    };
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     command.stderr(errors.try_clone().map_err(in_words)?);
     command.envs(hook.environment.iter().map(|(name, value)| (name, value)));
     #[cfg(unix)]
@@ -220,6 +227,18 @@ mod tests {
         hooks.start(hook(HookOption::OnFinish, "exit 1", Vec::new()));
         assert_eq!(hooks.finish(&Leaving::new(&signals)).len(), 1);
         assert!(hooks.has_failed());
+    }
+
+    /// The thread that waits for a command ends with neurotop, and the command may not.
+    #[test]
+    fn a_command_removes_its_files_by_itself() {
+        let files = tempfile::tempdir().expect("a directory");
+        let path = files.path().to_owned();
+        let command = "test -d \"$DIR\" && exit 3";
+        let environment = vec![("DIR", path.clone().into_os_string())];
+        let hook = Hook { files: Some(files), ..hook(HookOption::OnFinish, command, environment) };
+        let why = run_to_its_end(&hook).expect_err("it fails");
+        assert!(why.contains('3') && !path.exists(), "{why}");
     }
 
     #[test]

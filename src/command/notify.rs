@@ -111,7 +111,8 @@ fn notification(run: usize, entry: &RunEntry, event: RunEvent, text: String) -> 
 impl ToldRun {
     fn news(&mut self, run: &Run, checks: &Checks, now: SystemTime) -> Vec<(RunEvent, String)> {
         let stalled = match run.status(now) {
-            Status::Stalled(silent) => Some(silent),
+            // Without an age it has been silent for that long at least.
+            Status::Stalled(silent) => Some(silent.unwrap_or(run.settings().stall_after)),
             Status::Waiting | Status::Live | Status::Stopped | Status::Finished => None,
         };
         let seen = (run.revision(), run.is_over(now), stalled.is_some());

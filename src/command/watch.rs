@@ -294,6 +294,11 @@ fn leave(
     let exported = finish::name_exports(&outcomes);
     caller.hooks.finish(&leaving).iter().for_each(|why| output::say(why));
     let exported = exported && !caller.hooks.has_failed();
+    if let Some(why) = runs.never_there() {
+        shown?;
+        output::say(&why);
+        return Ok(ExitCode::FAILURE);
+    }
     let summaries = options.checks.summarize(&runs, SystemTime::now());
     finish::name_problems(&summaries, &options.exports, Some(Format::TEXT));
     if runs.left_out() > 0 {
@@ -302,12 +307,9 @@ fn leave(
             thousands(runs.left_out() as u128)
         ));
     }
-    finish::name_failures_of_runs(&summaries, Some(Format::TEXT));
+    finish::name_failures(&summaries, &options.exports, Some(Format::TEXT));
     // Last, so that the totals are what stands above the prompt.
     let printed = finish::print(Report::Runs(&summaries), Format::TEXT, options.appearance.symbols)?;
     shown?;
-    let never_there = runs.never_there();
-    never_there.iter().for_each(|why| output::say(why));
-    let was_there = never_there.is_none();
-    Ok(finish::exit_code_of_runs(was_there && exported && printed && all_published, &summaries))
+    Ok(finish::exit_code_of_runs(exported && printed && all_published, &summaries))
 }

@@ -5,7 +5,6 @@ use super::run::{Examination, LayerDiagnosis};
 use crate::figures::Summary;
 use crate::run::Cause;
 use crate::snapshot::{End, SnapshotError};
-use crate::text::thousands;
 use std::time::SystemTime;
 
 impl Examination<'_> {
@@ -18,9 +17,10 @@ impl Examination<'_> {
         self.judge_recording();
         self.judge_batches();
         let world_size = self.manifest.as_ref().and_then(|manifest| manifest.world_size).unwrap_or(1);
-        if self.ranks.is_empty() && world_size <= 1 && self.batches.counted_and_gone == 0 {
+        let is_of_one_rank = self.ranks.is_empty() && world_size <= 1;
+        self.judge_missing(is_of_one_rank);
+        if is_of_one_rank && self.batches.counted_and_gone == 0 {
             self.judge_end_of_run();
-            self.judge_samples_of_end();
         }
         self.judge_results();
         for (rank, ends) in std::mem::take(&mut self.rank_ends) {
@@ -107,25 +107,17 @@ impl Examination<'_> {
                 format!("being written, or left behind, by their names: {} entries", self.batches.temporary);
             self.note("the run", what, "delete them where no benchmark runs any more");
         }
-        let declared = self.end.as_ref().and_then(|end| end.batches);
-        if let Some(declared) = declared.filter(|&declared| declared > known && keep.is_none()) {
-            let what = format!("it says that there are {declared} batches, and {known} are here or counted");
-            let advice = "copy the missing ones; where --prune deleted them, name the file of the progress \
-                          with --state";
-            self.wrong("end.json", SnapshotError::new(what, advice));
-        }
     }
 
-    /// Samples that the end names and that are nowhere, where it names no batches.
-    fn judge_samples_of_end(&mut self) {
-        let Some(End { batches: None, samples: Some(named), .. }) = self.end else { return };
-        let (batches, here) = (&self.batches, self.batches.samples);
-        let is_all_known = batches.readable == batches.seen && batches.counted_and_gone == 0;
+    /// What the end names and is nowhere, where the producer keeps everything.
+    fn judge_missing(&mut self, is_of_one_rank: bool) {
+        let batches = &self.batches;
         let keeps_all = self.manifest.as_ref().is_none_or(|manifest| manifest.keep.is_none());
-        if is_all_known && keeps_all && u128::from(named) > here {
-            let (of, missing) = (thousands(named.into()), thousands(u128::from(named) - here));
-            let what = format!("of the {of} samples that it names, {missing} are not there");
-            self.wrong("end.json", SnapshotError::new(what, "copy the missing batches"));
+        let is_read = batches.readable == batches.seen && batches.counted_and_gone == 0;
+        let samples = (is_read && is_of_one_rank).then_some(batches.samples);
+        let end = self.end.as_ref().filter(|_| keeps_all);
+        if let Some(missing) = end.and_then(|end| end.missing(batches.known(), samples)) {
+            self.wrong("end.json", missing);
         }
     }
 

@@ -26,7 +26,7 @@ use std::path::Path;
 pub const SCHEMA: &str = "neurotop.doctor/1";
 
 /// Options of the user that change a diagnosis.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct DoctorOptions {
     pub costs: Costs,
     /// The neurons of layers that are not in the manifest.
@@ -35,6 +35,8 @@ pub struct DoctorOptions {
     pub resets: LayerDefaults,
     /// Whether to count every batch, and not only read its headers.
     pub deep: bool,
+    /// A run that is not over and has written nothing for this long is stalled.
+    pub stall_after: std::time::Duration,
     /// Where the progress of runs is saved.
     pub state: crate::run::StatePlace,
 }

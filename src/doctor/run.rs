@@ -28,9 +28,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A run that is not over and has written nothing for this long is stalled, as in a dashboard without options.
-const STALL_AFTER: Duration = Duration::from_secs(30);
-
 /// What there is to say about one run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunDiagnosis {
@@ -497,11 +494,9 @@ impl<'a> Examination<'a> {
                 counted.for_each(|name| self.batches.add_counted(name.id()));
                 let written = || progress.iter().flat_map(|progress| progress.counted.written());
                 let written = || written().map(|(_, written)| written).filter(|&written| written <= self.now);
-                let gone = [self.batches.counted_and_gone, 0];
-                if gone[0] > 0 {
-                    let (first, last) = (written().min(), written().max());
-                    self.times.join(&FileTimes::from_parts(first, last.into_iter(), gone));
-                }
+                let (gone, first) = (self.batches.counted_and_gone, written().min());
+                let gone = if first.is_some() { [gone, 0] } else { [0, gone] };
+                self.times.join(&FileTimes::from_parts(first, written().max().into_iter(), gone));
             }
             Err(why) => self.note(
                 PROGRESS,
@@ -534,8 +529,9 @@ impl<'a> Examination<'a> {
             _ if self.has_ended() || expected.is_some_and(|expected| self.batches.known() >= expected) => {
                 (Status::Finished, Phase::Finished)
             }
-            None => (Status::Waiting, Phase::Idle),
-            Some(quiet) if quiet >= STALL_AFTER => (Status::Stalled(quiet), Phase::Idle),
+            None if self.batches.known() == 0 => (Status::Waiting, Phase::Idle),
+            None => (Status::Stalled(None), Phase::Idle),
+            Some(quiet) if quiet >= self.options.stall_after => (Status::Stalled(Some(quiet)), Phase::Idle),
             Some(_) => (Status::Live, Phase::Live(expected.map(|all| (all - self.batches.known()) as f64))),
         };
         let samples = self.batches.samples as f64 / self.batches.readable.max(1) as f64;

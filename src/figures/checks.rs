@@ -2,7 +2,7 @@
 
 use super::condition::{Condition, Judged, Standing};
 use super::{Against, ComparedRun, Failure, Summary};
-use crate::run::Runs;
+use crate::run::{Run, Runs};
 use std::time::SystemTime;
 
 /// What the final figures of a run are checked against.
@@ -35,6 +35,13 @@ impl Checks {
                 .set_failed(Some(standings.iter().filter_map(|standing| standing.failure.clone()).collect()));
         }
         standings
+    }
+
+    /// How many conditions are among the problems of a run, as [`Self::judge`] puts them there.
+    pub fn failing(&self, run: &Run) -> u64 {
+        let fails = |condition: &&Condition| condition.failure(run, self.baseline.as_ref()).is_some();
+        let is_begun = run.tally().batches() > 0;
+        self.conditions.iter().filter(|_| is_begun).filter(fails).count() as u64
     }
 
     /// Puts the changes from the baseline and the conditions that hold into a summary.

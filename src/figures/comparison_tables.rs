@@ -3,7 +3,7 @@
 use super::comparison::{Against, Changes, Compared, Comparison, FigureChanges, PartChanges, PresentIn};
 use super::figure::{Figure, FigureUnit, Number};
 use super::table_style::{TableStyle, bullets, coloured, draw, draw_figures, failed, name, safe};
-use super::{Change, ComparedRun, Direction};
+use super::{Change, ComparedRun, Direction, Failure};
 use crate::run::run_names::directory_to_show;
 use crate::text::{elide, thousands};
 use comfy_table::Cell;
@@ -31,7 +31,7 @@ pub(super) fn comparison_tables(comparison: &Comparison, style: TableStyle) -> S
     if !problems.is_empty() {
         parts.push(problems);
     }
-    parts.extend(failed(comparison.failed.as_deref(), style));
+    parts.extend(failed(comparison.failed.iter().flatten().map(Failure::to_string), style));
     parts.join("\n\n") + "\n"
 }
 

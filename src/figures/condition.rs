@@ -2,9 +2,12 @@
 
 use super::compared_run::total_sums;
 use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number};
+use super::row::RowSums;
+use super::summary::{layer_rows, sums_of_rows};
 use super::{Change, ComparedRun, Failure, Summary};
+use crate::run::Run;
 use crate::run::tally::quotient;
-use crate::text::{decimal, percent as percent_text};
+use crate::text::{decimal, nearest, percent as percent_text, thousands, unknown};
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -22,14 +25,14 @@ const LESS: Option<Ordering> = Some(Ordering::Less);
 const EQUAL: Option<Ordering> = Some(Ordering::Equal);
 const GREATER: Option<Ordering> = Some(Ordering::Greater);
 
-/// The operators, the longer ones first so that `<=` is not taken for `<`.
-const OPERATORS: [(&str, HoldsFor); 6] = [
-    ("<=", &[LESS, EQUAL]),
-    (">=", &[GREATER, EQUAL]),
-    ("==", &[EQUAL]),
-    ("!=", &[LESS, GREATER, None]),
-    ("<", &[LESS]),
-    (">", &[GREATER]),
+/// The operators with their opposites, the longer ones first so that `<=` is not taken for `<`.
+const OPERATORS: [(&str, HoldsFor, &str); 6] = [
+    ("<=", &[LESS, EQUAL], ">"),
+    (">=", &[GREATER, EQUAL], "<"),
+    ("==", &[EQUAL], "!="),
+    ("!=", &[LESS, GREATER, None], "=="),
+    ("<", &[LESS], ">="),
+    (">", &[GREATER], "<="),
 ];
 
 /// Which row the figure is taken from.
@@ -129,7 +132,7 @@ impl fmt::Display for Condition {
 /// Splits at the last operator, since the name of a layer may hold any character.
 fn split(text: &str) -> Option<(&str, HoldsFor, &str)> {
     let end = text.rfind(['<', '>', '='])? + 1;
-    let (sign, holds_for) = OPERATORS.into_iter().find(|(sign, _)| text[..end].ends_with(sign))?;
+    let (sign, holds_for, _) = OPERATORS.into_iter().find(|(sign, ..)| text[..end].ends_with(sign))?;
     Some((text[..end - sign.len()].trim(), holds_for, text[end..].trim()))
 }
 
@@ -169,8 +172,8 @@ fn measure(text: &str) -> Result<Measure, String> {
 
 fn figure_named(name: &str) -> Result<&'static Figure, String> {
     Figure::named(name).ok_or_else(|| {
-        let names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
-        format!("there is no figure {name:?}; there are {}, and {BASELINE}", names.join(", "))
+        let names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).chain([BASELINE]).collect();
+        unknown("figure", name, &names)
     })
 }
 
@@ -225,66 +228,115 @@ impl Condition {
     /// Why the command fails; `None` if the condition does not hold. A figure without a value also fails, so that a typing
     /// error never passes.
     pub fn failure(&self, run: &impl Judged, baseline: Option<&ComparedRun>) -> Option<Failure> {
-        self.failure_of(&self.measure(run, baseline))
+        self.standing(run, baseline).failure
     }
 
-    fn failure_of(&self, measured: &Result<Measured, String>) -> Option<Failure> {
-        let reason = match measured {
-            Ok(measured) if self.holds(measured.value) => measured.reason.clone(),
-            Ok(_) => return None,
-            Err(why) => why.clone(),
-        };
-        Some(Failure { new: None, condition: self.text.clone(), reason })
-    }
-
-    /// How near a run is to the condition.
+    /// How a run stands with the condition, in the words that every output has:
+    /// `sparsity 13.42 % < 50 %: fails by 36.58 points`.
     pub fn standing(&self, run: &impl Judged, baseline: Option<&ComparedRun>) -> Standing {
-        let measured = self.measure(run, baseline);
-        let (text, short) = match &measured {
-            Ok(measured) => self.nearness(measured.value.as_f64()),
-            Err(why) => (format!("{}: {why}", self.text), self.text.clone()),
+        let (text, short, fails) = match self.measure(run, baseline) {
+            Ok(measured) => {
+                let fails = self.holds(measured.value);
+                let verdict = if fails { "fails" } else { "passes" };
+                let relation = self.relation(&measured, fails);
+                let near = self.distance(measured.value).map_or(String::new(), |by| format!(" by {by}"));
+                (format!("{relation}: {verdict}{near}"), format!("{relation}: {verdict}"), fails)
+            }
+            Err(why) => (format!("{} cannot be decided: {why}", self.text), self.text.clone(), true),
         };
-        Standing { text, short, failure: self.failure_of(&measured) }
+        let failure = || Failure { new: None, condition: self.text.clone(), reason: text.clone() };
+        let failure = fails.then(failure);
+        Standing { text, short, failure }
     }
 
-    /// As in `effective ops/sample 632 of at most 700 (90 %)`, and `effective ops/sample 632 <= 700`.
-    fn nearness(&self, value: f64) -> (String, String) {
+    /// How the value and the bound compare, as in `lif1: sparsity 13.42 % < 50 %`.
+    fn relation(&self, measured: &Measured, fails: bool) -> String {
         let scope = match &self.scope {
             Scope::Total => String::new(),
             Scope::TotalMeasured => "with measured prices: ".to_owned(),
             Scope::Layer(name) | Scope::Neuron(name) => format!("{name}: "),
         };
-        let limit = LIMITS.iter().find(|(holds_for, _)| *holds_for == self.holds_for);
-        let (words, sign) = limit.map_or(("", ""), |limit| limit.1);
+        let sign = OPERATORS.iter().find(|operator| operator.1 == self.holds_for);
+        let sign = sign.map_or("", |operator| if fails { operator.0 } else { operator.2 });
         let (figure, what) = match self.measure {
             Measure::Value(figure) => (figure, ""),
             Measure::Change(figure) => (figure, "change of "),
         };
-        let near = match value / self.bound {
-            part if part.is_finite() && part >= 0.0 => format!(" ({:.0} %)", part * 100.0),
-            _ => String::new(),
-        };
-        let (value, bound) = (self.written(value), self.written(self.bound));
-        let subject = format!("{scope}{what}{} {value}", figure.label);
-        (format!("{subject} {words} {bound}{near}"), format!("{subject} {sign} {bound}"))
+        let (value, bound) = (self.written(measured.value), self.bound_written());
+        format!("{scope}{what}{} {value}{} {sign} {bound}", figure.label, measured.from)
     }
 
-    /// The figure or the bound, for people.
-    fn written(&self, value: f64) -> String {
-        match self.measure {
-            Measure::Change(_) => format!("{:+.2} %", value * 100.0),
-            Measure::Value(Figure { unit: FigureUnit::Ratio, .. }) => percent_text(value),
-            Measure::Value(_) if value.fract() == 0.0 => decimal(value, 0),
-            Measure::Value(_) => decimal(value, 2),
+    /// Whether it is compared with a percentage.
+    fn is_in_percent(&self) -> bool {
+        matches!(self.measure, Measure::Change(_) | Measure::Value(Figure { unit: FigureUnit::Ratio, .. }))
+    }
+
+    /// The value, with as many digits as tell it from the bound.
+    fn written(&self, value: Number) -> String {
+        let (value, bound) = match value {
+            Number::Whole(value) => return thousands(value),
+            Number::Real(value) if self.is_in_percent() => (hundredfold(value), hundredfold(self.bound)),
+            Number::Real(value) => (value, self.bound),
+        };
+        let tells = |&decimals: &usize| {
+            let shown: Option<f64> = format!("{value:.decimals$}").parse().ok();
+            shown.is_some_and(|shown| shown.partial_cmp(&bound) == value.partial_cmp(&bound))
+        };
+        let least = if value.fract() == 0.0 && !self.is_in_percent() { 0 } else { 2 };
+        match (least..=MOST_DECIMALS).find(tells).unwrap_or(MOST_DECIMALS) {
+            // As everywhere, close to 0 and 1 as well.
+            2 if matches!(self.measure, Measure::Value(_)) && self.is_in_percent() => {
+                percent_text(value / 100.0)
+            }
+            decimals => self.with_sign_and_unit(value, decimals),
         }
+    }
+
+    /// The bound, with the digits that the user gave.
+    fn bound_written(&self) -> String {
+        let bound = if self.is_in_percent() { hundredfold(self.bound) } else { self.bound };
+        match self.exact {
+            Some(Exact { floor, is_more: false }) if !self.is_in_percent() && floor >= 0 => {
+                thousands(floor.unsigned_abs())
+            }
+            _ => {
+                let digits = bound.to_string();
+                let decimals = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+                self.with_sign_and_unit(bound, decimals.min(MOST_DECIMALS))
+            }
+        }
+    }
+
+    fn with_sign_and_unit(&self, value: f64, decimals: usize) -> String {
+        let is_change = matches!(self.measure, Measure::Change(_));
+        let sign = if is_change && value >= 0.0 { "+" } else { "" };
+        let unit = if self.is_in_percent() { " %" } else { "" };
+        format!("{sign}{}{unit}", decimal(value, decimals))
+    }
+
+    /// How far the value is from the bound, of conditions that say which side of it is right: in points, or as a part of
+    /// the bound; `None` where that says nothing.
+    fn distance(&self, value: Number) -> Option<String> {
+        let value = value.as_f64();
+        let has_side = self.holds_for.contains(&LESS) != self.holds_for.contains(&GREATER);
+        let far = (value - self.bound).abs();
+        let (far, unit) = match self.is_in_percent() {
+            true => (far * 100.0, "points"),
+            false => (far / self.bound.abs() * 100.0, "%"),
+        };
+        let far = Some(far).filter(|&far| has_side && far > 0.0 && far.is_finite())?;
+        Some(if far < 0.01 {
+            format!("less than 0.01 {unit}")
+        } else {
+            format!("{} {unit}", decimal(far, 2))
+        })
     }
 
     /// The value that is compared with the bound; an error if there is none.
     fn measure(&self, run: &impl Judged, baseline: Option<&ComparedRun>) -> Result<Measured, String> {
         match self.measure {
             Measure::Value(figure) => {
-                let value = run.value_in(&self.scope, figure)?;
-                Ok(Measured { value, reason: format!("it is {value}") })
+                Ok(Measured { value: run.value_in(&self.scope, figure)?, from: String::new() })
             }
             Measure::Change(figure) => {
                 let baseline = baseline.ok_or("there is no baseline; give one with --baseline")?;
@@ -298,10 +350,11 @@ impl Condition {
                         Change { figure, base, new }.relative()
                     }
                 };
-                let from_0 = || format!("it is {new}, and a change from 0 in the baseline has no percentage");
-                let relative = relative.ok_or_else(from_0)?;
-                let reason = format!("it is {:+.4} %, from {base} to {new}", relative * 100.0);
-                Ok(Measured { value: Number::Real(relative), reason })
+                let (before, after) = (figure.text(Some(base)), figure.text(Some(new)));
+                let from_0 =
+                    || format!("it is {after}, and a change from 0 in the baseline has no percentage");
+                let value = Number::Real(relative.ok_or_else(from_0)?);
+                Ok(Measured { value, from: format!(" (from {before} to {after})") })
             }
         }
     }
@@ -315,27 +368,25 @@ impl Condition {
     }
 }
 
-/// The words and the sign for what a value may be, by the orderings for which a condition holds.
-const LIMITS: [(HoldsFor, (&str, &str)); 6] = [
-    (&[LESS, EQUAL], ("of more than", ">")),
-    (&[GREATER, EQUAL], ("of less than", "<")),
-    (&[EQUAL], ("other than", "!=")),
-    (&[LESS, GREATER, None], ("of exactly", "==")),
-    (&[LESS], ("of at least", ">=")),
-    (&[GREATER], ("of at most", "<=")),
-];
-
-/// A value that is compared with a bound, and a sentence about it.
+/// A value that is compared with a bound, and what it was made from, in words.
 struct Measured {
     value: Number,
-    reason: String,
+    from: String,
 }
 
-/// How near a run is to a condition, and why the command fails if it ended now.
+/// A hundred times a number, rounded once: 0.129 gives 12.9.
+fn hundredfold(number: f64) -> f64 {
+    format!("{number}e2").parse().unwrap_or(number * 100.0)
+}
+
+/// Digits behind the point beyond which a 64-bit float has none.
+const MOST_DECIMALS: usize = 17;
+
+/// How a run stands with a condition, and why the command fails if it ended now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     pub text: String,
-    /// The same in fewer words.
+    /// The same without how near it is.
     pub short: String,
     pub failure: Option<Failure>,
 }
@@ -355,7 +406,9 @@ impl Judged for ComparedRun {
             Scope::Layer(name) => self.rows.layer(name),
             Scope::Neuron(name) => self.rows.neuron(name),
         };
-        row.ok_or_else(|| scope.absent())?.values.get(figure).ok_or_else(|| without_value(figure))
+        let rows = if matches!(scope, Scope::Neuron(_)) { &self.rows.neurons } else { &self.rows.layers };
+        let names = || rows.iter().map(|row| row.name.as_str());
+        row.ok_or_else(|| scope.absent(names()))?.values.get(figure).ok_or_else(|| without_value(figure))
     }
 }
 
@@ -377,19 +430,64 @@ impl Judged for Summary {
                 self.neurons.iter().find(|class| class.neuron == *name).map(|class| class.sums)
             }
         };
-        figure.value(&sums.ok_or_else(|| scope.absent())?).ok_or_else(|| without_value(figure))
+        value_of(figure, sums, || match scope {
+            Scope::Neuron(_) => scope.absent(self.neurons.iter().map(|class| class.neuron.as_str())),
+            _ => scope.absent(self.layers.iter().map(|layer| layer.name.as_str())),
+        })
     }
 }
 
-impl Scope {
-    fn absent(&self) -> String {
-        match self {
-            Self::Total | Self::TotalMeasured => "there is no total".to_owned(),
-            Self::Layer(name) => format!("there is no layer {name:?}"),
-            Self::Neuron(name) => format!("there is no neuron {name:?}"),
-        }
+/// From so much of a summary as the condition needs, since a list of many runs judges each of them again and again.
+impl Judged for Run {
+    fn value_in(&self, scope: &Scope, figure: &'static Figure) -> Result<Number, String> {
+        let rows = layer_rows(self);
+        let of_total = |sums| total_sums(sums, rows.iter().any(|row| row.cost.is_some()));
+        let sums = match scope {
+            Scope::Total => Some(of_total(sums_of_rows(&rows, self).0)),
+            Scope::TotalMeasured => {
+                let (total, measured) = sums_of_rows(&rows, self);
+                Some(of_total(measured.unwrap_or(total)))
+            }
+            Scope::Layer(name) => rows.iter().find(|row| row.name == name).map(|row| row.sums),
+            Scope::Neuron(name) => {
+                let of_class = rows.iter().filter(|row| row.neuron == Some(name));
+                of_class.map(|row| row.sums).reduce(|mut sum, row| {
+                    sum.add(&row);
+                    sum
+                })
+            }
+        };
+        value_of(figure, sums, || match scope {
+            Scope::Neuron(_) => scope.absent(rows.iter().filter_map(|row| row.neuron)),
+            _ => scope.absent(rows.iter().map(|row| row.name)),
+        })
     }
 }
+
+fn value_of(
+    figure: &'static Figure,
+    sums: Option<RowSums>,
+    absent: impl FnOnce() -> String,
+) -> Result<Number, String> {
+    figure.value(&sums.ok_or_else(absent)?).ok_or_else(|| without_value(figure))
+}
+
+impl Scope {
+    /// That there is no such row, and which of these names may be meant.
+    fn absent<'a>(&self, names: impl Iterator<Item = &'a str>) -> String {
+        let (what, name) = match self {
+            Self::Total | Self::TotalMeasured => return "there is no total".to_owned(),
+            Self::Layer(name) => ("layer", name),
+            Self::Neuron(name) => ("neuron", name),
+        };
+        let meant = nearest(name, &names.take(MOST_COMPARED).collect::<Vec<_>>());
+        let meant = meant.map_or(String::new(), |name| format!("; did you mean {name}?"));
+        format!("there is no {what} {name:?}{meant}")
+    }
+}
+
+/// The most names that one that there is not is compared with.
+const MOST_COMPARED: usize = 1000;
 
 /// The change divided by the base. No digit is lost before the division. `None` from 0 to anything else.
 fn relative_of_whole(base: u128, new: u128) -> Option<f64> {
@@ -418,7 +516,6 @@ fn without_value(figure: &Figure) -> String {
 mod tests {
     use super::*;
     use crate::figures::compared_run::{ComparedRow, ComparedRows, Values};
-    use crate::figures::row::RowSums;
     use crate::run::sums::{Operations, Updates};
     use proptest::prelude::*;
 
@@ -492,7 +589,10 @@ mod tests {
             ("sparsity<", "is not a number"),
             ("sparsity<x", "is not a number"),
             ("sparsity=1", "not of the form"),
-            ("colour<1", "there is no figure \"colour\"; there are updates, "),
+            ("colour<1", "there is no figure \"colour\" (there are always_active_neurons, "),
+            ("sparsty<0.5", "there is no figure \"sparsty\"; did you mean sparsity? (there are "),
+            ("layer:a.vs-baseline.sparsty<5%", "did you mean sparsity?"),
+            ("vs-baselin>1%", "did you mean vs-baseline?"),
             ("layer:a<1", "\"layer:a\" lacks a figure behind a dot, as in layer:a.sparsity"),
             ("layer:vs-baseline<1%", "lacks a figure"),
             ("sparsity<NaN", "is not a number"),
@@ -547,41 +647,61 @@ mod tests {
     #[test]
     fn a_change_is_relative_to_the_baseline() {
         assert_eq!(reason("vs-baseline>+2%", (100, 102)), None);
-        assert_eq!(reason("vs-baseline>=2%", (100, 102)), Some("it is +2.0000 %, from 100 to 102".into()));
+        let effective = "change of effective ops/sample";
+        assert_eq!(
+            reason("vs-baseline>=2%", (100, 102)),
+            Some(format!("{effective} +2.00 % (from 100.00 to 102.00) >= +2 %: fails"))
+        );
         assert_eq!(reason("vs-baseline>+2%", (100, 50)), None);
         assert_eq!(
             reason("layer:a.vs-baseline<-10%", (100, 50)),
-            Some("it is -50.0000 %, from 100 to 50".into())
+            Some(format!("a: {effective} -50.00 % (from 100.00 to 50.00) < -10 %: fails by 40.00 points"))
         );
         // From 50 % to 40 % is a fifth less.
         assert_eq!(reason("vs-baseline.sparsity<-20.1%", (100, 120)), None);
         let fell = reason("neuron:Leaky.vs-baseline.sparsity<-19.9%", (100, 120)).expect("it fell");
-        assert!(fell.contains("from 0.5 to 0.4"), "{fell}");
+        assert!(fell.contains("(from 50.00 % to 40.00 %)"), "{fell}");
         assert_eq!(reason("vs-baseline!=0%", (0, 0)), None);
     }
 
     #[test]
     fn how_near_a_run_is_to_a_condition_is_said() {
         let near = |condition: &str| parse(condition).standing(&run(180, 200), Some(&run(100, 200)));
-        for (condition, text, fails) in [
-            ("effective_ops_per_sample>200", "effective ops/sample 180 of at most 200 (90 %)", false),
-            ("updates>=180", "updates 180 of less than 180 (100 %)", true),
-            ("layer:a.sparsity<50%", "a: sparsity 10.00 % of at least 50.00 % (20 %)", true),
-            (
-                "vs-baseline>+100%",
-                "change of effective ops/sample +80.00 % of at most +100.00 % (80 %)",
-                false,
-            ),
-            ("vs-baseline<-5%", "change of effective ops/sample +80.00 % of at least -5.00 %", false),
-            ("updates>0", "updates 180 of at most 0", true),
-            ("updates==7", "updates 180 other than 7 (2571 %)", false),
+        let change = "change of effective ops/sample +80.00 % (from 100.00 to 180.00)";
+        for (condition, short, near_by) in [
+            ("effective_ops_per_sample>200", "effective ops/sample 180 <= 200: passes", " by 10.00 %"),
+            ("effective_ops_per_sample<3e6", "effective ops/sample 180 < 3,000,000: fails", " by 99.99 %"),
+            ("updates>=180", "updates 180 >= 180: fails", ""),
+            ("updates>180", "updates 180 <= 180: passes", ""),
+            ("layer:a.sparsity<50%", "a: sparsity 10.00 % < 50 %: fails", " by 40.00 points"),
+            ("sparsity<0.1001", "sparsity 10.00 % < 10.01 %: fails", " by 0.01 points"),
+            ("sparsity<10.0000001%", "sparsity 10.00 % < 10.0000001 %: fails", " by less than 0.01 points"),
+            ("vs-baseline>+100%", &format!("{change} <= +100 %: passes"), " by 20.00 points"),
+            ("vs-baseline<-5%", &format!("{change} >= -5 %: passes"), " by 85.00 points"),
+            ("updates>0", "updates 180 > 0: fails", ""),
+            ("updates==7", "updates 180 != 7: passes", ""),
+            ("updates!=7", "updates 180 != 7: fails", ""),
         ] {
             let standing = near(condition);
-            assert_eq!((standing.text.as_str(), standing.failure.is_some()), (text, fails), "{condition}");
+            assert_eq!(standing.short, short);
+            assert_eq!(standing.text, format!("{short}{near_by}"));
+            let failure = standing.failure.map(|failure| failure.to_string());
+            assert_eq!(failure, short.ends_with("fails").then_some(standing.text), "{condition}");
         }
-        assert_eq!(near("effective_ops_per_sample>200").short, "effective ops/sample 180 <= 200");
         let absent = near("layer:b.updates>1");
-        assert!(absent.text.contains("there is no layer \"b\"") && absent.failure.is_some(), "{absent:?}");
+        let why = "layer:b.updates>1 cannot be decided: there is no layer \"b\"";
+        assert!(absent.text == why && absent.failure.is_some(), "{absent:?}");
+    }
+
+    /// A sentence whose rounded figure says the opposite of its sign would be wrong.
+    #[test]
+    fn a_value_has_the_digits_that_tell_it_from_the_bound() {
+        let text = |condition: &str, effective: u64| {
+            parse(condition).standing(&run(effective, 30_000_000), None).short
+        };
+        assert_eq!(text("sparsity<50%", 15_000_001), "sparsity 49.999997 % < 50 %: fails");
+        assert_eq!(text("sparsity<99.99%", 15), "sparsity 99.99995 % >= 99.99 %: passes");
+        assert_eq!(text("sparsity<=0.129", 26_130_000), "sparsity 12.90 % <= 12.9 %: fails");
     }
 
     #[test]
@@ -589,29 +709,40 @@ mod tests {
         const BEYOND: u64 = 1 << 53;
         let reason =
             |condition: &str| parse(condition).failure(&run(BEYOND + 1, u64::MAX), None).map(|f| f.reason);
-        let holds = Some(format!("it is {}", BEYOND + 1));
+        let holds = Some("updates 9,007,199,254,740,993");
         for (condition, expected) in [
-            ("updates==9007199254740993", &holds),
-            ("updates==9007199254740992", &None),
-            ("updates>9007199254740992", &holds),
-            ("updates>9007199254740993", &None),
-            ("updates>=9007199254740993.5", &None),
-            ("updates>9007199254740992.5", &holds),
-            ("updates<90071992547409930e-1", &None),
-            ("layer:a.effective_ops<=9.007199254740993e15", &holds),
-            ("updates<1e400000", &holds),
-            ("updates>-0.5", &holds),
-            ("updates<1e30", &holds),
+            ("updates==9007199254740993", holds),
+            ("updates==9007199254740992", None),
+            (
+                "updates>9007199254740992",
+                Some("updates 9,007,199,254,740,993 > 9,007,199,254,740,992: fails"),
+            ),
+            ("updates>9007199254740993", None),
+            ("updates>=9007199254740993.5", None),
+            ("updates>9007199254740992.5", holds),
+            ("updates<90071992547409930e-1", None),
+            (
+                "layer:a.effective_ops<=9.007199254740993e15",
+                Some("9,007,199,254,740,993 <= 9,007,199,254,740,993:"),
+            ),
+            ("updates<1e400000", None),
+            ("updates>-0.5", holds),
+            ("updates<1e30", Some("< 1,000,000,000,000,000,000,000,000,000,000: fails")),
         ] {
             if condition == "updates<1e400000" {
                 assert!(condition.parse::<Condition>().is_err(), "it is no finite number");
             } else {
-                assert_eq!(&reason(condition), expected, "{condition}");
+                let reason = reason(condition);
+                let says = reason.as_deref().zip(expected).map(|(reason, part)| reason.contains(part));
+                assert!(
+                    reason.is_some() == expected.is_some() && says != Some(false),
+                    "{condition}: {reason:?}"
+                );
             }
         }
         let baseline = run(BEYOND, u64::MAX);
         let failure = parse("vs-baseline.updates!=0%").failure(&run(BEYOND + 1, u64::MAX), Some(&baseline));
-        assert!(failure.is_some_and(|failure| failure.reason.ends_with("to 9007199254740993")));
+        assert!(failure.is_some_and(|failure| failure.reason.contains("to 9,007,199,254,740,993)")));
     }
 
     #[test]
@@ -644,10 +775,10 @@ mod tests {
     fn what_cannot_be_decided_fails_and_says_why() {
         let why = |condition, figures| reason(condition, figures).expect("it fails");
         let from_0 = why("vs-baseline>+2%", (0, 7));
-        assert!(from_0.contains("it is 7") && from_0.contains("from 0"), "{from_0}");
+        assert!(from_0.contains("it is 7.00") && from_0.contains("from 0"), "{from_0}");
         assert!(reason("vs-baseline<-2%", (0, 7)).is_some(), "also where it could not hold");
         assert!(
-            why("layer:b.vs-baseline>1%", (1, 1)).starts_with("in the baseline base.json: there is no layer")
+            why("layer:b.vs-baseline>1%", (1, 1)).contains(": in the baseline base.json: there is no layer")
         );
         assert!(why("layer:u.vs-baseline>1%", (1, 1)).contains("it has no value"));
         assert!(why("layer:u.sparsity>1%", (1, 1)).contains("it has no value"));

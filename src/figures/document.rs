@@ -8,15 +8,15 @@ use super::format::{NO_TABLES, Report};
 use super::problems::spelled_out;
 use super::row::RowSums;
 use super::run_times::{RunTimes, elapsed, last, pace, state};
-use super::table_style::ratio;
+use super::table_style::{ALL_ARE, ratio};
 use super::{
     Against, Agreement, Change, ClassFigures, ComparedRun, Failure, LayerFigures, RankFigures, Summary,
-    TotalFigures, directories_of,
+    TotalFigures, directories_of, run_prefixes,
 };
 use crate::run::Status;
 use crate::run::interval::Uncertainty;
 use crate::run::ranks::RankState;
-use crate::text::{span, thousands};
+use crate::text::{numbered, part_of, span, thousands};
 use anyhow::bail;
 use std::cmp::Reverse;
 
@@ -97,20 +97,15 @@ fn of_run(summary: &Summary) -> Document {
 /// What stands below the name of a run: who wrote it, how far it is, whether anything is missing. Not yet safe to print.
 pub(super) fn parts_of_heading(summary: &Summary) -> Vec<String> {
     let (run, account) = (&summary.run, &summary.account);
-    let of = |expected: Option<u64>| {
-        expected.map_or(String::new(), |count| format!(" of {}", thousands(count.into())))
-    };
     let counted = format!(
-        "{}{} batches, {}{} samples.",
-        thousands(run.batches.into()),
-        of(run.expected_batches),
-        thousands(run.samples),
-        of(run.expected_samples),
+        "{}, {}.",
+        part_of(run.batches.into(), run.expected_batches, ["batch", "batches"]),
+        part_of(run.samples, run.expected_samples, ["sample", "samples"]),
     );
     let seen = format!(
-        "{}{} batches seen, {} counted, {} waiting, {} set aside.",
+        "{}{} seen, {} counted, {} waiting, {} set aside.",
         if summary.complete { "Complete: " } else { "" },
-        account.seen,
+        numbered(account.seen.into(), ["batch", "batches"]),
         account.counted,
         account.waiting,
         account.set_aside,
@@ -151,7 +146,7 @@ pub(super) fn agreement_lines(agreement: &Agreement) -> Vec<String> {
 /// The problems, and what the mark of measured prices means.
 fn notes(summary: &Summary) -> impl Iterator<Item = String> {
     let measured = summary.total_measured.as_ref().map(|_| MEASURED.to_owned());
-    spelled_out(&summary.problems, "see the JSON").into_iter().chain(measured)
+    spelled_out([("", &summary.problems[..])], ALL_ARE).into_iter().chain(measured)
 }
 
 fn failed(failures: Option<&[Failure]>) -> Vec<String> {
@@ -309,17 +304,17 @@ impl DocumentTable {
 }
 
 fn of_runs(summaries: &[Summary]) -> Document {
-    let of_run = |summary: &Summary, what: String| format!("{}: {what}", summary.run.name);
-    let notes = summaries.iter().flat_map(|summary| notes(summary).map(move |note| of_run(summary, note)));
-    let failed = summaries.iter().flat_map(|summary| {
-        failed(summary.failed.as_deref()).into_iter().map(move |what| of_run(summary, what))
+    let names = run_prefixes(summaries);
+    let failures = summaries.iter().zip(&names).flat_map(|(summary, name)| {
+        failed(summary.failed.as_deref()).into_iter().map(move |what| format!("{name}{what}"))
     });
+    let problems = names.iter().zip(summaries).map(|(name, summary)| (name.as_str(), &summary.problems[..]));
     Document {
         title: "Runs".to_owned(),
         facts: vec![format!("{} runs.", summaries.len())],
         tables: vec![runs(summaries)],
-        notes: notes.collect(),
-        failed: failed.collect(),
+        notes: spelled_out(problems, ALL_ARE),
+        failed: failures.collect(),
     }
 }
 

@@ -156,29 +156,48 @@ pub fn group<'a>(problems: impl IntoIterator<Item = &'a ProblemFigures>) -> Vec<
     groups
 }
 
-/// The most problems that a text spells out.
+/// The most problems, and the most of any other sentences, that a text spells out of all runs together.
 pub const SPELLED_OUT: usize = 10;
 
-/// The gravest problems by name, a sentence for all of one kind, and how many more there are; without conditions, which
-/// every text names elsewhere. `where_all_are` says where all of them are.
-pub fn spelled_out(problems: &[ProblemFigures], where_all_are: &str) -> Vec<String> {
-    let groups = group(problems.iter().filter(|problem| problem.cause != Cause::ConditionFails));
+/// The gravest problems of runs by name, a sentence for all of one kind of a run behind what names the run, and how many
+/// more there are; without conditions, which every text names elsewhere. `where_all_are` says where all of them are.
+pub fn spelled_out<'a>(
+    runs: impl IntoIterator<Item = (&'a str, &'a [ProblemFigures])>,
+    where_all_are: &str,
+) -> Vec<String> {
+    let of_run = |(run, problems): (&'a str, &'a [ProblemFigures])| {
+        let problems = problems.iter().filter(|problem| problem.cause != Cause::ConditionFails);
+        group(problems).into_iter().map(move |alike| (run, alike))
+    };
+    let mut groups: Vec<(&str, AlikeProblems<'_>)> = runs.into_iter().flat_map(of_run).collect();
+    groups.sort_by_key(|(_, alike)| (alike.kind.0, alike.kind.1));
     let shown = groups.len().min(SPELLED_OUT);
     // One name for each, and what is left for the first that have more.
     let mut spare = SPELLED_OUT - shown;
     let mut named = 0;
     let mut sentences = Vec::with_capacity(shown + 1);
-    for alike in &groups[..shown] {
+    for (run, alike) in &groups[..shown] {
         let names = (alike.others.len()).min(spare) + 1;
         spare -= names - 1;
         named += names as u64;
-        sentences.push(alike.sentence(names));
+        sentences.push(format!("{run}{}", alike.sentence(names)));
     }
-    let all: u64 = groups.iter().map(|alike| alike.count.saturating_add(alike.of_other_kinds)).sum();
-    if all > named {
-        sentences.push(format!("and {} more: {where_all_are}", thousands((all - named).into())));
-    }
+    let all: u64 = groups.iter().map(|(_, alike)| alike.count.saturating_add(alike.of_other_kinds)).sum();
+    sentences.extend(more(all - named, where_all_are));
     sentences
+}
+
+/// The first of other sentences about runs, and how many more there are.
+pub fn first_of(sentences: impl Iterator<Item = String>, where_all_are: &str) -> Vec<String> {
+    let mut sentences: Vec<String> = sentences.collect();
+    let left_out = sentences.len().saturating_sub(SPELLED_OUT) as u64;
+    sentences.truncate(SPELLED_OUT);
+    sentences.extend(more(left_out, where_all_are));
+    sentences
+}
+
+fn more(count: u64, where_all_are: &str) -> Option<String> {
+    (count > 0).then(|| format!("and {} more: {where_all_are}", thousands(count.into())))
 }
 
 /// How many problems a list stands for.
@@ -256,12 +275,9 @@ fn in_order(problems: &mut [ProblemFigures]) {
 
 /// Batches or samples that the end names and that were never seen.
 fn missing(run: &Run) -> Option<ProblemFigures> {
-    let what = missing_at_the_end(run)?;
-    let advice =
-        "copy the missing ones, or where --prune deleted them, name the file of the progress with --state";
+    let missing = missing_at_the_end(run)?;
     let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
-    let reason = format!("{what}; {advice}");
-    Some(ProblemFigures::new(Cause::BatchesMissing, Severity::SetAside, file, reason))
+    Some(ProblemFigures::new(Cause::BatchesMissing, Severity::SetAside, file, missing.to_string()))
 }
 
 /// The most differences that one sentence names; the agreement has all.
@@ -403,7 +419,7 @@ mod tests {
             of(Cause::ConditionFails, "updates>2", "it is 3"),
         ];
         assert_eq!(group(&problems).len(), 4);
-        assert_eq!(spelled_out(&problems, "").len(), 2, "conditions are named elsewhere");
+        assert_eq!(spelled_out([("", &problems[..])], "").len(), 2, "conditions are named elsewhere");
     }
 
     #[test]
@@ -414,11 +430,31 @@ mod tests {
             let what = |kind: usize| "x".repeat(kind + 1);
             let problems: Vec<ProblemFigures> =
                 (0..kinds * of_each).map(|at| damaged(at, &what(at % kinds))).collect();
-            let said = spelled_out(&problems, "see x");
+            let said = spelled_out([("", &problems[..])], "see x");
             assert_eq!(said.len(), sentences, "{said:?}");
             assert_eq!(said.last().filter(|last| last.starts_with("and")).map(String::as_str), more);
             assert!(said.concat().matches("batch-").count() <= SPELLED_OUT);
         }
+    }
+
+    #[test]
+    fn ten_of_all_runs_are_spelled_out_the_gravest_first() {
+        let notice = [ProblemFigures::new(Cause::Notice, Severity::Notice, "x", "y; z")];
+        let grave: Vec<ProblemFigures> = (0..4).map(|number| damaged(number, "it is empty")).collect();
+        let names: Vec<String> = (0..200).map(|run| format!("run {run}: ")).collect();
+        let runs = names.iter().enumerate().map(|(at, name)| {
+            let problems = if at % 100 == 7 { &grave[..] } else { &notice[..] };
+            (name.as_str(), problems)
+        });
+        let said = spelled_out(runs, "see x");
+        assert_eq!((said.len(), said[10].as_str()), (11, "and 196 more: see x"), "{said:?}");
+        assert!(
+            said[0].starts_with("run 7: batch-0.npz and 3 more: set aside")
+                && said[1].starts_with("run 107: ")
+        );
+        assert!(said[2].starts_with("run 0: x: y"), "{said:?}");
+        let failed = first_of(names.iter().cloned(), "see x");
+        assert_eq!((failed.len(), failed[10].as_str()), (11, "and 190 more: see x"));
     }
 
     #[test]

@@ -51,10 +51,16 @@ pub fn state(status: Status) -> String {
     match status {
         Status::Waiting => "waiting".to_owned(),
         Status::Live => "live".to_owned(),
-        Status::Stalled(quiet) => format!("stalled, last batch {} ago", age(quiet)),
+        Status::Stalled(Some(quiet)) => format!("stalled, last batch {} ago", age(quiet)),
+        Status::Stalled(None) => "stalled".to_owned(),
         Status::Stopped => "stopped".to_owned(),
         Status::Finished => "finished".to_owned(),
     }
+}
+
+/// The same of a run that is stalled, in fewer words: `stalled 2 d`.
+pub fn stalled(quiet: Option<Duration>) -> String {
+    quiet.map_or("stalled".to_owned(), |quiet| format!("stalled {}", age(quiet)))
 }
 
 /// How long the run takes and how fast it goes, the most important first: `took 1 h 05 min`, `0.40 batches/s`,
@@ -145,7 +151,7 @@ mod tests {
         let all = |status| parts(&timing, status).join(", ");
         assert_eq!(all(Status::Finished), "took 1 h 05 min, 0.40 batches/s, ended 2 d ago");
         assert_eq!(all(Status::Live), "1 h 05 min elapsed, 0.40 batches/s, last batch 2 d ago");
-        assert_eq!(all(Status::Stalled(day)), "ran for 1 h 05 min, 0.40 batches/s");
-        assert_eq!(state(Status::Stalled(day)), "stalled, last batch 2 d ago");
+        assert_eq!(all(Status::Stalled(Some(day))), "ran for 1 h 05 min, 0.40 batches/s");
+        assert_eq!(state(Status::Stalled(Some(day))), "stalled, last batch 2 d ago");
     }
 }

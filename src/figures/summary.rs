@@ -10,7 +10,7 @@ use super::{Against, RankFigures};
 use crate::count::NeuronCounts;
 use crate::follow::{Account, Shard};
 use crate::run::interval::{Uncertainty, of_ratio};
-use crate::run::prices::PricedBy;
+use crate::run::prices::{Cost, PricedBy};
 use crate::run::run_names::{directories_to_show, directory_to_show};
 use crate::run::series::Point;
 use crate::run::sums::{Operations, Updates};
@@ -126,6 +126,19 @@ impl RunFigures {
 pub fn directories_of(summaries: &[Summary]) -> Vec<Option<String>> {
     let runs = summaries.iter().map(|summary| (summary.run.name.as_str(), summary.run.directory.as_deref()));
     directories_to_show(&runs.collect::<Vec<_>>())
+}
+
+/// What stands before a message about each of several runs: its name and, where that does not tell which it is, its
+/// directory. Nothing stands before one about the only run.
+pub fn run_prefixes(summaries: &[Summary]) -> Vec<String> {
+    if let [_] = summaries {
+        return vec![String::new()];
+    }
+    let prefix = |(summary, directory): (&Summary, Option<String>)| {
+        let directory = directory.map_or(String::new(), |directory| format!(" ({directory})"));
+        format!("{}{directory}: ", summary.run.name)
+    };
+    summaries.iter().zip(directories_of(summaries)).map(prefix).collect()
 }
 
 /// The sums over the layers: updates of all of them, operations of those with a price (0 if none has one).
@@ -275,7 +288,7 @@ impl fmt::Display for Failure {
         if let Some(new) = &self.new {
             write!(f, "{new}: ")?;
         }
-        write!(f, "{}: {}", self.condition, self.reason)
+        f.write_str(&self.reason)
     }
 }
 
@@ -416,26 +429,40 @@ fn run_figures(run: &Run, now: SystemTime) -> RunFigures {
 }
 
 fn layers(run: &Run) -> Vec<LayerFigures> {
+    layer_rows(run).into_iter().map(LayerFigures::from).collect()
+}
+
+/// A layer of a run and its sums, without a copy of any name.
+pub(super) struct RunLayer<'a> {
+    /// Its index in the tally; `None` before it was in a batch.
+    index: Option<usize>,
+    pub(super) name: &'a str,
+    pub(super) neuron: Option<&'a str>,
+    reset: Option<&'a str>,
+    shape: Option<&'a Vec<u64>>,
+    recorded: &'a LayerPrice,
+    pub(super) cost: Option<Cost>,
+    pub(super) sums: RowSums,
+}
+
+/// The layers of a run, in the order of [`Summary::layers`].
+pub(super) fn layer_rows(run: &Run) -> Vec<RunLayer<'_>> {
     let seen = run.tally().layers();
     let index: HashMap<&str, usize> =
         seen.iter().enumerate().map(|(index, layer)| (layer.name.as_str(), index)).collect();
-    let samples = run.tally().samples();
     let mut shown = vec![false; seen.len()];
-    let mut figures = Vec::new();
+    let mut rows = Vec::new();
     for entry in run.manifest().iter().flat_map(|manifest| manifest.layers.iter()) {
         let (neuron, reset) = (Some(entry.neuron.as_str()), Some(entry.reset.as_str()));
-        let mut layer = LayerFigures::new(&entry.name, neuron, reset, &entry.price, run);
-        layer.shape.clone_from(&entry.shape);
+        let mut row = RunLayer::new(&entry.name, neuron, reset, &entry.price, run);
+        row.shape = entry.shape.as_ref();
         if let Some(&at) = index.get(entry.name.as_str()) {
             shown[at] = true;
-            if run.tally().is_gone(at) {
-                figures.push(layer);
-                continue;
+            if !run.tally().is_gone(at) {
+                row.count(at, &seen[at]);
             }
-            layer.index = Some(at);
-            layer.set_sums(&seen[at], samples);
         }
-        figures.push(layer);
+        rows.push(row);
     }
     let mut others: Vec<_> =
         seen.iter().enumerate().filter(|(at, _)| !shown[*at] && !run.tally().is_gone(*at)).collect();
@@ -444,43 +471,76 @@ fn layers(run: &Run) -> Vec<LayerFigures> {
     });
     for (at, sums) in others {
         let (neuron, reset) = run.neuron_and_reset(&sums.name);
-        let mut layer = LayerFigures::new(&sums.name, neuron, reset, &LayerPrice::Unknown, run);
-        layer.index = Some(at);
-        layer.set_sums(sums, samples);
-        figures.push(layer);
+        let mut row = RunLayer::new(&sums.name, neuron, reset, &LayerPrice::Unknown, run);
+        row.count(at, sums);
+        rows.push(row);
     }
-    figures
+    rows
 }
 
-impl LayerFigures {
+impl<'a> RunLayer<'a> {
     /// A layer with nothing counted yet.
-    fn new(name: &str, neuron: Option<&str>, reset: Option<&str>, recorded: &LayerPrice, run: &Run) -> Self {
+    fn new(
+        name: &'a str,
+        neuron: Option<&'a str>,
+        reset: Option<&'a str>,
+        recorded: &'a LayerPrice,
+        run: &Run,
+    ) -> Self {
         let cost = run.settings().costs.of_layer(neuron, reset, recorded);
-        let priced_by = cost.map(|cost| cost.priced_by);
-        let measurement = recorded.recorded().and_then(|price| price.measurement.clone());
+        let sums = RowSums {
+            samples: run.tally().samples(),
+            updates: Some(Updates::default()),
+            operations: cost.map(|_| Operations::default()),
+            energy_per_op: run.settings().costs.energy_per_op(),
+            neurons: None,
+        };
+        Self { index: None, name, neuron, reset, shape: None, recorded, cost, sums }
+    }
+
+    fn count(&mut self, at: usize, sums: &'a LayerSums) {
+        self.index = Some(at);
+        self.sums.count(sums, self.cost.map(|cost| cost.ops_per_update));
+        self.shape = sums.neurons.as_ref().or(self.shape);
+    }
+
+    fn is_measured(&self) -> bool {
+        self.cost.is_some_and(|cost| cost.priced_by == PricedBy::Measured)
+    }
+}
+
+impl RowSums {
+    /// Takes what is counted of a layer at this price.
+    fn count(&mut self, sums: &LayerSums, ops_per_update: Option<u64>) {
+        self.updates = Some(sums.updates());
+        self.neurons = sums.activity.counts();
+        self.operations = ops_per_update.map(|price| sums.updates().times(price));
+    }
+}
+
+impl From<RunLayer<'_>> for LayerFigures {
+    fn from(row: RunLayer<'_>) -> Self {
+        let priced_by = row.cost.map(|cost| cost.priced_by);
+        let measurement = row.recorded.recorded().and_then(|price| price.measurement.clone());
         Self {
-            index: None,
-            name: name.to_owned(),
-            neuron: neuron.map(str::to_owned),
-            reset: reset.map(str::to_owned),
-            shape: None,
-            ops_per_update: cost.map(|cost| cost.ops_per_update),
+            index: row.index,
+            name: row.name.to_owned(),
+            neuron: row.neuron.map(str::to_owned),
+            reset: row.reset.map(str::to_owned),
+            shape: row.shape.cloned(),
+            ops_per_update: row.cost.map(|cost| cost.ops_per_update),
             priced_by,
             measurement: measurement.filter(|_| priced_by == Some(PricedBy::Measured)),
-            unpriced: recorded.why_unpriced().filter(|_| cost.is_none()),
-            sums: RowSums {
-                samples: run.tally().samples(),
-                updates: Some(Updates::default()),
-                operations: cost.map(|_| Operations::default()),
-                energy_per_op: run.settings().costs.energy_per_op(),
-                neurons: None,
-            },
+            unpriced: row.recorded.why_unpriced().filter(|_| row.cost.is_none()),
+            sums: row.sums,
             updates_by_step: Vec::new(),
             uncertainty: None,
             within: None,
         }
     }
+}
 
+impl LayerFigures {
     /// The sum of several layers of a run as a row like theirs. Neuron, reset and price are those that all of them have;
     /// the operations are those of the priced ones, as in the total.
     pub fn sum_of<'a>(name: impl Into<String>, layers: impl IntoIterator<Item = &'a Self>) -> Self {
@@ -512,9 +572,7 @@ impl LayerFigures {
 
     fn set_sums(&mut self, sums: &LayerSums, samples: u128) {
         self.sums.samples = samples;
-        self.sums.updates = Some(sums.updates());
-        self.sums.neurons = sums.activity.counts();
-        self.sums.operations = self.ops_per_update.map(|price| sums.updates().times(price));
+        self.sums.count(sums, self.ops_per_update);
         if sums.neurons.is_some() && self.shape != sums.neurons {
             self.shape.clone_from(&sums.neurons);
         }
@@ -550,32 +608,50 @@ fn keep_common<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     }
 }
 
-/// The total, and that with the layers whose price is measured, if there are any.
-fn totals(layers: &[LayerFigures], run: &Run) -> (TotalFigures, Option<TotalFigures>) {
+/// The sums over the layers, and those with the layers whose price is measured, if there are any.
+pub(super) fn sums_of_rows(rows: &[RunLayer<'_>], run: &Run) -> (RowSums, Option<RowSums>) {
+    sums_of_all(rows.iter().map(|row| (row.sums, row.is_measured())), run)
+}
+
+/// The same of layers of which is known whether their price is measured.
+fn sums_of_all(layers: impl Iterator<Item = (RowSums, bool)>, run: &Run) -> (RowSums, Option<RowSums>) {
     let mut sums = RowSums {
         samples: run.tally().samples(),
         updates: Some(Updates::default()),
         operations: Some(Operations::default()),
         energy_per_op: run.settings().costs.energy_per_op(),
-        neurons: (!layers.is_empty()).then(NeuronCounts::default),
+        neurons: None,
     };
-    let mut measured = Operations::default();
-    for layer in layers {
-        let operations = layer.sums.operations.filter(|_| !layer.is_measured());
-        sums.add(&RowSums { operations, ..layer.sums });
-        measured += layer.sums.operations.filter(|_| layer.is_measured()).unwrap_or_default();
+    let mut measured = None;
+    for (at, (layer, is_measured)) in layers.enumerate() {
+        if at == 0 {
+            sums.neurons = Some(NeuronCounts::default());
+        }
+        sums.add(&RowSums { operations: layer.operations.filter(|_| !is_measured), ..layer });
+        if is_measured {
+            *measured.get_or_insert_with(Operations::default) += layer.operations.unwrap_or_default();
+        }
     }
+    let all = measured.map(|measured| {
+        let mut all = sums;
+        all.add_operations(measured);
+        all
+    });
+    (sums, all)
+}
+
+/// The total, and that with the layers whose price is measured, if there are any.
+fn totals(layers: &[LayerFigures], run: &Run) -> (TotalFigures, Option<TotalFigures>) {
+    let (sums, all) = sums_of_all(layers.iter().map(|layer| (layer.sums, layer.is_measured())), run);
     let unpriced_layers = layers.iter().filter(|layer| layer.ops_per_update.is_none()).count();
     let points = run.history().points().iter();
     let units = points.map(|point| (point.operations.effective, point.sums.samples));
     let total =
         TotalFigures { sums, unpriced_layers, uncertainty: uncertainty(run, units), has_measured: false };
-    let total_measured = layers.iter().any(LayerFigures::is_measured).then(|| {
-        let mut all = sums;
-        all.add_operations(measured);
+    let total_measured = all.map(|sums| {
         let units = run.units_with_measured();
         let uncertainty = units.and_then(|units| uncertainty(run, units.into_iter()));
-        TotalFigures { sums: all, unpriced_layers, uncertainty, has_measured: true }
+        TotalFigures { sums, unpriced_layers, uncertainty, has_measured: true }
     });
     (total, total_measured)
 }
@@ -661,7 +737,8 @@ mod tests {
         let costs = Costs::with_rules(["RLeaky:subtract=5".parse().expect("a price")]);
         let run = Run::new(Settings { costs, ..Settings::new("x") });
         let layer = |name: &str, neuron: &str, reset: &str, effective| {
-            let mut layer = LayerFigures::new(name, Some(neuron), Some(reset), &LayerPrice::Unknown, &run);
+            let row = RunLayer::new(name, Some(neuron), Some(reset), &LayerPrice::Unknown, &run);
+            let mut layer = LayerFigures::from(row);
             let updates = Updates { effective, dense: 100 };
             layer.sums.updates = Some(updates);
             layer.sums.operations = layer.ops_per_update.map(|price| updates.times(price));
@@ -690,7 +767,13 @@ mod tests {
         let run = run();
         let layer = |at: usize| {
             let neuron = format!("n{}", at % (MANY - 1));
-            LayerFigures::new(&format!("l{at}"), Some(&neuron), None, &LayerPrice::Unknown, &run)
+            LayerFigures::from(RunLayer::new(
+                &format!("l{at}"),
+                Some(&neuron),
+                None,
+                &LayerPrice::Unknown,
+                &run,
+            ))
         };
         let layers: Vec<LayerFigures> = (0..MANY).map(layer).collect();
         let summary = Summary::around(layers, &run, SystemTime::UNIX_EPOCH);

@@ -2,7 +2,8 @@
 
 use super::escape_markdown::escaped;
 use super::figure::Figure;
-use super::{Change, Direction, Failure};
+use super::problems::first_of;
+use super::{Change, Direction};
 use crate::text::{elide, percent, printable};
 use comfy_table::{Cell, CellAlignment, Color, LineStyle, Table, presets};
 
@@ -114,7 +115,10 @@ pub(super) fn bullets(notes: impl IntoIterator<Item = impl AsRef<str>>, style: T
 }
 
 /// The conditions that hold; `None` if there are none.
-pub(super) fn failed(failures: Option<&[Failure]>, style: TableStyle) -> Option<String> {
-    let failures = failures.filter(|failures| !failures.is_empty())?;
-    Some(format!("FAILED:\n\n{}", bullets(failures.iter().map(Failure::to_string), style)))
+pub(super) fn failed(failures: impl Iterator<Item = String>, style: TableStyle) -> Option<String> {
+    let failures = first_of(failures, ALL_ARE);
+    (!failures.is_empty()).then(|| format!("FAILED:\n\n{}", bullets(failures, style)))
 }
+
+/// Where all problems and conditions are of which a table names some.
+pub(super) const ALL_ARE: &str = "see --format json";

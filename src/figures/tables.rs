@@ -8,8 +8,8 @@ use super::figure::{Figure, ShownIn};
 use super::format::{NO_TABLES, Report};
 use super::problems::spelled_out;
 use super::provenance::Provenance;
-use super::table_style::{TableStyle, bullets, draw, draw_figures, failed, name, safe};
-use super::{Summary, TotalFigures, directories_of};
+use super::table_style::{ALL_ARE, TableStyle, bullets, draw, draw_figures, failed, name, safe};
+use super::{Summary, TotalFigures, directories_of, run_prefixes};
 use crate::follow::Account;
 use crate::run::{RunPart, Status};
 use crate::text::{percent, plus_minus, printable, thousands};
@@ -61,7 +61,8 @@ fn run_tables(summary: &Summary, style: TableStyle) -> String {
         let measured = "The operations of the ranks are those with measured prices.";
         parts.extend(has_measured.then(|| measured.to_owned()));
     }
-    parts.extend(remarks(summary, style));
+    parts.extend(summary.baseline.iter().map(|baseline| against(baseline, style)));
+    parts.extend(remarks(std::slice::from_ref(summary), style));
     parts.push(totals(summary, style));
     parts.join("\n\n") + "\n"
 }
@@ -89,21 +90,25 @@ fn drawn(table: &DocumentTable, where_all_are: &str, style: TableStyle) -> impl 
     std::iter::once(drawn).chain(rest)
 }
 
-/// The baseline, the problems, the conditions that hold.
-fn remarks(summary: &Summary, style: TableStyle) -> Vec<String> {
-    let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
-    baseline.chain(problems(summary, style)).chain(failed(summary.failed.as_deref(), style)).collect()
+/// The problems and the conditions that hold, of all runs together.
+fn remarks(summaries: &[Summary], style: TableStyle) -> impl Iterator<Item = String> {
+    let names = run_prefixes(summaries);
+    let failures = summaries.iter().zip(&names).flat_map(|(summary, name)| {
+        summary.failed.iter().flatten().map(move |failure| format!("{name}{failure}"))
+    });
+    problems(summaries, &names, style).into_iter().chain(failed(failures, style))
 }
 
 /// How many problems there are, and the gravest in words; `None` if there are none. The conditions have a list of their
 /// own.
-fn problems(summary: &Summary, style: TableStyle) -> Option<String> {
-    let head = match summary.problem_count() {
+fn problems(summaries: &[Summary], names: &[String], style: TableStyle) -> Option<String> {
+    let head = match summaries.iter().map(Summary::problem_count).sum::<u64>() {
         0 => return None,
         1 => "1 problem:".to_owned(),
         count => format!("{} problems, the gravest first:", thousands(count.into())),
     };
-    let listed = bullets(spelled_out(&summary.problems, "see --format json"), style);
+    let runs = names.iter().zip(summaries).map(|(name, summary)| (name.as_str(), &summary.problems[..]));
+    let listed = bullets(spelled_out(runs, ALL_ARE), style);
     Some(if listed.is_empty() { head } else { format!("{head}\n\n{listed}") })
 }
 
@@ -136,12 +141,14 @@ fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
             matches!(summary.run.times.status, Status::Stalled(_)) || summary.run.times.clock.is_some();
         let times = if is_worth_a_word { times(summary) } else { Vec::new() };
         let times = times.iter().map(|line| safe(line, style));
-        let remarks: Vec<String> = times.chain(remarks(summary, style)).collect();
+        let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
+        let remarks: Vec<String> = times.chain(baseline).collect();
         if !remarks.is_empty() {
             parts.push(format!("{}:", titled(&summary.run.name, directory.as_deref(), style)));
             parts.extend(remarks);
         }
     }
+    parts.extend(remarks(summaries, style));
     parts.extend(drawn(&runs(summaries), "", style));
     let are_measured = summaries.iter().any(|summary| summary.shown_total().1);
     parts.extend(are_measured.then(|| "m: all its prices were measured by the recorder.".to_owned()));

@@ -2,7 +2,8 @@
 
 use crate::run::Run;
 use crate::run::Severity;
-use crate::text::thousands;
+use crate::snapshot::SnapshotError;
+use crate::text::{numbered, thousands};
 
 /// What is missing from the figures of a run; empty if they are complete.
 pub(super) fn why_incomplete(run: &Run) -> Vec<String> {
@@ -28,51 +29,40 @@ pub(super) fn why_incomplete(run: &Run) -> Vec<String> {
     why
 }
 
-/// What the end names and was never seen, in words; `None` where something waits, or
-/// where what lacks is there and set aside.
-pub(super) fn missing_at_the_end(run: &Run) -> Option<String> {
-    let (account, end) = (run.account(), run.end()?);
-    if account.waiting > 0 {
-        return None;
-    }
-    let counted = run.tally().batches();
-    if let Some(declared) = end.batches {
-        let known = (counted + account.set_aside).max(account.seen).saturating_sub(account.twins);
-        let missing = declared.checked_sub(known).filter(|&missing| missing > 0)?;
-        let verb = if missing == 1 { "is" } else { "are" };
-        let (of, missing_in_words) = (thousands(declared.into()), thousands(missing.into()));
-        return Some(format!("of the {of} batches that it names, {missing_in_words} {verb} not there"));
-    }
-    let samples = end.samples.filter(|_| run.lacks_samples_of(end) && account.set_aside == 0)?;
-    let missing = samples.saturating_sub(u64::try_from(run.tally().samples()).unwrap_or(u64::MAX));
-    let (of, missing_in_words) = (thousands(samples.into()), thousands(missing.into()));
-    Some(format!("of the {of} samples that it names, {missing_in_words} are not there"))
+/// What the end names and was never seen; `None` where something waits, or where what lacks is there and set aside.
+pub(super) fn missing_at_the_end(run: &Run) -> Option<SnapshotError> {
+    let (account, counted) = (run.account(), run.tally());
+    let known = (counted.batches() + account.set_aside).max(account.seen).saturating_sub(account.twins);
+    let samples = (account.set_aside == 0).then(|| counted.samples());
+    run.end().filter(|_| account.waiting == 0)?.missing(known, samples)
 }
+
+const BATCHES: [&str; 2] = ["batch", "batches"];
+const SAMPLES: [&str; 2] = ["sample", "samples"];
 
 /// What is still to be written, if `end.json` or the manifest says so.
 fn not_all_written(run: &Run) -> Option<String> {
     let (batches, samples) = (run.tally().batches(), run.tally().samples());
-    let counted = |expected: u64, what: &str, counted: u128| {
+    let counted = |expected: u64, what: [&str; 2], counted: u128| {
         let verb = if counted == 1 { "is" } else { "are" };
-        format!("{} {what}, {} {verb} counted", thousands(expected.into()), thousands(counted))
+        format!("{}, {} {verb} counted", numbered(expected.into(), what), thousands(counted))
     };
     if let Some(end) = run.end() {
         let says = if run.own_end().is_some() { "end.json says" } else { "the ends of the ranks say" };
         if let Some(declared) = end.samples.filter(|_| run.lacks_samples_of(end)) {
-            return Some(format!("{says} {}", counted(declared, "samples", samples)));
+            return Some(format!("{says} {}", counted(declared, SAMPLES, samples)));
         }
         let declared = end.batches.filter(|&declared| declared > batches)?;
-        return Some(format!("{says} {}", counted(declared, "batches", batches.into())));
+        return Some(format!("{says} {}", counted(declared, BATCHES, batches.into())));
     }
     let no_end =
         if run.ranks().is_empty() { "no end.json yet" } else { "no end.json yet of the run or all ranks" };
     match (run.expected_batches(), run.expected_samples()) {
-        (Some(expected), _) if batches < expected => Some(format!(
-            "{no_end}, and the manifest expects {}",
-            counted(expected, "batches", batches.into())
-        )),
+        (Some(expected), _) if batches < expected => {
+            Some(format!("{no_end}, and the manifest expects {}", counted(expected, BATCHES, batches.into())))
+        }
         (None, Some(expected)) if samples < u128::from(expected) => {
-            Some(format!("{no_end}, and the manifest expects {}", counted(expected, "samples", samples)))
+            Some(format!("{no_end}, and the manifest expects {}", counted(expected, SAMPLES, samples)))
         }
         (None, None) => Some(format!("{no_end}, and nothing says how many batches there are to be")),
         _ => None,
@@ -119,6 +109,7 @@ mod tests {
             (vec![], "no end.json yet, and nothing says how many batches there are to be"),
             (vec![manifest("")], "no end.json yet, and nothing says how many batches there are to be"),
             (vec![end(r#"{"batches": 8}"#)], "end.json says 8 batches, 0 are counted"),
+            (vec![end(r#"{"batches": 1}"#)], "end.json says 1 batch, 0 are counted"),
             (vec![end("{}"), account(0, 0)], ""),
             (
                 vec![manifest(r#", "stopped": true"#)],

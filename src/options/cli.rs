@@ -2,10 +2,10 @@
 
 use super::parsers::{MAX_ROUNDS, MAX_THREADS, byte_size, location, up_to};
 use super::resolve::Layer;
-use super::suggest::nearest;
 use super::table::OPTIONS;
 use crate::figures::FIGURES;
 use crate::options::Declaration;
+use crate::text::nearest;
 use clap::builder::PathBufValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};

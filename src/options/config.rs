@@ -2,9 +2,9 @@
 
 use super::declaration::{Declaration, ValueKind};
 use super::resolve::Layer;
-use super::suggest::unknown;
 use super::table::OPTIONS;
 use crate::dashboard::{BINDINGS, Conflict, Key, KeyTable, Rebound, named};
+use crate::text::unknown;
 use crate::text::{elide, printable, shown};
 use anyhow::{Context, anyhow, ensure};
 use etcetera::{BaseStrategy, choose_base_strategy};

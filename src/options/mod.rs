@@ -12,7 +12,6 @@ mod default_file;
 mod derived;
 pub mod parsers;
 mod resolve;
-pub mod suggest;
 mod table;
 
 pub use declaration::{Declaration, Purpose};

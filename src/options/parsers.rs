@@ -34,6 +34,14 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+/// A command for the shell.
+pub fn command(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("give a command for the shell".into()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// Bytes, with a decimal prefix or none.
 pub fn byte_size(text: &str) -> Result<u64, String> {
     let (digits, factor) = match text.char_indices().last() {

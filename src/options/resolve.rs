@@ -93,7 +93,7 @@ fn reason(error: &clap::Error, text: &str) -> String {
     match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(names)) if !names.is_empty() => {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            super::suggest::unknown("value", text, &names)
+            crate::text::unknown("value", text, &names)
         }
         _ if text.is_empty() => "the value is empty".to_owned(),
         _ => error.source().map_or_else(|| error.kind().to_string(), ToString::to_string),

@@ -10,7 +10,7 @@ use super::declaration::{
     ValueKind::{List, Number, Switch, Table},
     declare_options,
 };
-use super::parsers::{MAX_THREADS, location, seconds, up_to};
+use super::parsers::{MAX_THREADS, command, location, seconds, up_to};
 use super::resolve::{OptionLayers, Said, parse};
 use crate::dashboard::{KeyTable, NotifyWay, ThemeName};
 use crate::figures::condition::Condition;
@@ -158,7 +158,7 @@ declare_options! {
 
     /// Run COMMAND once a run is over, with its figures as JSON in the file NEUROTOP_SUMMARY. It also gets NEUROTOP_RUN,
     /// NEUROTOP_DIRECTORY, NEUROTOP_COMPLETE (yes or no) and NEUROTOP_PROBLEMS (their number)
-    "on-finish" on_finish: Option<String> = StringValueParser::new(), {
+    "on-finish" on_finish: Option<String> = command, {
         value_name: "COMMAND", commands: DASHBOARD, scope: Watch, examples: ["./after.sh", "cp $NEUROTOP_SUMMARY ."],
     }
 

@@ -31,10 +31,6 @@ impl Pace {
         self.written.iter().copied()
     }
 
-    pub fn newest(&self) -> Option<SystemTime> {
-        self.written.back().copied()
-    }
-
     /// From the oldest of these times to the newest.
     pub fn span(&self) -> Option<Duration> {
         self.written.back()?.duration_since(*self.written.front()?).ok()

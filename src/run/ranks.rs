@@ -4,9 +4,9 @@
 
 use crate::count::LayerCount;
 use crate::follow::Account;
-use crate::run::pace::Pace;
 use crate::run::series::priced;
 use crate::run::sums::{MAX_SUM, Operations, Sums, Updates};
+use crate::run::timing::FileTimes;
 use crate::snapshot::{End, OfficialResults};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -65,18 +65,17 @@ pub struct Rank {
     pub account: Account,
     /// The sums over its batches.
     pub sums: RankSums,
-    /// When its first batch was written, as far as it is known.
-    pub first_written: Option<SystemTime>,
-    /// The times at which its newest batches were written.
-    pub pace: Pace,
+    /// When its counted batches were written.
+    pub times: FileTimes,
+    /// When the newest of those was written that were there at first, counted or not.
+    pub newest_found: Option<SystemTime>,
     /// Its end, once it has come to it.
     pub end: Option<End>,
 }
 
 impl Rank {
-    fn note_written(&mut self, written: SystemTime) {
-        self.first_written = Some(self.first_written.map_or(written, |first| first.min(written)));
-        self.pace.note(written);
+    fn newest(&self) -> Option<SystemTime> {
+        self.times.last().max(self.newest_found)
     }
 
     fn official(&self, rank: u32, prices: &[u64]) -> Option<OfficialRank<'_>> {
@@ -140,7 +139,7 @@ pub struct RankStatus {
     /// When its newest batch was written.
     pub newest: Option<SystemTime>,
     /// How long it has sent nothing: since its newest batch or, without one, since the first batch of the run, less
-    /// the least time that a batch took to be seen.
+    /// the least time from the writing of a batch to its appearance.
     pub quiet: Option<Duration>,
 }
 
@@ -156,9 +155,6 @@ pub struct Ranks {
     layer_sums: usize,
     /// The first of the ranks whose sums of layers found no room.
     cut_from: Option<u32>,
-    /// The least time from the writing of a batch to its arrival: what clocks, disks and a late start of the watch add
-    /// to all times.
-    delay: Option<Duration>,
 }
 
 impl Ranks {
@@ -199,18 +195,20 @@ impl Ranks {
         end.iter().for_each(|end| self.ends.remove(end));
     }
 
-    /// Notes that a batch of a rank, written at one time, came at another.
-    pub fn note_written(&mut self, rank: u32, written: SystemTime, came: SystemTime) {
-        // A clock that runs ahead elsewhere makes nobody live longer.
-        let written = written.min(came);
-        let delay = came.duration_since(written).unwrap_or_default();
-        self.delay = Some(self.delay.map_or(delay, |least| least.min(delay)));
-        self.rank(rank).note_written(written);
+    /// The times of the counted batches of a rank, to be added to.
+    pub fn times_of(&mut self, rank: u32) -> &mut FileTimes {
+        &mut self.rank(rank).times
+    }
+
+    /// Notes that a batch of a rank was there at first.
+    pub fn note_first_found(&mut self, rank: u32, written: SystemTime) {
+        let known = self.rank(rank);
+        known.newest_found = known.newest_found.max(Some(written));
     }
 
     /// When the newest batch of any rank was written.
     pub fn newest(&self) -> Option<SystemTime> {
-        self.ranks.values().filter_map(|rank| rank.pace.newest()).max()
+        self.ranks.values().filter_map(|rank| rank.newest()).max()
     }
 
     /// Adds a batch of a rank: `layers` are indices in the tally.
@@ -238,8 +236,7 @@ impl Ranks {
     pub fn join(&mut self, rank: u32, other: Rank) {
         let mine = self.rank(rank);
         mine.account += other.account;
-        other.pace.times().for_each(|written| mine.note_written(written));
-        mine.first_written = mine.first_written.into_iter().chain(other.first_written).min();
+        mine.times.join(&other.times);
         if let Some(end) = other.end {
             self.end(rank, end);
         }
@@ -365,14 +362,19 @@ impl Ranks {
         prices: &[u64],
     ) -> Vec<RankStatus> {
         let furthest = self.ranks.values().map(|rank| rank.account.seen).max().unwrap_or(0);
-        let intervals: Vec<Option<Duration>> = self.ranks.values().map(|rank| rank.pace.interval()).collect();
+        let intervals: Vec<Option<Duration>> =
+            self.ranks.values().map(|rank| rank.times.interval()).collect();
         let typical = median(intervals.iter().flatten().copied().collect());
-        let first_written = self.ranks.values().filter_map(|rank| rank.first_written).min();
+        let first_written = self.ranks.values().filter_map(|rank| rank.times.first()).min();
+        // What the clock of a file server adds to all times.
+        let delay = self.ranks.values().filter_map(|rank| rank.times.delay()).min().unwrap_or_default();
         let ranks = self.ranks.iter().zip(intervals);
         ranks
             .map(|((&rank, known), own)| {
                 let lag = furthest - known.account.seen;
-                let quiet = self.quiet(known.pace.newest().or(first_written), now);
+                let last = known.newest().or(first_written);
+                let quiet =
+                    last.map(|last| now.duration_since(last).unwrap_or_default().saturating_sub(delay));
                 let is_behind = lag > BEHIND_BY.max(furthest / BEHIND_BY_PART);
                 let limit = silent_after(own, typical, stall_after);
                 let state = match () {
@@ -389,16 +391,11 @@ impl Ranks {
                     operations: known.sums.updates.operations(prices),
                     updates: known.sums.updates.total(),
                     lag,
-                    newest: known.pace.newest(),
+                    newest: known.newest(),
                     quiet,
                 }
             })
             .collect()
-    }
-
-    fn quiet(&self, last: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
-        let since = now.duration_since(last?).unwrap_or_default();
-        Some(since.saturating_sub(self.delay.unwrap_or_default()))
     }
 
     fn rank(&mut self, rank: u32) -> &mut Rank {
@@ -497,7 +494,7 @@ mod tests {
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
     }
 
     fn statuses(ranks: &Ranks, seconds: u64) -> Vec<RankStatus> {
@@ -513,7 +510,7 @@ mod tests {
         let mut ranks = Ranks::default();
         for &(rank, every, until) in paces {
             let times: Vec<u64> = (0..=until).step_by(every as usize).collect();
-            times.iter().for_each(|&time| ranks.note_written(rank, at(time), at(time)));
+            times.iter().for_each(|&time| ranks.times_of(rank).note_appeared(at(time), at(time)));
             ranks.account(rank, account(times.len() as u64));
         }
         ranks
@@ -548,7 +545,7 @@ mod tests {
     fn short_pauses_of_quick_ranks_alarm_nobody() {
         let mut ranks = Ranks::default();
         for millis in 0..100 {
-            ranks.note_written(0, at(0) + Duration::from_millis(millis), at(1));
+            ranks.times_of(0).note_appeared(at(0) + Duration::from_millis(millis), at(1));
         }
         ranks.account(0, account(100));
         assert_eq!(states(&ranks, 5), [RankState::Counting]);
@@ -571,14 +568,30 @@ mod tests {
     fn the_clock_of_the_file_server_makes_no_rank_silent() {
         let mut ranks = Ranks::default();
         for time in 0..10 {
-            ranks.note_written(0, at(time), at(time + 3600));
-            ranks.note_written(1, at(time), at(time + 3601));
+            ranks.times_of(0).note_appeared(at(time), at(time + 3600));
+            ranks.times_of(1).note_appeared(at(time), at(time + 3601));
         }
         assert_eq!(states(&ranks, 3613), [RankState::Counting; 2]);
         assert_eq!(states(&ranks, 3614), [RankState::Silent; 2]);
         let mut ahead = Ranks::default();
-        ahead.note_written(0, at(9999), at(1));
+        ahead.times_of(0).note_appeared(at(9999), at(1));
         assert_eq!(statuses(&ahead, 31)[0].quiet, Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn what_was_there_at_first_is_as_old_as_its_files_say() {
+        const DAY: u64 = 86_400;
+        let mut ranks = Ranks::default();
+        for rank in 0..2 {
+            (0..5).for_each(|time| ranks.times_of(rank).note_found(at(time), at(2 * DAY)));
+        }
+        assert!(statuses(&ranks, 2 * DAY).iter().all(|rank| rank.quiet > Some(Duration::from_secs(DAY))));
+        assert_eq!(states(&ranks, 2 * DAY), [RankState::Silent; 2]);
+        // The newest waits to be counted.
+        ranks.note_first_found(0, at(2 * DAY - 1));
+        assert_eq!(states(&ranks, 2 * DAY), [RankState::Counting, RankState::Silent]);
+        ranks.times_of(1).note_found(at(3 * DAY), at(2 * DAY));
+        assert_eq!(states(&ranks, 2 * DAY)[1], RankState::Silent, "no clock that is ahead makes it younger");
     }
 
     #[test]

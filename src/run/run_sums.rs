@@ -175,7 +175,9 @@ mod tests {
         let along = |point: &Point| {
             let updates = sums.tally.layers().iter().enumerate();
             let mut updates: Vec<_> = updates
-                .map(|(at, layer)| (layer.name.clone(), point.sums.updates.get(at).copied().unwrap_or_default()))
+                .map(|(at, layer)| {
+                    (layer.name.clone(), point.sums.updates.get(at).copied().unwrap_or_default())
+                })
                 .collect();
             updates.sort_by(|a, b| a.0.cmp(&b.0));
             (point.first, point.sums.samples, point.operations, updates)

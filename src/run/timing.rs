@@ -22,8 +22,14 @@ const AT_ONCE: u64 = 3;
 /// After so many times the usual interval, a batch is overdue and the time left unknown.
 const OVERDUE: u32 = 5;
 
+/// When a file was written, where its time can be right: it is not in the future, nor the zero of a copy without times.
+pub fn when_written(modified: SystemTime, now: SystemTime) -> Option<SystemTime> {
+    let can_be_right = modified > SystemTime::UNIX_EPOCH && modified <= now + AHEAD;
+    can_be_right.then(|| modified.min(now))
+}
+
 /// When the counted batches were written.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FileTimes {
     first: Option<SystemTime>,
     last: Option<SystemTime>,
@@ -41,25 +47,28 @@ pub struct FileTimes {
 impl FileTimes {
     /// Notes a batch that was there before neurotop looked.
     pub fn note_found(&mut self, written: SystemTime, now: SystemTime) {
-        if written > now + AHEAD {
-            self.ahead = self.ahead.max(Some(written));
-            self.untimed += 1;
-        } else if written <= SystemTime::UNIX_EPOCH {
-            self.untimed += 1;
-        } else {
-            self.note(written.min(now));
+        match when_written(written, now) {
+            Some(written) => self.note(written),
+            None => {
+                self.note_ahead(written, now);
+                self.untimed += 1;
+            }
         }
     }
 
     /// Notes a batch that appears at `now`.
     pub fn note_appeared(&mut self, written: SystemTime, now: SystemTime) {
-        if written > now + AHEAD {
-            self.ahead = self.ahead.max(Some(written));
+        let Some(written) = when_written(written, now) else {
+            self.note_ahead(written, now);
             return self.note(now);
-        }
+        };
         let delay = now.duration_since(written).unwrap_or_default();
         self.delay = Some(self.delay.map_or(delay, |least| least.min(delay)));
-        self.note(written.min(now));
+        self.note(written);
+    }
+
+    fn note_ahead(&mut self, written: SystemTime, now: SystemTime) {
+        self.ahead = self.ahead.max(Some(written).filter(|&written| written > now));
     }
 
     /// Notes that a batch is gone from the figures, or is about to be replaced.
@@ -109,6 +118,16 @@ impl FileTimes {
 
     pub fn last(&self) -> Option<SystemTime> {
         self.last
+    }
+
+    /// The least time from the writing of a batch to its appearance.
+    pub fn delay(&self) -> Option<Duration> {
+        self.delay
+    }
+
+    /// The mean time between the newest batches; `None` before there are two at different times.
+    pub fn interval(&self) -> Option<Duration> {
+        self.pace.interval()
     }
 
     /// The newest times, the oldest first.
@@ -199,7 +218,7 @@ pub struct Timing {
     /// When the first and the last batch were written.
     pub first: Option<SystemTime>,
     pub last: Option<SystemTime>,
-    /// The time since the last batch was written, or appeared.
+    /// The time since the last batch was written, or appeared; `None` where no time of a file can be right.
     pub age: Option<Duration>,
     /// From the first batch to the last; of a run that goes on, until now.
     pub elapsed: Option<Duration>,

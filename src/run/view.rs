@@ -14,7 +14,7 @@ use crate::run::state::{KnownManifest, Loss, Progress, path_bytes};
 use crate::run::sums::Operations;
 use crate::run::tally::{LayerPresence, LayerSums, Tally};
 use crate::run::throughput::Throughput;
-use crate::run::timing::{FileTimes, Phase, Timing};
+use crate::run::timing::{FileTimes, Phase, Timing, when_written};
 use crate::snapshot::{BatchId, BatchName, End, LayerEntry, LayerPrice, Manifest, SnapshotError, shown};
 use crate::storage::Root;
 use std::collections::{BTreeMap, HashSet};
@@ -74,8 +74,8 @@ pub enum Status {
     /// No batch yet.
     Waiting,
     Live,
-    /// It is not over, and nothing was written for this long.
-    Stalled(Duration),
+    /// It is not over, and nothing was written for this long; `None` where no time of a file can be right.
+    Stalled(Option<Duration>),
     /// It is not over, and the manifest says that its recorder has stopped.
     Stopped,
     /// `end.json` is there, or everything that was expected is counted.
@@ -150,8 +150,10 @@ pub struct Run {
     account: Account,
     refused: Option<SnapshotError>,
     times: FileTimes,
-    /// When something was last written, or appeared.
+    /// When something was last written, or appeared, as far as that is known.
     last_activity: Option<SystemTime>,
+    /// When its first batches were seen. If no time of a file can be right, it is judged by this one.
+    first_seen: Option<SystemTime>,
     /// When something was last seen to be new: what is being copied here may be old.
     last_news: Option<SystemTime>,
     /// How many batches there were at first, until they are counted.
@@ -257,9 +259,15 @@ impl Run {
         self.fingerprint = progress.counted.fingerprint();
         self.newest.clone_from(&progress.newest);
         self.resumed = progress.counted.len() as u64;
-        self.last_activity = last_of(progress.counted.written().map(|(_, written)| written), now);
+        self.first_seen = (self.resumed > 0).then_some(now);
+        for (rank, written) in progress.counted.written() {
+            self.last_activity = self.last_activity.max(when_written(written, now));
+            self.times.note_found(written, now);
+            if let Some(rank) = rank {
+                self.sums.ranks.times_of(rank).note_found(written, now);
+            }
+        }
         self.last_news = self.last_activity;
-        progress.counted.written().for_each(|(_, written)| self.times.note_found(written, now));
         let untimed = progress.counted.untimed();
         self.times.stand_for(self.resumed - untimed, untimed);
         self.may_have_deleted = progress.may_have_deleted;
@@ -274,11 +282,6 @@ impl Run {
                 self.add_problem(set_aside(path, reason));
             }
         }
-        for (rank, written) in progress.counted.written() {
-            if let Some(rank) = rank {
-                self.sums.ranks.note_written(rank, written, now);
-            }
-        }
         self.reprice();
         self.lost = self.lost_problems();
     }
@@ -290,6 +293,8 @@ impl Run {
         self.sums.history = std::mem::take(&mut self.sums.history).priced_at(self.prices());
         self.expect_ranks();
         (self.last_activity, self.last_news, self.times) = (last_activity, last_activity, times);
+        // Nobody knows how long ago.
+        self.first_seen = (self.sums.tally.batches() > 0).then_some(SystemTime::UNIX_EPOCH);
         self.structure += 1;
         self.note_misspelt();
         self.of_all = self.problems_of_all();
@@ -537,11 +542,24 @@ impl Run {
         self.ended = Some(ended);
     }
 
-    /// Takes how many batches there are at first, and when the newest of them was written. Until they are counted, no
+    /// Takes how many batches there are at first, and when each was written, with its rank. Until they are counted, no
     /// batch appears.
-    pub fn find(&mut self, batches: u64, written: impl Iterator<Item = SystemTime>, now: SystemTime) {
+    pub fn find(
+        &mut self,
+        batches: u64,
+        written: impl Iterator<Item = (Option<u32>, SystemTime)>,
+        now: SystemTime,
+    ) {
         self.found = Some(batches);
-        self.last_activity = self.last_activity.max(last_of(written, now));
+        for (rank, modified) in written {
+            self.first_seen.get_or_insert(now);
+            let written = when_written(modified, now);
+            self.last_activity = self.last_activity.max(written);
+            // Where everything is counted at once, nothing waits that could make a rank look silent.
+            if let (true, Some(rank), Some(written)) = (self.settings.live, rank, written) {
+                self.sums.ranks.note_first_found(rank, written);
+            }
+        }
     }
 
     /// Takes that the batches that were there at first are counted.
@@ -573,20 +591,18 @@ impl Run {
         (layers..self.sums.tally.layers().len()).for_each(|at| self.note_spelling_of_undeclared(at));
         // Where everything is counted at once, the arrival of a batch says nothing.
         let came = if self.settings.live { now } else { modified.min(now) };
-        if let Some(rank) = rank {
-            self.sums.ranks.note_written(rank, modified, came);
-        }
         self.sums.bytes = self.sums.bytes.saturating_add(bytes);
         self.throughput.note(bytes, now);
         self.last_news = self.last_news.max(Some(came));
-        if self.settings.live && !self.is_catching_up() {
-            self.times.note_appeared(modified, now);
-            self.last_activity = self.last_activity.max(Some(now));
-        } else {
-            self.times.note_found(modified, now);
-            // A file from the future was judged with all others when they were found.
-            if modified <= now || !self.is_catching_up() {
-                self.last_activity = self.last_activity.max(Some(modified.min(now)));
+        self.first_seen.get_or_insert(now);
+        let appeared = self.settings.live && !self.is_catching_up();
+        let written = if appeared { Some(now) } else { when_written(modified, now) };
+        self.last_activity = self.last_activity.max(written);
+        let of_rank = rank.map(|rank| self.sums.ranks.times_of(rank));
+        for times in std::iter::once(&mut self.times).chain(of_rank) {
+            match appeared {
+                true => times.note_appeared(modified, now),
+                false => times.note_found(modified, now),
             }
         }
     }
@@ -1014,15 +1030,23 @@ impl Run {
         if self.end().is_some() || (self.expectations_met() && !has_stopped) {
             return Status::Finished;
         }
-        let Some(last) = self.last_activity else {
+        let Some(last) = self.last_activity.or(self.first_seen) else {
             return if has_stopped { Status::Stopped } else { Status::Waiting };
         };
         let silent = now.duration_since(last).unwrap_or_default();
+        // Where nobody looks on, nothing shows that a run goes on whose files have no time that can be right.
+        let is_unknown = self.last_activity.is_none() && !self.settings.live;
+        let is_silent = silent >= self.settings.stall_after || is_unknown;
         // Of several ranks the others may go on.
-        if has_stopped && (!self.has_several_ranks() || silent >= self.settings.stall_after) {
+        if has_stopped && (!self.has_several_ranks() || is_silent) {
             return Status::Stopped;
         }
-        if silent >= self.settings.stall_after { Status::Stalled(silent) } else { Status::Live }
+        if is_silent { Status::Stalled(self.age(now)) } else { Status::Live }
+    }
+
+    /// The time since something was last written, or appeared; `None` where no time of a file can be right.
+    fn age(&self, now: SystemTime) -> Option<Duration> {
+        self.last_activity.map(|last| now.duration_since(last).unwrap_or_default())
     }
 
     /// Whether there is nothing left to wait for.
@@ -1089,8 +1113,7 @@ impl Run {
     pub fn timing(&self, now: SystemTime) -> Timing {
         let batches = self.sums.tally.batches();
         let samples = self.sums.tally.samples() as f64 / batches.max(1) as f64;
-        let age = self.last_activity.map(|last| now.duration_since(last).unwrap_or_default());
-        Timing::new(&self.times, self.phase(now), age, samples, now)
+        Timing::new(&self.times, self.phase(now), self.age(now), samples, now)
     }
 
     fn phase(&self, now: SystemTime) -> Phase {
@@ -1187,13 +1210,6 @@ fn lacks_layers(batch: BatchName) -> Problem {
 
 fn set_aside(path: String, reason: String) -> Problem {
     Problem { path, reason, severity: Severity::SetAside }
-}
-
-/// When something was last written. Times in the future count only if there are no others: a clock that runs ahead must
-/// not keep a run alive.
-fn last_of(written: impl Iterator<Item = SystemTime>, now: SystemTime) -> Option<SystemTime> {
-    let (past, future): (Vec<_>, Vec<_>) = written.partition(|&written| written <= now);
-    past.into_iter().max().or_else(|| future.first().map(|_| now))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::SnapshotError;
 use super::document::utf8;
+use crate::text::thousands;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,25 @@ impl End {
                  samples in each batch is the number of its samples"
             )
         })
+    }
+
+    /// What it names and is not there, if so many batches are known; `samples` are those in them, if all can be read.
+    pub fn missing(&self, batches: u64, samples: Option<u128>) -> Option<SnapshotError> {
+        let (named, known, what) = match (self.batches, self.samples) {
+            (Some(named), _) => (named, batches.into(), ["batch", "batches"]),
+            (None, named) => (named?, samples?, ["sample", "samples"]),
+        };
+        let what = match u128::from(named).checked_sub(known)? {
+            0 => return None,
+            _ if named == 1 => format!("the one {} that it names is not there", what[0]),
+            missing => {
+                let verb = if missing == 1 { "is" } else { "are" };
+                let (of, missing) = (thousands(named.into()), thousands(missing));
+                format!("of the {of} {} that it names, {missing} {verb} not there", what[1])
+            }
+        };
+        let advice = "copy the missing ones, or where --prune deleted them, name the file of the progress with --state";
+        Some(SnapshotError::new(what, advice))
     }
 
     /// Why this end contradicts the one of the same rank that counts, which is in the file `source`; `None` if they

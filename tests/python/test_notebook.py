@@ -149,7 +149,7 @@ def until(words):
     while not any(words in page for page in seen):
         assert time.monotonic() < end, (words, seen[-1:])
         time.sleep(0.05)
-until("waiting for a run in")
+until("run, which does not exist yet")
 handmade.manifest(run, ["lif"], expected_batches=3)
 for number in range(3):
     handmade.batch(run, number, ["lif"])

@@ -55,8 +55,12 @@ fn set_time(path: &Path, ago: i64) {
 
 /// The lines of progress about a run, up to the first that has this text.
 fn progress(run: &Path, until: &str) -> String {
+    progress_of(&["watch", "--state", "none", text(run)], Path::new("/nonexistent"), until)
+}
+
+fn progress_of(args: &[&str], state: &Path, until: &str) -> String {
     let mut watch = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"));
-    watch.args(["watch", "--state", "none", text(run)]).env("XDG_CONFIG_HOME", "/nonexistent");
+    watch.args(args).env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_STATE_HOME", state);
     let child = watch.env("LC_ALL", "C.UTF-8").stdout(Stdio::piped()).spawn();
     let mut child = child.expect("it starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
@@ -70,6 +74,15 @@ fn progress(run: &Path, until: &str) -> String {
     child.kill().expect("it runs");
     child.wait().expect("it ends");
     said
+}
+
+/// A run of two ranks, each of which has the first batches of the demo's run.
+fn ranks_of(directory: PathBuf, ago: i64) -> PathBuf {
+    for rank in 0..2 {
+        run_of(directory.join(format!("rank-{rank}")), 5, ago);
+    }
+    fs::copy(support::demo_run().join("manifest.json"), directory.join("manifest.json")).expect("a copy");
+    directory
 }
 
 fn seconds(figures: &Value, field: &str) -> f64 {
@@ -151,6 +164,64 @@ fn clocks_that_are_wrong_are_said_and_give_no_pace() {
         assert_eq!(figures["run"]["seconds_left"], Value::Null, "{why}");
         assert!(neurotop(&["summary", text(&run)]).contains(&said));
         assert!(neurotop(&["doctor", text(&run)]).contains(&said));
+    }
+}
+
+#[test]
+fn the_ranks_of_a_run_that_died_two_days_ago_have_been_silent_as_long() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = ranks_of(place.path().join("run"), DAYS as i64);
+    let export = place.path().join("out.json");
+    let mut watch = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(["watch", "--state", "none", text(&run), "--export", text(&export)])
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
+    let counted = lines.map_while(Result::ok).find(|line| line.contains("10/12 batches"));
+    assert!(counted.is_some(), "it is counted");
+    let pid = rustix::process::Pid::from_child(&watch);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("sent");
+    watch.wait().expect("it ends");
+    let figures = support::json(&export);
+    for rank in figures["ranks"].as_array().expect("ranks") {
+        let quiet = rank["quiet_seconds"].as_f64().expect("seconds");
+        assert!((quiet - DAYS as f64).abs() < 60.0 && rank["state"] == "silent", "{rank}");
+    }
+}
+
+#[test]
+fn a_run_whose_times_cannot_be_right_is_stalled_without_an_age() {
+    let place = tempfile::tempdir().expect("a directory");
+    for (name, ago) in [("ahead", -7200), ("unknown", i64::MAX)] {
+        let run = run_of(place.path().join(name), 8, 3600);
+        for path in support::batches(&run) {
+            match ago {
+                i64::MAX => {
+                    let file = File::options().append(true).open(&path).expect("a file");
+                    file.set_modified(SystemTime::UNIX_EPOCH).expect("a time");
+                }
+                ago => set_time(&path, ago),
+            }
+        }
+        let figures = summary(&run);
+        assert_eq!(
+            (&figures["run"]["status"], &figures["run"]["quiet_seconds"]),
+            (&"stalled".into(), &Value::Null)
+        );
+        assert!(figures["run"]["clock"].is_string(), "{name}");
+        let said = neurotop(&["summary", text(&run)]);
+        assert!(!said.contains(" ago") && said.contains("Times: stalled.\n"), "{said}");
+        assert!(neurotop(&["doctor", text(&run)]).contains("  times: stalled, "), "{name}");
+        // While somebody looks on, it may go on, but not for ever; also after its batches were deleted.
+        for more in [&["--state", "none"][..], &["--prune"], &["--prune"]] {
+            let state = place.path().join("state");
+            let args = [&["watch", "--stall-after", "0.5", text(&run)], more].concat();
+            let lines = progress_of(&args, &state, "stalled: ");
+            assert!(lines.contains(" live: ") && !lines.contains(" ago"), "{lines}");
+        }
+        assert!(support::batches(&run).is_empty());
     }
 }
 

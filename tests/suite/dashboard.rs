@@ -938,7 +938,7 @@ fn timing(status: Status, part: f64) -> Timing {
     let (age, left) = match status {
         Status::Waiting => return Timing::default(),
         Status::Live => (Duration::from_secs(3), Some(Duration::from_secs(3600) - done)),
-        Status::Stalled(quiet) => (quiet, None),
+        Status::Stalled(quiet) => (quiet.unwrap_or_default(), None),
         Status::Stopped => (Duration::from_secs(60), None),
         Status::Finished => (Duration::from_secs(50 * 3600), None),
     };
@@ -983,7 +983,7 @@ pub(crate) fn rows() -> Vec<RunRow> {
         row(3, "baseline-seed0", Status::Finished, 1.0),
         row(1, "threshold-1.5", Status::Live, 0.5),
         row(0, "a-run-with-a-name-that-is-longer-than-any-column-could-ever-be", Status::Waiting, 0.0),
-        row(2, "odd\u{1b}[2J", Status::Stalled(Duration::from_secs(400)), 0.25),
+        row(2, "odd\u{1b}[2J", Status::Stalled(Some(Duration::from_secs(400))), 0.25),
     ];
     rows.push(RunRow { refused: true, ..row(4, "newer", Status::Waiting, 0.0) });
     rows
@@ -1019,7 +1019,7 @@ fn the_header_says_how_old_a_run_is() {
         ("stalled", headers(&dead, at(2 * DAY))),
         ("finished", headers(&demo(12), at(2 * DAY))),
     ];
-    dead.find(3000, [at(12)].into_iter(), at(13));
+    dead.find(3000, [(None, at(12))].into_iter(), at(13));
     headings.push(("catching up", headers(&dead, at(13))));
     let (mut copied, count) = (empty(), BatchCount { samples: 16, shapes: [].into(), layers: Vec::new() });
     for number in 0..4 {

@@ -268,7 +268,7 @@ fn batches_that_were_counted_and_deleted_are_not_missing() {
     insta::assert_snapshot!("after-prune", said(&run, &["--state", state]));
     let (code, without) = doctor(&run, &["--state", "none"]);
     assert_eq!(code, 3);
-    assert!(without.contains("it says that there are 5 batches, and 0 are here or counted"), "{without}");
+    assert!(without.contains("of the 5 batches that it names, 5 are not there"), "{without}");
     fs::write(state, "no progress").expect("a file");
     let (_, damaged) = doctor(&run, &["--state", state]);
     assert!(damaged.contains("the kept progress: it cannot be read"), "{damaged}");

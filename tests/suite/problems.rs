@@ -326,13 +326,42 @@ fn what_runs_on_finish_has_the_summary() {
 }
 
 #[test]
+fn a_command_that_is_nothing_is_refused() {
+    let run = Changed::new();
+    for nothing in ["", "  "] {
+        let output = neurotop().args(["watch", "--on-finish", nothing]).arg(run.0.path()).output();
+        let output = output.expect("it runs");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains("give a command for the shell"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn the_list_of_runs_counts_what_each_summary_counts() {
+    let conditions = ["sparsity<100%", "layer:nothing.sparsity<1", "neuron:Leaky.updates>0", "neurons>0"];
+    let mut runs = Runs::new(Path::new("exp1"), support::settings("exp1", false));
+    runs.set(0, Path::new("exp1"), demo(12));
+    runs.set(1, Path::new("exp2"), troubled());
+    let conditions = conditions.iter().map(|text| text.parse().expect("a condition")).collect();
+    let checks = Checks { conditions, baseline: None };
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(24);
+    let model = ViewModel::checked(&runs, checks.clone(), now);
+    for row in &model.rows {
+        let mut summary = neurotop::figures::Summary::without_steps(&row.run, now);
+        let failing = checks.judge(&mut summary).iter().filter(|standing| standing.failure.is_some()).count();
+        assert_eq!(checks.failing(&row.run), failing as u64);
+        assert!(failing >= 3 && row.problems == summary.problem_count(), "{}", row.name);
+    }
+}
+
+#[test]
 fn a_command_that_hangs_does_not_keep_neurotop_after_a_signal() {
     use rustix::process::{Pid, Signal, kill_process};
     let run = Changed::new();
     let started = run.at("started");
     let mut child = neurotop()
         .args(["watch", "--exit-when-finished", "--state", "none"])
-        .args(["--on-finish", "touch \"$STARTED\"; sleep 30"])
+        .args(["--on-finish", "echo \"$NEUROTOP_SUMMARY\" > \"$STARTED\"; sleep 15"])
         .arg(run.0.path())
         .env("STARTED", &started)
         .stdout(std::process::Stdio::null())
@@ -340,11 +369,21 @@ fn a_command_that_hangs_does_not_keep_neurotop_after_a_signal() {
         .spawn()
         .expect("it starts");
     let begun = Instant::now();
-    while !started.exists() && begun.elapsed() < Duration::from_secs(60) {
+    let summary = || fs::read_to_string(&started).unwrap_or_default();
+    while !summary().ends_with('\n') && begun.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(50));
     }
     let asked = Instant::now();
     kill_process(Pid::from_raw(child.id().cast_signed()).expect("a process"), Signal::TERM).expect("sent");
     assert_eq!(child.wait().expect("it ends").code(), Some(1));
     assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+    // The command goes on, and when it ends, its file is deleted all the same.
+    let summary = PathBuf::from(summary().trim());
+    let directory = summary.parent().expect("a directory of its own");
+    assert!(summary.is_absolute());
+    let left = Instant::now();
+    while directory.exists() && left.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(!directory.exists(), "{}", directory.display());
 }

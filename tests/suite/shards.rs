@@ -556,7 +556,7 @@ fn the_command_merges_what_it_counted() {
     );
     let checks = ["--baseline", word(&exported), "--fail-if", "vs-baseline!=0%", "--fail-if", "sparsity>1%"];
     let failed = stderr(&merge_words(&parts, &checks), 4);
-    assert!(failed.contains("failed: sparsity>1%") && !failed.contains("vs-baseline"), "{failed}");
+    assert!(failed.contains("% > 1 %: fails by ") && !failed.contains("vs-baseline"), "{failed}");
     let same = merge_words(&parts, &["--baseline", word(&run), "--fail-if", "vs-baseline!=0%"]);
     stdout(&same, 0);
 }

@@ -228,7 +228,8 @@ def show(
     """Show a run below the cell: its figures, a chart, its layers.
 
     The picture follows the run while other cells run, until the run is over; then it stays in the
-    notebook as it is. The run need not have begun.
+    notebook as it is. The run need not have begun: as long as there is no such directory, the
+    picture says so.
 
     Parameters
     ----------
@@ -278,7 +279,8 @@ def _page(body: str) -> str:
 
 
 def _waiting(path: str) -> str:
-    return f"<p><small>waiting for a run in {html.escape(path)}</small></p>"
+    where = html.escape(path)
+    return f"<p><small>waiting for a run in {where}, which does not exist yet</small></p>"
 
 
 def _problem(text: str) -> str:

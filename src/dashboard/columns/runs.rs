@@ -5,7 +5,7 @@ use super::super::view_model::{RunRow, ViewModel};
 use super::figures::{self, FigureStyle};
 use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, SortKey};
 use crate::figures::ShownIn;
-use crate::figures::run_times::per_time;
+use crate::figures::run_times::{per_time, stalled};
 use crate::run::Status;
 use crate::text::{age, span, thousands};
 use std::sync::LazyLock;
@@ -113,7 +113,7 @@ fn state(row: &RunRow, context: &CellContext<'_>) -> Cell {
         _ if row.refused => ("✗", "refused".to_owned(), theme.bad),
         Status::Waiting => ("○", "waiting".to_owned(), theme.dim),
         Status::Live => ("●", "live".to_owned(), theme.good),
-        Status::Stalled(quiet) => ("◌", format!("stalled {}", age(quiet)), theme.warn),
+        Status::Stalled(quiet) => ("◌", stalled(quiet), theme.warn),
         Status::Stopped => ("✗", "stopped".to_owned(), theme.bad),
         Status::Finished if row.complete => ("✓", "complete".to_owned(), theme.good),
         Status::Finished if row.is_settled => ("!", "finished".to_owned(), theme.warn),

@@ -3,10 +3,10 @@
 use super::super::meter::meter;
 use super::{Theme, UiState, ViewModel, tabs};
 use crate::figures::longest_silence;
-use crate::figures::run_times::{catching_up, parts, state};
+use crate::figures::run_times::{catching_up, parts, stalled, state};
 use crate::run::{Backlog, Status};
 use crate::run::{Presence, Watching};
-use crate::text::{age, bytes, compact, decimal, elide, printable, span, thousands};
+use crate::text::{bytes, compact, decimal, elide, printable, span, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
@@ -113,7 +113,7 @@ fn badge(model: &ViewModel, theme: &Theme, width: u16) -> Line<'static> {
         (None, Status::Waiting) => ("○", "waiting".to_owned(), theme.dim),
         (None, Status::Live) => ("●", "live".to_owned(), theme.good),
         (None, status @ Status::Stalled(_)) if width >= ROOMY => ("◌", state(status), theme.warn),
-        (None, Status::Stalled(quiet)) => ("◌", format!("stalled {}", age(quiet)), theme.warn),
+        (None, Status::Stalled(quiet)) => ("◌", stalled(quiet), theme.warn),
         (None, Status::Stopped) => ("✗", "stopped".to_owned(), theme.bad),
         // Finished, but not complete.
         (None, Status::Finished) if model.summary.account.set_aside > 0 => {

@@ -243,9 +243,10 @@ impl Owner {
             return;
         }
         self.epoch.has_looked = true;
-        let batches = found.iter().filter(|found| found.meaning.batch().is_some());
+        let batches =
+            found.iter().filter_map(|found| Some((found.meaning.batch()?, found.identity.modified)));
         let (seen, now) = (self.epoch.ledger.account().seen, SystemTime::now());
-        self.change().find(seen, batches.map(|batch| batch.identity.modified), now);
+        self.change().find(seen, batches.map(|(batch, written)| (batch.rank, written)), now);
     }
 
     /// Whether to scan from time to time.

@@ -44,8 +44,6 @@ pub struct Merge {
     /// How many more problems there are of a kind: of batches, and of other files.
     more_problems: BTreeMap<(Severity, Kind), (u64, u64)>,
     last_written: Option<SystemTime>,
-    /// The same of shards that have only batches from the future. It counts if there are no others.
-    last_of_future: Option<SystemTime>,
     times: FileTimes,
     /// Those in the newest batch.
     potentials: Option<Arc<BatchPotentials>>,
@@ -107,9 +105,7 @@ impl Merge {
         self.sums.merge(&sums);
         self.first_batches.push((part.layers.len(), part.first_batches()));
         self.account += Account { twins: part.twins, ..part.account };
-        let known =
-            if part.has_only_future_batches() { &mut self.last_of_future } else { &mut self.last_written };
-        *known = (*known).max(part.last_written());
+        self.last_written = self.last_written.max(part.last_written());
         self.times.join(&part.run.times.times());
         let before = self.directory.take().unwrap_or_else(|| part.run.directory.clone());
         self.directory = Some(before.filter(|before| part.run.directory.as_ref() == Some(before)));
@@ -213,7 +209,7 @@ impl Merge {
         if self.has_other_prices {
             sums.history.forget_measured();
         }
-        run.take_sums(sums, self.last_written.or(self.last_of_future), self.times);
+        run.take_sums(sums, self.last_written, self.times);
         certain.for_each(|(of, KnownEnd { end, .. })| match of {
             Some(rank) => run.take_rank_end(rank, Some(end)),
             None => run.take_end(Some(end)),

@@ -487,12 +487,6 @@ impl RunPart {
     fn last_written(&self) -> Option<SystemTime> {
         self.run.last_written_ns.and_then(time_from_nanoseconds)
     }
-
-    /// Whether all its batches were written by a clock that runs ahead, so that [`Self::last_written`] is when they were
-    /// counted.
-    fn has_only_future_batches(&self) -> bool {
-        self.run.times.ahead_ns.is_some() && self.run.times.batches[0] == 0
-    }
 }
 
 impl Rules {
@@ -560,7 +554,8 @@ mod tests {
                 shapes: ["a", "b"].map(shape).into(),
                 layers: vec![layer.clone(), layer],
             };
-            let (name, modified) = (format!("batch-{number}"), SystemTime::UNIX_EPOCH);
+            let (name, modified) =
+                (format!("batch-{number}"), SystemTime::UNIX_EPOCH + Duration::from_secs(1));
             let rank = [None, Some(0), Some(7)][number as usize];
             run.add(Addition::new(BatchId { number, rank }, name, modified, 0, count), modified);
         }
@@ -569,7 +564,7 @@ mod tests {
         run.take_account(account(3));
         [0, 7].into_iter().for_each(|rank| run.take_rank(rank, Some(account(1))));
         run.take_rank_end(7, Some(end));
-        RunPart::from_run(&run.concluded(SystemTime::UNIX_EPOCH), Shard::WHOLE)
+        RunPart::from_run(&run.concluded(SystemTime::UNIX_EPOCH + Duration::from_secs(1)), Shard::WHOLE)
     }
 
     fn merged(part: RunPart) -> anyhow::Result<Run> {

@@ -2,10 +2,10 @@
 
 use super::{RunPart, filed, nanoseconds, time_from_nanoseconds};
 use crate::follow::Account;
-use crate::run::pace::Pace;
 use crate::run::ranks::{Rank, RankUpdates};
 use crate::run::sums::{Sums, Updates};
 use crate::run::tally::Tally;
+use crate::run::timing::FileTimes;
 use crate::snapshot::End;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
@@ -46,24 +46,23 @@ impl RankPart {
             samples: *samples,
             layers,
             end: known.end.clone(),
-            first_written_ns: known.first_written.map(nanoseconds),
-            written_ns: known.pace.times().map(nanoseconds).collect(),
+            first_written_ns: known.times.first().map(nanoseconds),
+            written_ns: known.times.newest().map(nanoseconds).collect(),
         }
     }
 
     /// The rank without its end, with the layers of this tally.
     pub(super) fn known(&self, tally: &Tally) -> Rank {
-        let mut pace = Pace::default();
-        let written = self.written_ns.iter().copied().filter_map(time_from_nanoseconds);
-        written.for_each(|time| pace.note(time));
+        let first = self.first_written_ns.and_then(time_from_nanoseconds);
+        let newest = self.written_ns.iter().copied().filter_map(time_from_nanoseconds);
         let updates = self.layers.as_ref().map(|layers| {
             layers.iter().filter_map(|(name, &updates)| Some((tally.index_of(name)?, updates))).collect()
         });
         Rank {
             account: self.account,
             sums: Sums { batches: self.batches, samples: self.samples, updates: RankUpdates(updates) },
-            first_written: self.first_written_ns.and_then(time_from_nanoseconds),
-            pace,
+            times: FileTimes::from_parts(first, newest, [0, 0]),
+            newest_found: None,
             end: None,
         }
     }
