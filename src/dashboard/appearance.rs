@@ -38,7 +38,11 @@ impl Appearance {
         let is_colourless = depth == ColourDepth::Mono || variable("NO_COLOR").is_some();
         let colourless = is_colourless.then_some(ThemeName::Monochrome);
         Self {
-            theme: options.theme.or(colourless).or(options.configured).unwrap_or_default(),
+            theme: options
+                .theme
+                .or(colourless)
+                .or(options.configured)
+                .unwrap_or_else(|| ThemeName::for_background(variable("COLORFGBG").as_deref())),
             depth,
             symbols: options.symbols.unwrap_or_else(|| {
                 let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
@@ -70,6 +74,14 @@ impl ThemeName {
             Self::Light => Self::ColourBlind,
             Self::ColourBlind => Self::Monochrome,
             Self::Monochrome => Self::Dark,
+        }
+    }
+
+    /// That for the background that some terminals name in `COLORFGBG`, as in `0;15`: 7 and 15 are white.
+    fn for_background(colours: Option<&str>) -> Self {
+        match colours.and_then(|colours| colours.rsplit(';').next()) {
+            Some("7" | "15") => Self::Light,
+            _ => Self::default(),
         }
     }
 
@@ -142,6 +154,22 @@ mod tests {
             theme(Some(ThemeName::ColourBlind), Some(ThemeName::Light), no_color),
             ThemeName::ColourBlind
         );
+    }
+
+    #[test]
+    fn a_terminal_that_says_it_is_light_gets_the_light_theme() {
+        for (colours, theme) in [
+            ("0;15", ThemeName::Light),
+            ("0;default;7", ThemeName::Light),
+            ("15;0", ThemeName::Dark),
+            ("default;default", ThemeName::Dark),
+        ] {
+            let variables = [("TERM", "xterm"), ("COLORFGBG", colours)];
+            assert_eq!(look(AppearanceOptions::default(), &variables).theme, theme, "{colours}");
+            let configured =
+                AppearanceOptions { configured: Some(ThemeName::ColourBlind), ..Default::default() };
+            assert_eq!(look(configured, &variables).theme, ThemeName::ColourBlind);
+        }
     }
 
     #[test]

@@ -420,7 +420,7 @@ impl Action {
 pub const MOUSE: [(&str, &str); 4] = [
     ("click", "on a view's name: show it; on a heading: sort by it; again: reverse the order"),
     ("", "on a row: select it; again: open it; on a chart or a time step: read its values there"),
-    ("", "on a channel of the neurons: select it; again: draw it alone"),
+    ("", "on a channel of the neurons: select it; again: draw it alone; in front of a run: mark it"),
     ("wheel", "scroll what is shown; zoom the charts"),
 ];
 

@@ -14,7 +14,7 @@ pub(super) trait FigureRow: 'static {
     fn sums(&self) -> &RowSums;
 
     /// The same row of the baseline, if there is one; `None` where nothing is compared.
-    fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>>;
+    fn base<'a>(&'a self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>>;
 
     /// The value that is shown.
     fn value(&self, figure: &Figure) -> Option<Number> {
@@ -27,7 +27,7 @@ impl FigureRow for TotalFigures {
         &self.sums
     }
 
-    fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
+    fn base<'a>(&'a self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
         let rows = &model.baseline()?.rows;
         Some(Some(if self.has_measured { rows.total_of_all() } else { &rows.total }))
     }
@@ -38,7 +38,7 @@ impl FigureRow for ClassFigures {
         &self.sums
     }
 
-    fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
+    fn base<'a>(&'a self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
         Some(model.baseline()?.rows.neuron(&self.neuron))
     }
 }
@@ -48,8 +48,12 @@ impl FigureRow for LayerFigures {
         &self.sums
     }
 
-    fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
-        Some(model.baseline()?.rows.layer(&self.name).filter(|_| self.within.is_none()))
+    fn base<'a>(&'a self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
+        let rows = &model.baseline()?.rows;
+        Some(match &self.within {
+            Some(within) => within.base.as_ref(),
+            None => rows.layer(&self.name),
+        })
     }
 }
 
@@ -58,7 +62,7 @@ impl FigureRow for RankFigures {
         self.all_sums()
     }
 
-    fn base<'a>(&self, _: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
+    fn base<'a>(&'a self, _: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
         None
     }
 
@@ -73,7 +77,7 @@ impl FigureRow for RunRow {
     }
 
     /// The baseline itself is not compared.
-    fn base<'a>(&self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
+    fn base<'a>(&'a self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
         let is_compared = model.marked != Some(self.number) && self.sums.samples > 0;
         let rows = &model.base.as_ref().filter(|_| is_compared)?.rows;
         Some(Some(if self.is_measured { rows.total_of_all() } else { &rows.total }))

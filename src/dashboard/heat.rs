@@ -50,11 +50,6 @@ pub(super) fn shade(share: f64) -> char {
     SHADES[level.min(SHADES.len() - 1)]
 }
 
-/// The style of a bar for a share between 0 and 1: its colour where there are enough, else that of running figures.
-pub(super) fn style(share: f64, theme: &Theme) -> Style {
-    colour(share, theme.appearance).map_or(theme.running, |colour| Style::new().fg(colour))
-}
-
 /// Fills a cell for a share between 0 and 1.
 pub(super) fn paint(cell: &mut Cell, share: f64, theme: &Theme) {
     match colour(share, theme.appearance) {

@@ -86,6 +86,12 @@ impl LayerRow {
         }
     }
 
+    /// Whether it is a module that a layer of this name is in.
+    pub fn is_around(&self, name: &str) -> bool {
+        let rest = self.node().and_then(|node| name.strip_prefix(&node.path));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(SEPARATORS))
+    }
+
     /// Its figures: those of the layer, or the sums of those within.
     pub fn figures<'a>(&self, layers: &'a [LayerFigures]) -> Cow<'a, LayerFigures> {
         match &self.kind {
@@ -207,12 +213,17 @@ fn path_end(taken: usize, group: &[usize], layers: &[LayerFigures]) -> usize {
     }
 }
 
-/// How many bytes at the beginning and at the end of all names are the same modules; none of a single name.
+/// How many bytes at the beginning and at the end of all names of layers are the same modules; none of a single name.
 pub fn shared_ends(layers: &[LayerFigures]) -> (usize, usize) {
-    let [first, others @ ..] = layers else { return (0, 0) };
-    let (first, mut prefix, mut suffix) = (first.name.as_str(), first.name.len(), first.name.len());
-    for layer in others {
-        let name = layer.name.as_str();
+    shared_parts(layers.iter().map(|layer| layer.name.as_str()), &SEPARATORS)
+}
+
+/// The same of any names, whose parts end at these separators.
+pub fn shared_parts<'a>(names: impl Iterator<Item = &'a str> + Clone, separators: &[char]) -> (usize, usize) {
+    let mut others = names.clone();
+    let Some(first) = others.next() else { return (0, 0) };
+    let (mut prefix, mut suffix) = (first.len(), first.len());
+    for name in others {
         let same = |pair: &(char, char)| pair.0 == pair.1;
         let len = |(character, _): (char, char)| character.len_utf8();
         prefix = prefix.min(first.chars().zip(name.chars()).take_while(same).map(len).sum());
@@ -221,16 +232,16 @@ pub fn shared_ends(layers: &[LayerFigures]) -> (usize, usize) {
             break;
         }
     }
-    if others.is_empty() {
+    if names.clone().nth(1).is_none() {
         return (0, 0);
     }
     // What differs has at least one character, whatever the two ends share.
-    let shortest = layers.iter().map(|layer| layer.name.len()).min().unwrap_or(0);
+    let shortest = names.map(str::len).min().unwrap_or(0);
     let prefix = &first.as_bytes()[..prefix.min(shortest.saturating_sub(1))];
-    let is_separator = |&byte: &u8| SEPARATORS.contains(&char::from(byte));
+    let is_separator = |&byte: &u8| separators.contains(&char::from(byte));
     let prefix = prefix.iter().rposition(is_separator).map_or(0, |at| at + 1);
     let ends = &first[first.len() - suffix..];
-    let suffix = ends.find(SEPARATORS).map_or(0, |at| ends.len() - at);
+    let suffix = ends.find(separators).map_or(0, |at| ends.len() - at);
     (prefix, if prefix + suffix < shortest { suffix } else { 0 })
 }
 

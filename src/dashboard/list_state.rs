@@ -1,7 +1,8 @@
-//! Where the user is in a list: its order, the selected row and the first row in sight. Texts are lists of lines
+//! Where the user is in a list: its order, its filter, the selected row and the first row in sight. Texts are lists of lines
 //! without a selected one.
 
 use super::columns::{Sort, Sorting};
+use super::filter::Filter;
 use crate::text::thousands;
 use ratatui::layout::Rect;
 
@@ -25,9 +26,11 @@ impl Motion {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct ListState {
     pub sort: Sort,
+    /// Which rows are shown.
+    pub filter: Filter,
     pub selected: usize,
     /// The first row in sight.
     pub first: usize,
@@ -147,6 +150,13 @@ pub struct ListPlaces {
     pub inside: Rect,
     /// Where the user is in it: [`ListState::position`].
     pub position: Option<String>,
+}
+
+impl ListPlaces {
+    /// Where the second column begins.
+    pub fn after_first_column(&self) -> u16 {
+        self.headings.get(1).map_or(0, |(_, heading)| heading.x)
+    }
 }
 
 #[cfg(test)]

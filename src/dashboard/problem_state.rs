@@ -1,6 +1,5 @@
-//! Where the user is in the list of problems: which kinds are open, what the list is filtered by, what is selected.
+//! Where the user is in the list of problems: which kinds are open, what is shown and selected.
 
-use super::filter::Filter;
 use super::list_state::ListState;
 use crate::figures::ProblemFigures;
 use crate::figures::problems::{AlikeProblems, ProblemKind, group};
@@ -10,7 +9,6 @@ use std::collections::HashSet;
 #[derive(Debug, Default)]
 pub struct ProblemsState {
     pub list: ListState,
-    pub filter: Filter,
     opened: HashSet<ProblemKind>,
     /// The entry at each row in sight, as they were last drawn.
     pub rows: Vec<usize>,
@@ -30,9 +28,10 @@ pub enum ProblemEntry<'a> {
 impl ProblemsState {
     /// The problems that the filter shows.
     pub fn shown<'a>(&self, problems: &'a [ProblemFigures]) -> Vec<&'a ProblemFigures> {
-        let is_shown =
-            |problem: &&ProblemFigures| self.filter.shows(&format!("{}: {}", problem.head(), problem.reason));
-        if self.filter.is_empty() {
+        let is_shown = |problem: &&ProblemFigures| {
+            self.list.filter.shows(&format!("{}: {}", problem.head(), problem.reason))
+        };
+        if self.list.filter.is_empty() {
             problems.iter().collect()
         } else {
             problems.iter().filter(is_shown).collect()

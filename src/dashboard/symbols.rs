@@ -14,6 +14,9 @@ pub enum Symbols {
     Ascii,
 }
 
+/// The ASCII form of a ± with a blank at either side.
+const PLUS_MINUS: &str = "+/-";
+
 impl Symbols {
     /// Derived from the character set at the end of the locale, and from the kind of the terminal. Most systems without a
     /// locale show Unicode. The Linux console has 512 characters at most, without Braille and the eighths of a block.
@@ -43,7 +46,7 @@ impl Symbols {
             return Cow::Borrowed(text);
         }
         let mut fit = String::with_capacity(text.len());
-        for character in text.chars() {
+        for character in text.replace(" ± ", PLUS_MINUS).chars() {
             match character {
                 _ if character.is_ascii() => fit.push(character),
                 _ => fit.extend(std::iter::repeat_n(ascii(character), character.width().unwrap_or(0))),
@@ -57,6 +60,16 @@ impl Symbols {
     pub fn apply(self, buffer: &mut Buffer) {
         if self == Self::Unicode {
             return;
+        }
+        let width = usize::from(buffer.area.width).max(1);
+        for row in buffer.content.chunks_mut(width) {
+            for at in 2..row.len() {
+                if [at - 2, at - 1, at].map(|at| row[at].symbol()) == [" ", "±", " "] {
+                    for (cell, symbol) in row[at - 2..].iter_mut().zip(PLUS_MINUS.chars()) {
+                        cell.set_char(symbol);
+                    }
+                }
+            }
         }
         for cell in &mut buffer.content {
             if !cell.symbol().is_ascii() {
@@ -103,7 +116,7 @@ fn ascii(symbol: char) -> char {
         '…' => '~',
         '’' => '\'',
         '×' => 'x',
-        '±' => '~',
+        '±' => '+',
         letter => base_letter(letter),
     }
 }
@@ -135,7 +148,10 @@ mod tests {
 
     #[test]
     fn text_keeps_its_columns() {
-        assert_eq!(Symbols::Ascii.text("± 1.2 – 3…\n───\n層 é e\u{301}"), "~ 1.2 - 3~\n---\n?? e e");
+        assert_eq!(
+            Symbols::Ascii.text("7 ± 1.2 – 3…\n───\n±0 層 é e\u{301}"),
+            "7+/-1.2 - 3~\n---\n+0 ?? e e"
+        );
         let names = ["слой", "море", "Ω-Schicht", "größe"].map(|name| Symbols::Ascii.text(name).into_owned());
         assert_eq!(names, ["sloi", "more", "W-Schicht", "gro?e"]);
         assert!(LETTERS.iter().all(|[letters, bases]| letters.chars().count() == bases.len()));

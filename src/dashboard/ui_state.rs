@@ -126,10 +126,6 @@ pub struct UiState {
     pub appearance: Appearance,
     pub keys: Arc<KeyTable>,
     pub mode: KeyMode,
-    /// Which layers are shown.
-    pub filter: Filter,
-    /// Which runs, ranks, and lines of the problems or the help are shown.
-    pub other_filters: OtherFilters,
     /// Whether the layers are shown as a tree of modules.
     pub is_tree: bool,
     /// The modules that the user has opened or closed.
@@ -165,14 +161,6 @@ impl Default for UiState {
     fn default() -> Self {
         Self::new(Appearance::default())
     }
-}
-
-/// The filters of the lists besides that of the layers.
-#[derive(Debug, Default)]
-pub struct OtherFilters {
-    pub runs: Filter,
-    pub ranks: Filter,
-    pub text: Filter,
 }
 
 /// What an action asks of the program beyond the UI state.
@@ -229,8 +217,6 @@ impl UiState {
             appearance,
             keys: Arc::default(),
             mode: KeyMode::default(),
-            filter: Filter::default(),
-            other_filters: OtherFilters::default(),
             is_tree: false,
             toggled: HashSet::new(),
             asked: None,
@@ -297,11 +283,11 @@ impl UiState {
     /// The filter of the list of this view.
     pub fn filter_here(&self) -> &Filter {
         match self.view {
-            View::Runs => &self.other_filters.runs,
-            View::Ranks => &self.other_filters.ranks,
-            View::Problems => &self.problems.filter,
-            View::Help => &self.other_filters.text,
-            _ => &self.filter,
+            View::Runs => &self.runs.filter,
+            View::Ranks => &self.ranks.filter,
+            View::Problems => &self.problems.list.filter,
+            View::Help => &self.text.filter,
+            _ => &self.layers.filter,
         }
     }
 
@@ -323,7 +309,7 @@ impl UiState {
     /// The runs that the filter shows, in their order.
     pub fn shown_runs(&self, model: &ViewModel) -> Vec<usize> {
         let mut order = RUNS.order(&model.rows, self.runs.sort);
-        order.retain(|&at| self.other_filters.runs.shows(&model.rows[at].name));
+        order.retain(|&at| self.runs.filter.shows(&model.rows[at].name));
         order
     }
 
@@ -331,7 +317,7 @@ impl UiState {
     pub fn shown_ranks(&self, model: &ViewModel) -> Vec<usize> {
         let ranks = &model.summary.ranks;
         let mut order = RANKS.order(ranks, self.ranks.sort);
-        let filter = &self.other_filters.ranks;
+        let filter = &self.ranks.filter;
         order.retain(|&at| filter.shows(&format!("rank-{} {}", ranks[at].rank, ranks[at].state.name())));
         order
     }
@@ -415,10 +401,10 @@ impl UiState {
     /// The indices of the layers that the filter shows, in their order.
     pub fn shown(&self, layers: &[LayerFigures]) -> Vec<usize> {
         let mut order = LAYERS.order(layers, self.layers.sort);
-        if self.filter.is_empty() {
+        if self.layers.filter.is_empty() {
             return order;
         }
-        order.retain(|&at| self.filter.shows(&layers[at].name));
+        order.retain(|&at| self.layers.filter.shows(&layers[at].name));
         order
     }
 
@@ -427,9 +413,9 @@ impl UiState {
         if !self.is_tree {
             return self.shown(layers).into_iter().map(LayerRow::flat).collect();
         }
-        let all_open = !self.filter.is_empty();
+        let all_open = !self.layers.filter.is_empty();
         let members: Vec<usize> =
-            (0..layers.len()).filter(|&at| self.filter.shows(&layers[at].name)).collect();
+            (0..layers.len()).filter(|&at| self.layers.filter.shows(&layers[at].name)).collect();
         TreeShape { sort: self.layers.sort, toggled: &self.toggled, all_open }.rows(&members, layers)
     }
 
@@ -552,7 +538,7 @@ impl UiState {
     /// The layers in the order of the tree with all modules open.
     fn layers_in_tree(&self, layers: &[LayerFigures]) -> Vec<usize> {
         let members: Vec<usize> =
-            (0..layers.len()).filter(|&at| self.filter.shows(&layers[at].name)).collect();
+            (0..layers.len()).filter(|&at| self.layers.filter.shows(&layers[at].name)).collect();
         let shape = TreeShape { sort: self.layers.sort, toggled: &HashSet::new(), all_open: true };
         let rows = shape.rows(&members, layers);
         rows.iter().filter(|row| row.node().is_none()).filter_map(LayerRow::first_layer).collect()
@@ -604,7 +590,6 @@ impl UiState {
         if self.view != view {
             self.view = view;
             self.text = ListState::text();
-            self.other_filters.text = Filter::default();
         }
     }
 
@@ -754,13 +739,14 @@ impl UiState {
         match self.view {
             View::Runs => {
                 let run = self.selected_run(model);
-                self.other_filters.runs = Filter::new(text);
+                self.runs.filter = Filter::new(text);
                 let place = |&at: &usize| Some(model.rows[at].number) == run;
                 self.runs.selected = self.shown_runs(model).iter().position(place).unwrap_or(0);
             }
-            View::Ranks => (self.other_filters.ranks, self.ranks.selected) = (Filter::new(text), 0),
-            View::Problems => (self.problems.filter, self.problems.list.selected) = (Filter::new(text), 0),
-            View::Help => (self.other_filters.text, self.text.first) = (Filter::new(text), 0),
+            View::Ranks | View::Problems | View::Help => {
+                let list = self.list_mut();
+                (list.filter, list.selected, list.first) = (Filter::new(text), 0, 0);
+            }
             _ => self.filter_layers(text, model),
         }
     }
@@ -772,7 +758,7 @@ impl UiState {
             let layer = self.selected_layer(&model.summary.layers).map(|layer| layer.name.clone());
             self.to_select = Some(ToSelect { layer });
         }
-        self.filter = Filter::new(text);
+        self.layers.filter = Filter::new(text);
     }
 
     fn click(&mut self, position: Position, model: &ViewModel) -> Option<Request> {
@@ -802,6 +788,11 @@ impl UiState {
             return None;
         }
         let row = usize::from(position.y - rows.y);
+        if self.view == View::Runs && position.x < self.places.list.after_first_column() {
+            self.runs.click(row);
+            self.mark_run(model);
+            return None;
+        }
         let again = match self.view {
             View::Problems => self.problems.click(row),
             View::Steps => self.click_step_row(row, model),

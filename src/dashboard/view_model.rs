@@ -2,11 +2,14 @@
 //! keeps it as it is.
 
 use super::detail_loader::DetailResult;
+use super::layer_tree::{shared_ends, shared_parts};
 use crate::figures::checks::Checks;
 use crate::figures::condition::Standing;
 use crate::figures::problems::count_for_run;
 use crate::figures::{ComparedRun, RowSums, Summary};
 use crate::run::run_names::directories_to_show;
+use crate::run::series::Point;
+use crate::run::sums::Operations;
 use crate::run::timing::Timing;
 use crate::run::{Run, RunEntry, Runs, Status};
 use crate::storage::absolute;
@@ -24,6 +27,8 @@ pub struct ViewModel {
     pub now: SystemTime,
     /// Its figures then, without those by time step.
     pub summary: Summary,
+    /// How many bytes at the beginning and at the end of the names of all its layers are the same modules.
+    pub layer_ends: (usize, usize),
     /// Its number.
     pub shown: usize,
     /// The whole path of its directory, as it was named.
@@ -43,8 +48,6 @@ pub struct ViewModel {
     pub paused: bool,
     /// Whether nothing more was to be expected of the run in front.
     pub is_settled: bool,
-    /// The baseline that the user named at the start.
-    pub named_base: Option<Arc<ComparedRun>>,
     /// What the figures are checked against.
     pub checks: Arc<Checks>,
     /// How near the run in front is to each condition.
@@ -56,8 +59,10 @@ pub struct ViewModel {
 impl ViewModel {
     /// What there is to show of one run at `now`.
     pub fn for_run(run: Arc<Run>, now: SystemTime) -> Self {
+        let summary = Summary::without_steps(&run, now);
         Self {
-            summary: Summary::without_steps(&run, now),
+            layer_ends: shared_ends(&summary.layers),
+            summary,
             is_settled: run.is_settled(now),
             run,
             now,
@@ -70,7 +75,6 @@ impl ViewModel {
             marked: None,
             left_out: 0,
             paused: false,
-            named_base: None,
             checks: Arc::default(),
             conditions: Vec::new(),
             base_made_from: None,
@@ -85,7 +89,7 @@ impl ViewModel {
     /// The same, held against checks.
     pub fn checked(runs: &Runs, checks: Checks, now: SystemTime) -> Self {
         let mut model = Self::for_run(Arc::clone(&runs.shown().run), now);
-        (model.shown, model.named_base) = (runs.shown_number(), checks.baseline.clone().map(Arc::new));
+        (model.shown, model.base) = (runs.shown_number(), checks.baseline.clone().map(Arc::new));
         model.checks = Arc::new(checks);
         model.conditions = model.checks.judge(&mut model.summary);
         model.refresh(runs, now);
@@ -118,7 +122,10 @@ impl ViewModel {
         }
         match is_same {
             true => self.summary.bring_up_to(run, self.now),
-            false => self.summary = Summary::without_steps(run, self.now),
+            false => {
+                self.summary = Summary::without_steps(run, self.now);
+                self.layer_ends = shared_ends(&self.summary.layers);
+            }
         }
         self.conditions = self.checks.judge(&mut self.summary);
         self.is_settled = run.is_settled(self.now);
@@ -131,7 +138,7 @@ impl ViewModel {
             let Some(entry) = runs.get(number) else { continue };
             self.rows.push(match kept.remove(&number) {
                 Some(row)
-                    if row.revision == entry.run.revision()
+                    if row.run.revision() == entry.run.revision()
                         && row.is_settled == entry.run.is_settled(self.now) =>
                 {
                     let run = &entry.run;
@@ -166,6 +173,11 @@ impl ViewModel {
         self.rows.iter().find(|row| row.number == number)
     }
 
+    /// How many bytes at the beginning and at the end of what all runs are called are the same words.
+    pub fn shared_ends(&self, name: fn(&RunRow) -> &str) -> (usize, usize) {
+        shared_parts(self.rows.iter().map(name), &['.', '/', '-', '_', ' '])
+    }
+
     /// How many problems a run has, as all who count them.
     fn problems_of(&self, number: usize, entry: &RunEntry) -> u64 {
         if (number, entry.run.revision()) == (self.shown, self.run.revision()) {
@@ -177,7 +189,9 @@ impl ViewModel {
     fn refresh_base(&mut self, runs: &Runs, now: SystemTime) {
         self.marked = runs.baseline();
         let Some((number, entry)) = self.marked.and_then(|number| Some((number, runs.get(number)?))) else {
-            (self.base, self.base_made_from) = (self.named_base.clone(), None);
+            if self.base_made_from.take().is_some() {
+                self.base = self.checks.baseline.clone().map(Arc::new);
+            }
             return;
         };
         let made_from = Some((number, entry.run.revision()));
@@ -209,8 +223,6 @@ pub struct RunRow {
     pub number: usize,
     /// The view that it was made from.
     pub run: Arc<Run>,
-    /// The revision of the run that it was made from.
-    pub revision: u64,
     pub name: String,
     /// The directory to show beside the name, where that does not tell which run it is.
     pub directory: Option<String>,
@@ -243,7 +255,6 @@ impl RunRow {
         Self {
             number,
             run: Arc::clone(run),
-            revision: run.revision(),
             name: run.name().to_owned(),
             directory: None,
             status: run.status(now),
@@ -256,5 +267,14 @@ impl RunRow {
             complete: run.is_complete(),
             refused: run.refused().is_some(),
         }
+    }
+}
+
+/// The operations of a point that the total shows: those of the layers with a measured price where no layer has another.
+pub(super) fn shown_operations(run: &Run, is_measured: bool) -> impl Fn(&Point) -> Operations {
+    let measured = if is_measured { run.measured_prices() } else { Vec::new() };
+    move |point| {
+        let with_measured = measured.first().and_then(|_| point.measured_operations(&measured));
+        with_measured.unwrap_or(point.operations)
     }
 }

@@ -3,8 +3,10 @@
 use super::figure::{FIGURES, Figure, Number};
 use super::row::RowSums;
 use super::{ProblemFigures, Summary};
+use crate::count::NeuronCounts;
 use crate::run::prices::PricedBy;
 use crate::run::series::Point;
+use crate::run::sums::{Operations, Updates};
 use crate::run::{Cause, Severity};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -112,6 +114,28 @@ impl ComparedRow {
         self.values.get(figure).map(Number::as_f64)
     }
 
+    /// The sums that its whole numbers are.
+    fn sums(&self, samples: u128) -> RowSums {
+        let whole = |name| match self.values.get(Figure::named(name)?) {
+            Some(Number::Whole(value)) => Some(value),
+            _ => None,
+        };
+        let pair = |effective, dense| whole(effective).zip(whole(dense));
+        let (updates, operations) = (pair("updates", "dense_updates"), pair("effective_ops", "dense_ops"));
+        let neurons = whole("neurons").zip(pair("silent_neurons", "always_active_neurons"));
+        RowSums {
+            samples,
+            updates: updates.map(|(effective, dense)| Updates { effective, dense }),
+            operations: operations.map(|(effective, dense)| Operations { effective, dense }),
+            energy_per_op: None,
+            neurons: neurons.map(|(neurons, (silent, always_active))| NeuronCounts {
+                neurons,
+                silent,
+                always_active,
+            }),
+        }
+    }
+
     /// Whether it is a layer with a price.
     pub(super) fn is_priced(&self) -> bool {
         self.kind.as_ref().is_some_and(|kind| kind.ops_per_update.is_some())
@@ -147,6 +171,17 @@ impl ComparedRows {
     /// The layer of this name.
     pub fn layer(&self, name: &str) -> Option<&ComparedRow> {
         self.layer_places.get(name).map(|&at| &self.layers[at])
+    }
+
+    /// The sum of the layers that `is_in` has by name, over so many samples; `None` without any. It is made from whole
+    /// numbers, so that equal sums are equal.
+    pub fn sum_of_layers(&self, samples: u128, is_in: impl Fn(&str) -> bool) -> Option<ComparedRow> {
+        let layers = self.layers.iter().filter(|layer| is_in(&layer.name));
+        let sums = layers.map(|layer| layer.sums(samples)).reduce(|mut sum, layer| {
+            sum.add(&layer);
+            sum
+        })?;
+        Some(ComparedRow { name: String::new(), kind: None, values: Values::from_sums(&sums) })
     }
 
     /// Whether any of them has a value of a figure.

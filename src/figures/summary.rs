@@ -6,7 +6,7 @@ use super::problems::{ProblemFigures, add_failures, count, problems};
 use super::row::RowSums;
 use super::run_times::RunTimes;
 use super::why_incomplete::why_incomplete;
-use super::{Against, RankFigures};
+use super::{Against, ComparedRow, RankFigures};
 use crate::count::NeuronCounts;
 use crate::follow::{Account, Shard};
 use crate::run::interval::{Uncertainty, of_ratio};
@@ -218,7 +218,7 @@ pub struct LayerFigures {
 }
 
 /// The layers that a row of [`LayerFigures::sum_of`] adds up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LayersWithin {
     /// Their indices in the tally.
     pub indices: Vec<usize>,
@@ -228,6 +228,8 @@ pub struct LayersWithin {
     pub unpriced: usize,
     /// Those whose price is measured; the operations include them.
     pub measured: usize,
+    /// The same sum over the layers of a baseline; `None` where nothing is compared, or where it has none of them.
+    pub base: Option<ComparedRow>,
 }
 
 impl Serialize for LayerFigures {

@@ -6,11 +6,12 @@ use neurotop::count::layer_detail::read_layer_detail;
 use neurotop::count::{BatchCount, LayerCount, Scratch, count_batch};
 use neurotop::dashboard::{
     Action, Appearance, ColourDepth, DetailKey, DetailResult, KeyMode, LAYERS, ListColumns, Motion, RANKS,
-    RUNS, Request, RunRow, Sort, Symbols, ThemeName, UiState, View, ViewModel, draw, row,
+    RUNS, Request, RunRow, Sort, Subject, Symbols, ThemeName, UiState, View, ViewModel, draw, row,
 };
+use neurotop::figures::checks::Checks;
 use neurotop::figures::{
-    Basis, ComparedRun, FIGURES, Format, LayerFigures, ReopenOptions, Report, RowSums, ShownIn, Summary,
-    reopen,
+    Basis, Change as FigureChange, ComparedRun, FIGURES, Figure, Format, LayerFigures, ReopenOptions, Report,
+    RowSums, ShownIn, Summary, reopen,
 };
 use neurotop::follow::Account;
 use neurotop::run::sums::Operations;
@@ -265,6 +266,10 @@ fn what_is_waited_for() {
     apply(&mut run, [Change::Directory(Presence::Missing("it does not exist yet".into()))], at(0));
     assert_screen("no-directory", 80, 24, &run, &mut UiState::default(), at(0));
     assert_screen("no-directory", 40, 10, &run, &mut UiState::default(), at(0));
+    let mut waiting = model(&empty(), at(0));
+    waiting.whole_path = "/data/runs/exp1".into();
+    let screen = draw_on(40, 10, &waiting, &mut UiState::default()).to_string();
+    assert!(screen.contains("with neurotop.record") && screen.contains("…"), "all of the line: {screen}");
     apply(
         &mut run,
         [Change::Refused(SnapshotError::new("version 2 of the format", "update neurotop"))],
@@ -366,7 +371,7 @@ pub(crate) fn themed(theme: ThemeName, depth: ColourDepth) -> Appearance {
 #[test]
 fn colours_say_what_words_say_too() {
     assert!(foregrounds(&demo(12), Appearance::default()).contains(&Color::Green));
-    assert!(foregrounds(&many_layers(3), Appearance::default()).contains(&Color::Red));
+    assert!(foregrounds(&many_layers(3), Appearance::default()).contains(&Color::LightRed));
     for run in [demo(12), many_layers(3)] {
         assert_eq!(
             foregrounds(&run, themed(ThemeName::Monochrome, ColourDepth::True)),
@@ -463,10 +468,10 @@ fn keys_edit_the_filter_and_the_selection_stays_within_what_is_shown() {
     act(&mut state, Action::Filter, &run);
     act(&mut state, Action::Type('0'), &run);
     act(&mut state, Action::EraseAll, &run);
-    assert!(state.filter.is_empty() && state.mode == KeyMode::Typing);
+    assert!(state.layers.filter.is_empty() && state.mode == KeyMode::Typing);
     act(&mut state, Action::Type('0'), &run);
     act(&mut state, Action::ClearFilter, &run);
-    assert!(state.filter.is_empty() && state.mode == KeyMode::Commands);
+    assert!(state.layers.filter.is_empty() && state.mode == KeyMode::Commands);
 }
 
 /// Types a filter in the view of a state, and keeps it.
@@ -596,6 +601,52 @@ fn names_that_are_too_long_keep_what_differs() {
     }
 }
 
+/// Runs of a sweep share most of their names.
+#[test]
+fn runs_that_share_a_beginning_keep_what_differs() {
+    let mut all = rows();
+    for (seed, row) in all.iter_mut().enumerate() {
+        row.name = format!("dvs-gesture-csnn-seed-{seed}-threshold-1.0");
+    }
+    let sweep = ViewModel { rows: all, shown: 1, ..model(&demo(6), at(12)) };
+    for (columns, height) in [(40, 10), (80, 24)] {
+        let mut state = on(View::Runs);
+        let screen = draw_on(columns, height, &sweep, &mut state);
+        insta::assert_snapshot!(format!("sweep-{columns}x{height}"), screen);
+        assert!((0..5).all(|seed| screen.to_string().contains(&format!("…{seed}-"))), "{screen}");
+    }
+    let mut state = on(View::Charts);
+    state.charts.toggle(Subject::Run(3));
+    let screen = draw_on(120, 40, &sweep, &mut state).to_string();
+    assert!(screen.contains("…0-threshold-1.0"), "{screen}");
+}
+
+/// Lines that neither the layers nor the charts have a use for make the figures large.
+#[test]
+fn no_lines_are_blank_below_the_layers_where_there_is_a_condition() {
+    for layers in 4..9 {
+        let mut model = model(&many_layers(layers), at(200));
+        let condition = "sparsity<1%".parse().expect("a condition");
+        let checks = Checks { conditions: vec![condition], baseline: None };
+        model.conditions = checks.judge(&mut model.summary);
+        let lines = lines_of(&draw_on(80, 24, &model, &mut UiState::default()));
+        let blank = lines.iter().filter(|line| line.trim_matches(['│', ' ']).is_empty()).count();
+        assert!(blank <= 2, "{layers} layers: {lines:#?}");
+        if layers == 6 {
+            insta::assert_snapshot!("six-layers-and-a-condition", lines.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn a_folded_tree_leaves_its_lines_to_the_charts() {
+    let run = many_layers(60);
+    let mut state = UiState::default();
+    assert!(!screen_of(80, 24, &run, &mut state, at(200)).to_string().contains("By neuron"));
+    act(&mut state, Action::Tree, &run);
+    assert_screen("folded-tree", 80, 24, &run, &mut state, at(200));
+}
+
 #[test]
 fn many_layers_have_most_of_a_small_screen() {
     let screen = screen_of(80, 24, &many_layers(300), &mut UiState::default(), at(200)).to_string();
@@ -706,19 +757,19 @@ fn a_pasted_filter_is_compiled_once() {
     act(&mut state, Action::Filter, &run);
     for character in "(a|b){9}|".chars().cycle().take(198).chain("07".chars()) {
         act(&mut state, Action::Type(character), &run);
-        assert!(!state.filter.is_compiled(), "{}", state.filter.text());
+        assert!(!state.layers.filter.is_compiled(), "{}", state.layers.filter.text());
     }
-    assert_eq!(state.filter.text().len(), 200);
+    assert_eq!(state.layers.filter.text().len(), 200);
     act(&mut state, Action::Type('x'), &run);
-    assert_eq!(state.filter.text().len(), 200, "what is longer is cut");
+    assert_eq!(state.layers.filter.text().len(), 200, "what is longer is cut");
     screen_of(80, 24, &run, &mut state, at(5));
-    assert!(state.filter.is_compiled());
+    assert!(state.layers.filter.is_compiled());
     assert!(
         state.selected_layer(&layers).is_some_and(|layer| layer.name == layers[27].name),
         "still selected"
     );
     act(&mut state, Action::KeepFilter, &run);
-    assert!(state.filter.is_compiled(), "it is the same");
+    assert!(state.layers.filter.is_compiled(), "it is the same");
 }
 
 /// The place of a heading at the last draw, and what is written there.
@@ -962,7 +1013,6 @@ pub(crate) fn rows() -> Vec<RunRow> {
         timing: timing(status, part),
         progress: (part > 0.0).then_some(part),
         run: Arc::new(demo((12.0 * part) as usize)),
-        revision: 0,
         sums: RowSums {
             samples: (192.0 * part) as u128,
             updates: None,
@@ -1295,6 +1345,45 @@ fn every_figure_is_compared_with_the_baseline() {
     let itself = ViewModel { marked: Some(0), ..compared };
     let alone = draw_on(120, 40, &itself, &mut UiState::default()).to_string();
     assert!(!alone.contains("against"), "a run is not compared with itself");
+}
+
+/// A run of some of these layers, compared with a run of others.
+fn compared_layers(layers: usize, base: usize) -> ViewModel {
+    let summary = Summary::new(&many_layers(base), at(200));
+    let base = Some(Arc::new(ComparedRun::from_summary("base", &summary)));
+    ViewModel { base, ..model(&many_layers(layers), at(200)) }
+}
+
+/// A module has the layers that the baseline has in it, too, whether the run still has them or not.
+#[test]
+fn modules_and_the_sum_of_what_is_filtered_are_compared_with_the_baseline() {
+    let line = |model: &ViewModel, state: &mut UiState, name: &str| {
+        let lines = lines_of(&draw_on(200, 50, model, state));
+        lines.into_iter().find(|line| line.contains(name)).unwrap_or_else(|| panic!("no {name}"))
+    };
+    let fewer = compared_layers(40, 60);
+    let change = FigureChange {
+        figure: Figure::EFFECTIVE_PER_SAMPLE,
+        base: fewer.base.as_ref().and_then(|base| base.rows.total.value(Figure::EFFECTIVE_PER_SAMPLE)),
+        new: fewer.summary.total.sums.effective_per_sample(),
+    };
+    let mut state = UiState::default();
+    state.update(Action::Tree, &fewer);
+    let root = line(&fewer, &mut state, "▾ backbone");
+    assert!(root.contains(&change.text()), "as the total, {}: {root}", change.text());
+    let same = line(&fewer, &mut state, "▸ stage0");
+    assert!(same.matches("±0").count() >= 4 && !same.contains("-0.00"), "{same}");
+    state.update(Action::Tree, &fewer);
+    for character in "stage".chars() {
+        state.update(Action::Type(character), &fewer);
+    }
+    let sum = line(&fewer, &mut state, "sum of 40");
+    assert!(sum.contains(&change.text()), "the baseline has 60 of that name: {sum}");
+    let added = compared_layers(60, 40);
+    let mut state = UiState::default();
+    state.update(Action::Tree, &added);
+    let new = line(&added, &mut state, "▸ stage2");
+    assert!(new.contains('–') && !new.contains("±0"), "the baseline has none of it: {new}");
 }
 
 /// The lines of a screen, without the quotes that a backend is shown with.

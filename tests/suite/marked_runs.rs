@@ -5,6 +5,7 @@ use neurotop::dashboard::{
     Action, ColourDepth, Motion, Request, RunRow, Subject, Theme, ThemeName, UiState, View, ViewModel,
 };
 use ratatui::backend::TestBackend;
+use ratatui::layout::Position;
 use ratatui::style::{Color, Modifier};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,6 +77,29 @@ fn a_mark_is_the_runs_whatever_is_in_front_and_however_the_list_is_sorted() {
     assert_eq!(values(&figures(&after, "2 baseline-seed0 ")), values(&before));
     assert!(!after.to_string().contains("1 threshold-1.5"), "it is neither in front nor marked:\n{after}");
     assert_eq!(after.to_string().matches("→ odd").count(), 2, "in the list of lines and below:\n{after}");
+}
+
+#[test]
+fn a_click_in_front_of_a_run_marks_it() {
+    let model = several();
+    for (columns, rows) in SIZES {
+        let mut state = on(View::Runs);
+        draw_on(columns, rows, &model, &mut state);
+        let list = state.places.list.rows;
+        let mut click = |x, row| state.update(Action::Click(Position::new(list.x + x, list.y + row)), &model);
+        assert_eq!([click(0, 2), click(2, 1), click(1, 1), click(0, 0)], [None; 4]);
+        assert_eq!(state.charts.marked_runs().collect::<Vec<_>>(), [0, 3], "{columns}x{rows}");
+        assert_eq!((state.view, state.runs.selected), (View::Runs, 0), "it is selected, too");
+    }
+}
+
+#[test]
+fn the_keys_of_the_list_of_runs_fit_into_eighty_columns() {
+    let mut state = on(View::Runs);
+    let keys = keys(&draw_on(80, 24, &several(), &mut state));
+    for key in ["Enter show", "b baseline", "Space mark", "< sort", "/ filter"] {
+        assert!(keys.contains(key), "{keys}");
+    }
 }
 
 #[test]

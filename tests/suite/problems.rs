@@ -239,11 +239,11 @@ fn problems_are_searched_by_name_and_text() {
     assert_eq!(state.view, View::Problems);
     let found = screen(80, 24, &model, &mut state);
     assert!(found.contains("Problems (5 of 100) /byte 11[0-4]"), "{found}");
-    state.problems.filter = Filter::new("nothing has this");
+    state.problems.list.filter = Filter::new("nothing has this");
     assert!(screen(80, 24, &model, &mut state).contains("None of them"));
     state.update(Action::Back, &model);
-    assert_eq!((state.view, state.problems.filter.is_empty()), (View::Problems, true));
-    assert!(state.filter.is_empty(), "the layers are not filtered");
+    assert_eq!((state.view, state.problems.list.filter.is_empty()), (View::Problems, true));
+    assert!(state.layers.filter.is_empty(), "the layers are not filtered");
 }
 
 #[test]

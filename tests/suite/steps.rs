@@ -21,7 +21,16 @@ const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 50)];
 
 /// A run of layers whose updates at each step are given by a function of layer, batch and step.
 fn stepped(layers: usize, batches: u64, steps: usize, updates: impl Fn(usize, u64, usize) -> u64) -> Run {
-    let name = |layer: usize| format!("stage{}.lif{layer}", layer / 4);
+    named(|layer| format!("stage{}.lif{layer}", layer / 4), layers, batches, steps, updates)
+}
+
+fn named(
+    name: impl Fn(usize) -> String,
+    layers: usize,
+    batches: u64,
+    steps: usize,
+    updates: impl Fn(usize, u64, usize) -> u64,
+) -> Run {
     let entries: Vec<serde_json::Value> = (0..layers)
         .map(|layer| serde_json::json!({"name": name(layer), "neuron": "Leaky", "reset": "zero", "shape": [100]}))
         .collect();
@@ -63,6 +72,22 @@ fn layers_by_time_step_at_every_size() {
         state.layers.selected = 5;
         let screen = draw_on(columns, rows, &model(&many, at(13)), &mut state);
         insta::assert_snapshot!(format!("steps-many-{columns}x{rows}"), screen);
+    }
+}
+
+#[test]
+fn long_names_keep_what_differs() {
+    let name = |layer: usize| format!("network.backbone.stages.{}.block.{}.neuron.lif", layer / 4, layer % 4);
+    let run = named(name, 12, 2, 10, wave);
+    for columns in [40, 60, 80] {
+        let screen = draw_on(columns, 40, &model(&run, at(4)), &mut on(View::Steps)).to_string();
+        for (stage, block) in [(0, 3), (1, 0), (2, 1)] {
+            let name = screen.lines().find(|line| {
+                let name: String = line.split('•').next().unwrap_or_default().to_owned();
+                name.contains(&format!("{stage}.b")) && name.contains(&format!(".{block}"))
+            });
+            assert!(name.is_some(), "stage {stage}, block {block}: {screen}");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ pub const TOTAL: &str = "total";
 
 /// The total, a run or a layer, and whether it is drawn.
 pub struct ChartLine {
-    pub name: String,
+    pub name: Cell,
     /// Its place among the lines that are drawn.
     pub drawn: Option<usize>,
     /// Whether it has no operations to draw.
@@ -24,7 +24,7 @@ pub static CHART_LINES: LazyLock<ListColumns<ChartLine>> = LazyLock::new(|| List
         }),
         Column::text("", 8..=8, ALWAYS, |line: &ChartLine, context| {
             let style = if line.is_unpriced { context.theme.warn } else { context.theme.line(line.drawn) };
-            Cell::new(line.name.clone(), style)
+            Cell { common: line.name.common, ..Cell::new(line.name.text.clone(), style) }
         })
         .growing(),
     ],

@@ -1,6 +1,5 @@
 //! The columns of the list of layers: where the operations go.
 
-use super::super::heat;
 use super::super::meter::{number_and_bar, trend};
 use super::figures::{self, FigureStyle};
 use super::{ALWAYS, Cell, CellContext, Column, ColumnContent, Growth, ListColumns, NONE, SortKey};
@@ -31,7 +30,7 @@ pub static LAYERS: LazyLock<ListColumns<LayerFigures>> = LazyLock::new(|| ListCo
 fn names() -> impl Iterator<Item = Column<LayerFigures>> {
     [
         Column::text("layer", 8..=18, ALWAYS, |layer: &LayerFigures, context| {
-            Cell::new(layer.name.clone(), context.theme.strong)
+            Cell::name(layer.name.clone(), context.theme.strong, context)
         })
         .growing()
         .ascending(|layer| SortKey::Text(&layer.name)),
@@ -53,8 +52,7 @@ fn parts() -> impl Iterator<Item = Column<LayerFigures>> {
     [
         Column::picture("share", NUMBER..=WITH_BAR, 70, |layer: &LayerFigures, context, width| {
             let whole = context.model.summary.total_of_all().sums.effective().unwrap_or_default();
-            let bar =
-                |share| number_and_bar(share, width, heat::style(share, context.theme), context.theme.dim);
+            let bar = |share| number_and_bar(share, width, context.theme.running, context.theme.dim);
             layer.sums.share_of(whole).map_or_else(nothing, bar)
         })
         .descending(|layer| layer.sums.effective().into()),

@@ -16,7 +16,7 @@ pub use runs::{RUNS, run_marks};
 
 use super::theme::Theme;
 use super::view_model::ViewModel;
-use crate::text::natural_order;
+use crate::text::{elide_common, natural_order};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use std::borrow::Borrow;
@@ -42,6 +42,8 @@ pub struct CellContext<'a> {
     pub theme: &'a Theme,
     /// Columns of the whole list.
     pub width: u16,
+    /// How many bytes at the beginning and at the end of all names in the list say least.
+    pub common: (usize, usize),
 }
 
 impl CellContext<'_> {
@@ -62,6 +64,16 @@ pub struct Cell {
 impl Cell {
     pub fn new(text: impl Into<String>, style: Style) -> Self {
         Self { text: text.into(), style, under: None, common: (0, 0) }
+    }
+
+    /// A name of the list.
+    fn name(text: impl Into<String>, style: Style, context: &CellContext<'_>) -> Self {
+        Self { common: context.common, ..Self::new(text, style) }
+    }
+
+    /// Its text in at most `room` columns.
+    pub fn within(&self, room: usize) -> String {
+        elide_common(&self.text, self.common, room, true)
     }
 
     fn plain(text: impl Into<String>) -> Self {

@@ -1,13 +1,16 @@
 //! The columns of the list of runs: how far each is, and its totals.
 
+use super::super::meter::trend;
 use super::super::theme::Theme;
-use super::super::view_model::{RunRow, ViewModel};
+use super::super::view_model::{RunRow, ViewModel, shown_operations};
 use super::figures::{self, FigureStyle};
 use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, SortKey};
 use crate::figures::ShownIn;
 use crate::figures::run_times::{per_time, stalled};
 use crate::run::Status;
+use crate::run::tally::quotient;
 use crate::text::{age, span, thousands};
+use ratatui::text::Line;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -24,7 +27,12 @@ const STYLE: FigureStyle = FigureStyle {
 
 pub static RUNS: LazyLock<ListColumns<RunRow>> = LazyLock::new(|| ListColumns {
     own_order: Some("in the order of the directories"),
-    columns: states().chain(figures::columns(&STYLE)).chain(times()).chain(problems()).collect(),
+    columns: states()
+        .chain(figures::columns(&STYLE))
+        .chain(times())
+        .chain(problems())
+        .chain(trends())
+        .collect(),
 });
 
 fn states() -> impl Iterator<Item = Column<RunRow>> {
@@ -33,7 +41,7 @@ fn states() -> impl Iterator<Item = Column<RunRow>> {
             run_marks(row.number, None, context.model, context.theme)
         }),
         Column::text("run", 14..=14, ALWAYS, |row: &RunRow, context| {
-            Cell::new(row.name.clone(), context.theme.strong)
+            Cell::name(row.name.clone(), context.theme.strong, context)
         })
         .growing()
         .ascending(|row| SortKey::Text(&row.name)),
@@ -70,6 +78,16 @@ fn problems() -> impl Iterator<Item = Column<RunRow>> {
         })
         .descending(|row| SortKey::Whole(row.problems.into())),
     )
+}
+
+fn trends() -> impl Iterator<Item = Column<RunRow>> {
+    std::iter::once(Column::picture("trend", 8..=u16::MAX, 5, |row: &RunRow, context, width| {
+        let operations = shown_operations(&row.run, row.is_measured);
+        let points = row.run.history().points().iter();
+        let per_sample: Vec<f64> =
+            points.map(|point| quotient(operations(point).effective, point.sums.samples)).collect();
+        Line::styled(trend(&per_sample, width.into()), context.theme.running)
+    }))
 }
 
 /// How old each run is, how fast it goes and how long it takes.

@@ -3,8 +3,9 @@
 use super::super::appearance::ThemeName;
 use super::super::batch_axis::{BatchAxis, Stop};
 use super::super::chart_state::{ChartLines, Scale, Subject};
-use super::super::columns::{CHART_LINES, ChartLine, TOTAL, run_marks};
+use super::super::columns::{CHART_LINES, Cell, ChartLine, TOTAL, run_marks};
 use super::super::symbols::Symbols;
+use super::super::view_model::{RunRow, shown_operations};
 use super::list::ListView;
 use super::plot::{Curve, CurveShape, Plot, dots, numbers};
 use super::wrap::fitting;
@@ -15,7 +16,7 @@ use crate::run::interval::along;
 use crate::run::series::Point;
 use crate::run::sums::Operations;
 use crate::run::tally::quotient;
-use crate::text::{compact, compact_by, decimal, elide, percent, thousands};
+use crate::text::{compact, compact_by, decimal, percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Direction, Layout, Rect};
 use ratatui::style::{Modifier, Style};
@@ -38,7 +39,7 @@ const NAME: usize = 40;
 
 /// The figures of one subject over the batches.
 pub(super) struct ChartSeries {
-    name: String,
+    name: Cell,
     /// Draws its curve where there are no colours.
     mark: char,
     style: Style,
@@ -165,10 +166,12 @@ fn run_of(subject: &Subject, model: &ViewModel) -> Option<usize> {
 }
 
 /// What a line is called; where there are several runs, the total has the name of its run.
-fn name_of(subject: &Subject, has_several: bool, model: &ViewModel, theme: &Theme) -> String {
+fn name_of(subject: &Subject, has_several: bool, model: &ViewModel, theme: &Theme) -> Cell {
     let number = match (subject, run_of(subject, model)) {
-        (Subject::Layer(name), _) => return name.clone(),
-        _ if !has_several => return TOTAL.to_owned(),
+        (Subject::Layer(name), _) => {
+            return Cell { common: model.layer_ends, ..Cell::new(name.clone(), Style::new()) };
+        }
+        _ if !has_several => return Cell::new(TOTAL, Style::new()),
         (_, number) => number.unwrap_or(model.shown),
     };
     let label = match model.row(number) {
@@ -177,7 +180,10 @@ fn name_of(subject: &Subject, has_several: bool, model: &ViewModel, theme: &Them
         None => "no longer listed",
     };
     let marks = run_marks(number, None, model, theme).text.replace(' ', "");
-    if marks.is_empty() { label.to_owned() } else { format!("{marks} {label}") }
+    if marks.is_empty() {
+        return Cell { common: model.shared_ends(RunRow::label), ..Cell::new(label, Style::new()) };
+    }
+    Cell::new(format!("{marks} {label}"), Style::new())
 }
 
 pub(super) fn one_series(
@@ -281,15 +287,6 @@ impl ChartSeries {
             Some(_) => [before, None],
             None => [None; 2],
         }
-    }
-}
-
-/// The operations of a point that the total shows: those of the layers with a measured price where no layer has another.
-pub(super) fn shown_operations(run: &Run, is_measured: bool) -> impl Fn(&Point) -> Operations {
-    let measured = if is_measured { run.measured_prices() } else { Vec::new() };
-    move |point| {
-        let with_measured = measured.first().and_then(|_| point.measured_operations(&measured));
-        with_measured.unwrap_or(point.operations)
     }
 }
 
@@ -508,7 +505,7 @@ fn draw_values(
     }
     let at = state.charts.cursor.and_then(|at| axis.nearest(at));
     let place = at.map(|stop| stop.place);
-    let names = all.iter().map(|series| elide(&series.name, NAME).width()).max().unwrap_or(0);
+    let names = all.iter().map(|series| series.name.within(NAME).width()).max().unwrap_or(0);
     let lines = std::iter::once(place_line(at, axis, listless, area.width, model, theme, state))
         .chain(all.iter().map(|series| value_line(series, names, place, usize::from(area.width), theme)));
     for (line, row) in lines.zip(area.rows()) {
@@ -547,7 +544,7 @@ fn place_line(
         state.chart_lines.settle(subjects.len(), 1);
         let selected = subjects.get(state.chart_lines.selected).unwrap_or(&Subject::Total);
         let name = name_of(selected, axis.are_numbers(), model, theme);
-        spans.push(Span::styled(format!("  Enter: {}", elide(&name, 20)), theme.accent));
+        spans.push(Span::styled(format!("  Enter: {}", name.within(20)), theme.accent));
     }
     fitting(spans, width)
 }
@@ -581,7 +578,7 @@ fn value_line(
         Span::styled(text, theme.dim)
     };
     let parts = vec![
-        Span::styled(format!(" {} {:<room$}", series.mark, elide(&series.name, room)), series.style),
+        Span::styled(format!(" {} {:<room$}", series.mark, series.name.within(room)), series.style),
         Span::styled(captions[0], theme.dim),
         Span::raw(format!("{:>digits$}", figure(&operations.running, running, precise))),
         single(figure(&operations.single, alone, precise), digits),

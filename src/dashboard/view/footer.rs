@@ -121,7 +121,7 @@ fn draw_keys(
 ) {
     let position = bare_position(theme, state);
     let mut spans = Vec::new();
-    let mut used = 1 + position.width();
+    let mut used = position.width();
     if let Some(closes_at) = state.closes_at {
         let left = closes_at.saturating_duration_since(now).as_secs() + 1;
         let text = format!(" closes in {left} s, any key to stay ");
@@ -158,10 +158,13 @@ fn bare_position(theme: &Theme, state: &UiState) -> Span<'static> {
 /// The keys that are shown, with a word each: first to quit and to change the view, then those of this view, then the
 /// others.
 fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'static str)> {
+    let clears = !state.filter_here().is_empty();
     let rank = |action: Action, hint: &KeyHint| match action {
         Action::Ask(Request::Quit) | Action::Toggle(View::Help) | Action::NextView(_) => 0,
+        // The view's name and its number go back, too.
+        Action::Back if !clears => 2,
         _ if !hint.views.is_empty() => 1,
-        _ => 2,
+        _ => 3,
     };
     let mut hints: Vec<(i32, String, &'static str)> = Vec::new();
     let layers = &model.summary.layers;
@@ -177,7 +180,6 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
         is_empty && !hint.views.is_empty() && action != Action::Back || is_flat && action == Action::Tree
     };
     let node = state.selected_node(layers);
-    let clears = |action| action == Action::Back && !state.filter_here().is_empty();
     // A view that is shown needs no key that shows it.
     let is_of_no_use = |action: Action| match action {
         Action::Open => opens_nothing(state, model),
@@ -190,7 +192,7 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
         if let (Some(hint), Some(key)) = (hint, &key) {
             let word = word_now(row.binding.action, hint.word, node.as_ref(), state, model);
             hints.push((rank(row.binding.action, hint), theme.appearance.symbols.label(key), word));
-        } else if let (Some(key), true) = (&key, clears(row.binding.action)) {
+        } else if let (Some(key), Action::Back, true) = (&key, row.binding.action, clears) {
             hints.push((1, theme.appearance.symbols.label(key), ALL_ROWS));
         }
     }

@@ -43,25 +43,7 @@ pub(super) fn height(area: Rect, theme: &Theme) -> u16 {
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let first = Rect { height: area.height.min(1), ..area };
     let below = |lines: u16| Rect { y: area.y + lines, height: 1, ..area }.intersection(area);
-    let brand = if theme.framed && area.width >= BRANDED { " neurotop " } else { "" };
-    let beside = |badge: &Line<'_>| Rect {
-        x: first.x + brand.len() as u16,
-        width: area.width.saturating_sub((badge.width() + brand.len() + 1) as u16),
-        ..first
-    };
-    let mut badge = badge(model, theme, area.width);
-    let mut name = draw_tabs(frame, beside(&badge), model, theme, state);
-    if name.is_none() {
-        // Which view this is matters more than the state in full.
-        let short = self::badge(model, theme, ROOMY - 1);
-        name = draw_tabs(frame, beside(&short), model, theme, state);
-        badge = if name.is_some() { short } else { badge };
-    }
-    let room = name.unwrap_or(usize::from(beside(&badge).width).saturating_sub(1));
-    let mut spans = vec![Span::styled(brand, theme.accent), Span::raw(" ")];
-    spans.extend(title(model, theme, room).spans);
-    frame.render_widget(Line::from(spans), first);
-    frame.render_widget(Paragraph::new(badge).alignment(Alignment::Right), first);
+    draw_first(frame, first, model, theme, state);
     if theme.framed {
         draw_producer(frame, below(1), model, theme);
         draw_progress(frame, below(2), model, theme);
@@ -70,23 +52,39 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     }
 }
 
-/// Draws the names of the views where they fit behind the name of the run, and returns the columns that are left to it.
-fn draw_tabs(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    model: &ViewModel,
-    theme: &Theme,
-    state: &mut UiState,
-) -> Option<usize> {
-    if !theme.framed && frame.area().width < TABBED {
-        return None;
-    }
-    let taken = usize::from(area.width);
-    // A long name makes room for the names of the views, down to a third of its room.
-    let name = title(model, theme, (taken / 3).max(4)).width().max(4);
-    let x = area.x + (name + 3) as u16;
-    let room = Rect { x, width: taken.saturating_sub(name + 2) as u16, ..area }.intersection(frame.area());
-    (tabs::draw(frame, room, model, theme, state) > 0).then_some(name)
+/// Draws the name of the run, the names of the views where there is room, and the state of the run.
+fn draw_first(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
+    let brand = if theme.framed && area.width >= BRANDED { " neurotop " } else { "" };
+    let room_beside =
+        |badge: &Line<'_>| usize::from(area.width).saturating_sub(badge.width() + brand.len() + 1);
+    // The views matter more than the state in full.
+    let [long, short] = [area.width, ROOMY - 1].map(|width| badge(model, theme, width));
+    let are_tabs_shown = theme.framed || area.width >= TABBED;
+    let chosen = [tabs::all(model, theme, state), tabs::one_named(model, theme, state)]
+        .into_iter()
+        .flat_map(|labels| [(labels.clone(), &long), (labels, &short)])
+        .filter(|_| are_tabs_shown)
+        .find_map(|(labels, badge)| {
+            let room = room_beside(badge);
+            // A long name makes room for the names of the views, down to a third of its room.
+            let least = title(model, theme, (room / 3).max(4)).width().max(4);
+            let rest = room.checked_sub(tabs::width(&labels) + 2).filter(|&rest| rest >= least)?;
+            Some((labels, badge, title(model, theme, rest).width().max(4)))
+        });
+    let (labels, badge, name) =
+        chosen.unwrap_or_else(|| (Vec::new(), &long, room_beside(&long).saturating_sub(1)));
+    let mut spans = vec![Span::styled(brand, theme.accent), Span::raw(" ")];
+    spans.extend(title(model, theme, name).spans);
+    frame.render_widget(Line::from(spans), area);
+    frame.render_widget(Paragraph::new(badge.clone()).alignment(Alignment::Right), area);
+    tabs::draw(
+        frame,
+        Rect { x: area.x + (brand.len() + name + 3) as u16, ..area },
+        labels,
+        model,
+        theme,
+        state,
+    );
 }
 
 /// The name of the run and, where that does not tell which it is, its directory, in at most `room` columns. Where there
@@ -151,7 +149,8 @@ fn draw_producer(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &T
     let producer = model.summary.run.producer.as_deref().unwrap_or("");
     let room = usize::from(area.width).saturating_sub(watching.width() + 2);
     // The producer leaves two thirds to the times.
-    let times = times(model, theme, room.saturating_sub(printable(producer).width().min(room / 3) + 1));
+    let least = whole_parts(producer, (room / 3).min(printable(producer).width()));
+    let times = times(model, theme, room.saturating_sub(least.width() + 1));
     let room = room.saturating_sub(times.width() + 1);
     let mut right = times.spans;
     right.push(watching);
@@ -182,10 +181,10 @@ fn times(model: &ViewModel, theme: &Theme, room: usize) -> Line<'static> {
     };
     while width(&parts) > room && parts.pop().is_some() {}
     let parts = parts.join("  ");
-    let gap = if parts.is_empty() || doubt.is_none() { "" } else { "  " };
-    let doubt = doubt.map(|doubt| Span::styled(format!("{doubt}{gap}"), theme.warn));
-    let parts = Span::styled(if parts.is_empty() { parts } else { parts + " " }, theme.dim);
-    Line::from(doubt.into_iter().chain([parts]).collect::<Vec<_>>())
+    let doubt = doubt.map(|doubt| Span::styled(format!("{doubt} "), theme.warn));
+    let gap = if doubt.is_some() { " " } else { "" };
+    let parts = (!parts.is_empty()).then(|| Span::styled(format!("{gap}{parts} "), theme.dim));
+    Line::from_iter(doubt.into_iter().chain(parts))
 }
 
 fn draw_progress(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, _: &ViewModel, theme: &Theme, state: &mut UiState) {
-    let (keys, filter) = (Arc::clone(&state.keys), state.other_filters.text.clone());
+    let (keys, filter) = (Arc::clone(&state.keys), state.text.filter.clone());
     let title = filter::title("Help", &filter, None, usize::from(area.width) / 2);
     let lines = |width| lines(&keys, &filter, theme, width);
-    draw_text(frame, area, title, lines, &mut state.text, theme);
+    state.places.list = draw_text(frame, area, title, lines, &mut state.text, theme);
 }
 
 /// The fewest and the most columns for the keys and terms.
@@ -32,7 +32,7 @@ type Part = (&'static str, Vec<(String, &'static str)>, Style);
 const TERMS: [(&str, &str); 31] = [
     ("share", "a layer's part of all effective operations"),
     ("cost", "operations of one update, by NeuroBench or by --cost; – without a price"),
-    ("trend", "membrane updates per sample, over the batches"),
+    ("trend", "membrane updates per sample over the batches; of a run, effective operations per sample"),
     ("m", "the price is measured by the recorder; only the total with measured prices has these operations"),
     ("last N batches", "how far these batches alone are from all of them"),
     ("95 %", "the running figure's band: 95 of 100 such bands hold the figure of the whole run"),

@@ -450,7 +450,7 @@ fn step_values(
     let Some((step, &updates)) = step.and_then(|step| Some((step, by_step.get(step)?))) else {
         let kept: u128 = by_step.iter().sum();
         let is_cut = kept < layer.sums.updates.unwrap_or_default().effective;
-        let steps = format!(" {} steps{}", by_step.len(), if is_cut { " of more" } else { "" });
+        let steps = format!("  {} steps{}", by_step.len(), if is_cut { " of more" } else { "" });
         let parts = [format!("1: all, then at most {}", percent(highest)), steps];
         return fitting(parts.map(|part| Span::styled(part, theme.dim)), width);
     };
@@ -497,10 +497,10 @@ fn statistics(potentials: &Potentials, width: u16, theme: &Theme) -> Line<'stati
         parts.push(Span::raw(format!(" mean {:.4}", range.mean)));
     }
     if let Some(share) = potentials.share_at_rest() {
-        parts.push(Span::raw(format!(" {} at rest", percent(share))));
+        parts.push(Span::raw(format!("  {} at rest", percent(share))));
     }
     if let Some(range) = potentials.range {
-        parts.push(Span::styled(format!(" {:.3} to {:.3}", range.min, range.max), theme.dim));
+        parts.push(Span::styled(format!("  {:.3} to {:.3}", range.min, range.max), theme.dim));
     }
     fitting(parts, width)
 }

@@ -2,7 +2,7 @@
 
 use super::super::bindings::Action;
 use super::super::columns::{Cell, LAYERS};
-use super::super::layer_tree::{LayerRow, RowKind, shared_ends, sum};
+use super::super::layer_tree::{LayerRow, RowKind, sum};
 use super::list::{Extras, ListView};
 use super::{Theme, UiState, ViewModel, filter};
 use crate::figures::LayerFigures;
@@ -13,13 +13,16 @@ use ratatui::text::Line;
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
-/// Lines that the list would like to have.
-pub(super) fn height(model: &ViewModel) -> u16 {
-    u16::try_from(model.summary.layers.len()).unwrap_or(u16::MAX).saturating_add(3)
+/// Lines that the list would like to have, its frame and headings included. What is typed into the filter leaves them.
+pub(super) fn height(model: &ViewModel, state: &UiState) -> u16 {
+    let layers = &model.summary.layers;
+    let is_folded = state.is_tree && state.layers.filter.is_empty();
+    let rows = if is_folded { state.layer_rows(layers).len() } else { layers.len() };
+    u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(3)
 }
 
 /// The fewest lines that are worth having below the list.
-const LEAST_BELOW: u16 = 5;
+pub(super) const LEAST_BELOW: u16 = 5;
 
 /// Lines of the list where there are so many for it and the panels below, which give way where not all layers fit.
 pub(super) fn height_of(wanted: u16, rest: u16) -> u16 {
@@ -37,24 +40,42 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let note = Line::styled(format!(" {legend}{} ", LAYERS.order_name(state.layers.sort)), theme.dim);
     let room = usize::from(area.width).saturating_sub(note.width() + 6);
     let shown = state.shown(layers);
-    let common = shared_ends(layers);
+    let common = model.layer_ends;
+    let filter = state.layers.filter.clone();
     let label = |at: usize| label(&rows[at], common, layers, theme);
     let list = ListView {
-        title: filter::title("Layers", &state.filter, Some((shown.len(), layers.len())), room),
+        title: filter::title("Layers", &filter, Some((shown.len(), layers.len())), room),
         note,
         columns: &LAYERS,
         len: rows.len(),
-        row: &|at| rows[at].figures(layers),
+        row: &|at| {
+            compared(rows[at].figures(layers), model, |name| rows[at].is_around(name) && filter.shows(name))
+        },
         row_height: 1,
     };
-    let is_filtered = !state.filter.is_empty() && state.filter.fault().is_none() && !shown.is_empty();
+    let is_filtered = !filter.is_empty() && filter.fault().is_none() && !shown.is_empty();
     let name = || format!("sum of {}", thousands(shown.len() as u128));
-    let sum = is_filtered.then(|| Cow::Owned(sum(&name(), &shown, layers)));
-    let extras = Extras { label: Some(&label), sum };
+    let sum = is_filtered
+        .then(|| compared(Cow::Owned(sum(&name(), &shown, layers)), model, |name| filter.shows(name)));
+    let extras = Extras { label: Some(&label), sum, common };
     state.places.list = list.draw_with(extras, frame, area, &mut state.layers, model, theme);
-    if rows.is_empty() && !state.filter.is_empty() {
+    if rows.is_empty() && !filter.is_empty() {
         draw_nothing(frame, state.places.list.inside, theme, state);
     }
+}
+
+/// A sum with that of the baseline's layers of the same names and modules, if there is one; a layer as it is.
+fn compared<'a>(
+    mut row: Cow<'a, LayerFigures>,
+    model: &ViewModel,
+    is_in: impl Fn(&str) -> bool,
+) -> Cow<'a, LayerFigures> {
+    if let (Cow::Owned(LayerFigures { within: Some(within), .. }), Some(baseline)) =
+        (&mut row, model.baseline())
+    {
+        within.base = baseline.rows.sum_of_layers(baseline.samples, is_in);
+    }
+    row
 }
 
 /// The name of a row; `common` bytes at its ends are the same in all names.

@@ -36,12 +36,13 @@ pub(super) struct ListView<'a, T, B> {
 }
 
 /// What some lists have besides.
-#[derive(Default)]
 pub(super) struct Extras<'a, B> {
     /// What the first column shows of a row instead of its own cell.
     pub(super) label: Option<&'a dyn Fn(usize) -> Cell>,
     /// A row that stays below the others: their sum.
     pub(super) sum: Option<B>,
+    /// How many bytes at the beginning and at the end of all names say least.
+    pub(super) common: (usize, usize),
 }
 
 /// A column that is shown, with its cells in sight.
@@ -67,7 +68,7 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
         model: &ViewModel,
         theme: &Theme,
     ) -> ListPlaces {
-        self.draw_with(Extras { label: None, sum: None }, frame, area, state, model, theme)
+        self.draw_with(Extras { label: None, sum: None, common: (0, 0) }, frame, area, state, model, theme)
     }
 
     /// Draws the list with what it has besides.
@@ -97,7 +98,7 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
         // A frame has the bar, else it takes a column.
         let bar = if state.is_longer() && !theme.framed { BAR.min(inside.width) } else { 0 };
         let table_area = Rect { width: inside.width - bar, ..inside };
-        let context = CellContext { model, theme, width: table_area.width };
+        let context = CellContext { model, theme, width: table_area.width, common: extras.common };
         let columns = fit(self.shown_columns(&rows, labels, state, &context), table_area.width);
         let mut drawn =
             rows.iter().enumerate().map(|(at, row)| self.table_row(at, row.borrow(), &columns, &context));
@@ -123,9 +124,7 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
             );
         }
         draw_bar(frame, Rect { width: below.width - bar, ..below }, state, theme);
-        if theme.framed {
-            draw_position(frame, area, state, theme);
-        }
+        draw_position(frame, area, state, theme);
         let height = (seen as u16).saturating_mul(self.row_height);
         let rows = Rect { height, width: table_area.width, ..below }.intersection(below);
         ListPlaces { headings: headings(head, &columns), rows, inside, position: state.position() }
@@ -272,7 +271,7 @@ pub(super) fn draw_text(
     lines: impl Fn(usize) -> Vec<Line<'static>>,
     state: &mut ListState,
     theme: &Theme,
-) {
+) -> ListPlaces {
     let inside = panel(frame, area, title, Line::default(), theme);
     let (lines, rows) = (lines(usize::from(inside.width)), usize::from(inside.height));
     let first = state.settle(lines.len(), rows);
@@ -280,6 +279,7 @@ pub(super) fn draw_text(
     frame.render_widget(Paragraph::new(seen), inside);
     draw_bar(frame, inside, state, theme);
     draw_position(frame, area, state, theme);
+    ListPlaces { headings: Vec::new(), rows: inside, inside, position: state.position() }
 }
 
 /// Draws the scroll bar at the right of the rows, where not all of them are in sight.
@@ -297,9 +297,9 @@ pub(super) fn draw_bar(frame: &mut Frame<'_>, rows: Rect, state: &ListState, the
     }
 }
 
-/// Writes the position into the lower edge of the frame.
+/// Writes the position into the lower edge of the frame, where there is one.
 pub(super) fn draw_position(frame: &mut Frame<'_>, area: Rect, state: &ListState, theme: &Theme) {
-    let Some(position) = state.position().filter(|_| area.height > 1) else { return };
+    let Some(position) = state.position().filter(|_| theme.framed && area.height > 1) else { return };
     let text = format!(" {position} ");
     let width = text.width() as u16;
     if width + 2 <= area.width {

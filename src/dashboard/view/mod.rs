@@ -73,8 +73,12 @@ fn block<'a>(title: impl Into<Line<'a>>, theme: &Theme) -> Block<'a> {
     Block::bordered().border_type(BorderType::Rounded).border_style(theme.dim).title(title.into())
 }
 
-/// Draws the frame of a widget with its title at the left and a note at the right; returns what is inside.
+/// Draws the frame of a widget with its title at the left and a note at the right; returns what is inside. Without
+/// frames, that is all but a column for the scroll bar.
 fn panel(frame: &mut Frame<'_>, area: Rect, name: impl Into<String>, note: Line<'_>, theme: &Theme) -> Rect {
+    if !theme.framed {
+        return Rect { width: area.width.saturating_sub(1), ..area };
+    }
     let block = block(title(name, theme), theme).title(note.right_aligned());
     let inner = block.inner(area);
     frame.render_widget(block, area);

@@ -20,15 +20,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     if has_nothing && model.summary.layers.is_empty() {
         return waiting::draw(frame, area, model, theme);
     }
-    let [top, judged, rest] = Layout::vertical([
-        Constraint::Length(totals::height(area, theme)),
-        Constraint::Length(conditions::height(model, area.height)),
-        Constraint::Fill(1),
-    ])
-    .areas(area);
-    totals::draw(frame, top, area, model, theme);
-    conditions::draw(frame, judged, model, theme);
     let has_ranks = !model.summary.ranks.is_empty();
+    let beside_layers = if has_ranks && area.width >= WIDE { ranks::panel_height(model) } else { 0 };
+    let wanted = layers::height(model, state).max(beside_layers);
+    let judged = conditions::height(model, area.height);
+    let top = totals::height(area, wanted.saturating_add(judged), layers::LEAST_BELOW, theme);
+    let [top, judged, rest] =
+        Layout::vertical([Constraint::Length(top), Constraint::Length(judged), Constraint::Fill(1)])
+            .areas(area);
+    totals::draw(frame, top, model, theme);
+    conditions::draw(frame, judged, model, theme);
     if !theme.framed {
         let line = Constraint::Length(u16::from(has_ranks && rest.height > 2));
         let [line, rest] = Layout::vertical([line, Constraint::Fill(1)]).areas(rest);
@@ -36,8 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         return layers::draw(frame, rest, model, theme, state);
     }
     // The layers take what they need, the charts the rest.
-    let beside_layers = if has_ranks && area.width >= WIDE { ranks::panel_height(model) } else { 0 };
-    let wanted = layers::height_of(layers::height(model).max(beside_layers), rest.height);
+    let wanted = layers::height_of(wanted, rest.height);
     let [upper, lower] = Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(rest);
     let classes_width = Constraint::Length(classes::width(model));
     let ranks_width = Constraint::Length(if has_ranks { ranks::panel_width(model) } else { 0 });

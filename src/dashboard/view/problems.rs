@@ -1,9 +1,9 @@
 //! The list of problems: those of one kind together, the gravest first, each with what to do about it.
 
-use super::super::problem_state::{ProblemEntry, ProblemsState};
+use super::super::problem_state::ProblemEntry;
 use super::list::{draw_bar, draw_position};
 use super::wrap::wrapped;
-use super::{Theme, UiState, ViewModel, panel};
+use super::{Theme, UiState, ViewModel, filter, panel};
 use crate::figures::ProblemFigures;
 use crate::figures::problems::{AlikeProblems, NAMED};
 use crate::run::{Cause, Severity};
@@ -25,10 +25,12 @@ const LONGEST: usize = 1000;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let problems = &model.summary.problems;
-    let title = title(model, &state.problems, usize::from(area.width).saturating_sub(4));
+    let shown: u64 = state.problems.shown(problems).into_iter().map(ProblemFigures::count).sum();
+    let (filter, counts) = (&state.problems.list.filter, (shown as usize, count(model) as usize));
+    let title = filter::title("Problems", filter, Some(counts), usize::from(area.width).saturating_sub(4));
     let inside = panel(frame, area, title, Line::default(), theme);
     state.places.list.rows = inside;
-    let state = &mut state.problems;
+    let (state, places) = (&mut state.problems, &mut state.places.list);
     let entries = state.entries(problems);
     if entries.is_empty() {
         let (text, style) = match problems.is_empty() {
@@ -56,19 +58,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     frame.render_widget(Paragraph::new(shown), inside);
     draw_bar(frame, inside, &state.list, theme);
     draw_position(frame, area, &state.list, theme);
-}
-
-/// How many problems there are, and how many of them the filter shows.
-fn title(model: &ViewModel, state: &ProblemsState, room: usize) -> String {
-    let all = count(model);
-    if state.filter.is_empty() {
-        return format!("Problems ({all})");
-    }
-    let shown: u64 = state.shown(&model.summary.problems).into_iter().map(ProblemFigures::count).sum();
-    let counts = format!("Problems ({} of {all})", thousands(shown.into()));
-    let fault = if state.filter.fault().is_some() { " is not a valid pattern" } else { "" };
-    let text = elide(state.filter.text(), room.saturating_sub(counts.width() + 2 + fault.width()));
-    format!("{counts} /{text}{fault}")
+    places.position = state.list.position();
 }
 
 /// The first entry to show and how many fit: the first stays as long as the selected entry is in sight.

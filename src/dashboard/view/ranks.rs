@@ -26,7 +26,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let order = state.shown_ranks(model);
     let room = usize::from(area.width).saturating_sub(note.width() + 6);
     let list = ListView {
-        title: filter::title("Ranks", &state.other_filters.ranks, Some((order.len(), ranks.len())), room),
+        title: filter::title("Ranks", &state.ranks.filter, Some((order.len(), ranks.len())), room),
         note,
         columns: &RANKS,
         len: order.len(),
@@ -37,7 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 }
 
 fn draw_none(frame: &mut Frame<'_>, area: Rect, note: Line<'_>, model: &ViewModel, theme: &Theme) {
-    let inside = if theme.framed { panel(frame, area, title(model), note, theme) } else { area };
+    let inside = panel(frame, area, title(model), note, theme);
     let lines = ["This run has no ranks.", "A rank is a directory rank-R or a prefix of batches' names."];
     for (line, row) in lines.into_iter().zip(inside.rows()) {
         frame.render_widget(Line::styled(line, theme.dim), row);

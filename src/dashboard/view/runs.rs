@@ -19,7 +19,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     };
     let room = usize::from(area.width).saturating_sub(note.width() + 6);
     let list = ListView {
-        title: filter::title("Runs", &state.other_filters.runs, Some((order.len(), model.rows.len())), room),
+        title: filter::title("Runs", &state.runs.filter, Some((order.len(), model.rows.len())), room),
         note,
         columns: &RUNS,
         len: order.len(),
@@ -31,6 +31,6 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         let number = model.rows[order[at]].number;
         run_marks(number, charts.place(&Subject::Run(number)), model, theme)
     };
-    let extras = Extras { label: Some(&label), sum: None };
+    let extras = Extras { label: Some(&label), sum: None, common: model.shared_ends(|row| &row.name) };
     state.places.list = list.draw_with(extras, frame, area, &mut state.runs, model, theme);
 }

@@ -10,7 +10,7 @@ use super::wrap::fitting;
 use super::{Theme, UiState, ViewModel, bars, panel};
 use crate::figures::LayerFigures;
 use crate::run::tally::quotient;
-use crate::text::{compact, elide, percent, thousands};
+use crate::text::{compact, elide, elide_common, percent, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -114,11 +114,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     } else {
         " all batches ".to_owned()
     };
-    let inner = if theme.framed {
-        panel(frame, area, "Updates by layer and time step", Line::styled(note, theme.dim), theme)
-    } else {
-        area
-    };
+    let note = Line::styled(note, theme.dim);
+    let inner = panel(frame, area, "Updates by layer and time step", note, theme);
     let sums = StepSums::new(&shown, model);
     if sums.by_step.is_empty() {
         let what = if shown.is_empty() && !layers.is_empty() {
@@ -132,23 +129,26 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         state.step_rows.settle(shown.len(), usize::from(StepPlaces::new(inner, shown.len(), 0).rows.height));
     let seen: Vec<&LayerFigures> =
         shown.iter().skip(first).take(inner.height.into()).map(|&at| &layers[at]).collect();
-    let longest = seen.iter().map(|layer| elide(&layer.name, NAMES.1.into()).width()).max().unwrap_or(0);
+    let longest = seen.iter().map(|layer| elide(&layer.name, inner.width.into()).width()).max().unwrap_or(0);
     let places = StepPlaces::new(inner, shown.len(), (longest as u16).clamp(NAMES.0, NAMES.1));
+    let common = (longest > usize::from(places.names)).then_some(model.layer_ends);
     let axis = StepAxis::within(places.map(places.rows), sums.by_step.len());
     state.step = state.step.map(|step| step.min(axis.steps - 1));
     draw_head(frame, &places, axis, theme, state);
     for ((at, layer), row) in seen.iter().enumerate().zip(places.rows.rows()) {
         let is_selected = first + at == state.step_rows.selected;
-        draw_row(frame, row, &places, axis, (layer, sums.highest, is_selected), model, theme);
+        let name = match common {
+            Some(common) => elide_common(&layer.name, common, places.names.into(), false),
+            None => elide(&layer.name, places.names.into()),
+        };
+        draw_row(frame, row, &places, axis, (layer, &name, sums.highest, is_selected), model, theme);
     }
     draw_totals(frame, &places, axis, &sums, theme, state);
     let selected = shown.get(state.step_rows.selected).map(|&at| &layers[at]);
     draw_values(frame, places.values, selected, &sums, model, theme, state);
     draw_legend(frame, places.legend, axis, &sums, theme);
     draw_bar(frame, places.rows, &state.step_rows, theme);
-    if theme.framed {
-        draw_position(frame, area, &state.step_rows, theme);
-    }
+    draw_position(frame, area, &state.step_rows, theme);
     note_places(&places, axis, inner, seen.len(), state);
 }
 
@@ -208,14 +208,13 @@ fn draw_row(
     row: Rect,
     places: &StepPlaces,
     axis: StepAxis,
-    (layer, highest, is_selected): (&LayerFigures, f64, bool),
+    (layer, name, highest, is_selected): (&LayerFigures, &str, f64, bool),
     model: &ViewModel,
     theme: &Theme,
 ) {
     let style = if is_selected { theme.selected } else { theme.strong };
     let names = usize::from(places.names);
-    let name = format!("{:<names$}", elide(&layer.name, names));
-    frame.render_widget(Span::styled(name, style), row);
+    frame.render_widget(Span::styled(format!("{name:<names$}"), style), row);
     let updates = layer.sums.updates.unwrap_or_default().effective;
     frame.render_widget(Line::raw(written(updates, places.sums)).right_aligned(), places.edge(row));
     let steps = by_step(layer, model);
@@ -306,7 +305,8 @@ fn draw_values(
     state: &UiState,
 ) {
     let Some(layer) = selected.filter(|_| area.height > 0) else { return };
-    let name = elide(&layer.name, usize::from(area.width / 3).max(8));
+    let room = usize::from(area.width / 3).max(8);
+    let name = elide_common(&layer.name, model.layer_ends, room, true);
     let steps = by_step(layer, model);
     let Some(step) = state.step else {
         let updates = layer.sums.updates.unwrap_or_default().effective;

@@ -7,47 +7,48 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
 
-/// Draws the views' keys and names as far as they fit into the line, and notes where they are; returns their width.
+/// The views with what the tab of each says.
+pub(super) type Tabs = Vec<(View, String)>;
+
+/// The keys and names of all views.
+pub(super) fn all(model: &ViewModel, theme: &Theme, state: &UiState) -> Tabs {
+    labels(model, theme, state, |_| true)
+}
+
+/// The keys of all views, and the name of the one that is shown.
+pub(super) fn one_named(model: &ViewModel, theme: &Theme, state: &UiState) -> Tabs {
+    labels(model, theme, state, |view| view == state.view)
+}
+
+pub(super) fn width(tabs: &Tabs) -> usize {
+    tabs.iter().map(|tab| tab.1.width()).sum()
+}
+
+/// Draws tabs from the left of the area on, and notes where they are.
 pub(super) fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
+    tabs: Tabs,
     model: &ViewModel,
     theme: &Theme,
     state: &mut UiState,
-) -> u16 {
-    let all = labels(model, theme, state, |_| true);
-    let few = labels(model, theme, state, |view| view == state.view);
-    let labels = if width(&all) <= area.width { all } else { few };
-    if width(&labels) > area.width {
-        return 0;
-    }
+) {
     let mut x = area.x;
-    for (view, text) in &labels {
-        let here = *view == state.view;
+    for (view, text) in tabs {
         let style = match view {
-            _ if here => theme.selected,
+            _ if view == state.view => theme.selected,
             View::Problems if problems::count(model) > 0 => theme.bad,
             View::Ranks if silent_ranks(&model.summary.ranks).is_some() => theme.warn,
             _ => theme.dim,
         };
         let place = Rect { x, width: text.width() as u16, height: 1, ..area };
-        frame.render_widget(Span::styled(text.clone(), style), place);
-        state.places.tabs.push((*view, place));
+        frame.render_widget(Span::styled(text, style), place);
+        state.places.tabs.push((view, place));
         x += place.width;
     }
-    width(&labels)
 }
 
-fn width(labels: &[(View, String)]) -> u16 {
-    labels.iter().map(|label| label.1.width() as u16).sum()
-}
-
-fn labels(
-    model: &ViewModel,
-    theme: &Theme,
-    state: &UiState,
-    named: impl Fn(View) -> bool,
-) -> Vec<(View, String)> {
+fn labels(model: &ViewModel, theme: &Theme, state: &UiState, named: impl Fn(View) -> bool) -> Tabs {
     let has_ranks = !model.summary.ranks.is_empty();
     let label = |view: View| {
         let key =

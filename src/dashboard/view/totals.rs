@@ -3,7 +3,7 @@
 use super::super::changes;
 use super::super::meter::meter;
 use super::super::symbols::Symbols;
-use super::charts::shown_operations;
+use super::super::view_model::shown_operations;
 use super::digits::DigitSize;
 use super::{Theme, ViewModel, panel};
 use crate::figures::{Agreement, Change, Figure, FigureUnit, Number, ShownIn, sparsity};
@@ -16,25 +16,31 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Lines that the totals take of the overview's area.
-pub(super) fn height(area: Rect, theme: &Theme) -> u16 {
-    match digit_size(area, theme) {
-        _ if !theme.framed => 2,
-        Some(size) => size.rows() + 4,
-        None => 5,
+/// Lines of the totals without and with frames, where no digit is large.
+const BARE: u16 = 2;
+const PLAIN: u16 = 5;
+
+/// Lines that the totals take of the overview's area, where what is below wants so many and panels below that need
+/// `least`: lines that nobody has a use for make the digits large. ASCII has no half blocks.
+pub(super) fn height(area: Rect, wanted: u16, least: u16, theme: &Theme) -> u16 {
+    let is_ascii = theme.appearance.symbols == Symbols::Ascii;
+    let three = DigitSize::Three.rows() + AROUND;
+    let is_spare = (three - PLAIN..least).contains(&area.height.saturating_sub(PLAIN + wanted));
+    match area.height {
+        _ if !theme.framed => BARE,
+        HUGE.. if area.width >= HUGE_WIDTH => DigitSize::Five.rows() + AROUND,
+        LARGE.. if is_ascii && area.width >= HUGE_WIDTH => DigitSize::Five.rows() + AROUND,
+        height if !is_ascii && area.width >= LARGE_WIDTH && (height >= LARGE || is_spare) => three,
+        _ => PLAIN,
     }
 }
 
-/// How large the digits may be where the overview has this area; `None` where they are written as text. ASCII has no
-/// half blocks.
-fn digit_size(area: Rect, theme: &Theme) -> Option<DigitSize> {
-    let is_ascii = theme.appearance.symbols == Symbols::Ascii;
-    match area.height {
-        HUGE.. if area.width >= HUGE_WIDTH => Some(DigitSize::Five),
-        LARGE.. if is_ascii && area.width >= HUGE_WIDTH => Some(DigitSize::Five),
-        LARGE.. if !is_ascii && area.width >= LARGE_WIDTH => Some(DigitSize::Three),
-        _ => None,
-    }
+/// Lines around large digits: the frame, the exact figures and the gauge.
+const AROUND: u16 = 4;
+
+/// How large the digits are in so many lines.
+fn digit_size(lines: u16) -> Option<DigitSize> {
+    [DigitSize::Five, DigitSize::Three].into_iter().find(|size| lines >= size.rows() + AROUND)
 }
 
 /// From these heights and widths of the overview on, the most important figures have large digits.
@@ -43,15 +49,16 @@ const LARGE_WIDTH: u16 = 76;
 const HUGE: u16 = 42;
 const HUGE_WIDTH: u16 = 112;
 
-/// Columns of the figures beside the large ones.
-const BESIDE: u16 = 36;
+/// Columns of the figures beside the large ones, and the shares of these in the rest, below and from this width on.
+const BESIDE: [(u16, [u16; 2]); 2] = [(30, [3, 2]), (36, [5, 4])];
+const ROOMY: u16 = 100;
 
 /// How many batches, or points of a long run, are the last ones.
 const LAST: usize = 10;
 
-/// Draws the totals; `whole` is the area of the overview.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, whole: Rect, model: &ViewModel, theme: &Theme) {
-    match digit_size(whole, theme) {
+/// Draws the totals.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
+    match digit_size(area.height) {
         _ if !theme.framed => draw_lines(frame, area, model, theme),
         Some(size) => draw_large(frame, area, size, model, theme),
         None => draw_framed(frame, area, model, theme),
@@ -62,8 +69,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, whole: Rect, model: &ViewM
 fn draw_large(frame: &mut Frame<'_>, area: Rect, size: DigitSize, model: &ViewModel, theme: &Theme) {
     let inner = panel(frame, area, title(model), agreement(model, theme), theme);
     let [figures, gauge] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inner);
+    let (beside, [first, second]) = BESIDE[usize::from(area.width >= ROOMY)];
     let [first, second, beside] =
-        Layout::horizontal([Constraint::Fill(5), Constraint::Fill(4), Constraint::Length(BESIDE)])
+        Layout::horizontal([Constraint::Fill(first), Constraint::Fill(second), Constraint::Length(beside)])
             .areas(figures);
     let (total, _) = model.summary.shown_total();
     draw_figure(frame, first, (Figure::EFFECTIVE_PER_SAMPLE, theme.strong), size, model, theme);
@@ -106,8 +114,8 @@ fn draw_figure(
     let room = usize::from(head.width).saturating_sub(line.width());
     line.extend(last_batches(figure, room, model, theme));
     frame.render_widget(line, head);
-    let value = figure.number(&total.sums).map_or(0.0, Number::as_f64);
-    let short = if figure.unit == FigureUnit::Ratio { vec![percent(value)] } else { large_choices(value) };
+    let Some(value) = figure.number(&total.sums).map(Number::as_f64) else { return };
+    let short = if figure.unit == FigureUnit::Ratio { large_ratio(value) } else { large_choices(value) };
     let fits = |lines: &Vec<String>| lines.iter().all(|line| line.width() < usize::from(large.width));
     let drawn = short.iter().filter_map(|text| size.lines(text)).find(fits);
     for (text, row) in drawn.into_iter().flatten().zip(large.rows()) {
@@ -118,6 +126,13 @@ fn draw_figure(
 /// A figure in the digits that matter from afar, the most first.
 fn large_choices(value: f64) -> Vec<String> {
     if value < 1000.0 { written(value) } else { vec![decimal(value, 0), compact(value)] }
+}
+
+/// A ratio in the same way; what is not 0 or all does not become it.
+fn large_ratio(ratio: f64) -> Vec<String> {
+    let short = format!("{:.1}%", ratio * 100.0);
+    let is_exact = !["0.0%", "100.0%"].contains(&short.as_str());
+    std::iter::once(percent(ratio)).chain(is_exact.then_some(short)).collect()
 }
 
 /// How far the last batches alone are from all; nothing for a short run, or without room.
@@ -236,7 +251,10 @@ fn value_line(
 fn draw_gauge(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let (total, is_measured) = model.summary.shown_total();
     let ratio = total.sums.sparsity().map_or(0.0, |sparsity| 1.0 - sparsity);
-    let effective = format!(" {} of dense is effective", percent(ratio));
+    let effective = match total.sums.sparsity() {
+        Some(_) => format!(" {} of dense is effective", percent(ratio)),
+        None => " no operations".to_owned(),
+    };
     let unpriced = match total.unpriced_layers {
         0 => " ".to_owned(),
         1 => "; 1 layer unpriced ".to_owned(),

@@ -1,12 +1,14 @@
 //! What the dashboard shows before there are figures: where it looks, what is there instead, and how to record a run.
 
+use super::wrap::wrapped;
 use super::{Theme, ViewModel};
 use crate::run::Presence;
 use crate::text::{elide, shown};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
 use ratatui::text::Line;
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::Paragraph;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let room = usize::from(area.width) * usize::from(area.height);
@@ -23,38 +25,32 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         (None, _) if path.is_empty() => ("Waiting for the first batch.".to_owned(), theme.strong),
         (None, _) => (format!("Waiting for the first batch in {path}."), theme.strong),
     };
-    let mut lines = vec![Line::styled(elide(&what, room), style)];
-    if let Some(instead) = &model.instead {
-        lines.push(Line::styled(elide(&in_a_sentence(instead), room), theme.warn));
-    }
-    let [why, how] = how_to_record(&path, room, theme);
+    let mut texts = vec![(what, style)];
+    texts.extend(model.instead.iter().map(|instead| (in_a_sentence(instead), theme.warn)));
     if model.run.refused().is_none() {
-        lines.extend([why, how]);
+        texts.extend(how_to_record(&path, theme));
     }
-    let rows = |lines: &[Line<'_>]| -> usize {
-        lines.iter().map(|line| 1 + line.width() / usize::from(area.width.max(1))).sum()
+    let width = usize::from(area.width);
+    let wrap = |(text, style): &(String, Style)| -> Vec<Line<'static>> {
+        wrapped(&elide(text, room), width).into_iter().map(|line| Line::styled(line, *style)).collect()
     };
+    let mut blocks: Vec<Vec<Line<'_>>> = texts.iter().map(wrap).collect();
+    let rows = |blocks: &[Vec<Line<'_>>]| blocks.iter().map(Vec::len).sum::<usize>();
     // Where there is room, with air; where there is none, without the explanation.
-    if rows(&lines) + lines.len() < usize::from(area.height) {
-        lines = lines.into_iter().flat_map(|line| [Line::raw(""), line]).collect();
-    } else if rows(&lines) > usize::from(area.height) && model.run.refused().is_none() {
-        lines.remove(lines.len() - 2);
+    if rows(&blocks) + blocks.len() < usize::from(area.height) {
+        blocks.iter_mut().for_each(|block| block.insert(0, Line::raw("")));
+    } else if rows(&blocks) > usize::from(area.height) && model.run.refused().is_none() {
+        blocks.remove(blocks.len() - 2);
     }
-    let text = Paragraph::new(lines).alignment(Alignment::Center).wrap(Wrap { trim: true });
+    let text = Paragraph::new(blocks.concat()).alignment(Alignment::Center);
     frame.render_widget(text, area);
 }
 
-/// The line that records into the directory.
-fn how_to_record(path: &str, room: usize, theme: &Theme) -> [Line<'static>; 2] {
+/// What records into the directory.
+fn how_to_record(path: &str, theme: &Theme) -> [(String, Style); 2] {
     let path = if path.is_empty() { "runs/exp1" } else { path };
-    let line = format!("with neurotop.record(net, {path:?}): …");
-    [
-        Line::styled(
-            "The figures appear as soon as a benchmark has written a batch there; in Python:",
-            theme.dim,
-        ),
-        Line::styled(elide(&line, room), theme.accent),
-    ]
+    let why = "The figures appear as soon as a benchmark has written a batch there; in Python:";
+    [(why.to_owned(), theme.dim), (format!("with neurotop.record(net, {path:?}): …"), theme.accent)]
 }
 
 fn in_a_sentence(text: &str) -> String {
