@@ -65,6 +65,11 @@ impl Address {
         if bucket.is_empty() {
             return Err(format!("the URL names no {}", scheme.container()));
         }
+        // A bucket's name is sent as it is.
+        let is_sent = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:$".contains(&byte);
+        if scheme != Scheme::Http && !bucket.bytes().all(is_sent) {
+            return Err(format!("no {} has the name {bucket:?}", scheme.container()));
+        }
         Ok(Self {
             scheme,
             store: format!("{name}://{bucket}"),
@@ -176,7 +181,13 @@ mod tests {
         assert_eq!((address.store.as_str(), address.key.as_str()), ("s3://bucket", "a/run"));
         let whole = Address::parse(Path::new("gs://bucket")).expect("an address");
         assert_eq!(whole.key, "");
-        for (url, said) in [("ftp://host/x", "ftp://"), ("s3:///x", "no bucket"), ("http://", "no server")] {
+        for (url, said) in [
+            ("ftp://host/x", "ftp://"),
+            ("s3:///x", "no bucket"),
+            ("http://", "no server"),
+            ("s3://my bucket/x", "no bucket has the name"),
+            ("az://x?y/z", "no container has the name"),
+        ] {
             let why = Address::parse(Path::new(url)).expect_err("refused");
             assert!(why.contains(said), "{why}");
         }

@@ -31,7 +31,7 @@ def store(
     started.stop()
 
 
-def environment(store: clouds.Store, **changes: str) -> dict[str, str]:
+def environment(settings: dict[str, str], **changes: str) -> dict[str, str]:
     """What neurotop sees: nothing of the user's clouds."""
     foreign = ("AWS_", "GOOGLE_", "AZURE_", "AZURITE_")
     own = {
@@ -39,7 +39,7 @@ def environment(store: clouds.Store, **changes: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(foreign) and not name.lower().endswith("_proxy")
     }
-    given = {**store.environment, **changes}
+    given = {**settings, **changes}
     return own | {name: value for name, value in given.items() if value}
 
 
@@ -47,7 +47,10 @@ def run(
     command: str, store: clouds.Store, *words: str, **changes: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [command, *words], capture_output=True, text=True, env=environment(store, **changes)
+        [command, *words],
+        capture_output=True,
+        text=True,
+        env=environment(store.environment, **changes),
     )
 
 
@@ -86,7 +89,7 @@ def test_a_run_is_watched_as_it_grows_and_changes(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(store),
+        env=environment(store.environment),
     )
 
     def logged(text: str) -> bool:
@@ -175,3 +178,34 @@ def test_a_shared_access_signature_is_enough_and_is_not_shown(
         done = run(neurotop_command, store, "summary", path, **store.shared_access())
         assert done.returncode == code, done.stderr
         assert "sig=" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "settings", "said"),
+    [
+        ("s3://b/r", {"AWS_ENDPOINT_URL": "host:9000"}, "AWS_ENDPOINT_URL is not the URL"),
+        ("s3://b/r", {"AWS_ENDPOINT_URL": "http://a b"}, "AWS_ENDPOINT_URL is not the URL"),
+        ("s3://b/r", {"AWS_REGION": "eu west"}, "AWS_REGION has a space"),
+        ("s3://b/r", {"AWS_ACCESS_KEY_ID": "id\n"}, "AWS_ACCESS_KEY_ID has a space, a line break"),
+        ("s3://my bucket/r", {}, 'no bucket has the name "my bucket"'),
+        ("gs://b/r", {"GOOGLE_BASE_URL": "http://[::1"}, "GOOGLE_BASE_URL is not the URL"),
+        ("gs://b/r", {"GOOGLE_BEARER_TOKEN": "a\nb"}, "GOOGLE_BEARER_TOKEN has a space"),
+        ("gs://b/r", {"GOOGLE_APPLICATION_CREDENTIALS": "/nonexistent"}, "No such file"),
+        ("gs://b/r", {"GOOGLE_SKIP_SIGNATURE": "perhaps"}, '"perhaps"'),
+        ("az://b/r", {}, "Account must be specified"),
+        ("az://b/r", {"AZURE_STORAGE_ACCOUNT_NAME": "a b"}, "AZURE_STORAGE_ACCOUNT_NAME has"),
+        ("http://a b/r", {}, "no server has this URL"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(
+    url: str, settings: dict[str, str], said: str, neurotop_command: str
+) -> None:
+    secret = {"AWS_SECRET_ACCESS_KEY": "hidden"}
+    done = subprocess.run(
+        [neurotop_command, "summary", url],
+        capture_output=True,
+        text=True,
+        env=environment(settings, **secret),
+    )
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert "tried again" not in done.stderr and "hidden" not in done.stderr, done.stderr

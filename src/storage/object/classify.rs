@@ -7,6 +7,7 @@
 use crate::storage::StoreError;
 use crate::storage::address::{Address, Scheme};
 use object_store::Error;
+use std::error::Error as _;
 
 /// The most characters of a foreign message that are shown.
 const MOST: usize = 160;
@@ -44,6 +45,18 @@ pub(super) fn classify_error(error: &Error, address: &Address) -> StoreError {
             StoreError::lasting("there are no credentials", credentials(address))
         }
         _ => from_answer(error, &answer, address),
+    }
+}
+
+/// Classifies an error of a client that could not be made. Nothing was requested yet.
+pub(super) fn unusable_settings(error: &Error, address: &Address) -> StoreError {
+    let cause = short(&error.source().map_or_else(|| error.to_string(), ToString::to_string));
+    match address.scheme {
+        Scheme::Http => StoreError::lasting(format!("no server has this URL: {cause}"), "correct the URL"),
+        _ => {
+            let what = format!("the settings in the environment cannot be used: {cause}");
+            StoreError::lasting(what, credentials(address))
+        }
     }
 }
 

@@ -1,17 +1,13 @@
 //! The client of one bucket. The only file that knows about tokio.
 
-use super::classify::classify_error;
+use super::classify::{classify_error, unusable_settings};
+use super::settings;
 use crate::storage::address::{Address, Scheme};
 use crate::storage::{Identity, StoreError};
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::http::HttpBuilder;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, GetResult, HeaderMap, HeaderValue,
-    ListResult, ObjectMeta, ObjectStore, RetryConfig,
+    BackoffConfig, GetOptions, GetRange, GetResult, ListResult, ObjectMeta, ObjectStore, RetryConfig,
 };
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -24,13 +20,6 @@ use tokio::task::JoinHandle;
 
 /// Up to this size, an object is read whole with one request. Reading an archive piece by piece takes a dozen.
 const WHOLE: u64 = 16 << 20;
-
-/// How long connecting, a pause within a response, and a whole request may take.
-const TIMEOUTS: [(ClientConfigKey, &str); 3] = [
-    (ClientConfigKey::ConnectTimeout, "5 seconds"),
-    (ClientConfigKey::ReadTimeout, "20 seconds"),
-    (ClientConfigKey::Timeout, "120 seconds"),
-];
 
 /// A failing listing is reported soon, since the next scan tries it again. A read is retried for longer.
 const LIST_RETRIES: usize = 3;
@@ -174,22 +163,26 @@ impl BucketClient {
     }
 
     fn build(address: &Address) -> Result<Self, StoreError> {
-        let failed = |error| classify_error(&error, address);
+        let failed = |error| unusable_settings(&error, address);
         let (lister, store): (Lister, Arc<dyn ObjectStore>) = match address.scheme {
             Scheme::S3 => {
-                let build = |retries| s3(address).with_retry(retry(retries)).build().map_err(failed);
+                let build =
+                    |retries| settings::s3(address)?.with_retry(retry(retries)).build().map_err(failed);
                 (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
             }
             Scheme::Gs => {
-                let build = |retries| gs(address).with_retry(retry(retries)).build().map_err(failed);
+                let build =
+                    |retries| settings::gs(address)?.with_retry(retry(retries)).build().map_err(failed);
                 (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
             }
             Scheme::Az => {
-                let build = |retries| az(address).with_retry(retry(retries)).build().map_err(failed);
+                let build =
+                    |retries| settings::az(address)?.with_retry(retry(retries)).build().map_err(failed);
                 (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
             }
             Scheme::Http => {
-                let build = |retries| http(address)?.with_retry(retry(retries)).build().map_err(failed);
+                let build =
+                    |retries| settings::http(address)?.with_retry(retry(retries)).build().map_err(failed);
                 (Lister::Level(Arc::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
             }
         };
@@ -343,66 +336,4 @@ fn retry(retries: usize) -> RetryConfig {
         max_retries: retries,
         retry_timeout: RETRY_FOR,
     }
-}
-
-/// Whether the user set an endpoint without TLS, and so allowed it.
-fn is_plain(variables: &[&str]) -> bool {
-    let endpoint = variables.iter().find_map(|name| std::env::var(name).ok());
-    endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
-}
-
-fn s3(address: &Address) -> AmazonS3Builder {
-    let mut builder = AmazonS3Builder::from_env().with_bucket_name(&address.bucket);
-    for (key, value) in TIMEOUTS {
-        builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
-    }
-    // The aws command falls back to this variable too.
-    if std::env::var_os("AWS_REGION").is_none()
-        && let Ok(region) = std::env::var("AWS_DEFAULT_REGION")
-    {
-        builder = builder.with_region(region);
-    }
-    if is_plain(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]) {
-        builder = builder.with_allow_http(true);
-    }
-    builder
-}
-
-fn gs(address: &Address) -> GoogleCloudStorageBuilder {
-    let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(&address.bucket);
-    for (key, value) in TIMEOUTS {
-        builder = builder.with_config(GoogleConfigKey::Client(key), value);
-    }
-    if is_plain(&["GOOGLE_BASE_URL"]) {
-        builder = builder.with_config(GoogleConfigKey::Client(ClientConfigKey::AllowHttp), "true");
-    }
-    builder
-}
-
-fn az(address: &Address) -> MicrosoftAzureBuilder {
-    let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(&address.bucket);
-    for (key, value) in TIMEOUTS {
-        builder = builder.with_config(AzureConfigKey::Client(key), value);
-    }
-    if is_plain(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]) {
-        builder = builder.with_allow_http(true);
-    }
-    builder
-}
-
-fn http(address: &Address) -> Result<HttpBuilder, StoreError> {
-    // The user chose between http:// and https://.
-    let mut options = ClientOptions::new().with_allow_http(true);
-    for (key, value) in TIMEOUTS {
-        options = options.with_config(key, value);
-    }
-    if let Some(login) = address.login() {
-        let mut value = HeaderValue::from_str(&login.basic())
-            .map_err(|_| StoreError::lasting("the login in the URL cannot be sent", "correct the URL"))?;
-        value.set_sensitive(true);
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", value);
-        options = options.with_default_headers(headers);
-    }
-    Ok(HttpBuilder::new().with_url(&address.store).with_client_options(options))
 }

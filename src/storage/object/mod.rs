@@ -4,6 +4,7 @@ mod classify;
 mod client;
 mod listing;
 mod reader;
+mod settings;
 
 pub(crate) use reader::ObjectReader;
 
