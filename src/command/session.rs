@@ -42,14 +42,9 @@ fn run_name(directory: &Path) -> String {
     name.unwrap_or_else(|| directory.display().to_string())
 }
 
-/// Refuses exports that cannot be written, and paths that can never become a run.
+/// Refuses exports that cannot be written, paths that can never become a run, and several runs where one is to be counted.
 pub(super) fn check(directory: &Path, options: &OptionValues, mode: Mode) -> anyhow::Result<()> {
     options.export.iter().try_for_each(Export::check)?;
-    check_directory(directory, mode)
-}
-
-/// Refuses paths that can never become a run, and several runs where one is to be counted.
-fn check_directory(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     if storage::is_url(directory) {
         check_url(directory, mode)?;
         return check_runs(directory, mode);

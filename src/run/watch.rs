@@ -252,11 +252,6 @@ impl Watch {
         self.idle.set(self.runs().idle(&self.views.looked_at(), SystemTime::now()));
     }
 
-    /// Whether batches are deleted once they are counted, so that no tally can be started over.
-    pub fn prunes(&self) -> bool {
-        self.options.keeping == Keeping::ProgressAndPrune
-    }
-
     /// Starts the tally of a run over.
     ///
     /// # Errors
@@ -269,7 +264,7 @@ impl Watch {
         let deletes = run.is_some_and(|run| {
             run.manifest().is_some_and(|manifest| manifest.keep.is_some()) || run.may_have_deleted()
         });
-        if deletes || self.prunes() {
+        if deletes || self.options.keeping == Keeping::ProgressAndPrune {
             return Err("not started over: counted batches are deleted, and would be lost");
         }
         // An owner that has ended takes no order.

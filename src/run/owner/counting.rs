@@ -176,8 +176,7 @@ impl Owner {
     /// Looks at the layers of all counted batches again, after some were taken out, where that can matter.
     pub(super) fn look_at_layers_again(&mut self) {
         if self.epoch.layer_sets.as_ref().is_some_and(|sets| sets.first().lacking.is_some()) {
-            self.epoch.layer_sets = Some(self.all_layer_sets());
-            self.tell_layer_sets();
+            self.note_all_layers();
         }
     }
 
@@ -189,8 +188,8 @@ impl Owner {
         }
     }
 
-    /// Does the same for the batches that an earlier process has counted.
-    pub(super) fn note_restored_layers(&mut self) {
+    /// Notes which layers all counted batches have, also those that an earlier process has counted.
+    pub(super) fn note_all_layers(&mut self) {
         self.epoch.layer_sets = Some(self.all_layer_sets());
         self.tell_layer_sets();
     }

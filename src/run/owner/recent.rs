@@ -73,7 +73,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// The memory that it takes: the row, itself, and what the tree and the allocator add.
+    /// The memory that it takes: its counts, itself, and what the tree and the allocator add.
     fn bytes(&self) -> usize {
         self.layers.len() + self.shape_bytes + 2 * size_of::<(BatchId, Self)>()
     }

@@ -31,7 +31,7 @@ impl Owner {
         }
         if let Some(progress) = known.progress.take() {
             self.epoch.resume(self.options.settle, &progress, known.is_from_elsewhere);
-            self.note_restored_layers();
+            self.note_all_layers();
         }
         known.losses.drain(..).for_each(|loss| self.epoch.run.note_loss(loss));
         self.options.keeping = match &known.file {
