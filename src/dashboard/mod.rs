@@ -434,15 +434,15 @@ impl<'a> Dashboard<'a> {
             Request::Quit => return Next::Leave,
             Request::Suspend => return Next::Suspend,
             Request::Redraw => return Next::Redraw,
-            Request::Pause => self.model.pause(),
+            Request::Pause => self.model.paused = !self.model.paused,
             Request::Restart => {
-                self.model.resume();
+                self.model.paused = false;
                 self.order(DashboardOrder::Restart(self.runs.shown_number()));
             }
             Request::Export => self.order(DashboardOrder::Export),
             Request::Copy => self.copy_selected(),
             Request::Show(run) => {
-                self.model.resume();
+                self.model.paused = false;
                 self.runs.show(run);
                 self.views.look_at(self.runs.looked_at());
                 self.model.refresh(&self.runs, SystemTime::now());

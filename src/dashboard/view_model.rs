@@ -206,15 +206,6 @@ impl ViewModel {
     pub fn baseline(&self) -> Option<&ComparedRun> {
         self.base.as_deref().filter(|_| self.marked != Some(self.shown))
     }
-
-    /// Keeps it as it is, or lets it go on.
-    pub fn pause(&mut self) {
-        self.paused = !self.paused;
-    }
-
-    pub fn resume(&mut self) {
-        self.paused = false;
-    }
 }
 
 /// A run in the list of runs.

@@ -270,6 +270,13 @@ fn what_is_waited_for() {
     waiting.whole_path = "/data/runs/exp1".into();
     let screen = draw_on(40, 10, &waiting, &mut UiState::default()).to_string();
     assert!(screen.contains("with neurotop.record") && screen.contains("…"), "all of the line: {screen}");
+    let charts = draw_on(120, 40, &waiting, &mut on(View::Charts)).to_string();
+    assert!(charts.contains("no batch yet") && !charts.contains("the newest"), "{charts}");
+    let totals = draw_on(200, 50, &model(&many_layers(0), at(200)), &mut UiState::default()).to_string();
+    assert!(
+        totals.contains("no operations") && !totals.contains("0.00 %"),
+        "nothing has a sparsity: {totals}"
+    );
     apply(
         &mut run,
         [Change::Refused(SnapshotError::new("version 2 of the format", "update neurotop"))],
@@ -1641,7 +1648,7 @@ fn a_paused_model_keeps_its_figures_and_can_still_be_compared() {
     runs.set(2, Path::new("exp1/b"), demo(6));
     let mut model = ViewModel::new(&runs, None, at(9));
     let before = model.summary.clone();
-    model.pause();
+    model.paused = true;
     let problem = Problem { path: "x".into(), reason: "y".into(), severity: Severity::SetAside };
     apply(&mut run, [account(4, 2, 1), Change::Problem(problem)], at(20));
     runs.set(1, Path::new("exp1/a"), run.clone());
@@ -1649,7 +1656,7 @@ fn a_paused_model_keeps_its_figures_and_can_still_be_compared() {
     model.refresh(&runs, at(99));
     assert_eq!((&model.summary, model.rows[0].problems), (&before, 0));
     assert_eq!((model.marked, model.baseline().is_some()), (Some(2), true));
-    model.resume();
+    model.paused = false;
     model.refresh(&runs, at(99));
     assert_eq!(model.summary, Summary::without_steps(&run, at(99)));
     assert_eq!((model.rows[0].problems, model.summary.account.waiting), (1, 2));

@@ -60,7 +60,10 @@ fn draw_first(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
     // The views matter more than the state in full.
     let [long, short] = [area.width, ROOMY - 1].map(|width| badge(model, theme, width));
     let are_tabs_shown = theme.framed || area.width >= TABBED;
-    let chosen = [tabs::all(model, theme, state), tabs::one_named(model, theme, state)]
+    let here = state.view;
+    let (all, few) =
+        (tabs::labels(model, theme, state, |_| true), tabs::labels(model, theme, state, |view| view == here));
+    let chosen = [all, few]
         .into_iter()
         .flat_map(|labels| [(labels.clone(), &long), (labels, &short)])
         .filter(|_| are_tabs_shown)

@@ -10,16 +10,6 @@ use unicode_width::UnicodeWidthStr;
 /// The views with what the tab of each says.
 pub(super) type Tabs = Vec<(View, String)>;
 
-/// The keys and names of all views.
-pub(super) fn all(model: &ViewModel, theme: &Theme, state: &UiState) -> Tabs {
-    labels(model, theme, state, |_| true)
-}
-
-/// The keys of all views, and the name of the one that is shown.
-pub(super) fn one_named(model: &ViewModel, theme: &Theme, state: &UiState) -> Tabs {
-    labels(model, theme, state, |view| view == state.view)
-}
-
 pub(super) fn width(tabs: &Tabs) -> usize {
     tabs.iter().map(|tab| tab.1.width()).sum()
 }
@@ -48,7 +38,13 @@ pub(super) fn draw(
     }
 }
 
-fn labels(model: &ViewModel, theme: &Theme, state: &UiState, named: impl Fn(View) -> bool) -> Tabs {
+/// The keys of the views, and the names of those that are `named`.
+pub(super) fn labels(
+    model: &ViewModel,
+    theme: &Theme,
+    state: &UiState,
+    named: impl Fn(View) -> bool,
+) -> Tabs {
     let has_ranks = !model.summary.ranks.is_empty();
     let label = |view: View| {
         let key =
