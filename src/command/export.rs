@@ -3,7 +3,7 @@
 use super::check::{checks, open_baseline};
 use super::finish;
 use super::signals::leave_signals;
-use crate::figures::{Export, ReopenOptions, Summary, reopen};
+use crate::figures::{Export, Summary, reopen};
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
 use crate::run::Run;
@@ -33,7 +33,7 @@ pub(super) fn export_again(paths: &[&Path], options: &OptionValues) -> anyhow::R
 
 /// The runs in these exports.
 pub(super) fn reopen_all(paths: &[&Path], options: &OptionValues) -> anyhow::Result<Vec<(PathBuf, Run)>> {
-    let how = ReopenOptions { stall_after: options.stall_after, energy_per_op: options.energy_per_op };
-    let runs = paths.iter().map(|path| reopen(path, how)).collect::<anyhow::Result<Vec<_>>>()?;
+    let runs = paths.iter().map(|path| reopen(path, options.stall_after, options.energy_per_op));
+    let runs = runs.collect::<anyhow::Result<Vec<_>>>()?;
     Ok(runs.into_iter().flatten().collect())
 }

@@ -42,8 +42,6 @@ pub struct Format {
     /// Where it says how the report came about.
     says_provenance: SaysProvenance,
     write: WriteFn,
-    /// The same on a terminal that shows colours.
-    write_in_colour: WriteFn,
 }
 
 /// Where a format says when, from which runs and with which options a report was made.
@@ -64,7 +62,6 @@ const FORMATS: &[Format] = &[
         help: "Tables for a terminal",
         says_provenance: SaysProvenance::InFiles,
         write: |report, provenance| as_tables(report, TableStyle::Text, provenance),
-        write_in_colour: |report, provenance| as_tables(report, TableStyle::Coloured, provenance),
     },
     Format {
         name: "json",
@@ -73,7 +70,6 @@ const FORMATS: &[Format] = &[
         help: "All figures, with every digit",
         says_provenance: SaysProvenance::InFiles,
         write: as_json,
-        write_in_colour: as_json,
     },
     Format {
         name: "csv",
@@ -82,7 +78,6 @@ const FORMATS: &[Format] = &[
         help: "A row for each layer, neuron class and the total",
         says_provenance: SaysProvenance::InFiles,
         write: as_csv,
-        write_in_colour: as_csv,
     },
     Format {
         name: "md",
@@ -91,7 +86,6 @@ const FORMATS: &[Format] = &[
         help: "Markdown tables",
         says_provenance: SaysProvenance::InFiles,
         write: |report, provenance| as_tables(report, TableStyle::Markdown, provenance),
-        write_in_colour: |report, provenance| as_tables(report, TableStyle::Markdown, provenance),
     },
     Format {
         name: "tex",
@@ -100,7 +94,6 @@ const FORMATS: &[Format] = &[
         help: "LaTeX tables for a paper (booktabs)",
         says_provenance: SaysProvenance::Everywhere,
         write: as_tex,
-        write_in_colour: as_tex,
     },
     Format {
         name: "html",
@@ -109,7 +102,6 @@ const FORMATS: &[Format] = &[
         help: "One HTML file with tables and charts",
         says_provenance: SaysProvenance::Everywhere,
         write: as_html,
-        write_in_colour: as_html,
     },
 ];
 
@@ -164,8 +156,10 @@ impl Report<'_> {
     pub fn render(self, format: Format, in_colour: bool) -> anyhow::Result<String> {
         let says = format.says_provenance == SaysProvenance::Everywhere;
         let provenance = if says { Provenance::now() } else { None };
-        let write = if in_colour { format.write_in_colour } else { format.write };
-        write(self.as_one(), provenance.as_ref())
+        if in_colour && format == Format::TEXT {
+            return as_tables(self.as_one(), TableStyle::Coloured, None);
+        }
+        (format.write)(self.as_one(), provenance.as_ref())
     }
 
     /// The report in a format, as it is in a file: with how it came about, where that is known.

@@ -50,7 +50,7 @@ pub use problems::ProblemFigures;
 pub use provenance::{FigureInputs, Provenance, note_inputs};
 pub use rank_figures::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
-pub use reopen::{ReopenOptions, reopen};
+pub use reopen::reopen;
 pub use replace_file::{check as check_place, replace};
 pub use row::{RowSums, sparsity};
 pub use summary::{

@@ -9,7 +9,7 @@ use super::row::RowSums;
 use super::{COMPARISON_SCHEMA, ProblemFigures, SCHEMA, SUMMARIES_SCHEMA};
 use crate::count::NeuronCounts;
 use crate::follow::Account;
-use crate::run::exported::{from_json, read_bytes};
+use crate::run::exported::{from_json, read_bytes, schema_in};
 use crate::run::sums::{Operations, Updates};
 use crate::run::{PART_SCHEMA, RunPart, Severity};
 use crate::text::shown;
@@ -33,8 +33,7 @@ pub fn read_figures(path: &Path) -> anyhow::Result<ComparedRun> {
 
 /// The figures in a summary's JSON.
 fn parse(bytes: &[u8], source: String) -> anyhow::Result<ComparedRun> {
-    let SchemaField { schema } = from_json(bytes)?;
-    match schema.as_deref() {
+    match schema_in(bytes)?.as_deref() {
         Some(SCHEMA) => {}
         Some(PART_SCHEMA) => {
             bail!(
@@ -55,11 +54,6 @@ fn parse(bytes: &[u8], source: String) -> anyhow::Result<ComparedRun> {
         None => bail!("it has no \"schema\": {SCHEMA:?}"),
     }
     from_json::<SummaryFile>(bytes)?.into_run(source)
-}
-
-#[derive(Deserialize)]
-struct SchemaField {
-    schema: Option<String>,
 }
 
 #[derive(Deserialize)]

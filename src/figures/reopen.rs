@@ -2,7 +2,7 @@
 
 use super::{SCHEMA, SUMMARIES_SCHEMA};
 use crate::run::energy::EnergyPerOp;
-use crate::run::exported::{from_json, read_bytes};
+use crate::run::exported::{from_json, read_bytes, schema_in};
 use crate::run::{Merge, PART_SCHEMA, Run, RunPart};
 use crate::text::shown;
 use anyhow::{Context, anyhow, bail, ensure};
@@ -10,39 +10,36 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What the user says anew, since an export does not have it.
-#[derive(Debug, Clone, Copy)]
-pub struct ReopenOptions {
-    pub stall_after: Duration,
-    pub energy_per_op: Option<EnergyPerOp>,
-}
-
-/// The part of an export that is read.
+/// The part of an export that is read: of one run, or of several.
 #[derive(Deserialize)]
 struct ExportFile {
-    schema: Option<String>,
     part: Option<RunPart>,
     #[serde(default)]
-    runs: Vec<ExportedSummary>,
+    runs: Vec<Self>,
 }
 
-#[derive(Deserialize)]
-struct ExportedSummary {
-    part: Option<RunPart>,
-}
-
-/// The runs in a file that `--export FILE.json` wrote, each with the path that it is shown under.
+/// The runs in a file that `--export FILE.json` wrote, each with the path that it is shown under. The export does not have
+/// the settings that are given here.
 ///
 /// # Errors
 /// Where the file cannot be read or holds no run; the error names the file and says what to do.
-pub fn reopen(path: &Path, options: ReopenOptions) -> anyhow::Result<Vec<(PathBuf, Run)>> {
+pub fn reopen(
+    path: &Path,
+    stall_after: Duration,
+    energy_per_op: Option<EnergyPerOp>,
+) -> anyhow::Result<Vec<(PathBuf, Run)>> {
     let advice = "name a file that --export FILE.json wrote";
     let bytes = read_bytes(path, advice)?;
     let runs = parts(&bytes).and_then(|parts| {
         let is_one = parts.len() == 1;
         let named = |part: RunPart| {
             let named = if is_one { path.to_owned() } else { path.join(part.name()) };
-            Ok((named, run(path, part, options)?))
+            part.check()?;
+            let mut merge = Merge::default();
+            merge.add(path, part)?;
+            let mut run = merge.finish(stall_after)?.run;
+            run.set_energy(energy_per_op);
+            Ok((named, run))
         };
         parts.into_iter().map(named).collect::<anyhow::Result<Vec<_>>>()
     });
@@ -51,11 +48,7 @@ pub fn reopen(path: &Path, options: ReopenOptions) -> anyhow::Result<Vec<(PathBu
 
 /// The sums of the runs in an export's JSON.
 fn parts(bytes: &[u8]) -> anyhow::Result<Vec<RunPart>> {
-    #[derive(Deserialize)]
-    struct SchemaAlone {
-        schema: Option<String>,
-    }
-    let SchemaAlone { schema } = from_json(bytes)?;
+    let schema = schema_in(bytes)?;
     match schema.as_deref() {
         Some(SCHEMA | SUMMARIES_SCHEMA) => {}
         Some(PART_SCHEMA) => bail!(
@@ -68,18 +61,8 @@ fn parts(bytes: &[u8]) -> anyhow::Result<Vec<RunPart>> {
         None => bail!("it has no \"schema\": {SCHEMA:?}"),
     }
     let file: ExportFile = from_json(bytes)?;
-    let is_one = file.schema.as_deref() == Some(SCHEMA);
-    let parts = if is_one { vec![file.part] } else { file.runs.into_iter().map(|run| run.part).collect() };
-    ensure!(!parts.is_empty(), "it holds no run");
-    let parts = parts.into_iter().collect::<Option<Vec<RunPart>>>();
+    let runs = if schema.as_deref() == Some(SCHEMA) { vec![file] } else { file.runs };
+    ensure!(!runs.is_empty(), "it holds no run");
+    let parts = runs.into_iter().map(|run| run.part).collect::<Option<Vec<RunPart>>>();
     parts.context("an earlier version wrote it, without the sums of the run; export the run again")
-}
-
-fn run(path: &Path, part: RunPart, options: ReopenOptions) -> anyhow::Result<Run> {
-    part.check()?;
-    let mut merge = Merge::default();
-    merge.add(path, part)?;
-    let mut run = merge.finish(options.stall_after)?.run;
-    run.set_energy(options.energy_per_op);
-    Ok(run)
 }

@@ -28,6 +28,18 @@ pub fn read_bytes(path: &Path, advice: &str) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The schema that a JSON text names, if any.
+///
+/// # Errors
+/// As [`from_json`].
+pub fn schema_in(bytes: &[u8]) -> anyhow::Result<Option<String>> {
+    #[derive(Deserialize)]
+    struct SchemaField {
+        schema: Option<String>,
+    }
+    from_json::<SchemaField>(bytes).map(|file| file.schema)
+}
+
 /// Parses a JSON text, or says what is wrong with it.
 ///
 /// # Errors

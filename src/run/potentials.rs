@@ -48,6 +48,7 @@ impl BatchPotentials {
 
     /// Of two parts of a run, those of the newer batch.
     pub fn newer(ours: Option<Arc<Self>>, theirs: Option<Arc<Self>>) -> Option<Arc<Self>> {
-        ours.into_iter().chain(theirs).max_by_key(|potentials| BatchName::parse(&potentials.batch))
+        let id = |potentials: &Arc<Self>| BatchName::parse(&potentials.batch).map(|name| name.id());
+        ours.into_iter().chain(theirs).max_by_key(id)
     }
 }

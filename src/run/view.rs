@@ -584,7 +584,9 @@ impl Run {
         let Self { sums, settings, manifest, .. } = self;
         let price = |layer: &LayerSums| total_price(cost(settings, manifest.as_deref(), &layer.name));
         sums.add(id, &count, price);
-        if self.newest.as_ref().is_none_or(|newest| newest.0 <= number) {
+        // Of several ranks the highest, in whatever order they are counted.
+        let newest = self.newest.as_ref().and_then(|(_, name)| BatchName::parse(name));
+        if newest.is_none_or(|newest| newest.id() <= id) {
             self.newest = Some((number, name));
         }
         self.structure += u64::from(self.sums.tally.order() != order);
@@ -927,7 +929,7 @@ impl Run {
         self.lasting.epoch
     }
 
-    /// The name of the batch with the highest number, as it was last counted.
+    /// The name of the batch with the highest number, and of several ranks the highest, as it was last counted.
     pub fn newest_batch(&self) -> Option<&str> {
         self.newest.as_ref().map(|newest| newest.1.as_str())
     }
@@ -1233,6 +1235,21 @@ mod tests {
             layers: vec![LayerCount { updates: 1, dense: 2, ..LayerCount::default() }],
         };
         Addition::new(number.into(), format!("batch-{number}.npz"), SystemTime::UNIX_EPOCH, 1, count)
+    }
+
+    #[test]
+    fn the_newest_batch_is_the_same_in_any_order_of_the_ranks() {
+        let of_rank = |number, rank: u32| {
+            let (id, name) =
+                (BatchId { number, rank: Some(rank) }, format!("rank-{rank}/batch-{number}.npz"));
+            Addition { id, name, ..counted(number, "a") }
+        };
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            let mut run = run();
+            order.into_iter().for_each(|rank| run.add(of_rank(5, rank), SystemTime::UNIX_EPOCH));
+            run.add(of_rank(4, 9), SystemTime::UNIX_EPOCH);
+            assert_eq!(run.newest_batch(), Some("rank-2/batch-5.npz"));
+        }
     }
 
     /// There are so many that the test never ends if all layers are priced again for each batch.

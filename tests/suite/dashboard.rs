@@ -10,8 +10,8 @@ use neurotop::dashboard::{
 };
 use neurotop::figures::checks::Checks;
 use neurotop::figures::{
-    Basis, Change as FigureChange, ComparedRun, FIGURES, Figure, Format, LayerFigures, ReopenOptions, Report,
-    RowSums, ShownIn, Summary, reopen,
+    Basis, Change as FigureChange, ComparedRun, FIGURES, Figure, Format, LayerFigures, Report, RowSums,
+    ShownIn, Summary, reopen,
 };
 use neurotop::follow::Account;
 use neurotop::run::sums::Operations;
@@ -1863,8 +1863,7 @@ fn an_exported_run_is_drawn_as_it_was() {
     summary.read_potentials(&run, Instant::now() + Duration::from_secs(60));
     let json = Report::Run(&summary).render(Format::JSON, false).expect("JSON");
     std::fs::write(&file, json).expect("a file");
-    let options = ReopenOptions { stall_after: Duration::from_secs(30), energy_per_op: None };
-    let (_, again) = reopen(&file, options).expect("a run").remove(0);
+    let (_, again) = reopen(&file, Duration::from_secs(30), None).expect("a run").remove(0);
     for view in [View::Overview, View::Charts, View::Steps] {
         let screen = |run: &Run| lines_of(&screen_of(120, 40, run, &mut on(view), at(13)));
         assert_eq!(screen(&again), screen(&run), "{view:?}");

@@ -9,7 +9,7 @@ mod rank;
 
 pub use merge::{Merge, Merged};
 
-use super::exported::{from_json, read_bytes};
+use super::exported::{from_json, read_bytes, schema_in};
 use super::prices::{CostRule, Costs, LayerDefaults};
 use super::problem_list::NotListed;
 use super::run_sums::RunSums;
@@ -361,12 +361,7 @@ impl RunPart {
     /// # Errors
     /// Where it is no part, or claims what no part can.
     pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
-        #[derive(Deserialize)]
-        struct SchemaOnly {
-            schema: Option<String>,
-        }
-        let SchemaOnly { schema } = from_json(bytes)?;
-        match schema.as_deref() {
+        match schema_in(bytes)?.as_deref() {
             Some(PART_SCHEMA) => {}
             Some(summary) if summary.starts_with("neurotop.summary/") => {
                 bail!("it is a whole summary ({summary})")
