@@ -6,7 +6,7 @@ use super::display::fault;
 use super::leaving::Leaving;
 use crate::figures::checks::Checks;
 use crate::figures::{Export, Report, Summary};
-use crate::process::fault;
+use crate::platform::fault;
 use crate::run::Runs;
 use crate::text::shown;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -149,7 +149,7 @@ fn write(export: &Export, figures: &ExportFigures) -> Result<(), String> {
     export.write(Report::Runs(figures.summaries())).map_err(|error| format!("{error:#}"))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use crossbeam_channel::unbounded;

@@ -3,11 +3,12 @@
 //! of it.
 
 use super::leaving::Leaving;
+use crate::platform::shell;
 use crate::text::printable;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use tempfile::TempDir;
 
 /// The most commands that run at a time. More are started only if they hang.
@@ -156,16 +157,10 @@ fn run(hook: Hook) -> HookOutcome {
 fn run_to_its_end(hook: &Hook) -> Result<(), String> {
     let in_words = |error: std::io::Error| error.to_string();
     let mut errors = tempfile::tempfile().map_err(in_words)?;
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(&hook.command).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut command = shell(&hook.command);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     command.stderr(errors.try_clone().map_err(in_words)?);
     command.envs(hook.environment.iter().map(|(name, value)| (name, value)));
-    #[cfg(unix)]
-    {
-        // A Ctrl-C that is meant for neurotop does not end it.
-        use std::os::unix::process::CommandExt;
-        command.process_group(0);
-    }
     let status = command.status().map_err(in_words)?;
     if status.success() {
         return Ok(());
@@ -179,7 +174,7 @@ fn run_to_its_end(hook: &Hook) -> Result<(), String> {
     Err(line.map_or(status.to_string(), |line| format!("{status}: {}", printable(line.trim()))))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use crossbeam_channel::unbounded;
