@@ -14,7 +14,7 @@ pub mod doctor;
 pub mod figures;
 pub mod follow;
 pub mod options;
-pub mod process;
+pub mod platform;
 pub mod publish;
 pub mod run;
 pub mod snapshot;

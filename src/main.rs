@@ -2,7 +2,7 @@
 
 use neurotop::command::{explain, say};
 use neurotop::options::cli::Cli;
-use neurotop::process::streams;
+use neurotop::platform::streams;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,6 +1,6 @@
 //! The terminal of the progress bar, on standard error. It does not hold up leaving if nobody reads it.
 
-use crate::process::streams::{self, Stream};
+use crate::platform::streams::{self, Stream};
 use indicatif::{ProgressDrawTarget, TermLike};
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};

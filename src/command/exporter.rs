@@ -6,7 +6,7 @@ use super::display::fault;
 use super::leaving::Leaving;
 use crate::figures::checks::Checks;
 use crate::figures::{Export, Format, Report, Summary};
-use crate::process::fault;
+use crate::platform::fault;
 use crate::run::{BatchPotentials, Runs};
 use crate::text::shown;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -159,7 +159,7 @@ fn write(export: &Export, figures: &ExportFigures) -> Result<(), String> {
     export.write(Report::Runs(figures.summaries())).map_err(|error| format!("{error:#}"))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use crossbeam_channel::unbounded;

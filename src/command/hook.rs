@@ -3,11 +3,12 @@
 //! of it.
 
 use super::leaving::Leaving;
+use crate::platform::shell;
 use crate::text::printable;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use tempfile::TempDir;
 
 /// The most commands that run at a time. More are started only if they hang.
@@ -152,27 +153,14 @@ fn run(hook: Hook) -> HookOutcome {
     HookOutcome { option: hook.option, failure }
 }
 
-/// Runs the command, and removes its files even where neurotop has left it running.
-const WITH_FILES: &str = r#"sh -c "$1"; status=$?; rm -rf -- "$2"; exit $status"#;
-
 /// Its errors go into a file and not a pipe, which something that it starts could hold open.
 fn run_to_its_end(hook: &Hook) -> Result<(), String> {
     let in_words = |error: std::io::Error| error.to_string();
     let mut errors = tempfile::tempfile().map_err(in_words)?;
-    let mut command = Command::new("sh");
-    match &hook.files {
-        Some(files) => command.args(["-c", WITH_FILES, "neurotop", &hook.command]).arg(files.path()),
-        None => command.arg("-c").arg(&hook.command),
-    };
+    let mut command = shell(&hook.command, hook.files.as_ref().map(TempDir::path));
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.stderr(errors.try_clone().map_err(in_words)?);
     command.envs(hook.environment.iter().map(|(name, value)| (name, value)));
-    #[cfg(unix)]
-    {
-        // A Ctrl-C that is meant for neurotop does not end it.
-        use std::os::unix::process::CommandExt;
-        command.process_group(0);
-    }
     let status = command.status().map_err(in_words)?;
     if status.success() {
         return Ok(());
@@ -186,7 +174,7 @@ fn run_to_its_end(hook: &Hook) -> Result<(), String> {
     Err(line.map_or(status.to_string(), |line| format!("{status}: {}", printable(line.trim()))))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use crossbeam_channel::unbounded;

@@ -7,7 +7,7 @@
 use super::exporter::Outcome;
 use super::hook::HookOutcome;
 use super::output;
-use crate::process::streams;
+use crate::platform::streams;
 use crate::run::Views;
 use crossbeam_channel::{Receiver, after, at, never, select};
 use std::cell::Cell;

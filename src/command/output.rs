@@ -1,7 +1,7 @@
 //! Writes to standard output and standard error.
 
 use crate::dashboard::Symbols;
-use crate::process::streams::{self, Stream, is_gone};
+use crate::platform::streams::{self, Stream, is_gone};
 use crate::text::printable;
 use anyhow::Context;
 use std::io::{self, IsTerminal, Write};

@@ -5,7 +5,7 @@ use super::output::{self, Reader};
 use crate::dashboard::{DashboardOptions, Symbols};
 use crate::figures::run_times::{self, catching_up, state};
 use crate::figures::{Figure, Summary, TotalFigures, silent_ranks};
-use crate::process::streams::reader_is_gone;
+use crate::platform::streams::reader_is_gone;
 use crate::run::run_names::directories_to_show;
 use crate::run::{News, Presence, RunEntry, Runs, Status, Views};
 use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};

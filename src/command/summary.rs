@@ -11,7 +11,7 @@ use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
 use crate::options::cli::CommandLine;
 use crate::options::config::Config;
 use crate::options::{OptionValues, Purpose};
-use crate::process::streams::asked;
+use crate::platform::streams::asked;
 use crate::publish::{Publisher, Target};
 use crate::run::{BatchPotentials, Mode, RunPart, StatePlace};
 use crate::storage::is_url;

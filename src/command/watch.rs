@@ -10,13 +10,14 @@ use super::session::{check, start, unkept};
 use super::signals::{NO_THREAD, leave_signals};
 use super::{finish, here, output, plain};
 use crate::dashboard::{
-    self, DashboardOptions, DashboardOrder, Inputs, JobSignal, Screen, Symbols, TerminalEvents,
-    give_back_anyway, take_faults,
+    self, DashboardOptions, DashboardOrder, Inputs, Screen, Symbols, TerminalEvents, give_back_anyway,
+    take_faults,
 };
 use crate::figures::{Export, Format, Report};
 use crate::follow::MAX_RUNS;
 use crate::options::cli::{CommandLine, similar_command};
 use crate::options::{OptionValues, Purpose};
+use crate::platform::JobSignal;
 use crate::publish::Publisher;
 use crate::run::{Keeping, Mode, Views, Watch, WatchOptions};
 use crate::storage::is_url;

@@ -47,7 +47,7 @@ pub use list_state::{ListPlaces, ListState, Motion};
 pub use notify::NotifyWay;
 pub use problem_state::{ProblemEntry, ProblemsState};
 pub use step_axis::StepAxis;
-pub use suspend::{JobSignal, job_signals};
+pub use suspend::job_signals;
 pub use symbols::Symbols;
 pub use terminal::{Frames, Screen, give_back_anyway, take_faults};
 pub use theme::Theme;
@@ -58,7 +58,7 @@ pub use view_model::{RunRow, ViewModel};
 
 use crate::figures::Export;
 use crate::figures::checks::Checks;
-use crate::process::fault;
+use crate::platform::{self, JobSignal, fault};
 use crate::run::{News, Runs, Views};
 use crate::text::printable;
 use anyhow::Context;
@@ -161,11 +161,10 @@ impl TerminalEvents {
     }
 
     /// Stops reading; returns whether nobody reads from the terminal any more.
-    #[cfg(unix)]
     fn stop(&self) -> bool {
         self.is_over.store(true, Ordering::SeqCst);
         // The reader waits for the terminal, and for changes of its size.
-        if signal_hook::low_level::raise(signal_hook::consts::SIGWINCH).is_err() {
+        if !platform::wake_terminal_reader() {
             return false;
         }
         let until = Instant::now() + READER_ENDS_WITHIN;
@@ -175,12 +174,6 @@ impl TerminalEvents {
                 Err(why) => return why == RecvTimeoutError::Disconnected,
             }
         }
-    }
-
-    #[cfg(not(unix))]
-    fn stop(&self) -> bool {
-        self.is_over.store(true, Ordering::SeqCst);
-        false
     }
 }
 

@@ -1,6 +1,7 @@
 //! Asks the terminal where its cursor is, and reads the answer past whatever else it sends. The answer says how wide a
 //! symbol was drawn, and that all that was sent before it has come.
 
+use crate::platform;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use std::time::Duration;
 
@@ -70,62 +71,10 @@ fn key(byte: u8) -> Option<KeyEvent> {
     Some(KeyEvent::new(code, modifiers))
 }
 
-#[cfg(unix)]
-pub(super) use unix::read_answer;
-
-#[cfg(unix)]
-mod unix {
-    use super::TerminalAnswer;
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use rustix::fd::{AsFd, BorrowedFd};
-    use rustix::io::{Errno, read};
-    use std::fs::File;
-    use std::io::{IsTerminal, stdin};
-    use std::time::{Duration, Instant};
-
-    /// The most bytes that are read past on the way to an answer.
-    const MOST: usize = 1 << 16;
-
-    /// Reads what the terminal sends until it answers, is silent for so long, or this time is over.
-    pub(in super::super) fn read_answer(quiet: Duration, within: Duration) -> TerminalAnswer {
-        if stdin().is_terminal() {
-            return read_from(stdin().as_fd(), quiet, within);
-        }
-        match File::open("/dev/tty") {
-            Ok(terminal) => read_from(terminal.as_fd(), quiet, within),
-            Err(_) => TerminalAnswer::default(),
-        }
-    }
-
-    fn read_from(terminal: BorrowedFd<'_>, quiet: Duration, within: Duration) -> TerminalAnswer {
-        let (begun, mut bytes, mut byte) = (Instant::now(), Vec::new(), [0; 1]);
-        // One at a time: what comes behind the answer is for whoever reads next.
-        while bytes.len() < MOST && waits(terminal, quiet.min(within.saturating_sub(begun.elapsed()))) {
-            match read(terminal, &mut byte) {
-                Ok(1) => bytes.extend(byte),
-                Err(Errno::INTR) => {}
-                Ok(_) | Err(_) => break,
-            }
-            if byte == *b"R" && TerminalAnswer::parse(&bytes).column.is_some() {
-                break;
-            }
-        }
-        TerminalAnswer::parse(&bytes)
-    }
-
-    /// Whether there is something to read within this time.
-    fn waits(terminal: BorrowedFd<'_>, time: Duration) -> bool {
-        let Ok(time) = Timespec::try_from(time) else { return false };
-        let mut terminals = [PollFd::new(&terminal, PollFlags::IN)];
-        let ready = poll(&mut terminals, Some(&time)).is_ok_and(|ready| ready > 0);
-        ready && terminals[0].revents().contains(PollFlags::IN)
-    }
-}
-
-/// Elsewhere nothing can be asked.
-#[cfg(not(unix))]
-pub(super) fn read_answer(_: Duration, _: Duration) -> TerminalAnswer {
-    TerminalAnswer::default()
+/// Reads what the terminal sends until it answers, is silent for so long, or this time is over.
+pub(super) fn read_answer(quiet: Duration, within: Duration) -> TerminalAnswer {
+    let is_answer = |bytes: &[u8]| bytes.ends_with(b"R") && TerminalAnswer::parse(bytes).column.is_some();
+    TerminalAnswer::parse(&platform::read_terminal(quiet, within, is_answer))
 }
 
 #[cfg(test)]

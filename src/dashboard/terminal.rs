@@ -2,7 +2,8 @@
 
 use super::TerminalEvents;
 use super::question::{ANSWERS_WITHIN, WHERE_IS_THE_CURSOR, read_answer};
-use crate::process::streams::{self, Stream};
+use crate::platform::streams::{self, Stream};
+use crate::platform::{ANSWERS_QUESTIONS, capture_mouse, release_mouse};
 use crossbeam_channel::Receiver;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{MoveTo, Show};
@@ -26,11 +27,6 @@ static FAULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Whether the dashboard has the screen, so that anything printed would be lost.
 static TAKEN: AtomicBool = AtomicBool::new(false);
-
-/// Asks for clicks and the wheel, in the form without a limit of columns (SGR). crossterm's own command also asks for
-/// every movement of the mouse, which is much useless traffic over ssh.
-const CAPTURE_MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
-const RELEASE_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
 
 /// Has the terminal keep its title, and put it back (XTWINOPS). Terminals that do not know it ignore it.
 const KEEP_TITLE: &str = "\x1b[22;0t";
@@ -167,7 +163,7 @@ impl Screen {
     /// Gives the mouse back, and discards what it has sent meanwhile, which may be much over ssh: the shell would take it
     /// for typed text.
     pub fn release_mouse(&mut self, events: &Receiver<Event>) {
-        if !self.mouse || Direct.write_all(RELEASE_MOUSE.as_bytes()).is_err() {
+        if !self.mouse || Direct.write_all(release_mouse().as_bytes()).is_err() {
             return;
         }
         let begun = Instant::now();
@@ -193,6 +189,9 @@ impl Screen {
     /// anything falls apart. Keys that were typed meanwhile are kept for the caller. Nothing else may read from the
     /// terminal.
     pub fn draws_wide(&mut self) -> (bool, Vec<Event>) {
+        if !ANSWERS_QUESTIONS {
+            return (false, Vec::new());
+        }
         let mut question = Vec::new();
         let asked = queue!(question, MoveTo(0, 0), Print(AMBIGUOUS), Print(WHERE_IS_THE_CURSOR));
         if asked.is_err() || Direct.write_all(&question).is_err() {
@@ -208,7 +207,7 @@ impl Screen {
         if !self.mouse || !events.stop() {
             return self.release_mouse(&events.events);
         }
-        let question = format!("{RELEASE_MOUSE}{WHERE_IS_THE_CURSOR}");
+        let question = format!("{}{WHERE_IS_THE_CURSOR}", release_mouse());
         if Direct.write_all(question.as_bytes()).is_ok() {
             read_answer(SILENT_WITHOUT_ANSWER, UNTIL_QUIET);
         }
@@ -254,7 +253,7 @@ fn terminal_of(area: Rect) -> io::Result<Terminal<CrosstermBackend<Frames<Direct
 fn enter(title: &str, mouse: bool) -> io::Result<()> {
     // Once only, however often the terminal is taken again, since it keeps a stack of titles.
     let keep = if TAKEN.swap(true, Ordering::SeqCst) { "" } else { KEEP_TITLE };
-    let capture = if mouse { CAPTURE_MOUSE } else { "" };
+    let capture = if mouse { capture_mouse() } else { "" };
     let mut commands = Vec::new();
     queue!(
         commands,
@@ -271,7 +270,7 @@ fn enter(title: &str, mouse: bool) -> io::Result<()> {
 
 /// Without an alternate screen, what is printed next must not be among the rest of the dashboard.
 fn put_back_commands(commands: &mut Vec<u8>) -> io::Result<()> {
-    queue!(commands, Print(RELEASE_MOUSE), DisableBracketedPaste, MoveTo(0, 0), Clear(ClearType::All))?;
+    queue!(commands, Print(release_mouse()), DisableBracketedPaste, MoveTo(0, 0), Clear(ClearType::All))?;
     queue!(commands, LeaveAlternateScreen, Show)
 }
 

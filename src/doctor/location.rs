@@ -1,7 +1,8 @@
 //! Where a path is: its file system, whether that sends file events, and how much room is left.
 
 use super::Finding;
-use crate::follow::{FileSystem, Watcher, events_missing_because, file_system};
+use crate::follow::{Watcher, events_missing_because};
+use crate::platform::{FileSystem, file_system, is_writable};
 use crate::snapshot::SnapshotError;
 use crate::storage::{self, is_url};
 use serde::Serialize;
@@ -28,7 +29,7 @@ impl Location {
         }
         let FileSystem { kind, free_bytes } = file_system(path);
         let no_events_because = events_missing_because(path).or_else(|| Watcher::new(path, drop).err());
-        Self { file_system: kind, free_bytes, no_events_because, writable: is_writable(path) }
+        Self { file_system: kind, free_bytes, no_events_because, writable: is_writable(path).is_ok() }
     }
 
     /// neurotop writes nothing to an object store, and cannot know what room it has.
@@ -68,14 +69,4 @@ impl Location {
         }
         findings
     }
-}
-
-#[cfg(unix)]
-fn is_writable(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
-}
-
-#[cfg(not(unix))]
-fn is_writable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| !metadata.permissions().readonly())
 }

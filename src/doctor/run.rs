@@ -10,7 +10,7 @@ use crate::figures::run_times::RunTimes;
 use crate::follow::{
     CountedContents, Found, Job, Ledger, Neighbour, Outcome, Shard, Verdict, beside_run, look, scan,
 };
-use crate::process::fault;
+use crate::platform::fault;
 use crate::run::prices::PricedBy;
 use crate::run::state::{Progress, Unreadable, is_of_another_run};
 use crate::run::timing::{FileTimes, Phase, Timing};

@@ -1,11 +1,11 @@
 //! Writes a text to the end of a path's links: replaces a file at once, and writes to anything else.
 
-use crate::process::streams::{self, Stream};
-use rustix::fs::{Access, OFlags, access};
-use rustix::io::Errno;
+use crate::platform::streams::{self, Stream};
+use crate::platform::{
+    allow_all_to_read, is_character_device, is_read_by_nobody, is_writable, make_like, open_at_once, persist,
+};
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -40,12 +40,13 @@ impl Destination {
                 return Ok(destination);
             }
             match path.symlink_metadata() {
+                _ if is_character_device(&path) && !path.is_symlink() => return Ok(Self::Device(path)),
                 Ok(found) if found.is_symlink() => path = directory_of(&path).join(fs::read_link(&path)?),
                 Ok(found) if !found.is_file() && !found.is_dir() => return Ok(Self::Device(path)),
                 Ok(_) | Err(_) => return Ok(Self::File(path)),
             }
         }
-        Err(Errno::LOOP.into())
+        Err(io::Error::other("too many symbolic links"))
     }
 
     /// A descriptor that this process has open. It is never replaced, even if it is a file.
@@ -86,7 +87,7 @@ pub fn check(path: &Path) -> io::Result<()> {
             Ok(_) | Err(_) => Ok(()),
         },
         Destination::Stream(_) => Ok(()),
-        Destination::Device(device) => Ok(access(device, Access::WRITE_OK)?),
+        Destination::Device(device) => is_writable(&device),
     }
 }
 
@@ -109,27 +110,14 @@ fn rename_over(file: &Path, old: Option<&Metadata>, text: &str) -> io::Result<()
     }
     temporary.write_all(text.as_bytes())?;
     temporary.as_file().sync_all()?;
-    temporary.persist(file).map_err(|error| error.error)?;
-    Ok(())
+    persist(temporary, file)
 }
 
 fn temporary_beside(file: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".neurotop-export-");
-    // The usual permissions of a new file; the umask removes what the user wants removed.
-    builder.permissions(fs::Permissions::from_mode(0o666));
+    allow_all_to_read(&mut builder);
     builder.tempfile_in(directory_of(file))
-}
-
-/// Gives a file the permissions and, if that is allowed, the owner of another.
-fn make_like(old: &Metadata, file: &File) -> io::Result<()> {
-    let new = file.metadata()?;
-    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-        // Only the superuser may change the owner; a member of the group may set the group.
-        let _ =
-            fchown(file, Some(old.uid()), Some(old.gid())).or_else(|_| fchown(file, None, Some(old.gid())));
-    }
-    file.set_permissions(old.permissions())
 }
 
 fn is_of_the_directory(error: &io::Error) -> bool {
@@ -164,13 +152,12 @@ fn write_to_device(device: &Path, mut bytes: &[u8]) -> io::Result<()> {
 }
 
 fn open_device(device: &Path, deadline: Instant) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut options = File::options();
-    options.append(true).custom_flags(flags.bits().cast_signed());
+    open_at_once(options.append(true), true);
     loop {
         match options.open(device) {
             // Nobody has opened the pipe for reading yet.
-            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => wait(deadline)?,
+            Err(error) if is_read_by_nobody(&error) => wait(deadline)?,
             opened => return opened,
         }
     }
@@ -191,10 +178,11 @@ pub fn directory_of(file: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
 
+    #[cfg(unix)]
     #[test]
     fn links_are_followed_to_what_they_lead_to() {
+        use std::os::unix::fs::symlink;
         let directory = tempfile::tempdir().expect("a directory");
         let at = |name: &str| directory.path().join(name);
         fs::create_dir(at("below")).expect("a directory");
@@ -233,8 +221,10 @@ mod tests {
         );
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_file_is_made_like_the_one_that_was_there() {
+        use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("out.json");
         for mode in [0o600, 0o664, 0o444] {

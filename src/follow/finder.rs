@@ -4,7 +4,7 @@
 use super::instead::instead_of_run;
 use super::neighbours::{Neighbour, beside_runs};
 use super::scan::is_run;
-use crate::process::fault;
+use crate::platform::fault;
 use crate::snapshot::{EntryName, classify};
 use crate::storage;
 use crate::text::shown;

@@ -10,7 +10,6 @@ mod neighbours;
 mod prune;
 mod scan;
 mod shard;
-mod system;
 mod watcher;
 
 pub use crate::storage::{Identity, Shape};
@@ -24,5 +23,4 @@ pub use neighbours::{Neighbour, beside_run, beside_runs, holds_any_batch};
 pub use prune::{Pruned, prune, prune_leftovers};
 pub use scan::{Found, is_run, look, scan, scan_rank};
 pub use shard::{MAX_SHARDS, Shard};
-pub use system::{FileSystem, events_missing_because, file_system};
-pub use watcher::{Hint, Watcher};
+pub use watcher::{Hint, Watcher, events_missing_because};

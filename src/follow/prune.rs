@@ -27,15 +27,14 @@
 //! The caller deletes nothing before the progress that contains the count is on disk, so that a crash never leaves a
 //! batch in neither place.
 
+use crate::platform::{
+    FileKind, OpenDirectory, names_in, open_directory, open_directory_in, remove_directory_in,
+    remove_file_in, rename_in, stat_in,
+};
 use crate::snapshot::{BatchName, EntryName, classify};
 use crate::storage::Identity;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
-use rustix::fs::{openat, renameat, renameat_with, statat, unlinkat};
-use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// The suffix of a batch that was moved aside to be examined again. Its name also begins with a dot, so that nobody
@@ -75,7 +74,7 @@ pub fn prune(directory: &Path, name: &str, counted: &Identity) -> io::Result<Pru
     }
     // Renaming changes the time of change, so that from here on only contents are compared.
     let aside = format!(".{own}{ASIDE}");
-    rename(&place, own, &aside)?;
+    rename_in(&place, own, &aside)?;
     if delete_if_counted(&place, own, &aside, |now| now.same_contents(counted))? {
         Ok(Pruned::Deleted)
     } else {
@@ -100,7 +99,7 @@ pub fn prune_leftovers(directory: &Path, is_counted: impl Fn(BatchName, &Identit
 }
 
 fn leftovers(
-    place: &OwnedFd,
+    place: &OpenDirectory,
     within: &str,
     names: &[OsString],
     is_counted: &impl Fn(BatchName, &Identity) -> bool,
@@ -121,7 +120,7 @@ fn leftovers(
 /// Deletes what was moved aside if it is as it was counted, and otherwise moves it back. Returns whether it was
 /// deleted.
 fn delete_if_counted(
-    place: &OwnedFd,
+    place: &OpenDirectory,
     own: &str,
     aside: &str,
     is_counted: impl Fn(&Identity) -> bool,
@@ -130,42 +129,38 @@ fn delete_if_counted(
     let as_counted = is_counted(&entry.identity) && entry.more.is_none();
     if !as_counted && OpenedEntry::is_free(place, own)? {
         // Its writer wants it to be read.
-        rename(place, aside, own)?;
+        rename_in(place, aside, own)?;
         return Ok(false);
     }
     // If it is not as it was counted, something newer is in its place.
     if entry.is_directory {
         let doomed = format!(".{own}{DOOMED}");
-        rename(place, aside, &doomed)?;
+        rename_in(place, aside, &doomed)?;
         delete_directory(place, &doomed)?;
     } else {
-        unlinkat(place, aside, AtFlags::empty())?;
+        remove_file_in(place, aside.as_ref())?;
     }
     Ok(as_counted)
 }
 
 /// Deletes the arrays in a directory, then the directory if it is empty.
-fn delete_directory(place: &OwnedFd, name: &str) -> io::Result<()> {
-    let directory = openat(place, name, DIRECTORY, Mode::empty())?;
+fn delete_directory(place: &OpenDirectory, name: &str) -> io::Result<()> {
+    let Some(directory) = open_directory_in(place, name)? else { return Ok(()) };
     for file in names_in(&directory)?.iter().filter(|file| is_array(file)) {
-        unlinkat(&directory, file.as_os_str(), AtFlags::empty())?;
+        remove_file_in(&directory, file)?;
     }
-    Ok(unlinkat(place, name, AtFlags::REMOVEDIR)?)
+    // Some systems remove no directory that is open.
+    drop(directory);
+    remove_directory_in(place, name)
 }
 
-/// Flags to open a directory that must not be a link.
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
 /// Opens the directory of a run or of one of its ranks; `None` if the rank has no directory.
-fn open_place(directory: &Path, rank: Option<&str>) -> io::Result<Option<OwnedFd>> {
+fn open_place(directory: &Path, rank: Option<&str>) -> io::Result<Option<OpenDirectory>> {
     // The user may name the run by a link.
-    let run = openat(CWD, directory, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
-    let Some(rank) = rank else { return Ok(Some(run)) };
-    match openat(&run, rank, DIRECTORY, Mode::empty()) {
-        Ok(place) => Ok(Some(place)),
-        Err(Errno::LOOP | Errno::NOTDIR | Errno::NOENT) => Ok(None),
-        Err(error) => Err(error.into()),
+    let run = open_directory(directory)?;
+    match rank {
+        Some(rank) => open_directory_in(&run, rank),
+        None => Ok(Some(run)),
     }
 }
 
@@ -179,76 +174,45 @@ struct OpenedEntry {
 
 impl OpenedEntry {
     /// `None` if there is neither a file nor a directory of this name.
-    fn at(place: &OwnedFd, name: &str) -> io::Result<Option<Self>> {
-        let Some(stat) = stat(place, name.as_ref())? else { return Ok(None) };
+    fn at(place: &OpenDirectory, name: &str) -> io::Result<Option<Self>> {
+        let Some(stat) = stat_in(place, name.as_ref())? else { return Ok(None) };
         let identity = Identity::from_stat(&stat);
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(Some(Self { identity, is_directory: false, more: None })),
-            FileType::Directory => Self::of_directory(place, name, identity).map(Some),
-            _ => Ok(None),
+        match stat.kind {
+            FileKind::File => Ok(Some(Self { identity, is_directory: false, more: None })),
+            FileKind::Directory => Self::of_directory(place, name, identity),
+            FileKind::Link | FileKind::Other => Ok(None),
         }
     }
 
-    fn of_directory(place: &OwnedFd, name: &str, identity: Identity) -> io::Result<Self> {
-        let directory = openat(place, name, DIRECTORY, Mode::empty())?;
+    fn of_directory(place: &OpenDirectory, name: &str, identity: Identity) -> io::Result<Option<Self>> {
+        let Some(directory) = open_directory_in(place, name)? else { return Ok(None) };
         let (mut files, mut more) = (Vec::new(), None);
         for file in names_in(&directory)? {
-            let Some(stat) = stat(&directory, &file)? else { continue };
-            let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-            if more.is_none() && !(is_file && is_array(&file)) {
+            let Some(stat) = stat_in(&directory, &file)? else { continue };
+            if more.is_none() && !(stat.kind == FileKind::File && is_array(&file)) {
                 more = Some(file.to_string_lossy().into_owned());
             }
             files.push((file, Identity::from_stat(&stat)));
         }
-        Ok(Self { identity: identity.with_files(files), is_directory: true, more })
+        Ok(Some(Self { identity: identity.with_files(files), is_directory: true, more }))
     }
 
-    fn is_free(place: &OwnedFd, name: &str) -> io::Result<bool> {
-        Ok(stat(place, name.as_ref())?.is_none())
-    }
-}
-
-/// The metadata of an entry, without following a link; `None` if it does not exist.
-fn stat(place: &OwnedFd, name: &OsStr) -> io::Result<Option<Stat>> {
-    match statat(place, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(stat)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(error) => Err(error.into()),
+    fn is_free(place: &OpenDirectory, name: &str) -> io::Result<bool> {
+        Ok(stat_in(place, name.as_ref())?.is_none())
     }
 }
 
 /// Whether a file of a directory batch is an array.
 fn is_array(name: &OsStr) -> bool {
-    let name = name.as_bytes();
+    let name = name.as_encoded_bytes();
     name.ends_with(b".npy") && !name.starts_with(b".")
-}
-
-fn names_in(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let name = entry?.file_name().to_bytes().to_vec();
-        if name != b"." && name != b".." {
-            names.push(OsString::from_vec(name));
-        }
-    }
-    Ok(names)
-}
-
-/// Renames within a directory, and never replaces anything.
-fn rename(place: &OwnedFd, from: &str, to: &str) -> io::Result<()> {
-    match renameat_with(place, from, place, to, RenameFlags::NOREPLACE) {
-        // Some file systems cannot guarantee that. Checking first is the best alternative.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if OpenedEntry::is_free(place, to)? => {
-            Ok(renameat(place, from, place, to)?)
-        }
-        renamed => Ok(renamed?),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::scan::look;
     use super::*;
+    use crate::platform::stat;
     use std::fs;
 
     /// The state of a batch of a directory, and what came of deleting it in a state.
@@ -349,7 +313,7 @@ mod tests {
             fs::write(path.join("rank-3").join(name), "precious").expect("a file");
         }
         let [counted, other] = ["batch-1.npz", ".batch-2.npz.counted"].map(|name| {
-            Identity::from_stat(&rustix::fs::stat(path.join("rank-3").join(name)).expect("it is there"))
+            Identity::from_stat(&stat(&path.join("rank-3").join(name), false).expect("it is there"))
         });
         fs::rename(path.join("rank-3"), &moved).expect("moved");
         std::os::unix::fs::symlink(&moved, path.join("rank-3")).expect("a link");
@@ -373,7 +337,7 @@ mod tests {
         for name in counted.into_iter().chain(uncounted).chain(others) {
             fs::write(path.join(name), name).expect("a file");
         }
-        let stat = |name: &str| Identity::from_stat(&rustix::fs::stat(path.join(name)).expect("it is there"));
+        let stat = |name: &str| Identity::from_stat(&stat(&path.join(name), false).expect("it is there"));
         let batches = ["batch-7.npz", "rank-1.batch-7.npz", "rank-1/batch-7.npz"].into_iter();
         let mut states: Vec<(&str, Identity)> =
             batches.zip(counted).map(|(batch, name)| (batch, stat(name))).collect();

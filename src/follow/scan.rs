@@ -1,6 +1,7 @@
 //! Scans a directory: which entries of a run it holds now, and the identity of each.
 
 use super::Shard;
+use crate::platform::FileKind;
 use crate::snapshot::{EntryName, SnapshotError, classify};
 use crate::storage::{self, Entry, Identity, Interest, OtherKind, Shape};
 use std::io;
@@ -130,7 +131,7 @@ pub fn look(directory: &Path, name: &str) -> Option<Found> {
 /// Whether the directory of a rank is a link that is not followed. Object stores have no links.
 fn is_link(directory: &Path, rank: &str) -> bool {
     !storage::is_url(directory)
-        && !storage::metadata(&directory.join(rank)).is_ok_and(|metadata| metadata.is_dir())
+        && !storage::metadata(&directory.join(rank)).is_ok_and(|stat| stat.kind == FileKind::Directory)
 }
 
 /// How much to find out about an entry. The contents of a rank's directory are entries of their own.

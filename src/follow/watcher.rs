@@ -1,5 +1,7 @@
 //! Turns file-system events (notify) into hints where to look.
 
+use crate::platform;
+use crate::storage::is_url;
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::HashSet;
@@ -76,6 +78,15 @@ impl Watcher {
             let _ = self.watcher.unwatch(&self.directory.join(rank));
         }
     }
+}
+
+/// Why there are no events about what other machines write, if that is known.
+pub fn events_missing_because(directory: &Path) -> Option<String> {
+    if is_url(directory) {
+        return Some("an object store sends no events".into());
+    }
+    let name = platform::sends_no_events(directory)?;
+    Some(format!("{name} sends no events of what other machines write"))
 }
 
 fn hint_of(event: notify::Result<Event>) -> Option<Hint> {

@@ -4,6 +4,7 @@ use super::declaration::{Declaration, ValueKind};
 use super::resolve::Layer;
 use super::table::OPTIONS;
 use crate::dashboard::{BINDINGS, Conflict, Key, KeyTable, Rebound, named};
+use crate::platform::is_character_device;
 use crate::text::unknown;
 use crate::text::{elide, printable, shown};
 use anyhow::{Context, anyhow, ensure};
@@ -13,7 +14,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toml::Spanned;
@@ -60,10 +60,9 @@ const MAX_BYTES: u64 = 1 << 20;
 /// and reading it would wait for ever.
 fn read_text(path: &Path) -> anyhow::Result<String> {
     let is_opened = ["/dev/fd", "/proc/self/fd", "/dev/stdin"].iter().any(|opened| path.starts_with(opened));
-    let kind = path.metadata()?.file_type();
     // /dev/null is a configuration that says nothing.
     ensure!(
-        kind.is_file() || kind.is_char_device() || is_opened,
+        is_character_device(path) || is_opened || path.metadata()?.is_file(),
         "it is a pipe, a socket or a directory, and no file; write the configuration to one"
     );
     let mut bytes = Vec::new();

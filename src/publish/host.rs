@@ -3,6 +3,7 @@
 //! A page of a stranger can have its own name resolve to this machine, and a browser that shows the page then lets
 //! it read what is served here ("DNS rebinding"). The request names the stranger's host, which tells it from others.
 
+use crate::platform::machine_name;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// The hosts that a request may be meant for.
@@ -17,7 +18,11 @@ pub(super) enum Hosts {
 impl Hosts {
     /// Those of a server at an address.
     pub(super) fn served_at(address: SocketAddr) -> Self {
-        if address.ip().is_loopback() { Self::Own(machine_name()) } else { Self::Any }
+        if address.ip().is_loopback() {
+            Self::Own(machine_name().map(|name| name.to_ascii_lowercase()))
+        } else {
+            Self::Any
+        }
     }
 
     /// Whether a request with this `Host` may be answered.
@@ -45,10 +50,6 @@ fn is_address(name: &str) -> bool {
         Some(inside) => inside.parse::<Ipv6Addr>().is_ok(),
         None => name.parse::<IpAddr>().is_ok(),
     }
-}
-
-fn machine_name() -> Option<String> {
-    rustix::system::uname().nodename().to_str().ok().map(str::to_ascii_lowercase)
 }
 
 #[cfg(test)]

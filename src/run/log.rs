@@ -1,15 +1,14 @@
 //! The log file of `--log`: what happened to every batch, one line an event. Texts are recorded as quoted strings, so
 //! that the lines can be parsed.
 
+use crate::platform::open_at_once;
 use crate::run::{Addition, Presence, Problem, Severity, Watching};
 use crate::snapshot::{BatchId, Manifest, SnapshotError};
 use crate::text::printable;
 use anyhow::Context;
 use clap::ValueEnum;
-use rustix::fs::OFlags;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
@@ -59,9 +58,11 @@ impl Log {
     pub fn start(&self) -> anyhow::Result<()> {
         let path = &self.path;
         // A pipe that nobody reads must not hold up the start. Later on, lines are lost.
-        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-        let file = File::options().create(true).append(true).custom_flags(flags).open(path);
-        let file = file.with_context(|| format!("--log {}: it cannot be written to", path.display()))?;
+        let mut options = File::options();
+        open_at_once(options.create(true).append(true), true);
+        let file = options
+            .open(path)
+            .with_context(|| format!("--log {}: it cannot be written to", path.display()))?;
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(self.level.filter())
             .with_ansi(false)

@@ -3,7 +3,7 @@
 use crate::count::{
     BatchCount, LayerPart, PartCount, PartialCount, Scratch, count_batch, count_part, cut, is_large,
 };
-use crate::process::fault;
+use crate::platform::fault;
 use crate::snapshot::{Batch, SnapshotError};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::num::NonZeroU64;

@@ -29,8 +29,8 @@
 //! A pause takes [`LONGEST`] at most, so that a mistake costs little. A batch that takes too long to count for that has
 //! a larger share.
 
+use crate::platform::{open_thread_times, thread_times};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -125,7 +125,7 @@ pub(super) struct Throttle {
 
 /// Reads from the system how long this thread ran and waited.
 struct Clock {
-    schedstat: File,
+    times: File,
     processors: f64,
     last: SchedReading,
     /// The readings at the beginning of this [`WINDOW`] and of the one before.
@@ -170,10 +170,10 @@ impl Throttle {
 
 impl Clock {
     fn open() -> Option<Self> {
-        let schedstat = File::open("/proc/thread-self/schedstat").ok()?;
+        let times = open_thread_times()?;
         let processors = std::thread::available_parallelism().ok()?.get() as f64;
-        let last = read(&schedstat)?;
-        Some(Self { schedstat, processors, last, windows: [last; 2] })
+        let last = read(&times)?;
+        Some(Self { times, processors, last, windows: [last; 2] })
     }
 
     /// How the thread spent the time since the last call, if that is a while ago.
@@ -181,7 +181,7 @@ impl Clock {
         if self.last.at.elapsed() < BETWEEN_LOOKS {
             return None;
         }
-        let (before, now) = (self.last, read(&self.schedstat)?);
+        let (before, now) = (self.last, read(&self.times)?);
         self.last = now;
         if now.at.duration_since(self.windows[1].at) >= WINDOW {
             self.windows = [self.windows[1], now];
@@ -197,20 +197,9 @@ impl Clock {
     }
 }
 
-fn read(schedstat: &File) -> Option<SchedReading> {
-    let mut text = [0; 96];
-    let length = schedstat.read_at(&mut text, 0).ok()?;
-    let (ran, waited) = parse(&text[..length])?;
-    let process = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Some(SchedReading { ran, waited, process: process.try_into().ok()?, at: Instant::now() })
-}
-
-/// The times for which a thread ran and waited: the first two of three numbers, in nanoseconds.
-fn parse(schedstat: &[u8]) -> Option<(Duration, Duration)> {
-    let mut numbers = std::str::from_utf8(schedstat).ok()?.split_ascii_whitespace().map(str::parse);
-    let (ran, waited) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    // A kernel that does not keep them gives zeros even for a thread that runs.
-    (ran > 0).then(|| (Duration::from_nanos(ran), Duration::from_nanos(waited)))
+fn read(times: &File) -> Option<SchedReading> {
+    let (ran, waited, process) = thread_times(times)?;
+    Some(SchedReading { ran, waited, process, at: Instant::now() })
 }
 
 #[cfg(test)]
@@ -273,17 +262,6 @@ mod tests {
         assert_eq!(contention.note(interval(4, 4)), Duration::ZERO);
         assert_eq!(contention.note(interval(4, 4)), LONGEST, "the grace is used up");
         assert_eq!(contention.note(interval(10_000, 10_000)), LONGEST);
-    }
-
-    #[test]
-    fn what_the_system_says_is_read_or_left() {
-        let read =
-            |text: &str| parse(text.as_bytes()).map(|(ran, waited)| (ran.as_nanos(), waited.as_nanos()));
-        assert_eq!(read("12 345 6\n"), Some((12, 345)));
-        for nothing in ["", "12", "x y z", "0 0 0\n", "-1 5 6"] {
-            assert_eq!(read(nothing), None, "{nothing:?}");
-        }
-        assert!(Throttle::none().due().is_none());
     }
 
     #[test]

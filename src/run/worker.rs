@@ -5,7 +5,7 @@ use super::split::{Helpers, Offer, Read};
 use super::throttle::{Hurry, Throttle};
 use crate::count::Scratch;
 use crate::follow::{Identity, Job, look};
-use crate::process::fault;
+use crate::platform::fault;
 use crate::snapshot::{Batch, Manifest, SnapshotError};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};

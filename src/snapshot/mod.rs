@@ -32,6 +32,7 @@ pub use name::{
 pub use npy::{Dtype, ElementKind, Header, MemoryOrder, elements};
 pub use price::{LayerPrice, MAX_COST, Measurement, RecordedPrice};
 
+use crate::platform::is_passing;
 use crate::storage::StoreError;
 use bounded::shortened;
 pub(crate) use bounded::shown;
@@ -53,28 +54,6 @@ pub struct SnapshotError {
     pub advice: String,
     /// Whether it may go away by itself: the network is gone, and not the file wrong.
     is_passing: bool,
-}
-
-/// Whether the system is to blame, and not the file: too many files are open, or the disk is gone for a while.
-#[cfg(unix)]
-fn is_passing(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let passing = [
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::NOMEM,
-        Errno::IO,
-        Errno::STALE,
-        Errno::TIMEDOUT,
-        Errno::HOSTDOWN,
-        Errno::NOTCONN,
-    ];
-    Errno::from_io_error(error).is_some_and(|error| passing.contains(&error))
-}
-
-#[cfg(not(unix))]
-fn is_passing(_: &io::Error) -> bool {
-    false
 }
 
 impl SnapshotError {
@@ -135,20 +114,19 @@ impl SnapshotError {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::io::Errno;
+    use crate::platform::passing_error;
 
     #[test]
     fn what_the_system_is_to_blame_for_passes() {
-        let of = |error: Errno| SnapshotError::io("the batch", &error.into());
-        for passing in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO, Errno::STALE] {
-            let error = of(passing);
-            assert!(error.is_passing() && error.advice.contains("tried again"), "{error}");
-        }
-        for lasting in [Errno::ACCESS, Errno::NOENT, Errno::ISDIR] {
-            assert!(!of(lasting).is_passing(), "{lasting}");
+        let of = |error: io::Error| SnapshotError::io("the batch", &error);
+        let error = of(passing_error());
+        assert!(error.is_passing() && error.advice.contains("tried again"), "{error}");
+        for lasting in [io::ErrorKind::PermissionDenied, io::ErrorKind::NotFound, io::ErrorKind::IsADirectory]
+        {
+            assert!(!of(lasting.into()).is_passing(), "{lasting}");
         }
     }
 }

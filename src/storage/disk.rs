@@ -4,8 +4,9 @@ use super::{
     Container, Contents, Entry, Identity, Interest, Interests, Links, LookIntervals, MAX_LEVELS, Opened,
     OtherKind, Root, Shape, Storage, StoredFile, Wanted, metadata,
 };
+use crate::platform::{FileKind, FileStat, is_as_seen, open_at_once, stat};
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirEntry, File, Metadata, OpenOptions};
+use std::fs::{DirEntry, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -28,10 +29,7 @@ impl Storage for Disk {
             return Err("it is not a directory".into());
         }
         directory.read_dir().map_err(|error| format!("it cannot be listed: {error}"))?;
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-        #[cfg(not(unix))]
-        let inode = 0;
+        let inode = stat(directory, true).map_or(0, |stat| stat.inode);
         Ok(Some((inode, metadata.created().ok())))
     }
 
@@ -52,7 +50,7 @@ impl Storage for Disk {
         }
         let path = directory.join(name);
         let metadata = metadata(&path).ok()?;
-        let mut identity = Identity::from_metadata(&metadata);
+        let mut identity = Identity::from_stat(&metadata);
         let shape = shape_of(&path, &metadata);
         if shape == Shape::Directory && interest == Interest::WithFiles {
             identity = with_files(&path, identity);
@@ -68,7 +66,9 @@ impl Storage for Disk {
     fn directories(&self, directory: &Path) -> Vec<(OsString, SystemTime)> {
         let Ok(entries) = directory.read_dir() else { return Vec::new() };
         let directories = entries.filter_map(Result::ok).filter(|entry| match entry.file_type() {
-            Ok(kind) if kind.is_symlink() => metadata(&entry.path()).is_ok_and(|led| led.is_dir()),
+            Ok(kind) if kind.is_symlink() => {
+                metadata(&entry.path()).is_ok_and(|led| led.kind == FileKind::Directory)
+            }
             kind => kind.is_ok_and(|kind| kind.is_dir()),
         });
         directories
@@ -81,7 +81,7 @@ impl Storage for Disk {
 
     fn open(&self, path: &Path) -> io::Result<Opened> {
         let metadata = metadata(path)?;
-        if metadata.is_dir() {
+        if metadata.kind == FileKind::Directory {
             return Ok(Opened::Directory);
         }
         let file = open_as(&metadata, path)?;
@@ -98,7 +98,7 @@ impl Storage for Disk {
             files.push(StoredFile {
                 name: name.to_owned(),
                 shape: shape_of(&path, &metadata),
-                size: metadata.len(),
+                size: metadata.size,
                 container: Container::File(path),
             });
             Ok(())
@@ -130,40 +130,26 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
 
 /// The same for a file whose metadata were just read. They are checked again once it is open, since something else
 /// may have been put in its place.
-fn open_as(seen: &Metadata, path: &Path) -> io::Result<File> {
-    if !seen.is_file() {
+fn open_as(seen: &FileStat, path: &Path) -> io::Result<File> {
+    if seen.kind != FileKind::File {
         return Err(not_regular());
     }
     let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        let flags = match Links::now() {
-            Links::Named => OFlags::NOFOLLOW,
-            Links::Followed => OFlags::empty(),
-        };
-        let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
-        options.custom_flags(flags.bits().cast_signed());
-    }
+    open_at_once(options.read(true), Links::now() == Links::Followed);
     let file = options.open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+    if is_as_seen(&file, seen)? { Ok(file) } else { Err(not_regular()) }
 }
 
 fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
-fn shape_of(path: &Path, metadata: &Metadata) -> Shape {
-    if metadata.is_file() {
-        Shape::File
-    } else if metadata.is_dir() {
-        Shape::Directory
-    } else if metadata.is_symlink() {
-        Shape::Other(OtherKind::of_link(path))
-    } else {
-        Shape::Other(OtherKind::PipeSocketOrDevice)
+fn shape_of(path: &Path, metadata: &FileStat) -> Shape {
+    match metadata.kind {
+        FileKind::File => Shape::File,
+        FileKind::Directory => Shape::Directory,
+        FileKind::Link => Shape::Other(OtherKind::of_link(path)),
+        FileKind::Other => Shape::Other(OtherKind::PipeSocketOrDevice),
     }
 }
 
@@ -194,9 +180,7 @@ fn with_files(directory: &Path, identity: Identity) -> Identity {
     let mut files = Vec::new();
     let walked = walk(directory, &mut |name, entry| {
         files.extend(
-            metadata(&entry.path())
-                .ok()
-                .map(|metadata| (name.to_owned(), Identity::from_metadata(&metadata))),
+            metadata(&entry.path()).ok().map(|metadata| (name.to_owned(), Identity::from_stat(&metadata))),
         );
         Ok(())
     });

@@ -1,9 +1,9 @@
 //! The identity of a file, directory or object: what distinguishes one state of it from another.
 
 use super::OtherKind;
+use crate::platform::FileStat;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};
 
@@ -23,32 +23,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub(super) fn from_metadata(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let (inode, changed) = {
-            use std::os::unix::fs::MetadataExt;
-            (metadata.ino(), metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec()))
-        };
-        #[cfg(not(unix))]
-        let (inode, changed) = (0, 0);
-        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        Self { inode, size: metadata.len(), modified, changed, files: 0 }
-    }
-
-    /// For a file that was looked up relative to an open directory.
-    #[cfg(unix)]
-    pub(crate) fn from_stat(stat: &rustix::fs::Stat) -> Self {
-        let changed = stat.st_ctime.wrapping_mul(1_000_000_000).wrapping_add(stat.st_ctime_nsec as i64);
-        let seconds = Duration::from_secs(stat.st_mtime.unsigned_abs());
-        let whole = if stat.st_mtime < 0 {
-            SystemTime::UNIX_EPOCH.checked_sub(seconds)
-        } else {
-            SystemTime::UNIX_EPOCH.checked_add(seconds)
-        };
-        let modified =
-            whole.and_then(|whole| whole.checked_add(Duration::from_nanos(stat.st_mtime_nsec as _)));
-        let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
-        Self { inode: stat.st_ino, size: stat.st_size as u64, modified, changed, files: 0 }
+    /// For a file, a directory or a link by its metadata.
+    pub(crate) fn from_stat(stat: &FileStat) -> Self {
+        let FileStat { inode, size, modified, changed, .. } = *stat;
+        Self { inode, size, modified, changed, files: 0 }
     }
 
     /// For a directory together with its files, given by name.

@@ -1,7 +1,7 @@
 //! Symbolic links in runs on a disk: they are reported, or followed if the user asks for that.
 
+use crate::platform::{FileStat, is_link_loop, stat};
 use std::fmt;
-use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,7 +67,7 @@ impl OtherKind {
             // It leads somewhere by now.
             None => Self::Link,
             Some(error) if error.kind() == io::ErrorKind::NotFound => Self::DanglingLink,
-            Some(error) if is_loop(&error) => Self::LinkLoop,
+            Some(error) if is_link_loop(&error) => Self::LinkLoop,
             Some(_) => Self::ClosedLink,
         }
     }
@@ -91,21 +91,11 @@ impl OtherKind {
     }
 }
 
-#[cfg(unix)]
-fn is_loop(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
-}
-
-#[cfg(not(unix))]
-fn is_loop(_error: &io::Error) -> bool {
-    false
-}
-
 /// The metadata of a link or of its target, as the user chose. A link that leads nowhere is always a link.
-pub(crate) fn metadata(path: &Path) -> io::Result<Metadata> {
+pub(crate) fn metadata(path: &Path) -> io::Result<FileStat> {
     match Links::now() {
-        Links::Named => path.symlink_metadata(),
-        Links::Followed => path.metadata().or_else(|_| path.symlink_metadata()),
+        Links::Named => stat(path, false),
+        Links::Followed => stat(path, true).or_else(|_| stat(path, false)),
     }
 }
 

@@ -13,7 +13,6 @@ mod links;
 mod not_built;
 #[cfg(feature = "object-store")]
 mod object;
-#[cfg(unix)]
 mod resolve;
 mod store_error;
 
@@ -172,15 +171,5 @@ pub fn absolute(path: &Path) -> io::Result<PathBuf> {
 /// yet.
 pub fn canonical(path: &Path) -> PathBuf {
     let path = absolute(path).unwrap_or_else(|_| path.to_owned());
-    if is_url(&path) { path } else { without_links(&path) }
-}
-
-#[cfg(unix)]
-fn without_links(path: &Path) -> PathBuf {
-    resolve::resolve(path)
-}
-
-#[cfg(not(unix))]
-fn without_links(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    if is_url(&path) { path } else { resolve::resolve(&path) }
 }

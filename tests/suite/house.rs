@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The modules in the order in which data go through them: each may import those before it.
 const ORDER: [&str; 14] = [
     "text",
-    "process",
+    "platform",
     "storage",
     "snapshot",
     "count",

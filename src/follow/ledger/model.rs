@@ -179,7 +179,7 @@ impl World {
         let (job, begun, refused_odd) = self.reading.swap_remove(place % self.reading.len());
         let at = NAMES.iter().position(|&name| name == job.name).expect("a name");
         let after = self.files.get(&at).map(|file| file.identity);
-        let not_now = || SnapshotError::io("it", &rustix::io::Errno::MFILE.into());
+        let not_now = || SnapshotError::io("it", &crate::platform::passing_error());
         let result = match begun {
             None => Err(SnapshotError::new("it is gone", "")),
             Some(File { readable: Readable::Cut, .. }) => Err(SnapshotError::new("it is cut off", "")),

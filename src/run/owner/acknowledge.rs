@@ -3,6 +3,7 @@
 //! A producer that writes `"keep": N` in its manifest deletes all but its newest N batches, but only those that this
 //! file in the run's directory lists. Its name begins with a dot, so that no reader takes it for a part of the run.
 
+use crate::platform::{allow_all_to_read, persist};
 use crate::snapshot::BatchId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -83,12 +84,10 @@ impl Acknowledgement {
         let document = self.document();
         let mut builder = tempfile::Builder::new();
         builder.prefix(".neurotop-counted-");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        allow_all_to_read(&mut builder);
         let mut file = builder.tempfile_in(directory)?;
         file.write_all(document.to_string().as_bytes())?;
-        file.persist(directory.join(NAME)).map_err(|error| error.error)?;
-        Ok(())
+        persist(file, &directory.join(NAME))
     }
 
     fn document(&self) -> serde_json::Value {

@@ -4,7 +4,7 @@ use super::Owner;
 use super::layer_sets::LayerSets;
 use crate::count::BatchCount;
 use crate::follow::{CountedContents, Identity, Job, Outcome, Verdict};
-use crate::process::fault;
+use crate::platform::fault;
 use crate::run::log;
 use crate::run::split::Read;
 use crate::run::tally::LayerPresence;

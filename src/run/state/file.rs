@@ -2,6 +2,7 @@
 
 use super::lock::path_beside;
 use super::{KnownManifest, Progress, VERSION, older};
+use crate::platform::{persist, sync_directory};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use flate2::CrcWriter;
 use std::fs::{self, File};
@@ -38,7 +39,8 @@ pub fn default_path(run: &Path) -> Option<PathBuf> {
 /// The directory of state files if the user names none.
 pub(super) fn default_directory() -> Option<PathBuf> {
     let strategy = choose_base_strategy().ok()?;
-    let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+    // Windows has one directory for all that stays on the machine: %LOCALAPPDATA%.
+    let base = strategy.state_dir().unwrap_or_else(|| strategy.cache_dir());
     Some(base.join("neurotop"))
 }
 
@@ -149,10 +151,8 @@ pub fn write(path: &Path, progress: &Progress) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".neurotop-state-").tempfile_in(directory)?;
     write_to(&mut file, progress)?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    #[cfg(unix)]
-    File::open(directory)?.sync_all()?;
-    Ok(())
+    persist(file, path)?;
+    sync_directory(directory)
 }
 
 /// The directory that holds a path.
@@ -173,9 +173,7 @@ pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
         }
         Ok(()) | Err(_) => {}
     }
-    #[cfg(unix)]
-    File::open(parent)?.sync_all()?;
-    Ok(())
+    sync_directory(parent)
 }
 
 /// The bytes of a state file.

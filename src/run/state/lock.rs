@@ -1,9 +1,10 @@
 //! Decides which process keeps the progress of a run: two at once would overwrite each other's.
 
 use super::file::{create_directory, directory_of};
+use crate::platform::open_at_once;
 use crate::text::shown;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,12 +36,7 @@ impl Lock {
         }
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        {
-            use rustix::fs::OFlags;
-            use std::os::unix::fs::OpenOptionsExt;
-            options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
-        }
+        open_at_once(&mut options, false);
         lock(options.open(path)?)
     }
 }
@@ -50,23 +46,15 @@ fn not_a_file(lock: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
-#[cfg(unix)]
 fn lock(file: File) -> io::Result<Option<Lock>> {
-    use rustix::fs::{FlockOperation, flock};
-    use rustix::io::Errno;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match file.try_lock() {
         Ok(()) => Ok(Some(Lock { _file: Some(file) })),
-        Err(Errno::WOULDBLOCK) => Ok(None),
-        Err(_) => Ok(Some(Lock { _file: None })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(_)) => Ok(Some(Lock { _file: None })),
     }
 }
 
-#[cfg(not(unix))]
-fn lock(file: File) -> io::Result<Option<Lock>> {
-    Ok(Some(Lock { _file: Some(file) }))
-}
-
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -82,6 +70,7 @@ mod tests {
         assert!(Lock::take(&state).expect("an answer").is_some());
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_is_no_file_is_never_opened_as_one() {
         let directory = tempfile::tempdir().expect("a directory");

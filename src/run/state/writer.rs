@@ -3,7 +3,7 @@
 use super::file::default_directory;
 use super::sweep::sweep;
 use super::{Lock, Progress, write};
-use crate::process::fault;
+use crate::platform::fault;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::collections::HashMap;
 use std::io;

@@ -1,15 +1,11 @@
 //! Writes to standard output and standard error. Either may be full, closed, or connected to a reader that has
 //! stopped reading.
 
+use super::shared;
 use crossbeam_channel::{RecvTimeoutError, bounded};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, fstat};
-use rustix::io::Errno;
-use signal_hook::consts::SIGXFSZ;
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Once the program is asked to leave: how long one write may take, and how long all writes may take together.
@@ -44,15 +40,6 @@ impl Stream {
         }
     }
 
-    /// The file behind the stream, if it can be found out.
-    fn kind(self) -> Option<FileType> {
-        let found = match self {
-            Self::Output => fstat(io::stdout()),
-            Self::Errors => fstat(io::stderr()),
-        };
-        found.ok().map(|found| FileType::from_raw_mode(found.st_mode))
-    }
-
     fn is_terminal(self) -> bool {
         match self {
             Self::Output => io::stdout().is_terminal(),
@@ -62,7 +49,7 @@ impl Stream {
 
     /// Whether it is a pipe or a terminal, on which a write waits until somebody reads.
     fn has_a_reader(self) -> bool {
-        matches!(self.kind(), Some(FileType::Fifo | FileType::Socket)) || self.is_terminal()
+        shared::is_pipe(self) || self.is_terminal()
     }
 
     fn stuck(self) -> &'static AtomicBool {
@@ -133,25 +120,16 @@ pub fn ask_to_leave() {
 
 /// Whether an error says that the reader of standard output is gone, which is not a failure of this program.
 pub fn is_gone(error: &io::Error) -> bool {
-    let is_terminal = || Stream::Output.kind() == Some(FileType::CharacterDevice);
-    match error.kind() {
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => true,
-        _ => error.raw_os_error() == Some(Errno::IO.raw_os_error()) && is_terminal(),
-    }
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+        || shared::is_terminal_gone(error)
 }
 
-/// Whether the reader of standard output is gone. Writes nothing to find out.
+/// Whether the reader of standard output is gone, as far as that shows before something is written.
 pub fn reader_is_gone() -> bool {
-    let output = io::stdout();
-    let mut polled = [PollFd::from_borrowed_fd(output.as_fd(), PollFlags::empty())];
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let _ = poll(&mut polled, Some(&at_once));
-    polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+    shared::reader_is_gone()
 }
 
-/// Makes a write beyond the file size limit (`ulimit -f`) return an error, as on a full disk, instead of killing the
-/// process with a signal.
+/// Makes a write beyond a limit of the system return an error instead of ending the process.
 pub fn expect_limits() {
-    // If that fails, the signal keeps its default.
-    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    shared::expect_limits();
 }
