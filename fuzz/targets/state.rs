@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use neurotop::follow::Ledger;
 use neurotop::figures::Summary;
+use neurotop::follow::Ledger;
 use neurotop::run::prices::LayerDefaults;
 use neurotop::run::state::{VERSION, decode, encode};
 use neurotop::run::{Run, Settings};
