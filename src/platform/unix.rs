@@ -278,12 +278,12 @@ pub(crate) fn shell(line: &str, files: Option<&Path>) -> Command {
 
 /// From now on, calls `take` in a thread of its own for each signal that asks to leave, until it says that nobody
 /// listens.
-pub(crate) fn leave_signals(mut take: impl FnMut(i32) -> bool + Send + 'static) -> io::Result<()> {
+pub(crate) fn leave_signals(take: impl FnMut(i32) -> bool + Send + 'static) -> io::Result<()> {
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
     let others = UNLESS_IGNORED.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new(ALWAYS.into_iter().chain(others))?;
     let pass_on = move || {
-        let _ = signals.forever().all(|signal| take(signal));
+        let _ = signals.forever().all(take);
     };
     std::thread::Builder::new().name("signals".into()).spawn(pass_on).map(drop)
 }

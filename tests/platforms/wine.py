@@ -4,7 +4,10 @@
 usage: wine.py LINUX_PROGRAM WINE WINDOWS_PROGRAM
 """
 
+import difflib
 import json
+import os
+import pprint
 import shutil
 import signal
 import subprocess
@@ -13,7 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 LINUX, WINDOWS = [sys.argv[1]], sys.argv[2:]
 PATIENCE = 120  # seconds
 
@@ -25,40 +27,44 @@ def run(program: list[str], *words: str, cwd: Path) -> tuple[int, str]:
 
 def same(name: str, linux: object, windows: object) -> None:
     if linux != windows:
-        sys.exit(f"{name} differs\n-- on Linux:\n{linux}\n-- under Wine:\n{windows}")
+        texts = [pprint.pformat(outcome, width=100).splitlines() for outcome in (linux, windows)]
+        sys.exit(f"{name} differs\n" + "\n".join(difflib.unified_diff(*texts, "Linux", "Wine", n=0)))
 
 
-def without_place(report: tuple[int, str]) -> tuple[int, dict]:
-    """What the doctor says but for the disk, which is another thing on each system."""
+def comparable(value: object) -> object:
+    """A document without the disk, and without when and of what it was written."""
+    if isinstance(value, dict):
+        return {key: comparable(of) for key, of in value.items() if key not in ("place", "export", "quiet_seconds")}
+    if isinstance(value, list):
+        return [comparable(of) for of in value]
+    return value
+
+
+def document(report: tuple[int, str]) -> tuple[int, object]:
     code, text = report
-    document = json.loads(text)
-    document.pop("location", None)
-    return code, document
+    return code, comparable(json.loads(text))
 
 
-def exported(path: Path) -> dict:
-    """An export but for when it was written and how."""
-    document = json.loads(path.read_text())
-    document.pop("provenance", None)
-    return document
+def exported(path: Path) -> object:
+    return comparable(json.loads(path.read_text()))
 
 
-def merged(program: list[str], golden: Path, work: Path) -> tuple[int, str]:
+def merged(program: list[str], golden: Path, work: Path) -> tuple[int, object]:
     for part in ("1/2", "2/2"):
-        run(program, "summary", golden.name, "--shard", part, "-o", str(work / f"{part[0]}.json"), cwd=GOLDEN)
-    return run(program, "merge", "1.json", "2.json", "--format", "json", cwd=work)
+        words = ["summary", golden.name, "--shard", part, "-o", str(work / f"{part[0]}.json")]
+        run(program, *words, cwd=golden.parent)
+    return document(run(program, "merge", "1.json", "2.json", "--format", "json", cwd=work))
 
 
-def watched(program: list[str], golden: Path, work: Path) -> tuple[int, dict]:
-    code, _ = run(
-        program, "watch", golden.name, "--exit-when-finished", "--export", str(work / "out.json"), cwd=GOLDEN
-    )
+def watched(program: list[str], golden: Path, work: Path) -> tuple[int, object]:
+    words = ["watch", golden.name, "--exit-when-finished", "--export", str(work / "out.json")]
+    code, _ = run(program, *words, cwd=golden.parent)
     return code, exported(work / "out.json")
 
 
-def interrupted(program: list[str], work: Path) -> tuple[int, dict]:
+def interrupted(program: list[str], golden: Path, work: Path) -> tuple[int, object]:
     """Ctrl-C, once a run without its last batch is counted as far as it is there."""
-    shutil.copytree(GOLDEN / "leaky-zero", work / "run")
+    shutil.copytree(golden, work / "run")
     (work / "run" / "batch-000002.npz").unlink()
     command = [*program, "watch", "run", "--export", "out.json", "--log", "log"]
     watch = subprocess.Popen(command, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -79,18 +85,29 @@ def both(measure, *words) -> list:
     return outcomes
 
 
-def main() -> None:
-    runs = sorted(path for path in GOLDEN.iterdir() if path.is_dir())
+def copied(golden: Path, to: Path) -> list[Path]:
+    """The golden runs with times of whole seconds: Windows counts in 100 ns, and Linux in 1 ns."""
+    shutil.copytree(golden, to, dirs_exist_ok=True)
+    for second, path in enumerate(sorted(to.rglob("*"))):
+        os.utime(path, (1_700_000_000 + second, 1_700_000_000 + second))
+    return sorted(path for path in to.iterdir() if path.is_dir())
+
+
+def compare(runs: list[Path]) -> None:
     for golden in runs:
         name = golden.name
-        for words in (["summary", name, "--format", "json"], ["summary", name]):
-            same(" ".join(words), *(run(program, *words, cwd=GOLDEN) for program in (LINUX, WINDOWS)))
-        words = ["doctor", name, "--deep", "--format", "json"]
-        same(" ".join(words), *(without_place(run(program, *words, cwd=GOLDEN)) for program in (LINUX, WINDOWS)))
+        for words in (["summary", name, "--format", "json"], ["doctor", name, "--deep", "--format", "json"]):
+            same(" ".join(words), *(document(run(program, *words, cwd=golden.parent)) for program in (LINUX, WINDOWS)))
         same(f"merge {name}", *both(merged, golden))
         same(f"watch {name}", *both(watched, golden))
-    same("Ctrl-C", *both(interrupted))
+    (leaky,) = (golden for golden in runs if golden.name == "leaky-zero")
+    same("Ctrl-C", *both(interrupted, leaky))
     print(f"{len(runs)} golden runs: summary, doctor, merge and watch are the same under Wine, and Ctrl-C exports")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as copies:
+        compare(copied(Path(__file__).resolve().parent.parent / "golden", Path(copies)))
 
 
 if __name__ == "__main__":
