@@ -81,6 +81,8 @@ mod tests {
         assert!(said.ends_with("no does not exist either"), "{said}");
     }
 
+    // A name with a line feed, which Windows does not allow.
+    #[cfg(unix)]
     #[test]
     fn what_is_no_run_is_named() {
         let here = tempfile::tempdir().expect("a directory");
