@@ -562,8 +562,8 @@ fn a_theme_comes_from_the_command_line_or_the_configuration_and_t_changes_it() {
     let green = "Rgb(0, 158, 115)".to_owned();
     let configured = ["--config", text(&config)];
     assert!(colours_of(&configured, &[("COLORTERM", "truecolor")]).contains(&green));
-    assert!(colours_of(&configured, &[]).contains("Idx(36)"), "the palette of xterm-256color");
-    assert!(!colours_of(&configured, &[("TERM", "xterm")]).contains("Idx(36)"));
+    assert!(colours_of(&configured, &[]).contains("Idx(29)"), "the palette of xterm-256color");
+    assert!(!colours_of(&configured, &[("TERM", "xterm")]).contains("Idx(29)"));
     let args = ["--config", text(&config), "--theme", "monochrome"];
     assert_eq!(colours_of(&args, &[]), ["Default".to_owned()].into());
 
