@@ -118,7 +118,8 @@ impl FromStr for Condition {
         })?;
         let (scope, measure) = scope_and_measure(subject)?;
         let exact = Exact::parse(bound);
-        let bound = parse_bound(measure, bound)?;
+        // No negative zero: it would be written with two signs.
+        let bound = parse_bound(measure, bound)? + 0.0;
         Ok(Self { text: text.to_owned(), scope, measure, holds_for, bound, exact })
     }
 }
@@ -681,6 +682,8 @@ mod tests {
             ("updates>0", "updates 180 > 0: fails", ""),
             ("updates==7", "updates 180 != 7: passes", ""),
             ("updates!=7", "updates 180 != 7: fails", ""),
+            ("vs-baseline<-0%", &format!("{change} >= +0 %: passes"), " by 80.00 points"),
+            ("sparsity<-0", "sparsity 10.00 % >= 0 %: passes", " by 10.00 points"),
         ] {
             let standing = near(condition);
             assert_eq!(standing.short, short);

@@ -2,7 +2,6 @@
 
 use super::Run;
 use crate::count::layer_detail::{Potentials, read_potentials};
-use crate::snapshot::BatchName;
 use crate::storage::is_url;
 use crossbeam_channel::bounded;
 use serde::{Deserialize, Serialize};
@@ -44,11 +43,5 @@ impl BatchPotentials {
         cancel.store(true, Ordering::Relaxed);
         let layers = layers.ok()?.ok().filter(|layers| !layers.is_empty())?;
         Some(Arc::new(Self { batch, layers }))
-    }
-
-    /// Of two parts of a run, those of the newer batch.
-    pub fn newer(ours: Option<Arc<Self>>, theirs: Option<Arc<Self>>) -> Option<Arc<Self>> {
-        let id = |potentials: &Arc<Self>| BatchName::parse(&potentials.batch).map(|name| name.id());
-        ours.into_iter().chain(theirs).max_by_key(id)
     }
 }

@@ -4,6 +4,7 @@
 //! In files, an `Updates` is two numbers one after the other, and so is an `Operations`.
 
 use crate::count::{BatchCount, LayerCount};
+use crate::snapshot::MAX_COST;
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::{AddAssign, SubAssign};
@@ -74,6 +75,14 @@ impl Updates {
     /// Whether a file may hold these sums: no more potentials changed than there were, and nothing can overflow.
     pub fn is_sound(self) -> bool {
         self.effective <= self.dense && self.dense <= MAX_SUM
+    }
+}
+
+impl Operations {
+    /// Whether a file may hold these: what the most updates cost at the highest price.
+    pub fn is_sound(self) -> bool {
+        let most = MAX_SUM * u128::from(MAX_COST);
+        self.effective <= self.dense && self.dense <= most
     }
 }
 

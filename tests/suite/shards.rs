@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use support::changes::{Change, apply};
 use support::live::newest;
 use support::{Archive, Members, Npy, small_batch};
@@ -350,7 +350,11 @@ fn count(run: &Path, shard: Shard) -> (Summary, RunPart) {
         news.recv_timeout(Duration::from_secs(60)).expect("something new");
     }
     let run = newest(&watch);
-    (Summary::new(&run, now()), RunPart::from_run(&run, shard))
+    let (mut summary, mut part) = (Summary::new(&run, now()), RunPart::from_run(&run, shard));
+    let until = Instant::now() + Duration::from_secs(60);
+    summary.read_potentials(&run, until);
+    part.read_potentials(&run, until);
+    (summary, part)
 }
 
 #[track_caller]
@@ -399,6 +403,17 @@ fn messy_run(run: &Path) {
         fs::write(&batch, &bytes[..bytes.len() / 2]).expect("half a batch");
     }
     fs::write(run.join("end.json"), "[").expect("an end");
+}
+
+#[test]
+fn a_newest_batch_without_potentials_leaves_none_of_an_older_one() {
+    let place = tempfile::tempdir().expect("a directory");
+    let potentials = |(whole, _): (Summary, RunPart)| as_json(Report::Run(&whole)).contains("\"potentials\"");
+    support::write_batch(place.path(), 0, &small_batch(), Archive::Stored);
+    assert!(potentials(count(place.path(), Shard::WHOLE)));
+    support::write_batch(place.path(), 1, &support::as_bits(&small_batch()), Archive::Stored);
+    assert!(!potentials(count(place.path(), Shard::WHOLE)));
+    assert_same(place.path(), 1..=3);
 }
 
 #[test]
@@ -624,7 +639,7 @@ fn parts_that_do_not_belong_together_are_refused_by_name() {
     refused(&other("/samples", json!(1)), "the samples of its units");
     refused(&other("/batches", json!(2)), "the batches of its units");
     refused(&other("/layers/0/updates", json!(9_000_000_000_000_u64)), "more updates than there can be");
-    refused(&other("/layers/0/name", json!("other")), "the effective operations of its units");
+    refused(&other("/layers/0/name", json!("other")), "the updates of its units are not those of its layers");
     refused(&other("/units/shift", json!(64)), "its units overlap");
     refused(&other("/shard/number", json!(9)), "there is no shard 9");
     let cut = place.path().join("cut.json");

@@ -45,8 +45,8 @@ pub struct Merge {
     more_problems: BTreeMap<(Severity, Kind), (u64, u64)>,
     last_written: Option<SystemTime>,
     times: FileTimes,
-    /// Those in the newest batch.
-    potentials: Option<Arc<BatchPotentials>>,
+    /// The highest number of a batch, and the potentials in that batch, where its part has them.
+    newest: (Option<u64>, Option<Arc<BatchPotentials>>),
     /// Where the parts were counted; `None` in it where they were counted in different places.
     directory: Option<Option<String>>,
 }
@@ -109,7 +109,11 @@ impl Merge {
         self.times.join(&part.run.times.times());
         let before = self.directory.take().unwrap_or_else(|| part.run.directory.clone());
         self.directory = Some(before.filter(|before| part.run.directory.as_ref() == Some(before)));
-        self.potentials = BatchPotentials::newer(self.potentials.take(), part.potentials.take());
+        let newest = part.units.sums.last().map(|unit| unit.last_batch);
+        // All batches of a number are in one shard.
+        if newest > self.newest.0 {
+            self.newest = (newest, part.potentials.take());
+        }
         self.add_manifest(part.run.manifest.as_ref());
         self.add_problems(part.shard.number(), &part.problems);
         self.add_more_problems(&part.more_problems);
@@ -219,7 +223,7 @@ impl Merge {
             run.add_unnamed_problems(severity, kind, batches.saturating_add(others));
         }
         run.note_first(first);
-        run.take_potentials(self.potentials);
+        run.take_potentials(self.newest.1);
         run.take_account(self.account);
         run.end_with(Ended::Done);
         let run = run.concluded(SystemTime::UNIX_EPOCH);

@@ -406,9 +406,13 @@ impl RunPart {
             are_in_place(&self.units.points(&[]), self.units.shift),
             "its units overlap or are out of order"
         );
+        // Before the points take theirs by their place.
+        ensure!(self.units.are_of(&self.layers), "the updates of its units are not those of its layers");
         let mut run = self.empty_run(self.run.manifest.clone(), Duration::ZERO)?;
         run.take_sums(self.sums_without_ranks()?, self.last_written(), self.run.times.times());
         let Operations { effective, dense } = run.operations();
+        let are_few = |unit: &Unit| unit.measured().is_none_or(Operations::is_sound);
+        ensure!(self.units.sums.iter().all(are_few), "its measured operations are beyond any run's");
         // Units that do not know these have no sum of them.
         let knows_measured = self.units.sums.iter().all(|unit| unit.measured().is_some());
         let measured = if knows_measured { run.measured_operations() } else { Operations::default() };
@@ -425,7 +429,6 @@ impl RunPart {
         ] {
             ensure!(sum == Some(whole), "the {what} of its units are not the sum, {whole}");
         }
-        ensure!(self.units.are_of(&self.layers), "the updates of its units are not those of its layers");
         let mut potentials = self.potentials.iter().flat_map(|potentials| potentials.layers.values());
         ensure!(potentials.all(Potentials::is_sound), "its potentials are no distribution");
         rank::check(self)
@@ -597,8 +600,18 @@ mod tests {
         assert!(is_refused("\"name\":\"b\"", "\"name\":\"a\""), "a layer twice");
         assert!(is_refused("\"first_batch\":1", "\"first_batch\":0"), "units that overlap");
         assert!(is_refused("\"updates\":[0,1,2]", "\"updates\":[0,2,1,0]"), "more units than there are");
+        assert!(is_refused("\"updates\":[0,1,2]", "\"updates\":[3]"), "fewer units than there are");
         assert!(is_refused("\"updates\":[0,1,2]", "\"updates\":[0,1,3]"), "more updates than the layer has");
         assert!(is_refused("\"dense_updates\":[9,9,9]", "\"dense_updates\":[27,0,0]"), "more than all");
+    }
+
+    #[test]
+    fn measured_operations_that_no_run_has_are_refused_even_where_some_units_do_not_know_them() {
+        let mut part = part();
+        part.units.sums[2].measured_effective_ops = None;
+        assert!(part.check().is_ok());
+        part.units.sums[0].measured_dense_ops = Some(u128::MAX);
+        assert!(part.check().is_err());
     }
 
     /// The part with other values in it: JSON pointers, and what is to be there.
