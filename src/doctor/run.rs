@@ -495,8 +495,11 @@ impl<'a> Examination<'a> {
                 let written = || progress.iter().flat_map(|progress| progress.counted.written());
                 let written = || written().map(|(_, written)| written).filter(|&written| written <= self.now);
                 let (gone, first) = (self.batches.counted_and_gone, written().min());
-                let gone = if first.is_some() { [gone, 0] } else { [0, gone] };
-                self.times.join(&FileTimes::from_parts(first, written().max().into_iter(), gone));
+                let times = if first.is_some() { [gone, 0] } else { [0, gone] };
+                // Those that are still here have been noted.
+                if gone > 0 {
+                    self.times.join(&FileTimes::from_parts(first, written().max().into_iter(), times));
+                }
             }
             Err(why) => self.note(
                 PROGRESS,

@@ -69,8 +69,8 @@ impl Change {
         let Some(absolute) = self.absolute() else { return "–".into() };
         match (self.figure.unit, self.relative()) {
             _ if absolute == 0.0 => "±0".into(),
-            (FigureUnit::Ratio, _) => format!("{} pp", signed(absolute * 100.0)),
-            (_, Some(relative)) => format!("{} %", signed(relative * 100.0)),
+            (FigureUnit::Ratio, _) => format!("{} pp", signed(absolute * 100.0, 2)),
+            (_, Some(relative)) => format!("{} %", signed(relative * 100.0, 2)),
             (_, None) => format!("{}∞ %", if absolute < 0.0 { "-" } else { "+" }),
         }
     }
@@ -78,16 +78,18 @@ impl Change {
     /// The distance with its sign, in the unit of the figure: `+1,234.50`, and `-4.00 pp` of a ratio.
     pub fn distance(&self) -> String {
         match self.absolute() {
-            Some(absolute) if absolute != 0.0 && self.figure.unit != FigureUnit::Ratio => signed(absolute),
+            Some(absolute) if absolute != 0.0 && self.figure.unit != FigureUnit::Ratio => {
+                signed(absolute, self.figure.digits())
+            }
             _ => self.text(),
         }
     }
 }
 
 /// A number with its sign, even if it rounds to 0.
-fn signed(value: f64) -> String {
+fn signed(value: f64, digits: usize) -> String {
     let sign = if value > 0.0 { "+" } else { "" };
-    format!("{sign}{}", decimal(value, 2))
+    format!("{sign}{}", decimal(value, digits))
 }
 
 impl Serialize for Change {
@@ -126,6 +128,7 @@ mod tests {
             (change(effective, 7.0, 0.0), "-100.00 %", "-7.00"),
             (change(sparsity, 0.5, 0.46), "-4.00 pp", "-4.00 pp"),
             (change(sparsity, 0.0, 0.25), "+25.00 pp", "+25.00 pp"),
+            (change(Figure::named("silent_neurons").expect("a figure"), 4.0, 7.0), "+75.00 %", "+3"),
             (Change { figure: sparsity, base: None, new: Some(0.5) }, "–", "–"),
         ] {
             assert_eq!((change.text().as_str(), change.distance().as_str()), (text, distance), "{change:?}");

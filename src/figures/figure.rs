@@ -456,8 +456,13 @@ impl Figure {
             None => "–".into(),
             Some(Number::Whole(value)) => thousands(value),
             Some(Number::Real(value)) if self.unit == FigureUnit::Ratio => percent(value),
-            Some(Number::Real(value)) => decimal(value, 2),
+            Some(Number::Real(value)) => decimal(value, self.digits()),
         }
+    }
+
+    /// Digits behind the point of a value for people: neurons are whole, also where they are compared.
+    pub fn digits(&self) -> usize {
+        if self.unit == FigureUnit::Neurons { 0 } else { 2 }
     }
 
     /// How far the figure of a row may still move: by how much it changes if the effective operations move by the half

@@ -124,11 +124,12 @@ fn by_step(layers: &[LayerFigures]) -> Option<String> {
     if most <= 0.0 {
         return None;
     }
-    let axes = ChartAxes { x: (0.0, (groups.len() * group) as f64), y_most: most * 1.05 };
+    // Steps are numbered from 1, and a bar stands over its number.
+    let axes = ChartAxes { x: (0.5, (groups.len() * group) as f64 + 0.5), y_most: most * 1.05 };
     let mut svg = axes.grid("time step");
     for (at, &value) in groups.iter().enumerate() {
-        let (x, y) = axes.place(((at * group) as f64, value));
-        let (end, ground) = axes.place((((at + 1) * group) as f64, 0.0));
+        let (x, y) = axes.place(((at * group) as f64 + 0.5, value));
+        let (end, ground) = axes.place((((at + 1) * group) as f64 + 0.5, 0.0));
         let (width, height) = ((end - x) * 0.9, ground - y);
         let _ = write!(
             svg,

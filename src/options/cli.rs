@@ -40,9 +40,11 @@ Examples:
 
 Exit codes:
   0  everything that was seen is counted
-  1  nothing could be done, or something failed: standard output, an export, TensorBoard, OpenMetrics, --on-finish
+  1  nothing could be done, or something failed: standard output, an export,
+     TensorBoard, OpenMetrics, --on-finish
   2  the command line is wrong
-  3  counted, but something was set aside or is missing, or NeuroBench's own result differs (each is named)
+  3  counted, but something was set aside or is missing, or NeuroBench's own
+     result differs (each is named)
   4  counted, and a --fail-if holds or cannot be decided (each is named)
 If several apply, 1 wins over 4, and 4 over 3.";
 

@@ -144,6 +144,16 @@ fn a_finished_run_says_when_it_ended_and_how_long_it_took() {
 }
 
 #[test]
+fn the_doctor_counts_no_batch_twice_for_the_pace_because_progress_is_saved() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (run, state) = (run_of(place.path().join("run"), 12, DAYS as i64), place.path().join("state"));
+    neurotop(&["watch", "--exit-when-finished", "--state", text(&state), text(&run)]);
+    assert!(state.exists());
+    let said = neurotop(&["doctor", "--state", text(&state), text(&run)]);
+    assert!(said.contains("took 1 min 50 s, 0.10 batches/s, 1.60 samples/s"), "{said}");
+}
+
+#[test]
 fn clocks_that_are_wrong_are_said_and_give_no_pace() {
     let place = tempfile::tempdir().expect("a directory");
     let copied = run_of(place.path().join("copied"), 8, 0);

@@ -1,5 +1,5 @@
-//! The documents: every link leads somewhere, every page is on the site, every command line in them is one, and the
-//! README stays short.
+//! The documents: every link leads somewhere, every file they name is there, every page is on the site, every command
+//! line in them is one, and the README stays short.
 
 use neurotop::options::cli::Cli;
 use regex::Regex;
@@ -75,6 +75,22 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn every_file_that_is_named_is_there() {
+    let file = Regex::new(r"\b(?:assets|benches|examples|fuzz|release|src|tests)/[\w/.-]+\.(?:py|rs|sh)\b")
+        .expect("a pattern");
+    let (mut missing, mut named) = (BTreeSet::new(), 0);
+    for (path, text) in documents() {
+        for found in file.find_iter(&text) {
+            named += 1;
+            if !Path::new(env!("CARGO_MANIFEST_DIR")).join(found.as_str()).exists() {
+                missing.insert(format!("{}: {}", path.display(), found.as_str()));
+            }
+        }
+    }
+    assert!(missing.is_empty() && named > 50, "of {named} not there: {missing:#?}");
 }
 
 #[test]

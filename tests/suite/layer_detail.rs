@@ -1,4 +1,4 @@
-//! Portraits of layers of any shape, width, order and form are those of the whole arrays.
+//! Details of layers of any shape, width, order and form are those of the whole arrays.
 
 use crate::support;
 use ndarray::Axis;

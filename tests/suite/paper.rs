@@ -129,6 +129,24 @@ fn names_cannot_leave_their_cell() {
 }
 
 #[test]
+fn the_bar_of_a_time_step_stands_over_its_number() {
+    let html = printed(&["summary", DEMO, "--format", "html"]);
+    let chart = html.split("<svg").find(|svg| svg.contains(">time step<")).expect("a chart");
+    let numbers = |pattern: &str| -> Vec<[f64; 2]> {
+        let pattern = Regex::new(pattern).expect("an expression");
+        let found = pattern.captures_iter(chart).map(|found| found.extract().1);
+        found.map(|pair: [&str; 2]| pair.map(|number| number.parse().expect("a number"))).collect()
+    };
+    let bars = numbers(r#"class="bar" x="([\d.]+)" y="[\d.]+" width="([\d.]+)""#);
+    let labels = numbers(r#"<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">(\d+)<"#);
+    assert!(bars.len() > 5 && labels.len() > 1, "{chart}");
+    for [middle, step] in labels {
+        let [left, width] = bars[step as usize - 1];
+        assert!(left < middle && middle < left + width, "step {step}: {left} {width} {middle}");
+    }
+}
+
+#[test]
 fn html_is_one_file_that_loads_nothing() {
     let place = place();
     let running = unfinished(&place);
