@@ -427,7 +427,8 @@ mod tests {
 
     #[test]
     fn a_name_is_not_taken_for_a_part_of_a_command() {
-        let output = shell("echo !RUN! \"two words\"", None).env("RUN", "a & echo b").output().expect("it runs");
+        let output =
+            shell("echo !RUN! \"two words\"", None).env("RUN", "a & echo b").output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(said.trim(), "a & echo b \"two words\"");
     }
