@@ -5,7 +5,7 @@ use super::why_incomplete::missing_at_the_end;
 use super::{Agreement, Failure, LayerFigures, Summary};
 use crate::run::problem_list::{IN_FULL, More};
 use crate::run::{Cause, Run, Severity};
-use crate::text::thousands;
+use crate::text::{numbered, thousands};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -287,7 +287,8 @@ fn difference(run: &Run, agreement: &Agreement) -> Option<ProblemFigures> {
     let Agreement::Differs { differences } = agreement else { return None };
     let mut named: Vec<String> = differences.iter().take(NAMED_DIFFERENCES).cloned().collect();
     if differences.len() > named.len() {
-        named.push(format!("{} more differences", thousands((differences.len() - named.len()) as u128)));
+        let more = (differences.len() - named.len()) as u128;
+        named.push(numbered(more, ["more difference", "more differences"]));
     }
     let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
     let advice =
