@@ -277,7 +277,7 @@ fn batches_that_were_counted_and_deleted_are_not_missing() {
     insta::assert_snapshot!("after-prune", said(&run, &["--state", state]));
     let (_, pruned) = doctor(&run, &["--state", state]);
     assert!(
-        pruned.contains("batches/min") && !pruned.contains("samples/"),
+        pruned.contains("batches/s") && !pruned.contains("samples/"),
         "nobody knows of how many: {pruned}"
     );
     let (code, without) = doctor(&run, &["--state", "none"]);
