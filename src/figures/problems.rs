@@ -5,7 +5,7 @@ use super::why_incomplete::missing_at_the_end;
 use super::{Agreement, Failure, LayerFigures, Summary};
 use crate::run::problem_list::{IN_FULL, More};
 use crate::run::{Cause, Run, Severity};
-use crate::text::{numbered, thousands};
+use crate::text::thousands;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -288,7 +288,7 @@ fn difference(run: &Run, agreement: &Agreement) -> Option<ProblemFigures> {
     let mut named: Vec<String> = differences.iter().take(NAMED_DIFFERENCES).cloned().collect();
     if differences.len() > named.len() {
         let more = (differences.len() - named.len()) as u128;
-        named.push(numbered(more, ["more difference", "more differences"]));
+        named.push(crate::text::numbered(more, ["more difference", "more differences"]));
     }
     let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
     let advice =
