@@ -538,7 +538,11 @@ impl<'a> Examination<'a> {
             Some(_) => (Status::Live, Phase::Live(expected.map(|all| (all - self.batches.known()) as f64))),
         };
         let samples = self.batches.samples as f64 / self.batches.readable.max(1) as f64;
-        RunTimes::new(Timing::new(&self.times, phase, age, samples, self.now), status)
+        let mut timing = Timing::new(&self.times, phase, age, samples, self.now);
+        if self.batches.readable == 0 {
+            timing.samples_per_second = None;
+        }
+        RunTimes::new(timing, status)
     }
 
     fn has_ended(&self) -> bool {

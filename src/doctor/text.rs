@@ -4,7 +4,7 @@ use super::{Diagnosis, Finding, LayerDiagnosis, Location, PathKind, RunDiagnosis
 use crate::figures::run_times::{RunTimes, parts, state};
 use crate::run::prices::PricedBy;
 use crate::run::{Severity, Status};
-use crate::text::{bytes, elide, printable, thousands};
+use crate::text::{bytes, elide, numbered, printable, thousands};
 use std::collections::HashMap;
 
 /// The most layers that are listed.
@@ -100,9 +100,11 @@ fn batches(run: &RunDiagnosis) -> Vec<String> {
         lines.push(format!("  {numbers}, {sizes}{each}"));
     }
     if batches.counted_and_gone > 0 {
-        let gone = thousands(batches.counted_and_gone.into());
-        lines
-            .push(format!("  {gone} more were counted by neurotop and are gone; its kept progress has them"));
+        let gone = [
+            "more was counted by neurotop and is gone; its kept progress has it",
+            "more were counted by neurotop and are gone; its kept progress has them",
+        ];
+        lines.push(format!("  {}", numbered(batches.counted_and_gone.into(), gone)));
     }
     if let Some(updates) = batches.updates {
         lines.push(format!("  all were read: {} membrane updates", thousands(updates)));

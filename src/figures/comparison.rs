@@ -215,16 +215,18 @@ fn notes(base: &ComparedRows, new: &ComparedRows) -> Vec<String> {
     let runs = [(base, "the base"), (new, "the new run")];
     let unpriced = runs.into_iter().filter_map(|(run, which)| {
         let (unpriced, of) = (run.unpriced_layers(), run.layers.len());
+        let are = if unpriced == 1 { "is" } else { "are" };
         (unpriced > 0).then(|| {
-            format!("{unpriced} of the {of} layers of {which} are unpriced and left out of its operations")
+            format!("{unpriced} of the {of} layers of {which} {are} unpriced and left out of its operations")
         })
     });
     let measured = runs.into_iter().filter_map(|(run, which)| {
         let (measured, of) = (run.measured_layers(), run.layers.len());
+        let (have, are) = if measured == 1 { ("has", "is") } else { ("have", "are") };
         (measured > 0).then(|| {
             format!(
-                "{measured} of the {of} layers of {which} have a measured price, and are only in the total with measured \
-                 prices"
+                "{measured} of the {of} layers of {which} {have} a measured price, and {are} only in the total with \
+                 measured prices"
             )
         })
     });

@@ -287,7 +287,8 @@ fn difference(run: &Run, agreement: &Agreement) -> Option<ProblemFigures> {
     let Agreement::Differs { differences } = agreement else { return None };
     let mut named: Vec<String> = differences.iter().take(NAMED_DIFFERENCES).cloned().collect();
     if differences.len() > named.len() {
-        named.push(format!("{} more differences", thousands((differences.len() - named.len()) as u128)));
+        let more = (differences.len() - named.len()) as u128;
+        named.push(crate::text::numbered(more, ["more difference", "more differences"]));
     }
     let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
     let advice =

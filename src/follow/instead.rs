@@ -20,16 +20,19 @@ pub fn instead_of_run(directory: &Path) -> Option<String> {
     if directory.is_dir() { contents(directory) } else { similar(directory) }
 }
 
-/// What a directory without a run holds.
+/// What a directory without a run holds, but for names that are never read, as of a recorder that has just begun.
 fn contents(directory: &Path) -> Option<String> {
     let (mut files, mut directories) = (Vec::new(), Vec::new());
     for entry in directory.read_dir().ok()?.take(MOST_LOOKED_AT).filter_map(Result::ok) {
         let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         if is_directory { &mut directories } else { &mut files }.push(entry.file_name());
     }
     let kinds = [listed(files, "file", "files"), listed(directories, "directory", "directories")];
     let kinds: Vec<String> = kinds.into_iter().flatten().collect();
-    (!kinds.is_empty()).then(|| format!("there are {}, and nothing of a run", kinds.join(" and ")))
+    (!kinds.is_empty()).then(|| format!("the directory holds {}, and nothing of a run", kinds.join(" and ")))
 }
 
 fn listed(mut names: Vec<OsString>, one: &str, many: &str) -> Option<String> {
@@ -87,12 +90,14 @@ mod tests {
     fn what_is_no_run_is_named() {
         let here = tempfile::tempdir().expect("a directory");
         assert_eq!(instead_of_run(here.path()), None, "it is empty");
+        fs::write(here.path().join(".neurotop-writer-0"), "").expect("a file");
+        assert_eq!(instead_of_run(here.path()), None, "a recorder has begun");
         for name in ["e.pt", "a.pt", "b.pt", "c\n.pt"] {
             fs::write(here.path().join(name), "").expect("a file");
         }
         fs::create_dir(here.path().join("logs")).expect("a directory");
         let said = instead_of_run(here.path()).expect("a word");
         let files = "4 files (a.pt, b.pt, c\\u{a}.pt, …)";
-        assert_eq!(said, format!("there are {files} and 1 directory (logs), and nothing of a run"));
+        assert_eq!(said, format!("the directory holds {files} and 1 directory (logs), and nothing of a run"));
     }
 }

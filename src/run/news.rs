@@ -1,7 +1,7 @@
 //! What users are told of runs once, besides their figures: that a tally started over, or was resumed.
 
 use super::Runs;
-use crate::text::thousands;
+use crate::text::numbered;
 use std::collections::HashMap;
 
 /// What was told before.
@@ -19,10 +19,8 @@ impl News {
         let mut news = Vec::new();
         let resumed = runs.resumed();
         if resumed > self.resumed {
-            news.push(format!(
-                "resumed after {} batches that were counted before",
-                thousands(resumed.into())
-            ));
+            let batches = numbered(resumed.into(), ["batch that was", "batches that were"]);
+            news.push(format!("resumed after {batches} counted before"));
         }
         self.resumed = resumed;
         for number in runs.listed() {

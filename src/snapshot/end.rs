@@ -124,7 +124,7 @@ impl End {
                 format!("of the {of} {} that it names, {missing} {verb} not there", what[1])
             }
         };
-        let advice = "copy the missing ones, or where --prune deleted them, name the file of the progress with --state";
+        let advice = "copy the missing ones; where --prune deleted them, neurotop watch has their counts in its progress (--state)";
         Some(SnapshotError::new(what, advice))
     }
 

@@ -5,6 +5,7 @@ use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 use support::{Archive, SMALL, small_batch};
 
 fn doctor(path: &Path, args: &[&str]) -> (i32, String) {
@@ -255,6 +256,14 @@ fn batches_that_were_counted_and_deleted_are_not_missing() {
     let place = tempfile::tempdir().expect("a directory");
     let (run, state) = (place.path().join("run"), place.path().join("run.state"));
     support::small_run(&run, 5);
+    for (number, batch) in support::batches(&run).into_iter().enumerate() {
+        let time = SystemTime::now() - Duration::from_secs(100 - 10 * number as u64);
+        fs::File::options()
+            .append(true)
+            .open(batch)
+            .and_then(|file| file.set_modified(time))
+            .expect("a time");
+    }
     fs::write(run.join("end.json"), r#"{"samples": 10, "batches": 5}"#).expect("an end");
     let state = state.to_str().expect("text");
     let watched = Command::new(env!("CARGO_BIN_EXE_neurotop"))
@@ -266,6 +275,11 @@ fn batches_that_were_counted_and_deleted_are_not_missing() {
     assert!(watched.status.success(), "{watched:?}");
     assert!(support::batches(&run).is_empty());
     insta::assert_snapshot!("after-prune", said(&run, &["--state", state]));
+    let (_, pruned) = doctor(&run, &["--state", state]);
+    assert!(
+        pruned.contains("batches/s") && !pruned.contains("samples/"),
+        "nobody knows of how many: {pruned}"
+    );
     let (code, without) = doctor(&run, &["--state", "none"]);
     assert_eq!(code, 3);
     assert!(without.contains("of the 5 batches that it names, 5 are not there"), "{without}");

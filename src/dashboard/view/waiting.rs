@@ -3,7 +3,7 @@
 use super::wrap::wrapped;
 use super::{Theme, ViewModel};
 use crate::run::Presence;
-use crate::text::{elide, shown};
+use crate::text::{elide, numbered, shown};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -20,7 +20,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         }
         (None, Some(Presence::Missing(why))) => (format!("Waiting for {path}: {why}."), theme.warn),
         (None, _) if model.summary.account.waiting > 0 => {
-            (format!("Reading {} batches.", model.summary.account.waiting), theme.strong)
+            let waiting = numbered(model.summary.account.waiting.into(), ["batch", "batches"]);
+            (format!("Reading {waiting}."), theme.strong)
         }
         (None, _) if path.is_empty() => ("Waiting for the first batch.".to_owned(), theme.strong),
         (None, _) => (format!("Waiting for the first batch in {path}."), theme.strong),
