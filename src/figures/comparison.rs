@@ -4,7 +4,9 @@ use super::Change;
 use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind};
 use super::difference::Difference;
 use super::figure::{Basis, Figure, ShownIn};
-use super::summary::{Failure, Tool};
+use super::problems::first_of_all;
+use super::summary::Failure;
+use crate::run::Tool;
 use serde::{Serialize, Serializer};
 
 /// The schema of the JSON form.
@@ -140,6 +142,20 @@ impl Comparison {
     /// All the runs: the base, then the others.
     pub fn runs(&self) -> impl Iterator<Item = &ComparedRun> {
         std::iter::once(&self.base).chain(self.comparisons.iter().map(|compared| &compared.new))
+    }
+
+    /// The gravest of what is wrong with the runs: what was set aside, what else costs figures, the notices.
+    pub fn problems(&self, where_all_are: &str) -> Vec<String> {
+        let kinds: [fn(&ComparedRun) -> (&str, &Vec<String>); 3] =
+            [|run| ("set aside: ", &run.set_aside), |run| ("", &run.disagreements), |run| ("", &run.notices)];
+        let of = |kind: fn(&ComparedRun) -> (&str, &Vec<String>)| {
+            self.runs().flat_map(move |run| {
+                let (what, sentences) = kind(run);
+                sentences.iter().map(move |sentence| format!("{}: {what}{sentence}", run.source))
+            })
+        };
+        let all = self.runs().map(|run| run.problems).fold(0, u64::saturating_add);
+        first_of_all(kinds.into_iter().flat_map(of).collect(), all, where_all_are)
     }
 
     /// The figures that are compared in any of the runs, in the order of the table.
