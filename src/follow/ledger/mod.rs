@@ -415,6 +415,11 @@ impl Ledger {
         self.in_figures + self.gone.len()
     }
 
+    /// Whether a counted batch is known to be gone for good.
+    pub fn has_gone(&self) -> bool {
+        !self.gone.is_empty()
+    }
+
     pub fn is_in_figures(&self, name: BatchName) -> bool {
         let is_gone = || self.gone.get(name.id()).is_some_and(|batch| batch.name == name);
         self.entries.get(&name).map_or_else(is_gone, |entry| entry.count.is_some())
