@@ -81,7 +81,7 @@ impl Owner {
 
     /// Whether batches may have been deleted since they were counted, or may be soon.
     pub(super) fn may_delete(&self) -> bool {
-        self.epoch.run.may_have_deleted()
+        self.epoch.run.may_have_deleted
             || self.options.keeping == Keeping::ProgressAndPrune
             || self.acknowledges()
     }

@@ -107,7 +107,7 @@ impl Owner {
                 // Counted batches may have been deleted because they were counted. Then a batch with the name of one is
                 // another batch.
                 SameRun::ByFile => {
-                    self.epoch.run.may_have_deleted() && self.epoch.ledger.in_figures() > changed.len() as u64
+                    self.epoch.run.may_have_deleted && self.epoch.ledger.in_figures() > changed.len() as u64
                 }
                 SameRun::Unknown => false,
             };
